@@ -1,0 +1,65 @@
+"""The progress line of a training run: rewritten in place on a terminal, now and then a plain line elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+
+_TERMINAL_PAUSE = 0.25  # seconds between two looks at the line
+_LOG_LINES = 10  # lines in a log, beside the first
+
+
+class ProgressLine:
+    """Show how far a run is. A call costs a clock reading unless there is something to show."""
+
+    def __init__(self, epochs: int, n_updates: int, stream=None) -> None:
+        self.stream = sys.stderr if stream is None else stream
+        self.terminal = bool(getattr(self.stream, "isatty", lambda: False)())
+        self.epochs, self.n_updates = epochs, n_updates
+        self.started = self.shown = time.perf_counter()
+        self.width = 0
+        self.next_log_epoch = 1.0
+        self.measured = ""
+
+    def update(self, epoch: int, update: int) -> None:
+        """After each update; only a terminal sees anything between measurements."""
+        if self.terminal:
+            now = time.perf_counter()
+            if now - self.shown >= _TERMINAL_PAUSE:
+                self._show(epoch, update, now)
+
+    def measurement(self, epoch: int, update: int, row: dict) -> None:
+        """After each measurement."""
+        self.measured = (
+            f"  reconstruction error {row['reconstruction_error']:.4f}"
+            f"  free-energy gap {row['free_energy_gap']:.2f} nats"
+        )
+        if self.terminal:
+            self._show(epoch, update, time.perf_counter())
+        elif epoch >= self.next_log_epoch or update == self.n_updates:
+            self._show(epoch, update, time.perf_counter())
+            self.next_log_epoch = max(epoch + 1, self.next_log_epoch + self.epochs / _LOG_LINES)
+
+    def _show(self, epoch: int, update: int, now: float) -> None:
+        elapsed = max(now - self.started, 1e-9)
+        left = elapsed * (self.n_updates - update) / max(update, 1)
+        line = f"epoch {epoch}/{self.epochs}{self.measured}  {update / elapsed:,.0f} updates/s  {_clock(left)} left"
+        if self.terminal:
+            self.stream.write("\r" + line.ljust(self.width))
+            self.width = len(line)
+        else:
+            self.stream.write(line + "\n")
+        self.stream.flush()
+        self.shown = now
+
+    def close(self) -> None:
+        """End the line, so that what follows starts on its own."""
+        if self.terminal and self.width:
+            self.stream.write("\n")
+            self.stream.flush()
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds + 0.5), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"

@@ -1,0 +1,62 @@
+"""Random numbers by name: streams, and the few draws that are made outside the kernels.
+
+A number is Philox4x32-10 of what it is for: the user's seed is the key; the counter's words are (index, chain, sweep,
+stream * 256 + kind). See src/README.md. Nothing has a state, so nothing can be drawn twice by accident or in another order.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._kernels import kernels
+
+# Streams: one for each use, so that two uses of one seed never share a number.
+CHAINS = 0  # Chains: sweeps
+CHAIN_START = 1  # Chains: where they start
+ONCE = 2  # RBM.sample_hidden, RBM.sample_visible
+SAMPLE = 3  # RBM.sample
+CD = 4  # gradient.CD
+WEIGHTS = 5  # RBM.from_data: initial weights
+SHUFFLE = 6  # fit: order of the rows
+MEASURE = 7  # fit: what is measured as it goes
+
+# Kinds of draw (ties of a kind are kind + 2)
+VISIBLE = 0
+HIDDEN = 1
+
+
+def words(n: int, seed: int, stream: int, sweep: int = 0) -> np.ndarray:
+    """At least n 32-bit words of a stream, uint32, in the order of the counter."""
+    n_blocks = -(-n // 4)
+    counters = np.zeros((n_blocks, 4), np.uint32)
+    index = np.arange(n_blocks, dtype=np.uint64)
+    counters[:, 0] = index & np.uint64(0xFFFFFFFF)
+    counters[:, 1] = index >> np.uint64(32)
+    counters[:, 2] = sweep
+    counters[:, 3] = stream << 8
+    out = np.empty((n_blocks, 4), np.uint32)
+    kernels.philox_blocks(counters, seed, out)
+    return out.reshape(-1)[:n]
+
+
+def normal(shape: tuple[int, ...], seed: int, stream: int) -> np.ndarray:
+    """Very nearly standard normal numbers, float32: twelve uniforms summed, less six (variance 1, none beyond 6).
+
+    Sums of integers, so that they are the same bits on any machine, which logarithms and sines of a library are not.
+    """
+    n = int(np.prod(shape))
+    out = np.empty(n, np.float32)
+    block = 1 << 16
+    for start in range(0, n, block):
+        stop = min(start + block, n)
+        # one sweep number a block keeps memory bounded
+        uniforms = words(12 * (stop - start), seed, stream, start // block).reshape(12, -1)
+        sums = uniforms.sum(axis=0, dtype=np.uint64).astype(np.float64)
+        out[start:stop] = (sums + 6.0) * 2.0**-32 - 6.0
+    return out.reshape(shape)
+
+
+def permutation(n: int, seed: int, stream: int, sweep: int) -> np.ndarray:
+    """A random order of n things, intp, by sorting 64-bit numbers."""
+    keys = words(2 * n, seed, stream, sweep).view(np.uint64)
+    return np.argsort(keys, kind="stable")

@@ -1,0 +1,134 @@
+"""The boundary: every check of what a user passes in. Each message names the argument, what was wrong, what is wanted."""
+
+from __future__ import annotations
+
+import numbers
+import operator
+
+import numpy as np
+
+LARGEST = 1e30  # parameters stay below this, so that no field overflows float32
+
+
+def integer(value, name: str, minimum: int = 0) -> int:
+    """An integer of at least minimum."""
+    if isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be an integer, not a bool")
+    try:
+        result = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer, not {type(value).__name__}") from None
+    if result < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {result}")
+    return result
+
+
+def seed(value) -> int:
+    """A seed: an integer from 0 to 2^64 - 1."""
+    result = integer(value, "seed")
+    if result >= 1 << 64:
+        raise ValueError(f"seed must be below 2**64, got {result}")
+    return result
+
+
+def real(value, name: str, minimum: float = -np.inf, maximum: float = np.inf) -> float:
+    """A finite number in [minimum, maximum]."""
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Real, np.number)):
+        raise TypeError(f"{name} must be a number, not {type(value).__name__}")
+    result = float(value)
+    if not np.isfinite(result) or not minimum <= result <= maximum:
+        bounds = f"between {minimum:g} and {maximum:g}" if maximum < np.inf else f"finite and at least {minimum:g}"
+        raise ValueError(f"{name} must be {bounds if minimum > -np.inf else 'finite'}, got {result:g}")
+    return result
+
+
+def parameter(value, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    """A parameter array: float32, C-contiguous, finite, of this shape (None: any length)."""
+    array = _numeric(value, name)
+    if array.ndim != len(shape) or any(want is not None and have != want for have, want in zip(array.shape, shape)):
+        wanted = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ("," if len(shape) == 1 else "") + ")"
+        raise ValueError(f"{name} must have shape {wanted}, got {array.shape}")
+    if array.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {array.shape}")
+    check_finite(array, name)
+    return np.ascontiguousarray(array, np.float32)
+
+
+def check_finite(array: np.ndarray, name: str) -> None:
+    """Raise FloatingPointError-like ValueError where a parameter is not finite or absurdly large."""
+    # one pass: the comparison is false for NaN too
+    if not bool((np.abs(array) < LARGEST).all()):
+        bad = int(np.argmin(np.abs(array).reshape(-1) < LARGEST))
+        where = ", ".join(str(int(i)) for i in np.unravel_index(bad, array.shape))
+        raise ValueError(f"{name}[{where}] is {array.reshape(-1)[bad]}; parameters must be finite and below {LARGEST:g}")
+
+
+def _numeric(value, name: str) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be an array of numbers, not of dtype {array.dtype}")
+    return array
+
+
+def states(value, n_units: int | None, name: str, fractions: bool = False) -> np.ndarray:
+    """States of a layer, (n, n_units): uint8 of 0 and 1; where fractions are welcome and there are any, float64.
+
+    Accepts bool, any integer and any float dtype, contiguous or not.
+    """
+    array = _numeric(value, name)
+    if array.ndim != 2:
+        hint = f"; for a single case use {name}[None, :]" if array.ndim == 1 else ""
+        raise ValueError(f"{name} must have two dimensions, (cases, units), got shape {array.shape}{hint}")
+    if n_units is not None and array.shape[1] != n_units:
+        raise ValueError(f"{name} has {array.shape[1]} units a case where the model has {n_units}")
+    if array.dtype == np.bool_:
+        return np.ascontiguousarray(array).view(np.uint8)
+    if array.size == 0:
+        return np.zeros(array.shape, np.uint8)
+    binary = array.max() <= 1 if array.dtype.kind == "u" else _all_binary(array)
+    if binary:
+        return np.ascontiguousarray(array, np.uint8)
+    if fractions and array.dtype.kind == "f" and bool(((array >= 0) & (array <= 1)).all()):
+        return np.ascontiguousarray(array, np.float64)
+    raise ValueError(_what_is_wrong(array, name, fractions))
+
+
+def _all_binary(array: np.ndarray) -> bool:
+    step = max(1, (1 << 20) // array.shape[1])  # rows at a time, so that masks stay small
+    return all(
+        bool(((part == 0) | (part == 1)).all())
+        for part in (array[start : start + step] for start in range(0, array.shape[0], step))
+    )
+
+
+def _what_is_wrong(array: np.ndarray, name: str, fractions: bool) -> str:
+    if array.dtype.kind == "f" and np.isnan(array).any():
+        return f"{name} contains NaN; states are 0 or 1"
+    low, high = array.min(), array.max()
+    wanted = "0 or 1, or fractions from 0 to 1" if fractions else "0 or 1"
+    hint = f"; grey values need a threshold, such as {name} >= {high / 2:g}" if low >= 0 and high > 1 else ""
+    return f"{name} must hold {wanted}, got values from {low:g} to {high:g}{hint}"
+
+
+def sample_weight(value, n: int) -> np.ndarray:
+    """Weights of n cases: float64, finite, not negative, not all zero."""
+    array = _numeric(value, "sample_weight").astype(np.float64)
+    if array.shape != (n,):
+        raise ValueError(f"sample_weight must have shape ({n},), got {array.shape}")
+    if not bool((array >= 0).all()) or not bool(np.isfinite(array).all()):
+        raise ValueError("sample_weight must be finite and not negative")
+    if n and not array.any():
+        raise ValueError("sample_weight must not be all zero")
+    return array
+
+
+def inverse_temperature(value, n: int) -> np.ndarray | None:
+    """beta for n chains: None where it is 1 everywhere, else float32 (n,)."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf" or array.shape not in ((), (n,)):
+        raise ValueError(f"beta must be a number or an array of shape ({n},), got shape {array.shape}")
+    if not bool(np.isfinite(array).all()) or not bool((array >= 0).all()):
+        raise ValueError("beta must be finite and not negative")
+    if bool((array == 1).all()):
+        return None
+    return np.ascontiguousarray(np.broadcast_to(array, (n,)), np.float32)

@@ -1,0 +1,102 @@
+"""BitMatrix: the states of many chains, one bit a unit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import _threads, _validate
+from ._kernels import kernels
+
+__all__ = ["BitMatrix"]
+
+
+class BitMatrix:
+    """States of n cases with U binary units each, one bit a unit: 32 times smaller than float32.
+
+    ``planes`` is uint8 of shape (ceil(U/8), n): bit k of ``planes[b, i]`` is unit 8 b + k of case i. The unused bits of
+    the last byte are zero. Everything in fastrbm that takes states takes a BitMatrix as well as an array.
+
+    Parameters
+    ----------
+    planes : uint8 array (ceil(n_units/8), n)
+        Kept, not copied. Its rows may be strided, each row is contiguous.
+    n_units : int
+        Units a case.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrbm import BitMatrix
+    >>> x = np.array([[1, 0, 1], [0, 0, 1]], np.uint8)
+    >>> bits = BitMatrix.from_states(x)
+    >>> bits.shape
+    (2, 3)
+    >>> bits.planes
+    array([[5, 4]], dtype=uint8)
+    >>> bits.to_states()
+    array([[1, 0, 1],
+           [0, 0, 1]], dtype=uint8)
+    """
+
+    __slots__ = ("n_units", "planes")
+
+    def __init__(self, planes: np.ndarray, n_units: int) -> None:
+        n_units = _validate.integer(n_units, "n_units", 1)
+        if not isinstance(planes, np.ndarray) or planes.dtype != np.uint8 or planes.ndim != 2:
+            raise TypeError("planes must be a uint8 array of two dimensions, (bytes, cases)")
+        if planes.shape[0] != -(-n_units // 8):
+            raise ValueError(f"planes must have {-(-n_units // 8)} rows for {n_units} units, got {planes.shape[0]}")
+        if planes.shape[1] > 1 and planes.strides[1] != 1:
+            planes = np.ascontiguousarray(planes)
+        if n_units % 8 and planes.size and int(planes[-1].max()) >> (n_units % 8):
+            raise ValueError(f"planes has bits set past unit {n_units - 1}")
+        self.planes = planes
+        self.n_units = n_units
+
+    @classmethod
+    def empty(cls, n: int, n_units: int) -> BitMatrix:
+        """All-zero states of n cases."""
+        return cls(np.zeros((-(-n_units // 8), n), np.uint8), n_units)
+
+    @classmethod
+    def from_states(cls, states, n_threads: int | None = None) -> BitMatrix:
+        """Pack states (n, U) of 0 and 1 (uint8, bool, int or float)."""
+        if isinstance(states, BitMatrix):
+            return states
+        states = _validate.states(states, None, "states")
+        if states.shape[1] == 0:
+            raise ValueError(f"states must have at least one unit, got shape {states.shape}")
+        bits = cls.empty(*states.shape)
+        kernels.pack(states, bits.planes, _threads.resolve(n_threads, states.size))
+        return bits
+
+    def to_states(self, n_threads: int | None = None) -> np.ndarray:
+        """Unpack to uint8 (n, U) of 0 and 1."""
+        states = np.empty(self.shape, np.uint8)
+        kernels.unpack(self.planes, states, _threads.resolve(n_threads, states.size))
+        return states
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(cases, units)."""
+        return self.planes.shape[1], self.n_units
+
+    def __len__(self) -> int:
+        return self.planes.shape[1]
+
+    def __getitem__(self, cases) -> BitMatrix:
+        """Some of the cases: a slice (a view where its step is 1), an array of indices or of booleans."""
+        if isinstance(cases, (int, np.integer)):
+            raise TypeError("index a BitMatrix with a slice or an array; for one case use bits[i : i + 1]")
+        return BitMatrix(self.planes[:, cases], self.n_units)
+
+    def copy(self) -> BitMatrix:
+        """An independent copy."""
+        return BitMatrix(self.planes.copy(), self.n_units)
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        states = self.to_states()
+        return states if dtype is None else states.astype(dtype)
+
+    def __repr__(self) -> str:
+        return f"BitMatrix of {len(self)} cases x {self.n_units} units"

@@ -1,0 +1,98 @@
+"""Chains: persistent Gibbs chains."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import _gibbs, _random, _validate
+from .bits import BitMatrix
+from .rbm import RBM, start_chains
+
+__all__ = ["Chains"]
+
+
+class Chains:
+    """Gibbs chains of a model, which remember where they are.
+
+    A sweep draws v from p(v | h) and then h from p(h | v), so that (v, h) is a joint state at all times. The chains
+    follow the model: when its parameters change, the next sweep uses the new ones (this is what persistent contrastive
+    divergence does; Tieleman 2008).
+
+    Parameters
+    ----------
+    rbm : RBM
+    n_chains : int
+        At least 1.
+    seed : int
+        Chains with the same model, seed and start take the same path, whatever the threads or the machine.
+    start : array (n_chains, V) or BitMatrix, optional
+        Where they start; by default at draws from the visible biases alone.
+    beta : float or array (n_chains,)
+        Inverse temperatures: chain k samples exp(-beta_k E).
+
+    Attributes
+    ----------
+    rbm : RBM
+    n_sweeps_done : int
+        Sweeps since the start.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> rbm = fr.RBM.from_data(fr.datasets.load_digits(), n_hidden=16, seed=0)
+    >>> chains = fr.Chains(rbm, n_chains=3, seed=0)
+    >>> chains.sweep(10)
+    >>> chains.visible.shape, chains.hidden.shape
+    ((3, 64), (3, 16))
+    """
+
+    def __init__(
+        self, rbm: RBM, n_chains: int = 512, seed: int = 0, start=None, beta=1.0, n_threads: int | None = None
+    ) -> None:
+        if not isinstance(rbm, RBM):
+            raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
+        n_chains = _validate.integer(n_chains, "n_chains", 1)
+        self.rbm = rbm
+        self._seed = _validate.seed(seed)
+        self._beta = _validate.inverse_temperature(beta, n_chains)
+        self._visible, self._hidden = start_chains(rbm, n_chains, self._seed, _random.CHAIN_START, start, n_threads)
+        self.n_sweeps_done = 0
+
+    def sweep(self, n_sweeps: int = 1, n_threads: int | None = None) -> None:
+        """Advance every chain by n_sweeps sweeps. Ctrl-C leaves valid chains, somewhere on the way."""
+        self._sweep(_validate.integer(n_sweeps, "n_sweeps", 0), None, n_threads)
+
+    def _sweep(self, n_sweeps: int, fixed: np.ndarray | None, n_threads: int | None) -> None:
+        first = self.n_sweeps_done + 1
+        # counted before they are done: sweeps that Ctrl-C cut short must not draw their numbers a second time
+        self.n_sweeps_done += n_sweeps
+        _gibbs.sweep(
+            self.rbm._parameters, self._visible, self._hidden, n_sweeps, seed=self._seed, stream=_random.CHAINS,
+            first_sweep=first, beta=self._beta, fixed=fixed, n_threads=n_threads,
+        )  # fmt: skip
+
+    @property
+    def visible(self) -> np.ndarray:
+        """The visible states, uint8 (n_chains, V), unpacked anew at each access."""
+        return self._visible.to_states()
+
+    @property
+    def hidden(self) -> np.ndarray:
+        """The hidden states, uint8 (n_chains, H), unpacked anew at each access."""
+        return self._hidden.to_states()
+
+    @property
+    def visible_bits(self) -> BitMatrix:
+        """The visible states themselves, packed; a later sweep changes them in place."""
+        return self._visible
+
+    @property
+    def hidden_bits(self) -> BitMatrix:
+        """The hidden states themselves, packed; a later sweep changes them in place."""
+        return self._hidden
+
+    def __len__(self) -> int:
+        return len(self._visible)
+
+    def __repr__(self) -> str:
+        return f"Chains({self.rbm!r}, n_chains={len(self)}, n_sweeps_done={self.n_sweeps_done})"

@@ -1,0 +1,150 @@
+"""Readers for data files: IDX (also .gz), .npy, .npz, .csv, chosen by the file's name."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+import zipfile
+import zlib
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+
+from .. import _validate
+
+# IDX type codes (LeCun's MNIST page): big-endian numbers
+_IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_KINDS = ".npy, .npz, .csv, or IDX (its name ends in ubyte or .idx, with or without .gz)"
+
+
+def load(path: str | PathLike, threshold: float | None = None, key: str | None = None) -> np.ndarray:
+    """Read binary data from a file, by its extension: .npy, .npz, .csv or IDX, plain or .gz.
+
+    Parameters
+    ----------
+    path : path
+        .npy or .npz: an array (n, ...); .csv: numbers separated by commas, one case a line, with or without a line of
+        names; IDX: the format of MNIST's files.
+    threshold : float, optional
+        Values of at least this become 1, the others 0. By default, data of 0 and 1 stay as they are, and grey values are cut at
+        the middle of their range: at half the largest value of their scale (1, 15, 16 or 255; whichever the largest value first
+        fits), rounded up for whole numbers: 128 of 0 .. 255.
+    key : str, optional
+        Which array of an .npz that holds several.
+
+    Returns
+    -------
+    uint8 (n, units) of 0 and 1; the dimensions after the first are flattened.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be read.
+    ValueError
+        When it is damaged, of an unknown kind, empty, or its values cannot be binarised.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile, os
+    >>> import fastrbm as fr
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "grey.csv")
+    ...     np.savetxt(path, [[0, 255], [130, 20]], fmt="%d", delimiter=",")
+    ...     fr.datasets.load(path)
+    array([[0, 1],
+           [1, 0]], dtype=uint8)
+    """
+    return binarize(read(path, key), threshold, str(path))[0]
+
+
+def read(path: str | PathLike, key: str | None = None) -> np.ndarray:
+    """The numbers of a file as they are, (n, units)."""
+    path = Path(path)
+    name = path.name.lower()
+    stem = name[:-3] if name.endswith(".gz") else name
+    try:
+        if stem.endswith((".idx", "ubyte")):
+            array = _read_idx(path, gzip.open if name.endswith(".gz") else open)
+        elif name.endswith(".npy"):
+            array = np.load(path, allow_pickle=False)
+        elif name.endswith(".npz"):
+            array = _read_npz(path, key)
+        elif name.endswith(".csv"):
+            array = _read_csv(path)
+        else:
+            raise ValueError(f"{path}: unknown kind of file; known are {_KINDS}")
+    except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile, struct.error) as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
+    except ValueError as error:
+        raise error if str(path) in str(error) else ValueError(f"{path} is damaged: {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise ValueError(f"{path} holds no numbers but {array.dtype}")
+    if array.ndim < 2 or array.size == 0:
+        raise ValueError(f"{path} holds an array of shape {array.shape}; wanted is (cases, units)")
+    return array.reshape(array.shape[0], -1)
+
+
+def binarize(array: np.ndarray, threshold: float | None, name: str) -> tuple[np.ndarray, float | None]:
+    """(uint8 of 0 and 1, the threshold that was used or None)."""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"{name} contains values that are missing or infinite")
+    if threshold is None:
+        if _validate._all_binary(array):
+            return array.astype(np.uint8), None
+        threshold = _middle(array, name)
+    else:
+        threshold = _validate.real(threshold, "threshold")
+    return (array >= threshold).astype(np.uint8), threshold
+
+
+def _middle(array: np.ndarray, name: str) -> float:
+    low, high = float(array.min()), float(array.max())
+    scale = next((s for s in (1.0, 15.0, 16.0, 255.0) if high <= s), None)
+    if low < 0 or scale is None:
+        raise ValueError(f"{name} has values from {low:g} to {high:g}; say from which value on a unit is 1 (threshold)")
+    return 0.5 if scale == 1.0 else float(-(-scale // 2))
+
+
+def _read_idx(path: Path, opener) -> np.ndarray:
+    with opener(path, "rb") as file:
+        head = file.read(4)
+        if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _IDX_TYPES or not 1 <= head[3] <= 8:
+            raise ValueError(f"{path} is not an IDX file")
+        shape = struct.unpack(f">{head[3]}I", file.read(4 * head[3]))
+        dtype = np.dtype(_IDX_TYPES[head[2]])
+        # no more than the file holds is ever allocated, whatever its head claims
+        content = file.read()
+    wanted = dtype.itemsize
+    for length in shape:
+        wanted *= length
+    if len(content) != wanted:
+        raise ValueError(f"{path} is damaged: its head promises {wanted} bytes of data, it has {len(content)}")
+    return np.frombuffer(content, dtype).reshape(shape)
+
+
+def _read_npz(path: Path, key: str | None) -> np.ndarray:
+    with np.load(path, allow_pickle=False) as archive:
+        if key is None:
+            if len(archive.files) != 1:
+                raise ValueError(f"{path} holds {', '.join(archive.files) or 'nothing'}: choose one array (key)")
+            key = archive.files[0]
+        if key not in archive.files:
+            raise ValueError(f"{path} holds {', '.join(archive.files)}, no {key}")
+        return archive[key]
+
+
+def _read_csv(path: Path) -> np.ndarray:
+    with open(path, encoding="utf-8-sig") as file:
+        first = file.readline()
+        if not first.strip():
+            raise ValueError(f"{path} is empty")
+        skip = 0
+        try:
+            [float(cell) for cell in first.split(",")]
+        except ValueError:
+            skip = 1  # a line of names
+    try:
+        return np.loadtxt(path, delimiter=",", skiprows=skip, ndmin=2, encoding="utf-8-sig")
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: {error}") from error

@@ -1,0 +1,11 @@
+"""Estimators of the log-likelihood gradient, one a file: positive phase minus negative phase.
+
+An estimator is called as ``estimator(rbm, X, sample_weight=None, n_threads=None)`` and returns a :class:`Gradient`.
+"""
+
+from ._gradient import Gradient
+from .cd import CD
+from .exact import Exact
+from .pcd import PCD
+
+__all__ = ["CD", "PCD", "Exact", "Gradient"]

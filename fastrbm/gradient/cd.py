@@ -1,0 +1,62 @@
+"""Contrastive divergence."""
+
+from __future__ import annotations
+
+from .. import _gibbs, _random, _validate
+from ..bits import BitMatrix
+from ..moments import Moments, of_states
+from ..rbm import RBM
+from ._gradient import Gradient
+
+
+class CD:
+    """Contrastive divergence, CD-k (Hinton 2002): the negative phase from chains of k sweeps that start at the data.
+
+    Cheap and biased: it is the gradient of no function, and its bias falls geometrically with k. A fractional X drives the
+    first half step as it is; from there on the chains are binary.
+
+    Parameters
+    ----------
+    n_sweeps : int
+        k, at least 1.
+    seed : int
+        Each call goes on to new random numbers; a new estimator with the same seed repeats them.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> X = fr.datasets.bars_and_stripes(3)
+    >>> rbm = fr.RBM.from_data(X, n_hidden=8, seed=0)
+    >>> g = fr.gradient.CD(n_sweeps=3)(rbm, X)
+    >>> g.weights.shape
+    (9, 8)
+    """
+
+    def __init__(self, n_sweeps: int = 1, seed: int = 0) -> None:
+        self.n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1)
+        self.seed = _validate.seed(seed)
+        self._next_sweep = 0
+
+    def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Gradient:
+        data = rbm._states(X, "X", fractions=True)
+        n = data.shape[0]
+        positive = Moments.of_data(rbm, data, sample_weight, n_threads)
+        first = self._next_sweep
+        self._next_sweep += self.n_sweeps + 1
+        visible = BitMatrix.empty(n, rbm.n_visible)
+        hidden = BitMatrix.empty(n, rbm.n_hidden)
+        fixed = _gibbs.fixed_buffer(n, rbm.n_hidden)
+        place = {"seed": self.seed, "stream": _random.CD}
+        _gibbs.half_step(
+            rbm._parameters.to_hidden, data, kind=_random.HIDDEN, sweep=first, out=hidden, n_threads=n_threads, **place
+        )
+        _gibbs.sweep(
+            rbm._parameters, visible, hidden, self.n_sweeps, first_sweep=first + 1, fixed=fixed, n_threads=n_threads,
+            **place,
+        )  # fmt: skip
+        if sample_weight is None:
+            return Gradient(positive, of_states(rbm, visible, fixed, n_threads))
+        return Gradient(positive, Moments.of_data(rbm, visible, sample_weight, n_threads))
+
+    def __repr__(self) -> str:
+        return f"CD(n_sweeps={self.n_sweeps}, seed={self.seed})"

@@ -1,0 +1,106 @@
+"""The exact gradient, by enumeration of the smaller layer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import _validate, reference
+from ..bits import BitMatrix
+from ..moments import Moments
+from ..rbm import RBM
+from ._gradient import Gradient
+
+MAX_UNITS = 20
+_BLOCK = 1 << 12  # states at a time
+
+
+class Exact:
+    """The exact gradient of the mean log-likelihood: every state of the smaller layer is visited.
+
+    The other layer is summed out: p(s) ~ exp(a's) prod_k (1 + exp(d_k + (s'M)_k)) for the states s of the smaller layer, with
+    its bias a, the other's bias d, and M = W or W'. All in float64, on the float32 parameters themselves (not on the
+    kernels' grid). It costs 2^min(V, H) V H multiplications. Its matrix products are NumPy's, so that, unlike everything
+    sampled, its last bits may differ between machines.
+
+    Raises
+    ------
+    ValueError
+        When the smaller layer has more than 20 units.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> X = fr.datasets.bars_and_stripes(2)
+    >>> rbm = fr.RBM.from_data(X, n_hidden=4, seed=0)
+    >>> for _ in range(50):
+    ...     rbm.step(fr.gradient.Exact()(rbm, X), learning_rate=0.5)
+    """
+
+    def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Gradient:
+        smaller = min(rbm.n_visible, rbm.n_hidden)
+        if smaller > MAX_UNITS:
+            raise ValueError(
+                f"the exact gradient enumerates the smaller layer, at most {MAX_UNITS} units; this model has "
+                f"{rbm.n_visible} visible and {rbm.n_hidden} hidden units: use gradient.PCD"
+            )
+        return Gradient(_data_moments(rbm, X, sample_weight), model_moments(rbm))
+
+    def __repr__(self) -> str:
+        return "Exact()"
+
+
+def _sigmoid(x: np.ndarray) -> np.ndarray:
+    """1 / (1 + exp(-x)) in float64; exp(-x) overflows to infinity for x < -709, which gives the right 0."""
+    with np.errstate(over="ignore"):
+        return 1.0 / (1.0 + np.exp(-x))
+
+
+def _data_moments(rbm: RBM, X, sample_weight) -> Moments:
+    data = rbm._states(X, "X", fractions=True)
+    n = data.shape[0]
+    if n == 0:
+        raise ValueError("X must have at least one case")
+    weight = np.ones(n) if sample_weight is None else _validate.sample_weight(sample_weight, n)
+    W, c = rbm.weights.astype(np.float64), rbm.hidden_bias.astype(np.float64)
+    sums = [np.zeros(W.shape), np.zeros(W.shape[0]), np.zeros(W.shape[1])]
+    for start in range(0, n, _BLOCK):
+        part = data[start : start + _BLOCK]
+        v = part.to_states().astype(np.float64) if isinstance(part, BitMatrix) else part
+        s = _sigmoid(v @ W + c)
+        w = weight[start : start + _BLOCK]
+        sums[0] += (v * w[:, None]).T @ s
+        sums[1] += w @ v
+        sums[2] += w @ s
+    return Moments(*sums, float(weight.sum()))
+
+
+def model_moments(rbm: RBM) -> Moments:
+    """Moments of the model itself, by enumeration of the smaller layer; total is 1."""
+    W = rbm.weights.astype(np.float64)
+    visible_bias, hidden_bias = rbm.visible_bias.astype(np.float64), rbm.hidden_bias.astype(np.float64)
+    transposed = rbm.n_hidden < rbm.n_visible  # enumerate the hidden layer
+    if transposed:
+        W, visible_bias, hidden_bias = W.T, hidden_bias, visible_bias
+    n_units = W.shape[0]
+    peak, z = -np.inf, 0.0
+    pairs, small, large = np.zeros(W.shape), np.zeros(W.shape[0]), np.zeros(W.shape[1])
+    for start in range(0, 1 << n_units, _BLOCK):
+        states = _binary(start, min(start + _BLOCK, 1 << n_units), n_units)
+        field = states @ W + hidden_bias
+        log_weight = states @ visible_bias + reference.softplus(field).sum(axis=1)
+        new_peak = max(peak, float(log_weight.max()))
+        shrink = np.exp(peak - new_peak)
+        weight = np.exp(log_weight - new_peak)
+        mean = _sigmoid(field)
+        z = z * shrink + weight.sum()
+        pairs = pairs * shrink + (states * weight[:, None]).T @ mean
+        small = small * shrink + weight @ states
+        large = large * shrink + weight @ mean
+        peak = new_peak
+    pairs, small, large = pairs / z, small / z, large / z
+    return Moments(pairs.T, large, small, 1.0) if transposed else Moments(pairs, small, large, 1.0)
+
+
+def _binary(start: int, stop: int, n_units: int) -> np.ndarray:
+    """The states numbered start .. stop - 1: unit k is bit k of the number."""
+    return ((np.arange(start, stop)[:, None] >> np.arange(n_units)) & 1).astype(np.float64)

@@ -1,0 +1,59 @@
+"""Persistent contrastive divergence."""
+
+from __future__ import annotations
+
+from .. import _gibbs, _validate
+from ..chains import Chains
+from ..moments import Moments, of_states
+from ..rbm import RBM
+from ._gradient import Gradient
+
+
+class PCD:
+    """Persistent contrastive divergence (Younes 1989; Tieleman 2008): the negative phase from chains that go on.
+
+    At each call the chains do n_sweeps sweeps under the model as it is now, and the negative phase is the average over them of
+    v s', v and s. With parameters held still this converges to the exact gradient plus noise of variance Var / n_chains;
+    while they move it is biased by about learning rate times mixing time.
+
+    Parameters
+    ----------
+    n_chains : int
+        Number of chains, whatever the batch size.
+    n_sweeps : int
+        Sweeps a call.
+    seed : int
+        Of the chains.
+
+    Attributes
+    ----------
+    chains : Chains or None
+        The chains, once there are any. They belong to one model: a call with another model starts new ones.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> X = fr.datasets.load_digits()
+    >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
+    >>> g = fr.gradient.PCD(n_chains=64, n_sweeps=1, seed=0)(rbm, X[:100])
+    >>> g.positive.total, g.negative.total
+    (100.0, 64.0)
+    """
+
+    def __init__(self, n_chains: int = 512, n_sweeps: int = 1, seed: int = 0) -> None:
+        self.n_chains = _validate.integer(n_chains, "n_chains", 1)
+        self.n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1)
+        self.seed = _validate.seed(seed)
+        self.chains: Chains | None = None
+
+    def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Gradient:
+        positive = Moments.of_data(rbm, X, sample_weight, n_threads)
+        if self.chains is None or self.chains.rbm is not rbm:
+            self.chains = Chains(rbm, self.n_chains, self.seed, n_threads=n_threads)
+        fixed = _gibbs.fixed_buffer(self.n_chains, rbm.n_hidden)
+        # the sweep ends in p(h | v), which is all that the moments need beside v
+        self.chains._sweep(self.n_sweeps, fixed, n_threads)
+        return Gradient(positive, of_states(rbm, self.chains.visible_bits, fixed, n_threads))
+
+    def __repr__(self) -> str:
+        return f"PCD(n_chains={self.n_chains}, n_sweeps={self.n_sweeps}, seed={self.seed})"

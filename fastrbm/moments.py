@@ -1,0 +1,160 @@
+"""Moments <v h'>, <v>, <h>: what both phases of the gradient are made of."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from . import _gibbs, _threads, _validate, reference
+from ._kernels import FIXED_BITS, ROWS, kernels
+from .bits import BitMatrix
+from .chains import Chains
+from .rbm import RBM
+
+__all__ = ["Moments"]
+
+_ROWS_A_PART = 16 * ROWS  # cases at a time: bounds the memory, and lets Ctrl-C through
+
+
+class Moments:
+    """Averages of v s', v and s over a set of cases, where s = E[h | v] = sigmoid(c + W'v).
+
+    Using s in place of a sampled h is exact for data and lowers the variance for samples (Rao-Blackwell). Kept as sums, so
+    that moments of parts add up to the moments of the whole: with states of 0 and 1, s is rounded to a multiple
+    of 2^-22 and the sums are exact, the same bits however the cases are split or ordered.
+
+    Attributes
+    ----------
+    weights : float64 (V, H)
+        <v s'>.
+    visible : float64 (V,)
+        <v>.
+    hidden : float64 (H,)
+        <s>.
+    total : float
+        The number of cases, or their total weight.
+    """
+
+    def __init__(self, weight_sum: np.ndarray, visible_sum: np.ndarray, hidden_sum: np.ndarray, total: float) -> None:
+        self.weight_sum, self.visible_sum, self.hidden_sum, self.total = weight_sum, visible_sum, hidden_sum, total
+
+    @property
+    def weights(self) -> np.ndarray:
+        return self.weight_sum / self.total
+
+    @property
+    def visible(self) -> np.ndarray:
+        return self.visible_sum / self.total
+
+    @property
+    def hidden(self) -> np.ndarray:
+        return self.hidden_sum / self.total
+
+    def __add__(self, other: Moments) -> Moments:
+        """The moments of both sets of cases together."""
+        return Moments(
+            self.weight_sum + other.weight_sum,
+            self.visible_sum + other.visible_sum,
+            self.hidden_sum + other.hidden_sum,
+            self.total + other.total,
+        )
+
+    @classmethod
+    def of_data(cls, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Moments:
+        """The positive phase: moments of data under p(h | v).
+
+        Parameters
+        ----------
+        rbm : RBM
+        X : array (n, V) or BitMatrix
+            At least one case, of 0 and 1, or of fractions from 0 to 1.
+        sample_weight : array (n,), optional
+            Not negative; rounded to multiples of 2^-22 of the largest (up to a factor of 2). A case of weight 0 counts
+            for nothing.
+
+        Examples
+        --------
+        >>> import fastrbm as fr
+        >>> X = fr.datasets.bars_and_stripes(2)
+        >>> rbm = fr.RBM.from_data(X, n_hidden=4, seed=0)
+        >>> m = fr.Moments.of_data(rbm, X)
+        >>> m.visible
+        array([0.5, 0.5, 0.5, 0.5])
+        """
+        data = rbm._states(X, "X", fractions=True)
+        n = data.shape[0]
+        if n == 0:
+            raise ValueError("X must have at least one case")
+        weight = None if sample_weight is None else _validate.sample_weight(sample_weight, n)
+        moments = empty(rbm)
+        scale = 1.0
+        if weight is not None:
+            scale = 2.0 ** math.frexp(weight.max())[1]
+            weight = np.rint(weight / scale * (1 << FIXED_BITS))
+        for start in range(0, n, _ROWS_A_PART):
+            rows = slice(start, min(start + _ROWS_A_PART, n))
+            fixed = _gibbs.fixed_buffer(rows.stop - rows.start, rbm.n_hidden)
+            _gibbs.half_step(rbm._parameters.to_hidden, data[rows], fixed=fixed, n_threads=n_threads)
+            add(moments, data[rows], fixed, None if weight is None else weight[rows], scale, n_threads)
+        return moments
+
+    @classmethod
+    def of_chains(cls, rbm: RBM, chains: Chains, n_threads: int | None = None) -> Moments:
+        """The negative phase: moments of the visible states of chains, under rbm's p(h | v)."""
+        return cls.of_data(rbm, chains.visible_bits, n_threads=n_threads)
+
+    def __repr__(self) -> str:
+        return f"Moments(n_visible={self.visible_sum.size}, n_hidden={self.hidden_sum.size}, total={self.total:g})"
+
+
+def empty(rbm: RBM) -> Moments:
+    """Sums over no case yet."""
+    return Moments(np.zeros((rbm.n_visible, rbm.n_hidden)), np.zeros(rbm.n_visible), np.zeros(rbm.n_hidden), 0.0)
+
+
+def add(moments: Moments, states, fixed: np.ndarray, weight=None, scale: float = 1.0, n_threads=None) -> None:
+    """Add cases to moments in place.
+
+    states: BitMatrix, or float64 (n, V); fixed: their P(h | v) as multiples of 2^-22, int32 (tiles, 8 ceil(n/8), 64), zero
+    past the last case; weight: float64 (n,) of integers up to 2^22, in units of scale / 2^22.
+    """
+    n = states.shape[0]
+    unit = 2.0**-FIXED_BITS * scale
+    if weight is not None:
+        fixed[:, :n] = np.rint(fixed[:, :n] * (weight * 2.0**-FIXED_BITS)[None, :, None])
+    moments.total += n if weight is None else float(weight.sum()) * unit
+    threads = _threads.resolve(n_threads, moments.weight_sum.size * n)
+    if not isinstance(states, BitMatrix):
+        _add_fractions(moments, states, fixed, weight, unit)
+        return
+    transposed = np.empty((-(-n // 8), states.n_units), np.uint8)
+    kernels.transpose(states.planes, states.n_units, transposed, threads)
+    kernels.moments(transposed, fixed, unit, moments.weight_sum, moments.hidden_sum, threads)
+    if weight is None:
+        kernels.count_bits(states.planes, states.n_units, moments.visible_sum, threads)
+    else:
+        # integers below 2^53: exact in whatever order BLAS adds them
+        moments.visible_sum += (weight @ states.to_states().astype(np.float64)) * unit
+
+
+def _add_fractions(moments: Moments, states: np.ndarray, fixed: np.ndarray, weight, unit: float) -> None:
+    n, n_hidden = states.shape[0], moments.hidden_sum.size
+    grid = _gibbs.on_grid(states)
+    probabilities = np.concatenate(list(fixed), axis=1)[:n, :n_hidden].astype(np.float64)
+    ones = np.full(n, 1.0 * (1 << FIXED_BITS)) if weight is None else weight
+    for start in range(0, n, ROWS):  # 504 rows of products of two 22-bit numbers are exact in float64
+        rows = slice(start, start + ROWS)
+        moments.weight_sum += (grid[rows].T @ probabilities[rows]) * (unit * 2.0**-FIXED_BITS)
+        moments.visible_sum += (ones[rows] @ grid[rows]) * (unit * 2.0**-FIXED_BITS)
+    moments.hidden_sum += probabilities.sum(axis=0) * unit
+
+
+def of_states(rbm: RBM, states: BitMatrix, fixed: np.ndarray, n_threads: int | None = None) -> Moments:
+    """Moments of states whose fixed-point P(h | v) a sweep has left behind."""
+    moments = empty(rbm)
+    add(moments, states, fixed, n_threads=n_threads)
+    return moments
+
+
+assert FIXED_BITS == reference.FIXED_BITS and ROWS == reference.ROWS

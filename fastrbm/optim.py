@@ -1,0 +1,91 @@
+"""Update rules: how a gradient moves the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _validate
+from .gradient import Gradient
+from .rbm import RBM
+
+__all__ = ["SGD", "Linear"]
+
+
+@dataclass(frozen=True)
+class Linear:
+    """A rate that goes linearly from start, at the beginning of training, to stop, at its end.
+
+    Called with the fraction of the training that is done.
+
+    >>> import fastrbm as fr
+    >>> fr.optim.Linear(0.1, 0.0)(0.25)
+    0.07500000000000001
+    """
+
+    start: float
+    stop: float = 0.0
+
+    def __post_init__(self) -> None:
+        _validate.real(self.start, "start", 0.0)
+        _validate.real(self.stop, "stop", 0.0)
+
+    def __call__(self, progress: float) -> float:
+        return self.start + (self.stop - self.start) * progress
+
+
+class SGD:
+    """Stochastic gradient ascent: theta <- theta + epsilon * u, u <- momentum * u + gradient - l2 * W.
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        epsilon; or a schedule: a function of the fraction of the training that is done, such as :class:`Linear`.
+    momentum : float
+        From 0 up to, but not including, 1. With persistent chains, 0 is best: they must keep up with the parameters.
+    l2 : float
+        Decay of the weights (not of the biases): ascends log-likelihood - l2/2 |W|^2.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> X = fr.datasets.bars_and_stripes(2)
+    >>> rbm = fr.RBM.from_data(X, n_hidden=4, seed=0)
+    >>> sgd = fr.optim.SGD(fr.optim.Linear(0.1, 0.0), momentum=0.5)
+    >>> sgd.update(rbm, fr.gradient.Exact()(rbm, X), progress=0.0)
+    """
+
+    def __init__(
+        self, learning_rate: float | Callable[[float], float] = 0.05, momentum: float = 0.0, l2: float = 0.0
+    ) -> None:
+        if not callable(learning_rate):
+            learning_rate = _validate.real(learning_rate, "learning_rate", 0.0)
+        self.learning_rate = learning_rate
+        self.momentum = _validate.real(momentum, "momentum", 0.0, 1.0)
+        if self.momentum == 1.0:
+            raise ValueError("momentum must be below 1, got 1")
+        self.l2 = _validate.real(l2, "l2", 0.0)
+        self._velocity: list[np.ndarray] | None = None
+
+    def rate(self, progress: float) -> float:
+        """The learning rate when this fraction of the training is done."""
+        if callable(self.learning_rate):
+            return _validate.real(self.learning_rate(progress), "the schedule's learning rate", 0.0)
+        return self.learning_rate
+
+    def update(self, rbm: RBM, gradient: Gradient, progress: float = 0.0, n_threads: int | None = None) -> None:
+        """Move rbm along gradient. FloatingPointError, and no change, where a parameter would not stay finite."""
+        direction = [gradient.weights, gradient.visible_bias, gradient.hidden_bias]
+        if self.l2:
+            direction[0] = direction[0] - self.l2 * rbm.weights
+        if self.momentum and self._velocity is not None and self._velocity[0].shape == direction[0].shape:
+            direction = [self.momentum * u + d for u, d in zip(self._velocity, direction, strict=True)]
+        rate = self.rate(progress)
+        rbm.add(*(rate * d for d in direction), n_threads=n_threads)
+        if self.momentum:
+            self._velocity = direction
+
+    def __repr__(self) -> str:
+        return f"SGD(learning_rate={self.learning_rate!r}, momentum={self.momentum:g}, l2={self.l2:g})"

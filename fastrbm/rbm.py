@@ -1,0 +1,383 @@
+"""RBM: the model, its energies and conditional laws."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import _gibbs, _model_file, _random, _threads, _validate, reference
+from ._kernels import kernels
+from ._parameters import Parameters
+from .bits import BitMatrix
+
+if TYPE_CHECKING:
+    from .gradient import Gradient
+
+__all__ = ["RBM", "load"]
+
+
+class RBM:
+    """A restricted Boltzmann machine with binary visible and hidden units.
+
+    E(v, h) = -v'W h - b'v - c'h over v in {0,1}^V and h in {0,1}^H, with p(v, h) = exp(-E(v, h)) / Z
+    (Smolensky 1986; Hinton 2002). W are the ``weights``, b the ``visible_bias``, c the ``hidden_bias``.
+
+    Parameters
+    ----------
+    weights : array (V, H)
+        Any real dtype; kept as float32.
+    visible_bias : array (V,), optional
+        Zeros by default.
+    hidden_bias : array (H,), optional
+        Zeros by default.
+
+    Raises
+    ------
+    ValueError
+        Where a shape does not fit, or a parameter is not finite or not below 1e30.
+    TypeError
+        Where an argument does not hold numbers.
+
+    Notes
+    -----
+    The parameters are read-only: the kernels work on integer copies of them. Change them by :meth:`step`, :meth:`add` or
+    :meth:`set_parameters`. Units of a layer are numbered from 0. All energies are in nats.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrbm as fr
+    >>> rbm = fr.RBM([[1.0, 0.0], [0.0, -1.0], [0.5, 0.5]])
+    >>> rbm
+    RBM(n_visible=3, n_hidden=2)
+    >>> v = np.array([[1, 0, 1]])
+    >>> rbm.energy(v, [[1, 0]])
+    array([-1.5])
+    >>> bool(np.isclose(rbm.free_energy(v), -np.log((1 + np.exp(1.5)) * (1 + np.exp(0.5)))).all())
+    True
+    """
+
+    def __init__(self, weights, visible_bias=None, hidden_bias=None) -> None:
+        weights = _validate.parameter(weights, "weights", (None, None))
+        self._set(weights, visible_bias, hidden_bias)
+
+    def _set(self, weights, visible_bias, hidden_bias, n_threads: int | None = None) -> None:
+        """Take over checked weights (copied if they are the caller's) and biases, in one assignment."""
+        n_visible, n_hidden = weights.shape
+        b = np.zeros(n_visible, np.float32) if visible_bias is None else visible_bias
+        c = np.zeros(n_hidden, np.float32) if hidden_bias is None else hidden_bias
+        b = _validate.parameter(b, "visible_bias", (n_visible,))
+        c = _validate.parameter(c, "hidden_bias", (n_hidden,))
+        self._parameters = Parameters(np.array(weights), b, c, n_threads)
+
+    @classmethod
+    def from_data(cls, X, n_hidden: int, seed: int = 0, weight_scale: float = 0.01) -> RBM:
+        """A model to start training from: small random weights, visible biases that fit the data's means.
+
+        W is very nearly N(0, weight_scale^2) (sums of uniforms, the same bits on any machine), b the logit of the means
+        smoothed by one case of 1/2, c = 0 (Hinton 2012, "A practical guide to training RBMs", section 8).
+
+        Parameters
+        ----------
+        X : array (n, V) or BitMatrix
+            0 and 1, or fractions from 0 to 1.
+        n_hidden : int
+            Number of hidden units H, at least 1.
+        seed : int
+            From 0 to 2^64 - 1.
+        weight_scale : float
+            Standard deviation of the initial weights.
+
+        Examples
+        --------
+        >>> import fastrbm as fr
+        >>> rbm = fr.RBM.from_data(fr.datasets.load_digits(), n_hidden=16, seed=0)
+        >>> rbm.weights.shape, rbm.weights.dtype
+        ((64, 16), dtype('float32'))
+        """
+        n_hidden = _validate.integer(n_hidden, "n_hidden", 1)
+        seed = _validate.seed(seed)
+        weight_scale = _validate.real(weight_scale, "weight_scale", 0.0)
+        data = X if isinstance(X, BitMatrix) else _validate.states(X, None, "X", fractions=True)
+        n, n_visible = data.shape
+        if n == 0 or n_visible == 0:
+            raise ValueError(f"X must have at least one case and one unit, got shape {data.shape}")
+        if isinstance(data, BitMatrix):
+            totals = np.zeros(n_visible)
+            kernels.count_bits(data.planes, n_visible, totals, 1)
+        else:
+            # on the grid the sums are exact: the same bits whatever order NumPy adds in
+            totals = _gibbs.on_grid(data).sum(axis=0) * 2.0**-22 if data.dtype == np.float64 else data.sum(axis=0)
+        means = (totals + 0.5) / (n + 1.0)
+        bias = reference.log(means) - reference.log(1.0 - means)
+        weights = _random.normal((n_visible, n_hidden), seed, _random.WEIGHTS) * np.float32(weight_scale)
+        return cls(weights, bias)
+
+    # ------------------------------------------------------------ parameters
+
+    @property
+    def weights(self) -> np.ndarray:
+        """W, float32 (V, H), read-only."""
+        return self._parameters.weights
+
+    @property
+    def visible_bias(self) -> np.ndarray:
+        """b, float32 (V,), read-only."""
+        return self._parameters.visible_bias
+
+    @property
+    def hidden_bias(self) -> np.ndarray:
+        """c, float32 (H,), read-only."""
+        return self._parameters.hidden_bias
+
+    @property
+    def n_visible(self) -> int:
+        """V, the number of visible units."""
+        return self._parameters.shape[0]
+
+    @property
+    def n_hidden(self) -> int:
+        """H, the number of hidden units."""
+        return self._parameters.shape[1]
+
+    def set_parameters(self, weights=None, visible_bias=None, hidden_bias=None) -> None:
+        """Replace some or all parameters; shapes must stay as they are. Errors as for the constructor."""
+        shape = self._parameters.shape
+        self._set(
+            self.weights if weights is None else _validate.parameter(weights, "weights", shape),
+            self.visible_bias if visible_bias is None else visible_bias,
+            self.hidden_bias if hidden_bias is None else hidden_bias,
+        )
+
+    def add(self, weights, visible_bias, hidden_bias, n_threads: int | None = None) -> None:
+        """Add to every parameter: the update of a training step.
+
+        Raises
+        ------
+        FloatingPointError
+            When a parameter would no longer be finite (or below 1e30). It says which; the model stays as it was.
+        """
+        new = []
+        for name, change in (("weights", weights), ("visible_bias", visible_bias), ("hidden_bias", hidden_bias)):
+            old = getattr(self, name)
+            change = np.asarray(change)
+            if change.shape != old.shape:
+                raise ValueError(f"the change of {name} must have shape {old.shape}, got {change.shape}")
+            with np.errstate(over="ignore", invalid="ignore"):
+                result = np.add(old, change, dtype=np.float64).astype(np.float32)
+            try:
+                _validate.check_finite(result, name)
+            except ValueError as error:
+                raise FloatingPointError(
+                    f"the step would make {error}; the model is unchanged (try a smaller learning rate)"
+                ) from None
+            new.append(result)
+        self._parameters = Parameters(*new, n_threads=n_threads)
+
+    def step(self, gradient: Gradient, learning_rate: float, n_threads: int | None = None) -> None:
+        """theta <- theta + learning_rate * gradient, the plain ascent of the log-likelihood.
+
+        Raises FloatingPointError, and leaves the model as it was, when a parameter would not stay finite.
+
+        Examples
+        --------
+        >>> import fastrbm as fr
+        >>> X = fr.datasets.bars_and_stripes(2)
+        >>> rbm = fr.RBM.from_data(X, n_hidden=4, seed=1)
+        >>> rbm.step(fr.gradient.Exact()(rbm, X), learning_rate=0.1)
+        """
+        rate = _validate.real(learning_rate, "learning_rate")
+        self.add(rate * gradient.weights, rate * gradient.visible_bias, rate * gradient.hidden_bias, n_threads)
+
+    def copy(self) -> RBM:
+        """An independent copy (which shares the read-only arrays)."""
+        twin = object.__new__(type(self))
+        twin._parameters = self._parameters
+        return twin
+
+    def __reduce__(self):
+        return type(self), (np.array(self.weights), np.array(self.visible_bias), np.array(self.hidden_bias))
+
+    def __repr__(self) -> str:
+        return f"RBM(n_visible={self.n_visible}, n_hidden={self.n_hidden})"
+
+    # ------------------------------------------------------------ energies
+
+    def energy(self, v, h, n_threads: int | None = None) -> np.ndarray:
+        """E(v, h) = -v'W h - b'v - c'h of each pair, in nats.
+
+        Parameters
+        ----------
+        v : array (n, V) or BitMatrix, of 0 and 1
+        h : array (n, H) or BitMatrix, of 0 and 1
+
+        Returns
+        -------
+        float64 (n,). Weights enter on the kernels' grid (:attr:`grid`).
+        """
+        p = self._parameters
+        v, h = self._states(v, "v"), self._states(h, "h")
+        if len(v) != len(h):
+            raise ValueError(f"v and h must have as many cases as each other, got {len(v)} and {len(h)}")
+        result = self._bias_sums(v, p.wide_visible_bias) + self._bias_sums(h, p.wide_hidden_bias)
+        step = max(1, (1 << 22) // self.n_hidden)
+        for start in range(0, len(v), step):
+            part = slice(start, min(start + step, len(v)))
+            acc = np.empty((part.stop - start, self.n_hidden), np.int32)
+            threads = _threads.resolve(n_threads, acc.size * self.n_visible)
+            kernels.product(v.planes[:, part], p.to_hidden.tiles_array, acc, threads)
+            # int64 sums of int32 are exact
+            pairs = np.einsum("ij,ij->i", acc, h[part].to_states(), dtype=np.int64)
+            result[part] += pairs * 2.0**-p.to_hidden.exponent
+        return -result
+
+    def free_energy(self, v, n_threads: int | None = None) -> np.ndarray:
+        """F(v) = -b'v - sum_j softplus(c_j + (v'W)_j) = -log sum_h exp(-E(v, h)) of each case, in nats.
+
+        log p(v) = -F(v) - log Z, so differences of F are log ratios of probabilities.
+
+        Parameters
+        ----------
+        v : array (n, V) or BitMatrix, of 0 and 1
+
+        Returns
+        -------
+        float64 (n,), the same bits on any machine. Weights enter on the kernels' grid (:attr:`grid`).
+        """
+        p, v = self._parameters, self._states(v, "v")
+        result = np.empty(len(v))
+        one, step = np.ones(1), max(1, (1 << 30) // (self.n_visible * self.n_hidden))
+        for start in range(0, len(v), step):
+            part = slice(start, min(start + step, len(v)))
+            threads = _threads.resolve(n_threads, (part.stop - start) * self.n_visible * self.n_hidden)
+            kernels.softplus_sums(v.planes[:, part], p.to_hidden, one, result[part], threads)
+        return -(result + self._bias_sums(v, p.wide_visible_bias))
+
+    @property
+    def grid(self) -> tuple[float, float]:
+        """The grids 2^-e to whose nearest points the kernels round the weights, for v -> h and for h -> v."""
+        p = self._parameters
+        return 2.0**-p.to_hidden.exponent, 2.0**-p.to_visible.exponent
+
+    def _bias_sums(self, states: BitMatrix, wide_bias: np.ndarray) -> np.ndarray:
+        out = np.empty(len(states))
+        kernels.bias_sums(states.planes, wide_bias, out, 1)
+        return out
+
+    def _states(self, value, name: str, fractions: bool = False):
+        n_units = self.n_hidden if name == "h" else self.n_visible
+        return _gibbs.states_given(value, n_units, name, fractions)
+
+    # ------------------------------------------------------------ conditional laws
+
+    def mean_hidden(self, v, n_threads: int | None = None) -> np.ndarray:
+        """P(h_j = 1 | v) = sigmoid(c_j + (v'W)_j), float32 (n, H); v (n, V) of 0 and 1, or fractions from 0 to 1."""
+        return self._mean(self._parameters.to_hidden, self._states(v, "v", True), n_threads)
+
+    def mean_visible(self, h, n_threads: int | None = None) -> np.ndarray:
+        """P(v_i = 1 | h) = sigmoid(b_i + (W h)_i), float32 (n, V); h (n, H) of 0 and 1, or fractions from 0 to 1."""
+        return self._mean(self._parameters.to_visible, self._states(h, "h", True), n_threads)
+
+    def _mean(self, layer, given, n_threads) -> np.ndarray:
+        out = np.empty((given.shape[0], layer.n_units), np.float32)
+        _gibbs.half_step(layer, given, probabilities=out, n_threads=n_threads)
+        return out
+
+    def sample_hidden(self, v, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
+        """A draw of h from p(h | v) for each case, uint8 (n, H). The same seed gives the same draw."""
+        return self._draw(self._parameters.to_hidden, self._states(v, "v", True), seed, _random.HIDDEN, n_threads)
+
+    def sample_visible(self, h, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
+        """A draw of v from p(v | h) for each case, uint8 (n, V). The same seed gives the same draw."""
+        return self._draw(self._parameters.to_visible, self._states(h, "h", True), seed, _random.VISIBLE, n_threads)
+
+    def _draw(self, layer, given, seed, kind, n_threads) -> np.ndarray:
+        out = BitMatrix.empty(given.shape[0], layer.n_units)
+        seed = _validate.seed(seed)
+        _gibbs.half_step(layer, given, kind=kind, seed=seed, stream=_random.ONCE, out=out, n_threads=n_threads)
+        return out.to_states()
+
+    def sample(
+        self, n: int, n_sweeps: int = 1000, seed: int = 0, start=None, beta=1.0, n_threads: int | None = None
+    ) -> np.ndarray:
+        """n samples of v, each the end of a Gibbs chain of its own.
+
+        Parameters
+        ----------
+        n : int
+            Number of chains.
+        n_sweeps : int
+            Sweeps a chain. Samples follow p(v) only when this is long against the chains' mixing time.
+        seed : int
+            The same seed gives the same samples.
+        start : array (n, V) or BitMatrix, optional
+            Where the chains start; by default at draws from the visible biases alone.
+        beta : float or array (n,)
+            Inverse temperature: the chains sample exp(-beta E).
+        n_threads : int, optional
+            See :func:`fastrbm.show_config`. No effect on the samples.
+
+        Returns
+        -------
+        uint8 (n, V)
+
+        Examples
+        --------
+        >>> import fastrbm as fr
+        >>> rbm = fr.RBM([[2.0], [2.0]], [-1.0, -1.0], [-1.0])
+        >>> rbm.sample(5, n_sweeps=10, seed=3).shape
+        (5, 2)
+        """
+        n, n_sweeps = _validate.integer(n, "n", 0), _validate.integer(n_sweeps, "n_sweeps", 0)
+        seed, beta = _validate.seed(seed), _validate.inverse_temperature(beta, n)
+        visible, hidden = start_chains(self, n, seed, _random.SAMPLE, start, n_threads)
+        _gibbs.sweep(
+            self._parameters, visible, hidden, n_sweeps, seed=seed, stream=_random.SAMPLE, first_sweep=1, beta=beta,
+            n_threads=n_threads,
+        )  # fmt: skip
+        return visible.to_states()
+
+    # ------------------------------------------------------------ files
+
+    def save(self, path: str | PathLike) -> None:
+        """Write the model to a file (.npz, a format number, no pickle): to a temporary one first, then renamed."""
+        _model_file.save(path, self.weights, self.visible_bias, self.hidden_bias)
+
+
+def load(path: str | PathLike) -> RBM:
+    """Read a model that :meth:`RBM.save` wrote.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be read.
+    ValueError
+        When it is damaged, or not a model of this package.
+    """
+    return RBM(*_model_file.load(path))
+
+
+def start_chains(rbm: RBM, n: int, seed: int, stream: int, start, n_threads) -> tuple[BitMatrix, BitMatrix]:
+    """Joint states (visible, hidden) for n new chains: sweep number 0 of a stream.
+
+    Visible states are copied from start (n, V), or drawn from sigmoid(b), the model without its weights. Hidden states
+    are drawn given them at beta 1; a chain at another beta forgets them in its first sweep.
+    """
+    if start is None:
+        visible = BitMatrix.empty(n, rbm.n_visible)
+        nothing = BitMatrix.empty(n, 8)
+        tiles = np.zeros((-(-rbm.n_visible // 64), 8, 64), np.int32)
+        layer = kernels.Layer(tiles, 0, rbm._parameters.to_visible.bias_array, rbm.n_visible)
+        _gibbs.half_step(layer, nothing, kind=_random.VISIBLE, seed=seed, stream=stream, out=visible, n_threads=n_threads)
+    else:
+        visible = _gibbs.states_given(start, rbm.n_visible, "start").copy()
+        if len(visible) != n:
+            raise ValueError(f"start must have as many cases as there are chains, {n}, got {len(visible)}")
+    hidden = BitMatrix.empty(n, rbm.n_hidden)
+    _gibbs.half_step(
+        rbm._parameters.to_hidden, visible, kind=_random.HIDDEN, seed=seed, stream=stream, out=hidden,
+        n_threads=n_threads,
+    )  # fmt: skip
+    return visible, hidden

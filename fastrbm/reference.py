@@ -1,0 +1,298 @@
+"""The NumPy twin: every kernel in plain NumPy, with the same name, arguments and result, bit for bit.
+
+It is the oracle of the tests, the reading copy of the compiled code in ``src/``, and nobody's fast path. Each function
+allocates freely and takes ``n_threads`` only to have the kernel's signature. The layouts are those of ``src/README.md``:
+``planes[byte, chain]`` for states and ``tiles[tile, unit, 64]`` for integer weights.
+
+Equality of bits rests on three things: sums of states times weights are exact integers; everything after them is a
+sequence of single IEEE operations (+, -, *, /, comparison, rounding to integer) done in the same order here and there;
+and random numbers are a pure function of what they are for.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = [
+    "Layer", "absolute_sums", "bias_sums", "count_bits", "half_step", "less_likely", "log", "moments", "pack",
+    "philox_blocks", "product", "quantize", "softplus", "softplus_sums", "sweep", "transpose", "unpack",
+]  # fmt: skip
+
+TILE = 64
+FIXED_BITS = 22
+ROWS = 504
+VISIBLE, HIDDEN, TIE = 0, 1, 2
+LEVEL_LANES = 0  # no vectors here
+
+
+# ---------------------------------------------------------------- bits
+
+
+def pack(states, planes, n_threads=1):
+    """Pack states (n, U) of 0 and 1 into planes (ceil(U/8), n): bit k of byte b is unit 8b + k."""
+    planes[...] = np.packbits(states, axis=1, bitorder="little").T
+
+
+def unpack(planes, states, n_threads=1):
+    """Unpack planes (ceil(U/8), n) into states (n, U)."""
+    n, n_units = states.shape
+    states[...] = np.unpackbits(np.ascontiguousarray(planes.T), axis=1, count=n_units, bitorder="little")
+
+
+def transpose(planes, n_units, out, n_threads=1):
+    """Swap units and chains: planes (ceil(U/8), n) to out (ceil(n/8), U)."""
+    states = np.empty((planes.shape[1], n_units), np.uint8)
+    unpack(planes, states)
+    pack(np.ascontiguousarray(states.T), out)
+
+
+# ---------------------------------------------------------------- product
+
+
+def product(planes, tiles, out, n_threads=1):
+    """out (n, n_out) = S Q for the bits S of planes and the integers Q of tiles, exactly."""
+    n, n_out = out.shape
+    states = np.empty((n, 8 * planes.shape[0]), np.uint8)
+    unpack(planes, states)
+    columns = np.concatenate(list(tiles), axis=1)[:, :n_out]
+    # float64 holds every partial sum exactly (they are below 2^31), whatever order BLAS takes
+    out[...] = states.astype(np.float64) @ columns.astype(np.float64)
+
+
+def absolute_sums(weights, columns, rows, n_threads=1):
+    """Sums of |W| by column (H,) and by row (V,), added in the kernels' order."""
+    size = np.abs(weights).astype(np.float64)
+    n_visible, n_hidden = size.shape
+    columns[...] = np.add.accumulate(size, axis=0)[-1]
+    lanes = np.zeros((n_visible, -(-n_hidden // 8), 8))
+    lanes.reshape(n_visible, -1)[:, :n_hidden] = size
+    rows[...] = _sum8(np.add.accumulate(lanes, axis=1)[:, -1])
+
+
+def _sum8(x):
+    return ((x[:, 0] + x[:, 1]) + (x[:, 2] + x[:, 3])) + ((x[:, 4] + x[:, 5]) + (x[:, 6] + x[:, 7]))
+
+
+def quantize(weights, hidden_exponent, visible_exponent, to_hidden, to_visible, n_threads=1):
+    """rint(W 2^e) in tiles, for W (to_hidden) and for its transpose (to_visible), padded with zeros."""
+    for matrix, exponent, tiles in (
+        (weights, hidden_exponent, to_hidden),
+        (weights.T, visible_exponent, to_visible),
+    ):
+        scaled = np.rint((matrix * np.float32(2.0**exponent)).astype(np.float64)).astype(np.int32)
+        tiles[...] = 0
+        for tile in range(tiles.shape[0]):
+            part = scaled[:, tile * TILE : (tile + 1) * TILE]
+            tiles[tile, : part.shape[0], : part.shape[1]] = part
+
+
+# ---------------------------------------------------------------- activation
+
+
+def _exp_negative(x):
+    """exp(x) in float32 for -87 <= x <= 0, relative error below 2e-7 (see src/activation.pxi)."""
+    f = np.float32
+    magic = f(12582912.0)
+    t = x * f(1.44269504) + magic
+    n = t - magic
+    r = x - n * f(0.693359375) - n * f(-2.12194440e-4)
+    p = np.full_like(r, f(0.0013926184037700295))
+    for c in (0.008363178931176662, 0.041666556149721146, 0.16666576266288757, 0.5):
+        p = p * r + f(c)
+    p = p * (r * r) + r + f(1.0)
+    power = (t.view(np.int32) - magic.view(np.int32) + np.int32(127)) << 23
+    return p * power.view(np.float32)
+
+
+def less_likely(field):
+    """q = sigmoid(-|field|), the probability of a unit's less likely state, float32."""
+    e = _exp_negative(np.maximum(-np.abs(field), np.float32(-87.0)))
+    return e / (np.float32(1.0) + e)
+
+
+def probability(field):
+    """P(unit on) = sigmoid(field), float32: what the kernels give out."""
+    q = less_likely(field)
+    return np.where(np.signbit(field), q, np.float32(1.0) - q)
+
+
+def fixed_probability(field):
+    """P(unit on) as a multiple of 2^-22, int32."""
+    q = np.rint(less_likely(field) * np.float32(2**FIXED_BITS)).astype(np.int32)
+    return np.where(np.signbit(field), q, np.int32(2**FIXED_BITS) - q)
+
+
+# ---------------------------------------------------------------- random numbers
+
+
+def philox_blocks(counters, seed, out):
+    """out (n, 4) = Philox4x32-10 of counters (n, 4), uint32, under the 64-bit key seed."""
+    c = [counters[:, k].astype(np.uint64) for k in range(4)]
+    key = [seed & 0xFFFFFFFF, seed >> 32]
+    low, shift = np.uint64(0xFFFFFFFF), np.uint64(32)
+    for _ in range(10):
+        p0, p1 = c[0] * np.uint64(0xD2511F53), c[2] * np.uint64(0xCD9E8D57)
+        c = [(p1 >> shift) ^ c[1] ^ np.uint64(key[0]), p1 & low, (p0 >> shift) ^ c[3] ^ np.uint64(key[1]), p0 & low]
+        key = [(key[0] + 0x9E3779B9) & 0xFFFFFFFF, (key[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    out[...] = np.stack(c, axis=1).astype(np.uint32)
+
+
+def _blocks(seed, kind, sweep, chains, first_words):
+    """Philox blocks of every chain (n,) and first word (m,): (n, m, 4) uint32."""
+    counters = np.empty((len(chains), len(first_words), 4), np.uint32)
+    counters[..., 0] = first_words
+    counters[..., 1] = chains[:, None]
+    counters[..., 2] = sweep
+    counters[..., 3] = kind
+    out = np.empty((counters.size // 4, 4), np.uint32)
+    philox_blocks(counters.reshape(-1, 4), seed, out)
+    return out.reshape(counters.shape)
+
+
+def draw(field, seed, stream, sweep, kind, first_chain):
+    """Bits (n, U), uint8, with P(on) = sigmoid(field), from the random numbers that have this name."""
+    n, n_units = field.shape
+    chains = np.arange(first_chain, first_chain + n).astype(np.uint32)
+    blocks = _blocks(seed, stream << 8 | kind, sweep, chains, np.arange(-(-n_units // 8)))
+    number = blocks.reshape(n, -1).view(np.uint16)[:, :n_units].astype(np.int32)
+    y = less_likely(field) * np.float32(65536.0)
+    whole = y.astype(np.int32)
+    less = number < whole
+    for i, j in np.argwhere(number == whole):
+        word = _blocks(seed, stream << 8 | (kind + TIE), sweep, chains[i : i + 1], np.array([j]))[0, 0, 0]
+        less[i, j] = np.float32(int(word) >> 8) * np.float32(2.0**-24) < y[i, j] - np.float32(whole[i, j])
+    return (less ^ ~np.signbit(field)).astype(np.uint8)
+
+
+# ---------------------------------------------------------------- sweeps
+
+
+class Layer:
+    """What it takes to draw a layer given the other: tiles of integer weights, their exponent, the padded bias."""
+
+    def __init__(self, tiles, exponent, bias, n_units):
+        self.tiles_array, self.bias_array, self.exponent, self.n_units = tiles, bias, exponent, n_units
+
+
+def fields(planes, layer, beta=None):
+    """field = (bias + acc 2^-e) beta, float32 (n, n_units)."""
+    acc = np.empty((planes.shape[1], layer.n_units), np.int32)
+    product(planes, layer.tiles_array, acc)
+    field = acc.astype(np.float32) * np.float32(2.0**-layer.exponent) + layer.bias_array[: layer.n_units]
+    return field if beta is None else field * np.asarray(beta, np.float32)[:, None]
+
+
+def half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, fixed, probabilities, n_threads=1):
+    """Draw a layer given planes of the other; any of out, fixed and probabilities may be None."""
+    field = fields(planes, layer, beta)
+    n, n_units = field.shape
+    if out is not None:
+        pack(draw(field, seed, stream, sweep, kind, first_chain), out)
+    if fixed is not None:
+        numbers = fixed_probability(field)
+        for tile in range(fixed.shape[0]):
+            part = numbers[:, tile * TILE : (tile + 1) * TILE]
+            fixed[tile, :n, : part.shape[1]] = part
+    if probabilities is not None:
+        probabilities[...] = probability(field)
+
+
+def sweep(visible, hidden, to_visible, to_hidden, beta, seed, stream, first_sweep, n_sweeps, first_chain, fixed,
+          n_threads=1):  # fmt: skip
+    """n_sweeps times: visible given hidden, then hidden given visible; both planes in place."""
+    for s in range(n_sweeps):
+        now = (first_sweep + s) & 0xFFFFFFFF
+        half_step(hidden, to_visible, beta, seed, stream, now, VISIBLE, first_chain, visible, None, None)
+        last = fixed if s == n_sweeps - 1 else None
+        half_step(visible, to_hidden, beta, seed, stream, now, HIDDEN, first_chain, hidden, last, None)
+
+
+# ---------------------------------------------------------------- moments
+
+
+def moments(transposed, fixed, scale, weights, hidden, n_threads=1):
+    """Add scale * sum_r v_ri fixed_rj to weights (V, H), and scale * sum_r fixed_rj to hidden (H,)."""
+    n_visible, n_hidden = weights.shape
+    states = np.empty((n_visible, 8 * transposed.shape[0]), np.uint8)
+    unpack(transposed, states)
+    numbers = np.concatenate(list(fixed), axis=1)[:, :n_hidden].astype(np.float64)
+    for start in range(0, states.shape[1], ROWS):
+        rows = slice(start, start + ROWS)
+        weights += (states[:, rows].astype(np.float64) @ numbers[rows]) * scale
+    hidden += numbers.sum(axis=0) * scale
+
+
+def count_bits(planes, n_units, out, n_threads=1):
+    """Add to out (U,) the number of chains in which each unit is on."""
+    states = np.empty((planes.shape[1], n_units), np.uint8)
+    unpack(planes, states)
+    out += states.sum(axis=0)
+
+
+# ---------------------------------------------------------------- free energy
+
+
+def _exp_negative_d(x):
+    """exp(x) in float64 for -708 <= x <= 0."""
+    magic = np.float64(6755399441055744.0)
+    t = x * 1.4426950408889634 + magic
+    n = t - magic
+    r = x - n * 6.93147180369123816490e-01 - n * 1.90821492927058770002e-10
+    p = np.full_like(r, 1.0 / 6227020800.0)
+    for c in (479001600.0, 39916800.0, 3628800.0, 362880.0, 40320.0, 5040.0, 720.0, 120.0, 24.0, 6.0, 2.0):
+        p = p * r + 1.0 / c
+    p = p * (r * r) + r + 1.0
+    power = (t.view(np.int64) - magic.view(np.int64) + np.int64(1023)) << np.int64(52)
+    return p * power.view(np.float64)
+
+
+def softplus(x):
+    """log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)), float64, with log1p(e) = 2 artanh(e / (2 + e)).
+
+    >>> import numpy as np
+    >>> from fastrbm import reference
+    >>> float(reference.softplus(np.array([0.0]))[0]) == np.log(2.0)
+    True
+    """
+    e = _exp_negative_d(np.maximum(-np.abs(x), -708.0))
+    s = e / (2.0 + e)
+    return np.maximum(x, 0.0) + (s + s) * _artanh_series(s * s)
+
+
+def _artanh_series(z):
+    """artanh(s) / s for z = s^2 <= 1/9, to s^32."""
+    p = np.full_like(z, 1.0 / 33.0)
+    for k in range(31, 0, -2):
+        p = p * z + 1.0 / k
+    return p
+
+
+def log(x):
+    """Natural logarithm in float64, the same bits on any machine: x = m 2^k with m in [0.7, 1.42), log m = 2 artanh."""
+    m, k = np.frexp(np.asarray(x, np.float64))
+    low = m < 0.7071067811865476
+    m, k = np.where(low, 2.0 * m, m), np.where(low, k - 1, k)
+    s = (m - 1.0) / (m + 1.0)
+    return (s + s) * _artanh_series(s * s) + k * 0.6931471805599453
+
+
+def softplus_sums(planes, layer, beta, out, n_threads=1):
+    """out (n,) = sum over units j of softplus(beta (bias_j + acc_j 2^-e)), in eight partial sums by j mod 8."""
+    n, n_units = planes.shape[1], layer.n_units
+    acc = np.empty((n, n_units), np.int32)
+    product(planes, layer.tiles_array, acc)
+    x = acc.astype(np.float64) * 2.0**-layer.exponent + layer.bias_array[:n_units].astype(np.float64)
+    values = softplus(x * np.asarray(beta, np.float64)[:, None])
+    lanes = np.zeros((n, -(-n_units // 8) * 8))
+    lanes[:, :n_units] = values
+    out[...] = _sum8(np.add.accumulate(lanes.reshape(n, -1, 8), axis=1)[:, -1])
+
+
+def bias_sums(planes, bias, out, n_threads=1):
+    """out (n,) = sum of the biases of the units that are on: within each byte from its low bit up, then the bytes."""
+    out[...] = 0.0
+    for byte in range(planes.shape[0]):
+        part = np.zeros(planes.shape[1])
+        for k in range(8):
+            part = part + ((planes[byte] >> k) & 1) * bias[8 * byte + k]
+        out += part

@@ -1,0 +1,106 @@
+"""Build the compiled modules; everything else about the package is in pyproject.toml.
+
+Environment switches, for developers:
+    FASTRBM_DEBUG=1      bounds and shape checks, no optimisation
+    FASTRBM_SANITIZE=1   address and undefined-behaviour sanitizers (see CONTRIBUTING.md for how to run the tests)
+    FASTRBM_OPENMP=0     build without OpenMP: serial
+"""
+
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from Cython.Build import cythonize
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+HERE = Path(__file__).parent
+DEBUG = os.environ.get("FASTRBM_DEBUG") == "1"
+SANITIZE = os.environ.get("FASTRBM_SANITIZE") == "1"
+
+# name of the ISA level: the flags that compile for it. One level where there is nothing to choose.
+LEVELS = {"base": []}
+if platform.machine().lower() in ("x86_64", "amd64"):
+    LEVELS = {
+        "base": ["-march=x86-64-v2"],
+        "avx2": ["-march=x86-64-v3"],
+        "avx512": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
+    }
+
+# -ffp-contract=off: no fused multiply-add, so that every level computes the same bits. Never -ffast-math.
+COMPILE_ARGS = ["-O3", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wno-unused-function"]
+LINK_ARGS = []
+MACROS = []
+if DEBUG:
+    COMPILE_ARGS += ["-O0", "-g"]
+    MACROS += [("FASTRBM_DEBUG", "1")]
+if SANITIZE:
+    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
+    COMPILE_ARGS += ["-O1", "-g", "-fno-omit-frame-pointer", *flags]
+    LINK_ARGS += flags
+
+DIRECTIVES = {
+    "language_level": 3,
+    "boundscheck": DEBUG,
+    "wraparound": False,
+    "initializedcheck": DEBUG,
+    "nonecheck": DEBUG,
+    "cdivision": True,
+}
+
+
+def openmp_flags(compiler: list[str]) -> tuple[list[str], list[str]]:
+    """The flags for OpenMP that this compiler accepts, or none."""
+    if os.environ.get("FASTRBM_OPENMP") == "0":
+        return [], []
+    program = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "openmp.c"
+        source.write_text(program)
+        command = [*compiler, str(source), "-fopenmp", "-o", str(Path(folder) / "openmp")]
+        try:
+            subprocess.run(command, check=True, capture_output=True)
+        except (OSError, subprocess.CalledProcessError):
+            print("fastrbm: this compiler has no OpenMP; the package will run on one thread", file=sys.stderr)
+            return [], []
+    return ["-fopenmp"], ["-fopenmp"]
+
+
+class BuildExt(build_ext):
+    """Add the OpenMP flags, which only the compiler itself can tell, and compile the modules side by side."""
+
+    def finalize_options(self):
+        super().finalize_options()
+        self.parallel = self.parallel or os.cpu_count()
+
+    def build_extensions(self):
+        compile_flags, link_flags = openmp_flags(self.compiler.compiler_so[:1])
+        for extension in self.extensions:
+            extension.extra_compile_args += compile_flags
+            extension.extra_link_args += link_flags
+        super().build_extensions()
+
+
+def extension(name: str, flags: list[str]) -> Extension:
+    return Extension(
+        f"fastrbm.{name}",
+        [f"src/{name}.pyx"],
+        include_dirs=["src"],
+        depends=[str(p.relative_to(HERE)) for p in sorted((HERE / "src").glob("*.[hp]*")) if p.suffix != ".pyx"],
+        extra_compile_args=[*COMPILE_ARGS, *flags],
+        extra_link_args=list(LINK_ARGS),
+        define_macros=MACROS,
+    )
+
+
+extensions = [extension("_cpu", [])] + [extension(f"_kernels_{level}", flags) for level, flags in LEVELS.items()]
+
+setup(
+    ext_modules=cythonize(
+        extensions, compiler_directives=DIRECTIVES, include_path=["src"], build_dir="build/cython", force=DEBUG
+    ),
+    cmdclass={"build_ext": BuildExt},
+)

@@ -1,0 +1,36 @@
+# What this CPU and this build can do. Compiled for the plainest CPU, since it is what decides on the others.
+from _openmp cimport OPENMP_VERSION, openmp_max_threads
+
+cdef extern from *:
+    """
+    #if defined(__x86_64__)
+    static int cpu_level(void) {
+        __builtin_cpu_init(); /* its answers include whether the operating system saves the wide registers */
+        if (!(__builtin_cpu_supports("sse4.2") && __builtin_cpu_supports("popcnt"))) return -1;
+        if (!(__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi")
+              && __builtin_cpu_supports("bmi2"))) return 0;
+        if (!(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+              && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq")
+              && __builtin_cpu_supports("avx512vl"))) return 1;
+        return 2;
+    }
+    #else
+    static int cpu_level(void) { return 0; }
+    #endif
+    """
+    int cpu_level()
+
+
+def level():
+    """The highest ISA level of this CPU: 0 base, 1 avx2, 2 avx512; -1 when it lacks even the baseline."""
+    return cpu_level()
+
+
+def openmp_version():
+    """The OpenMP version the package was compiled with, such as 201511; 0 without OpenMP."""
+    return OPENMP_VERSION
+
+
+def max_threads():
+    """How many threads OpenMP itself would use."""
+    return openmp_max_threads()

@@ -1,0 +1,77 @@
+# Bits: pack, unpack, transpose. A state of n chains and U units is planes[byte, chain]: bit k of planes[b, c] is unit
+# 8b + k of chain c. The unused bits of the last byte are zero. Rows of planes may be strided; a row is contiguous.
+
+
+def pack(const uint8_t[:, ::1] states, uint8_t[:, :] planes, int n_threads):  # states IN (n, U), planes OUT
+    """Pack states, which hold only 0 and 1, into planes."""
+    cdef Py_ssize_t n = states.shape[0], n_units = states.shape[1], chain
+    if DEBUG_CHECKS:
+        check(planes.shape[0] == ceil_div(n_units, 8) and planes.shape[1] == n, "pack")
+    if n == 0 or n_units == 0:
+        return
+    for chain in prange(n, nogil=True, num_threads=n_threads, schedule="static"):
+        pack_row(&states[chain, 0], n_units, &planes[0, chain], planes.strides[0])
+
+
+cdef void pack_row(const uint8_t *row, Py_ssize_t n_units, uint8_t *out, Py_ssize_t stride) noexcept nogil:
+    cdef Py_ssize_t byte, k
+    cdef uint8_t last = 0
+    for byte in range(n_units // 8):
+        # multiplying gathers the eight lowest bits of eight bytes in the top byte
+        out[byte * stride] = <uint8_t> ((load_u64(row + 8 * byte) * 0x0102040810204080u) >> 56)
+    if n_units % 8:
+        for k in range(n_units % 8):
+            last = last | <uint8_t> (row[8 * (n_units // 8) + k] << k)
+        out[(n_units // 8) * stride] = last
+
+
+def unpack(const uint8_t[:, :] planes, uint8_t[:, ::1] states, int n_threads):  # planes IN, states OUT (n, U)
+    """Unpack planes into states of 0 and 1."""
+    cdef Py_ssize_t n = states.shape[0], n_units = states.shape[1], chain
+    if DEBUG_CHECKS:
+        check(planes.shape[0] == ceil_div(n_units, 8) and planes.shape[1] == n, "unpack")
+    if n == 0 or n_units == 0:
+        return
+    for chain in prange(n, nogil=True, num_threads=n_threads, schedule="static"):
+        unpack_row(&planes[0, chain], planes.strides[0], n_units, &states[chain, 0])
+
+
+cdef void unpack_row(const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_units, uint8_t *out) noexcept nogil:
+    cdef Py_ssize_t byte, k
+    cdef uint64_t word
+    for byte in range(n_units // 8):
+        # the byte copied eight times, one bit kept in each copy, and that bit moved to the bottom
+        word = (planes[byte * stride] * <uint64_t> 0x0101010101010101u) & 0x8040201008040201u
+        store_u64(out + 8 * byte, ((word + 0x7f7f7f7f7f7f7f7fu) >> 7) & 0x0101010101010101u)
+    for k in range(n_units % 8):
+        out[8 * (n_units // 8) + k] = (planes[(n_units // 8) * stride] >> k) & 1
+
+
+def transpose(const uint8_t[:, :] planes, Py_ssize_t n_units, uint8_t[:, ::1] out, int n_threads):
+    """Swap units and chains: planes IN (ceil(U/8), n), out OUT (ceil(n/8), U), unused bits zero."""
+    cdef Py_ssize_t n = planes.shape[1], byte
+    if DEBUG_CHECKS:
+        check(planes.shape[0] == ceil_div(n_units, 8) and out.shape[0] == ceil_div(n, 8)
+              and out.shape[1] == n_units, "transpose")
+    if n == 0 or n_units == 0:
+        return
+    for byte in prange(ceil_div(n_units, 8), nogil=True, num_threads=n_threads, schedule="static"):
+        transpose_row(&planes[byte, 0], n, byte, n_units, &out[0, 0])
+
+
+cdef void transpose_row(const uint8_t *row, Py_ssize_t n, Py_ssize_t byte, Py_ssize_t n_units,
+                        uint8_t *out) noexcept nogil:
+    cdef Py_ssize_t block, width = smaller(8, n_units - 8 * byte), length
+    cdef uint64_t word
+    for block in range(ceil_div(n, 8)):
+        length = smaller(8, n - 8 * block)
+        if length == 8:
+            word = load_u64(row + 8 * block)
+        else:
+            word = 0
+            memcpy(&word, row + 8 * block, length)
+        word = transpose8(word)
+        if width == 8:
+            store_u64(out + block * n_units + 8 * byte, word)
+        else:
+            memcpy(out + block * n_units + 8 * byte, &word, width)

@@ -1,0 +1,135 @@
+# Energies in float64: row sums of softplus, and bias terms. Sums run in one fixed order at every ISA level.
+
+
+cdef inline vd exp_negative_d(vd x) noexcept nogil:
+    """exp(x) for -708 <= x <= 0, as exp_negative, with the Taylor polynomial of degree 13: below 1 ulp of it is lost."""
+    cdef vd magic = splat_d(6755399441055744.0)  # 1.5 * 2^52
+    cdef vd t = x * splat_d(1.4426950408889634) + magic
+    cdef vd n = t - magic
+    cdef vd r = x - n * splat_d(6.93147180369123816490e-01) - n * splat_d(1.90821492927058770002e-10)
+    cdef vd p = splat_d(1.0 / 6227020800.0)
+    p = p * r + splat_d(1.0 / 479001600.0)
+    p = p * r + splat_d(1.0 / 39916800.0)
+    p = p * r + splat_d(1.0 / 3628800.0)
+    p = p * r + splat_d(1.0 / 362880.0)
+    p = p * r + splat_d(1.0 / 40320.0)
+    p = p * r + splat_d(1.0 / 5040.0)
+    p = p * r + splat_d(1.0 / 720.0)
+    p = p * r + splat_d(1.0 / 120.0)
+    p = p * r + splat_d(1.0 / 24.0)
+    p = p * r + splat_d(1.0 / 6.0)
+    p = p * r + splat_d(0.5)
+    p = p * (r * r) + r + splat_d(1.0)
+    return p * double_of((bits_d(t) - bits_d(magic) + splat_q(1023)) << 52)
+
+
+cdef inline vd softplus(vd x) noexcept nogil:
+    """log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)); log1p(e) = 2 artanh(s), s = e / (2 + e) <= 1/3, by its series to
+    s^33, whose next term is below 2e-18 of the sum."""
+    cdef vd e = exp_negative_d(max_d(splat_d(0.0) - abs_d(x), splat_d(-708.0)))
+    cdef vd s = e / (splat_d(2.0) + e)
+    cdef vd z = s * s
+    cdef vd p = splat_d(1.0 / 33.0)
+    p = p * z + splat_d(1.0 / 31.0)
+    p = p * z + splat_d(1.0 / 29.0)
+    p = p * z + splat_d(1.0 / 27.0)
+    p = p * z + splat_d(1.0 / 25.0)
+    p = p * z + splat_d(1.0 / 23.0)
+    p = p * z + splat_d(1.0 / 21.0)
+    p = p * z + splat_d(1.0 / 19.0)
+    p = p * z + splat_d(1.0 / 17.0)
+    p = p * z + splat_d(1.0 / 15.0)
+    p = p * z + splat_d(1.0 / 13.0)
+    p = p * z + splat_d(1.0 / 11.0)
+    p = p * z + splat_d(1.0 / 9.0)
+    p = p * z + splat_d(1.0 / 7.0)
+    p = p * z + splat_d(1.0 / 5.0)
+    p = p * z + splat_d(1.0 / 3.0)
+    p = p * z + splat_d(1.0)
+    return max_d(x, splat_d(0.0)) + (s + s) * p
+
+
+cdef enum:
+    ENERGY_BLOCK = 128      # chains a task; a task does all tiles, since a row's sum has one owner
+
+
+def softplus_sums(const uint8_t[:, :] planes, Layer layer, const double[::1] beta, double[::1] out, int n_threads):
+    """out OUT (n,): sum over the units j of layer of softplus(beta (bias_j + acc_j 2^-e)); beta IN (n,) or (1,) for
+    all. Unit j goes to partial sum j mod 8."""
+    cdef Py_ssize_t n = planes.shape[1], item
+    cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
+    cdef Py_ssize_t size = SCRATCH + ENERGY_BLOCK * 64
+    cdef char *scratch
+    if DEBUG_CHECKS:
+        check(out.shape[0] == n and (beta.shape[0] == n or beta.shape[0] == 1), "softplus_sums")
+    if n == 0:
+        return
+    scratch = <char *> aligned_memory(n_threads * size)
+    if scratch == NULL:
+        raise MemoryError("no memory for the scratch space of free energies")
+    with nogil, parallel(num_threads=n_threads):
+        for item in prange(ceil_div(n, ENERGY_BLOCK), schedule="dynamic", chunksize=1):
+            softplus_item(&step, item * ENERGY_BLOCK, &beta[0], beta.shape[0] > 1, &out[0], scratch + threadid() * size)
+    free(scratch)
+
+
+cdef void softplus_item(const HalfStep *step, Py_ssize_t first, const double *beta, bint own_beta, double *out,
+                        char *scratch) noexcept nogil:
+    cdef Py_ssize_t n = smaller(ENERGY_BLOCK, step.n - first), chain, tile, n_columns
+    cdef int32_t *acc = <int32_t *> (scratch + TABLES_SIZE)
+    cdef double *sums = <double *> (scratch + SCRATCH)
+    memset(sums, 0, n * 64)
+    for tile in range(step.n_tiles):
+        n_columns = smaller(TILE, step.n_units - tile * TILE)
+        product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.planes + first, step.stride, step.n_bytes,
+                     n, n_columns)
+        for chain in range(n):
+            add_softplus(acc + chain * TILE, step.bias + tile * TILE, <double> step.scale, n_columns,
+                         beta[first + chain] if own_beta else beta[0], sums + 8 * chain)
+    for chain in range(n):
+        out[first + chain] = sum8(sums + 8 * chain)
+
+
+cdef void add_softplus(const int32_t *acc, const float *bias, double scale, Py_ssize_t n_columns, double beta,
+                       double *sums) noexcept nogil:
+    cdef Py_ssize_t group, part, k
+    cdef double wide_bias[8]
+    cdef double values[8]
+    cdef vd x
+    for group in range(ceil_div(n_columns, 8)):
+        for k in range(8):
+            wide_bias[k] = <double> bias[8 * group + k]
+        for part in range(8 // HALF):
+            x = to_double(acc + 8 * group + part * HALF) * splat_d(scale) + (<const vdu *> (wide_bias + part * HALF))[0]
+            x = softplus(x * splat_d(beta))
+            memcpy(values + part * HALF, &x, WIDTH)
+        for k in range(smaller(8, n_columns - 8 * group)):
+            sums[k] += values[k]
+
+
+def bias_sums(const uint8_t[:, :] planes, const double[::1] bias, double[::1] out, int n_threads):
+    """out OUT (n,): sum of bias_i over the units that are on, each byte summed from its low bit up, then the bytes in
+    turn; bias IN padded to 8 units a byte."""
+    cdef Py_ssize_t n = planes.shape[1], item
+    if DEBUG_CHECKS:
+        check(bias.shape[0] == 8 * planes.shape[0] and out.shape[0] == n, "bias_sums")
+    if n == 0:
+        return
+    for item in prange(ceil_div(n, BLOCK), nogil=True, num_threads=n_threads, schedule="static"):
+        bias_item(&planes[0, item * BLOCK], planes.strides[0], planes.shape[0], &bias[0], &out[item * BLOCK],
+                  smaller(BLOCK, n - item * BLOCK))
+
+
+cdef void bias_item(const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_bytes, const double *bias, double *out,
+                    Py_ssize_t n) noexcept nogil:
+    cdef double table[256]
+    cdef Py_ssize_t byte, k, m, chain
+    for chain in range(n):
+        out[chain] = 0
+    table[0] = 0
+    for byte in range(n_bytes):
+        for k in range(8):
+            for m in range(1 << k):
+                table[(1 << k) + m] = table[m] + bias[8 * byte + k]
+        for chain in range(n):
+            out[chain] += table[planes[byte * stride + chain]]

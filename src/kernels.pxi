@@ -1,0 +1,80 @@
+# All the kernels of one ISA level. Each _kernels_*.pyx includes this file and is compiled with its own -march flag.
+# The doors (def functions) take arrays whose shapes, dtypes and contiguity the Python side has checked; they check
+# again only in a build with FASTRBM_DEBUG=1.
+
+from cython.parallel cimport parallel, prange, threadid
+from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdlib cimport free
+from libc.string cimport memcpy, memset
+
+cdef extern from "simd.h" nogil:
+    enum: LANES         # 32-bit lanes in a vector
+    enum: HALF          # 64-bit lanes in a vector
+    enum: STRIP         # vectors of sums that the registers hold
+    enum: WIDTH         # bytes in a vector
+    enum: DEBUG_CHECKS
+    # Vector types. Cython only needs to know that they can be added and the like; the C compiler knows the rest.
+    ctypedef int32_t vi
+    ctypedef int32_t viu
+    ctypedef float vf
+    ctypedef float vfu
+    ctypedef uint64_t vq
+    ctypedef double vd
+    ctypedef double vdu
+    vi splat_i(int32_t)
+    vf splat_f(float)
+    vd splat_d(double)
+    vq splat_q(uint64_t)
+    vf to_float(vi)
+    vi to_int(vf)
+    vd to_double(const int32_t *)
+    vi bits_f(vf)
+    vf float_of(vi)
+    vq bits_d(vd)
+    vd double_of(vq)
+    vi select_i(vi, vi, vi)
+    vf abs_f(vf)
+    vd abs_d(vd)
+    vf max_f(vf, vf)
+    vd max_d(vd, vd)
+    uint32_t mask_lt(vi, vi)
+    uint32_t mask_eq(vi, vi)
+    uint32_t mask_sign(vf)
+    vi load_u16(const uint16_t *)
+    uint64_t load_u64(const uint8_t *)
+    void store_u64(uint8_t *, uint64_t)
+    uint64_t transpose8(uint64_t)
+    int popcount8(uint8_t)
+    int lowest_bit(uint32_t)
+    void *aligned_memory(size_t)
+
+cdef extern from "philox.h" nogil:
+    void philox(vq, vq, vq, vq, uint32_t, uint32_t, vq *)
+    void philox_64_units(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint16_t *)
+
+cdef enum:
+    TILE = 64           # output units in a tile: one row of a tile of weights, 256 bytes
+
+LEVEL_LANES = LANES
+
+
+cdef inline Py_ssize_t smaller(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return a if a < b else b
+
+
+cdef inline Py_ssize_t ceil_div(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
+    return (a + b - 1) // b
+
+
+cdef check(bint condition, str what):
+    """In a debug build, raise unless the caller kept its promise."""
+    if not condition:
+        raise AssertionError(f"kernel called with wrong shapes: {what}")
+
+
+include "bits.pxi"
+include "product.pxi"
+include "activation.pxi"
+include "sweep.pxi"
+include "moments.pxi"
+include "free_energy.pxi"

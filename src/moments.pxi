@@ -1,0 +1,83 @@
+# Moments: sum over rows of v_i p_j by the product kernel, with the rows as its input units: S is the transposed bits of
+# v, Q the fixed-point probabilities. 504 rows at a time fit int32; the blocks add up in float64, where multiples of
+# 2^-22 below 2^31 are exact, so the sums do not depend on how the rows are split.
+
+cdef enum:
+    ROWS = 504              # 8 * 63; 504 * 2^22 < 2^31
+
+
+def moments(const uint8_t[:, ::1] transposed, const int32_t[:, :, ::1] fixed, double scale, double[:, ::1] weights,
+            double[::1] hidden, int n_threads):
+    """Add scale * sum_r v_ri fixed_rj to weights INOUT (V, H) and scale * sum_r fixed_rj to hidden INOUT (H,).
+
+    transposed IN (ceil(n/8), V) from transpose(); fixed IN (tiles, 8 ceil(n/8), 64), rows past the n-th zero; n and what
+    sums are exact: see above. scale is a power of two."""
+    cdef Py_ssize_t n_visible = weights.shape[0], n_hidden = weights.shape[1], n_bytes = transposed.shape[0]
+    cdef Py_ssize_t n_tiles = fixed.shape[0], block = block_length(n_visible, n_tiles, n_threads), item
+    cdef char *scratch
+    if DEBUG_CHECKS:
+        check(transposed.shape[1] == n_visible and hidden.shape[0] == n_hidden and fixed.shape[1] == 8 * n_bytes
+              and n_tiles == ceil_div(n_hidden, TILE), "moments")
+    if n_bytes == 0:
+        return
+    scratch = <char *> aligned_memory(n_threads * SCRATCH)
+    if scratch == NULL:
+        raise MemoryError("no memory for the scratch space of the moments")
+    with nogil, parallel(num_threads=n_threads):
+        for item in prange(n_tiles * ceil_div(n_visible, block), schedule="dynamic", chunksize=1):
+            moments_item(&transposed[0, 0], n_visible, n_bytes, &fixed[item % n_tiles, 0, 0], scale, &weights[0, 0],
+                         n_hidden, item % n_tiles, (item // n_tiles) * block, block, scratch + threadid() * SCRATCH)
+        for item in prange(n_tiles, schedule="static"):
+            hidden_item(&fixed[item, 0, 0], 8 * n_bytes, scale, &hidden[item * TILE],
+                        smaller(TILE, n_hidden - item * TILE))
+    free(scratch)
+
+
+cdef void moments_item(const uint8_t *transposed, Py_ssize_t n_visible, Py_ssize_t n_bytes, const int32_t *fixed,
+                       double scale, double *weights, Py_ssize_t n_hidden, Py_ssize_t tile, Py_ssize_t first,
+                       Py_ssize_t block, char *scratch) noexcept nogil:
+    cdef int32_t *acc = <int32_t *> (scratch + TABLES_SIZE)
+    cdef Py_ssize_t n = smaller(block, n_visible - first), n_columns = smaller(TILE, n_hidden - tile * TILE)
+    cdef Py_ssize_t byte = 0, unit, k
+    cdef double *out
+    while byte < n_bytes:
+        product_tile(acc, scratch, fixed + 8 * byte * TILE, transposed + byte * n_visible + first, n_visible,
+                     smaller(ROWS // 8, n_bytes - byte), n, n_columns)
+        for unit in range(n):
+            out = weights + (first + unit) * n_hidden + tile * TILE
+            for k in range(n_columns):
+                out[k] += <double> acc[unit * TILE + k] * scale
+        byte += ROWS // 8
+
+
+cdef void hidden_item(const int32_t *fixed, Py_ssize_t n_rows, double scale, double *out, Py_ssize_t width) noexcept nogil:
+    cdef Py_ssize_t row, k
+    for row in range(n_rows):
+        for k in range(width):
+            out[k] += <double> fixed[row * TILE + k] * scale
+
+
+def count_bits(const uint8_t[:, :] planes, Py_ssize_t n_units, double[::1] out, int n_threads):
+    """Add to out INOUT (U,) the number of chains in which each unit is on; planes IN (ceil(U/8), n)."""
+    cdef Py_ssize_t byte, n = planes.shape[1]
+    if DEBUG_CHECKS:
+        check(planes.shape[0] == ceil_div(n_units, 8) and out.shape[0] == n_units, "count_bits")
+    if n == 0:
+        return
+    for byte in prange(planes.shape[0], nogil=True, num_threads=n_threads, schedule="static"):
+        count_row(&planes[byte, 0], n, &out[8 * byte], smaller(8, n_units - 8 * byte))
+
+
+cdef void count_row(const uint8_t *row, Py_ssize_t n, double *out, Py_ssize_t width) noexcept nogil:
+    cdef int64_t counts[8]
+    cdef uint64_t word
+    cdef Py_ssize_t chain, k
+    memset(counts, 0, sizeof(counts))
+    for chain in range(0, n, 8):
+        word = 0
+        memcpy(&word, row + chain, smaller(8, n - chain))
+        word = transpose8(word)
+        for k in range(8):
+            counts[k] += popcount8(<uint8_t> (word >> (8 * k)))
+    for k in range(width):
+        out[k] += <double> counts[k]

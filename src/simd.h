@@ -1,0 +1,165 @@
+/* Vector types and the few operations the kernels need, on compiler vector extensions (gcc >= 9, clang).
+ *
+ * One source serves every ISA level: LANES is 16 (AVX-512), 8 (AVX2) or 4 (SSE, NEON and everything else), and
+ * nothing outside this file and philox.h knows which instructions a level has. No kernels in here.
+ *
+ * Every floating-point operation is one IEEE operation (the build passes -ffp-contract=off), so each level, and the
+ * NumPy twin in fastrbm/reference.py, computes the same bits.
+ */
+#ifndef FASTRBM_SIMD_H
+#define FASTRBM_SIMD_H
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "fastrbm packs bits into little-endian words; big-endian machines are not supported"
+#endif
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
+#define LEVEL_AVX512 1
+#define LANES 16
+#define STRIP 4 /* vectors of sums that a kernel keeps in registers */
+#elif defined(__AVX2__)
+#define LEVEL_AVX2 1
+#define LANES 8
+#define STRIP 8
+#else
+#define LANES 4
+#define STRIP 8
+#if defined(__SSE4_1__)
+#define LEVEL_SSE 1
+#endif
+#endif
+
+#ifdef FASTRBM_DEBUG
+#define DEBUG_CHECKS 1
+#else
+#define DEBUG_CHECKS 0
+#endif
+
+#define WIDTH (4 * LANES) /* bytes in a vector */
+#define HALF (LANES / 2)  /* 64-bit lanes in a vector */
+
+typedef int32_t vi __attribute__((vector_size(WIDTH), may_alias));
+typedef int32_t viu __attribute__((vector_size(WIDTH), may_alias, aligned(4))); /* the same, anywhere in memory */
+typedef float vf __attribute__((vector_size(WIDTH), may_alias));
+typedef float vfu __attribute__((vector_size(WIDTH), may_alias, aligned(4)));
+typedef uint64_t vq __attribute__((vector_size(WIDTH), may_alias));
+typedef double vd __attribute__((vector_size(WIDTH), may_alias));
+typedef double vdu __attribute__((vector_size(WIDTH), may_alias, aligned(8)));
+typedef int32_t vihu __attribute__((vector_size(WIDTH / 2), may_alias, aligned(4)));
+
+/* x - 0 and not x + 0: the one that keeps the sign of zero, so that it is a plain broadcast */
+static inline vi splat_i(int32_t x) { return x - (vi){0}; }
+static inline vf splat_f(float x) { return x - (vf){0}; }
+static inline vd splat_d(double x) { return x - (vd){0}; }
+static inline vq splat_q(uint64_t x) { return x - (vq){0}; }
+
+static inline vf to_float(vi x) { return __builtin_convertvector(x, vf); } /* to nearest, ties to even */
+static inline vi to_int(vf x) { return __builtin_convertvector(x, vi); }   /* towards zero */
+static inline vd to_double(const int32_t *x) { return __builtin_convertvector(*(const vihu *)x, vd); } /* HALF ints */
+static inline vi bits_f(vf x) { return (vi)x; }
+static inline vf float_of(vi x) { return (vf)x; }
+static inline vq bits_d(vd x) { return (vq)x; }
+static inline vd double_of(vq x) { return (vd)x; }
+static inline vi select_i(vi mask, vi yes, vi no) { return (mask & yes) | (~mask & no); }
+static inline vf abs_f(vf x) { return (vf)((vi)x & 0x7fffffff); }
+static inline vd abs_d(vd x) { return (vd)((vq)x & 0x7fffffffffffffffULL); }
+static inline vf max_f(vf x, vf y) { return (vf)select_i(x > y, (vi)x, (vi)y); }
+static inline vd max_d(vd x, vd y) {
+    vq m = (vq)(x > y);
+    return (vd)((m & (vq)x) | (~m & (vq)y));
+}
+
+/* one bit a lane */
+#if LEVEL_AVX512
+static inline uint32_t mask_lt(vi x, vi y) { return _mm512_cmplt_epi32_mask((__m512i)x, (__m512i)y); }
+static inline uint32_t mask_eq(vi x, vi y) { return _mm512_cmpeq_epi32_mask((__m512i)x, (__m512i)y); }
+static inline uint32_t mask_sign(vf x) { return _mm512_movepi32_mask((__m512i)x); }
+#else
+#if LEVEL_AVX2
+static inline uint32_t mask_sign(vf x) { return (uint32_t)_mm256_movemask_ps((__m256)x); }
+#elif LEVEL_SSE
+static inline uint32_t mask_sign(vf x) { return (uint32_t)_mm_movemask_ps((__m128)x); }
+#else
+static inline uint32_t mask_sign(vf x) {
+    uint32_t mask = 0;
+    for (int lane = 0; lane < LANES; lane++) mask |= ((uint32_t)((vi)x)[lane] >> 31) << lane;
+    return mask;
+}
+#endif
+static inline uint32_t mask_lt(vi x, vi y) { return mask_sign((vf)(x < y)); }
+static inline uint32_t mask_eq(vi x, vi y) { return mask_sign((vf)(x == y)); }
+#endif
+
+/* product of the low 32 bits of each 64-bit lane */
+static inline vq mul_low32(vq x, vq y) {
+#if LEVEL_AVX512
+    return (vq)_mm512_mul_epu32((__m512i)x, (__m512i)y);
+#elif LEVEL_AVX2
+    return (vq)_mm256_mul_epu32((__m256i)x, (__m256i)y);
+#elif LEVEL_SSE
+    return (vq)_mm_mul_epu32((__m128i)x, (__m128i)y);
+#else
+    return (x & 0xffffffffULL) * (y & 0xffffffffULL);
+#endif
+}
+
+/* 64-bit lanes zipped within each 128-bit part: (x0 y0 x2 y2 ..) and (x1 y1 x3 y3 ..) */
+static inline void zip(vq x, vq y, vq *even, vq *odd) {
+#if LEVEL_AVX512
+    *even = (vq)_mm512_unpacklo_epi64((__m512i)x, (__m512i)y);
+    *odd = (vq)_mm512_unpackhi_epi64((__m512i)x, (__m512i)y);
+#elif LEVEL_AVX2
+    *even = (vq)_mm256_unpacklo_epi64((__m256i)x, (__m256i)y);
+    *odd = (vq)_mm256_unpackhi_epi64((__m256i)x, (__m256i)y);
+#else
+    *even = (vq){x[0], y[0]};
+    *odd = (vq){x[1], y[1]};
+#endif
+}
+
+/* LANES 16-bit numbers, widened */
+static inline vi load_u16(const uint16_t *x) {
+#if LEVEL_AVX512
+    return (vi)_mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i *)x));
+#elif LEVEL_AVX2
+    return (vi)_mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i *)x));
+#else
+    return (vi){x[0], x[1], x[2], x[3]};
+#endif
+}
+
+static inline uint64_t load_u64(const uint8_t *x) {
+    uint64_t word;
+    memcpy(&word, x, 8);
+    return word;
+}
+static inline void store_u64(uint8_t *x, uint64_t word) { memcpy(x, &word, 8); }
+
+/* 8 x 8 bits transposed: bit c of byte r goes to bit r of byte c (Warren, Hacker's Delight, section 7-3) */
+static inline uint64_t transpose8(uint64_t x) {
+    uint64_t t;
+    t = (x ^ (x >> 7)) & 0x00AA00AA00AA00AAULL;
+    x ^= t ^ (t << 7);
+    t = (x ^ (x >> 14)) & 0x0000CCCC0000CCCCULL;
+    x ^= t ^ (t << 14);
+    t = (x ^ (x >> 28)) & 0x00000000F0F0F0F0ULL;
+    return x ^ t ^ (t << 28);
+}
+
+static inline int popcount8(uint8_t x) { return __builtin_popcount(x); }
+static inline int lowest_bit(uint32_t x) { return __builtin_ctz(x); }
+
+/* memory at a 64-byte boundary, NULL when there is none; free with free() */
+static inline void *aligned_memory(size_t bytes) {
+    void *p = NULL;
+    return posix_memalign(&p, 64, bytes) ? NULL : p;
+}
+
+#endif

@@ -1,0 +1,147 @@
+# Half steps and sweeps. A sweep draws the visible layer given the hidden one, then the hidden layer given the visible
+# one, so that between sweeps (visible, hidden) is a joint state, and the last field computed is that of p(h | v): what
+# the moments need.
+
+cdef enum:
+    VISIBLE = 0
+    HIDDEN = 1
+
+
+cdef class Layer:
+    """What it takes to draw a layer given the other: its tiles of weights, their exponent and its padded bias."""
+    cdef readonly object tiles_array, bias_array
+    cdef const int32_t[:, :, ::1] tiles
+    cdef const float[::1] bias
+    cdef readonly int exponent
+    cdef readonly Py_ssize_t n_units
+
+    def __init__(self, tiles, int exponent, bias, Py_ssize_t n_units):
+        """tiles int32 (ceil(n_units/64), units of the other layer rounded up to 8, 64); bias float32 (64 tiles,)."""
+        self.tiles_array, self.bias_array = tiles, bias
+        self.tiles, self.bias, self.exponent, self.n_units = tiles, bias, exponent, n_units
+        if DEBUG_CHECKS:
+            check(self.tiles.shape[0] == ceil_div(n_units, TILE) and self.tiles.shape[2] == TILE
+                  and self.bias.shape[0] == TILE * self.tiles.shape[0], "Layer")
+
+
+cdef HalfStep prepare(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, Py_ssize_t first_chain,
+                      int n_threads):
+    """A half step but for what it gives out and for the place in the stream of random numbers."""
+    cdef HalfStep step
+    cdef const float[::1] betas
+    memset(&step, 0, sizeof(HalfStep))
+    step.n = planes.shape[1]
+    step.stride = planes.strides[0]
+    step.n_bytes = planes.shape[0]
+    step.planes = &planes[0, 0] if step.n else NULL
+    step.tiles = &layer.tiles[0, 0, 0]
+    step.tile_length = layer.tiles.shape[1] * TILE
+    step.scale = <float> (2.0 ** -layer.exponent)
+    step.bias = &layer.bias[0]
+    step.n_units = layer.n_units
+    step.n_tiles = layer.tiles.shape[0]
+    step.first_chain = first_chain
+    step.block = block_length(step.n, step.n_tiles, n_threads)
+    step.key0 = <uint32_t> seed
+    step.key1 = <uint32_t> (seed >> 32)
+    if DEBUG_CHECKS:
+        check(layer.tiles.shape[1] == 8 * step.n_bytes, "units of the sending layer")
+    if beta is not None:
+        betas = beta
+        if DEBUG_CHECKS:
+            check(betas.shape[0] == step.n, "beta")
+        step.beta = &betas[0] if step.n else NULL
+    return step
+
+
+cdef int give_out(HalfStep *step, planes, fixed, probabilities) except -1:
+    """Set where a half step writes; each of the three may be None."""
+    cdef uint8_t[:, :] bits
+    cdef int32_t[:, :, :] numbers
+    cdef float[:, ::1] floats
+    if step.n == 0:
+        return 0
+    if planes is not None:
+        bits = planes
+        if DEBUG_CHECKS:
+            check(bits.shape[0] == ceil_div(step.n_units, 8) and bits.shape[1] == step.n, "planes out")
+        step.out = &bits[0, 0]
+        step.out_stride = bits.strides[0]
+    if fixed is not None:
+        numbers = fixed
+        if DEBUG_CHECKS:
+            check(numbers.shape[0] == step.n_tiles and numbers.shape[1] >= step.n and numbers.shape[2] == TILE, "fixed")
+        step.fixed = &numbers[0, 0, 0]
+        step.fixed_length = numbers.strides[0] // 4
+    if probabilities is not None:
+        floats = probabilities
+        if DEBUG_CHECKS:
+            check(floats.shape[0] == step.n and floats.shape[1] == step.n_units, "probabilities")
+        step.probabilities = &floats[0, 0]
+    return 0
+
+
+def half_step(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, uint32_t stream, uint32_t sweep, int kind,
+              Py_ssize_t first_chain, out, fixed, probabilities, int n_threads):
+    """Draw one layer given planes IN (bytes, n) of the other. Any of the outputs may be None: out OUT planes of the
+    layer, fixed OUT int32 (tiles, >= n, 64) and probabilities OUT float32 (n, n_units). beta is None or float32 (n,)."""
+    cdef HalfStep step = prepare(planes, layer, beta, seed, first_chain, n_threads)
+    cdef Py_ssize_t item
+    cdef char *scratch
+    give_out(&step, out, fixed, probabilities)
+    if step.n == 0:
+        return
+    step.sweep = sweep
+    step.kind = stream << 8 | kind
+    scratch = <char *> aligned_memory(n_threads * STEP_SCRATCH)
+    if scratch == NULL:
+        raise MemoryError("no memory for the scratch space of a half step")
+    with nogil, parallel(num_threads=n_threads):
+        for item in prange(step.n_tiles * ceil_div(step.n, step.block), schedule="dynamic", chunksize=1):
+            half_step_item(&step, item, scratch + threadid() * STEP_SCRATCH)
+    free(scratch)
+
+
+def sweep(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer to_hidden, beta, uint64_t seed,
+          uint32_t stream, uint32_t first_sweep, int n_sweeps, Py_ssize_t first_chain, fixed, int n_threads):
+    """n_sweeps sweeps of n chains in place: visible INOUT, hidden INOUT. The random numbers are those of sweeps
+    first_sweep, first_sweep + 1, ... of chains first_chain, first_chain + 1, ... fixed as in half_step, of the last
+    hidden layer."""
+    cdef HalfStep down = prepare(hidden, to_visible, beta, seed, first_chain, n_threads)
+    cdef HalfStep up = prepare(visible, to_hidden, beta, seed, first_chain, n_threads)
+    cdef char *scratch
+    give_out(&down, visible, None, None)
+    give_out(&up, hidden, fixed, None)
+    if down.n == 0 or n_sweeps == 0:
+        return
+    scratch = <char *> aligned_memory(n_threads * STEP_SCRATCH)
+    if scratch == NULL:
+        raise MemoryError("no memory for the scratch space of a sweep")
+    with nogil:
+        run_sweeps(&down, &up, stream, first_sweep, n_sweeps, scratch, n_threads)
+    free(scratch)
+
+
+cdef void run_sweeps(HalfStep *down, HalfStep *up, uint32_t stream, uint32_t first_sweep, int n_sweeps, char *scratch,
+                     int n_threads) noexcept nogil:
+    cdef int s = 0
+    cdef Py_ssize_t item
+    with parallel(num_threads=n_threads):
+        for s in range(n_sweeps):
+            # prange ends in a barrier: no thread starts a layer before the other layer is complete
+            for item in prange(down.n_tiles * ceil_div(down.n, down.block), schedule="dynamic", chunksize=1):
+                sweep_item(down, item, first_sweep + s, stream << 8 | VISIBLE, False, scratch + threadid() * STEP_SCRATCH)
+            for item in prange(up.n_tiles * ceil_div(up.n, up.block), schedule="dynamic", chunksize=1):
+                sweep_item(up, item, first_sweep + s, stream << 8 | HIDDEN, s == n_sweeps - 1,
+                           scratch + threadid() * STEP_SCRATCH)
+
+
+cdef void sweep_item(const HalfStep *step, Py_ssize_t item, uint32_t sweep, uint32_t kind, bint last,
+                     char *scratch) noexcept nogil:
+    """A half step under its own place in the stream; only the last sweep writes probabilities."""
+    cdef HalfStep now = step[0]
+    now.sweep = sweep
+    now.kind = kind
+    if not last:
+        now.fixed = NULL
+    half_step_item(&now, item, scratch)
