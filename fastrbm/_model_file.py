@@ -14,6 +14,7 @@ import numpy as np
 from . import _validate
 
 FORMAT = 1
+_WRITERS = "RBM.save and 'fastrbm train' write them"
 _NAMES = ("weights", "visible_bias", "hidden_bias")
 
 
@@ -41,10 +42,13 @@ def save(path: str | PathLike, weights, visible_bias, hidden_bias) -> None:
 
 def load(path: str | PathLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Read the three arrays of a model; ValueError names the file and what is wrong with it."""
+    with open(path, "rb") as file:
+        if file.read(2) != b"PK":  # every .npz is a zip archive
+            raise ValueError(f"{path} is not a fastrbm model ({_WRITERS})")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile) or "fastrbm_format" not in archive:
-                raise ValueError(f"{path} is not a fastrbm model (RBM.save and 'fastrbm train' write them)")
+            if "fastrbm_format" not in archive:
+                raise ValueError(f"{path} is not a fastrbm model ({_WRITERS})")
             version = int(archive["fastrbm_format"])
             if version != FORMAT:
                 raise ValueError(

@@ -96,8 +96,9 @@ def fit(
     >>> import fastrbm as fr
     >>> X = fr.datasets.load_digits()
     >>> rbm = fr.RBM.from_data(X, n_hidden=32, seed=0)
-    >>> history = fr.fit(rbm, X, gradient=fr.gradient.PCD(n_chains=128), epochs=10, seed=0)
-    >>> bool(history["free_energy_gap"][-1] > 2)
+    >>> rate = fr.optim.SGD(fr.optim.Linear(0.1, 0.0))
+    >>> history = fr.fit(rbm, X, gradient=fr.gradient.PCD(n_chains=128), optimizer=rate, epochs=50, seed=0)
+    >>> bool(history["free_energy_gap"][-1] > 5)
     True
     """
     gradient = PCD() if gradient is None else gradient

@@ -251,8 +251,8 @@ def softplus(x):
 
     >>> import numpy as np
     >>> from fastrbm import reference
-    >>> float(reference.softplus(np.array([0.0]))[0]) == np.log(2.0)
-    True
+    >>> reference.softplus(np.array([-1000.0, 0.0, 1000.0])).round(6).tolist()
+    [0.0, 0.693147, 1000.0]
     """
     e = _exp_negative_d(np.maximum(-np.abs(x), -708.0))
     s = e / (2.0 + e)

@@ -67,7 +67,7 @@ def read(path: str | PathLike, key: str | None = None) -> np.ndarray:
         if stem.endswith((".idx", "ubyte")):
             array = _read_idx(path, gzip.open if name.endswith(".gz") else open)
         elif name.endswith(".npy"):
-            array = np.load(path, allow_pickle=False)
+            array = _read_npy(path)
         elif name.endswith(".npz"):
             array = _read_npz(path, key)
         elif name.endswith(".csv"):
@@ -123,7 +123,16 @@ def _read_idx(path: Path, opener) -> np.ndarray:
     return np.frombuffer(content, dtype).reshape(shape)
 
 
+def _read_npy(path: Path) -> np.ndarray:
+    with open(path, "rb") as file:
+        if file.read(6) != b"\x93NUMPY":
+            raise ValueError(f"{path} is not an .npy file")
+    return np.load(path, allow_pickle=False)
+
+
 def _read_npz(path: Path, key: str | None) -> np.ndarray:
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is damaged, or not an .npz file")
     with np.load(path, allow_pickle=False) as archive:
         if key is None:
             if len(archive.files) != 1:

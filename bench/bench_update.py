@@ -1,0 +1,31 @@
+"""pytest-benchmark: one PCD-1 update with as many chains as cases, fastrbm against the NumPy baseline.
+
+    python -m pytest bench/bench_update.py
+"""
+
+import numpy as np
+import pytest
+from baseline import NumpyRBM
+from problems import check_update, problem
+
+import fastrbm as fr
+
+CASES = [128, 1024]
+
+
+@pytest.mark.parametrize("n", CASES)
+def test_fastrbm(benchmark, n):
+    *parameters, states = problem(n)
+    rbm, pcd, sgd = fr.RBM(*parameters), fr.gradient.PCD(n), fr.optim.SGD(1e-9)
+    check_update(fr.RBM(*parameters), NumpyRBM(*parameters, states), states, states)
+    data = fr.BitMatrix.from_states(states)
+    benchmark.group = f"PCD-1 update, {n} cases"
+    benchmark(lambda: sgd.update(rbm, pcd(rbm, data)))
+
+
+@pytest.mark.parametrize("n", CASES)
+def test_numpy(benchmark, n):
+    *parameters, states = problem(n)
+    baseline, data = NumpyRBM(*parameters, states), states.astype(np.float32)
+    benchmark.group = f"PCD-1 update, {n} cases"
+    benchmark(baseline.pcd_update, data, 1e-9)

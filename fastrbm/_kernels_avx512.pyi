@@ -1,0 +1,15 @@
+from ._kernels_base import LEVEL_LANES as LEVEL_LANES
+from ._kernels_base import Layer as Layer
+from ._kernels_base import absolute_sums as absolute_sums
+from ._kernels_base import bias_sums as bias_sums
+from ._kernels_base import count_bits as count_bits
+from ._kernels_base import half_step as half_step
+from ._kernels_base import moments as moments
+from ._kernels_base import pack as pack
+from ._kernels_base import philox_blocks as philox_blocks
+from ._kernels_base import product as product
+from ._kernels_base import quantize as quantize
+from ._kernels_base import softplus_sums as softplus_sums
+from ._kernels_base import sweep as sweep
+from ._kernels_base import transpose as transpose
+from ._kernels_base import unpack as unpack

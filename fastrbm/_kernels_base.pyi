@@ -1,0 +1,77 @@
+import numpy as np
+from numpy.typing import NDArray
+
+LEVEL_LANES: int
+
+class Layer:
+    @property
+    def tiles_array(self) -> NDArray[np.int32]: ...
+    @property
+    def bias_array(self) -> NDArray[np.float32]: ...
+    @property
+    def exponent(self) -> int: ...
+    @property
+    def n_units(self) -> int: ...
+    def __init__(self, tiles: NDArray[np.int32], exponent: int, bias: NDArray[np.float32], n_units: int) -> None: ...
+
+def pack(states: NDArray[np.uint8], planes: NDArray[np.uint8], n_threads: int) -> None: ...
+def unpack(planes: NDArray[np.uint8], states: NDArray[np.uint8], n_threads: int) -> None: ...
+def transpose(planes: NDArray[np.uint8], n_units: int, out: NDArray[np.uint8], n_threads: int) -> None: ...
+def product(
+    planes: NDArray[np.uint8], tiles: NDArray[np.int32], out: NDArray[np.int32], n_threads: int
+) -> None: ...
+def absolute_sums(
+    weights: NDArray[np.float32], columns: NDArray[np.float64], rows: NDArray[np.float64], n_threads: int
+) -> None: ...
+def quantize(
+    weights: NDArray[np.float32],
+    hidden_exponent: int,
+    visible_exponent: int,
+    to_hidden: NDArray[np.int32],
+    to_visible: NDArray[np.int32],
+    n_threads: int,
+) -> None: ...
+def philox_blocks(counters: NDArray[np.uint32], seed: int, out: NDArray[np.uint32]) -> None: ...
+def half_step(
+    planes: NDArray[np.uint8],
+    layer: Layer,
+    beta: NDArray[np.float32] | None,
+    seed: int,
+    stream: int,
+    sweep: int,
+    kind: int,
+    first_chain: int,
+    out: NDArray[np.uint8] | None,
+    fixed: NDArray[np.int32] | None,
+    probabilities: NDArray[np.float32] | None,
+    n_threads: int,
+) -> None: ...
+def sweep(
+    visible: NDArray[np.uint8],
+    hidden: NDArray[np.uint8],
+    to_visible: Layer,
+    to_hidden: Layer,
+    beta: NDArray[np.float32] | None,
+    seed: int,
+    stream: int,
+    first_sweep: int,
+    n_sweeps: int,
+    first_chain: int,
+    fixed: NDArray[np.int32] | None,
+    n_threads: int,
+) -> None: ...
+def moments(
+    transposed: NDArray[np.uint8],
+    fixed: NDArray[np.int32],
+    scale: float,
+    weights: NDArray[np.float64],
+    hidden: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
+def count_bits(planes: NDArray[np.uint8], n_units: int, out: NDArray[np.float64], n_threads: int) -> None: ...
+def softplus_sums(
+    planes: NDArray[np.uint8], layer: Layer, beta: NDArray[np.float64], out: NDArray[np.float64], n_threads: int
+) -> None: ...
+def bias_sums(
+    planes: NDArray[np.uint8], bias: NDArray[np.float64], out: NDArray[np.float64], n_threads: int
+) -> None: ...

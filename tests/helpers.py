@@ -1,0 +1,95 @@
+"""What several tests share: models by enumeration, in float64, and the kernels of every ISA level."""
+
+import numpy as np
+
+import fastrbm as fr
+from fastrbm import _kernels, reference
+
+LEVELS = _kernels.available_levels()
+TILE = 64
+
+
+def modules():
+    """Every kernel module that this machine can run, by level."""
+    return {level: _kernels.load(level) for level in LEVELS}
+
+
+def random_rbm(n_visible, n_hidden, scale=0.6, seed=0):
+    rng = np.random.default_rng(seed)
+    return fr.RBM(
+        rng.normal(0, scale, (n_visible, n_hidden)), rng.normal(0, scale, n_visible), rng.normal(0, scale, n_hidden)
+    )
+
+
+def all_states(n):
+    """Every state of n units, (2^n, n) uint8; unit k is bit k of the row's number."""
+    return ((np.arange(1 << n)[:, None] >> np.arange(n)) & 1).astype(np.uint8)
+
+
+def state_numbers(states):
+    return states.astype(np.int64) @ (1 << np.arange(states.shape[1]))
+
+
+def joint_energies(W, b, c):
+    """E(v, h) of every pair of states, straight from its definition, (2^V, 2^H)."""
+    v, h = all_states(len(b)).astype(float), all_states(len(c)).astype(float)
+    return -(v @ W @ h.T + (v @ b)[:, None] + (h @ c)[None, :])
+
+
+def logsumexp(x, axis=None):
+    peak = x.max(axis=axis, keepdims=True)
+    return np.squeeze(peak + np.log(np.exp(x - peak).sum(axis=axis, keepdims=True)), axis=axis)
+
+
+class Enumerated:
+    """A small model by brute force over both layers."""
+
+    def __init__(self, rbm):
+        W, b, c = (np.asarray(a, np.float64) for a in (rbm.weights, rbm.visible_bias, rbm.hidden_bias))
+        self.energies = joint_energies(W, b, c)
+        self.log_z = float(logsumexp(-self.energies.reshape(-1)))
+        self.p = np.exp(-self.energies - self.log_z)
+        self.p_v = self.p.sum(axis=1)
+        self.v, self.h = all_states(len(b)).astype(float), all_states(len(c)).astype(float)
+        self.hidden_given_v = (self.p @ self.h) / self.p_v[:, None]
+
+    def log_likelihood(self, X):
+        return float(np.log(self.p_v[state_numbers(np.asarray(X))]).mean())
+
+    def model_moments(self):
+        return self.v.T @ self.p @ self.h, self.p_v @ self.v, self.p.sum(axis=0) @ self.h
+
+    def sample_visible(self, n, seed):
+        """n exact samples of v, uint8."""
+        return self.v[np.random.default_rng(seed).choice(len(self.p_v), n, p=self.p_v)].astype(np.uint8)
+
+
+def tiles_for(n_units):
+    return -(-n_units // TILE)
+
+
+def build_layers(module, weights, visible_bias, hidden_bias, n_threads=1):
+    """(to_visible, to_hidden) as fastrbm._parameters builds them, from one module's own functions."""
+    from fastrbm._parameters import exponent
+
+    n_visible, n_hidden = weights.shape
+    columns, rows = np.empty(n_hidden), np.empty(n_visible)
+    module.absolute_sums(weights, columns, rows, n_threads)
+    eh, ev = exponent(columns.max(), n_visible), exponent(rows.max(), n_hidden)
+    to_hidden = np.empty((tiles_for(n_hidden), -(-n_visible // 8) * 8, TILE), np.int32)
+    to_visible = np.empty((tiles_for(n_visible), -(-n_hidden // 8) * 8, TILE), np.int32)
+    module.quantize(weights, eh, ev, to_hidden, to_visible, n_threads)
+    padded = []
+    for bias in (visible_bias, hidden_bias):
+        padded.append(np.zeros(tiles_for(len(bias)) * TILE, np.float32))
+        padded[-1][: len(bias)] = bias
+    return (
+        module.Layer(to_visible, ev, padded[0], n_visible),
+        module.Layer(to_hidden, eh, padded[1], n_hidden),
+    )
+
+
+def pack(states):
+    planes = np.empty((-(-states.shape[1] // 8), states.shape[0]), np.uint8)
+    reference.pack(states, planes)
+    return planes

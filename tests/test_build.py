@@ -1,0 +1,91 @@
+"""What is shipped: the wheel holds every module, stub and data file, and the stubs name what the modules have."""
+
+import ast
+import importlib
+import inspect
+import platform
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from fastrbm import _kernels, reference
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """The wheel, built from a clean copy of this tree: what an earlier build left behind must not end up in it."""
+    folder = tmp_path_factory.mktemp("wheel")
+    leave = shutil.ignore_patterns("build", ".*", "*.so", "*.egg-info", "__pycache__")
+    shutil.copytree(ROOT, folder / "source", ignore=leave)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", folder]
+    subprocess.run([str(part) for part in [*command, folder / "source"]], check=True)
+    (path,) = folder.glob("fastrbm-*.whl")
+    with zipfile.ZipFile(path) as archive:
+        yield archive
+
+
+def test_the_wheel_holds_everything(wheel):
+    names = set(wheel.namelist())
+    for path in (ROOT / "fastrbm").rglob("*"):
+        if path.suffix in (".py", ".pyi", ".npz", ".txt", ".typed"):
+            assert path.relative_to(ROOT).as_posix() in names, path
+    levels = _kernels.LEVELS if platform.machine().lower() in ("x86_64", "amd64") else ("base",)
+    built = {name.split("/")[-1].split(".")[0] for name in names if name.endswith((".so", ".pyd"))}
+    assert built == {"_cpu"} | {f"_kernels_{level}" for level in levels}
+    for name in ("fastrbm/py.typed", "fastrbm/datasets/digits.npz", "fastrbm/datasets/LICENSE-digits.txt"):
+        assert name in names
+    assert any(name.endswith("LICENSE") for name in names)
+
+
+def test_the_wheel_holds_nothing_else(wheel):
+    """No sources of the compiled core, no tests, no benchmarks."""
+    roots = {name.split("/")[0] for name in wheel.namelist()}
+    assert {root for root in roots if not root.endswith(".dist-info")} == {"fastrbm"}
+    assert not [name for name in wheel.namelist() if name.endswith((".c", ".pyx", ".pxi", ".h"))]
+
+
+def test_the_wheel_says_what_it_needs(wheel):
+    (metadata,) = [name for name in wheel.namelist() if name.endswith("METADATA")]
+    lines = wheel.read(metadata).decode().splitlines()
+    needs = [line for line in lines if line.startswith("Requires-Dist") and "extra ==" not in line]
+    assert len(needs) == 1 and needs[0].startswith("Requires-Dist: numpy")
+    assert "License-Expression: BSD-3-Clause" in lines
+
+
+@pytest.mark.parametrize("name", ["_cpu", *(f"_kernels_{level}" for level in _kernels.available_levels())])
+def test_stubs_name_what_the_modules_have(name):
+    module = importlib.import_module(f"fastrbm.{name}")
+    assert {n for n in dir(module) if not n.startswith("_")} == names_in_stub(name)
+
+
+def stub_tree(name):
+    return ast.parse((ROOT / "fastrbm" / f"{name}.pyi").read_text(encoding="utf-8"))
+
+
+def names_in_stub(name):
+    names = set()
+    for node in stub_tree(name).body:
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+            names.add(node.name)
+        elif isinstance(node, ast.AnnAssign):
+            names.add(node.target.id)
+        elif isinstance(node, ast.ImportFrom) and node.module == "_kernels_base":
+            names |= {alias.name for alias in node.names}
+    return names
+
+
+def test_one_signature_for_kernel_stub_and_twin():
+    functions = [node for node in stub_tree("_kernels_base").body if isinstance(node, ast.FunctionDef)]
+    assert len(functions) > 10
+    for node in functions:
+        in_stub = [argument.arg for argument in node.args.args]
+        assert list(inspect.signature(getattr(reference, node.name)).parameters) == in_stub
+        for level in _kernels.available_levels():
+            assert list(inspect.signature(getattr(_kernels.load(level), node.name)).parameters) == in_stub
+        assert node.name == "philox_blocks" or in_stub[-1] == "n_threads"

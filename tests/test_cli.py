@@ -1,0 +1,145 @@
+"""The command line: its main job, and one line with exit code 2 for every mistake."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import fastrbm as fr
+from fastrbm import cli
+
+
+def fastrbm(capsys, *arguments):
+    """(exit code, standard output, standard error)"""
+    try:
+        code = cli.main([str(a) for a in arguments])
+    except SystemExit as stop:  # argparse
+        code = stop.code
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+def test_train_sample_and_load(tmp_path, capsys):
+    model, samples = tmp_path / "m.npz", tmp_path / "s.npy"
+    code, out, err = fastrbm(capsys, "train", "digits", "--hidden", 20, "--epochs", 20, "--seed", 3, "--out", model)
+    assert code == 0 and "1,797 cases x 64 units, 20 hidden units" in out and f"Saved {model}" in out
+    assert "epoch 20/20  reconstruction error" in err
+    rbm = fr.load(model)
+    assert (rbm.n_visible, rbm.n_hidden) == (64, 20)
+    code, out, err = fastrbm(capsys, "sample", model, "-n", 7, "--sweeps", 5, "--seed", 2, "--out", samples)
+    assert code == 0 and "7 samples x 64 units after 5 sweeps" in out and err == ""
+    assert np.array_equal(np.load(samples), rbm.sample(7, 5, seed=2))
+    for name, read in (("s.npz", lambda p: np.load(p)["samples"]), ("s.csv", lambda p: np.loadtxt(p, delimiter=","))):
+        assert fastrbm(capsys, "sample", model, "-n", 7, "--sweeps", 5, "--seed", 2, "--out", tmp_path / name)[0] == 0
+        assert np.array_equal(read(tmp_path / name), np.load(samples))
+
+
+def test_options_reach_the_training(tmp_path, capsys):
+    model = tmp_path / "m.npz"
+    arguments = "--hidden 9 --epochs 2 --batch-size 50 --chains 30 --sweeps 2 --learning-rate 0.1 --seed 4 --threads 2"
+    assert fastrbm(capsys, "train", "digits", *arguments.split(), "--quiet", "--out", model)[2] == ""
+    X = fr.datasets.load_digits()
+    rbm = fr.RBM.from_data(X, 9, seed=4)
+    fr.fit(rbm, X, fr.gradient.PCD(30, 2, 4), fr.optim.SGD(fr.optim.Linear(0.1)), epochs=2, batch_size=50, seed=4)
+    assert np.array_equal(fr.load(model).weights, rbm.weights)
+
+
+def test_train_on_a_file_of_grey_values(tmp_path, capsys):
+    grey = np.random.default_rng(0).integers(0, 256, (40, 5))
+    np.savetxt(tmp_path / "grey.csv", grey, fmt="%d", delimiter=",")
+    model = tmp_path / "m.npz"
+    code, out, _ = fastrbm(capsys, "train", tmp_path / "grey.csv", "--epochs", 1, "--out", model)
+    assert code == 0 and "grey values: a unit is 1 from 128 up" in out
+    code, out, _ = fastrbm(capsys, "train", tmp_path / "grey.csv", "--epochs", 1, "--threshold", 7, "--out", model)
+    assert code == 0 and "a unit is 1 from 7 up" in out
+
+
+def test_info(capsys):
+    code, out, _ = fastrbm(capsys, "info")
+    assert code == 0
+    for word in ("fastrbm", "numpy", "ISA level", "threads", "OpenMP"):
+        assert word in out
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["sample"]])
+def test_help(capsys, command):
+    code, out, _ = fastrbm(capsys, *command, "--help")
+    assert code == 0 and out.startswith("usage: fastrbm")
+    assert not command or "example" in out
+
+
+MISTAKES = [
+    ([], "the following arguments are required"),
+    (["trian"], "invalid choice: 'trian'"),
+    (["train"], "the following arguments are required: DATA"),
+    (["train", "digits", "--hiden", "3"], "unrecognized arguments: --hiden"),
+    (["train", "digits", "--hidden", "0"], "argument --hidden: must be at least 1, got 0"),
+    (["train", "digits", "--hidden", "x"], "argument --hidden: invalid integer value: 'x'"),
+    (["train", "digits", "--learning-rate", "nan"], "argument --learning-rate: must be above 0, got nan"),
+    (["train", "digits", "--seed", str(2**64)], "argument --seed: must be from 0 to 18446744073709551615"),
+    (["train", "digits", "--learning-rate", "1e35"], "the step would make"),
+    (["train", "digitz"], "no file digitz, and no bundled set of that name (digits, bars-and-stripes)"),
+    (["train", "{tmp}/bad.npy"], "bad.npy is not an .npy file"),
+    (["train", "{tmp}/bad.txt"], "unknown kind of file"),
+    (["train", "{tmp}"], "unknown kind of file"),
+    (["train", "digits", "--out", "{tmp}/m.csv"], "its name must end in .npz"),
+    (["train", "digits", "--out", "{tmp}/no/m.npz"], "there is no folder"),
+    (["train", "digits", "--out", "{tmp}/folder.npz"], "is a folder"),
+    (["sample", "{tmp}/missing.npz", "--out", "{tmp}/s.npy"], "missing.npz: No such file or directory"),
+    (["sample", "{tmp}/bad.npy", "--out", "{tmp}/s.npy"], "bad.npy is not a fastrbm model"),
+    (["sample", "{tmp}/bad.npy"], "the following arguments are required: --out"),
+    (["sample", "{tmp}/bad.npy", "--out", "s.png"], "its name must end in .npy or .npz or .csv"),
+]
+
+
+@pytest.mark.parametrize("arguments, message", MISTAKES, ids=lambda a: " ".join(a) if isinstance(a, list) else "")
+def test_mistakes_get_one_line_and_exit_code_2(tmp_path, capsys, arguments, message):
+    (tmp_path / "bad.npy").write_bytes(b"not numpy")
+    (tmp_path / "bad.txt").write_bytes(b"0,1\n")
+    (tmp_path / "folder.npz").mkdir()
+    arguments = [a.replace("{tmp}", str(tmp_path)) for a in arguments]
+    if arguments[:2] == ["train", "digits"] and "--out" not in arguments:
+        arguments += ["--quiet", "--out", str(tmp_path / "m.npz")]
+    code, _, err = fastrbm(capsys, *arguments)
+    assert code == 2
+    assert err.startswith("fastrbm") and err.count("\n") == 1 and message in err
+
+
+def test_the_module_runs():
+    run = subprocess.run([sys.executable, "-m", "fastrbm", "--version"], capture_output=True, text=True, check=True)
+    assert run.stdout == f"fastrbm {fr.__version__}\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_saves_the_model(tmp_path):
+    """A real SIGINT: exit code 130, no traceback, and the model of the last complete update."""
+    model = tmp_path / "m.npz"
+    command = [sys.executable, "-m", "fastrbm", "train", "digits", "--epochs", "1000000", "--out", str(model)]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert "cases" in run.stdout.readline()  # training begins
+    time.sleep(0.5)
+    run.send_signal(signal.SIGINT)
+    out, err = run.communicate(timeout=30)
+    assert run.returncode == 130 and "Traceback" not in err and "interrupted" in err
+    assert f"the model of the last complete update is in {model}" in out
+    assert np.abs(fr.load(model).weights).max() > 0.05  # it had learned
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_reaches_long_sampling():
+    """A call of some hours' sweeps ends within seconds of SIGINT."""
+    program = (
+        "import fastrbm as fr, numpy as np\nrbm = fr.RBM(np.zeros((784, 500)))\nprint('ready', flush=True)\n"
+        "rbm.sample(2000, n_sweeps=10_000_000)"
+    )
+    run = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert run.stdout.readline() == "ready\n"
+    time.sleep(0.5)
+    run.send_signal(signal.SIGINT)
+    started = time.perf_counter()
+    _, err = run.communicate(timeout=30)
+    assert "KeyboardInterrupt" in err and time.perf_counter() - started < 10

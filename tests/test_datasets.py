@@ -1,0 +1,144 @@
+"""Data: the bundled sets and the readers."""
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+
+import fastrbm as fr
+
+GREY = np.array([[[0, 127], [128, 255]], [[1, 0], [200, 3]], [[0, 0], [0, 0]]], np.uint8)
+CUT = (GREY >= 128).astype(np.uint8).reshape(3, 4)
+
+
+def idx(array, code=0x08, dtype=">u1"):
+    return struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape) + array.astype(dtype).tobytes()
+
+
+def test_digits():
+    X = fr.datasets.load_digits()
+    assert X.shape == (1797, 64) and X.dtype == np.uint8 and set(np.unique(X)) == {0, 1}
+    assert np.all(X[:, [0, 32, 39]] == 0)  # corners and margins that are blank in all of UCI's images
+
+
+def test_digits_are_scikit_learns():
+    sklearn = pytest.importorskip("sklearn.datasets")
+    assert np.array_equal(fr.datasets.load_digits(), sklearn.load_digits().data >= 8)
+
+
+@pytest.mark.parametrize("n, count", [(2, 6), (3, 14), (4, 30), (5, 62)])
+def test_bars_and_stripes(n, count):
+    X = fr.datasets.bars_and_stripes(n)
+    assert X.shape == (count, n * n) and X.dtype == np.uint8
+    assert len(np.unique(X, axis=0)) == count  # distinct
+    images = X.reshape(-1, n, n)
+    bars = (images == images[:, :1]).all(axis=(1, 2))
+    stripes = (images == images[:, :, :1]).all(axis=(1, 2))
+    assert np.all(bars | stripes)
+
+
+@pytest.mark.parametrize("n, error", [(1, ValueError), (17, ValueError), (2.5, TypeError)])
+def test_bars_and_stripes_checks(n, error):
+    with pytest.raises(error, match="n must be"):
+        fr.datasets.bars_and_stripes(n)
+
+
+@pytest.mark.parametrize("name", ["x-idx3-ubyte", "x-idx3-ubyte.gz", "x.idx", "x.idx.gz", "x.npy", "x.npz"])
+def test_readers(tmp_path, name):
+    path = tmp_path / name
+    if name.endswith("npy"):
+        np.save(path, GREY)
+    elif name.endswith("npz"):
+        np.savez(path, images=GREY)
+    else:
+        path.write_bytes(gzip.compress(idx(GREY)) if name.endswith("gz") else idx(GREY))
+    X = fr.datasets.load(path)
+    assert X.dtype == np.uint8 and np.array_equal(X, CUT)
+    assert np.array_equal(fr.datasets.load(str(path), threshold=200), (GREY >= 200).reshape(3, 4))
+
+
+@pytest.mark.parametrize("code, dtype", [(0x09, ">i1"), (0x0B, ">i2"), (0x0C, ">i4"), (0x0D, ">f4"), (0x0E, ">f8")])
+def test_idx_types(tmp_path, code, dtype):
+    path = tmp_path / "x.idx"
+    bits = CUT.reshape(3, 2, 2)
+    path.write_bytes(idx(bits, code, dtype))
+    assert np.array_equal(fr.datasets.load(path), CUT)
+
+
+@pytest.mark.parametrize("head", ["", "a,b,c\n", "\ufeffa,b,c\n", "\ufeff"])
+def test_csv(tmp_path, head):
+    path = tmp_path / "x.csv"
+    path.write_text(head + "0,1,1\n1,0,0\n", encoding="utf-8")
+    assert fr.datasets.load(path).tolist() == [[0, 1, 1], [1, 0, 0]]
+
+
+def test_automatic_thresholds(tmp_path):
+    path = tmp_path / "x.npy"
+    for values, cut in (
+        ([0, 7, 8, 16], 8),
+        ([0, 7, 8, 15], 8),
+        ([0, 127, 128, 250], 128),
+        ([0.0, 0.49, 0.5, 0.9], 0.5),
+    ):
+        np.save(path, np.array([values]))
+        assert fr.datasets.load(path).tolist() == [[int(v >= cut) for v in values]]
+    for values in ([-1, 1], [0, 1000]):
+        np.save(path, np.array([values]))
+        with pytest.raises(ValueError, match=r"x\.npy has values from .* say from which value on a unit is 1"):
+            fr.datasets.load(path)
+    assert fr.datasets.load(path, threshold=500).tolist() == [[0, 1]]
+
+
+def test_several_arrays_in_an_npz(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez(path, a=CUT, b=CUT[:1])
+    with pytest.raises(ValueError, match=r"x\.npz holds a, b: choose one array \(key\)"):
+        fr.datasets.load(path)
+    assert len(fr.datasets.load(path, key="b")) == 1
+    with pytest.raises(ValueError, match="holds a, b, no c"):
+        fr.datasets.load(path, key="c")
+
+
+DAMAGED = [
+    ("x.npy", b"", "is not an .npy file"),
+    ("x.npy", b"\x93NUMPY\x01\x00", "is damaged"),
+    ("x.npz", b"PK\x03\x04 not a zip", "is damaged, or not an .npz file"),
+    ("x-ubyte", b"\0\0", "is not an IDX file"),
+    ("x-ubyte", b"\0\0\x07\x01" + b"\0" * 8, "is not an IDX file"),
+    ("x-ubyte", idx(GREY)[:-1], "its head promises 12 bytes of data, it has 11"),
+    ("x-ubyte", b"\0\0\x08\x03" + b"\xff" * 12 + b"abc", "promises 79228162458924105385300197375 bytes of data, it has 3"),
+    ("x-ubyte", b"\0\0\x08\x03\0\0", "is damaged"),
+    ("x-ubyte.gz", idx(GREY), "is damaged"),
+    ("x-ubyte.gz", gzip.compress(idx(GREY))[:-9], "is damaged"),
+    ("x.csv", b"", "is empty"),
+    ("x.csv", b"a,b\n1,x\n", "x.csv"),
+    ("x.csv", b"1,2\n3\n", "x.csv"),
+    ("x.csv", b"0,nan\n", "missing or infinite"),
+    ("x.txt", b"1,0\n", "unknown kind of file; known are .npy, .npz, .csv, or IDX"),
+]
+
+
+@pytest.mark.parametrize("name, content, message", DAMAGED)
+def test_damaged_files(tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=message) as caught:
+        fr.datasets.load(path)
+    assert str(path) in str(caught.value) and "pickle" not in str(caught.value)
+
+
+def test_other_unusable_files(tmp_path):
+    with pytest.raises(OSError):
+        fr.datasets.load(tmp_path / "missing.npy")
+    for array, message in (
+        (np.zeros(3), r"holds an array of shape \(3,\); wanted is \(cases, units\)"),
+        (np.zeros((0, 4)), "wanted is"),
+        (np.array([["a"]]), "holds no numbers"),
+    ):
+        np.save(tmp_path / "x.npy", array)
+        with pytest.raises(ValueError, match=message):
+            fr.datasets.load(tmp_path / "x.npy")
+    np.save(tmp_path / "x.npy", np.array([{}], dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="x.npy"):
+        fr.datasets.load(tmp_path / "x.npy")

@@ -1,0 +1,66 @@
+"""Documentation that runs: every doctest, the README's Python, and a docstring for every public name."""
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import fastrbm as fr
+
+ROOT = Path(__file__).parent.parent
+MODULES = [
+    name for _, name, _ in pkgutil.walk_packages(fr.__path__, "fastrbm.") if not name.endswith(("__main__", "_cpu"))
+    and "_kernels_" not in name
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_doctests(name):
+    assert doctest.testmod(importlib.import_module(name)).failed == 0
+
+
+def public_objects():
+    for module in (fr, fr.datasets, fr.gradient, fr.optim):
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if inspect.isclass(thing) or inspect.isfunction(thing):
+                yield f"{module.__name__}.{name}", thing
+
+
+@pytest.mark.parametrize("name, thing", list(public_objects()), ids=lambda x: x if isinstance(x, str) else "")
+def test_public_names_are_documented(name, thing):
+    assert inspect.getdoc(thing), name
+    if inspect.isclass(thing):
+        for attribute, value in vars(thing).items():
+            if not attribute.startswith("_") and (inspect.isfunction(value) or isinstance(value, property)):
+                documented = inspect.getdoc(value) or f"\n{attribute} :" in inspect.getdoc(thing)
+                listed = re.search(rf"^\s*(\w+, )*{attribute}(, \w+)* : ", inspect.getdoc(thing), re.MULTILINE)
+                assert documented or listed, f"{name}.{attribute}"
+
+
+def python_blocks(text):
+    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+def test_readme_python_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    blocks = python_blocks((ROOT / "README.md").read_text(encoding="utf-8"))
+    assert blocks
+    namespace = {}
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), namespace)
+    assert capsys.readouterr().out
+
+
+def test_public_names_of_the_design_exist():
+    for name in (
+        "RBM", "Chains", "Moments", "fit", "load", "show_config", "gradient.Exact", "gradient.CD", "gradient.PCD",
+        "optim.SGD", "datasets.load_digits", "datasets.bars_and_stripes", "datasets.load",
+    ):  # fmt: skip
+        thing = fr
+        for part in name.split("."):
+            thing = getattr(thing, part)

@@ -1,0 +1,179 @@
+"""Every kernel equals its NumPy twin, bits and integers exactly: odd shapes, any n_threads, every ISA level."""
+
+import numpy as np
+import pytest
+from helpers import build_layers, modules, pack, tiles_for
+
+from fastrbm import reference
+
+# (visible, hidden, chains): one of everything; below, at and above a byte, a nibble table, a tile, a block, a pass
+SHAPES = [(1, 1, 1), (9, 5, 3), (64, 64, 64), (70, 130, 100), (33, 16, 513), (31, 81, 1030), (65, 1, 17), (784, 500, 37)]
+THREADS = [1, 2, 3, 7]
+SEED = 0xFEDCBA9876543210
+MODULES = modules()
+
+
+class Case:
+    """Random input of one shape, and what the twin makes of it."""
+
+    def __init__(self, n_visible, n_hidden, n):
+        rng = np.random.default_rng([n_visible, n_hidden, n])
+        self.shape = n_visible, n_hidden, n
+        self.weights = rng.normal(0, 0.4, (n_visible, n_hidden)).astype(np.float32)
+        self.visible_bias = rng.normal(0, 1, n_visible).astype(np.float32)
+        self.hidden_bias = rng.normal(0, 1, n_hidden).astype(np.float32)
+        self.states = (rng.random((n, n_visible)) < 0.3).astype(np.uint8)
+        self.beta = rng.random(n).astype(np.float32)
+        self.twin = run(reference, self, 1)
+
+
+_cases = {}
+
+
+def case_of(shape):
+    if shape not in _cases:
+        _cases[shape] = Case(*shape)
+    return _cases[shape]
+
+
+def run(module, case, n_threads):
+    """Every result of every kernel, by name."""
+    n_visible, n_hidden, n = case.shape
+    results = {}
+    columns, rows = np.empty(n_hidden), np.empty(n_visible)
+    module.absolute_sums(case.weights, columns, rows, n_threads)
+    to_visible, to_hidden = build_layers(module, case.weights, case.visible_bias, case.hidden_bias, n_threads)
+    results |= {"columns": columns, "rows": rows}
+    results |= {"to_hidden": to_hidden.tiles_array, "to_visible": to_visible.tiles_array}
+
+    planes = np.empty((-(-n_visible // 8), n), np.uint8)
+    module.pack(case.states, planes, n_threads)
+    unpacked = np.empty_like(case.states)
+    module.unpack(planes, unpacked, n_threads)
+    transposed = np.empty((-(-n // 8), n_visible), np.uint8)
+    module.transpose(planes, n_visible, transposed, n_threads)
+    acc = np.empty((n, n_hidden), np.int32)
+    module.product(planes, to_hidden.tiles_array, acc, n_threads)
+    results |= {"planes": planes.copy(), "unpacked": unpacked, "transposed": transposed, "acc": acc}
+
+    hidden = np.empty((-(-n_hidden // 8), n), np.uint8)
+    fixed = np.zeros((tiles_for(n_hidden), -(-n // 8) * 8, 64), np.int32)
+    probabilities = np.empty((n, n_hidden), np.float32)
+    module.half_step(planes, to_hidden, None, SEED, 3, 5, 1, 11, hidden, fixed, probabilities, n_threads)
+    results |= {"hidden": hidden.copy(), "fixed": valid(fixed, n_hidden), "probabilities": probabilities}
+    weights, hidden_sum = np.ones((n_visible, n_hidden)), np.ones(n_hidden)
+    module.moments(transposed, fixed, 2.0**-22, weights, hidden_sum, n_threads)
+    counts = np.ones(n_visible)
+    module.count_bits(planes, n_visible, counts, n_threads)
+    results |= {"moments": weights, "hidden_sum": hidden_sum, "counts": counts}
+
+    module.sweep(planes, hidden, to_visible, to_hidden, None, SEED, 4, 0xFFFFFFFE, 2, 2**31 - 5, fixed, n_threads)
+    results |= {"swept_v": planes.copy(), "swept_h": hidden.copy(), "swept_fixed": valid(fixed, n_hidden)}
+    module.sweep(planes, hidden, to_visible, to_hidden, case.beta, SEED, 4, 9, 3, 11, None, n_threads)
+    results |= {"tempered_v": planes, "tempered_h": hidden}
+
+    for name, beta in (("softplus", np.ones(1)), ("tempered_softplus", case.beta.astype(np.float64))):
+        results[name] = np.empty(n)
+        module.softplus_sums(planes, to_hidden, beta, results[name], n_threads)
+    bias = np.zeros(planes.shape[0] * 8)
+    bias[:n_visible] = case.visible_bias
+    results["bias"] = np.empty(n)
+    module.bias_sums(planes, bias, results["bias"], n_threads)
+    return results
+
+
+def valid(fixed, n_units):
+    return np.concatenate(list(fixed), axis=1)[:, :n_units]
+
+
+@pytest.mark.parametrize("n_threads", THREADS)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("level", MODULES)
+def test_kernels_equal_the_twin(level, shape, n_threads):
+    case = case_of(shape)
+    for name, result in run(MODULES[level], case, n_threads).items():
+        expected = case.twin[name]
+        assert result.dtype == expected.dtype and result.shape == expected.shape
+        assert np.array_equal(result, expected), name
+
+
+@pytest.mark.parametrize("level", MODULES)
+def test_ties_are_drawn_alike(level):
+    """In a million draws about 16 tie in their first 16 bits: the rare path is compared too, and is really taken."""
+    case = Case(64, 256, 4096)
+    layer = build_layers(reference, case.weights, case.visible_bias, case.hidden_bias)[1]
+    field = reference.fields(case.twin["planes"], layer)
+    numbers = reference._blocks(SEED, 3 << 8 | 1, 5, np.arange(11, 11 + 4096).astype(np.uint32), np.arange(32))
+    whole = (reference.less_likely(field) * np.float32(65536)).astype(np.int32)
+    assert (numbers.reshape(4096, -1).view(np.uint16) == whole).sum() > 3
+    assert np.array_equal(run(MODULES[level], case, 2)["hidden"], case.twin["hidden"])
+
+
+@pytest.mark.parametrize("level", MODULES)
+@pytest.mark.parametrize("cuts", [(1,), (3, 600), (512,), (8, 16, 1029)])
+def test_a_chain_is_the_same_in_any_batch(level, cuts):
+    """The chains in pieces, each in a strided slice, give the bits of the chains in one call."""
+    module, (n_visible, n_hidden, n) = MODULES[level], (31, 81, 1030)
+    case = case_of((n_visible, n_hidden, n))
+    to_visible, to_hidden = build_layers(module, case.weights, case.visible_bias, case.hidden_bias)
+    whole_v, whole_h = pack(case.states), np.zeros((-(-n_hidden // 8), n), np.uint8)
+    parts_v, parts_h = whole_v.copy(), whole_h.copy()
+    module.sweep(whole_v, whole_h, to_visible, to_hidden, case.beta, 5, 0, 1, 3, 100, None, 2)
+    for start, stop in zip((0, *cuts), (*cuts, n), strict=True):
+        part = slice(start, stop)
+        module.sweep(
+            parts_v[:, part], parts_h[:, part], to_visible, to_hidden, case.beta[part], 5, 0, 1, 3, 100 + start, None, 2
+        )
+    assert np.array_equal(whole_v, parts_v) and np.array_equal(whole_h, parts_h)
+
+
+@pytest.mark.parametrize("level", MODULES)
+def test_sweeps_in_one_call_or_several(level):
+    module, case = MODULES[level], case_of((70, 130, 100))
+    layers = build_layers(module, case.weights, case.visible_bias, case.hidden_bias)
+    once_v, once_h = pack(case.states), np.zeros((17, 100), np.uint8)
+    parts_v, parts_h = once_v.copy(), once_h.copy()
+    module.sweep(once_v, once_h, *layers, None, 5, 0, 1, 6, 0, None, 1)
+    for first, count in ((1, 1), (2, 3), (5, 2)):
+        module.sweep(parts_v, parts_h, *layers, None, 5, 0, first, count, 0, None, 3)
+    assert np.array_equal(once_v, parts_v) and np.array_equal(once_h, parts_h)
+
+
+@pytest.mark.parametrize("level", MODULES)
+def test_read_only_input(level):
+    """Inputs may be read-only; only outputs are written."""
+    module, case = MODULES[level], case_of((70, 130, 100))
+    planes = pack(case.states)
+    layers = build_layers(module, case.weights, case.visible_bias, case.hidden_bias)
+    for array in (planes, case.beta, layers[1].tiles_array, layers[1].bias_array):
+        array.flags.writeable = False
+    out = np.empty((17, 100), np.uint8)
+    module.half_step(planes, layers[1], case.beta, 0, 0, 0, 1, 0, out, None, None, 2)
+    acc = np.empty((100, 130), np.int32)
+    module.product(planes, layers[1].tiles_array, acc, 2)
+    assert np.array_equal(acc, case.twin["acc"])
+
+
+@pytest.mark.parametrize("level", MODULES)
+def test_no_chains(level):
+    module, case = MODULES[level], case_of((9, 5, 3))
+    layers = build_layers(module, case.weights, case.visible_bias, case.hidden_bias)
+    v, h = np.zeros((2, 0), np.uint8), np.zeros((1, 0), np.uint8)
+    module.sweep(v, h, *layers, None, 0, 0, 1, 3, 0, None, 2)
+    module.half_step(v, layers[1], None, 0, 0, 0, 1, 0, h, None, None, 2)
+    module.softplus_sums(v, layers[1], np.ones(1), np.empty(0), 2)
+    module.product(v, layers[1].tiles_array, np.empty((0, 5), np.int32), 2)
+
+
+@pytest.mark.parametrize("level", MODULES)
+def test_sums_reach_but_never_pass_int32(level):
+    """784 equal weights, all units on: the largest sum there can be, at the scale chosen for it."""
+    for value in (1e-30, 1e-3, 0.7, 3e4, 1e29):
+        weights = np.full((784, 70), value, np.float32)
+        to_visible, to_hidden = build_layers(MODULES[level], weights, np.zeros(784, "f4"), np.zeros(70, "f4"))
+        acc = np.empty((2, 70), np.int32)
+        MODULES[level].product(pack(np.ones((2, 784), np.uint8)), to_hidden.tiles_array, acc, 1)
+        exact = to_hidden.tiles_array.astype(np.int64).sum(axis=1).reshape(-1)[:70]
+        assert np.array_equal(acc[0], exact) and exact.max() < 2**31
+        if value > 1e-10:  # below, the finest grid allowed is coarser than the weights
+            assert exact.min() > 2**29  # no more than two bits are given away
