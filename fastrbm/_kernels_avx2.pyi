@@ -1,9 +1,11 @@
 from ._kernels_base import LEVEL_LANES as LEVEL_LANES
 from ._kernels_base import Layer as Layer
 from ._kernels_base import absolute_sums as absolute_sums
+from ._kernels_base import ascend as ascend
 from ._kernels_base import bias_sums as bias_sums
 from ._kernels_base import count_bits as count_bits
 from ._kernels_base import half_step as half_step
+from ._kernels_base import mean_difference as mean_difference
 from ._kernels_base import moments as moments
 from ._kernels_base import pack as pack
 from ._kernels_base import philox_blocks as philox_blocks

@@ -64,10 +64,27 @@ def moments(
     transposed: NDArray[np.uint8],
     fixed: NDArray[np.int32],
     scale: float,
+    accumulate: bool,
     weights: NDArray[np.float64],
     hidden: NDArray[np.float64],
     n_threads: int,
 ) -> None: ...
+def mean_difference(
+    positive: NDArray[np.float64],
+    positive_total: float,
+    negative: NDArray[np.float64],
+    negative_total: float,
+    out: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
+def ascend(
+    weights: NDArray[np.float32],
+    direction: NDArray[np.float64],
+    rate: float,
+    limit: float,
+    out: NDArray[np.float32],
+    n_threads: int,
+) -> int: ...
 def count_bits(planes: NDArray[np.uint8], n_units: int, out: NDArray[np.float64], n_threads: int) -> None: ...
 def softplus_sums(
     planes: NDArray[np.uint8], layer: Layer, beta: NDArray[np.float64], out: NDArray[np.float64], n_threads: int

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from . import _threads
+from ._buffers import Buffers
 from ._kernels import TILE, kernels
 
 _LARGEST_SUM = 2**31 - 1
@@ -37,7 +38,7 @@ def _padded(bias: np.ndarray) -> np.ndarray:
 class Parameters:
     """Weights (V, H), visible bias (V,), hidden bias (H,): float32, checked by the caller, read-only from here on."""
 
-    def __init__(self, weights, visible_bias, hidden_bias, n_threads: int | None = None) -> None:
+    def __init__(self, weights, visible_bias, hidden_bias, buffers: Buffers, n_threads: int | None = None) -> None:
         n_visible, n_hidden = self.shape = weights.shape
         threads = _threads.resolve(n_threads, 4 * weights.size)
         visible_padded, hidden_padded = _padded(visible_bias), _padded(hidden_bias)
@@ -50,8 +51,8 @@ class Parameters:
         kernels.absolute_sums(weights, columns, rows, threads)
         hidden_exponent = exponent(float(columns.max()), n_visible)
         visible_exponent = exponent(float(rows.max()), n_hidden)
-        to_hidden = np.empty((-(-n_hidden // TILE), -(-n_visible // 8) * 8, TILE), np.int32)
-        to_visible = np.empty((-(-n_visible // TILE), -(-n_hidden // 8) * 8, TILE), np.int32)
+        to_hidden = buffers.take((-(-n_hidden // TILE), -(-n_visible // 8) * 8, TILE), np.int32)
+        to_visible = buffers.take((-(-n_visible // TILE), -(-n_hidden // 8) * 8, TILE), np.int32)
         kernels.quantize(weights, hidden_exponent, visible_exponent, to_hidden, to_visible, threads)
         self.to_hidden = kernels.Layer(to_hidden, hidden_exponent, hidden_padded, n_hidden)
         self.to_visible = kernels.Layer(to_visible, visible_exponent, visible_padded, n_visible)

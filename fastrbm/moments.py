@@ -37,7 +37,8 @@ class Moments:
     """
 
     def __init__(self, weight_sum: np.ndarray, visible_sum: np.ndarray, hidden_sum: np.ndarray, total: float) -> None:
-        self.weight_sum, self.visible_sum, self.hidden_sum, self.total = weight_sum, visible_sum, hidden_sum, total
+        self.weight_sum = np.ascontiguousarray(weight_sum, np.float64)
+        self.visible_sum, self.hidden_sum, self.total = visible_sum, hidden_sum, total
 
     @property
     def weights(self) -> np.ndarray:
@@ -87,8 +88,7 @@ class Moments:
         if n == 0:
             raise ValueError("X must have at least one case")
         weight = None if sample_weight is None else _validate.sample_weight(sample_weight, n)
-        moments = empty(rbm)
-        scale = 1.0
+        moments, scale = _nothing(rbm), 1.0
         if weight is not None:
             scale = 2.0 ** math.frexp(weight.max())[1]
             weight = np.rint(weight / scale * (1 << FIXED_BITS))
@@ -96,7 +96,7 @@ class Moments:
             rows = slice(start, min(start + _ROWS_A_PART, n))
             fixed = _gibbs.fixed_buffer(rows.stop - rows.start, rbm.n_hidden)
             _gibbs.half_step(rbm._parameters.to_hidden, data[rows], fixed=fixed, n_threads=n_threads)
-            add(moments, data[rows], fixed, None if weight is None else weight[rows], scale, n_threads)
+            _add(moments, data[rows], fixed, None if weight is None else weight[rows], scale, n_threads)
         return moments
 
     @classmethod
@@ -108,12 +108,13 @@ class Moments:
         return f"Moments(n_visible={self.visible_sum.size}, n_hidden={self.hidden_sum.size}, total={self.total:g})"
 
 
-def empty(rbm: RBM) -> Moments:
-    """Sums over no case yet."""
-    return Moments(np.zeros((rbm.n_visible, rbm.n_hidden)), np.zeros(rbm.n_visible), np.zeros(rbm.n_hidden), 0.0)
+def _nothing(rbm: RBM) -> Moments:
+    """Sums over no case yet: total is 0, and what is in weight_sum and hidden_sum does not matter."""
+    weight_sum = rbm._buffers.take((rbm.n_visible, rbm.n_hidden), np.float64)
+    return Moments(weight_sum, np.zeros(rbm.n_visible), np.empty(rbm.n_hidden), 0.0)
 
 
-def add(moments: Moments, states, fixed: np.ndarray, weight=None, scale: float = 1.0, n_threads=None) -> None:
+def _add(moments: Moments, states, fixed: np.ndarray, weight=None, scale: float = 1.0, n_threads=None) -> None:
     """Add cases to moments in place.
 
     states: BitMatrix, or float64 (n, V); fixed: their P(h | v) as multiples of 2^-22, int32 (tiles, 8 ceil(n/8), 64), zero
@@ -123,14 +124,17 @@ def add(moments: Moments, states, fixed: np.ndarray, weight=None, scale: float =
     unit = 2.0**-FIXED_BITS * scale
     if weight is not None:
         fixed[:, :n] = np.rint(fixed[:, :n] * (weight * 2.0**-FIXED_BITS)[None, :, None])
+    accumulate = moments.total != 0.0
     moments.total += n if weight is None else float(weight.sum()) * unit
     threads = _threads.resolve(n_threads, moments.weight_sum.size * n)
     if not isinstance(states, BitMatrix):
+        if not accumulate:
+            moments.weight_sum[...], moments.hidden_sum[...] = 0.0, 0.0
         _add_fractions(moments, states, fixed, weight, unit)
         return
     transposed = np.empty((-(-n // 8), states.n_units), np.uint8)
     kernels.transpose(states.planes, states.n_units, transposed, threads)
-    kernels.moments(transposed, fixed, unit, moments.weight_sum, moments.hidden_sum, threads)
+    kernels.moments(transposed, fixed, unit, accumulate, moments.weight_sum, moments.hidden_sum, threads)
     if weight is None:
         kernels.count_bits(states.planes, states.n_units, moments.visible_sum, threads)
     else:
@@ -152,8 +156,8 @@ def _add_fractions(moments: Moments, states: np.ndarray, fixed: np.ndarray, weig
 
 def of_states(rbm: RBM, states: BitMatrix, fixed: np.ndarray, n_threads: int | None = None) -> Moments:
     """Moments of states whose fixed-point P(h | v) a sweep has left behind."""
-    moments = empty(rbm)
-    add(moments, states, fixed, n_threads=n_threads)
+    moments = _nothing(rbm)
+    _add(moments, states, fixed, n_threads=n_threads)
     return moments
 
 

@@ -83,7 +83,7 @@ class SGD:
         if self.momentum and self._velocity is not None and self._velocity[0].shape == direction[0].shape:
             direction = [self.momentum * u + d for u, d in zip(self._velocity, direction, strict=True)]
         rate = self.rate(progress)
-        rbm.add(*(rate * d for d in direction), n_threads=n_threads)
+        rbm.add(*direction, rate=rate, n_threads=n_threads)
         if self.momentum:
             self._velocity = direction
 

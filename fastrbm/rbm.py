@@ -9,6 +9,7 @@ import numpy as np
 
 from . import _gibbs, _model_file, _random, _threads, _validate, reference
 from ._kernels import kernels
+from ._buffers import Buffers
 from ._parameters import Parameters
 from .bits import BitMatrix
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from .gradient import Gradient
 
 __all__ = ["RBM", "load"]
+
+_PARAMETERS = ("weights", "visible_bias", "hidden_bias")
 
 
 class RBM:
@@ -61,6 +64,7 @@ class RBM:
 
     def __init__(self, weights, visible_bias=None, hidden_bias=None) -> None:
         weights = _validate.parameter(weights, "weights", (None, None))
+        self._buffers = Buffers()
         self._set(weights, visible_bias, hidden_bias)
 
     def _set(self, weights, visible_bias, hidden_bias, n_threads: int | None = None) -> None:
@@ -70,7 +74,7 @@ class RBM:
         c = np.zeros(n_hidden, np.float32) if hidden_bias is None else hidden_bias
         b = _validate.parameter(b, "visible_bias", (n_visible,))
         c = _validate.parameter(c, "hidden_bias", (n_hidden,))
-        self._parameters = Parameters(np.array(weights), b, c, n_threads)
+        self._parameters = Parameters(np.array(weights), b, c, self._buffers, n_threads)
 
     @classmethod
     def from_data(cls, X, n_hidden: int, seed: int = 0, weight_scale: float = 0.01) -> RBM:
@@ -151,30 +155,42 @@ class RBM:
             self.hidden_bias if hidden_bias is None else hidden_bias,
         )
 
-    def add(self, weights, visible_bias, hidden_bias, n_threads: int | None = None) -> None:
-        """Add to every parameter: the update of a training step.
+    def add(self, weights, visible_bias, hidden_bias, rate: float = 1.0, n_threads: int | None = None) -> None:
+        """theta <- theta + rate * change, for every parameter: computed in float64, rounded once to float32.
+
+        Parameters
+        ----------
+        weights, visible_bias, hidden_bias : arrays (V, H), (V,), (H,)
+            The change of each.
+        rate : float
+            A finite factor.
 
         Raises
         ------
         FloatingPointError
             When a parameter would no longer be finite (or below 1e30). It says which; the model stays as it was.
         """
-        new = []
-        for name, change in (("weights", weights), ("visible_bias", visible_bias), ("hidden_bias", hidden_bias)):
-            old = getattr(self, name)
-            change = np.asarray(change)
-            if change.shape != old.shape:
-                raise ValueError(f"the change of {name} must have shape {old.shape}, got {change.shape}")
-            with np.errstate(over="ignore", invalid="ignore"):
-                result = np.add(old, change, dtype=np.float64).astype(np.float32)
-            try:
-                _validate.check_finite(result, name)
-            except ValueError as error:
-                raise FloatingPointError(
-                    f"the step would make {error}; the model is unchanged (try a smaller learning rate)"
-                ) from None
-            new.append(result)
-        self._parameters = Parameters(*new, n_threads=n_threads)
+        rate = _validate.real(rate, "rate")
+        changes = []
+        for name, change in zip(_PARAMETERS, (weights, visible_bias, hidden_bias), strict=True):
+            change = np.ascontiguousarray(change, np.float64)
+            if change.shape != getattr(self, name).shape:
+                raise ValueError(f"the change of {name} must have shape {getattr(self, name).shape}, got {change.shape}")
+            changes.append(change)
+        threads = _threads.resolve(n_threads, 4 * self.weights.size)
+        new = [self._buffers.take(self.weights.shape, np.float32), np.empty(self.n_visible, np.float32),
+               np.empty(self.n_hidden, np.float32)]  # fmt: skip
+        old = (self.weights, self.visible_bias, self.hidden_bias)
+        for name, parameter, change, result in zip(_PARAMETERS, old, changes, new, strict=True):
+            rows = [a.reshape(-1, a.shape[-1]) for a in (parameter, change, result)]
+            if kernels.ascend(rows[0], rows[1], rate, _validate.LARGEST, rows[2], threads):
+                try:
+                    _validate.check_finite(result, name)
+                except ValueError as error:
+                    raise FloatingPointError(
+                        f"the step would make {error}; the model is unchanged (try a smaller learning rate)"
+                    ) from None
+        self._parameters = Parameters(*new, self._buffers, n_threads)
 
     def step(self, gradient: Gradient, learning_rate: float, n_threads: int | None = None) -> None:
         """theta <- theta + learning_rate * gradient, the plain ascent of the log-likelihood.
@@ -189,12 +205,13 @@ class RBM:
         >>> rbm.step(fr.gradient.Exact()(rbm, X), learning_rate=0.1)
         """
         rate = _validate.real(learning_rate, "learning_rate")
-        self.add(rate * gradient.weights, rate * gradient.visible_bias, rate * gradient.hidden_bias, n_threads)
+        self.add(gradient.weights, gradient.visible_bias, gradient.hidden_bias, rate, n_threads)
 
     def copy(self) -> RBM:
         """An independent copy (which shares the read-only arrays)."""
         twin = object.__new__(type(self))
         twin._parameters = self._parameters
+        twin._buffers = Buffers()
         return twin
 
     def __reduce__(self):

@@ -14,8 +14,9 @@ from __future__ import annotations
 import numpy as np
 
 __all__ = [
-    "Layer", "absolute_sums", "bias_sums", "count_bits", "half_step", "less_likely", "log", "moments", "pack",
-    "philox_blocks", "product", "quantize", "softplus", "softplus_sums", "sweep", "transpose", "unpack",
+    "Layer", "absolute_sums", "ascend", "bias_sums", "count_bits", "half_step", "less_likely", "log",
+    "mean_difference", "moments", "pack", "philox_blocks", "product", "quantize", "softplus", "softplus_sums", "sweep",
+    "transpose", "unpack",
 ]  # fmt: skip
 
 TILE = 64
@@ -210,9 +211,11 @@ def sweep(visible, hidden, to_visible, to_hidden, beta, seed, stream, first_swee
 # ---------------------------------------------------------------- moments
 
 
-def moments(transposed, fixed, scale, weights, hidden, n_threads=1):
-    """Add scale * sum_r v_ri fixed_rj to weights (V, H), and scale * sum_r fixed_rj to hidden (H,)."""
+def moments(transposed, fixed, scale, accumulate, weights, hidden, n_threads=1):
+    """weights (V, H) = scale * sum_r v_ri fixed_rj, hidden (H,) = scale * sum_r fixed_rj; or added to what is there."""
     n_visible, n_hidden = weights.shape
+    if not accumulate:
+        weights[...], hidden[...] = 0.0, 0.0
     states = np.empty((n_visible, 8 * transposed.shape[0]), np.uint8)
     unpack(transposed, states)
     numbers = np.concatenate(list(fixed), axis=1)[:, :n_hidden].astype(np.float64)
@@ -227,6 +230,21 @@ def count_bits(planes, n_units, out, n_threads=1):
     states = np.empty((planes.shape[1], n_units), np.uint8)
     unpack(planes, states)
     out += states.sum(axis=0)
+
+
+# ---------------------------------------------------------------- update
+
+
+def mean_difference(positive, positive_total, negative, negative_total, out, n_threads=1):
+    """out (V, H) = positive / positive_total - negative / negative_total."""
+    out[...] = positive / positive_total - negative / negative_total
+
+
+def ascend(weights, direction, rate, limit, out, n_threads=1):
+    """out (V, H) = weights + rate * direction, rounded once to float32; how many are not finite or not below limit."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        out[...] = weights.astype(np.float64) + rate * direction
+    return int(out.size - (np.abs(out) < np.float32(limit)).sum())
 
 
 # ---------------------------------------------------------------- free energy

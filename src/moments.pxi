@@ -6,9 +6,10 @@ cdef enum:
     ROWS = 504              # 8 * 63; 504 * 2^22 < 2^31
 
 
-def moments(const uint8_t[:, ::1] transposed, const int32_t[:, :, ::1] fixed, double scale, double[:, ::1] weights,
-            double[::1] hidden, int n_threads):
-    """Add scale * sum_r v_ri fixed_rj to weights INOUT (V, H) and scale * sum_r fixed_rj to hidden INOUT (H,).
+def moments(const uint8_t[:, ::1] transposed, const int32_t[:, :, ::1] fixed, double scale, bint accumulate,
+            double[:, ::1] weights, double[::1] hidden, int n_threads):
+    """weights OUT (V, H) = scale * sum_r v_ri fixed_rj and hidden OUT (H,) = scale * sum_r fixed_rj; with accumulate
+    these are added to what is there.
 
     transposed IN (ceil(n/8), V) from transpose(); fixed IN (tiles, 8 ceil(n/8), 64), rows past the n-th zero; n and what
     sums are exact: see above. scale is a power of two."""
@@ -25,17 +26,18 @@ def moments(const uint8_t[:, ::1] transposed, const int32_t[:, :, ::1] fixed, do
         raise MemoryError("no memory for the scratch space of the moments")
     with nogil, parallel(num_threads=n_threads):
         for item in prange(n_tiles * ceil_div(n_visible, block), schedule="dynamic", chunksize=1):
-            moments_item(&transposed[0, 0], n_visible, n_bytes, &fixed[item % n_tiles, 0, 0], scale, &weights[0, 0],
-                         n_hidden, item % n_tiles, (item // n_tiles) * block, block, scratch + threadid() * SCRATCH)
+            moments_item(&transposed[0, 0], n_visible, n_bytes, &fixed[item % n_tiles, 0, 0], scale, accumulate,
+                         &weights[0, 0], n_hidden, item % n_tiles, (item // n_tiles) * block, block,
+                         scratch + threadid() * SCRATCH)
         for item in prange(n_tiles, schedule="static"):
-            hidden_item(&fixed[item, 0, 0], 8 * n_bytes, scale, &hidden[item * TILE],
+            hidden_item(&fixed[item, 0, 0], 8 * n_bytes, scale, accumulate, &hidden[item * TILE],
                         smaller(TILE, n_hidden - item * TILE))
     free(scratch)
 
 
 cdef void moments_item(const uint8_t *transposed, Py_ssize_t n_visible, Py_ssize_t n_bytes, const int32_t *fixed,
-                       double scale, double *weights, Py_ssize_t n_hidden, Py_ssize_t tile, Py_ssize_t first,
-                       Py_ssize_t block, char *scratch) noexcept nogil:
+                       double scale, bint accumulate, double *weights, Py_ssize_t n_hidden, Py_ssize_t tile,
+                       Py_ssize_t first, Py_ssize_t block, char *scratch) noexcept nogil:
     cdef int32_t *acc = <int32_t *> (scratch + TABLES_SIZE)
     cdef Py_ssize_t n = smaller(block, n_visible - first), n_columns = smaller(TILE, n_hidden - tile * TILE)
     cdef Py_ssize_t byte = 0, unit, k
@@ -45,13 +47,21 @@ cdef void moments_item(const uint8_t *transposed, Py_ssize_t n_visible, Py_ssize
                      smaller(ROWS // 8, n_bytes - byte), n, n_columns)
         for unit in range(n):
             out = weights + (first + unit) * n_hidden + tile * TILE
-            for k in range(n_columns):
-                out[k] += <double> acc[unit * TILE + k] * scale
+            if accumulate or byte > 0:
+                for k in range(n_columns):
+                    out[k] += <double> acc[unit * TILE + k] * scale
+            else:
+                for k in range(n_columns):
+                    out[k] = <double> acc[unit * TILE + k] * scale
         byte += ROWS // 8
 
 
-cdef void hidden_item(const int32_t *fixed, Py_ssize_t n_rows, double scale, double *out, Py_ssize_t width) noexcept nogil:
+cdef void hidden_item(const int32_t *fixed, Py_ssize_t n_rows, double scale, bint accumulate, double *out,
+                      Py_ssize_t width) noexcept nogil:
     cdef Py_ssize_t row, k
+    if not accumulate:
+        for k in range(width):
+            out[k] = 0
     for row in range(n_rows):
         for k in range(width):
             out[k] += <double> fixed[row * TILE + k] * scale

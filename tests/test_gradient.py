@@ -225,6 +225,20 @@ def test_weights_in_cd():
     assert np.allclose(ours.weights, theirs.weights, atol=1e-6) and ours.negative.total == 32
 
 
+def test_what_a_user_keeps_is_never_overwritten():
+    """Scratch arrays are used again only once nobody refers to them, by a view neither."""
+    rbm = random_rbm(30, 20)
+    X, estimator = some_data(rbm, 64), fr.gradient.PCD(16)
+    kept = []
+    for _ in range(8):
+        g = estimator(rbm, X)
+        for array in (rbm.weights, rbm.weights[3], g.positive.weight_sum.T, g.negative.weight_sum[2:5], g.weights):
+            kept.append((array, array.copy()))
+        rbm.step(g, 0.5)
+    assert all(np.array_equal(array, copy) for array, copy in kept)
+    assert len({copy.tobytes() for _, copy in kept}) > 8 * 3
+
+
 @pytest.mark.parametrize("call", [lambda: fr.gradient.CD(0), lambda: fr.gradient.PCD(1, 0), lambda: fr.gradient.PCD(0)])
 def test_bad_arguments(call):
     with pytest.raises(ValueError, match="must be at least 1, got 0"):

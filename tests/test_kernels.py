@@ -61,11 +61,18 @@ def run(module, case, n_threads):
     probabilities = np.empty((n, n_hidden), np.float32)
     module.half_step(planes, to_hidden, None, SEED, 3, 5, 1, 11, hidden, fixed, probabilities, n_threads)
     results |= {"hidden": hidden.copy(), "fixed": valid(fixed, n_hidden), "probabilities": probabilities}
-    weights, hidden_sum = np.ones((n_visible, n_hidden)), np.ones(n_hidden)
-    module.moments(transposed, fixed, 2.0**-22, weights, hidden_sum, n_threads)
+    weights, hidden_sum = np.full((n_visible, n_hidden), np.nan), np.full(n_hidden, np.nan)
+    module.moments(transposed, fixed, 2.0**-22, False, weights, hidden_sum, n_threads)
+    more_weights, more_hidden = np.ones((n_visible, n_hidden)), np.ones(n_hidden)
+    module.moments(transposed, fixed, 2.0**-21, True, more_weights, more_hidden, n_threads)
     counts = np.ones(n_visible)
     module.count_bits(planes, n_visible, counts, n_threads)
     results |= {"moments": weights, "hidden_sum": hidden_sum, "counts": counts}
+    results |= {"more_moments": more_weights, "more_hidden_sum": more_hidden}
+    difference, ascended = np.empty_like(weights), np.empty_like(case.weights)
+    module.mean_difference(weights, 3.0, more_weights, 7.0, difference, n_threads)
+    bad = module.ascend(case.weights, difference, 0.3, 0.5, ascended, n_threads)
+    results |= {"difference": difference, "ascended": ascended, "bad": np.array(bad)}
 
     module.sweep(planes, hidden, to_visible, to_hidden, None, SEED, 4, 0xFFFFFFFE, 2, 2**31 - 5, fixed, n_threads)
     results |= {"swept_v": planes.copy(), "swept_h": hidden.copy(), "swept_fixed": valid(fixed, n_hidden)}

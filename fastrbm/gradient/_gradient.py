@@ -6,6 +6,8 @@ from functools import cached_property
 
 import numpy as np
 
+from .. import _threads
+from .._kernels import kernels
 from ..moments import Moments
 
 
@@ -33,7 +35,12 @@ class Gradient:
 
     @cached_property
     def weights(self) -> np.ndarray:
-        return self.positive.weights - self.negative.weights
+        out = np.empty_like(self.positive.weight_sum)
+        kernels.mean_difference(
+            self.positive.weight_sum, self.positive.total, self.negative.weight_sum, self.negative.total, out,
+            _threads.resolve(None, out.size),
+        )  # fmt: skip
+        return out
 
     @cached_property
     def visible_bias(self) -> np.ndarray:

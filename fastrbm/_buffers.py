@@ -1,0 +1,43 @@
+"""Scratch arrays that are used again once nobody else holds them.
+
+A training step makes a handful of arrays of the size of W. Asking the system for fresh memory each time costs more than the
+arithmetic (page by page, the kernel hands it out and clears it), so a model keeps the last few.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+
+import numpy as np
+
+_KEPT = 4  # arrays of one kind
+
+
+class Buffers:
+    """take(shape, dtype) gives an array that nobody else refers to; its contents are arbitrary."""
+
+    def __init__(self) -> None:
+        self._arrays: dict[tuple, list[np.ndarray]] = {}
+        self._lock = threading.Lock()
+
+    def take(self, shape: tuple[int, ...], dtype) -> np.ndarray:
+        with self._lock:
+            kept = self._arrays.setdefault((shape, np.dtype(dtype)), [])
+            for index in range(len(kept)):
+                # the list's own reference and getrefcount's argument: no view, no attribute, no variable elsewhere
+                if sys.getrefcount(kept[index]) == _REFERENCES_WHEN_FREE:
+                    return kept[index]
+            array = np.empty(shape, dtype)
+            if len(kept) < _KEPT:
+                kept.append(array)
+            return array
+
+
+def _references_when_free() -> int:
+    """What getrefcount says of an array that only a list holds; interpreters count differently."""
+    kept = [np.empty(1)]
+    return sys.getrefcount(kept[0])
+
+
+_REFERENCES_WHEN_FREE = _references_when_free()
