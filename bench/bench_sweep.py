@@ -1,6 +1,6 @@
 """pytest-benchmark: one Gibbs sweep, fastrbm against the NumPy baseline.
 
-    python -m pytest bench/bench_sweep.py
+python -m pytest bench/bench_sweep.py
 """
 
 import pytest

@@ -1,6 +1,6 @@
 """pytest-benchmark: one PCD-1 update with as many chains as cases, fastrbm against the NumPy baseline.
 
-    python -m pytest bench/bench_update.py
+python -m pytest bench/bench_update.py
 """
 
 import numpy as np

@@ -2,10 +2,10 @@
 
     python bench/compare.py [--chains 1024 128] [--visible 784] [--hidden 500] [--repeats 15] [--threads N]
 
-Compares with NumPy (bench/baseline.py) and, where they are installed, scikit-learn and PyTorch, on the same number of threads.
-Each contender lives in a process of its own, since idle threads of one library slow the next; they are timed in turns, with
-a pause between them, and the table has medians. Every contender's result is checked first: fastrbm's bits against its NumPy twin, the others'
-conditional law against fastrbm's.
+Compares with NumPy (bench/baseline.py) and, where they are installed, scikit-learn and PyTorch, on the same number of
+threads. Each contender lives in a process of its own, since idle threads of one library slow the next; they are timed
+in turns, with a pause between them, and the table has medians. Every contender's result is checked first: fastrbm's
+bits against its NumPy twin, the others' conditional law against fastrbm's.
 """
 
 import argparse
@@ -42,7 +42,9 @@ def contender_sklearn(parameters, states):
 
     weights, visible_bias, hidden_bias = parameters
     data = states.astype(np.float32)
-    model = BernoulliRBM(weights.shape[1], learning_rate=1e-9, batch_size=len(states), n_iter=1, random_state=0).fit(data)
+    model = BernoulliRBM(weights.shape[1], learning_rate=1e-9, batch_size=len(states), n_iter=1, random_state=0).fit(
+        data
+    )
     model.components_ = np.ascontiguousarray(weights.T)
     model.intercept_hidden_, model.intercept_visible_ = hidden_bias, visible_bias
     check_mean_hidden(fr.RBM(*parameters), states, model.transform(data), "scikit-learn")
@@ -156,7 +158,9 @@ def main():
         for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
             os.environ[name] = str(options.threads)
     fr.show_config()
-    print(f"\n{options.visible} x {options.hidden}, medians of {options.repeats} rounds; ratio: NumPy's time over this one's")
+    print(
+        f"\n{options.visible} x {options.hidden}, medians of {options.repeats} rounds; ratio: NumPy's time over its own"
+    )
     print(f"{'chains':>6}  {'':<12}  {'sweep ms':>8}  {'ratio':>5}  {'PCD-1 update ms':>15}  {'ratio':>5}")
     for n_chains in options.chains:
         times = compare(n_chains, options.visible, options.hidden, options.repeats)
@@ -166,7 +170,9 @@ def main():
                 continue
             s, u = measured
             base_s, base_u = times["NumPy"]
-            print(f"{n_chains:>6}  {name:<12}  {1e3 * s:>8.3f}  {base_s / s:>5.2f}  {1e3 * u:>15.3f}  {base_u / u:>5.2f}")
+            print(
+                f"{n_chains:>6}  {name:<12}  {1e3 * s:>8.3f}  {base_s / s:>5.2f}  {1e3 * u:>15.3f}  {base_u / u:>5.2f}"
+            )
 
 
 if __name__ == "__main__":

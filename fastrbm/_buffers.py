@@ -1,7 +1,7 @@
 """Scratch arrays that are used again once nobody else holds them.
 
-A training step makes a handful of arrays of the size of W. Asking the system for fresh memory each time costs more than the
-arithmetic (page by page, the kernel hands it out and clears it), so a model keeps the last few.
+A training step makes a handful of arrays of the size of W. Asking the system for fresh memory each time costs more
+than the arithmetic (page by page, the kernel hands it out and clears it), so a model keeps the last few.
 """
 
 from __future__ import annotations

@@ -35,9 +35,9 @@ def get_config() -> dict[str, str]:
 def show_config() -> None:
     """Print versions, ISA level, threads and OpenMP runtime.
 
-    Threads are the argument ``n_threads`` of a call; else ``OMP_NUM_THREADS``; else the CPUs that the process may use, by its
-    affinity and its container's quota. In a forked child everything runs on one thread. ``FASTRBM_ISA`` caps the ISA
-    level. Neither changes any result.
+    Threads are the argument ``n_threads`` of a call; else ``OMP_NUM_THREADS``; else the CPUs that the process may
+    use, by its affinity and its container's quota. In a forked child everything runs on one thread. ``FASTRBM_ISA``
+    caps the ISA level. Neither changes any result.
 
     Examples
     --------

@@ -1,7 +1,8 @@
 """Random numbers by name: streams, and the few draws that are made outside the kernels.
 
 A number is Philox4x32-10 of what it is for: the user's seed is the key; the counter's words are (index, chain, sweep,
-stream * 256 + kind). See src/README.md. Nothing has a state, so nothing can be drawn twice by accident or in another order.
+stream * 256 + kind). See src/README.md. Nothing has a state, so nothing can be drawn twice by accident or in another
+order.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The boundary: every check of what a user passes in. Each message names the argument, what was wrong, what is wanted."""
+"""The boundary: every check of what a user passes in. A message names the argument, what was wrong, what is wanted."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def real(value, name: str, minimum: float = -np.inf, maximum: float = np.inf) ->
 def parameter(value, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
     """A parameter array: float32, C-contiguous, finite, of this shape (None: any length)."""
     array = _numeric(value, name)
-    if array.ndim != len(shape) or any(want is not None and have != want for have, want in zip(array.shape, shape)):
+    if array.ndim != len(shape) or any(
+        want is not None and have != want for have, want in zip(array.shape, shape, strict=True)
+    ):
         wanted = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ("," if len(shape) == 1 else "") + ")"
         raise ValueError(f"{name} must have shape {wanted}, got {array.shape}")
     if array.size == 0:
@@ -60,7 +62,9 @@ def check_finite(array: np.ndarray, name: str) -> None:
     if not bool((np.abs(array) < LARGEST).all()):
         bad = int(np.argmin(np.abs(array).reshape(-1) < LARGEST))
         where = ", ".join(str(int(i)) for i in np.unravel_index(bad, array.shape))
-        raise ValueError(f"{name}[{where}] is {array.reshape(-1)[bad]}; parameters must be finite and below {LARGEST:g}")
+        raise ValueError(
+            f"{name}[{where}] is {array.reshape(-1)[bad]}; parameters must be finite and below {LARGEST:g}"
+        )
 
 
 def _numeric(value, name: str) -> np.ndarray:

@@ -78,11 +78,12 @@ def fit(
     Returns
     -------
     History
-        Columns: ``epoch``, ``update``, ``seconds``, ``learning_rate``; ``reconstruction_error``, the expected fraction of
-        visible units that one Gibbs sweep from data changes; and ``free_energy_gap``, in nats, the mean free energy of data
-        whose columns were shuffled independently, minus that of the data: by how much the model finds the data more
-        likely than noise with the same means (log Z cancels). It is about 0 for a model that has learned no more than the
-        means. Both are measured on up to 256 cases, after each epoch of at least 128 updates, else every few epochs.
+        Columns: ``epoch``, ``update``, ``seconds``, ``learning_rate``; ``reconstruction_error``, the expected
+        fraction of visible units that one Gibbs sweep from data changes; and ``free_energy_gap``, in nats, the mean
+        free energy of data whose columns were shuffled independently, minus that of the data: by how much the model
+        finds the data more likely than noise with the same means (log Z cancels). It is about 0 for a model that has
+        learned no more than the means. Both are measured on up to 256 cases, after each epoch of at least 128
+        updates, else every few epochs.
 
     Raises
     ------

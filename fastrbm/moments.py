@@ -20,9 +20,9 @@ _ROWS_A_PART = 16 * ROWS  # cases at a time: bounds the memory, and lets Ctrl-C 
 class Moments:
     """Averages of v s', v and s over a set of cases, where s = E[h | v] = sigmoid(c + W'v).
 
-    Using s in place of a sampled h is exact for data and lowers the variance for samples (Rao-Blackwell). Kept as sums, so
-    that moments of parts add up to the moments of the whole: with states of 0 and 1, s is rounded to a multiple
-    of 2^-22 and the sums are exact, the same bits however the cases are split or ordered.
+    Using s in place of a sampled h is exact for data and lowers the variance for samples (Rao-Blackwell). Kept as
+    sums, so that moments of parts add up to the moments of the whole: with states of 0 and 1, s is rounded to a
+    multiple of 2^-22 and the sums are exact, the same bits however the cases are split or ordered.
 
     Attributes
     ----------
@@ -117,8 +117,8 @@ def _nothing(rbm: RBM) -> Moments:
 def _add(moments: Moments, states, fixed: np.ndarray, weight=None, scale: float = 1.0, n_threads=None) -> None:
     """Add cases to moments in place.
 
-    states: BitMatrix, or float64 (n, V); fixed: their P(h | v) as multiples of 2^-22, int32 (tiles, 8 ceil(n/8), 64), zero
-    past the last case; weight: float64 (n,) of integers up to 2^22, in units of scale / 2^22.
+    states: BitMatrix, or float64 (n, V); fixed: their P(h | v) as multiples of 2^-22, int32 (tiles, 8 ceil(n/8), 64),
+    zero past the last case; weight: float64 (n,) of integers up to 2^22, in units of scale / 2^22.
     """
     n = states.shape[0]
     unit = 2.0**-FIXED_BITS * scale

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import _gibbs, _model_file, _random, _threads, _validate, reference
-from ._kernels import kernels
 from ._buffers import Buffers
+from ._kernels import kernels
 from ._parameters import Parameters
 from .bits import BitMatrix
 
@@ -45,8 +45,8 @@ class RBM:
 
     Notes
     -----
-    The parameters are read-only: the kernels work on integer copies of them. Change them by :meth:`step`, :meth:`add` or
-    :meth:`set_parameters`. Units of a layer are numbered from 0. All energies are in nats.
+    The parameters are read-only: the kernels work on integer copies of them. Change them by :meth:`step`, :meth:`add`
+    or :meth:`set_parameters`. All energies are in nats.
 
     Examples
     --------
@@ -175,7 +175,9 @@ class RBM:
         for name, change in zip(_PARAMETERS, (weights, visible_bias, hidden_bias), strict=True):
             change = np.ascontiguousarray(change, np.float64)
             if change.shape != getattr(self, name).shape:
-                raise ValueError(f"the change of {name} must have shape {getattr(self, name).shape}, got {change.shape}")
+                raise ValueError(
+                    f"the change of {name} must have shape {getattr(self, name).shape}, got {change.shape}"
+                )
             changes.append(change)
         threads = _threads.resolve(n_threads, 4 * self.weights.size)
         new = [self._buffers.take(self.weights.shape, np.float32), np.empty(self.n_visible, np.float32),
@@ -387,7 +389,9 @@ def start_chains(rbm: RBM, n: int, seed: int, stream: int, start, n_threads) -> 
         nothing = BitMatrix.empty(n, 8)
         tiles = np.zeros((-(-rbm.n_visible // 64), 8, 64), np.int32)
         layer = kernels.Layer(tiles, 0, rbm._parameters.to_visible.bias_array, rbm.n_visible)
-        _gibbs.half_step(layer, nothing, kind=_random.VISIBLE, seed=seed, stream=stream, out=visible, n_threads=n_threads)
+        _gibbs.half_step(
+            layer, nothing, kind=_random.VISIBLE, seed=seed, stream=stream, out=visible, n_threads=n_threads
+        )
     else:
         visible = _gibbs.states_given(start, rbm.n_visible, "start").copy()
         if len(visible) != n:

@@ -1,8 +1,8 @@
 """The NumPy twin: every kernel in plain NumPy, with the same name, arguments and result, bit for bit.
 
-It is the oracle of the tests, the reading copy of the compiled code in ``src/``, and nobody's fast path. Each function
-allocates freely and takes ``n_threads`` only to have the kernel's signature. The layouts are those of ``src/README.md``:
-``planes[byte, chain]`` for states and ``tiles[tile, unit, 64]`` for integer weights.
+It is the oracle of the tests, the reading copy of the compiled code in ``src/``, and nobody's fast path. Each
+function allocates freely and takes ``n_threads`` only to have the kernel's signature. The layouts are those of
+``src/README.md``: ``planes[byte, chain]`` for states and ``tiles[tile, unit, 64]`` for integer weights.
 
 Equality of bits rests on three things: sums of states times weights are exact integers; everything after them is a
 sequence of single IEEE operations (+, -, *, /, comparison, rounding to integer) done in the same order here and there;

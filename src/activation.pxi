@@ -4,8 +4,8 @@
 #   P(unit on) = q when the field is negative, else 1 - q.
 #
 # A unit is in its less likely state when a uniform number is below q, which is at most 1/2: both tails get the same
-# fine resolution. The uniform has 16 bits, from one eighth of a Philox block. Where they tie with the first 16 bits of q
-# (once in 65,536 draws) a further 24 bits decide, from a block of their own. So the law is exact to 2^-40.
+# fine resolution. The uniform has 16 bits, from one eighth of a Philox block. Where they tie with the first 16 bits
+# of q (once in 65,536 draws) a further 24 bits decide, from a block of their own. So the law is exact to 2^-40.
 
 cdef enum:
     FIXED_BITS = 22         # fixed-point probabilities are multiples of 2^-22: 504 of them sum without overflow
@@ -72,6 +72,7 @@ cdef void activate(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py
     cdef viu *fixed
     cdef uint32_t global_chain
     cdef float probabilities[TILE]
+    cdef uint8_t *out
     for chain in range(n):
         sums = <const vi *> (acc + chain * TILE)
         global_chain = <uint32_t> (step.first_chain + first + chain)
@@ -110,8 +111,9 @@ cdef void activate(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py
             memcpy(step.probabilities + (first + chain) * step.n_units + tile * TILE, probabilities, 4 * n_columns)
     if step.out != NULL:
         for t in range(ceil_div(n_columns, 8)):
+            out = step.out + (tile * (TILE // 8) + t) * step.out_stride + first
             for chain in range(n):
-                step.out[(tile * (TILE // 8) + t) * step.out_stride + first + chain] = <uint8_t> (masks[chain] >> (8 * t))
+                out[chain] = <uint8_t> (masks[chain] >> (8 * t))
 
 
 cdef uint32_t break_ties(vf fraction, uint32_t ties, uint32_t first_unit, uint32_t chain,
@@ -148,7 +150,7 @@ cdef enum:
 
 
 def philox_blocks(const uint32_t[:, ::1] counters, uint64_t seed, uint32_t[:, ::1] out):
-    """out OUT (n, 4): Philox4x32-10 of counters IN (n, 4) under the key seed. For known-answer tests and set-up work."""
+    """out OUT (n, 4): Philox4x32-10 of counters IN (n, 4) under the key seed. For tests and set-up work."""
     cdef Py_ssize_t i, lane, w, n = counters.shape[0]
     cdef uint64_t lanes[4][HALF]
     cdef vq c[4]

@@ -11,8 +11,8 @@ def moments(const uint8_t[:, ::1] transposed, const int32_t[:, :, ::1] fixed, do
     """weights OUT (V, H) = scale * sum_r v_ri fixed_rj and hidden OUT (H,) = scale * sum_r fixed_rj; with accumulate
     these are added to what is there.
 
-    transposed IN (ceil(n/8), V) from transpose(); fixed IN (tiles, 8 ceil(n/8), 64), rows past the n-th zero; n and what
-    sums are exact: see above. scale is a power of two."""
+    transposed IN (ceil(n/8), V) from transpose(); fixed IN (tiles, 8 ceil(n/8), 64), rows past the n-th zero; n and
+    what sums are exact: see above. scale is a power of two."""
     cdef Py_ssize_t n_visible = weights.shape[0], n_hidden = weights.shape[1], n_bytes = transposed.shape[0]
     cdef Py_ssize_t n_tiles = fixed.shape[0], block = block_length(n_visible, n_tiles, n_threads), item
     cdef char *scratch

@@ -1,6 +1,7 @@
-# The product: acc = S Q for binary S, by table lookup (Arlazarov, Dinic, Kronrod & Faradzev 1970, the "four Russians").
-# Four input units at a time: tabulate the 16 sums of their rows of Q, then every chain adds the one row that its four
-# bits choose. Q is int32 on a grid so coarse that no sum overflows (fastrbm/fixed_point.py), so sums are exact in any order.
+# The product: acc = S Q for binary S, by table lookup (Arlazarov, Dinic, Kronrod & Faradzev 1970, the "four
+# Russians"). Four input units at a time: tabulate the 16 sums of their rows of Q, then every chain adds the one row
+# that its four bits choose. Q is int32 on a grid so coarse that no sum overflows (fastrbm/_parameters.py), so sums
+# are exact in any order.
 #
 # Q lies in tiles [tile][unit][64]: the 64 columns of a tile are one contiguous row of 256 bytes, the rows of units
 # past the last one, up to a multiple of 8, are zero. The accumulators of a block of chains are [chain][64].

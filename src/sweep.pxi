@@ -84,7 +84,8 @@ cdef int give_out(HalfStep *step, planes, fixed, probabilities) except -1:
 def half_step(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, uint32_t stream, uint32_t sweep, int kind,
               Py_ssize_t first_chain, out, fixed, probabilities, int n_threads):
     """Draw one layer given planes IN (bytes, n) of the other. Any of the outputs may be None: out OUT planes of the
-    layer, fixed OUT int32 (tiles, >= n, 64) and probabilities OUT float32 (n, n_units). beta is None or float32 (n,)."""
+    layer, fixed OUT int32 (tiles, >= n, 64) and probabilities OUT float32 (n, n_units). beta is None or float32
+    (n,)."""
     cdef HalfStep step = prepare(planes, layer, beta, seed, first_chain, n_threads)
     cdef Py_ssize_t item
     cdef char *scratch
@@ -130,7 +131,8 @@ cdef void run_sweeps(HalfStep *down, HalfStep *up, uint32_t stream, uint32_t fir
         for s in range(n_sweeps):
             # prange ends in a barrier: no thread starts a layer before the other layer is complete
             for item in prange(down.n_tiles * ceil_div(down.n, down.block), schedule="dynamic", chunksize=1):
-                sweep_item(down, item, first_sweep + s, stream << 8 | VISIBLE, False, scratch + threadid() * STEP_SCRATCH)
+                sweep_item(down, item, first_sweep + s, stream << 8 | VISIBLE, False,
+                           scratch + threadid() * STEP_SCRATCH)
             for item in prange(up.n_tiles * ceil_div(up.n, up.block), schedule="dynamic", chunksize=1):
                 sweep_item(up, item, first_sweep + s, stream << 8 | HIDDEN, s == n_sweeps - 1,
                            scratch + threadid() * STEP_SCRATCH)

@@ -107,7 +107,11 @@ DAMAGED = [
     ("x-ubyte", b"\0\0", "is not an IDX file"),
     ("x-ubyte", b"\0\0\x07\x01" + b"\0" * 8, "is not an IDX file"),
     ("x-ubyte", idx(GREY)[:-1], "its head promises 12 bytes of data, it has 11"),
-    ("x-ubyte", b"\0\0\x08\x03" + b"\xff" * 12 + b"abc", "promises 79228162458924105385300197375 bytes of data, it has 3"),
+    (
+        "x-ubyte",
+        b"\0\0\x08\x03" + b"\xff" * 12 + b"abc",
+        "promises 79228162458924105385300197375 bytes of data, it has 3",
+    ),
     ("x-ubyte", b"\0\0\x08\x03\0\0", "is damaged"),
     ("x-ubyte.gz", idx(GREY), "is damaged"),
     ("x-ubyte.gz", gzip.compress(idx(GREY))[:-9], "is damaged"),

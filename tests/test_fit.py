@@ -18,8 +18,8 @@ X = fr.datasets.load_digits()
 rbm = fr.RBM.from_data(X, n_hidden=37, seed=5)
 fr.fit(rbm, X, gradient=fr.gradient.PCD(n_chains=70, n_sweeps=2, seed=1), epochs=2, batch_size=100, seed=3,
        n_threads=int(sys.argv[1]))
-fr.fit(rbm, X, gradient=fr.gradient.CD(n_sweeps=1, seed=1), optimizer=fr.optim.SGD(0.1, momentum=0.5, l2=1e-4), epochs=1,
-       n_threads=int(sys.argv[1]))
+sgd = fr.optim.SGD(0.1, momentum=0.5, l2=1e-4)
+fr.fit(rbm, X, gradient=fr.gradient.CD(n_sweeps=1, seed=1), optimizer=sgd, epochs=1, n_threads=int(sys.argv[1]))
 digest = hashlib.sha256()
 for a in (rbm.weights, rbm.visible_bias, rbm.hidden_bias, rbm.free_energy(X), rbm.sample(10, 5)):
     digest.update(a.tobytes())
@@ -285,4 +285,3 @@ def test_progress_on_a_terminal(monkeypatch):
     fr.fit(fr.RBM.from_data(X, 4), X, epochs=20, progress=True)
     assert terminal.text.startswith("\repoch 9/20") and terminal.text.endswith("left\n")
     assert terminal.text.count("\n") == 1
-

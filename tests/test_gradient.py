@@ -87,7 +87,7 @@ def test_gradient_is_zero_at_the_model_itself():
 
 
 def cd_expectation(rbm, X, n_sweeps):
-    """The exact expectation of CD-k: moments of v under the data's law times the k-th power of the transition matrix."""
+    """The exact expectation of CD-k: moments under the data's law times the k-th power of the transition matrix."""
     exact = Enumerated(rbm)
     h_given_v = exact.p / exact.p.sum(axis=1, keepdims=True)
     v_given_h = (exact.p / exact.p.sum(axis=0, keepdims=True)).T
@@ -104,7 +104,9 @@ def assert_within_standard_errors(gradient, expected, states, rbm, sigmas=5):
     v = states.astype(np.float64)
     negative = gradient.negative
     samples = [(v[:, :, None] * s[:, None, :]).reshape(len(v), -1), v, s]
-    for mean, sample, value in zip((negative.weights, negative.visible, negative.hidden), samples, expected, strict=True):
+    for mean, sample, value in zip(
+        (negative.weights, negative.visible, negative.hidden), samples, expected, strict=True
+    ):
         error = sample.std(axis=0, ddof=1) / np.sqrt(len(v))
         assert np.all(error > 0)
         assert np.all(np.abs(mean.reshape(-1) - np.asarray(value).reshape(-1)) < sigmas * error)

@@ -7,7 +7,16 @@ from helpers import build_layers, modules, pack, tiles_for
 from fastrbm import reference
 
 # (visible, hidden, chains): one of everything; below, at and above a byte, a nibble table, a tile, a block, a pass
-SHAPES = [(1, 1, 1), (9, 5, 3), (64, 64, 64), (70, 130, 100), (33, 16, 513), (31, 81, 1030), (65, 1, 17), (784, 500, 37)]
+SHAPES = [
+    (1, 1, 1),
+    (9, 5, 3),
+    (64, 64, 64),
+    (70, 130, 100),
+    (33, 16, 513),
+    (31, 81, 1030),
+    (65, 1, 17),
+    (784, 500, 37),
+]
 THREADS = [1, 2, 3, 7]
 SEED = 0xFEDCBA9876543210
 MODULES = modules()

@@ -1,7 +1,9 @@
-"""Chains that start exactly at p stay there: total variation under 4 times the Monte Carlo floor, and broken kernels fail.
+"""Chains that start exactly at p stay there: their total variation to p is at most 4 times the floor.
 
-The floor is the expected total variation between p and n exact samples: half the sum over states of E|p_hat - p|, which is
-at most sum sqrt(p (1 - p) / n) / 2.
+Broken kernels fail.
+
+The floor is the expected total variation between p and n exact samples: half the sum over states of E|p_hat - p|,
+which is at most sum sqrt(p (1 - p) / n) / 2.
 """
 
 import numpy as np

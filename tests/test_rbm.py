@@ -108,7 +108,11 @@ def test_any_dtype_and_layout(dtype):
 BAD_STATES = [
     (np.zeros(5), ValueError, r"v must have two dimensions.*v\[None, :\]"),
     (np.zeros((2, 4)), ValueError, "v has 4 units a case where the model has 5"),
-    (np.full((1, 5), 2), ValueError, r"v must hold 0 or 1, or fractions from 0 to 1, got values from 2 to 2; grey.*>= 1"),
+    (
+        np.full((1, 5), 2),
+        ValueError,
+        r"v must hold 0 or 1, or fractions from 0 to 1, got values from 2 to 2; grey.*>= 1",
+    ),
     (np.full((1, 5), -1), ValueError, "got values from -1 to -1"),
     (np.full((1, 5), np.nan), ValueError, "v contains NaN"),
     (np.full((1, 5), 1.5), ValueError, "got values from 1.5 to 1.5"),

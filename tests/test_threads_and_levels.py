@@ -22,7 +22,9 @@ def test_the_cap_is_obeyed_and_never_raises(cap):
     level, module = run.stdout.split()
     assert _kernels.LEVELS.index(level) <= _kernels.LEVELS.index(cap)
     assert level in _kernels.available_levels() and module == f"fastrbm._kernels_{level}"
-    assert level == [x for x in _kernels.available_levels() if _kernels.LEVELS.index(x) <= _kernels.LEVELS.index(cap)][-1]
+    assert (
+        level == [x for x in _kernels.available_levels() if _kernels.LEVELS.index(x) <= _kernels.LEVELS.index(cap)][-1]
+    )
 
 
 def test_a_cap_above_the_cpu(monkeypatch):

@@ -27,9 +27,9 @@ def load(path: str | PathLike, threshold: float | None = None, key: str | None =
         .npy or .npz: an array (n, ...); .csv: numbers separated by commas, one case a line, with or without a line of
         names; IDX: the format of MNIST's files.
     threshold : float, optional
-        Values of at least this become 1, the others 0. By default, data of 0 and 1 stay as they are, and grey values are cut at
-        the middle of their range: at half the largest value of their scale (1, 15, 16 or 255; whichever the largest value first
-        fits), rounded up for whole numbers: 128 of 0 .. 255.
+        Values of at least this become 1, the others 0. By default, data of 0 and 1 stay as they are, and grey values
+        are cut at the middle of their range: at half the largest value of their scale (1, 15, 16 or 255; whichever
+        the largest value first fits), rounded up for whole numbers: 128 of 0 .. 255.
     key : str, optional
         Which array of an .npz that holds several.
 

@@ -12,8 +12,8 @@ from ._gradient import Gradient
 class CD:
     """Contrastive divergence, CD-k (Hinton 2002): the negative phase from chains of k sweeps that start at the data.
 
-    Cheap and biased: it is the gradient of no function, and its bias falls geometrically with k. A fractional X drives the
-    first half step as it is; from there on the chains are binary.
+    Cheap and biased: it is the gradient of no function, and its bias falls geometrically with k. A fractional X
+    drives the first half step as it is; from there on the chains are binary.
 
     Parameters
     ----------
