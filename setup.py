@@ -21,13 +21,17 @@ HERE = Path(__file__).parent
 DEBUG = os.environ.get("FASTRBM_DEBUG") == "1"
 SANITIZE = os.environ.get("FASTRBM_SANITIZE") == "1"
 
+# What src/_cpu.pyx tests for, and no more. gcc and clang know -march=x86-64-v2 to -v4 only since versions 11 and 12.
+X86_64_V2 = ["-msse4.2", "-mpopcnt"]
+X86_64_V3 = [*X86_64_V2, "-mavx2", "-mfma", "-mbmi", "-mbmi2"]
+
 # name of the ISA level: the flags that compile for it. One level where there is nothing to choose.
 LEVELS = {"base": []}
 if platform.machine().lower() in ("x86_64", "amd64"):
     LEVELS = {
-        "base": ["-march=x86-64-v2"],
-        "avx2": ["-march=x86-64-v3"],
-        "avx512": ["-march=x86-64-v4", "-mprefer-vector-width=512"],
+        "base": X86_64_V2,
+        "avx2": X86_64_V3,
+        "avx512": [*X86_64_V3, *(f"-mavx512{part}" for part in ("f", "bw", "cd", "dq", "vl"))],
     }
 
 # -ffp-contract=off: no fused multiply-add, so that every level computes the same bits. Never -ffast-math.
@@ -77,7 +81,7 @@ class BuildExt(build_ext):
         self.parallel = self.parallel or os.cpu_count()
 
     def build_extensions(self):
-        compile_flags, link_flags = openmp_flags(self.compiler.compiler_so[:1])
+        compile_flags, link_flags = openmp_flags(self.compiler.compiler_so)
         for extension in self.extensions:
             extension.extra_compile_args += compile_flags
             extension.extra_link_args += link_flags

@@ -1,5 +1,13 @@
 """fastrbm: restricted Boltzmann machines on bits."""
 
+try:
+    from . import _cpu as _cpu
+except ImportError as _error:
+    raise ImportError(
+        "fastrbm's compiled modules are not here. If this is its source folder, run 'pip install -e .' in it, or start "
+        "Python in another folder."
+    ) from _error
+
 from . import datasets, gradient, optim
 from ._config import __version__, show_config
 from .bits import BitMatrix

@@ -20,8 +20,16 @@ _BLOCK = 512  # chains are cut at multiples of the kernels' own blocks
 
 
 def _chain_parts(n: int, work_a_chain: int):
+    if n > 1 << 32:
+        raise ValueError(f"at most 2**32 chains have numbers of their own, got {n}")
     step = max(_BLOCK, _WORK_A_CALL // work_a_chain // _BLOCK * _BLOCK)
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
+
+
+def check_room(first_sweep: int, n_sweeps: int) -> None:
+    """Raise where the counter of sweeps would come round again, and with it the random numbers."""
+    if first_sweep + n_sweeps > 1 << 32:
+        raise ValueError(f"a chain has at most 2**32 - 1 sweeps under one seed; {first_sweep - 1} are done")
 
 
 def sweep(
@@ -38,8 +46,7 @@ def sweep(
     n_threads: int | None = None,
 ) -> None:
     """n_sweeps sweeps in place; fixed, if given, gets P(h | v) of the last hidden layer as multiples of 2^-22."""
-    if first_sweep + n_sweeps > 1 << 32:
-        raise ValueError(f"a chain has at most 2**32 sweeps under one seed; it has done {first_sweep}")
+    check_room(first_sweep, n_sweeps)
     n = len(visible)
     work_a_chain = 2 * visible.n_units * hidden.n_units
     threads = _threads.resolve(n_threads, work_a_chain * n * n_sweeps)

@@ -1,6 +1,7 @@
 from ._kernels_base import LEVEL_LANES as LEVEL_LANES
 from ._kernels_base import Layer as Layer
 from ._kernels_base import absolute_sums as absolute_sums
+from ._kernels_base import anneal as anneal
 from ._kernels_base import ascend as ascend
 from ._kernels_base import bias_sums as bias_sums
 from ._kernels_base import count_bits as count_bits

@@ -87,6 +87,21 @@ def count_bits(planes: NDArray[np.uint8], n_units: int, out: NDArray[np.float64]
 def softplus_sums(
     planes: NDArray[np.uint8], layer: Layer, beta: NDArray[np.float64], out: NDArray[np.float64], n_threads: int
 ) -> None: ...
+def anneal(
+    visible: NDArray[np.uint8],
+    hidden: NDArray[np.uint8],
+    to_visible: Layer,
+    to_hidden: Layer,
+    reference: NDArray[np.float32],
+    bias_difference: NDArray[np.float64],
+    betas: NDArray[np.float32],
+    seed: int,
+    stream: int,
+    first_sweep: int,
+    first_chain: int,
+    log_weights: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
 def bias_sums(
     planes: NDArray[np.uint8], bias: NDArray[np.float64], out: NDArray[np.float64], n_threads: int
 ) -> None: ...

@@ -20,6 +20,11 @@ CD = 4  # gradient.CD
 WEIGHTS = 5  # RBM.from_data: initial weights
 SHUFFLE = 6  # fit: order of the rows
 MEASURE = 7  # fit: what is measured as it goes
+PCD = 8  # gradient.PCD: sweeps
+PCD_START = 9  # gradient.PCD: where the chains start
+ANNEAL = 10  # likelihood: annealed importance sampling
+REVERSE = 11  # likelihood: annealing the other way
+MONTE_CARLO = 12  # gradient.MonteCarlo
 
 # Kinds of draw (ties of a kind are kind + 2)
 VISIBLE = 0

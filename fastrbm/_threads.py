@@ -27,7 +27,9 @@ if hasattr(os, "register_at_fork"):
 
 # Below this many connections (units of one layer times units of the other times chains) a call is so short that
 # waking threads costs more than they save.
-SERIAL_BELOW = 1 << 20
+SERIAL_BELOW = 1 << 24
+
+MOST = 1024  # threads; each takes about 200 kB of scratch space
 
 
 def cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float:
@@ -61,7 +63,7 @@ def default_threads() -> int:
         return 1
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     if wanted.isdigit() and int(wanted) > 0:
-        return int(wanted)
+        return min(int(wanted), MOST)
     return _machine_threads()
 
 
@@ -71,6 +73,6 @@ def resolve(n_threads: int | None, work: float = math.inf) -> int:
         return 1 if work < SERIAL_BELOW else default_threads()
     if isinstance(n_threads, bool) or not isinstance(n_threads, int) and not hasattr(n_threads, "__index__"):
         raise TypeError(f"n_threads must be an integer or None, not {type(n_threads).__name__}")
-    if n_threads < 1:
-        raise ValueError(f"n_threads must be at least 1, got {n_threads}")
+    if not 1 <= n_threads <= MOST:
+        raise ValueError(f"n_threads must be at least 1 and at most {MOST}, got {n_threads}")
     return 1 if _forked else int(n_threads)

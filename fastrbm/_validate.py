@@ -52,19 +52,23 @@ def parameter(value, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
         raise ValueError(f"{name} must have shape {wanted}, got {array.shape}")
     if array.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {array.shape}")
-    check_finite(array, name)
-    return np.ascontiguousarray(array, np.float32)
+    with np.errstate(over="ignore"):
+        result = np.ascontiguousarray(array, np.float32)
+    check_finite(result, name)
+    return result
 
 
 def check_finite(array: np.ndarray, name: str) -> None:
-    """Raise FloatingPointError-like ValueError where a parameter is not finite or absurdly large."""
-    # one pass: the comparison is false for NaN too
+    """Raise where a parameter is not finite or absurdly large."""
     if not bool((np.abs(array) < LARGEST).all()):
-        bad = int(np.argmin(np.abs(array).reshape(-1) < LARGEST))
-        where = ", ".join(str(int(i)) for i in np.unravel_index(bad, array.shape))
-        raise ValueError(
-            f"{name}[{where}] is {array.reshape(-1)[bad]}; parameters must be finite and below {LARGEST:g}"
-        )
+        where, value = first_bad(array)
+        raise ValueError(f"{name}[{where}] is {value:g}; parameters must be finite and below {LARGEST:g}")
+
+
+def first_bad(array: np.ndarray) -> tuple[str, float]:
+    """The index, as text, and the value of the first element that is not finite or not below LARGEST in size."""
+    bad = int(np.argmin(np.abs(array).reshape(-1) < LARGEST))  # the comparison is false for NaN too
+    return ", ".join(str(int(i)) for i in np.unravel_index(bad, array.shape)), float(array.reshape(-1)[bad])
 
 
 def _numeric(value, name: str) -> np.ndarray:
@@ -81,7 +85,8 @@ def states(value, n_units: int | None, name: str, fractions: bool = False) -> np
     """
     array = _numeric(value, name)
     if array.ndim != 2:
-        hint = f"; for a single case use {name}[None, :]" if array.ndim == 1 else ""
+        hints = {1: f"; for a single case use {name}[None, :]", 0: ""}
+        hint = hints.get(array.ndim, f"; use {name}.reshape(len({name}), -1)")
         raise ValueError(f"{name} must have two dimensions, (cases, units), got shape {array.shape}{hint}")
     if n_units is not None and array.shape[1] != n_units:
         raise ValueError(f"{name} has {array.shape[1]} units a case where the model has {n_units}")
@@ -121,8 +126,8 @@ def sample_weight(value, n: int) -> np.ndarray:
         raise ValueError(f"sample_weight must have shape ({n},), got {array.shape}")
     if not bool((array >= 0).all()) or not bool(np.isfinite(array).all()):
         raise ValueError("sample_weight must be finite and not negative")
-    if n and not array.any():
-        raise ValueError("sample_weight must not be all zero")
+    if n and not 1 / LARGEST < array.max() < LARGEST:
+        raise ValueError(f"the largest sample_weight must be above 0, from {1 / LARGEST:g} to {LARGEST:g}")
     return array
 
 
@@ -131,8 +136,8 @@ def inverse_temperature(value, n: int) -> np.ndarray | None:
     array = np.asarray(value)
     if array.dtype.kind not in "iuf" or array.shape not in ((), (n,)):
         raise ValueError(f"beta must be a number or an array of shape ({n},), got shape {array.shape}")
-    if not bool(np.isfinite(array).all()) or not bool((array >= 0).all()):
-        raise ValueError("beta must be finite and not negative")
+    if not bool((array >= 0).all()) or not bool((array < LARGEST).all()):
+        raise ValueError(f"beta must be at least 0 and below {LARGEST:g}")
     if bool((array == 1).all()):
         return None
     return np.ascontiguousarray(np.broadcast_to(array, (n,)), np.float32)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import _gibbs, _random, _validate
+from . import _gibbs, _random, _threads, _validate
 from .bits import BitMatrix
 from .rbm import RBM, start_chains
 
@@ -24,7 +24,8 @@ class Chains:
     n_chains : int
         At least 1.
     seed : int
-        Chains with the same model, seed and start take the same path, whatever the threads or the machine.
+        Chains with the same model, seed and start take the same path, whatever the threads or the machine. (The chains
+        of :meth:`RBM.sample` and of ``gradient.PCD`` draw other numbers under the same seed.)
     start : array (n_chains, V) or BitMatrix, optional
         Where they start; by default at draws from the visible biases alone.
     beta : float or array (n_chains,)
@@ -33,6 +34,7 @@ class Chains:
     Attributes
     ----------
     rbm : RBM
+        May be replaced by a model of the same shape.
     n_sweeps_done : int
         Sweeps since the start.
 
@@ -46,40 +48,60 @@ class Chains:
     ((3, 64), (3, 16))
     """
 
+    _stream, _start_stream = _random.CHAINS, _random.CHAIN_START
+
     def __init__(
         self, rbm: RBM, n_chains: int = 512, seed: int = 0, start=None, beta=1.0, n_threads: int | None = None
     ) -> None:
         if not isinstance(rbm, RBM):
             raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
         n_chains = _validate.integer(n_chains, "n_chains", 1)
-        self.rbm = rbm
+        self._rbm = rbm
         self._seed = _validate.seed(seed)
         self._beta = _validate.inverse_temperature(beta, n_chains)
-        self._visible, self._hidden = start_chains(rbm, n_chains, self._seed, _random.CHAIN_START, start, n_threads)
+        self._visible, self._hidden = start_chains(rbm, n_chains, self._seed, self._start_stream, start, n_threads)
         self.n_sweeps_done = 0
 
     def sweep(self, n_sweeps: int = 1, n_threads: int | None = None) -> None:
         """Advance every chain by n_sweeps sweeps. Ctrl-C leaves valid chains, somewhere on the way."""
         self._sweep(_validate.integer(n_sweeps, "n_sweeps", 0), None, n_threads)
 
+    @property
+    def rbm(self) -> RBM:
+        """The model; it may be replaced by another of the same shape."""
+        return self._rbm
+
+    @rbm.setter
+    def rbm(self, rbm: RBM) -> None:
+        if not isinstance(rbm, RBM):
+            raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
+        shape = self._visible.n_units, self._hidden.n_units
+        if (rbm.n_visible, rbm.n_hidden) != shape:
+            raise ValueError(
+                f"rbm must have {shape[0]} visible and {shape[1]} hidden units, as the chains have, not {rbm}"
+            )
+        self._rbm = rbm
+
     def _sweep(self, n_sweeps: int, fixed: np.ndarray | None, n_threads: int | None) -> None:
         first = self.n_sweeps_done + 1
+        _threads.resolve(n_threads)
+        _gibbs.check_room(first, n_sweeps)
         # counted before they are done: sweeps that Ctrl-C cut short must not draw their numbers a second time
         self.n_sweeps_done += n_sweeps
         _gibbs.sweep(
-            self.rbm._parameters, self._visible, self._hidden, n_sweeps, seed=self._seed, stream=_random.CHAINS,
+            self.rbm._parameters, self._visible, self._hidden, n_sweeps, seed=self._seed, stream=self._stream,
             first_sweep=first, beta=self._beta, fixed=fixed, n_threads=n_threads,
         )  # fmt: skip
 
     @property
     def visible(self) -> np.ndarray:
-        """The visible states, uint8 (n_chains, V), unpacked anew at each access."""
-        return self._visible.to_states()
+        """The visible states, uint8 (n_chains, V), read-only, unpacked anew at each access."""
+        return _read_only(self._visible.to_states())
 
     @property
     def hidden(self) -> np.ndarray:
-        """The hidden states, uint8 (n_chains, H), unpacked anew at each access."""
-        return self._hidden.to_states()
+        """The hidden states, uint8 (n_chains, H), read-only, unpacked anew at each access."""
+        return _read_only(self._hidden.to_states())
 
     @property
     def visible_bits(self) -> BitMatrix:
@@ -96,3 +118,8 @@ class Chains:
 
     def __repr__(self) -> str:
         return f"Chains({self.rbm!r}, n_chains={len(self)}, n_sweeps_done={self.n_sweeps_done})"
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False
+    return array

@@ -90,7 +90,10 @@ def build_parser() -> Parser:
         help="at the start; it falls linearly to 0 (default %(default)s)",
     )
     train.add_argument(
-        "--threshold", type=float, metavar="T", help="grey values from T up are 1 (default: the middle of their range)"
+        "--threshold",
+        type=float,
+        metavar="T",
+        help="grey values from T up are 1 (default: half of 1, 15, 16 or 255)",
     )
     train.add_argument("--key", help="which array of an .npz file")
     train.add_argument("--out", default="rbm.npz", metavar="FILE", help="the model (default %(default)s)")
@@ -127,9 +130,10 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def run_train(options: argparse.Namespace) -> None:
-    out = check_output(options.out, (".npz",))
+    out = check_output(options.out, (".npz",), options.data)
     X = training_data(options)
     rbm = RBM.from_data(X, options.hidden, options.seed)
+    untrained = rbm.weights
     threads = _threads.resolve(options.threads)
     say(f"{X.shape[0]:,} cases x {X.shape[1]} units, {options.hidden} hidden units, {threads} threads")
     try:
@@ -145,8 +149,11 @@ def run_train(options: argparse.Namespace) -> None:
             n_threads=options.threads,
         )
     except KeyboardInterrupt:
-        rbm.save(out)
-        say(f"interrupted; the model of the last complete update is in {out}")
+        if rbm.weights is untrained:
+            say("interrupted before the first update; nothing is saved")
+        else:
+            rbm.save(out)
+            say(f"interrupted; the model of the last complete update is in {out}")
         raise
     rbm.save(out)
     last = history.last
@@ -169,7 +176,7 @@ def training_data(options: argparse.Namespace) -> np.ndarray:
 
 
 def run_sample(options: argparse.Namespace) -> None:
-    out = check_output(options.out, OUTPUTS)
+    out = check_output(options.out, OUTPUTS, options.model)
     rbm = load(options.model)
     samples = rbm.sample(options.n, options.sweeps, options.seed, n_threads=options.threads)
     if out.suffix == ".npy":
@@ -186,9 +193,11 @@ def run_info(options: argparse.Namespace) -> None:
         print(f"{name:<10} {value}")
 
 
-def check_output(name: str, kinds: tuple[str, ...]) -> Path:
-    """Refuse, before any work, a file that could not be written at the end."""
+def check_output(name: str, kinds: tuple[str, ...], source: str) -> Path:
+    """Refuse, before any work, a file that could not be written at the end, or that is the input."""
     path = Path(name)
+    if path.exists() and Path(source).exists() and path.samefile(source):
+        raise CommandError(f"--out {name} is the file to read from; choose another")
     if path.suffix not in kinds:
         raise CommandError(f"--out {name}: its name must end in {' or '.join(kinds)}")
     if path.is_dir() or not path.absolute().parent.is_dir():
@@ -213,6 +222,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
     except (CommandError, ValueError, TypeError, FloatingPointError) as error:
         print(f"fastrbm: {error}", file=sys.stderr)
+        return 2
+    except MemoryError as error:
+        print(f"fastrbm: not enough memory: {error}", file=sys.stderr)
         return 2
     except OSError as error:
         detail = f"{error.filename}: {error.strerror}" if error.filename else error

@@ -24,13 +24,25 @@ _UPDATES_A_MEASUREMENT = 128  # so that measuring stays near 1 % of the work
 
 @dataclass(frozen=True)
 class FitState:
-    """What a callback is given at the end of an epoch."""
+    """What a callback is given at the end of an epoch.
+
+    Attributes
+    ----------
+    rbm : RBM
+        The model as it is; a callback may keep ``rbm.copy()``.
+    history : History
+        What was measured so far; the newest row may be some epochs old, and at first there is none.
+    epoch, epochs : int
+        Epochs that are complete, and wanted.
+    update, n_updates : int
+        Updates that are done, and wanted.
+    """
 
     rbm: RBM
     history: History
-    epoch: int  # complete epochs
+    epoch: int
     epochs: int
-    update: int  # updates done
+    update: int
     n_updates: int
 
 
@@ -68,7 +80,7 @@ def fit(
         Of the order of the cases, which is drawn anew for each epoch, and of what is measured.
     sample_weight : array (n,), optional
         Weights of the cases, not negative. A batch whose weights are all zero is passed over.
-    callbacks : functions of a :class:`FitState`
+    callbacks : function of a :class:`FitState`, or several
         Called at the end of each epoch; one that returns True ends the training.
     progress : bool
         Show a progress line on standard error.
@@ -83,7 +95,7 @@ def fit(
         free energy of data whose columns were shuffled independently, minus that of the data: by how much the model
         finds the data more likely than noise with the same means (log Z cancels). It is about 0 for a model that has
         learned no more than the means. Both are measured on up to 256 cases, after each epoch of at least 128
-        updates, else every few epochs.
+        updates, else every few epochs, and at the end.
 
     Raises
     ------
@@ -107,7 +119,8 @@ def fit(
     epochs = _validate.integer(epochs, "epochs", 0)
     batch_size = _validate.integer(batch_size, "batch_size", 1)
     seed = _validate.seed(seed)
-    callbacks = list(callbacks)
+    callbacks = [callbacks] if callable(callbacks) else list(callbacks)
+    _check_kinds(rbm, gradient, optimizer, callbacks)
     data = rbm._states(X, "X", fractions=True)
     n = data.shape[0]
     if n == 0:
@@ -121,7 +134,19 @@ def fit(
     history = History()
     line = ProgressLine(epochs, n_updates) if progress else None
     started = time.perf_counter()
-    update = 0
+    epoch = update = 0
+
+    def measure():
+        history.record(
+            epoch=epoch,
+            update=update,
+            seconds=time.perf_counter() - started,
+            learning_rate=optimizer.rate((update - 1) / n_updates),
+            **monitor.measure(rbm, epoch, n_threads),
+        )
+        if line:
+            line.measurement(epoch, update, history.last)
+
     try:
         for epoch in range(1, epochs + 1):
             order = _random.permutation(n, seed, _random.SHUFFLE, epoch)
@@ -140,24 +165,31 @@ def fit(
                 update += 1
                 if line:
                     line.update(epoch, update)
-            if epoch % interval == 0 or epoch == epochs:
-                history.record(
-                    epoch=epoch,
-                    update=update,
-                    seconds=time.perf_counter() - started,
-                    learning_rate=optimizer.rate((update - 1) / n_updates),
-                    **monitor.measure(rbm, epoch, n_threads),
-                )
-                if line:
-                    line.measurement(epoch, update, history.last)
+            measured = epoch % interval == 0 or epoch == epochs
+            if measured:
+                measure()
             state = FitState(rbm, history, epoch, epochs, update, n_updates)
             # every callback is called, whatever the others return
             if any([callback(state) is True for callback in callbacks]):
+                if not measured:
+                    measure()
                 break
     finally:
         if line:
             line.close()
     return history
+
+
+def _check_kinds(rbm, gradient, optimizer, callbacks) -> None:
+    if not isinstance(rbm, RBM):
+        raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
+    if isinstance(gradient, type) or not callable(gradient):
+        raise TypeError(f"gradient must be an estimator such as gradient.PCD(), not {gradient!r}")
+    if isinstance(optimizer, type) or not hasattr(optimizer, "update"):
+        raise TypeError(f"optimizer must be one such as optim.SGD(0.05), not {optimizer!r}")
+    for callback in callbacks:
+        if not callable(callback):
+            raise TypeError(f"callbacks must be functions of a FitState, not {callback!r}")
 
 
 class _Monitor:

@@ -21,8 +21,8 @@ class Moments:
     """Averages of v s', v and s over a set of cases, where s = E[h | v] = sigmoid(c + W'v).
 
     Using s in place of a sampled h is exact for data and lowers the variance for samples (Rao-Blackwell). Kept as
-    sums, so that moments of parts add up to the moments of the whole: with states of 0 and 1, s is rounded to a
-    multiple of 2^-22 and the sums are exact, the same bits however the cases are split or ordered.
+    sums, so that moments of parts add up to the moments of the whole: with states of 0 and 1 and no weights, s is
+    rounded to a multiple of 2^-22 and the sums are exact, the same bits however the cases are split or ordered.
 
     Attributes
     ----------
@@ -83,6 +83,8 @@ class Moments:
         >>> m.visible
         array([0.5, 0.5, 0.5, 0.5])
         """
+        if not isinstance(rbm, RBM):
+            raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
         data = rbm._states(X, "X", fractions=True)
         n = data.shape[0]
         if n == 0:

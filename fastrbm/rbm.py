@@ -186,12 +186,11 @@ class RBM:
         for name, parameter, change, result in zip(_PARAMETERS, old, changes, new, strict=True):
             rows = [a.reshape(-1, a.shape[-1]) for a in (parameter, change, result)]
             if kernels.ascend(rows[0], rows[1], rate, _validate.LARGEST, rows[2], threads):
-                try:
-                    _validate.check_finite(result, name)
-                except ValueError as error:
-                    raise FloatingPointError(
-                        f"the step would make {error}; the model is unchanged (try a smaller learning rate)"
-                    ) from None
+                where, value = _validate.first_bad(result)
+                raise FloatingPointError(
+                    f"the step would make {name}[{where}] = {value:g}; the model keeps the parameters it had (try a "
+                    "smaller learning rate)"
+                )
         self._parameters = Parameters(*new, self._buffers, n_threads)
 
     def step(self, gradient: Gradient, learning_rate: float, n_threads: int | None = None) -> None:
@@ -305,11 +304,18 @@ class RBM:
         return out
 
     def sample_hidden(self, v, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """A draw of h from p(h | v) for each case, uint8 (n, H). The same seed gives the same draw."""
+        """A draw of h from p(h | v) for each case, uint8 (n, H).
+
+        The same seed gives the same draw: in a loop, pass a new seed each time (or use :class:`Chains`), or every pass
+        repeats the same random numbers and the chains do not follow the model.
+        """
         return self._draw(self._parameters.to_hidden, self._states(v, "v", True), seed, _random.HIDDEN, n_threads)
 
     def sample_visible(self, h, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """A draw of v from p(v | h) for each case, uint8 (n, V). The same seed gives the same draw."""
+        """A draw of v from p(v | h) for each case, uint8 (n, V).
+
+        The same seed gives the same draw: in a loop, pass a new seed each time, as for :meth:`sample_hidden`.
+        """
         return self._draw(self._parameters.to_visible, self._states(h, "h", True), seed, _random.VISIBLE, n_threads)
 
     def _draw(self, layer, given, seed, kind, n_threads) -> np.ndarray:

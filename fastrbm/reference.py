@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 __all__ = [
-    "Layer", "absolute_sums", "ascend", "bias_sums", "count_bits", "half_step", "less_likely", "log",
+    "Layer", "absolute_sums", "anneal", "ascend", "bias_sums", "count_bits", "half_step", "less_likely", "log",
     "mean_difference", "moments", "pack", "philox_blocks", "product", "quantize", "softplus", "softplus_sums", "sweep",
     "transpose", "unpack",
 ]  # fmt: skip
@@ -175,12 +175,16 @@ class Layer:
         self.tiles_array, self.bias_array, self.exponent, self.n_units = tiles, bias, exponent, n_units
 
 
-def fields(planes, layer, beta=None):
-    """field = (bias + acc 2^-e) beta, float32 (n, n_units)."""
+def fields(planes, layer, beta=None, reference=None):
+    """field = (bias + acc 2^-e) beta [+ reference (1 - beta)], float32 (n, n_units); beta (n,)."""
     acc = np.empty((planes.shape[1], layer.n_units), np.int32)
     product(planes, layer.tiles_array, acc)
     field = acc.astype(np.float32) * np.float32(2.0**-layer.exponent) + layer.bias_array[: layer.n_units]
-    return field if beta is None else field * np.asarray(beta, np.float32)[:, None]
+    if beta is None:
+        return field
+    beta = np.asarray(beta, np.float32)[:, None]
+    field = field * beta
+    return field if reference is None else field + reference[: layer.n_units] * (np.float32(1.0) - beta)
 
 
 def half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, fixed, probabilities, n_threads=1):
@@ -294,16 +298,35 @@ def log(x):
     return (s + s) * _artanh_series(s * s) + k * 0.6931471805599453
 
 
+def _one_plus_exp(x):
+    """1 + exp(-|x|): softplus(x) = max(x, 0) + log of this."""
+    return 1.0 + _exp_negative_d(np.maximum(-np.abs(x), -708.0))
+
+
+def _softplus_lanes(x):
+    """Of x (n, U), by lane: the sums of max(x, 0), (n, 8), and the factors 1 + exp(-|x|), (n, ceil(U/8), 8)."""
+    lanes = np.full((len(x), -(-x.shape[1] // 8) * 8), -np.inf)
+    lanes[:, : x.shape[1]] = x
+    lanes = lanes.reshape(len(x), -1, 8)
+    lines = np.add.accumulate(np.maximum(lanes, 0.0), axis=1)[:, -1]
+    return lines, np.where(np.isinf(lanes), 1.0, _one_plus_exp(np.maximum(lanes, -1e300)))
+
+
 def softplus_sums(planes, layer, beta, out, n_threads=1):
-    """out (n,) = sum over units j of softplus(beta (bias_j + acc_j 2^-e)), in eight partial sums by j mod 8."""
+    """out (n,) = sum over units j of softplus(beta (bias_j + acc_j 2^-e)), in eight lanes by j mod 8.
+
+    A lane adds up max(x, 0) and multiplies 1 + exp(-|x|), taking the logarithm every 512 factors.
+    """
     n, n_units = planes.shape[1], layer.n_units
     acc = np.empty((n, n_units), np.int32)
     product(planes, layer.tiles_array, acc)
     x = acc.astype(np.float64) * 2.0**-layer.exponent + layer.bias_array[:n_units].astype(np.float64)
-    values = softplus(x * np.asarray(beta, np.float64)[:, None])
-    lanes = np.zeros((n, -(-n_units // 8) * 8))
-    lanes[:, :n_units] = values
-    out[...] = _sum8(np.add.accumulate(lanes.reshape(n, -1, 8), axis=1)[:, -1])
+    x = x * np.asarray(beta, np.float64)[:, None]
+    lines, factors = _softplus_lanes(x)
+    logs = np.zeros((n, 8))
+    for start in range(0, factors.shape[1], 512):
+        logs = logs + log(np.multiply.accumulate(factors[:, start : start + 512], axis=1)[:, -1])
+    out[...] = _sum8(lines) + _sum8(logs)
 
 
 def bias_sums(planes, bias, out, n_threads=1):
@@ -314,3 +337,41 @@ def bias_sums(planes, bias, out, n_threads=1):
         for k in range(8):
             part = part + ((planes[byte] >> k) & 1) * bias[8 * byte + k]
         out += part
+
+
+# ---------------------------------------------------------------- annealing
+
+
+def anneal(visible, hidden, to_visible, to_hidden, reference, bias_difference, betas, seed, stream, first_sweep,
+           first_chain, log_weights, n_threads=1):  # fmt: skip
+    """Take chains from betas[0] to betas[-1] and add each step's log p*_beta'(v) - log p*_beta(v) to their log weights,
+    tile by tile: log_weights (hidden tiles + visible tiles, n)."""
+    n, n_hidden_tiles = visible.shape[1], to_hidden.tiles_array.shape[0]
+    for k in range(len(betas) - 1):
+        beta0, beta1 = betas[k], betas[k + 1]
+        acc = np.empty((n, to_hidden.n_units), np.int32)
+        product(visible, to_hidden.tiles_array, acc)
+        x = acc.astype(np.float64) * 2.0**-to_hidden.exponent + to_hidden.bias_array[: to_hidden.n_units].astype(float)
+        for tile in range(n_hidden_tiles):
+            part = x[:, tile * TILE : (tile + 1) * TILE]
+            log_weights[tile] += _softplus_difference(part, float(beta0), float(beta1))
+        for tile in range(to_visible.tiles_array.shape[0]):
+            rows = slice(tile * TILE // 8, (tile + 1) * TILE // 8)
+            sums = np.empty(n)
+            bias_sums(visible[rows], bias_difference[tile * TILE : (tile + 1) * TILE], sums)
+            log_weights[n_hidden_tiles + tile] += (float(beta1) - float(beta0)) * sums
+        now, all_beta1 = (first_sweep + k) & 0xFFFFFFFF, np.full(n, beta1, np.float32)
+        pack(draw(fields(visible, to_hidden, all_beta1), seed, stream, now, HIDDEN, first_chain), hidden)
+        field = fields(hidden, to_visible, all_beta1, reference)
+        pack(draw(field, seed, stream, now, VISIBLE, first_chain), visible)
+
+
+def _softplus_difference(x, beta0, beta1):
+    lines, products = [], []
+    for beta in (beta0, beta1):
+        line, factors = _softplus_lanes(x * beta)
+        lines.append(line)
+        products.append(np.multiply.accumulate(factors, axis=1)[:, -1])
+    r = products[1] / products[0]
+    ratio = ((r[:, 0] * r[:, 1]) * (r[:, 2] * r[:, 3])) * ((r[:, 4] * r[:, 5]) * (r[:, 6] * r[:, 7]))
+    return _sum8(lines[1] - lines[0]) + log(ratio)

@@ -1,11 +1,13 @@
 # Activation: an integer accumulator becomes a field, a probability and a bit.
 #
-#   field = (bias + acc 2^-e) beta,   q = sigmoid(-|field|) = exp(-|field|) / (1 + exp(-|field|)),
+#   field = (bias + acc 2^-e) beta [+ reference (1 - beta)],
+#   q = sigmoid(-|field|) = exp(-|field|) / (1 + exp(-|field|)),
 #   P(unit on) = q when the field is negative, else 1 - q.
 #
 # A unit is in its less likely state when a uniform number is below q, which is at most 1/2: both tails get the same
 # fine resolution. The uniform has 16 bits, from one eighth of a Philox block. Where they tie with the first 16 bits
-# of q (once in 65,536 draws) a further 24 bits decide, from a block of their own. So the law is exact to 2^-40.
+# of q (once in 65,536 draws) a further 24 bits decide, from a block of their own. So a draw follows
+# q, as float32 has it, to 2^-40.
 
 cdef enum:
     FIXED_BITS = 22         # fixed-point probabilities are multiples of 2^-22: 504 of them sum without overflow
@@ -33,7 +35,9 @@ cdef struct HalfStep:
     Py_ssize_t n
     Py_ssize_t first_chain
     Py_ssize_t block
-    const float *beta               # NULL or (n,)
+    const float *beta               # NULL, or one for each chain, or one for all
+    Py_ssize_t beta_stride          # 1 or 0
+    const float *reference          # NULL, or the bias at beta 0, padded to whole tiles
     # the random numbers
     uint32_t key0
     uint32_t key1
@@ -71,6 +75,7 @@ cdef void activate(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py
     cdef const vi *sums
     cdef viu *fixed
     cdef uint32_t global_chain
+    cdef float beta
     cdef float probabilities[TILE]
     cdef uint8_t *out
     for chain in range(n):
@@ -83,7 +88,10 @@ cdef void activate(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py
         for t in range(width):
             x = to_float(sums[t]) * scale + bias[t]
             if step.beta != NULL:
-                x = x * splat_f(step.beta[first + chain])
+                beta = step.beta[(first + chain) * step.beta_stride]
+                x = x * splat_f(beta)
+                if step.reference != NULL:
+                    x = x + (<const vfu *> (step.reference + tile * TILE))[t] * splat_f(<float> 1.0 - beta)
             e = exp_negative(max_f(splat_f(0.0) - abs_f(x), splat_f(-87.0)))
             q = e / (splat_f(1.0) + e)
             if step.out != NULL:

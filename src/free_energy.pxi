@@ -23,11 +23,16 @@ cdef inline vd exp_negative_d(vd x) noexcept nogil:
     return p * double_of((bits_d(t) - bits_d(magic) + splat_q(1023)) << 52)
 
 
-cdef inline vd softplus(vd x) noexcept nogil:
-    """log(1 + exp(x)) = max(x, 0) + log1p(exp(-|x|)); log1p(e) = 2 artanh(s), s = e / (2 + e) <= 1/3, by its series to
-    s^33, whose next term is below 2e-18 of the sum."""
-    cdef vd e = exp_negative_d(max_d(splat_d(0.0) - abs_d(x), splat_d(-708.0)))
-    cdef vd s = e / (splat_d(2.0) + e)
+cdef inline vd log_d(vd x) noexcept nogil:
+    """log(x) for normal x > 0: x = m 2^k with m in [0.7, 1.42), log m = 2 artanh(s), s = (m - 1) / (m + 1), by its
+    series to s^33: |s| < 0.172, so that what is left out is below 1e-28 of the sum."""
+    cdef vq bits = bits_d(x)
+    cdef vd m = double_of((bits & splat_q(0x000fffffffffffffu)) | splat_q(0x3fe0000000000000u))  # in [1/2, 1)
+    cdef vd k = exponent_d(bits)
+    cdef vq low = mask_lt_d(m, splat_d(0.7071067811865476))
+    m = double_of((low & bits_d(m + m)) | (~low & bits_d(m)))
+    k = double_of((low & bits_d(k - splat_d(1.0))) | (~low & bits_d(k)))
+    cdef vd s = (m - splat_d(1.0)) / (m + splat_d(1.0))
     cdef vd z = s * s
     cdef vd p = splat_d(1.0 / 33.0)
     p = p * z + splat_d(1.0 / 31.0)
@@ -46,19 +51,26 @@ cdef inline vd softplus(vd x) noexcept nogil:
     p = p * z + splat_d(1.0 / 5.0)
     p = p * z + splat_d(1.0 / 3.0)
     p = p * z + splat_d(1.0)
-    return max_d(x, splat_d(0.0)) + (s + s) * p
+    return (s + s) * p + k * splat_d(0.6931471805599453)
+
+
+cdef inline vd one_plus_exp(vd x) noexcept nogil:
+    """1 + exp(-|x|), in (1, 2]: softplus(x) = max(x, 0) + log of this. A product of up to 1,000 of them is finite, so
+    that a sum of softplus takes one logarithm, and its error is a few units of 2^-53 a term."""
+    return splat_d(1.0) + exp_negative_d(max_d(splat_d(0.0) - abs_d(x), splat_d(-708.0)))
 
 
 cdef enum:
     ENERGY_BLOCK = 128      # chains a task; a task does all tiles, since a row's sum has one owner
+    ROOM = 64               # tiles whose factors, 8 a lane and a tile, multiply without overflow: 2^512
 
 
 def softplus_sums(const uint8_t[:, :] planes, Layer layer, const double[::1] beta, double[::1] out, int n_threads):
     """out OUT (n,): sum over the units j of layer of softplus(beta (bias_j + acc_j 2^-e)); beta IN (n,) or (1,) for
-    all. Unit j goes to partial sum j mod 8."""
+    all. Unit j goes to lane j mod 8, whose terms max(x, 0) add up and whose factors 1 + exp(-|x|) multiply."""
     cdef Py_ssize_t n = planes.shape[1], item
     cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
-    cdef Py_ssize_t size = SCRATCH + ENERGY_BLOCK * 64
+    cdef Py_ssize_t size = SCRATCH + ENERGY_BLOCK * 3 * 64
     cdef char *scratch
     if DEBUG_CHECKS:
         check(out.shape[0] == n and (beta.shape[0] == n or beta.shape[0] == 1), "softplus_sums")
@@ -75,36 +87,61 @@ def softplus_sums(const uint8_t[:, :] planes, Layer layer, const double[::1] bet
 
 cdef void softplus_item(const HalfStep *step, Py_ssize_t first, const double *beta, bint own_beta, double *out,
                         char *scratch) noexcept nogil:
-    cdef Py_ssize_t n = smaller(ENERGY_BLOCK, step.n - first), chain, tile, n_columns
+    cdef Py_ssize_t n = smaller(ENERGY_BLOCK, step.n - first), chain, tile, n_columns, lane
     cdef int32_t *acc = <int32_t *> (scratch + TABLES_SIZE)
-    cdef double *sums = <double *> (scratch + SCRATCH)
-    memset(sums, 0, n * 64)
+    cdef double *lines = <double *> (scratch + SCRATCH)
+    cdef double *products = lines + 8 * ENERGY_BLOCK
+    cdef double *logs = products + 8 * ENERGY_BLOCK
+    for lane in range(8 * n):
+        lines[lane] = 0
+        products[lane] = 1
+        logs[lane] = 0
     for tile in range(step.n_tiles):
         n_columns = smaller(TILE, step.n_units - tile * TILE)
         product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.planes + first, step.stride, step.n_bytes,
                      n, n_columns)
         for chain in range(n):
             add_softplus(acc + chain * TILE, step.bias + tile * TILE, <double> step.scale, n_columns,
-                         beta[first + chain] if own_beta else beta[0], sums + 8 * chain)
+                         beta[first + chain] if own_beta else beta[0], lines + 8 * chain, products + 8 * chain)
+        if tile % ROOM == ROOM - 1 or tile == step.n_tiles - 1:
+            take_logs(products, logs, 8 * n)
     for chain in range(n):
-        out[first + chain] = sum8(sums + 8 * chain)
+        out[first + chain] = sum8(lines + 8 * chain) + sum8(logs + 8 * chain)
+
+
+cdef void take_logs(double *products, double *logs, Py_ssize_t n) noexcept nogil:
+    """logs += log(products); products = 1; n is a multiple of 8."""
+    cdef Py_ssize_t i
+    for i in range(n // HALF):
+        (<vdu *> logs)[i] = (<vdu *> logs)[i] + log_d((<vdu *> products)[i])
+        (<vdu *> products)[i] = splat_d(1.0)
 
 
 cdef void add_softplus(const int32_t *acc, const float *bias, double scale, Py_ssize_t n_columns, double beta,
-                       double *sums) noexcept nogil:
+                       double *lines, double *products) noexcept nogil:
     cdef Py_ssize_t group, part, k
     cdef double wide_bias[8]
-    cdef double values[8]
-    cdef vd x
+    cdef double line[8]
+    cdef double factor[8]
+    cdef vd x, y
     for group in range(ceil_div(n_columns, 8)):
         for k in range(8):
             wide_bias[k] = <double> bias[8 * group + k]
         for part in range(8 // HALF):
             x = to_double(acc + 8 * group + part * HALF) * splat_d(scale) + (<const vdu *> (wide_bias + part * HALF))[0]
-            x = softplus(x * splat_d(beta))
-            memcpy(values + part * HALF, &x, WIDTH)
-        for k in range(smaller(8, n_columns - 8 * group)):
-            sums[k] += values[k]
+            x = x * splat_d(beta)
+            y = one_plus_exp(x)
+            x = max_d(x, splat_d(0.0))
+            if n_columns - 8 * group >= 8:
+                (<vdu *> lines)[part] = (<vdu *> lines)[part] + x
+                (<vdu *> products)[part] = (<vdu *> products)[part] * y
+            else:
+                memcpy(line + part * HALF, &x, WIDTH)
+                memcpy(factor + part * HALF, &y, WIDTH)
+        if n_columns - 8 * group < 8:
+            for k in range(n_columns - 8 * group):
+                lines[k] += line[k]
+                products[k] *= factor[k]
 
 
 def bias_sums(const uint8_t[:, :] planes, const double[::1] bias, double[::1] out, int n_threads):
@@ -123,13 +160,19 @@ def bias_sums(const uint8_t[:, :] planes, const double[::1] bias, double[::1] ou
 cdef void bias_item(const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_bytes, const double *bias, double *out,
                     Py_ssize_t n) noexcept nogil:
     cdef double table[256]
-    cdef Py_ssize_t byte, k, m, chain
+    cdef Py_ssize_t byte, chain
     for chain in range(n):
         out[chain] = 0
-    table[0] = 0
     for byte in range(n_bytes):
-        for k in range(8):
-            for m in range(1 << k):
-                table[(1 << k) + m] = table[m] + bias[8 * byte + k]
+        build_bias_table(bias + 8 * byte, table)
         for chain in range(n):
             out[chain] += table[planes[byte * stride + chain]]
+
+
+cdef void build_bias_table(const double *bias, double *table) noexcept nogil:
+    """table[x] = the sum of the biases of the bits of x, from the low bit up."""
+    cdef Py_ssize_t k, m
+    table[0] = 0
+    for k in range(8):
+        for m in range(1 << k):
+            table[(1 << k) + m] = table[m] + bias[k]

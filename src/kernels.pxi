@@ -2,7 +2,9 @@
 # The doors (def functions) take arrays whose shapes, dtypes and contiguity the Python side has checked; they check
 # again only in a build with FASTRBM_DEBUG=1.
 
+from _openmp cimport thread_barrier
 from cython.parallel cimport parallel, prange, threadid
+from libc.math cimport ldexp
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
@@ -31,6 +33,8 @@ cdef extern from "simd.h" nogil:
     vi bits_f(vf)
     vf float_of(vi)
     vq bits_d(vd)
+    vq mask_lt_d(vd, vd)
+    vd exponent_d(vq)
     vd double_of(vq)
     vi select_i(vi, vi, vi)
     vf abs_f(vf)
@@ -79,3 +83,4 @@ include "sweep.pxi"
 include "moments.pxi"
 include "free_energy.pxi"
 include "update.pxi"
+include "anneal.pxi"

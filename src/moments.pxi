@@ -21,14 +21,14 @@ def moments(const uint8_t[:, ::1] transposed, const int32_t[:, :, ::1] fixed, do
               and n_tiles == ceil_div(n_hidden, TILE), "moments")
     if n_bytes == 0:
         return
-    scratch = <char *> aligned_memory(n_threads * SCRATCH)
+    scratch = <char *> aligned_memory(<size_t> n_threads * SCRATCH)
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of the moments")
     with nogil, parallel(num_threads=n_threads):
         for item in prange(n_tiles * ceil_div(n_visible, block), schedule="dynamic", chunksize=1):
             moments_item(&transposed[0, 0], n_visible, n_bytes, &fixed[item % n_tiles, 0, 0], scale, accumulate,
                          &weights[0, 0], n_hidden, item % n_tiles, (item // n_tiles) * block, block,
-                         scratch + threadid() * SCRATCH)
+                         scratch + <size_t> threadid() * SCRATCH)
         for item in prange(n_tiles, schedule="static"):
             hidden_item(&fixed[item, 0, 0], 8 * n_bytes, scale, accumulate, &hidden[item * TILE],
                         smaller(TILE, n_hidden - item * TILE))

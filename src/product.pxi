@@ -141,13 +141,13 @@ def product(const uint8_t[:, :] planes, const int32_t[:, :, ::1] tiles, int32_t[
               and tiles.shape[2] == TILE, "product")
     if n == 0 or n_out == 0:
         return
-    scratch = <char *> aligned_memory(n_threads * SCRATCH)
+    scratch = <char *> aligned_memory(<size_t> n_threads * SCRATCH)
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of a matrix product")
     with nogil, parallel(num_threads=n_threads):
         for item in prange(n_tiles * ceil_div(n, block), schedule="dynamic", chunksize=1):
             product_item(&planes[0, 0], planes.strides[0], n_bytes, n, &tiles[item % n_tiles, 0, 0], &out[0, 0], n_out,
-                         item % n_tiles, (item // n_tiles) * block, block, scratch + threadid() * SCRATCH)
+                         item % n_tiles, (item // n_tiles) * block, block, scratch + <size_t> threadid() * SCRATCH)
     free(scratch)
 
 
@@ -218,7 +218,8 @@ def quantize(const float[:, ::1] weights, int hidden_exponent, int visible_expon
     rint(W' 2^visible_exponent). Every element of both is written, the padding with zeros."""
     cdef Py_ssize_t n_visible = weights.shape[0], n_hidden = weights.shape[1], tile
     cdef Py_ssize_t padded_visible = to_hidden.shape[1], padded_hidden = to_visible.shape[1]
-    cdef float hidden_scale = <float> (2.0 ** hidden_exponent), visible_scale = <float> (2.0 ** visible_exponent)
+    cdef float hidden_scale = <float> ldexp(1.0, hidden_exponent)
+    cdef float visible_scale = <float> ldexp(1.0, visible_exponent)
     if DEBUG_CHECKS:
         check(to_hidden.shape[0] == ceil_div(n_hidden, TILE) and padded_visible == 8 * ceil_div(n_visible, 8)
               and to_visible.shape[0] == ceil_div(n_visible, TILE) and padded_hidden == 8 * ceil_div(n_hidden, 8),

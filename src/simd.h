@@ -9,12 +9,16 @@
 #ifndef FASTRBM_SIMD_H
 #define FASTRBM_SIMD_H
 
+#include <float.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #if defined(__BYTE_ORDER__) && __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "fastrbm packs bits into little-endian words; big-endian machines are not supported"
+#endif
+#if FLT_EVAL_METHOD != 0
+#error "fastrbm needs float and double arithmetic without excess precision (not the x87)"
 #endif
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -74,6 +78,12 @@ static inline vf max_f(vf x, vf y) { return (vf)select_i(x > y, (vi)x, (vi)y); }
 static inline vd max_d(vd x, vd y) {
     vq m = (vq)(x > y);
     return (vd)((m & (vq)x) | (~m & (vq)y));
+}
+
+static inline vq mask_lt_d(vd x, vd y) { return (vq)(x < y); }
+/* the k of x = m 2^k with m in [1/2, 1), of normal x > 0, from its bits: k + 2^52 is made in the mantissa */
+static inline vd exponent_d(vq bits) {
+    return (vd)((bits >> 52) | 0x4330000000000000ULL) - (4503599627370496.0 + 1022.0);
 }
 
 /* one bit a lane */

@@ -36,7 +36,7 @@ cdef HalfStep prepare(const uint8_t[:, :] planes, Layer layer, beta, uint64_t se
     step.planes = &planes[0, 0] if step.n else NULL
     step.tiles = &layer.tiles[0, 0, 0]
     step.tile_length = layer.tiles.shape[1] * TILE
-    step.scale = <float> (2.0 ** -layer.exponent)
+    step.scale = <float> ldexp(1.0, -layer.exponent)
     step.bias = &layer.bias[0]
     step.n_units = layer.n_units
     step.n_tiles = layer.tiles.shape[0]
@@ -51,6 +51,7 @@ cdef HalfStep prepare(const uint8_t[:, :] planes, Layer layer, beta, uint64_t se
         if DEBUG_CHECKS:
             check(betas.shape[0] == step.n, "beta")
         step.beta = &betas[0] if step.n else NULL
+        step.beta_stride = 1
     return step
 
 
@@ -94,12 +95,12 @@ def half_step(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, uint
         return
     step.sweep = sweep
     step.kind = stream << 8 | kind
-    scratch = <char *> aligned_memory(n_threads * STEP_SCRATCH)
+    scratch = <char *> aligned_memory(<size_t> n_threads * STEP_SCRATCH)
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of a half step")
     with nogil, parallel(num_threads=n_threads):
         for item in prange(step.n_tiles * ceil_div(step.n, step.block), schedule="dynamic", chunksize=1):
-            half_step_item(&step, item, scratch + threadid() * STEP_SCRATCH)
+            half_step_item(&step, item, scratch + <size_t> threadid() * STEP_SCRATCH)
     free(scratch)
 
 
@@ -115,7 +116,7 @@ def sweep(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer t
     give_out(&up, hidden, fixed, None)
     if down.n == 0 or n_sweeps == 0:
         return
-    scratch = <char *> aligned_memory(n_threads * STEP_SCRATCH)
+    scratch = <char *> aligned_memory(<size_t> n_threads * STEP_SCRATCH)
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of a sweep")
     with nogil:
@@ -126,16 +127,19 @@ def sweep(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer t
 cdef void run_sweeps(HalfStep *down, HalfStep *up, uint32_t stream, uint32_t first_sweep, int n_sweeps, char *scratch,
                      int n_threads) noexcept nogil:
     cdef int s = 0
-    cdef Py_ssize_t item
+    cdef Py_ssize_t item, other
     with parallel(num_threads=n_threads):
         for s in range(n_sweeps):
-            # prange ends in a barrier: no thread starts a layer before the other layer is complete
             for item in prange(down.n_tiles * ceil_div(down.n, down.block), schedule="dynamic", chunksize=1):
                 sweep_item(down, item, first_sweep + s, stream << 8 | VISIBLE, False,
-                           scratch + threadid() * STEP_SCRATCH)
-            for item in prange(up.n_tiles * ceil_div(up.n, up.block), schedule="dynamic", chunksize=1):
-                sweep_item(up, item, first_sweep + s, stream << 8 | HIDDEN, s == n_sweeps - 1,
-                           scratch + threadid() * STEP_SCRATCH)
+                           scratch + <size_t> threadid() * STEP_SCRATCH)
+            # no thread starts a layer before the other layer is complete (a prange need not wait: some Cythons say
+            # nowait)
+            thread_barrier()
+            for other in prange(up.n_tiles * ceil_div(up.n, up.block), schedule="dynamic", chunksize=1):
+                sweep_item(up, other, first_sweep + s, stream << 8 | HIDDEN, s == n_sweeps - 1,
+                           scratch + <size_t> threadid() * STEP_SCRATCH)
+            thread_barrier()
 
 
 cdef void sweep_item(const HalfStep *step, Py_ssize_t item, uint32_t sweep, uint32_t kind, bint last,

@@ -86,6 +86,9 @@ MISTAKES = [
     (["train", "{tmp}/bad.npy"], "bad.npy is not an .npy file"),
     (["train", "{tmp}/bad.txt"], "unknown kind of file"),
     (["train", "{tmp}"], "unknown kind of file"),
+    (["train", "{tmp}/x.npz", "--out", "{tmp}/x.npz"], "is the file to read from; choose another"),
+    (["sample", "{tmp}/x.npz", "--out", "{tmp}/x.npz"], "is the file to read from; choose another"),
+    (["train", "digits", "--hidden", str(10**12)], "not enough memory"),
     (["train", "digits", "--out", "{tmp}/m.csv"], "its name must end in .npz"),
     (["train", "digits", "--out", "{tmp}/no/m.npz"], "there is no folder"),
     (["train", "digits", "--out", "{tmp}/folder.npz"], "is a folder"),
@@ -100,6 +103,7 @@ MISTAKES = [
 def test_mistakes_get_one_line_and_exit_code_2(tmp_path, capsys, arguments, message):
     (tmp_path / "bad.npy").write_bytes(b"not numpy")
     (tmp_path / "bad.txt").write_bytes(b"0,1\n")
+    (tmp_path / "x.npz").write_bytes(b"anything")
     (tmp_path / "folder.npz").mkdir()
     arguments = [a.replace("{tmp}", str(tmp_path)) for a in arguments]
     if arguments[:2] == ["train", "digits"] and "--out" not in arguments:

@@ -6,7 +6,8 @@ from helpers import build_layers, modules, pack, tiles_for
 
 from fastrbm import reference
 
-# (visible, hidden, chains): one of everything; below, at and above a byte, a nibble table, a tile, a block, a pass
+# (visible, hidden, chains): one of everything; below, at and above a byte, a nibble table, a tile, a block, a pass, and
+# the 64 tiles after which softplus_sums takes a logarithm
 SHAPES = [
     (1, 1, 1),
     (9, 5, 3),
@@ -16,6 +17,7 @@ SHAPES = [
     (31, 81, 1030),
     (65, 1, 17),
     (784, 500, 37),
+    (3, 4200, 9),
 ]
 THREADS = [1, 2, 3, 7]
 SEED = 0xFEDCBA9876543210
@@ -87,6 +89,19 @@ def run(module, case, n_threads):
     results |= {"swept_v": planes.copy(), "swept_h": hidden.copy(), "swept_fixed": valid(fixed, n_hidden)}
     module.sweep(planes, hidden, to_visible, to_hidden, case.beta, SEED, 4, 9, 3, 11, None, n_threads)
     results |= {"tempered_v": planes, "tempered_h": hidden}
+
+    reference = np.zeros_like(to_visible.bias_array)
+    reference[:n_visible] = case.hidden_bias.mean() + case.visible_bias[::-1]
+    difference = np.zeros(planes.shape[0] * 8)
+    difference[:n_visible] = case.visible_bias - reference[:n_visible]
+    log_weights = np.ones((tiles_for(n_hidden) + tiles_for(n_visible), n))
+    annealed_v, annealed_h = planes.copy(), hidden.copy()
+    betas = np.array([0.0, 0.3, 0.35, 1.0], np.float32)
+    place = (SEED, 5, 7, 3)
+    module.anneal(
+        annealed_v, annealed_h, to_visible, to_hidden, reference, difference, betas, *place, log_weights, n_threads
+    )
+    results |= {"annealed_v": annealed_v, "annealed_h": annealed_h, "log_weights": log_weights}
 
     for name, beta in (("softplus", np.ones(1)), ("tempered_softplus", case.beta.astype(np.float64))):
         results[name] = np.empty(n)

@@ -109,7 +109,7 @@ def test_constant_columns_and_dead_units():
         (np.ones(3), r"sample_weight must have shape \(4,\), got \(3,\)"),
         ([1, 1, 1, -1], "sample_weight must be finite and not negative"),
         ([1, 1, 1, np.nan], "sample_weight must be finite and not negative"),
-        ([0, 0, 0, 0], "sample_weight must not be all zero"),
+        ([0, 0, 0, 0], "the largest sample_weight must be above 0"),
     ],
 )
 def test_bad_weights(weight, message):

@@ -19,7 +19,7 @@ _KINDS = ".npy, .npz, .csv, or IDX (its name ends in ubyte or .idx, with or with
 
 
 def load(path: str | PathLike, threshold: float | None = None, key: str | None = None) -> np.ndarray:
-    """Read binary data from a file, by its extension: .npy, .npz, .csv or IDX, plain or .gz.
+    """Read binary data from a file, by its extension: .npy, .npz, .csv, or IDX (plain or .gz).
 
     Parameters
     ----------
@@ -27,9 +27,9 @@ def load(path: str | PathLike, threshold: float | None = None, key: str | None =
         .npy or .npz: an array (n, ...); .csv: numbers separated by commas, one case a line, with or without a line of
         names; IDX: the format of MNIST's files.
     threshold : float, optional
-        Values of at least this become 1, the others 0. By default, data of 0 and 1 stay as they are, and grey values
-        are cut at the middle of their range: at half the largest value of their scale (1, 15, 16 or 255; whichever
-        the largest value first fits), rounded up for whole numbers: 128 of 0 .. 255.
+        Values of at least this become 1, the others 0. By default, data of 0 and 1 stay as they are; grey values are
+        cut at half of their scale, which the largest value tells: fractions of 1 at 0.5, 0 .. 15 and 0 .. 16 at 8,
+        what goes beyond that, up to 255, at 128.
     key : str, optional
         Which array of an .npz that holds several.
 
@@ -77,7 +77,10 @@ def read(path: str | PathLike, key: str | None = None) -> np.ndarray:
     except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile, struct.error) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
     except ValueError as error:
-        raise error if str(path) in str(error) else ValueError(f"{path} is damaged: {error}") from error
+        if str(path) in str(error):
+            raise
+        reason = "holds Python objects, not numbers" if "Object arrays" in str(error) else f"is damaged: {error}"
+        raise ValueError(f"{path} {reason}") from error
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{path} holds no numbers but {array.dtype}")
     if array.ndim < 2 or array.size == 0:
@@ -100,10 +103,16 @@ def binarize(array: np.ndarray, threshold: float | None, name: str) -> tuple[np.
 
 def _middle(array: np.ndarray, name: str) -> float:
     low, high = float(array.min()), float(array.max())
-    scale = next((s for s in (1.0, 15.0, 16.0, 255.0) if high <= s), None)
-    if low < 0 or scale is None:
-        raise ValueError(f"{name} has values from {low:g} to {high:g}; say from which value on a unit is 1 (threshold)")
-    return 0.5 if scale == 1.0 else float(-(-scale // 2))
+    for top, middle in ((1.0, 0.5), (15.0, 8.0), (16.0, 8.0), (255.0, 128.0)):
+        # a largest value of 10, say, tells no scale
+        if low >= 0 and (high == top or (high < top and top in (1.0, 255.0) and high > top / 16)):
+            if high >= middle > low:
+                return middle
+            break
+    raise ValueError(
+        f"{name} has values from {low:g} to {high:g}, of no scale known here: say with threshold (--threshold) from "
+        "which value on a unit is 1"
+    )
 
 
 def _read_idx(path: Path, opener) -> np.ndarray:
@@ -136,24 +145,55 @@ def _read_npz(path: Path, key: str | None) -> np.ndarray:
     with np.load(path, allow_pickle=False) as archive:
         if key is None:
             if len(archive.files) != 1:
-                raise ValueError(f"{path} holds {', '.join(archive.files) or 'nothing'}: choose one array (key)")
+                raise ValueError(f"{path} holds {', '.join(archive.files) or 'nothing'}: choose one with key (--key)")
             key = archive.files[0]
         if key not in archive.files:
-            raise ValueError(f"{path} holds {', '.join(archive.files)}, no {key}")
+            raise ValueError(f"{path} has no array {key}; it has {', '.join(archive.files)}")
         return archive[key]
 
 
 def _read_csv(path: Path) -> np.ndarray:
     with open(path, encoding="utf-8-sig") as file:
-        first = file.readline()
-        if not first.strip():
-            raise ValueError(f"{path} is empty")
-        skip = 0
-        try:
-            [float(cell) for cell in first.split(",")]
-        except ValueError:
-            skip = 1  # a line of names
+        first, second = file.readline().strip(), file.readline().strip()
+    if not first:
+        raise ValueError(f"{path} is empty, or its first line is")
+    skip = int(_is_header(first, second))
+    if skip and not second:
+        raise ValueError(f"{path} has a line of names and no cases")
     try:
         return np.loadtxt(path, delimiter=",", skiprows=skip, ndmin=2, encoding="utf-8-sig")
     except (ValueError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: {error}") from error
+        raise ValueError(f"{path}{_first_fault(path, skip) or f': {error}'}") from error
+
+
+def _is_header(first: str, second: str) -> bool:
+    """Names: as many as the next line has cells, no number among them, none empty, and numbers below."""
+    names, cells = first.split(","), (second or first).split(",")
+    named = all(name.strip() and not _is_number(name) for name in names)
+    return named and len(names) == len(cells) and (not second or any(_is_number(cell) for cell in cells))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _first_fault(path: Path, skip: int) -> str:
+    """Where a CSV file stops being a table of numbers, counted as an editor counts."""
+    width = None
+    with open(path, encoding="utf-8-sig", errors="replace") as file:
+        for number, line in enumerate(file, 1):
+            cells = line.strip().split(",")
+            if number <= skip or cells == [""]:
+                continue
+            for column, cell in enumerate(cells, 1):
+                if not _is_number(cell):
+                    fault = f"{cell.strip()!r} is not a number" if cell.strip() else "it is empty"
+                    return f", line {number}, column {column}: {fault} (wanted: numbers separated by commas)"
+            if width is not None and len(cells) != width:
+                return f", line {number}: it has {len(cells)} numbers, the lines before have {width}"
+            width = len(cells)
+    return ""

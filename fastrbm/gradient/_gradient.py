@@ -30,6 +30,11 @@ class Gradient:
     """
 
     def __init__(self, positive: Moments, negative: Moments) -> None:
+        if positive.weight_sum.shape != negative.weight_sum.shape:
+            raise ValueError(
+                f"both phases must be moments of one model, got shapes {positive.weight_sum.shape} and "
+                f"{negative.weight_sum.shape}"
+            )
         self.positive = positive
         self.negative = negative
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from .. import _gibbs, _validate
+from .. import _gibbs, _random, _validate
 from ..chains import Chains
 from ..moments import Moments, of_states
 from ..rbm import RBM
 from ._gradient import Gradient
+
+
+class _TrainingChains(Chains):
+    """Chains with streams of their own: a user's Chains of the same seed must not repeat the numbers that the model was
+    trained on."""
+
+    _stream, _start_stream = _random.PCD, _random.PCD_START
 
 
 class PCD:
@@ -28,7 +35,8 @@ class PCD:
     Attributes
     ----------
     chains : Chains or None
-        The chains, once there are any. They belong to one model: a call with another model starts new ones.
+        The chains, once there are any; set it to chains of your own to start them elsewhere. They belong to one
+        model: a call with another model starts new ones.
 
     Examples
     --------
@@ -49,8 +57,8 @@ class PCD:
     def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Gradient:
         positive = Moments.of_data(rbm, X, sample_weight, n_threads)
         if self.chains is None or self.chains.rbm is not rbm:
-            self.chains = Chains(rbm, self.n_chains, self.seed, n_threads=n_threads)
-        fixed = _gibbs.fixed_buffer(self.n_chains, rbm.n_hidden)
+            self.chains = _TrainingChains(rbm, self.n_chains, self.seed, n_threads=n_threads)
+        fixed = _gibbs.fixed_buffer(len(self.chains), rbm.n_hidden)
         # the sweep ends in p(h | v), which is all that the moments need beside v
         self.chains._sweep(self.n_sweeps, fixed, n_threads)
         return Gradient(positive, of_states(rbm, self.chains.visible_bits, fixed, n_threads))
