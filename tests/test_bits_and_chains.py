@@ -91,3 +91,25 @@ def test_the_end_of_the_stream():
     chains.sweep(1)
     with pytest.raises(ValueError, match=r"at most 2\*\*32 - 1 sweeps under one seed; 4294967295 are done"):
         chains.sweep(1)
+
+
+def test_the_model_of_chains_may_be_replaced_by_one_of_its_shape():
+    chains = fr.Chains(random_rbm(8, 8), 5)
+    chains.rbm = random_rbm(8, 8, seed=1)
+    chains.sweep()
+    with pytest.raises(ValueError, match="rbm must have 8 visible and 8 hidden units, as the chains have, not RBM"):
+        chains.rbm = fr.RBM(np.zeros((400, 400)))
+    with pytest.raises(TypeError, match="rbm must be an RBM, not str"):
+        chains.rbm = "rbm"
+
+
+def test_a_refused_call_leaves_the_chains_as_they_were():
+    chains, untouched = fr.Chains(random_rbm(8, 8), 5), fr.Chains(random_rbm(8, 8), 5)
+    for call in (lambda: chains.sweep(10, n_threads=0), lambda: chains.sweep(2**32), lambda: chains.sweep(-1)):
+        with pytest.raises(ValueError):
+            call()
+    chains.sweep(3)
+    untouched.sweep(3)
+    assert np.array_equal(chains.visible, untouched.visible)
+    with pytest.raises(ValueError, match="read-only"):
+        chains.visible[:] = 0

@@ -177,6 +177,24 @@ def test_pcd_chains_persist_and_belong_to_a_model():
     assert estimator.chains.rbm is other and estimator.chains.n_sweeps_done == 2
 
 
+def test_pcd_with_chains_of_ones_own():
+    """However many they are; and training chains draw other numbers than Chains of the same seed."""
+    rbm, X = random_rbm(5, 4), np.zeros((3, 5))
+    estimator = fr.gradient.PCD(n_chains=8)
+    estimator.chains = fr.Chains(rbm, 5000, start=np.ones((5000, 5)))
+    assert estimator(rbm, X).negative.total == 5000
+    trained, separate = fr.gradient.PCD(n_chains=64, n_sweeps=3), fr.Chains(rbm, 64)
+    trained(rbm, X)
+    separate.sweep(3)
+    assert not np.array_equal(trained.chains.visible, separate.visible)
+
+
+def test_phases_of_different_models():
+    a, b = (fr.Moments.of_data(random_rbm(n, 3), np.ones((2, n))) for n in (4, 5))
+    with pytest.raises(ValueError, match=r"both phases must be moments of one model, got shapes \(4, 3\) and \(5, 3\)"):
+        fr.gradient.Gradient(a, b)
+
+
 @pytest.mark.parametrize("make", [lambda: fr.gradient.CD(2, seed=1), lambda: fr.gradient.PCD(33, 2, seed=1)])
 @pytest.mark.parametrize("n_threads", [2, 3, 7])
 def test_threads_do_not_change_gradients(make, n_threads):
