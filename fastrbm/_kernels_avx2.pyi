@@ -5,12 +5,14 @@ from ._kernels_base import anneal as anneal
 from ._kernels_base import ascend as ascend
 from ._kernels_base import bias_sums as bias_sums
 from ._kernels_base import count_bits as count_bits
+from ._kernels_base import enumerate_states as enumerate_states
 from ._kernels_base import half_step as half_step
 from ._kernels_base import mean_difference as mean_difference
 from ._kernels_base import moments as moments
 from ._kernels_base import pack as pack
 from ._kernels_base import philox_blocks as philox_blocks
 from ._kernels_base import product as product
+from ._kernels_base import pseudo_sums as pseudo_sums
 from ._kernels_base import quantize as quantize
 from ._kernels_base import softplus_sums as softplus_sums
 from ._kernels_base import sweep as sweep

@@ -83,6 +83,25 @@ def ascend(
     out: NDArray[np.float32],
     n_threads: int,
 ) -> int: ...
+def enumerate_states(
+    high: NDArray[np.float64],
+    high_bias: NDArray[np.float64],
+    low: NDArray[np.float64],
+    low_bias: NDArray[np.float64],
+    peak: NDArray[np.float64],
+    total: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
+def pseudo_sums(
+    planes: NDArray[np.uint8],
+    layer: Layer,
+    up: NDArray[np.float64],
+    down: NDArray[np.float64],
+    visible_bias: NDArray[np.float64],
+    room: int,
+    out: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
 def count_bits(planes: NDArray[np.uint8], n_units: int, out: NDArray[np.float64], n_threads: int) -> None: ...
 def softplus_sums(
     planes: NDArray[np.uint8], layer: Layer, beta: NDArray[np.float64], out: NDArray[np.float64], n_threads: int

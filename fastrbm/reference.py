@@ -14,8 +14,8 @@ from __future__ import annotations
 import numpy as np
 
 __all__ = [
-    "Layer", "absolute_sums", "anneal", "ascend", "bias_sums", "count_bits", "half_step", "less_likely", "log",
-    "mean_difference", "moments", "pack", "philox_blocks", "product", "quantize", "softplus", "softplus_sums", "sweep",
+    "Layer", "absolute_sums", "anneal", "ascend", "bias_sums", "count_bits", "enumerate_states", "half_step", "less_likely", "log",
+    "mean_difference", "moments", "pack", "philox_blocks", "product", "pseudo_sums", "quantize", "softplus", "softplus_sums", "sweep",
     "transpose", "unpack",
 ]  # fmt: skip
 
@@ -323,10 +323,7 @@ def softplus_sums(planes, layer, beta, out, n_threads=1):
     x = acc.astype(np.float64) * 2.0**-layer.exponent + layer.bias_array[:n_units].astype(np.float64)
     x = x * np.asarray(beta, np.float64)[:, None]
     lines, factors = _softplus_lanes(x)
-    logs = np.zeros((n, 8))
-    for start in range(0, factors.shape[1], 512):
-        logs = logs + log(np.multiply.accumulate(factors[:, start : start + 512], axis=1)[:, -1])
-    out[...] = _sum8(lines) + _sum8(logs)
+    out[...] = _sum8(lines) + _sum8(_logs_in_lanes(factors, 512))
 
 
 def bias_sums(planes, bias, out, n_threads=1):
@@ -375,3 +372,43 @@ def _softplus_difference(x, beta0, beta1):
     r = products[1] / products[0]
     ratio = ((r[:, 0] * r[:, 1]) * (r[:, 2] * r[:, 3])) * ((r[:, 4] * r[:, 5]) * (r[:, 6] * r[:, 7]))
     return _sum8(lines[1] - lines[0]) + log(ratio)
+
+
+# ---------------------------------------------------------------- enumeration and pseudo-likelihood
+
+
+def _logs_in_lanes(factors, room):
+    """Of factors (n, groups, 8): the sum of their logarithms (n, 8), a logarithm of a product every room groups."""
+    logs = np.zeros((len(factors), 8))
+    for start in range(0, factors.shape[1], room):
+        logs = logs + log(np.multiply.accumulate(factors[:, start : start + room], axis=1)[:, -1])
+    return logs
+
+
+def enumerate_states(high, high_bias, low, low_bias, peak, total, n_threads=1):
+    """Of log weights high_bias_m + low_bias_l + sum_k softplus(high_mk + low_lk): the largest over l, peak (M,), and
+    total (M,), the sum over l of exp(log weight - peak)."""
+    for m in range(len(high)):
+        lines, factors = _softplus_lanes(high[m] + low)
+        log_weights = (high_bias[m] + low_bias) + (_sum8(lines) + _sum8(_logs_in_lanes(factors, 512)))
+        peak[m] = log_weights.max()
+        total[m] = np.add.accumulate(_exp_negative_d(np.maximum(log_weights - peak[m], -708.0)))[-1]
+
+
+def pseudo_sums(planes, layer, up, down, visible_bias, room, out, n_threads=1):
+    """out (n,) = sum_i log p(v_i | v without i); up = exp(W), down = exp(-W), (V, hidden units padded to 8)."""
+    n, n_units = planes.shape[1], layer.n_units
+    acc = np.empty((n, n_units), np.int32)
+    product(planes, layer.tiles_array, acc)
+    x = acc.astype(np.float64) * 2.0**-layer.exponent + layer.bias_array[:n_units].astype(np.float64)
+    e = _exp_negative_d(np.maximum(-np.abs(x), -708.0))
+    on, off = np.zeros((n, up.shape[1])), np.ones((n, up.shape[1]))
+    on[:, :n_units] = np.where(x >= 0, 1.0 / (1.0 + e), e / (1.0 + e))
+    off[:, :n_units] = np.where(x >= 0, e / (1.0 + e), 1.0 / (1.0 + e))
+    out[...] = 0.0
+    for unit in range(len(up)):
+        bit = ((planes[unit // 8] >> (unit % 8)) & 1).astype(bool)
+        factors = off + on * np.where(bit[:, None], down[unit], up[unit])
+        change = _sum8(_logs_in_lanes(factors.reshape(n, -1, 8), room))
+        change = np.where(bit, -(visible_bias[unit] - change), visible_bias[unit] + change)
+        out -= np.maximum(change, 0.0) + log(_one_plus_exp(change))

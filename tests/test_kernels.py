@@ -103,6 +103,23 @@ def run(module, case, n_threads):
     )
     results |= {"annealed_v": annealed_v, "annealed_h": annealed_h, "log_weights": log_weights}
 
+    padded = -(-n_hidden // 8) * 8
+    exponentials = np.ones((n_visible, padded))
+    exponentials[:, :n_hidden] = np.exp(case.weights)
+    results["pseudo"] = np.empty(n)
+    module.pseudo_sums(
+        pack(case.states[:200]), to_hidden, exponentials, 1 / exponentials, case.visible_bias.astype(np.float64), 3,
+        results["pseudo"][:200], n_threads,
+    )  # fmt: skip
+    results["pseudo"][200:] = 0
+    rng = np.random.default_rng(0)
+    high, low = rng.normal(0, 3, (9, padded)), rng.normal(0, 3, (16, padded))
+    high[:, n_hidden:], low[:, n_hidden:] = -1e9, 0
+    results |= {"peak": np.empty(9), "total": np.empty(9)}
+    module.enumerate_states(
+        high, rng.normal(0, 1, 9), low, rng.normal(0, 1, 16), results["peak"], results["total"], n_threads
+    )
+
     for name, beta in (("softplus", np.ones(1)), ("tempered_softplus", case.beta.astype(np.float64))):
         results[name] = np.empty(n)
         module.softplus_sums(planes, to_hidden, beta, results[name], n_threads)
