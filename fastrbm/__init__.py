@@ -8,7 +8,7 @@ except ImportError as _error:
         "Python in another folder."
     ) from _error
 
-from . import datasets, gradient, optim
+from . import datasets, gradient, likelihood, optim
 from ._config import __version__, show_config
 from .bits import BitMatrix
 from .chains import Chains
@@ -19,5 +19,5 @@ from .rbm import RBM, load
 
 __all__ = [
     "RBM", "BitMatrix", "Chains", "FitState", "History", "Moments", "__version__", "datasets", "fit", "gradient",
-    "load", "optim", "show_config",
+    "likelihood", "load", "optim", "show_config",
 ]  # fmt: skip

@@ -15,14 +15,14 @@ from .bits import BitMatrix
 
 # Connections (visible units times hidden units times chains, once for each direction) a call: well below 100 ms on
 # one thread of the slowest ISA level.
-_WORK_A_CALL = 4_000_000_000
+WORK_A_CALL = 4_000_000_000
 _BLOCK = 512  # chains are cut at multiples of the kernels' own blocks
 
 
 def _chain_parts(n: int, work_a_chain: int):
     if n > 1 << 32:
         raise ValueError(f"at most 2**32 chains have numbers of their own, got {n}")
-    step = max(_BLOCK, _WORK_A_CALL // work_a_chain // _BLOCK * _BLOCK)
+    step = max(_BLOCK, WORK_A_CALL // work_a_chain // _BLOCK * _BLOCK)
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
 
 
@@ -54,7 +54,7 @@ def sweep(
         v, h = visible.planes[:, part], hidden.planes[:, part]
         b = None if beta is None else beta[part]
         f = None if fixed is None else fixed[:, part]
-        a_call = max(1, _WORK_A_CALL // (work_a_chain * (part.stop - part.start)))
+        a_call = max(1, WORK_A_CALL // (work_a_chain * (part.stop - part.start)))
         for done in range(0, n_sweeps, a_call):
             count = min(a_call, n_sweeps - done)
             last = f if done + count == n_sweeps else None

@@ -6,6 +6,7 @@ import sys
 import time
 
 _TERMINAL_PAUSE = 0.25  # seconds between two looks at the line
+_LOG_PAUSE = 10.0  # seconds between two lines of a countdown in a log
 _LOG_LINES = 10  # lines in a log, beside the first
 
 
@@ -55,6 +56,35 @@ class ProgressLine:
     def close(self) -> None:
         """End the line, so that what follows starts on its own."""
         if self.terminal and self.width:
+            self.stream.write("\n")
+            self.stream.flush()
+
+
+class Countdown:
+    """A line for one long computation: how much of it is done, and the time left. Used as a context."""
+
+    def __init__(self, name: str, total: int, show: bool, stream=None) -> None:
+        self.name, self.total, self.show = name, total, show
+        self.stream = sys.stderr if stream is None else stream
+        self.terminal = bool(getattr(self.stream, "isatty", lambda: False)())
+        self.started = self.shown = time.perf_counter()
+        self.pause = _TERMINAL_PAUSE if self.terminal else _LOG_PAUSE
+
+    def __enter__(self) -> Countdown:
+        return self
+
+    def done(self, count: int) -> None:
+        """So many of the total are done."""
+        now = time.perf_counter()
+        if self.show and (now - self.shown >= self.pause or count == self.total):
+            left = (now - self.started) * (self.total - count) / count
+            line = f"{self.name} {count / self.total:4.0%}  {_clock(left)} left"
+            self.stream.write(f"\r{line}" if self.terminal else f"{line}\n")
+            self.stream.flush()
+            self.shown = now
+
+    def __exit__(self, *error) -> None:
+        if self.show and self.terminal:
             self.stream.write("\n")
             self.stream.flush()
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _gibbs, _model_file, _random, _threads, _validate, reference
 from ._buffers import Buffers
-from ._kernels import kernels
+from ._kernels import TILE, kernels
 from ._parameters import Parameters
 from .bits import BitMatrix
 
@@ -384,6 +384,19 @@ def load(path: str | PathLike) -> RBM:
     return RBM(*_model_file.load(path))
 
 
+def independent_states(bias: np.ndarray, n: int, seed: int, stream: int, n_threads) -> BitMatrix:
+    """n draws of independent units with P(on) = sigmoid(bias), float32 (U,): sweep number 0 of a stream."""
+    tiles = -(-bias.size // TILE)
+    padded = np.zeros(tiles * TILE, np.float32)
+    padded[: bias.size] = bias
+    layer = kernels.Layer(np.zeros((tiles, 8, TILE), np.int32), 0, padded, bias.size)  # no weights
+    out = BitMatrix.empty(n, bias.size)
+    _gibbs.half_step(
+        layer, BitMatrix.empty(n, 8), kind=_random.VISIBLE, seed=seed, stream=stream, out=out, n_threads=n_threads
+    )
+    return out
+
+
 def start_chains(rbm: RBM, n: int, seed: int, stream: int, start, n_threads) -> tuple[BitMatrix, BitMatrix]:
     """Joint states (visible, hidden) for n new chains: sweep number 0 of a stream.
 
@@ -391,13 +404,7 @@ def start_chains(rbm: RBM, n: int, seed: int, stream: int, start, n_threads) -> 
     are drawn given them at beta 1; a chain at another beta forgets them in its first sweep.
     """
     if start is None:
-        visible = BitMatrix.empty(n, rbm.n_visible)
-        nothing = BitMatrix.empty(n, 8)
-        tiles = np.zeros((-(-rbm.n_visible // 64), 8, 64), np.int32)
-        layer = kernels.Layer(tiles, 0, rbm._parameters.to_visible.bias_array, rbm.n_visible)
-        _gibbs.half_step(
-            layer, nothing, kind=_random.VISIBLE, seed=seed, stream=stream, out=visible, n_threads=n_threads
-        )
+        visible = independent_states(rbm.visible_bias, n, seed, stream, n_threads)
     else:
         visible = _gibbs.states_given(start, rbm.n_visible, "start").copy()
         if len(visible) != n:

@@ -61,7 +61,7 @@ def test_chains_split_into_small_calls_are_the_same(monkeypatch):
     rbm = random_rbm(20, 9)
     whole = fr.Chains(rbm, 1300, seed=3)
     whole.sweep(7)
-    monkeypatch.setattr(_gibbs, "_WORK_A_CALL", 2 * 20 * 9 * 600)
+    monkeypatch.setattr(_gibbs, "WORK_A_CALL", 2 * 20 * 9 * 600)
     parts = fr.Chains(rbm, 1300, seed=3)
     parts.sweep(7)
     assert np.array_equal(whole.visible, parts.visible) and np.array_equal(whole.hidden, parts.hidden)

@@ -1,0 +1,14 @@
+"""Likelihoods: log Z exactly or with an interval, log p(v) of data, pseudo-likelihood, conditional scores."""
+
+from ._results import Bracket, LogPartition, Score
+from .ais import ais, reverse_ais, standard_betas
+from .bracket import bracket
+from .conditional import conditional
+from .exact import exact
+from .pseudo import pseudo
+from .score import score
+
+__all__ = [
+    "Bracket", "LogPartition", "Score", "ais", "bracket", "conditional", "exact", "pseudo", "reverse_ais", "score",
+    "standard_betas",
+]  # fmt: skip

@@ -1,0 +1,136 @@
+"""What the estimators return: numbers with their intervals, which print as one readable line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class LogPartition:
+    """log Z of a model, in nats.
+
+    Attributes
+    ----------
+    value : float
+        The estimate.
+    lower, upper : float
+        Its interval: three standard errors for an estimate by sampling, the value itself where it is exact.
+    method : str
+    ess : float or None
+        Effective sample size of the chains' importance weights, (sum w)^2 / sum w^2; None where there are none.
+    log_ratios : float64 (n_chains,) or None
+        Each chain's estimate of log Z less the log Z of the reference, as it enters the mean; None where there is none.
+    """
+
+    value: float
+    lower: float
+    upper: float
+    method: str
+    ess: float | None = None
+    log_ratios: np.ndarray | None = field(default=None, repr=False, compare=False)
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __str__(self) -> str:
+        if self.ess is None:
+            return f"log Z = {self.value:.4f}, {self.method}"
+        return (
+            f"log Z = {self.value:.2f} ({self.lower:.2f} to {self.upper:.2f}), {self.method}, effective sample size "
+            f"{self.ess:.1f} of {len(self.log_ratios)}"
+        )
+
+
+@dataclass(frozen=True)
+class Bracket:
+    """log Z from both sides.
+
+    Attributes
+    ----------
+    value, lower, upper : float
+        Where the two agree: Bennett's combined estimate and its interval of three standard errors. Where they do not:
+        the middle between them, and an interval that holds both with their errors.
+    forward, reverse : LogPartition
+        Annealing up to the model, which errs towards small log Z; and down from it, which errs the other way.
+    combined : LogPartition
+        Bennett's acceptance ratio between the two.
+    agree : bool
+        Whether the intervals of forward and reverse meet.
+    """
+
+    value: float
+    lower: float
+    upper: float
+    forward: LogPartition
+    reverse: LogPartition
+    combined: LogPartition
+    agree: bool
+
+    @property
+    def method(self) -> str:
+        return "AIS and reverse AIS"
+
+    def __float__(self) -> float:
+        return self.value
+
+    def __str__(self) -> str:
+        line = (
+            f"log Z = {self.value:.2f} ({self.lower:.2f} to {self.upper:.2f}), AIS {self.forward.value:.2f}, reverse AIS "
+            f"{self.reverse.value:.2f}"
+        )
+        return line if self.agree else f"{line}; {self.warning}"
+
+    @property
+    def warning(self) -> str:
+        """What to make of a disagreement, in words; empty where there is none."""
+        if self.agree:
+            return ""
+        gap = abs(self.forward.value - self.reverse.value)
+        return (
+            f"AIS and reverse AIS DISAGREE by {gap:.2f} nats, more than their errors: neither is to be trusted alone (more "
+            "betas bring them together; so do starting states that follow the model)"
+        )
+
+
+@dataclass(frozen=True)
+class Score:
+    """Log-likelihood of data under a model, in nats.
+
+    Attributes
+    ----------
+    per_case : float64 (n,)
+        log p(v) of each case, with log Z at its estimate.
+    mean : float
+    standard_error : float
+        Of the mean, from the spread of the cases: how far another sample of as many cases would move it.
+    lower, upper : float
+        The mean with log Z at the two ends of its interval: how far the estimate of log Z may be off.
+    log_partition : LogPartition or Bracket
+    """
+
+    per_case: np.ndarray = field(repr=False)
+    mean: float
+    standard_error: float
+    lower: float
+    upper: float
+    log_partition: LogPartition | Bracket
+
+    @property
+    def method(self) -> str:
+        return self.log_partition.method
+
+    def __float__(self) -> float:
+        return self.mean
+
+    def __str__(self) -> str:
+        spread = f"{len(self.per_case):,} cases, standard error {self.standard_error:.2f}"
+        if self.lower == self.upper:
+            return f"mean log-likelihood {self.mean:.3f} nats ({spread}; log Z exact)"
+        line = (
+            f"mean log-likelihood {self.mean:.2f} nats, {self.lower:.2f} to {self.upper:.2f} by the uncertainty of log Z "
+            f"({spread}; {self.method})"
+        )
+        warning = getattr(self.log_partition, "warning", "")
+        return f"{line}. {warning}" if warning else line

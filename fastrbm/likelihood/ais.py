@@ -1,0 +1,235 @@
+"""Annealed importance sampling: log Z from a model without weights up to the model, and back."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+
+from .. import _gibbs, _random, _threads, _validate, reference
+from .._kernels import kernels
+from .._progress import Countdown
+from ..bits import BitMatrix
+from ..rbm import RBM, independent_states
+from ._results import LogPartition
+
+_STANDARD = ((0.5, 500), (0.9, 4000), (1.0, 10_000))  # up to which beta, in how many steps
+_BASE_CHAINS, _BASE_SWEEPS = 512, 200
+
+
+def standard_betas(n_betas: int = 14_500) -> np.ndarray:
+    """A schedule of inverse temperatures from 0 to 1, float32 (n_betas + 1,).
+
+    Of 14,500 steps, 500 go to 0.5, 4,000 on to 0.9 and 10,000 on to 1 (Salakhutdinov & Murray 2008); other numbers in the
+    same proportions.
+
+    >>> import fastrbm as fr
+    >>> fr.likelihood.standard_betas(29)
+    array([0. , 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.905, ...
+    """
+    n_betas = _validate.integer(n_betas, "n_betas", 1)
+    whole, ends, points = sum(n for _, n in _STANDARD), [0.0], [0]
+    for end, n in _STANDARD:
+        points.append(points[-1] + n)
+        ends.append(end)
+    place = np.arange(n_betas + 1) * (whole / n_betas)
+    return np.interp(place, points, ends).astype(np.float32)
+
+
+def ais(
+    rbm: RBM,
+    n_chains: int = 100,
+    n_betas: int = 10_000,
+    seed: int = 0,
+    data=None,
+    base_bias=None,
+    betas=None,
+    progress: bool = False,
+    n_threads: int | None = None,
+) -> LogPartition:
+    """Estimate log Z by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008).
+
+    Chains start at exact draws from the base-rate model, p_0(v) ~ exp(r'v), and go up through the laws
+    exp(-beta E(v, h) + (1 - beta) r'v). Before each move to the next beta a chain's weight is multiplied by the ratio of
+    the two unnormalised laws of v at the state it is in. The mean weight times Z_0 = 2^H prod_i (1 + exp(r_i)) has
+    expectation Z; so log Z is under-estimated on average, and likelihoods over-estimated: see :func:`bracket`.
+
+    Parameters
+    ----------
+    rbm : RBM
+    n_chains : int
+        Independent chains, at least 1.
+    n_betas : int
+        Steps of the standard schedule, :func:`standard_betas`.
+    seed : int
+    data : array (n, V) or BitMatrix, optional
+        Data whose smoothed means the base-rate model has.
+    base_bias : array (V,), optional
+        r itself. Without data and base_bias, the means of samples of the model serve (512 chains, 200 sweeps).
+    betas : array, optional
+        A schedule of your own, from 0 up to 1, in place of n_betas.
+    progress : bool
+        Show a line on standard error.
+    n_threads : int, optional
+        No effect on the result.
+
+    Returns
+    -------
+    LogPartition
+        Its interval is log(Z_hat -+ 3 s), s the standard error of the mean weight, from the spread of the chains' weights;
+        lower is -inf where 3 s exceeds Z_hat. It tells of the spread that was seen, and knows nothing of modes that no
+        chain visited.
+
+    Warns
+    -----
+    UserWarning
+        When the effective sample size is below a tenth of the chains.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> rbm = fr.RBM.from_data(fr.datasets.load_digits(), n_hidden=10, seed=0)
+    >>> estimate, truth = fr.likelihood.ais(rbm, n_betas=200), fr.likelihood.exact(rbm)
+    >>> abs(estimate.value - truth.value) < 0.1
+    True
+    """
+    n_chains, seed = _validate.integer(n_chains, "n_chains", 1), _validate.seed(seed)
+    betas = _schedule(n_betas, betas)
+    bias = _base_bias(rbm, data, base_bias, seed, n_threads)
+    visible = independent_states(bias, n_chains, seed, _random.ANNEAL, n_threads)
+    ratios = _anneal(rbm, visible, bias, betas, seed, _random.ANNEAL, "AIS", progress, n_threads)
+    mean, error, ess = _mean_weight(ratios)
+    value = _log_base(rbm, bias) + mean
+    lower = value + math.log(1 - 3 * error) if 3 * error < 1 else -math.inf
+    _warn_if_small(ess, n_chains, "AIS")
+    return LogPartition(value, lower, value + math.log(1 + 3 * error), "AIS", ess, ratios)
+
+
+def reverse_ais(
+    rbm: RBM,
+    start=None,
+    n_chains: int = 100,
+    n_betas: int = 10_000,
+    seed: int = 0,
+    n_sweeps: int = 0,
+    data=None,
+    base_bias=None,
+    betas=None,
+    progress: bool = False,
+    n_threads: int | None = None,
+) -> LogPartition:
+    """Estimate log Z by annealing the other way: from states of the model down to the base-rate model.
+
+    With starting states drawn exactly from the model, the mean weight has expectation Z_0 / Z, so that log Z is
+    over-estimated on average: the other side of :func:`ais`. Data, or the ends of long chains, are not exact draws; the
+    estimate is as good as they are.
+
+    Parameters
+    ----------
+    rbm : RBM
+    start : array (n, V) or BitMatrix, optional
+        Exact samples, or data. Of more than n_chains cases, as many are chosen by seed; fewer are used in turn. By default
+        the ends of chains of 5,000 sweeps.
+    n_sweeps : int
+        Sweeps of the model that the starting states do first.
+    n_chains, n_betas, seed, data, base_bias, betas, progress, n_threads
+        As for :func:`ais`; data defaults to start.
+
+    Returns
+    -------
+    LogPartition
+        Its interval is -log(1/Z_hat -+ 3 s), as for :func:`ais`; upper is inf where 3 s exceeds 1/Z_hat.
+    """
+    n_chains, seed = _validate.integer(n_chains, "n_chains", 1), _validate.seed(seed)
+    n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 0)
+    betas = _schedule(n_betas, betas)[::-1].copy()
+    if start is None:
+        states = BitMatrix.from_states(rbm.sample(n_chains, 5000, seed, n_threads=n_threads))
+    else:
+        states = _gibbs.states_given(start, rbm.n_visible, "start")
+        if len(states) == 0:
+            raise ValueError("start must have at least one case")
+        data = states if data is None and base_bias is None else data
+        order = _random.permutation(len(states), seed, _random.REVERSE, 0)
+        states = states[np.resize(order, n_chains)]
+    bias = _base_bias(rbm, data, base_bias, seed, n_threads)
+    if n_sweeps:
+        states = BitMatrix.from_states(rbm.sample(n_chains, n_sweeps, seed, start=states, n_threads=n_threads))
+    visible = states.copy()
+    ratios = _anneal(rbm, visible, bias, betas, seed, _random.REVERSE, "reverse AIS", progress, n_threads)
+    mean, error, ess = _mean_weight(ratios)
+    value = _log_base(rbm, bias) - mean
+    upper = value - math.log(1 - 3 * error) if 3 * error < 1 else math.inf
+    _warn_if_small(ess, n_chains, "reverse AIS")
+    return LogPartition(value, value - math.log(1 + 3 * error), upper, "reverse AIS", ess, -ratios)
+
+
+def _schedule(n_betas: int, betas) -> np.ndarray:
+    if betas is None:
+        return standard_betas(n_betas)
+    array = np.asarray(betas)
+    if array.dtype.kind not in "iuf" or array.ndim != 1 or len(array) < 2:
+        raise ValueError("betas must be a sequence of at least two numbers, from 0 to 1")
+    if array[0] != 0 or array[-1] != 1 or not bool((np.diff(array) >= 0).all()):
+        raise ValueError("betas must go from 0 up to 1, none below the one before")
+    return np.ascontiguousarray(array, np.float32)
+
+
+def _base_bias(rbm: RBM, data, base_bias, seed: int, n_threads) -> np.ndarray:
+    """r, float32 (V,): the logit of the smoothed means of data, or of samples of the model; or as given."""
+    if base_bias is not None:
+        return _validate.parameter(base_bias, "base_bias", (rbm.n_visible,))
+    if data is None:
+        data = rbm.sample(_BASE_CHAINS, _BASE_SWEEPS, seed, n_threads=n_threads)
+    bits = _gibbs.states_given(data, rbm.n_visible, "data", fractions=True)
+    return RBM.from_data(bits, 1, seed).visible_bias
+
+
+def _log_base(rbm: RBM, bias: np.ndarray) -> float:
+    """log Z_0 = H log 2 + sum_i log(1 + exp(r_i))."""
+    terms = reference.softplus(bias.astype(np.float64))
+    return rbm.n_hidden * math.log(2.0) + float(np.add.accumulate(terms)[-1])
+
+
+def _anneal(rbm, visible, bias, betas, seed, stream, name, progress, n_threads) -> np.ndarray:
+    """Log weights (n,) of chains taken along betas, in calls short enough for Ctrl-C."""
+    p, n, n_steps = rbm._parameters, len(visible), len(betas) - 1
+    hidden = BitMatrix.empty(n, rbm.n_hidden)
+    padded = np.zeros_like(p.to_visible.bias_array)
+    padded[: bias.size] = bias
+    difference = np.zeros_like(p.wide_visible_bias)
+    difference[: bias.size] = rbm.visible_bias.astype(np.float64) - bias
+    parts = np.zeros((p.to_hidden.tiles_array.shape[0] + p.to_visible.tiles_array.shape[0], n))
+    work = 2 * rbm.n_visible * rbm.n_hidden * n
+    threads = _threads.resolve(n_threads, work * n_steps)
+    a_call = max(1, _gibbs.WORK_A_CALL // work)
+    with Countdown(name, n_steps, progress) as countdown:
+        for first in range(0, n_steps, a_call):
+            stop = min(first + a_call, n_steps)
+            kernels.anneal(
+                visible.planes, hidden.planes, p.to_visible, p.to_hidden, padded, difference, betas[first : stop + 1],
+                seed, stream, 1 + first, 0, parts, threads,
+            )  # fmt: skip
+            countdown.done(stop)
+    return np.add.accumulate(parts, axis=0)[-1]
+
+
+def _mean_weight(log_weights: np.ndarray) -> tuple[float, float, float]:
+    """(log of the mean weight, its standard error relative to it, effective sample size)."""
+    n, top = len(log_weights), float(log_weights.max())
+    w = reference._exp_negative_d(np.maximum(log_weights - top, -708.0))
+    total, squares = float(np.add.accumulate(w)[-1]), float(np.add.accumulate(w * w)[-1])
+    mean = total / n
+    # the sum over chains of (w - mean)^2, over n (n - 1), is the variance of the mean
+    error = math.sqrt(max(squares - n * mean * mean, 0.0) / (n * (n - 1))) / mean if n > 1 else math.inf
+    return top + float(reference.log(mean)), error, total * total / squares
+
+
+def _warn_if_small(ess: float, n_chains: int, name: str) -> None:
+    if n_chains > 1 and ess < 0.1 * n_chains:
+        warnings.warn(
+            f"{name}: the effective sample size is {ess:.1f} of {n_chains} chains, so that its interval means little; use "
+            "more betas",
+            stacklevel=3,
+        )

@@ -1,0 +1,109 @@
+"""log Z from both sides, and combined."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ..rbm import RBM
+from ._results import Bracket, LogPartition
+from .ais import _base_bias, _log_base, ais, reverse_ais
+
+
+def bracket(
+    rbm: RBM,
+    data=None,
+    n_chains: int = 100,
+    n_betas: int = 10_000,
+    seed: int = 0,
+    n_sweeps: int = 0,
+    betas=None,
+    progress: bool = False,
+    n_threads: int | None = None,
+) -> Bracket:
+    """Run AIS and reverse AIS along one path, and say whether they agree.
+
+    On average the first gives too small a log Z, the second, started from states that follow the model, too large a one.
+    Where they agree, Bennett's acceptance ratio (Bennett 1976; Shirts et al. 2003) combines the two: the log Z at which,
+    of all the chains, as many up-going ones would pass for down-going as the other way round. Where they do not, the
+    result says so in words.
+
+    Parameters
+    ----------
+    rbm : RBM
+    data : array (n, V) or BitMatrix, optional
+        Gives the base rates, and the starting states of reverse AIS. By default both come from chains of the model.
+    n_chains, n_betas, seed, betas, progress, n_threads
+        As for :func:`ais`.
+    n_sweeps : int
+        Sweeps of the model that the starting states of reverse AIS do first.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> rbm = fr.RBM.from_data(fr.datasets.load_digits(), n_hidden=10, seed=0)
+    >>> both = fr.likelihood.bracket(rbm, n_betas=200)
+    >>> both.agree, abs(both.value - fr.likelihood.exact(rbm).value) < 0.1
+    (True, True)
+    """
+    common = {"n_chains": n_chains, "n_betas": n_betas, "seed": seed, "betas": betas}
+    show = {"progress": progress, "n_threads": n_threads}
+    bias = _base_bias(rbm, data, None, seed, n_threads)
+    forward = ais(rbm, base_bias=bias, **common, **show)
+    reverse = reverse_ais(rbm, data, base_bias=bias, n_sweeps=n_sweeps, **common, **show)
+    ratio, error = acceptance_ratio(forward.log_ratios, reverse.log_ratios)
+    value = _log_base(rbm, bias) + ratio
+    ess = min(forward.ess, reverse.ess)
+    ratios = np.concatenate([forward.log_ratios, reverse.log_ratios])
+    combined = LogPartition(value, value - 3 * error, value + 3 * error, "Bennett's ratio", ess, ratios)
+    agree = forward.lower <= reverse.upper and reverse.lower <= forward.upper
+    if agree and error < math.inf:
+        return Bracket(value, combined.lower, combined.upper, forward, reverse, combined, True)
+    return Bracket(
+        (forward.value + reverse.value) / 2,
+        min(forward.lower, reverse.lower),
+        max(forward.upper, reverse.upper),
+        forward,
+        reverse,
+        combined,
+        agree,
+    )
+
+
+def acceptance_ratio(forward: np.ndarray, reverse: np.ndarray) -> tuple[float, float]:
+    """Bennett's estimate of the log ratio of two partition functions, and its standard error.
+
+    Parameters
+    ----------
+    forward, reverse : float64 (n,), (m,)
+        Per chain, log weights of one direction, and minus the log weights of the other: both estimate the log ratio.
+
+    Notes
+    -----
+    The densities of the two are related by p_reverse(x) = p_forward(x) exp(x - L) (Crooks 2000). Seen as labels of
+    pooled chains, P(reverse | x) = 1 / (1 + exp(log(n/m) - (x - L))), and L is where the likelihood of the labels is
+    largest: sum_forward P(reverse | x) = sum_reverse P(forward | x). The left side falls and the right side grows with L.
+    """
+    n, m = len(forward), len(reverse)
+    offset = math.log(n / m)
+
+    def reversed_share(x, ratio):
+        with np.errstate(over="ignore"):
+            return 1.0 / (1.0 + np.exp(offset - (x - ratio)))
+
+    low = float(min(forward.min(), reverse.min())) - 1.0 - abs(offset)
+    high = float(max(forward.max(), reverse.max())) + 1.0 + abs(offset)
+    while high - low > 1e-12 * max(1.0, abs(low)):
+        middle = (low + high) / 2
+        if middle in (low, high):
+            break
+        if reversed_share(forward, middle).sum() > (1.0 - reversed_share(reverse, middle)).sum():
+            low = middle
+        else:
+            high = middle
+    ratio = (low + high) / 2
+    share = reversed_share(np.concatenate([forward, reverse]), ratio)
+    information = float((share * (1.0 - share)).sum())
+    variance = 1.0 / information - 1.0 / n - 1.0 / m if information > 0 else math.inf
+    return ratio, math.sqrt(max(variance, 0.0))

@@ -1,0 +1,61 @@
+"""Conditional scores: the law of a few visible units given all the others."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import _validate, reference
+from ..bits import BitMatrix
+from ..rbm import RBM
+
+MAX_UNITS = 16
+_CASES = 1 << 12
+
+
+def conditional(rbm: RBM, X, units, n_threads: int | None = None) -> np.ndarray:
+    """log p(v_A | v_B) for a few visible units A, B being all the others, by enumeration of v_A. Needs no log Z.
+
+    p(v_A | v_B) = exp(-F(v_A, v_B)) / sum_a exp(-F(a, v_B)): a label given an image, or a missing measurement given the rest.
+
+    Parameters
+    ----------
+    rbm : RBM
+    X : array (n, V) or BitMatrix, of 0 and 1
+    units : sequence of int
+        A: from 1 to 16 different units, numbered from 0.
+
+    Returns
+    -------
+    float64 (n,), in nats.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrbm as fr
+    >>> X = fr.datasets.bars_and_stripes(2)
+    >>> rbm = fr.RBM.from_data(X, n_hidden=4, seed=0)
+    >>> fr.likelihood.conditional(rbm, X, units=[0, 1]).shape
+    (6,)
+    """
+    bits = rbm._states(X, "X")
+    units = [_validate.integer(unit, "units", 0) for unit in np.atleast_1d(units)]
+    if not 1 <= len(units) <= MAX_UNITS or len(set(units)) != len(units) or max(units) >= rbm.n_visible:
+        raise ValueError(f"units must be 1 to {MAX_UNITS} different numbers below {rbm.n_visible}, got {units}")
+    out = np.empty(len(bits))
+    for start in range(0, len(bits), _CASES):
+        part = bits[start : start + _CASES]
+        own = -rbm.free_energy(part, n_threads)
+        peak, total = np.full(len(part), -np.inf), np.zeros(len(part))
+        states = part.to_states()
+        for number in range(1 << len(units)):
+            states[:, units] = (number >> np.arange(len(units))) & 1
+            weight = -rbm.free_energy(BitMatrix.from_states(states), n_threads)
+            top = np.maximum(peak, weight)
+            total = total * _exp(peak - top) + _exp(weight - top)
+            peak = top
+        out[start : start + len(part)] = own - peak - reference.log(total)
+    return out
+
+
+def _exp(x: np.ndarray) -> np.ndarray:
+    return reference._exp_negative_d(np.maximum(x, -708.0))

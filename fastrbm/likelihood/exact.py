@@ -1,0 +1,95 @@
+"""Exact log Z, by enumeration of the smaller layer."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import _threads, reference
+from .._kernels import kernels
+from .._progress import Countdown
+from ..rbm import RBM
+from ._results import LogPartition
+
+MAX_UNITS = 25
+_LOW_UNITS = 6  # units of the low part of a state: a table of 64 rows of fields
+_HIGH_STATES = 256  # high parts a call: bounds the memory, and lets Ctrl-C through
+
+
+def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> LogPartition:
+    """log Z by enumeration of the smaller layer, the other one summed out.
+
+    Z = sum_s exp(a's) prod_k (1 + exp(d_k + (s'M)_k)) over the states s of the smaller layer, with its bias a, the other
+    layer's bias d, and M = W or W'. In float64 throughout, on the float32 parameters themselves; memory for 320 rows of the
+    larger layer; time 2^min(V, H) max(V, H) exponentials.
+
+    Parameters
+    ----------
+    rbm : RBM
+        With at most 25 units in its smaller layer.
+    progress : bool
+        Show a line on standard error.
+    n_threads : int, optional
+        No effect on the result.
+
+    Raises
+    ------
+    ValueError
+        When the smaller layer is larger.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrbm as fr
+    >>> rbm = fr.RBM(np.zeros((30, 3)))
+    >>> z = fr.likelihood.exact(rbm)
+    >>> bool(np.isclose(z.value, 33 * np.log(2)))
+    True
+    """
+    n_units = min(rbm.n_visible, rbm.n_hidden)
+    if n_units > MAX_UNITS:
+        raise ValueError(
+            f"enumeration takes at most {MAX_UNITS} units in the smaller layer; this model has {rbm.n_visible} visible "
+            f"and {rbm.n_hidden} hidden units: use likelihood.bracket"
+        )
+    W, own_bias, other_bias = rbm.weights.astype(np.float64), rbm.visible_bias, rbm.hidden_bias
+    if rbm.n_hidden < rbm.n_visible:
+        W, own_bias, other_bias = W.T, other_bias, own_bias
+    padded = np.zeros((n_units, -(-W.shape[1] // 8) * 8))
+    padded[:, : W.shape[1]] = W
+    bias = np.full(padded.shape[1], -1e9)  # a unit of this bias adds softplus(-1e9) = 0
+    bias[: W.shape[1]] = other_bias
+    own_bias = own_bias.astype(np.float64)
+
+    n_low = min(n_units, _LOW_UNITS)
+    low, low_bias = _part(0, 1 << n_low, padded[:n_low], own_bias[:n_low])
+    threads = _threads.resolve(n_threads, W.shape[1] << n_units)
+    peak, total = -np.inf, 0.0
+    n_high = 1 << (n_units - n_low)
+    with Countdown("enumeration", n_high, progress) as countdown:
+        for start in range(0, n_high, _HIGH_STATES):
+            stop = min(start + _HIGH_STATES, n_high)
+            high, high_bias = _part(start, stop, padded[n_low:], own_bias[n_low:])
+            peaks, totals = np.empty(stop - start), np.empty(stop - start)
+            kernels.enumerate_states(high + bias, high_bias, low, low_bias, peaks, totals, threads)
+            for p, t in zip(peaks.tolist(), totals.tolist(), strict=True):
+                top = max(peak, p)
+                total = total * _exp(peak - top) + t * _exp(p - top)
+                peak = top
+            countdown.done(stop)
+    value = peak + float(reference.log(total))
+    return LogPartition(value, value, value, "exact")
+
+
+def _exp(x: float) -> float:
+    return float(reference._exp_negative_d(np.array(max(x, -708.0))))
+
+
+def _part(start: int, stop: int, weights: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Fields (stop - start, K) and biases of the states numbered start .. stop - 1 of these units, added unit by unit."""
+    numbers = np.arange(start, stop)
+    fields, biases = np.zeros((stop - start, weights.shape[1])), np.zeros(stop - start)
+    for unit in range(len(weights)):
+        on = ((numbers >> unit) & 1).astype(bool)
+        fields[on] += weights[unit]
+        biases[on] += bias[unit]
+    return fields, biases

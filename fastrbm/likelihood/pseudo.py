@@ -1,0 +1,50 @@
+"""Pseudo-log-likelihood, exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import _threads, reference
+from .._kernels import kernels
+from ..rbm import RBM
+
+_ROOM = 600.0  # a product of factors exp(+-w) stays in float64's range while the sum of |w| is below this
+
+
+def pseudo(rbm: RBM, X, n_threads: int | None = None) -> np.ndarray:
+    """sum_i log p(v_i | v_1 .. v_V without v_i) of each case, over all units: deterministic, no log Z, no sampling.
+
+    log p(v_i | rest) = -softplus(-+(b_i + sum_j [softplus(f_j with v_i on) - softplus(f_j with v_i off)])), where the fields
+    f = c + W'v are computed once a case (Besag 1975). Costs two multiplications for each weight and case.
+
+    Parameters
+    ----------
+    rbm : RBM
+    X : array (n, V) or BitMatrix, of 0 and 1
+
+    Returns
+    -------
+    float64 (n,), in nats, the same bits on any machine.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrbm as fr
+    >>> float(fr.likelihood.pseudo(fr.RBM(np.zeros((10, 3))), np.zeros((1, 10)))[0]) == -10 * np.log(2)
+    True
+    """
+    bits = rbm._states(X, "X")
+    out = np.empty(len(bits))
+    W = np.zeros((rbm.n_visible, -(-rbm.n_hidden // 8) * 8))
+    W[:, : rbm.n_hidden] = rbm.weights
+    small = reference._exp_negative_d(np.maximum(-np.abs(W), -700.0))
+    up, down = np.where(W > 0, 1.0 / small, small), np.where(W > 0, small, 1.0 / small)
+    room = max(1, int(_ROOM / max(float(np.abs(W).max()), 1e-3)))
+    bias = rbm.visible_bias.astype(np.float64)
+    step = max(1, (1 << 28) // W.size)
+    for start in range(0, len(bits), step):  # short calls, for Ctrl-C
+        part = slice(start, min(start + step, len(bits)))
+        threads = _threads.resolve(n_threads, (part.stop - start) * W.size)
+        planes, layer = bits.planes[:, part], rbm._parameters.to_hidden
+        kernels.pseudo_sums(planes, layer, up, down, bias, room, out[part], threads)
+    return out

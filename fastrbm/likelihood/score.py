@@ -1,0 +1,75 @@
+"""score: the log-likelihood of data, with its interval."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .. import _validate
+from ..rbm import RBM
+from ._results import Score
+from .ais import ais
+from .bracket import bracket
+from .exact import MAX_UNITS, exact
+
+METHODS = ("auto", "exact", "bracket", "ais")
+EXACT_UNITS = 20  # up to which method="auto" enumerates: a second or so
+
+
+def score(
+    rbm: RBM,
+    X,
+    method: str = "auto",
+    n_chains: int = 100,
+    n_betas: int = 10_000,
+    seed: int = 0,
+    progress: bool = False,
+    n_threads: int | None = None,
+) -> Score:
+    """log p(v) = -F(v) - log Z of each case, and their mean with what is uncertain about it.
+
+    Parameters
+    ----------
+    rbm : RBM
+    X : array (n, V) or BitMatrix, of 0 and 1
+        At least one case. With method "bracket" also the starting states of reverse AIS.
+    method : "auto", "exact", "bracket" or "ais"
+        "exact" enumerates the smaller layer, up to 25 units. "bracket" runs AIS and reverse AIS. "ais" runs the first alone:
+        it flatters the model on average, and cannot tell by how much. "auto" is exact up to 20 units, else the bracket.
+    n_chains, n_betas, seed, progress, n_threads
+        As for :func:`ais`.
+
+    Returns
+    -------
+    Score
+        Prints as one readable line.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> X = fr.datasets.load_digits()
+    >>> rbm = fr.RBM.from_data(X, n_hidden=10, seed=0)
+    >>> print(fr.likelihood.score(rbm, X))
+    mean log-likelihood -26.829 nats (1,797 cases, standard error 0.15; log Z exact)
+    """
+    if method not in METHODS:
+        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    bits = rbm._states(X, "X")
+    if len(bits) == 0:
+        raise ValueError("X must have at least one case")
+    n_chains, n_betas = _validate.integer(n_chains, "n_chains", 1), _validate.integer(n_betas, "n_betas", 1)
+    free = rbm.free_energy(bits, n_threads)
+    smaller = min(rbm.n_visible, rbm.n_hidden)
+    how = {"seed": seed, "progress": progress, "n_threads": n_threads, "n_chains": n_chains, "n_betas": n_betas}
+    if method == "exact" or method == "auto" and smaller <= min(EXACT_UNITS, MAX_UNITS):
+        z = exact(rbm, progress, n_threads)
+    elif method == "ais":
+        z = ais(rbm, data=bits, **how)
+    else:
+        z = bracket(rbm, bits, **how)
+    per_case = -free - z.value
+    mean = float(per_case.mean())
+    error = float(per_case.std(ddof=1)) / math.sqrt(len(bits)) if len(bits) > 1 else math.nan
+    base = -float(np.mean(free))
+    return Score(per_case, mean, error, base - z.upper, base - z.lower, z)
