@@ -1,10 +1,13 @@
-"""The command line: fastrbm train | sample | info."""
+"""The command line: fastrbm train | sample | score | info."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import math
 import os
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +17,8 @@ from ._config import __version__, get_config
 from .datasets._files import binarize, read
 from .fit import fit
 from .gradient import PCD
+from .likelihood import score as likelihood_score
+from .likelihood.score import METHODS
 from .optim import SGD, Linear
 from .rbm import RBM, load
 
@@ -56,7 +61,7 @@ def positive(text: str) -> float:
 def build_parser() -> Parser:
     parser = Parser(prog="fastrbm", description="Train and sample restricted Boltzmann machines.")
     parser.add_argument("--version", action="version", version=f"fastrbm {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="train | sample | info")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="train | sample | score | info")
 
     train = commands.add_parser(
         "train",
@@ -89,13 +94,7 @@ def build_parser() -> Parser:
         metavar="R",
         help="at the start; it falls linearly to 0 (default %(default)s)",
     )
-    train.add_argument(
-        "--threshold",
-        type=float,
-        metavar="T",
-        help="grey values from T up are 1 (default: half of 1, 15, 16 or 255)",
-    )
-    train.add_argument("--key", help="which array of an .npz file")
+    _add_data(train)
     train.add_argument("--out", default="rbm.npz", metavar="FILE", help="the model (default %(default)s)")
     train.add_argument("--quiet", action="store_true", help="no progress")
     _add_common(train)
@@ -117,9 +116,39 @@ def build_parser() -> Parser:
     _add_common(sample)
     sample.set_defaults(run=run_sample)
 
+    score = commands.add_parser(
+        "score",
+        help="log-likelihood of data under a model",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Print the mean log-likelihood of data under a model, with its interval.",
+        epilog="examples:\n  fastrbm score rbm.npz digits\n  fastrbm score rbm.npz test.npy --betas 14500 --json",
+    )
+    score.add_argument("model", metavar="MODEL", help="a model that 'fastrbm train' wrote")
+    score.add_argument("data", metavar="DATA", help=f"as for train: {', '.join(BUNDLED)} or a file")
+    score.add_argument(
+        "--method",
+        choices=METHODS,
+        default="auto",
+        help="auto: exact up to 20 units in the smaller layer, else bracket, which is AIS from both sides",
+    )
+    score.add_argument("--betas", type=whole(1), default=10_000, metavar="B", help="steps of AIS (default %(default)s)")
+    score.add_argument("--chains", type=whole(1), default=100, metavar="M", help="chains of AIS (default %(default)s)")
+    _add_data(score)
+    score.add_argument("--json", action="store_true", help="one JSON object, for scripts")
+    score.add_argument("--quiet", action="store_true", help="no progress")
+    _add_common(score)
+    score.set_defaults(run=run_score)
+
     info = commands.add_parser("info", help="versions, ISA level and threads")
     info.set_defaults(run=run_info)
     return parser
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--threshold", type=float, metavar="T", help="grey values from T up are 1 (default: half of 1, 15, 16 or 255)"
+    )
+    parser.add_argument("--key", help="which array of an .npz file")
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
@@ -131,7 +160,7 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 def run_train(options: argparse.Namespace) -> None:
     out = check_output(options.out, (".npz",), options.data)
-    X = training_data(options)
+    X = data_of(options)
     rbm = RBM.from_data(X, options.hidden, options.seed)
     untrained = rbm.weights
     threads = _threads.resolve(options.threads)
@@ -164,13 +193,44 @@ def run_train(options: argparse.Namespace) -> None:
     )
 
 
-def training_data(options: argparse.Namespace) -> np.ndarray:
+def run_score(options: argparse.Namespace) -> None:
+    rbm = load(options.model)
+    X = data_of(options, quiet=options.json)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = likelihood_score(
+            rbm,
+            X,
+            options.method,
+            options.chains,
+            options.betas,
+            options.seed,
+            progress=not options.quiet and not options.json,
+            n_threads=options.threads,
+        )
+    for warning in caught:
+        print(f"fastrbm: {warning.message}", file=sys.stderr)
+    if not options.json:
+        say(str(result))
+        return
+    z = result.log_partition
+    numbers = {
+        "mean": result.mean, "standard_error": result.standard_error, "lower": result.lower, "upper": result.upper,
+        "cases": len(result.per_case), "method": result.method, "log_z": z.value, "log_z_lower": z.lower,
+        "log_z_upper": z.upper, "warning": getattr(z, "warning", ""),
+    }  # fmt: skip
+    # JSON has no infinity and no NaN
+    finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in numbers.items()}
+    say(json.dumps(finite))
+
+
+def data_of(options: argparse.Namespace, quiet: bool = False) -> np.ndarray:
     if options.data in BUNDLED and not Path(options.data).exists():
         return BUNDLED[options.data]()
     if not Path(options.data).exists():
         raise CommandError(f"no file {options.data}, and no bundled set of that name ({', '.join(BUNDLED)})")
     X, threshold = binarize(read(options.data, options.key), options.threshold, options.data)
-    if threshold is not None:
+    if threshold is not None and not quiet:
         say(f"grey values: a unit is 1 from {threshold:g} up ({X.mean():.1%} of them)")
     return X
 

@@ -14,9 +14,9 @@ from __future__ import annotations
 import numpy as np
 
 __all__ = [
-    "Layer", "absolute_sums", "anneal", "ascend", "bias_sums", "count_bits", "enumerate_states", "half_step", "less_likely", "log",
-    "mean_difference", "moments", "pack", "philox_blocks", "product", "pseudo_sums", "quantize", "softplus", "softplus_sums", "sweep",
-    "transpose", "unpack",
+    "Layer", "absolute_sums", "anneal", "ascend", "bias_sums", "count_bits", "enumerate_states", "half_step",
+    "less_likely", "log", "mean_difference", "moments", "pack", "philox_blocks", "product", "pseudo_sums", "quantize",
+    "softplus", "softplus_sums", "sweep", "transpose", "unpack",
 ]  # fmt: skip
 
 TILE = 64

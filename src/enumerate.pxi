@@ -15,7 +15,8 @@ def enumerate_states(const double[:, ::1] high, const double[::1] high_bias, con
     cdef char *scratch
     if DEBUG_CHECKS:
         check(low.shape[1] == n_units and n_units % 8 == 0 and high_bias.shape[0] == n_high
-              and low_bias.shape[0] == n_low and peak.shape[0] == n_high and total.shape[0] == n_high, "enumerate_states")
+              and low_bias.shape[0] == n_low and peak.shape[0] == n_high and total.shape[0] == n_high,
+              "enumerate_states")
     scratch = <char *> aligned_memory(<size_t> n_threads * size)
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of an enumeration")

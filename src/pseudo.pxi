@@ -1,5 +1,5 @@
-# Pseudo-likelihood: sum_i log p(v_i | all the other units), exactly, from one set of fields a case. Flipping v_i changes
-# the field of hidden unit j by W_ij up or down, and
+# Pseudo-likelihood: sum_i log p(v_i | all the other units), exactly, from one set of fields a case. Flipping v_i
+# changes the field of hidden unit j by W_ij up or down, and
 #
 #   softplus(f + w) - softplus(f) = log(q + p exp(w)),   p = sigmoid(f), q = sigmoid(-f),
 #

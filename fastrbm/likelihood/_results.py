@@ -51,13 +51,14 @@ class Bracket:
     ----------
     value, lower, upper : float
         Where the two agree: Bennett's combined estimate and its interval of three standard errors. Where they do not:
-        the middle between them, and an interval that holds both with their errors.
+        the middle between them, and an interval that holds both with their errors. Agreement is no proof where data
+        and base rates lie in one mode and the model has others.
     forward, reverse : LogPartition
         Annealing up to the model, which errs towards small log Z; and down from it, which errs the other way.
     combined : LogPartition
         Bennett's acceptance ratio between the two.
     agree : bool
-        Whether the intervals of forward and reverse meet.
+        Whether the intervals of forward and reverse meet; where one has no end, also whether they are within 1 nat.
     """
 
     value: float
@@ -77,8 +78,8 @@ class Bracket:
 
     def __str__(self) -> str:
         line = (
-            f"log Z = {self.value:.2f} ({self.lower:.2f} to {self.upper:.2f}), AIS {self.forward.value:.2f}, reverse AIS "
-            f"{self.reverse.value:.2f}"
+            f"log Z = {self.value:.2f} ({self.lower:.2f} to {self.upper:.2f}), AIS {self.forward.value:.2f}, "
+            f"reverse AIS {self.reverse.value:.2f}"
         )
         return line if self.agree else f"{line}; {self.warning}"
 
@@ -89,8 +90,8 @@ class Bracket:
             return ""
         gap = abs(self.forward.value - self.reverse.value)
         return (
-            f"AIS and reverse AIS DISAGREE by {gap:.2f} nats, more than their errors: neither is to be trusted alone (more "
-            "betas bring them together; so do starting states that follow the model)"
+            f"AIS and reverse AIS DISAGREE by {gap:.2f} nats, more than their errors explain: neither is to be "
+            "trusted alone (more betas bring them together; so do starting states that follow the model)"
         )
 
 
@@ -129,8 +130,8 @@ class Score:
         if self.lower == self.upper:
             return f"mean log-likelihood {self.mean:.3f} nats ({spread}; log Z exact)"
         line = (
-            f"mean log-likelihood {self.mean:.2f} nats, {self.lower:.2f} to {self.upper:.2f} by the uncertainty of log Z "
-            f"({spread}; {self.method})"
+            f"mean log-likelihood {self.mean:.2f} nats, {self.lower:.2f} to {self.upper:.2f} by the uncertainty of "
+            f"log Z ({spread}; {self.method})"
         )
         warning = getattr(self.log_partition, "warning", "")
         return f"{line}. {warning}" if warning else line

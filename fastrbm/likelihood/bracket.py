@@ -8,7 +8,9 @@ import numpy as np
 
 from ..rbm import RBM
 from ._results import Bracket, LogPartition
-from .ais import _base_bias, _log_base, ais, reverse_ais
+from .ais import MARKOV, _base_bias, _log_base, ais, reverse_ais
+
+_CLOSE = 1.0  # nats: what counts as agreement where the weights are too few to give an error
 
 
 def bracket(
@@ -24,10 +26,10 @@ def bracket(
 ) -> Bracket:
     """Run AIS and reverse AIS along one path, and say whether they agree.
 
-    On average the first gives too small a log Z, the second, started from states that follow the model, too large a one.
-    Where they agree, Bennett's acceptance ratio (Bennett 1976; Shirts et al. 2003) combines the two: the log Z at which,
-    of all the chains, as many up-going ones would pass for down-going as the other way round. Where they do not, the
-    result says so in words.
+    On average the first gives too small a log Z, the second, started from states that follow the model, too large a
+    one. Where they agree, Bennett's acceptance ratio (Bennett 1976; Shirts et al. 2003) combines the two: the log Z
+    at which, of all the chains, as many up-going ones would pass for down-going as the other way round. Where they do
+    not, the result says so in words.
 
     Parameters
     ----------
@@ -57,18 +59,14 @@ def bracket(
     ess = min(forward.ess, reverse.ess)
     ratios = np.concatenate([forward.log_ratios, reverse.log_ratios])
     combined = LogPartition(value, value - 3 * error, value + 3 * error, "Bennett's ratio", ess, ratios)
-    agree = forward.lower <= reverse.upper and reverse.lower <= forward.upper
-    if agree and error < math.inf:
+    meet = forward.lower <= reverse.upper and reverse.lower <= forward.upper
+    bounded = math.isfinite(forward.upper - reverse.lower)
+    if meet and (bounded or abs(forward.value - reverse.value) <= _CLOSE):
         return Bracket(value, combined.lower, combined.upper, forward, reverse, combined, True)
-    return Bracket(
-        (forward.value + reverse.value) / 2,
-        min(forward.lower, reverse.lower),
-        max(forward.upper, reverse.upper),
-        forward,
-        reverse,
-        combined,
-        agree,
-    )
+    ends = [forward.lower, reverse.upper]
+    ends += [min(forward.upper, forward.value + MARKOV), max(reverse.lower, reverse.value - MARKOV)]
+    middle = (forward.value + reverse.value) / 2
+    return Bracket(middle, min(ends), max(ends), forward, reverse, combined, False)
 
 
 def acceptance_ratio(forward: np.ndarray, reverse: np.ndarray) -> tuple[float, float]:
@@ -79,11 +77,10 @@ def acceptance_ratio(forward: np.ndarray, reverse: np.ndarray) -> tuple[float, f
     forward, reverse : float64 (n,), (m,)
         Per chain, log weights of one direction, and minus the log weights of the other: both estimate the log ratio.
 
-    Notes
-    -----
-    The densities of the two are related by p_reverse(x) = p_forward(x) exp(x - L) (Crooks 2000). Seen as labels of
-    pooled chains, P(reverse | x) = 1 / (1 + exp(log(n/m) - (x - L))), and L is where the likelihood of the labels is
-    largest: sum_forward P(reverse | x) = sum_reverse P(forward | x). The left side falls and the right side grows with L.
+    Notes ----- The densities of the two are related by p_reverse(x) = p_forward(x) exp(x - L) (Crooks 2000). Seen as
+    labels of pooled chains, P(reverse | x) = 1 / (1 + exp(log(n/m) - (x - L))), and L is where the likelihood of the
+    labels is largest: sum_forward P(reverse | x) = sum_reverse P(forward | x). The left side falls and the right side
+    grows with L.
     """
     n, m = len(forward), len(reverse)
     offset = math.log(n / m)

@@ -15,7 +15,8 @@ _CASES = 1 << 12
 def conditional(rbm: RBM, X, units, n_threads: int | None = None) -> np.ndarray:
     """log p(v_A | v_B) for a few visible units A, B being all the others, by enumeration of v_A. Needs no log Z.
 
-    p(v_A | v_B) = exp(-F(v_A, v_B)) / sum_a exp(-F(a, v_B)): a label given an image, or a missing measurement given the rest.
+    p(v_A | v_B) = exp(-F(v_A, v_B)) / sum_a exp(-F(a, v_B)): a label given an image, or a missing measurement given
+    the rest.
 
     Parameters
     ----------

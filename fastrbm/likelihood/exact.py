@@ -18,9 +18,9 @@ _HIGH_STATES = 256  # high parts a call: bounds the memory, and lets Ctrl-C thro
 def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> LogPartition:
     """log Z by enumeration of the smaller layer, the other one summed out.
 
-    Z = sum_s exp(a's) prod_k (1 + exp(d_k + (s'M)_k)) over the states s of the smaller layer, with its bias a, the other
-    layer's bias d, and M = W or W'. In float64 throughout, on the float32 parameters themselves; memory for 320 rows of the
-    larger layer; time 2^min(V, H) max(V, H) exponentials.
+    Z = sum_s exp(a's) prod_k (1 + exp(d_k + (s'M)_k)) over the states s of the smaller layer, with its bias a, the
+    other layer's bias d, and M = W or W'. In float64 throughout, on the float32 parameters themselves; memory for 320
+    rows of the larger layer; time 2^min(V, H) max(V, H) exponentials.
 
     Parameters
     ----------
@@ -85,7 +85,8 @@ def _exp(x: float) -> float:
 
 
 def _part(start: int, stop: int, weights: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fields (stop - start, K) and biases of the states numbered start .. stop - 1 of these units, added unit by unit."""
+    """Fields (stop - start, K) and biases of the states numbered start .. stop - 1 of these units, added unit by
+    unit."""
     numbers = np.arange(start, stop)
     fields, biases = np.zeros((stop - start, weights.shape[1])), np.zeros(stop - start)
     for unit in range(len(weights)):

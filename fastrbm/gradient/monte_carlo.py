@@ -1,0 +1,118 @@
+"""The Monte Carlo gradient, exactly as the textbook formula writes it: for watching it converge."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import _gibbs, _random, _validate
+from ..bits import BitMatrix
+from ..moments import Moments
+from ..rbm import RBM, start_chains
+from ._gradient import Gradient
+
+
+class MonteCarloGradient(Gradient):
+    """A gradient with its standard errors, component by component.
+
+    Attributes
+    ----------
+    weights_error : float64 (V, H)
+    visible_bias_error : float64 (V,)
+    hidden_bias_error : float64 (H,)
+        Of the Monte Carlo noise of both phases together; the data are taken as given.
+    """
+
+    def __init__(self, positive: Moments, negative: Moments, errors: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+        super().__init__(positive, negative)
+        self.weights_error, self.visible_bias_error, self.hidden_bias_error = errors
+
+
+class MonteCarlo:
+    """-1/N sum_n dE(v, h_n)/dtheta + 1/M sum_m dE(v_m, h_m)/dtheta, with h_n ~ p(h | v) and (v_m, h_m) ~ p(v, h).
+
+    Binary samples stand on both sides, where the other estimators of this module put E[h | v]: those have a smaller
+    variance at less cost (docs/theory.md, section 6). For teaching and for tests; arrays of n H and M (V + H)
+    numbers.
+
+    Parameters
+    ----------
+    n_hidden_samples : int
+        N, samples of h for each case.
+    n_joint_samples : int
+        M, samples of (v, h), each the end of a Gibbs chain of its own.
+    n_sweeps : int
+        Sweeps of each chain; long against the mixing time, or the negative phase is biased.
+    seed : int
+        Each call goes on to new random numbers.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> X = fr.datasets.bars_and_stripes(2)
+    >>> rbm = fr.RBM.from_data(X, n_hidden=3, seed=0)
+    >>> g = fr.gradient.MonteCarlo(n_hidden_samples=100, n_joint_samples=10_000)(rbm, X)
+    >>> exact = fr.gradient.Exact()(rbm, X)
+    >>> bool((abs(g.weights - exact.weights) < 5 * g.weights_error).all())
+    True
+    """
+
+    def __init__(
+        self, n_hidden_samples: int = 1, n_joint_samples: int = 512, n_sweeps: int = 100, seed: int = 0
+    ) -> None:
+        self.n_hidden_samples = _validate.integer(n_hidden_samples, "n_hidden_samples", 1)
+        self.n_joint_samples = _validate.integer(n_joint_samples, "n_joint_samples", 1)
+        self.n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1)
+        self.seed = _validate.seed(seed)
+        self._next_sweep = 1
+
+    def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> MonteCarloGradient:
+        if sample_weight is not None:
+            raise ValueError("MonteCarlo takes no sample_weight: it is the plain formula")
+        bits = rbm._states(X, "X")
+        if len(bits) == 0:
+            raise ValueError("X must have at least one case")
+        positive, positive_variances = self._positive(rbm, bits, n_threads)
+        negative, negative_variances = self._negative(rbm, n_threads)
+        errors = [np.sqrt(a + b) for a, b in zip(positive_variances, negative_variances, strict=True)]
+        return MonteCarloGradient(positive, negative, tuple(errors))
+
+    def _positive(self, rbm: RBM, bits: BitMatrix, n_threads):
+        n, N = len(bits), self.n_hidden_samples
+        v, hidden = bits.to_states().astype(np.float64), np.zeros((n, rbm.n_hidden))
+        out = BitMatrix.empty(n, rbm.n_hidden)
+        for _ in range(N):
+            _gibbs.half_step(
+                rbm._parameters.to_hidden, bits, kind=_random.HIDDEN, seed=self.seed, stream=_random.MONTE_CARLO,
+                sweep=self._next_sweep, out=out, n_threads=n_threads,
+            )  # fmt: skip
+            self._next_sweep += 1
+            hidden += out.to_states()
+        moments = Moments(v.T @ hidden / N, v.sum(axis=0), hidden.sum(axis=0) / N, float(n))
+        # given v, the h_n are independent: the variance of their mean is s (1 - s) / N, for the true s
+        s = rbm.mean_hidden(bits).astype(np.float64)
+        spread = s * (1 - s) / N
+        return moments, (v.T @ spread / n**2, np.zeros(rbm.n_visible), spread.sum(axis=0) / n**2)
+
+    def _negative(self, rbm: RBM, n_threads):
+        M = self.n_joint_samples
+        visible, hidden = start_chains(rbm, M, self.seed, _random.MONTE_CARLO, None, n_threads)
+        _gibbs.sweep(
+            rbm._parameters, visible, hidden, self.n_sweeps, seed=self.seed, stream=_random.MONTE_CARLO,
+            first_sweep=self._next_sweep, n_threads=n_threads,
+        )  # fmt: skip
+        self._next_sweep += self.n_sweeps
+        v, h = visible.to_states().astype(np.float64), hidden.to_states().astype(np.float64)
+        moments = Moments(v.T @ h, v.sum(axis=0), h.sum(axis=0), float(M))
+        # products of bits are bits: a mean m of M of them has variance m (1 - m) / M, here with a count added to each
+        # side
+        variances = []
+        for total in (moments.weight_sum, moments.visible_sum, moments.hidden_sum):
+            m = (total + 1) / (M + 2)
+            variances.append(m * (1 - m) / M)
+        return moments, variances
+
+    def __repr__(self) -> str:
+        return (
+            f"MonteCarlo(n_hidden_samples={self.n_hidden_samples}, n_joint_samples={self.n_joint_samples}, "
+            f"n_sweeps={self.n_sweeps}, seed={self.seed})"
+        )
