@@ -1,5 +1,6 @@
 """The command line: its main job, and one line with exit code 2 for every mistake."""
 
+import json
 import os
 import signal
 import subprocess
@@ -58,6 +59,24 @@ def test_train_on_a_file_of_grey_values(tmp_path, capsys):
     assert code == 0 and "a unit is 1 from 7 up" in out
 
 
+def test_score(tmp_path, capsys):
+    model = tmp_path / "m.npz"
+    fastrbm(capsys, "train", "digits", "--hidden", 24, "--epochs", 20, "--quiet", "--out", model)
+    code, out, err = fastrbm(capsys, "score", model, "digits", "--betas", 300, "--chains", 50)
+    assert code == 0 and out.startswith("mean log-likelihood -") and out.count("\n") == 1 and "reverse AIS 100%" in err
+    code, out, _ = fastrbm(capsys, "score", model, "digits", "--betas", 300, "--chains", 50, "--json")
+    numbers = json.loads(out)
+    expected = fr.likelihood.score(fr.load(model), fr.datasets.load_digits(), n_chains=50, n_betas=300)
+    assert code == 0 and numbers["mean"] == expected.mean and numbers["cases"] == 1797
+    assert numbers["lower"] < numbers["mean"] < numbers["upper"] and numbers["method"] == "AIS and reverse AIS"
+    small = tmp_path / "s.npz"
+    fastrbm(capsys, "train", "digits", "--hidden", 5, "--epochs", 2, "--quiet", "--out", small)
+    code, out, err = fastrbm(capsys, "score", small, "digits", "--quiet")
+    assert code == 0 and "log Z exact" in out and err == ""
+    code, _, err = fastrbm(capsys, "score", model, "bars-and-stripes")
+    assert code == 2 and err == "fastrbm: X has 16 units a case where the model has 64\n"
+
+
 def test_info(capsys):
     code, out, _ = fastrbm(capsys, "info")
     assert code == 0
@@ -65,7 +84,7 @@ def test_info(capsys):
         assert word in out
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["sample"]])
+@pytest.mark.parametrize("command", [[], ["train"], ["sample"], ["score"]])
 def test_help(capsys, command):
     code, out, _ = fastrbm(capsys, *command, "--help")
     assert code == 0 and out.startswith("usage: fastrbm")
