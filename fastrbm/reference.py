@@ -351,7 +351,7 @@ def anneal(visible, hidden, to_visible, to_hidden, reference, bias_difference, b
         x = acc.astype(np.float64) * 2.0**-to_hidden.exponent + to_hidden.bias_array[: to_hidden.n_units].astype(float)
         for tile in range(n_hidden_tiles):
             part = x[:, tile * TILE : (tile + 1) * TILE]
-            log_weights[tile] += _softplus_difference(part, float(beta0), float(beta1))
+            _weigh_hidden(part, float(beta0), float(beta1), log_weights[tile])
         for tile in range(to_visible.tiles_array.shape[0]):
             rows = slice(tile * TILE // 8, (tile + 1) * TILE // 8)
             sums = np.empty(n)
@@ -363,15 +363,14 @@ def anneal(visible, hidden, to_visible, to_hidden, reference, bias_difference, b
         pack(draw(field, seed, stream, now, VISIBLE, first_chain), visible)
 
 
-def _softplus_difference(x, beta0, beta1):
-    lines, products = [], []
-    for beta in (beta0, beta1):
-        line, factors = _softplus_lanes(x * beta)
-        lines.append(line)
-        products.append(np.multiply.accumulate(factors, axis=1)[:, -1])
+def _weigh_hidden(x, beta0, beta1, out):
+    """Add to out (n,) the sum over the columns of x (n, up to 64) of softplus(beta1 x) - softplus(beta0 x)."""
+    line, _ = _softplus_lanes(x)
+    products = [np.multiply.accumulate(_softplus_lanes(x * beta)[1], axis=1)[:, -1] for beta in (beta0, beta1)]
     r = products[1] / products[0]
     ratio = ((r[:, 0] * r[:, 1]) * (r[:, 2] * r[:, 3])) * ((r[:, 4] * r[:, 5]) * (r[:, 6] * r[:, 7]))
-    return _sum8(lines[1] - lines[0]) + log(ratio)
+    out += (beta1 - beta0) * _sum8(line)
+    out += log(ratio)
 
 
 # ---------------------------------------------------------------- enumeration and pseudo-likelihood

@@ -70,15 +70,14 @@ cdef void weigh_and_draw_hidden(const HalfStep *step, Py_ssize_t item, const flo
                                 uint32_t kind, double *log_weights, char *scratch) noexcept nogil:
     """A tile of hidden units, for a block of chains: its part of the log weights, then its draw at betas[1]."""
     cdef HalfStep now = step[0]
-    cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block, chain
+    cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block
     cdef Py_ssize_t n = smaller(step.block, step.n - first), n_columns = smaller(TILE, step.n_units - tile * TILE)
     cdef int32_t *acc = <int32_t *> (scratch + TABLES_SIZE)
     cdef double *out = log_weights + tile * step.n + first
     product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.planes + first, step.stride, step.n_bytes, n,
                  n_columns)
-    for chain in range(n):
-        out[chain] += softplus_difference(acc + chain * TILE, step.bias + tile * TILE, <double> step.scale, n_columns,
-                                          <double> betas[0], <double> betas[1])
+    weigh_hidden(acc, step.bias + tile * TILE, <double> step.scale, n_columns, n, <double> betas[0], <double> betas[1],
+                 <double *> (scratch + SCRATCH), out)
     now.sweep = sweep
     now.kind = kind
     now.beta = betas + 1
@@ -86,26 +85,63 @@ cdef void weigh_and_draw_hidden(const HalfStep *step, Py_ssize_t item, const flo
     activate(&now, acc, tile, first, n, <uint64_t *> (scratch + SCRATCH))
 
 
-cdef double softplus_difference(const int32_t *acc, const float *bias, double scale, Py_ssize_t n_columns, double beta0,
-                                double beta1) noexcept nogil:
-    """sum over the columns of softplus(beta1 x) - softplus(beta0 x)."""
-    cdef double line0[8]
-    cdef double line1[8]
+cdef void weigh_hidden(const int32_t *acc, const float *bias, double scale, Py_ssize_t n_columns, Py_ssize_t n,
+                       double beta0, double beta1, double *ratios, double *out) noexcept nogil:
+    """Add to out, for each chain, the sum over the columns of softplus(beta1 x) - softplus(beta0 x): (beta1 - beta0)
+    times the sum of max(x, 0), plus the logarithm of a ratio of two products. ratios is room for n numbers, up to a
+    multiple of 8."""
+    cdef double line[8]
     cdef double product0[8]
     cdef double product1[8]
-    cdef double lines[8]
-    cdef double ratio[8]
-    cdef Py_ssize_t k
-    for k in range(8):
-        line0[k] = line1[k] = 0
-        product0[k] = product1[k] = 1
-    add_softplus(acc, bias, scale, n_columns, beta0, line0, product0)
-    add_softplus(acc, bias, scale, n_columns, beta1, line1, product1)
-    for k in range(8):
-        lines[k] = line1[k] - line0[k]
-        ratio[k] = product1[k] / product0[k]
-    # 64 factors from 1/2 to 2: their product is finite
-    return sum8(lines) + log_scalar(product8(ratio))
+    cdef Py_ssize_t chain, k
+    for chain in range(n):
+        for k in range(8):
+            line[k] = 0
+            product0[k] = product1[k] = 1
+        multiply_both(acc + chain * TILE, bias, scale, n_columns, beta0, beta1, line, product0, product1)
+        for k in range(8):
+            product1[k] = product1[k] / product0[k]
+        # 64 factors from 1/2 to 2: their product is finite
+        ratios[chain] = product8(product1)
+        out[chain] += (beta1 - beta0) * sum8(line)
+    chain = n
+    while chain % 8:
+        ratios[chain] = 1
+        chain += 1
+    for k in range(chain // HALF):
+        (<vdu *> ratios)[k] = log_d((<vdu *> ratios)[k])
+    for chain in range(n):
+        out[chain] += ratios[chain]
+
+
+cdef void multiply_both(const int32_t *acc, const float *bias, double scale, Py_ssize_t n_columns, double beta0,
+                        double beta1, double *line, double *product0, double *product1) noexcept nogil:
+    """Lane by lane: line += max(x, 0), product0 *= 1 + exp(-|beta0 x|), product1 *= 1 + exp(-|beta1 x|)."""
+    cdef Py_ssize_t group, part, k
+    cdef double wide_bias[8]
+    cdef double last[3][8]
+    cdef vd x, y0, y1
+    for group in range(ceil_div(n_columns, 8)):
+        for k in range(8):
+            wide_bias[k] = <double> bias[8 * group + k]
+        for part in range(8 // HALF):
+            x = to_double(acc + 8 * group + part * HALF) * splat_d(scale) + (<const vdu *> (wide_bias + part * HALF))[0]
+            y0 = one_plus_exp(x * splat_d(beta0))
+            y1 = one_plus_exp(x * splat_d(beta1))
+            x = max_d(x, splat_d(0.0))
+            if n_columns - 8 * group >= 8:
+                (<vdu *> line)[part] = (<vdu *> line)[part] + x
+                (<vdu *> product0)[part] = (<vdu *> product0)[part] * y0
+                (<vdu *> product1)[part] = (<vdu *> product1)[part] * y1
+            else:
+                memcpy(last[0] + part * HALF, &x, WIDTH)
+                memcpy(last[1] + part * HALF, &y0, WIDTH)
+                memcpy(last[2] + part * HALF, &y1, WIDTH)
+        if n_columns - 8 * group < 8:
+            for k in range(n_columns - 8 * group):
+                line[k] += last[0][k]
+                product0[k] *= last[1][k]
+                product1[k] *= last[2][k]
 
 
 cdef inline double product8(double *x) noexcept nogil:

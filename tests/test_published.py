@@ -1,0 +1,49 @@
+"""Published figures on published data. Slow; needs the data, in the folder that FASTRBM_DATA names.
+
+FASTRBM_DATA=... python -m pytest -m slow tests/test_published.py
+
+The model and the binarised MNIST are Salakhutdinov & Murray's, "On the quantitative analysis of deep belief networks"
+(ICML 2008): sm2008/sm2008_rbm_cd25_500.npz (W, vbias, hbias) and sm2008/sm2008_binarized_mnist_bits.npz (train, test,
+packed by numpy.packbits along axis 1).
+"""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import fastrbm as fr
+
+DATA = Path(os.environ.get("FASTRBM_DATA", "nowhere")) / "sm2008"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not DATA.is_dir(), reason="FASTRBM_DATA does not name the folder of published data"),
+]
+
+
+@pytest.fixture(scope="module")
+def published():
+    with np.load(DATA / "sm2008_rbm_cd25_500.npz") as model:
+        rbm = fr.RBM(model["W"], model["vbias"], model["hbias"])
+    with np.load(DATA / "sm2008_binarized_mnist_bits.npz") as bits:
+        return rbm, np.unpackbits(bits["train"], axis=1), np.unpackbits(bits["test"], axis=1)
+
+
+def test_unnormalised_log_likelihoods(published):
+    """log p* = -F: 364.926 on the test set, 368.172 on the training set (to the figures' last digit)."""
+    rbm, train, test = published
+    assert -rbm.free_energy(test).mean() == pytest.approx(364.926, abs=5.1e-4)
+    assert -rbm.free_energy(train).mean() == pytest.approx(368.172, abs=5.1e-4)
+
+
+def test_log_z_of_the_cd25_model(published):
+    """Published: log Z = 451.28, by AIS with 100 chains and 14,500 betas; test log-likelihood -86.35."""
+    rbm, train, test = published
+    forward = fr.likelihood.ais(rbm, n_chains=100, n_betas=14_500, data=train)
+    assert forward.lower <= 451.28 <= forward.upper and abs(forward.value - 451.28) < 0.5
+    reverse = fr.likelihood.reverse_ais(rbm, test, n_chains=100, n_betas=14_500, data=train)
+    assert reverse.lower <= 451.28 <= reverse.upper
+    score = fr.likelihood.score(rbm, test, n_betas=14_500)
+    assert score.lower <= -86.35 <= score.upper and abs(score.mean - -86.35) < 0.5
+    assert score.log_partition.agree
