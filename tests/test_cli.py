@@ -152,12 +152,21 @@ def test_ctrl_c_saves_the_model(tmp_path):
     assert np.abs(fr.load(model).weights - start.weights).max() > 0.01
 
 
+LONG = {
+    "sampling": "rbm.sample(2000, n_sweeps=10_000_000)",
+    "annealing": "fr.likelihood.ais(rbm, 2000, 10_000_000, base_bias=np.zeros(784))",
+    "enumeration": "fr.likelihood.exact(fr.RBM(np.zeros((25, 4000))))",
+    "pseudo-likelihood": "fr.likelihood.pseudo(rbm, fr.BitMatrix.empty(1_000_000, 784))",
+}
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_ctrl_c_reaches_long_sampling():
-    """A call of some hours' sweeps ends within seconds of SIGINT."""
+@pytest.mark.parametrize("call", LONG)
+def test_ctrl_c_reaches_long_calls(call):
+    """A call of minutes or hours ends within seconds of SIGINT."""
     program = (
         "import fastrbm as fr, numpy as np\nrbm = fr.RBM(np.zeros((784, 500)))\nprint('ready', flush=True)\n"
-        "rbm.sample(2000, n_sweeps=10_000_000)"
+        + LONG[call]
     )
     run = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     assert run.stdout.readline() == "ready\n"
