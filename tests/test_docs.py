@@ -24,7 +24,7 @@ def test_doctests(name):
 
 
 def public_objects():
-    for module in (fr, fr.datasets, fr.gradient, fr.optim):
+    for module in (fr, fr.datasets, fr.gradient, fr.likelihood, fr.optim):
         for name in module.__all__:
             thing = getattr(module, name)
             if inspect.isclass(thing) or inspect.isfunction(thing):
@@ -56,9 +56,19 @@ def test_readme_python_runs(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out
 
 
+def test_the_error_that_the_readme_shows():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^> (ValueError: .*)$", text, re.MULTILINE)
+    X = fr.datasets.load_digits()
+    with pytest.raises(ValueError) as caught:
+        fr.RBM.from_data(X, 3).free_energy(X / 2)
+    assert f"ValueError: {caught.value}" == shown
+
+
 def test_public_names_of_the_design_exist():
     for name in (
         "RBM", "Chains", "Moments", "fit", "load", "show_config", "gradient.Exact", "gradient.CD", "gradient.PCD",
+        "gradient.MonteCarlo", "likelihood.exact", "likelihood.ais", "likelihood.score", "likelihood.pseudo",
         "optim.SGD", "datasets.load_digits", "datasets.bars_and_stripes", "datasets.load",
     ):  # fmt: skip
         thing = fr

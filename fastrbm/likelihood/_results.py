@@ -71,6 +71,7 @@ class Bracket:
 
     @property
     def method(self) -> str:
+        """How log Z was found."""
         return "AIS and reverse AIS"
 
     def __float__(self) -> float:
@@ -120,6 +121,7 @@ class Score:
 
     @property
     def method(self) -> str:
+        """How log Z was found."""
         return self.log_partition.method
 
     def __float__(self) -> float:
