@@ -234,7 +234,7 @@ def _mean_weight(log_weights: np.ndarray) -> tuple[float, float, float]:
 
 
 def _width(error: float) -> float:
-    return -math.log(1 - 3 * error) if 3 * error < 1 else math.inf
+    return -float(reference.log(1 - 3 * error)) if 3 * error < 1 else math.inf
 
 
 def _warn_if_small(ess: float, n_chains: int, name: str) -> None:

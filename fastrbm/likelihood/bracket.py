@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from .. import reference
 from ..rbm import RBM
 from ._results import Bracket, LogPartition
 from .ais import MARKOV, _base_bias, _log_base, ais, reverse_ais
@@ -86,8 +87,9 @@ def acceptance_ratio(forward: np.ndarray, reverse: np.ndarray) -> tuple[float, f
     offset = math.log(n / m)
 
     def reversed_share(x, ratio):
-        with np.errstate(over="ignore"):
-            return 1.0 / (1.0 + np.exp(offset - (x - ratio)))
+        z = (x - ratio) - offset
+        e = reference._exp_negative_d(np.maximum(-np.abs(z), -708.0))
+        return np.where(z > 0, 1.0, e) / (1.0 + e)
 
     low = float(min(forward.min(), reverse.min())) - 1.0 - abs(offset)
     high = float(max(forward.max(), reverse.max())) + 1.0 + abs(offset)
