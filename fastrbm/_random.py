@@ -41,7 +41,7 @@ def words(n: int, seed: int, stream: int, sweep: int = 0) -> np.ndarray:
     counters[:, 2] = sweep
     counters[:, 3] = stream << 8
     out = np.empty((n_blocks, 4), np.uint32)
-    kernels.philox_blocks(counters, seed, out)
+    kernels.philox_blocks(counters, seed, out, 1)
     return out.reshape(-1)[:n]
 
 

@@ -126,7 +126,7 @@ def fixed_probability(field):
 # ---------------------------------------------------------------- random numbers
 
 
-def philox_blocks(counters, seed, out):
+def philox_blocks(counters, seed, out, n_threads=1):
     """out (n, 4) = Philox4x32-10 of counters (n, 4), uint32, under the 64-bit key seed."""
     c = [counters[:, k].astype(np.uint64) for k in range(4)]
     key = [seed & 0xFFFFFFFF, seed >> 32]

@@ -157,24 +157,29 @@ cdef enum:
     STEP_SCRATCH = SCRATCH + BLOCK * 8      # and a mask for each chain of a block
 
 
-def philox_blocks(const uint32_t[:, ::1] counters, uint64_t seed, uint32_t[:, ::1] out):
+def philox_blocks(const uint32_t[:, ::1] counters, uint64_t seed, uint32_t[:, ::1] out, int n_threads):
     """out OUT (n, 4): Philox4x32-10 of counters IN (n, 4) under the key seed. For tests and set-up work."""
-    cdef Py_ssize_t i, lane, w, n = counters.shape[0]
+    cdef Py_ssize_t n = counters.shape[0], item
+    if DEBUG_CHECKS:
+        check(counters.shape[1] == 4 and out.shape[0] == n and out.shape[1] == 4, "philox_blocks")
+    if n == 0:
+        return
+    for item in prange(ceil_div(n, HALF), nogil=True, num_threads=n_threads, schedule="static"):
+        philox_item(&counters[item * HALF, 0], smaller(HALF, n - item * HALF), seed, &out[item * HALF, 0])
+
+
+cdef void philox_item(const uint32_t *counters, Py_ssize_t n, uint64_t seed, uint32_t *out) noexcept nogil:
+    """Up to HALF blocks; lanes past the n-th repeat the last."""
     cdef uint64_t lanes[4][HALF]
     cdef vq c[4]
     cdef vq words[4]
-    if DEBUG_CHECKS:
-        check(counters.shape[1] == 4 and out.shape[0] == n and out.shape[1] == 4, "philox_blocks")
-    with nogil:
-        i = 0
-        while i < n:
-            for lane in range(HALF):
-                for w in range(4):
-                    lanes[w][lane] = counters[smaller(i + lane, n - 1), w]
-            memcpy(c, lanes, sizeof(lanes))
-            philox(c[0], c[1], c[2], c[3], <uint32_t> seed, <uint32_t> (seed >> 32), words)
-            memcpy(lanes, words, sizeof(lanes))
-            for lane in range(smaller(HALF, n - i)):
-                for w in range(4):
-                    out[i + lane, w] = <uint32_t> lanes[w][lane]
-            i += HALF
+    cdef Py_ssize_t lane, w
+    for lane in range(HALF):
+        for w in range(4):
+            lanes[w][lane] = counters[4 * smaller(lane, n - 1) + w]
+    memcpy(c, lanes, sizeof(lanes))
+    philox(c[0], c[1], c[2], c[3], <uint32_t> seed, <uint32_t> (seed >> 32), words)
+    memcpy(lanes, words, sizeof(lanes))
+    for lane in range(n):
+        for w in range(4):
+            out[4 * lane + w] = <uint32_t> lanes[w][lane]

@@ -25,16 +25,17 @@ def test_known_answers(module):
         # many copies, so that every lane of every vector gives the answer
         counters = np.array([words(counter)] * 19, np.uint32)
         out = np.zeros_like(counters)
-        module.philox_blocks(counters, high << 32 | low, out)
+        module.philox_blocks(counters, high << 32 | low, out, 2)
         assert out.tolist() == [words(answer)] * 19
 
 
 @pytest.mark.parametrize("module", modules().values(), ids=lambda m: m.__name__)
+@pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
 @pytest.mark.parametrize("n", [0, 1, 2, 5, 8, 31])
-def test_blocks_equal_the_twin(module, n):
+def test_blocks_equal_the_twin(module, n, n_threads):
     counters = np.random.default_rng(n).integers(0, 2**32, (n, 4), dtype=np.uint32)
     ours, twin = np.empty_like(counters), np.empty_like(counters)
-    module.philox_blocks(counters, 0x0123456789ABCDEF, ours)
+    module.philox_blocks(counters, 0x0123456789ABCDEF, ours, n_threads)
     reference.philox_blocks(counters, 0x0123456789ABCDEF, twin)
     assert np.array_equal(ours, twin)
 
