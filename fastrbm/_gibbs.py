@@ -19,7 +19,7 @@ WORK_A_CALL = 4_000_000_000
 _BLOCK = 512  # chains are cut at multiples of the kernels' own blocks
 
 
-def _chain_parts(n: int, work_a_chain: int):
+def chain_parts(n: int, work_a_chain: int):
     if n > 1 << 32:
         raise ValueError(f"at most 2**32 chains have numbers of their own, got {n}")
     step = max(_BLOCK, WORK_A_CALL // work_a_chain // _BLOCK * _BLOCK)
@@ -50,7 +50,7 @@ def sweep(
     n = len(visible)
     work_a_chain = 2 * visible.n_units * hidden.n_units
     threads = _threads.resolve(n_threads, work_a_chain * n * n_sweeps)
-    for part in _chain_parts(n, work_a_chain):
+    for part in chain_parts(n, work_a_chain):
         v, h = visible.planes[:, part], hidden.planes[:, part]
         b = None if beta is None else beta[part]
         f = None if fixed is None else fixed[:, part]
@@ -88,7 +88,7 @@ def half_step(
     n, n_units = len(given), layer.n_units
     work_a_chain = given.n_units * n_units
     threads = _threads.resolve(n_threads, work_a_chain * n)
-    for part in _chain_parts(n, work_a_chain):
+    for part in chain_parts(n, work_a_chain):
         kernels.half_step(
             given.planes[:, part], layer, None, seed, stream, sweep, kind, part.start,
             None if out is None else out.planes[:, part],

@@ -64,7 +64,7 @@ class Countdown:
     """A line for one long computation: how much of it is done, and the time left. Used as a context."""
 
     def __init__(self, name: str, total: int, show: bool, stream=None) -> None:
-        self.name, self.total, self.show = name, total, show
+        self.name, self.total, self.show, self.width = name, total, show, 0
         self.stream = sys.stderr if stream is None else stream
         self.terminal = bool(getattr(self.stream, "isatty", lambda: False)())
         self.started = self.shown = time.perf_counter()
@@ -79,9 +79,9 @@ class Countdown:
         if self.show and (now - self.shown >= self.pause or count == self.total):
             left = (now - self.started) * (self.total - count) / count
             line = f"{self.name} {count / self.total:4.0%}  {_clock(left)} left"
-            self.stream.write(f"\r{line}" if self.terminal else f"{line}\n")
+            self.stream.write(f"\r{line.ljust(self.width)}" if self.terminal else f"{line}\n")
             self.stream.flush()
-            self.shown = now
+            self.shown, self.width = now, len(line)
 
     def __exit__(self, *error) -> None:
         if self.show and self.terminal:

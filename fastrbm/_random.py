@@ -25,6 +25,8 @@ PCD_START = 9  # gradient.PCD: where the chains start
 ANNEAL = 10  # likelihood: annealed importance sampling
 REVERSE = 11  # likelihood: annealing the other way
 MONTE_CARLO = 12  # gradient.MonteCarlo
+BASE_RATE = 13  # likelihood: samples whose means the base-rate model takes
+REVERSE_START = 14  # likelihood: where reverse AIS starts
 
 # Kinds of draw (ties of a kind are kind + 2)
 VISIBLE = 0

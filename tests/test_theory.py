@@ -164,10 +164,21 @@ def test_section_6_monte_carlo_converges():
 def test_section_6_standard_errors_are_honest():
     """300 estimates spread as their standard errors say: relative error of a spread 1/sqrt(600)."""
     estimator = fr.gradient.MonteCarlo(n_hidden_samples=3, n_joint_samples=200, n_sweeps=20, seed=5)
+    assert not np.array_equal(estimator(RBM, X).negative.visible, estimator(RBM, X).negative.visible)
     runs = [estimator(RBM, X) for _ in range(300)]
     spread = np.std([flat(g) for g in runs], axis=0, ddof=1)
     stated = [np.concatenate([g.weights_error.reshape(-1), g.visible_bias_error, g.hidden_bias_error]) for g in runs]
     assert np.all(np.abs(spread / np.mean(stated, axis=0) - 1) < 5 / np.sqrt(600) + 0.02)
+
+
+def test_monte_carlo_calls_start_anew():
+    """Each call's chains start elsewhere: with one sweep on a slow model, 2,000 calls average to one large call."""
+    slow = fr.RBM([[8.0]], [-4.0], [-4.0])
+    many = fr.gradient.MonteCarlo(1, 4, 1, seed=0)
+    small = np.mean([many(slow, [[1]]).negative.visible[0] for _ in range(2000)])
+    large = fr.gradient.MonteCarlo(1, 8000, 1, seed=1)(slow, [[1]])
+    p = large.negative.visible[0]
+    assert abs(small - p) < 5 * np.sqrt(2 * p * (1 - p) / 8000)
 
 
 def test_section_6_rao_blackwell():

@@ -63,7 +63,7 @@ class MonteCarlo:
         self.n_joint_samples = _validate.integer(n_joint_samples, "n_joint_samples", 1)
         self.n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1)
         self.seed = _validate.seed(seed)
-        self._next_sweep = 1
+        self._next_sweep = 0
 
     def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> MonteCarloGradient:
         if sample_weight is not None:
@@ -95,7 +95,8 @@ class MonteCarlo:
 
     def _negative(self, rbm: RBM, n_threads):
         M = self.n_joint_samples
-        visible, hidden = start_chains(rbm, M, self.seed, _random.MONTE_CARLO, None, n_threads)
+        visible, hidden = start_chains(rbm, M, self.seed, _random.MONTE_CARLO, None, n_threads, self._next_sweep)
+        self._next_sweep += 1
         _gibbs.sweep(
             rbm._parameters, visible, hidden, self.n_sweeps, seed=self.seed, stream=_random.MONTE_CARLO,
             first_sweep=self._next_sweep, n_threads=n_threads,

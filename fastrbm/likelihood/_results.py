@@ -50,9 +50,10 @@ class Bracket:
     Attributes
     ----------
     value, lower, upper : float
-        Where the two agree: Bennett's combined estimate and its interval of three standard errors. Where they do not:
-        the middle between them, and an interval that holds both with their errors. Agreement is no proof where data
-        and base rates lie in one mode and the model has others.
+        Where the two agree: Bennett's combined estimate and its interval of three standard errors (with fewer than 10
+        chains, or weights too skew for an error, an interval that holds both with theirs). Where they do not: the
+        middle between them, and an interval that holds both with their errors. Agreement is no proof where data and
+        base rates lie in one mode and the model has others.
     forward, reverse : LogPartition
         Annealing up to the model, which errs towards small log Z; and down from it, which errs the other way.
     combined : LogPartition
@@ -90,6 +91,11 @@ class Bracket:
         if self.agree:
             return ""
         gap = abs(self.forward.value - self.reverse.value)
+        if self.forward.lower <= self.reverse.upper and self.reverse.lower <= self.forward.upper:
+            return (
+                f"AIS and reverse AIS DISAGREE by {gap:.2f} nats, and their effective chains are too few to tell which "
+                "is off (use more betas)"
+            )
         return (
             f"AIS and reverse AIS DISAGREE by {gap:.2f} nats, more than their errors explain: neither is to be "
             "trusted alone (more betas bring them together; so do starting states that follow the model)"
@@ -112,7 +118,7 @@ class Score:
     log_partition : LogPartition or Bracket
     """
 
-    per_case: np.ndarray = field(repr=False)
+    per_case: np.ndarray = field(repr=False, compare=False)
     mean: float
     standard_error: float
     lower: float

@@ -11,7 +11,7 @@ from .. import _gibbs, _random, _threads, _validate, reference
 from .._kernels import kernels
 from .._progress import Countdown
 from ..bits import BitMatrix
-from ..rbm import RBM, independent_states
+from ..rbm import RBM, chain_ends, independent_states
 from ._results import LogPartition
 
 # A mean of weights that are not negative exceeds k times its expectation with a probability of at most 1/k (Markov),
@@ -21,6 +21,7 @@ MARKOV = -math.log(0.5 * math.erfc(3 / math.sqrt(2)))
 
 _STANDARD = ((0.5, 500), (0.9, 4000), (1.0, 10_000))  # up to which beta, in how many steps
 _BASE_CHAINS, _BASE_SWEEPS = 512, 200
+_START_SWEEPS = 5000
 
 
 def standard_betas(n_betas: int = 14_500) -> np.ndarray:
@@ -93,7 +94,7 @@ def ais(
     Warns
     -----
     UserWarning
-        When the effective sample size is below a tenth of the chains.
+        When the effective sample size is below a tenth of the chains, or below 2.
 
     Examples
     --------
@@ -153,7 +154,8 @@ def reverse_ais(
     n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 0)
     betas = _schedule(n_betas, betas)[::-1].copy()
     if start is None:
-        states = BitMatrix.from_states(rbm.sample(n_chains, 5000, seed, n_threads=n_threads))
+        n_sweeps += _START_SWEEPS
+        states = None
     else:
         states = _gibbs.states_given(start, rbm.n_visible, "start")
         if len(states) == 0:
@@ -162,9 +164,7 @@ def reverse_ais(
         order = _random.permutation(len(states), seed, _random.REVERSE, 0)
         states = states[np.resize(order, n_chains)]
     bias = _base_bias(rbm, data, base_bias, seed, n_threads)
-    if n_sweeps:
-        states = BitMatrix.from_states(rbm.sample(n_chains, n_sweeps, seed, start=states, n_threads=n_threads))
-    visible = states.copy()
+    visible = chain_ends(rbm, n_chains, n_sweeps, seed, _random.REVERSE_START, states, n_threads=n_threads)
     ratios = _anneal(rbm, visible, bias, betas, seed, _random.REVERSE, "reverse AIS", progress, n_threads)
     mean, error, ess = _mean_weight(ratios)
     value = _log_base(rbm, bias) - mean
@@ -178,6 +178,7 @@ def _schedule(n_betas: int, betas) -> np.ndarray:
     array = np.asarray(betas)
     if array.dtype.kind not in "iuf" or array.ndim != 1 or len(array) < 2:
         raise ValueError("betas must be a sequence of at least two numbers, from 0 to 1")
+    array = array.astype(np.float64)
     if array[0] != 0 or array[-1] != 1 or not bool((np.diff(array) >= 0).all()):
         raise ValueError("betas must go from 0 up to 1, none below the one before")
     return np.ascontiguousarray(array, np.float32)
@@ -188,7 +189,7 @@ def _base_bias(rbm: RBM, data, base_bias, seed: int, n_threads) -> np.ndarray:
     if base_bias is not None:
         return _validate.parameter(base_bias, "base_bias", (rbm.n_visible,))
     if data is None:
-        data = rbm.sample(_BASE_CHAINS, _BASE_SWEEPS, seed, n_threads=n_threads)
+        data = chain_ends(rbm, _BASE_CHAINS, _BASE_SWEEPS, seed, _random.BASE_RATE, n_threads=n_threads)
     bits = _gibbs.states_given(data, rbm.n_visible, "data", fractions=True)
     return RBM.from_data(bits, 1, seed).visible_bias
 
@@ -202,24 +203,29 @@ def _log_base(rbm: RBM, bias: np.ndarray) -> float:
 def _anneal(rbm, visible, bias, betas, seed, stream, name, progress, n_threads) -> np.ndarray:
     """Log weights (n,) of chains taken along betas, in calls short enough for Ctrl-C."""
     p, n, n_steps = rbm._parameters, len(visible), len(betas) - 1
-    hidden = BitMatrix.empty(n, rbm.n_hidden)
     padded = np.zeros_like(p.to_visible.bias_array)
     padded[: bias.size] = bias
     difference = np.zeros_like(p.wide_visible_bias)
     difference[: bias.size] = rbm.visible_bias.astype(np.float64) - bias
-    parts = np.zeros((p.to_hidden.tiles_array.shape[0] + p.to_visible.tiles_array.shape[0], n))
-    work = 2 * rbm.n_visible * rbm.n_hidden * n
-    threads = _threads.resolve(n_threads, work * n_steps)
-    a_call = max(1, _gibbs.WORK_A_CALL // work)
-    with Countdown(name, n_steps, progress) as countdown:
-        for first in range(0, n_steps, a_call):
-            stop = min(first + a_call, n_steps)
-            kernels.anneal(
-                visible.planes, hidden.planes, p.to_visible, p.to_hidden, padded, difference, betas[first : stop + 1],
-                seed, stream, 1 + first, 0, parts, threads,
-            )  # fmt: skip
-            countdown.done(stop)
-    return np.add.accumulate(parts, axis=0)[-1]
+    n_tiles = p.to_hidden.tiles_array.shape[0] + p.to_visible.tiles_array.shape[0]
+    work_a_chain = 2 * rbm.n_visible * rbm.n_hidden
+    threads = _threads.resolve(n_threads, work_a_chain * n * n_steps)
+    out = np.empty(n)
+    with Countdown(name, n * n_steps, progress) as countdown:
+        for part in _gibbs.chain_parts(n, work_a_chain):
+            size = part.stop - part.start
+            planes, hidden = visible.planes[:, part], BitMatrix.empty(size, rbm.n_hidden)
+            weights = np.zeros((n_tiles, size))
+            a_call = max(1, _gibbs.WORK_A_CALL // (work_a_chain * size))
+            for first in range(0, n_steps, a_call):
+                stop = min(first + a_call, n_steps)
+                kernels.anneal(
+                    planes, hidden.planes, p.to_visible, p.to_hidden, padded, difference, betas[first : stop + 1],
+                    seed, stream, 1 + first, part.start, weights, threads,
+                )  # fmt: skip
+                countdown.done(part.start * n_steps + size * stop)
+            out[part] = np.add.accumulate(weights, axis=0)[-1]
+    return out
 
 
 def _mean_weight(log_weights: np.ndarray) -> tuple[float, float, float]:
@@ -238,7 +244,7 @@ def _width(error: float) -> float:
 
 
 def _warn_if_small(ess: float, n_chains: int, name: str) -> None:
-    if n_chains > 1 and ess < 0.1 * n_chains:
+    if n_chains > 1 and ess < max(0.1 * n_chains, 2.0):
         warnings.warn(
             f"{name}: the effective sample size is {ess:.1f} of {n_chains} chains, so that its interval means little; "
             "use more betas",

@@ -12,6 +12,7 @@ from ._results import Bracket, LogPartition
 from .ais import MARKOV, _base_bias, _log_base, ais, reverse_ais
 
 _CLOSE = 1.0  # nats: what counts as agreement where the weights are too few to give an error
+_ENOUGH = 10  # chains each way, from which the combined estimate's error, a large-sample formula, is to be trusted
 
 
 def bracket(
@@ -61,13 +62,16 @@ def bracket(
     ratios = np.concatenate([forward.log_ratios, reverse.log_ratios])
     combined = LogPartition(value, value - 3 * error, value + 3 * error, "Bennett's ratio", ess, ratios)
     meet = forward.lower <= reverse.upper and reverse.lower <= forward.upper
-    bounded = math.isfinite(forward.upper - reverse.lower)
-    if meet and (bounded or abs(forward.value - reverse.value) <= _CLOSE):
+    bounded = math.isfinite(forward.upper - reverse.lower) and n_chains >= _ENOUGH
+    agree = meet and (bounded or abs(forward.value - reverse.value) <= _CLOSE)
+    if agree and bounded:
         return Bracket(value, combined.lower, combined.upper, forward, reverse, combined, True)
     ends = [forward.lower, reverse.upper]
     ends += [min(forward.upper, forward.value + MARKOV), max(reverse.lower, reverse.value - MARKOV)]
-    middle = (forward.value + reverse.value) / 2
-    return Bracket(middle, min(ends), max(ends), forward, reverse, combined, False)
+    if n_chains < _ENOUGH:  # the spread of so few weights says little: Markov's inequality holds for any
+        ends += [forward.value - MARKOV, reverse.value + MARKOV]
+    middle = value if agree else (forward.value + reverse.value) / 2
+    return Bracket(middle, min(ends), max(ends), forward, reverse, combined, agree)
 
 
 def acceptance_ratio(forward: np.ndarray, reverse: np.ndarray) -> tuple[float, float]:

@@ -33,7 +33,8 @@ def score(
     ----------
     rbm : RBM
     X : array (n, V) or BitMatrix, of 0 and 1
-        At least one case. With method "bracket" also the starting states of reverse AIS.
+        At least one case. With method "bracket" also the starting states of reverse AIS. F(v) takes the weights on the
+        kernels' grid (:attr:`RBM.grid`), exact log Z takes them as they are: below 1e-5 nats for ordinary weights.
     method : "auto", "exact", "bracket" or "ais"
         "exact" enumerates the smaller layer, up to 25 units. "bracket" runs AIS and reverse AIS. "ais" runs the first
         alone: it flatters the model on average, and cannot tell by how much. "auto" is exact up to 20 units, else the
