@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from . import _gibbs, _random, _threads, _validate
+from ._starts import start_chains
 from .bits import BitMatrix
-from .rbm import RBM, start_chains
+from .rbm import RBM
 
 __all__ = ["Chains"]
 

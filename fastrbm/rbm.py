@@ -9,8 +9,9 @@ import numpy as np
 
 from . import _gibbs, _model_file, _random, _threads, _validate, reference
 from ._buffers import Buffers
-from ._kernels import TILE, kernels
+from ._kernels import kernels
 from ._parameters import Parameters
+from ._starts import chain_ends
 from .bits import BitMatrix
 
 if TYPE_CHECKING:
@@ -377,51 +378,3 @@ def load(path: str | PathLike) -> RBM:
         When it is damaged, or not a model of this package.
     """
     return RBM(*_model_file.load(path))
-
-
-def independent_states(bias: np.ndarray, n: int, seed: int, stream: int, n_threads, sweep: int = 0) -> BitMatrix:
-    """n draws of independent units with P(on) = sigmoid(bias), float32 (U,), from one sweep number of a stream."""
-    tiles = -(-bias.size // TILE)
-    padded = np.zeros(tiles * TILE, np.float32)
-    padded[: bias.size] = bias
-    layer = kernels.Layer(np.zeros((tiles, 8, TILE), np.int32), 0, padded, bias.size)  # no weights
-    out = BitMatrix.empty(n, bias.size)
-    _gibbs.half_step(
-        layer, BitMatrix.empty(n, 8), kind=_random.VISIBLE, seed=seed, stream=stream, sweep=sweep, out=out,
-        n_threads=n_threads,
-    )  # fmt: skip
-    return out
-
-
-def chain_ends(
-    rbm: RBM, n: int, n_sweeps: int, seed: int, stream: int, start=None, beta=None, n_threads=None
-) -> BitMatrix:
-    """The visible states in which n chains of n_sweeps sweeps end, from the numbers of a stream."""
-    visible, hidden = start_chains(rbm, n, seed, stream, start, n_threads)
-    _gibbs.sweep(
-        rbm._parameters, visible, hidden, n_sweeps, seed=seed, stream=stream, first_sweep=1, beta=beta,
-        n_threads=n_threads,
-    )  # fmt: skip
-    return visible
-
-
-def start_chains(
-    rbm: RBM, n: int, seed: int, stream: int, start, n_threads, sweep: int = 0
-) -> tuple[BitMatrix, BitMatrix]:
-    """Joint states (visible, hidden) for n new chains, from one sweep number of a stream.
-
-    Visible states are copied from start (n, V), or drawn from sigmoid(b), the model without its weights. Hidden states
-    are drawn given them at beta 1; a chain at another beta forgets them in its first sweep.
-    """
-    if start is None:
-        visible = independent_states(rbm.visible_bias, n, seed, stream, n_threads, sweep)
-    else:
-        visible = _gibbs.states_given(start, rbm.n_visible, "start").copy()
-        if len(visible) != n:
-            raise ValueError(f"start must have as many cases as there are chains, {n}, got {len(visible)}")
-    hidden = BitMatrix.empty(n, rbm.n_hidden)
-    _gibbs.half_step(
-        rbm._parameters.to_hidden, visible, kind=_random.HIDDEN, seed=seed, stream=stream, sweep=sweep, out=hidden,
-        n_threads=n_threads,
-    )  # fmt: skip
-    return visible, hidden

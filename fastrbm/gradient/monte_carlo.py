@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from .. import _gibbs, _random, _validate
+from .._starts import start_chains
 from ..bits import BitMatrix
 from ..moments import Moments
-from ..rbm import RBM, start_chains
+from ..rbm import RBM
 from ._gradient import Gradient
 
 

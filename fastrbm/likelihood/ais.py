@@ -10,8 +10,9 @@ import numpy as np
 from .. import _gibbs, _random, _threads, _validate, reference
 from .._kernels import kernels
 from .._progress import Countdown
+from .._starts import chain_ends, independent_states
 from ..bits import BitMatrix
-from ..rbm import RBM, chain_ends, independent_states
+from ..rbm import RBM
 from ._results import LogPartition
 
 # A mean of weights that are not negative exceeds k times its expectation with a probability of at most 1/k (Markov),
