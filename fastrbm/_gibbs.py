@@ -49,7 +49,7 @@ def sweep(
     check_room(first_sweep, n_sweeps)
     n = len(visible)
     work_a_chain = 2 * visible.n_units * hidden.n_units
-    threads = _threads.resolve(n_threads, work_a_chain * n * n_sweeps)
+    threads = _threads.resolve(n_threads, work_a_chain * n)
     for part in chain_parts(n, work_a_chain):
         v, h = visible.planes[:, part], hidden.planes[:, part]
         b = None if beta is None else beta[part]

@@ -40,7 +40,7 @@ class Parameters:
 
     def __init__(self, weights, visible_bias, hidden_bias, buffers: Buffers, n_threads: int | None = None) -> None:
         n_visible, n_hidden = self.shape = weights.shape
-        threads = _threads.resolve(n_threads, 4 * weights.size)
+        threads = _threads.resolve(n_threads, _threads.PASS * weights.size)
         visible_padded, hidden_padded = _padded(visible_bias), _padded(hidden_bias)
         self.weights = weights.view()
         self.weights.flags.writeable = False

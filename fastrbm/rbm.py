@@ -180,7 +180,7 @@ class RBM:
                     f"the change of {name} must have shape {getattr(self, name).shape}, got {change.shape}"
                 )
             changes.append(change)
-        threads = _threads.resolve(n_threads, 4 * self.weights.size)
+        threads = _threads.resolve(n_threads, _threads.PASS * self.weights.size)
         new = [self._buffers.take(self.weights.shape, np.float32), np.empty(self.n_visible, np.float32),
                np.empty(self.n_hidden, np.float32)]  # fmt: skip
         old = (self.weights, self.visible_bias, self.hidden_bias)

@@ -1,5 +1,5 @@
 # What this CPU and this build can do. Compiled for the plainest CPU, since it is what decides on the others.
-from _openmp cimport OPENMP_VERSION, openmp_max_threads
+from _openmp cimport OPENMP_VERSION
 
 cdef extern from *:
     """
@@ -29,8 +29,3 @@ def level():
 def openmp_version():
     """The OpenMP version the package was compiled with, such as 201511; 0 without OpenMP."""
     return OPENMP_VERSION
-
-
-def max_threads():
-    """How many threads OpenMP itself would use."""
-    return openmp_max_threads()

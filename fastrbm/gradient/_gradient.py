@@ -43,7 +43,7 @@ class Gradient:
         out = np.empty_like(self.positive.weight_sum)
         kernels.mean_difference(
             self.positive.weight_sum, self.positive.total, self.negative.weight_sum, self.negative.total, out,
-            _threads.resolve(None, out.size),
+            _threads.resolve(None, _threads.PASS * out.size),
         )  # fmt: skip
         return out
 

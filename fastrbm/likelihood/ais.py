@@ -210,7 +210,7 @@ def _anneal(rbm, visible, bias, betas, seed, stream, name, progress, n_threads) 
     difference[: bias.size] = rbm.visible_bias.astype(np.float64) - bias
     n_tiles = p.to_hidden.tiles_array.shape[0] + p.to_visible.tiles_array.shape[0]
     work_a_chain = 2 * rbm.n_visible * rbm.n_hidden
-    threads = _threads.resolve(n_threads, work_a_chain * n * n_steps)
+    threads = _threads.resolve(n_threads, work_a_chain * n)
     out = np.empty(n)
     with Countdown(name, n * n_steps, progress) as countdown:
         for part in _gibbs.chain_parts(n, work_a_chain):

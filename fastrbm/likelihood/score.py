@@ -11,7 +11,7 @@ from ..rbm import RBM
 from ._results import Score
 from .ais import ais
 from .bracket import bracket
-from .exact import MAX_UNITS, exact
+from .exact import exact
 
 METHODS = ("auto", "exact", "bracket", "ais")
 EXACT_UNITS = 20  # up to which method="auto" enumerates: a second or so
@@ -64,7 +64,7 @@ def score(
     free = rbm.free_energy(bits, n_threads)
     smaller = min(rbm.n_visible, rbm.n_hidden)
     how = {"seed": seed, "progress": progress, "n_threads": n_threads, "n_chains": n_chains, "n_betas": n_betas}
-    if method == "exact" or method == "auto" and smaller <= min(EXACT_UNITS, MAX_UNITS):
+    if method == "exact" or method == "auto" and smaller <= EXACT_UNITS:
         z = exact(rbm, progress, n_threads)
     elif method == "ais":
         z = ais(rbm, data=bits, **how)
