@@ -147,7 +147,7 @@ cdef void half_step_item(const HalfStep *step, Py_ssize_t item, char *scratch) n
     """One tile of one block of chains: product, then activation while the sums are at hand."""
     cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block
     cdef Py_ssize_t n = smaller(step.block, step.n - first)
-    cdef int32_t *acc = <int32_t *> (scratch + TABLES_SIZE)
+    cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
     product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.planes + first, step.stride, step.n_bytes, n,
                  smaller(TILE, step.n_units - tile * TILE))
     activate(step, acc, tile, first, n, <uint64_t *> (scratch + SCRATCH))

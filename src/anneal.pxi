@@ -72,7 +72,7 @@ cdef void weigh_and_draw_hidden(const HalfStep *step, Py_ssize_t item, const flo
     cdef HalfStep now = step[0]
     cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block
     cdef Py_ssize_t n = smaller(step.block, step.n - first), n_columns = smaller(TILE, step.n_units - tile * TILE)
-    cdef int32_t *acc = <int32_t *> (scratch + TABLES_SIZE)
+    cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
     cdef double *out = log_weights + tile * step.n + first
     product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.planes + first, step.stride, step.n_bytes, n,
                  n_columns)

@@ -88,7 +88,7 @@ def softplus_sums(const uint8_t[:, :] planes, Layer layer, const double[::1] bet
 cdef void softplus_item(const HalfStep *step, Py_ssize_t first, const double *beta, bint own_beta, double *out,
                         char *scratch) noexcept nogil:
     cdef Py_ssize_t n = smaller(ENERGY_BLOCK, step.n - first), chain, tile, n_columns, lane
-    cdef int32_t *acc = <int32_t *> (scratch + TABLES_SIZE)
+    cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
     cdef double *lines = <double *> (scratch + SCRATCH)
     cdef double *products = lines + 8 * ENERGY_BLOCK
     cdef double *logs = products + 8 * ENERGY_BLOCK

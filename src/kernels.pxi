@@ -12,7 +12,9 @@ from libc.string cimport memcpy, memset
 cdef extern from "simd.h" nogil:
     enum: LANES         # 32-bit lanes in a vector
     enum: HALF          # 64-bit lanes in a vector
-    enum: STRIP         # vectors of sums that the registers hold
+    enum: MANY          # chains from which on larger tables of a product pay
+    enum: WIDTH_FEW     # vectors in a row of its tables below that
+    enum: WIDTH_MANY    # and from there on
     enum: WIDTH         # bytes in a vector
     enum: DEBUG_CHECKS
     # Vector types. Cython only needs to know that they can be added and the like; the C compiler knows the rest.
@@ -48,6 +50,7 @@ cdef extern from "simd.h" nogil:
     uint64_t load_u64(const uint8_t *)
     void store_u64(uint8_t *, uint64_t)
     uint64_t transpose8(uint64_t)
+    uint64_t rotate_right(uint64_t, int)
     int popcount8(uint8_t)
     int lowest_bit(uint32_t)
     void *aligned_memory(size_t)
@@ -78,6 +81,7 @@ cdef check(bint condition, str what):
 
 include "bits.pxi"
 include "product.pxi"
+include "quantize.pxi"
 include "activation.pxi"
 include "sweep.pxi"
 include "moments.pxi"

@@ -38,7 +38,7 @@ def moments(const uint8_t[:, ::1] transposed, const int32_t[:, :, ::1] fixed, do
 cdef void moments_item(const uint8_t *transposed, Py_ssize_t n_visible, Py_ssize_t n_bytes, const int32_t *fixed,
                        double scale, bint accumulate, double *weights, Py_ssize_t n_hidden, Py_ssize_t tile,
                        Py_ssize_t first, Py_ssize_t block, char *scratch) noexcept nogil:
-    cdef int32_t *acc = <int32_t *> (scratch + TABLES_SIZE)
+    cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
     cdef Py_ssize_t n = smaller(block, n_visible - first), n_columns = smaller(TILE, n_hidden - tile * TILE)
     cdef Py_ssize_t byte = 0, unit, k
     cdef double *out

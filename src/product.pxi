@@ -1,134 +1,187 @@
 # The product: acc = S Q for binary S, by table lookup (Arlazarov, Dinic, Kronrod & Faradzev 1970, the "four
-# Russians"). Four input units at a time: tabulate the 16 sums of their rows of Q, then every chain adds the one row
-# that its four bits choose. Q is int32 on a grid so coarse that no sum overflows (fastrbm/_parameters.py), so sums
-# are exact in any order.
+# Russians"). k input units at a time: tabulate the 2^k sums of their rows of Q, then every chain adds the one row that
+# its k bits choose. Q is int32 on a grid so coarse that no sum overflows (fastrbm/_parameters.py), so sums are exact in
+# any order, whatever k.
 #
 # Q lies in tiles [tile][unit][64]: the 64 columns of a tile are one contiguous row of 256 bytes, the rows of units
 # past the last one, up to a multiple of 8, are zero. The accumulators of a block of chains are [chain][64].
+#
+# A pass takes a few bytes of input: it gathers each chain's bits into one word, then, for every strip of columns,
+# builds the tables and adds the chosen rows. k = 6 costs 1.3 additions for each of k = 4's two, but its tables are
+# four times as large: it pays where many chains share them.
 
 cdef enum:
-    GRAIN = 16 // LANES                 # vectors in the smallest strip, 16 columns
-    PASS_BYTES = 4                      # bytes of input a pass: 8 tables, 32 kB at 64 columns, must live in L1
-    TABLE = 16 * TILE * 4               # bytes from one table to the next
-    BLOCK = 512                         # most chains in a block: their accumulators are 128 kB, in L2
+    K_FEW = 4                           # k for few chains: passes of 8 bytes, 16 tables of 16 rows
+    K_MANY = 6                          # k for many: passes of 6 bytes, 8 tables of 64 rows
+    BLOCK = 1024                        # most chains in a block: their accumulators are 256 kB, in L2
 
-# what one thread needs: tables, then accumulators
+# what one thread needs: tables (which must live in L1), words, then accumulators
 cdef enum:
-    TABLES_SIZE = 2 * PASS_BYTES * TABLE
-    SCRATCH = TABLES_SIZE + BLOCK * TILE * 4
+    WORDS_AT = 32768
+    SUMS_AT = WORDS_AT + BLOCK * 8
+    SCRATCH = SUMS_AT + BLOCK * TILE * 4
 
 
-cdef inline void build_tables(char *tables, const int32_t *rows, Py_ssize_t n_nibbles, Py_ssize_t width) noexcept nogil:
-    """tables[g][m] = the sum of those of rows 4g .. 4g + 3 whose bit is set in m; width vectors wide."""
-    cdef Py_ssize_t g, t, k
-    cdef vi q0, q1, q2, q3, s2, s4, s6, s8, s10, s12, s14
+cdef inline void build_table(char *table, const int32_t *rows, Py_ssize_t last, Py_ssize_t k,
+                             Py_ssize_t width) noexcept nogil:
+    """table[m] = the sum of those of the k rows whose bit is set in m. Rows past the last, which no chain has on, are
+    replaced by it. k and width, in vectors, are literals."""
+    cdef vi low[8]
+    cdef vi base
     cdef vi *out
-    cdef const viu *q
-    for g in range(n_nibbles):
-        for t in range(width):
-            q = <const viu *> (rows + 4 * g * TILE) + t
-            out = <vi *> (tables + g * TABLE) + t
-            k = TILE // LANES
-            q0 = q[0]
-            q1 = q[k]
-            q2 = q[2 * k]
-            q3 = q[3 * k]
-            s2 = q1
-            s4 = q2
-            s6 = q2 + q1
-            s8 = q3
-            s10 = q3 + q1
-            s12 = q3 + q2
-            s14 = q3 + s6
-            out[0] = splat_i(0)
-            out[k] = q0
-            out[2 * k] = s2
-            out[3 * k] = s2 + q0
-            out[4 * k] = s4
-            out[5 * k] = s4 + q0
-            out[6 * k] = s6
-            out[7 * k] = s6 + q0
-            out[8 * k] = s8
-            out[9 * k] = s8 + q0
-            out[10 * k] = s10
-            out[11 * k] = s10 + q0
-            out[12 * k] = s12
-            out[13 * k] = s12 + q0
-            out[14 * k] = s14
-            out[15 * k] = s14 + q0
+    cdef const int32_t *row
+    cdef Py_ssize_t t, i, m
+    for t in range(width):
+        out = <vi *> table + t
+        row = rows + t * LANES
+        low[0] = splat_i(0)
+        low[1] = (<const viu *> row)[0]
+        low[2] = (<const viu *> (row + smaller(1, last) * TILE))[0]
+        low[3] = low[2] + low[1]
+        low[4] = (<const viu *> (row + smaller(2, last) * TILE))[0]
+        low[5] = low[4] + low[1]
+        low[6] = low[4] + low[2]
+        low[7] = low[4] + low[3]
+        for i in range(8):
+            out[i * width] = low[i]
+        for m in range(1, 1 << (k - 3)):
+            # the upper bits' sum: what the table has for m without its lowest bit, and the row of that bit
+            base = out[8 * (m & (m - 1)) * width] + (<const viu *> (row + smaller(3 + lowest_bit(m), last) * TILE))[0]
+            for i in range(8):
+                out[(8 * m + i) * width] = base + low[i]
 
 
-cdef inline void add_rows(char *acc, const char *tables, const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n,
-                          Py_ssize_t n_bytes, Py_ssize_t width, bint first) noexcept nogil:
-    """Add to each chain's accumulators the table rows chosen by its n_bytes bytes. Called with literal n_bytes, width
-    and first, so that the compiler unrolls the inner loops and keeps the sums in registers."""
-    cdef Py_ssize_t chain, byte, t
-    cdef uint32_t bits
-    cdef vi sums[STRIP]
+cdef inline void add_row(vi *sums, const char *table, uint64_t word, int group, int k,
+                         Py_ssize_t width) noexcept nogil:
+    """Add the row of the table that bits k group .. k group + k - 1 of the word choose."""
+    cdef int row = lowest_bit(<uint32_t> (width * WIDTH))     # a power of two: its logarithm
+    cdef const vi *chosen = <const vi *> (table + (rotate_right(word, k * group - row) & (((1 << k) - 1) << row)))
+    cdef Py_ssize_t t
+    for t in range(width):
+        sums[t] = sums[t] + chosen[t]
+
+
+cdef inline void add_rows(char *acc, const char *tables, const uint64_t *words, Py_ssize_t n, bint first, int k,
+                          Py_ssize_t width) noexcept nogil:
+    """Add to each chain's accumulators the rows that its word chooses, one from each table of a full pass. The calls
+    are spelled out, with literal arguments, so that every shift is a constant and the sums stay in registers."""
+    cdef Py_ssize_t chain, t, table = (width * WIDTH) << k
+    cdef uint64_t word
+    cdef vi sums[4]
     cdef vi *out
-    cdef const vi *low
-    cdef const vi *high
     for chain in range(n):
+        word = words[chain]
         out = <vi *> (acc + chain * TILE * 4)
         for t in range(width):
             sums[t] = splat_i(0) if first else out[t]
-        for byte in range(n_bytes):
-            bits = planes[byte * stride + chain]
-            low = <const vi *> (tables + 2 * byte * TABLE + (bits & 15) * (TILE * 4))
-            high = <const vi *> (tables + (2 * byte + 1) * TABLE + (bits >> 4) * (TILE * 4))
-            for t in range(width):
-                sums[t] = sums[t] + low[t] + high[t]
+        add_row(sums, tables, word, 0, k, width)
+        add_row(sums, tables + table, word, 1, k, width)
+        add_row(sums, tables + 2 * table, word, 2, k, width)
+        add_row(sums, tables + 3 * table, word, 3, k, width)
+        add_row(sums, tables + 4 * table, word, 4, k, width)
+        add_row(sums, tables + 5 * table, word, 5, k, width)
+        add_row(sums, tables + 6 * table, word, 6, k, width)
+        add_row(sums, tables + 7 * table, word, 7, k, width)
+        if k == 4:
+            add_row(sums, tables + 8 * table, word, 8, k, width)
+            add_row(sums, tables + 9 * table, word, 9, k, width)
+            add_row(sums, tables + 10 * table, word, 10, k, width)
+            add_row(sums, tables + 11 * table, word, 11, k, width)
+            add_row(sums, tables + 12 * table, word, 12, k, width)
+            add_row(sums, tables + 13 * table, word, 13, k, width)
+            add_row(sums, tables + 14 * table, word, 14, k, width)
+            add_row(sums, tables + 15 * table, word, 15, k, width)
         for t in range(width):
             out[t] = sums[t]
 
 
-cdef inline void product_strip(char *acc, char *tables, const int32_t *rows, const uint8_t *planes, Py_ssize_t stride,
-                               Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t width) noexcept nogil:
-    """acc[chain][columns] = sum over units of bit times row, in a strip of width vectors (a literal)."""
-    cdef Py_ssize_t byte = 0
-    if n_bytes >= PASS_BYTES:
-        build_tables(tables, rows, 2 * PASS_BYTES, width)
-        add_rows(acc, tables, planes, stride, n, PASS_BYTES, width, True)
-        byte = PASS_BYTES
-        while byte + PASS_BYTES <= n_bytes:
-            build_tables(tables, rows + 8 * byte * TILE, 2 * PASS_BYTES, width)
-            add_rows(acc, tables, planes + byte * stride, stride, n, PASS_BYTES, width, False)
-            byte += PASS_BYTES
+cdef inline void add_last_rows(char *acc, const char *tables, const uint64_t *words, Py_ssize_t n, bint first, int k,
+                               Py_ssize_t width, int groups) noexcept nogil:
+    """add_rows for a pass that is not full: groups tables."""
+    cdef Py_ssize_t chain, t, table = (width * WIDTH) << k
+    cdef uint64_t word
+    cdef vi sums[4]
+    cdef vi *out
+    cdef int group
+    for chain in range(n):
+        word = words[chain]
+        out = <vi *> (acc + chain * TILE * 4)
+        for t in range(width):
+            sums[t] = splat_i(0) if first else out[t]
+        for group in range(groups):
+            add_row(sums, tables + group * table, word, 0, k, width)
+            word >>= k
+        for t in range(width):
+            out[t] = sums[t]
+
+
+cdef void gather_words(uint64_t *words, const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_bytes,
+                       Py_ssize_t n) noexcept nogil:
+    """words[chain]: n_bytes (1 to 8) bytes of each chain, the first one lowest."""
+    cdef Py_ssize_t chain
+    cdef const uint8_t *p = planes
+    cdef Py_ssize_t s = stride
+    if n_bytes == 8:
+        for chain in range(n):
+            words[chain] = (p[chain] | <uint64_t> p[s + chain] << 8 | <uint64_t> p[2 * s + chain] << 16
+                            | <uint64_t> p[3 * s + chain] << 24 | <uint64_t> p[4 * s + chain] << 32
+                            | <uint64_t> p[5 * s + chain] << 40 | <uint64_t> p[6 * s + chain] << 48
+                            | <uint64_t> p[7 * s + chain] << 56)
+    elif n_bytes == 6:
+        for chain in range(n):
+            words[chain] = (p[chain] | <uint64_t> p[s + chain] << 8 | <uint64_t> p[2 * s + chain] << 16
+                            | <uint64_t> p[3 * s + chain] << 24 | <uint64_t> p[4 * s + chain] << 32
+                            | <uint64_t> p[5 * s + chain] << 40)
+    else:
+        for chain in range(n):
+            words[chain] = p[chain]
+        for s in range(1, n_bytes):
+            for chain in range(n):
+                words[chain] |= <uint64_t> p[s * stride + chain] << (8 * s)
+
+
+cdef inline void product_passes(int32_t *acc, char *scratch, const int32_t *rows, const uint8_t *planes,
+                                Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t n_columns,
+                                int k, Py_ssize_t width) noexcept nogil:
+    """product_tile for a literal k and strips of a literal width."""
+    cdef uint64_t *words = <uint64_t *> (scratch + WORDS_AT)
+    cdef Py_ssize_t full = 8 if k == 4 else k, byte = 0, count, column, group, groups, last
     while byte < n_bytes:
-        build_tables(tables, rows + 8 * byte * TILE, 2, width)
-        if byte == 0:
-            add_rows(acc, tables, planes, stride, n, 1, width, True)
-        else:
-            add_rows(acc, tables, planes + byte * stride, stride, n, 1, width, False)
-        byte += 1
+        count = smaller(full, n_bytes - byte)
+        groups = ceil_div(8 * count, k)
+        gather_words(words, planes + byte * stride, stride, count, n)
+        column = 0
+        while column < n_columns:
+            for group in range(groups):
+                last = 8 * count - 1 - k * group
+                build_table(scratch + group * ((width * WIDTH) << k),
+                            rows + (8 * byte + k * group) * TILE + column, last, k, width)
+            if count < full:
+                add_last_rows(<char *> (acc + column), scratch, words, n, byte == 0, k, width, <int> groups)
+            elif byte == 0:
+                add_rows(<char *> (acc + column), scratch, words, n, True, k, width)
+            else:
+                add_rows(<char *> (acc + column), scratch, words, n, False, k, width)
+            column += width * LANES
+        byte += count
 
 
-cdef void product_tile(int32_t *acc, char *tables, const int32_t *rows, const uint8_t *planes, Py_ssize_t stride,
+cdef void product_tile(int32_t *acc, char *scratch, const int32_t *rows, const uint8_t *planes, Py_ssize_t stride,
                        Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t n_columns) noexcept nogil:
     """The first n_columns (at most 64, rounded up to 16) columns of a tile, for n (at most BLOCK) chains."""
-    cdef Py_ssize_t column = 0, grains
-    while column < n_columns:
-        grains = smaller(ceil_div(n_columns - column, 16), STRIP // GRAIN)
-        if grains == 1:
-            product_strip(<char *> (acc + column), tables, rows + column, planes, stride, n_bytes, n, GRAIN)
-        elif grains == 2:
-            product_strip(<char *> (acc + column), tables, rows + column, planes, stride, n_bytes, n, 2 * GRAIN)
-        elif grains == 3:
-            product_strip(<char *> (acc + column), tables, rows + column, planes, stride, n_bytes, n,
-                          smaller(3 * GRAIN, STRIP))
-        else:
-            product_strip(<char *> (acc + column), tables, rows + column, planes, stride, n_bytes, n,
-                          smaller(4 * GRAIN, STRIP))
-        column += 16 * grains
+    if n < MANY:
+        product_passes(acc, scratch, rows, planes, stride, n_bytes, n, n_columns, K_FEW, WIDTH_FEW)
+    else:
+        product_passes(acc, scratch, rows, planes, stride, n_bytes, n, n_columns, K_MANY, WIDTH_MANY)
 
 
 cdef Py_ssize_t block_length(Py_ssize_t n, Py_ssize_t n_tiles, int n_threads) noexcept nogil:
-    """Chains in a block: as many as BLOCK allows, fewer while there are too few blocks to share out among the threads.
+    """Chains in a block: even shares of at most BLOCK, smaller ones while there are too few items for the threads.
     Results do not depend on it."""
-    cdef Py_ssize_t block = BLOCK
-    while block > 64 and n_tiles * ceil_div(n, block) < 2 * n_threads:
-        block //= 2
-    return block
+    cdef Py_ssize_t n_blocks = ceil_div(n, BLOCK)
+    while n > 64 * n_blocks and n_tiles * n_blocks < 2 * n_threads:
+        n_blocks *= 2
+    return ceil_div(n, n_blocks) if n else 1
 
 
 def product(const uint8_t[:, :] planes, const int32_t[:, :, ::1] tiles, int32_t[:, ::1] out, int n_threads):
@@ -154,110 +207,8 @@ def product(const uint8_t[:, :] planes, const int32_t[:, :, ::1] tiles, int32_t[
 cdef void product_item(const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, const int32_t *rows,
                        int32_t *out, Py_ssize_t n_out, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t block,
                        char *scratch) noexcept nogil:
-    cdef int32_t *acc = <int32_t *> (scratch + TABLES_SIZE)
+    cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
     cdef Py_ssize_t length = smaller(block, n - first), n_columns = smaller(TILE, n_out - tile * TILE), chain
     product_tile(acc, scratch, rows, planes + first, stride, n_bytes, length, n_columns)
     for chain in range(length):
         memcpy(out + (first + chain) * n_out + tile * TILE, acc + chain * TILE, 4 * n_columns)
-
-
-# ---------------------------------------------------------------- quantisation
-
-
-def absolute_sums(const float[:, ::1] weights, double[::1] columns, double[::1] rows, int n_threads):
-    """columns OUT (H,) and rows OUT (V,): sums of |W|, always added in the same order."""
-    cdef Py_ssize_t n_visible = weights.shape[0], n_hidden = weights.shape[1], tile, i
-    if DEBUG_CHECKS:
-        check(columns.shape[0] == n_hidden and rows.shape[0] == n_visible, "absolute_sums")
-    with nogil, parallel(num_threads=n_threads):
-        for tile in prange(ceil_div(n_hidden, TILE), schedule="static"):
-            column_sums(&weights[0, tile * TILE], n_visible, n_hidden, smaller(TILE, n_hidden - tile * TILE),
-                        &columns[tile * TILE])
-        for i in prange(n_visible, schedule="static"):
-            rows[i] = row_sum(&weights[i, 0], n_hidden)
-
-
-cdef void column_sums(const float *weights, Py_ssize_t n_rows, Py_ssize_t stride, Py_ssize_t width,
-                      double *out) noexcept nogil:
-    cdef Py_ssize_t i, k
-    cdef double sums[TILE]
-    for k in range(TILE):
-        sums[k] = 0
-    for i in range(n_rows):
-        for k in range(width):
-            sums[k] += <double> abs_scalar(weights[i * stride + k])
-    for k in range(width):
-        out[k] = sums[k]
-
-
-cdef inline float abs_scalar(float x) noexcept nogil:
-    return x if x > 0 else -x
-
-
-cdef double row_sum(const float *row, Py_ssize_t n) noexcept nogil:
-    """Eight interleaved partial sums: the order a vector unit likes, fixed here for all of them."""
-    cdef Py_ssize_t j, lane
-    cdef double sums[8]
-    for lane in range(8):
-        sums[lane] = 0
-    for j in range(n // 8):
-        for lane in range(8):
-            sums[lane] += <double> abs_scalar(row[8 * j + lane])
-    for lane in range(n % 8):
-        sums[lane] += <double> abs_scalar(row[8 * (n // 8) + lane])
-    return sum8(sums)
-
-
-cdef inline double sum8(double *x) noexcept nogil:
-    return ((x[0] + x[1]) + (x[2] + x[3])) + ((x[4] + x[5]) + (x[6] + x[7]))
-
-
-def quantize(const float[:, ::1] weights, int hidden_exponent, int visible_exponent, int32_t[:, :, ::1] to_hidden,
-             int32_t[:, :, ::1] to_visible, int n_threads):
-    """Both integer copies of W IN (V, H): to_hidden OUT holds rint(W 2^hidden_exponent) in tiles, to_visible OUT
-    rint(W' 2^visible_exponent). Every element of both is written, the padding with zeros."""
-    cdef Py_ssize_t n_visible = weights.shape[0], n_hidden = weights.shape[1], tile
-    cdef Py_ssize_t padded_visible = to_hidden.shape[1], padded_hidden = to_visible.shape[1]
-    cdef float hidden_scale = <float> ldexp(1.0, hidden_exponent)
-    cdef float visible_scale = <float> ldexp(1.0, visible_exponent)
-    if DEBUG_CHECKS:
-        check(to_hidden.shape[0] == ceil_div(n_hidden, TILE) and padded_visible == 8 * ceil_div(n_visible, 8)
-              and to_visible.shape[0] == ceil_div(n_visible, TILE) and padded_hidden == 8 * ceil_div(n_hidden, 8),
-              "quantize")
-    with nogil, parallel(num_threads=n_threads):
-        for tile in prange(to_hidden.shape[0], schedule="static"):
-            quantize_tile(&weights[0, tile * TILE], n_hidden, n_visible, smaller(TILE, n_hidden - tile * TILE),
-                          hidden_scale, &to_hidden[tile, 0, 0], padded_visible)
-        for tile in prange(to_visible.shape[0], schedule="static"):
-            quantize_transposed(&weights[tile * TILE, 0], n_hidden, smaller(TILE, n_visible - tile * TILE),
-                                visible_scale, &to_visible[tile, 0, 0], padded_hidden)
-
-
-cdef inline int32_t to_grid(float x) noexcept nogil:
-    """To the nearest integer, ties to even: adding 1.5 * 2^52 leaves a double no room for a fraction."""
-    return <int32_t> ((<double> x + 6755399441055744.0) - 6755399441055744.0)
-
-
-cdef void quantize_tile(const float *weights, Py_ssize_t stride, Py_ssize_t n_rows, Py_ssize_t width, float scale,
-                        int32_t *out, Py_ssize_t padded) noexcept nogil:
-    cdef Py_ssize_t i, k
-    for i in range(n_rows):
-        for k in range(width):
-            out[i * TILE + k] = to_grid(weights[i * stride + k] * scale)
-        for k in range(width, TILE):
-            out[i * TILE + k] = 0
-    memset(out + n_rows * TILE, 0, (padded - n_rows) * TILE * 4)
-
-
-cdef void quantize_transposed(const float *weights, Py_ssize_t n_columns, Py_ssize_t width, float scale, int32_t *out,
-                              Py_ssize_t padded) noexcept nogil:
-    cdef Py_ssize_t j, k, start, stop
-    for start in range(0, n_columns, 16):
-        stop = smaller(start + 16, n_columns)
-        for k in range(width):
-            for j in range(start, stop):
-                out[j * TILE + k] = to_grid(weights[k * n_columns + j] * scale)
-        for j in range(start, stop):
-            for k in range(width, TILE):
-                out[j * TILE + k] = 0
-    memset(out + n_columns * TILE, 0, (padded - n_columns) * TILE * 4)

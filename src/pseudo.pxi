@@ -38,7 +38,7 @@ cdef void pseudo_item(const HalfStep *step, Py_ssize_t first, const double *up, 
                       const double *visible_bias, Py_ssize_t n_visible, Py_ssize_t n_units, Py_ssize_t room,
                       double *out, char *scratch) noexcept nogil:
     cdef Py_ssize_t n = smaller(PSEUDO_BLOCK, step.n - first), case, tile, unit, n_columns
-    cdef int32_t *acc = <int32_t *> (scratch + TABLES_SIZE)
+    cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
     cdef double *on = <double *> (scratch + SCRATCH)
     cdef double *off = on + PSEUDO_BLOCK * n_units
     cdef double change

@@ -27,14 +27,20 @@
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #define LEVEL_AVX512 1
 #define LANES 16
-#define STRIP 4 /* vectors of sums that a kernel keeps in registers */
+#define MANY 256 /* how to cut a product (product.pxi), measured (bench/NOTES.md) */
+#define WIDTH_FEW 1
+#define WIDTH_MANY 1
 #elif defined(__AVX2__)
 #define LEVEL_AVX2 1
 #define LANES 8
-#define STRIP 8
+#define MANY 64
+#define WIDTH_FEW 4
+#define WIDTH_MANY 1
 #else
 #define LANES 4
-#define STRIP 8
+#define MANY 64
+#define WIDTH_FEW 4
+#define WIDTH_MANY 2
 #if defined(__SSE4_1__)
 #define LEVEL_SSE 1
 #endif
@@ -151,6 +157,9 @@ static inline uint64_t load_u64(const uint8_t *x) {
     return word;
 }
 static inline void store_u64(uint8_t *x, uint64_t word) { memcpy(x, &word, 8); }
+
+/* compilers make one instruction of this when by is a constant */
+static inline uint64_t rotate_right(uint64_t x, int by) { return (x >> (by & 63)) | (x << (-by & 63)); }
 
 /* 8 x 8 bits transposed: bit c of byte r goes to bit r of byte c (Warren, Hacker's Delight, section 7-3) */
 static inline uint64_t transpose8(uint64_t x) {
