@@ -10,6 +10,7 @@
 # q, as float32 has it, to 2^-40.
 
 cdef enum:
+    TOGETHER = 4            # vectors of units that go through each step side by side
     FIXED_BITS = 22         # fixed-point probabilities are multiples of 2^-22: 504 of them sum without overflow
     TIE = 2                 # added to the kind of draw (word 3 of the counter) for the block that decides a tie
 
@@ -45,78 +46,126 @@ cdef struct HalfStep:
     uint32_t kind
 
 
-cdef inline vf exp_negative(vf x) noexcept nogil:
-    """exp(x) for -87 <= x <= 0, relative error below 2e-7. x = n log 2 + r; a polynomial of degree 6 for exp(r), |r| <=
-    log(2)/2, interpolated at Chebyshev nodes; 2^n is made in the exponent. log 2 in two parts, the first so short that
-    its product with n is exact (Cody & Waite 1980)."""
+cdef inline void exp_negative(vf *x, int count) noexcept nogil:
+    """exp(x) in place for -87 <= x <= 0, relative error below 2e-7. x = n log 2 + r; a polynomial of degree 6 for
+    exp(r), |r| <= log(2)/2, interpolated at Chebyshev nodes; 2^n is made in the exponent. log 2 in two parts, the
+    first so short that its product with n is exact (Cody & Waite 1980). Each step for all the vectors: one alone
+    would wait for itself."""
     cdef vf magic = splat_f(12582912.0)  # 1.5 * 2^23: adding it rounds to an integer
-    cdef vf t = x * splat_f(1.44269504) + magic
-    cdef vf n = t - magic
-    cdef vf r = x - n * splat_f(0.693359375) - n * splat_f(-2.12194440e-4)
-    cdef vf p = splat_f(0.0013926184037700295)
-    p = p * r + splat_f(0.008363178931176662)
-    p = p * r + splat_f(0.041666556149721146)
-    p = p * r + splat_f(0.16666576266288757)
-    p = p * r + splat_f(0.5)
-    p = p * (r * r) + r + splat_f(1.0)
-    return p * float_of((bits_f(t) - bits_f(magic) + splat_i(127)) << 23)
+    cdef vf t[TOGETHER]
+    cdef vf n[TOGETHER]
+    cdef vf p[TOGETHER]
+    cdef int i
+    for i in range(count):
+        t[i] = x[i] * splat_f(1.44269504) + magic
+    for i in range(count):
+        n[i] = t[i] - magic
+        x[i] = x[i] - n[i] * splat_f(0.693359375)
+    for i in range(count):
+        x[i] = x[i] - n[i] * splat_f(-2.12194440e-4)
+    for i in range(count):
+        p[i] = splat_f(0.0013926184037700295) * x[i] + splat_f(0.008363178931176662)
+    for i in range(count):
+        p[i] = p[i] * x[i] + splat_f(0.041666556149721146)
+    for i in range(count):
+        p[i] = p[i] * x[i] + splat_f(0.16666576266288757)
+    for i in range(count):
+        p[i] = p[i] * x[i] + splat_f(0.5)
+    for i in range(count):
+        p[i] = p[i] * (x[i] * x[i]) + x[i] + splat_f(1.0)
+    for i in range(count):
+        x[i] = p[i] * float_of((bits_f(t[i]) - bits_f(magic) + splat_i(127)) << 23)
+
+
+cdef inline uint64_t activate_vectors(const HalfStep *step, const int32_t *acc, const uint16_t *random,
+                                      const Keys *keys, Py_ssize_t tile, Py_ssize_t column, Py_ssize_t chain,
+                                      int count) noexcept nogil:
+    """Activate the units of count vectors (a literal) of a chain, from this column of the tile on. Returns
+    their states, a bit each."""
+    cdef uint64_t states = 0, ties = 0
+    cdef vf q[TOGETHER]
+    cdef vf x[TOGETHER]
+    cdef vf y[TOGETHER]
+    cdef vi whole[TOGETHER]
+    cdef vi number, p
+    cdef const viu *sums = <const viu *> (acc + column)
+    cdef const vfu *bias = <const vfu *> (step.bias + tile * TILE + column)
+    cdef const vfu *reference
+    cdef viu *fixed
+    cdef vfu *probabilities
+    cdef float beta
+    cdef int i
+    for i in range(count):
+        x[i] = to_float(sums[i]) * splat_f(step.scale) + bias[i]
+    if step.beta != NULL:
+        beta = step.beta[chain * step.beta_stride]
+        for i in range(count):
+            x[i] = x[i] * splat_f(beta)
+        if step.reference != NULL:
+            reference = <const vfu *> (step.reference + tile * TILE + column)
+            for i in range(count):
+                x[i] = x[i] + reference[i] * splat_f(<float> 1.0 - beta)
+    for i in range(count):
+        q[i] = max_f(minus_abs_f(x[i]), splat_f(-87.0))
+    exp_negative(q, count)
+    for i in range(count):
+        q[i] = q[i] / (splat_f(1.0) + q[i])
+    if step.out != NULL:
+        for i in range(count):
+            y[i] = q[i] * splat_f(65536.0)
+            whole[i] = to_int(y[i])
+        for i in range(count):
+            number = load_u16(random + column + i * LANES)
+            states = states | <uint64_t> (mask_lt(number, whole[i]) ^ mask_sign(x[i])) << (i * LANES)
+            ties = ties | <uint64_t> mask_eq(number, whole[i]) << (i * LANES)
+        if ties != 0:
+            for i in range(count):
+                y[i] = y[i] - to_float(whole[i])
+            states = states ^ break_ties(<const float *> y, ties, <uint32_t> (tile * TILE + column),
+                                         <uint32_t> (step.first_chain + chain), step, keys)
+        states = states ^ (<uint64_t> 0xffffffffffffffffu >> (64 - count * LANES))
+    if step.fixed != NULL:
+        # rint(q 2^22), turned into 2^22 minus that where the field is not negative
+        fixed = <viu *> (step.fixed + tile * step.fixed_length + chain * TILE + column)
+        for i in range(count):
+            p = bits_f(q[i] * splat_f(4194304.0) + splat_f(12582912.0)) - bits_f(splat_f(12582912.0))
+            fixed[i] = select_i(bits_f(x[i]) >> 31, p, splat_i(1 << FIXED_BITS) - p)
+    if step.probabilities != NULL:
+        probabilities = <vfu *> (step.probabilities + chain * step.n_units + tile * TILE + column)
+        for i in range(count):
+            y[i] = float_of(select_i(bits_f(x[i]) >> 31, bits_f(q[i]), bits_f(splat_f(1.0) - q[i])))
+            memcpy(probabilities + i, &y[i],
+                   4 * smaller(LANES, step.n_units - tile * TILE - column - i * LANES))
+    return states
 
 
 cdef void activate(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n,
                    uint64_t *masks) noexcept nogil:
     """Activate one tile of n chains, starting from chain first of the batch."""
-    cdef Py_ssize_t chain, t, n_columns = smaller(TILE, step.n_units - tile * TILE), width = ceil_div(n_columns, LANES)
+    cdef Py_ssize_t start, chain, t, n_columns = smaller(TILE, step.n_units - tile * TILE), column
     cdef uint64_t keep = <uint64_t> 0xffffffffffffffffu >> (64 - n_columns), mask
-    cdef uint32_t less, tie
-    cdef uint16_t random[TILE]
-    cdef vf scale = splat_f(step.scale), x, e, q, y
-    cdef vi whole, number, negative, p
-    cdef const vfu *bias = <const vfu *> (step.bias + tile * TILE)
-    cdef const vi *sums
-    cdef viu *fixed
-    cdef uint32_t global_chain
-    cdef float beta
-    cdef float probabilities[TILE]
+    cdef uint16_t random[BATCH][TILE]
+    cdef Keys keys
     cdef uint8_t *out
-    for chain in range(n):
-        sums = <const vi *> (acc + chain * TILE)
-        global_chain = <uint32_t> (step.first_chain + first + chain)
-        mask = 0
+    philox_keys(step.key0, step.key1, &keys)
+    start = 0
+    while start < n:
         if step.out != NULL:
-            philox_64_units(<uint32_t> (tile * (TILE // 8)), global_chain, step.sweep, step.kind, step.key0, step.key1,
-                            random)
-        for t in range(width):
-            x = to_float(sums[t]) * scale + bias[t]
-            if step.beta != NULL:
-                beta = step.beta[(first + chain) * step.beta_stride]
-                x = x * splat_f(beta)
-                if step.reference != NULL:
-                    x = x + (<const vfu *> (step.reference + tile * TILE))[t] * splat_f(<float> 1.0 - beta)
-            e = exp_negative(max_f(splat_f(0.0) - abs_f(x), splat_f(-87.0)))
-            q = e / (splat_f(1.0) + e)
-            if step.out != NULL:
-                y = q * splat_f(65536.0)
-                whole = to_int(y)
-                number = load_u16(random + t * LANES)
-                less = mask_lt(number, whole)
-                tie = mask_eq(number, whole)
-                if tie != 0:
-                    less = less | break_ties(y - to_float(whole), tie, <uint32_t> (tile * TILE + t * LANES),
-                                             global_chain, step)
-                mask = mask | (<uint64_t> (less ^ mask_sign(x) ^ ((<uint32_t> 1 << LANES) - 1)) << (t * LANES))
-            if step.fixed != NULL:
-                # rint(q 2^22), turned into 2^22 minus that where the field is not negative: ~p + 1 is -p
-                y = q * splat_f(4194304.0) + splat_f(12582912.0)
-                p = bits_f(y) - bits_f(splat_f(12582912.0))
-                negative = bits_f(x) >> 31
-                fixed = <viu *> (step.fixed + tile * step.fixed_length + (first + chain) * TILE)
-                fixed[t] = select_i(negative, p, splat_i(1 << FIXED_BITS) - p)
-            if step.probabilities != NULL:
-                y = float_of(select_i(bits_f(x) >> 31, bits_f(q), bits_f(splat_f(1.0) - q)))
-                memcpy(probabilities + t * LANES, &y, WIDTH)
-        masks[chain] = mask & keep
-        if step.probabilities != NULL:
-            memcpy(step.probabilities + (first + chain) * step.n_units + tile * TILE, probabilities, 4 * n_columns)
+            philox_64_units(<uint32_t> (tile * (TILE // 8)), <uint32_t> (step.first_chain + first + start), step.sweep,
+                            step.kind, &keys, random)
+        for chain in range(start, smaller(start + BATCH, n)):
+            mask = 0
+            column = 0
+            while column + TOGETHER * LANES <= n_columns:
+                mask = mask | activate_vectors(step, acc + chain * TILE, random[chain - start], &keys, tile, column,
+                                               first + chain, TOGETHER) << column
+                column += TOGETHER * LANES
+            while column < n_columns:
+                mask = mask | activate_vectors(step, acc + chain * TILE, random[chain - start], &keys, tile, column,
+                                               first + chain, 1) << column
+                column += LANES
+            masks[chain] = mask & keep
+        start += BATCH
     if step.out != NULL:
         for t in range(ceil_div(n_columns, 8)):
             out = step.out + (tile * (TILE // 8) + t) * step.out_stride + first
@@ -124,22 +173,24 @@ cdef void activate(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py
                 out[chain] = <uint8_t> (masks[chain] >> (8 * t))
 
 
-cdef uint32_t break_ties(vf fraction, uint32_t ties, uint32_t first_unit, uint32_t chain,
-                         const HalfStep *step) noexcept nogil:
-    """Of the tied lanes, those whose further 24 bits are below what is left of q, as a mask."""
-    cdef float rest[LANES]
+cdef uint64_t break_ties(const float *rest, uint64_t ties, uint32_t first_unit, uint32_t chain, const HalfStep *step,
+                         const Keys *keys) noexcept nogil:
+    """Of the tied units, those whose further 24 bits are below what is left of q, as a mask."""
     cdef vq words[4]
-    cdef uint32_t less = 0, number
-    cdef int lane
-    memcpy(rest, &fraction, WIDTH)
+    cdef uint64_t less = 0
+    cdef uint32_t number
+    cdef int unit
     while ties != 0:
-        lane = lowest_bit(ties)
+        unit = lowest_bit(ties)
         ties = ties & (ties - 1)
-        philox(splat_q(first_unit + lane), splat_q(chain), splat_q(step.sweep), splat_q(step.kind + TIE), step.key0,
-               step.key1, words)
+        words[0] = splat_q(first_unit + unit)
+        words[1] = splat_q(chain)
+        words[2] = splat_q(step.sweep)
+        words[3] = splat_q(step.kind + TIE)
+        philox(words, keys)
         memcpy(&number, words, 4)
-        if <float> (number >> 8) * <float> 5.9604644775390625e-8 < rest[lane]:  # 2^-24
-            less = less | (<uint32_t> 1 << lane)
+        if <float> (number >> 8) * <float> 5.9604644775390625e-8 < rest[unit]:  # 2^-24
+            less = less | <uint64_t> 1 << unit
     return less
 
 
@@ -172,14 +223,15 @@ cdef void philox_item(const uint32_t *counters, Py_ssize_t n, uint64_t seed, uin
     """Up to HALF blocks; lanes past the n-th repeat the last."""
     cdef uint64_t lanes[4][HALF]
     cdef vq c[4]
-    cdef vq words[4]
+    cdef Keys keys
     cdef Py_ssize_t lane, w
     for lane in range(HALF):
         for w in range(4):
             lanes[w][lane] = counters[4 * smaller(lane, n - 1) + w]
     memcpy(c, lanes, sizeof(lanes))
-    philox(c[0], c[1], c[2], c[3], <uint32_t> seed, <uint32_t> (seed >> 32), words)
-    memcpy(lanes, words, sizeof(lanes))
+    philox_keys(<uint32_t> seed, <uint32_t> (seed >> 32), &keys)
+    philox(c, &keys)
+    memcpy(lanes, c, sizeof(lanes))
     for lane in range(n):
         for w in range(4):
             out[4 * lane + w] = <uint32_t> lanes[w][lane]

@@ -39,7 +39,7 @@ cdef extern from "simd.h" nogil:
     vd exponent_d(vq)
     vd double_of(vq)
     vi select_i(vi, vi, vi)
-    vf abs_f(vf)
+    vf minus_abs_f(vf)
     vd abs_d(vd)
     vf max_f(vf, vf)
     vd max_d(vd, vd)
@@ -52,12 +52,16 @@ cdef extern from "simd.h" nogil:
     uint64_t transpose8(uint64_t)
     uint64_t rotate_right(uint64_t, int)
     int popcount8(uint8_t)
-    int lowest_bit(uint32_t)
+    int lowest_bit(uint64_t)
     void *aligned_memory(size_t)
 
 cdef extern from "philox.h" nogil:
-    void philox(vq, vq, vq, vq, uint32_t, uint32_t, vq *)
-    void philox_64_units(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint32_t, uint16_t *)
+    enum: BATCH         # chains whose random numbers are computed together
+    ctypedef struct Keys:
+        pass
+    void philox_keys(uint32_t, uint32_t, Keys *)
+    void philox(vq *, const Keys *)
+    void philox_64_units(uint32_t, uint32_t, uint32_t, uint32_t, const Keys *, uint16_t (*)[64])
 
 cdef enum:
     TILE = 64           # output units in a tile: one row of a tile of weights, 256 bytes

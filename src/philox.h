@@ -10,28 +10,42 @@
 
 #include "simd.h"
 
-/* HALF blocks at once. A word sits in the low half of a 64-bit lane, where the widening multiply wants it; the high
- * half is scrap. */
-static inline void philox(vq c0, vq c1, vq c2, vq c3, uint32_t key0, uint32_t key1, vq out[4]) {
-    const vq m0 = splat_q(0xD2511F53u), m1 = splat_q(0xCD9E8D57u);
+#if LEVEL_AVX512
+#define BATCH 4 /* chains whose blocks are computed together: rounds wait for each other, chains do not */
+#else
+#define BATCH 2
+#endif
+
+/* The keys of the ten rounds, in every lane. */
+typedef struct {
+    vq k0[10], k1[10];
+} Keys;
+
+static inline void philox_keys(uint32_t key0, uint32_t key1, Keys *keys) {
     for (int round = 0; round < 10; round++) {
-        vq p0 = mul_low32(c0, m0), p1 = mul_low32(c2, m1);
-        c0 = (p1 >> 32) ^ c1 ^ splat_q(key0);
-        c1 = p1;
-        c2 = (p0 >> 32) ^ c3 ^ splat_q(key1);
-        c3 = p0;
-        key0 += 0x9E3779B9u;
-        key1 += 0xBB67AE85u;
+        keys->k0[round] = splat_q(key0 + round * 0x9E3779B9u);
+        keys->k1[round] = splat_q(key1 + round * 0xBB67AE85u);
     }
-    out[0] = c0;
-    out[1] = c1;
-    out[2] = c2;
-    out[3] = c3;
 }
 
-/* The 16-bit numbers of 64 units: block (first + k) gives numbers 8k .. 8k + 7, for k = 0 .. 7. */
-static inline void philox_64_units(uint32_t first, uint32_t chain, uint32_t sweep, uint32_t kind, uint32_t key0,
-                                   uint32_t key1, uint16_t *out) {
+/* One round of HALF blocks. A word sits in the low half of a 64-bit lane, where the widening multiply wants it; the
+ * high half is scrap. */
+static inline void philox_round(vq c[4], vq k0, vq k1) {
+    vq p0 = mul_low32(c[0], splat_q(0xD2511F53u)), p1 = mul_low32(c[2], splat_q(0xCD9E8D57u));
+    c[0] = (p1 >> 32) ^ c[1] ^ k0;
+    c[1] = p1;
+    c[2] = (p0 >> 32) ^ c[3] ^ k1;
+    c[3] = p0;
+}
+
+/* HALF blocks in place: counters become random words. */
+static inline void philox(vq c[4], const Keys *keys) {
+    for (int round = 0; round < 10; round++) philox_round(c, keys->k0[round], keys->k1[round]);
+}
+
+/* The 16-bit numbers of 64 units for each of BATCH chains: block (first + k) gives numbers 8k .. 8k + 7, k = 0 .. 7. */
+static inline void philox_64_units(uint32_t first, uint32_t chain, uint32_t sweep, uint32_t kind, const Keys *keys,
+                                   uint16_t out[BATCH][64]) {
     const vq low = splat_q(0xffffffffu);
     /* lanes in the order that makes zip() deliver whole blocks in sequence */
 #if LANES == 16
@@ -42,11 +56,20 @@ static inline void philox_64_units(uint32_t first, uint32_t chain, uint32_t swee
     const vq lane = {0, 1};
 #endif
     for (int k = 0; k < 8; k += HALF) {
-        vq w[4], even, odd;
-        philox(lane + splat_q(first + k), splat_q(chain), splat_q(sweep), splat_q(kind), key0, key1, w);
-        zip((w[0] & low) | (w[1] << 32), (w[2] & low) | (w[3] << 32), &even, &odd);
-        memcpy(out + 8 * k, &even, WIDTH);
-        memcpy(out + 8 * k + 4 * HALF, &odd, WIDTH);
+        vq c[BATCH][4], even, odd;
+        for (int b = 0; b < BATCH; b++) {
+            c[b][0] = lane + splat_q(first + k);
+            c[b][1] = splat_q(chain + b);
+            c[b][2] = splat_q(sweep);
+            c[b][3] = splat_q(kind);
+        }
+        for (int round = 0; round < 10; round++)
+            for (int b = 0; b < BATCH; b++) philox_round(c[b], keys->k0[round], keys->k1[round]);
+        for (int b = 0; b < BATCH; b++) {
+            zip((c[b][0] & low) | (c[b][1] << 32), (c[b][2] & low) | (c[b][3] << 32), &even, &odd);
+            memcpy(out[b] + 8 * k, &even, WIDTH);
+            memcpy(out[b] + 8 * k + 4 * HALF, &odd, WIDTH);
+        }
     }
 }
 

@@ -78,9 +78,18 @@ static inline vf float_of(vi x) { return (vf)x; }
 static inline vq bits_d(vd x) { return (vq)x; }
 static inline vd double_of(vq x) { return (vd)x; }
 static inline vi select_i(vi mask, vi yes, vi no) { return (mask & yes) | (~mask & no); }
-static inline vf abs_f(vf x) { return (vf)((vi)x & 0x7fffffff); }
+static inline vf minus_abs_f(vf x) { return (vf)((vi)x | (-0x7fffffff - 1)); }
 static inline vd abs_d(vd x) { return (vd)((vq)x & 0x7fffffffffffffffULL); }
-static inline vf max_f(vf x, vf y) { return (vf)select_i(x > y, (vi)x, (vi)y); }
+/* x > y ? x : y, lane by lane */
+static inline vf max_f(vf x, vf y) {
+#if LEVEL_AVX512
+    return (vf)_mm512_max_ps((__m512)x, (__m512)y);
+#elif LEVEL_AVX2
+    return (vf)_mm256_max_ps((__m256)x, (__m256)y);
+#else
+    return (vf)select_i(x > y, (vi)x, (vi)y);
+#endif
+}
 static inline vd max_d(vd x, vd y) {
     vq m = (vq)(x > y);
     return (vd)((m & (vq)x) | (~m & (vq)y));
@@ -173,7 +182,7 @@ static inline uint64_t transpose8(uint64_t x) {
 }
 
 static inline int popcount8(uint8_t x) { return __builtin_popcount(x); }
-static inline int lowest_bit(uint32_t x) { return __builtin_ctz(x); }
+static inline int lowest_bit(uint64_t x) { return __builtin_ctzll(x); }
 
 /* memory at a 64-byte boundary, NULL when there is none; free with free() */
 static inline void *aligned_memory(size_t bytes) {
