@@ -36,8 +36,9 @@ if platform.machine().lower() in ("x86_64", "amd64"):
 
 # -ffp-contract=off: no fused multiply-add, so that every level computes the same bits. Never -ffast-math.
 COMPILE_ARGS = ["-O3", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wno-unused-function"]
+MACROS = [("CYTHON_INLINE", "inline __attribute__((always_inline))")]
 LINK_ARGS = []
-MACROS = []
+
 if DEBUG:
     COMPILE_ARGS += ["-O0", "-g"]
     MACROS += [("FASTRBM_DEBUG", "1")]

@@ -15,7 +15,7 @@ _KEPT = 4  # arrays of one kind
 
 
 class Buffers:
-    """take(shape, dtype) gives an array that nobody else refers to; its contents are arbitrary."""
+    """take(shape, dtype) gives an array that nobody else refers to; its contents are arbitrary, but finite."""
 
     def __init__(self) -> None:
         self._arrays: dict[tuple, list[np.ndarray]] = {}
@@ -28,7 +28,7 @@ class Buffers:
                 # the list's own reference and getrefcount's argument: no view, no attribute, no variable elsewhere
                 if sys.getrefcount(kept[index]) == _REFERENCES_WHEN_FREE:
                     return kept[index]
-            array = np.empty(shape, dtype)
+            array = np.zeros(shape, dtype)
             if len(kept) < _KEPT:
                 kept.append(array)
             return array

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import _threads, _validate, reference
+from ._buffers import Buffers
 from ._kernels import FIXED_BITS, TILE, kernels
 from ._parameters import Parameters, integer_weights
 from .bits import BitMatrix
@@ -123,9 +124,11 @@ def _half_step_of_fractions(layer, given, kind, seed, stream, sweep, out, fixed,
             probabilities[rows] = reference.probability(field)
 
 
-def fixed_buffer(n: int, n_units: int) -> np.ndarray:
-    """Room for the fixed-point probabilities of n cases: zeros, since moments need zeros past the last case."""
-    return np.zeros((-(-n_units // TILE), -(-n // 8) * 8, TILE), np.int32)
+def fixed_buffer(n: int, n_units: int, buffers: Buffers) -> np.ndarray:
+    """Room for the fixed-point probabilities of n cases, with zeros past the last case, as moments need them."""
+    room = buffers.take((-(-n_units // TILE), -(-n // 8) * 8, TILE), np.float32)
+    room[:, n:] = 0.0
+    return room
 
 
 def states_given(value, n_units: int, name: str, fractions: bool = False) -> BitMatrix | np.ndarray:

@@ -5,29 +5,20 @@ LEVEL_LANES: int
 
 class Layer:
     @property
-    def tiles_array(self) -> NDArray[np.int32]: ...
+    def tiles_array(self) -> NDArray[np.float32]: ...
     @property
     def bias_array(self) -> NDArray[np.float32]: ...
     @property
     def exponent(self) -> int: ...
     @property
     def n_units(self) -> int: ...
-    def __init__(self, tiles: NDArray[np.int32], exponent: int, bias: NDArray[np.float32], n_units: int) -> None: ...
+    def __init__(self, tiles: NDArray[np.float32], exponent: int, bias: NDArray[np.float32], n_units: int) -> None: ...
 
 def pack(states: NDArray[np.uint8], planes: NDArray[np.uint8], n_threads: int) -> None: ...
 def unpack(planes: NDArray[np.uint8], states: NDArray[np.uint8], n_threads: int) -> None: ...
 def transpose(planes: NDArray[np.uint8], n_units: int, out: NDArray[np.uint8], n_threads: int) -> None: ...
-def product(planes: NDArray[np.uint8], tiles: NDArray[np.int32], out: NDArray[np.int32], n_threads: int) -> None: ...
-def absolute_sums(
-    weights: NDArray[np.float32], columns: NDArray[np.float64], rows: NDArray[np.float64], n_threads: int
-) -> None: ...
-def quantize(
-    weights: NDArray[np.float32],
-    hidden_exponent: int,
-    visible_exponent: int,
-    to_hidden: NDArray[np.int32],
-    to_visible: NDArray[np.int32],
-    n_threads: int,
+def product(
+    planes: NDArray[np.uint8], tiles: NDArray[np.float32], exponent: int, out: NDArray[np.int32], n_threads: int
 ) -> None: ...
 def philox_blocks(counters: NDArray[np.uint32], seed: int, out: NDArray[np.uint32], n_threads: int) -> None: ...
 def half_step(
@@ -40,7 +31,7 @@ def half_step(
     kind: int,
     first_chain: int,
     out: NDArray[np.uint8] | None,
-    fixed: NDArray[np.int32] | None,
+    fixed: NDArray[np.float32] | None,
     probabilities: NDArray[np.float32] | None,
     n_threads: int,
 ) -> None: ...
@@ -55,34 +46,43 @@ def sweep(
     first_sweep: int,
     n_sweeps: int,
     first_chain: int,
-    fixed: NDArray[np.int32] | None,
+    fixed: NDArray[np.float32] | None,
     n_threads: int,
 ) -> None: ...
 def moments(
     transposed: NDArray[np.uint8],
-    fixed: NDArray[np.int32],
+    fixed: NDArray[np.float32],
     scale: float,
     accumulate: bool,
     weights: NDArray[np.float64],
     hidden: NDArray[np.float64],
     n_threads: int,
 ) -> None: ...
-def mean_difference(
-    positive: NDArray[np.float64],
-    positive_total: float,
-    negative: NDArray[np.float64],
-    negative_total: float,
-    out: NDArray[np.float64],
+def difference(
+    positive_bits: NDArray[np.uint8],
+    positive: NDArray[np.float32],
+    positive_factor: float,
+    negative_bits: NDArray[np.uint8],
+    negative: NDArray[np.float32],
+    negative_factor: float,
+    centring: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None,
+    n_hidden: int,
+    out: NDArray[np.float32],
+    along_hidden: NDArray[np.float64] | None,
+    along_visible: NDArray[np.float64] | None,
     n_threads: int,
 ) -> None: ...
 def ascend(
     weights: NDArray[np.float32],
-    direction: NDArray[np.float64],
+    direction: NDArray[np.float32],
     rate: float,
+    l2: float,
+    l1: float,
     limit: float,
     out: NDArray[np.float32],
+    transposed: NDArray[np.float32],
     n_threads: int,
-) -> int: ...
+) -> tuple[int, float, float]: ...
 def enumerate_states(
     high: NDArray[np.float64],
     high_bias: NDArray[np.float64],
@@ -102,6 +102,7 @@ def pseudo_sums(
     out: NDArray[np.float64],
     n_threads: int,
 ) -> None: ...
+def sum_rows(fixed: NDArray[np.float32], scale: float, out: NDArray[np.float64], n_threads: int) -> None: ...
 def count_bits(planes: NDArray[np.uint8], n_units: int, out: NDArray[np.float64], n_threads: int) -> None: ...
 def softplus_sums(
     planes: NDArray[np.uint8], layer: Layer, beta: NDArray[np.float64], out: NDArray[np.float64], n_threads: int

@@ -1,4 +1,4 @@
-"""Parameters: one immutable set of weights and biases, with the integer copies that the kernels read.
+"""Parameters: one immutable set of weights and biases, as the kernels read them.
 
 A change of parameters is a new object. So a step either happens wholly or not at all, whatever interrupts it.
 """
@@ -10,9 +10,10 @@ from functools import cached_property
 
 import numpy as np
 
-from . import _threads
+from . import _threads, _validate
 from ._buffers import Buffers
 from ._kernels import TILE, kernels
+from .reference import from_tiles, on_grid, to_tiles
 
 _LARGEST_SUM = 2**31 - 1
 
@@ -28,34 +29,49 @@ def exponent(largest_sum: float, n_in: int) -> int:
     return min(60, math.frexp((_LARGEST_SUM - n_in) / largest_sum)[1] - 1)
 
 
-def _padded(bias: np.ndarray) -> np.ndarray:
-    out = np.zeros(-(-bias.size // TILE) * TILE, np.float32)
-    out[: bias.size] = bias
-    out.flags.writeable = False
-    return out
-
-
 class Parameters:
-    """Weights (V, H), visible bias (V,), hidden bias (H,): float32, checked by the caller, read-only from here on."""
+    """Weights in tiles, both ways round, and biases; checked by the caller, read-only from here on."""
 
-    def __init__(self, weights, visible_bias, hidden_bias, buffers: Buffers, n_threads: int | None = None) -> None:
-        n_visible, n_hidden = self.shape = weights.shape
-        threads = _threads.resolve(n_threads, _threads.PASS * weights.size)
-        visible_padded, hidden_padded = _padded(visible_bias), _padded(hidden_bias)
-        self.weights = weights.view()
-        self.weights.flags.writeable = False
+    def __init__(self, shape, weights, transposed, largest_sums, visible_bias, hidden_bias) -> None:
+        n_visible, n_hidden = self.shape = shape
+        visible_padded, hidden_padded = padded(visible_bias, np.float32), padded(hidden_bias, np.float32)
         self.visible_bias = visible_padded[:n_visible]
         self.hidden_bias = hidden_padded[:n_hidden]
+        self.to_hidden = kernels.Layer(weights, exponent(largest_sums[0], n_visible), hidden_padded, n_hidden)
+        self.to_visible = kernels.Layer(transposed, exponent(largest_sums[1], n_hidden), visible_padded, n_visible)
 
-        columns, rows = np.empty(n_hidden), np.empty(n_visible)
-        kernels.absolute_sums(weights, columns, rows, threads)
-        hidden_exponent = exponent(float(columns.max()), n_visible)
-        visible_exponent = exponent(float(rows.max()), n_hidden)
-        to_hidden = buffers.take((-(-n_hidden // TILE), -(-n_visible // 8) * 8, TILE), np.int32)
-        to_visible = buffers.take((-(-n_visible // TILE), -(-n_hidden // 8) * 8, TILE), np.int32)
-        kernels.quantize(weights, hidden_exponent, visible_exponent, to_hidden, to_visible, threads)
-        self.to_hidden = kernels.Layer(to_hidden, hidden_exponent, hidden_padded, n_hidden)
-        self.to_visible = kernels.Layer(to_visible, visible_exponent, visible_padded, n_visible)
+    @classmethod
+    def of(cls, weights: np.ndarray, visible_bias, hidden_bias, buffers: Buffers, n_threads=None) -> Parameters:
+        """From checked arrays (V, H), (V,), (H,), which are copied."""
+        tiles = to_tiles(weights)
+        new, transposed, _, sums = _ascend(tiles, tiles, weights.shape[1], 0.0, 0.0, 0.0, buffers, n_threads)
+        return cls(weights.shape, new, transposed, sums, visible_bias, hidden_bias)
+
+    def moved(self, direction, rate: float, l2: float, l1: float, buffers: Buffers, n_threads=None) -> Parameters:
+        """theta + rate * direction: tiles, (V,) and (H,); with decay of the weights, as kernels.ascend has it.
+
+        FloatingPointError where a parameter would not stay finite.
+        """
+        new, transposed, bad, sums = _ascend(
+            self.to_hidden.tiles_array, direction[0], self.shape[1], rate, l2, l1, buffers, n_threads
+        )
+        biases = []
+        with np.errstate(over="ignore", invalid="ignore"):
+            for old, change in ((self.visible_bias, direction[1]), (self.hidden_bias, direction[2])):
+                biases.append((old + rate * change).astype(np.float32))
+        if bad:
+            refuse("weights", from_tiles(new, *self.shape))
+        for name, bias in zip(("visible_bias", "hidden_bias"), biases, strict=True):
+            if not (np.abs(bias) < _validate.LARGEST).all():
+                refuse(name, bias)
+        return Parameters(self.shape, new, transposed, sums, *biases)
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """W (V, H), float32, contiguous, read-only."""
+        weights = np.ascontiguousarray(from_tiles(self.to_hidden.tiles_array, *self.shape))
+        weights.flags.writeable = False
+        return weights
 
     @cached_property
     def wide_visible_bias(self) -> np.ndarray:
@@ -67,6 +83,31 @@ class Parameters:
         return _wide(self.hidden_bias)
 
 
+def _ascend(tiles, direction, n_hidden: int, rate, l2, l1, buffers: Buffers, n_threads):
+    threads = _threads.resolve(n_threads, _threads.PASS * tiles.size)
+    new = buffers.take(tiles.shape, np.float32)
+    transposed = buffers.take((-(-tiles.shape[1] // TILE), -(-n_hidden // 8) * 8, TILE), np.float32)
+    bad, *sums = kernels.ascend(tiles, direction, rate, l2, l1, _validate.LARGEST, new, transposed, threads)
+    return new, transposed, bad, sums
+
+
+def refuse(name: str, values: np.ndarray) -> None:
+    """Say which parameter a step would spoil."""
+    where, value = _validate.first_bad(values)
+    raise FloatingPointError(
+        f"the step would make {name}[{where}] = {value:g}; the model keeps the parameters it had (try a smaller "
+        "learning rate)"
+    )
+
+
+def padded(values: np.ndarray, dtype) -> np.ndarray:
+    """Zeros up to whole tiles behind the values; read-only."""
+    out = np.zeros(-(-values.size // TILE) * TILE, dtype)
+    out[: values.size] = values
+    out.flags.writeable = False
+    return out
+
+
 def _wide(bias: np.ndarray) -> np.ndarray:
     out = np.zeros(-(-bias.size // 8) * 8)
     out[: bias.size] = bias
@@ -74,5 +115,6 @@ def _wide(bias: np.ndarray) -> np.ndarray:
 
 
 def integer_weights(layer) -> np.ndarray:
-    """The integers of a layer's tiles as one float64 matrix (inputs, n_units): for inputs that are no bits."""
-    return np.concatenate(list(layer.tiles_array), axis=1)[:, : layer.n_units].astype(np.float64)
+    """The integers of a layer as one float64 matrix (inputs, n_units): for inputs that are no bits."""
+    tiles = layer.tiles_array
+    return on_grid(from_tiles(tiles, tiles.shape[1], layer.n_units), layer.exponent)

@@ -19,7 +19,7 @@ def independent_states(bias: np.ndarray, n: int, seed: int, stream: int, n_threa
     tiles = -(-bias.size // TILE)
     padded = np.zeros(tiles * TILE, np.float32)
     padded[: bias.size] = bias
-    layer = kernels.Layer(np.zeros((tiles, 8, TILE), np.int32), 0, padded, bias.size)  # no weights
+    layer = kernels.Layer(np.zeros((tiles, 8, TILE), np.float32), 0, padded, bias.size)  # no weights
     out = BitMatrix.empty(n, bias.size)
     _gibbs.half_step(
         layer, BitMatrix.empty(n, 8), kind=_random.VISIBLE, seed=seed, stream=stream, sweep=sweep, out=out,

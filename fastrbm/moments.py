@@ -83,12 +83,8 @@ class Moments:
         >>> m.visible
         array([0.5, 0.5, 0.5, 0.5])
         """
-        if not isinstance(rbm, RBM):
-            raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
-        data = rbm._states(X, "X", fractions=True)
+        data = _cases(rbm, X)
         n = data.shape[0]
-        if n == 0:
-            raise ValueError("X must have at least one case")
         weight = None if sample_weight is None else _validate.sample_weight(sample_weight, n)
         moments, scale = _nothing(rbm), 1.0
         if weight is not None:
@@ -96,7 +92,7 @@ class Moments:
             weight = np.rint(weight / scale * (1 << FIXED_BITS))
         for start in range(0, n, _ROWS_A_PART):
             rows = slice(start, min(start + _ROWS_A_PART, n))
-            fixed = _gibbs.fixed_buffer(rows.stop - rows.start, rbm.n_hidden)
+            fixed = _gibbs.fixed_buffer(rows.stop - rows.start, rbm.n_hidden, rbm._buffers)
             _gibbs.half_step(rbm._parameters.to_hidden, data[rows], fixed=fixed, n_threads=n_threads)
             _add(moments, data[rows], fixed, None if weight is None else weight[rows], scale, n_threads)
         return moments
@@ -156,11 +152,56 @@ def _add_fractions(moments: Moments, states: np.ndarray, fixed: np.ndarray, weig
     moments.hidden_sum += probabilities.sum(axis=0) * unit
 
 
-def of_states(rbm: RBM, states: BitMatrix, fixed: np.ndarray, n_threads: int | None = None) -> Moments:
-    """Moments of states whose fixed-point P(h | v) a sweep has left behind."""
-    moments = _nothing(rbm)
-    _add(moments, states, fixed, n_threads=n_threads)
-    return moments
+def _cases(rbm: RBM, X) -> BitMatrix | np.ndarray:
+    if not isinstance(rbm, RBM):
+        raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
+    data = rbm._states(X, "X", fractions=True)
+    if data.shape[0] == 0:
+        raise ValueError("X must have at least one case")
+    return data
+
+
+class Phase:
+    """Cases with their fixed-point P(h | v), kept as they are until it is known what is wanted of them: a gradient
+    takes the difference of two phases in one pass, without either's <v s'>.
+
+    Attributes
+    ----------
+    transposed : uint8 (ceil(n/8), V)
+    fixed : float32 (tiles, 8 ceil(n/8), 64)
+    visible_sum, hidden_sum : float64 (V,), (H,)
+    total : float
+    """
+
+    def __init__(self, rbm: RBM, states: BitMatrix, fixed: np.ndarray) -> None:
+        n = len(states)
+        self.shape = rbm.n_visible, rbm.n_hidden
+        self.fixed, self.total = fixed, float(n)
+        self._buffers = rbm._buffers
+        self.transposed = np.empty((-(-n // 8), rbm.n_visible), np.uint8)
+        kernels.transpose(states.planes, rbm.n_visible, self.transposed, 1)
+        self.visible_sum, self.hidden_sum = np.zeros(rbm.n_visible), np.empty(rbm.n_hidden)
+        kernels.count_bits(states.planes, rbm.n_visible, self.visible_sum, 1)
+        kernels.sum_rows(fixed, 2.0**-FIXED_BITS, self.hidden_sum, 1)
+
+    @classmethod
+    def of_data(cls, rbm: RBM, X, n_threads: int | None = None) -> Phase | Moments:
+        """Of data; where there are fractions among them, or very many cases, their moments at once."""
+        data = _cases(rbm, X)
+        if not isinstance(data, BitMatrix) or len(data) > _ROWS_A_PART:
+            return Moments.of_data(rbm, data, n_threads=n_threads)
+        fixed = _gibbs.fixed_buffer(len(data), rbm.n_hidden, rbm._buffers)
+        _gibbs.half_step(rbm._parameters.to_hidden, data, fixed=fixed, n_threads=n_threads)
+        return cls(rbm, data, fixed)
+
+    def moments(self, n_threads: int | None = None) -> Moments:
+        """The averages themselves."""
+        moments = Moments(self._buffers.take(self.shape, np.float64), self.visible_sum, self.hidden_sum, self.total)
+        threads = _threads.resolve(n_threads, moments.weight_sum.size * int(self.total))
+        kernels.moments(
+            self.transposed, self.fixed, 2.0**-FIXED_BITS, False, moments.weight_sum, moments.hidden_sum, threads
+        )
+        return moments
 
 
 assert FIXED_BITS == reference.FIXED_BITS and ROWS == reference.ROWS

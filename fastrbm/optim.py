@@ -67,7 +67,7 @@ class SGD:
         if self.momentum == 1.0:
             raise ValueError("momentum must be below 1, got 1")
         self.l2 = _validate.real(l2, "l2", 0.0)
-        self._velocity: list[np.ndarray] | None = None
+        self._velocity: tuple[np.ndarray, ...] | None = None
 
     def rate(self, progress: float) -> float:
         """The learning rate when this fraction of the training is done."""
@@ -77,13 +77,16 @@ class SGD:
 
     def update(self, rbm: RBM, gradient: Gradient, progress: float = 0.0, n_threads: int | None = None) -> None:
         """Move rbm along gradient. FloatingPointError, and no change, where a parameter would not stay finite."""
-        direction = [gradient.weights, gradient.visible_bias, gradient.hidden_bias]
-        if self.l2:
-            direction[0] = direction[0] - self.l2 * rbm.weights
-        if self.momentum and self._velocity is not None and self._velocity[0].shape == direction[0].shape:
-            direction = [self.momentum * u + d for u, d in zip(self._velocity, direction, strict=True)]
-        rate = self.rate(progress)
-        rbm.add(*direction, rate=rate, n_threads=n_threads)
+        direction = rbm._direction(gradient)
+        l2 = self.l2
+        if self.momentum:
+            # the decay belongs to the velocity, so it is not left to the update
+            tiles = direction[0] - np.float32(l2) * rbm._parameters.to_hidden.tiles_array if l2 else direction[0]
+            direction, l2 = (tiles, *direction[1:]), 0.0
+            if self._velocity is not None and self._velocity[0].shape == tiles.shape:
+                momentum = np.float32(self.momentum)
+                direction = tuple(momentum * u + d for u, d in zip(self._velocity, direction, strict=True))
+        rbm._move(direction, self.rate(progress), l2, n_threads=n_threads)
         if self.momentum:
             self._velocity = direction
 

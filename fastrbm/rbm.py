@@ -10,7 +10,7 @@ import numpy as np
 from . import _gibbs, _model_file, _random, _threads, _validate, reference
 from ._buffers import Buffers
 from ._kernels import kernels
-from ._parameters import Parameters
+from ._parameters import Parameters, refuse
 from ._starts import chain_ends
 from .bits import BitMatrix
 
@@ -75,7 +75,7 @@ class RBM:
         c = np.zeros(n_hidden, np.float32) if hidden_bias is None else hidden_bias
         b = _validate.parameter(b, "visible_bias", (n_visible,))
         c = _validate.parameter(c, "hidden_bias", (n_hidden,))
-        self._parameters = Parameters(np.array(weights), b, c, self._buffers, n_threads)
+        self._parameters = Parameters.of(weights, b, c, self._buffers, n_threads)
 
     @classmethod
     def from_data(cls, X, n_hidden: int, seed: int = 0, weight_scale: float = 0.01) -> RBM:
@@ -172,27 +172,16 @@ class RBM:
             When a parameter would no longer be finite (or below 1e30). It says which; the model stays as it was.
         """
         rate = _validate.real(rate, "rate")
-        changes = []
+        new = []
         for name, change in zip(_PARAMETERS, (weights, visible_bias, hidden_bias), strict=True):
-            change = np.ascontiguousarray(change, np.float64)
-            if change.shape != getattr(self, name).shape:
-                raise ValueError(
-                    f"the change of {name} must have shape {getattr(self, name).shape}, got {change.shape}"
-                )
-            changes.append(change)
-        threads = _threads.resolve(n_threads, _threads.PASS * self.weights.size)
-        new = [self._buffers.take(self.weights.shape, np.float32), np.empty(self.n_visible, np.float32),
-               np.empty(self.n_hidden, np.float32)]  # fmt: skip
-        old = (self.weights, self.visible_bias, self.hidden_bias)
-        for name, parameter, change, result in zip(_PARAMETERS, old, changes, new, strict=True):
-            rows = [a.reshape(-1, a.shape[-1]) for a in (parameter, change, result)]
-            if kernels.ascend(rows[0], rows[1], rate, _validate.LARGEST, rows[2], threads):
-                where, value = _validate.first_bad(result)
-                raise FloatingPointError(
-                    f"the step would make {name}[{where}] = {value:g}; the model keeps the parameters it had (try a "
-                    "smaller learning rate)"
-                )
-        self._parameters = Parameters(*new, self._buffers, n_threads)
+            old, change = getattr(self, name), np.asarray(change, np.float64)
+            if change.shape != old.shape:
+                raise ValueError(f"the change of {name} must have shape {old.shape}, got {change.shape}")
+            with np.errstate(over="ignore", invalid="ignore"):
+                new.append((old + rate * change).astype(np.float32))
+            if not (np.abs(new[-1]) < _validate.LARGEST).all():
+                refuse(name, new[-1])
+        self._parameters = Parameters.of(*new, self._buffers, n_threads)
 
     def step(self, gradient: Gradient, learning_rate: float, n_threads: int | None = None) -> None:
         """theta <- theta + learning_rate * gradient, the plain ascent of the log-likelihood.
@@ -207,7 +196,20 @@ class RBM:
         >>> rbm.step(fr.gradient.Exact()(rbm, X), learning_rate=0.1)
         """
         rate = _validate.real(learning_rate, "learning_rate")
-        self.add(gradient.weights, gradient.visible_bias, gradient.hidden_bias, rate, n_threads)
+        self._move(self._direction(gradient), rate, n_threads=n_threads)
+
+    def _direction(self, gradient: Gradient) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """A gradient as an update reads it: tiles, (V,), (H,). Any object with the three arrays will do."""
+        weights = gradient.weights if not hasattr(gradient, "tiles") else None
+        tiles = gradient.tiles if weights is None else reference.to_tiles(np.asarray(weights))
+        shape = np.shape(gradient.visible_bias)[0], np.shape(gradient.hidden_bias)[0]
+        if shape != self._parameters.shape or tiles.shape != self._parameters.to_hidden.tiles_array.shape:
+            raise ValueError(f"gradient must be of a model of {self._parameters.shape} units, got one of {shape}")
+        return tiles, gradient.visible_bias, gradient.hidden_bias
+
+    def _move(self, direction, rate: float, l2: float = 0.0, l1: float = 0.0, n_threads: int | None = None) -> None:
+        """theta <- theta + rate * direction, given as tiles, (V,), (H,); see kernels.ascend."""
+        self._parameters = self._parameters.moved(direction, rate, l2, l1, self._buffers, n_threads)
 
     def copy(self) -> RBM:
         """An independent copy (which shares the read-only arrays)."""
@@ -246,7 +248,7 @@ class RBM:
             part = slice(start, min(start + step, len(v)))
             acc = np.empty((part.stop - start, self.n_hidden), np.int32)
             threads = _threads.resolve(n_threads, acc.size * self.n_visible)
-            kernels.product(v.planes[:, part], p.to_hidden.tiles_array, acc, threads)
+            kernels.product(v.planes[:, part], p.to_hidden.tiles_array, p.to_hidden.exponent, acc, threads)
             # int64 sums of int32 are exact
             pairs = np.einsum("ij,ij->i", acc, h[part].to_states(), dtype=np.int64)
             result[part] += pairs * 2.0**-p.to_hidden.exponent

@@ -2,7 +2,7 @@
 
 It is the oracle of the tests, the reading copy of the compiled code in ``src/``, and nobody's fast path. Each
 function allocates freely and takes ``n_threads`` only to have the kernel's signature. The layouts are those of
-``src/README.md``: ``planes[byte, chain]`` for states and ``tiles[tile, unit, 64]`` for integer weights.
+``src/README.md``: ``planes[byte, chain]`` for states and ``tiles[tile, unit, 64]`` for weights.
 
 Equality of bits rests on three things: sums of states times weights are exact integers; everything after them is a
 sequence of single IEEE operations (+, -, *, /, comparison, rounding to integer) done in the same order here and there;
@@ -14,9 +14,8 @@ from __future__ import annotations
 import numpy as np
 
 __all__ = [
-    "Layer", "absolute_sums", "anneal", "ascend", "bias_sums", "count_bits", "enumerate_states", "half_step",
-    "less_likely", "log", "mean_difference", "moments", "pack", "philox_blocks", "product", "pseudo_sums", "quantize",
-    "softplus", "softplus_sums", "sweep", "transpose", "unpack",
+    "Layer", "anneal", "ascend", "bias_sums", "count_bits", "difference", "enumerate_states", "half_step",
+    "less_likely", "log", "moments", "pack", "philox_blocks", "product", "pseudo_sums", "softplus", "softplus_sums", "sweep", "transpose", "unpack",
 ]  # fmt: skip
 
 TILE = 64
@@ -50,41 +49,36 @@ def transpose(planes, n_units, out, n_threads=1):
 # ---------------------------------------------------------------- product
 
 
-def product(planes, tiles, out, n_threads=1):
-    """out (n, n_out) = S Q for the bits S of planes and the integers Q of tiles, exactly."""
+def on_grid(tiles, exponent):
+    """rint(W 2^exponent), float64: the integers that a product adds up."""
+    return np.rint(tiles * np.float32(2.0**exponent)).astype(np.float64)
+
+
+def from_tiles(tiles, n_units, n_out):
+    """The matrix (n_units, n_out) that tiles (ceil(n_out/64), >= n_units, 64) hold."""
+    return np.concatenate(list(tiles), axis=1)[:n_units, :n_out]
+
+
+def to_tiles(matrix, dtype=np.float32):
+    """A matrix (n_units, n_out) in tiles (ceil(n_out/64), 8 ceil(n_units/8), 64), padded with zeros."""
+    n_units, n_out = matrix.shape
+    n_tiles = -(-n_out // TILE)
+    padded = np.zeros((-(-n_units // 8) * 8, n_tiles * TILE), dtype)
+    padded[:n_units, :n_out] = matrix
+    return np.ascontiguousarray(padded.reshape(-1, n_tiles, TILE).transpose(1, 0, 2))
+
+
+def product(planes, tiles, exponent, out, n_threads=1):
+    """out (n, n_out) = S rint(W 2^exponent) for the bits S of planes and the weights W of tiles, exactly."""
     n, n_out = out.shape
     states = np.empty((n, 8 * planes.shape[0]), np.uint8)
     unpack(planes, states)
-    columns = np.concatenate(list(tiles), axis=1)[:, :n_out]
     # float64 holds every partial sum exactly (they are below 2^31), whatever order BLAS takes
-    out[...] = states.astype(np.float64) @ columns.astype(np.float64)
-
-
-def absolute_sums(weights, columns, rows, n_threads=1):
-    """Sums of |W| by column (H,) and by row (V,), added in the kernels' order."""
-    size = np.abs(weights).astype(np.float64)
-    n_visible, n_hidden = size.shape
-    columns[...] = np.add.accumulate(size, axis=0)[-1]
-    lanes = np.zeros((n_visible, -(-n_hidden // 8), 8))
-    lanes.reshape(n_visible, -1)[:, :n_hidden] = size
-    rows[...] = _sum8(np.add.accumulate(lanes, axis=1)[:, -1])
+    out[...] = states.astype(np.float64) @ on_grid(from_tiles(tiles, states.shape[1], n_out), exponent)
 
 
 def _sum8(x):
     return ((x[:, 0] + x[:, 1]) + (x[:, 2] + x[:, 3])) + ((x[:, 4] + x[:, 5]) + (x[:, 6] + x[:, 7]))
-
-
-def quantize(weights, hidden_exponent, visible_exponent, to_hidden, to_visible, n_threads=1):
-    """rint(W 2^e) in tiles, for W (to_hidden) and for its transpose (to_visible), padded with zeros."""
-    for matrix, exponent, tiles in (
-        (weights, hidden_exponent, to_hidden),
-        (weights.T, visible_exponent, to_visible),
-    ):
-        scaled = np.rint((matrix * np.float32(2.0**exponent)).astype(np.float64)).astype(np.int32)
-        tiles[...] = 0
-        for tile in range(tiles.shape[0]):
-            part = scaled[:, tile * TILE : (tile + 1) * TILE]
-            tiles[tile, : part.shape[0], : part.shape[1]] = part
 
 
 # ---------------------------------------------------------------- activation
@@ -118,9 +112,9 @@ def probability(field):
 
 
 def fixed_probability(field):
-    """P(unit on) as a multiple of 2^-22, int32."""
-    q = np.rint(less_likely(field) * np.float32(2**FIXED_BITS)).astype(np.int32)
-    return np.where(np.signbit(field), q, np.int32(2**FIXED_BITS) - q)
+    """P(unit on) in units of 2^-22: whole numbers in float32."""
+    q = np.rint(less_likely(field) * np.float32(2**FIXED_BITS))
+    return np.where(np.signbit(field), q, np.float32(2**FIXED_BITS) - q)
 
 
 # ---------------------------------------------------------------- random numbers
@@ -169,7 +163,7 @@ def draw(field, seed, stream, sweep, kind, first_chain):
 
 
 class Layer:
-    """What it takes to draw a layer given the other: tiles of integer weights, their exponent, the padded bias."""
+    """What it takes to draw a layer given the other: tiles of weights, the exponent of their grid, the padded bias."""
 
     def __init__(self, tiles, exponent, bias, n_units):
         self.tiles_array, self.bias_array, self.exponent, self.n_units = tiles, bias, exponent, n_units
@@ -178,7 +172,7 @@ class Layer:
 def fields(planes, layer, beta=None, reference=None):
     """field = (bias + acc 2^-e) beta [+ reference (1 - beta)], float32 (n, n_units); beta (n,)."""
     acc = np.empty((planes.shape[1], layer.n_units), np.int32)
-    product(planes, layer.tiles_array, acc)
+    product(planes, layer.tiles_array, layer.exponent, acc)
     field = acc.astype(np.float32) * np.float32(2.0**-layer.exponent) + layer.bias_array[: layer.n_units]
     if beta is None:
         return field
@@ -222,11 +216,16 @@ def moments(transposed, fixed, scale, accumulate, weights, hidden, n_threads=1):
         weights[...], hidden[...] = 0.0, 0.0
     states = np.empty((n_visible, 8 * transposed.shape[0]), np.uint8)
     unpack(transposed, states)
-    numbers = np.concatenate(list(fixed), axis=1)[:, :n_hidden].astype(np.float64)
+    numbers = from_tiles(fixed, 8 * transposed.shape[0], n_hidden).astype(np.float64)
     for start in range(0, states.shape[1], ROWS):
         rows = slice(start, start + ROWS)
         weights += (states[:, rows].astype(np.float64) @ numbers[rows]) * scale
     hidden += numbers.sum(axis=0) * scale
+
+
+def sum_rows(fixed, scale, out, n_threads=1):
+    """out (H,) = scale * sum_r fixed_rj."""
+    out[...] = from_tiles(fixed, fixed.shape[1], out.size).sum(axis=0, dtype=np.float64) * scale
 
 
 def count_bits(planes, n_units, out, n_threads=1):
@@ -239,16 +238,76 @@ def count_bits(planes, n_units, out, n_threads=1):
 # ---------------------------------------------------------------- update
 
 
-def mean_difference(positive, positive_total, negative, negative_total, out, n_threads=1):
-    """out (V, H) = positive / positive_total - negative / negative_total."""
-    out[...] = positive / positive_total - negative / negative_total
+def _share_length(n_units, n_tiles):
+    """Units in a share: fewer where there are few tiles; see src/update.pxi."""
+    n_shares = -(-n_units // 1024)
+    while n_units > 128 * n_shares and n_tiles * n_shares < 16:
+        n_shares *= 2
+    return -(-(-(-n_units // n_shares)) // 8) * 8
 
 
-def ascend(weights, direction, rate, limit, out, n_threads=1):
-    """out (V, H) = weights + rate * direction, rounded once to float32; how many are not finite or not below limit."""
+def difference(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, centring, n_hidden,
+               out, along_hidden, along_visible, n_threads=1):  # fmt: skip
+    """out, in tiles = positive_factor sum_r v_r p_r' - negative_factor sum_r v_r p_r', rounded once to float32.
+
+    centring: None, or (mu, lambda, dv, dh), padded; then mu_i dh_j + dv_i lambda_j is subtracted, and along_hidden is
+    out lambda, along_visible out' mu.
+    """
+    n_visible, parts, last = positive_bits.shape[1], [], []
+    for bits, fixed, factor in (
+        (positive_bits, positive, positive_factor), (negative_bits, negative, -negative_factor)
+    ):  # fmt: skip
+        states = np.empty((n_visible, 8 * bits.shape[0]), np.uint8)
+        unpack(bits, states)
+        numbers = from_tiles(fixed, 8 * bits.shape[0], n_hidden).astype(np.float64)
+        for start in range(0, states.shape[1], ROWS):
+            rows = slice(start, start + ROWS)
+            parts.append((states[:, rows].astype(np.float64) @ numbers[rows]) * factor)
+        last.append(parts.pop())
+    total = sum(parts[1:], parts[0]) + last[0] if parts else last[0]
+    total = total + last[1]
+    out[...] = to_tiles(total.astype(np.float32))
+    if centring is None:
+        return
+    mu, lam, dv, dh = centring
+    columns = lam.size
+    wide = np.concatenate(list(out), axis=1).astype(np.float64)
+    wide[:n_visible] -= mu[:n_visible, None] * dh + dv[:n_visible, None] * lam
+    wide = wide.astype(np.float32).astype(np.float64)
+    out[...] = to_tiles(wide.astype(np.float32))
+    along_hidden[...] = 0.0
+    for tile in range(columns // TILE):
+        part = slice(tile * TILE, (tile + 1) * TILE)
+        lanes = (wide[:, part] * lam[part]).reshape(len(wide), -1, 8)
+        along_hidden += _sum8(np.add.accumulate(lanes, axis=1)[:, -1])
+    along_hidden[n_visible:] = 0.0
+    along_visible[...] = 0.0
+    share = _share_length(n_visible, columns // TILE)
+    for start in range(0, n_visible, share):
+        rows = slice(start, min(start + share, n_visible))
+        along_visible += np.add.accumulate(wide[rows] * mu[rows, None], axis=0)[-1]
+
+
+def ascend(weights, direction, rate, l2, l1, limit, out, transposed, n_threads=1):
+    """out = weights + rate (direction - l2 weights - l1 sign(weights)), in tiles, rounded once to float32; transposed,
+    the same the other way round. Returns how many are not below limit in size, and the largest sums of |out| over the
+    weights of a hidden unit and of a visible unit."""
+    w, d = weights.astype(np.float64), direction.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        out[...] = weights.astype(np.float64) + rate * direction
-    return int(out.size - (np.abs(out) < np.float32(limit)).sum())
+        out[...] = w + rate * ((d - l2 * w) - l1 * np.sign(w)) if l1 else w + rate * (d - l2 * w)
+    n_tiles, padded, _ = out.shape
+    square = np.zeros((transposed.shape[0] * TILE, n_tiles * TILE), np.float32)
+    square[:padded] = np.concatenate(list(out), axis=1)
+    transposed[...] = to_tiles(square.T)[:, : transposed.shape[1]]
+    size = np.abs(square).astype(np.float64)
+    rows, columns = np.zeros(len(square)), np.zeros(n_tiles * TILE)
+    for tile in range(n_tiles):
+        lanes = size[:, tile * TILE : (tile + 1) * TILE].reshape(len(square), -1, 8)
+        rows = rows + _sum8(np.add.accumulate(lanes, axis=1)[:, -1])
+    for share in range(transposed.shape[0]):
+        columns = columns + np.add.accumulate(size[share * TILE : (share + 1) * TILE], axis=0)[-1]
+    bad = int(out.size - (np.abs(out) < np.float32(limit)).sum())
+    return bad, float(columns.max()), float(rows.max())
 
 
 # ---------------------------------------------------------------- free energy
@@ -319,7 +378,7 @@ def softplus_sums(planes, layer, beta, out, n_threads=1):
     """
     n, n_units = planes.shape[1], layer.n_units
     acc = np.empty((n, n_units), np.int32)
-    product(planes, layer.tiles_array, acc)
+    product(planes, layer.tiles_array, layer.exponent, acc)
     x = acc.astype(np.float64) * 2.0**-layer.exponent + layer.bias_array[:n_units].astype(np.float64)
     x = x * np.asarray(beta, np.float64)[:, None]
     lines, factors = _softplus_lanes(x)
@@ -347,7 +406,7 @@ def anneal(visible, hidden, to_visible, to_hidden, reference, bias_difference, b
     for k in range(len(betas) - 1):
         beta0, beta1 = betas[k], betas[k + 1]
         acc = np.empty((n, to_hidden.n_units), np.int32)
-        product(visible, to_hidden.tiles_array, acc)
+        product(visible, to_hidden.tiles_array, to_hidden.exponent, acc)
         x = acc.astype(np.float64) * 2.0**-to_hidden.exponent + to_hidden.bias_array[: to_hidden.n_units].astype(float)
         for tile in range(n_hidden_tiles):
             part = x[:, tile * TILE : (tile + 1) * TILE]
@@ -398,7 +457,7 @@ def pseudo_sums(planes, layer, up, down, visible_bias, room, out, n_threads=1):
     """out (n,) = sum_i log p(v_i | v without i); up = exp(W), down = exp(-W), (V, hidden units padded to 8)."""
     n, n_units = planes.shape[1], layer.n_units
     acc = np.empty((n, n_units), np.int32)
-    product(planes, layer.tiles_array, acc)
+    product(planes, layer.tiles_array, layer.exponent, acc)
     x = acc.astype(np.float64) * 2.0**-layer.exponent + layer.bias_array[:n_units].astype(np.float64)
     e = _exp_negative_d(np.maximum(-np.abs(x), -708.0))
     on, off = np.zeros((n, up.shape[1])), np.ones((n, up.shape[1]))

@@ -20,8 +20,9 @@ cdef struct HalfStep:
     Py_ssize_t stride
     Py_ssize_t n_bytes
     # the parameters
-    const int32_t *tiles
+    const float *tiles
     Py_ssize_t tile_length          # numbers from one tile to the next
+    float grid                      # 2^e
     float scale                     # 2^-e
     const float *bias               # padded to whole tiles
     # the receiving layer
@@ -30,7 +31,7 @@ cdef struct HalfStep:
     uint8_t *out                    # NULL: do not sample
     Py_ssize_t out_stride
     float *probabilities            # NULL or (n, n_units)
-    int32_t *fixed                  # NULL or tiles of rint(P(on) 2^22), [tile][chain][64]
+    float *fixed                    # NULL or tiles of rint(P(on) 2^22), [tile][chain][64]
     Py_ssize_t fixed_length
     # the chains
     Py_ssize_t n
@@ -87,11 +88,11 @@ cdef inline uint64_t activate_vectors(const HalfStep *step, const int32_t *acc, 
     cdef vf x[TOGETHER]
     cdef vf y[TOGETHER]
     cdef vi whole[TOGETHER]
-    cdef vi number, p
+    cdef vi number
     cdef const viu *sums = <const viu *> (acc + column)
     cdef const vfu *bias = <const vfu *> (step.bias + tile * TILE + column)
     cdef const vfu *reference
-    cdef viu *fixed
+    cdef vfu *fixed
     cdef vfu *probabilities
     cdef float beta
     cdef int i
@@ -126,10 +127,10 @@ cdef inline uint64_t activate_vectors(const HalfStep *step, const int32_t *acc, 
         states = states ^ (<uint64_t> 0xffffffffffffffffu >> (64 - count * LANES))
     if step.fixed != NULL:
         # rint(q 2^22), turned into 2^22 minus that where the field is not negative
-        fixed = <viu *> (step.fixed + tile * step.fixed_length + chain * TILE + column)
+        fixed = <vfu *> (step.fixed + tile * step.fixed_length + chain * TILE + column)
         for i in range(count):
-            p = bits_f(q[i] * splat_f(4194304.0) + splat_f(12582912.0)) - bits_f(splat_f(12582912.0))
-            fixed[i] = select_i(bits_f(x[i]) >> 31, p, splat_i(1 << FIXED_BITS) - p)
+            y[i] = (q[i] * splat_f(4194304.0) + splat_f(12582912.0)) - splat_f(12582912.0)
+            fixed[i] = float_of(select_i(bits_f(x[i]) >> 31, bits_f(y[i]), bits_f(splat_f(4194304.0) - y[i])))
     if step.probabilities != NULL:
         probabilities = <vfu *> (step.probabilities + chain * step.n_units + tile * TILE + column)
         for i in range(count):
@@ -199,8 +200,8 @@ cdef void half_step_item(const HalfStep *step, Py_ssize_t item, char *scratch) n
     cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block
     cdef Py_ssize_t n = smaller(step.block, step.n - first)
     cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
-    product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.planes + first, step.stride, step.n_bytes, n,
-                 smaller(TILE, step.n_units - tile * TILE))
+    product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first, step.stride,
+                 step.n_bytes, n, smaller(TILE, step.n_units - tile * TILE))
     activate(step, acc, tile, first, n, <uint64_t *> (scratch + SCRATCH))
 
 

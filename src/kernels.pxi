@@ -31,6 +31,7 @@ cdef extern from "simd.h" nogil:
     vq splat_q(uint64_t)
     vf to_float(vi)
     vi to_int(vf)
+    vi to_nearest(vf)
     vd to_double(const int32_t *)
     vi bits_f(vf)
     vf float_of(vi)
@@ -51,6 +52,7 @@ cdef extern from "simd.h" nogil:
     void store_u64(uint8_t *, uint64_t)
     uint64_t transpose8(uint64_t)
     uint64_t rotate_right(uint64_t, int)
+    void transpose_4x4(const float *, Py_ssize_t, float *, Py_ssize_t)
     int popcount8(uint8_t)
     int lowest_bit(uint64_t)
     void *aligned_memory(size_t)
@@ -85,7 +87,6 @@ cdef check(bint condition, str what):
 
 include "bits.pxi"
 include "product.pxi"
-include "quantize.pxi"
 include "activation.pxi"
 include "sweep.pxi"
 include "moments.pxi"

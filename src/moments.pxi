@@ -6,7 +6,7 @@ cdef enum:
     ROWS = 504              # 8 * 63; 504 * 2^22 < 2^31
 
 
-def moments(const uint8_t[:, ::1] transposed, const int32_t[:, :, ::1] fixed, double scale, bint accumulate,
+def moments(const uint8_t[:, ::1] transposed, const float[:, :, ::1] fixed, double scale, bint accumulate,
             double[:, ::1] weights, double[::1] hidden, int n_threads):
     """weights OUT (V, H) = scale * sum_r v_ri fixed_rj and hidden OUT (H,) = scale * sum_r fixed_rj; with accumulate
     these are added to what is there.
@@ -35,7 +35,7 @@ def moments(const uint8_t[:, ::1] transposed, const int32_t[:, :, ::1] fixed, do
     free(scratch)
 
 
-cdef void moments_item(const uint8_t *transposed, Py_ssize_t n_visible, Py_ssize_t n_bytes, const int32_t *fixed,
+cdef void moments_item(const uint8_t *transposed, Py_ssize_t n_visible, Py_ssize_t n_bytes, const float *fixed,
                        double scale, bint accumulate, double *weights, Py_ssize_t n_hidden, Py_ssize_t tile,
                        Py_ssize_t first, Py_ssize_t block, char *scratch) noexcept nogil:
     cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
@@ -43,7 +43,7 @@ cdef void moments_item(const uint8_t *transposed, Py_ssize_t n_visible, Py_ssize
     cdef Py_ssize_t byte = 0, unit, k
     cdef double *out
     while byte < n_bytes:
-        product_tile(acc, scratch, fixed + 8 * byte * TILE, transposed + byte * n_visible + first, n_visible,
+        product_tile(acc, scratch, fixed + 8 * byte * TILE, 1.0, transposed + byte * n_visible + first, n_visible,
                      smaller(ROWS // 8, n_bytes - byte), n, n_columns)
         for unit in range(n):
             out = weights + (first + unit) * n_hidden + tile * TILE
@@ -56,7 +56,7 @@ cdef void moments_item(const uint8_t *transposed, Py_ssize_t n_visible, Py_ssize
         byte += ROWS // 8
 
 
-cdef void hidden_item(const int32_t *fixed, Py_ssize_t n_rows, double scale, bint accumulate, double *out,
+cdef void hidden_item(const float *fixed, Py_ssize_t n_rows, double scale, bint accumulate, double *out,
                       Py_ssize_t width) noexcept nogil:
     cdef Py_ssize_t row, k
     if not accumulate:
@@ -65,6 +65,19 @@ cdef void hidden_item(const int32_t *fixed, Py_ssize_t n_rows, double scale, bin
     for row in range(n_rows):
         for k in range(width):
             out[k] += <double> fixed[row * TILE + k] * scale
+
+
+def sum_rows(const float[:, :, ::1] fixed, double scale, double[::1] out, int n_threads):
+    """out OUT (H,) = scale * sum_r fixed_rj; fixed IN (tiles, rows, 64). Exact, as in moments."""
+    cdef Py_ssize_t tile, n_hidden = out.shape[0]
+    if DEBUG_CHECKS:
+        check(fixed.shape[0] == ceil_div(n_hidden, TILE), "sum_rows")
+    if fixed.shape[1] == 0:
+        out[:] = 0
+        return
+    for tile in prange(fixed.shape[0], nogil=True, num_threads=n_threads, schedule="static"):
+        hidden_item(&fixed[tile, 0, 0], fixed.shape[1], scale, False, &out[tile * TILE],
+                    smaller(TILE, n_hidden - tile * TILE))
 
 
 def count_bits(const uint8_t[:, :] planes, Py_ssize_t n_units, double[::1] out, int n_threads):

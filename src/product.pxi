@@ -1,10 +1,11 @@
 # The product: acc = S Q for binary S, by table lookup (Arlazarov, Dinic, Kronrod & Faradzev 1970, the "four
 # Russians"). k input units at a time: tabulate the 2^k sums of their rows of Q, then every chain adds the one row that
-# its k bits choose. Q is int32 on a grid so coarse that no sum overflows (fastrbm/_parameters.py), so sums are exact in
-# any order, whatever k.
+# its k bits choose. Q = rint(W 2^e) is int32, on a grid so coarse that no sum overflows (fastrbm/_parameters.py), so
+# sums are exact in any order, whatever k.
 #
-# Q lies in tiles [tile][unit][64]: the 64 columns of a tile are one contiguous row of 256 bytes, the rows of units
-# past the last one, up to a multiple of 8, are zero. The accumulators of a block of chains are [chain][64].
+# W lies in tiles [tile][unit][64], float32: the 64 columns of a tile are one contiguous row of 256 bytes, the rows of
+# units past the last one, up to a multiple of 8, are zero. It is rounded to integers as a table is built, which costs
+# next to nothing beside the table. The accumulators of a block of chains are [chain][64].
 #
 # A pass takes a few bytes of input: it gathers each chain's bits into one word, then, for every strip of columns,
 # builds the tables and adds the chosen rows. k = 6 costs 1.3 additions for each of k = 4's two, but its tables are
@@ -22,23 +23,27 @@ cdef enum:
     SCRATCH = SUMS_AT + BLOCK * TILE * 4
 
 
-cdef inline void build_table(char *table, const int32_t *rows, Py_ssize_t last, Py_ssize_t k,
+cdef inline vi grid_row(const float *row, float scale) noexcept nogil:
+    return to_nearest((<const vfu *> row)[0] * splat_f(scale))
+
+
+cdef inline void build_table(char *table, const float *rows, float scale, Py_ssize_t last, Py_ssize_t k,
                              Py_ssize_t width) noexcept nogil:
     """table[m] = the sum of those of the k rows whose bit is set in m. Rows past the last, which no chain has on, are
     replaced by it. k and width, in vectors, are literals."""
     cdef vi low[8]
     cdef vi base
     cdef vi *out
-    cdef const int32_t *row
+    cdef const float *row
     cdef Py_ssize_t t, i, m
     for t in range(width):
         out = <vi *> table + t
         row = rows + t * LANES
         low[0] = splat_i(0)
-        low[1] = (<const viu *> row)[0]
-        low[2] = (<const viu *> (row + smaller(1, last) * TILE))[0]
+        low[1] = grid_row(row, scale)
+        low[2] = grid_row(row + smaller(1, last) * TILE, scale)
         low[3] = low[2] + low[1]
-        low[4] = (<const viu *> (row + smaller(2, last) * TILE))[0]
+        low[4] = grid_row(row + smaller(2, last) * TILE, scale)
         low[5] = low[4] + low[1]
         low[6] = low[4] + low[2]
         low[7] = low[4] + low[3]
@@ -46,7 +51,7 @@ cdef inline void build_table(char *table, const int32_t *rows, Py_ssize_t last, 
             out[i * width] = low[i]
         for m in range(1, 1 << (k - 3)):
             # the upper bits' sum: what the table has for m without its lowest bit, and the row of that bit
-            base = out[8 * (m & (m - 1)) * width] + (<const viu *> (row + smaller(3 + lowest_bit(m), last) * TILE))[0]
+            base = out[8 * (m & (m - 1)) * width] + grid_row(row + smaller(3 + lowest_bit(m), last) * TILE, scale)
             for i in range(8):
                 out[(8 * m + i) * width] = base + low[i]
 
@@ -62,9 +67,10 @@ cdef inline void add_row(vi *sums, const char *table, uint64_t word, int group, 
 
 
 cdef inline void add_rows(char *acc, const char *tables, const uint64_t *words, Py_ssize_t n, bint first, int k,
-                          Py_ssize_t width) noexcept nogil:
-    """Add to each chain's accumulators the rows that its word chooses, one from each table of a full pass. The calls
-    are spelled out, with literal arguments, so that every shift is a constant and the sums stay in registers."""
+                          Py_ssize_t width, int groups) noexcept nogil:
+    """Add to each chain's accumulators the rows that its word chooses, one from each of the tables. The calls are
+    spelled out, and all but the first four arguments are literals, so that every shift is a constant and the sums stay
+    in registers."""
     cdef Py_ssize_t chain, t, table = (width * WIDTH) << k
     cdef uint64_t word
     cdef vi sums[4]
@@ -76,43 +82,60 @@ cdef inline void add_rows(char *acc, const char *tables, const uint64_t *words, 
             sums[t] = splat_i(0) if first else out[t]
         add_row(sums, tables, word, 0, k, width)
         add_row(sums, tables + table, word, 1, k, width)
-        add_row(sums, tables + 2 * table, word, 2, k, width)
-        add_row(sums, tables + 3 * table, word, 3, k, width)
-        add_row(sums, tables + 4 * table, word, 4, k, width)
-        add_row(sums, tables + 5 * table, word, 5, k, width)
-        add_row(sums, tables + 6 * table, word, 6, k, width)
-        add_row(sums, tables + 7 * table, word, 7, k, width)
-        if k == 4:
+        if groups > 2:
+            add_row(sums, tables + 2 * table, word, 2, k, width)
+        if groups > 3:
+            add_row(sums, tables + 3 * table, word, 3, k, width)
+        if groups > 4:
+            add_row(sums, tables + 4 * table, word, 4, k, width)
+            add_row(sums, tables + 5 * table, word, 5, k, width)
+        if groups > 6:
+            add_row(sums, tables + 6 * table, word, 6, k, width)
+        if groups > 7:
+            add_row(sums, tables + 7 * table, word, 7, k, width)
+        if groups > 8:
             add_row(sums, tables + 8 * table, word, 8, k, width)
             add_row(sums, tables + 9 * table, word, 9, k, width)
+        if groups > 10:
             add_row(sums, tables + 10 * table, word, 10, k, width)
             add_row(sums, tables + 11 * table, word, 11, k, width)
+        if groups > 12:
             add_row(sums, tables + 12 * table, word, 12, k, width)
             add_row(sums, tables + 13 * table, word, 13, k, width)
+        if groups > 14:
             add_row(sums, tables + 14 * table, word, 14, k, width)
             add_row(sums, tables + 15 * table, word, 15, k, width)
         for t in range(width):
             out[t] = sums[t]
 
 
-cdef inline void add_last_rows(char *acc, const char *tables, const uint64_t *words, Py_ssize_t n, bint first, int k,
-                               Py_ssize_t width, int groups) noexcept nogil:
-    """add_rows for a pass that is not full: groups tables."""
-    cdef Py_ssize_t chain, t, table = (width * WIDTH) << k
-    cdef uint64_t word
-    cdef vi sums[4]
-    cdef vi *out
-    cdef int group
+cdef void add_last_rows(char *acc, const char *tables, const uint64_t *words, Py_ssize_t n, int k, Py_ssize_t width,
+                        int groups) noexcept nogil:
+    """add_rows for a pass that is not full, of any number of bytes."""
+    if groups == 2:
+        add_rows(acc, tables, words, n, False, k, width, 2)
+    elif groups == 3:
+        add_rows(acc, tables, words, n, False, k, width, 3)
+    elif groups == 4:
+        add_rows(acc, tables, words, n, False, k, width, 4)
+    elif groups == 6:
+        add_rows(acc, tables, words, n, False, k, width, 6)
+    elif groups == 7:
+        add_rows(acc, tables, words, n, False, k, width, 7)
+    elif groups == 8:
+        add_rows(acc, tables, words, n, False, k, width, 8)
+    elif groups == 10:
+        add_rows(acc, tables, words, n, False, k, width, 10)
+    elif groups == 12:
+        add_rows(acc, tables, words, n, False, k, width, 12)
+    else:
+        add_rows(acc, tables, words, n, False, k, width, 14)
+
+
+cdef inline void clear(char *acc, Py_ssize_t n, Py_ssize_t width) noexcept nogil:
+    cdef Py_ssize_t chain
     for chain in range(n):
-        word = words[chain]
-        out = <vi *> (acc + chain * TILE * 4)
-        for t in range(width):
-            sums[t] = splat_i(0) if first else out[t]
-        for group in range(groups):
-            add_row(sums, tables + group * table, word, 0, k, width)
-            word >>= k
-        for t in range(width):
-            out[t] = sums[t]
+        memset(acc + chain * TILE * 4, 0, width * WIDTH)
 
 
 cdef void gather_words(uint64_t *words, const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_bytes,
@@ -140,7 +163,7 @@ cdef void gather_words(uint64_t *words, const uint8_t *planes, Py_ssize_t stride
                 words[chain] |= <uint64_t> p[s * stride + chain] << (8 * s)
 
 
-cdef inline void product_passes(int32_t *acc, char *scratch, const int32_t *rows, const uint8_t *planes,
+cdef inline void product_passes(int32_t *acc, char *scratch, const float *rows, float scale, const uint8_t *planes,
                                 Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t n_columns,
                                 int k, Py_ssize_t width) noexcept nogil:
     """product_tile for a literal k and strips of a literal width."""
@@ -155,24 +178,26 @@ cdef inline void product_passes(int32_t *acc, char *scratch, const int32_t *rows
             for group in range(groups):
                 last = 8 * count - 1 - k * group
                 build_table(scratch + group * ((width * WIDTH) << k),
-                            rows + (8 * byte + k * group) * TILE + column, last, k, width)
+                            rows + (8 * byte + k * group) * TILE + column, scale, last, k, width)
+            if byte == 0 and count < full:
+                clear(<char *> (acc + column), n, width)
             if count < full:
-                add_last_rows(<char *> (acc + column), scratch, words, n, byte == 0, k, width, <int> groups)
+                add_last_rows(<char *> (acc + column), scratch, words, n, k, width, <int> groups)
             elif byte == 0:
-                add_rows(<char *> (acc + column), scratch, words, n, True, k, width)
+                add_rows(<char *> (acc + column), scratch, words, n, True, k, width, 16 if k == 4 else 8)
             else:
-                add_rows(<char *> (acc + column), scratch, words, n, False, k, width)
+                add_rows(<char *> (acc + column), scratch, words, n, False, k, width, 16 if k == 4 else 8)
             column += width * LANES
         byte += count
 
 
-cdef void product_tile(int32_t *acc, char *scratch, const int32_t *rows, const uint8_t *planes, Py_ssize_t stride,
-                       Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t n_columns) noexcept nogil:
+cdef void product_tile(int32_t *acc, char *scratch, const float *rows, float scale, const uint8_t *planes,
+                       Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t n_columns) noexcept nogil:
     """The first n_columns (at most 64, rounded up to 16) columns of a tile, for n (at most BLOCK) chains."""
     if n < MANY:
-        product_passes(acc, scratch, rows, planes, stride, n_bytes, n, n_columns, K_FEW, WIDTH_FEW)
+        product_passes(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, K_FEW, WIDTH_FEW)
     else:
-        product_passes(acc, scratch, rows, planes, stride, n_bytes, n, n_columns, K_MANY, WIDTH_MANY)
+        product_passes(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, K_MANY, WIDTH_MANY)
 
 
 cdef Py_ssize_t block_length(Py_ssize_t n, Py_ssize_t n_tiles, int n_threads) noexcept nogil:
@@ -184,8 +209,8 @@ cdef Py_ssize_t block_length(Py_ssize_t n, Py_ssize_t n_tiles, int n_threads) no
     return ceil_div(n, n_blocks) if n else 1
 
 
-def product(const uint8_t[:, :] planes, const int32_t[:, :, ::1] tiles, int32_t[:, ::1] out, int n_threads):
-    """out OUT (n, n_out) = S Q, exactly; planes IN (bytes, n), tiles IN (ceil(n_out/64), 8 bytes, 64)."""
+def product(const uint8_t[:, :] planes, const float[:, :, ::1] tiles, int exponent, int32_t[:, ::1] out, int n_threads):
+    """out OUT (n, n_out) = S rint(W 2^exponent), exactly; planes IN (bytes, n), tiles IN (ceil(n_out/64), 8 bytes, 64)."""
     cdef Py_ssize_t n = out.shape[0], n_out = out.shape[1], n_tiles = tiles.shape[0], n_bytes = planes.shape[0]
     cdef Py_ssize_t block = block_length(n, n_tiles, n_threads), item, chain
     cdef char *scratch
@@ -199,16 +224,17 @@ def product(const uint8_t[:, :] planes, const int32_t[:, :, ::1] tiles, int32_t[
         raise MemoryError("no memory for the scratch space of a matrix product")
     with nogil, parallel(num_threads=n_threads):
         for item in prange(n_tiles * ceil_div(n, block), schedule="dynamic", chunksize=1):
-            product_item(&planes[0, 0], planes.strides[0], n_bytes, n, &tiles[item % n_tiles, 0, 0], &out[0, 0], n_out,
+            product_item(&planes[0, 0], planes.strides[0], n_bytes, n, &tiles[item % n_tiles, 0, 0],
+                         <float> ldexp(1.0, exponent), &out[0, 0], n_out,
                          item % n_tiles, (item // n_tiles) * block, block, scratch + <size_t> threadid() * SCRATCH)
     free(scratch)
 
 
-cdef void product_item(const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, const int32_t *rows,
-                       int32_t *out, Py_ssize_t n_out, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t block,
+cdef void product_item(const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, const float *rows,
+                       float scale, int32_t *out, Py_ssize_t n_out, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t block,
                        char *scratch) noexcept nogil:
     cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
     cdef Py_ssize_t length = smaller(block, n - first), n_columns = smaller(TILE, n_out - tile * TILE), chain
-    product_tile(acc, scratch, rows, planes + first, stride, n_bytes, length, n_columns)
+    product_tile(acc, scratch, rows, scale, planes + first, stride, n_bytes, length, n_columns)
     for chain in range(length):
         memcpy(out + (first + chain) * n_out + tile * TILE, acc + chain * TILE, 4 * n_columns)

@@ -45,8 +45,8 @@ cdef void pseudo_item(const HalfStep *step, Py_ssize_t first, const double *up, 
     cdef bint bit
     for tile in range(step.n_tiles):
         n_columns = smaller(TILE, step.n_units - tile * TILE)
-        product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.planes + first, step.stride, step.n_bytes,
-                     n, n_columns)
+        product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first, step.stride,
+                     step.n_bytes, n, n_columns)
         for case in range(n):
             two_probabilities(acc + case * TILE, step.bias + tile * TILE, <double> step.scale, n_columns,
                               on + case * n_units + tile * TILE, off + case * n_units + tile * TILE)

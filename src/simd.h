@@ -10,6 +10,7 @@
 #define FASTRBM_SIMD_H
 
 #include <float.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -72,6 +73,19 @@ static inline vq splat_q(uint64_t x) { return x - (vq){0}; }
 
 static inline vf to_float(vi x) { return __builtin_convertvector(x, vf); } /* to nearest, ties to even */
 static inline vi to_int(vf x) { return __builtin_convertvector(x, vi); }   /* towards zero */
+/* to the nearest integer, ties to even; |x| < 2^31 */
+static inline vi to_nearest(vf x) {
+#if LEVEL_AVX512
+    return (vi)_mm512_cvtps_epi32((__m512)x);
+#elif LEVEL_AVX2
+    return (vi)_mm256_cvtps_epi32((__m256)x);
+#elif defined(__SSE2__)
+    return (vi)_mm_cvtps_epi32((__m128)x);
+#else
+    return (vi){(int32_t)__builtin_rintf(x[0]), (int32_t)__builtin_rintf(x[1]), (int32_t)__builtin_rintf(x[2]),
+                (int32_t)__builtin_rintf(x[3])};
+#endif
+}
 static inline vd to_double(const int32_t *x) { return __builtin_convertvector(*(const vihu *)x, vd); } /* HALF ints */
 static inline vi bits_f(vf x) { return (vi)x; }
 static inline vf float_of(vi x) { return (vf)x; }
@@ -179,6 +193,22 @@ static inline uint64_t transpose8(uint64_t x) {
     x ^= t ^ (t << 14);
     t = (x ^ (x >> 28)) & 0x00000000F0F0F0F0ULL;
     return x ^ t ^ (t << 28);
+}
+
+/* out[j * TO + i] = x[i * FROM + j] for 4 x 4 numbers */
+static inline void transpose_4x4(const float *x, ptrdiff_t from, float *out, ptrdiff_t to) {
+#if defined(__SSE2__)
+    __m128 a = _mm_loadu_ps(x), b = _mm_loadu_ps(x + from), c = _mm_loadu_ps(x + 2 * from),
+           d = _mm_loadu_ps(x + 3 * from);
+    _MM_TRANSPOSE4_PS(a, b, c, d);
+    _mm_storeu_ps(out, a);
+    _mm_storeu_ps(out + to, b);
+    _mm_storeu_ps(out + 2 * to, c);
+    _mm_storeu_ps(out + 3 * to, d);
+#else
+    for (int i = 0; i < 4; i++)
+        for (int j = 0; j < 4; j++) out[j * to + i] = x[i * from + j];
+#endif
 }
 
 static inline int popcount8(uint8_t x) { return __builtin_popcount(x); }

@@ -10,13 +10,13 @@ cdef enum:
 cdef class Layer:
     """What it takes to draw a layer given the other: its tiles of weights, their exponent and its padded bias."""
     cdef readonly object tiles_array, bias_array
-    cdef const int32_t[:, :, ::1] tiles
+    cdef const float[:, :, ::1] tiles
     cdef const float[::1] bias
     cdef readonly int exponent
     cdef readonly Py_ssize_t n_units
 
     def __init__(self, tiles, int exponent, bias, Py_ssize_t n_units):
-        """tiles int32 (ceil(n_units/64), units of the other layer rounded up to 8, 64); bias float32 (64 tiles,)."""
+        """tiles float32 (ceil(n_units/64), units of the other layer rounded up to 8, 64); bias float32 (64 tiles,)."""
         self.tiles_array, self.bias_array = tiles, bias
         self.tiles, self.bias, self.exponent, self.n_units = tiles, bias, exponent, n_units
         if DEBUG_CHECKS:
@@ -36,6 +36,7 @@ cdef HalfStep prepare(const uint8_t[:, :] planes, Layer layer, beta, uint64_t se
     step.planes = &planes[0, 0] if step.n else NULL
     step.tiles = &layer.tiles[0, 0, 0]
     step.tile_length = layer.tiles.shape[1] * TILE
+    step.grid = <float> ldexp(1.0, layer.exponent)
     step.scale = <float> ldexp(1.0, -layer.exponent)
     step.bias = &layer.bias[0]
     step.n_units = layer.n_units
@@ -58,7 +59,7 @@ cdef HalfStep prepare(const uint8_t[:, :] planes, Layer layer, beta, uint64_t se
 cdef int give_out(HalfStep *step, planes, fixed, probabilities) except -1:
     """Set where a half step writes; each of the three may be None."""
     cdef uint8_t[:, :] bits
-    cdef int32_t[:, :, :] numbers
+    cdef float[:, :, :] numbers
     cdef float[:, ::1] floats
     if step.n == 0:
         return 0
@@ -85,7 +86,7 @@ cdef int give_out(HalfStep *step, planes, fixed, probabilities) except -1:
 def half_step(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, uint32_t stream, uint32_t sweep, int kind,
               Py_ssize_t first_chain, out, fixed, probabilities, int n_threads):
     """Draw one layer given planes IN (bytes, n) of the other. Any of the outputs may be None: out OUT planes of the
-    layer, fixed OUT int32 (tiles, >= n, 64) and probabilities OUT float32 (n, n_units). beta is None or float32
+    layer, fixed OUT float32 (tiles, >= n, 64) and probabilities OUT float32 (n, n_units). beta is None or float32
     (n,)."""
     cdef HalfStep step = prepare(planes, layer, beta, seed, first_chain, n_threads)
     cdef Py_ssize_t item

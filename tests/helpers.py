@@ -73,12 +73,11 @@ def build_layers(module, weights, visible_bias, hidden_bias, n_threads=1):
     from fastrbm._parameters import exponent
 
     n_visible, n_hidden = weights.shape
-    columns, rows = np.empty(n_hidden), np.empty(n_visible)
-    module.absolute_sums(weights, columns, rows, n_threads)
-    eh, ev = exponent(columns.max(), n_visible), exponent(rows.max(), n_hidden)
-    to_hidden = np.empty((tiles_for(n_hidden), -(-n_visible // 8) * 8, TILE), np.int32)
-    to_visible = np.empty((tiles_for(n_visible), -(-n_hidden // 8) * 8, TILE), np.int32)
-    module.quantize(weights, eh, ev, to_hidden, to_visible, n_threads)
+    tiles = reference.to_tiles(weights)
+    to_hidden = np.empty_like(tiles)
+    to_visible = np.empty((tiles_for(n_visible), -(-n_hidden // 8) * 8, TILE), np.float32)
+    _, column, row = module.ascend(tiles, tiles, 0.0, 0.0, 0.0, 1e30, to_hidden, to_visible, n_threads)
+    eh, ev = exponent(column, n_visible), exponent(row, n_hidden)
     padded = []
     for bias in (visible_bias, hidden_bias):
         padded.append(np.zeros(tiles_for(len(bias)) * TILE, np.float32))

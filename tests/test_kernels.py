@@ -15,6 +15,7 @@ SHAPES = [
     (70, 130, 100),
     (33, 16, 513),
     (31, 81, 1030),
+    (300, 20, 300),
     (65, 1, 17),
     (784, 500, 37),
     (3, 4200, 9),
@@ -51,10 +52,8 @@ def run(module, case, n_threads):
     """Every result of every kernel, by name."""
     n_visible, n_hidden, n = case.shape
     results = {}
-    columns, rows = np.empty(n_hidden), np.empty(n_visible)
-    module.absolute_sums(case.weights, columns, rows, n_threads)
     to_visible, to_hidden = build_layers(module, case.weights, case.visible_bias, case.hidden_bias, n_threads)
-    results |= {"columns": columns, "rows": rows}
+    results |= {"exponents": np.array([to_hidden.exponent, to_visible.exponent])}
     results |= {"to_hidden": to_hidden.tiles_array, "to_visible": to_visible.tiles_array}
 
     planes = np.empty((-(-n_visible // 8), n), np.uint8)
@@ -64,11 +63,11 @@ def run(module, case, n_threads):
     transposed = np.empty((-(-n // 8), n_visible), np.uint8)
     module.transpose(planes, n_visible, transposed, n_threads)
     acc = np.empty((n, n_hidden), np.int32)
-    module.product(planes, to_hidden.tiles_array, acc, n_threads)
+    module.product(planes, to_hidden.tiles_array, to_hidden.exponent, acc, n_threads)
     results |= {"planes": planes.copy(), "unpacked": unpacked, "transposed": transposed, "acc": acc}
 
     hidden = np.empty((-(-n_hidden // 8), n), np.uint8)
-    fixed = np.zeros((tiles_for(n_hidden), -(-n // 8) * 8, 64), np.int32)
+    fixed = np.zeros((tiles_for(n_hidden), -(-n // 8) * 8, 64), np.float32)
     probabilities = np.empty((n, n_hidden), np.float32)
     module.half_step(planes, to_hidden, None, SEED, 3, 5, 1, 11, hidden, fixed, probabilities, n_threads)
     results |= {"hidden": hidden.copy(), "fixed": valid(fixed, n_hidden), "probabilities": probabilities}
@@ -80,15 +79,15 @@ def run(module, case, n_threads):
     module.count_bits(planes, n_visible, counts, n_threads)
     results |= {"moments": weights, "hidden_sum": hidden_sum, "counts": counts}
     results |= {"more_moments": more_weights, "more_hidden_sum": more_hidden}
-    difference, ascended = np.empty_like(weights), np.empty_like(case.weights)
-    module.mean_difference(weights, 3.0, more_weights, 7.0, difference, n_threads)
-    bad = module.ascend(case.weights, difference, 0.3, 0.5, ascended, n_threads)
-    results |= {"difference": difference, "ascended": ascended, "bad": np.array(bad)}
+    results["rows"] = np.empty(n_hidden)
+    module.sum_rows(fixed, 2.0**-22, results["rows"], n_threads)
 
+    before = transposed, fixed.copy()
     module.sweep(planes, hidden, to_visible, to_hidden, None, SEED, 4, 0xFFFFFFFE, 2, 2**31 - 5, fixed, n_threads)
     results |= {"swept_v": planes.copy(), "swept_h": hidden.copy(), "swept_fixed": valid(fixed, n_hidden)}
     module.sweep(planes, hidden, to_visible, to_hidden, case.beta, SEED, 4, 9, 3, 11, None, n_threads)
     results |= {"tempered_v": planes, "tempered_h": hidden}
+    results |= run_update(module, case, n_threads, before, to_hidden, planes, fixed)
 
     reference = np.zeros_like(to_visible.bias_array)
     reference[:n_visible] = case.hidden_bias.mean() + case.visible_bias[::-1]
@@ -127,6 +126,32 @@ def run(module, case, n_threads):
     bias[:n_visible] = case.visible_bias
     results["bias"] = np.empty(n)
     module.bias_sums(planes, bias, results["bias"], n_threads)
+    return results
+
+
+def run_update(module, case, n_threads, before, to_hidden, planes, fixed):
+    """The training step: the difference of two phases of different sizes, plain and centred, then the update."""
+    n_visible, n_hidden, n = case.shape
+    few = -(-n // 16)  # bytes of the negative phase: half of the chains
+    transposed = np.empty((-(-n // 8), n_visible), np.uint8)
+    module.transpose(planes, n_visible, transposed, n_threads)
+    phases = (*before, 2.0**-22 / n, transposed[:few].copy(), np.ascontiguousarray(fixed[:, : 8 * few]), 2.0**-22 / 7)
+    plain, centred = np.full((2, *to_hidden.tiles_array.shape), np.nan, np.float32)
+    module.difference(*phases, None, n_hidden, plain, None, None, n_threads)
+    rng = np.random.default_rng(1)
+    offsets = []
+    for n_units, length in ((n_visible, plain.shape[1]), (n_hidden, 64 * plain.shape[0])) * 2:
+        offsets.append(np.zeros(length))
+        offsets[-1][:n_units] = rng.normal(0, 1, n_units)
+    mu, lam, dv, dh = offsets
+    along_hidden, along_visible = np.empty(len(mu)), np.empty(len(lam))
+    module.difference(*phases, (mu, lam, dv, dh), n_hidden, centred, along_hidden, along_visible, n_threads)
+    results = {"plain": plain, "centred": centred, "along_hidden": along_hidden, "along_visible": along_visible}
+    for name, l1 in (("ascended", 0.0), ("sparser", 0.1)):
+        out = np.empty_like(plain)
+        back = np.empty((tiles_for(n_visible), -(-n_hidden // 8) * 8, 64), np.float32)
+        told = module.ascend(to_hidden.tiles_array, centred, 0.3, 0.2, l1, 0.5, out, back, n_threads)
+        results |= {name: out, name + "_transposed": back, name + "_told": np.array(told)}
     return results
 
 
@@ -198,7 +223,7 @@ def test_read_only_input(level):
     out = np.empty((17, 100), np.uint8)
     module.half_step(planes, layers[1], case.beta, 0, 0, 0, 1, 0, out, None, None, 2)
     acc = np.empty((100, 130), np.int32)
-    module.product(planes, layers[1].tiles_array, acc, 2)
+    module.product(planes, layers[1].tiles_array, layers[1].exponent, acc, 2)
     assert np.array_equal(acc, case.twin["acc"])
 
 
@@ -210,7 +235,7 @@ def test_no_chains(level):
     module.sweep(v, h, *layers, None, 0, 0, 1, 3, 0, None, 2)
     module.half_step(v, layers[1], None, 0, 0, 0, 1, 0, h, None, None, 2)
     module.softplus_sums(v, layers[1], np.ones(1), np.empty(0), 2)
-    module.product(v, layers[1].tiles_array, np.empty((0, 5), np.int32), 2)
+    module.product(v, layers[1].tiles_array, layers[1].exponent, np.empty((0, 5), np.int32), 2)
 
 
 @pytest.mark.parametrize("level", MODULES)
@@ -220,8 +245,10 @@ def test_sums_reach_but_never_pass_int32(level):
         weights = np.full((784, 70), value, np.float32)
         to_visible, to_hidden = build_layers(MODULES[level], weights, np.zeros(784, "f4"), np.zeros(70, "f4"))
         acc = np.empty((2, 70), np.int32)
-        MODULES[level].product(pack(np.ones((2, 784), np.uint8)), to_hidden.tiles_array, acc, 1)
-        exact = to_hidden.tiles_array.astype(np.int64).sum(axis=1).reshape(-1)[:70]
+        MODULES[level].product(pack(np.ones((2, 784), np.uint8)), to_hidden.tiles_array, to_hidden.exponent, acc, 1)
+        exact = (
+            reference.on_grid(to_hidden.tiles_array, to_hidden.exponent).astype(np.int64).sum(axis=1).reshape(-1)[:70]
+        )
         assert np.array_equal(acc[0], exact) and exact.max() < 2**31
         if value > 1e-10:  # below, the finest grid allowed is coarser than the weights
             assert exact.min() > 2**29  # no more than two bits are given away

@@ -7,8 +7,9 @@ from functools import cached_property
 import numpy as np
 
 from .. import _threads
-from .._kernels import kernels
-from ..moments import Moments
+from .._kernels import FIXED_BITS, TILE, kernels
+from ..moments import Moments, Phase
+from ..reference import from_tiles, to_tiles
 
 
 class Gradient:
@@ -17,43 +18,81 @@ class Gradient:
     d log p(v)/dtheta = -E_{p(h|v)}[dE/dtheta] + E_{p(v,h)}[dE/dtheta], and with E linear in its parameters:
     dW = <v s'>_data - <v s'>_model, db = <v>_data - <v>_model, dc = <s>_data - <s>_model.
 
-    Each phase is an average over its own number of cases.
+    Each phase is an average over its own number of cases. What a training step does not need is computed when it is
+    asked for.
 
     Attributes
     ----------
     positive, negative : Moments
         Of the data, and of the model or its chains.
-    weights : float64 (V, H)
+    weights : (V, H)
+        float64 where it comes from Moments; float32 where it comes from the states themselves.
     visible_bias : float64 (V,)
     hidden_bias : float64 (H,)
         In nats per unit of the parameter.
     """
 
-    def __init__(self, positive: Moments, negative: Moments) -> None:
-        if positive.weight_sum.shape != negative.weight_sum.shape:
+    def __init__(self, positive: Moments | Phase, negative: Moments | Phase, n_threads: int | None = None) -> None:
+        self._phases = positive, negative
+        self._shape = tuple(_shape(phase) for phase in self._phases)[0]
+        if _shape(positive) != _shape(negative):
             raise ValueError(
-                f"both phases must be moments of one model, got shapes {positive.weight_sum.shape} and "
-                f"{negative.weight_sum.shape}"
+                f"both phases must be moments of one model, got shapes {_shape(positive)} and {_shape(negative)}"
             )
-        self.positive = positive
-        self.negative = negative
+        self._n_threads = n_threads
+
+    @cached_property
+    def positive(self) -> Moments:
+        return _moments(self._phases[0])
+
+    @cached_property
+    def negative(self) -> Moments:
+        return _moments(self._phases[1])
 
     @cached_property
     def weights(self) -> np.ndarray:
-        out = np.empty_like(self.positive.weight_sum)
-        kernels.mean_difference(
-            self.positive.weight_sum, self.positive.total, self.negative.weight_sum, self.negative.total, out,
-            _threads.resolve(None, _threads.PASS * out.size),
+        if self._from_states:
+            return np.ascontiguousarray(from_tiles(self.tiles, *self._shape))
+        return self.positive.weights - self.negative.weights
+
+    @cached_property
+    def tiles(self) -> np.ndarray:
+        """The weights' part, float32, in the kernels' layout (see src/README.md): what an update reads."""
+        if not self._from_states:
+            return to_tiles(self.weights)
+        positive, negative = self._phases
+        n_visible, n_hidden = self._shape
+        out = positive._buffers.take((-(-n_hidden // TILE), -(-n_visible // 8) * 8, TILE), np.float32)
+        unit = 2.0**-FIXED_BITS
+        kernels.difference(
+            positive.transposed, positive.fixed, unit / positive.total, negative.transposed, negative.fixed,
+            unit / negative.total, None, n_hidden, out, None, None,
+            _threads.resolve(self._n_threads, out.size * int(positive.total + negative.total)),
         )  # fmt: skip
         return out
 
+    @property
+    def _from_states(self) -> bool:
+        return all(isinstance(phase, Phase) for phase in self._phases)
+
     @cached_property
     def visible_bias(self) -> np.ndarray:
-        return self.positive.visible - self.negative.visible
+        positive, negative = self._phases
+        return positive.visible_sum / positive.total - negative.visible_sum / negative.total
 
     @cached_property
     def hidden_bias(self) -> np.ndarray:
-        return self.positive.hidden - self.negative.hidden
+        positive, negative = self._phases
+        return positive.hidden_sum / positive.total - negative.hidden_sum / negative.total
 
     def __repr__(self) -> str:
-        return f"Gradient(positive={self.positive!r}, negative={self.negative!r})"
+        positive, negative = self._phases
+        return f"{type(self).__name__}{self._shape} of {positive.total:g} cases and {negative.total:g} of the model"
+
+
+def _shape(phase: Moments | Phase) -> tuple[int, ...]:
+    return phase.shape if isinstance(phase, Phase) else phase.weight_sum.shape
+
+
+def _moments(phase: Moments | Phase) -> Moments:
+    return phase.moments() if isinstance(phase, Phase) else phase

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import _gibbs, _random, _validate
 from ..bits import BitMatrix
-from ..moments import Moments, of_states
+from ..moments import Moments, Phase
 from ..rbm import RBM
 from ._gradient import Gradient
 
@@ -40,12 +40,15 @@ class CD:
     def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Gradient:
         data = rbm._states(X, "X", fractions=True)
         n = data.shape[0]
-        positive = Moments.of_data(rbm, data, sample_weight, n_threads)
+        if sample_weight is None:
+            positive = Phase.of_data(rbm, data, n_threads)
+        else:
+            positive = Moments.of_data(rbm, data, sample_weight, n_threads)
         first = self._next_sweep
         self._next_sweep += self.n_sweeps + 1
         visible = BitMatrix.empty(n, rbm.n_visible)
         hidden = BitMatrix.empty(n, rbm.n_hidden)
-        fixed = _gibbs.fixed_buffer(n, rbm.n_hidden)
+        fixed = _gibbs.fixed_buffer(n, rbm.n_hidden, rbm._buffers)
         place = {"seed": self.seed, "stream": _random.CD}
         _gibbs.half_step(
             rbm._parameters.to_hidden, data, kind=_random.HIDDEN, sweep=first, out=hidden, n_threads=n_threads, **place
@@ -55,8 +58,8 @@ class CD:
             **place,
         )  # fmt: skip
         if sample_weight is None:
-            return Gradient(positive, of_states(rbm, visible, fixed, n_threads))
-        return Gradient(positive, Moments.of_data(rbm, visible, sample_weight, n_threads))
+            return Gradient(positive, Phase(rbm, visible, fixed), n_threads)
+        return Gradient(positive, Moments.of_data(rbm, visible, sample_weight, n_threads), n_threads)
 
     def __repr__(self) -> str:
         return f"CD(n_sweeps={self.n_sweeps}, seed={self.seed})"
