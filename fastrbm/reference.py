@@ -15,7 +15,8 @@ import numpy as np
 
 __all__ = [
     "Layer", "anneal", "ascend", "bias_sums", "count_bits", "difference", "enumerate_states", "half_step",
-    "less_likely", "log", "moments", "pack", "philox_blocks", "product", "pseudo_sums", "softplus", "softplus_sums", "sweep", "transpose", "unpack",
+    "less_likely", "log", "moments", "pack", "philox_blocks", "product", "pseudo_sums", "softplus", "softplus_sums",
+    "sum_rows", "sweep", "transpose", "unpack",
 ]  # fmt: skip
 
 TILE = 64
@@ -243,7 +244,7 @@ def _share_length(n_units, n_tiles):
     n_shares = -(-n_units // 1024)
     while n_units > 128 * n_shares and n_tiles * n_shares < 16:
         n_shares *= 2
-    return -(-(-(-n_units // n_shares)) // 8) * 8
+    return (n_units + 8 * n_shares - 1) // (8 * n_shares) * 8
 
 
 def difference(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, centring, n_hidden,

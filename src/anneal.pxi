@@ -51,7 +51,9 @@ cdef void run_annealing(HalfStep *up, HalfStep *down, const float *betas, Py_ssi
                         int n_threads) noexcept nogil:
     cdef Py_ssize_t s = 0, item, other, n_up = up.n_tiles * ceil_div(up.n, up.block)
     cdef Py_ssize_t n_down = down.n_tiles * ceil_div(down.n, down.block)
+    cdef Meeting meeting = no_meeting()
     with parallel(num_threads=n_threads):
+        spread_out()
         for s in range(n_steps):
             for item in prange(n_up + n_down, schedule="dynamic", chunksize=1):
                 if item < n_up:
@@ -59,11 +61,11 @@ cdef void run_annealing(HalfStep *up, HalfStep *down, const float *betas, Py_ssi
                                           log_weights, scratch + <size_t> threadid() * STEP_SCRATCH)
                 else:
                     weigh_visible(up, down, item - n_up, betas + s, tables, log_weights)
-            thread_barrier()
+            meet(&meeting)
             for other in prange(n_down, schedule="dynamic", chunksize=1):
                 draw_visible(down, other, betas + s + 1, first_sweep + <uint32_t> s, stream << 8 | VISIBLE,
                              scratch + <size_t> threadid() * STEP_SCRATCH)
-            thread_barrier()
+            meet(&meeting)
 
 
 cdef void weigh_and_draw_hidden(const HalfStep *step, Py_ssize_t item, const float *betas, uint32_t sweep,

@@ -80,6 +80,7 @@ def softplus_sums(const uint8_t[:, :] planes, Layer layer, const double[::1] bet
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of free energies")
     with nogil, parallel(num_threads=n_threads):
+        spread_out()
         for item in prange(ceil_div(n, ENERGY_BLOCK), schedule="dynamic", chunksize=1):
             softplus_item(&step, item * ENERGY_BLOCK, &beta[0], beta.shape[0] > 1, &out[0], scratch + threadid() * size)
     free(scratch)

@@ -2,7 +2,7 @@
 # The doors (def functions) take arrays whose shapes, dtypes and contiguity the Python side has checked; they check
 # again only in a build with FASTRBM_DEBUG=1.
 
-from _openmp cimport thread_barrier
+from _openmp cimport Meeting, meet, spread_out
 from cython.parallel cimport parallel, prange, threadid
 from libc.math cimport ldexp
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -83,6 +83,13 @@ cdef check(bint condition, str what):
     """In a debug build, raise unless the caller kept its promise."""
     if not condition:
         raise AssertionError(f"kernel called with wrong shapes: {what}")
+
+
+cdef Meeting no_meeting() noexcept nogil:
+    """A meeting that nobody has come to yet."""
+    cdef Meeting meeting
+    memset(&meeting, 0, sizeof(Meeting))
+    return meeting
 
 
 include "bits.pxi"

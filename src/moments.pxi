@@ -25,6 +25,7 @@ def moments(const uint8_t[:, ::1] transposed, const float[:, :, ::1] fixed, doub
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of the moments")
     with nogil, parallel(num_threads=n_threads):
+        spread_out()
         for item in prange(n_tiles * ceil_div(n_visible, block), schedule="dynamic", chunksize=1):
             moments_item(&transposed[0, 0], n_visible, n_bytes, &fixed[item % n_tiles, 0, 0], scale, accumulate,
                          &weights[0, 0], n_hidden, item % n_tiles, (item // n_tiles) * block, block,

@@ -223,6 +223,7 @@ def product(const uint8_t[:, :] planes, const float[:, :, ::1] tiles, int expone
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of a matrix product")
     with nogil, parallel(num_threads=n_threads):
+        spread_out()
         for item in prange(n_tiles * ceil_div(n, block), schedule="dynamic", chunksize=1):
             product_item(&planes[0, 0], planes.strides[0], n_bytes, n, &tiles[item % n_tiles, 0, 0],
                          <float> ldexp(1.0, exponent), &out[0, 0], n_out,

@@ -91,6 +91,7 @@ def half_step(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, uint
     cdef HalfStep step = prepare(planes, layer, beta, seed, first_chain, n_threads)
     cdef Py_ssize_t item
     cdef char *scratch
+    cdef Meeting meeting = no_meeting()
     give_out(&step, out, fixed, probabilities)
     if step.n == 0:
         return
@@ -100,8 +101,10 @@ def half_step(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, uint
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of a half step")
     with nogil, parallel(num_threads=n_threads):
+        spread_out()
         for item in prange(step.n_tiles * ceil_div(step.n, step.block), schedule="dynamic", chunksize=1):
             half_step_item(&step, item, scratch + <size_t> threadid() * STEP_SCRATCH)
+        meet(&meeting)
     free(scratch)
 
 
@@ -129,18 +132,20 @@ cdef void run_sweeps(HalfStep *down, HalfStep *up, uint32_t stream, uint32_t fir
                      int n_threads) noexcept nogil:
     cdef int s = 0
     cdef Py_ssize_t item, other
+    cdef Meeting meeting = no_meeting()
     with parallel(num_threads=n_threads):
+        spread_out()
         for s in range(n_sweeps):
             for item in prange(down.n_tiles * ceil_div(down.n, down.block), schedule="dynamic", chunksize=1):
                 sweep_item(down, item, first_sweep + s, stream << 8 | VISIBLE, False,
                            scratch + <size_t> threadid() * STEP_SCRATCH)
             # no thread starts a layer before the other layer is complete (a prange need not wait: some Cythons say
             # nowait)
-            thread_barrier()
+            meet(&meeting)
             for other in prange(up.n_tiles * ceil_div(up.n, up.block), schedule="dynamic", chunksize=1):
                 sweep_item(up, other, first_sweep + s, stream << 8 | HIDDEN, s == n_sweeps - 1,
                            scratch + <size_t> threadid() * STEP_SCRATCH)
-            thread_barrier()
+            meet(&meeting)
 
 
 cdef void sweep_item(const HalfStep *step, Py_ssize_t item, uint32_t sweep, uint32_t kind, bint last,

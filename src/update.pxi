@@ -50,6 +50,7 @@ def difference(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] posit
     cdef char *scratch
     cdef double *by_tile
     cdef double *by_share
+    cdef Meeting meeting = no_meeting()
     memset(&offsets, 0, sizeof(Offsets))
     if DEBUG_CHECKS:
         check(negative_bits.shape[1] == n_visible and positive.shape[0] == n_tiles and negative.shape[0] == n_tiles
@@ -74,10 +75,12 @@ def difference(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] posit
         raise MemoryError("no memory for the scratch space of a difference of moments")
     by_share = by_tile + n_tiles * padded
     with nogil, parallel(num_threads=n_threads):
+        spread_out()
         for item in prange(n_tiles * n_shares, schedule="dynamic", chunksize=1):
             difference_item(phases, &offsets, n_visible, n_hidden, item % n_tiles, (item // n_tiles) * share, share,
                             &out[item % n_tiles, 0, 0], by_tile + (item % n_tiles) * padded,
                             by_share + (item // n_tiles) * n_tiles * TILE, scratch + threadid() * size)
+        meet(&meeting)
     if offsets.visible_offset != NULL:
         add_in_order(by_tile, n_tiles, padded, &along_hidden[0])
         add_in_order(by_share, n_shares, n_tiles * TILE, &along_visible[0])
@@ -191,16 +194,20 @@ def ascend(const float[:, :, ::1] weights, const float[:, :, ::1] direction, dou
     cdef double *rows = <double *> aligned_memory(2 * n_tiles * n_shares * TILE * sizeof(double))
     cdef double *columns = rows + n_tiles * n_shares * TILE
     cdef double largest_column, largest_row
+    cdef Meeting meeting = no_meeting()
     if rows == NULL:
         raise MemoryError("no memory for the sums of the weights")
     if DEBUG_CHECKS:
         check(weights.shape[0] == n_tiles and weights.shape[1] == padded and direction.shape[0] == n_tiles
               and direction.shape[1] == padded and n_shares == ceil_div(padded, TILE)
               and n_tiles == ceil_div(transposed.shape[1], TILE), "ascend")
-    for item in prange(n_tiles * n_shares, nogil=True, num_threads=n_threads, schedule="static"):
-        bad += ascend_item(&weights[0, 0, 0], &direction[0, 0, 0], rate, l2, l1, limit, item // n_shares,
-                           item % n_shares, padded, transposed.shape[1], &out[0, 0, 0], &transposed[0, 0, 0],
-                           rows + item * TILE, columns + ((item % n_shares) * n_tiles + item // n_shares) * TILE)
+    with nogil, parallel(num_threads=n_threads):
+        spread_out()
+        for item in prange(n_tiles * n_shares, schedule="static"):
+            bad += ascend_item(&weights[0, 0, 0], &direction[0, 0, 0], rate, l2, l1, limit, item // n_shares,
+                               item % n_shares, padded, transposed.shape[1], &out[0, 0, 0], &transposed[0, 0, 0],
+                               rows + item * TILE, columns + ((item % n_shares) * n_tiles + item // n_shares) * TILE)
+        meet(&meeting)
     largest_column = largest_sum(columns, n_shares, n_tiles * TILE)
     largest_row = largest_sum(rows, n_tiles, n_shares * TILE)
     free(rows)

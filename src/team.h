@@ -1,0 +1,90 @@
+/* The threads of a parallel region: where they run, and how they wait for each other.
+ *
+ * An OpenMP runtime leaves both to chance. On Linux two threads of a team may be put on one CPU while another idles,
+ * and stay there for seconds; and where other programs want the CPUs too, a thread that spins at a barrier keeps off
+ * them the very thread it waits for. See bench/NOTES.md for what that costs.
+ */
+#ifndef FASTRBM_TEAM_H
+#define FASTRBM_TEAM_H
+
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE
+#endif
+
+#ifdef _OPENMP
+#include <omp.h>
+#define OPENMP_VERSION _OPENMP
+static inline int team_size(void) { return omp_get_num_threads(); }
+static inline int team_rank(void) { return omp_get_thread_num(); }
+#else
+#define OPENMP_VERSION 0
+static inline int team_size(void) { return 1; }
+static inline int team_rank(void) { return 0; }
+#endif
+
+#if defined(_WIN32)
+#include <windows.h>
+static inline void give_way(void) { SwitchToThread(); }
+#else
+#include <sched.h>
+static inline void give_way(void) { sched_yield(); }
+#endif
+
+#if defined(__x86_64__)
+static inline void relax(void) { __builtin_ia32_pause(); }
+#else
+static inline void relax(void) {}
+#endif
+
+enum { SPINS = 2000, FOLLOWED = 256 };
+
+/* A place for the threads of one region to meet, as often as they like; starts as zeros. */
+typedef struct {
+    int arrived __attribute__((aligned(64)));
+    int round __attribute__((aligned(64)));
+} Meeting;
+
+/* Wait for all threads of the region: a while in a spin, which is fastest, then giving way to whoever wants the CPU. */
+static inline void meet(Meeting *meeting) {
+    int size = team_size(), round = __atomic_load_n(&meeting->round, __ATOMIC_ACQUIRE);
+    if (size == 1) return;
+    if (__atomic_add_fetch(&meeting->arrived, 1, __ATOMIC_ACQ_REL) == size) {
+        __atomic_store_n(&meeting->arrived, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&meeting->round, round + 1, __ATOMIC_RELEASE);
+        return;
+    }
+    for (int spins = 0; __atomic_load_n(&meeting->round, __ATOMIC_ACQUIRE) == round; spins++) {
+        if (spins < SPINS)
+            relax();
+        else
+            give_way();
+    }
+}
+
+/* Called by each thread as it enters a region: move away from a CPU where a lower-ranked thread of the team was seen,
+ * to one where none was. The thread is bound there for a moment only; Linux then leaves it there. */
+static inline void spread_out(void) {
+#if defined(__linux__) && defined(__GLIBC__)
+    static int seen[FOLLOWED]; /* by rank: 1 + the CPU; teams of other Python threads only add noise */
+    int rank = team_rank(), size = team_size(), here;
+    if (size == 1 || size > FOLLOWED || (here = sched_getcpu()) < 0) return;
+    __atomic_store_n(&seen[rank], here + 1, __ATOMIC_RELAXED);
+    int crowded = 0;
+    for (int other = 0; other < rank; other++) crowded |= __atomic_load_n(&seen[other], __ATOMIC_RELAXED) == here + 1;
+    if (!crowded) return;
+    cpu_set_t allowed, one;
+    if (sched_getaffinity(0, sizeof(allowed), &allowed) || CPU_COUNT(&allowed) < size) return;
+    for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        int taken = !CPU_ISSET(cpu, &allowed);
+        for (int other = 0; other < size; other++) taken |= __atomic_load_n(&seen[other], __ATOMIC_RELAXED) == cpu + 1;
+        if (taken) continue;
+        CPU_ZERO(&one);
+        CPU_SET(cpu, &one);
+        if (sched_setaffinity(0, sizeof(one), &one) == 0) sched_setaffinity(0, sizeof(allowed), &allowed);
+        __atomic_store_n(&seen[rank], cpu + 1, __ATOMIC_RELAXED);
+        return;
+    }
+#endif
+}
+
+#endif
