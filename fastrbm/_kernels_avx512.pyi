@@ -10,10 +10,11 @@ from ._kernels_base import half_step as half_step
 from ._kernels_base import moments as moments
 from ._kernels_base import pack as pack
 from ._kernels_base import philox_blocks as philox_blocks
+from ._kernels_base import prepare_phase as prepare_phase
 from ._kernels_base import product as product
 from ._kernels_base import pseudo_sums as pseudo_sums
 from ._kernels_base import softplus_sums as softplus_sums
-from ._kernels_base import sum_rows as sum_rows
+from ._kernels_base import step as step
 from ._kernels_base import sweep as sweep
 from ._kernels_base import transpose as transpose
 from ._kernels_base import unpack as unpack

@@ -72,6 +72,26 @@ def difference(
     along_visible: NDArray[np.float64] | None,
     n_threads: int,
 ) -> None: ...
+def step(
+    positive_bits: NDArray[np.uint8],
+    positive: NDArray[np.float32],
+    positive_factor: float,
+    negative_bits: NDArray[np.uint8],
+    negative: NDArray[np.float32],
+    negative_factor: float,
+    centring: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None,
+    n_hidden: int,
+    weights: NDArray[np.float32],
+    rate: float,
+    l2: float,
+    l1: float,
+    limit: float,
+    out: NDArray[np.float32],
+    transposed: NDArray[np.float32],
+    along_hidden: NDArray[np.float64] | None,
+    along_visible: NDArray[np.float64] | None,
+    n_threads: int,
+) -> tuple[int, float, float]: ...
 def ascend(
     weights: NDArray[np.float32],
     direction: NDArray[np.float32],
@@ -102,7 +122,15 @@ def pseudo_sums(
     out: NDArray[np.float64],
     n_threads: int,
 ) -> None: ...
-def sum_rows(fixed: NDArray[np.float32], scale: float, out: NDArray[np.float64], n_threads: int) -> None: ...
+def prepare_phase(
+    planes: NDArray[np.uint8],
+    fixed: NDArray[np.float32],
+    scale: float,
+    transposed: NDArray[np.uint8],
+    visible: NDArray[np.float64],
+    hidden: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
 def count_bits(planes: NDArray[np.uint8], n_units: int, out: NDArray[np.float64], n_threads: int) -> None: ...
 def softplus_sums(
     planes: NDArray[np.uint8], layer: Layer, beta: NDArray[np.float64], out: NDArray[np.float64], n_threads: int

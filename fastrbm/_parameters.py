@@ -29,6 +29,17 @@ def exponent(largest_sum: float, n_in: int) -> int:
     return min(60, math.frexp((_LARGEST_SUM - n_in) / largest_sum)[1] - 1)
 
 
+class Direction:
+    """Where an update goes: the weights' part in tiles, the biases' parts (V,) and (H,). A Gradient is one too."""
+
+    def __init__(self, tiles: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray) -> None:
+        self.tiles, self.visible_bias, self.hidden_bias = tiles, visible_bias, hidden_bias
+
+    def ascend(self, weights, rate, l2, l1, limit, out, transposed, n_threads) -> tuple[int, float, float]:
+        """The update of the weights: see kernels.ascend."""
+        return kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads)
+
+
 class Parameters:
     """Weights in tiles, both ways round, and biases; checked by the caller, read-only from here on."""
 
@@ -44,27 +55,27 @@ class Parameters:
     def of(cls, weights: np.ndarray, visible_bias, hidden_bias, buffers: Buffers, n_threads=None) -> Parameters:
         """From checked arrays (V, H), (V,), (H,), which are copied."""
         tiles = to_tiles(weights)
-        new, transposed, _, sums = _ascend(tiles, tiles, weights.shape[1], 0.0, 0.0, 0.0, buffers, n_threads)
+        nowhere = Direction(tiles, visible_bias, hidden_bias)
+        new, transposed, _, sums = _ascend(tiles, nowhere, weights.shape[1], 0.0, 0.0, 0.0, buffers, n_threads)
         return cls(weights.shape, new, transposed, sums, visible_bias, hidden_bias)
 
-    def moved(self, direction, rate: float, l2: float, l1: float, buffers: Buffers, n_threads=None) -> Parameters:
-        """theta + rate * direction: tiles, (V,) and (H,); with decay of the weights, as kernels.ascend has it.
+    def moved(
+        self, direction: Direction, rate: float, l2: float, l1: float, buffers: Buffers, n_threads=None
+    ) -> Parameters:
+        """theta + rate * direction, with decay of the weights, as kernels.ascend has it.
 
         FloatingPointError where a parameter would not stay finite.
         """
         new, transposed, bad, sums = _ascend(
-            self.to_hidden.tiles_array, direction[0], self.shape[1], rate, l2, l1, buffers, n_threads
+            self.to_hidden.tiles_array, direction, self.shape[1], rate, l2, l1, buffers, n_threads
         )
-        biases = []
-        with np.errstate(over="ignore", invalid="ignore"):
-            for old, change in ((self.visible_bias, direction[1]), (self.hidden_bias, direction[2])):
-                biases.append((old + rate * change).astype(np.float32))
         if bad:
             refuse("weights", from_tiles(new, *self.shape))
-        for name, bias in zip(("visible_bias", "hidden_bias"), biases, strict=True):
-            if not (np.abs(bias) < _validate.LARGEST).all():
-                refuse(name, bias)
-        return Parameters(self.shape, new, transposed, sums, *biases)
+        return Parameters(
+            self.shape, new, transposed, sums,
+            moved_values(self.visible_bias, direction.visible_bias, rate, "visible_bias"),
+            moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"),
+        )  # fmt: skip
 
     @cached_property
     def weights(self) -> np.ndarray:
@@ -87,8 +98,16 @@ def _ascend(tiles, direction, n_hidden: int, rate, l2, l1, buffers: Buffers, n_t
     threads = _threads.resolve(n_threads, _threads.PASS * tiles.size)
     new = buffers.take(tiles.shape, np.float32)
     transposed = buffers.take((-(-tiles.shape[1] // TILE), -(-n_hidden // 8) * 8, TILE), np.float32)
-    bad, *sums = kernels.ascend(tiles, direction, rate, l2, l1, _validate.LARGEST, new, transposed, threads)
+    bad, *sums = direction.ascend(tiles, rate, l2, l1, _validate.LARGEST, new, transposed, threads)
     return new, transposed, bad, sums
+
+
+def moved_values(old: np.ndarray, change: np.ndarray, rate: float, name: str) -> np.ndarray:
+    """old + rate * change, computed in float64 and rounded once to float32; FloatingPointError if not finite."""
+    new = old + rate * change
+    if not np.abs(new).max() < _validate.LARGEST:  # false for NaN
+        refuse(name, new)
+    return new.astype(np.float32)
 
 
 def refuse(name: str, values: np.ndarray) -> None:

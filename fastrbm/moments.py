@@ -173,16 +173,17 @@ class Phase:
     total : float
     """
 
-    def __init__(self, rbm: RBM, states: BitMatrix, fixed: np.ndarray) -> None:
+    def __init__(self, rbm: RBM, states: BitMatrix, fixed: np.ndarray, n_threads: int | None = None) -> None:
         n = len(states)
         self.shape = rbm.n_visible, rbm.n_hidden
         self.fixed, self.total = fixed, float(n)
-        self._buffers = rbm._buffers
+        self.buffers = rbm._buffers
         self.transposed = np.empty((-(-n // 8), rbm.n_visible), np.uint8)
-        kernels.transpose(states.planes, rbm.n_visible, self.transposed, 1)
-        self.visible_sum, self.hidden_sum = np.zeros(rbm.n_visible), np.empty(rbm.n_hidden)
-        kernels.count_bits(states.planes, rbm.n_visible, self.visible_sum, 1)
-        kernels.sum_rows(fixed, 2.0**-FIXED_BITS, self.hidden_sum, 1)
+        self.visible_sum, self.hidden_sum = np.empty(rbm.n_visible), np.empty(rbm.n_hidden)
+        threads = _threads.resolve(n_threads, 4 * _threads.PASS * n * (rbm.n_visible // 8 + rbm.n_hidden))
+        kernels.prepare_phase(
+            states.planes, fixed, 2.0**-FIXED_BITS, self.transposed, self.visible_sum, self.hidden_sum, threads
+        )
 
     @classmethod
     def of_data(cls, rbm: RBM, X, n_threads: int | None = None) -> Phase | Moments:
@@ -192,11 +193,11 @@ class Phase:
             return Moments.of_data(rbm, data, n_threads=n_threads)
         fixed = _gibbs.fixed_buffer(len(data), rbm.n_hidden, rbm._buffers)
         _gibbs.half_step(rbm._parameters.to_hidden, data, fixed=fixed, n_threads=n_threads)
-        return cls(rbm, data, fixed)
+        return cls(rbm, data, fixed, n_threads)
 
     def moments(self, n_threads: int | None = None) -> Moments:
         """The averages themselves."""
-        moments = Moments(self._buffers.take(self.shape, np.float64), self.visible_sum, self.hidden_sum, self.total)
+        moments = Moments(self.buffers.take(self.shape, np.float64), self.visible_sum, self.hidden_sum, self.total)
         threads = _threads.resolve(n_threads, moments.weight_sum.size * int(self.total))
         kernels.moments(
             self.transposed, self.fixed, 2.0**-FIXED_BITS, False, moments.weight_sum, moments.hidden_sum, threads

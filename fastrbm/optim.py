@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import _validate
+from ._parameters import Direction
 from .gradient import Gradient
 from .rbm import RBM
 
@@ -67,7 +68,7 @@ class SGD:
         if self.momentum == 1.0:
             raise ValueError("momentum must be below 1, got 1")
         self.l2 = _validate.real(l2, "l2", 0.0)
-        self._velocity: tuple[np.ndarray, ...] | None = None
+        self._velocity: Direction | None = None
 
     def rate(self, progress: float) -> float:
         """The learning rate when this fraction of the training is done."""
@@ -77,18 +78,23 @@ class SGD:
 
     def update(self, rbm: RBM, gradient: Gradient, progress: float = 0.0, n_threads: int | None = None) -> None:
         """Move rbm along gradient. FloatingPointError, and no change, where a parameter would not stay finite."""
-        direction = rbm._direction(gradient)
-        l2 = self.l2
+        direction, l2 = rbm._direction(gradient), self.l2
         if self.momentum:
-            # the decay belongs to the velocity, so it is not left to the update
-            tiles = direction[0] - np.float32(l2) * rbm._parameters.to_hidden.tiles_array if l2 else direction[0]
-            direction, l2 = (tiles, *direction[1:]), 0.0
-            if self._velocity is not None and self._velocity[0].shape == tiles.shape:
-                momentum = np.float32(self.momentum)
-                direction = tuple(momentum * u + d for u, d in zip(self._velocity, direction, strict=True))
+            direction, l2 = self._with_momentum(rbm, direction), 0.0
         rbm._move(direction, self.rate(progress), l2, n_threads=n_threads)
         if self.momentum:
             self._velocity = direction
+
+    def _with_momentum(self, rbm: RBM, gradient: Direction) -> Direction:
+        """The velocity: the decay belongs to it, so it is not left to the update."""
+        parts = [gradient.tiles, gradient.visible_bias, gradient.hidden_bias]
+        if self.l2:
+            parts[0] = parts[0] - np.float32(self.l2) * rbm._parameters.to_hidden.tiles_array
+        if self._velocity is not None and self._velocity.tiles.shape == parts[0].shape:
+            old = self._velocity
+            for k, velocity in enumerate((old.tiles, old.visible_bias, old.hidden_bias)):
+                parts[k] = np.float32(self.momentum) * velocity + parts[k]
+        return Direction(*parts)
 
     def __repr__(self) -> str:
         return f"SGD(learning_rate={self.learning_rate!r}, momentum={self.momentum:g}, l2={self.l2:g})"

@@ -10,7 +10,7 @@ import numpy as np
 from . import _gibbs, _model_file, _random, _threads, _validate, reference
 from ._buffers import Buffers
 from ._kernels import kernels
-from ._parameters import Parameters, refuse
+from ._parameters import Direction, Parameters, moved_values
 from ._starts import chain_ends
 from .bits import BitMatrix
 
@@ -177,10 +177,7 @@ class RBM:
             old, change = getattr(self, name), np.asarray(change, np.float64)
             if change.shape != old.shape:
                 raise ValueError(f"the change of {name} must have shape {old.shape}, got {change.shape}")
-            with np.errstate(over="ignore", invalid="ignore"):
-                new.append((old + rate * change).astype(np.float32))
-            if not (np.abs(new[-1]) < _validate.LARGEST).all():
-                refuse(name, new[-1])
+            new.append(moved_values(old, change, rate, name))
         self._parameters = Parameters.of(*new, self._buffers, n_threads)
 
     def step(self, gradient: Gradient, learning_rate: float, n_threads: int | None = None) -> None:
@@ -198,17 +195,20 @@ class RBM:
         rate = _validate.real(learning_rate, "learning_rate")
         self._move(self._direction(gradient), rate, n_threads=n_threads)
 
-    def _direction(self, gradient: Gradient) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """A gradient as an update reads it: tiles, (V,), (H,). Any object with the three arrays will do."""
-        weights = gradient.weights if not hasattr(gradient, "tiles") else None
-        tiles = gradient.tiles if weights is None else reference.to_tiles(np.asarray(weights))
-        shape = np.shape(gradient.visible_bias)[0], np.shape(gradient.hidden_bias)[0]
-        if shape != self._parameters.shape or tiles.shape != self._parameters.to_hidden.tiles_array.shape:
+    def _direction(self, gradient: Gradient) -> Direction:
+        """A gradient as an update reads it. Any object with the three arrays will do."""
+        if not hasattr(gradient, "ascend"):
+            tiles = reference.to_tiles(np.asarray(gradient.weights))
+            gradient = Direction(tiles, np.asarray(gradient.visible_bias), np.asarray(gradient.hidden_bias))
+        shape = gradient.visible_bias.size, gradient.hidden_bias.size
+        if shape != self._parameters.shape:
             raise ValueError(f"gradient must be of a model of {self._parameters.shape} units, got one of {shape}")
-        return tiles, gradient.visible_bias, gradient.hidden_bias
+        return gradient
 
-    def _move(self, direction, rate: float, l2: float = 0.0, l1: float = 0.0, n_threads: int | None = None) -> None:
-        """theta <- theta + rate * direction, given as tiles, (V,), (H,); see kernels.ascend."""
+    def _move(
+        self, direction: Direction, rate: float, l2: float = 0.0, l1: float = 0.0, n_threads: int | None = None
+    ) -> None:
+        """theta <- theta + rate * direction, with decay of the weights; see kernels.ascend."""
         self._parameters = self._parameters.moved(direction, rate, l2, l1, self._buffers, n_threads)
 
     def copy(self) -> RBM:

@@ -15,8 +15,8 @@ import numpy as np
 
 __all__ = [
     "Layer", "anneal", "ascend", "bias_sums", "count_bits", "difference", "enumerate_states", "half_step",
-    "less_likely", "log", "moments", "pack", "philox_blocks", "product", "pseudo_sums", "softplus", "softplus_sums",
-    "sum_rows", "sweep", "transpose", "unpack",
+    "less_likely", "log", "moments", "pack", "philox_blocks", "prepare_phase", "product", "pseudo_sums", "softplus",
+    "softplus_sums", "step", "sweep", "transpose", "unpack",
 ]  # fmt: skip
 
 TILE = 64
@@ -224,9 +224,13 @@ def moments(transposed, fixed, scale, accumulate, weights, hidden, n_threads=1):
     hidden += numbers.sum(axis=0) * scale
 
 
-def sum_rows(fixed, scale, out, n_threads=1):
-    """out (H,) = scale * sum_r fixed_rj."""
-    out[...] = from_tiles(fixed, fixed.shape[1], out.size).sum(axis=0, dtype=np.float64) * scale
+def prepare_phase(planes, fixed, scale, transposed, visible, hidden, n_threads=1):
+    """transposed, as transpose gives it; visible (V,), the number of cases in which each unit is on; hidden (H,) =
+    scale * sum_r fixed_rj."""
+    transpose(planes, visible.size, transposed)
+    visible[...] = 0.0
+    count_bits(planes, visible.size, visible)
+    hidden[...] = from_tiles(fixed, fixed.shape[1], hidden.size).sum(axis=0, dtype=np.float64) * scale
 
 
 def count_bits(planes, n_units, out, n_threads=1):
@@ -237,14 +241,6 @@ def count_bits(planes, n_units, out, n_threads=1):
 
 
 # ---------------------------------------------------------------- update
-
-
-def _share_length(n_units, n_tiles):
-    """Units in a share: fewer where there are few tiles; see src/update.pxi."""
-    n_shares = -(-n_units // 1024)
-    while n_units > 128 * n_shares and n_tiles * n_shares < 16:
-        n_shares *= 2
-    return (n_units + 8 * n_shares - 1) // (8 * n_shares) * 8
 
 
 def difference(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, centring, n_hidden,
@@ -283,9 +279,8 @@ def difference(positive_bits, positive, positive_factor, negative_bits, negative
         along_hidden += _sum8(np.add.accumulate(lanes, axis=1)[:, -1])
     along_hidden[n_visible:] = 0.0
     along_visible[...] = 0.0
-    share = _share_length(n_visible, columns // TILE)
-    for start in range(0, n_visible, share):
-        rows = slice(start, min(start + share, n_visible))
+    for start in range(0, n_visible, TILE):
+        rows = slice(start, min(start + TILE, n_visible))
         along_visible += np.add.accumulate(wide[rows] * mu[rows, None], axis=0)[-1]
 
 
@@ -309,6 +304,17 @@ def ascend(weights, direction, rate, l2, l1, limit, out, transposed, n_threads=1
         columns = columns + np.add.accumulate(size[share * TILE : (share + 1) * TILE], axis=0)[-1]
     bad = int(out.size - (np.abs(out) < np.float32(limit)).sum())
     return bad, float(columns.max()), float(rows.max())
+
+
+def step(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, centring, n_hidden,
+         weights, rate, l2, l1, limit, out, transposed, along_hidden, along_visible, n_threads=1):  # fmt: skip
+    """difference and ascend in one."""
+    direction = np.empty_like(weights)
+    difference(
+        positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, centring, n_hidden,
+        direction, along_hidden, along_visible,
+    )  # fmt: skip
+    return ascend(weights, direction, rate, l2, l1, limit, out, transposed)
 
 
 # ---------------------------------------------------------------- free energy

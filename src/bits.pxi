@@ -61,17 +61,21 @@ def transpose(const uint8_t[:, :] planes, Py_ssize_t n_units, uint8_t[:, ::1] ou
 
 cdef void transpose_row(const uint8_t *row, Py_ssize_t n, Py_ssize_t byte, Py_ssize_t n_units,
                         uint8_t *out) noexcept nogil:
-    cdef Py_ssize_t block, width = smaller(8, n_units - 8 * byte), length
+    cdef Py_ssize_t block, width = smaller(8, n_units - 8 * byte)
     cdef uint64_t word
     for block in range(ceil_div(n, 8)):
-        length = smaller(8, n - 8 * block)
-        if length == 8:
-            word = load_u64(row + 8 * block)
-        else:
-            word = 0
-            memcpy(&word, row + 8 * block, length)
-        word = transpose8(word)
+        word = transposed_word(row, n, block)
         if width == 8:
             store_u64(out + block * n_units + 8 * byte, word)
         else:
             memcpy(out + block * n_units + 8 * byte, &word, width)
+
+
+cdef inline uint64_t transposed_word(const uint8_t *row, Py_ssize_t n, Py_ssize_t block) noexcept nogil:
+    """Eight units of chains 8 block .. 8 block + 7, a byte for each unit; no chains past the n-th."""
+    cdef uint64_t word = 0
+    if n - 8 * block >= 8:
+        word = load_u64(row + 8 * block)
+    else:
+        memcpy(&word, row + 8 * block, n - 8 * block)
+    return transpose8(word)

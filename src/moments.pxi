@@ -4,6 +4,7 @@
 
 cdef enum:
     ROWS = 504              # 8 * 63; 504 * 2^22 < 2^31
+    VECTORS = TILE // LANES # in a row of a tile
 
 
 def moments(const uint8_t[:, ::1] transposed, const float[:, :, ::1] fixed, double scale, bint accumulate,
@@ -59,26 +60,72 @@ cdef void moments_item(const uint8_t *transposed, Py_ssize_t n_visible, Py_ssize
 
 cdef void hidden_item(const float *fixed, Py_ssize_t n_rows, double scale, bint accumulate, double *out,
                       Py_ssize_t width) noexcept nogil:
-    cdef Py_ssize_t row, k
+    cdef Py_ssize_t start = 0, row, k, t
+    cdef vi sums[VECTORS]
+    cdef int32_t numbers[TILE]
     if not accumulate:
         for k in range(width):
             out[k] = 0
-    for row in range(n_rows):
+    while start < n_rows:
+        for t in range(VECTORS):
+            sums[t] = splat_i(0)
+        for row in range(start, smaller(start + ROWS, n_rows)):
+            for t in range(VECTORS):
+                sums[t] = sums[t] + to_nearest((<const vfu *> (fixed + row * TILE + t * LANES))[0])
+        memcpy(numbers, sums, sizeof(numbers))
         for k in range(width):
-            out[k] += <double> fixed[row * TILE + k] * scale
+            out[k] += <double> numbers[k] * scale
+        start += ROWS
 
 
-def sum_rows(const float[:, :, ::1] fixed, double scale, double[::1] out, int n_threads):
-    """out OUT (H,) = scale * sum_r fixed_rj; fixed IN (tiles, rows, 64). Exact, as in moments."""
-    cdef Py_ssize_t tile, n_hidden = out.shape[0]
+def prepare_phase(const uint8_t[:, :] planes, const float[:, :, ::1] fixed, double scale, uint8_t[:, ::1] transposed,
+                  double[::1] visible, double[::1] hidden, int n_threads):
+    """What a phase of the gradient needs beside its products: transposed OUT (ceil(n/8), V) as transpose gives it,
+    visible OUT (V,) the number of cases in which each unit is on, hidden OUT (H,) = scale * sum_r fixed_rj."""
+    cdef Py_ssize_t n = planes.shape[1], n_visible = visible.shape[0], n_hidden = hidden.shape[0], item
+    cdef Py_ssize_t n_bytes = planes.shape[0], n_tiles = fixed.shape[0]
+    cdef Meeting meeting = no_meeting()
     if DEBUG_CHECKS:
-        check(fixed.shape[0] == ceil_div(n_hidden, TILE), "sum_rows")
-    if fixed.shape[1] == 0:
-        out[:] = 0
-        return
-    for tile in prange(fixed.shape[0], nogil=True, num_threads=n_threads, schedule="static"):
-        hidden_item(&fixed[tile, 0, 0], fixed.shape[1], scale, False, &out[tile * TILE],
-                    smaller(TILE, n_hidden - tile * TILE))
+        check(n > 0 and n_bytes == ceil_div(n_visible, 8) and n_tiles == ceil_div(n_hidden, TILE)
+              and fixed.shape[1] == 8 * ceil_div(n, 8) and transposed.shape[0] == ceil_div(n, 8)
+              and transposed.shape[1] == n_visible, "prepare_phase")
+    with nogil, parallel(num_threads=n_threads):
+        spread_out()
+        for item in prange(n_bytes + n_tiles, schedule="static"):
+            if item < n_bytes:
+                transpose_and_count(&planes[item, 0], n, item, n_visible, &transposed[0, 0], &visible[8 * item])
+            else:
+                hidden_item(&fixed[item - n_bytes, 0, 0], fixed.shape[1], scale, False,
+                            &hidden[(item - n_bytes) * TILE], smaller(TILE, n_hidden - (item - n_bytes) * TILE))
+        meet(&meeting)
+
+
+cdef void transpose_and_count(const uint8_t *row, Py_ssize_t n, Py_ssize_t byte, Py_ssize_t n_units, uint8_t *out,
+                              double *counts) noexcept nogil:
+    """transpose_row, and in how many chains each of the eight units is on."""
+    cdef Py_ssize_t width = smaller(8, n_units - 8 * byte), block, stop = 0, k
+    cdef uint64_t sums
+    cdef int64_t totals[8]
+    memset(totals, 0, sizeof(totals))
+    transpose_row(row, n, byte, n_units, out)
+    while stop < ceil_div(n, 8):
+        block = stop
+        stop = smaller(stop + 31, ceil_div(n, 8))   # 31 counts of at most 8 fit a byte
+        sums = 0
+        while block < stop:
+            sums += count_in_bytes(transposed_word(row, n, block))
+            block += 1
+        for k in range(8):
+            totals[k] += <int64_t> ((sums >> (8 * k)) & 255)
+    for k in range(width):
+        counts[k] = <double> totals[k]
+
+
+cdef inline uint64_t count_in_bytes(uint64_t x) noexcept nogil:
+    """The number of ones in each byte."""
+    x = x - ((x >> 1) & 0x5555555555555555u)
+    x = (x & 0x3333333333333333u) + ((x >> 2) & 0x3333333333333333u)
+    return (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu
 
 
 def count_bits(const uint8_t[:, :] planes, Py_ssize_t n_units, double[::1] out, int n_threads):

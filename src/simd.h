@@ -64,6 +64,7 @@ typedef uint64_t vq __attribute__((vector_size(WIDTH), may_alias));
 typedef double vd __attribute__((vector_size(WIDTH), may_alias));
 typedef double vdu __attribute__((vector_size(WIDTH), may_alias, aligned(8)));
 typedef int32_t vihu __attribute__((vector_size(WIDTH / 2), may_alias, aligned(4)));
+typedef float vfhu __attribute__((vector_size(WIDTH / 2), may_alias, aligned(4)));
 
 /* x - 0 and not x + 0: the one that keeps the sign of zero, so that it is a plain broadcast */
 static inline vi splat_i(int32_t x) { return x - (vi){0}; }
@@ -87,6 +88,8 @@ static inline vi to_nearest(vf x) {
 #endif
 }
 static inline vd to_double(const int32_t *x) { return __builtin_convertvector(*(const vihu *)x, vd); } /* HALF ints */
+static inline vd widen(const float *x) { return __builtin_convertvector(*(const vfhu *)x, vd); } /* HALF floats */
+static inline void narrow(vd x, float *out) { *(vfhu *)out = __builtin_convertvector(x, vfhu); }  /* rounded once */
 static inline vi bits_f(vf x) { return (vi)x; }
 static inline vf float_of(vi x) { return (vf)x; }
 static inline vq bits_d(vd x) { return (vq)x; }
@@ -109,6 +112,11 @@ static inline vd max_d(vd x, vd y) {
     return (vd)((m & (vq)x) | (~m & (vq)y));
 }
 
+static inline vd sign_d(vd x) { /* -1, 0 or 1 */
+    return (vd)(((vq)(x != 0) & (vq)splat_d(1.0)) | ((vq)x & ((vq)(x != 0) & 0x8000000000000000ULL)));
+}
+
+/* all bits of a lane set where x < y: false for NaN */
 static inline vq mask_lt_d(vd x, vd y) { return (vq)(x < y); }
 /* the k of x = m 2^k with m in [1/2, 1), of normal x > 0, from its bits: k + 2^52 is made in the mantissa */
 static inline vd exponent_d(vq bits) {

@@ -2,16 +2,14 @@
 
 
 cdef enum:
-    FEW_ITEMS = 16          # a share of the work is smaller while there are fewer of them than this
-    SMALLEST_SHARE = 128    # but no smaller: a table must serve many units
+    HALVES = TILE // HALF   # vectors of doubles in a row of a tile
+    LANES_OF_8 = 8 // HALF  # and in eight of them
+    CHUNK = 64              # visible units for which centring keeps sums, and an update turns tiles round
 
 
-cdef Py_ssize_t share_length(Py_ssize_t n_units, Py_ssize_t n_tiles) noexcept nogil:
-    """Units in a share of a tile: a matter of the shape alone, never of threads, since sums are kept by share."""
-    cdef Py_ssize_t n_shares = ceil_div(n_units, BLOCK)
-    while n_units > SMALLEST_SHARE * n_shares and n_tiles * n_shares < FEW_ITEMS:
-        n_shares *= 2
-    return 8 * ceil_div(ceil_div(n_units, n_shares), 8)
+cdef Py_ssize_t share_length(Py_ssize_t n_units, Py_ssize_t n_tiles, int n_threads) noexcept nogil:
+    """Visible units in an item of work: whole chunks."""
+    return CHUNK * ceil_div(block_length(n_units, n_tiles, n_threads), CHUNK)
 
 
 cdef struct Phase:
@@ -28,6 +26,25 @@ cdef struct Offsets:
     const double *hidden_offset
     const double *visible_difference
     const double *hidden_difference
+    double *by_tile                 # (tiles, padded): a row's product with hidden_offset, tile by tile
+    double *by_chunk                # (chunks, 64 tiles): a column's product with visible_offset, chunk by chunk
+
+
+cdef struct Ascent:
+    # NULL in weights: no update
+    const float *weights
+    double rate
+    double l2
+    double l1
+    float limit
+    float *out
+    float *transposed
+    Py_ssize_t padded
+    Py_ssize_t padded_hidden
+    Py_ssize_t n_tiles
+    double *rows                    # (tiles, 64 chunks) and (chunks, 64 tiles): sums of |out|
+    double *columns
+    Py_ssize_t bad
 
 
 def difference(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, double positive_factor,
@@ -41,75 +58,125 @@ def difference(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] posit
     None or four float64 arrays, padded with zeros to the padding of out: offsets mu (V,) and lambda (H,), differences
     of means dv (V,) and dh (H,); then mu_i dh_j + dv_i lambda_j is subtracted, along_hidden OUT (V,) = out lambda and
     along_visible OUT (H,) = out' mu."""
-    cdef Py_ssize_t n_visible = positive_bits.shape[1], n_tiles = out.shape[0], padded = out.shape[1]
-    cdef Py_ssize_t share = share_length(n_visible, n_tiles), n_shares = ceil_div(n_visible, share), item, i, j
     cdef Phase phases[2]
+    cdef Ascent ascent
+    cdef Py_ssize_t n_visible = positive_bits.shape[1], i, j
+    phases[0] = phase_of(positive_bits, positive, positive_factor)
+    phases[1] = phase_of(negative_bits, negative, -negative_factor)
+    memset(&ascent, 0, sizeof(Ascent))
+    if DEBUG_CHECKS:
+        check(negative_bits.shape[1] == n_visible and out.shape[0] == ceil_div(n_hidden, TILE)
+              and out.shape[1] == 8 * ceil_div(n_visible, 8), "difference")
+    run_difference(phases, centring, n_visible, n_hidden, &out[0, 0, 0], along_hidden, along_visible, &ascent,
+                   n_threads)
+
+
+def step(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, double positive_factor,
+         const uint8_t[:, ::1] negative_bits, const float[:, :, ::1] negative, double negative_factor, centring,
+         Py_ssize_t n_hidden, const float[:, :, ::1] weights, double rate, double l2, double l1, float limit,
+         float[:, :, ::1] out, float[:, :, ::1] transposed, double[::1] along_hidden, double[::1] along_visible,
+         int n_threads):
+    """difference and ascend in one: the difference itself is never written down."""
+    cdef Phase phases[2]
+    cdef Ascent ascent
+    cdef Py_ssize_t n_visible = positive_bits.shape[1]
+    phases[0] = phase_of(positive_bits, positive, positive_factor)
+    phases[1] = phase_of(negative_bits, negative, -negative_factor)
+    ascent = ascent_of(weights, rate, l2, l1, limit, out, transposed)
+    run_difference(phases, centring, n_visible, n_hidden, NULL, along_hidden, along_visible, &ascent, n_threads)
+    return outcome(&ascent)
+
+
+cdef Phase phase_of(const uint8_t[:, ::1] bits, const float[:, :, ::1] fixed, double factor) except *:
+    if DEBUG_CHECKS:
+        check(fixed.shape[1] == 8 * bits.shape[0] and bits.shape[0] > 0, "a phase")
+    return Phase(&bits[0, 0], bits.shape[0], &fixed[0, 0, 0], fixed.shape[1] * TILE, factor)
+
+
+cdef Ascent ascent_of(const float[:, :, ::1] weights, double rate, double l2, double l1, float limit,
+                      float[:, :, ::1] out, float[:, :, ::1] transposed) except *:
+    cdef Py_ssize_t n_tiles = out.shape[0], padded = out.shape[1], n_chunks = transposed.shape[0]
+    cdef double *rows = <double *> aligned_memory(2 * n_tiles * n_chunks * TILE * sizeof(double))
+    if rows == NULL:
+        raise MemoryError("no memory for the sums of the weights")
+    if DEBUG_CHECKS:
+        check(weights.shape[0] == n_tiles and weights.shape[1] == padded and n_chunks == ceil_div(padded, TILE)
+              and n_tiles == ceil_div(transposed.shape[1], TILE), "an update")
+    return Ascent(&weights[0, 0, 0], rate, l2, l1, limit, &out[0, 0, 0], &transposed[0, 0, 0], padded,
+                  transposed.shape[1], n_tiles, rows, rows + n_tiles * n_chunks * TILE, 0)
+
+
+cdef outcome(Ascent *ascent):
+    """What ascend returns; frees the sums."""
+    cdef Py_ssize_t n_chunks = ceil_div(ascent.padded, TILE)
+    cdef double largest_column = largest_sum(ascent.columns, n_chunks, ascent.n_tiles * TILE)
+    cdef double largest_row = largest_sum(ascent.rows, ascent.n_tiles, n_chunks * TILE)
+    free(ascent.rows)
+    return ascent.bad, largest_column, largest_row
+
+
+cdef int run_difference(const Phase *phases, centring, Py_ssize_t n_visible, Py_ssize_t n_hidden, float *out,
+                        double[::1] along_hidden, double[::1] along_visible, Ascent *ascent,
+                        int n_threads) except -1:
+    cdef Py_ssize_t n_tiles = ceil_div(n_hidden, TILE), padded = 8 * ceil_div(n_visible, 8), item, i, bad = 0
+    cdef Py_ssize_t share = share_length(n_visible, n_tiles, n_threads), n_shares = ceil_div(n_visible, share)
+    cdef Py_ssize_t n_chunks = ceil_div(n_visible, CHUNK)
     cdef Offsets offsets
     cdef const double[::1] mu, lam, dv, dh
     cdef size_t size = SUMS_AT + 4 * BLOCK * TILE * 4
-    cdef char *scratch
-    cdef double *by_tile
-    cdef double *by_share
+    cdef char *scratch = <char *> aligned_memory(n_threads * size)
+    cdef double *sums = <double *> aligned_memory((n_tiles * padded + n_chunks * n_tiles * TILE) * sizeof(double))
     cdef Meeting meeting = no_meeting()
     memset(&offsets, 0, sizeof(Offsets))
-    if DEBUG_CHECKS:
-        check(negative_bits.shape[1] == n_visible and positive.shape[0] == n_tiles and negative.shape[0] == n_tiles
-              and positive.shape[1] == 8 * positive_bits.shape[0] and negative.shape[1] == 8 * negative_bits.shape[0]
-              and padded == 8 * ceil_div(n_visible, 8) and n_tiles == ceil_div(n_hidden, TILE), "difference")
-    phases[0] = Phase(&positive_bits[0, 0], positive_bits.shape[0], &positive[0, 0, 0], positive.shape[1] * TILE,
-                      positive_factor)
-    phases[1] = Phase(&negative_bits[0, 0], negative_bits.shape[0], &negative[0, 0, 0], negative.shape[1] * TILE,
-                      -negative_factor)
+    if scratch == NULL or sums == NULL:
+        free(scratch)
+        free(sums)
+        free(ascent.rows)
+        raise MemoryError("no memory for the scratch space of a training step")
     if centring is not None:
         mu, lam, dv, dh = centring
         if DEBUG_CHECKS:
             check(mu.shape[0] == padded and dv.shape[0] == padded and lam.shape[0] == n_tiles * TILE
                   and dh.shape[0] == n_tiles * TILE and along_hidden.shape[0] == padded
                   and along_visible.shape[0] == n_tiles * TILE, "centring")
-        offsets = Offsets(&mu[0], &lam[0], &dv[0], &dh[0])
-    scratch = <char *> aligned_memory(n_threads * size)
-    by_tile = <double *> aligned_memory((n_tiles * padded + n_shares * n_tiles * TILE) * sizeof(double))
-    if scratch == NULL or by_tile == NULL:
-        free(scratch)
-        free(by_tile)
-        raise MemoryError("no memory for the scratch space of a difference of moments")
-    by_share = by_tile + n_tiles * padded
+        offsets = Offsets(&mu[0], &lam[0], &dv[0], &dh[0], sums, sums + n_tiles * padded)
     with nogil, parallel(num_threads=n_threads):
         spread_out()
         for item in prange(n_tiles * n_shares, schedule="dynamic", chunksize=1):
-            difference_item(phases, &offsets, n_visible, n_hidden, item % n_tiles, (item // n_tiles) * share, share,
-                            &out[item % n_tiles, 0, 0], by_tile + (item % n_tiles) * padded,
-                            by_share + (item // n_tiles) * n_tiles * TILE, scratch + threadid() * size)
+            bad += difference_item(phases, &offsets, ascent, n_visible, n_hidden, item % n_tiles,
+                                   (item // n_tiles) * share, share, out, scratch + threadid() * size)
         meet(&meeting)
-    if offsets.visible_offset != NULL:
-        add_in_order(by_tile, n_tiles, padded, &along_hidden[0])
-        add_in_order(by_share, n_shares, n_tiles * TILE, &along_visible[0])
+    ascent.bad = bad
+    if centring is not None:
+        add_in_order(offsets.by_tile, n_tiles, n_visible, padded, &along_hidden[0])
+        add_in_order(offsets.by_chunk, n_chunks, n_tiles * TILE, n_tiles * TILE, &along_visible[0])
         for i in range(n_visible, padded):
             along_hidden[i] = 0
-    for i in range(n_tiles):
-        for j in range(n_visible, padded):
-            memset(&out[i, j, 0], 0, TILE * 4)
     free(scratch)
-    free(by_tile)
+    free(sums)
+    return 0
 
 
-cdef void add_in_order(const double *rows, Py_ssize_t n_rows, Py_ssize_t n, double *out) noexcept nogil:
+cdef void add_in_order(const double *rows, Py_ssize_t n_rows, Py_ssize_t n, Py_ssize_t stride,
+                       double *out) noexcept nogil:
     cdef Py_ssize_t row, i
     for i in range(n):
         out[i] = rows[i]
     for row in range(1, n_rows):
         for i in range(n):
-            out[i] += rows[row * n + i]
+            out[i] += rows[row * stride + i]
 
 
-cdef void difference_item(const Phase *phases, const Offsets *offsets, Py_ssize_t n_visible, Py_ssize_t n_hidden,
-                          Py_ssize_t tile, Py_ssize_t first, Py_ssize_t share, float *out, double *by_tile,
-                          double *by_share, char *scratch) noexcept nogil:
-    """One share of a tile. The columns past the last hidden unit come out as zeros."""
+cdef Py_ssize_t difference_item(const Phase *phases, const Offsets *offsets, const Ascent *ascent,
+                                Py_ssize_t n_visible, Py_ssize_t n_hidden, Py_ssize_t tile, Py_ssize_t first,
+                                Py_ssize_t share, float *out, char *scratch) noexcept nogil:
+    """A share of a tile, up to its padding. Returns how many weights of an update are bad."""
     cdef int32_t *acc[2]
     cdef double *sums = <double *> (scratch + SUMS_AT + 2 * BLOCK * TILE * 4)
     cdef Py_ssize_t n = smaller(share, n_visible - first), n_columns = smaller(TILE, n_hidden - tile * TILE)
-    cdef Py_ssize_t byte, count, unit, k
+    cdef Py_ssize_t padded = 8 * ceil_div(n_visible, 8), chunk, length, byte, count, unit, k, bad = 0
+    cdef float block[CHUNK * TILE]
+    cdef float *d
     cdef const Phase *phase
     cdef bint folded = False
     cdef int p
@@ -130,11 +197,23 @@ cdef void difference_item(const Phase *phases, const Offsets *offsets, Py_ssize_
                     for k in range(n * TILE):
                         sums[k] = <double> acc[p][k] * phase.factor
                 folded = True
-    for unit in range(n):
-        finish_row(sums + unit * TILE if folded else NULL, acc[0] + unit * TILE, acc[1] + unit * TILE, phases[0].factor,
-                   phases[1].factor, n_columns, out + (first + unit) * TILE)
-    if offsets.visible_offset != NULL:
-        centre_share(offsets, n, tile, first, out, by_tile, by_share + tile * TILE)
+    chunk = 0
+    while chunk < n:
+        length = smaller(CHUNK, n - chunk)
+        d = &block[0] if out == NULL else out + (tile * padded + first + chunk) * TILE
+        for unit in range(length):
+            k = (chunk + unit) * TILE
+            finish_row(sums + k if folded else NULL, acc[0] + k, acc[1] + k, phases[0].factor, phases[1].factor,
+                       n_columns, d + unit * TILE)
+        if offsets.visible_offset != NULL:
+            centre_chunk(offsets, length, tile, first + chunk, ceil_div(n_hidden, TILE), padded, d)
+        length = smaller(CHUNK, padded - first - chunk)
+        for unit in range(n - chunk, length):
+            memset(d + unit * TILE, 0, TILE * 4)
+        if ascent.weights != NULL:
+            bad += ascend_chunk(ascent, d, tile, (first + chunk) // CHUNK)
+        chunk += CHUNK
+    return bad
 
 
 cdef inline void finish_row(const double *sums, const int32_t *acc0, const int32_t *acc1, double factor0,
@@ -150,9 +229,9 @@ cdef inline void finish_row(const double *sums, const int32_t *acc0, const int32
         out[k] = 0
 
 
-cdef void centre_share(const Offsets *offsets, Py_ssize_t n, Py_ssize_t tile, Py_ssize_t first, float *out,
-                       double *by_tile, double *by_share) noexcept nogil:
-    """Subtract mu_i dh_j + dv_i lambda_j, and take the share's part of out lambda and out' mu."""
+cdef void centre_chunk(const Offsets *offsets, Py_ssize_t n, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n_tiles,
+                       Py_ssize_t padded, float *d) noexcept nogil:
+    """Subtract mu_i dh_j + dv_i lambda_j, and take the chunk's part of the products with lambda and with mu."""
     cdef Py_ssize_t unit, k, lane
     cdef const double *lam = offsets.hidden_offset + tile * TILE
     cdef const double *dh = offsets.hidden_difference + tile * TILE
@@ -162,10 +241,10 @@ cdef void centre_share(const Offsets *offsets, Py_ssize_t n, Py_ssize_t tile, Py
     cdef float *row
     for k in range(TILE):
         columns[k] = 0
-    for unit in range(first, first + n):
-        row = out + unit * TILE
-        mu = offsets.visible_offset[unit]
-        dv = offsets.visible_difference[unit]
+    for unit in range(n):
+        row = d + unit * TILE
+        mu = offsets.visible_offset[first + unit]
+        dv = offsets.visible_difference[first + unit]
         for lane in range(8):
             lanes[lane] = 0
         for k in range(TILE):
@@ -174,9 +253,9 @@ cdef void centre_share(const Offsets *offsets, Py_ssize_t n, Py_ssize_t tile, Py
         for k in range(TILE // 8):
             for lane in range(8):
                 lanes[lane] += <double> row[8 * k + lane] * lam[8 * k + lane]
-        by_tile[unit] = sum8(lanes)
+        offsets.by_tile[tile * padded + first + unit] = sum8(lanes)
     for k in range(TILE):
-        by_share[k] = columns[k]
+        offsets.by_chunk[((first // CHUNK) * n_tiles + tile) * TILE + k] = columns[k]
 
 
 cdef inline double sum8(double *x) noexcept nogil:
@@ -190,28 +269,17 @@ def ascend(const float[:, :, ::1] weights, const float[:, :, ::1] direction, dou
 
     Returns how many of the numbers are not finite or not below limit in size, and the largest sums of |out| over a
     hidden unit's and over a visible unit's weights, float64, always added in the same order."""
-    cdef Py_ssize_t n_tiles = out.shape[0], padded = out.shape[1], n_shares = transposed.shape[0], item, bad = 0
-    cdef double *rows = <double *> aligned_memory(2 * n_tiles * n_shares * TILE * sizeof(double))
-    cdef double *columns = rows + n_tiles * n_shares * TILE
-    cdef double largest_column, largest_row
+    cdef Py_ssize_t n_chunks = transposed.shape[0], item, bad = 0
+    cdef Ascent ascent = ascent_of(weights, rate, l2, l1, limit, out, transposed)
     cdef Meeting meeting = no_meeting()
-    if rows == NULL:
-        raise MemoryError("no memory for the sums of the weights")
-    if DEBUG_CHECKS:
-        check(weights.shape[0] == n_tiles and weights.shape[1] == padded and direction.shape[0] == n_tiles
-              and direction.shape[1] == padded and n_shares == ceil_div(padded, TILE)
-              and n_tiles == ceil_div(transposed.shape[1], TILE), "ascend")
     with nogil, parallel(num_threads=n_threads):
         spread_out()
-        for item in prange(n_tiles * n_shares, schedule="static"):
-            bad += ascend_item(&weights[0, 0, 0], &direction[0, 0, 0], rate, l2, l1, limit, item // n_shares,
-                               item % n_shares, padded, transposed.shape[1], &out[0, 0, 0], &transposed[0, 0, 0],
-                               rows + item * TILE, columns + ((item % n_shares) * n_tiles + item // n_shares) * TILE)
+        for item in prange(ascent.n_tiles * n_chunks, schedule="static"):
+            bad += ascend_chunk(&ascent, &direction[item // n_chunks, (item % n_chunks) * CHUNK, 0], item // n_chunks,
+                                item % n_chunks)
         meet(&meeting)
-    largest_column = largest_sum(columns, n_shares, n_tiles * TILE)
-    largest_row = largest_sum(rows, n_tiles, n_shares * TILE)
-    free(rows)
-    return bad, largest_column, largest_row
+    ascent.bad = bad
+    return outcome(&ascent)
 
 
 cdef double largest_sum(double *rows, Py_ssize_t n_rows, Py_ssize_t n) noexcept nogil:
@@ -227,50 +295,62 @@ cdef double largest_sum(double *rows, Py_ssize_t n_rows, Py_ssize_t n) noexcept 
     return largest
 
 
-cdef Py_ssize_t ascend_item(const float *weights, const float *direction, double rate, double l2, double l1,
-                            float limit, Py_ssize_t tile, Py_ssize_t share, Py_ssize_t padded,
-                            Py_ssize_t padded_hidden, float *out, float *transposed, double *rows,
-                            double *columns) noexcept nogil:
-    """64 visible units by a tile of 64 hidden ones, which is also a piece of a tile the other way round."""
-    cdef Py_ssize_t first = tile * padded + share * TILE, n = smaller(TILE, padded - share * TILE), unit, k, lane
-    cdef Py_ssize_t n_hidden = smaller(TILE, padded_hidden - tile * TILE)
-    cdef double lanes[8]
-    cdef float block[TILE * TILE]
+cdef Py_ssize_t ascend_chunk(const Ascent *ascent, const float *direction, Py_ssize_t tile,
+                             Py_ssize_t chunk) noexcept nogil:
+    """64 visible units by a tile of 64 hidden ones, which is also a piece of a tile the other way round. direction is
+    the chunk's. Returns how many of the new weights are bad."""
+    cdef Py_ssize_t first = (tile * ascent.padded + chunk * CHUNK) * TILE
+    cdef Py_ssize_t n = smaller(CHUNK, ascent.padded - chunk * CHUNK), unit, k, lane
+    cdef Py_ssize_t n_hidden = smaller(TILE, ascent.padded_hidden - tile * TILE)
+    cdef double *rows = ascent.rows + (tile * ceil_div(ascent.padded, CHUNK) + chunk) * CHUNK
+    cdef double *columns = ascent.columns + (chunk * ascent.n_tiles + tile) * TILE
+    cdef float *transposed = ascent.transposed + (chunk * ascent.padded_hidden + tile * TILE) * TILE
+    cdef vd lanes[LANES_OF_8]
+    cdef vd totals[HALVES]
+    cdef vd size, w, d
+    cdef vq good = ~splat_q(0)
+    cdef uint64_t words[HALF]
+    cdef float block[CHUNK * TILE]
     cdef float *line
-    cdef int32_t good = 0
-    cdef const float *w
-    cdef const float *d
-    for k in range(TILE):
-        columns[k] = 0
+    cdef const float *old
+    for k in range(HALVES):
+        totals[k] = splat_d(0)
     for unit in range(n):
-        w = weights + (first + unit) * TILE
-        d = direction + (first + unit) * TILE
+        old = ascent.weights + first + unit * TILE
         line = block + unit * TILE
-        if l1 == 0.0:
-            for k in range(TILE):
-                line[k] = <float> (<double> w[k] + rate * (<double> d[k] - l2 * <double> w[k]))
-        else:
-            for k in range(TILE):
-                line[k] = <float> (<double> w[k] + rate * ((<double> d[k] - l2 * <double> w[k])
-                                                           - l1 * <double> ((w[k] > 0) - (w[k] < 0))))
-        for lane in range(8):
-            lanes[lane] = 0
-        for k in range(TILE):
-            good += abs_scalar(line[k]) < limit  # false for NaN
-            columns[k] += <double> abs_scalar(line[k])
-        for k in range(TILE // 8):
-            for lane in range(8):
-                lanes[lane] += <double> abs_scalar(line[8 * k + lane])
-        rows[unit] = sum8(lanes)
-        memcpy(out + (first + unit) * TILE, line, TILE * 4)
-    for unit in range(n, TILE):
+        for k in range(LANES_OF_8):
+            lanes[k] = splat_d(0)
+        for k in range(HALVES):
+            w = widen(old + k * HALF)
+            d = widen(direction + unit * TILE + k * HALF) - splat_d(ascent.l2) * w
+            if ascent.l1 != 0.0:
+                d = d - splat_d(ascent.l1) * sign_d(w)
+            narrow(w + splat_d(ascent.rate) * d, line + k * HALF)
+            size = abs_d(widen(line + k * HALF))
+            good = good & mask_lt_d(size, splat_d(ascent.limit))
+            totals[k] = totals[k] + size
+            lanes[k % LANES_OF_8] = lanes[k % LANES_OF_8] + size
+        rows[unit] = sum8(<double *> lanes)
+        memcpy(ascent.out + first + unit * TILE, line, TILE * 4)
+    memcpy(columns, totals, sizeof(totals))
+    for unit in range(n, CHUNK):
         rows[unit] = 0
-    memset(block + n * TILE, 0, (TILE - n) * TILE * 4)
+    memset(block + n * TILE, 0, (CHUNK - n) * TILE * 4)
     for k in range(0, n_hidden, 4):
-        for unit in range(0, TILE, 4):
-            transpose_4x4(block + unit * TILE + k, TILE,
-                          transposed + (share * padded_hidden + tile * TILE + k) * TILE + unit, TILE)
-    return n * TILE - good
+        for unit in range(0, CHUNK, 4):
+            transpose_4x4(block + unit * TILE + k, TILE, transposed + k * TILE + unit, TILE)
+    memcpy(words, &good, sizeof(good))
+    for k in range(HALF):
+        if words[k] != <uint64_t> 0xffffffffffffffffu:
+            return count_bad(block, n * TILE, ascent.limit)
+    return 0
+
+
+cdef Py_ssize_t count_bad(const float *values, Py_ssize_t n, float limit) noexcept nogil:
+    cdef Py_ssize_t k, bad = n
+    for k in range(n):
+        bad -= abs_scalar(values[k]) < limit  # false for NaN
+    return bad
 
 
 cdef inline float abs_scalar(float x) noexcept nogil:

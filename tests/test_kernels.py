@@ -79,8 +79,9 @@ def run(module, case, n_threads):
     module.count_bits(planes, n_visible, counts, n_threads)
     results |= {"moments": weights, "hidden_sum": hidden_sum, "counts": counts}
     results |= {"more_moments": more_weights, "more_hidden_sum": more_hidden}
-    results["rows"] = np.empty(n_hidden)
-    module.sum_rows(fixed, 2.0**-22, results["rows"], n_threads)
+    phase = np.empty_like(transposed), np.full(n_visible, np.nan), np.full(n_hidden, np.nan)
+    module.prepare_phase(planes, fixed, 2.0**-22, *phase, n_threads)
+    results |= {f"phase_{k}": array for k, array in enumerate(phase)}
 
     before = transposed, fixed.copy()
     module.sweep(planes, hidden, to_visible, to_hidden, None, SEED, 4, 0xFFFFFFFE, 2, 2**31 - 5, fixed, n_threads)
@@ -152,6 +153,14 @@ def run_update(module, case, n_threads, before, to_hidden, planes, fixed):
         back = np.empty((tiles_for(n_visible), -(-n_hidden // 8) * 8, 64), np.float32)
         told = module.ascend(to_hidden.tiles_array, centred, 0.3, 0.2, l1, 0.5, out, back, n_threads)
         results |= {name: out, name + "_transposed": back, name + "_told": np.array(told)}
+    for name, centring in (("step", None), ("centred_step", (mu, lam, dv, dh))):
+        out = np.empty_like(plain)
+        back = np.empty((tiles_for(n_visible), -(-n_hidden // 8) * 8, 64), np.float32)
+        along = np.zeros_like(mu), np.zeros_like(lam)
+        decay = 0.3, 0.2, 0.1, 0.5
+        told = module.step(*phases, centring, n_hidden, to_hidden.tiles_array, *decay, out, back, *along, n_threads)
+        results |= {name: out, name + "_transposed": back, name + "_told": np.array(told)}
+        results |= {name + "_along_hidden": along[0], name + "_along_visible": along[1]}
     return results
 
 

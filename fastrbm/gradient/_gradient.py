@@ -60,20 +60,30 @@ class Gradient:
         """The weights' part, float32, in the kernels' layout (see src/README.md): what an update reads."""
         if not self._from_states:
             return to_tiles(self.weights)
-        positive, negative = self._phases
         n_visible, n_hidden = self._shape
-        out = positive._buffers.take((-(-n_hidden // TILE), -(-n_visible // 8) * 8, TILE), np.float32)
-        unit = 2.0**-FIXED_BITS
-        kernels.difference(
-            positive.transposed, positive.fixed, unit / positive.total, negative.transposed, negative.fixed,
-            unit / negative.total, None, n_hidden, out, None, None,
-            _threads.resolve(self._n_threads, out.size * int(positive.total + negative.total)),
-        )  # fmt: skip
+        out = self._phases[0].buffers.take((-(-n_hidden // TILE), -(-n_visible // 8) * 8, TILE), np.float32)
+        threads = _threads.resolve(self._n_threads, out.size * int(sum(phase.total for phase in self._phases)))
+        kernels.difference(*self._states(), None, n_hidden, out, None, None, threads)
         return out
+
+    def ascend(self, weights, rate, l2, l1, limit, out, transposed, n_threads) -> tuple[int, float, float]:
+        """The update of the weights, in one pass with the difference of the phases where that is not yet known."""
+        decay = rate, l2, l1, limit, out, transposed
+        if "tiles" in self.__dict__ or not self._from_states:
+            return kernels.ascend(weights, self.tiles, *decay, n_threads)
+        return kernels.step(*self._states(), None, self._shape[1], weights, *decay, None, None, n_threads)
+
+    def _states(self) -> tuple:
+        """The phases as kernels.difference takes them."""
+        unit, (positive, negative) = 2.0**-FIXED_BITS, self._phases
+        return (
+            positive.transposed, positive.fixed, unit / positive.total,
+            negative.transposed, negative.fixed, unit / negative.total,
+        )  # fmt: skip
 
     @property
     def _from_states(self) -> bool:
-        return all(isinstance(phase, Phase) for phase in self._phases)
+        return isinstance(self._phases[0], Phase) and isinstance(self._phases[1], Phase)
 
     @cached_property
     def visible_bias(self) -> np.ndarray:

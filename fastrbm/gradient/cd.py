@@ -58,7 +58,7 @@ class CD:
             **place,
         )  # fmt: skip
         if sample_weight is None:
-            return Gradient(positive, Phase(rbm, visible, fixed), n_threads)
+            return Gradient(positive, Phase(rbm, visible, fixed, n_threads), n_threads)
         return Gradient(positive, Moments.of_data(rbm, visible, sample_weight, n_threads), n_threads)
 
     def __repr__(self) -> str:

@@ -64,7 +64,7 @@ class PCD:
         fixed = _gibbs.fixed_buffer(len(self.chains), rbm.n_hidden, rbm._buffers)
         # the sweep ends in p(h | v), which is all that the moments need beside v
         self.chains._sweep(self.n_sweeps, fixed, n_threads)
-        return Gradient(positive, Phase(rbm, self.chains.visible_bits, fixed), n_threads)
+        return Gradient(positive, Phase(rbm, self.chains.visible_bits, fixed, n_threads), n_threads)
 
     def __repr__(self) -> str:
         return f"PCD(n_chains={self.n_chains}, n_sweeps={self.n_sweeps}, seed={self.seed})"
