@@ -16,7 +16,7 @@ from .bits import BitMatrix
 
 # Connections (visible units times hidden units times chains, once for each direction) a call: well below 100 ms on
 # one thread of the slowest ISA level.
-WORK_A_CALL = 4_000_000_000
+WORK_A_CALL = 10_000_000_000
 _BLOCK = 512  # chains are cut at multiples of the kernels' own blocks
 
 

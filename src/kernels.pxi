@@ -57,6 +57,7 @@ cdef extern from "simd.h" nogil:
     uint64_t rotate_right(uint64_t, int)
     void transpose_4x4(const float *, Py_ssize_t, float *, Py_ssize_t)
     int popcount8(uint8_t)
+    int popcount64(uint64_t)
     int lowest_bit(uint64_t)
     void *aligned_memory(size_t)
 
@@ -98,6 +99,7 @@ cdef Meeting no_meeting() noexcept nogil:
 include "bits.pxi"
 include "product.pxi"
 include "activation.pxi"
+include "flips.pxi"
 include "sweep.pxi"
 include "moments.pxi"
 include "free_energy.pxi"

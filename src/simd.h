@@ -219,6 +219,7 @@ static inline void transpose_4x4(const float *x, ptrdiff_t from, float *out, ptr
 #endif
 }
 
+static inline int popcount64(uint64_t x) { return __builtin_popcountll(x); }
 static inline int popcount8(uint8_t x) { return __builtin_popcount(x); }
 static inline int lowest_bit(uint64_t x) { return __builtin_ctzll(x); }
 

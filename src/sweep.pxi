@@ -115,6 +115,7 @@ def sweep(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer t
     hidden layer."""
     cdef HalfStep down = prepare(hidden, to_visible, beta, seed, first_chain, n_threads)
     cdef HalfStep up = prepare(visible, to_hidden, beta, seed, first_chain, n_threads)
+    cdef Flips flips
     cdef char *scratch
     give_out(&down, visible, None, None)
     give_out(&up, hidden, fixed, None)
@@ -123,37 +124,47 @@ def sweep(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer t
     scratch = <char *> aligned_memory(<size_t> n_threads * STEP_SCRATCH)
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of a sweep")
+    memset(&flips, 0, sizeof(Flips))
     with nogil:
-        run_sweeps(&down, &up, stream, first_sweep, n_sweeps, scratch, n_threads)
+        make_flips(&flips, &up, n_sweeps)
+        run_sweeps(&down, &up, &flips, stream, first_sweep, n_sweeps, scratch, n_threads)
+    free(flips.sums)
     free(scratch)
 
 
-cdef void run_sweeps(HalfStep *down, HalfStep *up, uint32_t stream, uint32_t first_sweep, int n_sweeps, char *scratch,
-                     int n_threads) noexcept nogil:
+cdef void run_sweeps(HalfStep *down, HalfStep *up, Flips *flips, uint32_t stream, uint32_t first_sweep, int n_sweeps,
+                     char *scratch, int n_threads) noexcept nogil:
     cdef int s = 0
-    cdef Py_ssize_t item, other
+    cdef Py_ssize_t item, part, other
     cdef Meeting meeting = no_meeting()
     with parallel(num_threads=n_threads):
         spread_out()
         for s in range(n_sweeps):
             for item in prange(down.n_tiles * ceil_div(down.n, down.block), schedule="dynamic", chunksize=1):
-                sweep_item(down, item, first_sweep + s, stream << 8 | VISIBLE, False,
+                sweep_item(down, NULL, item, first_sweep, s, stream << 8 | VISIBLE, False,
                            scratch + <size_t> threadid() * STEP_SCRATCH)
             # no thread starts a layer before the other layer is complete (a prange need not wait: some Cythons say
             # nowait)
             meet(&meeting)
+            if flips.sums != NULL:
+                for part in prange(ceil_div(up.n, PART), schedule="dynamic", chunksize=1):
+                    compare_part(up, flips, part, s == 0)
+                meet(&meeting)
             for other in prange(up.n_tiles * ceil_div(up.n, up.block), schedule="dynamic", chunksize=1):
-                sweep_item(up, other, first_sweep + s, stream << 8 | HIDDEN, s == n_sweeps - 1,
+                sweep_item(up, flips, other, first_sweep, s, stream << 8 | HIDDEN, s == n_sweeps - 1,
                            scratch + <size_t> threadid() * STEP_SCRATCH)
             meet(&meeting)
 
 
-cdef void sweep_item(const HalfStep *step, Py_ssize_t item, uint32_t sweep, uint32_t kind, bint last,
-                     char *scratch) noexcept nogil:
+cdef void sweep_item(const HalfStep *step, Flips *flips, Py_ssize_t item, uint32_t first_sweep, int s, uint32_t kind,
+                     bint last, char *scratch) noexcept nogil:
     """A half step under its own place in the stream; only the last sweep writes probabilities."""
     cdef HalfStep now = step[0]
-    now.sweep = sweep
+    now.sweep = first_sweep + <uint32_t> s
     now.kind = kind
     if not last:
         now.fixed = NULL
-    half_step_item(&now, item, scratch)
+    if flips == NULL or flips.sums == NULL:
+        half_step_item(&now, item, scratch)
+    else:
+        half_step_of_flips(&now, flips, item, s & 1, scratch)

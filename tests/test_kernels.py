@@ -221,6 +221,35 @@ def test_sweeps_in_one_call_or_several(level):
     assert np.array_equal(once_v, parts_v) and np.array_equal(once_h, parts_h)
 
 
+@pytest.mark.parametrize("n_threads", THREADS)
+@pytest.mark.parametrize("level", MODULES)
+def test_sweeps_where_few_units_flip(level, n_threads):
+    """From the third sweep of a call on, sums may be kept and only flips added: the same bits. Of 1,500 chains the
+    first 600 are cold (few flips), 100 are hot, and the rest are in between: every way of a block occurs."""
+    rng = np.random.default_rng(3)
+    n_visible, n_hidden, n, n_sweeps = 205, 150, 1500, 7
+    weights = rng.normal(0, 0.3, (n_visible, n_hidden)).astype(np.float32)
+    visible_bias = rng.choice([-6.0, 6.0], n_visible).astype(np.float32)
+    beta = np.repeat([1.0, 0.1, 0.8], [600, 100, 800]).astype(np.float32)
+    start = (rng.random((n, n_visible)) < 0.5).astype(np.uint8)
+    states = {}
+    for module in (reference, MODULES[level]):
+        layers = build_layers(module, weights, visible_bias, np.zeros(n_hidden, np.float32))
+        v, h = pack(start), pack((start[:, :n_hidden]))
+        fixed = np.zeros((3, 1504, 64), np.float32)
+        between = []
+        for part in (n_sweeps - 1, 1) if module is reference else (n_sweeps,):
+            module.sweep(v, h, *layers, beta, 5, 0, 1 + len(between) * (n_sweeps - 1), part, 0, fixed, n_threads)
+            between.append(v.copy())
+        states[module] = v, h, valid(fixed, n_hidden)
+        if module is reference:
+            flips = np.bitwise_count(between[0] ^ v) if hasattr(np, "bitwise_count") else None
+    if flips is not None:
+        assert flips[:, :600].sum() < 600 * n_visible / 12 and flips[:, 600:700].sum() > 100 * n_visible / 12
+    for ours, theirs in zip(states[MODULES[level]], states[reference], strict=True):
+        assert np.array_equal(ours, theirs)
+
+
 @pytest.mark.parametrize("level", MODULES)
 def test_read_only_input(level):
     """Inputs may be read-only; only outputs are written."""

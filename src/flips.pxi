@@ -1,0 +1,152 @@
+# Flips: between sweeps of a fixed model few visible units change (3.8 % a sweep in a well-trained model of MNIST). The
+# sums of W over the units that are on then need only what flipped, in place of a whole product. Integers are exact, so
+# this changes nothing but time.
+#
+# While a call sweeps, each part of its chains lists the units that flipped; a block whose parts all flipped little
+# keeps its sums from one sweep to the next.
+
+cdef enum:
+    PART = 64               # chains that are compared with their past together
+    ROOM_FOR_FLIPS = 256    # of a chain; where one has more, its block starts afresh
+    FEW_FLIPS = 12          # at most one unit in so many, on average, or a product is faster (bench/NOTES.md)
+    FROM_SWEEPS = 3         # in a call, for flips to be worth their memory
+    KEPT_MEGABYTES = 64     # of sums, at most
+
+cdef enum:
+    PLAIN = 0               # a product, its sums forgotten
+    KEEP = 1                # a product, its sums kept
+    FLIP = 2                # kept sums, and what flipped
+
+cdef struct Flips:
+    int32_t *sums           # [tile][chain][64]
+    uint8_t *before         # [byte][chain]: the sending layer when the sums were made
+    uint16_t *units         # [chain][ROOM_FOR_FLIPS]: 2 unit + its state now
+    uint16_t *flipped       # [chain]: how many
+    uint8_t *few            # [part]: whether few flipped, and they are listed
+    uint8_t *kept           # [2][block]: whether the block's sums are kept, by parity of the sweep
+    Py_ssize_t n_blocks
+
+
+cdef bint make_flips(Flips *flips, const HalfStep *step, int n_sweeps) noexcept nogil:
+    """Memory for flips; False where they are not worth it, or there is none."""
+    cdef size_t n = step.n, n_sums = n * step.n_tiles * TILE * 4
+    cdef size_t n_parts = ceil_div(step.n, PART), n_blocks = ceil_div(step.n, step.block)
+    cdef size_t units = n_sums + 64 * ceil_div(n * step.n_bytes, 64)
+    cdef char *memory
+    if n_sweeps < FROM_SWEEPS or n_sums > <size_t> KEPT_MEGABYTES << 20 or 8 * step.n_bytes > 32767:
+        return False
+    memory = <char *> aligned_memory(units + 2 * n * (ROOM_FOR_FLIPS + 1) + n_parts + 2 * n_blocks)
+    if memory == NULL:
+        return False
+    flips.sums = <int32_t *> memory
+    flips.before = <uint8_t *> memory + n_sums
+    flips.units = <uint16_t *> (memory + units)
+    flips.flipped = flips.units + n * ROOM_FOR_FLIPS
+    flips.few = <uint8_t *> (flips.flipped + n)
+    flips.kept = flips.few + n_parts
+    flips.n_blocks = n_blocks
+    memset(flips.kept, 0, 2 * n_blocks)
+    return True
+
+
+cdef void compare_part(const HalfStep *step, Flips *flips, Py_ssize_t part, bint first) noexcept nogil:
+    """What flipped in a part since the last sweep (first: there was none)."""
+    cdef Py_ssize_t start = part * PART, n = smaller(PART, step.n - start), byte
+    flips.few[part] = not first and list_flips(step, flips, start, n)
+    for byte in range(step.n_bytes):
+        memcpy(flips.before + byte * step.n + start, step.planes + byte * step.stride + start, n)
+
+
+cdef bint list_flips(const HalfStep *step, Flips *flips, Py_ssize_t start, Py_ssize_t n) noexcept nogil:
+    """False, at once, where too many flipped."""
+    cdef Py_ssize_t byte = 0, count, row, chain, total = 0, most = n * step.n_bytes * 8 // FEW_FLIPS
+    cdef uint8_t changes[8][PART]
+    cdef uint64_t changed[PART]
+    cdef uint64_t now[PART]
+    cdef uint64_t word
+    cdef uint16_t *flipped = flips.flipped + start
+    cdef uint16_t *units
+    cdef const uint8_t *x
+    cdef const uint8_t *y
+    cdef int bit
+    memset(flipped, 0, n * sizeof(uint16_t))
+    while byte < step.n_bytes:
+        count = smaller(8, step.n_bytes - byte)
+        for row in range(count):
+            x = step.planes + (byte + row) * step.stride + start
+            y = flips.before + (byte + row) * step.n + start
+            for chain in range(n):
+                changes[row][chain] = x[chain] ^ y[chain]
+        gather_words(changed, &changes[0][0], PART, count, n)
+        gather_words(now, step.planes + byte * step.stride + start, step.stride, count, n)
+        for chain in range(n):
+            word = changed[chain]
+            total += popcount64(word)
+            if flipped[chain] + popcount64(word) > ROOM_FOR_FLIPS:
+                return False
+            units = flips.units + (start + chain) * ROOM_FOR_FLIPS + flipped[chain]
+            flipped[chain] += popcount64(word)
+            while word != 0:
+                bit = lowest_bit(word)
+                word = word & (word - 1)
+                units[0] = <uint16_t> ((8 * byte + bit) << 1 | ((now[chain] >> bit) & 1))
+                units += 1
+        if total > most:
+            return False
+        byte += 8
+    return True
+
+
+cdef int way_of(const HalfStep *step, const Flips *flips, Py_ssize_t block, int parity) noexcept nogil:
+    """PLAIN, KEEP or FLIP for a block of this sweep, and what holds for the next one. A block and its parts need not
+    begin together: every part that it touches counts."""
+    cdef Py_ssize_t part, start = block * step.block, stop = smaller(start + step.block, step.n)
+    cdef bint few = True
+    for part in range(start // PART, ceil_div(stop, PART)):
+        few = few and flips.few[part]
+    flips.kept[(1 - parity) * flips.n_blocks + block] = few
+    if not few:
+        return PLAIN
+    return FLIP if flips.kept[parity * flips.n_blocks + block] else KEEP
+
+
+cdef void apply_flips(int32_t *sums, const float *tile, float grid, const Flips *flips, Py_ssize_t start,
+                      Py_ssize_t n) noexcept nogil:
+    """Bring the kept sums of a tile up to date."""
+    cdef Py_ssize_t chain, k, t, column
+    cdef float[2] signed_grid = [-grid, grid]
+    cdef const uint16_t *units
+    cdef const float *row
+    cdef vi acc[4]
+    cdef vi *out
+    for chain in range(n):
+        units = flips.units + (start + chain) * ROOM_FOR_FLIPS
+        column = 0
+        while column < TILE:
+            out = <vi *> (sums + chain * TILE + column)
+            for t in range(4):
+                acc[t] = out[t]
+            for k in range(flips.flipped[start + chain]):
+                row = tile + (units[k] >> 1) * TILE + column
+                for t in range(4):
+                    acc[t] = acc[t] + grid_row(row + t * LANES, signed_grid[units[k] & 1])
+            for t in range(4):
+                out[t] = acc[t]
+            column += 4 * LANES
+
+
+cdef void half_step_of_flips(const HalfStep *step, Flips *flips, Py_ssize_t item, int parity,
+                             char *scratch) noexcept nogil:
+    """half_step_item, with sums kept from sweep to sweep where that pays."""
+    cdef Py_ssize_t tile = item % step.n_tiles, block = item // step.n_tiles, first = block * step.block
+    cdef Py_ssize_t n = smaller(step.block, step.n - first), n_columns = smaller(TILE, step.n_units - tile * TILE)
+    cdef int32_t *sums = flips.sums + (tile * step.n + first) * TILE
+    cdef const float *weights = step.tiles + tile * step.tile_length
+    cdef int way = way_of(step, flips, block, parity)
+    if way == FLIP:
+        apply_flips(sums, weights, step.grid, flips, first, n)
+    else:
+        if way == PLAIN:
+            sums = <int32_t *> (scratch + SUMS_AT)
+        product_tile(sums, scratch, weights, step.grid, step.planes + first, step.stride, step.n_bytes, n, n_columns)
+    activate(step, sums, tile, first, n, <uint64_t *> (scratch + SCRATCH))
