@@ -44,15 +44,40 @@ class NumpyRBM:
         self.h = self.bernoulli(p)
         return p
 
+    def moments(self, data):
+        """Sums of v p', v and p over data."""
+        p = self.mean_hidden(data)
+        return data.T @ p, data.sum(axis=0), p.sum(axis=0)
+
+    def free_energy(self, v):
+        """-b'v - sum_j softplus(c_j + (v'W)_j), with softplus(x) = max(x, 0) + log1p(exp(-|x|))."""
+        x = v @ self.W
+        x += self.c
+        total = np.maximum(x, 0).sum(axis=1)
+        np.abs(x, out=x)
+        np.negative(x, out=x)
+        np.exp(x, out=x)
+        np.log1p(x, out=x)
+        return -(v @ self.b) - total - x.sum(axis=1)
+
     def pcd_update(self, data, learning_rate):
         """One update by persistent contrastive divergence with one sweep."""
+        positive, negative = self.mean_hidden(data), self.sweep()
+        self.follow(data, positive, self.v, negative, learning_rate)
+
+    def cd_update(self, data, learning_rate):
+        """One update by contrastive divergence with one sweep."""
         positive = self.mean_hidden(data)
-        negative = self.sweep()
+        v = self.bernoulli(self.mean_visible(self.bernoulli(positive)))
+        self.follow(data, positive, v, self.mean_hidden(v), learning_rate)
+
+    def follow(self, data, positive, v, negative, learning_rate):
+        """theta <- theta + learning_rate (<v p'>_data - <v p'>_model), and likewise for the biases."""
         gradient = data.T @ positive
         gradient *= np.float32(learning_rate / len(data))
-        other = self.v.T @ negative
-        other *= np.float32(learning_rate / len(self.v))
+        other = v.T @ negative
+        other *= np.float32(learning_rate / len(v))
         gradient -= other
         self.W += gradient
-        self.b += np.float32(learning_rate) * (data.mean(axis=0) - self.v.mean(axis=0))
+        self.b += np.float32(learning_rate) * (data.mean(axis=0) - v.mean(axis=0))
         self.c += np.float32(learning_rate) * (positive.mean(axis=0) - negative.mean(axis=0))

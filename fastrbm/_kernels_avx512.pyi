@@ -1,4 +1,5 @@
 from ._kernels_base import LEVEL_LANES as LEVEL_LANES
+from ._kernels_base import LEVEL_MANY as LEVEL_MANY
 from ._kernels_base import Layer as Layer
 from ._kernels_base import anneal as anneal
 from ._kernels_base import ascend as ascend

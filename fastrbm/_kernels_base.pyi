@@ -2,6 +2,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVEL_LANES: int
+LEVEL_MANY: int
 
 class Layer:
     @property

@@ -24,6 +24,7 @@ FIXED_BITS = 22
 ROWS = 504
 VISIBLE, HIDDEN, TIE = 0, 1, 2
 LEVEL_LANES = 0  # no vectors here
+LEVEL_MANY = 0
 
 
 # ---------------------------------------------------------------- bits

@@ -73,6 +73,7 @@ cdef enum:
     TILE = 64           # output units in a tile: one row of a tile of weights, 256 bytes
 
 LEVEL_LANES = LANES
+LEVEL_MANY = MANY
 
 
 cdef inline Py_ssize_t smaller(Py_ssize_t a, Py_ssize_t b) noexcept nogil:

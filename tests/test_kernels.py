@@ -235,7 +235,7 @@ def test_sweeps_where_few_units_flip(level, n_threads):
     states = {}
     for module in (reference, MODULES[level]):
         layers = build_layers(module, weights, visible_bias, np.zeros(n_hidden, np.float32))
-        v, h = pack(start), pack((start[:, :n_hidden]))
+        v, h = pack(start), pack(start[:, :n_hidden])
         fixed = np.zeros((3, 1504, 64), np.float32)
         between = []
         for part in (n_sweeps - 1, 1) if module is reference else (n_sweeps,):

@@ -1,0 +1,122 @@
+"""The tables and the chart of bench/compare.py."""
+
+import platform
+from pathlib import Path
+
+import numpy as np
+
+import fastrbm as fr
+
+HERE = Path(__file__).parent
+DOCS = HERE.parent / "docs"
+README = HERE.parent / "README.md"
+START, END = "<!-- bench: start -->", "<!-- bench: end -->"
+
+
+def of(rows, size, n_chains):
+    """{(step, contender): (seconds, peak MB)} of one size and number of chains."""
+    return {(kind, name): (s, mb) for sz, n, kind, name, s, mb in rows if (sz, n) == (size, n_chains)}
+
+
+def table(rows, steps, size, n_chains):
+    """Lines: a row a contender, milliseconds and the ratio of NumPy's time to its own for each step."""
+    found = of(rows, size, n_chains)
+    names = list(dict.fromkeys(name for _, name in found))
+    lines = [f"\n{size}, {n_chains} chains; ratio: NumPy's time over its own"]
+    lines.append(f"{'':<16}" + "".join(f"{step + ' ms':>18} {'ratio':>6}" for step in steps) + f"{'peak MB':>9}")
+    for name in names:
+        line, memory = f"{name:<16}", 0.0
+        for step in steps:
+            if (step, name) not in found:
+                line += f"{'-':>18} {'-':>6}"
+                continue
+            seconds, memory = found[step, name]
+            base = found.get((step, "NumPy"), (float("nan"),))[0]
+            line += f"{1e3 * seconds:>18.3f} {base / seconds:>6.2f}"
+        lines.append(line + f"{memory:>9.0f}")
+    return lines
+
+
+def rates(rows, size, n_chains):
+    """What fastrbm's sweep comes to in the field's units."""
+    n_visible, n_hidden = map(int, size.split("x"))
+    seconds = of(rows, size, n_chains)["sweep", "fastrbm"][0]
+    return (
+        n_chains / seconds,
+        n_chains * (n_visible + n_hidden) / seconds * 1e-9,
+        2 * n_chains * n_visible * n_hidden / seconds,
+    )
+
+
+def machine():
+    levels = ", ".join(fr._kernels.available_levels())
+    threads = fr._threads.default_threads()
+    return f"{platform.system()} {platform.machine()}, {threads} threads, levels {levels}, NumPy {np.__version__}"
+
+
+def write(rows, steps):
+    """docs/benchmarks.md, docs/speed.svg and the README's table."""
+    cases = list(dict.fromkeys((size, n) for size, n, *_ in rows))
+    text = [
+        "# Benchmarks",
+        "",
+        "Made by `python bench/compare.py --write`; do not edit. Medians in milliseconds, equal threads for all,",
+        "results checked before they are timed. *ratio*: the time of well-written NumPy as shipped over the",
+        "contender's own: below 1 is slower than NumPy. *peak MB*: of the contender's whole process, its libraries",
+        "and the float copies of its data included.",
+        "",
+        f"Machine: {machine()}.",
+        "**Other machines, sizes and versions give other numbers: run it on yours.** `NumPy, SkylakeX` is NumPy with",
+        "OPENBLAS_CORETYPE=SkylakeX, the faster of OpenBLAS's kernels on an AVX-512 machine, which it does not pick by",
+        "itself on every CPU. `fastrbm, AVX2` is fastrbm held to AVX2. What a library does not offer is left out.",
+        "bench/NOTES.md has the limits of the machine and what was tried.",
+        "",
+        "![Speed against NumPy](speed.svg)",
+    ]
+    for size, n_chains in cases:
+        text += ["", f"## {size}, {n_chains} chains", "", "```"]
+        text += table(rows, steps, size, n_chains)[1:]
+        sweeps, units, connections = rates(rows, size, n_chains)
+        text += ["```", "", f"fastrbm: {sweeps:.3g} chain-sweeps/s, {units:.2f} unit updates/ns, "]
+        text[-1] += f"{connections:.3g} connection updates/s."
+    losses = [
+        f"{kind}, {size}, {n} chains: {name} takes {s / of(rows, size, n)[kind, 'fastrbm'][0]:.2f} of fastrbm's time"
+        for size, n, kind, name, s, _ in rows
+        if not name.startswith("fastrbm") and s < of(rows, size, n)[kind, "fastrbm"][0]
+    ]
+    text += ["", "## Where fastrbm is slower", ""] + ([f"- {loss}" for loss in losses] or ["Nowhere in these tables."])
+    (DOCS / "benchmarks.md").write_text("\n".join(text) + "\n")
+    chart(rows, DOCS / "speed.svg")
+    short = ["```"]
+    for n_chains in (1024, 128):
+        short += table(rows, steps[:2], "784x500", n_chains)[n_chains != 1024 :]
+    readme = README.read_text()
+    before, after = readme.split(START)[0], readme.split(END)[1]
+    README.write_text(before + START + "\n" + "\n".join(short).replace("```\n\n", "```\n") + "\n```\n" + END + after)
+
+
+def chart(rows, path):
+    """Ratios to NumPy at 784x500 against the number of chains, a panel for sweeps and one for updates."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "fastrbm"
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
+    chains = sorted({n for size, n, *_ in rows if size == "784x500"})
+    for axis, kind in zip(axes, ("sweep", "PCD-1 update"), strict=True):
+        names = list(dict.fromkeys(name for size, _, k, name, *_ in rows if size == "784x500" and k == kind))
+        for name in names:
+            ratios = [of(rows, "784x500", n)[kind, "NumPy"][0] / of(rows, "784x500", n)[kind, name][0] for n in chains]
+            ours = name.startswith("fastrbm")
+            axis.plot(chains, ratios, "o-" if ours else "s--", label=name, linewidth=2 if ours else 1, markersize=4)
+        axis.set_xscale("log", base=2)
+        axis.set_xticks(chains, [f"{n:,}" for n in chains])
+        axis.set_xlabel("chains (and cases a batch)" if kind != "sweep" else "chains")
+        axis.set_title(f"{kind}, 784 x 500")
+        axis.grid(alpha=0.3)
+    axes[0].set_ylabel("times as fast as NumPy as shipped")
+    axes[0].set_ylim(bottom=0)
+    axes[0].legend(fontsize=8)
+    figure.savefig(path, metadata={"Date": None})
