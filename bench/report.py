@@ -87,12 +87,15 @@ def write(rows, steps):
     text += ["", "## Where fastrbm is slower", ""] + ([f"- {loss}" for loss in losses] or ["Nowhere in these tables."])
     (DOCS / "benchmarks.md").write_text("\n".join(text) + "\n")
     chart(rows, DOCS / "speed.svg")
-    short = ["```"]
-    for n_chains in (1024, 128):
-        short += table(rows, steps[:2], "784x500", n_chains)[n_chains != 1024 :]
+    write_readme(rows, steps)
+
+
+def write_readme(rows, steps):
+    """The README's table: 784x500, sweeps and updates."""
+    lines = [line for n in (1024, 128) for line in table(rows, steps[:2], "784x500", n)]
     readme = README.read_text()
     before, after = readme.split(START)[0], readme.split(END)[1]
-    README.write_text(before + START + "\n" + "\n".join(short).replace("```\n\n", "```\n") + "\n```\n" + END + after)
+    README.write_text("\n".join([before + START, "```", *lines, "```", END + after]).replace("```\n\n784", "```\n784"))
 
 
 def chart(rows, path):

@@ -34,6 +34,7 @@ class Direction:
 
     def __init__(self, tiles: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray) -> None:
         self.tiles, self.visible_bias, self.hidden_bias = tiles, visible_bias, hidden_bias
+        self.shape = visible_bias.size, hidden_bias.size
 
     def ascend(self, weights, rate, l2, l1, limit, out, transposed, n_threads) -> tuple[int, float, float]:
         """The update of the weights: see kernels.ascend."""

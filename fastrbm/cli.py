@@ -94,6 +94,7 @@ def build_parser() -> Parser:
         metavar="R",
         help="at the start; it falls linearly to 0 (default %(default)s)",
     )
+    train.add_argument("--plain", action="store_true", help="gradients that are not centred")
     _add_data(train)
     train.add_argument("--out", default="rbm.npz", metavar="FILE", help="the model (default %(default)s)")
     train.add_argument("--quiet", action="store_true", help="no progress")
@@ -175,6 +176,7 @@ def run_train(options: argparse.Namespace) -> None:
             batch_size=options.batch_size,
             seed=options.seed,
             progress=not options.quiet,
+            centring=not options.plain,
             n_threads=options.threads,
         )
     except KeyboardInterrupt:

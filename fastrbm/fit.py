@@ -11,9 +11,9 @@ import numpy as np
 from . import _gibbs, _random, _validate
 from ._progress import ProgressLine
 from .bits import BitMatrix
-from .gradient import PCD
+from .gradient import PCD, Centring
 from .history import History
-from .optim import SGD
+from .optim import SGD, Linear
 from .rbm import RBM
 
 __all__ = ["FitState", "fit"]
@@ -51,10 +51,11 @@ def fit(
     X,
     gradient=None,
     optimizer: SGD | None = None,
-    epochs: int = 20,
+    epochs: int = 100,
     batch_size: int = 128,
     seed: int = 0,
     sample_weight=None,
+    centring: bool | Centring = True,
     callbacks: Iterable[Callable[[FitState], object]] = (),
     progress: bool = False,
     n_threads: int | None = None,
@@ -70,7 +71,7 @@ def fit(
     gradient : estimator, optional
         By default ``gradient.PCD()``.
     optimizer : optim.SGD, optional
-        By default ``optim.SGD(0.05)``.
+        By default ``optim.SGD(optim.Linear(0.1, 0.0))``: plain ascent at a rate that falls to 0.
     epochs : int
         Passes through the data.
     batch_size : int
@@ -80,6 +81,9 @@ def fit(
         Of the order of the cases, which is drawn anew for each epoch, and of what is measured.
     sample_weight : array (n,), optional
         Weights of the cases, not negative. A batch whose weights are all zero is passed over.
+    centring : bool or gradient.Centring
+        Whether gradients are centred, which helps (see :class:`fastrbm.gradient.Centring`); or a Centring that was
+        used before, to go on with its offsets.
     callbacks : function of a :class:`FitState`, or several
         Called at the end of each epoch; one that returns True ends the training.
     progress : bool
@@ -115,12 +119,13 @@ def fit(
     True
     """
     gradient = PCD() if gradient is None else gradient
-    optimizer = SGD() if optimizer is None else optimizer
+    optimizer = SGD(Linear(0.1, 0.0)) if optimizer is None else optimizer
+    centre = Centring() if centring is True else centring or None
     epochs = _validate.integer(epochs, "epochs", 0)
     batch_size = _validate.integer(batch_size, "batch_size", 1)
     seed = _validate.seed(seed)
     callbacks = [callbacks] if callable(callbacks) else list(callbacks)
-    _check_kinds(rbm, gradient, optimizer, callbacks)
+    _check_kinds(rbm, gradient, optimizer, centre, callbacks)
     data = rbm._states(X, "X", fractions=True)
     n = data.shape[0]
     if n == 0:
@@ -161,6 +166,8 @@ def fit(
                 else:
                     estimate = None
                 if estimate is not None:
+                    if centre is not None:
+                        estimate = centre(estimate)
                     optimizer.update(rbm, estimate, update / n_updates, n_threads)
                 update += 1
                 if line:
@@ -180,13 +187,15 @@ def fit(
     return history
 
 
-def _check_kinds(rbm, gradient, optimizer, callbacks) -> None:
+def _check_kinds(rbm, gradient, optimizer, centre, callbacks) -> None:
     if not isinstance(rbm, RBM):
         raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
     if isinstance(gradient, type) or not callable(gradient):
         raise TypeError(f"gradient must be an estimator such as gradient.PCD(), not {gradient!r}")
     if isinstance(optimizer, type) or not hasattr(optimizer, "update"):
         raise TypeError(f"optimizer must be one such as optim.SGD(0.05), not {optimizer!r}")
+    if centre is not None and not isinstance(centre, Centring):
+        raise TypeError(f"centring must be True, False or a gradient.Centring, not {centre!r}")
     for callback in callbacks:
         if not callable(callback):
             raise TypeError(f"callbacks must be functions of a FitState, not {callback!r}")

@@ -200,9 +200,8 @@ class RBM:
         if not hasattr(gradient, "ascend"):
             tiles = reference.to_tiles(np.asarray(gradient.weights))
             gradient = Direction(tiles, np.asarray(gradient.visible_bias), np.asarray(gradient.hidden_bias))
-        shape = gradient.visible_bias.size, gradient.hidden_bias.size
-        if shape != self._parameters.shape:
-            raise ValueError(f"gradient must be of a model of {self._parameters.shape} units, got one of {shape}")
+        if gradient.shape != self._parameters.shape:
+            raise ValueError(f"gradient must be of {self}, got one of {gradient.shape} units")
         return gradient
 
     def _move(

@@ -5,8 +5,9 @@ An estimator is called as ``estimator(rbm, X, sample_weight=None, n_threads=None
 
 from ._gradient import Gradient
 from .cd import CD
+from .centring import Centring
 from .exact import Exact
 from .monte_carlo import MonteCarlo, MonteCarloGradient
 from .pcd import PCD
 
-__all__ = ["CD", "PCD", "Exact", "Gradient", "MonteCarlo", "MonteCarloGradient"]
+__all__ = ["CD", "PCD", "Centring", "Exact", "Gradient", "MonteCarlo", "MonteCarloGradient"]

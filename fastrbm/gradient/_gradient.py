@@ -19,7 +19,8 @@ class Gradient:
     dW = <v s'>_data - <v s'>_model, db = <v>_data - <v>_model, dc = <s>_data - <s>_model.
 
     Each phase is an average over its own number of cases. What a training step does not need is computed when it is
-    asked for.
+    asked for. A centred gradient (see :class:`Centring`) has other components than these; it still vanishes where they
+    do.
 
     Attributes
     ----------
@@ -32,14 +33,22 @@ class Gradient:
         In nats per unit of the parameter.
     """
 
-    def __init__(self, positive: Moments | Phase, negative: Moments | Phase, n_threads: int | None = None) -> None:
+    def __init__(
+        self, positive: Moments | Phase, negative: Moments | Phase, n_threads: int | None = None, offsets=None
+    ) -> None:
         self._phases = positive, negative
-        self._shape = tuple(_shape(phase) for phase in self._phases)[0]
-        if _shape(positive) != _shape(negative):
+        self.shape = _shape(positive)
+        if self.shape != _shape(negative):
             raise ValueError(
-                f"both phases must be moments of one model, got shapes {_shape(positive)} and {_shape(negative)}"
+                f"both phases must be moments of one model, got shapes {self.shape} and {_shape(negative)}"
             )
         self._n_threads = n_threads
+        self._offsets = offsets
+        self._along: tuple[np.ndarray, np.ndarray] | None = None  # weights' part times either offset
+
+    def centred(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> Gradient:
+        """This gradient with v - mu for v and h - lambda for h: see :class:`Centring`."""
+        return Gradient(*self._phases, self._n_threads, (visible_offset, hidden_offset))
 
     @cached_property
     def positive(self) -> Moments:
@@ -52,18 +61,26 @@ class Gradient:
     @cached_property
     def weights(self) -> np.ndarray:
         if self._from_states:
-            return np.ascontiguousarray(from_tiles(self.tiles, *self._shape))
-        return self.positive.weights - self.negative.weights
+            return np.ascontiguousarray(from_tiles(self.tiles, *self.shape))
+        weights = self.positive.weights - self.negative.weights
+        if self._offsets is not None:
+            (mu, lam), (dv, dh) = self._offsets, self._differences
+            weights -= np.outer(mu, dh) + np.outer(dv, lam)
+            # one sum after another: the same bits on any machine
+            along = (np.add.accumulate(weights * lam, axis=1)[:, -1], np.add.accumulate(weights.T * mu, axis=1)[:, -1])
+            self._along = along
+        return weights
 
     @cached_property
     def tiles(self) -> np.ndarray:
         """The weights' part, float32, in the kernels' layout (see src/README.md): what an update reads."""
         if not self._from_states:
             return to_tiles(self.weights)
-        n_visible, n_hidden = self._shape
+        n_visible, n_hidden = self.shape
         out = self._phases[0].buffers.take((-(-n_hidden // TILE), -(-n_visible // 8) * 8, TILE), np.float32)
         threads = _threads.resolve(self._n_threads, out.size * int(sum(phase.total for phase in self._phases)))
-        kernels.difference(*self._states(), None, n_hidden, out, None, None, threads)
+        centring = self._centring(out.shape)
+        kernels.difference(*self._states(), centring, n_hidden, out, *self._along_padded(out.shape), threads)
         return out
 
     def ascend(self, weights, rate, l2, l1, limit, out, transposed, n_threads) -> tuple[int, float, float]:
@@ -71,7 +88,8 @@ class Gradient:
         decay = rate, l2, l1, limit, out, transposed
         if "tiles" in self.__dict__ or not self._from_states:
             return kernels.ascend(weights, self.tiles, *decay, n_threads)
-        return kernels.step(*self._states(), None, self._shape[1], weights, *decay, None, None, n_threads)
+        centring, along = self._centring(out.shape), self._along_padded(out.shape)
+        return kernels.step(*self._states(), centring, self.shape[1], weights, *decay, *along, n_threads)
 
     def _states(self) -> tuple:
         """The phases as kernels.difference takes them."""
@@ -81,23 +99,60 @@ class Gradient:
             negative.transposed, negative.fixed, unit / negative.total,
         )  # fmt: skip
 
+    def _centring(self, shape: tuple[int, ...]):
+        """Offsets and differences of means as kernels.difference takes them, for tiles of this shape."""
+        if self._offsets is None:
+            return None
+        values, lengths = (*self._offsets, *self._differences), (shape[1], shape[0] * TILE) * 2
+        out = []
+        for value, length in zip(values, lengths, strict=True):
+            out.append(np.zeros(length))
+            out[-1][: value.size] = value
+        return tuple(out)
+
+    def _along_padded(self, shape: tuple[int, ...]):
+        """Room for the weights' part times either offset, which the kernels fill."""
+        if self._offsets is None:
+            return None, None
+        room = np.empty(shape[1]), np.empty(shape[0] * TILE)
+        self._along = room[0][: self.shape[0]], room[1][: self.shape[1]]
+        return room
+
     @property
     def _from_states(self) -> bool:
         return isinstance(self._phases[0], Phase) and isinstance(self._phases[1], Phase)
 
+    @property
+    def data_means(self) -> tuple[np.ndarray, np.ndarray]:
+        """<v> and <s> of the positive phase, float64 (V,) and (H,)."""
+        positive = self._phases[0]
+        return positive.visible_sum / positive.total, positive.hidden_sum / positive.total
+
+    @cached_property
+    def _differences(self) -> tuple[np.ndarray, np.ndarray]:
+        positive, negative = self._phases
+        return (
+            positive.visible_sum / positive.total - negative.visible_sum / negative.total,
+            positive.hidden_sum / positive.total - negative.hidden_sum / negative.total,
+        )
+
     @cached_property
     def visible_bias(self) -> np.ndarray:
-        positive, negative = self._phases
-        return positive.visible_sum / positive.total - negative.visible_sum / negative.total
+        return self._differences[0] if self._offsets is None else self._differences[0] - self._weights_along()[0]
 
     @cached_property
     def hidden_bias(self) -> np.ndarray:
-        positive, negative = self._phases
-        return positive.hidden_sum / positive.total - negative.hidden_sum / negative.total
+        return self._differences[1] if self._offsets is None else self._differences[1] - self._weights_along()[1]
+
+    def _weights_along(self) -> tuple[np.ndarray, np.ndarray]:
+        if self._along is None:
+            _ = self.tiles
+        assert self._along is not None
+        return self._along
 
     def __repr__(self) -> str:
         positive, negative = self._phases
-        return f"{type(self).__name__}{self._shape} of {positive.total:g} cases and {negative.total:g} of the model"
+        return f"{type(self).__name__}{self.shape} of {positive.total:g} cases and {negative.total:g} of the model"
 
 
 def _shape(phase: Moments | Phase) -> tuple[int, ...]:

@@ -232,7 +232,7 @@ def _anneal(rbm, visible, bias, betas, seed, stream, name, progress, n_threads) 
 def _mean_weight(log_weights: np.ndarray) -> tuple[float, float, float]:
     """(log of the mean weight, its standard error relative to it, effective sample size)."""
     n, top = len(log_weights), float(log_weights.max())
-    w = reference._exp_negative_d(np.maximum(log_weights - top, -708.0))
+    w = reference.exp_negative_d(np.maximum(log_weights - top, -708.0))
     total, squares = float(np.add.accumulate(w)[-1]), float(np.add.accumulate(w * w)[-1])
     mean = total / n
     # the sum over chains of (w - mean)^2, over n (n - 1), is the variance of the mean

@@ -92,7 +92,7 @@ def acceptance_ratio(forward: np.ndarray, reverse: np.ndarray) -> tuple[float, f
 
     def reversed_share(x, ratio):
         z = (x - ratio) - offset
-        e = reference._exp_negative_d(np.maximum(-np.abs(z), -708.0))
+        e = reference.exp_negative_d(np.maximum(-np.abs(z), -708.0))
         return np.where(z > 0, 1.0, e) / (1.0 + e)
 
     low = float(min(forward.min(), reverse.min())) - 1.0 - abs(offset)

@@ -59,4 +59,4 @@ def conditional(rbm: RBM, X, units, n_threads: int | None = None) -> np.ndarray:
 
 
 def _exp(x: np.ndarray) -> np.ndarray:
-    return reference._exp_negative_d(np.maximum(x, -708.0))
+    return reference.exp_negative_d(np.maximum(x, -708.0))

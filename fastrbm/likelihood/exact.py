@@ -81,7 +81,7 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
 
 
 def _exp(x: float) -> float:
-    return float(reference._exp_negative_d(np.array(max(x, -708.0))))
+    return float(reference.exp_negative_d(np.array(max(x, -708.0))))
 
 
 def _part(start: int, stop: int, weights: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

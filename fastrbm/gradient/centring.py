@@ -1,0 +1,64 @@
+"""The centred gradient."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import _validate
+from ._gradient import Gradient
+
+
+class Centring:
+    """Gradients with v - mu in place of v and h - lambda in place of h (Montavon & Mueller 2012; Melchior, Fischer &
+    Wiskott 2016).
+
+    With offsets mu and lambda that follow the means of the data, what a weight learns no longer depends on whether a
+    unit is mostly on or mostly off: training on pictures and on their negatives is alike, and faster. The model stays
+    what it was; only the metric of the ascent changes. In the parameters of the plain model,
+
+        gW = <(v - mu)(s - lambda)'>_data - <(v - mu)(s - lambda)'>_model
+           = dW - mu dc' - db lambda',    gb = db - gW lambda,    gc = dc - gW' mu,
+
+    from the plain gradient (dW, db, dc): two corrections of rank one. It is zero exactly where the plain one is.
+
+    Parameters
+    ----------
+    rate : float
+        The offsets move by this fraction towards each batch's means, from 0 to 1. They start at the first batch's.
+        (Offsets of the model's means, not the data's, can diverge.)
+
+    Attributes
+    ----------
+    visible_offset, hidden_offset : float64 (V,), (H,) or None
+        mu and lambda, once there was a gradient.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> X = fr.datasets.load_digits()
+    >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
+    >>> centring = fr.gradient.Centring()
+    >>> g = centring(fr.gradient.PCD(n_chains=64)(rbm, X[:100]))
+    >>> g.weights.shape
+    (64, 16)
+    """
+
+    def __init__(self, rate: float = 0.01) -> None:
+        self.rate = _validate.real(rate, "rate", 0.0, 1.0)
+        self.visible_offset: np.ndarray | None = None
+        self.hidden_offset: np.ndarray | None = None
+
+    def __call__(self, gradient: Gradient) -> Gradient:
+        """Follow the means of the gradient's data, then centre it."""
+        if not isinstance(gradient, Gradient):
+            raise TypeError(f"gradient must be a Gradient, not {type(gradient).__name__}")
+        visible, hidden = gradient.data_means
+        if self.visible_offset is None or (self.visible_offset.size, self.hidden_offset.size) != gradient.shape:
+            self.visible_offset, self.hidden_offset = visible, hidden
+        else:
+            self.visible_offset = self.visible_offset + self.rate * (visible - self.visible_offset)
+            self.hidden_offset = self.hidden_offset + self.rate * (hidden - self.hidden_offset)
+        return gradient.centred(self.visible_offset, self.hidden_offset)
+
+    def __repr__(self) -> str:
+        return f"Centring(rate={self.rate:g})"

@@ -1,0 +1,56 @@
+"""The NumPy twin: every kernel in plain NumPy, with the same name, arguments and result, bit for bit.
+
+It is the oracle of the tests, the reading copy of the compiled code in ``src/``, and nobody's fast path. Each
+function allocates freely and takes ``n_threads`` only to have the kernel's signature. The layouts are those of
+``src/README.md``: ``planes[byte, chain]`` for states and ``tiles[tile, unit, 64]`` for weights.
+
+Equality of bits rests on three things: sums of states times weights are exact integers; everything after them is a
+sequence of single IEEE operations (+, -, *, /, comparison, rounding to integer) done in the same order here and there;
+and random numbers are a pure function of what they are for.
+"""
+
+from ._energies import (
+    anneal,
+    bias_sums,
+    enumerate_states,
+    exp_negative_d,
+    log,
+    pseudo_sums,
+    softplus,
+    softplus_sums,
+)
+from ._sampling import (
+    FIXED_BITS,
+    HIDDEN,
+    LEVEL_LANES,
+    LEVEL_MANY,
+    TIE,
+    TILE,
+    VISIBLE,
+    Layer,
+    blocks,
+    draw,
+    exp_negative,
+    fields,
+    fixed_probability,
+    from_tiles,
+    half_step,
+    less_likely,
+    on_grid,
+    pack,
+    philox_blocks,
+    probability,
+    product,
+    sweep,
+    to_tiles,
+    transpose,
+    unpack,
+)
+from ._training import ROWS, ascend, count_bits, difference, moments, prepare_phase, step
+
+__all__ = [
+    "FIXED_BITS", "HIDDEN", "LEVEL_LANES", "LEVEL_MANY", "ROWS", "TIE", "TILE", "VISIBLE", "Layer", "anneal", "ascend",
+    "bias_sums", "blocks", "count_bits", "difference", "draw", "enumerate_states", "exp_negative", "exp_negative_d", "fields", "fixed_probability", "from_tiles",
+    "half_step", "less_likely", "log", "moments", "on_grid", "pack", "philox_blocks", "prepare_phase", "probability",
+    "product", "pseudo_sums", "softplus", "softplus_sums", "step", "sweep", "to_tiles", "transpose", "unpack",
+]  # fmt: skip
