@@ -50,8 +50,8 @@ def test_log_z_of_the_cd25_model(published):
 
 
 def exact_after(images, centring):
-    """784 x 16, 30,000 PCD-1 updates with 100 chains, batches of 100 and rate 0.01 (Melchior, Fischer & Wiskott, "How to
-    center deep Boltzmann machines", JMLR 2016): mean log-likelihood of the test set, exactly."""
+    """784 x 16, 30,000 PCD-1 updates with 100 chains, batches of 100 and rate 0.01, as Melchior, Fischer & Wiskott did
+    ("How to center deep Boltzmann machines", JMLR 2016): mean log-likelihood of the test set, exactly."""
     train, test = images
     rbm = fr.RBM.from_data(train, 16, seed=0)
     pcd, sgd = fr.gradient.PCD(n_chains=100, seed=0), fr.optim.SGD(0.01)

@@ -104,3 +104,23 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     run = python(program)
     assert run.stdout == "0\n", run.stderr
+
+
+TEAM = """
+import os
+import fastrbm as fr
+before = os.sched_getaffinity(0)
+rbm = fr.RBM.from_data(fr.datasets.load_digits(), 100, seed=0)
+chains = fr.Chains(rbm, 300)
+for _ in range(200):
+    chains.sweep(1, n_threads=2)
+tasks = [int(task) for task in os.listdir("/proc/self/task")]
+print(len(tasks) > 1, all(os.sched_getaffinity(task) == before for task in tasks))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="only Linux tells where threads may run")
+@pytest.mark.skipif(_cpu.openmp_version() == 0, reason="this build has no OpenMP")
+def test_spreading_leaves_no_thread_bound():
+    """Threads that were put on one CPU are moved apart, and may still run wherever the process may."""
+    assert python(TEAM).stdout.split() == ["True", "True"]

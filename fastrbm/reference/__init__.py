@@ -50,7 +50,8 @@ from ._training import ROWS, ascend, count_bits, difference, moments, prepare_ph
 
 __all__ = [
     "FIXED_BITS", "HIDDEN", "LEVEL_LANES", "LEVEL_MANY", "ROWS", "TIE", "TILE", "VISIBLE", "Layer", "anneal", "ascend",
-    "bias_sums", "blocks", "count_bits", "difference", "draw", "enumerate_states", "exp_negative", "exp_negative_d", "fields", "fixed_probability", "from_tiles",
-    "half_step", "less_likely", "log", "moments", "on_grid", "pack", "philox_blocks", "prepare_phase", "probability",
-    "product", "pseudo_sums", "softplus", "softplus_sums", "step", "sweep", "to_tiles", "transpose", "unpack",
+    "bias_sums", "blocks", "count_bits", "difference", "draw", "enumerate_states", "exp_negative", "exp_negative_d",
+    "fields", "fixed_probability", "from_tiles", "half_step", "less_likely", "log", "moments", "on_grid", "pack",
+    "philox_blocks", "prepare_phase", "probability", "product", "pseudo_sums", "softplus", "softplus_sums", "step",
+    "sweep", "to_tiles", "transpose", "unpack",
 ]  # fmt: skip

@@ -6,7 +6,6 @@ import numpy as np
 
 from ._sampling import HIDDEN, TILE, VISIBLE, draw, fields, pack, product, sum8
 
-
 # ---------------------------------------------------------------- free energy
 
 
