@@ -9,7 +9,8 @@ cdef enum:
     PART = 64               # chains that are compared with their past together
     ROOM_FOR_FLIPS = 256    # of a chain; where one has more, its block starts afresh
     FEW_FLIPS = 12          # at most one unit in so many, on average, or a product is faster (bench/NOTES.md)
-    FROM_SWEEPS = 3         # in a call, for flips to be worth their memory
+    FROM_SWEEPS = 3         # in a call, for flips to be worth their memory,
+    FROM_WORK = 2048        # and chains times sweeps
     KEPT_MEGABYTES = 64     # of sums, at most
 
 cdef enum:
@@ -19,6 +20,7 @@ cdef enum:
 
 cdef struct Flips:
     int32_t *sums           # [tile][chain][64]
+    int32_t *rows           # [tile][unit][64]: the weights as integers
     uint8_t *before         # [byte][chain]: the sending layer when the sums were made
     uint16_t *units         # [chain][ROOM_FOR_FLIPS]: 2 unit + its state now
     uint16_t *flipped       # [chain]: how many
@@ -31,21 +33,26 @@ cdef bint make_flips(Flips *flips, const HalfStep *step, int n_sweeps) noexcept 
     """Memory for flips; False where they are not worth it, or there is none."""
     cdef size_t n = step.n, n_sums = n * step.n_tiles * TILE * 4
     cdef size_t n_parts = ceil_div(step.n, PART), n_blocks = ceil_div(step.n, step.block)
-    cdef size_t units = n_sums + 64 * ceil_div(n * step.n_bytes, 64)
+    cdef size_t n_rows = step.n_tiles * step.tile_length * 4
+    cdef size_t units = n_sums + n_rows + 64 * ceil_div(n * step.n_bytes, 64)
+    cdef Py_ssize_t k
     cdef char *memory
-    if n_sweeps < FROM_SWEEPS or n_sums > <size_t> KEPT_MEGABYTES << 20 or 8 * step.n_bytes > 32767:
+    if n_sweeps < FROM_SWEEPS or step.n * n_sweeps < FROM_WORK or n_sums > <size_t> KEPT_MEGABYTES << 20 or 8 * step.n_bytes > 32767:
         return False
     memory = <char *> aligned_memory(units + 2 * n * (ROOM_FOR_FLIPS + 1) + n_parts + 2 * n_blocks)
     if memory == NULL:
         return False
     flips.sums = <int32_t *> memory
-    flips.before = <uint8_t *> memory + n_sums
+    flips.rows = <int32_t *> (memory + n_sums)
+    flips.before = <uint8_t *> memory + n_sums + n_rows
     flips.units = <uint16_t *> (memory + units)
     flips.flipped = flips.units + n * ROOM_FOR_FLIPS
     flips.few = <uint8_t *> (flips.flipped + n)
     flips.kept = flips.few + n_parts
     flips.n_blocks = n_blocks
     memset(flips.kept, 0, 2 * n_blocks)
+    for k in range(step.n_tiles * step.tile_length // LANES):
+        (<vi *> flips.rows)[k] = grid_row(step.tiles + k * LANES, step.grid)
     return True
 
 
@@ -110,14 +117,14 @@ cdef int way_of(const HalfStep *step, const Flips *flips, Py_ssize_t block, int 
     return FLIP if flips.kept[parity * flips.n_blocks + block] else KEEP
 
 
-cdef void apply_flips(int32_t *sums, const float *tile, float grid, const Flips *flips, Py_ssize_t start,
+cdef void apply_flips(int32_t *sums, const int32_t *tile, const Flips *flips, Py_ssize_t start,
                       Py_ssize_t n) noexcept nogil:
     """Bring the kept sums of a tile up to date."""
     cdef Py_ssize_t chain, k, t, column
-    cdef float[2] signed_grid = [-grid, grid]
     cdef const uint16_t *units
-    cdef const float *row
+    cdef const vi *row
     cdef vi acc[4]
+    cdef vi off
     cdef vi *out
     for chain in range(n):
         units = flips.units + (start + chain) * ROOM_FOR_FLIPS
@@ -127,9 +134,10 @@ cdef void apply_flips(int32_t *sums, const float *tile, float grid, const Flips 
             for t in range(4):
                 acc[t] = out[t]
             for k in range(flips.flipped[start + chain]):
-                row = tile + (units[k] >> 1) * TILE + column
+                row = <const vi *> (tile + (units[k] >> 1) * TILE + column)
+                off = splat_i(<int32_t> (units[k] & 1) - 1)     # all ones where the unit went off: (x ^ off) - off = -x
                 for t in range(4):
-                    acc[t] = acc[t] + grid_row(row + t * LANES, signed_grid[units[k] & 1])
+                    acc[t] = acc[t] + ((row[t] ^ off) - off)
             for t in range(4):
                 out[t] = acc[t]
             column += 4 * LANES
@@ -144,7 +152,7 @@ cdef void half_step_of_flips(const HalfStep *step, Flips *flips, Py_ssize_t item
     cdef const float *weights = step.tiles + tile * step.tile_length
     cdef int way = way_of(step, flips, block, parity)
     if way == FLIP:
-        apply_flips(sums, weights, step.grid, flips, first, n)
+        apply_flips(sums, flips.rows + tile * step.tile_length, flips, first, n)
     else:
         if way == PLAIN:
             sums = <int32_t *> (scratch + SUMS_AT)
