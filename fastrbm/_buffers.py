@@ -12,6 +12,8 @@ import threading
 import numpy as np
 
 _KEPT = 4  # arrays of one kind
+_KINDS = 12  # shapes and types, those used last
+_LARGEST = 64 << 20  # bytes of an array that is kept
 
 
 class Buffers:
@@ -22,16 +24,22 @@ class Buffers:
         self._lock = threading.Lock()
 
     def take(self, shape: tuple[int, ...], dtype) -> np.ndarray:
+        key = (shape, np.dtype(dtype))
         with self._lock:
-            kept = self._arrays.setdefault((shape, np.dtype(dtype)), [])
+            kept = self._arrays[key] = self._arrays.pop(key, [])  # to the end of the line
             for index in range(len(kept)):
                 # the list's own reference and getrefcount's argument: no view, no attribute, no variable elsewhere
                 if sys.getrefcount(kept[index]) == _REFERENCES_WHEN_FREE:
                     return kept[index]
             array = np.zeros(shape, dtype)
-            if len(kept) < _KEPT:
+            if len(kept) < _KEPT and array.nbytes <= _LARGEST:
                 kept.append(array)
+            if len(self._arrays) > _KINDS:
+                del self._arrays[next(iter(self._arrays))]
             return array
+
+    def __reduce__(self):
+        return Buffers, ()  # a copy starts without
 
 
 def _references_when_free() -> int:

@@ -32,6 +32,8 @@ def exponent(largest_sum: float, n_in: int) -> int:
 class Direction:
     """Where an update goes: the weights' part in tiles, the biases' parts (V,) and (H,). A Gradient is one too."""
 
+    work = 0  # beside the update itself, in connections
+
     def __init__(self, tiles: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray) -> None:
         self.tiles, self.visible_bias, self.hidden_bias = tiles, visible_bias, hidden_bias
         self.shape = visible_bias.size, hidden_bias.size
@@ -96,7 +98,7 @@ class Parameters:
 
 
 def _ascend(tiles, direction, n_hidden: int, rate, l2, l1, buffers: Buffers, n_threads):
-    threads = _threads.resolve(n_threads, _threads.PASS * tiles.size)
+    threads = _threads.resolve(n_threads, _threads.PASS * tiles.size + direction.work)
     new = buffers.take(tiles.shape, np.float32)
     transposed = buffers.take((-(-tiles.shape[1] // TILE), -(-n_hidden // 8) * 8, TILE), np.float32)
     bad, *sums = direction.ascend(tiles, rate, l2, l1, _validate.LARGEST, new, transposed, threads)

@@ -11,7 +11,7 @@ import numpy as np
 from . import _gibbs, _random, _validate
 from ._progress import ProgressLine
 from .bits import BitMatrix
-from .gradient import PCD, Centring
+from .gradient import PCD, Centring, Gradient
 from .history import History
 from .optim import SGD, Linear
 from .rbm import RBM
@@ -55,10 +55,10 @@ def fit(
     batch_size: int = 128,
     seed: int = 0,
     sample_weight=None,
-    centring: bool | Centring = True,
     callbacks: Iterable[Callable[[FitState], object]] = (),
     progress: bool = False,
     n_threads: int | None = None,
+    centring: bool | Centring = True,
 ) -> History:
     """Train a model in place by stochastic gradient ascent of its log-likelihood.
 
@@ -81,15 +81,15 @@ def fit(
         Of the order of the cases, which is drawn anew for each epoch, and of what is measured.
     sample_weight : array (n,), optional
         Weights of the cases, not negative. A batch whose weights are all zero is passed over.
-    centring : bool or gradient.Centring
-        Whether gradients are centred, which helps (see :class:`fastrbm.gradient.Centring`); or a Centring that was
-        used before, to go on with its offsets.
     callbacks : function of a :class:`FitState`, or several
         Called at the end of each epoch; one that returns True ends the training.
     progress : bool
         Show a progress line on standard error.
     n_threads : int, optional
         See :func:`fastrbm.show_config`. No effect on the result.
+    centring : bool or gradient.Centring
+        Whether gradients are centred, which helps (see :class:`fastrbm.gradient.Centring`); or a Centring that was
+        used before, to go on with its offsets. Gradients of your own classes are taken as they are.
 
     Returns
     -------
@@ -166,7 +166,7 @@ def fit(
                 else:
                     estimate = None
                 if estimate is not None:
-                    if centre is not None:
+                    if centre is not None and (centring is not True or isinstance(estimate, Gradient)):
                         estimate = centre(estimate)
                     optimizer.update(rbm, estimate, update / n_updates, n_threads)
                 update += 1

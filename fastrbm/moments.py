@@ -115,7 +115,7 @@ def _nothing(rbm: RBM) -> Moments:
 def _add(moments: Moments, states, fixed: np.ndarray, weight=None, scale: float = 1.0, n_threads=None) -> None:
     """Add cases to moments in place.
 
-    states: BitMatrix, or float64 (n, V); fixed: their P(h | v) as multiples of 2^-22, int32 (tiles, 8 ceil(n/8), 64),
+    states: BitMatrix, or float64 (n, V); fixed: their P(h | v) in units of 2^-22, float32 (tiles, 8 ceil(n/8), 64),
     zero past the last case; weight: float64 (n,) of integers up to 2^22, in units of scale / 2^22.
     """
     n = states.shape[0]

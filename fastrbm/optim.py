@@ -90,7 +90,7 @@ class SGD:
         parts = [gradient.tiles, gradient.visible_bias, gradient.hidden_bias]
         if self.l2:
             parts[0] = parts[0] - np.float32(self.l2) * rbm._parameters.to_hidden.tiles_array
-        if self._velocity is not None and self._velocity.tiles.shape == parts[0].shape:
+        if self._velocity is not None and self._velocity.shape == gradient.shape:
             old = self._velocity
             for k, velocity in enumerate((old.tiles, old.visible_bias, old.hidden_bias)):
                 parts[k] = np.float32(self.momentum) * velocity + parts[k]

@@ -46,7 +46,7 @@ class RBM:
 
     Notes
     -----
-    The parameters are read-only: the kernels work on integer copies of them. Change them by :meth:`step`, :meth:`add`
+    The parameters are read-only: the kernels round them to integers. Change them by :meth:`step`, :meth:`add`
     or :meth:`set_parameters`. All energies are in nats.
 
     Examples
@@ -197,12 +197,17 @@ class RBM:
 
     def _direction(self, gradient: Gradient) -> Direction:
         """A gradient as an update reads it. Any object with the three arrays will do."""
-        if not hasattr(gradient, "ascend"):
-            tiles = reference.to_tiles(np.asarray(gradient.weights))
-            gradient = Direction(tiles, np.asarray(gradient.visible_bias), np.asarray(gradient.hidden_bias))
-        if gradient.shape != self._parameters.shape:
-            raise ValueError(f"gradient must be of {self}, got one of {gradient.shape} units")
-        return gradient
+        if hasattr(gradient, "ascend"):
+            if gradient.shape != self._parameters.shape:
+                raise ValueError(f"gradient must be of {self}, got one of {gradient.shape} units")
+            return gradient
+        parts = []
+        for name in _PARAMETERS:
+            part, shape = np.asarray(getattr(gradient, name), np.float64), getattr(self, name).shape
+            if part.shape != shape:
+                raise ValueError(f"gradient.{name} must have shape {shape}, got {part.shape}")
+            parts.append(part)
+        return Direction(reference.to_tiles(parts[0]), *parts[1:])
 
     def _move(
         self, direction: Direction, rate: float, l2: float = 0.0, l1: float = 0.0, n_threads: int | None = None

@@ -11,7 +11,7 @@ cdef enum:
     FEW_FLIPS = 12          # at most one unit in so many, on average, or a product is faster (bench/NOTES.md)
     FROM_SWEEPS = 3         # in a call, for flips to be worth their memory,
     FROM_WORK = 2048        # and chains times sweeps
-    KEPT_MEGABYTES = 64     # of sums, at most
+    KEPT_MEGABYTES = 64     # of sums and lists, at most
 
 cdef enum:
     PLAIN = 0               # a product, its sums forgotten
@@ -37,7 +37,8 @@ cdef bint make_flips(Flips *flips, const HalfStep *step, int n_sweeps) noexcept 
     cdef size_t units = n_sums + n_rows + 64 * ceil_div(n * step.n_bytes, 64)
     cdef Py_ssize_t k
     cdef char *memory
-    if n_sweeps < FROM_SWEEPS or step.n * n_sweeps < FROM_WORK or n_sums > <size_t> KEPT_MEGABYTES << 20 or 8 * step.n_bytes > 32767:
+    if n_sweeps < FROM_SWEEPS or step.n * n_sweeps < FROM_WORK or 8 * step.n_bytes > 32767 \
+            or n_sums + 2 * n * ROOM_FOR_FLIPS > <size_t> KEPT_MEGABYTES << 20:
         return False
     memory = <char *> aligned_memory(units + 2 * n * (ROOM_FOR_FLIPS + 1) + n_parts + 2 * n_blocks)
     if memory == NULL:

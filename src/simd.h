@@ -4,7 +4,7 @@
  * nothing outside this file and philox.h knows which instructions a level has. No kernels in here.
  *
  * Every floating-point operation is one IEEE operation (the build passes -ffp-contract=off), so each level, and the
- * NumPy twin in fastrbm/reference.py, computes the same bits.
+ * NumPy twin in fastrbm/reference/, computes the same bits.
  */
 #ifndef FASTRBM_SIMD_H
 #define FASTRBM_SIMD_H

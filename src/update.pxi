@@ -270,6 +270,8 @@ def ascend(const float[:, :, ::1] weights, const float[:, :, ::1] direction, dou
     Returns how many of the numbers are not finite or not below limit in size, and the largest sums of |out| over a
     hidden unit's and over a visible unit's weights, float64, always added in the same order."""
     cdef Py_ssize_t n_chunks = transposed.shape[0], item, bad = 0
+    if DEBUG_CHECKS:
+        check(direction.shape[0] == out.shape[0] and direction.shape[1] == out.shape[1], "a direction")
     cdef Ascent ascent = ascent_of(weights, rate, l2, l1, limit, out, transposed)
     cdef Meeting meeting = no_meeting()
     with nogil, parallel(num_threads=n_threads):

@@ -20,7 +20,7 @@ class Gradient:
 
     Each phase is an average over its own number of cases. What a training step does not need is computed when it is
     asked for. A centred gradient (see :class:`Centring`) has other components than these; it still vanishes where they
-    do.
+    do. The arrays are read-only; an object of your own with the three arrays serves ``RBM.step`` and optimisers too.
 
     Attributes
     ----------
@@ -47,8 +47,15 @@ class Gradient:
         self._along: tuple[np.ndarray, np.ndarray] | None = None  # weights' part times either offset
 
     def centred(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> Gradient:
-        """This gradient with v - mu for v and h - lambda for h: see :class:`Centring`."""
-        return Gradient(*self._phases, self._n_threads, (visible_offset, hidden_offset))
+        """This gradient with v - mu (V,) for v and h - lambda (H,) for h: see :class:`Centring`."""
+        offsets = []
+        for name, offset, size in zip(
+            ("visible_offset", "hidden_offset"), (visible_offset, hidden_offset), self.shape, strict=True
+        ):
+            offsets.append(np.asarray(offset, np.float64))
+            if offsets[-1].shape != (size,) or not np.isfinite(offsets[-1]).all():
+                raise ValueError(f"{name} must hold {size} finite numbers")
+        return Gradient(*self._phases, self._n_threads, tuple(offsets))
 
     @cached_property
     def positive(self) -> Moments:
@@ -58,10 +65,22 @@ class Gradient:
     def negative(self) -> Moments:
         return _moments(self._phases[1])
 
-    @cached_property
+    @property
     def weights(self) -> np.ndarray:
+        return self._weights
+
+    @property
+    def visible_bias(self) -> np.ndarray:
+        return self._biases[0]
+
+    @property
+    def hidden_bias(self) -> np.ndarray:
+        return self._biases[1]
+
+    @cached_property
+    def _weights(self) -> np.ndarray:
         if self._from_states:
-            return np.ascontiguousarray(from_tiles(self.tiles, *self.shape))
+            return _read_only(np.ascontiguousarray(from_tiles(self.tiles, *self.shape)))
         weights = self.positive.weights - self.negative.weights
         if self._offsets is not None:
             (mu, lam), (dv, dh) = self._offsets, self._differences
@@ -69,7 +88,7 @@ class Gradient:
             # one sum after another: the same bits on any machine
             along = (np.add.accumulate(weights * lam, axis=1)[:, -1], np.add.accumulate(weights.T * mu, axis=1)[:, -1])
             self._along = along
-        return weights
+        return _read_only(weights)
 
     @cached_property
     def tiles(self) -> np.ndarray:
@@ -79,8 +98,9 @@ class Gradient:
         n_visible, n_hidden = self.shape
         out = self._phases[0].buffers.take((-(-n_hidden // TILE), -(-n_visible // 8) * 8, TILE), np.float32)
         threads = _threads.resolve(self._n_threads, out.size * int(sum(phase.total for phase in self._phases)))
-        centring = self._centring(out.shape)
-        kernels.difference(*self._states(), centring, n_hidden, out, *self._along_padded(out.shape), threads)
+        along = self._room(out.shape)
+        kernels.difference(*self._states(), self._centring(out.shape), n_hidden, out, *along, threads)
+        self._keep(along)
         return out
 
     def ascend(self, weights, rate, l2, l1, limit, out, transposed, n_threads) -> tuple[int, float, float]:
@@ -88,8 +108,17 @@ class Gradient:
         decay = rate, l2, l1, limit, out, transposed
         if "tiles" in self.__dict__ or not self._from_states:
             return kernels.ascend(weights, self.tiles, *decay, n_threads)
-        centring, along = self._centring(out.shape), self._along_padded(out.shape)
-        return kernels.step(*self._states(), centring, self.shape[1], weights, *decay, *along, n_threads)
+        centring, along = self._centring(out.shape), self._room(out.shape)
+        told = kernels.step(*self._states(), centring, self.shape[1], weights, *decay, *along, n_threads)
+        self._keep(along)
+        return told
+
+    @property
+    def work(self) -> int:
+        """What ascend has to do beside the update itself, in connections."""
+        if "tiles" in self.__dict__ or not self._from_states:
+            return 0
+        return self.shape[0] * self.shape[1] * int(self._phases[0].total + self._phases[1].total)
 
     def _states(self) -> tuple:
         """The phases as kernels.difference takes them."""
@@ -110,13 +139,13 @@ class Gradient:
             out[-1][: value.size] = value
         return tuple(out)
 
-    def _along_padded(self, shape: tuple[int, ...]):
-        """Room for the weights' part times either offset, which the kernels fill."""
-        if self._offsets is None:
-            return None, None
-        room = np.empty(shape[1]), np.empty(shape[0] * TILE)
-        self._along = room[0][: self.shape[0]], room[1][: self.shape[1]]
-        return room
+    def _room(self, shape: tuple[int, ...]):
+        """Where the kernels put the weights' part times either offset."""
+        return (None, None) if self._offsets is None else (np.empty(shape[1]), np.empty(shape[0] * TILE))
+
+    def _keep(self, along) -> None:
+        if self._offsets is not None:
+            self._along = along[0][: self.shape[0]], along[1][: self.shape[1]]
 
     @property
     def _from_states(self) -> bool:
@@ -137,12 +166,12 @@ class Gradient:
         )
 
     @cached_property
-    def visible_bias(self) -> np.ndarray:
-        return self._differences[0] if self._offsets is None else self._differences[0] - self._weights_along()[0]
-
-    @cached_property
-    def hidden_bias(self) -> np.ndarray:
-        return self._differences[1] if self._offsets is None else self._differences[1] - self._weights_along()[1]
+    def _biases(self) -> tuple[np.ndarray, np.ndarray]:
+        visible, hidden = self._differences
+        if self._offsets is not None:
+            along = self._weights_along()
+            visible, hidden = visible - along[0], hidden - along[1]
+        return _read_only(visible), _read_only(hidden)
 
     def _weights_along(self) -> tuple[np.ndarray, np.ndarray]:
         if self._along is None:
@@ -153,6 +182,12 @@ class Gradient:
     def __repr__(self) -> str:
         positive, negative = self._phases
         return f"{type(self).__name__}{self.shape} of {positive.total:g} cases and {negative.total:g} of the model"
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """An update reads the phases: an edit of what is shown here would be lost."""
+    array.flags.writeable = False
+    return array
 
 
 def _shape(phase: Moments | Phase) -> tuple[int, ...]:

@@ -51,7 +51,7 @@ class Centring:
     def __call__(self, gradient: Gradient) -> Gradient:
         """Follow the means of the gradient's data, then centre it."""
         if not isinstance(gradient, Gradient):
-            raise TypeError(f"gradient must be a Gradient, not {type(gradient).__name__}")
+            raise TypeError(f"gradient must be a Gradient, to be centred, not {type(gradient).__name__}")
         visible, hidden = gradient.data_means
         if self.visible_offset is None or (self.visible_offset.size, self.hidden_offset.size) != gradient.shape:
             self.visible_offset, self.hidden_offset = visible, hidden
