@@ -121,5 +121,5 @@ def chart(rows, path):
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("times as fast as NumPy as shipped")
     axes[0].set_ylim(bottom=0)
-    axes[0].legend(fontsize=8)
+    axes[1].legend(*axes[0].get_legend_handles_labels(), fontsize=8, loc="upper left", ncols=2)
     figure.savefig(path, metadata={"Date": None})
