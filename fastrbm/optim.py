@@ -38,7 +38,7 @@ class Linear:
 
 
 class SGD:
-    """Stochastic gradient ascent: theta <- theta + epsilon * u, u <- momentum * u + gradient - l2 * W.
+    """Stochastic gradient ascent: theta <- theta + epsilon * u, u <- momentum * u + gradient - l2 * W - l1 * sign(W).
 
     Parameters
     ----------
@@ -48,6 +48,8 @@ class SGD:
         From 0 up to, but not including, 1. With persistent chains, 0 is best: they must keep up with the parameters.
     l2 : float
         Decay of the weights (not of the biases): ascends log-likelihood - l2/2 |W|^2.
+    l1 : float
+        Likewise, log-likelihood - l1 sum |W_ij|: pulls small weights to 0.
 
     Examples
     --------
@@ -59,7 +61,11 @@ class SGD:
     """
 
     def __init__(
-        self, learning_rate: float | Callable[[float], float] = 0.05, momentum: float = 0.0, l2: float = 0.0
+        self,
+        learning_rate: float | Callable[[float], float] = 0.05,
+        momentum: float = 0.0,
+        l2: float = 0.0,
+        l1: float = 0.0,
     ) -> None:
         if not callable(learning_rate):
             learning_rate = _validate.real(learning_rate, "learning_rate", 0.0)
@@ -68,6 +74,7 @@ class SGD:
         if self.momentum == 1.0:
             raise ValueError("momentum must be below 1, got 1")
         self.l2 = _validate.real(l2, "l2", 0.0)
+        self.l1 = _validate.real(l1, "l1", 0.0)
         self._velocity: Direction | None = None
 
     def rate(self, progress: float) -> float:
@@ -78,18 +85,21 @@ class SGD:
 
     def update(self, rbm: RBM, gradient: Gradient, progress: float = 0.0, n_threads: int | None = None) -> None:
         """Move rbm along gradient. FloatingPointError, and no change, where a parameter would not stay finite."""
-        direction, l2 = rbm._direction(gradient), self.l2
+        direction, decay = rbm._direction(gradient), (self.l2, self.l1)
         if self.momentum:
-            direction, l2 = self._with_momentum(rbm, direction), 0.0
-        rbm._move(direction, self.rate(progress), l2, n_threads=n_threads)
+            direction, decay = self._with_momentum(rbm, direction), (0.0, 0.0)
+        rbm._move(direction, self.rate(progress), *decay, n_threads=n_threads)
         if self.momentum:
             self._velocity = direction
 
     def _with_momentum(self, rbm: RBM, gradient: Direction) -> Direction:
         """The velocity: the decay belongs to it, so it is not left to the update."""
         parts = [gradient.tiles, gradient.visible_bias, gradient.hidden_bias]
+        weights = rbm._parameters.to_hidden.tiles_array
         if self.l2:
-            parts[0] = parts[0] - np.float32(self.l2) * rbm._parameters.to_hidden.tiles_array
+            parts[0] = parts[0] - np.float32(self.l2) * weights
+        if self.l1:
+            parts[0] = parts[0] - np.float32(self.l1) * np.sign(weights)
         if self._velocity is not None and self._velocity.shape == gradient.shape:
             old = self._velocity
             for k, velocity in enumerate((old.tiles, old.visible_bias, old.hidden_bias)):
@@ -97,4 +107,4 @@ class SGD:
         return Direction(*parts)
 
     def __repr__(self) -> str:
-        return f"SGD(learning_rate={self.learning_rate!r}, momentum={self.momentum:g}, l2={self.l2:g})"
+        return f"SGD(learning_rate={self.learning_rate!r}, momentum={self.momentum:g}, l2={self.l2:g}, l1={self.l1:g})"

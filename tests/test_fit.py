@@ -219,6 +219,18 @@ def test_sgd_momentum_and_l2_follow_their_formula():
         assert rbm.weights[0, 0] == np.float32(W) and rbm.visible_bias[0] == np.float32(b)
 
 
+@pytest.mark.parametrize("momentum", [0.0, 0.25])
+def test_l1_follows_its_formula(momentum):
+    rbm = fr.RBM(np.array([[1.0, -1.0, 0.0]] * 2))
+    sgd = fr.optim.SGD(0.5, momentum=momentum, l1=0.125)
+    W, u = np.array([1.0, -1.0, 0.0]), 0.0
+    for value in (1.0, -2.0, 0.5):
+        sgd.update(rbm, Fixed(value))
+        u = momentum * u + value - 0.125 * np.sign(W)
+        W = W + 0.5 * u
+        assert np.array_equal(rbm.weights[0], W.astype(np.float32))
+
+
 def test_schedules():
     assert fr.optim.SGD(0.3).rate(0.7) == 0.3
     linear = fr.optim.SGD(fr.optim.Linear(0.4, 0.0))
@@ -241,6 +253,7 @@ def test_schedules():
         (lambda: fr.optim.SGD(0.1, momentum=1.0), ValueError, "momentum must be below 1"),
         (lambda: fr.optim.SGD(0.1, momentum=-0.1), ValueError, "momentum must be between 0 and 1"),
         (lambda: fr.optim.SGD(0.1, l2=np.nan), ValueError, "l2 must be finite"),
+        (lambda: fr.optim.SGD(0.1, l1=-1.0), ValueError, "l1 must be finite and at least 0"),
         (lambda: fr.optim.Linear(np.inf), ValueError, "start must be finite"),
         (lambda: fr.optim.SGD(lambda t: np.nan).rate(0), ValueError, "the schedule's learning rate must be finite"),
     ],
