@@ -1,6 +1,6 @@
 """Time against likelihood: train 784 x 500 on the binarised MNIST of Salakhutdinov & Murray, and score on its test set.
 
-    python bench/train.py BITS [--settings SETTING ...] [--hidden 500] [--betas 10000]
+    python bench/train.py BITS [--settings SETTING ...] [--hidden 500] [--l2 0] [--betas 10000]
 
 BITS: sm2008_binarized_mnist_bits.npz (arrays train and test, packed by numpy.packbits along axis 1). SETTING:
 chains,batch,rate,sweeps,epochs; the rate falls linearly to 0. Log Z by annealed importance sampling up and down, in
@@ -22,6 +22,7 @@ def main():
     parser.add_argument("bits")
     parser.add_argument("--settings", nargs="+", default=SETTINGS, metavar="SETTING")
     parser.add_argument("--hidden", type=int, default=500)
+    parser.add_argument("--l2", type=float, default=0.0)
     parser.add_argument("--betas", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
@@ -34,7 +35,7 @@ def main():
         chains, batch, rate, sweeps, epochs = (float(part) for part in setting.split(","))
         rbm = fr.RBM.from_data(train, options.hidden, seed=options.seed)
         pcd = fr.gradient.PCD(int(chains), int(sweeps), options.seed)
-        sgd = fr.optim.SGD(fr.optim.Linear(rate, 0.0))
+        sgd = fr.optim.SGD(fr.optim.Linear(rate, 0.0), l2=options.l2)
         started = time.perf_counter()
         history = fr.fit(rbm, train, pcd, sgd, int(epochs), int(batch), options.seed)
         seconds = time.perf_counter() - started

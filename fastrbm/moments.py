@@ -186,11 +186,11 @@ class Phase:
         )
 
     @classmethod
-    def of_data(cls, rbm: RBM, X, n_threads: int | None = None) -> Phase | Moments:
-        """Of data; where there are fractions among them, or very many cases, their moments at once."""
+    def of_data(cls, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Phase | Moments:
+        """Of data; where they have weights or fractions, or are very many, their moments at once."""
         data = _cases(rbm, X)
-        if not isinstance(data, BitMatrix) or len(data) > _ROWS_A_PART:
-            return Moments.of_data(rbm, data, n_threads=n_threads)
+        if sample_weight is not None or not isinstance(data, BitMatrix) or len(data) > _ROWS_A_PART:
+            return Moments.of_data(rbm, data, sample_weight, n_threads)
         fixed = _gibbs.fixed_buffer(len(data), rbm.n_hidden, rbm._buffers)
         _gibbs.half_step(rbm._parameters.to_hidden, data, fixed=fixed, n_threads=n_threads)
         return cls(rbm, data, fixed, n_threads)

@@ -222,9 +222,10 @@ cdef Py_ssize_t block_length(Py_ssize_t n, Py_ssize_t n_tiles, int n_threads) no
 
 
 def product(const uint8_t[:, :] planes, const float[:, :, ::1] tiles, int exponent, int32_t[:, ::1] out, int n_threads):
-    """out OUT (n, n_out) = S rint(W 2^exponent), exactly; planes IN (bytes, n), tiles IN (ceil(n_out/64), 8 bytes, 64)."""
+    """out OUT (n, n_out) = S rint(W 2^exponent), exactly; planes IN (bytes, n), tiles IN (ceil(n_out/64), 8 bytes,
+    64)."""
     cdef Py_ssize_t n = out.shape[0], n_out = out.shape[1], n_tiles = tiles.shape[0], n_bytes = planes.shape[0]
-    cdef Py_ssize_t block = block_length(n, n_tiles, n_threads), item, chain
+    cdef Py_ssize_t block = block_length(n, n_tiles, n_threads), item
     cdef char *scratch
     if DEBUG_CHECKS:
         check(planes.shape[1] == n and n_tiles == ceil_div(n_out, TILE) and tiles.shape[1] == 8 * n_bytes

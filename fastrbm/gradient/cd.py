@@ -40,10 +40,7 @@ class CD:
     def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Gradient:
         data = rbm._states(X, "X", fractions=True)
         n = data.shape[0]
-        if sample_weight is None:
-            positive = Phase.of_data(rbm, data, n_threads)
-        else:
-            positive = Moments.of_data(rbm, data, sample_weight, n_threads)
+        positive = Phase.of_data(rbm, data, sample_weight, n_threads)
         first = self._next_sweep
         self._next_sweep += self.n_sweeps + 1
         visible = BitMatrix.empty(n, rbm.n_visible)

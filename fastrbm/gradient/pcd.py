@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import _gibbs, _random, _validate
 from ..chains import Chains
-from ..moments import Moments, Phase
+from ..moments import Phase
 from ..rbm import RBM
 from ._gradient import Gradient
 
@@ -55,10 +55,7 @@ class PCD:
         self.chains: Chains | None = None
 
     def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Gradient:
-        if sample_weight is None:
-            positive = Phase.of_data(rbm, X, n_threads)
-        else:
-            positive = Moments.of_data(rbm, X, sample_weight, n_threads)
+        positive = Phase.of_data(rbm, X, sample_weight, n_threads)
         if self.chains is None or self.chains.rbm is not rbm:
             self.chains = _TrainingChains(rbm, self.n_chains, self.seed, n_threads=n_threads)
         fixed = _gibbs.fixed_buffer(len(self.chains), rbm.n_hidden, rbm._buffers)
