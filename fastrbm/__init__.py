@@ -8,16 +8,18 @@ except ImportError as _error:
         "Python in another folder."
     ) from _error
 
-from . import datasets, gradient, likelihood, optim
+from . import datasets, diagnostics, gradient, likelihood, monitor, optim
 from ._config import __version__, show_config
 from .bits import BitMatrix
 from .chains import Chains
+from .early_stopping import EarlyStopping
 from .fit import FitState, fit
 from .history import History
 from .moments import Moments
 from .rbm import RBM, load
+from .tempering import TemperedChains
 
 __all__ = [
-    "RBM", "BitMatrix", "Chains", "FitState", "History", "Moments", "__version__", "datasets", "fit", "gradient",
-    "likelihood", "load", "optim", "show_config",
+    "RBM", "BitMatrix", "Chains", "EarlyStopping", "FitState", "History", "Moments", "TemperedChains", "__version__",
+    "datasets", "diagnostics", "fit", "gradient", "likelihood", "load", "monitor", "optim", "show_config",
 ]  # fmt: skip

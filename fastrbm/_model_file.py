@@ -18,22 +18,36 @@ _WRITERS = "RBM.save and 'fastrbm train' write them"
 _NAMES = ("weights", "visible_bias", "hidden_bias")
 
 
-def replace_file(path: str | PathLike, write) -> None:
-    """Let write(file) fill a temporary file beside path, then rename it: readers see the old file or the new one."""
+def replace_file(path: str | PathLike, write, temporary: Path | None = None) -> None:
+    """Let write(file) fill a temporary file beside path, then rename it: readers see the old file or the new one,
+    whenever the program or the machine stops."""
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if temporary is None:
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(temporary, "wb") as file:
             write(file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        _sync_folder(path.parent)
     except BaseException as error:
         with suppress(OSError):
             temporary.unlink()
         if isinstance(error, OSError) and error.errno is not None:
             raise type(error)(error.errno, error.strerror, str(path)) from error  # name the file that was asked for
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the new name on the disk too, where the system can."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            with suppress(OSError):  # not every file system does
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def save(path: str | PathLike, weights, visible_bias, hidden_bias) -> None:
@@ -44,26 +58,38 @@ def save(path: str | PathLike, weights, visible_bias, hidden_bias) -> None:
 
 def load(path: str | PathLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Read the three arrays of a model; ValueError names the file and what is wrong with it."""
+    archive = read_archive(path, "fastrbm_format", FORMAT, "fastrbm model", _WRITERS, _NAMES)
+    return checked_parameters(archive, path)
+
+
+def checked_parameters(archive: dict[str, np.ndarray], path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weights and biases of an archive that was read from path."""
+    weights = _validate.parameter(archive["weights"], f"weights in {path}", (None, None))
+    visible_bias = _validate.parameter(archive["visible_bias"], f"visible_bias in {path}", (weights.shape[0],))
+    hidden_bias = _validate.parameter(archive["hidden_bias"], f"hidden_bias in {path}", (weights.shape[1],))
+    return weights, visible_bias, hidden_bias
+
+
+def read_archive(path, key: str, version: int, kind: str, writers: str, names=None) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file, all or those of these names, whose entry ``key`` holds this format version.
+
+    ValueError names the file and what is wrong with it."""
+    foreign = f"{path} is not a {kind} ({writers})"
     with open(path, "rb") as file:
         if file.read(2) != b"PK":  # every .npz is a zip archive
-            raise ValueError(f"{path} is not a fastrbm model ({_WRITERS})")
+            raise ValueError(foreign)
     try:
         with np.load(path, allow_pickle=False) as archive:
-            if "fastrbm_format" not in archive:
-                raise ValueError(f"{path} is not a fastrbm model ({_WRITERS})")
-            version = int(archive["fastrbm_format"])
-            if version != FORMAT:
-                raise ValueError(
-                    f"{path} has model format {version}; this version reads format {FORMAT}: upgrade fastrbm"
-                )
-            arrays = [archive[name] for name in _NAMES]
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError) as error:
-        raise ValueError(f"{path} is damaged or not a fastrbm model ({error})") from error
+            if key not in archive:
+                raise ValueError(foreign)
+            found = int(archive[key])
+            if found != version:
+                cure = "upgrade fastrbm" if found > version else "it is of an older fastrbm"
+                raise ValueError(f"{path} has {kind} format {found}; this version reads format {version}: {cure}")
+            return {name: archive[name] for name in (names or archive.files)}
+    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, NotImplementedError) as error:
+        raise ValueError(f"{path} is damaged or not a {kind} ({error})") from error
     except ValueError as error:
         if str(path) in str(error):
             raise
-        raise ValueError(f"{path} is damaged or not a fastrbm model ({error})") from error
-    weights = _validate.parameter(arrays[0], f"weights in {path}", (None, None))
-    visible_bias = _validate.parameter(arrays[1], f"visible_bias in {path}", (weights.shape[0],))
-    hidden_bias = _validate.parameter(arrays[2], f"hidden_bias in {path}", (weights.shape[1],))
-    return weights, visible_bias, hidden_bias
+        raise ValueError(f"{path} is damaged or not a {kind} ({error})") from error

@@ -80,6 +80,25 @@ class Parameters:
             moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"),
         )  # fmt: skip
 
+    def clipped(self, max_norm: float, buffers: Buffers, n_threads=None) -> Parameters:
+        """With the weights of each hidden unit scaled down to a Euclidean norm of at most max_norm."""
+        tiles = self.to_hidden.tiles_array
+        # sums over visible units, one after the other in every column: the same bits on any machine
+        norms = np.sqrt(np.square(tiles, dtype=np.float64).sum(axis=1))
+        if not (norms > max_norm).any():
+            return self
+        scale = np.where(norms > max_norm, max_norm / np.maximum(norms, max_norm), 1.0)
+        smaller = (tiles * scale[:, None, :]).astype(np.float32)
+        nowhere = Direction(smaller, self.visible_bias, self.hidden_bias)
+        new, transposed, _, sums = _ascend(smaller, nowhere, self.shape[1], 0.0, 0.0, 0.0, buffers, n_threads)
+        return Parameters(self.shape, new, transposed, sums, self.visible_bias, self.hidden_bias)
+
+    @property
+    def norm(self) -> float:
+        """The Euclidean (Frobenius) norm of W."""
+        tiles = self.to_hidden.tiles_array
+        return math.sqrt(float(np.square(tiles, dtype=np.float64).sum(axis=1).sum()))
+
     @cached_property
     def weights(self) -> np.ndarray:
         """W (V, H), float32, contiguous, read-only."""

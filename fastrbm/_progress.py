@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .history import History
 
 _TERMINAL_PAUSE = 0.25  # seconds between two looks at the line
 _LOG_PAUSE = 10.0  # seconds between two lines of a countdown in a log
 _LOG_LINES = 10  # lines in a log, beside the first
+_SCORES = {
+    "validation_gap": "validation gap", "pseudo_likelihood": "pseudo-likelihood", "log_likelihood": "log-likelihood",
+}  # fmt: skip
 
 
 class ProgressLine:
     """Show how far a run is. A call costs a clock reading unless there is something to show."""
 
-    def __init__(self, epochs: int, n_updates: int, stream=None) -> None:
+    def __init__(self, epochs: int, n_updates: int, first: int = 0, stream=None) -> None:
         self.stream = sys.stderr if stream is None else stream
         self.terminal = bool(getattr(self.stream, "isatty", lambda: False)())
-        self.epochs, self.n_updates = epochs, n_updates
+        self.epochs, self.n_updates, self.first = epochs, n_updates, first  # first: updates that were done before
         self.started = self.shown = time.perf_counter()
         self.width = 0
         self.next_log_epoch = 1.0
@@ -29,12 +38,18 @@ class ProgressLine:
             if now - self.shown >= _TERMINAL_PAUSE:
                 self._show(epoch, update, now)
 
-    def measurement(self, epoch: int, update: int, row: dict) -> None:
+    def measurement(self, epoch: int, update: int, history: History) -> None:
         """After each measurement."""
+        row = history.last
         self.measured = (
             f"  reconstruction error {row['reconstruction_error']:.4f}"
             f"  free-energy gap {row['free_energy_gap']:.2f} nats"
         )
+        for column, words in _SCORES.items():
+            if column in row:
+                values = history[column]
+                known = values[~np.isnan(values)]
+                self.measured += f"  {words} {known[-1]:.2f}" if known.size else ""
         if self.terminal:
             self._show(epoch, update, time.perf_counter())
         elif epoch >= self.next_log_epoch or update == self.n_updates:
@@ -43,8 +58,9 @@ class ProgressLine:
 
     def _show(self, epoch: int, update: int, now: float) -> None:
         elapsed = max(now - self.started, 1e-9)
-        left = elapsed * (self.n_updates - update) / max(update, 1)
-        line = f"epoch {epoch}/{self.epochs}{self.measured}  {update / elapsed:,.0f} updates/s  {_clock(left)} left"
+        done = update - self.first
+        left = elapsed * (self.n_updates - update) / max(done, 1)
+        line = f"epoch {epoch}/{self.epochs}{self.measured}  {done / elapsed:,.0f} updates/s  {_clock(left)} left"
         if self.terminal:
             self.stream.write("\r" + line.ljust(self.width))
             self.width = len(line)

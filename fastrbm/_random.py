@@ -27,6 +27,16 @@ REVERSE = 11  # likelihood: annealing the other way
 MONTE_CARLO = 12  # gradient.MonteCarlo
 BASE_RATE = 13  # likelihood: samples whose means the base-rate model takes
 REVERSE_START = 14  # likelihood: where reverse AIS starts
+TEMPERED = 15  # TemperedChains: sweeps
+TEMPERED_START = 16  # TemperedChains: where they start
+SWAP = 17  # TemperedChains: swaps
+TEMPERED_PCD = 18  # gradient.Tempered: sweeps
+TEMPERED_PCD_START = 19  # gradient.Tempered: where the chains start
+TEMPERED_PCD_SWAP = 20  # gradient.Tempered: swaps
+FAST = 21  # gradient.FastPCD: sweeps
+FAST_START = 22  # gradient.FastPCD: where the chains start
+DRAW = 23  # fit: states drawn from fractions
+MIXING = 24  # monitor.Mixing: the chains that it lets run on
 
 # Kinds of draw (ties of a kind are kind + 2)
 VISIBLE = 0

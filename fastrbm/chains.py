@@ -114,6 +114,20 @@ class Chains:
         """The hidden states themselves, packed; a later sweep changes them in place."""
         return self._hidden
 
+    def get_state(self) -> dict:
+        """What a checkpoint keeps: both layers' packed states, and how many sweeps were done."""
+        return {
+            "visible": self._visible.planes, "hidden": self._hidden.planes, "n_sweeps_done": self.n_sweeps_done,
+        }  # fmt: skip
+
+    def set_state(self, state: dict) -> None:
+        """Go on from a state that get_state gave."""
+        visible = BitMatrix(state["visible"], self._visible.n_units)
+        hidden = BitMatrix(state["hidden"], self._hidden.n_units)
+        if not len(visible) == len(hidden) == len(self):
+            raise ValueError(f"state is of {len(visible)} chains, not {len(self)}")
+        self._visible, self._hidden, self.n_sweeps_done = visible, hidden, state["n_sweeps_done"]
+
     def __len__(self) -> int:
         return len(self._visible)
 

@@ -17,8 +17,8 @@ from ._config import __version__, get_config
 from .datasets._files import binarize, read
 from .fit import fit
 from .gradient import PCD
+from .likelihood import METHODS
 from .likelihood import score as likelihood_score
-from .likelihood.score import METHODS
 from .optim import SGD, Linear
 from .rbm import RBM, load
 

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import math
+from os import PathLike
+from pathlib import Path
+
 import numpy as np
 
+from ._model_file import replace_file
+
 __all__ = ["History"]
+
+_KINDS = (".csv", ".jsonl")
 
 
 class History:
     """A table that grows by a row at each measurement; ``history["epoch"]`` is a column, as an array.
+
+    What was not measured that time is NaN.
 
     Examples
     --------
@@ -42,6 +55,34 @@ class History:
         if not self._rows:
             raise IndexError("nothing has been measured yet")
         return dict(self._rows[-1])
+
+    def save(self, path: str | PathLike) -> None:
+        """Write a table: .csv, with a line of names and nothing for NaN, or .jsonl, an object a line, null for NaN."""
+        path = Path(path)
+        if path.suffix not in _KINDS:
+            raise ValueError(f"{path}: a history is written to {' or '.join(_KINDS)}")
+        missing = "" if path.suffix == ".csv" else None
+        rows = [
+            {name: missing if isinstance(x, float) and not math.isfinite(x) else x for name, x in row.items()}
+            for row in self._rows
+        ]
+        text = io.StringIO()
+        if path.suffix == ".csv":
+            table = csv.DictWriter(text, self.columns, lineterminator="\n")
+            table.writeheader()
+            table.writerows(rows)
+        else:
+            text.writelines(json.dumps(row) + "\n" for row in rows)
+        replace_file(path, lambda file: file.write(text.getvalue().encode()))
+
+    def get_state(self) -> dict:
+        """What a checkpoint keeps: the columns."""
+        return {name: self[name] for name in self.columns}
+
+    def set_state(self, state: dict) -> None:
+        """Go on from a state that get_state gave."""
+        columns = {name: column.tolist() for name, column in state.items()}
+        self._rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def __getitem__(self, column: str) -> np.ndarray:
         if column not in self.columns:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import _gibbs, _model_file, _random, _threads, _validate, reference
+from . import _gibbs, _model_file, _random, _source, _threads, _validate, reference
 from ._buffers import Buffers
 from ._kernels import kernels
 from ._parameters import Direction, Parameters, moved_values
@@ -86,8 +86,9 @@ class RBM:
 
         Parameters
         ----------
-        X : array (n, V) or BitMatrix
-            0 and 1, or fractions from 0 to 1.
+        X : array (n, V) or BitMatrix, or batches
+            0 and 1, or fractions from 0 to 1. A memory-mapped array is read in parts. An object whose iteration yields
+            batches (n, V), as :func:`fastrbm.fit` takes it, is gone through once.
         n_hidden : int
             Number of hidden units H, at least 1.
         seed : int
@@ -105,19 +106,10 @@ class RBM:
         n_hidden = _validate.integer(n_hidden, "n_hidden", 1)
         seed = _validate.seed(seed)
         weight_scale = _validate.real(weight_scale, "weight_scale", 0.0)
-        data = X if isinstance(X, BitMatrix) else _validate.states(X, None, "X", fractions=True)
-        n, n_visible = data.shape
-        if n == 0 or n_visible == 0:
-            raise ValueError(f"X must have at least one case and one unit, got shape {data.shape}")
-        if isinstance(data, BitMatrix):
-            totals = np.zeros(n_visible)
-            kernels.count_bits(data.planes, n_visible, totals, 1)
-        else:
-            # on the grid the sums are exact: the same bits whatever order NumPy adds in
-            totals = _gibbs.on_grid(data).sum(axis=0) * 2.0**-22 if data.dtype == np.float64 else data.sum(axis=0)
-        means = (totals + 0.5) / (n + 1.0)
+        sums, n = _source.totals(X)
+        means = (sums + 0.5) / (n + 1.0)
         bias = reference.log(means) - reference.log(1.0 - means)
-        weights = _random.normal((n_visible, n_hidden), seed, _random.WEIGHTS) * np.float32(weight_scale)
+        weights = _random.normal((means.size, n_hidden), seed, _random.WEIGHTS) * np.float32(weight_scale)
         return cls(weights, bias)
 
     # ------------------------------------------------------------ parameters
@@ -214,6 +206,10 @@ class RBM:
     ) -> None:
         """theta <- theta + rate * direction, with decay of the weights; see kernels.ascend."""
         self._parameters = self._parameters.moved(direction, rate, l2, l1, self._buffers, n_threads)
+
+    def _clip(self, max_norm: float, n_threads: int | None = None) -> None:
+        """Scale the weights of hidden units down to a Euclidean norm of max_norm, where they are above it."""
+        self._parameters = self._parameters.clipped(max_norm, self._buffers, n_threads)
 
     def copy(self) -> RBM:
         """An independent copy (which shares the read-only arrays)."""

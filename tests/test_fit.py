@@ -67,6 +67,7 @@ def test_digits_are_learned_and_the_history_shows_it():
     history = fr.fit(rbm, X, gradient=fr.gradient.PCD(n_chains=128), optimizer=fr.optim.SGD(0.1), epochs=60)
     assert history.columns == [
         "epoch", "update", "seconds", "learning_rate", "reconstruction_error", "free_energy_gap",
+        "hidden_activity", "weight_norm",
     ]  # fmt: skip
     assert history["epoch"][-1] == 60 and history["update"][-1] == 60 * 15
     # 15 updates an epoch: measured every ninth epoch, and at the end

@@ -261,7 +261,7 @@ def test_damaged_and_foreign_files(tmp_path):
     with pytest.raises(ValueError, match="is not a fastrbm model"):
         fr.load(bad)
     np.savez(bad, fastrbm_format=99, weights=np.zeros((2, 2)))
-    with pytest.raises(ValueError, match="has model format 99; this version reads format 1: upgrade"):
+    with pytest.raises(ValueError, match="has fastrbm model format 99; this version reads format 1: upgrade"):
         fr.load(bad)
     np.savez(bad, fastrbm_format=1, weights=np.zeros((2, 2)), visible_bias=np.zeros(3), hidden_bias=np.zeros(2))
     with pytest.raises(ValueError, match=r"visible_bias in .* must have shape \(2,\), got \(3,\)"):

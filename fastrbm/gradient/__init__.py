@@ -1,13 +1,18 @@
 """Estimators of the log-likelihood gradient, one a file: positive phase minus negative phase.
 
 An estimator is called as ``estimator(rbm, X, sample_weight=None, n_threads=None)`` and returns a :class:`Gradient`.
+To be kept in checkpoints, it also has ``get_state()`` and ``set_state(state, rbm)``.
 """
 
 from ._gradient import Gradient
 from .cd import CD
 from .centring import Centring
 from .exact import Exact
+from .fast_pcd import FastPCD
 from .monte_carlo import MonteCarlo, MonteCarloGradient
 from .pcd import PCD
+from .tempered import Tempered
 
-__all__ = ["CD", "PCD", "Centring", "Exact", "Gradient", "MonteCarlo", "MonteCarloGradient"]
+__all__ = [
+    "CD", "PCD", "Centring", "Exact", "FastPCD", "Gradient", "MonteCarlo", "MonteCarloGradient", "Tempered",
+]  # fmt: skip

@@ -58,5 +58,13 @@ class CD:
             return Gradient(positive, Phase(rbm, visible, fixed, n_threads), n_threads)
         return Gradient(positive, Moments.of_data(rbm, visible, sample_weight, n_threads), n_threads)
 
+    def get_state(self) -> dict:
+        """What a checkpoint keeps: how far the random numbers are used up."""
+        return {"next_sweep": self._next_sweep}
+
+    def set_state(self, state: dict, rbm: RBM) -> None:
+        """Go on from a state that get_state gave."""
+        self._next_sweep = state["next_sweep"]
+
     def __repr__(self) -> str:
         return f"CD(n_sweeps={self.n_sweeps}, seed={self.seed})"

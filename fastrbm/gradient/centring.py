@@ -60,5 +60,15 @@ class Centring:
             self.hidden_offset = self.hidden_offset + self.rate * (hidden - self.hidden_offset)
         return gradient.centred(self.visible_offset, self.hidden_offset)
 
+    def get_state(self) -> dict:
+        """What a checkpoint keeps: the offsets."""
+        if self.visible_offset is None:
+            return {}
+        return {"visible_offset": self.visible_offset, "hidden_offset": self.hidden_offset}
+
+    def set_state(self, state: dict) -> None:
+        """Go on from a state that get_state gave."""
+        self.visible_offset, self.hidden_offset = state.get("visible_offset"), state.get("hidden_offset")
+
     def __repr__(self) -> str:
-        return f"Centring(rate={self.rate:g})"
+        return f"Centring(rate={self.rate!r})"

@@ -45,6 +45,13 @@ class Exact:
             )
         return Gradient(_data_moments(rbm, X, sample_weight), model_moments(rbm))
 
+    def get_state(self) -> dict:
+        """Nothing: each call stands alone."""
+        return {}
+
+    def set_state(self, state: dict, rbm: RBM) -> None:
+        """Nothing to set."""
+
     def __repr__(self) -> str:
         return "Exact()"
 

@@ -113,6 +113,14 @@ class MonteCarlo:
             variances.append(m * (1 - m) / M)
         return moments, variances
 
+    def get_state(self) -> dict:
+        """What a checkpoint keeps: how far the random numbers are used up."""
+        return {"next_sweep": self._next_sweep}
+
+    def set_state(self, state: dict, rbm: RBM) -> None:
+        """Go on from a state that get_state gave."""
+        self._next_sweep = state["next_sweep"]
+
     def __repr__(self) -> str:
         return (
             f"MonteCarlo(n_hidden_samples={self.n_hidden_samples}, n_joint_samples={self.n_joint_samples}, "

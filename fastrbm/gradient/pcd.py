@@ -63,5 +63,16 @@ class PCD:
         self.chains._sweep(self.n_sweeps, fixed, n_threads)
         return Gradient(positive, Phase(rbm, self.chains.visible_bits, fixed, n_threads), n_threads)
 
+    def get_state(self) -> dict:
+        """What a checkpoint keeps: the chains."""
+        return {} if self.chains is None else self.chains.get_state()
+
+    def set_state(self, state: dict, rbm: RBM) -> None:
+        """Go on, with this model, from a state that get_state gave."""
+        self.chains = None
+        if state:
+            self.chains = _TrainingChains(rbm, self.n_chains, self.seed)
+            self.chains.set_state(state)
+
     def __repr__(self) -> str:
         return f"PCD(n_chains={self.n_chains}, n_sweeps={self.n_sweeps}, seed={self.seed})"

@@ -6,9 +6,9 @@ from .bracket import bracket
 from .conditional import conditional
 from .exact import exact
 from .pseudo import pseudo
-from .score import score
+from .score import METHODS, score
 
 __all__ = [
-    "Bracket", "LogPartition", "Score", "ais", "bracket", "conditional", "exact", "pseudo", "reverse_ais", "score",
-    "standard_betas",
+    "METHODS", "Bracket", "LogPartition", "Score", "ais", "bracket", "conditional", "exact", "pseudo", "reverse_ais",
+    "score", "standard_betas",
 ]  # fmt: skip

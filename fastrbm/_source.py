@@ -1,0 +1,187 @@
+"""Where the batches of a training come from: an array in memory, one on disk, or batches that the user makes."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+import numpy as np
+
+from . import _gibbs, _random, _validate
+from ._kernels import FIXED_BITS, kernels
+from .bits import BitMatrix
+
+SAMPLE = 256  # cases that are measured as training goes on
+_PART = 1 << 24  # numbers of an array on disk that are read at a time
+
+
+def source_of(X, n_units: int, batch_size: int, seed: int, sample_weight=None, draw: bool = False):
+    """The source for fit's X."""
+    if is_array(X):
+        kind = OnDisk if isinstance(X, np.memmap) else InMemory
+        return kind(X, n_units, batch_size, seed, sample_weight, draw)
+    if sample_weight is not None:
+        raise ValueError("sample_weight needs X to be an array: batches of your own carry no weights")
+    return Batches(X, n_units, seed, draw)
+
+
+def is_array(X) -> bool:
+    return isinstance(X, (BitMatrix, list, tuple)) or hasattr(X, "__array__") or hasattr(X, "shape")
+
+
+class InMemory:
+    """Batches of an array, in an order that is drawn anew for each epoch.
+
+    Attributes
+    ----------
+    n : int
+        Cases.
+    n_batches : int
+        Batches an epoch; the last one is shorter where the size does not divide n.
+    """
+
+    def __init__(self, X, n_units: int, batch_size: int, seed: int, sample_weight=None, draw: bool = False) -> None:
+        self._data = self._keep(X, n_units)
+        self.n = self._data.shape[0]
+        if self.n == 0:
+            raise ValueError("X must have at least one case")
+        self._weight = None if sample_weight is None else _validate.sample_weight(sample_weight, self.n)
+        self._n_units, self._size, self._seed, self._draw = n_units, batch_size, seed, draw
+        self.n_batches = -(-self.n // batch_size)
+
+    def _keep(self, X, n_units: int) -> BitMatrix | np.ndarray:
+        return _gibbs.states_given(X, n_units, "X", fractions=True)
+
+    def _rows(self, cases: np.ndarray):
+        return self._data[cases]
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[tuple]:
+        """(states, weights or None) of the batches of an epoch (counted from 1), from the first-th on."""
+        order = _random.permutation(self.n, self._seed, _random.SHUFFLE, epoch)
+        for k in range(first, self.n_batches):
+            cases = order[k * self._size : (k + 1) * self._size]
+            states = self._rows(cases)
+            if self._draw:
+                states = _drawn(states, self._seed, (epoch - 1) * self.n_batches + k)
+            yield states, None if self._weight is None else self._weight[cases]
+
+    def sample(self) -> np.ndarray:
+        """Up to 256 cases from all over the data, (n, V) uint8 or float64."""
+        rows = self._rows(np.linspace(0, self.n - 1, min(self.n, SAMPLE)).astype(np.intp))
+        return rows.to_states() if isinstance(rows, BitMatrix) else rows
+
+    def describe(self) -> str:
+        """What a checkpoint remembers of the data, so as not to go on with others."""
+        weight = "" if self._weight is None else f", weights {zlib.crc32(self._weight.tobytes()):08x}"
+        return f"{self.n} cases of {self._n_units} units, sample {zlib.crc32(self.sample().tobytes()):08x}{weight}"
+
+
+class OnDisk(InMemory):
+    """Of a memory-mapped array: the rows of each batch are read, and checked, when it is their turn."""
+
+    def _keep(self, X, n_units: int):
+        _validate.states(X[:1], n_units, "X", fractions=True)  # says what is wrong with its shape or kind
+        return X
+
+    def _rows(self, cases: np.ndarray):
+        order = np.argsort(cases)  # in the order of the file, then put back
+        rows = np.empty((cases.size, self._data.shape[1]), self._data.dtype)
+        rows[order] = self._data[cases[order]]
+        return _gibbs.states_given(rows, self._n_units, "X", fractions=True)
+
+
+class Batches:
+    """Batches (n, V) that the user's object yields, the same number in every epoch. What their order is, is its
+    affair: a training is reproducible, and goes on from a checkpoint to the same bits, if it yields the same batches
+    again."""
+
+    n = None
+
+    def __init__(self, X, n_units: int, seed: int, draw: bool) -> None:
+        if not hasattr(X, "__iter__") or not hasattr(X, "__len__"):
+            raise TypeError(
+                f"X must be an array (n, V), a BitMatrix, or an object to iterate over once an epoch, whose len() is "
+                f"its number of batches, not {type(X).__name__}"
+            )
+        if iter(X) is X:
+            raise TypeError("X must give a new iterator for each epoch; an iterator of its own is used up by the first")
+        self._batches, self._n_units, self._seed, self._draw = X, n_units, seed, draw
+        self.n_batches = len(X)
+        if self.n_batches < 1:
+            raise ValueError("X must have at least one batch")
+        self._sample: np.ndarray | None = None
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[tuple]:
+        count = 0
+        for batch in self._batches:
+            if count == self.n_batches:
+                raise ValueError(f"X yields more than the {self.n_batches} batches that its len() promises")
+            if count >= first:
+                states = _gibbs.states_given(batch, self._n_units, "a batch of X", fractions=True)
+                if states.shape[0] == 0:
+                    raise ValueError("a batch of X has no cases")
+                if self._draw:
+                    states = _drawn(states, self._seed, (epoch - 1) * self.n_batches + count)
+                yield states, None
+            count += 1
+        if count < self.n_batches:
+            raise ValueError(f"X yields {count} batches where its len() promises {self.n_batches}")
+
+    def sample(self) -> np.ndarray:
+        """The first 256 cases that there are."""
+        if self._sample is None:
+            parts, count = [], 0
+            for batch in self._batches:
+                states = _gibbs.states_given(batch, self._n_units, "a batch of X", fractions=True)
+                parts.append(states.to_states() if isinstance(states, BitMatrix) else states)
+                count += len(parts[-1])
+                if count >= SAMPLE:
+                    break
+            self._sample = np.concatenate(parts)[:SAMPLE]
+        return self._sample
+
+    def keep_sample(self, sample: np.ndarray) -> None:
+        """Measure these cases, as before an interruption."""
+        self._sample = sample
+
+    def describe(self) -> str:
+        return f"{self.n_batches} batches of {self._n_units} units"
+
+
+def totals(X) -> tuple[np.ndarray, int]:
+    """(sums of the visible units, cases), exact, so the same bits whatever the data come from; a part at a time."""
+    total, n = 0.0, 0
+    for part in _parts(X):
+        data = part if isinstance(part, BitMatrix) else _validate.states(part, None, "X", fractions=True)
+        if n and data.shape[1] != total.size:
+            raise ValueError(f"X has batches of {total.size} units and of {data.shape[1]}")
+        if isinstance(data, BitMatrix):
+            sums = np.zeros(data.n_units)
+            kernels.count_bits(data.planes, data.n_units, sums, 1)
+        elif data.dtype == np.float64:
+            sums = _gibbs.on_grid(data).sum(axis=0) * 2.0**-FIXED_BITS  # whole numbers, whatever order NumPy adds in
+        else:
+            sums = data.sum(axis=0, dtype=np.float64)
+        total, n = total + sums, n + data.shape[0]
+    if n == 0 or total.size == 0:
+        raise ValueError(f"X must have at least one case and one unit, got {n} cases of {np.size(total)} units")
+    return total, n
+
+
+def _parts(X):
+    if isinstance(X, BitMatrix):
+        yield X
+    elif is_array(X):
+        X = X if isinstance(X, np.ndarray) else np.asarray(X)
+        rows = max(1, _PART // max(1, X[0].size)) if X.ndim == 2 and len(X) else max(1, X.size)
+        yield from (X[start : start + rows] for start in range(0, max(1, len(X)) if X.ndim else 1, rows))
+    else:
+        yield from X
+
+
+def _drawn(states, seed: int, place: int):
+    """States of 0 and 1 with these probabilities of a 1; the random numbers belong to the place."""
+    if isinstance(states, BitMatrix):
+        return states
+    words = _random.words(states.size, seed, _random.DRAW, place).reshape(states.shape)
+    return BitMatrix.from_states(((words + 0.5) * 2.0**-32 < states).view(np.uint8))

@@ -1,0 +1,254 @@
+"""The training loop behind fit: batches, updates, measurements, callbacks, checkpoints."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import _checkpoint
+from ._progress import ProgressLine
+from ._source import Batches, InMemory
+from .bits import BitMatrix
+from .gradient import Centring, Gradient
+from .history import History
+from .monitor import Basics, Snapshot
+from .optim import Averaging
+from .rbm import RBM
+
+_UPDATES_A_MEASUREMENT = 128  # so that measuring stays near 1 % of the work
+_RAW = ("raw_weights", "raw_visible_bias", "raw_hidden_bias")
+_PART_OF_COST = 0.01  # likewise, of measures that leave it open when they are due
+
+
+@dataclass(frozen=True)
+class FitState:
+    """What a callback is given at the end of an epoch.
+
+    Attributes
+    ----------
+    rbm : RBM
+        The model as the training offers it: the average, where parameters are averaged. A callback may keep
+        ``rbm.copy()``; if it ends the training, rbm as it leaves it is the result.
+    history : History
+        What was measured so far; the newest row may be some epochs old, and at first there is none.
+    epoch, epochs : int
+        Epochs that are complete, and wanted.
+    update, n_updates : int
+        Updates that are done, and wanted.
+    """
+
+    rbm: RBM
+    history: History
+    epoch: int
+    epochs: int
+    update: int
+    n_updates: int
+
+
+class Training:
+    """One call of fit; its arguments are checked."""
+
+    def __init__(
+        self, rbm: RBM, source: InMemory | Batches, gradient, optimizer, centre: Centring | None, strict: bool,
+        averaging: Averaging | None, epochs: int, batch_size: int, seed: int, validation: BitMatrix | None, measures,
+        callbacks: list[Callable], progress: bool, n_threads: int | None,
+    ) -> None:  # fmt: skip
+        self.rbm, self.source, self.gradient, self.optimizer = rbm, source, gradient, optimizer
+        self.centre, self.strict = centre, strict  # strict: complain of gradients that cannot be centred
+        self.averaging, self.epochs, self.seed = averaging, epochs, seed
+        self.validation, self.measures, self.callbacks = validation, list(measures), callbacks
+        self.progress, self.n_threads = progress, n_threads
+        self.offered = rbm if averaging is None else rbm.copy()
+        self.n_updates = epochs * source.n_batches
+        self.interval = -(-_UPDATES_A_MEASUREMENT // source.n_batches)
+        self.history = History()
+        self.update, self.stopped, self.seconds = 0, False, 0.0
+        self.path: Path | None = None
+        self.setup = {
+            "model": repr(rbm), "data": source.describe(), "gradient": _checkpoint.describe(gradient),
+            "optimizer": _checkpoint.describe(optimizer), "centring": repr(centre), "averaging": repr(averaging),
+            "batch_size": batch_size, "seed": seed, "measures": repr(self.measures), "epochs": epochs,
+            "validation": None if validation is None else len(validation),
+        }  # fmt: skip
+
+    # ------------------------------------------------------------ checkpoints
+
+    def keep_checkpoints(self, path, seconds: float, resume: bool) -> None:
+        """Write a checkpoint to path every so many seconds; with resume, start from the one that is there."""
+        self.path, self.pause = Path(path), seconds
+        for name, part in (("gradient", self.gradient), ("optimizer", self.optimizer)):
+            if not (hasattr(part, "get_state") and hasattr(part, "set_state")):
+                raise TypeError(f"{name} must have get_state and set_state to be kept in checkpoints; {part!r} has not")
+        if not self.path.absolute().parent.is_dir():
+            raise FileNotFoundError(f"checkpoint {path}: there is no folder {self.path.absolute().parent}")
+        if resume and self.path.exists():
+            self._resume()
+        elif self.path.exists():
+            raise FileExistsError(f"checkpoint {path} exists: pass resume=True to go on from it, or remove it")
+
+    def _resume(self) -> None:
+        parameters, states, setup = _checkpoint.read(self.path)
+        _checkpoint.refuse_other(self.path, setup, self.setup)
+        self.rbm.set_parameters(*parameters)
+        self.offered._parameters = self.rbm._parameters
+        training = states["training"]
+        if _RAW[0] in training:  # the model of the file is an average
+            self.rbm.set_parameters(*(training[name] for name in _RAW))
+        self.update, self.seconds, self.stopped = training["update"], training["seconds"], training["stopped"]
+        if self.update > self.n_updates:
+            raise ValueError(f"{self.path} is {self.update} updates on, more than the {self.n_updates} asked for")
+        self.gradient.set_state(states.get("gradient", {}), self.rbm)
+        self.optimizer.set_state(states.get("optimizer", {}))
+        for name, part in self._others():
+            part.set_state(states.get(name, {}))
+        if "sample" in training:
+            self.source.keep_sample(training["sample"])
+
+    def _others(self):
+        """Whatever else has a state, by its name in a checkpoint."""
+        parts = [("centring", self.centre), ("averaging", self.averaging), ("history", self.history)]
+        parts += [(f"callbacks/{k}", callback) for k, callback in enumerate(self.callbacks)]
+        return [(name, part) for name, part in parts if hasattr(part, "get_state")]
+
+    def _save(self, final: bool = False) -> None:
+        if self.path is None:
+            return
+        training = {"update": self.update, "seconds": self._elapsed(), "stopped": self.stopped}
+        if isinstance(self.source, Batches):
+            training["sample"] = self.source.sample()
+        if self.averaging is not None:
+            if not final:  # the final model stays as callbacks left it
+                self.averaging.offer(self.rbm, self.offered, self.n_threads)
+            raw = self.rbm.weights, self.rbm.visible_bias, self.rbm.hidden_bias
+            training |= dict(zip(_RAW, raw, strict=True))
+        states = {"training": training, "gradient": self.gradient.get_state(), "optimizer": self.optimizer.get_state()}
+        states |= {name: part.get_state() for name, part in self._others()}
+        _checkpoint.write(self.path, self.offered, states, self.setup)
+        self.saved = time.perf_counter()
+
+    # ------------------------------------------------------------ the loop
+
+    def run(self) -> History:
+        self.started = self.saved = time.perf_counter()
+        if self.stopped or self.update == self.n_updates:
+            self._finish()
+            return self.history
+        self.basics = Basics(self.source.sample(), self.validation, self.seed)
+        self.line = ProgressLine(self.epochs, self.n_updates, self.update) if self.progress else None
+        try:
+            with self._interrupts() as interrupted:
+                done = self.update // self.source.n_batches
+                for epoch in range(done + 1, self.epochs + 1):
+                    self._epoch(epoch, interrupted)
+                    if self.stopped:
+                        break
+        finally:
+            if self.line:
+                self.line.close()
+        self._finish()
+        return self.history
+
+    def _epoch(self, epoch: int, interrupted: list) -> None:
+        n_batches = self.source.n_batches
+        for batch, weight in self.source.batches(epoch, self.update % n_batches):
+            self._step(batch, weight)
+            self.update += 1
+            if self.line:
+                self.line.update(epoch, self.update)
+            if self.update % n_batches and self.path is not None:
+                self._save_if_due(interrupted)
+        if self.averaging is not None:
+            self.averaging.offer(self.rbm, self.offered, self.n_threads)
+        last = epoch == self.epochs
+        due = [last or epoch % self._every(measure) == 0 for measure in self.measures]
+        measured = last or epoch % self.interval == 0 or any(due)
+        if measured:
+            self._measure(epoch, due)
+        state = FitState(self.offered, self.history, epoch, self.epochs, self.update, self.n_updates)
+        # every callback is called, whatever the others return
+        if any([callback(state) is True for callback in self.callbacks]):
+            self.stopped = True
+            if not measured:
+                self._measure(epoch, [True] * len(self.measures))
+        if last or self.stopped:
+            self._save(final=True)
+        elif self.path is not None:
+            self._save_if_due(interrupted)
+
+    def _step(self, batch, weight) -> None:
+        if weight is not None and not weight.any():
+            return
+        more = {} if weight is None else {"sample_weight": weight}
+        estimate = self.gradient(self.rbm, batch, n_threads=self.n_threads, **more)
+        if self.centre is not None and (self.strict or isinstance(estimate, Gradient)):
+            estimate = self.centre(estimate)
+        self.optimizer.update(self.rbm, estimate, self.update / self.n_updates, self.n_threads)
+        if self.averaging is not None:
+            self.averaging.update(self.rbm, self.update + 1)
+
+    def _finish(self) -> None:
+        """Let rbm be what the training offers."""
+        self.rbm._parameters = self.offered._parameters
+
+    def _save_if_due(self, interrupted: list) -> None:
+        if interrupted or time.perf_counter() - self.saved >= self.pause:
+            self._save()
+            if interrupted:
+                raise KeyboardInterrupt
+
+    @contextmanager
+    def _interrupts(self):
+        """With checkpoints, the first Ctrl-C waits for the end of the update and a checkpoint; a second does not."""
+        interrupted: list[bool] = []
+        here = self.path is not None and threading.current_thread() is threading.main_thread()
+        before = signal.getsignal(signal.SIGINT) if here else None
+        if not here or before is not signal.default_int_handler:
+            yield interrupted
+            return
+
+        def note(number, frame):
+            interrupted.append(True)
+            signal.signal(signal.SIGINT, before)
+
+        signal.signal(signal.SIGINT, note)
+        try:
+            yield interrupted
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    # ------------------------------------------------------------ measurements
+
+    def _every(self, measure) -> int:
+        """Epochs between two measurements."""
+        every = getattr(measure, "every", None)
+        if every is not None:
+            return every
+        return max(1, math.ceil(getattr(measure, "cost", 1.0) / _PART_OF_COST / self.source.n_batches))
+
+    def _elapsed(self) -> float:
+        return self.seconds + time.perf_counter() - self.started
+
+    def _measure(self, epoch: int, due: list[bool]) -> None:
+        row: dict[str, float] = {
+            "epoch": epoch,
+            "update": self.update,
+            "seconds": self._elapsed(),
+            "learning_rate": self.optimizer.rate((self.update - 1) / self.n_updates),
+            **self.basics.measure(self.offered, epoch, self.n_threads),
+        }
+        chains = getattr(self.gradient, "chains", None)
+        snapshot = Snapshot(
+            self.offered, self.basics.bits, self.validation, getattr(chains, "visible_bits", None), epoch, self.seed,
+            self.n_threads,
+        )  # fmt: skip
+        for measure, now in zip(self.measures, due, strict=True):
+            row |= measure(snapshot) if now else dict.fromkeys(measure.columns, math.nan)
+        self.history.record(**row)
+        if self.line:
+            self.line.measurement(epoch, self.update, self.history)

@@ -1,0 +1,154 @@
+"""Diagnostics of Markov chains: how slowly they forget, and whether they agree."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _validate
+from .chains import Chains
+
+__all__ = ["AutocorrelationTime", "autocorrelation", "autocorrelation_time", "free_energy_trace", "split_rhat"]
+
+_WINDOW = 5.0  # times tau: Sokal's window
+_LENGTH = 50.0  # times tau: a shorter series says little about tau
+
+
+def autocorrelation(series) -> np.ndarray:
+    """Autocorrelation function of one or more chains: rho_t = C_t / C_0, C_t = mean_s (x_s - m)(x_{s+t} - m).
+
+    Parameters
+    ----------
+    series : array (n,) or (n, chains)
+        One number a sweep for each chain. All chains are assumed to sample one law: m is their common mean, C_t the
+        average over them.
+
+    Returns
+    -------
+    float64 (n,), from rho_0 = 1; NaN where the series is constant.
+
+    Examples
+    --------
+    >>> from fastrbm.diagnostics import autocorrelation
+    >>> autocorrelation([1.0, -1.0, 1.0, -1.0]).round(6).tolist()
+    [1.0, -0.75, 0.5, -0.25]
+    """
+    x = _series(series)
+    n = len(x)
+    x = x - x.mean()
+    spectrum = np.fft.rfft(x, 2 * n, axis=0)  # padded, so that the ends do not meet
+    covariance = np.fft.irfft(np.abs(spectrum) ** 2, 2 * n, axis=0)[:n].mean(axis=1) / n
+    if covariance[0] <= 1e-24 * np.abs(_series(series)).max() ** 2:
+        return np.full(n, math.nan)
+    return covariance / covariance[0]
+
+
+@dataclass(frozen=True)
+class AutocorrelationTime:
+    """An integrated autocorrelation time.
+
+    Attributes
+    ----------
+    value : float
+        tau = 1 + 2 sum_t rho_t, in sweeps: n sweeps are worth n / tau independent draws. NaN for a constant series.
+    window : int
+        The sum goes up to here, at least 5 tau.
+    enough : bool
+        Whether the series is at least 50 tau long. A shorter one, as a rule, gives too small a value.
+    """
+
+    value: float
+    window: int
+    enough: bool
+
+
+def autocorrelation_time(series) -> AutocorrelationTime:
+    """Integrated autocorrelation time with Sokal's automatic window (Sokal 1997, "Monte Carlo methods in statistical
+    mechanics", section 3): the smallest window that is at least 5 times the tau it gives.
+
+    Parameters
+    ----------
+    series : array (n,) or (n, chains)
+        As for :func:`autocorrelation`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrbm.diagnostics import autocorrelation_time
+    >>> x, noise = np.zeros(20_000), np.random.default_rng(0).normal(size=20_000)
+    >>> for t in range(1, x.size):
+    ...     x[t] = 0.8 * x[t - 1] + noise[t]
+    >>> abs(autocorrelation_time(x).value - (1 + 0.8) / (1 - 0.8)) < 1.5
+    True
+    """
+    rho = autocorrelation(series)
+    if math.isnan(rho[0]):
+        return AutocorrelationTime(math.nan, 0, False)
+    taus = 2.0 * np.cumsum(rho) - 1.0
+    wide = np.flatnonzero(np.arange(rho.size) >= _WINDOW * taus)
+    window = int(wide[0]) if wide.size else rho.size - 1
+    tau = float(taus[window])
+    return AutocorrelationTime(tau, window, bool(wide.size) and rho.size >= _LENGTH * tau)
+
+
+def split_rhat(series) -> float:
+    """Split R-hat: how much chains, and halves of chains, differ beyond what their spread explains (Gelman et al. 2013,
+    "Bayesian Data Analysis", section 11.4).
+
+    sqrt(((m - 1)/m W + B/m) / W) over the 2 x chains half series of m numbers, with W their mean variance and B/m the
+    variance of their means. Near 1, below 1.01 or so, when all have seen the same law.
+
+    Parameters
+    ----------
+    series : array (n,) or (n, chains)
+        At least 4 numbers a chain.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrbm.diagnostics import split_rhat
+    >>> x = np.random.default_rng(0).normal(size=(1000, 4))
+    >>> split_rhat(x) < 1.01 < split_rhat(x + [0, 0, 0, 1])
+    True
+    """
+    x = _series(series)
+    half = len(x) // 2
+    if half < 2:
+        raise ValueError(f"series must have at least 4 numbers a chain, got {len(x)}")
+    halves = np.concatenate([x[:half], x[-half:]], axis=1)
+    within = halves.var(axis=0, ddof=1).mean()
+    between = halves.mean(axis=0).var(ddof=1)
+    if within == 0.0:
+        return math.nan if between == 0.0 else math.inf
+    return math.sqrt((half - 1) / half + between / within)
+
+
+def free_energy_trace(chains: Chains, n_sweeps: int, n_threads: int | None = None) -> np.ndarray:
+    """Run chains on, and note F(v) of each after each sweep: float64 (n_sweeps, chains), in nats.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> rbm = fr.RBM.from_data(fr.datasets.load_digits(), n_hidden=16, seed=0)
+    >>> fr.diagnostics.free_energy_trace(fr.Chains(rbm, n_chains=3), 10).shape
+    (10, 3)
+    """
+    n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1)
+    trace = np.empty((n_sweeps, len(chains)))
+    for row in trace:
+        chains.sweep(1, n_threads)
+        row[:] = chains.rbm.free_energy(chains.visible_bits, n_threads)
+    return trace
+
+
+def _series(value) -> np.ndarray:
+    """Float64 (n, chains)."""
+    x = np.asarray(value)
+    if x.dtype.kind not in "biuf" or x.ndim not in (1, 2) or x.size == 0:
+        raise ValueError(f"series must be an array of numbers, (n,) or (n, chains), got shape {x.shape}")
+    x = x.astype(np.float64).reshape(len(x), -1)
+    if not np.isfinite(x).all():
+        raise ValueError("series must be finite")
+    return x

@@ -1,0 +1,100 @@
+"""EarlyStopping: a callback that ends a training which no longer improves."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from . import _validate
+from ._training import FitState
+
+__all__ = ["EarlyStopping"]
+
+
+class EarlyStopping:
+    """Watch a column of the history, and leave the model as it was when the column was at its best.
+
+    Parameters
+    ----------
+    column : str
+        Such as ``"log_likelihood"`` or ``"pseudo_likelihood"``, with the measure of that name among fit's measures and
+        validation data to take it on.
+    patience : int
+        The training ends when so many measurements in a row were no better than the best.
+    least : float
+        What counts as better: by more than this.
+    smaller : bool
+        For columns that should be small, such as ``"reconstruction_error"``.
+
+    Attributes
+    ----------
+    best : float
+        The best value so far; NaN before the first.
+    best_epoch : int
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> X = fr.datasets.load_digits()
+    >>> rbm = fr.RBM.from_data(X[:1000], n_hidden=16, seed=0)
+    >>> score = fr.monitor.PseudoLikelihood(every=1)
+    >>> stop = fr.EarlyStopping("pseudo_likelihood", patience=3)
+    >>> history = fr.fit(rbm, X[:1000], epochs=20, validation=X[1000:], measures=[score], callbacks=[stop])
+    >>> bool(stop.best == history["pseudo_likelihood"].max())
+    True
+    """
+
+    def __init__(self, column: str, patience: int = 10, least: float = 0.0, smaller: bool = False) -> None:
+        self.column = column
+        self.patience = _validate.integer(patience, "patience", 1)
+        self.least = _validate.real(least, "least", 0.0)
+        self.smaller = bool(smaller)
+        self._start()
+
+    def _start(self) -> None:
+        self.best, self.best_epoch = math.nan, 0
+        self._parameters: tuple[np.ndarray, ...] = ()
+        self._seen = self._waited = 0
+
+    def __call__(self, state: FitState) -> bool:
+        if state.epoch <= self._seen:  # another training
+            self._start()
+        self._seen = state.epoch
+        if len(state.history) and state.history.last["epoch"] == state.epoch:
+            row = state.history.last
+            if self.column not in row:
+                raise ValueError(
+                    f"EarlyStopping watches {self.column!r}; the history has {', '.join(state.history.columns)}"
+                )
+            if not math.isnan(row[self.column]):
+                self._look(state, row[self.column])
+        stop = self._waited >= self.patience
+        if (stop or state.epoch == state.epochs) and self._parameters and self.best_epoch != state.epoch:
+            state.rbm.set_parameters(*self._parameters)
+        return stop
+
+    def _look(self, state: FitState, value: float) -> None:
+        gain = self.best - value if self.smaller else value - self.best
+        if math.isnan(self.best) or gain > self.least:
+            self.best, self.best_epoch, self._waited = value, state.epoch, 0
+            self._parameters = state.rbm.weights, state.rbm.visible_bias, state.rbm.hidden_bias
+        else:
+            self._waited += 1
+
+    def get_state(self) -> dict:
+        """What a checkpoint keeps: the best model, and how long it has been the best."""
+        best = dict(zip(("weights", "visible_bias", "hidden_bias"), self._parameters, strict=False))
+        return best | {"best": self.best, "best_epoch": self.best_epoch, "waited": self._waited, "seen": self._seen}
+
+    def set_state(self, state: dict) -> None:
+        """Go on from a state that get_state gave."""
+        self._start()
+        if state:
+            names = ("weights", "visible_bias", "hidden_bias")
+            self._parameters = tuple(state[name] for name in names) if "weights" in state else ()
+            self.best, self.best_epoch = state["best"], state["best_epoch"]
+            self._waited, self._seen = state["waited"], state["seen"]
+
+    def __repr__(self) -> str:
+        return f"EarlyStopping({self.column!r}, patience={self.patience}, least={self.least!r}, smaller={self.smaller})"

@@ -1,0 +1,101 @@
+"""Persistent contrastive divergence with fast weights."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import _gibbs, _random, _validate
+from .._parameters import Direction
+from ..chains import Chains
+from ..moments import Phase
+from ..rbm import RBM
+from ._gradient import Gradient
+
+
+class _FastChains(Chains):
+    _stream, _start_stream = _random.FAST, _random.FAST_START
+
+
+class FastPCD:
+    """PCD whose chains see weights that learn faster and forget (Tieleman & Hinton 2009).
+
+    The chains sample the model with parameters theta + phi; after each call phi <- decay phi + rate (gradient). So
+    where chains sit, energy rises at once and drives them on: they mix better than the model would let them. phi is
+    temporary: with the gradient at 0 it dies out, and the chains then sample the model itself.
+
+    Parameters
+    ----------
+    n_chains, n_sweeps, seed : int
+        As for :class:`PCD`.
+    rate : float
+        Learning rate of the fast parameters phi. With 0, this is PCD.
+    decay : float
+        What is left of phi after each call, from 0 to 1.
+
+    Attributes
+    ----------
+    chains : Chains or None
+        The chains, once there are any; chains.rbm is the model with the fast parameters added.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> X = fr.datasets.load_digits()
+    >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
+    >>> fr.gradient.FastPCD(n_chains=50)(rbm, X[:100])
+    Gradient(64, 16) of 100 cases and 50 of the model
+    """
+
+    def __init__(
+        self, n_chains: int = 256, n_sweeps: int = 1, rate: float = 0.05, decay: float = 0.95, seed: int = 0
+    ) -> None:
+        self.n_chains = _validate.integer(n_chains, "n_chains", 1)
+        self.n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1)
+        self.rate = _validate.real(rate, "rate", 0.0)
+        self.decay = _validate.real(decay, "decay", 0.0, 1.0)
+        self.seed = _validate.seed(seed)
+        self.chains: Chains | None = None
+        self._rbm: RBM | None = None
+        self._fast: list[np.ndarray] = []  # phi: tiles, visible bias, hidden bias
+
+    def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Gradient:
+        positive = Phase.of_data(rbm, X, sample_weight, n_threads)
+        if self.chains is None or self._rbm is not rbm:
+            self._start(rbm, n_threads)
+        chains = self.chains
+        chains.rbm._parameters = rbm._parameters
+        if self._fast:
+            chains.rbm._move(Direction(*self._fast), 1.0, n_threads=n_threads)
+        fixed = _gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
+        chains._sweep(self.n_sweeps, fixed, n_threads)
+        gradient = Gradient(positive, Phase(rbm, chains.visible_bits, fixed, n_threads), n_threads)
+        if self.rate:
+            now = (gradient.tiles, gradient.visible_bias, gradient.hidden_bias)
+            rate, decay = np.float32(self.rate), np.float32(self.decay)
+            old = self._fast or [np.zeros_like(part) for part in now]
+            self._fast = [decay * phi + rate * part for phi, part in zip(old, now, strict=True)]
+        return gradient
+
+    def _start(self, rbm: RBM, n_threads: int | None = None) -> None:
+        self.chains = _FastChains(rbm.copy(), self.n_chains, self.seed, n_threads=n_threads)
+        self._rbm, self._fast = rbm, []
+
+    def get_state(self) -> dict:
+        """What a checkpoint keeps: the chains and the fast parameters."""
+        if self.chains is None:
+            return {}
+        return self.chains.get_state() | {f"fast{k}": part for k, part in enumerate(self._fast)}
+
+    def set_state(self, state: dict, rbm: RBM) -> None:
+        """Go on, with this model, from a state that get_state gave."""
+        self.chains = self._rbm = None
+        if state:
+            self._start(rbm)
+            self.chains.set_state(state)
+            self._fast = [state[f"fast{k}"] for k in range(3) if f"fast{k}" in state]
+
+    def __repr__(self) -> str:
+        return (
+            f"FastPCD(n_chains={self.n_chains}, n_sweeps={self.n_sweeps}, rate={self.rate!r}, decay={self.decay!r}, "
+            f"seed={self.seed})"
+        )

@@ -1,0 +1,108 @@
+"""Persistent contrastive divergence with parallel tempering."""
+
+from __future__ import annotations
+
+from .. import _gibbs, _random, _validate
+from ..moments import Phase
+from ..rbm import RBM
+from ..tempering import TemperedChains, check_target_rate, ladder
+from ._gradient import Gradient
+
+
+class _TrainingChains(TemperedChains):
+    """Chains with streams of their own, whose ladder keeps up with a model that moves."""
+
+    _stream, _start_stream = _random.TEMPERED_PCD, _random.TEMPERED_PCD_START
+    _swap_stream = _random.TEMPERED_PCD_SWAP
+    _least_gain = 0.01
+
+
+class Tempered:
+    """PCD whose chains exchange states with hotter ones (Desjardins et al. 2010; Cho, Raiko & Ilin 2010).
+
+    The negative phase is the average over the chains at beta 1 of v s', v and s. The hotter ones cross from mode to
+    mode, so that the model is seen whole even where plain chains stay where they are. Costs about n_betas times the
+    sweeps of :class:`PCD`; see :class:`fastrbm.TemperedChains` for the swaps and the ladder.
+
+    Parameters
+    ----------
+    n_chains : int
+        Chains at each temperature.
+    n_betas : int
+        Temperatures.
+    n_sweeps : int
+        Sweeps a call, with swaps before each.
+    betas : array (n_betas,), optional
+        The ladder, from 1 downwards. By default even steps down to 0.
+    target_rate : float or None
+        What rate of swaps the ladder is adapted to, all through the training. None: it stays as it is.
+    seed : int
+
+    Attributes
+    ----------
+    chains : TemperedChains or None
+        The chains, once there are any, with swap_rates, round_trip_rate and betas. They belong to one model: a call
+        with another starts new ones.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> X = fr.datasets.load_digits()
+    >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
+    >>> tempered = fr.gradient.Tempered(n_chains=50, n_betas=4)
+    >>> tempered(rbm, X[:100])
+    Gradient(64, 16) of 100 cases and 50 of the model
+    """
+
+    def __init__(
+        self,
+        n_chains: int = 128,
+        n_betas: int = 10,
+        n_sweeps: int = 1,
+        betas=None,
+        target_rate: float | None = 0.4,
+        seed: int = 0,
+    ) -> None:
+        self.n_chains = _validate.integer(n_chains, "n_chains", 1)
+        self.n_betas = _validate.integer(n_betas, "n_betas", 1)
+        self.n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1)
+        self.betas = None if betas is None else ladder(n_betas, betas)
+        self.target_rate = check_target_rate(target_rate)
+        self.seed = _validate.seed(seed)
+        self.chains: TemperedChains | None = None
+
+    def _new_chains(self, rbm: RBM, n_threads: int | None = None) -> TemperedChains:
+        return _TrainingChains(
+            rbm, self.n_chains, self.n_betas, self.betas, self.target_rate, self.seed, n_threads=n_threads
+        )
+
+    def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Gradient:
+        positive = Phase.of_data(rbm, X, sample_weight, n_threads)
+        if self.chains is None or self.chains.rbm is not rbm:
+            self.chains = self._new_chains(rbm, n_threads)
+        chains = self.chains
+        fixed = _gibbs.fixed_buffer(chains.betas.size * len(chains), rbm.n_hidden, rbm._buffers)
+        chains._sweep(self.n_sweeps, fixed, n_threads)
+        # the coldest come first
+        cold = _gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
+        cold[:, : len(chains)] = fixed[:, : len(chains)]
+        return Gradient(positive, Phase(rbm, chains.visible_bits, cold, n_threads), n_threads)
+
+    def get_state(self) -> dict:
+        """What a checkpoint keeps: the chains and their ladder."""
+        return {} if self.chains is None else self.chains.get_state()
+
+    def set_state(self, state: dict, rbm: RBM) -> None:
+        """Go on, with this model, from a state that get_state gave."""
+        self.chains = None
+        if state:
+            self.chains = self._new_chains(rbm)
+            self.chains.set_state(state)
+
+    def __repr__(self) -> str:
+        betas = self.n_betas if self.betas is None else self.betas.size
+        fixed = "" if self.betas is None else f", betas={self.betas.tolist()}"
+        return (
+            f"Tempered(n_chains={self.n_chains}, n_betas={betas}, n_sweeps={self.n_sweeps}{fixed}, "
+            f"target_rate={self.target_rate!r}, seed={self.seed})"
+        )

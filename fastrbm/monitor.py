@@ -1,0 +1,238 @@
+"""What fit measures as it goes.
+
+The basic columns are always there and cheap. Measures beyond them are objects with ``columns`` (their names), ``every``
+(epochs between two measurements, or None to choose so that they take about 1 % of the time) and a call that takes a
+:class:`Snapshot` and returns a value for each column.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+from . import _gibbs, _random, _validate, diagnostics, likelihood
+from .bits import BitMatrix
+from .chains import Chains
+from .rbm import RBM
+
+__all__ = ["LogLikelihood", "Mixing", "PseudoLikelihood", "Snapshot"]
+
+_VALIDATION_CASES = 256
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What a measure is given.
+
+    Attributes
+    ----------
+    rbm : RBM
+        The model as it is.
+    sample : BitMatrix
+        Up to 256 cases of the training data.
+    validation : BitMatrix or None
+        The validation data.
+    chains : BitMatrix or None
+        Visible states of the chains of the negative phase, where it has any.
+    epoch : int
+    seed : int
+        Of the training.
+    n_threads : int or None
+    """
+
+    rbm: RBM
+    sample: BitMatrix
+    validation: BitMatrix | None
+    chains: BitMatrix | None
+    epoch: int
+    seed: int
+    n_threads: int | None
+
+
+class _Measure:
+    columns: tuple[str, ...] = ()
+    cost = 1.0  # in updates of a training, roughly
+
+    def __init__(self, every: int | None) -> None:
+        self.every = None if every is None else _validate.integer(every, "every", 1)
+
+
+class PseudoLikelihood(_Measure):
+    """Column ``pseudo_likelihood``: mean of :func:`likelihood.pseudo`, in nats a case, over up to 256 cases of the
+    validation data (of the training data where there are none).
+
+    Deterministic and without log Z, which makes it a score to stop early by.
+
+    Parameters
+    ----------
+    every : int, optional
+        Epochs between two measurements.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> X = fr.datasets.load_digits()
+    >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
+    >>> history = fr.fit(rbm, X, epochs=2, measures=[fr.monitor.PseudoLikelihood(every=1)])
+    >>> history["pseudo_likelihood"].shape
+    (2,)
+    """
+
+    columns = ("pseudo_likelihood",)
+    cost = 25.0
+
+    def __init__(self, every: int | None = None) -> None:
+        super().__init__(every)
+
+    def __call__(self, snapshot: Snapshot) -> dict[str, float]:
+        cases = _some(snapshot.sample if snapshot.validation is None else snapshot.validation)
+        return {"pseudo_likelihood": float(likelihood.pseudo(snapshot.rbm, cases, snapshot.n_threads).mean())}
+
+    def __repr__(self) -> str:
+        return f"PseudoLikelihood(every={self.every})"
+
+
+class LogLikelihood(_Measure):
+    """Columns ``log_likelihood`` and ``log_likelihood_error``: the mean log-likelihood of the validation data (of up to
+    256 training cases where there are none), in nats a case, and half the width of its interval by the uncertainty of
+    log Z.
+
+    Parameters
+    ----------
+    method : str
+        As for :func:`likelihood.score`: "ais" is half as dear as "bracket", but flatters.
+    n_chains, n_betas : int
+        Of annealed importance sampling.
+    every : int, optional
+        Epochs between two measurements.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> X = fr.datasets.load_digits()
+    >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
+    >>> history = fr.fit(rbm, X, epochs=2, measures=[fr.monitor.LogLikelihood(every=1)])
+    >>> bool(history["log_likelihood"][1] > history["log_likelihood"][0])
+    True
+    """
+
+    columns = ("log_likelihood", "log_likelihood_error")
+
+    def __init__(
+        self, method: str = "auto", n_chains: int = 100, n_betas: int = 1000, every: int | None = None
+    ) -> None:
+        super().__init__(every)
+        if method not in likelihood.METHODS:
+            raise ValueError(f"method must be one of {', '.join(likelihood.METHODS)}, got {method!r}")
+        self.method = method
+        self.n_chains = _validate.integer(n_chains, "n_chains", 1)
+        self.n_betas = _validate.integer(n_betas, "n_betas", 1)
+        self.cost = 1.0 * self.n_betas
+
+    def __call__(self, snapshot: Snapshot) -> dict[str, float]:
+        cases = snapshot.sample if snapshot.validation is None else snapshot.validation
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an error that is not finite says as much
+            score = likelihood.score(
+                snapshot.rbm, cases, self.method, self.n_chains, self.n_betas, snapshot.seed,
+                n_threads=snapshot.n_threads,
+            )  # fmt: skip
+        error = (score.upper - score.lower) / 2
+        return {"log_likelihood": score.mean, "log_likelihood_error": error if math.isfinite(error) else math.inf}
+
+    def __repr__(self) -> str:
+        return (
+            f"LogLikelihood(method={self.method!r}, n_chains={self.n_chains}, n_betas={self.n_betas}, "
+            f"every={self.every})"
+        )
+
+
+class Mixing(_Measure):
+    """Columns ``tau_int`` and ``split_rhat`` of the free energy of the chains of the negative phase, held at the model
+    as it is: copies of up to 64 of them run on, so that the training stays as it was.
+
+    Where tau_int is a large part of n_sweeps, or split_rhat above 1.05 or so, the chains lag behind the model: more
+    sweeps an update, a smaller rate, or tempering. Chains at data (CD) show nothing.
+
+    Parameters
+    ----------
+    n_sweeps : int
+        Of the copies.
+    every : int, optional
+        Epochs between two measurements.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> X = fr.datasets.load_digits()
+    >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
+    >>> history = fr.fit(rbm, X, epochs=2, measures=[fr.monitor.Mixing(every=1)])
+    >>> history.columns[-2:]
+    ['tau_int', 'split_rhat']
+    """
+
+    columns = ("tau_int", "split_rhat")
+
+    def __init__(self, n_sweeps: int = 200, every: int | None = None) -> None:
+        super().__init__(every)
+        self.n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 4)
+        self.cost = 0.5 * self.n_sweeps
+
+    def __call__(self, snapshot: Snapshot) -> dict[str, float]:
+        if snapshot.chains is None:
+            return {"tau_int": math.nan, "split_rhat": math.nan}
+        start = snapshot.chains[:64]
+        chains = _Copies(snapshot.rbm, len(start), snapshot.seed, start, n_threads=snapshot.n_threads)
+        trace = diagnostics.free_energy_trace(chains, self.n_sweeps, snapshot.n_threads)
+        return {
+            "tau_int": diagnostics.autocorrelation_time(trace).value, "split_rhat": diagnostics.split_rhat(trace),
+        }  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"Mixing(n_sweeps={self.n_sweeps}, every={self.every})"
+
+
+class _Copies(Chains):
+    _stream = _random.MIXING
+
+
+def _some(cases: BitMatrix) -> BitMatrix:
+    return cases[np.linspace(0, len(cases) - 1, min(len(cases), _VALIDATION_CASES)).astype(np.intp)]
+
+
+class Basics:
+    """The columns that are always there, on a few cases chosen once."""
+
+    def __init__(self, sample: np.ndarray, validation: BitMatrix | None, seed: int) -> None:
+        self.seed = seed
+        self.states = (sample >= 0.5).astype(np.uint8) if sample.dtype == np.float64 else sample
+        self.bits = BitMatrix.from_states(self.states)
+        columns = [
+            self.states[_random.permutation(len(self.states), seed, _random.MEASURE, unit), unit]
+            for unit in range(self.states.shape[1])
+        ]
+        self.noise = BitMatrix.from_states(np.stack(columns, axis=1))
+        self.validation = None if validation is None else _some(validation)
+
+    def measure(self, rbm: RBM, epoch: int, n_threads) -> dict[str, float]:
+        """Of the model as it is."""
+        hidden = BitMatrix.empty(len(self.bits), rbm.n_hidden)
+        means = np.empty(hidden.shape, np.float32)
+        _gibbs.half_step(
+            rbm._parameters.to_hidden, self.bits, kind=_random.HIDDEN, seed=self.seed, stream=_random.MEASURE,
+            sweep=epoch, out=hidden, probabilities=means, n_threads=n_threads,
+        )  # fmt: skip
+        error = np.abs(self.states - rbm.mean_visible(hidden, n_threads)).mean(dtype=np.float64)
+        free_energy = rbm.free_energy(self.bits, n_threads).mean()
+        row = {
+            "reconstruction_error": float(error),
+            "free_energy_gap": float(rbm.free_energy(self.noise, n_threads).mean() - free_energy),
+            "hidden_activity": float(means.mean(dtype=np.float64)),
+            "weight_norm": rbm._parameters.norm,
+        }
+        if self.validation is not None:
+            row["validation_gap"] = float(rbm.free_energy(self.validation, n_threads).mean() - free_energy)
+        return row

@@ -1,0 +1,108 @@
+"""Adam."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from .. import _validate
+from .._parameters import Direction
+from ..gradient import Gradient
+from ..rbm import RBM
+from ._optimizer import Optimizer, parts_of
+
+
+class Adam(Optimizer):
+    """Ascent along the gradient's running mean over the root of its running mean square, component by component.
+
+    m <- beta1 m + (1 - beta1) g, s <- beta2 s + (1 - beta2) g^2, and theta <- theta + epsilon * (m' / (sqrt(s') + eps)
+    - l2 W - l1 sign(W)), where m' = m / (1 - beta1^t), s' = s / (1 - beta2^t) (Kingma & Ba 2015); decay of the weights
+    apart from the scaling (Loshchilov & Hutter 2019). Steps have the size of the rate, whatever the gradient's: rates
+    are smaller than SGD's, about 0.001. For persistent chains SGD is the better choice (docs/training.md).
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        epsilon, or a schedule.
+    beta1, beta2 : float
+        From 0 up to, but not including, 1.
+    eps : float
+        Above 0.
+    l2, l1, max_norm : float
+        As for :class:`SGD`, but not scaled by the gradient's size.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> X = fr.datasets.bars_and_stripes(2)
+    >>> rbm = fr.RBM.from_data(X, n_hidden=4, seed=0)
+    >>> fr.optim.Adam(0.01).update(rbm, fr.gradient.Exact()(rbm, X))
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Callable[[float], float] = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        l2: float = 0.0,
+        l1: float = 0.0,
+        max_norm: float = math.inf,
+    ) -> None:
+        super().__init__(learning_rate, l2, l1, max_norm)
+        self.beta1 = _validate.real(beta1, "beta1", 0.0, 1.0)
+        self.beta2 = _validate.real(beta2, "beta2", 0.0, 1.0)
+        self.eps = _validate.real(eps, "eps", 0.0)
+        for name in ("beta1", "beta2"):
+            if getattr(self, name) == 1.0:
+                raise ValueError(f"{name} must be below 1, got 1")
+        if self.eps == 0.0:
+            raise ValueError("eps must be above 0, got 0")
+        self._start()
+
+    def _start(self) -> None:
+        self._means: list[np.ndarray] = []
+        self._squares: list[np.ndarray] = []
+        self._powers = np.ones(2)  # beta1^t and beta2^t, by multiplication: no library's pow
+
+    def update(self, rbm: RBM, gradient: Gradient, progress: float = 0.0, n_threads: int | None = None) -> None:
+        """Move rbm along gradient. FloatingPointError, and no change, where a parameter would not stay finite."""
+        parts = parts_of(rbm._direction(gradient))
+        if [m.shape for m in self._means] != [p.shape for p in parts]:
+            self._start()
+        if not self._means:
+            self._means = [np.zeros_like(p) for p in parts]
+            self._squares = [np.zeros_like(p) for p in parts]
+        powers = self._powers * (self.beta1, self.beta2)
+        small1, small2 = np.float32(1.0 - self.beta1), np.float32(1.0 - self.beta2)
+        means, squares, steps = [], [], []
+        unbiased1, unbiased2 = (1.0 - powers).astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told by the move
+            for g, m, s in zip(parts, self._means, self._squares, strict=True):
+                m = m + small1 * (g - m)
+                s = s + small2 * (g * g - s)
+                means.append(m)
+                squares.append(s)
+                steps.append((m / unbiased1) / (np.sqrt(s / unbiased2) + np.float32(self.eps)))
+        self._move(rbm, Direction(*steps), progress, self.l2, self.l1, n_threads)
+        self._means, self._squares, self._powers = means, squares, powers
+
+    def get_state(self) -> dict:
+        """What a checkpoint keeps: both running means, and how far they are from unbiased."""
+        state: dict = {"powers": self._powers}
+        for k, (mean, square) in enumerate(zip(self._means, self._squares, strict=True)):
+            state[f"mean{k}"], state[f"square{k}"] = mean, square
+        return state
+
+    def set_state(self, state: dict) -> None:
+        """Go on from a state that get_state gave."""
+        self._powers = state["powers"]
+        self._means = [state[f"mean{k}"] for k in range(3) if f"mean{k}" in state]
+        self._squares = [state[f"square{k}"] for k in range(3) if f"square{k}" in state]
+
+    def __repr__(self) -> str:
+        return (
+            f"Adam({self.learning_rate!r}, beta1={self.beta1!r}, beta2={self.beta2!r}, eps={self.eps!r}{self._decay()})"
+        )

@@ -1,0 +1,84 @@
+"""Averaging of parameters over the last part of a training."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .. import _validate
+from .._parameters import Parameters
+from ..rbm import RBM
+from ..reference import from_tiles
+
+
+class Averaging:
+    """The model that a training offers is an average of those it went through (Ruppert 1988; Polyak & Juditsky 1992).
+
+    A learning rate that does not fall to 0 leaves the parameters shaking about the optimum; their average sits in the
+    middle. Weights rise with a power of the number of the update (Shamir & Zhang 2013), so that the average is of use
+    whenever the training stops: theta' <- theta' + (eta + 1) / (t + eta) (theta - theta'), where eta = 2 / last - 2
+    makes the mean age of what it holds that of a plain mean over the last part.
+
+    Parameters
+    ----------
+    last : float
+        The part of the training that counts, above 0 and at most 1, which is a plain mean of all of it.
+    every : int
+        Only every so many updates are averaged, which changes next to nothing and costs less.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> X = fr.datasets.load_digits()
+    >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
+    >>> averaging = fr.optim.Averaging(last=0.25)
+    >>> history = fr.fit(rbm, X, optimizer=fr.optim.SGD(0.05), epochs=5, averaging=averaging)
+    """
+
+    def __init__(self, last: float = 0.25, every: int = 32) -> None:
+        self.last = _validate.real(last, "last", 0.0, 1.0)
+        if self.last == 0.0:
+            raise ValueError("last must be above 0, got 0")
+        self.every = _validate.integer(every, "every", 1)
+        self._start()
+
+    def _start(self) -> None:
+        self._means: list[np.ndarray] = []
+        self._t = 0
+
+    def update(self, rbm: RBM, update: int) -> None:
+        """Take in the parameters after this update (counted from 1)."""
+        if update % self.every:
+            return
+        p = rbm._parameters
+        now = [p.to_hidden.tiles_array, p.visible_bias, p.hidden_bias]
+        self._t += 1
+        if not self._means:
+            self._means = [part.astype(np.float64) for part in now]
+            return
+        eta = 2.0 / self.last - 2.0
+        weight = (eta + 1.0) / (self._t + eta)
+        for mean, part in zip(self._means, now, strict=True):
+            change = np.subtract(part, mean)
+            change *= weight
+            mean += change
+
+    def offer(self, rbm: RBM, offered: RBM, n_threads: int | None = None) -> None:
+        """Set offered to the average, or to rbm as it is while there is none."""
+        if not self._means:
+            offered._parameters = rbm._parameters
+            return
+        tiles, b, c = (mean.astype(np.float32) for mean in self._means)
+        weights = np.ascontiguousarray(from_tiles(tiles, *rbm._parameters.shape))
+        offered._parameters = Parameters.of(weights, b, c, offered._buffers, n_threads)
+
+    def get_state(self) -> dict:
+        """What a checkpoint keeps."""
+        return {"t": self._t} | {f"mean{k}": mean for k, mean in enumerate(self._means)}
+
+    def set_state(self, state: dict) -> None:
+        """Go on from a state that get_state gave."""
+        self._t = state["t"]
+        self._means = [state[f"mean{k}"] for k in range(3) if f"mean{k}" in state]
+
+    def __repr__(self) -> str:
+        return f"Averaging(last={self.last!r}, every={self.every!r})"

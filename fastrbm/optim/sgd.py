@@ -1,0 +1,104 @@
+"""Stochastic gradient ascent."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from .. import _validate
+from .._parameters import Direction
+from ..gradient import Gradient
+from ..rbm import RBM
+from ._optimizer import Optimizer, parts_of
+
+
+class SGD(Optimizer):
+    """Stochastic gradient ascent: theta <- theta + epsilon * u, u <- momentum * u + gradient - l2 * W - l1 * sign(W).
+
+    Parameters
+    ----------
+    learning_rate : float or callable
+        epsilon; or a schedule: a function of the fraction of the training that is done, such as :class:`Linear`.
+    momentum : float
+        From 0 up to, but not including, 1. With persistent chains, 0 is best: they must keep up with the parameters.
+    l2 : float
+        Decay of the weights (not of the biases): ascends log-likelihood - l2/2 |W|^2.
+    l1 : float
+        Likewise, log-likelihood - l1 sum |W_ij|: pulls small weights to 0.
+    nesterov : bool
+        Move along gradient + momentum * u in place of u: the look-ahead of Nesterov (1983), in the form that takes
+        the gradient where the parameters are (Bengio et al. 2013).
+    max_norm : float
+        After each update, the weights of a hidden unit whose Euclidean norm is above this are scaled down to it
+        (Srebro & Shraibman 2005).
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> X = fr.datasets.bars_and_stripes(2)
+    >>> rbm = fr.RBM.from_data(X, n_hidden=4, seed=0)
+    >>> sgd = fr.optim.SGD(fr.optim.Linear(0.1, 0.0), momentum=0.5)
+    >>> sgd.update(rbm, fr.gradient.Exact()(rbm, X), progress=0.0)
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Callable[[float], float] = 0.05,
+        momentum: float = 0.0,
+        l2: float = 0.0,
+        l1: float = 0.0,
+        nesterov: bool = False,
+        max_norm: float = math.inf,
+    ) -> None:
+        super().__init__(learning_rate, l2, l1, max_norm)
+        self.momentum = _validate.real(momentum, "momentum", 0.0, 1.0)
+        if self.momentum == 1.0:
+            raise ValueError("momentum must be below 1, got 1")
+        self.nesterov = bool(nesterov)
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs a momentum above 0")
+        self._velocity: Direction | None = None
+
+    def update(self, rbm: RBM, gradient: Gradient, progress: float = 0.0, n_threads: int | None = None) -> None:
+        """Move rbm along gradient. FloatingPointError, and no change, where a parameter would not stay finite."""
+        direction = rbm._direction(gradient)
+        if not self.momentum:
+            self._move(rbm, direction, progress, self.l2, self.l1, n_threads)
+            return
+        # the decay belongs to the velocity, so it is not left to the update of the weights
+        gradient_parts = parts_of(direction)
+        weights = rbm._parameters.to_hidden.tiles_array
+        if self.l2:
+            gradient_parts[0] = gradient_parts[0] - np.float32(self.l2) * weights
+        if self.l1:
+            gradient_parts[0] = gradient_parts[0] - np.float32(self.l1) * np.sign(weights)
+        velocity = self._faster(Direction(*gradient_parts))
+        step = velocity
+        if self.nesterov:
+            pairs = zip(parts_of(velocity), gradient_parts, strict=True)
+            step = Direction(*(np.float32(self.momentum) * u + g for u, g in pairs))
+        self._move(rbm, step, progress, 0.0, 0.0, n_threads)
+        self._velocity = velocity
+
+    def _faster(self, gradient: Direction) -> Direction:
+        """momentum times the velocity, plus the gradient."""
+        if self._velocity is None or self._velocity.shape != gradient.shape:
+            return gradient
+        pairs = zip(parts_of(self._velocity), parts_of(gradient), strict=True)
+        return Direction(*(np.float32(self.momentum) * u + g for u, g in pairs))
+
+    def get_state(self) -> dict:
+        """What a checkpoint keeps: the velocity."""
+        if self._velocity is None:
+            return {}
+        return dict(zip(("tiles", "visible_bias", "hidden_bias"), parts_of(self._velocity), strict=True))
+
+    def set_state(self, state: dict) -> None:
+        """Go on from a state that get_state gave."""
+        self._velocity = Direction(state["tiles"], state["visible_bias"], state["hidden_bias"]) if state else None
+
+    def __repr__(self) -> str:
+        momentum = f", momentum={self.momentum!r}{', nesterov=True' * self.nesterov}" if self.momentum else ""
+        return f"SGD({self.learning_rate!r}{momentum}{self._decay()})"

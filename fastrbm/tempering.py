@@ -1,0 +1,232 @@
+"""TemperedChains: Gibbs chains at several temperatures that change places."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from . import _gibbs, _random, _validate, reference
+from ._starts import start_chains
+from .bits import BitMatrix
+from .rbm import RBM
+
+__all__ = ["TemperedChains"]
+
+
+class TemperedChains:
+    """Parallel tempering (Swendsen & Wang 1986; Desjardins et al. 2010): chains that can leave their mode.
+
+    At each of n_betas inverse temperatures 1 = beta_1 > ... > beta_K >= 0, n_chains chains sample exp(-beta_k E). After
+    each sweep, neighbours (k, k + 1) of even k, next time of odd k, exchange their states (v, h) with the probability
+
+        min(1, exp((beta_k - beta_l) (E_k - E_l))),
+
+    which leaves the joint law of all temperatures as it is. A state that wanders down to a hot chain, where modes hang
+    together, and up again comes back in any mode.
+
+    Parameters
+    ----------
+    rbm : RBM
+    n_chains : int
+        Chains at each temperature.
+    n_betas : int
+        Temperatures, K. A sweep costs K times that of n_chains plain chains.
+    betas : array (K,), optional
+        The ladder, from 1 downwards. By default K even steps down to 0, to be adapted.
+    target_rate : float or None
+        The gaps of the ladder are adapted until neighbours swap at this rate, which moves its lower end: with more
+        temperatures it reaches further down, and not below 0. The adaptation fades (Miasojedow, Moulines & Vihola
+        2013). None: the ladder stays as it is.
+    seed : int
+    start : array (n_chains, V) or BitMatrix, optional
+        Where chains of all temperatures start; by default at draws from the visible biases alone.
+
+    Attributes
+    ----------
+    betas : float64 (K,)
+        The ladder as it is now.
+    n_sweeps_done : int
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> rbm = fr.RBM.from_data(fr.datasets.load_digits(), n_hidden=16, seed=0)
+    >>> chains = fr.TemperedChains(rbm, n_chains=50, n_betas=4, seed=0)
+    >>> chains.sweep(100)
+    >>> chains.visible.shape, chains.swap_rates.shape
+    ((50, 64), (3,))
+    """
+
+    _stream, _start_stream, _swap_stream = _random.TEMPERED, _random.TEMPERED_START, _random.SWAP
+    _least_gain = 0.0  # of the adaptation, which goes like the number of swaps to the power of -3/4
+
+    def __init__(
+        self,
+        rbm: RBM,
+        n_chains: int = 128,
+        n_betas: int = 10,
+        betas=None,
+        target_rate: float | None = 0.4,
+        seed: int = 0,
+        start=None,
+        n_threads: int | None = None,
+    ) -> None:
+        if not isinstance(rbm, RBM):
+            raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
+        self.rbm = rbm
+        self._n = _validate.integer(n_chains, "n_chains", 1)
+        self._seed = _validate.seed(seed)
+        self.target_rate = check_target_rate(target_rate)
+        self._set_ladder(ladder(_validate.integer(n_betas, "n_betas", 1), betas))
+        K = self.betas.size
+        if start is not None:
+            states = _gibbs.states_given(start, rbm.n_visible, "start")
+            if len(states) != self._n:
+                raise ValueError(f"start must have as many cases as there are chains, {self._n}, got {len(states)}")
+            start = states[np.tile(np.arange(self._n), K)]
+        self._visible, self._hidden = start_chains(rbm, K * self._n, self._seed, self._start_stream, start, n_threads)
+        self.n_sweeps_done = self._n_swaps = 0
+        self._accepted = np.zeros(K - 1)  # sums of probabilities of swaps, and how often a pair had its turn
+        self._tried = np.zeros(K - 1)
+        self._round_trips = 0
+        self._was_hot = np.zeros((K, self._n), bool)  # since it last was the coldest
+
+    def sweep(self, n_sweeps: int = 1, n_threads: int | None = None) -> None:
+        """n_sweeps sweeps of every chain, swaps before each."""
+        self._sweep(_validate.integer(n_sweeps, "n_sweeps", 0), None, n_threads)
+
+    def _sweep(self, n_sweeps: int, fixed: np.ndarray | None, n_threads: int | None) -> None:
+        """fixed, if given, gets P(h | v) of all chains, as in _gibbs.sweep."""
+        for done in range(n_sweeps):
+            self._swap(n_threads)
+            self.n_sweeps_done += 1
+            _gibbs.sweep(
+                self.rbm._parameters, self._visible, self._hidden, 1, seed=self._seed, stream=self._stream,
+                first_sweep=self.n_sweeps_done, beta=np.repeat(self.betas, self._n).astype(np.float32),
+                fixed=fixed if done == n_sweeps - 1 else None, n_threads=n_threads,
+            )  # fmt: skip
+
+    def _swap(self, n_threads: int | None) -> None:
+        """Exchange states of neighbours; even pairs and odd pairs take turns."""
+        K, n = self.betas.size, self._n
+        self._n_swaps += 1
+        first = np.arange(self._n_swaps % 2, K - 1, 2)  # the colder of each pair
+        if first.size == 0:
+            return
+        energy = self.rbm.energy(self._visible, self._hidden, n_threads).reshape(K, n)
+        gap = (self.betas[first] - self.betas[first + 1])[:, None]
+        exponent = gap * (energy[first] - energy[first + 1])
+        probability = reference.exp_negative_d(np.clip(exponent, -700.0, 0.0))
+        words = _random.words(first.size * n, self._seed, self._swap_stream, self._n_swaps).reshape(-1, n)
+        accept = (words + 0.5) * 2.0**-32 < probability
+        place = np.arange(K * n).reshape(K, n)
+        colder, hotter = place[first].copy(), place[first + 1].copy()
+        place[first] = np.where(accept, hotter, colder)
+        place[first + 1] = np.where(accept, colder, hotter)
+        if accept.any():
+            moved = place.reshape(-1)
+            for bits in (self._visible, self._hidden):
+                bits.planes[:] = bits.planes[:, moved]
+            self._was_hot = self._was_hot.reshape(-1)[moved].reshape(K, n)
+        self._was_hot[-1] = True
+        self._round_trips += int(self._was_hot[0].sum())
+        self._was_hot[0] = False
+        rates = np.add.accumulate(probability, axis=1)[:, -1] / n  # one after the other: the same bits anywhere
+        self._accepted[first] += rates
+        self._tried[first] += 1
+        if self.target_rate is not None:
+            self._adapt(first, rates)
+
+    def _adapt(self, pairs: np.ndarray, rates: np.ndarray) -> None:
+        """Move the logarithms of the gaps of these pairs towards the target."""
+        gain = max(1.0 / math.sqrt(self._n_swaps * math.sqrt(self._n_swaps)), self._least_gain)
+        self._log_gaps[pairs] = np.minimum(self._log_gaps[pairs] + gain * (rates - self.target_rate), 0.0)
+        gaps = reference.exp_negative_d(np.maximum(self._log_gaps, -700.0))
+        self.betas = _on_grid(np.maximum(1.0 - np.concatenate([[0.0], np.add.accumulate(gaps)]), 0.0))
+
+    def _set_ladder(self, betas: np.ndarray) -> None:
+        self.betas = _on_grid(betas)
+        self._log_gaps = reference.log(np.maximum(-np.diff(betas), 1e-6)) if betas.size > 1 else np.zeros(0)
+
+    @property
+    def visible(self) -> np.ndarray:
+        """The visible states at beta 1, uint8 (n_chains, V)."""
+        return self.visible_bits.to_states()
+
+    @property
+    def hidden(self) -> np.ndarray:
+        """The hidden states at beta 1, uint8 (n_chains, H)."""
+        return self.hidden_bits.to_states()
+
+    @property
+    def visible_bits(self) -> BitMatrix:
+        """The visible states at beta 1, packed: a view."""
+        return self._visible[: self._n]
+
+    @property
+    def hidden_bits(self) -> BitMatrix:
+        """The hidden states at beta 1, packed: a view."""
+        return self._hidden[: self._n]
+
+    @property
+    def swap_rates(self) -> np.ndarray:
+        """For each pair of neighbours, the mean probability that they swapped when it was their turn, (K - 1,)."""
+        with np.errstate(invalid="ignore"):
+            return self._accepted / self._tried
+
+    @property
+    def round_trip_rate(self) -> float:
+        """Journeys from the coldest chain to the hottest and back, for each chain and sweep."""
+        return self._round_trips / (self._n * max(self._n_swaps, 1))
+
+    def __len__(self) -> int:
+        return self._n
+
+    def get_state(self) -> dict:
+        """What a checkpoint keeps."""
+        return {
+            "visible": self._visible.planes, "hidden": self._hidden.planes, "betas": self.betas,
+            "log_gaps": self._log_gaps, "accepted": self._accepted, "tried": self._tried, "was_hot": self._was_hot,
+            "round_trips": self._round_trips, "n_swaps": self._n_swaps, "n_sweeps_done": self.n_sweeps_done,
+        }  # fmt: skip
+
+    def set_state(self, state: dict) -> None:
+        """Go on from a state that get_state gave."""
+        self._visible = BitMatrix(state["visible"], self.rbm.n_visible)
+        self._hidden = BitMatrix(state["hidden"], self.rbm.n_hidden)
+        self.betas, self._log_gaps = state["betas"], state["log_gaps"]
+        self._accepted, self._tried, self._was_hot = state["accepted"], state["tried"], state["was_hot"]
+        self._round_trips, self._n_swaps = state["round_trips"], state["n_swaps"]
+        self.n_sweeps_done = state["n_sweeps_done"]
+
+    def __repr__(self) -> str:
+        return f"TemperedChains({self.rbm!r}, n_chains={self._n}, n_betas={self.betas.size})"
+
+
+def ladder(n_betas: int, betas) -> np.ndarray:
+    """A checked ladder of inverse temperatures, float64, from 1 downwards."""
+    if betas is None:
+        return np.linspace(1.0, 0.0, n_betas) if n_betas > 1 else np.ones(1)
+    array = np.asarray(betas)
+    if array.dtype.kind not in "iuf" or array.ndim != 1 or array.size == 0:
+        raise ValueError("betas must be a sequence of numbers, from 1 downwards")
+    array = array.astype(np.float64)
+    if array[0] != 1 or not bool((np.diff(array) < 0).all()) or not array[-1] >= 0:
+        raise ValueError("betas must start at 1 and go down, each below the one before, to 0 at the least")
+    return array
+
+
+def check_target_rate(value: float | None) -> float | None:
+    """None, or a rate strictly between 0 and 1."""
+    if value is None:
+        return None
+    rate = _validate.real(value, "target_rate", 0.0, 1.0)
+    if rate in (0.0, 1.0):
+        raise ValueError(f"target_rate must be above 0 and below 1, got {rate:g}")
+    return rate
+
+
+def _on_grid(betas: np.ndarray) -> np.ndarray:
+    """As the kernels take them: swaps must know the very laws that are sampled."""
+    return betas.astype(np.float32).astype(np.float64)
