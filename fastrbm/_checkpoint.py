@@ -27,7 +27,7 @@ def write(path: str | PathLike, rbm, states: dict[str, dict], setup: dict[str, o
     arrays = {
         f"{part}/{name}": np.asarray(value) for part, state in states.items() for name, value in state.items()
     }  # fmt: skip
-    text = json.dumps(setup | {"fastrbm": __version__, "numpy": np.__version__})
+    text = json.dumps(setup | {"fastrbm": __version__, "numpy": np.__version__, "entries": sorted(arrays)})
     arrays |= {
         "fastrbm_format": np.int64(_model_file.FORMAT), "fastrbm_checkpoint": np.int64(FORMAT),
         "weights": rbm.weights, "visible_bias": rbm.visible_bias, "hidden_bias": rbm.hidden_bias,
@@ -48,8 +48,13 @@ def read(path: str | PathLike) -> tuple[tuple[np.ndarray, ...], dict[str, dict],
             states.setdefault(part, {})[key] = value if value.ndim else value.item()
     try:
         setup = json.loads(archive["setup"].tobytes())
+        missing = [name for name in setup["entries"] if name not in archive]
+        if missing:
+            raise ValueError(f"{path} is damaged: it lacks {', '.join(missing)}")
         parameters = _model_file.checked_parameters(archive, path)
     except (KeyError, ValueError) as error:
+        if str(path) in str(error):
+            raise
         raise ValueError(f"{path} is damaged ({error})") from error
     return parameters, states, setup
 

@@ -103,7 +103,7 @@ class Batches:
                 f"X must be an array (n, V), a BitMatrix, or an object to iterate over once an epoch, whose len() is "
                 f"its number of batches, not {type(X).__name__}"
             )
-        if iter(X) is X:
+        if hasattr(X, "__next__"):
             raise TypeError("X must give a new iterator for each epoch; an iterator of its own is used up by the first")
         self._batches, self._n_units, self._seed, self._draw = X, n_units, seed, draw
         self.n_batches = len(X)

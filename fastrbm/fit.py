@@ -49,6 +49,7 @@ def fit(
         0 and 1, or fractions from 0 to 1. An array is packed once, to a bit a number; a memory-mapped one stays where
         it is, and the rows of a batch are read when it is their turn. Or any object that is iterated over once an
         epoch, yields batches (n, V), and whose len() is their number: its order and its batch sizes are then its own.
+        (Its first batches are looked at once more beforehand, for cases to measure.)
     gradient : estimator, optional
         By default ``gradient.PCD()``.
     optimizer : optimizer, optional

@@ -1,0 +1,264 @@
+"""What is measured during training: diagnostics of chains, measures, early stopping, histories on file."""
+
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+from helpers import Enumerated, random_rbm
+
+import fastrbm as fr
+from fastrbm import diagnostics
+
+X = fr.datasets.load_digits()
+
+
+def ar1(n, chains, phi, seed=0):
+    """x_t = phi x_{t-1} + noise, from its stationary law: tau = (1 + phi) / (1 - phi)."""
+    rng = np.random.default_rng(seed)
+    x = np.empty((n, chains))
+    x[0] = rng.normal(size=chains) / math.sqrt(1 - phi**2)
+    for t in range(1, n):
+        x[t] = phi * x[t - 1] + rng.normal(size=chains)
+    return x
+
+
+# ---------------------------------------------------------------- diagnostics
+
+
+def test_autocorrelation_is_its_definition():
+    x = np.random.default_rng(0).normal(size=(50, 3))
+    y = x - x.mean()
+    expected = [(y[: 50 - t] * y[t:]).sum() / 50 / 3 for t in range(50)]
+    assert np.allclose(diagnostics.autocorrelation(x), np.array(expected) / expected[0], atol=1e-12)
+    assert np.isnan(diagnostics.autocorrelation(np.full(5, 0.1))).all()
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.5, 0.9])
+def test_autocorrelation_time_of_a_known_process(phi):
+    truth = (1 + phi) / (1 - phi)
+    result = diagnostics.autocorrelation_time(ar1(20_000, 4, phi))
+    # Sokal: the variance of tau over N numbers with window w is 2 (2 w + 1) / N tau^2
+    error = truth * math.sqrt(2 * (2 * result.window + 1) / 80_000)
+    bias = truth * math.exp(-result.window / truth)  # what is beyond the window
+    assert abs(result.value - truth) < 5 * error + 2 * bias
+    assert result.enough and result.window >= 5 * result.value - 1
+
+
+def test_short_and_constant_series():
+    assert not diagnostics.autocorrelation_time(ar1(100, 1, 0.95)).enough
+    constant = diagnostics.autocorrelation_time(np.ones(10))
+    assert math.isnan(constant.value) and not constant.enough
+    assert math.isnan(diagnostics.split_rhat(np.ones((10, 2))))
+    assert diagnostics.split_rhat(np.repeat([[0.0, 1.0]], 10, axis=0)) == math.inf
+
+
+def test_split_rhat():
+    x = ar1(1000, 4, 0.3)
+    assert diagnostics.split_rhat(x) < 1.01
+    assert diagnostics.split_rhat(x + np.array([0, 0, 0, 1.5])) > 1.05  # a chain apart
+    assert diagnostics.split_rhat(x + np.linspace(0, 3, 1000)[:, None]) > 1.05  # a drift, the same in all chains
+    halves = np.concatenate([x[:500], x[500:]], axis=1)
+    W, B = halves.var(axis=0, ddof=1).mean(), 500 * halves.mean(axis=0).var(ddof=1)
+    assert diagnostics.split_rhat(x) == pytest.approx(math.sqrt((499 / 500 * W + B / 500) / W))
+
+
+@pytest.mark.parametrize("series", [[], "abc", np.zeros((2, 2, 2)), [1.0, math.nan, 2.0, 3.0], [None]])
+def test_bad_series(series):
+    for function in (diagnostics.autocorrelation, diagnostics.autocorrelation_time, diagnostics.split_rhat):
+        with pytest.raises(ValueError, match="series must be"):
+            function(series)
+    with pytest.raises(ValueError, match="at least 4 numbers"):
+        diagnostics.split_rhat([1.0, 2.0, 3.0])
+
+
+def test_trace():
+    rbm = random_rbm(9, 5)
+    chains, other = fr.Chains(rbm, 7, seed=1), fr.Chains(rbm, 7, seed=1)
+    trace = diagnostics.free_energy_trace(chains, 5)
+    other.sweep(3)
+    assert np.array_equal(trace[2], rbm.free_energy(other.visible)) and chains.n_sweeps_done == 5
+
+
+# ---------------------------------------------------------------- measures
+
+
+def test_the_basic_columns():
+    rbm = fr.RBM.from_data(X, 30, seed=0)
+    history = fr.fit(rbm, X[:200], epochs=100, validation=X[200:400])
+    assert history["weight_norm"][-1] == pytest.approx(np.linalg.norm(rbm.weights.astype(float)))
+    cases = X[np.linspace(0, 199, 200).astype(int)]
+    assert history["hidden_activity"][-1] == pytest.approx(rbm.mean_hidden(cases).mean(), rel=1e-5)
+    gap = rbm.free_energy(X[200:400]).mean() - rbm.free_energy(X[:200]).mean()
+    assert history["validation_gap"][-1] == pytest.approx(gap)
+    assert history["validation_gap"][-1] > history["validation_gap"][0]  # 200 cases, 30 units: learned by heart
+
+
+def test_measures_and_when_they_are_due():
+    rbm = fr.RBM.from_data(X, 10, seed=0)
+    measures = [
+        fr.monitor.PseudoLikelihood(every=2), fr.monitor.LogLikelihood(every=3), fr.monitor.Mixing(50, every=4),
+        Parameters(),
+    ]  # fmt: skip
+    history = fr.fit(rbm, X, epochs=13, measures=measures, validation=X[:300])
+    known = {c: history["epoch"][~np.isnan(history[c])].tolist() for c in history.columns}
+    assert known["pseudo_likelihood"] == [2, 4, 6, 8, 10, 12, 13]
+    assert known["log_likelihood"] == [3, 6, 9, 12, 13] and known["split_rhat"] == [4, 8, 12, 13]
+    assert known["n_parameters"] == [13]  # no "every" of its own: 100 times its cost, 1 update, in epochs of 15 updates
+    assert known["free_energy_gap"] == [2, 3, 4, 6, 8, 9, 10, 12, 13]  # whenever anything is due, and the ninth
+    cases = X[np.linspace(0, 299, 256).astype(int)]
+    assert history["pseudo_likelihood"][-1] == fr.likelihood.pseudo(rbm, cases).mean()
+    assert history["log_likelihood"][-1] == fr.likelihood.score(rbm, X[:300]).mean
+    assert history["log_likelihood_error"][-1] == 0
+    assert 1 <= history["tau_int"][-1] < 50 and 0.9 < history["split_rhat"][-1] < 1.5
+
+
+class Parameters:
+    """A measure of a user's own."""
+
+    columns = ("n_parameters",)
+    cost = 2.0
+
+    def __call__(self, snapshot):
+        assert snapshot.chains is not None and snapshot.epoch == 13 and len(snapshot.sample) == 256
+        return {"n_parameters": float(snapshot.rbm.weights.size)}
+
+
+def test_log_likelihood_where_it_is_annealed():
+    rbm = fr.RBM.from_data(X, 24, seed=0)
+    measure = fr.monitor.LogLikelihood("ais", n_chains=20, n_betas=100, every=1)
+    history = fr.fit(rbm, X, epochs=1, measures=measure)
+    exact = fr.likelihood.score(rbm, X[np.linspace(0, 1796, 256).astype(int)], "exact").mean
+    assert abs(history["log_likelihood"][0] - exact) < 3 * history["log_likelihood_error"][0] + 1e-3
+    hard = fr.RBM(100 * np.ones((64, 24)))
+    with np.errstate(all="raise"):
+        history = fr.fit(hard, X, epochs=0, measures=measure)
+    assert len(history) == 0
+
+
+def test_mixing_tells_slow_chains_from_fast_ones():
+    """Of a model whose chains hardly move, tau is long; of independent units it is 1."""
+    slow = fr.RBM(np.full((8, 1), 3.0), np.full(8, -2.5), [-8.0])  # all units on, or all off
+    fast = fr.RBM(np.zeros((8, 4)))
+    times = []
+    for rbm in (slow, fast):
+        still, mixing = fr.optim.SGD(0.0), fr.monitor.Mixing(1000, every=3)
+        history = fr.fit(rbm, np.eye(8), fr.gradient.PCD(64), still, epochs=3, measures=mixing)
+        times.append(history["tau_int"][-1])
+    assert times[0] > 5 and abs(times[1] - 1) < 0.2
+    history = fr.fit(fast, np.eye(8), fr.gradient.CD(), epochs=1, measures=fr.monitor.Mixing(10, every=1))
+    assert np.isnan(history["tau_int"]).all()  # CD has no chains that go on
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: fr.monitor.PseudoLikelihood(every=0), "every must be at least 1"),
+        (lambda: fr.monitor.LogLikelihood("guess"), "method must be one of"),
+        (lambda: fr.monitor.LogLikelihood(n_betas=0), "n_betas must be at least 1"),
+        (lambda: fr.monitor.Mixing(3), "n_sweeps must be at least 4"),
+        (lambda: fr.EarlyStopping("x", patience=0), "patience must be at least 1"),
+        (lambda: fr.EarlyStopping("x", least=-1.0), "least must be finite"),
+    ],
+)
+def test_bad_measures(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    "options, error, message",
+    [
+        ({"measures": [fr.monitor.Mixing]}, TypeError, "measures must be such as monitor.PseudoLikelihood"),
+        ({"measures": ["score"]}, TypeError, "measures must be such as"),
+        ({"validation": X[:0]}, ValueError, "validation must have at least one case"),
+        ({"validation": X[:, :3]}, ValueError, "validation has 3 units"),
+        ({"validation": X * 0.5}, ValueError, "validation must hold 0 or 1"),
+        ({"averaging": 0.5}, TypeError, "averaging must be an optim.Averaging"),
+        ({"callbacks": [fr.EarlyStopping]}, TypeError, "callbacks must be functions"),
+    ],
+)
+def test_bad_arguments_of_fit(options, error, message):
+    with pytest.raises(error, match=message):
+        fr.fit(fr.RBM.from_data(X, 3), X, epochs=1, **options)
+
+
+# ---------------------------------------------------------------- early stopping
+
+
+def test_early_stopping_keeps_the_best_model():
+    rbm = fr.RBM.from_data(X[:100], 40, seed=0)
+    stop, scores = fr.EarlyStopping("log_likelihood", patience=4), []
+
+    def keep(state):
+        scores.append(fr.likelihood.score(state.rbm, X[500:], "ais", 20, 100).mean)
+
+    measure = fr.monitor.LogLikelihood("ais", 20, 100, every=5)
+    history = fr.fit(
+        rbm, X[:100], fr.gradient.PCD(50), fr.optim.SGD(0.2), 500, 20, validation=X[500:], measures=measure,
+        callbacks=[keep, stop],
+    )  # fmt: skip
+    column = history["log_likelihood"]
+    best = int(np.nanargmax(column))
+    assert history["epoch"][-1] < 500 and stop.best_epoch == history["epoch"][best] and stop.best == column[best]
+    assert (~np.isnan(column[best + 1 :])).sum() == 4
+    # the model is the best one, not the last
+    assert fr.likelihood.score(rbm, X[500:], "ais", 20, 100).mean == stop.best == scores[stop.best_epoch - 1]
+    # used again, it starts anew
+    other = fr.RBM.from_data(X[:100], 40, seed=0)
+    again = fr.fit(
+        other, X[:100], fr.gradient.PCD(50), fr.optim.SGD(0.2), 500, 20, validation=X[500:], measures=measure,
+        callbacks=stop,
+    )  # fmt: skip
+    assert len(again) == len(history) and np.array_equal(other.weights, rbm.weights)
+
+
+def test_early_stopping_at_the_last_epoch_and_with_averaging():
+    for averaging in (None, fr.optim.Averaging(every=2)):
+        rbm = fr.RBM.from_data(X, 8, seed=0)
+        stop = fr.EarlyStopping("reconstruction_error", patience=100, smaller=True)
+        models = []
+        fr.fit(
+            rbm, X, fr.gradient.PCD(20), fr.optim.SGD(2.0), 45, averaging=averaging,
+            callbacks=[lambda s, models=models: models.append(s.rbm.weights), stop],
+        )  # fmt: skip
+        assert stop.best_epoch % 9 == 0 and np.array_equal(rbm.weights, models[stop.best_epoch - 1])
+
+
+def test_early_stopping_names_its_column():
+    with pytest.raises(ValueError, match="EarlyStopping watches 'score'; the history has epoch, "):
+        fr.fit(fr.RBM.from_data(X, 3), X, epochs=9, callbacks=fr.EarlyStopping("score"))
+
+
+# ---------------------------------------------------------------- history
+
+
+def test_histories_on_file(tmp_path):
+    history = fr.fit(fr.RBM.from_data(X, 3), X, epochs=3, measures=fr.monitor.PseudoLikelihood(every=2))
+    history.record(**dict.fromkeys(history.columns, math.inf))
+    for name in ("h.csv", "h.jsonl"):
+        history.save(tmp_path / name)
+    with open(tmp_path / "h.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = [json.loads(line) for line in (tmp_path / "h.jsonl").read_text().splitlines()]
+    assert len(rows) == len(lines) == len(history) == 3
+    for column in history.columns:
+        for k, value in enumerate(history[column]):
+            finite = math.isfinite(value)
+            assert (float(rows[k][column]) == value) if finite else rows[k][column] == ""
+            assert lines[k][column] == (value if finite else None)
+    with pytest.raises(ValueError, match="a history is written to .csv or .jsonl"):
+        history.save(tmp_path / "h.txt")
+    fr.History().save(tmp_path / "empty.csv")
+    fr.History().save(tmp_path / "empty.jsonl")
+    copy = fr.History()
+    copy.set_state(history.get_state())
+    assert copy.columns == history.columns and copy["update"].dtype == history["update"].dtype
+
+
+def test_exact_scores_agree():
+    """The log-likelihood column of a small model is that of brute force."""
+    rbm = fr.RBM.from_data(X[:, 20:28], 4, seed=0)
+    history = fr.fit(rbm, X[:, 20:28], epochs=5, measures=fr.monitor.LogLikelihood(every=5), validation=X[:, 20:28])
+    assert history["log_likelihood"][-1] == pytest.approx(Enumerated(rbm).log_likelihood(X[:, 20:28]), abs=1e-5)

@@ -1,0 +1,186 @@
+"""Where batches come from: memory-mapped arrays, batches of the user's own, states drawn from fractions."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+
+import fastrbm as fr
+from fastrbm import _random, _source
+
+X = fr.datasets.load_digits()
+
+
+def on_disk(folder, array):
+    path = folder / "x.npy"
+    np.save(path, array)
+    return np.load(path, mmap_mode="r")
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, bool, np.float32, np.int64])
+def test_a_memory_map_trains_to_the_same_bits(tmp_path, dtype):
+    mapped = on_disk(tmp_path, X.astype(dtype))
+    assert isinstance(mapped, np.memmap)
+    models = []
+    for data in (X, mapped):
+        rbm = fr.RBM.from_data(data, 8, seed=1)
+        fr.fit(rbm, data, fr.gradient.CD(), epochs=2, batch_size=100, seed=2, sample_weight=np.arange(len(X)))
+        models.append(rbm)
+    assert np.array_equal(models[0].weights, models[1].weights)
+    assert np.array_equal(models[0].visible_bias, models[1].visible_bias)
+
+
+def test_fractions_on_disk(tmp_path):
+    grey = (X * 0.75).astype(np.float32)
+    models = []
+    for data in (grey, on_disk(tmp_path, grey)):
+        rbm = fr.RBM.from_data(data, 8)
+        fr.fit(rbm, data, epochs=1)
+        models.append(rbm)
+    assert np.array_equal(models[0].weights, models[1].weights)
+
+
+def test_a_memory_map_is_not_loaded(tmp_path):
+    """64 MB on disk; from_data and an epoch of training never hold more than a part of them."""
+    mapped = np.memmap(tmp_path / "x", np.uint8, "w+", shape=(1 << 16, 1 << 10))
+    rbm = fr.RBM(np.zeros((1 << 10, 8)))
+    tracemalloc.start()
+    try:
+        fr.fit(rbm, mapped, fr.gradient.PCD(8), epochs=1, batch_size=1024)
+        fr.RBM.from_data(mapped.view(bool), 8)
+        assert tracemalloc.get_traced_memory()[1] < 24 << 20  # from_data reads 16 MB at a time
+    finally:
+        tracemalloc.stop()
+
+
+def test_bad_values_on_disk_are_found_when_they_are_read(tmp_path):
+    bad = X.copy()
+    bad[1000, 5] = 7
+    rbm = fr.RBM.from_data(X, 8)
+    with pytest.raises(ValueError, match="X must hold 0 or 1.* got values from 0 to 7"):
+        fr.fit(rbm, on_disk(tmp_path, bad), epochs=1)
+    with pytest.raises(ValueError, match="X must have two dimensions"):
+        fr.fit(rbm, on_disk(tmp_path, X.reshape(-1)), epochs=1)
+    with pytest.raises(ValueError, match="X has 65 units a case where the model has 64"):
+        fr.fit(rbm, on_disk(tmp_path, np.zeros((3, 65), np.uint8)), epochs=1)
+
+
+class Loader:
+    """Batches like those of a data loader."""
+
+    def __init__(self, arrays, length=None):
+        self.arrays, self.length, self.epochs = arrays, len(arrays) if length is None else length, 0
+
+    def __len__(self):
+        return self.length
+
+    def __iter__(self):
+        self.epochs += 1
+        return iter(self.arrays)
+
+
+def test_batches_of_ones_own():
+    class Ordered:
+        """The batches that fit itself would take."""
+
+        epoch = 0
+
+        def __len__(self):
+            return 18
+
+        def __iter__(self):
+            self.epoch += 1
+            order = _random.permutation(len(X), 7, _random.SHUFFLE, self.epoch)
+            return (X[order[k : k + 100]] for k in range(0, len(X), 100))
+
+    own, plain = fr.RBM.from_data(X, 8), fr.RBM.from_data(X, 8)
+    ordered = Ordered()
+    source = _source.source_of(ordered, 64, 128, 7)
+    assert source.sample().shape == (256, 64)
+    ordered.epoch = -1  # the cases that are measured are taken from a look at the first batches
+    history = fr.fit(own, ordered, epochs=3, seed=7)
+    fr.fit(plain, X, epochs=3, seed=7, batch_size=100)
+    assert history.last["update"] == 54
+    assert np.array_equal(own.weights, plain.weights)
+
+
+def test_batches_of_several_kinds_and_sizes():
+    loader = Loader([X[:100], X[100:107].astype(float), fr.BitMatrix.from_states(X[107:300]), X[:5] * 0.5])
+    rbm = fr.RBM.from_data(loader, 6)
+    whole = fr.RBM.from_data(np.concatenate([X[:300], X[:5] * 0.5]), 6)
+    assert np.array_equal(rbm.visible_bias, whole.visible_bias)
+    history = fr.fit(rbm, loader, epochs=2)
+    assert history.last["update"] == 8 and np.isfinite(rbm.weights).all()
+
+
+@pytest.mark.parametrize(
+    "batches, error, message",
+    [
+        (Loader([X[:10]], 2), ValueError, "X yields 1 batches where its len.. promises 2"),
+        (Loader([X[:10]] * 3, 2), ValueError, "X yields more than the 2 batches"),
+        (Loader([]), ValueError, "X must have at least one batch"),
+        (Loader([X[:10, :5]]), ValueError, "a batch of X has 5 units a case where the model has 64"),
+        (Loader([X[:0], X[:3]]), ValueError, "a batch of X has no cases"),
+        (Loader([X[:3] * 9]), ValueError, "a batch of X must hold 0 or 1"),
+        (iter([X[:10]]), TypeError, "X must be an array .* not list_iterator"),
+        (3, TypeError, "X must be an array .* not int"),
+    ],
+)
+def test_bad_batches(batches, error, message):
+    with pytest.raises(error, match=message):
+        fr.fit(fr.RBM.from_data(X, 4), batches, epochs=1)
+
+
+def test_batches_take_no_weights_and_iterators_are_refused():
+    class Once(Loader):
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            raise StopIteration
+
+    with pytest.raises(TypeError, match="X must give a new iterator for each epoch"):
+        fr.fit(fr.RBM.from_data(X, 4), Once([X]), epochs=1)
+    with pytest.raises(ValueError, match="sample_weight needs X to be an array"):
+        fr.fit(fr.RBM.from_data(X, 4), Loader([X]), epochs=1, sample_weight=np.ones(len(X)))
+
+
+# ---------------------------------------------------------------- draw
+
+
+def test_drawn_states_have_their_probabilities_and_are_new_each_time():
+    grey = np.tile([0.0, 0.25, 0.5, 1.0], (4096, 2))
+    source = _source.source_of(grey, 8, 4096, 3, draw=True)
+    first, second = (next(iter(source.batches(epoch)))[0] for epoch in (1, 2))
+    assert isinstance(first, fr.BitMatrix)
+    means = first.to_states().mean(axis=0)
+    assert np.abs(means - grey[0]).max() < 5 * 0.5 / np.sqrt(4096)
+    assert (means[[0, 4]] == 0).all() and (means[[3, 7]] == 1).all()
+    v, w = first.to_states(), second.to_states()
+    assert abs((v[:, 2] == w[:, 2]).mean() - 0.5) < 5 * 0.5 / np.sqrt(4096)
+    assert abs((v[:, 2] == v[:, 6]).mean() - 0.5) < 5 * 0.5 / np.sqrt(4096)
+    again = next(iter(_source.source_of(grey, 8, 4096, 3, draw=True).batches(2)))[0]
+    assert np.array_equal(again.planes, second.planes)
+
+
+def test_draw_in_fit(tmp_path):
+    grey = X * 0.9 + 0.05
+    models = []
+    for data in (grey, grey.astype(np.float32).astype(float), on_disk(tmp_path, grey)):
+        rbm = fr.RBM.from_data(grey, 8)
+        fr.fit(rbm, data, epochs=2, draw=True, seed=5)
+        models.append(rbm)
+    assert np.array_equal(models[0].weights, models[2].weights)
+    binary = [fr.RBM.from_data(X, 8) for _ in range(2)]
+    for rbm, draw in zip(binary, (False, True), strict=True):
+        fr.fit(rbm, X, epochs=2, draw=draw)
+    assert np.array_equal(binary[0].weights, binary[1].weights)  # nothing to draw in states of 0 and 1
+
+
+def test_training_does_not_depend_on_what_is_measured():
+    models = []
+    for measures in ((), [fr.monitor.Mixing(every=1), fr.monitor.PseudoLikelihood(every=1)]):
+        rbm = fr.RBM.from_data(X, 8)
+        fr.fit(rbm, X, epochs=2, measures=measures, validation=X[:50] if measures else None)
+        models.append(rbm)
+    assert np.array_equal(models[0].weights, models[1].weights)
