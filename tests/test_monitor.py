@@ -140,7 +140,7 @@ def test_log_likelihood_where_it_is_annealed():
 def test_mixing_tells_slow_chains_from_fast_ones():
     """Of a model whose chains hardly move, tau is long; of independent units it is 1."""
     slow = fr.RBM(np.full((8, 1), 3.0), np.full(8, -2.5), [-8.0])  # all units on, or all off
-    fast = fr.RBM(np.zeros((8, 4)))
+    fast = fr.RBM(np.zeros((8, 4)), np.linspace(-1, 1, 8))
     times = []
     for rbm in (slow, fast):
         still, mixing = fr.optim.SGD(0.0), fr.monitor.Mixing(1000, every=3)

@@ -15,6 +15,7 @@ from .. import _validate
 
 # IDX type codes (LeCun's MNIST page): big-endian numbers
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_MIDDLES = {1.0: 0.5, 15.0: 8.0, 16.0: 8.0, 255.0: 128.0}  # of grey scales, by their end
 _KINDS = ".npy, .npz, .csv, or IDX (its name ends in ubyte or .idx, with or without .gz)"
 
 
@@ -101,14 +102,33 @@ def binarize(array: np.ndarray, threshold: float | None, name: str) -> tuple[np.
     return (array >= threshold).astype(np.uint8), threshold
 
 
-def _middle(array: np.ndarray, name: str) -> float:
+def scaled(array: np.ndarray, name: str) -> np.ndarray:
+    """Grey values as fractions from 0 to 1, float32: divided by the end of their scale."""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ValueError(f"{name} contains values that are missing or infinite")
+    if _validate._all_binary(array):
+        return array.astype(np.float32)
+    top = _scale(array)
+    if top is None:
+        raise ValueError(f"{name} has values from {array.min():g} to {array.max():g}, of no scale known here")
+    return array.astype(np.float32) / np.float32(top)
+
+
+def _scale(array: np.ndarray) -> float | None:
+    """The largest value that this kind of grey values can have, if the largest one there is tells it."""
     low, high = float(array.min()), float(array.max())
-    for top, middle in ((1.0, 0.5), (15.0, 8.0), (16.0, 8.0), (255.0, 128.0)):
+    for top in _MIDDLES:
         # a largest value of 10, say, tells no scale
         if low >= 0 and (high == top or (high < top and top in (1.0, 255.0) and high > top / 16)):
-            if high >= middle > low:
-                return middle
-            break
+            return top
+    return None
+
+
+def _middle(array: np.ndarray, name: str) -> float:
+    low, high = float(array.min()), float(array.max())
+    top = _scale(array)
+    if top is not None and high >= _MIDDLES[top] > low:
+        return _MIDDLES[top]
     raise ValueError(
         f"{name} has values from {low:g} to {high:g}, of no scale known here: say with threshold (--threshold) from "
         "which value on a unit is 1"

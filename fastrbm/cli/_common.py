@@ -1,0 +1,101 @@
+"""What the commands share: options, data, checks of files, and how a mistake is told."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import numpy as np
+
+from .. import datasets
+from ..datasets._files import binarize, read, scaled
+
+BUNDLED = {"digits": datasets.load_digits, "bars-and-stripes": lambda: datasets.bars_and_stripes(4)}
+
+
+class CommandError(Exception):
+    """What a user did wrong, in one line that says what to do."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but with errors of one line."""
+
+    def error(self, message: str):
+        self.exit(2, f"{self.prog}: {message} (see '{self.prog} --help')\n")
+
+
+def whole(minimum: int, maximum: int | None = None):
+    """An argparse type: an integer from minimum up."""
+
+    def integer(text: str) -> int:
+        value = int(text)
+        if value < minimum or maximum is not None and value > maximum:
+            limits = f"at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
+            raise argparse.ArgumentTypeError(f"must be {limits}, got {value}")
+        return value
+
+    return integer
+
+
+def real(minimum: float, maximum: float = float("inf"), strict: bool = False):
+    """An argparse type: a finite number from minimum (above it, if strict) to maximum."""
+
+    def number(text: str) -> float:
+        value = float(text)
+        if not minimum <= value <= maximum or value == float("inf") or strict and value == minimum:
+            limits = f"above {minimum:g}" if strict else f"at least {minimum:g}"
+            limits += f" and at most {maximum:g}" if maximum < float("inf") else ""
+            raise argparse.ArgumentTypeError(f"must be {limits}, got {text}")
+        return value
+
+    return number
+
+
+def add_data(parser) -> None:
+    parser.add_argument(
+        "--threshold", type=float, metavar="T", help="grey values from T up are 1 (default: half of 1, 15, 16 or 255)"
+    )
+    parser.add_argument("--key", help="which array of an .npz file")
+
+
+def add_common(parser) -> None:
+    parser.add_argument(
+        "--seed", type=whole(0, 2**64 - 1), default=0, metavar="S", help="same seed, same result (default %(default)s)"
+    )
+    parser.add_argument("--threads", type=whole(1), metavar="T", help="default: all that this process may use")
+
+
+def data_of(name: str, options: argparse.Namespace, quiet: bool = False, draw: bool = False) -> np.ndarray:
+    """The cases of a bundled set or a file, 0 and 1; with draw, fractions from 0 to 1."""
+    if name in BUNDLED and not Path(name).exists():
+        return BUNDLED[name]()
+    if not Path(name).exists():
+        raise CommandError(f"no file {name}, and no bundled set of that name ({', '.join(BUNDLED)})")
+    array = read(name, options.key)
+    if draw:
+        return scaled(array, name)
+    X, threshold = binarize(array, options.threshold, name)
+    if threshold is not None and not quiet:
+        say(f"grey values: a unit is 1 from {threshold:g} up ({X.mean():.1%} of them)")
+    return X
+
+
+def check_output(option: str, name: str, kinds: tuple[str, ...], source: str) -> Path:
+    """Refuse, before any work, a file that could not be written at the end, or that is the input."""
+    path = Path(name)
+    if path.exists() and Path(source).exists() and path.samefile(source):
+        raise CommandError(f"{option} {name} is the file to read from; choose another")
+    if path.suffix not in kinds:
+        raise CommandError(f"{option} {name}: its name must end in {' or '.join(kinds)}")
+    if path.is_dir():
+        raise CommandError(f"{option} {name} is a folder")
+    if not path.absolute().parent.is_dir():
+        raise CommandError(f"{option} {name}: there is no folder {path.absolute().parent}")
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise CommandError(f"{option} {name}: no permission to write there")
+    return path
+
+
+def say(line: str) -> None:
+    print(line, flush=True)

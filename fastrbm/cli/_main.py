@@ -1,0 +1,152 @@
+"""The command line: fastrbm train | sample | score | info."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+import warnings
+
+import numpy as np
+
+from .._config import __version__, get_config
+from ..likelihood import METHODS
+from ..likelihood import score as likelihood_score
+from ..rbm import load
+from ._common import BUNDLED, CommandError, Parser, add_common, add_data, check_output, data_of, say, whole
+from ._settings import apply_file
+from ._train import add_train
+
+OUTPUTS = (".npy", ".npz", ".csv")
+
+
+def build_parser() -> Parser:
+    parser = Parser(prog="fastrbm", description="Train and sample restricted Boltzmann machines.")
+    parser.add_argument("--version", action="version", version=f"fastrbm {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="train | sample | score | info")
+
+    add_train(commands)
+
+    sample = commands.add_parser(
+        "sample",
+        help="draw samples from a model",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Run Gibbs chains of a model and save the visible states they end in.",
+        epilog="example:\n  fastrbm sample rbm.npz -n 100 --sweeps 2000 --out samples.npy",
+    )
+    sample.add_argument("model", metavar="MODEL", help="a model that 'fastrbm train' wrote")
+    sample.add_argument("-n", type=whole(1), default=100, metavar="N", help="samples (default %(default)s)")
+    sample.add_argument(
+        "--sweeps", type=whole(0), default=1000, metavar="K", help="sweeps of each chain (default %(default)s)"
+    )
+    sample.add_argument("--out", required=True, metavar="FILE", help="0 and 1, (N, units): .npy, .npz or .csv")
+    add_common(sample)
+    sample.set_defaults(run=run_sample)
+
+    score = commands.add_parser(
+        "score",
+        help="log-likelihood of data under a model",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Print the mean log-likelihood of data under a model, with its interval.",
+        epilog="examples:\n  fastrbm score rbm.npz digits\n  fastrbm score rbm.npz test.npy --betas 14500 --json",
+    )
+    score.add_argument("model", metavar="MODEL", help="a model that 'fastrbm train' wrote")
+    score.add_argument("data", metavar="DATA", help=f"as for train: {', '.join(BUNDLED)} or a file")
+    score.add_argument(
+        "--method",
+        choices=METHODS,
+        default="auto",
+        help="auto: exact up to 20 units in the smaller layer, else bracket, which is AIS from both sides",
+    )
+    score.add_argument("--betas", type=whole(1), default=10_000, metavar="B", help="steps of AIS (default %(default)s)")
+    score.add_argument("--chains", type=whole(1), default=100, metavar="M", help="chains of AIS (default %(default)s)")
+    add_data(score)
+    score.add_argument("--json", action="store_true", help="one JSON object, for scripts")
+    score.add_argument("--quiet", action="store_true", help="no progress")
+    add_common(score)
+    score.set_defaults(run=run_score)
+
+    info = commands.add_parser("info", help="versions, ISA level and threads")
+    info.set_defaults(run=run_info)
+    return parser
+
+
+def run_score(options: argparse.Namespace) -> None:
+    rbm = load(options.model)
+    X = data_of(options.data, options, quiet=options.json)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = likelihood_score(
+            rbm,
+            X,
+            options.method,
+            options.chains,
+            options.betas,
+            options.seed,
+            progress=not options.quiet and not options.json,
+            n_threads=options.threads,
+        )
+    for warning in caught:
+        print(f"fastrbm: {warning.message}", file=sys.stderr)
+    if not options.json:
+        say(str(result))
+        return
+    z = result.log_partition
+    numbers = {
+        "mean": result.mean, "standard_error": result.standard_error, "lower": result.lower, "upper": result.upper,
+        "cases": len(result.per_case), "method": result.method, "log_z": z.value, "log_z_lower": z.lower,
+        "log_z_upper": z.upper, "warning": getattr(z, "warning", ""),
+    }  # fmt: skip
+    # JSON has no infinity and no NaN
+    finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in numbers.items()}
+    say(json.dumps(finite))
+
+
+def run_sample(options: argparse.Namespace) -> None:
+    out = check_output("--out", options.out, OUTPUTS, options.model)
+    rbm = load(options.model)
+    samples = rbm.sample(options.n, options.sweeps, options.seed, n_threads=options.threads)
+    if out.suffix == ".npy":
+        np.save(out, samples)
+    elif out.suffix == ".npz":
+        np.savez_compressed(out, samples=samples)
+    else:
+        np.savetxt(out, samples, fmt="%d", delimiter=",")
+    say(f"{options.n:,} samples x {rbm.n_visible} units after {options.sweeps:,} sweeps. Saved {out}")
+
+
+def run_info(options: argparse.Namespace) -> None:
+    for name, value in get_config().items():
+        print(f"{name:<10} {value}")
+
+
+def command_parser(parser: Parser, command: str) -> argparse.ArgumentParser:
+    """The parser of one command."""
+    (commands,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    return commands.choices[command]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; 0 on success, 2 on a user's error, 130 on Ctrl-C."""
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    try:
+        if getattr(options, "config", None):
+            apply_file(command_parser(parser, options.command), options.config)
+            options = parser.parse_args(arguments)
+        options.run(options)
+    except KeyboardInterrupt:
+        print("fastrbm: interrupted", file=sys.stderr)
+        return 130
+    except (CommandError, ValueError, TypeError, FloatingPointError) as error:
+        print(f"fastrbm: {error}", file=sys.stderr)
+        return 2
+    except MemoryError as error:
+        print(f"fastrbm: not enough memory: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        detail = f"{error.filename}: {error.strerror}" if error.filename else error
+        print(f"fastrbm: {detail}", file=sys.stderr)
+        return 2
+    return 0

@@ -1,0 +1,79 @@
+"""Settings files of 'fastrbm train': TOML with an option a line."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from ._common import CommandError
+
+_NO_SETTINGS = {"help", "config", "print_config", "resume"}
+
+
+def settings_of(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
+    """The options of a command that a file may set, by their name there."""
+    return {
+        action.dest.replace("_", "-"): action for action in parser._actions if action.dest not in _NO_SETTINGS
+    }  # fmt: skip
+
+
+def apply_file(parser: argparse.ArgumentParser, name: str) -> None:
+    """Let what the file says be the command's defaults, so that options given on the command line go first."""
+    known = settings_of(parser)
+    defaults = {}
+    for key, value in _read(name).items():
+        if key not in known:
+            raise CommandError(f"{name}: no setting {key!r}; there are {', '.join(sorted(known))}")
+        defaults[known[key].dest] = _checked(known[key], key, value, name)
+    parser.set_defaults(**defaults)
+
+
+def _read(name: str) -> dict:
+    try:
+        import tomllib
+    except ImportError:  # Python 3.10
+        try:
+            import tomli as tomllib
+        except ImportError:
+            raise CommandError("--config needs Python 3.11 or newer, or the package tomli: pip install tomli") from None
+    try:
+        with open(name, "rb") as file:
+            return tomllib.load(file)
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise CommandError(f"{name} is not TOML: {error}") from None
+
+
+def _checked(action: argparse.Action, key: str, value, name: str):
+    """The value as the option itself would have taken it."""
+    if isinstance(action, argparse._StoreTrueAction):
+        if not isinstance(value, bool):
+            raise CommandError(f"{name}: {key} must be true or false, got {value!r}")
+        return value
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise CommandError(f"{name}: {key} must be a number or a string, got {value!r}")
+    if action.type is not None:
+        try:
+            value = action.type(str(value))
+        except argparse.ArgumentTypeError as error:
+            raise CommandError(f"{name}: {key} {error}") from None
+        except ValueError:
+            raise CommandError(f"{name}: {key} must be a number, got {value!r}") from None
+    elif not isinstance(value, str):
+        raise CommandError(f"{name}: {key} must be a string, got {value!r}")
+    if action.choices is not None and value not in action.choices:
+        raise CommandError(f"{name}: {key} must be one of {', '.join(action.choices)}, got {value!r}")
+    return value
+
+
+def as_toml(parser: argparse.ArgumentParser, options: argparse.Namespace) -> str:
+    """The settings as a file that --config reads; those without a value as comments."""
+    lines = ["# fastrbm train --config THIS-FILE"]
+    for key, action in settings_of(parser).items():
+        value = getattr(options, action.dest)
+        words = (action.help or "").partition(" (default")[0].replace("%%", "%")
+        if value is None:
+            lines.append(f"# {key} =  # {words}")
+        else:
+            text = json.dumps(value, ensure_ascii=False) if isinstance(value, (str, bool)) else repr(value)
+            lines.append(f"{key} = {text}  # {words}")
+    return "\n".join(lines)
