@@ -59,6 +59,30 @@ def load(path: str | PathLike, threshold: float | None = None, key: str | None =
     return binarize(read(path, key), threshold, str(path))[0]
 
 
+def load_fractions(path: str | PathLike, key: str | None = None) -> np.ndarray:
+    """Read grey values from a file as fractions of their scale (1, 15, 16 or 255), which the largest value tells.
+
+    Such data train with ``fit(draw=True)``, which takes them as probabilities. Files, key and errors as for
+    :func:`load`.
+
+    Returns
+    -------
+    float32 (n, units), from 0 to 1.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile, os
+    >>> import fastrbm as fr
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "grey.csv")
+    ...     np.savetxt(path, [[0, 255], [51, 102]], fmt="%d", delimiter=",")
+    ...     fr.datasets.load_fractions(path)
+    array([[0. , 1. ],
+           [0.2, 0.4]], dtype=float32)
+    """
+    return scaled(read(path, key), str(path))
+
+
 def read(path: str | PathLike, key: str | None = None) -> np.ndarray:
     """The numbers of a file as they are, (n, units)."""
     path = Path(path)
