@@ -40,10 +40,10 @@ def main():
     parser.add_argument("bits")
     parser.add_argument("--picture")
     parser.add_argument("--hidden", type=int, default=100)
-    parser.add_argument("--epochs", type=int, default=500)
-    parser.add_argument("--chains", type=int, default=512)
+    parser.add_argument("--epochs", type=int, default=200)
+    parser.add_argument("--chains", type=int, default=128)
     parser.add_argument("--sweeps", type=int, default=1)
-    parser.add_argument("--n-betas", type=int, default=1, help="temperatures; with 1, plain PCD")
+    parser.add_argument("--n-betas", type=int, default=10, help="temperatures; with 1, plain PCD")
     parser.add_argument("--rate", type=float, default=0.1)
     parser.add_argument("--l1", type=float, default=0.0)
     parser.add_argument("--betas", type=int, default=20_000, help="of annealed importance sampling")
@@ -82,7 +82,10 @@ def main():
     independent = -np.logaddexp(0, np.where(test == 1, -rbm_bias(train), rbm_bias(train))).sum(axis=1).mean()
     print(f"test independent   {independent:8.2f}")
     if options.picture:
-        picture(options.picture, train, test, rbm.sample(len(test) * 2, n_sweeps=5000, seed=1))
+        chains = fr.TemperedChains(rbm, 2 * len(test), n_betas=12, seed=1)
+        chains.sweep(1000)
+        print(f"samples: swap rates {chains.swap_rates.round(2).tolist()}, ladder down to {chains.betas[-1]:.2f}")
+        picture(options.picture, train, test, chains.visible)
 
 
 def rbm_bias(train):

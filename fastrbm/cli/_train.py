@@ -137,7 +137,7 @@ def _add_measurements(group) -> None:
         "--score-every",
         type=whole(1),
         metavar="E",
-        help="epochs between two scores (default: for 1%% of the time; with --patience, 50 times)",
+        help="epochs between two scores (default: for 0.5%% of the time; with --patience, 50 times)",
     )
     group.add_argument(
         "--patience", type=whole(1), metavar="N", help="stop after N scores without a better one, keep the best model"
