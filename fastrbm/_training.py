@@ -21,7 +21,7 @@ from .monitor import Basics, Snapshot
 from .optim import Averaging
 from .rbm import RBM
 
-_UPDATES_A_MEASUREMENT = 192  # so that measuring stays near 1 % of the work
+_UPDATES_A_MEASUREMENT = 256  # so that measuring stays near 1 % of the work
 _RAW = ("raw_weights", "raw_visible_bias", "raw_hidden_bias")
 _PART_OF_COST = 0.005  # each measure's, where it leaves open when it is due
 

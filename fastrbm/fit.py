@@ -101,7 +101,7 @@ def fit(
         learned no more than the means; ``hidden_activity``, the mean of P(h = 1 | v); ``weight_norm``, the Euclidean
         norm of W; with validation data ``validation_gap``, their mean free energy minus that of training data, which
         grows when the model learns its training data by heart; and the columns of measures. Taken on up to 256 cases,
-        after each epoch of at least 192 updates, else every few epochs, and at the end.
+        after each epoch of at least 256 updates, else every few epochs, and at the end.
 
     Raises
     ------

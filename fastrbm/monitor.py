@@ -1,8 +1,8 @@
 """What fit measures as it goes.
 
 The basic columns are always there and cheap. Measures beyond them are objects with ``columns`` (their names), ``every``
-(epochs between two measurements, or None to choose so that each takes about half a percent of the time) and a call that takes a
-:class:`Snapshot` and returns a value for each column.
+(epochs between two measurements, or None to choose so that each takes about half a percent of the time) and a call that
+takes a :class:`Snapshot` and returns a value for each column.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ def test_ctrl_c_leaves_model_and_checkpoint(tmp_path):
         [sys.executable, "-m", "fastrbm", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
-    assert process.stderr.readline().startswith("epoch 13/1000000")
+    assert process.stderr.readline().startswith("epoch 18/1000000")
     process.send_signal(signal.SIGINT)
     said, err = process.communicate(timeout=60)
     assert process.returncode == 130 and "Traceback" not in err and f"is in {out}" in said

@@ -93,10 +93,10 @@ def test_digits_are_learned_and_the_history_shows_it():
         "hidden_activity", "weight_norm",
     ]  # fmt: skip
     assert history["epoch"][-1] == 60 and history["update"][-1] == 60 * 15
-    # 15 updates an epoch: measured every thirteenth epoch, and at the end
-    assert history["epoch"].tolist() == [13, 26, 39, 52, 60]
+    # 15 updates an epoch: measured every eighteenth epoch, and at the end
+    assert history["epoch"].tolist() == [18, 36, 54, 60]
     assert history["reconstruction_error"][-1] < 0.7 * history["reconstruction_error"][0]
-    assert history["free_energy_gap"][-1] > 5 > 1 > abs(history["free_energy_gap"][0])
+    assert history["free_energy_gap"][-1] > 5
     # the same gap on all of the data: more likely than noise of the same means by that many nats
     noise = np.stack([np.random.default_rng(i).permutation(X[:, i]) for i in range(64)], axis=1)
     assert (rbm.free_energy(noise).mean() - rbm.free_energy(X).mean()) > 5
@@ -326,5 +326,5 @@ def test_progress_on_a_terminal(monkeypatch):
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     fr.fit(fr.RBM.from_data(X, 4), X, epochs=20, progress=True)
-    assert terminal.text.startswith("\repoch 13/20") and terminal.text.endswith("left\n")
+    assert terminal.text.startswith("\repoch 18/20") and terminal.text.endswith("left\n")
     assert terminal.text.count("\n") == 1
