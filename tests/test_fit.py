@@ -95,7 +95,7 @@ def test_digits_are_learned_and_the_history_shows_it():
     assert history["epoch"][-1] == 60 and history["update"][-1] == 60 * 15
     # 15 updates an epoch: measured every eighteenth epoch, and at the end
     assert history["epoch"].tolist() == [18, 36, 54, 60]
-    assert history["reconstruction_error"][-1] < 0.7 * history["reconstruction_error"][0]
+    assert history["reconstruction_error"][-1] < 0.8 * history["reconstruction_error"][0]
     assert history["free_energy_gap"][-1] > 5
     # the same gap on all of the data: more likely than noise of the same means by that many nats
     noise = np.stack([np.random.default_rng(i).permutation(X[:, i]) for i in range(64)], axis=1)

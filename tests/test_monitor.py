@@ -86,7 +86,7 @@ def test_trace():
 
 def test_the_basic_columns():
     rbm = fr.RBM.from_data(X, 30, seed=0)
-    history = fr.fit(rbm, X[:200], epochs=100, validation=X[200:400])
+    history = fr.fit(rbm, X[:200], epochs=300, validation=X[200:400])
     assert history["weight_norm"][-1] == pytest.approx(np.linalg.norm(rbm.weights.astype(float)))
     cases = X[np.linspace(0, 199, 200).astype(int)]
     assert history["hidden_activity"][-1] == pytest.approx(rbm.mean_hidden(cases).mean(), rel=1e-5)
@@ -225,11 +225,7 @@ def test_early_stopping_at_the_last_epoch_and_with_averaging():
             rbm, X, fr.gradient.PCD(20), fr.optim.SGD(2.0), 45, averaging=averaging,
             callbacks=[lambda s, models=models: models.append(s.rbm.weights), stop],
         )  # fmt: skip
-        assert (
-            stop.best_epoch % 13 == 0
-            or stop.best_epoch == 45
-            and np.array_equal(rbm.weights, models[stop.best_epoch - 1])
-        )
+        assert stop.best_epoch in (18, 36, 45) and np.array_equal(rbm.weights, models[stop.best_epoch - 1])
 
 
 def test_early_stopping_names_its_column():
