@@ -43,11 +43,11 @@ VISIBLE = 0
 HIDDEN = 1
 
 
-def words(n: int, seed: int, stream: int, sweep: int = 0) -> np.ndarray:
-    """At least n 32-bit words of a stream, uint32, in the order of the counter."""
+def words(n: int, seed: int, stream: int, sweep: int = 0, first: int = 0) -> np.ndarray:
+    """n 32-bit words of a stream, uint32, in the order of the counter, from the first-th on, a multiple of 4."""
     n_blocks = -(-n // 4)
     counters = np.zeros((n_blocks, 4), np.uint32)
-    index = np.arange(n_blocks, dtype=np.uint64)
+    index = np.arange(first // 4, first // 4 + n_blocks, dtype=np.uint64)
     counters[:, 0] = index & np.uint64(0xFFFFFFFF)
     counters[:, 1] = index >> np.uint64(32)
     counters[:, 2] = sweep

@@ -64,7 +64,10 @@ class Training:
         self.averaging, self.epochs, self.seed = averaging, epochs, seed
         self.validation, self.measures, self.callbacks = validation, list(measures), callbacks
         self.progress, self.n_threads = progress, n_threads
-        self.offered = rbm if averaging is None else rbm.copy()
+        self.offered = rbm
+        if averaging is not None:
+            self.offered = rbm.copy()
+            averaging.start()
         self.n_updates = epochs * source.n_batches
         self.interval = -(-_UPDATES_A_MEASUREMENT // source.n_batches)
         self.history = History()
@@ -74,7 +77,7 @@ class Training:
             "model": repr(rbm), "data": source.describe(), "gradient": _checkpoint.describe(gradient),
             "optimizer": _checkpoint.describe(optimizer), "centring": repr(centre), "averaging": repr(averaging),
             "batch_size": batch_size, "seed": seed, "measures": repr(self.measures), "epochs": epochs,
-            "validation": None if validation is None else len(validation),
+            "validation": None if validation is None else InMemory(validation, rbm.n_visible).describe(),
         }  # fmt: skip
 
     # ------------------------------------------------------------ checkpoints

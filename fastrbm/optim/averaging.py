@@ -39,9 +39,10 @@ class Averaging:
         if self.last == 0.0:
             raise ValueError("last must be above 0, got 0")
         self.every = _validate.integer(every, "every", 1)
-        self._start()
+        self.start()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Forget what was averaged; fit does so when it starts."""
         self._means: list[np.ndarray] = []
         self._t = 0
 
