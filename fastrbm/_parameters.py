@@ -81,7 +81,7 @@ class Parameters:
         )  # fmt: skip
 
     def clipped(self, max_norm: float, buffers: Buffers, n_threads=None) -> Parameters:
-        """With the weights of each hidden unit scaled down to a Euclidean norm of at most max_norm."""
+        """With the weights of each hidden unit scaled down to a Euclidean norm of at most max_norm, up to rounding."""
         tiles = self.to_hidden.tiles_array
         # sums over visible units, one after the other in every column: the same bits on any machine
         norms = np.sqrt(np.square(tiles, dtype=np.float64).sum(axis=1))

@@ -115,18 +115,21 @@ class Chains:
         return self._hidden
 
     def get_state(self) -> dict:
-        """What a checkpoint keeps: both layers' packed states, and how many sweeps were done."""
-        return {
-            "visible": self._visible.planes, "hidden": self._hidden.planes, "n_sweeps_done": self.n_sweeps_done,
+        """What a checkpoint keeps: both layers' packed states, and which random numbers come next."""
+        state = {
+            "visible": self._visible.planes.copy(), "hidden": self._hidden.planes.copy(), "seed": self._seed,
+            "stream": self._stream, "n_sweeps_done": self.n_sweeps_done,
         }  # fmt: skip
+        return state if self._beta is None else state | {"beta": self._beta.copy()}
 
     def set_state(self, state: dict) -> None:
         """Go on from a state that get_state gave."""
-        visible = BitMatrix(state["visible"], self._visible.n_units)
-        hidden = BitMatrix(state["hidden"], self._hidden.n_units)
+        visible = BitMatrix(state["visible"].copy(), self._visible.n_units)
+        hidden = BitMatrix(state["hidden"].copy(), self._hidden.n_units)
         if not len(visible) == len(hidden) == len(self):
             raise ValueError(f"state is of {len(visible)} chains, not {len(self)}")
         self._visible, self._hidden, self.n_sweeps_done = visible, hidden, state["n_sweeps_done"]
+        self._seed, self._stream, self._beta = state["seed"], state["stream"], state.get("beta")
 
     def __len__(self) -> int:
         return len(self._visible)

@@ -40,7 +40,7 @@ def autocorrelation(series) -> np.ndarray:
     x = x - x.mean()
     spectrum = np.fft.rfft(x, 2 * n, axis=0)  # padded, so that the ends do not meet
     covariance = np.fft.irfft(np.abs(spectrum) ** 2, 2 * n, axis=0)[:n].mean(axis=1) / n
-    if covariance[0] <= 1e-24 * np.abs(_series(series)).max() ** 2:
+    if covariance[0] <= _roundoff(series):
         return np.full(n, math.nan)
     return covariance / covariance[0]
 
@@ -52,7 +52,8 @@ class AutocorrelationTime:
     Attributes
     ----------
     value : float
-        tau = 1 + 2 sum_t rho_t, in sweeps: n sweeps are worth n / tau independent draws. NaN for a constant series.
+        tau = 1 + 2 sum_t rho_t, in sweeps: n sweeps are worth n / tau independent draws. NaN for a constant series,
+        and where the sum is not positive, which a series too short for it can give.
     window : int
         The sum goes up to here, at least 5 tau.
     enough : bool
@@ -66,7 +67,8 @@ class AutocorrelationTime:
 
 def autocorrelation_time(series) -> AutocorrelationTime:
     """Integrated autocorrelation time with Sokal's automatic window (Sokal 1997, "Monte Carlo methods in statistical
-    mechanics", section 3): the smallest window that is at least 5 times the tau it gives.
+    mechanics", section 3): the smallest window that is at least 5 and 5 times the tau it gives. The last term counts
+    half, so that of alternating terms as many count with either sign.
 
     Parameters
     ----------
@@ -86,10 +88,12 @@ def autocorrelation_time(series) -> AutocorrelationTime:
     rho = autocorrelation(series)
     if math.isnan(rho[0]):
         return AutocorrelationTime(math.nan, 0, False)
-    taus = 2.0 * np.cumsum(rho) - 1.0
-    wide = np.flatnonzero(np.arange(rho.size) >= _WINDOW * taus)
+    taus = 2.0 * np.cumsum(rho) - 1.0 - rho
+    wide = np.flatnonzero(np.arange(rho.size) >= _WINDOW * np.maximum(taus, 1.0))
     window = int(wide[0]) if wide.size else rho.size - 1
     tau = float(taus[window])
+    if tau <= 0.0:
+        return AutocorrelationTime(math.nan, window, False)
     return AutocorrelationTime(tau, window, bool(wide.size) and rho.size >= _LENGTH * tau)
 
 
@@ -120,8 +124,8 @@ def split_rhat(series) -> float:
     halves = np.concatenate([x[:half], x[-half:]], axis=1)
     within = halves.var(axis=0, ddof=1).mean()
     between = halves.mean(axis=0).var(ddof=1)
-    if within == 0.0:
-        return math.nan if between == 0.0 else math.inf
+    if within <= _roundoff(series):
+        return math.nan if between <= _roundoff(series) else math.inf
     return math.sqrt((half - 1) / half + between / within)
 
 
@@ -141,6 +145,11 @@ def free_energy_trace(chains: Chains, n_sweeps: int, n_threads: int | None = Non
         chains.sweep(1, n_threads)
         row[:] = chains.rbm.free_energy(chains.visible_bits, n_threads)
     return trace
+
+
+def _roundoff(series) -> float:
+    """A variance that is nothing but rounding."""
+    return 1e-24 * float(np.abs(_series(series)).max()) ** 2
 
 
 def _series(value) -> np.ndarray:

@@ -155,7 +155,8 @@ class Mixing(_Measure):
     as it is: copies of up to 64 of them run on, so that the training stays as it was.
 
     Where tau_int is a large part of n_sweeps, or split_rhat above 1.05 or so, the chains lag behind the model: more
-    sweeps an update, a smaller rate, or tempering. Chains at data (CD) show nothing.
+    sweeps an update, a smaller rate, or tempering. Of tempered chains, the copies are plain ones. A tau_int beyond
+    n_sweeps / 50 or so is a lower bound. CD has no chains that go on: NaN.
 
     Parameters
     ----------
@@ -196,7 +197,7 @@ class Mixing(_Measure):
 
 
 class _Copies(Chains):
-    _stream = _random.MIXING
+    _stream = _start_stream = _random.MIXING  # sweeps count from 1, the start is 0
 
 
 def _some(cases: BitMatrix) -> BitMatrix:

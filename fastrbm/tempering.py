@@ -6,19 +6,23 @@ import math
 
 import numpy as np
 
-from . import _gibbs, _random, _validate, reference
+from . import _gibbs, _random, _threads, _validate, reference
 from ._starts import start_chains
 from .bits import BitMatrix
 from .rbm import RBM
 
 __all__ = ["TemperedChains"]
 
+_UNKNOWN, _DOWN, _UP = 0, 1, 2  # journeys of a state: since it was the coldest, and since it then was the hottest
+_LATE = 100  # turns that rates of swaps are averaged over
+
 
 class TemperedChains:
     """Parallel tempering (Swendsen & Wang 1986; Desjardins et al. 2010): chains that can leave their mode.
 
-    At each of n_betas inverse temperatures 1 = beta_1 > ... > beta_K >= 0, n_chains chains sample exp(-beta_k E). After
-    each sweep, neighbours (k, k + 1) of even k, next time of odd k, exchange their states (v, h) with the probability
+    At each of n_betas inverse temperatures 1 = beta_1 > ... > beta_K >= 0, n_chains chains sample exp(-beta_k E).
+    Before each sweep, neighbours (k, k + 1), those of even k and those of odd k in turns, exchange their states (v, h)
+    with the probability
 
         min(1, exp((beta_k - beta_l) (E_k - E_l))),
 
@@ -33,11 +37,11 @@ class TemperedChains:
     n_betas : int
         Temperatures, K. A sweep costs K times that of n_chains plain chains.
     betas : array (K,), optional
-        The ladder, from 1 downwards. By default K even steps down to 0, to be adapted.
+        The ladder, from 1 downwards, which stays as it is. By default K even steps down to 0, to be adapted.
     target_rate : float or None
-        The gaps of the ladder are adapted until neighbours swap at this rate, which moves its lower end: with more
-        temperatures it reaches further down, and not below 0. The adaptation fades (Miasojedow, Moulines & Vihola
-        2013). None: the ladder stays as it is.
+        Without betas, the gaps of the ladder are adapted until neighbours swap at this rate, which moves its lower
+        end: with more temperatures it reaches further down, and not below 0. The adaptation fades (Miasojedow, Moulines
+        & Vihola 2013). None: the ladder stays as it is.
     seed : int
     start : array (n_chains, V) or BitMatrix, optional
         Where chains of all temperatures start; by default at draws from the visible biases alone.
@@ -74,10 +78,11 @@ class TemperedChains:
     ) -> None:
         if not isinstance(rbm, RBM):
             raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
-        self.rbm = rbm
+        self._rbm = rbm
         self._n = _validate.integer(n_chains, "n_chains", 1)
         self._seed = _validate.seed(seed)
-        self.target_rate = check_target_rate(target_rate)
+        target_rate = check_target_rate(target_rate)
+        self.target_rate = target_rate if betas is None else None
         self._set_ladder(ladder(_validate.integer(n_betas, "n_betas", 1), betas))
         K = self.betas.size
         if start is not None:
@@ -87,10 +92,11 @@ class TemperedChains:
             start = states[np.tile(np.arange(self._n), K)]
         self._visible, self._hidden = start_chains(rbm, K * self._n, self._seed, self._start_stream, start, n_threads)
         self.n_sweeps_done = self._n_swaps = 0
-        self._accepted = np.zeros(K - 1)  # sums of probabilities of swaps, and how often a pair had its turn
+        self._rates = np.full(K - 1, np.nan)  # of swaps, of late
         self._tried = np.zeros(K - 1)
         self._round_trips = 0
-        self._was_hot = np.zeros((K, self._n), bool)  # since it last was the coldest
+        self._journey = np.full((K, self._n), _UNKNOWN, np.uint8)  # of the state that is here
+        self._journey[0] = _DOWN
 
     def sweep(self, n_sweeps: int = 1, n_threads: int | None = None) -> None:
         """n_sweeps sweeps of every chain, swaps before each."""
@@ -98,6 +104,8 @@ class TemperedChains:
 
     def _sweep(self, n_sweeps: int, fixed: np.ndarray | None, n_threads: int | None) -> None:
         """fixed, if given, gets P(h | v) of all chains, as in _gibbs.sweep."""
+        _threads.resolve(n_threads)
+        _gibbs.check_room(self.n_sweeps_done + 1, n_sweeps)
         for done in range(n_sweeps):
             self._swap(n_threads)
             self.n_sweeps_done += 1
@@ -124,19 +132,23 @@ class TemperedChains:
         colder, hotter = place[first].copy(), place[first + 1].copy()
         place[first] = np.where(accept, hotter, colder)
         place[first + 1] = np.where(accept, colder, hotter)
-        if accept.any():
-            moved = place.reshape(-1)
-            for bits in (self._visible, self._hidden):
-                bits.planes[:] = bits.planes[:, moved]
-            self._was_hot = self._was_hot.reshape(-1)[moved].reshape(K, n)
-        self._was_hot[-1] = True
-        self._round_trips += int(self._was_hot[0].sum())
-        self._was_hot[0] = False
+        self._exchange(place.reshape(-1))
         rates = np.add.accumulate(probability, axis=1)[:, -1] / n  # one after the other: the same bits anywhere
-        self._accepted[first] += rates
         self._tried[first] += 1
+        late = np.maximum(1.0 / self._tried[first], 1.0 / _LATE)
+        self._rates[first] = np.where(self._tried[first] == 1, rates, (1.0 - late) * self._rates[first] + late * rates)
         if self.target_rate is not None:
             self._adapt(first, rates)
+
+    def _exchange(self, moved: np.ndarray) -> None:
+        """Put the state of place moved[k] in place k, and follow the journeys."""
+        for bits in (self._visible, self._hidden):
+            bits.planes[:] = bits.planes[:, moved]
+        journey = self._journey.reshape(-1)[moved].reshape(self._journey.shape)
+        journey[-1][journey[-1] == _DOWN] = _UP
+        self._round_trips += int((journey[0] == _UP).sum())
+        journey[0] = _DOWN
+        self._journey = journey
 
     def _adapt(self, pairs: np.ndarray, rates: np.ndarray) -> None:
         """Move the logarithms of the gaps of these pairs towards the target."""
@@ -148,6 +160,19 @@ class TemperedChains:
     def _set_ladder(self, betas: np.ndarray) -> None:
         self.betas = _on_grid(betas)
         self._log_gaps = reference.log(np.maximum(-np.diff(betas), 1e-6)) if betas.size > 1 else np.zeros(0)
+
+    @property
+    def rbm(self) -> RBM:
+        """The model; it may be replaced by another of the same shape."""
+        return self._rbm
+
+    @rbm.setter
+    def rbm(self, rbm: RBM) -> None:
+        if not isinstance(rbm, RBM):
+            raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
+        if (rbm.n_visible, rbm.n_hidden) != (self._rbm.n_visible, self._rbm.n_hidden):
+            raise ValueError(f"rbm must be of {self._rbm.n_visible} x {self._rbm.n_hidden} units, not {rbm}")
+        self._rbm = rbm
 
     @property
     def visible(self) -> np.ndarray:
@@ -171,13 +196,13 @@ class TemperedChains:
 
     @property
     def swap_rates(self) -> np.ndarray:
-        """For each pair of neighbours, the mean probability that they swapped when it was their turn, (K - 1,)."""
-        with np.errstate(invalid="ignore"):
-            return self._accepted / self._tried
+        """For each pair of neighbours, the mean probability that they swapped, over about the last 100 turns of theirs,
+        (K - 1,); NaN before the first."""
+        return self._rates.copy()
 
     @property
     def round_trip_rate(self) -> float:
-        """Journeys from the coldest chain to the hottest and back, for each chain and sweep."""
+        """Journeys of a state from the coldest chain to the hottest and back, for each chain and sweep."""
         return self._round_trips / (self._n * max(self._n_swaps, 1))
 
     def __len__(self) -> int:
@@ -185,20 +210,25 @@ class TemperedChains:
 
     def get_state(self) -> dict:
         """What a checkpoint keeps."""
-        return {
+        arrays = {
             "visible": self._visible.planes, "hidden": self._hidden.planes, "betas": self.betas,
-            "log_gaps": self._log_gaps, "accepted": self._accepted, "tried": self._tried, "was_hot": self._was_hot,
+            "log_gaps": self._log_gaps, "rates": self._rates, "tried": self._tried, "journey": self._journey,
+        }  # fmt: skip
+        return {name: array.copy() for name, array in arrays.items()} | {
             "round_trips": self._round_trips, "n_swaps": self._n_swaps, "n_sweeps_done": self.n_sweeps_done,
+            "seed": self._seed,
         }  # fmt: skip
 
     def set_state(self, state: dict) -> None:
         """Go on from a state that get_state gave."""
-        self._visible = BitMatrix(state["visible"], self.rbm.n_visible)
-        self._hidden = BitMatrix(state["hidden"], self.rbm.n_hidden)
-        self.betas, self._log_gaps = state["betas"], state["log_gaps"]
-        self._accepted, self._tried, self._was_hot = state["accepted"], state["tried"], state["was_hot"]
-        self._round_trips, self._n_swaps = state["round_trips"], state["n_swaps"]
-        self.n_sweeps_done = state["n_sweeps_done"]
+        if state["journey"].shape != self._journey.shape:
+            raise ValueError(f"state is of {state['journey'].shape} temperatures and chains, not {self._journey.shape}")
+        self._visible = BitMatrix(state["visible"].copy(), self.rbm.n_visible)
+        self._hidden = BitMatrix(state["hidden"].copy(), self.rbm.n_hidden)
+        self.betas, self._log_gaps = state["betas"].copy(), state["log_gaps"].copy()
+        self._rates, self._tried = state["rates"].copy(), state["tried"].copy()
+        self._journey, self._round_trips = state["journey"].copy(), state["round_trips"]
+        self._n_swaps, self.n_sweeps_done, self._seed = state["n_swaps"], state["n_sweeps_done"], state["seed"]
 
     def __repr__(self) -> str:
         return f"TemperedChains({self.rbm!r}, n_chains={self._n}, n_betas={self.betas.size})"

@@ -173,6 +173,18 @@ class Loader:
         return (X[k::5] for k in range(5))
 
 
+def test_chains_of_ones_own_are_resumed(tmp_path):
+    def run(epochs, path, resume=False):
+        rbm, pcd = fr.RBM.from_data(X, 8), fr.gradient.PCD(64)
+        pcd.chains = fr.Chains(rbm, 30, seed=5, start=X[:30])
+        fr.fit(rbm, X, pcd, fr.optim.SGD(0.1), epochs, checkpoint=path, resume=resume)
+        return rbm
+
+    whole = run(6, tmp_path / "a.npz")
+    run(3, tmp_path / "b.npz")
+    assert same_model(run(6, tmp_path / "b.npz", resume=True), whole)
+
+
 def test_more_epochs(tmp_path):
     """With a rate that does not depend on the end, a training can be prolonged to the same bits."""
     path, models = tmp_path / "c.npz", []

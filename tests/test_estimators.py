@@ -124,6 +124,7 @@ def test_threads_change_nothing(name, n_threads):
         ({"n_sweeps": 0}, "n_sweeps must be at least 1"),
         ({"rate": -1.0}, "rate must be finite and at least 0"),
         ({"decay": 1.5}, "decay must be between 0 and 1"),
+        ({"decay": 1.0}, "decay must be below 1"),
         ({"seed": 2**64}, "seed must be below"),
     ],
 )

@@ -286,3 +286,29 @@ def test_interchanging_expectation_and_derivative_is_wrong():
         down[index] -= 1e-5
         wrong[index] = (interchanged(up) - interchanged(down)) / 2e-5
     assert np.abs(wrong - g.weights).max() > 0.01
+
+
+def test_pcd_takes_only_chains_of_the_model_itself():
+    rbm = random_rbm(5, 4)
+    pcd = fr.gradient.PCD(10)
+    with pytest.raises(TypeError, match="chains must be Chains or None, not TemperedChains"):
+        pcd.chains = fr.TemperedChains(rbm, 10)
+    with pytest.raises(ValueError, match="chains must sample the model itself, at beta 1"):
+        pcd.chains = fr.Chains(rbm, 10, beta=0.5)
+    pcd.chains = None
+
+
+def test_states_of_chains_are_copies():
+    rbm = random_rbm(5, 4)
+    for make in (
+        lambda: fr.Chains(rbm, 10, seed=3, beta=0.5),
+        lambda: fr.gradient.PCD(10),
+        lambda: fr.gradient.FastPCD(10),
+    ):
+        one = make()
+        go = (lambda one=one: one.sweep(2)) if isinstance(one, fr.Chains) else (lambda one=one: one(rbm, np.eye(5)))
+        go()
+        state = one.get_state()
+        kept = {name: np.copy(value) for name, value in state.items()}
+        go()
+        assert all(np.array_equal(state[name], kept[name]) for name in state)

@@ -46,6 +46,21 @@ def test_autocorrelation_time_of_a_known_process(phi):
     assert result.enough and result.window >= 5 * result.value - 1
 
 
+@pytest.mark.parametrize("phi", [-0.6, -0.9])
+def test_autocorrelation_time_of_alternating_series(phi):
+    """Below 1, above 0, and near the truth (0.25 and 0.05): the half of the last term makes the sum swing less."""
+    result = diagnostics.autocorrelation_time(ar1(20_000, 4, phi))
+    assert abs(result.value - (1 + phi) / (1 - phi)) < 0.1 and result.value > 0
+
+
+def test_chains_that_stand_still_are_told():
+    """Whatever rounding does to their means."""
+    for value in (0.1, -37.3, 123.456):
+        assert math.isnan(diagnostics.split_rhat(np.full((200, 4), value)))
+        apart = np.repeat([[value, 1.5 * value]], 200, axis=0)
+        assert diagnostics.split_rhat(apart) == math.inf
+
+
 def test_short_and_constant_series():
     assert not diagnostics.autocorrelation_time(ar1(100, 1, 0.95)).enough
     constant = diagnostics.autocorrelation_time(np.ones(10))

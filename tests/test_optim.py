@@ -88,10 +88,36 @@ def test_max_norm(make):
 
 
 def test_max_norm_adds_in_one_order():
-    """The sums behind the norms are those of one addition after the other, whatever NumPy does."""
-    W = np.random.default_rng(1).normal(size=(1000, 64)).astype(np.float32)
-    squares = np.square(W.reshape(1, 1000, 64), dtype=np.float64)
-    assert np.array_equal(squares.sum(axis=1), np.add.accumulate(squares, axis=1)[:, -1])
+    """The norms are sums of one addition after the other: no other order gives these bits."""
+    W = np.random.default_rng(1).normal(size=(1000, 70)).astype(np.float32)
+    rbm = fr.RBM(W)
+    fr.optim.SGD(0.0, max_norm=1.0).update(rbm, Fixed(0.0, W.shape))
+    norms = np.sqrt(np.add.accumulate(np.square(W, dtype=np.float64), axis=0)[-1])
+    assert np.array_equal(rbm.weights, (W * (1.0 / norms)).astype(np.float32))
+
+
+@pytest.mark.parametrize("make", [lambda: fr.optim.SGD(0.05, momentum=0.9), lambda: fr.optim.Adam(0.01)])
+def test_what_is_kept_belongs_to_one_model(make):
+    """A second model, trained with the same optimizer, comes out as the first did."""
+    optimizer, models = make(), []
+    for _ in range(2):
+        rbm = fr.RBM.from_data(X, 6, seed=0)
+        fr.fit(rbm, X, optimizer=optimizer, epochs=1)
+        models.append(rbm)
+    assert np.array_equal(models[0].weights, models[1].weights)
+    state = optimizer.get_state()
+    kept = {name: np.copy(value) for name, value in state.items()}
+    optimizer.update(rbm, fr.gradient.CD()(rbm, X[:50]))
+    assert all(np.array_equal(state[name], kept[name]) for name in state)
+
+
+def test_adam_without_memory_is_the_sign():
+    """beta1 = beta2 = 0: the step is the rate times the sign, however much smaller the gradient has become."""
+    rbm = fr.RBM(np.zeros((2, 3)))
+    adam = fr.optim.Adam(0.01, beta1=0.0, beta2=0.0)
+    adam.update(rbm, Fixed(1.0))
+    adam.update(rbm, Fixed(1e-5))
+    assert rbm.weights[0, 0] == pytest.approx(0.02, rel=2e-3)  # eps is 1e-3 of the second gradient
 
 
 def test_schedules_at_their_ends_and_between():
@@ -100,6 +126,9 @@ def test_schedules_at_their_ends_and_between():
         assert rates[0] == pytest.approx(0.4) and rates[-1] == pytest.approx(0.1)
         assert all(a > b for a, b in zip(rates, rates[1:], strict=False))
     assert fr.optim.Cosine(0.4, 0.1)(0.5) == pytest.approx(0.25)
+    for t in np.linspace(0, 1, 101).tolist():
+        assert fr.optim.Cosine(2.0)(t) == pytest.approx(1 + math.cos(math.pi * t), abs=1e-15)
+    assert type(fr.optim.Linear(np.float32(0.5))(0.5)) is float
     assert fr.optim.Cosine(0.4, 0.1)(1 / 3) == pytest.approx(0.1 + 0.3 * 0.75)
     assert fr.optim.InverseTime(0.4, 0.1)(1 / 3) == pytest.approx(0.2)  # 1 / rate is linear
     warm = fr.optim.WarmUp(0.4, 0.1)
@@ -202,6 +231,15 @@ class Spy(fr.optim.SGD):
     def update(self, rbm, gradient, progress=0.0, n_threads=None):
         super().update(rbm, gradient, progress, n_threads)
         self.models.append(rbm.weights.copy())
+
+
+def test_averaging_starts_anew_in_each_training():
+    averaging, models = fr.optim.Averaging(every=2), []
+    for n_hidden in (7, 5, 5):
+        rbm = fr.RBM.from_data(X, n_hidden)
+        fr.fit(rbm, X, epochs=2, averaging=averaging)
+        models.append(rbm)
+    assert np.array_equal(models[1].weights, models[2].weights)
 
 
 def test_averaging_before_its_first_update_offers_the_model():

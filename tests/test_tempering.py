@@ -64,7 +64,7 @@ class FreeEnergySwaps(fr.TemperedChains):
 
     def __init__(self, rbm, *arguments, **options):
         super().__init__(rbm, *arguments, **options)
-        self.rbm = self._Wrong(rbm)
+        self._rbm = self._Wrong(rbm)
 
 
 class EagerSwaps(fr.TemperedChains):
@@ -141,6 +141,47 @@ def test_the_ladder_adapts_to_the_target():
     assert np.array_equal(fixed.betas, ladder)
 
 
+def test_the_adaptation_fades():
+    """The n-th swap moves the logarithm of a gap by n^(-3/4) times how far its rate is off."""
+    chains = fr.TemperedChains(random_rbm(9, 5), 10, n_betas=4, target_rate=0.3)
+    for n, gain in ((1, 1.0), (16, 1 / 8), (256, 1 / 64)):
+        before, chains._n_swaps = chains._log_gaps.copy(), n
+        chains._adapt(np.array([1]), np.array([0.1]))
+        assert np.allclose(chains._log_gaps - before, [0, gain * (0.1 - 0.3), 0], atol=1e-12)
+
+
+def test_a_ladder_of_ones_own_stays():
+    chains = fr.TemperedChains(random_rbm(9, 5), 10, betas=[1.0, 0.5])
+    chains.sweep(50)
+    assert chains.betas.tolist() == [1.0, 0.5] and chains.target_rate is None
+
+
+def test_states_are_copies_and_are_checked():
+    rbm = random_rbm(9, 5)
+    chains = fr.TemperedChains(rbm, 10, n_betas=3, seed=4)
+    chains.sweep(3)
+    state = chains.get_state()
+    kept = {name: np.copy(value) for name, value in state.items()}
+    other = fr.TemperedChains(rbm, 10, n_betas=3)
+    other.set_state(state)
+    chains.sweep(5)
+    other.sweep(5)
+    assert all(np.array_equal(state[name], kept[name], equal_nan=True) for name in state)
+    assert np.array_equal(chains.visible, other.visible) and np.array_equal(chains.betas, other.betas)
+    with pytest.raises(ValueError, match=r"state is of \(3, 10\) temperatures and chains, not \(2, 10\)"):
+        fr.TemperedChains(rbm, 10, n_betas=2).set_state(state)
+    with pytest.raises(ValueError, match="rbm must be of 9 x 5 units"):
+        chains.rbm = random_rbm(9, 4)
+    with pytest.raises(TypeError, match="rbm must be an RBM, not int"):
+        chains.rbm = 3
+    with pytest.raises(ValueError, match="n_threads must be at least 1"):
+        chains.sweep(1, n_threads=0)
+    other.rbm = rbm.copy()
+    chains.sweep(1)
+    other.sweep(1)
+    assert np.array_equal(chains.visible, other.visible)  # the refused call left no trace
+
+
 def test_a_ladder_that_reaches_the_bottom_stays_above_0():
     chains = fr.TemperedChains(random_rbm(4, 2, scale=0.1), 50, n_betas=5, target_rate=0.2)
     chains.sweep(200)
@@ -188,6 +229,35 @@ def test_the_gradient_is_of_the_coldest_chains():
         assert np.array_equal(g.negative.hidden, expected.hidden)
     assert np.array_equal(tempered.chains.visible, tempered.chains.visible_bits.to_states())
     assert tempered(rbm.copy(), X) is not None and tempered.chains.n_sweeps_done == 1  # another model, new chains
+
+
+@pytest.mark.parametrize("K", [2, 3, 6])
+@pytest.mark.parametrize("n_sweeps", [5, 20, 100])
+def test_round_trips_are_counted_from_the_coldest_to_the_hottest_and_back(K, n_sweeps):
+    """Against labels that travel with the states."""
+    n = 50
+    chains = Watched(random_rbm(4, 3, scale=0.3, seed=3), n, betas=np.linspace(1, 0, K))
+    labels, trips = np.arange(K * n), 0
+    way = dict.fromkeys(range(n), "down")  # of the states that have been the coldest
+    for _ in range(n_sweeps):
+        chains.moved = np.arange(K * n)
+        chains.sweep(1)
+        labels = labels[chains.moved]
+        way |= {label: "up" for label in labels[-n:].tolist() if way.get(label) == "down"}
+        trips += sum(way.get(label) == "up" for label in labels[:n].tolist())
+        way |= dict.fromkeys(labels[:n].tolist(), "down")
+    assert chains.round_trip_rate == trips / (n * n_sweeps)
+    assert trips > 0 or n_sweeps < 100
+
+
+class Watched(fr.TemperedChains):
+    """Notes which states changed places."""
+
+    moved = None
+
+    def _exchange(self, moved):
+        self.moved = moved
+        super()._exchange(moved)
 
 
 def test_swap_probability_follows_the_joint_energies():

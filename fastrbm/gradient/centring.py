@@ -64,7 +64,7 @@ class Centring:
         """What a checkpoint keeps: the offsets."""
         if self.visible_offset is None:
             return {}
-        return {"visible_offset": self.visible_offset, "hidden_offset": self.hidden_offset}
+        return {"visible_offset": self.visible_offset.copy(), "hidden_offset": self.hidden_offset.copy()}
 
     def set_state(self, state: dict) -> None:
         """Go on from a state that get_state gave."""

@@ -21,7 +21,8 @@ class FastPCD:
 
     The chains sample the model with parameters theta + phi; after each call phi <- decay phi + rate (gradient). So
     where chains sit, energy rises at once and drives them on: they mix better than the model would let them. phi is
-    temporary: with the gradient at 0 it dies out, and the chains then sample the model itself.
+    temporary: with the gradient at 0 it dies out, and the chains then sample the model itself. (phi follows the plain
+    gradient, also where theta follows the centred one.)
 
     Parameters
     ----------
@@ -30,7 +31,7 @@ class FastPCD:
     rate : float
         Learning rate of the fast parameters phi. With 0, this is PCD.
     decay : float
-        What is left of phi after each call, from 0 to 1.
+        What is left of phi after each call, from 0 up to, but not including, 1.
 
     Attributes
     ----------
@@ -53,6 +54,8 @@ class FastPCD:
         self.n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1)
         self.rate = _validate.real(rate, "rate", 0.0)
         self.decay = _validate.real(decay, "decay", 0.0, 1.0)
+        if self.decay == 1.0:
+            raise ValueError("decay must be below 1, got 1: fast weights have to die out")
         self.seed = _validate.seed(seed)
         self.chains: Chains | None = None
         self._rbm: RBM | None = None
@@ -84,7 +87,7 @@ class FastPCD:
         """What a checkpoint keeps: the chains and the fast parameters."""
         if self.chains is None:
             return {}
-        return self.chains.get_state() | {f"fast{k}": part for k, part in enumerate(self._fast)}
+        return self.chains.get_state() | {f"fast{k}": part.copy() for k, part in enumerate(self._fast)}
 
     def set_state(self, state: dict, rbm: RBM) -> None:
         """Go on, with this model, from a state that get_state gave."""
@@ -92,7 +95,7 @@ class FastPCD:
         if state:
             self._start(rbm)
             self.chains.set_state(state)
-            self._fast = [state[f"fast{k}"] for k in range(3) if f"fast{k}" in state]
+            self._fast = [state[f"fast{k}"].copy() for k in range(3) if f"fast{k}" in state]
 
     def __repr__(self) -> str:
         return (

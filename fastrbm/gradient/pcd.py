@@ -52,7 +52,20 @@ class PCD:
         self.n_chains = _validate.integer(n_chains, "n_chains", 1)
         self.n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1)
         self.seed = _validate.seed(seed)
-        self.chains: Chains | None = None
+        self._chains: Chains | None = None
+
+    @property
+    def chains(self) -> Chains | None:
+        """The chains, once there are any."""
+        return self._chains
+
+    @chains.setter
+    def chains(self, chains: Chains | None) -> None:
+        if chains is not None and not isinstance(chains, Chains):
+            raise TypeError(f"chains must be Chains or None, not {type(chains).__name__}")
+        if chains is not None and chains._beta is not None:
+            raise ValueError("chains must sample the model itself, at beta 1")
+        self._chains = chains
 
     def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Gradient:
         positive = Phase.of_data(rbm, X, sample_weight, n_threads)
@@ -71,7 +84,7 @@ class PCD:
         """Go on, with this model, from a state that get_state gave."""
         self.chains = None
         if state:
-            self.chains = _TrainingChains(rbm, self.n_chains, self.seed)
+            self.chains = _TrainingChains(rbm, state["visible"].shape[1], self.seed)
             self.chains.set_state(state)
 
     def __repr__(self) -> str:

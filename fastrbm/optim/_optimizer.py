@@ -24,6 +24,17 @@ class Optimizer:
         if max_norm != math.inf and _validate.real(max_norm, "max_norm", 0.0) == 0.0:
             raise ValueError("max_norm must be above 0, got 0")
         self.max_norm = float(max_norm)
+        self._rbm: RBM | None = None
+        self._start()
+
+    def _start(self) -> None:
+        """Forget what earlier updates left."""
+
+    def _follow(self, rbm: RBM) -> None:
+        """What was kept belongs to one model; another starts anew."""
+        if self._rbm is not None and self._rbm is not rbm:
+            self._start()
+        self._rbm = rbm
 
     def rate(self, progress: float) -> float:
         """The learning rate when this fraction of the training is done."""

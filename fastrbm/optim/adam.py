@@ -60,7 +60,6 @@ class Adam(Optimizer):
                 raise ValueError(f"{name} must be below 1, got 1")
         if self.eps == 0.0:
             raise ValueError("eps must be above 0, got 0")
-        self._start()
 
     def _start(self) -> None:
         self._means: list[np.ndarray] = []
@@ -70,19 +69,21 @@ class Adam(Optimizer):
     def update(self, rbm: RBM, gradient: Gradient, progress: float = 0.0, n_threads: int | None = None) -> None:
         """Move rbm along gradient. FloatingPointError, and no change, where a parameter would not stay finite."""
         parts = parts_of(rbm._direction(gradient))
+        self._follow(rbm)
         if [m.shape for m in self._means] != [p.shape for p in parts]:
             self._start()
         if not self._means:
             self._means = [np.zeros_like(p) for p in parts]
             self._squares = [np.zeros_like(p) for p in parts]
         powers = self._powers * (self.beta1, self.beta2)
-        small1, small2 = np.float32(1.0 - self.beta1), np.float32(1.0 - self.beta2)
+        old1, old2 = np.float32(self.beta1), np.float32(self.beta2)
+        new1, new2 = np.float32(1.0 - self.beta1), np.float32(1.0 - self.beta2)
         means, squares, steps = [], [], []
         unbiased1, unbiased2 = (1.0 - powers).astype(np.float32)
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told by the move
             for g, m, s in zip(parts, self._means, self._squares, strict=True):
-                m = m + small1 * (g - m)
-                s = s + small2 * (g * g - s)
+                m = old1 * m + new1 * g
+                s = old2 * s + new2 * (g * g)
                 means.append(m)
                 squares.append(s)
                 steps.append((m / unbiased1) / (np.sqrt(s / unbiased2) + np.float32(self.eps)))
@@ -91,16 +92,16 @@ class Adam(Optimizer):
 
     def get_state(self) -> dict:
         """What a checkpoint keeps: both running means, and how far they are from unbiased."""
-        state: dict = {"powers": self._powers}
+        state: dict = {"powers": self._powers.copy()}
         for k, (mean, square) in enumerate(zip(self._means, self._squares, strict=True)):
-            state[f"mean{k}"], state[f"square{k}"] = mean, square
+            state[f"mean{k}"], state[f"square{k}"] = mean.copy(), square.copy()
         return state
 
     def set_state(self, state: dict) -> None:
-        """Go on from a state that get_state gave."""
-        self._powers = state["powers"]
-        self._means = [state[f"mean{k}"] for k in range(3) if f"mean{k}" in state]
-        self._squares = [state[f"square{k}"] for k in range(3) if f"square{k}" in state]
+        """Go on, with the model of the next update, from a state that get_state gave."""
+        self._rbm, self._powers = None, state["powers"].copy()
+        self._means = [state[f"mean{k}"].copy() for k in range(3) if f"mean{k}" in state]
+        self._squares = [state[f"square{k}"].copy() for k in range(3) if f"square{k}" in state]
 
     def __repr__(self) -> str:
         return (

@@ -74,12 +74,12 @@ class Averaging:
 
     def get_state(self) -> dict:
         """What a checkpoint keeps."""
-        return {"t": self._t} | {f"mean{k}": mean for k, mean in enumerate(self._means)}
+        return {"t": self._t} | {f"mean{k}": mean.copy() for k, mean in enumerate(self._means)}
 
     def set_state(self, state: dict) -> None:
         """Go on from a state that get_state gave."""
         self._t = state["t"]
-        self._means = [state[f"mean{k}"] for k in range(3) if f"mean{k}" in state]
+        self._means = [state[f"mean{k}"].copy() for k in range(3) if f"mean{k}" in state]
 
     def __repr__(self) -> str:
         return f"Averaging(last={self.last!r}, every={self.every!r})"

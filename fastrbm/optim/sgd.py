@@ -31,8 +31,8 @@ class SGD(Optimizer):
         Move along gradient + momentum * u in place of u: the look-ahead of Nesterov (1983), in the form that takes
         the gradient where the parameters are (Bengio et al. 2013).
     max_norm : float
-        After each update, the weights of a hidden unit whose Euclidean norm is above this are scaled down to it
-        (Srebro & Shraibman 2005).
+        After each update, the weights of a hidden unit whose Euclidean norm is above this are scaled down to it, up to
+        rounding (Srebro & Shraibman 2005).
 
     Examples
     --------
@@ -59,11 +59,14 @@ class SGD(Optimizer):
         self.nesterov = bool(nesterov)
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs a momentum above 0")
+
+    def _start(self) -> None:
         self._velocity: Direction | None = None
 
     def update(self, rbm: RBM, gradient: Gradient, progress: float = 0.0, n_threads: int | None = None) -> None:
         """Move rbm along gradient. FloatingPointError, and no change, where a parameter would not stay finite."""
         direction = rbm._direction(gradient)
+        self._follow(rbm)
         if not self.momentum:
             self._move(rbm, direction, progress, self.l2, self.l1, n_threads)
             return
@@ -93,11 +96,14 @@ class SGD(Optimizer):
         """What a checkpoint keeps: the velocity."""
         if self._velocity is None:
             return {}
-        return dict(zip(("tiles", "visible_bias", "hidden_bias"), parts_of(self._velocity), strict=True))
+        parts = (part.copy() for part in parts_of(self._velocity))
+        return dict(zip(("tiles", "visible_bias", "hidden_bias"), parts, strict=True))
 
     def set_state(self, state: dict) -> None:
-        """Go on from a state that get_state gave."""
-        self._velocity = Direction(state["tiles"], state["visible_bias"], state["hidden_bias"]) if state else None
+        """Go on, with the model of the next update, from a state that get_state gave."""
+        self._rbm, self._velocity = None, None
+        if state:
+            self._velocity = Direction(*(state[name].copy() for name in ("tiles", "visible_bias", "hidden_bias")))
 
     def __repr__(self) -> str:
         momentum = f", momentum={self.momentum!r}{', nesterov=True' * self.nesterov}" if self.momentum else ""
