@@ -7,8 +7,10 @@ get_state gave), and a JSON text of how the training was set up.
 
 from __future__ import annotations
 
+import glob
 import json
 import re
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 
@@ -23,34 +25,49 @@ _WRITERS = "fit(checkpoint=) and 'fastrbm train --checkpoint' write them"
 
 def write(path: str | PathLike, rbm, states: dict[str, dict], setup: dict[str, object]) -> None:
     """Replace the file at path by a checkpoint of these states, wholly or not at all."""
-    path = Path(path)
-    arrays = {
-        f"{part}/{name}": np.asarray(value) for part, state in states.items() for name, value in state.items()
-    }  # fmt: skip
-    text = json.dumps(setup | {"fastrbm": __version__, "numpy": np.__version__, "entries": sorted(arrays)})
-    arrays |= {
+    entries = [(part, name) for part, state in states.items() for name in state]
+    text = json.dumps(setup | {"fastrbm": __version__, "numpy": np.__version__, "entries": entries})
+    arrays = arrays_of(states) | {
         "fastrbm_format": np.int64(_model_file.FORMAT), "fastrbm_checkpoint": np.int64(FORMAT),
         "weights": rbm.weights, "visible_bias": rbm.visible_bias, "hidden_bias": rbm.hidden_bias,
         "setup": np.frombuffer(text.encode(), np.uint8),
     }  # fmt: skip
-    # one name for all attempts: what a killed process left behind is overwritten
-    temporary = path.with_name(f".{path.name}.part")
-    _model_file.replace_file(path, lambda file: np.savez(file, **arrays), temporary)
+    _model_file.replace_file(path, lambda file: np.savez(file, **arrays))
+
+
+def arrays_of(states: dict[str, dict]) -> dict[str, np.ndarray]:
+    """The states as entries of the file; TypeError for what would need a pickle."""
+    arrays = {}
+    for part, state in states.items():
+        for name, value in state.items():
+            array = np.asarray(value)
+            if array.dtype.kind not in "biufU":
+                raise TypeError(
+                    f"the state of {part} must hold numbers, strings and arrays of them; {name} is {value!r}"
+                )
+            arrays[f"{part}/{name}"] = array
+    return arrays
+
+
+def clean_up(path: Path) -> None:
+    """Remove what processes that were killed while they wrote left beside the file."""
+    for left in path.absolute().parent.glob(f".{glob.escape(path.name)}.*.part"):
+        with suppress(OSError):
+            left.unlink()
 
 
 def read(path: str | PathLike) -> tuple[tuple[np.ndarray, ...], dict[str, dict], dict[str, object]]:
     """(parameters, states, setup); ValueError names the file and what is wrong with it."""
     archive = _model_file.read_archive(path, "fastrbm_checkpoint", FORMAT, "fastrbm checkpoint", _WRITERS)
     states: dict[str, dict] = {}
-    for name, value in archive.items():
-        part, slash, key = name.rpartition("/")
-        if slash:
-            states.setdefault(part, {})[key] = value if value.ndim else value.item()
     try:
         setup = json.loads(archive["setup"].tobytes())
-        missing = [name for name in setup["entries"] if name not in archive]
+        missing = [f"{part}/{name}" for part, name in setup["entries"] if f"{part}/{name}" not in archive]
         if missing:
             raise ValueError(f"{path} is damaged: it lacks {', '.join(missing)}")
+        for part, name in setup["entries"]:
+            value = archive[f"{part}/{name}"]
+            states.setdefault(part, {})[name] = value if value.ndim else value.item()
         parameters = _model_file.checked_parameters(archive, path)
     except (KeyError, ValueError) as error:
         if str(path) in str(error):

@@ -18,12 +18,11 @@ _WRITERS = "RBM.save and 'fastrbm train' write them"
 _NAMES = ("weights", "visible_bias", "hidden_bias")
 
 
-def replace_file(path: str | PathLike, write, temporary: Path | None = None) -> None:
+def replace_file(path: str | PathLike, write) -> None:
     """Let write(file) fill a temporary file beside path, then rename it: readers see the old file or the new one,
     whenever the program or the machine stops."""
     path = Path(path)
-    if temporary is None:
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with open(temporary, "wb") as file:
             write(file)

@@ -78,18 +78,30 @@ class InMemory:
         return rows.to_states() if isinstance(rows, BitMatrix) else rows
 
     def describe(self) -> str:
-        """What a checkpoint remembers of the data, so as not to go on with others."""
+        """What a checkpoint remembers of the data, so as not to go on with others: a checksum of all of them, or of a
+        sample of an array on disk."""
         weight = "" if self._weight is None else f", weights {zlib.crc32(self._weight.tobytes()):08x}"
-        sample = f"{zlib.crc32(self.sample().tobytes()):08x}"
-        return f"{self.n} cases of {self._n_units} units, sample {sample}{weight}{', drawn' if self._draw else ''}"
+        drawn = ", drawn" if self._draw else ""
+        return f"{self.n} cases of {self._n_units} units, checksum {self._checksum():08x}{weight}{drawn}"
+
+    def _checksum(self) -> int:
+        data, sum_ = self._data, 0
+        for row in data.planes if isinstance(data, BitMatrix) else data:
+            sum_ = zlib.crc32(np.ascontiguousarray(row), sum_)
+        return sum_
 
 
 class OnDisk(InMemory):
     """Of a memory-mapped array: the rows of each batch are read, and checked, when it is their turn."""
 
     def _keep(self, X, n_units: int):
+        if X.ndim != 2:
+            raise ValueError(f"X must have two dimensions, (cases, units), got shape {X.shape}")
         _validate.states(X[:1], n_units, "X", fractions=True)  # says what is wrong with its shape or kind
         return X
+
+    def _checksum(self) -> int:
+        return zlib.crc32(self.sample().tobytes())
 
     def _rows(self, cases: np.ndarray):
         order = np.argsort(cases)  # in the order of the file, then put back
@@ -125,7 +137,7 @@ class Batches:
             if count == self.n_batches:
                 raise ValueError(f"X yields more than the {self.n_batches} batches that its len() promises")
             if count >= first:
-                states = _gibbs.states_given(batch, self._n_units, "a batch of X", fractions=True)
+                states = self._states(batch)
                 if states.shape[0] == 0:
                     raise ValueError("a batch of X has no cases")
                 if self._draw:
@@ -140,13 +152,20 @@ class Batches:
         if self._sample is None:
             parts, count = [], 0
             for batch in self._batches:
-                states = _gibbs.states_given(batch, self._n_units, "a batch of X", fractions=True)
+                states = self._states(batch)
                 parts.append(states.to_states() if isinstance(states, BitMatrix) else states)
                 count += len(parts[-1])
                 if count >= SAMPLE:
                     break
             self._sample = np.concatenate(parts)[:SAMPLE]
         return self._sample
+
+    def _states(self, batch):
+        if isinstance(batch, (list, tuple)) and len(batch) and getattr(batch[0], "ndim", 0) == 2:
+            raise TypeError(
+                f"a batch of X must be the states alone, an array (n, V), not a {type(batch).__name__} of {len(batch)}"
+            )
+        return _gibbs.states_given(batch, self._n_units, "a batch of X", fractions=True)
 
     def keep_sample(self, sample: np.ndarray) -> None:
         """Measure these cases, as before an interruption."""
@@ -183,8 +202,10 @@ def _parts(X):
         X = X if isinstance(X, np.ndarray) else np.asarray(X)
         rows = max(1, _PART // max(1, X[0].size)) if X.ndim == 2 and len(X) else max(1, X.size)
         yield from (X[start : start + rows] for start in range(0, max(1, len(X)) if X.ndim else 1, rows))
-    else:
+    elif hasattr(X, "__iter__"):
         yield from X
+    else:
+        raise TypeError(f"X must be an array (n, V), a BitMatrix or batches to iterate over, not {type(X).__name__}")
 
 
 def _drawn(states, seed: int, place: int):

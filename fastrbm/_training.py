@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from . import _checkpoint
+from ._parameters import Parameters
 from ._progress import ProgressLine
 from ._source import Batches, InMemory
 from .bits import BitMatrix
@@ -23,6 +28,10 @@ from .rbm import RBM
 
 _UPDATES_A_MEASUREMENT = 256  # so that measuring stays near 1 % of the work
 _RAW = ("raw_weights", "raw_visible_bias", "raw_hidden_bias")
+_BASIC_COLUMNS = (
+    "epoch", "update", "seconds", "learning_rate", "reconstruction_error", "free_energy_gap", "hidden_activity",
+    "weight_norm",
+)  # fmt: skip
 _PART_OF_COST = 0.005  # each measure's, where it leaves open when it is due
 
 
@@ -61,7 +70,7 @@ class Training:
     ) -> None:  # fmt: skip
         self.rbm, self.source, self.gradient, self.optimizer = rbm, source, gradient, optimizer
         self.centre, self.strict = centre, strict  # strict: complain of gradients that cannot be centred
-        self.averaging, self.epochs, self.seed = averaging, epochs, seed
+        self.averaging, self.epochs, self.batch_size, self.seed = averaging, epochs, batch_size, seed
         self.validation, self.measures, self.callbacks = validation, list(measures), callbacks
         self.progress, self.n_threads = progress, n_threads
         self.offered = rbm
@@ -73,66 +82,83 @@ class Training:
         self.history = History()
         self.update, self.stopped, self.seconds = 0, False, 0.0
         self.path: Path | None = None
-        self.setup = {
-            "model": repr(rbm), "data": source.describe(), "gradient": _checkpoint.describe(gradient),
-            "optimizer": _checkpoint.describe(optimizer), "centring": repr(centre), "averaging": repr(averaging),
-            "batch_size": batch_size, "seed": seed, "measures": repr(self.measures), "epochs": epochs,
-            "validation": None if validation is None else InMemory(validation, rbm.n_visible).describe(),
-        }  # fmt: skip
 
     # ------------------------------------------------------------ checkpoints
 
     def keep_checkpoints(self, path, seconds: float, resume: bool) -> None:
         """Write a checkpoint to path every so many seconds; with resume, start from the one that is there."""
-        self.path, self.pause = Path(path), seconds
+        self.path, self.pause, self.setup = Path(path), seconds, self._describe()
         for name, part in (("gradient", self.gradient), ("optimizer", self.optimizer)):
             if not (hasattr(part, "get_state") and hasattr(part, "set_state")):
                 raise TypeError(f"{name} must have get_state and set_state to be kept in checkpoints; {part!r} has not")
-        if not self.path.absolute().parent.is_dir():
-            raise FileNotFoundError(f"checkpoint {path}: there is no folder {self.path.absolute().parent}")
+        folder = self.path.absolute().parent
+        if not folder.is_dir():
+            raise FileNotFoundError(f"checkpoint {path}: there is no folder {folder}")
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(f"checkpoint {path}: no permission to write in {folder}")
+        _checkpoint.arrays_of(self._states())  # to hear of what cannot be kept before, not after an hour
+        _checkpoint.clean_up(self.path)
         if resume and self.path.exists():
             self._resume()
         elif self.path.exists():
             raise FileExistsError(f"checkpoint {path} exists: pass resume=True to go on from it, or remove it")
 
+    def _describe(self) -> dict[str, object]:
+        """What must be the same where a training goes on."""
+        stateful = [callback for callback in self.callbacks if hasattr(callback, "get_state")]
+        parts = {
+            "gradient": self.gradient, "optimizer": self.optimizer, "centring": self.centre,
+            "averaging": self.averaging, "measures": self.measures, "callbacks": stateful,
+        }  # fmt: skip
+        validation = self.validation and InMemory(self.validation, self.rbm.n_visible).describe()
+        return {
+            "model": repr(self.rbm), "data": self.source.describe(), "validation": validation, "epochs": self.epochs,
+            "batch_size": self.batch_size, "seed": self.seed,
+        } | {name: _checkpoint.describe(part) for name, part in parts.items()}  # fmt: skip
+
     def _resume(self) -> None:
         parameters, states, setup = _checkpoint.read(self.path)
         _checkpoint.refuse_other(self.path, setup, self.setup)
-        self.rbm.set_parameters(*parameters)
-        self.offered._parameters = self.rbm._parameters
         training = states["training"]
-        if _RAW[0] in training:  # the model of the file is an average
-            self.rbm.set_parameters(*(training[name] for name in _RAW))
+        if training["update"] > self.n_updates:
+            raise ValueError(
+                f"{self.path} is {training['update']} updates on, more than the {self.n_updates} asked for"
+            )
         self.update, self.seconds, self.stopped = training["update"], training["seconds"], training["stopped"]
-        if self.update > self.n_updates:
-            raise ValueError(f"{self.path} is {self.update} updates on, more than the {self.n_updates} asked for")
         self.gradient.set_state(states.get("gradient", {}), self.rbm)
         self.optimizer.set_state(states.get("optimizer", {}))
         for name, part in self._others():
             part.set_state(states.get(name, {}))
         if "sample" in training:
             self.source.keep_sample(training["sample"])
+        self.offered.set_parameters(*parameters)
+        self.rbm._parameters = self.offered._parameters
+        if _RAW[0] in training:  # the model of the file is an average, or the best of several
+            self.rbm.set_parameters(*(training[name] for name in _RAW))
 
     def _others(self):
         """Whatever else has a state, by its name in a checkpoint."""
         parts = [("centring", self.centre), ("averaging", self.averaging), ("history", self.history)]
-        parts += [(f"callbacks/{k}", callback) for k, callback in enumerate(self.callbacks)]
+        stateful = [callback for callback in self.callbacks if hasattr(callback, "get_state")]
+        parts += [(f"callback {k}", callback) for k, callback in enumerate(stateful)]
         return [(name, part) for name, part in parts if hasattr(part, "get_state")]
 
-    def _save(self, final: bool = False) -> None:
-        if self.path is None:
-            return
+    def _states(self) -> dict[str, dict]:
+        """The states of all that takes part."""
+        states = {"gradient": self.gradient.get_state(), "optimizer": self.optimizer.get_state()}
+        return states | {name: part.get_state() for name, part in self._others()}
+
+    def _save(self, raw: Parameters | None = None) -> None:
+        """raw: at the end, when rbm is already what the training offers, its parameters before that."""
         training = {"update": self.update, "seconds": self._elapsed(), "stopped": self.stopped}
         if isinstance(self.source, Batches):
             training["sample"] = self.source.sample()
-        if self.averaging is not None:
-            if not final:  # the final model stays as callbacks left it
-                self.averaging.offer(self.rbm, self.offered, self.n_threads)
-            raw = self.rbm.weights, self.rbm.visible_bias, self.rbm.hidden_bias
-            training |= dict(zip(_RAW, raw, strict=True))
-        states = {"training": training, "gradient": self.gradient.get_state(), "optimizer": self.optimizer.get_state()}
-        states |= {name: part.get_state() for name, part in self._others()}
-        _checkpoint.write(self.path, self.offered, states, self.setup)
+        if raw is None and self.averaging is not None:
+            self.averaging.offer(self.rbm, self.offered, self.n_threads)
+        raw = self.rbm._parameters if raw is None else raw
+        if raw is not self.offered._parameters:
+            training |= dict(zip(_RAW, (raw.weights, raw.visible_bias, raw.hidden_bias), strict=True))
+        _checkpoint.write(self.path, self.offered, {"training": training} | self._states(), self.setup)
         self.saved = time.perf_counter()
 
     # ------------------------------------------------------------ the loop
@@ -146,15 +172,19 @@ class Training:
         self.line = ProgressLine(self.epochs, self.n_updates, self.update) if self.progress else None
         try:
             with self._interrupts() as interrupted:
-                done = self.update // self.source.n_batches
-                for epoch in range(done + 1, self.epochs + 1):
+                epoch = self.update // self.source.n_batches
+                while epoch < self.epochs and not self.stopped:
+                    epoch += 1
                     self._epoch(epoch, interrupted)
-                    if self.stopped:
-                        break
+                raw = self.rbm._parameters
+                self._finish()
+                if self.path is not None:
+                    self._save(raw)
+                if interrupted:
+                    raise KeyboardInterrupt
         finally:
             if self.line:
                 self.line.close()
-        self._finish()
         return self.history
 
     def _epoch(self, epoch: int, interrupted: list) -> None:
@@ -175,13 +205,14 @@ class Training:
             self._measure(epoch, due)
         state = FitState(self.offered, self.history, epoch, self.epochs, self.update, self.n_updates)
         # every callback is called, whatever the others return
-        if any([callback(state) is True for callback in self.callbacks]):
+        answers = [callback(state) for callback in self.callbacks]
+        if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
             self.stopped = True
-            if not measured:
+            if not measured or not all(due):
+                if measured:
+                    self.history.forget_last()
                 self._measure(epoch, [True] * len(self.measures))
-        if last or self.stopped:
-            self._save(final=True)
-        elif self.path is not None:
+        if not last and not self.stopped and self.path is not None:
             self._save_if_due(interrupted)
 
     def _step(self, batch, weight) -> None:
@@ -196,12 +227,19 @@ class Training:
             self.averaging.update(self.rbm, self.update + 1)
 
     def _finish(self) -> None:
-        """Let rbm be what the training offers."""
+        """Let rbm be what the training offers, after callbacks had a last word on it."""
+        for callback in self.callbacks:
+            if hasattr(callback, "finish"):
+                callback.finish(self.offered)
         self.rbm._parameters = self.offered._parameters
 
     def _save_if_due(self, interrupted: list) -> None:
         if interrupted or time.perf_counter() - self.saved >= self.pause:
-            self._save()
+            try:
+                self._save()
+            except OSError as error:  # a full disk, say: the training is worth more
+                warnings.warn(f"no checkpoint could be written: {error}; trying again later", stacklevel=2)
+                self.saved = time.perf_counter()
             if interrupted:
                 raise KeyboardInterrupt
 
@@ -226,6 +264,12 @@ class Training:
             signal.signal(signal.SIGINT, before)
 
     # ------------------------------------------------------------ measurements
+
+    @property
+    def columns(self) -> list[str]:
+        """Of the history that there will be."""
+        more = [name for measure in self.measures for name in measure.columns]
+        return [*_BASIC_COLUMNS, *(["validation_gap"] if self.validation else []), *more]
 
     def _every(self, measure) -> int:
         """Epochs between two measurements."""

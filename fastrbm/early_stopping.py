@@ -8,6 +8,7 @@ import numpy as np
 
 from . import _validate
 from ._training import FitState
+from .rbm import RBM
 
 __all__ = ["EarlyStopping"]
 
@@ -63,16 +64,14 @@ class EarlyStopping:
         self._seen = state.epoch
         if len(state.history) and state.history.last["epoch"] == state.epoch:
             row = state.history.last
-            if self.column not in row:
-                raise ValueError(
-                    f"EarlyStopping watches {self.column!r}; the history has {', '.join(state.history.columns)}"
-                )
             if not math.isnan(row[self.column]):
                 self._look(state, row[self.column])
-        stop = self._waited >= self.patience
-        if (stop or state.epoch == state.epochs) and self._parameters and self.best_epoch != state.epoch:
-            state.rbm.set_parameters(*self._parameters)
-        return stop
+        return self._waited >= self.patience
+
+    def finish(self, rbm: RBM) -> None:
+        """Set rbm to the best model so far; fit does so when the training ends, however it ends."""
+        if self._parameters:
+            rbm.set_parameters(*self._parameters)
 
     def _look(self, state: FitState, value: float) -> None:
         gain = self.best - value if self.smaller else value - self.best

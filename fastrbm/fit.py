@@ -9,6 +9,7 @@ from . import _validate
 from ._source import source_of
 from ._training import FitState, Training
 from .bits import BitMatrix
+from .early_stopping import EarlyStopping
 from .gradient import PCD, Centring
 from .history import History
 from .optim import SGD, Averaging, Linear
@@ -64,7 +65,8 @@ def fit(
     sample_weight : array (n,), optional
         Weights of the cases, not negative. A batch whose weights are all zero is passed over.
     callbacks : function of a :class:`FitState`, or several
-        Called at the end of each epoch; one that returns True ends the training. See :class:`EarlyStopping`.
+        Called at the end of each epoch; one that returns True ends the training. One with a method ``finish(rbm)`` has
+        a last word on the result. See :class:`EarlyStopping`.
     progress : bool
         Show a progress line on standard error.
     n_threads : int, optional
@@ -88,8 +90,10 @@ def fit(
     checkpoint_seconds : float
     resume : bool
         Go on from the checkpoint, if there is one, to the same bits as if there had been no interruption. All
-        other arguments must be those of the first call, but for epochs, progress and n_threads; custom callbacks and
-        gradients take part if they have ``get_state`` and ``set_state``.
+        other arguments must be those of the first call, but for epochs, progress and n_threads; callbacks and
+        gradients of your own take part if they have ``get_state`` and ``set_state``. A training that is complete, or
+        that a callback ended, stays so; one that is complete goes on if epochs is larger. (Of arrays on disk a sample
+        is compared, of batches of your own their number.)
 
     Returns
     -------
@@ -130,8 +134,8 @@ def fit(
     epochs = _validate.integer(epochs, "epochs", 0)
     batch_size = _validate.integer(batch_size, "batch_size", 1)
     seed = _validate.seed(seed)
-    callbacks = [callbacks] if callable(callbacks) else list(callbacks)
-    measures = [measures] if hasattr(measures, "columns") else list(measures)
+    callbacks = [callbacks] if callable(callbacks) else list(callbacks or ())
+    measures = [measures] if hasattr(measures, "columns") else list(measures or ())
     _check_kinds(rbm, gradient, optimizer, centre, averaging, callbacks, measures)
     source = source_of(X, rbm.n_visible, batch_size, seed, sample_weight, draw)
     if validation is not None:
@@ -142,6 +146,11 @@ def fit(
         rbm, source, gradient, optimizer, centre, centring is not True, averaging, epochs, batch_size, seed, validation,
         measures, callbacks, progress, n_threads,
     )  # fmt: skip
+    for callback in callbacks:  # told now, not hours into the training
+        if isinstance(callback, EarlyStopping) and callback.column not in training.columns:
+            raise ValueError(
+                f"EarlyStopping watches {callback.column!r}; the history will have {', '.join(training.columns)}"
+            )
     if checkpoint is not None:
         training.keep_checkpoints(checkpoint, _validate.real(checkpoint_seconds, "checkpoint_seconds", 0.0), resume)
     elif resume:
@@ -154,8 +163,8 @@ def _check_kinds(rbm, gradient, optimizer, centre, averaging, callbacks, measure
         raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
     if isinstance(gradient, type) or not callable(gradient):
         raise TypeError(f"gradient must be an estimator such as gradient.PCD(), not {gradient!r}")
-    if isinstance(optimizer, type) or not hasattr(optimizer, "update"):
-        raise TypeError(f"optimizer must be one such as optim.SGD(0.05), not {optimizer!r}")
+    if isinstance(optimizer, type) or not (hasattr(optimizer, "update") and hasattr(optimizer, "rate")):
+        raise TypeError(f"optimizer must be one such as optim.SGD(0.05), with update and rate, not {optimizer!r}")
     if centre is not None and not isinstance(centre, Centring):
         raise TypeError(f"centring must be True, False or a gradient.Centring, not {centre!r}")
     if averaging is not None and not isinstance(averaging, Averaging):

@@ -42,7 +42,12 @@ class History:
         """Add a row; its names must be those of the rows before."""
         if self._rows and values.keys() != self._rows[0].keys():
             raise ValueError(f"the columns are {', '.join(self._rows[0])}; got {', '.join(values)}")
-        self._rows.append(values)
+        plain = {name: x.item() if isinstance(x, (np.generic, np.ndarray)) else x for name, x in values.items()}
+        self._rows.append(plain)
+
+    def forget_last(self) -> None:
+        """Take the newest row away."""
+        self._rows.pop()
 
     @property
     def columns(self) -> list[str]:
@@ -57,7 +62,8 @@ class History:
         return dict(self._rows[-1])
 
     def save(self, path: str | PathLike) -> None:
-        """Write a table: .csv, with a line of names and nothing for NaN, or .jsonl, an object a line, null for NaN."""
+        """Write a table: .csv, with a line of names, or .jsonl, an object a line. NaN and infinity become nothing and
+        null."""
         path = Path(path)
         if path.suffix not in _KINDS:
             raise ValueError(f"{path}: a history is written to {' or '.join(_KINDS)}")

@@ -214,11 +214,13 @@ def test_another_training_is_refused(tmp_path):
         ({"seed": 1}, "with seed 0, not 1"),
         ({"centring": False}, "with centring Centring"),
         ({"X": X[:400]}, "with data 500 cases"),
-        ({"X": 1 - X}, "with data 500 cases of 64 units, sample"),
+        ({"X": np.concatenate([X[:1], 1 - X[1:2], X[2:]])}, "with data 500 cases of 64 units, checksum"),
         ({"sample_weight": np.ones(500)}, "with data 500 cases"),
         ({"averaging": fr.optim.Averaging()}, "with averaging None"),
         ({"measures": fr.monitor.Mixing()}, "with measures"),
         ({"validation": X[:3]}, "with validation None"),
+        ({"X": X * 0.5, "draw": True}, "with data 500 cases"),
+        ({"callbacks": fr.EarlyStopping("weight_norm")}, r"with callbacks \[\], not \[EarlyStopping"),
     ):
         with pytest.raises(ValueError, match=words):
             fr.fit(fr.RBM.from_data(X, 10), **(base | change), checkpoint=path, resume=True)
@@ -236,6 +238,110 @@ def test_bad_arguments(tmp_path):
         fr.fit(rbm, X, checkpoint=tmp_path / "c.npz", checkpoint_seconds=-1.0)
     with pytest.raises(TypeError, match="gradient must have get_state and set_state"):
         fr.fit(rbm, X, gradient=lambda *a, **k: None, checkpoint=tmp_path / "c.npz")
+
+
+class Own:
+    """A measure and a callback of the user's own, with a state."""
+
+    columns, every = ("own/column",), 1
+
+    def __init__(self, state=None):
+        self.state = state or {"count": 0, "a/b": np.arange(3), "text": "x"}
+
+    def __call__(self, given):
+        if isinstance(given, fr.FitState):
+            self.state["count"] += 1
+            return None
+        return {"own/column": np.float32(0.5)}
+
+    def get_state(self):
+        return self.state
+
+    def set_state(self, state):
+        self.state = state
+
+
+def test_measures_and_callbacks_of_ones_own_are_resumed(tmp_path):
+    def run(path, *more, own=None):
+        own = own or Own()
+        rbm = fr.RBM.from_data(X, 5)
+        history = fr.fit(
+            rbm, X, fr.gradient.PCD(20), epochs=4, measures=Own(), callbacks=[*more, own], checkpoint=path,
+            checkpoint_seconds=0.0, resume=True,
+        )  # fmt: skip
+        return history, own
+
+    whole, _ = run(tmp_path / "a.npz")
+    with pytest.raises(Stop):
+        run(tmp_path / "b.npz", stop_after(3))
+    history, own = run(tmp_path / "b.npz")
+    assert same_history(history, whole) and history["own/column"].tolist() == [0.5] * 4
+    assert own.state["count"] == 4 and own.state["a/b"].tolist() == [0, 1, 2] and own.state["text"] == "x"
+    history.save(tmp_path / "h.jsonl")
+    with pytest.raises(TypeError, match="the state of callback 0 must hold numbers, strings and arrays"):
+        run(tmp_path / "c.npz", own=Own({"bad": {"a": 1}}))
+    assert not (tmp_path / "c.npz").exists()
+
+
+def test_a_refused_checkpoint_leaves_the_model_alone(tmp_path):
+    path, rbm = tmp_path / "c.npz", fr.RBM.from_data(X, 5)
+    fr.fit(rbm, X, fr.gradient.PCD(20), epochs=4, checkpoint=path)
+    other = fr.RBM.from_data(X, 5)
+    before = other.weights
+    with pytest.raises(ValueError, match="updates on, more than"):
+        fr.fit(other, X, fr.gradient.PCD(20), epochs=2, checkpoint=path, resume=True)
+    assert np.array_equal(other.weights, before)
+
+
+def test_early_stopping_and_a_longer_training(tmp_path):
+    """The best model is the result; the training itself goes on from the latest."""
+    path, results = tmp_path / "c.npz", []
+    for runs in ([5, 9], [9]):
+        for epochs in runs:
+            rbm = fr.RBM.from_data(X, 8)
+            stop = fr.EarlyStopping("pseudo_likelihood", patience=100)
+            fr.fit(
+                rbm, X, fr.gradient.PCD(20), fr.optim.SGD(1.0), epochs, callbacks=stop, checkpoint=path, resume=True,
+                measures=fr.monitor.PseudoLikelihood(every=1),
+            )  # fmt: skip
+        results.append((rbm, stop.best, stop.best_epoch))
+        path.unlink()
+    assert same_model(results[0][0], results[1][0]) and results[0][1:] == results[1][1:]
+
+
+def test_a_checkpoint_that_cannot_be_written_does_not_end_the_training(tmp_path, monkeypatch):
+    attempts = []
+
+    def full(*arguments):
+        attempts.append(1)
+        if len(attempts) < 5:
+            raise OSError(28, "No space left on device")
+        original(*arguments)
+
+    original = fr._checkpoint.write
+    monkeypatch.setattr(fr._checkpoint, "write", full)
+    rbm = fr.RBM.from_data(X, 5)
+    with pytest.warns(
+        UserWarning, match="no checkpoint could be written: .*No space left on device; trying again later"
+    ):
+        fr.fit(rbm, X, fr.gradient.PCD(20), epochs=4, checkpoint=tmp_path / "c.npz", checkpoint_seconds=0.0)
+    assert same_model(fr.load(tmp_path / "c.npz"), rbm)
+
+
+def test_an_interrupt_in_the_last_epoch_is_not_swallowed(tmp_path):
+    def interrupt(state):
+        if state.epoch == 3:
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        rbm = fr.RBM.from_data(X, 5)
+        with pytest.raises(KeyboardInterrupt):
+            fr.fit(rbm, X, fr.gradient.PCD(20), epochs=3, callbacks=interrupt, checkpoint=tmp_path / "c.npz")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert same_model(fr.load(tmp_path / "c.npz"), rbm)
 
 
 def test_damaged_and_foreign_files_are_refused(tmp_path):
@@ -277,7 +383,9 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match="bad.npz is damaged"):
         attempt()
     np.savez(bad, **{k: v for k, v in arrays.items() if not k.startswith("gradient/")})
-    with pytest.raises(ValueError, match="bad.npz is damaged: it lacks gradient/hidden, gradient/n_sweeps_done"):
+    with pytest.raises(
+        ValueError, match="bad.npz is damaged: it lacks gradient/visible, gradient/hidden, gradient/seed"
+    ):
         attempt()
     np.savez(bad, **(arrays | {"gradient/visible": np.array([{"a": 1}], object)}))
     with pytest.raises(ValueError, match="bad.npz"):

@@ -89,12 +89,28 @@ def test_scores_early_stopping_and_history(tmp_path, capsys):
     score = fr.likelihood.score(fr.load(out), X[:300]).mean
     assert rows[-1]["log_likelihood"] == score and rows[-1]["tau_int"] >= 0.5 and "validation_gap" in rows[0]
     assert f"log-likelihood: {score:.2f} nats a case, last, epoch 3" in said
-    stop = ["--patience", 2, "--learning-rate", 3, "--schedule", "constant", "--hidden", 10, "--epochs", 60, "--quiet"]
+    stop = [
+        "--patience",
+        2,
+        "--learning-rate",
+        3,
+        "--schedule",
+        "constant",
+        "--hidden",
+        10,
+        "--epochs",
+        60,
+        "--quiet",
+        "--score-every",
+        2,
+    ]
     code, said, _ = fastrbm(capsys, "train", "digits", *arguments, *stop, "--history", tmp_path / "h.csv", "--out", out)
     history = np.genfromtxt(tmp_path / "h.csv", delimiter=",", names=True)
     best = np.nanmax(history["log_likelihood"])
     assert code == 0 and fr.likelihood.score(fr.load(out), X[:300]).mean == best and history["epoch"][-1] < 60
-    assert f"log-likelihood: {best:.2f} nats a case, best (the model that is saved), epoch" in said
+    assert f"log-likelihood: {best:.2f} nats a case, best, and saved, epoch" in said
+    gap = history["free_energy_gap"][int(np.nanargmax(history["log_likelihood"]))]
+    assert f"{gap:.1f} nats a case more likely" in said  # of the model that is saved, not of the last
 
 
 def test_progress_shows_rate_epoch_score_and_time_left(tmp_path, capsys):
@@ -106,6 +122,44 @@ def test_progress_shows_rate_epoch_score_and_time_left(tmp_path, capsys):
     line = err.splitlines()[-1]
     for words in ("epoch 20/20", "validation gap ", "pseudo-likelihood -", "updates/s", "0:00 left"):
         assert words in line
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"", "x.npy is not an .npy file"),
+        (np.float64(3), "holds an array of shape"),
+        (np.zeros(5), "holds an array of"),
+    ],
+)
+def test_bad_files_on_disk(tmp_path, capsys, content, message):
+    if isinstance(content, bytes):
+        (tmp_path / "x.npy").write_bytes(content)
+    else:
+        np.save(tmp_path / "x.npy", content)
+    code, _, err = fastrbm(capsys, "train", tmp_path / "x.npy", *SHORT, "--on-disk", "--out", tmp_path / "m.npz")
+    assert code == 2 and err.startswith("fastrbm: ") and message in err and err.count("\n") == 1
+
+
+def test_what_diverges_leaves_its_last_good_model(tmp_path, capsys):
+    out, table = tmp_path / "m.npz", tmp_path / "h.csv"
+    wild = [
+        "--learning-rate",
+        "1e28",
+        "--momentum",
+        "0.99",
+        "--schedule",
+        "constant",
+        "--epochs",
+        400,
+        "--average",
+        "0.5",
+    ]
+    code, said, err = fastrbm(
+        capsys, "train", "digits", "--quiet", "--hidden", 6, *wild, "--out", out, "--history", table
+    )
+    assert code == 2 and "the step would make" in err and f"broken off; the average so far is in {out}" in said
+    assert np.isfinite(fr.load(out).weights).all()
 
 
 # ---------------------------------------------------------------- checkpoints
@@ -158,11 +212,11 @@ def settings(capsys, *arguments):
 
 def test_settings_are_printed_and_read_back(tmp_path, capsys):
     first = settings(
-        capsys, "digits", "--hidden", 7, "--l1", "1e-5", "--nesterov", "--seed", 2**64 - 1, "--key", 'a "b"'
+        capsys, "digits", "--hidden", 7, "--l1", "1e-5", "--nesterov", "--seed", 2**64 - 1, "--key", 'a "b"\x7f'
     )
     values = tomllib.loads(first)
     assert values["data"] == "digits" and values["hidden"] == 7 and values["l1"] == 1e-5 and values["nesterov"] is True
-    assert values["key"] == 'a "b"' and "threshold" not in values and "# threshold =" in first
+    assert values["key"] == 'a "b"\x7f' and "threshold" not in values and "# threshold =" in first
     (tmp_path / "run.toml").write_text(first)
     assert settings(capsys, "--config", tmp_path / "run.toml") == first
     changed = tomllib.loads(settings(capsys, "--config", tmp_path / "run.toml", "--hidden", 9))
@@ -186,7 +240,7 @@ def test_training_from_a_settings_file(tmp_path, capsys):
 MISTAKES = [
     ('hiden = 3', "no setting 'hiden'; there are average, batch-size, "),
     ('hidden = 0', "hidden must be at least 1, got 0"),
-    ('hidden = 1.5', "hidden must be a number, got 1.5"),
+    ('hidden = 1.5', "hidden must be a whole number, got 1.5"),
     ('hidden = true', "hidden must be a number or a string, got True"),
     ('hidden = [1]', "hidden must be a number or a string, got [1]"),
     ('nesterov = 1', "nesterov must be true or false, got 1"),
@@ -208,7 +262,14 @@ def test_mistakes_in_a_settings_file(tmp_path, capsys, text, message):
     "arguments, message",
     [
         (["--config", "{tmp}/none.toml"], "none.toml: No such file or directory"),
-        (["--checkpoint", "{tmp}/m.npz"], "is the file of the model; choose another"),
+        (["--checkpoint", "{tmp}/m.npz"], "is also a file to read from, or to write something else to"),
+        (["--checkpoint", "{tmp}/folder/../m.npz"], "is also a file to read from"),
+        (["--validation", "{tmp}/v.csv", "--history", "{tmp}/v.csv"], "is also a file to read from"),
+        (["--sample-weight", "{tmp}/v.csv", "--history", "{tmp}/v.csv"], "is also a file to read from"),
+        (["--draw", "--threshold", "3"], "--threshold does nothing with --draw"),
+        (["--final-rate", "0.1", "--schedule", "constant"], "--final-rate does nothing with --schedule constant"),
+        (["--sample-weight", "{tmp}/empty.npy"], "empty.npy is not an .npy file"),
+        (["--sample-weight", "{tmp}/objects.npy"], "objects.npy holds Python objects, not numbers"),
         (["--checkpoint", "{tmp}/c.txt"], "its name must end in .npz"),
         (["--history", "{tmp}/h.txt"], "its name must end in .csv or .jsonl"),
         (["--patience", "3"], "--score-every and --patience need --score pseudo-likelihood or log-likelihood"),
@@ -225,6 +286,10 @@ def test_mistakes_in_a_settings_file(tmp_path, capsys, text, message):
     ],
 )
 def test_mistakes_get_one_line(tmp_path, capsys, arguments, message):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "v.csv").write_text("1,0\n")
+    (tmp_path / "empty.npy").write_bytes(b"")
+    np.save(tmp_path / "objects.npy", np.array([{}], object), allow_pickle=True)
     arguments = [a.replace("{tmp}", str(tmp_path)) for a in arguments]
     code, _, err = fastrbm(capsys, "train", "digits", *SHORT, "--out", tmp_path / "m.npz", *arguments)
     assert code == 2 and err.startswith("fastrbm") and err.count("\n") == 1 and message in err

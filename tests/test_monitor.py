@@ -243,8 +243,28 @@ def test_early_stopping_at_the_last_epoch_and_with_averaging():
         assert stop.best_epoch in (18, 36, 45) and np.array_equal(rbm.weights, models[stop.best_epoch - 1])
 
 
+def test_the_best_model_is_the_result_whatever_ends_the_training():
+    rbm, models = fr.RBM.from_data(X, 8, seed=0), []
+    stop = fr.EarlyStopping("reconstruction_error", patience=100, smaller=True)
+    measure = fr.monitor.PseudoLikelihood(every=1)
+    fr.fit(
+        rbm, X, fr.gradient.PCD(20), fr.optim.SGD(3.0), 50, measures=measure,
+        callbacks=[stop, lambda state: models.append(state.rbm.weights), lambda state: np.bool_(state.epoch == 20)],
+    )  # fmt: skip
+    assert len(models) == 20 and np.array_equal(rbm.weights, models[stop.best_epoch - 1])
+
+
+def test_a_training_that_is_ended_is_measured_at_its_end():
+    rbm = fr.RBM.from_data(X, 8, seed=0)
+    history = fr.fit(
+        rbm, X, epochs=10, measures=[fr.monitor.PseudoLikelihood(every=7), fr.monitor.Mixing(20, every=2)],
+        callbacks=lambda state: state.epoch == 4,
+    )  # fmt: skip
+    assert history["epoch"].tolist() == [2, 4] and np.isfinite(history["pseudo_likelihood"][-1])
+
+
 def test_early_stopping_names_its_column():
-    with pytest.raises(ValueError, match="EarlyStopping watches 'score'; the history has epoch, "):
+    with pytest.raises(ValueError, match="EarlyStopping watches 'score'; the history will have epoch, "):
         fr.fit(fr.RBM.from_data(X, 3), X, epochs=18, callbacks=fr.EarlyStopping("score"))
 
 

@@ -81,11 +81,13 @@ def data_of(name: str, options: argparse.Namespace, quiet: bool = False, draw: b
     return X
 
 
-def check_output(option: str, name: str, kinds: tuple[str, ...], source: str) -> Path:
-    """Refuse, before any work, a file that could not be written at the end, or that is the input."""
+def check_output(option: str, name: str, kinds: tuple[str, ...], *others: str | None) -> Path:
+    """Refuse, before any work, a file that could not be written at the end, or that is one of the others, which are
+    read or written too."""
     path = Path(name)
-    if path.exists() and Path(source).exists() and path.samefile(source):
-        raise CommandError(f"{option} {name} is the file to read from; choose another")
+    for other in others:
+        if other is not None and path.resolve() == Path(other).resolve():
+            raise CommandError(f"{option} {name} is also a file to read from, or to write something else to")
     if path.suffix not in kinds:
         raise CommandError(f"{option} {name}: its name must end in {' or '.join(kinds)}")
     if path.is_dir():

@@ -57,7 +57,8 @@ def _checked(action: argparse.Action, key: str, value, name: str):
         except argparse.ArgumentTypeError as error:
             raise CommandError(f"{name}: {key} {error}") from None
         except ValueError:
-            raise CommandError(f"{name}: {key} must be a number, got {value!r}") from None
+            wanted = "a whole number" if action.type.__name__ == "integer" else "a number"
+            raise CommandError(f"{name}: {key} must be {wanted}, got {value!r}") from None
     elif not isinstance(value, str):
         raise CommandError(f"{name}: {key} must be a string, got {value!r}")
     if action.choices is not None and value not in action.choices:
@@ -75,5 +76,6 @@ def as_toml(parser: argparse.ArgumentParser, options: argparse.Namespace) -> str
             lines.append(f"# {key} =  # {words}")
         else:
             text = json.dumps(value, ensure_ascii=False) if isinstance(value, (str, bool)) else repr(value)
+            text = text.replace("\x7f", "\\u007f")  # the one character that JSON takes as it is and TOML does not
             lines.append(f"{key} = {text}  # {words}")
     return "\n".join(lines)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import math
 import time
 from pathlib import Path
 
 import numpy as np
 
 from .. import _threads, gradient, monitor, optim
-from ..datasets._files import read
+from ..datasets._files import map_rows, read_column
 from ..early_stopping import EarlyStopping
-from ..fit import fit
+from ..fit import FitState, fit
+from ..history import History
 from ..rbm import RBM
 from ._common import BUNDLED, CommandError, add_common, add_data, check_output, data_of, real, say, whole
 from ._settings import as_toml
@@ -20,6 +22,7 @@ METHODS = ("pcd", "tempered", "fast-pcd", "cd")
 SCHEDULES = ("linear", "cosine", "inverse-time", "constant")
 SCORES = {"pseudo-likelihood": "pseudo_likelihood", "log-likelihood": "log_likelihood"}
 _HISTORY_PAUSE = 10.0  # seconds between two writings of --history
+_PATIENT_PART = 0.05  # of the time that goes into scores which decide when to stop
 
 EXAMPLES = """examples:
   fastrbm train digits --out digits-rbm.npz
@@ -137,7 +140,7 @@ def _add_measurements(group) -> None:
         "--score-every",
         type=whole(1),
         metavar="E",
-        help="epochs between two scores (default: for 0.5%% of the time; with --patience, 50 times)",
+        help="epochs between two scores (default: for 0.5%% of the time; with --patience, 5%%)",
     )
     group.add_argument(
         "--patience", type=whole(1), metavar="N", help="stop after N scores without a better one, keep the best model"
@@ -165,16 +168,23 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
         return
     if options.data is None:
         parser.error("the following arguments are required: DATA")
-    out = check_output("--out", options.out, (".npz",), options.data)
-    checkpoint = _checkpoint(options, out)
-    history_file = options.history and check_output("--history", options.history, (".csv", ".jsonl"), options.data)
+    _refuse_idle(options)
+    inputs = options.data, options.validation, options.sample_weight, options.config
+    out = check_output("--out", options.out, (".npz",), *inputs)
+    checkpoint = _checkpoint(options, out, inputs)
+    table = None
+    if options.history:
+        table = check_output("--history", options.history, (".csv", ".jsonl"), *inputs)
     X, more = _data(options)
     rbm = RBM.from_data(X, options.hidden, options.seed)
     untrained = rbm.weights
     threads = _threads.resolve(options.threads)
-    going_on = " Going on from " + str(checkpoint) if checkpoint and checkpoint.exists() else ""
-    say(f"{X.shape[0]:,} cases x {X.shape[1]} units, {options.hidden} hidden units, {threads} threads{going_on}")
-    more["measures"], more["callbacks"] = _measures(options), _callbacks(options, history_file)
+    words = f"{X.shape[0]:,} cases x {X.shape[1]} units, {options.hidden} hidden units, "
+    words += f"{threads} thread{'s' * (threads > 1)}"
+    say(words + (f". Going on from {checkpoint}" if checkpoint and checkpoint.exists() else ""))
+    averaging = optim.Averaging(options.average) if options.average else None
+    stop = EarlyStopping(SCORES[options.score], options.patience) if options.patience else None
+    watch = _Watch(table)
     try:
         history = fit(
             rbm,
@@ -187,33 +197,55 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
             progress=not options.quiet,
             centring=not options.plain,
             n_threads=options.threads,
-            averaging=optim.Averaging(options.average) if options.average else None,
+            averaging=averaging,
+            measures=_measures(options, len(X)),
+            callbacks=[watch, stop] if stop else [watch],
             checkpoint=checkpoint,
             checkpoint_seconds=options.checkpoint_seconds,
             resume=options.resume,
             draw=options.draw,
             **more,
         )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, FloatingPointError):
         if rbm.weights is untrained:
-            say("interrupted before the first update; nothing is saved")
-        else:
-            rbm.save(out)
-            say(f"interrupted; the model of the last complete update is in {out}")
+            say("broken off before the first update; nothing is saved")
+            raise
+        if averaging:
+            averaging.offer(rbm, rbm, options.threads)
+        if stop:
+            stop.finish(rbm)
+        rbm.save(out)
+        watch.save()
+        which = "best model so far" if stop else "average so far" if averaging else "model of the last complete update"
+        say(f"broken off; the {which} is in {out}")
         raise
     rbm.save(out)
-    if history_file:
-        history.save(history_file)
-    _conclude(history, options, out)
+    watch.history = history
+    watch.save()
+    _conclude(history, options, stop, out)
 
 
-def _checkpoint(options, out: Path) -> Path | None:
+def _refuse_idle(options) -> None:
+    """Options that would do nothing are mistakes."""
+    for name, given, where, idle in (
+        ("--threshold", options.threshold, "--draw", options.draw),
+        ("--threshold", options.threshold, "--on-disk", options.on_disk),
+        ("--key", options.key, "--on-disk", options.on_disk),
+        ("--final-rate", options.final_rate, "--schedule constant", options.schedule == "constant"),
+    ):
+        if idle and given is not None:
+            raise CommandError(f"{name} does nothing with {where}")
+    if (options.score_every or options.patience) and not options.score:
+        raise CommandError(f"--score-every and --patience need --score {' or '.join(SCORES)}")
+    if options.patience and not options.validation:
+        raise CommandError("--patience needs --validation: a score of the training data would only tell of them")
+
+
+def _checkpoint(options, out: Path, inputs) -> Path | None:
     if options.checkpoint is None and not options.resume:
         return None
     beside = out.with_name(f"{out.stem}.checkpoint.npz")
-    path = check_output("--checkpoint", options.checkpoint or str(beside), (".npz",), options.data)
-    if path.absolute() == out.absolute():
-        raise CommandError(f"--checkpoint {path} is the file of the model; choose another")
+    path = check_output("--checkpoint", options.checkpoint or str(beside), (".npz",), *inputs, str(out))
     if path.exists() and not options.resume:
         raise CommandError(f"--checkpoint {path} exists: add --resume to go on from it, or remove it")
     return path
@@ -224,14 +256,12 @@ def _data(options) -> tuple[np.ndarray, dict]:
     if options.on_disk:
         if not options.data.endswith(".npy"):
             raise CommandError(f"--on-disk needs a .npy file, got {options.data}")
-        X = np.load(options.data, mmap_mode="r", allow_pickle=False)
+        X = map_rows(options.data)
     else:
         X = data_of(options.data, options, draw=options.draw)
     more = {}
     if options.sample_weight:
-        plain = options.sample_weight.endswith(".npy")
-        weights = np.load(options.sample_weight, allow_pickle=False) if plain else read(options.sample_weight)
-        more["sample_weight"] = weights.reshape(-1)
+        more["sample_weight"] = read_column(options.sample_weight)
     if options.validation:
         more["validation"] = data_of(options.validation, options)
     return X, more
@@ -266,47 +296,44 @@ def _optimizer(options):
     return optim.SGD(rate, options.momentum, nesterov=options.nesterov, **small)
 
 
-def _measures(options) -> list:
+def _measures(options, n: int) -> list:
     measures: list = []
-    every = options.score_every
-    if options.patience and every is None:
-        every = max(1, options.epochs // 50)
     if options.score == "pseudo-likelihood":
-        measures.append(monitor.PseudoLikelihood(every))
+        measures.append(monitor.PseudoLikelihood(options.score_every))
     elif options.score:
-        measures.append(monitor.LogLikelihood(every=every))
-    elif options.score_every or options.patience:
-        raise CommandError(f"--score-every and --patience need --score {' or '.join(SCORES)}")
-    if options.patience and not options.validation:
-        raise CommandError("--patience needs --validation: a score of the training data would only tell of them")
+        measures.append(monitor.LogLikelihood(every=options.score_every))
+    if options.patience and not options.score_every:
+        batches = -(-n // options.batch_size)
+        measures[0].every = max(1, math.ceil(measures[0].cost / _PATIENT_PART / batches))
     return [*measures, monitor.Mixing()] if options.mixing else measures
 
 
-def _callbacks(options, history_file: Path | None) -> list:
-    callbacks: list = [EarlyStopping(SCORES[options.score], options.patience)] if options.patience else []
-    if history_file:
-        written = [time.monotonic()]
+class _Watch:
+    """A callback that keeps the history, and writes it from time to time."""
 
-        def write(state):
-            if len(state.history) and time.monotonic() - written[0] > _HISTORY_PAUSE:
-                state.history.save(history_file)
-                written[0] = time.monotonic()
+    def __init__(self, path: Path | None) -> None:
+        self.path, self.history, self.written = path, History(), time.monotonic()
 
-        callbacks.append(write)
-    return callbacks
+    def __call__(self, state: FitState) -> None:
+        self.history = state.history
+        if time.monotonic() - self.written > _HISTORY_PAUSE:
+            self.save()
+
+    def save(self) -> None:
+        if self.path and len(self.history):
+            self.history.save(self.path)
+            self.written = time.monotonic()
 
 
-def _conclude(history, options, out: Path) -> None:
-    last = history.last
+def _conclude(history: History, options, stop: EarlyStopping | None, out: Path) -> None:
+    epochs = history["epoch"].tolist()
+    k = epochs.index(stop.best_epoch) if stop and stop.best_epoch in epochs else -1
+    at = {column: history[column][k] for column in history.columns}
     say(
-        f"{last['update']:,} updates in {last['seconds']:.1f} s. One sweep from data changes "
-        f"{last['reconstruction_error']:.1%} of the units; the model finds the data\n"
-        f"{last['free_energy_gap']:.1f} nats a case more likely than noise with the same means. Saved {out}"
+        f"{history.last['update']:,} updates in {history.last['seconds']:.1f} s. One sweep from data changes "
+        f"{at['reconstruction_error']:.1%} of the units; the model finds the data\n"
+        f"{at['free_energy_gap']:.1f} nats a case more likely than noise with the same means. Saved {out}"
     )
     if options.score:
-        column = history[SCORES[options.score]]
-        best = int(np.nanargmax(column))
-        which = "best (the model that is saved)" if options.patience else "last"
-        value = column[best] if options.patience else column[~np.isnan(column)][-1]
-        epoch = history["epoch"][best] if options.patience else last["epoch"]
-        say(f"{options.score}: {value:.2f} nats a case, {which}, epoch {epoch}")
+        which = "best, and saved" if stop else "last"
+        say(f"{options.score}: {at[SCORES[options.score]]:.2f} nats a case, {which}, epoch {epochs[k]}")

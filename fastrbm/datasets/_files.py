@@ -86,31 +86,56 @@ def load_fractions(path: str | PathLike, key: str | None = None) -> np.ndarray:
 def read(path: str | PathLike, key: str | None = None) -> np.ndarray:
     """The numbers of a file as they are, (n, units)."""
     path = Path(path)
-    name = path.name.lower()
-    stem = name[:-3] if name.endswith(".gz") else name
+    array = _told(path, lambda: _read_any(path, key))
+    if array.ndim < 2 or array.size == 0:
+        raise ValueError(f"{path} holds an array of shape {array.shape}; wanted is (cases, units)")
+    return array.reshape(array.shape[0], -1)
+
+
+def read_column(path: str | PathLike) -> np.ndarray:
+    """The numbers of a file, .npy or .csv, as one row of them."""
+    path = Path(path)
+    return _told(path, lambda: _read_any(path, None)).reshape(-1)
+
+
+def map_rows(path: str | PathLike) -> np.ndarray:
+    """An .npy file (n, units) that stays on disk."""
+    path = Path(path)
+    array = _told(path, lambda: _read_npy(path, mmap_mode="r"))
+    if array.ndim != 2 or array.size == 0:
+        raise ValueError(f"{path} holds an array of shape {array.shape}; wanted is (cases, units)")
+    return array
+
+
+def _told(path: Path, load) -> np.ndarray:
+    """What load gives, with errors that name the file."""
     try:
-        if stem.endswith((".idx", "ubyte")):
-            array = _read_idx(path, gzip.open if name.endswith(".gz") else open)
-        elif name.endswith(".npy"):
-            array = _read_npy(path)
-        elif name.endswith(".npz"):
-            array = _read_npz(path, key)
-        elif name.endswith(".csv"):
-            array = _read_csv(path)
-        else:
-            raise ValueError(f"{path}: unknown kind of file; known are {_KINDS}")
+        array = load()
     except (EOFError, zlib.error, zipfile.BadZipFile, gzip.BadGzipFile, struct.error) as error:
         raise ValueError(f"{path} is damaged: {error}") from error
     except ValueError as error:
         if str(path) in str(error):
             raise
-        reason = "holds Python objects, not numbers" if "Object arrays" in str(error) else f"is damaged: {error}"
+        objects = "Object arrays" in str(error) or "Python objects" in str(error) or "pickle" in str(error)
+        reason = "holds Python objects, not numbers" if objects else f"is damaged: {error}"
         raise ValueError(f"{path} {reason}") from error
     if array.dtype.kind not in "biuf":
         raise ValueError(f"{path} holds no numbers but {array.dtype}")
-    if array.ndim < 2 or array.size == 0:
-        raise ValueError(f"{path} holds an array of shape {array.shape}; wanted is (cases, units)")
-    return array.reshape(array.shape[0], -1)
+    return array
+
+
+def _read_any(path: Path, key: str | None) -> np.ndarray:
+    name = path.name.lower()
+    stem = name[:-3] if name.endswith(".gz") else name
+    if stem.endswith((".idx", "ubyte")):
+        return _read_idx(path, gzip.open if name.endswith(".gz") else open)
+    if name.endswith(".npy"):
+        return _read_npy(path)
+    if name.endswith(".npz"):
+        return _read_npz(path, key)
+    if name.endswith(".csv"):
+        return _read_csv(path)
+    raise ValueError(f"{path}: unknown kind of file; known are {_KINDS}")
 
 
 def binarize(array: np.ndarray, threshold: float | None, name: str) -> tuple[np.ndarray, float | None]:
@@ -176,11 +201,11 @@ def _read_idx(path: Path, opener) -> np.ndarray:
     return np.frombuffer(content, dtype).reshape(shape)
 
 
-def _read_npy(path: Path) -> np.ndarray:
+def _read_npy(path: Path, mmap_mode=None) -> np.ndarray:
     with open(path, "rb") as file:
         if file.read(6) != b"\x93NUMPY":
             raise ValueError(f"{path} is not an .npy file")
-    return np.load(path, allow_pickle=False)
+    return np.load(path, mmap_mode=mmap_mode, allow_pickle=False)
 
 
 def _read_npz(path: Path, key: str | None) -> np.ndarray:
