@@ -89,21 +89,8 @@ def test_scores_early_stopping_and_history(tmp_path, capsys):
     score = fr.likelihood.score(fr.load(out), X[:300]).mean
     assert rows[-1]["log_likelihood"] == score and rows[-1]["tau_int"] >= 0.5 and "validation_gap" in rows[0]
     assert f"log-likelihood: {score:.2f} nats a case, last, epoch 3" in said
-    stop = [
-        "--patience",
-        2,
-        "--learning-rate",
-        3,
-        "--schedule",
-        "constant",
-        "--hidden",
-        10,
-        "--epochs",
-        60,
-        "--quiet",
-        "--score-every",
-        2,
-    ]
+    stop = ["--patience", 2, "--score-every", 2, "--learning-rate", 3, "--schedule", "constant", "--hidden", 10]
+    stop += ["--epochs", 60, "--quiet"]
     code, said, _ = fastrbm(capsys, "train", "digits", *arguments, *stop, "--history", tmp_path / "h.csv", "--out", out)
     history = np.genfromtxt(tmp_path / "h.csv", delimiter=",", names=True)
     best = np.nanmax(history["log_likelihood"])
