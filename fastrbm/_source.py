@@ -18,6 +18,11 @@ _PART = 1 << 24  # numbers of an array on disk that are read at a time
 
 def source_of(X, n_units: int, batch_size: int, seed: int, sample_weight=None, draw: bool = False):
     """The source for fit's X."""
+    if isinstance(X, (list, tuple)) and len(X) and getattr(X[0], "ndim", 0) == 2:
+        raise TypeError(
+            f"X must not be a {type(X).__name__} of arrays: join them to one array (n, V), or give batches as an "
+            "object of a class with __len__ and __iter__"
+        )
     if is_array(X):
         kind = OnDisk if isinstance(X, np.memmap) else InMemory
         return kind(X, n_units, batch_size, seed, sample_weight, draw)

@@ -33,6 +33,8 @@ _BASIC_COLUMNS = (
     "weight_norm",
 )  # fmt: skip
 _PART_OF_COST = 0.005  # each measure's, where it leaves open when it is due
+_PART_OF_COST_WATCHED = 0.05  # likewise, where the training may end by it
+_TIMES_WATCHED = 50  # and then it is taken so many times at least
 
 
 @dataclass(frozen=True)
@@ -276,7 +278,10 @@ class Training:
         every = getattr(measure, "every", None)
         if every is not None:
             return every
-        return max(1, math.ceil(getattr(measure, "cost", 1.0) / _PART_OF_COST / self.source.n_batches))
+        watched = any(getattr(callback, "column", None) in measure.columns for callback in self.callbacks)
+        part = _PART_OF_COST_WATCHED if watched else _PART_OF_COST
+        every = max(1, math.ceil(getattr(measure, "cost", 1.0) / part / self.source.n_batches))
+        return min(every, max(1, self.epochs // _TIMES_WATCHED)) if watched else every
 
     def _elapsed(self) -> float:
         return self.seconds + time.perf_counter() - self.started
@@ -295,7 +300,10 @@ class Training:
             self.n_threads,
         )  # fmt: skip
         for measure, now in zip(self.measures, due, strict=True):
-            row |= measure(snapshot) if now else dict.fromkeys(measure.columns, math.nan)
+            values = measure(snapshot) if now else dict.fromkeys(measure.columns, math.nan)
+            if not isinstance(values, dict) or set(values) != set(measure.columns):
+                raise TypeError(f"{measure!r} must return a dict of {', '.join(measure.columns)}, not {values!r}")
+            row |= values
         self.history.record(**row)
         if self.line:
             self.line.measurement(epoch, self.update, self.history)

@@ -12,6 +12,8 @@ from .rbm import RBM
 
 __all__ = ["EarlyStopping"]
 
+_SMALL = ("reconstruction_error", "validation_gap", "tau_int", "split_rhat")
+
 
 class EarlyStopping:
     """Watch a column of the history, and leave the model as it was when the column was at its best.
@@ -20,13 +22,14 @@ class EarlyStopping:
     ----------
     column : str
         Such as ``"log_likelihood"`` or ``"pseudo_likelihood"``, with the measure of that name among fit's measures and
-        validation data to take it on.
+        validation data to take it on. A measure that leaves open when it is due is then taken 50 times or more.
     patience : int
         The training ends when so many measurements in a row were no better than the best.
     least : float
         What counts as better: by more than this.
-    smaller : bool
-        For columns that should be small, such as ``"reconstruction_error"``.
+    smaller : bool, optional
+        Whether the column should be small. By default that is known of ``reconstruction_error``, ``validation_gap``,
+        ``tau_int`` and ``split_rhat``.
 
     Attributes
     ----------
@@ -39,18 +42,18 @@ class EarlyStopping:
     >>> import fastrbm as fr
     >>> X = fr.datasets.load_digits()
     >>> rbm = fr.RBM.from_data(X[:1000], n_hidden=16, seed=0)
-    >>> score = fr.monitor.PseudoLikelihood(every=1)
+    >>> score = fr.monitor.PseudoLikelihood()
     >>> stop = fr.EarlyStopping("pseudo_likelihood", patience=3)
     >>> history = fr.fit(rbm, X[:1000], epochs=20, validation=X[1000:], measures=[score], callbacks=[stop])
-    >>> bool(stop.best == history["pseudo_likelihood"].max())
+    >>> bool(stop.best == max(history["pseudo_likelihood"]))
     True
     """
 
-    def __init__(self, column: str, patience: int = 10, least: float = 0.0, smaller: bool = False) -> None:
+    def __init__(self, column: str, patience: int = 10, least: float = 0.0, smaller: bool | None = None) -> None:
         self.column = column
         self.patience = _validate.integer(patience, "patience", 1)
         self.least = _validate.real(least, "least", 0.0)
-        self.smaller = bool(smaller)
+        self.smaller = column in _SMALL if smaller is None else bool(smaller)
         self._start()
 
     def _start(self) -> None:

@@ -89,11 +89,13 @@ def fit(
         :func:`fastrbm.load` reads its model.
     checkpoint_seconds : float
     resume : bool
-        Go on from the checkpoint, if there is one, to the same bits as if there had been no interruption. All
-        other arguments must be those of the first call, but for epochs, progress and n_threads; callbacks and
-        gradients of your own take part if they have ``get_state`` and ``set_state``. A training that is complete, or
-        that a callback ended, stays so; one that is complete goes on if epochs is larger. (Of arrays on disk a sample
-        is compared, of batches of your own their number.)
+        Go on from the checkpoint, if there is one, to the same bits as if there had been no interruption; rbm gets
+        its parameters. All other arguments must be those of the first call, but for progress and n_threads; of arrays
+        on disk a sample is compared, of batches of your own only their number. Gradients and callbacks of your own
+        take part if they have ``get_state`` (a dict of numbers, strings and arrays) and ``set_state``. A complete
+        training goes on if epochs is larger; but schedules go by the fraction of the training that is done, so that
+        a rate which had fallen to 0 rises again: prolong trainings with a constant rate. One that a callback ended
+        stays ended.
 
     Returns
     -------
@@ -135,7 +137,7 @@ def fit(
     batch_size = _validate.integer(batch_size, "batch_size", 1)
     seed = _validate.seed(seed)
     callbacks = [callbacks] if callable(callbacks) else list(callbacks or ())
-    measures = [measures] if hasattr(measures, "columns") else list(measures or ())
+    measures = [measures] if callable(measures) or hasattr(measures, "columns") else list(measures or ())
     _check_kinds(rbm, gradient, optimizer, centre, averaging, callbacks, measures)
     source = source_of(X, rbm.n_visible, batch_size, seed, sample_weight, draw)
     if validation is not None:
@@ -146,6 +148,9 @@ def fit(
         rbm, source, gradient, optimizer, centre, centring is not True, averaging, epochs, batch_size, seed, validation,
         measures, callbacks, progress, n_threads,
     )  # fmt: skip
+    twice = {name for name in training.columns if training.columns.count(name) > 1}
+    if twice:
+        raise ValueError(f"measures must have columns of their own; there is more than one {', '.join(sorted(twice))}")
     for callback in callbacks:  # told now, not hours into the training
         if isinstance(callback, EarlyStopping) and callback.column not in training.columns:
             raise ValueError(
@@ -175,3 +180,5 @@ def _check_kinds(rbm, gradient, optimizer, centre, averaging, callbacks, measure
     for measure in measures:
         if isinstance(measure, type) or not callable(measure) or not hasattr(measure, "columns"):
             raise TypeError(f"measures must be such as monitor.PseudoLikelihood(), not {measure!r}")
+        if getattr(measure, "every", None) is not None:
+            _validate.integer(measure.every, f"every of {measure!r}", 1)

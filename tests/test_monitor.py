@@ -245,7 +245,7 @@ def test_early_stopping_at_the_last_epoch_and_with_averaging():
 
 def test_the_best_model_is_the_result_whatever_ends_the_training():
     rbm, models = fr.RBM.from_data(X, 8, seed=0), []
-    stop = fr.EarlyStopping("reconstruction_error", patience=100, smaller=True)
+    stop = fr.EarlyStopping("reconstruction_error", patience=100)
     measure = fr.monitor.PseudoLikelihood(every=1)
     fr.fit(
         rbm, X, fr.gradient.PCD(20), fr.optim.SGD(3.0), 50, measures=measure,
@@ -261,6 +261,50 @@ def test_a_training_that_is_ended_is_measured_at_its_end():
         callbacks=lambda state: state.epoch == 4,
     )  # fmt: skip
     assert history["epoch"].tolist() == [2, 4] and np.isfinite(history["pseudo_likelihood"][-1])
+
+
+def test_a_watched_measure_is_taken_often_enough():
+    rbm = fr.RBM.from_data(X, 6)
+    stop = fr.EarlyStopping("pseudo_likelihood", patience=5)
+    history = fr.fit(
+        rbm, X[:300], fr.gradient.PCD(10), fr.optim.SGD(5.0), epochs=100, validation=X[300:], callbacks=stop,
+        measures=fr.monitor.PseudoLikelihood(),
+    )  # fmt: skip
+    taken = history["epoch"][~np.isnan(history["pseudo_likelihood"])]
+    assert taken[:3].tolist() == [2, 4, 6] and history["epoch"][-1] < 100
+
+
+def test_known_columns_that_should_be_small():
+    assert fr.EarlyStopping("reconstruction_error").smaller and not fr.EarlyStopping("log_likelihood").smaller
+    assert not fr.EarlyStopping("tau_int", smaller=False).smaller
+
+
+class Wrong:
+    """A measure that does not do what it declares."""
+
+    def __init__(self, columns, values, every=1):
+        self.columns, self.values, self.every = columns, values, every
+
+    def __call__(self, snapshot):
+        return self.values
+
+    def __repr__(self):
+        return "Wrong()"
+
+
+@pytest.mark.parametrize(
+    "measure, error, message",
+    [
+        (Wrong(("a", "b"), {"a": 1}), TypeError, r"Wrong\(\) must return a dict of a, b, not {'a': 1}"),
+        (Wrong(("a",), 3.0), TypeError, "must return a dict of a, not 3.0"),
+        (Wrong(("epoch",), {"epoch": 1}), ValueError, "there is more than one epoch"),
+        (Wrong(("a",), {"a": 1}, every=0), ValueError, r"every of Wrong\(\) must be at least 1, got 0"),
+        (lambda snapshot: {}, TypeError, "measures must be such as"),
+    ],
+)
+def test_wrong_measures(measure, error, message):
+    with pytest.raises(error, match=message):
+        fr.fit(fr.RBM.from_data(X, 3), X, epochs=1, measures=measure)
 
 
 def test_early_stopping_names_its_column():

@@ -74,7 +74,10 @@ def data_of(name: str, options: argparse.Namespace, quiet: bool = False, draw: b
         raise CommandError(f"no file {name}, and no bundled set of that name ({', '.join(BUNDLED)})")
     array = read(name, options.key)
     if draw:
-        return scaled(array, name)
+        fractions, top = scaled(array, name)
+        if top != 1.0 and not quiet:
+            say(f"grey values: fractions of {top:g}")
+        return fractions
     X, threshold = binarize(array, options.threshold, name)
     if threshold is not None and not quiet:
         say(f"grey values: a unit is 1 from {threshold:g} up ({X.mean():.1%} of them)")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import time
 from pathlib import Path
 
@@ -22,7 +21,6 @@ METHODS = ("pcd", "tempered", "fast-pcd", "cd")
 SCHEDULES = ("linear", "cosine", "inverse-time", "constant")
 SCORES = {"pseudo-likelihood": "pseudo_likelihood", "log-likelihood": "log_likelihood"}
 _HISTORY_PAUSE = 10.0  # seconds between two writings of --history
-_PATIENT_PART = 0.05  # of the time that goes into scores which decide when to stop
 
 EXAMPLES = """examples:
   fastrbm train digits --out digits-rbm.npz
@@ -140,7 +138,7 @@ def _add_measurements(group) -> None:
         "--score-every",
         type=whole(1),
         metavar="E",
-        help="epochs between two scores (default: for 0.5%% of the time; with --patience, 5%%)",
+        help="epochs between two scores (default: for 0.5%% of the time; with --patience, 50 times or more)",
     )
     group.add_argument(
         "--patience", type=whole(1), metavar="N", help="stop after N scores without a better one, keep the best model"
@@ -156,7 +154,9 @@ def _add_run(group) -> None:
         "--checkpoint-seconds", type=real(0), default=60.0, metavar="S", help="how often (default %(default)s)"
     )
     group.add_argument(
-        "--resume", action="store_true", help="go on from the checkpoint, if there is one (default name: beside --out)"
+        "--resume",
+        action="store_true",
+        help="go on from the checkpoint, if there is one, with the same settings (default name: beside --out)",
     )
     group.add_argument("--config", metavar="FILE", help="TOML file of settings; options given here go first")
     group.add_argument("--print-config", action="store_true", help="print the settings as TOML, and stop")
@@ -198,7 +198,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
             centring=not options.plain,
             n_threads=options.threads,
             averaging=averaging,
-            measures=_measures(options, len(X)),
+            measures=_measures(options),
             callbacks=[watch, stop] if stop else [watch],
             checkpoint=checkpoint,
             checkpoint_seconds=options.checkpoint_seconds,
@@ -296,15 +296,12 @@ def _optimizer(options):
     return optim.SGD(rate, options.momentum, nesterov=options.nesterov, **small)
 
 
-def _measures(options, n: int) -> list:
+def _measures(options) -> list:
     measures: list = []
     if options.score == "pseudo-likelihood":
         measures.append(monitor.PseudoLikelihood(options.score_every))
     elif options.score:
         measures.append(monitor.LogLikelihood(every=options.score_every))
-    if options.patience and not options.score_every:
-        batches = -(-n // options.batch_size)
-        measures[0].every = max(1, math.ceil(measures[0].cost / _PATIENT_PART / batches))
     return [*measures, monitor.Mixing()] if options.mixing else measures
 
 

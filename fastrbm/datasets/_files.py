@@ -80,7 +80,7 @@ def load_fractions(path: str | PathLike, key: str | None = None) -> np.ndarray:
     array([[0. , 1. ],
            [0.2, 0.4]], dtype=float32)
     """
-    return scaled(read(path, key), str(path))
+    return scaled(read(path, key), str(path))[0]
 
 
 def read(path: str | PathLike, key: str | None = None) -> np.ndarray:
@@ -151,16 +151,19 @@ def binarize(array: np.ndarray, threshold: float | None, name: str) -> tuple[np.
     return (array >= threshold).astype(np.uint8), threshold
 
 
-def scaled(array: np.ndarray, name: str) -> np.ndarray:
-    """Grey values as fractions from 0 to 1, float32: divided by the end of their scale."""
+def scaled(array: np.ndarray, name: str) -> tuple[np.ndarray, float]:
+    """(grey values as fractions from 0 to 1, float32, the end of their scale, by which they were divided)."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError(f"{name} contains values that are missing or infinite")
     if _validate._all_binary(array):
-        return array.astype(np.float32)
+        return array.astype(np.float32), 1.0
     top = _scale(array)
     if top is None:
-        raise ValueError(f"{name} has values from {array.min():g} to {array.max():g}, of no scale known here")
-    return array.astype(np.float32) / np.float32(top)
+        raise ValueError(
+            f"{name} has values from {array.min():g} to {array.max():g}, of no scale known here: divide them by "
+            "theirs, so that they are fractions from 0 to 1"
+        )
+    return array.astype(np.float32) / np.float32(top), top
 
 
 def _scale(array: np.ndarray) -> float | None:
