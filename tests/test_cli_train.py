@@ -37,7 +37,7 @@ CASES = {
     "--method fast-pcd --chains 20 --sweeps 2": lambda: {"gradient": fr.gradient.FastPCD(20, 2)},
     "--method cd --sweeps 2": lambda: {"gradient": fr.gradient.CD(2)},
     "--plain": lambda: {"centring": False},
-    "--optimizer adam": lambda: {"optimizer": fr.optim.Adam(fr.optim.Linear(0.002))},
+    "--optimizer adam": lambda: {"optimizer": fr.optim.Adam(fr.optim.Linear(0.0005))},
     "--optimizer adam --learning-rate 0.01 --l1 1e-4": lambda: {
         "optimizer": fr.optim.Adam(fr.optim.Linear(0.01), l1=1e-4)
     },

@@ -98,7 +98,7 @@ def _add_update(group) -> None:
         help="the update rule (default %(default)s)",
     )
     group.add_argument(
-        "--learning-rate", type=real(0, strict=True), metavar="R", help="at the start (default 0.1, for adam 0.002)"
+        "--learning-rate", type=real(0, strict=True), metavar="R", help="at the start (default 0.1, for adam 0.0005)"
     )
     group.add_argument(
         "--schedule",
@@ -278,7 +278,7 @@ def _gradient(options):
 
 def _optimizer(options):
     adam = options.optimizer == "adam"
-    start = options.learning_rate or (0.002 if adam else 0.1)
+    start = options.learning_rate or (0.0005 if adam else 0.1)
     stop = options.final_rate
     if options.schedule == "constant":
         rate = start

@@ -29,7 +29,7 @@ class FastPCD:
     n_chains, n_sweeps, seed : int
         As for :class:`PCD`.
     rate : float
-        Learning rate of the fast parameters phi. With 0, this is PCD.
+        Learning rate of the fast parameters phi, below that of the model. With 0, this is PCD.
     decay : float
         What is left of phi after each call, from 0 up to, but not including, 1.
 
@@ -48,7 +48,7 @@ class FastPCD:
     """
 
     def __init__(
-        self, n_chains: int = 256, n_sweeps: int = 1, rate: float = 0.05, decay: float = 0.95, seed: int = 0
+        self, n_chains: int = 256, n_sweeps: int = 1, rate: float = 0.01, decay: float = 0.95, seed: int = 0
     ) -> None:
         self.n_chains = _validate.integer(n_chains, "n_chains", 1)
         self.n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1)
