@@ -74,14 +74,7 @@ class Chains:
 
     @rbm.setter
     def rbm(self, rbm: RBM) -> None:
-        if not isinstance(rbm, RBM):
-            raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
-        shape = self._visible.n_units, self._hidden.n_units
-        if (rbm.n_visible, rbm.n_hidden) != shape:
-            raise ValueError(
-                f"rbm must have {shape[0]} visible and {shape[1]} hidden units, as the chains have, not {rbm}"
-            )
-        self._rbm = rbm
+        self._rbm = checked_model(rbm, self._visible.n_units, self._hidden.n_units)
 
     def _sweep(self, n_sweeps: int, fixed: np.ndarray | None, n_threads: int | None) -> None:
         first = self.n_sweeps_done + 1
@@ -136,6 +129,17 @@ class Chains:
 
     def __repr__(self) -> str:
         return f"Chains({self.rbm!r}, n_chains={len(self)}, n_sweeps_done={self.n_sweeps_done})"
+
+
+def checked_model(rbm: RBM, n_visible: int, n_hidden: int) -> RBM:
+    """rbm, if it is a model that chains with so many units can follow."""
+    if not isinstance(rbm, RBM):
+        raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
+    if (rbm.n_visible, rbm.n_hidden) != (n_visible, n_hidden):
+        raise ValueError(
+            f"rbm must have {n_visible} visible and {n_hidden} hidden units, as the chains have, not {rbm}"
+        )
+    return rbm
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

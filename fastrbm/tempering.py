@@ -9,6 +9,7 @@ import numpy as np
 from . import _gibbs, _random, _threads, _validate, reference
 from ._starts import start_chains
 from .bits import BitMatrix
+from .chains import checked_model
 from .rbm import RBM
 
 __all__ = ["TemperedChains"]
@@ -168,11 +169,7 @@ class TemperedChains:
 
     @rbm.setter
     def rbm(self, rbm: RBM) -> None:
-        if not isinstance(rbm, RBM):
-            raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
-        if (rbm.n_visible, rbm.n_hidden) != (self._rbm.n_visible, self._rbm.n_hidden):
-            raise ValueError(f"rbm must be of {self._rbm.n_visible} x {self._rbm.n_hidden} units, not {rbm}")
-        self._rbm = rbm
+        self._rbm = checked_model(rbm, self._visible.n_units, self._hidden.n_units)
 
     @property
     def visible(self) -> np.ndarray:

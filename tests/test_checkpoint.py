@@ -3,8 +3,6 @@
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -390,76 +388,3 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
     np.savez(bad, **(arrays | {"gradient/visible": np.array([{"a": 1}], object)}))
     with pytest.raises(ValueError, match="bad.npz"):
         attempt()  # a pickle is not opened
-
-
-# ---------------------------------------------------------------- processes that are killed
-
-PROGRAM = """
-import sys
-import fastrbm as fr
-X = fr.datasets.load_digits()
-rbm = fr.RBM.from_data(X, n_hidden=50, seed=0)
-pcd = fr.gradient.PCD(100, seed=1)
-sgd = fr.optim.SGD(fr.optim.Linear(0.1, 0.0), momentum=0.5)
-fr.fit(rbm, X, pcd, sgd, epochs=int(sys.argv[2]), seed=2, averaging=fr.optim.Averaging(), validation=X[:100],
-       measures=fr.monitor.PseudoLikelihood(every=1), checkpoint=sys.argv[1], checkpoint_seconds=float(sys.argv[3]),
-       resume=True)
-rbm.save(sys.argv[1] + ".model.npz")
-"""
-
-
-def run(path, epochs, seconds):
-    return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(path), str(epochs), str(seconds)], stderr=subprocess.PIPE
-    )
-
-
-def killed_again_and_again(folder, kills, epochs):
-    """Kill a training so many times at random moments; the checkpoint it ends with, and one without kills."""
-    rng, path, count = np.random.default_rng(0), folder / "cut.npz", 0
-    while True:
-        process = run(path, epochs, 0.0)
-        seen = path.stat().st_mtime_ns if path.exists() else None
-        deadline = time.monotonic() + 60
-        while count < kills and process.poll() is None and time.monotonic() < deadline:
-            if path.exists() and path.stat().st_mtime_ns != seen:  # it is on its way
-                time.sleep(rng.uniform(0.0, 0.05))
-                process.send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.002)
-        error = process.communicate()[1]
-        if process.returncode == 0:
-            break
-        assert process.returncode == -signal.SIGKILL, error
-        count += 1
-        assert fr.load(path).n_hidden == 50  # whole at any moment
-    assert count == kills
-    assert run(folder / "whole.npz", epochs, 1e9).wait() == 0
-    return path, folder / "whole.npz"
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals")
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
-def test_kill_9(tmp_path, kills):
-    cut, whole = killed_again_and_again(tmp_path, kills, epochs=12 * kills)
-    assert_same_files(cut, whole)
-    assert_same_files(f"{cut}.model.npz", f"{whole}.model.npz")
-    assert sorted(p.name for p in tmp_path.iterdir()) == [
-        "cut.npz", "cut.npz.model.npz", "whole.npz", "whole.npz.model.npz",
-    ]  # fmt: skip
-
-
-@pytest.mark.skipif(os.name != "posix", reason="signals")
-def test_ctrl_c_writes_a_checkpoint(tmp_path):
-    """The first SIGINT waits for the end of the update and a checkpoint, though none was due."""
-    path = tmp_path / "c.npz"
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.replace("rbm.save", "print"), str(path), "1000000", "1e9"],
-        stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
-    time.sleep(2)
-    assert process.poll() is None and not path.exists()
-    process.send_signal(signal.SIGINT)
-    assert b"KeyboardInterrupt" in process.communicate(timeout=60)[1]
-    assert entries(path)["training/update"] > 0
-    assert fr.load(path).n_visible == 64

@@ -170,7 +170,7 @@ def test_states_are_copies_and_are_checked():
     assert np.array_equal(chains.visible, other.visible) and np.array_equal(chains.betas, other.betas)
     with pytest.raises(ValueError, match=r"state is of \(3, 10\) temperatures and chains, not \(2, 10\)"):
         fr.TemperedChains(rbm, 10, n_betas=2).set_state(state)
-    with pytest.raises(ValueError, match="rbm must be of 9 x 5 units"):
+    with pytest.raises(ValueError, match="rbm must have 9 visible and 5 hidden units"):
         chains.rbm = random_rbm(9, 4)
     with pytest.raises(TypeError, match="rbm must be an RBM, not int"):
         chains.rbm = 3
