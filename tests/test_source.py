@@ -161,6 +161,8 @@ def test_drawn_states_have_their_probabilities_and_are_new_each_time():
     v, w = first.to_states(), second.to_states()
     assert abs((v[:, 2] == w[:, 2]).mean() - 0.5) < 5 * 0.5 / np.sqrt(4096)
     assert abs((v[:, 2] == v[:, 6]).mean() - 0.5) < 5 * 0.5 / np.sqrt(4096)
+    # the batch is drawn in parts of 2,048 cases: none repeats another
+    assert abs((v[:2048, 2] == v[2048:, 2]).mean() - 0.5) < 5 * 0.5 / np.sqrt(2048)
     again = next(iter(_source.source_of(grey, 8, 4096, 3, draw=True).batches(2)))[0]
     assert np.array_equal(again.planes, second.planes)
 

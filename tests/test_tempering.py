@@ -28,11 +28,15 @@ def at_equilibrium(kind, rbm, n, betas=BETAS, seed=0):
     return chains
 
 
-def worst_drift(kind, rbm, n=100_000):
+def worst_drift(kind, rbm, n=100_000, only_swaps=False):
     """The largest ratio of total variation to 4 times its Monte Carlo floor, over temperatures and sweeps."""
     chains, worst = at_equilibrium(kind, rbm, n), 0.0
     for n_sweeps in (1, 3, 12):
-        chains.sweep(n_sweeps)
+        if only_swaps:
+            for _ in range(3 * n_sweeps):
+                chains._swap(None)
+        else:
+            chains.sweep(n_sweeps)
         v = chains._visible.to_states().reshape(len(BETAS), n, -1)
         h = chains._hidden.to_states().reshape(len(BETAS), n, -1)
         for k, beta in enumerate(BETAS):
@@ -47,6 +51,27 @@ def worst_drift(kind, rbm, n=100_000):
 @pytest.mark.parametrize("shape", [(3, 2), (4, 3)])
 def test_swaps_leave_the_exact_law(shape):
     assert worst_drift(fr.TemperedChains, random_rbm(*shape, scale=1.0, seed=3)) < 1
+
+
+def test_swaps_alone_leave_the_exact_law():
+    """No sweep mends what a swap spoils."""
+    rbm = random_rbm(4, 3, scale=2.0, seed=3)
+    assert worst_drift(fr.TemperedChains, rbm, only_swaps=True) < 1
+    assert worst_drift(CarelessSwaps, rbm, only_swaps=True) > 1
+
+
+class CarelessSwaps(fr.TemperedChains):
+    """One swap in ten is made or left at the toss of a coin."""
+
+    def _exchange(self, moved):
+        n = len(self)
+        careless = np.random.default_rng(self._n_swaps).random(n) < 0.1
+        place = np.arange(moved.size).reshape(-1, n)
+        first = self._n_swaps % 2
+        tossed = place.copy()
+        coin = np.random.default_rng([self._n_swaps, 1]).random(n) < 0.5
+        tossed[[first, first + 1]] = np.where(coin, tossed[[first + 1, first]], tossed[[first, first + 1]])
+        super()._exchange(np.where(careless, tossed, moved.reshape(-1, n)).reshape(-1))
 
 
 class FreeEnergySwaps(fr.TemperedChains):
