@@ -120,8 +120,6 @@ class Batches:
     affair: a training is reproducible, and goes on from a checkpoint to the same bits, if it yields the same batches
     again."""
 
-    n = None
-
     def __init__(self, X, n_units: int, seed: int, draw: bool) -> None:
         if not hasattr(X, "__iter__") or not hasattr(X, "__len__"):
             raise TypeError(
