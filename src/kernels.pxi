@@ -55,6 +55,7 @@ cdef extern from "simd.h" nogil:
     void store_u64(uint8_t *, uint64_t)
     uint64_t transpose8(uint64_t)
     uint64_t rotate_right(uint64_t, int)
+    void prefetch_to_write(const void *)
     void transpose_4x4(const float *, Py_ssize_t, float *, Py_ssize_t)
     int popcount8(uint8_t)
     int popcount64(uint64_t)

@@ -14,12 +14,14 @@
 cdef enum:
     K_FEW = 4                           # k for few chains: passes of 8 bytes, 16 tables of 16 rows
     K_MANY = 6                          # k for many: passes of 6 bytes, 8 tables of 64 rows
+    LISTED = 8                          # where one word in so many is zero, those that are not are listed
     BLOCK = 1024                        # most chains in a block: their accumulators are 256 kB, in L2
 
-# what one thread needs: tables (which must live in L1), words, then accumulators
+# what one thread needs: tables (which must live in L1), words and whose they are, then accumulators
 cdef enum:
     WORDS_AT = 32768
-    SUMS_AT = WORDS_AT + BLOCK * 8
+    CHAINS_AT = WORDS_AT + BLOCK * 8
+    SUMS_AT = CHAINS_AT + BLOCK * 4
     SCRATCH = SUMS_AT + BLOCK * TILE * 4
 
 
@@ -66,18 +68,18 @@ cdef inline void add_row(vi *sums, const char *table, uint64_t word, int group, 
         sums[t] = sums[t] + chosen[t]
 
 
-cdef inline void add_rows(char *acc, const char *tables, const uint64_t *words, Py_ssize_t n, bint first, int k,
-                          Py_ssize_t width, int groups) noexcept nogil:
-    """Add to each chain's accumulators the rows that its word chooses, one from each of the tables. The calls are
-    spelled out, and all but the first four arguments are literals, so that every shift is a constant and the sums stay
-    in registers."""
-    cdef Py_ssize_t chain, t, table = (width * WIDTH) << k
+cdef inline void add_rows(char *acc, const char *tables, const uint64_t *words, const int32_t *chains, Py_ssize_t n,
+                          bint first, int k, Py_ssize_t width, int groups) noexcept nogil:
+    """Add to each chain's accumulators the rows that its word chooses, one from each of the tables; chains says whose
+    the words are, NULL: those of chains 0, 1, ... The calls are spelled out, and all but the pointers and n are
+    literals, so that every shift is a constant and the sums stay in registers."""
+    cdef Py_ssize_t i, t, table = (width * WIDTH) << k
     cdef uint64_t word
     cdef vi sums[4]
     cdef vi *out
-    for chain in range(n):
-        word = words[chain]
-        out = <vi *> (acc + chain * TILE * 4)
+    for i in range(n):
+        word = words[i]
+        out = <vi *> (acc + (i if chains == NULL else chains[i]) * TILE * 4)
         for t in range(width):
             sums[t] = splat_i(0) if first else out[t]
         add_row(sums, tables, word, 0, k, width)
@@ -109,42 +111,49 @@ cdef inline void add_rows(char *acc, const char *tables, const uint64_t *words, 
             out[t] = sums[t]
 
 
-cdef void add_last_rows(char *acc, const char *tables, const uint64_t *words, Py_ssize_t n, int k, Py_ssize_t width,
-                        int groups) noexcept nogil:
-    """add_rows for a pass that is not full, of any number of bytes."""
+cdef void add_listed_rows(char *acc, const char *tables, const uint64_t *words, const int32_t *chains, Py_ssize_t n,
+                          int k, Py_ssize_t width, int groups) noexcept nogil:
+    """add_rows for listed chains and a pass of any number of bytes."""
     if groups == 2:
-        add_rows(acc, tables, words, n, False, k, width, 2)
+        add_rows(acc, tables, words, chains, n, False, k, width, 2)
     elif groups == 3:
-        add_rows(acc, tables, words, n, False, k, width, 3)
+        add_rows(acc, tables, words, chains, n, False, k, width, 3)
     elif groups == 4:
-        add_rows(acc, tables, words, n, False, k, width, 4)
+        add_rows(acc, tables, words, chains, n, False, k, width, 4)
     elif groups == 6:
-        add_rows(acc, tables, words, n, False, k, width, 6)
+        add_rows(acc, tables, words, chains, n, False, k, width, 6)
     elif groups == 7:
-        add_rows(acc, tables, words, n, False, k, width, 7)
+        add_rows(acc, tables, words, chains, n, False, k, width, 7)
     elif groups == 8:
-        add_rows(acc, tables, words, n, False, k, width, 8)
+        add_rows(acc, tables, words, chains, n, False, k, width, 8)
     elif groups == 10:
-        add_rows(acc, tables, words, n, False, k, width, 10)
+        add_rows(acc, tables, words, chains, n, False, k, width, 10)
     elif groups == 12:
-        add_rows(acc, tables, words, n, False, k, width, 12)
+        add_rows(acc, tables, words, chains, n, False, k, width, 12)
+    elif groups == 14:
+        add_rows(acc, tables, words, chains, n, False, k, width, 14)
     else:
-        add_rows(acc, tables, words, n, False, k, width, 14)
+        add_rows(acc, tables, words, chains, n, False, k, width, 16)
 
 
-cdef inline bint all_zero(const uint64_t *words, Py_ssize_t n) noexcept nogil:
-    """The margins of pictures often are."""
+cdef inline Py_ssize_t count_zeros(const uint64_t *words, Py_ssize_t n) noexcept nogil:
     cdef Py_ssize_t chain
-    cdef uint64_t some = 0
+    cdef uint64_t zeros = 0
     for chain in range(n):
-        some = some | words[chain]
-    return some == 0
+        zeros += words[chain] == 0
+    return <Py_ssize_t> zeros
 
 
-cdef inline void clear(char *acc, Py_ssize_t n, Py_ssize_t width) noexcept nogil:
-    cdef Py_ssize_t chain
+cdef inline Py_ssize_t list_chains(uint64_t *words, int32_t *chains, Py_ssize_t n) noexcept nogil:
+    """Move the words that are not zero to the front and say whose they are. Returns how many."""
+    cdef Py_ssize_t chain, count = 0
+    cdef uint64_t word
     for chain in range(n):
-        memset(acc + chain * TILE * 4, 0, width * WIDTH)
+        word = words[chain]
+        words[count] = word
+        chains[count] = <int32_t> chain
+        count += word != 0
+    return count
 
 
 cdef void gather_words(uint64_t *words, const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_bytes,
@@ -177,29 +186,33 @@ cdef inline void product_passes(int32_t *acc, char *scratch, const float *rows, 
                                 int k, Py_ssize_t width) noexcept nogil:
     """product_tile for a literal k and strips of a literal width."""
     cdef uint64_t *words = <uint64_t *> (scratch + WORDS_AT)
-    cdef Py_ssize_t full = 8 if k == 4 else k, byte = 0, count, column, group, groups, last
+    cdef int32_t *chains = <int32_t *> (scratch + CHAINS_AT)
+    cdef Py_ssize_t full = 8 if k == 4 else k, byte = 0, count, column, group, groups, zeros, listed
+    cdef bint started = False
     while byte < n_bytes:
         count = smaller(full, n_bytes - byte)
         groups = ceil_div(8 * count, k)
         gather_words(words, planes + byte * stride, stride, count, n)
-        if byte > 0 and all_zero(words, n):
-            byte += count
-            continue
+        zeros = count_zeros(words, n)
+        listed = 0
+        if count < full or zeros * LISTED >= n:
+            listed = list_chains(words, chains, n)
+            if not started:
+                memset(acc, 0, n * TILE * 4)
+                started = True
         column = 0
-        while column < n_columns:
+        while column < n_columns and zeros < n:
             for group in range(groups):
-                last = 8 * count - 1 - k * group
                 build_table(scratch + group * ((width * WIDTH) << k),
-                            rows + (8 * byte + k * group) * TILE + column, scale, last, k, width)
-            if byte == 0 and count < full:
-                clear(<char *> (acc + column), n, width)
-            if count < full:
-                add_last_rows(<char *> (acc + column), scratch, words, n, k, width, <int> groups)
-            elif byte == 0:
-                add_rows(<char *> (acc + column), scratch, words, n, True, k, width, 16 if k == 4 else 8)
+                            rows + (8 * byte + k * group) * TILE + column, scale, 8 * count - 1 - k * group, k, width)
+            if listed > 0:
+                add_listed_rows(<char *> (acc + column), scratch, words, chains, listed, k, width, <int> groups)
+            elif started:
+                add_rows(<char *> (acc + column), scratch, words, NULL, n, False, k, width, 16 if k == 4 else 8)
             else:
-                add_rows(<char *> (acc + column), scratch, words, n, False, k, width, 16 if k == 4 else 8)
+                add_rows(<char *> (acc + column), scratch, words, NULL, n, True, k, width, 16 if k == 4 else 8)
             column += width * LANES
+        started = True
         byte += count
 
 

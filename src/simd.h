@@ -219,6 +219,15 @@ static inline void transpose_4x4(const float *x, ptrdiff_t from, float *out, ptr
 #endif
 }
 
+/* have the line at p here, and alone, by the time it is written to */
+static inline void prefetch_to_write(const void *p) {
+#if defined(LEVEL_AVX512) || defined(LEVEL_AVX2)
+    __asm__ volatile("prefetchw %0" ::"m"(*(const char *)p));
+#else
+    __builtin_prefetch(p, 1);
+#endif
+}
+
 static inline int popcount64(uint64_t x) { return __builtin_popcountll(x); }
 static inline int popcount8(uint8_t x) { return __builtin_popcount(x); }
 static inline int lowest_bit(uint64_t x) { return __builtin_ctzll(x); }

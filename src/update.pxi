@@ -4,6 +4,7 @@
 cdef enum:
     HALVES = TILE // HALF   # vectors of doubles in a row of a tile
     LANES_OF_8 = 8 // HALF  # and in eight of them
+    AHEAD = 4
     CHUNK = 64              # visible units for which centring keeps sums, and an update turns tiles round
 
 
@@ -318,6 +319,10 @@ cdef Py_ssize_t ascend_chunk(const Ascent *ascent, const float *direction, Py_ss
     for k in range(HALVES):
         totals[k] = splat_d(0)
     for unit in range(n):
+        # stores that miss wait for each other
+        for k in range(TILE // 16):
+            prefetch_to_write(ascent.out + first + (unit + AHEAD) * TILE + 16 * k)
+            prefetch_to_write(transposed + unit * TILE + 16 * k)
         old = ascent.weights + first + unit * TILE
         line = block + unit * TILE
         for k in range(LANES_OF_8):
@@ -327,13 +332,14 @@ cdef Py_ssize_t ascend_chunk(const Ascent *ascent, const float *direction, Py_ss
             d = widen(direction + unit * TILE + k * HALF) - splat_d(ascent.l2) * w
             if ascent.l1 != 0.0:
                 d = d - splat_d(ascent.l1) * sign_d(w)
-            narrow(w + splat_d(ascent.rate) * d, line + k * HALF)
+            w = w + splat_d(ascent.rate) * d
+            narrow(w, line + k * HALF)
+            narrow(w, ascent.out + first + unit * TILE + k * HALF)  # a copy of line would wait for its stores
             size = abs_d(widen(line + k * HALF))
             good = good & mask_lt_d(size, splat_d(ascent.limit))
             totals[k] = totals[k] + size
             lanes[k % LANES_OF_8] = lanes[k % LANES_OF_8] + size
         rows[unit] = sum8(<double *> lanes)
-        memcpy(ascent.out + first + unit * TILE, line, TILE * 4)
     memcpy(columns, totals, sizeof(totals))
     for unit in range(n, CHUNK):
         rows[unit] = 0
