@@ -51,6 +51,10 @@ class InMemory:
     ) -> None:
         self._data = self._keep(X, n_units)
         self.n = self._data.shape[0]
+        # the bytes of a case side by side: from planes each would come by a cache line of its own
+        self._packed: np.ndarray | None = None
+        if isinstance(self._data, BitMatrix):
+            self._packed = self._data = np.ascontiguousarray(self._data.planes.T)
         if self.n == 0:
             raise ValueError("X must have at least one case")
         self._weight = None if sample_weight is None else _validate.sample_weight(sample_weight, self.n)
@@ -64,8 +68,9 @@ class InMemory:
         return data
 
     def _rows(self, cases: np.ndarray):
-        rows = self._data[cases]
-        return rows if isinstance(rows, BitMatrix) else rows.astype(np.float64)
+        if self._packed is not None:
+            return BitMatrix(np.ascontiguousarray(self._packed.take(cases, axis=0).T), self._n_units)
+        return self._data[cases].astype(np.float64)
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[tuple]:
         """(states, weights or None) of the batches of an epoch (counted from 1), from the first-th on."""
@@ -90,8 +95,8 @@ class InMemory:
         return f"{self.n} cases of {self._n_units} units, checksum {self._checksum():08x}{weight}{drawn}"
 
     def _checksum(self) -> int:
-        data, sum_ = self._data, 0
-        for row in data.planes if isinstance(data, BitMatrix) else data:
+        sum_ = 0
+        for row in self._data if self._packed is None else self._packed.T:
             sum_ = zlib.crc32(np.ascontiguousarray(row), sum_)
         return sum_
 
