@@ -47,6 +47,8 @@ def sweep(
     first_sweep: int,
     n_sweeps: int,
     first_chain: int,
+    free_visible: NDArray[np.uint8] | None,
+    free_hidden: NDArray[np.uint8] | None,
     fixed: NDArray[np.float32] | None,
     n_threads: int,
 ) -> None: ...

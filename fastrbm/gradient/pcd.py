@@ -63,8 +63,8 @@ class PCD:
     def chains(self, chains: Chains | None) -> None:
         if chains is not None and not isinstance(chains, Chains):
             raise TypeError(f"chains must be Chains or None, not {type(chains).__name__}")
-        if chains is not None and chains._beta is not None:
-            raise ValueError("chains must sample the model itself, at beta 1")
+        if chains is not None and (chains._beta is not None or chains._clamp is not None):
+            raise ValueError("chains must sample the model itself, at beta 1 and with all units free")
         self._chains = chains
 
     def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Gradient:
