@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import _gibbs, _random, _validate
 from ..chains import Chains
-from ..moments import Phase
+from ..moments import Moments, Phase
 from ..rbm import RBM
 from ._gradient import Gradient
 
@@ -68,7 +68,10 @@ class PCD:
         self._chains = chains
 
     def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Gradient:
-        positive = Phase.of_data(rbm, X, sample_weight, n_threads)
+        return self._against(rbm, Phase.of_data(rbm, X, sample_weight, n_threads), n_threads)
+
+    def _against(self, rbm: RBM, positive: Phase | Moments, n_threads: int | None) -> Gradient:
+        """The gradient with this positive phase."""
         if self.chains is None or self.chains.rbm is not rbm:
             self.chains = _TrainingChains(rbm, self.n_chains, self.seed, n_threads=n_threads)
         fixed = _gibbs.fixed_buffer(len(self.chains), rbm.n_hidden, rbm._buffers)

@@ -1,0 +1,97 @@
+"""The cases of a scikit-learn user: dense or sparse, binary or not, with weights, in an order of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import _random
+from .bits import BitMatrix
+
+_ROWS = 4096  # of a sparse matrix that are made dense at a time
+
+
+def states_of(X) -> BitMatrix | np.ndarray:
+    """Checked numbers (n, V), dense or CSR, as a BitMatrix where all are 0 or 1, else as they are."""
+    if not hasattr(X, "toarray"):
+        return BitMatrix.from_states(X) if _is_binary(X) else X
+    if not _is_binary(X.data):
+        return X
+    bits = BitMatrix.empty(*X.shape)
+    for start in range(0, X.shape[0], _ROWS):
+        part = X[start : start + _ROWS].toarray()
+        if not _is_binary(part):  # entries that were given twice
+            return X
+        bits.planes[:, start : start + _ROWS] = BitMatrix.from_states(part).planes
+    return bits
+
+
+def _is_binary(array: np.ndarray) -> bool:
+    return array.dtype == np.bool_ or bool(((array == 0) | (array == 1)).all())
+
+
+def dense(X) -> np.ndarray:
+    """Rows as float64."""
+    return np.asarray(X.toarray() if hasattr(X, "toarray") else X, np.float64)
+
+
+class Cases:
+    """Training data in an order that depends on the cases alone, not on how the rows were given: rows that are given
+    in another order make the same training, and a weight of 2 is a row that is given twice.
+
+    Attributes
+    ----------
+    n : int
+        Cases an epoch: the total weight, rounded; where weights are small, the number of rows with one.
+    """
+
+    def __init__(self, states: BitMatrix | np.ndarray, sample_weight: np.ndarray | None, seed: int) -> None:
+        self._states = states
+        self._packed = np.ascontiguousarray(states.planes.T) if isinstance(states, BitMatrix) else None
+        self._seed = seed
+        self._rows = np.argsort(_hashes(states if self._packed is None else self._packed), kind="stable")
+        weight = np.ones(states.shape[0]) if sample_weight is None else sample_weight
+        ends = np.cumsum(weight[self._rows])
+        self.n = max(round(float(ends[-1])), int(np.count_nonzero(weight)))
+        # equally spaced points of the total weight, each in the row that it falls to
+        points = (np.arange(self.n) + 0.5) * (ends[-1] / self.n)
+        self._slots = self._rows[np.minimum(np.searchsorted(ends, points, side="right"), len(ends) - 1)]
+
+    def totals(self) -> tuple[np.ndarray, int]:
+        """Sums over the cases of an epoch, of numbers cut to [0, 1]."""
+        counts = np.bincount(self._slots, minlength=self._states.shape[0]).astype(np.float64)
+        total = np.zeros(self._states.shape[1])
+        for start in range(0, len(counts), _ROWS):
+            rows = slice(start, start + _ROWS)
+            part = self._states[rows]
+            part = part.to_states() if isinstance(part, BitMatrix) else dense(part).clip(0.0, 1.0)
+            total += counts[rows] @ part
+        return total, self.n
+
+    def batches(self, epoch: int, size: int):
+        """An epoch's cases in a random order, size at a time."""
+        order = _random.permutation(self.n, self._seed, _random.SHUFFLE, epoch)
+        for start in range(0, self.n, size):
+            rows = self._slots[order[start : start + size]]
+            if self._packed is None:
+                yield self._states[rows]
+            else:
+                yield BitMatrix(np.ascontiguousarray(self._packed.take(rows, axis=0).T), self._states.n_units)
+
+
+def _hashes(rows) -> np.ndarray:
+    """A number for each row that depends on its contents alone, uint64 (n,)."""
+    out = np.empty(rows.shape[0], np.uint64)
+    step = max(1, (1 << 20) // max(1, rows.shape[1]))
+    for start in range(0, len(out), step):
+        part = rows[start : start + step]
+        if part.dtype == np.uint8:  # packed bits
+            padded = np.zeros((part.shape[0], -(-part.shape[1] // 8) * 8), np.uint8)
+            padded[:, : part.shape[1]] = part
+            words = padded.view(np.uint64)
+        else:
+            words = (dense(part) + 0.0).view(np.uint64)  # -0.0 is 0.0
+        words = words + np.arange(1, words.shape[1] + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64 (Steele et al. 2014)
+            words = (words ^ (words >> np.uint64(shift))) * np.uint64(factor)
+        out[start : start + step] = np.add.reduce(words ^ (words >> np.uint64(31)), axis=1, dtype=np.uint64)
+    return out
