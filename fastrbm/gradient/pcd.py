@@ -72,12 +72,17 @@ class PCD:
 
     def _against(self, rbm: RBM, positive: Phase | Moments, n_threads: int | None) -> Gradient:
         """The gradient with this positive phase."""
-        if self.chains is None or self.chains.rbm is not rbm:
-            self.chains = _TrainingChains(rbm, self.n_chains, self.seed, n_threads=n_threads)
+        self._start(rbm, n_threads)
         fixed = _gibbs.fixed_buffer(len(self.chains), rbm.n_hidden, rbm._buffers)
         # the sweep ends in p(h | v), which is all that the moments need beside v
         self.chains._sweep(self.n_sweeps, fixed, n_threads)
         return Gradient(positive, Phase(rbm, self.chains.visible_bits, fixed, n_threads), n_threads)
+
+    def _start(self, rbm: RBM, n_threads: int | None) -> Chains:
+        """The chains of this model, new ones where there are none yet."""
+        if self._chains is None or self._chains.rbm is not rbm:
+            self._chains = _TrainingChains(rbm, self.n_chains, self.seed, n_threads=n_threads)
+        return self._chains
 
     def get_state(self) -> dict:
         """What a checkpoint keeps: the chains."""
