@@ -9,7 +9,8 @@ from numbers import Integral, Real
 import numpy as np
 
 from . import _random
-from ._cases import Cases, dense, states_of
+from ._cases import Cases, dense, drawn_states, states_of
+from ._updates import Updates, possible
 from .bits import BitMatrix
 from .gradient import PCD, Centring, Gradient
 from .likelihood import pseudo
@@ -60,6 +61,9 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         Persistent chains; None: as many as batch_size.
     centred : bool
         The centred gradient (:class:`fastrbm.gradient.Centring`), which learns faster.
+    draw : bool
+        Whether training takes numbers between 0 and 1 for probabilities of ones and draws binary states from them,
+        anew each time; else they enter as they are, which is slower (and what scikit-learn does).
     n_jobs : int or None
         Threads; None: as :mod:`fastrbm` chooses, -1: all CPUs. No effect on the results.
 
@@ -78,8 +82,9 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     Notes
     -----
-    Data are 0 and 1, or numbers from 0 to 1, which enter as they are, like the mean of a unit; others are taken too,
-    with a warning. Binary data, dense or CSR, of any dtype, are packed to bits and never become floats. What fit
+    Data are 0 and 1, or numbers from 0 to 1, each the probability that the unit is on. Others are taken too, with a
+    warning: where states are drawn they count as the nearer of 0 and 1. Outside of training, numbers enter the fields
+    as they are. Binary data, dense or CSR, of any dtype, are packed to bits and never become floats. What fit
     learns depends neither on the order of the rows nor on how they are stored, and a sample_weight of 2 is a row that
     is there twice.
 
@@ -107,6 +112,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         "n_sweeps": [Interval(Integral, 1, None, closed="left")],
         "n_chains": [Interval(Integral, 1, None, closed="left"), None],
         "centred": ["boolean"],
+        "draw": ["boolean"],
         "n_jobs": [Integral, None],
     }
 
@@ -122,6 +128,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         n_sweeps=1,
         n_chains=None,
         centred=True,
+        draw=True,
         n_jobs=None,
     ):
         self.n_components = n_components
@@ -133,6 +140,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.n_sweeps = n_sweeps
         self.n_chains = n_chains
         self.centred = centred
+        self.draw = draw
         self.n_jobs = n_jobs
 
     # ------------------------------------------------------------ training
@@ -148,10 +156,10 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self._start()
         cases = Cases(states, weight, self._seed)
         self._begin(*cases.totals())
+        draw = self.draw and cases.packed is None
         began = time.perf_counter()
         for iteration in range(1, self.n_iter + 1):
-            for batch in cases.batches(iteration, self.batch_size):
-                self._update(batch)
+            self._iterate(cases.drawn(iteration) if draw else cases, iteration)
             if self.verbose:
                 now = time.perf_counter()
                 some = X[np.linspace(0, X.shape[0] - 1, min(X.shape[0], _ROWS)).astype(np.intp)]
@@ -171,6 +179,9 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if first:
             self._start()
             self._begin(*Cases(states, weight, self._seed).totals())
+        if self.draw and not isinstance(states, BitMatrix):
+            self._n_draws += 1
+            states = drawn_states(states, np.arange(states.shape[0]), self._seed, 2**32 - self._n_draws)
         self._update(states, weight)
         return self
 
@@ -181,13 +192,27 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _begin(self, totals: np.ndarray, n: float) -> None:
         self.rbm_ = RBM._from_totals(totals, n, self.n_components, self._seed)
         self._gradient = PCD(self.n_chains or self.batch_size, self.n_sweeps, self._seed)
+        self._optimizer = SGD(self.learning_rate)
         self._centring = Centring() if self.centred else None
+
+    def _iterate(self, cases: Cases, iteration: int) -> None:
+        """Once through the data: in calls of many updates where that can be, then update by update."""
+        rows, done, size = cases.order(iteration), 0, self.batch_size
+        if cases.packed is not None and possible(self._gradient, self._optimizer, self._centring, size):
+            many = Updates(self.rbm_, cases.packed, self._gradient, self._optimizer, self._centring, self._threads())
+            rates = np.full(-(-len(rows) // size), float(self.learning_rate))
+            now = -1
+            while now and done < len(rates):
+                now = many.run(rows[done * size :], size, rates[done : done + many.most(size)])
+                done += now
+        for start in range(done * size, len(rows), size):
+            self._update(cases.batch(rows[start : start + size]))
 
     def _update(self, batch, weight: np.ndarray | None = None) -> None:
         estimate = self._estimate(batch, weight)
         if self._centring is not None:
             estimate = self._centring(estimate)
-        SGD(self.learning_rate).update(self.rbm_, estimate, n_threads=self._threads())
+        self._optimizer.update(self.rbm_, estimate, n_threads=self._threads())
 
     def _estimate(self, batch, weight: np.ndarray | None) -> Gradient:
         if not isinstance(batch, BitMatrix):
