@@ -333,14 +333,17 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         states = states_of(X)
         if reset and not isinstance(states, BitMatrix) and X.shape[0] and (X.min() < 0 or X.max() > 1):
             warnings.warn(
-                f"X has values from {X.min():g} to {X.max():g}; an RBM is for numbers from 0 to 1", stacklevel=3
+                f"X has values from {X.min():g} to {X.max():g}; an RBM is for numbers from 0 to 1", stacklevel=5
             )
         return X, states
 
     def _weights(self, sample_weight, X) -> np.ndarray | None:
         if sample_weight is None:
             return None
-        return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        if not weight.any():
+            raise ValueError("sample_weight must not be zero for all cases")
+        return weight
 
     def _fields(self, v: np.ndarray) -> np.ndarray:
         return dense(v) @ self.rbm_.weights.astype(np.float64) + self.rbm_.hidden_bias
