@@ -6,7 +6,6 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import random_rbm
 
 import fastrbm as fr
 from fastrbm import diagnostics, plot
