@@ -77,6 +77,13 @@ def test_grey_values_as_probabilities_and_cases_on_disk(tmp_path, capsys):
     assert np.array_equal(fr.load(out).weights, model_of()[0].weights)
 
 
+def test_grey_cases_on_disk_are_refused_with_what_to_do(tmp_path, capsys):
+    np.save(tmp_path / "grey.npy", np.random.default_rng(0).integers(0, 256, (200, 30)).astype(np.uint8))
+    code, _, err = fastrbm(capsys, "train", tmp_path / "grey.npy", *SHORT, "--on-disk", "--out", tmp_path / "m.npz")
+    assert code == 2 and "save numpy.load('grey.npy') >= 128 with numpy.save" in err and err.count("\n") == 1
+    assert not (tmp_path / "m.npz").exists()
+
+
 def test_scores_early_stopping_and_history(tmp_path, capsys):
     np.save(tmp_path / "v.npy", X[:300])
     arguments = ["--validation", tmp_path / "v.npy", "--score", "log-likelihood", "--mixing"]

@@ -30,7 +30,7 @@ def add_info(commands) -> None:
 def run_info(options: argparse.Namespace) -> None:
     facts = _facts(options.file) if options.file else get_config()
     if options.json:
-        say_json(facts)
+        say_json({name.lower().replace(": ", "_").replace(" ", "_").replace("-", "_"): x for name, x in facts.items()})
         return
     width = max(map(len, facts))
     for name, value in facts.items():
