@@ -10,6 +10,7 @@ import pytest
 import fastrbm as fr
 
 pytest.importorskip("matplotlib")
+from fastrbm import _page  # noqa: E402
 from fastrbm.report import report  # noqa: E402
 
 X = fr.datasets.load_digits()
@@ -148,3 +149,20 @@ def test_an_error_leaves_the_old_file(tmp_path):
     with pytest.raises(FileNotFoundError, match="no"):
         report(RBM, X, tmp_path / "no" / "r.html", **QUICK)
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["r.html"]
+
+
+def test_every_part_of_a_page_escapes_what_it_is_given(tmp_path):
+    from matplotlib.figure import Figure
+
+    evil = '<script src="x">"\'&</script>'
+    page = _page.Page(evil)
+    page.heading(evil)
+    page.text(evil, warning=True)
+    page.code(evil)
+    page.table({evil: evil})
+    page.pictures((Figure(figsize=(1, 1)), evil, evil))
+    path = tmp_path / "p.html"
+    path.write_text(page.html())
+    parsed = Parsed(path)
+    assert not parsed.all("script") and parsed.all("img")[0]["alt"] == evil
+    assert parsed.text.count(evil) == 8  # title, h1, h2, p, code, th, td, figcaption
