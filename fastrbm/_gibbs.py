@@ -10,6 +10,7 @@ import numpy as np
 
 from . import _threads, _validate, reference
 from ._buffers import Buffers
+from ._clamp import Clamp
 from ._kernels import FIXED_BITS, TILE, kernels
 from ._parameters import Parameters, integer_weights
 from .bits import BitMatrix
@@ -44,10 +45,12 @@ def sweep(
     stream: int,
     first_sweep: int,
     beta: np.ndarray | None = None,
+    clamp: Clamp | None = None,
     fixed: np.ndarray | None = None,
     n_threads: int | None = None,
 ) -> None:
-    """n_sweeps sweeps in place; fixed, if given, gets P(h | v) of the last hidden layer as multiples of 2^-22."""
+    """n_sweeps sweeps in place; fixed, if given, gets P(h | v) of the last hidden layer as multiples of 2^-22. The
+    states already have what clamp holds."""
     check_room(first_sweep, n_sweeps)
     n = len(visible)
     work_a_chain = 2 * visible.n_units * hidden.n_units
@@ -56,13 +59,14 @@ def sweep(
         v, h = visible.planes[:, part], hidden.planes[:, part]
         b = None if beta is None else beta[part]
         f = None if fixed is None else fixed[:, part]
+        free = (None, None) if clamp is None else clamp.free_planes(part)
         a_call = max(1, WORK_A_CALL // (work_a_chain * (part.stop - part.start)))
         for done in range(0, n_sweeps, a_call):
             count = min(a_call, n_sweeps - done)
             last = f if done + count == n_sweeps else None
             kernels.sweep(
                 v, h, parameters.to_visible, parameters.to_hidden, b, seed, stream, first_sweep + done, count,
-                part.start, last, threads,
+                part.start, *free, last, threads,
             )  # fmt: skip
 
 

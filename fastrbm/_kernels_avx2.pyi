@@ -17,5 +17,6 @@ from ._kernels_base import pseudo_sums as pseudo_sums
 from ._kernels_base import softplus_sums as softplus_sums
 from ._kernels_base import step as step
 from ._kernels_base import sweep as sweep
+from ._kernels_base import train as train
 from ._kernels_base import transpose as transpose
 from ._kernels_base import unpack as unpack

@@ -93,6 +93,10 @@ class Parameters:
         new, transposed, _, sums = _ascend(smaller, nowhere, self.shape[1], 0.0, 0.0, 0.0, buffers, n_threads)
         return Parameters(self.shape, new, transposed, sums, self.visible_bias, self.hidden_bias)
 
+    def replaced(self, weights, transposed, largest_sums, visible_bias, hidden_bias) -> Parameters:
+        """Others of the same shape; weights and their transpose in tiles, which are kept."""
+        return Parameters(self.shape, weights, transposed, largest_sums, visible_bias, hidden_bias)
+
     @property
     def norm(self) -> float:
         """The Euclidean (Frobenius) norm of W."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from . import _gibbs, _random
+from ._clamp import Clamp
 from ._kernels import TILE, kernels
 from .bits import BitMatrix
 
@@ -29,24 +30,25 @@ def independent_states(bias: np.ndarray, n: int, seed: int, stream: int, n_threa
 
 
 def chain_ends(
-    rbm: RBM, n: int, n_sweeps: int, seed: int, stream: int, start=None, beta=None, n_threads=None
+    rbm: RBM, n: int, n_sweeps: int, seed: int, stream: int, start=None, beta=None, n_threads=None, clamp=None
 ) -> BitMatrix:
     """The visible states in which n chains of n_sweeps sweeps end, from the numbers of a stream."""
-    visible, hidden = start_chains(rbm, n, seed, stream, start, n_threads)
+    visible, hidden = start_chains(rbm, n, seed, stream, start, n_threads, clamp=clamp)
     _gibbs.sweep(
         rbm._parameters, visible, hidden, n_sweeps, seed=seed, stream=stream, first_sweep=1, beta=beta,
-        n_threads=n_threads,
+        clamp=clamp, n_threads=n_threads,
     )  # fmt: skip
     return visible
 
 
 def start_chains(
-    rbm: RBM, n: int, seed: int, stream: int, start, n_threads, sweep: int = 0
+    rbm: RBM, n: int, seed: int, stream: int, start, n_threads, sweep: int = 0, clamp: Clamp | None = None
 ) -> tuple[BitMatrix, BitMatrix]:
     """Joint states (visible, hidden) for n new chains, from one sweep number of a stream.
 
     Visible states are copied from start (n, V), or drawn from sigmoid(b), the model without its weights. Hidden states
-    are drawn given them at beta 1; a chain at another beta forgets them in its first sweep.
+    are drawn given them at beta 1; a chain at another beta forgets them in its first sweep. What clamp holds is held
+    from the start.
     """
     if start is None:
         visible = independent_states(rbm.visible_bias, n, seed, stream, n_threads, sweep)
@@ -54,9 +56,13 @@ def start_chains(
         visible = _gibbs.states_given(start, rbm.n_visible, "start").copy()
         if len(visible) != n:
             raise ValueError(f"start must have as many cases as there are chains, {n}, got {len(visible)}")
+    if clamp is not None:
+        clamp.hold(visible)
     hidden = BitMatrix.empty(n, rbm.n_hidden)
     _gibbs.half_step(
         rbm._parameters.to_hidden, visible, kind=_random.HIDDEN, seed=seed, stream=stream, sweep=sweep, out=hidden,
         n_threads=n_threads,
     )  # fmt: skip
+    if clamp is not None:
+        clamp.hold(visible, hidden)
     return visible, hidden

@@ -102,6 +102,21 @@ def states(value, n_units: int | None, name: str, fractions: bool = False) -> np
     raise ValueError(_what_is_wrong(array, name, fractions))
 
 
+def held_states(value, n: int, n_units: int, name: str) -> np.ndarray:
+    """Which units of n chains are held, and where: floats (1, n_units) or (n, n_units) of 0, 1 and NaN (free)."""
+    array = _numeric(value, name)
+    if array.ndim == 2 and array.shape[1] != n_units:
+        raise ValueError(f"{name} has {array.shape[1]} units a case where the model has {n_units}")
+    if array.shape not in ((n_units,), (n, n_units)):
+        raise ValueError(f"{name} must have shape ({n_units},) or ({n}, {n_units}), got {array.shape}")
+    array = array.reshape(-1, n_units)
+    array = array if array.dtype.kind == "f" else array.astype(np.float32)
+    if not bool(((array == 0) | (array == 1) | np.isnan(array)).all()):
+        known = array[~np.isnan(array)]
+        raise ValueError(f"{name} must hold 0, 1, or NaN (free), got values from {known.min():g} to {known.max():g}")
+    return array
+
+
 def _all_binary(array: np.ndarray) -> bool:
     step = max(1, (1 << 20) // array.shape[1])  # rows at a time, so that masks stay small
     return all(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import _gibbs, _random, _threads, _validate
+from ._clamp import Clamp
 from ._starts import start_chains
 from .bits import BitMatrix
 from .rbm import RBM
@@ -31,6 +32,10 @@ class Chains:
         Where they start; by default at draws from the visible biases alone.
     beta : float or array (n_chains,)
         Inverse temperatures: chain k samples exp(-beta_k E).
+    n_threads : int, optional
+        For the start. No effect on the states.
+    clamp, clamp_hidden : array (V,) or (n_chains, V), (H,) or (n_chains, H), optional
+        0 and 1 where a unit is held, NaN where it is free: the chains sample the free units given the others.
 
     Attributes
     ----------
@@ -52,7 +57,15 @@ class Chains:
     _stream, _start_stream = _random.CHAINS, _random.CHAIN_START
 
     def __init__(
-        self, rbm: RBM, n_chains: int = 512, seed: int = 0, start=None, beta=1.0, n_threads: int | None = None
+        self,
+        rbm: RBM,
+        n_chains: int = 512,
+        seed: int = 0,
+        start=None,
+        beta=1.0,
+        n_threads: int | None = None,
+        clamp=None,
+        clamp_hidden=None,
     ) -> None:
         if not isinstance(rbm, RBM):
             raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
@@ -60,7 +73,10 @@ class Chains:
         self._rbm = rbm
         self._seed = _validate.seed(seed)
         self._beta = _validate.inverse_temperature(beta, n_chains)
-        self._visible, self._hidden = start_chains(rbm, n_chains, self._seed, self._start_stream, start, n_threads)
+        self._clamp = Clamp.of(clamp, clamp_hidden, n_chains, (rbm.n_visible, rbm.n_hidden))
+        self._visible, self._hidden = start_chains(
+            rbm, n_chains, self._seed, self._start_stream, start, n_threads, clamp=self._clamp
+        )
         self.n_sweeps_done = 0
 
     def sweep(self, n_sweeps: int = 1, n_threads: int | None = None) -> None:
@@ -84,7 +100,7 @@ class Chains:
         self.n_sweeps_done += n_sweeps
         _gibbs.sweep(
             self.rbm._parameters, self._visible, self._hidden, n_sweeps, seed=self._seed, stream=self._stream,
-            first_sweep=first, beta=self._beta, fixed=fixed, n_threads=n_threads,
+            first_sweep=first, beta=self._beta, clamp=self._clamp, fixed=fixed, n_threads=n_threads,
         )  # fmt: skip
 
     @property

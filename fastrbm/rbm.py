@@ -1,4 +1,4 @@
-"""RBM: the model, its energies and conditional laws."""
+"""RBM: the model's parameters, how they change, and its file."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import _gibbs, _model_file, _random, _source, _threads, _validate, reference
+from . import _model_file, _random, _source, _validate, reference
 from ._buffers import Buffers
-from ._kernels import kernels
+from ._law import Law
 from ._parameters import Direction, Parameters, moved_values
-from ._starts import chain_ends
-from .bits import BitMatrix
 
 if TYPE_CHECKING:
     from .gradient import Gradient
@@ -22,7 +20,7 @@ __all__ = ["RBM", "load"]
 _PARAMETERS = ("weights", "visible_bias", "hidden_bias")
 
 
-class RBM:
+class RBM(Law):
     """A restricted Boltzmann machine with binary visible and hidden units.
 
     E(v, h) = -v'W h - b'v - c'h over v in {0,1}^V and h in {0,1}^H, with p(v, h) = exp(-E(v, h)) / Z
@@ -106,7 +104,11 @@ class RBM:
         n_hidden = _validate.integer(n_hidden, "n_hidden", 1)
         seed = _validate.seed(seed)
         weight_scale = _validate.real(weight_scale, "weight_scale", 0.0)
-        sums, n = _source.totals(X)
+        return cls._from_totals(*_source.totals(X), n_hidden, seed, weight_scale)
+
+    @classmethod
+    def _from_totals(cls, sums: np.ndarray, n: float, n_hidden: int, seed: int, weight_scale: float = 0.01) -> RBM:
+        """from_data, of the sums of the visible units over n cases."""
         means = (sums + 0.5) / (n + 1.0)
         bias = reference.log(means) - reference.log(1.0 - means)
         weights = _random.normal((means.size, n_hidden), seed, _random.WEIGHTS) * np.float32(weight_scale)
@@ -128,16 +130,6 @@ class RBM:
     def hidden_bias(self) -> np.ndarray:
         """c, float32 (H,), read-only."""
         return self._parameters.hidden_bias
-
-    @property
-    def n_visible(self) -> int:
-        """V, the number of visible units."""
-        return self._parameters.shape[0]
-
-    @property
-    def n_hidden(self) -> int:
-        """H, the number of hidden units."""
-        return self._parameters.shape[1]
 
     def set_parameters(self, weights=None, visible_bias=None, hidden_bias=None) -> None:
         """Replace some or all parameters; shapes must stay as they are. Errors as for the constructor."""
@@ -223,144 +215,6 @@ class RBM:
 
     def __repr__(self) -> str:
         return f"RBM(n_visible={self.n_visible}, n_hidden={self.n_hidden})"
-
-    # ------------------------------------------------------------ energies
-
-    def energy(self, v, h, n_threads: int | None = None) -> np.ndarray:
-        """E(v, h) = -v'W h - b'v - c'h of each pair, in nats.
-
-        Parameters
-        ----------
-        v : array (n, V) or BitMatrix, of 0 and 1
-        h : array (n, H) or BitMatrix, of 0 and 1
-
-        Returns
-        -------
-        float64 (n,). Weights enter on the kernels' grid (:attr:`grid`).
-        """
-        p = self._parameters
-        v, h = self._states(v, "v"), self._states(h, "h")
-        if len(v) != len(h):
-            raise ValueError(f"v and h must have as many cases as each other, got {len(v)} and {len(h)}")
-        result = self._bias_sums(v, p.wide_visible_bias) + self._bias_sums(h, p.wide_hidden_bias)
-        step = max(1, (1 << 22) // self.n_hidden)
-        for start in range(0, len(v), step):
-            part = slice(start, min(start + step, len(v)))
-            acc = np.empty((part.stop - start, self.n_hidden), np.int32)
-            threads = _threads.resolve(n_threads, acc.size * self.n_visible)
-            kernels.product(v.planes[:, part], p.to_hidden.tiles_array, p.to_hidden.exponent, acc, threads)
-            # int64 sums of int32 are exact
-            pairs = np.einsum("ij,ij->i", acc, h[part].to_states(), dtype=np.int64)
-            result[part] += pairs * 2.0**-p.to_hidden.exponent
-        return -result
-
-    def free_energy(self, v, n_threads: int | None = None) -> np.ndarray:
-        """F(v) = -b'v - sum_j softplus(c_j + (v'W)_j) = -log sum_h exp(-E(v, h)) of each case, in nats.
-
-        log p(v) = -F(v) - log Z, so differences of F are log ratios of probabilities.
-
-        Parameters
-        ----------
-        v : array (n, V) or BitMatrix, of 0 and 1
-
-        Returns
-        -------
-        float64 (n,), the same bits on any machine. Weights enter on the kernels' grid (:attr:`grid`).
-        """
-        p, v = self._parameters, self._states(v, "v")
-        result = np.empty(len(v))
-        one, step = np.ones(1), max(1, (1 << 30) // (self.n_visible * self.n_hidden))
-        for start in range(0, len(v), step):
-            part = slice(start, min(start + step, len(v)))
-            threads = _threads.resolve(n_threads, (part.stop - start) * self.n_visible * self.n_hidden)
-            kernels.softplus_sums(v.planes[:, part], p.to_hidden, one, result[part], threads)
-        return -(result + self._bias_sums(v, p.wide_visible_bias))
-
-    @property
-    def grid(self) -> tuple[float, float]:
-        """The grids 2^-e to whose nearest points the kernels round the weights, for v -> h and for h -> v."""
-        p = self._parameters
-        return 2.0**-p.to_hidden.exponent, 2.0**-p.to_visible.exponent
-
-    def _bias_sums(self, states: BitMatrix, wide_bias: np.ndarray) -> np.ndarray:
-        out = np.empty(len(states))
-        kernels.bias_sums(states.planes, wide_bias, out, 1)
-        return out
-
-    def _states(self, value, name: str, fractions: bool = False):
-        n_units = self.n_hidden if name == "h" else self.n_visible
-        return _gibbs.states_given(value, n_units, name, fractions)
-
-    # ------------------------------------------------------------ conditional laws
-
-    def mean_hidden(self, v, n_threads: int | None = None) -> np.ndarray:
-        """P(h_j = 1 | v) = sigmoid(c_j + (v'W)_j), float32 (n, H); v (n, V) of 0 and 1, or fractions from 0 to 1."""
-        return self._mean(self._parameters.to_hidden, self._states(v, "v", True), n_threads)
-
-    def mean_visible(self, h, n_threads: int | None = None) -> np.ndarray:
-        """P(v_i = 1 | h) = sigmoid(b_i + (W h)_i), float32 (n, V); h (n, H) of 0 and 1, or fractions from 0 to 1."""
-        return self._mean(self._parameters.to_visible, self._states(h, "h", True), n_threads)
-
-    def _mean(self, layer, given, n_threads) -> np.ndarray:
-        out = np.empty((given.shape[0], layer.n_units), np.float32)
-        _gibbs.half_step(layer, given, probabilities=out, n_threads=n_threads)
-        return out
-
-    def sample_hidden(self, v, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """A draw of h from p(h | v) for each case, uint8 (n, H).
-
-        The same seed gives the same draw: in a loop, pass a new seed each time (or use :class:`Chains`), or every pass
-        repeats the same random numbers and the chains do not follow the model.
-        """
-        return self._draw(self._parameters.to_hidden, self._states(v, "v", True), seed, _random.HIDDEN, n_threads)
-
-    def sample_visible(self, h, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """A draw of v from p(v | h) for each case, uint8 (n, V).
-
-        The same seed gives the same draw: in a loop, pass a new seed each time, as for :meth:`sample_hidden`.
-        """
-        return self._draw(self._parameters.to_visible, self._states(h, "h", True), seed, _random.VISIBLE, n_threads)
-
-    def _draw(self, layer, given, seed, kind, n_threads) -> np.ndarray:
-        out = BitMatrix.empty(given.shape[0], layer.n_units)
-        seed = _validate.seed(seed)
-        _gibbs.half_step(layer, given, kind=kind, seed=seed, stream=_random.ONCE, out=out, n_threads=n_threads)
-        return out.to_states()
-
-    def sample(
-        self, n: int, n_sweeps: int = 1000, seed: int = 0, start=None, beta=1.0, n_threads: int | None = None
-    ) -> np.ndarray:
-        """n samples of v, each the end of a Gibbs chain of its own.
-
-        Parameters
-        ----------
-        n : int
-            Number of chains.
-        n_sweeps : int
-            Sweeps a chain. Samples follow p(v) only when this is long against the chains' mixing time.
-        seed : int
-            The same seed gives the same samples.
-        start : array (n, V) or BitMatrix, optional
-            Where the chains start; by default at draws from the visible biases alone.
-        beta : float or array (n,)
-            Inverse temperature: the chains sample exp(-beta E).
-        n_threads : int, optional
-            See :func:`fastrbm.show_config`. No effect on the samples.
-
-        Returns
-        -------
-        uint8 (n, V)
-
-        Examples
-        --------
-        >>> import fastrbm as fr
-        >>> rbm = fr.RBM([[2.0], [2.0]], [-1.0, -1.0], [-1.0])
-        >>> rbm.sample(5, n_sweeps=10, seed=3).shape
-        (5, 2)
-        """
-        n, n_sweeps = _validate.integer(n, "n", 0), _validate.integer(n_sweeps, "n_sweeps", 0)
-        seed, beta = _validate.seed(seed), _validate.inverse_temperature(beta, n)
-        return chain_ends(self, n, n_sweeps, seed, _random.SAMPLE, start, beta, n_threads).to_states()
 
     # ------------------------------------------------------------ files
 

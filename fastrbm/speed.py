@@ -206,7 +206,7 @@ def check_sweep(rbm, states, n_threads=None):
         reference.Layer(layer.tiles_array, layer.exponent, layer.bias_array, layer.n_units)
         for layer in (p.to_visible, p.to_hidden)
     ]
-    reference.sweep(visible, hidden, *layers, None, 1, 0, 1, 1, 0, None)
+    reference.sweep(visible, hidden, *layers, None, 1, 0, 1, 1, 0, None, None, None)
     _check(np.array_equal(visible, chains.visible_bits.planes), "the sweep's visible states are not the twin's")
     _check(np.array_equal(hidden, chains.hidden_bits.planes), "the sweep's hidden states are not the twin's")
 

@@ -30,6 +30,8 @@ cdef struct HalfStep:
     Py_ssize_t n_tiles
     uint8_t *out                    # NULL: do not sample
     Py_ssize_t out_stride
+    const uint8_t *free             # NULL: all; or planes like out's: of the others, out keeps what it has
+    Py_ssize_t free_stride
     float *probabilities            # NULL or (n, n_units)
     float *fixed                    # NULL or tiles of rint(P(on) 2^22), [tile][chain][64]
     Py_ssize_t fixed_length
@@ -148,6 +150,7 @@ cdef void activate(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py
     cdef uint16_t random[BATCH][TILE]
     cdef Keys keys
     cdef uint8_t *out
+    cdef const uint8_t *free
     philox_keys(step.key0, step.key1, &keys)
     start = 0
     while start < n:
@@ -170,8 +173,13 @@ cdef void activate(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py
     if step.out != NULL:
         for t in range(ceil_div(n_columns, 8)):
             out = step.out + (tile * (TILE // 8) + t) * step.out_stride + first
-            for chain in range(n):
-                out[chain] = <uint8_t> (masks[chain] >> (8 * t))
+            if step.free == NULL:
+                for chain in range(n):
+                    out[chain] = <uint8_t> (masks[chain] >> (8 * t))
+            else:
+                free = step.free + (tile * (TILE // 8) + t) * step.free_stride + first
+                for chain in range(n):
+                    out[chain] = <uint8_t> ((out[chain] & ~free[chain]) | (masks[chain] >> (8 * t) & free[chain]))
 
 
 cdef uint64_t break_ties(const float *rest, uint64_t ties, uint32_t first_unit, uint32_t chain, const HalfStep *step,

@@ -83,6 +83,19 @@ cdef int give_out(HalfStep *step, planes, fixed, probabilities) except -1:
     return 0
 
 
+cdef int hold(HalfStep *step, free) except -1:
+    """Let only the units of these planes change; None: all."""
+    cdef const uint8_t[:, :] planes
+    if free is None or step.n == 0:
+        return 0
+    planes = free
+    if DEBUG_CHECKS:
+        check(planes.shape[0] == ceil_div(step.n_units, 8) and planes.shape[1] == step.n, "free units")
+    step.free = &planes[0, 0]
+    step.free_stride = planes.strides[0]
+    return 0
+
+
 def half_step(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, uint32_t stream, uint32_t sweep, int kind,
               Py_ssize_t first_chain, out, fixed, probabilities, int n_threads):
     """Draw one layer given planes IN (bytes, n) of the other. Any of the outputs may be None: out OUT planes of the
@@ -109,16 +122,19 @@ def half_step(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, uint
 
 
 def sweep(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer to_hidden, beta, uint64_t seed,
-          uint32_t stream, uint32_t first_sweep, int n_sweeps, Py_ssize_t first_chain, fixed, int n_threads):
+          uint32_t stream, uint32_t first_sweep, int n_sweeps, Py_ssize_t first_chain, free_visible, free_hidden, fixed,
+          int n_threads):
     """n_sweeps sweeps of n chains in place: visible INOUT, hidden INOUT. The random numbers are those of sweeps
-    first_sweep, first_sweep + 1, ... of chains first_chain, first_chain + 1, ... fixed as in half_step, of the last
-    hidden layer."""
+    first_sweep, first_sweep + 1, ... of chains first_chain, first_chain + 1, ... free_visible and free_hidden IN are
+    None, or planes of the units that may change. fixed as in half_step, of the last hidden layer."""
     cdef HalfStep down = prepare(hidden, to_visible, beta, seed, first_chain, n_threads)
     cdef HalfStep up = prepare(visible, to_hidden, beta, seed, first_chain, n_threads)
     cdef Flips flips
     cdef char *scratch
     give_out(&down, visible, None, None)
     give_out(&up, hidden, fixed, None)
+    hold(&down, free_visible)
+    hold(&up, free_hidden)
     if down.n == 0 or n_sweeps == 0:
         return
     scratch = <char *> aligned_memory(<size_t> n_threads * STEP_SCRATCH)

@@ -84,9 +84,13 @@ def run(module, case, n_threads):
     results |= {f"phase_{k}": array for k, array in enumerate(phase)}
 
     before = transposed, fixed.copy()
-    module.sweep(planes, hidden, to_visible, to_hidden, None, SEED, 4, 0xFFFFFFFE, 2, 2**31 - 5, fixed, n_threads)
+    module.sweep(
+        planes, hidden, to_visible, to_hidden, None, SEED, 4, 0xFFFFFFFE, 2, 2**31 - 5, None, None, fixed, n_threads
+    )
     results |= {"swept_v": planes.copy(), "swept_h": hidden.copy(), "swept_fixed": valid(fixed, n_hidden)}
-    module.sweep(planes, hidden, to_visible, to_hidden, case.beta, SEED, 4, 9, 3, 11, None, n_threads)
+    # a third of the units of either layer held, other ones in each chain
+    free = [pack((np.random.default_rng(n).random((n, u)) < 0.7).astype(np.uint8)) for u in (n_visible, n_hidden)]
+    module.sweep(planes, hidden, to_visible, to_hidden, case.beta, SEED, 4, 9, 3, 11, *free, None, n_threads)
     results |= {"tempered_v": planes, "tempered_h": hidden}
     results |= run_update(module, case, n_threads, before, to_hidden, planes, fixed)
 
@@ -200,11 +204,22 @@ def test_a_chain_is_the_same_in_any_batch(level, cuts):
     to_visible, to_hidden = build_layers(module, case.weights, case.visible_bias, case.hidden_bias)
     whole_v, whole_h = pack(case.states), np.zeros((-(-n_hidden // 8), n), np.uint8)
     parts_v, parts_h = whole_v.copy(), whole_h.copy()
-    module.sweep(whole_v, whole_h, to_visible, to_hidden, case.beta, 5, 0, 1, 3, 100, None, 2)
+    module.sweep(whole_v, whole_h, to_visible, to_hidden, case.beta, 5, 0, 1, 3, 100, None, None, None, 2)
     for start, stop in zip((0, *cuts), (*cuts, n), strict=True):
         part = slice(start, stop)
         module.sweep(
-            parts_v[:, part], parts_h[:, part], to_visible, to_hidden, case.beta[part], 5, 0, 1, 3, 100 + start, None, 2
+            parts_v[:, part],
+            parts_h[:, part],
+            to_visible,
+            to_hidden,
+            case.beta[part],
+            5,
+            0,
+            1,
+            3,
+            100 + start,
+            *[None] * 3,
+            2,
         )
     assert np.array_equal(whole_v, parts_v) and np.array_equal(whole_h, parts_h)
 
@@ -215,9 +230,9 @@ def test_sweeps_in_one_call_or_several(level):
     layers = build_layers(module, case.weights, case.visible_bias, case.hidden_bias)
     once_v, once_h = pack(case.states), np.zeros((17, 100), np.uint8)
     parts_v, parts_h = once_v.copy(), once_h.copy()
-    module.sweep(once_v, once_h, *layers, None, 5, 0, 1, 6, 0, None, 1)
+    module.sweep(once_v, once_h, *layers, None, 5, 0, 1, 6, 0, None, None, None, 1)
     for first, count in ((1, 1), (2, 3), (5, 2)):
-        module.sweep(parts_v, parts_h, *layers, None, 5, 0, first, count, 0, None, 3)
+        module.sweep(parts_v, parts_h, *layers, None, 5, 0, first, count, 0, None, None, None, 3)
     assert np.array_equal(once_v, parts_v) and np.array_equal(once_h, parts_h)
 
 
@@ -239,7 +254,9 @@ def test_sweeps_where_few_units_flip(level, n_threads):
         fixed = np.zeros((3, 1504, 64), np.float32)
         between = []
         for part in (n_sweeps - 1, 1) if module is reference else (n_sweeps,):
-            module.sweep(v, h, *layers, beta, 5, 0, 1 + len(between) * (n_sweeps - 1), part, 0, fixed, n_threads)
+            module.sweep(
+                v, h, *layers, beta, 5, 0, 1 + len(between) * (n_sweeps - 1), part, 0, None, None, fixed, n_threads
+            )
             between.append(v.copy())
         states[module] = v, h, valid(fixed, n_hidden)
         if module is reference:
@@ -270,7 +287,7 @@ def test_no_chains(level):
     module, case = MODULES[level], case_of((9, 5, 3))
     layers = build_layers(module, case.weights, case.visible_bias, case.hidden_bias)
     v, h = np.zeros((2, 0), np.uint8), np.zeros((1, 0), np.uint8)
-    module.sweep(v, h, *layers, None, 0, 0, 1, 3, 0, None, 2)
+    module.sweep(v, h, *layers, None, 0, 0, 1, 3, 0, None, None, None, 2)
     module.half_step(v, layers[1], None, 0, 0, 0, 1, 0, h, None, None, 2)
     module.softplus_sums(v, layers[1], np.ones(1), np.empty(0), 2)
     module.product(v, layers[1].tiles_array, layers[1].exponent, np.empty((0, 5), np.int32), 2)

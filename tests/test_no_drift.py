@@ -32,13 +32,13 @@ def floor(p):
 
 
 def good(module, layers, v, h, n_sweeps):
-    module.sweep(v, h, *layers, None, 1, 0, 1, n_sweeps, 0, None, 2)
+    module.sweep(v, h, *layers, None, 1, 0, 1, n_sweeps, 0, None, None, None, 2)
 
 
 def reused_uniforms(module, layers, v, h, n_sweeps):
     """Every sweep draws the numbers of the first again."""
     for _ in range(n_sweeps):
-        module.sweep(v, h, *layers, None, 1, 0, 1, 1, 0, None, 2)
+        module.sweep(v, h, *layers, None, 1, 0, 1, 1, 0, None, None, None, 2)
 
 
 def wrong_bias(module, layers, v, h, n_sweeps):
@@ -47,7 +47,7 @@ def wrong_bias(module, layers, v, h, n_sweeps):
     wrong = module.Layer(
         to_hidden.tiles_array, to_hidden.exponent, np.zeros_like(to_hidden.bias_array), to_hidden.n_units
     )
-    module.sweep(v, h, to_visible, wrong, None, 1, 0, 1, n_sweeps, 0, None, 2)
+    module.sweep(v, h, to_visible, wrong, None, 1, 0, 1, n_sweeps, 0, None, None, None, 2)
 
 
 def one_uniform_a_chain(module, layers, v, h, n_sweeps):

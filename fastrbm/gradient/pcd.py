@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import _gibbs, _random, _validate
 from ..chains import Chains
-from ..moments import Phase
+from ..moments import Moments, Phase
 from ..rbm import RBM
 from ._gradient import Gradient
 
@@ -63,18 +63,26 @@ class PCD:
     def chains(self, chains: Chains | None) -> None:
         if chains is not None and not isinstance(chains, Chains):
             raise TypeError(f"chains must be Chains or None, not {type(chains).__name__}")
-        if chains is not None and chains._beta is not None:
-            raise ValueError("chains must sample the model itself, at beta 1")
+        if chains is not None and (chains._beta is not None or chains._clamp is not None):
+            raise ValueError("chains must sample the model itself, at beta 1 and with all units free")
         self._chains = chains
 
     def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Gradient:
-        positive = Phase.of_data(rbm, X, sample_weight, n_threads)
-        if self.chains is None or self.chains.rbm is not rbm:
-            self.chains = _TrainingChains(rbm, self.n_chains, self.seed, n_threads=n_threads)
+        return self._against(rbm, Phase.of_data(rbm, X, sample_weight, n_threads), n_threads)
+
+    def _against(self, rbm: RBM, positive: Phase | Moments, n_threads: int | None) -> Gradient:
+        """The gradient with this positive phase."""
+        self._start(rbm, n_threads)
         fixed = _gibbs.fixed_buffer(len(self.chains), rbm.n_hidden, rbm._buffers)
         # the sweep ends in p(h | v), which is all that the moments need beside v
         self.chains._sweep(self.n_sweeps, fixed, n_threads)
         return Gradient(positive, Phase(rbm, self.chains.visible_bits, fixed, n_threads), n_threads)
+
+    def _start(self, rbm: RBM, n_threads: int | None) -> Chains:
+        """The chains of this model, new ones where there are none yet."""
+        if self._chains is None or self._chains.rbm is not rbm:
+            self._chains = _TrainingChains(rbm, self.n_chains, self.seed, n_threads=n_threads)
+        return self._chains
 
     def get_state(self) -> dict:
         """What a checkpoint keeps: the chains."""

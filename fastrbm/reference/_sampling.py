@@ -170,10 +170,17 @@ def fields(planes, layer, beta=None, reference=None):
 
 def half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, fixed, probabilities, n_threads=1):
     """Draw a layer given planes of the other; any of out, fixed and probabilities may be None."""
+    _half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, None, fixed, probabilities)
+
+
+def _half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, free, fixed, probabilities=None):
+    """half_step; of units that are not in the planes of free, out keeps what it has."""
     field = fields(planes, layer, beta)
     n, n_units = field.shape
     if out is not None:
-        pack(draw(field, seed, stream, sweep, kind, first_chain), out)
+        drawn = np.empty_like(out)
+        pack(draw(field, seed, stream, sweep, kind, first_chain), drawn)
+        out[...] = drawn if free is None else (out & ~free) | (drawn & free)
     if fixed is not None:
         numbers = fixed_probability(field)
         for tile in range(fixed.shape[0]):
@@ -183,11 +190,13 @@ def half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, 
         probabilities[...] = probability(field)
 
 
-def sweep(visible, hidden, to_visible, to_hidden, beta, seed, stream, first_sweep, n_sweeps, first_chain, fixed,
-          n_threads=1):  # fmt: skip
-    """n_sweeps times: visible given hidden, then hidden given visible; both planes in place."""
+def sweep(visible, hidden, to_visible, to_hidden, beta, seed, stream, first_sweep, n_sweeps, first_chain, free_visible,
+          free_hidden, fixed, n_threads=1):  # fmt: skip
+    """n_sweeps times: visible given hidden, then hidden given visible; both planes in place. Only units in the planes
+    of free_visible and free_hidden change, if these are given."""
     for s in range(n_sweeps):
         now = (first_sweep + s) & 0xFFFFFFFF
-        half_step(hidden, to_visible, beta, seed, stream, now, VISIBLE, first_chain, visible, None, None)
         last = fixed if s == n_sweeps - 1 else None
-        half_step(visible, to_hidden, beta, seed, stream, now, HIDDEN, first_chain, hidden, last, None)
+        name = beta, seed, stream, now
+        _half_step(hidden, to_visible, *name, VISIBLE, first_chain, visible, free_visible, None)
+        _half_step(visible, to_hidden, *name, HIDDEN, first_chain, hidden, free_hidden, last)
