@@ -80,6 +80,8 @@ def learning_curve(history: History, columns=None, ax: Axes | None = None) -> Ax
         colour = LINES[k % len(LINES)]
         ax.plot(epochs[known], y[known], label=words, color=colour, marker=marker, markersize=4)
     unit = units[columns[0]]
+    margin = max(0.5, 0.03 * float(epochs[-1] - epochs[0]))  # all epochs are in view, measured or not
+    ax.set_xlim(epochs[0] - margin, epochs[-1] + margin)
     ax.set_xlabel("epoch")
     ax.set_ylabel(", ".join(_words(name) for name in columns) + (f" ({unit})" if unit else ""))
     ax.xaxis.get_major_locator().set_params(integer=True)
