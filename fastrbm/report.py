@@ -307,7 +307,7 @@ def _figure(width: float = 6.5, height: float = 5.5):
 
 
 def _nats(value: float) -> str:
-    return f"{value:.2f}" if math.isfinite(value) else "no bound"
+    return f"{round(value, 2) + 0.0:.2f}" if math.isfinite(value) else "no bound"  # + 0.0: not -0.00
 
 
 def _range(lower: float, upper: float) -> str:
