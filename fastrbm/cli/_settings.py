@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from ._common import CommandError
+from ._common import CommandError, hint
 
-_NO_SETTINGS = {"help", "config", "print_config", "resume"}
+_NO_SETTINGS = {"help", "config", "print_config", "resume", "json"}
 
 
 def settings_of(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
@@ -23,7 +23,7 @@ def apply_file(parser: argparse.ArgumentParser, name: str) -> None:
     defaults = {}
     for key, value in _read(name).items():
         if key not in known:
-            raise CommandError(f"{name}: no setting {key!r}; there are {', '.join(sorted(known))}")
+            raise CommandError(f"{name}: no setting {key!r}; there are {', '.join(sorted(known))}{hint(key, known)}")
         defaults[known[key].dest] = _checked(known[key], key, value, name)
     parser.set_defaults(**defaults)
 
