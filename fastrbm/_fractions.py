@@ -37,5 +37,5 @@ def pseudo(rbm: RBM, states, n_threads: int | None = None) -> np.ndarray:
         for i in range(v.shape[1]):
             change = 1.0 - 2.0 * v[:, i]
             flipped = np.logaddexp(0.0, now + np.outer(change, W[i])).sum(axis=1)
-            out[rows] -= np.logaddexp(0.0, total - change * b[i] - flipped)
+            out[rows] -= np.logaddexp(0.0, change * b[i] + flipped - total)
     return out
