@@ -43,10 +43,13 @@ def run_commands(code):
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(fr.__file__).parent.parent), *sys.path])}
     out = ""
     for line in code.replace("\\\n", " ").splitlines():
-        words = shlex.split(line, comments=True)
+        words, settings = shlex.split(line, comments=True), {}
+        while words and re.match(r"[A-Z_]+=", words[0]):
+            name, _, value = words.pop(0).partition("=")
+            settings[name] = value
         if words[:1] == ["fastrbm"]:
             done = subprocess.run(
-                [sys.executable, "-m", *words], capture_output=True, text=True, timeout=120, env=env, check=False
+                [sys.executable, "-m", *words], capture_output=True, text=True, timeout=120, env=env | settings, check=False
             )
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
             out += done.stdout
