@@ -41,11 +41,11 @@ def main():
 
     split = shifted_digits()
     settings = {"n_components": 200, "learning_rate": 0.05, "n_iter": options.iterations, "random_state": 0}
-    pixels = make_pipeline(LogisticRegression(max_iter=1000))
+    pixels = make_pipeline(LogisticRegression(max_iter=200))
     report("pixels", pixels, *split)
-    report("features", make_pipeline(BernoulliRBM(**settings), LogisticRegression(max_iter=1000)), *split)
+    report("features", make_pipeline(BernoulliRBM(**settings), LogisticRegression(max_iter=200)), *split)
     if options.compare:
-        theirs = make_pipeline(TheirRBM(**settings), LogisticRegression(max_iter=1000))
+        theirs = make_pipeline(TheirRBM(**settings), LogisticRegression(max_iter=200))
         report("features by scikit-learn's RBM", theirs, *split)
 
 

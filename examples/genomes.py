@@ -2,14 +2,14 @@
 
     python examples/genomes.py DATA [--epochs 200] [--hidden 100] [--betas 10] [--picture genomes.png]
 
-DATA: a 0/1 matrix, a case a row (.npy, .npz, .csv); or an .npz of packed rows: ``bits`` as numpy.packbits(axis=1) makes
-them, and ``n_vis``, how many of the bits are units. Every fifth pair of rows is held back: the two haplotypes of a person
-are neighbours in the files that this was written for.
+DATA: a 0/1 matrix, a case a row (.npy, .npz, .csv); or an .npz of packed rows: ``bits`` as numpy.packbits(axis=1)
+makes them, and ``n_vis``, how many of the bits are units. Every fifth pair of rows is held back: the two haplotypes
+of a person are neighbours in the files that this was written for.
 
-What to expect of 805 variable sites of 5,008 human haplotypes, in about a minute on two cores: a test log-likelihood of
-about -404 nats, where independent sites have -491; neighbouring temperatures swap in about 40 of 100 turns; and samples
-that lie where the data lie on the first two principal axes, in every group. With ``--betas 1`` (plain chains) groups come
-out too heavy or too light, or are missing. The picture needs matplotlib.
+What to expect of 805 variable sites of 5,008 human haplotypes, in about a minute on two cores: a test log-likelihood
+of about -401 nats, where independent sites have -491; neighbouring temperatures swap in about 40 of 100 turns; and
+samples that lie where the data lie on the first two principal axes, in every group. With ``--betas 1`` (plain chains)
+groups come out too heavy or too light, or are missing. The picture needs matplotlib.
 """
 
 import argparse

@@ -3,14 +3,14 @@
     python examples/images.py TRAIN-IMAGES TEST-IMAGES [--epochs 20] [--hidden 500] [--picture images.png]
 
 The files are the .gz (or unpacked) IDX files of such a data set. Debian has those of Fashion-MNIST in its package
-dataset-fashion-mnist; ``dpkg -L dataset-fashion-mnist`` says where they lie once it is installed. Grey values are cut at
-half of their scale.
+dataset-fashion-mnist; ``dpkg -L dataset-fashion-mnist`` says where they lie once it is installed. Grey values are cut
+at half of their scale.
 
-What to expect, in under a minute on two cores: the log-likelihood of the test pictures, from both sides, far above that
-of a model that knows only the pixels' means (-205.8 nats for MNIST, -383.1 for Fashion-MNIST). In the picture: data;
-samples, which chains that start at data reach after 1,000 sweeps; test pictures whose lower half is drawn given the upper
-one; and weights of hidden units. The interval of the score may be wide after so short a training, and its warning means
-what it says. The picture needs matplotlib.
+What to expect, in under a minute on two cores: the log-likelihood of the test pictures, from both sides, far above
+that of a model that knows only the pixels' means (-205.8 nats for MNIST, -383.1 for Fashion-MNIST). In the picture:
+data; samples, which chains that start at data reach after 1,000 sweeps; test pictures whose lower half is drawn given
+the upper one; and weights of hidden units. The interval of the score may be wide after so short a training, and its
+warning means what it says. The picture needs matplotlib.
 """
 
 import argparse

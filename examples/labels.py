@@ -15,7 +15,6 @@ needs matplotlib, the default data scikit-learn.
 import argparse
 import gzip
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import fastrbm as fr

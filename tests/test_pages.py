@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(python|sh|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 # what a block needs that fastrbm does not, by what it says
-EXTRAS = {"sklearn": "sklearn", "matplotlib": "matplotlib", "fr.plot": "matplotlib", "fastrbm.plot": "matplotlib"}
+EXTRAS = {"sklearn": ("sklearn",), "matplotlib": ("matplotlib",), "fr.plot": ("matplotlib", "fastrbm.plot")}
 
 
 def blocks_of(page):
@@ -28,7 +28,8 @@ def blocks_of(page):
 
 def missing(code):
     """The first package that the code needs and that is not here."""
-    return next((name for word, name in EXTRAS.items() if word in code and not importlib.util.find_spec(name)), None)
+    needed = [name for word, names in EXTRAS.items() if word in code for name in names]
+    return next((name for name in needed if importlib.util.find_spec(name) is None), None)
 
 
 def run_python(code, page, namespace):
@@ -49,7 +50,12 @@ def run_commands(code):
             settings[name] = value
         if words[:1] == ["fastrbm"]:
             done = subprocess.run(
-                [sys.executable, "-m", *words], capture_output=True, text=True, timeout=120, env=env | settings, check=False
+                [sys.executable, "-m", *words],
+                capture_output=True,
+                text=True,
+                timeout=120,
+                env=env | settings,
+                check=False,
             )
             assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
             out += done.stdout
