@@ -59,7 +59,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     n_chains : int or None
         Persistent chains; None: as many as batch_size.
     centred : bool
-        The centred gradient (:class:`fastrbm.gradient.Centring`), which learns faster.
+        The centred gradient (:class:`fastrbm.gradient.Centring`): better likelihoods with large batches; the hidden
+        units are then on half of the time, which makes poorer features for a linear classifier.
     draw : bool
         Whether training takes numbers between 0 and 1 for probabilities of ones and draws binary states from them,
         anew each time; else they enter as they are, which is slower (and what scikit-learn does).
@@ -126,7 +127,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         random_state=None,
         n_sweeps=1,
         n_chains=None,
-        centred=True,
+        centred=False,
         draw=True,
         n_jobs=None,
     ):
