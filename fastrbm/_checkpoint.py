@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from . import _model_file
-from ._config import __version__
+from ._version import __version__
 
 FORMAT = 1
 _WRITERS = "fit(checkpoint=) and 'fastrbm train --checkpoint' write them"

@@ -10,7 +10,8 @@ import warnings
 
 import numpy as np
 
-from .._config import __version__, get_config
+from .._config import get_config
+from .._version import __version__
 from ..likelihood import METHODS
 from ..likelihood import score as likelihood_score
 from ..rbm import load
