@@ -8,6 +8,7 @@ import json
 import math
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,7 @@ class History:
             raise IndexError("nothing has been measured yet")
         return dict(self._rows[-1])
 
-    def save(self, path: str | PathLike) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Write a table: .csv, with a line of names, or .jsonl, an object a line. NaN and infinity become nothing and
         null."""
         path = Path(path)
@@ -81,11 +82,11 @@ class History:
             text.writelines(json.dumps(row) + "\n" for row in rows)
         replace_file(path, lambda file: file.write(text.getvalue().encode()))
 
-    def get_state(self) -> dict:
+    def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the columns."""
         return {name: self[name] for name in self.columns}
 
-    def set_state(self, state: dict) -> None:
+    def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
         columns = {name: column.tolist() for name, column in state.items()}
         self._rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

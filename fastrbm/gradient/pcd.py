@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from numpy.typing import ArrayLike
+
 from .. import _gibbs, _random, _validate
 from ..chains import Chains
 from ..moments import Phase
@@ -67,7 +71,9 @@ class PCD:
             raise ValueError("chains must sample the model itself, at beta 1 and with all units free")
         self._chains = chains
 
-    def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Gradient:
+    def __call__(
+        self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
+    ) -> Gradient:
         positive = Phase.of_data(rbm, X, sample_weight, n_threads)
         if self.chains is None or self.chains.rbm is not rbm:
             self.chains = _TrainingChains(rbm, self.n_chains, self.seed, n_threads=n_threads)
@@ -76,11 +82,11 @@ class PCD:
         self.chains._sweep(self.n_sweeps, fixed, n_threads)
         return Gradient(positive, Phase(rbm, self.chains.visible_bits, fixed, n_threads), n_threads)
 
-    def get_state(self) -> dict:
+    def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the chains."""
         return {} if self.chains is None else self.chains.get_state()
 
-    def set_state(self, state: dict, rbm: RBM) -> None:
+    def set_state(self, state: dict[str, Any], rbm: RBM) -> None:
         """Go on, with this model, from a state that get_state gave."""
         self.chains = None
         if state:
