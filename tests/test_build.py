@@ -75,8 +75,8 @@ def names_in_stub(name):
             names.add(node.name)
         elif isinstance(node, ast.AnnAssign):
             names.add(node.target.id)
-        elif isinstance(node, ast.ImportFrom) and node.module == "_kernels_base":
-            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+            names |= names_in_stub(node.module)
     return names
 
 
