@@ -48,6 +48,8 @@ COMPILE_ARGS = ["-O3", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-W
 MACROS = [("CYTHON_INLINE", "inline __attribute__((always_inline))")]
 LINK_ARGS = []
 
+if not (DEBUG or SANITIZE):
+    COMPILE_ARGS += ["-g0"]  # Python's own flags have -g, and nine tenths of the file would be debugging symbols
 if DEBUG:
     COMPILE_ARGS += ["-O0", "-g"]
     MACROS += [("FASTRBM_DEBUG", "1")]

@@ -4,10 +4,9 @@ python -m pytest bench/bench_sweep.py
 """
 
 import pytest
-from baseline import NumpyRBM
-from problems import check_mean_hidden, check_sweep, problem
 
 import fastrbm as fr
+from fastrbm.speed import NumpyRBM, check_mean_hidden, check_sweep, problem
 
 CHAINS = [128, 1024]
 

@@ -5,10 +5,9 @@ python -m pytest bench/bench_update.py
 
 import numpy as np
 import pytest
-from baseline import NumpyRBM
-from problems import check_update, problem
 
 import fastrbm as fr
+from fastrbm.speed import NumpyRBM, check_update, problem
 
 CASES = [128, 1024]
 

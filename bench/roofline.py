@@ -19,12 +19,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from problems import problem
 
 import fastrbm as fr
 from fastrbm import _threads
 from fastrbm._kernels import kernels
 from fastrbm.moments import Phase
+from fastrbm.speed import problem
 
 SGEMM = """
 import time, numpy as np

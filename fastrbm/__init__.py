@@ -1,5 +1,7 @@
 """fastrbm: restricted Boltzmann machines on bits."""
 
+from . import _command as _command  # first: it tells of what goes wrong below
+
 try:
     from . import _cpu as _cpu
 except ImportError as _error:

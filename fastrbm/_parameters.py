@@ -140,6 +140,13 @@ class Parameters:
         new, transposed, _, sums = _ascend(smaller, nowhere, self.shape[1], 0.0, 0.0, 0.0, buffers, n_threads)
         return Parameters(self.shape, new, transposed, sums, self.visible_bias, self.hidden_bias)
 
+    def replaced(
+        self, weights: np.ndarray, transposed: np.ndarray, largest_sums: Sequence[float], visible_bias: np.ndarray,
+        hidden_bias: np.ndarray,
+    ) -> Parameters:  # fmt: skip
+        """Others of the same shape; weights and their transpose in tiles, which are kept."""
+        return Parameters(self.shape, weights, transposed, largest_sums, visible_bias, hidden_bias)
+
     @property
     def norm(self) -> float:
         """The Euclidean (Frobenius) norm of W."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING, TextIO
@@ -60,8 +61,12 @@ class ProgressLine:
         elapsed = max(now - self.started, 1e-9)
         done = update - self.first
         left = elapsed * (self.n_updates - update) / max(done, 1)
-        line = f"epoch {epoch}/{self.epochs}{self.measured}  {done / elapsed:,.0f} updates/s  {_clock(left)} left"
+        speed = f"{done / elapsed:,.0f} updates/s"
+        line = f"epoch {epoch}/{self.epochs}{self.measured}  {speed}  {_clock(left)} left"
         if self.terminal:
+            room = _columns(self.stream)
+            if len(line) > room:  # a longer one would wrap, and leave a copy on every rewrite
+                line = f"epoch {epoch}/{self.epochs}  {_clock(left)} left  {speed}{self.measured}"[:room]
             self.stream.write("\r" + line.ljust(self.width))
             self.width = len(line)
         else:
@@ -103,6 +108,15 @@ class Countdown:
         if self.show and self.terminal:
             self.stream.write("\n")
             self.stream.flush()
+
+
+def _columns(stream: TextIO) -> int:
+    """Characters that fit on a line of a terminal; any number where it does not say."""
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except (AttributeError, ValueError, OSError):
+        columns = 0
+    return columns - 1 if columns > 1 else sys.maxsize
 
 
 def _clock(seconds: float) -> str:

@@ -38,6 +38,7 @@ FAST_START = 22  # gradient.FastPCD: where the chains start
 DRAW = 23  # fit: states drawn from fractions
 MIXING = 24  # monitor.Mixing: the chains that it lets run on
 INPAINT = 25  # RBM.inpaint
+FACE = 26  # sklearn.BernoulliRBM: seeds of its draws
 
 # Kinds of draw (ties of a kind are kind + 2)
 VISIBLE = 0

@@ -73,9 +73,18 @@ class InMemory:
             return BitMatrix(np.ascontiguousarray(self._packed.take(cases, axis=0).T), self._n_units)
         return self._data[cases].astype(np.float64)
 
+    def order(self, epoch: int) -> np.ndarray:
+        """The cases, in the order of an epoch (counted from 1)."""
+        return _random.permutation(self.n, self._seed, _random.SHUFFLE, epoch)
+
+    @property
+    def packed(self) -> np.ndarray | None:
+        """The cases as bytes (n, ceil(V/8)), where bits without weights are all that there is to them."""
+        return self._packed if self._weight is None else None
+
     def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[BitMatrix | np.ndarray, np.ndarray | None]]:
         """(states, weights or None) of the batches of an epoch (counted from 1), from the first-th on."""
-        order = _random.permutation(self.n, self._seed, _random.SHUFFLE, epoch)
+        order = self.order(epoch)
         for k in range(first, self.n_batches):
             cases = order[k * self._size : (k + 1) * self._size]
             states = self._rows(cases)

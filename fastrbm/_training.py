@@ -20,6 +20,7 @@ from . import _checkpoint
 from ._parameters import Parameters
 from ._progress import ProgressLine
 from ._source import Batches, InMemory
+from ._updates import Updates, possible
 from .bits import BitMatrix
 from .gradient import Centring, Gradient
 from .history import History
@@ -85,6 +86,10 @@ class Training:
         self.history = History()
         self.update, self.stopped, self.seconds = 0, False, 0.0
         self.path: Path | None = None
+        packed = source.packed if isinstance(source, InMemory) else None
+        self.many: Updates | None = None
+        if packed is not None and averaging is None and possible(gradient, optimizer, centre, batch_size):
+            self.many = Updates(rbm, packed, gradient, optimizer, centre, n_threads)
 
     # ------------------------------------------------------------ checkpoints
 
@@ -195,13 +200,13 @@ class Training:
 
     def _epoch(self, epoch: int, interrupted: list) -> None:
         n_batches = self.source.n_batches
-        for batch, weight in self.source.batches(epoch, self.update % n_batches):
-            self._step(batch, weight)
-            self.update += 1
-            if self.line:
-                self.line.update(epoch, self.update)
-            if self.update % n_batches:
-                self._save_if_due(interrupted)
+        if self.many is not None and isinstance(self.source, InMemory):
+            self._many_steps(self.many, self.source.order(epoch), epoch, interrupted)
+        # what is left: everything, or a last few, or what would make a parameter bad and says so here
+        if self.update < epoch * n_batches:
+            for batch, weight in self.source.batches(epoch, self.update % n_batches):
+                self._step(batch, weight)
+                self._stepped(epoch, 1, interrupted)
         if self.averaging is not None:
             self.averaging.offer(self.rbm, self.offered, self.n_threads)
         last = epoch == self.epochs
@@ -219,6 +224,27 @@ class Training:
                     self.history.forget_last()
                 self._measure(epoch, [True] * len(self.measures))
         if not last and not self.stopped:
+            self._save_if_due(interrupted)
+
+    def _many_steps(self, many: Updates, order: np.ndarray, epoch: int, interrupted: list[bool]) -> None:
+        """Updates of an epoch in calls of many, as far as they go."""
+        most = 1 if self.path is not None and self.pause < 1.0 else many.most(self.batch_size)
+        left = done = epoch * self.source.n_batches - self.update
+        while left and done:
+            updates = self.update + np.arange(min(left, most))
+            rates = np.array([self.optimizer.rate(update / self.n_updates) for update in updates.tolist()])
+            first = (self.source.n_batches - left) * self.batch_size
+            done = many.run(order[first : first + len(rates) * self.batch_size], self.batch_size, rates)
+            left -= done
+            if done:
+                self._stepped(epoch, done, interrupted)
+
+    def _stepped(self, epoch: int, n: int, interrupted: list) -> None:
+        """Note that n more updates are done."""
+        self.update += n
+        if self.line:
+            self.line.update(epoch, self.update)
+        if self.update % self.source.n_batches:
             self._save_if_due(interrupted)
 
     def _step(self, batch, weight) -> None:

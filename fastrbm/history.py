@@ -82,6 +82,41 @@ class History:
             text.writelines(json.dumps(row) + "\n" for row in rows)
         replace_file(path, lambda file: file.write(text.getvalue().encode()))
 
+    @classmethod
+    def load(cls, path: str | PathLike[str]) -> History:
+        """Read a table that :meth:`save` wrote; what is missing in it is NaN.
+
+        Raises
+        ------
+        OSError
+            When the file cannot be read.
+        ValueError
+            When it is not such a table.
+
+        Examples
+        --------
+        >>> import os, tempfile
+        >>> from fastrbm import History
+        >>> history = History()
+        >>> history.record(epoch=1, reconstruction_error=0.25)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     history.save(os.path.join(folder, "run.csv"))
+        ...     History.load(os.path.join(folder, "run.csv")).last
+        {'epoch': 1, 'reconstruction_error': 0.25}
+        """
+        path = Path(path)
+        if path.suffix not in _KINDS:
+            raise ValueError(f"{path}: a history is read from {' or '.join(_KINDS)}")
+        history = cls()
+        try:
+            text = path.read_text(encoding="utf-8")
+            rows = csv.DictReader(io.StringIO(text)) if path.suffix == ".csv" else map(json.loads, text.splitlines())
+            for row in rows:
+                history.record(**{name: _number(x) for name, x in row.items()})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ValueError(f"{path} is not a history ({error})") from error
+        return history
+
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the columns."""
         return {name: self[name] for name in self.columns}
@@ -101,3 +136,13 @@ class History:
 
     def __repr__(self) -> str:
         return f"History({len(self)} rows of {', '.join(self.columns) or 'nothing yet'})"
+
+
+def _number(text: Any) -> float:
+    """A number as it was before it was written: whole ones stay whole."""
+    if text is None or text == "":
+        return math.nan
+    try:
+        return int(text) if isinstance(text, str) else text + 0
+    except ValueError:
+        return float(text)

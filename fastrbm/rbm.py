@@ -112,7 +112,11 @@ class RBM(Law):
         n_hidden = _validate.integer(n_hidden, "n_hidden", 1)
         seed = _validate.seed(seed)
         weight_scale = _validate.real(weight_scale, "weight_scale", 0.0)
-        sums, n = _source.totals(X)
+        return cls._from_totals(*_source.totals(X), n_hidden, seed, weight_scale)
+
+    @classmethod
+    def _from_totals(cls, sums: np.ndarray, n: float, n_hidden: int, seed: int, weight_scale: float = 0.01) -> RBM:
+        """from_data, of the sums of the visible units over n cases."""
         means = (sums + 0.5) / (n + 1.0)
         bias = reference.log(means) - reference.log(1.0 - means)
         weights = _random.normal((means.size, n_hidden), seed, _random.WEIGHTS) * np.float32(weight_scale)

@@ -5,3 +5,4 @@ cdef extern from "team.h" nogil:
         int arrived
     void meet(Meeting *)        # within a parallel region: wait for all its threads
     void spread_out()           # on entering one: not two threads on one CPU
+    int next_item(int *)        # count on, and say which item is this thread's

@@ -2,9 +2,9 @@
 # The doors (def functions) take arrays whose shapes, dtypes and contiguity the Python side has checked; they check
 # again only in a build with FASTRBM_DEBUG=1.
 
-from _openmp cimport Meeting, meet, spread_out
+from _openmp cimport Meeting, meet, next_item, spread_out
 from cython.parallel cimport parallel, prange, threadid
-from libc.math cimport ldexp
+from libc.math cimport frexp, ldexp
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
@@ -106,6 +106,8 @@ include "sweep.pxi"
 include "moments.pxi"
 include "free_energy.pxi"
 include "update.pxi"
+include "train.pxi"
+include "train_stages.pxi"
 include "anneal.pxi"
 include "enumerate.pxi"
 include "pseudo.pxi"

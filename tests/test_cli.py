@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import fastrbm as fr
-from fastrbm import cli
+from fastrbm import _command, cli, speed
 
 
 def fastrbm(capsys, *arguments):
@@ -85,7 +85,79 @@ def test_info(capsys):
         assert word in out
 
 
-@pytest.mark.parametrize("command", [[], ["train"], ["sample"], ["score"]])
+def test_info_of_a_file(tmp_path, capsys):
+    """Of a model its sizes; of a checkpoint also how far the training is, which --json gives to scripts."""
+    model, run = tmp_path / "m.npz", tmp_path / "run.npz"
+    fastrbm(capsys, "train", "digits", "--hidden", 9, "--epochs", 3, "--quiet", "--out", model, "--checkpoint", run)
+    code, out, _ = fastrbm(capsys, "info", model)
+    assert code == 0 and "hidden units" in out and "649" in out and "last" not in out  # 64 x 9 + 64 + 9
+    code, out, _ = fastrbm(capsys, "info", run, "--json")
+    facts = json.loads(out)
+    assert code == 0 and facts["visible_units"] == 64 and facts["last_epoch"] == 3 and facts["last_update"] == 45
+    assert facts["norm_of_the_weights"] == pytest.approx(np.linalg.norm(fr.load(model).weights))
+    assert facts["kind"].startswith("checkpoint") and facts["set_up_epochs"] == "3"
+    assert json.loads(fastrbm(capsys, "info", "--json")[1])["fastrbm"] == fr.__version__
+
+
+def test_bench(capsys):
+    code, out, _ = fastrbm(capsys, "bench", "--size", "20x10", "--chains", 16)
+    assert code == 0 and "PCD-1 update" in out and "checked" in out
+    numbers = json.loads(fastrbm(capsys, "bench", "--size", "20x10", "--chains", 16, "--json")[1])
+    assert (numbers["visible"], numbers["hidden"], numbers["chains"]) == (20, 10, 16)
+    assert numbers["sweep_ratio"] == pytest.approx(numbers["sweep_numpy"] / numbers["sweep_fastrbm"])
+
+
+def test_a_wrong_result_is_not_timed(monkeypatch):
+    """The check can fail: a baseline whose hidden units ignore their biases is found out."""
+    monkeypatch.setattr(speed.NumpyRBM, "mean_hidden", lambda self, v: speed.sigmoid_(v @ self.W + 0.1))
+    with pytest.raises(ArithmeticError, match="of NumPy differs"):
+        speed.compare(20, 10, 16, rounds=1)
+
+
+def test_json_of_sample_and_train(tmp_path, capsys):
+    model, samples = tmp_path / "m.npz", tmp_path / "s.npy"
+    code, out, err = fastrbm(capsys, "train", "digits", "--hidden", 9, "--epochs", 3, "--json", "--out", model)
+    assert code == 0 and out.count("\n") == 1 and f"Saved {model}" in err
+    last = json.loads(out)
+    assert last["model"] == str(model) and last["epoch"] == 3 and last["reconstruction_error"] > 0
+    code, out, _ = fastrbm(capsys, "sample", model, "-n", 2, "--sweeps", 1, "--json", "--out", samples)
+    assert json.loads(out) == {"samples": 2, "units": 64, "sweeps": 1, "out": str(samples)}
+
+
+def test_report(tmp_path, capsys):
+    """Of a model file, and at the end of a training, whose history it has; its command is told in it, escaped."""
+    pytest.importorskip("matplotlib")
+    model, run, page = tmp_path / "<b>.npz", tmp_path / "run.npz", tmp_path / "r.html"
+    training = ["train", "digits", "--hidden", 9, "--epochs", 3, "--quiet", "--shape", "4x16", "--checkpoint", run]
+    code, out, _ = fastrbm(capsys, *training, "--out", model, "--report", page)
+    text = page.read_text()
+    assert code == 0 and f"of the training cases. Saved {page}" in out
+    assert "each 4 x 16" not in text and "<h2>Training</h2>" in text and "<b>" not in text and "&lt;b&gt;" in text
+    quick = ["-n", 8, "--sweeps", 20]
+    code, out, err = fastrbm(capsys, "report", model, "digits", "-o", page, *quick, "--history", run)
+    assert code == 0 and out.startswith("mean log-likelihood -") and "sampling 100%" in err
+    assert "<h2>Training</h2>" in page.read_text()
+    code, _, err = fastrbm(capsys, "report", model, "digits", "--quiet", "-o", page, *quick)
+    assert code == 0 and err == "" and "<h2>Training</h2>" not in page.read_text()
+    for arguments, message in (
+        (["--shape", "3x3"], "shape must hold 64 units, got 3 x 3 = 9"),
+        (["--shape", "3"], "must be height and width"),
+        (["-o", "r.pdf"], "its name must end in .html or .htm"),
+        (["--history", model], "is not a fastrbm checkpoint"),
+        (["--history", tmp_path / "no.csv"], "no.csv: No such file"),
+    ):
+        code, _, err = fastrbm(capsys, "report", model, "digits", "--quiet", "-o", page, *quick, *arguments)
+        assert code == 2 and message in err and err.count("\n") == 1
+
+
+def test_a_report_without_matplotlib_is_refused_before_the_training(tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    arguments = ["--epochs", 3, "--out", tmp_path / "m.npz", "--report", tmp_path / "r.html"]
+    code, out, err = fastrbm(capsys, "train", "digits", *arguments)
+    assert code == 2 and out == "" and err == 'fastrbm: pictures need matplotlib: pip install "fastrbm[plot]"\n'
+
+
+@pytest.mark.parametrize("command", [[], ["train"], ["sample"], ["score"], ["report"], ["info"], ["bench"]])
 def test_help(capsys, command):
     code, out, _ = fastrbm(capsys, *command, "--help")
     assert code == 0 and out.startswith("usage: fastrbm")
@@ -94,15 +166,20 @@ def test_help(capsys, command):
 
 MISTAKES = [
     ([], "the following arguments are required"),
-    (["trian"], "invalid choice: 'trian'"),
+    (["trian"], "did you mean 'train'?"),
+    (["train", "digits", "--method", "pdc"], "did you mean 'pcd'?"),
     (["train"], "the following arguments are required: DATA"),
-    (["train", "digits", "--hiden", "3"], "unrecognized arguments: --hiden"),
+    (["train", "digits", "--hiden", "3"], "unrecognized arguments: --hiden 3; did you mean '--hidden'?"),
     (["train", "digits", "--hidden", "0"], "argument --hidden: must be at least 1, got 0"),
     (["train", "digits", "--hidden", "x"], "argument --hidden: invalid integer value: 'x'"),
     (["train", "digits", "--learning-rate", "nan"], "argument --learning-rate: must be above 0, got nan"),
     (["train", "digits", "--seed", str(2**64)], "argument --seed: must be from 0 to 18446744073709551615"),
     (["train", "digits", "--learning-rate", "1e35"], "the step would make"),
-    (["train", "digitz"], "no file digitz, and no bundled set of that name (digits, bars-and-stripes)"),
+    (
+        ["train", "digitz"],
+        "no file digitz, and no bundled set of that name (digits, bars-and-stripes); did you mean 'digits'?",
+    ),
+    (["train", "{tmp}/bda.npy"], "bad.npy'?"),
     (["train", "{tmp}/bad.npy"], "bad.npy is not an .npy file"),
     (["train", "{tmp}/bad.txt"], "unknown kind of file"),
     (["train", "{tmp}"], "unknown kind of file"),
@@ -114,6 +191,9 @@ MISTAKES = [
     (["train", "digits", "--out", "{tmp}/folder.npz"], "is a folder"),
     (["sample", "{tmp}/missing.npz", "--out", "{tmp}/s.npy"], "missing.npz: No such file or directory"),
     (["sample", "{tmp}/bad.npy", "--out", "{tmp}/s.npy"], "bad.npy is not a fastrbm model"),
+    (["info", "{tmp}/missing.npz"], "missing.npz: No such file or directory"),
+    (["info", "{tmp}/bad.npy"], "bad.npy is not a fastrbm model"),
+    (["bench", "--size", "784"], "argument --size: must be height and width, such as 28x28, got 784"),
     (["sample", "{tmp}/bad.npy"], "the following arguments are required: --out"),
     (["sample", "{tmp}/bad.npy", "--out", "s.png"], "its name must end in .npy or .npz or .csv"),
 ]
@@ -136,6 +216,36 @@ def test_mistakes_get_one_line_and_exit_code_2(tmp_path, capsys, arguments, mess
 def test_the_module_runs():
     run = subprocess.run([sys.executable, "-m", "fastrbm", "--version"], capture_output=True, text=True, check=True)
     assert run.stdout == f"fastrbm {fr.__version__}\n"
+
+
+def test_a_wrong_instruction_set_is_told_in_one_line():
+    """It is found out while the package is imported, before there is a command line."""
+    environment = os.environ | {"FASTRBM_ISA": "magic"}
+    run = subprocess.run([sys.executable, "-m", "fastrbm", "info"], capture_output=True, text=True, env=environment)
+    assert run.returncode == 2 and run.stderr == "fastrbm: FASTRBM_ISA='magic' is not one of base, avx2, avx512\n"
+    run = subprocess.run([sys.executable, "-c", "import fastrbm"], capture_output=True, text=True, env=environment)
+    assert run.returncode == 1 and "Traceback" in run.stderr  # a program gets the exception
+
+
+@pytest.mark.parametrize(
+    "argv, orig_argv, command",
+    [
+        (["/usr/bin/fastrbm"], ["/usr/bin/python3", "/usr/bin/fastrbm", "info"], True),
+        (["-m", "info"], ["python", "-m", "fastrbm", "info"], True),
+        (["-m"], ["python", "-m", "pytest"], False),
+        (["fastrbm.py"], ["python", "fastrbm.py"], False),
+        ([""], ["python"], False),
+        ([], ["python"], False),
+    ],
+)
+def test_which_processes_are_the_command(argv, orig_argv, command):
+    assert _command.is_command(argv, orig_argv) == command
+
+
+def test_ctrl_c_during_import_is_told_in_one_line(capsys):
+    with pytest.raises(SystemExit) as stop:
+        _command.tell(KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert stop.value.code == 130 and capsys.readouterr().err == "fastrbm: interrupted\n"
 
 
 @contextmanager

@@ -77,6 +77,13 @@ def test_grey_values_as_probabilities_and_cases_on_disk(tmp_path, capsys):
     assert np.array_equal(fr.load(out).weights, model_of()[0].weights)
 
 
+def test_grey_cases_on_disk_are_refused_with_what_to_do(tmp_path, capsys):
+    np.save(tmp_path / "grey.npy", np.random.default_rng(0).integers(0, 256, (200, 30)).astype(np.uint8))
+    code, _, err = fastrbm(capsys, "train", tmp_path / "grey.npy", *SHORT, "--on-disk", "--out", tmp_path / "m.npz")
+    assert code == 2 and "save numpy.load('grey.npy') >= 128 with numpy.save" in err and err.count("\n") == 1
+    assert not (tmp_path / "m.npz").exists()
+
+
 def test_scores_early_stopping_and_history(tmp_path, capsys):
     np.save(tmp_path / "v.npy", X[:300])
     arguments = ["--validation", tmp_path / "v.npy", "--score", "log-likelihood", "--mixing"]
@@ -212,7 +219,7 @@ def test_settings_are_printed_and_read_back(tmp_path, capsys):
     parser = cli.build_parser()
     known = {a.dest.replace("_", "-") for a in parser._subparsers._group_actions[0].choices["train"]._actions}
     printed = {line.lstrip("# ").partition(" =")[0] for line in first.splitlines()[1:]}
-    assert printed == known - {"help", "config", "print-config", "resume"}
+    assert printed == known - {"help", "config", "print-config", "resume", "json"}
 
 
 def test_training_from_a_settings_file(tmp_path, capsys):

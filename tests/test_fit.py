@@ -9,6 +9,7 @@ import pytest
 from helpers import LEVELS, Enumerated
 
 import fastrbm as fr
+from fastrbm import _progress
 
 X = fr.datasets.load_digits()
 SAME = """
@@ -328,3 +329,14 @@ def test_progress_on_a_terminal(monkeypatch):
     fr.fit(fr.RBM.from_data(X, 4), X, epochs=20, progress=True)
     assert terminal.text.startswith("\repoch 18/20") and terminal.text.endswith("left\n")
     assert terminal.text.count("\n") == 1
+
+
+def test_progress_on_a_narrow_terminal(monkeypatch):
+    """A line that wraps would leave a copy of itself on every rewrite; the time left stays in view."""
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setattr(_progress.os, "get_terminal_size", lambda _: os.terminal_size((50, 20)))
+    terminal.fileno = lambda: 2
+    fr.fit(fr.RBM.from_data(X, 4), X, epochs=20, progress=True)
+    lines = [line.rstrip("\n") for line in terminal.text.split("\r")[1:]]
+    assert lines and all(len(line) <= 49 and "left" in line for line in lines)

@@ -338,6 +338,34 @@ def test_histories_on_file(tmp_path):
     assert copy.columns == history.columns and copy["update"].dtype == history["update"].dtype
 
 
+def test_a_history_is_read_back(tmp_path):
+    """Numbers to the last bit, whole ones as such; what was not finite is NaN."""
+    history = fr.fit(fr.RBM.from_data(X, 3), X, epochs=3, measures=fr.monitor.PseudoLikelihood(every=2))
+    history.record(**dict.fromkeys(history.columns, math.inf))
+    for name in ("h.csv", "h.jsonl"):
+        history.save(tmp_path / name)
+        read = fr.History.load(tmp_path / name)
+        assert read.columns == history.columns and len(read) == len(history) == 3
+        for column in history.columns:
+            values = np.where(np.isinf(history[column]), np.nan, history[column])
+            assert np.array_equal(read[column], values, equal_nan=True)
+    fr.History().save(tmp_path / "empty.csv")
+    assert len(fr.History.load(tmp_path / "empty.csv")) == 0
+    for name, text in (
+        ("bad.csv", "epoch\nmany\n"),
+        ("bad.jsonl", "[1]\n"),
+        ("long.csv", "epoch\n1,2\n"),
+        ("b.csv", "\xff"),
+    ):
+        (tmp_path / name).write_text(text, encoding="latin-1")
+        with pytest.raises(ValueError, match=f"{name} is not a history"):
+            fr.History.load(tmp_path / name)
+    with pytest.raises(ValueError, match="a history is read from .csv or .jsonl"):
+        fr.History.load(tmp_path / "h.txt")
+    with pytest.raises(FileNotFoundError):
+        fr.History.load(tmp_path / "no.csv")
+
+
 def test_exact_scores_agree():
     """The log-likelihood column of a small model is that of brute force."""
     rbm = fr.RBM.from_data(X[:, 20:28], 4, seed=0)

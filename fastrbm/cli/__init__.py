@@ -1,4 +1,4 @@
-"""The command line: fastrbm train | sample | score | info."""
+"""The command line: fastrbm train | sample | score | report | info | bench."""
 
 from ._main import build_parser, main
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import difflib
+import json
+import math
 import os
+import re
 from pathlib import Path
 
 import numpy as np
 
-from .. import datasets
+from .. import _checkpoint, datasets
 from ..datasets._files import binarize, read, scaled
+from ..history import History
+from ..likelihood import METHODS
 
 BUNDLED = {"digits": datasets.load_digits, "bars-and-stripes": lambda: datasets.bars_and_stripes(4)}
 
@@ -18,10 +24,20 @@ class CommandError(Exception):
     """What a user did wrong, in one line that says what to do."""
 
 
+def hint(word: str, known) -> str:
+    """What the user may have meant, to be added to a message; empty where nothing known is near."""
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
+
+
 class Parser(argparse.ArgumentParser):
-    """argparse, but with errors of one line."""
+    """argparse, but with errors of one line, which name what may have been meant."""
 
     def error(self, message: str):
+        if choice := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
+            message += hint(choice[1], re.findall(r"[\w-]+", choice[2]))
+        elif unknown := re.match(r"unrecognized arguments: (-[^\s=]+)", message):
+            message += hint(unknown[1], self._option_string_actions)
         self.exit(2, f"{self.prog}: {message} (see '{self.prog} --help')\n")
 
 
@@ -59,6 +75,30 @@ def add_data(parser) -> None:
     parser.add_argument("--key", help="which array of an .npz file")
 
 
+def add_score(parser) -> None:
+    parser.add_argument(
+        "--method",
+        choices=METHODS,
+        default="auto",
+        help="auto: exact up to 20 units in the smaller layer, else bracket, which is AIS from both sides",
+    )
+    parser.add_argument("--betas", type=whole(1), default=10_000, metavar="B", help="AIS steps (default %(default)s)")
+    parser.add_argument("--chains", type=whole(1), default=100, metavar="M", help="AIS chains (default %(default)s)")
+
+
+def add_shape(parser) -> None:
+    parser.add_argument(
+        "--shape", type=picture_shape, metavar="HxW", help="height and width of a case as a picture (default: square)"
+    )
+
+
+def picture_shape(text: str) -> str:
+    """An argparse type: 28x28, kept as text, as a settings file has it."""
+    if not re.fullmatch(r"\d+x\d+", text):
+        raise argparse.ArgumentTypeError(f"must be height and width, such as 28x28, got {text}")
+    return text
+
+
 def add_common(parser) -> None:
     parser.add_argument(
         "--seed", type=whole(0, 2**64 - 1), default=0, metavar="S", help="same seed, same result (default %(default)s)"
@@ -71,7 +111,8 @@ def data_of(name: str, options: argparse.Namespace, quiet: bool = False, draw: b
     if name in BUNDLED and not Path(name).exists():
         return BUNDLED[name]()
     if not Path(name).exists():
-        raise CommandError(f"no file {name}, and no bundled set of that name ({', '.join(BUNDLED)})")
+        meant = hint(name, [*BUNDLED, *_beside(name)])
+        raise CommandError(f"no file {name}, and no bundled set of that name ({', '.join(BUNDLED)}){meant}")
     array = read(name, options.key)
     if draw:
         fractions, top = scaled(array, name)
@@ -82,6 +123,21 @@ def data_of(name: str, options: argparse.Namespace, quiet: bool = False, draw: b
     if threshold is not None and not quiet:
         say(f"grey values: a unit is 1 from {threshold:g} up ({X.mean():.1%} of them)")
     return X
+
+
+def _beside(name: str) -> list[str]:
+    """The files in the folder where one was looked for, written as it was."""
+    folder = Path(name).parent
+    return [str(folder / other.name) for other in folder.iterdir()] if folder.is_dir() else []
+
+
+def history_of(name: str) -> History:
+    """The history in a file that --history wrote, or in a checkpoint."""
+    if Path(name).suffix != ".npz":
+        return History.load(name)
+    history = History()
+    history.set_state(_checkpoint.read(name)[1].get("history", {}))
+    return history
 
 
 def check_output(option: str, name: str, kinds: tuple[str, ...], *others: str | None) -> Path:
@@ -104,3 +160,9 @@ def check_output(option: str, name: str, kinds: tuple[str, ...], *others: str | 
 
 def say(line: str) -> None:
     print(line, flush=True)
+
+
+def say_json(values: dict) -> None:
+    """One JSON object on a line. JSON has no infinity and no NaN: they are null."""
+    finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+    say(json.dumps(finite))

@@ -1,33 +1,63 @@
-"""The command line: fastrbm train | sample | score | info."""
+"""The command line: fastrbm train | sample | score | report | info | bench."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import math
 import sys
 import warnings
 
 import numpy as np
 
-from .._config import get_config
 from .._version import __version__
-from ..likelihood import METHODS
 from ..likelihood import score as likelihood_score
 from ..rbm import load
-from ._common import BUNDLED, CommandError, Parser, add_common, add_data, check_output, data_of, say, whole
+from ._bench import add_bench
+from ._common import (
+    BUNDLED,
+    CommandError,
+    Parser,
+    add_common,
+    add_data,
+    add_score,
+    check_output,
+    data_of,
+    say,
+    say_json,
+    whole,
+)  # fmt: skip
+from ._info import add_info
+from ._report import add_report
 from ._settings import apply_file
-from ._train import add_train
+from ._train import run_train
+from ._train_options import add_train
 
 OUTPUTS = (".npy", ".npz", ".csv")
 
 
-def build_parser() -> Parser:
-    parser = Parser(prog="fastrbm", description="Train and sample restricted Boltzmann machines.")
-    parser.add_argument("--version", action="version", version=f"fastrbm {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="train | sample | score | info")
+EPILOG = """examples:
+  fastrbm train digits --out rbm.npz        train a model on the bundled digits
+  fastrbm sample rbm.npz --out samples.npy  draw from it
+  fastrbm score rbm.npz digits              its log-likelihood
+  fastrbm report rbm.npz digits             a page with its score, pictures and diagnostics
+  fastrbm train --help                      every option of a command
 
-    add_train(commands)
+exit codes: 0 done; 2 a mistake in the command, its files or the environment, told in one line; 130 Ctrl-C (train saves
+its model first). Progress and warnings go to standard error."""
+
+
+def build_parser() -> Parser:
+    parser = Parser(
+        prog="fastrbm",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Train, sample, score and look at restricted Boltzmann machines.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"fastrbm {__version__}")
+    commands = parser.add_subparsers(
+        dest="command", required=True, metavar="train | sample | score | report | info | bench"
+    )
+
+    add_train(commands, run_train)
 
     sample = commands.add_parser(
         "sample",
@@ -42,6 +72,7 @@ def build_parser() -> Parser:
         "--sweeps", type=whole(0), default=1000, metavar="K", help="sweeps of each chain (default %(default)s)"
     )
     sample.add_argument("--out", required=True, metavar="FILE", help="0 and 1, (N, units): .npy, .npz or .csv")
+    sample.add_argument("--json", action="store_true", help="one JSON object, for scripts")
     add_common(sample)
     sample.set_defaults(run=run_sample)
 
@@ -54,22 +85,16 @@ def build_parser() -> Parser:
     )
     score.add_argument("model", metavar="MODEL", help="a model that 'fastrbm train' wrote")
     score.add_argument("data", metavar="DATA", help=f"as for train: {', '.join(BUNDLED)} or a file")
-    score.add_argument(
-        "--method",
-        choices=METHODS,
-        default="auto",
-        help="auto: exact up to 20 units in the smaller layer, else bracket, which is AIS from both sides",
-    )
-    score.add_argument("--betas", type=whole(1), default=10_000, metavar="B", help="steps of AIS (default %(default)s)")
-    score.add_argument("--chains", type=whole(1), default=100, metavar="M", help="chains of AIS (default %(default)s)")
+    add_score(score)
     add_data(score)
     score.add_argument("--json", action="store_true", help="one JSON object, for scripts")
     score.add_argument("--quiet", action="store_true", help="no progress")
     add_common(score)
     score.set_defaults(run=run_score)
 
-    info = commands.add_parser("info", help="versions, ISA level and threads")
-    info.set_defaults(run=run_info)
+    add_report(commands)
+    add_info(commands)
+    add_bench(commands)
     return parser
 
 
@@ -99,9 +124,7 @@ def run_score(options: argparse.Namespace) -> None:
         "cases": len(result.per_case), "method": result.method, "log_z": z.value, "log_z_lower": z.lower,
         "log_z_upper": z.upper, "warning": getattr(z, "warning", ""),
     }  # fmt: skip
-    # JSON has no infinity and no NaN
-    finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in numbers.items()}
-    say(json.dumps(finite))
+    say_json(numbers)
 
 
 def run_sample(options: argparse.Namespace) -> None:
@@ -114,12 +137,10 @@ def run_sample(options: argparse.Namespace) -> None:
         np.savez_compressed(out, samples=samples)
     else:
         np.savetxt(out, samples, fmt="%d", delimiter=",")
+    if options.json:
+        say_json({"samples": options.n, "units": rbm.n_visible, "sweeps": options.sweeps, "out": str(out)})
+        return
     say(f"{options.n:,} samples x {rbm.n_visible} units after {options.sweeps:,} sweeps. Saved {out}")
-
-
-def run_info(options: argparse.Namespace) -> None:
-    for name, value in get_config().items():
-        print(f"{name:<10} {value}")
 
 
 def command_parser(parser: Parser, command: str) -> argparse.ArgumentParser:
@@ -131,11 +152,15 @@ def command_parser(parser: Parser, command: str) -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; 0 on success, 2 on a user's error, 130 on Ctrl-C."""
     parser = build_parser()
-    options = parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
     try:
+        command = command_parser(parser, options.command)
+        if unknown:  # told by the command's own parser, which knows what may have been meant
+            command.error(f"unrecognized arguments: {' '.join(unknown)}")
         if getattr(options, "config", None):
-            apply_file(command_parser(parser, options.command), options.config)
+            apply_file(command, options.config)
             options = parser.parse_args(arguments)
+        options.arguments = sys.argv[1:] if arguments is None else arguments
         options.run(options)
     except KeyboardInterrupt:
         print("fastrbm: interrupted", file=sys.stderr)

@@ -7,9 +7,9 @@ import json
 import sys
 from typing import Any
 
-from ._common import CommandError
+from ._common import CommandError, hint
 
-_NO_SETTINGS = {"help", "config", "print_config", "resume"}
+_NO_SETTINGS = {"help", "config", "print_config", "resume", "json"}
 
 
 def settings_of(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
@@ -25,7 +25,7 @@ def apply_file(parser: argparse.ArgumentParser, name: str) -> None:
     defaults = {}
     for key, value in _read(name).items():
         if key not in known:
-            raise CommandError(f"{name}: no setting {key!r}; there are {', '.join(sorted(known))}")
+            raise CommandError(f"{name}: no setting {key!r}; there are {', '.join(sorted(known))}{hint(key, known)}")
         defaults[known[key].dest] = _checked(known[key], key, value, name)
     parser.set_defaults(**defaults)
 

@@ -3,168 +3,32 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from .. import _threads, gradient, monitor, optim
-from ..datasets._files import map_rows, read_column
+from ..datasets._files import binarize, map_rows, read_column
 from ..early_stopping import EarlyStopping
 from ..fit import FitState, fit
 from ..history import History
 from ..rbm import RBM
-from ._common import BUNDLED, CommandError, add_common, add_data, check_output, data_of, real, say, whole
+from . import _common
+from ._common import CommandError, check_output, data_of, say_json
+from ._report import check_report, write_report
 from ._settings import as_toml
+from ._train_options import SCORES
 
-METHODS = ("pcd", "tempered", "fast-pcd", "cd")
-SCHEDULES = ("linear", "cosine", "inverse-time", "constant")
-SCORES = {"pseudo-likelihood": "pseudo_likelihood", "log-likelihood": "log_likelihood"}
 _HISTORY_PAUSE = 10.0  # seconds between two writings of --history
-
-EXAMPLES = """examples:
-  fastrbm train digits --out digits-rbm.npz
-  fastrbm train images-idx3-ubyte.gz --hidden 500 --epochs 10 --out rbm.npz
-  fastrbm train train.npy --validation valid.npy --score log-likelihood --patience 10
-  fastrbm train train.npy --epochs 1000 --checkpoint run.npz --resume   start, or go on after an interruption
-  fastrbm train digits --method tempered --print-config > run.toml
-  fastrbm train --config run.toml --hidden 200"""
-
-
-def add_train(commands) -> None:
-    """Add the command to those of the parser."""
-    train = commands.add_parser(
-        "train",
-        help="train a model on data",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Train a model by stochastic ascent of its log-likelihood, and save it.",
-        epilog=EXAMPLES,
-    )
-    train.add_argument(
-        "data",
-        metavar="DATA",
-        nargs="?",
-        help=f"a bundled set ({', '.join(BUNDLED)}) or a file: .npy, .npz, .csv, IDX (.gz); the cases are its rows",
-    )
-    _add_model(train.add_argument_group("model and data"))
-    _add_gradient(train.add_argument_group("gradient"))
-    _add_update(train.add_argument_group("update"))
-    _add_measurements(train.add_argument_group("measurements"))
-    _add_run(train.add_argument_group("long runs and settings"))
-    train.set_defaults(run=lambda options: run_train(train, options))
-
-
-def _add_model(group) -> None:
-    group.add_argument("--hidden", type=whole(1), default=128, metavar="H", help="hidden units (default %(default)s)")
-    group.add_argument("--out", default="rbm.npz", metavar="FILE", help="the model (default %(default)s)")
-    group.add_argument(
-        "--epochs", type=whole(1), default=100, metavar="E", help="passes through the data (default %(default)s)"
-    )
-    group.add_argument(
-        "--batch-size", type=whole(1), default=128, metavar="B", help="cases an update (default %(default)s)"
-    )
-    group.add_argument("--sample-weight", metavar="FILE", help="weights of the cases, one a row: .npy or .csv")
-    group.add_argument(
-        "--draw", action="store_true", help="grey values are probabilities, drawn from anew in each epoch"
-    )
-    group.add_argument(
-        "--on-disk", action="store_true", help="leave the cases in their .npy file, and read a batch at a time"
-    )
-    add_data(group)
-    add_common(group)
-
-
-def _add_gradient(group) -> None:
-    group.add_argument("--method", choices=METHODS, default="pcd", help="negative phase (default %(default)s)")
-    group.add_argument("--chains", type=whole(1), default=256, metavar="M", help="Gibbs chains (default %(default)s)")
-    group.add_argument(
-        "--sweeps", type=whole(1), default=1, metavar="K", help="sweeps of the chains an update (default %(default)s)"
-    )
-    group.add_argument(
-        "--betas",
-        type=whole(1),
-        default=10,
-        metavar="T",
-        help="temperatures of tempered (default %(default)s)",
-    )
-    group.add_argument("--plain", action="store_true", help="gradients that are not centred")
-
-
-def _add_update(group) -> None:
-    group.add_argument(
-        "--optimizer",
-        choices=("sgd", "adam"),
-        default="sgd",
-        help="the update rule (default %(default)s)",
-    )
-    group.add_argument(
-        "--learning-rate", type=real(0, strict=True), metavar="R", help="at the start (default 0.1, for adam 0.0005)"
-    )
-    group.add_argument(
-        "--schedule",
-        choices=SCHEDULES,
-        default="linear",
-        help="how the rate falls (default %(default)s)",
-    )
-    group.add_argument(
-        "--final-rate", type=real(0), metavar="R", help="at the end (default 0, for inverse-time 1%% of the start)"
-    )
-    group.add_argument(
-        "--warm-up",
-        type=real(0, 1),
-        default=0.0,
-        metavar="F",
-        help="part of the run in which the rate rises (default 0)",
-    )
-    group.add_argument("--momentum", type=real(0, 0.9999), default=0.0, metavar="U", help="of sgd (default 0)")
-    group.add_argument("--nesterov", action="store_true", help="momentum that looks ahead")
-    group.add_argument("--l1", type=real(0), default=0.0, metavar="L", help="pull of small weights to 0 (default 0)")
-    group.add_argument("--l2", type=real(0), default=0.0, metavar="L", help="decay of the weights (default 0)")
-    group.add_argument(
-        "--max-norm",
-        type=real(0, strict=True),
-        metavar="N",
-        help="largest norm of a unit's weights (default none)",
-    )
-    group.add_argument(
-        "--average", type=real(0, 1), default=0.0, metavar="F", help="save the average over the last part F (default 0)"
-    )
-
-
-def _add_measurements(group) -> None:
-    group.add_argument("--validation", metavar="FILE", help="cases to measure on, not trained on")
-    group.add_argument("--score", choices=tuple(SCORES), help="measure this on the validation cases as it goes")
-    group.add_argument(
-        "--score-every",
-        type=whole(1),
-        metavar="E",
-        help="epochs between two scores (default: for 0.5%% of the time; with --patience, 50 times or more)",
-    )
-    group.add_argument(
-        "--patience", type=whole(1), metavar="N", help="stop after N scores without a better one, keep the best model"
-    )
-    group.add_argument("--mixing", action="store_true", help="measure how slowly the chains move")
-    group.add_argument("--history", metavar="FILE", help="what was measured, as .csv or .jsonl")
-    group.add_argument("--quiet", action="store_true", help="no progress")
-
-
-def _add_run(group) -> None:
-    group.add_argument("--checkpoint", metavar="FILE", help="keep here what it takes to go on (.npz)")
-    group.add_argument(
-        "--checkpoint-seconds", type=real(0), default=60.0, metavar="S", help="how often (default %(default)s)"
-    )
-    group.add_argument(
-        "--resume",
-        action="store_true",
-        help="go on from the checkpoint, if there is one, with the same settings (default name: beside --out)",
-    )
-    group.add_argument("--config", metavar="FILE", help="TOML file of settings; options given here go first")
-    group.add_argument("--print-config", action="store_true", help="print the settings as TOML, and stop")
+_LOOK = 256  # cases on disk that are looked at beforehand
 
 
 def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     if options.print_config:
-        say(as_toml(parser, options))
+        _common.say(as_toml(parser, options))
         return
     if options.data is None:
         parser.error("the following arguments are required: DATA")
@@ -175,6 +39,8 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     table = None
     if options.history:
         table = check_output("--history", options.history, (".csv", ".jsonl"), *inputs)
+    page = check_report("--report", options.report, *inputs, str(out), options.history) if options.report else None
+    say = partial(print, file=sys.stderr, flush=True) if options.json else _common.say
     X, more = _data(options)
     rbm = RBM.from_data(X, options.hidden, options.seed)
     untrained = rbm.weights
@@ -222,7 +88,14 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     rbm.save(out)
     watch.history = history
     watch.save()
-    _conclude(history, options, stop, out)
+    _conclude(history, options, stop, out, say)
+    if page:
+        cases = more.get("validation", X)
+        score = write_report(rbm, cases, page, options, history, name=out.name)
+        which = "the validation cases" if "validation" in more else "the training cases"
+        say(f"{score}, of {which}. Saved {page}")
+    if options.json:
+        say_json({"model": str(out), "report": options.report} | history.last)
 
 
 def _refuse_idle(options) -> None:
@@ -255,16 +128,31 @@ def _data(options) -> tuple[np.ndarray, dict]:
     """The cases, and what else of fit's arguments comes from files."""
     if options.on_disk:
         if not options.data.endswith(".npy"):
-            raise CommandError(f"--on-disk needs a .npy file, got {options.data}")
+            raise CommandError(
+                f"--on-disk needs a .npy file, got {options.data}: leave out --on-disk, or convert it first "
+                "(datasets.load and numpy.save)"
+            )
         X = map_rows(options.data)
+        _refuse_grey(X, options.data)
     else:
-        X = data_of(options.data, options, draw=options.draw)
+        X = data_of(options.data, options, options.json, options.draw)
     more = {}
     if options.sample_weight:
         more["sample_weight"] = read_column(options.sample_weight)
     if options.validation:
-        more["validation"] = data_of(options.validation, options)
+        more["validation"] = data_of(options.validation, options, options.json)
     return X, more
+
+
+def _refuse_grey(X: np.ndarray, name: str) -> None:
+    """Tell now, not when a batch is read, that cases on disk are not of 0 and 1."""
+    some = X[np.linspace(0, len(X) - 1, min(len(X), _LOOK)).astype(np.intp)]
+    if some.dtype.kind in "iuf" and some.max() > 1:
+        middle = binarize(some, None, name)[1]
+        raise CommandError(
+            f"{name} holds grey values, up to {some.max():g}; with --on-disk it must hold 0 and 1, or fractions from 0 "
+            f"to 1: save numpy.load({Path(name).name!r}) >= {middle:g} with numpy.save, or leave out --on-disk"
+        )
 
 
 def _gradient(options):
@@ -322,7 +210,7 @@ class _Watch:
             self.written = time.monotonic()
 
 
-def _conclude(history: History, options, stop: EarlyStopping | None, out: Path) -> None:
+def _conclude(history: History, options, stop: EarlyStopping | None, out: Path, say) -> None:
     epochs = history["epoch"].tolist()
     k = epochs.index(stop.best_epoch) if stop and stop.best_epoch in epochs else -1
     at = {column: history[column][k] for column in history.columns}

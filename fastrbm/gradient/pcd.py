@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from .. import _gibbs, _random, _validate
 from ..chains import Chains
-from ..moments import Phase
+from ..moments import Moments, Phase
 from ..rbm import RBM
 from ._gradient import Gradient
 
@@ -74,13 +74,21 @@ class PCD:
     def __call__(
         self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
     ) -> Gradient:
-        positive = Phase.of_data(rbm, X, sample_weight, n_threads)
-        if self.chains is None or self.chains.rbm is not rbm:
-            self.chains = _TrainingChains(rbm, self.n_chains, self.seed, n_threads=n_threads)
-        fixed = _gibbs.fixed_buffer(len(self.chains), rbm.n_hidden, rbm._buffers)
+        return self._against(rbm, Phase.of_data(rbm, X, sample_weight, n_threads), n_threads)
+
+    def _against(self, rbm: RBM, positive: Phase | Moments, n_threads: int | None) -> Gradient:
+        """The gradient with this positive phase."""
+        chains = self._start(rbm, n_threads)
+        fixed = _gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
         # the sweep ends in p(h | v), which is all that the moments need beside v
-        self.chains._sweep(self.n_sweeps, fixed, n_threads)
-        return Gradient(positive, Phase(rbm, self.chains.visible_bits, fixed, n_threads), n_threads)
+        chains._sweep(self.n_sweeps, fixed, n_threads)
+        return Gradient(positive, Phase(rbm, chains.visible_bits, fixed, n_threads), n_threads)
+
+    def _start(self, rbm: RBM, n_threads: int | None) -> Chains:
+        """The chains of this model, new ones where there are none yet."""
+        if self._chains is None or self._chains.rbm is not rbm:
+            self._chains = _TrainingChains(rbm, self.n_chains, self.seed, n_threads=n_threads)
+        return self._chains
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the chains."""

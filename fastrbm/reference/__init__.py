@@ -46,6 +46,7 @@ from ._sampling import (
     transpose,
     unpack,
 )
+from ._train import train
 from ._training import ROWS, ascend, count_bits, difference, moments, prepare_phase, step
 
 __all__ = [
@@ -53,5 +54,5 @@ __all__ = [
     "bias_sums", "blocks", "count_bits", "difference", "draw", "enumerate_states", "exp_negative", "exp_negative_d",
     "fields", "fixed_probability", "from_tiles", "half_step", "less_likely", "log", "moments", "on_grid", "pack",
     "philox_blocks", "prepare_phase", "probability", "product", "pseudo_sums", "softplus", "softplus_sums", "step",
-    "sweep", "to_tiles", "transpose", "unpack",
+    "sweep", "to_tiles", "train", "transpose", "unpack",
 ]  # fmt: skip

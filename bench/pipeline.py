@@ -1,0 +1,76 @@
+"""A scikit-learn pipeline with only the import changed: digits, an RBM, logistic regression.
+
+    python bench/pipeline.py [--repeats 5] [--components 256]
+
+Trains the pipeline on 70 % of the 1,797 digits and tests it on the rest, with scikit-learn's BernoulliRBM and with
+fastrbm's, everything else alike: the data as grey values (0 to 1) and cut to binary, batches of 10 (the default of
+both) and of 128. Prints the mean accuracy over the splits, and the median time of training the RBM. The two classes
+take turns, each in a process of its own, with the threads that each would take by itself.
+"""
+
+import argparse
+import importlib
+import json
+import statistics
+import subprocess
+import sys
+import time
+
+CLASSES = {"scikit-learn": "sklearn.neural_network", "fastrbm": "fastrbm.sklearn"}
+SETTINGS = [("grey", 10), ("binary", 10), ("grey", 128), ("binary", 128)]
+
+
+def run(module, kind, batch, split, components):
+    """(accuracy, seconds of training the RBM); this is the script of which only the import changes."""
+    BernoulliRBM = importlib.import_module(module).BernoulliRBM
+    from sklearn.datasets import load_digits
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import train_test_split
+    from sklearn.pipeline import Pipeline
+
+    X, y = load_digits(return_X_y=True)
+    X = X / 16.0 if kind == "grey" else (X > 7.5).astype(float)
+    X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, random_state=split)
+    rbm = BernoulliRBM(components, learning_rate=0.06, batch_size=batch, n_iter=10, random_state=split)
+    pipeline = Pipeline([("rbm", rbm), ("logistic", LogisticRegression(C=100.0, max_iter=1000))])
+    fit, seconds = rbm.fit, []
+
+    def timed(*arguments, **options):
+        started = time.perf_counter()
+        fit(*arguments, **options)
+        seconds.append(time.perf_counter() - started)
+        return rbm
+
+    rbm.fit = timed
+    return pipeline.fit(X_train, y_train).score(X_test, y_test), seconds[0]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--components", type=int, default=256)
+    parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        name, kind, batch, split = options.worker
+        arguments = CLASSES[name], kind, int(batch), int(split), options.components
+        run(*arguments)  # the first one loads libraries and wakes threads
+        print(json.dumps(run(*arguments)))
+        return
+    print("data    batch  class         accuracy  training ms  ratio")
+    for kind, batch in SETTINGS:
+        results = {name: [] for name in CLASSES}
+        for split in range(options.repeats):
+            for name in CLASSES:
+                command = [sys.executable, __file__, "--components", str(options.components)]
+                command += ["--worker", name, kind, str(batch), str(split)]
+                results[name].append(json.loads(subprocess.check_output(command).splitlines()[-1]))
+        times = {name: statistics.median(seconds for _, seconds in rows) for name, rows in results.items()}
+        for name, rows in results.items():
+            accuracy = statistics.mean(score for score, _ in rows)
+            ratio = times["scikit-learn"] / times[name]
+            print(f"{kind:7} {batch:5}  {name:12} {accuracy:9.4f} {times[name] * 1e3:12.1f} {ratio:6.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

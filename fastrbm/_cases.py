@@ -1,0 +1,124 @@
+"""The cases of a scikit-learn user: dense or sparse, binary or not, with weights, in an order of their own."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import _random
+from ._kernels import kernels
+from .bits import BitMatrix
+
+_ROWS = 4096  # of a sparse matrix that are made dense at a time
+_DRAWN = 1 << 14  # numbers that are drawn at a time: what stays in cache takes a third of the time
+
+
+def states_of(X) -> BitMatrix | np.ndarray:
+    """Checked numbers (n, V), dense or CSR, as a BitMatrix where all are 0 or 1, else as they are."""
+    if not hasattr(X, "toarray"):
+        return BitMatrix.from_states(X) if _is_binary(X) else X
+    if not _is_binary(X.data):
+        return X
+    bits = BitMatrix.empty(*X.shape)
+    for start in range(0, X.shape[0], _ROWS):
+        part = X[start : start + _ROWS].toarray()
+        if not _is_binary(part):  # entries that were given twice
+            return X
+        bits.planes[:, start : start + _ROWS] = BitMatrix.from_states(part).planes
+    return bits
+
+
+def _is_binary(array: np.ndarray) -> bool:
+    return array.dtype == np.bool_ or bool(((array == 0) | (array == 1)).all())
+
+
+def dense(X) -> np.ndarray:
+    """Rows as float64."""
+    return np.asarray(X.toarray() if hasattr(X, "toarray") else X, np.float64)
+
+
+class Cases:
+    """Training data in an order that depends on the cases alone, not on how the rows were given: rows that are given
+    in another order make the same training, and a weight of 2 is a row that is given twice.
+
+    Attributes
+    ----------
+    n : int
+        Cases an epoch: the total weight, rounded; where weights are small, the number of rows with one.
+    packed : uint8 (rows, ceil(V/8)) or None
+        The rows' bytes, where their states are bits.
+    """
+
+    def __init__(self, states: BitMatrix | np.ndarray, sample_weight: np.ndarray | None, seed: int) -> None:
+        self._states = states
+        self.packed = np.ascontiguousarray(states.planes.T) if isinstance(states, BitMatrix) else None
+        self._seed = seed
+        rows = np.argsort(_hashes(states if self.packed is None else self.packed), kind="stable")
+        weight = np.ones(states.shape[0]) if sample_weight is None else sample_weight
+        ends = np.cumsum(weight[rows])
+        self.n = max(round(float(ends[-1])), int(np.count_nonzero(weight)))
+        # equally spaced points of the total weight, each in the row that it falls to
+        points = (np.arange(self.n) + 0.5) * (ends[-1] / self.n)
+        self._slots = rows[np.minimum(np.searchsorted(ends, points, side="right"), len(ends) - 1)]
+
+    def totals(self) -> tuple[np.ndarray, int]:
+        """Sums over the cases of an epoch, of numbers cut to [0, 1]."""
+        counts = np.bincount(self._slots, minlength=self._states.shape[0]).astype(np.float64)
+        total = np.zeros(self._states.shape[1])
+        for start in range(0, len(counts), _ROWS):
+            rows = slice(start, start + _ROWS)
+            part = self._states[rows]
+            part = part.to_states() if isinstance(part, BitMatrix) else dense(part).clip(0.0, 1.0)
+            total += counts[rows] @ part
+        return total, self.n
+
+    def order(self, epoch: int) -> np.ndarray:
+        """The rows of an epoch's cases, in a random order."""
+        return self._slots[_random.permutation(self.n, self._seed, _random.SHUFFLE, epoch)]
+
+    def batch(self, rows: np.ndarray) -> BitMatrix | np.ndarray:
+        """These rows' states."""
+        if self.packed is None:
+            return self._states[rows]
+        return BitMatrix(np.ascontiguousarray(self.packed.take(rows, axis=0).T), self._states.shape[1])
+
+    def drawn(self, epoch: int) -> Cases:
+        """An epoch of binary cases, each unit on with the probability that the number here says."""
+        bits = drawn_states(self._states, self._slots, self._seed, epoch)
+        drawn = object.__new__(Cases)
+        drawn._states, drawn.packed, drawn.n = bits, np.ascontiguousarray(bits.planes.T), self.n
+        drawn._seed, drawn._slots = self._seed, np.arange(self.n)
+        return drawn
+
+
+def drawn_states(states, rows: np.ndarray, seed: int, place: int) -> BitMatrix:
+    """Binary states of these rows of fractions, which are the probabilities of ones; numbers outside [0, 1] count as
+    the nearer end. place names the random numbers."""
+    n_units = states.shape[1]
+    out, step = BitMatrix.empty(len(rows), n_units), max(8, _DRAWN // n_units // 8 * 8)
+    for start in range(0, len(rows), step):
+        limits = dense(states[rows[start : start + step]]) * 2.0**32 - 0.5
+        words = _random.words(limits.size, seed, _random.DRAW, place, first=start * n_units)
+        on = words.reshape(limits.shape) < limits
+        kernels.pack(on.view(np.uint8), out.planes[:, start : start + step], 1)
+    return out
+
+
+def _hashes(rows) -> np.ndarray:
+    """A number for each row that depends on its contents alone, uint64 (n,)."""
+    out = np.empty(rows.shape[0], np.uint64)
+    step = max(1, (1 << 20) // max(1, rows.shape[1]))
+    for start in range(0, len(out), step):
+        part = rows[start : start + step]
+        if part.dtype == np.uint8:  # packed bits
+            padded = np.zeros((part.shape[0], -(-part.shape[1] // 8) * 8), np.uint8)
+            padded[:, : part.shape[1]] = part
+            words: np.ndarray = padded.view(np.uint64)
+        else:
+            padded = np.zeros((part.shape[0], -(-part.shape[1] // 2) * 2), np.float32)
+            padded[:, : part.shape[1]] = dense(part) + 0.0  # -0.0 is 0.0; float32 and float64 data are alike
+            words = padded.view(np.uint64)
+        words = words + np.arange(1, words.shape[1] + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64 (Steele et al. 2014)
+            words = (words ^ (words >> np.uint64(shift))) * np.uint64(factor)
+        out[start : start + step] = np.add.reduce(words ^ (words >> np.uint64(31)), axis=1, dtype=np.uint64)
+    return out

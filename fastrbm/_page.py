@@ -1,0 +1,82 @@
+"""A web page in one file: text that is escaped, tables, and pictures as data, so that it needs no other file."""
+
+from __future__ import annotations
+
+import base64
+import io
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_DPI = 130  # of a picture, about twice what a screen shows it at
+
+_STYLE = """
+:root { color-scheme: light; }
+body { font: 1rem/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 72rem; margin: 0 auto;
+  padding: 1rem 1.25rem 3rem; overflow-wrap: anywhere; }
+h1 { font-size: 1.6rem; line-height: 1.2; margin: .5rem 0 1rem; }
+h2 { font-size: 1.2rem; margin: 2.25rem 0 .5rem; border-bottom: 1px solid #ccc; padding-bottom: .2rem; }
+p { max-width: 46rem; margin: .5rem 0; }
+p.warning { border-left: .3rem solid #d55e00; background: #fdf1e8; padding: .5rem .75rem; }
+table { border-collapse: collapse; margin: .75rem 0; }
+th, td { text-align: left; vertical-align: top; padding: .2rem 1.25rem .2rem 0; border-bottom: 1px solid #e5e5e5; }
+th { font-weight: 600; min-width: 8rem; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); gap: 1.25rem; }
+figure { margin: .75rem 0 0; }
+figure img { width: 100%; height: auto; border: 1px solid #e5e5e5; box-sizing: border-box; }
+figcaption { font-size: .9rem; color: #444; max-width: 46rem; }
+code { font: .9em ui-monospace, monospace; background: #f4f4f4; padding: .1em .3em; }
+"""
+
+
+class Page:
+    """Parts of a page, added in order. Whatever text they are given is escaped."""
+
+    def __init__(self, title: str) -> None:
+        self._title = escape(title)
+        self._parts = [f"<h1>{self._title}</h1>"]
+
+    def heading(self, text: str) -> None:
+        self._parts.append(f"<h2>{escape(text)}</h2>")
+
+    def text(self, text: str, warning: bool = False) -> None:
+        kind = ' class="warning"' if warning else ""
+        self._parts.append(f"<p{kind}>{escape(text)}</p>")
+
+    def code(self, text: str) -> None:
+        self._parts.append(f"<p><code>{escape(text)}</code></p>")
+
+    def table(self, rows: dict[str, object]) -> None:
+        """A line for each name and value."""
+        lines = (
+            f'<tr><th scope="row">{escape(str(name))}</th><td>{escape(str(value))}</td></tr>'
+            for name, value in rows.items()
+        )
+        self._parts.append("<table>\n" + "\n".join(lines) + "\n</table>")
+
+    def pictures(self, *parts: tuple[Figure, str, str]) -> None:
+        """Figures (what is drawn, what a reader who cannot see it is told, what it means) side by side."""
+        self._parts.append('<div class="pictures">')
+        for figure, seen, meaning in parts:
+            source = f"data:image/png;base64,{_png(figure)}"
+            self._parts.append(
+                f'<figure><img src="{source}" alt="{escape(seen)}"><figcaption>{escape(meaning)}</figcaption></figure>'
+            )
+        self._parts.append("</div>")
+
+    def html(self) -> str:
+        """The whole page."""
+        head = (
+            f'<meta charset="utf-8">\n<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+            f"<title>{self._title}</title>\n<style>{_STYLE}</style>"
+        )
+        body = "\n".join(self._parts)
+        return f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{body}\n</body>\n</html>\n'
+
+
+def _png(figure: Figure) -> str:
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None})
+    return base64.b64encode(file.getvalue()).decode("ascii")

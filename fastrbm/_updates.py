@@ -1,0 +1,98 @@
+"""Many updates in one call of a kernel, where a training is of the common kind: the same bits, without the way through
+Python that small models spend most of their time on."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from . import _gibbs, _threads, _validate
+from ._kernels import TILE, kernels
+from .gradient import PCD, Centring
+from .optim import SGD
+from .rbm import RBM
+
+_FEWEST = 4  # updates that are worth a call
+_LARGEST_BATCH = 4096  # cases; above, an update is long enough by itself
+
+
+def possible(gradient, optimizer, centre, batch_size: int) -> bool:
+    """Whether this is persistent contrastive divergence by plain ascent, with nothing changed by a subclass."""
+    return (
+        type(gradient) is PCD
+        and gradient.n_sweeps <= 2  # from three on, what flips is worth keeping track of
+        and type(optimizer) is SGD
+        and not optimizer.momentum
+        and optimizer.max_norm == math.inf
+        and (centre is None or type(centre) is Centring)
+        and batch_size <= _LARGEST_BATCH
+        and gradient.n_chains <= _LARGEST_BATCH
+    )
+
+
+class Updates:
+    """Updates of one model by the batches of an epoch.
+
+    Parameters
+    ----------
+    packed : uint8 (cases, ceil(V/8))
+    """
+
+    def __init__(
+        self, rbm: RBM, packed: np.ndarray, gradient: PCD, optimizer: SGD, centre: Centring | None, n_threads=None
+    ) -> None:
+        self.rbm, self.packed = rbm, packed
+        self.gradient, self.optimizer, self.centre, self.n_threads = gradient, optimizer, centre, n_threads
+
+    def most(self, batch_size: int) -> int:
+        """Updates of a call that Ctrl-C need not wait for."""
+        return max(1, _gibbs.WORK_A_CALL // self._work(batch_size))
+
+    def _work(self, batch_size: int) -> int:
+        chains = self.gradient.n_chains
+        cases = 2 * batch_size + (1 + 2 * self.gradient.n_sweeps) * chains + _threads.PASS
+        return self.rbm.n_visible * self.rbm.n_hidden * cases
+
+    def run(self, cases: np.ndarray, batch_size: int, rates: np.ndarray) -> int:
+        """An update for each of rates, by the next batch_size cases each; returns how many could be done."""
+        if len(rates) < _FEWEST:
+            return 0
+        rbm, chains = self.rbm, self.gradient._start(self.rbm, self.n_threads)
+        parameters, first_sweep = rbm._parameters, chains.n_sweeps_done + 1
+        _gibbs.check_room(first_sweep, len(rates) * self.gradient.n_sweeps)
+        to_hidden, to_visible = parameters.to_hidden, parameters.to_visible
+        weights = rbm._buffers.take((2, *to_hidden.tiles_array.shape), np.float32)
+        transposed = rbm._buffers.take((2, *to_visible.tiles_array.shape), np.float32)
+        weights[0], transposed[0] = to_hidden.tiles_array, to_visible.tiles_array
+        visible_bias, hidden_bias = to_visible.bias_array.copy(), to_hidden.bias_array.copy()
+        centring, offsets = self._offsets()
+        ends = np.minimum(np.arange(len(rates) + 1) * batch_size, len(cases))
+        done, which, *sums = kernels.train(
+            self.packed, cases, ends, rates, chains._visible.planes, chains._hidden.planes, chains._seed,
+            chains._stream, first_sweep, self.gradient.n_sweeps, weights, transposed, visible_bias, hidden_bias,
+            to_visible.exponent, to_hidden.exponent, rbm.n_visible, rbm.n_hidden, centring, self.optimizer.l2,
+            self.optimizer.l1, _validate.LARGEST, _threads.resolve(self.n_threads, 8 * self._work(batch_size)),
+        )  # fmt: skip
+        chains.n_sweeps_done += done * self.gradient.n_sweeps
+        if done:
+            biases = visible_bias[: rbm.n_visible], hidden_bias[: rbm.n_hidden]
+            rbm._parameters = parameters.replaced(weights[which], transposed[which], sums, *biases)
+            if self.centre is not None and offsets is not None:
+                self.centre.visible_offset = offsets[0][: rbm.n_visible]
+                self.centre.hidden_offset = offsets[1][: rbm.n_hidden]
+        return done
+
+    def _offsets(self):
+        """Centring as the kernel takes it, and the padded offsets that it moves."""
+        if self.centre is None:
+            return None, None
+        known = self.centre.visible_offset, self.centre.hidden_offset
+        sizes = tuple(0 if offset is None else offset.size for offset in known)
+        fits = sizes == self.rbm._parameters.shape
+        offsets = []
+        for size, values in zip(self.rbm._parameters.shape, known, strict=True):
+            offsets.append(np.zeros(-(-size // TILE) * TILE))
+            if fits:
+                offsets[-1][:size] = values
+        return (self.centre.rate, *offsets, fits), offsets

@@ -1,0 +1,396 @@
+"""The face for scikit-learn: BernoulliRBM with the arguments, methods and attributes of the class of that name."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+
+from . import _random
+from ._cases import Cases, dense, drawn_states, states_of
+from ._updates import Updates, possible
+from .bits import BitMatrix
+from .gradient import PCD, Centring, Gradient
+from .likelihood import pseudo
+from .likelihood import score as likelihood_score
+from .moments import Moments
+from .optim import SGD
+from .rbm import RBM
+
+try:
+    from scipy.special import expit
+    from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+    from sklearn.utils import check_random_state
+    from sklearn.utils._param_validation import Interval
+    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+except ImportError as error:
+    raise ImportError(
+        f'fastrbm.sklearn needs scikit-learn 1.6 or newer: pip install "fastrbm[sklearn]" ({error})'
+    ) from error
+
+__all__ = ["BernoulliRBM"]
+
+_ROWS = 1024  # cases that go through dense arithmetic at a time
+
+
+class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """A restricted Boltzmann machine as a scikit-learn transformer.
+
+    Takes the place of ``sklearn.neural_network.BernoulliRBM``: the arguments, methods and attributes of that class
+    mean here what they mean there. It learns by persistent contrastive divergence (Tieleman 2008).
+
+    Parameters
+    ----------
+    n_components : int
+        Hidden units.
+    learning_rate : float
+        Of every update, above 0.
+    batch_size : int
+        Cases an update.
+    n_iter : int
+        Times that fit goes through the data.
+    verbose : int
+        Above 0: a line an iteration.
+    random_state : int, RandomState or None
+        With an int, fit gives the same bits on any machine.
+    n_sweeps : int
+        Gibbs sweeps an update.
+    n_chains : int or None
+        Persistent chains; None: as many as batch_size.
+    centred : bool
+        The centred gradient (:class:`fastrbm.gradient.Centring`), which learns faster.
+    draw : bool
+        Whether training takes numbers between 0 and 1 for probabilities of ones and draws binary states from them,
+        anew each time; else they enter as they are, which is slower (and what scikit-learn does).
+    n_jobs : int or None
+        Threads; None: as :mod:`fastrbm` chooses, -1: all CPUs. No effect on the results.
+
+    Attributes
+    ----------
+    components_ : float32 (n_components, n_features)
+        Weights, read-only: to change them, assign an array.
+    intercept_hidden_, intercept_visible_ : float32 (n_components,), (n_features,)
+        Biases, likewise.
+    h_samples_ : float32 (n_chains, n_components)
+        The hidden states of the chains after the last update.
+    rbm_ : fastrbm.RBM
+        The model itself.
+    n_features_in_, feature_names_in_
+        As everywhere in scikit-learn.
+
+    Notes
+    -----
+    Data are 0 and 1, or numbers from 0 to 1, each the probability that the unit is on. Others are taken too, with a
+    warning: where states are drawn they count as the nearer of 0 and 1. Outside of training, numbers enter the fields
+    as they are. Binary data, dense or CSR, of any dtype, are packed to bits and never become floats. What fit
+    learns depends neither on the order of the rows nor on how they are stored, and a sample_weight of 2 is a row that
+    is there twice.
+
+    Different from scikit-learn's class, on purpose: the visible biases start at what fits the data's means; rows are
+    shuffled; each phase of the gradient is divided by its own number of cases; ``score_samples`` takes the mean over
+    all features that could be flipped, not one at random; ``gibbs`` draws anew at each call; parameters are float32.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrbm.sklearn import BernoulliRBM
+    >>> X = np.array([[0, 0, 0], [0, 1, 1], [1, 0, 1], [1, 1, 1]])
+    >>> model = BernoulliRBM(n_components=2, random_state=0).fit(X)
+    >>> model.transform(X).shape
+    (4, 2)
+    """
+
+    _parameter_constraints = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "n_iter": [Interval(Integral, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+        "n_sweeps": [Interval(Integral, 1, None, closed="left")],
+        "n_chains": [Interval(Integral, 1, None, closed="left"), None],
+        "centred": ["boolean"],
+        "draw": ["boolean"],
+        "n_jobs": [Integral, None],
+    }
+
+    def __init__(
+        self,
+        n_components=256,
+        *,
+        learning_rate=0.1,
+        batch_size=10,
+        n_iter=10,
+        verbose=0,
+        random_state=None,
+        n_sweeps=1,
+        n_chains=None,
+        centred=True,
+        draw=True,
+        n_jobs=None,
+    ):
+        self.n_components = n_components
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.n_iter = n_iter
+        self.verbose = verbose
+        self.random_state = random_state
+        self.n_sweeps = n_sweeps
+        self.n_chains = n_chains
+        self.centred = centred
+        self.draw = draw
+        self.n_jobs = n_jobs
+
+    # ------------------------------------------------------------ training
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, sample_weight=None):
+        """Learn from X (n_samples, n_features), dense or CSR; y is not used. Returns self.
+
+        sample_weight (n_samples,), not negative: a case of weight k counts as k cases, one of weight 0 as none.
+        """
+        X, states = self._checked(X, reset=True)
+        weight = self._weights(sample_weight, X)
+        self._start()
+        cases = Cases(states, weight, self._seed)
+        self._begin(*cases.totals())
+        draw = self.draw and cases.packed is None
+        began = time.perf_counter()
+        for iteration in range(1, self.n_iter + 1):
+            self._iterate(cases.drawn(iteration) if draw else cases, iteration)
+            if self.verbose:
+                now = time.perf_counter()
+                some = X[np.linspace(0, X.shape[0] - 1, min(X.shape[0], _ROWS)).astype(np.intp)]
+                print(
+                    f"[{type(self).__name__}] Iteration {iteration}, pseudo-likelihood = "
+                    f"{self._pseudo(states_of(some)).mean():.2f}, time = {now - began:.2f}s"
+                )
+                began = now
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, sample_weight=None):
+        """One update by the cases of X, all in one batch; the chains go on from the last call. Returns self."""
+        first = not hasattr(self, "rbm_")
+        X, states = self._checked(X, reset=first)
+        weight = self._weights(sample_weight, X)
+        if first:
+            self._start()
+            self._begin(*Cases(states, weight, self._seed).totals())
+        if self.draw and not isinstance(states, BitMatrix):
+            self._n_draws += 1
+            states = drawn_states(states, np.arange(states.shape[0]), self._seed, 2**32 - self._n_draws)
+        self._update(states, weight)
+        return self
+
+    def _start(self) -> None:
+        self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        self._n_draws = 0
+
+    def _begin(self, totals: np.ndarray, n: float) -> None:
+        self.rbm_ = RBM._from_totals(totals, n, self.n_components, self._seed)
+        self._gradient = PCD(self.n_chains or self.batch_size, self.n_sweeps, self._seed)
+        self._optimizer = SGD(self.learning_rate)
+        self._centring = Centring() if self.centred else None
+
+    def _iterate(self, cases: Cases, iteration: int) -> None:
+        """Once through the data: in calls of many updates where that can be, then update by update."""
+        rows, done, size = cases.order(iteration), 0, self.batch_size
+        if cases.packed is not None and possible(self._gradient, self._optimizer, self._centring, size):
+            many = Updates(self.rbm_, cases.packed, self._gradient, self._optimizer, self._centring, self._threads())
+            rates = np.full(-(-len(rows) // size), float(self.learning_rate))
+            now = -1
+            while now and done < len(rates):
+                now = many.run(rows[done * size :], size, rates[done : done + many.most(size)])
+                done += now
+        for start in range(done * size, len(rows), size):
+            self._update(cases.batch(rows[start : start + size]))
+
+    def _update(self, batch, weight: np.ndarray | None = None) -> None:
+        estimate = self._estimate(batch, weight)
+        if self._centring is not None:
+            estimate = self._centring(estimate)
+        self._optimizer.update(self.rbm_, estimate, n_threads=self._threads())
+
+    def _estimate(self, batch, weight: np.ndarray | None) -> Gradient:
+        if not isinstance(batch, BitMatrix):
+            batch = dense(batch)
+            if batch.min() < 0.0 or batch.max() > 1.0:
+                return self._gradient._against(self.rbm_, self._moments(batch, weight), self._threads())
+        return self._gradient(self.rbm_, batch, weight, self._threads())
+
+    def _moments(self, batch: np.ndarray, weight: np.ndarray | None) -> Moments:
+        """The positive phase of numbers outside [0, 1], which the kernels do not take."""
+        hidden = expit(self._fields(batch))
+        weight = np.ones(len(batch)) if weight is None else weight
+        return Moments((batch * weight[:, None]).T @ hidden, weight @ batch, weight @ hidden, float(weight.sum()))
+
+    # ------------------------------------------------------------ attributes
+
+    @property
+    def components_(self):
+        return self.rbm_.weights.T
+
+    @components_.setter
+    def components_(self, value):
+        self.rbm_.set_parameters(weights=np.asarray(value).T)
+
+    @property
+    def intercept_visible_(self):
+        return self.rbm_.visible_bias
+
+    @intercept_visible_.setter
+    def intercept_visible_(self, value):
+        self.rbm_.set_parameters(visible_bias=value)
+
+    @property
+    def intercept_hidden_(self):
+        return self.rbm_.hidden_bias
+
+    @intercept_hidden_.setter
+    def intercept_hidden_(self, value):
+        self.rbm_.set_parameters(hidden_bias=value)
+
+    @property
+    def h_samples_(self):
+        chains = self._gradient.chains
+        if chains is None:
+            return np.zeros((self._gradient.n_chains, self.rbm_.n_hidden), np.float32)
+        return chains.hidden.astype(np.float32)
+
+    @property
+    def _n_features_out(self):
+        return self.rbm_.n_hidden
+
+    # ------------------------------------------------------------ what it says of data
+
+    def transform(self, X):
+        """P(h = 1 | v) of each case, (n_samples, n_components); float32 for float32 data, else float64."""
+        check_is_fitted(self)
+        X, states = self._checked(X)
+        out = np.empty((X.shape[0], self.rbm_.n_hidden), np.float32 if X.dtype == np.float32 else np.float64)
+        for rows, part in _parts(states):
+            if isinstance(part, BitMatrix):
+                out[rows] = self.rbm_.mean_hidden(part, self._threads())
+            else:
+                out[rows] = expit(self._fields(part))
+        return out
+
+    def score_samples(self, X):
+        """The pseudo-log-likelihood of each case, (n_samples,): sum over features i of log(p(v) / (p(v) + p(v'))),
+        where v' is v with v_i turned into 1 - v_i. Of all features, so it is the same whatever the order."""
+        check_is_fitted(self)
+        return self._pseudo(self._checked(X)[1])
+
+    def score(self, X, y=None):
+        """Mean log-likelihood, in nats: exact where a layer has up to 20 units, else by annealed importance sampling
+        from both sides (1,000 steps), whose warnings are worth reading. Fractions enter by -F(v) - log Z, which is at
+        most the mean over binary cases with these probabilities."""
+        check_is_fitted(self)
+        X, states = self._checked(X)
+        if isinstance(states, BitMatrix):
+            return likelihood_score(self.rbm_, states, n_betas=1000, n_threads=self._threads()).mean
+        drawn = (np.random.default_rng(self._seed).random(X.shape) < dense(X)).astype(np.uint8)
+        log_z = likelihood_score(self.rbm_, drawn, n_betas=1000, n_threads=self._threads()).log_partition.value
+        return float(np.concatenate([-self._free_energy(part) for _, part in _parts(states)]).mean() - log_z)
+
+    def gibbs(self, v):
+        """One Gibbs step from v (n_samples, n_features): hidden units given v, then visible ones given those, bool."""
+        check_is_fitted(self)
+        v, states = self._checked(v)
+        rbm, seed = self.rbm_, self._next_seed()
+        if not isinstance(states, BitMatrix):
+            states = dense(states)
+            if states.min() < 0.0 or states.max() > 1.0:
+                p = expit(self._fields(states))
+                hidden = (np.random.default_rng(seed).random(p.shape) < p).view(np.uint8)
+                return rbm.sample_visible(hidden, seed, self._threads()).view(np.bool_)
+        hidden = rbm.sample_hidden(states, seed, self._threads())
+        return rbm.sample_visible(hidden, seed, self._threads()).view(np.bool_)
+
+    # ------------------------------------------------------------ samples
+
+    def sample(self, n_samples=100, n_sweeps=1000):
+        """Samples of the visible layer after so many sweeps, uint8 (n_samples, n_features); new ones at each call."""
+        check_is_fitted(self)
+        return self.rbm_.sample(n_samples, n_sweeps, self._next_seed(), n_threads=self._threads())
+
+    def inpaint(self, X, n_sweeps=1000):
+        """X (n_samples, n_features) of 0, 1 and NaN, with a draw in place of each NaN, given the rest: uint8."""
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=(np.float64, np.float32))
+        return self.rbm_.inpaint(X, n_sweeps, self._next_seed(), self._threads())
+
+    # ------------------------------------------------------------ what the methods share
+
+    def _checked(self, X, reset: bool = False) -> tuple:
+        """X as scikit-learn wants it checked, and its states."""
+        X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset)
+        if X.dtype.kind not in "biuf":
+            raise TypeError(f"X must hold real numbers, not {X.dtype}")
+        states = states_of(X)
+        if reset and not isinstance(states, BitMatrix) and X.shape[0] and (X.min() < 0 or X.max() > 1):
+            warnings.warn(
+                f"X has values from {X.min():g} to {X.max():g}; an RBM is for numbers from 0 to 1", stacklevel=5
+            )
+        return X, states
+
+    def _weights(self, sample_weight, X) -> np.ndarray | None:
+        if sample_weight is None:
+            return None
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        if not weight.any():
+            raise ValueError("sample_weight must not be zero for all cases")
+        return weight
+
+    def _fields(self, v: np.ndarray) -> np.ndarray:
+        return dense(v) @ self.rbm_.weights.astype(np.float64) + self.rbm_.hidden_bias
+
+    def _free_energy(self, v) -> np.ndarray:
+        v = dense(v)
+        return -(v @ self.rbm_.visible_bias.astype(np.float64)) - np.logaddexp(0.0, self._fields(v)).sum(axis=1)
+
+    def _pseudo(self, states) -> np.ndarray:
+        if isinstance(states, BitMatrix):
+            return pseudo(self.rbm_, states, self._threads())
+        W, b = self.components_.astype(np.float64), self.intercept_visible_.astype(np.float64)
+        out = np.zeros(states.shape[0])
+        for rows, part in _parts(states):
+            v = dense(part)
+            fields = self._fields(v)
+            now = np.logaddexp(0.0, fields).sum(axis=1)
+            for i in range(v.shape[1]):
+                change = 1.0 - 2.0 * v[:, i]
+                flipped = np.logaddexp(0.0, fields + np.outer(change, W[:, i])).sum(axis=1)
+                out[rows] -= np.logaddexp(0.0, change * b[i] + flipped - now)
+        return out
+
+    def _next_seed(self) -> int:
+        """A seed of its own for each call that draws."""
+        self._n_draws += 1
+        return int(_random.words(4 * self._n_draws + 4, self._seed, _random.FACE)[-4:-2].view(np.uint64)[0])
+
+    def _threads(self) -> int | None:
+        if self.n_jobs is None:
+            return None
+        from joblib import effective_n_jobs
+
+        return effective_n_jobs(self.n_jobs)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _parts(states):
+    """(slice, cases) of some at a time; all at once where they are bits."""
+    if isinstance(states, BitMatrix):
+        yield slice(0, len(states)), states
+        return
+    for start in range(0, states.shape[0], _ROWS):
+        rows = slice(start, min(start + _ROWS, states.shape[0]))
+        yield rows, states[rows]

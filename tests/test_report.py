@@ -1,0 +1,168 @@
+"""The report: one file that needs no other, says what was computed, and holds no markup but its own."""
+
+import html.parser
+import math
+import os
+
+import numpy as np
+import pytest
+
+import fastrbm as fr
+
+pytest.importorskip("matplotlib")
+from fastrbm import _page  # noqa: E402
+from fastrbm.report import report  # noqa: E402
+
+X = fr.datasets.load_digits()
+RBM = fr.RBM.from_data(X, 12, seed=1, weight_scale=0.3)
+QUICK = {"n_samples": 8, "n_sweeps": 60}
+VOID = {"meta", "img", "br", "hr"}
+
+
+class Parsed(html.parser.HTMLParser):
+    """Tags and texts; every tag must be closed in its turn."""
+
+    def __init__(self, path):
+        super().__init__()
+        self.open, self.tags, self.texts = [], [], []
+        self.source = path.read_text(encoding="utf-8")
+        self.feed(self.source)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.tags if name == tag]
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.texts).split())
+
+
+def training(epochs=3):
+    table = fr.History()
+    for k in range(1, epochs + 1):
+        table.record(epoch=k, free_energy_gap=k * 1.5, tau_int=math.nan, log_likelihood=-90.0 + k)
+    return table
+
+
+def test_one_file_that_needs_no_other(tmp_path):
+    path = tmp_path / "report.html"
+    report(RBM, X, path, history=training(), **QUICK)
+    page = Parsed(path)
+    assert os.listdir(tmp_path) == ["report.html"]
+    assert page.source.startswith("<!DOCTYPE html>\n") and page.all("html") == [{"lang": "en"}]
+    assert {"charset": "utf-8"} in page.all("meta") and len(page.all("title")) == len(page.all("h1")) == 1
+    assert "http" not in page.source.lower() and "//" not in page.text
+    assert not page.all("script") and not page.all("link")
+    assert len(page.all("img")) == 6 + 2  # a column that was not measured has no picture
+    for image in page.all("img"):
+        assert image["src"].startswith("data:image/png;base64,iVBORw0KGgo") and len(image["alt"]) > 10
+
+
+def test_it_says_what_was_computed(tmp_path):
+    path = tmp_path / "report.html"
+    score = report(RBM, X, path, history=training(), command="fastrbm report a.npz digits", **QUICK)
+    text = Parsed(path).text
+    assert score == fr.likelihood.score(RBM, X)
+    p = (X.sum(axis=0) + 0.5) / (len(X) + 1)
+    alone = float(np.where(X == 1, np.log(p), np.log1p(-p)).sum(axis=1).mean())
+    chains = fr.Chains(RBM, 8)
+    chains.sweep(60)
+    trace = fr.diagnostics.free_energy_trace(chains, 60)
+    gap = RBM.free_energy(chains.visible).mean() - RBM.free_energy(X).mean()
+    for words in (
+        f"mean log-likelihood {score.mean:.2f} nats a case",
+        f"independent units {alone:.2f} nats",
+        "parameters 844 ",  # 64 x 12 + 64 + 12
+        f"split R-hat {fr.diagnostics.split_rhat(trace):.3f}",
+        f"tau_int {fr.diagnostics.autocorrelation_time(trace).value:.3g} sweeps",
+        f"samples are on average {abs(gap):.1f} nats {'less' if gap > 0 else 'more'} likely",
+        f"cases 1,797, each of 64 units units that are 1 {X.mean():.1%}",
+        "free energy gap 4.5",
+        "fastrbm report a.npz digits",
+        f"numpy {np.__version__}",
+    ):
+        assert words in text, words
+
+
+def test_same_arguments_same_file(tmp_path):
+    for name, states, seed in (("a", X, 0), ("b", fr.BitMatrix.from_states(X), 0), ("c", X, 1)):
+        report(RBM, states, tmp_path / name, seed=seed, **QUICK)
+    one, two, other = ((tmp_path / name).read_bytes() for name in ("a", "b", "c"))
+    assert one == two != other
+
+
+def test_text_is_escaped(tmp_path):
+    name = "<script>alert('x')</script> & \"m\".npz"
+    report(RBM, X, tmp_path / "r.html", name=name, command=f"fastrbm report {name}", **QUICK)
+    page = Parsed(tmp_path / "r.html")
+    assert not page.all("script") and f"Report on {name}" in page.text and f"fastrbm report {name}" in page.text
+
+
+def test_warnings_are_told(tmp_path):
+    """Ten steps of annealing do not reach a model of strong weights, and 4 sweeps say nothing of its chains."""
+    rbm = fr.RBM(np.random.default_rng(0).normal(0, 2, (64, 30)))
+    score = report(rbm, X, tmp_path / "r.html", n_betas=10, n_chains=20, n_samples=8, n_sweeps=4)
+    assert score.log_partition.warning
+    page = Parsed(tmp_path / "r.html")
+    assert score.log_partition.warning in page.text and {"class": "warning"} in page.all("p")
+    assert "by the uncertainty of log Z none" not in page.text
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("shape", [(1, 1), (7, 1), (1, 7), (805, 40)])
+def test_models_of_any_size(tmp_path, shape):
+    """With one case that never changes, and in history one epoch."""
+    rbm = fr.RBM(np.zeros(shape))
+    report(rbm, np.ones((1, shape[0])), tmp_path / "r.html", history=training(1), n_betas=20, n_chains=10, **QUICK)
+    assert " nan" not in Parsed(tmp_path / "r.html").text.lower()
+
+
+def test_an_error_leaves_the_old_file(tmp_path):
+    path = tmp_path / "r.html"
+    path.write_text("old")
+    for mistake, kind, words in (
+        ({"shape": (3, 3)}, ValueError, "shape must hold 64 units"),
+        ({"history": [1]}, TypeError, "history must be a History or None"),
+        ({"n_sweeps": 3}, ValueError, "n_sweeps must be at least 4"),
+        ({"n_samples": 0}, ValueError, "n_samples must be at least 1"),
+        ({"method": "magic"}, ValueError, "method must be one of"),
+        ({"seed": -1}, ValueError, "seed must be at least 0"),
+    ):
+        with pytest.raises(kind, match=words):
+            report(RBM, X, path, **mistake)
+    with pytest.raises(TypeError, match="rbm must be an RBM"):
+        report(X, X, path)
+    with pytest.raises(ValueError, match="X must have at least one case"):
+        report(RBM, X[:0], path)
+    with pytest.raises(FileNotFoundError, match="no"):
+        report(RBM, X, tmp_path / "no" / "r.html", **QUICK)
+    assert path.read_text() == "old" and os.listdir(tmp_path) == ["r.html"]
+
+
+def test_every_part_of_a_page_escapes_what_it_is_given(tmp_path):
+    from matplotlib.figure import Figure
+
+    evil = '<script src="x">"\'&</script>'
+    page = _page.Page(evil)
+    page.heading(evil)
+    page.text(evil, warning=True)
+    page.code(evil)
+    page.table({evil: evil})
+    page.pictures((Figure(figsize=(1, 1)), evil, evil))
+    path = tmp_path / "p.html"
+    path.write_text(page.html())
+    parsed = Parsed(path)
+    assert not parsed.all("script") and parsed.all("img")[0]["alt"] == evil
+    assert parsed.text.count(evil) == 8  # title, h1, h2, p, code, th, td, figcaption

@@ -1,0 +1,136 @@
+"""kernels.train, many updates in one call: the bits of its twin, and of a training that goes update by update."""
+
+import numpy as np
+import pytest
+from helpers import build_layers, modules, pack
+
+import fastrbm as fr
+from fastrbm import _training, _updates, reference
+
+MODULES = modules()
+
+
+def run(module, shape, n_chains, n_sweeps, batch, centred, known, n_threads, rate=0.1, l1=0.0):
+    """Everything that a call of train leaves, for five updates by 5 batches, the last one short."""
+    n_visible, n_hidden = shape
+    rng = np.random.default_rng(n_visible + 7 * n_hidden)
+    states = (rng.random((4 * batch + batch // 2 + 1, n_visible)) < rng.random(n_visible)).astype(np.uint8)
+    weights = rng.normal(0, 0.3, shape).astype(np.float32)
+    biases = [rng.normal(0, 1, n).astype(np.float32) for n in shape]
+    to_visible, to_hidden = build_layers(module, weights, *biases)
+    tiles, transposed = (
+        np.stack([layer.tiles_array, np.full_like(layer.tiles_array, 7)]) for layer in (to_hidden, to_visible)
+    )
+    visible, hidden = (pack((rng.random((n_chains, n)) < 0.5).astype(np.uint8)) for n in shape)
+    padded = [layer.bias_array.copy() for layer in (to_visible, to_hidden)]
+    offsets = [np.zeros(bias.size) for bias in padded]
+    if known:
+        offsets[0][:n_visible], offsets[1][:n_hidden] = rng.random(n_visible), rng.random(n_hidden)
+    packed, order = np.ascontiguousarray(pack(states).T), rng.permutation(len(states))
+    ends = np.minimum(np.arange(6) * batch, len(states))
+    told = module.train(
+        packed, order, ends, np.linspace(rate, 0.01, 5), visible, hidden, 2**40 + 3, 8, 2**32 - 4, n_sweeps, tiles,
+        transposed, *padded, to_visible.exponent, to_hidden.exponent, n_visible, n_hidden,
+        (0.05, *offsets, known) if centred else None, 1e-3, l1, 1e30, n_threads,
+    )  # fmt: skip
+    done, which, *sums = told
+    model = tiles[which], transposed[which][:, :n_hidden]
+    return [np.array(told), visible, hidden, *padded, *model, *(offsets if centred else ())]
+
+
+CASES = [
+    ((13, 7), 5, 1, 6, True, False),
+    ((1, 1), 1, 1, 1, True, True),
+    ((64, 64), 16, 2, 8, False, False),
+    ((65, 130), 40, 1, 100, True, True),
+    ((200, 129), 300, 1, 520, True, False),
+    ((70, 65), 1100, 2, 30, False, False),
+]
+
+
+@pytest.mark.parametrize("level", MODULES)
+@pytest.mark.parametrize("shape, n_chains, n_sweeps, batch, centred, known", CASES)
+def test_equals_the_twin(level, shape, n_chains, n_sweeps, batch, centred, known):
+    case = shape, n_chains, n_sweeps, batch, centred, known
+    wanted = run(reference, *case, 1)
+    assert wanted[0][0] == 5
+    for n_threads in (1, 2, 3, 7):
+        for ours, theirs in zip(run(MODULES[level], *case, n_threads), wanted, strict=True):
+            assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("level", MODULES)
+def test_l1(level):
+    case = (30, 20), 10, 1, 10, True, False
+    for ours, theirs in zip(run(MODULES[level], *case, 2, l1=1e-2), run(reference, *case, 1, l1=1e-2), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("level", MODULES)
+@pytest.mark.parametrize("rate, done", [(1e30, 0), (-1e31, 0)])
+def test_a_bad_update_is_not_done(level, rate, done):
+    case = (30, 20), 10, 1, 10, True, True
+    before = run(MODULES[level], *case, 1, rate=0.0)
+    told, visible, hidden, *_ = wanted = run(reference, *case, 1, rate=rate)
+    assert told[0] == done
+    for n_threads in (1, 3):
+        for ours, theirs in zip(run(MODULES[level], *case, n_threads, rate=rate), wanted, strict=True):
+            assert np.array_equal(ours, theirs)
+    assert not np.array_equal(before[1], visible)  # where it could, the chains went on
+
+
+def trained(monkeypatch, many, n_threads=2, V=48, H=30, n=230, epochs=3, optimizer=None, **options):
+    monkeypatch.setattr(_training, "possible", _updates.possible if many else lambda *a: False)
+    rng = np.random.default_rng(5)
+    X = (rng.random((n, V)) < rng.random(V)).astype(np.uint8)
+    rbm, pcd = fr.RBM.from_data(X, H, seed=2), fr.gradient.PCD(30, options.pop("n_sweeps", 1), seed=3)
+    history = fr.fit(
+        rbm, X, pcd, optimizer or fr.optim.SGD(fr.optim.Linear(0.1), l1=1e-4), epochs, 20, 4, n_threads=n_threads,
+        **options,
+    )  # fmt: skip
+    return [
+        rbm.weights, rbm.visible_bias, rbm.hidden_bias, pcd.chains.visible, pcd.chains.hidden,
+        np.array(pcd.chains.n_sweeps_done), history["weight_norm"], history["free_energy_gap"], history["update"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("options", [{}, {"centring": False}, {"n_sweeps": 2}, {"n_threads": 1}, {"n_sweeps": 3}])
+def test_fit_is_the_same_either_way(monkeypatch, options):
+    for ours, theirs in zip(trained(monkeypatch, True, **options), trained(monkeypatch, False, **options), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def test_many_updates_are_really_taken_at_once(monkeypatch):
+    calls = []
+    run = _updates.Updates.run
+    monkeypatch.setattr(_updates.Updates, "run", lambda *a: calls.append(run(*a)) or calls[-1])
+    trained(monkeypatch, True)
+    assert calls == [12, 12, 12]
+
+
+@pytest.mark.parametrize("rate", [1e31, lambda progress: 0.1 if progress < 0.5 else 1e31])
+def test_a_training_that_diverges_says_so_either_way(monkeypatch, rate):
+    words = []
+    for many in (True, False):
+        with pytest.raises(FloatingPointError, match="the step would make") as caught:
+            trained(monkeypatch, many, optimizer=fr.optim.SGD(rate))
+        words.append(str(caught.value))
+    assert words[0] == words[1]
+
+
+@pytest.mark.parametrize(
+    "gradient, optimizer, centre",
+    [
+        (fr.gradient.CD(), fr.optim.SGD(), None),
+        (fr.gradient.PCD(n_sweeps=3), fr.optim.SGD(), None),
+        (fr.gradient.PCD(), fr.optim.SGD(momentum=0.5), None),
+        (fr.gradient.PCD(), fr.optim.SGD(max_norm=1.0), None),
+        (fr.gradient.PCD(), fr.optim.Adam(), None),
+        (type("Mine", (fr.gradient.PCD,), {})(), fr.optim.SGD(), None),
+        (fr.gradient.PCD(), type("Mine", (fr.optim.SGD,), {})(), None),
+        (fr.gradient.PCD(), fr.optim.SGD(), type("Mine", (fr.gradient.Centring,), {})()),
+    ],
+)
+def test_what_goes_update_by_update(gradient, optimizer, centre):
+    assert not _updates.possible(gradient, optimizer, centre, 10)
+    assert _updates.possible(fr.gradient.PCD(), fr.optim.SGD(l2=0.1), fr.gradient.Centring(), 10)
