@@ -8,7 +8,7 @@ from . import _random
 from ._kernels import kernels
 from .bits import BitMatrix
 
-_ROWS = 4096  # of a sparse matrix that are made dense at a time
+_ROWS = 1024  # that go through dense arithmetic at a time
 _DRAWN = 1 << 14  # numbers that are drawn at a time: what stays in cache takes a third of the time
 
 
@@ -34,6 +34,16 @@ def _is_binary(array: np.ndarray) -> bool:
 def dense(X) -> np.ndarray:
     """Rows as float64."""
     return np.asarray(X.toarray() if hasattr(X, "toarray") else X, np.float64)
+
+
+def parts_of(states):
+    """(slice, cases) of some at a time; all at once where they are bits."""
+    if isinstance(states, BitMatrix):
+        yield slice(0, len(states)), states
+        return
+    for start in range(0, states.shape[0], _ROWS):
+        rows = slice(start, min(start + _ROWS, states.shape[0]))
+        yield rows, states[rows]
 
 
 class Cases:

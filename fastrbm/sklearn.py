@@ -8,12 +8,11 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from . import _random
-from ._cases import Cases, dense, drawn_states, states_of
+from . import _fractions, _random
+from ._cases import Cases, dense, drawn_states, parts_of, states_of
 from ._updates import Updates, possible
 from .bits import BitMatrix
 from .gradient import PCD, Centring, Gradient
-from .likelihood import pseudo
 from .likelihood import score as likelihood_score
 from .moments import Moments
 from .optim import SGD
@@ -32,7 +31,7 @@ except ImportError as error:
 
 __all__ = ["BernoulliRBM"]
 
-_ROWS = 1024  # cases that go through dense arithmetic at a time
+_SHOWN = 1024  # cases whose pseudo-likelihood a verbose fit prints
 
 
 class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
@@ -162,11 +161,10 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             self._iterate(cases.drawn(iteration) if draw else cases, iteration)
             if self.verbose:
                 now = time.perf_counter()
-                some = X[np.linspace(0, X.shape[0] - 1, min(X.shape[0], _ROWS)).astype(np.intp)]
-                print(
-                    f"[{type(self).__name__}] Iteration {iteration}, pseudo-likelihood = "
-                    f"{self._pseudo(states_of(some)).mean():.2f}, time = {now - began:.2f}s"
-                )
+                some = X[np.linspace(0, X.shape[0] - 1, min(X.shape[0], _SHOWN)).astype(np.intp)]
+                mean = _fractions.pseudo(self.rbm_, states_of(some), self._threads()).mean()
+                words = f"Iteration {iteration}, pseudo-likelihood = {mean:.2f}, time = {now - began:.2f}s"
+                print(f"[{type(self).__name__}] {words}")
                 began = now
         return self
 
@@ -182,6 +180,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if self.draw and not isinstance(states, BitMatrix):
             self._n_draws += 1
             states = drawn_states(states, np.arange(states.shape[0]), self._seed, 2**32 - self._n_draws)
+        self._gradient.n_sweeps = self.n_sweeps  # these may have been set anew; the chains go on as many as they are
         self._update(states, weight)
         return self
 
@@ -192,14 +191,14 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _begin(self, totals: np.ndarray, n: float) -> None:
         self.rbm_ = RBM._from_totals(totals, n, self.n_components, self._seed)
         self._gradient = PCD(self.n_chains or self.batch_size, self.n_sweeps, self._seed)
-        self._optimizer = SGD(self.learning_rate)
         self._centring = Centring() if self.centred else None
 
     def _iterate(self, cases: Cases, iteration: int) -> None:
         """Once through the data: in calls of many updates where that can be, then update by update."""
         rows, done, size = cases.order(iteration), 0, self.batch_size
-        if cases.packed is not None and possible(self._gradient, self._optimizer, self._centring, size):
-            many = Updates(self.rbm_, cases.packed, self._gradient, self._optimizer, self._centring, self._threads())
+        optimizer = SGD(self.learning_rate)
+        if cases.packed is not None and possible(self._gradient, optimizer, self._centring, size):
+            many = Updates(self.rbm_, cases.packed, self._gradient, optimizer, self._centring, self._threads())
             rates = np.full(-(-len(rows) // size), float(self.learning_rate))
             now = -1
             while now and done < len(rates):
@@ -212,7 +211,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         estimate = self._estimate(batch, weight)
         if self._centring is not None:
             estimate = self._centring(estimate)
-        self._optimizer.update(self.rbm_, estimate, n_threads=self._threads())
+        SGD(self.learning_rate).update(self.rbm_, estimate, n_threads=self._threads())
 
     def _estimate(self, batch, weight: np.ndarray | None) -> Gradient:
         if not isinstance(batch, BitMatrix):
@@ -223,7 +222,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _moments(self, batch: np.ndarray, weight: np.ndarray | None) -> Moments:
         """The positive phase of numbers outside [0, 1], which the kernels do not take."""
-        hidden = expit(self._fields(batch))
+        hidden = expit(_fractions.fields(self.rbm_, batch))
         weight = np.ones(len(batch)) if weight is None else weight
         return Moments((batch * weight[:, None]).T @ hidden, weight @ batch, weight @ hidden, float(weight.sum()))
 
@@ -271,18 +270,18 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         check_is_fitted(self)
         X, states = self._checked(X)
         out = np.empty((X.shape[0], self.rbm_.n_hidden), np.float32 if X.dtype == np.float32 else np.float64)
-        for rows, part in _parts(states):
+        for rows, part in parts_of(states):
             if isinstance(part, BitMatrix):
                 out[rows] = self.rbm_.mean_hidden(part, self._threads())
             else:
-                out[rows] = expit(self._fields(part))
+                out[rows] = expit(_fractions.fields(self.rbm_, part))
         return out
 
     def score_samples(self, X):
         """The pseudo-log-likelihood of each case, (n_samples,): sum over features i of log(p(v) / (p(v) + p(v'))),
         where v' is v with v_i turned into 1 - v_i. Of all features, so it is the same whatever the order."""
         check_is_fitted(self)
-        return self._pseudo(self._checked(X)[1])
+        return _fractions.pseudo(self.rbm_, self._checked(X)[1], self._threads())
 
     def score(self, X, y=None):
         """Mean log-likelihood, in nats: exact where a layer has up to 20 units, else by annealed importance sampling
@@ -294,7 +293,9 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             return likelihood_score(self.rbm_, states, n_betas=1000, n_threads=self._threads()).mean
         drawn = (np.random.default_rng(self._seed).random(X.shape) < dense(X)).astype(np.uint8)
         log_z = likelihood_score(self.rbm_, drawn, n_betas=1000, n_threads=self._threads()).log_partition.value
-        return float(np.concatenate([-self._free_energy(part) for _, part in _parts(states)]).mean() - log_z)
+        return float(
+            np.concatenate([-_fractions.free_energy(self.rbm_, part) for _, part in parts_of(states)]).mean() - log_z
+        )
 
     def gibbs(self, v):
         """One Gibbs step from v (n_samples, n_features): hidden units given v, then visible ones given those, bool."""
@@ -304,7 +305,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         if not isinstance(states, BitMatrix):
             states = dense(states)
             if states.min() < 0.0 or states.max() > 1.0:
-                p = expit(self._fields(states))
+                p = expit(_fractions.fields(rbm, states))
                 hidden = (np.random.default_rng(seed).random(p.shape) < p).view(np.uint8)
                 return rbm.sample_visible(hidden, seed, self._threads()).view(np.bool_)
         hidden = rbm.sample_hidden(states, seed, self._threads())
@@ -345,28 +346,6 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             raise ValueError("sample_weight must not be zero for all cases")
         return weight
 
-    def _fields(self, v: np.ndarray) -> np.ndarray:
-        return dense(v) @ self.rbm_.weights.astype(np.float64) + self.rbm_.hidden_bias
-
-    def _free_energy(self, v) -> np.ndarray:
-        v = dense(v)
-        return -(v @ self.rbm_.visible_bias.astype(np.float64)) - np.logaddexp(0.0, self._fields(v)).sum(axis=1)
-
-    def _pseudo(self, states) -> np.ndarray:
-        if isinstance(states, BitMatrix):
-            return pseudo(self.rbm_, states, self._threads())
-        W, b = self.components_.astype(np.float64), self.intercept_visible_.astype(np.float64)
-        out = np.zeros(states.shape[0])
-        for rows, part in _parts(states):
-            v = dense(part)
-            fields = self._fields(v)
-            now = np.logaddexp(0.0, fields).sum(axis=1)
-            for i in range(v.shape[1]):
-                change = 1.0 - 2.0 * v[:, i]
-                flipped = np.logaddexp(0.0, fields + np.outer(change, W[:, i])).sum(axis=1)
-                out[rows] -= np.logaddexp(0.0, change * b[i] + flipped - now)
-        return out
-
     def _next_seed(self) -> int:
         """A seed of its own for each call that draws."""
         self._n_draws += 1
@@ -384,13 +363,3 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _parts(states):
-    """(slice, cases) of some at a time; all at once where they are bits."""
-    if isinstance(states, BitMatrix):
-        yield slice(0, len(states)), states
-        return
-    for start in range(0, states.shape[0], _ROWS):
-        rows = slice(start, min(start + _ROWS, states.shape[0]))
-        yield rows, states[rows]

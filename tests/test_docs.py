@@ -1,17 +1,15 @@
-"""Documentation that runs: every doctest, the README's Python, and a docstring for every public name."""
+"""Docstrings: every example runs, and every public name has one. Pages are in test_pages.py."""
 
 import doctest
 import importlib
 import inspect
 import pkgutil
 import re
-from pathlib import Path
 
 import pytest
 
 import fastrbm as fr
 
-ROOT = Path(__file__).parent.parent
 MODULES = [
     name for _, name, _ in pkgutil.walk_packages(fr.__path__, "fastrbm.") if not name.endswith(("__main__", "_cpu"))
     and "_kernels_" not in name
@@ -42,29 +40,6 @@ def test_public_names_are_documented(name, thing):
                 documented = inspect.getdoc(value) or f"\n{attribute} :" in inspect.getdoc(thing)
                 listed = re.search(rf"^\s*(\w+, )*{attribute}(, \w+)* : ", inspect.getdoc(thing), re.MULTILINE)
                 assert documented or listed, f"{name}.{attribute}"
-
-
-def python_blocks(text):
-    return re.findall(r"```python\n(.*?)```", text, re.DOTALL)
-
-
-@pytest.mark.parametrize("page", ["README.md", "docs/training.md"])
-def test_python_on_a_page_runs(page, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    blocks = python_blocks((ROOT / page).read_text(encoding="utf-8"))
-    assert blocks
-    namespace = {}
-    for block in blocks:
-        exec(compile(block, page, "exec"), namespace)
-
-
-def test_the_error_that_the_readme_shows():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    (shown,) = re.findall(r"^> (ValueError: .*)$", text, re.MULTILINE)
-    X = fr.datasets.load_digits()
-    with pytest.raises(ValueError) as caught:
-        fr.RBM.from_data(X, 3).free_energy(X / 2)
-    assert f"ValueError: {caught.value}" == shown
 
 
 def test_public_names_of_the_design_exist():

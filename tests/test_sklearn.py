@@ -225,6 +225,15 @@ def test_pandas_in_and_out():
 # ---------------------------------------------------------------- where it is used
 
 
+def test_arguments_set_anew_count_in_partial_fit():
+    model, other = small().partial_fit(X), small().partial_fit(X)
+    other.set_params(learning_rate=0.01, n_sweeps=2)
+    before = np.array(model.components_)
+    moved = [np.abs(m.partial_fit(X).components_ - before).max() for m in (model, other)]
+    assert moved[1] < 0.2 * moved[0]
+    assert other._gradient.chains.n_sweeps_done == 3
+
+
 def test_clone_and_pickle():
     model = small(n_chains=7, n_sweeps=2, centred=False, draw=False, n_jobs=1).fit(X)
     assert clone(model).get_params() == model.get_params()
@@ -252,7 +261,7 @@ def test_many_updates_in_a_call_are_the_same_bits(monkeypatch):
     wanted = small().fit(X)
     monkeypatch.setattr("fastrbm.sklearn.possible", lambda *a: False)
     assert same(small().fit(X), wanted)
-    assert _updates.possible(wanted._gradient, wanted._optimizer, wanted._centring, 10)
+    assert _updates.possible(wanted._gradient, fr.optim.SGD(0.1), wanted._centring, 10)
 
 
 def test_attributes_can_be_set():

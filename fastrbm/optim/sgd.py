@@ -25,9 +25,9 @@ class SGD(Optimizer):
     momentum : float
         From 0 up to, but not including, 1. With persistent chains, 0 is best: they must keep up with the parameters.
     l2 : float
-        Decay of the weights (not of the biases): ascends log-likelihood - l2/2 |W|^2.
+        Decay of the weights (not of the biases): ascends log-likelihood - ``l2/2 |W|^2``.
     l1 : float
-        Likewise, log-likelihood - l1 sum |W_ij|: pulls small weights to 0.
+        Likewise, log-likelihood - ``l1 sum |W_ij|``: pulls small weights to 0.
     nesterov : bool
         Move along gradient + momentum * u in place of u: the look-ahead of Nesterov (1983), in the form that takes
         the gradient where the parameters are (Bengio et al. 2013).

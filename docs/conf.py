@@ -1,0 +1,61 @@
+"""Settings of the documentation site: python -m sphinx -W --keep-going -b html docs docs/_build"""
+
+import re
+
+from docutils import nodes
+from docutils.parsers.rst import Directive
+
+import fastrbm
+from fastrbm.cli import build_parser
+from fastrbm.cli._main import command_parser
+
+project = "fastrbm"
+author = "the fastrbm developers"
+version = release = fastrbm.__version__
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = "fastrbm"
+
+myst_enable_extensions = ["dollarmath"]
+myst_heading_anchors = 3
+highlight_language = "none"
+
+autodoc_default_options = {"members": True, "member-order": "bysource"}
+autodoc_typehints = "none"  # the docstrings say more: shapes, ranges, units
+napoleon_google_docstring = False
+napoleon_use_ivar = True
+
+# Pages link to files outside docs/ as one reads them in the source tree. On the site, these are pages too.
+OUTSIDE = {"../src/README.md": "core.md"}
+
+
+class CommandHelp(Directive):
+    """What 'fastrbm COMMAND --help' prints."""
+
+    required_arguments = 1
+
+    def run(self):
+        text = command_parser(build_parser(), self.arguments[0]).format_help()
+        return [nodes.literal_block(text, text)]
+
+
+def links_on_the_site(app, docname, source):
+    for there, here in OUTSIDE.items():
+        source[0] = source[0].replace(f"]({there}", f"]({here}")
+
+
+def short_name(app, env, node, contnode):
+    """Docstrings name classes as users do, gradient.PCD or RBM: look for them under fastrbm."""
+    target = node.get("reftarget", "")
+    if node.get("refdomain") == "py" and re.match(r"^[A-Za-z_.]+$", target) and not target.startswith("fastrbm."):
+        node["reftarget"] = f"fastrbm.{target}"
+        domain = env.get_domain("py")
+        return domain.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], node["reftarget"], node, contnode)
+    return None
+
+
+def setup(app):
+    app.add_directive("command-help", CommandHelp)
+    app.connect("source-read", links_on_the_site)
+    app.connect("missing-reference", short_name)
