@@ -8,14 +8,23 @@ Environment switches, for developers:
 
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+if sys.platform == "win32":
+    sys.exit(
+        "fastrbm does not build on Windows yet: Microsoft's compiler lacks the vector extensions of gcc and clang that "
+        "src/simd.h is written in. It builds and runs under WSL, the Windows Subsystem for Linux."
+    )
+if sys.platform == "darwin":
+    # Python may have been built for both architectures; the flags below are for one.
+    os.environ.setdefault("ARCHFLAGS", f"-arch {platform.machine()}")
+
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import CompileError, LinkError
 
 HERE = Path(__file__).parent
 DEBUG = os.environ.get("FASTRBM_DEBUG") == "1"
@@ -39,6 +48,8 @@ COMPILE_ARGS = ["-O3", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-W
 MACROS = [("CYTHON_INLINE", "inline __attribute__((always_inline))")]
 LINK_ARGS = []
 
+if not (DEBUG or SANITIZE):
+    COMPILE_ARGS += ["-g0"]  # Python's own flags have -g, and nine tenths of the file would be debugging symbols
 if DEBUG:
     COMPILE_ARGS += ["-O0", "-g"]
     MACROS += [("FASTRBM_DEBUG", "1")]
@@ -57,21 +68,31 @@ DIRECTIVES = {
 }
 
 
-def openmp_flags(compiler: list[str]) -> tuple[list[str], list[str]]:
+# Ways to ask for OpenMP, as (compile, link) flags: the first that works is taken. gcc and clang have -fopenmp; Apple's
+# clang has only the front end, and finds header and library where Homebrew or LIBOMP_PREFIX puts them.
+OPENMP = [(["-fopenmp"], ["-fopenmp"])]
+if sys.platform == "darwin":
+    for prefix in (os.environ.get("LIBOMP_PREFIX"), "/opt/homebrew/opt/libomp", "/usr/local/opt/libomp"):
+        if prefix:
+            OPENMP.append((["-Xpreprocessor", "-fopenmp", f"-I{prefix}/include"], [f"-L{prefix}/lib", "-lomp"]))
+
+
+def openmp_flags(compiler) -> tuple[list[str], list[str]]:
     """The flags for OpenMP that this compiler accepts, or none."""
     if os.environ.get("FASTRBM_OPENMP") == "0":
         return [], []
-    program = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "openmp.c"
-        source.write_text(program)
-        command = [*compiler, str(source), "-fopenmp", "-o", str(Path(folder) / "openmp")]
-        try:
-            subprocess.run(command, check=True, capture_output=True)
-        except (OSError, subprocess.CalledProcessError):
-            print("fastrbm: this compiler has no OpenMP; the package will run on one thread", file=sys.stderr)
-            return [], []
-    return ["-fopenmp"], ["-fopenmp"]
+        source.write_text("#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n")
+        for compile_flags, link_flags in OPENMP:
+            try:
+                objects = compiler.compile([str(source)], output_dir=folder, extra_postargs=compile_flags)
+                compiler.link_executable(objects, "openmp", output_dir=folder, extra_postargs=link_flags)
+            except (CompileError, LinkError):
+                continue
+            return compile_flags, link_flags
+    print("fastrbm: this compiler has no OpenMP; the package will run on one thread", file=sys.stderr)
+    return [], []
 
 
 class BuildExt(build_ext):
@@ -82,7 +103,7 @@ class BuildExt(build_ext):
         self.parallel = self.parallel or os.cpu_count()
 
     def build_extensions(self):
-        compile_flags, link_flags = openmp_flags(self.compiler.compiler_so)
+        compile_flags, link_flags = openmp_flags(self.compiler)
         for extension in self.extensions:
             extension.extra_compile_args += compile_flags
             extension.extra_link_args += link_flags

@@ -11,7 +11,8 @@ except ImportError as _error:
     ) from _error
 
 from . import datasets, diagnostics, gradient, likelihood, monitor, optim
-from ._config import __version__, show_config
+from ._config import show_config
+from ._version import __version__
 from .bits import BitMatrix
 from .chains import Chains
 from .early_stopping import EarlyStopping

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import sys
 import threading
+from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 _KEPT = 4  # arrays of one kind
 _KINDS = 12  # shapes and types, those used last
@@ -20,10 +22,10 @@ class Buffers:
     """take(shape, dtype) gives an array that nobody else refers to; its contents are arbitrary, but finite."""
 
     def __init__(self) -> None:
-        self._arrays: dict[tuple, list[np.ndarray]] = {}
+        self._arrays: dict[tuple[Any, ...], list[np.ndarray]] = {}
         self._lock = threading.Lock()
 
-    def take(self, shape: tuple[int, ...], dtype) -> np.ndarray:
+    def take(self, shape: tuple[int, ...], dtype: DTypeLike) -> np.ndarray:
         key = (shape, np.dtype(dtype))
         with self._lock:
             kept = self._arrays[key] = self._arrays.pop(key, [])  # to the end of the line
@@ -38,7 +40,7 @@ class Buffers:
                 del self._arrays[next(iter(self._arrays))]
             return array
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return Buffers, ()  # a copy starts without
 
 

@@ -89,7 +89,7 @@ class Cases:
         """These rows' states."""
         if self.packed is None:
             return self._states[rows]
-        return BitMatrix(np.ascontiguousarray(self.packed.take(rows, axis=0).T), self._states.n_units)
+        return BitMatrix(np.ascontiguousarray(self.packed.take(rows, axis=0).T), self._states.shape[1])
 
     def drawn(self, epoch: int) -> Cases:
         """An epoch of binary cases, each unit on with the probability that the number here says."""
@@ -122,7 +122,7 @@ def _hashes(rows) -> np.ndarray:
         if part.dtype == np.uint8:  # packed bits
             padded = np.zeros((part.shape[0], -(-part.shape[1] // 8) * 8), np.uint8)
             padded[:, : part.shape[1]] = part
-            words = padded.view(np.uint64)
+            words: np.ndarray = padded.view(np.uint64)
         else:
             padded = np.zeros((part.shape[0], -(-part.shape[1] // 2) * 2), np.float32)
             padded[:, : part.shape[1]] = dense(part) + 0.0  # -0.0 is 0.0; float32 and float64 data are alike

@@ -13,21 +13,25 @@ import re
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import _model_file
-from ._config import __version__
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from .rbm import RBM
 
 FORMAT = 1
 _WRITERS = "fit(checkpoint=) and 'fastrbm train --checkpoint' write them"
 
 
-def write(path: str | PathLike, rbm, states: dict[str, dict], setup: dict[str, object]) -> None:
+def write(path: str | PathLike[str], rbm: RBM, states: dict[str, dict[str, Any]], setup: dict[str, object]) -> None:
     """Replace the file at path by a checkpoint of these states, wholly or not at all."""
     entries = [(part, name) for part, state in states.items() for name in state]
     text = json.dumps(setup | {"fastrbm": __version__, "numpy": np.__version__, "entries": entries})
-    arrays = arrays_of(states) | {
+    arrays: dict[str, Any] = arrays_of(states) | {
         "fastrbm_format": np.int64(_model_file.FORMAT), "fastrbm_checkpoint": np.int64(FORMAT),
         "weights": rbm.weights, "visible_bias": rbm.visible_bias, "hidden_bias": rbm.hidden_bias,
         "setup": np.frombuffer(text.encode(), np.uint8),
@@ -35,7 +39,7 @@ def write(path: str | PathLike, rbm, states: dict[str, dict], setup: dict[str, o
     _model_file.replace_file(path, lambda file: np.savez(file, **arrays))
 
 
-def arrays_of(states: dict[str, dict]) -> dict[str, np.ndarray]:
+def arrays_of(states: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
     """The states as entries of the file; TypeError for what would need a pickle."""
     arrays = {}
     for part, state in states.items():
@@ -56,10 +60,10 @@ def clean_up(path: Path) -> None:
             left.unlink()
 
 
-def read(path: str | PathLike) -> tuple[tuple[np.ndarray, ...], dict[str, dict], dict[str, object]]:
+def read(path: str | PathLike[str]) -> tuple[tuple[np.ndarray, ...], dict[str, dict[str, Any]], dict[str, object]]:
     """(parameters, states, setup); ValueError names the file and what is wrong with it."""
     archive = _model_file.read_archive(path, "fastrbm_checkpoint", FORMAT, "fastrbm checkpoint", _WRITERS)
-    states: dict[str, dict] = {}
+    states: dict[str, dict[str, Any]] = {}
     try:
         setup = json.loads(archive["setup"].tobytes())
         missing = [f"{part}/{name}" for part, name in setup["entries"] if f"{part}/{name}" not in archive]
@@ -76,7 +80,7 @@ def read(path: str | PathLike) -> tuple[tuple[np.ndarray, ...], dict[str, dict],
     return parameters, states, setup
 
 
-def refuse_other(path, before: dict[str, object], now: dict[str, object]) -> None:
+def refuse_other(path: Path, before: dict[str, object], now: dict[str, object]) -> None:
     """Raise where the training that wrote a checkpoint was set up in another way; epochs may differ."""
     for name, value in now.items():
         if name != "epochs" and before.get(name) != value:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _validate
 from .bits import BitMatrix
@@ -15,7 +16,7 @@ class Clamp:
         self._layers = visible, hidden
 
     @classmethod
-    def of(cls, visible, hidden, n: int, shape: tuple[int, int]) -> Clamp | None:
+    def of(cls, visible: ArrayLike | None, hidden: ArrayLike | None, n: int, shape: tuple[int, int]) -> Clamp | None:
         """Of a user's arrays (V,) or (n, V) and (H,) or (n, H) of 0, 1 and NaN, each of which may be None."""
         if visible is None and hidden is None:
             return None
@@ -27,9 +28,10 @@ class Clamp:
             if held is not None and states is not None:
                 states.planes[...] = (states.planes & held.free.planes) | held.values.planes
 
-    def free_planes(self, chains: slice) -> tuple:
+    def free_planes(self, chains: slice) -> tuple[np.ndarray | None, np.ndarray | None]:
         """For both layers, which units of these chains may change, as kernels.sweep takes it."""
-        return tuple(None if held is None else held.free.planes[:, chains] for held in self._layers)
+        visible, hidden = (None if held is None else held.free.planes[:, chains] for held in self._layers)
+        return visible, hidden
 
 
 class Held:
@@ -39,7 +41,7 @@ class Held:
         self.values, self.free = values, free
 
     @classmethod
-    def of(cls, given, n: int, n_units: int, name: str) -> Held | None:
+    def of(cls, given: ArrayLike | None, n: int, n_units: int, name: str) -> Held | None:
         if given is None:
             return None
         array = _validate.held_states(given, n, n_units, name)

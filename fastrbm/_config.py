@@ -4,16 +4,11 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 
 from . import _cpu, _kernels, _threads
-
-try:
-    __version__ = version("fastrbm")
-except PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "unknown"
+from ._version import __version__
 
 
 def get_config() -> dict[str, str]:

@@ -7,6 +7,7 @@ the same bits as the whole.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _threads, _validate, reference
 from ._buffers import Buffers
@@ -22,7 +23,7 @@ _BLOCK = 1024  # chains are cut at multiples of the kernels' own blocks
 _SWEEPS_A_CALL = 8  # so many sweeps of a part fit a call: from the third on they may use what the others left
 
 
-def chain_parts(n: int, work_a_chain: int):
+def chain_parts(n: int, work_a_chain: int) -> list[slice]:
     if n > 1 << 32:
         raise ValueError(f"at most 2**32 chains have numbers of their own, got {n}")
     step = max(_BLOCK, WORK_A_CALL // (_SWEEPS_A_CALL * work_a_chain) // _BLOCK * _BLOCK)
@@ -71,7 +72,7 @@ def sweep(
 
 
 def half_step(
-    layer,
+    layer: kernels.Layer,
     given: BitMatrix | np.ndarray,
     *,
     kind: int = 0,
@@ -136,7 +137,7 @@ def fixed_buffer(n: int, n_units: int, buffers: Buffers) -> np.ndarray:
     return room
 
 
-def states_given(value, n_units: int, name: str, fractions: bool = False) -> BitMatrix | np.ndarray:
+def states_given(value: ArrayLike, n_units: int, name: str, fractions: bool = False) -> BitMatrix | np.ndarray:
     """A user's states as a BitMatrix, or float64 (n, U) where fractions are welcome and there are any."""
     if isinstance(value, BitMatrix):
         if value.n_units != n_units:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import os
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 from . import _cpu
 
@@ -46,4 +47,7 @@ def _choose() -> str:
 
 
 LEVEL = _choose()
-kernels = load(LEVEL)
+if TYPE_CHECKING:  # every level has the names and signatures of the lowest
+    from . import _kernels_base as kernels
+else:
+    kernels = load(LEVEL)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _gibbs, _random, _threads, _validate
 from ._clamp import Clamp, Held
@@ -29,7 +32,7 @@ class Law:
 
     # ------------------------------------------------------------ energies
 
-    def energy(self, v, h, n_threads: int | None = None) -> np.ndarray:
+    def energy(self, v: ArrayLike, h: ArrayLike, n_threads: int | None = None) -> np.ndarray:
         """E(v, h) = -v'W h - b'v - c'h of each pair, in nats.
 
         Parameters
@@ -42,22 +45,23 @@ class Law:
         float64 (n,). Weights enter on the kernels' grid (:attr:`grid`).
         """
         p = self._parameters
-        v, h = self._states(v, "v"), self._states(h, "h")
-        if len(v) != len(h):
-            raise ValueError(f"v and h must have as many cases as each other, got {len(v)} and {len(h)}")
-        result = self._bias_sums(v, p.wide_visible_bias) + self._bias_sums(h, p.wide_hidden_bias)
+        visible, hidden = self._states(v, "v"), self._states(h, "h")
+        n = len(visible)
+        if n != len(hidden):
+            raise ValueError(f"v and h must have as many cases as each other, got {n} and {len(hidden)}")
+        result = self._bias_sums(visible, p.wide_visible_bias) + self._bias_sums(hidden, p.wide_hidden_bias)
         step = max(1, (1 << 22) // self.n_hidden)
-        for start in range(0, len(v), step):
-            part = slice(start, min(start + step, len(v)))
+        for start in range(0, n, step):
+            part = slice(start, min(start + step, n))
             acc = np.empty((part.stop - start, self.n_hidden), np.int32)
             threads = _threads.resolve(n_threads, acc.size * self.n_visible)
-            kernels.product(v.planes[:, part], p.to_hidden.tiles_array, p.to_hidden.exponent, acc, threads)
+            kernels.product(visible.planes[:, part], p.to_hidden.tiles_array, p.to_hidden.exponent, acc, threads)
             # int64 sums of int32 are exact
-            pairs = np.einsum("ij,ij->i", acc, h[part].to_states(), dtype=np.int64)
+            pairs = np.einsum("ij,ij->i", acc, hidden[part].to_states(), dtype=np.int64)
             result[part] += pairs * 2.0**-p.to_hidden.exponent
         return -result
 
-    def free_energy(self, v, n_threads: int | None = None) -> np.ndarray:
+    def free_energy(self, v: ArrayLike, n_threads: int | None = None) -> np.ndarray:
         """F(v) = -b'v - sum_j softplus(c_j + (v'W)_j) = -log sum_h exp(-E(v, h)) of each case, in nats.
 
         log p(v) = -F(v) - log Z, so differences of F are log ratios of probabilities.
@@ -70,14 +74,14 @@ class Law:
         -------
         float64 (n,), the same bits on any machine. Weights enter on the kernels' grid (:attr:`grid`).
         """
-        p, v = self._parameters, self._states(v, "v")
-        result = np.empty(len(v))
+        p, bits = self._parameters, self._states(v, "v")
+        result = np.empty(len(bits))
         one, step = np.ones(1), max(1, (1 << 30) // (self.n_visible * self.n_hidden))
-        for start in range(0, len(v), step):
-            part = slice(start, min(start + step, len(v)))
+        for start in range(0, len(bits), step):
+            part = slice(start, min(start + step, len(bits)))
             threads = _threads.resolve(n_threads, (part.stop - start) * self.n_visible * self.n_hidden)
-            kernels.softplus_sums(v.planes[:, part], p.to_hidden, one, result[part], threads)
-        return -(result + self._bias_sums(v, p.wide_visible_bias))
+            kernels.softplus_sums(bits.planes[:, part], p.to_hidden, one, result[part], threads)
+        return -(result + self._bias_sums(bits, p.wide_visible_bias))
 
     @property
     def grid(self) -> tuple[float, float]:
@@ -90,26 +94,26 @@ class Law:
         kernels.bias_sums(states.planes, wide_bias, out, 1)
         return out
 
-    def _states(self, value, name: str, fractions: bool = False):
+    def _states(self, value: ArrayLike, name: str, fractions: bool = False) -> Any:
         n_units = self.n_hidden if name == "h" else self.n_visible
         return _gibbs.states_given(value, n_units, name, fractions)
 
     # ------------------------------------------------------------ conditional laws
 
-    def mean_hidden(self, v, n_threads: int | None = None) -> np.ndarray:
+    def mean_hidden(self, v: ArrayLike, n_threads: int | None = None) -> np.ndarray:
         """P(h_j = 1 | v) = sigmoid(c_j + (v'W)_j), float32 (n, H); v (n, V) of 0 and 1, or fractions from 0 to 1."""
         return self._mean(self._parameters.to_hidden, self._states(v, "v", True), n_threads)
 
-    def mean_visible(self, h, n_threads: int | None = None) -> np.ndarray:
+    def mean_visible(self, h: ArrayLike, n_threads: int | None = None) -> np.ndarray:
         """P(v_i = 1 | h) = sigmoid(b_i + (W h)_i), float32 (n, V); h (n, H) of 0 and 1, or fractions from 0 to 1."""
         return self._mean(self._parameters.to_visible, self._states(h, "h", True), n_threads)
 
-    def _mean(self, layer, given, n_threads) -> np.ndarray:
+    def _mean(self, layer: kernels.Layer, given: BitMatrix | np.ndarray, n_threads: int | None) -> np.ndarray:
         out = np.empty((given.shape[0], layer.n_units), np.float32)
         _gibbs.half_step(layer, given, probabilities=out, n_threads=n_threads)
         return out
 
-    def sample_hidden(self, v, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
+    def sample_hidden(self, v: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """A draw of h from p(h | v) for each case, uint8 (n, H).
 
         The same seed gives the same draw: in a loop, pass a new seed each time (or use :class:`Chains`), or every pass
@@ -117,14 +121,16 @@ class Law:
         """
         return self._draw(self._parameters.to_hidden, self._states(v, "v", True), seed, _random.HIDDEN, n_threads)
 
-    def sample_visible(self, h, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
+    def sample_visible(self, h: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """A draw of v from p(v | h) for each case, uint8 (n, V).
 
         The same seed gives the same draw: in a loop, pass a new seed each time, as for :meth:`sample_hidden`.
         """
         return self._draw(self._parameters.to_visible, self._states(h, "h", True), seed, _random.VISIBLE, n_threads)
 
-    def _draw(self, layer, given, seed, kind, n_threads) -> np.ndarray:
+    def _draw(
+        self, layer: kernels.Layer, given: BitMatrix | np.ndarray, seed: int, kind: int, n_threads: int | None
+    ) -> np.ndarray:
         out = BitMatrix.empty(given.shape[0], layer.n_units)
         seed = _validate.seed(seed)
         _gibbs.half_step(layer, given, kind=kind, seed=seed, stream=_random.ONCE, out=out, n_threads=n_threads)
@@ -135,11 +141,11 @@ class Law:
         n: int,
         n_sweeps: int = 1000,
         seed: int = 0,
-        start=None,
-        beta=1.0,
+        start: ArrayLike | None = None,
+        beta: ArrayLike = 1.0,
         n_threads: int | None = None,
-        clamp=None,
-        clamp_hidden=None,
+        clamp: ArrayLike | None = None,
+        clamp_hidden: ArrayLike | None = None,
     ) -> np.ndarray:
         """n samples of v, each the end of a Gibbs chain of its own; given some of the units, if any are clamped.
 
@@ -176,11 +182,11 @@ class Law:
         array([1, 1, 1, 1, 1], dtype=uint8)
         """
         n, n_sweeps = _validate.integer(n, "n", 0), _validate.integer(n_sweeps, "n_sweeps", 0)
-        seed, beta = _validate.seed(seed), _validate.inverse_temperature(beta, n)
+        seed, betas = _validate.seed(seed), _validate.inverse_temperature(beta, n)
         held = Clamp.of(clamp, clamp_hidden, n, self._parameters.shape)
-        return chain_ends(self, n, n_sweeps, seed, _random.SAMPLE, start, beta, n_threads, held).to_states()
+        return chain_ends(self, n, n_sweeps, seed, _random.SAMPLE, start, betas, n_threads, held).to_states()
 
-    def inpaint(self, X, n_sweeps: int = 1000, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
+    def inpaint(self, X: ArrayLike, n_sweeps: int = 1000, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """Fill in what is missing: for each case a draw of its missing units given the others.
 
         Parameters
@@ -216,7 +222,7 @@ class Law:
             self, len(array), n_sweeps, seed, _random.INPAINT, n_threads=n_threads, clamp=held
         ).to_states()
 
-    def reconstruct(self, v, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
+    def reconstruct(self, v: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """P(v = 1 | h), float32 (n, V), with h drawn from p(h | v) for each case: what one step there and back makes
         of it. v (n, V) of 0 and 1, or fractions from 0 to 1."""
         return self.mean_visible(self.sample_hidden(v, seed, n_threads), n_threads)

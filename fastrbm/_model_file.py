@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import zipfile
 import zlib
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from os import PathLike
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
@@ -18,7 +20,7 @@ _WRITERS = "RBM.save and 'fastrbm train' write them"
 _NAMES = ("weights", "visible_bias", "hidden_bias")
 
 
-def replace_file(path: str | PathLike, write) -> None:
+def replace_file(path: str | PathLike[str], write: Callable[[IO[bytes]], object]) -> None:
     """Let write(file) fill a temporary file beside path, then rename it: readers see the old file or the new one,
     whenever the program or the machine stops."""
     path = Path(path)
@@ -49,19 +51,21 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def save(path: str | PathLike, weights, visible_bias, hidden_bias) -> None:
+def save(path: str | PathLike[str], weights: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray) -> None:
     """Write the three arrays of a model."""
-    arrays = dict(zip(_NAMES, (weights, visible_bias, hidden_bias), strict=True))
+    arrays: dict[str, Any] = dict(zip(_NAMES, (weights, visible_bias, hidden_bias), strict=True))
     replace_file(path, lambda file: np.savez(file, fastrbm_format=np.int64(FORMAT), **arrays))
 
 
-def load(path: str | PathLike) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def load(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Read the three arrays of a model; ValueError names the file and what is wrong with it."""
     archive = read_archive(path, "fastrbm_format", FORMAT, "fastrbm model", _WRITERS, _NAMES)
     return checked_parameters(archive, path)
 
 
-def checked_parameters(archive: dict[str, np.ndarray], path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def checked_parameters(
+    archive: dict[str, np.ndarray], path: str | PathLike[str]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Weights and biases of an archive that was read from path."""
     weights = _validate.parameter(archive["weights"], f"weights in {path}", (None, None))
     visible_bias = _validate.parameter(archive["visible_bias"], f"visible_bias in {path}", (weights.shape[0],))
@@ -69,7 +73,9 @@ def checked_parameters(archive: dict[str, np.ndarray], path) -> tuple[np.ndarray
     return weights, visible_bias, hidden_bias
 
 
-def read_archive(path, key: str, version: int, kind: str, writers: str, names=None) -> dict[str, np.ndarray]:
+def read_archive(
+    path: str | PathLike[str], key: str, version: int, kind: str, writers: str, names: Sequence[str] | None = None
+) -> dict[str, np.ndarray]:
     """The arrays of an .npz file, all or those of these names, whose entry ``key`` holds this format version.
 
     ValueError names the file and what is wrong with it."""

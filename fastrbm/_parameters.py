@@ -6,9 +6,12 @@ A change of parameters is a new object. So a step either happens wholly or not a
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from . import _threads, _validate
 from ._buffers import Buffers
@@ -16,6 +19,25 @@ from ._kernels import TILE, kernels
 from .reference import from_tiles, on_grid, to_tiles
 
 _LARGEST_SUM = 2**31 - 1
+
+
+class Update(Protocol):
+    """What an update needs of a direction; Direction and Gradient both have it."""
+
+    @property
+    def shape(self) -> tuple[int, int]: ...
+    @property
+    def work(self) -> int: ...
+    @property
+    def tiles(self) -> np.ndarray: ...
+    @property
+    def visible_bias(self) -> np.ndarray: ...
+    @property
+    def hidden_bias(self) -> np.ndarray: ...
+    def ascend(
+        self, weights: np.ndarray, rate: float, l2: float, l1: float, limit: float, out: np.ndarray,
+        transposed: np.ndarray, n_threads: int,
+    ) -> tuple[int, float, float]: ...  # fmt: skip
 
 
 def exponent(largest_sum: float, n_in: int) -> int:
@@ -38,7 +60,17 @@ class Direction:
         self.tiles, self.visible_bias, self.hidden_bias = tiles, visible_bias, hidden_bias
         self.shape = visible_bias.size, hidden_bias.size
 
-    def ascend(self, weights, rate, l2, l1, limit, out, transposed, n_threads) -> tuple[int, float, float]:
+    def ascend(
+        self,
+        weights: np.ndarray,
+        rate: float,
+        l2: float,
+        l1: float,
+        limit: float,
+        out: np.ndarray,
+        transposed: np.ndarray,
+        n_threads: int,
+    ) -> tuple[int, float, float]:
         """The update of the weights: see kernels.ascend."""
         return kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads)
 
@@ -46,7 +78,15 @@ class Direction:
 class Parameters:
     """Weights in tiles, both ways round, and biases; checked by the caller, read-only from here on."""
 
-    def __init__(self, shape, weights, transposed, largest_sums, visible_bias, hidden_bias) -> None:
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        weights: np.ndarray,
+        transposed: np.ndarray,
+        largest_sums: Sequence[float],
+        visible_bias: np.ndarray,
+        hidden_bias: np.ndarray,
+    ) -> None:
         n_visible, n_hidden = self.shape = shape
         visible_padded, hidden_padded = padded(visible_bias, np.float32), padded(hidden_bias, np.float32)
         self.visible_bias = visible_padded[:n_visible]
@@ -55,7 +95,14 @@ class Parameters:
         self.to_visible = kernels.Layer(transposed, exponent(largest_sums[1], n_hidden), visible_padded, n_visible)
 
     @classmethod
-    def of(cls, weights: np.ndarray, visible_bias, hidden_bias, buffers: Buffers, n_threads=None) -> Parameters:
+    def of(
+        cls,
+        weights: np.ndarray,
+        visible_bias: np.ndarray,
+        hidden_bias: np.ndarray,
+        buffers: Buffers,
+        n_threads: int | None = None,
+    ) -> Parameters:
         """From checked arrays (V, H), (V,), (H,), which are copied."""
         tiles = to_tiles(weights)
         nowhere = Direction(tiles, visible_bias, hidden_bias)
@@ -63,7 +110,7 @@ class Parameters:
         return cls(weights.shape, new, transposed, sums, visible_bias, hidden_bias)
 
     def moved(
-        self, direction: Direction, rate: float, l2: float, l1: float, buffers: Buffers, n_threads=None
+        self, direction: Update, rate: float, l2: float, l1: float, buffers: Buffers, n_threads: int | None = None
     ) -> Parameters:
         """theta + rate * direction, with decay of the weights, as kernels.ascend has it.
 
@@ -80,7 +127,7 @@ class Parameters:
             moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"),
         )  # fmt: skip
 
-    def clipped(self, max_norm: float, buffers: Buffers, n_threads=None) -> Parameters:
+    def clipped(self, max_norm: float, buffers: Buffers, n_threads: int | None = None) -> Parameters:
         """With the weights of each hidden unit scaled down to a Euclidean norm of at most max_norm, up to rounding."""
         tiles = self.to_hidden.tiles_array
         # sums over visible units, one after the other in every column: the same bits on any machine
@@ -93,7 +140,10 @@ class Parameters:
         new, transposed, _, sums = _ascend(smaller, nowhere, self.shape[1], 0.0, 0.0, 0.0, buffers, n_threads)
         return Parameters(self.shape, new, transposed, sums, self.visible_bias, self.hidden_bias)
 
-    def replaced(self, weights, transposed, largest_sums, visible_bias, hidden_bias) -> Parameters:
+    def replaced(
+        self, weights: np.ndarray, transposed: np.ndarray, largest_sums: Sequence[float], visible_bias: np.ndarray,
+        hidden_bias: np.ndarray,
+    ) -> Parameters:  # fmt: skip
         """Others of the same shape; weights and their transpose in tiles, which are kept."""
         return Parameters(self.shape, weights, transposed, largest_sums, visible_bias, hidden_bias)
 
@@ -120,7 +170,16 @@ class Parameters:
         return _wide(self.hidden_bias)
 
 
-def _ascend(tiles, direction, n_hidden: int, rate, l2, l1, buffers: Buffers, n_threads):
+def _ascend(
+    tiles: np.ndarray,
+    direction: Update,
+    n_hidden: int,
+    rate: float,
+    l2: float,
+    l1: float,
+    buffers: Buffers,
+    n_threads: int | None,
+) -> tuple[np.ndarray, np.ndarray, int, list[float]]:
     threads = _threads.resolve(n_threads, _threads.PASS * tiles.size + direction.work)
     new = buffers.take(tiles.shape, np.float32)
     transposed = buffers.take((-(-tiles.shape[1] // TILE), -(-n_hidden // 8) * 8, TILE), np.float32)
@@ -145,7 +204,7 @@ def refuse(name: str, values: np.ndarray) -> None:
     )
 
 
-def padded(values: np.ndarray, dtype) -> np.ndarray:
+def padded(values: np.ndarray, dtype: DTypeLike) -> np.ndarray:
     """Zeros up to whole tiles behind the values; read-only."""
     out = np.zeros(-(-values.size // TILE) * TILE, dtype)
     out[: values.size] = values
@@ -159,7 +218,7 @@ def _wide(bias: np.ndarray) -> np.ndarray:
     return out
 
 
-def integer_weights(layer) -> np.ndarray:
+def integer_weights(layer: kernels.Layer) -> np.ndarray:
     """The integers of a layer as one float64 matrix (inputs, n_units): for inputs that are no bits."""
     tiles = layer.tiles_array
     return on_grid(from_tiles(tiles, tiles.shape[1], layer.n_units), layer.exponent)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
@@ -23,7 +23,7 @@ _SCORES = {
 class ProgressLine:
     """Show how far a run is. A call costs a clock reading unless there is something to show."""
 
-    def __init__(self, epochs: int, n_updates: int, first: int = 0, stream=None) -> None:
+    def __init__(self, epochs: int, n_updates: int, first: int = 0, stream: TextIO | None = None) -> None:
         self.stream = sys.stderr if stream is None else stream
         self.terminal = bool(getattr(self.stream, "isatty", lambda: False)())
         self.epochs, self.n_updates, self.first = epochs, n_updates, first  # first: updates that were done before
@@ -84,7 +84,7 @@ class ProgressLine:
 class Countdown:
     """A line for one long computation: how much of it is done, and the time left. Used as a context."""
 
-    def __init__(self, name: str, total: int, show: bool, stream=None) -> None:
+    def __init__(self, name: str, total: int, show: bool, stream: TextIO | None = None) -> None:
         self.name, self.total, self.show, self.width = name, total, show, 0
         self.stream = sys.stderr if stream is None else stream
         self.terminal = bool(getattr(self.stream, "isatty", lambda: False)())
@@ -104,13 +104,13 @@ class Countdown:
             self.stream.flush()
             self.shown, self.width = now, len(line)
 
-    def __exit__(self, *error) -> None:
+    def __exit__(self, *error: object) -> None:
         if self.show and self.terminal:
             self.stream.write("\n")
             self.stream.flush()
 
 
-def _columns(stream) -> int:
+def _columns(stream: TextIO) -> int:
     """Characters that fit on a line of a terminal; any number where it does not say."""
     try:
         columns = os.get_terminal_size(stream.fileno()).columns

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def source_of(X, n_units: int, batch_size: int, seed: int, sample_weight=None, d
     return Batches(X, n_units, seed, draw)
 
 
-def is_array(X) -> bool:
+def is_array(X: object) -> bool:
     return isinstance(X, (BitMatrix, list, tuple)) or hasattr(X, "__array__") or hasattr(X, "shape")
 
 
@@ -49,7 +50,7 @@ class InMemory:
     def __init__(
         self, X, n_units: int, batch_size: int = 128, seed: int = 0, sample_weight=None, draw: bool = False
     ) -> None:
-        self._data = self._keep(X, n_units)
+        self._data: Any = self._keep(X, n_units)
         self.n = self._data.shape[0]
         # the bytes of a case side by side: from planes each would come by a cache line of its own
         self._packed: np.ndarray | None = None
@@ -81,7 +82,7 @@ class InMemory:
         """The cases as bytes (n, ceil(V/8)), where bits without weights are all that there is to them."""
         return self._packed if self._weight is None else None
 
-    def batches(self, epoch: int, first: int = 0) -> Iterator[tuple]:
+    def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[BitMatrix | np.ndarray, np.ndarray | None]]:
         """(states, weights or None) of the batches of an epoch (counted from 1), from the first-th on."""
         order = self.order(epoch)
         for k in range(first, self.n_batches):
@@ -106,7 +107,7 @@ class InMemory:
     def _checksum(self) -> int:
         sum_ = 0
         for row in self._data if self._packed is None else self._packed.T:
-            sum_ = zlib.crc32(np.ascontiguousarray(row), sum_)
+            sum_ = zlib.crc32(np.ascontiguousarray(row).data, sum_)
         return sum_
 
 
@@ -148,7 +149,7 @@ class Batches:
             raise ValueError("X must have at least one batch")
         self._sample: np.ndarray | None = None
 
-    def batches(self, epoch: int, first: int = 0) -> Iterator[tuple]:
+    def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[BitMatrix | np.ndarray, np.ndarray | None]]:
         count = 0
         for batch in self._batches:
             if count == self.n_batches:
@@ -194,7 +195,7 @@ class Batches:
 
 def totals(X) -> tuple[np.ndarray, int]:
     """(sums of the visible units, cases), exact, so the same bits whatever the data come from; a part at a time."""
-    total, n = 0.0, 0
+    total, n = np.zeros(0), 0
     for part in _parts(X):
         data = part if isinstance(part, BitMatrix) else _validate.states(part, None, "X", fractions=True)
         if n and data.shape[1] != total.size:
@@ -206,7 +207,7 @@ def totals(X) -> tuple[np.ndarray, int]:
             sums = _gibbs.on_grid(data).sum(axis=0) * 2.0**-FIXED_BITS  # whole numbers, whatever order NumPy adds in
         else:
             sums = data.sum(axis=0, dtype=np.float64)
-        total, n = total + sums, n + data.shape[0]
+        total, n = total + sums if n else sums, n + data.shape[0]
     if n == 0 or total.size == 0:
         raise ValueError(f"X must have at least one case and one unit, got {n} cases of {np.size(total)} units")
     return total, n

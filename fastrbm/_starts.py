@@ -12,10 +12,12 @@ from ._kernels import TILE, kernels
 from .bits import BitMatrix
 
 if TYPE_CHECKING:
-    from .rbm import RBM
+    from ._law import Law
 
 
-def independent_states(bias: np.ndarray, n: int, seed: int, stream: int, n_threads, sweep: int = 0) -> BitMatrix:
+def independent_states(
+    bias: np.ndarray, n: int, seed: int, stream: int, n_threads: int | None, sweep: int = 0
+) -> BitMatrix:
     """n draws of independent units with P(on) = sigmoid(bias), float32 (U,), from one sweep number of a stream."""
     tiles = -(-bias.size // TILE)
     padded = np.zeros(tiles * TILE, np.float32)
@@ -30,7 +32,7 @@ def independent_states(bias: np.ndarray, n: int, seed: int, stream: int, n_threa
 
 
 def chain_ends(
-    rbm: RBM, n: int, n_sweeps: int, seed: int, stream: int, start=None, beta=None, n_threads=None, clamp=None
+    rbm: Law, n: int, n_sweeps: int, seed: int, stream: int, start=None, beta=None, n_threads=None, clamp=None
 ) -> BitMatrix:
     """The visible states in which n chains of n_sweeps sweeps end, from the numbers of a stream."""
     visible, hidden = start_chains(rbm, n, seed, stream, start, n_threads, clamp=clamp)
@@ -42,7 +44,7 @@ def chain_ends(
 
 
 def start_chains(
-    rbm: RBM, n: int, seed: int, stream: int, start, n_threads, sweep: int = 0, clamp: Clamp | None = None
+    rbm: Law, n: int, seed: int, stream: int, start, n_threads, sweep: int = 0, clamp: Clamp | None = None
 ) -> tuple[BitMatrix, BitMatrix]:
     """Joint states (visible, hidden) for n new chains, from one sweep number of a stream.
 
@@ -51,9 +53,9 @@ def start_chains(
     from the start.
     """
     if start is None:
-        visible = independent_states(rbm.visible_bias, n, seed, stream, n_threads, sweep)
+        visible = independent_states(rbm._parameters.visible_bias, n, seed, stream, n_threads, sweep)
     else:
-        visible = _gibbs.states_given(start, rbm.n_visible, "start").copy()
+        visible = BitMatrix.from_states(_gibbs.states_given(start, rbm.n_visible, "start")).copy()
         if len(visible) != n:
             raise ValueError(f"start must have as many cases as there are chains, {n}, got {len(visible)}")
     if clamp is not None:

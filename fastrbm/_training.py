@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -106,58 +107,61 @@ class Training:
         _checkpoint.arrays_of(self._states())  # to hear of what cannot be kept before, not after an hour
         _checkpoint.clean_up(self.path)
         if resume and self.path.exists():
-            self._resume()
+            self._resume(self.path)
         elif self.path.exists():
             raise FileExistsError(f"checkpoint {path} exists: pass resume=True to go on from it, or remove it")
 
     def _describe(self) -> dict[str, object]:
         """What must be the same where a training goes on."""
         stateful = [callback for callback in self.callbacks if hasattr(callback, "get_state")]
-        parts = {
+        parts: dict[str, object] = {
             "gradient": self.gradient, "optimizer": self.optimizer, "centring": self.centre,
             "averaging": self.averaging, "measures": self.measures, "callbacks": stateful,
         }  # fmt: skip
         validation = self.validation and InMemory(self.validation, self.rbm.n_visible).describe()
-        return {
+        setup: dict[str, object] = {
             "model": repr(self.rbm), "data": self.source.describe(), "validation": validation, "epochs": self.epochs,
             "batch_size": self.batch_size, "seed": self.seed,
-        } | {name: _checkpoint.describe(part) for name, part in parts.items()}  # fmt: skip
+        }  # fmt: skip
+        return setup | {name: _checkpoint.describe(part) for name, part in parts.items()}
 
-    def _resume(self) -> None:
-        parameters, states, setup = _checkpoint.read(self.path)
-        _checkpoint.refuse_other(self.path, setup, self.setup)
+    def _resume(self, path: Path) -> None:
+        parameters, states, setup = _checkpoint.read(path)
+        _checkpoint.refuse_other(path, setup, self.setup)
         training = states["training"]
         if training["update"] > self.n_updates:
-            raise ValueError(
-                f"{self.path} is {training['update']} updates on, more than the {self.n_updates} asked for"
-            )
+            raise ValueError(f"{path} is {training['update']} updates on, more than the {self.n_updates} asked for")
         self.update, self.seconds, self.stopped = training["update"], training["seconds"], training["stopped"]
         self.gradient.set_state(states.get("gradient", {}), self.rbm)
         self.optimizer.set_state(states.get("optimizer", {}))
         for name, part in self._others():
             part.set_state(states.get(name, {}))
-        if "sample" in training:
+        if "sample" in training and isinstance(self.source, Batches):
             self.source.keep_sample(training["sample"])
         self.offered.set_parameters(*parameters)
         self.rbm._parameters = self.offered._parameters
         if _RAW[0] in training:  # the model of the file is an average, or the best of several
             self.rbm.set_parameters(*(training[name] for name in _RAW))
 
-    def _others(self):
+    def _others(self) -> list[tuple[str, Any]]:
         """Whatever else has a state, by its name in a checkpoint."""
-        parts = [("centring", self.centre), ("averaging", self.averaging), ("history", self.history)]
+        parts: list[tuple[str, Any]] = [
+            ("centring", self.centre),
+            ("averaging", self.averaging),
+            ("history", self.history),
+        ]
         stateful = [callback for callback in self.callbacks if hasattr(callback, "get_state")]
         parts += [(f"callback {k}", callback) for k, callback in enumerate(stateful)]
         return [(name, part) for name, part in parts if hasattr(part, "get_state")]
 
-    def _states(self) -> dict[str, dict]:
+    def _states(self) -> dict[str, dict[str, Any]]:
         """The states of all that takes part."""
         states = {"gradient": self.gradient.get_state(), "optimizer": self.optimizer.get_state()}
         return states | {name: part.get_state() for name, part in self._others()}
 
-    def _save(self, raw: Parameters | None = None) -> None:
+    def _save(self, path: Path, raw: Parameters | None = None) -> None:
         """raw: at the end, when rbm is already what the training offers, its parameters before that."""
-        training = {"update": self.update, "seconds": self._elapsed(), "stopped": self.stopped}
+        training: dict[str, Any] = {"update": self.update, "seconds": self._elapsed(), "stopped": self.stopped}
         if isinstance(self.source, Batches):
             training["sample"] = self.source.sample()
         if raw is None and self.averaging is not None:
@@ -165,7 +169,7 @@ class Training:
         raw = self.rbm._parameters if raw is None else raw
         if raw is not self.offered._parameters:
             training |= dict(zip(_RAW, (raw.weights, raw.visible_bias, raw.hidden_bias), strict=True))
-        _checkpoint.write(self.path, self.offered, {"training": training} | self._states(), self.setup)
+        _checkpoint.write(path, self.offered, {"training": training} | self._states(), self.setup)
         self.saved = time.perf_counter()
 
     # ------------------------------------------------------------ the loop
@@ -186,7 +190,7 @@ class Training:
                 raw = self.rbm._parameters
                 self._finish()
                 if self.path is not None:
-                    self._save(raw)
+                    self._save(self.path, raw)
                 if interrupted:
                     raise KeyboardInterrupt
         finally:
@@ -196,8 +200,8 @@ class Training:
 
     def _epoch(self, epoch: int, interrupted: list) -> None:
         n_batches = self.source.n_batches
-        if self.many is not None:
-            self._many_steps(epoch, interrupted)
+        if self.many is not None and isinstance(self.source, InMemory):
+            self._many_steps(self.many, self.source.order(epoch), epoch, interrupted)
         # what is left: everything, or a last few, or what would make a parameter bad and says so here
         if self.update < epoch * n_batches:
             for batch, weight in self.source.batches(epoch, self.update % n_batches):
@@ -219,19 +223,18 @@ class Training:
                 if measured:
                     self.history.forget_last()
                 self._measure(epoch, [True] * len(self.measures))
-        if not last and not self.stopped and self.path is not None:
+        if not last and not self.stopped:
             self._save_if_due(interrupted)
 
-    def _many_steps(self, epoch: int, interrupted: list) -> None:
+    def _many_steps(self, many: Updates, order: np.ndarray, epoch: int, interrupted: list[bool]) -> None:
         """Updates of an epoch in calls of many, as far as they go."""
-        order = self.source.order(epoch)
-        most = 1 if self.path is not None and self.pause < 1.0 else self.many.most(self.batch_size)
+        most = 1 if self.path is not None and self.pause < 1.0 else many.most(self.batch_size)
         left = done = epoch * self.source.n_batches - self.update
         while left and done:
             updates = self.update + np.arange(min(left, most))
             rates = np.array([self.optimizer.rate(update / self.n_updates) for update in updates.tolist()])
             first = (self.source.n_batches - left) * self.batch_size
-            done = self.many.run(order[first : first + len(rates) * self.batch_size], self.batch_size, rates)
+            done = many.run(order[first : first + len(rates) * self.batch_size], self.batch_size, rates)
             left -= done
             if done:
                 self._stepped(epoch, done, interrupted)
@@ -241,7 +244,7 @@ class Training:
         self.update += n
         if self.line:
             self.line.update(epoch, self.update)
-        if self.update % self.source.n_batches and self.path is not None:
+        if self.update % self.source.n_batches:
             self._save_if_due(interrupted)
 
     def _step(self, batch, weight) -> None:
@@ -262,10 +265,10 @@ class Training:
                 callback.finish(self.offered)
         self.rbm._parameters = self.offered._parameters
 
-    def _save_if_due(self, interrupted: list) -> None:
-        if interrupted or time.perf_counter() - self.saved >= self.pause:
+    def _save_if_due(self, interrupted: list[bool]) -> None:
+        if self.path is not None and (interrupted or time.perf_counter() - self.saved >= self.pause):
             try:
-                self._save()
+                self._save(self.path)
             except OSError as error:  # a full disk, say: the training is worth more
                 warnings.warn(f"no checkpoint could be written: {error}; trying again later", stacklevel=2)
                 self.saved = time.perf_counter()

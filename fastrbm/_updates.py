@@ -78,7 +78,7 @@ class Updates:
         if done:
             biases = visible_bias[: rbm.n_visible], hidden_bias[: rbm.n_hidden]
             rbm._parameters = parameters.replaced(weights[which], transposed[which], sums, *biases)
-            if offsets is not None:
+            if self.centre is not None and offsets is not None:
                 self.centre.visible_offset = offsets[0][: rbm.n_visible]
                 self.centre.hidden_offset = offsets[1][: rbm.n_hidden]
         return done
@@ -88,7 +88,8 @@ class Updates:
         if self.centre is None:
             return None, None
         known = self.centre.visible_offset, self.centre.hidden_offset
-        fits = known[0] is not None and (known[0].size, known[1].size) == self.rbm._parameters.shape
+        sizes = tuple(0 if offset is None else offset.size for offset in known)
+        fits = sizes == self.rbm._parameters.shape
         offsets = []
         for size, values in zip(self.rbm._parameters.shape, known, strict=True):
             offsets.append(np.zeros(-(-size // TILE) * TILE))

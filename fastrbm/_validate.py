@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numbers
 import operator
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 LARGEST = 1e30  # parameters stay below this, so that no field overflows float32
 
 
-def integer(value, name: str, minimum: int = 0) -> int:
+def integer(value: Any, name: str, minimum: int = 0) -> int:
     """An integer of at least minimum."""
     if isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be an integer, not a bool")
@@ -23,7 +25,7 @@ def integer(value, name: str, minimum: int = 0) -> int:
     return result
 
 
-def seed(value) -> int:
+def seed(value: Any) -> int:
     """A seed: an integer from 0 to 2^64 - 1."""
     result = integer(value, "seed")
     if result >= 1 << 64:
@@ -31,7 +33,7 @@ def seed(value) -> int:
     return result
 
 
-def real(value, name: str, minimum: float = -np.inf, maximum: float = np.inf) -> float:
+def real(value: Any, name: str, minimum: float = -np.inf, maximum: float = np.inf) -> float:
     """A finite number in [minimum, maximum]."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Real, np.number)):
         raise TypeError(f"{name} must be a number, not {type(value).__name__}")
@@ -42,7 +44,7 @@ def real(value, name: str, minimum: float = -np.inf, maximum: float = np.inf) ->
     return result
 
 
-def parameter(value, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
+def parameter(value: ArrayLike, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
     """A parameter array: float32, C-contiguous, finite, of this shape (None: any length)."""
     array = _numeric(value, name)
     if array.ndim != len(shape) or any(
@@ -71,14 +73,14 @@ def first_bad(array: np.ndarray) -> tuple[str, float]:
     return ", ".join(str(int(i)) for i in np.unravel_index(bad, array.shape)), float(array.reshape(-1)[bad])
 
 
-def _numeric(value, name: str) -> np.ndarray:
+def _numeric(value: ArrayLike, name: str) -> np.ndarray:
     array = np.asarray(value)
     if array.dtype.kind not in "biuf":
         raise TypeError(f"{name} must be an array of numbers, not of dtype {array.dtype}")
     return array
 
 
-def states(value, n_units: int | None, name: str, fractions: bool = False) -> np.ndarray:
+def states(value: ArrayLike, n_units: int | None, name: str, fractions: bool = False) -> np.ndarray:
     """States of a layer, (n, n_units): uint8 of 0 and 1; where fractions are welcome and there are any, float64.
 
     Accepts bool, any integer and any float dtype, contiguous or not.
@@ -102,7 +104,7 @@ def states(value, n_units: int | None, name: str, fractions: bool = False) -> np
     raise ValueError(_what_is_wrong(array, name, fractions))
 
 
-def held_states(value, n: int, n_units: int, name: str) -> np.ndarray:
+def held_states(value: ArrayLike, n: int, n_units: int, name: str) -> np.ndarray:
     """Which units of n chains are held, and where: floats (1, n_units) or (n, n_units) of 0, 1 and NaN (free)."""
     array = _numeric(value, name)
     if array.ndim == 2 and array.shape[1] != n_units:
@@ -134,7 +136,7 @@ def _what_is_wrong(array: np.ndarray, name: str, fractions: bool) -> str:
     return f"{name} must hold {wanted}, got values from {low:g} to {high:g}{hint}"
 
 
-def sample_weight(value, n: int) -> np.ndarray:
+def sample_weight(value: ArrayLike, n: int) -> np.ndarray:
     """Weights of n cases: float64, finite, not negative, not all zero."""
     array = _numeric(value, "sample_weight").astype(np.float64)
     if array.shape != (n,):
@@ -146,7 +148,7 @@ def sample_weight(value, n: int) -> np.ndarray:
     return array
 
 
-def inverse_temperature(value, n: int) -> np.ndarray | None:
+def inverse_temperature(value: ArrayLike, n: int) -> np.ndarray | None:
     """beta for n chains: None where it is 1 everywhere, else float32 (n,)."""
     array = np.asarray(value)
     if array.dtype.kind not in "iuf" or array.shape not in ((), (n,)):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _threads, _validate
 from ._kernels import kernels
@@ -59,7 +62,7 @@ class BitMatrix:
         return cls(np.zeros((-(-n_units // 8), n), np.uint8), n_units)
 
     @classmethod
-    def from_states(cls, states, n_threads: int | None = None) -> BitMatrix:
+    def from_states(cls, states: ArrayLike, n_threads: int | None = None) -> BitMatrix:
         """Pack states (n, U) of 0 and 1 (uint8, bool, int or float)."""
         if isinstance(states, BitMatrix):
             return states
@@ -84,7 +87,7 @@ class BitMatrix:
     def __len__(self) -> int:
         return self.planes.shape[1]
 
-    def __getitem__(self, cases) -> BitMatrix:
+    def __getitem__(self, cases: slice | np.ndarray) -> BitMatrix:
         """Some of the cases: a slice (a view where its step is 1), an array of indices or of booleans."""
         if isinstance(cases, (int, np.integer)):
             raise TypeError("index a BitMatrix with a slice or an array; for one case use bits[i : i + 1]")
@@ -94,7 +97,7 @@ class BitMatrix:
         """An independent copy."""
         return BitMatrix(self.planes.copy(), self.n_units)
 
-    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         states = self.to_states()
         return states if dtype is None else states.astype(dtype)
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _gibbs, _random, _threads, _validate
 from ._clamp import Clamp
@@ -61,11 +64,11 @@ class Chains:
         rbm: RBM,
         n_chains: int = 512,
         seed: int = 0,
-        start=None,
-        beta=1.0,
+        start: ArrayLike | None = None,
+        beta: ArrayLike = 1.0,
         n_threads: int | None = None,
-        clamp=None,
-        clamp_hidden=None,
+        clamp: ArrayLike | None = None,
+        clamp_hidden: ArrayLike | None = None,
     ) -> None:
         if not isinstance(rbm, RBM):
             raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
@@ -123,15 +126,15 @@ class Chains:
         """The hidden states themselves, packed; a later sweep changes them in place."""
         return self._hidden
 
-    def get_state(self) -> dict:
+    def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: both layers' packed states, and which random numbers come next."""
-        state = {
+        state: dict[str, Any] = {
             "visible": self._visible.planes.copy(), "hidden": self._hidden.planes.copy(), "seed": self._seed,
             "stream": self._stream, "n_sweeps_done": self.n_sweeps_done,
         }  # fmt: skip
         return state if self._beta is None else state | {"beta": self._beta.copy()}
 
-    def set_state(self, state: dict) -> None:
+    def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
         visible = BitMatrix(state["visible"].copy(), self._visible.n_units)
         hidden = BitMatrix(state["hidden"].copy(), self._hidden.n_units)

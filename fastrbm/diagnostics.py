@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _validate
 from .chains import Chains
@@ -16,7 +17,7 @@ _WINDOW = 5.0  # times tau: Sokal's window
 _LENGTH = 50.0  # times tau: a shorter series says little about tau
 
 
-def autocorrelation(series) -> np.ndarray:
+def autocorrelation(series: ArrayLike) -> np.ndarray:
     """Autocorrelation function of one or more chains: rho_t = C_t / C_0, C_t = mean_s (x_s - m)(x_{s+t} - m).
 
     Parameters
@@ -65,7 +66,7 @@ class AutocorrelationTime:
     enough: bool
 
 
-def autocorrelation_time(series) -> AutocorrelationTime:
+def autocorrelation_time(series: ArrayLike) -> AutocorrelationTime:
     """Integrated autocorrelation time with Sokal's automatic window (Sokal 1997, "Monte Carlo methods in statistical
     mechanics", section 3): the smallest window that is at least 5 and 5 times the tau it gives. The last term counts
     half, so that of alternating terms as many count with either sign.
@@ -97,7 +98,7 @@ def autocorrelation_time(series) -> AutocorrelationTime:
     return AutocorrelationTime(tau, window, bool(wide.size) and rho.size >= _LENGTH * tau)
 
 
-def split_rhat(series) -> float:
+def split_rhat(series: ArrayLike) -> float:
     """Split R-hat: how much chains, and halves of chains, differ beyond what their spread explains (Gelman et al. 2013,
     "Bayesian Data Analysis", section 11.4).
 
@@ -147,12 +148,12 @@ def free_energy_trace(chains: Chains, n_sweeps: int, n_threads: int | None = Non
     return trace
 
 
-def _roundoff(series) -> float:
+def _roundoff(series: ArrayLike) -> float:
     """A variance that is nothing but rounding."""
     return 1e-24 * float(np.abs(_series(series)).max()) ** 2
 
 
-def _series(value) -> np.ndarray:
+def _series(value: ArrayLike) -> np.ndarray:
     """Float64 (n, chains)."""
     x = np.asarray(value)
     if x.dtype.kind not in "biuf" or x.ndim not in (1, 2) or x.size == 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -84,12 +85,12 @@ class EarlyStopping:
         else:
             self._waited += 1
 
-    def get_state(self) -> dict:
+    def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the best model, and how long it has been the best."""
         best = dict(zip(("weights", "visible_bias", "hidden_bias"), self._parameters, strict=False))
         return best | {"best": self.best, "best_epoch": self.best_epoch, "waited": self._waited, "seen": self._seen}
 
-    def set_state(self, state: dict) -> None:
+    def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
         self._start()
         if state:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from os import PathLike
+from typing import Any
+
+from numpy.typing import ArrayLike
 
 from . import _validate
 from ._source import source_of
@@ -20,13 +23,13 @@ __all__ = ["FitState", "fit"]
 
 def fit(
     rbm: RBM,
-    X,
-    gradient=None,
-    optimizer=None,
+    X: ArrayLike | Collection[ArrayLike],
+    gradient: Callable[..., Any] | None = None,
+    optimizer: Any = None,
     epochs: int = 100,
     batch_size: int = 128,
     seed: int = 0,
-    sample_weight=None,
+    sample_weight: ArrayLike | None = None,
     callbacks: Iterable[Callable[[FitState], object]] = (),
     progress: bool = False,
     n_threads: int | None = None,
@@ -34,9 +37,9 @@ def fit(
     *,
     draw: bool = False,
     averaging: Averaging | None = None,
-    validation=None,
-    measures: Iterable = (),
-    checkpoint: str | PathLike | None = None,
+    validation: ArrayLike | None = None,
+    measures: Iterable[Any] = (),
+    checkpoint: str | PathLike[str] | None = None,
     checkpoint_seconds: float = 60.0,
     resume: bool = False,
 ) -> History:
@@ -163,7 +166,15 @@ def fit(
     return training.run()
 
 
-def _check_kinds(rbm, gradient, optimizer, centre, averaging, callbacks, measures) -> None:
+def _check_kinds(
+    rbm: object,
+    gradient: object,
+    optimizer: object,
+    centre: object,
+    averaging: object,
+    callbacks: Iterable[object],
+    measures: Iterable[Any],
+) -> None:
     if not isinstance(rbm, RBM):
         raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
     if isinstance(gradient, type) or not callable(gradient):

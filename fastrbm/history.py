@@ -8,6 +8,7 @@ import json
 import math
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -61,7 +62,7 @@ class History:
             raise IndexError("nothing has been measured yet")
         return dict(self._rows[-1])
 
-    def save(self, path: str | PathLike) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Write a table: .csv, with a line of names, or .jsonl, an object a line. NaN and infinity become nothing and
         null."""
         path = Path(path)
@@ -82,7 +83,7 @@ class History:
         replace_file(path, lambda file: file.write(text.getvalue().encode()))
 
     @classmethod
-    def load(cls, path: str | PathLike) -> History:
+    def load(cls, path: str | PathLike[str]) -> History:
         """Read a table that :meth:`save` wrote; what is missing in it is NaN.
 
         Raises
@@ -116,11 +117,11 @@ class History:
             raise ValueError(f"{path} is not a history ({error})") from error
         return history
 
-    def get_state(self) -> dict:
+    def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the columns."""
         return {name: self[name] for name in self.columns}
 
-    def set_state(self, state: dict) -> None:
+    def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
         columns = {name: column.tolist() for name, column in state.items()}
         self._rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
@@ -137,7 +138,7 @@ class History:
         return f"History({len(self)} rows of {', '.join(self.columns) or 'nothing yet'})"
 
 
-def _number(text) -> float:
+def _number(text: Any) -> float:
     """A number as it was before it was written: whole ones stay whole."""
     if text is None or text == "":
         return math.nan

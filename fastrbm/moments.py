@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _gibbs, _threads, _validate, reference
 from ._kernels import FIXED_BITS, ROWS, kernels
@@ -62,7 +63,9 @@ class Moments:
         )
 
     @classmethod
-    def of_data(cls, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Moments:
+    def of_data(
+        cls, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
+    ) -> Moments:
         """The positive phase: moments of data under p(h | v).
 
         Parameters
@@ -112,7 +115,14 @@ def _nothing(rbm: RBM) -> Moments:
     return Moments(weight_sum, np.zeros(rbm.n_visible), np.empty(rbm.n_hidden), 0.0)
 
 
-def _add(moments: Moments, states, fixed: np.ndarray, weight=None, scale: float = 1.0, n_threads=None) -> None:
+def _add(
+    moments: Moments,
+    states: BitMatrix | np.ndarray,
+    fixed: np.ndarray,
+    weight: np.ndarray | None = None,
+    scale: float = 1.0,
+    n_threads: int | None = None,
+) -> None:
     """Add cases to moments in place.
 
     states: BitMatrix, or float64 (n, V); fixed: their P(h | v) in units of 2^-22, float32 (tiles, 8 ceil(n/8), 64),
@@ -140,7 +150,9 @@ def _add(moments: Moments, states, fixed: np.ndarray, weight=None, scale: float 
         moments.visible_sum += (weight @ states.to_states().astype(np.float64)) * unit
 
 
-def _add_fractions(moments: Moments, states: np.ndarray, fixed: np.ndarray, weight, unit: float) -> None:
+def _add_fractions(
+    moments: Moments, states: np.ndarray, fixed: np.ndarray, weight: np.ndarray | None, unit: float
+) -> None:
     n, n_hidden = states.shape[0], moments.hidden_sum.size
     grid = _gibbs.on_grid(states)
     probabilities = np.concatenate(list(fixed), axis=1)[:n, :n_hidden].astype(np.float64)
@@ -152,7 +164,7 @@ def _add_fractions(moments: Moments, states: np.ndarray, fixed: np.ndarray, weig
     moments.hidden_sum += probabilities.sum(axis=0) * unit
 
 
-def _cases(rbm: RBM, X) -> BitMatrix | np.ndarray:
+def _cases(rbm: RBM, X: ArrayLike) -> BitMatrix | np.ndarray:
     if not isinstance(rbm, RBM):
         raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
     data = rbm._states(X, "X", fractions=True)
@@ -186,7 +198,9 @@ class Phase:
         )
 
     @classmethod
-    def of_data(cls, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Phase | Moments:
+    def of_data(
+        cls, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
+    ) -> Phase | Moments:
         """Of data; where they have weights or fractions, or are very many, their moments at once."""
         data = _cases(rbm, X)
         if sample_weight is not None or not isinstance(data, BitMatrix) or len(data) > _ROWS_A_PART:

@@ -220,7 +220,7 @@ class Basics:
         self.noise = BitMatrix.from_states(np.stack(columns, axis=1))
         self.validation = None if validation is None else _some(validation)
 
-    def measure(self, rbm: RBM, epoch: int, n_threads) -> dict[str, float]:
+    def measure(self, rbm: RBM, epoch: int, n_threads: int | None) -> dict[str, float]:
         """Of the model as it is."""
         hidden = BitMatrix.empty(len(self.bits), rbm.n_hidden)
         means = np.empty(hidden.shape, np.float32)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _model_file, _random, _source, _validate, reference
 from ._buffers import Buffers
 from ._law import Law
-from ._parameters import Direction, Parameters, moved_values
+from ._parameters import Direction, Parameters, Update, moved_values
 
 if TYPE_CHECKING:
     from .gradient import Gradient
@@ -61,12 +63,16 @@ class RBM(Law):
     True
     """
 
-    def __init__(self, weights, visible_bias=None, hidden_bias=None) -> None:
-        weights = _validate.parameter(weights, "weights", (None, None))
+    def __init__(
+        self, weights: ArrayLike, visible_bias: ArrayLike | None = None, hidden_bias: ArrayLike | None = None
+    ) -> None:
         self._buffers = Buffers()
-        self._set(weights, visible_bias, hidden_bias)
+        self._set(_validate.parameter(weights, "weights", (None, None)), visible_bias, hidden_bias)
 
-    def _set(self, weights, visible_bias, hidden_bias, n_threads: int | None = None) -> None:
+    def _set(
+        self, weights: np.ndarray, visible_bias: ArrayLike | None, hidden_bias: ArrayLike | None,
+        n_threads: int | None = None,
+    ) -> None:  # fmt: skip
         """Take over checked weights (copied if they are the caller's) and biases, in one assignment."""
         n_visible, n_hidden = weights.shape
         b = np.zeros(n_visible, np.float32) if visible_bias is None else visible_bias
@@ -76,7 +82,9 @@ class RBM(Law):
         self._parameters = Parameters.of(weights, b, c, self._buffers, n_threads)
 
     @classmethod
-    def from_data(cls, X, n_hidden: int, seed: int = 0, weight_scale: float = 0.01) -> RBM:
+    def from_data(
+        cls, X: ArrayLike | Iterable[ArrayLike], n_hidden: int, seed: int = 0, weight_scale: float = 0.01
+    ) -> RBM:
         """A model to start training from: small random weights, visible biases that fit the data's means.
 
         W is very nearly N(0, weight_scale^2) (sums of uniforms, the same bits on any machine), b the logit of the means
@@ -131,7 +139,10 @@ class RBM(Law):
         """c, float32 (H,), read-only."""
         return self._parameters.hidden_bias
 
-    def set_parameters(self, weights=None, visible_bias=None, hidden_bias=None) -> None:
+    def set_parameters(
+        self, weights: ArrayLike | None = None, visible_bias: ArrayLike | None = None,
+        hidden_bias: ArrayLike | None = None,
+    ) -> None:  # fmt: skip
         """Replace some or all parameters; shapes must stay as they are. Errors as for the constructor."""
         shape = self._parameters.shape
         self._set(
@@ -140,7 +151,10 @@ class RBM(Law):
             self.hidden_bias if hidden_bias is None else hidden_bias,
         )
 
-    def add(self, weights, visible_bias, hidden_bias, rate: float = 1.0, n_threads: int | None = None) -> None:
+    def add(
+        self, weights: ArrayLike, visible_bias: ArrayLike, hidden_bias: ArrayLike, rate: float = 1.0,
+        n_threads: int | None = None,
+    ) -> None:  # fmt: skip
         """theta <- theta + rate * change, for every parameter: computed in float64, rounded once to float32.
 
         Parameters
@@ -158,11 +172,11 @@ class RBM(Law):
         rate = _validate.real(rate, "rate")
         new = []
         for name, change in zip(_PARAMETERS, (weights, visible_bias, hidden_bias), strict=True):
-            old, change = getattr(self, name), np.asarray(change, np.float64)
-            if change.shape != old.shape:
-                raise ValueError(f"the change of {name} must have shape {old.shape}, got {change.shape}")
-            new.append(moved_values(old, change, rate, name))
-        self._parameters = Parameters.of(*new, self._buffers, n_threads)
+            old, given = getattr(self, name), np.asarray(change, np.float64)
+            if given.shape != old.shape:
+                raise ValueError(f"the change of {name} must have shape {old.shape}, got {given.shape}")
+            new.append(moved_values(old, given, rate, name))
+        self._parameters = Parameters.of(new[0], new[1], new[2], self._buffers, n_threads)
 
     def step(self, gradient: Gradient, learning_rate: float, n_threads: int | None = None) -> None:
         """theta <- theta + learning_rate * gradient, the plain ascent of the log-likelihood.
@@ -179,7 +193,7 @@ class RBM(Law):
         rate = _validate.real(learning_rate, "learning_rate")
         self._move(self._direction(gradient), rate, n_threads=n_threads)
 
-    def _direction(self, gradient: Gradient) -> Direction:
+    def _direction(self, gradient: Any) -> Update:
         """A gradient as an update reads it. Any object with the three arrays will do."""
         if hasattr(gradient, "ascend"):
             if gradient.shape != self._parameters.shape:
@@ -194,7 +208,7 @@ class RBM(Law):
         return Direction(reference.to_tiles(parts[0]), *parts[1:])
 
     def _move(
-        self, direction: Direction, rate: float, l2: float = 0.0, l1: float = 0.0, n_threads: int | None = None
+        self, direction: Update, rate: float, l2: float = 0.0, l1: float = 0.0, n_threads: int | None = None
     ) -> None:
         """theta <- theta + rate * direction, with decay of the weights; see kernels.ascend."""
         self._parameters = self._parameters.moved(direction, rate, l2, l1, self._buffers, n_threads)
@@ -210,7 +224,7 @@ class RBM(Law):
         twin._buffers = Buffers()
         return twin
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (np.array(self.weights), np.array(self.visible_bias), np.array(self.hidden_bias))
 
     def __repr__(self) -> str:
@@ -218,12 +232,12 @@ class RBM(Law):
 
     # ------------------------------------------------------------ files
 
-    def save(self, path: str | PathLike) -> None:
+    def save(self, path: str | PathLike[str]) -> None:
         """Write the model to a file (.npz, a format number, no pickle): to a temporary one first, then renamed."""
         _model_file.save(path, self.weights, self.visible_bias, self.hidden_bias)
 
 
-def load(path: str | PathLike) -> RBM:
+def load(path: str | PathLike[str]) -> RBM:
     """Read a model that :meth:`RBM.save` wrote.
 
     Raises

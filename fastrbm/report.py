@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import warnings
 from os import PathLike
+from typing import Any
 
 import numpy as np
 
@@ -118,7 +119,7 @@ def report(
         raise TypeError(f"history must be a History or None, not {type(history).__name__}")
     n_samples, n_sweeps = _validate.integer(n_samples, "n_samples", 1), _validate.integer(n_sweeps, "n_sweeps", 4)
     cases = rbm._states(X, "X")
-    settings = {"method": method, "n_chains": n_chains, "n_betas": n_betas, "seed": seed}
+    settings: dict[str, Any] = {"method": method, "n_chains": n_chains, "n_betas": n_betas, "seed": seed}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         score = likelihood.score(rbm, cases, **settings, progress=progress, n_threads=n_threads)

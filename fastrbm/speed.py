@@ -80,11 +80,11 @@ def compare(n_visible: int = 784, n_hidden: int = 500, n_chains: int = 512, roun
     """
     n_visible, n_hidden = _validate.integer(n_visible, "n_visible", 1), _validate.integer(n_hidden, "n_hidden", 1)
     n_chains, rounds = _validate.integer(n_chains, "n_chains", 1), _validate.integer(rounds, "rounds", 1)
-    *parameters, states = problem(n_chains, n_visible, n_hidden)
-    rbm, baseline, checked = RBM(*parameters), NumpyRBM(*parameters, states), states[:256]
+    W, b, c, states = problem(n_chains, n_visible, n_hidden)
+    rbm, baseline, checked = RBM(W, b, c), NumpyRBM(W, b, c, states), states[:256]
     check_sweep(rbm, checked)
     check_mean_hidden(rbm, checked, baseline.mean_hidden(checked.astype(np.float32)), "NumPy")
-    check_update(rbm.copy(), NumpyRBM(*parameters, checked), checked, checked)
+    check_update(rbm.copy(), NumpyRBM(W, b, c, checked), checked, checked)
     chains, pcd, sgd = Chains(rbm, n_chains, start=states), PCD(n_chains), SGD(_RATE)
     trained, bits, floats = rbm.copy(), BitMatrix.from_states(states), states.astype(np.float32)
     steps = {
@@ -202,11 +202,11 @@ def check_sweep(rbm, states, n_threads=None):
     visible, hidden = chains.visible_bits.planes.copy(), chains.hidden_bits.planes.copy()
     chains.sweep(1, n_threads=n_threads)
     p = rbm._parameters
-    layers = [
+    to_visible, to_hidden = (
         reference.Layer(layer.tiles_array, layer.exponent, layer.bias_array, layer.n_units)
         for layer in (p.to_visible, p.to_hidden)
-    ]
-    reference.sweep(visible, hidden, *layers, None, 1, 0, 1, 1, 0, None, None, None)
+    )
+    reference.sweep(visible, hidden, to_visible, to_hidden, None, 1, 0, 1, 1, 0, None, None, None)
     _check(np.array_equal(visible, chains.visible_bits.planes), "the sweep's visible states are not the twin's")
     _check(np.array_equal(hidden, chains.hidden_bits.planes), "the sweep's hidden states are not the twin's")
 
@@ -221,6 +221,7 @@ def check_update(rbm, numpy_rbm, data, states):
     """A PCD update from given chains moves the parameters as the baseline's formula says for the same states."""
     pcd = PCD(n_chains=len(states), n_sweeps=1, seed=2)
     gradient = pcd(rbm, data)
+    assert pcd.chains is not None
     swept = pcd.chains.visible.astype(np.float32)
     positive, negative = numpy_rbm.mean_hidden(data.astype(np.float32)), numpy_rbm.mean_hidden(swept)
     expected = data.T.astype(np.float32) @ positive / len(data) - swept.T @ negative / len(swept)

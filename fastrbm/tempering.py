@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from . import _gibbs, _random, _threads, _validate, reference
 from ._starts import start_chains
@@ -64,6 +66,8 @@ class TemperedChains:
     """
 
     _stream, _start_stream, _swap_stream = _random.TEMPERED, _random.TEMPERED_START, _random.SWAP
+    betas: np.ndarray
+    _log_gaps: np.ndarray  # logarithms of the gaps between them
     _least_gain = 0.0  # of the adaptation, which goes like the number of swaps to the power of -3/4
 
     def __init__(
@@ -71,10 +75,10 @@ class TemperedChains:
         rbm: RBM,
         n_chains: int = 128,
         n_betas: int = 10,
-        betas=None,
+        betas: ArrayLike | None = None,
         target_rate: float | None = 0.4,
         seed: int = 0,
-        start=None,
+        start: ArrayLike | None = None,
         n_threads: int | None = None,
     ) -> None:
         if not isinstance(rbm, RBM):
@@ -205,7 +209,7 @@ class TemperedChains:
     def __len__(self) -> int:
         return self._n
 
-    def get_state(self) -> dict:
+    def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
         arrays = {
             "visible": self._visible.planes, "hidden": self._hidden.planes, "betas": self.betas,
@@ -216,7 +220,7 @@ class TemperedChains:
             "seed": self._seed,
         }  # fmt: skip
 
-    def set_state(self, state: dict) -> None:
+    def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
         if state["journey"].shape != self._journey.shape:
             raise ValueError(f"state is of {state['journey'].shape} temperatures and chains, not {self._journey.shape}")
@@ -231,7 +235,7 @@ class TemperedChains:
         return f"TemperedChains({self.rbm!r}, n_chains={self._n}, n_betas={self.betas.size})"
 
 
-def ladder(n_betas: int, betas) -> np.ndarray:
+def ladder(n_betas: int, betas: ArrayLike | None) -> np.ndarray:
     """A checked ladder of inverse temperatures, float64, from 1 downwards."""
     if betas is None:
         return np.linspace(1.0, 0.0, n_betas) if n_betas > 1 else np.ones(1)

@@ -4,7 +4,7 @@
 
 cdef enum:
     ROWS = 504              # 8 * 63; 504 * 2^22 < 2^31
-    VECTORS = TILE // LANES # in a row of a tile
+    VECTORS = TILE // LANES  # in a row of a tile
 
 
 def moments(const uint8_t[:, ::1] transposed, const float[:, :, ::1] fixed, double scale, bint accumulate,

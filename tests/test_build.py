@@ -18,16 +18,38 @@ ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
-    """The wheel, built from a clean copy of this tree: what an earlier build left behind must not end up in it."""
+def sdist(tmp_path_factory):
+    """The sdist, unpacked. Made from a clean copy of this tree: what a build left behind must not end up in it."""
+    folder = tmp_path_factory.mktemp("sdist")
+    leave = shutil.ignore_patterns("build", "dist", ".*", "*.so", "*.egg-info", "__pycache__")
+    shutil.copytree(ROOT, folder / "copy", ignore=leave)
+    make = "import sys; from setuptools import build_meta; build_meta.build_sdist(sys.argv[1])"
+    subprocess.run(
+        [sys.executable, "-c", make, str(folder)], cwd=folder / "copy", check=True, stdout=subprocess.DEVNULL
+    )
+    (path,) = folder.glob("fastrbm-*.tar.gz")
+    shutil.unpack_archive(path, folder)
+    return folder / path.name.removesuffix(".tar.gz")
+
+
+@pytest.fixture(scope="module")
+def wheel(sdist, tmp_path_factory):
+    """The wheel, built from the sdist."""
     folder = tmp_path_factory.mktemp("wheel")
-    leave = shutil.ignore_patterns("build", ".*", "*.so", "*.egg-info", "__pycache__")
-    shutil.copytree(ROOT, folder / "source", ignore=leave)
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", folder]
-    subprocess.run([str(part) for part in [*command, folder / "source"]], check=True)
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w", folder, sdist]
+    subprocess.run([str(part) for part in command], check=True)
     (path,) = folder.glob("fastrbm-*.whl")
     with zipfile.ZipFile(path) as archive:
         yield archive
+
+
+def test_the_sdist_holds_what_builds_tests_and_explains(sdist):
+    for folder in ("src", "fastrbm", "tests", "bench", "docs"):
+        for path in (ROOT / folder).rglob("*"):
+            if path.suffix in (".py", ".pyi", ".pyx", ".pxi", ".pxd", ".h", ".md"):
+                assert (sdist / path.relative_to(ROOT)).exists(), path
+    for name in ("CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "README.md", "setup.py"):
+        assert (sdist / name).exists(), name
 
 
 def test_the_wheel_holds_everything(wheel):
@@ -75,8 +97,8 @@ def names_in_stub(name):
             names.add(node.name)
         elif isinstance(node, ast.AnnAssign):
             names.add(node.target.id)
-        elif isinstance(node, ast.ImportFrom) and node.module == "_kernels_base":
-            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.names[0].name == "*":
+            names |= names_in_stub(node.module)
     return names
 
 

@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from .._config import __version__
+from .._version import __version__
 from ..likelihood import score as likelihood_score
 from ..rbm import load
 from ._bench import add_bench

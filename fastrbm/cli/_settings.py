@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
+from typing import Any
 
 from ._common import CommandError, hint
 
@@ -29,9 +31,9 @@ def apply_file(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def _read(name: str) -> dict:
-    try:
+    if sys.version_info >= (3, 11):
         import tomllib
-    except ImportError:  # Python 3.10
+    else:
         try:
             import tomli as tomllib
         except ImportError:
@@ -51,13 +53,14 @@ def _checked(action: argparse.Action, key: str, value, name: str):
         return value
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise CommandError(f"{name}: {key} must be a number or a string, got {value!r}")
-    if action.type is not None:
+    kind: Any = action.type
+    if kind is not None:
         try:
-            value = action.type(str(value))
+            value = kind(str(value))
         except argparse.ArgumentTypeError as error:
             raise CommandError(f"{name}: {key} {error}") from None
         except ValueError:
-            wanted = "a whole number" if action.type.__name__ == "integer" else "a number"
+            wanted = "a whole number" if kind.__name__ == "integer" else "a number"
             raise CommandError(f"{name}: {key} must be {wanted}, got {value!r}") from None
     elif not isinstance(value, str):
         raise CommandError(f"{name}: {key} must be a string, got {value!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import resources
+from pathlib import Path
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def load_digits() -> np.ndarray:
     >>> X.shape, X.dtype, round(float(X.mean()), 3)
     ((1797, 64), dtype('uint8'), 0.323)
     """
-    with resources.files(__package__).joinpath("digits.npz").open("rb") as file, np.load(file) as archive:
+    with np.load(Path(__file__).with_name("digits.npz")) as archive:
         return np.unpackbits(archive["packed"], axis=1, bitorder="little")
 
 

@@ -6,8 +6,10 @@ import gzip
 import struct
 import zipfile
 import zlib
+from collections.abc import Callable
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +21,7 @@ _MIDDLES = {1.0: 0.5, 15.0: 8.0, 16.0: 8.0, 255.0: 128.0}  # of grey scales, by 
 _KINDS = ".npy, .npz, .csv, or IDX (its name ends in ubyte or .idx, with or without .gz)"
 
 
-def load(path: str | PathLike, threshold: float | None = None, key: str | None = None) -> np.ndarray:
+def load(path: str | PathLike[str], threshold: float | None = None, key: str | None = None) -> np.ndarray:
     """Read binary data from a file, by its extension: .npy, .npz, .csv, or IDX (plain or .gz).
 
     Parameters
@@ -59,7 +61,7 @@ def load(path: str | PathLike, threshold: float | None = None, key: str | None =
     return binarize(read(path, key), threshold, str(path))[0]
 
 
-def load_fractions(path: str | PathLike, key: str | None = None) -> np.ndarray:
+def load_fractions(path: str | PathLike[str], key: str | None = None) -> np.ndarray:
     """Read grey values from a file as fractions of their scale (1, 15, 16 or 255), which the largest value tells.
 
     Such data train with ``fit(draw=True)``, which takes them as probabilities. Files, key and errors as for
@@ -83,7 +85,7 @@ def load_fractions(path: str | PathLike, key: str | None = None) -> np.ndarray:
     return scaled(read(path, key), str(path))[0]
 
 
-def read(path: str | PathLike, key: str | None = None) -> np.ndarray:
+def read(path: str | PathLike[str], key: str | None = None) -> np.ndarray:
     """The numbers of a file as they are, (n, units)."""
     path = Path(path)
     array = _told(path, lambda: _read_any(path, key))
@@ -92,13 +94,13 @@ def read(path: str | PathLike, key: str | None = None) -> np.ndarray:
     return array.reshape(array.shape[0], -1)
 
 
-def read_column(path: str | PathLike) -> np.ndarray:
+def read_column(path: str | PathLike[str]) -> np.ndarray:
     """The numbers of a file, .npy or .csv, as one row of them."""
     path = Path(path)
     return _told(path, lambda: _read_any(path, None)).reshape(-1)
 
 
-def map_rows(path: str | PathLike) -> np.ndarray:
+def map_rows(path: str | PathLike[str]) -> np.ndarray:
     """An .npy file (n, units) that stays on disk."""
     path = Path(path)
     array = _told(path, lambda: _read_npy(path, mmap_mode="r"))
@@ -107,7 +109,7 @@ def map_rows(path: str | PathLike) -> np.ndarray:
     return array
 
 
-def _told(path: Path, load) -> np.ndarray:
+def _told(path: Path, load: Callable[[], np.ndarray]) -> np.ndarray:
     """What load gives, with errors that name the file."""
     try:
         array = load()
@@ -187,7 +189,7 @@ def _middle(array: np.ndarray, name: str) -> float:
     )
 
 
-def _read_idx(path: Path, opener) -> np.ndarray:
+def _read_idx(path: Path, opener: Callable[..., Any]) -> np.ndarray:
     with opener(path, "rb") as file:
         head = file.read(4)
         if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in _IDX_TYPES or not 1 <= head[3] <= 8:
@@ -204,7 +206,7 @@ def _read_idx(path: Path, opener) -> np.ndarray:
     return np.frombuffer(content, dtype).reshape(shape)
 
 
-def _read_npy(path: Path, mmap_mode=None) -> np.ndarray:
+def _read_npy(path: Path, mmap_mode: Any = None) -> np.ndarray:
     with open(path, "rb") as file:
         if file.read(6) != b"\x93NUMPY":
             raise ValueError(f"{path} is not an .npy file")

@@ -34,7 +34,11 @@ class Gradient:
     """
 
     def __init__(
-        self, positive: Moments | Phase, negative: Moments | Phase, n_threads: int | None = None, offsets=None
+        self,
+        positive: Moments | Phase,
+        negative: Moments | Phase,
+        n_threads: int | None = None,
+        offsets: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> None:
         self._phases = positive, negative
         self.shape = _shape(positive)
@@ -48,14 +52,14 @@ class Gradient:
 
     def centred(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> Gradient:
         """This gradient with v - mu (V,) for v and h - lambda (H,) for h: see :class:`Centring`."""
-        offsets = []
+        offsets: list[np.ndarray] = []
         for name, offset, size in zip(
             ("visible_offset", "hidden_offset"), (visible_offset, hidden_offset), self.shape, strict=True
         ):
             offsets.append(np.asarray(offset, np.float64))
             if offsets[-1].shape != (size,) or not np.isfinite(offsets[-1]).all():
                 raise ValueError(f"{name} must hold {size} finite numbers")
-        return Gradient(*self._phases, self._n_threads, tuple(offsets))
+        return Gradient(*self._phases, self._n_threads, (offsets[0], offsets[1]))
 
     @cached_property
     def positive(self) -> Moments:
@@ -79,7 +83,7 @@ class Gradient:
 
     @cached_property
     def _weights(self) -> np.ndarray:
-        if self._from_states:
+        if self._states() is not None:
             return _read_only(np.ascontiguousarray(from_tiles(self.tiles, *self.shape)))
         weights = self.positive.weights - self.negative.weights
         if self._offsets is not None:
@@ -93,63 +97,64 @@ class Gradient:
     @cached_property
     def tiles(self) -> np.ndarray:
         """The weights' part, float32, in the kernels' layout (see src/README.md): what an update reads."""
-        if not self._from_states:
+        states = self._states()
+        if states is None:
             return to_tiles(self.weights)
         n_visible, n_hidden = self.shape
-        out = self._phases[0].buffers.take((-(-n_hidden // TILE), -(-n_visible // 8) * 8, TILE), np.float32)
-        threads = _threads.resolve(self._n_threads, out.size * int(sum(phase.total for phase in self._phases)))
+        out = states[0].buffers.take((-(-n_hidden // TILE), -(-n_visible // 8) * 8, TILE), np.float32)
+        threads = _threads.resolve(self._n_threads, out.size * int(sum(phase.total for phase in states)))
         along = self._room(out.shape)
-        kernels.difference(*self._states(), self._centring(out.shape), n_hidden, out, *along, threads)
+        kernels.difference(*_sides(*states), self._centring(out.shape), n_hidden, out, *along, threads)
         self._keep(along)
         return out
 
-    def ascend(self, weights, rate, l2, l1, limit, out, transposed, n_threads) -> tuple[int, float, float]:
+    def ascend(
+        self,
+        weights: np.ndarray,
+        rate: float,
+        l2: float,
+        l1: float,
+        limit: float,
+        out: np.ndarray,
+        transposed: np.ndarray,
+        n_threads: int,
+    ) -> tuple[int, float, float]:
         """The update of the weights, in one pass with the difference of the phases where that is not yet known."""
-        decay = rate, l2, l1, limit, out, transposed
-        if "tiles" in self.__dict__ or not self._from_states:
+        decay, states = (rate, l2, l1, limit, out, transposed), self._states()
+        if "tiles" in self.__dict__ or states is None:
             return kernels.ascend(weights, self.tiles, *decay, n_threads)
         centring, along = self._centring(out.shape), self._room(out.shape)
-        told = kernels.step(*self._states(), centring, self.shape[1], weights, *decay, *along, n_threads)
+        told = kernels.step(*_sides(*states), centring, self.shape[1], weights, *decay, *along, n_threads)
         self._keep(along)
         return told
 
     @property
     def work(self) -> int:
         """What ascend has to do beside the update itself, in connections."""
-        if "tiles" in self.__dict__ or not self._from_states:
+        if "tiles" in self.__dict__ or self._states() is None:
             return 0
         return self.shape[0] * self.shape[1] * int(self._phases[0].total + self._phases[1].total)
 
-    def _states(self) -> tuple:
-        """The phases as kernels.difference takes them."""
-        unit, (positive, negative) = 2.0**-FIXED_BITS, self._phases
-        return (
-            positive.transposed, positive.fixed, unit / positive.total,
-            negative.transposed, negative.fixed, unit / negative.total,
-        )  # fmt: skip
+    def _states(self) -> tuple[Phase, Phase] | None:
+        """The phases, where both still have their states."""
+        positive, negative = self._phases
+        return (positive, negative) if isinstance(positive, Phase) and isinstance(negative, Phase) else None
 
-    def _centring(self, shape: tuple[int, ...]):
+    def _centring(self, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
         """Offsets and differences of means as kernels.difference takes them, for tiles of this shape."""
         if self._offsets is None:
             return None
-        values, lengths = (*self._offsets, *self._differences), (shape[1], shape[0] * TILE) * 2
-        out = []
-        for value, length in zip(values, lengths, strict=True):
-            out.append(np.zeros(length))
-            out[-1][: value.size] = value
-        return tuple(out)
+        (mu, lam), (dv, dh) = self._offsets, self._differences
+        visible, hidden = shape[1], shape[0] * TILE
+        return _padded(mu, visible), _padded(lam, hidden), _padded(dv, visible), _padded(dh, hidden)
 
-    def _room(self, shape: tuple[int, ...]):
+    def _room(self, shape: tuple[int, ...]) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Where the kernels put the weights' part times either offset."""
         return (None, None) if self._offsets is None else (np.empty(shape[1]), np.empty(shape[0] * TILE))
 
-    def _keep(self, along) -> None:
-        if self._offsets is not None:
+    def _keep(self, along: tuple[np.ndarray | None, np.ndarray | None]) -> None:
+        if along[0] is not None and along[1] is not None:
             self._along = along[0][: self.shape[0]], along[1][: self.shape[1]]
-
-    @property
-    def _from_states(self) -> bool:
-        return isinstance(self._phases[0], Phase) and isinstance(self._phases[1], Phase)
 
     @property
     def data_means(self) -> tuple[np.ndarray, np.ndarray]:
@@ -190,8 +195,24 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _shape(phase: Moments | Phase) -> tuple[int, ...]:
-    return phase.shape if isinstance(phase, Phase) else phase.weight_sum.shape
+def _sides(positive: Phase, negative: Phase) -> tuple[np.ndarray, np.ndarray, float, np.ndarray, np.ndarray, float]:
+    """The phases as kernels.difference takes them."""
+    unit = 2.0**-FIXED_BITS
+    return (
+        positive.transposed, positive.fixed, unit / positive.total,
+        negative.transposed, negative.fixed, unit / negative.total,
+    )  # fmt: skip
+
+
+def _padded(values: np.ndarray, length: int) -> np.ndarray:
+    """Zeros behind the values, up to this length."""
+    out = np.zeros(length)
+    out[: values.size] = values
+    return out
+
+
+def _shape(phase: Moments | Phase) -> tuple[int, int]:
+    return phase.visible_sum.size, phase.hidden_sum.size
 
 
 def _moments(phase: Moments | Phase) -> Moments:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from numpy.typing import ArrayLike
+
 from .. import _gibbs, _random, _validate
 from ..bits import BitMatrix
 from ..moments import Moments, Phase
@@ -37,7 +41,9 @@ class CD:
         self.seed = _validate.seed(seed)
         self._next_sweep = 0
 
-    def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Gradient:
+    def __call__(
+        self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
+    ) -> Gradient:
         data = rbm._states(X, "X", fractions=True)
         n = data.shape[0]
         positive = Phase.of_data(rbm, data, sample_weight, n_threads)
@@ -46,7 +52,7 @@ class CD:
         visible = BitMatrix.empty(n, rbm.n_visible)
         hidden = BitMatrix.empty(n, rbm.n_hidden)
         fixed = _gibbs.fixed_buffer(n, rbm.n_hidden, rbm._buffers)
-        place = {"seed": self.seed, "stream": _random.CD}
+        place: dict[str, Any] = {"seed": self.seed, "stream": _random.CD}
         _gibbs.half_step(
             rbm._parameters.to_hidden, data, kind=_random.HIDDEN, sweep=first, out=hidden, n_threads=n_threads, **place
         )
@@ -58,11 +64,11 @@ class CD:
             return Gradient(positive, Phase(rbm, visible, fixed, n_threads), n_threads)
         return Gradient(positive, Moments.of_data(rbm, visible, sample_weight, n_threads), n_threads)
 
-    def get_state(self) -> dict:
+    def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: how far the random numbers are used up."""
         return {"next_sweep": self._next_sweep}
 
-    def set_state(self, state: dict, rbm: RBM) -> None:
+    def set_state(self, state: dict[str, Any], rbm: RBM) -> None:
         """Go on from a state that get_state gave."""
         self._next_sweep = state["next_sweep"]
 

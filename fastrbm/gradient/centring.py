@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import _validate
@@ -53,20 +55,24 @@ class Centring:
         if not isinstance(gradient, Gradient):
             raise TypeError(f"gradient must be a Gradient, to be centred, not {type(gradient).__name__}")
         visible, hidden = gradient.data_means
-        if self.visible_offset is None or (self.visible_offset.size, self.hidden_offset.size) != gradient.shape:
+        if (
+            self.visible_offset is None
+            or self.hidden_offset is None
+            or (self.visible_offset.size, self.hidden_offset.size) != gradient.shape
+        ):
             self.visible_offset, self.hidden_offset = visible, hidden
         else:
             self.visible_offset = self.visible_offset + self.rate * (visible - self.visible_offset)
             self.hidden_offset = self.hidden_offset + self.rate * (hidden - self.hidden_offset)
         return gradient.centred(self.visible_offset, self.hidden_offset)
 
-    def get_state(self) -> dict:
+    def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the offsets."""
-        if self.visible_offset is None:
+        if self.visible_offset is None or self.hidden_offset is None:
             return {}
         return {"visible_offset": self.visible_offset.copy(), "hidden_offset": self.hidden_offset.copy()}
 
-    def set_state(self, state: dict) -> None:
+    def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
         self.visible_offset, self.hidden_offset = state.get("visible_offset"), state.get("hidden_offset")
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _validate, reference
 from ..bits import BitMatrix
@@ -36,7 +39,9 @@ class Exact:
     ...     rbm.step(fr.gradient.Exact()(rbm, X), learning_rate=0.5)
     """
 
-    def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Gradient:
+    def __call__(
+        self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
+    ) -> Gradient:
         smaller = min(rbm.n_visible, rbm.n_hidden)
         if smaller > MAX_UNITS:
             raise ValueError(
@@ -45,11 +50,11 @@ class Exact:
             )
         return Gradient(_data_moments(rbm, X, sample_weight), model_moments(rbm))
 
-    def get_state(self) -> dict:
+    def get_state(self) -> dict[str, Any]:
         """Nothing: each call stands alone."""
         return {}
 
-    def set_state(self, state: dict, rbm: RBM) -> None:
+    def set_state(self, state: dict[str, Any], rbm: RBM) -> None:
         """Nothing to set."""
 
     def __repr__(self) -> str:
@@ -62,23 +67,23 @@ def _sigmoid(x: np.ndarray) -> np.ndarray:
         return 1.0 / (1.0 + np.exp(-x))
 
 
-def _data_moments(rbm: RBM, X, sample_weight) -> Moments:
+def _data_moments(rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None) -> Moments:
     data = rbm._states(X, "X", fractions=True)
     n = data.shape[0]
     if n == 0:
         raise ValueError("X must have at least one case")
     weight = np.ones(n) if sample_weight is None else _validate.sample_weight(sample_weight, n)
     W, c = rbm.weights.astype(np.float64), rbm.hidden_bias.astype(np.float64)
-    sums = [np.zeros(W.shape), np.zeros(W.shape[0]), np.zeros(W.shape[1])]
+    pairs, visible, hidden = np.zeros(W.shape), np.zeros(W.shape[0]), np.zeros(W.shape[1])
     for start in range(0, n, _BLOCK):
         part = data[start : start + _BLOCK]
         v = part.to_states().astype(np.float64) if isinstance(part, BitMatrix) else part
         s = _sigmoid(v @ W + c)
         w = weight[start : start + _BLOCK]
-        sums[0] += (v * w[:, None]).T @ s
-        sums[1] += w @ v
-        sums[2] += w @ s
-    return Moments(*sums, float(weight.sum()))
+        pairs += (v * w[:, None]).T @ s
+        visible += w @ v
+        hidden += w @ s
+    return Moments(pairs, visible, hidden, float(weight.sum()))
 
 
 def model_moments(rbm: RBM) -> Moments:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _gibbs, _random, _validate
 from .._parameters import Direction
@@ -61,10 +64,12 @@ class FastPCD:
         self._rbm: RBM | None = None
         self._fast: list[np.ndarray] = []  # phi: tiles, visible bias, hidden bias
 
-    def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Gradient:
+    def __call__(
+        self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
+    ) -> Gradient:
         positive = Phase.of_data(rbm, X, sample_weight, n_threads)
         if self.chains is None or self._rbm is not rbm:
-            self._start(rbm, n_threads)
+            self.chains = self._start(rbm, n_threads)
         chains = self.chains
         chains.rbm._parameters = rbm._parameters
         if self._fast:
@@ -79,21 +84,21 @@ class FastPCD:
             self._fast = [decay * phi + rate * part for phi, part in zip(old, now, strict=True)]
         return gradient
 
-    def _start(self, rbm: RBM, n_threads: int | None = None) -> None:
-        self.chains = _FastChains(rbm.copy(), self.n_chains, self.seed, n_threads=n_threads)
+    def _start(self, rbm: RBM, n_threads: int | None = None) -> Chains:
         self._rbm, self._fast = rbm, []
+        return _FastChains(rbm.copy(), self.n_chains, self.seed, n_threads=n_threads)
 
-    def get_state(self) -> dict:
+    def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the chains and the fast parameters."""
         if self.chains is None:
             return {}
         return self.chains.get_state() | {f"fast{k}": part.copy() for k, part in enumerate(self._fast)}
 
-    def set_state(self, state: dict, rbm: RBM) -> None:
+    def set_state(self, state: dict[str, Any], rbm: RBM) -> None:
         """Go on, with this model, from a state that get_state gave."""
         self.chains = self._rbm = None
         if state:
-            self._start(rbm)
+            self.chains = self._start(rbm)
             self.chains.set_state(state)
             self._fast = [state[f"fast{k}"].copy() for k in range(3) if f"fast{k}" in state]
 

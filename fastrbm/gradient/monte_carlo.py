@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _gibbs, _random, _validate
 from .._starts import start_chains
@@ -66,7 +69,9 @@ class MonteCarlo:
         self.seed = _validate.seed(seed)
         self._next_sweep = 0
 
-    def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> MonteCarloGradient:
+    def __call__(
+        self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
+    ) -> MonteCarloGradient:
         if sample_weight is not None:
             raise ValueError("MonteCarlo takes no sample_weight: it is the plain formula")
         bits = rbm._states(X, "X")
@@ -75,9 +80,11 @@ class MonteCarlo:
         positive, positive_variances = self._positive(rbm, bits, n_threads)
         negative, negative_variances = self._negative(rbm, n_threads)
         errors = [np.sqrt(a + b) for a, b in zip(positive_variances, negative_variances, strict=True)]
-        return MonteCarloGradient(positive, negative, tuple(errors))
+        return MonteCarloGradient(positive, negative, (errors[0], errors[1], errors[2]))
 
-    def _positive(self, rbm: RBM, bits: BitMatrix, n_threads):
+    def _positive(
+        self, rbm: RBM, bits: BitMatrix, n_threads: int | None
+    ) -> tuple[Moments, tuple[np.ndarray, np.ndarray, np.ndarray]]:
         n, N = len(bits), self.n_hidden_samples
         v, hidden = bits.to_states().astype(np.float64), np.zeros((n, rbm.n_hidden))
         out = BitMatrix.empty(n, rbm.n_hidden)
@@ -94,7 +101,7 @@ class MonteCarlo:
         spread = s * (1 - s) / N
         return moments, (v.T @ spread / n**2, np.zeros(rbm.n_visible), spread.sum(axis=0) / n**2)
 
-    def _negative(self, rbm: RBM, n_threads):
+    def _negative(self, rbm: RBM, n_threads: int | None) -> tuple[Moments, tuple[np.ndarray, np.ndarray, np.ndarray]]:
         M = self.n_joint_samples
         visible, hidden = start_chains(rbm, M, self.seed, _random.MONTE_CARLO, None, n_threads, self._next_sweep)
         self._next_sweep += 1
@@ -107,17 +114,16 @@ class MonteCarlo:
         moments = Moments(v.T @ h, v.sum(axis=0), h.sum(axis=0), float(M))
         # products of bits are bits: a mean m of M of them has variance m (1 - m) / M, here with a count added to each
         # side
-        variances = []
-        for total in (moments.weight_sum, moments.visible_sum, moments.hidden_sum):
-            m = (total + 1) / (M + 2)
-            variances.append(m * (1 - m) / M)
-        return moments, variances
+        mean_pairs, mean_v, mean_h = (
+            (total + 1) / (M + 2) for total in (moments.weight_sum, moments.visible_sum, moments.hidden_sum)
+        )
+        return moments, (mean_pairs * (1 - mean_pairs) / M, mean_v * (1 - mean_v) / M, mean_h * (1 - mean_h) / M)
 
-    def get_state(self) -> dict:
+    def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: how far the random numbers are used up."""
         return {"next_sweep": self._next_sweep}
 
-    def set_state(self, state: dict, rbm: RBM) -> None:
+    def set_state(self, state: dict[str, Any], rbm: RBM) -> None:
         """Go on from a state that get_state gave."""
         self._next_sweep = state["next_sweep"]
 

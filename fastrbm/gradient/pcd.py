@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from numpy.typing import ArrayLike
+
 from .. import _gibbs, _random, _validate
 from ..chains import Chains
 from ..moments import Moments, Phase
@@ -67,16 +71,18 @@ class PCD:
             raise ValueError("chains must sample the model itself, at beta 1 and with all units free")
         self._chains = chains
 
-    def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Gradient:
+    def __call__(
+        self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
+    ) -> Gradient:
         return self._against(rbm, Phase.of_data(rbm, X, sample_weight, n_threads), n_threads)
 
     def _against(self, rbm: RBM, positive: Phase | Moments, n_threads: int | None) -> Gradient:
         """The gradient with this positive phase."""
-        self._start(rbm, n_threads)
-        fixed = _gibbs.fixed_buffer(len(self.chains), rbm.n_hidden, rbm._buffers)
+        chains = self._start(rbm, n_threads)
+        fixed = _gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
         # the sweep ends in p(h | v), which is all that the moments need beside v
-        self.chains._sweep(self.n_sweeps, fixed, n_threads)
-        return Gradient(positive, Phase(rbm, self.chains.visible_bits, fixed, n_threads), n_threads)
+        chains._sweep(self.n_sweeps, fixed, n_threads)
+        return Gradient(positive, Phase(rbm, chains.visible_bits, fixed, n_threads), n_threads)
 
     def _start(self, rbm: RBM, n_threads: int | None) -> Chains:
         """The chains of this model, new ones where there are none yet."""
@@ -84,11 +90,11 @@ class PCD:
             self._chains = _TrainingChains(rbm, self.n_chains, self.seed, n_threads=n_threads)
         return self._chains
 
-    def get_state(self) -> dict:
+    def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the chains."""
         return {} if self.chains is None else self.chains.get_state()
 
-    def set_state(self, state: dict, rbm: RBM) -> None:
+    def set_state(self, state: dict[str, Any], rbm: RBM) -> None:
         """Go on, with this model, from a state that get_state gave."""
         self.chains = None
         if state:

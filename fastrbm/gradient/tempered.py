@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from numpy.typing import ArrayLike
+
 from .. import _gibbs, _random, _validate
 from ..moments import Phase
 from ..rbm import RBM
@@ -59,7 +63,7 @@ class Tempered:
         n_chains: int = 128,
         n_betas: int = 10,
         n_sweeps: int = 1,
-        betas=None,
+        betas: ArrayLike | None = None,
         target_rate: float | None = 0.4,
         seed: int = 0,
     ) -> None:
@@ -76,7 +80,9 @@ class Tempered:
             rbm, self.n_chains, self.n_betas, self.betas, self.target_rate, self.seed, n_threads=n_threads
         )
 
-    def __call__(self, rbm: RBM, X, sample_weight=None, n_threads: int | None = None) -> Gradient:
+    def __call__(
+        self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
+    ) -> Gradient:
         positive = Phase.of_data(rbm, X, sample_weight, n_threads)
         if self.chains is None or self.chains.rbm is not rbm:
             self.chains = self._new_chains(rbm, n_threads)
@@ -88,11 +94,11 @@ class Tempered:
         cold[:, : len(chains)] = fixed[:, : len(chains)]
         return Gradient(positive, Phase(rbm, chains.visible_bits, cold, n_threads), n_threads)
 
-    def get_state(self) -> dict:
+    def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the chains and their ladder."""
         return {} if self.chains is None else self.chains.get_state()
 
-    def set_state(self, state: dict, rbm: RBM) -> None:
+    def set_state(self, state: dict[str, Any], rbm: RBM) -> None:
         """Go on, with this model, from a state that get_state gave."""
         self.chains = None
         if state:

@@ -35,7 +35,7 @@ class LogPartition:
         return self.value
 
     def __str__(self) -> str:
-        if self.ess is None:
+        if self.ess is None or self.log_ratios is None:
             return f"log Z = {self.value:.4f}, {self.method}"
         return (
             f"log Z = {self.value:.2f} ({self.lower:.2f} to {self.upper:.2f}), {self.method}, effective sample size "

@@ -6,6 +6,7 @@ import math
 import warnings
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _gibbs, _random, _threads, _validate, reference
 from .._kernels import kernels
@@ -50,9 +51,9 @@ def ais(
     n_chains: int = 100,
     n_betas: int = 10_000,
     seed: int = 0,
-    data=None,
-    base_bias=None,
-    betas=None,
+    data: ArrayLike | None = None,
+    base_bias: ArrayLike | None = None,
+    betas: ArrayLike | None = None,
     progress: bool = False,
     n_threads: int | None = None,
 ) -> LogPartition:
@@ -118,14 +119,14 @@ def ais(
 
 def reverse_ais(
     rbm: RBM,
-    start=None,
+    start: ArrayLike | None = None,
     n_chains: int = 100,
     n_betas: int = 10_000,
     seed: int = 0,
     n_sweeps: int = 0,
-    data=None,
-    base_bias=None,
-    betas=None,
+    data: ArrayLike | None = None,
+    base_bias: ArrayLike | None = None,
+    betas: ArrayLike | None = None,
     progress: bool = False,
     n_threads: int | None = None,
 ) -> LogPartition:
@@ -153,7 +154,7 @@ def reverse_ais(
     """
     n_chains, seed = _validate.integer(n_chains, "n_chains", 1), _validate.seed(seed)
     n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 0)
-    betas = _schedule(n_betas, betas)[::-1].copy()
+    downwards = _schedule(n_betas, betas)[::-1].copy()
     if start is None:
         n_sweeps += _START_SWEEPS
         states = None
@@ -166,14 +167,14 @@ def reverse_ais(
         states = states[np.resize(order, n_chains)]
     bias = _base_bias(rbm, data, base_bias, seed, n_threads)
     visible = chain_ends(rbm, n_chains, n_sweeps, seed, _random.REVERSE_START, states, n_threads=n_threads)
-    ratios = _anneal(rbm, visible, bias, betas, seed, _random.REVERSE, "reverse AIS", progress, n_threads)
+    ratios = _anneal(rbm, visible, bias, downwards, seed, _random.REVERSE, "reverse AIS", progress, n_threads)
     mean, error, ess = _mean_weight(ratios)
     value = _log_base(rbm, bias) - mean
     _warn_if_small(ess, n_chains, "reverse AIS")
     return LogPartition(value, value - _width(error), value + min(_width(error), MARKOV), "reverse AIS", ess, -ratios)
 
 
-def _schedule(n_betas: int, betas) -> np.ndarray:
+def _schedule(n_betas: int, betas: ArrayLike | None) -> np.ndarray:
     if betas is None:
         return standard_betas(n_betas)
     array = np.asarray(betas)
@@ -185,7 +186,9 @@ def _schedule(n_betas: int, betas) -> np.ndarray:
     return np.ascontiguousarray(array, np.float32)
 
 
-def _base_bias(rbm: RBM, data, base_bias, seed: int, n_threads) -> np.ndarray:
+def _base_bias(
+    rbm: RBM, data: ArrayLike | None, base_bias: ArrayLike | None, seed: int, n_threads: int | None
+) -> np.ndarray:
     """r, float32 (V,): the logit of the smoothed means of data, or of samples of the model; or as given."""
     if base_bias is not None:
         return _validate.parameter(base_bias, "base_bias", (rbm.n_visible,))
@@ -201,7 +204,17 @@ def _log_base(rbm: RBM, bias: np.ndarray) -> float:
     return rbm.n_hidden * math.log(2.0) + float(np.add.accumulate(terms)[-1])
 
 
-def _anneal(rbm, visible, bias, betas, seed, stream, name, progress, n_threads) -> np.ndarray:
+def _anneal(
+    rbm: RBM,
+    visible: BitMatrix,
+    bias: np.ndarray,
+    betas: np.ndarray,
+    seed: int,
+    stream: int,
+    name: str,
+    progress: bool,
+    n_threads: int | None,
+) -> np.ndarray:
     """Log weights (n,) of chains taken along betas, in calls short enough for Ctrl-C."""
     p, n, n_steps = rbm._parameters, len(visible), len(betas) - 1
     padded = np.zeros_like(p.to_visible.bias_array)

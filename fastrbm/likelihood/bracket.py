@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import reference
 from ..rbm import RBM
@@ -17,12 +19,12 @@ _ENOUGH = 10  # chains each way, from which the combined estimate's error, a lar
 
 def bracket(
     rbm: RBM,
-    data=None,
+    data: ArrayLike | None = None,
     n_chains: int = 100,
     n_betas: int = 10_000,
     seed: int = 0,
     n_sweeps: int = 0,
-    betas=None,
+    betas: ArrayLike | None = None,
     progress: bool = False,
     n_threads: int | None = None,
 ) -> Bracket:
@@ -51,14 +53,15 @@ def bracket(
     >>> both.agree, abs(both.value - fr.likelihood.exact(rbm).value) < 0.1
     (True, True)
     """
-    common = {"n_chains": n_chains, "n_betas": n_betas, "seed": seed, "betas": betas}
-    show = {"progress": progress, "n_threads": n_threads}
+    common: dict[str, Any] = {"n_chains": n_chains, "n_betas": n_betas, "seed": seed, "betas": betas}
+    show: dict[str, Any] = {"progress": progress, "n_threads": n_threads}
     bias = _base_bias(rbm, data, None, seed, n_threads)
     forward = ais(rbm, base_bias=bias, **common, **show)
     reverse = reverse_ais(rbm, data, base_bias=bias, n_sweeps=n_sweeps, **common, **show)
+    assert forward.log_ratios is not None and reverse.log_ratios is not None and forward.ess and reverse.ess  # annealed
+    ess = min(forward.ess, reverse.ess)
     ratio, error = acceptance_ratio(forward.log_ratios, reverse.log_ratios)
     value = _log_base(rbm, bias) + ratio
-    ess = min(forward.ess, reverse.ess)
     ratios = np.concatenate([forward.log_ratios, reverse.log_ratios])
     combined = LogPartition(value, value - 3 * error, value + 3 * error, "Bennett's ratio", ess, ratios)
     meet = forward.lower <= reverse.upper and reverse.lower <= forward.upper
@@ -90,7 +93,7 @@ def acceptance_ratio(forward: np.ndarray, reverse: np.ndarray) -> tuple[float, f
     n, m = len(forward), len(reverse)
     offset = math.log(n / m)
 
-    def reversed_share(x, ratio):
+    def reversed_share(x: np.ndarray, ratio: float) -> np.ndarray:
         z = (x - ratio) - offset
         e = reference.exp_negative_d(np.maximum(-np.abs(z), -708.0))
         return np.where(z > 0, 1.0, e) / (1.0 + e)

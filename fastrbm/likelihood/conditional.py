@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _validate, reference
 from ..bits import BitMatrix
@@ -12,7 +15,7 @@ MAX_UNITS = 16
 _CASES = 1 << 12
 
 
-def conditional(rbm: RBM, X, units, n_threads: int | None = None) -> np.ndarray:
+def conditional(rbm: RBM, X: ArrayLike, units: Sequence[int], n_threads: int | None = None) -> np.ndarray:
     """log p(v_A | v_B) for a few visible units A, B being all the others, by enumeration of v_A. Needs no log Z.
 
     p(v_A | v_B) = exp(-F(v_A, v_B)) / sum_a exp(-F(a, v_B)): a label given an image, or a missing measurement given

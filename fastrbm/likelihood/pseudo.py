@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _threads, reference
 from .._kernels import kernels
@@ -12,7 +13,7 @@ from ..rbm import RBM
 _ROOM = 600.0  # a product of factors exp(+-w) stays in float64's range while the sum of |w| is below this
 
 
-def pseudo(rbm: RBM, X, n_threads: int | None = None) -> np.ndarray:
+def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
     """sum_i log p(v_i | v_1 .. v_V without v_i) of each case, over all units: deterministic, no log Z, no sampling.
 
     log p(v_i | rest) = -softplus(-+(b_i + sum_j [softplus(f_j with v_i on) - softplus(f_j with v_i off)])), where the
@@ -55,7 +56,7 @@ def pseudo(rbm: RBM, X, n_threads: int | None = None) -> np.ndarray:
     return out
 
 
-def _by_flips(rbm: RBM, bits: BitMatrix, n_threads) -> np.ndarray:
+def _by_flips(rbm: RBM, bits: BitMatrix, n_threads: int | None) -> np.ndarray:
     """The same from V + 1 free energies a case, for weights whose exponentials leave float64's range."""
     free, flipped, out = rbm.free_energy(bits, n_threads), bits.copy(), np.zeros(len(bits))
     for unit in range(rbm.n_visible):

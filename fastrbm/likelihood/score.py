@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .. import _validate
 from ..rbm import RBM
-from ._results import Score
+from ._results import Bracket, LogPartition, Score
 from .ais import ais
 from .bracket import bracket
 from .exact import exact
@@ -19,7 +21,7 @@ EXACT_UNITS = 20  # up to which method="auto" enumerates: a second or so
 
 def score(
     rbm: RBM,
-    X,
+    X: ArrayLike,
     method: str = "auto",
     n_chains: int = 100,
     n_betas: int = 10_000,
@@ -63,9 +65,15 @@ def score(
     n_chains, n_betas = _validate.integer(n_chains, "n_chains", 1), _validate.integer(n_betas, "n_betas", 1)
     free = rbm.free_energy(bits, n_threads)
     smaller = min(rbm.n_visible, rbm.n_hidden)
-    how = {"seed": seed, "progress": progress, "n_threads": n_threads, "n_chains": n_chains, "n_betas": n_betas}
+    how: dict[str, Any] = {
+        "seed": seed,
+        "progress": progress,
+        "n_threads": n_threads,
+        "n_chains": n_chains,
+        "n_betas": n_betas,
+    }
     if method == "exact" or method == "auto" and smaller <= EXACT_UNITS:
-        z = exact(rbm, progress, n_threads)
+        z: LogPartition | Bracket = exact(rbm, progress, n_threads)
     elif method == "ais":
         z = ais(rbm, data=bits, **how)
     else:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from .. import _validate
-from .._parameters import Direction
+from .._parameters import Update
 from ..rbm import RBM
 
 
@@ -42,7 +42,7 @@ class Optimizer:
             return _validate.real(self.learning_rate(progress), "the schedule's learning rate", 0.0)
         return self.learning_rate
 
-    def _move(self, rbm: RBM, direction: Direction, progress: float, l2: float, l1: float, n_threads) -> None:
+    def _move(self, rbm: RBM, direction: Update, progress: float, l2: float, l1: float, n_threads: int | None) -> None:
         rbm._move(direction, self.rate(progress), l2, l1, n_threads=n_threads)
         if self.max_norm < math.inf:
             rbm._clip(self.max_norm, n_threads)
@@ -53,6 +53,6 @@ class Optimizer:
         return words + (f", max_norm={self.max_norm!r}" if self.max_norm < math.inf else "")
 
 
-def parts_of(direction: Direction) -> list[np.ndarray]:
+def parts_of(direction: Update) -> list[np.ndarray]:
     """The weights' part in tiles, the biases' parts."""
     return [direction.tiles, direction.visible_bias, direction.hidden_bias]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -90,14 +91,14 @@ class Adam(Optimizer):
         self._move(rbm, Direction(*steps), progress, self.l2, self.l1, n_threads)
         self._means, self._squares, self._powers = means, squares, powers
 
-    def get_state(self) -> dict:
+    def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: both running means, and how far they are from unbiased."""
         state: dict = {"powers": self._powers.copy()}
         for k, (mean, square) in enumerate(zip(self._means, self._squares, strict=True)):
             state[f"mean{k}"], state[f"square{k}"] = mean.copy(), square.copy()
         return state
 
-    def set_state(self, state: dict) -> None:
+    def set_state(self, state: dict[str, Any]) -> None:
         """Go on, with the model of the next update, from a state that get_state gave."""
         self._rbm, self._powers = None, state["powers"].copy()
         self._means = [state[f"mean{k}"].copy() for k in range(3) if f"mean{k}" in state]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from .. import _validate
@@ -72,11 +74,11 @@ class Averaging:
         weights = np.ascontiguousarray(from_tiles(tiles, *rbm._parameters.shape))
         offered._parameters = Parameters.of(weights, b, c, offered._buffers, n_threads)
 
-    def get_state(self) -> dict:
+    def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
         return {"t": self._t} | {f"mean{k}": mean.copy() for k, mean in enumerate(self._means)}
 
-    def set_state(self, state: dict) -> None:
+    def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
         self._t = state["t"]
         self._means = [state[f"mean{k}"].copy() for k in range(3) if f"mean{k}" in state]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -92,14 +93,14 @@ class SGD(Optimizer):
         pairs = zip(parts_of(self._velocity), parts_of(gradient), strict=True)
         return Direction(*(np.float32(self.momentum) * u + g for u, g in pairs))
 
-    def get_state(self) -> dict:
+    def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the velocity."""
         if self._velocity is None:
             return {}
         parts = (part.copy() for part in parts_of(self._velocity))
         return dict(zip(("tiles", "visible_bias", "hidden_bias"), parts, strict=True))
 
-    def set_state(self, state: dict) -> None:
+    def set_state(self, state: dict[str, Any]) -> None:
         """Go on, with the model of the next update, from a state that get_state gave."""
         self._rbm, self._velocity = None, None
         if state:

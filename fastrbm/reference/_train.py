@@ -29,7 +29,8 @@ def train(packed, cases, ends, rates, visible, hidden, seed, stream, first_sweep
         for phase in (data, model):
             phase.sum()
         dv, dh = (d / data.n - m / model.n for d, m in zip(data.sums, model.sums, strict=True))
-        given, along = None, (None, None)
+        given: tuple[np.ndarray, ...] | None = None
+        along: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
         if centring is not None:
             offsets = _follow(centring, data, update > 0)
             lengths = (weights.shape[2], weights.shape[1] * TILE) * 2
@@ -40,7 +41,7 @@ def train(packed, cases, ends, rates, visible, hidden, seed, stream, first_sweep
             data.transposed, data.fixed, unit / data.n, model.transposed, model.fixed, unit / model.n, given, n_hidden,
             weights[which], rate, l2, l1, limit, weights[new], transposed[new], *along,
         )  # fmt: skip
-        if centring is not None:
+        if along[0] is not None and along[1] is not None:
             dv, dh = dv - along[0][:n_visible], dh - along[1][:n_hidden]
         biases = visible_bias[:n_visible] + rate * dv, hidden_bias[:n_hidden] + rate * dh
         if bad or not all(np.abs(bias).max() < limit for bias in biases):
