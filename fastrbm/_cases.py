@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from . import _random
-from ._kernels import kernels
+from ._kernels import FIXED_BITS, kernels
 from .bits import BitMatrix
 
 _ROWS = 1024  # that go through dense arithmetic at a time
+_MOST = 100_000_000  # cases of an iteration, whose numbers take 2 GB
 _DRAWN = 1 << 14  # numbers that are drawn at a time: what stays in cache takes a third of the time
 
 
 def states_of(X) -> BitMatrix | np.ndarray:
-    """Checked numbers (n, V), dense or CSR, as a BitMatrix where all are 0 or 1, else as they are."""
+    """Checked numbers (n, V), dense or CSR (no entry twice), as a BitMatrix where all are 0 or 1, else as they are."""
     if not hasattr(X, "toarray"):
         return BitMatrix.from_states(X) if _is_binary(X) else X
     if not _is_binary(X.data):
         return X
     bits = BitMatrix.empty(*X.shape)
     for start in range(0, X.shape[0], _ROWS):
-        part = X[start : start + _ROWS].toarray()
-        if not _is_binary(part):  # entries that were given twice
-            return X
-        bits.planes[:, start : start + _ROWS] = BitMatrix.from_states(part).planes
+        bits.planes[:, start : start + _ROWS] = BitMatrix.from_states(X[start : start + _ROWS].toarray()).planes
     return bits
 
 
@@ -46,9 +46,32 @@ def parts_of(states):
         yield rows, states[rows]
 
 
+def totals(states, sample_weight: np.ndarray | None) -> tuple[np.ndarray, float]:
+    """Weighted sums of the units, cut to [0, 1], and over how many cases: sums of integers, the same in any order."""
+    weight, unit = np.ones(states.shape[0], np.int64), 1.0
+    if sample_weight is not None:
+        # whole numbers of 2^-20 where their sum fits 40 bits, beside which 22 bits of a unit fit int64
+        unit = 2.0 ** max(-20, math.frexp(float(sample_weight.sum()))[1] - 40)
+        if sample_weight.max() < 2.0**-10:
+            unit = 2.0 ** (math.frexp(float(sample_weight.sum()))[1] - 40)
+        weight = np.rint(sample_weight / unit).astype(np.int64)
+    total = np.zeros(states.shape[1], np.int64)
+    for start in range(0, states.shape[0], _ROWS):
+        rows = slice(start, start + _ROWS)
+        part = states[rows]
+        if isinstance(part, BitMatrix):
+            total += (weight[rows] @ part.to_states().astype(np.int64)) << FIXED_BITS
+        else:
+            total += weight[rows] @ np.rint(dense(part).clip(0.0, 1.0) * (1 << FIXED_BITS)).astype(np.int64)
+    n = float(weight.sum()) * unit
+    cases = n if sample_weight is None else max(n, float(np.count_nonzero(sample_weight)))  # as Cases counts them
+    return total * (unit * 2.0**-FIXED_BITS * (cases / n)), cases
+
+
 class Cases:
     """Training data in an order that depends on the cases alone, not on how the rows were given: rows that are given
-    in another order make the same training, and a weight of 2 is a row that is given twice.
+    in another order make the same training, and a weight of 2 is a row that is given twice. A weight that is no whole
+    number is rounded up or down from epoch to epoch, so that its mean is right.
 
     Attributes
     ----------
@@ -59,31 +82,26 @@ class Cases:
     """
 
     def __init__(self, states: BitMatrix | np.ndarray, sample_weight: np.ndarray | None, seed: int) -> None:
-        self._states = states
+        self._states, self._seed = states, seed
         self.packed = np.ascontiguousarray(states.planes.T) if isinstance(states, BitMatrix) else None
-        self._seed = seed
-        rows = np.argsort(_hashes(states if self.packed is None else self.packed), kind="stable")
-        weight = np.ones(states.shape[0]) if sample_weight is None else sample_weight
-        ends = np.cumsum(weight[rows])
-        self.n = max(round(float(ends[-1])), int(np.count_nonzero(weight)))
-        # equally spaced points of the total weight, each in the row that it falls to
-        points = (np.arange(self.n) + 0.5) * (ends[-1] / self.n)
-        self._slots = rows[np.minimum(np.searchsorted(ends, points, side="right"), len(ends) - 1)]
+        self._rows = np.argsort(_hashes(states, self.packed), kind="stable")
+        weight = np.ones(states.shape[0]) if sample_weight is None else sample_weight[self._rows]
+        self._ends = np.cumsum(weight)
+        total = float(self._ends[-1])
+        if total > _MOST:
+            raise ValueError(f"sample_weight must not make more than {_MOST:,} cases, got a total of {total:g}")
+        self.n = max(round(total), int(np.count_nonzero(weight)))
 
-    def totals(self) -> tuple[np.ndarray, int]:
-        """Sums over the cases of an epoch, of numbers cut to [0, 1]."""
-        counts = np.bincount(self._slots, minlength=self._states.shape[0]).astype(np.float64)
-        total = np.zeros(self._states.shape[1])
-        for start in range(0, len(counts), _ROWS):
-            rows = slice(start, start + _ROWS)
-            part = self._states[rows]
-            part = part.to_states() if isinstance(part, BitMatrix) else dense(part).clip(0.0, 1.0)
-            total += counts[rows] @ part
-        return total, self.n
+    def _slots(self, epoch: int) -> np.ndarray:
+        """The row of each case of an epoch, in an order that never changes: equally spaced points of the total
+        weight, from a random one on, each in the row that it falls to. A whole number k always has k of them."""
+        start = int(_random.words(1, self._seed, _random.WEIGHING, epoch)[0]) * 2.0**-32
+        points = (np.arange(self.n) + start) * (self._ends[-1] / self.n)
+        return self._rows[np.minimum(np.searchsorted(self._ends, points, side="right"), len(self._ends) - 1)]
 
     def order(self, epoch: int) -> np.ndarray:
         """The rows of an epoch's cases, in a random order."""
-        return self._slots[_random.permutation(self.n, self._seed, _random.SHUFFLE, epoch)]
+        return self._slots(epoch)[_random.permutation(self.n, self._seed, _random.SHUFFLE, epoch)]
 
     def batch(self, rows: np.ndarray) -> BitMatrix | np.ndarray:
         """These rows' states."""
@@ -93,10 +111,10 @@ class Cases:
 
     def drawn(self, epoch: int) -> Cases:
         """An epoch of binary cases, each unit on with the probability that the number here says."""
-        bits = drawn_states(self._states, self._slots, self._seed, epoch)
+        bits = drawn_states(self._states, self._slots(epoch), self._seed, epoch)
         drawn = object.__new__(Cases)
         drawn._states, drawn.packed, drawn.n = bits, np.ascontiguousarray(bits.planes.T), self.n
-        drawn._seed, drawn._slots = self._seed, np.arange(self.n)
+        drawn._seed, drawn._rows, drawn._ends = self._seed, np.arange(self.n), np.arange(1.0, self.n + 1.0)
         return drawn
 
 
@@ -113,19 +131,21 @@ def drawn_states(states, rows: np.ndarray, seed: int, place: int) -> BitMatrix:
     return out
 
 
-def _hashes(rows) -> np.ndarray:
+def _hashes(states, packed: np.ndarray | None) -> np.ndarray:
     """A number for each row that depends on its contents alone, uint64 (n,)."""
+    rows = states if packed is None else packed
     out = np.empty(rows.shape[0], np.uint64)
     step = max(1, (1 << 20) // max(1, rows.shape[1]))
     for start in range(0, len(out), step):
         part = rows[start : start + step]
-        if part.dtype == np.uint8:  # packed bits
+        if packed is not None:
             padded = np.zeros((part.shape[0], -(-part.shape[1] // 8) * 8), np.uint8)
             padded[:, : part.shape[1]] = part
             words: np.ndarray = padded.view(np.uint64)
         else:
             padded = np.zeros((part.shape[0], -(-part.shape[1] // 2) * 2), np.float32)
-            padded[:, : part.shape[1]] = dense(part) + 0.0  # -0.0 is 0.0; float32 and float64 data are alike
+            with np.errstate(over="ignore"):  # float32 and float64 data are alike, and so are 0.0 and -0.0
+                padded[:, : part.shape[1]] = dense(part) + 0.0
             words = padded.view(np.uint64)
         words = words + np.arange(1, words.shape[1] + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64 (Steele et al. 2014)

@@ -106,8 +106,8 @@ def train(
     stream: int,
     first_sweep: int,
     n_sweeps: int,
-    weights: NDArray[np.float32],
-    transposed: NDArray[np.float32],
+    weights: tuple[NDArray[np.float32], NDArray[np.float32]],
+    transposed: tuple[NDArray[np.float32], NDArray[np.float32]],
     visible_bias: NDArray[np.float32],
     hidden_bias: NDArray[np.float32],
     to_visible_exponent: int,
@@ -118,8 +118,9 @@ def train(
     l2: float,
     l1: float,
     limit: float,
+    outcome: NDArray[np.float64],
     n_threads: int,
-) -> tuple[int, int, float, float]: ...
+) -> None: ...
 def ascend(
     weights: NDArray[np.float32],
     direction: NDArray[np.float32],

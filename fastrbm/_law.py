@@ -192,7 +192,7 @@ class Law:
         Parameters
         ----------
         X : array (n, V)
-            0 and 1, and NaN where a unit is missing.
+            0 and 1, and NaN where a unit is missing (or masked, in a masked array).
         n_sweeps : int
             Sweeps of each case's chain, with the known units held. As for :meth:`sample`, draws follow
             p(missing | known) only when this is long against the mixing time.
@@ -214,7 +214,7 @@ class Law:
                [0, 0]], dtype=uint8)
         """
         n_sweeps, seed = _validate.integer(n_sweeps, "n_sweeps", 0), _validate.seed(seed)
-        array = np.asarray(X)
+        array = np.asanyarray(X)  # a masked array stays one
         if array.ndim != 2:
             raise ValueError(f"X must have two dimensions, (cases, units), got shape {array.shape}")
         held = Clamp(Held.of(array, len(array), self.n_visible, "X"), None)

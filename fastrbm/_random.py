@@ -39,6 +39,7 @@ DRAW = 23  # fit: states drawn from fractions
 MIXING = 24  # monitor.Mixing: the chains that it lets run on
 INPAINT = 25  # RBM.inpaint
 FACE = 26  # sklearn.BernoulliRBM: seeds of its draws
+WEIGHING = 27  # sklearn.BernoulliRBM: cases by their weights
 
 # Kinds of draw (ties of a kind are kind + 2)
 VISIBLE = 0

@@ -86,10 +86,6 @@ class Training:
         self.history = History()
         self.update, self.stopped, self.seconds = 0, False, 0.0
         self.path: Path | None = None
-        packed = source.packed if isinstance(source, InMemory) else None
-        self.many: Updates | None = None
-        if packed is not None and averaging is None and possible(gradient, optimizer, centre, batch_size):
-            self.many = Updates(rbm, packed, gradient, optimizer, centre, n_threads)
 
     # ------------------------------------------------------------ checkpoints
 
@@ -200,8 +196,7 @@ class Training:
 
     def _epoch(self, epoch: int, interrupted: list) -> None:
         n_batches = self.source.n_batches
-        if self.many is not None and isinstance(self.source, InMemory):
-            self._many_steps(self.many, self.source.order(epoch), epoch, interrupted)
+        self._many_steps(epoch, interrupted)
         # what is left: everything, or a last few, or what would make a parameter bad and says so here
         if self.update < epoch * n_batches:
             for batch, weight in self.source.batches(epoch, self.update % n_batches):
@@ -226,18 +221,36 @@ class Training:
         if not last and not self.stopped:
             self._save_if_due(interrupted)
 
-    def _many_steps(self, many: Updates, order: np.ndarray, epoch: int, interrupted: list[bool]) -> None:
-        """Updates of an epoch in calls of many, as far as they go."""
+    def _many_steps(self, epoch: int, interrupted: list[bool]) -> None:
+        """Updates of an epoch in calls of many, where that can be (a callback may have changed it), as far as they
+        go."""
+        source = self.source
+        if not isinstance(source, InMemory) or source.packed is None or self.averaging is not None:
+            return
+        if not possible(self.gradient, self.optimizer, self.centre, self.batch_size):
+            return
+        many = Updates(self.rbm, source.packed, self.gradient, self.optimizer, self.centre, self.n_threads)
+        order = source.order(epoch)
         most = 1 if self.path is not None and self.pause < 1.0 else many.most(self.batch_size)
         left = done = epoch * self.source.n_batches - self.update
         while left and done:
             updates = self.update + np.arange(min(left, most))
-            rates = np.array([self.optimizer.rate(update / self.n_updates) for update in updates.tolist()])
+            rates = self._rates(updates.tolist())
             first = (self.source.n_batches - left) * self.batch_size
             done = many.run(order[first : first + len(rates) * self.batch_size], self.batch_size, rates)
             left -= done
             if done:
                 self._stepped(epoch, done, interrupted)
+
+    def _rates(self, updates: list[int]) -> np.ndarray:
+        """The learning rates of these updates, up to one that cannot be had: that update will say why."""
+        rates = []
+        for update in updates:
+            try:
+                rates.append(self.optimizer.rate(update / self.n_updates))
+            except Exception:
+                break
+        return np.array(rates)
 
     def _stepped(self, epoch: int, n: int, interrupted: list) -> None:
         """Note that n more updates are done."""

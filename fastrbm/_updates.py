@@ -14,7 +14,7 @@ from .optim import SGD
 from .rbm import RBM
 
 _FEWEST = 4  # updates that are worth a call
-_LARGEST_BATCH = 4096  # cases; above, an update is long enough by itself
+_LARGEST_BATCH = 4096  # cases, or chains; above, an update is long enough by itself
 
 
 def possible(gradient, optimizer, centre, batch_size: int) -> bool:
@@ -27,7 +27,6 @@ def possible(gradient, optimizer, centre, batch_size: int) -> bool:
         and optimizer.max_norm == math.inf
         and (centre is None or type(centre) is Centring)
         and batch_size <= _LARGEST_BATCH
-        and gradient.n_chains <= _LARGEST_BATCH
     )
 
 
@@ -50,8 +49,9 @@ class Updates:
         return max(1, _gibbs.WORK_A_CALL // self._work(batch_size))
 
     def _work(self, batch_size: int) -> int:
-        chains = self.gradient.n_chains
-        cases = 2 * batch_size + (1 + 2 * self.gradient.n_sweeps) * chains + _threads.PASS
+        chains = self.gradient.chains
+        n_chains = len(chains) if chains is not None and chains.rbm is self.rbm else self.gradient.n_chains
+        cases = 2 * batch_size + (1 + 2 * self.gradient.n_sweeps) * n_chains + _threads.PASS
         return self.rbm.n_visible * self.rbm.n_hidden * cases
 
     def run(self, cases: np.ndarray, batch_size: int, rates: np.ndarray) -> int:
@@ -59,29 +59,41 @@ class Updates:
         if len(rates) < _FEWEST:
             return 0
         rbm, chains = self.rbm, self.gradient._start(self.rbm, self.n_threads)
+        if len(chains) > _LARGEST_BATCH:
+            return 0
         parameters, first_sweep = rbm._parameters, chains.n_sweeps_done + 1
         _gibbs.check_room(first_sweep, len(rates) * self.gradient.n_sweeps)
         to_hidden, to_visible = parameters.to_hidden, parameters.to_visible
-        weights = rbm._buffers.take((2, *to_hidden.tiles_array.shape), np.float32)
-        transposed = rbm._buffers.take((2, *to_visible.tiles_array.shape), np.float32)
-        weights[0], transposed[0] = to_hidden.tiles_array, to_visible.tiles_array
+        weights, transposed = self._pair(to_hidden.tiles_array), self._pair(to_visible.tiles_array)
         visible_bias, hidden_bias = to_visible.bias_array.copy(), to_hidden.bias_array.copy()
         centring, offsets = self._offsets()
-        ends = np.minimum(np.arange(len(rates) + 1) * batch_size, len(cases))
-        done, which, *sums = kernels.train(
-            self.packed, cases, ends, rates, chains._visible.planes, chains._hidden.planes, chains._seed,
-            chains._stream, first_sweep, self.gradient.n_sweeps, weights, transposed, visible_bias, hidden_bias,
-            to_visible.exponent, to_hidden.exponent, rbm.n_visible, rbm.n_hidden, centring, self.optimizer.l2,
-            self.optimizer.l1, _validate.LARGEST, _threads.resolve(self.n_threads, 8 * self._work(batch_size)),
-        )  # fmt: skip
-        chains.n_sweeps_done += done * self.gradient.n_sweeps
-        if done:
-            biases = visible_bias[: rbm.n_visible], hidden_bias[: rbm.n_hidden]
-            rbm._parameters = parameters.replaced(weights[which], transposed[which], sums, *biases)
-            if self.centre is not None and offsets is not None:
-                self.centre.visible_offset = offsets[0][: rbm.n_visible]
-                self.centre.hidden_offset = offsets[1][: rbm.n_hidden]
+        cases = cases.astype(np.int64, copy=False)
+        ends = np.minimum(np.arange(len(rates) + 1, dtype=np.int64) * batch_size, len(cases))
+        outcome = np.zeros(4)
+        try:
+            kernels.train(
+                self.packed, cases, ends, rates, chains._visible.planes, chains._hidden.planes, chains._seed,
+                chains._stream, first_sweep, self.gradient.n_sweeps, weights, transposed, visible_bias, hidden_bias,
+                to_visible.exponent, to_hidden.exponent, rbm.n_visible, rbm.n_hidden, centring, self.optimizer.l2,
+                self.optimizer.l1, _validate.LARGEST, outcome,
+                _threads.resolve(self.n_threads, 8 * self._work(batch_size)),
+            )  # fmt: skip
+        finally:  # Ctrl-C comes up as the call ends: what it has done is done
+            done, which = int(outcome[0]), int(outcome[1])
+            chains.n_sweeps_done += done * self.gradient.n_sweeps
+            if done:
+                biases = visible_bias[: rbm.n_visible], hidden_bias[: rbm.n_hidden]
+                rbm._parameters = parameters.replaced(weights[which], transposed[which], outcome[2:].tolist(), *biases)
+                if self.centre is not None and offsets is not None:
+                    self.centre.visible_offset = offsets[0][: rbm.n_visible]
+                    self.centre.hidden_offset = offsets[1][: rbm.n_hidden]
         return done
+
+    def _pair(self, tiles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A copy of tiles, and room for the next ones."""
+        copy = self.rbm._buffers.take(tiles.shape, np.float32)
+        copy[...] = tiles
+        return copy, self.rbm._buffers.take(tiles.shape, np.float32)
 
     def _offsets(self):
         """Centring as the kernel takes it, and the padded offsets that it moves."""

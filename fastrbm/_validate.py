@@ -106,6 +106,8 @@ def states(value: ArrayLike, n_units: int | None, name: str, fractions: bool = F
 
 def held_states(value: ArrayLike, n: int, n_units: int, name: str) -> np.ndarray:
     """Which units of n chains are held, and where: floats (1, n_units) or (n, n_units) of 0, 1 and NaN (free)."""
+    if isinstance(value, np.ma.MaskedArray):
+        value = np.ma.filled(value.astype(np.float64), np.nan)
     array = _numeric(value, name)
     if array.ndim == 2 and array.shape[1] != n_units:
         raise ValueError(f"{name} has {array.shape[1]} units a case where the model has {n_units}")

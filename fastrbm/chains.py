@@ -140,6 +140,8 @@ class Chains:
         hidden = BitMatrix(state["hidden"].copy(), self._hidden.n_units)
         if not len(visible) == len(hidden) == len(self):
             raise ValueError(f"state is of {len(visible)} chains, not {len(self)}")
+        if self._clamp is not None:
+            self._clamp.hold(visible, hidden)
         self._visible, self._hidden, self.n_sweeps_done = visible, hidden, state["n_sweeps_done"]
         self._seed, self._stream, self._beta = state["seed"], state["stream"], state.get("beta")
 

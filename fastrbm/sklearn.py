@@ -8,8 +8,8 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from . import _fractions, _random
-from ._cases import Cases, dense, drawn_states, parts_of, states_of
+from . import _fractions, _random, _threads
+from ._cases import Cases, dense, drawn_states, parts_of, states_of, totals
 from ._updates import Updates, possible
 from .bits import BitMatrix
 from .gradient import PCD, Centring, Gradient
@@ -19,6 +19,7 @@ from .optim import SGD
 from .rbm import RBM
 
 try:
+    from scipy.sparse import issparse
     from scipy.special import expit
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
     from sklearn.utils import check_random_state
@@ -53,11 +54,12 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     verbose : int
         Above 0: a line an iteration.
     random_state : int, RandomState or None
-        With an int, fit gives the same bits on any machine.
+        With an int, fit gives the same bits on any machine (not so with draw=False and values outside [0, 1]).
     n_sweeps : int
         Gibbs sweeps an update.
     n_chains : int or None
-        Persistent chains; None: as many as batch_size.
+        Persistent chains; None: as many as batch_size. As for n_components, a change after the first fit or
+        partial_fit counts from the next fit on.
     centred : bool
         The centred gradient (:class:`fastrbm.gradient.Centring`): better likelihoods with large batches; the hidden
         units are then on half of the time, which makes poorer features for a linear classifier.
@@ -72,9 +74,9 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     components_ : float32 (n_components, n_features)
         Weights, read-only: to change them, assign an array.
     intercept_hidden_, intercept_visible_ : float32 (n_components,), (n_features,)
-        Biases, likewise.
+        Biases, likewise. All three can be assigned once there is a model.
     h_samples_ : float32 (n_chains, n_components)
-        The hidden states of the chains after the last update.
+        The hidden states of the chains after the last update. Cannot be assigned.
     rbm_ : fastrbm.RBM
         The model itself.
     n_features_in_, feature_names_in_
@@ -88,9 +90,11 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     learns depends neither on the order of the rows nor on how they are stored, and a sample_weight of 2 is a row that
     is there twice.
 
-    Different from scikit-learn's class, on purpose: the visible biases start at what fits the data's means; rows are
-    shuffled; each phase of the gradient is divided by its own number of cases; ``score_samples`` takes the mean over
-    all features that could be flipped, not one at random; ``gibbs`` draws anew at each call; parameters are float32.
+    Different from scikit-learn's class, on purpose: the visible biases start at what fits the data's means, and the
+    chains at draws from them; rows are shuffled; fractions are drawn (see ``draw``); each phase of the gradient is
+    divided by its own number of cases; a parameter that would not stay finite raises FloatingPointError;
+    ``score_samples`` takes the mean over all features that could be flipped, not one at random; ``gibbs`` draws anew at
+    each call; parameters are float32.
 
     Examples
     --------
@@ -149,13 +153,15 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def fit(self, X, y=None, sample_weight=None):
         """Learn from X (n_samples, n_features), dense or CSR; y is not used. Returns self.
 
-        sample_weight (n_samples,), not negative: a case of weight k counts as k cases, one of weight 0 as none.
+        sample_weight (n_samples,), not negative: a case of weight k counts as k cases, one of weight 0 as none, one of
+        1.5 as one or two, from iteration to iteration. Where the total is below the number of cases, they count in
+        proportion.
         """
         X, states = self._checked(X, reset=True)
         weight = self._weights(sample_weight, X)
         self._start()
         cases = Cases(states, weight, self._seed)
-        self._begin(*cases.totals())
+        self._begin(*totals(states, weight))
         draw = self.draw and cases.packed is None
         began = time.perf_counter()
         for iteration in range(1, self.n_iter + 1):
@@ -177,11 +183,12 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         weight = self._weights(sample_weight, X)
         if first:
             self._start()
-            self._begin(*Cases(states, weight, self._seed).totals())
+            self._begin(*totals(states, weight))
         if self.draw and not isinstance(states, BitMatrix):
             self._n_draws += 1
             states = drawn_states(states, np.arange(states.shape[0]), self._seed, 2**32 - self._n_draws)
-        self._gradient.n_sweeps = self.n_sweeps  # these may have been set anew; the chains go on as many as they are
+        # arguments may have been set anew; chains and units stay as many as they are
+        self._gradient.n_sweeps = int(self.n_sweeps)
         self._update(states, weight)
         return self
 
@@ -189,17 +196,17 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self._n_draws = 0
 
-    def _begin(self, totals: np.ndarray, n: float) -> None:
-        self.rbm_ = RBM._from_totals(totals, n, self.n_components, self._seed)
-        self._gradient = PCD(self.n_chains or self.batch_size, self.n_sweeps, self._seed)
-        self._centring = Centring() if self.centred else None
+    def _begin(self, sums: np.ndarray, n: float) -> None:
+        self.rbm_ = RBM._from_totals(sums, n, int(self.n_components), self._seed)
+        self._gradient = PCD(int(self.n_chains or self.batch_size), int(self.n_sweeps), self._seed)
+        self._offsets = Centring()
 
     def _iterate(self, cases: Cases, iteration: int) -> None:
         """Once through the data: in calls of many updates where that can be, then update by update."""
-        rows, done, size = cases.order(iteration), 0, self.batch_size
-        optimizer = SGD(self.learning_rate)
-        if cases.packed is not None and possible(self._gradient, optimizer, self._centring, size):
-            many = Updates(self.rbm_, cases.packed, self._gradient, optimizer, self._centring, self._threads())
+        rows, done, size = cases.order(iteration), 0, int(self.batch_size)
+        optimizer, centring = SGD(self.learning_rate), self._offsets if self.centred else None
+        if cases.packed is not None and possible(self._gradient, optimizer, centring, size):
+            many = Updates(self.rbm_, cases.packed, self._gradient, optimizer, centring, self._threads())
             rates = np.full(-(-len(rows) // size), float(self.learning_rate))
             now = -1
             while now and done < len(rates):
@@ -210,8 +217,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _update(self, batch, weight: np.ndarray | None = None) -> None:
         estimate = self._estimate(batch, weight)
-        if self._centring is not None:
-            estimate = self._centring(estimate)
+        if self.centred:
+            estimate = self._offsets(estimate)
         SGD(self.learning_rate).update(self.rbm_, estimate, n_threads=self._threads())
 
     def _estimate(self, batch, weight: np.ndarray | None) -> Gradient:
@@ -330,6 +337,9 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _checked(self, X, reset: bool = False) -> tuple:
         """X as scikit-learn wants it checked, and its states."""
         X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset)
+        if issparse(X) and not X.has_canonical_format:
+            X = X.copy()
+            X.sum_duplicates()
         if X.dtype.kind not in "biuf":
             raise TypeError(f"X must hold real numbers, not {X.dtype}")
         states = states_of(X)
@@ -350,14 +360,14 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _next_seed(self) -> int:
         """A seed of its own for each call that draws."""
         self._n_draws += 1
-        return int(_random.words(4 * self._n_draws + 4, self._seed, _random.FACE)[-4:-2].view(np.uint64)[0])
+        return int(_random.words(4, self._seed, _random.FACE, first=4 * self._n_draws)[:2].view(np.uint64)[0])
 
     def _threads(self) -> int | None:
         if self.n_jobs is None:
             return None
         from joblib import effective_n_jobs
 
-        return effective_n_jobs(self.n_jobs)
+        return min(effective_n_jobs(self.n_jobs), _threads.MOST)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

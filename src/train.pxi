@@ -62,21 +62,22 @@ cdef struct Job:
 
 def train(const uint8_t[:, ::1] packed, const int64_t[::1] cases, const int64_t[::1] ends, const double[::1] rates,
           uint8_t[:, ::1] visible, uint8_t[:, ::1] hidden, uint64_t seed, uint32_t stream, uint32_t first_sweep,
-          int n_sweeps, float[:, :, :, ::1] weights, float[:, :, :, ::1] transposed, float[::1] visible_bias,
-          float[::1] hidden_bias, int to_visible_exponent, int to_hidden_exponent, Py_ssize_t n_visible,
-          Py_ssize_t n_hidden, centring, double l2, double l1, float limit, int n_threads):
+          int n_sweeps, weights, transposed, float[::1] visible_bias, float[::1] hidden_bias, int to_visible_exponent,
+          int to_hidden_exponent, Py_ssize_t n_visible, Py_ssize_t n_hidden, centring, double l2, double l1,
+          float limit, double[::1] outcome, int n_threads):
     """One update for each of rates IN (n,): batch k is the rows cases[ends[k] : ends[k + 1]] of packed IN (cases,
     ceil(V/8)), the chains visible and hidden INOUT (planes) go on for n_sweeps sweeps, from number first_sweep on.
 
     The model starts as weights[0] (tiles), transposed[0] and padded biases, all INOUT, and ends in one of the two
-    weights and transposed. centring is None, or (rate, visible and hidden offsets, padded float64 INOUT, whether they
+    weights and transposed, each a pair of float32 arrays. centring is None, or (rate, visible and hidden offsets, padded float64 INOUT, whether they
     are known).
 
-    Returns (updates done, which of the two, largest sums of |W| over a hidden and over a visible unit's weights). An
-    update that would make a parameter bad is not done, nor any after it; chains and offsets are then as before it."""
+    outcome OUT (4,): updates done, which of the two, largest sums of |W| over a hidden and over a visible unit's weights.
+    (Not returned: a Ctrl-C comes up as the call ends, and what was done must be known all the same.) An update that would make a parameter bad is not done, nor any after it; chains and offsets are then as before it."""
     cdef Job job
     cdef Py_ssize_t largest_batch = 0, k
     cdef double[::1] visible_offset, hidden_offset
+    cdef float[:, :, ::1] tiles, other
     cdef char *memory
     cdef char *scratch
     memset(&job, 0, sizeof(Job))
@@ -86,20 +87,33 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] cases, const int64_t[
         check(packed.shape[1] == ceil_div(n_visible, 8) and ends.shape[0] == rates.shape[0] + 1
               and ends[rates.shape[0]] <= cases.shape[0] and visible.shape[0] == packed.shape[1]
               and hidden.shape[0] == ceil_div(n_hidden, 8) and hidden.shape[1] == visible.shape[1]
-              and weights.shape[0] == 2 and transposed.shape[0] == 2 and rates.shape[0] > 0, "train")
+              and visible.shape[1] > 0 and rates.shape[0] > 0 and outcome.shape[0] == 4
+              and visible_bias.shape[0] == TILE * ceil_div(n_visible, TILE)
+              and hidden_bias.shape[0] == TILE * ceil_div(n_hidden, TILE), "train")
+        for k in range(rates.shape[0]):
+            check(0 <= ends[k] < ends[k + 1], "ends")
+        for k in range(cases.shape[0]):
+            check(0 <= cases[k] < packed.shape[0], "cases")
     job.packed, job.n_bytes, job.cases, job.ends = &packed[0, 0], packed.shape[1], &cases[0], &ends[0]
     job.rates, job.n_updates, job.n_sweeps = &rates[0], rates.shape[0], n_sweeps
     job.stream, job.first_sweep, job.n_visible, job.n_hidden = stream, first_sweep, n_visible, n_hidden
-    job.n_tiles, job.n_chunks = weights.shape[1], transposed.shape[1]
+    job.n_tiles, job.n_chunks = ceil_div(n_hidden, TILE), ceil_div(n_visible, TILE)
     job.share = share_length(n_visible, job.n_tiles, n_threads)
     job.n_shares = ceil_div(n_visible, job.share)
     for k in range(2):
-        job.weights[k], job.transposed[k] = &weights[k, 0, 0, 0], &transposed[k, 0, 0, 0]
+        tiles, other = weights[k], transposed[k]
+        if DEBUG_CHECKS:
+            check(tiles.shape[0] == job.n_tiles and tiles.shape[1] == 8 * ceil_div(n_visible, 8)
+                  and other.shape[0] == job.n_chunks and other.shape[1] == 8 * ceil_div(n_hidden, 8), "tiles")
+        job.weights[k], job.transposed[k] = &tiles[0, 0, 0], &other[0, 0, 0]
     job.visible_bias, job.hidden_bias = &visible_bias[0], &hidden_bias[0]
     if centring is not None:
         job.centring_rate, visible_offset, hidden_offset, job.offsets_known = centring
         job.centred = True
         job.offsets.visible_offset, job.offsets.hidden_offset = &visible_offset[0], &hidden_offset[0]
+        if DEBUG_CHECKS:
+            check(visible_offset.shape[0] == visible_bias.shape[0] and hidden_offset.shape[0] == hidden_bias.shape[0],
+                  "offsets")
     scratch = <char *> aligned_memory(<size_t> n_threads * TRAIN_SCRATCH)
     memory = lay_out(&job, largest_batch, visible.shape[1])
     if scratch == NULL or memory == NULL:
@@ -108,13 +122,13 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] cases, const int64_t[
         raise MemoryError("no memory for the scratch space of a training")
     job.model.planes, job.model.stride = &visible[0, 0], visible.strides[0]
     job.ascent.l2, job.ascent.l1, job.ascent.limit = l2, l1, limit
-    job.ascent.padded, job.ascent.padded_hidden, job.ascent.n_tiles = weights.shape[2], transposed.shape[2], job.n_tiles
+    job.ascent.padded, job.ascent.padded_hidden, job.ascent.n_tiles = tiles.shape[1], other.shape[1], job.n_tiles
     set_half_steps(&job, &hidden[0, 0], seed, n_threads)
     set_exponents(&job, to_visible_exponent, to_hidden_exponent)
     run_training(&job, scratch, n_threads)
     free(scratch)
     free(memory)
-    return job.done, job.which, job.largest[0], job.largest[1]
+    outcome[0], outcome[1], outcome[2], outcome[3] = job.done, job.which, job.largest[0], job.largest[1]
 
 
 cdef char *lay_out(Job *job, Py_ssize_t batch, Py_ssize_t n_chains) noexcept nogil:

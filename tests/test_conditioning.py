@@ -107,6 +107,20 @@ def test_chains_start_at_what_is_held():
         fr.gradient.PCD(4).chains = chains
 
 
+def test_a_state_given_to_clamped_chains_is_clamped():
+    one, two = (fr.Chains(RBM, 3, clamp=[value] * 2 + [NAN] * 5) for value in (0, 1))
+    two.set_state(one.get_state())
+    assert (two.visible[:, :2] == 1).all()
+
+
+def test_masked_units_are_missing():
+    X = np.ma.masked_array(np.zeros((2000, 7), int), mask=np.tile(np.arange(7) < 2, (2000, 1)))
+    assert 0 < RBM.inpaint(X, 20)[:, :2].mean() < 1
+    assert (RBM.inpaint(X, 20)[:, 2:] == 0).all()
+    one = np.ma.masked_array(np.ones(7), mask=np.arange(7) < 2)
+    assert 0 < RBM.sample(2000, 20, clamp=one)[:, :2].mean() < 1
+
+
 def test_extremes():
     everything = RBM.sample(3, 5, clamp=np.ones(7))
     assert (everything == 1).all()

@@ -19,7 +19,7 @@ def run(module, shape, n_chains, n_sweeps, batch, centred, known, n_threads, rat
     biases = [rng.normal(0, 1, n).astype(np.float32) for n in shape]
     to_visible, to_hidden = build_layers(module, weights, *biases)
     tiles, transposed = (
-        np.stack([layer.tiles_array, np.full_like(layer.tiles_array, 7)]) for layer in (to_hidden, to_visible)
+        (layer.tiles_array.copy(), np.full_like(layer.tiles_array, 7)) for layer in (to_hidden, to_visible)
     )
     visible, hidden = (pack((rng.random((n_chains, n)) < 0.5).astype(np.uint8)) for n in shape)
     padded = [layer.bias_array.copy() for layer in (to_visible, to_hidden)]
@@ -28,14 +28,15 @@ def run(module, shape, n_chains, n_sweeps, batch, centred, known, n_threads, rat
         offsets[0][:n_visible], offsets[1][:n_hidden] = rng.random(n_visible), rng.random(n_hidden)
     packed, order = np.ascontiguousarray(pack(states).T), rng.permutation(len(states))
     ends = np.minimum(np.arange(6) * batch, len(states))
-    told = module.train(
+    told = np.full(4, np.nan)
+    module.train(
         packed, order, ends, np.linspace(rate, 0.01, 5), visible, hidden, 2**40 + 3, 8, 2**32 - 4, n_sweeps, tiles,
         transposed, *padded, to_visible.exponent, to_hidden.exponent, n_visible, n_hidden,
-        (0.05, *offsets, known) if centred else None, 1e-3, l1, 1e30, n_threads,
+        (0.05, *offsets, known) if centred else None, 1e-3, l1, 1e30, told, n_threads,
     )  # fmt: skip
-    done, which, *sums = told
+    which = int(told[1])
     model = tiles[which], transposed[which][:, :n_hidden]
-    return [np.array(told), visible, hidden, *padded, *model, *(offsets if centred else ())]
+    return [told, visible, hidden, *padded, *model, *(offsets if centred else ())]
 
 
 CASES = [
@@ -116,6 +117,72 @@ def test_a_training_that_diverges_says_so_either_way(monkeypatch, rate):
             trained(monkeypatch, many, optimizer=fr.optim.SGD(rate))
         words.append(str(caught.value))
     assert words[0] == words[1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"momentum": 0.5}, {"max_norm": 0.05}, {"l1": 1e-2}, {"learning_rate": 0.01}],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_callback_may_change_the_optimizer(monkeypatch, change):
+    results = []
+    for many in (True, False):
+        sgd = fr.optim.SGD(0.1)
+
+        def callback(state, sgd=sgd):
+            vars(sgd).update(change)
+
+        results.append(trained(monkeypatch, many, optimizer=sgd, callbacks=[callback]))
+    for ours, theirs in zip(*results, strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def test_ctrl_c_leaves_chains_and_model_together(monkeypatch):
+    """Ctrl-C comes up as the kernel returns, before what it says can be read."""
+    train, done = _updates.kernels.train, []
+
+    class Interrupted:
+        @staticmethod
+        def train(*arguments):
+            train(*arguments)
+            done.append(arguments[-2][0])
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(_updates, "kernels", Interrupted)
+    X = fr.datasets.bars_and_stripes(3)
+    rbm, pcd, centring = fr.RBM.from_data(X, 8), fr.gradient.PCD(16), fr.gradient.Centring()
+    with pytest.raises(KeyboardInterrupt):
+        fr.fit(rbm, X, pcd, fr.optim.SGD(0.1), epochs=3, batch_size=2, centring=centring)
+    assert done == [7] and pcd.chains.n_sweeps_done == 7
+    monkeypatch.undo()
+    twin, other = fr.RBM.from_data(X, 8), fr.gradient.PCD(16)
+    fr.fit(twin, X, other, fr.optim.SGD(0.1), epochs=1, batch_size=2)
+    assert np.array_equal(rbm.weights, twin.weights) and np.array_equal(pcd.chains.visible, other.chains.visible)
+
+
+def test_a_schedule_that_fails_does_so_in_its_turn(monkeypatch):
+    def rate(progress):
+        if progress > 0.5:
+            raise RuntimeError("no more")
+        return 0.1
+
+    results = []
+    for many in (True, False):
+        monkeypatch.setattr(_training, "possible", _updates.possible if many else lambda *a: False)
+        X = fr.datasets.bars_and_stripes(3)
+        rbm, pcd = fr.RBM.from_data(X, 8), fr.gradient.PCD(16)
+        with pytest.raises(RuntimeError, match="no more"):
+            fr.fit(rbm, X, pcd, fr.optim.SGD(rate), epochs=1, batch_size=1)
+        results.append((rbm.weights, pcd.chains.n_sweeps_done))
+    assert np.array_equal(results[0][0], results[1][0]) and results[0][1] == results[1][1]
+
+
+def test_calls_are_short_whoever_made_the_chains():
+    X = fr.datasets.load_digits()
+    rbm, pcd = fr.RBM.from_data(X, 512), fr.gradient.PCD(16)
+    few = _updates.Updates(rbm, X, pcd, fr.optim.SGD(), None).most(16)
+    pcd.chains = fr.Chains(rbm, 4000)
+    assert _updates.Updates(rbm, X, pcd, fr.optim.SGD(), None).most(16) < few / 50
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from ._training import prepare_phase, step
 
 def train(packed, cases, ends, rates, visible, hidden, seed, stream, first_sweep, n_sweeps, weights, transposed,
           visible_bias, hidden_bias, to_visible_exponent, to_hidden_exponent, n_visible, n_hidden, centring, l2, l1,
-          limit, n_threads=1):  # fmt: skip
+          limit, outcome, n_threads=1):  # fmt: skip
     """An update for each of rates, by rows cases[ends[k]:ends[k + 1]] of packed; see src/train.pxi.
 
-    Returns (updates done, in which of the two weights the model is, largest sums of |W|)."""
+    outcome: updates done, in which of the two weights the model is, largest sums of |W|."""
     which, sums, exponents = 0, (0.0, 0.0), (to_visible_exponent, to_hidden_exponent)
     for update, rate in enumerate(rates):
         to_visible = Layer(transposed[which], exponents[0], visible_bias, n_visible)
@@ -33,7 +33,7 @@ def train(packed, cases, ends, rates, visible, hidden, seed, stream, first_sweep
         along: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
         if centring is not None:
             offsets = _follow(centring, data, update > 0)
-            lengths = (weights.shape[2], weights.shape[1] * TILE) * 2
+            lengths = (weights[0].shape[1], weights[0].shape[0] * TILE) * 2
             given = tuple(_padded(x, n) for x, n in zip((*offsets, dv, dh), lengths, strict=True))
             along = np.empty(lengths[0]), np.empty(lengths[1])
         unit, new = 2.0**-FIXED_BITS, 1 - which
@@ -47,11 +47,12 @@ def train(packed, cases, ends, rates, visible, hidden, seed, stream, first_sweep
         if bad or not all(np.abs(bias).max() < limit for bias in biases):
             for now, then in zip((visible, hidden, *(centring[1:3] if centring else ())), before, strict=True):
                 now[...] = then
-            return update, which, *sums
+            outcome[...] = update, which, *sums
+            return
         visible_bias[:n_visible], hidden_bias[:n_hidden] = biases
         which, sums = new, tuple(new_sums)
         exponents = _exponent(sums[1], n_hidden), _exponent(sums[0], n_visible)
-    return len(rates), which, *sums
+    outcome[...] = len(rates), which, *sums
 
 
 class _Phase:
