@@ -4,8 +4,8 @@
 
 Trains the pipeline on 70 % of the 1,797 digits and tests it on the rest, with scikit-learn's BernoulliRBM and with
 fastrbm's, everything else alike: the data as grey values (0 to 1) and cut to binary, batches of 10 (the default of
-both) and of 128. Prints the mean accuracy over the splits, and the median time of training the RBM. The two classes
-take turns, each in a process of its own, with the threads that each would take by itself.
+both) and of 128. Prints the mean accuracy over the splits, and the median time of training the RBM, alone, five times a split.
+The two classes take turns, each in a process of its own, with the threads that each would take by itself.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import sys
 import time
 
 CLASSES = {"scikit-learn": "sklearn.neural_network", "fastrbm": "fastrbm.sklearn"}
+PAUSE = 0.2  # seconds before a training is timed, in which the threads of the classifier's libraries stop spinning
 SETTINGS = [("grey", 10), ("binary", 10), ("grey", 128), ("binary", 128)]
 
 
@@ -33,16 +34,13 @@ def run(module, kind, batch, split, components):
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, random_state=split)
     rbm = BernoulliRBM(components, learning_rate=0.06, batch_size=batch, n_iter=10, random_state=split)
     pipeline = Pipeline([("rbm", rbm), ("logistic", LogisticRegression(C=100.0, max_iter=1000))])
-    fit, seconds = rbm.fit, []
-
-    def timed(*arguments, **options):
+    accuracy, seconds = pipeline.fit(X_train, y_train).score(X_test, y_test), []
+    for _ in range(5):
+        time.sleep(PAUSE)
         started = time.perf_counter()
-        fit(*arguments, **options)
+        rbm.fit(X_train)
         seconds.append(time.perf_counter() - started)
-        return rbm
-
-    rbm.fit = timed
-    return pipeline.fit(X_train, y_train).score(X_test, y_test), seconds[0]
+    return accuracy, statistics.median(seconds)
 
 
 def main():
@@ -53,9 +51,7 @@ def main():
     options = parser.parse_args()
     if options.worker:
         name, kind, batch, split = options.worker
-        arguments = CLASSES[name], kind, int(batch), int(split), options.components
-        run(*arguments)  # the first one loads libraries and wakes threads
-        print(json.dumps(run(*arguments)))
+        print(json.dumps(run(CLASSES[name], kind, int(batch), int(split), options.components)))
         return
     print("data    batch  class         accuracy  training ms  ratio")
     for kind, batch in SETTINGS:

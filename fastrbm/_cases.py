@@ -101,21 +101,37 @@ class Cases:
 
     def order(self, epoch: int) -> np.ndarray:
         """The rows of an epoch's cases, in a random order."""
-        return self._slots(epoch)[_random.permutation(self.n, self._seed, _random.SHUFFLE, epoch)]
+        return self._slots(epoch)[self._shuffled(epoch)]
 
-    def batch(self, rows: np.ndarray) -> BitMatrix | np.ndarray:
-        """These rows' states."""
+    def _shuffled(self, epoch: int) -> np.ndarray:
+        return _random.permutation(self.n, self._seed, _random.SHUFFLE, epoch)
+
+    def batches(self, epochs: range, size: int, draw: bool) -> Batches:
+        """All batches of some epochs. With draw, each unit is on with the probability that the number here says."""
+        first = np.arange(-(-self.n // size)) * size
+        ends = np.append((first + self.n * np.arange(len(epochs))[:, None]).reshape(-1), self.n * len(epochs))
+        if not draw or self.packed is not None:
+            return Batches(self.packed, self._states, np.concatenate([self.order(epoch) for epoch in epochs]), ends)
+        drawn = [drawn_states(self._states, self._slots(epoch), self._seed, epoch).planes.T for epoch in epochs]
+        rows = [self._shuffled(epoch) + k * self.n for k, epoch in enumerate(epochs)]
+        return Batches(np.ascontiguousarray(np.concatenate(drawn)), self._states, np.concatenate(rows), ends)
+
+
+class Batches:
+    """Batch k is the rows rows[ends[k] : ends[k + 1]], of packed if there is any, else of states."""
+
+    def __init__(self, packed: np.ndarray | None, states, rows: np.ndarray, ends: np.ndarray) -> None:
+        self.packed, self.rows, self.ends = packed, rows, ends
+        self._states = states
+
+    def __len__(self) -> int:
+        return len(self.ends) - 1
+
+    def __getitem__(self, k: int) -> BitMatrix | np.ndarray:
+        rows = self.rows[self.ends[k] : self.ends[k + 1]]
         if self.packed is None:
             return self._states[rows]
         return BitMatrix(np.ascontiguousarray(self.packed.take(rows, axis=0).T), self._states.shape[1])
-
-    def drawn(self, epoch: int) -> Cases:
-        """An epoch of binary cases, each unit on with the probability that the number here says."""
-        bits = drawn_states(self._states, self._slots(epoch), self._seed, epoch)
-        drawn = object.__new__(Cases)
-        drawn._states, drawn.packed, drawn.n = bits, np.ascontiguousarray(bits.planes.T), self.n
-        drawn._seed, drawn._rows, drawn._ends = self._seed, np.arange(self.n), np.arange(1.0, self.n + 1.0)
-        return drawn
 
 
 def drawn_states(states, rows: np.ndarray, seed: int, place: int) -> BitMatrix:

@@ -236,8 +236,8 @@ class Training:
         while left and done:
             updates = self.update + np.arange(min(left, most))
             rates = self._rates(updates.tolist())
-            first = (self.source.n_batches - left) * self.batch_size
-            done = many.run(order[first : first + len(rates) * self.batch_size], self.batch_size, rates)
+            first = source.n_batches - left + np.arange(len(rates) + 1)
+            done = many.run(order, np.minimum(first * self.batch_size, source.n), rates)
             left -= done
             if done:
                 self._stepped(epoch, done, interrupted)

@@ -54,8 +54,8 @@ class Updates:
         cases = 2 * batch_size + (1 + 2 * self.gradient.n_sweeps) * n_chains + _threads.PASS
         return self.rbm.n_visible * self.rbm.n_hidden * cases
 
-    def run(self, cases: np.ndarray, batch_size: int, rates: np.ndarray) -> int:
-        """An update for each of rates, by the next batch_size cases each; returns how many could be done."""
+    def run(self, cases: np.ndarray, ends: np.ndarray, rates: np.ndarray) -> int:
+        """An update for each of rates, the k-th by cases[ends[k] : ends[k + 1]]; returns how many could be done."""
         if len(rates) < _FEWEST:
             return 0
         rbm, chains = self.rbm, self.gradient._start(self.rbm, self.n_threads)
@@ -68,7 +68,7 @@ class Updates:
         visible_bias, hidden_bias = to_visible.bias_array.copy(), to_hidden.bias_array.copy()
         centring, offsets = self._offsets()
         cases = cases.astype(np.int64, copy=False)
-        ends = np.minimum(np.arange(len(rates) + 1, dtype=np.int64) * batch_size, len(cases))
+        ends = ends.astype(np.int64, copy=False)
         outcome = np.zeros(4)
         try:
             kernels.train(
@@ -76,7 +76,7 @@ class Updates:
                 chains._stream, first_sweep, self.gradient.n_sweeps, weights, transposed, visible_bias, hidden_bias,
                 to_visible.exponent, to_hidden.exponent, rbm.n_visible, rbm.n_hidden, centring, self.optimizer.l2,
                 self.optimizer.l1, _validate.LARGEST, outcome,
-                _threads.resolve(self.n_threads, 8 * self._work(batch_size)),
+                _threads.resolve(self.n_threads, 8 * self._work(int(ends[1] - ends[0]))),
             )  # fmt: skip
         finally:  # Ctrl-C comes up as the call ends: what it has done is done
             done, which = int(outcome[0]), int(outcome[1])

@@ -9,7 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from . import _fractions, _random, _threads
-from ._cases import Cases, dense, drawn_states, parts_of, states_of, totals
+from ._cases import Batches, Cases, dense, drawn_states, parts_of, states_of, totals
 from ._updates import Updates, possible
 from .bits import BitMatrix
 from .gradient import PCD, Centring, Gradient
@@ -32,6 +32,7 @@ except ImportError as error:
 
 __all__ = ["BernoulliRBM"]
 
+_UPDATES = 256  # in a call of several iterations, at most
 _SHOWN = 1024  # cases whose pseudo-likelihood a verbose fit prints
 
 
@@ -162,10 +163,12 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self._start()
         cases = Cases(states, weight, self._seed)
         self._begin(*totals(states, weight))
-        draw = self.draw and cases.packed is None
-        began = time.perf_counter()
-        for iteration in range(1, self.n_iter + 1):
-            self._iterate(cases.drawn(iteration) if draw else cases, iteration)
+        began, iteration = time.perf_counter(), 1
+        # small trainings do several iterations at a time
+        step = 1 if self.verbose else max(1, _UPDATES // -(-cases.n // int(self.batch_size)))
+        while iteration <= self.n_iter:
+            epochs = range(iteration, min(iteration + step, self.n_iter + 1))
+            self._learn(cases.batches(epochs, int(self.batch_size), self.draw))
             if self.verbose:
                 now = time.perf_counter()
                 some = X[np.linspace(0, X.shape[0] - 1, min(X.shape[0], _SHOWN)).astype(np.intp)]
@@ -173,6 +176,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 words = f"Iteration {iteration}, pseudo-likelihood = {mean:.2f}, time = {now - began:.2f}s"
                 print(f"[{type(self).__name__}] {words}")
                 began = now
+            iteration += step
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -201,19 +205,20 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self._gradient = PCD(int(self.n_chains or self.batch_size), int(self.n_sweeps), self._seed)
         self._offsets = Centring()
 
-    def _iterate(self, cases: Cases, iteration: int) -> None:
-        """Once through the data: in calls of many updates where that can be, then update by update."""
-        rows, done, size = cases.order(iteration), 0, int(self.batch_size)
+    def _learn(self, batches: Batches) -> None:
+        """An update by each batch: in calls of many updates where that can be, then update by update."""
+        done, size = 0, int(self.batch_size)
         optimizer, centring = SGD(self.learning_rate), self._offsets if self.centred else None
-        if cases.packed is not None and possible(self._gradient, optimizer, centring, size):
-            many = Updates(self.rbm_, cases.packed, self._gradient, optimizer, centring, self._threads())
-            rates = np.full(-(-len(rows) // size), float(self.learning_rate))
+        if batches.packed is not None and possible(self._gradient, optimizer, centring, size):
+            many = Updates(self.rbm_, batches.packed, self._gradient, optimizer, centring, self._threads())
+            rates = np.full(len(batches), float(self.learning_rate))
             now = -1
-            while now and done < len(rates):
-                now = many.run(rows[done * size :], size, rates[done : done + many.most(size)])
+            while now and done < len(batches):
+                part = slice(done, done + many.most(size))
+                now = many.run(batches.rows, batches.ends[part.start : part.stop + 1], rates[part])
                 done += now
-        for start in range(done * size, len(rows), size):
-            self._update(cases.batch(rows[start : start + size]))
+        for k in range(done, len(batches)):
+            self._update(batches[k])
 
     def _update(self, batch, weight: np.ndarray | None = None) -> None:
         estimate = self._estimate(batch, weight)

@@ -199,7 +199,13 @@ def test_weights_that_are_no_whole_numbers_count_on_average():
     data = np.eye(8, dtype=np.uint8)
     weight = np.repeat([1.5, 0.25], 4)
     cases = Cases(BitMatrix.from_states(data), weight, seed=3)
-    counts = np.sum([np.bincount(cases.order(epoch), minlength=8) for epoch in range(4000)], axis=0) / 4000
+    counts = (
+        np.sum(
+            [np.bincount(cases.batches(range(epoch, epoch + 1), 8, False).rows, minlength=8) for epoch in range(4000)],
+            axis=0,
+        )
+        / 4000
+    )
     # n is 8 where the weights add up to 7; 5 standard errors of at most 1/2 each
     assert np.abs(counts - weight * 8 / 7).max() < 5 * 0.5 / np.sqrt(4000)
 
