@@ -18,12 +18,19 @@ _DRAWN = 1 << 14  # numbers that are drawn at a time: what stays in cache takes 
 def states_of(X) -> BitMatrix | np.ndarray:
     """Checked numbers (n, V), dense or CSR (no entry twice), as a BitMatrix where all are 0 or 1, else as they are."""
     if not hasattr(X, "toarray"):
-        return BitMatrix.from_states(X) if _is_binary(X) else X
+        return _packed(X) if _is_binary(X) else X
     if not _is_binary(X.data):
         return X
     bits = BitMatrix.empty(*X.shape)
     for start in range(0, X.shape[0], _ROWS):
-        bits.planes[:, start : start + _ROWS] = BitMatrix.from_states(X[start : start + _ROWS].toarray()).planes
+        bits.planes[:, start : start + _ROWS] = _packed(X[start : start + _ROWS].toarray()).planes
+    return bits
+
+
+def _packed(states: np.ndarray) -> BitMatrix:
+    """BitMatrix.from_states, of states known to be 0 and 1."""
+    bits = BitMatrix.empty(*states.shape)
+    kernels.pack(np.ascontiguousarray(states, np.uint8), bits.planes, 1)
     return bits
 
 
@@ -85,6 +92,7 @@ class Cases:
         self._states, self._seed = states, seed
         self.packed = np.ascontiguousarray(states.planes.T) if isinstance(states, BitMatrix) else None
         self._rows = np.argsort(_hashes(states, self.packed), kind="stable")
+        self._weighted = sample_weight is not None
         weight = np.ones(states.shape[0]) if sample_weight is None else sample_weight[self._rows]
         self._ends = np.cumsum(weight)
         total = float(self._ends[-1])
@@ -95,6 +103,8 @@ class Cases:
     def _slots(self, epoch: int) -> np.ndarray:
         """The row of each case of an epoch, in an order that never changes: equally spaced points of the total
         weight, from a random one on, each in the row that it falls to. A whole number k always has k of them."""
+        if not self._weighted:
+            return self._rows
         start = int(_random.words(1, self._seed, _random.WEIGHING, epoch)[0]) * 2.0**-32
         points = (np.arange(self.n) + start) * (self._ends[-1] / self.n)
         return self._rows[np.minimum(np.searchsorted(self._ends, points, side="right"), len(self._ends) - 1)]

@@ -80,4 +80,6 @@ def normal(shape: tuple[int, ...], seed: int, stream: int) -> np.ndarray:
 def permutation(n: int, seed: int, stream: int, sweep: int) -> np.ndarray:
     """A random order of n things, intp, by sorting 64-bit numbers."""
     keys = words(2 * n, seed, stream, sweep).view(np.uint64)
-    return np.argsort(keys, kind="stable")
+    order = np.argsort(keys)  # several times faster than a stable sort, which only equal keys need
+    ordered = keys[order]
+    return order if (ordered[1:] != ordered[:-1]).all() else np.argsort(keys, kind="stable")
