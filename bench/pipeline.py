@@ -1,6 +1,6 @@
 """A scikit-learn pipeline with only the import changed: digits, an RBM, logistic regression.
 
-    python bench/pipeline.py [--repeats 5] [--components 256]
+    python bench/pipeline.py [--repeats 5] [--components 256] [--batches 10 128]
 
 Trains the pipeline on 70 % of the 1,797 digits and tests it on the rest, with scikit-learn's BernoulliRBM and with
 fastrbm's, everything else alike: the data as grey values (0 to 1) and cut to binary, batches of 10 (the default of
@@ -18,7 +18,6 @@ import time
 
 CLASSES = {"scikit-learn": "sklearn.neural_network", "fastrbm": "fastrbm.sklearn"}
 PAUSE = 0.2  # seconds before a training is timed, in which the threads of the classifier's libraries stop spinning
-SETTINGS = [("grey", 10), ("binary", 10), ("grey", 128), ("binary", 128)]
 
 
 def run(module, kind, batch, split, components):
@@ -47,6 +46,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--components", type=int, default=256)
+    parser.add_argument("--batches", type=int, nargs="+", default=[10, 128])
     parser.add_argument("--worker", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -54,7 +54,7 @@ def main():
         print(json.dumps(run(CLASSES[name], kind, int(batch), int(split), options.components)))
         return
     print("data    batch  class         accuracy  training ms  ratio")
-    for kind, batch in SETTINGS:
+    for kind, batch in [(kind, batch) for batch in options.batches for kind in ("grey", "binary")]:
         results = {name: [] for name in CLASSES}
         for split in range(options.repeats):
             for name in CLASSES:
