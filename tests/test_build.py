@@ -44,7 +44,7 @@ def wheel(sdist, tmp_path_factory):
 
 
 def test_the_sdist_holds_what_builds_tests_and_explains(sdist):
-    for folder in ("src", "fastrbm", "tests", "bench", "docs"):
+    for folder in ("src", "fastrbm", "tests", "bench", "docs", "examples"):
         for path in (ROOT / folder).rglob("*"):
             if path.suffix in (".py", ".pyi", ".pyx", ".pxi", ".pxd", ".h", ".md"):
                 assert (sdist / path.relative_to(ROOT)).exists(), path
