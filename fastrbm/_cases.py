@@ -8,11 +8,11 @@ import numpy as np
 
 from . import _random
 from ._kernels import FIXED_BITS, kernels
+from ._source import dense, drawn_states
 from .bits import BitMatrix
 
 _ROWS = 1024  # that go through dense arithmetic at a time
 _MOST = 100_000_000  # cases of an iteration, whose numbers take 2 GB
-_DRAWN = 1 << 14  # numbers that are drawn at a time: what stays in cache takes a third of the time
 
 
 def states_of(X) -> BitMatrix | np.ndarray:
@@ -36,11 +36,6 @@ def _packed(states: np.ndarray) -> BitMatrix:
 
 def _is_binary(array: np.ndarray) -> bool:
     return array.dtype == np.bool_ or bool(((array == 0) | (array == 1)).all())
-
-
-def dense(X) -> np.ndarray:
-    """Rows as float64."""
-    return np.asarray(X.toarray() if hasattr(X, "toarray") else X, np.float64)
 
 
 def parts_of(states):
@@ -142,19 +137,6 @@ class Batches:
         if self.packed is None:
             return self._states[rows]
         return BitMatrix(np.ascontiguousarray(self.packed.take(rows, axis=0).T), self._states.shape[1])
-
-
-def drawn_states(states, rows: np.ndarray, seed: int, place: int) -> BitMatrix:
-    """Binary states of these rows of fractions, which are the probabilities of ones; numbers outside [0, 1] count as
-    the nearer end. place names the random numbers."""
-    n_units = states.shape[1]
-    out, step = BitMatrix.empty(len(rows), n_units), max(8, _DRAWN // n_units // 8 * 8)
-    for start in range(0, len(rows), step):
-        limits = dense(states[rows[start : start + step]]) * 2.0**32 - 0.5
-        words = _random.words(limits.size, seed, _random.DRAW, place, first=start * n_units)
-        on = words.reshape(limits.shape) < limits
-        kernels.pack(on.view(np.uint8), out.planes[:, start : start + step], 1)
-    return out
 
 
 def _hashes(states, packed: np.ndarray | None) -> np.ndarray:

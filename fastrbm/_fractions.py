@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._cases import dense, parts_of
+from ._cases import parts_of
+from ._source import dense
 from .bits import BitMatrix
 from .likelihood import pseudo as pseudo_of_bits
 from .rbm import RBM

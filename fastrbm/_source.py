@@ -226,16 +226,26 @@ def _parts(X):
         raise TypeError(f"X must be an array (n, V), a BitMatrix or batches to iterate over, not {type(X).__name__}")
 
 
-def _drawn(states, seed: int, place: int):
+def _drawn(states, seed: int, place: int) -> BitMatrix:
     """States of 0 and 1 with these probabilities of a 1; the random numbers belong to the place."""
     if isinstance(states, BitMatrix):
         return states
-    n, n_units = states.shape
-    out = BitMatrix.empty(n, n_units)
-    step = max(8, _DRAWN // n_units // 8 * 8)
-    for start in range(0, n, step):
-        part = states[start : start + step]
-        words = _random.words(part.size, seed, _random.DRAW, place, first=start * n_units).reshape(part.shape)
-        drawn = (words + 0.5) * 2.0**-32 < part
-        out.planes[:, start : start + step] = BitMatrix.from_states(drawn).planes
+    return drawn_states(states, np.arange(states.shape[0]), seed, place)
+
+
+def drawn_states(states, rows: np.ndarray, seed: int, place: int) -> BitMatrix:
+    """Binary states for these rows of fractions (dense or CSR), which are the probabilities of ones; numbers outside
+    [0, 1] count as the nearer end."""
+    n_units = states.shape[1]
+    out, step = BitMatrix.empty(len(rows), n_units), max(8, _DRAWN // n_units // 8 * 8)
+    for start in range(0, len(rows), step):
+        limits = dense(states[rows[start : start + step]]) * 2.0**32
+        words = _random.words(limits.size, seed, _random.DRAW, place, first=start * n_units)
+        on = words.reshape(limits.shape) + 0.5 < limits
+        kernels.pack(on.view(np.uint8), out.planes[:, start : start + step], 1)
     return out
+
+
+def dense(X) -> np.ndarray:
+    """Rows, dense or sparse, as float64."""
+    return np.asarray(X.toarray() if hasattr(X, "toarray") else X, np.float64)

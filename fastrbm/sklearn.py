@@ -9,7 +9,8 @@ from numbers import Integral, Real
 import numpy as np
 
 from . import _fractions, _random, _threads
-from ._cases import Batches, Cases, dense, drawn_states, parts_of, states_of, totals
+from ._cases import Batches, Cases, parts_of, states_of, totals
+from ._source import dense, drawn_states
 from ._updates import Updates, possible
 from .bits import BitMatrix
 from .gradient import PCD, Centring, Gradient
