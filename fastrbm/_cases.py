@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from . import _random
+from ._gibbs import on_grid
 from ._kernels import FIXED_BITS, kernels
 from ._source import dense, drawn_states
 from .bits import BitMatrix
@@ -50,13 +51,13 @@ def parts_of(states):
 
 def totals(states, sample_weight: np.ndarray | None) -> tuple[np.ndarray, float]:
     """Weighted sums of the units, cut to [0, 1], and over how many cases: sums of integers, the same in any order."""
-    weight, unit = np.ones(states.shape[0], np.int64), 1.0
-    if sample_weight is not None:
-        # whole numbers of 2^-20 where their sum fits 40 bits, beside which 22 bits of a unit fit int64
-        unit = 2.0 ** max(-20, math.frexp(float(sample_weight.sum()))[1] - 40)
-        if sample_weight.max() < 2.0**-10:
-            unit = 2.0 ** (math.frexp(float(sample_weight.sum()))[1] - 40)
-        weight = np.rint(sample_weight / unit).astype(np.int64)
+    if sample_weight is None:
+        return _sums(states), float(states.shape[0])
+    # whole numbers of 2^-20 where their sum fits 40 bits, beside which 22 bits of a unit fit int64
+    unit = 2.0 ** max(-20, math.frexp(float(sample_weight.sum()))[1] - 40)
+    if sample_weight.max() < 2.0**-10:
+        unit = 2.0 ** (math.frexp(float(sample_weight.sum()))[1] - 40)
+    weight = np.rint(sample_weight / unit).astype(np.int64)
     total = np.zeros(states.shape[1], np.int64)
     for start in range(0, states.shape[0], _ROWS):
         rows = slice(start, start + _ROWS)
@@ -64,10 +65,20 @@ def totals(states, sample_weight: np.ndarray | None) -> tuple[np.ndarray, float]
         if isinstance(part, BitMatrix):
             total += (weight[rows] @ part.to_states().astype(np.int64)) << FIXED_BITS
         else:
-            total += weight[rows] @ np.rint(dense(part).clip(0.0, 1.0) * (1 << FIXED_BITS)).astype(np.int64)
+            total += weight[rows] @ on_grid(dense(part).clip(0.0, 1.0)).astype(np.int64)
     n = float(weight.sum()) * unit
-    cases = n if sample_weight is None else max(n, float(np.count_nonzero(sample_weight)))  # as Cases counts them
+    cases = max(n, float(np.count_nonzero(sample_weight)))  # as Cases counts them
     return total * (unit * 2.0**-FIXED_BITS * (cases / n)), cases
+
+
+def _sums(states) -> np.ndarray:
+    sums = np.zeros(states.shape[1])
+    if isinstance(states, BitMatrix):
+        kernels.count_bits(states.planes, states.n_units, sums, 1)
+        return sums
+    for start in range(0, states.shape[0], _ROWS):
+        sums += on_grid(dense(states[start : start + _ROWS]).clip(0.0, 1.0)).sum(axis=0)
+    return sums * 2.0**-FIXED_BITS
 
 
 class Cases:
@@ -111,15 +122,17 @@ class Cases:
     def _shuffled(self, epoch: int) -> np.ndarray:
         return _random.permutation(self.n, self._seed, _random.SHUFFLE, epoch)
 
-    def batches(self, epochs: range, size: int, draw: bool) -> Batches:
+    def batches(self, epochs: range, size: int, draw: bool, n_threads: int | None = 1) -> Batches:
         """All batches of some epochs. With draw, each unit is on with the probability that the number here says."""
         first = np.arange(-(-self.n // size)) * size
         ends = np.append((first + self.n * np.arange(len(epochs))[:, None]).reshape(-1), self.n * len(epochs))
         if not draw or self.packed is not None:
             return Batches(self.packed, self._states, np.concatenate([self.order(epoch) for epoch in epochs]), ends)
-        drawn = [drawn_states(self._states, self._slots(epoch), self._seed, epoch).planes.T for epoch in epochs]
+        if isinstance(self._states, np.ndarray):
+            self._states = np.ascontiguousarray(self._states, np.float32)  # as they are drawn from
+        drawn = [drawn_states(self._states, self._slots(epoch), self._seed, epoch, 0, n_threads) for epoch in epochs]
         rows = [self._shuffled(epoch) + k * self.n for k, epoch in enumerate(epochs)]
-        return Batches(np.ascontiguousarray(np.concatenate(drawn)), self._states, np.concatenate(rows), ends)
+        return Batches(np.concatenate(drawn), self._states, np.concatenate(rows), ends)
 
 
 class Batches:

@@ -21,7 +21,17 @@ def transpose(planes: NDArray[np.uint8], n_units: int, out: NDArray[np.uint8], n
 def product(
     planes: NDArray[np.uint8], tiles: NDArray[np.float32], exponent: int, out: NDArray[np.int32], n_threads: int
 ) -> None: ...
-def philox_blocks(counters: NDArray[np.uint32], seed: int, out: NDArray[np.uint32], n_threads: int) -> None: ...
+def words(first: int, seed: int, sweep: int, kind: int, out: NDArray[np.uint32], n_threads: int) -> None: ...
+def draw_states(
+    fractions: NDArray[np.float32],
+    rows: NDArray[np.int64],
+    seed: int,
+    stream: int,
+    sweep: int,
+    first: int,
+    out: NDArray[np.uint8],
+    n_threads: int,
+) -> None: ...
 def half_step(
     planes: NDArray[np.uint8],
     layer: Layer,

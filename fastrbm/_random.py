@@ -48,16 +48,9 @@ HIDDEN = 1
 
 def words(n: int, seed: int, stream: int, sweep: int = 0, first: int = 0) -> np.ndarray:
     """n 32-bit words of a stream, uint32, in the order of the counter, from the first-th on, a multiple of 4."""
-    n_blocks = -(-n // 4)
-    counters = np.zeros((n_blocks, 4), np.uint32)
-    index = np.arange(first // 4, first // 4 + n_blocks, dtype=np.uint64)
-    counters[:, 0] = index & np.uint64(0xFFFFFFFF)
-    counters[:, 1] = index >> np.uint64(32)
-    counters[:, 2] = sweep
-    counters[:, 3] = stream << 8
-    out = np.empty((n_blocks, 4), np.uint32)
-    kernels.philox_blocks(counters, seed, out, 1)
-    return out.reshape(-1)[:n]
+    out = np.empty(n, np.uint32)
+    kernels.words(first // 4, seed, sweep, stream << 8, out, 1)
+    return out
 
 
 def normal(shape: tuple[int, ...], seed: int, stream: int) -> np.ndarray:
@@ -78,8 +71,9 @@ def normal(shape: tuple[int, ...], seed: int, stream: int) -> np.ndarray:
 
 
 def permutation(n: int, seed: int, stream: int, sweep: int) -> np.ndarray:
-    """A random order of n things, intp, by sorting 64-bit numbers."""
-    keys = words(2 * n, seed, stream, sweep).view(np.uint64)
-    order = np.argsort(keys)  # several times faster than a stable sort, which only equal keys need
-    ordered = keys[order]
-    return order if (ordered[1:] != ordered[:-1]).all() else np.argsort(keys, kind="stable")
+    """A random order of n things, intp, by sorting 64-bit numbers whose lowest bits say whose they are: so equal
+    ones have an order too, and a plain sort will do, which is several times faster than argsort."""
+    bits = np.uint64(n.bit_length())
+    keys = (words(2 * n, seed, stream, sweep).view(np.uint64) >> bits << bits) | np.arange(n, dtype=np.uint64)
+    keys.sort()
+    return (keys & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.intp)

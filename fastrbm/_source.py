@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from . import _gibbs, _random, _validate
+from . import _gibbs, _random, _threads, _validate
 from ._kernels import FIXED_BITS, kernels
 from .bits import BitMatrix
 
 SAMPLE = 256  # cases that are measured as training goes on
-_DRAWN = 1 << 14  # numbers that are drawn at a time: what stays in cache takes a third of the time
+_DRAWN = 1 << 20  # numbers that are turned into float32 at a time, to draw from
 _PART = 1 << 24  # numbers of an array on disk that are read at a time
 
 
@@ -60,7 +60,10 @@ class InMemory:
             raise ValueError("X must have at least one case")
         self._weight = None if sample_weight is None else _validate.sample_weight(sample_weight, self.n)
         self._n_units, self._size, self._seed, self._draw = n_units, batch_size, seed, draw
+        if draw and isinstance(self._data, np.ndarray) and not isinstance(self._data, np.memmap):
+            self._data = np.ascontiguousarray(self._data, np.float32)  # as they are drawn from
         self.n_batches = -(-self.n // batch_size)
+        self._ordered: tuple[int, np.ndarray] = 0, np.zeros(0, np.intp)
 
     def _keep(self, X, n_units: int) -> BitMatrix | np.ndarray:
         data = _gibbs.states_given(X, n_units, "X", fractions=True)
@@ -75,21 +78,37 @@ class InMemory:
 
     def order(self, epoch: int) -> np.ndarray:
         """The cases, in the order of an epoch (counted from 1)."""
-        return _random.permutation(self.n, self._seed, _random.SHUFFLE, epoch)
+        if self._ordered[0] != epoch:
+            self._ordered = epoch, _random.permutation(self.n, self._seed, _random.SHUFFLE, epoch)
+        return self._ordered[1]
 
     @property
-    def packed(self) -> np.ndarray | None:
-        """The cases as bytes (n, ceil(V/8)), where bits without weights are all that there is to them."""
-        return self._packed if self._weight is None else None
+    def in_bits(self) -> bool:
+        """Whether all batches are bits without weights, which part() gives many of at a time."""
+        return self._weight is None and (self._packed is not None or self._draw)
+
+    def part(self, epoch: int, first: int, n: int, n_threads: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(packed, cases, ends) of n batches of an epoch, from the first-th on: batch k is the rows
+        cases[ends[k] : ends[k + 1]] of packed, uint8 (rows, ceil(V/8))."""
+        order, ends = self.order(epoch), np.minimum(np.arange(first, first + n + 1) * self._size, self.n)
+        if self._packed is not None:
+            return self._packed, order, ends
+        drawn = self._drawn(order[ends[0] : ends[-1]], epoch, int(ends[0]), n_threads)
+        return drawn, np.arange(len(drawn)), ends - ends[0]
+
+    def _drawn(self, cases: np.ndarray, epoch: int, first: int, n_threads: int | None) -> np.ndarray:
+        """States drawn from these cases, which are the first-th of the epoch's order and those that follow."""
+        return drawn_states(self._data, cases, self._seed, epoch, first, n_threads)
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[BitMatrix | np.ndarray, np.ndarray | None]]:
         """(states, weights or None) of the batches of an epoch (counted from 1), from the first-th on."""
         order = self.order(epoch)
         for k in range(first, self.n_batches):
             cases = order[k * self._size : (k + 1) * self._size]
-            states = self._rows(cases)
-            if self._draw:
-                states = _drawn(states, self._seed, (epoch - 1) * self.n_batches + k)
+            if self._draw and self._packed is None:
+                states = _planes(self._drawn(cases, epoch, k * self._size, 1), self._n_units)
+            else:
+                states = self._rows(cases)
             yield states, None if self._weight is None else self._weight[cases]
 
     def sample(self) -> np.ndarray:
@@ -122,6 +141,16 @@ class OnDisk(InMemory):
 
     def _checksum(self) -> int:
         return zlib.crc32(self.sample().tobytes())
+
+    def _drawn(self, cases: np.ndarray, epoch: int, first: int, n_threads: int | None) -> np.ndarray:
+        out, step = [], max(1, _DRAWN // self._n_units)
+        for start in range(0, len(cases), step):
+            rows = self._rows(cases[start : start + step])
+            if isinstance(rows, BitMatrix):
+                out.append(rows.planes.T)
+            else:
+                out.append(drawn_states(rows, np.arange(len(rows)), self._seed, epoch, first + start, n_threads))
+        return np.concatenate(out)
 
     def _rows(self, cases: np.ndarray):
         order = np.argsort(cases)  # in the order of the file, then put back
@@ -158,8 +187,9 @@ class Batches:
                 states = self._states(batch)
                 if states.shape[0] == 0:
                     raise ValueError("a batch of X has no cases")
-                if self._draw:
-                    states = _drawn(states, self._seed, (epoch - 1) * self.n_batches + count)
+                if self._draw and not isinstance(states, BitMatrix):
+                    place = (epoch - 1) * self.n_batches + count
+                    states = _planes(drawn_states(states, np.arange(len(states)), self._seed, place), self._n_units)
                 yield states, None
             count += 1
         if count < self.n_batches:
@@ -226,23 +256,27 @@ def _parts(X):
         raise TypeError(f"X must be an array (n, V), a BitMatrix or batches to iterate over, not {type(X).__name__}")
 
 
-def _drawn(states, seed: int, place: int) -> BitMatrix:
-    """States of 0 and 1 with these probabilities of a 1; the random numbers belong to the place."""
-    if isinstance(states, BitMatrix):
-        return states
-    return drawn_states(states, np.arange(states.shape[0]), seed, place)
+def _planes(packed: np.ndarray, n_units: int) -> BitMatrix:
+    return BitMatrix(np.ascontiguousarray(packed.T), n_units)
 
 
-def drawn_states(states, rows: np.ndarray, seed: int, place: int) -> BitMatrix:
-    """Binary states for these rows of fractions (dense or CSR), which are the probabilities of ones; numbers outside
-    [0, 1] count as the nearer end."""
+def drawn_states(
+    states, rows: np.ndarray, seed: int, place: int, first: int = 0, n_threads: int | None = 1
+) -> np.ndarray:
+    """States for these rows of fractions (dense or CSR), which are the probabilities of ones, as bytes (rows,
+    ceil(V/8)); numbers outside [0, 1] count as the nearer end. The random numbers are those of the first-th case of a
+    place and of those that follow."""
     n_units = states.shape[1]
-    out, step = BitMatrix.empty(len(rows), n_units), max(8, _DRAWN // n_units // 8 * 8)
+    out = np.empty((len(rows), -(-n_units // 8)), np.uint8)
+    whole = isinstance(states, np.ndarray) and states.dtype == np.float32 and states.flags.c_contiguous
+    step = max(1, len(rows) if whole else _DRAWN // n_units)
     for start in range(0, len(rows), step):
-        limits = dense(states[rows[start : start + step]]) * 2.0**32
-        words = _random.words(limits.size, seed, _random.DRAW, place, first=start * n_units)
-        on = words.reshape(limits.shape) + 0.5 < limits
-        kernels.pack(on.view(np.uint8), out.planes[:, start : start + step], 1)
+        part, which = states, np.asarray(rows[start : start + step], np.int64)
+        if not whole:
+            part = np.ascontiguousarray(dense(states[which]), np.float32)
+            which = np.arange(len(part))
+        threads = _threads.resolve(n_threads, _threads.PASS * which.size * n_units)
+        kernels.draw_states(part, which, seed, _random.DRAW, place, first + start, out[start : start + step], threads)
     return out
 
 

@@ -225,19 +225,18 @@ class Training:
         """Updates of an epoch in calls of many, where that can be (a callback may have changed it), as far as they
         go."""
         source = self.source
-        if not isinstance(source, InMemory) or source.packed is None or self.averaging is not None:
+        if not isinstance(source, InMemory) or not source.in_bits or self.averaging is not None:
             return
         if not possible(self.gradient, self.optimizer, self.centre, self.batch_size):
             return
-        many = Updates(self.rbm, source.packed, self.gradient, self.optimizer, self.centre, self.n_threads)
-        order = source.order(epoch)
+        many = Updates(self.rbm, self.gradient, self.optimizer, self.centre, self.n_threads)
         most = 1 if self.path is not None and self.pause < 1.0 else many.most(self.batch_size)
         left = done = epoch * self.source.n_batches - self.update
         while left and done:
             updates = self.update + np.arange(min(left, most))
             rates = self._rates(updates.tolist())
-            first = source.n_batches - left + np.arange(len(rates) + 1)
-            done = many.run(order, np.minimum(first * self.batch_size, source.n), rates)
+            batches = source.part(epoch, source.n_batches - left, len(rates), self.n_threads)
+            done = many.run(*batches, rates)
             left -= done
             if done:
                 self._stepped(epoch, done, interrupted)

@@ -31,17 +31,10 @@ def possible(gradient, optimizer, centre, batch_size: int) -> bool:
 
 
 class Updates:
-    """Updates of one model by the batches of an epoch.
+    """Updates of one model."""
 
-    Parameters
-    ----------
-    packed : uint8 (cases, ceil(V/8))
-    """
-
-    def __init__(
-        self, rbm: RBM, packed: np.ndarray, gradient: PCD, optimizer: SGD, centre: Centring | None, n_threads=None
-    ) -> None:
-        self.rbm, self.packed = rbm, packed
+    def __init__(self, rbm: RBM, gradient: PCD, optimizer: SGD, centre: Centring | None, n_threads=None) -> None:
+        self.rbm = rbm
         self.gradient, self.optimizer, self.centre, self.n_threads = gradient, optimizer, centre, n_threads
 
     def most(self, batch_size: int) -> int:
@@ -54,8 +47,9 @@ class Updates:
         cases = 2 * batch_size + (1 + 2 * self.gradient.n_sweeps) * n_chains + _threads.PASS
         return self.rbm.n_visible * self.rbm.n_hidden * cases
 
-    def run(self, cases: np.ndarray, ends: np.ndarray, rates: np.ndarray) -> int:
-        """An update for each of rates, the k-th by cases[ends[k] : ends[k + 1]]; returns how many could be done."""
+    def run(self, packed: np.ndarray, cases: np.ndarray, ends: np.ndarray, rates: np.ndarray) -> int:
+        """An update for each of rates, the k-th by rows cases[ends[k] : ends[k + 1]] of packed, uint8 (rows,
+        ceil(V/8)); returns how many could be done."""
         if len(rates) < _FEWEST:
             return 0
         rbm, chains = self.rbm, self.gradient._start(self.rbm, self.n_threads)
@@ -72,7 +66,7 @@ class Updates:
         outcome = np.zeros(4)
         try:
             kernels.train(
-                self.packed, cases, ends, rates, chains._visible.planes, chains._hidden.planes, chains._seed,
+                packed, cases, ends, rates, chains._visible.planes, chains._hidden.planes, chains._seed,
                 chains._stream, first_sweep, self.gradient.n_sweeps, weights, transposed, visible_bias, hidden_bias,
                 to_visible.exponent, to_hidden.exponent, rbm.n_visible, rbm.n_hidden, centring, self.optimizer.l2,
                 self.optimizer.l1, _validate.LARGEST, outcome,

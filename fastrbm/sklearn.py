@@ -169,7 +169,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         step = 1 if self.verbose else max(1, _UPDATES // -(-cases.n // int(self.batch_size)))
         while iteration <= self.n_iter:
             epochs = range(iteration, min(iteration + step, self.n_iter + 1))
-            self._learn(cases.batches(epochs, int(self.batch_size), self.draw))
+            self._learn(cases.batches(epochs, int(self.batch_size), self.draw, self._threads()))
             if self.verbose:
                 now = time.perf_counter()
                 some = X[np.linspace(0, X.shape[0] - 1, min(X.shape[0], _SHOWN)).astype(np.intp)]
@@ -191,14 +191,18 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             self._begin(*totals(states, weight))
         if self.draw and not isinstance(states, BitMatrix):
             self._n_draws += 1
-            states = drawn_states(states, np.arange(states.shape[0]), self._seed, 2**32 - self._n_draws)
+            drawn = drawn_states(states, np.arange(states.shape[0]), self._seed, 2**32 - self._n_draws)
+            states = BitMatrix(np.ascontiguousarray(drawn.T), states.shape[1])
         # arguments may have been set anew; chains and units stay as many as they are
         self._gradient.n_sweeps = int(self.n_sweeps)
         self._update(states, weight)
         return self
 
     def _start(self) -> None:
-        self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        if isinstance(self.random_state, Integral):
+            self._seed = int(self.random_state)
+        else:
+            self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self._n_draws = 0
 
     def _begin(self, sums: np.ndarray, n: float) -> None:
@@ -211,12 +215,12 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         done, size = 0, int(self.batch_size)
         optimizer, centring = SGD(self.learning_rate), self._offsets if self.centred else None
         if batches.packed is not None and possible(self._gradient, optimizer, centring, size):
-            many = Updates(self.rbm_, batches.packed, self._gradient, optimizer, centring, self._threads())
+            many = Updates(self.rbm_, self._gradient, optimizer, centring, self._threads())
             rates = np.full(len(batches), float(self.learning_rate))
             now = -1
             while now and done < len(batches):
                 part = slice(done, done + many.most(size))
-                now = many.run(batches.rows, batches.ends[part.start : part.stop + 1], rates[part])
+                now = many.run(batches.packed, batches.rows, batches.ends[part.start : part.stop + 1], rates[part])
                 done += now
         for k in range(done, len(batches)):
             self._update(batches[k])

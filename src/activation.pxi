@@ -125,7 +125,7 @@ cdef inline uint64_t activate_vectors(const HalfStep *step, const int32_t *acc, 
             for i in range(count):
                 y[i] = y[i] - to_float(whole[i])
             states = states ^ break_ties(<const float *> y, ties, <uint32_t> (tile * TILE + column),
-                                         <uint32_t> (step.first_chain + chain), step, keys)
+                                         <uint32_t> (step.first_chain + chain), step.sweep, step.kind, keys)
         states = states ^ (<uint64_t> 0xffffffffffffffffu >> (64 - count * LANES))
     if step.fixed != NULL:
         # rint(q 2^22), turned into 2^22 minus that where the field is not negative
@@ -182,8 +182,8 @@ cdef void activate(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py
                     out[chain] = <uint8_t> ((out[chain] & ~free[chain]) | (masks[chain] >> (8 * t) & free[chain]))
 
 
-cdef uint64_t break_ties(const float *rest, uint64_t ties, uint32_t first_unit, uint32_t chain, const HalfStep *step,
-                         const Keys *keys) noexcept nogil:
+cdef uint64_t break_ties(const float *rest, uint64_t ties, uint32_t first_unit, uint32_t chain, uint32_t sweep,
+                         uint32_t kind, const Keys *keys) noexcept nogil:
     """Of the tied units, those whose further 24 bits are below what is left of q, as a mask."""
     cdef vq words[4]
     cdef uint64_t less = 0
@@ -194,8 +194,8 @@ cdef uint64_t break_ties(const float *rest, uint64_t ties, uint32_t first_unit, 
         ties = ties & (ties - 1)
         words[0] = splat_q(first_unit + unit)
         words[1] = splat_q(chain)
-        words[2] = splat_q(step.sweep)
-        words[3] = splat_q(step.kind + TIE)
+        words[2] = splat_q(sweep)
+        words[3] = splat_q(kind + TIE)
         philox(words, keys)
         memcpy(&number, words, 4)
         if <float> (number >> 8) * <float> 5.9604644775390625e-8 < rest[unit]:  # 2^-24
@@ -215,32 +215,3 @@ cdef void half_step_item(const HalfStep *step, Py_ssize_t item, char *scratch) n
 
 cdef enum:
     STEP_SCRATCH = SCRATCH + BLOCK * 8      # and a mask for each chain of a block
-
-
-def philox_blocks(const uint32_t[:, ::1] counters, uint64_t seed, uint32_t[:, ::1] out, int n_threads):
-    """out OUT (n, 4): Philox4x32-10 of counters IN (n, 4) under the key seed. For tests and set-up work."""
-    cdef Py_ssize_t n = counters.shape[0], item
-    if DEBUG_CHECKS:
-        check(counters.shape[1] == 4 and out.shape[0] == n and out.shape[1] == 4, "philox_blocks")
-    if n == 0:
-        return
-    for item in prange(ceil_div(n, HALF), nogil=True, num_threads=n_threads, schedule="static"):
-        philox_item(&counters[item * HALF, 0], smaller(HALF, n - item * HALF), seed, &out[item * HALF, 0])
-
-
-cdef void philox_item(const uint32_t *counters, Py_ssize_t n, uint64_t seed, uint32_t *out) noexcept nogil:
-    """Up to HALF blocks; lanes past the n-th repeat the last."""
-    cdef uint64_t lanes[4][HALF]
-    cdef vq c[4]
-    cdef Keys keys
-    cdef Py_ssize_t lane, w
-    for lane in range(HALF):
-        for w in range(4):
-            lanes[w][lane] = counters[4 * smaller(lane, n - 1) + w]
-    memcpy(c, lanes, sizeof(lanes))
-    philox_keys(<uint32_t> seed, <uint32_t> (seed >> 32), &keys)
-    philox(c, &keys)
-    memcpy(lanes, c, sizeof(lanes))
-    for lane in range(n):
-        for w in range(4):
-            out[4 * lane + w] = <uint32_t> lanes[w][lane]

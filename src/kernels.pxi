@@ -64,10 +64,12 @@ cdef extern from "simd.h" nogil:
 
 cdef extern from "philox.h" nogil:
     enum: BATCH         # chains whose random numbers are computed together
+    enum: AT_ONCE       # blocks of words likewise
     ctypedef struct Keys:
         pass
     void philox_keys(uint32_t, uint32_t, Keys *)
     void philox(vq *, const Keys *)
+    void philox_in_sequence(uint64_t, uint32_t, uint32_t, const Keys *, uint32_t *)
     void philox_64_units(uint32_t, uint32_t, uint32_t, uint32_t, const Keys *, uint16_t (*)[64])
 
 cdef enum:
@@ -104,6 +106,7 @@ include "activation.pxi"
 include "flips.pxi"
 include "sweep.pxi"
 include "moments.pxi"
+include "draw.pxi"
 include "free_energy.pxi"
 include "update.pxi"
 include "train.pxi"

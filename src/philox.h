@@ -43,34 +43,61 @@ static inline void philox(vq c[4], const Keys *keys) {
     for (int round = 0; round < 10; round++) philox_round(c, keys->k0[round], keys->k1[round]);
 }
 
+/* In which order HALF counters go into lanes so that zip() delivers whole blocks in sequence. */
+#if LANES == 16
+#define LANE_ORDER {0, 4, 1, 5, 2, 6, 3, 7}
+#elif LANES == 8
+#define LANE_ORDER {0, 2, 1, 3}
+#else
+#define LANE_ORDER {0, 1}
+#endif
+
+static inline void philox_batch(vq c[BATCH][4], const Keys *keys) {
+    for (int round = 0; round < 10; round++)
+        for (int b = 0; b < BATCH; b++) philox_round(c[b], keys->k0[round], keys->k1[round]);
+}
+
+/* HALF blocks, 16 bytes each, one after the other. */
+static inline void store_blocks(const vq c[4], void *out) {
+    const vq low = splat_q(0xffffffffu);
+    vq even, odd;
+    zip((c[0] & low) | (c[1] << 32), (c[2] & low) | (c[3] << 32), &even, &odd);
+    memcpy(out, &even, WIDTH);
+    memcpy((char *)out + WIDTH, &odd, WIDTH);
+}
+
 /* The 16-bit numbers of 64 units for each of BATCH chains: block (first + k) gives numbers 8k .. 8k + 7, k = 0 .. 7. */
 static inline void philox_64_units(uint32_t first, uint32_t chain, uint32_t sweep, uint32_t kind, const Keys *keys,
                                    uint16_t out[BATCH][64]) {
-    const vq low = splat_q(0xffffffffu);
-    /* lanes in the order that makes zip() deliver whole blocks in sequence */
-#if LANES == 16
-    const vq lane = {0, 4, 1, 5, 2, 6, 3, 7};
-#elif LANES == 8
-    const vq lane = {0, 2, 1, 3};
-#else
-    const vq lane = {0, 1};
-#endif
+    const vq lane = LANE_ORDER;
     for (int k = 0; k < 8; k += HALF) {
-        vq c[BATCH][4], even, odd;
+        vq c[BATCH][4];
         for (int b = 0; b < BATCH; b++) {
             c[b][0] = lane + splat_q(first + k);
             c[b][1] = splat_q(chain + b);
             c[b][2] = splat_q(sweep);
             c[b][3] = splat_q(kind);
         }
-        for (int round = 0; round < 10; round++)
-            for (int b = 0; b < BATCH; b++) philox_round(c[b], keys->k0[round], keys->k1[round]);
-        for (int b = 0; b < BATCH; b++) {
-            zip((c[b][0] & low) | (c[b][1] << 32), (c[b][2] & low) | (c[b][3] << 32), &even, &odd);
-            memcpy(out[b] + 8 * k, &even, WIDTH);
-            memcpy(out[b] + 8 * k + 4 * HALF, &odd, WIDTH);
-        }
+        philox_batch(c, keys);
+        for (int b = 0; b < BATCH; b++) store_blocks(c[b], out[b] + 8 * k);
     }
+}
+
+/* AT_ONCE blocks, the first and second words of whose counters are the number first, first + 1, ... */
+enum { AT_ONCE = BATCH * HALF };
+static inline void philox_in_sequence(uint64_t first, uint32_t sweep, uint32_t kind, const Keys *keys,
+                                      uint32_t out[AT_ONCE * 4]) {
+    const vq lane = LANE_ORDER;
+    vq c[BATCH][4];
+    for (int b = 0; b < BATCH; b++) {
+        vq number = lane + splat_q(first + b * HALF);
+        c[b][0] = number; /* its high half is scrap */
+        c[b][1] = number >> 32;
+        c[b][2] = splat_q(sweep);
+        c[b][3] = splat_q(kind);
+    }
+    philox_batch(c, keys);
+    for (int b = 0; b < BATCH; b++) store_blocks(c[b], out + b * HALF * 4);
 }
 
 #endif

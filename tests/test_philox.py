@@ -21,23 +21,23 @@ def words(text):
 @pytest.mark.parametrize("module", [*modules().values(), reference], ids=lambda m: m.__name__)
 def test_known_answers(module):
     for counter, key, answer in KNOWN:
-        low, high = words(key)
-        # many copies, so that every lane of every vector gives the answer
-        counters = np.array([words(counter)] * 19, np.uint32)
-        out = np.zeros_like(counters)
-        module.philox_blocks(counters, high << 32 | low, out, 2)
-        assert out.tolist() == [words(answer)] * 19
+        (low, high), (w0, w1, w2, w3) = words(key), words(counter)
+        for before in range(35):  # so that every lane of every vector gives the answer
+            out = np.zeros(4 * (before + 1), np.uint32)
+            first = (w1 << 32 | w0) - before & 2**64 - 1
+            module.words(first, high << 32 | low, w2, w3, out, 2)
+            assert out[4 * before :].tolist() == words(answer)
 
 
 @pytest.mark.parametrize("module", modules().values(), ids=lambda m: m.__name__)
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
-@pytest.mark.parametrize("n", [0, 1, 2, 5, 8, 31])
-def test_blocks_equal_the_twin(module, n, n_threads):
-    counters = np.random.default_rng(n).integers(0, 2**32, (n, 4), dtype=np.uint32)
-    ours, twin = np.empty_like(counters), np.empty_like(counters)
-    module.philox_blocks(counters, 0x0123456789ABCDEF, ours, n_threads)
-    reference.philox_blocks(counters, 0x0123456789ABCDEF, twin)
-    assert np.array_equal(ours, twin)
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 31, 127, 4097, 20_000])
+def test_words_equal_the_twin(module, n, n_threads):
+    for first in (0, 5, 2**32 - 3, 2**64 - 7):  # the lower half of the number overflows into the upper one
+        ours, twin = np.empty(n, np.uint32), np.empty(n, np.uint32)
+        module.words(first, 0x0123456789ABCDEF, 2**32 - 1, 700, ours, n_threads)
+        reference.words(first, 0x0123456789ABCDEF, 2**32 - 1, 700, twin)
+        assert np.array_equal(ours, twin)
 
 
 def test_streams_and_sweeps_differ():
@@ -60,4 +60,11 @@ def test_permutation():
     order = _random.permutation(1000, 3, _random.SHUFFLE, 1)
     assert sorted(order) == list(range(1000))
     assert not np.array_equal(order, _random.permutation(1000, 3, _random.SHUFFLE, 2))
-    assert _random.permutation(1, 3, _random.SHUFFLE, 1).tolist() == [0]
+    for n in (0, 1, 2, 63, 64, 65):
+        assert sorted(_random.permutation(n, 3, _random.SHUFFLE, 1)) == list(range(n))
+    # every order of three is as likely as the others: 5 standard errors
+    n = 6000
+    orders = np.array([_random.permutation(3, 1, _random.SHUFFLE, k) for k in range(n)])
+    counts = np.bincount(orders @ [9, 3, 1], minlength=27)
+    counts = counts[counts > 0]
+    assert len(counts) == 6 and np.abs(counts - n / 6).max() < 5 * np.sqrt(n / 6 * 5 / 6)

@@ -4,10 +4,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from helpers import modules
 
 import fastrbm as fr
-from fastrbm import _random, _source
+from fastrbm import _random, _source, reference
 
+MODULES = modules()
 X = fr.datasets.load_digits()
 
 
@@ -167,6 +169,55 @@ def test_drawn_states_have_their_probabilities_and_are_new_each_time():
     assert np.array_equal(again.planes, second.planes)
 
 
+def test_draws_do_not_depend_on_batches_dtype_or_place(tmp_path):
+    grey = X * 0.9 + 0.05
+    wanted = [np.concatenate([b.to_states() for b, _ in _source.source_of(grey, 64, 500, 3, draw=True).batches(2)])]
+    for data in (grey, grey.astype(np.float32), on_disk(tmp_path, grey), np.asfortranarray(grey)):
+        source = _source.source_of(data, 64, 24, 3, draw=True)
+        wanted.append(np.concatenate([batch.to_states() for batch, _ in source.batches(2)]))
+        assert np.array_equal(wanted[0], wanted[-1])
+        packed, cases, ends = source.part(2, 3, 5, 1)
+        part = fr.BitMatrix(np.ascontiguousarray(packed[cases[ends[0] : ends[-1]]].T), 64).to_states()
+        assert np.array_equal(part, wanted[0][3 * 24 : 8 * 24]) and np.diff(ends).tolist() == [24] * 5
+
+
+def test_a_long_read_from_disk_is_cut(tmp_path, monkeypatch):
+    grey, parts = X * 0.9 + 0.05, []
+    for most in (1 << 20, 10 * 64):
+        monkeypatch.setattr(_source, "_DRAWN", most)
+        parts.append(_source.source_of(on_disk(tmp_path, grey), 64, 24, 3, draw=True).part(1, 0, 9, 1)[0])
+    assert np.array_equal(*parts)
+
+
+@pytest.mark.parametrize("level", MODULES)
+@pytest.mark.parametrize("shape", [(1, 1), (3, 7), (5, 64), (70, 65), (300, 200)])
+def test_states_are_drawn_as_the_twin_does(level, shape):
+    rng = np.random.default_rng(shape[1])
+    fractions = rng.choice([-3e38, -0.1, -0.0, 0.0, 1e-9, 0.3, 0.5, 1 - 2**-24, 1.0, 1.5, 3e38], shape).astype(
+        np.float32
+    )
+    n = shape[0] + 3
+    rows, out = rng.integers(0, shape[0], n), np.full((2, n, -(-shape[1] // 8)), 255, np.uint8)
+    reference.draw_states(fractions, rows, 2**40 + 3, 23, 5, 2**32 - 2, out[0])
+    for n_threads in (1, 2, 3, 7):
+        MODULES[level].draw_states(fractions, rows, 2**40 + 3, 23, 5, 2**32 - 2, out[1], n_threads)
+        assert np.array_equal(out[0], out[1])
+    states = fr.BitMatrix(np.ascontiguousarray(out[0].T), shape[1]).to_states()
+    assert (states[fractions[rows] <= 0] == 0).all() and (states[fractions[rows] >= 1] == 1).all()
+
+
+@pytest.mark.parametrize("level", MODULES)
+@pytest.mark.parametrize("p", [3e-6, 0.1, 1 - 3e-6])
+def test_states_are_drawn_with_their_probability(level, p):
+    """Also where it is far below 2^-16, so that the bits that decide ties are what counts: 5 standard errors."""
+    n, n_units = 40_000, 512
+    out = np.empty((n, n_units // 8), np.uint8)
+    MODULES[level].draw_states(np.full((1, n_units), p, np.float32), np.zeros(n, np.int64), 1, 23, 0, 0, out, 2)
+    p = float(np.float32(p))
+    count, mean = int(np.unpackbits(out).sum(dtype=np.int64)), n * n_units * p
+    assert abs(count - mean) < 5 * np.sqrt(mean * (1 - p))
+
+
 def test_draw_in_fit(tmp_path):
     grey = X * 0.9 + 0.05
     models = []
@@ -174,7 +225,7 @@ def test_draw_in_fit(tmp_path):
         rbm = fr.RBM.from_data(grey, 8)
         fr.fit(rbm, data, epochs=2, draw=True, seed=5)
         models.append(rbm)
-    assert np.array_equal(models[0].weights, models[2].weights)
+        assert np.array_equal(models[0].weights, rbm.weights)
     binary = [fr.RBM.from_data(X, 8) for _ in range(2)]
     for rbm, draw in zip(binary, (False, True), strict=True):
         fr.fit(rbm, X, epochs=2, draw=draw)

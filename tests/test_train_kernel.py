@@ -84,6 +84,8 @@ def trained(monkeypatch, many, n_threads=2, V=48, H=30, n=230, epochs=3, optimiz
     monkeypatch.setattr(_training, "possible", _updates.possible if many else lambda *a: False)
     rng = np.random.default_rng(5)
     X = (rng.random((n, V)) < rng.random(V)).astype(np.uint8)
+    if options.get("draw"):
+        X = rng.random((n, V))
     rbm, pcd = fr.RBM.from_data(X, H, seed=2), fr.gradient.PCD(30, options.pop("n_sweeps", 1), seed=3)
     history = fr.fit(
         rbm, X, pcd, optimizer or fr.optim.SGD(fr.optim.Linear(0.1), l1=1e-4), epochs, 20, 4, n_threads=n_threads,
@@ -95,17 +97,20 @@ def trained(monkeypatch, many, n_threads=2, V=48, H=30, n=230, epochs=3, optimiz
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("options", [{}, {"centring": False}, {"n_sweeps": 2}, {"n_threads": 1}, {"n_sweeps": 3}])
+@pytest.mark.parametrize(
+    "options", [{}, {"centring": False}, {"n_sweeps": 2}, {"n_threads": 1}, {"n_sweeps": 3}, {"draw": True}]
+)
 def test_fit_is_the_same_either_way(monkeypatch, options):
     for ours, theirs in zip(trained(monkeypatch, True, **options), trained(monkeypatch, False, **options), strict=True):
         assert np.array_equal(ours, theirs)
 
 
-def test_many_updates_are_really_taken_at_once(monkeypatch):
+@pytest.mark.parametrize("options", [{}, {"draw": True}])
+def test_many_updates_are_really_taken_at_once(monkeypatch, options):
     calls = []
     run = _updates.Updates.run
     monkeypatch.setattr(_updates.Updates, "run", lambda *a: calls.append(run(*a)) or calls[-1])
-    trained(monkeypatch, True)
+    trained(monkeypatch, True, **options)
     assert calls == [12, 12, 12]
 
 
@@ -180,9 +185,9 @@ def test_a_schedule_that_fails_does_so_in_its_turn(monkeypatch):
 def test_calls_are_short_whoever_made_the_chains():
     X = fr.datasets.load_digits()
     rbm, pcd = fr.RBM.from_data(X, 512), fr.gradient.PCD(16)
-    few = _updates.Updates(rbm, X, pcd, fr.optim.SGD(), None).most(16)
+    few = _updates.Updates(rbm, pcd, fr.optim.SGD(), None).most(16)
     pcd.chains = fr.Chains(rbm, 4000)
-    assert _updates.Updates(rbm, X, pcd, fr.optim.SGD(), None).most(16) < few / 50
+    assert _updates.Updates(rbm, pcd, fr.optim.SGD(), None).most(16) < few / 50
 
 
 @pytest.mark.parametrize(

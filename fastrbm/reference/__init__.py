@@ -30,6 +30,7 @@ from ._sampling import (
     Layer,
     blocks,
     draw,
+    draw_states,
     exp_negative,
     fields,
     fixed_probability,
@@ -45,14 +46,15 @@ from ._sampling import (
     to_tiles,
     transpose,
     unpack,
+    words,
 )
 from ._train import train
 from ._training import ROWS, ascend, count_bits, difference, moments, prepare_phase, step
 
 __all__ = [
-    "FIXED_BITS", "HIDDEN", "LEVEL_LANES", "LEVEL_MANY", "ROWS", "TIE", "TILE", "VISIBLE", "Layer", "anneal", "ascend",
-    "bias_sums", "blocks", "count_bits", "difference", "draw", "enumerate_states", "exp_negative", "exp_negative_d",
-    "fields", "fixed_probability", "from_tiles", "half_step", "less_likely", "log", "moments", "on_grid", "pack",
-    "philox_blocks", "prepare_phase", "probability", "product", "pseudo_sums", "softplus", "softplus_sums", "step",
-    "sweep", "to_tiles", "train", "transpose", "unpack",
+    "FIXED_BITS", "HIDDEN", "LEVEL_LANES", "LEVEL_MANY", "ROWS", "TIE", "TILE", "VISIBLE", "Layer", "anneal",
+    "ascend", "bias_sums", "blocks", "count_bits", "difference", "draw", "draw_states", "enumerate_states",
+    "exp_negative", "exp_negative_d", "fields", "fixed_probability", "from_tiles", "half_step", "less_likely", "log",
+    "moments", "on_grid", "pack", "philox_blocks", "prepare_phase", "probability", "product", "pseudo_sums",
+    "softplus", "softplus_sums", "step", "sweep", "to_tiles", "train", "transpose", "unpack", "words",
 ]  # fmt: skip

@@ -119,6 +119,17 @@ def philox_blocks(counters, seed, out, n_threads=1):
     out[...] = np.stack(c, axis=1).astype(np.uint32)
 
 
+def words(first, seed, sweep, kind, out, n_threads=1):
+    """out (n,): the words of blocks first, first + 1, ..., the first two words of whose counters are this number."""
+    numbers = np.uint64(first) + np.arange(-(-out.size // 4), dtype=np.uint64)
+    counters = np.empty((numbers.size, 4), np.uint32)
+    counters[:, 0], counters[:, 1] = numbers & np.uint64(0xFFFFFFFF), numbers >> np.uint64(32)
+    counters[:, 2], counters[:, 3] = sweep, kind
+    blocks = np.empty_like(counters)
+    philox_blocks(counters, seed, blocks)
+    out[...] = blocks.reshape(-1)[: out.size]
+
+
 def blocks(seed, kind, sweep, chains, first_words):
     """Philox blocks of every chain (n,) and first word (m,): (n, m, 4) uint32."""
     counters = np.empty((len(chains), len(first_words), 4), np.uint32)
@@ -133,17 +144,29 @@ def blocks(seed, kind, sweep, chains, first_words):
 
 def draw(field, seed, stream, sweep, kind, first_chain):
     """Bits (n, U), uint8, with P(on) = sigmoid(field), from the random numbers that have this name."""
-    n, n_units = field.shape
+    less = _below(less_likely(field), seed, stream, sweep, kind, first_chain)
+    return (less ^ ~np.signbit(field)).astype(np.uint8)
+
+
+def draw_states(fractions, rows, seed, stream, sweep, first, out, n_threads=1):
+    """out (n, ceil(V/8)): bits that are on with probability fractions[rows], cut to [0, 1]."""
+    p = fractions[rows].clip(np.float32(0.0), np.float32(1.0))
+    pack(_below(p, seed, stream, sweep, VISIBLE, first).astype(np.uint8), out.T)
+
+
+def _below(p, seed, stream, sweep, kind, first_chain):
+    """Which of the units' uniform numbers are below p (n, U), float32: by 16 bits, and 24 more where those tie."""
+    n, n_units = p.shape
     chains = np.arange(first_chain, first_chain + n).astype(np.uint32)
     words = blocks(seed, stream << 8 | kind, sweep, chains, np.arange(-(-n_units // 8)))
     number = words.reshape(n, -1).view(np.uint16)[:, :n_units].astype(np.int32)
-    y = less_likely(field) * np.float32(65536.0)
+    y = p * np.float32(65536.0)
     whole = y.astype(np.int32)
     less = number < whole
     for i, j in np.argwhere(number == whole):
         word = blocks(seed, stream << 8 | (kind + TIE), sweep, chains[i : i + 1], np.array([j]))[0, 0, 0]
         less[i, j] = np.float32(int(word) >> 8) * np.float32(2.0**-24) < y[i, j] - np.float32(whole[i, j])
-    return (less ^ ~np.signbit(field)).astype(np.uint8)
+    return less
 
 
 # ---------------------------------------------------------------- sweeps
