@@ -6,3 +6,5 @@ cdef extern from "team.h" nogil:
     void meet(Meeting *)        # within a parallel region: wait for all its threads
     void spread_out()           # on entering one: not two threads on one CPU
     int next_item(int *)        # count on, and say which item is this thread's
+    int taken_so_far(const int *)   # how many are taken, at least
+    int team_size()             # within a region: its threads, which may be fewer than were asked for

@@ -64,6 +64,9 @@ static inline void meet(Meeting *meeting) {
 /* The next of some items of work, from 0 on, for whichever thread asks. */
 static inline int next_item(int *counter) { return __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED); }
 
+/* How many of them are taken, at least. */
+static inline int taken_so_far(const int *counter) { return __atomic_load_n(counter, __ATOMIC_RELAXED); }
+
 /* Called by each thread as it enters a region: move away from a CPU where a lower-ranked thread of the team was seen,
  * to one where none was. The thread is bound there for a moment only; Linux then leaves it there. */
 static inline void spread_out(void) {

@@ -1,211 +1,286 @@
-# What the threads of a training do, stage by stage. In each stage they take items from a counter; then they meet. A
-# counter is set back in a stage where no thread takes from it.
+# What the threads of a training do, stage by stage. In each they take items of work from lots, then meet.
+#
+# A thread takes the items of its own tiles first, the same ones in every stage and update, and keeps for itself what it
+# knows of the update: what it wrote is then in its own cache, and little is read that another thread has just written.
+# Where cores share no cache, or a slow one, that is what counts (bench/NOTES.md).
+
+cdef struct Worker:         # a thread, and the update that it is at
+    Job *job
+    int rank
+    int n_threads           # of the team
+    char *scratch
+    Py_ssize_t update
+    Py_ssize_t n            # cases of the batch
+    int now                 # the place that the update reads; it writes the other
+    HalfStep positive       # v -> h of the data
+    HalfStep down           # h -> v of the chains
+    HalfStep up             # v -> h of the chains
+    double largest[2]
+
 
 cdef void run_training(Job *job, char *scratch, int n_threads) noexcept:
     cdef Meeting meeting = no_meeting()
     with nogil, parallel(num_threads=n_threads):
         spread_out()
-        train_with_others(job, scratch + <size_t> threadid() * TRAIN_SCRATCH, &meeting, threadid(), n_threads)
+        train_with_others(job, scratch + <size_t> threadid() * TRAIN_SCRATCH, &meeting, threadid())
 
 
-cdef void train_with_others(Job *job, char *scratch, Meeting *meeting, int rank, int n_threads) noexcept nogil:
+cdef void train_with_others(Job *job, char *scratch, Meeting *meeting, int rank) noexcept nogil:
     """What one thread does for all updates."""
-    cdef Py_ssize_t update, first, n
+    cdef Worker me
     cdef int s
-    for update in range(job.n_updates):
-        first = job.ends[update]
-        n = job.ends[update + 1] - first
-        gather(job, job.cases + first, n, rank)
-        meet(meeting)           # the last update is complete too
-        if job.stop:
-            return
+    start_work(&me, job, scratch, rank)
+    while True:
+        if me.update < job.n_updates:
+            gather(&me)
+        meet(meeting)           # the update before is complete
+        if me.update > 0 and not accept(&me):
+            me.update -= 1
+            break
+        if me.update == job.n_updates:
+            break
         for s in range(job.n_sweeps):
-            stage_down(job, update, s, n, scratch, rank, n_threads)
+            stage_down(&me, s)
             meet(meeting)
-            stage_up(job, update, s, n, scratch, rank)
+            stage_up(&me, s)
             meet(meeting)
-        stage_sums(job, rank)
+        stage_sums(&me)
         meet(meeting)
-        if rank == 0:
-            compare_phases(job, job.rates[update])
+        stage_ascent(&me)
         meet(meeting)
-        stage_ascent(job, scratch, rank)
-        meet(meeting)
-        if rank == 0:
-            complete_update(job)
-
-
-cdef void gather(Job *job, const int64_t *cases, Py_ssize_t n, int rank) noexcept nogil:
-    """The cases of a batch from rows to planes; and the chains put by."""
-    cdef Py_ssize_t block, case, byte, tile, stop, room = 8 * ceil_div(n, 8)
-    cdef const uint8_t *row
-    cdef float *fixed
-    cdef uint8_t *out = job.data.planes
-    block = next_item(&job.next[0])
-    while block < ceil_div(n, GATHERED):
-        stop = smaller(n, (block + 1) * GATHERED)
-        for case in range(block * GATHERED, stop):
-            row = job.packed + cases[case] * job.n_bytes
-            for byte in range(job.n_bytes):
-                out[byte * job.data.stride + case] = row[byte]
-        block = next_item(&job.next[0])
+        stage_new(&me)
+        me.update += 1
     if rank == 0:
-        job.data.n, job.data.phase.n_bytes = n, ceil_div(n, 8)
-        memcpy(job.before, job.model.planes, job.model.n * job.n_bytes)
-        memcpy(job.before + job.model.n * job.n_bytes, job.up.out, job.model.n * job.down.n_bytes)
-        for tile in range(job.n_tiles):    # cases that fill up a byte count for nothing
-            fixed = job.data.fixed + tile * job.data.phase.fixed_length
-            memset(fixed + n * TILE, 0, (room - n) * TILE * 4)
+        job.done, job.largest[0], job.largest[1] = me.update, me.largest[0], me.largest[1]
 
 
-cdef void stage_down(Job *job, Py_ssize_t update, int s, Py_ssize_t n, char *scratch, int rank,
-                     int n_threads) noexcept nogil:
-    """The visible layer of the chains; in the first sweep, the hidden layer of the data too."""
-    cdef HalfStep positive = job.positive
-    cdef HalfStep down = job.down
-    cdef Py_ssize_t item, n_down = down.n_tiles * ceil_div(down.n, down.block), n_items = n_down
-    if rank == 0:
-        job.next[0] = job.next[2] = 0   # of stages where no thread is now
-    down.sweep = job.first_sweep + <uint32_t> (update * job.n_sweeps + s)
-    if s == 0:
-        positive.n = n
-        positive.block = block_length(n, positive.n_tiles, n_threads)
-        n_items += positive.n_tiles * ceil_div(n, positive.block)
-    item = next_item(&job.next[1])
-    while item < n_items:
-        if item < n_down:
-            half_step_item(&down, item, scratch)
-        else:
-            half_step_item(&positive, item - n_down, scratch)
-        item = next_item(&job.next[1])
+cdef Py_ssize_t take(Worker *me, int lot, Py_ssize_t n_tiles, Py_ssize_t n_blocks) noexcept nogil:
+    """The next item of a lot, block * n_tiles + tile: of this thread's own tiles, those with tile % n_threads == rank,
+    or else of another's. n_tiles * n_blocks when there is none."""
+    cdef int n_threads = me.n_threads, i, k, owner
+    cdef int *counter
+    cdef Py_ssize_t own
+    for k in range(n_threads):
+        owner = (me.rank + k) % n_threads
+        own = (n_tiles - owner + n_threads - 1) // n_threads * n_blocks
+        counter = me.job.taken + (lot * me.job.n_threads + owner) * APART
+        if taken_so_far(counter) < own:
+            i = next_item(counter)
+            if i < own:
+                return i % n_blocks * n_tiles + i // n_blocks * n_threads + owner
+    return n_tiles * n_blocks
 
 
-cdef void stage_up(Job *job, Py_ssize_t update, int s, Py_ssize_t n, char *scratch, int rank) noexcept nogil:
-    """The hidden layer of the chains; in the first sweep, the sums over the data too."""
-    cdef HalfStep up = job.up
-    cdef Py_ssize_t item, n_up = up.n_tiles * ceil_div(up.n, up.block), n_items = n_up
-    if rank == 0:
-        job.next[1] = job.next[4] = 0
-    up.sweep = job.first_sweep + <uint32_t> (update * job.n_sweeps + s)
-    if s == job.n_sweeps - 1:
-        up.fixed, up.fixed_length = job.model.fixed, job.model.phase.fixed_length
-    if s == 0:
-        n_items += job.n_bytes + job.n_tiles
-    item = next_item(&job.next[2])
-    while item < n_items:
-        if item < n_up:
-            half_step_item(&up, item, scratch)
-        else:
-            sum_item(job, &job.data, n, item - n_up)
-        item = next_item(&job.next[2])
+cdef void set_back(Worker *me, int lot) noexcept nogil:
+    """In a stage where no thread takes from the lot."""
+    me.job.taken[(lot * me.job.n_threads + me.rank) * APART] = 0
 
 
-cdef void stage_sums(Job *job, int rank) noexcept nogil:
-    """The sums over the chains."""
-    cdef Py_ssize_t item = next_item(&job.next[3])
-    while item < job.n_bytes + job.n_tiles:
-        sum_item(job, &job.model, job.model.n, item)
-        item = next_item(&job.next[3])
+cdef void start_work(Worker *me, Job *job, char *scratch, int rank) noexcept nogil:
+    cdef HalfStep *step
+    cdef int k
+    memset(me, 0, sizeof(Worker))
+    me.job, me.rank, me.n_threads, me.scratch = job, rank, team_size(), scratch
+    for k in range(3):
+        step = &me.positive if k == 0 else &me.down if k == 1 else &me.up
+        step.key0, step.key1 = <uint32_t> job.seed, <uint32_t> (job.seed >> 32)
+        step.n_units = job.n_visible if k == 1 else job.n_hidden
+        step.n_tiles = ceil_div(step.n_units, TILE)
+        step.tile_length = TILE * (job.ascent.padded_hidden if k == 1 else job.ascent.padded)
+        step.n_bytes = ceil_div(job.n_hidden, 8) if k == 1 else job.n_bytes
+        step.n = step.stride = step.out_stride = job.n_chains
+        step.block = block_length(step.n, step.n_tiles, job.n_threads)
+        step.kind = job.stream << 8 | (VISIBLE if k == 1 else HIDDEN)
+    me.positive.planes, me.positive.stride = job.planes, job.stride
+    me.positive.fixed, me.positive.fixed_length = job.data.fixed, job.data.fixed_length
+    turn_to(me, job.to_visible_exponent, job.to_hidden_exponent)
 
 
-cdef void sum_item(Job *job, Cases *part, Py_ssize_t n, Py_ssize_t item) noexcept nogil:
-    """A plane the other way round, with its counts, or a tile's sum of probabilities: prepare_phase."""
-    cdef Py_ssize_t tile = item - job.n_bytes
-    if tile < 0:
-        transpose_and_count(part.planes + item * part.stride, n, item, job.n_visible, part.transposed,
-                            part.visible + 8 * item)
-    else:
-        hidden_item(part.fixed + tile * part.phase.fixed_length, 8 * part.phase.n_bytes, ldexp(1.0, -FIXED_BITS), False,
-                    part.hidden + tile * TILE, smaller(TILE, job.n_hidden - tile * TILE))
+cdef void turn_to(Worker *me, int to_visible, int to_hidden) noexcept nogil:
+    """Let the half steps read the model of this update, on these grids."""
+    cdef Job *job = me.job
+    me.now = me.update % 2
+    me.positive.tiles = me.up.tiles = job.weights[me.now]
+    me.down.tiles = job.transposed[me.now]
+    me.positive.bias = me.up.bias = job.hidden_bias[me.now]
+    me.down.bias = job.visible_bias[me.now]
+    me.positive.grid = me.up.grid = <float> ldexp(1.0, to_hidden)
+    me.positive.scale = me.up.scale = <float> ldexp(1.0, -to_hidden)
+    me.down.grid, me.down.scale = <float> ldexp(1.0, to_visible), <float> ldexp(1.0, -to_visible)
 
 
-cdef void compare_phases(Job *job, double rate) noexcept nogil:
-    """Means, offsets and what the update of the weights takes."""
-    cdef double n_data = <double> job.data.n, n_model = <double> job.model.n, unit = ldexp(1.0, -FIXED_BITS)
-    cdef int now = job.which
-    job.data.phase.factor, job.model.phase.factor = unit / n_data, -(unit / n_model)
-    compare_means(job, job.data.visible, job.model.visible, <double *> job.offsets.visible_difference,
-                  <double *> job.offsets.visible_offset, job.offsets_before, job.n_visible)
-    compare_means(job, job.data.hidden, job.model.hidden, <double *> job.offsets.hidden_difference,
-                  <double *> job.offsets.hidden_offset, job.offsets_before + TILE * job.n_chunks, job.n_hidden)
-    job.offsets_known = True
-    job.ascent.rate = rate
-    job.ascent.weights, job.ascent.out = job.weights[now], job.weights[1 - now]
-    job.ascent.transposed = job.transposed[1 - now]
-
-
-cdef void compare_means(Job *job, const double *data, const double *model, double *difference, double *offset,
-                        double *before, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t k
-    cdef double n_data = <double> job.data.n, n_model = <double> job.model.n
-    for k in range(n):
-        difference[k] = data[k] / n_data - model[k] / n_model
-    if not job.centred:
-        return
-    memcpy(before, offset, n * 8)
-    for k in range(n):
-        if job.offsets_known:
-            offset[k] = offset[k] + job.centring_rate * (data[k] / n_data - offset[k])
-        else:
-            offset[k] = data[k] / n_data
-
-
-cdef void stage_ascent(Job *job, char *scratch, int rank) noexcept nogil:
-    """The weights: difference of the phases and update."""
-    cdef Phase phases[2]
-    cdef Py_ssize_t item = next_item(&job.next[4]), bad
-    phases[0], phases[1] = job.data.phase, job.model.phase
-    if rank == 0:
-        job.next[3] = 0
-    while item < job.n_tiles * job.n_shares:
-        bad = difference_item(phases, &job.offsets, &job.ascent, job.n_visible, job.n_hidden, item % job.n_tiles,
-                              (item // job.n_tiles) * job.share, job.share, NULL, scratch)
-        if bad:
-            next_item(&job.n_bad)
-        item = next_item(&job.next[4])
-
-
-cdef void complete_update(Job *job) noexcept nogil:
-    """Biases, largest sums and grids; or, where a parameter would be bad, back to where the update began."""
-    cdef Py_ssize_t n_chunks = ceil_div(job.ascent.padded, CHUNK), k
-    cdef double *db = <double *> job.offsets.visible_difference
-    cdef double *dc = <double *> job.offsets.hidden_difference
-    if job.centred:
-        add_in_order(job.offsets.by_tile, job.n_tiles, job.n_visible, job.ascent.padded, job.along_hidden)
-        add_in_order(job.offsets.by_chunk, n_chunks, job.n_tiles * TILE, job.n_tiles * TILE, job.along_visible)
-        for k in range(job.n_visible):
-            db[k] = db[k] - job.along_hidden[k]
-        for k in range(job.n_hidden):
-            dc[k] = dc[k] - job.along_visible[k]
-    if job.n_bad != 0 or not (stays_good(job.visible_bias, db, job.ascent.rate, job.ascent.limit, job.n_visible)
-                              and stays_good(job.hidden_bias, dc, job.ascent.rate, job.ascent.limit, job.n_hidden)):
-        memcpy(job.model.planes, job.before, job.model.n * job.n_bytes)
-        memcpy(job.up.out, job.before + job.model.n * job.n_bytes, job.model.n * job.down.n_bytes)
-        if job.centred:
-            memcpy(<double *> job.offsets.visible_offset, job.offsets_before, job.n_visible * 8)
-            memcpy(<double *> job.offsets.hidden_offset, job.offsets_before + TILE * job.n_chunks, job.n_hidden * 8)
-        job.stop = True
-        return
-    move_bias(job.visible_bias, db, job.ascent.rate, job.n_visible)
-    move_bias(job.hidden_bias, dc, job.ascent.rate, job.n_hidden)
-    job.largest[0] = largest_sum(job.ascent.columns, n_chunks, job.n_tiles * TILE)
-    job.largest[1] = largest_sum(job.ascent.rows, job.n_tiles, n_chunks * TILE)
-    job.which = 1 - job.which
-    job.done += 1
-    set_exponents(job, exponent_of(job.largest[1], job.n_hidden), exponent_of(job.largest[0], job.n_visible))
-
-
-cdef bint stays_good(const float *bias, const double *change, double rate, float limit, Py_ssize_t n) noexcept nogil:
-    cdef Py_ssize_t k
-    cdef double new
-    for k in range(n):
-        new = <double> bias[k] + rate * change[k]
-        if not (-<double> limit < new < <double> limit):    # NaN too
-            return False
+cdef bint accept(Worker *me) noexcept nogil:
+    """Go on from the model that the update before has made; False: it is bad."""
+    cdef Job *job = me.job
+    if job.n_bad:
+        return False
+    me.largest[0] = largest_of(job.largest_of_tile, job.n_tiles)
+    me.largest[1] = largest_of(job.largest_of_chunk, job.n_chunks)
+    turn_to(me, exponent_of(me.largest[1], job.n_hidden), exponent_of(me.largest[0], job.n_visible))
     return True
 
 
-cdef void move_bias(float *bias, const double *change, double rate, Py_ssize_t n) noexcept nogil:
+cdef void gather(Worker *me) noexcept nogil:
+    """The cases of a batch from rows to planes."""
+    cdef Job *job = me.job
+    cdef const int64_t *cases = job.cases + job.ends[me.update]
+    cdef Py_ssize_t n = job.ends[me.update + 1] - job.ends[me.update], n_blocks = ceil_div(n, GATHERED)
+    cdef Py_ssize_t block, case, byte, tile
+    cdef const uint8_t *row
+    me.n = me.positive.n = n
+    me.positive.block = block_length(n, job.n_tiles, job.n_threads)
+    block = take(me, GATHER, n_blocks, 1)
+    while block < n_blocks:
+        for case in range(block * GATHERED, smaller(n, (block + 1) * GATHERED)):
+            row = job.packed + cases[case] * job.n_bytes
+            for byte in range(job.n_bytes):
+                job.planes[byte * job.stride + case] = row[byte]
+        block = take(me, GATHER, n_blocks, 1)
+    if me.rank == 0 and n % 8:
+        for tile in range(job.n_tiles):    # cases that fill up a byte count for nothing
+            memset(job.data.fixed + tile * job.data.fixed_length + n * TILE, 0, (8 - n % 8) * TILE * 4)
+
+
+cdef void stage_down(Worker *me, int s) noexcept nogil:
+    """The visible layer of the chains; in the first sweep, the hidden layer of the data too."""
+    cdef Job *job = me.job
+    set_back(me, GATHER)
+    set_back(me, UP)
+    set_back(me, NEW_OF_TILES)
+    set_back(me, NEW_OF_CHUNKS)
+    me.up.sweep = me.down.sweep = job.first_sweep + <uint32_t> (me.update * job.n_sweeps + s)
+    me.down.planes = job.hidden[me.now if s == 0 else 1 - me.now]
+    me.down.out = job.visible[1 - me.now]
+    do_items(me, DOWN, &me.down)
+    if s == 0:
+        do_items(me, POSITIVE, &me.positive)
+
+
+cdef void stage_up(Worker *me, int s) noexcept nogil:
+    """The hidden layer of the chains."""
+    cdef Job *job = me.job
+    set_back(me, DOWN)
+    set_back(me, POSITIVE)
+    me.up.planes, me.up.out = job.visible[1 - me.now], job.hidden[1 - me.now]
+    me.up.fixed, me.up.fixed_length = job.model.fixed if s == job.n_sweeps - 1 else NULL, job.model.fixed_length
+    do_items(me, UP, &me.up)
+
+
+cdef void do_items(Worker *me, int lot, const HalfStep *step) noexcept nogil:
+    cdef Py_ssize_t n_blocks = ceil_div(step.n, step.block), item = take(me, lot, step.n_tiles, n_blocks)
+    while item < step.n_tiles * n_blocks:
+        half_step_item(step, item, me.scratch)
+        item = take(me, lot, step.n_tiles, n_blocks)
+
+
+cdef void stage_sums(Worker *me) noexcept nogil:
+    """Of each phase the sums of the units, and its planes the other way round (prepare_phase); of these sums the
+    differences of the means, and new offsets."""
+    cdef Job *job = me.job
+    cdef Py_ssize_t item
+    set_back(me, ASCENT)
+    item = take(me, SUMS_OF_TILES, job.n_tiles, 1)
+    while item < job.n_tiles:
+        sum_hidden(me, &job.data, me.n, item)
+        sum_hidden(me, &job.model, job.n_chains, item)
+        compare_means(me, job.data.hidden, job.model.hidden, job.hidden_difference, job.hidden_offset, item,
+                      job.n_hidden)
+        item = take(me, SUMS_OF_TILES, job.n_tiles, 1)
+    item = take(me, SUMS_OF_CHUNKS, job.n_chunks, 1)
+    while item < job.n_chunks:
+        sum_visible(me, &job.data, job.planes, job.stride, me.n, item)
+        sum_visible(me, &job.model, job.visible[1 - me.now], job.n_chains, job.n_chains, item)
+        compare_means(me, job.data.visible, job.model.visible, job.visible_difference, job.visible_offset, item,
+                      job.n_visible)
+        item = take(me, SUMS_OF_CHUNKS, job.n_chunks, 1)
+
+
+cdef void sum_hidden(Worker *me, Cases *part, Py_ssize_t n, Py_ssize_t tile) noexcept nogil:
+    hidden_item(part.fixed + tile * part.fixed_length, 8 * ceil_div(n, 8), ldexp(1.0, -FIXED_BITS), False,
+                part.hidden + tile * TILE, smaller(TILE, me.job.n_hidden - tile * TILE))
+
+
+cdef void sum_visible(Worker *me, Cases *part, const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n,
+                      Py_ssize_t chunk) noexcept nogil:
+    cdef Py_ssize_t byte
+    for byte in range(8 * chunk, smaller(8 * chunk + 8, me.job.n_bytes)):
+        transpose_and_count(planes + byte * stride, n, byte, me.job.n_visible, part.transposed, part.visible + 8 * byte)
+
+
+cdef void compare_means(Worker *me, const double *data, const double *model, double *difference, double **offset,
+                        Py_ssize_t tile, Py_ssize_t n) noexcept nogil:
+    """Of one tile of a layer of n units."""
+    cdef Job *job = me.job
+    cdef double n_data = <double> me.n, n_model = <double> job.n_chains, mean
+    cdef bint known = job.offsets_known or me.update > 0
     cdef Py_ssize_t k
+    for k in range(tile * TILE, smaller(n, (tile + 1) * TILE)):
+        mean = data[k] / n_data
+        difference[k] = mean - model[k] / n_model
+        if job.centred and known:
+            offset[1 - me.now][k] = offset[me.now][k] + job.centring_rate * (mean - offset[me.now][k])
+        elif job.centred:
+            offset[1 - me.now][k] = mean
+
+
+cdef void stage_ascent(Worker *me) noexcept nogil:
+    """The weights: difference of the phases and update."""
+    cdef Job *job = me.job
+    cdef double unit = ldexp(1.0, -FIXED_BITS)
+    cdef Phase phases[2]
+    cdef Offsets offsets = job.offsets
+    cdef Ascent ascent = job.ascent
+    cdef Py_ssize_t item
+    set_back(me, SUMS_OF_TILES)
+    set_back(me, SUMS_OF_CHUNKS)
+    phases[0] = Phase(job.data.transposed, ceil_div(me.n, 8), job.data.fixed, job.data.fixed_length,
+                      unit / <double> me.n)
+    phases[1] = Phase(job.model.transposed, ceil_div(job.n_chains, 8), job.model.fixed, job.model.fixed_length,
+                      -(unit / <double> job.n_chains))
+    if job.centred:
+        offsets.visible_offset, offsets.hidden_offset = job.visible_offset[1 - me.now], job.hidden_offset[1 - me.now]
+        offsets.visible_difference, offsets.hidden_difference = job.visible_difference, job.hidden_difference
+    ascent.weights, ascent.out = job.weights[me.now], job.weights[1 - me.now]
+    ascent.transposed, ascent.rate = job.transposed[1 - me.now], job.rates[me.update]
+    item = take(me, ASCENT, job.n_tiles, job.n_shares)
+    while item < job.n_tiles * job.n_shares:
+        if difference_item(phases, &offsets, &ascent, job.n_visible, job.n_hidden, item % job.n_tiles,
+                           item // job.n_tiles * job.share, job.share, NULL, me.scratch):
+            next_item(&job.n_bad)
+        item = take(me, ASCENT, job.n_tiles, job.n_shares)
+
+
+cdef void stage_new(Worker *me) noexcept nogil:
+    """Biases, and the largest sums of |W|, from which the next grids follow."""
+    cdef Job *job = me.job
+    cdef Py_ssize_t padded_h = TILE * job.n_tiles, padded_v = TILE * job.n_chunks, item
+    item = take(me, NEW_OF_TILES, job.n_tiles, 1)
+    while item < job.n_tiles:
+        move_biases(me, job.hidden_bias, job.hidden_difference, job.offsets.by_chunk, job.n_chunks, padded_h, item,
+                    job.n_hidden)
+        job.largest_of_tile[item] = largest_sum(job.ascent.columns + item * TILE, job.n_chunks, padded_h, TILE)
+        item = take(me, NEW_OF_TILES, job.n_tiles, 1)
+    item = take(me, NEW_OF_CHUNKS, job.n_chunks, 1)
+    while item < job.n_chunks:
+        move_biases(me, job.visible_bias, job.visible_difference, job.offsets.by_tile, job.n_tiles, job.ascent.padded,
+                    item, job.n_visible)
+        job.largest_of_chunk[item] = largest_sum(job.ascent.rows + item * TILE, job.n_tiles, padded_v, TILE)
+        item = take(me, NEW_OF_CHUNKS, job.n_chunks, 1)
+
+
+cdef void move_biases(Worker *me, float **bias, const double *difference, const double *along, Py_ssize_t n_rows,
+                      Py_ssize_t stride, Py_ssize_t tile, Py_ssize_t n) noexcept nogil:
+    """Of one tile of a layer of n units; centred, less the products of the weights' part with the other offsets."""
+    cdef Job *job = me.job
+    cdef Py_ssize_t first = tile * TILE, k
+    cdef double products[TILE]
+    cdef double rate = job.rates[me.update], limit = <double> job.ascent.limit, new
+    n = smaller(TILE, n - first)
+    if job.centred:
+        add_in_order(along + first, n_rows, n, stride, products)
     for k in range(n):
-        bias[k] = <float> (<double> bias[k] + rate * change[k])
+        new = difference[first + k] - products[k] if job.centred else difference[first + k]
+        new = <double> bias[me.now][first + k] + rate * new
+        if not (-limit < new < limit):    # NaN too
+            next_item(&job.n_bad)
+        bias[1 - me.now][first + k] = <float> new

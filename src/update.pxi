@@ -110,8 +110,8 @@ cdef Ascent ascent_of(const float[:, :, ::1] weights, double rate, double l2, do
 cdef outcome(Ascent *ascent):
     """What ascend returns; frees the sums."""
     cdef Py_ssize_t n_chunks = ceil_div(ascent.padded, TILE)
-    cdef double largest_column = largest_sum(ascent.columns, n_chunks, ascent.n_tiles * TILE)
-    cdef double largest_row = largest_sum(ascent.rows, ascent.n_tiles, n_chunks * TILE)
+    cdef double largest_column = largest_sum(ascent.columns, n_chunks, ascent.n_tiles * TILE, ascent.n_tiles * TILE)
+    cdef double largest_row = largest_sum(ascent.rows, ascent.n_tiles, n_chunks * TILE, n_chunks * TILE)
     free(ascent.rows)
     return ascent.bad, largest_column, largest_row
 
@@ -285,16 +285,22 @@ def ascend(const float[:, :, ::1] weights, const float[:, :, ::1] direction, dou
     return outcome(&ascent)
 
 
-cdef double largest_sum(double *rows, Py_ssize_t n_rows, Py_ssize_t n) noexcept nogil:
-    """The largest element of the sum of the rows; the first row is overwritten."""
+cdef double largest_sum(double *rows, Py_ssize_t n_rows, Py_ssize_t stride, Py_ssize_t n) noexcept nogil:
+    """The largest element of the sum of the rows of n numbers; the first row is overwritten."""
     cdef Py_ssize_t row, i
-    cdef double largest = 0
     for row in range(1, n_rows):
         for i in range(n):
-            rows[i] += rows[row * n + i]
+            rows[i] += rows[row * stride + i]
+    return largest_of(rows, n)
+
+
+cdef double largest_of(const double *numbers, Py_ssize_t n) noexcept nogil:
+    """None of them negative."""
+    cdef Py_ssize_t i
+    cdef double largest = 0
     for i in range(n):
-        if rows[i] > largest:
-            largest = rows[i]
+        if numbers[i] > largest:
+            largest = numbers[i]
     return largest
 
 
