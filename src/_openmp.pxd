@@ -4,6 +4,8 @@ cdef extern from "team.h" nogil:
     ctypedef struct Meeting:
         int arrived
     void meet(Meeting *)        # within a parallel region: wait for all its threads
+    void finish_one(int *)      # count what is finished
+    void wait_for(const int *, int)     # until so many are
     void spread_out()           # on entering one: not two threads on one CPU
     int next_item(int *)        # count on, and say which item is this thread's
     int taken_so_far(const int *)   # how many are taken, at least

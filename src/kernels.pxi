@@ -2,7 +2,7 @@
 # The doors (def functions) take arrays whose shapes, dtypes and contiguity the Python side has checked; they check
 # again only in a build with FASTRBM_DEBUG=1.
 
-from _openmp cimport Meeting, meet, next_item, spread_out, taken_so_far, team_size
+from _openmp cimport Meeting, finish_one, meet, next_item, spread_out, taken_so_far, team_size, wait_for
 from cython.parallel cimport parallel, prange, threadid
 from libc.math cimport frexp, ldexp
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t

@@ -219,7 +219,7 @@ cdef inline void product_passes(int32_t *acc, char *scratch, const float *rows, 
 cdef void product_tile(int32_t *acc, char *scratch, const float *rows, float scale, const uint8_t *planes,
                        Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t n_columns) noexcept nogil:
     """The first n_columns (at most 64, rounded up to 16) columns of a tile, for n (at most BLOCK) chains."""
-    if n < MANY:
+    if n < MANY or n_bytes <= 8:    # of so few units, k = 4 makes one pass and k = 6 two
         product_passes(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, K_FEW, WIDTH_FEW)
     else:
         product_passes(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, K_MANY, WIDTH_MANY)

@@ -6,17 +6,16 @@
 # an update changes has two places: it reads the one and writes the other, so that one that fails leaves no trace.
 
 cdef enum:
-    GATHERED = 64           # cases that are gathered by one thread: a cache line of each plane
+    GATHERED = 64           # cases that are gathered by one thread
     APART = 16              # counters: a cache line each
     TRAIN_SCRATCH = SUMS_AT + 4 * BLOCK * TILE * 4
 
 cdef enum:                  # lots of work that threads share out
     GATHER
     DOWN
-    POSITIVE
+    SUMS_OF_CHUNKS
     UP
     SUMS_OF_TILES
-    SUMS_OF_CHUNKS
     ASCENT
     NEW_OF_TILES
     NEW_OF_CHUNKS
@@ -47,12 +46,11 @@ cdef struct Job:            # what is the same for all updates; pairs are the tw
     Py_ssize_t share
     Py_ssize_t n_shares
     Py_ssize_t n_chains
-    uint8_t *planes         # of a batch
+    uint8_t *visible[2]     # planes of the chains and, behind them, of the batch
     Py_ssize_t stride
+    uint8_t *hidden[2]      # planes of the chains
     Cases data
     Cases model
-    uint8_t *visible[2]     # the chains
-    uint8_t *hidden[2]
     float *weights[2]
     float *transposed[2]
     float *visible_bias[2]  # padded, as the half steps read them
@@ -72,6 +70,8 @@ cdef struct Job:            # what is the same for all updates; pairs are the tw
     double *largest_of_chunk
     int n_threads
     int *taken              # items of a lot and a thread that are taken: counter (lot * n_threads + thread) * APART
+    int *finished           # of a lot and a tile, ever: counter (lot * n_groups + tile) * APART
+    Py_ssize_t n_groups     # tiles, of the layer that has more
     int n_bad               # parameters that would be bad, at least
     Py_ssize_t done
     double largest[2]       # over all hidden and over all visible units, after the last update that was done
@@ -117,6 +117,7 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] cases, const int64_t[
     job.seed, job.stream, job.first_sweep = seed, stream, first_sweep
     job.n_visible, job.n_hidden, job.n_chains = n_visible, n_hidden, n_chains
     job.n_tiles, job.n_chunks = ceil_div(n_hidden, TILE), ceil_div(n_visible, TILE)
+    job.n_groups = max(job.n_tiles, job.n_chunks)
     job.share = share_length(n_visible, job.n_tiles, n_threads)
     job.n_shares = ceil_div(n_visible, job.share)
     job.to_visible_exponent, job.to_hidden_exponent = to_visible_exponent, to_hidden_exponent
@@ -134,7 +135,7 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] cases, const int64_t[
         free(scratch)
         free(memory)
         raise MemoryError("no memory for the scratch space of a training")
-    job.visible[0], job.hidden[0] = &visible[0, 0], &hidden[0, 0]
+    job.hidden[0] = &hidden[0, 0]
     job.visible_bias[0], job.hidden_bias[0] = &visible_bias[0], &hidden_bias[0]
     if centring is not None:
         job.centring_rate, visible_offset, hidden_offset, job.offsets_known = centring
@@ -144,8 +145,8 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] cases, const int64_t[
         job.centred = True
         job.visible_offset[0], job.hidden_offset[0] = &visible_offset[0], &hidden_offset[0]
     run_training(&job, scratch, n_threads)
-    if job.done % 2:
-        put_in_place(&job)
+    if job.done > 0:
+        put_in_place(&job, &visible[0, 0])
     free(scratch)
     free(memory)
     outcome[0], outcome[1], outcome[2], outcome[3] = job.done, job.done % 2, job.largest[0], job.largest[1]
@@ -154,27 +155,33 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] cases, const int64_t[
 cdef char *lay_out(Job *job, Py_ssize_t batch) noexcept nogil:
     """One piece of memory for all that an update needs; NULL where there is none. It starts as zeros."""
     cdef Py_ssize_t padded_v = TILE * job.n_chunks, padded_h = TILE * job.n_tiles, p
-    cdef Py_ssize_t n_doubles = 4 * (padded_v + padded_h) + 2 * job.n_tiles * padded_v + job.n_tiles * padded_v \
-        + job.n_chunks * padded_h + 8 * ceil_div(job.n_tiles + job.n_chunks, 8)    # whole cache lines
+    cdef Py_ssize_t n_counters = N_LOTS * (job.n_threads + job.n_groups) * APART
+    # doubles, floats and planes begin on a cache line: all their lengths are multiples of 64 bytes
+    cdef Py_ssize_t n_doubles = 4 * (padded_v + padded_h) + 3 * job.n_tiles * padded_v + job.n_chunks * padded_h \
+        + 8 * ceil_div(job.n_tiles + job.n_chunks, 8)
     cdef Py_ssize_t rows[2]
-    cdef size_t size = N_LOTS * job.n_threads * APART * 4 + n_doubles * 8
+    cdef size_t size = n_counters * 4 + n_doubles * 8
     cdef char *memory
     cdef double *numbers
     cdef float *floats
     cdef uint8_t *bytes_
     cdef Cases *part
     rows[0], rows[1] = 8 * ceil_div(batch, 8), 8 * ceil_div(job.n_chains, 8)
+    job.stride = 64 * ceil_div(job.n_chains + batch, 64)
     size += ((rows[0] + rows[1]) * padded_h + padded_v + padded_h) * 4
-    size += rows[0] * job.n_bytes + (rows[0] + rows[1]) // 8 * job.n_visible
-    size += job.n_chains * (job.n_bytes + ceil_div(job.n_hidden, 8))
+    size += 2 * job.n_bytes * job.stride + (rows[0] + rows[1]) // 8 * job.n_visible
+    size += job.n_chains * ceil_div(job.n_hidden, 8)
     memory = <char *> aligned_memory(size)
     if memory == NULL:
         return NULL
     memset(memory, 0, size)
     job.taken = <int *> memory
-    numbers = <double *> (job.taken + N_LOTS * job.n_threads * APART)
+    job.finished = job.taken + N_LOTS * job.n_threads * APART
+    numbers = <double *> (job.taken + n_counters)
     floats = <float *> (numbers + n_doubles)
     bytes_ = <uint8_t *> (floats + (rows[0] + rows[1]) * padded_h + padded_v + padded_h)
+    job.visible[0], job.visible[1] = bytes_, bytes_ + job.n_bytes * job.stride
+    bytes_ += 2 * job.n_bytes * job.stride
     for p in range(2):
         part = &job.data if p == 0 else &job.model
         part.fixed, part.fixed_length, part.transposed = floats, rows[p] * TILE, bytes_
@@ -183,9 +190,7 @@ cdef char *lay_out(Job *job, Py_ssize_t batch) noexcept nogil:
         bytes_ += rows[p] // 8 * job.n_visible
         numbers += padded_v + padded_h
     job.visible_bias[1], job.hidden_bias[1] = floats, floats + padded_v
-    job.planes, job.stride = bytes_, rows[0]
-    job.visible[1] = bytes_ + rows[0] * job.n_bytes
-    job.hidden[1] = job.visible[1] + job.n_chains * job.n_bytes
+    job.hidden[1] = bytes_
     job.visible_difference, job.hidden_difference = numbers, numbers + padded_v
     numbers += padded_v + padded_h
     job.visible_offset[1], job.hidden_offset[1] = numbers, numbers + padded_v
@@ -198,9 +203,13 @@ cdef char *lay_out(Job *job, Py_ssize_t batch) noexcept nogil:
     return memory
 
 
-cdef void put_in_place(Job *job) noexcept nogil:
-    """What ended in the second place goes to the caller's arrays; but for the weights."""
-    memcpy(job.visible[0], job.visible[1], job.n_chains * job.n_bytes)
+cdef void put_in_place(Job *job, uint8_t *visible) noexcept nogil:
+    """What an update changed goes to the caller's arrays; but for the weights, of which it has both places."""
+    cdef Py_ssize_t byte
+    for byte in range(job.n_bytes):
+        memcpy(visible + byte * job.n_chains, job.visible[job.done % 2] + byte * job.stride, job.n_chains)
+    if job.done % 2 == 0:
+        return
     memcpy(job.hidden[0], job.hidden[1], job.n_chains * ceil_div(job.n_hidden, 8))
     memcpy(job.visible_bias[0], job.visible_bias[1], job.n_visible * 4)
     memcpy(job.hidden_bias[0], job.hidden_bias[1], job.n_hidden * 4)

@@ -15,6 +15,7 @@ cdef struct Worker:         # a thread, and the update that it is at
     HalfStep positive       # v -> h of the data
     HalfStep down           # h -> v of the chains
     HalfStep up             # v -> h of the chains
+    int n_up                # blocks of v -> h that all updates so far have had, in their last sweeps
     double largest[2]
 
 
@@ -42,13 +43,12 @@ cdef void train_with_others(Job *job, char *scratch, Meeting *meeting, int rank)
         for s in range(job.n_sweeps):
             stage_down(&me, s)
             meet(meeting)
-            stage_up(&me, s)
-            meet(meeting)
-        stage_sums(&me)
+            if s < job.n_sweeps - 1:
+                stage_up(&me)
+                meet(meeting)
+        stage_of_tiles(&me)
         meet(meeting)
-        stage_ascent(&me)
-        meet(meeting)
-        stage_new(&me)
+        stage_of_chunks(&me)
         me.update += 1
     if rank == 0:
         job.done, job.largest[0], job.largest[1] = me.update, me.largest[0], me.largest[1]
@@ -76,6 +76,10 @@ cdef void set_back(Worker *me, int lot) noexcept nogil:
     me.job.taken[(lot * me.job.n_threads + me.rank) * APART] = 0
 
 
+cdef int *finished(Worker *me, int lot, Py_ssize_t tile) noexcept nogil:
+    return me.job.finished + (lot * me.job.n_groups + tile) * APART
+
+
 cdef void start_work(Worker *me, Job *job, char *scratch, int rank) noexcept nogil:
     cdef HalfStep *step
     cdef int k
@@ -91,7 +95,7 @@ cdef void start_work(Worker *me, Job *job, char *scratch, int rank) noexcept nog
         step.n = step.stride = step.out_stride = job.n_chains
         step.block = block_length(step.n, step.n_tiles, job.n_threads)
         step.kind = job.stream << 8 | (VISIBLE if k == 1 else HIDDEN)
-    me.positive.planes, me.positive.stride = job.planes, job.stride
+    me.up.stride = me.down.out_stride = job.stride
     me.positive.fixed, me.positive.fixed_length = job.data.fixed, job.data.fixed_length
     turn_to(me, job.to_visible_exponent, job.to_hidden_exponent)
 
@@ -100,7 +104,7 @@ cdef void turn_to(Worker *me, int to_visible, int to_hidden) noexcept nogil:
     """Let the half steps read the model of this update, on these grids."""
     cdef Job *job = me.job
     me.now = me.update % 2
-    me.positive.tiles = me.up.tiles = job.weights[me.now]
+    me.up.tiles = job.weights[me.now]
     me.down.tiles = job.transposed[me.now]
     me.positive.bias = me.up.bias = job.hidden_bias[me.now]
     me.down.bias = job.visible_bias[me.now]
@@ -121,20 +125,20 @@ cdef bint accept(Worker *me) noexcept nogil:
 
 
 cdef void gather(Worker *me) noexcept nogil:
-    """The cases of a batch from rows to planes."""
+    """The cases of a batch from rows to planes, behind the chains."""
     cdef Job *job = me.job
     cdef const int64_t *cases = job.cases + job.ends[me.update]
     cdef Py_ssize_t n = job.ends[me.update + 1] - job.ends[me.update], n_blocks = ceil_div(n, GATHERED)
     cdef Py_ssize_t block, case, byte, tile
+    cdef uint8_t *planes = job.visible[1 - me.update % 2] + job.n_chains
     cdef const uint8_t *row
-    me.n = me.positive.n = n
-    me.positive.block = block_length(n, job.n_tiles, job.n_threads)
+    me.n = n
     block = take(me, GATHER, n_blocks, 1)
     while block < n_blocks:
         for case in range(block * GATHERED, smaller(n, (block + 1) * GATHERED)):
             row = job.packed + cases[case] * job.n_bytes
             for byte in range(job.n_bytes):
-                job.planes[byte * job.stride + case] = row[byte]
+                planes[byte * job.stride + case] = row[byte]
         block = take(me, GATHER, n_blocks, 1)
     if me.rank == 0 and n % 8:
         for tile in range(job.n_tiles):    # cases that fill up a byte count for nothing
@@ -142,27 +146,23 @@ cdef void gather(Worker *me) noexcept nogil:
 
 
 cdef void stage_down(Worker *me, int s) noexcept nogil:
-    """The visible layer of the chains; in the first sweep, the hidden layer of the data too."""
+    """The visible layer of the chains."""
     cdef Job *job = me.job
-    set_back(me, GATHER)
-    set_back(me, UP)
-    set_back(me, NEW_OF_TILES)
-    set_back(me, NEW_OF_CHUNKS)
+    cdef int lot
+    for lot in range(N_LOTS):
+        if lot != DOWN:
+            set_back(me, lot)
     me.up.sweep = me.down.sweep = job.first_sweep + <uint32_t> (me.update * job.n_sweeps + s)
     me.down.planes = job.hidden[me.now if s == 0 else 1 - me.now]
     me.down.out = job.visible[1 - me.now]
-    do_items(me, DOWN, &me.down)
-    if s == 0:
-        do_items(me, POSITIVE, &me.positive)
-
-
-cdef void stage_up(Worker *me, int s) noexcept nogil:
-    """The hidden layer of the chains."""
-    cdef Job *job = me.job
-    set_back(me, DOWN)
-    set_back(me, POSITIVE)
     me.up.planes, me.up.out = job.visible[1 - me.now], job.hidden[1 - me.now]
-    me.up.fixed, me.up.fixed_length = job.model.fixed if s == job.n_sweeps - 1 else NULL, job.model.fixed_length
+    do_items(me, DOWN, &me.down)
+
+
+cdef void stage_up(Worker *me) noexcept nogil:
+    """The hidden layer of the chains, in a sweep that another one follows."""
+    set_back(me, DOWN)
+    me.up.fixed = NULL
     do_items(me, UP, &me.up)
 
 
@@ -173,26 +173,63 @@ cdef void do_items(Worker *me, int lot, const HalfStep *step) noexcept nogil:
         item = take(me, lot, step.n_tiles, n_blocks)
 
 
-cdef void stage_sums(Worker *me) noexcept nogil:
-    """Of each phase the sums of the units, and its planes the other way round (prepare_phase); of these sums the
-    differences of the means, and new offsets."""
+cdef void stage_of_tiles(Worker *me) noexcept nogil:
+    """All that goes tile by tile of the hidden units: their layer, of the chains and of the data; sums; the weights;
+    their biases. Nobody waits for all, but each item for those that it needs: their threads go on without waiting for
+    it, so there is an end. Most are this thread's own."""
     cdef Job *job = me.job
-    cdef Py_ssize_t item
-    set_back(me, ASCENT)
+    cdef Py_ssize_t n = job.n_chains + me.n, block = block_length(n, job.n_tiles, job.n_threads)
+    cdef Py_ssize_t n_blocks = ceil_div(n, block), item
+    cdef int updates = <int> me.update + 1
+    set_back(me, DOWN)
+    me.up.fixed, me.up.fixed_length = job.model.fixed, job.model.fixed_length
+    item = take(me, SUMS_OF_CHUNKS, job.n_chunks, 1)
+    while item < job.n_chunks:
+        sum_visible(me, &job.data, job.visible[1 - me.now] + job.n_chains, me.n, item)
+        sum_visible(me, &job.model, job.visible[1 - me.now], job.n_chains, item)
+        compare_means(me, job.data.visible, job.model.visible, job.visible_difference, job.visible_offset, item,
+                      job.n_visible)
+        finish_one(finished(me, SUMS_OF_CHUNKS, item))
+        item = take(me, SUMS_OF_CHUNKS, job.n_chunks, 1)
+    me.n_up += <int> n_blocks
+    item = take(me, UP, job.n_tiles, n_blocks)
+    while item < job.n_tiles * n_blocks:
+        up_item(me, item % job.n_tiles, item // job.n_tiles * block, smaller(block, n - item // job.n_tiles * block))
+        finish_one(finished(me, UP, item % job.n_tiles))
+        item = take(me, UP, job.n_tiles, n_blocks)
     item = take(me, SUMS_OF_TILES, job.n_tiles, 1)
     while item < job.n_tiles:
+        wait_for(finished(me, UP, item), me.n_up)
         sum_hidden(me, &job.data, me.n, item)
         sum_hidden(me, &job.model, job.n_chains, item)
         compare_means(me, job.data.hidden, job.model.hidden, job.hidden_difference, job.hidden_offset, item,
                       job.n_hidden)
+        finish_one(finished(me, SUMS_OF_TILES, item))
         item = take(me, SUMS_OF_TILES, job.n_tiles, 1)
-    item = take(me, SUMS_OF_CHUNKS, job.n_chunks, 1)
-    while item < job.n_chunks:
-        sum_visible(me, &job.data, job.planes, job.stride, me.n, item)
-        sum_visible(me, &job.model, job.visible[1 - me.now], job.n_chains, job.n_chains, item)
-        compare_means(me, job.data.visible, job.model.visible, job.visible_difference, job.visible_offset, item,
-                      job.n_visible)
-        item = take(me, SUMS_OF_CHUNKS, job.n_chunks, 1)
+    move_weights(me, updates)
+    item = take(me, NEW_OF_TILES, job.n_tiles, 1)
+    while item < job.n_tiles:
+        wait_for(finished(me, ASCENT, item), updates * <int> job.n_shares)
+        move_biases(me, job.hidden_bias, job.hidden_difference, job.offsets.by_chunk, job.n_chunks, TILE * job.n_tiles,
+                    item, job.n_hidden)
+        job.largest_of_tile[item] = largest_sum(job.ascent.columns + item * TILE, job.n_chunks, TILE * job.n_tiles,
+                                                TILE)
+        item = take(me, NEW_OF_TILES, job.n_tiles, 1)
+
+
+cdef void up_item(Worker *me, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
+    """The hidden layer of n chains and cases, from the first-th on: a product for both, so that they share tables."""
+    cdef int32_t *acc = <int32_t *> (me.scratch + SUMS_AT)
+    cdef uint64_t *masks = <uint64_t *> (me.scratch + SCRATCH)
+    cdef Py_ssize_t n_chains = me.job.n_chains, n_model = smaller(n, n_chains - first)
+    product_tile(acc, me.scratch, me.up.tiles + tile * me.up.tile_length, me.up.grid, me.up.planes + first,
+                 me.up.stride, me.up.n_bytes, n, smaller(TILE, me.up.n_units - tile * TILE))
+    if n_model > 0:
+        activate(&me.up, acc, tile, first, n_model, masks)
+    else:
+        n_model = 0
+    if n_model < n:
+        activate(&me.positive, acc + n_model * TILE, tile, first + n_model - n_chains, n - n_model, masks)
 
 
 cdef void sum_hidden(Worker *me, Cases *part, Py_ssize_t n, Py_ssize_t tile) noexcept nogil:
@@ -200,11 +237,11 @@ cdef void sum_hidden(Worker *me, Cases *part, Py_ssize_t n, Py_ssize_t tile) noe
                 part.hidden + tile * TILE, smaller(TILE, me.job.n_hidden - tile * TILE))
 
 
-cdef void sum_visible(Worker *me, Cases *part, const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n,
-                      Py_ssize_t chunk) noexcept nogil:
+cdef void sum_visible(Worker *me, Cases *part, const uint8_t *planes, Py_ssize_t n, Py_ssize_t chunk) noexcept nogil:
     cdef Py_ssize_t byte
     for byte in range(8 * chunk, smaller(8 * chunk + 8, me.job.n_bytes)):
-        transpose_and_count(planes + byte * stride, n, byte, me.job.n_visible, part.transposed, part.visible + 8 * byte)
+        transpose_and_count(planes + byte * me.job.stride, n, byte, me.job.n_visible, part.transposed,
+                            part.visible + 8 * byte)
 
 
 cdef void compare_means(Worker *me, const double *data, const double *model, double *difference, double **offset,
@@ -223,16 +260,14 @@ cdef void compare_means(Worker *me, const double *data, const double *model, dou
             offset[1 - me.now][k] = mean
 
 
-cdef void stage_ascent(Worker *me) noexcept nogil:
-    """The weights: difference of the phases and update."""
+cdef void move_weights(Worker *me, int updates) noexcept nogil:
+    """Difference of the phases and update."""
     cdef Job *job = me.job
     cdef double unit = ldexp(1.0, -FIXED_BITS)
     cdef Phase phases[2]
     cdef Offsets offsets = job.offsets
     cdef Ascent ascent = job.ascent
-    cdef Py_ssize_t item
-    set_back(me, SUMS_OF_TILES)
-    set_back(me, SUMS_OF_CHUNKS)
+    cdef Py_ssize_t item, tile, first, chunk
     phases[0] = Phase(job.data.transposed, ceil_div(me.n, 8), job.data.fixed, job.data.fixed_length,
                       unit / <double> me.n)
     phases[1] = Phase(job.model.transposed, ceil_div(job.n_chains, 8), job.model.fixed, job.model.fixed_length,
@@ -244,27 +279,25 @@ cdef void stage_ascent(Worker *me) noexcept nogil:
     ascent.transposed, ascent.rate = job.transposed[1 - me.now], job.rates[me.update]
     item = take(me, ASCENT, job.n_tiles, job.n_shares)
     while item < job.n_tiles * job.n_shares:
-        if difference_item(phases, &offsets, &ascent, job.n_visible, job.n_hidden, item % job.n_tiles,
-                           item // job.n_tiles * job.share, job.share, NULL, me.scratch):
+        tile, first = item % job.n_tiles, item // job.n_tiles * job.share
+        wait_for(finished(me, SUMS_OF_TILES, tile), updates)
+        for chunk in range(first // TILE, ceil_div(smaller(first + job.share, job.n_visible), TILE)):
+            wait_for(finished(me, SUMS_OF_CHUNKS, chunk), updates)
+        if difference_item(phases, &offsets, &ascent, job.n_visible, job.n_hidden, tile, first, job.share, NULL,
+                           me.scratch):
             next_item(&job.n_bad)
+        finish_one(finished(me, ASCENT, tile))
         item = take(me, ASCENT, job.n_tiles, job.n_shares)
 
 
-cdef void stage_new(Worker *me) noexcept nogil:
-    """Biases, and the largest sums of |W|, from which the next grids follow."""
+cdef void stage_of_chunks(Worker *me) noexcept nogil:
+    """What takes the new weights of all tiles: biases of the visible units, and the largest sums of their |W|."""
     cdef Job *job = me.job
-    cdef Py_ssize_t padded_h = TILE * job.n_tiles, padded_v = TILE * job.n_chunks, item
-    item = take(me, NEW_OF_TILES, job.n_tiles, 1)
-    while item < job.n_tiles:
-        move_biases(me, job.hidden_bias, job.hidden_difference, job.offsets.by_chunk, job.n_chunks, padded_h, item,
-                    job.n_hidden)
-        job.largest_of_tile[item] = largest_sum(job.ascent.columns + item * TILE, job.n_chunks, padded_h, TILE)
-        item = take(me, NEW_OF_TILES, job.n_tiles, 1)
-    item = take(me, NEW_OF_CHUNKS, job.n_chunks, 1)
+    cdef Py_ssize_t item = take(me, NEW_OF_CHUNKS, job.n_chunks, 1)
     while item < job.n_chunks:
         move_biases(me, job.visible_bias, job.visible_difference, job.offsets.by_tile, job.n_tiles, job.ascent.padded,
                     item, job.n_visible)
-        job.largest_of_chunk[item] = largest_sum(job.ascent.rows + item * TILE, job.n_tiles, padded_v, TILE)
+        job.largest_of_chunk[item] = largest_sum(job.ascent.rows + item * TILE, job.n_tiles, TILE * job.n_chunks, TILE)
         item = take(me, NEW_OF_CHUNKS, job.n_chunks, 1)
 
 
