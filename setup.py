@@ -33,6 +33,7 @@ SANITIZE = os.environ.get("FASTRBM_SANITIZE") == "1"
 # What src/_cpu.pyx tests for, and no more. gcc and clang know -march=x86-64-v2 to -v4 only since versions 11 and 12.
 X86_64_V2 = ["-msse4.2", "-mpopcnt"]
 X86_64_V3 = [*X86_64_V2, "-mavx2", "-mfma", "-mbmi", "-mbmi2"]
+X86_64_V4 = [*X86_64_V3, *(f"-mavx512{part}" for part in ("f", "bw", "cd", "dq", "vl"))]
 
 # name of the ISA level: the flags that compile for it. One level where there is nothing to choose.
 LEVELS = {"base": []}
@@ -40,7 +41,8 @@ if platform.machine().lower() in ("x86_64", "amd64"):
     LEVELS = {
         "base": X86_64_V2,
         "avx2": X86_64_V3,
-        "avx512": [*X86_64_V3, *(f"-mavx512{part}" for part in ("f", "bw", "cd", "dq", "vl"))],
+        "avx512": X86_64_V4,
+        "amx": [*X86_64_V4, "-DFASTRBM_AMX"],
     }
 
 # -ffp-contract=off: no fused multiply-add, so that every level computes the same bits. Never -ffast-math.

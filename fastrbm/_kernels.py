@@ -1,6 +1,6 @@
 """Choose the kernels for this CPU, once, at import. The only module that imports compiled ones.
 
-``FASTRBM_ISA=base|avx2|avx512`` caps the choice; it never raises it above what the CPU has.
+``FASTRBM_ISA=base|avx2|avx512|amx`` caps the choice; it never raises it above what the CPU has.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from . import _cpu
 
-LEVELS = ("base", "avx2", "avx512")
+LEVELS = ("base", "avx2", "avx512", "amx")
 TILE = 64  # output units in a tile of weights
 FIXED_BITS = 22  # fixed-point probabilities are multiples of 2^-22
 ROWS = 504  # rows whose fixed-point probabilities sum in int32

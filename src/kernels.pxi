@@ -35,6 +35,7 @@ cdef extern from "simd.h" nogil:
     vd to_double(const int32_t *)
     vd widen(const float *)
     void narrow(vd, float *)
+    vd rounded(vd)
     vi bits_f(vf)
     vf float_of(vi)
     vq bits_d(vd)
@@ -57,6 +58,14 @@ cdef extern from "simd.h" nogil:
     uint64_t rotate_right(uint64_t, int)
     void prefetch_to_write(const void *)
     void transpose_4x4(const float *, Py_ssize_t, float *, Py_ssize_t)
+    enum: LEVEL_AMX
+    void amx_begin()
+    void amx_end()
+    void amx_zero(int)
+    void amx_load(int, const char *, int)
+    void amx_store(int, char *, int)
+    void amx_multiply(int, int, int)
+    void spread_bits(char *, uint64_t)
     int popcount8(uint8_t)
     int popcount64(uint64_t)
     int lowest_bit(uint64_t)
@@ -76,6 +85,7 @@ cdef enum:
     TILE = 64           # output units in a tile: one row of a tile of weights, 256 bytes
 
 LEVEL_LANES = LANES
+LEVEL_MATRICES = bool(LEVEL_AMX)
 LEVEL_MANY = MANY
 
 
@@ -102,6 +112,7 @@ cdef Meeting no_meeting() noexcept nogil:
 
 include "bits.pxi"
 include "product.pxi"
+include "product_amx.pxi"
 include "activation.pxi"
 include "flips.pxi"
 include "sweep.pxi"

@@ -11,6 +11,10 @@
 # builds the tables and adds the chosen rows. k = 6 costs 1.3 additions for each of k = 4's two, but its tables are
 # four times as large: it pays where many chains share them.
 
+cdef enum:                              # bytes of an integer of Q that count
+    ALL_DIGITS = 4
+    POSITIVE_DIGITS = 3
+
 cdef enum:
     K_FEW = 4                           # k for few chains: passes of 8 bytes, 16 tables of 16 rows
     K_MANY = 6                          # k for many: passes of 6 bytes, 8 tables of 64 rows
@@ -21,7 +25,9 @@ cdef enum:
 cdef enum:
     WORDS_AT = 32768
     CHAINS_AT = WORDS_AT + BLOCK * 8
-    SUMS_AT = CHAINS_AT + BLOCK * 4
+    SQUARES_AT = CHAINS_AT + BLOCK * 4      # product_amx.pxi
+    BITS_AT = SQUARES_AT + 4096
+    SUMS_AT = BITS_AT + LEVEL_AMX * BLOCK * 512
     SCRATCH = SUMS_AT + BLOCK * TILE * 4
 
 
@@ -217,9 +223,16 @@ cdef inline void product_passes(int32_t *acc, char *scratch, const float *rows, 
 
 
 cdef void product_tile(int32_t *acc, char *scratch, const float *rows, float scale, const uint8_t *planes,
-                       Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t n_columns) noexcept nogil:
-    """The first n_columns (at most 64, rounded up to 16) columns of a tile, for n (at most BLOCK) chains."""
-    if n < MANY or n_bytes <= 8:    # of so few units, k = 4 makes one pass and k = 6 two
+                       Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t n_columns,
+                       int digits) noexcept nogil:
+    """The first n_columns (at most 64, rounded up to 16) columns of a tile, for n (at most BLOCK) chains. digits is
+    ALL_DIGITS, or POSITIVE_DIGITS where all of Q lies in 0 .. 2^24 - 1."""
+    if LEVEL_AMX and n >= AMX_FROM and n_bytes > 8:
+        if digits == POSITIVE_DIGITS:
+            product_amx(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 3)
+        else:
+            product_amx(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 4)
+    elif n < MANY or n_bytes <= 8:    # of so few units, k = 4 makes one pass and k = 6 two
         product_passes(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, K_FEW, WIDTH_FEW)
     else:
         product_passes(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, K_MANY, WIDTH_MANY)
@@ -262,6 +275,6 @@ cdef void product_item(const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_by
                        char *scratch) noexcept nogil:
     cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
     cdef Py_ssize_t length = smaller(block, n - first), n_columns = smaller(TILE, n_out - tile * TILE), chain
-    product_tile(acc, scratch, rows, scale, planes + first, stride, n_bytes, length, n_columns)
+    product_tile(acc, scratch, rows, scale, planes + first, stride, n_bytes, length, n_columns, ALL_DIGITS)
     for chain in range(length):
         memcpy(out + (first + chain) * n_out + tile * TILE, acc + chain * TILE, 4 * n_columns)

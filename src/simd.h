@@ -87,9 +87,24 @@ static inline vi to_nearest(vf x) {
                 (int32_t)__builtin_rintf(x[3])};
 #endif
 }
-static inline vd to_double(const int32_t *x) { return __builtin_convertvector(*(const vihu *)x, vd); } /* HALF ints */
-static inline vd widen(const float *x) { return __builtin_convertvector(*(const vfhu *)x, vd); } /* HALF floats */
-static inline void narrow(vd x, float *out) { *(vfhu *)out = __builtin_convertvector(x, vfhu); }  /* rounded once */
+/* HALF integers or floats at x as doubles, doubles rounded once to floats at out, and doubles rounded to floats as doubles
+ * again: one instruction each, of which compilers make several */
+#if LEVEL_AVX512
+static inline vd to_double(const int32_t *x) { return (vd)_mm512_cvtepi32_pd(_mm256_loadu_si256((const void *)x)); }
+static inline vd widen(const float *x) { return (vd)_mm512_cvtps_pd(_mm256_loadu_ps(x)); }
+static inline void narrow(vd x, float *out) { _mm256_storeu_ps(out, _mm512_cvtpd_ps((__m512d)x)); }
+static inline vd rounded(vd x) { return (vd)_mm512_cvtps_pd(_mm512_cvtpd_ps((__m512d)x)); }
+#elif LEVEL_AVX2
+static inline vd to_double(const int32_t *x) { return (vd)_mm256_cvtepi32_pd(_mm_loadu_si128((const void *)x)); }
+static inline vd widen(const float *x) { return (vd)_mm256_cvtps_pd(_mm_loadu_ps(x)); }
+static inline void narrow(vd x, float *out) { _mm_storeu_ps(out, _mm256_cvtpd_ps((__m256d)x)); }
+static inline vd rounded(vd x) { return (vd)_mm256_cvtps_pd(_mm256_cvtpd_ps((__m256d)x)); }
+#else
+static inline vd to_double(const int32_t *x) { return __builtin_convertvector(*(const vihu *)x, vd); }
+static inline vd widen(const float *x) { return __builtin_convertvector(*(const vfhu *)x, vd); }
+static inline void narrow(vd x, float *out) { *(vfhu *)out = __builtin_convertvector(x, vfhu); }
+static inline vd rounded(vd x) { return __builtin_convertvector(__builtin_convertvector(x, vfhu), vd); }
+#endif
 static inline vi bits_f(vf x) { return (vi)x; }
 static inline vf float_of(vi x) { return (vf)x; }
 static inline vq bits_d(vd x) { return (vq)x; }
@@ -97,7 +112,7 @@ static inline vd double_of(vq x) { return (vd)x; }
 static inline vi select_i(vi mask, vi yes, vi no) { return (mask & yes) | (~mask & no); }
 static inline vf minus_abs_f(vf x) { return (vf)((vi)x | (-0x7fffffff - 1)); }
 static inline vd abs_d(vd x) { return (vd)((vq)x & 0x7fffffffffffffffULL); }
-/* x > y ? x : y, lane by lane */
+/* x > y ? x : y, lane by lane; so y where one is NaN */
 static inline vf max_f(vf x, vf y) {
 #if LEVEL_AVX512
     return (vf)_mm512_max_ps((__m512)x, (__m512)y);
@@ -108,8 +123,14 @@ static inline vf max_f(vf x, vf y) {
 #endif
 }
 static inline vd max_d(vd x, vd y) {
+#if LEVEL_AVX512
+    return (vd)_mm512_max_pd((__m512d)x, (__m512d)y);
+#elif LEVEL_AVX2
+    return (vd)_mm256_max_pd((__m256d)x, (__m256d)y);
+#else
     vq m = (vq)(x > y);
     return (vd)((m & (vq)x) | (~m & (vq)y));
+#endif
 }
 
 static inline vd sign_d(vd x) { /* -1, 0 or 1 */
@@ -227,6 +248,43 @@ static inline void prefetch_to_write(const void *p) {
     __builtin_prefetch(p, 1);
 #endif
 }
+
+/* The matrix unit (product_amx.pxi): registers 0 to 7, each 16 rows of 64 bytes. Assembler, and not the compiler's own
+ * functions, which do not tell it that they read and write memory. */
+#if LEVEL_AVX512 && defined(FASTRBM_AMX)
+#define LEVEL_AMX 1
+/* make all registers full squares, for this thread, until amx_end */
+static inline void amx_begin(void) {
+    static const uint8_t shape[64] __attribute__((aligned(64))) = {
+        [0] = 1, /* the only palette there is; then, from byte 16 on, 16-bit lengths of rows; from 48, numbers of rows */
+        [16] = 64, [18] = 64, [20] = 64, [22] = 64, [24] = 64, [26] = 64, [28] = 64, [30] = 64,
+        [48] = 16, [49] = 16, [50] = 16, [51] = 16, [52] = 16, [53] = 16, [54] = 16, [55] = 16};
+    __asm__ volatile("ldtilecfg %0" ::"m"(shape) : "memory");
+}
+static inline void amx_end(void) { __asm__ volatile("tilerelease" ::: "memory"); }
+#define AMX_NAME(r) "%%tmm" #r
+#define amx_zero(r) __asm__ volatile("tilezero " AMX_NAME(r)::: "memory")
+/* from, and to, p + offset, which is a constant */
+#define amx_load(r, p, offset) \
+    __asm__ volatile("tileloadd %c2(%0,%1,1), " AMX_NAME(r)::"r"(p), "r"((size_t)64), "i"(offset) : "memory")
+#define amx_store(r, p, offset) \
+    __asm__ volatile("tilestored " AMX_NAME(r) ", %c2(%0,%1,1)" ::"r"(p), "r"((size_t)64), "i"(offset) : "memory")
+/* sums (16 x 16 of 32 bits) += x (16 x 64 bytes) y (64 x 16 bytes, four rows side by side), all unsigned */
+#define amx_multiply(sums, x, y) \
+    __asm__ volatile("tdpbuud " AMX_NAME(y) ", " AMX_NAME(x) ", " AMX_NAME(sums)::: "memory")
+static inline void spread_bits(char *out, uint64_t word) { /* 64 bits to bytes 0 and 1 */
+    _mm512_store_si512((__m512i *)out, _mm512_maskz_mov_epi8(word, _mm512_set1_epi8(1)));
+}
+#else
+#define LEVEL_AMX 0
+#define amx_begin() ((void)0)
+#define amx_end() ((void)0)
+#define amx_zero(r) ((void)0)
+#define amx_load(r, p, offset) ((void)(p))
+#define amx_store(r, p, offset) ((void)(p))
+#define amx_multiply(sums, x, y) ((void)0)
+#define spread_bits(out, word) ((void)(out))
+#endif
 
 static inline int popcount64(uint64_t x) { return __builtin_popcountll(x); }
 static inline int popcount8(uint8_t x) { return __builtin_popcount(x); }

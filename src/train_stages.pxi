@@ -223,7 +223,7 @@ cdef void up_item(Worker *me, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n) n
     cdef uint64_t *masks = <uint64_t *> (me.scratch + SCRATCH)
     cdef Py_ssize_t n_chains = me.job.n_chains, n_model = smaller(n, n_chains - first)
     product_tile(acc, me.scratch, me.up.tiles + tile * me.up.tile_length, me.up.grid, me.up.planes + first,
-                 me.up.stride, me.up.n_bytes, n, smaller(TILE, me.up.n_units - tile * TILE))
+                 me.up.stride, me.up.n_bytes, n, smaller(TILE, me.up.n_units - tile * TILE), ALL_DIGITS)
     if n_model > 0:
         activate(&me.up, acc, tile, first, n_model, masks)
     else:

@@ -188,7 +188,7 @@ cdef Py_ssize_t difference_item(const Phase *phases, const Offsets *offsets, con
         while byte < phase.n_bytes:
             count = smaller(ROWS // 8, phase.n_bytes - byte)
             product_tile(acc[p], scratch, phase.fixed + tile * phase.fixed_length + 8 * byte * TILE, 1.0,
-                         phase.transposed + byte * n_visible + first, n_visible, count, n, n_columns)
+                         phase.transposed + byte * n_visible + first, n_visible, count, n, n_columns, POSITIVE_DIGITS)
             byte += count
             if byte < phase.n_bytes:    # int32 has no room for more: on to float64
                 if folded:
@@ -220,12 +220,13 @@ cdef Py_ssize_t difference_item(const Phase *phases, const Offsets *offsets, con
 cdef inline void finish_row(const double *sums, const int32_t *acc0, const int32_t *acc1, double factor0,
                             double factor1, Py_ssize_t n_columns, float *out) noexcept nogil:
     cdef Py_ssize_t k
-    if sums == NULL:
-        for k in range(TILE):
-            out[k] = <float> (<double> acc0[k] * factor0 + <double> acc1[k] * factor1)
-    else:
-        for k in range(TILE):
-            out[k] = <float> ((sums[k] + <double> acc0[k] * factor0) + <double> acc1[k] * factor1)
+    cdef vd x, y
+    for k in range(HALVES):
+        x = to_double(acc0 + k * HALF) * splat_d(factor0)
+        y = to_double(acc1 + k * HALF) * splat_d(factor1)
+        if sums != NULL:
+            x = (<const vdu *> (sums + k * HALF))[0] + x
+        narrow(x + y, out + k * HALF)
     for k in range(n_columns, TILE):
         out[k] = 0
 
@@ -233,30 +234,33 @@ cdef inline void finish_row(const double *sums, const int32_t *acc0, const int32
 cdef void centre_chunk(const Offsets *offsets, Py_ssize_t n, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n_tiles,
                        Py_ssize_t padded, float *d) noexcept nogil:
     """Subtract mu_i dh_j + dv_i lambda_j, and take the chunk's part of the products with lambda and with mu."""
-    cdef Py_ssize_t unit, k, lane
-    cdef const double *lam = offsets.hidden_offset + tile * TILE
-    cdef const double *dh = offsets.hidden_difference + tile * TILE
-    cdef double mu, dv
-    cdef double columns[TILE]
-    cdef double lanes[8]
+    cdef Py_ssize_t unit, k
+    cdef const vdu *lam = <const vdu *> (offsets.hidden_offset + tile * TILE)
+    cdef const vdu *dh = <const vdu *> (offsets.hidden_difference + tile * TILE)
+    cdef vd columns[HALVES]
+    cdef vd lines[CHUNK * LANES_OF_8]   # eight doubles a unit
+    cdef vd *line
+    cdef vd mu, dv, x
     cdef float *row
-    for k in range(TILE):
-        columns[k] = 0
+    for k in range(HALVES):
+        columns[k] = splat_d(0)
     for unit in range(n):
         row = d + unit * TILE
-        mu = offsets.visible_offset[first + unit]
-        dv = offsets.visible_difference[first + unit]
-        for lane in range(8):
-            lanes[lane] = 0
-        for k in range(TILE):
-            row[k] = <float> (<double> row[k] - (mu * dh[k] + dv * lam[k]))
-            columns[k] += <double> row[k] * mu
-        for k in range(TILE // 8):
-            for lane in range(8):
-                lanes[lane] += <double> row[8 * k + lane] * lam[8 * k + lane]
-        offsets.by_tile[tile * padded + first + unit] = sum8(lanes)
-    for k in range(TILE):
-        offsets.by_chunk[((first // CHUNK) * n_tiles + tile) * TILE + k] = columns[k]
+        line = lines + unit * LANES_OF_8
+        mu = splat_d(offsets.visible_offset[first + unit])
+        dv = splat_d(offsets.visible_difference[first + unit])
+        for k in range(HALVES):
+            x = widen(row + k * HALF) - (mu * dh[k] + dv * lam[k])
+            narrow(x, row + k * HALF)
+            x = rounded(x)
+            columns[k] = columns[k] + x * mu
+            if k < LANES_OF_8:
+                line[k] = splat_d(0) + x * lam[k]
+            else:
+                line[k % LANES_OF_8] = line[k % LANES_OF_8] + x * lam[k]
+    for unit in range(n):
+        offsets.by_tile[tile * padded + first + unit] = sum8(<double *> lines + 8 * unit)
+    memcpy(offsets.by_chunk + ((first // CHUNK) * n_tiles + tile) * TILE, columns, sizeof(columns))
 
 
 cdef inline double sum8(double *x) noexcept nogil:
@@ -309,18 +313,21 @@ cdef Py_ssize_t ascend_chunk(const Ascent *ascent, const float *direction, Py_ss
     """64 visible units by a tile of 64 hidden ones, which is also a piece of a tile the other way round. direction is
     the chunk's. Returns how many of the new weights are bad."""
     cdef Py_ssize_t first = (tile * ascent.padded + chunk * CHUNK) * TILE
-    cdef Py_ssize_t n = smaller(CHUNK, ascent.padded - chunk * CHUNK), unit, k, lane
+    cdef Py_ssize_t n = smaller(CHUNK, ascent.padded - chunk * CHUNK), unit, k
     cdef Py_ssize_t n_hidden = smaller(TILE, ascent.padded_hidden - tile * TILE)
     cdef double *rows = ascent.rows + (tile * ceil_div(ascent.padded, CHUNK) + chunk) * CHUNK
     cdef double *columns = ascent.columns + (chunk * ascent.n_tiles + tile) * TILE
     cdef float *transposed = ascent.transposed + (chunk * ascent.padded_hidden + tile * TILE) * TILE
-    cdef vd lanes[LANES_OF_8]
+    cdef vd lines[CHUNK * LANES_OF_8]   # eight doubles a unit
     cdef vd totals[HALVES]
+    cdef vd rate = splat_d(ascent.rate), l2 = splat_d(ascent.l2), l1 = splat_d(ascent.l1), worst = splat_d(0)
     cdef vd size, w, d
-    cdef vq good = ~splat_q(0)
-    cdef uint64_t words[HALF]
+    cdef vd *lanes
+    cdef bint sparse = ascent.l1 != 0.0
+    cdef double all_sizes = 0
     cdef float block[CHUNK * TILE]
     cdef float *line
+    cdef float *new
     cdef const float *old
     for k in range(HALVES):
         totals[k] = splat_d(0)
@@ -330,32 +337,36 @@ cdef Py_ssize_t ascend_chunk(const Ascent *ascent, const float *direction, Py_ss
             prefetch_to_write(ascent.out + first + (unit + AHEAD) * TILE + 16 * k)
             prefetch_to_write(transposed + unit * TILE + 16 * k)
         old = ascent.weights + first + unit * TILE
+        new = ascent.out + first + unit * TILE
         line = block + unit * TILE
-        for k in range(LANES_OF_8):
-            lanes[k] = splat_d(0)
+        lanes = lines + unit * LANES_OF_8
         for k in range(HALVES):
             w = widen(old + k * HALF)
-            d = widen(direction + unit * TILE + k * HALF) - splat_d(ascent.l2) * w
-            if ascent.l1 != 0.0:
-                d = d - splat_d(ascent.l1) * sign_d(w)
-            w = w + splat_d(ascent.rate) * d
+            d = widen(direction + unit * TILE + k * HALF) - l2 * w
+            if sparse:
+                d = d - l1 * sign_d(w)
+            w = w + rate * d
             narrow(w, line + k * HALF)
-            narrow(w, ascent.out + first + unit * TILE + k * HALF)  # a copy of line would wait for its stores
-            size = abs_d(widen(line + k * HALF))
-            good = good & mask_lt_d(size, splat_d(ascent.limit))
+            narrow(w, new + k * HALF)   # a copy of line would wait for its stores
+            size = abs_d(rounded(w))
+            worst = max_d(size, worst)  # passes over NaN, but a total does not
             totals[k] = totals[k] + size
-            lanes[k % LANES_OF_8] = lanes[k % LANES_OF_8] + size
-        rows[unit] = sum8(<double *> lanes)
+            if k < LANES_OF_8:
+                lanes[k] = splat_d(0) + size
+            else:
+                lanes[k % LANES_OF_8] = lanes[k % LANES_OF_8] + size
     memcpy(columns, totals, sizeof(totals))
+    for unit in range(n):
+        rows[unit] = sum8(<double *> lines + 8 * unit)
+        all_sizes += rows[unit]
     for unit in range(n, CHUNK):
         rows[unit] = 0
     memset(block + n * TILE, 0, (CHUNK - n) * TILE * 4)
     for k in range(0, n_hidden, 4):
         for unit in range(0, CHUNK, 4):
             transpose_4x4(block + unit * TILE + k, TILE, transposed + k * TILE + unit, TILE)
-    memcpy(words, &good, sizeof(good))
     for k in range(HALF):
-        if words[k] != <uint64_t> 0xffffffffffffffffu:
+        if not ((<double *> &worst)[k] < <double> ascent.limit and all_sizes == all_sizes):
             return count_bad(block, n * TILE, ascent.limit)
     return 0
 
