@@ -36,7 +36,10 @@ def _packed(states: np.ndarray) -> BitMatrix:
 
 
 def _is_binary(array: np.ndarray) -> bool:
-    return array.dtype == np.bool_ or bool(((array == 0) | (array == 1)).all())
+    if array.dtype == np.bool_:
+        return True
+    some = array[: _ROWS // 16]  # which mostly tell fractions at once
+    return all(bool(((part == 0) | (part == 1)).all()) for part in (some, array[_ROWS // 16 :]))
 
 
 def parts_of(states):
@@ -117,22 +120,21 @@ class Cases:
 
     def order(self, epoch: int) -> np.ndarray:
         """The rows of an epoch's cases, in a random order."""
-        return self._slots(epoch)[self._shuffled(epoch)]
-
-    def _shuffled(self, epoch: int) -> np.ndarray:
-        return _random.permutation(self.n, self._seed, _random.SHUFFLE, epoch)
+        return self._slots(epoch)[_random.permutation(self.n, self._seed, _random.SHUFFLE, epoch)]
 
     def batches(self, epochs: range, size: int, draw: bool, n_threads: int | None = 1) -> Batches:
         """All batches of some epochs. With draw, each unit is on with the probability that the number here says."""
         first = np.arange(-(-self.n // size)) * size
         ends = np.append((first + self.n * np.arange(len(epochs))[:, None]).reshape(-1), self.n * len(epochs))
+        shuffled = _random.permutations(self.n, self._seed, _random.SHUFFLE, epochs)
+        slots = np.stack([self._slots(epoch) for epoch in epochs])
         if not draw or self.packed is not None:
-            return Batches(self.packed, self._states, np.concatenate([self.order(epoch) for epoch in epochs]), ends)
+            return Batches(self.packed, self._states, np.take_along_axis(slots, shuffled, axis=1).reshape(-1), ends)
         if isinstance(self._states, np.ndarray):
             self._states = np.ascontiguousarray(self._states, np.float32)  # as they are drawn from
-        drawn = [drawn_states(self._states, self._slots(epoch), self._seed, epoch, 0, n_threads) for epoch in epochs]
-        rows = [self._shuffled(epoch) + k * self.n for k, epoch in enumerate(epochs)]
-        return Batches(np.concatenate(drawn), self._states, np.concatenate(rows), ends)
+        drawn = drawn_states(self._states, slots, self._seed, epochs.start, 0, n_threads)
+        rows = shuffled + self.n * np.arange(len(epochs))[:, None]
+        return Batches(drawn.reshape(-1, drawn.shape[2]), self._states, rows.reshape(-1), ends)
 
 
 class Batches:
@@ -169,7 +171,10 @@ def _hashes(states, packed: np.ndarray | None) -> np.ndarray:
                 padded[:, : part.shape[1]] = dense(part) + 0.0
             words = padded.view(np.uint64)
         words = words + np.arange(1, words.shape[1] + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        shifted = np.empty_like(words)
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64 (Steele et al. 2014)
-            words = (words ^ (words >> np.uint64(shift))) * np.uint64(factor)
-        out[start : start + step] = np.add.reduce(words ^ (words >> np.uint64(31)), axis=1, dtype=np.uint64)
+            words ^= np.right_shift(words, np.uint64(shift), out=shifted)
+            words *= np.uint64(factor)
+        words ^= np.right_shift(words, np.uint64(31), out=shifted)
+        out[start : start + step] = np.add.reduce(words, axis=1, dtype=np.uint64)
     return out

@@ -3,6 +3,7 @@ from numpy.typing import NDArray
 
 LEVEL_LANES: int
 LEVEL_MANY: int
+LEVEL_MATRICES: bool
 
 class Layer:
     @property
@@ -22,6 +23,7 @@ def product(
     planes: NDArray[np.uint8], tiles: NDArray[np.float32], exponent: int, out: NDArray[np.int32], n_threads: int
 ) -> None: ...
 def words(first: int, seed: int, sweep: int, kind: int, out: NDArray[np.uint32], n_threads: int) -> None: ...
+def normals(seed: int, sweep: int, kind: int, out: NDArray[np.float32], n_threads: int) -> None: ...
 def draw_states(
     fractions: NDArray[np.float32],
     rows: NDArray[np.int64],

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import _threads
 from ._kernels import kernels
 
 # Streams: one for each use, so that two uses of one seed never share a number.
@@ -58,22 +59,27 @@ def normal(shape: tuple[int, ...], seed: int, stream: int) -> np.ndarray:
 
     Sums of integers, so that they are the same bits on any machine, which logarithms and sines of a library are not.
     """
-    n = int(np.prod(shape))
-    out = np.empty(n, np.float32)
-    block = 1 << 16
-    for start in range(0, n, block):
-        stop = min(start + block, n)
-        # one sweep number a block keeps memory bounded
-        uniforms = words(12 * (stop - start), seed, stream, start // block).reshape(12, -1)
-        sums = uniforms.sum(axis=0, dtype=np.uint64).astype(np.float64)
-        out[start:stop] = (sums + 6.0) * 2.0**-32 - 6.0
-    return out.reshape(shape)
+    out = np.empty(shape, np.float32)
+    kernels.normals(seed, 0, stream << 8, out.reshape(-1), _threads.resolve(None, 12 * _threads.PASS * out.size))
+    return out
 
 
 def permutation(n: int, seed: int, stream: int, sweep: int) -> np.ndarray:
-    """A random order of n things, intp, by sorting 64-bit numbers whose lowest bits say whose they are: so equal
-    ones have an order too, and a plain sort will do, which is several times faster than argsort."""
+    """A random order of n things, intp."""
+    return permutations(n, seed, stream, range(sweep, sweep + 1))[0]
+
+
+def permutations(n: int, seed: int, stream: int, sweeps: range) -> np.ndarray:
+    """A random order of n things for each sweep number, intp (len(sweeps), n), by sorting 64-bit numbers whose lowest
+    bits say whose they are: so equal ones have an order too, and a plain sort will do, which is several times faster
+    than argsort."""
+    keys = np.empty((len(sweeps), n), np.uint64)
+    for row, sweep in zip(keys, sweeps, strict=True):
+        kernels.words(0, seed, sweep, stream << 8, row.view(np.uint32), 1)
     bits = np.uint64(n.bit_length())
-    keys = (words(2 * n, seed, stream, sweep).view(np.uint64) >> bits << bits) | np.arange(n, dtype=np.uint64)
+    keys >>= bits
+    keys <<= bits
+    keys |= np.arange(n, dtype=np.uint64)
     keys.sort()
-    return (keys & ((np.uint64(1) << bits) - np.uint64(1))).astype(np.intp)
+    keys &= (np.uint64(1) << bits) - np.uint64(1)
+    return keys.view(np.intp)

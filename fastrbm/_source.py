@@ -263,20 +263,24 @@ def _planes(packed: np.ndarray, n_units: int) -> BitMatrix:
 def drawn_states(
     states, rows: np.ndarray, seed: int, place: int, first: int = 0, n_threads: int | None = 1
 ) -> np.ndarray:
-    """States for these rows of fractions (dense or CSR), which are the probabilities of ones, as bytes (rows,
+    """States for these rows (n,) of fractions (dense or CSR), which are the probabilities of ones, as bytes (n,
     ceil(V/8)); numbers outside [0, 1] count as the nearer end. The random numbers are those of the first-th case of a
-    place and of those that follow."""
+    place and of those that follow. With rows (m, n), the same for each of m places in sequence: (m, n, ceil(V/8))."""
     n_units = states.shape[1]
-    out = np.empty((len(rows), -(-n_units // 8)), np.uint8)
-    whole = isinstance(states, np.ndarray) and states.dtype == np.float32 and states.flags.c_contiguous
-    step = max(1, len(rows) if whole else _DRAWN // n_units)
-    for start in range(0, len(rows), step):
-        part, which = states, np.asarray(rows[start : start + step], np.int64)
-        if not whole:
-            part = np.ascontiguousarray(dense(states[which]), np.float32)
-            which = np.arange(len(part))
-        threads = _threads.resolve(n_threads, _threads.PASS * which.size * n_units)
-        kernels.draw_states(part, which, seed, _random.DRAW, place, first + start, out[start : start + step], threads)
+    out = np.empty((*rows.shape, -(-n_units // 8)), np.uint8)
+    which = np.ascontiguousarray(np.atleast_2d(rows), np.int64)
+    drawn = out.reshape(*which.shape, out.shape[-1])
+    threads = _threads.resolve(n_threads, _threads.PASS * which.size * n_units)
+    if isinstance(states, np.ndarray) and states.dtype == np.float32 and states.flags.c_contiguous:
+        kernels.draw_states(states, which, seed, _random.DRAW, place, first, drawn, threads)
+        return out
+    step = max(1, _DRAWN // n_units)
+    for s in range(len(which)):
+        for start in range(0, which.shape[1], step):
+            part = np.ascontiguousarray(dense(states[which[s, start : start + step]]), np.float32)
+            every = np.arange(len(part))[None]
+            to = drawn[s : s + 1, start : start + step]
+            kernels.draw_states(part, every, seed, _random.DRAW, place + s, first + start, to, threads)
     return out
 
 

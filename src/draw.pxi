@@ -3,6 +3,8 @@
 cdef enum:
     RUN = 1024              # blocks of words that one thread makes at a time
     DRAWN = 64              # cases likewise
+    STRIP = 1024            # normal numbers likewise
+    NORMALS = 65536         # of one sweep number; whole strips
 
 
 def words(uint64_t first, uint64_t seed, uint32_t sweep, uint32_t kind, uint32_t[::1] out, int n_threads):
@@ -28,20 +30,58 @@ cdef void words_item(uint64_t first, uint64_t seed, uint32_t sweep, uint32_t kin
         start += 4 * AT_ONCE
 
 
-def draw_states(const float[:, ::1] fractions, const int64_t[::1] rows, uint64_t seed, uint32_t stream, uint32_t sweep,
-                uint32_t first, uint8_t[:, ::1] out, int n_threads):
-    """out OUT (n, ceil(V/8)): bit k of out[i, b] is on with probability fractions[rows[i], 8 b + k] IN; below 0 counts
-    as 0, above 1 as 1. The random numbers are those of chains first, first + 1, ... (activation.pxi)."""
-    cdef Py_ssize_t n = rows.shape[0], n_units = fractions.shape[1], block, i
-    if DEBUG_CHECKS:
-        check(out.shape[0] == n and out.shape[1] == ceil_div(n_units, 8), "draw_states")
-        for i in range(n):
-            check(0 <= rows[i] < fractions.shape[0], "rows")
-    if n == 0 or n_units == 0:
+def normals(uint64_t seed, uint32_t sweep, uint32_t kind, float[::1] out, int n_threads):
+    """out OUT (n,): very nearly standard normal numbers, sums of twelve uniforms less six. The m numbers of block b,
+    65,536 but in the last one, are made of words k m + i, k = 0 .. 11, of sweep + b."""
+    cdef Py_ssize_t n = out.shape[0], strip, first
+    if n == 0:
         return
-    for block in prange(ceil_div(n, DRAWN), nogil=True, num_threads=n_threads, schedule="static"):
-        draw_item(&fractions[0, 0], &rows[0], n_units, block * DRAWN, smaller(n, (block + 1) * DRAWN), seed,
-                  stream << 8, sweep, first, &out[0, 0])
+    for strip in prange(ceil_div(n, STRIP), nogil=True, num_threads=n_threads, schedule="static"):
+        first = strip * STRIP // NORMALS * NORMALS
+        normals_item(seed, sweep + <uint32_t> (first // NORMALS), kind, smaller(NORMALS, n - first),
+                     strip * STRIP - first, smaller(STRIP, n - strip * STRIP), &out[strip * STRIP])
+
+
+cdef void normals_item(uint64_t seed, uint32_t sweep, uint32_t kind, Py_ssize_t m, Py_ssize_t first, Py_ssize_t n,
+                       float *out) noexcept nogil:
+    """Those from the first-th of a block of m on."""
+    cdef uint64_t sums[STRIP]
+    cdef uint32_t some[4 * AT_ONCE]
+    cdef Py_ssize_t k, i, count, done, skipped
+    cdef uint64_t block
+    cdef Keys keys
+    philox_keys(<uint32_t> seed, <uint32_t> (seed >> 32), &keys)
+    memset(sums, 0, sizeof(sums))
+    for k in range(12):
+        block, skipped, done = (k * m + first) // 4, (k * m + first) % 4, 0
+        while done < n:
+            philox_in_sequence(block, sweep, kind, &keys, some)
+            count = smaller(4 * AT_ONCE - skipped, n - done)
+            for i in range(count):
+                sums[done + i] += some[skipped + i]
+            block, skipped, done = block + AT_ONCE, 0, done + count
+    for i in range(n):
+        out[i] = <float> ((<double> <int64_t> sums[i] + 6.0) * 2.3283064365386963e-10 - 6.0)     # 2^-32
+
+
+def draw_states(const float[:, ::1] fractions, const int64_t[:, ::1] rows, uint64_t seed, uint32_t stream,
+                uint32_t sweep, uint32_t first, uint8_t[:, :, ::1] out, int n_threads):
+    """out OUT (m, n, ceil(V/8)): bit k of out[s, i, b] is on with probability fractions[rows[s, i], 8 b + k] IN; below
+    0 counts as 0, above 1 as 1. The random numbers are those of sweep + s and of chains first, first + 1, ...
+    (activation.pxi)."""
+    cdef Py_ssize_t m = rows.shape[0], n = rows.shape[1], n_units = fractions.shape[1], n_blocks = ceil_div(n, DRAWN)
+    cdef Py_ssize_t item, s, i
+    if DEBUG_CHECKS:
+        check(out.shape[0] == m and out.shape[1] == n and out.shape[2] == ceil_div(n_units, 8), "draw_states")
+        for s in range(m):
+            for i in range(n):
+                check(0 <= rows[s, i] < fractions.shape[0], "rows")
+    if m == 0 or n == 0 or n_units == 0:
+        return
+    for item in prange(m * n_blocks, nogil=True, num_threads=n_threads, schedule="static"):
+        draw_item(&fractions[0, 0], &rows[item // n_blocks, 0], n_units, item % n_blocks * DRAWN,
+                  smaller(n, (item % n_blocks + 1) * DRAWN), seed, stream << 8, sweep + <uint32_t> (item // n_blocks),
+                  first, &out[item // n_blocks, 0, 0])
 
 
 cdef void draw_item(const float *fractions, const int64_t *rows, Py_ssize_t n_units, Py_ssize_t start, Py_ssize_t stop,

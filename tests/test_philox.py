@@ -46,6 +46,17 @@ def test_streams_and_sweeps_differ():
     assert _random.words(64, 5, 1, 2).tobytes() == _random.words(100, 5, 1, 2)[:64].tobytes()
 
 
+@pytest.mark.parametrize("module", modules().values(), ids=lambda m: m.__name__)
+@pytest.mark.parametrize("n", [0, 1, 3, 1023, 1026, 70_001])
+def test_normals_equal_the_twin(module, n):
+    twin = np.empty(n, np.float32)
+    reference.normals(2**40 + 3, 9, 700, twin)
+    for n_threads in (1, 2, 7):
+        ours = np.empty(n, np.float32)
+        module.normals(2**40 + 3, 9, 700, ours, n_threads)
+        assert np.array_equal(ours, twin)
+
+
 def test_normal_has_the_moments_of_a_normal_law():
     n = 400_000
     x = _random.normal((n,), seed=1, stream=_random.WEIGHTS).astype(np.float64)

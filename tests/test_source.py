@@ -197,13 +197,14 @@ def test_states_are_drawn_as_the_twin_does(level, shape):
         np.float32
     )
     n = shape[0] + 3
-    rows, out = rng.integers(0, shape[0], n), np.full((2, n, -(-shape[1] // 8)), 255, np.uint8)
+    rows, out = rng.integers(0, shape[0], (3, n)), np.full((2, 3, n, -(-shape[1] // 8)), 255, np.uint8)
     reference.draw_states(fractions, rows, 2**40 + 3, 23, 5, 2**32 - 2, out[0])
     for n_threads in (1, 2, 3, 7):
         MODULES[level].draw_states(fractions, rows, 2**40 + 3, 23, 5, 2**32 - 2, out[1], n_threads)
         assert np.array_equal(out[0], out[1])
-    states = fr.BitMatrix(np.ascontiguousarray(out[0].T), shape[1]).to_states()
-    assert (states[fractions[rows] <= 0] == 0).all() and (states[fractions[rows] >= 1] == 1).all()
+    for drawn, cases in zip(out[0], rows, strict=True):
+        states = fr.BitMatrix(np.ascontiguousarray(drawn.T), shape[1]).to_states()
+        assert (states[fractions[cases] <= 0] == 0).all() and (states[fractions[cases] >= 1] == 1).all()
 
 
 @pytest.mark.parametrize("level", MODULES)
@@ -212,7 +213,7 @@ def test_states_are_drawn_with_their_probability(level, p):
     """Also where it is far below 2^-16, so that the bits that decide ties are what counts: 5 standard errors."""
     n, n_units = 40_000, 512
     out = np.empty((n, n_units // 8), np.uint8)
-    MODULES[level].draw_states(np.full((1, n_units), p, np.float32), np.zeros(n, np.int64), 1, 23, 0, 0, out, 2)
+    MODULES[level].draw_states(np.full((1, n_units), p, np.float32), np.zeros((1, n), np.int64), 1, 23, 0, 0, out[None], 2)
     p = float(np.float32(p))
     count, mean = int(np.unpackbits(out).sum(dtype=np.int64)), n * n_units * p
     assert abs(count - mean) < 5 * np.sqrt(mean * (1 - p))

@@ -42,9 +42,10 @@ def test_a_wrong_cap():
 
 
 def test_each_level_is_its_own_machine_code():
-    lanes = {"base": 4, "avx2": 8, "avx512": 16}
+    lanes = {"base": 4, "avx2": 8, "avx512": 16, "amx": 16}
     for level in _kernels.available_levels():
         assert _kernels.load(level).LEVEL_LANES == lanes[level]
+        assert _kernels.load(level).LEVEL_MATRICES == (level == "amx")
 
 
 def test_openmp_num_threads(monkeypatch):

@@ -37,6 +37,7 @@ from ._sampling import (
     from_tiles,
     half_step,
     less_likely,
+    normals,
     on_grid,
     pack,
     philox_blocks,
@@ -55,6 +56,6 @@ __all__ = [
     "FIXED_BITS", "HIDDEN", "LEVEL_LANES", "LEVEL_MANY", "ROWS", "TIE", "TILE", "VISIBLE", "Layer", "anneal",
     "ascend", "bias_sums", "blocks", "count_bits", "difference", "draw", "draw_states", "enumerate_states",
     "exp_negative", "exp_negative_d", "fields", "fixed_probability", "from_tiles", "half_step", "less_likely", "log",
-    "moments", "on_grid", "pack", "philox_blocks", "prepare_phase", "probability", "product", "pseudo_sums",
+    "moments", "normals", "on_grid", "pack", "philox_blocks", "prepare_phase", "probability", "product", "pseudo_sums",
     "softplus", "softplus_sums", "step", "sweep", "to_tiles", "train", "transpose", "unpack", "words",
 ]  # fmt: skip

@@ -148,10 +148,22 @@ def draw(field, seed, stream, sweep, kind, first_chain):
     return (less ^ ~np.signbit(field)).astype(np.uint8)
 
 
+def normals(seed, sweep, kind, out, n_threads=1):
+    """out (n,), float32: sums of twelve uniforms less six, in blocks of 65,536, each from a sweep number of its own."""
+    for block, start in enumerate(range(0, out.size, 1 << 16)):
+        part = out[start : start + (1 << 16)]
+        uniforms = np.empty(12 * part.size, np.uint32)
+        words(0, seed, sweep + block, kind, uniforms)
+        sums = uniforms.reshape(12, -1).sum(axis=0, dtype=np.uint64).astype(np.float64)
+        part[...] = (sums + 6.0) * 2.0**-32 - 6.0
+
+
 def draw_states(fractions, rows, seed, stream, sweep, first, out, n_threads=1):
-    """out (n, ceil(V/8)): bits that are on with probability fractions[rows], cut to [0, 1]."""
-    p = fractions[rows].clip(np.float32(0.0), np.float32(1.0))
-    pack(_below(p, seed, stream, sweep, VISIBLE, first).astype(np.uint8), out.T)
+    """out (m, n, ceil(V/8)): bits that are on with probability fractions[rows], cut to [0, 1]; each of the m sets of
+    rows from a sweep number of its own."""
+    for s, cases in enumerate(rows):
+        p = fractions[cases].clip(np.float32(0.0), np.float32(1.0))
+        pack(_below(p, seed, stream, sweep + s, VISIBLE, first).astype(np.uint8), out[s].T)
 
 
 def _below(p, seed, stream, sweep, kind, first_chain):
