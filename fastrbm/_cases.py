@@ -12,6 +12,7 @@ from ._kernels import FIXED_BITS, kernels
 from ._source import dense, drawn_states
 from .bits import BitMatrix
 
+_WORDS = 1 << 13  # that are hashed at a time, so that they stay in cache
 _ROWS = 1024  # that go through dense arithmetic at a time
 _MOST = 100_000_000  # cases of an iteration, whose numbers take 2 GB
 
@@ -158,23 +159,22 @@ def _hashes(states, packed: np.ndarray | None) -> np.ndarray:
     """A number for each row that depends on its contents alone, uint64 (n,)."""
     rows = states if packed is None else packed
     out = np.empty(rows.shape[0], np.uint64)
-    step = max(1, (1 << 20) // max(1, rows.shape[1]))
+    per_word = 8 if packed is not None else 2
+    width = -(-rows.shape[1] // per_word)
+    step = max(1, _WORDS // max(1, width))
+    numbers = np.arange(1, width + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    words, shifted = (np.zeros((min(step, len(out)), width), np.uint64) for _ in range(2))
     for start in range(0, len(out), step):
         part = rows[start : start + step]
-        if packed is not None:
-            padded = np.zeros((part.shape[0], -(-part.shape[1] // 8) * 8), np.uint8)
-            padded[:, : part.shape[1]] = part
-            words: np.ndarray = padded.view(np.uint64)
-        else:
-            padded = np.zeros((part.shape[0], -(-part.shape[1] // 2) * 2), np.float32)
-            with np.errstate(over="ignore"):  # float32 and float64 data are alike, and so are 0.0 and -0.0
-                padded[:, : part.shape[1]] = dense(part) + 0.0
-            words = padded.view(np.uint64)
-        words = words + np.arange(1, words.shape[1] + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-        shifted = np.empty_like(words)
+        words, shifted = words[: part.shape[0]], shifted[: part.shape[0]]
+        cells = words.view(np.float32 if packed is None else np.uint8)
+        cells[:, part.shape[1] :] = 0
+        with np.errstate(over="ignore"):  # float32 and float64 data are alike, and so are 0.0 and -0.0
+            cells[:, : part.shape[1]] = part if packed is not None else dense(part) + 0.0
+        words += numbers
         for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64 (Steele et al. 2014)
             words ^= np.right_shift(words, np.uint64(shift), out=shifted)
             words *= np.uint64(factor)
         words ^= np.right_shift(words, np.uint64(31), out=shifted)
-        out[start : start + step] = np.add.reduce(words, axis=1, dtype=np.uint64)
+        np.add.reduce(words, axis=1, dtype=np.uint64, out=out[start : start + step])
     return out

@@ -13,6 +13,7 @@ from ._kernels import FIXED_BITS, kernels
 from .bits import BitMatrix
 
 SAMPLE = 256  # cases that are measured as training goes on
+_DRAW = 16  # drawing a state costs as much as so many connections; see _threads.PASS
 _DRAWN = 1 << 20  # numbers that are turned into float32 at a time, to draw from
 _PART = 1 << 24  # numbers of an array on disk that are read at a time
 
@@ -270,7 +271,7 @@ def drawn_states(
     out = np.empty((*rows.shape, -(-n_units // 8)), np.uint8)
     which = np.ascontiguousarray(np.atleast_2d(rows), np.int64)
     drawn = out.reshape(*which.shape, out.shape[-1])
-    threads = _threads.resolve(n_threads, _threads.PASS * which.size * n_units)
+    threads = _threads.resolve(n_threads, _DRAW * which.size * n_units)
     if isinstance(states, np.ndarray) and states.dtype == np.float32 and states.flags.c_contiguous:
         kernels.draw_states(states, which, seed, _random.DRAW, place, first, drawn, threads)
         return out

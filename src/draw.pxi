@@ -34,12 +34,16 @@ def normals(uint64_t seed, uint32_t sweep, uint32_t kind, float[::1] out, int n_
     """out OUT (n,): very nearly standard normal numbers, sums of twelve uniforms less six. The m numbers of block b,
     65,536 but in the last one, are made of words k m + i, k = 0 .. 11, of sweep + b."""
     cdef Py_ssize_t n = out.shape[0], strip, first
+    cdef Meeting meeting = no_meeting()
     if n == 0:
         return
-    for strip in prange(ceil_div(n, STRIP), nogil=True, num_threads=n_threads, schedule="static"):
-        first = strip * STRIP // NORMALS * NORMALS
-        normals_item(seed, sweep + <uint32_t> (first // NORMALS), kind, smaller(NORMALS, n - first),
-                     strip * STRIP - first, smaller(STRIP, n - strip * STRIP), &out[strip * STRIP])
+    with nogil, parallel(num_threads=n_threads):
+        spread_out()
+        for strip in prange(ceil_div(n, STRIP), schedule="static"):
+            first = strip * STRIP // NORMALS * NORMALS
+            normals_item(seed, sweep + <uint32_t> (first // NORMALS), kind, smaller(NORMALS, n - first),
+                         strip * STRIP - first, smaller(STRIP, n - strip * STRIP), &out[strip * STRIP])
+        meet(&meeting)
 
 
 cdef void normals_item(uint64_t seed, uint32_t sweep, uint32_t kind, Py_ssize_t m, Py_ssize_t first, Py_ssize_t n,
@@ -71,6 +75,7 @@ def draw_states(const float[:, ::1] fractions, const int64_t[:, ::1] rows, uint6
     (activation.pxi)."""
     cdef Py_ssize_t m = rows.shape[0], n = rows.shape[1], n_units = fractions.shape[1], n_blocks = ceil_div(n, DRAWN)
     cdef Py_ssize_t item, s, i
+    cdef Meeting meeting = no_meeting()
     if DEBUG_CHECKS:
         check(out.shape[0] == m and out.shape[1] == n and out.shape[2] == ceil_div(n_units, 8), "draw_states")
         for s in range(m):
@@ -78,10 +83,13 @@ def draw_states(const float[:, ::1] fractions, const int64_t[:, ::1] rows, uint6
                 check(0 <= rows[s, i] < fractions.shape[0], "rows")
     if m == 0 or n == 0 or n_units == 0:
         return
-    for item in prange(m * n_blocks, nogil=True, num_threads=n_threads, schedule="static"):
-        draw_item(&fractions[0, 0], &rows[item // n_blocks, 0], n_units, item % n_blocks * DRAWN,
-                  smaller(n, (item % n_blocks + 1) * DRAWN), seed, stream << 8, sweep + <uint32_t> (item // n_blocks),
-                  first, &out[item // n_blocks, 0, 0])
+    with nogil, parallel(num_threads=n_threads):
+        spread_out()
+        for item in prange(m * n_blocks, schedule="static"):
+            draw_item(&fractions[0, 0], &rows[item // n_blocks, 0], n_units, item % n_blocks * DRAWN,
+                      smaller(n, (item % n_blocks + 1) * DRAWN), seed, stream << 8,
+                      sweep + <uint32_t> (item // n_blocks), first, &out[item // n_blocks, 0, 0])
+        meet(&meeting)
 
 
 cdef void draw_item(const float *fractions, const int64_t *rows, Py_ssize_t n_units, Py_ssize_t start, Py_ssize_t stop,
