@@ -42,8 +42,9 @@ if platform.machine().lower() in ("x86_64", "amd64"):
         "base": X86_64_V2,
         "avx2": X86_64_V3,
         "avx512": X86_64_V4,
-        "amx": [*X86_64_V4, "-DFASTRBM_AMX"],
     }
+    if sys.platform == "linux":  # which is asked for leave to use it (src/_cpu.pyx)
+        LEVELS["amx"] = [*X86_64_V4, "-DFASTRBM_AMX"]
 
 # -ffp-contract=off: no fused multiply-add, so that every level computes the same bits. Never -ffast-math.
 COMPILE_ARGS = ["-O3", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wno-unused-function"]
@@ -83,22 +84,30 @@ def openmp_flags(compiler) -> tuple[list[str], list[str]]:
     """The flags for OpenMP that this compiler accepts, or none."""
     if os.environ.get("FASTRBM_OPENMP") == "0":
         return [], []
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "openmp.c"
-        source.write_text("#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n")
-        for compile_flags, link_flags in OPENMP:
-            try:
-                objects = compiler.compile([str(source)], output_dir=folder, extra_postargs=compile_flags)
-                compiler.link_executable(objects, "openmp", output_dir=folder, extra_postargs=link_flags)
-            except (CompileError, LinkError):
-                continue
+    for compile_flags, link_flags in OPENMP:
+        program = "#include <omp.h>\nint main(void) { return omp_get_max_threads() < 1; }\n"
+        if builds(compiler, program, compile_flags, link_flags):
             return compile_flags, link_flags
     print("fastrbm: this compiler has no OpenMP; the package will run on one thread", file=sys.stderr)
     return [], []
 
 
+def builds(compiler, program: str, compile_flags=(), link_flags=()) -> bool:
+    """Whether the compiler makes a program of this."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "program.c"
+        source.write_text(program)
+        try:
+            objects = compiler.compile([str(source)], output_dir=folder, extra_postargs=list(compile_flags))
+            compiler.link_executable(objects, "program", output_dir=folder, extra_postargs=list(link_flags))
+        except (CompileError, LinkError):
+            return False
+    return True
+
+
 class BuildExt(build_ext):
-    """Add the OpenMP flags, which only the compiler itself can tell, and compile the modules side by side."""
+    """Add the OpenMP flags and leave out what is too new, which only the compiler itself can tell; compile the modules
+    side by side."""
 
     def finalize_options(self):
         super().finalize_options()
@@ -106,6 +115,9 @@ class BuildExt(build_ext):
 
     def build_extensions(self):
         compile_flags, link_flags = openmp_flags(self.compiler)
+        matrices = 'int main(void) { __asm__ volatile("tdpbuud %tmm6, %tmm5, %tmm4"); return 0; }\n'
+        if "amx" in LEVELS and not builds(self.compiler, matrices):
+            self.extensions = [e for e in self.extensions if not e.name.endswith("_amx")]
         for extension in self.extensions:
             extension.extra_compile_args += compile_flags
             extension.extra_link_args += link_flags

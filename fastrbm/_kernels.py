@@ -18,16 +18,15 @@ FIXED_BITS = 22  # fixed-point probabilities are multiples of 2^-22
 ROWS = 504  # rows whose fixed-point probabilities sum in int32
 
 
-def available_levels() -> tuple[str, ...]:
-    """The ISA levels that this CPU has and this build holds, lowest first."""
+def available_levels(cap: str = LEVELS[-1]) -> tuple[str, ...]:
+    """The ISA levels up to cap that this CPU has and this build holds, lowest first."""
     highest = _cpu.level()
     if highest < 0:
         raise ImportError("fastrbm needs a CPU with SSE4.2 and POPCNT (x86-64-v2, any since about 2009)")
-    return tuple(
-        level
-        for level in LEVELS[: highest + 1]
-        if importlib.util.find_spec(f"{__package__}._kernels_{level}") is not None
-    )
+    levels = LEVELS[: min(highest, LEVELS.index(cap)) + 1]
+    if "amx" in levels and not _cpu.ask_for_matrices():
+        levels = levels[:-1]
+    return tuple(level for level in levels if importlib.util.find_spec(f"{__package__}._kernels_{level}") is not None)
 
 
 def load(level: str) -> ModuleType:
@@ -36,14 +35,10 @@ def load(level: str) -> ModuleType:
 
 
 def _choose() -> str:
-    levels = available_levels()
-    cap = os.environ.get("FASTRBM_ISA", "")
-    if not cap:
-        return levels[-1]
+    cap = os.environ.get("FASTRBM_ISA") or LEVELS[-1]
     if cap not in LEVELS:
         raise ImportError(f"FASTRBM_ISA={cap!r} is not one of {', '.join(LEVELS)}")
-    allowed = [level for level in levels if LEVELS.index(level) <= LEVELS.index(cap)]
-    return allowed[-1]
+    return available_levels(cap)[-1]
 
 
 LEVEL = _choose()

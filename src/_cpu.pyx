@@ -7,15 +7,20 @@ cdef extern from *:
     #include <cpuid.h>
     #include <sys/syscall.h>
     #include <unistd.h>
-    /* The matrix unit, and Linux's leave to use it, which a process has to ask for: its registers take 8 kB. */
-    static int has_amx(void) {
-        enum { TILE = 1 << 24, INT8 = 1 << 25, ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    enum { ARCH_GET_XCOMP_SUPP = 0x1021, ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    static int has_matrices(void) { /* the CPU and Linux */
+        enum { AMX_TILE = 1 << 24, AMX_INT8 = 1 << 25 };
         unsigned a, b, c, d;
-        if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (d & (TILE | INT8)) != (TILE | INT8)) return 0;
-        return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+        unsigned long long known = 0;
+        return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & AMX_TILE) && (d & AMX_INT8)
+               && syscall(SYS_arch_prctl, ARCH_GET_XCOMP_SUPP, &known) == 0 && (known >> XFEATURE_XTILEDATA & 1);
+    }
+    static int may_use_matrices(void) {
+        return has_matrices() && syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
     }
     #else
-    static int has_amx(void) { return 0; }
+    static int has_matrices(void) { return 0; }
+    static int may_use_matrices(void) { return 0; }
     #endif
     #if defined(__x86_64__)
     static int cpu_level(void) {
@@ -26,18 +31,25 @@ cdef extern from *:
         if (!(__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
               && __builtin_cpu_supports("avx512cd") && __builtin_cpu_supports("avx512dq")
               && __builtin_cpu_supports("avx512vl"))) return 1;
-        return has_amx() ? 3 : 2;
+        return has_matrices() ? 3 : 2;
     }
     #else
     static int cpu_level(void) { return 0; }
     #endif
     """
     int cpu_level()
+    int may_use_matrices()
 
 
 def level():
     """The highest ISA level of this CPU: 0 base, 1 avx2, 2 avx512, 3 amx; -1 when it lacks even the baseline."""
     return cpu_level()
+
+
+def ask_for_matrices():
+    """Ask Linux for leave to use the matrix unit, for this process and its children; True where it is given. It makes
+    the frames of signal handlers 8 kB larger, so it is refused where a handler's stack is too small for them."""
+    return may_use_matrices() != 0
 
 
 def openmp_version():

@@ -157,5 +157,6 @@ cdef void half_step_of_flips(const HalfStep *step, Flips *flips, Py_ssize_t item
     else:
         if way == PLAIN:
             sums = <int32_t *> (scratch + SUMS_AT)
-        product_tile(sums, scratch, weights, step.grid, step.planes + first, step.stride, step.n_bytes, n, n_columns, ALL_DIGITS)
+        product_tile(sums, scratch, weights, step.grid, step.planes + first, step.stride, step.n_bytes, n, n_columns,
+                     ALL_DIGITS)
     activate(step, sums, tile, first, n, <uint64_t *> (scratch + SCRATCH))

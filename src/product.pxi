@@ -227,7 +227,7 @@ cdef void product_tile(int32_t *acc, char *scratch, const float *rows, float sca
                        int digits) noexcept nogil:
     """The first n_columns (at most 64, rounded up to 16) columns of a tile, for n (at most BLOCK) chains. digits is
     ALL_DIGITS, or POSITIVE_DIGITS where all of Q lies in 0 .. 2^24 - 1."""
-    if LEVEL_AMX and n >= AMX_FROM and n_bytes > 8:
+    if LEVEL_AMX and n >= AMX_FROM and n_bytes > 8:     # of few units, putting sums together would cost too much
         if digits == POSITIVE_DIGITS:
             product_amx(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 3)
         else:

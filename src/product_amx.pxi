@@ -5,9 +5,10 @@
 #
 # and since no sum leaves int32 (fastrbm/_parameters.py), that is S Q itself: the same integers as by tables.
 #
-# The unit has eight registers, each a square of 16 rows of 64 bytes. One instruction adds the product of 16 chains by 64
-# inputs and of 64 inputs by 16 columns to 16 x 16 sums. A pass takes up to 8 times 64 inputs: S becomes bytes, then, for
-# every strip of 16 columns, Q is cut, and every 16 chains go through the unit, four sums each, which are put together.
+# The unit has eight registers, each a square of 16 rows of 64 bytes. One instruction adds the product of 16 chains by
+# 64 inputs and of 64 inputs by 16 columns to 16 x 16 sums. A pass takes up to 8 times 64 inputs: S becomes bytes, then,
+# for a few strips of 16 columns, Q is cut, and every 16 chains go through the unit: four sums a strip, which are put
+# together.
 
 cdef enum:
     AMX_FROM = 16               # chains; of fewer, the unit would mostly multiply nothing

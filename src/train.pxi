@@ -1,9 +1,9 @@
 # Many updates in one call: persistent contrastive divergence by plain ascent, with all threads in one parallel region.
-# Each update does what half_step, sweep, prepare_phase and step do for fastrbm/gradient and fastrbm/optim, with the
-# same items of work and the same arithmetic, so the same bits; small models are spared the way through Python.
+# Each update does what half_step, sweep, prepare_phase and step do for fastrbm/gradient and fastrbm/optim, with the same
+# arithmetic, so the same bits; small models are spared the way through Python.
 #
-# An update is a sequence of stages (train_stages.pxi). In each, the threads share out items of work, then meet. All that
-# an update changes has two places: it reads the one and writes the other, so that one that fails leaves no trace.
+# An update is a sequence of stages (train_stages.pxi). In each, the threads share out items of work, then meet. All
+# that an update changes has two places: it reads the one and writes the other, so that one that fails leaves no trace.
 
 cdef enum:
     GATHERED = 64           # cases that are gathered by one thread
@@ -55,7 +55,7 @@ cdef struct Job:            # what is the same for all updates; pairs are the tw
     float *transposed[2]
     float *visible_bias[2]  # padded, as the half steps read them
     float *hidden_bias[2]
-    int to_visible_exponent # at first
+    int to_visible_exponent     # at first
     int to_hidden_exponent
     Ascent ascent
     Offsets offsets

@@ -222,7 +222,7 @@ def test_a_wrong_instruction_set_is_told_in_one_line():
     """It is found out while the package is imported, before there is a command line."""
     environment = os.environ | {"FASTRBM_ISA": "magic"}
     run = subprocess.run([sys.executable, "-m", "fastrbm", "info"], capture_output=True, text=True, env=environment)
-    assert run.returncode == 2 and run.stderr == "fastrbm: FASTRBM_ISA='magic' is not one of base, avx2, avx512\n"
+    assert run.returncode == 2 and run.stderr == "fastrbm: FASTRBM_ISA='magic' is not one of base, avx2, avx512, amx\n"
     run = subprocess.run([sys.executable, "-c", "import fastrbm"], capture_output=True, text=True, env=environment)
     assert run.returncode == 1 and "Traceback" in run.stderr  # a program gets the exception
 

@@ -294,16 +294,38 @@ def test_no_chains(level):
 
 
 @pytest.mark.parametrize("level", MODULES)
-def test_sums_reach_but_never_pass_int32(level):
+@pytest.mark.parametrize("n_visible", [64, 72, 520, 1100])
+def test_products_of_all_kinds_of_integers(level, n_visible):
+    """Weights of one size or of very different ones, of both signs; groups of units that are off in all chains; as many
+    chains as fill registers and one more or less: against sums in int64."""
+    rng = np.random.default_rng(n_visible)
+    for n, peak in ((15, 1.0), (16, 1e4), (17, 1e6), (100, 1.0), (130, 1e5)):
+        weights = rng.normal(0, 0.1, (n_visible, 70)).astype(np.float32)
+        weights[rng.integers(0, n_visible, 70), np.arange(70)] *= peak  # one integer with all of its bits
+        states = (rng.random((n, n_visible)) < 0.4).astype(np.uint8)
+        states[:, : n_visible // 2] = 0
+        _, to_hidden = build_layers(MODULES[level], weights, np.zeros(n_visible, "f4"), np.zeros(70, "f4"))
+        acc = np.empty((n, 70), np.int32)
+        for planes in (pack(states), pack(states[:, ::-1]), pack(np.zeros_like(states))):
+            MODULES[level].product(planes, to_hidden.tiles_array, to_hidden.exponent, acc, 2)
+            whole = reference.on_grid(to_hidden.tiles_array, to_hidden.exponent).astype(np.int64)
+            on = np.unpackbits(planes, axis=0, bitorder="little").T.astype(np.int64)
+            exact = np.concatenate([on @ tile[: on.shape[1]] for tile in whole], axis=1)[:, :70]
+            assert np.array_equal(acc, exact)
+
+
+@pytest.mark.parametrize("level", MODULES)
+@pytest.mark.parametrize("n", [2, 40])
+def test_sums_reach_but_never_pass_int32(level, n):
     """784 equal weights, all units on: the largest sum there can be, at the scale chosen for it."""
     for value in (1e-30, 1e-3, 0.7, 3e4, 1e29):
         weights = np.full((784, 70), value, np.float32)
         to_visible, to_hidden = build_layers(MODULES[level], weights, np.zeros(784, "f4"), np.zeros(70, "f4"))
-        acc = np.empty((2, 70), np.int32)
-        MODULES[level].product(pack(np.ones((2, 784), np.uint8)), to_hidden.tiles_array, to_hidden.exponent, acc, 1)
+        acc = np.empty((n, 70), np.int32)
+        MODULES[level].product(pack(np.ones((n, 784), np.uint8)), to_hidden.tiles_array, to_hidden.exponent, acc, 1)
         exact = (
             reference.on_grid(to_hidden.tiles_array, to_hidden.exponent).astype(np.int64).sum(axis=1).reshape(-1)[:70]
         )
-        assert np.array_equal(acc[0], exact) and exact.max() < 2**31
+        assert (acc == exact).all() and exact.max() < 2**31
         if value > 1e-10:  # below, the finest grid allowed is coarser than the weights
             assert exact.min() > 2**29  # no more than two bits are given away

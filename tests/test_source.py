@@ -213,7 +213,8 @@ def test_states_are_drawn_with_their_probability(level, p):
     """Also where it is far below 2^-16, so that the bits that decide ties are what counts: 5 standard errors."""
     n, n_units = 40_000, 512
     out = np.empty((n, n_units // 8), np.uint8)
-    MODULES[level].draw_states(np.full((1, n_units), p, np.float32), np.zeros((1, n), np.int64), 1, 23, 0, 0, out[None], 2)
+    fractions, rows = np.full((1, n_units), p, np.float32), np.zeros((1, n), np.int64)
+    MODULES[level].draw_states(fractions, rows, 1, 23, 0, 0, out[None], 2)
     p = float(np.float32(p))
     count, mean = int(np.unpackbits(out).sum(dtype=np.int64)), n * n_units * p
     assert abs(count - mean) < 5 * np.sqrt(mean * (1 - p))

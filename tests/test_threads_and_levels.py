@@ -36,9 +36,20 @@ def test_a_cap_above_the_cpu(monkeypatch):
         _kernels._choose()
 
 
+def test_the_matrix_unit_needs_leave(monkeypatch):
+    """Asked for only where it may be used; without it, the next level."""
+    asked = []
+    monkeypatch.setattr(_cpu, "level", lambda: 3)
+    monkeypatch.setattr(_cpu, "ask_for_matrices", lambda: asked.append(True))
+    monkeypatch.setenv("FASTRBM_ISA", "avx512")
+    assert _kernels._choose() == "avx512" and not asked
+    monkeypatch.delenv("FASTRBM_ISA")
+    assert _kernels._choose() == "avx512" and asked
+
+
 def test_a_wrong_cap():
     run = python("import fastrbm", FASTRBM_ISA="sse9")
-    assert run.returncode == 1 and "FASTRBM_ISA='sse9' is not one of base, avx2, avx512" in run.stderr
+    assert run.returncode == 1 and "FASTRBM_ISA='sse9' is not one of base, avx2, avx512, amx" in run.stderr
 
 
 def test_each_level_is_its_own_machine_code():

@@ -73,7 +73,7 @@ def test_what_a_user_sees(tmp_path):
     assert len(revealed) == len(REVEALED), done.stdout
     for line, kind in zip(revealed, REVEALED, strict=True):
         assert re.search(rf'Revealed type is "[\w.]*\b{kind}\b', line), line
-    errors = [line for line in told if ": error:" in line]
+    errors = [line for line in told if ": error:" in line and "user.py" in line]
     assert len(errors) == len(MISTAKES), done.stdout
     for line, mistake in zip(errors, MISTAKES, strict=True):
         assert mistake in line
