@@ -115,6 +115,8 @@ def main():
     levels = fr._kernels.available_levels()
     if "avx512" not in levels:  # they would repeat the plain ones
         names = [name for name in names if name not in ("NumPy, SkylakeX", "fastrbm, AVX2")]
+    if "amx" not in levels:
+        names = [name for name in names if name != "fastrbm, AVX-512"]
     fr.show_config()
     rows = []
     for size in options.sizes:

@@ -135,6 +135,7 @@ CONTENDERS = {
     "NumPy": (numpy, {}),
     "NumPy, SkylakeX": (numpy, {"OPENBLAS_CORETYPE": "SkylakeX"}),  # OpenBLAS's AVX-512 kernels; see NOTES.md
     "fastrbm": (fastrbm, {}),
+    "fastrbm, AVX-512": (fastrbm, {"FASTRBM_ISA": "avx512"}),
     "fastrbm, AVX2": (fastrbm, {"FASTRBM_ISA": "avx2"}),
     "scikit-learn": (scikit_learn, {}),
     "PyTorch": (pytorch, {}),

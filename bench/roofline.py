@@ -125,9 +125,9 @@ def main():
         arguments = data.planes, layer.tiles_array, layer.exponent, acc, threads
         seconds = median(lambda a=arguments: kernels.product(*a))
         flops = 2 * n * V * H / seconds
-        rows = row_vectors(n, V, H) / seconds
+        rows = f";  table rows {row_vectors(n, V, H) / seconds / scale:4.0%} of the loads from L1"
         print(f"  product, {n:5} chains  {1e3 * seconds:8.3f} ms  {flops * 1e-9:6.0f} GFLOP-equivalents/s = "
-              f"{flops / peak:4.2f} x the peak;  table rows {rows / scale:4.0%} of the loads from L1")  # fmt: skip
+              f"{flops / peak:4.2f} x the peak{'' if kernels.LEVEL_MATRICES else rows}")  # fmt: skip
     n = 1024
     out, fixed = fr.BitMatrix.empty(n, H), np.zeros((-(-H // 64), n, 64), np.float32)
     few = fr.BitMatrix.empty(n, 8)

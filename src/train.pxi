@@ -1,6 +1,6 @@
 # Many updates in one call: persistent contrastive divergence by plain ascent, with all threads in one parallel region.
-# Each update does what half_step, sweep, prepare_phase and step do for fastrbm/gradient and fastrbm/optim, with the same
-# arithmetic, so the same bits; small models are spared the way through Python.
+# Each update does what half_step, sweep, prepare_phase and step do for fastrbm/gradient and fastrbm/optim, with the
+# same arithmetic, so the same bits; small models are spared the way through Python.
 #
 # An update is a sequence of stages (train_stages.pxi). In each, the threads share out items of work, then meet. All
 # that an update changes has two places: it reads the one and writes the other, so that one that fails leaves no trace.
