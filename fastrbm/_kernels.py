@@ -23,10 +23,14 @@ def available_levels(cap: str = LEVELS[-1]) -> tuple[str, ...]:
     highest = _cpu.level()
     if highest < 0:
         raise ImportError("fastrbm needs a CPU with SSE4.2 and POPCNT (x86-64-v2, any since about 2009)")
-    levels = LEVELS[: min(highest, LEVELS.index(cap)) + 1]
+    levels = tuple(
+        level
+        for level in LEVELS[: min(highest, LEVELS.index(cap)) + 1]
+        if importlib.util.find_spec(f"{__package__}._kernels_{level}") is not None
+    )
     if "amx" in levels and not _cpu.ask_for_matrices():
         levels = levels[:-1]
-    return tuple(level for level in levels if importlib.util.find_spec(f"{__package__}._kernels_{level}") is not None)
+    return levels
 
 
 def load(level: str) -> ModuleType:

@@ -31,7 +31,7 @@ SERIAL_BELOW = 1 << 24
 
 PASS = 64  # an element of a pass over arrays costs about as much as so many connections: 0.3 ns against 4 ps
 
-MOST = 1024  # threads; each takes about 300 kB of scratch space, 830 at level amx
+MOST = 1024  # threads; each takes 0.3 to 1.1 MB of scratch space, 0.5 more at level amx
 
 
 def cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float:

@@ -48,7 +48,8 @@ def level():
 
 def ask_for_matrices():
     """Ask Linux for leave to use the matrix unit, for this process and its children; True where it is given. It makes
-    the frames of signal handlers 8 kB larger, so it is refused where a handler's stack is too small for them."""
+    the frames of signal handlers 8 kB larger, so it is refused where a handler's stack is too small for them, and such
+    stacks are refused from then on."""
     return may_use_matrices() != 0
 
 

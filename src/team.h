@@ -46,11 +46,13 @@ typedef struct {
 
 /* Between two looks at what another thread will change: a while in a spin, which is fastest, then giving way to whoever
  * wants the CPU. */
-static inline void wait_a_little(int looks) {
-    if (looks < SPINS)
+static inline void wait_a_little(int *looks) {
+    if (*looks < SPINS) {
+        *looks += 1;
         relax();
-    else
+    } else {
         give_way();
+    }
 }
 
 /* Wait for all threads of the region. */
@@ -62,13 +64,15 @@ static inline void meet(Meeting *meeting) {
         __atomic_store_n(&meeting->round, round + 1, __ATOMIC_RELEASE);
         return;
     }
-    for (int looks = 0; __atomic_load_n(&meeting->round, __ATOMIC_ACQUIRE) == round; looks++) wait_a_little(looks);
+    int looks = 0;
+    while (__atomic_load_n(&meeting->round, __ATOMIC_ACQUIRE) == round) wait_a_little(&looks);
 }
 
 /* One more thing is finished, and what it wrote can be read by those who wait for it. */
 static inline void finish_one(int *finished) { __atomic_fetch_add(finished, 1, __ATOMIC_RELEASE); }
 static inline void wait_for(const int *finished, int n) {
-    for (int looks = 0; __atomic_load_n(finished, __ATOMIC_ACQUIRE) < n; looks++) wait_a_little(looks);
+    int looks = 0;
+    while (__atomic_load_n(finished, __ATOMIC_ACQUIRE) < n) wait_a_little(&looks);
 }
 
 /* The next of some items of work, from 0 on, for whichever thread asks. */

@@ -129,14 +129,6 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] cases, const int64_t[
         job.weights[k], job.transposed[k] = &tiles[0, 0, 0], &other[0, 0, 0]
     job.ascent.l2, job.ascent.l1, job.ascent.limit = l2, l1, limit
     job.ascent.padded, job.ascent.padded_hidden, job.ascent.n_tiles = tiles.shape[1], other.shape[1], job.n_tiles
-    scratch = <char *> aligned_memory(<size_t> n_threads * TRAIN_SCRATCH)
-    memory = lay_out(&job, largest_batch)
-    if scratch == NULL or memory == NULL:
-        free(scratch)
-        free(memory)
-        raise MemoryError("no memory for the scratch space of a training")
-    job.hidden[0] = &hidden[0, 0]
-    job.visible_bias[0], job.hidden_bias[0] = &visible_bias[0], &hidden_bias[0]
     if centring is not None:
         job.centring_rate, visible_offset, hidden_offset, job.offsets_known = centring
         if DEBUG_CHECKS:
@@ -144,6 +136,14 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] cases, const int64_t[
                   "offsets")
         job.centred = True
         job.visible_offset[0], job.hidden_offset[0] = &visible_offset[0], &hidden_offset[0]
+    job.hidden[0] = &hidden[0, 0]
+    job.visible_bias[0], job.hidden_bias[0] = &visible_bias[0], &hidden_bias[0]
+    scratch = <char *> aligned_memory(<size_t> n_threads * TRAIN_SCRATCH)
+    memory = lay_out(&job, largest_batch)
+    if scratch == NULL or memory == NULL:
+        free(scratch)
+        free(memory)
+        raise MemoryError("no memory for the scratch space of a training")
     run_training(&job, scratch, n_threads)
     if job.done > 0:
         put_in_place(&job, &visible[0, 0])
@@ -156,7 +156,7 @@ cdef char *lay_out(Job *job, Py_ssize_t batch) noexcept nogil:
     """One piece of memory for all that an update needs; NULL where there is none. It starts as zeros."""
     cdef Py_ssize_t padded_v = TILE * job.n_chunks, padded_h = TILE * job.n_tiles, p
     cdef Py_ssize_t n_counters = N_LOTS * (job.n_threads + job.n_groups) * APART
-    # doubles, floats and planes begin on a cache line: all their lengths are multiples of 64 bytes
+    # doubles, floats and planes begin on a cache line: all lengths before them are multiples of 64 bytes
     cdef Py_ssize_t n_doubles = 4 * (padded_v + padded_h) + 3 * job.n_tiles * padded_v + job.n_chunks * padded_h \
         + 8 * ceil_div(job.n_tiles + job.n_chunks, 8)
     cdef Py_ssize_t rows[2]

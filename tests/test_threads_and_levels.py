@@ -37,13 +37,19 @@ def test_a_cap_above_the_cpu(monkeypatch):
 
 
 def test_the_matrix_unit_needs_leave(monkeypatch):
-    """Asked for only where it may be used; without it, the next level."""
-    asked = []
+    """Asked for only where it would be used; without it, the next level."""
+    asked, built = [], set(_kernels.LEVELS)
     monkeypatch.setattr(_cpu, "level", lambda: 3)
+    monkeypatch.setattr(
+        _kernels.importlib.util, "find_spec", lambda name: name if name.rpartition("_")[2] in built else None
+    )
     monkeypatch.setattr(_cpu, "ask_for_matrices", lambda: asked.append(True))
     monkeypatch.setenv("FASTRBM_ISA", "avx512")
     assert _kernels._choose() == "avx512" and not asked
     monkeypatch.delenv("FASTRBM_ISA")
+    built.remove("amx")
+    assert _kernels._choose() == "avx512" and not asked
+    built.add("amx")
     assert _kernels._choose() == "avx512" and asked
 
 
