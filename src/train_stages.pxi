@@ -12,7 +12,7 @@ cdef struct Worker:         # a thread, and the update that it is at
     Py_ssize_t update
     Py_ssize_t n            # cases of the batch
     int now                 # the place that the update reads; it writes the other
-    HalfStep positive       # v -> h of the data
+    HalfStep positive       # v -> h of the data: what its activation needs; the product is that of up
     HalfStep down           # h -> v of the chains
     HalfStep up             # v -> h of the chains
     int n_up                # blocks of v -> h that all updates so far have had, in their last sweeps
@@ -108,7 +108,7 @@ cdef void turn_to(Worker *me, int to_visible, int to_hidden) noexcept nogil:
     me.down.tiles = job.transposed[me.now]
     me.positive.bias = me.up.bias = job.hidden_bias[me.now]
     me.down.bias = job.visible_bias[me.now]
-    me.positive.grid = me.up.grid = <float> ldexp(1.0, to_hidden)
+    me.up.grid = <float> ldexp(1.0, to_hidden)
     me.positive.scale = me.up.scale = <float> ldexp(1.0, -to_hidden)
     me.down.grid, me.down.scale = <float> ldexp(1.0, to_visible), <float> ldexp(1.0, -to_visible)
 
