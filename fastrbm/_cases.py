@@ -12,35 +12,47 @@ from ._kernels import FIXED_BITS, kernels
 from ._source import dense, drawn_states
 from .bits import BitMatrix
 
-_WORDS = 1 << 13  # that are hashed at a time, so that they stay in cache
-_ROWS = 1024  # that go through dense arithmetic at a time
+_NUMBERS = 1 << 13  # that are read at a time, so that what is made of them stays in cache
+_ROWS = 1024  # that go through products at a time
 _MOST = 100_000_000  # cases of an iteration, whose numbers take 2 GB
 
 
 def states_of(X) -> BitMatrix | np.ndarray:
     """Checked numbers (n, V), dense or CSR (no entry twice), as a BitMatrix where all are 0 or 1, else as they are."""
-    if not hasattr(X, "toarray"):
-        return _packed(X) if _is_binary(X) else X
-    if not _is_binary(X.data):
-        return X
     bits = BitMatrix.empty(*X.shape)
-    for start in range(0, X.shape[0], _ROWS):
-        bits.planes[:, start : start + _ROWS] = _packed(X[start : start + _ROWS].toarray()).planes
+    if hasattr(X, "toarray"):
+        if not _are_bits(X.data):
+            return X
+        for rows in _pieces(X):
+            _pack(X[rows].toarray(), bits.planes[:, rows])
+        return bits
+    if _is_plain(X):
+        return bits if kernels.pack_numbers(X, bits.planes) else X
+    for rows in _pieces(X):
+        if not _are_bits(X[rows]):
+            return X
+        _pack(X[rows], bits.planes[:, rows])
     return bits
 
 
-def _packed(states: np.ndarray) -> BitMatrix:
-    """BitMatrix.from_states, of states known to be 0 and 1."""
-    bits = BitMatrix.empty(*states.shape)
-    kernels.pack(np.ascontiguousarray(states, np.uint8), bits.planes, 1)
-    return bits
+def _is_plain(X) -> bool:
+    """Whether the kernels read these numbers as they are."""
+    return isinstance(X, np.ndarray) and X.flags.c_contiguous and X.dtype in (np.float32, np.float64)
 
 
-def _is_binary(array: np.ndarray) -> bool:
-    if array.dtype == np.bool_:
-        return True
-    some = array[: _ROWS // 16]  # which mostly tell fractions at once
-    return all(bool(((part == 0) | (part == 1)).all()) for part in (some, array[_ROWS // 16 :]))
+def _are_bits(numbers: np.ndarray) -> bool:
+    return numbers.dtype == np.bool_ or bool(((numbers == 0) | (numbers == 1)).all())
+
+
+def _pack(bits: np.ndarray, planes: np.ndarray) -> None:
+    kernels.pack(np.ascontiguousarray(bits, np.uint8), planes, 1)
+
+
+def _pieces(X):
+    """Slices of the rows of X, of some thousand numbers each."""
+    step = max(1, _NUMBERS // max(1, math.prod(X.shape[1:])))
+    for start in range(0, X.shape[0], step):
+        yield slice(start, min(start + step, X.shape[0]))
 
 
 def parts_of(states):
@@ -80,8 +92,9 @@ def _sums(states) -> np.ndarray:
     if isinstance(states, BitMatrix):
         kernels.count_bits(states.planes, states.n_units, sums, 1)
         return sums
-    for start in range(0, states.shape[0], _ROWS):
-        sums += on_grid(dense(states[start : start + _ROWS]).clip(0.0, 1.0)).sum(axis=0)
+    parts = [states] if _is_plain(states) else (np.ascontiguousarray(dense(states[rows])) for rows in _pieces(states))
+    for part in parts:
+        kernels.sum_fractions(part, sums)
     return sums * 2.0**-FIXED_BITS
 
 
@@ -102,18 +115,18 @@ class Cases:
         self._states, self._seed = states, seed
         self.packed = np.ascontiguousarray(states.planes.T) if isinstance(states, BitMatrix) else None
         self._rows = np.argsort(_hashes(states, self.packed), kind="stable")
-        self._weighted = sample_weight is not None
-        weight = np.ones(states.shape[0]) if sample_weight is None else sample_weight[self._rows]
-        self._ends = np.cumsum(weight)
-        total = float(self._ends[-1])
-        if total > _MOST:
-            raise ValueError(f"sample_weight must not make more than {_MOST:,} cases, got a total of {total:g}")
-        self.n = max(round(total), int(np.count_nonzero(weight)))
+        self.n, self._ends = len(self._rows), None
+        if sample_weight is not None:
+            self._ends = np.cumsum(sample_weight[self._rows])
+            total = float(self._ends[-1])
+            if total > _MOST:
+                raise ValueError(f"sample_weight must not make more than {_MOST:,} cases, got a total of {total:g}")
+            self.n = max(round(total), int(np.count_nonzero(sample_weight)))
 
     def _slots(self, epoch: int) -> np.ndarray:
         """The row of each case of an epoch, in an order that never changes: equally spaced points of the total
         weight, from a random one on, each in the row that it falls to. A whole number k always has k of them."""
-        if not self._weighted:
+        if self._ends is None:
             return self._rows
         start = int(_random.words(1, self._seed, _random.WEIGHING, epoch)[0]) * 2.0**-32
         points = (np.arange(self.n) + start) * (self._ends[-1] / self.n)
@@ -128,12 +141,13 @@ class Cases:
         first = np.arange(-(-self.n // size)) * size
         ends = np.append((first + self.n * np.arange(len(epochs))[:, None]).reshape(-1), self.n * len(epochs))
         shuffled = _random.permutations(self.n, self._seed, _random.SHUFFLE, epochs)
-        slots = np.stack([self._slots(epoch) for epoch in epochs])
+        slots = [self._slots(epoch) for epoch in epochs]
         if not draw or self.packed is not None:
-            return Batches(self.packed, self._states, np.take_along_axis(slots, shuffled, axis=1).reshape(-1), ends)
+            rows = np.concatenate([slot.take(order) for slot, order in zip(slots, shuffled, strict=True)])
+            return Batches(self.packed, self._states, rows, ends)
         if isinstance(self._states, np.ndarray):
             self._states = np.ascontiguousarray(self._states, np.float32)  # as they are drawn from
-        drawn = drawn_states(self._states, slots, self._seed, epochs.start, 0, n_threads)
+        drawn = drawn_states(self._states, np.stack(slots), self._seed, epochs.start, 0, n_threads)
         rows = shuffled + self.n * np.arange(len(epochs))[:, None]
         return Batches(drawn.reshape(-1, drawn.shape[2]), self._states, rows.reshape(-1), ends)
 
@@ -159,22 +173,16 @@ def _hashes(states, packed: np.ndarray | None) -> np.ndarray:
     """A number for each row that depends on its contents alone, uint64 (n,)."""
     rows = states if packed is None else packed
     out = np.empty(rows.shape[0], np.uint64)
-    per_word = 8 if packed is not None else 2
-    width = -(-rows.shape[1] // per_word)
-    step = max(1, _WORDS // max(1, width))
-    numbers = np.arange(1, width + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    words, shifted = (np.zeros((min(step, len(out)), width), np.uint64) for _ in range(2))
-    for start in range(0, len(out), step):
-        part = rows[start : start + step]
-        words, shifted = words[: part.shape[0]], shifted[: part.shape[0]]
-        cells = words.view(np.float32 if packed is None else np.uint8)
-        cells[:, part.shape[1] :] = 0
-        with np.errstate(over="ignore"):  # float32 and float64 data are alike, and so are 0.0 and -0.0
-            cells[:, : part.shape[1]] = part if packed is not None else dense(part) + 0.0
-        words += numbers
-        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64 (Steele et al. 2014)
-            words ^= np.right_shift(words, np.uint64(shift), out=shifted)
-            words *= np.uint64(factor)
-        words ^= np.right_shift(words, np.uint64(31), out=shifted)
-        np.add.reduce(words, axis=1, dtype=np.uint64, out=out[start : start + step])
+    kind = np.float32 if packed is None else np.uint8
+    words = np.zeros((0, -(-rows.shape[1] * np.dtype(kind).itemsize // 8)), np.uint64)
+    for part in _pieces(rows):
+        n = part.stop - part.start
+        if len(words) < n:
+            words = np.zeros((n, words.shape[1]), np.uint64)
+        cells = words[:n].view(kind)[:, : rows.shape[1]]
+        if packed is None:
+            np.add(dense(rows[part]), 0.0, out=cells, casting="same_kind")  # -0.0 and 0.0 are alike
+        else:
+            cells[...] = packed[part]
+        kernels.hash_rows(words[:n], out[part])
     return out

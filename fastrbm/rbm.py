@@ -118,9 +118,9 @@ class RBM(Law):
     def _from_totals(cls, sums: np.ndarray, n: float, n_hidden: int, seed: int, weight_scale: float = 0.01) -> RBM:
         """from_data, of the sums of the visible units over n cases."""
         means = (sums + 0.5) / (n + 1.0)
-        bias = reference.log(means) - reference.log(1.0 - means)
+        on, off = reference.log(np.stack((means, 1.0 - means)))
         weights = _random.normal((means.size, n_hidden), seed, _random.WEIGHTS) * np.float32(weight_scale)
-        return cls(weights, bias)
+        return cls(weights, on - off)
 
     # ------------------------------------------------------------ parameters
 

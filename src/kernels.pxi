@@ -111,6 +111,7 @@ cdef Meeting no_meeting() noexcept nogil:
 
 
 include "bits.pxi"
+include "numbers.pxi"
 include "product.pxi"
 include "product_amx.pxi"
 include "activation.pxi"

@@ -113,4 +113,5 @@ def test_one_signature_for_kernel_stub_and_twin():
         assert list(inspect.signature(getattr(reference, node.name)).parameters) == in_stub
         for level in _kernels.available_levels():
             assert list(inspect.signature(getattr(_kernels.load(level), node.name)).parameters) == in_stub
-        assert in_stub[-1] == "n_threads"
+        read_once = node.name in ("pack_numbers", "sum_fractions", "hash_rows")  # by one thread: memory is what limits
+        assert read_once or in_stub[-1] == "n_threads"

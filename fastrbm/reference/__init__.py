@@ -19,6 +19,7 @@ from ._energies import (
     softplus,
     softplus_sums,
 )
+from ._numbers import hash_rows, pack_numbers, sum_fractions
 from ._sampling import (
     FIXED_BITS,
     HIDDEN,
@@ -55,7 +56,8 @@ from ._training import ROWS, ascend, count_bits, difference, moments, prepare_ph
 __all__ = [
     "FIXED_BITS", "HIDDEN", "LEVEL_LANES", "LEVEL_MANY", "ROWS", "TIE", "TILE", "VISIBLE", "Layer", "anneal",
     "ascend", "bias_sums", "blocks", "count_bits", "difference", "draw", "draw_states", "enumerate_states",
-    "exp_negative", "exp_negative_d", "fields", "fixed_probability", "from_tiles", "half_step", "less_likely", "log",
-    "moments", "normals", "on_grid", "pack", "philox_blocks", "prepare_phase", "probability", "product", "pseudo_sums",
-    "softplus", "softplus_sums", "step", "sweep", "to_tiles", "train", "transpose", "unpack", "words",
+    "exp_negative", "exp_negative_d", "fields", "fixed_probability", "from_tiles", "half_step", "hash_rows",
+    "less_likely", "log", "moments", "normals", "on_grid", "pack", "pack_numbers", "philox_blocks", "prepare_phase",
+    "probability", "product", "pseudo_sums", "softplus", "softplus_sums", "step", "sum_fractions", "sweep",
+    "to_tiles", "train", "transpose", "unpack", "words",
 ]  # fmt: skip
