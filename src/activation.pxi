@@ -99,7 +99,7 @@ cdef inline uint64_t activate_vectors(const HalfStep *step, const int32_t *acc, 
     cdef float beta
     cdef int i
     for i in range(count):
-        x[i] = to_float(sums[i]) * splat_f(step.scale) + bias[i]
+        x[i] = scale_and_add(to_float(sums[i]), splat_f(step.scale), bias[i])
     if step.beta != NULL:
         beta = step.beta[chain * step.beta_stride]
         for i in range(count):
@@ -131,7 +131,7 @@ cdef inline uint64_t activate_vectors(const HalfStep *step, const int32_t *acc, 
         # rint(q 2^22), turned into 2^22 minus that where the field is not negative
         fixed = <vfu *> (step.fixed + tile * step.fixed_length + chain * TILE + column)
         for i in range(count):
-            y[i] = (q[i] * splat_f(4194304.0) + splat_f(12582912.0)) - splat_f(12582912.0)
+            y[i] = scale_and_add(q[i], splat_f(4194304.0), splat_f(12582912.0)) - splat_f(12582912.0)
             fixed[i] = float_of(select_i(bits_f(x[i]) >> 31, bits_f(y[i]), bits_f(splat_f(4194304.0) - y[i])))
     if step.probabilities != NULL:
         probabilities = <vfu *> (step.probabilities + chain * step.n_units + tile * TILE + column)

@@ -45,6 +45,7 @@ cdef extern from "simd.h" nogil:
     vd sign_d(vd)
     vi select_i(vi, vi, vi)
     vf minus_abs_f(vf)
+    vf scale_and_add(vf, vf, vf)
     vd abs_d(vd)
     vf max_f(vf, vf)
     vd max_d(vd, vd)

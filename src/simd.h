@@ -133,6 +133,17 @@ static inline vd max_d(vd x, vd y) {
 #endif
 }
 
+/* x 2^k + y, where x 2^k is exact: so fused or not makes no difference, but in time */
+static inline vf scale_and_add(vf x, vf power, vf y) {
+#if LEVEL_AVX512
+    return (vf)_mm512_fmadd_ps((__m512)x, (__m512)power, (__m512)y);
+#elif LEVEL_AVX2 && defined(__FMA__)
+    return (vf)_mm256_fmadd_ps((__m256)x, (__m256)power, (__m256)y);
+#else
+    return x * power + y;
+#endif
+}
+
 static inline vd sign_d(vd x) { /* -1, 0 or 1 */
     return (vd)(((vq)(x != 0) & (vq)splat_d(1.0)) | ((vq)x & ((vq)(x != 0) & 0x8000000000000000ULL)));
 }
