@@ -72,18 +72,15 @@ def sum8(x):
 
 
 def exp_negative(x):
-    """exp(x) in float32 for -87 <= x <= 0, relative error below 2e-7 (see src/activation.pxi)."""
+    """exp(x) in float32 for -87 <= x <= 0, relative error below 2e-7 + 8e-8 |x| (see src/activation.pxi)."""
     f = np.float32
-    magic = f(12582912.0)
-    t = x * f(1.44269504) + magic
-    n = t - magic
-    r = x - n * f(0.693359375) - n * f(-2.12194440e-4)
-    p = np.full_like(r, f(0.0013926184037700295))
-    for c in (0.008363178931176662, 0.041666556149721146, 0.16666576266288757, 0.5):
+    y = x * f(1.44269504)
+    t = y + f(12583039.0)
+    r = y - (t - f(12583039.0))
+    p = np.full_like(r, f(0.001326482160948217))
+    for c in (0.00967153999954462, 0.05550722777843475, 0.24022242426872253, 0.6931470036506653, 1.0):
         p = p * r + f(c)
-    p = p * (r * r) + r + f(1.0)
-    power = (t.view(np.int32) - magic.view(np.int32) + np.int32(127)) << 23
-    return p * power.view(np.float32)
+    return p * (t.view(np.int32) << 23).view(np.float32)
 
 
 def less_likely(field):
