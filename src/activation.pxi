@@ -10,7 +10,8 @@
 # q, as float32 has it, to 2^-40.
 
 cdef enum:
-    TOGETHER = 4            # vectors of units that go through each step side by side
+    TOGETHER = 4            # vectors of units that go through each step side by side,
+    MOST_TOGETHER = 8       # and of two chains' whole rows, where four vectors are a row and there are registers
     FIXED_BITS = 22         # fixed-point probabilities are multiples of 2^-22: 504 of them sum without overflow
     TIE = 2                 # added to the kind of draw (word 3 of the counter) for the block that decides a tie
 
@@ -53,9 +54,9 @@ cdef inline void exp_negative(vf *x, int count) noexcept nogil:
     """exp(x) in place for -87 <= x <= 0, relative error below 2e-7 + 8e-8 |x|; x, a field, has one of 6e-8 |x| itself.
     x / log 2 = n + r; a polynomial of degree 5 for 2^r, |r| <= 1/2, which is 1 at 0; 2^n is made in the exponent. Each
     step for all the vectors: one alone would wait for itself."""
-    cdef vf magic = splat_f(12583039.0)  # 1.5 * 2^23 + 127: adding it rounds to an integer, with a float's exponent bias
-    cdef vf t[TOGETHER]
-    cdef vf p[TOGETHER]
+    cdef vf magic = splat_f(12583039.0)  # 1.5 * 2^23 + 127: adding it rounds to an integer plus the exponent's bias
+    cdef vf t[MOST_TOGETHER]
+    cdef vf p[MOST_TOGETHER]
     cdef int i
     for i in range(count):
         x[i] = x[i] * splat_f(1.44269504)
@@ -76,73 +77,76 @@ cdef inline void exp_negative(vf *x, int count) noexcept nogil:
         x[i] = p[i] * float_of(bits_f(t[i]) << 23)
 
 
-cdef inline uint64_t activate_vectors(const HalfStep *step, const int32_t *acc, const uint16_t *random,
-                                      const Keys *keys, Py_ssize_t tile, Py_ssize_t column, Py_ssize_t chain,
-                                      int count) noexcept nogil:
-    """Activate the units of count vectors (a literal) of a chain, from this column of the tile on. Returns
-    their states, a bit each."""
-    cdef uint64_t states = 0, ties = 0
-    cdef vf q[TOGETHER]
-    cdef vf x[TOGETHER]
-    cdef vf y[TOGETHER]
-    cdef vi whole[TOGETHER]
+cdef inline void activate_vectors(const HalfStep *step, const int32_t *acc, const uint16_t *random,
+                                  const Keys *keys, Py_ssize_t tile, Py_ssize_t column, Py_ssize_t chain, int count,
+                                  int n_chains, uint64_t *masks) noexcept nogil:
+    """Activate the units of count vectors of a chain, from this column of the tile on, or of each of two chains, whose
+    rows follow each other in all arrays; both numbers are literals. Their states are added to the chains' masks."""
+    cdef uint64_t states, ties
+    cdef vf q[MOST_TOGETHER]
+    cdef vf x[MOST_TOGETHER]
+    cdef vf y[MOST_TOGETHER]
+    cdef vi whole[MOST_TOGETHER]
     cdef vi number
     cdef const viu *sums = <const viu *> (acc + column)
     cdef const vfu *bias = <const vfu *> (step.bias + tile * TILE + column)
     cdef const vfu *reference
     cdef vfu *fixed
-    cdef vfu *probabilities
+    cdef float *probabilities
     cdef float beta
-    cdef int i
-    for i in range(count):
-        x[i] = scale_and_add(to_float(sums[i]), splat_f(step.scale), bias[i])
+    cdef int i, k, n_vectors = n_chains * count
+    for i in range(n_vectors):
+        x[i] = scale_and_add(to_float(sums[i]), splat_f(step.scale), bias[i % count])
     if step.beta != NULL:
-        beta = step.beta[chain * step.beta_stride]
-        for i in range(count):
-            x[i] = x[i] * splat_f(beta)
+        for i in range(n_vectors):
+            x[i] = x[i] * splat_f(step.beta[(chain + i // count) * step.beta_stride])
         if step.reference != NULL:
             reference = <const vfu *> (step.reference + tile * TILE + column)
-            for i in range(count):
-                x[i] = x[i] + reference[i] * splat_f(<float> 1.0 - beta)
-    for i in range(count):
+            for i in range(n_vectors):
+                beta = step.beta[(chain + i // count) * step.beta_stride]
+                x[i] = x[i] + reference[i % count] * splat_f(<float> 1.0 - beta)
+    for i in range(n_vectors):
         q[i] = max_f(minus_abs_f(x[i]), splat_f(-87.0))
-    exp_negative(q, count)
-    for i in range(count):
+    exp_negative(q, n_vectors)
+    for i in range(n_vectors):
         q[i] = q[i] / (splat_f(1.0) + q[i])
     if step.out != NULL:
-        for i in range(count):
+        for i in range(n_vectors):
             y[i] = q[i] * splat_f(65536.0)
             whole[i] = to_int(y[i])
-        for i in range(count):
-            number = load_u16(random + column + i * LANES)
-            states = states | <uint64_t> (mask_lt(number, whole[i]) ^ mask_sign(x[i])) << (i * LANES)
-            ties = ties | <uint64_t> mask_eq(number, whole[i]) << (i * LANES)
-        if ties != 0:
+        for k in range(n_chains):
+            states, ties = 0, 0
             for i in range(count):
-                y[i] = y[i] - to_float(whole[i])
-            states = states ^ break_ties(<const float *> y, ties, <uint32_t> (tile * TILE + column),
-                                         <uint32_t> (step.first_chain + chain), step.sweep, step.kind, keys)
-        states = states ^ (<uint64_t> 0xffffffffffffffffu >> (64 - count * LANES))
+                number = load_u16(random + k * TILE + column + i * LANES)
+                states |= <uint64_t> (mask_lt(number, whole[k * count + i])
+                                      ^ mask_sign(x[k * count + i])) << (i * LANES)
+                ties |= <uint64_t> mask_eq(number, whole[k * count + i]) << (i * LANES)
+            if ties != 0:
+                for i in range(k * count, (k + 1) * count):
+                    y[i] = y[i] - to_float(whole[i])
+                states ^= break_ties(<const float *> (y + k * count), ties, <uint32_t> (tile * TILE + column),
+                                     <uint32_t> (step.first_chain + chain + k), step.sweep, step.kind, keys)
+            states ^= <uint64_t> 0xffffffffffffffffu >> (64 - count * LANES)
+            masks[k] |= states << column
     if step.fixed != NULL:
         # rint(q 2^22), turned into 2^22 minus that where the field is not negative
         fixed = <vfu *> (step.fixed + tile * step.fixed_length + chain * TILE + column)
-        for i in range(count):
+        for i in range(n_vectors):
             y[i] = scale_and_add(q[i], splat_f(4194304.0), splat_f(12582912.0)) - splat_f(12582912.0)
             fixed[i] = float_of(select_i(bits_f(x[i]) >> 31, bits_f(y[i]), bits_f(splat_f(4194304.0) - y[i])))
     if step.probabilities != NULL:
-        probabilities = <vfu *> (step.probabilities + chain * step.n_units + tile * TILE + column)
-        for i in range(count):
+        for i in range(n_vectors):
+            probabilities = step.probabilities + (chain + i // count) * step.n_units + tile * TILE + column
             y[i] = float_of(select_i(bits_f(x[i]) >> 31, bits_f(q[i]), bits_f(splat_f(1.0) - q[i])))
-            memcpy(probabilities + i, &y[i],
-                   4 * smaller(LANES, step.n_units - tile * TILE - column - i * LANES))
-    return states
+            memcpy(probabilities + i % count * LANES, &y[i],
+                   4 * smaller(LANES, step.n_units - tile * TILE - column - i % count * LANES))
 
 
 cdef void activate(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n,
                    uint64_t *masks) noexcept nogil:
     """Activate one tile of n chains, starting from chain first of the batch."""
-    cdef Py_ssize_t start, chain, t, n_columns = smaller(TILE, step.n_units - tile * TILE), column
-    cdef uint64_t keep = <uint64_t> 0xffffffffffffffffu >> (64 - n_columns), mask
+    cdef Py_ssize_t start, stop, chain, t, n_columns = smaller(TILE, step.n_units - tile * TILE), column
+    cdef uint64_t keep = <uint64_t> 0xffffffffffffffffu >> (64 - n_columns)
     cdef uint16_t random[BATCH][TILE]
     cdef Keys keys
     cdef uint8_t *out
@@ -153,18 +157,27 @@ cdef void activate(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py
         if step.out != NULL:
             philox_64_units(<uint32_t> (tile * (TILE // 8)), <uint32_t> (step.first_chain + first + start), step.sweep,
                             step.kind, &keys, random)
-        for chain in range(start, smaller(start + BATCH, n)):
-            mask = 0
+        stop = smaller(start + BATCH, n)
+        chain = start
+        while chain < stop:
+            masks[chain] = 0
+            if MOST_TOGETHER * LANES == 2 * TILE and n_columns == TILE and chain + 1 < stop:
+                masks[chain + 1] = 0
+                activate_vectors(step, acc + chain * TILE, random[chain - start], &keys, tile, 0, first + chain,
+                                 MOST_TOGETHER // 2, 2, masks + chain)
+                chain += 2
+                continue
             column = 0
             while column + TOGETHER * LANES <= n_columns:
-                mask = mask | activate_vectors(step, acc + chain * TILE, random[chain - start], &keys, tile, column,
-                                               first + chain, TOGETHER) << column
+                activate_vectors(step, acc + chain * TILE, random[chain - start], &keys, tile, column, first + chain,
+                                 TOGETHER, 1, masks + chain)
                 column += TOGETHER * LANES
             while column < n_columns:
-                mask = mask | activate_vectors(step, acc + chain * TILE, random[chain - start], &keys, tile, column,
-                                               first + chain, 1) << column
+                activate_vectors(step, acc + chain * TILE, random[chain - start], &keys, tile, column, first + chain,
+                                 1, 1, masks + chain)
                 column += LANES
-            masks[chain] = mask & keep
+            masks[chain] &= keep
+            chain += 1
         start += BATCH
     if step.out != NULL:
         for t in range(ceil_div(n_columns, 8)):
