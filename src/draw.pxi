@@ -11,11 +11,15 @@ def words(uint64_t first, uint64_t seed, uint32_t sweep, uint32_t kind, uint32_t
     """out OUT (n,): Philox4x32-10 under the key seed, four words of a block after the other, of the counters whose
     first two words are the number first, first + 1, ... (the lower half first) and whose others are sweep and kind."""
     cdef Py_ssize_t n = out.shape[0], run
+    cdef Meeting meeting = no_meeting()
     if n == 0:
         return
-    for run in prange(ceil_div(n, 4 * RUN), nogil=True, num_threads=n_threads, schedule="static"):
-        words_item(first + <uint64_t> run * RUN, seed, sweep, kind, &out[4 * RUN * run],
-                   smaller(4 * RUN, n - 4 * RUN * run))
+    with nogil, parallel(num_threads=n_threads):
+        spread_out()
+        for run in prange(ceil_div(n, 4 * RUN), schedule="static"):
+            words_item(first + <uint64_t> run * RUN, seed, sweep, kind, &out[4 * RUN * run],
+                       smaller(4 * RUN, n - 4 * RUN * run))
+        meet(&meeting)
 
 
 cdef void words_item(uint64_t first, uint64_t seed, uint32_t sweep, uint32_t kind, uint32_t *out,

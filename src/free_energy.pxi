@@ -71,6 +71,7 @@ def softplus_sums(const uint8_t[:, :] planes, Layer layer, const double[::1] bet
     cdef Py_ssize_t n = planes.shape[1], item
     cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
     cdef Py_ssize_t size = SCRATCH + ENERGY_BLOCK * 3 * 64
+    cdef Meeting meeting = no_meeting()
     cdef char *scratch
     if DEBUG_CHECKS:
         check(out.shape[0] == n and (beta.shape[0] == n or beta.shape[0] == 1), "softplus_sums")
@@ -83,6 +84,7 @@ def softplus_sums(const uint8_t[:, :] planes, Layer layer, const double[::1] bet
         spread_out()
         for item in prange(ceil_div(n, ENERGY_BLOCK), schedule="dynamic", chunksize=1):
             softplus_item(&step, item * ENERGY_BLOCK, &beta[0], beta.shape[0] > 1, &out[0], scratch + threadid() * size)
+        meet(&meeting)
     free(scratch)
 
 
@@ -149,13 +151,17 @@ def bias_sums(const uint8_t[:, :] planes, const double[::1] bias, double[::1] ou
     """out OUT (n,): sum of bias_i over the units that are on, each byte summed from its low bit up, then the bytes in
     turn; bias IN padded to 8 units a byte."""
     cdef Py_ssize_t n = planes.shape[1], item
+    cdef Meeting meeting = no_meeting()
     if DEBUG_CHECKS:
         check(bias.shape[0] == 8 * planes.shape[0] and out.shape[0] == n, "bias_sums")
     if n == 0:
         return
-    for item in prange(ceil_div(n, BLOCK), nogil=True, num_threads=n_threads, schedule="static"):
-        bias_item(&planes[0, item * BLOCK], planes.strides[0], planes.shape[0], &bias[0], &out[item * BLOCK],
-                  smaller(BLOCK, n - item * BLOCK))
+    with nogil, parallel(num_threads=n_threads):
+        spread_out()
+        for item in prange(ceil_div(n, BLOCK), schedule="static"):
+            bias_item(&planes[0, item * BLOCK], planes.strides[0], planes.shape[0], &bias[0], &out[item * BLOCK],
+                      smaller(BLOCK, n - item * BLOCK))
+        meet(&meeting)
 
 
 cdef void bias_item(const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_bytes, const double *bias, double *out,

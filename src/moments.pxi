@@ -16,6 +16,7 @@ def moments(const uint8_t[:, ::1] transposed, const float[:, :, ::1] fixed, doub
     what sums are exact: see above. scale is a power of two."""
     cdef Py_ssize_t n_visible = weights.shape[0], n_hidden = weights.shape[1], n_bytes = transposed.shape[0]
     cdef Py_ssize_t n_tiles = fixed.shape[0], block = block_length(n_visible, n_tiles, n_threads), item
+    cdef Meeting meeting = no_meeting()
     cdef char *scratch
     if DEBUG_CHECKS:
         check(transposed.shape[1] == n_visible and hidden.shape[0] == n_hidden and fixed.shape[1] == 8 * n_bytes
@@ -34,6 +35,7 @@ def moments(const uint8_t[:, ::1] transposed, const float[:, :, ::1] fixed, doub
         for item in prange(n_tiles, schedule="static"):
             hidden_item(&fixed[item, 0, 0], 8 * n_bytes, scale, accumulate, &hidden[item * TILE],
                         smaller(TILE, n_hidden - item * TILE))
+        meet(&meeting)
     free(scratch)
 
 
@@ -131,12 +133,16 @@ cdef inline uint64_t count_in_bytes(uint64_t x) noexcept nogil:
 def count_bits(const uint8_t[:, :] planes, Py_ssize_t n_units, double[::1] out, int n_threads):
     """Add to out INOUT (U,) the number of chains in which each unit is on; planes IN (ceil(U/8), n)."""
     cdef Py_ssize_t byte, n = planes.shape[1]
+    cdef Meeting meeting = no_meeting()
     if DEBUG_CHECKS:
         check(planes.shape[0] == ceil_div(n_units, 8) and out.shape[0] == n_units, "count_bits")
     if n == 0:
         return
-    for byte in prange(planes.shape[0], nogil=True, num_threads=n_threads, schedule="static"):
-        count_row(&planes[byte, 0], n, &out[8 * byte], smaller(8, n_units - 8 * byte))
+    with nogil, parallel(num_threads=n_threads):
+        spread_out()
+        for byte in prange(planes.shape[0], schedule="static"):
+            count_row(&planes[byte, 0], n, &out[8 * byte], smaller(8, n_units - 8 * byte))
+        meet(&meeting)
 
 
 cdef void count_row(const uint8_t *row, Py_ssize_t n, double *out, Py_ssize_t width) noexcept nogil:

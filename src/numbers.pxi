@@ -19,7 +19,7 @@ def pack_numbers(const number[:, ::1] numbers, uint8_t[:, :] planes):
             for k in range(smaller(8, n_units - 8 * byte)):
                 ones |= <uint32_t> (x[k] == 1) << k
                 zeros |= <uint32_t> (x[k] == 0) << k
-            if ones ^ zeros != (1 << smaller(8, n_units - 8 * byte)) - 1:
+            if ones ^ zeros != (<uint32_t> 1 << smaller(8, n_units - 8 * byte)) - 1:
                 return False
             planes[byte, row] = <uint8_t> ones
     return True

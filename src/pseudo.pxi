@@ -18,6 +18,7 @@ def pseudo_sums(const uint8_t[:, :] planes, Layer layer, const double[:, ::1] up
     cdef Py_ssize_t n = planes.shape[1], n_visible = up.shape[0], n_units = up.shape[1], item
     cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
     cdef size_t size = SCRATCH + 2 * PSEUDO_BLOCK * n_units * sizeof(double)
+    cdef Meeting meeting = no_meeting()
     cdef char *scratch
     if DEBUG_CHECKS:
         check(n_units == 8 * ceil_div(layer.n_units, 8) and down.shape[0] == n_visible and down.shape[1] == n_units
@@ -28,9 +29,11 @@ def pseudo_sums(const uint8_t[:, :] planes, Layer layer, const double[:, ::1] up
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of pseudo-likelihoods")
     with nogil, parallel(num_threads=n_threads):
+        spread_out()
         for item in prange(ceil_div(n, PSEUDO_BLOCK), schedule="dynamic", chunksize=1):
             pseudo_item(&step, item * PSEUDO_BLOCK, &up[0, 0], &down[0, 0], &visible_bias[0], n_visible, n_units, room,
                         &out[0], scratch + <size_t> threadid() * size)
+        meet(&meeting)
     free(scratch)
 
 

@@ -11,6 +11,8 @@
 #define _GNU_SOURCE
 #endif
 
+#include <stdint.h>
+
 #ifdef _OPENMP
 #include <omp.h>
 #define OPENMP_VERSION _OPENMP
@@ -36,7 +38,20 @@ static inline void relax(void) { __builtin_ia32_pause(); }
 static inline void relax(void) {}
 #endif
 
-enum { SPINS = 2000, FOLLOWED = 256 };
+enum { SPINS = 2000, FOLLOWED = 256, ASLEEP = 1000000 /* ns after which a team's threads may have gone to sleep */ };
+
+#if defined(__linux__)
+#include <time.h>
+static int64_t last_met __attribute__((aligned(64))); /* when a team met; several teams only add noise */
+static inline int64_t nanoseconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+static inline void note_meeting(void) { __atomic_store_n(&last_met, nanoseconds(), __ATOMIC_RELAXED); }
+#else
+static inline void note_meeting(void) {}
+#endif
 
 /* A place for the threads of one region to meet, as often as they like; starts as zeros. */
 typedef struct {
@@ -62,6 +77,7 @@ static inline void meet(Meeting *meeting) {
     if (__atomic_add_fetch(&meeting->arrived, 1, __ATOMIC_ACQ_REL) == size) {
         __atomic_store_n(&meeting->arrived, 0, __ATOMIC_RELAXED);
         __atomic_store_n(&meeting->round, round + 1, __ATOMIC_RELEASE);
+        note_meeting();
         return;
     }
     int looks = 0;
@@ -82,12 +98,17 @@ static inline int next_item(int *counter) { return __atomic_fetch_add(counter, 1
 static inline int taken_so_far(const int *counter) { return __atomic_load_n(counter, __ATOMIC_RELAXED); }
 
 /* Called by each thread as it enters a region: move away from a CPU where a lower-ranked thread of the team was seen,
- * to one where none was. The thread is bound there for a moment only; Linux then leaves it there. */
+ * to one where none was. The thread is bound there for a moment only; Linux then leaves it there.
+ *
+ * Threads that sleep are often woken on the CPU of the one that wakes them, and then wait there until it stops: so it
+ * gives way once, and they can move. Not where they are awake: another program would only take its time. */
 static inline void spread_out(void) {
 #if defined(__linux__) && defined(__GLIBC__)
     static int seen[FOLLOWED]; /* by rank: 1 + the CPU; teams of other Python threads only add noise */
     int rank = team_rank(), size = team_size(), here;
-    if (size == 1 || size > FOLLOWED || (here = sched_getcpu()) < 0) return;
+    if (size == 1) return;
+    if (rank == 0 && nanoseconds() - __atomic_load_n(&last_met, __ATOMIC_RELAXED) > ASLEEP) give_way();
+    if (size > FOLLOWED || (here = sched_getcpu()) < 0) return;
     __atomic_store_n(&seen[rank], here + 1, __ATOMIC_RELAXED);
     int crowded = 0;
     for (int other = 0; other < rank; other++) crowded |= __atomic_load_n(&seen[other], __ATOMIC_RELAXED) == here + 1;
