@@ -49,22 +49,24 @@ def test_log_z_of_the_cd25_model(published):
     assert score.log_partition.agree
 
 
-def exact_after(images, centring):
+def exact_after(images, centring, seed=0):
     """784 x 16, 30,000 PCD-1 updates with 100 chains, batches of 100 and rate 0.01, as Melchior, Fischer & Wiskott did
     ("How to center deep Boltzmann machines", JMLR 2016): mean log-likelihood of the test set, exactly."""
     train, test = images
-    rbm = fr.RBM.from_data(train, 16, seed=0)
-    pcd, sgd = fr.gradient.PCD(n_chains=100, seed=0), fr.optim.SGD(0.01)
-    fr.fit(rbm, train, gradient=pcd, optimizer=sgd, epochs=50, batch_size=100, seed=0, centring=centring)
+    rbm = fr.RBM.from_data(train, 16, seed=seed)
+    pcd, sgd = fr.gradient.PCD(n_chains=100, seed=seed), fr.optim.SGD(0.01)
+    fr.fit(rbm, train, gradient=pcd, optimizer=sgd, epochs=50, batch_size=100, seed=seed, centring=centring)
     return fr.likelihood.score(rbm, test).mean
 
 
 def test_centring_on_mnist_and_its_negative():
-    """Published: centred -142.56 and -142.09 (test); not centred -149.05 and -183.36."""
+    """Published: centred -142.56 and -142.09 (test); not centred -149.05 and -183.36. Those are means over trainings;
+    from seed to seed a centred one varies by 1 nat, so here too it is a mean that counts."""
     folder = DATA.parent / "mnist"
     images = [fr.datasets.load(folder / f"{name}-images-idx3-ubyte.gz") for name in ("train", "t10k")]
     negative = [1 - part for part in images]
-    assert exact_after(images, True) > -143.0 and exact_after(negative, True) > -143.0
+    for data in (images, negative):
+        assert np.mean([exact_after(data, True, seed) for seed in range(4)]) > -143.0
     assert exact_after(negative, False) < -175.0
 
 
