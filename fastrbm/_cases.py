@@ -50,7 +50,8 @@ def _pack(bits: np.ndarray, planes: np.ndarray) -> None:
 
 def _pieces(X):
     """Slices of the rows of X, of some thousand numbers each."""
-    step = max(1, _NUMBERS // max(1, math.prod(X.shape[1:])))
+    numbers = _NUMBERS * 8 if X.dtype.itemsize == 1 else _NUMBERS
+    step = max(1, numbers // max(1, math.prod(X.shape[1:])))
     for start in range(0, X.shape[0], step):
         yield slice(start, min(start + step, X.shape[0]))
 
@@ -181,7 +182,8 @@ def _hashes(states, packed: np.ndarray | None) -> np.ndarray:
             words = np.zeros((n, words.shape[1]), np.uint64)
         cells = words[:n].view(kind)[:, : rows.shape[1]]
         if packed is None:
-            np.add(dense(rows[part]), 0.0, out=cells, casting="same_kind")  # -0.0 and 0.0 are alike
+            with np.errstate(over="ignore"):
+                np.add(dense(rows[part]), 0.0, out=cells, casting="same_kind")  # -0.0 and 0.0 are alike
         else:
             cells[...] = packed[part]
         kernels.hash_rows(words[:n], out[part])

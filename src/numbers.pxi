@@ -36,8 +36,8 @@ def sum_fractions(const number[:, ::1] numbers, double[::1] out):
         given = &numbers[row, 0]
         for unit in range(n_units):
             x = given[unit]
-            x = x if x > 0.0 else 0.0
-            x = x if x < 1.0 else 1.0
+            x = 0.0 if x < 0.0 else x   # NaN stays
+            x = 1.0 if x > 1.0 else x
             out[unit] += (x * 4194304.0 + magic) - magic
 
 

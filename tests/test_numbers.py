@@ -47,11 +47,12 @@ def test_one_number_that_is_no_bit_is_found_wherever_it_is(level, dtype, value):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_sums_of_fractions(level, dtype, shape):
     numbers = 3 * numbers_of(shape, dtype) - 1
-    numbers.reshape(-1)[:5] = np.array([0.0, -0.0, 1.0, 2.0**-23, 3 * 2.0**-23])[: numbers.size]  # two ties
+    some = [0.0, -0.0, 1.0, 2.0**-23, 3 * 2.0**-23, np.nan]  # two ties, and what must not pass for a number
+    numbers.reshape(-1)[:6] = some[: numbers.size]
     out, expected = np.full(shape[1], 7.0), np.full(shape[1], 7.0)
     MODULES[level].sum_fractions(numbers, out)
     reference.sum_fractions(numbers.astype(np.float64), expected)
-    assert np.array_equal(out, expected)
+    assert np.array_equal(out, expected, equal_nan=True)
 
 
 @pytest.mark.parametrize("level", MODULES)
