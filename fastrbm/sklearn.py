@@ -22,9 +22,10 @@ from .rbm import RBM
 try:
     from scipy.sparse import issparse
     from scipy.special import expit
-    from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin, _fit_context
+    from sklearn import get_config
+    from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
     from sklearn.utils import check_random_state
-    from sklearn.utils._param_validation import Interval
+    from sklearn.utils._param_validation import Interval, validate_parameter_constraints
     from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 except ImportError as error:
     raise ImportError(
@@ -152,7 +153,6 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     # ------------------------------------------------------------ training
 
-    @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None):
         """Learn from X (n_samples, n_features), dense or CSR; y is not used. Returns self.
 
@@ -160,6 +160,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         1.5 as one or two, from iteration to iteration. Where the total is below the number of cases, they count in
         proportion.
         """
+        self._check_arguments()
         X, states = self._checked(X, reset=True)
         weight = self._weights(sample_weight, X)
         self._start()
@@ -181,10 +182,11 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             iteration += step
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, sample_weight=None):
         """One update by the cases of X, all in one batch; the chains go on from the last call. Returns self."""
         first = not hasattr(self, "rbm_")
+        if first:
+            self._check_arguments()
         X, states = self._checked(X, reset=first)
         weight = self._weights(sample_weight, X)
         if first:
@@ -345,6 +347,13 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     # ------------------------------------------------------------ what the methods share
 
+    def _check_arguments(self) -> None:
+        """What scikit-learn's decorator for fit would find; it takes as long as five updates of a small model."""
+        if not get_config()["skip_parameter_validation"]:
+            names = [name for name in sorted(self._parameter_constraints) if hasattr(self, name)]
+            values = {name: getattr(self, name) for name in names}
+            validate_parameter_constraints(self._parameter_constraints, values, type(self).__name__)
+
     def _checked(self, X, reset: bool = False) -> tuple:
         """X as scikit-learn wants it checked, and its states."""
         plain = type(X) is np.ndarray and X.ndim == 2 and X.size > 0 and X.dtype in _PLAIN
@@ -360,7 +369,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         states = states_of(X) if states is None else states
         if reset and not isinstance(states, BitMatrix) and X.shape[0] and (X.min() < 0 or X.max() > 1):
             warnings.warn(
-                f"X has values from {X.min():g} to {X.max():g}; an RBM is for numbers from 0 to 1", stacklevel=4
+                f"X has values from {X.min():g} to {X.max():g}; an RBM is for numbers from 0 to 1", stacklevel=3
             )
         return X, states
 

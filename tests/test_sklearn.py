@@ -398,3 +398,16 @@ def test_the_warning_of_values_is_about_the_line_that_calls_fit():
     with pytest.warns(UserWarning, match="X has values from") as caught:
         BernoulliRBM(2, n_iter=1).fit(np.full((3, 2), 2.5))
     assert caught[0].filename == __file__
+
+
+def test_arguments_are_checked_as_by_scikit_learn():
+    """The first by name is named; a subclass may do without an argument; a context turns the check off."""
+    X = np.eye(4)
+    with pytest.raises(ValueError, match="The 'learning_rate' parameter of BernoulliRBM must be a float"):
+        BernoulliRBM(n_components=0, learning_rate=-1).fit(X)
+    with pytest.raises(ValueError, match="The 'n_components' parameter of Short must be an int"):
+        type("Short", (BernoulliRBM,), {})(n_components=0).partial_fit(X)
+    more = type("More", (BernoulliRBM,), {"_parameter_constraints": {"gone": [int]}})
+    assert more(2, n_iter=1).fit(X).rbm_.n_hidden == 2
+    with config_context(skip_parameter_validation=True):
+        assert BernoulliRBM(2, n_jobs=1.0).partial_fit(X).rbm_.n_hidden == 2
