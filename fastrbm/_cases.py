@@ -14,6 +14,7 @@ from .bits import BitMatrix
 
 _NUMBERS = 1 << 13  # that are read at a time, so that what is made of them stays in cache
 _ROWS = 1024  # that go through products at a time
+_USUAL = (np.float64, np.float32, np.uint8, np.bool_)
 _MOST = 100_000_000  # cases of an iteration, whose numbers take 2 GB
 
 
@@ -33,6 +34,17 @@ def states_of(X) -> BitMatrix | np.ndarray:
             return X
         _pack(X[rows], bits.planes[:, rows])
     return bits
+
+
+def states_of_good(X) -> BitMatrix | np.ndarray | None:
+    """states_of, of whatever a user passes, where that is an array of finite numbers of the usual dtypes; else None."""
+    if type(X) is not np.ndarray or X.ndim != 2 or X.size == 0 or X.dtype not in _USUAL:
+        return None
+    states = states_of(X)
+    if isinstance(states, BitMatrix):
+        return states
+    with np.errstate(invalid="ignore"):
+        return states if np.isfinite(X.min()) and np.isfinite(X.max()) else None
 
 
 def _is_plain(X) -> bool:

@@ -40,7 +40,7 @@ static inline void relax(void) {}
 
 enum { SPINS = 2000, FOLLOWED = 256, ASLEEP = 1000000 /* ns after which a team's threads may have gone to sleep */ };
 
-#if defined(__linux__)
+#if defined(__linux__) && defined(__GLIBC__) /* where spread_out does something */
 #include <time.h>
 static int64_t last_met __attribute__((aligned(64))); /* when a team met; several teams only add noise */
 static inline int64_t nanoseconds(void) {
