@@ -44,7 +44,7 @@ if platform.machine().lower() in ("x86_64", "amd64"):
         "avx512": X86_64_V4,
     }
     if sys.platform == "linux":  # which is asked for leave to use it (src/_cpu.pyx)
-        LEVELS["amx"] = [*X86_64_V4, "-DFASTRBM_AMX"]
+        LEVELS["amx"] = [*X86_64_V4, "-mavx512vbmi", "-DFASTRBM_AMX"]
 
 # -ffp-contract=off: no fused multiply-add, so that every level computes the same bits. Never -ffast-math.
 COMPILE_ARGS = ["-O3", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wno-unused-function"]

@@ -95,6 +95,7 @@ cdef inline void activate_vectors(const HalfStep *step, const int32_t *acc, cons
     cdef float *probabilities
     cdef float beta
     cdef int i, k, n_vectors = n_chains * count
+    cdef Py_ssize_t left
     for i in range(n_vectors):
         x[i] = scale_and_add(to_float(sums[i]), splat_f(step.scale), bias[i % count])
     if step.beta != NULL:
@@ -136,10 +137,11 @@ cdef inline void activate_vectors(const HalfStep *step, const int32_t *acc, cons
             fixed[i] = float_of(select_i(bits_f(x[i]) >> 31, bits_f(y[i]), bits_f(splat_f(4194304.0) - y[i])))
     if step.probabilities != NULL:
         for i in range(n_vectors):
-            probabilities = step.probabilities + (chain + i // count) * step.n_units + tile * TILE + column
-            y[i] = float_of(select_i(bits_f(x[i]) >> 31, bits_f(q[i]), bits_f(splat_f(1.0) - q[i])))
-            memcpy(probabilities + i % count * LANES, &y[i],
-                   4 * smaller(LANES, step.n_units - tile * TILE - column - i % count * LANES))
+            left = step.n_units - tile * TILE - column - i % count * LANES
+            if left > 0:
+                probabilities = step.probabilities + (chain + i // count + 1) * step.n_units - left
+                y[i] = float_of(select_i(bits_f(x[i]) >> 31, bits_f(q[i]), bits_f(splat_f(1.0) - q[i])))
+                memcpy(probabilities, &y[i], 4 * smaller(LANES, left))
 
 
 cdef void activate(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n,
@@ -161,21 +163,19 @@ cdef void activate(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py
         chain = start
         while chain < stop:
             masks[chain] = 0
-            if MOST_TOGETHER * LANES == 2 * TILE and n_columns == TILE and chain + 1 < stop:
+            if MOST_TOGETHER * LANES == 2 * TILE and chain + 1 < stop:
                 masks[chain + 1] = 0
                 activate_vectors(step, acc + chain * TILE, random[chain - start], &keys, tile, 0, first + chain,
                                  MOST_TOGETHER // 2, 2, masks + chain)
+                masks[chain] &= keep
+                masks[chain + 1] &= keep
                 chain += 2
                 continue
             column = 0
-            while column + TOGETHER * LANES <= n_columns:
+            while column < n_columns:   # to the group's end, in the padding: one vector alone would wait for itself
                 activate_vectors(step, acc + chain * TILE, random[chain - start], &keys, tile, column, first + chain,
                                  TOGETHER, 1, masks + chain)
                 column += TOGETHER * LANES
-            while column < n_columns:
-                activate_vectors(step, acc + chain * TILE, random[chain - start], &keys, tile, column, first + chain,
-                                 1, 1, masks + chain)
-                column += LANES
             masks[chain] &= keep
             chain += 1
         start += BATCH
@@ -218,7 +218,7 @@ cdef void half_step_item(const HalfStep *step, Py_ssize_t item, char *scratch) n
     cdef Py_ssize_t n = smaller(step.block, step.n - first)
     cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
     product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first, step.stride,
-                 step.n_bytes, n, smaller(TILE, step.n_units - tile * TILE), ALL_DIGITS)
+                 step.n_bytes, n, smaller(TILE, step.n_units - tile * TILE), ALL_DIGITS, 0)
     activate(step, acc, tile, first, n, <uint64_t *> (scratch + SCRATCH))
 
 

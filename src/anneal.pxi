@@ -77,7 +77,7 @@ cdef void weigh_and_draw_hidden(const HalfStep *step, Py_ssize_t item, const flo
     cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
     cdef double *out = log_weights + tile * step.n + first
     product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first, step.stride,
-                 step.n_bytes, n, n_columns, ALL_DIGITS)
+                 step.n_bytes, n, n_columns, ALL_DIGITS, 0)
     weigh_hidden(acc, step.bias + tile * TILE, <double> step.scale, n_columns, n, <double> betas[0], <double> betas[1],
                  <double *> (scratch + SCRATCH), out)
     now.sweep = sweep

@@ -101,7 +101,7 @@ cdef void draw_item(const float *fractions, const int64_t *rows, Py_ssize_t n_un
     cdef uint16_t random[BATCH][TILE]
     cdef float last[TILE]
     cdef Keys keys
-    cdef Py_ssize_t n_bytes = ceil_div(n_units, 8), tile, unit, row
+    cdef Py_ssize_t n_bytes = ceil_div(n_units, 8), tile, unit, row, k
     cdef const float *p
     cdef uint64_t mask
     philox_keys(<uint32_t> seed, <uint32_t> (seed >> 32), &keys)
@@ -110,6 +110,9 @@ cdef void draw_item(const float *fractions, const int64_t *rows, Py_ssize_t n_un
         for tile in range(ceil_div(n_units, TILE)):
             unit = tile * TILE
             philox_64_units(<uint32_t> (unit // 8), <uint32_t> (first + start), sweep, kind, &keys, random)
+            for row in range(start + BATCH, smaller(start + 2 * BATCH, stop)):
+                for k in range(TILE // 16):
+                    prefetch(fractions + rows[row] * n_units + unit + 16 * k)
             for row in range(start, smaller(start + BATCH, stop)):
                 p = fractions + rows[row] * n_units + unit
                 if n_units - unit < TILE:

@@ -102,7 +102,7 @@ cdef void softplus_item(const HalfStep *step, Py_ssize_t first, const double *be
     for tile in range(step.n_tiles):
         n_columns = smaller(TILE, step.n_units - tile * TILE)
         product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first, step.stride,
-                     step.n_bytes, n, n_columns, ALL_DIGITS)
+                     step.n_bytes, n, n_columns, ALL_DIGITS, 0)
         for chain in range(n):
             add_softplus(acc + chain * TILE, step.bias + tile * TILE, <double> step.scale, n_columns,
                          beta[first + chain] if own_beta else beta[0], lines + 8 * chain, products + 8 * chain)

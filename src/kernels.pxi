@@ -46,6 +46,7 @@ cdef extern from "simd.h" nogil:
     vi select_i(vi, vi, vi)
     vf minus_abs_f(vf)
     vf scale_and_add(vf, vf, vf)
+    vf abs_f(vf)
     vd abs_d(vd)
     vf max_f(vf, vf)
     vd max_d(vd, vd)
@@ -57,6 +58,7 @@ cdef extern from "simd.h" nogil:
     void store_u64(uint8_t *, uint64_t)
     uint64_t transpose8(uint64_t)
     uint64_t rotate_right(uint64_t, int)
+    void prefetch(const void *)
     void prefetch_to_write(const void *)
     void transpose_4x4(const float *, Py_ssize_t, float *, Py_ssize_t)
     enum: LEVEL_AMX
@@ -66,7 +68,9 @@ cdef extern from "simd.h" nogil:
     void amx_load(int, const char *, int)
     void amx_store(int, char *, int)
     void amx_multiply(int, int, int)
-    void spread_bits(char *, uint64_t)
+    void amx_multiply_signed(int, int, int)
+    void spread_bits(char *, uint64_t, int)
+    vi fields(vi)
     int popcount8(uint8_t)
     int popcount64(uint64_t)
     int lowest_bit(uint64_t)
@@ -115,6 +119,7 @@ include "bits.pxi"
 include "numbers.pxi"
 include "product.pxi"
 include "product_amx.pxi"
+include "product_pairs.pxi"
 include "activation.pxi"
 include "flips.pxi"
 include "sweep.pxi"

@@ -48,7 +48,7 @@ cdef void moments_item(const uint8_t *transposed, Py_ssize_t n_visible, Py_ssize
     cdef double *out
     while byte < n_bytes:
         product_tile(acc, scratch, fixed + 8 * byte * TILE, 1.0, transposed + byte * n_visible + first, n_visible,
-                     smaller(ROWS // 8, n_bytes - byte), n, n_columns, POSITIVE_DIGITS)
+                     smaller(ROWS // 8, n_bytes - byte), n, n_columns, POSITIVE_DIGITS, 0)
         for unit in range(n):
             out = weights + (first + unit) * n_hidden + tile * TILE
             if accumulate or byte > 0:

@@ -26,7 +26,8 @@ cdef enum:
     WORDS_AT = 32768
     CHAINS_AT = WORDS_AT + BLOCK * 8
     SQUARES_AT = CHAINS_AT + BLOCK * 4      # product_amx.pxi
-    BITS_AT = SQUARES_AT + 4096
+    SPREAD_AT = SQUARES_AT + 8192
+    BITS_AT = SPREAD_AT + 64
     SUMS_AT = BITS_AT + LEVEL_AMX * BLOCK * 512
     SCRATCH = SUMS_AT + BLOCK * TILE * 4
 
@@ -224,10 +225,17 @@ cdef inline void product_passes(int32_t *acc, char *scratch, const float *rows, 
 
 cdef void product_tile(int32_t *acc, char *scratch, const float *rows, float scale, const uint8_t *planes,
                        Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t n_columns,
-                       int digits) noexcept nogil:
+                       int digits, int64_t stamp) noexcept nogil:
     """The first n_columns (at most 64, rounded up to 16) columns of a tile, for n (at most BLOCK) chains. digits is
-    ALL_DIGITS, or POSITIVE_DIGITS where all of Q lies in 0 .. 2^24 - 1."""
-    if LEVEL_AMX and n >= AMX_FROM and n_bytes > 8:     # of few units, putting sums together would cost too much
+    ALL_DIGITS, or POSITIVE_DIGITS where all of Q lies in 0 .. 2^23 - 1. A stamp, other than 0, is a name for S: a call
+    with that of the call before, and the same scratch, may take over what that one made of the planes."""
+    if LEVEL_AMX and n >= AMX_FROM and PAIRED_FROM <= n_bytes <= 8 * PAIRED and (
+            digits == POSITIVE_DIGITS or fits_pairs(rows, scale, 8 * n_bytes)):
+        if digits == POSITIVE_DIGITS:
+            product_pairs(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 3, stamp)
+        else:
+            product_pairs(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 4, stamp)
+    elif LEVEL_AMX and n >= AMX_FROM and n_bytes > 8:
         if digits == POSITIVE_DIGITS:
             product_amx(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 3)
         else:
@@ -277,6 +285,6 @@ cdef void product_item(const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_by
                        char *scratch) noexcept nogil:
     cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
     cdef Py_ssize_t length = smaller(block, n - first), n_columns = smaller(TILE, n_out - tile * TILE), chain
-    product_tile(acc, scratch, rows, scale, planes + first, stride, n_bytes, length, n_columns, ALL_DIGITS)
+    product_tile(acc, scratch, rows, scale, planes + first, stride, n_bytes, length, n_columns, ALL_DIGITS, 0)
     for chain in range(length):
         memcpy(out + (first + chain) * n_out + tile * TILE, acc + chain * TILE, 4 * n_columns)

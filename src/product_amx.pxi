@@ -29,6 +29,7 @@ cdef void product_amx(int32_t *acc, char *scratch, const float *rows, float scal
     cdef Py_ssize_t first_column, column, together
     cdef Py_ssize_t first_byte[DEEP]    # of the squares that are not zero in all chains
     cdef bint started = False
+    forget_spread(scratch)
     amx_begin()
     while square < n_squares:
         depth = 0
@@ -38,7 +39,8 @@ cdef void product_amx(int32_t *acc, char *scratch, const float *rows, float scal
             gather_words(words, planes + 8 * square * stride, stride, count, n)
             if count_zeros(words, n) < n:
                 for chain in range(n):
-                    spread_bits(bits + ((chain // SIDE) * DEEP + depth) * SQUARE + (chain % SIDE) * 64, words[chain])
+                    spread_bits(bits + ((chain // SIDE) * DEEP + depth) * SQUARE + (chain % SIDE) * 64, words[chain],
+                                1)
                 first_byte[depth] = 8 * square
                 depth += 1
             square += 1
@@ -49,13 +51,10 @@ cdef void product_amx(int32_t *acc, char *scratch, const float *rows, float scal
         first_column = 0
         while first_column < n_columns:
             stop = smaller(n_columns, first_column + together)
-            column = first_column
-            while column < stop:
-                for k in range(depth):
-                    cut_square(scratch + 4 * ((column - first_column) // SIDE * depth + k) * SQUARE,
-                               rows + 8 * first_byte[k] * TILE + column, scale,
-                               8 * smaller(8, n_bytes - first_byte[k]), digits)
-                column += SIDE
+            for k in range(depth):
+                cut_squares(scratch + 4 * k * SQUARE, rows + 8 * first_byte[k] * TILE + first_column, scale,
+                            8 * smaller(8, n_bytes - first_byte[k]), ceil_div(stop - first_column, SIDE),
+                            4 * depth * SQUARE, digits, False)
             chain = 0
             while chain < n:
                 column = first_column
@@ -73,31 +72,44 @@ cdef void product_amx(int32_t *acc, char *scratch, const float *rows, float scal
         memset(acc, 0, n * TILE * 4)
 
 
-cdef inline void cut_square(char *out, const float *rows, float scale, Py_ssize_t n_rows, int digits) noexcept nogil:
-    """16 columns of n_rows (a multiple of 8, at most 64) rows of W as the bytes of integers: out [digit][16][64 bytes],
-    where four rows lie side by side. Rows past the last one are zero."""
+cdef inline void cut_squares(char *out, const float *rows, float scale, Py_ssize_t n_rows, Py_ssize_t n_strips,
+                             Py_ssize_t strip_length, int digits, bint paired) noexcept nogil:
+    """n_rows (a multiple of 8, at most 64) rows of W, 16 columns for each strip, as the bytes of integers, or their
+    fields (product_pairs.pxi): for each strip out [digit][16][64 bytes], where four rows lie side by side. Rows past
+    the last one are zero."""
+    cdef Py_ssize_t line, strip
+    for line in range(SIDE):
+        for strip in range(n_strips):
+            if 4 * line < n_rows:
+                cut_line(<vi *> (out + strip * strip_length + line * 64), rows + 4 * line * TILE + strip * SIDE, scale,
+                         digits, paired)
+            else:
+                clear_line(<vi *> (out + strip * strip_length + line * 64), digits)
+
+
+cdef inline void clear_line(vi *out, int digits) noexcept nogil:
+    cdef int i
+    for i in range(digits):
+        out[i * SIDE] = splat_i(0)
+
+
+cdef inline void cut_line(vi *out, const float *rows, float scale, int digits, bint paired) noexcept nogil:
     cdef vi r[4]
     cdef vi low, high, low2, high2, even = splat_i(0x00ff00ff), half = splat_i(0xffff)
-    cdef Py_ssize_t line
-    cdef vi *to
     cdef int i
-    for line in range(SIDE):
-        to = <vi *> (out + line * 64)
-        if 4 * line >= n_rows:
-            for i in range(digits):
-                to[i * SIDE] = splat_i(0)
-            continue
-        for i in range(4):
-            r[i] = grid_row(rows + (4 * line + i) * TILE, scale)
-        low = select_i(even, r[0], r[1] << 8)       # bytes 0 of r0 and r1, then bytes 2
-        high = select_i(even, r[0] >> 8, r[1])      # bytes 1, then bytes 3
-        low2 = select_i(even, r[2], r[3] << 8)
-        high2 = select_i(even, r[2] >> 8, r[3])
-        to[0] = select_i(half, low, low2 << 16)
-        to[SIDE] = select_i(half, high, high2 << 16)
-        to[2 * SIDE] = select_i(half, low >> 16, low2)
-        if digits == 4:
-            to[3 * SIDE] = select_i(half, high >> 16, high2)
+    for i in range(4):
+        r[i] = grid_row(rows + i * TILE, scale)
+        if paired:          # of three, the last has all its eight bits
+            r[i] = fields(r[i]) & splat_i(~0x800080 if digits == 4 else ~0x80)
+    low = select_i(even, r[0], r[1] << 8)       # bytes 0 of r0 and r1, then bytes 2
+    high = select_i(even, r[0] >> 8, r[1])      # bytes 1, then bytes 3
+    low2 = select_i(even, r[2], r[3] << 8)
+    high2 = select_i(even, r[2] >> 8, r[3])
+    out[0] = select_i(half, low, low2 << 16)
+    out[SIDE] = select_i(half, high, high2 << 16)
+    out[2 * SIDE] = select_i(half, low >> 16, low2)
+    if digits == 4:
+        out[3 * SIDE] = select_i(half, high >> 16, high2)
 
 
 cdef inline void multiply_squares(char *sums, const char *bits, const char *cut, Py_ssize_t depth,

@@ -49,7 +49,7 @@ cdef void pseudo_item(const HalfStep *step, Py_ssize_t first, const double *up, 
     for tile in range(step.n_tiles):
         n_columns = smaller(TILE, step.n_units - tile * TILE)
         product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first, step.stride,
-                     step.n_bytes, n, n_columns, ALL_DIGITS)
+                     step.n_bytes, n, n_columns, ALL_DIGITS, 0)
         for case in range(n):
             two_probabilities(acc + case * TILE, step.bias + tile * TILE, <double> step.scale, n_columns,
                               on + case * n_units + tile * TILE, off + case * n_units + tile * TILE)

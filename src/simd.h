@@ -111,6 +111,7 @@ static inline vq bits_d(vd x) { return (vq)x; }
 static inline vd double_of(vq x) { return (vd)x; }
 static inline vi select_i(vi mask, vi yes, vi no) { return (mask & yes) | (~mask & no); }
 static inline vf minus_abs_f(vf x) { return (vf)((vi)x | (-0x7fffffff - 1)); }
+static inline vf abs_f(vf x) { return (vf)((vi)x & 0x7fffffff); }
 static inline vd abs_d(vd x) { return (vd)((vq)x & 0x7fffffffffffffffULL); }
 /* x > y ? x : y, lane by lane; so y where one is NaN */
 static inline vf max_f(vf x, vf y) {
@@ -251,6 +252,8 @@ static inline void transpose_4x4(const float *x, ptrdiff_t from, float *out, ptr
 #endif
 }
 
+/* have the line at p here by the time it is read */
+static inline void prefetch(const void *p) { __builtin_prefetch(p); }
 /* have the line at p here, and alone, by the time it is written to */
 static inline void prefetch_to_write(const void *p) {
 #if defined(LEVEL_AVX512) || defined(LEVEL_AVX2)
@@ -283,8 +286,15 @@ static inline void amx_end(void) { __asm__ volatile("tilerelease" ::: "memory");
 /* sums (16 x 16 of 32 bits) += x (16 x 64 bytes) y (64 x 16 bytes, four rows side by side), all unsigned */
 #define amx_multiply(sums, x, y) \
     __asm__ volatile("tdpbuud " AMX_NAME(y) ", " AMX_NAME(x) ", " AMX_NAME(sums)::: "memory")
-static inline void spread_bits(char *out, uint64_t word) { /* 64 bits to bytes 0 and 1 */
-    _mm512_store_si512((__m512i *)out, _mm512_maskz_mov_epi8(word, _mm512_set1_epi8(1)));
+/* the same, y signed */
+#define amx_multiply_signed(sums, x, y) \
+    __asm__ volatile("tdpbusd " AMX_NAME(y) ", " AMX_NAME(x) ", " AMX_NAME(sums)::: "memory")
+static inline void spread_bits(char *out, uint64_t word, int one) { /* 64 bits to bytes, 0 and one */
+    _mm512_store_si512((__m512i *)out, _mm512_maskz_mov_epi8(word, _mm512_set1_epi8((char)one)));
+}
+/* bits 0 .. 7, 7 .. 14, 15 .. 22 and 22 .. 29 of each lane as its bytes */
+static inline vi fields(vi x) {
+    return (vi)_mm512_multishift_epi64_epi8(_mm512_set1_epi64(0x362f2720160f0700), (__m512i)x);
 }
 #else
 #define LEVEL_AMX 0
@@ -294,7 +304,9 @@ static inline void spread_bits(char *out, uint64_t word) { /* 64 bits to bytes 0
 #define amx_load(r, p, offset) ((void)(p))
 #define amx_store(r, p, offset) ((void)(p))
 #define amx_multiply(sums, x, y) ((void)0)
-#define spread_bits(out, word) ((void)(out))
+#define amx_multiply_signed(sums, x, y) ((void)0)
+#define spread_bits(out, word, one) ((void)(out))
+#define fields(x) (x)
 #endif
 
 static inline int popcount64(uint64_t x) { return __builtin_popcountll(x); }

@@ -17,7 +17,6 @@ cdef enum:                  # lots of work that threads share out
     UP
     SUMS_OF_TILES
     ASCENT
-    NEW_OF_TILES
     NEW_OF_CHUNKS
     N_LOTS
 

@@ -84,6 +84,7 @@ cdef void start_work(Worker *me, Job *job, char *scratch, int rank) noexcept nog
     cdef HalfStep *step
     cdef int k
     memset(me, 0, sizeof(Worker))
+    forget_spread(scratch)
     me.job, me.rank, me.n_threads, me.scratch = job, rank, team_size(), scratch
     for k in range(3):
         step = &me.positive if k == 0 else &me.down if k == 1 else &me.up
@@ -197,7 +198,7 @@ cdef void stage_of_tiles(Worker *me) noexcept nogil:
         up_item(me, item % job.n_tiles, item // job.n_tiles * block, smaller(block, n - item // job.n_tiles * block))
         finish_one(finished(me, UP, item % job.n_tiles))
         item = take(me, UP, job.n_tiles, n_blocks)
-    item = take(me, SUMS_OF_TILES, job.n_tiles, 1)
+    item = me.rank              # its own tiles only: for another's, it would wait
     while item < job.n_tiles:
         wait_for(finished(me, UP, item), me.n_up)
         sum_hidden(me, &job.data, me.n, item)
@@ -205,16 +206,16 @@ cdef void stage_of_tiles(Worker *me) noexcept nogil:
         compare_means(me, job.data.hidden, job.model.hidden, job.hidden_difference, job.hidden_offset, item,
                       job.n_hidden)
         finish_one(finished(me, SUMS_OF_TILES, item))
-        item = take(me, SUMS_OF_TILES, job.n_tiles, 1)
+        item += me.n_threads
     move_weights(me, updates)
-    item = take(me, NEW_OF_TILES, job.n_tiles, 1)
+    item = me.rank
     while item < job.n_tiles:
         wait_for(finished(me, ASCENT, item), updates * <int> job.n_shares)
         move_biases(me, job.hidden_bias, job.hidden_difference, job.offsets.by_chunk, job.n_chunks, TILE * job.n_tiles,
                     item, job.n_hidden)
         job.largest_of_tile[item] = largest_sum(job.ascent.columns + item * TILE, job.n_chunks, TILE * job.n_tiles,
                                                 TILE)
-        item = take(me, NEW_OF_TILES, job.n_tiles, 1)
+        item += me.n_threads
 
 
 cdef void up_item(Worker *me, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
@@ -223,7 +224,8 @@ cdef void up_item(Worker *me, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n) n
     cdef uint64_t *masks = <uint64_t *> (me.scratch + SCRATCH)
     cdef Py_ssize_t n_chains = me.job.n_chains, n_model = smaller(n, n_chains - first)
     product_tile(acc, me.scratch, me.up.tiles + tile * me.up.tile_length, me.up.grid, me.up.planes + first,
-                 me.up.stride, me.up.n_bytes, n, smaller(TILE, me.up.n_units - tile * TILE), ALL_DIGITS)
+                 me.up.stride, me.up.n_bytes, n, smaller(TILE, me.up.n_units - tile * TILE), ALL_DIGITS,
+                 <int64_t> (me.update + 1) << 32 | first)
     if n_model > 0:
         activate(&me.up, acc, tile, first, n_model, masks)
     else:

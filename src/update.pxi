@@ -188,7 +188,8 @@ cdef Py_ssize_t difference_item(const Phase *phases, const Offsets *offsets, con
         while byte < phase.n_bytes:
             count = smaller(ROWS // 8, phase.n_bytes - byte)
             product_tile(acc[p], scratch, phase.fixed + tile * phase.fixed_length + 8 * byte * TILE, 1.0,
-                         phase.transposed + byte * n_visible + first, n_visible, count, n, n_columns, POSITIVE_DIGITS)
+                         phase.transposed + byte * n_visible + first, n_visible, count, n, n_columns, POSITIVE_DIGITS,
+                         0)
             byte += count
             if byte < phase.n_bytes:    # int32 has no room for more: on to float64
                 if folded:
@@ -320,9 +321,9 @@ cdef Py_ssize_t ascend_chunk(const Ascent *ascent, const float *direction, Py_ss
     cdef float *transposed = ascent.transposed + (chunk * ascent.padded_hidden + tile * TILE) * TILE
     cdef vd lines[CHUNK * LANES_OF_8]   # eight doubles a unit
     cdef vd totals[HALVES]
-    cdef vd rate = splat_d(ascent.rate), l2 = splat_d(ascent.l2), l1 = splat_d(ascent.l1), worst = splat_d(0)
+    cdef vd sums[LANES_OF_8]            # of a unit; an array in memory would wait for its own stores
+    cdef vd rate = splat_d(ascent.rate), l2 = splat_d(ascent.l2), l1 = splat_d(ascent.l1)
     cdef vd size, w, d
-    cdef vd *lanes
     cdef bint sparse = ascent.l1 != 0.0
     cdef double all_sizes = 0
     cdef float block[CHUNK * TILE]
@@ -339,7 +340,6 @@ cdef Py_ssize_t ascend_chunk(const Ascent *ascent, const float *direction, Py_ss
         old = ascent.weights + first + unit * TILE
         new = ascent.out + first + unit * TILE
         line = block + unit * TILE
-        lanes = lines + unit * LANES_OF_8
         for k in range(HALVES):
             w = widen(old + k * HALF)
             d = widen(direction + unit * TILE + k * HALF) - l2 * w
@@ -349,13 +349,12 @@ cdef Py_ssize_t ascend_chunk(const Ascent *ascent, const float *direction, Py_ss
             narrow(w, line + k * HALF)
             narrow(w, new + k * HALF)   # a copy of line would wait for its stores
             size = abs_d(rounded(w))
-            worst = max_d(size, worst)  # passes over NaN, but a total does not
             totals[k] = totals[k] + size
-            if k < LANES_OF_8:
-                lanes[k] = splat_d(0) + size
-            else:
-                lanes[k % LANES_OF_8] = lanes[k % LANES_OF_8] + size
-    memcpy(columns, totals, sizeof(totals))
+            sums[k % LANES_OF_8] = size if k < LANES_OF_8 else sums[k % LANES_OF_8] + size
+        for k in range(LANES_OF_8):
+            lines[unit * LANES_OF_8 + k] = sums[k]
+    for k in range(HALVES):
+        (<vdu *> columns)[k] = totals[k]
     for unit in range(n):
         rows[unit] = sum8(<double *> lines + 8 * unit)
         all_sizes += rows[unit]
@@ -365,10 +364,7 @@ cdef Py_ssize_t ascend_chunk(const Ascent *ascent, const float *direction, Py_ss
     for k in range(0, n_hidden, 4):
         for unit in range(0, CHUNK, 4):
             transpose_4x4(block + unit * TILE + k, TILE, transposed + k * TILE + unit, TILE)
-    for k in range(HALF):
-        if not ((<double *> &worst)[k] < <double> ascent.limit and all_sizes == all_sizes):
-            return count_bad(block, n * TILE, ascent.limit)
-    return 0
+    return 0 if all_sizes < <double> ascent.limit else count_bad(block, n * TILE, ascent.limit)
 
 
 cdef Py_ssize_t count_bad(const float *values, Py_ssize_t n, float limit) noexcept nogil:

@@ -294,7 +294,7 @@ def test_no_chains(level):
 
 
 @pytest.mark.parametrize("level", MODULES)
-@pytest.mark.parametrize("n_visible", [64, 72, 520, 1100])
+@pytest.mark.parametrize("n_visible", [30, 64, 72, 128, 520, 1100])
 def test_products_of_all_kinds_of_integers(level, n_visible):
     """Weights of one size or of very different ones, of both signs; groups of units that are off in all chains; as many
     chains as fill registers and one more or less: against sums in int64."""
@@ -312,6 +312,21 @@ def test_products_of_all_kinds_of_integers(level, n_visible):
             on = np.unpackbits(planes, axis=0, bitorder="little").T.astype(np.int64)
             exact = np.concatenate([on @ tile[: on.shape[1]] for tile in whole], axis=1)[:, :70]
             assert np.array_equal(acc, exact)
+
+
+@pytest.mark.parametrize("level", MODULES)
+@pytest.mark.parametrize("largest", [2**29 - 1024, 2**29 - 512, 2**29, 2**30])
+def test_products_of_integers_of_29_bits_and_more(level, largest):
+    """Where the matrix unit sums in pairs, |Q| is below 2^29; on either side of that, with all bits set and few."""
+    rng = np.random.default_rng(0)
+    weights = rng.integers(-(2**20), 2**20, (70, 70)).astype(np.float32)
+    weights[3], weights[66] = largest, -largest
+    weights[5, ::2], weights[67, ::2] = -largest / 2, largest / 2
+    states = (rng.random((37, 70)) < 0.5).astype(np.uint8)
+    tiles = reference.to_tiles(weights)
+    acc = np.empty((37, 70), np.int32)
+    MODULES[level].product(pack(states), tiles, 0, acc, 1)
+    assert np.array_equal(acc, states.astype(np.int64) @ weights.astype(np.int64))
 
 
 @pytest.mark.parametrize("level", MODULES)
