@@ -70,7 +70,7 @@ class Updates:
                 chains._stream, first_sweep, self.gradient.n_sweeps, weights, transposed, visible_bias, hidden_bias,
                 to_visible.exponent, to_hidden.exponent, rbm.n_visible, rbm.n_hidden, centring, self.optimizer.l2,
                 self.optimizer.l1, _validate.LARGEST, outcome,
-                _threads.resolve(self.n_threads, 8 * self._work(int(ends[1] - ends[0]))),
+                _threads.resolve(self.n_threads, 10 * self._work(int(ends[1] - ends[0]))),
             )  # fmt: skip
         finally:  # Ctrl-C comes up as the call ends: what it has done is done
             done, which = int(outcome[0]), int(outcome[1])

@@ -48,6 +48,7 @@ cdef struct Job:            # what is the same for all updates; pairs are the tw
     uint8_t *visible[2]     # planes of the chains and, behind them, of the batch
     Py_ssize_t stride
     uint8_t *hidden[2]      # planes of the chains
+    int32_t *parts          # NULL, or [thread][chunk][chain][64] (train_visible.pxi)
     Cases data
     Cases model
     float *weights[2]
@@ -159,7 +160,7 @@ cdef char *lay_out(Job *job, Py_ssize_t batch) noexcept nogil:
     cdef Py_ssize_t n_doubles = 4 * (padded_v + padded_h) + 3 * job.n_tiles * padded_v + job.n_chunks * padded_h \
         + 8 * ceil_div(job.n_tiles + job.n_chunks, 8)
     cdef Py_ssize_t rows[2]
-    cdef size_t size = n_counters * 4 + n_doubles * 8
+    cdef size_t size = n_counters * 4 + n_doubles * 8, part_size = 0
     cdef char *memory
     cdef double *numbers
     cdef float *floats
@@ -170,6 +171,9 @@ cdef char *lay_out(Job *job, Py_ssize_t batch) noexcept nogil:
     size += ((rows[0] + rows[1]) * padded_h + padded_v + padded_h) * 4
     size += 2 * job.n_bytes * job.stride + (rows[0] + rows[1]) // 8 * job.n_visible
     size += job.n_chains * ceil_div(job.n_hidden, 8)
+    if sums_in_parts(job):
+        part_size = job.n_threads * job.n_chunks * job.n_chains * TILE * 4
+    size += part_size
     memory = <char *> aligned_memory(size)
     if memory == NULL:
         return NULL
@@ -179,6 +183,9 @@ cdef char *lay_out(Job *job, Py_ssize_t batch) noexcept nogil:
     numbers = <double *> (job.taken + n_counters)
     floats = <float *> (numbers + n_doubles)
     bytes_ = <uint8_t *> (floats + (rows[0] + rows[1]) * padded_h + padded_v + padded_h)
+    if part_size > 0:
+        job.parts = <int32_t *> bytes_
+        bytes_ += part_size
     job.visible[0], job.visible[1] = bytes_, bytes_ + job.n_bytes * job.stride
     bytes_ += 2 * job.n_bytes * job.stride
     for p in range(2):

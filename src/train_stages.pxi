@@ -41,7 +41,11 @@ cdef void train_with_others(Job *job, char *scratch, Meeting *meeting, int rank)
         if me.update == job.n_updates:
             break
         for s in range(job.n_sweeps):
-            stage_down(&me, s)
+            start_sweep(&me, s)
+            if job.parts != NULL:
+                stage_of_parts(&me)
+                meet(meeting)
+            stage_down(&me)
             meet(meeting)
             if s < job.n_sweeps - 1:
                 stage_up(&me)
@@ -55,20 +59,26 @@ cdef void train_with_others(Job *job, char *scratch, Meeting *meeting, int rank)
 
 
 cdef Py_ssize_t take(Worker *me, int lot, Py_ssize_t n_tiles, Py_ssize_t n_blocks) noexcept nogil:
-    """The next item of a lot, block * n_tiles + tile: of this thread's own tiles, those with tile % n_threads == rank,
-    or else of another's. n_tiles * n_blocks when there is none."""
-    cdef int n_threads = me.n_threads, i, k, owner
+    """The next item of a lot, block * n_tiles + tile: of this thread's own tiles, or else of another's.
+    n_tiles * n_blocks when there is none."""
+    cdef int i, k, owner
     cdef int *counter
-    cdef Py_ssize_t own
-    for k in range(n_threads):
-        owner = (me.rank + k) % n_threads
-        own = (n_tiles - owner + n_threads - 1) // n_threads * n_blocks
+    cdef Py_ssize_t first, own
+    for k in range(me.n_threads):
+        owner = (me.rank + k) % me.n_threads
+        first = first_of(me, owner, n_tiles)
+        own = (first_of(me, owner + 1, n_tiles) - first) * n_blocks
         counter = me.job.taken + (lot * me.job.n_threads + owner) * APART
         if taken_so_far(counter) < own:
             i = next_item(counter)
             if i < own:
-                return i % n_blocks * n_tiles + i // n_blocks * n_threads + owner
+                return i % n_blocks * n_tiles + first + i // n_blocks
     return n_tiles * n_blocks
+
+
+cdef Py_ssize_t first_of(Worker *me, int owner, Py_ssize_t n_tiles) noexcept nogil:
+    """Tiles from here to the next one's first are a thread's own."""
+    return n_tiles * owner // me.n_threads
 
 
 cdef void set_back(Worker *me, int lot) noexcept nogil:
@@ -146,8 +156,7 @@ cdef void gather(Worker *me) noexcept nogil:
             memset(job.data.fixed + tile * job.data.fixed_length + n * TILE, 0, (8 - n % 8) * TILE * 4)
 
 
-cdef void stage_down(Worker *me, int s) noexcept nogil:
-    """The visible layer of the chains."""
+cdef void start_sweep(Worker *me, int s) noexcept nogil:
     cdef Job *job = me.job
     cdef int lot
     for lot in range(N_LOTS):
@@ -157,7 +166,6 @@ cdef void stage_down(Worker *me, int s) noexcept nogil:
     me.down.planes = job.hidden[me.now if s == 0 else 1 - me.now]
     me.down.out = job.visible[1 - me.now]
     me.up.planes, me.up.out = job.visible[1 - me.now], job.hidden[1 - me.now]
-    do_items(me, DOWN, &me.down)
 
 
 cdef void stage_up(Worker *me) noexcept nogil:
@@ -167,13 +175,6 @@ cdef void stage_up(Worker *me) noexcept nogil:
     do_items(me, UP, &me.up)
 
 
-cdef void do_items(Worker *me, int lot, const HalfStep *step) noexcept nogil:
-    cdef Py_ssize_t n_blocks = ceil_div(step.n, step.block), item = take(me, lot, step.n_tiles, n_blocks)
-    while item < step.n_tiles * n_blocks:
-        half_step_item(step, item, me.scratch)
-        item = take(me, lot, step.n_tiles, n_blocks)
-
-
 cdef void stage_of_tiles(Worker *me) noexcept nogil:
     """All that goes tile by tile of the hidden units: their layer, of the chains and of the data; sums; the weights;
     their biases. Nobody waits for all, but each item for those that it needs: their threads go on without waiting for
@@ -181,6 +182,7 @@ cdef void stage_of_tiles(Worker *me) noexcept nogil:
     cdef Job *job = me.job
     cdef Py_ssize_t n = job.n_chains + me.n, block = block_length(n, job.n_tiles, job.n_threads)
     cdef Py_ssize_t n_blocks = ceil_div(n, block), item
+    cdef Py_ssize_t first = first_of(me, me.rank, job.n_tiles), stop = first_of(me, me.rank + 1, job.n_tiles)
     cdef int updates = <int> me.update + 1
     set_back(me, DOWN)
     me.up.fixed, me.up.fixed_length = job.model.fixed, job.model.fixed_length
@@ -198,24 +200,20 @@ cdef void stage_of_tiles(Worker *me) noexcept nogil:
         up_item(me, item % job.n_tiles, item // job.n_tiles * block, smaller(block, n - item // job.n_tiles * block))
         finish_one(finished(me, UP, item % job.n_tiles))
         item = take(me, UP, job.n_tiles, n_blocks)
-    item = me.rank              # its own tiles only: for another's, it would wait
-    while item < job.n_tiles:
+    for item in range(first, stop):     # its own tiles only: for another's, it would wait
         wait_for(finished(me, UP, item), me.n_up)
         sum_hidden(me, &job.data, me.n, item)
         sum_hidden(me, &job.model, job.n_chains, item)
         compare_means(me, job.data.hidden, job.model.hidden, job.hidden_difference, job.hidden_offset, item,
                       job.n_hidden)
         finish_one(finished(me, SUMS_OF_TILES, item))
-        item += me.n_threads
     move_weights(me, updates)
-    item = me.rank
-    while item < job.n_tiles:
+    for item in range(first, stop):
         wait_for(finished(me, ASCENT, item), updates * <int> job.n_shares)
         move_biases(me, job.hidden_bias, job.hidden_difference, job.offsets.by_chunk, job.n_chunks, TILE * job.n_tiles,
                     item, job.n_hidden)
         job.largest_of_tile[item] = largest_sum(job.ascent.columns + item * TILE, job.n_chunks, TILE * job.n_tiles,
                                                 TILE)
-        item += me.n_threads
 
 
 cdef void up_item(Worker *me, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n) noexcept nogil:

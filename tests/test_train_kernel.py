@@ -46,6 +46,8 @@ CASES = [
     ((65, 130), 40, 1, 100, True, True),
     ((200, 129), 300, 1, 520, True, False),
     ((70, 65), 1100, 2, 30, False, False),
+    ((130, 200), 20, 2, 50, False, False),  # few chains: threads exchange sums
+    ((64, 256), 128, 1, 128, True, True),
 ]
 
 
