@@ -46,7 +46,6 @@ cdef extern from "simd.h" nogil:
     vi select_i(vi, vi, vi)
     vf minus_abs_f(vf)
     vf scale_and_add(vf, vf, vf)
-    vf abs_f(vf)
     vd abs_d(vd)
     vf max_f(vf, vf)
     vd max_d(vd, vd)

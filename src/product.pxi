@@ -229,13 +229,13 @@ cdef void product_tile(int32_t *acc, char *scratch, const float *rows, float sca
     """The first n_columns (at most 64, rounded up to 16) columns of a tile, for n (at most BLOCK) chains. digits is
     ALL_DIGITS, or POSITIVE_DIGITS where all of Q lies in 0 .. 2^23 - 1. A stamp, other than 0, is a name for S: a call
     with that of the call before, and the same scratch, may take over what that one made of the planes."""
-    if LEVEL_AMX and n >= AMX_FROM and PAIRED_FROM <= n_bytes <= 8 * PAIRED and (
-            digits == POSITIVE_DIGITS or fits_pairs(rows, scale, 8 * n_bytes)):
+    if LEVEL_AMX and n >= AMX_FROM and PAIRED_FROM <= n_bytes <= 8 * PAIRED:
         if digits == POSITIVE_DIGITS:
-            product_pairs(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 3, stamp)
-        else:
-            product_pairs(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 4, stamp)
-    elif LEVEL_AMX and n >= AMX_FROM and n_bytes > 8:
+            if product_pairs(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 3, stamp):
+                return
+        elif product_pairs(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 4, stamp):
+            return
+    if LEVEL_AMX and n >= AMX_FROM and n_bytes > 8:
         if digits == POSITIVE_DIGITS:
             product_amx(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 3)
         else:

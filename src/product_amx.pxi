@@ -72,19 +72,21 @@ cdef void product_amx(int32_t *acc, char *scratch, const float *rows, float scal
         memset(acc, 0, n * TILE * 4)
 
 
-cdef inline void cut_squares(char *out, const float *rows, float scale, Py_ssize_t n_rows, Py_ssize_t n_strips,
+cdef inline bint cut_squares(char *out, const float *rows, float scale, Py_ssize_t n_rows, Py_ssize_t n_strips,
                              Py_ssize_t strip_length, int digits, bint paired) noexcept nogil:
     """n_rows (a multiple of 8, at most 64) rows of W, 16 columns for each strip, as the bytes of integers, or their
     fields (product_pairs.pxi): for each strip out [digit][16][64 bytes], where four rows lie side by side. Rows past
-    the last one are zero."""
+    the last one are zero. Returns whether four fields have room for all the integers."""
     cdef Py_ssize_t line, strip
+    cdef vi seen = splat_i(0)
     for line in range(SIDE):
         for strip in range(n_strips):
             if 4 * line < n_rows:
                 cut_line(<vi *> (out + strip * strip_length + line * 64), rows + 4 * line * TILE + strip * SIDE, scale,
-                         digits, paired)
+                         digits, paired, &seen)
             else:
                 clear_line(<vi *> (out + strip * strip_length + line * 64), digits)
+    return mask_eq(seen >> 30, splat_i(0)) == <uint32_t> 0xffffffffu >> (32 - LANES)
 
 
 cdef inline void clear_line(vi *out, int digits) noexcept nogil:
@@ -93,12 +95,14 @@ cdef inline void clear_line(vi *out, int digits) noexcept nogil:
         out[i * SIDE] = splat_i(0)
 
 
-cdef inline void cut_line(vi *out, const float *rows, float scale, int digits, bint paired) noexcept nogil:
+cdef inline void cut_line(vi *out, const float *rows, float scale, int digits, bint paired, vi *seen) noexcept nogil:
     cdef vi r[4]
     cdef vi low, high, low2, high2, even = splat_i(0x00ff00ff), half = splat_i(0xffff)
     cdef int i
     for i in range(4):
         r[i] = grid_row(rows + i * TILE, scale)
+        if paired and digits == 4:
+            seen[0] = seen[0] | (r[i] + splat_i(1 << 29))   # below 2^30 where |Q| is below 2^29
         if paired:          # of three, the last has all its eight bits
             r[i] = fields(r[i]) & splat_i(~0x800080 if digits == 4 else ~0x80)
     low = select_i(even, r[0], r[1] << 8)       # bytes 0 of r0 and r1, then bytes 2

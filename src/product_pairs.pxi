@@ -20,37 +20,22 @@ cdef inline void forget_spread(char *scratch) noexcept nogil:
     (<Spread *> (scratch + SPREAD_AT)).stamp = 0
 
 
-cdef bint fits_pairs(const float *rows, float scale, Py_ssize_t n_rows) noexcept nogil:
-    """Whether |Q| < 2^29 in all these rows of a tile."""
-    cdef vf largest[VECTORS]
-    cdef float numbers[TILE]
-    cdef Py_ssize_t row, t
-    for t in range(VECTORS):
-        largest[t] = splat_f(0.0)
-    for row in range(n_rows):
-        for t in range(VECTORS):
-            largest[t] = max_f(abs_f((<const vfu *> (rows + row * TILE))[t]), largest[t])
-    memcpy(numbers, largest, sizeof(numbers))
-    for t in range(TILE):
-        if not numbers[t] * scale < 536870000.0:    # a little less than 2^29
-            return False
-    return True
-
-
-cdef void product_pairs(int32_t *acc, char *scratch, const float *rows, float scale, const uint8_t *planes,
+cdef bint product_pairs(int32_t *acc, char *scratch, const float *rows, float scale, const uint8_t *planes,
                         Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t n_columns, int digits,
                         int64_t stamp) noexcept nogil:
-    """product_tile for up to 128 inputs. Where the stamp is that of the call before, so are planes, n_bytes and n."""
+    """product_tile for up to 128 inputs; False: Q is too large. Where the stamp is that of the call before, so are
+    planes, n_bytes and n."""
     cdef char *sums = scratch + SQUARES_AT
     cdef char *bits = scratch + BITS_AT
     cdef Spread *spread = <Spread *> (scratch + SPREAD_AT)
     cdef Py_ssize_t depth = ceil_div(n_bytes, 8), n_strips = ceil_div(n_columns, SIDE), block, strip, k
+    for k in range(depth):
+        if not cut_squares(scratch + 4 * k * SQUARE, rows + 64 * k * TILE, scale, 8 * smaller(8, n_bytes - 8 * k),
+                           n_strips, 4 * depth * SQUARE, digits, True):
+            return False
     if stamp == 0 or spread.stamp != stamp:
         spread_pairs(bits, <uint64_t *> (scratch + WORDS_AT), planes, stride, n_bytes, n)
     spread.stamp = stamp
-    for k in range(depth):
-        cut_squares(scratch + 4 * k * SQUARE, rows + 64 * k * TILE, scale, 8 * smaller(8, n_bytes - 8 * k), n_strips,
-                    4 * depth * SQUARE, digits, True)
     amx_begin()
     for block in range(ceil_div(n, SIDE)):
         if depth == 1:
@@ -61,6 +46,7 @@ cdef void product_pairs(int32_t *acc, char *scratch, const float *rows, float sc
             put_pairs(acc + SIDE * (block * TILE + strip), <const int32_t *> (sums + 2 * strip * SQUARE),
                       smaller(SIDE, n - SIDE * block))
     amx_end()
+    return True
 
 
 cdef void spread_pairs(char *bits, uint64_t *words, const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_bytes,

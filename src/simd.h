@@ -111,7 +111,6 @@ static inline vq bits_d(vd x) { return (vq)x; }
 static inline vd double_of(vq x) { return (vd)x; }
 static inline vi select_i(vi mask, vi yes, vi no) { return (mask & yes) | (~mask & no); }
 static inline vf minus_abs_f(vf x) { return (vf)((vi)x | (-0x7fffffff - 1)); }
-static inline vf abs_f(vf x) { return (vf)((vi)x & 0x7fffffff); }
 static inline vd abs_d(vd x) { return (vd)((vq)x & 0x7fffffffffffffffULL); }
 /* x > y ? x : y, lane by lane; so y where one is NaN */
 static inline vf max_f(vf x, vf y) {
