@@ -74,13 +74,15 @@ def transpose(const uint8_t[:, :] planes, Py_ssize_t n_units, uint8_t[:, ::1] ou
 cdef void transpose_row(const uint8_t *row, Py_ssize_t n, Py_ssize_t byte, Py_ssize_t n_units,
                         uint8_t *out) noexcept nogil:
     cdef Py_ssize_t block, width = smaller(8, n_units - 8 * byte)
-    cdef uint64_t word
     for block in range(ceil_div(n, 8)):
-        word = transposed_word(row, n, block)
-        if width == 8:
-            store_u64(out + block * n_units + 8 * byte, word)
-        else:
-            memcpy(out + block * n_units + 8 * byte, &word, width)
+        put_transposed(out + block * n_units + 8 * byte, transposed_word(row, n, block), width)
+
+
+cdef inline void put_transposed(uint8_t *out, uint64_t word, Py_ssize_t width) noexcept nogil:
+    if width == 8:
+        store_u64(out, word)
+    else:
+        memcpy(out, &word, width)
 
 
 cdef inline uint64_t transposed_word(const uint8_t *row, Py_ssize_t n, Py_ssize_t block) noexcept nogil:

@@ -105,17 +105,17 @@ def prepare_phase(const uint8_t[:, :] planes, const float[:, :, ::1] fixed, doub
 cdef void transpose_and_count(const uint8_t *row, Py_ssize_t n, Py_ssize_t byte, Py_ssize_t n_units, uint8_t *out,
                               double *counts) noexcept nogil:
     """transpose_row, and in how many chains each of the eight units is on."""
-    cdef Py_ssize_t width = smaller(8, n_units - 8 * byte), block, stop = 0, k
-    cdef uint64_t sums
+    cdef Py_ssize_t width = smaller(8, n_units - 8 * byte), block = 0, stop, k
+    cdef uint64_t word, sums
     cdef int64_t totals[8]
     memset(totals, 0, sizeof(totals))
-    transpose_row(row, n, byte, n_units, out)
-    while stop < ceil_div(n, 8):
-        block = stop
-        stop = smaller(stop + 31, ceil_div(n, 8))   # 31 counts of at most 8 fit a byte
+    while block < ceil_div(n, 8):
+        stop = smaller(block + 31, ceil_div(n, 8))  # 31 counts of at most 8 fit a byte
         sums = 0
         while block < stop:
-            sums += count_in_bytes(transposed_word(row, n, block))
+            word = transposed_word(row, n, block)
+            put_transposed(out + block * n_units + 8 * byte, word, width)
+            sums += count_in_bytes(word)
             block += 1
         for k in range(8):
             totals[k] += <int64_t> ((sums >> (8 * k)) & 255)
