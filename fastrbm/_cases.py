@@ -36,15 +36,22 @@ def states_of(X) -> BitMatrix | np.ndarray:
     return bits
 
 
-def states_of_good(X) -> BitMatrix | np.ndarray | None:
-    """states_of, of whatever a user passes, where that is an array of finite numbers of the usual dtypes; else None."""
+def states_of_good(X) -> tuple[BitMatrix | np.ndarray | None, tuple[float, float]]:
+    """states_of, of whatever a user passes, where that is an array of finite numbers of the usual dtypes, else None;
+    and between which numbers they are, at least."""
     if type(X) is not np.ndarray or X.ndim != 2 or X.size == 0 or X.dtype not in _USUAL:
-        return None
+        return None, (0.0, 1.0)
     states = states_of(X)
     if isinstance(states, BitMatrix):
-        return states
+        return states, (0.0, 1.0)
+    limits = limits_of(X)
+    return (states if np.isfinite(limits).all() else None), limits
+
+
+def limits_of(X) -> tuple[float, float]:
+    """The smallest and the largest number, dense or CSR."""
     with np.errstate(invalid="ignore"):
-        return states if np.isfinite(X.min()) and np.isfinite(X.max()) else None
+        return X.min(), X.max()
 
 
 def _is_plain(X) -> bool:
@@ -124,10 +131,15 @@ class Cases:
         The rows' bytes, where their states are bits.
     """
 
-    def __init__(self, states: BitMatrix | np.ndarray, sample_weight: np.ndarray | None, seed: int) -> None:
-        self._states, self._seed = states, seed
+    def __init__(
+        self, states: BitMatrix | np.ndarray, sample_weight: np.ndarray | None, seed: int, draw: bool = True
+    ) -> None:
         self.packed = np.ascontiguousarray(states.planes.T) if isinstance(states, BitMatrix) else None
-        self._rows = np.argsort(_hashes(states, self.packed), kind="stable")
+        if ready := draw and isinstance(states, np.ndarray):
+            states = _single(states)  # as they are drawn from
+        self._states, self._seed, self._draw = states, seed, draw
+        hashes = _hashes(states, ready) if self.packed is None else _hashes(self.packed, True)
+        self._rows = np.argsort(hashes, kind="stable")
         self.n, self._ends = len(self._rows), None
         if sample_weight is not None:
             self._ends = np.cumsum(sample_weight[self._rows])
@@ -149,17 +161,15 @@ class Cases:
         """The rows of an epoch's cases, in a random order."""
         return self._slots(epoch)[_random.permutation(self.n, self._seed, _random.SHUFFLE, epoch)]
 
-    def batches(self, epochs: range, size: int, draw: bool, n_threads: int | None = 1) -> Batches:
+    def batches(self, epochs: range, size: int, n_threads: int | None = 1) -> Batches:
         """All batches of some epochs. With draw, each unit is on with the probability that the number here says."""
         first = np.arange(-(-self.n // size)) * size
         ends = np.append((first + self.n * np.arange(len(epochs))[:, None]).reshape(-1), self.n * len(epochs))
         shuffled = _random.permutations(self.n, self._seed, _random.SHUFFLE, epochs)
         slots = [self._slots(epoch) for epoch in epochs]
-        if not draw or self.packed is not None:
+        if not self._draw or self.packed is not None:
             rows = np.concatenate([slot.take(order) for slot, order in zip(slots, shuffled, strict=True)])
             return Batches(self.packed, self._states, rows, ends)
-        if isinstance(self._states, np.ndarray):
-            self._states = np.ascontiguousarray(self._states, np.float32)  # as they are drawn from
         drawn = drawn_states(self._states, np.stack(slots), self._seed, epochs.start, 0, n_threads)
         rows = shuffled + self.n * np.arange(len(epochs))[:, None]
         return Batches(drawn.reshape(-1, drawn.shape[2]), self._states, rows.reshape(-1), ends)
@@ -182,21 +192,28 @@ class Batches:
         return BitMatrix(np.ascontiguousarray(self.packed.take(rows, axis=0).T), self._states.shape[1])
 
 
-def _hashes(states, packed: np.ndarray | None) -> np.ndarray:
-    """A number for each row that depends on its contents alone, uint64 (n,)."""
-    rows = states if packed is None else packed
+def _single(numbers: np.ndarray) -> np.ndarray:
+    """As float32, contiguous, -0.0 as 0.0."""
+    with np.errstate(over="ignore"):
+        out = numbers.astype(np.float32, order="C")
+    out += np.float32(0.0)
+    return out
+
+
+def _hashes(rows, ready: bool) -> np.ndarray:
+    """A number for each row that depends on its contents alone, uint64 (n,). ready: rows are bytes, or numbers as
+    _single makes them."""
     out = np.empty(rows.shape[0], np.uint64)
-    kind = np.float32 if packed is None else np.uint8
-    words = np.zeros((0, -(-rows.shape[1] * np.dtype(kind).itemsize // 8)), np.uint64)
+    kind = rows.dtype if ready else np.dtype(np.float32)
+    length = rows.shape[1] * kind.itemsize
+    if ready and length % 8 == 0:
+        kernels.hash_rows(rows.view(np.uint64), out)
+        return out
+    words = np.zeros((0, -(-length // 8)), np.uint64)
     for part in _pieces(rows):
         n = part.stop - part.start
         if len(words) < n:
             words = np.zeros((n, words.shape[1]), np.uint64)
-        cells = words[:n].view(kind)[:, : rows.shape[1]]
-        if packed is None:
-            with np.errstate(over="ignore"):
-                np.add(dense(rows[part]), 0.0, out=cells, casting="same_kind")  # -0.0 and 0.0 are alike
-        else:
-            cells[...] = packed[part]
+        words[:n].view(kind)[:, : rows.shape[1]] = rows[part] if ready else _single(dense(rows[part]))
         kernels.hash_rows(words[:n], out[part])
     return out

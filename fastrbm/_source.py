@@ -13,7 +13,7 @@ from ._kernels import FIXED_BITS, kernels
 from .bits import BitMatrix
 
 SAMPLE = 256  # cases that are measured as training goes on
-_DRAW = 16  # drawing a state costs as much as so many connections; see _threads.PASS
+_DRAW = 32  # drawing a state costs as much as so many connections; see _threads.PASS
 _DRAWN = 1 << 20  # numbers that are turned into float32 at a time, to draw from
 _PART = 1 << 24  # numbers of an array on disk that are read at a time
 

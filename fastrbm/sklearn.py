@@ -9,7 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from . import _fractions, _random, _threads
-from ._cases import Batches, Cases, parts_of, states_of, states_of_good, totals
+from ._cases import Batches, Cases, limits_of, parts_of, states_of, states_of_good, totals
 from ._source import dense, drawn_states
 from ._updates import Updates, possible
 from .bits import BitMatrix
@@ -163,14 +163,14 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X, states = self._checked(X, reset=True)
         weight = self._weights(sample_weight, X)
         self._start()
-        cases = Cases(states, weight, self._seed)
+        cases = Cases(states, weight, self._seed, self.draw)
         self._begin(*totals(states, weight))
         began, iteration = time.perf_counter(), 1
         # small trainings do several iterations at a time
         step = 1 if self.verbose else max(1, _UPDATES // -(-cases.n // int(self.batch_size)))
         while iteration <= self.n_iter:
             epochs = range(iteration, min(iteration + step, self.n_iter + 1))
-            self._learn(cases.batches(epochs, int(self.batch_size), self.draw, self._threads()))
+            self._learn(cases.batches(epochs, int(self.batch_size), self._threads()))
             if self.verbose:
                 now = time.perf_counter()
                 some = X[np.linspace(0, X.shape[0] - 1, min(X.shape[0], _SHOWN)).astype(np.intp)]
@@ -355,7 +355,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _checked(self, X, reset: bool = False) -> tuple:
         """X as scikit-learn wants it checked, and its states."""
-        states = states_of_good(X)
+        states, limits = states_of_good(X)
         good = states is not None  # then check_array would find nothing, and take as long as three small updates
         X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset, skip_check_array=good)
         if issparse(X) and not X.has_canonical_format:
@@ -363,11 +363,12 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             X.sum_duplicates()
         if X.dtype.kind not in "biuf":
             raise TypeError(f"X must hold real numbers, not {X.dtype}")
-        states = states if good else states_of(X)
-        if reset and not isinstance(states, BitMatrix) and X.shape[0] and (X.min() < 0 or X.max() > 1):
-            warnings.warn(
-                f"X has values from {X.min():g} to {X.max():g}; an RBM is for numbers from 0 to 1", stacklevel=3
-            )
+        if not good:
+            states = states_of(X)
+            limits = limits_of(X) if reset and X.shape[0] and not isinstance(states, BitMatrix) else (0.0, 1.0)
+        if reset and (limits[0] < 0 or limits[1] > 1):
+            words = f"X has values from {limits[0]:g} to {limits[1]:g}; an RBM is for numbers from 0 to 1"
+            warnings.warn(words, stacklevel=3)
         return X, states
 
     def _weights(self, sample_weight, X) -> np.ndarray | None:

@@ -201,7 +201,7 @@ def test_weights_that_are_no_whole_numbers_count_on_average():
     cases = Cases(BitMatrix.from_states(data), weight, seed=3)
     counts = (
         np.sum(
-            [np.bincount(cases.batches(range(epoch, epoch + 1), 8, False).rows, minlength=8) for epoch in range(4000)],
+            [np.bincount(cases.batches(range(epoch, epoch + 1), 8).rows, minlength=8) for epoch in range(4000)],
             axis=0,
         )
         / 4000
