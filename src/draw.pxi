@@ -129,16 +129,18 @@ cdef inline uint64_t draw_64_units(const float *p, const uint16_t *random, uint3
     """A unit is on where a number of 16 bits is below p 2^16; where it is just below, 24 more bits decide."""
     cdef uint64_t states = 0, ties = 0
     cdef vf y[VECTORS]
-    cdef vi whole, number
+    cdef vi whole[VECTORS]
+    cdef vi number
     cdef int i
     for i in range(VECTORS):
         y[i] = max_f(-(<const vfu *> (p + i * LANES))[0], splat_f(-1.0)) * splat_f(-65536.0)
         y[i] = max_f(y[i], splat_f(0.0))
-        whole = to_int(y[i])
+        whole[i] = to_int(y[i])
         number = load_u16(random + i * LANES)
-        y[i] = y[i] - to_float(whole)
-        states = states | <uint64_t> mask_lt(number, whole) << (i * LANES)
-        ties = ties | <uint64_t> mask_eq(number, whole) << (i * LANES)
+        states = states | <uint64_t> mask_lt(number, whole[i]) << (i * LANES)
+        ties = ties | <uint64_t> mask_eq(number, whole[i]) << (i * LANES)
     if ties != 0:
+        for i in range(VECTORS):
+            y[i] = y[i] - to_float(whole[i])
         states = states | break_ties(<const float *> y, ties, unit, chain, sweep, kind, keys)
     return states
