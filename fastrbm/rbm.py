@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from . import _model_file, _random, _source, _validate, reference
 from ._buffers import Buffers
+from ._kernels import kernels
 from ._law import Law
 from ._parameters import Direction, Parameters, Update, moved_values
 
@@ -118,9 +119,10 @@ class RBM(Law):
     def _from_totals(cls, sums: np.ndarray, n: float, n_hidden: int, seed: int, weight_scale: float = 0.01) -> RBM:
         """from_data, of the sums of the visible units over n cases."""
         means = (sums + 0.5) / (n + 1.0)
-        on, off = reference.log(np.stack((means, 1.0 - means)))
+        logs = np.empty(2 * means.size)
+        kernels.logs(np.concatenate((means, 1.0 - means)), logs)
         weights = _random.normal((means.size, n_hidden), seed, _random.WEIGHTS) * np.float32(weight_scale)
-        return cls(weights, on - off)
+        return cls(weights, logs[: means.size] - logs[means.size :])
 
     # ------------------------------------------------------------ parameters
 

@@ -54,6 +54,21 @@ cdef inline vd log_d(vd x) noexcept nogil:
     return (s + s) * p + k * splat_d(0.6931471805599453)
 
 
+def logs(const double[::1] x, double[::1] out):
+    """out OUT (n,) = log(x) of normal numbers x IN (n,) above 0."""
+    cdef Py_ssize_t n = x.shape[0], start = 0, count
+    cdef vd y
+    if DEBUG_CHECKS:
+        check(out.shape[0] == n, "logs")
+    while start < n:
+        count = smaller(HALF, n - start)
+        y = splat_d(1.0)
+        memcpy(&y, &x[start], count * sizeof(double))
+        y = log_d(y)
+        memcpy(&out[start], &y, count * sizeof(double))
+        start += count
+
+
 cdef inline vd one_plus_exp(vd x) noexcept nogil:
     """1 + exp(-|x|), in (1, 2]: softplus(x) = max(x, 0) + log of this. A product of up to 1,000 of them is finite, so
     that a sum of softplus takes one logarithm, and its error is a few units of 2^-53 a term."""

@@ -15,6 +15,7 @@ from ._energies import (
     enumerate_states,
     exp_negative_d,
     log,
+    logs,
     pseudo_sums,
     softplus,
     softplus_sums,
@@ -57,7 +58,7 @@ __all__ = [
     "FIXED_BITS", "HIDDEN", "LEVEL_LANES", "LEVEL_MANY", "ROWS", "TIE", "TILE", "VISIBLE", "Layer", "anneal",
     "ascend", "bias_sums", "blocks", "count_bits", "difference", "draw", "draw_states", "enumerate_states",
     "exp_negative", "exp_negative_d", "fields", "fixed_probability", "from_tiles", "half_step", "hash_rows",
-    "less_likely", "log", "moments", "normals", "on_grid", "pack", "pack_numbers", "philox_blocks", "prepare_phase",
-    "probability", "product", "pseudo_sums", "softplus", "softplus_sums", "step", "sum_fractions", "sweep",
-    "to_tiles", "train", "transpose", "unpack", "words",
+    "less_likely", "log", "logs", "moments", "normals", "on_grid", "pack", "pack_numbers", "philox_blocks",
+    "prepare_phase", "probability", "product", "pseudo_sums", "softplus", "softplus_sums", "step", "sum_fractions",
+    "sweep", "to_tiles", "train", "transpose", "unpack", "words",
 ]  # fmt: skip

@@ -53,6 +53,11 @@ def log(x):
     return (s + s) * _artanh_series(s * s) + k * 0.6931471805599453
 
 
+def logs(x, out):
+    """out (n,) = log(x)."""
+    out[...] = log(x)
+
+
 def _one_plus_exp(x):
     """1 + exp(-|x|): softplus(x) = max(x, 0) + log of this."""
     return 1.0 + exp_negative_d(np.maximum(-np.abs(x), -708.0))
