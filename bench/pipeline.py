@@ -5,7 +5,7 @@
 Trains the pipeline on 70 % of the 1,797 digits and tests it on the rest, with scikit-learn's BernoulliRBM and with
 fastrbm's, everything else alike: the data as grey values (0 to 1) and cut to binary, batches of 10 (the default of
 both) and of 128. Prints the mean accuracy over the splits, and the median time of training the RBM, alone, five times
-a split: in a row, as other benchmarks here do, and after pauses of 0.2 s, in which a CPU forgets what its caches held.
+a split: in a row, and after pauses of 0.2 s each, in which a CPU may lose what its caches held.
 The two classes take turns, each in a process of its own, with the threads that each would take by itself.
 """
 

@@ -55,7 +55,7 @@ cdef inline vd log_d(vd x) noexcept nogil:
 
 
 def logs(const double[::1] x, double[::1] out):
-    """out OUT (n,) = log(x) of normal numbers x IN (n,) above 0."""
+    """out OUT (n,) = log(x) of numbers x IN (n,), normal and above 0, or NaN."""
     cdef Py_ssize_t n = x.shape[0], start = 0, count
     cdef vd y
     if DEBUG_CHECKS:
@@ -64,7 +64,7 @@ def logs(const double[::1] x, double[::1] out):
         count = smaller(HALF, n - start)
         y = splat_d(1.0)
         memcpy(&y, &x[start], count * sizeof(double))
-        y = log_d(y)
+        y = log_d(y) + (y - y)      # NaN stays
         memcpy(&out[start], &y, count * sizeof(double))
         start += count
 
