@@ -189,10 +189,11 @@ def _ascend(
 
 def moved_values(old: np.ndarray, change: np.ndarray, rate: float, name: str) -> np.ndarray:
     """old + rate * change, computed in float64 and rounded once to float32; FloatingPointError if not finite."""
-    new = old + rate * change
+    with np.errstate(over="ignore"):
+        new = (old + rate * change).astype(np.float32)
     if not np.abs(new).max() < _validate.LARGEST:  # false for NaN
         refuse(name, new)
-    return new.astype(np.float32)
+    return new
 
 
 def refuse(name: str, values: np.ndarray) -> None:

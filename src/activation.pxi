@@ -34,7 +34,7 @@ cdef struct HalfStep:
     const uint8_t *free             # NULL: all; or planes like out's: of the others, out keeps what it has
     Py_ssize_t free_stride
     float *probabilities            # NULL or (n, n_units)
-    float *fixed                    # NULL or tiles of rint(P(on) 2^22), [tile][chain][64]
+    float *fixed                    # NULL or tiles of rint(P(on) 2^22), [tile][chain][64]; anything past n_units
     Py_ssize_t fixed_length
     # the chains
     Py_ssize_t n

@@ -227,8 +227,9 @@ cdef void product_tile(int32_t *acc, char *scratch, const float *rows, float sca
                        Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t n_columns,
                        int digits, int64_t stamp) noexcept nogil:
     """The first n_columns (at most 64, rounded up to 16) columns of a tile, for n (at most BLOCK) chains. digits is
-    ALL_DIGITS, or POSITIVE_DIGITS where all of Q lies in 0 .. 2^23 - 1. A stamp, other than 0, is a name for S: a call
-    with that of the call before, and the same scratch, may take over what that one made of the planes."""
+    ALL_DIGITS, or POSITIVE_DIGITS where all of Q lies in 0 .. 2^23 - 1. A stamp, other than 0, is a name for S, n and
+    n_bytes with it: a call with that of the call before, and the same scratch, may take over what that one made of the
+    planes."""
     if LEVEL_AMX and n >= AMX_FROM and PAIRED_FROM <= n_bytes <= 8 * PAIRED:
         if digits == POSITIVE_DIGITS:
             if product_pairs(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 3, stamp):

@@ -307,13 +307,13 @@ cdef void move_biases(Worker *me, float **bias, const double *difference, const 
     cdef Job *job = me.job
     cdef Py_ssize_t first = tile * TILE, k
     cdef double products[TILE]
-    cdef double rate = job.rates[me.update], limit = <double> job.ascent.limit, new
+    cdef double rate = job.rates[me.update], new
+    cdef float limit = job.ascent.limit
     n = smaller(TILE, n - first)
     if job.centred:
         add_in_order(along + first, n_rows, n, stride, products)
     for k in range(n):
         new = difference[first + k] - products[k] if job.centred else difference[first + k]
-        new = <double> bias[me.now][first + k] + rate * new
-        if not (-limit < new < limit):    # NaN too
+        bias[1 - me.now][first + k] = <float> (<double> bias[me.now][first + k] + rate * new)
+        if not abs_scalar(bias[1 - me.now][first + k]) < limit:     # NaN too
             next_item(&job.n_bad)
-        bias[1 - me.now][first + k] = <float> new

@@ -70,6 +70,15 @@ def test_l1(level):
 
 
 @pytest.mark.parametrize("level", MODULES)
+def test_a_bias_that_is_the_limit_when_rounded_is_bad(level):
+    case = (30, 20), 4, 1, 5, False, True
+    wanted = run(reference, *case, 1, rate=1e30)
+    assert wanted[0][0] == 0
+    for ours, theirs in zip(run(MODULES[level], *case, 2, rate=1e30), wanted, strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("level", MODULES)
 @pytest.mark.parametrize("rate, done", [(1e30, 0), (-1e31, 0)])
 def test_a_bad_update_is_not_done(level, rate, done):
     case = (30, 20), 10, 1, 10, True, True
