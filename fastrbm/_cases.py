@@ -36,22 +36,22 @@ def states_of(X) -> BitMatrix | np.ndarray:
     return bits
 
 
-def states_of_good(X) -> tuple[BitMatrix | np.ndarray | None, tuple[float, float]]:
-    """states_of, of whatever a user passes, where that is an array of finite numbers of the usual dtypes, else None;
-    and between which numbers they are, at least."""
+def states_of_good(X) -> tuple[BitMatrix | np.ndarray | None, tuple[float, float] | None]:
+    """states_of and limits_of, of whatever a user passes, where that is an array of finite numbers of the usual dtypes;
+    else None, None."""
     if type(X) is not np.ndarray or X.ndim != 2 or X.size == 0 or X.dtype not in _USUAL:
-        return None, (0.0, 1.0)
+        return None, None
     states = states_of(X)
-    if isinstance(states, BitMatrix):
-        return states, (0.0, 1.0)
-    limits = limits_of(X)
-    return (states if np.isfinite(limits).all() else None), limits
+    limits = limits_of(states)
+    return (states, limits) if np.isfinite(limits).all() else (None, None)
 
 
-def limits_of(X) -> tuple[float, float]:
-    """The smallest and the largest number, dense or CSR."""
+def limits_of(states) -> tuple[float, float]:
+    """Two numbers between which all are: the smallest and the largest, or 0 and 1."""
+    if isinstance(states, BitMatrix) or states.shape[0] == 0:
+        return 0.0, 1.0
     with np.errstate(invalid="ignore"):
-        return X.min(), X.max()
+        return states.min(), states.max()
 
 
 def _is_plain(X) -> bool:
@@ -121,7 +121,8 @@ def _sums(states) -> np.ndarray:
 class Cases:
     """Training data in an order that depends on the cases alone, not on how the rows were given: rows that are given
     in another order make the same training, and a weight of 2 is a row that is given twice. A weight that is no whole
-    number is rounded up or down from epoch to epoch, so that its mean is right.
+    number is rounded up or down from epoch to epoch, so that its mean is right. draw: whether numbers are probabilities
+    from which batches are drawn, or are passed on.
 
     Attributes
     ----------
@@ -162,7 +163,7 @@ class Cases:
         return self._slots(epoch)[_random.permutation(self.n, self._seed, _random.SHUFFLE, epoch)]
 
     def batches(self, epochs: range, size: int, n_threads: int | None = 1) -> Batches:
-        """All batches of some epochs. With draw, each unit is on with the probability that the number here says."""
+        """All batches of some epochs. Drawn states are on with the probability that the number here says."""
         first = np.arange(-(-self.n // size)) * size
         ends = np.append((first + self.n * np.arange(len(epochs))[:, None]).reshape(-1), self.n * len(epochs))
         shuffled = _random.permutations(self.n, self._seed, _random.SHUFFLE, epochs)

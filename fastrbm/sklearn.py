@@ -363,12 +363,12 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             X.sum_duplicates()
         if X.dtype.kind not in "biuf":
             raise TypeError(f"X must hold real numbers, not {X.dtype}")
-        if not good:
-            states = states_of(X)
-            limits = limits_of(X) if reset and X.shape[0] and not isinstance(states, BitMatrix) else (0.0, 1.0)
-        if reset and (limits[0] < 0 or limits[1] > 1):
-            words = f"X has values from {limits[0]:g} to {limits[1]:g}; an RBM is for numbers from 0 to 1"
-            warnings.warn(words, stacklevel=3)
+        states = states if good else states_of(X)
+        if reset:
+            low, high = limits or limits_of(states)
+            if low < 0 or high > 1:
+                words = f"X has values from {low:g} to {high:g}; an RBM is for numbers from 0 to 1"
+                warnings.warn(words, stacklevel=3)
         return X, states
 
     def _weights(self, sample_weight, X) -> np.ndarray | None:

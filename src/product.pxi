@@ -26,8 +26,8 @@ cdef enum:
     WORDS_AT = 32768
     CHAINS_AT = WORDS_AT + BLOCK * 8
     SQUARES_AT = CHAINS_AT + BLOCK * 4      # product_amx.pxi
-    SPREAD_AT = SQUARES_AT + 8192
-    BITS_AT = SPREAD_AT + 64
+    STAMP_AT = SQUARES_AT + 8192            # product_pairs.pxi
+    BITS_AT = STAMP_AT + 64
     SUMS_AT = BITS_AT + LEVEL_AMX * BLOCK * 512
     SCRATCH = SUMS_AT + BLOCK * TILE * 4
 

@@ -29,7 +29,7 @@ cdef void product_amx(int32_t *acc, char *scratch, const float *rows, float scal
     cdef Py_ssize_t first_column, column, together
     cdef Py_ssize_t first_byte[DEEP]    # of the squares that are not zero in all chains
     cdef bint started = False
-    forget_spread(scratch)
+    spread_stamp(scratch)[0] = 0
     amx_begin()
     while square < n_squares:
         depth = 0

@@ -12,12 +12,10 @@ cdef enum:
     PAIRED = 2                  # squares of inputs, at most
     PAIRED_FROM = 4             # bytes of inputs; for fewer, tables are as fast
 
-cdef struct Spread:             # what the scratch space has as bytes
-    int64_t stamp               # a name for the caller's S; 0: none
 
-
-cdef inline void forget_spread(char *scratch) noexcept nogil:
-    (<Spread *> (scratch + SPREAD_AT)).stamp = 0
+cdef inline int64_t *spread_stamp(char *scratch) noexcept nogil:
+    """The caller's name for the S that the scratch space has as bytes; 0: none."""
+    return <int64_t *> (scratch + STAMP_AT)
 
 
 cdef bint product_pairs(int32_t *acc, char *scratch, const float *rows, float scale, const uint8_t *planes,
@@ -27,15 +25,14 @@ cdef bint product_pairs(int32_t *acc, char *scratch, const float *rows, float sc
     planes, n_bytes and n."""
     cdef char *sums = scratch + SQUARES_AT
     cdef char *bits = scratch + BITS_AT
-    cdef Spread *spread = <Spread *> (scratch + SPREAD_AT)
     cdef Py_ssize_t depth = ceil_div(n_bytes, 8), n_strips = ceil_div(n_columns, SIDE), block, strip, k
     for k in range(depth):
         if not cut_squares(scratch + 4 * k * SQUARE, rows + 64 * k * TILE, scale, 8 * smaller(8, n_bytes - 8 * k),
                            n_strips, 4 * depth * SQUARE, digits, True):
             return False
-    if stamp == 0 or spread.stamp != stamp:
+    if stamp == 0 or spread_stamp(scratch)[0] != stamp:
         spread_pairs(bits, <uint64_t *> (scratch + WORDS_AT), planes, stride, n_bytes, n)
-    spread.stamp = stamp
+    spread_stamp(scratch)[0] = stamp
     amx_begin()
     for block in range(ceil_div(n, SIDE)):
         if depth == 1:

@@ -94,7 +94,7 @@ cdef void start_work(Worker *me, Job *job, char *scratch, int rank) noexcept nog
     cdef HalfStep *step
     cdef int k
     memset(me, 0, sizeof(Worker))
-    forget_spread(scratch)
+    spread_stamp(scratch)[0] = 0
     me.job, me.rank, me.n_threads, me.scratch = job, rank, team_size(), scratch
     for k in range(3):
         step = &me.positive if k == 0 else &me.down if k == 1 else &me.up
@@ -173,6 +173,13 @@ cdef void stage_up(Worker *me) noexcept nogil:
     set_back(me, DOWN)
     me.up.fixed = NULL
     do_items(me, UP, &me.up)
+
+
+cdef void do_items(Worker *me, int lot, const HalfStep *step) noexcept nogil:
+    cdef Py_ssize_t n_blocks = ceil_div(step.n, step.block), item = take(me, lot, step.n_tiles, n_blocks)
+    while item < step.n_tiles * n_blocks:
+        half_step_item(step, item, me.scratch)
+        item = take(me, lot, step.n_tiles, n_blocks)
 
 
 cdef void stage_of_tiles(Worker *me) noexcept nogil:

@@ -12,13 +12,6 @@ cdef bint sums_in_parts(Job *job) noexcept nogil:
             and job.n_chunks * job.n_chains * TILE * 4 <= LARGEST_PART)
 
 
-cdef void do_items(Worker *me, int lot, const HalfStep *step) noexcept nogil:
-    cdef Py_ssize_t n_blocks = ceil_div(step.n, step.block), item = take(me, lot, step.n_tiles, n_blocks)
-    while item < step.n_tiles * n_blocks:
-        half_step_item(step, item, me.scratch)
-        item = take(me, lot, step.n_tiles, n_blocks)
-
-
 cdef int32_t *part_of(Worker *me, int rank, Py_ssize_t chunk) noexcept nogil:
     return me.job.parts + (rank * me.job.n_chunks + chunk) * me.job.n_chains * TILE
 

@@ -43,8 +43,9 @@ def train(packed, cases, ends, rates, visible, hidden, seed, stream, first_sweep
         )  # fmt: skip
         if along[0] is not None and along[1] is not None:
             dv, dh = dv - along[0][:n_visible], dh - along[1][:n_hidden]
-        biases = visible_bias[:n_visible] + rate * dv, hidden_bias[:n_hidden] + rate * dh
-        if bad or not all(np.abs(bias.astype(np.float32)).max() < np.float32(limit) for bias in biases):
+        moved = visible_bias[:n_visible] + rate * dv, hidden_bias[:n_hidden] + rate * dh
+        biases = tuple(bias.astype(np.float32) for bias in moved)
+        if bad or not all(np.abs(bias).max() < np.float32(limit) for bias in biases):
             for now, then in zip((visible, hidden, *(centring[1:3] if centring else ())), before, strict=True):
                 now[...] = then
             outcome[...] = update, which, *sums
