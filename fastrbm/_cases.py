@@ -140,7 +140,7 @@ class Cases:
             states = _single(states)  # as they are drawn from
         self._states, self._seed, self._draw = states, seed, draw
         hashes = _hashes(states, ready) if self.packed is None else _hashes(self.packed, True)
-        self._rows = np.argsort(hashes, kind="stable")
+        self._rows = _ascending(hashes)
         self.n, self._ends = len(self._rows), None
         if sample_weight is not None:
             self._ends = np.cumsum(sample_weight[self._rows])
@@ -199,6 +199,14 @@ def _single(numbers: np.ndarray) -> np.ndarray:
         out = numbers.astype(np.float32, order="C")
     out += np.float32(0.0)
     return out
+
+
+def _ascending(hashes: np.ndarray) -> np.ndarray:
+    """Where they are in ascending order, equal ones as they come. Where all differ there is one such order, which a sort
+    that is not stable finds in a third of the time or less."""
+    order = np.argsort(hashes)
+    there = hashes[order]
+    return order if (there[1:] > there[:-1]).all() else np.argsort(hashes, kind="stable")
 
 
 def _hashes(rows, ready: bool) -> np.ndarray:

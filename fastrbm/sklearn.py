@@ -357,7 +357,10 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         """X as scikit-learn wants it checked, and its states."""
         states, limits = states_of_good(X)
         good = states is not None  # then check_array would find nothing, and take as long as three small updates
-        X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset, skip_check_array=good)
+        if good and self._fits_in(X, reset):
+            self.n_features_in_ = X.shape[1]
+        else:
+            X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset, skip_check_array=good)
         if issparse(X) and not X.has_canonical_format:
             X = X.copy()
             X.sum_duplicates()
@@ -370,6 +373,13 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 words = f"X has values from {low:g} to {high:g}; an RBM is for numbers from 0 to 1"
                 warnings.warn(words, stacklevel=3)
         return X, states
+
+    def _fits_in(self, X: np.ndarray, reset: bool) -> bool:
+        """Whether all that validate_data would find is how many features there are: an array has no names for them. Its
+        first call in a process looks for the plugins of data frames, which takes as long as 50 updates or more."""
+        if hasattr(self, "feature_names_in_"):
+            return False
+        return reset or getattr(self, "n_features_in_", None) == X.shape[1]
 
     def _weights(self, sample_weight, X) -> np.ndarray | None:
         if sample_weight is None:
