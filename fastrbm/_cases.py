@@ -171,7 +171,7 @@ class Cases:
         if not self._draw or self.packed is not None:
             rows = np.concatenate([slot.take(order) for slot, order in zip(slots, shuffled, strict=True)])
             return Batches(self.packed, self._states, rows, ends)
-        drawn = drawn_states(self._states, np.stack(slots), self._seed, epochs.start, 0, n_threads)
+        drawn = drawn_states(self._states, np.array(slots), self._seed, epochs.start, 0, n_threads)
         rows = shuffled + self.n * np.arange(len(epochs))[:, None]
         return Batches(drawn.reshape(-1, drawn.shape[2]), self._states, rows.reshape(-1), ends)
 

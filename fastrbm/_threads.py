@@ -42,9 +42,8 @@ def cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float:
     except (OSError, ValueError):
         pass
     try:
-        quota = (root / "cpu" / "cpu.cfs_quota_us").read_text()
-        period = (root / "cpu" / "cpu.cfs_period_us").read_text()
-        return math.inf if int(quota) <= 0 else int(quota) / int(period)
+        limit = int((root / "cpu" / "cpu.cfs_quota_us").read_text())
+        return math.inf if limit <= 0 else limit / int((root / "cpu" / "cpu.cfs_period_us").read_text())
     except (OSError, ValueError):
         return math.inf
 
