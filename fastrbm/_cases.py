@@ -202,8 +202,8 @@ def _single(numbers: np.ndarray) -> np.ndarray:
 
 
 def _ascending(hashes: np.ndarray) -> np.ndarray:
-    """Where they are in ascending order, equal ones as they come. Where all differ there is one such order, which a sort
-    that is not stable finds in a third of the time or less."""
+    """Where they are in ascending order, equal ones as they come. Where all differ there is one such order, which a
+    sort that is not stable finds in a third of the time or less."""
     order = np.argsort(hashes)
     there = hashes[order]
     return order if (there[1:] > there[:-1]).all() else np.argsort(hashes, kind="stable")
