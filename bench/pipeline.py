@@ -72,12 +72,12 @@ def main():
                 command = [sys.executable, __file__, "--components", str(options.components)]
                 command += ["--worker", name, kind, str(batch), str(split)]
                 results[name].append(json.loads(subprocess.check_output(command).splitlines()[-1]))
-        first = [statistics.median(row[k] for row in results["scikit-learn"]) for k in (1, 2, 3)]
+        theirs = [statistics.median(row[k] for row in results["scikit-learn"]) for k in (1, 2, 3)]
         for name, rows in results.items():
             print(f"{kind:7} {batch:5}  {name:12} {statistics.mean(row[0] for row in rows):10.4f}", end="")
             for k in (1, 2, 3):
                 median = statistics.median(row[k] for row in rows)
-                print(f" {median * 1e3:8.1f} {first[k - 1] / median:7.1f}", end="")
+                print(f" {median * 1e3:8.1f} {theirs[k - 1] / median:7.1f}", end="")
             print(flush=True)
 
 
