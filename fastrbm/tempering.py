@@ -91,7 +91,7 @@ class TemperedChains:
         self._set_ladder(ladder(_validate.integer(n_betas, "n_betas", 1), betas))
         K = self.betas.size
         if start is not None:
-            states = _gibbs.states_given(start, rbm.n_visible, "start")
+            states = rbm._states(start, "start")
             if len(states) != self._n:
                 raise ValueError(f"start must have as many cases as there are chains, {self._n}, got {len(states)}")
             start = states[np.tile(np.arange(self._n), K)]
