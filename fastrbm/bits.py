@@ -108,5 +108,13 @@ class BitMatrix:
         states = self.to_states()
         return states if dtype is None else states.astype(dtype)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self.planes, self.n_units)
+
     def __repr__(self) -> str:
         return f"BitMatrix of {len(self)} cases x {self.n_units} units"
+
+
+def _restored(planes: np.ndarray, n_units: int) -> BitMatrix:
+    """What a pickle holds; chains write in their states, which may come back read-only, as from a memory map."""
+    return BitMatrix(planes if planes.flags.writeable else np.array(planes), n_units)

@@ -209,6 +209,10 @@ class TemperedChains:
     def __len__(self) -> int:
         return self._n
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """From a pickle, whose arrays may be read-only: swaps write in them."""
+        self.__dict__.update({name: np.array(x) if isinstance(x, np.ndarray) else x for name, x in state.items()})
+
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
         arrays = {

@@ -334,8 +334,8 @@ def test_section_8_persistent_chains_forget_their_start():
 
 
 def test_section_8_chains_lag_by_the_rate_times_the_mixing_time():
-    """The distribution of chains that follow a moving model, by matrix products: q - p = -epsilon sum_k (u dp) T^k up to
-    terms of order epsilon^2, so that halving epsilon halves what is left of the relative error."""
+    """The distribution of chains that follow a moving model, by matrix products: q - p = -epsilon sum_k (u dp) T^k up
+    to terms of order epsilon^2, so that halving epsilon halves what is left of the relative error."""
     u = np.random.default_rng(0).normal(size=19)
 
     def moved(t):
