@@ -13,9 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from .. import _checkpoint, datasets
-from ..datasets._files import binarize, read, scaled
+from .._reading import refusing, shown
+from ..datasets._files import read_table
+from ..datasets._scales import binarize, scaled
 from ..history import History
 from ..likelihood import METHODS
+from ..rbm import RBM, load
 
 BUNDLED = {"digits": datasets.load_digits, "bars-and-stripes": lambda: datasets.bars_and_stripes(4)}
 
@@ -108,35 +111,76 @@ def add_common(parser) -> None:
 
 def data_of(name: str, options: argparse.Namespace, quiet: bool = False, draw: bool = False) -> np.ndarray:
     """The cases of a bundled set or a file, 0 and 1; with draw, fractions from 0 to 1."""
-    if name in BUNDLED and not Path(name).exists():
+    there = _exists(name)
+    if name in BUNDLED and not there:
         return BUNDLED[name]()
-    if not Path(name).exists():
+    if not there:
         meant = hint(name, [*BUNDLED, *_beside(name)])
-        raise CommandError(f"no file {name}, and no bundled set of that name ({', '.join(BUNDLED)}){meant}")
-    array = read(name, options.key)
+        raise CommandError(f"no file {shown(name)}, and no bundled set of that name ({', '.join(BUNDLED)}){meant}")
+    try:
+        table = read_table(name, options.key)
+    except ValueError as error:
+        if str(error).endswith(" is a fastrbm model, not data"):
+            raise CommandError(f"{error}{_order(options)}") from None
+        raise
+    scale = getattr(options, "scale", None)
     if draw:
-        fractions, top = scaled(array, name)
+        fractions, top = scaled(table, name, scale)
         if top != 1.0 and not quiet:
             say(f"grey values: fractions of {top:g}")
         return fractions
-    X, threshold = binarize(array, options.threshold, name)
+    threshold = scale / 2 if options.threshold is None and scale is not None else options.threshold
+    X, threshold = binarize(table, threshold, name)
     if threshold is not None and not quiet:
         say(f"grey values: a unit is 1 from {threshold:g} up ({X.mean():.1%} of them)")
     return X
 
 
+def model_of(options: argparse.Namespace) -> RBM:
+    """The model that the command was given; where that is data, the message tells the order of the arguments."""
+    name = options.model
+    if name in BUNDLED and not _exists(name):
+        raise CommandError(f"{name} is a bundled set of data, not a model{_order(options)}")
+    try:
+        return load(name)
+    except ValueError as error:
+        if " is not a fastrbm model" in str(error):
+            raise CommandError(f"{error}{_order(options)}") from None
+        raise
+
+
+def _order(options: argparse.Namespace) -> str:
+    return ": MODEL comes first, then DATA" if hasattr(options, "model") and hasattr(options, "data") else ""
+
+
+def _exists(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # a name that no file can have, or in a folder that is closed
+        return False
+
+
 def _beside(name: str) -> list[str]:
     """The files in the folder where one was looked for, written as it was."""
     folder = Path(name).parent
-    return [str(folder / other.name) for other in folder.iterdir()] if folder.is_dir() else []
+    try:
+        return [str(folder / other.name) for other in folder.iterdir()]
+    except (OSError, ValueError):
+        return []
 
 
 def history_of(name: str) -> History:
     """The history in a file that --history wrote, or in a checkpoint."""
     if Path(name).suffix != ".npz":
         return History.load(name)
+    return history_in(_checkpoint.read(name)[1], name)
+
+
+def history_in(states: dict[str, dict], name: str) -> History:
+    """The history among the states of the checkpoint of this name."""
     history = History()
-    history.set_state(_checkpoint.read(name)[1].get("history", {}))
+    with refusing(name, "is damaged: its history is no table"):
+        history.set_state(states.get("history", {}))
     return history
 
 
