@@ -17,7 +17,7 @@ _REQUIRED = "required are numbers separated by commas, semicolons or tabs, below
 _MISSING_HINT = "an RBM needs every value: fill it in, or leave out its row or column"
 _INDEX_HINT = "an index column? Write the table without it: index=False in pandas, row.names = FALSE in R"
 _ERRORS = {"#n/a", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!"}  # of spreadsheets
-_MISSING = {"", "na", "nan", "null", "none", "n/a", "nil", "?", ".", "-", *_ERRORS}
+_MISSING = {"", "na", "nan", "null", "none", "n/a", "<na>", "nat", "nil", "?", ".", "-", *_ERRORS}
 _WORDS = {"true": 1.0, "false": 0.0}
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
 
@@ -87,30 +87,30 @@ def _find_layout(path: str | PathLike[str]) -> _Layout:
     unquoted = re.sub(r'"[^"]*"', "", lines[-1])
     separator = next((mark for mark in ";\t" if mark in unquoted), ",")
     records = _records(path, _Layout(separator, 0, None, [], []))
-    line_number, first = next(records)
-    _, second = next(records, (0, []))
-    layout = _Layout(separator, line_number - 1, None, first, second)
-    if _are_names(path, first, second):
+    line_1, first = next(records)
+    line_2, second = next(records, (0, []))
+    layout = _Layout(separator, line_1 - 1, None, first, second)
+    if _are_names(first, second, f"{path}, line {line_1}", f"{path}, line {line_2}"):
         if not second:
             raise ValueError(f"{path} has a line of names and no cases")
-        return layout._replace(skip=line_number, names=[name.strip() for name in first])
+        return layout._replace(skip=line_1, names=[name.strip() for name in first])
     above = [name.strip() for name in comments[-1][1:].split(separator)] if comments else []  # as numpy.savetxt does
     if len(above) == len(first) and all(map(_is_word, above)):
         return layout._replace(names=above)
     return layout
 
 
-def _are_names(path: str | PathLike[str], first: list[str], second: list[str]) -> bool:
+def _are_names(first: list[str], second: list[str], place_1: str, place_2: str) -> bool:
     """Whether the first record has words that are names of the columns below."""
     words = [cell for cell in first if _is_word(cell)]
     if not words:
         return False
-    if len(first) != len(second) and second:
-        if len(first) + 1 == len(second) and len(words) == len(first) > 1:
-            raise ValueError(f"{path}, line 2: it has {len(second)} cells below {len(first)} names ({_INDEX_HINT})")
+    if second and len(first) != len(second):
+        if len(second) - len(first) == 1 and len(words) == len(first) > 1 and second[-1].strip():
+            raise ValueError(f"{place_2}: it has {len(second)} cells below {len(first)} names ({_INDEX_HINT})")
         return False
     if not first[0].strip() or first[0].startswith("Unnamed: "):
-        raise ValueError(f"{path}, line 1, column 1: a column without a name ({_INDEX_HINT})")
+        raise ValueError(f"{place_1}, column 1: a column without a name ({_INDEX_HINT})")
     if not all(cell.strip() for cell in first):
         return False
     if any(map(_is_word, second)) and not any(_value(cell) is not None for cell in second):
@@ -132,11 +132,11 @@ def _counts_or_differs(array: np.ndarray, layout: _Layout) -> bool:
         # one or two columns: 0 and 1 could be data, but not above 0.0 and 1.0, or True and False
         plain = all(cell.strip().isdigit() for cell in layout.first)
         return plain and all("." in cell or cell.strip().lower() in _WORDS for cell in layout.second)
-    if n < 2 or len(np.unique(first)) != n:
+    if len(np.unique(first)) < n or not bool((first % 1 == 0).all()):
         return False
     if bool(((below >= 0) & (below <= 1)).all()):
-        return bool(first.max() > 1) or n > 2 and bool(first.min() < 0)
-    return n >= 8 and bool((np.diff(first) > 0).all()) and bool((first % 1 == 0).all()) and first[-1] > below.max()
+        return int(((first < 0) | (first > 1)).sum()) > 1  # one such number may be a slip in a row of data
+    return n >= 8 and bool((np.diff(first) > 0).all()) and first[-1] > below.max()
 
 
 # ---------------------------------------------------------------- rows
@@ -178,7 +178,7 @@ def _records(path: str | PathLike[str], layout: _Layout) -> Iterator[tuple[int, 
                 if reader.line_num > layout.skip and not blank and not _is_comment(cells[0]):
                     yield reader.line_num, cells
         except csv.Error as error:
-            raise ValueError(f"{path}, line {reader.line_num}: no table ({error}; {_REQUIRED})") from error
+            raise ValueError(f"{path}, line {reader.line_num}: it cannot be split into cells ({error}; {_REQUIRED})") from error
         except UnicodeDecodeError:
             raise _not_utf8(path) from None
 
