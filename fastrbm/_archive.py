@@ -23,7 +23,8 @@ _LONGEST_HEADER = 1 << 14
 _DESCR = re.compile(r"""['"]descr['"]\s*:\s*(?:(['"])([^'"]*)\1|\[)""")
 _ORDER = re.compile(r"""['"]fortran_order['"]\s*:\s*(True|False)""")
 _SHAPE = re.compile(r"""['"]shape['"]\s*:\s*\(([\d\s,]*)\)""")
-_NUMBERS_OR_TEXT = re.compile(r"[<>|=]?[biufU]\d{1,9}")
+_NUMBERS_OR_TEXT = re.compile(r"[biufU]\d{1,9}")
+_OTHERS = {"c": "complex numbers", "S": "bytes", "M": "dates", "m": "time spans", "V": "records"}
 _LARGEST_SHAPE = 1 << 62  # bytes, with lengths of 0 taken as 1: what NumPy's indices can count
 
 
@@ -184,15 +185,14 @@ def _read_header(file: Any, size: int, path: str | PathLike[str], words: str, na
     descr, order, shape = _DESCR.search(head), _ORDER.search(head), _SHAPE.search(head)
     if not (descr and order and shape):
         raise damaged("its header cannot be read")
-    kind = descr[2] or "a table with named columns"
+    kind = (descr[2] or "V").lstrip("<>|=")
+    if kind[:1] == "O":
+        raise ValueError(f"{path} holds Python objects, not numbers")
     if not _NUMBERS_OR_TEXT.fullmatch(kind):
-        objects = kind.strip("<>|=").startswith("O")
-        raise ValueError(
-            f"{path} holds {'Python objects, not numbers' if objects else f'no numbers but {shown(kind)}'}"
-        )
+        raise ValueError(f"{path} holds no numbers but {_OTHERS.get(kind[:1], 'what is unknown here')}")
     lengths = tuple(int(n) for n in shape[1].replace(",", " ").split())
     with refusing(path, words):
-        header = _Header(np.dtype(kind), lengths, "F" if order[1] == "True" else "C", 8 + width + length)
+        header = _Header(np.dtype(descr[2]), lengths, "F" if order[1] == "True" else "C", 8 + width + length)
     promised = math.prod(max(n, 1) for n in lengths) * max(header.dtype.itemsize, 1)
     if len(lengths) > 32 or promised >= _LARGEST_SHAPE:
         raise damaged("its header promises more than there can be")

@@ -51,10 +51,18 @@ def refusing(path: str | PathLike[str], words: str = "is damaged") -> Iterator[N
         if error.errno in (None, errno.EINVAL):  # of gzip, or of a place before the start that a damaged file names
             raise ValueError(f"{path} {words} ({shown(str(error))})") from error
         raise type(error)(error.errno, error.strerror, str(path)) from error
-    except RecursionError as error:
-        raise ValueError(f"{path} {words} (it is nested too deeply)") from error
     except Exception as error:  # zipfile alone raises ten kinds
-        raise ValueError(f"{path} {words} ({shown(str(error)) or type(error).__name__})") from error
+        raise ValueError(f"{path} {words} ({_reason(error)})") from error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not UTF-8 text"
+    if "integer string conversion" in str(error):
+        return "it has a number of too many digits"
+    return shown(str(error)) or type(error).__name__
 
 
 def size_of(file: IO[Any]) -> int:

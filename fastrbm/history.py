@@ -110,15 +110,14 @@ class History:
         if path.suffix not in _KINDS:
             raise ValueError(f"{path}: a history is read from {' or '.join(_KINDS)}")
         history = cls()
-        with refusing(path, "is not a history"):
-            with open_regular(path, "r", encoding="utf-8-sig", newline="") as file:
-                rows = _csv_rows(file) if path.suffix == ".csv" else map(json.loads, file)
-                for number, row in enumerate(rows, 1):
-                    if not isinstance(row, dict):
-                        raise ValueError(f"row {number} is no object")
-                    if history._rows and row.keys() != history._rows[0].keys():
-                        raise ValueError(f"row {number} has other columns than the first")
-                    history._rows.append({name: _number(x, f"{name} of row {number}") for name, x in row.items()})
+        with open_regular(path, "r", encoding="utf-8-sig", newline="") as file, refusing(path, "is not a history"):
+            rows = _csv_rows(file) if path.suffix == ".csv" else map(json.loads, file)
+            for number, row in enumerate(rows, 1):
+                if not isinstance(row, dict):
+                    raise ValueError(f"row {number} is no object")
+                if history._rows and row.keys() != history._rows[0].keys():
+                    raise ValueError(f"row {number} has other columns than the first")
+                history._rows.append({name: _number(x, f"{name} of row {number}") for name, x in row.items()})
         return history
 
     def get_state(self) -> dict[str, Any]:
@@ -161,11 +160,12 @@ def _number(value: Any, what: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise ValueError(f"{what} is no number")
     try:
-        whole = int(value) if isinstance(value, (str, int)) else None
+        number = int(value) if isinstance(value, str) else value
     except ValueError:
-        whole = None
-    if whole is None:
-        return float(value)
-    if not -(1 << 63) <= whole < 1 << 63:
+        try:
+            number = float(value)
+        except ValueError:
+            raise ValueError(f"{what} is no number") from None
+    if isinstance(number, int) and not -(1 << 63) <= number < 1 << 63:
         raise ValueError(f"{what} is too large")
-    return whole
+    return number

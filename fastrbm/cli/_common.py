@@ -111,10 +111,9 @@ def add_common(parser) -> None:
 
 def data_of(name: str, options: argparse.Namespace, quiet: bool = False, draw: bool = False) -> np.ndarray:
     """The cases of a bundled set or a file, 0 and 1; with draw, fractions from 0 to 1."""
-    there = _exists(name)
-    if name in BUNDLED and not there:
-        return BUNDLED[name]()
-    if not there:
+    if not os.path.lexists(name):
+        if name in BUNDLED:
+            return BUNDLED[name]()
         meant = hint(name, [*BUNDLED, *_beside(name)])
         raise CommandError(f"no file {shown(name)}, and no bundled set of that name ({', '.join(BUNDLED)}){meant}")
     try:
@@ -139,7 +138,7 @@ def data_of(name: str, options: argparse.Namespace, quiet: bool = False, draw: b
 def model_of(options: argparse.Namespace) -> RBM:
     """The model that the command was given; where that is data, the message tells the order of the arguments."""
     name = options.model
-    if name in BUNDLED and not _exists(name):
+    if name in BUNDLED and not os.path.lexists(name):
         raise CommandError(f"{name} is a bundled set of data, not a model{_order(options)}")
     try:
         return load(name)
@@ -151,13 +150,6 @@ def model_of(options: argparse.Namespace) -> RBM:
 
 def _order(options: argparse.Namespace) -> str:
     return ": MODEL comes first, then DATA" if hasattr(options, "model") and hasattr(options, "data") else ""
-
-
-def _exists(name: str) -> bool:
-    try:
-        return Path(name).exists()
-    except (OSError, ValueError):  # a name that no file can have, or in a folder that is closed
-        return False
 
 
 def _beside(name: str) -> list[str]:
@@ -189,7 +181,7 @@ def check_output(option: str, name: str, kinds: tuple[str, ...], *others: str | 
     read or written too."""
     path = Path(name)
     for other in others:
-        if other is not None and path.resolve() == Path(other).resolve():
+        if other is not None and os.path.realpath(path) == os.path.realpath(other):  # resolve fails at a loop of links
             raise CommandError(f"{option} {name} is also a file to read from, or to write something else to")
     if path.suffix not in kinds:
         raise CommandError(f"{option} {name}: its name must end in {' or '.join(kinds)}")

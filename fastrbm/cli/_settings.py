@@ -28,7 +28,7 @@ def apply_file(parser: argparse.ArgumentParser, name: str) -> None:
     for key, value in _read(name).items():
         if key not in known:
             raise CommandError(
-                f"{name}: no setting {shown(key, 40)!r}; there are {', '.join(sorted(known))}{hint(key, known)}"
+                f"{name}: no setting '{shown(key, 40)}'; there are {', '.join(sorted(known))}{hint(key, known)}"
             )
         defaults[known[key].dest] = _checked(known[key], key, value, name)
     parser.set_defaults(**defaults)
@@ -45,12 +45,14 @@ def _read(name: str) -> dict:
     with open_regular(name) as file, refusing(name, "is not TOML"):
         if size_of(file) > _LARGEST:
             raise ValueError(f"it has {size_of(file):,} bytes, settings have few")
-        return tomllib.load(file)
+        return tomllib.loads(file.read().decode("utf-8-sig").replace("\r\n", "\n"))
 
 
 def _checked(action: argparse.Action, key: str, value, name: str):
     """The value as the option itself would have taken it."""
-    given = shown(repr(value), 40) if not isinstance(value, int) or abs(value) < 1e18 else "a number of many digits"
+    if isinstance(value, int) and abs(value) >= 1 << 64:
+        raise CommandError(f"{name}: {key} is too large a number")
+    given = shown(repr(value), 40)
     if isinstance(action, argparse._StoreTrueAction):
         if not isinstance(value, bool):
             raise CommandError(f"{name}: {key} must be true or false, got {given}")

@@ -178,7 +178,9 @@ def _records(path: str | PathLike[str], layout: _Layout) -> Iterator[tuple[int, 
                 if reader.line_num > layout.skip and not blank and not _is_comment(cells[0]):
                     yield reader.line_num, cells
         except csv.Error as error:
-            raise ValueError(f"{path}, line {reader.line_num}: it cannot be split into cells ({error}; {_REQUIRED})") from error
+            raise ValueError(
+                f"{path}, line {reader.line_num}: it cannot be split into cells ({error}; {_REQUIRED})"
+            ) from error
         except UnicodeDecodeError:
             raise _not_utf8(path) from None
 
@@ -186,12 +188,12 @@ def _records(path: str | PathLike[str], layout: _Layout) -> Iterator[tuple[int, 
 def _fault(path: str | PathLike[str], layout: _Layout, line: int, column: int, cells: list[str], top: bool) -> str:
     cell = cells[column].strip()
     if _is_word(cell, layout.separator):
-        reason, hint = f"{shown(cell, 40)!r} is not a number", _REQUIRED
+        reason, hint = f"'{shown(cell, 40)}' is not a number", _REQUIRED
     else:
-        reason, hint = f"{shown(cell, 40)!r} is missing or infinite" if cell else "it is empty", _MISSING_HINT
+        reason, hint = f"'{shown(cell, 40)}' is missing or infinite" if cell else "it is empty", _MISSING_HINT
         if top and not cell and column == 0 and layout.names is None:
             hint = _INDEX_HINT
-    name = f"column {shown(layout.names[column], 40)!r}; " if layout.names and column < len(layout.names) else ""
+    name = f"column '{shown(layout.names[column], 40)}'; " if layout.names and column < len(layout.names) else ""
     return f"{path}, line {line}, column {column + 1}: {reason} ({name}{hint})"
 
 

@@ -105,7 +105,10 @@ def read_table(path: str | PathLike[str], key: str | None = None) -> Table:
 
 def read_column(path: str | PathLike[str]) -> np.ndarray:
     """The numbers of a file, .npy or .csv, as one row of them."""
-    return _read_any(path, None).array.reshape(-1)
+    array = _read_any(path, None).array
+    if array.size != max(array.shape, default=1):
+        raise ValueError(f"{path} holds an array of shape {array.shape}; wanted is one column")
+    return array.reshape(-1)
 
 
 def map_rows(path: str | PathLike[str]) -> np.ndarray:
@@ -118,7 +121,7 @@ def map_rows(path: str | PathLike[str]) -> np.ndarray:
 
 def _numbers(array: np.ndarray, path: str | PathLike[str]) -> np.ndarray:
     if array.dtype.kind not in "biuf":
-        raise ValueError(f"{path} holds no numbers but {array.dtype}")
+        raise ValueError(f"{path} holds no numbers but text")
     return array
 
 
@@ -172,7 +175,9 @@ def _read_npz(path: str | PathLike[str], key: str | None) -> np.ndarray:
         names = archive.names
         if key is None and "fastrbm_format" in names:
             raise ValueError(f"{path} is a fastrbm model, not data")
-        listed = shown(", ".join(names)) or "nothing"
+        if not names:
+            raise ValueError(f"{path} holds no arrays")
+        listed = shown(", ".join(names))
         if key is None and len(names) != 1:
             raise ValueError(f"{path} holds {listed}: choose one with key (--key)")
         key = names[0] if key is None else key

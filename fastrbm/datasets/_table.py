@@ -27,4 +27,4 @@ class Table(NamedTuple):
         return f"{path}, {row}, {self._column(j)}"
 
     def _column(self, j: int) -> str:
-        return f"column {j + 1}" + (f" ({shown(self.names[j], 40)!r})" if self.names else f" of {self.array.shape[1]}")
+        return f"column {j + 1}" + (f" ('{shown(self.names[j], 40)}')" if self.names else f" of {self.array.shape[1]}")
