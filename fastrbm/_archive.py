@@ -150,9 +150,9 @@ def _read_array(file: Any, size: int, path: str | PathLike[str], words: str, nam
     raw = np.empty(header.n_bytes, np.uint8)
     with refusing(path, words):
         if fill(file, raw) != raw.size:
-            raise EOFError(f"{name}it ends too early")
+            raise ValueError(f"{name}it ends too early")
         if file.read(1):  # the end is also where zipfile compares its checksum
-            raise EOFError(f"{name}it is longer than its header promises")
+            raise ValueError(f"{name}it is longer than its header promises")
         if raw.size == 0:
             return np.empty(header.shape, header.dtype)
         if header.dtype.kind == "b":
@@ -191,8 +191,10 @@ def _read_header(file: Any, size: int, path: str | PathLike[str], words: str, na
     if not _NUMBERS_OR_TEXT.fullmatch(kind):
         raise ValueError(f"{path} holds no numbers but {_OTHERS.get(kind[:1], 'what is unknown here')}")
     lengths = tuple(int(n) for n in shape[1].replace(",", " ").split())
-    with refusing(path, words):
+    try:
         header = _Header(np.dtype(descr[2]), lengths, "F" if order[1] == "True" else "C", 8 + width + length)
+    except TypeError:
+        raise damaged("its header names a kind of number that does not exist") from None
     promised = math.prod(max(n, 1) for n in lengths) * max(header.dtype.itemsize, 1)
     if len(lengths) > 32 or promised >= _LARGEST_SHAPE:
         raise damaged("its header promises more than there can be")

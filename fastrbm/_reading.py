@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 import stat
+import struct
+import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
@@ -16,6 +20,15 @@ import numpy as np
 _LEAST_LIMIT = 1 << 26  # bytes: what a compressed file may always unpack to
 _LARGEST_RATIO = 500  # of unpacked to packed bytes beyond that; deflate reaches 1,032, real data rarely 100
 _CHUNK = 1 << 20
+_REASONS: dict[type[Exception], str] = {
+    RecursionError: "it is nested too deeply",
+    UnicodeDecodeError: "it is not UTF-8 text",
+    zipfile.BadZipFile: "its directory, its entries and their checksums do not fit together",
+    zlib.error: "its compressed data are broken",
+    gzip.BadGzipFile: "it is not what gzip writes",
+    struct.error: "it ends too early",
+    EOFError: "it ends too early",
+}
 
 
 def open_regular(path: str | PathLike[str], mode: str = "rb", **options: Any) -> IO[Any]:
@@ -49,17 +62,16 @@ def refusing(path: str | PathLike[str], words: str = "is damaged") -> Iterator[N
         raise
     except OSError as error:
         if error.errno in (None, errno.EINVAL):  # of gzip, or of a place before the start that a damaged file names
-            raise ValueError(f"{path} {words} ({shown(str(error))})") from error
+            raise ValueError(f"{path} {words} ({_reason(error)})") from error
         raise type(error)(error.errno, error.strerror, str(path)) from error
     except Exception as error:  # zipfile alone raises ten kinds
         raise ValueError(f"{path} {words} ({_reason(error)})") from error
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8 text"
+    for kind, reason in _REASONS.items():
+        if isinstance(error, kind):
+            return reason
     if "integer string conversion" in str(error):
         return "it has a number of too many digits"
     return shown(str(error)) or type(error).__name__
