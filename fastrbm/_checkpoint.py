@@ -101,9 +101,10 @@ def refuse_other(path: Path, before: dict[str, object], now: dict[str, object]) 
     """Raise where the training that wrote a checkpoint was set up in another way; epochs may differ."""
     for name, value in now.items():
         if name != "epochs" and before.get(name) != value:
+            then = shown(str(before.get(name)), 300)
             raise ValueError(
-                f"{path} is of a training with {name} {before.get(name)}, not {value}: give the same arguments as "
-                "then, or another checkpoint file"
+                f"{path} is of a training with {name} {then}, not {value}: give the same arguments as then, or another "
+                "checkpoint file"
             )
 
 

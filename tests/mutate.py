@@ -174,9 +174,9 @@ def packed(entries, compression=zipfile.ZIP_STORED):
     file = io.BytesIO()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of equal names
-        with zipfile.ZipFile(file, "w", compression) as archive:
+        with zipfile.ZipFile(file, "w") as archive:
             for name, data in entries:
-                archive.writestr(name, data)
+                archive.writestr(zipfile.ZipInfo(name), data, compression)  # with a date that is always the same
     return file.getvalue()
 
 
@@ -215,7 +215,7 @@ def of_archive(content, rng):
             del entries[k]
         elif what == "rename":
             entries[k] = (
-                pick(rng, ["x.npy", "", "../x.npy", "a\nb.npy", "/etc/passwd", name[:-4], "weights.npy"]),
+                pick(rng, ["x.npy", "x", "../x.npy", "a\nb.npy", "/etc/passwd", name[:-4], "weights.npy"]),
                 data,
             )
         elif what == "twice":

@@ -113,6 +113,12 @@ def test_mutated_files_many(tmp_path, good):
         assert fuzz(tmp_path, good, 100, seed) > 700
 
 
+def test_mutations_are_the_same_each_time(good):
+    for content in good.values():
+        first, again = (list(mutations(content, 20, seed=3)) for _ in range(2))
+        assert first == again and len({mutated for _, mutated in first}) > 5
+
+
 # ---------------------------------------------------------------- headers that lie
 
 HEADS = {

@@ -148,12 +148,14 @@ def test_missing_values(tmp_path, cell):
 def test_codes_of_missing_values(tmp_path, code):
     """Not answers, and no scale either, in fractions as in answers."""
     text = f"a,b\n1,0\n\n0,1\n1,{code}\n"
-    message = rf"x\.csv, line 5, column 2 \('b'\): {code} beside 0 and 1, a missing value\?"
+    message = rf"x\.csv, line 5, column 2 \('b'\): {code} beside values from 0 to 1, a missing one\?"
     for read in (fr.datasets.load, fr.datasets.load_fractions):
         with pytest.raises(ValueError, match=message):
             read(table(text, tmp_path))
+    with pytest.raises(ValueError, match=message):
+        fr.datasets.load_fractions(table(text.replace("0,1", "0.25,1"), tmp_path))
     np.save(tmp_path / "x.npy", np.array([[1, 0], [0, 1], [1, code]]))
-    with pytest.raises(ValueError, match=rf"x\.npy, row 3, column 2 of 2: {code} beside 0 and 1"):
+    with pytest.raises(ValueError, match=rf"x\.npy, row 3, column 2 of 2: {code} beside values from 0 to 1"):
         fr.datasets.load(tmp_path / "x.npy")
 
 
@@ -260,6 +262,17 @@ def test_several_odd_columns(tmp_path):
         fr.datasets.load(tmp_path / "x.npy")
 
 
+@pytest.mark.parametrize("n_answers, n_marks", [(1, 1), (2, 12), (3, 3), (20, 2)])
+def test_answers_beside_marks(tmp_path, n_answers, n_marks):
+    """One threshold for both would turn all answers into zeros, however few they are."""
+    marks = RNG.integers(0, 16, (200, n_marks))
+    marks[0] = 15
+    np.save(tmp_path / "x.npy", np.c_[ANSWERS[:, :n_answers], marks])
+    for read in (fr.datasets.load, fr.datasets.load_fractions):
+        with pytest.raises(ValueError, match=f"column {n_answers + 1} of .*: values from 0 to 15, where other columns"):
+            read(tmp_path / "x.npy")
+
+
 def test_pictures_are_no_odd_columns(tmp_path):
     """Grey values of one scale are cut in the middle, though some columns are dark, blank or only 0 and 1."""
     path = tmp_path / "x.npy"
@@ -269,6 +282,23 @@ def test_pictures_are_no_odd_columns(tmp_path):
         for part in (grey, grey[:30], grey[:3]):
             np.save(path, part)
             assert np.array_equal(fr.datasets.load(path), (part >= middle).reshape(len(part), -1))
+
+
+@pytest.mark.parametrize("n_units", [17, 21, 23])
+def test_packed_bits_are_no_grey_values(tmp_path, n_units):
+    """Told by the zeros that fill up the last byte, or by their name; else they look like grey values."""
+    bits = ANSWERS[:, :n_units]
+    packed = np.packbits(bits, axis=1)
+    np.save(tmp_path / "x.npy", packed)
+    np.savez(tmp_path / "x.npz", bits=np.packbits(ANSWERS, axis=1))
+    for name in ("x.npy", "x.npz"):
+        for read in (fr.datasets.load, fr.datasets.load_fractions):
+            with pytest.raises(ValueError, match=rf"{name[:1]}\{name[1:]} holds packed bits.*numpy.unpackbits"):
+                read(tmp_path / name)
+    np.save(tmp_path / "x.npy", np.unpackbits(packed, axis=1, count=n_units))
+    assert np.array_equal(fr.datasets.load(tmp_path / "x.npy"), bits)
+    np.savez(tmp_path / "x.npz", bits=bits.astype(np.uint8))
+    assert np.array_equal(fr.datasets.load(tmp_path / "x.npz"), bits)
 
 
 def test_real_digits_are_read_as_before(tmp_path):
@@ -345,7 +375,7 @@ def test_spins(tmp_path):
         assert np.array_equal(fr.datasets.load(tmp_path / name, threshold=0), ANSWERS)
     spins[3, 2] = 0
     np.save(tmp_path / "x.npy", spins)
-    with pytest.raises(ValueError, match=r"row 1, column .* of 24: -1 beside 0 and 1"):
+    with pytest.raises(ValueError, match=r"row 1, column .* of 24: -1 beside values from 0 to 1"):
         fr.datasets.load(tmp_path / "x.npy")
 
 

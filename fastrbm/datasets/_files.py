@@ -13,11 +13,12 @@ import numpy as np
 from .._archive import Archive, map_npy, read_npy
 from .._reading import fill, largest_content, open_regular, refusing, shown, size_of
 from ._csv import read_csv
-from ._scales import binarize, scaled
+from ._scales import UNPACK, binarize, scaled
 from ._table import Table
 
 # IDX type codes (LeCun's MNIST page): big-endian numbers
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
+_PACKED = ("bits", "packed")  # names that people give to numpy.packbits(...) in an .npz
 _KINDS = ".npy, .npz, .csv, or IDX (its name ends in ubyte or .idx, with or without .gz)"
 
 
@@ -183,4 +184,7 @@ def _read_npz(path: str | PathLike[str], key: str | None) -> np.ndarray:
         key = names[0] if key is None else key
         if key not in archive:
             raise ValueError(f"{path} has no array {key}; it has {listed}")
-        return archive.read(key)
+        array = archive.read(key)
+    if key in _PACKED and array.dtype == np.uint8 and array.size and array.max() > 1:
+        raise ValueError(f"{path} holds packed bits, by their name {key}: {UNPACK}")
+    return array

@@ -12,10 +12,12 @@ from ._table import Table
 _MIDDLES = {1.0: 0.5, 15.0: 8.0, 16.0: 8.0, 255.0: 128.0}  # of grey scales, by their end
 _ROUNDING = 1e-6  # a fraction may be beyond 0 or 1 by so much: the rounding of float32, in decimals too
 _CODES = (-9, -99, -999, -1, 9, 99, 999)  # that people write where an answer is missing
-_SOME = 0.25  # part of the columns: in pictures, more reach the middle of the scale, and fewer never go beyond 1
+_SOME = 0.25  # part of the columns of pictures: more reach the middle of the scale, and fewer never go beyond 1,
+_FEW = 0.1  # or, in ten pictures or more, far fewer
 _BLOCK = 1 << 20  # numbers that are looked at in one go, so that masks stay small
 _BY_THRESHOLD = "say with threshold (--threshold) from which value on a unit is 1"
 _BY_SCALE = "say with scale (--scale) what the largest value could be, such as 100 for percents"
+UNPACK = "unpack them first, by numpy.unpackbits(array, axis=1, count=units), and save that"
 _LEAST_SCALE = 1e-30
 _CURE = "an RBM needs every value: fill it in, or leave out its row or column"
 
@@ -112,7 +114,7 @@ def _refuse_odd_columns(table: Table, name: str, cure: str) -> None:
     binary = np.ones(array.shape[1], bool)
     for _, rows in _blocks(array):
         binary &= ((rows == 0) | (rows == 1)).all(axis=0)
-    _refuse_codes(table, name, int(np.argmin(binary)), cure)
+    _refuse_codes(table, name, int(np.argmax((low < 0) | (high > 1))), cure)
     for j in np.flatnonzero(~binary & (high - low == len(array) - 1)):
         if len(array) > 3 and bool((np.diff(array[:, j].astype(np.float64)) == 1).all()):
             raise ValueError(
@@ -121,9 +123,12 @@ def _refuse_odd_columns(table: Table, name: str, cure: str) -> None:
             )
     used = (low != 0) | (high != 0)
     some = _SOME * used.sum()
-    if (binary & used).sum() > some:
+    few = _FEW * used.sum() if len(array) >= 10 else some
+    if (binary & used).sum() > max(min(1, some), few):
         _refuse(table, name, np.flatnonzero(~binary), "where other columns hold 0 and 1", cure)
     top = _scale(float(low.min()), float(high.max()))
+    if array.dtype == np.uint8 and top == 255 and _is_padded(array):
+        raise ValueError(f"{name} holds packed bits: {UNPACK}")
     if top is not None and (high >= _MIDDLES[top]).sum() < some:
         most = float(high[high < _MIDDLES[top]].max())
         _refuse(
@@ -140,17 +145,27 @@ def _refuse(table: Table, name: str, odd: np.ndarray, where: str, cure: str) -> 
 
 
 def _refuse_codes(table: Table, name: str, column: int, cure: str) -> None:
-    """Raise for spins, and for one number beside 0 and 1 that stands for a missing answer; column has an odd one."""
+    """Raise for spins, and for one number beside [0, 1] that stands for a missing answer; column has such a number."""
     array = table.array
     part = array[:, column]
-    row = int(np.argmax((part != 0) & (part != 1)))
+    row = int(np.argmax((part < 0) | (part > 1)))
     code = float(part[row])
-    if code not in _CODES or not all(bool(((b == 0) | (b == 1) | (b == code)).all()) for _, b in _blocks(array)):
+    if code not in _CODES or not all(bool((((b >= 0) & (b <= 1)) | (b == code)).all()) for _, b in _blocks(array)):
         return
-    if code == -1 and not bool((array == 0).any()):
+    if code == -1 and not bool(((array != 1) & (array != -1)).any()):
         raise ValueError(f"{name} has values from -1 to 1: of spins, save (x + 1) / 2 instead; or {cure}")
     if not bool((part == code).all()):
-        raise ValueError(f"{table.cell(name, row, column)}: {code:g} beside 0 and 1, a missing value? If so, {_CURE}")
+        raise ValueError(
+            f"{table.cell(name, row, column)}: {code:g} beside values from 0 to 1, a missing one? If so, {_CURE}"
+        )
+
+
+def _is_padded(array: np.ndarray) -> bool:
+    """Whether the last column has even numbers only, unlike the others: bytes of bits that no multiple of 8 fills."""
+    last, others = array[:, -1], array[:, :-1]
+    if len(np.unique(last)) < 4 or np.count_nonzero(last) < 16 or bool((last & 1).any()):
+        return False  # of 16 grey values, all are even once in 65,536 times
+    return np.count_nonzero(others & 1) > 0.25 * np.count_nonzero(others)
 
 
 def _blocks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
