@@ -163,9 +163,9 @@ def _refuse_codes(table: Table, name: str, column: int, cure: str) -> None:
 def _is_padded(array: np.ndarray) -> bool:
     """Whether the last column has even numbers only, unlike the others: bytes of bits that no multiple of 8 fills."""
     last, others = array[:, -1], array[:, :-1]
-    if len(np.unique(last)) < 4 or np.count_nonzero(last) < 16 or bool((last & 1).any()):
+    if len(np.unique(last)) < 2 or np.count_nonzero(last) < 16 or bool((last & 1).any()):
         return False  # of 16 grey values, all are even once in 65,536 times
-    return np.count_nonzero(others & 1) > 0.25 * np.count_nonzero(others)
+    return bool(np.count_nonzero(others & 1) > 0.25 * np.count_nonzero(others))
 
 
 def _blocks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
