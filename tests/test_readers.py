@@ -398,3 +398,14 @@ def test_rows_on_disk_keep_their_file(tmp_path):
     np.save(tmp_path / "x.npy", ANSWERS)
     rows = map_rows(tmp_path / "x.npy")
     assert isinstance(rows, np.memmap) and rows.filename == str(tmp_path / "x.npy") and not rows.flags.writeable
+
+
+@pytest.mark.parametrize(
+    "given, meant", [("--lr", "--learning-rate"), ("--bs", "--batch-size"), ("--hiden", "--hidden")]
+)
+def test_options_by_their_initials(tmp_path, capsys, given, meant):
+    code, _, err = fastrbm(capsys, "train", "digits", given, 3)
+    assert code == 2 and f"did you mean '{meant}'?" in err
+    (tmp_path / "run.toml").write_text(f"{given[2:]} = 3")
+    code, _, err = fastrbm(capsys, "train", "digits", "--config", tmp_path / "run.toml")
+    assert code == 2 and f"did you mean '{meant[2:]}'?" in err

@@ -28,8 +28,9 @@ class CommandError(Exception):
 
 
 def hint(word: str, known) -> str:
-    """What the user may have meant, to be added to a message; empty where nothing known is near."""
-    near = difflib.get_close_matches(word, list(known), 1)
+    """What the user may have meant, to be added to a message: a name of these initials, or one that is near, if any."""
+    initials = [name for name in known if word.strip("-") == "".join(part[0] for part in re.findall(r"\w+", name))]
+    near = (len(word.strip("-")) > 1 and initials) or difflib.get_close_matches(word, list(known), 1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
@@ -170,9 +171,13 @@ def history_of(name: str) -> History:
 
 def history_in(states: dict[str, dict], name: str) -> History:
     """The history among the states of the checkpoint of this name."""
+    columns = states.get("history", {})
+    for column in columns.values():
+        if not isinstance(column, np.ndarray) or column.ndim != 1 or column.dtype.kind not in "iuf":
+            raise ValueError(f"{name} is damaged: its history is no table of numbers")
     history = History()
-    with refusing(name, "is damaged: its history is no table"):
-        history.set_state(states.get("history", {}))
+    with refusing(name, "is damaged: its history is no table of numbers"):
+        history.set_state(columns)
     return history
 
 
