@@ -6,13 +6,15 @@ import csv
 import io
 import json
 import math
+from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
 from ._model_file import replace_file
+from ._reading import open_regular, refusing
 
 __all__ = ["History"]
 
@@ -108,13 +110,14 @@ class History:
         if path.suffix not in _KINDS:
             raise ValueError(f"{path}: a history is read from {' or '.join(_KINDS)}")
         history = cls()
-        try:
-            text = path.read_text(encoding="utf-8")
-            rows = csv.DictReader(io.StringIO(text)) if path.suffix == ".csv" else map(json.loads, text.splitlines())
-            for row in rows:
-                history.record(**{name: _number(x) for name, x in row.items()})
-        except (ValueError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path} is not a history ({error})") from error
+        with open_regular(path, "r", encoding="utf-8-sig", newline="") as file, refusing(path, "is not a history"):
+            rows = _csv_rows(file) if path.suffix == ".csv" else map(json.loads, file)
+            for number, row in enumerate(rows, 1):
+                if not isinstance(row, dict):
+                    raise ValueError(f"row {number} is no object")
+                if history._rows and row.keys() != history._rows[0].keys():
+                    raise ValueError(f"row {number} has other columns than the first")
+                history._rows.append({name: _number(x, f"{name} of row {number}") for name, x in row.items()})
         return history
 
     def get_state(self) -> dict[str, Any]:
@@ -138,11 +141,31 @@ class History:
         return f"History({len(self)} rows of {', '.join(self.columns) or 'nothing yet'})"
 
 
-def _number(text: Any) -> float:
-    """A number as it was before it was written: whole ones stay whole."""
-    if text is None or text == "":
+def _csv_rows(file: IO[str]) -> Iterator[dict[str, str]]:
+    reader = csv.reader(file)
+    names = next(reader, [])
+    if len(set(names)) != len(names):
+        raise ValueError("two columns have one name")
+    for cells in reader:
+        if cells and len(cells) != len(names):
+            raise ValueError(f"line {reader.line_num} has {len(cells)} cells below {len(names)} names")
+        if cells:
+            yield dict(zip(names, cells, strict=True))
+
+
+def _number(value: Any, what: str) -> float:
+    """A number as it was before it was written: whole ones stay whole; nothing is NaN."""
+    if value is None or value == "":
         return math.nan
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ValueError(f"{what} is no number")
     try:
-        return int(text) if isinstance(text, str) else text + 0
+        number = int(value) if isinstance(value, str) else value
     except ValueError:
-        return float(text)
+        try:
+            number = float(value)
+        except ValueError:
+            raise ValueError(f"{what} is no number") from None
+    if isinstance(number, int) and not -(1 << 63) <= number < 1 << 63:
+        raise ValueError(f"{what} is too large")
+    return number

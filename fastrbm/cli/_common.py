@@ -13,9 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from .. import _checkpoint, datasets
-from ..datasets._files import binarize, read, scaled
+from .._reading import refusing, shown
+from ..datasets._files import read_table
+from ..datasets._scales import binarize, scaled
 from ..history import History
 from ..likelihood import METHODS
+from ..rbm import RBM, load
 
 BUNDLED = {"digits": datasets.load_digits, "bars-and-stripes": lambda: datasets.bars_and_stripes(4)}
 
@@ -25,8 +28,9 @@ class CommandError(Exception):
 
 
 def hint(word: str, known) -> str:
-    """What the user may have meant, to be added to a message; empty where nothing known is near."""
-    near = difflib.get_close_matches(word, list(known), 1)
+    """What the user may have meant, to be added to a message: a name of these initials, or one that is near, if any."""
+    initials = [name for name in known if word.strip("-") == "".join(part[0] for part in re.findall(r"\w+", name))]
+    near = (len(word.strip("-")) > 1 and initials) or difflib.get_close_matches(word, list(known), 1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
@@ -108,35 +112,72 @@ def add_common(parser) -> None:
 
 def data_of(name: str, options: argparse.Namespace, quiet: bool = False, draw: bool = False) -> np.ndarray:
     """The cases of a bundled set or a file, 0 and 1; with draw, fractions from 0 to 1."""
-    if name in BUNDLED and not Path(name).exists():
-        return BUNDLED[name]()
-    if not Path(name).exists():
+    if not os.path.lexists(name):
+        if name in BUNDLED:
+            return BUNDLED[name]()
         meant = hint(name, [*BUNDLED, *_beside(name)])
-        raise CommandError(f"no file {name}, and no bundled set of that name ({', '.join(BUNDLED)}){meant}")
-    array = read(name, options.key)
+        raise CommandError(f"no file {shown(name)}, and no bundled set of that name ({', '.join(BUNDLED)}){meant}")
+    try:
+        table = read_table(name, options.key)
+    except ValueError as error:
+        if str(error).endswith(" is a fastrbm model, not data"):
+            raise CommandError(f"{error}{_order(options)}") from None
+        raise
+    scale = getattr(options, "scale", None)
     if draw:
-        fractions, top = scaled(array, name)
+        fractions, top = scaled(table, name, scale)
         if top != 1.0 and not quiet:
             say(f"grey values: fractions of {top:g}")
         return fractions
-    X, threshold = binarize(array, options.threshold, name)
+    threshold = scale / 2 if options.threshold is None and scale is not None else options.threshold
+    X, threshold = binarize(table, threshold, name)
     if threshold is not None and not quiet:
         say(f"grey values: a unit is 1 from {threshold:g} up ({X.mean():.1%} of them)")
     return X
 
 
+def model_of(options: argparse.Namespace) -> RBM:
+    """The model that the command was given; where that is data, the message tells the order of the arguments."""
+    name = options.model
+    if name in BUNDLED and not os.path.lexists(name):
+        raise CommandError(f"{name} is a bundled set of data, not a model{_order(options)}")
+    try:
+        return load(name)
+    except ValueError as error:
+        if " is not a fastrbm model" in str(error):
+            raise CommandError(f"{error}{_order(options)}") from None
+        raise
+
+
+def _order(options: argparse.Namespace) -> str:
+    return ": MODEL comes first, then DATA" if hasattr(options, "model") and hasattr(options, "data") else ""
+
+
 def _beside(name: str) -> list[str]:
     """The files in the folder where one was looked for, written as it was."""
     folder = Path(name).parent
-    return [str(folder / other.name) for other in folder.iterdir()] if folder.is_dir() else []
+    try:
+        return [str(folder / other.name) for other in folder.iterdir()]
+    except (OSError, ValueError):
+        return []
 
 
 def history_of(name: str) -> History:
     """The history in a file that --history wrote, or in a checkpoint."""
     if Path(name).suffix != ".npz":
         return History.load(name)
+    return history_in(_checkpoint.read(name)[1], name)
+
+
+def history_in(states: dict[str, dict], name: str) -> History:
+    """The history among the states of the checkpoint of this name."""
+    columns = states.get("history", {})
+    for column in columns.values():
+        if not isinstance(column, np.ndarray) or column.ndim != 1 or column.dtype.kind not in "iuf":
+            raise ValueError(f"{name} is damaged: its history is no table of numbers")
     history = History()
-    history.set_state(_checkpoint.read(name)[1].get("history", {}))
+    with refusing(name, "is damaged: its history is no table of numbers"):
+        history.set_state(columns)
     return history
 
 
@@ -145,7 +186,7 @@ def check_output(option: str, name: str, kinds: tuple[str, ...], *others: str | 
     read or written too."""
     path = Path(name)
     for other in others:
-        if other is not None and path.resolve() == Path(other).resolve():
+        if other is not None and os.path.realpath(path) == os.path.realpath(other):  # resolve fails at a loop of links
             raise CommandError(f"{option} {name} is also a file to read from, or to write something else to")
     if path.suffix not in kinds:
         raise CommandError(f"{option} {name}: its name must end in {' or '.join(kinds)}")

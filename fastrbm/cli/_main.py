@@ -10,7 +10,6 @@ import numpy as np
 
 from .._version import __version__
 from ..likelihood import score as likelihood_score
-from ..rbm import load
 from ._bench import add_bench
 from ._common import (
     BUNDLED,
@@ -21,6 +20,7 @@ from ._common import (
     add_score,
     check_output,
     data_of,
+    model_of,
     say,
     say_json,
     whole,
@@ -99,7 +99,7 @@ def build_parser() -> Parser:
 
 
 def run_score(options: argparse.Namespace) -> None:
-    rbm = load(options.model)
+    rbm = model_of(options)
     X = data_of(options.data, options, quiet=options.json)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -129,7 +129,7 @@ def run_score(options: argparse.Namespace) -> None:
 
 def run_sample(options: argparse.Namespace) -> None:
     out = check_output("--out", options.out, OUTPUTS, options.model)
-    rbm = load(options.model)
+    rbm = model_of(options)
     samples = rbm.sample(options.n, options.sweeps, options.seed, n_threads=options.threads)
     if out.suffix == ".npy":
         np.save(out, samples)

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..likelihood import Score
 from ..plot._common import need_matplotlib
-from ..rbm import RBM, load
+from ..rbm import RBM
 from ..report import report
 from ._common import (
     BUNDLED,
@@ -22,6 +22,7 @@ from ._common import (
     check_output,
     data_of,
     history_of,
+    model_of,
     say,
     whole,
 )  # fmt: skip
@@ -62,7 +63,7 @@ def add_report(commands) -> None:
 
 def run_report(options: argparse.Namespace) -> None:
     out = check_report("--out", options.out, options.model, options.data, options.history)
-    rbm, X = load(options.model), data_of(options.data, options)
+    rbm, X = model_of(options), data_of(options.data, options)
     history = history_of(options.history) if options.history else None
     score = write_report(
         rbm, X, out, options, history, name=Path(options.model).name, n_samples=options.n, n_sweeps=options.sweeps,

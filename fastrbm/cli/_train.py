@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from .. import _threads, gradient, monitor, optim
-from ..datasets._files import binarize, map_rows, read_column
+from ..datasets._files import map_rows, read_column
+from ..datasets._scales import binarize
 from ..early_stopping import EarlyStopping
 from ..fit import FitState, fit
 from ..history import History
@@ -108,6 +109,8 @@ def _refuse_idle(options) -> None:
     ):
         if idle and given is not None:
             raise CommandError(f"{name} does nothing with {where}")
+    if options.scale is not None and not options.draw:
+        raise CommandError("--scale does nothing without --draw")
     if (options.score_every or options.patience) and not options.score:
         raise CommandError(f"--score-every and --patience need --score {' or '.join(SCORES)}")
     if options.patience and not options.validation:
