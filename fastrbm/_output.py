@@ -108,7 +108,9 @@ class Lock:
                 held = _lock(descriptor)
                 if held is False:
                     os.close(descriptor)
-                    raise BlockingIOError(errno.EAGAIN, "another training that is still running keeps its checkpoints here")
+                    raise BlockingIOError(
+                        errno.EAGAIN, "another training that is still running keeps its checkpoints here"
+                    )
                 if file is None or _same(file, descriptor):  # its holder may have removed it in the meantime
                     self._descriptor, self._file = descriptor, file
                     _locks.add(self)

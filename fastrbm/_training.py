@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 import warnings
 from collections.abc import Callable
@@ -160,7 +159,7 @@ class Training:
         states = {"gradient": self.gradient.get_state(), "optimizer": self.optimizer.get_state()}
         return states | {name: part.get_state() for name, part in self._others()}
 
-    def _save(self, path: Path, raw: Parameters | None = None) -> None:
+    def _save(self, raw: Parameters | None = None) -> None:
         """raw: at the end, when rbm is already what the training offers, its parameters before that."""
         training: dict[str, Any] = {"update": self.update, "seconds": self._elapsed(), "stopped": self.stopped}
         if self.unmeasured:
@@ -172,7 +171,8 @@ class Training:
         raw = self.rbm._parameters if raw is None else raw
         if raw is not self.offered._parameters:
             training |= dict(zip(_RAW, (raw.weights, raw.visible_bias, raw.hidden_bias), strict=True))
-        _checkpoint.write(path, self.offered, {"training": training} | self._states(), self.setup)
+        assert self.path is not None
+        _checkpoint.write(self.path, self.offered, {"training": training} | self._states(), self.setup)
         self.saved = time.perf_counter()
 
     # ------------------------------------------------------------ the loop
@@ -304,7 +304,7 @@ class Training:
     def _try_to_save(self, raw: Parameters | None = None) -> None:
         """A checkpoint that cannot be written, on a full disk say, costs no training; raw: as for _save, at the end."""
         try:
-            self._save(self.path, raw)
+            self._save(raw)
         except Exception as error:
             ending = "this was the last one" if raw is not None else "trying again later"
             words = f"no checkpoint could be written: {error}; {ending}"

@@ -10,7 +10,7 @@ from .. import _checkpoint
 from .._config import get_config
 from ..history import History
 from ..rbm import load
-from ._common import say, say_json
+from ._words import say, say_json
 
 
 def add_info(commands) -> None:
