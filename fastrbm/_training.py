@@ -98,10 +98,10 @@ class Training:
         if not self.path.parent.is_dir():
             raise FileNotFoundError(f"checkpoint {path}: there is no folder {self.path.parent}")
         _checkpoint.arrays_of(self._states())  # to hear of what cannot be kept before, not after an hour
-        self.lock = _output.Lock(self.path)
+        self.lock = _output.Lock(path)
         try:
-            _output.check(self.path)
-            _output.clean_up(self.path)
+            _output.check(path)
+            _output.clean_up(path)
             if resume and self.path.exists():
                 self._resume(Path(path))
             elif self.path.exists():

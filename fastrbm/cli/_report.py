@@ -80,8 +80,10 @@ def check_report(option: str, name: str, *others: str | Path | None) -> Output:
     return output
 
 
-def write_report(rbm: RBM, X, out: Output, options: argparse.Namespace, history, about: str = "", **more) -> None:
-    """Write a report, of what the command's options have and what else its function takes, and say its score."""
+def write_report(rbm: RBM, X, out: Output, options: argparse.Namespace, history, about: str = "", **more) -> str | None:
+    """Write a report, of what the command's options have and what else its function takes, and say its score.
+
+    Returns what to call the file that was written, None if none was."""
     if isinstance(X, np.memmap):
         X = X[np.linspace(0, len(X) - 1, min(len(X), _DISK_CASES)).astype(np.intp)]
     if isinstance(X, np.ndarray) and X.dtype.kind == "f":
@@ -98,3 +100,4 @@ def write_report(rbm: RBM, X, out: Output, options: argparse.Namespace, history,
 
     if where := out.keep(write):
         say(f"{scores[-1]}{about}. Saved {where}")
+    return where

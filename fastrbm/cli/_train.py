@@ -92,16 +92,17 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
         elif not learned and not isinstance(broken, Exception):
             say("broken off before the first update; nothing is saved")
         raise broken
-    signals.reraise()
-    signals.held = False
     if where:
         _conclude(watch.history, options, stop, where, say)
+    signals.held = False
+    signals.reraise()
+    written = None
     if page:
         cases = more.get("validation", X)
         which = "the validation cases" if "validation" in more else "the training cases"
-        write_report(rbm, cases, page, options, watch.history, f", of {which}", name=out.path.name)
+        written = write_report(rbm, cases, page, options, watch.history, f", of {which}", name=out.path.name)
     if options.json:
-        say_json({"model": where, "report": options.report} | watch.history.last)
+        say_json({"model": where, "report": written} | watch.history.last)
 
 
 def _refuse_idle(options) -> None:
