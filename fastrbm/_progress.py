@@ -64,14 +64,15 @@ class ProgressLine:
         self.measured: list[str] = []  # what the last measurement gave, the score first
 
     def update(self, epoch: int, update: int) -> None:
-        """After each update."""
+        """After each update; the last is followed by a measurement."""
         now = time.perf_counter()
-        if now - self.line.shown >= self.line.pause:
+        if update < self.n_updates and now - self.line.shown >= self.line.pause:
             self._show(epoch, update, now)
 
     def measurement(self, epoch: int, update: int, history: History) -> None:
-        """After each measurement; a terminal shows them all, a log the first, the last and those that are due."""
-        first, row = not self.measured, history.last
+        """After each measurement; a terminal shows them all, a log the last and those that are due, or have no line
+        before them."""
+        row = history.last
         scores = []
         for column, words in _SCORES.items():
             if column in row:
@@ -83,7 +84,7 @@ class ProgressLine:
             f"free-energy gap {row['free_energy_gap']:.2f} nats",
             f"reconstruction error {row['reconstruction_error']:.4f}",
         ]
-        if self.line.terminal or first or update == self.n_updates:
+        if self.line.terminal or not self.line.width or update == self.n_updates:
             self._show(epoch, update, time.perf_counter())
         else:
             self.update(epoch, update)

@@ -329,9 +329,9 @@ class Training:
             with interrupted.let_through():
                 yield
         except BREAKS:
-            while len(self.history) > rows:
-                self.history.forget_last()
             if self.path is not None:
+                while len(self.history) > rows:
+                    self.history.forget_last()
                 self._try_to_save()
             raise
         self.unmeasured = False

@@ -48,6 +48,16 @@ def fails_with(number):
     return fail
 
 
+def make_no_files(monkeypatch, number):
+    """Have the system make no new files, which fails with this number."""
+    original = os.open
+
+    def opened(path, flags, *more):
+        return fails_with(number)() if flags & os.O_CREAT else original(path, flags, *more)
+
+    monkeypatch.setattr(os, "open", opened)
+
+
 def run(*command):
     """Whether a program of the system worked."""
     with suppress(FileNotFoundError):
@@ -186,10 +196,7 @@ def test_a_folder_that_takes_no_files(tmp_path, kind, monkeypatch, number):
     end, save, read = kind
     path, new = tmp_path / f"x{end}", tmp_path / f"new{end}"
     save(0, path)
-    original = os.open
-    monkeypatch.setattr(
-        os, "open", lambda p, flags, *more: fails_with(number)() if flags & os.O_CREAT else original(p, flags, *more)
-    )
+    make_no_files(monkeypatch, number)
     _output.check(path)
     save(1, path)
     assert read(path) == 1
@@ -365,7 +372,7 @@ time.sleep(600)
 def test_a_lock_is_held_against_all_and_ends_with_its_process(tmp_path):
     path = tmp_path / "c.npz"
     lock = _output.Lock(path)
-    with pytest.raises(BlockingIOError, match="another training, still running") as caught:
+    with pytest.raises(BlockingIOError, match="another training that is still running") as caught:
         _output.Lock(path)
     assert caught.value.filename == str(path)
     lock.release()
@@ -438,13 +445,9 @@ def test_without_locks_one_goes_on(tmp_path, monkeypatch):
 
 
 def test_a_lock_where_the_folder_takes_no_files(tmp_path, monkeypatch):
-    path, original = tmp_path / "c.npz", os.open
+    path = tmp_path / "c.npz"
     OLD.save(path)
-    monkeypatch.setattr(
-        os,
-        "open",
-        lambda p, flags, *more: fails_with(errno.EROFS)() if flags & os.O_CREAT else original(p, flags, *more),
-    )
+    make_no_files(monkeypatch, errno.EROFS)
     lock = _output.Lock(path)
     with pytest.raises(BlockingIOError):
         _output.Lock(path)
@@ -455,9 +458,8 @@ def test_a_lock_where_the_folder_takes_no_files(tmp_path, monkeypatch):
 
 def test_only_what_dead_processes_left_is_removed(tmp_path):
     path = tmp_path / "c.npz"
-    dead, alive, other, old = (
-        tmp_path / n for n in (".c.npz.00.part", ".c.npz.01.part", ".d.npz.02.part", ".c.npz.77")
-    )
+    names = ".c.npz.00.part", ".c.npz.01.part", ".d.npz.02.part", ".c.npz.77"
+    dead, alive, other, old = (tmp_path / name for name in names)
     for left in (dead, alive, other, old):
         left.write_bytes(b"x")
     with open(alive, "rb") as file:

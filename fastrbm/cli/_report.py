@@ -65,7 +65,7 @@ def run_report(options: argparse.Namespace) -> None:
     rbm, X = load(options.model), data_of(options.data, options)
     history = history_of(options.history) if options.history else None
     write_report(
-        rbm, X, out, options, history, name=Path(options.model).name, n_samples=options.n, n_sweeps=options.sweeps,
+        rbm, X, out, options, history, say, name=Path(options.model).name, n_samples=options.n, n_sweeps=options.sweeps,
         method=options.method, n_chains=options.chains, n_betas=options.betas,
     )  # fmt: skip
 
@@ -80,7 +80,9 @@ def check_report(option: str, name: str, *others: str | Path | None) -> Output:
     return output
 
 
-def write_report(rbm: RBM, X, out: Output, options: argparse.Namespace, history, about: str = "", **more) -> str | None:
+def write_report(
+    rbm: RBM, X, out: Output, options: argparse.Namespace, history, say, about: str = "", **more
+) -> str | None:
     """Write a report, of what the command's options have and what else its function takes, and say its score.
 
     Returns what to call the file that was written, None if none was."""

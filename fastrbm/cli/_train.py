@@ -100,7 +100,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     if page:
         cases = more.get("validation", X)
         which = "the validation cases" if "validation" in more else "the training cases"
-        written = write_report(rbm, cases, page, options, watch.history, f", of {which}", name=out.path.name)
+        written = write_report(rbm, cases, page, options, watch.history, say, f", of {which}", name=out.path.name)
     if options.json:
         say_json({"model": where, "report": written} | watch.history.last)
 
