@@ -262,6 +262,23 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
         assert fr.load(path).weights[0, 0] == 1
 
 
+def test_room_that_could_not_be_made_is_given_back(tmp_path, monkeypatch):
+    """Some systems make room by writing zeros, until the disk is full."""
+    path, content = tmp_path / "m.npz", None
+    OLD.save(path)
+    content = path.read_bytes()
+
+    def fallocate(descriptor, start, size):
+        os.pwrite(descriptor, bytes(100), len(content))
+        fails_with(errno.ENOSPC)()
+
+    monkeypatch.setattr(os, "replace", fails_with(errno.EBUSY))
+    monkeypatch.setattr(os, "posix_fallocate", fallocate)
+    with pytest.raises(OSError, match="No space"):
+        fr.RBM(np.zeros((50, 50))).save(path)
+    assert path.read_bytes() == content
+
+
 def test_a_limit_on_the_size_of_files_leaves_the_old_file(tmp_path):
     path = tmp_path / "m.npz"
     OLD.save(path)

@@ -130,6 +130,7 @@ def test_a_signal_leaves_a_checkpoint(tmp_path, default_handlers, number, kind, 
     assert code is None or caught.value.code == code
     assert caught.value.history["epoch"].tolist() == list(range(1, epoch + 1))
     assert {n: signal.getsignal(n) for n in default_handlers} == default_handlers
+    assert np.load(path)["training/update"] == epoch * UPDATES
     rbm, history = train(path, resume=True)
     whole, expected = train()
     assert same_model(rbm, whole) and same_history(history, expected)
@@ -163,6 +164,31 @@ def test_a_signal_ends_a_long_measurement(tmp_path, default_handlers, number, ki
     whole, expected = train(tmp_path / "whole.npz")
     assert resumed == list(range(epoch, 7)) and same_model(rbm, whole) and same_history(history, expected)
     assert_same_files(path, tmp_path / "whole.npz")
+
+
+def test_a_measurement_that_was_broken_off_and_is_not_due_any_more(tmp_path, default_handlers, monkeypatch):
+    """The last epoch's, of a training that is then prolonged: later checkpoints know nothing of it."""
+    monkeypatch.setattr(_signals, "_ECHO", 0.0)
+    path = tmp_path / "c.npz"
+
+    def fit(to, epochs, in_measure=None, act=None):
+        loader, rbm, measure = Loader(), fr.RBM.from_data(X, 5, seed=0), Each(in_measure)
+        loader.act, measure.every = act, 4
+        history = fr.fit(
+            rbm, loader, fr.gradient.PCD(20), fr.optim.SGD(0.1), epochs, measures=measure, checkpoint=to,
+            checkpoint_seconds=1e9, resume=True,
+        )  # fmt: skip
+        return rbm, history
+
+    with pytest.raises(SystemExit):
+        fit(path, 3, in_measure=send(signal.SIGTERM))
+    assert "training/unmeasured" in np.load(path)
+    with pytest.raises(KeyboardInterrupt):
+        fit(path, 6, act=send(signal.SIGINT))
+    assert "training/unmeasured" not in np.load(path) and np.load(path)["training/update"] == 4 * UPDATES - 1
+    rbm, history = fit(path, 6)
+    whole, expected = fit(tmp_path / "whole.npz", 6)
+    assert same_model(rbm, whole) and same_history(history, expected)
 
 
 def test_a_signal_before_a_measurement_does_not_wait_for_it(tmp_path, default_handlers):
@@ -210,7 +236,7 @@ def test_a_forked_child_is_ended_as_ever(tmp_path, default_handlers):
         child = os.fork()
         if child == 0:
             os.write(writing, b"x")
-            time.sleep(60)
+            time.sleep(20)
             os._exit(0)
         os.read(reading, 1)  # before that, Python's own start of a child drops signals
         os.kill(child, signal.SIGTERM)
@@ -488,6 +514,7 @@ def test_streams_that_cannot_be_written_cost_no_model(tmp_path, streams, code, w
     script = f"set -o pipefail; {command} {streams}"
     done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == code and words in done.stderr and "Traceback" not in done.stderr
+    assert done.stderr.count("cannot be written") <= 1  # it is told once
     assert "Exception ignored" not in done.stderr
     assert fr.load(tmp_path / "m.npz").n_hidden == 6 and len(fr.History.load(tmp_path / "h.csv")) == 1
     assert sorted(p.name for p in tmp_path.iterdir()) == ["h.csv", "m.npz"]
