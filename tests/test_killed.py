@@ -101,7 +101,7 @@ def test_sigterm_at_random_moments(tmp_path, times, momentum):
         error = process.communicate(timeout=60)[1]
         assert process.returncode == 143 and error == b"", error
         before, update = update, int(entries(cut)["training/update"])
-        assert update > before
+        assert update >= before  # equal where the leg had time for a measurement that was broken off, and no more
         for name in ("weights", "visible_bias", "hidden_bias"):
             assert np.array_equal(getattr(fr.load(cut), name), getattr(fr.load(f"{cut}.model.npz"), name))
     epochs = update // 15 + 2

@@ -173,7 +173,7 @@ def test_a_measurement_that_was_broken_off_and_is_not_due_any_more(tmp_path, def
 
     def fit(to, epochs, in_measure=None, act=None):
         loader, rbm, measure = Loader(), fr.RBM.from_data(X, 5, seed=0), Each(in_measure)
-        loader.act, measure.every = act, 4
+        loader.act, loader.at, measure.every = act, UPDATES - 2, 4
         history = fr.fit(
             rbm, loader, fr.gradient.PCD(20), fr.optim.SGD(0.1), epochs, measures=measure, checkpoint=to,
             checkpoint_seconds=1e9, resume=True,
@@ -204,16 +204,16 @@ def test_a_signal_before_a_measurement_does_not_wait_for_it(tmp_path, default_ha
 
 
 class Loader:
-    """Batches; acts as the last is given."""
+    """Batches; acts as one of them is given, the last by default."""
 
-    act = None
+    act, at = None, UPDATES - 1
 
     def __len__(self):
         return UPDATES
 
     def __iter__(self):
         for k in range(UPDATES):
-            if k == UPDATES - 1 and self.act:
+            if k == self.at and self.act:
                 self.act()
             yield X[k::UPDATES]
 
