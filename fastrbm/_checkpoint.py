@@ -7,17 +7,15 @@ get_state gave), and a JSON text of how the training was set up.
 
 from __future__ import annotations
 
-import glob
 import json
 import re
-from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _model_file
+from . import _model_file, _output
 from ._archive import Archive
 from ._reading import refusing, shown
 from ._version import __version__
@@ -29,6 +27,14 @@ FORMAT = 1
 _WRITERS = "fit(checkpoint=) and 'fastrbm train --checkpoint' write them"
 
 
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be written; last: at the end of a training, when none will follow."""
+
+    def __init__(self, message: str, last: bool) -> None:
+        super().__init__(message)
+        self.last = last
+
+
 def write(path: str | PathLike[str], rbm: RBM, states: dict[str, dict[str, Any]], setup: dict[str, object]) -> None:
     """Replace the file at path by a checkpoint of these states, wholly or not at all."""
     entries = [(part, name) for part, state in states.items() for name in state]
@@ -38,7 +44,7 @@ def write(path: str | PathLike[str], rbm: RBM, states: dict[str, dict[str, Any]]
         "weights": rbm.weights, "visible_bias": rbm.visible_bias, "hidden_bias": rbm.hidden_bias,
         "setup": np.frombuffer(text.encode(), np.uint8),
     }  # fmt: skip
-    _model_file.replace_file(path, lambda file: np.savez(file, **arrays))
+    _output.replace_file(path, _output.archive(**arrays))
 
 
 def arrays_of(states: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
@@ -53,13 +59,6 @@ def arrays_of(states: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
                 )
             arrays[f"{part}/{name}"] = array
     return arrays
-
-
-def clean_up(path: Path) -> None:
-    """Remove what processes that were killed while they wrote left beside the file."""
-    for left in path.absolute().parent.glob(f".{glob.escape(path.name)}.*.part"):
-        with suppress(OSError):
-            left.unlink()
 
 
 def read(path: str | PathLike[str]) -> tuple[tuple[np.ndarray, ...], dict[str, dict[str, Any]], dict[str, object]]:

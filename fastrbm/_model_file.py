@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from contextlib import suppress
 from os import PathLike
-from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 
-from . import _validate
+from . import _output, _validate
 from ._archive import Archive
 
 FORMAT = 1
@@ -19,41 +14,10 @@ _WRITERS = "RBM.save and 'fastrbm train' write them"
 _NAMES = ("weights", "visible_bias", "hidden_bias")
 
 
-def replace_file(path: str | PathLike[str], write: Callable[[IO[bytes]], object]) -> None:
-    """Let write(file) fill a temporary file beside path, then rename it: readers see the old file or the new one,
-    whenever the program or the machine stops."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(temporary, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError) and error.errno is not None:
-            raise type(error)(error.errno, error.strerror, str(path)) from error  # name the file that was asked for
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the new name on the disk too, where the system can."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            with suppress(OSError):  # not every file system does
-                os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def save(path: str | PathLike[str], weights: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray) -> None:
     """Write the three arrays of a model."""
-    arrays: dict[str, Any] = dict(zip(_NAMES, (weights, visible_bias, hidden_bias), strict=True))
-    replace_file(path, lambda file: np.savez(file, fastrbm_format=np.int64(FORMAT), **arrays))
+    arrays = dict(zip(_NAMES, (weights, visible_bias, hidden_bias), strict=True))
+    _output.replace_file(path, _output.archive(fastrbm_format=np.int64(FORMAT), **arrays))
 
 
 def load(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -88,8 +88,9 @@ def fit(
     measures : measures, optional
         What to measure beyond the columns below: see :mod:`fastrbm.monitor`.
     checkpoint : path, optional
-        A file that gets all that is needed to go on: every ``checkpoint_seconds``, at the end, and on Ctrl-C.
-        :func:`fastrbm.load` reads its model.
+        A file that gets all that is needed to go on: every ``checkpoint_seconds``, at the end, and on Ctrl-C, SIGTERM
+        and SIGHUP. :func:`fastrbm.load` reads its model. That it can be written is tried first; if it cannot be written
+        later, there is a warning and the training goes on. One training at a time may use it.
     checkpoint_seconds : float
     resume : bool
         Go on from the checkpoint, if there is one, to the same bits as if there had been no interruption; rbm gets
@@ -117,11 +118,24 @@ def fit(
     FloatingPointError
         When an update would make a parameter non-finite; the model keeps its last good parameters.
     KeyboardInterrupt
-        On Ctrl-C; the model is as the last complete update left it.
+        On Ctrl-C; the model is as the last complete update left it. With a checkpoint, that is written first; a second
+        Ctrl-C does not wait for it.
+    SystemExit
+        Only with a checkpoint, in the main thread, where the program does not handle the signal itself: on SIGTERM
+        (code 143) and SIGHUP (129), after the checkpoint.
     FileExistsError
         When there is a checkpoint already and resume is False.
+    BlockingIOError
+        When another training, still running, uses the checkpoint.
+    OSError
+        When the checkpoint cannot be written at the start.
     ValueError
         When the checkpoint is damaged, or of another training.
+
+    Notes
+    -----
+    An exception that ends the training early, one of a callback included, has the history so far as its attribute
+    ``history``.
 
     Examples
     --------

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from ._model_file import replace_file
+from ._output import replace_file
 from ._reading import open_regular, refusing
 
 __all__ = ["History"]
@@ -82,7 +82,7 @@ class History:
             table.writerows(rows)
         else:
             text.writelines(json.dumps(row) + "\n" for row in rows)
-        replace_file(path, lambda file: file.write(text.getvalue().encode()))
+        replace_file(path, text.getvalue().encode())
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> History:

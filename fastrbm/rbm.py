@@ -239,7 +239,16 @@ class RBM(Law):
     # ------------------------------------------------------------ files
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the model to a file (.npz, a format number, no pickle): to a temporary one first, then renamed."""
+        """Write the model to a file (.npz, a format number, no pickle): whole, or not at all.
+
+        Its content goes to a temporary file beside it, which is renamed; where that cannot be, such as a file that
+        Docker mounts, an existing file is written in place. A symbolic link stays, and what it leads to is written.
+
+        Raises
+        ------
+        OSError
+            When the file cannot be written, or is not a regular file.
+        """
         _model_file.save(path, self.weights, self.visible_bias, self.hidden_bias)
 
 

@@ -11,7 +11,8 @@ from .._archive import Archive
 from .._config import get_config
 from .._reading import shown
 from ..rbm import load
-from ._common import history_in, say, say_json
+from ._common import history_in
+from ._words import say, say_json
 
 
 def add_info(commands) -> None:
