@@ -19,6 +19,9 @@ class BitMatrix:
     ``planes`` is uint8 of shape (ceil(U/8), n): bit k of ``planes[b, i]`` is unit 8 b + k of case i. The unused bits of
     the last byte are zero. Everything in fastrbm that takes states takes a BitMatrix as well as an array.
 
+    Both attributes stay as they are; what planes holds may be changed in place. Bits that are then set past the last
+    unit count for nothing.
+
     Parameters
     ----------
     planes : uint8 array (ceil(n_units/8), n)
@@ -41,25 +44,32 @@ class BitMatrix:
            [0, 0, 1]], dtype=uint8)
     """
 
-    __slots__ = ("n_units", "planes")
+    __slots__ = ("_n_units", "_planes")
 
     def __init__(self, planes: np.ndarray, n_units: int) -> None:
         n_units = _validate.integer(n_units, "n_units", 1)
         if not isinstance(planes, np.ndarray) or planes.dtype != np.uint8 or planes.ndim != 2:
             raise TypeError("planes must be a uint8 array of two dimensions, (bytes, cases)")
+        if isinstance(planes, np.ma.MaskedArray):
+            raise TypeError("planes must be an array without a mask")
         if planes.shape[0] != -(-n_units // 8):
             raise ValueError(f"planes must have {-(-n_units // 8)} rows for {n_units} units, got {planes.shape[0]}")
         if planes.shape[1] > 1 and planes.strides[1] != 1:
             planes = np.ascontiguousarray(planes)
         if n_units % 8 and planes.size and int(planes[-1].max()) >> (n_units % 8):
             raise ValueError(f"planes has bits set past unit {n_units - 1}")
-        self.planes = planes
-        self.n_units = n_units
+        self._planes = planes.view(np.ndarray)
+        self._n_units = n_units
 
     @classmethod
     def empty(cls, n: int, n_units: int) -> BitMatrix:
         """All-zero states of n cases."""
-        return cls(np.zeros((-(-n_units // 8), n), np.uint8), n_units)
+        n, n_units = _validate.integer(n, "n", 0), _validate.integer(n_units, "n_units", 1)
+        try:
+            planes = np.zeros((-(-n_units // 8), n), np.uint8)
+        except (MemoryError, ValueError):  # ValueError: not even an address for each byte
+            raise MemoryError(f"no memory for the states of {n:,} cases of {n_units:,} units") from None
+        return cls(planes, n_units)
 
     @classmethod
     def from_states(cls, states: ArrayLike, n_threads: int | None = None) -> BitMatrix:
@@ -80,18 +90,28 @@ class BitMatrix:
         return states
 
     @property
+    def planes(self) -> np.ndarray:
+        """The states, uint8 (ceil(n_units/8), n): a view at each access, whose own shape is nobody else's."""
+        return self._planes.view()
+
+    @property
+    def n_units(self) -> int:
+        """Units a case."""
+        return self._n_units
+
+    @property
     def shape(self) -> tuple[int, int]:
         """(cases, units)."""
-        return self.planes.shape[1], self.n_units
+        return self._planes.shape[1], self._n_units
 
     def __len__(self) -> int:
-        return self.planes.shape[1]
+        return self._planes.shape[1]
 
     def __getitem__(self, cases: slice | np.ndarray) -> BitMatrix:
         """Some of the cases: a slice (a view where its step is 1), an array of indices or of booleans."""
         if isinstance(cases, (int, np.integer)):
             raise TypeError("index a BitMatrix with a slice or an array; for one case use bits[i : i + 1]")
-        return BitMatrix(self.planes[:, cases], self.n_units)
+        return BitMatrix(self._planes[:, cases], self._n_units)
 
     def copy(self) -> BitMatrix:
         """An independent copy."""
@@ -100,6 +120,9 @@ class BitMatrix:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         states = self.to_states()
         return states if dtype is None else states.astype(dtype)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return BitMatrix, (self._planes, self._n_units)
 
     def __repr__(self) -> str:
         return f"BitMatrix of {len(self)} cases x {self.n_units} units"

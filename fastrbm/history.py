@@ -123,6 +123,11 @@ class History:
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
+        for name, column in state.items():
+            if not isinstance(column, np.ndarray) or column.ndim != 1 or column.dtype.kind not in "iuf":
+                raise ValueError(f"the state's {name} must be a column of numbers")
+        if len({len(column) for column in state.values()}) > 1:
+            raise ValueError(f"the state's columns, {', '.join(state)}, must have as many rows as each other")
         columns = {name: column.tolist() for name, column in state.items()}
         self._rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
