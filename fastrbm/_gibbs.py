@@ -23,8 +23,12 @@ _BLOCK = 1024  # chains are cut at multiples of the kernels' own blocks
 _SWEEPS_A_CALL = 8  # so many sweeps of a part fit a call: from the third on they may use what the others left
 
 
+MOST_CHAINS = 1 << 32  # that have numbers of their own: src/README.md
+MOST_SWEEPS = (1 << 32) - 1
+
+
 def chain_parts(n: int, work_a_chain: int) -> list[slice]:
-    if n > 1 << 32:
+    if n > MOST_CHAINS:
         raise ValueError(f"at most 2**32 chains have numbers of their own, got {n}")
     step = max(_BLOCK, WORK_A_CALL // (_SWEEPS_A_CALL * work_a_chain) // _BLOCK * _BLOCK)
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
@@ -90,6 +94,7 @@ def half_step(
     activation of reference.
     """
     if not isinstance(given, BitMatrix):
+        _threads.resolve(n_threads)
         _half_step_of_fractions(layer, given, kind, seed, stream, sweep, out, fixed, probabilities)
         return
     n, n_units = len(given), layer.n_units

@@ -20,7 +20,6 @@ from .reference import from_tiles, to_tiles
 
 State = Mapping[str, Any]
 
-SWEEPS = (1 << 32) - 1  # the largest number of a sweep: src/README.md
 SEEDS = (1 << 64) - 1
 STREAMS = (1 << 24) - 1
 COUNTS = (1 << 63) - 1

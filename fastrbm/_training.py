@@ -156,7 +156,7 @@ class Training:
                 f"its history has columns {', '.join(self.history.columns)}, not {', '.join(self.columns)}"
             )
         if isinstance(self.source, Batches):
-            self.source.keep_sample(sample)
+            self.source.keep_sample(_sample(training, self.rbm.n_visible))
         self.update, self.seconds, self.stopped = update, seconds, stopped
         self.offered._parameters, self.rbm._parameters = offered._parameters, raw._parameters
 

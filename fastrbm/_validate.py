@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import operator
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -38,7 +39,7 @@ def seed(value: Any, name: str = "seed") -> int:
 
 def real(value: Any, name: str, minimum: float = -np.inf, maximum: float = np.inf) -> float:
     """A finite number in [minimum, maximum]."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Real, np.floating)):
+    if isinstance(value, (bool, np.bool_, np.timedelta64)) or not isinstance(value, (numbers.Real, np.floating)):
         raise TypeError(f"{name} must be a number, not {_kind(value)}")
     try:
         result = float(value)
@@ -76,6 +77,13 @@ def flag(value: Any, name: str) -> bool:
     if not isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} must be True or False, not {_kind(value)}")
     return bool(value)
+
+
+def path(value: Any, name: str = "path") -> Any:
+    """A path, as str or os.PathLike. (A number would be a file that is open already.)"""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a path, str or os.PathLike, not {_kind(value)}")
+    return value
 
 
 def one_of(value: Any, name: str, choices: Sequence[str]) -> str:
@@ -241,6 +249,7 @@ def inverse_temperature(value: ArrayLike, n: int) -> np.ndarray | None:
     array = np.asarray(value)
     if array.dtype.kind not in "iuf":
         raise TypeError(f"beta must be a number or an array of numbers, not of dtype {array.dtype}")
+    array = array.astype(np.float64)
     if array.shape not in ((), (n,)):
         raise ValueError(f"beta must be a number or an array of shape ({n},), got shape {array.shape}")
     if not bool((array >= 0).all()) or not bool((array < LARGEST).all()):

@@ -12,6 +12,8 @@ from ._kernels import kernels
 
 __all__ = ["BitMatrix"]
 
+_MOST = 1 << 40  # cases, or units
+
 
 class BitMatrix:
     """States of n cases with U binary units each, one bit a unit: 32 times smaller than float32.
@@ -47,7 +49,7 @@ class BitMatrix:
     __slots__ = ("_n_units", "_planes")
 
     def __init__(self, planes: np.ndarray, n_units: int) -> None:
-        n_units = _validate.integer(n_units, "n_units", 1)
+        n_units = _validate.integer(n_units, "n_units", 1, _MOST)
         if not isinstance(planes, np.ndarray) or planes.dtype != np.uint8 or planes.ndim != 2:
             raise TypeError("planes must be a uint8 array of two dimensions, (bytes, cases)")
         if isinstance(planes, np.ma.MaskedArray):
@@ -64,7 +66,7 @@ class BitMatrix:
     @classmethod
     def empty(cls, n: int, n_units: int) -> BitMatrix:
         """All-zero states of n cases."""
-        n, n_units = _validate.integer(n, "n", 0), _validate.integer(n_units, "n_units", 1)
+        n, n_units = _validate.integer(n, "n", 0, _MOST), _validate.integer(n_units, "n_units", 1, _MOST)
         try:
             planes = np.zeros((-(-n_units // 8), n), np.uint8)
         except (MemoryError, ValueError):  # ValueError: not even an address for each byte

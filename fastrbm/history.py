@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from . import _validate
 from ._model_file import replace_file
 
 __all__ = ["History"]
@@ -65,7 +66,7 @@ class History:
     def save(self, path: str | PathLike[str]) -> None:
         """Write a table: .csv, with a line of names, or .jsonl, an object a line. NaN and infinity become nothing and
         null."""
-        path = Path(path)
+        path = Path(_validate.path(path))
         if path.suffix not in _KINDS:
             raise ValueError(f"{path}: a history is written to {' or '.join(_KINDS)}")
         missing = "" if path.suffix == ".csv" else None
@@ -104,7 +105,7 @@ class History:
         ...     History.load(os.path.join(folder, "run.csv")).last
         {'epoch': 1, 'reconstruction_error': 0.25}
         """
-        path = Path(path)
+        path = Path(_validate.path(path))
         if path.suffix not in _KINDS:
             raise ValueError(f"{path}: a history is read from {' or '.join(_KINDS)}")
         history = cls()

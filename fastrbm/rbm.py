@@ -244,7 +244,7 @@ class RBM(Law):
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model to a file (.npz, a format number, no pickle): to a temporary one first, then renamed."""
-        _model_file.save(path, self.weights, self.visible_bias, self.hidden_bias)
+        _model_file.save(_validate.path(path), self.weights, self.visible_bias, self.hidden_bias)
 
 
 def model(rbm: object) -> RBM:
@@ -264,4 +264,4 @@ def load(path: str | PathLike[str]) -> RBM:
     ValueError
         When it is damaged, or not a model of this package.
     """
-    return RBM(*_model_file.load(path))
+    return RBM(*_model_file.load(_validate.path(path)))

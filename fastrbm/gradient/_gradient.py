@@ -45,6 +45,7 @@ class Gradient(Update):
                 raise TypeError(f"{name} must be Moments, not {type(phase).__name__}")
             if phase.total == 0.0:
                 raise ValueError(f"{name} must be of at least one case")
+        _threads.resolve(n_threads)
         self._phases = positive, negative
         self._shape = positive.shape
         if self.shape != negative.shape:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from .. import _gibbs, _random, _state, _validate
 from .._parameters import Direction
 from .._settings import Setting
-from ..chains import MOST_CHAINS, Chains
+from ..chains import Chains
 from ..moments import Phase
 from ..rbm import RBM
 from ._gradient import Gradient
@@ -51,8 +51,8 @@ class FastPCD:
     Gradient(64, 16) of 100 cases and 50 of the model
     """
 
-    n_chains = Setting(_validate.integer, 1, MOST_CHAINS)
-    n_sweeps = Setting(_validate.integer, 1, _state.SWEEPS)
+    n_chains = Setting(_validate.integer, 1, _gibbs.MOST_CHAINS)
+    n_sweeps = Setting(_validate.integer, 1, _gibbs.MOST_SWEEPS)
     rate = Setting(_validate.real, 0.0)
     decay = Setting(_validate.below_one)
     seed = Setting(_validate.seed)

@@ -11,7 +11,6 @@ from .. import _gibbs, _random, _state, _validate
 from .._settings import Setting
 from .._starts import start_chains
 from ..bits import BitMatrix
-from ..chains import MOST_CHAINS
 from ..moments import Moments
 from ..rbm import RBM, model
 from ._gradient import Gradient
@@ -62,9 +61,9 @@ class MonteCarlo:
     True
     """
 
-    n_hidden_samples = Setting(_validate.integer, 1, _state.SWEEPS)
-    n_joint_samples = Setting(_validate.integer, 1, MOST_CHAINS)
-    n_sweeps = Setting(_validate.integer, 1, _state.SWEEPS)
+    n_hidden_samples = Setting(_validate.integer, 1, _gibbs.MOST_SWEEPS)
+    n_joint_samples = Setting(_validate.integer, 1, _gibbs.MOST_CHAINS)
+    n_sweeps = Setting(_validate.integer, 1, _gibbs.MOST_SWEEPS)
     seed = Setting(_validate.seed)
 
     def __init__(
@@ -131,7 +130,7 @@ class MonteCarlo:
 
     def set_state(self, state: dict[str, Any], rbm: RBM) -> None:
         """Go on from a state that get_state gave."""
-        self._next_sweep = _state.count(state, "next_sweep", _state.SWEEPS)
+        self._next_sweep = _state.count(state, "next_sweep", _gibbs.MOST_SWEEPS)
 
     def __repr__(self) -> str:
         return (

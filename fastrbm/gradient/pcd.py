@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from .. import _gibbs, _random, _state, _validate
 from .._settings import Setting
-from ..chains import MOST_CHAINS, Chains
+from ..chains import Chains
 from ..moments import Moments, Phase
 from ..rbm import RBM
 from ._gradient import Gradient
@@ -53,8 +53,8 @@ class PCD:
     (100.0, 64.0)
     """
 
-    n_chains = Setting(_validate.integer, 1, MOST_CHAINS)
-    n_sweeps = Setting(_validate.integer, 1, _state.SWEEPS)
+    n_chains = Setting(_validate.integer, 1, _gibbs.MOST_CHAINS)
+    n_sweeps = Setting(_validate.integer, 1, _gibbs.MOST_SWEEPS)
     seed = Setting(_validate.seed)
 
     def __init__(self, n_chains: int = 512, n_sweeps: int = 1, seed: int = 0) -> None:

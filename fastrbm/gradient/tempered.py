@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _gibbs, _random, _state, _validate
+from .. import _gibbs, _random, _validate
 from .._settings import Setting
-from ..chains import MOST_CHAINS
 from ..moments import Phase
 from ..rbm import RBM
 from ..tempering import MOST_BETAS, TemperedChains, check_target_rate, ladder
@@ -71,9 +70,9 @@ class Tempered:
     Gradient(64, 16) of 100 cases and 50 of the model
     """
 
-    n_chains = Setting(_validate.integer, 1, MOST_CHAINS)
+    n_chains = Setting(_validate.integer, 1, _gibbs.MOST_CHAINS)
     n_betas = Setting(_validate.integer, 1, MOST_BETAS)
-    n_sweeps = Setting(_validate.integer, 1, _state.SWEEPS)
+    n_sweeps = Setting(_validate.integer, 1, _gibbs.MOST_SWEEPS)
     betas = Setting(_given_ladder)
     target_rate = Setting(check_target_rate)
     seed = Setting(_validate.seed)

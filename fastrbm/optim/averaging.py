@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import _state, _validate
+from .. import _state, _threads, _validate
 from .._parameters import Parameters
 from .._settings import Setting
 from ..rbm import RBM, model
@@ -71,6 +71,7 @@ class Averaging:
         """Set offered to the average, or to rbm as it is while there is none."""
         _state.fits(model(rbm)._parameters.shape, model(offered)._parameters.shape, "rbm")
         self._must_fit(rbm)
+        _threads.resolve(n_threads)
         if not self._means:
             offered._parameters = rbm._parameters
             return
