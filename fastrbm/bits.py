@@ -21,8 +21,7 @@ class BitMatrix:
     ``planes`` is uint8 of shape (ceil(U/8), n): bit k of ``planes[b, i]`` is unit 8 b + k of case i. The unused bits of
     the last byte are zero. Everything in fastrbm that takes states takes a BitMatrix as well as an array.
 
-    Both attributes stay as they are; what planes holds may be changed in place. Bits that are then set past the last
-    unit count for nothing.
+    Both attributes stay as they are; what planes holds may be changed in place.
 
     Parameters
     ----------
