@@ -172,7 +172,7 @@ class Parameters:
         """W (V, H), float32, contiguous, read-only."""
         weights = np.ascontiguousarray(from_tiles(self.to_hidden.tiles_array, *self.shape))
         weights.flags.writeable = False
-        return weights
+        return weights.view()  # which cannot be made writable, unlike the array that owns its memory
 
     @once
     def wide_visible_bias(self) -> np.ndarray:

@@ -144,8 +144,8 @@ def fit(
     checkpoint_seconds = _validate.real(checkpoint_seconds, "checkpoint_seconds", 0.0)
     _threads.resolve(n_threads)
     seed = _validate.seed(seed)
-    callbacks = [callbacks] if callable(callbacks) else list(callbacks or ())
-    measures = [measures] if callable(measures) or hasattr(measures, "columns") else list(measures or ())
+    callbacks = _several(callbacks, "callbacks", callable(callbacks))
+    measures = _several(measures, "measures", callable(measures) or hasattr(measures, "columns"))
     _check_kinds(rbm, gradient, optimizer, centre, averaging, callbacks, measures)
     source = source_of(X, rbm.n_visible, batch_size, seed, sample_weight, draw)
     if validation is not None:
@@ -169,6 +169,14 @@ def fit(
     elif resume:
         raise ValueError("resume needs a checkpoint to go on from")
     return training.run()
+
+
+def _several(given: Any, name: str, one: bool) -> list[Any]:
+    """What is given, which may be one thing alone, as a list."""
+    try:
+        return [given] if one else list(given or ())
+    except (TypeError, ValueError):  # ValueError: an array's truth
+        raise TypeError(f"{name} must be one or several, not {type(given).__name__}") from None
 
 
 def _check_kinds(
