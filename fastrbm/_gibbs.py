@@ -61,7 +61,7 @@ def sweep(
     work_a_chain = 2 * visible.n_units * hidden.n_units
     threads = _threads.resolve(n_threads, work_a_chain * n)
     for part in chain_parts(n, work_a_chain):
-        v, h = visible.planes[:, part], hidden.planes[:, part]
+        v, h = visible._planes[:, part], hidden._planes[:, part]
         b = None if beta is None else beta[part]
         f = None if fixed is None else fixed[:, part]
         free = (None, None) if clamp is None else clamp.free_planes(part)
@@ -102,8 +102,8 @@ def half_step(
     threads = _threads.resolve(n_threads, work_a_chain * n)
     for part in chain_parts(n, work_a_chain):
         kernels.half_step(
-            given.planes[:, part], layer, None, seed, stream, sweep, kind, part.start,
-            None if out is None else out.planes[:, part],
+            given._planes[:, part], layer, None, seed, stream, sweep, kind, part.start,
+            None if out is None else out._planes[:, part],
             None if fixed is None else fixed[:, part],
             None if probabilities is None else probabilities[part],
             threads,
@@ -125,7 +125,7 @@ def _half_step_of_fractions(layer, given, kind, seed, stream, sweep, out, fixed,
         acc = (on_grid(given[rows]) @ weights) * 2.0**-FIXED_BITS
         field = acc.astype(np.float32) * np.float32(2.0**-layer.exponent) + layer.bias_array[:n_units]
         if out is not None:
-            reference.pack(reference.draw(field, seed, stream, sweep, kind, start), out.planes[:, rows])
+            reference.pack(reference.draw(field, seed, stream, sweep, kind, start), out._planes[:, rows])
         if fixed is not None:
             numbers = reference.fixed_probability(field)
             for tile in range(fixed.shape[0]):

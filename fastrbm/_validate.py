@@ -17,7 +17,7 @@ LARGEST = 1e30  # parameters stay below this, so that no field overflows float32
 
 def integer(value: Any, name: str, minimum: int = 0, maximum: int | None = None) -> int:
     """An integer from minimum to maximum; NumPy's integers, and arrays () of one, are welcome."""
-    result = _index(value)
+    result = value if type(value) is int else _index(value)
     if result is None:
         raise TypeError(f"{name} must be an integer, not {_kind(value)}")
     if result < minimum:
@@ -39,16 +39,20 @@ def seed(value: Any, name: str = "seed") -> int:
 
 def real(value: Any, name: str, minimum: float = -np.inf, maximum: float = np.inf) -> float:
     """A finite number in [minimum, maximum]."""
-    if isinstance(value, (bool, np.bool_, np.timedelta64)) or not isinstance(value, (numbers.Real, np.floating)):
-        raise TypeError(f"{name} must be a number, not {_kind(value)}")
-    try:
-        result = float(value)
-    except OverflowError:
-        raise ValueError(f"{name} must be a number that float64 holds, got {shown(value)}") from None
+    result = value if type(value) is float else _float(value, name)
     if not math.isfinite(result) or not minimum <= result <= maximum:
         bounds = f"between {minimum:g} and {maximum:g}" if maximum < np.inf else f"finite and at least {minimum:g}"
         raise ValueError(f"{name} must be {bounds if minimum > -np.inf else 'finite'}, got {result:g}")
     return result
+
+
+def _float(value: Any, name: str) -> float:
+    if isinstance(value, (bool, np.bool_, np.timedelta64)) or not isinstance(value, (numbers.Real, np.floating)):
+        raise TypeError(f"{name} must be a number, not {_kind(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be a number that float64 holds, got {shown(value)}") from None
 
 
 def positive(value: Any, name: str, maximum: float = np.inf) -> float:
@@ -138,10 +142,10 @@ def offset(value: ArrayLike | None, name: str) -> np.ndarray | None:
     """None, or finite numbers (any,), float64."""
     if value is None:
         return None
-    array = np.array(_numeric(value, name), np.float64)
+    array = _numeric(value, name)
     if array.ndim != 1 or not np.isfinite(array).all():
         raise ValueError(f"{name} must hold finite numbers, one for each unit, got shape {array.shape}")
-    return array
+    return array.astype(np.float64)
 
 
 def _shaped(value: ArrayLike, name: str, shape: tuple[int | None, ...]) -> np.ndarray:

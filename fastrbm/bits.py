@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -81,13 +82,13 @@ class BitMatrix:
         if states.shape[1] == 0:
             raise ValueError(f"states must have at least one unit, got shape {states.shape}")
         bits = cls.empty(*states.shape)
-        kernels.pack(states, bits.planes, _threads.resolve(n_threads, states.size))
+        kernels.pack(states, bits._planes, _threads.resolve(n_threads, states.size))
         return bits
 
     def to_states(self, n_threads: int | None = None) -> np.ndarray:
         """Unpack to uint8 (n, U) of 0 and 1."""
         states = np.empty(self.shape, np.uint8)
-        kernels.unpack(self.planes, states, _threads.resolve(n_threads, states.size))
+        kernels.unpack(self._planes, states, _threads.resolve(n_threads, states.size))
         return states
 
     @property
@@ -95,10 +96,7 @@ class BitMatrix:
         """The states, uint8 (ceil(n_units/8), n): a view at each access, whose own shape is nobody else's."""
         return self._planes.view()
 
-    @property
-    def n_units(self) -> int:
-        """Units a case."""
-        return self._n_units
+    n_units = property(attrgetter("_n_units"), doc="Units a case.")  # in C: it is asked for at every turn
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -116,7 +114,7 @@ class BitMatrix:
 
     def copy(self) -> BitMatrix:
         """An independent copy."""
-        return BitMatrix(self.planes.copy(), self.n_units)
+        return BitMatrix(self._planes.copy(), self._n_units)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         states = self.to_states()

