@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _checkpoint, _output
+from . import _checkpoint, _output, _state, _validate
 from ._parameters import Parameters
 from ._progress import ProgressLine
 from ._signals import BREAKS, Signals
@@ -127,21 +127,42 @@ class Training:
     def _resume(self, path: Path) -> None:
         parameters, states, setup = _checkpoint.read(path)
         _checkpoint.refuse_other(path, setup, self.setup)
+        try:
+            update = _state.count(states.get("training", {}), "update")
+            if update <= self.n_updates:
+                self._go_on_from(update, parameters, states)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
+        if update > self.n_updates:
+            raise ValueError(f"{path} is {update} updates on, more than the {self.n_updates} asked for")
+
+    def _go_on_from(self, update: int, parameters: tuple[np.ndarray, ...], states: dict[str, dict[str, Any]]) -> None:
+        """Take over what a checkpoint holds, all of which is checked: a file may hold anything."""
         training = states["training"]
-        if training["update"] > self.n_updates:
-            raise ValueError(f"{path} is {training['update']} updates on, more than the {self.n_updates} asked for")
-        self.update, self.seconds, self.stopped = training["update"], training["seconds"], training["stopped"]
-        self.unmeasured = training.get("unmeasured", False)
-        self.gradient.set_state(states.get("gradient", {}), self.rbm)
-        self.optimizer.set_state(states.get("optimizer", {}))
-        for name, part in self._others():
-            part.set_state(states.get(name, {}))
-        if "sample" in training and isinstance(self.source, Batches):
-            self.source.keep_sample(training["sample"])
-        self.offered.set_parameters(*parameters)
-        self.rbm._parameters = self.offered._parameters
-        if _RAW[0] in training:  # the model of the file is an average, or the best of several
-            self.rbm.set_parameters(*(training[name] for name in _RAW))
+        seconds, stopped = _state.number(training, "seconds"), _state.flag(training, "stopped")
+        unmeasured = "unmeasured" in training and _state.flag(training, "unmeasured")
+        offered = raw = self.rbm.copy()
+        offered.set_parameters(*parameters)
+        if any(name in training for name in _RAW):  # the model of the file is an average, or the best of several
+            shapes = zip(_RAW, ((None, None), (None,), (None,)), strict=True)
+            raw = self.rbm.copy()
+            raw.set_parameters(*(_state.array(training, name, np.float32, shape) for name, shape in shapes))
+        for name, part in [("gradient", self.gradient), ("optimizer", self.optimizer), *self._others()]:
+            more = (self.rbm,) if name == "gradient" else ()
+            try:
+                part.set_state(states.get(name, {}), *more)
+                if hasattr(part, "_must_fit"):
+                    part._must_fit(self.rbm)
+            except (ValueError, TypeError, KeyError) as error:
+                raise ValueError(f"{name}: {error}") from error
+        if set(self.history.columns) - set(self.columns):
+            raise ValueError(
+                f"its history has columns {', '.join(self.history.columns)}, not {', '.join(self.columns)}"
+            )
+        if isinstance(self.source, Batches):
+            self.source.keep_sample(_sample(training, self.rbm.n_visible))
+        self.update, self.seconds, self.stopped, self.unmeasured = update, seconds, stopped, unmeasured
+        self.offered._parameters, self.rbm._parameters = offered._parameters, raw._parameters
 
     def _others(self) -> list[tuple[str, Any]]:
         """Whatever else has a state, by its name in a checkpoint."""
@@ -378,3 +399,12 @@ class Training:
         self.history.record(**row)
         if self.line:
             self.line.measurement(epoch, self.update, self.history)
+
+
+def _sample(state: _state.State, n_visible: int) -> np.ndarray:
+    """The cases that a checkpoint of batches measures: bits or fractions."""
+    value = state.get("sample")
+    if not isinstance(value, np.ndarray) or value.dtype not in (np.uint8, np.float64) or value.size == 0:
+        raise ValueError("the state's sample must be cases, an array of uint8 or float64")
+    _validate.states(value, n_visible, "sample", fractions=True)
+    return value

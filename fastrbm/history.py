@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from . import _validate
 from ._output import replace_file
 from ._reading import open_regular, refusing
 
@@ -67,7 +68,7 @@ class History:
     def save(self, path: str | PathLike[str]) -> None:
         """Write a table: .csv, with a line of names, or .jsonl, an object a line. NaN and infinity become nothing and
         null."""
-        path = Path(path)
+        path = Path(_validate.path(path))
         if path.suffix not in _KINDS:
             raise ValueError(f"{path}: a history is written to {' or '.join(_KINDS)}")
         missing = "" if path.suffix == ".csv" else None
@@ -106,7 +107,7 @@ class History:
         ...     History.load(os.path.join(folder, "run.csv")).last
         {'epoch': 1, 'reconstruction_error': 0.25}
         """
-        path = Path(path)
+        path = Path(_validate.path(path))
         if path.suffix not in _KINDS:
             raise ValueError(f"{path}: a history is read from {' or '.join(_KINDS)}")
         history = cls()
@@ -126,6 +127,11 @@ class History:
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
+        for name, column in state.items():
+            if not isinstance(column, np.ndarray) or column.ndim != 1 or column.dtype.kind not in "iuf":
+                raise ValueError(f"the state's {name} must be a column of numbers")
+        if len({len(column) for column in state.values()}) > 1:
+            raise ValueError(f"the state's columns, {', '.join(state)}, must have as many rows as each other")
         columns = {name: column.tolist() for name, column in state.items()}
         self._rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 

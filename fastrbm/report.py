@@ -116,7 +116,10 @@ def report(
     shape = checked_shape(shape, model(rbm).n_visible)
     if history is not None and not isinstance(history, History):
         raise TypeError(f"history must be a History or None, not {type(history).__name__}")
-    n_samples, n_sweeps = _validate.integer(n_samples, "n_samples", 1), _validate.integer(n_sweeps, "n_sweeps", 4)
+    n_samples, n_sweeps = (
+        _validate.integer(n_samples, "n_samples", 1, 1 << 32),
+        _validate.integer(n_sweeps, "n_sweeps", 4),
+    )
     cases = rbm._states(X, "X")
     _output.check(path)  # now, not after the chains have run
     settings: dict[str, Any] = {"method": method, "n_chains": n_chains, "n_betas": n_betas, "seed": seed}

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from .. import _threads, reference
 from .._kernels import kernels
 from ..bits import BitMatrix
-from ..rbm import RBM
+from ..rbm import RBM, model
 
 _ROOM = 600.0  # a product of factors exp(+-w) stays in float64's range while the sum of |w| is below this
 
@@ -36,7 +36,8 @@ def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
     >>> bool(np.isclose(fr.likelihood.pseudo(fr.RBM(np.zeros((10, 3))), np.zeros((1, 10))), -10 * np.log(2)))
     True
     """
-    bits = rbm._states(X, "X")
+    bits = model(rbm)._states(X, "X")
+    _threads.resolve(n_threads)
     largest = float(np.abs(rbm.weights).max())
     if largest > _ROOM:
         return _by_flips(rbm, bits, n_threads)
