@@ -24,12 +24,6 @@ X = fr.datasets.load_digits()[:500]
 UPDATES = 4  # an epoch of 500 cases
 
 
-@pytest.fixture(autouse=True)
-def no_signal_before(monkeypatch):
-    """Signals that follow each other within a second count as one; those of two tests do not."""
-    monkeypatch.setattr(_signals.Signals, "_when", -1e9)
-
-
 def train(path=None, epochs=6, **options):
     rbm = fr.RBM.from_data(X, 5, seed=0)
     arguments = {"gradient": fr.gradient.PCD(20), "measures": Each(), "checkpoint": path} | options
@@ -166,9 +160,8 @@ def test_a_signal_ends_a_long_measurement(tmp_path, default_handlers, number, ki
     assert_same_files(path, tmp_path / "whole.npz")
 
 
-def test_a_measurement_that_was_broken_off_and_is_not_due_any_more(tmp_path, default_handlers, monkeypatch):
+def test_a_measurement_that_was_broken_off_and_is_not_due_any_more(tmp_path, default_handlers):
     """The last epoch's, of a training that is then prolonged: later checkpoints know nothing of it."""
-    monkeypatch.setattr(_signals, "_ECHO", 0.0)
     path = tmp_path / "c.npz"
 
     def fit(to, epochs, in_measure=None, act=None):

@@ -50,7 +50,7 @@ def hint(word: str, known) -> str:
     """What the user may have meant, to be added to a message; empty where nothing known is near."""
     names, plain = {name.lstrip("-"): name for name in known}, word.lstrip("-").lower().replace("_", "-")
     near = [name for name in (plain, *_SYNONYMS.get(plain, ())) if name in names]
-    near = near or difflib.get_close_matches(plain, list(names), 1)
+    near = near or difflib.get_close_matches(plain, names, 1) or difflib.get_close_matches(word, names, 1)
     return f"; did you mean {names[near[0]]!r}?" if near else ""
 
 
