@@ -29,6 +29,17 @@ _KEPT_OF_NAME = 40  # characters of a file's name in that of its temporary file:
 _TRIED = 4096  # bytes that are written to see whether there is room
 
 
+def as_path(path: str | PathLike[str], name: str = "path") -> Path:
+    """The path that an argument of this name gives; TypeError and ValueError name it."""
+    try:
+        given = Path(path)
+    except TypeError:
+        raise TypeError(f"{name} must be the name of a file, a string or a Path, not {type(path).__name__}") from None
+    if "\0" in str(given):
+        raise ValueError(f"{name} must not hold a null character, got {str(given)!r}")
+    return given
+
+
 def archive(**arrays: Any) -> memoryview:
     """The content of an .npz file."""
     file = io.BytesIO()
@@ -158,7 +169,7 @@ def _naming(path: str | PathLike[str]) -> Iterator[None]:
 
 def _target(path: str | PathLike[str]) -> tuple[Path, os.stat_result | None]:
     """The file that path leads to, through links, and what is known of it; None where there is none yet."""
-    path = Path(path)
+    path = as_path(path)
     try:
         found = path.stat()
     except FileNotFoundError:

@@ -22,6 +22,9 @@ class Ended(SystemExit):
         super().__init__(128 + number)
         self.number, self.name = number, signal.Signals(number).name
 
+    def __reduce__(self) -> tuple[type, tuple[int]]:
+        return type(self), (self.number,)
+
 
 BREAKS = KeyboardInterrupt, Ended
 

@@ -7,12 +7,11 @@ import io
 import json
 import math
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ._output import replace_file
+from ._output import as_path, replace_file
 
 __all__ = ["History"]
 
@@ -65,7 +64,7 @@ class History:
     def save(self, path: str | PathLike[str]) -> None:
         """Write a table: .csv, with a line of names, or .jsonl, an object a line. NaN and infinity become nothing and
         null."""
-        path = Path(path)
+        path = as_path(path)
         if path.suffix not in _KINDS:
             raise ValueError(f"{path}: a history is written to {' or '.join(_KINDS)}")
         missing = "" if path.suffix == ".csv" else None
@@ -104,7 +103,7 @@ class History:
         ...     History.load(os.path.join(folder, "run.csv")).last
         {'epoch': 1, 'reconstruction_error': 0.25}
         """
-        path = Path(path)
+        path = as_path(path)
         if path.suffix not in _KINDS:
             raise ValueError(f"{path}: a history is read from {' or '.join(_KINDS)}")
         history = cls()
