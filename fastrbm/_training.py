@@ -91,7 +91,8 @@ class Training:
 
     def keep_checkpoints(self, path, seconds: float, resume: bool) -> None:
         """Write a checkpoint to path every so many seconds; with resume, start from the one that is there."""
-        self.path, self.pause, self.setup = Path(path).absolute(), seconds, self._describe()
+        given = _validate.path(path, "checkpoint")
+        self.path, self.pause, self.setup = given.absolute(), seconds, self._describe()
         for name, part in (("gradient", self.gradient), ("optimizer", self.optimizer)):
             if not (hasattr(part, "get_state") and hasattr(part, "set_state")):
                 raise TypeError(f"{name} must have get_state and set_state to be kept in checkpoints; {part!r} has not")
@@ -103,7 +104,7 @@ class Training:
             _output.check(path)
             _output.clean_up(path)
             if resume and self.path.exists():
-                self._resume(Path(path))
+                self._resume(given)
             elif self.path.exists():
                 raise FileExistsError(f"checkpoint {path} exists: pass resume=True to go on from it, or remove it")
         except BaseException:

@@ -7,6 +7,7 @@ import numbers
 import operator
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -86,11 +87,14 @@ def flag(value: Any, name: str) -> bool:
     return bool(value)
 
 
-def path(value: Any, name: str = "path") -> Any:
-    """A path, as str or os.PathLike. (A number would be a file that is open already.)"""
+def path(value: Any, name: str = "path") -> Path:
+    """The name of a file, str or os.PathLike. (A number would be a file that is open already.)"""
     if not isinstance(value, (str, os.PathLike)):
         raise TypeError(f"{name} must be a path, str or os.PathLike, not {_kind(value)}")
-    return value
+    given = Path(value)
+    if "\0" in str(given):
+        raise ValueError(f"{name} must not hold a null character, got {str(given)!r}")
+    return given
 
 
 def one_of(value: Any, name: str, choices: Sequence[str]) -> str:

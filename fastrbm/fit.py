@@ -180,7 +180,7 @@ def fit(
                 f"EarlyStopping watches {callback.column!r}; the history will have {', '.join(training.columns)}"
             )
     if checkpoint is not None:
-        training.keep_checkpoints(_validate.path(checkpoint, "checkpoint"), checkpoint_seconds, resume)
+        training.keep_checkpoints(checkpoint, checkpoint_seconds, resume)
     elif resume:
         raise ValueError("resume needs a checkpoint to go on from")
     return training.run()
