@@ -95,7 +95,7 @@ def number(state: State, name: str, finite: bool = True) -> float:
     value = _entry(state, name)
     if isinstance(value, (bool, np.timedelta64)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise ValueError(f"the state's {name} must be a number, got {shown(value)}")
-    if finite and not abs(value) < LARGEST:  # false for NaN
+    if finite and not -LARGEST < value < LARGEST:  # true for NaN
         raise ValueError(f"the state's {name} must be a finite number, got {shown(value)}")
     return value if isinstance(value, (int, float)) else value.item()
 
