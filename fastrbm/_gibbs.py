@@ -24,12 +24,8 @@ _BLOCK = 1024  # chains are cut at multiples of the kernels' own blocks
 _SWEEPS_A_CALL = 8  # so many sweeps of a part fit a call: from the third on they may use what the others left
 
 
-MOST_CHAINS = 1 << 32  # that have numbers of their own: src/README.md
-MOST_SWEEPS = (1 << 32) - 1
-
-
 def chain_parts(n: int, work_a_chain: int) -> list[slice]:
-    if n > MOST_CHAINS:
+    if n > 1 << 32:
         raise ValueError(f"at most 2**32 chains have numbers of their own, got {n}")
     step = max(_BLOCK, WORK_A_CALL // (_SWEEPS_A_CALL * work_a_chain) // _BLOCK * _BLOCK)
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
@@ -62,7 +58,7 @@ def sweep(
     work_a_chain = 2 * visible.n_units * hidden.n_units
     threads = _threads.resolve(n_threads, work_a_chain * n)
     for part in chain_parts(n, work_a_chain):
-        v, h = visible._planes[:, part], hidden._planes[:, part]
+        v, h = visible.planes[:, part], hidden.planes[:, part]
         b = None if beta is None else beta[part]
         f = None if fixed is None else fixed[:, part]
         free = (None, None) if clamp is None else clamp.free_planes(part)
@@ -95,7 +91,6 @@ def half_step(
     activation of reference.
     """
     if not isinstance(given, BitMatrix):
-        _threads.resolve(n_threads)
         _half_step_of_fractions(layer, given, kind, seed, stream, sweep, out, fixed, probabilities)
         return
     n, n_units = len(given), layer.n_units
@@ -103,8 +98,8 @@ def half_step(
     threads = _threads.resolve(n_threads, work_a_chain * n)
     for part in chain_parts(n, work_a_chain):
         kernels.half_step(
-            given._planes[:, part], layer, None, seed, stream, sweep, kind, part.start,
-            None if out is None else out._planes[:, part],
+            given.planes[:, part], layer, None, seed, stream, sweep, kind, part.start,
+            None if out is None else out.planes[:, part],
             None if fixed is None else fixed[:, part],
             None if probabilities is None else probabilities[part],
             threads,
@@ -126,7 +121,7 @@ def _half_step_of_fractions(layer, given, kind, seed, stream, sweep, out, fixed,
         acc = (on_grid(given[rows]) @ weights) * 2.0**-FIXED_BITS
         field = acc.astype(np.float32) * np.float32(2.0**-layer.exponent) + layer.bias_array[:n_units]
         if out is not None:
-            reference.pack(reference.draw(field, seed, stream, sweep, kind, start), out._planes[:, rows])
+            reference.pack(reference.draw(field, seed, stream, sweep, kind, start), out.planes[:, rows])
         if fixed is not None:
             numbers = reference.fixed_probability(field)
             for tile in range(fixed.shape[0]):

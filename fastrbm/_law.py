@@ -122,6 +122,7 @@ class Law:
         return self._mean(self._parameters.to_visible, self._states(h, "h", True), n_threads)
 
     def _mean(self, layer: kernels.Layer, given: BitMatrix | np.ndarray, n_threads: int | None) -> np.ndarray:
+        _threads.resolve(n_threads)  # fractions need none
         out = np.empty((given.shape[0], layer.n_units), np.float32)
         _gibbs.half_step(layer, given, probabilities=out, n_threads=n_threads)
         return out
@@ -146,6 +147,7 @@ class Law:
     ) -> np.ndarray:
         out = BitMatrix.empty(given.shape[0], layer.n_units)
         seed = _validate.seed(seed)
+        _threads.resolve(n_threads)
         _gibbs.half_step(layer, given, kind=kind, seed=seed, stream=_random.ONCE, out=out, n_threads=n_threads)
         return out.to_states()
 
@@ -206,8 +208,8 @@ class Law:
         >>> rbm.sample(5, n_sweeps=10, clamp=[1, float("nan")])[:, 0]
         array([1, 1, 1, 1, 1], dtype=uint8)
         """
-        n = _validate.integer(n, "n", 0, _gibbs.MOST_CHAINS)
-        n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 0, _gibbs.MOST_SWEEPS)
+        n = _validate.integer(n, "n", 0, _random.MOST_CHAINS)
+        n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 0, _random.MOST_SWEEPS)
         seed, betas = _validate.seed(seed), _validate.inverse_temperature(beta, n)
         held = Clamp.of(clamp, clamp_hidden, n, self._parameters.shape)
         plain = start is None and betas is None and held is None
@@ -248,7 +250,7 @@ class Law:
         array([[1, 1],
                [0, 0]], dtype=uint8)
         """
-        n_sweeps, seed = _validate.integer(n_sweeps, "n_sweeps", 0, _gibbs.MOST_SWEEPS), _validate.seed(seed)
+        n_sweeps, seed = _validate.integer(n_sweeps, "n_sweeps", 0, _random.MOST_SWEEPS), _validate.seed(seed)
         self._check_names(X, "X")
         array = _given.numbers(X, "X", missing=True)
         if array.ndim != 2:

@@ -12,6 +12,10 @@ import numpy as np
 from . import _threads
 from ._kernels import kernels
 
+# Chains and sweeps have words of the counter to themselves: so many of them have numbers of their own.
+MOST_CHAINS = 1 << 32
+MOST_SWEEPS = (1 << 32) - 1
+
 # Streams: one for each use, so that two uses of one seed never share a number.
 CHAINS = 0  # Chains: sweeps
 CHAIN_START = 1  # Chains: where they start

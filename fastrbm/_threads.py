@@ -75,6 +75,9 @@ def resolve(n_threads: int | None, work: float = math.inf) -> int:
     """
     if n_threads is None:
         return 1 if work < SERIAL_BELOW else default_threads()
-    if type(n_threads) is not int or not 1 <= n_threads <= MOST:  # the common case needs no look at what else it is
-        n_threads = _validate.integer(n_threads, "n_threads", 1, MOST)
-    return 1 if _forked else n_threads
+    number = _validate.index(n_threads)
+    if number is None:
+        raise TypeError(f"n_threads must be an integer or None, not {_validate.kind(n_threads)}")
+    if not 1 <= number <= MOST:
+        raise ValueError(f"n_threads must be at least 1 and at most {MOST}, got {_validate.shown(number)}")
+    return 1 if _forked else number

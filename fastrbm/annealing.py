@@ -102,9 +102,8 @@ def population_annealing(
     """
     if not isinstance(rbm, RBM):
         raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
-    n = _validate.integer(n_chains, "n_chains", 1)
-    n_steps, seed = _validate.integer(n_steps, "n_steps", 1), _validate.seed(seed)
-    _gibbs.check_room(1, n_steps)
+    n = _validate.integer(n_chains, "n_chains", 1, _random.MOST_CHAINS)
+    n_steps, seed = _validate.integer(n_steps, "n_steps", 1, _random.MOST_SWEEPS), _validate.seed(seed)
     annealer = Annealer(rbm, half_on_bias(rbm) if base_bias is None else base_bias)
     betas = np.linspace(0.0, 1.0, n_steps + 1).astype(np.float32)
     visible = independent_states(annealer.bias, n, seed, _random.POPULATION, n_threads)

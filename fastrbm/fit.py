@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from . import _gibbs, _threads, _validate
+from . import _random, _threads, _validate
 from ._source import source_of
 from ._training import FitState, Training
 from .bits import BitMatrix
@@ -150,8 +150,8 @@ def fit(
     gradient = PCD() if gradient is None else gradient
     optimizer = SGD(Linear(0.1, 0.0)) if optimizer is None else optimizer
     centre = Centring() if centring is True else centring or None
-    epochs = _validate.integer(epochs, "epochs", 0, _gibbs.MOST_SWEEPS)
-    batch_size = _validate.integer(batch_size, "batch_size", 1, _gibbs.MOST_CHAINS)
+    epochs = _validate.integer(epochs, "epochs", 0, _random.MOST_SWEEPS)
+    batch_size = _validate.integer(batch_size, "batch_size", 1, _random.MOST_CHAINS)
     progress, draw, resume = (
         _validate.flag(value, name) for name, value in (("progress", progress), ("draw", draw), ("resume", resume))
     )

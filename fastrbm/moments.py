@@ -133,7 +133,7 @@ class Moments:
     @classmethod
     def of_chains(cls, rbm: RBM, chains: Chains, n_threads: int | None = None) -> Moments:
         """The negative phase: moments of the visible states of chains, under rbm's p(h | v)."""
-        if not isinstance(chains, Chains):
+        if not isinstance(getattr(chains, "visible_bits", None), BitMatrix):  # tempered chains will do
             raise TypeError(f"chains must be Chains, not {type(chains).__name__}")
         return cls.of_data(rbm, chains.visible_bits, n_threads=n_threads)
 

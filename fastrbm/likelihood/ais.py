@@ -154,7 +154,7 @@ def reverse_ais(
         Its interval is as for :func:`ais`.
     """
     n_chains, seed = checked(rbm, n_chains, seed, progress, n_threads)
-    n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 0, _gibbs.MOST_SWEEPS - _START_SWEEPS)
+    n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 0, _random.MOST_SWEEPS - _START_SWEEPS)
     downwards = _schedule(n_betas, betas)[::-1].copy()
     if start is None:
         n_sweeps += _START_SWEEPS
@@ -180,7 +180,7 @@ def checked(rbm: RBM, n_chains: int, seed: int, progress: bool, n_threads: int |
     model(rbm)
     _validate.flag(progress, "progress")
     _threads.resolve(n_threads)
-    return _validate.integer(n_chains, "n_chains", 1, _gibbs.MOST_CHAINS), _validate.seed(seed)
+    return _validate.integer(n_chains, "n_chains", 1, _random.MOST_CHAINS), _validate.seed(seed)
 
 
 def _schedule(n_betas: int, betas: ArrayLike | None) -> np.ndarray:
