@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from . import _gibbs, _threads, _validate
+from . import _gibbs, _threads, _validate, _work
 from ._kernels import TILE, kernels
 from .gradient import PCD, Centring
 from .optim import SGD
@@ -39,12 +39,16 @@ class Updates:
 
     def most(self, batch_size: int) -> int:
         """Updates of a call that Ctrl-C need not wait for."""
-        return max(1, _gibbs.WORK_A_CALL // self._work(batch_size))
+        sizes = self.rbm.n_visible, self.rbm.n_hidden, batch_size, self._n_chains(), self.gradient.n_sweeps
+        return _work.steps_a_call(_work.update(*sizes))
 
-    def _work(self, batch_size: int) -> int:
+    def _n_chains(self) -> int:
         chains = self.gradient.chains
-        n_chains = len(chains) if chains is not None and chains.rbm is self.rbm else self.gradient.n_chains
-        cases = 2 * batch_size + (1 + 2 * self.gradient.n_sweeps) * n_chains + _threads.PASS
+        return len(chains) if chains is not None and chains.rbm is self.rbm else self.gradient.n_chains
+
+    def _connections(self, batch_size: int) -> int:
+        """Of an update's products, and of its passes over the weights."""
+        cases = 2 * batch_size + (1 + 2 * self.gradient.n_sweeps) * self._n_chains() + _threads.PASS
         return self.rbm.n_visible * self.rbm.n_hidden * cases
 
     def run(self, packed: np.ndarray, cases: np.ndarray, ends: np.ndarray, rates: np.ndarray) -> int:
@@ -70,7 +74,7 @@ class Updates:
                 chains._stream, first_sweep, self.gradient.n_sweeps, weights, transposed, visible_bias, hidden_bias,
                 to_visible.exponent, to_hidden.exponent, rbm.n_visible, rbm.n_hidden, centring, self.optimizer.l2,
                 self.optimizer.l1, _validate.LARGEST, outcome,
-                _threads.resolve(self.n_threads, 10 * self._work(int(ends[1] - ends[0]))),
+                _threads.resolve(self.n_threads, 10 * self._connections(int(ends[1] - ends[0]))),
             )  # fmt: skip
         finally:  # Ctrl-C comes up as the call ends: what it has done is done
             done, which = int(outcome[0]), int(outcome[1])

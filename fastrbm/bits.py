@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _threads, _validate
+from . import _threads, _validate, _work
 from ._kernels import kernels
 
 __all__ = ["BitMatrix"]
@@ -70,13 +70,17 @@ class BitMatrix:
         if states.shape[1] == 0:
             raise ValueError(f"states must have at least one unit, got shape {states.shape}")
         bits = cls.empty(*states.shape)
-        kernels.pack(states, bits.planes, _threads.resolve(n_threads, states.size))
+        threads = _threads.resolve(n_threads, states.size)
+        for part in _work.parts(len(states), _work.elements(states.shape[1])):
+            kernels.pack(states[part], bits.planes[:, part], threads)
         return bits
 
     def to_states(self, n_threads: int | None = None) -> np.ndarray:
         """Unpack to uint8 (n, U) of 0 and 1."""
         states = np.empty(self.shape, np.uint8)
-        kernels.unpack(self.planes, states, _threads.resolve(n_threads, states.size))
+        threads = _threads.resolve(n_threads, states.size)
+        for part in _work.parts(len(states), _work.elements(self.n_units)):
+            kernels.unpack(self.planes[:, part], states[part], threads)
         return states
 
     @property

@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _gibbs, _random, _threads, _validate, reference
+from .. import _gibbs, _random, _threads, _validate, _work, reference
 from .._kernels import kernels
 from .._progress import Countdown
 from .._starts import chain_ends, independent_states
@@ -222,17 +222,16 @@ def _anneal(
     difference = np.zeros_like(p.wide_visible_bias)
     difference[: bias.size] = rbm.visible_bias.astype(np.float64) - bias
     n_tiles = p.to_hidden.tiles_array.shape[0] + p.to_visible.tiles_array.shape[0]
-    work_a_chain = 2 * rbm.n_visible * rbm.n_hidden
-    threads = _threads.resolve(n_threads, work_a_chain * n)
+    work = _work.annealing(rbm.n_visible, rbm.n_hidden)
+    threads = _threads.resolve(n_threads, 2 * rbm.n_visible * rbm.n_hidden * n)
     out = np.empty(n)
     with Countdown(name, n * n_steps, progress) as countdown:
-        for part in _gibbs.chain_parts(n, work_a_chain):
+        for part in _work.chain_parts(n, work):
             size = part.stop - part.start
             planes, hidden = visible.planes[:, part], BitMatrix.empty(size, rbm.n_hidden)
             weights = np.zeros((n_tiles, size))
-            a_call = max(1, _gibbs.WORK_A_CALL // (work_a_chain * size))
-            for first in range(0, n_steps, a_call):
-                stop = min(first + a_call, n_steps)
+            for first, count in _work.calls(n_steps, work.of(size)):
+                stop = first + count
                 kernels.anneal(
                     planes, hidden.planes, p.to_visible, p.to_hidden, padded, difference, betas[first : stop + 1],
                     seed, stream, 1 + first, part.start, weights, threads,
