@@ -129,7 +129,7 @@ def default_threads() -> int:
 
 
 class Share:
-    """How many threads get a CPU, by the time that teams of threads asked for and had.
+    """How many threads get a CPU, by the time that threads of teams have spent, and how much of it with a CPU.
 
     Threads that wait for one that does not run make a call slower than one thread would. So where teams had fewer CPUs
     than they have threads, calls get as many threads as there were CPUs, for a while; then it is tried again.
@@ -137,7 +137,7 @@ class Share:
     Parameters
     ----------
     team_time : function
-        (CPU time asked for, CPU time had), in ns, since the process started.
+        (time spent, time with a CPU), in ns, since the process started.
     clock : function
         Seconds.
     """

@@ -13,7 +13,7 @@ from .gradient import PCD, Centring
 from .optim import SGD
 from .rbm import RBM
 
-_FEWEST = 4  # updates that are worth a call
+FEWEST = 4  # updates that are worth a call
 _LARGEST_BATCH = 4096  # cases, or chains; above, an update is long enough by itself
 
 
@@ -38,7 +38,9 @@ class Updates:
         self.gradient, self.optimizer, self.centre, self.n_threads = gradient, optimizer, centre, n_threads
 
     def most(self, batch_size: int) -> int:
-        """Updates of a call that Ctrl-C need not wait for."""
+        """Updates of a call that Ctrl-C need not wait for; 0 where none can be done in such a call."""
+        if self._n_chains() > _LARGEST_BATCH:
+            return 0
         sizes = self.rbm.n_visible, self.rbm.n_hidden, batch_size, self._n_chains(), self.gradient.n_sweeps
         return _work.steps_a_call(_work.update(*sizes))
 
@@ -54,7 +56,7 @@ class Updates:
     def run(self, packed: np.ndarray, cases: np.ndarray, ends: np.ndarray, rates: np.ndarray) -> int:
         """An update for each of rates, the k-th by rows cases[ends[k] : ends[k + 1]] of packed, uint8 (rows,
         ceil(V/8)); returns how many could be done."""
-        if len(rates) < _FEWEST:
+        if len(rates) < FEWEST:
             return 0
         rbm, chains = self.rbm, self.gradient._start(self.rbm, self.n_threads)
         if len(chains) > _LARGEST_BATCH:

@@ -24,7 +24,7 @@ _BYTE = 1 << 6  # of a pass over memory, 0.2 ns
 
 _BLOCKS = 1024, 128  # chains are cut at multiples of the kernels' own blocks, or of fewer where those take too long
 _STEPS = 8  # of a part fit a call: from the third sweep on they may use what the others left
-_TOO_LONG = 0.2  # seconds of a call, after which the next ones are shorter
+_TOO_LONG = 0.2  # seconds of a call, after which the next one is shorter; in half of it, twice as long
 
 
 class Work(NamedTuple):
@@ -116,17 +116,19 @@ def steps_a_call(work: int) -> int:
 
 def calls(n_steps: int, work: int) -> Iterator[tuple[int, int]]:
     """(first, how many) of the steps of each call, of n_steps of so much work. The caller does them before it asks for
-    the next: where a call takes too long, since other programs run too, those after it are shorter."""
+    the next. Calls start short and double: where they take too long, since other programs run too and threads wait for
+    each other, they stay short."""
     most = steps_a_call(work)
-    first, count = 0, min(most, max(_STEPS, most // 64))
+    first, count = 0, min(most, _STEPS)
     while first < n_steps:
         count = min(count, n_steps - first)
         started = time.perf_counter()
         yield first, count
         passed = time.perf_counter() - started
         first += count
-        count = min(most, 2 * count) if passed < _TOO_LONG / 2 else count
-        if passed > _TOO_LONG:
+        if passed < _TOO_LONG / 2:
+            count = min(most, 2 * count)
+        elif passed > _TOO_LONG:
             count = max(1, int(count * _TOO_LONG / passed))
 
 

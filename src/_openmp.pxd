@@ -10,8 +10,8 @@ cdef extern from "team.h" nogil:
     void wait_for(const int *, int)     # until so many are
     void join_team()            # on entering one: not two threads on one CPU
     void leave_team(Meeting *)  # on leaving it: meet once more
-    int64_t time_asked()        # of CPUs, by all teams so far: their size times how long they took, ns
-    int64_t time_had()          # and what their threads had
+    int64_t time_asked()        # spent by threads in regions with others so far, ns
+    int64_t time_had()          # and with a CPU
     int next_item(int *)        # count on, and say which item is this thread's
     int taken_so_far(const int *)   # how many are taken, at least
     int team_size()             # within a region: its threads, which may be fewer than were asked for

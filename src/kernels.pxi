@@ -95,7 +95,7 @@ LEVEL_MANY = MANY
 
 
 def team_time():
-    """(CPU time that the teams of all calls so far asked for, their size times how long they took; what they had), ns."""
+    """(time that threads have spent in regions with others, of it with a CPU), ns, since the process started."""
     return time_asked(), time_had()
 
 

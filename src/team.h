@@ -50,8 +50,8 @@ static inline int64_t nanoseconds(clockid_t clock) {
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
 
-/* Time that teams asked of CPUs, their size times how long they took, and time that their threads had one, in ns: where
- * other programs run, the second falls behind. Spinning and giving way count as having. */
+/* Time that threads spent in regions with others, and time that they had a CPU there, in ns: where other programs run,
+ * the second falls behind. Spinning and giving way count as having one. */
 static int64_t cpu_asked __attribute__((aligned(64))), cpu_had;
 static __thread int64_t entered, had_before; /* of the region that this thread is in */
 static inline void note_entry(void) {
@@ -62,8 +62,7 @@ static inline void note_entry(void) {
 static inline void note_exit(void) {
     if (team_size() == 1) return;
     __atomic_fetch_add(&cpu_had, nanoseconds(CLOCK_THREAD_CPUTIME_ID) - had_before, __ATOMIC_RELAXED);
-    if (team_rank() == 0)
-        __atomic_fetch_add(&cpu_asked, team_size() * (nanoseconds(CLOCK_MONOTONIC) - entered), __ATOMIC_RELAXED);
+    __atomic_fetch_add(&cpu_asked, nanoseconds(CLOCK_MONOTONIC) - entered, __ATOMIC_RELAXED);
 }
 static inline int64_t time_asked(void) { return __atomic_load_n(&cpu_asked, __ATOMIC_RELAXED); }
 static inline int64_t time_had(void) { return __atomic_load_n(&cpu_had, __ATOMIC_RELAXED); }
