@@ -18,6 +18,7 @@ from .bits import BitMatrix
 
 _NUMBERS = 1 << 22  # of fractions at a time: what is made of them takes memory
 
+
 def check_room(first_sweep: int, n_sweeps: int) -> None:
     """Raise where the counter of sweeps would come round again, and with it the random numbers."""
     if first_sweep + n_sweeps > 1 << 32:

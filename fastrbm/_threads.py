@@ -148,7 +148,11 @@ class Share:
     def __init__(self, team_time: Callable[[], tuple[int, int]], clock: Callable[[], float] = time.monotonic) -> None:
         self._team_time, self._clock = team_time, clock
         self._last = team_time()
-        self._few, self._until, self._pause = 0, -math.inf, self.SHORTEST  # few: threads until then, 0: as many as wanted
+        self._few, self._until, self._pause = (
+            0,
+            -math.inf,
+            self.SHORTEST,
+        )  # few: threads until then, 0: as many as wanted
 
     def threads(self, wanted: int) -> int:
         """Of wanted threads, how many to use."""

@@ -102,10 +102,15 @@ def parts(n: int, work: Work, steps: int = 1, most: int = 1 << 32, blocks: tuple
     return [slice(start, min(start + length, n)) for start in range(0, n, length)]
 
 
+def check_chains(n: int) -> None:
+    """Raise where there are more chains than the counter of random numbers can tell apart."""
+    if n > 1 << 32:
+        raise ValueError(f"at most 2**32 chains have random numbers of their own, got {n}")
+
+
 def chain_parts(n: int, work: Work) -> list[slice]:
     """n chains cut for calls of several steps."""
-    if n > 1 << 32:
-        raise ValueError(f"at most 2**32 chains have numbers of their own, got {n}")
+    check_chains(n)
     return parts(n, work, _STEPS)
 
 

@@ -29,7 +29,7 @@ def test_no_call_has_more_work_than_meant(cost, shape, n):
     was measured: a half step, a draw for each unit and chain, the connections."""
     work = cost(*shape)
     budget = 0.1e9 / CONNECTION / (16 / max(4, fr._kernels.kernels.LEVEL_LANES))
-    for part in (_work.chain_parts(n, work) if n < 1 << 32 else []):
+    for part in _work.chain_parts(n, work) if n < 1 << 32 else []:
         size = part.stop - part.start
         a_step = work.of(size)
         assert a_step >= (HALF_STEP + UNIT * size * min(shape[1], 64)) / CONNECTION + shape[0] * shape[1] * size
@@ -96,7 +96,13 @@ def test_progress_of_small_annealing(monkeypatch, annealer):
     rbm, counts = fr.RBM.from_data(X, 128), counted(monkeypatch)
     least = 2000 * _work.annealing(64, 128).of(100) // _work.A_CALL
     assert least >= 1
-    annealer(rbm, n_betas=2000, n_chains=100, base_bias=np.zeros(64), **({"start": X} if annealer != fr.likelihood.ais else {}))
+    annealer(
+        rbm,
+        n_betas=2000,
+        n_chains=100,
+        base_bias=np.zeros(64),
+        **({"start": X} if annealer != fr.likelihood.ais else {}),
+    )
     assert len(counts) >= least + 3 and counts == sorted(counts) and counts[-1] == 1  # and the first calls are short
 
 
@@ -186,6 +192,21 @@ def test_counts_beyond_32_bits():
     chains.sweep(2)  # the last ones
     with pytest.raises(ValueError, match="4294967295 are done"):
         chains.sweep(1)
+
+
+@pytest.mark.parametrize("n", [2**32 + 1, 2**63, 2**64, 10**400])
+def test_more_chains_than_random_numbers(n):
+    rbm = fr.RBM.from_data(X, 4)
+    for call in (
+        lambda: fr.Chains(rbm, n),
+        lambda: rbm.sample(n),
+        lambda: fr.likelihood.ais(rbm, n_chains=n, base_bias=np.zeros(64)),
+        lambda: fr.TemperedChains(rbm, n),
+    ):
+        with pytest.raises(ValueError, match=r"at most 2\*\*32 chains have random numbers of their own"):
+            call()
+    with pytest.raises(ValueError, match="n_betas must be at most 100000000, got"):
+        fr.likelihood.ais(rbm, n_betas=n)
 
 
 def test_a_countdown_shows_what_is_done():

@@ -251,20 +251,18 @@ def test_short_calls_decide_nothing():
 
 @OPENMP
 def test_teams_are_timed():
-    """Calls of several threads add to both times, and not more than two threads can spend; calls of one thread do not.
-    The helper may still be on its way out of the region before, hence 2.1."""
+    """Calls of several threads add to both times, and not more than two threads can spend; calls of one thread do not."""
     program = """
 import time
 import numpy as np, fastrbm as fr
 from fastrbm._kernels import kernels
-chains = fr.Chains(fr.RBM(np.ones((200, 100))), 1000)
-before = kernels.team_time()
+chains = fr.Chains(fr.RBM(np.ones((200, 100))), 1000, n_threads=1)
 chains.sweep(5, n_threads=1)
-print(kernels.team_time() == before)
+print(kernels.team_time() == (0, 0))
 started = time.perf_counter_ns()
 chains.sweep(100, n_threads=2)
-spent, had = (after - b for after, b in zip(kernels.team_time(), before))
-print(0 < had, 0 < spent < 2.1 * (time.perf_counter_ns() - started))
+spent, had = kernels.team_time()
+print(0 < had, 0 < spent <= 2 * (time.perf_counter_ns() - started))
 """
     run = python(program)
     assert run.stdout.split() == ["True", "True", "True"], run.stderr

@@ -24,6 +24,7 @@ MARKOV = -math.log(0.5 * math.erfc(3 / math.sqrt(2)))
 _STANDARD = ((0.5, 500), (0.9, 4000), (1.0, 10_000))  # up to which beta, in how many steps
 _BASE_CHAINS, _BASE_SWEEPS = 512, 200
 _START_SWEEPS = 5000
+_MOST_BETAS = 10**8  # whose schedule takes 3 GB while it is made
 
 
 def standard_betas(n_betas: int = 14_500) -> np.ndarray:
@@ -38,6 +39,8 @@ def standard_betas(n_betas: int = 14_500) -> np.ndarray:
     ([0.0, 0.5, 0.8999999761581421, 1.0], 14501)
     """
     n_betas = _validate.integer(n_betas, "n_betas", 1)
+    if n_betas > _MOST_BETAS:
+        raise ValueError(f"n_betas must be at most {_MOST_BETAS}, got {n_betas}")
     whole, ends, points = sum(n for _, n in _STANDARD), [0.0], [0]
     for end, n in _STANDARD:
         points.append(points[-1] + n)
