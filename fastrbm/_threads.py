@@ -16,9 +16,12 @@ import time
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from . import _cpu
 from ._kernels import kernels
+
+T = TypeVar("T")
 
 # An OpenMP runtime hangs in a forked child when the parent has used it, whether through this package or another one.
 _forked = False
@@ -45,14 +48,14 @@ _ALWAYS = 16  # threads that may be asked for on any machine
 _AT_FIRST = _cpu.openmp_threads()  # what OpenMP itself would use, before anyone sets it
 
 
-def _kept_for(seconds: float) -> Callable:
+def _kept_for(seconds: float) -> Callable[[Callable[[], T]], Callable[[], T]]:
     """Decorator of a function without arguments: its value is used again for so long."""
 
-    def decorate(function):
-        kept: list = []  # one tuple (value, time), replaced as a whole: threads see the old one or the new one
+    def decorate(function: Callable[[], T]) -> Callable[[], T]:
+        kept: list[tuple[T, float]] = []  # at most one, replaced as a whole: threads see the old one or the new one
 
         @wraps(function)
-        def last():
+        def last() -> T:
             now = time.monotonic()
             if not kept or now - kept[0][1] >= seconds:
                 kept[:] = [(function(), now)]
@@ -148,11 +151,8 @@ class Share:
     def __init__(self, team_time: Callable[[], tuple[int, int]], clock: Callable[[], float] = time.monotonic) -> None:
         self._team_time, self._clock = team_time, clock
         self._last = team_time()
-        self._few, self._until, self._pause = (
-            0,
-            -math.inf,
-            self.SHORTEST,
-        )  # few: threads until then, 0: as many as wanted
+        self._few = 0  # threads until then; 0: as many as are wanted
+        self._until, self._pause = -math.inf, self.SHORTEST
 
     def threads(self, wanted: int) -> int:
         """Of wanted threads, how many to use."""

@@ -17,7 +17,7 @@ X = fr.datasets.load_digits()
 SIZES = [(1, 1), (64, 16), (64, 128), (784, 500), (100_000, 1), (1, 100_000), (10_000, 10_000)]
 CHAINS = [1, 64, 512, 100_000, 1_000_000]
 COSTS = [_work.half_step, _work.sweep, _work.annealing, _work.free_energy, _work.pseudo, _work.moments]
-# ns at level avx512, from which the constants of _work come: of a half step by itself, of a unit's draw, of a connection
+# ns at level avx512, measured: of a half step by itself, of a unit's draw, of a connection
 HALF_STEP, UNIT, CONNECTION = 400, 0.7, 0.0033
 
 
@@ -96,13 +96,8 @@ def test_progress_of_small_annealing(monkeypatch, annealer):
     rbm, counts = fr.RBM.from_data(X, 128), counted(monkeypatch)
     least = 2000 * _work.annealing(64, 128).of(100) // _work.A_CALL
     assert least >= 1
-    annealer(
-        rbm,
-        n_betas=2000,
-        n_chains=100,
-        base_bias=np.zeros(64),
-        **({"start": X} if annealer != fr.likelihood.ais else {}),
-    )
+    start = {} if annealer is fr.likelihood.ais else {"start": X}
+    annealer(rbm, n_betas=2000, n_chains=100, base_bias=np.zeros(64), **start)
     assert len(counts) >= least + 3 and counts == sorted(counts) and counts[-1] == 1  # and the first calls are short
 
 

@@ -251,7 +251,7 @@ def test_short_calls_decide_nothing():
 
 @OPENMP
 def test_teams_are_timed():
-    """Calls of several threads add to both times, and not more than two threads can spend; calls of one thread do not."""
+    """Calls of several threads add to both times, no more than those can spend; calls of one thread do not."""
     program = """
 import time
 import numpy as np, fastrbm as fr
