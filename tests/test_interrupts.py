@@ -109,7 +109,8 @@ def test_progress_of_enumeration(monkeypatch):
 
 
 def test_cuts_change_no_bits(monkeypatch):
-    """All that is cut: energies, free energies, pseudo-likelihoods, moments, packing, enumeration, sweeps."""
+    """All that is cut: energies, free energies, pseudo-likelihoods, moments, packing, enumeration, sweeps, first
+    weights."""
     rng = np.random.default_rng(0)
     rbm = fr.RBM(rng.normal(0, 0.5, (13, 9)), rng.normal(0, 1, 13), rng.normal(0, 1, 9))
     v, h = (rng.random((3000, 13)) < 0.5).astype(np.uint8), (rng.random((3000, 9)) < 0.5).astype(np.uint8)
@@ -122,6 +123,7 @@ def test_cuts_change_no_bits(monkeypatch):
         yield rbm.mean_hidden(grey)
         yield fr.likelihood.pseudo(rbm, v)
         yield rbm.sample(300, n_sweeps=30)
+        yield fr.RBM.from_data(v, 20_000).weights
         yield rbm.sample(300, n_sweeps=30, beta=0.5, clamp=[1] + 12 * [np.nan])
         yield fr.likelihood.ais(rbm, n_betas=50).log_ratios
         yield np.array(fr.likelihood.exact(rbm).value)
