@@ -10,31 +10,22 @@ from typing import Any
 
 import numpy as np
 
-from . import _given, _threads, _validate, reference
+from . import _given, _threads, _validate, _work, reference
 from ._buffers import Buffers
 from ._clamp import Clamp
 from ._kernels import FIXED_BITS, TILE, kernels
 from ._parameters import Parameters, integer_weights
 from .bits import BitMatrix
 
-# Connections (visible units times hidden units times chains, once for each direction) a call: below about 100 ms on one
-# thread, at any ISA level (their products run at about 130, 230 and 350 G connections/s).
-WORK_A_CALL = 7_500_000_000 * max(4, kernels.LEVEL_LANES) // 4
-_BLOCK = 1024  # chains are cut at multiples of the kernels' own blocks
-_SWEEPS_A_CALL = 8  # so many sweeps of a part fit a call: from the third on they may use what the others left
-
-
-def chain_parts(n: int, work_a_chain: int) -> list[slice]:
-    if n > 1 << 32:
-        raise ValueError(f"at most 2**32 chains have numbers of their own, got {n}")
-    step = max(_BLOCK, WORK_A_CALL // (_SWEEPS_A_CALL * work_a_chain) // _BLOCK * _BLOCK)
-    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
+_NUMBERS = 1 << 22  # of fractions at a time: what is made of them takes memory
 
 
 def check_room(first_sweep: int, n_sweeps: int) -> None:
     """Raise where the counter of sweeps would come round again, and with it the random numbers."""
     if first_sweep + n_sweeps > 1 << 32:
-        raise ValueError(f"a chain has at most 2**32 - 1 sweeps under one seed; {first_sweep - 1} are done")
+        raise ValueError(
+            f"n_sweeps is {n_sweeps}: a chain has at most 2**32 - 1 sweeps under one seed; {first_sweep - 1} are done"
+        )
 
 
 def sweep(
@@ -55,16 +46,14 @@ def sweep(
     states already have what clamp holds."""
     check_room(first_sweep, n_sweeps)
     n = len(visible)
-    work_a_chain = 2 * visible.n_units * hidden.n_units
-    threads = _threads.resolve(n_threads, work_a_chain * n)
-    for part in chain_parts(n, work_a_chain):
+    work = _work.sweep(visible.n_units, hidden.n_units)
+    threads = _threads.resolve(n_threads, 2 * visible.n_units * hidden.n_units * n)
+    for part in _work.chain_parts(n, work):
         v, h = visible.planes[:, part], hidden.planes[:, part]
         b = None if beta is None else beta[part]
         f = None if fixed is None else fixed[:, part]
         free = (None, None) if clamp is None else clamp.free_planes(part)
-        a_call = max(1, WORK_A_CALL // (work_a_chain * (part.stop - part.start)))
-        for done in range(0, n_sweeps, a_call):
-            count = min(a_call, n_sweeps - done)
+        for done, count in _work.calls(n_sweeps, work.of(part.stop - part.start)):
             last = f if done + count == n_sweeps else None
             kernels.sweep(
                 v, h, parameters.to_visible, parameters.to_hidden, b, seed, stream, first_sweep + done, count,
@@ -94,9 +83,8 @@ def half_step(
         _half_step_of_fractions(layer, given, kind, seed, stream, sweep, out, fixed, probabilities)
         return
     n, n_units = len(given), layer.n_units
-    work_a_chain = given.n_units * n_units
-    threads = _threads.resolve(n_threads, work_a_chain * n)
-    for part in chain_parts(n, work_a_chain):
+    threads = _threads.resolve(n_threads, given.n_units * n_units * n)
+    for part in _work.chain_parts(n, _work.half_step(given.n_units, n_units)):
         kernels.half_step(
             given.planes[:, part], layer, None, seed, stream, sweep, kind, part.start,
             None if out is None else out.planes[:, part],
@@ -115,13 +103,12 @@ def on_grid(fractions: np.ndarray) -> np.ndarray:
 def _half_step_of_fractions(layer, given, kind, seed, stream, sweep, out, fixed, probabilities) -> None:
     n, n_units = given.shape[0], layer.n_units
     weights = integer_weights(layer)[: given.shape[1]]
-    step = max(1, (1 << 22) // max(given.shape[1], n_units))
-    for start in range(0, n, step):
-        rows = slice(start, min(start + step, n))
+    work = _work.float_product(given.shape[1], n_units)
+    for rows in _work.parts(n, work, most=_NUMBERS // max(given.shape[1], n_units), blocks=(1,)):
         acc = (on_grid(given[rows]) @ weights) * 2.0**-FIXED_BITS
         field = acc.astype(np.float32) * np.float32(2.0**-layer.exponent) + layer.bias_array[:n_units]
         if out is not None:
-            reference.pack(reference.draw(field, seed, stream, sweep, kind, start), out.planes[:, rows])
+            reference.pack(reference.draw(field, seed, stream, sweep, kind, rows.start), out.planes[:, rows])
         if fixed is not None:
             numbers = reference.fixed_probability(field)
             for tile in range(fixed.shape[0]):

@@ -18,7 +18,7 @@ from ._parameters import Parameters
 from ._progress import ProgressLine
 from ._signals import BREAKS, Signals
 from ._source import Batches, InMemory
-from ._updates import Updates, possible
+from ._updates import FEWEST, Updates, possible
 from .bits import BitMatrix
 from .gradient import Centring, Gradient
 from .history import History
@@ -273,11 +273,11 @@ class Training:
         many = Updates(self.rbm, self.gradient, self.optimizer, self.centre, self.n_threads)
         most = 1 if self.path is not None and self.pause < 1.0 else many.most(self.batch_size)
         left = done = epoch * self.source.n_batches - self.update
-        while left and done:
+        while min(left, most) >= FEWEST and done:
             updates = self.update + np.arange(min(left, most))
             rates = self._rates(updates.tolist())
             batches = source.part(epoch, source.n_batches - left, len(rates), self.n_threads)
-            done = many.run(*batches, rates)
+            done = many.run(*batches, rates[: len(batches[2]) - 1])
             left -= done
             if done:
                 self._stepped(epoch, done, interrupted)

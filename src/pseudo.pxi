@@ -29,11 +29,11 @@ def pseudo_sums(const uint8_t[:, :] planes, Layer layer, const double[:, ::1] up
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of pseudo-likelihoods")
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for item in prange(ceil_div(n, PSEUDO_BLOCK), schedule="dynamic", chunksize=1):
             pseudo_item(&step, item * PSEUDO_BLOCK, &up[0, 0], &down[0, 0], &visible_bias[0], n_visible, n_units, room,
                         &out[0], scratch + <size_t> threadid() * size)
-        meet(&meeting)
+        leave_team(&meeting)
     free(scratch)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _threads, reference
+from .. import _threads, _work, reference
 from .._kernels import kernels
 from ..bits import BitMatrix
 from ..rbm import RBM, model
@@ -48,10 +48,8 @@ def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
     up, down = np.where(W > 0, 1.0 / small, small), np.where(W > 0, small, 1.0 / small)
     room = max(1, int(_ROOM / max(largest, 1e-3)))
     bias = rbm.visible_bias.astype(np.float64)
-    step = max(1, (1 << 28) // W.size)
-    for start in range(0, len(bits), step):  # short calls, for Ctrl-C
-        part = slice(start, min(start + step, len(bits)))
-        threads = _threads.resolve(n_threads, (part.stop - start) * W.size)
+    for part in _work.parts(len(bits), _work.pseudo(rbm.n_visible, rbm.n_hidden)):
+        threads = _threads.resolve(n_threads, (part.stop - part.start) * W.size)
         planes, layer = bits.planes[:, part], rbm._parameters.to_hidden
         kernels.pseudo_sums(planes, layer, up, down, bias, room, out[part], threads)
     return out
