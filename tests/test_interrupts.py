@@ -121,6 +121,7 @@ def test_cuts_change_no_bits(monkeypatch):
         yield rbm.free_energy(v)
         yield rbm.mean_hidden(v)
         yield rbm.mean_hidden(grey)
+        yield rbm.sample_hidden(grey, seed=1)
         yield fr.likelihood.pseudo(rbm, v)
         yield rbm.sample(300, n_sweeps=30)
         yield fr.RBM.from_data(v, 20_000).weights
