@@ -24,7 +24,7 @@ _BYTE = 1 << 6  # of a pass over memory, 0.2 ns
 
 _BLOCKS = 1024, 128  # chains are cut at multiples of the kernels' own blocks, or of fewer where those take too long
 _STEPS = 8  # of a part fit a call: from the third sweep on they may use what the others left
-_AT_FIRST = 32  # steps of the first call: threads may wait some ms for each other in each, where other programs run
+_FEW_STEPS = 32  # that a first call may have at once, since they are long whatever other programs run
 _TOO_LONG = 0.2  # seconds of a call, after which the next one is shorter; in half of it, twice as long
 
 
@@ -125,7 +125,7 @@ def calls(n_steps: int, work: int) -> Iterator[tuple[int, int]]:
     the next. Calls start short and double: where they take too long, since other programs run too and threads wait for
     each other, they stay short."""
     most = steps_a_call(work)
-    first, count = 0, min(most, _AT_FIRST)
+    first, count = 0, most if most <= _FEW_STEPS else _STEPS
     while first < n_steps:
         count = min(count, n_steps - first)
         started = time.perf_counter()

@@ -160,7 +160,7 @@ print("ready", flush=True)
     ],
 )
 def test_ctrl_c_of_a_small_model(call):
-    """Of work that takes much longer than the bound, which is 25 to 50 times what a call takes on a quiet machine."""
+    """Of work that takes much longer than the bound, which is 50 to 100 times what a call takes on a quiet machine."""
     child = subprocess.Popen(
         [sys.executable, "-c", LONG.format(call=call)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -170,7 +170,7 @@ def test_ctrl_c_of_a_small_model(call):
         started = time.monotonic()
         os.kill(child.pid, signal.SIGINT)
         _, errors = child.communicate(timeout=60)
-        assert "KeyboardInterrupt" in errors and time.monotonic() - started < 5
+        assert "KeyboardInterrupt" in errors and time.monotonic() - started < 10
     finally:
         child.kill()
         child.wait()
