@@ -24,6 +24,7 @@ _BYTE = 1 << 6  # of a pass over memory, 0.2 ns
 
 _BLOCKS = 1024, 128  # chains are cut at multiples of the kernels' own blocks, or of fewer where those take too long
 _STEPS = 8  # of a part fit a call: from the third sweep on they may use what the others left
+_FEW_STEPS = 32  # that a first call may have at once, since they are long whatever other programs run
 _TOO_LONG = 0.2  # seconds of a call, after which the next one is shorter; in half of it, twice as long
 
 
@@ -124,7 +125,7 @@ def calls(n_steps: int, work: int) -> Iterator[tuple[int, int]]:
     the next. Calls start short and double: where they take too long, since other programs run too and threads wait for
     each other, they stay short."""
     most = steps_a_call(work)
-    first, count = 0, min(most, _STEPS)
+    first, count = 0, most if most <= _FEW_STEPS else _STEPS
     while first < n_steps:
         count = min(count, n_steps - first)
         started = time.perf_counter()

@@ -121,6 +121,7 @@ def test_cuts_change_no_bits(monkeypatch):
         yield rbm.free_energy(v)
         yield rbm.mean_hidden(v)
         yield rbm.mean_hidden(grey)
+        yield rbm.sample_hidden(grey, seed=1)
         yield fr.likelihood.pseudo(rbm, v)
         yield rbm.sample(300, n_sweeps=30)
         yield fr.RBM.from_data(v, 20_000).weights
@@ -159,7 +160,7 @@ print("ready", flush=True)
     ],
 )
 def test_ctrl_c_of_a_small_model(call):
-    """Of work that takes much longer than the bound, which is 25 to 50 times what a call takes on a quiet machine."""
+    """Of work that takes much longer than the bound, which is 50 to 100 times what a call takes on a quiet machine."""
     child = subprocess.Popen(
         [sys.executable, "-c", LONG.format(call=call)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -169,7 +170,7 @@ def test_ctrl_c_of_a_small_model(call):
         started = time.monotonic()
         os.kill(child.pid, signal.SIGINT)
         _, errors = child.communicate(timeout=60)
-        assert "KeyboardInterrupt" in errors and time.monotonic() - started < 5
+        assert "KeyboardInterrupt" in errors and time.monotonic() - started < 10
     finally:
         child.kill()
         child.wait()
