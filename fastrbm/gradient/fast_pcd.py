@@ -66,7 +66,6 @@ class FastPCD:
 
     @property
     def chains(self) -> Chains | None:
-        """The chains, once there are any."""
         return None if self._own is None else self._own[1]
 
     def __call__(
