@@ -8,6 +8,7 @@
 
 cdef enum:
     PSEUDO_BLOCK = 32       # cases a task: p and q of 500 hidden units take 256 kB
+    FLIPS = 4               # cases whose products grow side by side: one alone would wait for itself
 
 cdef struct Flipping:
     const double *weights   # (V, K): W, for fractions
@@ -43,7 +44,7 @@ cdef int run_pseudo(const HalfStep *step, const double[:, ::1] weights, const do
                     const double[:, ::1] down, const double[::1] visible_bias, Py_ssize_t room, Py_ssize_t every,
                     double[::1] out, int n_threads) except -1:
     cdef Flipping flipping
-    cdef size_t size = SCRATCH + (PSEUDO_BLOCK * TILE + (2 * PSEUDO_BLOCK + 1) * up.shape[1]) * sizeof(double)
+    cdef size_t size = SCRATCH + (PSEUDO_BLOCK * TILE + (2 * PSEUDO_BLOCK + FLIPS) * up.shape[1]) * sizeof(double)
     cdef Meeting meeting = no_meeting()
     cdef Py_ssize_t item
     cdef char *scratch
@@ -70,13 +71,15 @@ cdef int run_pseudo(const HalfStep *step, const double[:, ::1] weights, const do
 
 cdef void pseudo_item(const HalfStep *step, const Flipping *flipping, Py_ssize_t first, double *out,
                       char *scratch) noexcept nogil:
-    cdef Py_ssize_t n = smaller(PSEUDO_BLOCK, step.n - first), n_units = flipping.n_units, case, tile, unit
+    cdef Py_ssize_t n = smaller(PSEUDO_BLOCK, step.n - first), n_units = flipping.n_units, case, tile, unit, count, k, at
     cdef double *fields = <double *> (scratch + SCRATCH)
     cdef double *on = fields + PSEUDO_BLOCK * TILE
     cdef double *off = on + PSEUDO_BLOCK * n_units
     cdef double *own = off + PSEUDO_BLOCK * n_units
-    cdef const double *factors
-    cdef double change, turn
+    cdef const double *probabilities[FLIPS]
+    cdef const double *factors[FLIPS]
+    cdef double turn[FLIPS]
+    cdef double change[FLIPS]
     for tile in range(step.n_tiles):
         field_tile(fields, scratch, step, tile, first, n)
         for case in range(n):
@@ -87,22 +90,34 @@ cdef void pseudo_item(const HalfStep *step, const Flipping *flipping, Py_ssize_t
     for unit in range(flipping.n_visible):
         case = (flipping.every - (first - unit) % flipping.every) % flipping.every  # the first whose turn it is
         while case < n:
-            if step.numbers == NULL:
-                turn = -1.0 if (step.planes[(unit // 8) * step.stride + first + case] >> (unit % 8)) & 1 else 1.0
-            else:
-                turn = 1.0 - step.numbers[(first + case) * step.n_in + unit] * 4.76837158203125e-7    # 2^-21
-            if turn == 1.0:
-                factors = flipping.up + unit * n_units
-            elif turn == -1.0:
-                factors = flipping.down + unit * n_units
-            else:
-                exponentials(flipping.weights + unit * n_units, turn, n_units, own)
-                factors = own
-            # F(v) - F(v'), of which the term is -softplus
-            change = turn * flipping.bias[unit] + log_products(on + case * n_units, off + case * n_units, factors,
-                                                               n_units, flipping.room)
-            out[first + case] -= (change if change > 0 else 0) + log_scalar(one_plus_exp_scalar(change))
-            case += flipping.every
+            count = smaller(FLIPS, ceil_div(n - case, flipping.every))
+            for k in range(FLIPS):
+                at = case + (k if k < count else 0) * flipping.every
+                probabilities[k] = on + at * n_units
+                if k >= count:
+                    factors[k] = factors[0]
+                    continue
+                turn[k] = turn_of(step, first + at, unit)
+                if turn[k] == 1.0:
+                    factors[k] = flipping.up + unit * n_units
+                elif turn[k] == -1.0:
+                    factors[k] = flipping.down + unit * n_units
+                else:
+                    exponentials(flipping.weights + unit * n_units, turn[k], n_units, own + k * n_units)
+                    factors[k] = own + k * n_units
+            log_products(probabilities, off - on, factors, n_units, flipping.room, change)
+            for k in range(count):
+                # F(v) - F(v'), of which the term is -softplus
+                change[k] = turn[k] * flipping.bias[unit] + change[k]
+                out[first + case] -= (change[k] if change[k] > 0 else 0) + log_scalar(one_plus_exp_scalar(change[k]))
+                case += flipping.every
+
+
+cdef inline double turn_of(const HalfStep *step, Py_ssize_t case, Py_ssize_t unit) noexcept nogil:
+    """By how much v_i changes when it is turned into 1 - v_i."""
+    if step.numbers != NULL:
+        return 1.0 - step.numbers[case * step.n_in + unit] * 4.76837158203125e-7    # 2^-21
+    return -1.0 if (step.planes[(unit // 8) * step.stride + case] >> (unit % 8)) & 1 else 1.0
 
 
 cdef void exponentials(const double *weights, double turn, Py_ssize_t n, double *out) noexcept nogil:
@@ -136,23 +151,30 @@ cdef void two_probabilities(const double *fields, Py_ssize_t n_columns, double *
                 off[8 * group + k] = less[k] if fields[8 * group + k] >= 0 else more[k]
 
 
-cdef double log_products(const double *on, const double *off, const double *factor, Py_ssize_t n_units,
-                         Py_ssize_t room) noexcept nogil:
-    """sum_j log(off_j + on_j factor_j), in eight lanes, a logarithm every room factors of a lane."""
-    cdef double products[8]
-    cdef double logs[8]
-    cdef Py_ssize_t group, part, lane, used = 0
-    for lane in range(8):
-        logs[lane] = 0
-        products[lane] = 1
-    for group in range(n_units // 8):
+cdef void log_products(const double *const *on, Py_ssize_t off, const double *const *factors, Py_ssize_t n_units,
+                       Py_ssize_t room, double *sums) noexcept nogil:
+    """sums OUT: sum_j log(off_j + on_j factor_j) of each of FLIPS cases, in eight lanes, a logarithm every room factors
+    of a lane. A case's off_j lie that far behind its on_j."""
+    cdef double products[FLIPS * 8]
+    cdef double logs[FLIPS * 8]
+    cdef vd product[FLIPS]
+    cdef Py_ssize_t start, stop, part, i, k
+    memset(logs, 0, sizeof(logs))
+    start = 0
+    while start < n_units:
+        stop = smaller(n_units, start + 8 * room)
         for part in range(8 // HALF):
-            (<vdu *> products)[part] = (<vdu *> products)[part] * (
-                (<const vdu *> (off + 8 * group))[part]
-                + (<const vdu *> (on + 8 * group))[part] * (<const vdu *> (factor + 8 * group))[part])
-        used += 1
-        if used == room:
-            take_logs(products, logs, 8)
-            used = 0
-    take_logs(products, logs, 8)
-    return sum8(logs)
+            for k in range(FLIPS):
+                product[k] = splat_d(1.0)
+            i = start + part * HALF
+            while i < stop:
+                for k in range(FLIPS):
+                    product[k] = product[k] * ((<const vdu *> (on[k] + off + i))[0]
+                                               + (<const vdu *> (on[k] + i))[0] * (<const vdu *> (factors[k] + i))[0])
+                i += 8
+            for k in range(FLIPS):
+                memcpy(products + 8 * k + part * HALF, &product[k], WIDTH)
+        take_logs(products, logs, FLIPS * 8)
+        start = stop
+    for k in range(FLIPS):
+        sums[k] = sum8(logs + 8 * k)
