@@ -9,16 +9,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _threads, _validate, reference
+from . import _threads, _validate
 from ._buffers import Buffers
 from ._clamp import Clamp
 from ._kernels import FIXED_BITS, TILE, kernels
-from ._parameters import Parameters, integer_weights
+from ._parameters import Parameters
 from .bits import BitMatrix
 
 # Connections (visible units times hidden units times chains, once for each direction) a call: below about 100 ms on one
 # thread, at any ISA level (their products run at about 130, 230 and 350 G connections/s).
 WORK_A_CALL = 7_500_000_000 * max(4, kernels.LEVEL_LANES) // 4
+FRACTION = 12  # a fraction times a weight costs as much as so many connections
 _BLOCK = 1024  # chains are cut at multiples of the kernels' own blocks
 _SWEEPS_A_CALL = 8  # so many sweeps of a part fit a call: from the third on they may use what the others left
 
@@ -86,48 +87,30 @@ def half_step(
 ) -> None:
     """One layer given the other: bits to out, multiples of 2^-22 to fixed, float32 to probabilities, each if given.
 
-    ``given`` is a BitMatrix, or float64 (n, U) of fractions, which go through a matrix product of NumPy's and the
-    activation of reference.
+    ``given`` is a BitMatrix, or float64 (n, U) of fractions.
     """
-    if not isinstance(given, BitMatrix):
-        _half_step_of_fractions(layer, given, kind, seed, stream, sweep, out, fixed, probabilities)
-        return
-    n, n_units = len(given), layer.n_units
-    work_a_chain = given.n_units * n_units
+    bits = isinstance(given, BitMatrix)
+    n, n_units = given.shape[0], layer.n_units
+    work_a_chain = given.shape[1] * n_units * (1 if bits else FRACTION)
     threads = _threads.resolve(n_threads, work_a_chain * n)
     for part in chain_parts(n, work_a_chain):
-        kernels.half_step(
-            given.planes[:, part], layer, None, seed, stream, sweep, kind, part.start,
+        to = (
             None if out is None else out.planes[:, part],
             None if fixed is None else fixed[:, part],
             None if probabilities is None else probabilities[part],
-            threads,
-        )  # fmt: skip
+        )
+        if bits:
+            planes = given.planes[:, part]
+            kernels.half_step(planes, layer, None, seed, stream, sweep, kind, part.start, *to, threads)
+        else:
+            numbers = on_grid(given[part])
+            kernels.half_step_of_fractions(numbers, layer, seed, stream, sweep, kind, part.start, *to, threads)
 
 
 def on_grid(fractions: np.ndarray) -> np.ndarray:
-    """Fractions in [0, 1] to the nearest multiple of 2^-22, as float64 integers: sums of their products with 31-bit
-    integers are below 2^53, so that BLAS adds them exactly, in whatever order it likes."""
-    return np.rint(fractions * float(1 << FIXED_BITS))
-
-
-def _half_step_of_fractions(layer, given, kind, seed, stream, sweep, out, fixed, probabilities) -> None:
-    n, n_units = given.shape[0], layer.n_units
-    weights = integer_weights(layer)[: given.shape[1]]
-    step = max(1, (1 << 22) // max(given.shape[1], n_units))
-    for start in range(0, n, step):
-        rows = slice(start, min(start + step, n))
-        acc = (on_grid(given[rows]) @ weights) * 2.0**-FIXED_BITS
-        field = acc.astype(np.float32) * np.float32(2.0**-layer.exponent) + layer.bias_array[:n_units]
-        if out is not None:
-            reference.pack(reference.draw(field, seed, stream, sweep, kind, start), out.planes[:, rows])
-        if fixed is not None:
-            numbers = reference.fixed_probability(field)
-            for tile in range(fixed.shape[0]):
-                part = numbers[:, tile * TILE : (tile + 1) * TILE]
-                fixed[tile, rows, : part.shape[1]] = part
-        if probabilities is not None:
-            probabilities[rows] = reference.probability(field)
+    """Fractions in [0, 1] to the nearest multiple of 2^-22, as float64 integers, contiguous: sums of their products with
+    31-bit integers are below 2^53, so exact in whatever order they are added."""
+    return np.rint(np.multiply(fractions, float(1 << FIXED_BITS), order="C"))
 
 
 def fixed_buffer(n: int, n_units: int, buffers: Buffers) -> np.ndarray:

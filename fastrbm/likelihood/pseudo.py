@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _threads, reference
+from .. import _gibbs, _threads, reference
+from .._fractions import free_energy
 from .._kernels import kernels
 from ..bits import BitMatrix
 from ..rbm import RBM
 
 _ROOM = 600.0  # a product of factors exp(+-w) stays in float64's range while the sum of |w| is below this
+_FLIPS_A_CALL = 1 << 26  # a flip of one unit costs each hidden unit about a nanosecond
+_FLIP = 32  # connections that take as long; see _threads.PASS
 
 
 def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
@@ -36,31 +39,48 @@ def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
     >>> bool(np.isclose(fr.likelihood.pseudo(fr.RBM(np.zeros((10, 3))), np.zeros((1, 10))), -10 * np.log(2)))
     True
     """
-    bits = rbm._states(X, "X")
+    return pseudo_of(rbm, rbm._states(X, "X"), n_threads)
+
+
+def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = None, every: int = 1) -> np.ndarray:
+    """pseudo, of checked states, which may be fractions, float64 (n, V): sum_i log(p(v) / (p(v) + p(v'))), where v' is v
+    with v_i turned into 1 - v_i. every: of case k only the units i with i mod every = k mod every; fractions alone."""
     largest = float(np.abs(rbm.weights).max())
     if largest > _ROOM:
-        return _by_flips(rbm, bits, n_threads)
-    out = np.empty(len(bits))
+        return _by_flips(rbm, states, n_threads, every)
+    n = states.shape[0]
+    out = np.empty(n)
     W = np.zeros((rbm.n_visible, -(-rbm.n_hidden // 8) * 8))
     W[:, : rbm.n_hidden] = rbm.weights
     small = reference.exp_negative_d(-np.abs(W))
     up, down = np.where(W > 0, 1.0 / small, small), np.where(W > 0, small, 1.0 / small)
     room = max(1, int(_ROOM / max(largest, 1e-3)))
-    bias = rbm.visible_bias.astype(np.float64)
-    step = max(1, (1 << 28) // W.size)
-    for start in range(0, len(bits), step):  # short calls, for Ctrl-C
-        part = slice(start, min(start + step, len(bits)))
-        threads = _threads.resolve(n_threads, (part.stop - start) * W.size)
-        planes, layer = bits.planes[:, part], rbm._parameters.to_hidden
-        kernels.pseudo_sums(planes, layer, up, down, bias, room, out[part], threads)
+    bias, layer = rbm.visible_bias.astype(np.float64), rbm._parameters.to_hidden
+    step = max(1, _FLIPS_A_CALL // W.size) * every
+    for start in range(0, n, step):  # short calls, for Ctrl-C
+        part = slice(start, min(start + step, n))
+        threads = _threads.resolve(n_threads, _FLIP * (part.stop - start) * W.size // every)
+        if isinstance(states, BitMatrix):
+            kernels.pseudo_sums(states.planes[:, part], layer, up, down, bias, room, out[part], threads)
+        else:
+            numbers = _gibbs.on_grid(states[part])
+            kernels.pseudo_sums_of_fractions(numbers, layer, W, up, down, bias, room, every, out[part], threads)
     return out
 
 
-def _by_flips(rbm: RBM, bits: BitMatrix, n_threads: int | None) -> np.ndarray:
+def _by_flips(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None, every: int = 1) -> np.ndarray:
     """The same from V + 1 free energies a case, for weights whose exponentials leave float64's range."""
-    free, flipped, out = rbm.free_energy(bits, n_threads), bits.copy(), np.zeros(len(bits))
+    free, flipped, out = free_energy(rbm, states, n_threads), states.copy(), np.zeros(states.shape[0])
     for unit in range(rbm.n_visible):
-        flipped.planes[unit // 8] ^= np.uint8(1 << unit % 8)
-        out -= reference.softplus(free - rbm.free_energy(flipped, n_threads))
-        flipped.planes[unit // 8] ^= np.uint8(1 << unit % 8)
+        _flip(flipped, unit)
+        rows = slice(unit % every, None, every)
+        out[rows] -= reference.softplus((free - free_energy(rbm, flipped, n_threads))[rows])
+        _flip(flipped, unit)
     return out
+
+
+def _flip(states: BitMatrix | np.ndarray, unit: int) -> None:
+    if isinstance(states, BitMatrix):
+        states.planes[unit // 8] ^= np.uint8(1 << unit % 8)
+    else:
+        states[:, unit] = 1.0 - states[:, unit]
