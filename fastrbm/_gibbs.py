@@ -6,10 +6,11 @@ the same bits as the whole.
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import ArrayLike
+from typing import Any
 
-from . import _threads, _validate
+import numpy as np
+
+from . import _given, _threads, _validate
 from ._buffers import Buffers
 from ._clamp import Clamp
 from ._kernels import FIXED_BITS, TILE, kernels
@@ -120,11 +121,13 @@ def fixed_buffer(n: int, n_units: int, buffers: Buffers) -> np.ndarray:
     return room
 
 
-def states_given(value: ArrayLike, n_units: int, name: str, fractions: bool = False) -> BitMatrix | np.ndarray:
+def states_given(value: Any, n_units: int | None, name: str, fractions: bool = False) -> BitMatrix | np.ndarray:
     """A user's states as a BitMatrix, or float64 (n, U) where fractions are welcome and there are any."""
     if isinstance(value, BitMatrix):
-        if value.n_units != n_units:
+        if n_units is not None and value.n_units != n_units:
             raise ValueError(f"{name} has {value.n_units} units a case where the model has {n_units}")
         return value
-    array = _validate.states(value, n_units, name, fractions)
-    return array if array.dtype == np.float64 else BitMatrix.from_states(array)
+    states = _validate.states(value, n_units, name, fractions)
+    if states.dtype != np.float64:
+        return BitMatrix.of(states, name)
+    return states.toarray() if _given.is_sparse(states) else states

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _gibbs, _random, _threads, _validate
+from . import _gibbs, _given, _random, _threads, _validate
 from ._clamp import Clamp, Held
 from ._kernels import kernels
 from ._parameters import Parameters
@@ -19,6 +19,13 @@ class Law:
     """The part of RBM that reads its parameters."""
 
     _parameters: Parameters
+    _visible_names: tuple[str, ...] | None = None
+
+    @property
+    def visible_names(self) -> tuple[str, ...] | None:
+        """The names of the visible units, where the model was made from a data frame: its columns. A data frame that is
+        passed later must have the same columns in the same order."""
+        return self._visible_names
 
     @property
     def n_visible(self) -> int:
@@ -95,8 +102,14 @@ class Law:
         return out
 
     def _states(self, value: ArrayLike, name: str, fractions: bool = False) -> Any:
-        n_units = self.n_hidden if name == "h" else self.n_visible
-        return _gibbs.states_given(value, n_units, name, fractions)
+        """A user's states of the hidden layer (name "h") or of the visible one, whose columns may have names."""
+        if name == "h":
+            return _gibbs.states_given(value, self.n_hidden, name, fractions)
+        self._check_names(value, name)
+        return _gibbs.states_given(value, self.n_visible, name, fractions)
+
+    def _check_names(self, value: object, name: str) -> None:
+        _validate.check_names(_given.names_of(value), self.visible_names, name)
 
     # ------------------------------------------------------------ conditional laws
 
@@ -214,7 +227,8 @@ class Law:
                [0, 0]], dtype=uint8)
         """
         n_sweeps, seed = _validate.integer(n_sweeps, "n_sweeps", 0), _validate.seed(seed)
-        array = np.asanyarray(X)  # a masked array stays one
+        self._check_names(X, "X")
+        array = _given.numbers(X, "X", missing=True)
         if array.ndim != 2:
             raise ValueError(f"X must have two dimensions, (cases, units), got shape {array.shape}")
         held = Clamp(Held.of(array, len(array), self.n_visible, "X"), None)

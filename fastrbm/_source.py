@@ -3,34 +3,40 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 import numpy as np
 
-from . import _gibbs, _random, _threads, _validate
+from . import _gibbs, _given, _random, _threads, _validate
 from ._kernels import FIXED_BITS, kernels
 from .bits import BitMatrix
 
 SAMPLE = 256  # cases that are measured as training goes on
 _DRAW = 32  # drawing a state costs as much as so many connections; see _threads.PASS
 _DRAWN = 1 << 20  # numbers that are turned into float32 at a time, to draw from
+_BATCH = "a batch of X"
 _PART = 1 << 24  # numbers of an array on disk that are read at a time
 
 
-def source_of(X, n_units: int, batch_size: int, seed: int, sample_weight=None, draw: bool = False):
-    """The source for fit's X."""
-    if isinstance(X, (list, tuple)) and len(X) and getattr(X[0], "ndim", 0) == 2:
-        raise TypeError(
-            f"X must not be a {type(X).__name__} of arrays: join them to one array (n, V), or give batches as an "
-            "object of a class with __len__ and __iter__"
-        )
+def source_of(
+    X, n_units: int, batch_size: int, seed: int, sample_weight=None, draw: bool = False,
+    names: tuple[str, ...] | None = None,
+):  # fmt: skip
+    """The source for fit's X; names: of the model's visible units, where they have any."""
+    _refuse_no_batches(X)
     if is_array(X):
         kind = OnDisk if isinstance(X, np.memmap) else InMemory
         return kind(X, n_units, batch_size, seed, sample_weight, draw)
     if sample_weight is not None:
         raise ValueError("sample_weight needs X to be an array: batches of your own carry no weights")
-    return Batches(X, n_units, seed, draw)
+    return Batches(X, n_units, seed, draw, names)
+
+
+def _refuse_no_batches(X: object) -> None:
+    """Text and mappings can be iterated over, too, but what comes is not batches."""
+    if isinstance(X, (Mapping, Set, str, bytes)) and not is_array(X):
+        raise TypeError(f"X must be an array (n, V), a BitMatrix or batches to iterate over, not {type(X).__name__}")
 
 
 def is_array(X: object) -> bool:
@@ -67,15 +73,19 @@ class InMemory:
         self._ordered: tuple[int, np.ndarray] = 0, np.zeros(0, np.intp)
 
     def _keep(self, X, n_units: int) -> BitMatrix | np.ndarray:
-        data = _gibbs.states_given(X, n_units, "X", fractions=True)
-        if isinstance(data, np.ndarray) and isinstance(X, np.ndarray) and X.dtype.kind == "f":
+        if isinstance(X, BitMatrix):
+            return _gibbs.states_given(X, n_units, "X")
+        data = _validate.states(X, n_units, "X", fractions=True)
+        if data.dtype != np.float64:
+            return BitMatrix.of(data, "X")
+        if type(X) is np.ndarray and X.dtype.kind == "f" and X.min() >= 0 and X.max() <= 1:
             return X  # fractions, which may take less memory as they are
         return data
 
     def _rows(self, cases: np.ndarray):
         if self._packed is not None:
             return BitMatrix(np.ascontiguousarray(self._packed.take(cases, axis=0).T), self._n_units)
-        return self._data[cases].astype(np.float64)
+        return dense(self._data[cases])
 
     def order(self, epoch: int) -> np.ndarray:
         """The cases, in the order of an epoch (counted from 1)."""
@@ -165,7 +175,7 @@ class Batches:
     affair: a training is reproducible, and goes on from a checkpoint to the same bits, if it yields the same batches
     again."""
 
-    def __init__(self, X, n_units: int, seed: int, draw: bool) -> None:
+    def __init__(self, X, n_units: int, seed: int, draw: bool, names: tuple[str, ...] | None = None) -> None:
         if not hasattr(X, "__iter__") or not hasattr(X, "__len__"):
             raise TypeError(
                 f"X must be an array (n, V), a BitMatrix, or an object to iterate over once an epoch, whose len() is "
@@ -173,7 +183,7 @@ class Batches:
             )
         if hasattr(X, "__next__"):
             raise TypeError("X must give a new iterator for each epoch; an iterator of its own is used up by the first")
-        self._batches, self._n_units, self._seed, self._draw = X, n_units, seed, draw
+        self._batches, self._n_units, self._seed, self._draw, self._names = X, n_units, seed, draw, names
         self.n_batches = len(X)
         if self.n_batches < 1:
             raise ValueError("X must have at least one batch")
@@ -210,11 +220,8 @@ class Batches:
         return self._sample
 
     def _states(self, batch):
-        if isinstance(batch, (list, tuple)) and len(batch) and getattr(batch[0], "ndim", 0) == 2:
-            raise TypeError(
-                f"a batch of X must be the states alone, an array (n, V), not a {type(batch).__name__} of {len(batch)}"
-            )
-        return _gibbs.states_given(batch, self._n_units, "a batch of X", fractions=True)
+        _validate.check_names(_given.names_of(batch), self._names, _BATCH)
+        return _gibbs.states_given(batch, self._n_units, _BATCH, fractions=True)
 
     def keep_sample(self, sample: np.ndarray) -> None:
         """Measure these cases, as before an interruption."""
@@ -226,31 +233,47 @@ class Batches:
 
 def totals(X) -> tuple[np.ndarray, int]:
     """(sums of the visible units, cases), exact, so the same bits whatever the data come from; a part at a time."""
+    _refuse_no_batches(X)
     total, n = np.zeros(0), 0
+    name = "X" if is_array(X) else _BATCH
     for part in _parts(X):
-        data = part if isinstance(part, BitMatrix) else _validate.states(part, None, "X", fractions=True)
+        first = n if is_array(X) else 0
+        data = part if isinstance(part, BitMatrix) else _validate.states(part, None, name, True, first)
         if n and data.shape[1] != total.size:
             raise ValueError(f"X has batches of {total.size} units and of {data.shape[1]}")
-        if isinstance(data, BitMatrix):
-            sums = np.zeros(data.n_units)
-            kernels.count_bits(data.planes, data.n_units, sums, 1)
-        elif data.dtype == np.float64:
-            sums = _gibbs.on_grid(data).sum(axis=0) * 2.0**-FIXED_BITS  # whole numbers, whatever order NumPy adds in
-        else:
-            sums = data.sum(axis=0, dtype=np.float64)
+        sums = _sums(data)
         total, n = total + sums if n else sums, n + data.shape[0]
     if n == 0 or total.size == 0:
         raise ValueError(f"X must have at least one case and one unit, got {n} cases of {np.size(total)} units")
     return total, n
 
 
+def _sums(data) -> np.ndarray:
+    """Of the columns of states: BitMatrix, uint8 or float64, dense or CSR."""
+    if isinstance(data, BitMatrix):
+        sums = np.zeros(data.n_units)
+        kernels.count_bits(data.planes, data.n_units, sums, 1)
+        return sums
+    unit = 1.0
+    if data.dtype == np.float64:  # whole numbers, whatever order they are added in
+        unit = 2.0**-FIXED_BITS
+        if _given.is_sparse(data):
+            data = data.copy()
+            data.data = _gibbs.on_grid(data.data)
+        else:
+            data = _gibbs.on_grid(data)
+    return np.asarray(data.sum(axis=0, dtype=np.float64)).reshape(-1) * unit
+
+
 def _parts(X):
     if isinstance(X, BitMatrix):
         yield X
     elif is_array(X):
-        X = X if isinstance(X, np.ndarray) else np.asarray(X)
-        rows = max(1, _PART // max(1, X[0].size)) if X.ndim == 2 and len(X) else max(1, X.size)
-        yield from (X[start : start + rows] for start in range(0, max(1, len(X)) if X.ndim else 1, rows))
+        if not isinstance(X, np.ndarray) or isinstance(X, np.ma.MaskedArray):
+            X = _given.numbers(X, "X", sparse=True)
+        rows = X.shape[0] if X.ndim else 1
+        step = max(1, _PART // max(1, X.shape[1])) if X.ndim == 2 else max(1, rows)
+        yield from (X[start : start + step] if X.ndim else X for start in range(0, max(1, rows), step))
     elif hasattr(X, "__iter__"):
         yield from X
     else:

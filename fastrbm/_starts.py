@@ -55,7 +55,7 @@ def start_chains(
     if start is None:
         visible = independent_states(rbm._parameters.visible_bias, n, seed, stream, n_threads, sweep)
     else:
-        visible = BitMatrix.from_states(_gibbs.states_given(start, rbm.n_visible, "start")).copy()
+        visible = rbm._states(start, "start").copy()
         if len(visible) != n:
             raise ValueError(f"start must have as many cases as there are chains, {n}, got {len(visible)}")
     if clamp is not None:

@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from . import _given
+
+ROUNDING = 1e-6  # what is as near as this to 0 or 1 was meant to be 0 or 1
 LARGEST = 1e30  # parameters stay below this, so that no field overflows float32
 
 
@@ -73,25 +76,38 @@ def first_bad(array: np.ndarray) -> tuple[str, float]:
     return ", ".join(str(int(i)) for i in np.unravel_index(bad, array.shape)), float(array.reshape(-1)[bad])
 
 
-def _numeric(value: ArrayLike, name: str) -> np.ndarray:
-    array = np.asarray(value)
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must be an array of numbers, not of dtype {array.dtype}")
-    return array
+def _numeric(value: Any, name: str) -> np.ndarray:
+    return _given.numbers(value, name)
 
 
-def states(value: ArrayLike, n_units: int | None, name: str, fractions: bool = False) -> np.ndarray:
-    """States of a layer, (n, n_units): uint8 of 0 and 1; where fractions are welcome and there are any, float64.
+def states(value: Any, n_units: int | None, name: str, fractions: bool = False, first_row: int = 0) -> Any:
+    """States of a layer, (n, n_units): uint8 of 0 and 1; where fractions are welcome and there are any, float64. Of a
+    sparse matrix, CSR with such entries.
 
-    Accepts bool, any integer and any float dtype, contiguous or not.
+    Accepts whatever _given knows, of bool, any integer and any float dtype, contiguous or not. Numbers within rounding
+    of 0 and 1 count as 0 and 1. first_row: where value is a part of more rows, the number of its first, for messages.
     """
-    array = _numeric(value, name)
+    array = _given.numbers(value, name, sparse=True)
     if array.ndim != 2:
         hints = {1: f"; for a single case use {name}[None, :]", 0: ""}
         hint = hints.get(array.ndim, f"; use {name}.reshape(len({name}), -1)")
         raise ValueError(f"{name} must have two dimensions, (cases, units), got shape {array.shape}{hint}")
     if n_units is not None and array.shape[1] != n_units:
         raise ValueError(f"{name} has {array.shape[1]} units a case where the model has {n_units}")
+    if _given.is_sparse(array):
+        entries = _as_states(array.data[None], fractions)
+        if entries is None:
+            places = array.tocoo()
+            raise ValueError(_what_is_wrong(array.data, name, fractions, first_row, (places.row, places.col)))
+        return type(array)((entries[0], array.indices, array.indptr), shape=array.shape)
+    result = _as_states(array, fractions)
+    if result is None:
+        raise ValueError(_what_is_wrong(array, name, fractions, first_row))
+    return result
+
+
+def _as_states(array: np.ndarray, fractions: bool) -> np.ndarray | None:
+    """Numbers (n, m) as uint8 of 0 and 1, or float64 fractions where welcome; None where they are neither."""
     if array.dtype == np.bool_:
         return np.ascontiguousarray(array).view(np.uint8)
     if array.size == 0:
@@ -99,48 +115,79 @@ def states(value: ArrayLike, n_units: int | None, name: str, fractions: bool = F
     binary = array.max() <= 1 if array.dtype.kind == "u" else _all_binary(array)
     if binary:
         return np.ascontiguousarray(array, np.uint8)
-    if fractions and array.dtype.kind == "f" and bool(((array >= 0) & (array <= 1)).all()):
-        return np.ascontiguousarray(array, np.float64)
-    raise ValueError(_what_is_wrong(array, name, fractions))
+    if array.dtype.kind != "f":
+        return None
+    rounding = max(ROUNDING, 8 * float(np.finfo(array.dtype).eps))
+    if not bool(((array >= -rounding) & (array <= 1 + rounding)).all()):  # false for NaN too
+        return None
+    array = np.ascontiguousarray(array.clip(0.0, 1.0), np.float64)
+    if fractions and not _all_binary(array, rounding):
+        return array
+    nearest = np.rint(array)
+    return nearest.astype(np.uint8) if fractions or bool((np.abs(array - nearest) <= rounding).all()) else None
 
 
 def held_states(value: ArrayLike, n: int, n_units: int, name: str) -> np.ndarray:
     """Which units of n chains are held, and where: floats (1, n_units) or (n, n_units) of 0, 1 and NaN (free)."""
-    if isinstance(value, np.ma.MaskedArray):
-        value = np.ma.filled(value.astype(np.float64), np.nan)
-    array = _numeric(value, name)
+    array = _given.numbers(value, name, missing=True)
     if array.ndim == 2 and array.shape[1] != n_units:
         raise ValueError(f"{name} has {array.shape[1]} units a case where the model has {n_units}")
     if array.shape not in ((n_units,), (n, n_units)):
         raise ValueError(f"{name} must have shape ({n_units},) or ({n}, {n_units}), got {array.shape}")
     array = array.reshape(-1, n_units)
     array = array if array.dtype.kind == "f" else array.astype(np.float32)
-    if not bool(((array == 0) | (array == 1) | np.isnan(array)).all()):
-        known = array[~np.isnan(array)]
-        raise ValueError(f"{name} must hold 0, 1, or NaN (free), got values from {known.min():g} to {known.max():g}")
-    return array
+    nearest, free = np.rint(array), np.isnan(array)
+    good = free | (np.abs(array - nearest) <= ROUNDING) & ((nearest == 0) | (nearest == 1))
+    if not bool(good.all()):
+        where, bad = first_of(~good, array)
+        raise ValueError(f"{name} must hold 0, 1, or NaN (free); {name}[{where}] is {bad:g}")
+    return nearest
 
 
-def _all_binary(array: np.ndarray) -> bool:
-    step = max(1, (1 << 20) // array.shape[1])  # rows at a time, so that masks stay small
-    return all(
-        bool(((part == 0) | (part == 1)).all())
-        for part in (array[start : start + step] for start in range(0, array.shape[0], step))
-    )
+def _all_binary(array: np.ndarray, rounding: float = 0.0) -> bool:
+    """Whether all numbers (n, m) are 0 or 1, up to so much."""
+    step = max(1, (1 << 20) // max(1, array.shape[1]))  # rows at a time, so that masks stay small
+    parts = (array[start : start + step] for start in range(0, array.shape[0], step))
+    if rounding:
+        return all(bool(((np.abs(part) <= rounding) | (np.abs(part - 1) <= rounding)).all()) for part in parts)
+    return all(bool(((part == 0) | (part == 1)).all()) for part in parts)
 
 
-def _what_is_wrong(array: np.ndarray, name: str, fractions: bool) -> str:
-    if array.dtype.kind == "f" and np.isnan(array).any():
-        return f"{name} contains NaN; states are 0 or 1"
-    low, high = array.min(), array.max()
+def _what_is_wrong(
+    array: np.ndarray, name: str, fractions: bool, first_row: int, places: tuple[np.ndarray, np.ndarray] | None = None
+) -> str:
+    """Which number is no state, and what may be done. places: rows and columns of the numbers of a sparse matrix."""
+    rounding = ROUNDING if array.dtype.kind == "f" else 0.0
+    good = (array >= -rounding) & (array <= 1 + rounding)
+    if not fractions:
+        good &= (np.abs(array) <= rounding) | (np.abs(array - 1) <= rounding)
+    first = int(np.argmax(~good.reshape(-1)))
+    bad = float(array.reshape(-1)[first])
+    row, column = divmod(first, array.shape[1]) if places is None else (places[0][first], places[1][first])
+    at = f"{name}[{row + first_row}, {column}]"
+    if np.isnan(bad):
+        return f"{name} contains NaN, the first at {at}: leave such rows out, or fill them in (RBM.inpaint)"
     wanted = "0 or 1, or fractions from 0 to 1" if fractions else "0 or 1"
-    hint = f"; grey values need a threshold, such as {name} >= {high / 2:g}" if low >= 0 and high > 1 else ""
-    return f"{name} must hold {wanted}, got values from {low:g} to {high:g}{hint}"
+    low, high = np.nanmin(array), np.nanmax(array)
+    hint = ""
+    if low == -1 and high == 1 and bool((np.abs(array) == 1).all()):
+        hint = f"; spins of -1 and 1 become 0 and 1 by ({name} + 1) / 2"
+    elif low >= 0 and high > 1:
+        hint = f"; grey values need a threshold, such as {name} >= {high / 2:g}"
+    elif low >= 0:
+        hint = f"; probabilities need a draw or a threshold, such as {name} >= 0.5"
+    return f"{name} must hold {wanted}, got values from {low:g} to {high:g} ({at} is {bad:g}){hint}"
+
+
+def first_of(mask: np.ndarray, array: np.ndarray) -> tuple[str, float]:
+    """The index, as text, and the value of the first number that is marked."""
+    first = int(np.argmax(mask.reshape(-1)))
+    return ", ".join(str(int(i)) for i in np.unravel_index(first, mask.shape)), float(array.reshape(-1)[first])
 
 
 def sample_weight(value: ArrayLike, n: int) -> np.ndarray:
     """Weights of n cases: float64, finite, not negative, not all zero."""
-    array = _numeric(value, "sample_weight").astype(np.float64)
+    array = _given.numbers(value, "sample_weight").astype(np.float64)
     if array.shape != (n,):
         raise ValueError(f"sample_weight must have shape ({n},), got {array.shape}")
     if not bool((array >= 0).all()) or not bool(np.isfinite(array).all()):
@@ -148,6 +195,22 @@ def sample_weight(value: ArrayLike, n: int) -> np.ndarray:
     if n and not 1 / LARGEST < array.max() < LARGEST:
         raise ValueError(f"the largest sample_weight must be above 0, from {1 / LARGEST:g} to {LARGEST:g}")
     return array
+
+
+def check_names(given: tuple[str, ...] | None, known: tuple[str, ...] | None, name: str) -> None:
+    """Raise where the columns of a data frame are others than the model's, or in another order."""
+    if given is None or known is None or given == known:
+        return
+    if sorted(given) == sorted(known):
+        raise ValueError(
+            f"{name} has the model's columns in another order: use {name}[list(rbm.visible_names)] (the first that "
+            f"differs is {next(a for a, b in zip(given, known, strict=True) if a != b)!r})"
+        )
+    lacks = [label for label in known if label not in given]
+    extra = [label for label in given if label not in known]
+    parts = [f"it lacks {', '.join(map(repr, lacks[:3]))}"] if lacks else []
+    parts += [f"it has {', '.join(map(repr, extra[:3]))}, which the model has not"] if extra else []
+    raise ValueError(f"{name} has other columns than the model: {'; '.join(parts) or 'some are there twice'}")
 
 
 def inverse_temperature(value: ArrayLike, n: int) -> np.ndarray | None:

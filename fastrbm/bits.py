@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _threads, _validate
+from . import _given, _threads, _validate
 from ._kernels import kernels
 
 __all__ = ["BitMatrix"]
@@ -63,14 +63,21 @@ class BitMatrix:
 
     @classmethod
     def from_states(cls, states: ArrayLike, n_threads: int | None = None) -> BitMatrix:
-        """Pack states (n, U) of 0 and 1 (uint8, bool, int or float)."""
+        """Pack states (n, U) of 0 and 1: an array of any dtype, a data frame, or a sparse matrix, which is made dense
+        some rows at a time."""
         if isinstance(states, BitMatrix):
             return states
-        states = _validate.states(states, None, "states")
+        return cls.of(_validate.states(states, None, "states"), "states", n_threads)
+
+    @classmethod
+    def of(cls, states: Any, name: str, n_threads: int | None = None) -> BitMatrix:
+        """Pack checked states, uint8 (n, U) of 0 and 1, dense or CSR; name is what an error calls them."""
         if states.shape[1] == 0:
-            raise ValueError(f"states must have at least one unit, got shape {states.shape}")
+            raise ValueError(f"{name} must have at least one unit, got shape {states.shape}")
         bits = cls.empty(*states.shape)
-        kernels.pack(states, bits.planes, _threads.resolve(n_threads, states.size))
+        blocks = _given.dense_blocks(states) if _given.is_sparse(states) else [(slice(0, len(bits)), states)]
+        for rows, block in blocks:
+            kernels.pack(block, bits.planes[:, rows], _threads.resolve(n_threads, block.size))
         return bits
 
     def to_states(self, n_threads: int | None = None) -> np.ndarray:
@@ -101,5 +108,13 @@ class BitMatrix:
         states = self.to_states()
         return states if dtype is None else states.astype(dtype)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self.planes, self.n_units)
+
     def __repr__(self) -> str:
         return f"BitMatrix of {len(self)} cases x {self.n_units} units"
+
+
+def _restored(planes: np.ndarray, n_units: int) -> BitMatrix:
+    """What a pickle holds; chains write in their states, which may come back read-only, as from a memory map."""
+    return BitMatrix(planes if planes.flags.writeable else np.array(planes), n_units)

@@ -142,7 +142,8 @@ def fit(
     callbacks = [callbacks] if callable(callbacks) else list(callbacks or ())
     measures = [measures] if callable(measures) or hasattr(measures, "columns") else list(measures or ())
     _check_kinds(rbm, gradient, optimizer, centre, averaging, callbacks, measures)
-    source = source_of(X, rbm.n_visible, batch_size, seed, sample_weight, draw)
+    rbm._check_names(X, "X")
+    source = source_of(X, rbm.n_visible, batch_size, seed, sample_weight, draw, rbm.visible_names)
     if validation is not None:
         validation = BitMatrix.from_states(rbm._states(validation, "validation"))
         if len(validation) == 0:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _model_file, _random, _source, _validate, reference
+from . import _given, _model_file, _random, _source, _validate, reference
 from ._buffers import Buffers
 from ._kernels import kernels
 from ._law import Law
@@ -93,9 +93,10 @@ class RBM(Law):
 
         Parameters
         ----------
-        X : array (n, V) or BitMatrix, or batches
-            0 and 1, or fractions from 0 to 1. A memory-mapped array is read in parts. An object whose iteration yields
-            batches (n, V), as :func:`fastrbm.fit` takes it, is gone through once.
+        X : array (n, V), data frame, sparse matrix or BitMatrix, or batches
+            0 and 1, or fractions from 0 to 1. A memory-mapped array is read in parts. The model keeps the names of a
+            data frame's columns (:attr:`visible_names`). An object whose iteration yields batches (n, V), as
+            :func:`fastrbm.fit` takes it, is gone through once.
         n_hidden : int
             Number of hidden units H, at least 1.
         seed : int
@@ -113,7 +114,9 @@ class RBM(Law):
         n_hidden = _validate.integer(n_hidden, "n_hidden", 1)
         seed = _validate.seed(seed)
         weight_scale = _validate.real(weight_scale, "weight_scale", 0.0)
-        return cls._from_totals(*_source.totals(X), n_hidden, seed, weight_scale)
+        rbm = cls._from_totals(*_source.totals(X), n_hidden, seed, weight_scale)
+        rbm._visible_names = _given.names_of(X)
+        return rbm
 
     @classmethod
     def _from_totals(cls, sums: np.ndarray, n: float, n_hidden: int, seed: int, weight_scale: float = 0.01) -> RBM:
@@ -222,12 +225,13 @@ class RBM(Law):
     def copy(self) -> RBM:
         """An independent copy (which shares the read-only arrays)."""
         twin = object.__new__(type(self))
-        twin._parameters = self._parameters
+        twin._parameters, twin._visible_names = self._parameters, self._visible_names
         twin._buffers = Buffers()
         return twin
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (np.array(self.weights), np.array(self.visible_bias), np.array(self.hidden_bias))
+        arrays = np.array(self.weights), np.array(self.visible_bias), np.array(self.hidden_bias)
+        return type(self), arrays, {"_visible_names": self._visible_names}
 
     def __repr__(self) -> str:
         return f"RBM(n_visible={self.n_visible}, n_hidden={self.n_hidden})"

@@ -91,7 +91,7 @@ class TemperedChains:
         self._set_ladder(ladder(_validate.integer(n_betas, "n_betas", 1), betas))
         K = self.betas.size
         if start is not None:
-            states = _gibbs.states_given(start, rbm.n_visible, "start")
+            states = rbm._states(start, "start")
             if len(states) != self._n:
                 raise ValueError(f"start must have as many cases as there are chains, {self._n}, got {len(states)}")
             start = states[np.tile(np.arange(self._n), K)]
@@ -208,6 +208,10 @@ class TemperedChains:
 
     def __len__(self) -> int:
         return self._n
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """From a pickle, whose arrays may be read-only: swaps write in them."""
+        self.__dict__.update({name: np.array(x) if isinstance(x, np.ndarray) else x for name, x in state.items()})
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""

@@ -111,7 +111,7 @@ BAD_STATES = [
     (
         np.full((1, 5), 2),
         ValueError,
-        r"v must hold 0 or 1, or fractions from 0 to 1, got values from 2 to 2; grey.*>= 1",
+        r"v must hold 0 or 1, or fractions from 0 to 1, got values from 2 to 2 .* grey.*>= 1",
     ),
     (np.full((1, 5), -1), ValueError, "got values from -1 to -1"),
     (np.full((1, 5), np.nan), ValueError, "v contains NaN"),

@@ -126,8 +126,8 @@ def test_batches_of_several_kinds_and_sizes():
         (Loader([X[:3] * 9]), ValueError, "a batch of X must hold 0 or 1"),
         (iter([X[:10]]), TypeError, "X must be an array .* not list_iterator"),
         (3, TypeError, "X must be an array .* not int"),
-        ([X[:5], X[:4]], TypeError, "X must not be a list of arrays: join them"),
-        (Loader([[X[:3], X[:3, 0]]]), TypeError, "a batch of X must be the states alone, .* not a list of 2"),
+        ([X[:5], X[:4]], TypeError, "X must be one array .* not a list of 2 arrays: .* join"),
+        (Loader([[X[:3], X[:3, 0]]]), TypeError, "a batch of X must be one array .* list of 2 arrays: .* x alone"),
     ],
 )
 def test_bad_batches(batches, error, message):

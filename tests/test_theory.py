@@ -146,6 +146,14 @@ def test_section_5_with_samples_held_constant():
     assert np.abs(covariance).max() > 0.1
 
 
+def test_section_5_through_sums_and_data():
+    """d of a sum is the sum of d; and the gradients of batches average to the gradient of all data."""
+    sums = derivative(lambda theta: np.exp(-laws(theta)[0]).sum(axis=1))
+    assert np.allclose(sums, (-DE * np.exp(-ENERGIES)).sum(axis=2), rtol=1e-8, atol=1e-8)
+    batches = [flat(fr.gradient.Exact()(RBM, X[k : k + 1])) for k in range(len(X))]
+    assert np.allclose(np.mean(batches, axis=0), flat(fr.gradient.Exact()(RBM, X)), atol=1e-6)
+
+
 def _mean_minus_log_p(theta):
     return -np.log(laws(theta)[2].sum(axis=1)) @ DATA
 
@@ -246,10 +254,56 @@ def test_section_7_a_falling_rate_converges():
     assert np.all(ends["falling"] < -np.log(6))  # the maximum is -log 6 = -1.7918
 
 
-def transition():
+def test_section_7_a_unit_that_is_never_on_has_no_maximum():
+    """The log-likelihood goes on rising with every step, and the unit's gradient never vanishes."""
+    data = X.copy()
+    data[:, 2] = 0
+    rbm, before = RBM.copy(), -np.inf
+    for _ in range(5):
+        for _ in range(200):
+            gradient = fr.gradient.Exact()(rbm, data)
+            assert gradient.visible_bias[2] < 0
+            rbm.step(gradient, 0.2)
+        assert Enumerated(rbm).log_likelihood(data) > before
+        before = Enumerated(rbm).log_likelihood(data)
+    assert rbm.visible_bias[2] < RBM.visible_bias[2] - 1
+
+
+def test_section_7_no_weights_and_equal_units_stay():
+    means = X.mean(axis=0)
+    flat_model = fr.RBM(np.zeros((4, 3)), np.log(means / (1 - means)), [0.3, -1.0, 0.0])
+    assert np.abs(flat(fr.gradient.Exact()(flat_model, X))).max() < 1e-6
+    trained = fr.RBM.from_data(X, 3, seed=0)
+    for _ in range(2000):
+        trained.step(fr.gradient.Exact()(trained, X), 0.2)
+    better = Enumerated(trained).log_likelihood(X)
+    assert better > Enumerated(flat_model).log_likelihood(X) + 0.1  # so that it was no maximum
+    twins = fr.RBM(np.repeat(THETA[0][:, :1], 3, axis=1), THETA[1], np.full(3, 0.2))
+    for _ in range(50):
+        twins.step(fr.gradient.Exact()(twins, X), 0.2)
+    assert np.ptp(twins.weights, axis=1).max() == 0 and np.ptp(twins.hidden_bias) == 0
+    assert np.abs(twins.weights[:, 0] - THETA[0][:, 0]).max() > 0.1  # they did learn, but alike
+
+
+def test_section_7_the_centered_step_climbs():
+    """As a map of gradients, centering is a symmetric matrix without negative eigenvalues."""
+    mu, lam = X.mean(axis=0), np.array([0.2, 0.5, 0.9])
+
+    def centered(dW, db, dc):
+        gW = dW - np.outer(mu, dc) - np.outer(db, lam)
+        return np.concatenate([gW.reshape(-1), db - gW @ lam, dc - gW.T @ mu])
+
+    units = np.eye(19)
+    M = np.array([centered(u[:12].reshape(4, 3), u[12:16], u[16:]) for u in units]).T
+    assert np.allclose(M, M.T) and np.linalg.eigvalsh(M).min() > 0
+    plain = fr.gradient.Exact()(RBM, X)
+    assert np.allclose(flat(plain.centred(mu, lam)), M @ flat(plain), atol=1e-6)
+
+
+def transition(joint=JOINT):
     """The sweep's transition matrix between visible states, (16, 16)."""
-    v_given_h = (JOINT / JOINT.sum(axis=0, keepdims=True)).T
-    return CONDITIONAL @ v_given_h
+    v_given_h = (joint / joint.sum(axis=0, keepdims=True)).T
+    return (joint / joint.sum(axis=1, keepdims=True)) @ v_given_h
 
 
 def test_section_8_bias_of_cd_falls_geometrically():
@@ -277,6 +331,31 @@ def test_section_8_persistent_chains_forget_their_start():
     model, tolerance = -under_model(DE), 5 * 0.5 / np.sqrt(n)  # five standard errors of a mean of bits
     assert np.abs(_negative(first) - model).max() > 2 * tolerance
     assert np.abs(_negative(last) - model).max() < tolerance
+
+
+def test_section_8_chains_lag_by_the_rate_times_the_mixing_time():
+    """The distribution of chains that follow a moving model, by matrix products: q - p = -epsilon sum_k (u dp) T^k up
+    to terms of order epsilon^2, so that halving epsilon halves what is left of the relative error."""
+    u = np.random.default_rng(0).normal(size=19)
+
+    def moved(t):
+        parts = np.split(t * u, [12, 16])
+        return laws([p + m.reshape(p.shape) for p, m in zip(THETA, parts, strict=True)])[2]
+
+    dp = (moved(1e-4) - moved(-1e-4)).sum(axis=1) / 2e-4
+    T, p = transition(), JOINT.sum(axis=1)
+    # sum_{k >= 1} dp T^k, with the eigenvalue 1 taken out, to which dp, which sums to 0, has no part
+    wanted = -(dp @ T) @ np.linalg.inv(np.eye(16) - T + np.outer(np.ones(16), p))
+    errors = []
+    for epsilon in (2e-3, 1e-3, 5e-4):
+        n = 400  # updates; many times the mixing time
+        second = np.sort(np.abs(np.linalg.eigvals(T)))[-2]
+        assert second**n < 1e-6
+        q = moved(-n * epsilon).sum(axis=1)
+        for t in range(n - 1, -1, -1):
+            q = q @ transition(moved(-t * epsilon))
+        errors.append(np.abs((q - p) / epsilon - wanted).max() / np.abs(wanted).max())
+    assert errors[0] < 0.1 and errors[1] < 0.6 * errors[0] and errors[2] < 0.6 * errors[1]
 
 
 def _negative(gradient):

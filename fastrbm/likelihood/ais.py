@@ -159,7 +159,7 @@ def reverse_ais(
         n_sweeps += _START_SWEEPS
         states = None
     else:
-        states = _gibbs.states_given(start, rbm.n_visible, "start")
+        states = rbm._states(start, "start")
         if len(states) == 0:
             raise ValueError("start must have at least one case")
         data = states if data is None and base_bias is None else data
@@ -194,7 +194,7 @@ def _base_bias(
         return _validate.parameter(base_bias, "base_bias", (rbm.n_visible,))
     if data is None:
         data = chain_ends(rbm, _BASE_CHAINS, _BASE_SWEEPS, seed, _random.BASE_RATE, n_threads=n_threads)
-    bits = _gibbs.states_given(data, rbm.n_visible, "data", fractions=True)
+    bits = rbm._states(data, "data", fractions=True)
     return RBM.from_data(bits, 1, seed).visible_bias
 
 

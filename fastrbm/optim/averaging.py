@@ -74,6 +74,11 @@ class Averaging:
         weights = np.ascontiguousarray(from_tiles(tiles, *rbm._parameters.shape))
         offered._parameters = Parameters.of(weights, b, c, offered._buffers, n_threads)
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """From a pickle, whose arrays may be read-only: updates write in them."""
+        self.__dict__.update(state)
+        self._means = [np.array(mean) for mean in self._means]
+
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
         return {"t": self._t} | {f"mean{k}": mean.copy() for k, mean in enumerate(self._means)}

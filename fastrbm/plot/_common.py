@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import _validate
+from .. import _given, _validate
 from ..bits import BitMatrix
 from ..rbm import RBM
 
@@ -50,8 +50,8 @@ def states_of(value, n_units: int | None, name: str, most: int | None = None, fr
     """States (n, units) of at least one case: uint8, or float64 where fractions are welcome and there are any.
 
     With most, so many cases from all over them; the others are not looked at."""
-    if not hasattr(value, "shape"):
-        value = np.asarray(value)
+    if not isinstance(value, BitMatrix):
+        value = _given.numbers(value, name, sparse=True)
     if most is not None and len(value.shape) == 2 and value.shape[0] > most:
         value = value[np.linspace(0, value.shape[0] - 1, most).astype(np.intp)]
     if isinstance(value, BitMatrix):
@@ -59,6 +59,8 @@ def states_of(value, n_units: int | None, name: str, most: int | None = None, fr
             raise ValueError(f"{name} has {value.n_units} units a case where {n_units} are wanted")
         value = value.to_states()
     states = _validate.states(value, n_units, name, fractions)
+    if _given.is_sparse(states):
+        states = states.toarray()
     if states.size == 0:
         raise ValueError(f"{name} must have at least one case and one unit, got shape {states.shape}")
     return states

@@ -1,0 +1,246 @@
+"""What people pass where numbers are asked for: arrays, data frames, sparse matrices and tensors become plain numbers.
+
+No other library is imported for this: objects are known by what they can do, and by the module of their type.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+_BLOCK = 1 << 23  # numbers of a sparse matrix that are made dense at a time
+
+
+def numbers(value: Any, name: str, missing: bool = False, sparse: bool = False) -> Any:
+    """value as an array of real numbers, of any shape; as a CSR matrix where it is sparse, if sparse ones are welcome.
+
+    What is missing (None, pandas.NA, masked) becomes NaN if missing is welcome, and is an error otherwise; NaN itself
+    passes. TypeError or ValueError name the argument, and of a data frame the column.
+    """
+    if is_sparse(value):
+        if not sparse:
+            raise TypeError(f"{name} must be a dense array, not a sparse matrix: use {name}.toarray()")
+        return _csr(value, name)
+    if _is_frame(value):
+        return _of_frame(value, name, missing)
+    array = _array(value, name)
+    if isinstance(array, np.ma.MaskedArray):
+        array = _unmasked(array, name, missing)
+    if array.dtype.kind == "O":
+        array = _of_objects(array, name, missing)
+    if array.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must be an array of numbers, not of dtype {array.dtype}")
+    return _true_is_one(array)
+
+
+def names_of(value: Any) -> tuple[str, ...] | None:
+    """The names of the columns of a data frame; None where they are not all text, and for anything else."""
+    if not _is_frame(value):
+        return None
+    names = tuple(value.columns)
+    return names if all(isinstance(name, str) for name in names) else None
+
+
+def is_sparse(value: Any) -> bool:
+    """Whether this is a sparse matrix, of SciPy or made like one."""
+    return hasattr(value, "tocsr") and hasattr(value, "shape")
+
+
+def dense_blocks(csr: Any) -> Iterator[tuple[slice, np.ndarray]]:
+    """(slice, dense rows) of a CSR matrix, some rows at a time."""
+    step = max(1, _BLOCK // max(1, csr.shape[1]))
+    for start in range(0, csr.shape[0], step):
+        rows = slice(start, min(start + step, csr.shape[0]))
+        yield rows, csr[rows].toarray()
+
+
+def _array(value: Any, name: str) -> np.ndarray:
+    """Whatever NumPy makes an array of, with errors that name the argument."""
+    if isinstance(value, np.ndarray):  # a masked array stays one
+        return value if isinstance(value, np.ma.MaskedArray) else np.asarray(value)
+    if isinstance(value, (list, tuple)) and any(getattr(part, "ndim", 0) == 2 for part in value[:2]):
+        raise TypeError(
+            f"{name} must be one array (n, units), not a {type(value).__name__} of {len(value)} arrays: of a pair "
+            "(x, y) give x alone, and join arrays by numpy.concatenate"
+        )
+    if hasattr(value, "detach") and hasattr(value, "requires_grad"):  # a tensor that is part of a graph refuses
+        value = value.detach()
+    if str(getattr(value, "dtype", "")).endswith("bfloat16"):  # NumPy has no such type
+        value = value.float()
+    plain = isinstance(value, (list, tuple, Real)) or hasattr(value, "__array__") or hasattr(value, "__len__")
+    try:
+        if not plain and hasattr(value, "__dlpack__"):
+            return np.from_dlpack(value)
+        array = np.asarray(value)
+    except Exception as error:  # NumPy's own words do not say which argument it is
+        raise TypeError(f"{name} cannot be read as an array of numbers: {_first_line(error)}") from error
+    if array.dtype.kind == "O" and array.ndim == 0:
+        raise TypeError(f"{name} must be an array of numbers, not {type(value).__name__}")
+    return array
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _true_is_one(array: np.ndarray) -> np.ndarray:
+    """Booleans may have other bytes than 0 and 1, and arithmetic would take those for their values."""
+    if array.dtype != np.bool_ or array.view(np.uint8).max(initial=0) <= 1:
+        return array
+    return array.view(np.uint8) != 0
+
+
+def _unmasked(array: np.ma.MaskedArray, name: str, missing: bool) -> np.ndarray:
+    mask = np.ma.getmaskarray(array)
+    if not mask.any():
+        return np.asarray(array.data)
+    if not missing:
+        raise ValueError(
+            f"{name} has masked values, the first at {name}[{_where(mask)}]: leave such rows out, or fill them in "
+            "(RBM.inpaint)"
+        )
+    return np.ma.filled(array.astype(np.float64), np.nan)
+
+
+def _where(mask: np.ndarray) -> str:
+    """The index of the first that is set, as text."""
+    first = np.unravel_index(int(np.argmax(mask.reshape(-1))), mask.shape)
+    return ", ".join(str(int(i)) for i in first)
+
+
+# ------------------------------------------------------------ arrays of objects
+
+
+def _of_objects(array: np.ndarray, name: str, missing: bool) -> np.ndarray:
+    """Numbers and booleans in an array of objects, as float64."""
+    flat = array.reshape(-1).tolist()
+    gone = {kind for kind in set(map(type, flat)) if kind is type(None) or kind.__name__ in ("NAType", "NaTType")}
+    bad = [kind for kind in set(map(type, flat)) - gone if not issubclass(kind, (Real, Decimal, np.bool_))]
+    if bad:
+        place = next(k for k, x in enumerate(flat) if type(x) is bad[0])
+        where = ", ".join(str(int(i)) for i in np.unravel_index(place, array.shape))
+        raise TypeError(f"{name} must hold numbers; {name}[{where}] is {flat[place]!r}, a {bad[0].__name__}")
+    if gone and not missing:
+        lost = np.array([type(x) in gone for x in flat]).reshape(array.shape)
+        raise ValueError(
+            f"{name} has missing values, the first at {name}[{_where(lost)}]: leave such rows out, or fill them in "
+            "(RBM.inpaint)"
+        )
+    try:
+        plain = [np.nan if type(x) in gone else float(x) for x in flat]
+    except OverflowError:
+        raise ValueError(f"{name} has a number that is too large for float64") from None
+    return np.array(plain, np.float64).reshape(array.shape)
+
+
+# ------------------------------------------------------------ sparse matrices
+
+
+def _csr(value: Any, name: str) -> Any:
+    """As CSR with each entry once; what the user passed stays as it is."""
+    if len(value.shape) != 2:
+        raise ValueError(f"{name} must have two dimensions, (cases, units), got shape {tuple(value.shape)}")
+    csr = value.tocsr()
+    if csr.dtype.kind not in "biuf":
+        raise TypeError(f"{name} must hold numbers, not {csr.dtype}")
+    if csr.dtype == np.bool_:  # of entries that are there twice, the sum would be taken
+        csr = csr.copy()
+        csr.data = _true_is_one(csr.data)
+    if not getattr(csr, "has_canonical_format", True):
+        csr = csr.copy() if csr is value else csr
+        csr.sum_duplicates()
+    return csr
+
+
+# ------------------------------------------------------------ data frames
+
+
+def _is_frame(value: Any) -> bool:
+    return hasattr(value, "columns") and _library(value) in ("pandas", "polars") and hasattr(value, "dtypes")
+
+
+def _library(value: Any) -> str:
+    return type(value).__module__.partition(".")[0]
+
+
+def _of_frame(frame: Any, name: str, missing: bool) -> np.ndarray:
+    """A data frame as an array: booleans and categories of two values as 0 and 1."""
+    if _library(frame) == "polars" and not hasattr(frame, "get_columns"):
+        raise TypeError(f"{name} is a polars LazyFrame: use {name}.collect()")
+    labels = list(frame.columns)
+    kinds = set(frame.dtypes)
+    if len(kinds) == 1 and isinstance(kind := kinds.pop(), np.dtype) and kind.kind in "biu":  # of pandas, as it lies
+        return _true_is_one(frame.to_numpy())
+    columns: list[np.ndarray] = []
+    for k, label in enumerate(labels):
+        where = f"column {label!r} of {name}"
+        if _library(frame) == "polars":
+            columns.append(_polars_column(frame.get_columns()[k], where))
+        else:
+            columns.append(_pandas_column(frame.iloc[:, k], where))
+        if not missing and columns[-1].dtype.kind == "f" and np.isnan(columns[-1]).any():
+            row = int(np.argmax(np.isnan(columns[-1])))
+            raise ValueError(
+                f"{where} has missing values, the first in row {row} (counted from 0): leave such rows out, or fill "
+                "them in (RBM.inpaint)"
+            )
+    if not columns:
+        return np.zeros((len(frame), 0), np.uint8)
+    small = all(column.dtype.kind in "bu" and column.dtype.itemsize == 1 for column in columns)
+    return np.stack(columns, axis=1).astype(np.uint8 if small else np.result_type(*columns), copy=False)
+
+
+def _pandas_column(series: Any, where: str) -> np.ndarray:
+    dtype = series.dtype
+    if hasattr(dtype, "categories"):
+        return _of_codes(series.cat.codes.to_numpy(), list(dtype.categories), where)
+    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
+        return _true_is_one(series.to_numpy())
+    if isinstance(dtype, np.dtype) and dtype.kind == "O":
+        return _of_objects(series.to_numpy(dtype=object), where, missing=True)
+    if getattr(dtype, "kind", "") not in tuple("biuf"):
+        raise _not_numbers(where, dtype)
+    if not hasattr(dtype, "na_value") or not series.isna().any():
+        return np.asarray(series.to_numpy(np.uint8 if dtype.kind == "b" else np.float64))
+    return series.to_numpy(np.float64, na_value=np.nan)
+
+
+def _polars_column(series: Any, where: str) -> np.ndarray:
+    polars: Any = sys.modules["polars"]
+    dtype = series.dtype
+    if dtype == polars.Object:
+        return _of_objects(np.array(series.to_list(), object), where, missing=True)
+    if hasattr(polars, "Enum") and dtype == polars.Enum:
+        codes = series.to_physical().cast(polars.Int64).fill_null(-1).to_numpy()
+        return _of_codes(codes, dtype.categories.to_list(), where)
+    if dtype == polars.Boolean:
+        kind = polars.Float64 if series.null_count() else polars.UInt8
+        return series.cast(kind).to_numpy()
+    if not dtype.is_numeric():
+        raise _not_numbers(where, dtype)
+    return (series.cast(polars.Float64) if series.null_count() else series).to_numpy()
+
+
+def _of_codes(codes: np.ndarray, categories: list, where: str) -> np.ndarray:
+    """A category of two values as 0 and 1, in the order of its categories; as its values, where those are 0 and 1."""
+    known = all(isinstance(x, (Real, np.bool_)) and x in (0, 1) for x in categories)
+    if not known and len(categories) != 2:
+        raise ValueError(
+            f"{where} has {len(categories)} categories; a binary unit takes two: give a column to each "
+            "(pandas.get_dummies)"
+        )
+    values = np.array([float(x) for x in categories] if known else [0.0, 1.0])
+    out = np.where(codes < 0, np.nan, values[np.maximum(codes, 0)] if len(values) else np.nan)
+    return out if np.isnan(out).any() else out.astype(np.uint8)
+
+
+def _not_numbers(where: str, dtype: object) -> TypeError:
+    return TypeError(
+        f"{where} holds {dtype}, not numbers: leave it out, or make it a category of two values (astype('category')) "
+        "or columns of 0 and 1 (get_dummies)"
+    )

@@ -1,0 +1,313 @@
+"""What people pass as data: every kind gives the same model, or an error that names the argument."""
+
+import datetime
+import pickle
+from decimal import Decimal
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+import fastrbm as fr
+from fastrbm import _given, _validate
+
+STATES = np.random.default_rng(0).integers(0, 2, (41, 11)).astype(np.uint8)
+NAN = float("nan")
+
+
+def odd_bool() -> np.ndarray:
+    """Booleans as Pillow gives them: True is the byte 255 (Pillow issue 2044)."""
+    return (STATES * np.uint8(255)).view(np.bool_)
+
+
+def frame(**kinds):
+    pd = pytest.importorskip("pandas")
+    data = pd.DataFrame(STATES, columns=[f"unit {k}" for k in range(11)])
+    return data.astype({f"unit {k}": kind for k, kind in kinds.items()} if kinds else "uint8")
+
+
+def mixed_frame():
+    pd = pytest.importorskip("pandas")
+    data = pd.DataFrame(STATES, columns=[f"unit {k}" for k in range(11)])
+    kinds = ["bool", "boolean", "Int8", "float32", "Float64", "object", "int64", "uint8", "category", "UInt8", "object"]
+    for k, kind in enumerate(kinds):
+        data[f"unit {k}"] = data[f"unit {k}"].astype(kind)
+    data["unit 8"] = pd.Categorical.from_codes(STATES[:, 8], ["no", "yes"])
+    data["unit 10"] = [bool(x) for x in STATES[:, 10]]
+    data["unit 10"] = data["unit 10"].astype(object)
+    return data
+
+
+def polars_frame():
+    pl = pytest.importorskip("polars")
+    columns = {f"unit {k}": STATES[:, k] for k in range(11)}
+    columns["unit 1"] = STATES[:, 1].astype(bool)
+    columns["unit 2"] = STATES[:, 2].astype(np.float32)
+    columns["unit 3"] = pl.Series(["yes" if x else "no" for x in STATES[:, 3]], dtype=pl.Enum(["no", "yes"]))
+    return pl.DataFrame(columns)
+
+
+def torch_of(kind: str):
+    torch = pytest.importorskip("torch")
+    return torch.tensor(STATES.tolist(), dtype=getattr(torch, kind), requires_grad=kind.startswith("f"))
+
+
+def sparse_of(kind: str, duplicates: bool = False):
+    sparse = pytest.importorskip("scipy.sparse")
+    if duplicates:  # each 1 is two halves, and there are zeros that are written down
+        rows, columns = np.nonzero(STATES)
+        halves = np.full(rows.size, 0.5)
+        entries = np.r_[halves, halves, 0.0], (np.r_[rows, rows, 0], np.r_[columns, columns, 0])
+        return sparse.coo_matrix(entries, STATES.shape)
+    return getattr(sparse, kind)(STATES)
+
+
+def read_only(array):
+    array.setflags(write=False)
+    return array
+
+
+GIVEN = {
+    "bool": lambda: STATES.astype(bool),
+    "bool of bytes 0 and 255": odd_bool,
+    "bool of bytes 0 and 255, columns strided": lambda: np.repeat(odd_bool(), 2, axis=1)[:, ::2],
+    "list": STATES.tolist,
+    "list of rows": lambda: list(STATES),
+    "matrix": lambda: np.asmatrix(STATES),
+    "objects": lambda: STATES.astype(object),
+    "objects of many kinds": lambda: np.array(
+        [[[bool, int, float, Fraction, Decimal, np.bool_, np.int8][k % 7](int(x)) for k, x in enumerate(row)]
+         for row in STATES], object,
+    ),
+    "big-endian": lambda: STATES.astype(">f8"),
+    "float16": lambda: STATES.astype(np.float16),
+    "longdouble": lambda: STATES.astype(np.longdouble),
+    "Fortran order": lambda: np.asfortranarray(STATES),
+    "read-only": lambda: read_only(STATES.copy()),
+    "backwards": lambda: STATES[::-1][::-1],
+    "above 1 by rounding": lambda: STATES * 1.0000000000000002,
+    "below 0 by rounding": lambda: STATES - 1e-17 + (STATES == 0) * -1e-17,
+    "float32 off by rounding": lambda: STATES.astype(np.float32) * np.float32(1 + 2**-22),
+    "masked array without a mask": lambda: np.ma.masked_array(STATES),
+    "pandas": frame,
+    "pandas, mixed": mixed_frame,
+    "polars": polars_frame,
+    **{f"torch {kind}": lambda kind=kind: torch_of(kind)
+       for kind in ("bool", "uint8", "int64", "float32", "float16", "bfloat16")},
+    **{f"scipy {kind}": lambda kind=kind: sparse_of(kind)
+       for kind in ("csr_matrix", "csc_matrix", "coo_matrix", "lil_matrix", "dok_matrix", "dia_matrix", "bsr_matrix",
+                    "csr_array", "csc_array", "coo_array")},
+    "scipy, entries twice": lambda: sparse_of("coo_matrix", duplicates=True),
+    "scipy, bool": lambda: sparse_of("csr_matrix").astype(bool),
+    "BitMatrix": lambda: fr.BitMatrix.from_states(STATES),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", GIVEN)
+def test_every_kind_is_read_alike(kind):
+    X, rbm = GIVEN[kind](), fr.RBM.from_data(STATES, 5, seed=1)
+    assert (fr.BitMatrix.from_states(X).to_states() == STATES).all()
+    assert (fr.RBM.from_data(X, 5, seed=1).visible_bias == rbm.visible_bias).all()
+    assert (rbm.free_energy(X) == rbm.free_energy(STATES)).all()
+    assert (rbm.mean_hidden(X) == rbm.mean_hidden(STATES)).all()
+    assert (fr.Moments.of_data(rbm, X).weights == fr.Moments.of_data(rbm, STATES).weights).all()
+    assert (fr.Chains(rbm, 41, start=X).visible == STATES).all()
+    assert (fr.likelihood.pseudo(rbm, X) == fr.likelihood.pseudo(rbm, STATES)).all()
+    trained = fr.RBM.from_data(STATES, 5, seed=1)
+    fr.fit(rbm, X, epochs=2, batch_size=16, validation=X)
+    fr.fit(trained, STATES, epochs=2, batch_size=16, validation=STATES)
+    assert (rbm.weights == trained.weights).all()
+
+
+@pytest.mark.parametrize("kind", ["csr_matrix", "coo_array"])
+def test_sparse_fractions(kind):
+    sparse = pytest.importorskip("scipy.sparse")
+    X = STATES * np.random.default_rng(1).random(STATES.shape)
+    rbm, other = fr.RBM.from_data(X, 5, seed=1), fr.RBM.from_data(getattr(sparse, kind)(X), 5, seed=1)
+    assert (rbm.visible_bias == other.visible_bias).all()
+    assert (rbm.mean_hidden(X) == rbm.mean_hidden(getattr(sparse, kind)(X))).all()
+    for draw in (False, True):
+        a, b = rbm.copy(), rbm.copy()
+        fr.fit(a, X, epochs=2, batch_size=16, draw=draw)
+        fr.fit(b, getattr(sparse, kind)(X), epochs=2, batch_size=16, draw=draw)
+        assert (a.weights == b.weights).all()
+
+
+def test_sparse_data_are_packed_without_a_dense_copy():
+    sparse = pytest.importorskip("scipy.sparse")
+    import tracemalloc
+
+    n = 4 * _given._BLOCK // 1000
+    X = sparse.random(n, 1000, density=0.001, format="csr", rng=np.random.default_rng(0))
+    X.data[:] = 1.0
+    tracemalloc.start()
+    bits = fr.BitMatrix.from_states(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < n * 1000  # bytes of the dense array
+    assert bits.planes.size < n * 1000 // 7
+    assert int(np.bitwise_count(bits.planes).sum()) == X.nnz if hasattr(np, "bitwise_count") else True
+
+
+def test_what_was_passed_stays_as_it_is():
+    X = sparse_of("csr_matrix").astype(float)
+    X.data[:] = 0.5
+    X = X + X  # entries in order; then one that is there twice
+    before = X.copy()
+    fr.RBM.from_data(X, 3)
+    assert (X != before).nnz == 0 and X.dtype == before.dtype
+
+
+BAD = {
+    "text": (np.array([["0", "1"]]), TypeError, "X must be an array of numbers, not of dtype <U1"),
+    "text in objects": (np.array([[0, "a"]], object), TypeError, r"X must hold numbers; X\[0, 1\] is 'a', a str"),
+    "complex": (STATES.astype(complex), TypeError, "X must be an array of numbers, not of dtype complex128"),
+    "dates": (np.zeros((2, 2), "M8[s]"), TypeError, "X must be an array of numbers, not of dtype datetime64"),
+    "timedelta": (np.zeros((2, 2), "m8[s]"), TypeError, "X must be an array of numbers, not of dtype timedelta64"),
+    "date objects": (np.array([[datetime.date(2020, 1, 1)]]), TypeError, r"X\[0, 0\] is datetime.date"),
+    "structured": (np.zeros((2, 2), [("a", "u1")]), TypeError, "X must be an array of numbers"),
+    "ragged": ([[0, 1], [1]], TypeError, "X cannot be read as an array of numbers"),
+    "dict": ({"a": [0, 1]}, TypeError, "X must be an array .* not dict"),
+    "set": ({0, 1}, TypeError, "X must be an array .* not set"),
+    "None": (None, TypeError, "X must be an array .* not NoneType"),
+    "a word": ("digits", TypeError, "X must be an array .* not str"),
+    "one row": (STATES[0], ValueError, r"X must have two dimensions.*X\[None, :\]"),
+    "a number": (1, TypeError, "X must be an array .* not int"),
+    "None among numbers": (np.array([[0, None]], object), ValueError, r"X has missing values, the first at X\[0, 1\]"),
+    "huge integer": (np.array([[0, 10**400]], object), ValueError, "X has a number that is too large"),
+    "NaN": (np.array([[0, 1], [1, NAN]]), ValueError, r"X contains NaN, the first at X\[1, 1\]"),
+    "masked": (np.ma.masked_array([[0, 1]], [[False, True]]), ValueError, r"X has masked values, .* X\[0, 1\]"),
+    "spins": (2 * STATES.astype(int) - 1, ValueError, r"spins of -1 and 1 become 0 and 1 by \(X \+ 1\) / 2"),
+    "grey": (STATES * 9, ValueError, r"X\[\d+, \d+\] is 9\); grey values need a threshold"),
+    "infinite": (np.array([[0, np.inf]]), ValueError, r"X\[0, 1\] is inf"),
+    "pair": ([STATES, STATES[:, 0]], TypeError, r"X must be one array .* of a pair \(x, y\) give x alone"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_what_is_no_data_is_refused_by_name(kind):
+    X, error, message = BAD[kind]
+    with pytest.raises(error, match=message):
+        fr.RBM.from_data(X, 3)
+    rbm = fr.RBM(np.zeros((np.shape(X)[-1] if np.ndim(X) == 2 else 11, 3))) if kind not in ("ragged", "pair") else None
+    if rbm is not None:
+        with pytest.raises((TypeError, ValueError), match="^X "):
+            fr.Moments.of_data(rbm, X)
+        with pytest.raises((TypeError, ValueError), match="^v "):
+            rbm.free_energy(X)
+
+
+def test_a_loader_of_pairs_is_refused_alike():
+    loader = _Loader([(STATES[:20], STATES[:20, 0]), (STATES[20:], STATES[20:, 0])])
+    for call in (lambda: fr.RBM.from_data(loader, 3), lambda: fr.fit(fr.RBM.from_data(STATES, 3), loader)):
+        with pytest.raises(TypeError, match=r"a batch of X must be one array .* give x alone"):
+            call()
+
+
+class _Loader:
+    def __init__(self, batches):
+        self.batches = batches
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __iter__(self):
+        return iter(self.batches)
+
+
+def test_the_first_bad_row_is_told_in_data_that_are_read_in_parts(monkeypatch):
+    from fastrbm import _source
+
+    monkeypatch.setattr(_source, "_PART", 5 * 11)
+    X = STATES.astype(np.int64)
+    X[23, 4] = 7
+    with pytest.raises(ValueError, match=r"X\[23, 4\] is 7"):
+        fr.RBM.from_data(X, 3)
+
+
+BAD_FRAMES = {
+    "text": (lambda data: data.assign(**{"unit 3": "yes"}), TypeError, "column 'unit 3' of X"),
+    "three categories": (
+        lambda data: data.assign(**{"unit 3": (["a", "b", "c"] * 14)[:41]}).astype({"unit 3": "category"}),
+        ValueError, "column 'unit 3' of X has 3 categories",
+    ),
+    "missing": (
+        lambda data: data.astype("Int64").mask(np.arange(41)[:, None] + np.zeros((1, 11)) == 5),
+        ValueError, "column 'unit 0' of X has missing values, the first in row 5",
+    ),
+    "dates": (
+        lambda data: data.assign(**{"unit 3": np.datetime64("2020-01-01")}), TypeError,
+        "column 'unit 3' of X holds datetime",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", BAD_FRAMES)
+def test_a_frame_that_is_no_data_is_refused_by_column(kind):
+    change, error, message = BAD_FRAMES[kind]
+    with pytest.raises(error, match=message):
+        fr.RBM.from_data(change(frame()), 3)
+
+
+def test_names_of_columns_are_kept_and_checked(tmp_path):
+    data = frame()
+    rbm = fr.RBM.from_data(data, 3)
+    assert rbm.visible_names == tuple(data.columns)
+    assert fr.RBM.from_data(STATES, 3).visible_names is None
+    for other in (rbm.copy(), pickle.loads(pickle.dumps(rbm))):
+        assert other.visible_names == rbm.visible_names
+    swapped = data[list(data.columns[::-1])]
+    renamed = data.rename(columns={"unit 2": "other"})
+    calls = [
+        rbm.free_energy, rbm.mean_hidden, rbm.inpaint, lambda x: fr.fit(rbm, x, epochs=1),
+        lambda x: fr.fit(rbm, STATES, epochs=1, validation=x), lambda x: fr.Moments.of_data(rbm, x),
+        lambda x: fr.likelihood.score(rbm, x), lambda x: fr.likelihood.pseudo(rbm, x),
+        lambda x: fr.gradient.Exact()(rbm, x), lambda x: fr.likelihood.reverse_ais(rbm, x, n_betas=2),
+        lambda x: fr.Chains(rbm, 41, start=x), lambda x: fr.TemperedChains(rbm, 41, start=x),
+        lambda x: fr.fit(rbm, _Loader([x]), epochs=1),
+    ]  # fmt: skip
+    for call in calls:
+        call(data)
+        with pytest.raises(ValueError, match=r"in another order: .*rbm.visible_names.*'unit 10'"):
+            call(swapped)
+        with pytest.raises(ValueError, match=r"lacks 'unit 2'; it has 'other'"):
+            call(renamed)
+        call(STATES)
+
+
+def test_numbers_within_rounding_are_clipped_and_no_others():
+    near, far = 1 + 0.5 * _validate.ROUNDING, 1 + 2 * _validate.ROUNDING
+    rbm = fr.RBM.from_data(STATES, 3)
+    mixed = np.array([[near, -near + 1, 0.25] + [0] * 8])
+    assert (rbm.mean_hidden(mixed) == rbm.mean_hidden(mixed.clip(0, 1))).all()
+    with pytest.raises(ValueError, match="v must hold 0 or 1, or fractions"):
+        rbm.mean_hidden(np.array([[far] + [0] * 10]))
+    fr.fit(rbm, np.repeat(mixed, 4, axis=0), epochs=1, draw=True)
+
+
+def test_missing_units_of_every_kind_are_inpainted():
+    pd = pytest.importorskip("pandas")
+    rbm = fr.RBM.from_data(STATES, 3, seed=0)
+    known = STATES.astype(float)
+    known[:, 6:] = NAN
+    right = rbm.inpaint(known, n_sweeps=5)
+    mask = np.isnan(known)
+    for X in (
+        np.ma.masked_array(STATES, mask), pd.DataFrame(known).astype("Int64"), pd.DataFrame(known).astype("boolean"),
+        np.where(mask, None, STATES.astype(object)), known.tolist(), known.astype(np.float32),
+        np.ma.masked_array(odd_bool(), mask),
+    ):  # fmt: skip
+        assert (rbm.inpaint(X, n_sweeps=5) == right).all()
+    assert (rbm.sample(41, 5, clamp=odd_bool()) == STATES).all()
+
+
+def test_sample_weights_of_every_kind():
+    pd = pytest.importorskip("pandas")
+    rbm, weight = fr.RBM.from_data(STATES, 3), np.arange(1.0, 42.0)
+    right = fr.Moments.of_data(rbm, STATES, weight).weights
+    for given in (weight.tolist(), pd.Series(weight), pd.Series(weight).astype("Float64"), weight.astype(object)):
+        assert (fr.Moments.of_data(rbm, STATES, given).weights == right).all()
+    with pytest.raises(ValueError, match="sample_weight has masked values"):
+        fr.Moments.of_data(rbm, STATES, np.ma.masked_array(weight, weight > 3))
+    with pytest.raises(TypeError, match="sample_weight must be an array of numbers"):
+        fr.Moments.of_data(rbm, STATES, weight.astype(complex))
