@@ -172,8 +172,6 @@ def enumerate_states(
 def pseudo_sums(
     planes: NDArray[np.uint8],
     layer: Layer,
-    up: NDArray[np.float64],
-    down: NDArray[np.float64],
     visible_bias: NDArray[np.float64],
     room: int,
     out: NDArray[np.float64],
@@ -182,9 +180,6 @@ def pseudo_sums(
 def pseudo_sums_of_fractions(
     numbers: NDArray[np.float64],
     layer: Layer,
-    weights: NDArray[np.float64],
-    up: NDArray[np.float64],
-    down: NDArray[np.float64],
     visible_bias: NDArray[np.float64],
     room: int,
     every: int,

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from .. import _gibbs, _threads, reference
 from .._fractions import free_energy
-from .._kernels import kernels
+from .._kernels import FIXED_BITS, kernels
 from ..bits import BitMatrix
 from ..rbm import RBM
 
@@ -45,32 +45,32 @@ def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
 def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = None, every: int = 1) -> np.ndarray:
     """pseudo, of checked states, which may be fractions, float64 (n, V): sum_i log(p(v) / (p(v) + p(v'))), where v' is v
     with v_i turned into 1 - v_i. every: of case k only the units i with i mod every = k mod every; fractions alone."""
-    largest = float(np.abs(rbm.weights).max())
+    layer, bias = rbm._parameters.to_hidden, rbm.visible_bias.astype(np.float64)
+    largest = float(np.abs(layer.tiles_array).max())
     if largest > _ROOM:
         return _by_flips(rbm, states, n_threads, every)
     n = states.shape[0]
-    out = np.empty(n)
-    W = np.zeros((rbm.n_visible, -(-rbm.n_hidden // 8) * 8))
-    W[:, : rbm.n_hidden] = rbm.weights
-    small = reference.exp_negative_d(-np.abs(W))
-    up, down = np.where(W > 0, 1.0 / small, small), np.where(W > 0, small, 1.0 / small)
+    out, connections = np.empty(n), rbm.n_visible * rbm.n_hidden
     room = max(1, int(_ROOM / max(largest, 1e-3)))
-    bias, layer = rbm.visible_bias.astype(np.float64), rbm._parameters.to_hidden
-    step = max(1, _FLIPS_A_CALL // W.size) * every
+    step = max(1, _FLIPS_A_CALL // connections) * every
     for start in range(0, n, step):  # short calls, for Ctrl-C
         part = slice(start, min(start + step, n))
-        threads = _threads.resolve(n_threads, _FLIP * (part.stop - start) * W.size // every)
+        threads = _threads.resolve(n_threads, _FLIP * (part.stop - start) * connections // every)
         if isinstance(states, BitMatrix):
-            kernels.pseudo_sums(states.planes[:, part], layer, up, down, bias, room, out[part], threads)
+            kernels.pseudo_sums(states.planes[:, part], layer, bias, room, out[part], threads)
         else:
             numbers = _gibbs.on_grid(states[part])
-            kernels.pseudo_sums_of_fractions(numbers, layer, W, up, down, bias, room, every, out[part], threads)
+            kernels.pseudo_sums_of_fractions(numbers, layer, bias, room, every, out[part], threads)
     return out
 
 
 def _by_flips(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None, every: int = 1) -> np.ndarray:
     """The same from V + 1 free energies a case, for weights whose exponentials leave float64's range."""
-    free, flipped, out = free_energy(rbm, states, n_threads), states.copy(), np.zeros(states.shape[0])
+    if isinstance(states, BitMatrix):
+        flipped = states.copy()
+    else:
+        flipped = _gibbs.on_grid(states) * 2.0**-FIXED_BITS  # where 1 - (1 - v) is v
+    free, out = free_energy(rbm, states, n_threads), np.zeros(states.shape[0])
     for unit in range(rbm.n_visible):
         _flip(flipped, unit)
         rows = slice(unit % every, None, every)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._sampling import FIXED_BITS, HIDDEN, TILE, VISIBLE, draw, fields, pack, product, sum8, sums_of_fractions, unpack
+from ._sampling import FIXED_BITS, HIDDEN, TILE, VISIBLE, draw, fields, from_tiles, pack, product, sum8, sums_of_fractions, unpack
 
 # ---------------------------------------------------------------- free energy
 
@@ -171,36 +171,38 @@ def enumerate_states(high, high_bias, low, low_bias, peak, total, n_threads=1):
         total[m] = np.add.accumulate(exp_negative_d(np.maximum(log_weights - peak[m], -708.0)))[-1]
 
 
-def pseudo_sums(planes, layer, up, down, visible_bias, room, out, n_threads=1):
-    """out (n,) = sum_i log p(v_i | v without i); up = exp(W), down = exp(-W), (V, hidden units padded to 8)."""
-    states = np.empty((planes.shape[1], len(up)), np.uint8)
+def pseudo_sums(planes, layer, visible_bias, room, out, n_threads=1):
+    """out (n,) = sum_i log p(v_i | v without i), a logarithm every room factors of each of eight lanes."""
+    states = np.empty((planes.shape[1], len(visible_bias)), np.uint8)
     unpack(planes, states)
-    _sum_pseudo(_wide_fields(planes, layer), 1.0 - 2.0 * states, up, up, down, visible_bias, room, 1, out)
+    _sum_pseudo(_wide_fields(planes, layer), 1.0 - 2.0 * states, layer, visible_bias, room, 1, out)
 
 
-def pseudo_sums_of_fractions(numbers, layer, weights, up, down, visible_bias, room, every, out, n_threads=1):
+def pseudo_sums_of_fractions(numbers, layer, visible_bias, room, every, out, n_threads=1):
     """out (n,) = sum_i log(p(v) / (p(v) + p(v'))), where v' is v with v_i turned into 1 - v_i; numbers (n, V), whole,
-    in units of 2^-22; weights (V, hidden units padded to 8). Of row r only the units i with i mod every = r mod every.
-    """
+    in units of 2^-22. Of row r only the units i with i mod every = r mod every."""
     x, turns = _wide_fields_of_fractions(numbers, layer), 1.0 - numbers * 2.0 ** (1 - FIXED_BITS)
-    _sum_pseudo(x, turns, weights, up, down, visible_bias, room, every, out)
+    _sum_pseudo(x, turns, layer, visible_bias, room, every, out)
 
 
-def _sum_pseudo(x, turns, weights, up, down, visible_bias, room, every, out):
+def _sum_pseudo(x, turns, layer, visible_bias, room, every, out):
     """Of fields x (n, n_units); turns (n, V) = 1 - 2 v."""
-    n, n_units = x.shape
+    (n, n_units), n_padded = x.shape, -(-x.shape[1] // 8) * 8
+    W = from_tiles(layer.tiles_array, len(visible_bias), n_padded).astype(np.float64)
     e = exp_negative_d(np.maximum(-np.abs(x), -708.0))
-    on, off = np.zeros((n, up.shape[1])), np.ones((n, up.shape[1]))
+    on, off = np.zeros((n, n_padded)), np.ones((n, n_padded))
     on[:, :n_units] = np.where(x >= 0, 1.0 / (1.0 + e), e / (1.0 + e))
     off[:, :n_units] = np.where(x >= 0, e / (1.0 + e), 1.0 / (1.0 + e))
     out[...] = 0.0
-    for unit in range(len(up)):
+    for unit in range(len(visible_bias)):
         rows = slice(unit % every, None, every)
         turn = turns[rows, unit, None]
-        factors = np.where(turn == 1.0, up[unit], np.where(turn == -1.0, down[unit], 1.0))
+        change = turn * W[unit]
+        small = exp_negative_d(-np.abs(change))
+        factors = np.where(change > 0, 1.0 / small, small)
         between = np.abs(turn[:, 0]) != 1.0
-        factors[between] = exp_negative_d(turn[between] * weights[unit])
+        factors[between] = exp_negative_d(change[between])
         factors = off[rows] + on[rows] * factors
-        change = sum8(_logs_in_lanes(factors.reshape(len(factors), -1, 8), room))
+        change = sum8(_logs_in_lanes(factors.reshape(len(factors), n_padded // 8, 8), room))
         change = turn[:, 0] * visible_bias[unit] + change
         out[rows] -= np.maximum(change, 0.0) + log(_one_plus_exp(change))
