@@ -1,4 +1,4 @@
-"""Free energies of visible units that hold fractions: the same bits on any machine, and those of 0 and 1 as for bits."""
+"""Free energies of visible units that hold fractions: the same bits on any machine; of 0 and 1, as for bits."""
 
 from __future__ import annotations
 

@@ -90,9 +90,8 @@ def half_step(
 
     ``given`` is a BitMatrix, or float64 (n, U) of fractions.
     """
-    bits = isinstance(given, BitMatrix)
     n, n_units = given.shape[0], layer.n_units
-    work_a_chain = given.shape[1] * n_units * (1 if bits else FRACTION)
+    work_a_chain = given.shape[1] * n_units * (1 if isinstance(given, BitMatrix) else FRACTION)
     threads = _threads.resolve(n_threads, work_a_chain * n)
     for part in chain_parts(n, work_a_chain):
         to = (
@@ -100,7 +99,7 @@ def half_step(
             None if fixed is None else fixed[:, part],
             None if probabilities is None else probabilities[part],
         )
-        if bits:
+        if isinstance(given, BitMatrix):
             planes = given.planes[:, part]
             kernels.half_step(planes, layer, None, seed, stream, sweep, kind, part.start, *to, threads)
         else:
@@ -109,8 +108,8 @@ def half_step(
 
 
 def on_grid(fractions: np.ndarray) -> np.ndarray:
-    """Fractions in [0, 1] to the nearest multiple of 2^-22, as float64 integers, contiguous: sums of their products with
-    31-bit integers are below 2^53, so exact in whatever order they are added."""
+    """Fractions in [0, 1] to the nearest multiple of 2^-22, as float64 integers, contiguous: sums of their products
+    with 31-bit integers are below 2^53, so exact in whatever order they are added."""
     return np.rint(np.multiply(fractions, float(1 << FIXED_BITS), order="C"))
 
 

@@ -126,6 +126,9 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         "draw": ["boolean"],
         "n_jobs": [Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right"), None],
     }
+    _gradient: PCD | None = None  # none before a training
+    _waiting: dict[str, np.ndarray] = {}  # attributes that were assigned before there is a model to take them
+    _good_arguments: dict = {}  # that were checked
 
     def __init__(
         self,
@@ -169,7 +172,6 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self._start()
         cases = Cases(states, weight, self._seed, self.draw)
         self._begin(*totals(states, weight))
-        self._waiting = {}
         shown = self._shown(states) if self.verbose else None
         began, iteration = time.perf_counter(), 1
         # small trainings do several iterations at a time
@@ -203,9 +205,10 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         weight = self._weights(sample_weight, X)
         if first:
             self._check_waiting(int(self.n_components), X.shape[1])
+            waiting = self._waiting
             self._start()
             self._begin(*totals(states, weight))
-            self._take_waiting()
+            self._take(waiting)
         if self.draw and not isinstance(states, BitMatrix):
             self._n_draws += 1
             drawn = drawn_states(states, np.arange(states.shape[0]), self._seed, 2**32 - self._n_draws)
@@ -223,22 +226,23 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _begin(self, sums: np.ndarray, n: float) -> None:
         self.rbm_ = RBM._from_totals(sums, n, int(self.n_components), self._seed)
-        self._gradient = None
+        self._gradient, self._waiting = None, {}
         self._chained()
 
     def _chained(self) -> PCD:
         """The gradient with its chains; of a model that was assigned, as the arguments are when it is first trained."""
-        if vars(self).get("_gradient") is None:
-            self._gradient = PCD(int(self.n_chains or self.batch_size), int(self.n_sweeps), self._seed)
-            self._offsets = Centring()
-        return self._gradient
+        gradient = self._gradient
+        if gradient is None:
+            gradient = PCD(int(self.n_chains or self.batch_size), int(self.n_sweeps), self._seed)
+            self._gradient, self._offsets = gradient, Centring()
+        return gradient
 
     def _learn(self, batches: Batches) -> None:
         """An update by each batch: in calls of many updates where that can be, then update by update."""
-        done, size = 0, int(self.batch_size)
+        done, size, gradient = 0, int(self.batch_size), self._chained()
         optimizer, centring = SGD(self.learning_rate), self._offsets if self.centred else None
-        if batches.packed is not None and possible(self._gradient, optimizer, centring, size):
-            many = Updates(self.rbm_, self._gradient, optimizer, centring, self._threads())
+        if batches.packed is not None and possible(gradient, optimizer, centring, size):
+            many = Updates(self.rbm_, gradient, optimizer, centring, self._threads())
             rates = np.full(len(batches), float(self.learning_rate))
             now = -1
             while now and done < len(batches):
@@ -250,7 +254,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _update(self, batch, weight: np.ndarray | None = None) -> None:
         batch = batch if isinstance(batch, BitMatrix) else dense(batch)
-        estimate = self._gradient(self.rbm_, batch, weight, self._threads())
+        estimate = self._chained()(self.rbm_, batch, weight, self._threads())
         if self.centred:
             estimate = self._offsets(estimate)
         SGD(self.learning_rate).update(self.rbm_, estimate, n_threads=self._threads())
@@ -267,7 +271,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     @property
     def intercept_visible_(self):
-        waiting = vars(self).get("_waiting", {}).get("intercept_visible_")
+        waiting = self._waiting.get("intercept_visible_")
         return self._model("intercept_visible_").visible_bias if waiting is None else waiting
 
     @intercept_visible_.setter
@@ -276,7 +280,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     @property
     def intercept_hidden_(self):
-        waiting = vars(self).get("_waiting", {}).get("intercept_hidden_")
+        waiting = self._waiting.get("intercept_hidden_")
         return self._model("intercept_hidden_").hidden_bias if waiting is None else waiting
 
     @intercept_hidden_.setter
@@ -285,9 +289,9 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     @property
     def h_samples_(self):
-        hidden = vars(self).get("_waiting", {}).get("h_samples_")
+        hidden = self._waiting.get("h_samples_")
         if hidden is None:
-            rbm, gradient = self._model("h_samples_"), vars(self).get("_gradient")
+            rbm, gradient = self._model("h_samples_"), self._gradient
             n = int(self.n_chains or self.batch_size) if gradient is None else gradient.n_chains
             chains = None if gradient is None else gradient.chains
             hidden = np.zeros((n, rbm.n_hidden)) if chains is None else chains.hidden
@@ -301,15 +305,17 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         hidden = _validate.states(value, None if rbm is None else rbm.n_hidden, "h_samples_")
         if len(hidden) == 0:
             raise ValueError("h_samples_ must have at least one chain")
-        vars(self).setdefault("_waiting", {})["h_samples_"] = hidden
-        if rbm is not None:
-            self._take_waiting()
+        if rbm is None:
+            self._waiting = self._waiting | {"h_samples_": hidden}
+        else:
+            self._take({"h_samples_": hidden})
 
     def _model(self, name: str) -> RBM:
         try:
             return vars(self)["rbm_"]
         except KeyError:
-            raise AttributeError(f"{type(self).__name__} has no {name} before it is fitted or has components_") from None
+            words = f"{type(self).__name__} has no {name} before it is fitted or has components_"
+            raise AttributeError(words) from None
 
     def _assign(self, name: str, value) -> None:
         array = _validate.parameter(value, name, (None, None) if name == "components_" else (None,))
@@ -320,38 +326,37 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             if array.shape == shape:
                 rbm.set_parameters(**{_ASSIGNED[name]: array.T})
                 return
-            if name != "components_" or vars(self).get("_gradient") is not None:
+            if name != "components_" or self._gradient is not None:
                 raise ValueError(f"{name} must have shape {shape}, as the model has, got {array.shape}")
         if name != "components_":
-            vars(self).setdefault("_waiting", {})[name] = array
+            self._waiting = self._waiting | {name: array}
             return
         self._check_waiting(*array.shape)
         self._start()
         self.rbm_, self.n_features_in_ = RBM(array.T), array.shape[1]
-        self._take_waiting()
+        waiting, self._waiting = self._waiting, {}
+        self._take(waiting)
 
     def _check_waiting(self, n_components: int, n_features: int) -> None:
         """Raise where what was assigned before there is a model does not fit into one of so many units."""
         sizes = {"intercept_visible_": n_features, "intercept_hidden_": n_components, "h_samples_": n_components}
-        for name, array in vars(self).get("_waiting", {}).items():
+        for name, array in self._waiting.items():
             if array.shape[-1] != sizes[name]:
                 raise ValueError(f"{name} of shape {array.shape} does not fit {n_components} x {n_features} components")
 
-    def _take_waiting(self) -> None:
-        """Give the model what was assigned before there was one."""
-        waiting, self._waiting = vars(self).get("_waiting", {}), {}
-        hidden = waiting.pop("h_samples_", None)
-        for name, array in waiting.items():
-            self._assign(name, array)
-        if hidden is None:
-            return
-        chains = self._chained().chains
-        done = 0 if chains is None else chains.n_sweeps_done
-        if chains is None or len(chains) != len(hidden):
-            self._gradient = PCD(len(hidden), self._gradient.n_sweeps, self._seed)
-            chains = self._gradient._start(self.rbm_, self._threads())
-        planes = BitMatrix.from_states(hidden).planes
-        chains.set_state(chains.get_state() | {"hidden": planes, "n_sweeps_done": done})
+    def _take(self, assigned: dict[str, np.ndarray]) -> None:
+        """Give the model biases and hidden states of chains that fit it."""
+        for name, array in assigned.items():
+            if name != "h_samples_":
+                self._assign(name, array)
+                continue
+            gradient = self._chained()
+            done = 0 if gradient.chains is None else gradient.chains.n_sweeps_done
+            if gradient.chains is None or len(gradient.chains) != len(array):
+                self._gradient = gradient = PCD(len(array), gradient.n_sweeps, self._seed)
+            chains = gradient._start(self.rbm_, self._threads())
+            planes = BitMatrix.from_states(array).planes
+            chains.set_state(chains.get_state() | {"hidden": planes, "n_sweeps_done": done})
 
     @property
     def _n_features_out(self):
@@ -459,8 +464,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         one was set anew."""
         names = [name for name in sorted(self._parameter_constraints) if hasattr(self, name)]
         values = {name: getattr(self, name) for name in names}
-        good = vars(self).get("_good_arguments")
-        if good is not None and good.keys() == values.keys() and all(good[name] is values[name] for name in names):
+        good = self._good_arguments
+        if good.keys() == values.keys() and all(good[name] is values[name] for name in names):
             return
         if not get_config()["skip_parameter_validation"]:
             validate_parameter_constraints(self._parameter_constraints, values, type(self).__name__)
@@ -474,14 +479,16 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _checked(self, X, reset: bool = False, rbm: RBM | None = None) -> tuple:
         """X as scikit-learn wants it checked, and its states: a BitMatrix, or numbers from 0 to 1, dense or CSR."""
         states, limits = states_of_good(X)
-        good = states is not None  # then check_array would find nothing, and take as long as three small updates
+        good = (
+            states is not None and limits is not None
+        )  # then check_array would find nothing, and take as long as three small updates
         if good and self._fits_in(X, reset):
             self.n_features_in_ = X.shape[1]
         else:
             if isinstance(X, np.ma.MaskedArray):  # of which scikit-learn takes what lies under the mask
                 X = _given.numbers(X, "X")
             X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset, skip_check_array=good)
-        if not good:
+        if states is None or limits is None:
             X = _given.numbers(X, "X", sparse=True)
             states = states_of(X)
             limits = limits_of(states)
@@ -542,7 +549,8 @@ def _warn_of(low: float, high: float) -> None:
     outside of this package and of scikit-learn that led here."""
     if low >= -_validate.ROUNDING and high <= 1 + _validate.ROUNDING:
         return
-    parts = ["those below 0 count as 0"] * (low < 0) + ["those above 1 count as 1 (MinMaxScaler scales them)"] * (high > 1)
+    parts = ["those below 0 count as 0"] if low < 0 else []
+    parts += ["those above 1 count as 1 (MinMaxScaler scales them)"] if high > 1 else []
     words = " and ".join(parts) + ", so spins of -1 and 1 as 0 and 1" * (low == -1 and high == 1)
     level, frame = 1, sys._getframe()
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("fastrbm", "sklearn", "joblib"):

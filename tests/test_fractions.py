@@ -1,4 +1,4 @@
-"""Fractions in place of bits: kernels equal their twin, and nothing depends on level, threads or what is beside a row."""
+"""Fractions in place of bits: kernels equal their twin, and nothing depends on level, threads or other rows."""
 
 import os
 import subprocess
@@ -146,7 +146,8 @@ def test_the_scikit_learn_class_gives_the_same_bits_at_every_level_and_by_any_li
     digests = set()
     for n_jobs, (level, core) in enumerate(zip([*MODULES], ["Prescott", "Haswell", "Nehalem", "Zen"], strict=False), 1):
         env = os.environ | {"FASTRBM_ISA": level, "OPENBLAS_CORETYPE": core}
-        run = subprocess.run([sys.executable, "-c", SCRIPT.format(n_jobs=n_jobs)], env=env, capture_output=True, text=True)
+        command = [sys.executable, "-c", SCRIPT.format(n_jobs=n_jobs)]
+        run = subprocess.run(command, env=env, capture_output=True, text=True)
         assert run.returncode == 0, run.stderr
         digests.add(run.stdout)
     assert len(digests) == 1

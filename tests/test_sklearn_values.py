@@ -110,7 +110,8 @@ def twice(states):
     rows, columns = np.indices(states.shape).reshape(2, -1)
     order = RNG.permutation(2 * rows.size)
     rows, columns = np.tile(rows, 2)[order], np.tile(columns, 2)[order]
-    coo = sparse.coo_matrix((states[rows, columns] / 2, (rows.astype(np.int64), columns.astype(np.int64))), states.shape)
+    places = rows.astype(np.int64), columns.astype(np.int64)
+    coo = sparse.coo_matrix((states[rows, columns] / 2, places), states.shape)
     for array in (coo.data, coo.row, coo.col):
         array.flags.writeable = False
     return coo
@@ -181,7 +182,8 @@ def test_memory_maps_and_frames(tmp_path):
 def test_what_is_masked_is_not_read():
     masked = np.ma.masked_array(BITS, mask=np.eye(50, 12))
     model = small().fit(BITS)
-    for call in (small().fit, small().partial_fit, model.transform, model.score_samples, model.free_energy, model.gibbs):
+    calls = small().fit, small().partial_fit, model.transform, model.score_samples, model.free_energy, model.gibbs
+    for call in calls:
         with pytest.raises(ValueError, match=r"X has masked values, the first at X\[0, 0\]"):
             call(masked)
     with pytest.raises(ValueError, match="sample_weight has masked values"):
@@ -194,7 +196,7 @@ def test_what_is_masked_is_not_read():
 
 @pytest.mark.parametrize(
     "data",
-    [BITS * 1j, BITS.astype("datetime64[s]"), BITS.astype("timedelta64[s]"), [["a", "b"], ["c", "d"]], np.asmatrix(BITS)],
+    [BITS * 1j, BITS.astype("datetime64[s]"), BITS.astype("timedelta64[s]"), [["a"], ["b"]], np.asmatrix(BITS)],
     ids=["complex", "dates", "durations", "text", "matrix"],
 )
 def test_what_is_no_array_of_real_numbers_is_refused(data):
@@ -226,8 +228,8 @@ def test_arguments_set_anew_are_checked_before_the_next_update(name, value):
 
 
 def test_the_line_of_a_verbose_fit_is_what_score_samples_says_of_some_features_of_some_cases(capsys):
-    """Of 32 cases, each with one feature in 16: as a feature comes up twice, by definition the sum of all is 8 times
-    the mean. Counted, so that it cannot become dear again: 32 fields and 2 flips a feature, whatever the data's size."""
+    """Of 32 cases, each with one feature in 16: each feature comes up twice, so that half the sum is a case's mean.
+    Counted, so that it cannot become dear again: the fields of 32 cases and two flips a feature."""
     data = np.where(RNG.random((400, 40)) < 0.5, RNG.random((400, 40)), 0.0)
     for kind in (data, sparse.csr_array(data), (data > 0.5).astype(np.uint8)):
         model = small(verbose=1, n_iter=1).fit(kind)

@@ -43,8 +43,9 @@ def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
 
 
 def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = None, every: int = 1) -> np.ndarray:
-    """pseudo, of checked states, which may be fractions, float64 (n, V): sum_i log(p(v) / (p(v) + p(v'))), where v' is v
-    with v_i turned into 1 - v_i. every: of case k only the units i with i mod every = k mod every; fractions alone."""
+    """pseudo, of checked states, which may be fractions, float64 (n, V): sum_i log(p(v) / (p(v) + p(v'))), where v' is
+    v with v_i turned into 1 - v_i. every: of case k only the units i with i mod every = k mod every (fractions alone).
+    """
     layer, bias = rbm._parameters.to_hidden, rbm.visible_bias.astype(np.float64)
     largest = float(np.abs(layer.tiles_array).max())
     if largest > _ROOM:
@@ -66,10 +67,11 @@ def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = 
 
 def _by_flips(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None, every: int = 1) -> np.ndarray:
     """The same from V + 1 free energies a case, for weights whose exponentials leave float64's range."""
+    flipped: BitMatrix | np.ndarray
     if isinstance(states, BitMatrix):
         flipped = states.copy()
     else:
-        flipped = _gibbs.on_grid(states) * 2.0**-FIXED_BITS  # where 1 - (1 - v) is v
+        flipped = _gibbs.on_grid(states) * 2.0**-FIXED_BITS  # on which 1 - (1 - v) is v
     free, out = free_energy(rbm, states, n_threads), np.zeros(states.shape[0])
     for unit in range(rbm.n_visible):
         _flip(flipped, unit)

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._sampling import FIXED_BITS, HIDDEN, TILE, VISIBLE, draw, fields, from_tiles, pack, product, sum8, sums_of_fractions, unpack
+from ._sampling import (
+    FIXED_BITS,
+    HIDDEN,
+    TILE,
+    VISIBLE,
+    draw,
+    fields,
+    from_tiles,
+    pack,
+    product,
+    sum8,
+    sums_of_fractions,
+    unpack,
+)  # fmt: skip
 
 # ---------------------------------------------------------------- free energy
 

@@ -219,7 +219,7 @@ def half_step_of_fractions(numbers, layer, seed, stream, sweep, kind, first_chai
 
 
 def sums_of_fractions(numbers, layer):
-    """Whole numbers (n, units of the other layer), from 0 to 2^22, times rint(W 2^e): below 2^53, so exact in float64."""
+    """Whole numbers (n, units of the other layer), from 0 to 2^22, times rint(W 2^e), exactly: below 2^53."""
     tiles = from_tiles(layer.tiles_array, numbers.shape[1], layer.n_units)
     return numbers @ on_grid(tiles, layer.exponent) + 0.0  # which has no sign of zero
 
