@@ -63,7 +63,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         Gibbs sweeps an update.
     n_chains : int or None
         Persistent chains; None: as many as batch_size. As for n_components, a change after the first fit or
-        partial_fit counts from the next fit on; other arguments count at once.
+        partial_fit counts from the next fit on. learning_rate, n_sweeps, centred, draw and n_jobs count at once.
     centred : bool
         The centred gradient (:class:`fastrbm.gradient.Centring`): better likelihoods with large batches; the hidden
         units are then on half of the time, which makes poorer features for a linear classifier.
@@ -479,11 +479,11 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _checked(self, X, reset: bool = False, rbm: RBM | None = None) -> tuple:
         """X as scikit-learn wants it checked, and its states: a BitMatrix, or numbers from 0 to 1, dense or CSR."""
         states, limits = states_of_good(X)
-        good = (
-            states is not None and limits is not None
-        )  # then check_array would find nothing, and take as long as three small updates
+        # then check_array would find nothing, and take as long as three small updates
+        good = states is not None and limits is not None
         if good and self._fits_in(X, reset):
-            self.n_features_in_ = X.shape[1]
+            if reset:
+                self.n_features_in_ = X.shape[1]
         else:
             if isinstance(X, np.ma.MaskedArray):  # of which scikit-learn takes what lies under the mask
                 X = _given.numbers(X, "X")
