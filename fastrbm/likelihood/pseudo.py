@@ -12,7 +12,7 @@ from ..bits import BitMatrix
 from ..rbm import RBM
 
 _ROOM = 600.0  # a product of factors exp(+-w) stays in float64's range while the sum of |w| is below this
-_FLIPS_A_CALL = 1 << 26  # a flip of one unit costs each hidden unit about a nanosecond
+_FLIPS_A_CALL = 1 << 27  # a flip of one unit costs each hidden unit about a nanosecond
 _FLIP = 32  # connections that take as long; see _threads.PASS
 
 
@@ -53,7 +53,7 @@ def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = 
     n = states.shape[0]
     out, connections = np.empty(n), rbm.n_visible * rbm.n_hidden
     room = max(1, int(_ROOM / max(largest, 1e-3)))
-    step = max(1, _FLIPS_A_CALL // connections) * every
+    step = max(32, _FLIPS_A_CALL // connections) * every
     for start in range(0, n, step):  # short calls, for Ctrl-C
         part = slice(start, min(start + step, n))
         threads = _threads.resolve(n_threads, _FLIP * (part.stop - start) * connections // every)
