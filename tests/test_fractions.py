@@ -87,8 +87,10 @@ def test_against_float64():
 
 @pytest.mark.parametrize("scale", [0.5, 300.0], ids=["common", "extreme"])
 def test_a_row_has_the_same_bits_whatever_is_beside_it(scale):
-    """Rows of 0 and 1 too, which alone are bits."""
+    """Rows of 0 and 1 too, which alone are bits. Biases of all sizes, so that the order of a sum is seen."""
     rbm = random_rbm(21, 70, scale=scale)
+    sizes = 10.0 ** np.random.default_rng(1).integers(-8, 5, 21)
+    rbm.set_parameters(visible_bias=rbm.visible_bias * sizes)
     assert (np.abs(rbm.weights).max() > 600) == (scale == 300.0)
     v = fractions_of((300, 21))
     v[::3] = v[::3] > 0.5
