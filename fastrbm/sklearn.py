@@ -127,6 +127,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         "n_jobs": [Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right"), None],
     }
     _gradient: PCD | None = None  # none before a training
+    _offsets: Centring | None = None
     _waiting: dict[str, np.ndarray] = {}  # attributes that were assigned before there is a model to take them
     _good_arguments: dict = {}  # that were checked
 
@@ -169,20 +170,20 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self._check_arguments()
         X, states = self._checked(X, reset=True)
         weight = self._weights(sample_weight, X)
-        self._start()
-        cases = Cases(states, weight, self._seed, self.draw)
-        self._begin(*totals(states, weight))
+        seed = self._start()
+        cases = Cases(states, weight, seed, self.draw)
+        training = self._begin(*totals(states, weight))  # of this call, whatever other threads do
         shown = self._shown(states) if self.verbose else None
         began, iteration = time.perf_counter(), 1
         # small trainings do several iterations at a time
         step = 1 if self.verbose else max(1, _UPDATES // -(-cases.n // int(self.batch_size)))
         while iteration <= self.n_iter:
             epochs = range(iteration, min(iteration + step, self.n_iter + 1))
-            self._learn(cases.batches(epochs, int(self.batch_size), self._threads()))
+            self._learn(*training, cases.batches(epochs, int(self.batch_size), self._threads()))
             if shown is not None:
                 now = time.perf_counter()
                 every = min(_EVERY, len(shown))
-                mean = every * pseudo_of(self.rbm_, shown, self._threads(), every).mean()
+                mean = every * pseudo_of(training[0], shown, self._threads(), every).mean()
                 words = f"Iteration {iteration}, pseudo-likelihood = {mean:.2f}, time = {now - began:.2f}s"
                 print(f"[{type(self).__name__}] {words}")
                 began = now
@@ -210,39 +211,44 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             self._begin(*totals(states, weight))
             self._take(waiting)
         if self.draw and not isinstance(states, BitMatrix):
-            self._n_draws += 1
-            drawn = drawn_states(states, np.arange(states.shape[0]), self._seed, 2**32 - self._n_draws)
+            place = 2**32 - self._next_draw()
+            drawn = drawn_states(states, np.arange(states.shape[0]), self._seed, place)
             states = BitMatrix(np.ascontiguousarray(drawn.T), states.shape[1])
-        self._chained().n_sweeps = _validate.integer(self.n_sweeps, "n_sweeps", 1)
-        self._update(states, weight)
+        rbm, (gradient, offsets) = self.rbm_, self._chained()
+        gradient.n_sweeps = _validate.integer(self.n_sweeps, "n_sweeps", 1)
+        self._update(rbm, gradient, offsets, states, weight)
         return self
 
-    def _start(self) -> None:
+    def _start(self) -> int:
         if isinstance(self.random_state, Integral):
             self._seed = int(self.random_state)
         else:
             self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self._n_draws = 0
+        return self._seed
 
-    def _begin(self, sums: np.ndarray, n: float) -> None:
-        self.rbm_ = RBM._from_totals(sums, n, int(self.n_components), self._seed)
-        self._gradient, self._waiting = None, {}
-        self._chained()
+    def _begin(self, sums: np.ndarray, n: float) -> tuple[RBM, PCD, Centring]:
+        rbm = RBM._from_totals(sums, n, int(self.n_components), self._seed)
+        self.rbm_, self._waiting = rbm, {}
+        return rbm, *self._new_chains()
 
-    def _chained(self) -> PCD:
-        """The gradient with its chains; of a model that was assigned, as the arguments are when it is first trained."""
-        gradient = self._gradient
-        if gradient is None:
-            gradient = PCD(int(self.n_chains or self.batch_size), int(self.n_sweeps), self._seed)
-            self._gradient, self._offsets = gradient, Centring()
-        return gradient
+    def _new_chains(self) -> tuple[PCD, Centring]:
+        gradient = PCD(int(self.n_chains or self.batch_size), int(self.n_sweeps), self._seed)
+        self._gradient, self._offsets = gradient, (offsets := Centring())
+        return gradient, offsets
 
-    def _learn(self, batches: Batches) -> None:
+    def _chained(self) -> tuple[PCD, Centring]:
+        """The gradient with its chains, and the offsets; of a model that was assigned, as the arguments are when it is
+        first trained."""
+        gradient, offsets = self._gradient, self._offsets
+        return self._new_chains() if gradient is None or offsets is None else (gradient, offsets)
+
+    def _learn(self, rbm: RBM, gradient: PCD, offsets: Centring, batches: Batches) -> None:
         """An update by each batch: in calls of many updates where that can be, then update by update."""
-        done, size, gradient = 0, int(self.batch_size), self._chained()
-        optimizer, centring = SGD(self.learning_rate), self._offsets if self.centred else None
+        done, size = 0, int(self.batch_size)
+        optimizer, centring = SGD(self.learning_rate), offsets if self.centred else None
         if batches.packed is not None and possible(gradient, optimizer, centring, size):
-            many = Updates(self.rbm_, gradient, optimizer, centring, self._threads())
+            many = Updates(rbm, gradient, optimizer, centring, self._threads())
             rates = np.full(len(batches), float(self.learning_rate))
             now = -1
             while now and done < len(batches):
@@ -250,14 +256,14 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 now = many.run(batches.packed, batches.rows, batches.ends[part.start : part.stop + 1], rates[part])
                 done += now
         for k in range(done, len(batches)):
-            self._update(batches[k])
+            self._update(rbm, gradient, offsets, batches[k])
 
-    def _update(self, batch, weight: np.ndarray | None = None) -> None:
+    def _update(self, rbm: RBM, gradient: PCD, offsets: Centring, batch, weight: np.ndarray | None = None) -> None:
         batch = batch if isinstance(batch, BitMatrix) else dense(batch)
-        estimate = self._chained()(self.rbm_, batch, weight, self._threads())
+        estimate = gradient(rbm, batch, weight, self._threads())
         if self.centred:
-            estimate = self._offsets(estimate)
-        SGD(self.learning_rate).update(self.rbm_, estimate, n_threads=self._threads())
+            estimate = offsets(estimate)
+        SGD(self.learning_rate).update(rbm, estimate, n_threads=self._threads())
 
     # ------------------------------------------------------------ attributes
 
@@ -350,7 +356,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             if name != "h_samples_":
                 self._assign(name, array)
                 continue
-            gradient = self._chained()
+            gradient, _ = self._chained()
             done = 0 if gradient.chains is None else gradient.chains.n_sweeps_done
             if gradient.chains is None or len(gradient.chains) != len(array):
                 self._gradient = gradient = PCD(len(array), gradient.n_sweeps, self._seed)
@@ -521,8 +527,11 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
     def _next_seed(self) -> int:
         """A seed of its own for each call that draws."""
-        self._n_draws += 1
-        return int(_random.words(4, self._seed, _random.FACE, first=4 * self._n_draws)[:2].view(np.uint64)[0])
+        return int(_random.words(4, self._seed, _random.FACE, first=4 * self._next_draw())[:2].view(np.uint64)[0])
+
+    def _next_draw(self) -> int:
+        self._n_draws = number = self._n_draws + 1
+        return number
 
     def _threads(self) -> int | None:
         if self.n_jobs is None:

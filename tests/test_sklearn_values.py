@@ -278,21 +278,20 @@ def test_one_estimator_answers_several_threads():
         assert all(pool.map(ask, range(64)))
 
 
-def test_a_fit_in_another_thread_gives_one_model_or_the_other():
-    """Never a mixture: X is checked against the model that then reads it."""
-    model = small(n_iter=1, n_jobs=1).fit(GREY)
+def test_fits_in_other_threads_give_one_model_or_the_other():
+    """Never a mixture, whose sizes differ: data are checked against the model that then reads them."""
+    model = small(n_iter=1, n_jobs=1, centred=True).fit(GREY)
     errors = []
 
-    def refit(k):
-        model.fit(GREY[:, :5] if k % 2 else GREY)
-
-    def ask(_):
+    def use(k):
+        methods = model.fit, model.partial_fit, model.transform, model.score_samples, model.free_energy, model.gibbs
         try:
-            assert model.transform(GREY).shape == (50, 6)
+            if k % 7 == 0:
+                model.h_samples_ = np.ones((1 + k % 3, 6))
+            methods[k % 6]((BITS, GREY)[k % 4 // 2][:, : 5 if k % 5 < 2 else 12])
         except ValueError as error:
             errors.append(str(error))
 
-    with ThreadPoolExecutor(4) as pool:
-        for future in [pool.submit(refit if k % 3 else ask, k) for k in range(60)]:
-            future.result()
-    assert all("features" in error for error in errors)
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(use, range(400)))
+    assert all("features" in error or "units" in error for error in errors), errors
