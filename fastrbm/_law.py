@@ -159,6 +159,7 @@ class Law:
         n_threads: int | None = None,
         clamp: ArrayLike | None = None,
         clamp_hidden: ArrayLike | None = None,
+        method: str | None = None,
     ) -> np.ndarray:
         """n samples of v, each the end of a Gibbs chain of its own; given some of the units, if any are clamped.
 
@@ -167,11 +168,11 @@ class Law:
         n : int
             Number of chains.
         n_sweeps : int
-            Sweeps a chain. Samples follow p(v) only when this is long against the chains' mixing time.
+            Sweeps a chain.
         seed : int
             The same seed gives the same samples.
         start : array (n, V) or BitMatrix, optional
-            Where the chains start; by default at draws from the visible biases alone.
+            Where the chains start, with method "gibbs".
         beta : float or array (n,)
             Inverse temperature: the chains sample exp(-beta E).
         n_threads : int, optional
@@ -180,10 +181,21 @@ class Law:
             0 and 1 where a visible unit is held, NaN where it is free: samples follow p(free units | held units).
         clamp_hidden : array (H,) or (n, H), optional
             The same for hidden units.
+        method : "annealed", "gibbs" or None
+            "annealed": the chains start at the ends of population annealing (:func:`population_annealing`, at most 200
+            steps and no more than n_sweeps, with 256 chains or more), where every mode has its weight; the sweeps make
+            chains of one family differ. "gibbs": they start at start, or at draws from the visible biases alone;
+            samples then follow p(v) only when n_sweeps is long against the chains' mixing time, and a mode's weight may
+            be that of the starts. None: "annealed" where start, beta and clamps are left as they are, else "gibbs".
 
         Returns
         -------
         uint8 (n, V)
+
+        Warns
+        -----
+        UserWarning
+            When the population is of few families, so that modes are weighed by chance.
 
         Examples
         --------
@@ -197,6 +209,15 @@ class Law:
         n, n_sweeps = _validate.integer(n, "n", 0), _validate.integer(n_sweeps, "n_sweeps", 0)
         seed, betas = _validate.seed(seed), _validate.inverse_temperature(beta, n)
         held = Clamp.of(clamp, clamp_hidden, n, self._parameters.shape)
+        plain = start is None and betas is None and held is None
+        if method not in (None, "annealed", "gibbs"):
+            raise ValueError(f"method must be 'annealed', 'gibbs' or None, got {method!r}")
+        if method == "annealed" and not plain:
+            raise ValueError("method 'annealed' takes no start, clamps or beta: use method='gibbs'")
+        if plain and method != "gibbs" and n and n_sweeps:
+            from .annealing import annealed_starts  # which needs models, too
+
+            start = annealed_starts(self, n, n_sweeps, seed, n_threads)
         return chain_ends(self, n, n_sweeps, seed, _random.SAMPLE, start, betas, n_threads, held).to_states()
 
     def inpaint(self, X: ArrayLike, n_sweeps: int = 1000, seed: int = 0, n_threads: int | None = None) -> np.ndarray:

@@ -41,6 +41,8 @@ MIXING = 24  # monitor.Mixing: the chains that it lets run on
 INPAINT = 25  # RBM.inpaint
 FACE = 26  # sklearn.BernoulliRBM: seeds of its draws
 WEIGHING = 27  # sklearn.BernoulliRBM: cases by their weights
+POPULATION = 28  # population_annealing: starts and moves
+RESAMPLE = 29  # population_annealing: which chains go on; RBM.sample: which of them are the samples
 
 # Kinds of draw (ties of a kind are kind + 2)
 VISIBLE = 0
