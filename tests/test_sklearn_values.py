@@ -186,8 +186,10 @@ def test_what_is_masked_is_not_read():
     for call in calls:
         with pytest.raises(ValueError, match=r"X has masked values, the first at X\[0, 0\]"):
             call(masked)
-    with pytest.raises(ValueError, match="sample_weight has masked values"):
-        small().fit(BITS, sample_weight=np.ma.masked_array(np.ones(50), mask=np.arange(50) == 7))
+    weights = np.ma.masked_array(np.ones(50), mask=np.arange(50) == 7), ["a"] * 50, 1j * np.ones(50), np.ones(3)
+    for weight in weights:
+        with pytest.raises((TypeError, ValueError), match="sample_weight"):
+            small().fit(BITS, sample_weight=weight)
     known = np.where(np.eye(50, 12), np.nan, BITS)
     filled = clone(model).fit(BITS).inpaint(masked, 5)
     assert np.array_equal(filled, clone(model).fit(BITS).inpaint(known, 5))
