@@ -7,17 +7,17 @@ get_state gave), and a JSON text of how the training was set up.
 
 from __future__ import annotations
 
-import glob
 import json
 import re
-from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from . import _model_file
+from . import _model_file, _output
+from ._archive import Archive
+from ._reading import refusing, shown
 from ._version import __version__
 
 if TYPE_CHECKING:
@@ -25,6 +25,14 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _WRITERS = "fit(checkpoint=) and 'fastrbm train --checkpoint' write them"
+
+
+class CheckpointWarning(UserWarning):
+    """A checkpoint could not be written; last: at the end of a training, when none will follow."""
+
+    def __init__(self, message: str, last: bool) -> None:
+        super().__init__(message)
+        self.last = last
 
 
 def write(path: str | PathLike[str], rbm: RBM, states: dict[str, dict[str, Any]], setup: dict[str, object]) -> None:
@@ -36,7 +44,7 @@ def write(path: str | PathLike[str], rbm: RBM, states: dict[str, dict[str, Any]]
         "weights": rbm.weights, "visible_bias": rbm.visible_bias, "hidden_bias": rbm.hidden_bias,
         "setup": np.frombuffer(text.encode(), np.uint8),
     }  # fmt: skip
-    _model_file.replace_file(path, lambda file: np.savez(file, **arrays))
+    _output.replace_file(path, _output.archive(**arrays))
 
 
 def arrays_of(states: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
@@ -53,40 +61,49 @@ def arrays_of(states: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def clean_up(path: Path) -> None:
-    """Remove what processes that were killed while they wrote left beside the file."""
-    for left in path.absolute().parent.glob(f".{glob.escape(path.name)}.*.part"):
-        with suppress(OSError):
-            left.unlink()
-
-
 def read(path: str | PathLike[str]) -> tuple[tuple[np.ndarray, ...], dict[str, dict[str, Any]], dict[str, object]]:
-    """(parameters, states, setup); ValueError names the file and what is wrong with it."""
-    archive = _model_file.read_archive(path, "fastrbm_checkpoint", FORMAT, "fastrbm checkpoint", _WRITERS)
+    """(parameters, states, setup); ValueError names the file and what is wrong with it.
+
+    Only the entries that the set-up lists are read. They are numbers, strings and arrays of them; their shapes are for
+    those to check whose states they are.
+    """
     states: dict[str, dict[str, Any]] = {}
-    try:
-        setup = json.loads(archive["setup"].tobytes())
-        missing = [f"{part}/{name}" for part, name in setup["entries"] if f"{part}/{name}" not in archive]
+    with _model_file.open_archive(path, "fastrbm_checkpoint", FORMAT, "fastrbm checkpoint", _WRITERS) as archive:
+        setup = _setup(archive)
+        entries = [tuple(pair) for pair in setup["entries"]]
+        missing = [f"{part}/{name}" for part, name in entries if f"{part}/{name}" not in archive]
         if missing:
-            raise ValueError(f"{path} is damaged: it lacks {', '.join(missing)}")
-        for part, name in setup["entries"]:
-            value = archive[f"{part}/{name}"]
+            raise ValueError(f"{path} is damaged: it lacks {shown(', '.join(missing))}")
+        for part, name in entries:
+            value = archive.read(f"{part}/{name}")
             states.setdefault(part, {})[name] = value if value.ndim else value.item()
-        parameters = _model_file.checked_parameters(archive, path)
-    except (KeyError, ValueError) as error:
-        if str(path) in str(error):
-            raise
-        raise ValueError(f"{path} is damaged ({error})") from error
+        parameters = _model_file.read_parameters(archive)
     return parameters, states, setup
+
+
+def _setup(archive: Archive) -> dict[str, Any]:
+    """How the training was set up: a JSON object, whose "entries" are pairs of strings, each pair once."""
+    text = archive.read("setup")
+    with refusing(archive.path, "is damaged: its set-up cannot be read"):
+        setup = json.loads(text.tobytes().decode())
+    entries = setup.get("entries") if isinstance(setup, dict) else None
+    if not isinstance(entries, list) or not all(map(_is_pair, entries)) or len(set(map(tuple, entries))) < len(entries):
+        raise ValueError(f"{archive.path} is damaged: its set-up does not list the entries of the file")
+    return setup
+
+
+def _is_pair(entry: Any) -> bool:
+    return isinstance(entry, list) and len(entry) == 2 and all(isinstance(word, str) for word in entry)
 
 
 def refuse_other(path: Path, before: dict[str, object], now: dict[str, object]) -> None:
     """Raise where the training that wrote a checkpoint was set up in another way; epochs may differ."""
     for name, value in now.items():
         if name != "epochs" and before.get(name) != value:
+            then = shown(str(before.get(name)), 300)
             raise ValueError(
-                f"{path} is of a training with {name} {before.get(name)}, not {value}: give the same arguments as "
-                "then, or another checkpoint file"
+                f"{path} is of a training with {name} {then}, not {value}: give the same arguments as then, or another "
+                "checkpoint file"
             )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 
 def is_command(argv: list[str], orig_argv: list[str]) -> bool:
@@ -17,12 +18,11 @@ def is_command(argv: list[str], orig_argv: list[str]) -> bool:
 
 def tell(kind, error, trace) -> None:
     """A sys.excepthook: ImportError and KeyboardInterrupt in one line, with the exit codes of fastrbm.cli.main."""
-    if issubclass(kind, KeyboardInterrupt):
-        print("fastrbm: interrupted", file=sys.stderr)
-        raise SystemExit(130)
-    if issubclass(kind, ImportError):
-        print(f"fastrbm: {error}", file=sys.stderr)
-        raise SystemExit(2)
+    if issubclass(kind, (KeyboardInterrupt, ImportError)):
+        interrupted = issubclass(kind, KeyboardInterrupt)
+        with suppress(Exception):  # a standard error that is closed (None) or full
+            sys.stderr.write(f"fastrbm: {'interrupted' if interrupted else error}\n")
+        raise SystemExit(130 if interrupted else 2)
     sys.__excepthook__(kind, error, trace)
 
 

@@ -19,14 +19,14 @@ def free_energy(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None 
     """
     if isinstance(states, BitMatrix):
         return rbm.free_energy(states, n_threads)
-    n, work_a_case = len(states), rbm.n_visible * rbm.n_hidden
+    p, n, work_a_case = rbm._parameters, len(states), rbm.n_visible * rbm.n_hidden
     out, one, step = np.empty(n), np.ones(1), max(1, _A_CALL // work_a_case)
     for start in range(0, n, step):
         part = slice(start, min(start + step, n))
         numbers = _gibbs.on_grid(states[part])
         threads = _threads.resolve(n_threads, _gibbs.FRACTION * len(numbers) * work_a_case)
-        kernels.softplus_sums_of_fractions(numbers, rbm._parameters.to_hidden, one, out[part], threads)
-        out[part] += _bias_sums(numbers, rbm._parameters.wide_visible_bias)
+        kernels.softplus_sums_of_fractions(numbers, p.to_hidden, one, out[part], threads)
+        out[part] += _bias_sums(numbers, p.wide_visible_bias)
     return -out
 
 

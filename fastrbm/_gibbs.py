@@ -25,8 +25,12 @@ _BLOCK = 1024  # chains are cut at multiples of the kernels' own blocks
 _SWEEPS_A_CALL = 8  # so many sweeps of a part fit a call: from the third on they may use what the others left
 
 
+MOST_CHAINS = 1 << 32  # that have numbers of their own: src/README.md
+MOST_SWEEPS = (1 << 32) - 1
+
+
 def chain_parts(n: int, work_a_chain: int) -> list[slice]:
-    if n > 1 << 32:
+    if n > MOST_CHAINS:
         raise ValueError(f"at most 2**32 chains have numbers of their own, got {n}")
     step = max(_BLOCK, WORK_A_CALL // (_SWEEPS_A_CALL * work_a_chain) // _BLOCK * _BLOCK)
     return [slice(start, min(start + step, n)) for start in range(0, n, step)]
@@ -59,7 +63,7 @@ def sweep(
     work_a_chain = 2 * visible.n_units * hidden.n_units
     threads = _threads.resolve(n_threads, work_a_chain * n)
     for part in chain_parts(n, work_a_chain):
-        v, h = visible.planes[:, part], hidden.planes[:, part]
+        v, h = visible._planes[:, part], hidden._planes[:, part]
         b = None if beta is None else beta[part]
         f = None if fixed is None else fixed[:, part]
         free = (None, None) if clamp is None else clamp.free_planes(part)
@@ -95,12 +99,12 @@ def half_step(
     threads = _threads.resolve(n_threads, work_a_chain * n)
     for part in chain_parts(n, work_a_chain):
         to = (
-            None if out is None else out.planes[:, part],
+            None if out is None else out._planes[:, part],
             None if fixed is None else fixed[:, part],
             None if probabilities is None else probabilities[part],
         )
         if isinstance(given, BitMatrix):
-            planes = given.planes[:, part]
+            planes = given._planes[:, part]
             kernels.half_step(planes, layer, None, seed, stream, sweep, kind, part.start, *to, threads)
         else:
             numbers = on_grid(given[part])

@@ -206,7 +206,8 @@ class Law:
         >>> rbm.sample(5, n_sweeps=10, clamp=[1, float("nan")])[:, 0]
         array([1, 1, 1, 1, 1], dtype=uint8)
         """
-        n, n_sweeps = _validate.integer(n, "n", 0), _validate.integer(n_sweeps, "n_sweeps", 0)
+        n = _validate.integer(n, "n", 0, _gibbs.MOST_CHAINS)
+        n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 0, _gibbs.MOST_SWEEPS)
         seed, betas = _validate.seed(seed), _validate.inverse_temperature(beta, n)
         held = Clamp.of(clamp, clamp_hidden, n, self._parameters.shape)
         plain = start is None and betas is None and held is None
@@ -247,7 +248,7 @@ class Law:
         array([[1, 1],
                [0, 0]], dtype=uint8)
         """
-        n_sweeps, seed = _validate.integer(n_sweeps, "n_sweeps", 0), _validate.seed(seed)
+        n_sweeps, seed = _validate.integer(n_sweeps, "n_sweeps", 0, _gibbs.MOST_SWEEPS), _validate.seed(seed)
         self._check_names(X, "X")
         array = _given.numbers(X, "X", missing=True)
         if array.ndim != 2:

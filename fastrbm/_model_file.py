@@ -2,99 +2,60 @@
 
 from __future__ import annotations
 
-import os
-import zipfile
-import zlib
-from collections.abc import Callable, Sequence
-from contextlib import suppress
 from os import PathLike
-from pathlib import Path
-from typing import IO, Any
 
 import numpy as np
 
-from . import _validate
+from . import _output, _validate
+from ._archive import Archive
 
 FORMAT = 1
 _WRITERS = "RBM.save and 'fastrbm train' write them"
 _NAMES = ("weights", "visible_bias", "hidden_bias")
 
 
-def replace_file(path: str | PathLike[str], write: Callable[[IO[bytes]], object]) -> None:
-    """Let write(file) fill a temporary file beside path, then rename it: readers see the old file or the new one,
-    whenever the program or the machine stops."""
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(temporary, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except BaseException as error:
-        with suppress(OSError):
-            temporary.unlink()
-        if isinstance(error, OSError) and error.errno is not None:
-            raise type(error)(error.errno, error.strerror, str(path)) from error  # name the file that was asked for
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the new name on the disk too, where the system can."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            with suppress(OSError):  # not every file system does
-                os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
 def save(path: str | PathLike[str], weights: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray) -> None:
     """Write the three arrays of a model."""
-    arrays: dict[str, Any] = dict(zip(_NAMES, (weights, visible_bias, hidden_bias), strict=True))
-    replace_file(path, lambda file: np.savez(file, fastrbm_format=np.int64(FORMAT), **arrays))
+    arrays = dict(zip(_NAMES, (weights, visible_bias, hidden_bias), strict=True))
+    _output.replace_file(path, _output.archive(fastrbm_format=np.int64(FORMAT), **arrays))
 
 
 def load(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Read the three arrays of a model; ValueError names the file and what is wrong with it."""
-    archive = read_archive(path, "fastrbm_format", FORMAT, "fastrbm model", _WRITERS, _NAMES)
-    return checked_parameters(archive, path)
+    with open_archive(path, "fastrbm_format", FORMAT, "fastrbm model", _WRITERS) as archive:
+        return read_parameters(archive)
 
 
-def checked_parameters(
-    archive: dict[str, np.ndarray], path: str | PathLike[str]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Weights and biases of an archive that was read from path."""
-    weights = _validate.parameter(archive["weights"], f"weights in {path}", (None, None))
-    visible_bias = _validate.parameter(archive["visible_bias"], f"visible_bias in {path}", (weights.shape[0],))
-    hidden_bias = _validate.parameter(archive["hidden_bias"], f"hidden_bias in {path}", (weights.shape[1],))
+def read_parameters(archive: Archive) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weights and biases of a model or a checkpoint."""
+    weights, visible_bias, hidden_bias = (_read_numbers(archive, name) for name in _NAMES)
+    weights = _validate.parameter(weights, f"weights in {archive.path}", (None, None))
+    visible_bias = _validate.parameter(visible_bias, f"visible_bias in {archive.path}", (weights.shape[0],))
+    hidden_bias = _validate.parameter(hidden_bias, f"hidden_bias in {archive.path}", (weights.shape[1],))
     return weights, visible_bias, hidden_bias
 
 
-def read_archive(
-    path: str | PathLike[str], key: str, version: int, kind: str, writers: str, names: Sequence[str] | None = None
-) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file, all or those of these names, whose entry ``key`` holds this format version.
+def _read_numbers(archive: Archive, name: str) -> np.ndarray:
+    array = archive.read(name)
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"{archive.path} is damaged: {name} must hold numbers, not {array.dtype}")
+    return array
 
-    ValueError names the file and what is wrong with it."""
-    foreign = f"{path} is not a {kind} ({writers})"
-    with open(path, "rb") as file:
-        if file.read(2) != b"PK":  # every .npz is a zip archive
-            raise ValueError(foreign)
+
+def open_archive(path: str | PathLike[str], key: str, version: int, kind: str, writers: str) -> Archive:
+    """An .npz file whose entry ``key`` holds this format version; ValueError names the file and what is wrong."""
+    foreign = f"is not a {kind} ({writers})"
+    archive = Archive(path, foreign, f"is damaged or not a {kind}")
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            if key not in archive:
-                raise ValueError(foreign)
-            found = int(archive[key])
-            if found != version:
-                cure = "upgrade fastrbm" if found > version else "it is of an older fastrbm"
-                raise ValueError(f"{path} has {kind} format {found}; this version reads format {version}: {cure}")
-            return {name: archive[name] for name in (names or archive.files)}
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, OSError, NotImplementedError) as error:
-        raise ValueError(f"{path} is damaged or not a {kind} ({error})") from error
-    except ValueError as error:
-        if str(path) in str(error):
-            raise
-        raise ValueError(f"{path} is damaged or not a {kind} ({error})") from error
+        if key not in archive:
+            raise ValueError(f"{path} {foreign}")
+        found = archive.read(key)
+        if found.shape != () or found.dtype.kind not in "iu":
+            raise ValueError(f"{path} is damaged or not a {kind} ({key} is not one whole number)")
+        if found != version:
+            cure = "upgrade fastrbm" if found > version else "it is of an older fastrbm"
+            raise ValueError(f"{path} has {kind} format {found}; this version reads format {version}: {cure}")
+    except BaseException:
+        archive.close()
+        raise
+    return archive

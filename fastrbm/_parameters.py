@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import cached_property
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -16,28 +15,40 @@ from numpy.typing import DTypeLike
 from . import _threads, _validate
 from ._buffers import Buffers
 from ._kernels import TILE, kernels
+from ._settings import once
 from .reference import from_tiles, to_tiles
 
 _LARGEST_SUM = 2**31 - 1
 
 
-class Update(Protocol):
-    """What an update needs of a direction; Direction and Gradient both have it."""
+class Update:
+    """What an update needs of a direction; Direction and Gradient are such.
 
-    @property
-    def shape(self) -> tuple[int, int]: ...
-    @property
-    def work(self) -> int: ...
-    @property
-    def tiles(self) -> np.ndarray: ...
-    @property
-    def visible_bias(self) -> np.ndarray: ...
-    @property
-    def hidden_bias(self) -> np.ndarray: ...
+    tiles, visible_bias and hidden_bias are its parts, shape the number of visible and of hidden units, and work what
+    ascend has to do beside the update itself, in connections.
+    """
+
+    if TYPE_CHECKING:
+
+        @property
+        def shape(self) -> tuple[int, int]: ...
+        @property
+        def work(self) -> int: ...
+        @property
+        def tiles(self) -> np.ndarray: ...
+        @property
+        def visible_bias(self) -> np.ndarray: ...
+        @property
+        def hidden_bias(self) -> np.ndarray: ...
+
     def ascend(
         self, weights: np.ndarray, rate: float, l2: float, l1: float, limit: float, out: np.ndarray,
         transposed: np.ndarray, n_threads: int,
-    ) -> tuple[int, float, float]: ...  # fmt: skip
+    ) -> tuple[int, float, float]:  # fmt: skip
+        """The update of the weights: see kernels.ascend."""
+        if self.tiles.shape != weights.shape:
+            raise ValueError(f"a direction must have tiles of shape {weights.shape}, got {self.tiles.shape}")
+        return kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads)
 
 
 def exponent(largest_sum: float, n_in: int) -> int:
@@ -51,28 +62,29 @@ def exponent(largest_sum: float, n_in: int) -> int:
     return min(60, math.frexp((_LARGEST_SUM - n_in) / largest_sum)[1] - 1)
 
 
-class Direction:
-    """Where an update goes: the weights' part in tiles, the biases' parts (V,) and (H,). A Gradient is one too."""
+class Direction(Update):
+    """Where an update goes: the weights' part in tiles, the biases' parts (V,) and (H,)."""
 
-    work = 0  # beside the update itself, in connections
+    work = 0
 
     def __init__(self, tiles: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray) -> None:
-        self.tiles, self.visible_bias, self.hidden_bias = tiles, visible_bias, hidden_bias
-        self.shape = visible_bias.size, hidden_bias.size
+        self._parts = tiles, visible_bias, hidden_bias
 
-    def ascend(
-        self,
-        weights: np.ndarray,
-        rate: float,
-        l2: float,
-        l1: float,
-        limit: float,
-        out: np.ndarray,
-        transposed: np.ndarray,
-        n_threads: int,
-    ) -> tuple[int, float, float]:
-        """The update of the weights: see kernels.ascend."""
-        return kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads)
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self._parts[1].size, self._parts[2].size
+
+    @property
+    def tiles(self) -> np.ndarray:
+        return self._parts[0]
+
+    @property
+    def visible_bias(self) -> np.ndarray:
+        return self._parts[1]
+
+    @property
+    def hidden_bias(self) -> np.ndarray:
+        return self._parts[2]
 
 
 class Parameters:
@@ -116,6 +128,8 @@ class Parameters:
 
         FloatingPointError where a parameter would not stay finite.
         """
+        if direction.shape != self.shape:
+            raise ValueError(f"a direction must be of a model of {self.shape} units, got one of {direction.shape}")
         new, transposed, bad, sums = _ascend(
             self.to_hidden.tiles_array, direction, self.shape[1], rate, l2, l1, buffers, n_threads
         )
@@ -153,19 +167,19 @@ class Parameters:
         tiles = self.to_hidden.tiles_array
         return math.sqrt(float(np.square(tiles, dtype=np.float64).sum(axis=1).sum()))
 
-    @cached_property
+    @once
     def weights(self) -> np.ndarray:
         """W (V, H), float32, contiguous, read-only."""
         weights = np.ascontiguousarray(from_tiles(self.to_hidden.tiles_array, *self.shape))
         weights.flags.writeable = False
-        return weights
+        return weights.view()  # which cannot be made writable, unlike the array that owns its memory
 
-    @cached_property
+    @once
     def wide_visible_bias(self) -> np.ndarray:
         """float64, padded to whole bytes: what bias_sums reads."""
         return _wide(self.visible_bias)
 
-    @cached_property
+    @once
     def wide_hidden_bias(self) -> np.ndarray:
         return _wide(self.hidden_bias)
 
@@ -189,6 +203,8 @@ def _ascend(
 
 def moved_values(old: np.ndarray, change: np.ndarray, rate: float, name: str) -> np.ndarray:
     """old + rate * change, computed in float64 and rounded once to float32; FloatingPointError if not finite."""
+    if change.shape != old.shape:
+        raise ValueError(f"the change of {name} must have shape {old.shape}, got {change.shape}")
     with np.errstate(over="ignore"):
         new = (old + rate * change).astype(np.float32)
     if not np.abs(new).max() < _validate.LARGEST:  # false for NaN

@@ -11,7 +11,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from . import _cpu
+from . import _cpu, _validate
 
 # An OpenMP runtime hangs in a forked child when the parent has used it, whether through this package or another one.
 _forked = False
@@ -75,8 +75,6 @@ def resolve(n_threads: int | None, work: float = math.inf) -> int:
     """
     if n_threads is None:
         return 1 if work < SERIAL_BELOW else default_threads()
-    if isinstance(n_threads, bool) or not isinstance(n_threads, int) and not hasattr(n_threads, "__index__"):
-        raise TypeError(f"n_threads must be an integer or None, not {type(n_threads).__name__}")
-    if not 1 <= n_threads <= MOST:
-        raise ValueError(f"n_threads must be at least 1 and at most {MOST}, got {n_threads}")
-    return 1 if _forked else int(n_threads)
+    if type(n_threads) is not int or not 1 <= n_threads <= MOST:  # the common case needs no look at what else it is
+        n_threads = _validate.integer(n_threads, "n_threads", 1, MOST)
+    return 1 if _forked else n_threads

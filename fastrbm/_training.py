@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-import os
-import signal
-import threading
 import time
 import warnings
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import _checkpoint
+from . import _checkpoint, _output, _state, _validate
 from ._parameters import Parameters
 from ._progress import ProgressLine
+from ._signals import BREAKS, Signals
 from ._source import Batches, InMemory
 from ._updates import Updates, possible
 from .bits import BitMatrix
@@ -85,27 +83,32 @@ class Training:
         self.interval = -(-_UPDATES_A_MEASUREMENT // source.n_batches)
         self.history = History()
         self.update, self.stopped, self.seconds = 0, False, 0.0
+        self.unmeasured = False  # whether the end of the epoch is done but for its measurement and callbacks
         self.path: Path | None = None
+        self.lock: _output.Lock | None = None
 
     # ------------------------------------------------------------ checkpoints
 
     def keep_checkpoints(self, path, seconds: float, resume: bool) -> None:
         """Write a checkpoint to path every so many seconds; with resume, start from the one that is there."""
-        self.path, self.pause, self.setup = Path(path), seconds, self._describe()
+        self.path, self.pause, self.setup = Path(path).absolute(), seconds, self._describe()
         for name, part in (("gradient", self.gradient), ("optimizer", self.optimizer)):
             if not (hasattr(part, "get_state") and hasattr(part, "set_state")):
                 raise TypeError(f"{name} must have get_state and set_state to be kept in checkpoints; {part!r} has not")
-        folder = self.path.absolute().parent
-        if not folder.is_dir():
-            raise FileNotFoundError(f"checkpoint {path}: there is no folder {folder}")
-        if not os.access(folder, os.W_OK):
-            raise PermissionError(f"checkpoint {path}: no permission to write in {folder}")
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(f"checkpoint {path}: there is no folder {self.path.parent}")
         _checkpoint.arrays_of(self._states())  # to hear of what cannot be kept before, not after an hour
-        _checkpoint.clean_up(self.path)
-        if resume and self.path.exists():
-            self._resume(self.path)
-        elif self.path.exists():
-            raise FileExistsError(f"checkpoint {path} exists: pass resume=True to go on from it, or remove it")
+        self.lock = _output.Lock(path)
+        try:
+            _output.check(path)
+            _output.clean_up(path)
+            if resume and self.path.exists():
+                self._resume(Path(path))
+            elif self.path.exists():
+                raise FileExistsError(f"checkpoint {path} exists: pass resume=True to go on from it, or remove it")
+        except BaseException:
+            self.lock.release()
+            raise
 
     def _describe(self) -> dict[str, object]:
         """What must be the same where a training goes on."""
@@ -124,20 +127,42 @@ class Training:
     def _resume(self, path: Path) -> None:
         parameters, states, setup = _checkpoint.read(path)
         _checkpoint.refuse_other(path, setup, self.setup)
+        try:
+            update = _state.count(states.get("training", {}), "update")
+            if update <= self.n_updates:
+                self._go_on_from(update, parameters, states)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
+        if update > self.n_updates:
+            raise ValueError(f"{path} is {update} updates on, more than the {self.n_updates} asked for")
+
+    def _go_on_from(self, update: int, parameters: tuple[np.ndarray, ...], states: dict[str, dict[str, Any]]) -> None:
+        """Take over what a checkpoint holds, all of which is checked: a file may hold anything."""
         training = states["training"]
-        if training["update"] > self.n_updates:
-            raise ValueError(f"{path} is {training['update']} updates on, more than the {self.n_updates} asked for")
-        self.update, self.seconds, self.stopped = training["update"], training["seconds"], training["stopped"]
-        self.gradient.set_state(states.get("gradient", {}), self.rbm)
-        self.optimizer.set_state(states.get("optimizer", {}))
-        for name, part in self._others():
-            part.set_state(states.get(name, {}))
-        if "sample" in training and isinstance(self.source, Batches):
-            self.source.keep_sample(training["sample"])
-        self.offered.set_parameters(*parameters)
-        self.rbm._parameters = self.offered._parameters
-        if _RAW[0] in training:  # the model of the file is an average, or the best of several
-            self.rbm.set_parameters(*(training[name] for name in _RAW))
+        seconds, stopped = _state.number(training, "seconds"), _state.flag(training, "stopped")
+        unmeasured = "unmeasured" in training and _state.flag(training, "unmeasured")
+        offered = raw = self.rbm.copy()
+        offered.set_parameters(*parameters)
+        if any(name in training for name in _RAW):  # the model of the file is an average, or the best of several
+            shapes = zip(_RAW, ((None, None), (None,), (None,)), strict=True)
+            raw = self.rbm.copy()
+            raw.set_parameters(*(_state.array(training, name, np.float32, shape) for name, shape in shapes))
+        for name, part in [("gradient", self.gradient), ("optimizer", self.optimizer), *self._others()]:
+            more = (self.rbm,) if name == "gradient" else ()
+            try:
+                part.set_state(states.get(name, {}), *more)
+                if hasattr(part, "_must_fit"):
+                    part._must_fit(self.rbm)
+            except (ValueError, TypeError, KeyError) as error:
+                raise ValueError(f"{name}: {error}") from error
+        if set(self.history.columns) - set(self.columns):
+            raise ValueError(
+                f"its history has columns {', '.join(self.history.columns)}, not {', '.join(self.columns)}"
+            )
+        if isinstance(self.source, Batches):
+            self.source.keep_sample(_sample(training, self.rbm.n_visible))
+        self.update, self.seconds, self.stopped, self.unmeasured = update, seconds, stopped, unmeasured
+        self.offered._parameters, self.rbm._parameters = offered._parameters, raw._parameters
 
     def _others(self) -> list[tuple[str, Any]]:
         """Whatever else has a state, by its name in a checkpoint."""
@@ -155,9 +180,11 @@ class Training:
         states = {"gradient": self.gradient.get_state(), "optimizer": self.optimizer.get_state()}
         return states | {name: part.get_state() for name, part in self._others()}
 
-    def _save(self, path: Path, raw: Parameters | None = None) -> None:
+    def _save(self, raw: Parameters | None = None) -> None:
         """raw: at the end, when rbm is already what the training offers, its parameters before that."""
         training: dict[str, Any] = {"update": self.update, "seconds": self._elapsed(), "stopped": self.stopped}
+        if self.unmeasured:
+            training["unmeasured"] = True
         if isinstance(self.source, Batches):
             training["sample"] = self.source.sample()
         if raw is None and self.averaging is not None:
@@ -165,36 +192,48 @@ class Training:
         raw = self.rbm._parameters if raw is None else raw
         if raw is not self.offered._parameters:
             training |= dict(zip(_RAW, (raw.weights, raw.visible_bias, raw.hidden_bias), strict=True))
-        _checkpoint.write(path, self.offered, {"training": training} | self._states(), self.setup)
+        assert self.path is not None
+        _checkpoint.write(self.path, self.offered, {"training": training} | self._states(), self.setup)
         self.saved = time.perf_counter()
 
     # ------------------------------------------------------------ the loop
 
     def run(self) -> History:
         self.started = self.saved = time.perf_counter()
-        if self.stopped or self.update == self.n_updates:
-            self._finish()
-            return self.history
+        try:
+            if self.stopped or self.update == self.n_updates and not self.unmeasured:
+                self._finish()
+            else:
+                self._run()
+        except BaseException as error:
+            with suppress(AttributeError):  # an exception that takes no attributes
+                error.history = self.history  # type: ignore[attr-defined]
+            raise
+        finally:
+            if self.lock:
+                self.lock.release()
+        return self.history
+
+    def _run(self) -> None:
         self.basics = Basics(self.source.sample(), self.validation, self.seed)
         self.line = ProgressLine(self.epochs, self.n_updates, self.update) if self.progress else None
         try:
             with self._interrupts() as interrupted:
-                epoch = self.update // self.source.n_batches
+                epoch = self.update // self.source.n_batches - self.unmeasured
+                self.unmeasured = False
                 while epoch < self.epochs and not self.stopped:
                     epoch += 1
                     self._epoch(epoch, interrupted)
                 raw = self.rbm._parameters
                 self._finish()
                 if self.path is not None:
-                    self._save(self.path, raw)
-                if interrupted:
-                    raise KeyboardInterrupt
+                    self._try_to_save(raw)
+                interrupted.reraise()
         finally:
             if self.line:
                 self.line.close()
-        return self.history
 
-    def _epoch(self, epoch: int, interrupted: list) -> None:
+    def _epoch(self, epoch: int, interrupted: Signals) -> None:
         n_batches = self.source.n_batches
         self._many_steps(epoch, interrupted)
         # what is left: everything, or a last few, or what would make a parameter bad and says so here
@@ -208,7 +247,8 @@ class Training:
         due = [last or epoch % self._every(measure) == 0 for measure in self.measures]
         measured = last or epoch % self.interval == 0 or any(due)
         if measured:
-            self._measure(epoch, due)
+            with self._breakable(interrupted):
+                self._measure(epoch, due)
         state = FitState(self.offered, self.history, epoch, self.epochs, self.update, self.n_updates)
         # every callback is called, whatever the others return
         answers = [callback(state) for callback in self.callbacks]
@@ -221,7 +261,7 @@ class Training:
         if not last and not self.stopped:
             self._save_if_due(interrupted)
 
-    def _many_steps(self, epoch: int, interrupted: list[bool]) -> None:
+    def _many_steps(self, epoch: int, interrupted: Signals) -> None:
         """Updates of an epoch in calls of many, where that can be (a callback may have changed it), as far as they
         go."""
         source = self.source
@@ -251,7 +291,7 @@ class Training:
                 break
         return np.array(rates)
 
-    def _stepped(self, epoch: int, n: int, interrupted: list) -> None:
+    def _stepped(self, epoch: int, n: int, interrupted: Signals) -> None:
         """Note that n more updates are done."""
         self.update += n
         if self.line:
@@ -277,35 +317,45 @@ class Training:
                 callback.finish(self.offered)
         self.rbm._parameters = self.offered._parameters
 
-    def _save_if_due(self, interrupted: list[bool]) -> None:
+    def _save_if_due(self, interrupted: Signals) -> None:
         if self.path is not None and (interrupted or time.perf_counter() - self.saved >= self.pause):
-            try:
-                self._save(self.path)
-            except OSError as error:  # a full disk, say: the training is worth more
-                warnings.warn(f"no checkpoint could be written: {error}; trying again later", stacklevel=2)
-                self.saved = time.perf_counter()
-            if interrupted:
-                raise KeyboardInterrupt
+            self._try_to_save()
+            interrupted.reraise()
+
+    def _try_to_save(self, raw: Parameters | None = None) -> None:
+        """A checkpoint that cannot be written, on a full disk say, costs no training; raw: as for _save, at the end."""
+        try:
+            self._save(raw)
+        except Exception as error:
+            ending = "this was the last one" if raw is not None else "trying again later"
+            words = f"no checkpoint could be written: {error}; {ending}"
+            warnings.warn(_checkpoint.CheckpointWarning(words, last=raw is not None), stacklevel=2)
+            self.saved = time.perf_counter()
 
     @contextmanager
     def _interrupts(self):
-        """With checkpoints, the first Ctrl-C waits for the end of the update and a checkpoint; a second does not."""
-        interrupted: list[bool] = []
-        here = self.path is not None and threading.current_thread() is threading.main_thread()
-        before = signal.getsignal(signal.SIGINT) if here else None
-        if not here or before is not signal.default_int_handler:
-            yield interrupted
+        """With checkpoints, the first Ctrl-C or SIGTERM waits for the end of the update and a checkpoint."""
+        signals = Signals(held=True)
+        if self.path is None:
+            yield signals
             return
+        with signals:
+            yield signals
 
-        def note(number, frame):
-            interrupted.append(True)
-            signal.signal(signal.SIGINT, before)
-
-        signal.signal(signal.SIGINT, note)
+    @contextmanager
+    def _breakable(self, interrupted: Signals):
+        """A measurement may take long, so that Ctrl-C and SIGTERM end it; whoever resumes takes it anew."""
+        rows, self.unmeasured = len(self.history), True
         try:
-            yield interrupted
-        finally:
-            signal.signal(signal.SIGINT, before)
+            with interrupted.let_through():
+                yield
+        except BREAKS:
+            if self.path is not None:
+                while len(self.history) > rows:
+                    self.history.forget_last()
+                self._try_to_save()
+            raise
+        self.unmeasured = False
 
     # ------------------------------------------------------------ measurements
 
@@ -349,3 +399,12 @@ class Training:
         self.history.record(**row)
         if self.line:
             self.line.measurement(epoch, self.update, self.history)
+
+
+def _sample(state: _state.State, n_visible: int) -> np.ndarray:
+    """The cases that a checkpoint of batches measures: bits or fractions."""
+    value = state.get("sample")
+    if not isinstance(value, np.ndarray) or value.dtype not in (np.uint8, np.float64) or value.size == 0:
+        raise ValueError("the state's sample must be cases, an array of uint8 or float64")
+    _validate.states(value, n_visible, "sample", fractions=True)
+    return value

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import numbers
 import operator
+import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,52 +18,147 @@ ROUNDING = 1e-6  # what is as near as this to 0 or 1 was meant to be 0 or 1
 LARGEST = 1e30  # parameters stay below this, so that no field overflows float32
 
 
-def integer(value: Any, name: str, minimum: int = 0) -> int:
-    """An integer of at least minimum."""
-    if isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be an integer, not a bool")
-    try:
-        result = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{name} must be an integer, not {type(value).__name__}") from None
+def integer(value: Any, name: str, minimum: int = 0, maximum: int | None = None) -> int:
+    """An integer from minimum to maximum; NumPy's integers, and arrays () of one, are welcome."""
+    result = value if type(value) is int else _index(value)
+    if result is None:
+        raise TypeError(f"{name} must be an integer, not {_kind(value)}")
     if result < minimum:
-        raise ValueError(f"{name} must be at least {minimum}, got {result}")
+        raise ValueError(f"{name} must be at least {minimum}, got {shown(result)}")
+    if maximum is not None and result > maximum:
+        raise ValueError(f"{name} must be at most {maximum}, got {shown(result)}")
     return result
 
 
-def seed(value: Any) -> int:
+def seed(value: Any, name: str = "seed") -> int:
     """A seed: an integer from 0 to 2^64 - 1."""
-    result = integer(value, "seed")
-    if result >= 1 << 64:
-        raise ValueError(f"seed must be below 2**64, got {result}")
+    result = _index(value)
+    if result is None:
+        raise TypeError(f"{name} must be an integer from 0 to 2**64 - 1, not {_kind(value)}")
+    if not 0 <= result < 1 << 64:
+        raise ValueError(f"{name} must be an integer from 0 to 2**64 - 1, got {shown(result)}")
     return result
 
 
 def real(value: Any, name: str, minimum: float = -np.inf, maximum: float = np.inf) -> float:
     """A finite number in [minimum, maximum]."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (numbers.Real, np.number)):
-        raise TypeError(f"{name} must be a number, not {type(value).__name__}")
-    result = float(value)
-    if not np.isfinite(result) or not minimum <= result <= maximum:
+    result = value if type(value) is float else _float(value, name)
+    if not math.isfinite(result) or not minimum <= result <= maximum:
         bounds = f"between {minimum:g} and {maximum:g}" if maximum < np.inf else f"finite and at least {minimum:g}"
         raise ValueError(f"{name} must be {bounds if minimum > -np.inf else 'finite'}, got {result:g}")
     return result
 
 
+def _float(value: Any, name: str) -> float:
+    if isinstance(value, (bool, np.bool_, np.timedelta64)) or not isinstance(value, (numbers.Real, np.floating)):
+        raise TypeError(f"{name} must be a number, not {_kind(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be a number that float64 holds, got {shown(value)}") from None
+
+
+def positive(value: Any, name: str, maximum: float = np.inf) -> float:
+    """A finite number in (0, maximum]."""
+    result = real(value, name, 0.0, maximum)
+    if result == 0.0:
+        raise ValueError(f"{name} must be above 0, got 0")
+    return result
+
+
+def below_one(value: Any, name: str) -> float:
+    """A number in [0, 1)."""
+    result = real(value, name, 0.0, 1.0)
+    if result == 1.0:
+        raise ValueError(f"{name} must be below 1, got 1")
+    return result
+
+
+def limit(value: Any, name: str) -> float:
+    """A number above 0, or infinity for none."""
+    return math.inf if isinstance(value, (float, np.floating)) and value == math.inf else positive(value, name)
+
+
+def flag(value: Any, name: str) -> bool:
+    """True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, not {_kind(value)}")
+    return bool(value)
+
+
+def path(value: Any, name: str = "path") -> Any:
+    """A path, as str or os.PathLike. (A number would be a file that is open already.)"""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a path, str or os.PathLike, not {_kind(value)}")
+    return value
+
+
+def one_of(value: Any, name: str, choices: Sequence[str]) -> str:
+    """One of some words."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {shown(value)}")
+    return value
+
+
+def _index(value: Any) -> int | None:
+    """value as an int, None if it is none."""
+    if isinstance(value, (bool, np.bool_)):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def _kind(value: Any) -> str:
+    """What a value is, for a message."""
+    if value is None or isinstance(value, (bool, np.bool_)):
+        return "None" if value is None else "a bool"
+    return f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+
+
+def shown(value: Any) -> str:
+    """A value for a message, of bounded length."""
+    if isinstance(value, int) and value.bit_length() > 128:  # Python refuses to print the longest
+        return f"a number of {value.bit_length()} bits"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def parameter(value: ArrayLike, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
     """A parameter array: float32, C-contiguous, finite, of this shape (None: any length)."""
-    array = _numeric(value, name)
-    if array.ndim != len(shape) or any(
-        want is not None and have != want for have, want in zip(array.shape, shape, strict=True)
-    ):
-        wanted = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ("," if len(shape) == 1 else "") + ")"
-        raise ValueError(f"{name} must have shape {wanted}, got {array.shape}")
+    array = _shaped(value, name, shape)
     if array.size == 0:
         raise ValueError(f"{name} must not be empty, got shape {array.shape}")
     with np.errstate(over="ignore"):
         result = np.ascontiguousarray(array, np.float32)
     check_finite(result, name)
     return result
+
+
+def change(value: ArrayLike, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """What is added to a parameter: float64 of this shape. What does not stay finite is told by the sum."""
+    return _shaped(value, name, shape).astype(np.float64)
+
+
+def offset(value: ArrayLike | None, name: str) -> np.ndarray | None:
+    """None, or finite numbers (any,), float64."""
+    if value is None:
+        return None
+    array = _numeric(value, name)
+    if array.ndim != 1 or not np.isfinite(array).all():
+        raise ValueError(f"{name} must hold finite numbers, one for each unit, got shape {array.shape}")
+    return array.astype(np.float64)
+
+
+def _shaped(value: ArrayLike, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    array = _numeric(value, name)
+    if array.ndim != len(shape) or any(
+        want is not None and have != want for have, want in zip(array.shape, shape, strict=True)
+    ):
+        wanted = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ("," if len(shape) == 1 else "") + ")"
+        raise ValueError(f"{name} must have shape {wanted}, got {array.shape}")
+    return array
 
 
 def check_finite(array: np.ndarray, name: str) -> None:
@@ -216,7 +314,10 @@ def check_names(given: tuple[str, ...] | None, known: tuple[str, ...] | None, na
 def inverse_temperature(value: ArrayLike, n: int) -> np.ndarray | None:
     """beta for n chains: None where it is 1 everywhere, else float32 (n,)."""
     array = np.asarray(value)
-    if array.dtype.kind not in "iuf" or array.shape not in ((), (n,)):
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"beta must be a number or an array of numbers, not of dtype {array.dtype}")
+    array = array.astype(np.float64)
+    if array.shape not in ((), (n,)):
         raise ValueError(f"beta must be a number or an array of shape ({n},), got shape {array.shape}")
     if not bool((array >= 0).all()) or not bool((array < LARGEST).all()):
         raise ValueError(f"beta must be at least 0 and below {LARGEST:g}")

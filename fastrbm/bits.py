@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,16 @@ from ._kernels import kernels
 
 __all__ = ["BitMatrix"]
 
+_MOST = 1 << 40  # cases, or units
+
 
 class BitMatrix:
     """States of n cases with U binary units each, one bit a unit: 32 times smaller than float32.
 
     ``planes`` is uint8 of shape (ceil(U/8), n): bit k of ``planes[b, i]`` is unit 8 b + k of case i. The unused bits of
     the last byte are zero. Everything in fastrbm that takes states takes a BitMatrix as well as an array.
+
+    Both attributes stay as they are; what planes holds may be changed in place.
 
     Parameters
     ----------
@@ -41,25 +46,32 @@ class BitMatrix:
            [0, 0, 1]], dtype=uint8)
     """
 
-    __slots__ = ("n_units", "planes")
+    __slots__ = ("_n_units", "_planes")
 
     def __init__(self, planes: np.ndarray, n_units: int) -> None:
-        n_units = _validate.integer(n_units, "n_units", 1)
+        n_units = _validate.integer(n_units, "n_units", 1, _MOST)
         if not isinstance(planes, np.ndarray) or planes.dtype != np.uint8 or planes.ndim != 2:
             raise TypeError("planes must be a uint8 array of two dimensions, (bytes, cases)")
+        if isinstance(planes, np.ma.MaskedArray):
+            raise TypeError("planes must be an array without a mask")
         if planes.shape[0] != -(-n_units // 8):
             raise ValueError(f"planes must have {-(-n_units // 8)} rows for {n_units} units, got {planes.shape[0]}")
         if planes.shape[1] > 1 and planes.strides[1] != 1:
             planes = np.ascontiguousarray(planes)
         if n_units % 8 and planes.size and int(planes[-1].max()) >> (n_units % 8):
             raise ValueError(f"planes has bits set past unit {n_units - 1}")
-        self.planes = planes
-        self.n_units = n_units
+        self._planes = planes.view(np.ndarray)
+        self._n_units = n_units
 
     @classmethod
     def empty(cls, n: int, n_units: int) -> BitMatrix:
         """All-zero states of n cases."""
-        return cls(np.zeros((-(-n_units // 8), n), np.uint8), n_units)
+        n, n_units = _validate.integer(n, "n", 0, _MOST), _validate.integer(n_units, "n_units", 1, _MOST)
+        try:
+            planes = np.zeros((-(-n_units // 8), n), np.uint8)
+        except (MemoryError, ValueError):  # ValueError: not even an address for each byte
+            raise MemoryError(f"no memory for the states of {n:,} cases of {n_units:,} units") from None
+        return cls(planes, n_units)
 
     @classmethod
     def from_states(cls, states: ArrayLike, n_threads: int | None = None) -> BitMatrix:
@@ -77,39 +89,46 @@ class BitMatrix:
         bits = cls.empty(*states.shape)
         blocks = _given.dense_blocks(states) if _given.is_sparse(states) else [(slice(0, len(bits)), states)]
         for rows, block in blocks:
-            kernels.pack(block, bits.planes[:, rows], _threads.resolve(n_threads, block.size))
+            kernels.pack(block, bits._planes[:, rows], _threads.resolve(n_threads, block.size))
         return bits
 
     def to_states(self, n_threads: int | None = None) -> np.ndarray:
         """Unpack to uint8 (n, U) of 0 and 1."""
         states = np.empty(self.shape, np.uint8)
-        kernels.unpack(self.planes, states, _threads.resolve(n_threads, states.size))
+        kernels.unpack(self._planes, states, _threads.resolve(n_threads, states.size))
         return states
+
+    @property
+    def planes(self) -> np.ndarray:
+        """The states, uint8 (ceil(n_units/8), n): a view at each access, whose own shape is nobody else's."""
+        return self._planes.view()
+
+    n_units = property(attrgetter("_n_units"), doc="Units a case.")  # in C: it is asked for at every turn
 
     @property
     def shape(self) -> tuple[int, int]:
         """(cases, units)."""
-        return self.planes.shape[1], self.n_units
+        return self._planes.shape[1], self._n_units
 
     def __len__(self) -> int:
-        return self.planes.shape[1]
+        return self._planes.shape[1]
 
     def __getitem__(self, cases: slice | np.ndarray) -> BitMatrix:
         """Some of the cases: a slice (a view where its step is 1), an array of indices or of booleans."""
         if isinstance(cases, (int, np.integer)):
             raise TypeError("index a BitMatrix with a slice or an array; for one case use bits[i : i + 1]")
-        return BitMatrix(self.planes[:, cases], self.n_units)
+        return BitMatrix(self._planes[:, cases], self._n_units)
 
     def copy(self) -> BitMatrix:
         """An independent copy."""
-        return BitMatrix(self.planes.copy(), self.n_units)
+        return BitMatrix(self._planes.copy(), self._n_units)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         states = self.to_states()
         return states if dtype is None else states.astype(dtype)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (self.planes, self.n_units)
+        return _restored, (self._planes, self._n_units)
 
     def __repr__(self) -> str:
         return f"BitMatrix of {len(self)} cases x {self.n_units} units"

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _gibbs, _random, _threads, _validate
+from . import _gibbs, _random, _state, _threads, _validate
 from ._clamp import Clamp
+from ._settings import Setting
 from ._starts import start_chains
 from .bits import BitMatrix
-from .rbm import RBM
+from .rbm import RBM, model
 
 __all__ = ["Chains"]
 
@@ -58,6 +59,7 @@ class Chains:
     """
 
     _stream, _start_stream = _random.CHAINS, _random.CHAIN_START
+    n_sweeps_done = Setting(_validate.integer, 0, _gibbs.MOST_SWEEPS)
 
     def __init__(
         self,
@@ -70,10 +72,8 @@ class Chains:
         clamp: ArrayLike | None = None,
         clamp_hidden: ArrayLike | None = None,
     ) -> None:
-        if not isinstance(rbm, RBM):
-            raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
-        n_chains = _validate.integer(n_chains, "n_chains", 1)
-        self._rbm = rbm
+        self._rbm = model(rbm)
+        n_chains = _validate.integer(n_chains, "n_chains", 1, _gibbs.MOST_CHAINS)
         self._seed = _validate.seed(seed)
         self._beta = _validate.inverse_temperature(beta, n_chains)
         self._clamp = Clamp.of(clamp, clamp_hidden, n_chains, (rbm.n_visible, rbm.n_hidden))
@@ -84,7 +84,7 @@ class Chains:
 
     def sweep(self, n_sweeps: int = 1, n_threads: int | None = None) -> None:
         """Advance every chain by n_sweeps sweeps. Ctrl-C leaves valid chains, somewhere on the way."""
-        self._sweep(_validate.integer(n_sweeps, "n_sweeps", 0), None, n_threads)
+        self._sweep(_validate.integer(n_sweeps, "n_sweeps", 0, _gibbs.MOST_SWEEPS), None, n_threads)
 
     @property
     def rbm(self) -> RBM:
@@ -99,10 +99,12 @@ class Chains:
         first = self.n_sweeps_done + 1
         _threads.resolve(n_threads)
         _gibbs.check_room(first, n_sweeps)
+        parameters, visible, hidden = self.rbm._parameters, self._visible, self._hidden
+        _state.fits((visible.n_units, hidden.n_units), parameters.shape, "chains")
         # counted before they are done: sweeps that Ctrl-C cut short must not draw their numbers a second time
         self.n_sweeps_done += n_sweeps
         _gibbs.sweep(
-            self.rbm._parameters, self._visible, self._hidden, n_sweeps, seed=self._seed, stream=self._stream,
+            parameters, visible, hidden, n_sweeps, seed=self._seed, stream=self._stream,
             first_sweep=first, beta=self._beta, clamp=self._clamp, fixed=fixed, n_threads=n_threads,
         )  # fmt: skip
 
@@ -136,14 +138,16 @@ class Chains:
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
-        visible = BitMatrix(state["visible"].copy(), self._visible.n_units)
-        hidden = BitMatrix(state["hidden"].copy(), self._hidden.n_units)
-        if not len(visible) == len(hidden) == len(self):
-            raise ValueError(f"state is of {len(visible)} chains, not {len(self)}")
+        n = len(self)
+        visible = _state.bits(state, "visible", n, self._visible.n_units)
+        hidden = _state.bits(state, "hidden", n, self._hidden.n_units)
+        seed, stream = _state.count(state, "seed", _state.SEEDS), _state.count(state, "stream", _state.STREAMS)
+        n_sweeps_done = _state.count(state, "n_sweeps_done", _gibbs.MOST_SWEEPS)
+        beta = _state.array(state, "beta", np.float32, (n,), 0.0) if "beta" in state else None
         if self._clamp is not None:
             self._clamp.hold(visible, hidden)
-        self._visible, self._hidden, self.n_sweeps_done = visible, hidden, state["n_sweeps_done"]
-        self._seed, self._stream, self._beta = state["seed"], state["stream"], state.get("beta")
+        self._visible, self._hidden, self.n_sweeps_done = visible, hidden, n_sweeps_done
+        self._seed, self._stream, self._beta = seed, stream, beta
 
     def __len__(self) -> int:
         return len(self._visible)
@@ -154,9 +158,7 @@ class Chains:
 
 def checked_model(rbm: RBM, n_visible: int, n_hidden: int) -> RBM:
     """rbm, if it is a model that chains with so many units can follow."""
-    if not isinstance(rbm, RBM):
-        raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
-    if (rbm.n_visible, rbm.n_hidden) != (n_visible, n_hidden):
+    if (model(rbm).n_visible, rbm.n_hidden) != (n_visible, n_hidden):
         raise ValueError(
             f"rbm must have {n_visible} visible and {n_hidden} hidden units, as the chains have, not {rbm}"
         )

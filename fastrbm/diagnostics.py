@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _validate
+from . import _gibbs, _validate
 from .chains import Chains
+from .tempering import TemperedChains
 
 __all__ = ["AutocorrelationTime", "autocorrelation", "autocorrelation_time", "free_energy_trace", "split_rhat"]
 
+_LARGEST = 1e150  # squares stay finite
 _WINDOW = 5.0  # times tau: Sokal's window
 _LENGTH = 50.0  # times tau: a shorter series says little about tau
 
@@ -140,7 +142,9 @@ def free_energy_trace(chains: Chains, n_sweeps: int, n_threads: int | None = Non
     >>> fr.diagnostics.free_energy_trace(fr.Chains(rbm, n_chains=3), 10).shape
     (10, 3)
     """
-    n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1)
+    if not isinstance(chains, (Chains, TemperedChains)):
+        raise TypeError(f"chains must be Chains, not {type(chains).__name__}")
+    n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1, _gibbs.MOST_SWEEPS)
     trace = np.empty((n_sweeps, len(chains)))
     for row in trace:
         chains.sweep(1, n_threads)
@@ -159,6 +163,6 @@ def _series(value: ArrayLike) -> np.ndarray:
     if x.dtype.kind not in "biuf" or x.ndim not in (1, 2) or x.size == 0:
         raise ValueError(f"series must be an array of numbers, (n,) or (n, chains), got shape {x.shape}")
     x = x.astype(np.float64).reshape(len(x), -1)
-    if not np.isfinite(x).all():
-        raise ValueError("series must be finite")
+    if not (np.abs(x) < _LARGEST).all():  # false for NaN
+        raise ValueError(f"series must be finite, and below {_LARGEST:g}")
     return x

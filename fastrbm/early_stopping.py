@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from . import _validate
+from . import _state, _validate
+from ._settings import Setting
 from ._training import FitState
 from .rbm import RBM
 
 __all__ = ["EarlyStopping"]
 
+_PARAMETERS = ("weights", "visible_bias", "hidden_bias")
 _SMALL = ("reconstruction_error", "validation_gap", "tau_int", "split_rhat")
 
 
@@ -50,11 +52,16 @@ class EarlyStopping:
     True
     """
 
+    patience = Setting(_validate.integer, 1)
+    least = Setting(_validate.real, 0.0)
+    smaller = Setting(_validate.flag)
+
     def __init__(self, column: str, patience: int = 10, least: float = 0.0, smaller: bool | None = None) -> None:
+        if not isinstance(column, str):
+            raise TypeError(f"column must be the name of a column, not {type(column).__name__}")
         self.column = column
-        self.patience = _validate.integer(patience, "patience", 1)
-        self.least = _validate.real(least, "least", 0.0)
-        self.smaller = column in _SMALL if smaller is None else bool(smaller)
+        self.patience, self.least = patience, least
+        self.smaller = column in _SMALL if smaller is None else smaller
         self._start()
 
     def _start(self) -> None:
@@ -87,17 +94,29 @@ class EarlyStopping:
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the best model, and how long it has been the best."""
-        best = dict(zip(("weights", "visible_bias", "hidden_bias"), self._parameters, strict=False))
+        best = dict(zip(_PARAMETERS, self._parameters, strict=False))
         return best | {"best": self.best, "best_epoch": self.best_epoch, "waited": self._waited, "seen": self._seen}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
-        self._start()
-        if state:
-            names = ("weights", "visible_bias", "hidden_bias")
-            self._parameters = tuple(state[name] for name in names) if "weights" in state else ()
-            self.best, self.best_epoch = state["best"], state["best_epoch"]
-            self._waited, self._seen = state["waited"], state["seen"]
+        if not state:
+            self._start()
+            return
+        parameters: tuple[np.ndarray, ...] = ()
+        if any(name in state for name in _PARAMETERS):
+            weights = _state.array(state, _PARAMETERS[0], np.float32, (None, None))
+            sizes = zip(_PARAMETERS[1:], weights.shape, strict=True)
+            parameters = weights, *(_state.array(state, name, np.float32, (size,)) for name, size in sizes)
+        best = _state.number(state, "best")
+        best_epoch, waited, seen = (_state.count(state, name) for name in ("best_epoch", "waited", "seen"))
+        self._parameters, self.best, self.best_epoch = parameters, best, best_epoch
+        self._waited, self._seen = waited, seen
+
+    def _must_fit(self, rbm: RBM) -> None:
+        """Raise where the best model is one of another shape."""
+        if self._parameters:
+            shape = self._parameters[1].size, self._parameters[2].size
+            _state.fits(shape, (rbm.n_visible, rbm.n_hidden), "the best model")
 
     def __repr__(self) -> str:
         return f"EarlyStopping({self.column!r}, patience={self.patience}, least={self.least!r}, smaller={self.smaller})"

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from . import _validate
+from . import _gibbs, _threads, _validate
 from ._source import source_of
 from ._training import FitState, Training
 from .bits import BitMatrix
@@ -88,8 +88,9 @@ def fit(
     measures : measures, optional
         What to measure beyond the columns below: see :mod:`fastrbm.monitor`.
     checkpoint : path, optional
-        A file that gets all that is needed to go on: every ``checkpoint_seconds``, at the end, and on Ctrl-C.
-        :func:`fastrbm.load` reads its model.
+        A file that gets all that is needed to go on: every ``checkpoint_seconds``, at the end, and on Ctrl-C, SIGTERM
+        and SIGHUP. :func:`fastrbm.load` reads its model. That it can be written is tried first; if it cannot be written
+        later, there is a warning and the training goes on. One training at a time may use it.
     checkpoint_seconds : float
     resume : bool
         Go on from the checkpoint, if there is one, to the same bits as if there had been no interruption; rbm gets
@@ -117,11 +118,24 @@ def fit(
     FloatingPointError
         When an update would make a parameter non-finite; the model keeps its last good parameters.
     KeyboardInterrupt
-        On Ctrl-C; the model is as the last complete update left it.
+        On Ctrl-C; the model is as the last complete update left it. With a checkpoint, that is written first; a second
+        Ctrl-C does not wait for it.
+    SystemExit
+        Only with a checkpoint, in the main thread, where the program does not handle the signal itself: on SIGTERM
+        (code 143) and SIGHUP (129), after the checkpoint.
     FileExistsError
         When there is a checkpoint already and resume is False.
+    BlockingIOError
+        When another training, still running, uses the checkpoint.
+    OSError
+        When the checkpoint cannot be written at the start.
     ValueError
         When the checkpoint is damaged, or of another training.
+
+    Notes
+    -----
+    An exception that ends the training early, one of a callback included, has the history so far as its attribute
+    ``history``.
 
     Examples
     --------
@@ -136,11 +150,16 @@ def fit(
     gradient = PCD() if gradient is None else gradient
     optimizer = SGD(Linear(0.1, 0.0)) if optimizer is None else optimizer
     centre = Centring() if centring is True else centring or None
-    epochs = _validate.integer(epochs, "epochs", 0)
-    batch_size = _validate.integer(batch_size, "batch_size", 1)
+    epochs = _validate.integer(epochs, "epochs", 0, _gibbs.MOST_SWEEPS)
+    batch_size = _validate.integer(batch_size, "batch_size", 1, _gibbs.MOST_CHAINS)
+    progress, draw, resume = (
+        _validate.flag(value, name) for name, value in (("progress", progress), ("draw", draw), ("resume", resume))
+    )
+    checkpoint_seconds = _validate.real(checkpoint_seconds, "checkpoint_seconds", 0.0)
+    _threads.resolve(n_threads)
     seed = _validate.seed(seed)
-    callbacks = [callbacks] if callable(callbacks) else list(callbacks or ())
-    measures = [measures] if callable(measures) or hasattr(measures, "columns") else list(measures or ())
+    callbacks = _several(callbacks, "callbacks", callable(callbacks))
+    measures = _several(measures, "measures", callable(measures) or hasattr(measures, "columns"))
     _check_kinds(rbm, gradient, optimizer, centre, averaging, callbacks, measures)
     rbm._check_names(X, "X")
     source = source_of(X, rbm.n_visible, batch_size, seed, sample_weight, draw, rbm.visible_names)
@@ -161,10 +180,18 @@ def fit(
                 f"EarlyStopping watches {callback.column!r}; the history will have {', '.join(training.columns)}"
             )
     if checkpoint is not None:
-        training.keep_checkpoints(checkpoint, _validate.real(checkpoint_seconds, "checkpoint_seconds", 0.0), resume)
+        training.keep_checkpoints(_validate.path(checkpoint, "checkpoint"), checkpoint_seconds, resume)
     elif resume:
         raise ValueError("resume needs a checkpoint to go on from")
     return training.run()
+
+
+def _several(given: Any, name: str, one: bool) -> list[Any]:
+    """What is given, which may be one thing alone, as a list."""
+    try:
+        return [given] if one else list(given or ())
+    except (TypeError, ValueError):  # ValueError: an array's truth
+        raise TypeError(f"{name} must be one or several, not {type(given).__name__}") from None
 
 
 def _check_kinds(

@@ -6,13 +6,16 @@ import csv
 import io
 import json
 import math
+from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 
-from ._model_file import replace_file
+from . import _validate
+from ._output import replace_file
+from ._reading import open_regular, refusing
 
 __all__ = ["History"]
 
@@ -65,7 +68,7 @@ class History:
     def save(self, path: str | PathLike[str]) -> None:
         """Write a table: .csv, with a line of names, or .jsonl, an object a line. NaN and infinity become nothing and
         null."""
-        path = Path(path)
+        path = Path(_validate.path(path))
         if path.suffix not in _KINDS:
             raise ValueError(f"{path}: a history is written to {' or '.join(_KINDS)}")
         missing = "" if path.suffix == ".csv" else None
@@ -80,7 +83,7 @@ class History:
             table.writerows(rows)
         else:
             text.writelines(json.dumps(row) + "\n" for row in rows)
-        replace_file(path, lambda file: file.write(text.getvalue().encode()))
+        replace_file(path, text.getvalue().encode())
 
     @classmethod
     def load(cls, path: str | PathLike[str]) -> History:
@@ -104,17 +107,18 @@ class History:
         ...     History.load(os.path.join(folder, "run.csv")).last
         {'epoch': 1, 'reconstruction_error': 0.25}
         """
-        path = Path(path)
+        path = Path(_validate.path(path))
         if path.suffix not in _KINDS:
             raise ValueError(f"{path}: a history is read from {' or '.join(_KINDS)}")
         history = cls()
-        try:
-            text = path.read_text(encoding="utf-8")
-            rows = csv.DictReader(io.StringIO(text)) if path.suffix == ".csv" else map(json.loads, text.splitlines())
-            for row in rows:
-                history.record(**{name: _number(x) for name, x in row.items()})
-        except (ValueError, TypeError, AttributeError) as error:
-            raise ValueError(f"{path} is not a history ({error})") from error
+        with open_regular(path, "r", encoding="utf-8-sig", newline="") as file, refusing(path, "is not a history"):
+            rows = _csv_rows(file) if path.suffix == ".csv" else map(json.loads, file)
+            for number, row in enumerate(rows, 1):
+                if not isinstance(row, dict):
+                    raise ValueError(f"row {number} is no object")
+                if history._rows and row.keys() != history._rows[0].keys():
+                    raise ValueError(f"row {number} has other columns than the first")
+                history._rows.append({name: _number(x, f"{name} of row {number}") for name, x in row.items()})
         return history
 
     def get_state(self) -> dict[str, Any]:
@@ -123,6 +127,11 @@ class History:
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
+        for name, column in state.items():
+            if not isinstance(column, np.ndarray) or column.ndim != 1 or column.dtype.kind not in "iuf":
+                raise ValueError(f"the state's {name} must be a column of numbers")
+        if len({len(column) for column in state.values()}) > 1:
+            raise ValueError(f"the state's columns, {', '.join(state)}, must have as many rows as each other")
         columns = {name: column.tolist() for name, column in state.items()}
         self._rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
@@ -138,11 +147,31 @@ class History:
         return f"History({len(self)} rows of {', '.join(self.columns) or 'nothing yet'})"
 
 
-def _number(text: Any) -> float:
-    """A number as it was before it was written: whole ones stay whole."""
-    if text is None or text == "":
+def _csv_rows(file: IO[str]) -> Iterator[dict[str, str]]:
+    reader = csv.reader(file)
+    names = next(reader, [])
+    if len(set(names)) != len(names):
+        raise ValueError("two columns have one name")
+    for cells in reader:
+        if cells and len(cells) != len(names):
+            raise ValueError(f"line {reader.line_num} has {len(cells)} cells below {len(names)} names")
+        if cells:
+            yield dict(zip(names, cells, strict=True))
+
+
+def _number(value: Any, what: str) -> float:
+    """A number as it was before it was written: whole ones stay whole; nothing is NaN."""
+    if value is None or value == "":
         return math.nan
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise ValueError(f"{what} is no number")
     try:
-        return int(text) if isinstance(text, str) else text + 0
+        number = int(value) if isinstance(value, str) else value
     except ValueError:
-        return float(text)
+        try:
+            number = float(value)
+        except ValueError:
+            raise ValueError(f"{what} is no number") from None
+    if isinstance(number, int) and not -(1 << 63) <= number < 1 << 63:
+        raise ValueError(f"{what} is too large")
+    return number

@@ -9,13 +9,23 @@ from numpy.typing import ArrayLike
 
 from . import _gibbs, _threads, _validate, reference
 from ._kernels import FIXED_BITS, ROWS, kernels
+from ._settings import Setting
 from .bits import BitMatrix
 from .chains import Chains
-from .rbm import RBM
+from .rbm import RBM, model
 
 __all__ = ["Moments"]
 
 _ROWS_A_PART = 16 * ROWS  # cases at a time: bounds the memory, and lets Ctrl-C through
+
+
+def _sums(value: ArrayLike, name: str, n_axes: int) -> np.ndarray:
+    """Sums over cases: float64, contiguous."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "biuf" or array.ndim != n_axes or array.size == 0:
+        axes = f"{n_axes} dimension{'s' * (n_axes - 1)}"
+        raise ValueError(f"{name} must be numbers in {axes}, got {array.dtype} of shape {array.shape}")
+    return np.ascontiguousarray(array, np.float64)
 
 
 class Moments:
@@ -37,9 +47,25 @@ class Moments:
         The number of cases, or their total weight.
     """
 
+    weight_sum = Setting(_sums, 2)
+    visible_sum = Setting(_sums, 1)
+    hidden_sum = Setting(_sums, 1)
+    total = Setting(_validate.real, 0.0)
+
     def __init__(self, weight_sum: np.ndarray, visible_sum: np.ndarray, hidden_sum: np.ndarray, total: float) -> None:
-        self.weight_sum = np.ascontiguousarray(weight_sum, np.float64)
-        self.visible_sum, self.hidden_sum, self.total = visible_sum, hidden_sum, total
+        self.weight_sum, self.visible_sum, self.hidden_sum, self.total = weight_sum, visible_sum, hidden_sum, total
+        _ = self.shape
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(V, H). ValueError where the sums are not those of one model."""
+        shape = self.visible_sum.size, self.hidden_sum.size
+        if self.weight_sum.shape != shape:
+            raise ValueError(
+                f"weight_sum, visible_sum and hidden_sum must be of one model, (V, H), (V,) and (H,), got shapes "
+                f"{self.weight_sum.shape}, {self.visible_sum.shape} and {self.hidden_sum.shape}"
+            )
+        return shape
 
     @property
     def weights(self) -> np.ndarray:
@@ -55,6 +81,10 @@ class Moments:
 
     def __add__(self, other: Moments) -> Moments:
         """The moments of both sets of cases together."""
+        if not isinstance(other, Moments):
+            return NotImplemented
+        if self.shape != other.shape:
+            raise ValueError(f"both moments must be of one model, got those of {self.shape} and {other.shape} units")
         return Moments(
             self.weight_sum + other.weight_sum,
             self.visible_sum + other.visible_sum,
@@ -103,6 +133,8 @@ class Moments:
     @classmethod
     def of_chains(cls, rbm: RBM, chains: Chains, n_threads: int | None = None) -> Moments:
         """The negative phase: moments of the visible states of chains, under rbm's p(h | v)."""
+        if not isinstance(chains, Chains):
+            raise TypeError(f"chains must be Chains, not {type(chains).__name__}")
         return cls.of_data(rbm, chains.visible_bits, n_threads=n_threads)
 
     def __repr__(self) -> str:
@@ -141,10 +173,10 @@ def _add(
         _add_fractions(moments, states, fixed, weight, unit)
         return
     transposed = np.empty((-(-n // 8), states.n_units), np.uint8)
-    kernels.transpose(states.planes, states.n_units, transposed, threads)
+    kernels.transpose(states._planes, states.n_units, transposed, threads)
     kernels.moments(transposed, fixed, unit, accumulate, moments.weight_sum, moments.hidden_sum, threads)
     if weight is None:
-        kernels.count_bits(states.planes, states.n_units, moments.visible_sum, threads)
+        kernels.count_bits(states._planes, states.n_units, moments.visible_sum, threads)
     else:
         # integers below 2^53: exact in whatever order BLAS adds them
         moments.visible_sum += (weight @ states.to_states().astype(np.float64)) * unit
@@ -165,9 +197,7 @@ def _add_fractions(
 
 
 def _cases(rbm: RBM, X: ArrayLike) -> BitMatrix | np.ndarray:
-    if not isinstance(rbm, RBM):
-        raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
-    data = rbm._states(X, "X", fractions=True)
+    data = model(rbm)._states(X, "X", fractions=True)
     if data.shape[0] == 0:
         raise ValueError("X must have at least one case")
     return data
@@ -194,7 +224,7 @@ class Phase:
         self.visible_sum, self.hidden_sum = np.empty(rbm.n_visible), np.empty(rbm.n_hidden)
         threads = _threads.resolve(n_threads, 4 * _threads.PASS * n * (rbm.n_visible // 8 + rbm.n_hidden))
         kernels.prepare_phase(
-            states.planes, fixed, 2.0**-FIXED_BITS, self.transposed, self.visible_sum, self.hidden_sum, threads
+            states._planes, fixed, 2.0**-FIXED_BITS, self.transposed, self.visible_sum, self.hidden_sum, threads
         )
 
     @classmethod

@@ -16,8 +16,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import _gibbs, _random, _validate, diagnostics, likelihood
+from ._settings import Setting
 from .bits import BitMatrix
 from .chains import Chains
+from .likelihood.ais import MOST_BETAS
 from .rbm import RBM
 
 __all__ = ["LogLikelihood", "Mixing", "PseudoLikelihood", "Snapshot"]
@@ -54,12 +56,18 @@ class Snapshot:
     n_threads: int | None
 
 
+def _epochs(value: int | None, name: str) -> int | None:
+    return None if value is None else _validate.integer(value, name, 1)
+
+
 class _Measure:
     columns: tuple[str, ...] = ()
     cost = 1.0  # in updates of a training, measured at 784 x 500 and 64 x 128
 
+    every = Setting(_epochs)
+
     def __init__(self, every: int | None) -> None:
-        self.every = None if every is None else _validate.integer(every, "every", 1)
+        self.every = every
 
 
 class PseudoLikelihood(_Measure):
@@ -122,16 +130,15 @@ class LogLikelihood(_Measure):
     """
 
     columns = ("log_likelihood", "log_likelihood_error")
+    method = Setting(_validate.one_of, likelihood.METHODS)
+    n_chains = Setting(_validate.integer, 1, _gibbs.MOST_CHAINS)
+    n_betas = Setting(_validate.integer, 1, MOST_BETAS)
 
     def __init__(
         self, method: str = "auto", n_chains: int = 100, n_betas: int = 1000, every: int | None = None
     ) -> None:
         super().__init__(every)
-        if method not in likelihood.METHODS:
-            raise ValueError(f"method must be one of {', '.join(likelihood.METHODS)}, got {method!r}")
-        self.method = method
-        self.n_chains = _validate.integer(n_chains, "n_chains", 1)
-        self.n_betas = _validate.integer(n_betas, "n_betas", 1)
+        self.method, self.n_chains, self.n_betas = method, n_chains, n_betas
         self.cost = 0.5 * self.n_betas
 
     def __call__(self, snapshot: Snapshot) -> dict[str, float]:
@@ -178,10 +185,11 @@ class Mixing(_Measure):
     """
 
     columns = ("tau_int", "split_rhat")
+    n_sweeps = Setting(_validate.integer, 4, _gibbs.MOST_SWEEPS)
 
     def __init__(self, n_sweeps: int = 200, every: int | None = None) -> None:
         super().__init__(every)
-        self.n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 4)
+        self.n_sweeps = n_sweeps
         self.cost = 0.3 * self.n_sweeps
 
     def __call__(self, snapshot: Snapshot) -> dict[str, float]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RBM", "load"]
 
+_MOST_HIDDEN = 1 << 24  # units; sums over them must have room in int32
 _PARAMETERS = ("weights", "visible_bias", "hidden_bias")
 
 
@@ -67,6 +68,11 @@ class RBM(Law):
     def __init__(
         self, weights: ArrayLike, visible_bias: ArrayLike | None = None, hidden_bias: ArrayLike | None = None
     ) -> None:
+        if np.isscalar(weights) or weights is None:
+            raise TypeError(
+                "RBM takes weights (V, H); for a new model of your data use RBM.from_data(X, n_hidden=16), with the "
+                "number of hidden units that you want"
+            )
         self._buffers = Buffers()
         self._set(_validate.parameter(weights, "weights", (None, None)), visible_bias, hidden_bias)
 
@@ -80,6 +86,8 @@ class RBM(Law):
         c = np.zeros(n_hidden, np.float32) if hidden_bias is None else hidden_bias
         b = _validate.parameter(b, "visible_bias", (n_visible,))
         c = _validate.parameter(c, "hidden_bias", (n_hidden,))
+        if hasattr(self, "_parameters") and self._parameters.shape != weights.shape:  # chains rely on it
+            raise ValueError(f"weights must keep their shape, {self._parameters.shape}, got {weights.shape}")
         self._parameters = Parameters.of(weights, b, c, self._buffers, n_threads)
 
     @classmethod
@@ -111,7 +119,7 @@ class RBM(Law):
         >>> rbm.weights.shape, rbm.weights.dtype
         ((64, 16), dtype('float32'))
         """
-        n_hidden = _validate.integer(n_hidden, "n_hidden", 1)
+        n_hidden = _validate.integer(n_hidden, "n_hidden", 1, _MOST_HIDDEN)
         seed = _validate.seed(seed)
         weight_scale = _validate.real(weight_scale, "weight_scale", 0.0)
         rbm = cls._from_totals(*_source.totals(X), n_hidden, seed, weight_scale)
@@ -177,9 +185,8 @@ class RBM(Law):
         rate = _validate.real(rate, "rate")
         new = []
         for name, change in zip(_PARAMETERS, (weights, visible_bias, hidden_bias), strict=True):
-            old, given = getattr(self, name), np.asarray(change, np.float64)
-            if given.shape != old.shape:
-                raise ValueError(f"the change of {name} must have shape {old.shape}, got {given.shape}")
+            old = getattr(self, name)
+            given = _validate.change(change, f"the change of {name}", old.shape)
             new.append(moved_values(old, given, rate, name))
         self._parameters = Parameters.of(new[0], new[1], new[2], self._buffers, n_threads)
 
@@ -200,16 +207,17 @@ class RBM(Law):
 
     def _direction(self, gradient: Any) -> Update:
         """A gradient as an update reads it. Any object with the three arrays will do."""
-        if hasattr(gradient, "ascend"):
+        if isinstance(gradient, Update):
             if gradient.shape != self._parameters.shape:
                 raise ValueError(f"gradient must be of {self}, got one of {gradient.shape} units")
             return gradient
         parts = []
         for name in _PARAMETERS:
-            part, shape = np.asarray(getattr(gradient, name), np.float64), getattr(self, name).shape
-            if part.shape != shape:
-                raise ValueError(f"gradient.{name} must have shape {shape}, got {part.shape}")
-            parts.append(part)
+            if not hasattr(gradient, name):
+                raise TypeError(
+                    f"gradient must have {', '.join(_PARAMETERS)}; a {type(gradient).__name__} has no {name}"
+                )
+            parts.append(_validate.change(getattr(gradient, name), f"gradient.{name}", getattr(self, name).shape))
         return Direction(reference.to_tiles(parts[0]), *parts[1:])
 
     def _move(
@@ -239,8 +247,24 @@ class RBM(Law):
     # ------------------------------------------------------------ files
 
     def save(self, path: str | PathLike[str]) -> None:
-        """Write the model to a file (.npz, a format number, no pickle): to a temporary one first, then renamed."""
-        _model_file.save(path, self.weights, self.visible_bias, self.hidden_bias)
+        """Write the model to a file (.npz, a format number, no pickle): whole, or not at all.
+
+        Its content goes to a temporary file beside it, which is renamed; where that cannot be, such as a file that
+        Docker mounts, an existing file is written in place. A symbolic link stays, and what it leads to is written.
+
+        Raises
+        ------
+        OSError
+            When the file cannot be written, or is not a regular file.
+        """
+        _model_file.save(_validate.path(path), self.weights, self.visible_bias, self.hidden_bias)
+
+
+def model(rbm: object) -> RBM:
+    """rbm, if it is a model."""
+    if not isinstance(rbm, RBM):
+        raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
+    return rbm
 
 
 def load(path: str | PathLike[str]) -> RBM:
@@ -253,4 +277,4 @@ def load(path: str | PathLike[str]) -> RBM:
     ValueError
         When it is damaged, or not a model of this package.
     """
-    return RBM(*_model_file.load(path))
+    return RBM(*_model_file.load(_validate.path(path)))

@@ -12,9 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from . import _validate, diagnostics, likelihood, plot
+from . import _output, _validate, diagnostics, likelihood, plot
 from ._config import get_config
-from ._model_file import replace_file
 from ._page import Page
 from ._progress import Countdown
 from .bits import BitMatrix
@@ -94,7 +93,7 @@ def report(
     TypeError, ValueError
         Where an argument is of the wrong kind or does not fit the model.
     OSError
-        When the file cannot be written.
+        When the file cannot be written; that is tried before the work.
     ImportError
         Without matplotlib.
 
@@ -117,8 +116,12 @@ def report(
     shape = checked_shape(shape, model(rbm).n_visible)
     if history is not None and not isinstance(history, History):
         raise TypeError(f"history must be a History or None, not {type(history).__name__}")
-    n_samples, n_sweeps = _validate.integer(n_samples, "n_samples", 1), _validate.integer(n_sweeps, "n_sweeps", 4)
+    n_samples, n_sweeps = (
+        _validate.integer(n_samples, "n_samples", 1, 1 << 32),
+        _validate.integer(n_sweeps, "n_sweeps", 4),
+    )
     cases = rbm._states(X, "X")
+    _output.check(path)  # now, not after the chains have run
     settings: dict[str, Any] = {"method": method, "n_chains": n_chains, "n_betas": n_betas, "seed": seed}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -137,8 +140,7 @@ def report(
         if command:
             page.code(command)
         page.table(settings | {"n_samples": n_samples, "n_sweeps": n_sweeps} | get_config())
-    text = page.html()
-    replace_file(path, lambda file: file.write(text.encode()))
+    _output.replace_file(path, page.html().encode())
     return score
 
 

@@ -8,16 +8,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _gibbs, _random, _threads, _validate, reference
+from . import _gibbs, _random, _state, _threads, _validate, reference
+from ._settings import Setting
 from ._starts import start_chains
 from .bits import BitMatrix
 from .chains import checked_model
-from .rbm import RBM
+from .rbm import RBM, model
 
 __all__ = ["TemperedChains"]
 
+MOST_BETAS = 1 << 16
 _UNKNOWN, _DOWN, _UP = 0, 1, 2  # journeys of a state: since it was the coldest, and since it then was the hottest
 _LATE = 100  # turns that rates of swaps are averaged over
+
+
+def ladder(betas: ArrayLike, name: str) -> np.ndarray:
+    """A checked ladder of inverse temperatures, float64, from 1 downwards."""
+    array = np.asarray(betas)
+    if array.dtype.kind not in "iuf" or array.ndim != 1 or not 0 < array.size <= MOST_BETAS:
+        raise ValueError(f"{name} must be a sequence of numbers, from 1 downwards")
+    array = array.astype(np.float64)
+    if array[0] != 1 or not bool((np.diff(array) < 0).all()) or not array[-1] >= 0:
+        raise ValueError(f"{name} must start at 1 and go down, each below the one before, to 0 at the least")
+    return array
+
+
+def check_target_rate(value: float | None, name: str) -> float | None:
+    """None, or a rate strictly between 0 and 1."""
+    if value is None:
+        return None
+    rate = _validate.real(value, name, 0.0, 1.0)
+    if rate in (0.0, 1.0):
+        raise ValueError(f"{name} must be above 0 and below 1, got {rate:g}")
+    return rate
 
 
 class TemperedChains:
@@ -66,7 +89,9 @@ class TemperedChains:
     """
 
     _stream, _start_stream, _swap_stream = _random.TEMPERED, _random.TEMPERED_START, _random.SWAP
-    betas: np.ndarray
+    n_sweeps_done = Setting(_validate.integer, 0, _gibbs.MOST_SWEEPS)
+    target_rate = Setting(check_target_rate)
+    _betas: np.ndarray
     _log_gaps: np.ndarray  # logarithms of the gaps between them
     _least_gain = 0.0  # of the adaptation, which goes like the number of swaps to the power of -3/4
 
@@ -81,15 +106,17 @@ class TemperedChains:
         start: ArrayLike | None = None,
         n_threads: int | None = None,
     ) -> None:
-        if not isinstance(rbm, RBM):
-            raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
-        self._rbm = rbm
-        self._n = _validate.integer(n_chains, "n_chains", 1)
+        self._rbm = model(rbm)
+        self._n = _validate.integer(n_chains, "n_chains", 1, _gibbs.MOST_CHAINS)
         self._seed = _validate.seed(seed)
-        target_rate = check_target_rate(target_rate)
-        self.target_rate = target_rate if betas is None else None
-        self._set_ladder(ladder(_validate.integer(n_betas, "n_betas", 1), betas))
-        K = self.betas.size
+        self.target_rate = target_rate
+        n_betas = _validate.integer(n_betas, "n_betas", 1, MOST_BETAS)
+        if betas is None:
+            self._set_ladder(np.linspace(1.0, 0.0, n_betas) if n_betas > 1 else np.ones(1))
+        else:
+            self._set_ladder(ladder(betas, "betas"))
+            self.target_rate = None
+        K = self._betas.size
         if start is not None:
             states = rbm._states(start, "start")
             if len(states) != self._n:
@@ -105,30 +132,32 @@ class TemperedChains:
 
     def sweep(self, n_sweeps: int = 1, n_threads: int | None = None) -> None:
         """n_sweeps sweeps of every chain, swaps before each."""
-        self._sweep(_validate.integer(n_sweeps, "n_sweeps", 0), None, n_threads)
+        self._sweep(_validate.integer(n_sweeps, "n_sweeps", 0, _gibbs.MOST_SWEEPS), None, n_threads)
 
     def _sweep(self, n_sweeps: int, fixed: np.ndarray | None, n_threads: int | None) -> None:
         """fixed, if given, gets P(h | v) of all chains, as in _gibbs.sweep."""
         _threads.resolve(n_threads)
-        _gibbs.check_room(self.n_sweeps_done + 1, n_sweeps)
+        _gibbs.check_room(max(self.n_sweeps_done, self._n_swaps) + 1, n_sweeps)
         for done in range(n_sweeps):
             self._swap(n_threads)
             self.n_sweeps_done += 1
+            parameters = self.rbm._parameters
+            _state.fits((self._visible.n_units, self._hidden.n_units), parameters.shape, "chains")
             _gibbs.sweep(
-                self.rbm._parameters, self._visible, self._hidden, 1, seed=self._seed, stream=self._stream,
-                first_sweep=self.n_sweeps_done, beta=np.repeat(self.betas, self._n).astype(np.float32),
+                parameters, self._visible, self._hidden, 1, seed=self._seed, stream=self._stream,
+                first_sweep=self.n_sweeps_done, beta=np.repeat(self._betas, self._n).astype(np.float32),
                 fixed=fixed if done == n_sweeps - 1 else None, n_threads=n_threads,
             )  # fmt: skip
 
     def _swap(self, n_threads: int | None) -> None:
         """Exchange states of neighbours; even pairs and odd pairs take turns."""
-        K, n = self.betas.size, self._n
+        K, n = self._betas.size, self._n
         self._n_swaps += 1
         first = np.arange(self._n_swaps % 2, K - 1, 2)  # the colder of each pair
         if first.size == 0:
             return
         energy = self.rbm.energy(self._visible, self._hidden, n_threads).reshape(K, n)
-        gap = (self.betas[first] - self.betas[first + 1])[:, None]
+        gap = (self._betas[first] - self._betas[first + 1])[:, None]
         exponent = gap * (energy[first] - energy[first + 1])
         probability = reference.exp_negative_d(np.clip(exponent, -700.0, 0.0))
         words = _random.words(first.size * n, self._seed, self._swap_stream, self._n_swaps).reshape(-1, n)
@@ -160,10 +189,10 @@ class TemperedChains:
         gain = max(1.0 / math.sqrt(self._n_swaps * math.sqrt(self._n_swaps)), self._least_gain)
         self._log_gaps[pairs] = np.minimum(self._log_gaps[pairs] + gain * (rates - self.target_rate), 0.0)
         gaps = reference.exp_negative_d(np.maximum(self._log_gaps, -700.0))
-        self.betas = _on_grid(np.maximum(1.0 - np.concatenate([[0.0], np.add.accumulate(gaps)]), 0.0))
+        self._betas = _on_grid(np.maximum(1.0 - np.concatenate([[0.0], np.add.accumulate(gaps)]), 0.0))
 
     def _set_ladder(self, betas: np.ndarray) -> None:
-        self.betas = _on_grid(betas)
+        self._betas = _on_grid(betas)
         self._log_gaps = reference.log(np.maximum(-np.diff(betas), 1e-6)) if betas.size > 1 else np.zeros(0)
 
     @property
@@ -174,6 +203,16 @@ class TemperedChains:
     @rbm.setter
     def rbm(self, rbm: RBM) -> None:
         self._rbm = checked_model(rbm, self._visible.n_units, self._hidden.n_units)
+
+    @property
+    def betas(self) -> np.ndarray:
+        """The ladder as it is now, float64 (K,)."""
+        return self._betas.copy()
+
+    @property
+    def n_states(self) -> int:
+        """States at all temperatures, K n_chains."""
+        return len(self._visible)
 
     @property
     def visible(self) -> np.ndarray:
@@ -209,14 +248,10 @@ class TemperedChains:
     def __len__(self) -> int:
         return self._n
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """From a pickle, whose arrays may be read-only: swaps write in them."""
-        self.__dict__.update({name: np.array(x) if isinstance(x, np.ndarray) else x for name, x in state.items()})
-
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
         arrays = {
-            "visible": self._visible.planes, "hidden": self._hidden.planes, "betas": self.betas,
+            "visible": self._visible.planes, "hidden": self._hidden.planes, "betas": self._betas,
             "log_gaps": self._log_gaps, "rates": self._rates, "tried": self._tried, "journey": self._journey,
         }  # fmt: skip
         return {name: array.copy() for name, array in arrays.items()} | {
@@ -226,40 +261,32 @@ class TemperedChains:
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
-        if state["journey"].shape != self._journey.shape:
-            raise ValueError(f"state is of {state['journey'].shape} temperatures and chains, not {self._journey.shape}")
-        self._visible = BitMatrix(state["visible"].copy(), self.rbm.n_visible)
-        self._hidden = BitMatrix(state["hidden"].copy(), self.rbm.n_hidden)
-        self.betas, self._log_gaps = state["betas"].copy(), state["log_gaps"].copy()
-        self._rates, self._tried = state["rates"].copy(), state["tried"].copy()
-        self._journey, self._round_trips = state["journey"].copy(), state["round_trips"]
-        self._n_swaps, self.n_sweeps_done, self._seed = state["n_swaps"], state["n_sweeps_done"], state["seed"]
+        K, n = self._journey.shape
+        journey = _state.array(state, "journey", np.uint8, (K, n), _UNKNOWN, _UP)
+        visible = _state.bits(state, "visible", K * n, self._visible.n_units)
+        hidden = _state.bits(state, "hidden", K * n, self._hidden.n_units)
+        betas = _state.array(state, "betas", np.float64, (K,), 0.0, 1.0)
+        if betas[0] != 1.0 or not bool((np.diff(betas) <= 0).all()) or not np.array_equal(betas, _on_grid(betas)):
+            raise ValueError("the state's betas must go down from 1, as float32 has them")
+        log_gaps = _state.array(state, "log_gaps", np.float64, (K - 1,), high=0.0)
+        rates = _state.array(state, "rates", np.float64, (K - 1,), 0.0, 1.0 + 1e-9, nan=True)
+        tried = _state.array(state, "tried", np.float64, (K - 1,), 0.0, _gibbs.MOST_SWEEPS)
+        n_swaps = _state.count(state, "n_swaps", _gibbs.MOST_SWEEPS)
+        n_sweeps_done = _state.count(state, "n_sweeps_done", _gibbs.MOST_SWEEPS)
+        seed = _state.count(state, "seed", _state.SEEDS)
+        self._round_trips = _state.count(state, "round_trips")  # the last one that may be refused
+        self._visible, self._hidden, self._betas, self._log_gaps = visible, hidden, betas, log_gaps
+        self._rates, self._tried, self._journey = rates, tried, journey
+        self._n_swaps, self.n_sweeps_done, self._seed = n_swaps, n_sweeps_done, seed
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """From a pickle; one that was read from a memory map holds arrays that cannot be written."""
+        self.__dict__.update(state)
+        for name in ("_log_gaps", "_rates", "_tried", "_journey"):
+            setattr(self, name, np.array(getattr(self, name)))
 
     def __repr__(self) -> str:
-        return f"TemperedChains({self.rbm!r}, n_chains={self._n}, n_betas={self.betas.size})"
-
-
-def ladder(n_betas: int, betas: ArrayLike | None) -> np.ndarray:
-    """A checked ladder of inverse temperatures, float64, from 1 downwards."""
-    if betas is None:
-        return np.linspace(1.0, 0.0, n_betas) if n_betas > 1 else np.ones(1)
-    array = np.asarray(betas)
-    if array.dtype.kind not in "iuf" or array.ndim != 1 or array.size == 0:
-        raise ValueError("betas must be a sequence of numbers, from 1 downwards")
-    array = array.astype(np.float64)
-    if array[0] != 1 or not bool((np.diff(array) < 0).all()) or not array[-1] >= 0:
-        raise ValueError("betas must start at 1 and go down, each below the one before, to 0 at the least")
-    return array
-
-
-def check_target_rate(value: float | None) -> float | None:
-    """None, or a rate strictly between 0 and 1."""
-    if value is None:
-        return None
-    rate = _validate.real(value, "target_rate", 0.0, 1.0)
-    if rate in (0.0, 1.0):
-        raise ValueError(f"target_rate must be above 0 and below 1, got {rate:g}")
-    return rate
+        return f"TemperedChains({self.rbm!r}, n_chains={self._n}, n_betas={self._betas.size})"
 
 
 def _on_grid(betas: np.ndarray) -> np.ndarray:

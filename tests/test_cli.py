@@ -165,7 +165,6 @@ def test_help(capsys, command):
 
 
 MISTAKES = [
-    ([], "the following arguments are required"),
     (["trian"], "did you mean 'train'?"),
     (["train", "digits", "--method", "pdc"], "did you mean 'pcd'?"),
     (["train"], "the following arguments are required: DATA"),

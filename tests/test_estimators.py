@@ -125,7 +125,7 @@ def test_threads_change_nothing(name, n_threads):
         ({"rate": -1.0}, "rate must be finite and at least 0"),
         ({"decay": 1.5}, "decay must be between 0 and 1"),
         ({"decay": 1.0}, "decay must be below 1"),
-        ({"seed": 2**64}, "seed must be below"),
+        ({"seed": 2**64}, "seed must be an integer from 0 to"),
     ],
 )
 def test_bad_fast_weights(options, message):

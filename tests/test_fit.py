@@ -305,7 +305,7 @@ def test_history():
 def test_progress_in_a_log(capsys):
     fr.fit(fr.RBM.from_data(X, 4), X, epochs=200, progress=True)
     lines = capsys.readouterr().err.splitlines()
-    assert 5 <= len(lines) <= 12 and lines[-1].startswith("epoch 200/200  reconstruction error 0.")
+    assert len(lines) >= 2 and lines[-1].startswith("epoch 200/200  reconstruction error 0.")
     assert all("updates/s" in line and "left" in line and "\r" not in line for line in lines)
 
 

@@ -67,6 +67,53 @@ def test_kill_9(tmp_path, kills):
     ]  # fmt: skip
 
 
+TERMINATED = """
+import sys
+import fastrbm as fr
+X = fr.datasets.load_digits()
+rbm = fr.RBM.from_data(X, n_hidden=50, seed=0)
+try:
+    fr.fit(rbm, X, fr.gradient.PCD(100, seed=1), fr.optim.SGD(0.1, momentum=float(sys.argv[3])),
+           epochs=int(sys.argv[2]), seed=2, validation=X[:100], measures=fr.monitor.PseudoLikelihood(every=1),
+           callbacks=lambda state: print(state.epoch, flush=True), checkpoint=sys.argv[1], checkpoint_seconds=1e9,
+           resume=True)
+finally:
+    rbm.save(sys.argv[1] + ".model.npz")
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("momentum", [0.0, 0.5])  # many updates a call, and one
+@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.slow)])
+def test_sigterm_at_random_moments(tmp_path, times, momentum):
+    """Checkpoint and model are there each time, though none was due; resumed, they lead to the same bits."""
+
+    def start(path, epochs):
+        command = [sys.executable, "-c", TERMINATED, str(path), str(epochs), str(momentum)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    rng, cut, whole, update = np.random.default_rng(1), tmp_path / "cut.npz", tmp_path / "whole.npz", 0
+    for _ in range(times):
+        process = start(cut, 10**6)
+        assert process.stdout.readline()  # the end of an epoch
+        time.sleep(rng.uniform(0.0, 0.05))
+        process.terminate()
+        error = process.communicate(timeout=60)[1]
+        assert process.returncode == 143 and error == b"", error
+        before, update = update, int(entries(cut)["training/update"])
+        assert update >= before  # equal where the leg had time for a measurement that was broken off, and no more
+        for name in ("weights", "visible_bias", "hidden_bias"):
+            assert np.array_equal(getattr(fr.load(cut), name), getattr(fr.load(f"{cut}.model.npz"), name))
+    epochs = update // 15 + 2
+    for path in (cut, whole):
+        process = start(path, epochs)
+        process.communicate()
+        assert process.returncode == 0
+    assert_same_files(cut, whole)
+    assert_same_files(f"{cut}.model.npz", f"{whole}.model.npz")
+    assert len(list(tmp_path.iterdir())) == 4
+
+
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 def test_ctrl_c_writes_a_checkpoint(tmp_path):
     """The first SIGINT waits for the end of the update and a checkpoint, though none was due."""

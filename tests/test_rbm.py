@@ -150,10 +150,10 @@ def test_bad_parameters(arguments, error, message):
     [
         (lambda r: r.sample(2.5), TypeError, "n must be an integer, not float"),
         (lambda r: r.sample(-1), ValueError, "n must be at least 0, got -1"),
-        (lambda r: r.sample(1, seed=-1), ValueError, "seed must be at least 0"),
-        (lambda r: r.sample(1, seed=2**64), ValueError, r"seed must be below 2\*\*64"),
+        (lambda r: r.sample(1, seed=-1), ValueError, "seed must be an integer from 0 to"),
+        (lambda r: r.sample(1, seed=2**64), ValueError, "seed must be an integer from 0 to"),
         (lambda r: r.sample(1, seed=None), TypeError, "seed must be an integer"),
-        (lambda r: r.sample(1, n_threads=0), ValueError, "n_threads must be at least 1 and at most 1024, got 0"),
+        (lambda r: r.sample(1, n_threads=0), ValueError, "n_threads must be at least 1, got 0"),
         (lambda r: r.sample(1, n_threads="2"), TypeError, "n_threads must be an integer or None"),
         (lambda r: r.sample(1, beta=-1.0), ValueError, "beta must be at least 0 and below"),
         (lambda r: r.energy(np.zeros((2, 5)), np.zeros((1, 3))), ValueError, "v and h must have as many cases"),
@@ -267,7 +267,7 @@ def test_damaged_and_foreign_files(tmp_path):
     with pytest.raises(ValueError, match=r"visible_bias in .* must have shape \(2,\), got \(3,\)"):
         fr.load(bad)
     np.savez(bad, fastrbm_format=1, weights=np.array([{}]), visible_bias=np.zeros(3), hidden_bias=np.zeros(2))
-    with pytest.raises(ValueError, match="is damaged or not a fastrbm model"):
+    with pytest.raises(ValueError, match="holds Python objects, not numbers"):
         fr.load(bad)
     with pytest.raises(OSError):
         fr.load(tmp_path / "missing.npz")

@@ -6,7 +6,8 @@ import argparse
 
 from .. import _kernels, _threads
 from ..speed import compare
-from ._common import picture_shape, say, say_json, whole
+from ._common import picture_shape, whole
+from ._words import say, say_json
 
 DISCLAIMER = (
     "Each result was checked first. Medians on this machine, now, with whatever else it does; other sizes, machines "

@@ -1,11 +1,9 @@
-"""What the commands share: options, data, checks of files, and how a mistake is told."""
+"""What the commands share: options, data, and how a mistake is told."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
-import json
-import math
 import os
 import re
 from pathlib import Path
@@ -13,11 +11,38 @@ from pathlib import Path
 import numpy as np
 
 from .. import _checkpoint, datasets
-from ..datasets._files import binarize, read, scaled
+from .._reading import refusing, shown
+from ..datasets._files import read_table
+from ..datasets._scales import binarize, scaled
 from ..history import History
 from ..likelihood import METHODS
+from ..rbm import RBM, load
+from ._words import say, tell
 
 BUNDLED = {"digits": datasets.load_digits, "bars-and-stripes": lambda: datasets.bars_and_stripes(4)}
+
+
+# What options and commands are called elsewhere, by their names here; the first that a command has is meant.
+_SYNONYMS = {
+    "lr": ("learning-rate",), "eta": ("learning-rate",), "rate": ("learning-rate",), "alpha": ("learning-rate",),
+    "step-size": ("learning-rate",), "n-hidden": ("hidden",), "hidden-units": ("hidden",), "n-components": ("hidden",),
+    "units": ("hidden",), "hidden-size": ("hidden",), "batch": ("batch-size",), "minibatch": ("batch-size",),
+    "minibatch-size": ("batch-size",), "bs": ("batch-size",), "epoch": ("epochs",), "n-epochs": ("epochs",),
+    "iterations": ("epochs",), "iter": ("epochs",), "n-iter": ("epochs",), "max-iter": ("epochs",),
+    "output": ("out",), "output-file": ("out",), "save": ("out",), "model": ("out",), "file": ("out",),
+    "n-chains": ("chains",), "particles": ("chains",), "n-particles": ("chains",), "n-sweeps": ("sweeps",),
+    "k": ("sweeps",), "steps": ("sweeps",), "gibbs-steps": ("sweeps",), "n-samples": ("n", "chains"),
+    "samples": ("n", "chains"), "num-samples": ("n", "chains"), "weight-decay": ("l2",), "decay": ("l2",),
+    "jobs": ("threads",), "j": ("threads",), "n-jobs": ("threads",), "n-threads": ("threads",), "cpus": ("threads",),
+    "workers": ("threads",), "random-state": ("seed",), "random-seed": ("seed",), "algorithm": ("method",),
+    "estimator": ("method",), "val": ("validation",), "valid": ("validation",), "test": ("validation",),
+    "early-stopping": ("patience",), "log": ("history",), "log-file": ("history",), "csv": ("history",),
+    "settings": ("config",), "weights": ("sample-weight",), "silent": ("quiet",), "q": ("quiet",), "html": ("report",),
+    "n-betas": ("betas",), "temperatures": ("betas",), "size": ("shape",), "average-last": ("average",),
+    "fit": ("train",), "learn": ("train",), "evaluate": ("score",), "eval": ("score",), "likelihood": ("score",),
+    "ais": ("score",), "generate": ("sample",), "draw": ("sample",), "plot": ("report",), "show": ("info",),
+    "benchmark": ("bench",), "help": ("help",), "version": ("version",),
+}  # fmt: skip
 
 
 class CommandError(Exception):
@@ -26,8 +51,11 @@ class CommandError(Exception):
 
 def hint(word: str, known) -> str:
     """What the user may have meant, to be added to a message; empty where nothing known is near."""
-    near = difflib.get_close_matches(word, list(known), 1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    names, plain = {name.lstrip("-"): name for name in known}, word.lstrip("-").lower().replace("_", "-")
+    initials = [name for name in names if len(plain) > 1 and plain == "".join(re.findall(r"\b\w", name))]
+    near = [name for name in (plain, *_SYNONYMS.get(plain, ())) if name in names] or initials
+    near = near or difflib.get_close_matches(plain, list(names), 1)
+    return f"; did you mean {names[near[0]]!r}?" if near else ""
 
 
 class Parser(argparse.ArgumentParser):
@@ -35,10 +63,15 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str):
         if choice := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
-            message += hint(choice[1], re.findall(r"[\w-]+", choice[2]))
+            known = re.findall(r"[\w-]+", choice[2])
+            if not message.startswith("argument -"):
+                message = f"no command {choice[1]!r}; there are {', '.join(known)}"
+                known += ["--help", "--version"]
+            message += hint(choice[1], known)
         elif unknown := re.match(r"unrecognized arguments: (-[^\s=]+)", message):
             message += hint(unknown[1], self._option_string_actions)
-        self.exit(2, f"{self.prog}: {message} (see '{self.prog} --help')\n")
+        tell(f"{self.prog}: {message} (see '{self.prog} --help')")
+        self.exit(2)
 
 
 def whole(minimum: int, maximum: int | None = None):
@@ -103,66 +136,87 @@ def add_common(parser) -> None:
     parser.add_argument(
         "--seed", type=whole(0, 2**64 - 1), default=0, metavar="S", help="same seed, same result (default %(default)s)"
     )
-    parser.add_argument("--threads", type=whole(1), metavar="T", help="default: all that this process may use")
+    parser.add_argument(
+        "--threads", type=_threads_asked(), metavar="T", help="at most, and by default, all that this process may use"
+    )
+
+
+def _threads_asked():
+    """An argparse type: more threads than CPUs help nobody, and OpenMP ends the process where it cannot start them."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def integer(text: str) -> int:
+        return min(whole(1)(text), cpus)
+
+    return integer
 
 
 def data_of(name: str, options: argparse.Namespace, quiet: bool = False, draw: bool = False) -> np.ndarray:
     """The cases of a bundled set or a file, 0 and 1; with draw, fractions from 0 to 1."""
-    if name in BUNDLED and not Path(name).exists():
-        return BUNDLED[name]()
-    if not Path(name).exists():
+    if not os.path.lexists(name):
+        if name in BUNDLED:
+            return BUNDLED[name]()
         meant = hint(name, [*BUNDLED, *_beside(name)])
-        raise CommandError(f"no file {name}, and no bundled set of that name ({', '.join(BUNDLED)}){meant}")
-    array = read(name, options.key)
+        raise CommandError(f"no file {shown(name)}, and no bundled set of that name ({', '.join(BUNDLED)}){meant}")
+    try:
+        table = read_table(name, options.key)
+    except ValueError as error:
+        if str(error).endswith(" is a fastrbm model, not data"):
+            raise CommandError(f"{error}{_order(options)}") from None
+        raise
+    scale = getattr(options, "scale", None)
     if draw:
-        fractions, top = scaled(array, name)
+        fractions, top = scaled(table, name, scale)
         if top != 1.0 and not quiet:
             say(f"grey values: fractions of {top:g}")
         return fractions
-    X, threshold = binarize(array, options.threshold, name)
+    threshold = scale / 2 if options.threshold is None and scale is not None else options.threshold
+    X, threshold = binarize(table, threshold, name)
     if threshold is not None and not quiet:
         say(f"grey values: a unit is 1 from {threshold:g} up ({X.mean():.1%} of them)")
     return X
 
 
+def model_of(options: argparse.Namespace) -> RBM:
+    """The model that the command was given; where that is data, the message tells the order of the arguments."""
+    name = options.model
+    if name in BUNDLED and not os.path.lexists(name):
+        raise CommandError(f"{name} is a bundled set of data, not a model{_order(options)}")
+    try:
+        return load(name)
+    except ValueError as error:
+        if " is not a fastrbm model" in str(error):
+            raise CommandError(f"{error}{_order(options)}") from None
+        raise
+
+
+def _order(options: argparse.Namespace) -> str:
+    return ": MODEL comes first, then DATA" if hasattr(options, "model") and hasattr(options, "data") else ""
+
+
 def _beside(name: str) -> list[str]:
     """The files in the folder where one was looked for, written as it was."""
     folder = Path(name).parent
-    return [str(folder / other.name) for other in folder.iterdir()] if folder.is_dir() else []
+    try:
+        return [str(folder / other.name) for other in folder.iterdir()]
+    except (OSError, ValueError):
+        return []
 
 
 def history_of(name: str) -> History:
     """The history in a file that --history wrote, or in a checkpoint."""
     if Path(name).suffix != ".npz":
         return History.load(name)
+    return history_in(_checkpoint.read(name)[1], name)
+
+
+def history_in(states: dict[str, dict], name: str) -> History:
+    """The history among the states of the checkpoint of this name."""
+    columns = states.get("history", {})
+    for column in columns.values():
+        if not isinstance(column, np.ndarray) or column.ndim != 1 or column.dtype.kind not in "iuf":
+            raise ValueError(f"{name} is damaged: its history is no table of numbers")
     history = History()
-    history.set_state(_checkpoint.read(name)[1].get("history", {}))
+    with refusing(name, "is damaged: its history is no table of numbers"):
+        history.set_state(columns)
     return history
-
-
-def check_output(option: str, name: str, kinds: tuple[str, ...], *others: str | None) -> Path:
-    """Refuse, before any work, a file that could not be written at the end, or that is one of the others, which are
-    read or written too."""
-    path = Path(name)
-    for other in others:
-        if other is not None and path.resolve() == Path(other).resolve():
-            raise CommandError(f"{option} {name} is also a file to read from, or to write something else to")
-    if path.suffix not in kinds:
-        raise CommandError(f"{option} {name}: its name must end in {' or '.join(kinds)}")
-    if path.is_dir():
-        raise CommandError(f"{option} {name} is a folder")
-    if not path.absolute().parent.is_dir():
-        raise CommandError(f"{option} {name}: there is no folder {path.absolute().parent}")
-    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
-        raise CommandError(f"{option} {name}: no permission to write there")
-    return path
-
-
-def say(line: str) -> None:
-    print(line, flush=True)
-
-
-def say_json(values: dict) -> None:
-    """One JSON object on a line. JSON has no infinity and no NaN: they are null."""
-    finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
-    say(json.dumps(finite))

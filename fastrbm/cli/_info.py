@@ -7,10 +7,12 @@ import argparse
 import numpy as np
 
 from .. import _checkpoint
+from .._archive import Archive
 from .._config import get_config
-from ..history import History
+from .._reading import shown
 from ..rbm import load
-from ._common import say, say_json
+from ._common import history_in
+from ._words import say, say_json
 
 
 def add_info(commands) -> None:
@@ -50,14 +52,13 @@ def _facts(path: str) -> dict:
         "largest norm of a hidden unit": float(norms.max()),
         "largest weight": float(np.abs(rbm.weights).max()),
     }
-    with np.load(path, allow_pickle=False) as archive:
+    with Archive(path) as archive:
         if "fastrbm_checkpoint" not in archive:
             return facts
     _, states, setup = _checkpoint.read(path)
     facts["kind"] = "checkpoint of a training, and its model"
     facts |= {f"set-up: {name}": str(value) for name, value in setup.items() if name != "entries"}
-    history = History()
-    history.set_state(states.get("history", {}))
+    history = history_in(states, path)
     if len(history):
         facts["rows of history"] = len(history)
         facts |= {f"last: {name}": value for name, value in history.last.items()}
@@ -67,4 +68,4 @@ def _facts(path: str) -> dict:
 def _text(value) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
-    return f"{value:,}" if isinstance(value, int) else str(value)
+    return f"{value:,}" if isinstance(value, int) else shown(str(value), 10_000)

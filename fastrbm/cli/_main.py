@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 import warnings
 
 import numpy as np
 
+from .._checkpoint import CheckpointWarning
+from .._output import replace_file
+from .._signals import Ended, Signals
 from .._version import __version__
 from ..likelihood import score as likelihood_score
-from ..rbm import load
 from ._bench import add_bench
 from ._common import (
     BUNDLED,
@@ -19,17 +22,17 @@ from ._common import (
     add_common,
     add_data,
     add_score,
-    check_output,
     data_of,
-    say,
-    say_json,
+    model_of,
     whole,
 )  # fmt: skip
+from ._files import check_output
 from ._info import add_info
 from ._report import add_report
 from ._settings import apply_file
 from ._train import run_train
 from ._train_options import add_train
+from ._words import failures, fill_gaps, reason, say, say_json, settle, tell
 
 OUTPUTS = (".npy", ".npz", ".csv")
 
@@ -41,8 +44,9 @@ EPILOG = """examples:
   fastrbm report rbm.npz digits             a page with its score, pictures and diagnostics
   fastrbm train --help                      every option of a command
 
-exit codes: 0 done; 2 a mistake in the command, its files or the environment, told in one line; 130 Ctrl-C (train saves
-its model first). Progress and warnings go to standard error."""
+exit codes: 0 done; 2 a mistake in the command, its files or the environment, told in one line, or an output that could
+not be written as asked; 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP (train saves its model first). Progress and warnings go to
+standard error."""
 
 
 def build_parser() -> Parser:
@@ -53,9 +57,7 @@ def build_parser() -> Parser:
         epilog=EPILOG,
     )
     parser.add_argument("--version", action="version", version=f"fastrbm {__version__}")
-    commands = parser.add_subparsers(
-        dest="command", required=True, metavar="train | sample | score | report | info | bench"
-    )
+    commands = parser.add_subparsers(dest="command", metavar="train | sample | score | report | info | bench")
 
     add_train(commands, run_train)
 
@@ -99,7 +101,7 @@ def build_parser() -> Parser:
 
 
 def run_score(options: argparse.Namespace) -> None:
-    rbm = load(options.model)
+    rbm = model_of(options)
     X = data_of(options.data, options, quiet=options.json)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -114,7 +116,7 @@ def run_score(options: argparse.Namespace) -> None:
             n_threads=options.threads,
         )
     for warning in caught:
-        print(f"fastrbm: {warning.message}", file=sys.stderr)
+        tell(f"fastrbm: {warning.message}")
     if not options.json:
         say(str(result))
         return
@@ -129,18 +131,24 @@ def run_score(options: argparse.Namespace) -> None:
 
 def run_sample(options: argparse.Namespace) -> None:
     out = check_output("--out", options.out, OUTPUTS, options.model)
-    rbm = load(options.model)
+    rbm = model_of(options)
     samples = rbm.sample(options.n, options.sweeps, options.seed, n_threads=options.threads)
-    if out.suffix == ".npy":
-        np.save(out, samples)
-    elif out.suffix == ".npz":
-        np.savez_compressed(out, samples=samples)
-    else:
-        np.savetxt(out, samples, fmt="%d", delimiter=",")
+    where = out.keep(lambda path: replace_file(path, _content(samples, path.suffix)))
     if options.json:
-        say_json({"samples": options.n, "units": rbm.n_visible, "sweeps": options.sweeps, "out": str(out)})
-        return
-    say(f"{options.n:,} samples x {rbm.n_visible} units after {options.sweeps:,} sweeps. Saved {out}")
+        say_json({"samples": options.n, "units": rbm.n_visible, "sweeps": options.sweeps, "out": where})
+    elif where:
+        say(f"{options.n:,} samples x {rbm.n_visible} units after {options.sweeps:,} sweeps. Saved {where}")
+
+
+def _content(samples: np.ndarray, kind: str) -> memoryview:
+    file = io.BytesIO()
+    if kind == ".npy":
+        np.save(file, samples)
+    elif kind == ".npz":
+        np.savez_compressed(file, samples=samples)
+    else:
+        np.savetxt(file, samples, fmt="%d", delimiter=",")
+    return file.getbuffer()
 
 
 def command_parser(parser: Parser, command: str) -> argparse.ArgumentParser:
@@ -150,10 +158,32 @@ def command_parser(parser: Parser, command: str) -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line; 0 on success, 2 on a user's error, 130 on Ctrl-C."""
-    parser = build_parser()
-    options, unknown = parser.parse_known_args(arguments)
+    """Run the command line; 0 on success, 2 on a user's error or where an output could not be written, 130 on Ctrl-C,
+    143 on SIGTERM, 129 on SIGHUP."""
+    fill_gaps()
+    failures.clear()
     try:
+        with Signals(held=False) as signals, warnings.catch_warnings():
+            warnings.showwarning = _tell_warning
+            return _run(build_parser(), arguments, signals) or (2 if failures else 0)
+    except KeyboardInterrupt:
+        tell("fastrbm: interrupted")
+        return 130
+    except Ended as ended:
+        tell(f"fastrbm: ended by {ended.name}")
+        return 128 + ended.number
+    finally:
+        settle()
+
+
+def _run(parser: Parser, arguments: list[str] | None, signals: Signals) -> int:
+    options, unknown = parser.parse_known_args(arguments)
+    if options.command is None and not unknown:
+        parser.print_help(sys.stderr)
+        return 2
+    try:
+        if options.command is None:
+            parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         command = command_parser(parser, options.command)
         if unknown:  # told by the command's own parser, which knows what may have been meant
             command.error(f"unrecognized arguments: {' '.join(unknown)}")
@@ -161,18 +191,21 @@ def main(arguments: list[str] | None = None) -> int:
             apply_file(command, options.config)
             options = parser.parse_args(arguments)
         options.arguments = sys.argv[1:] if arguments is None else arguments
+        options.signals = signals
         options.run(options)
-    except KeyboardInterrupt:
-        print("fastrbm: interrupted", file=sys.stderr)
-        return 130
-    except (CommandError, ValueError, TypeError, FloatingPointError) as error:
-        print(f"fastrbm: {error}", file=sys.stderr)
+    except OSError as error:
+        tell(f"fastrbm: {error.filename}: {error.strerror}" if error.filename else f"fastrbm: {error}")
         return 2
     except MemoryError as error:
-        print(f"fastrbm: not enough memory: {error}", file=sys.stderr)
+        tell(f"fastrbm: not enough memory: {error}")
         return 2
-    except OSError as error:
-        detail = f"{error.filename}: {error.strerror}" if error.filename else error
-        print(f"fastrbm: {detail}", file=sys.stderr)
+    except (CommandError, ValueError, TypeError, ArithmeticError, RecursionError, EOFError) as error:
+        tell(f"fastrbm: {reason(error)}")
         return 2
     return 0
+
+
+def _tell_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    tell(f"fastrbm: {message}")
+    if isinstance(message, CheckpointWarning) and message.last:
+        failures.append(str(message))

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..likelihood import Score
 from ..plot._common import need_matplotlib
-from ..rbm import RBM, load
+from ..rbm import RBM
 from ..report import report
 from ._common import (
     BUNDLED,
@@ -19,12 +19,13 @@ from ._common import (
     add_data,
     add_score,
     add_shape,
-    check_output,
     data_of,
     history_of,
-    say,
+    model_of,
     whole,
 )  # fmt: skip
+from ._files import Output, check_output
+from ._words import say
 
 _DISK_CASES = 10_000  # of cases on disk: those that a report is about
 
@@ -62,34 +63,44 @@ def add_report(commands) -> None:
 
 def run_report(options: argparse.Namespace) -> None:
     out = check_report("--out", options.out, options.model, options.data, options.history)
-    rbm, X = load(options.model), data_of(options.data, options)
+    rbm, X = model_of(options), data_of(options.data, options)
     history = history_of(options.history) if options.history else None
-    score = write_report(
-        rbm, X, out, options, history, name=Path(options.model).name, n_samples=options.n, n_sweeps=options.sweeps,
+    write_report(
+        rbm, X, out, options, history, say, name=Path(options.model).name, n_samples=options.n, n_sweeps=options.sweeps,
         method=options.method, n_chains=options.chains, n_betas=options.betas,
     )  # fmt: skip
-    say(f"{score}. Saved {out}")
 
 
-def check_report(option: str, name: str, *others: str | None) -> Path:
+def check_report(option: str, name: str, *others: str | Path | None) -> Output:
     """Refuse, before any work, a report that could not be written at the end."""
-    path = check_output(option, name, (".html", ".htm"), *others)
+    output = check_output(option, name, (".html", ".htm"), *others)
     try:
         need_matplotlib()
     except ImportError as error:
         raise CommandError(str(error)) from None
-    return path
+    return output
 
 
-def write_report(rbm: RBM, X, path: Path, options: argparse.Namespace, history, **more) -> Score:
-    """Write a report, of what the command's options have and what else its function takes."""
+def write_report(
+    rbm: RBM, X, out: Output, options: argparse.Namespace, history, say, about: str = "", **more
+) -> str | None:
+    """Write a report, of what the command's options have and what else its function takes, and say its score.
+
+    Returns what to call the file that was written, None if none was."""
     if isinstance(X, np.memmap):
         X = X[np.linspace(0, len(X) - 1, min(len(X), _DISK_CASES)).astype(np.intp)]
     if isinstance(X, np.ndarray) and X.dtype.kind == "f":
         X = X >= 0.5  # probabilities
     shape = tuple(map(int, options.shape.split("x"))) if options.shape else None
     command = shlex.join(["fastrbm", *options.arguments])
-    return report(
-        rbm, X, path, history=history, shape=shape, command=command, seed=options.seed, progress=not options.quiet,
-        n_threads=options.threads, **more,
-    )  # fmt: skip
+    scores: list[Score] = []
+
+    def write(path: Path) -> None:
+        scores.append(report(
+            rbm, X, path, history=history, shape=shape, command=command, seed=options.seed,
+            progress=not options.quiet, n_threads=options.threads, **more,
+        ))  # fmt: skip
+
+    if where := out.keep(write):
+        say(f"{scores[-1]}{about}. Saved {where}")
+    return where

@@ -7,9 +7,11 @@ import json
 import sys
 from typing import Any
 
+from .._reading import open_regular, refusing, shown, size_of
 from ._common import CommandError, hint
 
 _NO_SETTINGS = {"help", "config", "print_config", "resume", "json"}
+_LARGEST = 1 << 20  # bytes of a file
 
 
 def settings_of(parser: argparse.ArgumentParser) -> dict[str, argparse.Action]:
@@ -25,7 +27,9 @@ def apply_file(parser: argparse.ArgumentParser, name: str) -> None:
     defaults = {}
     for key, value in _read(name).items():
         if key not in known:
-            raise CommandError(f"{name}: no setting {key!r}; there are {', '.join(sorted(known))}{hint(key, known)}")
+            raise CommandError(
+                f"{name}: no setting '{shown(key, 40)}'; there are {', '.join(sorted(known))}{hint(key, known)}"
+            )
         defaults[known[key].dest] = _checked(known[key], key, value, name)
     parser.set_defaults(**defaults)
 
@@ -38,34 +42,36 @@ def _read(name: str) -> dict:
             import tomli as tomllib
         except ImportError:
             raise CommandError("--config needs Python 3.11 or newer, or the package tomli: pip install tomli") from None
-    try:
-        with open(name, "rb") as file:
-            return tomllib.load(file)
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CommandError(f"{name} is not TOML: {error}") from None
+    with open_regular(name) as file, refusing(name, "is not TOML"):
+        if size_of(file) > _LARGEST:
+            raise ValueError(f"it has {size_of(file):,} bytes, settings have few")
+        return tomllib.loads(file.read().decode("utf-8-sig").replace("\r\n", "\n"))
 
 
 def _checked(action: argparse.Action, key: str, value, name: str):
     """The value as the option itself would have taken it."""
+    if isinstance(value, int) and abs(value) >= 1 << 64:
+        raise CommandError(f"{name}: {key} is too large a number")
+    given = shown(repr(value), 40)
     if isinstance(action, argparse._StoreTrueAction):
         if not isinstance(value, bool):
-            raise CommandError(f"{name}: {key} must be true or false, got {value!r}")
+            raise CommandError(f"{name}: {key} must be true or false, got {given}")
         return value
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise CommandError(f"{name}: {key} must be a number or a string, got {value!r}")
+        raise CommandError(f"{name}: {key} must be a number or a string, got {given}")
     kind: Any = action.type
     if kind is not None:
         try:
             value = kind(str(value))
         except argparse.ArgumentTypeError as error:
-            raise CommandError(f"{name}: {key} {error}") from None
+            raise CommandError(f"{name}: {key} {shown(str(error))}") from None
         except ValueError:
             wanted = "a whole number" if kind.__name__ == "integer" else "a number"
-            raise CommandError(f"{name}: {key} must be {wanted}, got {value!r}") from None
+            raise CommandError(f"{name}: {key} must be {wanted}, got {given}") from None
     elif not isinstance(value, str):
-        raise CommandError(f"{name}: {key} must be a string, got {value!r}")
+        raise CommandError(f"{name}: {key} must be a string, got {given}")
     if action.choices is not None and value not in action.choices:
-        raise CommandError(f"{name}: {key} must be one of {', '.join(action.choices)}, got {value!r}")
+        raise CommandError(f"{name}: {key} must be one of {', '.join(action.choices)}, got {given}")
     return value
 
 

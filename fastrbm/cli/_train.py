@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from .. import _threads, gradient, monitor, optim
-from ..datasets._files import binarize, map_rows, read_column
+from ..datasets._files import map_rows, read_column
+from ..datasets._scales import binarize
 from ..early_stopping import EarlyStopping
 from ..fit import FitState, fit
 from ..history import History
 from ..rbm import RBM
-from . import _common
-from ._common import CommandError, check_output, data_of, say_json
+from . import _words
+from ._common import CommandError, data_of
+from ._files import Output, check_output
 from ._report import check_report, write_report
 from ._settings import as_toml
 from ._train_options import SCORES
+from ._words import reason, say_json, tell
 
 _HISTORY_PAUSE = 10.0  # seconds between two writings of --history
 _LOOK = 256  # cases on disk that are looked at beforehand
@@ -28,7 +29,7 @@ _LOOK = 256  # cases on disk that are looked at beforehand
 
 def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     if options.print_config:
-        _common.say(as_toml(parser, options))
+        _words.say(as_toml(parser, options))
         return
     if options.data is None:
         parser.error("the following arguments are required: DATA")
@@ -36,23 +37,24 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     inputs = options.data, options.validation, options.sample_weight, options.config
     out = check_output("--out", options.out, (".npz",), *inputs)
     checkpoint = _checkpoint(options, out, inputs)
-    table = None
-    if options.history:
-        table = check_output("--history", options.history, (".csv", ".jsonl"), *inputs)
-    page = check_report("--report", options.report, *inputs, str(out), options.history) if options.report else None
-    say = partial(print, file=sys.stderr, flush=True) if options.json else _common.say
+    files: list[str | Path | None] = [*inputs, out.path, checkpoint.path if checkpoint else None]
+    table = check_output("--history", options.history, (".csv", ".jsonl"), *files) if options.history else None
+    files.append(table.path if table else None)
+    page = check_report("--report", options.report, *files) if options.report else None
+    say = tell if options.json else _words.say
     X, more = _data(options)
     rbm = RBM.from_data(X, options.hidden, options.seed)
     untrained = rbm.weights
     threads = _threads.resolve(options.threads)
     words = f"{X.shape[0]:,} cases x {X.shape[1]} units, {options.hidden} hidden units, "
     words += f"{threads} thread{'s' * (threads > 1)}"
-    say(words + (f". Going on from {checkpoint}" if checkpoint and checkpoint.exists() else ""))
+    say(words + (f". Going on from {checkpoint.name}" if checkpoint and checkpoint.path.exists() else ""))
     averaging = optim.Averaging(options.average) if options.average else None
     stop = EarlyStopping(SCORES[options.score], options.patience) if options.patience else None
     watch = _Watch(table)
+    signals, broken = options.signals, None
     try:
-        history = fit(
+        watch.history = fit(
             rbm,
             X,
             gradient=_gradient(options),
@@ -66,36 +68,42 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
             averaging=averaging,
             measures=_measures(options),
             callbacks=[watch, stop] if stop else [watch],
-            checkpoint=checkpoint,
+            checkpoint=checkpoint.path if checkpoint else None,
             checkpoint_seconds=options.checkpoint_seconds,
             resume=options.resume,
             draw=options.draw,
             **more,
         )
-    except (KeyboardInterrupt, FloatingPointError):
-        if rbm.weights is untrained:
-            say("broken off before the first update; nothing is saved")
-            raise
-        if averaging:
+        signals.held = True  # from here on they wait: nothing that was learned is lost
+    except BaseException as error:
+        signals.held = True
+        watch.history, broken = getattr(error, "history", watch.history), error
+    where, learned = None, broken is None or rbm.weights is not untrained
+    if learned:
+        if broken and averaging:
             averaging.offer(rbm, rbm, options.threads)
-        if stop:
+        if broken and stop:
             stop.finish(rbm)
-        rbm.save(out)
-        watch.save()
-        which = "best model so far" if stop else "average so far" if averaging else "model of the last complete update"
-        say(f"broken off; the {which} is in {out}")
-        raise
-    rbm.save(out)
-    watch.history = history
-    watch.save()
-    _conclude(history, options, stop, out, say)
+        where = out.keep(rbm.save)
+        watch.keep()
+    if broken:
+        if where:
+            which = "average so far" if averaging else "model of the last complete update"
+            say(f"broken off; the {'best model so far' if stop else which} is in {where}")
+        elif not learned and not isinstance(broken, Exception):
+            say("broken off before the first update; nothing is saved")
+        raise broken
+    if where:
+        _conclude(watch.history, options, stop, where, say)
+    signals.held = False
+    signals.reraise()
+    written = None
     if page:
         cases = more.get("validation", X)
-        score = write_report(rbm, cases, page, options, history, name=out.name)
         which = "the validation cases" if "validation" in more else "the training cases"
-        say(f"{score}, of {which}. Saved {page}")
+        written = write_report(rbm, cases, page, options, watch.history, say, f", of {which}", name=out.path.name)
     if options.json:
-        say_json({"model": str(out), "report": options.report} | history.last)
+        say_json({"model": where, "report": written} | watch.history.last)
 
 
 def _refuse_idle(options) -> None:
@@ -108,20 +116,22 @@ def _refuse_idle(options) -> None:
     ):
         if idle and given is not None:
             raise CommandError(f"{name} does nothing with {where}")
+    if options.scale is not None and not options.draw:
+        raise CommandError("--scale does nothing without --draw")
     if (options.score_every or options.patience) and not options.score:
         raise CommandError(f"--score-every and --patience need --score {' or '.join(SCORES)}")
     if options.patience and not options.validation:
         raise CommandError("--patience needs --validation: a score of the training data would only tell of them")
 
 
-def _checkpoint(options, out: Path, inputs) -> Path | None:
+def _checkpoint(options, out: Output, inputs) -> Output | None:
     if options.checkpoint is None and not options.resume:
         return None
-    beside = out.with_name(f"{out.stem}.checkpoint.npz")
-    path = check_output("--checkpoint", options.checkpoint or str(beside), (".npz",), *inputs, str(out))
-    if path.exists() and not options.resume:
-        raise CommandError(f"--checkpoint {path} exists: add --resume to go on from it, or remove it")
-    return path
+    name = options.checkpoint or str(Path(out.name).with_name(f"{out.path.stem}.checkpoint.npz"))
+    output = check_output("--checkpoint", name, (".npz",), *inputs, out.path)
+    if output.path.exists() and not options.resume:
+        raise CommandError(f"--checkpoint {name} exists: add --resume to go on from it, or remove it")
+    return output
 
 
 def _data(options) -> tuple[np.ndarray, dict]:
@@ -196,21 +206,25 @@ def _measures(options) -> list:
 class _Watch:
     """A callback that keeps the history, and writes it from time to time."""
 
-    def __init__(self, path: Path | None) -> None:
-        self.path, self.history, self.written = path, History(), time.monotonic()
+    def __init__(self, table: Output | None) -> None:
+        self.table, self.history, self.written = table, History(), time.monotonic()
 
     def __call__(self, state: FitState) -> None:
         self.history = state.history
-        if time.monotonic() - self.written > _HISTORY_PAUSE:
-            self.save()
-
-    def save(self) -> None:
-        if self.path and len(self.history):
-            self.history.save(self.path)
+        if self.table and len(self.history) and time.monotonic() - self.written > _HISTORY_PAUSE:
             self.written = time.monotonic()
+            try:
+                self.history.save(self.table.path)
+            except OSError as error:
+                tell(f"fastrbm: --history {self.table.name} cannot be written: {reason(error)}; trying again later")
+
+    def keep(self) -> None:
+        """Write it for good."""
+        if self.table and len(self.history):
+            self.table.keep(self.history.save)
 
 
-def _conclude(history: History, options, stop: EarlyStopping | None, out: Path, say) -> None:
+def _conclude(history: History, options, stop: EarlyStopping | None, out: str, say) -> None:
     epochs = history["epoch"].tolist()
     k = epochs.index(stop.best_epoch) if stop and stop.best_epoch in epochs else -1
     at = {column: history[column][k] for column in history.columns}

@@ -56,6 +56,12 @@ def _add_model(group) -> None:
         "--draw", action="store_true", help="grey values are probabilities, drawn from anew in each epoch"
     )
     group.add_argument(
+        "--scale",
+        type=real(0, strict=True),
+        metavar="S",
+        help="with --draw: the largest grey value there could be (default: 1, 15, 16 or 255)",
+    )
+    group.add_argument(
         "--on-disk", action="store_true", help="leave the cases in their .npy file, and read a batch at a time"
     )
     add_data(group)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 
-from .. import _threads
+from .. import _threads, _validate
 from .._kernels import FIXED_BITS, TILE, kernels
+from .._parameters import Update
+from .._settings import once
 from ..moments import Moments, Phase
 from ..reference import from_tiles, to_tiles
 
 
-class Gradient:
+class Gradient(Update):
     """The gradient of the mean log-likelihood, or an estimate of it: one subtraction of one type.
 
     d log p(v)/dtheta = -E_{p(h|v)}[dE/dtheta] + E_{p(v,h)}[dE/dtheta], and with E linear in its parameters:
@@ -40,32 +40,46 @@ class Gradient:
         n_threads: int | None = None,
         offsets: tuple[np.ndarray, np.ndarray] | None = None,
     ) -> None:
+        for name, phase in (("positive", positive), ("negative", negative)):
+            if not isinstance(phase, (Moments, Phase)):
+                raise TypeError(f"{name} must be Moments, not {type(phase).__name__}")
+            if phase.total == 0.0:
+                raise ValueError(f"{name} must be of at least one case")
+        _threads.resolve(n_threads)
         self._phases = positive, negative
-        self.shape = _shape(positive)
-        if self.shape != _shape(negative):
-            raise ValueError(
-                f"both phases must be moments of one model, got shapes {self.shape} and {_shape(negative)}"
-            )
+        self._shape = positive.shape
+        if self.shape != negative.shape:
+            raise ValueError(f"both phases must be moments of one model, got shapes {self.shape} and {negative.shape}")
         self._n_threads = n_threads
-        self._offsets = offsets
+        self._offsets = None if offsets is None else self._checked(*offsets)
         self._along: tuple[np.ndarray, np.ndarray] | None = None  # weights' part times either offset
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of visible and of hidden units."""
+        return self._shape
 
     def centred(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> Gradient:
         """This gradient with v - mu (V,) for v and h - lambda (H,) for h: see :class:`Centring`."""
+        return Gradient(*self._phases, self._n_threads, (visible_offset, hidden_offset))
+
+    def _checked(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Offsets of this model, float64."""
         offsets: list[np.ndarray] = []
         for name, offset, size in zip(
             ("visible_offset", "hidden_offset"), (visible_offset, hidden_offset), self.shape, strict=True
         ):
-            offsets.append(np.asarray(offset, np.float64))
-            if offsets[-1].shape != (size,) or not np.isfinite(offsets[-1]).all():
-                raise ValueError(f"{name} must hold {size} finite numbers")
-        return Gradient(*self._phases, self._n_threads, (offsets[0], offsets[1]))
+            array = _validate.offset(offset, name)
+            if array is None or array.size != size:
+                raise ValueError(f"{name} must hold {size} finite numbers, got {0 if array is None else array.size}")
+            offsets.append(array)
+        return offsets[0], offsets[1]
 
-    @cached_property
+    @once
     def positive(self) -> Moments:
         return _moments(self._phases[0])
 
-    @cached_property
+    @once
     def negative(self) -> Moments:
         return _moments(self._phases[1])
 
@@ -81,11 +95,13 @@ class Gradient:
     def hidden_bias(self) -> np.ndarray:
         return self._biases[1]
 
-    @cached_property
+    @once
     def _weights(self) -> np.ndarray:
         if self._states() is not None:
             return _read_only(np.ascontiguousarray(from_tiles(self.tiles, *self.shape)))
         weights = self.positive.weights - self.negative.weights
+        if weights.shape != self.shape:
+            raise ValueError(f"the moments of a gradient of {self.shape} units are now of {weights.shape}")
         if self._offsets is not None:
             (mu, lam), (dv, dh) = self._offsets, self._differences
             weights -= np.outer(mu, dh) + np.outer(dv, lam)
@@ -94,19 +110,24 @@ class Gradient:
             self._along = along
         return _read_only(weights)
 
-    @cached_property
+    @once
     def tiles(self) -> np.ndarray:
         """The weights' part, float32, in the kernels' layout (see src/README.md): what an update reads."""
         states = self._states()
         if states is None:
             return to_tiles(self.weights)
-        n_visible, n_hidden = self.shape
-        out = states[0].buffers.take((-(-n_hidden // TILE), -(-n_visible // 8) * 8, TILE), np.float32)
+        n_hidden = self.shape[1]
+        out = states[0].buffers.take(self._tile_shape, np.float32)
         threads = _threads.resolve(self._n_threads, out.size * int(sum(phase.total for phase in states)))
         along = self._room(out.shape)
         kernels.difference(*_sides(*states), self._centring(out.shape), n_hidden, out, *along, threads)
         self._keep(along)
         return out
+
+    @property
+    def _tile_shape(self) -> tuple[int, int, int]:
+        n_visible, n_hidden = self.shape
+        return -(-n_hidden // TILE), -(-n_visible // 8) * 8, TILE
 
     def ascend(
         self,
@@ -122,7 +143,9 @@ class Gradient:
         """The update of the weights, in one pass with the difference of the phases where that is not yet known."""
         decay, states = (rate, l2, l1, limit, out, transposed), self._states()
         if "tiles" in self.__dict__ or states is None:
-            return kernels.ascend(weights, self.tiles, *decay, n_threads)
+            return super().ascend(weights, *decay, n_threads)
+        if not self._tile_shape == weights.shape == out.shape:
+            raise ValueError(f"a gradient of {self.shape} units cannot change weights in tiles of {weights.shape}")
         centring, along = self._centring(out.shape), self._room(out.shape)
         told = kernels.step(*_sides(*states), centring, self.shape[1], weights, *decay, *along, n_threads)
         self._keep(along)
@@ -162,7 +185,7 @@ class Gradient:
         positive = self._phases[0]
         return positive.visible_sum / positive.total, positive.hidden_sum / positive.total
 
-    @cached_property
+    @once
     def _differences(self) -> tuple[np.ndarray, np.ndarray]:
         positive, negative = self._phases
         return (
@@ -170,7 +193,7 @@ class Gradient:
             positive.hidden_sum / positive.total - negative.hidden_sum / negative.total,
         )
 
-    @cached_property
+    @once
     def _biases(self) -> tuple[np.ndarray, np.ndarray]:
         visible, hidden = self._differences
         if self._offsets is not None:
@@ -209,10 +232,6 @@ def _padded(values: np.ndarray, length: int) -> np.ndarray:
     out = np.zeros(length)
     out[: values.size] = values
     return out
-
-
-def _shape(phase: Moments | Phase) -> tuple[int, int]:
-    return phase.visible_sum.size, phase.hidden_sum.size
 
 
 def _moments(phase: Moments | Phase) -> Moments:

@@ -6,10 +6,11 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from .. import _gibbs, _random, _validate
+from .. import _gibbs, _random, _state, _validate
+from .._settings import Setting
 from ..bits import BitMatrix
 from ..moments import Moments, Phase
-from ..rbm import RBM
+from ..rbm import RBM, model
 from ._gradient import Gradient
 
 
@@ -36,19 +37,22 @@ class CD:
     (9, 8)
     """
 
+    n_sweeps = Setting(_validate.integer, 1, _gibbs.MOST_SWEEPS)
+    seed = Setting(_validate.seed)
+
     def __init__(self, n_sweeps: int = 1, seed: int = 0) -> None:
-        self.n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1)
-        self.seed = _validate.seed(seed)
+        self.n_sweeps, self.seed = n_sweeps, seed
         self._next_sweep = 0
 
     def __call__(
         self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
     ) -> Gradient:
-        data = rbm._states(X, "X", fractions=True)
-        n = data.shape[0]
+        data = model(rbm)._states(X, "X", fractions=True)
+        n, n_sweeps = data.shape[0], self.n_sweeps
         positive = Phase.of_data(rbm, data, sample_weight, n_threads)
         first = self._next_sweep
-        self._next_sweep += self.n_sweeps + 1
+        _gibbs.check_room(first, n_sweeps + 1)
+        self._next_sweep = first + n_sweeps + 1
         visible = BitMatrix.empty(n, rbm.n_visible)
         hidden = BitMatrix.empty(n, rbm.n_hidden)
         fixed = _gibbs.fixed_buffer(n, rbm.n_hidden, rbm._buffers)
@@ -57,7 +61,7 @@ class CD:
             rbm._parameters.to_hidden, data, kind=_random.HIDDEN, sweep=first, out=hidden, n_threads=n_threads, **place
         )
         _gibbs.sweep(
-            rbm._parameters, visible, hidden, self.n_sweeps, first_sweep=first + 1, fixed=fixed, n_threads=n_threads,
+            rbm._parameters, visible, hidden, n_sweeps, first_sweep=first + 1, fixed=fixed, n_threads=n_threads,
             **place,
         )  # fmt: skip
         if sample_weight is None:
@@ -70,7 +74,7 @@ class CD:
 
     def set_state(self, state: dict[str, Any], rbm: RBM) -> None:
         """Go on from a state that get_state gave."""
-        self._next_sweep = state["next_sweep"]
+        self._next_sweep = _state.count(state, "next_sweep", _gibbs.MOST_SWEEPS)
 
     def __repr__(self) -> str:
         return f"CD(n_sweeps={self.n_sweeps}, seed={self.seed})"

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from .. import _validate
+from .. import _state, _validate
+from .._settings import Setting
+from ..rbm import RBM
 from ._gradient import Gradient
 
 
@@ -27,7 +29,7 @@ class Centring:
     ----------
     rate : float
         The offsets move by this fraction towards each batch's means, from 0 to 1. They start at the first batch's.
-        (Offsets of the model's means, not the data's, can diverge.)
+        (Offsets of the model's means, not the data's, can diverge.) With a gradient of another shape they start anew.
 
     Attributes
     ----------
@@ -45,26 +47,23 @@ class Centring:
     (64, 16)
     """
 
+    rate = Setting(_validate.real, 0.0, 1.0)
+    visible_offset = Setting(_validate.offset)
+    hidden_offset = Setting(_validate.offset)
+
     def __init__(self, rate: float = 0.01) -> None:
-        self.rate = _validate.real(rate, "rate", 0.0, 1.0)
-        self.visible_offset: np.ndarray | None = None
-        self.hidden_offset: np.ndarray | None = None
+        self.rate, self.visible_offset, self.hidden_offset = rate, None, None
 
     def __call__(self, gradient: Gradient) -> Gradient:
         """Follow the means of the gradient's data, then centre it."""
         if not isinstance(gradient, Gradient):
             raise TypeError(f"gradient must be a Gradient, to be centred, not {type(gradient).__name__}")
         visible, hidden = gradient.data_means
-        if (
-            self.visible_offset is None
-            or self.hidden_offset is None
-            or (self.visible_offset.size, self.hidden_offset.size) != gradient.shape
-        ):
-            self.visible_offset, self.hidden_offset = visible, hidden
-        else:
-            self.visible_offset = self.visible_offset + self.rate * (visible - self.visible_offset)
-            self.hidden_offset = self.hidden_offset + self.rate * (hidden - self.hidden_offset)
-        return gradient.centred(self.visible_offset, self.hidden_offset)
+        mu, lam = self.visible_offset, self.hidden_offset
+        if mu is not None and lam is not None and (mu.size, lam.size) == gradient.shape:
+            visible, hidden = mu + self.rate * (visible - mu), lam + self.rate * (hidden - lam)
+        vars(self).update(visible_offset=visible, hidden_offset=hidden)  # means of the gradient's need no check
+        return gradient.centred(visible, hidden)
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the offsets."""
@@ -74,7 +73,13 @@ class Centring:
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
-        self.visible_offset, self.hidden_offset = state.get("visible_offset"), state.get("hidden_offset")
+        names = "visible_offset", "hidden_offset"
+        offsets = [_state.array(state, name, np.float64, (None,)) for name in names] if state else [None, None]
+        self.visible_offset, self.hidden_offset = offsets
+
+    def _must_fit(self, rbm: RBM) -> None:
+        if self.visible_offset is not None and self.hidden_offset is not None:
+            _state.fits((self.visible_offset.size, self.hidden_offset.size), (rbm.n_visible, rbm.n_hidden), "centring")
 
     def __repr__(self) -> str:
         return f"Centring(rate={self.rate!r})"

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _validate, reference
+from .. import _threads, _validate, reference
 from ..bits import BitMatrix
 from ..moments import Moments
-from ..rbm import RBM
+from ..rbm import RBM, model
 from ._gradient import Gradient
 
 MAX_UNITS = 20
@@ -42,7 +42,8 @@ class Exact:
     def __call__(
         self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
     ) -> Gradient:
-        smaller = min(rbm.n_visible, rbm.n_hidden)
+        _threads.resolve(n_threads)
+        smaller = min(model(rbm).n_visible, rbm.n_hidden)
         if smaller > MAX_UNITS:
             raise ValueError(
                 f"the exact gradient enumerates the smaller layer, at most {MAX_UNITS} units; this model has "

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _gibbs, _random, _validate
+from .. import _gibbs, _random, _state, _validate
 from .._parameters import Direction
+from .._settings import Setting
 from ..chains import Chains
 from ..moments import Phase
 from ..rbm import RBM
@@ -50,57 +51,68 @@ class FastPCD:
     Gradient(64, 16) of 100 cases and 50 of the model
     """
 
+    n_chains = Setting(_validate.integer, 1, _gibbs.MOST_CHAINS)
+    n_sweeps = Setting(_validate.integer, 1, _gibbs.MOST_SWEEPS)
+    rate = Setting(_validate.real, 0.0)
+    decay = Setting(_validate.below_one)
+    seed = Setting(_validate.seed)
+
     def __init__(
         self, n_chains: int = 256, n_sweeps: int = 1, rate: float = 0.01, decay: float = 0.95, seed: int = 0
     ) -> None:
-        self.n_chains = _validate.integer(n_chains, "n_chains", 1)
-        self.n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1)
-        self.rate = _validate.real(rate, "rate", 0.0)
-        self.decay = _validate.real(decay, "decay", 0.0, 1.0)
-        if self.decay == 1.0:
-            raise ValueError("decay must be below 1, got 1: fast weights have to die out")
-        self.seed = _validate.seed(seed)
-        self.chains: Chains | None = None
-        self._rbm: RBM | None = None
+        self.n_chains, self.n_sweeps, self.rate, self.decay, self.seed = n_chains, n_sweeps, rate, decay, seed
+        self._own: tuple[RBM, Chains, RBM] | None = None  # model, its chains, the faster model that they follow
         self._fast: list[np.ndarray] = []  # phi: tiles, visible bias, hidden bias
+
+    @property
+    def chains(self) -> Chains | None:
+        """The chains, once there are any."""
+        return None if self._own is None else self._own[1]
 
     def __call__(
         self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
     ) -> Gradient:
         positive = Phase.of_data(rbm, X, sample_weight, n_threads)
-        if self.chains is None or self._rbm is not rbm:
-            self.chains = self._start(rbm, n_threads)
-        chains = self.chains
-        chains.rbm._parameters = rbm._parameters
-        if self._fast:
-            chains.rbm._move(Direction(*self._fast), 1.0, n_threads=n_threads)
+        own, fast = self._own, self._fast  # once: another thread may set others meanwhile
+        if own is None or own[0] is not rbm:
+            self._own = own = self._start(rbm, self.n_chains, n_threads)
+            fast = []
+        _, chains, faster = own
+        faster._parameters = rbm._parameters
+        if fast:
+            faster._move(Direction(*fast), 1.0, n_threads=n_threads)
+        chains.rbm = faster
         fixed = _gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
         chains._sweep(self.n_sweeps, fixed, n_threads)
         gradient = Gradient(positive, Phase(rbm, chains.visible_bits, fixed, n_threads), n_threads)
         if self.rate:
             now = (gradient.tiles, gradient.visible_bias, gradient.hidden_bias)
             rate, decay = np.float32(self.rate), np.float32(self.decay)
-            old = self._fast or [np.zeros_like(part) for part in now]
-            self._fast = [decay * phi + rate * part for phi, part in zip(old, now, strict=True)]
+            old = fast or [np.zeros_like(part) for part in now]
+            fast = [decay * phi + rate * part for phi, part in zip(old, now, strict=True)]
+        self._fast = fast
         return gradient
-
-    def _start(self, rbm: RBM, n_threads: int | None = None) -> Chains:
-        self._rbm, self._fast = rbm, []
-        return _FastChains(rbm.copy(), self.n_chains, self.seed, n_threads=n_threads)
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the chains and the fast parameters."""
-        if self.chains is None:
+        if self._own is None:
             return {}
-        return self.chains.get_state() | {f"fast{k}": part.copy() for k, part in enumerate(self._fast)}
+        return self._own[1].get_state() | {f"fast{k}": part.copy() for k, part in enumerate(self._fast)}
 
     def set_state(self, state: dict[str, Any], rbm: RBM) -> None:
         """Go on, with this model, from a state that get_state gave."""
-        self.chains = self._rbm = None
+        own, fast = None, []
         if state:
-            self.chains = self._start(rbm)
-            self.chains.set_state(state)
-            self._fast = [state[f"fast{k}"].copy() for k in range(3) if f"fast{k}" in state]
+            fast = _state.parts(state, ("fast0", "fast1", "fast2"))
+            if fast:
+                _state.fits((fast[1].size, fast[2].size), (rbm.n_visible, rbm.n_hidden), "the state")
+            own = self._start(rbm, len(_state.bits(state, "visible", None, rbm.n_visible)))
+            own[1].set_state(state)
+        self._own, self._fast = own, fast
+
+    def _start(self, rbm: RBM, n_chains: int, n_threads: int | None = None) -> tuple[RBM, Chains, RBM]:
+        faster = rbm.copy()
+        return rbm, _FastChains(faster, n_chains, self.seed, n_threads=n_threads), faster
 
     def __repr__(self) -> str:
         return (

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _gibbs, _random, _validate
+from .. import _gibbs, _random, _state, _validate
+from .._settings import Setting
 from .._starts import start_chains
 from ..bits import BitMatrix
 from ..moments import Moments
-from ..rbm import RBM
+from ..rbm import RBM, model
 from ._gradient import Gradient
 
 
@@ -60,13 +61,16 @@ class MonteCarlo:
     True
     """
 
+    n_hidden_samples = Setting(_validate.integer, 1, _gibbs.MOST_SWEEPS)
+    n_joint_samples = Setting(_validate.integer, 1, _gibbs.MOST_CHAINS)
+    n_sweeps = Setting(_validate.integer, 1, _gibbs.MOST_SWEEPS)
+    seed = Setting(_validate.seed)
+
     def __init__(
         self, n_hidden_samples: int = 1, n_joint_samples: int = 512, n_sweeps: int = 100, seed: int = 0
     ) -> None:
-        self.n_hidden_samples = _validate.integer(n_hidden_samples, "n_hidden_samples", 1)
-        self.n_joint_samples = _validate.integer(n_joint_samples, "n_joint_samples", 1)
-        self.n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1)
-        self.seed = _validate.seed(seed)
+        self.n_hidden_samples, self.n_joint_samples = n_hidden_samples, n_joint_samples
+        self.n_sweeps, self.seed = n_sweeps, seed
         self._next_sweep = 0
 
     def __call__(
@@ -74,9 +78,10 @@ class MonteCarlo:
     ) -> MonteCarloGradient:
         if sample_weight is not None:
             raise ValueError("MonteCarlo takes no sample_weight: it is the plain formula")
-        bits = rbm._states(X, "X")
+        bits = model(rbm)._states(X, "X")
         if len(bits) == 0:
             raise ValueError("X must have at least one case")
+        _gibbs.check_room(self._next_sweep, self.n_hidden_samples + 1 + self.n_sweeps)
         positive, positive_variances = self._positive(rbm, bits, n_threads)
         negative, negative_variances = self._negative(rbm, n_threads)
         errors = [np.sqrt(a + b) for a, b in zip(positive_variances, negative_variances, strict=True)]
@@ -125,7 +130,7 @@ class MonteCarlo:
 
     def set_state(self, state: dict[str, Any], rbm: RBM) -> None:
         """Go on from a state that get_state gave."""
-        self._next_sweep = state["next_sweep"]
+        self._next_sweep = _state.count(state, "next_sweep", _gibbs.MOST_SWEEPS)
 
     def __repr__(self) -> str:
         return (

@@ -6,7 +6,8 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from .. import _gibbs, _random, _validate
+from .. import _gibbs, _random, _state, _validate
+from .._settings import Setting
 from ..chains import Chains
 from ..moments import Moments, Phase
 from ..rbm import RBM
@@ -52,10 +53,12 @@ class PCD:
     (100.0, 64.0)
     """
 
+    n_chains = Setting(_validate.integer, 1, _gibbs.MOST_CHAINS)
+    n_sweeps = Setting(_validate.integer, 1, _gibbs.MOST_SWEEPS)
+    seed = Setting(_validate.seed)
+
     def __init__(self, n_chains: int = 512, n_sweeps: int = 1, seed: int = 0) -> None:
-        self.n_chains = _validate.integer(n_chains, "n_chains", 1)
-        self.n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1)
-        self.seed = _validate.seed(seed)
+        self.n_chains, self.n_sweeps, self.seed = n_chains, n_sweeps, seed
         self._chains: Chains | None = None
 
     @property
@@ -86,9 +89,10 @@ class PCD:
 
     def _start(self, rbm: RBM, n_threads: int | None) -> Chains:
         """The chains of this model, new ones where there are none yet."""
-        if self._chains is None or self._chains.rbm is not rbm:
-            self._chains = _TrainingChains(rbm, self.n_chains, self.seed, n_threads=n_threads)
-        return self._chains
+        chains = self._chains  # once: another thread may set others meanwhile
+        if chains is None or chains.rbm is not rbm:
+            self._chains = chains = _TrainingChains(rbm, self.n_chains, self.seed, n_threads=n_threads)
+        return chains
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the chains."""
@@ -96,10 +100,12 @@ class PCD:
 
     def set_state(self, state: dict[str, Any], rbm: RBM) -> None:
         """Go on, with this model, from a state that get_state gave."""
-        self.chains = None
+        chains = None
         if state:
-            self.chains = _TrainingChains(rbm, state["visible"].shape[1], self.seed)
-            self.chains.set_state(state)
+            n = len(_state.bits(state, "visible", None, rbm.n_visible))
+            chains = _TrainingChains(rbm, n, self.seed)
+            chains.set_state(state)
+        self.chains = chains
 
     def __repr__(self) -> str:
         return f"PCD(n_chains={self.n_chains}, n_sweeps={self.n_sweeps}, seed={self.seed})"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _gibbs, _random, _validate
+from .._settings import Setting
 from ..moments import Phase
 from ..rbm import RBM
-from ..tempering import TemperedChains, check_target_rate, ladder
+from ..tempering import MOST_BETAS, TemperedChains, check_target_rate, ladder
 from ._gradient import Gradient
 
 
@@ -19,6 +21,16 @@ class _TrainingChains(TemperedChains):
     _stream, _start_stream = _random.TEMPERED_PCD, _random.TEMPERED_PCD_START
     _swap_stream = _random.TEMPERED_PCD_SWAP
     _least_gain = 0.01
+
+
+def _given_ladder(betas: ArrayLike | None, name: str) -> np.ndarray | None:
+    return None if betas is None else ladder(betas, name)
+
+
+def _tempered_chains(chains: TemperedChains | None, name: str) -> TemperedChains | None:
+    if chains is not None and not isinstance(chains, TemperedChains):
+        raise TypeError(f"{name} must be TemperedChains or None, not {type(chains).__name__}")
+    return chains
 
 
 class Tempered:
@@ -58,6 +70,14 @@ class Tempered:
     Gradient(64, 16) of 100 cases and 50 of the model
     """
 
+    n_chains = Setting(_validate.integer, 1, _gibbs.MOST_CHAINS)
+    n_betas = Setting(_validate.integer, 1, MOST_BETAS)
+    n_sweeps = Setting(_validate.integer, 1, _gibbs.MOST_SWEEPS)
+    betas = Setting(_given_ladder)
+    target_rate = Setting(check_target_rate)
+    seed = Setting(_validate.seed)
+    chains = Setting(_tempered_chains)
+
     def __init__(
         self,
         n_chains: int = 128,
@@ -67,13 +87,10 @@ class Tempered:
         target_rate: float | None = 0.4,
         seed: int = 0,
     ) -> None:
-        self.n_chains = _validate.integer(n_chains, "n_chains", 1)
-        self.n_betas = _validate.integer(n_betas, "n_betas", 1)
-        self.n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1)
-        self.betas = None if betas is None else ladder(n_betas, betas)
-        self.target_rate = check_target_rate(target_rate)
-        self.seed = _validate.seed(seed)
-        self.chains: TemperedChains | None = None
+        self.n_chains, self.n_betas, self.n_sweeps = n_chains, n_betas, n_sweeps
+        self.betas = _given_ladder(betas, "betas")
+        self.target_rate, self.seed = target_rate, seed
+        self.chains = None
 
     def _new_chains(self, rbm: RBM, n_threads: int | None = None) -> TemperedChains:
         return _TrainingChains(
@@ -84,10 +101,10 @@ class Tempered:
         self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
     ) -> Gradient:
         positive = Phase.of_data(rbm, X, sample_weight, n_threads)
-        if self.chains is None or self.chains.rbm is not rbm:
-            self.chains = self._new_chains(rbm, n_threads)
-        chains = self.chains
-        fixed = _gibbs.fixed_buffer(chains.betas.size * len(chains), rbm.n_hidden, rbm._buffers)
+        chains = self.chains  # once: another thread may set others meanwhile
+        if chains is None or chains.rbm is not rbm:
+            self.chains = chains = self._new_chains(rbm, n_threads)
+        fixed = _gibbs.fixed_buffer(chains.n_states, rbm.n_hidden, rbm._buffers)
         chains._sweep(self.n_sweeps, fixed, n_threads)
         # the coldest come first
         cold = _gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
@@ -100,10 +117,11 @@ class Tempered:
 
     def set_state(self, state: dict[str, Any], rbm: RBM) -> None:
         """Go on, with this model, from a state that get_state gave."""
-        self.chains = None
+        chains = None
         if state:
-            self.chains = self._new_chains(rbm)
-            self.chains.set_state(state)
+            chains = self._new_chains(rbm)
+            chains.set_state(state)
+        self.chains = chains
 
     def __repr__(self) -> str:
         betas = self.n_betas if self.betas is None else self.betas.size

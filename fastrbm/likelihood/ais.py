@@ -13,7 +13,7 @@ from .._kernels import kernels
 from .._progress import Countdown
 from .._starts import chain_ends, independent_states
 from ..bits import BitMatrix
-from ..rbm import RBM
+from ..rbm import RBM, model
 from ._results import LogPartition
 
 # A mean of weights that are not negative exceeds k times its expectation with a probability of at most 1/k (Markov),
@@ -21,6 +21,7 @@ from ._results import LogPartition
 # reverse AIS from exact samples plus this.
 MARKOV = -math.log(0.5 * math.erfc(3 / math.sqrt(2)))
 
+MOST_BETAS = 1 << 24
 _STANDARD = ((0.5, 500), (0.9, 4000), (1.0, 10_000))  # up to which beta, in how many steps
 _BASE_CHAINS, _BASE_SWEEPS = 512, 200
 _START_SWEEPS = 5000
@@ -37,7 +38,7 @@ def standard_betas(n_betas: int = 14_500) -> np.ndarray:
     >>> betas[[0, 500, 4500, 14500]].round(3).tolist(), len(betas)
     ([0.0, 0.5, 0.8999999761581421, 1.0], 14501)
     """
-    n_betas = _validate.integer(n_betas, "n_betas", 1)
+    n_betas = _validate.integer(n_betas, "n_betas", 1, MOST_BETAS)
     whole, ends, points = sum(n for _, n in _STANDARD), [0.0], [0]
     for end, n in _STANDARD:
         points.append(points[-1] + n)
@@ -106,7 +107,7 @@ def ais(
     >>> abs(estimate.value - truth.value) < 0.1
     True
     """
-    n_chains, seed = _validate.integer(n_chains, "n_chains", 1), _validate.seed(seed)
+    n_chains, seed = checked(rbm, n_chains, seed, progress, n_threads)
     betas = _schedule(n_betas, betas)
     bias = _base_bias(rbm, data, base_bias, seed, n_threads)
     visible = independent_states(bias, n_chains, seed, _random.ANNEAL, n_threads)
@@ -152,8 +153,8 @@ def reverse_ais(
     LogPartition
         Its interval is as for :func:`ais`.
     """
-    n_chains, seed = _validate.integer(n_chains, "n_chains", 1), _validate.seed(seed)
-    n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 0)
+    n_chains, seed = checked(rbm, n_chains, seed, progress, n_threads)
+    n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 0, _gibbs.MOST_SWEEPS - _START_SWEEPS)
     downwards = _schedule(n_betas, betas)[::-1].copy()
     if start is None:
         n_sweeps += _START_SWEEPS
@@ -174,11 +175,19 @@ def reverse_ais(
     return LogPartition(value, value - _width(error), value + min(_width(error), MARKOV), "reverse AIS", ess, -ratios)
 
 
+def checked(rbm: RBM, n_chains: int, seed: int, progress: bool, n_threads: int | None) -> tuple[int, int]:
+    """(n_chains, seed), after a look at the arguments that all annealing has."""
+    model(rbm)
+    _validate.flag(progress, "progress")
+    _threads.resolve(n_threads)
+    return _validate.integer(n_chains, "n_chains", 1, _gibbs.MOST_CHAINS), _validate.seed(seed)
+
+
 def _schedule(n_betas: int, betas: ArrayLike | None) -> np.ndarray:
     if betas is None:
         return standard_betas(n_betas)
     array = np.asarray(betas)
-    if array.dtype.kind not in "iuf" or array.ndim != 1 or len(array) < 2:
+    if array.dtype.kind not in "iuf" or array.ndim != 1 or not 2 <= len(array) <= MOST_BETAS + 1:
         raise ValueError("betas must be a sequence of at least two numbers, from 0 to 1")
     array = array.astype(np.float64)
     if array[0] != 0 or array[-1] != 1 or not bool((np.diff(array) >= 0).all()):

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .. import reference
 from ..rbm import RBM
 from ._results import Bracket, LogPartition
-from .ais import MARKOV, _base_bias, _log_base, ais, reverse_ais
+from .ais import MARKOV, _base_bias, _log_base, ais, checked, reverse_ais
 
 _CLOSE = 1.0  # nats: what counts as agreement where the weights are too few to give an error
 _ENOUGH = 10  # chains each way, from which the combined estimate's error, a large-sample formula, is to be trusted
@@ -53,6 +53,7 @@ def bracket(
     >>> both.agree, abs(both.value - fr.likelihood.exact(rbm).value) < 0.1
     (True, True)
     """
+    n_chains, seed = checked(rbm, n_chains, seed, progress, n_threads)
     common: dict[str, Any] = {"n_chains": n_chains, "n_betas": n_betas, "seed": seed, "betas": betas}
     show: dict[str, Any] = {"progress": progress, "n_threads": n_threads}
     bias = _base_bias(rbm, data, None, seed, n_threads)

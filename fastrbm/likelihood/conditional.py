@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _validate, reference
+from .. import _threads, _validate, reference
 from ..bits import BitMatrix
-from ..rbm import RBM
+from ..rbm import RBM, model
 
 MAX_UNITS = 16
 _CASES = 1 << 12
@@ -41,8 +41,12 @@ def conditional(rbm: RBM, X: ArrayLike, units: Sequence[int], n_threads: int | N
     >>> fr.likelihood.conditional(rbm, X, units=[0, 1]).shape
     (6,)
     """
-    bits = rbm._states(X, "X")
-    units = [_validate.integer(unit, "units", 0) for unit in np.atleast_1d(units)]
+    bits = model(rbm)._states(X, "X")
+    _threads.resolve(n_threads)
+    try:
+        units = [_validate.integer(unit, "units", 0) for unit in np.atleast_1d(units)]
+    except (TypeError, OverflowError):
+        raise TypeError(f"units must be a sequence of integers, got {_validate.shown(units)}") from None
     if not 1 <= len(units) <= MAX_UNITS or len(set(units)) != len(units) or max(units) >= rbm.n_visible:
         raise ValueError(f"units must be 1 to {MAX_UNITS} different numbers below {rbm.n_visible}, got {units}")
     out = np.empty(len(bits))

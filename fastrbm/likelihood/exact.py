@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import _threads, reference
+from .. import _threads, _validate, reference
 from .._kernels import kernels
 from .._progress import Countdown
-from ..rbm import RBM
+from ..rbm import RBM, model
 from ._results import LogPartition
 
 MAX_UNITS = 25
@@ -45,7 +45,9 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
     >>> bool(np.isclose(z.value, 33 * np.log(2)))
     True
     """
-    n_units = min(rbm.n_visible, rbm.n_hidden)
+    _validate.flag(progress, "progress")
+    _threads.resolve(n_threads)
+    n_units = min(model(rbm).n_visible, rbm.n_hidden)
     if n_units > MAX_UNITS:
         raise ValueError(
             f"enumeration takes at most {MAX_UNITS} units in the smaller layer; this model has {rbm.n_visible} visible "

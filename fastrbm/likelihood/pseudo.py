@@ -9,7 +9,7 @@ from .. import _gibbs, _threads, reference
 from .._fractions import free_energy
 from .._kernels import FIXED_BITS, kernels
 from ..bits import BitMatrix
-from ..rbm import RBM
+from ..rbm import RBM, model
 
 _ROOM = 600.0  # a product of factors exp(+-w) stays in float64's range while the sum of |w| is below this
 _FLIPS_A_CALL = 1 << 27  # a flip of one unit costs each hidden unit about a nanosecond
@@ -39,14 +39,16 @@ def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
     >>> bool(np.isclose(fr.likelihood.pseudo(fr.RBM(np.zeros((10, 3))), np.zeros((1, 10))), -10 * np.log(2)))
     True
     """
-    return pseudo_of(rbm, rbm._states(X, "X"), n_threads)
+    return pseudo_of(rbm, model(rbm)._states(X, "X"), n_threads)
 
 
 def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = None, every: int = 1) -> np.ndarray:
     """pseudo, of checked states, which may be fractions, float64 (n, V): sum_i log(p(v) / (p(v) + p(v'))), where v' is
     v with v_i turned into 1 - v_i. every: of case k only the units i with i mod every = k mod every (fractions alone).
     """
-    layer, bias = rbm._parameters.to_hidden, rbm.visible_bias.astype(np.float64)
+    _threads.resolve(n_threads)
+    p = rbm._parameters
+    layer, bias = p.to_hidden, p.visible_bias.astype(np.float64)
     largest = float(np.abs(layer.tiles_array).max())
     if largest > _ROOM:
         return _by_flips(rbm, states, n_threads, every)
@@ -58,7 +60,7 @@ def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = 
         part = slice(start, min(start + step, n))
         threads = _threads.resolve(n_threads, _FLIP * (part.stop - start) * connections // every)
         if isinstance(states, BitMatrix):
-            kernels.pseudo_sums(states.planes[:, part], layer, bias, room, out[part], threads)
+            kernels.pseudo_sums(states._planes[:, part], layer, bias, room, out[part], threads)
         else:
             numbers = _gibbs.on_grid(states[part])
             kernels.pseudo_sums_of_fractions(numbers, layer, bias, room, every, out[part], threads)
@@ -83,6 +85,6 @@ def _by_flips(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None, e
 
 def _flip(states: BitMatrix | np.ndarray, unit: int) -> None:
     if isinstance(states, BitMatrix):
-        states.planes[unit // 8] ^= np.uint8(1 << unit % 8)
+        states._planes[unit // 8] ^= np.uint8(1 << unit % 8)
     else:
         states[:, unit] = 1.0 - states[:, unit]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .. import _validate
 from ..rbm import RBM
 from ._results import Bracket, LogPartition, Score
-from .ais import ais
+from .ais import MOST_BETAS, ais, checked
 from .bracket import bracket
 from .exact import exact
 
@@ -57,12 +57,12 @@ def score(
     >>> print(fr.likelihood.score(rbm, X))
     mean log-likelihood -25.113 nats (1,797 cases, standard error 0.09; log Z exact)
     """
-    if method not in METHODS:
-        raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
+    _validate.one_of(method, "method", METHODS)
+    n_chains, seed = checked(rbm, n_chains, seed, progress, n_threads)
+    n_betas = _validate.integer(n_betas, "n_betas", 1, MOST_BETAS)
     bits = rbm._states(X, "X")
     if len(bits) == 0:
         raise ValueError("X must have at least one case")
-    n_chains, n_betas = _validate.integer(n_chains, "n_chains", 1), _validate.integer(n_betas, "n_betas", 1)
     free = rbm.free_energy(bits, n_threads)
     smaller = min(rbm.n_visible, rbm.n_hidden)
     how: dict[str, Any] = {

@@ -3,49 +3,64 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .. import _validate
+from .. import _state, _validate
 from .._parameters import Update
+from .._settings import Setting
 from ..rbm import RBM
+
+
+def _rate_or_schedule(value: float | Callable[[float], float], name: str) -> float | Callable[[float], float]:
+    return value if callable(value) else _validate.real(value, name, 0.0)
 
 
 class Optimizer:
     """Checks and keeps learning_rate, l2, l1 and max_norm."""
 
+    learning_rate = Setting(_rate_or_schedule)
+    l2 = Setting(_validate.real, 0.0)
+    l1 = Setting(_validate.real, 0.0)
+    max_norm = Setting(_validate.limit)
+
     def __init__(self, learning_rate: float | Callable[[float], float], l2: float, l1: float, max_norm: float) -> None:
-        if not callable(learning_rate):
-            learning_rate = _validate.real(learning_rate, "learning_rate", 0.0)
-        self.learning_rate = learning_rate
-        self.l2 = _validate.real(l2, "l2", 0.0)
-        self.l1 = _validate.real(l1, "l1", 0.0)
-        if max_norm != math.inf and _validate.real(max_norm, "max_norm", 0.0) == 0.0:
-            raise ValueError("max_norm must be above 0, got 0")
-        self.max_norm = float(max_norm)
+        self.learning_rate, self.l2, self.l1, self.max_norm = learning_rate, l2, l1, max_norm
         self._rbm: RBM | None = None
         self._start()
 
     def _start(self) -> None:
         """Forget what earlier updates left."""
 
+    def _kept(self) -> Sequence[np.ndarray]:
+        """What earlier updates left, the biases' parts last; empty where there is nothing."""
+        return ()
+
     def _follow(self, rbm: RBM) -> None:
         """What was kept belongs to one model; another starts anew."""
-        if self._rbm is not None and self._rbm is not rbm:
+        if self._rbm is None:
+            self._must_fit(rbm)  # what is there comes from set_state
+        elif self._rbm is not rbm:
             self._start()
         self._rbm = rbm
 
+    def _must_fit(self, rbm: RBM) -> None:
+        """Raise where what is kept is of a model of another shape."""
+        kept = self._kept()
+        if kept:
+            _state.fits((kept[-2].size, kept[-1].size), (rbm.n_visible, rbm.n_hidden), "what the optimizer keeps")
+
     def rate(self, progress: float) -> float:
         """The learning rate when this fraction of the training is done."""
-        if callable(self.learning_rate):
-            return _validate.real(self.learning_rate(progress), "the schedule's learning rate", 0.0)
-        return self.learning_rate
+        progress, rate = _validate.real(progress, "progress"), self.learning_rate
+        return _validate.real(rate(progress), "the schedule's learning rate", 0.0) if callable(rate) else rate
 
     def _move(self, rbm: RBM, direction: Update, progress: float, l2: float, l1: float, n_threads: int | None) -> None:
         rbm._move(direction, self.rate(progress), l2, l1, n_threads=n_threads)
-        if self.max_norm < math.inf:
-            rbm._clip(self.max_norm, n_threads)
+        max_norm = self.max_norm
+        if max_norm < math.inf:
+            rbm._clip(max_norm, n_threads)
 
     def _decay(self) -> str:
         """For __repr__, which names what is not as it is by default, without rounding."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from .. import _validate
+from .. import _state, _validate
 from .._parameters import Direction
+from .._settings import Setting
 from ..gradient import Gradient
-from ..rbm import RBM
+from ..rbm import RBM, model
 from ._optimizer import Optimizer, parts_of
 
 
@@ -42,6 +43,10 @@ class Adam(Optimizer):
     >>> fr.optim.Adam(0.01).update(rbm, fr.gradient.Exact()(rbm, X))
     """
 
+    beta1 = Setting(_validate.below_one)
+    beta2 = Setting(_validate.below_one)
+    eps = Setting(_validate.positive)
+
     def __init__(
         self,
         learning_rate: float | Callable[[float], float] = 0.001,
@@ -53,36 +58,29 @@ class Adam(Optimizer):
         max_norm: float = math.inf,
     ) -> None:
         super().__init__(learning_rate, l2, l1, max_norm)
-        self.beta1 = _validate.real(beta1, "beta1", 0.0, 1.0)
-        self.beta2 = _validate.real(beta2, "beta2", 0.0, 1.0)
-        self.eps = _validate.real(eps, "eps", 0.0)
-        for name in ("beta1", "beta2"):
-            if getattr(self, name) == 1.0:
-                raise ValueError(f"{name} must be below 1, got 1")
-        if self.eps == 0.0:
-            raise ValueError("eps must be above 0, got 0")
+        self.beta1, self.beta2, self.eps = beta1, beta2, eps
 
     def _start(self) -> None:
         self._means: list[np.ndarray] = []
         self._squares: list[np.ndarray] = []
         self._powers = np.ones(2)  # beta1^t and beta2^t, by multiplication: no library's pow
 
+    def _kept(self) -> Sequence[np.ndarray]:
+        return self._means
+
     def update(self, rbm: RBM, gradient: Gradient, progress: float = 0.0, n_threads: int | None = None) -> None:
         """Move rbm along gradient. FloatingPointError, and no change, where a parameter would not stay finite."""
-        parts = parts_of(rbm._direction(gradient))
+        parts = parts_of(model(rbm)._direction(gradient))
         self._follow(rbm)
-        if [m.shape for m in self._means] != [p.shape for p in parts]:
-            self._start()
-        if not self._means:
-            self._means = [np.zeros_like(p) for p in parts]
-            self._squares = [np.zeros_like(p) for p in parts]
+        old_means = self._means or [np.zeros_like(p) for p in parts]
+        old_squares = self._squares or [np.zeros_like(p) for p in parts]
         powers = self._powers * (self.beta1, self.beta2)
         old1, old2 = np.float32(self.beta1), np.float32(self.beta2)
         new1, new2 = np.float32(1.0 - self.beta1), np.float32(1.0 - self.beta2)
         means, squares, steps = [], [], []
         unbiased1, unbiased2 = (1.0 - powers).astype(np.float32)
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told by the move
-            for g, m, s in zip(parts, self._means, self._squares, strict=True):
+            for g, m, s in zip(parts, old_means, old_squares, strict=True):
                 m = old1 * m + new1 * g
                 s = old2 * s + new2 * (g * g)
                 means.append(m)
@@ -100,9 +98,13 @@ class Adam(Optimizer):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on, with the model of the next update, from a state that get_state gave."""
-        self._rbm, self._powers = None, state["powers"].copy()
-        self._means = [state[f"mean{k}"].copy() for k in range(3) if f"mean{k}" in state]
-        self._squares = [state[f"square{k}"].copy() for k in range(3) if f"square{k}" in state]
+        powers = _state.array(state, "powers", np.float64, (2,), 0.0, 1.0)
+        means, squares = (_state.parts(state, (f"{name}0", f"{name}1", f"{name}2")) for name in ("mean", "square"))
+        if [part.shape for part in means] != [part.shape for part in squares]:
+            raise ValueError("the state's means and squares must be of one model")
+        if any(bool((square < 0).any()) for square in squares):
+            raise ValueError("the state's squares must be at least 0")
+        self._rbm, self._powers, self._means, self._squares = None, powers, means, squares
 
     def __repr__(self) -> str:
         return (

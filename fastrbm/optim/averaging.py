@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from .. import _validate
+from .. import _state, _threads, _validate
 from .._parameters import Parameters
-from ..rbm import RBM
+from .._settings import Setting
+from ..rbm import RBM, model
 from ..reference import from_tiles
 
 
@@ -36,11 +37,11 @@ class Averaging:
     >>> history = fr.fit(rbm, X, optimizer=fr.optim.SGD(0.05), epochs=5, averaging=averaging)
     """
 
+    last = Setting(_validate.positive, 1.0)
+    every = Setting(_validate.integer, 1)
+
     def __init__(self, last: float = 0.25, every: int = 32) -> None:
-        self.last = _validate.real(last, "last", 0.0, 1.0)
-        if self.last == 0.0:
-            raise ValueError("last must be above 0, got 0")
-        self.every = _validate.integer(every, "every", 1)
+        self.last, self.every = last, every
         self.start()
 
     def start(self) -> None:
@@ -50,9 +51,10 @@ class Averaging:
 
     def update(self, rbm: RBM, update: int) -> None:
         """Take in the parameters after this update (counted from 1)."""
-        if update % self.every:
+        if _validate.integer(update, "update", 1) % self.every:
             return
-        p = rbm._parameters
+        p = model(rbm)._parameters
+        self._must_fit(rbm)
         now = [p.to_hidden.tiles_array, p.visible_bias, p.hidden_bias]
         self._t += 1
         if not self._means:
@@ -67,6 +69,9 @@ class Averaging:
 
     def offer(self, rbm: RBM, offered: RBM, n_threads: int | None = None) -> None:
         """Set offered to the average, or to rbm as it is while there is none."""
+        _state.fits(model(rbm)._parameters.shape, model(offered)._parameters.shape, "rbm")
+        self._must_fit(rbm)
+        _threads.resolve(n_threads)
         if not self._means:
             offered._parameters = rbm._parameters
             return
@@ -74,19 +79,26 @@ class Averaging:
         weights = np.ascontiguousarray(from_tiles(tiles, *rbm._parameters.shape))
         offered._parameters = Parameters.of(weights, b, c, offered._buffers, n_threads)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """From a pickle, whose arrays may be read-only: updates write in them."""
-        self.__dict__.update(state)
-        self._means = [np.array(mean) for mean in self._means]
-
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
         return {"t": self._t} | {f"mean{k}": mean.copy() for k, mean in enumerate(self._means)}
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
-        self._t = state["t"]
-        self._means = [state[f"mean{k}"].copy() for k in range(3) if f"mean{k}" in state]
+        t, means = _state.count(state, "t"), _state.parts(state, ("mean0", "mean1", "mean2"), np.float64)
+        if (t > 0) != bool(means):
+            raise ValueError(f"the state's t is {t}, and it has {'' if means else 'no '}means")
+        self._t, self._means = t, means
+
+    def _must_fit(self, rbm: RBM) -> None:
+        """Raise where the average is of a model of another shape."""
+        if self._means:
+            _state.fits((self._means[1].size, self._means[2].size), (rbm.n_visible, rbm.n_hidden), "the average")
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """From a pickle; one that was read from a memory map holds arrays that cannot be written."""
+        self.__dict__.update(state)
+        self._means = [np.array(mean) for mean in self._means]
 
     def __repr__(self) -> str:
         return f"Averaging(last={self.last!r}, every={self.every!r})"

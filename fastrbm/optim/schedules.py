@@ -93,9 +93,8 @@ class WarmUp:
 
     def __post_init__(self) -> None:
         if not callable(self.schedule):
-            _validate.real(self.schedule, "schedule", 0.0)
-        if _validate.real(self.fraction, "fraction", 0.0, 1.0) == 0.0:
-            raise ValueError("fraction must be above 0, got 0")
+            object.__setattr__(self, "schedule", _validate.real(self.schedule, "schedule", 0.0))
+        object.__setattr__(self, "fraction", _validate.positive(self.fraction, "fraction", 1.0))
 
     def __call__(self, progress: float) -> float:
         rate = self.schedule(progress) if callable(self.schedule) else self.schedule

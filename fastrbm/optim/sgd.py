@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
-from .. import _validate
+from .. import _state, _validate
 from .._parameters import Direction
+from .._settings import Setting
 from ..gradient import Gradient
-from ..rbm import RBM
+from ..rbm import RBM, model
 from ._optimizer import Optimizer, parts_of
+
+_NAMES = "tiles", "visible_bias", "hidden_bias"
 
 
 class SGD(Optimizer):
@@ -44,6 +47,9 @@ class SGD(Optimizer):
     >>> sgd.update(rbm, fr.gradient.Exact()(rbm, X), progress=0.0)
     """
 
+    momentum = Setting(_validate.below_one)
+    nesterov = Setting(_validate.flag)
+
     def __init__(
         self,
         learning_rate: float | Callable[[float], float] = 0.05,
@@ -54,21 +60,21 @@ class SGD(Optimizer):
         max_norm: float = math.inf,
     ) -> None:
         super().__init__(learning_rate, l2, l1, max_norm)
-        self.momentum = _validate.real(momentum, "momentum", 0.0, 1.0)
-        if self.momentum == 1.0:
-            raise ValueError("momentum must be below 1, got 1")
-        self.nesterov = bool(nesterov)
+        self.momentum, self.nesterov = momentum, nesterov
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs a momentum above 0")
 
     def _start(self) -> None:
         self._velocity: Direction | None = None
 
+    def _kept(self) -> Sequence[np.ndarray]:
+        return () if self._velocity is None else parts_of(self._velocity)
+
     def update(self, rbm: RBM, gradient: Gradient, progress: float = 0.0, n_threads: int | None = None) -> None:
         """Move rbm along gradient. FloatingPointError, and no change, where a parameter would not stay finite."""
-        direction = rbm._direction(gradient)
+        direction, momentum = model(rbm)._direction(gradient), self.momentum
         self._follow(rbm)
-        if not self.momentum:
+        if not momentum:
             self._move(rbm, direction, progress, self.l2, self.l1, n_threads)
             return
         # the decay belongs to the velocity, so it is not left to the update of the weights
@@ -78,33 +84,30 @@ class SGD(Optimizer):
             gradient_parts[0] = gradient_parts[0] - np.float32(self.l2) * weights
         if self.l1:
             gradient_parts[0] = gradient_parts[0] - np.float32(self.l1) * np.sign(weights)
-        velocity = self._faster(Direction(*gradient_parts))
+        velocity = self._faster(Direction(*gradient_parts), np.float32(momentum))
         step = velocity
         if self.nesterov:
             pairs = zip(parts_of(velocity), gradient_parts, strict=True)
-            step = Direction(*(np.float32(self.momentum) * u + g for u, g in pairs))
+            step = Direction(*(np.float32(momentum) * u + g for u, g in pairs))
         self._move(rbm, step, progress, 0.0, 0.0, n_threads)
         self._velocity = velocity
 
-    def _faster(self, gradient: Direction) -> Direction:
+    def _faster(self, gradient: Direction, momentum: np.float32) -> Direction:
         """momentum times the velocity, plus the gradient."""
-        if self._velocity is None or self._velocity.shape != gradient.shape:
+        velocity = self._velocity
+        if velocity is None or velocity.shape != gradient.shape:
             return gradient
-        pairs = zip(parts_of(self._velocity), parts_of(gradient), strict=True)
-        return Direction(*(np.float32(self.momentum) * u + g for u, g in pairs))
+        pairs = zip(parts_of(velocity), parts_of(gradient), strict=True)
+        return Direction(*(momentum * u + g for u, g in pairs))
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the velocity."""
-        if self._velocity is None:
-            return {}
-        parts = (part.copy() for part in parts_of(self._velocity))
-        return dict(zip(("tiles", "visible_bias", "hidden_bias"), parts, strict=True))
+        return dict(zip(_NAMES, (part.copy() for part in self._kept()), strict=False))
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on, with the model of the next update, from a state that get_state gave."""
-        self._rbm, self._velocity = None, None
-        if state:
-            self._velocity = Direction(*(state[name].copy() for name in ("tiles", "visible_bias", "hidden_bias")))
+        parts = _state.parts(state, _NAMES)
+        self._rbm, self._velocity = None, Direction(*parts) if parts else None
 
     def __repr__(self) -> str:
         momentum = f", momentum={self.momentum!r}{', nesterov=True' * self.nesterov}" if self.momentum else ""

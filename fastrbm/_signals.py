@@ -1,0 +1,102 @@
+"""Signals that end a process, as exceptions, which can wait until nothing is left half done."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+_ECHO = 1.0  # seconds; wrappers and process groups deliver one Ctrl-C or SIGTERM twice
+
+
+class Ended(SystemExit):
+    """SIGTERM or SIGHUP, with the exit code that a shell gives them: 143 or 129."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(128 + number)
+        self.number, self.name = number, signal.Signals(number).name
+
+
+BREAKS = KeyboardInterrupt, Ended
+
+
+class Signals:
+    """A context in which Ctrl-C, SIGTERM and SIGHUP are exceptions, or wait for one who looks.
+
+    Only in the main thread, and only those that nobody else handles or ignores. A forked child is ended by them as if
+    there were no such context.
+
+    Parameters
+    ----------
+    held : bool
+        Whether signals wait: the object is then true from the first one on, and reraise() raises it. A second Ctrl-C
+        waits no longer.
+    """
+
+    _when = -_ECHO  # the last signal, whichever object noted it
+
+    def __init__(self, held: bool) -> None:
+        self.held = held
+        self._number = 0
+        self._process = os.getpid()
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Signals:
+        if threading.current_thread() is threading.main_thread():
+            for number, default in _defaults().items():
+                handler = signal.getsignal(number)
+                if handler is default or getattr(handler, "__func__", None) is Signals._note:
+                    self._before[number] = handler
+                    signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def __bool__(self) -> bool:
+        return self._number != 0
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        if os.getpid() != self._process:
+            signal.signal(number, _defaults()[number])
+            os.kill(os.getpid(), number)
+            return
+        echo = time.monotonic() - Signals._when < _ECHO
+        Signals._when = time.monotonic()
+        if echo:
+            return
+        if not self.held or self._number and number == signal.SIGINT:
+            raise _exception(number)
+        self._number = self._number or number
+
+    def reraise(self) -> None:
+        """Raise what the signal that was noted means, if there was one."""
+        if self._number:
+            raise _exception(self._number)
+
+    @contextmanager
+    def let_through(self) -> Iterator[None]:
+        """A stretch that a signal may end at once."""
+        self.held = False
+        try:
+            self.reraise()
+            yield
+        finally:
+            self.held = True
+
+
+def _defaults() -> dict[int, Callable[..., Any] | int | None]:
+    """The signals that end a process, and the handlers they have where nobody has set others."""
+    return {
+        signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL,
+    }  # fmt: skip
+
+
+def _exception(number: int) -> BaseException:
+    return KeyboardInterrupt() if number == signal.SIGINT else Ended(number)

@@ -1,0 +1,87 @@
+"""What the command line says. No stream that cannot be written costs any work."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from contextlib import suppress
+
+failures: list[str] = []  # what was asked for and could not be written; the exit code is 2 then
+
+
+def say(line: str) -> None:
+    """A line on standard output. A reader that has seen enough, such as head, is no failure."""
+    try:
+        _write(sys.stdout, line)
+    except BrokenPipeError:
+        _leave(sys.stdout)
+    except Exception as error:
+        _leave(sys.stdout)
+        fail(f"standard output cannot be written: {reason(error)}")
+
+
+def tell(line: str) -> None:
+    """A line on standard error, where there is one to be written to."""
+    try:
+        _write(sys.stderr, " ".join(line.splitlines()))
+    except Exception:
+        _leave(sys.stderr)
+
+
+def say_json(values: dict) -> None:
+    """One JSON object on a line. JSON has no infinity and no NaN: they are null."""
+    finite = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in values.items()}
+    say(json.dumps(finite))
+
+
+def fail(line: str) -> None:
+    """Tell of an output that could not be written as asked."""
+    failures.append(line)
+    tell(f"fastrbm: {line}")
+
+
+def reason(error: BaseException) -> str:
+    """What went wrong, without the number of the error and the name of the file."""
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def settle() -> None:
+    """Write out what waits in the streams: Python would change the exit code where that fails at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except Exception:
+            _leave(stream)
+
+
+def fill_gaps() -> None:
+    """Have something at the places of the standard streams, so that no file that is opened later becomes one."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            with suppress(OSError):
+                os.open(os.devnull, os.O_RDWR)
+
+
+def _write(stream, line: str) -> None:
+    if stream is None:  # closed when Python started
+        return
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        line.encode(encoding)
+    except UnicodeError:  # the name of a file, on a terminal that cannot show it
+        line = line.encode(encoding, "backslashreplace").decode(encoding)
+    stream.write(line + "\n")
+    stream.flush()
+
+
+def _leave(stream) -> None:
+    """Let a stream that cannot be written lead nowhere, with what waits in it."""
+    with suppress(Exception):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
