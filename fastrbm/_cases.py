@@ -64,6 +64,8 @@ def _are_bits(numbers: np.ndarray) -> bool:
 
 
 def _pack(bits: np.ndarray, planes: np.ndarray) -> None:
+    if bits.dtype == np.bool_:
+        bits = bits.view(np.uint8) != 0  # a True may be any byte
     kernels.pack(np.ascontiguousarray(bits, np.uint8), planes, 1)
 
 
@@ -76,17 +78,27 @@ def _pieces(X):
 
 
 def parts_of(states):
-    """(slice, cases) of some at a time; all at once where they are bits."""
+    """(slice, cases) of some at a time, as float64; all at once where they are bits."""
     if isinstance(states, BitMatrix):
         yield slice(0, len(states)), states
         return
     for start in range(0, states.shape[0], _ROWS):
         rows = slice(start, min(start + _ROWS, states.shape[0]))
-        yield rows, states[rows]
+        yield rows, dense(states[rows])
+
+
+def cut(numbers) -> BitMatrix | np.ndarray:
+    """states_of numbers, those outside [0, 1] as the nearer end."""
+    if hasattr(numbers, "toarray"):
+        numbers = numbers.copy()
+        numbers.data = numbers.data.clip(0, 1)
+    else:
+        numbers = numbers.clip(0, 1)
+    return states_of(numbers)
 
 
 def totals(states, sample_weight: np.ndarray | None) -> tuple[np.ndarray, float]:
-    """Weighted sums of the units, cut to [0, 1], and over how many cases: sums of integers, the same in any order."""
+    """Weighted sums of the units and over how many cases: sums of integers, the same in any order."""
     if sample_weight is None:
         return _sums(states), float(states.shape[0])
     # whole numbers of 2^-20 where their sum fits 40 bits, beside which 22 bits of a unit fit int64
@@ -101,7 +113,7 @@ def totals(states, sample_weight: np.ndarray | None) -> tuple[np.ndarray, float]
         if isinstance(part, BitMatrix):
             total += (weight[rows] @ part.to_states().astype(np.int64)) << FIXED_BITS
         else:
-            total += weight[rows] @ on_grid(dense(part).clip(0.0, 1.0)).astype(np.int64)
+            total += weight[rows] @ on_grid(dense(part)).astype(np.int64)
     n = float(weight.sum()) * unit
     cases = max(n, float(np.count_nonzero(sample_weight)))  # as Cases counts them
     return total * (unit * 2.0**-FIXED_BITS * (cases / n)), cases

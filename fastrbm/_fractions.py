@@ -1,42 +1,37 @@
-"""Fields, free energies and pseudo-likelihoods of visible units that hold any numbers, as float64.
-
-The kernels take bits; scikit-learn's users also pass fractions, and its checks anything at all.
-"""
+"""Free energies of visible units that hold fractions: the same bits on any machine; of 0 and 1, as for bits."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from ._cases import parts_of
-from ._source import dense
+from . import _gibbs, _threads, _work
+from ._kernels import FIXED_BITS, kernels
 from .bits import BitMatrix
-from .likelihood import pseudo as pseudo_of_bits
 from .rbm import RBM
 
 
-def fields(rbm: RBM, v) -> np.ndarray:
-    """c + W'v, (n, H)."""
-    return dense(v) @ rbm.weights.astype(np.float64) + rbm.hidden_bias
+def free_energy(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = None) -> np.ndarray:
+    """-b'v - sum_j softplus(c_j + (v'W)_j) of checked states, bits or float64 (n, V) of fractions, float64 (n,).
 
-
-def free_energy(rbm: RBM, v) -> np.ndarray:
-    """-b'v - sum_j softplus(c_j + (v'W)_j), (n,)."""
-    v = dense(v)
-    return -(v @ rbm.visible_bias.astype(np.float64)) - np.logaddexp(0.0, fields(rbm, v)).sum(axis=1)
-
-
-def pseudo(rbm: RBM, states, n_threads: int | None = None) -> np.ndarray:
-    """sum_i log sigmoid(F(v') - F(v)), where v' is v with v_i turned into 1 - v_i, (n,): the pseudo-log-likelihood."""
+    Fractions enter as multiples of 2^-22, weights on the kernels' grid.
+    """
     if isinstance(states, BitMatrix):
-        return pseudo_of_bits(rbm, states, n_threads)
-    W, b = rbm.weights.astype(np.float64), rbm.visible_bias.astype(np.float64)
-    out = np.zeros(states.shape[0])
-    for rows, part in parts_of(states):
-        v = dense(part)
-        now = fields(rbm, v)
-        total = np.logaddexp(0.0, now).sum(axis=1)
-        for i in range(v.shape[1]):
-            change = 1.0 - 2.0 * v[:, i]
-            flipped = np.logaddexp(0.0, now + np.outer(change, W[i])).sum(axis=1)
-            out[rows] -= np.logaddexp(0.0, change * b[i] + flipped - total)
-    return out
+        return rbm.free_energy(states, n_threads)
+    p, n, shape = rbm._parameters, len(states), (rbm.n_visible, rbm.n_hidden)
+    out, one = np.empty(n), np.ones(1)
+    for part in _work.fraction_parts(n, _work.free_energy_of_fractions(*shape), rbm.n_visible):
+        numbers = _gibbs.on_grid(states[part])
+        threads = _threads.resolve(n_threads, _work.FRACTION * len(numbers) * shape[0] * shape[1])
+        kernels.softplus_sums_of_fractions(numbers, p.to_hidden, one, out[part], threads)
+        out[part] += _bias_sums(numbers, p.wide_visible_bias)
+    return -out
+
+
+def _bias_sums(numbers: np.ndarray, wide_bias: np.ndarray) -> np.ndarray:
+    """b'v of numbers in units of 2^-22, added up as kernels.bias_sums does: within each eight units, then these."""
+    terms = np.zeros((len(numbers), wide_bias.size))
+    np.multiply(numbers, wide_bias[: numbers.shape[1]] * 2.0**-FIXED_BITS, out=terms[:, : numbers.shape[1]])
+    total = np.zeros((len(numbers), wide_bias.size // 8))
+    for k in range(8):
+        total += terms[:, k::8]
+    return np.add.accumulate(total, axis=1)[:, -1]

@@ -10,14 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from . import _given, _threads, _validate, _work, reference
+from . import _given, _threads, _validate, _work
 from ._buffers import Buffers
 from ._clamp import Clamp
 from ._kernels import FIXED_BITS, TILE, kernels
-from ._parameters import Parameters, integer_weights
+from ._parameters import Parameters
 from .bits import BitMatrix
-
-_NUMBERS = 1 << 22  # of fractions at a time: what is made of them takes memory
 
 
 def check_room(first_sweep: int, n_sweeps: int) -> None:
@@ -76,46 +74,32 @@ def half_step(
 ) -> None:
     """One layer given the other: bits to out, multiples of 2^-22 to fixed, float32 to probabilities, each if given.
 
-    ``given`` is a BitMatrix, or float64 (n, U) of fractions, which go through a matrix product of NumPy's and the
-    activation of reference.
+    ``given`` is a BitMatrix, or float64 (n, U) of fractions.
     """
-    if not isinstance(given, BitMatrix):
-        _half_step_of_fractions(layer, given, kind, seed, stream, sweep, out, fixed, probabilities)
-        return
-    n, n_units = len(given), layer.n_units
-    threads = _threads.resolve(n_threads, given.n_units * n_units * n)
-    for part in _work.chain_parts(n, _work.half_step(given.n_units, n_units)):
-        kernels.half_step(
-            given.planes[:, part], layer, None, seed, stream, sweep, kind, part.start,
-            None if out is None else out.planes[:, part],
+    n, n_in, n_units = given.shape[0], given.shape[1], layer.n_units
+    if isinstance(given, BitMatrix):
+        parts, cost = _work.chain_parts(n, _work.half_step(n_in, n_units)), 1
+    else:
+        parts, cost = _work.fraction_parts(n, _work.half_step_of_fractions(n_in, n_units), n_in), _work.FRACTION
+    threads = _threads.resolve(n_threads, cost * n_in * n_units * n)
+    for part in parts:
+        to = (
+            None if out is None else out._planes[:, part],
             None if fixed is None else fixed[:, part],
             None if probabilities is None else probabilities[part],
-            threads,
-        )  # fmt: skip
+        )
+        if isinstance(given, BitMatrix):
+            planes = given._planes[:, part]
+            kernels.half_step(planes, layer, None, seed, stream, sweep, kind, part.start, *to, threads)
+        else:
+            numbers = on_grid(given[part])
+            kernels.half_step_of_fractions(numbers, layer, seed, stream, sweep, kind, part.start, *to, threads)
 
 
 def on_grid(fractions: np.ndarray) -> np.ndarray:
-    """Fractions in [0, 1] to the nearest multiple of 2^-22, as float64 integers: sums of their products with 31-bit
-    integers are below 2^53, so that BLAS adds them exactly, in whatever order it likes."""
-    return np.rint(fractions * float(1 << FIXED_BITS))
-
-
-def _half_step_of_fractions(layer, given, kind, seed, stream, sweep, out, fixed, probabilities) -> None:
-    n, n_units = given.shape[0], layer.n_units
-    weights = integer_weights(layer)[: given.shape[1]]
-    work = _work.float_product(given.shape[1], n_units)
-    for rows in _work.parts(n, work, most=_NUMBERS // max(given.shape[1], n_units), blocks=(1,)):
-        acc = (on_grid(given[rows]) @ weights) * 2.0**-FIXED_BITS
-        field = acc.astype(np.float32) * np.float32(2.0**-layer.exponent) + layer.bias_array[:n_units]
-        if out is not None:
-            reference.pack(reference.draw(field, seed, stream, sweep, kind, rows.start), out.planes[:, rows])
-        if fixed is not None:
-            numbers = reference.fixed_probability(field)
-            for tile in range(fixed.shape[0]):
-                part = numbers[:, tile * TILE : (tile + 1) * TILE]
-                fixed[tile, rows, : part.shape[1]] = part
-        if probabilities is not None:
-            probabilities[rows] = reference.probability(field)
+    """Fractions in [0, 1] to the nearest multiple of 2^-22, as float64 integers, contiguous: sums of their products
+    with 31-bit integers are below 2^53, so exact in whatever order they are added."""
+    return np.rint(np.multiply(fractions, float(1 << FIXED_BITS), order="C"))
 
 
 def fixed_buffer(n: int, n_units: int, buffers: Buffers) -> np.ndarray:

@@ -52,6 +52,19 @@ def half_step(
     probabilities: NDArray[np.float32] | None,
     n_threads: int,
 ) -> None: ...
+def half_step_of_fractions(
+    numbers: NDArray[np.float64],
+    layer: Layer,
+    seed: int,
+    stream: int,
+    sweep: int,
+    kind: int,
+    first_chain: int,
+    out: NDArray[np.uint8] | None,
+    fixed: NDArray[np.float32] | None,
+    probabilities: NDArray[np.float32] | None,
+    n_threads: int,
+) -> None: ...
 def sweep(
     visible: NDArray[np.uint8],
     hidden: NDArray[np.uint8],
@@ -160,10 +173,17 @@ def enumerate_states(
 def pseudo_sums(
     planes: NDArray[np.uint8],
     layer: Layer,
-    up: NDArray[np.float64],
-    down: NDArray[np.float64],
     visible_bias: NDArray[np.float64],
     room: int,
+    out: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
+def pseudo_sums_of_fractions(
+    numbers: NDArray[np.float64],
+    layer: Layer,
+    visible_bias: NDArray[np.float64],
+    room: int,
+    every: int,
     out: NDArray[np.float64],
     n_threads: int,
 ) -> None: ...
@@ -180,6 +200,13 @@ def count_bits(planes: NDArray[np.uint8], n_units: int, out: NDArray[np.float64]
 def logs(x: NDArray[np.float64], out: NDArray[np.float64]) -> None: ...
 def softplus_sums(
     planes: NDArray[np.uint8], layer: Layer, beta: NDArray[np.float64], out: NDArray[np.float64], n_threads: int
+) -> None: ...
+def softplus_sums_of_fractions(
+    numbers: NDArray[np.float64],
+    layer: Layer,
+    beta: NDArray[np.float64],
+    out: NDArray[np.float64],
+    n_threads: int,
 ) -> None: ...
 def anneal(
     visible: NDArray[np.uint8],

@@ -16,7 +16,7 @@ from . import _threads, _validate
 from ._buffers import Buffers
 from ._kernels import TILE, kernels
 from ._settings import once
-from .reference import from_tiles, on_grid, to_tiles
+from .reference import from_tiles, to_tiles
 
 _LARGEST_SUM = 2**31 - 1
 
@@ -233,9 +233,3 @@ def _wide(bias: np.ndarray) -> np.ndarray:
     out = np.zeros(-(-bias.size // 8) * 8)
     out[: bias.size] = bias
     return out
-
-
-def integer_weights(layer: kernels.Layer) -> np.ndarray:
-    """The integers of a layer as one float64 matrix (inputs, n_units): for inputs that are no bits."""
-    tiles = layer.tiles_array
-    return on_grid(from_tiles(tiles, tiles.shape[1], layer.n_units), layer.exponent)

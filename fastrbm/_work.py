@@ -16,6 +16,7 @@ from ._kernels import TILE, kernels
 A_CALL = 7_500_000_000 * max(4, kernels.LEVEL_LANES) // 4  # products run at about 75, 150 and 300 G connections/s
 
 # at level avx512, where a connection takes 3.3 ps; other levels take fewer connections for the same
+FRACTION = 12  # a fraction times a weight
 _UNIT = 256  # of a layer in whole tiles: its random number and its draw, or its exponential, 0.9 ns
 _LOGARITHMS = 3  # units more that a hidden unit counts for, where its softplus is taken twice
 _FEW = 64  # chains whose products take as long as the tables for them
@@ -25,6 +26,7 @@ _BYTE = 1 << 6  # of a pass over memory, 0.2 ns
 _BLOCKS = 1024, 128  # chains are cut at multiples of the kernels' own blocks, or of fewer where those take too long
 _STEPS = 8  # of a part fit a call: from the third sweep on they may use what the others left
 _FEW_STEPS = 32  # that a first call may have at once, since they are long whatever other programs run
+_NUMBERS = 1 << 22  # fractions of which there are copies at a time
 _TOO_LONG = 0.2  # seconds of a call, after which the next one is shorter; in half of it, twice as long
 
 
@@ -79,9 +81,22 @@ def update(n_visible: int, n_hidden: int, batch_size: int, n_chains: int, n_swee
     return up.of(batch_size) + n_sweeps * both.of(n_chains) + sums * (batch_size + n_chains + _UNIT)
 
 
-def float_product(n_in: int, n_out: int) -> Work:
-    """NumPy's float64 product and what follows it."""
-    return Work(_HALF_STEP, 8 * n_in * n_out + 8 * _UNIT * (n_in + n_out))
+def half_step_of_fractions(n_in: int, n_out: int) -> Work:
+    """A layer given one that holds fractions."""
+    step, chain = half_step(n_in, n_out)
+    return Work(step, chain + FRACTION * n_in * n_out)
+
+
+def free_energy_of_fractions(n_visible: int, n_hidden: int) -> Work:
+    """A free energy of a layer that holds fractions."""
+    step, chain = free_energy(n_visible, n_hidden)
+    return Work(step, chain + FRACTION * n_visible * n_hidden)
+
+
+def pseudo_of_fractions(n_visible: int, n_hidden: int, every: int) -> Work:
+    """A free energy, and an exponential for each weight and flip; one unit in so many is flipped."""
+    step, chain = free_energy_of_fractions(n_visible, n_hidden)
+    return Work(step, chain + _UNIT * n_visible * _padded(n_hidden, 8) // every)
 
 
 def elements(n: int) -> Work:
@@ -101,6 +116,12 @@ def parts(n: int, work: Work, steps: int = 1, most: int = 1 << 32, blocks: tuple
     block = next((block for block in blocks if length >= block), blocks[-1])
     length = max(1, length // block) * block
     return [slice(start, min(start + length, n)) for start in range(0, n, length)]
+
+
+def fraction_parts(n: int, work: Work, n_units: int, block: int = 1) -> list[slice]:
+    """n cases of fractions cut for one step a call, in parts of whole blocks, and so that copies of them stay small."""
+    check_chains(n)
+    return parts(n, work, most=max(1, _NUMBERS // n_units), blocks=(block,))
 
 
 def check_chains(n: int) -> None:

@@ -20,6 +20,8 @@ cdef struct HalfStep:
     const uint8_t *planes
     Py_ssize_t stride
     Py_ssize_t n_bytes
+    const double *numbers           # NULL, or in place of planes: rows of n_in whole numbers (fractions.pxi)
+    Py_ssize_t n_in
     # the parameters
     const float *tiles
     Py_ssize_t tile_length          # numbers from one tile to the next
@@ -79,9 +81,10 @@ cdef inline void exp_negative(vf *x, int count) noexcept nogil:
 
 cdef inline void activate_vectors(const HalfStep *step, const int32_t *acc, const uint16_t *random,
                                   const Keys *keys, Py_ssize_t tile, Py_ssize_t column, Py_ssize_t chain, int count,
-                                  int n_chains, uint64_t *masks) noexcept nogil:
+                                  int n_chains, bint floats, uint64_t *masks) noexcept nogil:
     """Activate the units of count vectors of a chain, from this column of the tile on, or of each of two chains, whose
-    rows follow each other in all arrays; both numbers are literals. Their states are added to the chains' masks."""
+    rows follow each other in all arrays. Their states are added to the chains' masks. floats: acc holds float32. Both
+    numbers and floats are literals."""
     cdef uint64_t states, ties
     cdef vf q[MOST_TOGETHER]
     cdef vf x[MOST_TOGETHER]
@@ -97,7 +100,8 @@ cdef inline void activate_vectors(const HalfStep *step, const int32_t *acc, cons
     cdef int i, k, n_vectors = n_chains * count
     cdef Py_ssize_t left
     for i in range(n_vectors):
-        x[i] = scale_and_add(to_float(sums[i]), splat_f(step.scale), bias[i % count])
+        x[i] = float_of(sums[i]) if floats else to_float(sums[i])
+        x[i] = scale_and_add(x[i], splat_f(step.scale), bias[i % count])
     if step.beta != NULL:
         for i in range(n_vectors):
             x[i] = x[i] * splat_f(step.beta[(chain + i // count) * step.beta_stride])
@@ -147,6 +151,11 @@ cdef inline void activate_vectors(const HalfStep *step, const int32_t *acc, cons
 cdef void activate(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n,
                    uint64_t *masks) noexcept nogil:
     """Activate one tile of n chains, starting from chain first of the batch."""
+    activate_sums(step, acc, tile, first, n, False, masks)
+
+
+cdef inline void activate_sums(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py_ssize_t first,
+                               Py_ssize_t n, bint floats, uint64_t *masks) noexcept nogil:
     cdef Py_ssize_t start, stop, chain, t, n_columns = smaller(TILE, step.n_units - tile * TILE), column
     cdef uint64_t keep = <uint64_t> 0xffffffffffffffffu >> (64 - n_columns)
     cdef uint16_t random[BATCH][TILE]
@@ -166,7 +175,7 @@ cdef void activate(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py
             if MOST_TOGETHER * LANES == 2 * TILE and chain + 1 < stop:
                 masks[chain + 1] = 0
                 activate_vectors(step, acc + chain * TILE, random[chain - start], &keys, tile, 0, first + chain,
-                                 MOST_TOGETHER // 2, 2, masks + chain)
+                                 MOST_TOGETHER // 2, 2, floats, masks + chain)
                 masks[chain] &= keep
                 masks[chain + 1] &= keep
                 chain += 2
@@ -174,7 +183,7 @@ cdef void activate(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py
             column = 0
             while column < n_columns:   # to the group's end, in the padding: one vector alone would wait for itself
                 activate_vectors(step, acc + chain * TILE, random[chain - start], &keys, tile, column, first + chain,
-                                 TOGETHER, 1, masks + chain)
+                                 TOGETHER, 1, floats, masks + chain)
                 column += TOGETHER * LANES
             masks[chain] &= keep
             chain += 1

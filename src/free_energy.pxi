@@ -2,7 +2,8 @@
 
 
 cdef inline vd exp_negative_d(vd x) noexcept nogil:
-    """exp(x) for -708 <= x <= 0, as exp_negative, by the Taylor polynomial of degree 13, which errs by under 1 ulp."""
+    """exp(x) for -708 <= x <= 0 (and up to 700, where that is wanted), as exp_negative, by the Taylor polynomial of
+    degree 13, which errs by under 1 ulp."""
     cdef vd magic = splat_d(6755399441055744.0)  # 1.5 * 2^52
     cdef vd t = x * splat_d(1.4426950408889634) + magic
     cdef vd n = t - magic
@@ -83,31 +84,43 @@ cdef enum:
 def softplus_sums(const uint8_t[:, :] planes, Layer layer, const double[::1] beta, double[::1] out, int n_threads):
     """out OUT (n,): sum over the units j of layer of softplus(beta (bias_j + acc_j 2^-e)); beta IN (n,) or (1,) for
     all. Unit j goes to lane j mod 8, whose terms max(x, 0) add up and whose factors 1 + exp(-|x|) multiply."""
-    cdef Py_ssize_t n = planes.shape[1], item
     cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
-    cdef Py_ssize_t size = SCRATCH + ENERGY_BLOCK * 3 * 64
+    run_softplus(&step, beta, out, n_threads)
+
+
+def softplus_sums_of_fractions(const double[:, ::1] numbers, Layer layer, const double[::1] beta, double[::1] out,
+                               int n_threads):
+    """softplus_sums, of numbers IN (n, units of the other layer), whole, from 0 to 2^22."""
+    cdef HalfStep step = prepare_numbers(numbers, layer, 0, 0, n_threads)
+    run_softplus(&step, beta, out, n_threads)
+
+
+cdef int run_softplus(const HalfStep *step, const double[::1] beta, double[::1] out, int n_threads) except -1:
+    cdef Py_ssize_t item
+    cdef Py_ssize_t size = SCRATCH + ENERGY_BLOCK * (TILE * 8 + 3 * 64)
     cdef Meeting meeting = no_meeting()
     cdef char *scratch
     if DEBUG_CHECKS:
-        check(out.shape[0] == n and (beta.shape[0] == n or beta.shape[0] == 1), "softplus_sums")
-    if n == 0:
-        return
+        check(out.shape[0] == step.n and (beta.shape[0] == step.n or beta.shape[0] == 1), "softplus_sums")
+    if step.n == 0:
+        return 0
     scratch = <char *> aligned_memory(n_threads * size)
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of free energies")
     with nogil, parallel(num_threads=n_threads):
         join_team()
-        for item in prange(ceil_div(n, ENERGY_BLOCK), schedule="dynamic", chunksize=1):
-            softplus_item(&step, item * ENERGY_BLOCK, &beta[0], beta.shape[0] > 1, &out[0], scratch + threadid() * size)
+        for item in prange(ceil_div(step.n, ENERGY_BLOCK), schedule="dynamic", chunksize=1):
+            softplus_item(step, item * ENERGY_BLOCK, &beta[0], beta.shape[0] > 1, &out[0], scratch + threadid() * size)
         leave_team(&meeting)
     free(scratch)
+    return 0
 
 
 cdef void softplus_item(const HalfStep *step, Py_ssize_t first, const double *beta, bint own_beta, double *out,
                         char *scratch) noexcept nogil:
     cdef Py_ssize_t n = smaller(ENERGY_BLOCK, step.n - first), chain, tile, n_columns, lane
-    cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
-    cdef double *lines = <double *> (scratch + SCRATCH)
+    cdef double *fields = <double *> (scratch + SCRATCH)
+    cdef double *lines = fields + TILE * ENERGY_BLOCK
     cdef double *products = lines + 8 * ENERGY_BLOCK
     cdef double *logs = products + 8 * ENERGY_BLOCK
     for lane in range(8 * n):
@@ -116,11 +129,10 @@ cdef void softplus_item(const HalfStep *step, Py_ssize_t first, const double *be
         logs[lane] = 0
     for tile in range(step.n_tiles):
         n_columns = smaller(TILE, step.n_units - tile * TILE)
-        product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first, step.stride,
-                     step.n_bytes, n, n_columns, ALL_DIGITS, 0)
+        field_tile(fields, scratch, step, tile, first, n)
         for chain in range(n):
-            add_softplus(acc + chain * TILE, step.bias + tile * TILE, <double> step.scale, n_columns,
-                         beta[first + chain] if own_beta else beta[0], lines + 8 * chain, products + 8 * chain)
+            add_softplus(fields + chain * TILE, n_columns, beta[first + chain] if own_beta else beta[0],
+                         lines + 8 * chain, products + 8 * chain)
         if tile % ROOM == ROOM - 1 or tile == step.n_tiles - 1:
             take_logs(products, logs, 8 * n)
     for chain in range(n):
@@ -135,19 +147,15 @@ cdef void take_logs(double *products, double *logs, Py_ssize_t n) noexcept nogil
         (<vdu *> products)[i] = splat_d(1.0)
 
 
-cdef void add_softplus(const int32_t *acc, const float *bias, double scale, Py_ssize_t n_columns, double beta,
-                       double *lines, double *products) noexcept nogil:
+cdef void add_softplus(const double *fields, Py_ssize_t n_columns, double beta, double *lines,
+                       double *products) noexcept nogil:
     cdef Py_ssize_t group, part, k
-    cdef double wide_bias[8]
     cdef double line[8]
     cdef double factor[8]
     cdef vd x, y
     for group in range(ceil_div(n_columns, 8)):
-        for k in range(8):
-            wide_bias[k] = <double> bias[8 * group + k]
         for part in range(8 // HALF):
-            x = to_double(acc + 8 * group + part * HALF) * splat_d(scale) + (<const vdu *> (wide_bias + part * HALF))[0]
-            x = x * splat_d(beta)
+            x = (<const vdu *> (fields + 8 * group))[part] * splat_d(beta)
             y = one_plus_exp(x)
             x = max_d(x, splat_d(0.0))
             if n_columns - 8 * group >= 8:

@@ -47,6 +47,7 @@ cdef extern from "simd.h" nogil:
     vi select_i(vi, vi, vi)
     vf minus_abs_f(vf)
     vf scale_and_add(vf, vf, vf)
+    vd multiply_and_add(vd, vd, vd)
     vd abs_d(vd)
     vf max_f(vf, vf)
     vd max_d(vd, vd)
@@ -128,6 +129,7 @@ include "product_pairs.pxi"
 include "activation.pxi"
 include "flips.pxi"
 include "sweep.pxi"
+include "fractions.pxi"
 include "moments.pxi"
 include "draw.pxi"
 include "free_energy.pxi"

@@ -3,88 +3,147 @@
 #
 #   softplus(f + w) - softplus(f) = log(q + p exp(w)),   p = sigmoid(f), q = sigmoid(-f),
 #
-# a sum of positive terms: nothing cancels, and a product over j takes one logarithm for many units.
+# a sum of positive terms: nothing cancels, and a product over j takes one logarithm for many units. A fraction v_i turned
+# into 1 - v_i changes it by (1 - 2 v_i) W_ij, and takes exponentials of its own.
 
 cdef enum:
     PSEUDO_BLOCK = 32       # cases a task: p and q of 500 hidden units take 256 kB
+    FLIPS = 4               # cases whose products grow side by side: one alone would wait for itself
 
 
-def pseudo_sums(const uint8_t[:, :] planes, Layer layer, const double[:, ::1] up, const double[:, ::1] down,
-                const double[::1] visible_bias, Py_ssize_t room, double[::1] out, int n_threads):
-    """out OUT (n,) = sum_i log p(v_i | v without i), planes IN (bytes, n), layer the hidden one.
-
-    up IN (V, K) = exp(W), down IN (V, K) = exp(-W), K hidden units padded to a multiple of 8 with anything finite;
-    visible_bias IN (V,); room: how many of their factors multiply without leaving the range of float64."""
-    cdef Py_ssize_t n = planes.shape[1], n_visible = up.shape[0], n_units = up.shape[1], item
+def pseudo_sums(const uint8_t[:, :] planes, Layer layer, const double[::1] visible_bias, Py_ssize_t room,
+                double[::1] out, int n_threads):
+    """out OUT (n,) = sum_i log p(v_i | v without i), planes IN (bytes, n), layer the hidden one, visible_bias IN (V,);
+    room: how many factors exp(|W_ij|) multiply without leaving the range of float64."""
     cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
-    cdef size_t size = SCRATCH + 2 * PSEUDO_BLOCK * n_units * sizeof(double)
+    run_pseudo(&step, visible_bias, room, 1, out, n_threads)
+
+
+def pseudo_sums_of_fractions(const double[:, ::1] numbers, Layer layer, const double[::1] visible_bias, Py_ssize_t room,
+                             Py_ssize_t every, double[::1] out, int n_threads):
+    """out OUT (n,) = sum_i log(p(v) / (p(v) + p(v'))), where v' is v with v_i turned into 1 - v_i; numbers IN (n, V),
+    whole, in units of 2^-22. Of row r only the units i with i mod every = r mod every."""
+    cdef HalfStep step = prepare_numbers(numbers, layer, 0, 0, n_threads)
+    run_pseudo(&step, visible_bias, room, every, out, n_threads)
+
+
+cdef int run_pseudo(const HalfStep *step, const double[::1] visible_bias, Py_ssize_t room, Py_ssize_t every,
+                    double[::1] out, int n_threads) except -1:
+    cdef Py_ssize_t n_visible = visible_bias.shape[0], n_units = 8 * ceil_div(step.n_units, 8), item
+    cdef size_t size = SCRATCH + (PSEUDO_BLOCK * TILE + (2 * PSEUDO_BLOCK + 3 + FLIPS) * n_units) * sizeof(double)
     cdef Meeting meeting = no_meeting()
     cdef char *scratch
     if DEBUG_CHECKS:
-        check(n_units == 8 * ceil_div(layer.n_units, 8) and down.shape[0] == n_visible and down.shape[1] == n_units
-              and out.shape[0] == n and visible_bias.shape[0] == n_visible and room > 0, "pseudo_sums")
-    if n == 0:
-        return
+        check(step.tile_length == 8 * ceil_div(n_visible, 8) * TILE and out.shape[0] == step.n and room > 0
+              and every > 0, "pseudo_sums")
+    if step.n == 0:
+        return 0
     scratch = <char *> aligned_memory(<size_t> n_threads * size)
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of pseudo-likelihoods")
     with nogil, parallel(num_threads=n_threads):
         join_team()
-        for item in prange(ceil_div(n, PSEUDO_BLOCK), schedule="dynamic", chunksize=1):
-            pseudo_item(&step, item * PSEUDO_BLOCK, &up[0, 0], &down[0, 0], &visible_bias[0], n_visible, n_units, room,
-                        &out[0], scratch + <size_t> threadid() * size)
+        for item in prange(ceil_div(step.n, PSEUDO_BLOCK), schedule="dynamic", chunksize=1):
+            pseudo_item(step, item * PSEUDO_BLOCK, &visible_bias[0], n_visible, n_units, room, every, &out[0],
+                        scratch + <size_t> threadid() * size)
         leave_team(&meeting)
     free(scratch)
+    return 0
 
 
-cdef void pseudo_item(const HalfStep *step, Py_ssize_t first, const double *up, const double *down,
-                      const double *visible_bias, Py_ssize_t n_visible, Py_ssize_t n_units, Py_ssize_t room,
-                      double *out, char *scratch) noexcept nogil:
-    cdef Py_ssize_t n = smaller(PSEUDO_BLOCK, step.n - first), case, tile, unit, n_columns
-    cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
-    cdef double *on = <double *> (scratch + SCRATCH)
+cdef void pseudo_item(const HalfStep *step, Py_ssize_t first, const double *bias, Py_ssize_t n_visible,
+                      Py_ssize_t n_units, Py_ssize_t room, Py_ssize_t every, double *out, char *scratch) noexcept nogil:
+    cdef Py_ssize_t n = smaller(PSEUDO_BLOCK, step.n - first), case, tile, unit, count, k, at
+    cdef double *fields = <double *> (scratch + SCRATCH)
+    cdef double *on = fields + PSEUDO_BLOCK * TILE
     cdef double *off = on + PSEUDO_BLOCK * n_units
-    cdef double change
-    cdef bint bit
+    cdef double *weights = off + PSEUDO_BLOCK * n_units
+    cdef double *up = weights + n_units
+    cdef double *down = up + n_units
+    cdef double *own = down + n_units
+    cdef const double *probabilities[FLIPS]
+    cdef const double *factors[FLIPS]
+    cdef double turn[FLIPS]
+    cdef double change[FLIPS]
+    cdef bint known
     for tile in range(step.n_tiles):
-        n_columns = smaller(TILE, step.n_units - tile * TILE)
-        product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first, step.stride,
-                     step.n_bytes, n, n_columns, ALL_DIGITS, 0)
+        field_tile(fields, scratch, step, tile, first, n)
         for case in range(n):
-            two_probabilities(acc + case * TILE, step.bias + tile * TILE, <double> step.scale, n_columns,
+            two_probabilities(fields + case * TILE, smaller(TILE, step.n_units - tile * TILE),
                               on + case * n_units + tile * TILE, off + case * n_units + tile * TILE)
     for case in range(n):
         out[first + case] = 0
     for unit in range(n_visible):
-        for case in range(n):
-            bit = (step.planes[(unit // 8) * step.stride + first + case] >> (unit % 8)) & 1
-            # log p(v_i) = -softplus(+-(b_i + the change of the hidden units' terms when v_i goes from 0 to 1))
-            change = log_products(on + case * n_units, off + case * n_units, (down if bit else up) + unit * n_units,
-                                  n_units, room)
-            change = -(visible_bias[unit] - change) if bit else visible_bias[unit] + change
-            out[first + case] -= (change if change > 0 else 0) + log_scalar(one_plus_exp_scalar(change))
+        for k in range(n_units):
+            weights[k] = step.tiles[(k // TILE) * step.tile_length + unit * TILE + k % TILE]
+        known = False
+        case = (every - (first - unit) % every) % every     # the first whose turn it is
+        while case < n:
+            count = smaller(FLIPS, ceil_div(n - case, every))
+            for k in range(FLIPS):
+                at = case + (k if k < count else 0) * every
+                probabilities[k] = on + at * n_units
+                if k >= count:
+                    factors[k] = factors[0]
+                    continue
+                turn[k] = turn_of(step, first + at, unit)
+                if turn[k] == 1.0 or turn[k] == -1.0:
+                    if not known:
+                        both_exponentials(weights, n_units, up, down)
+                        known = True
+                    factors[k] = up if turn[k] > 0 else down
+                else:
+                    exponentials(weights, turn[k], n_units, own + k * n_units)
+                    factors[k] = own + k * n_units
+            log_products(probabilities, off - on, factors, n_units, room, change)
+            for k in range(count):
+                # F(v) - F(v'), of which the term is -softplus
+                change[k] = turn[k] * bias[unit] + change[k]
+                out[first + case] -= (change[k] if change[k] > 0 else 0) + log_scalar(one_plus_exp_scalar(change[k]))
+                case += every
+
+
+cdef inline double turn_of(const HalfStep *step, Py_ssize_t case, Py_ssize_t unit) noexcept nogil:
+    """By how much v_i changes when it is turned into 1 - v_i."""
+    if step.numbers != NULL:
+        return 1.0 - step.numbers[case * step.n_in + unit] * 4.76837158203125e-7    # 2^-21
+    return -1.0 if (step.planes[(unit // 8) * step.stride + case] >> (unit % 8)) & 1 else 1.0
+
+
+cdef void both_exponentials(const double *weights, Py_ssize_t n, double *up, double *down) noexcept nogil:
+    """up = exp(weights), down = exp(-weights), n a multiple of 8."""
+    cdef Py_ssize_t i
+    cdef vd x, small, large
+    cdef vq negative
+    for i in range(n // HALF):
+        x = (<const vdu *> weights)[i]
+        small = exp_negative_d(splat_d(0.0) - abs_d(x))
+        large = splat_d(1.0) / small
+        negative = mask_lt_d(x, splat_d(0.0))
+        (<vdu *> up)[i] = double_of((negative & bits_d(small)) | (~negative & bits_d(large)))
+        (<vdu *> down)[i] = double_of((negative & bits_d(large)) | (~negative & bits_d(small)))
+
+
+cdef void exponentials(const double *weights, double turn, Py_ssize_t n, double *out) noexcept nogil:
+    """out = exp(turn weights), n a multiple of 8."""
+    cdef Py_ssize_t i
+    for i in range(n // HALF):
+        (<vdu *> out)[i] = exp_negative_d((<const vdu *> weights)[i] * splat_d(turn))
 
 
 cdef inline double one_plus_exp_scalar(double x) noexcept nogil:
     return 1.0 + exp_scalar(-x if x > 0 else x)
 
 
-cdef void two_probabilities(const int32_t *acc, const float *bias, double scale, Py_ssize_t n_columns, double *on,
-                            double *off) noexcept nogil:
+cdef void two_probabilities(const double *fields, Py_ssize_t n_columns, double *on, double *off) noexcept nogil:
     """on = sigmoid(field), off = sigmoid(-field); in the padding of the last group of 8, on = 0 and off = 1."""
     cdef Py_ssize_t group, part, k
-    cdef double wide_bias[8]
     cdef double less[8]
     cdef double more[8]
-    cdef double field[8]
-    cdef vd x, e
+    cdef vd e
     for group in range(ceil_div(n_columns, 8)):
-        for k in range(8):
-            wide_bias[k] = <double> bias[8 * group + k]
         for part in range(8 // HALF):
-            x = to_double(acc + 8 * group + part * HALF) * splat_d(scale) + (<const vdu *> (wide_bias + part * HALF))[0]
-            e = exp_negative_d(max_d(splat_d(0.0) - abs_d(x), splat_d(-708.0)))
-            (<vdu *> field)[part] = x
+            e = exp_negative_d(max_d(splat_d(0.0) - abs_d((<const vdu *> (fields + 8 * group))[part]), splat_d(-708.0)))
             (<vdu *> less)[part] = e / (splat_d(1.0) + e)
             (<vdu *> more)[part] = splat_d(1.0) / (splat_d(1.0) + e)
         for k in range(8):
@@ -92,27 +151,34 @@ cdef void two_probabilities(const int32_t *acc, const float *bias, double scale,
                 on[8 * group + k] = 0
                 off[8 * group + k] = 1
             else:
-                on[8 * group + k] = more[k] if field[k] >= 0 else less[k]
-                off[8 * group + k] = less[k] if field[k] >= 0 else more[k]
+                on[8 * group + k] = more[k] if fields[8 * group + k] >= 0 else less[k]
+                off[8 * group + k] = less[k] if fields[8 * group + k] >= 0 else more[k]
 
 
-cdef double log_products(const double *on, const double *off, const double *factor, Py_ssize_t n_units,
-                         Py_ssize_t room) noexcept nogil:
-    """sum_j log(off_j + on_j factor_j), in eight lanes, a logarithm every room factors of a lane."""
-    cdef double products[8]
-    cdef double logs[8]
-    cdef Py_ssize_t group, part, lane, used = 0
-    for lane in range(8):
-        logs[lane] = 0
-        products[lane] = 1
-    for group in range(n_units // 8):
+cdef void log_products(const double *const *on, Py_ssize_t off, const double *const *factors, Py_ssize_t n_units,
+                       Py_ssize_t room, double *sums) noexcept nogil:
+    """sums OUT: sum_j log(off_j + on_j factor_j) of each of FLIPS cases, in eight lanes, a logarithm every room factors
+    of a lane. A case's off_j lie that far behind its on_j."""
+    cdef double products[FLIPS * 8]
+    cdef double logs[FLIPS * 8]
+    cdef vd product[FLIPS]
+    cdef Py_ssize_t start, stop, part, i, k
+    memset(logs, 0, sizeof(logs))
+    start = 0
+    while start < n_units:
+        stop = smaller(n_units, start + 8 * room)
         for part in range(8 // HALF):
-            (<vdu *> products)[part] = (<vdu *> products)[part] * (
-                (<const vdu *> (off + 8 * group))[part]
-                + (<const vdu *> (on + 8 * group))[part] * (<const vdu *> (factor + 8 * group))[part])
-        used += 1
-        if used == room:
-            take_logs(products, logs, 8)
-            used = 0
-    take_logs(products, logs, 8)
-    return sum8(logs)
+            for k in range(FLIPS):
+                product[k] = splat_d(1.0)
+            i = start + part * HALF
+            while i < stop:
+                for k in range(FLIPS):
+                    product[k] = product[k] * ((<const vdu *> (on[k] + off + i))[0]
+                                               + (<const vdu *> (on[k] + i))[0] * (<const vdu *> (factors[k] + i))[0])
+                i += 8
+            for k in range(FLIPS):
+                memcpy(products + 8 * k + part * HALF, &product[k], WIDTH)
+        take_logs(products, logs, FLIPS * 8)
+        start = stop
+    for k in range(FLIPS):
+        sums[k] = sum8(logs + 8 * k)

@@ -144,6 +144,17 @@ static inline vf scale_and_add(vf x, vf power, vf y) {
 #endif
 }
 
+/* x y + z, where product and sum are exact: likewise */
+static inline vd multiply_and_add(vd x, vd y, vd z) {
+#if LEVEL_AVX512
+    return (vd)_mm512_fmadd_pd((__m512d)x, (__m512d)y, (__m512d)z);
+#elif LEVEL_AVX2 && defined(__FMA__)
+    return (vd)_mm256_fmadd_pd((__m256d)x, (__m256d)y, (__m256d)z);
+#else
+    return x * y + z;
+#endif
+}
+
 static inline vd sign_d(vd x) { /* -1, 0 or 1 */
     return (vd)(((vq)(x != 0) & (vq)splat_d(1.0)) | ((vq)x & ((vq)(x != 0) & 0x8000000000000000ULL)));
 }

@@ -27,13 +27,27 @@ cdef class Layer:
 cdef HalfStep prepare(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, Py_ssize_t first_chain,
                       int n_threads):
     """A half step but for what it gives out and for the place in the stream of random numbers."""
-    cdef HalfStep step
+    cdef HalfStep step = prepare_layer(layer, planes.shape[1], seed, first_chain, n_threads)
     cdef const float[::1] betas
-    memset(&step, 0, sizeof(HalfStep))
-    step.n = planes.shape[1]
     step.stride = planes.strides[0]
     step.n_bytes = planes.shape[0]
     step.planes = &planes[0, 0] if step.n else NULL
+    if DEBUG_CHECKS:
+        check(layer.tiles.shape[1] == 8 * step.n_bytes, "units of the sending layer")
+    if beta is not None:
+        betas = beta
+        if DEBUG_CHECKS:
+            check(betas.shape[0] == step.n, "beta")
+        step.beta = &betas[0] if step.n else NULL
+        step.beta_stride = 1
+    return step
+
+
+cdef HalfStep prepare_layer(Layer layer, Py_ssize_t n, uint64_t seed, Py_ssize_t first_chain, int n_threads):
+    """The same but for the sending layer's states."""
+    cdef HalfStep step
+    memset(&step, 0, sizeof(HalfStep))
+    step.n = n
     step.tiles = &layer.tiles[0, 0, 0]
     step.tile_length = layer.tiles.shape[1] * TILE
     step.grid = <float> ldexp(1.0, layer.exponent)
@@ -45,14 +59,6 @@ cdef HalfStep prepare(const uint8_t[:, :] planes, Layer layer, beta, uint64_t se
     step.block = block_length(step.n, step.n_tiles, n_threads)
     step.key0 = <uint32_t> seed
     step.key1 = <uint32_t> (seed >> 32)
-    if DEBUG_CHECKS:
-        check(layer.tiles.shape[1] == 8 * step.n_bytes, "units of the sending layer")
-    if beta is not None:
-        betas = beta
-        if DEBUG_CHECKS:
-            check(betas.shape[0] == step.n, "beta")
-        step.beta = &betas[0] if step.n else NULL
-        step.beta_stride = 1
     return step
 
 

@@ -108,13 +108,9 @@ def run(module, case, n_threads):
     results |= {"annealed_v": annealed_v, "annealed_h": annealed_h, "log_weights": log_weights}
 
     padded = -(-n_hidden // 8) * 8
-    exponentials = np.ones((n_visible, padded))
-    exponentials[:, :n_hidden] = np.exp(case.weights)
+    bias = case.visible_bias.astype(np.float64)
     results["pseudo"] = np.empty(n)
-    module.pseudo_sums(
-        pack(case.states[:200]), to_hidden, exponentials, 1 / exponentials, case.visible_bias.astype(np.float64), 3,
-        results["pseudo"][:200], n_threads,
-    )  # fmt: skip
+    module.pseudo_sums(pack(case.states[:200]), to_hidden, bias, 3, results["pseudo"][:200], n_threads)
     results["pseudo"][200:] = 0
     rng = np.random.default_rng(0)
     high, low = rng.normal(0, 3, (9, padded)), rng.normal(0, 3, (16, padded))

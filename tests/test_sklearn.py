@@ -59,8 +59,6 @@ def test_every_check_of_scikit_learn(estimator, check):
 OTHERWISE = {
     "test_fit": "a pseudo-likelihood of -21.0 within 1.5; here it is -19.0, which is better",
     "test_fit_gibbs": "the weights that its own generator gives for one seed",
-    "test_transform": "the private method _mean_hiddens",
-    "test_sample_hiddens": "the private method _sample_hiddens",
 }
 
 
@@ -98,9 +96,9 @@ def test_score_samples_is_the_pseudo_likelihood_whatever_the_order():
     flipped = [np.log(exact.p_v / (exact.p_v + exact.p_v[np.arange(64) ^ 1 << i])) for i in range(6)]
     assert np.allclose(model.score_samples(exact.v), np.sum(flipped, axis=0), atol=1e-5)
     assert np.array_equal(model.score_samples(exact.v[::-1]), model.score_samples(exact.v)[::-1])
-    # numbers that are not bits go another way; next to 0 and 1 both must agree
+    # numbers that are not bits go another way; on their grid these are 0 and 1
     nearly = exact.v * (1 - 1e-9)
-    assert np.allclose(model.score_samples(nearly), model.score_samples(exact.v), atol=1e-5)
+    assert np.array_equal(model.score_samples(nearly), model.score_samples(exact.v))
 
 
 def test_score_is_the_mean_log_likelihood():
@@ -117,7 +115,7 @@ def test_gibbs_draws_anew_at_each_call():
     one, two = model.gibbs(X), model.gibbs(X)
     assert one.dtype == np.bool_ and one.shape == X.shape and (one != two).any()
     assert (small().fit(X).gibbs(X) == one).all()  # and reproducibly
-    assert model.gibbs(X / 2.0).shape == X.shape and model.gibbs(X * 3.0).shape == X.shape
+    assert model.gibbs(X / 2.0).shape == X.shape
 
 
 def test_gibbs_follows_the_law():
@@ -177,8 +175,8 @@ def test_how_data_are_stored_does_not_matter(store, dtype):
 def test_sparse_fractions(draw):
     model, wanted = (small(draw=draw).fit(store(GREY)) for store in (sparse.csr_array, np.asarray))
     assert same(model, wanted)
-    assert np.allclose(model.transform(sparse.csr_array(GREY)), wanted.transform(GREY), atol=1e-12)
-    assert np.allclose(model.score_samples(sparse.csr_array(GREY)), wanted.score_samples(GREY), atol=1e-9)
+    assert np.array_equal(model.transform(sparse.csr_array(GREY)), wanted.transform(GREY))
+    assert np.array_equal(model.score_samples(sparse.csr_array(GREY)), wanted.score_samples(GREY))
     assert same(small(draw=draw).partial_fit(sparse.csr_array(GREY)), small(draw=draw).partial_fit(GREY))
 
 
@@ -254,7 +252,8 @@ def test_values_outside_0_and_1_are_taken_with_a_warning():
     data = GREY * 3 - 1
     with pytest.warns(UserWarning, match="X has values from -1 to 2; an RBM is for numbers from 0 to 1"):
         model = small().fit(data)
-    assert np.isfinite(model.transform(data)).all() and np.isfinite(model.score_samples(data)).all()
+    with pytest.warns(UserWarning, match="an RBM is for numbers"):
+        assert np.array_equal(model.transform(data), model.transform(data.clip(0, 1)))
     with pytest.warns(UserWarning, match="an RBM is for numbers"):
         assert np.isfinite(small(draw=False, learning_rate=0.01).fit(data).components_).all()
 
@@ -333,7 +332,7 @@ def test_attributes_can_be_set():
     model.intercept_hidden_ = np.full(16, 2.0)
     assert np.allclose(model.transform(X), 1 / (1 + np.exp(-2.0)))
     assert model.rbm_.weights.max() == 0 and model.score(X) < -10
-    with pytest.raises(ValueError, match="weights must have shape"):
+    with pytest.raises(ValueError, match=r"components_ must have shape \(16, 64\), as the model has"):
         model.components_ = np.zeros((15, 64))
     with pytest.raises(ValueError, match="read-only"):
         model.components_[0, 0] = 1.0

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _threads, _work, reference
-from .._kernels import kernels
+from .. import _gibbs, _threads, _work, reference
+from .._fractions import free_energy
+from .._kernels import FIXED_BITS, kernels
 from ..bits import BitMatrix
 from ..rbm import RBM, model
 
 _ROOM = 600.0  # a product of factors exp(+-w) stays in float64's range while the sum of |w| is below this
+_FLIP = 32  # connections that a flip costs each hidden unit; see _threads.PASS
 
 
 def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
@@ -36,30 +38,55 @@ def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
     >>> bool(np.isclose(fr.likelihood.pseudo(fr.RBM(np.zeros((10, 3))), np.zeros((1, 10))), -10 * np.log(2)))
     True
     """
-    bits = model(rbm)._states(X, "X")
+    return pseudo_of(rbm, model(rbm)._states(X, "X"), n_threads)
+
+
+def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = None, every: int = 1) -> np.ndarray:
+    """pseudo, of checked states, which may be fractions, float64 (n, V): sum_i log(p(v) / (p(v) + p(v'))), where v' is
+    v with v_i turned into 1 - v_i. every: of case k only the units i with i mod every = k mod every (fractions alone).
+    """
     _threads.resolve(n_threads)
-    largest = float(np.abs(rbm.weights).max())
+    p = rbm._parameters
+    layer, bias = p.to_hidden, p.visible_bias.astype(np.float64)
+    largest = float(np.abs(layer.tiles_array).max())
     if largest > _ROOM:
-        return _by_flips(rbm, bits, n_threads)
-    out = np.empty(len(bits))
-    W = np.zeros((rbm.n_visible, -(-rbm.n_hidden // 8) * 8))
-    W[:, : rbm.n_hidden] = rbm.weights
-    small = reference.exp_negative_d(-np.abs(W))
-    up, down = np.where(W > 0, 1.0 / small, small), np.where(W > 0, small, 1.0 / small)
+        return _by_flips(rbm, states, n_threads, every)
+    n = states.shape[0]
+    out = np.empty(n)
     room = max(1, int(_ROOM / max(largest, 1e-3)))
-    bias = rbm.visible_bias.astype(np.float64)
-    for part in _work.parts(len(bits), _work.pseudo(rbm.n_visible, rbm.n_hidden)):
-        threads = _threads.resolve(n_threads, (part.stop - part.start) * W.size)
-        planes, layer = bits.planes[:, part], rbm._parameters.to_hidden
-        kernels.pseudo_sums(planes, layer, up, down, bias, room, out[part], threads)
+    shape = rbm.n_visible, rbm.n_hidden
+    if isinstance(states, BitMatrix):
+        parts = _work.parts(n, _work.pseudo(*shape))
+    else:
+        parts = _work.fraction_parts(n, _work.pseudo_of_fractions(*shape, every), rbm.n_visible, every)
+    for part in parts:
+        threads = _threads.resolve(n_threads, _FLIP * (part.stop - part.start) * shape[0] * shape[1] // every)
+        if isinstance(states, BitMatrix):
+            kernels.pseudo_sums(states._planes[:, part], layer, bias, room, out[part], threads)
+        else:
+            numbers = _gibbs.on_grid(states[part])
+            kernels.pseudo_sums_of_fractions(numbers, layer, bias, room, every, out[part], threads)
     return out
 
 
-def _by_flips(rbm: RBM, bits: BitMatrix, n_threads: int | None) -> np.ndarray:
+def _by_flips(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None, every: int = 1) -> np.ndarray:
     """The same from V + 1 free energies a case, for weights whose exponentials leave float64's range."""
-    free, flipped, out = rbm.free_energy(bits, n_threads), bits.copy(), np.zeros(len(bits))
+    flipped: BitMatrix | np.ndarray
+    if isinstance(states, BitMatrix):
+        flipped = states.copy()
+    else:
+        flipped = _gibbs.on_grid(states) * 2.0**-FIXED_BITS  # on which 1 - (1 - v) is v
+    free, out = free_energy(rbm, states, n_threads), np.zeros(states.shape[0])
     for unit in range(rbm.n_visible):
-        flipped.planes[unit // 8] ^= np.uint8(1 << unit % 8)
-        out -= reference.softplus(free - rbm.free_energy(flipped, n_threads))
-        flipped.planes[unit // 8] ^= np.uint8(1 << unit % 8)
+        _flip(flipped, unit)
+        rows = slice(unit % every, None, every)
+        out[rows] -= reference.softplus((free - free_energy(rbm, flipped, n_threads))[rows])
+        _flip(flipped, unit)
     return out
+
+
+def _flip(states: BitMatrix | np.ndarray, unit: int) -> None:
+    if isinstance(states, BitMatrix):
+        states._planes[unit // 8] ^= np.uint8(1 << unit % 8)
+    else:
+        states[:, unit] = 1.0 - states[:, unit]

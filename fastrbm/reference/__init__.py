@@ -17,8 +17,10 @@ from ._energies import (
     log,
     logs,
     pseudo_sums,
+    pseudo_sums_of_fractions,
     softplus,
     softplus_sums,
+    softplus_sums_of_fractions,
 )
 from ._numbers import hash_rows, pack_numbers, sum_fractions
 from ._sampling import (
@@ -38,6 +40,7 @@ from ._sampling import (
     fixed_probability,
     from_tiles,
     half_step,
+    half_step_of_fractions,
     less_likely,
     normals,
     on_grid,
@@ -45,6 +48,7 @@ from ._sampling import (
     philox_blocks,
     probability,
     product,
+    sums_of_fractions,
     sweep,
     to_tiles,
     transpose,
@@ -57,8 +61,9 @@ from ._training import ROWS, ascend, count_bits, difference, moments, prepare_ph
 __all__ = [
     "FIXED_BITS", "HIDDEN", "LEVEL_LANES", "LEVEL_MANY", "ROWS", "TIE", "TILE", "VISIBLE", "Layer", "anneal",
     "ascend", "bias_sums", "blocks", "count_bits", "difference", "draw", "draw_states", "enumerate_states",
-    "exp_negative", "exp_negative_d", "fields", "fixed_probability", "from_tiles", "half_step", "hash_rows",
-    "less_likely", "log", "logs", "moments", "normals", "on_grid", "pack", "pack_numbers", "philox_blocks",
-    "prepare_phase", "probability", "product", "pseudo_sums", "softplus", "softplus_sums", "step", "sum_fractions",
-    "sweep", "to_tiles", "train", "transpose", "unpack", "words",
+    "exp_negative", "exp_negative_d", "fields", "fixed_probability", "from_tiles", "half_step",
+    "half_step_of_fractions", "hash_rows", "less_likely", "log", "logs", "moments", "normals", "on_grid", "pack",
+    "pack_numbers", "philox_blocks", "prepare_phase", "probability", "product", "pseudo_sums",
+    "pseudo_sums_of_fractions", "softplus", "softplus_sums", "softplus_sums_of_fractions", "step", "sum_fractions",
+    "sums_of_fractions", "sweep", "to_tiles", "train", "transpose", "unpack", "words",
 ]  # fmt: skip

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._sampling import HIDDEN, TILE, VISIBLE, draw, fields, pack, product, sum8
+from ._sampling import (
+    FIXED_BITS,
+    HIDDEN,
+    TILE,
+    VISIBLE,
+    draw,
+    fields,
+    from_tiles,
+    pack,
+    product,
+    sum8,
+    sums_of_fractions,
+    unpack,
+)  # fmt: skip
 
 # ---------------------------------------------------------------- free energy
 
 
 def exp_negative_d(x):
-    """exp(x) in float64 for -708 <= x <= 0."""
+    """exp(x) in float64 for -708 <= x <= 0, and up to 700."""
     magic = np.float64(6755399441055744.0)
     t = x * 1.4426950408889634 + magic
     n = t - magic
@@ -72,17 +85,34 @@ def _softplus_lanes(x):
     return lines, np.where(np.isinf(lanes), 1.0, _one_plus_exp(np.maximum(lanes, -1e300)))
 
 
+def _wide_fields(planes, layer):
+    """bias + acc 2^-e in float64, (n, n_units)."""
+    acc = np.empty((planes.shape[1], layer.n_units), np.int32)
+    product(planes, layer.tiles_array, layer.exponent, acc)
+    return acc.astype(np.float64) * 2.0**-layer.exponent + layer.bias_array[: layer.n_units].astype(np.float64)
+
+
+def _wide_fields_of_fractions(numbers, layer):
+    """The same, of whole numbers (n, units of the other layer) in units of 2^-22."""
+    scale = 2.0 ** -(layer.exponent + FIXED_BITS)
+    return sums_of_fractions(numbers, layer) * scale + layer.bias_array[: layer.n_units].astype(np.float64)
+
+
 def softplus_sums(planes, layer, beta, out, n_threads=1):
     """out (n,) = sum over units j of softplus(beta (bias_j + acc_j 2^-e)), in eight lanes by j mod 8.
 
     A lane adds up max(x, 0) and multiplies 1 + exp(-|x|), taking the logarithm every 512 factors.
     """
-    n, n_units = planes.shape[1], layer.n_units
-    acc = np.empty((n, n_units), np.int32)
-    product(planes, layer.tiles_array, layer.exponent, acc)
-    x = acc.astype(np.float64) * 2.0**-layer.exponent + layer.bias_array[:n_units].astype(np.float64)
-    x = x * np.asarray(beta, np.float64)[:, None]
-    lines, factors = _softplus_lanes(x)
+    _sum_softplus(_wide_fields(planes, layer), beta, out)
+
+
+def softplus_sums_of_fractions(numbers, layer, beta, out, n_threads=1):
+    """softplus_sums, given whole numbers (n, units of the other layer) in units of 2^-22."""
+    _sum_softplus(_wide_fields_of_fractions(numbers, layer), beta, out)
+
+
+def _sum_softplus(x, beta, out):
+    lines, factors = _softplus_lanes(x * np.asarray(beta, np.float64)[:, None])
     out[...] = sum8(lines) + sum8(_logs_in_lanes(factors, 512))
 
 
@@ -154,20 +184,38 @@ def enumerate_states(high, high_bias, low, low_bias, peak, total, n_threads=1):
         total[m] = np.add.accumulate(exp_negative_d(np.maximum(log_weights - peak[m], -708.0)))[-1]
 
 
-def pseudo_sums(planes, layer, up, down, visible_bias, room, out, n_threads=1):
-    """out (n,) = sum_i log p(v_i | v without i); up = exp(W), down = exp(-W), (V, hidden units padded to 8)."""
-    n, n_units = planes.shape[1], layer.n_units
-    acc = np.empty((n, n_units), np.int32)
-    product(planes, layer.tiles_array, layer.exponent, acc)
-    x = acc.astype(np.float64) * 2.0**-layer.exponent + layer.bias_array[:n_units].astype(np.float64)
+def pseudo_sums(planes, layer, visible_bias, room, out, n_threads=1):
+    """out (n,) = sum_i log p(v_i | v without i), a logarithm every room factors of each of eight lanes."""
+    states = np.empty((planes.shape[1], len(visible_bias)), np.uint8)
+    unpack(planes, states)
+    _sum_pseudo(_wide_fields(planes, layer), 1.0 - 2.0 * states, layer, visible_bias, room, 1, out)
+
+
+def pseudo_sums_of_fractions(numbers, layer, visible_bias, room, every, out, n_threads=1):
+    """out (n,) = sum_i log(p(v) / (p(v) + p(v'))), where v' is v with v_i turned into 1 - v_i; numbers (n, V), whole,
+    in units of 2^-22. Of row r only the units i with i mod every = r mod every."""
+    x, turns = _wide_fields_of_fractions(numbers, layer), 1.0 - numbers * 2.0 ** (1 - FIXED_BITS)
+    _sum_pseudo(x, turns, layer, visible_bias, room, every, out)
+
+
+def _sum_pseudo(x, turns, layer, visible_bias, room, every, out):
+    """Of fields x (n, n_units); turns (n, V) = 1 - 2 v."""
+    (n, n_units), n_padded = x.shape, -(-x.shape[1] // 8) * 8
+    W = from_tiles(layer.tiles_array, len(visible_bias), n_padded).astype(np.float64)
     e = exp_negative_d(np.maximum(-np.abs(x), -708.0))
-    on, off = np.zeros((n, up.shape[1])), np.ones((n, up.shape[1]))
+    on, off = np.zeros((n, n_padded)), np.ones((n, n_padded))
     on[:, :n_units] = np.where(x >= 0, 1.0 / (1.0 + e), e / (1.0 + e))
     off[:, :n_units] = np.where(x >= 0, e / (1.0 + e), 1.0 / (1.0 + e))
     out[...] = 0.0
-    for unit in range(len(up)):
-        bit = ((planes[unit // 8] >> (unit % 8)) & 1).astype(bool)
-        factors = off + on * np.where(bit[:, None], down[unit], up[unit])
-        change = sum8(_logs_in_lanes(factors.reshape(n, -1, 8), room))
-        change = np.where(bit, -(visible_bias[unit] - change), visible_bias[unit] + change)
-        out -= np.maximum(change, 0.0) + log(_one_plus_exp(change))
+    for unit in range(len(visible_bias)):
+        rows = slice(unit % every, None, every)
+        turn = turns[rows, unit, None]
+        change = turn * W[unit]
+        small = exp_negative_d(-np.abs(change))
+        factors = np.where(change > 0, 1.0 / small, small)
+        between = np.abs(turn[:, 0]) != 1.0
+        factors[between] = exp_negative_d(change[between])
+        factors = off[rows] + on[rows] * factors
+        change = sum8(_logs_in_lanes(factors.reshape(len(factors), n_padded // 8, 8), room))
+        change = turn[:, 0] * visible_bias[unit] + change
+        out[rows] -= np.maximum(change, 0.0) + log(_one_plus_exp(change))

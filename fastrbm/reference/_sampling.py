@@ -207,8 +207,25 @@ def half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, 
 
 def _half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, free, fixed, probabilities=None):
     """half_step; of units that are not in the planes of free, out keeps what it has."""
-    field = fields(planes, layer, beta)
-    n, n_units = field.shape
+    _give_out(fields(planes, layer, beta), seed, stream, sweep, kind, first_chain, out, free, fixed, probabilities)
+
+
+def half_step_of_fractions(numbers, layer, seed, stream, sweep, kind, first_chain, out, fixed, probabilities,
+                           n_threads=1):  # fmt: skip
+    """half_step, given whole numbers (n, units of the other layer) in units of 2^-22."""
+    acc = (sums_of_fractions(numbers, layer) * 2.0**-FIXED_BITS).astype(np.float32)
+    field = acc * np.float32(2.0**-layer.exponent) + layer.bias_array[: layer.n_units]
+    _give_out(field, seed, stream, sweep, kind, first_chain, out, None, fixed, probabilities)
+
+
+def sums_of_fractions(numbers, layer):
+    """Whole numbers (n, units of the other layer), from 0 to 2^22, times rint(W 2^e), exactly: below 2^53."""
+    tiles = from_tiles(layer.tiles_array, numbers.shape[1], layer.n_units)
+    return numbers @ on_grid(tiles, layer.exponent) + 0.0  # which has no sign of zero
+
+
+def _give_out(field, seed, stream, sweep, kind, first_chain, out, free, fixed, probabilities):
+    n = len(field)
     if out is not None:
         drawn = np.empty_like(out)
         pack(draw(field, seed, stream, sweep, kind, first_chain), drawn)

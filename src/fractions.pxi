@@ -1,0 +1,141 @@
+# Fractions in place of bits: rows of whole numbers from 0 to 2^22, in units of 2^-22, times the integers of Q. Their
+# sums are below 2^53, so that float64 holds them exactly: in any order, with fused multiply-adds or without. Where all
+# numbers are 0 or 2^22, everything that follows has the bits that the states of a BitMatrix give.
+
+cdef enum:
+    NUMBERS_BLOCK = 128     # most rows in a block: their sums are 64 kB
+    NUMBERS_TOGETHER = 4    # rows whose sums, of LANES columns, stay in registers
+    INPUTS = 256            # inputs a pass: their integers, as float64, are 128 kB, in L2
+
+
+cdef HalfStep prepare_numbers(const double[:, ::1] numbers, Layer layer, uint64_t seed, Py_ssize_t first_chain,
+                              int n_threads):
+    """As prepare, for numbers (n, units of the sending layer)."""
+    cdef HalfStep step = prepare_layer(layer, numbers.shape[0], seed, first_chain, n_threads)
+    if DEBUG_CHECKS:
+        check(layer.tiles.shape[1] == 8 * ceil_div(numbers.shape[1], 8), "units of the sending layer")
+    step.n_in = numbers.shape[1]
+    step.numbers = &numbers[0, 0] if step.n and step.n_in else NULL
+    step.block = smaller(step.block, NUMBERS_BLOCK)
+    return step
+
+
+cdef void numbers_tile(double *sums, char *scratch, const HalfStep *step, Py_ssize_t tile, Py_ssize_t first,
+                       Py_ssize_t n) noexcept nogil:
+    """sums OUT [n][64], room for n rounded up to 4: the product of n (at most NUMBERS_BLOCK) rows with a tile."""
+    cdef double *integers = <double *> scratch
+    cdef Py_ssize_t start = 0, count, strip, row
+    cdef Py_ssize_t n_strips = ceil_div(smaller(TILE, step.n_units - tile * TILE), LANES)
+    while start < step.n_in:
+        count = smaller(INPUTS, step.n_in - start)
+        widen_rows(integers, step.tiles + tile * step.tile_length + start * TILE, step.grid, count, n_strips)
+        for strip in range(n_strips):
+            row = 0
+            while row < n:
+                add_products(sums + row * TILE + strip * LANES, integers + strip * INPUTS * LANES,
+                             step.numbers + (first + row) * step.n_in + start, step.n_in, n - 1 - row, count, start > 0)
+                row += NUMBERS_TOGETHER
+        start += count
+
+
+cdef void widen_rows(double *integers, const float *rows, float scale, Py_ssize_t n, Py_ssize_t n_strips) noexcept nogil:
+    """integers OUT [strip][n of INPUTS][LANES]: Q of n rows of a tile, as float64."""
+    cdef int32_t whole[LANES]
+    cdef Py_ssize_t strip, row
+    cdef vd *out
+    for strip in range(n_strips):
+        for row in range(n):
+            (<viu *> whole)[0] = grid_row(rows + row * TILE + strip * LANES, scale)
+            out = <vd *> (integers + (strip * INPUTS + row) * LANES)
+            out[0] = to_double(whole)
+            out[1] = to_double(whole + HALF)
+
+
+cdef void add_products(double *sums, const double *integers, const double *numbers, Py_ssize_t stride, Py_ssize_t last,
+                       Py_ssize_t n, bint started) noexcept nogil:
+    """Add to LANES columns of four rows of sums the products of n inputs. Rows of numbers past the last, whose sums
+    nobody reads, are replaced by it."""
+    cdef const double *a = numbers
+    cdef const double *b = numbers + smaller(1, last) * stride
+    cdef const double *c = numbers + smaller(2, last) * stride
+    cdef const double *d = numbers + smaller(3, last) * stride
+    cdef const vd *q = <const vd *> integers
+    cdef vd s[2 * NUMBERS_TOGETHER]
+    cdef Py_ssize_t i
+    for i in range(2 * NUMBERS_TOGETHER):
+        s[i] = (<const vd *> (sums + (i // 2) * TILE))[i % 2] if started else splat_d(0.0)
+    for i in range(n):
+        s[0] = multiply_and_add(splat_d(a[i]), q[2 * i], s[0])
+        s[1] = multiply_and_add(splat_d(a[i]), q[2 * i + 1], s[1])
+        s[2] = multiply_and_add(splat_d(b[i]), q[2 * i], s[2])
+        s[3] = multiply_and_add(splat_d(b[i]), q[2 * i + 1], s[3])
+        s[4] = multiply_and_add(splat_d(c[i]), q[2 * i], s[4])
+        s[5] = multiply_and_add(splat_d(c[i]), q[2 * i + 1], s[5])
+        s[6] = multiply_and_add(splat_d(d[i]), q[2 * i], s[6])
+        s[7] = multiply_and_add(splat_d(d[i]), q[2 * i + 1], s[7])
+    for i in range(2 * NUMBERS_TOGETHER):
+        (<vd *> (sums + (i // 2) * TILE))[i % 2] = s[i]
+
+
+def half_step_of_fractions(const double[:, ::1] numbers, Layer layer, uint64_t seed, uint32_t stream, uint32_t sweep,
+                           int kind, Py_ssize_t first_chain, out, fixed, probabilities, int n_threads):
+    """half_step, given numbers IN (n, units of the other layer), whole, from 0 to 2^22."""
+    cdef HalfStep step = prepare_numbers(numbers, layer, seed, first_chain, n_threads)
+    cdef Py_ssize_t item
+    cdef char *scratch
+    cdef Meeting meeting = no_meeting()
+    give_out(&step, out, fixed, probabilities)
+    if step.n == 0:
+        return
+    step.sweep = sweep
+    step.kind = stream << 8 | kind
+    scratch = <char *> aligned_memory(<size_t> n_threads * NUMBERS_SCRATCH)
+    if scratch == NULL:
+        raise MemoryError("no memory for the scratch space of a half step")
+    with nogil, parallel(num_threads=n_threads):
+        join_team()
+        for item in prange(step.n_tiles * ceil_div(step.n, step.block), schedule="dynamic", chunksize=1):
+            numbers_item(&step, item, scratch + <size_t> threadid() * NUMBERS_SCRATCH)
+        leave_team(&meeting)
+    free(scratch)
+
+
+cdef enum:                  # what a thread needs: integers, sums, the same as float32, masks
+    NUMBERS_SUMS_AT = INPUTS * TILE * 8
+    NUMBERS_FLOATS_AT = NUMBERS_SUMS_AT + NUMBERS_BLOCK * TILE * 8
+    NUMBERS_MASKS_AT = NUMBERS_FLOATS_AT + NUMBERS_BLOCK * TILE * 4
+    NUMBERS_SCRATCH = NUMBERS_MASKS_AT + NUMBERS_BLOCK * 8
+
+
+cdef void numbers_item(const HalfStep *step, Py_ssize_t item, char *scratch) noexcept nogil:
+    """As half_step_item."""
+    cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block, i
+    cdef Py_ssize_t n = smaller(step.block, step.n - first)
+    cdef double *sums = <double *> (scratch + NUMBERS_SUMS_AT)
+    cdef float *floats = <float *> (scratch + NUMBERS_FLOATS_AT)
+    numbers_tile(sums, scratch, step, tile, first, n)
+    for i in range(n * TILE):
+        floats[i] = <float> (sums[i] * 2.384185791015625e-7)    # 2^-22
+    activate_sums(step, <const int32_t *> floats, tile, first, n, True, <uint64_t *> (scratch + NUMBERS_MASKS_AT))
+
+
+cdef void field_tile(double *fields, char *scratch, const HalfStep *step, Py_ssize_t tile, Py_ssize_t first,
+                     Py_ssize_t n) noexcept nogil:
+    """fields OUT [n][64] = bias + acc 2^-e, float64, of n (at most NUMBERS_BLOCK) rows of bits or of numbers. scratch
+    is SCRATCH bytes."""
+    cdef const int32_t *acc = <const int32_t *> (scratch + SUMS_AT)
+    cdef const float *bias = step.bias + tile * TILE
+    cdef double scale = step.scale
+    cdef Py_ssize_t n_columns = smaller(TILE, step.n_units - tile * TILE), row, k
+    if step.numbers != NULL:
+        numbers_tile(fields, scratch, step, tile, first, n)
+        scale = scale * 2.384185791015625e-7
+        for row in range(n):
+            for k in range(n_columns):
+                fields[row * TILE + k] = fields[row * TILE + k] * scale + <double> bias[k]
+        return
+    product_tile(<int32_t *> acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first,
+                 step.stride, step.n_bytes, n, n_columns, ALL_DIGITS, 0)
+    for row in range(n):
+        for k in range(n_columns):
+            fields[row * TILE + k] = <double> acc[row * TILE + k] * scale + <double> bias[k]
