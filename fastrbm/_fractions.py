@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import _gibbs, _threads
+from . import _gibbs, _threads, _work
 from ._kernels import FIXED_BITS, kernels
 from .bits import BitMatrix
 from .rbm import RBM
-
-_A_CALL = 1 << 28  # products of fractions and weights, for Ctrl-C
 
 
 def free_energy(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = None) -> np.ndarray:
@@ -19,12 +17,11 @@ def free_energy(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None 
     """
     if isinstance(states, BitMatrix):
         return rbm.free_energy(states, n_threads)
-    p, n, work_a_case = rbm._parameters, len(states), rbm.n_visible * rbm.n_hidden
-    out, one, step = np.empty(n), np.ones(1), max(1, _A_CALL // work_a_case)
-    for start in range(0, n, step):
-        part = slice(start, min(start + step, n))
+    p, n, connections = rbm._parameters, len(states), rbm.n_visible * rbm.n_hidden
+    out, one = np.empty(n), np.ones(1)
+    for part in _work.parts(n, _work.float_product(rbm.n_visible, rbm.n_hidden)):
         numbers = _gibbs.on_grid(states[part])
-        threads = _threads.resolve(n_threads, _gibbs.FRACTION * len(numbers) * work_a_case)
+        threads = _threads.resolve(n_threads, _gibbs.FRACTION * len(numbers) * connections)
         kernels.softplus_sums_of_fractions(numbers, p.to_hidden, one, out[part], threads)
         out[part] += _bias_sums(numbers, p.wide_visible_bias)
     return -out

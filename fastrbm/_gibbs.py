@@ -10,36 +10,23 @@ from typing import Any
 
 import numpy as np
 
-from . import _given, _threads, _validate
+from . import _given, _threads, _validate, _work
 from ._buffers import Buffers
 from ._clamp import Clamp
 from ._kernels import FIXED_BITS, TILE, kernels
 from ._parameters import Parameters
 from .bits import BitMatrix
 
-# Connections (visible units times hidden units times chains, once for each direction) a call: below about 100 ms on one
-# thread, at any ISA level (their products run at about 130, 230 and 350 G connections/s).
-WORK_A_CALL = 7_500_000_000 * max(4, kernels.LEVEL_LANES) // 4
 FRACTION = 12  # a fraction times a weight costs as much as so many connections
-_BLOCK = 1024  # chains are cut at multiples of the kernels' own blocks
-_SWEEPS_A_CALL = 8  # so many sweeps of a part fit a call: from the third on they may use what the others left
-
-
-MOST_CHAINS = 1 << 32  # that have numbers of their own: src/README.md
-MOST_SWEEPS = (1 << 32) - 1
-
-
-def chain_parts(n: int, work_a_chain: int) -> list[slice]:
-    if n > MOST_CHAINS:
-        raise ValueError(f"at most 2**32 chains have numbers of their own, got {n}")
-    step = max(_BLOCK, WORK_A_CALL // (_SWEEPS_A_CALL * work_a_chain) // _BLOCK * _BLOCK)
-    return [slice(start, min(start + step, n)) for start in range(0, n, step)]
+_NUMBERS = 1 << 22  # of fractions at a time: what is made of them takes memory
 
 
 def check_room(first_sweep: int, n_sweeps: int) -> None:
     """Raise where the counter of sweeps would come round again, and with it the random numbers."""
     if first_sweep + n_sweeps > 1 << 32:
-        raise ValueError(f"a chain has at most 2**32 - 1 sweeps under one seed; {first_sweep - 1} are done")
+        raise ValueError(
+            f"n_sweeps is {n_sweeps}: a chain has at most 2**32 - 1 sweeps under one seed; {first_sweep - 1} are done"
+        )
 
 
 def sweep(
@@ -60,16 +47,14 @@ def sweep(
     states already have what clamp holds."""
     check_room(first_sweep, n_sweeps)
     n = len(visible)
-    work_a_chain = 2 * visible.n_units * hidden.n_units
-    threads = _threads.resolve(n_threads, work_a_chain * n)
-    for part in chain_parts(n, work_a_chain):
-        v, h = visible._planes[:, part], hidden._planes[:, part]
+    work = _work.sweep(visible.n_units, hidden.n_units)
+    threads = _threads.resolve(n_threads, 2 * visible.n_units * hidden.n_units * n)
+    for part in _work.chain_parts(n, work):
+        v, h = visible.planes[:, part], hidden.planes[:, part]
         b = None if beta is None else beta[part]
         f = None if fixed is None else fixed[:, part]
         free = (None, None) if clamp is None else clamp.free_planes(part)
-        a_call = max(1, WORK_A_CALL // (work_a_chain * (part.stop - part.start)))
-        for done in range(0, n_sweeps, a_call):
-            count = min(a_call, n_sweeps - done)
+        for done, count in _work.calls(n_sweeps, work.of(part.stop - part.start)):
             last = f if done + count == n_sweeps else None
             kernels.sweep(
                 v, h, parameters.to_visible, parameters.to_hidden, b, seed, stream, first_sweep + done, count,
@@ -94,10 +79,13 @@ def half_step(
 
     ``given`` is a BitMatrix, or float64 (n, U) of fractions.
     """
-    n, n_units = given.shape[0], layer.n_units
-    work_a_chain = given.shape[1] * n_units * (1 if isinstance(given, BitMatrix) else FRACTION)
-    threads = _threads.resolve(n_threads, work_a_chain * n)
-    for part in chain_parts(n, work_a_chain):
+    n, n_in, n_units = *given.shape, layer.n_units
+    if isinstance(given, BitMatrix):
+        parts = _work.chain_parts(n, _work.half_step(n_in, n_units))
+    else:
+        parts = _work.parts(n, _work.float_product(n_in, n_units), most=_NUMBERS // max(n_in, n_units))
+    threads = _threads.resolve(n_threads, n_in * n_units * (1 if isinstance(given, BitMatrix) else FRACTION) * n)
+    for part in parts:
         to = (
             None if out is None else out._planes[:, part],
             None if fixed is None else fixed[:, part],

@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _gibbs, _given, _random, _threads, _validate
+from . import _gibbs, _given, _random, _threads, _validate, _work
 from ._clamp import Clamp, Held
 from ._kernels import kernels
 from ._parameters import Parameters
 from ._starts import chain_ends
 from .bits import BitMatrix
+
+_SUMS = 1 << 22  # that are kept at a time: bounds the memory
 
 
 class Law:
@@ -57,10 +59,8 @@ class Law:
         if n != len(hidden):
             raise ValueError(f"v and h must have as many cases as each other, got {n} and {len(hidden)}")
         result = self._bias_sums(visible, p.wide_visible_bias) + self._bias_sums(hidden, p.wide_hidden_bias)
-        step = max(1, (1 << 22) // self.n_hidden)
-        for start in range(0, n, step):
-            part = slice(start, min(start + step, n))
-            acc = np.empty((part.stop - start, self.n_hidden), np.int32)
+        for part in _work.parts(n, _work.half_step(*p.shape), most=_SUMS // self.n_hidden):
+            acc = np.empty((part.stop - part.start, self.n_hidden), np.int32)
             threads = _threads.resolve(n_threads, acc.size * self.n_visible)
             kernels.product(visible.planes[:, part], p.to_hidden.tiles_array, p.to_hidden.exponent, acc, threads)
             # int64 sums of int32 are exact
@@ -83,10 +83,9 @@ class Law:
         """
         p, bits = self._parameters, self._states(v, "v")
         result = np.empty(len(bits))
-        one, step = np.ones(1), max(1, (1 << 30) // (self.n_visible * self.n_hidden))
-        for start in range(0, len(bits), step):
-            part = slice(start, min(start + step, len(bits)))
-            threads = _threads.resolve(n_threads, (part.stop - start) * self.n_visible * self.n_hidden)
+        one = np.ones(1)
+        for part in _work.parts(len(bits), _work.free_energy(*p.shape)):
+            threads = _threads.resolve(n_threads, (part.stop - part.start) * self.n_visible * self.n_hidden)
             kernels.softplus_sums(bits.planes[:, part], p.to_hidden, one, result[part], threads)
         return -(result + self._bias_sums(bits, p.wide_visible_bias))
 
@@ -98,7 +97,8 @@ class Law:
 
     def _bias_sums(self, states: BitMatrix, wide_bias: np.ndarray) -> np.ndarray:
         out = np.empty(len(states))
-        kernels.bias_sums(states.planes, wide_bias, out, 1)
+        for part in _work.parts(len(states), _work.elements(states.n_units)):
+            kernels.bias_sums(states.planes[:, part], wide_bias, out[part], 1)
         return out
 
     def _states(self, value: ArrayLike, name: str, fractions: bool = False) -> Any:
@@ -122,6 +122,7 @@ class Law:
         return self._mean(self._parameters.to_visible, self._states(h, "h", True), n_threads)
 
     def _mean(self, layer: kernels.Layer, given: BitMatrix | np.ndarray, n_threads: int | None) -> np.ndarray:
+        _threads.resolve(n_threads)  # fractions need none
         out = np.empty((given.shape[0], layer.n_units), np.float32)
         _gibbs.half_step(layer, given, probabilities=out, n_threads=n_threads)
         return out
@@ -146,6 +147,7 @@ class Law:
     ) -> np.ndarray:
         out = BitMatrix.empty(given.shape[0], layer.n_units)
         seed = _validate.seed(seed)
+        _threads.resolve(n_threads)
         _gibbs.half_step(layer, given, kind=kind, seed=seed, stream=_random.ONCE, out=out, n_threads=n_threads)
         return out.to_states()
 
@@ -206,8 +208,8 @@ class Law:
         >>> rbm.sample(5, n_sweeps=10, clamp=[1, float("nan")])[:, 0]
         array([1, 1, 1, 1, 1], dtype=uint8)
         """
-        n = _validate.integer(n, "n", 0, _gibbs.MOST_CHAINS)
-        n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 0, _gibbs.MOST_SWEEPS)
+        n = _validate.integer(n, "n", 0, _random.MOST_CHAINS)
+        n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 0, _random.MOST_SWEEPS)
         seed, betas = _validate.seed(seed), _validate.inverse_temperature(beta, n)
         held = Clamp.of(clamp, clamp_hidden, n, self._parameters.shape)
         plain = start is None and betas is None and held is None
@@ -248,7 +250,7 @@ class Law:
         array([[1, 1],
                [0, 0]], dtype=uint8)
         """
-        n_sweeps, seed = _validate.integer(n_sweeps, "n_sweeps", 0, _gibbs.MOST_SWEEPS), _validate.seed(seed)
+        n_sweeps, seed = _validate.integer(n_sweeps, "n_sweeps", 0, _random.MOST_SWEEPS), _validate.seed(seed)
         self._check_names(X, "X")
         array = _given.numbers(X, "X", missing=True)
         if array.ndim != 2:

@@ -18,6 +18,8 @@ from typing import IO, Any
 
 import numpy as np
 
+from . import _validate
+
 # With these a file may still be written where it is, though no other can take its place: it is a mount (Docker mounts
 # single files), its folder may not be written in, or the disk or a quota has no room for the old and the new one.
 _IN_PLACE = {
@@ -158,7 +160,7 @@ def _naming(path: str | PathLike[str]) -> Iterator[None]:
 
 def _target(path: str | PathLike[str]) -> tuple[Path, os.stat_result | None]:
     """The file that path leads to, through links, and what is known of it; None where there is none yet."""
-    path = Path(path)
+    path = _validate.path(path)
     try:
         found = path.stat()
     except FileNotFoundError:

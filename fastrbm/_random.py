@@ -9,8 +9,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import _threads
+from . import _threads, _work
 from ._kernels import kernels
+
+# Chains and sweeps have words of the counter to themselves: so many of them have numbers of their own.
+MOST_CHAINS = 1 << 32
+MOST_SWEEPS = (1 << 32) - 1
 
 # Streams: one for each use, so that two uses of one seed never share a number.
 CHAINS = 0  # Chains: sweeps
@@ -44,6 +48,8 @@ WEIGHING = 27  # sklearn.BernoulliRBM: cases by their weights
 POPULATION = 28  # population_annealing: starts and moves
 RESAMPLE = 29  # population_annealing: which chains go on; RBM.sample: which of them are the samples
 
+_NORMALS = 1 << 16  # normal numbers of one sweep number, as the kernel has it
+
 # Kinds of draw (ties of a kind are kind + 2)
 VISIBLE = 0
 HIDDEN = 1
@@ -62,7 +68,9 @@ def normal(shape: tuple[int, ...], seed: int, stream: int) -> np.ndarray:
     Sums of integers, so that they are the same bits on any machine, which logarithms and sines of a library are not.
     """
     out = np.empty(shape, np.float32)
-    kernels.normals(seed, 0, stream << 8, out.reshape(-1), _threads.resolve(None, 12 * _threads.PASS * out.size))
+    threads, flat = _threads.resolve(None, 12 * _threads.PASS * out.size), out.reshape(-1)
+    for part in _work.parts(out.size, _work.elements(12), blocks=(_NORMALS,)):
+        kernels.normals(seed, part.start // _NORMALS, stream << 8, flat[part], threads)
     return out
 
 

@@ -22,6 +22,7 @@ class Setting(Generic[T]):
 
     def __init__(self, check: Callable[..., T], *limits: Any) -> None:
         self.check, self.limits = check, limits
+        self.__doc__ = None  # the docstring of the owner says what it is
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -21,6 +22,9 @@ class Ended(SystemExit):
         super().__init__(128 + number)
         self.number, self.name = number, signal.Signals(number).name
 
+    def __reduce__(self) -> tuple[type, tuple[int]]:
+        return type(self), (self.number,)
+
 
 BREAKS = KeyboardInterrupt, Ended
 
@@ -38,7 +42,7 @@ class Signals:
         waits no longer.
     """
 
-    _when = -_ECHO  # the last signal, whichever object noted it
+    _when = -math.inf  # the last signal, whichever object noted it
 
     def __init__(self, held: bool) -> None:
         self.held = held
@@ -53,6 +57,8 @@ class Signals:
                 if handler is default or getattr(handler, "__func__", None) is Signals._note:
                     self._before[number] = handler
                     signal.signal(number, self._note)
+            if all(getattr(handler, "__func__", None) is not Signals._note for handler in self._before.values()):
+                Signals._when = -math.inf  # no echo of what came before
         return self
 
     def __exit__(self, *error: object) -> None:

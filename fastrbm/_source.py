@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import zlib
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
@@ -14,7 +15,9 @@ from .bits import BitMatrix
 
 SAMPLE = 256  # cases that are measured as training goes on
 _DRAW = 32  # drawing a state costs as much as so many connections; see _threads.PASS
-_DRAWN = 1 << 20  # numbers that are turned into float32 at a time, to draw from
+_DRAWN = 1 << 20  # numbers that are read, and made into bits, at a time
+_RUN = 64 << 20  # bytes of bits that are made of an array on disk at a time
+_CHECKED = 1 << 26  # numbers that a checksum is of, at most
 _BATCH = "a batch of X"
 _PART = 1 << 24  # numbers of an array on disk that are read at a time
 
@@ -26,7 +29,7 @@ def source_of(
     """The source for fit's X; names: of the model's visible units, where they have any."""
     _refuse_no_batches(X)
     if is_array(X):
-        kind = OnDisk if isinstance(X, np.memmap) else InMemory
+        kind = OnDisk if is_on_disk(X) else InMemory
         return kind(X, n_units, batch_size, seed, sample_weight, draw)
     if sample_weight is not None:
         raise ValueError("sample_weight needs X to be an array: batches of your own carry no weights")
@@ -37,6 +40,15 @@ def _refuse_no_batches(X: object) -> None:
     """Text and mappings can be iterated over, too, but what comes is not batches."""
     if isinstance(X, (Mapping, Set, str, bytes)) and not is_array(X):
         raise TypeError(f"X must be an array (n, V), a BitMatrix or batches to iterate over, not {type(X).__name__}")
+
+
+def is_on_disk(X: object) -> bool:
+    """Whether X is a memory-mapped array, or a view of one."""
+    while isinstance(X, np.ndarray):
+        if getattr(X, "_mmap", None) is not None:
+            return True
+        X = X.base
+    return isinstance(X.obj if isinstance(X, memoryview) else X, mmap.mmap)
 
 
 def is_array(X: object) -> bool:
@@ -67,7 +79,7 @@ class InMemory:
             raise ValueError("X must have at least one case")
         self._weight = None if sample_weight is None else _validate.sample_weight(sample_weight, self.n)
         self._n_units, self._size, self._seed, self._draw = n_units, batch_size, seed, draw
-        if draw and isinstance(self._data, np.ndarray) and not isinstance(self._data, np.memmap):
+        if draw and self._packed is None and not isinstance(self, OnDisk):
             self._data = np.ascontiguousarray(self._data, np.float32)  # as they are drawn from
         self.n_batches = -(-self.n // batch_size)
         self._ordered: tuple[int, np.ndarray] = 0, np.zeros(0, np.intp)
@@ -95,11 +107,11 @@ class InMemory:
 
     @property
     def in_bits(self) -> bool:
-        """Whether all batches are bits without weights, which part() gives many of at a time."""
+        """Whether all batches are bits without weights, as far as is known, which part() gives many of at a time."""
         return self._weight is None and (self._packed is not None or self._draw)
 
     def part(self, epoch: int, first: int, n: int, n_threads: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(packed, cases, ends) of n batches of an epoch, from the first-th on: batch k is the rows
+        """(packed, cases, ends) of n batches of an epoch, from the first-th on, or of fewer: batch k is the rows
         cases[ends[k] : ends[k + 1]] of packed, uint8 (rows, ceil(V/8))."""
         order, ends = self.order(epoch), np.minimum(np.arange(first, first + n + 1) * self._size, self.n)
         if self._packed is not None:
@@ -128,46 +140,100 @@ class InMemory:
         return rows.to_states() if isinstance(rows, BitMatrix) else rows
 
     def describe(self) -> str:
-        """What a checkpoint remembers of the data, so as not to go on with others: a checksum of all of them, or of a
-        sample of an array on disk."""
+        """What a checkpoint remembers of the data, so as not to go on with others. The same for an array in memory and
+        on disk, and for any dtype: a checksum of all cases, or of some from all over them where they are very many."""
         weight = "" if self._weight is None else f", weights {zlib.crc32(self._weight.tobytes()):08x}"
         drawn = ", drawn" if self._draw else ""
         return f"{self.n} cases of {self._n_units} units, checksum {self._checksum():08x}{weight}{drawn}"
 
     def _checksum(self) -> int:
+        cases = np.linspace(0, self.n - 1, min(self.n, max(1, _CHECKED // self._n_units))).astype(np.intp)
+        parts = [cases[start : start + self._step] for start in range(0, len(cases), self._step)]
+        planes: list[np.ndarray] = []
+        for part in parts:
+            rows = self._states(part)
+            if not isinstance(rows, BitMatrix):
+                break
+            planes.append(rows.planes)
+        else:
+            return zlib.crc32(np.concatenate(planes, axis=1).data)
         sum_ = 0
-        for row in self._data if self._packed is None else self._packed.T:
-            sum_ = zlib.crc32(np.ascontiguousarray(row).data, sum_)
+        for part in parts:
+            rows = self._states(part)
+            numbers = rows.to_states() if isinstance(rows, BitMatrix) else rows
+            sum_ = zlib.crc32(np.ascontiguousarray(numbers, np.float32).data, sum_)
         return sum_
+
+    def _states(self, cases: np.ndarray):
+        """Of these cases: a BitMatrix where all are 0 or 1, whatever the others are."""
+        rows = self._rows(cases)
+        return rows if isinstance(rows, BitMatrix) else _gibbs.states_given(rows, self._n_units, "X", fractions=True)
+
+    @property
+    def _step(self) -> int:
+        """Cases that are read at a time."""
+        return max(1, _DRAWN // self._n_units)
 
 
 class OnDisk(InMemory):
-    """Of a memory-mapped array: the rows of each batch are read, and checked, when it is their turn."""
+    """Of a memory-mapped array: the rows of each batch, or of a run of batches, are read, and checked, when it is their
+    turn."""
+
+    _seen_fractions = False
 
     def _keep(self, X, n_units: int):
         if X.ndim != 2:
             raise ValueError(f"X must have two dimensions, (cases, units), got shape {X.shape}")
         _validate.states(X[:1], n_units, "X", fractions=True)  # says what is wrong with its shape or kind
-        return X
+        return X.view(np.ndarray)  # which is quicker to index
 
-    def _checksum(self) -> int:
-        return zlib.crc32(self.sample().tobytes())
+    @property
+    def in_bits(self) -> bool:
+        return self._weight is None and (self._draw or not self._seen_fractions)
+
+    def part(self, epoch: int, first: int, n: int, n_threads: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As in memory; but not more batches than a bounded memory holds, and none from one with fractions on, unless
+        states are drawn from them."""
+        n = min(n, max(1, _RUN // (self._size * -(-self._n_units // 8))))
+        ends = np.minimum(np.arange(first, first + n + 1) * self._size, self.n)
+        packed = self._drawn(self.order(epoch)[ends[0] : ends[-1]], epoch, int(ends[0]), n_threads)
+        ends -= ends[0]
+        return packed, np.arange(len(packed)), ends[ends <= len(packed)]
 
     def _drawn(self, cases: np.ndarray, epoch: int, first: int, n_threads: int | None) -> np.ndarray:
-        out, step = [], max(1, _DRAWN // self._n_units)
-        for start in range(0, len(cases), step):
-            rows = self._rows(cases[start : start + step])
+        """The states of these cases, packed; where they are not to be drawn, up to those that are fractions."""
+        out = [np.empty((0, -(-self._n_units // 8)), np.uint8)]
+        for start in range(0, len(cases), self._step):
+            rows = self._rows(cases[start : start + self._step])
             if isinstance(rows, BitMatrix):
                 out.append(rows.planes.T)
-            else:
+            elif self._draw:
                 out.append(drawn_states(rows, np.arange(len(rows)), self._seed, epoch, first + start, n_threads))
+            else:
+                self._seen_fractions = True
+                break
         return np.concatenate(out)
 
     def _rows(self, cases: np.ndarray):
         order = np.argsort(cases)  # in the order of the file, then put back
         rows = np.empty((cases.size, self._data.shape[1]), self._data.dtype)
         rows[order] = self._data[cases[order]]
-        return _gibbs.states_given(rows, self._n_units, "X", fractions=True)
+        try:
+            return _gibbs.states_given(rows, self._n_units, "X", fractions=True)
+        except ValueError as error:
+            raise ValueError(f"{error}{_where(rows, cases)}") from None
+
+
+def _where(rows: np.ndarray, cases: np.ndarray) -> str:
+    """Which of some cases hold what no state can be, and what."""
+    low, high = rows.min(axis=1), rows.max(axis=1)  # NaN where there is one
+    bad = np.flatnonzero(~((low >= 0) & (high <= 1)))
+    if bad.size == 0:
+        return ""
+    first = bad[np.argmin(cases[bad])]
+    unit = int(np.flatnonzero(~((rows[first] >= 0) & (rows[first] <= 1)))[0])
+    more = f", and {bad.size - 1} more of the {len(cases)} rows read with it" if bad.size > 1 else ""
+    return f" (row {cases[first]} of X, unit {unit}: {rows[first, unit]:g}{more})"
 
 
 class Batches:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from . import _gibbs, _random
+from . import _gibbs, _random, _work
 from ._clamp import Clamp
 from ._kernels import TILE, kernels
 from .bits import BitMatrix
@@ -19,6 +19,7 @@ def independent_states(
     bias: np.ndarray, n: int, seed: int, stream: int, n_threads: int | None, sweep: int = 0
 ) -> BitMatrix:
     """n draws of independent units with P(on) = sigmoid(bias), float32 (U,), from one sweep number of a stream."""
+    _work.check_chains(n)
     tiles = -(-bias.size // TILE)
     padded = np.zeros(tiles * TILE, np.float32)
     padded[: bias.size] = bias

@@ -90,11 +90,13 @@ def count(state: State, name: str, high: int = COUNTS) -> int:
     return number
 
 
-def number(state: State, name: str) -> float:
-    """A number, also infinity or NaN."""
+def number(state: State, name: str, finite: bool = True) -> float:
+    """A number; where it need not be finite, also infinity or NaN."""
     value = _entry(state, name)
     if isinstance(value, (bool, np.timedelta64)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise ValueError(f"the state's {name} must be a number, got {shown(value)}")
+    if finite and not -LARGEST < value < LARGEST:  # true for NaN
+        raise ValueError(f"the state's {name} must be a finite number, got {shown(value)}")
     return value if isinstance(value, (int, float)) else value.item()
 
 

@@ -18,7 +18,7 @@ from ._parameters import Parameters
 from ._progress import ProgressLine
 from ._signals import BREAKS, Signals
 from ._source import Batches, InMemory
-from ._updates import Updates, possible
+from ._updates import FEWEST, Updates, possible
 from .bits import BitMatrix
 from .gradient import Centring, Gradient
 from .history import History
@@ -91,7 +91,8 @@ class Training:
 
     def keep_checkpoints(self, path, seconds: float, resume: bool) -> None:
         """Write a checkpoint to path every so many seconds; with resume, start from the one that is there."""
-        self.path, self.pause, self.setup = Path(path).absolute(), seconds, self._describe()
+        given = _validate.path(path, "checkpoint")
+        self.path, self.pause, self.setup = given.absolute(), seconds, self._describe()
         for name, part in (("gradient", self.gradient), ("optimizer", self.optimizer)):
             if not (hasattr(part, "get_state") and hasattr(part, "set_state")):
                 raise TypeError(f"{name} must have get_state and set_state to be kept in checkpoints; {part!r} has not")
@@ -103,7 +104,7 @@ class Training:
             _output.check(path)
             _output.clean_up(path)
             if resume and self.path.exists():
-                self._resume(Path(path))
+                self._resume(given)
             elif self.path.exists():
                 raise FileExistsError(f"checkpoint {path} exists: pass resume=True to go on from it, or remove it")
         except BaseException:
@@ -272,11 +273,11 @@ class Training:
         many = Updates(self.rbm, self.gradient, self.optimizer, self.centre, self.n_threads)
         most = 1 if self.path is not None and self.pause < 1.0 else many.most(self.batch_size)
         left = done = epoch * self.source.n_batches - self.update
-        while left and done:
+        while min(left, most) >= FEWEST and done:
             updates = self.update + np.arange(min(left, most))
             rates = self._rates(updates.tolist())
             batches = source.part(epoch, source.n_batches - left, len(rates), self.n_threads)
-            done = many.run(*batches, rates)
+            done = many.run(*batches, rates[: len(batches[2]) - 1])
             left -= done
             if done:
                 self._stepped(epoch, done, interrupted)

@@ -7,13 +7,13 @@ import math
 
 import numpy as np
 
-from . import _gibbs, _threads, _validate
+from . import _gibbs, _threads, _validate, _work
 from ._kernels import TILE, kernels
 from .gradient import PCD, Centring
 from .optim import SGD
 from .rbm import RBM
 
-_FEWEST = 4  # updates that are worth a call
+FEWEST = 4  # updates that are worth a call
 _LARGEST_BATCH = 4096  # cases, or chains; above, an update is long enough by itself
 
 
@@ -38,19 +38,25 @@ class Updates:
         self.gradient, self.optimizer, self.centre, self.n_threads = gradient, optimizer, centre, n_threads
 
     def most(self, batch_size: int) -> int:
-        """Updates of a call that Ctrl-C need not wait for."""
-        return max(1, _gibbs.WORK_A_CALL // self._work(batch_size))
+        """Updates of a call that Ctrl-C need not wait for; 0 where none can be done in such a call."""
+        if self._n_chains() > _LARGEST_BATCH:
+            return 0
+        sizes = self.rbm.n_visible, self.rbm.n_hidden, batch_size, self._n_chains(), self.gradient.n_sweeps
+        return _work.steps_a_call(_work.update(*sizes))
 
-    def _work(self, batch_size: int) -> int:
+    def _n_chains(self) -> int:
         chains = self.gradient.chains
-        n_chains = len(chains) if chains is not None and chains.rbm is self.rbm else self.gradient.n_chains
-        cases = 2 * batch_size + (1 + 2 * self.gradient.n_sweeps) * n_chains + _threads.PASS
+        return len(chains) if chains is not None and chains.rbm is self.rbm else self.gradient.n_chains
+
+    def _connections(self, batch_size: int) -> int:
+        """Of an update's products, and of its passes over the weights."""
+        cases = 2 * batch_size + (1 + 2 * self.gradient.n_sweeps) * self._n_chains() + _threads.PASS
         return self.rbm.n_visible * self.rbm.n_hidden * cases
 
     def run(self, packed: np.ndarray, cases: np.ndarray, ends: np.ndarray, rates: np.ndarray) -> int:
         """An update for each of rates, the k-th by rows cases[ends[k] : ends[k + 1]] of packed, uint8 (rows,
         ceil(V/8)); returns how many could be done."""
-        if len(rates) < _FEWEST:
+        if len(rates) < FEWEST:
             return 0
         rbm, chains = self.rbm, self.gradient._start(self.rbm, self.n_threads)
         if len(chains) > _LARGEST_BATCH:
@@ -70,7 +76,7 @@ class Updates:
                 chains._stream, first_sweep, self.gradient.n_sweeps, weights, transposed, visible_bias, hidden_bias,
                 to_visible.exponent, to_hidden.exponent, rbm.n_visible, rbm.n_hidden, centring, self.optimizer.l2,
                 self.optimizer.l1, _validate.LARGEST, outcome,
-                _threads.resolve(self.n_threads, 10 * self._work(int(ends[1] - ends[0]))),
+                _threads.resolve(self.n_threads, 10 * self._connections(int(ends[1] - ends[0]))),
             )  # fmt: skip
         finally:  # Ctrl-C comes up as the call ends: what it has done is done
             done, which = int(outcome[0]), int(outcome[1])

@@ -7,6 +7,7 @@ import numbers
 import operator
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,10 @@ LARGEST = 1e30  # parameters stay below this, so that no field overflows float32
 
 
 def integer(value: Any, name: str, minimum: int = 0, maximum: int | None = None) -> int:
-    """An integer from minimum to maximum; NumPy's integers, and arrays () of one, are welcome."""
-    result = value if type(value) is int else _index(value)
+    """An integer from minimum to maximum."""
+    result = index(value)
     if result is None:
-        raise TypeError(f"{name} must be an integer, not {_kind(value)}")
+        raise TypeError(f"{name} must be an integer, not {kind(value)}")
     if result < minimum:
         raise ValueError(f"{name} must be at least {minimum}, got {shown(result)}")
     if maximum is not None and result > maximum:
@@ -32,9 +33,9 @@ def integer(value: Any, name: str, minimum: int = 0, maximum: int | None = None)
 
 def seed(value: Any, name: str = "seed") -> int:
     """A seed: an integer from 0 to 2^64 - 1."""
-    result = _index(value)
+    result = index(value)
     if result is None:
-        raise TypeError(f"{name} must be an integer from 0 to 2**64 - 1, not {_kind(value)}")
+        raise TypeError(f"{name} must be an integer from 0 to 2**64 - 1, not {kind(value)}")
     if not 0 <= result < 1 << 64:
         raise ValueError(f"{name} must be an integer from 0 to 2**64 - 1, got {shown(result)}")
     return result
@@ -51,7 +52,7 @@ def real(value: Any, name: str, minimum: float = -np.inf, maximum: float = np.in
 
 def _float(value: Any, name: str) -> float:
     if isinstance(value, (bool, np.bool_, np.timedelta64)) or not isinstance(value, (numbers.Real, np.floating)):
-        raise TypeError(f"{name} must be a number, not {_kind(value)}")
+        raise TypeError(f"{name} must be a number, not {kind(value)}")
     try:
         return float(value)
     except OverflowError:
@@ -82,15 +83,18 @@ def limit(value: Any, name: str) -> float:
 def flag(value: Any, name: str) -> bool:
     """True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, not {_kind(value)}")
+        raise TypeError(f"{name} must be True or False, not {kind(value)}")
     return bool(value)
 
 
-def path(value: Any, name: str = "path") -> Any:
-    """A path, as str or os.PathLike. (A number would be a file that is open already.)"""
+def path(value: Any, name: str = "path") -> Path:
+    """The name of a file, str or os.PathLike. (A number would be a file that is open already.)"""
     if not isinstance(value, (str, os.PathLike)):
-        raise TypeError(f"{name} must be a path, str or os.PathLike, not {_kind(value)}")
-    return value
+        raise TypeError(f"{name} must be a path, str or os.PathLike, not {kind(value)}")
+    given = Path(value)
+    if "\0" in str(given):
+        raise ValueError(f"{name} must not hold a null character, got {str(given)!r}")
+    return given
 
 
 def one_of(value: Any, name: str, choices: Sequence[str]) -> str:
@@ -100,8 +104,10 @@ def one_of(value: Any, name: str, choices: Sequence[str]) -> str:
     return value
 
 
-def _index(value: Any) -> int | None:
-    """value as an int, None if it is none."""
+def index(value: Any) -> int | None:
+    """value as an int, None if it is none. NumPy's integers are some, and so are arrays () of one; True is none."""
+    if type(value) is int:
+        return value
     if isinstance(value, (bool, np.bool_)):
         return None
     try:
@@ -110,7 +116,7 @@ def _index(value: Any) -> int | None:
         return None
 
 
-def _kind(value: Any) -> str:
+def kind(value: Any) -> str:
     """What a value is, for a message."""
     if value is None or isinstance(value, (bool, np.bool_)):
         return "None" if value is None else "a bool"

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _gibbs, _random, _threads, _validate, reference
+from . import _random, _threads, _validate, _work, reference
 from ._kernels import kernels
 from ._progress import Countdown
 from ._starts import independent_states
@@ -102,9 +102,8 @@ def population_annealing(
     """
     if not isinstance(rbm, RBM):
         raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
-    n = _validate.integer(n_chains, "n_chains", 1)
-    n_steps, seed = _validate.integer(n_steps, "n_steps", 1), _validate.seed(seed)
-    _gibbs.check_room(1, n_steps)
+    n = _validate.integer(n_chains, "n_chains", 1, _random.MOST_CHAINS)
+    n_steps, seed = _validate.integer(n_steps, "n_steps", 1, _random.MOST_SWEEPS), _validate.seed(seed)
     annealer = Annealer(rbm, half_on_bias(rbm) if base_bias is None else base_bias)
     betas = np.linspace(0.0, 1.0, n_steps + 1).astype(np.float32)
     visible = independent_states(annealer.bias, n, seed, _random.POPULATION, n_threads)
@@ -163,19 +162,26 @@ class Annealer:
         return self._rbm.n_hidden * math.log(2.0) + float(np.add.accumulate(terms)[-1])
 
     def move(
-        self, visible: BitMatrix, betas: np.ndarray, seed: int, stream: int, first_sweep: int, n_threads: int | None
-    ) -> np.ndarray:
-        """Take chains along betas, in place; returns the logarithms of their weights, float64 (n,)."""
-        p, n, work_a_chain = self._rbm._parameters, len(visible), 2 * self._rbm.n_visible * self._rbm.n_hidden
-        threads = _threads.resolve(n_threads, work_a_chain * n)
+        self, visible: BitMatrix, betas: np.ndarray, seed: int, stream: int, first_sweep: int, n_threads: int | None,
+        countdown: Countdown | None = None,
+    ) -> np.ndarray:  # fmt: skip
+        """Take chains along betas, in place, in calls short enough for Ctrl-C; returns the logarithms of their weights,
+        float64 (n,). A countdown is told of chains times steps."""
+        p, n, n_steps = self._rbm._parameters, len(visible), len(betas) - 1
+        work = _work.annealing(self._rbm.n_visible, self._rbm.n_hidden)
+        threads = _threads.resolve(n_threads, 2 * self._rbm.n_visible * self._rbm.n_hidden * n)
         out = np.empty(n)
-        for part in _gibbs.chain_parts(n, work_a_chain):
+        for part in _work.chain_parts(n, work):
             size = part.stop - part.start
-            weights, hidden = np.zeros((self._n_tiles, size)), BitMatrix.empty(size, self._rbm.n_hidden)
-            kernels.anneal(
-                visible.planes[:, part], hidden.planes, p.to_visible, p.to_hidden, self._reference, self._difference,
-                betas, seed, stream, first_sweep, part.start, weights, threads,
-            )  # fmt: skip
+            planes, hidden = visible.planes[:, part], BitMatrix.empty(size, self._rbm.n_hidden)
+            weights = np.zeros((self._n_tiles, size))
+            for first, count in _work.calls(n_steps, work.of(size)):
+                kernels.anneal(
+                    planes, hidden.planes, p.to_visible, p.to_hidden, self._reference, self._difference,
+                    betas[first : first + count + 1], seed, stream, first_sweep + first, part.start, weights, threads,
+                )  # fmt: skip
+                if countdown:
+                    countdown.done(part.start * n_steps + size * (first + count))
             out[part] = np.add.accumulate(weights, axis=0)[-1]
         return out
 

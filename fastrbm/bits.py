@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _given, _threads, _validate
+from . import _given, _threads, _validate, _work
 from ._kernels import kernels
 
 __all__ = ["BitMatrix"]
@@ -88,14 +88,19 @@ class BitMatrix:
             raise ValueError(f"{name} must have at least one unit, got shape {states.shape}")
         bits = cls.empty(*states.shape)
         blocks = _given.dense_blocks(states) if _given.is_sparse(states) else [(slice(0, len(bits)), states)]
+        threads = _threads.resolve(n_threads, bits.n_units * len(bits))
         for rows, block in blocks:
-            kernels.pack(block, bits._planes[:, rows], _threads.resolve(n_threads, block.size))
+            planes = bits._planes[:, rows]
+            for part in _work.parts(len(block), _work.elements(bits.n_units)):
+                kernels.pack(block[part], planes[:, part], threads)
         return bits
 
     def to_states(self, n_threads: int | None = None) -> np.ndarray:
         """Unpack to uint8 (n, U) of 0 and 1."""
         states = np.empty(self.shape, np.uint8)
-        kernels.unpack(self._planes, states, _threads.resolve(n_threads, states.size))
+        threads = _threads.resolve(n_threads, states.size)
+        for part in _work.parts(len(states), _work.elements(self.n_units)):
+            kernels.unpack(self._planes[:, part], states[part], threads)
         return states
 
     @property

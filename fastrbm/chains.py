@@ -22,7 +22,7 @@ class Chains:
 
     A sweep draws v from p(v | h) and then h from p(h | v), so that (v, h) is a joint state at all times. The chains
     follow the model: when its parameters change, the next sweep uses the new ones (this is what persistent contrastive
-    divergence does; Tieleman 2008).
+    divergence does; Tieleman 2008). One thread at a time may sweep them: what two leave follows no law.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ class Chains:
     """
 
     _stream, _start_stream = _random.CHAINS, _random.CHAIN_START
-    n_sweeps_done = Setting(_validate.integer, 0, _gibbs.MOST_SWEEPS)
+    n_sweeps_done = Setting(_validate.integer, 0, _random.MOST_SWEEPS)
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Chains:
         clamp_hidden: ArrayLike | None = None,
     ) -> None:
         self._rbm = model(rbm)
-        n_chains = _validate.integer(n_chains, "n_chains", 1, _gibbs.MOST_CHAINS)
+        n_chains = _validate.integer(n_chains, "n_chains", 1, _random.MOST_CHAINS)
         self._seed = _validate.seed(seed)
         self._beta = _validate.inverse_temperature(beta, n_chains)
         self._clamp = Clamp.of(clamp, clamp_hidden, n_chains, (rbm.n_visible, rbm.n_hidden))
@@ -84,7 +84,7 @@ class Chains:
 
     def sweep(self, n_sweeps: int = 1, n_threads: int | None = None) -> None:
         """Advance every chain by n_sweeps sweeps. Ctrl-C leaves valid chains, somewhere on the way."""
-        self._sweep(_validate.integer(n_sweeps, "n_sweeps", 0, _gibbs.MOST_SWEEPS), None, n_threads)
+        self._sweep(_validate.integer(n_sweeps, "n_sweeps", 0, _random.MOST_SWEEPS), None, n_threads)
 
     @property
     def rbm(self) -> RBM:
@@ -142,7 +142,7 @@ class Chains:
         visible = _state.bits(state, "visible", n, self._visible.n_units)
         hidden = _state.bits(state, "hidden", n, self._hidden.n_units)
         seed, stream = _state.count(state, "seed", _state.SEEDS), _state.count(state, "stream", _state.STREAMS)
-        n_sweeps_done = _state.count(state, "n_sweeps_done", _gibbs.MOST_SWEEPS)
+        n_sweeps_done = _state.count(state, "n_sweeps_done", _random.MOST_SWEEPS)
         beta = _state.array(state, "beta", np.float32, (n,), 0.0) if "beta" in state else None
         if self._clamp is not None:
             self._clamp.hold(visible, hidden)

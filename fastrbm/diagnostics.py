@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _gibbs, _validate
+from . import _random, _validate
 from .chains import Chains
 from .tempering import TemperedChains
 
@@ -144,7 +144,7 @@ def free_energy_trace(chains: Chains, n_sweeps: int, n_threads: int | None = Non
     """
     if not isinstance(chains, (Chains, TemperedChains)):
         raise TypeError(f"chains must be Chains, not {type(chains).__name__}")
-    n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1, _gibbs.MOST_SWEEPS)
+    n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1, _random.MOST_SWEEPS)
     trace = np.empty((n_sweeps, len(chains)))
     for row in trace:
         chains.sweep(1, n_threads)

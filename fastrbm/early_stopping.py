@@ -107,7 +107,7 @@ class EarlyStopping:
             weights = _state.array(state, _PARAMETERS[0], np.float32, (None, None))
             sizes = zip(_PARAMETERS[1:], weights.shape, strict=True)
             parameters = weights, *(_state.array(state, name, np.float32, (size,)) for name, size in sizes)
-        best = _state.number(state, "best")
+        best = _state.number(state, "best", finite=False)
         best_epoch, waited, seen = (_state.count(state, name) for name in ("best_epoch", "waited", "seen"))
         self._parameters, self.best, self.best_epoch = parameters, best, best_epoch
         self._waited, self._seen = waited, seen

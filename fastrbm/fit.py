@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from . import _gibbs, _threads, _validate
+from . import _random, _threads, _validate
 from ._source import source_of
 from ._training import FitState, Training
 from .bits import BitMatrix
@@ -94,12 +94,12 @@ def fit(
     checkpoint_seconds : float
     resume : bool
         Go on from the checkpoint, if there is one, to the same bits as if there had been no interruption; rbm gets
-        its parameters. All other arguments must be those of the first call, but for progress and n_threads; of arrays
-        on disk a sample is compared, of batches of your own only their number. Gradients and callbacks of your own
-        take part if they have ``get_state`` (a dict of numbers, strings and arrays) and ``set_state``. A complete
-        training goes on if epochs is larger; but schedules go by the fraction of the training that is done, so that
-        a rate which had fallen to 0 rises again: prolong trainings with a constant rate. One that a callback ended
-        stays ended.
+        its parameters. All other arguments must be those of the first call, but for progress and n_threads; of very
+        large arrays some cases are compared, of batches of your own only their number. Gradients and callbacks of
+        your own take part if they have ``get_state`` (a dict of numbers, strings and arrays) and ``set_state``. A
+        complete training goes on if epochs is larger; but schedules go by the fraction of the training that is done,
+        so that a rate which had fallen to 0 rises again: prolong trainings with a constant rate. One that a callback
+        ended stays ended.
 
     Returns
     -------
@@ -150,8 +150,8 @@ def fit(
     gradient = PCD() if gradient is None else gradient
     optimizer = SGD(Linear(0.1, 0.0)) if optimizer is None else optimizer
     centre = Centring() if centring is True else centring or None
-    epochs = _validate.integer(epochs, "epochs", 0, _gibbs.MOST_SWEEPS)
-    batch_size = _validate.integer(batch_size, "batch_size", 1, _gibbs.MOST_CHAINS)
+    epochs = _validate.integer(epochs, "epochs", 0, _random.MOST_SWEEPS)
+    batch_size = _validate.integer(batch_size, "batch_size", 1, _random.MOST_CHAINS)
     progress, draw, resume = (
         _validate.flag(value, name) for name, value in (("progress", progress), ("draw", draw), ("resume", resume))
     )
@@ -180,7 +180,7 @@ def fit(
                 f"EarlyStopping watches {callback.column!r}; the history will have {', '.join(training.columns)}"
             )
     if checkpoint is not None:
-        training.keep_checkpoints(_validate.path(checkpoint, "checkpoint"), checkpoint_seconds, resume)
+        training.keep_checkpoints(checkpoint, checkpoint_seconds, resume)
     elif resume:
         raise ValueError("resume needs a checkpoint to go on from")
     return training.run()

@@ -8,7 +8,6 @@ import json
 import math
 from collections.abc import Iterator
 from os import PathLike
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -68,7 +67,7 @@ class History:
     def save(self, path: str | PathLike[str]) -> None:
         """Write a table: .csv, with a line of names, or .jsonl, an object a line. NaN and infinity become nothing and
         null."""
-        path = Path(_validate.path(path))
+        path = _validate.path(path)
         if path.suffix not in _KINDS:
             raise ValueError(f"{path}: a history is written to {' or '.join(_KINDS)}")
         missing = "" if path.suffix == ".csv" else None
@@ -107,7 +106,7 @@ class History:
         ...     History.load(os.path.join(folder, "run.csv")).last
         {'epoch': 1, 'reconstruction_error': 0.25}
         """
-        path = Path(_validate.path(path))
+        path = _validate.path(path)
         if path.suffix not in _KINDS:
             raise ValueError(f"{path}: a history is read from {' or '.join(_KINDS)}")
         history = cls()

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _gibbs, _threads, _validate, reference
+from . import _gibbs, _threads, _validate, _work, reference
 from ._kernels import FIXED_BITS, ROWS, kernels
 from ._settings import Setting
 from .bits import BitMatrix
@@ -16,7 +16,7 @@ from .rbm import RBM, model
 
 __all__ = ["Moments"]
 
-_ROWS_A_PART = 16 * ROWS  # cases at a time: bounds the memory, and lets Ctrl-C through
+_ROWS_A_PART = 16 * ROWS  # cases at a time, at most: bounds the memory
 
 
 def _sums(value: ArrayLike, name: str, n_axes: int) -> np.ndarray:
@@ -123,8 +123,8 @@ class Moments:
         if weight is not None:
             scale = 2.0 ** math.frexp(weight.max())[1]
             weight = np.rint(weight / scale * (1 << FIXED_BITS))
-        for start in range(0, n, _ROWS_A_PART):
-            rows = slice(start, min(start + _ROWS_A_PART, n))
+        # fractions add up in blocks of ROWS, so that cuts elsewhere would change the last bits
+        for rows in _work.parts(n, _work.moments(rbm.n_visible, rbm.n_hidden), most=_ROWS_A_PART, blocks=(ROWS,)):
             fixed = _gibbs.fixed_buffer(rows.stop - rows.start, rbm.n_hidden, rbm._buffers)
             _gibbs.half_step(rbm._parameters.to_hidden, data[rows], fixed=fixed, n_threads=n_threads)
             _add(moments, data[rows], fixed, None if weight is None else weight[rows], scale, n_threads)
@@ -133,7 +133,7 @@ class Moments:
     @classmethod
     def of_chains(cls, rbm: RBM, chains: Chains, n_threads: int | None = None) -> Moments:
         """The negative phase: moments of the visible states of chains, under rbm's p(h | v)."""
-        if not isinstance(chains, Chains):
+        if not isinstance(getattr(chains, "visible_bits", None), BitMatrix):  # tempered chains will do
             raise TypeError(f"chains must be Chains, not {type(chains).__name__}")
         return cls.of_data(rbm, chains.visible_bits, n_threads=n_threads)
 

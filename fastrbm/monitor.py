@@ -131,7 +131,7 @@ class LogLikelihood(_Measure):
 
     columns = ("log_likelihood", "log_likelihood_error")
     method = Setting(_validate.one_of, likelihood.METHODS)
-    n_chains = Setting(_validate.integer, 1, _gibbs.MOST_CHAINS)
+    n_chains = Setting(_validate.integer, 1, _random.MOST_CHAINS)
     n_betas = Setting(_validate.integer, 1, MOST_BETAS)
 
     def __init__(
@@ -185,7 +185,7 @@ class Mixing(_Measure):
     """
 
     columns = ("tau_int", "split_rhat")
-    n_sweeps = Setting(_validate.integer, 4, _gibbs.MOST_SWEEPS)
+    n_sweeps = Setting(_validate.integer, 4, _random.MOST_SWEEPS)
 
     def __init__(self, n_sweeps: int = 200, every: int | None = None) -> None:
         super().__init__(every)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import _output, _validate, diagnostics, likelihood, plot
+from . import _output, _validate, _work, diagnostics, likelihood, plot
 from ._config import get_config
 from ._page import Page
 from ._progress import Countdown
@@ -29,7 +29,7 @@ __all__ = ["report"]
 _PICTURES = 64
 _ACTIVITY_CASES = 2000
 _IDLE = 0.001  # a hidden unit whose mean is as near as this to 0 or 1 says nothing about a case
-_STEP = 50  # sweeps between two looks at the progress line
+_STEP = 50  # sweeps between two looks at the progress line, at most
 
 
 def report(
@@ -147,13 +147,14 @@ def report(
 def _run_chains(rbm, n_samples, n_sweeps, seed, progress, n_threads) -> tuple[BitMatrix, np.ndarray]:
     """Where chains are after 2 n_sweeps sweeps, and the trace of their free energies over the second half of them."""
     chains = Chains(rbm, n_samples, seed, n_threads=n_threads)
+    step = min(_STEP, _work.steps_a_call(_work.sweep(rbm.n_visible, rbm.n_hidden).of(n_samples)))
     parts = []
     with Countdown("sampling", 2 * n_sweeps, progress) as line:
         while (left := 2 * n_sweeps - chains.n_sweeps_done) > 0:
             if left > n_sweeps:
-                chains.sweep(min(_STEP, left - n_sweeps), n_threads)
+                chains.sweep(min(step, left - n_sweeps), n_threads)
             else:
-                parts.append(diagnostics.free_energy_trace(chains, min(_STEP, left), n_threads))
+                parts.append(diagnostics.free_energy_trace(chains, min(step, left), n_threads))
             line.done(chains.n_sweeps_done)
     return chains.visible_bits, np.concatenate(parts)
 

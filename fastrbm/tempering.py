@@ -89,7 +89,7 @@ class TemperedChains:
     """
 
     _stream, _start_stream, _swap_stream = _random.TEMPERED, _random.TEMPERED_START, _random.SWAP
-    n_sweeps_done = Setting(_validate.integer, 0, _gibbs.MOST_SWEEPS)
+    n_sweeps_done = Setting(_validate.integer, 0, _random.MOST_SWEEPS)
     target_rate = Setting(check_target_rate)
     _betas: np.ndarray
     _log_gaps: np.ndarray  # logarithms of the gaps between them
@@ -107,7 +107,7 @@ class TemperedChains:
         n_threads: int | None = None,
     ) -> None:
         self._rbm = model(rbm)
-        self._n = _validate.integer(n_chains, "n_chains", 1, _gibbs.MOST_CHAINS)
+        self._n = _validate.integer(n_chains, "n_chains", 1, _random.MOST_CHAINS)
         self._seed = _validate.seed(seed)
         self.target_rate = target_rate
         n_betas = _validate.integer(n_betas, "n_betas", 1, MOST_BETAS)
@@ -132,7 +132,7 @@ class TemperedChains:
 
     def sweep(self, n_sweeps: int = 1, n_threads: int | None = None) -> None:
         """n_sweeps sweeps of every chain, swaps before each."""
-        self._sweep(_validate.integer(n_sweeps, "n_sweeps", 0, _gibbs.MOST_SWEEPS), None, n_threads)
+        self._sweep(_validate.integer(n_sweeps, "n_sweeps", 0, _random.MOST_SWEEPS), None, n_threads)
 
     def _sweep(self, n_sweeps: int, fixed: np.ndarray | None, n_threads: int | None) -> None:
         """fixed, if given, gets P(h | v) of all chains, as in _gibbs.sweep."""
@@ -270,9 +270,9 @@ class TemperedChains:
             raise ValueError("the state's betas must go down from 1, as float32 has them")
         log_gaps = _state.array(state, "log_gaps", np.float64, (K - 1,), high=0.0)
         rates = _state.array(state, "rates", np.float64, (K - 1,), 0.0, 1.0 + 1e-9, nan=True)
-        tried = _state.array(state, "tried", np.float64, (K - 1,), 0.0, _gibbs.MOST_SWEEPS)
-        n_swaps = _state.count(state, "n_swaps", _gibbs.MOST_SWEEPS)
-        n_sweeps_done = _state.count(state, "n_sweeps_done", _gibbs.MOST_SWEEPS)
+        tried = _state.array(state, "tried", np.float64, (K - 1,), 0.0, _random.MOST_SWEEPS)
+        n_swaps = _state.count(state, "n_swaps", _random.MOST_SWEEPS)
+        n_sweeps_done = _state.count(state, "n_sweeps_done", _random.MOST_SWEEPS)
         seed = _state.count(state, "seed", _state.SEEDS)
         self._round_trips = _state.count(state, "round_trips")  # the last one that may be refused
         self._visible, self._hidden, self._betas, self._log_gaps = visible, hidden, betas, log_gaps

@@ -1,5 +1,5 @@
 # What this CPU and this build can do. Compiled for the plainest CPU, since it is what decides on the others.
-from _openmp cimport OPENMP_VERSION
+from _openmp cimport OPENMP_VERSION, largest_team
 
 cdef extern from *:
     """
@@ -56,3 +56,8 @@ def ask_for_matrices():
 def openmp_version():
     """The OpenMP version the package was compiled with, such as 201511; 0 without OpenMP."""
     return OPENMP_VERSION
+
+
+def openmp_threads():
+    """The threads that OpenMP itself would use, in calls from this thread: threadpoolctl and omp_set_num_threads set it."""
+    return largest_team()

@@ -53,7 +53,7 @@ cdef void run_annealing(HalfStep *up, HalfStep *down, const float *betas, Py_ssi
     cdef Py_ssize_t n_down = down.n_tiles * ceil_div(down.n, down.block)
     cdef Meeting meeting = no_meeting()
     with parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for s in range(n_steps):
             for item in prange(n_up + n_down, schedule="dynamic", chunksize=1):
                 if item < n_up:
@@ -66,6 +66,7 @@ cdef void run_annealing(HalfStep *up, HalfStep *down, const float *betas, Py_ssi
                 draw_visible(down, other, betas + s + 1, first_sweep + <uint32_t> s, stream << 8 | VISIBLE,
                              scratch + <size_t> threadid() * STEP_SCRATCH)
             meet(&meeting)
+        leave_team(&meeting)
 
 
 cdef void weigh_and_draw_hidden(const HalfStep *step, Py_ssize_t item, const float *betas, uint32_t sweep,

@@ -11,10 +11,10 @@ def pack(const uint8_t[:, ::1] states, uint8_t[:, :] planes, int n_threads):  # 
     if n == 0 or n_units == 0:
         return
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for chain in prange(n, schedule="static"):
             pack_row(&states[chain, 0], n_units, &planes[0, chain], planes.strides[0])
-        meet(&meeting)
+        leave_team(&meeting)
 
 
 cdef void pack_row(const uint8_t *row, Py_ssize_t n_units, uint8_t *out, Py_ssize_t stride) noexcept nogil:
@@ -38,10 +38,10 @@ def unpack(const uint8_t[:, :] planes, uint8_t[:, ::1] states, int n_threads):  
     if n == 0 or n_units == 0:
         return
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for chain in prange(n, schedule="static"):
             unpack_row(&planes[0, chain], planes.strides[0], n_units, &states[chain, 0])
-        meet(&meeting)
+        leave_team(&meeting)
 
 
 cdef void unpack_row(const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_units, uint8_t *out) noexcept nogil:
@@ -65,10 +65,10 @@ def transpose(const uint8_t[:, :] planes, Py_ssize_t n_units, uint8_t[:, ::1] ou
     if n == 0 or n_units == 0:
         return
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for byte in prange(ceil_div(n_units, 8), schedule="static"):
             transpose_row(&planes[byte, 0], n, byte, n_units, &out[0, 0])
-        meet(&meeting)
+        leave_team(&meeting)
 
 
 cdef void transpose_row(const uint8_t *row, Py_ssize_t n, Py_ssize_t byte, Py_ssize_t n_units,

@@ -15,11 +15,11 @@ def words(uint64_t first, uint64_t seed, uint32_t sweep, uint32_t kind, uint32_t
     if n == 0:
         return
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for run in prange(ceil_div(n, 4 * RUN), schedule="static"):
             words_item(first + <uint64_t> run * RUN, seed, sweep, kind, &out[4 * RUN * run],
                        smaller(4 * RUN, n - 4 * RUN * run))
-        meet(&meeting)
+        leave_team(&meeting)
 
 
 cdef void words_item(uint64_t first, uint64_t seed, uint32_t sweep, uint32_t kind, uint32_t *out,
@@ -42,12 +42,12 @@ def normals(uint64_t seed, uint32_t sweep, uint32_t kind, float[::1] out, int n_
     if n == 0:
         return
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for strip in prange(ceil_div(n, STRIP), schedule="static"):
             first = strip * STRIP // NORMALS * NORMALS
             normals_item(seed, sweep + <uint32_t> (first // NORMALS), kind, smaller(NORMALS, n - first),
                          strip * STRIP - first, smaller(STRIP, n - strip * STRIP), &out[strip * STRIP])
-        meet(&meeting)
+        leave_team(&meeting)
 
 
 cdef void normals_item(uint64_t seed, uint32_t sweep, uint32_t kind, Py_ssize_t m, Py_ssize_t first, Py_ssize_t n,
@@ -88,12 +88,12 @@ def draw_states(const float[:, ::1] fractions, const int64_t[:, ::1] rows, uint6
     if m == 0 or n == 0 or n_units == 0:
         return
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for item in prange(m * n_blocks, schedule="static"):
             draw_item(&fractions[0, 0], &rows[item // n_blocks, 0], n_units, item % n_blocks * DRAWN,
                       smaller(n, (item % n_blocks + 1) * DRAWN), seed, stream << 8,
                       sweep + <uint32_t> (item // n_blocks), first, &out[item // n_blocks, 0, 0])
-        meet(&meeting)
+        leave_team(&meeting)
 
 
 cdef void draw_item(const float *fractions, const int64_t *rows, Py_ssize_t n_units, Py_ssize_t start, Py_ssize_t stop,

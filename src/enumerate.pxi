@@ -22,11 +22,11 @@ def enumerate_states(const double[:, ::1] high, const double[::1] high_bias, con
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of an enumeration")
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for item in prange(n_high, schedule="dynamic", chunksize=1):
             enumerate_item(&high[item, 0], high_bias[item], &low[0, 0], &low_bias[0], n_low, n_units, &peak[item],
                            &total[item], <double *> (scratch + <size_t> threadid() * size))
-        meet(&meeting)
+        leave_team(&meeting)
     free(scratch)
 
 

@@ -93,10 +93,10 @@ def half_step_of_fractions(const double[:, ::1] numbers, Layer layer, uint64_t s
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of a half step")
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for item in prange(step.n_tiles * ceil_div(step.n, step.block), schedule="dynamic", chunksize=1):
             numbers_item(&step, item, scratch + <size_t> threadid() * NUMBERS_SCRATCH)
-        meet(&meeting)
+        leave_team(&meeting)
     free(scratch)
 
 

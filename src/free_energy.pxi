@@ -108,10 +108,10 @@ cdef int run_softplus(const HalfStep *step, const double[::1] beta, double[::1] 
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of free energies")
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for item in prange(ceil_div(step.n, ENERGY_BLOCK), schedule="dynamic", chunksize=1):
             softplus_item(step, item * ENERGY_BLOCK, &beta[0], beta.shape[0] > 1, &out[0], scratch + threadid() * size)
-        meet(&meeting)
+        leave_team(&meeting)
     free(scratch)
     return 0
 
@@ -180,11 +180,11 @@ def bias_sums(const uint8_t[:, :] planes, const double[::1] bias, double[::1] ou
     if n == 0:
         return
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for item in prange(ceil_div(n, BLOCK), schedule="static"):
             bias_item(&planes[0, item * BLOCK], planes.strides[0], planes.shape[0], &bias[0], &out[item * BLOCK],
                       smaller(BLOCK, n - item * BLOCK))
-        meet(&meeting)
+        leave_team(&meeting)
 
 
 cdef void bias_item(const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_bytes, const double *bias, double *out,

@@ -2,7 +2,8 @@
 # The doors (def functions) take arrays whose shapes, dtypes and contiguity the Python side has checked; they check
 # again only in a build with FASTRBM_DEBUG=1.
 
-from _openmp cimport Meeting, finish_one, meet, next_item, spread_out, taken_so_far, team_size, wait_for
+from _openmp cimport Meeting, finish_one, join_team, leave_team, meet, next_item, taken_so_far, team_size, \
+    time_asked, time_had, wait_for
 from cython.parallel cimport parallel, prange, threadid
 from libc.math cimport frexp, ldexp
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -92,6 +93,11 @@ cdef enum:
 LEVEL_LANES = LANES
 LEVEL_MATRICES = bool(LEVEL_AMX)
 LEVEL_MANY = MANY
+
+
+def team_time():
+    """(time that threads have spent in regions with others, of it with a CPU), ns, since the process started."""
+    return time_asked(), time_had()
 
 
 cdef inline Py_ssize_t smaller(Py_ssize_t a, Py_ssize_t b) noexcept nogil:

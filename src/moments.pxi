@@ -27,7 +27,7 @@ def moments(const uint8_t[:, ::1] transposed, const float[:, :, ::1] fixed, doub
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of the moments")
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for item in prange(n_tiles * ceil_div(n_visible, block), schedule="dynamic", chunksize=1):
             moments_item(&transposed[0, 0], n_visible, n_bytes, &fixed[item % n_tiles, 0, 0], scale, accumulate,
                          &weights[0, 0], n_hidden, item % n_tiles, (item // n_tiles) * block, block,
@@ -35,7 +35,7 @@ def moments(const uint8_t[:, ::1] transposed, const float[:, :, ::1] fixed, doub
         for item in prange(n_tiles, schedule="static"):
             hidden_item(&fixed[item, 0, 0], 8 * n_bytes, scale, accumulate, &hidden[item * TILE],
                         smaller(TILE, n_hidden - item * TILE))
-        meet(&meeting)
+        leave_team(&meeting)
     free(scratch)
 
 
@@ -92,14 +92,14 @@ def prepare_phase(const uint8_t[:, :] planes, const float[:, :, ::1] fixed, doub
               and fixed.shape[1] == 8 * ceil_div(n, 8) and transposed.shape[0] == ceil_div(n, 8)
               and transposed.shape[1] == n_visible, "prepare_phase")
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for item in prange(n_bytes + n_tiles, schedule="static"):
             if item < n_bytes:
                 transpose_and_count(&planes[item, 0], n, item, n_visible, &transposed[0, 0], &visible[8 * item])
             else:
                 hidden_item(&fixed[item - n_bytes, 0, 0], fixed.shape[1], scale, False,
                             &hidden[(item - n_bytes) * TILE], smaller(TILE, n_hidden - (item - n_bytes) * TILE))
-        meet(&meeting)
+        leave_team(&meeting)
 
 
 cdef void transpose_and_count(const uint8_t *row, Py_ssize_t n, Py_ssize_t byte, Py_ssize_t n_units, uint8_t *out,
@@ -139,10 +139,10 @@ def count_bits(const uint8_t[:, :] planes, Py_ssize_t n_units, double[::1] out, 
     if n == 0:
         return
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for byte in prange(planes.shape[0], schedule="static"):
             count_row(&planes[byte, 0], n, &out[8 * byte], smaller(8, n_units - 8 * byte))
-        meet(&meeting)
+        leave_team(&meeting)
 
 
 cdef void count_row(const uint8_t *row, Py_ssize_t n, double *out, Py_ssize_t width) noexcept nogil:

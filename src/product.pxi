@@ -272,12 +272,12 @@ def product(const uint8_t[:, :] planes, const float[:, :, ::1] tiles, int expone
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of a matrix product")
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for item in prange(n_tiles * ceil_div(n, block), schedule="dynamic", chunksize=1):
             product_item(&planes[0, 0], planes.strides[0], n_bytes, n, &tiles[item % n_tiles, 0, 0],
                          <float> ldexp(1.0, exponent), &out[0, 0], n_out,
                          item % n_tiles, (item // n_tiles) * block, block, scratch + <size_t> threadid() * SCRATCH)
-        meet(&meeting)
+        leave_team(&meeting)
     free(scratch)
 
 

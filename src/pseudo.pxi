@@ -42,11 +42,11 @@ cdef int run_pseudo(const HalfStep *step, const double[::1] visible_bias, Py_ssi
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of pseudo-likelihoods")
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for item in prange(ceil_div(step.n, PSEUDO_BLOCK), schedule="dynamic", chunksize=1):
             pseudo_item(step, item * PSEUDO_BLOCK, &visible_bias[0], n_visible, n_units, room, every, &out[0],
                         scratch + <size_t> threadid() * size)
-        meet(&meeting)
+        leave_team(&meeting)
     free(scratch)
     return 0
 

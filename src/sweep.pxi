@@ -120,10 +120,10 @@ def half_step(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, uint
     if scratch == NULL:
         raise MemoryError("no memory for the scratch space of a half step")
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for item in prange(step.n_tiles * ceil_div(step.n, step.block), schedule="dynamic", chunksize=1):
             half_step_item(&step, item, scratch + <size_t> threadid() * STEP_SCRATCH)
-        meet(&meeting)
+        leave_team(&meeting)
     free(scratch)
 
 
@@ -160,7 +160,7 @@ cdef void run_sweeps(HalfStep *down, HalfStep *up, Flips *flips, uint32_t stream
     cdef Py_ssize_t item, part, other
     cdef Meeting meeting = no_meeting()
     with parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for s in range(n_sweeps):
             for item in prange(down.n_tiles * ceil_div(down.n, down.block), schedule="dynamic", chunksize=1):
                 sweep_item(down, NULL, item, first_sweep, s, stream << 8 | VISIBLE, False,
@@ -176,6 +176,7 @@ cdef void run_sweeps(HalfStep *down, HalfStep *up, Flips *flips, uint32_t stream
                 sweep_item(up, flips, other, first_sweep, s, stream << 8 | HIDDEN, s == n_sweeps - 1,
                            scratch + <size_t> threadid() * STEP_SCRATCH)
             meet(&meeting)
+        leave_team(&meeting)
 
 
 cdef void sweep_item(const HalfStep *step, Flips *flips, Py_ssize_t item, uint32_t first_sweep, int s, uint32_t kind,

@@ -18,8 +18,10 @@
 #define OPENMP_VERSION _OPENMP
 static inline int team_size(void) { return omp_get_num_threads(); }
 static inline int team_rank(void) { return omp_get_thread_num(); }
+static inline int largest_team(void) { return omp_get_max_threads(); }
 #else
 #define OPENMP_VERSION 0
+static inline int largest_team(void) { return 1; }
 static inline int team_size(void) { return 1; }
 static inline int team_rank(void) { return 0; }
 #endif
@@ -40,15 +42,40 @@ static inline void relax(void) {}
 
 enum { SPINS = 2000, FOLLOWED = 256, ASLEEP = 1000000 /* ns after which a team's threads may have gone to sleep */ };
 
-#if defined(__linux__) && defined(__GLIBC__) /* where spread_out does something */
+#if defined(_OPENMP) && !defined(_WIN32)
 #include <time.h>
-static int64_t last_met __attribute__((aligned(64))); /* when a team met; several teams only add noise */
-static inline int64_t nanoseconds(void) {
+static inline int64_t nanoseconds(clockid_t clock) {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(clock, &t);
     return t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
 }
-static inline void note_meeting(void) { __atomic_store_n(&last_met, nanoseconds(), __ATOMIC_RELAXED); }
+
+/* Time that threads spent in regions with others, and time that they had a CPU there, in ns: where other programs run,
+ * the second falls behind. Spinning and giving way count as having one. */
+static int64_t cpu_asked __attribute__((aligned(64))), cpu_had;
+static __thread int64_t entered, had_before; /* of the region that this thread is in */
+static inline void note_entry(void) {
+    if (team_size() == 1) return;
+    entered = nanoseconds(CLOCK_MONOTONIC);
+    had_before = nanoseconds(CLOCK_THREAD_CPUTIME_ID);
+}
+static inline void note_exit(void) {
+    if (team_size() == 1) return;
+    __atomic_fetch_add(&cpu_had, nanoseconds(CLOCK_THREAD_CPUTIME_ID) - had_before, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&cpu_asked, nanoseconds(CLOCK_MONOTONIC) - entered, __ATOMIC_RELAXED);
+}
+static inline int64_t time_asked(void) { return __atomic_load_n(&cpu_asked, __ATOMIC_RELAXED); }
+static inline int64_t time_had(void) { return __atomic_load_n(&cpu_had, __ATOMIC_RELAXED); }
+#else
+static inline void note_entry(void) {}
+static inline void note_exit(void) {}
+static inline int64_t time_asked(void) { return 0; }
+static inline int64_t time_had(void) { return 0; }
+#endif
+
+#if defined(_OPENMP) && defined(__linux__) && defined(__GLIBC__) /* where spread_out does something */
+static int64_t last_met __attribute__((aligned(64))); /* when a team met; several teams only add noise */
+static inline void note_meeting(void) { __atomic_store_n(&last_met, nanoseconds(CLOCK_MONOTONIC), __ATOMIC_RELAXED); }
 #else
 static inline void note_meeting(void) {}
 #endif
@@ -97,17 +124,17 @@ static inline int next_item(int *counter) { return __atomic_fetch_add(counter, 1
 /* How many of them are taken, at least. */
 static inline int taken_so_far(const int *counter) { return __atomic_load_n(counter, __ATOMIC_RELAXED); }
 
-/* Called by each thread as it enters a region: move away from a CPU where a lower-ranked thread of the team was seen,
+/* Move away from a CPU where a lower-ranked thread of the team was seen,
  * to one where none was. The thread is bound there for a moment only; Linux then leaves it there.
  *
  * Threads that sleep are often woken on the CPU of the one that wakes them, and then wait there until it stops: so it
  * gives way once, and they can move. Not where they are awake: another program would only take its time. */
 static inline void spread_out(void) {
-#if defined(__linux__) && defined(__GLIBC__)
+#if defined(_OPENMP) && defined(__linux__) && defined(__GLIBC__)
     static int seen[FOLLOWED]; /* by rank: 1 + the CPU; teams of other Python threads only add noise */
     int rank = team_rank(), size = team_size(), here;
     if (size == 1) return;
-    if (rank == 0 && nanoseconds() - __atomic_load_n(&last_met, __ATOMIC_RELAXED) > ASLEEP) give_way();
+    if (rank == 0 && nanoseconds(CLOCK_MONOTONIC) - __atomic_load_n(&last_met, __ATOMIC_RELAXED) > ASLEEP) give_way();
     if (size > FOLLOWED || (here = sched_getcpu()) < 0) return;
     __atomic_store_n(&seen[rank], here + 1, __ATOMIC_RELAXED);
     int crowded = 0;
@@ -126,6 +153,16 @@ static inline void spread_out(void) {
         return;
     }
 #endif
+}
+
+/* Called by each thread as it enters a region, and as it leaves it, which it does when all have come to the meeting. */
+static inline void join_team(void) {
+    note_entry();
+    spread_out();
+}
+static inline void leave_team(Meeting *meeting) {
+    meet(meeting);
+    note_exit();
 }
 
 #endif

@@ -22,8 +22,9 @@ cdef struct Worker:         # a thread, and the update that it is at
 cdef void run_training(Job *job, char *scratch, int n_threads) noexcept:
     cdef Meeting meeting = no_meeting()
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         train_with_others(job, scratch + <size_t> threadid() * TRAIN_SCRATCH, &meeting, threadid())
+        leave_team(&meeting)
 
 
 cdef void train_with_others(Job *job, char *scratch, Meeting *meeting, int rank) noexcept nogil:

@@ -142,11 +142,11 @@ cdef int run_difference(const Phase *phases, centring, Py_ssize_t n_visible, Py_
                   and along_visible.shape[0] == n_tiles * TILE, "centring")
         offsets = Offsets(&mu[0], &lam[0], &dv[0], &dh[0], sums, sums + n_tiles * padded)
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for item in prange(n_tiles * n_shares, schedule="dynamic", chunksize=1):
             bad += difference_item(phases, &offsets, ascent, n_visible, n_hidden, item % n_tiles,
                                    (item // n_tiles) * share, share, out, scratch + threadid() * size)
-        meet(&meeting)
+        leave_team(&meeting)
     ascent.bad = bad
     if centring is not None:
         add_in_order(offsets.by_tile, n_tiles, n_visible, padded, &along_hidden[0])
@@ -281,11 +281,11 @@ def ascend(const float[:, :, ::1] weights, const float[:, :, ::1] direction, dou
     cdef Ascent ascent = ascent_of(weights, rate, l2, l1, limit, out, transposed)
     cdef Meeting meeting = no_meeting()
     with nogil, parallel(num_threads=n_threads):
-        spread_out()
+        join_team()
         for item in prange(ascent.n_tiles * n_chunks, schedule="static"):
             bad += ascend_chunk(&ascent, &direction[item // n_chunks, (item % n_chunks) * CHUNK, 0], item // n_chunks,
                                 item % n_chunks)
-        meet(&meeting)
+        leave_team(&meeting)
     ascent.bad = bad
     return outcome(&ascent)
 

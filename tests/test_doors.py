@@ -14,6 +14,7 @@ import fastrbm as fr
 from fastrbm import gradient, optim
 from fastrbm._buffers import Buffers
 from fastrbm._parameters import Direction
+from fastrbm.cli import main
 from fastrbm.reference import to_tiles
 
 V, H = 13, 70  # neither layer ends with a byte or a tile
@@ -334,6 +335,20 @@ def test_a_checkpoint_whose_hidden_layer_is_cut(checkpoints, tmp_path):
     np.savez(path, **arrays)
     with pytest.raises(ValueError, match=r"cut.npz is damaged: gradient: the state's hidden must be uint8 of shape"):
         train(kind, path, resume=True)
+
+
+def test_a_cut_checkpoint_on_the_command_line(tmp_path, capsys):
+    path, out = tmp_path / "cut.npz", tmp_path / "model.npz"
+    command = ["train", "digits", "--hidden", "8", "--epochs", "1", "--quiet", "--checkpoint", str(path)]
+    assert main([*command, "--out", str(out)]) == 0
+    arrays = dict(np.load(path).items())
+    arrays["gradient/hidden"] = arrays["gradient/hidden"][:, :1]
+    np.savez(path, **arrays)
+    capsys.readouterr()
+    out.unlink()
+    assert main([*command, "--out", str(out), "--resume"]) == 2
+    assert f"{path} is damaged: gradient: the state's hidden must be uint8" in capsys.readouterr().err
+    assert not out.exists()
 
 
 # ------------------------------------------------------------ settings

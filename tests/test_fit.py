@@ -205,7 +205,7 @@ def test_no_epochs():
         ({"epochs": -1}, ValueError, "epochs must be at least 0"),
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1"),
         ({"batch_size": 1.5}, TypeError, "batch_size must be an integer, not float"),
-        ({"seed": -1}, ValueError, "seed must be at least 0"),
+        ({"seed": -1}, ValueError, "seed must be an integer from 0 to"),
         ({"gradient": fr.gradient.PCD}, TypeError, "gradient must be an estimator such as gradient.PCD"),
         ({"gradient": "pcd"}, TypeError, "gradient must be an estimator"),
         ({"optimizer": 0.1}, TypeError, "optimizer must be one such as optim.SGD"),

@@ -18,7 +18,7 @@ from fastrbm import _checkpoint, cli
 from fastrbm.cli._common import CommandError, history_of
 from fastrbm.cli._main import command_parser
 from fastrbm.cli._settings import apply_file
-from fastrbm.datasets._files import map_rows
+from fastrbm.datasets._files import map_rows, read_table
 
 X = fr.datasets.load_digits()[:40, 20:30]
 LIMIT = 80 << 20  # bytes: what a file of a few kB may take in all; a compressed one may unpack to 64 MiB
@@ -194,6 +194,7 @@ def test_sound_arrays_of_every_form(tmp_path):
     content = npy(X.astype(bool))
     path.write_bytes(content[:-400] + bytes(255 * v for v in X.reshape(-1).tolist()))
     assert np.array_equal(fr.datasets.load(path), X)
+    assert np.array_equal(read_table(path).array.view(np.uint8), X)
 
 
 # ---------------------------------------------------------------- archives

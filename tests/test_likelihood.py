@@ -155,11 +155,11 @@ def test_broken_annealing_is_noticed():
 
 @pytest.mark.parametrize("n_threads", [2, 3, 7])
 def test_ais_is_the_same_bits_on_any_threads_and_cuts(n_threads, monkeypatch):
-    from fastrbm import _gibbs
+    from fastrbm import _work
 
     rbm = random_rbm(70, 66, scale=0.2)
     one = likelihood.bracket(rbm, n_chains=33, n_betas=40, n_threads=1)
-    monkeypatch.setattr(_gibbs, "WORK_A_CALL", 2 * 70 * 66 * 33 * 7)  # calls of seven steps
+    monkeypatch.setattr(_work, "A_CALL", 7 * _work.annealing(70, 66).of(33))  # calls of seven steps
     many = likelihood.bracket(rbm, n_chains=33, n_betas=40, n_threads=n_threads)
     assert np.array_equal(one.forward.log_ratios, many.forward.log_ratios)
     assert np.array_equal(one.reverse.log_ratios, many.reverse.log_ratios)

@@ -326,6 +326,35 @@ def test_some_odd_calls():
     assert not wrong, "\n".join(wrong)
 
 
+TOO_MANY = [
+    ("from_data", "n_hidden"), ("sample", "n"), ("sample", "n_sweeps"), ("inpaint", "n_sweeps"), ("Chains", "n_chains"),
+    ("Chains.sweep", "n_sweeps"), ("TemperedChains", "n_chains"), ("TemperedChains", "n_betas"),
+    ("TemperedChains.sweep", "n_sweeps"), ("fit", "epochs"), ("fit", "batch_size"), ("CD", "n_sweeps"),
+    ("PCD", "n_chains"), ("PCD", "n_sweeps"), ("FastPCD", "n_chains"), ("Tempered", "n_betas"), ("ais", "n_chains"),
+    ("ais", "n_betas"), ("reverse_ais", "n_sweeps"), ("bracket", "n_chains"), ("score", "n_betas"),
+    ("standard_betas", "n_betas"), ("free_energy_trace", "n_sweeps"), ("Mixing", "n_sweeps"), ("sample", "n_threads"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("call, argument", TOO_MANY)
+def test_more_than_there_can_be(call, argument):
+    """Told before any work, and before any memory is asked for."""
+    for number in (2**33, 2**40, np.uint64(2**63)):
+        function, arguments = CALLS[call](Place())
+        with pytest.raises(ValueError, match=f"{argument} must be at .*at most|{argument} must be at most"):
+            function(**arguments | {argument: number})
+
+
+def test_what_the_new_user_gets_wrong():
+    for arguments in ((64, 16), (64,), (None,), ("digits",)):
+        with pytest.raises(TypeError, match=r"RBM.from_data\(X, n_hidden=16\)"):
+            fr.RBM(*arguments)
+    with pytest.raises(TypeError, match="n_hidden"):
+        fr.RBM.from_data(X)
+    with pytest.raises(TypeError, match="path must be a path"):
+        fr.load(0)  # standard input, else, which would be closed
+
+
 @pytest.mark.slow
 def test_all_odd_calls():
     wrong = judge_all(ALL)

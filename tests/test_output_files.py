@@ -126,6 +126,18 @@ def test_only_regular_files_are_replaced(tmp_path, kind):
         assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
 
 
+@pytest.mark.parametrize("path", [3, None, b"m.npz", [], "a\0b.npz"])
+def test_what_is_no_name_of_a_file(path):
+    for name, attempt in (
+        ("path", OLD.save),
+        ("path", history(0).save),
+        ("path", fr.History.load),
+        ("checkpoint", lambda p: fr.fit(fr.RBM(np.zeros((4, 3))), np.eye(4), checkpoint=p or 0)),
+    ):
+        with pytest.raises((TypeError, ValueError), match=rf"{name} must (not hold a null|be the name of a file)"):
+            attempt(path)
+
+
 def test_the_mode_of_a_file_is_kept_and_new_ones_go_by_the_umask(tmp_path, kind):
     end, save, read = kind
     path, before = tmp_path / f"x{end}", os.umask(0o027)
@@ -273,7 +285,7 @@ def test_room_that_could_not_be_made_is_given_back(tmp_path, monkeypatch):
         fails_with(errno.ENOSPC)()
 
     monkeypatch.setattr(os, "replace", fails_with(errno.EBUSY))
-    monkeypatch.setattr(os, "posix_fallocate", fallocate)
+    monkeypatch.setattr(os, "posix_fallocate", fallocate, raising=False)
     with pytest.raises(OSError, match="No space"):
         fr.RBM(np.zeros((50, 50))).save(path)
     assert path.read_bytes() == content

@@ -154,7 +154,7 @@ def test_bad_parameters(arguments, error, message):
         (lambda r: r.sample(1, seed=2**64), ValueError, "seed must be an integer from 0 to"),
         (lambda r: r.sample(1, seed=None), TypeError, "seed must be an integer"),
         (lambda r: r.sample(1, n_threads=0), ValueError, "n_threads must be at least 1, got 0"),
-        (lambda r: r.sample(1, n_threads="2"), TypeError, "n_threads must be an integer or None"),
+        (lambda r: r.sample(1, n_threads="2"), TypeError, "n_threads must be an integer, not str"),
         (lambda r: r.sample(1, beta=-1.0), ValueError, "beta must be at least 0 and below"),
         (lambda r: r.energy(np.zeros((2, 5)), np.zeros((1, 3))), ValueError, "v and h must have as many cases"),
         (lambda r: r.step(None, learning_rate=np.inf), ValueError, "learning_rate must be finite"),

@@ -138,7 +138,7 @@ def test_an_error_leaves_the_old_file(tmp_path):
         ({"n_sweeps": 3}, ValueError, "n_sweeps must be at least 4"),
         ({"n_samples": 0}, ValueError, "n_samples must be at least 1"),
         ({"method": "magic"}, ValueError, "method must be one of"),
-        ({"seed": -1}, ValueError, "seed must be at least 0"),
+        ({"seed": -1}, ValueError, "seed must be an integer from 0 to"),
     ):
         with pytest.raises(kind, match=words):
             report(RBM, X, path, **mistake)

@@ -54,7 +54,7 @@ def hint(word: str, known) -> str:
     names, plain = {name.lstrip("-"): name for name in known}, word.lstrip("-").lower().replace("_", "-")
     initials = [name for name in names if len(plain) > 1 and plain == "".join(re.findall(r"\b\w", name))]
     near = [name for name in (plain, *_SYNONYMS.get(plain, ())) if name in names] or initials
-    near = near or difflib.get_close_matches(plain, list(names), 1)
+    near = near or difflib.get_close_matches(plain, names, 1) or difflib.get_close_matches(word, names, 1)
     return f"; did you mean {names[near[0]]!r}?" if near else ""
 
 

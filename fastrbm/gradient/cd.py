@@ -37,7 +37,7 @@ class CD:
     (9, 8)
     """
 
-    n_sweeps = Setting(_validate.integer, 1, _gibbs.MOST_SWEEPS)
+    n_sweeps = Setting(_validate.integer, 1, _random.MOST_SWEEPS)
     seed = Setting(_validate.seed)
 
     def __init__(self, n_sweeps: int = 1, seed: int = 0) -> None:
@@ -74,7 +74,7 @@ class CD:
 
     def set_state(self, state: dict[str, Any], rbm: RBM) -> None:
         """Go on from a state that get_state gave."""
-        self._next_sweep = _state.count(state, "next_sweep", _gibbs.MOST_SWEEPS)
+        self._next_sweep = _state.count(state, "next_sweep", _random.MOST_SWEEPS)
 
     def __repr__(self) -> str:
         return f"CD(n_sweeps={self.n_sweeps}, seed={self.seed})"

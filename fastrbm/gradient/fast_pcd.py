@@ -51,8 +51,8 @@ class FastPCD:
     Gradient(64, 16) of 100 cases and 50 of the model
     """
 
-    n_chains = Setting(_validate.integer, 1, _gibbs.MOST_CHAINS)
-    n_sweeps = Setting(_validate.integer, 1, _gibbs.MOST_SWEEPS)
+    n_chains = Setting(_validate.integer, 1, _random.MOST_CHAINS)
+    n_sweeps = Setting(_validate.integer, 1, _random.MOST_SWEEPS)
     rate = Setting(_validate.real, 0.0)
     decay = Setting(_validate.below_one)
     seed = Setting(_validate.seed)
@@ -66,7 +66,6 @@ class FastPCD:
 
     @property
     def chains(self) -> Chains | None:
-        """The chains, once there are any."""
         return None if self._own is None else self._own[1]
 
     def __call__(

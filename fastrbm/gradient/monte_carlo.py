@@ -61,9 +61,9 @@ class MonteCarlo:
     True
     """
 
-    n_hidden_samples = Setting(_validate.integer, 1, _gibbs.MOST_SWEEPS)
-    n_joint_samples = Setting(_validate.integer, 1, _gibbs.MOST_CHAINS)
-    n_sweeps = Setting(_validate.integer, 1, _gibbs.MOST_SWEEPS)
+    n_hidden_samples = Setting(_validate.integer, 1, _random.MOST_SWEEPS)
+    n_joint_samples = Setting(_validate.integer, 1, _random.MOST_CHAINS)
+    n_sweeps = Setting(_validate.integer, 1, _random.MOST_SWEEPS)
     seed = Setting(_validate.seed)
 
     def __init__(
@@ -130,7 +130,7 @@ class MonteCarlo:
 
     def set_state(self, state: dict[str, Any], rbm: RBM) -> None:
         """Go on from a state that get_state gave."""
-        self._next_sweep = _state.count(state, "next_sweep", _gibbs.MOST_SWEEPS)
+        self._next_sweep = _state.count(state, "next_sweep", _random.MOST_SWEEPS)
 
     def __repr__(self) -> str:
         return (

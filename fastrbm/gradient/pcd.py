@@ -53,8 +53,8 @@ class PCD:
     (100.0, 64.0)
     """
 
-    n_chains = Setting(_validate.integer, 1, _gibbs.MOST_CHAINS)
-    n_sweeps = Setting(_validate.integer, 1, _gibbs.MOST_SWEEPS)
+    n_chains = Setting(_validate.integer, 1, _random.MOST_CHAINS)
+    n_sweeps = Setting(_validate.integer, 1, _random.MOST_SWEEPS)
     seed = Setting(_validate.seed)
 
     def __init__(self, n_chains: int = 512, n_sweeps: int = 1, seed: int = 0) -> None:

@@ -70,9 +70,9 @@ class Tempered:
     Gradient(64, 16) of 100 cases and 50 of the model
     """
 
-    n_chains = Setting(_validate.integer, 1, _gibbs.MOST_CHAINS)
+    n_chains = Setting(_validate.integer, 1, _random.MOST_CHAINS)
     n_betas = Setting(_validate.integer, 1, MOST_BETAS)
-    n_sweeps = Setting(_validate.integer, 1, _gibbs.MOST_SWEEPS)
+    n_sweeps = Setting(_validate.integer, 1, _random.MOST_SWEEPS)
     betas = Setting(_given_ladder)
     target_rate = Setting(check_target_rate)
     seed = Setting(_validate.seed)

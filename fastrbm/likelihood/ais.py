@@ -8,11 +8,10 @@ import warnings
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _gibbs, _random, _threads, _validate, reference
-from .._kernels import kernels
+from .. import _random, _threads, _validate, reference
 from .._progress import Countdown
 from .._starts import chain_ends, independent_states
-from ..bits import BitMatrix
+from ..annealing import Annealer
 from ..rbm import RBM, model
 from ._results import LogPartition
 
@@ -111,9 +110,11 @@ def ais(
     betas = _schedule(n_betas, betas)
     bias = _base_bias(rbm, data, base_bias, seed, n_threads)
     visible = independent_states(bias, n_chains, seed, _random.ANNEAL, n_threads)
-    ratios = _anneal(rbm, visible, bias, betas, seed, _random.ANNEAL, "AIS", progress, n_threads)
+    annealer = Annealer(rbm, bias)
+    with Countdown("AIS", n_chains * (len(betas) - 1), progress) as countdown:
+        ratios = annealer.move(visible, betas, seed, _random.ANNEAL, 1, n_threads, countdown)
     mean, error, ess = _mean_weight(ratios)
-    value = _log_base(rbm, bias) + mean
+    value = annealer.log_base + mean
     _warn_if_small(ess, n_chains, "AIS")
     return LogPartition(value, value - min(_width(error), MARKOV), value + _width(error), "AIS", ess, ratios)
 
@@ -154,7 +155,7 @@ def reverse_ais(
         Its interval is as for :func:`ais`.
     """
     n_chains, seed = checked(rbm, n_chains, seed, progress, n_threads)
-    n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 0, _gibbs.MOST_SWEEPS - _START_SWEEPS)
+    n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 0, _random.MOST_SWEEPS - _START_SWEEPS)
     downwards = _schedule(n_betas, betas)[::-1].copy()
     if start is None:
         n_sweeps += _START_SWEEPS
@@ -168,9 +169,11 @@ def reverse_ais(
         states = states[np.resize(order, n_chains)]
     bias = _base_bias(rbm, data, base_bias, seed, n_threads)
     visible = chain_ends(rbm, n_chains, n_sweeps, seed, _random.REVERSE_START, states, n_threads=n_threads)
-    ratios = _anneal(rbm, visible, bias, downwards, seed, _random.REVERSE, "reverse AIS", progress, n_threads)
+    annealer = Annealer(rbm, bias)
+    with Countdown("reverse AIS", n_chains * (len(downwards) - 1), progress) as countdown:
+        ratios = annealer.move(visible, downwards, seed, _random.REVERSE, 1, n_threads, countdown)
     mean, error, ess = _mean_weight(ratios)
-    value = _log_base(rbm, bias) - mean
+    value = annealer.log_base - mean
     _warn_if_small(ess, n_chains, "reverse AIS")
     return LogPartition(value, value - _width(error), value + min(_width(error), MARKOV), "reverse AIS", ess, -ratios)
 
@@ -180,7 +183,7 @@ def checked(rbm: RBM, n_chains: int, seed: int, progress: bool, n_threads: int |
     model(rbm)
     _validate.flag(progress, "progress")
     _threads.resolve(n_threads)
-    return _validate.integer(n_chains, "n_chains", 1, _gibbs.MOST_CHAINS), _validate.seed(seed)
+    return _validate.integer(n_chains, "n_chains", 1, _random.MOST_CHAINS), _validate.seed(seed)
 
 
 def _schedule(n_betas: int, betas: ArrayLike | None) -> np.ndarray:
@@ -205,50 +208,6 @@ def _base_bias(
         data = chain_ends(rbm, _BASE_CHAINS, _BASE_SWEEPS, seed, _random.BASE_RATE, n_threads=n_threads)
     bits = rbm._states(data, "data", fractions=True)
     return RBM.from_data(bits, 1, seed).visible_bias
-
-
-def _log_base(rbm: RBM, bias: np.ndarray) -> float:
-    """log Z_0 = H log 2 + sum_i log(1 + exp(r_i))."""
-    terms = reference.softplus(bias.astype(np.float64))
-    return rbm.n_hidden * math.log(2.0) + float(np.add.accumulate(terms)[-1])
-
-
-def _anneal(
-    rbm: RBM,
-    visible: BitMatrix,
-    bias: np.ndarray,
-    betas: np.ndarray,
-    seed: int,
-    stream: int,
-    name: str,
-    progress: bool,
-    n_threads: int | None,
-) -> np.ndarray:
-    """Log weights (n,) of chains taken along betas, in calls short enough for Ctrl-C."""
-    p, n, n_steps = rbm._parameters, len(visible), len(betas) - 1
-    padded = np.zeros_like(p.to_visible.bias_array)
-    padded[: bias.size] = bias
-    difference = np.zeros_like(p.wide_visible_bias)
-    difference[: bias.size] = rbm.visible_bias.astype(np.float64) - bias
-    n_tiles = p.to_hidden.tiles_array.shape[0] + p.to_visible.tiles_array.shape[0]
-    work_a_chain = 2 * rbm.n_visible * rbm.n_hidden
-    threads = _threads.resolve(n_threads, work_a_chain * n)
-    out = np.empty(n)
-    with Countdown(name, n * n_steps, progress) as countdown:
-        for part in _gibbs.chain_parts(n, work_a_chain):
-            size = part.stop - part.start
-            planes, hidden = visible.planes[:, part], BitMatrix.empty(size, rbm.n_hidden)
-            weights = np.zeros((n_tiles, size))
-            a_call = max(1, _gibbs.WORK_A_CALL // (work_a_chain * size))
-            for first in range(0, n_steps, a_call):
-                stop = min(first + a_call, n_steps)
-                kernels.anneal(
-                    planes, hidden.planes, p.to_visible, p.to_hidden, padded, difference, betas[first : stop + 1],
-                    seed, stream, 1 + first, part.start, weights, threads,
-                )  # fmt: skip
-                countdown.done(part.start * n_steps + size * stop)
-            out[part] = np.add.accumulate(weights, axis=0)[-1]
-    return out
 
 
 def _mean_weight(log_weights: np.ndarray) -> tuple[float, float, float]:

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import reference
+from ..annealing import Annealer
 from ..rbm import RBM
 from ._results import Bracket, LogPartition
-from .ais import MARKOV, _base_bias, _log_base, ais, checked, reverse_ais
+from .ais import MARKOV, _base_bias, ais, checked, reverse_ais
 
 _CLOSE = 1.0  # nats: what counts as agreement where the weights are too few to give an error
 _ENOUGH = 10  # chains each way, from which the combined estimate's error, a large-sample formula, is to be trusted
@@ -62,7 +63,7 @@ def bracket(
     assert forward.log_ratios is not None and reverse.log_ratios is not None and forward.ess and reverse.ess  # annealed
     ess = min(forward.ess, reverse.ess)
     ratio, error = acceptance_ratio(forward.log_ratios, reverse.log_ratios)
-    value = _log_base(rbm, bias) + ratio
+    value = Annealer(rbm, bias).log_base + ratio
     ratios = np.concatenate([forward.log_ratios, reverse.log_ratios])
     combined = LogPartition(value, value - 3 * error, value + 3 * error, "Bennett's ratio", ess, ratios)
     meet = forward.lower <= reverse.upper and reverse.lower <= forward.upper

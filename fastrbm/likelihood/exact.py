@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import _threads, _validate, reference
+from .. import _threads, _validate, _work, reference
 from .._kernels import kernels
 from .._progress import Countdown
 from ..rbm import RBM, model
@@ -12,7 +12,7 @@ from ._results import LogPartition
 
 MAX_UNITS = 25
 _LOW_UNITS = 6  # units of the low part of a state: a table of 64 rows of fields
-_HIGH_STATES = 256  # high parts a call: bounds the memory, and lets Ctrl-C through
+_HIGH_STATES = 256  # high parts a call, at most: bounds the memory
 
 
 def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> LogPartition:
@@ -68,8 +68,9 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
     peak, total = -np.inf, 0.0
     n_high = 1 << (n_units - n_low)
     with Countdown("enumeration", n_high, progress) as countdown:
-        for start in range(0, n_high, _HIGH_STATES):
-            stop = min(start + _HIGH_STATES, n_high)
+        work = _work.exponentials(len(low) * padded.shape[1])
+        for part in _work.parts(n_high, work, most=_HIGH_STATES, blocks=(1,)):
+            start, stop = part.start, part.stop
             high, high_bias = _part(start, stop, padded[n_low:], own_bias[n_low:])
             peaks, totals = np.empty(stop - start), np.empty(stop - start)
             kernels.enumerate_states(high + bias, high_bias, low, low_bias, peaks, totals, threads)

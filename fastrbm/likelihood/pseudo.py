@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _gibbs, _threads, reference
+from .. import _gibbs, _threads, _work, reference
 from .._fractions import free_energy
 from .._kernels import FIXED_BITS, kernels
 from ..bits import BitMatrix
 from ..rbm import RBM, model
 
 _ROOM = 600.0  # a product of factors exp(+-w) stays in float64's range while the sum of |w| is below this
-_FLIPS_A_CALL = 1 << 27  # a flip of one unit costs each hidden unit about a nanosecond
-_FLIP = 32  # connections that take as long; see _threads.PASS
+_FLIP = 32  # a flip of one unit costs each hidden unit as much as so many connections; see _threads.PASS
 
 
 def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
@@ -55,10 +54,10 @@ def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = 
     n = states.shape[0]
     out, connections = np.empty(n), rbm.n_visible * rbm.n_hidden
     room = max(1, int(_ROOM / max(largest, 1e-3)))
-    step = max(32, _FLIPS_A_CALL // connections) * every
-    for start in range(0, n, step):  # short calls, for Ctrl-C
-        part = slice(start, min(start + step, n))
-        threads = _threads.resolve(n_threads, _FLIP * (part.stop - start) * connections // every)
+    # fractions take exponentials of their own; every divides what parts start with
+    steps = 1 if isinstance(states, BitMatrix) else 4
+    for part in _work.parts(n, _work.pseudo(rbm.n_visible, rbm.n_hidden), steps, blocks=(32 * every,)):
+        threads = _threads.resolve(n_threads, _FLIP * (part.stop - part.start) * connections // every)
         if isinstance(states, BitMatrix):
             kernels.pseudo_sums(states._planes[:, part], layer, bias, room, out[part], threads)
         else:

@@ -1,0 +1,216 @@
+"""Calls of kernels end after about 100 ms, so that Ctrl-C works and progress lines move, at any size."""
+
+import io
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+import fastrbm as fr
+from fastrbm import _progress, _updates, _work
+
+X = fr.datasets.load_digits()
+SIZES = [(1, 1), (64, 16), (64, 128), (784, 500), (100_000, 1), (1, 100_000), (10_000, 10_000)]
+CHAINS = [1, 64, 512, 100_000, 1_000_000]
+COSTS = [_work.half_step, _work.sweep, _work.annealing, _work.free_energy, _work.pseudo, _work.moments]
+# ns at level avx512, measured: of a half step by itself, of a unit's draw, of a connection
+HALF_STEP, UNIT, CONNECTION = 400, 0.7, 0.0033
+
+
+@pytest.mark.parametrize("n", CHAINS)
+@pytest.mark.parametrize("shape", SIZES)
+@pytest.mark.parametrize("cost", COSTS)
+def test_no_call_has_more_work_than_meant(cost, shape, n):
+    """But for a single step of the smallest block of chains, where that alone is more. And what is counted covers what
+    was measured: a half step, a draw for each unit and chain, the connections."""
+    work = cost(*shape)
+    budget = 0.1e9 / CONNECTION / (16 / max(4, fr._kernels.kernels.LEVEL_LANES))
+    for part in _work.chain_parts(n, work) if n < 1 << 32 else []:
+        size = part.stop - part.start
+        a_step = work.of(size)
+        assert a_step >= (HALF_STEP + UNIT * size * min(shape[1], 64)) / CONNECTION + shape[0] * shape[1] * size
+        assert a_step <= budget or size <= 128
+        assert _work.steps_a_call(a_step) * a_step <= max(budget * 1.01, a_step)
+
+
+def test_parts_cover_all_chains_once():
+    for n in (0, 1, 127, 128, 1300, 5000):
+        for work in (_work.Work(1, 1), _work.Work(1 << 20, 1 << 27), _work.Work(1 << 50, 1 << 40)):
+            for blocks in ((1024, 128), (504,), (1,)):
+                parts = _work.parts(n, work, most=10_000, blocks=blocks)
+                assert [k for part in parts for k in range(part.start, part.stop)] == list(range(n))
+                assert all(part.start % blocks[-1] == 0 and part.stop - part.start <= 10_000 for part in parts)
+    with pytest.raises(ValueError, match="at most 2..32 chains"):
+        _work.chain_parts((1 << 32) + 1, _work.sweep(1, 1))
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.05, 0.15, 1.0])
+def test_calls_cover_all_steps_once_and_shrink_where_they_take_too_long(monkeypatch, seconds):
+    now = [0.0]
+    monkeypatch.setattr(_work.time, "perf_counter", lambda: now[0])
+    work, n = _work.sweep(64, 16).of(1), 10**6
+    done, counts = 0, []
+    for first, count in _work.calls(n, work):
+        assert first == done and 1 <= count <= _work.steps_a_call(work)
+        done += count
+        counts.append(count)
+        now[0] += seconds if seconds < 1 else count * 1e-3
+        if len(counts) == 500:
+            break
+    assert done == n or len(counts) == 500
+    if seconds == 1.0:  # a step takes 1 ms: calls come down to what 0.2 s allow
+        assert max(counts[5:]) <= 200
+    if seconds == 0.0:
+        assert max(counts) == _work.steps_a_call(work)
+    assert list(_work.calls(0, work)) == []
+
+
+@pytest.mark.parametrize("shape", SIZES)
+@pytest.mark.parametrize("batch, n_chains, n_sweeps", [(1, 1, 1), (10, 10, 2), (128, 512, 1), (4096, 4096, 2)])
+def test_updates_of_a_call(shape, batch, n_chains, n_sweeps):
+    work = _work.update(*shape, batch, n_chains, n_sweeps)
+    assert work > _work.half_step(*shape).of(batch) + n_sweeps * _work.sweep(*shape).of(n_chains)
+    assert 1 <= _work.steps_a_call(work) <= max(1, _work.A_CALL // ((2 + 2 * n_sweeps) * HALF_STEP / CONNECTION / 2))
+
+
+def test_updates_ask_the_one_model_of_costs():
+    rbm = fr.RBM.from_data(X, 16)
+    most = _updates.Updates(rbm, fr.gradient.PCD(1), fr.optim.SGD(), None).most(1)
+    assert most == _work.steps_a_call(_work.update(64, 16, 1, 1, 1)) < 40_000
+    assert _updates.Updates(rbm, fr.gradient.PCD(5000), fr.optim.SGD(), None).most(1) == 0
+
+
+def counted(monkeypatch):
+    counts = []
+    monkeypatch.setattr(_progress.Countdown, "done", lambda self, count: counts.append(count / self.total))
+    return counts
+
+
+@pytest.mark.parametrize("annealer", [fr.likelihood.ais, fr.likelihood.reverse_ais])
+def test_progress_of_small_annealing(monkeypatch, annealer):
+    """64 x 128, the usual number of chains and steps: no long silence."""
+    rbm, counts = fr.RBM.from_data(X, 128), counted(monkeypatch)
+    least = 2000 * _work.annealing(64, 128).of(100) // _work.A_CALL
+    assert least >= 1
+    start = {} if annealer is fr.likelihood.ais else {"start": X}
+    annealer(rbm, n_betas=2000, n_chains=100, base_bias=np.zeros(64), **start)
+    assert len(counts) >= least + 3 and counts == sorted(counts) and counts[-1] == 1  # and the first calls are short
+
+
+def test_progress_of_enumeration(monkeypatch):
+    """Where the other layer is large, a call has few states."""
+    rbm, counts = fr.RBM(np.zeros((13, 20_000))), counted(monkeypatch)
+    value = fr.likelihood.exact(rbm).value
+    assert abs(value - 20_013 * np.log(2)) < 1e-6 and len(counts) >= 2 and counts[-1] == 1
+
+
+def test_cuts_change_no_bits(monkeypatch):
+    """All that is cut: energies, free energies, pseudo-likelihoods, moments, packing, enumeration, sweeps, first
+    weights."""
+    rng = np.random.default_rng(0)
+    rbm = fr.RBM(rng.normal(0, 0.5, (13, 9)), rng.normal(0, 1, 13), rng.normal(0, 1, 9))
+    v, h = (rng.random((3000, 13)) < 0.5).astype(np.uint8), (rng.random((3000, 9)) < 0.5).astype(np.uint8)
+    grey, weight = rng.random((3000, 13)), rng.random(3000)
+
+    def all_of_it():
+        yield rbm.energy(v, h)
+        yield rbm.free_energy(v)
+        yield rbm.mean_hidden(v)
+        yield rbm.mean_hidden(grey)
+        yield rbm.sample_hidden(grey, seed=1)
+        yield fr.likelihood.pseudo(rbm, v)
+        yield rbm.sample(300, n_sweeps=30)
+        yield fr.RBM.from_data(v, 20_000).weights
+        yield rbm.sample(300, n_sweeps=30, beta=0.5, clamp=[1] + 12 * [np.nan])
+        yield fr.likelihood.ais(rbm, n_betas=50).log_ratios
+        yield np.array(fr.likelihood.exact(rbm).value)
+        for moments in (fr.Moments.of_data(rbm, v), fr.Moments.of_data(rbm, grey), fr.Moments.of_data(rbm, v, weight)):
+            yield from (moments.weights, moments.visible, moments.hidden)
+        yield fr.BitMatrix.from_states(v).planes
+        yield fr.BitMatrix.from_states(v).to_states()
+
+    whole = list(all_of_it())
+    monkeypatch.setattr(_work, "A_CALL", 1)
+    for one, other in zip(whole, all_of_it(), strict=True):
+        assert np.array_equal(one, other)
+
+
+LONG = """
+import numpy as np, signal, sys
+import fastrbm as fr
+rbm = fr.RBM.from_data(fr.datasets.load_digits(), 16, seed=0)
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set it to be ignored
+print("ready", flush=True)
+{call}
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals of POSIX")
+@pytest.mark.parametrize(
+    "call",
+    [
+        "fr.Chains(rbm, 1).sweep(2**31)",
+        "fr.Chains(rbm, 1).sweep(2**31, n_threads=2)",
+        "fr.likelihood.ais(rbm, n_chains=1, n_betas=10**7, base_bias=np.zeros(64))",
+        "fr.TemperedChains(rbm, 1, 3).sweep(2**31)",
+    ],
+)
+def test_ctrl_c_of_a_small_model(call):
+    """Of work that takes much longer than the bound, which is 50 to 100 times what a call takes on a quiet machine."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", LONG.format(call=call)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert child.stdout.readline() == "ready\n"
+        time.sleep(0.5)
+        started = time.monotonic()
+        os.kill(child.pid, signal.SIGINT)
+        _, errors = child.communicate(timeout=60)
+        assert "KeyboardInterrupt" in errors and time.monotonic() - started < 10
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_counts_beyond_32_bits():
+    """Sweeps are counted without end in Python, and up to 2**32 - 1 in the random numbers."""
+    rbm = fr.RBM.from_data(X, 4)
+    chains = fr.Chains(rbm, 2)
+    for n in (2**32, 2**63, 2**64, 10**400):
+        with pytest.raises(ValueError, match="n_sweeps is .*: a chain has at most 2..32 - 1 sweeps"):
+            chains.sweep(n)
+        with pytest.raises(ValueError, match="n_sweeps is .*: a chain has at most 2..32 - 1 sweeps"):
+            rbm.sample(1, n_sweeps=n)
+    assert chains.n_sweeps_done == 0
+    chains.n_sweeps_done = 2**32 - 3
+    chains.sweep(2)  # the last ones
+    with pytest.raises(ValueError, match="4294967295 are done"):
+        chains.sweep(1)
+
+
+@pytest.mark.parametrize("n", [2**32 + 1, 2**63, 2**64, 10**400])
+def test_more_chains_than_random_numbers(n):
+    rbm = fr.RBM.from_data(X, 4)
+    for call in (
+        lambda: fr.Chains(rbm, n),
+        lambda: rbm.sample(n),
+        lambda: fr.likelihood.ais(rbm, n_chains=n, base_bias=np.zeros(64)),
+        lambda: fr.TemperedChains(rbm, n),
+    ):
+        with pytest.raises(ValueError, match=r"at most 2\*\*32 chains have random numbers of their own"):
+            call()
+    with pytest.raises(ValueError, match="n_betas must be at most 100000000, got"):
+        fr.likelihood.ais(rbm, n_betas=n)
+
+
+def test_a_countdown_shows_what_is_done():
+    stream = io.StringIO()
+    with _progress.Countdown("AIS", 4, True, stream) as line:
+        line.pause = 0.0
+        line.done(1)
+        line.done(4)
+    assert stream.getvalue().count("\n") == 2
