@@ -79,7 +79,7 @@ class InMemory:
             raise ValueError("X must have at least one case")
         self._weight = None if sample_weight is None else _validate.sample_weight(sample_weight, self.n)
         self._n_units, self._size, self._seed, self._draw = n_units, batch_size, seed, draw
-        if draw and self._packed is None and not isinstance(self, OnDisk):
+        if draw and type(self._data) is np.ndarray and not isinstance(self, OnDisk):
             self._data = np.ascontiguousarray(self._data, np.float32)  # as they are drawn from
         self.n_batches = -(-self.n // batch_size)
         self._ordered: tuple[int, np.ndarray] = 0, np.zeros(0, np.intp)

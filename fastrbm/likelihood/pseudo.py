@@ -58,7 +58,7 @@ def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = 
     if isinstance(states, BitMatrix):
         parts = _work.parts(n, _work.pseudo(*shape))
     else:
-        parts = _work.fraction_parts(n, _work.pseudo_of_fractions(*shape, every), rbm.n_visible, every)
+        parts = _work.fraction_parts(n, _work.pseudo_of_fractions(*shape, every), rbm.n_visible, 32 * every)
     for part in parts:
         threads = _threads.resolve(n_threads, _FLIP * (part.stop - part.start) * shape[0] * shape[1] // every)
         if isinstance(states, BitMatrix):
