@@ -184,7 +184,7 @@ MISTAKES = [
     (["train", "{tmp}"], "unknown kind of file"),
     (["train", "{tmp}/x.npz", "--out", "{tmp}/x.npz"], "is also a file to read from, or to write something else to"),
     (["sample", "{tmp}/x.npz", "--out", "{tmp}/x.npz"], "is also a file to read from, or to write something else to"),
-    (["train", "digits", "--hidden", str(10**12)], "not enough memory"),
+    (["train", "digits", "--hidden", str(10**12)], "n_hidden must be at most 16777216"),
     (["train", "digits", "--out", "{tmp}/m.csv"], "its name must end in .npz"),
     (["train", "digits", "--out", "{tmp}/no/m.npz"], "there is no folder"),
     (["train", "digits", "--out", "{tmp}/folder.npz"], "is a folder"),
