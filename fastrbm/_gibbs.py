@@ -79,6 +79,7 @@ def half_step(
     seed: int = 0,
     stream: int = 0,
     sweep: int = 0,
+    beta: np.ndarray | None = None,
     out: BitMatrix | None = None,
     fixed: np.ndarray | None = None,
     probabilities: np.ndarray | None = None,
@@ -86,7 +87,7 @@ def half_step(
 ) -> None:
     """One layer given the other: bits to out, multiples of 2^-22 to fixed, float32 to probabilities, each if given.
 
-    ``given`` is a BitMatrix, or float64 (n, U) of fractions, which go through a matrix product of NumPy's and the
+    beta: None, or float32 (n,), inverse temperatures of the chains; only of bits. ``given`` is a BitMatrix, or float64 (n, U) of fractions, which go through a matrix product of NumPy's and the
     activation of reference.
     """
     if not isinstance(given, BitMatrix):
@@ -97,7 +98,7 @@ def half_step(
     threads = _threads.resolve(n_threads, work_a_chain * n)
     for part in chain_parts(n, work_a_chain):
         kernels.half_step(
-            given.planes[:, part], layer, None, seed, stream, sweep, kind, part.start,
+            given.planes[:, part], layer, None if beta is None else beta[part], seed, stream, sweep, kind, part.start,
             None if out is None else out.planes[:, part],
             None if fixed is None else fixed[:, part],
             None if probabilities is None else probabilities[part],
