@@ -87,8 +87,8 @@ def half_step(
 ) -> None:
     """One layer given the other: bits to out, multiples of 2^-22 to fixed, float32 to probabilities, each if given.
 
-    beta: None, or float32 (n,), inverse temperatures of the chains; only of bits. ``given`` is a BitMatrix, or float64 (n, U) of fractions, which go through a matrix product of NumPy's and the
-    activation of reference.
+    beta: None, or float32 (n,), inverse temperatures of the chains; only of bits. ``given`` is a BitMatrix, or float64
+    (n, U) of fractions, which go through a matrix product of NumPy's and the activation of reference.
     """
     if not isinstance(given, BitMatrix):
         _half_step_of_fractions(layer, given, kind, seed, stream, sweep, out, fixed, probabilities)

@@ -13,11 +13,22 @@ from .rbm import RBM
 
 __all__ = ["EarlyStopping"]
 
+_PART = 0.05  # of what was gained: an error below it is small
 _SMALL = ("reconstruction_error", "validation_gap", "tau_int", "split_rhat")
 
 
 class EarlyStopping:
     """Watch a column of the history, and leave the model as it was when the column was at its best.
+
+    When the score stalls while the learning rate still has a way to fall, the training does not end at once: the rest
+    of the rate's schedule is gone through in fewer updates, and the training ends where the rate does. At a high rate
+    models are noisy; the last part of a schedule is worth nats, and lets the score be measured. With a constant rate
+    the training ends at once.
+
+    A measurement whose error is too large to tell counts neither as better nor as worse. What is known of the error is
+    the column of the same name with ``_error`` behind it, if there is one, such as ``log_likelihood_error``: it is too
+    large if it is not finite, or if it is larger than the change from the best value, than ``least`` and than 5 % of
+    what was gained since the first measurement.
 
     Parameters
     ----------
@@ -25,12 +36,15 @@ class EarlyStopping:
         Such as ``"log_likelihood"`` or ``"pseudo_likelihood"``, with the measure of that name among fit's measures and
         validation data to take it on. A measure that leaves open when it is due is then taken 50 times or more.
     patience : int
-        The training ends when so many measurements in a row were no better than the best.
+        The score has stalled when so many measurements in a row were no better than the best.
     least : float
         What counts as better: by more than this.
     smaller : bool, optional
         Whether the column should be small. By default that is known of ``reconstruction_error``, ``validation_gap``,
         ``tau_int`` and ``split_rhat``.
+    cool_down : float
+        How many updates the rest of the rate's schedule gets when the score stalls, as a part of those that are done,
+        and at most as many as are left. With 0 the training ends at once.
 
     Attributes
     ----------
@@ -50,15 +64,18 @@ class EarlyStopping:
     True
     """
 
-    def __init__(self, column: str, patience: int = 10, least: float = 0.0, smaller: bool | None = None) -> None:
+    def __init__(
+        self, column: str, patience: int = 10, least: float = 0.0, smaller: bool | None = None, cool_down: float = 0.5
+    ) -> None:
         self.column = column
         self.patience = _validate.integer(patience, "patience", 1)
         self.least = _validate.real(least, "least", 0.0)
         self.smaller = column in _SMALL if smaller is None else bool(smaller)
+        self.cool_down = _validate.real(cool_down, "cool_down", 0.0)
         self._start()
 
     def _start(self) -> None:
-        self.best, self.best_epoch = math.nan, 0
+        self.best, self.best_epoch, self._first = math.nan, 0, math.nan
         self._parameters: tuple[np.ndarray, ...] = ()
         self._seen = self._waited = 0
 
@@ -69,7 +86,7 @@ class EarlyStopping:
         if len(state.history) and state.history.last["epoch"] == state.epoch:
             row = state.history.last
             if not math.isnan(row[self.column]):
-                self._look(state, row[self.column])
+                self._look(state, row[self.column], row.get(f"{self.column}_error", 0.0))
         return self._waited >= self.patience
 
     def finish(self, rbm: RBM) -> None:
@@ -77,9 +94,15 @@ class EarlyStopping:
         if self._parameters:
             rbm.set_parameters(*self._parameters)
 
-    def _look(self, state: FitState, value: float) -> None:
+    def _look(self, state: FitState, value: float, error: float) -> None:
         gain = self.best - value if self.smaller else value - self.best
-        if math.isnan(self.best) or gain > self.least:
+        first = math.isnan(self.best)
+        if first:
+            self._first = value
+        gained = 0.0 if first else abs(self.best - self._first)
+        if not math.isfinite(error) or not first and error > max(self.least, abs(gain), _PART * gained):
+            return
+        if first or gain > self.least:
             self.best, self.best_epoch, self._waited = value, state.epoch, 0
             self._parameters = state.rbm.weights, state.rbm.visible_bias, state.rbm.hidden_bias
         else:
@@ -88,7 +111,10 @@ class EarlyStopping:
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the best model, and how long it has been the best."""
         best = dict(zip(("weights", "visible_bias", "hidden_bias"), self._parameters, strict=False))
-        return best | {"best": self.best, "best_epoch": self.best_epoch, "waited": self._waited, "seen": self._seen}
+        return best | {
+            "best": self.best, "best_epoch": self.best_epoch, "first": self._first, "waited": self._waited,
+            "seen": self._seen,
+        }  # fmt: skip
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
@@ -97,7 +123,10 @@ class EarlyStopping:
             names = ("weights", "visible_bias", "hidden_bias")
             self._parameters = tuple(state[name] for name in names) if "weights" in state else ()
             self.best, self.best_epoch = state["best"], state["best_epoch"]
-            self._waited, self._seen = state["waited"], state["seen"]
+            self._waited, self._seen, self._first = state["waited"], state["seen"], state["first"]
 
     def __repr__(self) -> str:
-        return f"EarlyStopping({self.column!r}, patience={self.patience}, least={self.least!r}, smaller={self.smaller})"
+        return (
+            f"EarlyStopping({self.column!r}, patience={self.patience}, least={self.least!r}, smaller={self.smaller}, "
+            f"cool_down={self.cool_down!r})"
+        )

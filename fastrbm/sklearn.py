@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from numbers import Integral, Real
@@ -14,6 +15,7 @@ from ._source import dense, drawn_states
 from ._updates import Updates, possible
 from .bits import BitMatrix
 from .gradient import PCD, Centring, Gradient
+from .gradient._weighted import relative_weight
 from .likelihood import score as likelihood_score
 from .moments import Moments
 from .optim import SGD
@@ -165,6 +167,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self._start()
         cases = Cases(states, weight, self._seed, self.draw)
         self._begin(*totals(states, weight))
+        self._see(weight, X.shape[0])
         began, iteration = time.perf_counter(), 1
         # small trainings do several iterations at a time
         step = 1 if self.verbose else max(1, _UPDATES // -(-cases.n // int(self.batch_size)))
@@ -182,7 +185,11 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return self
 
     def partial_fit(self, X, y=None, sample_weight=None):
-        """One update by the cases of X, all in one batch; the chains go on from the last call. Returns self."""
+        """One update by the cases of X, all in one batch; the chains go on from the last call. Returns self.
+
+        sample_weight (n_samples,), not negative: the update counts by the mean weight of its cases over that of all
+        cases since the first call.
+        """
         first = not hasattr(self, "rbm_")
         if first:
             self._check_arguments()
@@ -197,8 +204,15 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             states = BitMatrix(np.ascontiguousarray(drawn.T), states.shape[1])
         # arguments may have been set anew; chains and units stay as many as they are
         self._gradient.n_sweeps = int(self.n_sweeps)
-        self._update(states, weight)
+        self._update(states, weight, self._see(weight, states.shape[0]))
         return self
+
+    def _see(self, weight: np.ndarray | None, n: int) -> float:
+        """Note the weights of n more cases; returns their mean over that of all that were seen since the start."""
+        total = float(n) if weight is None else math.fsum(weight)
+        self._weight_seen += total
+        self._cases_seen += n
+        return relative_weight(total, n, self._weight_seen / self._cases_seen)
 
     def _start(self) -> None:
         if isinstance(self.random_state, Integral):
@@ -206,6 +220,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         else:
             self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self._n_draws = 0
+        self._weight_seen, self._cases_seen = 0.0, 0
 
     def _begin(self, sums: np.ndarray, n: float) -> None:
         self.rbm_ = RBM._from_totals(sums, n, int(self.n_components), self._seed)
@@ -227,8 +242,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         for k in range(done, len(batches)):
             self._update(batches[k])
 
-    def _update(self, batch, weight: np.ndarray | None = None) -> None:
-        estimate = self._estimate(batch, weight)
+    def _update(self, batch, weight: np.ndarray | None = None, scale: float = 1.0) -> None:
+        estimate = self._estimate(batch, weight).scaled(scale)
         if self.centred:
             estimate = self._offsets(estimate)
         SGD(self.learning_rate).update(self.rbm_, estimate, n_threads=self._threads())

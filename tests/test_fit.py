@@ -17,8 +17,8 @@ import hashlib, sys
 import fastrbm as fr
 X = fr.datasets.load_digits()
 rbm = fr.RBM.from_data(X, n_hidden=37, seed=5)
-fr.fit(rbm, X, gradient=fr.gradient.PCD(n_chains=70, n_sweeps=2, seed=1), epochs=2, batch_size=100, seed=3,
-       n_threads=int(sys.argv[1]))
+fr.fit(rbm, X, fr.gradient.PCD(n_chains=70, n_sweeps=2, seed=1), fr.optim.SGD(fr.optim.Linear(0.1, 0.0)), epochs=2,
+       batch_size=100, seed=3, n_threads=int(sys.argv[1]))
 sgd = fr.optim.SGD(0.1, momentum=0.5, l2=1e-4)
 fr.fit(rbm, X, gradient=fr.gradient.CD(n_sweeps=1, seed=1), optimizer=sgd, epochs=1, n_threads=int(sys.argv[1]))
 digest = hashlib.sha256()

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from .. import _threads
+from .. import _threads, _validate
 from .._kernels import FIXED_BITS, TILE, kernels
 from ..moments import Moments, Phase
 from ..reference import from_tiles, to_tiles
@@ -31,6 +31,8 @@ class Gradient:
     visible_bias : float64 (V,)
     hidden_bias : float64 (H,)
         In nats per unit of the parameter.
+    scale : float
+        What the difference of the phases is multiplied by: see :meth:`scaled`.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Gradient:
         negative: Moments | Phase,
         n_threads: int | None = None,
         offsets: tuple[np.ndarray, np.ndarray] | None = None,
+        scale: float = 1.0,
     ) -> None:
         self._phases = positive, negative
         self.shape = _shape(positive)
@@ -48,6 +51,7 @@ class Gradient:
             )
         self._n_threads = n_threads
         self._offsets = offsets
+        self.scale = scale
         self._along: tuple[np.ndarray, np.ndarray] | None = None  # weights' part times either offset
 
     def centred(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> Gradient:
@@ -59,7 +63,13 @@ class Gradient:
             offsets.append(np.asarray(offset, np.float64))
             if offsets[-1].shape != (size,) or not np.isfinite(offsets[-1]).all():
                 raise ValueError(f"{name} must hold {size} finite numbers")
-        return Gradient(*self._phases, self._n_threads, (offsets[0], offsets[1]))
+        return Gradient(*self._phases, self._n_threads, (offsets[0], offsets[1]), self.scale)
+
+    def scaled(self, factor: float) -> Gradient:
+        """This gradient times a number, in all its parts. A batch of a weighted data set counts by its mean weight over
+        that of all the data: :func:`fastrbm.fit` scales its gradients so."""
+        factor = _validate.real(factor, "factor", 0.0)
+        return Gradient(*self._phases, self._n_threads, self._offsets, self.scale * factor)
 
     @cached_property
     def positive(self) -> Moments:
@@ -85,7 +95,7 @@ class Gradient:
     def _weights(self) -> np.ndarray:
         if self._states() is not None:
             return _read_only(np.ascontiguousarray(from_tiles(self.tiles, *self.shape)))
-        weights = self.positive.weights - self.negative.weights
+        weights = (self.positive.weights - self.negative.weights) * self.scale
         if self._offsets is not None:
             (mu, lam), (dv, dh) = self._offsets, self._differences
             weights -= np.outer(mu, dh) + np.outer(dv, lam)
@@ -104,7 +114,7 @@ class Gradient:
         out = states[0].buffers.take((-(-n_hidden // TILE), -(-n_visible // 8) * 8, TILE), np.float32)
         threads = _threads.resolve(self._n_threads, out.size * int(sum(phase.total for phase in states)))
         along = self._room(out.shape)
-        kernels.difference(*_sides(*states), self._centring(out.shape), n_hidden, out, *along, threads)
+        kernels.difference(*_sides(*states, self.scale), self._centring(out.shape), n_hidden, out, *along, threads)
         self._keep(along)
         return out
 
@@ -124,7 +134,7 @@ class Gradient:
         if "tiles" in self.__dict__ or states is None:
             return kernels.ascend(weights, self.tiles, *decay, n_threads)
         centring, along = self._centring(out.shape), self._room(out.shape)
-        told = kernels.step(*_sides(*states), centring, self.shape[1], weights, *decay, *along, n_threads)
+        told = kernels.step(*_sides(*states, self.scale), centring, self.shape[1], weights, *decay, *along, n_threads)
         self._keep(along)
         return told
 
@@ -166,8 +176,8 @@ class Gradient:
     def _differences(self) -> tuple[np.ndarray, np.ndarray]:
         positive, negative = self._phases
         return (
-            positive.visible_sum / positive.total - negative.visible_sum / negative.total,
-            positive.hidden_sum / positive.total - negative.hidden_sum / negative.total,
+            (positive.visible_sum / positive.total - negative.visible_sum / negative.total) * self.scale,
+            (positive.hidden_sum / positive.total - negative.hidden_sum / negative.total) * self.scale,
         )
 
     @cached_property
@@ -195,9 +205,11 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _sides(positive: Phase, negative: Phase) -> tuple[np.ndarray, np.ndarray, float, np.ndarray, np.ndarray, float]:
-    """The phases as kernels.difference takes them."""
-    unit = 2.0**-FIXED_BITS
+def _sides(
+    positive: Phase, negative: Phase, scale: float
+) -> tuple[np.ndarray, np.ndarray, float, np.ndarray, np.ndarray, float]:
+    """The phases, scaled, as kernels.difference takes them."""
+    unit = 2.0**-FIXED_BITS * scale
     return (
         positive.transposed, positive.fixed, unit / positive.total,
         negative.transposed, negative.fixed, unit / negative.total,

@@ -26,7 +26,8 @@ class Centring:
     Parameters
     ----------
     rate : float
-        The offsets move by this fraction towards each batch's means, from 0 to 1. They start at the first batch's.
+        The offsets move by this fraction towards each batch's means, from 0 to 1; times the gradient's ``scale``, so
+        that with weights of the examples they follow the weighted means. They start at the first batch's.
         (Offsets of the model's means, not the data's, can diverge.)
 
     Attributes
@@ -62,8 +63,9 @@ class Centring:
         ):
             self.visible_offset, self.hidden_offset = visible, hidden
         else:
-            self.visible_offset = self.visible_offset + self.rate * (visible - self.visible_offset)
-            self.hidden_offset = self.hidden_offset + self.rate * (hidden - self.hidden_offset)
+            rate = min(1.0, self.rate * gradient.scale)
+            self.visible_offset = self.visible_offset + rate * (visible - self.visible_offset)
+            self.hidden_offset = self.hidden_offset + rate * (hidden - self.hidden_offset)
         return gradient.centred(self.visible_offset, self.hidden_offset)
 
     def get_state(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _gibbs, _random, _validate
+from .._defaults import CHAINS
 from .._parameters import Direction
 from ..chains import Chains
 from ..moments import Phase
@@ -51,7 +52,7 @@ class FastPCD:
     """
 
     def __init__(
-        self, n_chains: int = 256, n_sweeps: int = 1, rate: float = 0.01, decay: float = 0.95, seed: int = 0
+        self, n_chains: int = CHAINS, n_sweeps: int = 1, rate: float = 0.01, decay: float = 0.95, seed: int = 0
     ) -> None:
         self.n_chains = _validate.integer(n_chains, "n_chains", 1)
         self.n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1)
@@ -63,6 +64,12 @@ class FastPCD:
         self.chains: Chains | None = None
         self._rbm: RBM | None = None
         self._fast: list[np.ndarray] = []  # phi: tiles, visible bias, hidden bias
+        self._scale = 1.0
+
+    def scale_next(self, scale: float) -> None:
+        """Let phi learn from the next call's gradient times this number, as the model does where batches have
+        weights."""
+        self._scale = scale
 
     def __call__(
         self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
@@ -77,9 +84,10 @@ class FastPCD:
         fixed = _gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
         chains._sweep(self.n_sweeps, fixed, n_threads)
         gradient = Gradient(positive, Phase(rbm, chains.visible_bits, fixed, n_threads), n_threads)
+        scale, self._scale = self._scale, 1.0
         if self.rate:
             now = (gradient.tiles, gradient.visible_bias, gradient.hidden_bias)
-            rate, decay = np.float32(self.rate), np.float32(self.decay)
+            rate, decay = np.float32(self.rate * scale), np.float32(self.decay)
             old = self._fast or [np.zeros_like(part) for part in now]
             self._fast = [decay * phi + rate * part for phi, part in zip(old, now, strict=True)]
         return gradient

@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from .. import _gibbs, _random, _validate
+from .._defaults import CHAINS
 from ..chains import Chains
 from ..moments import Moments, Phase
 from ..rbm import RBM
@@ -52,7 +53,7 @@ class PCD:
     (100.0, 64.0)
     """
 
-    def __init__(self, n_chains: int = 512, n_sweeps: int = 1, seed: int = 0) -> None:
+    def __init__(self, n_chains: int = CHAINS, n_sweeps: int = 1, seed: int = 0) -> None:
         self.n_chains = _validate.integer(n_chains, "n_chains", 1)
         self.n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1)
         self.seed = _validate.seed(seed)

@@ -174,6 +174,19 @@ def reverse_ais(
     return LogPartition(value, value - _width(error), value + min(_width(error), MARKOV), "reverse AIS", ess, -ratios)
 
 
+def weighted_samples(
+    rbm: RBM, data: BitMatrix, n_chains: int, n_betas: int, seed: int, n_threads: int | None = None
+) -> tuple[np.ndarray, np.ndarray, float]:
+    """Visible states (n_chains, V) of AIS chains, their importance weights (n_chains,), which sum to 1, and log Z: with
+    the weights, means over the states are those of the model, whatever modes its own chains stay in."""
+    bias = _base_bias(rbm, data, None, seed, n_threads)
+    visible = independent_states(bias, n_chains, seed, _random.ANNEAL, n_threads)
+    betas = standard_betas(n_betas)
+    ratios = _anneal(rbm, visible, bias, betas, seed, _random.ANNEAL, "AIS", False, n_threads)
+    weights = reference.exp_negative_d(np.maximum(ratios - ratios.max(), -708.0))
+    return visible.to_states(), weights / weights.sum(), _log_base(rbm, bias) + _mean_weight(ratios)[0]
+
+
 def _schedule(n_betas: int, betas: ArrayLike | None) -> np.ndarray:
     if betas is None:
         return standard_betas(n_betas)
