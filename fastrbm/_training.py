@@ -304,7 +304,7 @@ class Training:
                 self._measure(epoch, [False] * len(self.measures))
             self._save_if_due(interrupted)
 
-    def _cools(self, callback: Callable) -> bool:
+    def _cools(self, callback: Any) -> bool:
         """Whether a training that this callback would end lets its learning rate fall first: it does so where the rate
         has a way to go, and then the rest of the schedule is gone through in fewer updates."""
         part = getattr(callback, "cool_down", 0.0)
@@ -316,6 +316,7 @@ class Training:
         epochs = min(self.epochs, self.update // n_batches + max(1, round(part * self.update / n_batches)))
         if self.update < epochs * n_batches:
             self._cool(self.update, epochs)
+            callback.restart(self.rbm)
         return self.update < self.n_updates
 
     def _cool(self, update: int, epochs: int) -> None:

@@ -21,9 +21,10 @@ class EarlyStopping:
     """Watch a column of the history, and leave the model as it was when the column was at its best.
 
     When the score stalls while the learning rate still has a way to fall, the training does not end at once: the rest
-    of the rate's schedule is gone through in fewer updates, and the training ends where the rate does. At a high rate
-    models are noisy; the last part of a schedule is worth nats, and lets the score be measured. With a constant rate
-    the training ends at once.
+    of the rate's schedule is gone through in fewer updates, from the best model so far, and the training ends where the
+    rate does. At a high rate models are noisy; the last part of a schedule is worth nats, and lets the score be
+    measured. A best value that was measured with an error is then forgotten: the luckiest of many uncertain values
+    flatters. With a constant rate the training ends at once.
 
     A measurement whose error is too large to tell counts neither as better nor as worse. What is known of the error is
     the column of the same name with ``_error`` behind it, if there is one, such as ``log_likelihood_error``: it is too
@@ -76,6 +77,7 @@ class EarlyStopping:
 
     def _start(self) -> None:
         self.best, self.best_epoch, self._first = math.nan, 0, math.nan
+        self._best_error = 0.0
         self._parameters: tuple[np.ndarray, ...] = ()
         self._seen = self._waited = 0
 
@@ -94,6 +96,13 @@ class EarlyStopping:
         if self._parameters:
             rbm.set_parameters(*self._parameters)
 
+    def restart(self, rbm: RBM) -> None:
+        """Set rbm to the best model so far, from which the rate is to fall; fit does so when the score has stalled."""
+        self.finish(rbm)
+        self._waited = 0
+        if self._best_error > 0.0:
+            self.best, self._first, self._parameters = math.nan, math.nan, ()
+
     def _look(self, state: FitState, value: float, error: float) -> None:
         gain = self.best - value if self.smaller else value - self.best
         first = math.isnan(self.best)
@@ -103,7 +112,7 @@ class EarlyStopping:
         if not math.isfinite(error) or not first and error > max(self.least, abs(gain), _PART * gained):
             return
         if first or gain > self.least:
-            self.best, self.best_epoch, self._waited = value, state.epoch, 0
+            self.best, self.best_epoch, self._best_error, self._waited = value, state.epoch, error, 0
             self._parameters = state.rbm.weights, state.rbm.visible_bias, state.rbm.hidden_bias
         else:
             self._waited += 1
@@ -112,8 +121,8 @@ class EarlyStopping:
         """What a checkpoint keeps: the best model, and how long it has been the best."""
         best = dict(zip(("weights", "visible_bias", "hidden_bias"), self._parameters, strict=False))
         return best | {
-            "best": self.best, "best_epoch": self.best_epoch, "first": self._first, "waited": self._waited,
-            "seen": self._seen,
+            "best": self.best, "best_epoch": self.best_epoch, "best_error": self._best_error, "first": self._first,
+            "waited": self._waited, "seen": self._seen,
         }  # fmt: skip
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -124,6 +133,7 @@ class EarlyStopping:
             self._parameters = tuple(state[name] for name in names) if "weights" in state else ()
             self.best, self.best_epoch = state["best"], state["best_epoch"]
             self._waited, self._seen, self._first = state["waited"], state["seen"], state["first"]
+            self._best_error = state["best_error"]
 
     def __repr__(self) -> str:
         return (

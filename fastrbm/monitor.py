@@ -243,15 +243,15 @@ class Basics:
             sweep=epoch, out=hidden, probabilities=means, n_threads=n_threads,
         )  # fmt: skip
         error = np.abs(self.states - rbm.mean_visible(hidden, n_threads)).mean(dtype=np.float64)
-        free_energy = rbm.free_energy(self.bits, n_threads).mean()
+        free_energy = rbm._free_energy(self.bits, n_threads).mean()
         row = {
             "reconstruction_error": float(error),
-            "free_energy_gap": float(rbm.free_energy(self.noise, n_threads).mean() - free_energy),
+            "free_energy_gap": float(rbm._free_energy(self.noise, n_threads).mean() - free_energy),
             "hidden_activity": float(means.mean(dtype=np.float64)),
             "weight_norm": rbm._parameters.norm,
         }
         if self.validation is not None:
-            row["validation_gap"] = float(rbm.free_energy(self.validation, n_threads).mean() - free_energy)
+            row["validation_gap"] = float(rbm._free_energy(self.validation, n_threads).mean() - free_energy)
         return row
 
 
@@ -261,7 +261,7 @@ def closing(
     """The numbers that say how a training ended. kept: whether the model is one of before the end."""
     n_updates, states = int(history.last["update"]), basics.states.astype(np.float64)
     inputs = states @ rbm.weights.astype(np.float64) + rbm.hidden_bias
-    gap = float(rbm.free_energy(basics.noise, n_threads).mean() - rbm.free_energy(basics.bits, n_threads).mean())
+    gap = float(rbm._free_energy(basics.noise, n_threads).mean() - rbm._free_energy(basics.bits, n_threads).mean())
     return Closing(
         n_updates,
         rbm.n_visible,
@@ -303,7 +303,7 @@ def _model_apart(
     if basics.validation is not None:
         independent = RBM.from_data(basics.bits, 1, weight_scale=0.0)
         free, plain = (
-            [float(model.free_energy(cases, n_threads).mean()) for cases in (basics.validation, basics.bits)]
+            [float(model._free_energy(cases, n_threads).mean()) for cases in (basics.validation, basics.bits)]
             for model in (rbm, independent)
         )
         numbers["validation_gap"] = free[0] - free[1] - (plain[0] - plain[1])
