@@ -112,7 +112,7 @@ class LogLikelihood(_Measure):
     log Z.
 
     Where AIS and reverse AIS disagree, as they do at a high learning rate, the first column is the lower end of the
-    interval, and the second its whole width: the middle between two that disagree would flatter.
+    interval (the middle would flatter), and the second infinite: neither of the two is to be trusted.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ class LogLikelihood(_Measure):
             )  # fmt: skip
         value, error = score.mean, (score.upper - score.lower) / 2
         if not getattr(score.log_partition, "agree", True):
-            value, error = score.lower, 2 * error
+            value, error = score.lower, math.inf
         return {"log_likelihood": value, "log_likelihood_error": error if math.isfinite(error) else math.inf}
 
     def __repr__(self) -> str:
