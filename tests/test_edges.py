@@ -23,8 +23,8 @@ def at_beta(rbm, beta):
 
 def distance(states, p):
     """Total variation from p, and what the Monte Carlo noise of so many draws explains: its mean and four deviations.
-    sum_k |count_k / n - p_k| / 2 has a mean of at most sum_k sqrt(p_k / n) / 2, and moves by 1/n with a draw, so that its
-    deviation is at most 1 / (2 sqrt n) (Efron & Stein)."""
+    sum_k |count_k / n - p_k| / 2 has a mean of at most sum_k sqrt(p_k / n) / 2, and moves by 1/n with a draw, so that
+    its deviation is at most 1 / (2 sqrt n) (Efron & Stein)."""
     found = np.bincount(state_numbers(states), minlength=len(p)) / len(states)
     floor = np.sqrt(p / len(states)).sum() / 2 + 4 / (2 * math.sqrt(len(states)))
     return np.abs(found - p).sum() / 2, floor
