@@ -33,7 +33,7 @@ def kinds(**numbers):
         ({"gaps": np.zeros(10), "n_updates": 99}, None, False),  # a step of a loop
         ({"off_axis": 0.88, "axis_error": 0.06}, "samples unlike the data", True),
         ({"off_axis": 0.56, "axis_error": 0.23}, None, False),  # within the error
-        ({"off_axis": 0.4, "axis_error": 0.01}, None, False),  # too little for words
+        ({"off_axis": 0.35, "axis_error": 0.01}, None, False),  # too little for words
         ({"off_means": 0.2}, "samples unlike the data", True),
         ({"off_means": 0.2, "means_error": 0.1}, None, False),  # few chains
         ({"validation_gap": 6.0}, "overfitting", True),
