@@ -35,7 +35,7 @@ def warn_if_coarse(parameters: Parameters, bits: BitMatrix, free_energies: np.nd
     error = float(np.abs(exact - free_energies[rows]).max())
     if error > _WORTH_A_WORD:
         warnings.warn(
-            f"free energies of this model are off by up to {error:.2g} nats, and log-likelihoods and samples with them: "
+            f"free energies of this model are off by up to {error:.2g} nats, log-likelihoods and samples with them: "
             f"weights of up to {np.abs(weights).max():.3g} leave the kernels a grid of {step:.2g} for all of them "
             "(RBM.grid); scale the largest ones down",
             stacklevel=_callers_level(),

@@ -73,8 +73,8 @@ class Law:
 
         Returns
         -------
-        float64 (n,), the same bits on any machine. Weights enter on the kernels' grid (:attr:`grid`); where that makes a
-        difference of more than 1e-3 nats, a warning says so, once for a set of parameters.
+        float64 (n,), the same bits on any machine. Weights enter on the kernels' grid (:attr:`grid`); where that makes
+        a difference of more than 1e-3 nats, a warning says so, once for a set of parameters.
         """
         bits = self._states(v, "v")
         result = self._free_energy(bits, n_threads)

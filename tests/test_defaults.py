@@ -1,4 +1,4 @@
-"""Good by default: a budget in updates, one set of defaults for Python and the command line, histories of enough rows."""
+"""Good by default: a budget in updates, one set of defaults for Python and the command line, rows of the history."""
 
 import inspect
 
@@ -88,7 +88,7 @@ def test_one_number_of_chains():
 
 @pytest.mark.parametrize(
     "epochs, batch_size, rows",
-    [(1, 2, 20), (3, 2, 21), (10, 128, 10), (19, 128, 19), (20, 128, 20), (45, 128, 23), (100, 128, 20), (700, 1797, 20)],
+    [(1, 2, 20), (3, 2, 21), (10, 128, 10), (19, 128, 19), (20, 128, 20), (45, 128, 23), (100, 128, 20)],
 )
 def test_a_history_has_about_twenty_rows_where_there_are_updates_for_them(epochs, batch_size, rows):
     rbm = fr.RBM.from_data(X, 4)

@@ -7,6 +7,7 @@ import pytest
 from helpers import Enumerated
 
 import fastrbm as fr
+from fastrbm.gradient._weighted import weighted_gradient
 
 # 500 zeros of weight 1, 500 ones of weight 9: P(v = 1) = 0.9
 X = np.repeat([[0], [1]], 500, axis=0).astype(np.uint8)
@@ -209,3 +210,15 @@ def test_scikit_learn_partial_fit_weighs_calls_against_each_other(batch_size, ce
         model.partial_fit(X[rows], sample_weight=WEIGHT[rows])
     noise = 0.18**2 / batch_size + 1.64 * 0.09 / 64
     assert abs(learned(model.rbm_) - P) < 4 * 0.09 * math.sqrt(2 * 0.05 * noise / (2 * 0.09)) + 5e-3
+
+
+def test_fast_weights_learn_from_the_scaled_gradient():
+    """phi after one call is rate times the gradient that the model gets."""
+    data = fr.datasets.load_digits()[:50]
+    rbm, weight = fr.RBM.from_data(data, 5, seed=0), np.full(50, 3.0)
+    plain, scaled = fr.gradient.FastPCD(20, rate=0.1), fr.gradient.FastPCD(20, rate=0.1)
+    plain(rbm, data, weight)
+    g = weighted_gradient(scaled, rbm, data, weight, 1.0)
+    assert g.scale == 3.0
+    for ours, theirs, part in zip(scaled._fast[1:], plain._fast[1:], (g.visible_bias, g.hidden_bias), strict=True):
+        assert np.allclose(ours, 3 * theirs, rtol=1e-6) and np.allclose(ours, 0.1 * part, rtol=1e-6)
