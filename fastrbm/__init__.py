@@ -12,6 +12,7 @@ except ImportError as _error:
 
 from . import datasets, diagnostics, gradient, likelihood, monitor, optim
 from ._config import show_config
+from ._verdict import TrainingWarning
 from ._version import __version__
 from .bits import BitMatrix
 from .chains import Chains
@@ -23,6 +24,6 @@ from .rbm import RBM, load
 from .tempering import TemperedChains
 
 __all__ = [
-    "RBM", "BitMatrix", "Chains", "EarlyStopping", "FitState", "History", "Moments", "TemperedChains", "__version__",
-    "datasets", "diagnostics", "fit", "gradient", "likelihood", "load", "monitor", "optim", "show_config",
+    "RBM", "BitMatrix", "Chains", "EarlyStopping", "FitState", "History", "Moments", "TemperedChains",
+    "TrainingWarning", "__version__", "datasets", "diagnostics", "fit", "gradient", "likelihood", "load", "monitor", "optim", "show_config",
 ]  # fmt: skip

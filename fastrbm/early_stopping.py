@@ -132,8 +132,8 @@ class EarlyStopping:
             names = ("weights", "visible_bias", "hidden_bias")
             self._parameters = tuple(state[name] for name in names) if "weights" in state else ()
             self.best, self.best_epoch = state["best"], state["best_epoch"]
-            self._waited, self._seen, self._first = state["waited"], state["seen"], state["first"]
-            self._best_error = state["best_error"]
+            self._waited, self._seen = state["waited"], state["seen"]
+            self._first, self._best_error = state.get("first", self.best), state.get("best_error", 0.0)
 
     def __repr__(self) -> str:
         return (

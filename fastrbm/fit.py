@@ -117,6 +117,10 @@ def fit(
         every 256 updates or so, at least about 20 times where there are so many epochs (within epochs of at least 32
         updates where there are fewer), and at the end.
 
+        ``history.verdict`` says in words what the end of the training shows and what would help: diverged, nothing
+        learned, samples unlike the data, overfitting (with validation data), still rising; empty otherwise. All but the
+        last are warnings, too.
+
     Raises
     ------
     FloatingPointError

@@ -31,6 +31,7 @@ _VALIDATION_CASES = 256
 _ANNEALED, _STEPS = 256, 500  # chains that the end of a training is judged by, and steps of each at most
 _UPDATES_A_STEP, _FEWEST_STEPS = 5, 100  # so that this takes a tenth of the training at most
 _ENOUGH = 8.0  # effective samples, from which they say something
+_LOOKED_AT = 32  # rows whose hidden inputs are
 _SCORE_COLUMNS = ("log_likelihood", "pseudo_likelihood")
 
 
@@ -260,7 +261,8 @@ def closing(
 ) -> Closing:
     """The numbers that say how a training ended. kept: whether the model is one of before the end."""
     n_updates, states = int(history.last["update"]), basics.states.astype(np.float64)
-    inputs = states @ rbm.weights.astype(np.float64) + rbm.hidden_bias
+    # not by BLAS, whose threads would slow down what follows a short training
+    inputs = np.einsum("ij,jk->ik", states[:_LOOKED_AT], rbm.weights.astype(np.float64)) + rbm.hidden_bias
     gap = float(rbm._free_energy(basics.noise, n_threads).mean() - rbm._free_energy(basics.bits, n_threads).mean())
     return Closing(
         n_updates,
@@ -315,10 +317,11 @@ def _scores(history: History) -> dict[str, Any]:
     """What was measured of a score."""
     for name in _SCORE_COLUMNS:
         if name in history.columns:
-            known = np.flatnonzero(np.isfinite(history[name]))
-            errors = history[f"{name}_error"][known] if f"{name}_error" in history.columns else np.zeros(known.size)
+            error = f"{name}_error"
+            errors = history[error] if error in history.columns else np.zeros(len(history))
+            known = np.flatnonzero(np.isfinite(history[name]) & np.isfinite(errors))
             return {
                 "score_name": name.replace("_", "-"), "score_updates": history["update"][known],
-                "scores": history[name][known], "score_error": float(errors[-1]) if known.size else 0.0,
+                "scores": history[name][known], "score_error": float(errors[known[-1]]) if known.size else 0.0,
             }  # fmt: skip
     return {}

@@ -210,8 +210,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _see(self, weight: np.ndarray | None, n: int) -> float:
         """Note the weights of n more cases; returns their mean over that of all that were seen since the start."""
         total = float(n) if weight is None else math.fsum(weight)
-        self._weight_seen += total
-        self._cases_seen += n
+        self._weight_seen = getattr(self, "_weight_seen", 0.0) + total  # none where weights were assigned, not learned
+        self._cases_seen = getattr(self, "_cases_seen", 0) + n
         return relative_weight(total, n, self._weight_seen / self._cases_seen)
 
     def _start(self) -> None:

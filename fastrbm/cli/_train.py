@@ -98,7 +98,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
         which = "the validation cases" if "validation" in more else "the training cases"
         say(f"{score}, of {which}. Saved {page}")
     if options.json:
-        say_json({"model": str(out), "report": options.report} | history.last)
+        say_json({"model": str(out), "report": options.report, "verdict": history.verdict} | history.last)
 
 
 def _refuse_idle(options) -> None:
