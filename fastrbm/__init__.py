@@ -25,5 +25,6 @@ from .tempering import TemperedChains
 
 __all__ = [
     "RBM", "BitMatrix", "Chains", "EarlyStopping", "FitState", "History", "Moments", "TemperedChains",
-    "TrainingWarning", "__version__", "datasets", "diagnostics", "fit", "gradient", "likelihood", "load", "monitor", "optim", "show_config",
+    "TrainingWarning", "__version__", "datasets", "diagnostics", "fit", "gradient", "likelihood", "load", "monitor",
+    "optim", "show_config",
 ]  # fmt: skip
