@@ -12,6 +12,7 @@ except ImportError as _error:
 
 from . import datasets, diagnostics, gradient, likelihood, monitor, optim
 from ._config import show_config
+from ._verdict import TrainingWarning
 from ._version import __version__
 from .annealing import Population, population_annealing
 from .bits import BitMatrix
@@ -24,8 +25,7 @@ from .rbm import RBM, load
 from .tempering import TemperedChains
 
 __all__ = [
-    "RBM", "BitMatrix", "Chains", "EarlyStopping", "FitState", "History", "Moments", "Population",
-    "TemperedChains", "__version__",
-    "datasets", "diagnostics", "fit", "gradient", "likelihood", "load", "monitor", "optim", "population_annealing",
-    "show_config",
+    "RBM", "BitMatrix", "Chains", "EarlyStopping", "FitState", "History", "Moments", "Population", "TemperedChains",
+    "TrainingWarning", "__version__", "datasets", "diagnostics", "fit", "gradient", "likelihood", "load", "monitor",
+    "optim", "population_annealing", "show_config",
 ]  # fmt: skip

@@ -101,10 +101,8 @@ def totals(states, sample_weight: np.ndarray | None) -> tuple[np.ndarray, float]
     """Weighted sums of the units and over how many cases: sums of integers, the same in any order."""
     if sample_weight is None:
         return _sums(states), float(states.shape[0])
-    # whole numbers of 2^-20 where their sum fits 40 bits, beside which 22 bits of a unit fit int64
-    unit = 2.0 ** max(-20, math.frexp(float(sample_weight.sum()))[1] - 40)
-    if sample_weight.max() < 2.0**-10:
-        unit = 2.0 ** (math.frexp(float(sample_weight.sum()))[1] - 40)
+    # whole numbers whose sum fits 40 bits, beside which 22 bits of a unit fit int64
+    unit = 2.0 ** (math.frexp(float(sample_weight.sum()))[1] - 40)
     weight = np.rint(sample_weight / unit).astype(np.int64)
     total = np.zeros(states.shape[1], np.int64)
     for start in range(0, states.shape[0], _ROWS):

@@ -67,6 +67,7 @@ def half_step(
     seed: int = 0,
     stream: int = 0,
     sweep: int = 0,
+    beta: np.ndarray | None = None,
     out: BitMatrix | None = None,
     fixed: np.ndarray | None = None,
     probabilities: np.ndarray | None = None,
@@ -74,7 +75,8 @@ def half_step(
 ) -> None:
     """One layer given the other: bits to out, multiples of 2^-22 to fixed, float32 to probabilities, each if given.
 
-    ``given`` is a BitMatrix, or float64 (n, U) of fractions.
+    beta: None, or float32 (n,), inverse temperatures of the chains; only of bits. ``given`` is a BitMatrix, or float64
+    (n, U) of fractions.
     """
     n, n_in, n_units = given.shape[0], given.shape[1], layer.n_units
     if isinstance(given, BitMatrix):
@@ -90,7 +92,8 @@ def half_step(
         )
         if isinstance(given, BitMatrix):
             planes = given._planes[:, part]
-            kernels.half_step(planes, layer, None, seed, stream, sweep, kind, part.start, *to, threads)
+            betas = None if beta is None else beta[part]
+            kernels.half_step(planes, layer, betas, seed, stream, sweep, kind, part.start, *to, threads)
         else:
             numbers = on_grid(given[part])
             kernels.half_step_of_fractions(numbers, layer, seed, stream, sweep, kind, part.start, *to, threads)

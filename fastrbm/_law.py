@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from . import _gibbs, _given, _random, _threads, _validate, _work
 from ._clamp import Clamp, Held
+from ._grid import warn_if_coarse
 from ._kernels import kernels
 from ._parameters import Parameters
 from ._starts import chain_ends
@@ -79,9 +80,16 @@ class Law:
 
         Returns
         -------
-        float64 (n,), the same bits on any machine. Weights enter on the kernels' grid (:attr:`grid`).
+        float64 (n,), the same bits on any machine. Weights enter on the kernels' grid (:attr:`grid`); where that makes
+        a difference of more than 1e-3 nats, a warning says so, once for a set of parameters.
         """
-        p, bits = self._parameters, self._states(v, "v")
+        bits = self._states(v, "v")
+        result = self._free_energy(bits, n_threads)
+        warn_if_coarse(self._parameters, bits, result)
+        return result
+
+    def _free_energy(self, bits: BitMatrix, n_threads: int | None = None) -> np.ndarray:
+        p = self._parameters
         result = np.empty(len(bits))
         one = np.ones(1)
         for part in _work.parts(len(bits), _work.free_energy(*p.shape)):

@@ -100,6 +100,7 @@ class Parameters:
         hidden_bias: np.ndarray,
     ) -> None:
         n_visible, n_hidden = self.shape = shape
+        self.grid_checked = False  # see _grid
         visible_padded, hidden_padded = padded(visible_bias, np.float32), padded(hidden_bias, np.float32)
         self.visible_bias = visible_padded[:n_visible]
         self.hidden_bias = hidden_padded[:n_hidden]

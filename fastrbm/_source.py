@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import zlib
 from collections.abc import Iterator, Mapping, Set
@@ -64,6 +65,8 @@ class InMemory:
         Cases.
     n_batches : int
         Batches an epoch; the last one is shorter where the size does not divide n.
+    mean_weight : float
+        Of the cases; 1 where they have no weights.
     """
 
     def __init__(
@@ -78,6 +81,7 @@ class InMemory:
         if self.n == 0:
             raise ValueError("X must have at least one case")
         self._weight = None if sample_weight is None else _validate.sample_weight(sample_weight, self.n)
+        self.mean_weight = 1.0 if self._weight is None else math.fsum(self._weight) / self.n
         self._n_units, self._size, self._seed, self._draw = n_units, batch_size, seed, draw
         if draw and type(self._data) is np.ndarray and not isinstance(self, OnDisk):
             self._data = np.ascontiguousarray(self._data, np.float32)  # as they are drawn from
@@ -135,8 +139,13 @@ class InMemory:
             yield states, None if self._weight is None else self._weight[cases]
 
     def sample(self) -> np.ndarray:
-        """Up to 256 cases from all over the data, (n, V) uint8 or float64."""
-        rows = self._rows(np.linspace(0, self.n - 1, min(self.n, SAMPLE)).astype(np.intp))
+        """Up to 256 cases from all over the data, (n, V) uint8 or float64; where they have weights, at even steps of
+        weight, so that means over the sample are weighted ones."""
+        cases = np.linspace(0, self.n - 1, min(self.n, SAMPLE)).astype(np.intp)
+        if self._weight is not None:
+            ends = np.add.accumulate(self._weight)
+            cases = np.searchsorted(ends, (np.arange(SAMPLE) + 0.5) / SAMPLE * ends[-1], side="right")
+        rows = self._rows(cases)
         return rows.to_states() if isinstance(rows, BitMatrix) else rows
 
     def describe(self) -> str:
@@ -241,6 +250,8 @@ class Batches:
     affair: a training is reproducible, and goes on from a checkpoint to the same bits, if it yields the same batches
     again."""
 
+    mean_weight = 1.0
+
     def __init__(self, X, n_units: int, seed: int, draw: bool, names: tuple[str, ...] | None = None) -> None:
         if not hasattr(X, "__iter__") or not hasattr(X, "__len__"):
             raise TypeError(
@@ -329,6 +340,22 @@ def _sums(data) -> np.ndarray:
         else:
             data = _gibbs.on_grid(data)
     return np.asarray(data.sum(axis=0, dtype=np.float64)).reshape(-1) * unit
+
+
+def weighted_totals(X, sample_weight) -> tuple[np.ndarray, float]:
+    """(weighted sums of the visible units, how many cases they count as), likewise exact."""
+    from ._cases import totals as totals_of  # which is made of this module
+
+    if not is_array(X):
+        raise ValueError("sample_weight needs X to be an array: batches of your own carry no weights")
+    data = X if isinstance(X, BitMatrix) else _validate.states(X, None, "X", fractions=True)
+    if not isinstance(data, BitMatrix) and data.dtype != np.float64:
+        data = BitMatrix.of(data, "X")
+    if 0 in data.shape:
+        raise ValueError(
+            f"X must have at least one case and one unit, got {data.shape[0]} cases of {data.shape[1]} units"
+        )
+    return totals_of(data, _validate.sample_weight(sample_weight, data.shape[0]))
 
 
 def _parts(X):

@@ -36,7 +36,7 @@ def chain_ends(
     rbm: Law, n: int, n_sweeps: int, seed: int, stream: int, start=None, beta=None, n_threads=None, clamp=None
 ) -> BitMatrix:
     """The visible states in which n chains of n_sweeps sweeps end, from the numbers of a stream."""
-    visible, hidden = start_chains(rbm, n, seed, stream, start, n_threads, clamp=clamp)
+    visible, hidden = start_chains(rbm, n, seed, stream, start, n_threads, clamp=clamp, beta=beta)
     _gibbs.sweep(
         rbm._parameters, visible, hidden, n_sweeps, seed=seed, stream=stream, first_sweep=1, beta=beta,
         clamp=clamp, n_threads=n_threads,
@@ -45,15 +45,18 @@ def chain_ends(
 
 
 def start_chains(
-    rbm: Law, n: int, seed: int, stream: int, start, n_threads, sweep: int = 0, clamp: Clamp | None = None
-) -> tuple[BitMatrix, BitMatrix]:
+    rbm: Law, n: int, seed: int, stream: int, start, n_threads, sweep: int = 0, clamp: Clamp | None = None,
+    beta: np.ndarray | None = None,
+) -> tuple[BitMatrix, BitMatrix]:  # fmt: skip
     """Joint states (visible, hidden) for n new chains, from one sweep number of a stream.
 
     Visible states are copied from start (n, V), or drawn from sigmoid(b), the model without its weights. Hidden states
-    are drawn given them at beta 1; a chain at another beta forgets them in its first sweep. What clamp holds is held
-    from the start.
+    are drawn given them: given start at each chain's own beta, None or float32 (n,), so that a start that follows the
+    model at this beta gives joint states that do. Draws from the biases follow no beta. What clamp holds is held from
+    the start.
     """
     if start is None:
+        beta = None
         visible = independent_states(rbm._parameters.visible_bias, n, seed, stream, n_threads, sweep)
     else:
         visible = rbm._states(start, "start").copy()
@@ -63,8 +66,8 @@ def start_chains(
         clamp.hold(visible)
     hidden = BitMatrix.empty(n, rbm.n_hidden)
     _gibbs.half_step(
-        rbm._parameters.to_hidden, visible, kind=_random.HIDDEN, seed=seed, stream=stream, sweep=sweep, out=hidden,
-        n_threads=n_threads,
+        rbm._parameters.to_hidden, visible, kind=_random.HIDDEN, seed=seed, stream=stream, sweep=sweep, beta=beta,
+        out=hidden, n_threads=n_threads,
     )  # fmt: skip
     if clamp is not None:
         clamp.hold(visible, hidden)

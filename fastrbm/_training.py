@@ -19,14 +19,18 @@ from ._progress import ProgressLine
 from ._signals import BREAKS, Signals
 from ._source import Batches, InMemory
 from ._updates import FEWEST, Updates, possible
+from ._verdict import TrainingWarning, findings
 from .bits import BitMatrix
-from .gradient import Centring, Gradient
+from .gradient import Centring, FastPCD, Gradient
+from .gradient._weighted import weighted_gradient
 from .history import History
-from .monitor import Basics, Snapshot
+from .monitor import Basics, Snapshot, closing
 from .optim import Averaging
 from .rbm import RBM
 
 _UPDATES_A_MEASUREMENT = 256  # so that measuring stays near 1 % of the work
+_ROWS = 20  # of the history, of any training: more often where that takes it
+_FEWEST_UPDATES = 32  # between two measurements within an epoch
 _RAW = ("raw_weights", "raw_visible_bias", "raw_hidden_bias")
 _BASIC_COLUMNS = (
     "epoch", "update", "seconds", "learning_rate", "reconstruction_error", "free_energy_gap", "hidden_activity",
@@ -62,6 +66,24 @@ class FitState:
     n_updates: int
 
 
+class _Schedule:
+    """What fraction of the training is done before an update: what schedules of the learning rate go by."""
+
+    def __init__(self, n_updates: int) -> None:
+        self._whole = n_updates
+        self.cooling: tuple[int, int] | None = None  # since which update, and to the end of which epoch
+
+    def __call__(self, update: int) -> float:
+        if self.cooling is None or update < self.cooling[0]:
+            return update / self._whole
+        first, start = self.cooling[0], self.cooling[0] / self._whole
+        return start + (1.0 - start) * ((update - first) / (self._end - first))
+
+    def shorten(self, update: int, epochs: int, end: int) -> None:
+        """Reach 1 at update end, which ends this many epochs, in even steps from update on."""
+        self.cooling, self._end = (update, epochs), end
+
+
 class Training:
     """One call of fit; its arguments are checked."""
 
@@ -80,12 +102,16 @@ class Training:
             self.offered = rbm.copy()
             averaging.start()
         self.n_updates = epochs * source.n_batches
-        self.interval = -(-_UPDATES_A_MEASUREMENT // source.n_batches)
+        self.interval = min(-(-_UPDATES_A_MEASUREMENT // source.n_batches), max(1, epochs // _ROWS))
+        # updates between two measurements of an epoch, where epochs are too few for so many rows
+        self.piece = max(_FEWEST_UPDATES, -(-source.n_batches // -(-_ROWS // max(1, epochs))))
         self.history = History()
+        self.schedule = _Schedule(self.n_updates)
         self.update, self.stopped, self.seconds = 0, False, 0.0
         self.unmeasured = False  # whether the end of the epoch is done but for its measurement and callbacks
         self.path: Path | None = None
         self.lock: _output.Lock | None = None
+        self.line: ProgressLine | None = None
 
     # ------------------------------------------------------------ checkpoints
 
@@ -140,6 +166,8 @@ class Training:
     def _go_on_from(self, update: int, parameters: tuple[np.ndarray, ...], states: dict[str, dict[str, Any]]) -> None:
         """Take over what a checkpoint holds, all of which is checked: a file may hold anything."""
         training = states["training"]
+        if "cooling" in training:
+            self._cool(*_state.array(training, "cooling", np.int64, (2,), 0, self.n_updates).tolist())
         seconds, stopped = _state.number(training, "seconds"), _state.flag(training, "stopped")
         unmeasured = "unmeasured" in training and _state.flag(training, "unmeasured")
         offered = raw = self.rbm.copy()
@@ -186,6 +214,8 @@ class Training:
         training: dict[str, Any] = {"update": self.update, "seconds": self._elapsed(), "stopped": self.stopped}
         if self.unmeasured:
             training["unmeasured"] = True
+        if self.schedule.cooling:
+            training["cooling"] = np.array(self.schedule.cooling)
         if isinstance(self.source, Batches):
             training["sample"] = self.source.sample()
         if raw is None and self.averaging is not None:
@@ -201,9 +231,11 @@ class Training:
 
     def run(self) -> History:
         self.started = self.saved = time.perf_counter()
+        self.basics = Basics(self.source.sample(), self.validation, self.seed)
         try:
             if self.stopped or self.update == self.n_updates and not self.unmeasured:
                 self._finish()
+                self._judge()
             else:
                 self._run()
         except BaseException as error:
@@ -216,7 +248,6 @@ class Training:
         return self.history
 
     def _run(self) -> None:
-        self.basics = Basics(self.source.sample(), self.validation, self.seed)
         self.line = ProgressLine(self.epochs, self.n_updates, self.update) if self.progress else None
         try:
             with self._interrupts() as interrupted:
@@ -230,6 +261,7 @@ class Training:
                 if self.path is not None:
                     self._try_to_save(raw)
                 interrupted.reraise()
+                self._judge()
         finally:
             if self.line:
                 self.line.close()
@@ -253,12 +285,19 @@ class Training:
         state = FitState(self.offered, self.history, epoch, self.epochs, self.update, self.n_updates)
         # every callback is called, whatever the others return
         answers = [callback(state) for callback in self.callbacks]
-        if any(isinstance(answer, (bool, np.bool_)) and answer for answer in answers):
+        ending = [
+            callback
+            for callback, answer in zip(self.callbacks, answers, strict=True)
+            if isinstance(answer, (bool, np.bool_)) and answer and not self._cools(callback)
+        ]
+        if ending:
             self.stopped = True
             if not measured or not all(due):
                 if measured:
                     self.history.forget_last()
                 self._measure(epoch, [True] * len(self.measures))
+        if self.schedule.cooling and self.update == self.n_updates:
+            self.stopped = True
         if not last and not self.stopped:
             self._save_if_due(interrupted)
 
@@ -273,8 +312,12 @@ class Training:
         many = Updates(self.rbm, self.gradient, self.optimizer, self.centre, self.n_threads)
         most = 1 if self.path is not None and self.pause < 1.0 else many.most(self.batch_size)
         left = done = epoch * self.source.n_batches - self.update
-        while min(left, most) >= FEWEST and done:
-            updates = self.update + np.arange(min(left, most))
+        while left and done:
+            ahead = min(left, self.piece - self.update % source.n_batches % self.piece)
+            if min(ahead, most) < FEWEST:
+                break
+            calls = -(-ahead // most)  # of about the same size, so that none is too short for the kernel
+            updates = self.update + np.arange(-(-ahead // calls))
             rates = self._rates(updates.tolist())
             batches = source.part(epoch, source.n_batches - left, len(rates), self.n_threads)
             done = many.run(*batches, rates[: len(batches[2]) - 1])
@@ -287,7 +330,7 @@ class Training:
         rates = []
         for update in updates:
             try:
-                rates.append(self.optimizer.rate(update / self.n_updates))
+                rates.append(self.optimizer.rate(self.schedule(update)))
             except Exception:
                 break
         return np.array(rates)
@@ -298,18 +341,59 @@ class Training:
         if self.line:
             self.line.update(epoch, self.update)
         if self.update % self.source.n_batches:
+            if self.update % self.source.n_batches % self.piece == 0:
+                if self.averaging is not None:
+                    self.averaging.offer(self.rbm, self.offered, self.n_threads)
+                self._measure(epoch, [False] * len(self.measures))
             self._save_if_due(interrupted)
 
+    def _cools(self, callback: Any) -> bool:
+        """Whether a training that this callback would end lets its learning rate fall first: it does so where the rate
+        has a way to go, and then the rest of the schedule is gone through in fewer updates."""
+        part = getattr(callback, "cool_down", 0.0)
+        if part and self.schedule.cooling:
+            return self.update < self.n_updates
+        if not part or not self.optimizer.rate(self.schedule(self.update)) > self.optimizer.rate(1.0):
+            return False
+        n_batches = self.source.n_batches
+        epochs = min(self.epochs, self.update // n_batches + max(1, round(part * self.update / n_batches)))
+        if self.update < epochs * n_batches:
+            self._cool(self.update, epochs)
+            callback.restart(self.rbm)
+        return self.update < self.n_updates
+
+    def _cool(self, update: int, epochs: int) -> None:
+        """Go through what is left of the schedule between this update and the end of this many epochs."""
+        self.epochs, self.n_updates = epochs, epochs * self.source.n_batches
+        self.schedule.shorten(update, epochs, self.n_updates)
+        if self.line:
+            self.line.epochs, self.line.n_updates = self.epochs, self.n_updates
+
     def _step(self, batch, weight) -> None:
-        if weight is not None and not weight.any():
+        if weight is None:
+            estimate = self.gradient(self.rbm, batch, n_threads=self.n_threads)
+        elif weight.any():
+            mean = self.source.mean_weight
+            estimate = weighted_gradient(self.gradient, self.rbm, batch, weight, mean, self.n_threads)
+        else:
             return
-        more = {} if weight is None else {"sample_weight": weight}
-        estimate = self.gradient(self.rbm, batch, n_threads=self.n_threads, **more)
         if self.centre is not None and (self.strict or isinstance(estimate, Gradient)):
             estimate = self.centre(estimate)
-        self.optimizer.update(self.rbm, estimate, self.update / self.n_updates, self.n_threads)
+        self.optimizer.update(self.rbm, estimate, self.schedule(self.update), self.n_threads)
         if self.averaging is not None:
             self.averaging.update(self.rbm, self.update + 1)
+
+    def _judge(self) -> None:
+        """Say in words what was reached: in the history, and as a warning where it is a fault."""
+        if not len(self.history):
+            return
+        chains = None if isinstance(self.gradient, FastPCD) else getattr(self.gradient, "chains", None)
+        kept = any(hasattr(callback, "finish") for callback in self.callbacks)
+        found = findings(closing(self.rbm, self.basics, self.history, chains, kept, self.seed, self.n_threads))
+        self.history.verdict = "\n".join(finding.words for finding in found)
+        for finding in found:
+            if finding.fault:
+                warnings.warn(finding.words, TrainingWarning, stacklevel=4)
 
     def _finish(self) -> None:
         """Let rbm be what the training offers, after callbacks had a last word on it."""
@@ -384,7 +468,7 @@ class Training:
             "epoch": epoch,
             "update": self.update,
             "seconds": self._elapsed(),
-            "learning_rate": self.optimizer.rate((self.update - 1) / self.n_updates),
+            "learning_rate": self.optimizer.rate(self.schedule(self.update - 1)),
             **self.basics.measure(self.offered, epoch, self.n_threads),
         }
         chains = getattr(self.gradient, "chains", None)

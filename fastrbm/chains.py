@@ -78,7 +78,7 @@ class Chains:
         self._beta = _validate.inverse_temperature(beta, n_chains)
         self._clamp = Clamp.of(clamp, clamp_hidden, n_chains, (rbm.n_visible, rbm.n_hidden))
         self._visible, self._hidden = start_chains(
-            rbm, n_chains, self._seed, self._start_stream, start, n_threads, clamp=self._clamp
+            rbm, n_chains, self._seed, self._start_stream, start, n_threads, clamp=self._clamp, beta=self._beta
         )
         self.n_sweeps_done = 0
 

@@ -58,9 +58,10 @@ class AutocorrelationTime:
         tau = 1 + 2 sum_t rho_t, in sweeps: n sweeps are worth n / tau independent draws. NaN for a constant series,
         and where the sum is not positive, which a series too short for it can give.
     window : int
-        The sum goes up to here, at least 5 tau.
+        The sum goes up to here: at least 5 tau, and at least 5 times the tau of the series with alternating signs.
     enough : bool
-        Whether the series is at least 50 tau long. A shorter one, as a rule, gives too small a value.
+        Whether the series is at least 50 times the longer of the two. A shorter one, as a rule, gives too small a
+        value.
     """
 
     value: float
@@ -70,8 +71,11 @@ class AutocorrelationTime:
 
 def autocorrelation_time(series: ArrayLike) -> AutocorrelationTime:
     """Integrated autocorrelation time with Sokal's automatic window (Sokal 1997, "Monte Carlo methods in statistical
-    mechanics", section 3): the smallest window that is at least 5 and 5 times the tau it gives. The last term counts
-    half, so that of alternating terms as many count with either sign.
+    mechanics", section 3): the smallest window that is at least 5 and 5 times the tau it gives, of the series and of
+    the series with alternating signs, (-1)^t x_t. A chain whose terms alternate has a small tau and a long memory,
+    which the second one shows: of AR(1) with coefficient -0.9 tau is 1/19, and the window must hold 19 sweeps five
+    times. (Chains in detailed balance have real eigenvalues: their memory is at one of these two ends of the spectrum.)
+    The last term counts half, so that of alternating terms as many count with either sign.
 
     Parameters
     ----------
@@ -91,13 +95,19 @@ def autocorrelation_time(series: ArrayLike) -> AutocorrelationTime:
     rho = autocorrelation(series)
     if math.isnan(rho[0]):
         return AutocorrelationTime(math.nan, 0, False)
-    taus = 2.0 * np.cumsum(rho) - 1.0 - rho
-    wide = np.flatnonzero(np.arange(rho.size) >= _WINDOW * np.maximum(taus, 1.0))
+    taus = _sums(rho)
+    memory = np.maximum(taus, _sums(rho * (1.0 - 2.0 * (np.arange(rho.size) % 2))))
+    wide = np.flatnonzero(np.arange(rho.size) >= _WINDOW * np.maximum(memory, 1.0))
     window = int(wide[0]) if wide.size else rho.size - 1
     tau = float(taus[window])
     if tau <= 0.0:
         return AutocorrelationTime(math.nan, window, False)
-    return AutocorrelationTime(tau, window, bool(wide.size) and rho.size >= _LENGTH * tau)
+    return AutocorrelationTime(tau, window, bool(wide.size) and rho.size >= _LENGTH * float(memory[window]))
+
+
+def _sums(rho: np.ndarray) -> np.ndarray:
+    """1 + 2 sum of rho up to each window, the last term half."""
+    return 2.0 * np.cumsum(rho) - 1.0 - rho
 
 
 def split_rhat(series: ArrayLike) -> float:

@@ -8,7 +8,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from . import _random, _threads, _validate
+from . import _defaults, _random, _threads, _validate
 from ._source import source_of
 from ._training import FitState, Training
 from .bits import BitMatrix
@@ -26,8 +26,8 @@ def fit(
     X: ArrayLike | Collection[ArrayLike],
     gradient: Callable[..., Any] | None = None,
     optimizer: Any = None,
-    epochs: int = 100,
-    batch_size: int = 128,
+    epochs: int | None = None,
+    batch_size: int = _defaults.BATCH_SIZE,
     seed: int = 0,
     sample_weight: ArrayLike | None = None,
     callbacks: Iterable[Callable[[FitState], object]] = (),
@@ -57,16 +57,20 @@ def fit(
     gradient : estimator, optional
         By default ``gradient.PCD()``.
     optimizer : optimizer, optional
-        By default ``optim.SGD(optim.Linear(0.1, 0.0))``: plain ascent at a rate that falls to 0.
-    epochs : int
-        Passes through the data.
+        By default ``optim.SGD(optim.Linear(0.1, 0.0), l2=0.001)``: plain ascent at a rate that falls to 0, with a
+        decay that keeps small what the data do not ask for.
+    epochs : int, optional
+        Passes through the data. By default a budget in updates: 100 passes, but at least 20,000 updates, which small
+        data need, and at most 50,000; of models of more than 524,288 connections the least number is smaller.
     batch_size : int
         Cases an update. The last batch of an epoch is shorter where it does not divide n; each phase of the
         gradient is divided by its own number of cases, so that it counts as it should.
     seed : int
         Of the order of the cases, which is drawn anew for each epoch, of ``draw``, and of what is measured.
     sample_weight : array (n,), optional
-        Weights of the cases, not negative. A batch whose weights are all zero is passed over.
+        Weights of the cases, not negative: what is ascended is sum_i w_i log p(v_i) / sum_i w_i. Of each batch the
+        gradient is that of its weighted mean, times its mean weight over that of all cases, so that weights act
+        between batches as within them. A batch whose weights are all zero is passed over.
     callbacks : function of a :class:`FitState`, or several
         Called at the end of each epoch; one that returns True ends the training. One with a method ``finish(rbm)`` has
         a last word on the result. See :class:`EarlyStopping`.
@@ -111,7 +115,12 @@ def fit(
         learned no more than the means; ``hidden_activity``, the mean of P(h = 1 | v); ``weight_norm``, the Euclidean
         norm of W; with validation data ``validation_gap``, their mean free energy minus that of training data, which
         grows when the model learns its training data by heart; and the columns of measures. Taken on up to 256 cases,
-        after each epoch of at least 256 updates, else every few epochs, and at the end.
+        every 256 updates or so, at least about 20 times where there are so many epochs (within epochs of at least 32
+        updates where there are fewer), and at the end.
+
+        ``history.verdict`` says in words what the end of the training shows and what would help: diverged, nothing
+        learned, samples unlike the data, overfitting (with validation data), still rising; empty otherwise. All but the
+        last are warnings, too.
 
     Raises
     ------
@@ -148,9 +157,9 @@ def fit(
     True
     """
     gradient = PCD() if gradient is None else gradient
-    optimizer = SGD(Linear(0.1, 0.0)) if optimizer is None else optimizer
+    optimizer = SGD(Linear(_defaults.RATE, 0.0), l2=_defaults.L2) if optimizer is None else optimizer
     centre = Centring() if centring is True else centring or None
-    epochs = _validate.integer(epochs, "epochs", 0, _random.MOST_SWEEPS)
+    epochs = None if epochs is None else _validate.integer(epochs, "epochs", 0, _random.MOST_SWEEPS)
     batch_size = _validate.integer(batch_size, "batch_size", 1, _random.MOST_CHAINS)
     progress, draw, resume = (
         _validate.flag(value, name) for name, value in (("progress", progress), ("draw", draw), ("resume", resume))
@@ -167,6 +176,8 @@ def fit(
         validation = BitMatrix.from_states(rbm._states(validation, "validation"))
         if len(validation) == 0:
             raise ValueError("validation must have at least one case")
+    if epochs is None:
+        epochs = _defaults.epochs(source.n_batches, rbm.n_visible, rbm.n_hidden)
     training = Training(
         rbm, source, gradient, optimizer, centre, centring is not True, averaging, epochs, batch_size, seed, validation,
         measures, callbacks, progress, n_threads,

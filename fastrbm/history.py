@@ -24,7 +24,8 @@ _KINDS = (".csv", ".jsonl")
 class History:
     """A table that grows by a row at each measurement; ``history["epoch"]`` is a column, as an array.
 
-    What was not measured that time is NaN.
+    What was not measured that time is NaN. ``verdict`` says in words what the end of the training shows and what would
+    help; it is empty where there is nothing to say.
 
     Examples
     --------
@@ -40,6 +41,7 @@ class History:
 
     def __init__(self) -> None:
         self._rows: list[dict[str, float]] = []
+        self.verdict = ""
 
     def record(self, **values: float) -> None:
         """Add a row; its names must be those of the rows before."""

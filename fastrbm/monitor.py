@@ -12,19 +12,28 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from . import _gibbs, _random, _validate, diagnostics, likelihood
 from ._settings import Setting
+from ._verdict import Closing
 from .bits import BitMatrix
 from .chains import Chains
-from .likelihood.ais import MOST_BETAS
+from .history import History
+from .likelihood.ais import MOST_BETAS, weighted_samples
 from .rbm import RBM
+from .tempering import TemperedChains
 
 __all__ = ["LogLikelihood", "Mixing", "PseudoLikelihood", "Snapshot"]
 
 _VALIDATION_CASES = 256
+_ANNEALED, _STEPS = 256, 500  # chains that the end of a training is judged by, and steps of each at most
+_UPDATES_A_STEP, _FEWEST_STEPS = 5, 100  # so that this takes a tenth of the training at most
+_ENOUGH = 8.0  # effective samples, from which they say something
+_LOOKED_AT = 32  # rows whose hidden inputs are
+_SCORE_COLUMNS = ("log_likelihood", "pseudo_likelihood")
 
 
 @dataclass(frozen=True)
@@ -110,6 +119,9 @@ class LogLikelihood(_Measure):
     256 training cases where there are none), in nats a case, and half the width of its interval by the uncertainty of
     log Z.
 
+    Where AIS and reverse AIS disagree, as they do at a high learning rate, the first column is the lower end of the
+    interval (the middle would flatter), and the second infinite: neither of the two is to be trusted.
+
     Parameters
     ----------
     method : str
@@ -149,8 +161,10 @@ class LogLikelihood(_Measure):
                 snapshot.rbm, cases, self.method, self.n_chains, self.n_betas, snapshot.seed,
                 n_threads=snapshot.n_threads,
             )  # fmt: skip
-        error = (score.upper - score.lower) / 2
-        return {"log_likelihood": score.mean, "log_likelihood_error": error if math.isfinite(error) else math.inf}
+        value, error = score.mean, (score.upper - score.lower) / 2
+        if not getattr(score.log_partition, "agree", True):
+            value, error = score.lower, math.inf
+        return {"log_likelihood": value, "log_likelihood_error": error if math.isfinite(error) else math.inf}
 
     def __repr__(self) -> str:
         return (
@@ -237,13 +251,84 @@ class Basics:
             sweep=epoch, out=hidden, probabilities=means, n_threads=n_threads,
         )  # fmt: skip
         error = np.abs(self.states - rbm.mean_visible(hidden, n_threads)).mean(dtype=np.float64)
-        free_energy = rbm.free_energy(self.bits, n_threads).mean()
+        free_energy = rbm._free_energy(self.bits, n_threads).mean()
         row = {
             "reconstruction_error": float(error),
-            "free_energy_gap": float(rbm.free_energy(self.noise, n_threads).mean() - free_energy),
+            "free_energy_gap": float(rbm._free_energy(self.noise, n_threads).mean() - free_energy),
             "hidden_activity": float(means.mean(dtype=np.float64)),
             "weight_norm": rbm._parameters.norm,
         }
         if self.validation is not None:
-            row["validation_gap"] = float(rbm.free_energy(self.validation, n_threads).mean() - free_energy)
+            row["validation_gap"] = float(rbm._free_energy(self.validation, n_threads).mean() - free_energy)
         return row
+
+
+def closing(
+    rbm: RBM, basics: Basics, history: History, chains: Any, kept: bool, seed: int, n_threads: int | None
+) -> Closing:
+    """The numbers that say how a training ended. kept: whether the model is one of before the end."""
+    n_updates, states = int(history.last["update"]), basics.states.astype(np.float64)
+    # not by BLAS, whose threads would slow down what follows a short training
+    inputs = np.einsum("ij,jk->ik", states[:_LOOKED_AT], rbm.weights.astype(np.float64)) + rbm.hidden_bias
+    gap = float(rbm._free_energy(basics.noise, n_threads).mean() - rbm._free_energy(basics.bits, n_threads).mean())
+    return Closing(
+        n_updates,
+        rbm.n_visible,
+        float(np.abs(inputs).mean()),
+        history["update"],
+        np.append(history["free_energy_gap"][:-1], gap),
+        **_chains_apart(rbm, states.mean(axis=0), len(states), chains),
+        **_model_apart(rbm, basics, states, min(_STEPS, n_updates // _UPDATES_A_STEP), seed, n_threads),
+        **({} if kept or basics.validation is None else _scores(history)),
+    )
+
+
+def _chains_apart(rbm: RBM, means: np.ndarray, n: int, chains: Any) -> dict[str, Any]:
+    """How far the chains of the training are from the data, in the means of their units."""
+    if not isinstance(chains, (Chains, TemperedChains)) or chains.rbm is not rbm:
+        return {}
+    error = np.sqrt(means * (1.0 - means) * (1.0 / n + 1.0 / len(chains)))
+    apart = np.abs(chains.visible.mean(axis=0) - means)
+    return {"off_means": float(apart.mean()), "means_error": float(error.mean())}
+
+
+def _model_apart(
+    rbm: RBM, basics: Basics, states: np.ndarray, n_steps: int, seed: int, n_threads: int | None
+) -> dict[str, Any]:
+    """How far the model is from the data along their main axis, and from validation data, by annealed samples."""
+    numbers: dict[str, Any] = {}
+    likely = math.nan
+    if n_steps >= _FEWEST_STEPS and len(states) > 1:
+        samples, weights, log_z = weighted_samples(rbm, basics.bits, _ANNEALED, n_steps, seed, n_threads)
+        spread = states - states.mean(axis=0)
+        axis = np.linalg.svd(spread, full_matrices=False)[2][0]
+        deviation = float((spread @ axis).std())
+        along = (samples - states.mean(axis=0)) @ axis
+        mean = float(weights @ along)
+        error = math.hypot(deviation / math.sqrt(len(states)), math.sqrt(float(weights**2 @ (along - mean) ** 2)))
+        if deviation > 0.0 and 1.0 / float(weights @ weights) >= _ENOUGH:
+            numbers |= {"off_axis": abs(mean) / deviation, "axis_error": error / deviation}
+        likely = -log_z
+    if basics.validation is not None:
+        independent = RBM.from_data(basics.bits, 1, weight_scale=0.0)
+        free, plain = (
+            [float(model._free_energy(cases, n_threads).mean()) for cases in (basics.validation, basics.bits)]
+            for model in (rbm, independent)
+        )
+        numbers["validation_gap"] = free[0] - free[1] - (plain[0] - plain[1])
+        numbers["margin"] = likely - free[0] - likelihood.score(independent, basics.validation).mean
+    return numbers
+
+
+def _scores(history: History) -> dict[str, Any]:
+    """What was measured of a score."""
+    for name in _SCORE_COLUMNS:
+        if name in history.columns:
+            error = f"{name}_error"
+            errors = history[error] if error in history.columns else np.zeros(len(history))
+            known = np.flatnonzero(np.isfinite(history[name]) & np.isfinite(errors))
+            return {
+                "score_name": name.replace("_", "-"), "score_updates": history["update"][known],
+                "scores": history[name][known], "score_error": float(errors[known[-1]]) if known.size else 0.0,
+            }  # fmt: skip
+    return {}

@@ -92,8 +92,9 @@ class RBM(Law):
 
     @classmethod
     def from_data(
-        cls, X: ArrayLike | Iterable[ArrayLike], n_hidden: int, seed: int = 0, weight_scale: float = 0.01
-    ) -> RBM:
+        cls, X: ArrayLike | Iterable[ArrayLike], n_hidden: int, seed: int = 0, weight_scale: float = 0.01,
+        sample_weight: ArrayLike | None = None,
+    ) -> RBM:  # fmt: skip
         """A model to start training from: small random weights, visible biases that fit the data's means.
 
         W is very nearly N(0, weight_scale^2) (sums of uniforms, the same bits on any machine), b the logit of the means
@@ -111,6 +112,9 @@ class RBM(Law):
             From 0 to 2^64 - 1.
         weight_scale : float
             Standard deviation of the initial weights.
+        sample_weight : array (n,), optional
+            Weights of the rows of an array X, not negative; as :func:`fastrbm.fit` takes them. The biases fit the
+            weighted means. A total below the number of rows counts as that number.
 
         Examples
         --------
@@ -122,7 +126,8 @@ class RBM(Law):
         n_hidden = _validate.integer(n_hidden, "n_hidden", 1, _MOST_HIDDEN)
         seed = _validate.seed(seed)
         weight_scale = _validate.real(weight_scale, "weight_scale", 0.0)
-        rbm = cls._from_totals(*_source.totals(X), n_hidden, seed, weight_scale)
+        sums, n = _source.totals(X) if sample_weight is None else _source.weighted_totals(X, sample_weight)
+        rbm = cls._from_totals(sums, n, n_hidden, seed, weight_scale)
         rbm._visible_names = _given.names_of(X)
         return rbm
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 import warnings
@@ -15,6 +16,7 @@ from ._source import dense, drawn_states
 from ._updates import Updates, possible
 from .bits import BitMatrix
 from .gradient import PCD, Centring
+from .gradient._weighted import relative_weight
 from .likelihood import score as likelihood_score
 from .likelihood.pseudo import pseudo_of
 from .optim import SGD
@@ -174,6 +176,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         cases = Cases(states, weight, seed, self.draw)
         training = self._begin(*totals(states, weight))  # of this call, whatever other threads do
         shown = self._shown(states) if self.verbose else None
+        self._see(weight, X.shape[0])
         began, iteration = time.perf_counter(), 1
         # small trainings do several iterations at a time
         step = 1 if self.verbose else max(1, _UPDATES // -(-cases.n // int(self.batch_size)))
@@ -199,7 +202,11 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return rows.to_states().astype(np.float64) if isinstance(rows, BitMatrix) else dense(rows)
 
     def partial_fit(self, X, y=None, sample_weight=None):
-        """One update by the cases of X, all in one batch; the chains go on from the last call. Returns self."""
+        """One update by the cases of X, all in one batch; the chains go on from the last call. Returns self.
+
+        sample_weight (n_samples,), not negative: the update counts by the mean weight of its cases over that of all
+        cases since the first call.
+        """
         self._check_arguments()
         first = "rbm_" not in vars(self)
         X, states = self._checked(X, reset=first)
@@ -216,8 +223,15 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             states = BitMatrix(np.ascontiguousarray(drawn.T), states.shape[1])
         rbm, (gradient, offsets) = self.rbm_, self._chained()
         gradient.n_sweeps = _validate.integer(self.n_sweeps, "n_sweeps", 1)
-        self._update(rbm, gradient, offsets, states, weight)
+        self._update(rbm, gradient, offsets, states, weight, self._see(weight, states.shape[0]))
         return self
+
+    def _see(self, weight: np.ndarray | None, n: int) -> float:
+        """Note the weights of n more cases; returns their mean over that of all that were seen since the start."""
+        total = float(n) if weight is None else math.fsum(weight)
+        self._weight_seen = getattr(self, "_weight_seen", 0.0) + total  # none where weights were assigned, not learned
+        self._cases_seen = getattr(self, "_cases_seen", 0) + n
+        return relative_weight(total, n, self._weight_seen / self._cases_seen)
 
     def _start(self) -> int:
         if isinstance(self.random_state, Integral):
@@ -225,6 +239,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         else:
             self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self._n_draws = 0
+        self._weight_seen, self._cases_seen = 0.0, 0
         return self._seed
 
     def _begin(self, sums: np.ndarray, n: float) -> tuple[RBM, PCD, Centring]:
@@ -258,9 +273,13 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         for k in range(done, len(batches)):
             self._update(rbm, gradient, offsets, batches[k])
 
-    def _update(self, rbm: RBM, gradient: PCD, offsets: Centring, batch, weight: np.ndarray | None = None) -> None:
+    def _update(
+        self, rbm: RBM, gradient: PCD, offsets: Centring, batch, weight: np.ndarray | None = None, scale: float = 1.0
+    ) -> None:
         batch = batch if isinstance(batch, BitMatrix) else dense(batch)
         estimate = gradient(rbm, batch, weight, self._threads())
+        if scale != 1.0:
+            estimate = estimate.scaled(scale)
         if self.centred:
             estimate = offsets(estimate)
         SGD(self.learning_rate).update(rbm, estimate, n_threads=self._threads())

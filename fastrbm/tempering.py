@@ -122,7 +122,9 @@ class TemperedChains:
             if len(states) != self._n:
                 raise ValueError(f"start must have as many cases as there are chains, {self._n}, got {len(states)}")
             start = states[np.tile(np.arange(self._n), K)]
-        self._visible, self._hidden = start_chains(rbm, K * self._n, self._seed, self._start_stream, start, n_threads)
+        self._visible, self._hidden = start_chains(
+            rbm, K * self._n, self._seed, self._start_stream, start, n_threads, beta=self._chain_betas()
+        )
         self.n_sweeps_done = self._n_swaps = 0
         self._rates = np.full(K - 1, np.nan)  # of swaps, of late
         self._tried = np.zeros(K - 1)
@@ -145,9 +147,13 @@ class TemperedChains:
             _state.fits((self._visible.n_units, self._hidden.n_units), parameters.shape, "chains")
             _gibbs.sweep(
                 parameters, self._visible, self._hidden, 1, seed=self._seed, stream=self._stream,
-                first_sweep=self.n_sweeps_done, beta=np.repeat(self._betas, self._n).astype(np.float32),
+                first_sweep=self.n_sweeps_done, beta=self._chain_betas(),
                 fixed=fixed if done == n_sweeps - 1 else None, n_threads=n_threads,
             )  # fmt: skip
+
+    def _chain_betas(self) -> np.ndarray:
+        """Of all chains, the coldest first, float32 (K n_chains,)."""
+        return np.repeat(self._betas, self._n).astype(np.float32)
 
     def _swap(self, n_threads: int | None) -> None:
         """Exchange states of neighbours; even pairs and odd pairs take turns."""

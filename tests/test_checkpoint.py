@@ -153,13 +153,14 @@ def test_early_stopping_is_resumed(tmp_path):
 def test_batches_of_ones_own_are_resumed(tmp_path):
     batches = Loader()
     whole = fr.RBM.from_data(X, 10)
-    fr.fit(whole, batches, fr.gradient.PCD(20), epochs=4)
+    rate = fr.optim.SGD(fr.optim.Linear(0.1, 0.0))
+    fr.fit(whole, batches, fr.gradient.PCD(20), rate, epochs=4)
     path, rbm = tmp_path / "c.npz", fr.RBM.from_data(X, 10)
     with pytest.raises(Stop):
-        fr.fit(rbm, batches, fr.gradient.PCD(20), Break(fr.optim.SGD(fr.optim.Linear(0.1, 0.0)), 13), epochs=4,
+        fr.fit(rbm, batches, fr.gradient.PCD(20), Break(rate, 13), epochs=4,
                checkpoint=path, checkpoint_seconds=0.0)  # fmt: skip
     rbm = fr.RBM.from_data(X, 10)
-    fr.fit(rbm, batches, fr.gradient.PCD(20), epochs=4, checkpoint=path, resume=True)
+    fr.fit(rbm, batches, fr.gradient.PCD(20), rate, epochs=4, checkpoint=path, resume=True)
     assert same_model(rbm, whole)
 
 

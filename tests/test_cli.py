@@ -46,7 +46,8 @@ def test_options_reach_the_training(tmp_path, capsys):
     assert fastrbm(capsys, "train", "digits", *arguments.split(), "--quiet", "--out", model)[2] == ""
     X = fr.datasets.load_digits()
     rbm = fr.RBM.from_data(X, 9, seed=4)
-    fr.fit(rbm, X, fr.gradient.PCD(30, 2, 4), fr.optim.SGD(fr.optim.Linear(0.1)), epochs=2, batch_size=50, seed=4)
+    sgd = fr.optim.SGD(fr.optim.Linear(0.1), l2=1e-3)
+    fr.fit(rbm, X, fr.gradient.PCD(30, 2, 4), sgd, epochs=2, batch_size=50, seed=4)
     assert np.array_equal(fr.load(model).weights, rbm.weights)
 
 

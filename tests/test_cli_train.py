@@ -26,7 +26,7 @@ SHORT = ["--hidden", "6", "--epochs", "3", "--quiet"]
 def model_of(**options):
     arguments = {"epochs": 3, "seed": 0} | options
     data = arguments.pop("X", X)
-    rbm = fr.RBM.from_data(data, 6)
+    rbm = fr.RBM.from_data(data, 6, sample_weight=arguments.get("sample_weight"))
     history = fr.fit(rbm, data, **({"gradient": fr.gradient.PCD(256)} | arguments))
     return rbm, history
 
@@ -41,10 +41,10 @@ CASES = {
     "--optimizer adam --learning-rate 0.01 --l1 1e-4": lambda: {
         "optimizer": fr.optim.Adam(fr.optim.Linear(0.01), l1=1e-4)
     },
-    "--schedule constant --learning-rate 0.03": lambda: {"optimizer": fr.optim.SGD(0.03)},
-    "--schedule cosine --final-rate 0.01": lambda: {"optimizer": fr.optim.SGD(fr.optim.Cosine(0.1, 0.01))},
-    "--schedule inverse-time": lambda: {"optimizer": fr.optim.SGD(fr.optim.InverseTime(0.1, 0.001))},
-    "--warm-up 0.5": lambda: {"optimizer": fr.optim.SGD(fr.optim.WarmUp(LINEAR, 0.5))},
+    "--schedule constant --learning-rate 0.03": lambda: {"optimizer": fr.optim.SGD(0.03, l2=1e-3)},
+    "--schedule cosine --final-rate 0.01": lambda: {"optimizer": fr.optim.SGD(fr.optim.Cosine(0.1, 0.01), l2=1e-3)},
+    "--schedule inverse-time": lambda: {"optimizer": fr.optim.SGD(fr.optim.InverseTime(0.1, 0.001), l2=1e-3)},
+    "--warm-up 0.5": lambda: {"optimizer": fr.optim.SGD(fr.optim.WarmUp(LINEAR, 0.5), l2=1e-3)},
     "--momentum 0.5 --nesterov --l1 1e-3 --l2 1e-2 --max-norm 0.1": lambda: {
         "optimizer": fr.optim.SGD(LINEAR, 0.5, 0.01, 0.001, nesterov=True, max_norm=0.1)
     },

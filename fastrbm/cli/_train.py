@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
 
-from .. import _threads, gradient, monitor, optim
+from .. import _defaults, _threads, gradient, monitor, optim
+from .._verdict import TrainingWarning
 from ..datasets._files import map_rows, read_column
 from ..datasets._scales import binarize
 from ..early_stopping import EarlyStopping
@@ -43,7 +45,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     page = check_report("--report", options.report, *files) if options.report else None
     say = tell if options.json else _words.say
     X, more = _data(options)
-    rbm = RBM.from_data(X, options.hidden, options.seed)
+    rbm = RBM.from_data(X, options.hidden, options.seed, sample_weight=more.get("sample_weight"))
     untrained = rbm.weights
     threads = _threads.resolve(options.threads)
     words = f"{X.shape[0]:,} cases x {X.shape[1]} units, {options.hidden} hidden units, "
@@ -54,6 +56,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     watch = _Watch(table)
     signals, broken = options.signals, None
     try:
+        warnings.simplefilter("ignore", TrainingWarning)  # told below
         watch.history = fit(
             rbm,
             X,
@@ -103,7 +106,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
         which = "the validation cases" if "validation" in more else "the training cases"
         written = write_report(rbm, cases, page, options, watch.history, say, f", of {which}", name=out.path.name)
     if options.json:
-        say_json({"model": where, "report": written} | watch.history.last)
+        say_json({"model": where, "report": written, "verdict": watch.history.verdict} | watch.history.last)
 
 
 def _refuse_idle(options) -> None:
@@ -166,9 +169,11 @@ def _refuse_grey(X: np.ndarray, name: str) -> None:
 
 
 def _gradient(options):
-    chains, sweeps, seed = options.chains, options.sweeps, options.seed
+    sweeps, seed = options.sweeps, options.seed
     if options.method == "tempered":
+        chains = options.chains or _defaults.TEMPERED_CHAINS
         return gradient.Tempered(chains, options.betas, sweeps, seed=seed)
+    chains = options.chains or _defaults.CHAINS
     if options.method == "fast-pcd":
         return gradient.FastPCD(chains, sweeps, seed=seed)
     return gradient.CD(sweeps, seed) if options.method == "cd" else gradient.PCD(chains, sweeps, seed)
@@ -176,7 +181,7 @@ def _gradient(options):
 
 def _optimizer(options):
     adam = options.optimizer == "adam"
-    start = options.learning_rate or (0.0005 if adam else 0.1)
+    start = options.learning_rate or (_defaults.ADAM_RATE if adam else _defaults.RATE)
     stop = options.final_rate
     if options.schedule == "constant":
         rate = start
@@ -186,7 +191,8 @@ def _optimizer(options):
         rate = (optim.Cosine if options.schedule == "cosine" else optim.Linear)(start, stop or 0.0)
     if options.warm_up:
         rate = optim.WarmUp(rate, options.warm_up)
-    small = {"l1": options.l1, "l2": options.l2, "max_norm": options.max_norm or float("inf")}
+    l2 = options.l2 if options.l2 is not None else 0.0 if adam else _defaults.L2
+    small = {"l1": options.l1, "l2": l2, "max_norm": options.max_norm or float("inf")}
     if adam:
         if options.momentum or options.nesterov:
             raise CommandError("--momentum and --nesterov are of --optimizer sgd")
@@ -233,6 +239,10 @@ def _conclude(history: History, options, stop: EarlyStopping | None, out: str, s
         f"{at['reconstruction_error']:.1%} of the units; the model finds the data\n"
         f"{at['free_energy_gap']:.1f} nats a case more likely than noise with the same means. Saved {out}"
     )
+    if history.verdict:
+        say(history.verdict)
+    if not options.validation:
+        say("Nothing was held out, so that overfitting would not show: --validation FILE")
     if options.score:
         which = "best, and saved" if stop else "last"
         say(f"{options.score}: {at[SCORES[options.score]]:.2f} nats a case, {which}, epoch {epochs[k]}")

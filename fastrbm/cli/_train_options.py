@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from .. import _defaults
 from ._common import BUNDLED, add_common, add_data, add_shape, real, whole
 
 METHODS = ("pcd", "tempered", "fast-pcd", "cd")
@@ -46,10 +47,18 @@ def _add_model(group) -> None:
     group.add_argument("--hidden", type=whole(1), default=128, metavar="H", help="hidden units (default %(default)s)")
     group.add_argument("--out", default="rbm.npz", metavar="FILE", help="the model (default %(default)s)")
     group.add_argument(
-        "--epochs", type=whole(1), default=100, metavar="E", help="passes through the data (default %(default)s)"
+        "--epochs",
+        type=whole(1),
+        metavar="E",
+        help="passes through the data (default 100, but at least 20,000 updates, fewer of large models, and at most "
+        "50,000)",
     )
     group.add_argument(
-        "--batch-size", type=whole(1), default=128, metavar="B", help="cases an update (default %(default)s)"
+        "--batch-size",
+        type=whole(1),
+        default=_defaults.BATCH_SIZE,
+        metavar="B",
+        help="cases an update (default %(default)s)",
     )
     group.add_argument("--sample-weight", metavar="FILE", help="weights of the cases, one a row: .npy or .csv")
     group.add_argument(
@@ -70,14 +79,19 @@ def _add_model(group) -> None:
 
 def _add_gradient(group) -> None:
     group.add_argument("--method", choices=METHODS, default="pcd", help="negative phase (default %(default)s)")
-    group.add_argument("--chains", type=whole(1), default=256, metavar="M", help="Gibbs chains (default %(default)s)")
+    group.add_argument(
+        "--chains",
+        type=whole(1),
+        metavar="M",
+        help=f"Gibbs chains (default {_defaults.CHAINS}, of tempered {_defaults.TEMPERED_CHAINS} a temperature)",
+    )
     group.add_argument(
         "--sweeps", type=whole(1), default=1, metavar="K", help="sweeps of the chains an update (default %(default)s)"
     )
     group.add_argument(
         "--betas",
         type=whole(1),
-        default=10,
+        default=_defaults.BETAS,
         metavar="T",
         help="temperatures of tempered (default %(default)s)",
     )
@@ -92,7 +106,10 @@ def _add_update(group) -> None:
         help="the update rule (default %(default)s)",
     )
     group.add_argument(
-        "--learning-rate", type=real(0, strict=True), metavar="R", help="at the start (default 0.1, for adam 0.0005)"
+        "--learning-rate",
+        type=real(0, strict=True),
+        metavar="R",
+        help=f"at the start (default {_defaults.RATE}, for adam {_defaults.ADAM_RATE})",
     )
     group.add_argument(
         "--schedule",
@@ -113,7 +130,9 @@ def _add_update(group) -> None:
     group.add_argument("--momentum", type=real(0, 0.9999), default=0.0, metavar="U", help="of sgd (default 0)")
     group.add_argument("--nesterov", action="store_true", help="momentum that looks ahead")
     group.add_argument("--l1", type=real(0), default=0.0, metavar="L", help="pull of small weights to 0 (default 0)")
-    group.add_argument("--l2", type=real(0), default=0.0, metavar="L", help="decay of the weights (default 0)")
+    group.add_argument(
+        "--l2", type=real(0), metavar="L", help=f"decay of the weights (default {_defaults.L2}, for adam 0)"
+    )
     group.add_argument(
         "--max-norm",
         type=real(0, strict=True),
@@ -135,7 +154,10 @@ def _add_measurements(group) -> None:
         help="epochs between two scores (default: for 0.5%% of the time; with --patience, 50 times or more)",
     )
     group.add_argument(
-        "--patience", type=whole(1), metavar="N", help="stop after N scores without a better one, keep the best model"
+        "--patience",
+        type=whole(1),
+        metavar="N",
+        help="after N scores without a better one let the rate fall, then stop; keep the best model",
     )
     group.add_argument("--mixing", action="store_true", help="measure how slowly the chains move")
     group.add_argument("--history", metavar="FILE", help="what was measured, as .csv or .jsonl")

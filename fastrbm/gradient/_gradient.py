@@ -31,6 +31,8 @@ class Gradient(Update):
     visible_bias : float64 (V,)
     hidden_bias : float64 (H,)
         In nats per unit of the parameter.
+    scale : float
+        What the difference of the phases is multiplied by: see :meth:`scaled`.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Gradient(Update):
         negative: Moments | Phase,
         n_threads: int | None = None,
         offsets: tuple[np.ndarray, np.ndarray] | None = None,
+        scale: float = 1.0,
     ) -> None:
         for name, phase in (("positive", positive), ("negative", negative)):
             if not isinstance(phase, (Moments, Phase)):
@@ -52,6 +55,7 @@ class Gradient(Update):
             raise ValueError(f"both phases must be moments of one model, got shapes {self.shape} and {negative.shape}")
         self._n_threads = n_threads
         self._offsets = None if offsets is None else self._checked(*offsets)
+        self._scale = _validate.real(scale, "scale", 0.0)
         self._along: tuple[np.ndarray, np.ndarray] | None = None  # weights' part times either offset
 
     @property
@@ -59,9 +63,14 @@ class Gradient(Update):
         """The number of visible and of hidden units."""
         return self._shape
 
+    @property
+    def scale(self) -> float:
+        """What the difference of the phases is multiplied by."""
+        return self._scale
+
     def centred(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> Gradient:
         """This gradient with v - mu (V,) for v and h - lambda (H,) for h: see :class:`Centring`."""
-        return Gradient(*self._phases, self._n_threads, (visible_offset, hidden_offset))
+        return Gradient(*self._phases, self._n_threads, (visible_offset, hidden_offset), self.scale)
 
     def _checked(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Offsets of this model, float64."""
@@ -74,6 +83,12 @@ class Gradient(Update):
                 raise ValueError(f"{name} must hold {size} finite numbers, got {0 if array is None else array.size}")
             offsets.append(array)
         return offsets[0], offsets[1]
+
+    def scaled(self, factor: float) -> Gradient:
+        """This gradient times a number, in all its parts. A batch of a weighted data set counts by its mean weight over
+        that of all the data: :func:`fastrbm.fit` scales its gradients so."""
+        factor = _validate.real(factor, "factor", 0.0)
+        return Gradient(*self._phases, self._n_threads, self._offsets, self.scale * factor)
 
     @once
     def positive(self) -> Moments:
@@ -99,7 +114,7 @@ class Gradient(Update):
     def _weights(self) -> np.ndarray:
         if self._states() is not None:
             return _read_only(np.ascontiguousarray(from_tiles(self.tiles, *self.shape)))
-        weights = self.positive.weights - self.negative.weights
+        weights = (self.positive.weights - self.negative.weights) * self.scale
         if weights.shape != self.shape:
             raise ValueError(f"the moments of a gradient of {self.shape} units are now of {weights.shape}")
         if self._offsets is not None:
@@ -120,7 +135,7 @@ class Gradient(Update):
         out = states[0].buffers.take(self._tile_shape, np.float32)
         threads = _threads.resolve(self._n_threads, out.size * int(sum(phase.total for phase in states)))
         along = self._room(out.shape)
-        kernels.difference(*_sides(*states), self._centring(out.shape), n_hidden, out, *along, threads)
+        kernels.difference(*_sides(*states, self.scale), self._centring(out.shape), n_hidden, out, *along, threads)
         self._keep(along)
         return out
 
@@ -147,7 +162,7 @@ class Gradient(Update):
         if not self._tile_shape == weights.shape == out.shape:
             raise ValueError(f"a gradient of {self.shape} units cannot change weights in tiles of {weights.shape}")
         centring, along = self._centring(out.shape), self._room(out.shape)
-        told = kernels.step(*_sides(*states), centring, self.shape[1], weights, *decay, *along, n_threads)
+        told = kernels.step(*_sides(*states, self.scale), centring, self.shape[1], weights, *decay, *along, n_threads)
         self._keep(along)
         return told
 
@@ -189,8 +204,8 @@ class Gradient(Update):
     def _differences(self) -> tuple[np.ndarray, np.ndarray]:
         positive, negative = self._phases
         return (
-            positive.visible_sum / positive.total - negative.visible_sum / negative.total,
-            positive.hidden_sum / positive.total - negative.hidden_sum / negative.total,
+            (positive.visible_sum / positive.total - negative.visible_sum / negative.total) * self.scale,
+            (positive.hidden_sum / positive.total - negative.hidden_sum / negative.total) * self.scale,
         )
 
     @once
@@ -218,9 +233,11 @@ def _read_only(array: np.ndarray) -> np.ndarray:
     return array
 
 
-def _sides(positive: Phase, negative: Phase) -> tuple[np.ndarray, np.ndarray, float, np.ndarray, np.ndarray, float]:
-    """The phases as kernels.difference takes them."""
-    unit = 2.0**-FIXED_BITS
+def _sides(
+    positive: Phase, negative: Phase, scale: float
+) -> tuple[np.ndarray, np.ndarray, float, np.ndarray, np.ndarray, float]:
+    """The phases, scaled, as kernels.difference takes them."""
+    unit = 2.0**-FIXED_BITS * scale
     return (
         positive.transposed, positive.fixed, unit / positive.total,
         negative.transposed, negative.fixed, unit / negative.total,

@@ -28,7 +28,8 @@ class Centring:
     Parameters
     ----------
     rate : float
-        The offsets move by this fraction towards each batch's means, from 0 to 1. They start at the first batch's.
+        The offsets move by this fraction towards each batch's means, from 0 to 1; times the gradient's ``scale``, so
+        that with weights of the examples they follow the weighted means. They start at the first batch's.
         (Offsets of the model's means, not the data's, can diverge.) With a gradient of another shape they start anew.
 
     Attributes
@@ -61,7 +62,8 @@ class Centring:
         visible, hidden = gradient.data_means
         mu, lam = self.visible_offset, self.hidden_offset
         if mu is not None and lam is not None and (mu.size, lam.size) == gradient.shape:
-            visible, hidden = mu + self.rate * (visible - mu), lam + self.rate * (hidden - lam)
+            rate = min(1.0, self.rate * gradient.scale)
+            visible, hidden = mu + rate * (visible - mu), lam + rate * (hidden - lam)
         vars(self).update(visible_offset=visible, hidden_offset=hidden)  # means of the gradient's need no check
         return gradient.centred(visible, hidden)
 

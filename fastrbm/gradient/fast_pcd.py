@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _gibbs, _random, _state, _validate
+from .._defaults import CHAINS
 from .._parameters import Direction
 from .._settings import Setting
 from ..chains import Chains
@@ -58,11 +59,17 @@ class FastPCD:
     seed = Setting(_validate.seed)
 
     def __init__(
-        self, n_chains: int = 256, n_sweeps: int = 1, rate: float = 0.01, decay: float = 0.95, seed: int = 0
+        self, n_chains: int = CHAINS, n_sweeps: int = 1, rate: float = 0.01, decay: float = 0.95, seed: int = 0
     ) -> None:
         self.n_chains, self.n_sweeps, self.rate, self.decay, self.seed = n_chains, n_sweeps, rate, decay, seed
         self._own: tuple[RBM, Chains, RBM] | None = None  # model, its chains, the faster model that they follow
         self._fast: list[np.ndarray] = []  # phi: tiles, visible bias, hidden bias
+        self._scale = 1.0
+
+    def scale_next(self, scale: float) -> None:
+        """Let phi learn from the next call's gradient times this number, as the model does where batches have
+        weights."""
+        self._scale = scale
 
     @property
     def chains(self) -> Chains | None:
@@ -84,9 +91,10 @@ class FastPCD:
         fixed = _gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
         chains._sweep(self.n_sweeps, fixed, n_threads)
         gradient = Gradient(positive, Phase(rbm, chains.visible_bits, fixed, n_threads), n_threads)
+        scale, self._scale = self._scale, 1.0
         if self.rate:
             now = (gradient.tiles, gradient.visible_bias, gradient.hidden_bias)
-            rate, decay = np.float32(self.rate), np.float32(self.decay)
+            rate, decay = np.float32(self.rate * scale), np.float32(self.decay)
             old = fast or [np.zeros_like(part) for part in now]
             fast = [decay * phi + rate * part for phi, part in zip(old, now, strict=True)]
         self._fast = fast

@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import ArrayLike
 
 from .. import _gibbs, _random, _state, _validate
+from .._defaults import CHAINS
 from .._settings import Setting
 from ..chains import Chains
 from ..moments import Moments, Phase
@@ -57,7 +58,7 @@ class PCD:
     n_sweeps = Setting(_validate.integer, 1, _random.MOST_SWEEPS)
     seed = Setting(_validate.seed)
 
-    def __init__(self, n_chains: int = 512, n_sweeps: int = 1, seed: int = 0) -> None:
+    def __init__(self, n_chains: int = CHAINS, n_sweeps: int = 1, seed: int = 0) -> None:
         self.n_chains, self.n_sweeps, self.seed = n_chains, n_sweeps, seed
         self._chains: Chains | None = None
 

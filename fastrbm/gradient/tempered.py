@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .. import _gibbs, _random, _validate
+from .._defaults import BETAS, TEMPERED_CHAINS
 from .._settings import Setting
 from ..moments import Phase
 from ..rbm import RBM
@@ -80,8 +81,8 @@ class Tempered:
 
     def __init__(
         self,
-        n_chains: int = 128,
-        n_betas: int = 10,
+        n_chains: int = TEMPERED_CHAINS,
+        n_betas: int = BETAS,
         n_sweeps: int = 1,
         betas: ArrayLike | None = None,
         target_rate: float | None = 0.4,

@@ -7,8 +7,21 @@ from dataclasses import dataclass, field
 import numpy as np
 
 
+class _Interval:
+    """A number and its interval, which holds it whatever the rounding of its ends."""
+
+    _center = "value"
+    lower: float
+    upper: float
+
+    def __post_init__(self) -> None:
+        center = getattr(self, self._center)
+        object.__setattr__(self, "lower", min(self.lower, center))
+        object.__setattr__(self, "upper", max(self.upper, center))
+
+
 @dataclass(frozen=True)
-class LogPartition:
+class LogPartition(_Interval):
     """log Z of a model, in nats.
 
     Attributes
@@ -44,7 +57,7 @@ class LogPartition:
 
 
 @dataclass(frozen=True)
-class Bracket:
+class Bracket(_Interval):
     """log Z from both sides.
 
     Attributes
@@ -103,7 +116,7 @@ class Bracket:
 
 
 @dataclass(frozen=True)
-class Score:
+class Score(_Interval):
     """Log-likelihood of data under a model, in nats.
 
     Attributes
@@ -118,6 +131,7 @@ class Score:
     log_partition : LogPartition or Bracket
     """
 
+    _center = "mean"
     per_case: np.ndarray = field(repr=False, compare=False)
     mean: float
     standard_error: float

@@ -79,7 +79,6 @@ def score(
     else:
         z = bracket(rbm, bits, **how)
     per_case = -free - z.value
-    mean = float(per_case.mean())
     error = float(per_case.std(ddof=1)) / math.sqrt(len(bits)) if len(bits) > 1 else math.nan
-    base = -float(np.mean(free))
-    return Score(per_case, mean, error, base - z.upper, base - z.lower, z)
+    base = -float(np.mean(free))  # all three from one mean: where log Z is exact they are one number
+    return Score(per_case, base - z.value, error, base - z.upper, base - z.lower, z)

@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from .. import _state, _validate
+from .._defaults import ADAM_RATE
 from .._parameters import Direction
 from .._settings import Setting
 from ..gradient import Gradient
 from ..rbm import RBM, model
 from ._optimizer import Optimizer, parts_of
+from .schedules import Linear
+
+_RATE = Linear(ADAM_RATE, 0.0)
 
 
 class Adam(Optimizer):
@@ -22,12 +26,12 @@ class Adam(Optimizer):
     m <- beta1 m + (1 - beta1) g, s <- beta2 s + (1 - beta2) g^2, and theta <- theta + epsilon * (m' / (sqrt(s') + eps)
     - l2 W - l1 sign(W)), where m' = m / (1 - beta1^t), s' = s / (1 - beta2^t) (Kingma & Ba 2015); decay of the weights
     apart from the scaling (Loshchilov & Hutter 2019). Steps have the size of the rate, whatever the gradient's: rates
-    are smaller than SGD's, about 0.001. For persistent chains SGD is the better choice (docs/training.md).
+    are smaller than SGD's, 0.001 or less. For persistent chains SGD is the better choice (docs/training.md).
 
     Parameters
     ----------
     learning_rate : float or callable
-        epsilon, or a schedule.
+        epsilon, or a schedule. By default from 0.0005 linearly to 0.
     beta1, beta2 : float
         From 0 up to, but not including, 1.
     eps : float
@@ -49,7 +53,7 @@ class Adam(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float | Callable[[float], float] = 0.001,
+        learning_rate: float | Callable[[float], float] = _RATE,
         beta1: float = 0.9,
         beta2: float = 0.999,
         eps: float = 1e-8,

@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 
 from .. import _state, _validate
+from .._defaults import RATE
 from .._parameters import Direction
 from .._settings import Setting
 from ..gradient import Gradient
 from ..rbm import RBM, model
 from ._optimizer import Optimizer, parts_of
+from .schedules import Linear
+
+_RATE = Linear(RATE, 0.0)
 
 _NAMES = "tiles", "visible_bias", "hidden_bias"
 
@@ -24,7 +28,8 @@ class SGD(Optimizer):
     Parameters
     ----------
     learning_rate : float or callable
-        epsilon; or a schedule: a function of the fraction of the training that is done, such as :class:`Linear`.
+        epsilon; or a schedule: a function of the fraction of the training that is done, such as :class:`Linear`. By
+        default from 0.1 linearly to 0.
     momentum : float
         From 0 up to, but not including, 1. With persistent chains, 0 is best: they must keep up with the parameters.
     l2 : float
@@ -52,7 +57,7 @@ class SGD(Optimizer):
 
     def __init__(
         self,
-        learning_rate: float | Callable[[float], float] = 0.05,
+        learning_rate: float | Callable[[float], float] = _RATE,
         momentum: float = 0.0,
         l2: float = 0.0,
         l1: float = 0.0,

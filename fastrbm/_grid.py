@@ -1,0 +1,50 @@
+"""Whether the kernels' grid is fine enough for a model's parameters."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from . import reference
+from ._parameters import Parameters
+from .bits import BitMatrix
+
+_WORTH_A_WORD = 1e-3  # nats
+_SOME = 32  # rows that are looked at
+_PACKAGE = str(Path(__file__).parent)
+
+
+def warn_if_coarse(parameters: Parameters, bits: BitMatrix, free_energies: np.ndarray) -> None:
+    """Warn, once for these parameters, where their free energies are off by more than 1e-3 nats.
+
+    A weight is off by at most half a step of the grid, and softplus has a slope of at most 1, so F(v) is off by at most
+    V H / 2 steps. Only where that is too much, F of some of the rows is compared with float64.
+    """
+    n_visible, n_hidden = parameters.shape
+    step = 2.0**-parameters.to_hidden.exponent
+    if parameters.grid_checked or n_visible * n_hidden * step / 2 <= _WORTH_A_WORD or len(bits) == 0:
+        return
+    parameters.grid_checked = True
+    rows = np.linspace(0, len(bits) - 1, min(len(bits), _SOME)).astype(np.intp)
+    v, weights = bits[rows].to_states().astype(np.float64), parameters.weights.astype(np.float64)
+    inputs = v @ weights + parameters.hidden_bias
+    exact = -(v @ parameters.visible_bias.astype(np.float64) + reference.softplus(inputs).sum(axis=1))
+    error = float(np.abs(exact - free_energies[rows]).max())
+    if error > _WORTH_A_WORD:
+        warnings.warn(
+            f"free energies of this model are off by up to {error:.2g} nats, log-likelihoods and samples with them: "
+            f"weights of up to {np.abs(weights).max():.3g} leave the kernels a grid of {step:.2g} for all of them "
+            "(RBM.grid); scale the largest ones down",
+            stacklevel=_callers_level(),
+        )
+
+
+def _callers_level() -> int:
+    """The stack level, as seen from the function that asks, of the first frame outside of the package."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        frame, level = frame.f_back, level + 1
+    return level
