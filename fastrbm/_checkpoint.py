@@ -40,11 +40,9 @@ def write(path: str | PathLike[str], rbm: RBM, states: dict[str, dict[str, Any]]
     entries = [(part, name) for part, state in states.items() for name in state]
     text = json.dumps(setup | {"fastrbm": __version__, "numpy": np.__version__, "entries": entries})
     arrays: dict[str, Any] = arrays_of(states) | {
-        "fastrbm_format": np.int64(_model_file.FORMAT), "fastrbm_checkpoint": np.int64(FORMAT),
-        "weights": rbm.weights, "visible_bias": rbm.visible_bias, "hidden_bias": rbm.hidden_bias,
-        "setup": np.frombuffer(text.encode(), np.uint8),
+        "fastrbm_checkpoint": np.int64(FORMAT), "setup": np.frombuffer(text.encode(), np.uint8),
     }  # fmt: skip
-    _output.replace_file(path, _output.archive(**arrays))
+    _output.replace_file(path, _output.archive(**arrays, **_model_file.entries(rbm)))
 
 
 def arrays_of(states: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:

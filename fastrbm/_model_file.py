@@ -3,27 +3,50 @@
 from __future__ import annotations
 
 from os import PathLike
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import _output, _validate
 from ._archive import Archive
 
+if TYPE_CHECKING:
+    from .rbm import RBM
+
 FORMAT = 1
 _WRITERS = "RBM.save and 'fastrbm train' write them"
 _NAMES = ("weights", "visible_bias", "hidden_bias")
+_VISIBLE_NAMES = "visible_names"
 
 
-def save(path: str | PathLike[str], weights: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray) -> None:
-    """Write the three arrays of a model."""
-    arrays = dict(zip(_NAMES, (weights, visible_bias, hidden_bias), strict=True))
-    _output.replace_file(path, _output.archive(fastrbm_format=np.int64(FORMAT), **arrays))
+def save(path: str | PathLike[str], rbm: RBM) -> None:
+    """Write a model."""
+    _output.replace_file(path, _output.archive(**entries(rbm)))
 
 
-def load(path: str | PathLike[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Read the three arrays of a model; ValueError names the file and what is wrong with it."""
+def entries(rbm: RBM) -> dict[str, np.ndarray]:
+    """What the file of a model holds: the format, the parameters, and the names of visible units that have any."""
+    arrays = {"fastrbm_format": np.array(FORMAT, np.int64)} | {name: getattr(rbm, name) for name in _NAMES}
+    return arrays if rbm.visible_names is None else arrays | {_VISIBLE_NAMES: np.array(rbm.visible_names, np.str_)}
+
+
+def load(
+    path: str | PathLike[str],
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], tuple[str, ...] | None]:
+    """Read (the three arrays, the names of the visible units or None) of a model; ValueError names the file and what is
+    wrong with it."""
     with open_archive(path, "fastrbm_format", FORMAT, "fastrbm model", _WRITERS) as archive:
-        return read_parameters(archive)
+        parameters = read_parameters(archive)
+        return parameters, _read_names(archive, parameters[1].size)
+
+
+def _read_names(archive: Archive, n_visible: int) -> tuple[str, ...] | None:
+    if _VISIBLE_NAMES not in archive:
+        return None
+    names = archive.read(_VISIBLE_NAMES)
+    if names.dtype.kind != "U" or names.shape != (n_visible,):
+        raise ValueError(f"{archive.path} is damaged: {_VISIBLE_NAMES} must be {n_visible} names")
+    return tuple(names.tolist())
 
 
 def read_parameters(archive: Archive) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -306,9 +306,10 @@ def check_names(given: tuple[str, ...] | None, known: tuple[str, ...] | None, na
     if given is None or known is None or given == known:
         return
     if sorted(given) == sorted(known):
+        first = next(a for a, b in zip(given, known, strict=True) if a != b)
         raise ValueError(
-            f"{name} has the model's columns in another order: use {name}[list(rbm.visible_names)] (the first that "
-            f"differs is {next(a for a, b in zip(given, known, strict=True) if a != b)!r})"
+            f"{name} has the model's columns in another order, the first that differs is {first!r}: put them in that "
+            "of the model's visible_names"
         )
     lacks = [label for label in known if label not in given]
     extra = [label for label in given if label not in known]

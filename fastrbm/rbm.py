@@ -262,7 +262,7 @@ class RBM(Law):
         OSError
             When the file cannot be written, or is not a regular file.
         """
-        _model_file.save(_validate.path(path), self.weights, self.visible_bias, self.hidden_bias)
+        _model_file.save(_validate.path(path), self)
 
 
 def model(rbm: object) -> RBM:
@@ -282,4 +282,7 @@ def load(path: str | PathLike[str]) -> RBM:
     ValueError
         When it is damaged, or not a model of this package.
     """
-    return RBM(*_model_file.load(_validate.path(path)))
+    parameters, names = _model_file.load(_validate.path(path))
+    rbm = RBM(*parameters)
+    rbm._visible_names = names
+    return rbm

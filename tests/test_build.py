@@ -110,6 +110,8 @@ def test_one_signature_for_kernel_stub_and_twin():
     assert len(functions) > 10
     for node in functions:
         in_stub = [argument.arg for argument in node.args.args]
+        if node.name == "team_time":  # a clock: no result of anything, so without a twin
+            continue
         assert list(inspect.signature(getattr(reference, node.name)).parameters) == in_stub
         for level in _kernels.available_levels():
             assert list(inspect.signature(getattr(_kernels.load(level), node.name)).parameters) == in_stub

@@ -254,7 +254,9 @@ def test_names_of_columns_are_kept_and_checked(tmp_path):
     rbm = fr.RBM.from_data(data, 3)
     assert rbm.visible_names == tuple(data.columns)
     assert fr.RBM.from_data(STATES, 3).visible_names is None
-    for other in (rbm.copy(), pickle.loads(pickle.dumps(rbm))):
+    rbm.save(tmp_path / "rbm.npz")
+    fr.fit(rbm.copy(), data, epochs=1, checkpoint=tmp_path / "run.npz")
+    for other in (rbm.copy(), pickle.loads(pickle.dumps(rbm)), *map(fr.load, tmp_path.glob("*.npz"))):
         assert other.visible_names == rbm.visible_names
     swapped = data[list(data.columns[::-1])]
     renamed = data.rename(columns={"unit 2": "other"})
@@ -268,7 +270,7 @@ def test_names_of_columns_are_kept_and_checked(tmp_path):
     ]  # fmt: skip
     for call in calls:
         call(data)
-        with pytest.raises(ValueError, match=r"in another order: .*rbm.visible_names.*'unit 10'"):
+        with pytest.raises(ValueError, match=r"in another order, .* 'unit 10': .*visible_names"):
             call(swapped)
         with pytest.raises(ValueError, match=r"lacks 'unit 2'; it has 'other'"):
             call(renamed)
@@ -311,3 +313,23 @@ def test_sample_weights_of_every_kind():
         fr.Moments.of_data(rbm, STATES, np.ma.masked_array(weight, weight > 3))
     with pytest.raises(TypeError, match="sample_weight must be an array of numbers"):
         fr.Moments.of_data(rbm, STATES, weight.astype(complex))
+
+
+def test_names_in_files_are_kept_and_checked(tmp_path, monkeypatch, capsys):
+    from fastrbm.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    rows = "\n".join("0,1,1\n1,0,0\n1,1,0" for _ in range(5))
+    for name, header in (("data", "a,b,c"), ("swapped", "b,a,c"), ("plain", None)):
+        (tmp_path / f"{name}.csv").write_text((f"{header}\n" if header else "") + rows + "\n")
+    train = ["train", "data.csv", "--hidden", "2", "--epochs", "3", "--quiet"]
+    assert main(train) == 0
+    assert fr.load("rbm.npz").visible_names == ("a", "b", "c")
+    assert main(["score", "rbm.npz", "data.csv"]) == main(["score", "rbm.npz", "plain.csv"]) == 0
+    capsys.readouterr()
+    for command in (["score", "rbm.npz", "swapped.csv"], [*train, "--validation", "swapped.csv"]):
+        assert main(command) == 2
+        assert (
+            "swapped.csv has the model's columns in another order, the first that differs is 'b'"
+            in capsys.readouterr().err
+        )

@@ -7,10 +7,11 @@ import difflib
 import os
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from .. import _checkpoint, datasets
+from .. import _checkpoint, _validate, datasets
 from .._reading import refusing, shown
 from ..datasets._files import read_table
 from ..datasets._scales import binarize, scaled
@@ -151,11 +152,23 @@ def _threads_asked():
     return integer
 
 
-def data_of(name: str, options: argparse.Namespace, quiet: bool = False, draw: bool = False) -> np.ndarray:
+class Named(NamedTuple):
+    """Cases, and the names of their columns where the file has any."""
+
+    cases: np.ndarray
+    names: tuple[str, ...] | None = None
+
+    def of(self, rbm: RBM, name: str) -> np.ndarray:
+        """The cases, if their columns are the model's."""
+        _validate.check_names(self.names, rbm.visible_names, name)
+        return self.cases
+
+
+def data_of(name: str, options: argparse.Namespace, quiet: bool = False, draw: bool = False) -> Named:
     """The cases of a bundled set or a file, 0 and 1; with draw, fractions from 0 to 1."""
     if not os.path.lexists(name):
         if name in BUNDLED:
-            return BUNDLED[name]()
+            return Named(BUNDLED[name]())
         meant = hint(name, [*BUNDLED, *_beside(name)])
         raise CommandError(f"no file {shown(name)}, and no bundled set of that name ({', '.join(BUNDLED)}){meant}")
     try:
@@ -164,17 +177,17 @@ def data_of(name: str, options: argparse.Namespace, quiet: bool = False, draw: b
         if str(error).endswith(" is a fastrbm model, not data"):
             raise CommandError(f"{error}{_order(options)}") from None
         raise
-    scale = getattr(options, "scale", None)
+    scale, names = getattr(options, "scale", None), None if table.names is None else tuple(table.names)
     if draw:
         fractions, top = scaled(table, name, scale)
         if top != 1.0 and not quiet:
             say(f"grey values: fractions of {top:g}")
-        return fractions
+        return Named(fractions, names)
     threshold = scale / 2 if options.threshold is None and scale is not None else options.threshold
     X, threshold = binarize(table, threshold, name)
     if threshold is not None and not quiet:
         say(f"grey values: a unit is 1 from {threshold:g} up ({X.mean():.1%} of them)")
-    return X
+    return Named(X, names)
 
 
 def model_of(options: argparse.Namespace) -> RBM:

@@ -102,7 +102,7 @@ def build_parser() -> Parser:
 
 def run_score(options: argparse.Namespace) -> None:
     rbm = model_of(options)
-    X = data_of(options.data, options, quiet=options.json)
+    X = data_of(options.data, options, quiet=options.json).of(rbm, options.data)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = likelihood_score(

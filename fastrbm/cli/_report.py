@@ -63,7 +63,8 @@ def add_report(commands) -> None:
 
 def run_report(options: argparse.Namespace) -> None:
     out = check_report("--out", options.out, options.model, options.data, options.history)
-    rbm, X = model_of(options), data_of(options.data, options)
+    rbm = model_of(options)
+    X = data_of(options.data, options).of(rbm, options.data)
     history = history_of(options.history) if options.history else None
     write_report(
         rbm, X, out, options, history, say, name=Path(options.model).name, n_samples=options.n, n_sweeps=options.sweeps,

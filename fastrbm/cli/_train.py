@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import _defaults, _threads, gradient, monitor, optim
+from .. import _defaults, _threads, _validate, gradient, monitor, optim
 from .._verdict import TrainingWarning
 from ..datasets._files import map_rows, read_column
 from ..datasets._scales import binarize
@@ -18,7 +18,7 @@ from ..fit import FitState, fit
 from ..history import History
 from ..rbm import RBM
 from . import _words
-from ._common import CommandError, data_of
+from ._common import CommandError, Named, data_of
 from ._files import Output, check_output
 from ._report import check_report, write_report
 from ._settings import as_toml
@@ -44,8 +44,9 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     files.append(table.path if table else None)
     page = check_report("--report", options.report, *files) if options.report else None
     say = tell if options.json else _words.say
-    X, more = _data(options)
+    (X, names), more = _data(options)
     rbm = RBM.from_data(X, options.hidden, options.seed, sample_weight=more.get("sample_weight"))
+    rbm._visible_names = names
     untrained = rbm.weights
     threads = _threads.resolve(options.threads)
     words = f"{X.shape[0]:,} cases x {X.shape[1]} units, {options.hidden} hidden units, "
@@ -137,7 +138,7 @@ def _checkpoint(options, out: Output, inputs) -> Output | None:
     return output
 
 
-def _data(options) -> tuple[np.ndarray, dict]:
+def _data(options) -> tuple[Named, dict]:
     """The cases, and what else of fit's arguments comes from files."""
     if options.on_disk:
         if not options.data.endswith(".npy"):
@@ -145,15 +146,17 @@ def _data(options) -> tuple[np.ndarray, dict]:
                 f"--on-disk needs a .npy file, got {options.data}: leave out --on-disk, or convert it first "
                 "(datasets.load and numpy.save)"
             )
-        X = map_rows(options.data)
-        _refuse_grey(X, options.data)
+        X = Named(map_rows(options.data))
+        _refuse_grey(X.cases, options.data)
     else:
         X = data_of(options.data, options, options.json, options.draw)
     more = {}
     if options.sample_weight:
         more["sample_weight"] = read_column(options.sample_weight)
     if options.validation:
-        more["validation"] = data_of(options.validation, options, options.json)
+        validation = data_of(options.validation, options, options.json)
+        _validate.check_names(validation.names, X.names, options.validation)
+        more["validation"] = validation.cases
     return X, more
 
 
