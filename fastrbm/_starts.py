@@ -12,7 +12,7 @@ from ._kernels import TILE, kernels
 from .bits import BitMatrix
 
 if TYPE_CHECKING:
-    from ._law import Law
+    from .rbm import RBM
 
 
 def independent_states(
@@ -33,7 +33,7 @@ def independent_states(
 
 
 def chain_ends(
-    rbm: Law, n: int, n_sweeps: int, seed: int, stream: int, start=None, beta=None, n_threads=None, clamp=None
+    rbm: RBM, n: int, n_sweeps: int, seed: int, stream: int, start=None, beta=None, n_threads=None, clamp=None
 ) -> BitMatrix:
     """The visible states in which n chains of n_sweeps sweeps end, from the numbers of a stream."""
     visible, hidden = start_chains(rbm, n, seed, stream, start, n_threads, clamp=clamp, beta=beta)
@@ -45,7 +45,7 @@ def chain_ends(
 
 
 def start_chains(
-    rbm: Law, n: int, seed: int, stream: int, start, n_threads, sweep: int = 0, clamp: Clamp | None = None,
+    rbm: RBM, n: int, seed: int, stream: int, start, n_threads, sweep: int = 0, clamp: Clamp | None = None,
     beta: np.ndarray | None = None,
 ) -> tuple[BitMatrix, BitMatrix]:  # fmt: skip
     """Joint states (visible, hidden) for n new chains, from one sweep number of a stream.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -126,7 +125,7 @@ def population_annealing(
     return Population(visible, log_z, 1.0 / float((sizes * sizes).sum()), smallest)
 
 
-def annealed_starts(rbm: Any, n: int, n_sweeps: int, seed: int, n_threads: int | None) -> BitMatrix:
+def annealed_starts(rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int | None) -> BitMatrix:
     """n visible states for chains of so many sweeps to start from, by population annealing that costs no more than
     these; a warning where they are of few families."""
     steps = min(N_STEPS, n_sweeps)

@@ -304,3 +304,8 @@ def test_extreme_models():
         assert np.isfinite(rbm.mean_hidden(v)).all()
         assert rbm.sample(4, 3).max() <= 1
     assert fr.RBM(np.full((3, 2), 1e29)).mean_hidden(v)[-1].tolist() == [1.0, 1.0]
+
+
+def test_messages_name_the_class_that_people_know():
+    with pytest.raises(TypeError, match=r"RBM\.sample\(\) got an unexpected keyword argument 'x'"):
+        random_rbm(3, 2).sample(5, x=1)
