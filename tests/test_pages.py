@@ -19,7 +19,12 @@ ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(python|sh|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 # what a block needs that fastrbm does not, by what it says
-EXTRAS = {"sklearn": ("sklearn",), "matplotlib": ("matplotlib",), "fr.plot": ("matplotlib", "fastrbm.plot")}
+EXTRAS = {
+    "sklearn": ("sklearn",),
+    "import pandas": ("pandas",),
+    "matplotlib": ("matplotlib",),
+    "fr.plot": ("matplotlib", "fastrbm.plot"),
+}
 
 
 def blocks_of(page):
