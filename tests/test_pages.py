@@ -108,7 +108,7 @@ def test_the_error_that_the_readme_shows():
     (shown,) = re.findall(r"^> (ValueError: .*)$", text, re.MULTILINE)
     X = fr.datasets.load_digits()
     with pytest.raises(ValueError) as caught:
-        fr.RBM.from_data(X, 3).free_energy(X / 2)
+        fr.RBM.from_data(X, 3).free_energy(2 * X)
     assert f"ValueError: {caught.value}" == shown
 
 
