@@ -112,13 +112,16 @@ def fixed_buffer(n: int, n_units: int, buffers: Buffers) -> np.ndarray:
     return room
 
 
-def states_given(value: Any, n_units: int | None, name: str, fractions: bool = False) -> BitMatrix | np.ndarray:
-    """A user's states as a BitMatrix, or float64 (n, U) where fractions are welcome and there are any."""
+def states_given(
+    value: Any, n_units: int | None, name: str, fractions: bool = False, rows: np.ndarray | None = None
+) -> BitMatrix | np.ndarray:
+    """A user's states as a BitMatrix, or float64 (n, U) where fractions are welcome and there are any. rows: see
+    _validate.states."""
     if isinstance(value, BitMatrix):
         if n_units is not None and value.n_units != n_units:
             raise ValueError(f"{name} has {value.n_units} units a case where the model has {n_units}")
         return value
-    states = _validate.states(value, n_units, name, fractions)
+    states = _validate.states(value, n_units, name, fractions, rows)
     if states.dtype != np.float64:
         return BitMatrix.of(states, name)
     return states.toarray() if _given.is_sparse(states) else states

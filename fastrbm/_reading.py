@@ -12,10 +12,11 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+
+from . import _validate
 
 _LEAST_LIMIT = 1 << 26  # bytes: what a compressed file may always unpack to
 _LARGEST_RATIO = 500  # of unpacked to packed bytes beyond that; deflate reaches 1,032, real data rarely 100
@@ -33,11 +34,9 @@ _REASONS: dict[type[Exception], str] = {
 
 def open_regular(path: str | PathLike[str], mode: str = "rb", **options: Any) -> IO[Any]:
     """Open a file for reading. A pipe or a device could block or never end: OSError."""
-    if not isinstance(path, (str, PathLike)):
-        raise TypeError(f"path must be a string or a path, not {type(path).__name__}")
     try:
-        return open(str(Path(path)), mode, opener=_regular, **options)
-    except ValueError as error:  # a NUL, or what the system cannot encode
+        return open(str(_validate.path(path)), mode, opener=_regular, **options)
+    except UnicodeError as error:  # what the system cannot encode
         raise ValueError(f"{shown(str(path))} is no name that a file can have") from error
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import sys
 import zlib
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
@@ -225,24 +226,11 @@ class OnDisk(InMemory):
 
     def _rows(self, cases: np.ndarray):
         order = np.argsort(cases)  # in the order of the file, then put back
-        rows = np.empty((cases.size, self._data.shape[1]), self._data.dtype)
-        rows[order] = self._data[cases[order]]
-        try:
-            return _gibbs.states_given(rows, self._n_units, "X", fractions=True)
-        except ValueError as error:
-            raise ValueError(f"{error}{_where(rows, cases)}") from None
-
-
-def _where(rows: np.ndarray, cases: np.ndarray) -> str:
-    """Which of some cases hold what no state can be, and what."""
-    low, high = rows.min(axis=1), rows.max(axis=1)  # NaN where there is one
-    bad = np.flatnonzero(~((low >= 0) & (high <= 1)))
-    if bad.size == 0:
-        return ""
-    first = bad[np.argmin(cases[bad])]
-    unit = int(np.flatnonzero(~((rows[first] >= 0) & (rows[first] <= 1)))[0])
-    more = f", and {bad.size - 1} more of the {len(cases)} rows read with it" if bad.size > 1 else ""
-    return f" (row {cases[first]} of X, unit {unit}: {rows[first, unit]:g}{more})"
+        there = cases[order]
+        states = _gibbs.states_given(self._data[there], self._n_units, "X", fractions=True, rows=there)
+        back = np.empty_like(order)
+        back[order] = np.arange(order.size)
+        return states[back]
 
 
 class Batches:
@@ -314,8 +302,8 @@ def totals(X) -> tuple[np.ndarray, int]:
     total, n = np.zeros(0), 0
     name = "X" if is_array(X) else _BATCH
     for part in _parts(X):
-        first = n if is_array(X) else 0
-        data = part if isinstance(part, BitMatrix) else _validate.states(part, None, name, True, first)
+        rows = range(n, sys.maxsize) if is_array(X) else None
+        data = part if isinstance(part, BitMatrix) else _validate.states(part, None, name, True, rows)
         if n and data.shape[1] != total.size:
             raise ValueError(f"X has batches of {total.size} units and of {data.shape[1]}")
         sums = _sums(data)

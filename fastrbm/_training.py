@@ -231,13 +231,13 @@ class Training:
 
     def run(self) -> History:
         self.started = self.saved = time.perf_counter()
-        self.basics = Basics(self.source.sample(), self.validation, self.seed)
         try:
+            self.basics = Basics(self.source.sample(), self.validation, self.seed)
             if self.stopped or self.update == self.n_updates and not self.unmeasured:
                 self._finish()
-                self._judge()
             else:
                 self._run()
+            self._judge()
         except BaseException as error:
             with suppress(AttributeError):  # an exception that takes no attributes
                 error.history = self.history  # type: ignore[attr-defined]
@@ -261,7 +261,6 @@ class Training:
                 if self.path is not None:
                     self._try_to_save(raw)
                 interrupted.reraise()
-                self._judge()
         finally:
             if self.line:
                 self.line.close()

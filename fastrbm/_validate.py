@@ -184,12 +184,14 @@ def _numeric(value: Any, name: str) -> np.ndarray:
     return _given.numbers(value, name)
 
 
-def states(value: Any, n_units: int | None, name: str, fractions: bool = False, first_row: int = 0) -> Any:
+def states(
+    value: Any, n_units: int | None, name: str, fractions: bool = False, rows: Sequence[int] | np.ndarray | None = None
+) -> Any:
     """States of a layer, (n, n_units): uint8 of 0 and 1; where fractions are welcome and there are any, float64. Of a
     sparse matrix, CSR with such entries.
 
     Accepts whatever _given knows, of bool, any integer and any float dtype, contiguous or not. Numbers within rounding
-    of 0 and 1 count as 0 and 1. first_row: where value is a part of more rows, the number of its first, for messages.
+    of 0 and 1 count as 0 and 1. rows: where value is a part of more rows, their numbers, for messages.
     """
     array = _given.numbers(value, name, sparse=True)
     if array.ndim != 2:
@@ -202,11 +204,11 @@ def states(value: Any, n_units: int | None, name: str, fractions: bool = False, 
         entries = _as_states(array.data[None], fractions)
         if entries is None:
             places = array.tocoo()
-            raise ValueError(_what_is_wrong(array.data, name, fractions, first_row, (places.row, places.col)))
+            raise ValueError(_what_is_wrong(array.data, name, fractions, rows, (places.row, places.col)))
         return type(array)((entries[0], array.indices, array.indptr), shape=array.shape)
     result = _as_states(array, fractions)
     if result is None:
-        raise ValueError(_what_is_wrong(array, name, fractions, first_row))
+        raise ValueError(_what_is_wrong(array, name, fractions, rows))
     return result
 
 
@@ -225,10 +227,12 @@ def _as_states(array: np.ndarray, fractions: bool) -> np.ndarray | None:
     if not bool(((array >= -rounding) & (array <= 1 + rounding)).all()):  # false for NaN too
         return None
     array = np.ascontiguousarray(array.clip(0.0, 1.0), np.float64)
-    if fractions and not _all_binary(array, rounding):
-        return array
     nearest = np.rint(array)
-    return nearest.astype(np.uint8) if fractions or bool((np.abs(array - nearest) <= rounding).all()) else None
+    meant = np.abs(array - nearest) <= rounding
+    if bool(meant.all()):
+        return nearest.astype(np.uint8)
+    # number by number: what a row is read as must not depend on the other rows
+    return np.where(meant, nearest, array) if fractions else None
 
 
 def held_states(value: ArrayLike, n: int, n_units: int, name: str) -> np.ndarray:
@@ -248,17 +252,19 @@ def held_states(value: ArrayLike, n: int, n_units: int, name: str) -> np.ndarray
     return nearest
 
 
-def _all_binary(array: np.ndarray, rounding: float = 0.0) -> bool:
-    """Whether all numbers (n, m) are 0 or 1, up to so much."""
+def _all_binary(array: np.ndarray) -> bool:
+    """Whether all numbers (n, m) are 0 or 1."""
     step = max(1, (1 << 20) // max(1, array.shape[1]))  # rows at a time, so that masks stay small
     parts = (array[start : start + step] for start in range(0, array.shape[0], step))
-    if rounding:
-        return all(bool(((np.abs(part) <= rounding) | (np.abs(part - 1) <= rounding)).all()) for part in parts)
     return all(bool(((part == 0) | (part == 1)).all()) for part in parts)
 
 
 def _what_is_wrong(
-    array: np.ndarray, name: str, fractions: bool, first_row: int, places: tuple[np.ndarray, np.ndarray] | None = None
+    array: np.ndarray,
+    name: str,
+    fractions: bool,
+    rows: Sequence[int] | np.ndarray | None,
+    places: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> str:
     """Which number is no state, and what may be done. places: rows and columns of the numbers of a sparse matrix."""
     rounding = ROUNDING if array.dtype.kind == "f" else 0.0
@@ -268,7 +274,7 @@ def _what_is_wrong(
     first = int(np.argmax(~good.reshape(-1)))
     bad = float(array.reshape(-1)[first])
     row, column = divmod(first, array.shape[1]) if places is None else (places[0][first], places[1][first])
-    at = f"{name}[{row + first_row}, {column}]"
+    at = f"{name}[{row if rows is None else rows[row]}, {column}]"
     if np.isnan(bad):
         return f"{name} contains NaN, the first at {at}: leave such rows out, or fill them in (RBM.inpaint)"
     wanted = "0 or 1, or fractions from 0 to 1" if fractions else "0 or 1"

@@ -181,9 +181,9 @@ def test_counts_beyond_32_bits():
     rbm = fr.RBM.from_data(X, 4)
     chains = fr.Chains(rbm, 2)
     for n in (2**32, 2**63, 2**64, 10**400):
-        with pytest.raises(ValueError, match="n_sweeps is .*: a chain has at most 2..32 - 1 sweeps"):
+        with pytest.raises(ValueError, match="n_sweeps must be at most 4294967295, got"):
             chains.sweep(n)
-        with pytest.raises(ValueError, match="n_sweeps is .*: a chain has at most 2..32 - 1 sweeps"):
+        with pytest.raises(ValueError, match="n_sweeps must be at most 4294967295, got"):
             rbm.sample(1, n_sweeps=n)
     assert chains.n_sweeps_done == 0
     chains.n_sweeps_done = 2**32 - 3
@@ -201,16 +201,16 @@ def test_more_chains_than_random_numbers(n):
         lambda: fr.likelihood.ais(rbm, n_chains=n, base_bias=np.zeros(64)),
         lambda: fr.TemperedChains(rbm, n),
     ):
-        with pytest.raises(ValueError, match=r"at most 2\*\*32 chains have random numbers of their own"):
+        with pytest.raises(ValueError, match=r"n(_chains)? must be at most 4294967296, got"):
             call()
-    with pytest.raises(ValueError, match="n_betas must be at most 100000000, got"):
+    with pytest.raises(ValueError, match="n_betas must be at most 16777216, got"):
         fr.likelihood.ais(rbm, n_betas=n)
 
 
 def test_a_countdown_shows_what_is_done():
     stream = io.StringIO()
     with _progress.Countdown("AIS", 4, True, stream) as line:
-        line.pause = 0.0
+        line.line.pause = 0.0
         line.done(1)
         line.done(4)
     assert stream.getvalue().count("\n") == 2

@@ -134,7 +134,7 @@ def test_what_is_no_name_of_a_file(path):
         ("path", fr.History.load),
         ("checkpoint", lambda p: fr.fit(fr.RBM(np.zeros((4, 3))), np.eye(4), checkpoint=p or 0)),
     ):
-        with pytest.raises((TypeError, ValueError), match=rf"{name} must (not hold a null|be the name of a file)"):
+        with pytest.raises((TypeError, ValueError), match=rf"{name} must (not hold a null|be a path)"):
             attempt(path)
 
 

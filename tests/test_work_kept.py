@@ -510,7 +510,7 @@ def test_streams_that_cannot_be_written_cost_no_model(tmp_path, streams, code, w
     assert done.returncode == code and words in done.stderr and "Traceback" not in done.stderr
     assert done.stderr.count("cannot be written") <= 1  # it is told once
     assert "Exception ignored" not in done.stderr
-    assert fr.load(tmp_path / "m.npz").n_hidden == 6 and len(fr.History.load(tmp_path / "h.csv")) == 1
+    assert fr.load(tmp_path / "m.npz").n_hidden == 6 and len(fr.History.load(tmp_path / "h.csv")) == 3
     assert sorted(p.name for p in tmp_path.iterdir()) == ["h.csv", "m.npz"]
 
 
@@ -548,7 +548,7 @@ def test_what_cannot_be_written_goes_elsewhere_and_the_message_says_where(tmp_pa
     )
     for line, option, path, place in ((lines[1], "--out", out, model), (lines[2], "--history", table, history)):
         assert line == f"fastrbm: {option} {path} cannot be written: No space left on device; it is in {place} instead"
-    assert fr.load(model).n_hidden == 6 and len(fr.History.load(history)) == 1
+    assert fr.load(model).n_hidden == 6 and len(fr.History.load(history)) == 3
     code, said, err = fastrbm(capsys, "sample", model, "-n", 3, "--sweeps", 2, "--out", tmp_path / "s.npy", "--json")
     (samples,) = tmp_path.glob("s-*.npy")
     assert code == 2 and json.loads(said)["out"] == str(samples) and f"it is in {samples} instead" in err

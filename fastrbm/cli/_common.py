@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import _checkpoint, _validate, datasets
+from .. import _checkpoint, _random, _validate, datasets
 from .._reading import refusing, shown
 from ..datasets._files import read_table
 from ..datasets._scales import binarize, scaled
@@ -75,14 +75,14 @@ class Parser(argparse.ArgumentParser):
         self.exit(2)
 
 
-def whole(minimum: int, maximum: int | None = None):
-    """An argparse type: an integer from minimum up."""
+def whole(minimum: int, maximum: int = _random.MOST_SWEEPS):
+    """An argparse type: an integer from minimum to maximum."""
 
     def integer(text: str) -> int:
         value = int(text)
-        if value < minimum or maximum is not None and value > maximum:
-            limits = f"at least {minimum}" if maximum is None else f"from {minimum} to {maximum}"
-            raise argparse.ArgumentTypeError(f"must be {limits}, got {value}")
+        if not minimum <= value <= maximum:
+            limits = f"at least {minimum}" if value < minimum else f"at most {maximum}"
+            raise argparse.ArgumentTypeError(f"must be {limits}, got {shown(text)}")
         return value
 
     return integer

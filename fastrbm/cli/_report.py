@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .._source import is_on_disk
 from ..likelihood import Score
 from ..plot._common import need_matplotlib
 from ..rbm import RBM
@@ -88,7 +89,7 @@ def write_report(
     """Write a report, of what the command's options have and what else its function takes, and say its score.
 
     Returns what to call the file that was written, None if none was."""
-    if isinstance(X, np.memmap):
+    if is_on_disk(X):
         X = X[np.linspace(0, len(X) - 1, min(len(X), _DISK_CASES)).astype(np.intp)]
     if isinstance(X, np.ndarray) and X.dtype.kind == "f":
         X = X >= 0.5  # probabilities

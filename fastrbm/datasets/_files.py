@@ -6,10 +6,10 @@ import gzip
 import math
 import struct
 from os import PathLike
-from pathlib import Path
 
 import numpy as np
 
+from .. import _validate
 from .._archive import Archive, map_npy, read_npy
 from .._reading import fill, largest_content, open_regular, refusing, shown, size_of
 from ._csv import read_csv
@@ -127,9 +127,7 @@ def _numbers(array: np.ndarray, path: str | PathLike[str]) -> np.ndarray:
 
 
 def _read_any(path: str | PathLike[str], key: str | None) -> Table:
-    if not isinstance(path, (str, PathLike)):
-        raise TypeError(f"path must be a string or a path, not {type(path).__name__}")
-    name = Path(path).name.lower()
+    name = _validate.path(path).name.lower()
     stem = name[:-3] if name.endswith(".gz") else name
     if stem.endswith((".idx", "ubyte")):
         return Table(_read_idx(path, name.endswith(".gz")))
