@@ -245,7 +245,7 @@ def held_states(value: ArrayLike, n: int, n_units: int, name: str) -> np.ndarray
     array = array.reshape(-1, n_units)
     array = array if array.dtype.kind == "f" else array.astype(np.float32)
     nearest, free = np.rint(array), np.isnan(array)
-    good = free | (np.abs(array - nearest) <= ROUNDING) & ((nearest == 0) | (nearest == 1))
+    good = free | (np.abs(array) <= ROUNDING) | (np.abs(array - 1) <= ROUNDING)
     if not bool(good.all()):
         where, bad = first_of(~good, array)
         raise ValueError(f"{name} must hold 0, 1, or NaN (free); {name}[{where}] is {bad:g}")

@@ -173,7 +173,7 @@ MISTAKES = [
     (["train", "digits", "--hidden", "0"], "argument --hidden: must be at least 1, got 0"),
     (["train", "digits", "--hidden", "x"], "argument --hidden: invalid integer value: 'x'"),
     (["train", "digits", "--learning-rate", "nan"], "argument --learning-rate: must be above 0, got nan"),
-    (["train", "digits", "--seed", str(2**64)], "argument --seed: must be from 0 to 18446744073709551615"),
+    (["train", "digits", "--seed", str(2**64)], "argument --seed: must be at most 18446744073709551615"),
     (["train", "digits", "--learning-rate", "1e35"], "the step would make"),
     (
         ["train", "digitz"],
@@ -185,7 +185,7 @@ MISTAKES = [
     (["train", "{tmp}"], "unknown kind of file"),
     (["train", "{tmp}/x.npz", "--out", "{tmp}/x.npz"], "is also a file to read from, or to write something else to"),
     (["sample", "{tmp}/x.npz", "--out", "{tmp}/x.npz"], "is also a file to read from, or to write something else to"),
-    (["train", "digits", "--hidden", str(10**12)], "n_hidden must be at most 16777216"),
+    (["train", "digits", "--hidden", str(10**9)], "n_hidden must be at most 16777216"),
     (["train", "digits", "--out", "{tmp}/m.csv"], "its name must end in .npz"),
     (["train", "digits", "--out", "{tmp}/no/m.npz"], "there is no folder"),
     (["train", "digits", "--out", "{tmp}/folder.npz"], "is a folder"),
