@@ -163,7 +163,8 @@ class Share:
         if asked < wanted * self.WINDOW:
             return wanted
         self._last = self._team_time()
-        running = max(1, round(wanted * had / asked))
+        # threads that were asleep lack a CPU for a moment on a quiet machine, too
+        running = max(1, int(wanted * had / asked + 0.6))
         if running >= wanted:
             self._pause = self.SHORTEST
             return wanted

@@ -29,8 +29,8 @@ from .optim import Averaging
 from .rbm import RBM
 
 _UPDATES_A_MEASUREMENT = 256  # so that measuring stays near 1 % of the work
-_ROWS = 20  # of the history, of any training: more often where that takes it
-_FEWEST_UPDATES = 32  # between two measurements within an epoch
+_ROWS = 20  # of the history: where measuring costs more than 1 % for them, it may cost more
+_FEWEST_UPDATES = 64  # between two measurements, which take as long as 10 updates; epochs up to _ROWS have a row each
 _RAW = ("raw_weights", "raw_visible_bias", "raw_hidden_bias")
 _BASIC_COLUMNS = (
     "epoch", "update", "seconds", "learning_rate", "reconstruction_error", "free_energy_gap", "hidden_activity",
@@ -102,7 +102,8 @@ class Training:
             self.offered = rbm.copy()
             averaging.start()
         self.n_updates = epochs * source.n_batches
-        self.interval = min(-(-_UPDATES_A_MEASUREMENT // source.n_batches), max(1, epochs // _ROWS))
+        least, most = (-(-updates // source.n_batches) for updates in (_FEWEST_UPDATES, _UPDATES_A_MEASUREMENT))
+        self.interval = 1 if epochs <= _ROWS else min(most, max(least, epochs // _ROWS))
         # updates between two measurements of an epoch, where epochs are too few for so many rows
         self.piece = max(_FEWEST_UPDATES, -(-source.n_batches // -(-_ROWS // max(1, epochs))))
         self.history = History()

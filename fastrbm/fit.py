@@ -115,8 +115,8 @@ def fit(
         learned no more than the means; ``hidden_activity``, the mean of P(h = 1 | v); ``weight_norm``, the Euclidean
         norm of W; with validation data ``validation_gap``, their mean free energy minus that of training data, which
         grows when the model learns its training data by heart; and the columns of measures. Taken on up to 256 cases,
-        every 256 updates or so, at least about 20 times where there are so many epochs (within epochs of at least 32
-        updates where there are fewer), and at the end.
+        every 256 updates or so; about 20 times in shorter trainings, though not more often than every 64 updates; after
+        each epoch of up to 20; and at the end.
 
         ``history.verdict`` says in words what the end of the training shows and what would help: diverged, nothing
         learned, samples unlike the data, overfitting (with validation data), still rising; empty otherwise. All but the

@@ -134,9 +134,9 @@ static inline void spread_out(void) {
     static int seen[FOLLOWED]; /* by rank: 1 + the CPU; teams of other Python threads only add noise */
     int rank = team_rank(), size = team_size(), here;
     if (size == 1) return;
-    if (rank == 0 && nanoseconds(CLOCK_MONOTONIC) - __atomic_load_n(&last_met, __ATOMIC_RELAXED) > ASLEEP) give_way();
     if (size > FOLLOWED || (here = sched_getcpu()) < 0) return;
-    __atomic_store_n(&seen[rank], here + 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&seen[rank], here + 1, __ATOMIC_RELAXED); /* before it gives way: the others look for it */
+    if (rank == 0 && nanoseconds(CLOCK_MONOTONIC) - __atomic_load_n(&last_met, __ATOMIC_RELAXED) > ASLEEP) give_way();
     int crowded = 0;
     for (int other = 0; other < rank; other++) crowded |= __atomic_load_n(&seen[other], __ATOMIC_RELAXED) == here + 1;
     if (!crowded) return;

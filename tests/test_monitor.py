@@ -242,7 +242,7 @@ def test_early_stopping_at_the_last_epoch_and_with_averaging():
             rbm, X, fr.gradient.PCD(20), fr.optim.SGD(2.0), 45, averaging=averaging,
             callbacks=[lambda s, models=models: models.append(s.rbm.weights), stop],
         )  # fmt: skip
-        assert stop.best_epoch in (*range(2, 45, 2), 45) and np.array_equal(rbm.weights, models[stop.best_epoch - 1])
+        assert stop.best_epoch in range(5, 46, 5) and np.array_equal(rbm.weights, models[stop.best_epoch - 1])
 
 
 def test_the_best_model_is_the_result_whatever_ends_the_training():
