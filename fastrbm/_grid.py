@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-import warnings
-from pathlib import Path
-
 import numpy as np
 
 from . import reference
 from ._parameters import Parameters
+from ._warn import warn
 from .bits import BitMatrix
 
 _WORTH_A_WORD = 1e-3  # nats
 _SOME = 8  # rows that are looked at
-_PACKAGE = str(Path(__file__).parent)
 
 
 def warn_if_coarse(parameters: Parameters, bits: BitMatrix, free_energies: np.ndarray) -> None:
@@ -37,17 +33,8 @@ def warn_if_coarse(parameters: Parameters, bits: BitMatrix, free_energies: np.nd
     exact = -(own + reference.softplus(inputs).sum(axis=1))
     error = float(np.abs(exact - free_energies[rows]).max())
     if error > _WORTH_A_WORD:
-        warnings.warn(
+        warn(
             f"free energies of this model are off by up to {error:.2g} nats, log-likelihoods and samples with them: "
             f"weights of up to {np.abs(weights).max():.3g} leave the kernels a grid of {step:.2g} for all of them "
-            "(RBM.grid); scale the largest ones down",
-            stacklevel=_callers_level(),
+            "(RBM.grid); scale the largest ones down"
         )
-
-
-def _callers_level() -> int:
-    """The stack level, as seen from the function that asks, of the first frame outside of the package."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
-        frame, level = frame.f_back, level + 1
-    return level

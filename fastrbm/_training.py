@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import time
-import warnings
 from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from ._signals import BREAKS, Signals
 from ._source import Batches, InMemory
 from ._updates import FEWEST, Updates, possible
 from ._verdict import TrainingWarning, findings
+from ._warn import warn
 from .bits import BitMatrix
 from .gradient import Centring, FastPCD, Gradient
 from .gradient._weighted import weighted_gradient
@@ -393,7 +393,7 @@ class Training:
         self.history.verdict = "\n".join(finding.words for finding in found)
         for finding in found:
             if finding.fault:
-                warnings.warn(finding.words, TrainingWarning, stacklevel=4)
+                warn(finding.words, TrainingWarning)
 
     def _finish(self) -> None:
         """Let rbm be what the training offers, after callbacks had a last word on it."""
@@ -414,7 +414,7 @@ class Training:
         except Exception as error:
             ending = "this was the last one" if raw is not None else "trying again later"
             words = f"no checkpoint could be written: {error}; {ending}"
-            warnings.warn(_checkpoint.CheckpointWarning(words, last=raw is not None), stacklevel=2)
+            warn(_checkpoint.CheckpointWarning(words, last=raw is not None))
             self.saved = time.perf_counter()
 
     @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +12,7 @@ from . import _random, _threads, _validate, _work, reference
 from ._kernels import kernels
 from ._progress import Countdown
 from ._starts import independent_states
+from ._warn import warn
 from .bits import BitMatrix
 from .rbm import RBM
 
@@ -132,11 +132,10 @@ def annealed_starts(rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int |
     population = population_annealing(rbm, max(n, _FEWEST_CHAINS), steps, seed, n_threads=n_threads)
     if population.families < FEW_FAMILIES:
         spread = min(0.5, 0.5 / math.sqrt(population.families))
-        warnings.warn(
+        warn(
             f"sample: the weight of a mode is known to +-{spread:.2f} only, since the {len(population.visible):,} "
             f"chains of population annealing are of {population.families:.1f} families. More chains, or "
-            "population_annealing with more steps, make it sharper; TemperedChains may too",
-            stacklevel=3,
+            "population_annealing with more steps, make it sharper; TemperedChains may too"
         )
     order = _random.permutation(len(population.visible), seed, _random.RESAMPLE, 0)
     return population.visible[order[:n]]

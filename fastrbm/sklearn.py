@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import sys
 import time
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -14,6 +12,7 @@ from . import _fractions, _given, _random, _threads, _validate
 from ._cases import Batches, Cases, cut, limits_of, parts_of, states_of, states_of_good, totals
 from ._source import dense, drawn_states
 from ._updates import Updates, possible
+from ._warn import warn
 from .bits import BitMatrix
 from .gradient import PCD, Centring
 from .gradient._weighted import relative_weight
@@ -573,16 +572,10 @@ def _as_rows(v) -> tuple:
 
 
 def _warn_of(low: float, high: float) -> None:
-    """Warn of numbers outside [0, 1] by more than rounding, and say what they count as; the warning is about the line
-    outside of this package and of scikit-learn that led here."""
+    """Warn of numbers outside [0, 1] by more than rounding, and say what they count as."""
     if low >= -_validate.ROUNDING and high <= 1 + _validate.ROUNDING:
         return
     parts = ["those below 0 count as 0"] if low < 0 else []
     parts += ["those above 1 count as 1 (MinMaxScaler scales them)"] if high > 1 else []
     words = " and ".join(parts) + ", so spins of -1 and 1 as 0 and 1" * (low == -1 and high == 1)
-    level, frame = 1, sys._getframe()
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("fastrbm", "sklearn", "joblib"):
-        level, frame = level + 1, frame.f_back
-    warnings.warn(
-        f"X has values from {low:g} to {high:g}; an RBM is for numbers from 0 to 1: {words}", stacklevel=level
-    )
+    warn(f"X has values from {low:g} to {high:g}; an RBM is for numbers from 0 to 1: {words}")

@@ -342,3 +342,15 @@ def test_log_of_the_twin_is_used():
     assert mean == 1.0 + float(reference.log(w.sum() / 3))
     assert ess == pytest.approx(np.exp(x).sum() ** 2 / (np.exp(x) ** 2).sum())
     assert error == pytest.approx(np.exp(x).std(ddof=1) / math.sqrt(3) / np.exp(x).mean())
+
+
+def test_warnings_point_at_the_line_that_called(tmp_path):
+    rbm = random_rbm(60, 60, scale=6.0, seed=1)
+    data = rbm.sample(20, 1, method="gibbs")
+    for call in (
+        lambda: fr.likelihood.ais(rbm, n_betas=2), lambda: fr.likelihood.reverse_ais(rbm, data, n_betas=2),
+        lambda: fr.likelihood.bracket(rbm, data, n_betas=2), lambda: fr.likelihood.score(rbm, data, n_betas=2),
+    ):  # fmt: skip
+        with pytest.warns(UserWarning, match=r"effective sample size .* use more betas \(n_betas, --betas\)") as caught:
+            call()
+        assert {warning.filename for warning in caught} == {__file__}

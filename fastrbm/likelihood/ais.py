@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +10,7 @@ from numpy.typing import ArrayLike
 from .. import _random, _threads, _validate, reference
 from .._progress import Countdown
 from .._starts import chain_ends, independent_states
+from .._warn import warn
 from ..annealing import Annealer
 from ..bits import BitMatrix
 from ..rbm import RBM, model
@@ -241,8 +241,7 @@ def _width(error: float) -> float:
 
 def _warn_if_small(ess: float, n_chains: int, name: str) -> None:
     if n_chains > 1 and ess < max(0.1 * n_chains, 2.0):
-        warnings.warn(
+        warn(
             f"{name}: the effective sample size is {ess:.1f} of {n_chains} chains, so that its interval means little; "
-            "use more betas",
-            stacklevel=3,
+            "use more betas (n_betas, --betas)"
         )
