@@ -7,8 +7,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -85,16 +84,6 @@ class Signals:
         """Raise what the signal that was noted means, if there was one."""
         if self._number:
             raise _exception(self._number)
-
-    @contextmanager
-    def let_through(self) -> Iterator[None]:
-        """A stretch that a signal may end at once."""
-        self.held = False
-        try:
-            self.reraise()
-            yield
-        finally:
-            self.held = True
 
 
 def _defaults() -> dict[int, Callable[..., Any] | int | None]:

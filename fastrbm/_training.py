@@ -280,8 +280,7 @@ class Training:
         due = [last or epoch % self._every(measure) == 0 for measure in self.measures]
         measured = last or epoch % self.interval == 0 or any(due)
         if measured:
-            with self._breakable(interrupted):
-                self._measure(epoch, due)
+            self._measure_unless_broken_off(epoch, due, interrupted)
         state = FitState(self.offered, self.history, epoch, self.epochs, self.update, self.n_updates)
         # every callback is called, whatever the others return
         answers = [callback(state) for callback in self.callbacks]
@@ -427,14 +426,17 @@ class Training:
         with signals:
             yield signals
 
-    @contextmanager
-    def _breakable(self, interrupted: Signals):
+    def _measure_unless_broken_off(self, epoch: int, due: list[bool], interrupted: Signals) -> None:
         """A measurement may take long, so that Ctrl-C and SIGTERM end it; whoever resumes takes it anew."""
         rows, self.unmeasured = len(self.history), True
+        # not as a context: a signal that came between its frames would find nobody to save
         try:
-            with interrupted.let_through():
-                yield
+            interrupted.held = False
+            interrupted.reraise()
+            self._measure(epoch, due)
+            interrupted.held = True
         except BREAKS:
+            interrupted.held = True
             if self.path is not None:
                 while len(self.history) > rows:
                     self.history.forget_last()

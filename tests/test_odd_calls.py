@@ -31,7 +31,7 @@ REALS = {
     "stop", "weight_scale", "least", "target_rate", "checkpoint_seconds", "total",
 }  # fmt: skip
 FLAGS = {"draw", "resume", "nesterov", "smaller"}
-MAY_BE_NONE = {"n_threads", "every", "target_rate", "smaller"}
+MAY_BE_NONE = {"n_threads", "every", "target_rate", "smaller", "epochs"}
 UNBOUNDED = {"every", "patience", "update"}  # a count of this size is of use to nobody, but costs nothing
 
 REFUSED = {  # by all scalar arguments
