@@ -19,20 +19,21 @@ import numpy as np
 from . import _gibbs, _random, _validate, diagnostics, likelihood
 from ._settings import Setting
 from ._verdict import Closing
+from .annealing import population_annealing
 from .bits import BitMatrix
 from .chains import Chains
 from .history import History
-from .likelihood.ais import MOST_BETAS, weighted_samples
+from .likelihood.ais import MOST_BETAS
 from .rbm import RBM
 from .tempering import TemperedChains
 
 __all__ = ["LogLikelihood", "Mixing", "PseudoLikelihood", "Snapshot"]
 
 _VALIDATION_CASES = 256
-_ANNEALED, _STEPS = 256, 500  # chains that the end of a training is judged by, and steps of each at most
+_ANNEALED, _FEWEST_STEPS, _STEPS = 128, 50, 500  # chains that the end of a training is judged by, and their steps
 _ITERATIONS = 30  # of the search for the data's main axis
-_UPDATES_A_STEP, _FEWEST_STEPS = 50, 50  # so that this takes a tenth of the training at most
-_ENOUGH = 8.0  # effective samples, from which they say something
+_UPDATES_A_STEP, _FEWEST_UPDATES = 10, 500  # so that this takes a tenth of a long training, a fifth of a short one
+_ENOUGH = 8.0  # families, from which they say something
 _LOOKED_AT = 32  # rows whose hidden inputs are
 _SCORE_COLUMNS = ("log_likelihood", "pseudo_likelihood")
 
@@ -279,7 +280,7 @@ def closing(
         history["update"],
         np.append(history["free_energy_gap"][:-1], gap),
         **_chains_apart(rbm, states.mean(axis=0), len(states), chains),
-        **_model_apart(rbm, basics, states, min(_STEPS, n_updates // _UPDATES_A_STEP), seed, n_threads),
+        **_model_apart(rbm, basics, states, n_updates, seed, n_threads),
         **({} if kept or basics.validation is None else _scores(history)),
     )
 
@@ -294,22 +295,23 @@ def _chains_apart(rbm: RBM, means: np.ndarray, n: int, chains: Any) -> dict[str,
 
 
 def _model_apart(
-    rbm: RBM, basics: Basics, states: np.ndarray, n_steps: int, seed: int, n_threads: int | None
+    rbm: RBM, basics: Basics, states: np.ndarray, n_updates: int, seed: int, n_threads: int | None
 ) -> dict[str, Any]:
     """How far the model is from the data along their main axis, and from validation data, by annealed samples."""
     numbers: dict[str, Any] = {}
     likely = math.nan
-    if n_steps >= _FEWEST_STEPS and len(states) > 1:
-        samples, weights, log_z = weighted_samples(rbm, basics.bits, _ANNEALED, n_steps, seed, n_threads)
+    if n_updates >= _FEWEST_UPDATES and len(states) > 1:
+        n_steps = min(_STEPS, max(_FEWEST_STEPS, n_updates // _UPDATES_A_STEP))
+        population = population_annealing(rbm, _ANNEALED, n_steps, seed, n_threads=n_threads)
+        samples = population.visible.to_states()
         spread = states - states.mean(axis=0)
         axis = _main_axis(spread)
         deviation = float(_along(spread, axis).std())
         along = _along(samples - states.mean(axis=0), axis)
-        mean = float(weights @ along)
-        error = math.hypot(deviation / math.sqrt(len(states)), math.sqrt(float(weights**2 @ (along - mean) ** 2)))
-        if deviation > 0.0 and 1.0 / float(weights @ weights) >= _ENOUGH:
-            numbers |= {"off_axis": abs(mean) / deviation, "axis_error": error / deviation}
-        likely = -log_z
+        error = math.hypot(deviation / math.sqrt(len(states)), float(along.std()) / math.sqrt(population.families))
+        if deviation > 0.0 and population.families >= _ENOUGH:
+            numbers |= {"off_axis": abs(float(along.mean())) / deviation, "axis_error": error / deviation}
+        likely = -population.log_partition
     if basics.validation is not None:
         independent = RBM.from_data(basics.bits, 1, weight_scale=0.0)
         free, plain = (

@@ -12,7 +12,6 @@ from .._progress import Countdown
 from .._starts import chain_ends, independent_states
 from .._warn import warn
 from ..annealing import Annealer
-from ..bits import BitMatrix
 from ..rbm import RBM, model
 from ._results import LogPartition
 
@@ -185,19 +184,6 @@ def checked(rbm: RBM, n_chains: int, seed: int, progress: bool, n_threads: int |
     _validate.flag(progress, "progress")
     _threads.resolve(n_threads)
     return _validate.integer(n_chains, "n_chains", 1, _random.MOST_CHAINS), _validate.seed(seed)
-
-
-def weighted_samples(
-    rbm: RBM, data: BitMatrix, n_chains: int, n_betas: int, seed: int, n_threads: int | None = None
-) -> tuple[np.ndarray, np.ndarray, float]:
-    """Visible states (n_chains, V) of AIS chains, their importance weights (n_chains,), which sum to 1, and log Z: with
-    the weights, means over the states are those of the model, whatever modes its own chains stay in."""
-    bias = _base_bias(rbm, data, None, seed, n_threads)
-    visible = independent_states(bias, n_chains, seed, _random.ANNEAL, n_threads)
-    annealer = Annealer(rbm, bias)
-    ratios = annealer.move(visible, standard_betas(n_betas), seed, _random.ANNEAL, 1, n_threads)
-    weights = reference.exp_negative_d(np.maximum(ratios - ratios.max(), -708.0))
-    return visible.to_states(), weights / weights.sum(), annealer.log_base + _mean_weight(ratios)[0]
 
 
 def _schedule(n_betas: int, betas: ArrayLike | None) -> np.ndarray:
