@@ -31,7 +31,7 @@ def source_of(
     """The source for fit's X; names: of the model's visible units, where they have any."""
     _refuse_no_batches(X)
     if is_array(X):
-        kind = OnDisk if is_on_disk(X) else InMemory
+        kind = OnDisk if is_on_disk(X) and not isinstance(X, np.ma.MaskedArray) else InMemory
         return kind(X, n_units, batch_size, seed, sample_weight, draw)
     if sample_weight is not None:
         raise ValueError("sample_weight needs X to be an array: batches of your own carry no weights")
@@ -95,7 +95,7 @@ class InMemory:
         data = _validate.states(X, n_units, "X", fractions=True)
         if data.dtype != np.float64:
             return BitMatrix.of(data, "X")
-        if type(X) is np.ndarray and X.dtype.kind == "f" and X.min() >= 0 and X.max() <= 1:
+        if type(X) is np.ndarray and X.dtype in (np.float32, np.float64) and X.min() >= 0 and X.max() <= 1:
             return X  # fractions, which may take less memory as they are
         return data
 

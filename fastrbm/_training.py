@@ -168,7 +168,10 @@ class Training:
         """Take over what a checkpoint holds, all of which is checked: a file may hold anything."""
         training = states["training"]
         if "cooling" in training:
-            self._cool(*_state.array(training, "cooling", np.int64, (2,), 0, self.n_updates).tolist())
+            since, epochs = _state.array(training, "cooling", np.int64, (2,), 0, self.n_updates).tolist()
+            if not since < epochs * self.source.n_batches <= self.n_updates:
+                raise ValueError(f"its learning rate falls until epoch {epochs}; {self.epochs} epochs are asked for")
+            self._cool(since, epochs)
         seconds, stopped = _state.number(training, "seconds"), _state.flag(training, "stopped")
         unmeasured = "unmeasured" in training and _state.flag(training, "unmeasured")
         offered = raw = self.rbm.copy()

@@ -223,16 +223,18 @@ def _as_states(array: np.ndarray, fractions: bool) -> np.ndarray | None:
         return np.ascontiguousarray(array, np.uint8)
     if array.dtype.kind != "f":
         return None
-    rounding = max(ROUNDING, 8 * float(np.finfo(array.dtype).eps))
-    if not bool(((array >= -rounding) & (array <= 1 + rounding)).all()):  # false for NaN too
+    zeros, ones = _ends(array)
+    if not bool((zeros | ones | (array > 0) & (array < 1)).all()):  # false for NaN too
         return None
-    array = np.ascontiguousarray(array.clip(0.0, 1.0), np.float64)
-    nearest = np.rint(array)
-    meant = np.abs(array - nearest) <= rounding
-    if bool(meant.all()):
-        return nearest.astype(np.uint8)
+    if bool((zeros | ones).all()):
+        return np.ascontiguousarray(ones).view(np.uint8)
     # number by number: what a row is read as must not depend on the other rows
-    return np.where(meant, nearest, array) if fractions else None
+    return np.where(ones, 1.0, np.where(zeros, 0.0, array)).astype(np.float64, order="C") if fractions else None
+
+
+def _ends(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which floats are 0, and which are 1, but for rounding."""
+    return np.abs(array) <= ROUNDING, np.abs(array - 1) <= max(ROUNDING, 8 * float(np.finfo(array.dtype).eps))
 
 
 def held_states(value: ArrayLike, n: int, n_units: int, name: str) -> np.ndarray:
@@ -267,10 +269,8 @@ def _what_is_wrong(
     places: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> str:
     """Which number is no state, and what may be done. places: rows and columns of the numbers of a sparse matrix."""
-    rounding = ROUNDING if array.dtype.kind == "f" else 0.0
-    good = (array >= -rounding) & (array <= 1 + rounding)
-    if not fractions:
-        good &= (np.abs(array) <= rounding) | (np.abs(array - 1) <= rounding)
+    zeros, ones = _ends(array) if array.dtype.kind == "f" else (array == 0, array == 1)
+    good = zeros | ones | (array > 0) & (array < 1) if fractions else zeros | ones
     first = int(np.argmax(~good.reshape(-1)))
     bad = float(array.reshape(-1)[first])
     row, column = divmod(first, array.shape[1]) if places is None else (places[0][first], places[1][first])

@@ -21,6 +21,7 @@ __all__ = ["Population", "population_annealing"]
 N_STEPS = 200  # of the default path
 FEW_FAMILIES = 25  # below this, the weight of a mode may be off by 0.1, one standard error
 _FEWEST_CHAINS = 256  # of a population that sample takes its starts from
+_LARGEST_BIAS = 1e29  # of the base-rate model that is chosen here: any will do, but parameters have a bound
 _RESAMPLE_BELOW = 0.9  # of the chains: the effective sample size at which chains are chosen anew by weight
 
 
@@ -103,6 +104,8 @@ def population_annealing(
         raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
     n = _validate.integer(n_chains, "n_chains", 1, _random.MOST_CHAINS)
     n_steps, seed = _validate.integer(n_steps, "n_steps", 1, _random.MOST_SWEEPS), _validate.seed(seed)
+    _validate.flag(progress, "progress")
+    _threads.resolve(n_threads)
     annealer = Annealer(rbm, half_on_bias(rbm) if base_bias is None else base_bias)
     betas = np.linspace(0.0, 1.0, n_steps + 1).astype(np.float32)
     visible = independent_states(annealer.bias, n, seed, _random.POPULATION, n_threads)
@@ -187,7 +190,7 @@ class Annealer:
 def half_on_bias(rbm: RBM) -> np.ndarray:
     """b + W 1/2, float32 (V,): sums in one order, so the same bits on any machine."""
     half = 0.5 * np.add.accumulate(rbm.weights.astype(np.float64), axis=1)[:, -1]
-    return (rbm.visible_bias + half).astype(np.float32)
+    return (rbm.visible_bias + half).clip(-_LARGEST_BIAS, _LARGEST_BIAS).astype(np.float32)
 
 
 def _systematic(total: np.ndarray, seed: int, step: int) -> np.ndarray:

@@ -108,7 +108,7 @@ class EarlyStopping:
         self.finish(rbm)
         self._waited = 0
         if self._best_error > 0.0:
-            self.best, self._first, self._parameters = math.nan, math.nan, ()
+            self.best, self.best_epoch, self._first, self._parameters = math.nan, 0, math.nan, ()
 
     def _look(self, state: FitState, value: float, error: float) -> None:
         gain = self.best - value if self.smaller else value - self.best

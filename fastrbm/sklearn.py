@@ -35,7 +35,7 @@ except ImportError as error:
 __all__ = ["BernoulliRBM"]
 
 _UPDATES = 256  # in a call of several iterations, at most
-_SHOWN = 32, 32, 1024  # cases behind the line of a verbose fit: one in so many of the data, but at least, at most
+_SHOWN = 64, 16, 1024  # cases behind the line of a verbose fit: one in so many of the data, but at least, at most
 _EVERY = 16  # and of each of them one feature in so many, so that it costs some hundredths of an iteration
 _ASSIGNED = {"components_": "weights", "intercept_visible_": "visible_bias", "intercept_hidden_": "hidden_bias"}
 

@@ -150,3 +150,8 @@ def test_what_sample_starts_from():
 def test_bad_arguments(arguments, error, message):
     with pytest.raises(error, match=message):
         fr.population_annealing(**({"rbm": random_rbm(5, 4)} | arguments))
+
+
+def test_huge_weights_are_no_fault_of_the_base():
+    rbm = fr.RBM(np.full((3, 5), 9e29))
+    assert rbm.sample(2, 3).shape == (2, 3)

@@ -290,3 +290,18 @@ def test_mistakes_get_one_line(tmp_path, capsys, arguments, message):
     with suppress(FileNotFoundError):
         (tmp_path / "m.npz").unlink()
         pytest.fail("a model was written")
+
+
+def test_the_best_score_is_told_of_the_end_of_its_epoch(tmp_path, capsys):
+    """Epochs with many updates have rows within, of the same epoch, in which the score was not measured."""
+    X = fr.datasets.load_digits()
+    np.save(tmp_path / "train.npy", X[:1500])
+    np.save(tmp_path / "valid.npy", X[1500:])
+    out = tmp_path / "m.npz"
+    assert cli.main([
+        "train", str(tmp_path / "train.npy"), "--hidden", "8", "--epochs", "2", "--batch-size", "5", "--validation",
+        str(tmp_path / "valid.npy"), "--score", "pseudo-likelihood", "--score-every", "1", "--patience", "3", "--quiet",
+        "--out", str(out),
+    ]) == 0  # fmt: skip
+    best = fr.likelihood.pseudo(fr.load(out), X[1500:][np.linspace(0, 296, 256).astype(int)]).mean()
+    assert f"pseudo-likelihood: {best:.2f} nats a case, best, and saved" in capsys.readouterr().out

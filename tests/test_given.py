@@ -333,3 +333,22 @@ def test_names_in_files_are_kept_and_checked(tmp_path, monkeypatch, capsys):
             "swapped.csv has the model's columns in another order, the first that differs is 'b'"
             in capsys.readouterr().err
         )
+
+
+def test_float16_and_masked_maps_are_read_alike_wherever_they_are(tmp_path):
+    """Rounding of float16 is coarse near 1, not near 0; the mask of an array on disk is not lost."""
+    X = np.random.default_rng(0).choice([0.0, 0.005, 0.5, 0.9997, 1.0], (60, 8)).astype(np.float16)
+    np.save(tmp_path / "x.npy", X)
+    mapped, models = np.load(tmp_path / "x.npy", mmap_mode="r"), []
+    for data in (X, mapped, X.tolist()):
+        rbm = fr.RBM.from_data(X, 3, seed=0)
+        fr.fit(rbm, data, epochs=5, batch_size=7, draw=True)
+        models.append(rbm.weights)
+    assert (models[0] == models[1]).all()
+    with pytest.raises(ValueError, match=r"v\[0, 7\] is 0.5\)"):
+        rbm.free_energy(np.array([[1.005, 0, 0, 0, 0, 0, 0, 0.5]], np.float16))
+    mask = np.zeros(X.shape, bool)
+    mask[5, 3] = True
+    for data in (np.ma.masked_array(X, mask), np.ma.masked_array(mapped, mask)):
+        with pytest.raises(ValueError, match=r"X has masked values, the first at X\[5, 3\]"):
+            fr.fit(rbm, data, epochs=1)

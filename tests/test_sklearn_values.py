@@ -230,12 +230,12 @@ def test_arguments_set_anew_are_checked_before_the_next_update(name, value):
 
 
 def test_the_line_of_a_verbose_fit_is_what_score_samples_says_of_some_features_of_some_cases(capsys):
-    """Of 32 cases, each with one feature in 16: each feature comes up twice, so that half the sum is a case's mean.
-    Counted, so that it cannot become dear again: the fields of 32 cases and two flips a feature."""
+    """Of 16 cases, each with one feature in 16: each feature comes up once, so that the sum is a case's mean.
+    Counted, so that it cannot become dear again: the fields of 16 cases and one flip a feature."""
     data = np.where(RNG.random((400, 40)) < 0.5, RNG.random((400, 40)), 0.0)
     for kind in (data, sparse.csr_array(data), (data > 0.5).astype(np.uint8)):
         model = small(verbose=1, n_iter=1).fit(kind)
-        rows = np.linspace(0, 399, 32).astype(int)
+        rows = np.linspace(0, 399, 16).astype(int)
         picked = np.asarray(kind[rows].todense() if sparse.issparse(kind) else kind[rows], float)
         total = 0.0
         for k, v in enumerate(picked):
@@ -245,10 +245,10 @@ def test_the_line_of_a_verbose_fit_is_what_score_samples_says_of_some_features_o
                 free = model.free_energy(np.stack([v, other]))
                 total -= np.logaddexp(0, free[0] - free[1])
         printed = capsys.readouterr().out
-        assert printed.startswith(f"[BernoulliRBM] Iteration 1, pseudo-likelihood = {total / 2:.2f}, time = ")
-        assert model._shown(kind).shape == (32, 40)
+        assert printed.startswith(f"[BernoulliRBM] Iteration 1, pseudo-likelihood = {total:.2f}, time = ")
+        assert model._shown(kind).shape == (16, 40)
     assert [len(small()._shown(np.zeros((n, 3)))) for n in (1, 5, 20, 47, 1024, 1600, 10**5)] == [
-        1, 5, 16, 32, 32, 48, 1024
+        1, 5, 16, 16, 16, 16, 1024
     ]  # fmt: skip
     few = small().fit(GREY[:5])
     assert np.isclose(5 * pseudo_of(few.rbm_, few._shown(GREY[:5]), every=5).mean(), _one_each(few, GREY[:5]))

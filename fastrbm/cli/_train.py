@@ -235,7 +235,8 @@ class _Watch:
 
 def _conclude(history: History, options, stop: EarlyStopping | None, out: str, say) -> None:
     epochs = history["epoch"].tolist()
-    k = epochs.index(stop.best_epoch) if stop and stop.best_epoch in epochs else -1
+    # the last row of an epoch is that of its end
+    k = len(epochs) - 1 - epochs[::-1].index(stop.best_epoch) if stop and stop.best_epoch in epochs else -1
     at = {column: history[column][k] for column in history.columns}
     say(
         f"{history.last['update']:,} updates in {history.last['seconds']:.1f} s. One sweep from data changes "
@@ -247,5 +248,5 @@ def _conclude(history: History, options, stop: EarlyStopping | None, out: str, s
     if not options.validation:
         say("Nothing was held out, so that overfitting would not show: --validation FILE")
     if options.score:
-        which = "best, and saved" if stop else "last"
+        which = "best, and saved" if stop and stop.best_epoch else "last"
         say(f"{options.score}: {at[SCORES[options.score]]:.2f} nats a case, {which}, epoch {epochs[k]}")

@@ -78,6 +78,7 @@ class FastPCD:
     def __call__(
         self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
     ) -> Gradient:
+        scale, self._scale = self._scale, 1.0
         positive = Phase.of_data(rbm, X, sample_weight, n_threads)
         own, fast = self._own, self._fast  # once: another thread may set others meanwhile
         if own is None or own[0] is not rbm:
@@ -91,8 +92,7 @@ class FastPCD:
         fixed = _gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
         chains._sweep(self.n_sweeps, fixed, n_threads)
         gradient = Gradient(positive, Phase(rbm, chains.visible_bits, fixed, n_threads), n_threads)
-        scale, self._scale = self._scale, 1.0
-        if self.rate:
+        if self.rate or fast:
             now = (gradient.tiles, gradient.visible_bias, gradient.hidden_bias)
             rate, decay = np.float32(self.rate * scale), np.float32(self.decay)
             old = fast or [np.zeros_like(part) for part in now]
