@@ -13,7 +13,7 @@ RATE = 0.1  # of SGD, at the start; it falls linearly to 0
 ADAM_RATE = 0.0005  # likewise
 L2 = 1e-3  # of the optimizer that fit takes by itself: what the data do not ask for stays small
 
-_FEW, _MANY = 20_000, 50_000  # updates that small data need, and that are enough for large data
+UPDATES, _MANY = 20_000, 50_000  # updates that small data need, and that are enough for large data
 _PASSES = 100  # between these: passes through the data
 _LARGE = 1 << 19  # connections of a model above which an update is dear
 _LEAST = 2_000  # updates of the largest model
@@ -25,6 +25,6 @@ def epochs(n_batches: int, n_visible: int, n_hidden: int) -> int:
     Above 2^19 connections (784 x 500 has fewer) the least number falls with the size of the model, down to 2,000.
     """
     connections = n_visible * n_hidden
-    least = _FEW if connections <= _LARGE else max(_LEAST, _FEW * _LARGE // connections)
+    least = UPDATES if connections <= _LARGE else max(_LEAST, UPDATES * _LARGE // connections)
     updates = min(max(_PASSES * n_batches, least), _MANY)
     return -(-updates // n_batches)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ._defaults import UPDATES
+
 # Good trainings of bars-and-stripes, digits, surveys and MNIST by default: inputs of 0.6 to 12, gaps of 0.2 to 1.5 nats
 # a unit, chains within 0.05 of the means, gaps that rise by up to 4 % in the second half, validation gaps up to 0.1 of
 # the gap. Thresholds stand apart from these, and below what the faults show.
@@ -14,7 +16,6 @@ _LARGE_INPUT = 50.0  # mean size of the hidden units' inputs: their sigmoids are
 _LARGE_GAP = 10.0  # nats a visible unit
 _NOTHING = 0.05  # nats
 _WORTH_A_WORD = 100  # updates below which a training is a step of a loop, not a training
-_USUAL = 20_000  # updates that small data need
 _ERRORS, _FAR = 4.0, 0.4  # standard errors, and standard deviations of the data, that samples may be off
 _MEANS = 0.1  # mean difference of the units' means
 _RISE = 0.15  # of the gap, in the second half of the updates
@@ -118,8 +119,8 @@ def _nothing(c: Closing, gap: float) -> str:
         f"Nothing was learned beyond the means: the model finds the data {gap:.2f} nats an example more likely than "
         "noise with the same means."
     )
-    if c.n_updates < _USUAL:
-        return f"{words} {c.n_updates:,} updates are few, {_USUAL:,} are usual: more epochs."
+    if c.n_updates < UPDATES:
+        return f"{words} {c.n_updates:,} updates are few, {UPDATES:,} are usual: more epochs."
     return f"{words} A larger learning rate may help, or the columns of the data are independent."
 
 
