@@ -40,7 +40,7 @@ def test_the_budget_is_never_far_from_what_is_needed():
 
 
 def test_fit_takes_the_budget(monkeypatch):
-    monkeypatch.setattr(_defaults, "_FEW", 100)
+    monkeypatch.setattr(_defaults, "UPDATES", 100)
     monkeypatch.setattr(_defaults, "_PASSES", 3)
     rbm, other = fr.RBM.from_data(X, 8), fr.RBM.from_data(X, 8)
     history = fr.fit(rbm, X)
@@ -65,7 +65,7 @@ def test_fit_takes_the_budget(monkeypatch):
     ids=["all", "tempered", "fast", "adam", "sgd"],
 )
 def test_the_command_line_has_the_defaults_of_python(tmp_path, monkeypatch, capsys, options, arguments):
-    monkeypatch.setattr(_defaults, "_FEW", 20)
+    monkeypatch.setattr(_defaults, "UPDATES", 20)
     monkeypatch.setattr(_defaults, "_PASSES", 1)
     path = str(tmp_path / "m.npz")
     assert fastrbm(capsys, "train", "bars-and-stripes", "--hidden", "6", "--quiet", "--out", path, *options)[0] == 0
