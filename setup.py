@@ -126,7 +126,7 @@ class BuildExt(build_ext):
 
 def extension(name: str, flags: list[str]) -> Extension:
     return Extension(
-        f"fastrbm.{name}",
+        f"fastrbm._core.{name}",
         [f"src/{name}.pyx"],
         include_dirs=["src"],
         depends=[str(p.relative_to(HERE)) for p in sorted((HERE / "src").glob("*.[hp]*")) if p.suffix != ".pyx"],

@@ -6,7 +6,7 @@ python -m pytest bench/bench_sweep.py
 import pytest
 
 import fastrbm as fr
-from fastrbm.speed import NumpyRBM, check_mean_hidden, check_sweep, problem
+from fastrbm.cli.speed import NumpyRBM, check_mean_hidden, check_sweep, problem
 
 CHAINS = [128, 1024]
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastrbm as fr
-from fastrbm.speed import NumpyRBM, check_update, problem
+from fastrbm.cli.speed import NumpyRBM, check_update, problem
 
 CASES = [128, 1024]
 

@@ -112,7 +112,7 @@ def main():
     if options.full or options.write:
         options.sizes, options.chains, options.steps = SIZES, CHAINS, STEPS
     names = list(options.only or contenders.CONTENDERS)
-    levels = fr._kernels.available_levels()
+    levels = fr._core.dispatch.available_levels()
     if "avx512" not in levels:  # they would repeat the plain ones
         names = [name for name in names if name not in ("NumPy, SkylakeX", "fastrbm, AVX2")]
     if "amx" not in levels:

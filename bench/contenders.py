@@ -5,7 +5,7 @@ import numpy as np
 from ais import numpy_ais
 
 import fastrbm as fr
-from fastrbm.speed import NumpyRBM, check_mean_hidden, check_sweep, check_update, problem
+from fastrbm.cli.speed import NumpyRBM, check_mean_hidden, check_sweep, check_update, problem
 
 ANNEALED = 11  # betas of the timed annealing: ten steps
 RATE = 1e-9
@@ -66,7 +66,7 @@ def scikit_learn(parameters, states):
 def pytorch(parameters, states):
     import torch
 
-    torch.set_num_threads(fr._threads.default_threads())
+    torch.set_num_threads(fr._core.threads.default_threads())
     torch.set_grad_enabled(False)
     W, b, c = (torch.from_numpy(p.copy()) for p in parameters)
     data = torch.from_numpy(states.astype(np.float32))
@@ -116,7 +116,7 @@ def rbms(parameters, states):
     import torch
     from rbms.bernoulli_bernoulli.implement import _sample_hiddens, _sample_visibles
 
-    torch.set_num_threads(fr._threads.default_threads())
+    torch.set_num_threads(fr._core.threads.default_threads())
     torch.set_grad_enabled(False)
     W, b, c = (torch.from_numpy(p.copy()) for p in parameters)
     v = torch.from_numpy(states.astype(np.float32))

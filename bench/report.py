@@ -49,8 +49,8 @@ def rates(rows, size, n_chains):
 
 
 def machine():
-    levels = ", ".join(fr._kernels.available_levels())
-    threads = fr._threads.default_threads()
+    levels = ", ".join(fr._core.dispatch.available_levels())
+    threads = fr._core.threads.default_threads()
     return f"{platform.system()} {platform.machine()}, {threads} threads, levels {levels}, NumPy {np.__version__}"
 
 

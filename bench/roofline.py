@@ -21,10 +21,10 @@ from pathlib import Path
 import numpy as np
 
 import fastrbm as fr
-from fastrbm import _threads
-from fastrbm._kernels import kernels
+from fastrbm._core import threads as _threads
+from fastrbm._core.dispatch import kernels
+from fastrbm.cli.speed import problem
 from fastrbm.moments import Phase
-from fastrbm.speed import problem
 
 SGEMM = """
 import time, numpy as np

@@ -7,7 +7,7 @@ from docutils.parsers.rst import Directive
 
 import fastrbm
 from fastrbm.cli import build_parser
-from fastrbm.cli._main import command_parser
+from fastrbm.cli.commands import command_parser
 
 project = "fastrbm"
 author = "the fastrbm developers"

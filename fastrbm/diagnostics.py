@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _random, _validate
-from .chains import Chains
-from .tempering import TemperedChains
+from ._core import philox, validate
+from .sampling.chains import Chains
+from .sampling.tempering import TemperedChains
 
 __all__ = ["AutocorrelationTime", "autocorrelation", "autocorrelation_time", "free_energy_trace", "split_rhat"]
 
@@ -154,7 +154,7 @@ def free_energy_trace(chains: Chains, n_sweeps: int, n_threads: int | None = Non
     """
     if not isinstance(chains, (Chains, TemperedChains)):
         raise TypeError(f"chains must be Chains, not {type(chains).__name__}")
-    n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 1, _random.MOST_SWEEPS)
+    n_sweeps = validate.integer(n_sweeps, "n_sweeps", 1, philox.MOST_SWEEPS)
     trace = np.empty((n_sweeps, len(chains)))
     for row in trace:
         chains.sweep(1, n_threads)

@@ -7,12 +7,14 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _gibbs, _threads, _validate, _work, reference
-from ._kernels import FIXED_BITS, ROWS, kernels
-from ._settings import Setting
-from .bits import BitMatrix
-from .chains import Chains
+from ._core import threads, validate, workload
+from ._core.dispatch import kernels
+from ._core.layout import FIXED_BITS, ROWS
+from ._core.settings import Setting
 from .rbm import RBM, model
+from .sampling import gibbs
+from .sampling.chains import Chains
+from .states.bits import BitMatrix
 
 __all__ = ["Moments"]
 
@@ -50,7 +52,7 @@ class Moments:
     weight_sum = Setting(_sums, 2)
     visible_sum = Setting(_sums, 1)
     hidden_sum = Setting(_sums, 1)
-    total = Setting(_validate.real, 0.0)
+    total = Setting(validate.real, 0.0)
 
     def __init__(self, weight_sum: np.ndarray, visible_sum: np.ndarray, hidden_sum: np.ndarray, total: float) -> None:
         self.weight_sum, self.visible_sum, self.hidden_sum, self.total = weight_sum, visible_sum, hidden_sum, total
@@ -118,15 +120,15 @@ class Moments:
         """
         data = _cases(rbm, X)
         n = data.shape[0]
-        weight = None if sample_weight is None else _validate.sample_weight(sample_weight, n)
+        weight = None if sample_weight is None else validate.sample_weight(sample_weight, n)
         moments, scale = _nothing(rbm), 1.0
         if weight is not None:
             scale = 2.0 ** math.frexp(weight.max())[1]
             weight = np.rint(weight / scale * (1 << FIXED_BITS))
         # fractions add up in blocks of ROWS, so that cuts elsewhere would change the last bits
-        for rows in _work.parts(n, _work.moments(rbm.n_visible, rbm.n_hidden), most=_ROWS_A_PART, blocks=(ROWS,)):
-            fixed = _gibbs.fixed_buffer(rows.stop - rows.start, rbm.n_hidden, rbm._buffers)
-            _gibbs.half_step(rbm._parameters.to_hidden, data[rows], fixed=fixed, n_threads=n_threads)
+        for rows in workload.parts(n, workload.moments(rbm.n_visible, rbm.n_hidden), most=_ROWS_A_PART, blocks=(ROWS,)):
+            fixed = gibbs.fixed_buffer(rows.stop - rows.start, rbm.n_hidden, rbm._buffers)
+            gibbs.half_step(rbm._parameters.to_hidden, data[rows], fixed=fixed, n_threads=n_threads)
             _add(moments, data[rows], fixed, None if weight is None else weight[rows], scale, n_threads)
         return moments
 
@@ -166,17 +168,17 @@ def _add(
         fixed[:, :n] = np.rint(fixed[:, :n] * (weight * 2.0**-FIXED_BITS)[None, :, None])
     accumulate = moments.total != 0.0
     moments.total += n if weight is None else float(weight.sum()) * unit
-    threads = _threads.resolve(n_threads, moments.weight_sum.size * n)
+    used = threads.resolve(n_threads, moments.weight_sum.size * n)
     if not isinstance(states, BitMatrix):
         if not accumulate:
             moments.weight_sum[...], moments.hidden_sum[...] = 0.0, 0.0
         _add_fractions(moments, states, fixed, weight, unit)
         return
     transposed = np.empty((-(-n // 8), states.n_units), np.uint8)
-    kernels.transpose(states._planes, states.n_units, transposed, threads)
-    kernels.moments(transposed, fixed, unit, accumulate, moments.weight_sum, moments.hidden_sum, threads)
+    kernels.transpose(states._planes, states.n_units, transposed, used)
+    kernels.moments(transposed, fixed, unit, accumulate, moments.weight_sum, moments.hidden_sum, used)
     if weight is None:
-        kernels.count_bits(states._planes, states.n_units, moments.visible_sum, threads)
+        kernels.count_bits(states._planes, states.n_units, moments.visible_sum, used)
     else:
         # integers below 2^53: exact in whatever order BLAS adds them
         moments.visible_sum += (weight @ states.to_states().astype(np.float64)) * unit
@@ -186,7 +188,7 @@ def _add_fractions(
     moments: Moments, states: np.ndarray, fixed: np.ndarray, weight: np.ndarray | None, unit: float
 ) -> None:
     n, n_hidden = states.shape[0], moments.hidden_sum.size
-    grid = _gibbs.on_grid(states)
+    grid = gibbs.on_grid(states)
     probabilities = np.concatenate(list(fixed), axis=1)[:n, :n_hidden].astype(np.float64)
     ones = np.full(n, 1.0 * (1 << FIXED_BITS)) if weight is None else weight
     for start in range(0, n, ROWS):  # 504 rows of products of two 22-bit numbers are exact in float64
@@ -222,9 +224,9 @@ class Phase:
         self.buffers = rbm._buffers
         self.transposed = np.empty((-(-n // 8), rbm.n_visible), np.uint8)
         self.visible_sum, self.hidden_sum = np.empty(rbm.n_visible), np.empty(rbm.n_hidden)
-        threads = _threads.resolve(n_threads, 4 * _threads.PASS * n * (rbm.n_visible // 8 + rbm.n_hidden))
+        used = threads.resolve(n_threads, 4 * threads.PASS * n * (rbm.n_visible // 8 + rbm.n_hidden))
         kernels.prepare_phase(
-            states._planes, fixed, 2.0**-FIXED_BITS, self.transposed, self.visible_sum, self.hidden_sum, threads
+            states._planes, fixed, 2.0**-FIXED_BITS, self.transposed, self.visible_sum, self.hidden_sum, used
         )
 
     @classmethod
@@ -235,18 +237,15 @@ class Phase:
         data = _cases(rbm, X)
         if sample_weight is not None or not isinstance(data, BitMatrix) or len(data) > _ROWS_A_PART:
             return Moments.of_data(rbm, data, sample_weight, n_threads)
-        fixed = _gibbs.fixed_buffer(len(data), rbm.n_hidden, rbm._buffers)
-        _gibbs.half_step(rbm._parameters.to_hidden, data, fixed=fixed, n_threads=n_threads)
+        fixed = gibbs.fixed_buffer(len(data), rbm.n_hidden, rbm._buffers)
+        gibbs.half_step(rbm._parameters.to_hidden, data, fixed=fixed, n_threads=n_threads)
         return cls(rbm, data, fixed, n_threads)
 
     def moments(self, n_threads: int | None = None) -> Moments:
         """The averages themselves."""
         moments = Moments(self.buffers.take(self.shape, np.float64), self.visible_sum, self.hidden_sum, self.total)
-        threads = _threads.resolve(n_threads, moments.weight_sum.size * int(self.total))
+        used = threads.resolve(n_threads, moments.weight_sum.size * int(self.total))
         kernels.moments(
-            self.transposed, self.fixed, 2.0**-FIXED_BITS, False, moments.weight_sum, moments.hidden_sum, threads
+            self.transposed, self.fixed, 2.0**-FIXED_BITS, False, moments.weight_sum, moments.hidden_sum, used
         )
         return moments
-
-
-assert FIXED_BITS == reference.FIXED_BITS and ROWS == reference.ROWS

@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from . import _gibbs, _given, _model_file, _random, _source, _threads, _validate, _work, reference
-from ._buffers import Buffers
-from ._clamp import Clamp, Held
-from ._grid import warn_if_coarse
-from ._kernels import kernels
-from ._parameters import Direction, Parameters, Update, moved_values
-from ._starts import chain_ends
-from .bits import BitMatrix
+from ._core import arrays as _given
+from ._core import layout, model_file, philox, threads, validate, workload
+from ._core.buffers import Buffers
+from ._core.dispatch import kernels
+from ._core.grid import warn_if_coarse
+from ._core.parameters import Direction, Parameters, Update, moved_values
+from .sampling import gibbs
+from .sampling.clamp import Clamp, Held
+from .sampling.starts import chain_ends
+from .states.bits import BitMatrix
+from .training import data
 
 if TYPE_CHECKING:
     from .gradient import Gradient
@@ -81,7 +84,7 @@ class RBM:
                 "number of hidden units that you want"
             )
         self._buffers = Buffers()
-        self._set(_validate.parameter(weights, "weights", (None, None)), visible_bias, hidden_bias)
+        self._set(validate.parameter(weights, "weights", (None, None)), visible_bias, hidden_bias)
 
     def _set(
         self, weights: np.ndarray, visible_bias: ArrayLike | None, hidden_bias: ArrayLike | None,
@@ -91,8 +94,8 @@ class RBM:
         n_visible, n_hidden = weights.shape
         b = np.zeros(n_visible, np.float32) if visible_bias is None else visible_bias
         c = np.zeros(n_hidden, np.float32) if hidden_bias is None else hidden_bias
-        b = _validate.parameter(b, "visible_bias", (n_visible,))
-        c = _validate.parameter(c, "hidden_bias", (n_hidden,))
+        b = validate.parameter(b, "visible_bias", (n_visible,))
+        c = validate.parameter(c, "hidden_bias", (n_hidden,))
         if hasattr(self, "_parameters") and self._parameters.shape != weights.shape:  # chains rely on it
             raise ValueError(f"weights must keep their shape, {self._parameters.shape}, got {weights.shape}")
         self._parameters = Parameters.of(weights, b, c, self._buffers, n_threads)
@@ -130,10 +133,10 @@ class RBM:
         >>> rbm.weights.shape, rbm.weights.dtype
         ((64, 16), dtype('float32'))
         """
-        n_hidden = _validate.integer(n_hidden, "n_hidden", 1, _MOST_HIDDEN)
-        seed = _validate.seed(seed)
-        weight_scale = _validate.real(weight_scale, "weight_scale", 0.0)
-        sums, n = _source.totals(X) if sample_weight is None else _source.weighted_totals(X, sample_weight)
+        n_hidden = validate.integer(n_hidden, "n_hidden", 1, _MOST_HIDDEN)
+        seed = validate.seed(seed)
+        weight_scale = validate.real(weight_scale, "weight_scale", 0.0)
+        sums, n = data.totals(X) if sample_weight is None else data.weighted_totals(X, sample_weight)
         rbm = cls._from_totals(sums, n, n_hidden, seed, weight_scale)
         rbm._visible_names = _given.names_of(X)
         return rbm
@@ -144,7 +147,7 @@ class RBM:
         means = (sums + 0.5) / (n + 1.0)
         logs = np.empty(2 * means.size)
         kernels.logs(np.concatenate((means, 1.0 - means)), logs)
-        weights = _random.normal((means.size, n_hidden), seed, _random.WEIGHTS) * np.float32(weight_scale)
+        weights = philox.normal((means.size, n_hidden), seed, philox.WEIGHTS) * np.float32(weight_scale)
         return cls(weights, logs[: means.size] - logs[means.size :])
 
     # ------------------------------------------------------------ parameters
@@ -171,7 +174,7 @@ class RBM:
         """Replace some or all parameters; shapes must stay as they are. Errors as for the constructor."""
         shape = self._parameters.shape
         self._set(
-            self.weights if weights is None else _validate.parameter(weights, "weights", shape),
+            self.weights if weights is None else validate.parameter(weights, "weights", shape),
             self.visible_bias if visible_bias is None else visible_bias,
             self.hidden_bias if hidden_bias is None else hidden_bias,
         )
@@ -194,11 +197,11 @@ class RBM:
         FloatingPointError
             When a parameter would no longer be finite (or below 1e30). It says which; the model stays as it was.
         """
-        rate = _validate.real(rate, "rate")
+        rate = validate.real(rate, "rate")
         new = []
         for name, change in zip(_PARAMETERS, (weights, visible_bias, hidden_bias), strict=True):
             old = getattr(self, name)
-            given = _validate.change(change, f"the change of {name}", old.shape)
+            given = validate.change(change, f"the change of {name}", old.shape)
             new.append(moved_values(old, given, rate, name))
         self._parameters = Parameters.of(new[0], new[1], new[2], self._buffers, n_threads)
 
@@ -214,7 +217,7 @@ class RBM:
         >>> rbm = fr.RBM.from_data(X, n_hidden=4, seed=1)
         >>> rbm.step(fr.gradient.Exact()(rbm, X), learning_rate=0.1)
         """
-        rate = _validate.real(learning_rate, "learning_rate")
+        rate = validate.real(learning_rate, "learning_rate")
         self._move(self._direction(gradient), rate, n_threads=n_threads)
 
     def _direction(self, gradient: Any) -> Update:
@@ -229,8 +232,8 @@ class RBM:
                 raise TypeError(
                     f"gradient must have {', '.join(_PARAMETERS)}; a {type(gradient).__name__} has no {name}"
                 )
-            parts.append(_validate.change(getattr(gradient, name), f"gradient.{name}", getattr(self, name).shape))
-        return Direction(reference.to_tiles(parts[0]), *parts[1:])
+            parts.append(validate.change(getattr(gradient, name), f"gradient.{name}", getattr(self, name).shape))
+        return Direction(layout.to_tiles(parts[0]), *parts[1:])
 
     def _move(
         self, direction: Update, rate: float, l2: float = 0.0, l1: float = 0.0, n_threads: int | None = None
@@ -292,10 +295,10 @@ class RBM:
         if n != len(hidden):
             raise ValueError(f"v and h must have as many cases as each other, got {n} and {len(hidden)}")
         result = self._bias_sums(visible, p.wide_visible_bias) + self._bias_sums(hidden, p.wide_hidden_bias)
-        for part in _work.parts(n, _work.half_step(*p.shape), most=_SUMS // self.n_hidden):
+        for part in workload.parts(n, workload.half_step(*p.shape), most=_SUMS // self.n_hidden):
             acc = np.empty((part.stop - part.start, self.n_hidden), np.int32)
-            threads = _threads.resolve(n_threads, acc.size * self.n_visible)
-            kernels.product(visible.planes[:, part], p.to_hidden.tiles_array, p.to_hidden.exponent, acc, threads)
+            used = threads.resolve(n_threads, acc.size * self.n_visible)
+            kernels.product(visible.planes[:, part], p.to_hidden.tiles_array, p.to_hidden.exponent, acc, used)
             # int64 sums of int32 are exact
             pairs = np.einsum("ij,ij->i", acc, hidden[part].to_states(), dtype=np.int64)
             result[part] += pairs * 2.0**-p.to_hidden.exponent
@@ -324,9 +327,9 @@ class RBM:
         p = self._parameters
         result = np.empty(len(bits))
         one = np.ones(1)
-        for part in _work.parts(len(bits), _work.free_energy(*p.shape)):
-            threads = _threads.resolve(n_threads, (part.stop - part.start) * self.n_visible * self.n_hidden)
-            kernels.softplus_sums(bits.planes[:, part], p.to_hidden, one, result[part], threads)
+        for part in workload.parts(len(bits), workload.free_energy(*p.shape)):
+            used = threads.resolve(n_threads, (part.stop - part.start) * self.n_visible * self.n_hidden)
+            kernels.softplus_sums(bits.planes[:, part], p.to_hidden, one, result[part], used)
         return -(result + self._bias_sums(bits, p.wide_visible_bias))
 
     @property
@@ -337,19 +340,19 @@ class RBM:
 
     def _bias_sums(self, states: BitMatrix, wide_bias: np.ndarray) -> np.ndarray:
         out = np.empty(len(states))
-        for part in _work.parts(len(states), _work.elements(states.n_units)):
+        for part in workload.parts(len(states), workload.elements(states.n_units)):
             kernels.bias_sums(states.planes[:, part], wide_bias, out[part], 1)
         return out
 
     def _states(self, value: ArrayLike, name: str, fractions: bool = False) -> Any:
         """A user's states of the hidden layer (name "h") or of the visible one, whose columns may have names."""
         if name == "h":
-            return _gibbs.states_given(value, self.n_hidden, name, fractions)
+            return gibbs.states_given(value, self.n_hidden, name, fractions)
         self._check_names(value, name)
-        return _gibbs.states_given(value, self.n_visible, name, fractions)
+        return gibbs.states_given(value, self.n_visible, name, fractions)
 
     def _check_names(self, value: object, name: str) -> None:
-        _validate.check_names(_given.names_of(value), self.visible_names, name)
+        validate.check_names(_given.names_of(value), self.visible_names, name)
 
     # ------------------------------------------------------------ conditional distributions
 
@@ -362,9 +365,9 @@ class RBM:
         return self._mean(self._parameters.to_visible, self._states(h, "h", True), n_threads)
 
     def _mean(self, layer: kernels.Layer, given: BitMatrix | np.ndarray, n_threads: int | None) -> np.ndarray:
-        _threads.resolve(n_threads)  # fractions need none
+        threads.resolve(n_threads)  # fractions need none
         out = np.empty((given.shape[0], layer.n_units), np.float32)
-        _gibbs.half_step(layer, given, probabilities=out, n_threads=n_threads)
+        gibbs.half_step(layer, given, probabilities=out, n_threads=n_threads)
         return out
 
     def sample_hidden(self, v: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
@@ -373,22 +376,22 @@ class RBM:
         The same seed gives the same draw: in a loop, pass a new seed each time (or use :class:`Chains`), or every pass
         repeats the same random numbers and the chains do not follow the model.
         """
-        return self._draw(self._parameters.to_hidden, self._states(v, "v", True), seed, _random.HIDDEN, n_threads)
+        return self._draw(self._parameters.to_hidden, self._states(v, "v", True), seed, philox.HIDDEN, n_threads)
 
     def sample_visible(self, h: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """A draw of v from p(v | h) for each case, uint8 (n, V).
 
         The same seed gives the same draw: in a loop, pass a new seed each time, as for :meth:`sample_hidden`.
         """
-        return self._draw(self._parameters.to_visible, self._states(h, "h", True), seed, _random.VISIBLE, n_threads)
+        return self._draw(self._parameters.to_visible, self._states(h, "h", True), seed, philox.VISIBLE, n_threads)
 
     def _draw(
         self, layer: kernels.Layer, given: BitMatrix | np.ndarray, seed: int, kind: int, n_threads: int | None
     ) -> np.ndarray:
         out = BitMatrix.empty(given.shape[0], layer.n_units)
-        seed = _validate.seed(seed)
-        _threads.resolve(n_threads)
-        _gibbs.half_step(layer, given, kind=kind, seed=seed, stream=_random.ONCE, out=out, n_threads=n_threads)
+        seed = validate.seed(seed)
+        threads.resolve(n_threads)
+        gibbs.half_step(layer, given, kind=kind, seed=seed, stream=philox.ONCE, out=out, n_threads=n_threads)
         return out.to_states()
 
     def sample(
@@ -448,9 +451,9 @@ class RBM:
         >>> rbm.sample(5, n_sweeps=10, clamp=[1, float("nan")])[:, 0]
         array([1, 1, 1, 1, 1], dtype=uint8)
         """
-        n = _validate.integer(n, "n", 0, _random.MOST_CHAINS)
-        n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 0, _random.MOST_SWEEPS)
-        seed, betas = _validate.seed(seed), _validate.inverse_temperature(beta, n)
+        n = validate.integer(n, "n", 0, philox.MOST_CHAINS)
+        n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS)
+        seed, betas = validate.seed(seed), validate.inverse_temperature(beta, n)
         held = Clamp.of(clamp, clamp_hidden, n, self._parameters.shape)
         plain = start is None and betas is None and held is None
         if method not in (None, "annealed", "gibbs"):
@@ -458,10 +461,10 @@ class RBM:
         if method == "annealed" and not plain:
             raise ValueError("method 'annealed' takes no start, clamps or beta: use method='gibbs'")
         if plain and method != "gibbs" and n and n_sweeps:
-            from .annealing import annealed_starts  # which needs models, too
+            from .sampling.annealing import annealed_starts  # which needs models, too
 
             start = annealed_starts(self, n, n_sweeps, seed, n_threads)
-        return chain_ends(self, n, n_sweeps, seed, _random.SAMPLE, start, betas, n_threads, held).to_states()
+        return chain_ends(self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, held).to_states()
 
     def inpaint(self, X: ArrayLike, n_sweeps: int = 1000, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """Fill in what is missing: for each case a draw of its missing units given the others.
@@ -490,15 +493,13 @@ class RBM:
         array([[1, 1],
                [0, 0]], dtype=uint8)
         """
-        n_sweeps, seed = _validate.integer(n_sweeps, "n_sweeps", 0, _random.MOST_SWEEPS), _validate.seed(seed)
+        n_sweeps, seed = validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS), validate.seed(seed)
         self._check_names(X, "X")
         array = _given.numbers(X, "X", missing=True)
         if array.ndim != 2:
             raise ValueError(f"X must have two dimensions, (cases, units), got shape {array.shape}")
         held = Clamp(Held.of(array, len(array), self.n_visible, "X"), None)
-        return chain_ends(
-            self, len(array), n_sweeps, seed, _random.INPAINT, n_threads=n_threads, clamp=held
-        ).to_states()
+        return chain_ends(self, len(array), n_sweeps, seed, philox.INPAINT, n_threads=n_threads, clamp=held).to_states()
 
     def reconstruct(self, v: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """P(v = 1 | h), float32 (n, V), with h drawn from p(h | v) for each case: what one step there and back makes
@@ -518,7 +519,7 @@ class RBM:
         OSError
             When the file cannot be written, or is not a regular file.
         """
-        _model_file.save(_validate.path(path), self)
+        model_file.save(validate.path(path), self)
 
 
 def model(rbm: object) -> RBM:
@@ -538,7 +539,7 @@ def load(path: str | PathLike[str]) -> RBM:
     ValueError
         When it is damaged, or not a model of this package.
     """
-    parameters, names = _model_file.load(_validate.path(path))
+    parameters, names = model_file.load(validate.path(path))
     rbm = RBM(*parameters)
     rbm._visible_names = names
     return rbm

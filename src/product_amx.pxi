@@ -3,7 +3,7 @@
 #
 #   S Q = S q0 + 2^8 S q1 + 2^16 S q2 + 2^24 S q3   modulo 2^32,
 #
-# and since no sum leaves int32 (fastrbm/_parameters.py), that is S Q itself: the same integers as by tables.
+# and since no sum leaves int32 (fastrbm/_core/parameters.py), that is S Q itself: the same integers as by tables.
 #
 # The unit has eight registers, each a square of 16 rows of 64 bytes. One instruction adds the product of 16 chains by
 # 64 inputs and of 64 inputs by 16 columns to 16 x 16 sums. A pass takes up to 8 times 64 inputs: S becomes bytes, then,

@@ -225,7 +225,7 @@ cdef void put_in_place(Job *job, uint8_t *visible) noexcept nogil:
 
 
 cdef int exponent_of(double largest_sum, Py_ssize_t n_in) noexcept nogil:
-    """fastrbm/_parameters.py::exponent"""
+    """fastrbm/_core/parameters.py::exponent"""
     cdef int e = 61
     if largest_sum != 0.0:
         frexp((2147483647.0 - <double> n_in) / largest_sum, &e)

@@ -3,15 +3,16 @@
 import numpy as np
 
 import fastrbm as fr
-from fastrbm import _kernels, reference
+from fastrbm import reference
+from fastrbm._core import dispatch
 
-LEVELS = _kernels.available_levels()
+LEVELS = dispatch.available_levels()
 TILE = 64
 
 
 def modules():
     """Every kernel module that this machine can run, by level."""
-    return {level: _kernels.load(level) for level in LEVELS}
+    return {level: dispatch.load(level) for level in LEVELS}
 
 
 def random_rbm(n_visible, n_hidden, scale=0.6, seed=0):
@@ -69,8 +70,8 @@ def tiles_for(n_units):
 
 
 def build_layers(module, weights, visible_bias, hidden_bias, n_threads=1):
-    """(to_visible, to_hidden) as fastrbm._parameters builds them, from one module's own functions."""
-    from fastrbm._parameters import exponent
+    """(to_visible, to_hidden) as fastrbm._core.parameters builds them, from one module's own functions."""
+    from fastrbm._core.parameters import exponent
 
     n_visible, n_hidden = weights.shape
     tiles = reference.to_tiles(weights)

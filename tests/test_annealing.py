@@ -10,7 +10,7 @@ import pytest
 from helpers import Enumerated, random_rbm, state_numbers
 
 import fastrbm as fr
-from fastrbm import annealing
+from fastrbm.sampling import annealing
 
 
 def two_modes(ratio, n_visible=20, weight=3.0):
@@ -83,11 +83,11 @@ def test_without_resampling_the_weights_are_wrong(monkeypatch):
 @pytest.mark.parametrize("shape", [(1, 1), (9, 70), (130, 3)])
 @pytest.mark.parametrize("n", [1, 7, 1030])
 def test_same_bits_for_any_threads_and_parts(shape, n, monkeypatch):
-    from fastrbm import _work
+    from fastrbm._core import workload
 
     rbm = random_rbm(*shape, seed=2)
     one = fr.population_annealing(rbm, n, 12, seed=4, n_threads=1)
-    monkeypatch.setattr(_work, "A_CALL", 1)
+    monkeypatch.setattr(workload, "A_CALL", 1)
     for threads in (2, 3):
         other = fr.population_annealing(rbm, n, 12, seed=4, n_threads=threads)
         assert (other.visible.planes == one.visible.planes).all()

@@ -56,12 +56,12 @@ def test_chains_go_on_where_they_stopped():
 
 def test_chains_split_into_small_calls_are_the_same(monkeypatch):
     """Calls are cut short for Ctrl-C; where they are cut does not matter."""
-    from fastrbm import _work
+    from fastrbm._core import workload
 
     rbm = random_rbm(20, 9)
     whole = fr.Chains(rbm, 1300, seed=3)
     whole.sweep(7)
-    monkeypatch.setattr(_work, "A_CALL", _work.sweep(20, 9).of(600))
+    monkeypatch.setattr(workload, "A_CALL", workload.sweep(20, 9).of(600))
     parts = fr.Chains(rbm, 1300, seed=3)
     parts.sweep(7)
     assert np.array_equal(whole.visible, parts.visible) and np.array_equal(whole.hidden, parts.hidden)

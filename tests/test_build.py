@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from fastrbm import _kernels, reference
+from fastrbm import reference
+from fastrbm._core import dispatch
 
 ROOT = Path(__file__).parent.parent
 
@@ -58,8 +59,8 @@ def test_the_wheel_holds_everything(wheel):
     for path in (ROOT / "fastrbm").rglob("*"):
         if path.suffix in (".py", ".pyi", ".npz", ".txt", ".typed"):
             assert path.relative_to(ROOT).as_posix() in names, path
-    levels = _kernels.LEVELS if platform.machine().lower() in ("x86_64", "amd64") else ("base",)
-    if sys.platform != "linux" or importlib.util.find_spec("fastrbm._kernels_amx") is None:  # or an old assembler
+    levels = dispatch.LEVELS if platform.machine().lower() in ("x86_64", "amd64") else ("base",)
+    if sys.platform != "linux" or importlib.util.find_spec("fastrbm._core._kernels_amx") is None:  # or an old assembler
         levels = tuple(level for level in levels if level != "amx")
     built = {name.split("/")[-1].split(".")[0] for name in names if name.endswith((".so", ".pyd"))}
     assert built == {"_cpu"} | {f"_kernels_{level}" for level in levels}
@@ -83,14 +84,14 @@ def test_the_wheel_says_what_it_needs(wheel):
     assert "License-Expression: BSD-3-Clause" in lines
 
 
-@pytest.mark.parametrize("name", ["_cpu", *(f"_kernels_{level}" for level in _kernels.available_levels())])
+@pytest.mark.parametrize("name", ["_cpu", *(f"_kernels_{level}" for level in dispatch.available_levels())])
 def test_stubs_name_what_the_modules_have(name):
-    module = importlib.import_module(f"fastrbm.{name}")
+    module = importlib.import_module(f"fastrbm._core.{name}")
     assert {n for n in dir(module) if not n.startswith("_")} == names_in_stub(name)
 
 
 def stub_tree(name):
-    return ast.parse((ROOT / "fastrbm" / f"{name}.pyi").read_text(encoding="utf-8"))
+    return ast.parse((ROOT / "fastrbm" / "_core" / f"{name}.pyi").read_text(encoding="utf-8"))
 
 
 def names_in_stub(name):
@@ -113,8 +114,8 @@ def test_one_signature_for_kernel_stub_and_twin():
         if node.name == "team_time":  # a clock: no result of anything, so without a twin
             continue
         assert list(inspect.signature(getattr(reference, node.name)).parameters) == in_stub
-        for level in _kernels.available_levels():
-            assert list(inspect.signature(getattr(_kernels.load(level), node.name)).parameters) == in_stub
+        for level in dispatch.available_levels():
+            assert list(inspect.signature(getattr(dispatch.load(level), node.name)).parameters) == in_stub
         # by one thread: memory is what limits, or there is little to do
         by_one = node.name in ("pack_numbers", "sum_fractions", "hash_rows", "logs")
         assert by_one or in_stub[-1] == "n_threads"

@@ -317,8 +317,8 @@ def test_a_checkpoint_that_cannot_be_written_does_not_end_the_training(tmp_path,
             raise OSError(28, "No space left on device")
         original(*arguments)
 
-    original = fr._checkpoint.write
-    monkeypatch.setattr(fr._checkpoint, "write", full)
+    original = fr.training.checkpoint.write
+    monkeypatch.setattr(fr.training.checkpoint, "write", full)
     rbm = fr.RBM.from_data(X, 5)
     with pytest.warns(
         UserWarning, match="no checkpoint could be written: .*No space left on device; trying again later"

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 import fastrbm as fr
-from fastrbm import _command, cli, speed
+from fastrbm import _command, cli
+from fastrbm.cli import speed
 
 
 def fastrbm(capsys, *arguments):

@@ -7,7 +7,7 @@ import pytest
 from test_cli import fastrbm
 
 import fastrbm as fr
-from fastrbm import _defaults
+from fastrbm._core import defaults
 
 X = fr.datasets.load_digits()
 
@@ -28,20 +28,20 @@ X = fr.datasets.load_digits()
     ],
 )
 def test_the_budget_counts_updates(n_batches, shape, epochs):
-    assert _defaults.epochs(n_batches, *shape) == epochs
+    assert defaults.epochs(n_batches, *shape) == epochs
 
 
 def test_the_budget_is_never_far_from_what_is_needed():
     for n_batches in (1, 3, 17, 156, 200, 201, 499, 500, 501, 49_999, 50_001, 10**7):
         for connections in (1, 1 << 19, (1 << 19) + 1, 10**7, 10**9):
-            updates = n_batches * _defaults.epochs(n_batches, connections, 1)
+            updates = n_batches * defaults.epochs(n_batches, connections, 1)
             assert updates >= 2_000 and updates < max(100 * n_batches, 20_000) + n_batches
             assert updates < 50_000 + n_batches and (connections > 1 << 19 or updates >= 20_000)
 
 
 def test_fit_takes_the_budget(monkeypatch):
-    monkeypatch.setattr(_defaults, "UPDATES", 100)
-    monkeypatch.setattr(_defaults, "_PASSES", 3)
+    monkeypatch.setattr(defaults, "UPDATES", 100)
+    monkeypatch.setattr(defaults, "_PASSES", 3)
     rbm, other = fr.RBM.from_data(X, 8), fr.RBM.from_data(X, 8)
     history = fr.fit(rbm, X)
     assert history.last["update"] == 105 and history.last["epoch"] == 7
@@ -65,8 +65,8 @@ def test_fit_takes_the_budget(monkeypatch):
     ids=["all", "tempered", "fast", "adam", "sgd"],
 )
 def test_the_command_line_has_the_defaults_of_python(tmp_path, monkeypatch, capsys, options, arguments):
-    monkeypatch.setattr(_defaults, "UPDATES", 20)
-    monkeypatch.setattr(_defaults, "_PASSES", 1)
+    monkeypatch.setattr(defaults, "UPDATES", 20)
+    monkeypatch.setattr(defaults, "_PASSES", 1)
     path = str(tmp_path / "m.npz")
     assert fastrbm(capsys, "train", "bars-and-stripes", "--hidden", "6", "--quiet", "--out", path, *options)[0] == 0
     data = fr.datasets.bars_and_stripes(4)

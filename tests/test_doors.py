@@ -12,8 +12,8 @@ from helpers import random_rbm
 
 import fastrbm as fr
 from fastrbm import gradient, optim
-from fastrbm._buffers import Buffers
-from fastrbm._parameters import Direction
+from fastrbm._core.buffers import Buffers
+from fastrbm._core.parameters import Direction
 from fastrbm.cli import main
 from fastrbm.reference import to_tiles
 
@@ -264,7 +264,7 @@ def checkpoints(tmp_path_factory):
     for kind in KINDS:
         path = folder / f"{'-'.join(kind)}.npz"
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(fr._training.Training, "_finish", _stop_in_the_middle)
+            patch.setattr(fr.training.loop.Training, "_finish", _stop_in_the_middle)
             train(kind, path)
         kept[kind] = {name: array for name, array in np.load(path).items()}
     return kept

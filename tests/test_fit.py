@@ -9,7 +9,7 @@ import pytest
 from helpers import LEVELS, Enumerated
 
 import fastrbm as fr
-from fastrbm import _progress
+from fastrbm._core import progress as _progress
 
 X = fr.datasets.load_digits()
 SAME = """

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import fastrbm as fr
-from fastrbm import _buffers
-from fastrbm._settings import once
+from fastrbm._core import buffers
+from fastrbm._core.settings import once
 
 X = fr.datasets.load_digits()[:200]
 PATIENCE = 60.0  # seconds until a child counts as stuck; it needs a few hundredths
@@ -117,7 +117,7 @@ def test_a_fork_while_a_thread_is_inside_the_buffers(monkeypatch):
                 go_on.wait()
             return 1 << 20  # never free
 
-    monkeypatch.setattr(_buffers, "sys", Sys)
+    monkeypatch.setattr(buffers, "sys", Sys)
     thread = threading.Thread(target=lambda: rbm.step(fr.gradient.CD()(rbm, X), 0.1))
     thread.start()
     try:

@@ -9,8 +9,10 @@ import pytest
 from helpers import build_layers, modules, random_rbm, tiles_for
 
 import fastrbm as fr
-from fastrbm import _fractions, _gibbs, reference
+from fastrbm import reference
+from fastrbm.likelihood import fractions
 from fastrbm.likelihood.pseudo import pseudo_of
+from fastrbm.sampling import gibbs
 
 MODULES = modules()
 # (visible, hidden, rows): one of everything; around a pass of 256 inputs, a tile, four rows, a block of 32 or 128 rows
@@ -32,7 +34,7 @@ def results_of(module, shape, n_threads):
     rng = np.random.default_rng(shape)
     W, b, c = rng.normal(0, 0.6, (n_visible, n_hidden)), rng.normal(0, 1, n_visible), rng.normal(0, 1, n_hidden)
     layer = build_layers(module, *(np.float32(array) for array in (W, b, c)))[1]
-    numbers = _gibbs.on_grid(fractions_of((n, n_visible)))
+    numbers = gibbs.on_grid(fractions_of((n, n_visible)))
     out = np.zeros((-(-n_hidden // 8), n), np.uint8)
     fixed = np.zeros((tiles_for(n_hidden), -(-n // 8) * 8, 64), np.float32)
     probabilities, softplus, pseudo, some = np.empty((n, n_hidden), np.float32), *np.empty((3, n))
@@ -57,7 +59,7 @@ def test_no_rows_at_all():
     rbm = random_rbm(9, 5)
     none = np.empty((0, 9))
     assert rbm.mean_hidden(none).shape == (0, 5)
-    assert _fractions.free_energy(rbm, none).shape == pseudo_of(rbm, none).shape == (0,)
+    assert fractions.free_energy(rbm, none).shape == pseudo_of(rbm, none).shape == (0,)
 
 
 def test_against_float64():
@@ -73,7 +75,7 @@ def test_against_float64():
     assert np.abs(rbm.mean_hidden(v) - p).max() < error / 4 + np.abs(fields).max() * 2.0**-24 + 5e-7
     free = -(v @ b) - np.logaddexp(0, fields).sum(axis=1)
     off = 30 * error + np.abs(b).sum() * 2.0**-23
-    assert np.abs(_fractions.free_energy(rbm, v) - free).max() < off
+    assert np.abs(fractions.free_energy(rbm, v) - free).max() < off
     pseudo = np.zeros(50)
     for i in range(40):
         other = v.copy()
@@ -94,7 +96,7 @@ def test_a_row_has_the_same_bits_whatever_is_beside_it(scale):
     assert (np.abs(rbm.weights).max() > 600) == (scale == 300.0)
     v = fractions_of((300, 21))
     v[::3] = v[::3] > 0.5
-    for function in (rbm.mean_hidden, lambda v: _fractions.free_energy(rbm, v), lambda v: pseudo_of(rbm, v)):
+    for function in (rbm.mean_hidden, lambda v: fractions.free_energy(rbm, v), lambda v: pseudo_of(rbm, v)):
         whole = function(v)
         assert np.array_equal(function(v[::-1]), whole[::-1])
         assert np.array_equal(np.concatenate([function(v[:131]), function(v[131:])]), whole)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastrbm as fr
-from fastrbm import _given, _validate
+from fastrbm._core import arrays, validate
 
 STATES = np.random.default_rng(0).integers(0, 2, (41, 11)).astype(np.uint8)
 NAN = float("nan")
@@ -137,7 +137,7 @@ def test_sparse_data_are_packed_without_a_dense_copy():
     sparse = pytest.importorskip("scipy.sparse")
     import tracemalloc
 
-    n = 4 * _given._BLOCK // 1000
+    n = 4 * arrays._BLOCK // 1000
     X = sparse.random(n, 1000, density=0.001, format="csr", rng=np.random.default_rng(0))
     X.data[:] = 1.0
     tracemalloc.start()
@@ -216,7 +216,7 @@ class _Loader:
 
 
 def test_the_first_bad_row_is_told_in_data_that_are_read_in_parts(monkeypatch):
-    from fastrbm import _source
+    from fastrbm.training import data as _source
 
     monkeypatch.setattr(_source, "_PART", 5 * 11)
     X = STATES.astype(np.int64)
@@ -278,7 +278,7 @@ def test_names_of_columns_are_kept_and_checked(tmp_path):
 
 
 def test_numbers_within_rounding_are_clipped_and_no_others():
-    near, far = 1 + 0.5 * _validate.ROUNDING, 1 + 2 * _validate.ROUNDING
+    near, far = 1 + 0.5 * validate.ROUNDING, 1 + 2 * validate.ROUNDING
     rbm = fr.RBM.from_data(STATES, 3)
     mixed = np.array([[near, -near + 1, 0.25] + [0] * 8])
     assert (rbm.mean_hidden(mixed) == rbm.mean_hidden(mixed.clip(0, 1))).all()

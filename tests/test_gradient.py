@@ -127,13 +127,14 @@ def test_cd_against_its_exact_expectation(n_sweeps):
 
 
 def replay_cd(rbm, X, n_sweeps, seed):
-    from fastrbm import _gibbs, _random
+    from fastrbm._core import philox
+    from fastrbm.sampling import gibbs
 
     visible, hidden = fr.BitMatrix.empty(N, rbm.n_visible), fr.BitMatrix.empty(N, rbm.n_hidden)
-    place = {"seed": seed, "stream": _random.CD}
+    place = {"seed": seed, "stream": philox.CD}
     bits = fr.BitMatrix.from_states(X)
-    _gibbs.half_step(rbm._parameters.to_hidden, bits, kind=1, sweep=0, out=hidden, **place)
-    _gibbs.sweep(rbm._parameters, visible, hidden, n_sweeps, first_sweep=1, **place)
+    gibbs.half_step(rbm._parameters.to_hidden, bits, kind=1, sweep=0, out=hidden, **place)
+    gibbs.sweep(rbm._parameters, visible, hidden, n_sweeps, first_sweep=1, **place)
     return visible.to_states()
 
 

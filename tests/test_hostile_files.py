@@ -14,11 +14,12 @@ from mutate import in_directory, mutations, npy, packed, with_header
 from test_cli import fastrbm
 
 import fastrbm as fr
-from fastrbm import _checkpoint, cli
-from fastrbm.cli._common import CommandError, history_of
-from fastrbm.cli._main import command_parser
-from fastrbm.cli._settings import apply_file
-from fastrbm.datasets._files import map_rows, read_table
+from fastrbm import cli
+from fastrbm.cli.commands import command_parser
+from fastrbm.cli.common import CommandError, history_of
+from fastrbm.cli.settings import apply_file
+from fastrbm.datasets.files import map_rows, read_table
+from fastrbm.training import checkpoint
 
 X = fr.datasets.load_digits()[:40, 20:30]
 LIMIT = 80 << 20  # bytes: what a file of a few kB may take in all; a compressed one may unpack to 64 MiB
@@ -61,7 +62,7 @@ def settings(path):
 
 READERS = {
     "model.npz": [fr.load],
-    "run.npz": [fr.load, _checkpoint.read, lambda path: history_of(str(path))],
+    "run.npz": [fr.load, checkpoint.read, lambda path: history_of(str(path))],
     "h.csv": [fr.History.load],
     "h.jsonl": [fr.History.load],
     "x.npy": [fr.datasets.load, map_rows],
@@ -239,7 +240,7 @@ def test_bombs(tmp_path, good):
     tracemalloc.start()
     try:
         refused(archive, fr.datasets.load, "X would take 69,206,144 bytes", "save it without compression")
-        refused(run, _checkpoint.read, "gradient/visible would take 69,206,144 bytes")
+        refused(run, checkpoint.read, "gradient/visible would take 69,206,144 bytes")
         refused(pictures, fr.datasets.load, "promises 69206016 bytes of data", "unpack it (gunzip)")
         refused(longer, fr.datasets.load, "promises 400 bytes of data, it has more")
         assert fr.load(run).n_hidden == 6  # what else is in the file is not read
@@ -284,7 +285,7 @@ def test_set_ups_of_checkpoints(tmp_path, good, text, words):
         entries = [(name, sound.read(name)) for name in sound.namelist() if name != "setup.npy"]
     path = tmp_path / "run.npz"
     path.write_bytes(packed([*entries, ("setup.npy", npy(np.frombuffer(text, np.uint8)))]))
-    refused(path, _checkpoint.read, words)
+    refused(path, checkpoint.read, words)
 
 
 def test_characters_that_do_not_exist(tmp_path, good):
@@ -295,12 +296,12 @@ def test_characters_that_do_not_exist(tmp_path, good):
         arrays = {name: archive[name] for name in archive.files}
     arrays |= {"training/name": odd, "setup": np.frombuffer(json.dumps(setup).encode(), np.uint8)}
     np.savez(tmp_path / "run.npz", **arrays)
-    refused(tmp_path / "run.npz", _checkpoint.read, "it holds characters that do not exist")
+    refused(tmp_path / "run.npz", checkpoint.read, "it holds characters that do not exist")
 
 
 # ---------------------------------------------------------------- what is no regular file
 
-READ = [fr.load, _checkpoint.read, fr.datasets.load, fr.datasets.load_fractions, map_rows, fr.History.load, settings]
+READ = [fr.load, checkpoint.read, fr.datasets.load, fr.datasets.load_fractions, map_rows, fr.History.load, settings]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="named pipes")

@@ -11,12 +11,20 @@ import numpy as np
 import pytest
 
 import fastrbm as fr
-from fastrbm import _progress, _updates, _work
+from fastrbm._core import progress, workload
+from fastrbm.training import fused
 
 X = fr.datasets.load_digits()
 SIZES = [(1, 1), (64, 16), (64, 128), (784, 500), (100_000, 1), (1, 100_000), (10_000, 10_000)]
 CHAINS = [1, 64, 512, 100_000, 1_000_000]
-COSTS = [_work.half_step, _work.sweep, _work.annealing, _work.free_energy, _work.pseudo, _work.moments]
+COSTS = [
+    workload.half_step,
+    workload.sweep,
+    workload.annealing,
+    workload.free_energy,
+    workload.pseudo,
+    workload.moments,
+]
 # ns at level avx512, measured: of a half step by itself, of a unit's draw, of a connection
 HALF_STEP, UNIT, CONNECTION = 400, 0.7, 0.0033
 
@@ -28,34 +36,34 @@ def test_no_call_has_more_work_than_meant(cost, shape, n):
     """But for a single step of the smallest block of chains, where that alone is more. And what is counted covers what
     was measured: a half step, a draw for each unit and chain, the connections."""
     work = cost(*shape)
-    budget = 0.1e9 / CONNECTION / (16 / max(4, fr._kernels.kernels.LEVEL_LANES))
-    for part in _work.chain_parts(n, work) if n < 1 << 32 else []:
+    budget = 0.1e9 / CONNECTION / (16 / max(4, fr._core.dispatch.kernels.LEVEL_LANES))
+    for part in workload.chain_parts(n, work) if n < 1 << 32 else []:
         size = part.stop - part.start
         a_step = work.of(size)
         assert a_step >= (HALF_STEP + UNIT * size * min(shape[1], 64)) / CONNECTION + shape[0] * shape[1] * size
         assert a_step <= budget or size <= 128
-        assert _work.steps_a_call(a_step) * a_step <= max(budget * 1.01, a_step)
+        assert workload.steps_a_call(a_step) * a_step <= max(budget * 1.01, a_step)
 
 
 def test_parts_cover_all_chains_once():
     for n in (0, 1, 127, 128, 1300, 5000):
-        for work in (_work.Work(1, 1), _work.Work(1 << 20, 1 << 27), _work.Work(1 << 50, 1 << 40)):
+        for work in (workload.Work(1, 1), workload.Work(1 << 20, 1 << 27), workload.Work(1 << 50, 1 << 40)):
             for blocks in ((1024, 128), (504,), (1,)):
-                parts = _work.parts(n, work, most=10_000, blocks=blocks)
+                parts = workload.parts(n, work, most=10_000, blocks=blocks)
                 assert [k for part in parts for k in range(part.start, part.stop)] == list(range(n))
                 assert all(part.start % blocks[-1] == 0 and part.stop - part.start <= 10_000 for part in parts)
     with pytest.raises(ValueError, match="at most 2..32 chains"):
-        _work.chain_parts((1 << 32) + 1, _work.sweep(1, 1))
+        workload.chain_parts((1 << 32) + 1, workload.sweep(1, 1))
 
 
 @pytest.mark.parametrize("seconds", [0.0, 0.05, 0.15, 1.0])
 def test_calls_cover_all_steps_once_and_shrink_where_they_take_too_long(monkeypatch, seconds):
     now = [0.0]
-    monkeypatch.setattr(_work.time, "perf_counter", lambda: now[0])
-    work, n = _work.sweep(64, 16).of(1), 10**6
+    monkeypatch.setattr(workload.time, "perf_counter", lambda: now[0])
+    work, n = workload.sweep(64, 16).of(1), 10**6
     done, counts = 0, []
-    for first, count in _work.calls(n, work):
-        assert first == done and 1 <= count <= _work.steps_a_call(work)
+    for first, count in workload.calls(n, work):
+        assert first == done and 1 <= count <= workload.steps_a_call(work)
         done += count
         counts.append(count)
         now[0] += seconds if seconds < 1 else count * 1e-3
@@ -65,28 +73,30 @@ def test_calls_cover_all_steps_once_and_shrink_where_they_take_too_long(monkeypa
     if seconds == 1.0:  # a step takes 1 ms: calls come down to what 0.2 s allow
         assert max(counts[5:]) <= 200
     if seconds == 0.0:
-        assert max(counts) == _work.steps_a_call(work)
-    assert list(_work.calls(0, work)) == []
+        assert max(counts) == workload.steps_a_call(work)
+    assert list(workload.calls(0, work)) == []
 
 
 @pytest.mark.parametrize("shape", SIZES)
 @pytest.mark.parametrize("batch, n_chains, n_sweeps", [(1, 1, 1), (10, 10, 2), (128, 512, 1), (4096, 4096, 2)])
 def test_updates_of_a_call(shape, batch, n_chains, n_sweeps):
-    work = _work.update(*shape, batch, n_chains, n_sweeps)
-    assert work > _work.half_step(*shape).of(batch) + n_sweeps * _work.sweep(*shape).of(n_chains)
-    assert 1 <= _work.steps_a_call(work) <= max(1, _work.A_CALL // ((2 + 2 * n_sweeps) * HALF_STEP / CONNECTION / 2))
+    work = workload.update(*shape, batch, n_chains, n_sweeps)
+    assert work > workload.half_step(*shape).of(batch) + n_sweeps * workload.sweep(*shape).of(n_chains)
+    assert (
+        1 <= workload.steps_a_call(work) <= max(1, workload.A_CALL // ((2 + 2 * n_sweeps) * HALF_STEP / CONNECTION / 2))
+    )
 
 
 def test_updates_ask_the_one_model_of_costs():
     rbm = fr.RBM.from_data(X, 16)
-    most = _updates.Updates(rbm, fr.gradient.PCD(1), fr.optim.SGD(), None).most(1)
-    assert most == _work.steps_a_call(_work.update(64, 16, 1, 1, 1)) < 40_000
-    assert _updates.Updates(rbm, fr.gradient.PCD(5000), fr.optim.SGD(), None).most(1) == 0
+    most = fused.Updates(rbm, fr.gradient.PCD(1), fr.optim.SGD(), None).most(1)
+    assert most == workload.steps_a_call(workload.update(64, 16, 1, 1, 1)) < 40_000
+    assert fused.Updates(rbm, fr.gradient.PCD(5000), fr.optim.SGD(), None).most(1) == 0
 
 
 def counted(monkeypatch):
     counts = []
-    monkeypatch.setattr(_progress.Countdown, "done", lambda self, count: counts.append(count / self.total))
+    monkeypatch.setattr(progress.Countdown, "done", lambda self, count: counts.append(count / self.total))
     return counts
 
 
@@ -94,7 +104,7 @@ def counted(monkeypatch):
 def test_progress_of_small_annealing(monkeypatch, annealer):
     """64 x 128, the usual number of chains and steps: no long silence."""
     rbm, counts = fr.RBM.from_data(X, 128), counted(monkeypatch)
-    least = 2000 * _work.annealing(64, 128).of(100) // _work.A_CALL
+    least = 2000 * workload.annealing(64, 128).of(100) // workload.A_CALL
     assert least >= 1
     start = {} if annealer is fr.likelihood.ais else {"start": X}
     annealer(rbm, n_betas=2000, n_chains=100, base_bias=np.zeros(64), **start)
@@ -134,7 +144,7 @@ def test_cuts_change_no_bits(monkeypatch):
         yield fr.BitMatrix.from_states(v).to_states()
 
     whole = list(all_of_it())
-    monkeypatch.setattr(_work, "A_CALL", 1)
+    monkeypatch.setattr(workload, "A_CALL", 1)
     for one, other in zip(whole, all_of_it(), strict=True):
         assert np.array_equal(one, other)
 
@@ -209,7 +219,7 @@ def test_more_chains_than_random_numbers(n):
 
 def test_a_countdown_shows_what_is_done():
     stream = io.StringIO()
-    with _progress.Countdown("AIS", 4, True, stream) as line:
+    with progress.Countdown("AIS", 4, True, stream) as line:
         line.line.pause = 0.0
         line.done(1)
         line.done(4)

@@ -9,7 +9,7 @@ from helpers import Enumerated, all_states, logsumexp, random_rbm, state_numbers
 
 import fastrbm as fr
 from fastrbm import reference
-from fastrbm.likelihood.bracket import acceptance_ratio
+from fastrbm.likelihood.bidirectional import acceptance_ratio
 
 likelihood = fr.likelihood
 
@@ -155,11 +155,11 @@ def test_broken_annealing_is_noticed():
 
 @pytest.mark.parametrize("n_threads", [2, 3, 7])
 def test_ais_is_the_same_bits_on_any_threads_and_cuts(n_threads, monkeypatch):
-    from fastrbm import _work
+    from fastrbm._core import workload
 
     rbm = random_rbm(70, 66, scale=0.2)
     one = likelihood.bracket(rbm, n_chains=33, n_betas=40, n_threads=1)
-    monkeypatch.setattr(_work, "A_CALL", 7 * _work.annealing(70, 66).of(33))  # calls of seven steps
+    monkeypatch.setattr(workload, "A_CALL", 7 * workload.annealing(70, 66).of(33))  # calls of seven steps
     many = likelihood.bracket(rbm, n_chains=33, n_betas=40, n_threads=n_threads)
     assert np.array_equal(one.forward.log_ratios, many.forward.log_ratios)
     assert np.array_equal(one.reverse.log_ratios, many.reverse.log_ratios)

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from helpers import modules
 
-from fastrbm import _kernels, reference
-from fastrbm._cases import states_of
-from fastrbm.bits import BitMatrix
+from fastrbm import reference
+from fastrbm._core import dispatch
+from fastrbm.states.bits import BitMatrix
+from fastrbm.training.cases import states_of
 
 MODULES = modules()
 SHAPES = [(1, 1), (3, 7), (5, 8), (129, 9), (40, 64), (7, 803), (0, 5), (4, 0)]
@@ -79,7 +80,7 @@ def test_hashes_of_rows(level, shape):
 def test_hashes_begin_with_splitmix64():
     """The generator's first output from state 0, as its authors' code gives it."""
     out = np.empty(1, np.uint64)
-    _kernels.kernels.hash_rows(np.zeros((1, 1), np.uint64), out)
+    dispatch.kernels.hash_rows(np.zeros((1, 1), np.uint64), out)
     assert out[0] == 0xE220A8397B1DCDAF
 
 

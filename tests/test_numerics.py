@@ -11,7 +11,7 @@ import pytest
 from helpers import LEVELS, modules, pack, tiles_for
 
 from fastrbm import reference
-from fastrbm._parameters import exponent
+from fastrbm._core.parameters import exponent
 
 # a field times 1 / log 2 is rounded once, and the constant was: both errors are relative to the field's size
 A_FIELDS_ERROR = 2.0**-24 + abs(float(np.float32(1.44269504)) * math.log(2) - 1)

@@ -15,7 +15,8 @@ import pytest
 from helpers import random_rbm
 
 import fastrbm as fr
-from fastrbm import gradient, likelihood, monitor, optim
+from fastrbm import gradient, likelihood, optim
+from fastrbm.training import metrics
 
 V, H, N = 5, 3, 6
 X = (np.random.default_rng(0).random((N, V)) < 0.5).astype(np.uint8)
@@ -208,9 +209,9 @@ CALLS = {
     "autocorrelation_time": of(fr.diagnostics.autocorrelation_time, series=np.arange(9.0)),
     "split_rhat": of(fr.diagnostics.split_rhat, series=np.arange(9.0)),
     "free_energy_trace": of(fr.diagnostics.free_energy_trace, chains=".chains", n_sweeps=1, n_threads=1),
-    "PseudoLikelihood": of(monitor.PseudoLikelihood, every=1),
-    "LogLikelihood": of(monitor.LogLikelihood, method="auto", n_chains=1, n_betas=1, every=1),
-    "Mixing": of(monitor.Mixing, n_sweeps=5, every=1),
+    "PseudoLikelihood": of(metrics.PseudoLikelihood, every=1),
+    "LogLikelihood": of(metrics.LogLikelihood, method="auto", n_chains=1, n_betas=1, every=1),
+    "Mixing": of(metrics.Mixing, n_sweeps=5, every=1),
     "bars_and_stripes": of(fr.datasets.bars_and_stripes, n=2),
     "load": of(fr.load, path="no such file"),
     "History.load": of(fr.History.load, path="no such file.csv"),

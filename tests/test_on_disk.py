@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import fastrbm as fr
-from fastrbm import _source, _updates
+from fastrbm.training import data as _source
+from fastrbm.training import fused
 
 X = fr.datasets.load_digits()
 GREY = (X * 0.75 + 0.125).astype(np.float32)
@@ -25,8 +26,8 @@ def trained(data, batch_size=50, **options):
 
 def runs(monkeypatch):
     """How many updates each call of the kernel did."""
-    done, run = [], _updates.Updates.run
-    monkeypatch.setattr(_updates.Updates, "run", lambda *a: done.append(run(*a)) or done[-1])
+    done, run = [], fused.Updates.run
+    monkeypatch.setattr(fused.Updates, "run", lambda *a: done.append(run(*a)) or done[-1])
     return done
 
 

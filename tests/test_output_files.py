@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 import fastrbm as fr
-from fastrbm import _output
+from fastrbm._core import output
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="files of POSIX")
 ROOT = os.name == "posix" and os.geteuid() == 0
@@ -114,7 +114,7 @@ def test_only_regular_files_are_replaced(tmp_path, kind):
             places.append(device)
     for place in places:
         before = place.stat()
-        for attempt in (lambda p: save(0, p), _output.check):
+        for attempt in (lambda p: save(0, p), output.check):
             with pytest.raises(OSError, match=r"not a regular file|Is a directory") as caught:
                 attempt(place)
             assert caught.value.filename == str(place)
@@ -176,7 +176,7 @@ def test_long_names(tmp_path, kind):
     end, save, read = kind
     path = tmp_path / ("x" * (255 - len(end)) + end)
     save(1, path)
-    _output.Lock(path).release()
+    output.Lock(path).release()
     assert read(path) == 1 and len(list(tmp_path.iterdir())) == 1
 
 
@@ -193,7 +193,7 @@ def test_what_cannot_be_replaced_is_written_in_place(tmp_path, kind, monkeypatch
         file.write(bytes(10_000))  # longer than what comes: its end must go
     before = path.stat().st_ino
     monkeypatch.setattr(os, "replace", fails_with(number))
-    _output.check(path)
+    output.check(path)
     save(1, path)
     assert read(path) == 1 and path.stat().st_ino == before
     with pytest.raises(OSError) as caught:
@@ -209,10 +209,10 @@ def test_a_folder_that_takes_no_files(tmp_path, kind, monkeypatch, number):
     path, new = tmp_path / f"x{end}", tmp_path / f"new{end}"
     save(0, path)
     make_no_files(monkeypatch, number)
-    _output.check(path)
+    output.check(path)
     save(1, path)
     assert read(path) == 1
-    for attempt in (lambda: save(1, new), lambda: _output.check(new)):
+    for attempt in (lambda: save(1, new), lambda: output.check(new)):
         with pytest.raises(OSError) as caught:
             attempt()
         assert caught.value.errno == number and caught.value.filename == str(new)
@@ -225,12 +225,12 @@ def test_a_file_on_a_mount_of_its_own(tmp_path, kind):
     save(0, path)
     save(0, outside)
     with mounted(path, "--bind", str(outside)):
-        _output.check(path)
+        output.check(path)
         save(1, path)
         assert read(path) == 1
         run("mount", "-o", "remount,ro,bind", str(path))
         with pytest.raises(OSError):
-            _output.check(path)  # beforehand, though its folder takes files
+            output.check(path)  # beforehand, though its folder takes files
     assert read(path) == 0 and read(outside) == 1
 
 
@@ -245,10 +245,10 @@ def test_a_writable_file_in_a_folder_where_one_may_not_write(tmp_path, kind):
     else:
         folder.chmod(0o500)
     try:
-        _output.check(folder / f"x{end}")
+        output.check(folder / f"x{end}")
         save(1, folder / f"x{end}")
         with pytest.raises(PermissionError):
-            _output.check(folder / f"y{end}")
+            output.check(folder / f"y{end}")
     finally:
         if ROOT:
             run("chattr", "-i", str(folder))
@@ -268,7 +268,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path):
             while file.write(bytes(1024)):
                 pass
         with pytest.raises(OSError) as caught:
-            _output.check(tmp_path / "other.npz")  # it could be made, but would stay empty
+            output.check(tmp_path / "other.npz")  # it could be made, but would stay empty
         assert caught.value.errno == errno.ENOSPC
         NEW.save(path)  # there is no room for two, but for the new one in place of the old
         assert fr.load(path).weights[0, 0] == 1
@@ -377,21 +377,21 @@ def test_threads_save_to_one_path(tmp_path, kind):
 
 def test_trying_changes_nothing(tmp_path):
     path = tmp_path / "m.npz"
-    _output.check(path)
+    output.check(path)
     assert list(tmp_path.iterdir()) == []
     OLD.save(path)
     os.utime(path, ns=(10**18, 10**18))
     content = path.read_bytes()
-    _output.check(path)
+    output.check(path)
     assert path.read_bytes() == content and path.stat().st_mtime_ns == 10**18
     assert [p.name for p in tmp_path.iterdir()] == ["m.npz"]
     with pytest.raises(FileNotFoundError, match="no.m.npz"):
-        _output.check(tmp_path / "no" / "m.npz")
+        output.check(tmp_path / "no" / "m.npz")
 
 
 HOLDER = """
 import sys, time
-from fastrbm import _output
+from fastrbm._core import output as _output
 lock = _output.Lock(sys.argv[1])
 print("held", flush=True)
 time.sleep(600)
@@ -400,9 +400,9 @@ time.sleep(600)
 
 def test_a_lock_is_held_against_all_and_ends_with_its_process(tmp_path):
     path = tmp_path / "c.npz"
-    lock = _output.Lock(path)
+    lock = output.Lock(path)
     with pytest.raises(BlockingIOError, match="another training that is still running") as caught:
-        _output.Lock(path)
+        output.Lock(path)
     assert caught.value.filename == str(path)
     lock.release()
     lock.release()
@@ -413,17 +413,17 @@ def test_a_lock_is_held_against_all_and_ends_with_its_process(tmp_path):
             (tmp_path / "link.npz").symlink_to(path)
             for name in (path, tmp_path / "link.npz"):
                 with pytest.raises(BlockingIOError):
-                    _output.Lock(name)
+                    output.Lock(name)
         finally:
             holder.send_signal(signal.SIGKILL)
             holder.wait()
-    _output.Lock(path).release()
+    output.Lock(path).release()
     assert [p.name for p in tmp_path.iterdir()] == ["link.npz"]
 
 
 def test_a_forked_child_does_not_hold_its_parents_lock(tmp_path):
     path = tmp_path / "c.npz"
-    lock, (reading, writing) = _output.Lock(path), os.pipe()
+    lock, (reading, writing) = output.Lock(path), os.pipe()
     child = os.fork()
     if child == 0:
         os.close(writing)
@@ -431,14 +431,14 @@ def test_a_forked_child_does_not_hold_its_parents_lock(tmp_path):
         os._exit(0)
     try:
         with pytest.raises(BlockingIOError):
-            _output.Lock(path)  # the child has closed its descriptor, or will: the parent's lock stays
+            output.Lock(path)  # the child has closed its descriptor, or will: the parent's lock stays
         deadline = time.monotonic() + 60
         while os.path.exists(f"/proc/{child}/fd") and any(
             os.path.realpath(f"/proc/{child}/fd/{n}").endswith(".lock") for n in os.listdir(f"/proc/{child}/fd")
         ):
             assert time.monotonic() < deadline
         lock.release()
-        _output.Lock(path).release()
+        output.Lock(path).release()
     finally:
         os.close(reading)
         os.close(writing)
@@ -455,18 +455,18 @@ def test_a_lock_file_that_was_removed_meanwhile_is_not_trusted(tmp_path, monkeyp
         return original(descriptor, operation)
 
     monkeypatch.setattr(fcntl, "flock", flock)
-    lock = _output.Lock(path)
+    lock = output.Lock(path)
     with pytest.raises(BlockingIOError):
-        _output.Lock(path)
+        output.Lock(path)
     lock.release()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_without_locks_one_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(fcntl, "flock", fails_with(errno.ENOLCK))
-    first, second = _output.Lock(tmp_path / "c.npz"), _output.Lock(tmp_path / "c.npz")
+    first, second = output.Lock(tmp_path / "c.npz"), output.Lock(tmp_path / "c.npz")
     (tmp_path / ".c.npz.0123.part").write_bytes(b"")
-    _output.clean_up(tmp_path / "c.npz")  # it may be somebody's
+    output.clean_up(tmp_path / "c.npz")  # it may be somebody's
     assert (tmp_path / ".c.npz.0123.part").exists()
     OLD.save(tmp_path / "c.npz")
     first.release()
@@ -477,11 +477,11 @@ def test_a_lock_where_the_folder_takes_no_files(tmp_path, monkeypatch):
     path = tmp_path / "c.npz"
     OLD.save(path)
     make_no_files(monkeypatch, errno.EROFS)
-    lock = _output.Lock(path)
+    lock = output.Lock(path)
     with pytest.raises(BlockingIOError):
-        _output.Lock(path)
+        output.Lock(path)
     lock.release()
-    _output.Lock(path).release()
+    output.Lock(path).release()
     assert path.exists()
 
 
@@ -493,9 +493,9 @@ def test_only_what_dead_processes_left_is_removed(tmp_path):
         left.write_bytes(b"x")
     with open(alive, "rb") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        _output.clean_up(path)
+        output.clean_up(path)
         assert sorted(p.name for p in tmp_path.iterdir()) == sorted(p.name for p in (alive, other, old))
-    _output.clean_up(path)
+    output.clean_up(path)
     assert not alive.exists()
 
 
@@ -504,7 +504,7 @@ def test_a_file_is_locked_while_it_is_written(tmp_path, monkeypatch):
     path, original = tmp_path / "m.npz", os.replace
 
     def replace(a, b):
-        _output.clean_up(path)
+        output.clean_up(path)
         original(a, b)
 
     monkeypatch.setattr(os, "replace", replace)
@@ -514,7 +514,7 @@ def test_a_file_is_locked_while_it_is_written(tmp_path, monkeypatch):
 
 def test_an_archive_is_what_numpy_writes():
     arrays = {"a": np.arange(3), "b": np.ones((2, 2), np.float32)}
-    with np.load(io.BytesIO(_output.archive(**arrays))) as loaded:
+    with np.load(io.BytesIO(output.archive(**arrays))) as loaded:
         assert loaded.files == ["a", "b"]
         for name, array in arrays.items():
             assert loaded[name].dtype == array.dtype and np.array_equal(loaded[name], array)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from helpers import modules
 
-from fastrbm import _random, reference
+from fastrbm import reference
+from fastrbm._core import philox
 
 # counter, key, answer: Random123 (github.com/DEShawResearch/random123), tests/kat_vectors, rows "philox4x32 10"
 KNOWN = [
@@ -41,9 +42,9 @@ def test_words_equal_the_twin(module, n, n_threads):
 
 
 def test_streams_and_sweeps_differ():
-    drawn = [_random.words(64, 5, stream, sweep).tobytes() for stream in range(8) for sweep in range(4)]
+    drawn = [philox.words(64, 5, stream, sweep).tobytes() for stream in range(8) for sweep in range(4)]
     assert len(set(drawn)) == len(drawn)
-    assert _random.words(64, 5, 1, 2).tobytes() == _random.words(100, 5, 1, 2)[:64].tobytes()
+    assert philox.words(64, 5, 1, 2).tobytes() == philox.words(100, 5, 1, 2)[:64].tobytes()
 
 
 @pytest.mark.parametrize("module", modules().values(), ids=lambda m: m.__name__)
@@ -59,23 +60,23 @@ def test_normals_equal_the_twin(module, n):
 
 def test_normal_has_the_moments_of_a_normal_law():
     n = 400_000
-    x = _random.normal((n,), seed=1, stream=_random.WEIGHTS).astype(np.float64)
+    x = philox.normal((n,), seed=1, stream=philox.WEIGHTS).astype(np.float64)
     # five standard errors: var(x) = 1, var(x^2) = 2, and twelve uniforms have kurtosis 3 - 0.1
     assert abs(x.mean()) < 5 / np.sqrt(n)
     assert abs((x**2).mean() - 1) < 5 * np.sqrt(2 / n)
     assert abs((x**4).mean() - 2.9) < 5 * np.sqrt(96 / n)
-    assert _random.normal((3, 70_000), 1, _random.WEIGHTS).reshape(-1)[:100].tolist() == x[:100].tolist()
+    assert philox.normal((3, 70_000), 1, philox.WEIGHTS).reshape(-1)[:100].tolist() == x[:100].tolist()
 
 
 def test_permutation():
-    order = _random.permutation(1000, 3, _random.SHUFFLE, 1)
+    order = philox.permutation(1000, 3, philox.SHUFFLE, 1)
     assert sorted(order) == list(range(1000))
-    assert not np.array_equal(order, _random.permutation(1000, 3, _random.SHUFFLE, 2))
+    assert not np.array_equal(order, philox.permutation(1000, 3, philox.SHUFFLE, 2))
     for n in (0, 1, 2, 63, 64, 65):
-        assert sorted(_random.permutation(n, 3, _random.SHUFFLE, 1)) == list(range(n))
+        assert sorted(philox.permutation(n, 3, philox.SHUFFLE, 1)) == list(range(n))
     # every order of three is as likely as the others: 5 standard errors
     n = 6000
-    orders = np.array([_random.permutation(3, 1, _random.SHUFFLE, k) for k in range(n)])
+    orders = np.array([philox.permutation(3, 1, philox.SHUFFLE, k) for k in range(n)])
     counts = np.bincount(orders @ [9, 3, 1], minlength=27)
     counts = counts[counts > 0]
     assert len(counts) == 6 and np.abs(counts - n / 6).max() < 5 * np.sqrt(n / 6 * 5 / 6)

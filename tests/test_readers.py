@@ -5,7 +5,7 @@ import pytest
 from test_cli import fastrbm
 
 import fastrbm as fr
-from fastrbm.datasets._files import map_rows, read_column, read_table
+from fastrbm.datasets.files import map_rows, read_column, read_table
 
 RNG = np.random.default_rng(0)
 ANSWERS = (RNG.random((200, 24)) < 0.4).astype(int)

@@ -10,7 +10,7 @@ import pytest
 import fastrbm as fr
 
 pytest.importorskip("matplotlib")
-from fastrbm import _page  # noqa: E402
+from fastrbm.report import page as _page  # noqa: E402
 from fastrbm.report import report  # noqa: E402
 
 X = fr.datasets.load_digits()

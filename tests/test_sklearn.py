@@ -21,9 +21,10 @@ from sklearn.pipeline import make_pipeline  # noqa: E402
 from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 import fastrbm as fr  # noqa: E402
-from fastrbm import BitMatrix, _updates  # noqa: E402
-from fastrbm._cases import Cases, totals  # noqa: E402
+from fastrbm import BitMatrix  # noqa: E402
 from fastrbm.sklearn import BernoulliRBM  # noqa: E402
+from fastrbm.training import fused  # noqa: E402
+from fastrbm.training.cases import Cases, totals  # noqa: E402
 
 X = fr.datasets.load_digits()[:200]
 GREY = np.random.default_rng(0).integers(0, 17, (60, 20)) / 16.0
@@ -321,9 +322,9 @@ def test_threads_do_not_matter(n_jobs):
 
 def test_many_updates_in_a_call_are_the_same_bits(monkeypatch):
     wanted = small().fit(X)
-    monkeypatch.setattr("fastrbm.sklearn.possible", lambda *a: False)
+    monkeypatch.setattr("fastrbm.sklearn.bernoulli.possible", lambda *a: False)
     assert same(small().fit(X), wanted)
-    assert _updates.possible(wanted._gradient, fr.optim.SGD(0.1), None, 10)
+    assert fused.possible(wanted._gradient, fr.optim.SGD(0.1), None, 10)
 
 
 def test_attributes_can_be_set():

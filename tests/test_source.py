@@ -7,7 +7,9 @@ import pytest
 from helpers import modules
 
 import fastrbm as fr
-from fastrbm import _random, _source, reference
+from fastrbm import reference
+from fastrbm._core import philox
+from fastrbm.training import data as _source
 
 MODULES = modules()
 X = fr.datasets.load_digits()
@@ -92,7 +94,7 @@ def test_batches_of_ones_own():
 
         def __iter__(self):
             self.epoch += 1
-            order = _random.permutation(len(X), 7, _random.SHUFFLE, self.epoch)
+            order = philox.permutation(len(X), 7, philox.SHUFFLE, self.epoch)
             return (X[order[k : k + 100]] for k in range(0, len(X), 100))
 
     own, plain = fr.RBM.from_data(X, 8), fr.RBM.from_data(X, 8)

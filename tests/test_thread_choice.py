@@ -9,7 +9,8 @@ import sys
 import numpy as np
 import pytest
 
-from fastrbm import _cpu, _threads
+from fastrbm._core import _cpu
+from fastrbm._core import threads as _threads
 
 OPENMP = pytest.mark.skipif(_cpu.openmp_version() == 0, reason="this build has no OpenMP")
 LINUX = pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux")
@@ -93,7 +94,7 @@ def test_an_affinity_that_changes_after_the_first_call_is_seen():
     program = """
 import os, time
 import fastrbm as fr
-from fastrbm import _threads
+from fastrbm._core import threads as _threads
 rbm = fr.RBM.from_data(fr.datasets.load_digits(), 100)
 rbm.sample(2000, 2)
 before = _threads.default_threads()
@@ -188,7 +189,7 @@ def test_a_limit_on_processes_ends_no_process():
 import os, resource, sys
 sys.path[:0] = {[os.path.dirname(os.path.dirname(_threads.__file__)), *sys.path]!r}
 import numpy as np, fastrbm as fr
-from fastrbm import _threads
+from fastrbm._core import threads as _threads
 _threads._ALWAYS = 200
 rbm = fr.RBM(np.ones((70, 30)))
 ours = rbm.sample(300, 3, n_threads=1)
@@ -255,7 +256,7 @@ def test_teams_are_timed():
     program = """
 import time
 import numpy as np, fastrbm as fr
-from fastrbm._kernels import kernels
+from fastrbm._core.dispatch import kernels
 chains = fr.Chains(fr.RBM(np.ones((200, 100))), 1000, n_threads=1)
 chains.sweep(5, n_threads=1)
 print(kernels.team_time() == (0, 0))

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from fastrbm import _cpu, _kernels, _threads
+from fastrbm._core import _cpu, dispatch, threads
 
 
 def python(program, **environment):
@@ -16,41 +16,44 @@ def python(program, **environment):
     )
 
 
-@pytest.mark.parametrize("cap", _kernels.LEVELS)
+@pytest.mark.parametrize("cap", dispatch.LEVELS)
 def test_the_cap_is_obeyed_and_never_raises(cap):
-    run = python("from fastrbm import _kernels; print(_kernels.LEVEL, _kernels.kernels.__name__)", FASTRBM_ISA=cap)
+    run = python(
+        "from fastrbm._core import dispatch as _kernels; print(_kernels.LEVEL, _kernels.kernels.__name__)",
+        FASTRBM_ISA=cap,
+    )
     level, module = run.stdout.split()
-    assert _kernels.LEVELS.index(level) <= _kernels.LEVELS.index(cap)
-    assert level in _kernels.available_levels() and module == f"fastrbm._kernels_{level}"
+    assert dispatch.LEVELS.index(level) <= dispatch.LEVELS.index(cap)
+    assert level in dispatch.available_levels() and module == f"fastrbm._core._kernels_{level}"
     assert (
-        level == [x for x in _kernels.available_levels() if _kernels.LEVELS.index(x) <= _kernels.LEVELS.index(cap)][-1]
+        level == [x for x in dispatch.available_levels() if dispatch.LEVELS.index(x) <= dispatch.LEVELS.index(cap)][-1]
     )
 
 
 def test_a_cap_above_the_cpu(monkeypatch):
     monkeypatch.setattr(_cpu, "level", lambda: 0)
     monkeypatch.setenv("FASTRBM_ISA", "avx512")
-    assert _kernels._choose() == "base"
+    assert dispatch._choose() == "base"
     monkeypatch.setattr(_cpu, "level", lambda: -1)
     with pytest.raises(ImportError, match="needs a CPU with SSE4.2"):
-        _kernels._choose()
+        dispatch._choose()
 
 
 def test_the_matrix_unit_needs_leave(monkeypatch):
     """Asked for only where it would be used; without it, the next level."""
-    asked, built = [], set(_kernels.LEVELS)
+    asked, built = [], set(dispatch.LEVELS)
     monkeypatch.setattr(_cpu, "level", lambda: 3)
     monkeypatch.setattr(
-        _kernels.importlib.util, "find_spec", lambda name: name if name.rpartition("_")[2] in built else None
+        dispatch.importlib.util, "find_spec", lambda name: name if name.rpartition("_")[2] in built else None
     )
     monkeypatch.setattr(_cpu, "ask_for_matrices", lambda: asked.append(True))
     monkeypatch.setenv("FASTRBM_ISA", "avx512")
-    assert _kernels._choose() == "avx512" and not asked
+    assert dispatch._choose() == "avx512" and not asked
     monkeypatch.delenv("FASTRBM_ISA")
     built.remove("amx")
-    assert _kernels._choose() == "avx512" and not asked
+    assert dispatch._choose() == "avx512" and not asked
     built.add("amx")
-    assert _kernels._choose() == "avx512" and asked
+    assert dispatch._choose() == "avx512" and asked
 
 
 def test_a_wrong_cap():
@@ -60,52 +63,52 @@ def test_a_wrong_cap():
 
 def test_each_level_is_its_own_machine_code():
     lanes = {"base": 4, "avx2": 8, "avx512": 16, "amx": 16}
-    for level in _kernels.available_levels():
-        assert _kernels.load(level).LEVEL_LANES == lanes[level]
-        assert _kernels.load(level).LEVEL_MATRICES == (level == "amx")
+    for level in dispatch.available_levels():
+        assert dispatch.load(level).LEVEL_LANES == lanes[level]
+        assert dispatch.load(level).LEVEL_MATRICES == (level == "amx")
 
 
 def test_openmp_num_threads(monkeypatch):
     if not _cpu.openmp_version():
         pytest.skip("built without OpenMP")
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
-    assert _threads.default_threads() == 5
+    assert threads.default_threads() == 5
     monkeypatch.setenv("OMP_NUM_THREADS", "3,2")
-    assert _threads.default_threads() == 3
+    assert threads.default_threads() == 3
     for nonsense in ("", "0", "many"):
         monkeypatch.setenv("OMP_NUM_THREADS", nonsense)
-        assert _threads.default_threads() == _threads._machine_threads()
+        assert threads.default_threads() == threads._machine_threads()
 
 
 def test_small_work_stays_serial(monkeypatch):
-    monkeypatch.setattr(_threads, "_share", _threads.Share(lambda: (0, 0)))  # what other programs do does not count
-    assert _threads.resolve(None, 1000) == 1
-    assert _threads.resolve(None, 1e12) == _threads.default_threads()
-    assert _threads.resolve(3, 1) == 3
+    monkeypatch.setattr(threads, "_share", threads.Share(lambda: (0, 0)))  # what other programs do does not count
+    assert threads.resolve(None, 1000) == 1
+    assert threads.resolve(None, 1e12) == threads.default_threads()
+    assert threads.resolve(3, 1) == 3
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux")
 def test_affinity_counts():
     program = "import os; os.sched_setaffinity(0, [min(os.sched_getaffinity(0))]); " \
-        "from fastrbm import _threads; print(_threads.default_threads())"  # fmt: skip
+        "from fastrbm._core import threads as _threads; print(_threads.default_threads())"  # fmt: skip
     environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"}
     run = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
     assert run.stdout == "1\n"
 
 
 def test_cgroup_quota(tmp_path):
-    assert _threads.cgroup_quota(tmp_path) == math.inf
+    assert threads.cgroup_quota(tmp_path) == math.inf
     (tmp_path / "cpu.max").write_text("max 100000\n")
-    assert _threads.cgroup_quota(tmp_path) == math.inf
+    assert threads.cgroup_quota(tmp_path) == math.inf
     (tmp_path / "cpu.max").write_text("150000 100000\n")
-    assert _threads.cgroup_quota(tmp_path) == 1.5
+    assert threads.cgroup_quota(tmp_path) == 1.5
     (tmp_path / "cpu.max").unlink()
     (tmp_path / "cpu").mkdir()
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("200000\n")
     (tmp_path / "cpu" / "cpu.cfs_period_us").write_text("100000\n")
-    assert _threads.cgroup_quota(tmp_path) == 2.0
+    assert threads.cgroup_quota(tmp_path) == 2.0
     (tmp_path / "cpu" / "cpu.cfs_quota_us").write_text("-1\n")
-    assert _threads.cgroup_quota(tmp_path) == math.inf
+    assert threads.cgroup_quota(tmp_path) == math.inf
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="fork")
@@ -118,7 +121,7 @@ ours = rbm.sample(300, 5, n_threads=2)
 child = os.fork()
 if child == 0:
     theirs = rbm.sample(300, 5, n_threads=2)
-    os._exit(0 if np.array_equal(ours, theirs) and fr._threads.default_threads() == 1 else 3)
+    os._exit(0 if np.array_equal(ours, theirs) and fr._core.threads.default_threads() == 1 else 3)
 print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
     run = python(program)

@@ -5,7 +5,8 @@ import pytest
 from helpers import build_layers, modules, pack
 
 import fastrbm as fr
-from fastrbm import _training, _updates, reference
+from fastrbm import reference
+from fastrbm.training import fused, loop
 
 MODULES = modules()
 
@@ -92,7 +93,7 @@ def test_a_bad_update_is_not_done(level, rate, done):
 
 
 def trained(monkeypatch, many, n_threads=2, V=48, H=30, n=230, epochs=3, optimizer=None, **options):
-    monkeypatch.setattr(_training, "possible", _updates.possible if many else lambda *a: False)
+    monkeypatch.setattr(loop, "possible", fused.possible if many else lambda *a: False)
     rng = np.random.default_rng(5)
     X = (rng.random((n, V)) < rng.random(V)).astype(np.uint8)
     if options.get("draw"):
@@ -119,8 +120,8 @@ def test_fit_is_the_same_either_way(monkeypatch, options):
 @pytest.mark.parametrize("options", [{}, {"draw": True}])
 def test_many_updates_are_really_taken_at_once(monkeypatch, options):
     calls = []
-    run = _updates.Updates.run
-    monkeypatch.setattr(_updates.Updates, "run", lambda *a: calls.append(run(*a)) or calls[-1])
+    run = fused.Updates.run
+    monkeypatch.setattr(fused.Updates, "run", lambda *a: calls.append(run(*a)) or calls[-1])
     trained(monkeypatch, True, **options)
     assert calls == [12, 12, 12]
 
@@ -155,7 +156,7 @@ def test_a_callback_may_change_the_optimizer(monkeypatch, change):
 
 def test_ctrl_c_leaves_chains_and_model_together(monkeypatch):
     """Ctrl-C comes up as the kernel returns, before what it says can be read."""
-    train, done = _updates.kernels.train, []
+    train, done = fused.kernels.train, []
 
     class Interrupted:
         @staticmethod
@@ -164,7 +165,7 @@ def test_ctrl_c_leaves_chains_and_model_together(monkeypatch):
             done.append(arguments[-2][0])
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(_updates, "kernels", Interrupted)
+    monkeypatch.setattr(fused, "kernels", Interrupted)
     X = fr.datasets.bars_and_stripes(3)
     rbm, pcd, centring = fr.RBM.from_data(X, 8), fr.gradient.PCD(16), fr.gradient.Centring()
     with pytest.raises(KeyboardInterrupt):
@@ -184,7 +185,7 @@ def test_a_schedule_that_fails_does_so_in_its_turn(monkeypatch):
 
     results = []
     for many in (True, False):
-        monkeypatch.setattr(_training, "possible", _updates.possible if many else lambda *a: False)
+        monkeypatch.setattr(loop, "possible", fused.possible if many else lambda *a: False)
         X = fr.datasets.bars_and_stripes(3)
         rbm, pcd = fr.RBM.from_data(X, 8), fr.gradient.PCD(16)
         with pytest.raises(RuntimeError, match="no more"):
@@ -196,9 +197,9 @@ def test_a_schedule_that_fails_does_so_in_its_turn(monkeypatch):
 def test_calls_are_short_whoever_made_the_chains():
     X = fr.datasets.load_digits()
     rbm, pcd = fr.RBM.from_data(X, 512), fr.gradient.PCD(16)
-    few = _updates.Updates(rbm, pcd, fr.optim.SGD(), None).most(16)
+    few = fused.Updates(rbm, pcd, fr.optim.SGD(), None).most(16)
     pcd.chains = fr.Chains(rbm, 4000)
-    assert _updates.Updates(rbm, pcd, fr.optim.SGD(), None).most(16) < few / 20
+    assert fused.Updates(rbm, pcd, fr.optim.SGD(), None).most(16) < few / 20
 
 
 @pytest.mark.parametrize(
@@ -215,5 +216,5 @@ def test_calls_are_short_whoever_made_the_chains():
     ],
 )
 def test_what_goes_update_by_update(gradient, optimizer, centre):
-    assert not _updates.possible(gradient, optimizer, centre, 10)
-    assert _updates.possible(fr.gradient.PCD(), fr.optim.SGD(l2=0.1), fr.gradient.Centring(), 10)
+    assert not fused.possible(gradient, optimizer, centre, 10)
+    assert fused.possible(fr.gradient.PCD(), fr.optim.SGD(l2=0.1), fr.gradient.Centring(), 10)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import fastrbm as fr
-from fastrbm import _kernels
+from fastrbm._core import dispatch
 
 ROOT = Path(__file__).parent.parent
 
@@ -58,7 +58,7 @@ def test_the_package(tmp_path):
 
 def test_stubs_are_true():
     """What a stub lacks, test_build.py sees."""
-    modules = ["fastrbm._cpu", *(f"fastrbm._kernels_{level}" for level in _kernels.available_levels())]
+    modules = ["fastrbm._core._cpu", *(f"fastrbm._core._kernels_{level}" for level in dispatch.available_levels())]
     options = ["--ignore-missing-stub", "--ignore-disjoint-bases", "--mypy-config-file", "pyproject.toml"]
     done = run("mypy.stubtest", *options, *modules)
     assert done.returncode == 0, done.stdout + done.stderr

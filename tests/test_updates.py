@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import fastrbm as fr
-from fastrbm import _buffers
+from fastrbm._core import buffers
 
 X = fr.datasets.load_digits()
 
@@ -101,9 +101,9 @@ def test_scratch_memory_is_bounded():
     rbm = fr.RBM.from_data(X, 100)
     for n in range(8, 400, 8):
         fr.Moments.of_data(rbm, X[:n])
-    assert len(rbm._buffers._arrays) <= _buffers._KINDS
-    big = _buffers.Buffers()
-    assert big.take((_buffers._LARGEST // 4 + 1,), np.float32).size and not any(big._arrays.values())
+    assert len(rbm._buffers._arrays) <= buffers._KINDS
+    big = buffers.Buffers()
+    assert big.take((buffers._LARGEST // 4 + 1,), np.float32).size and not any(big._arrays.values())
 
 
 def test_gradients_kept_while_training_goes_on():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import fastrbm as fr
-from fastrbm._verdict import Closing, TrainingWarning, findings
+from fastrbm.training.verdict import Closing, TrainingWarning, findings
 
 DIGITS = fr.datasets.load_digits()
 

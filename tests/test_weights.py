@@ -7,7 +7,7 @@ import pytest
 from helpers import Enumerated
 
 import fastrbm as fr
-from fastrbm.gradient._weighted import weighted_gradient
+from fastrbm.gradient.weighted import weighted_gradient
 
 # 500 zeros of weight 1, 500 ones of weight 9: P(v = 1) = 0.9
 X = np.repeat([[0], [1]], 500, axis=0).astype(np.uint8)

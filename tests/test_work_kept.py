@@ -18,7 +18,10 @@ from test_checkpoint import Stop, assert_same_files, same_history, same_model
 from test_cli import fastrbm
 
 import fastrbm as fr
-from fastrbm import _checkpoint, _output, _progress, _signals, cli
+from fastrbm import cli
+from fastrbm._core import output as _output
+from fastrbm._core import progress, signals
+from fastrbm.training import checkpoint
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and files of POSIX")
 X = fr.datasets.load_digits()[:500]
@@ -132,7 +135,7 @@ def test_a_signal_leaves_a_checkpoint(tmp_path, default_handlers, number, kind, 
 
 
 def test_a_second_ctrl_c_does_not_wait(tmp_path, default_handlers, monkeypatch):
-    monkeypatch.setattr(_signals, "_ECHO", 0.0)
+    monkeypatch.setattr(signals, "_ECHO", 0.0)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "c.npz", callbacks=[at(2, send(signal.SIGINT, 2))], checkpoint_seconds=1e9)
     assert not (tmp_path / "c.npz").exists()
@@ -240,7 +243,7 @@ def test_a_forked_child_is_ended_as_ever(tmp_path, default_handlers):
 
     _, history = train(tmp_path / "c.npz", callbacks=at(2, fork))
     assert os.WTERMSIG(statuses[0]) == signal.SIGTERM and len(history) == 6
-    with _signals.Signals(held=False):
+    with signals.Signals(held=False):
         fork()
     assert os.WTERMSIG(statuses[1]) == signal.SIGTERM
 
@@ -297,7 +300,7 @@ def test_a_folder_that_is_removed_costs_no_training(tmp_path):
             tmp_path / "d" / "c.npz", callbacks=at(2, lambda: shutil.rmtree(tmp_path / "d")), checkpoint_seconds=0.0
         )
     assert same_model(rbm, whole) and same_history(history, expected)
-    told = [warning.message for warning in caught if isinstance(warning.message, _checkpoint.CheckpointWarning)]
+    told = [warning.message for warning in caught if isinstance(warning.message, checkpoint.CheckpointWarning)]
     assert [message.last for message in told[-2:]] == [False, True]
     assert all(str(tmp_path / "d" / "c.npz") in str(message) for message in told)
     assert "this was the last one" in str(told[-1])
@@ -306,15 +309,15 @@ def test_a_folder_that_is_removed_costs_no_training(tmp_path):
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), MemoryError("much"), TypeError("no number")])
 def test_the_last_checkpoint_may_fail(tmp_path, monkeypatch, error):
     whole, expected = train()
-    monkeypatch.setattr(_checkpoint, "write", raising(error))
-    with pytest.warns(_checkpoint.CheckpointWarning, match="this was the last one"):
+    monkeypatch.setattr(checkpoint, "write", raising(error))
+    with pytest.warns(checkpoint.CheckpointWarning, match="this was the last one"):
         rbm, history = train(tmp_path / "c.npz")
     assert same_model(rbm, whole) and same_history(history, expected)
 
 
 def test_a_signal_and_a_full_disk(tmp_path, default_handlers, monkeypatch):
-    monkeypatch.setattr(_checkpoint, "write", raising(OSError(errno.ENOSPC, "full")))
-    with pytest.warns(_checkpoint.CheckpointWarning), pytest.raises(SystemExit) as caught:
+    monkeypatch.setattr(checkpoint, "write", raising(OSError(errno.ENOSPC, "full")))
+    with pytest.warns(checkpoint.CheckpointWarning), pytest.raises(SystemExit) as caught:
         train(tmp_path / "c.npz", callbacks=at(3, send(signal.SIGTERM)))
     assert caught.value.code == 143 and len(caught.value.history) == 3
 
@@ -407,10 +410,10 @@ ROW = {"reconstruction_error": 0.1234, "free_energy_gap": 41.5, "validation_gap"
 def test_a_narrow_terminal_drops_whole_fields_and_the_score_last(monkeypatch, columns):
     terminal = Broken(10**9, None)
     terminal.isatty, terminal.fileno = lambda: True, lambda: 2
-    monkeypatch.setattr(_progress.os, "get_terminal_size", lambda _: os.terminal_size((columns, 20)))
+    monkeypatch.setattr(progress.os, "get_terminal_size", lambda _: os.terminal_size((columns, 20)))
     history = fr.History()
     history.record(**ROW)
-    line = _progress.ProgressLine(1000, 100_000, stream=terminal)
+    line = progress.ProgressLine(1000, 100_000, stream=terminal)
     line.measurement(500, 50_000, history)
     shown = terminal.getvalue().lstrip("\r")
     fields = shown.split("  ")
@@ -429,9 +432,9 @@ def test_a_narrow_terminal_drops_whole_fields_and_the_score_last(monkeypatch, co
 def test_a_log_has_a_line_every_ten_seconds(monkeypatch):
     """By the clock, whatever the length of the run; and one at the end."""
     now = [0.0]
-    monkeypatch.setattr(_progress.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now[0])
     log, history = io.StringIO(), fr.History()
-    line = _progress.ProgressLine(100, 1000, stream=log)
+    line = progress.ProgressLine(100, 1000, stream=log)
     for update in range(1, 1001):
         now[0] += 0.5
         epoch = -(-update // 10)
@@ -530,7 +533,7 @@ def fails_for(monkeypatch, *names):
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         original(path, content)
 
-    for module in (_output, fr.history, cli._main):
+    for module in (_output, fr.training.history, cli.commands):
         monkeypatch.setattr(module, "replace_file", replace_file)
 
 
@@ -558,17 +561,17 @@ def test_what_cannot_be_written_goes_elsewhere_and_the_message_says_where(tmp_pa
 def test_a_folder_that_is_gone(tmp_path, monkeypatch):
     """Then the current folder, or that for temporary files."""
     monkeypatch.chdir(tmp_path)
-    output = cli._files.Output("--out", "no/m.npz", tmp_path / "no" / "m.npz")
+    output = cli.files.Output("--out", "no/m.npz", tmp_path / "no" / "m.npz")
     where = output.keep(fr.RBM.from_data(X, 5).save)
     assert os.path.dirname(where) == "" and fr.load(where).n_hidden == 5
     assert output.keep(raising(OSError(errno.EIO, "Input/output error"))) is None
-    assert "nor could another place be found for it" in cli._words.failures[-1]
+    assert "nor could another place be found for it" in cli.words.failures[-1]
 
 
 def test_a_report_that_cannot_be_written(tmp_path, capsys, monkeypatch):
     pytest.importorskip("matplotlib")
     fails_for(monkeypatch, "r.html")
-    monkeypatch.setattr(cli._report, "report", lambda rbm, X, path, **more: _output.replace_file(path, b"a page"))
+    monkeypatch.setattr(cli.report, "report", lambda rbm, X, path, **more: _output.replace_file(path, b"a page"))
     page = tmp_path / "r.html"
     arguments = ["train", "digits", *FAST, "--quiet", "--out", tmp_path / "m.npz", "--report", page, "--json"]
     code, said, err = fastrbm(capsys, *arguments)
@@ -590,7 +593,7 @@ def test_a_report_is_tried_before_the_work(tmp_path, monkeypatch):
 def test_an_error_in_the_middle_leaves_model_and_history(tmp_path, capsys, monkeypatch, error):
     """Such as a bad value, or a disk that fails, far down in a file that is read batch by batch."""
     failing = Each(lambda epoch: raising(error)() if epoch == 2 else None)
-    monkeypatch.setattr(cli._train, "_measures", lambda options: [failing])
+    monkeypatch.setattr(cli.train, "_measures", lambda options: [failing])
     out, table = tmp_path / "m.npz", tmp_path / "h.csv"
     code, said, err = fastrbm(capsys, "train", "digits", *FAST, "--quiet", "--out", out, "--history", table)
     assert code == 2 and err.startswith("fastrbm: ") and err.count("\n") == 1
@@ -619,7 +622,7 @@ def test_outputs_that_are_one_file_by_links_are_refused(tmp_path, capsys, monkey
 
 
 def test_outputs_that_cannot_be_written_are_refused_before_the_training(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(cli._train, "fit", raising(AssertionError("it started")))
+    monkeypatch.setattr(cli.train, "fit", raising(AssertionError("it started")))
     os.mkfifo(tmp_path / "fifo.npz")
     (tmp_path / "loop.npz").symlink_to("loop.npz")
     for name, words in (("fifo.npz", "not a regular file"), ("loop.npz", "Too many levels of symbolic links")):
@@ -664,7 +667,7 @@ def test_every_synonym_leads_to_an_option_or_a_command(capsys):
     parser = cli.build_parser()
     commands = parser._subparsers._group_actions[0].choices
     options = {name.lstrip("-") for p in (parser, *commands.values()) for name in p._option_string_actions}
-    for word, meant in cli._common._SYNONYMS.items():
+    for word, meant in cli.common._SYNONYMS.items():
         assert set(meant) <= options | set(commands), word
 
 

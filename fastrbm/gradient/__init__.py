@@ -4,9 +4,9 @@ An estimator is called as ``estimator(rbm, X, sample_weight=None, n_threads=None
 To be kept in checkpoints, it also has ``get_state()`` and ``set_state(state, rbm)``.
 """
 
-from ._gradient import Gradient
+from .base import Gradient
 from .cd import CD
-from .centring import Centring
+from .centering import Centring
 from .exact import Exact
 from .fast_pcd import FastPCD
 from .monte_carlo import MonteCarlo, MonteCarloGradient

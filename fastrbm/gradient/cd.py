@@ -6,12 +6,13 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from .. import _gibbs, _random, _state, _validate
-from .._settings import Setting
-from ..bits import BitMatrix
+from .._core import philox, saved, validate
+from .._core.settings import Setting
 from ..moments import Moments, Phase
 from ..rbm import RBM, model
-from ._gradient import Gradient
+from ..sampling import gibbs
+from ..states.bits import BitMatrix
+from .base import Gradient
 
 
 class CD:
@@ -37,8 +38,8 @@ class CD:
     (9, 8)
     """
 
-    n_sweeps = Setting(_validate.integer, 1, _random.MOST_SWEEPS)
-    seed = Setting(_validate.seed)
+    n_sweeps = Setting(validate.integer, 1, philox.MOST_SWEEPS)
+    seed = Setting(validate.seed)
 
     def __init__(self, n_sweeps: int = 1, seed: int = 0) -> None:
         self.n_sweeps, self.seed = n_sweeps, seed
@@ -51,16 +52,16 @@ class CD:
         n, n_sweeps = data.shape[0], self.n_sweeps
         positive = Phase.of_data(rbm, data, sample_weight, n_threads)
         first = self._next_sweep
-        _gibbs.check_room(first, n_sweeps + 1)
+        gibbs.check_room(first, n_sweeps + 1)
         self._next_sweep = first + n_sweeps + 1
         visible = BitMatrix.empty(n, rbm.n_visible)
         hidden = BitMatrix.empty(n, rbm.n_hidden)
-        fixed = _gibbs.fixed_buffer(n, rbm.n_hidden, rbm._buffers)
-        place: dict[str, Any] = {"seed": self.seed, "stream": _random.CD}
-        _gibbs.half_step(
-            rbm._parameters.to_hidden, data, kind=_random.HIDDEN, sweep=first, out=hidden, n_threads=n_threads, **place
+        fixed = gibbs.fixed_buffer(n, rbm.n_hidden, rbm._buffers)
+        place: dict[str, Any] = {"seed": self.seed, "stream": philox.CD}
+        gibbs.half_step(
+            rbm._parameters.to_hidden, data, kind=philox.HIDDEN, sweep=first, out=hidden, n_threads=n_threads, **place
         )
-        _gibbs.sweep(
+        gibbs.sweep(
             rbm._parameters, visible, hidden, n_sweeps, first_sweep=first + 1, fixed=fixed, n_threads=n_threads,
             **place,
         )  # fmt: skip
@@ -74,7 +75,7 @@ class CD:
 
     def set_state(self, state: dict[str, Any], rbm: RBM) -> None:
         """Go on from a state that get_state gave."""
-        self._next_sweep = _state.count(state, "next_sweep", _random.MOST_SWEEPS)
+        self._next_sweep = saved.count(state, "next_sweep", philox.MOST_SWEEPS)
 
     def __repr__(self) -> str:
         return f"CD(n_sweeps={self.n_sweeps}, seed={self.seed})"

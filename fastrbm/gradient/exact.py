@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _threads, _validate, reference
-from ..bits import BitMatrix
+from .._core import floatmath, threads, validate
 from ..moments import Moments
 from ..rbm import RBM, model
-from ._gradient import Gradient
+from ..states.bits import BitMatrix
+from .base import Gradient
 
 MAX_UNITS = 20
 _BLOCK = 1 << 12  # states at a time
@@ -42,7 +42,7 @@ class Exact:
     def __call__(
         self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
     ) -> Gradient:
-        _threads.resolve(n_threads)
+        threads.resolve(n_threads)
         smaller = min(model(rbm).n_visible, rbm.n_hidden)
         if smaller > MAX_UNITS:
             raise ValueError(
@@ -73,7 +73,7 @@ def _data_moments(rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None) -> Mo
     n = data.shape[0]
     if n == 0:
         raise ValueError("X must have at least one case")
-    weight = np.ones(n) if sample_weight is None else _validate.sample_weight(sample_weight, n)
+    weight = np.ones(n) if sample_weight is None else validate.sample_weight(sample_weight, n)
     W, c = rbm.weights.astype(np.float64), rbm.hidden_bias.astype(np.float64)
     pairs, visible, hidden = np.zeros(W.shape), np.zeros(W.shape[0]), np.zeros(W.shape[1])
     for start in range(0, n, _BLOCK):
@@ -100,7 +100,7 @@ def model_moments(rbm: RBM) -> Moments:
     for start in range(0, 1 << n_units, _BLOCK):
         states = _binary(start, min(start + _BLOCK, 1 << n_units), n_units)
         field = states @ W + hidden_bias
-        log_weight = states @ visible_bias + reference.softplus(field).sum(axis=1)
+        log_weight = states @ visible_bias + floatmath.softplus(field).sum(axis=1)
         new_peak = max(peak, float(log_weight.max()))
         shrink = np.exp(peak - new_peak)
         weight = np.exp(log_weight - new_peak)

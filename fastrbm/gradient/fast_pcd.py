@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _gibbs, _random, _state, _validate
-from .._defaults import CHAINS
-from .._parameters import Direction
-from .._settings import Setting
-from ..chains import Chains
+from .._core import philox, saved, validate
+from .._core.defaults import CHAINS
+from .._core.parameters import Direction
+from .._core.settings import Setting
 from ..moments import Phase
 from ..rbm import RBM
-from ._gradient import Gradient
+from ..sampling import gibbs
+from ..sampling.chains import Chains
+from .base import Gradient
 
 
 class _FastChains(Chains):
-    _stream, _start_stream = _random.FAST, _random.FAST_START
+    _stream, _start_stream = philox.FAST, philox.FAST_START
 
 
 class FastPCD:
@@ -52,11 +53,11 @@ class FastPCD:
     Gradient(64, 16) of 100 cases and 50 of the model
     """
 
-    n_chains = Setting(_validate.integer, 1, _random.MOST_CHAINS)
-    n_sweeps = Setting(_validate.integer, 1, _random.MOST_SWEEPS)
-    rate = Setting(_validate.real, 0.0)
-    decay = Setting(_validate.below_one)
-    seed = Setting(_validate.seed)
+    n_chains = Setting(validate.integer, 1, philox.MOST_CHAINS)
+    n_sweeps = Setting(validate.integer, 1, philox.MOST_SWEEPS)
+    rate = Setting(validate.real, 0.0)
+    decay = Setting(validate.below_one)
+    seed = Setting(validate.seed)
 
     def __init__(
         self, n_chains: int = CHAINS, n_sweeps: int = 1, rate: float = 0.01, decay: float = 0.95, seed: int = 0
@@ -89,7 +90,7 @@ class FastPCD:
         if fast:
             faster._move(Direction(*fast), 1.0, n_threads=n_threads)
         chains.rbm = faster
-        fixed = _gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
+        fixed = gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
         chains._sweep(self.n_sweeps, fixed, n_threads)
         gradient = Gradient(positive, Phase(rbm, chains.visible_bits, fixed, n_threads), n_threads)
         if self.rate or fast:
@@ -110,10 +111,10 @@ class FastPCD:
         """Go on, with this model, from a state that get_state gave."""
         own, fast = None, []
         if state:
-            fast = _state.parts(state, ("fast0", "fast1", "fast2"))
+            fast = saved.parts(state, ("fast0", "fast1", "fast2"))
             if fast:
-                _state.fits((fast[1].size, fast[2].size), (rbm.n_visible, rbm.n_hidden), "the state")
-            own = self._start(rbm, len(_state.bits(state, "visible", None, rbm.n_visible)))
+                saved.fits((fast[1].size, fast[2].size), (rbm.n_visible, rbm.n_hidden), "the state")
+            own = self._start(rbm, len(saved.bits(state, "visible", None, rbm.n_visible)))
             own[1].set_state(state)
         self._own, self._fast = own, fast
 

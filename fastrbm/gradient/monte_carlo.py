@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _gibbs, _random, _state, _validate
-from .._settings import Setting
-from .._starts import start_chains
-from ..bits import BitMatrix
+from .._core import philox, saved, validate
+from .._core.settings import Setting
 from ..moments import Moments
 from ..rbm import RBM, model
-from ._gradient import Gradient
+from ..sampling import gibbs
+from ..sampling.starts import start_chains
+from ..states.bits import BitMatrix
+from .base import Gradient
 
 
 class MonteCarloGradient(Gradient):
@@ -61,10 +62,10 @@ class MonteCarlo:
     True
     """
 
-    n_hidden_samples = Setting(_validate.integer, 1, _random.MOST_SWEEPS)
-    n_joint_samples = Setting(_validate.integer, 1, _random.MOST_CHAINS)
-    n_sweeps = Setting(_validate.integer, 1, _random.MOST_SWEEPS)
-    seed = Setting(_validate.seed)
+    n_hidden_samples = Setting(validate.integer, 1, philox.MOST_SWEEPS)
+    n_joint_samples = Setting(validate.integer, 1, philox.MOST_CHAINS)
+    n_sweeps = Setting(validate.integer, 1, philox.MOST_SWEEPS)
+    seed = Setting(validate.seed)
 
     def __init__(
         self, n_hidden_samples: int = 1, n_joint_samples: int = 512, n_sweeps: int = 100, seed: int = 0
@@ -81,7 +82,7 @@ class MonteCarlo:
         bits = model(rbm)._states(X, "X")
         if len(bits) == 0:
             raise ValueError("X must have at least one case")
-        _gibbs.check_room(self._next_sweep, self.n_hidden_samples + 1 + self.n_sweeps)
+        gibbs.check_room(self._next_sweep, self.n_hidden_samples + 1 + self.n_sweeps)
         positive, positive_variances = self._positive(rbm, bits, n_threads)
         negative, negative_variances = self._negative(rbm, n_threads)
         errors = [np.sqrt(a + b) for a, b in zip(positive_variances, negative_variances, strict=True)]
@@ -94,8 +95,8 @@ class MonteCarlo:
         v, hidden = bits.to_states().astype(np.float64), np.zeros((n, rbm.n_hidden))
         out = BitMatrix.empty(n, rbm.n_hidden)
         for _ in range(N):
-            _gibbs.half_step(
-                rbm._parameters.to_hidden, bits, kind=_random.HIDDEN, seed=self.seed, stream=_random.MONTE_CARLO,
+            gibbs.half_step(
+                rbm._parameters.to_hidden, bits, kind=philox.HIDDEN, seed=self.seed, stream=philox.MONTE_CARLO,
                 sweep=self._next_sweep, out=out, n_threads=n_threads,
             )  # fmt: skip
             self._next_sweep += 1
@@ -108,10 +109,10 @@ class MonteCarlo:
 
     def _negative(self, rbm: RBM, n_threads: int | None) -> tuple[Moments, tuple[np.ndarray, np.ndarray, np.ndarray]]:
         M = self.n_joint_samples
-        visible, hidden = start_chains(rbm, M, self.seed, _random.MONTE_CARLO, None, n_threads, self._next_sweep)
+        visible, hidden = start_chains(rbm, M, self.seed, philox.MONTE_CARLO, None, n_threads, self._next_sweep)
         self._next_sweep += 1
-        _gibbs.sweep(
-            rbm._parameters, visible, hidden, self.n_sweeps, seed=self.seed, stream=_random.MONTE_CARLO,
+        gibbs.sweep(
+            rbm._parameters, visible, hidden, self.n_sweeps, seed=self.seed, stream=philox.MONTE_CARLO,
             first_sweep=self._next_sweep, n_threads=n_threads,
         )  # fmt: skip
         self._next_sweep += self.n_sweeps
@@ -130,7 +131,7 @@ class MonteCarlo:
 
     def set_state(self, state: dict[str, Any], rbm: RBM) -> None:
         """Go on from a state that get_state gave."""
-        self._next_sweep = _state.count(state, "next_sweep", _random.MOST_SWEEPS)
+        self._next_sweep = saved.count(state, "next_sweep", philox.MOST_SWEEPS)
 
     def __repr__(self) -> str:
         return (

@@ -6,20 +6,21 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
-from .. import _gibbs, _random, _state, _validate
-from .._defaults import CHAINS
-from .._settings import Setting
-from ..chains import Chains
+from .._core import philox, saved, validate
+from .._core.defaults import CHAINS
+from .._core.settings import Setting
 from ..moments import Moments, Phase
 from ..rbm import RBM
-from ._gradient import Gradient
+from ..sampling import gibbs
+from ..sampling.chains import Chains
+from .base import Gradient
 
 
 class _TrainingChains(Chains):
     """Chains with streams of their own: a user's Chains of the same seed must not repeat the numbers that the model was
     trained on."""
 
-    _stream, _start_stream = _random.PCD, _random.PCD_START
+    _stream, _start_stream = philox.PCD, philox.PCD_START
 
 
 class PCD:
@@ -54,9 +55,9 @@ class PCD:
     (100.0, 64.0)
     """
 
-    n_chains = Setting(_validate.integer, 1, _random.MOST_CHAINS)
-    n_sweeps = Setting(_validate.integer, 1, _random.MOST_SWEEPS)
-    seed = Setting(_validate.seed)
+    n_chains = Setting(validate.integer, 1, philox.MOST_CHAINS)
+    n_sweeps = Setting(validate.integer, 1, philox.MOST_SWEEPS)
+    seed = Setting(validate.seed)
 
     def __init__(self, n_chains: int = CHAINS, n_sweeps: int = 1, seed: int = 0) -> None:
         self.n_chains, self.n_sweeps, self.seed = n_chains, n_sweeps, seed
@@ -83,7 +84,7 @@ class PCD:
     def _against(self, rbm: RBM, positive: Phase | Moments, n_threads: int | None) -> Gradient:
         """The gradient with this positive phase."""
         chains = self._start(rbm, n_threads)
-        fixed = _gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
+        fixed = gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
         # the sweep ends in p(h | v), which is all that the moments need beside v
         chains._sweep(self.n_sweeps, fixed, n_threads)
         return Gradient(positive, Phase(rbm, chains.visible_bits, fixed, n_threads), n_threads)
@@ -103,7 +104,7 @@ class PCD:
         """Go on, with this model, from a state that get_state gave."""
         chains = None
         if state:
-            n = len(_state.bits(state, "visible", None, rbm.n_visible))
+            n = len(saved.bits(state, "visible", None, rbm.n_visible))
             chains = _TrainingChains(rbm, n, self.seed)
             chains.set_state(state)
         self.chains = chains

@@ -7,20 +7,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _gibbs, _random, _validate
-from .._defaults import BETAS, TEMPERED_CHAINS
-from .._settings import Setting
+from .._core import philox, validate
+from .._core.defaults import BETAS, TEMPERED_CHAINS
+from .._core.settings import Setting
 from ..moments import Phase
 from ..rbm import RBM
-from ..tempering import MOST_BETAS, TemperedChains, check_target_rate, ladder
-from ._gradient import Gradient
+from ..sampling import gibbs
+from ..sampling.tempering import MOST_BETAS, TemperedChains, check_target_rate, ladder
+from .base import Gradient
 
 
 class _TrainingChains(TemperedChains):
     """Chains with streams of their own, whose ladder keeps up with a model that moves."""
 
-    _stream, _start_stream = _random.TEMPERED_PCD, _random.TEMPERED_PCD_START
-    _swap_stream = _random.TEMPERED_PCD_SWAP
+    _stream, _start_stream = philox.TEMPERED_PCD, philox.TEMPERED_PCD_START
+    _swap_stream = philox.TEMPERED_PCD_SWAP
     _least_gain = 0.01
 
 
@@ -71,12 +72,12 @@ class Tempered:
     Gradient(64, 16) of 100 cases and 50 of the model
     """
 
-    n_chains = Setting(_validate.integer, 1, _random.MOST_CHAINS)
-    n_betas = Setting(_validate.integer, 1, MOST_BETAS)
-    n_sweeps = Setting(_validate.integer, 1, _random.MOST_SWEEPS)
+    n_chains = Setting(validate.integer, 1, philox.MOST_CHAINS)
+    n_betas = Setting(validate.integer, 1, MOST_BETAS)
+    n_sweeps = Setting(validate.integer, 1, philox.MOST_SWEEPS)
     betas = Setting(_given_ladder)
     target_rate = Setting(check_target_rate)
-    seed = Setting(_validate.seed)
+    seed = Setting(validate.seed)
     chains = Setting(_tempered_chains)
 
     def __init__(
@@ -105,10 +106,10 @@ class Tempered:
         chains = self.chains  # once: another thread may set others meanwhile
         if chains is None or chains.rbm is not rbm:
             self.chains = chains = self._new_chains(rbm, n_threads)
-        fixed = _gibbs.fixed_buffer(chains.n_states, rbm.n_hidden, rbm._buffers)
+        fixed = gibbs.fixed_buffer(chains.n_states, rbm.n_hidden, rbm._buffers)
         chains._sweep(self.n_sweeps, fixed, n_threads)
         # the coldest come first
-        cold = _gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
+        cold = gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
         cold[:, : len(chains)] = fixed[:, : len(chains)]
         return Gradient(positive, Phase(rbm, chains.visible_bits, cold, n_threads), n_threads)
 

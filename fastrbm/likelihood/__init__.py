@@ -1,11 +1,11 @@
 """Likelihoods: log Z exactly or with an interval, log p(v) of data, pseudo-likelihood, conditional scores."""
 
-from ._results import Bracket, LogPartition, Score
 from .ais import ais, reverse_ais, standard_betas
-from .bracket import bracket
+from .bidirectional import bracket
 from .conditional import conditional
 from .exact import exact
 from .pseudo import pseudo
+from .results import Bracket, LogPartition, Score
 from .score import METHODS, score
 
 __all__ = [

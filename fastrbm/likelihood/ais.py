@@ -7,13 +7,13 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _random, _threads, _validate, reference
-from .._progress import Countdown
-from .._starts import chain_ends, independent_states
-from .._warn import warn
-from ..annealing import Annealer
+from .._core import floatmath, philox, threads, validate
+from .._core.progress import Countdown
+from .._core.warn import warn
 from ..rbm import RBM, model
-from ._results import LogPartition
+from ..sampling.annealing import Annealer
+from ..sampling.starts import chain_ends, independent_states
+from .results import LogPartition
 
 # A mean of weights that are not negative exceeds k times its expectation with a probability of at most 1/k (Markov),
 # here that of a normal number beyond three sigma: however skew the weights, log Z is above AIS less this, and below
@@ -37,7 +37,7 @@ def standard_betas(n_betas: int = 14_500) -> np.ndarray:
     >>> betas[[0, 500, 4500, 14500]].round(3).tolist(), len(betas)
     ([0.0, 0.5, 0.8999999761581421, 1.0], 14501)
     """
-    n_betas = _validate.integer(n_betas, "n_betas", 1, MOST_BETAS)
+    n_betas = validate.integer(n_betas, "n_betas", 1, MOST_BETAS)
     whole, ends, points = sum(n for _, n in _STANDARD), [0.0], [0]
     for end, n in _STANDARD:
         points.append(points[-1] + n)
@@ -109,10 +109,10 @@ def ais(
     n_chains, seed = checked(rbm, n_chains, seed, progress, n_threads)
     betas = _schedule(n_betas, betas)
     bias = _base_bias(rbm, data, base_bias, seed, n_threads)
-    visible = independent_states(bias, n_chains, seed, _random.ANNEAL, n_threads)
+    visible = independent_states(bias, n_chains, seed, philox.ANNEAL, n_threads)
     annealer = Annealer(rbm, bias)
     with Countdown("AIS", n_chains * (len(betas) - 1), progress) as countdown:
-        ratios = annealer.move(visible, betas, seed, _random.ANNEAL, 1, n_threads, countdown)
+        ratios = annealer.move(visible, betas, seed, philox.ANNEAL, 1, n_threads, countdown)
     mean, error, ess = _mean_weight(ratios)
     value = annealer.log_base + mean
     _warn_if_small(ess, n_chains, "AIS")
@@ -155,7 +155,7 @@ def reverse_ais(
         Its interval is as for :func:`ais`.
     """
     n_chains, seed = checked(rbm, n_chains, seed, progress, n_threads)
-    n_sweeps = _validate.integer(n_sweeps, "n_sweeps", 0, _random.MOST_SWEEPS - _START_SWEEPS)
+    n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS - _START_SWEEPS)
     downwards = _schedule(n_betas, betas)[::-1].copy()
     if start is None:
         n_sweeps += _START_SWEEPS
@@ -165,13 +165,13 @@ def reverse_ais(
         if len(states) == 0:
             raise ValueError("start must have at least one case")
         data = states if data is None and base_bias is None else data
-        order = _random.permutation(len(states), seed, _random.REVERSE, 0)
+        order = philox.permutation(len(states), seed, philox.REVERSE, 0)
         states = states[np.resize(order, n_chains)]
     bias = _base_bias(rbm, data, base_bias, seed, n_threads)
-    visible = chain_ends(rbm, n_chains, n_sweeps, seed, _random.REVERSE_START, states, n_threads=n_threads)
+    visible = chain_ends(rbm, n_chains, n_sweeps, seed, philox.REVERSE_START, states, n_threads=n_threads)
     annealer = Annealer(rbm, bias)
     with Countdown("reverse AIS", n_chains * (len(downwards) - 1), progress) as countdown:
-        ratios = annealer.move(visible, downwards, seed, _random.REVERSE, 1, n_threads, countdown)
+        ratios = annealer.move(visible, downwards, seed, philox.REVERSE, 1, n_threads, countdown)
     mean, error, ess = _mean_weight(ratios)
     value = annealer.log_base - mean
     _warn_if_small(ess, n_chains, "reverse AIS")
@@ -181,9 +181,9 @@ def reverse_ais(
 def checked(rbm: RBM, n_chains: int, seed: int, progress: bool, n_threads: int | None) -> tuple[int, int]:
     """(n_chains, seed), after a look at the arguments that all annealing has."""
     model(rbm)
-    _validate.flag(progress, "progress")
-    _threads.resolve(n_threads)
-    return _validate.integer(n_chains, "n_chains", 1, _random.MOST_CHAINS), _validate.seed(seed)
+    validate.flag(progress, "progress")
+    threads.resolve(n_threads)
+    return validate.integer(n_chains, "n_chains", 1, philox.MOST_CHAINS), validate.seed(seed)
 
 
 def _schedule(n_betas: int, betas: ArrayLike | None) -> np.ndarray:
@@ -203,9 +203,9 @@ def _base_bias(
 ) -> np.ndarray:
     """r, float32 (V,): the logit of the smoothed means of data, or of samples of the model; or as given."""
     if base_bias is not None:
-        return _validate.parameter(base_bias, "base_bias", (rbm.n_visible,))
+        return validate.parameter(base_bias, "base_bias", (rbm.n_visible,))
     if data is None:
-        data = chain_ends(rbm, _BASE_CHAINS, _BASE_SWEEPS, seed, _random.BASE_RATE, n_threads=n_threads)
+        data = chain_ends(rbm, _BASE_CHAINS, _BASE_SWEEPS, seed, philox.BASE_RATE, n_threads=n_threads)
     bits = rbm._states(data, "data", fractions=True)
     return RBM.from_data(bits, 1, seed).visible_bias
 
@@ -213,16 +213,16 @@ def _base_bias(
 def _mean_weight(log_weights: np.ndarray) -> tuple[float, float, float]:
     """(log of the mean weight, its standard error relative to it, effective sample size)."""
     n, top = len(log_weights), float(log_weights.max())
-    w = reference.exp_negative_d(np.maximum(log_weights - top, -708.0))
+    w = floatmath.exp(np.maximum(log_weights - top, -708.0))
     total, squares = float(np.add.accumulate(w)[-1]), float(np.add.accumulate(w * w)[-1])
     mean = total / n
     # the sum over chains of (w - mean)^2, over n (n - 1), is the variance of the mean
     error = math.sqrt(max(squares - n * mean * mean, 0.0) / (n * (n - 1))) / mean if n > 1 else math.inf
-    return top + float(reference.log(mean)), error, total * total / squares
+    return top + float(floatmath.log(mean)), error, total * total / squares
 
 
 def _width(error: float) -> float:
-    return -float(reference.log(1 - 3 * error)) if 3 * error < 1 else math.inf
+    return -float(floatmath.log(1 - 3 * error)) if 3 * error < 1 else math.inf
 
 
 def _warn_if_small(ess: float, n_chains: int, name: str) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _threads, _validate, reference
-from ..bits import BitMatrix
+from .._core import floatmath, threads, validate
 from ..rbm import RBM, model
+from ..states.bits import BitMatrix
 
 MAX_UNITS = 16
 _CASES = 1 << 12
@@ -42,11 +42,11 @@ def conditional(rbm: RBM, X: ArrayLike, units: Sequence[int], n_threads: int | N
     (6,)
     """
     bits = model(rbm)._states(X, "X")
-    _threads.resolve(n_threads)
+    threads.resolve(n_threads)
     try:
-        units = [_validate.integer(unit, "units", 0) for unit in np.atleast_1d(units)]
+        units = [validate.integer(unit, "units", 0) for unit in np.atleast_1d(units)]
     except (TypeError, OverflowError):
-        raise TypeError(f"units must be a sequence of integers, got {_validate.shown(units)}") from None
+        raise TypeError(f"units must be a sequence of integers, got {validate.shown(units)}") from None
     if not 1 <= len(units) <= MAX_UNITS or len(set(units)) != len(units) or max(units) >= rbm.n_visible:
         raise ValueError(f"units must be 1 to {MAX_UNITS} different numbers below {rbm.n_visible}, got {units}")
     out = np.empty(len(bits))
@@ -61,9 +61,9 @@ def conditional(rbm: RBM, X: ArrayLike, units: Sequence[int], n_threads: int | N
             top = np.maximum(peak, weight)
             total = total * _exp(peak - top) + _exp(weight - top)
             peak = top
-        out[start : start + len(part)] = own - peak - reference.log(total)
+        out[start : start + len(part)] = own - peak - floatmath.log(total)
     return out
 
 
 def _exp(x: np.ndarray) -> np.ndarray:
-    return reference.exp_negative_d(np.maximum(x, -708.0))
+    return floatmath.exp(np.maximum(x, -708.0))

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import _threads, _validate, _work, reference
-from .._kernels import kernels
-from .._progress import Countdown
+from .._core import floatmath, threads, validate, workload
+from .._core.dispatch import kernels
+from .._core.progress import Countdown
 from ..rbm import RBM, model
-from ._results import LogPartition
+from .results import LogPartition
 
 MAX_UNITS = 25
 _LOW_UNITS = 6  # units of the low part of a state: a table of 64 rows of fields
@@ -45,8 +45,8 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
     >>> bool(np.isclose(z.value, 33 * np.log(2)))
     True
     """
-    _validate.flag(progress, "progress")
-    _threads.resolve(n_threads)
+    validate.flag(progress, "progress")
+    threads.resolve(n_threads)
     n_units = min(model(rbm).n_visible, rbm.n_hidden)
     if n_units > MAX_UNITS:
         raise ValueError(
@@ -64,27 +64,27 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
 
     n_low = min(n_units, _LOW_UNITS)
     low, low_bias = _part(0, 1 << n_low, padded[:n_low], own_bias[:n_low])
-    threads = _threads.resolve(n_threads, W.shape[1] << n_units)
+    used = threads.resolve(n_threads, W.shape[1] << n_units)
     peak, total = -np.inf, 0.0
     n_high = 1 << (n_units - n_low)
     with Countdown("enumeration", n_high, progress) as countdown:
-        work = _work.exponentials(len(low) * padded.shape[1])
-        for part in _work.parts(n_high, work, most=_HIGH_STATES, blocks=(1,)):
+        work = workload.exponentials(len(low) * padded.shape[1])
+        for part in workload.parts(n_high, work, most=_HIGH_STATES, blocks=(1,)):
             start, stop = part.start, part.stop
             high, high_bias = _part(start, stop, padded[n_low:], own_bias[n_low:])
             peaks, totals = np.empty(stop - start), np.empty(stop - start)
-            kernels.enumerate_states(high + bias, high_bias, low, low_bias, peaks, totals, threads)
+            kernels.enumerate_states(high + bias, high_bias, low, low_bias, peaks, totals, used)
             for p, t in zip(peaks.tolist(), totals.tolist(), strict=True):
                 top = max(peak, p)
                 total = total * _exp(peak - top) + t * _exp(p - top)
                 peak = top
             countdown.done(stop)
-    value = peak + float(reference.log(total))
+    value = peak + float(floatmath.log(total))
     return LogPartition(value, value, value, "exact")
 
 
 def _exp(x: float) -> float:
-    return float(reference.exp_negative_d(np.array(max(x, -708.0))))
+    return float(floatmath.exp(np.array(max(x, -708.0))))
 
 
 def _part(start: int, stop: int, weights: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

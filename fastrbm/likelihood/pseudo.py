@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _gibbs, _threads, _work, reference
-from .._fractions import free_energy
-from .._kernels import FIXED_BITS, kernels
-from ..bits import BitMatrix
+from .._core import floatmath, threads, workload
+from .._core.dispatch import kernels
+from .._core.layout import FIXED_BITS
 from ..rbm import RBM, model
+from ..sampling import gibbs
+from ..states.bits import BitMatrix
+from .fractions import free_energy
 
 _ROOM = 600.0  # a product of factors exp(+-w) stays in float64's range while the sum of |w| is below this
-_FLIP = 32  # connections that a flip costs each hidden unit; see _threads.PASS
+_FLIP = 32  # connections that a flip costs each hidden unit; see threads.PASS
 
 
 def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
@@ -45,7 +47,7 @@ def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = 
     """pseudo, of checked states, which may be fractions, float64 (n, V): sum_i log(p(v) / (p(v) + p(v'))), where v' is
     v with v_i turned into 1 - v_i. every: of case k only the units i with i mod every = k mod every (fractions alone).
     """
-    _threads.resolve(n_threads)
+    threads.resolve(n_threads)
     p = rbm._parameters
     layer, bias = p.to_hidden, p.visible_bias.astype(np.float64)
     largest = float(np.abs(layer.tiles_array).max())
@@ -56,16 +58,16 @@ def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = 
     room = max(1, int(_ROOM / max(largest, 1e-3)))
     shape = rbm.n_visible, rbm.n_hidden
     if isinstance(states, BitMatrix):
-        parts = _work.parts(n, _work.pseudo(*shape))
+        parts = workload.parts(n, workload.pseudo(*shape))
     else:
-        parts = _work.fraction_parts(n, _work.pseudo_of_fractions(*shape, every), rbm.n_visible, 32 * every)
+        parts = workload.fraction_parts(n, workload.pseudo_of_fractions(*shape, every), rbm.n_visible, 32 * every)
     for part in parts:
-        threads = _threads.resolve(n_threads, _FLIP * (part.stop - part.start) * shape[0] * shape[1] // every)
+        used = threads.resolve(n_threads, _FLIP * (part.stop - part.start) * shape[0] * shape[1] // every)
         if isinstance(states, BitMatrix):
-            kernels.pseudo_sums(states._planes[:, part], layer, bias, room, out[part], threads)
+            kernels.pseudo_sums(states._planes[:, part], layer, bias, room, out[part], used)
         else:
-            numbers = _gibbs.on_grid(states[part])
-            kernels.pseudo_sums_of_fractions(numbers, layer, bias, room, every, out[part], threads)
+            numbers = gibbs.on_grid(states[part])
+            kernels.pseudo_sums_of_fractions(numbers, layer, bias, room, every, out[part], used)
     return out
 
 
@@ -75,12 +77,12 @@ def _by_flips(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None, e
     if isinstance(states, BitMatrix):
         flipped = states.copy()
     else:
-        flipped = _gibbs.on_grid(states) * 2.0**-FIXED_BITS  # on which 1 - (1 - v) is v
+        flipped = gibbs.on_grid(states) * 2.0**-FIXED_BITS  # on which 1 - (1 - v) is v
     free, out = free_energy(rbm, states, n_threads), np.zeros(states.shape[0])
     for unit in range(rbm.n_visible):
         _flip(flipped, unit)
         rows = slice(unit % every, None, every)
-        out[rows] -= reference.softplus((free - free_energy(rbm, flipped, n_threads))[rows])
+        out[rows] -= floatmath.softplus((free - free_energy(rbm, flipped, n_threads))[rows])
         _flip(flipped, unit)
     return out
 

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .. import _validate
+from .._core import validate
 from ..rbm import RBM
-from ._results import Bracket, LogPartition, Score
 from .ais import MOST_BETAS, ais, checked
-from .bracket import bracket
+from .bidirectional import bracket
 from .exact import exact
+from .results import Bracket, LogPartition, Score
 
 METHODS = ("auto", "exact", "bracket", "ais")
 EXACT_UNITS = 20  # up to which method="auto" enumerates: a second or so
@@ -57,9 +57,9 @@ def score(
     >>> print(fr.likelihood.score(rbm, X))
     mean log-likelihood -25.113 nats (1,797 cases, standard error 0.09; log Z exact)
     """
-    _validate.one_of(method, "method", METHODS)
+    validate.one_of(method, "method", METHODS)
     n_chains, seed = checked(rbm, n_chains, seed, progress, n_threads)
-    n_betas = _validate.integer(n_betas, "n_betas", 1, MOST_BETAS)
+    n_betas = validate.integer(n_betas, "n_betas", 1, MOST_BETAS)
     bits = rbm._states(X, "X")
     if len(bits) == 0:
         raise ValueError("X must have at least one case")

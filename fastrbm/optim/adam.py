@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import _state, _validate
-from .._defaults import ADAM_RATE
-from .._parameters import Direction
-from .._settings import Setting
+from .._core import saved, validate
+from .._core.defaults import ADAM_RATE
+from .._core.parameters import Direction
+from .._core.settings import Setting
 from ..gradient import Gradient
 from ..rbm import RBM, model
-from ._optimizer import Optimizer, parts_of
+from .base import Optimizer, parts_of
 from .schedules import Linear
 
 _RATE = Linear(ADAM_RATE, 0.0)
@@ -47,9 +47,9 @@ class Adam(Optimizer):
     >>> fr.optim.Adam(0.01).update(rbm, fr.gradient.Exact()(rbm, X))
     """
 
-    beta1 = Setting(_validate.below_one)
-    beta2 = Setting(_validate.below_one)
-    eps = Setting(_validate.positive)
+    beta1 = Setting(validate.below_one)
+    beta2 = Setting(validate.below_one)
+    eps = Setting(validate.positive)
 
     def __init__(
         self,
@@ -102,8 +102,8 @@ class Adam(Optimizer):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on, with the model of the next update, from a state that get_state gave."""
-        powers = _state.array(state, "powers", np.float64, (2,), 0.0, 1.0)
-        means, squares = (_state.parts(state, (f"{name}0", f"{name}1", f"{name}2")) for name in ("mean", "square"))
+        powers = saved.array(state, "powers", np.float64, (2,), 0.0, 1.0)
+        means, squares = (saved.parts(state, (f"{name}0", f"{name}1", f"{name}2")) for name in ("mean", "square"))
         if [part.shape for part in means] != [part.shape for part in squares]:
             raise ValueError("the state's means and squares must be of one model")
         if any(bool((square < 0).any()) for square in squares):

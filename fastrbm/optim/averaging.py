@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import _state, _threads, _validate
-from .._parameters import Parameters
-from .._settings import Setting
+from .._core import saved, threads, validate
+from .._core.layout import from_tiles
+from .._core.parameters import Parameters
+from .._core.settings import Setting
 from ..rbm import RBM, model
-from ..reference import from_tiles
 
 
 class Averaging:
@@ -37,8 +37,8 @@ class Averaging:
     >>> history = fr.fit(rbm, X, optimizer=fr.optim.SGD(0.05), epochs=5, averaging=averaging)
     """
 
-    last = Setting(_validate.positive, 1.0)
-    every = Setting(_validate.integer, 1)
+    last = Setting(validate.positive, 1.0)
+    every = Setting(validate.integer, 1)
 
     def __init__(self, last: float = 0.25, every: int = 32) -> None:
         self.last, self.every = last, every
@@ -51,7 +51,7 @@ class Averaging:
 
     def update(self, rbm: RBM, update: int) -> None:
         """Take in the parameters after this update (counted from 1)."""
-        if _validate.integer(update, "update", 1) % self.every:
+        if validate.integer(update, "update", 1) % self.every:
             return
         p = model(rbm)._parameters
         self._must_fit(rbm)
@@ -69,9 +69,9 @@ class Averaging:
 
     def offer(self, rbm: RBM, offered: RBM, n_threads: int | None = None) -> None:
         """Set offered to the average, or to rbm as it is while there is none."""
-        _state.fits(model(rbm)._parameters.shape, model(offered)._parameters.shape, "rbm")
+        saved.fits(model(rbm)._parameters.shape, model(offered)._parameters.shape, "rbm")
         self._must_fit(rbm)
-        _threads.resolve(n_threads)
+        threads.resolve(n_threads)
         if not self._means:
             offered._parameters = rbm._parameters
             return
@@ -85,7 +85,7 @@ class Averaging:
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
-        t, means = _state.count(state, "t"), _state.parts(state, ("mean0", "mean1", "mean2"), np.float64)
+        t, means = saved.count(state, "t"), saved.parts(state, ("mean0", "mean1", "mean2"), np.float64)
         if (t > 0) != bool(means):
             raise ValueError(f"the state's t is {t}, and it has {'' if means else 'no '}means")
         self._t, self._means = t, means
@@ -93,7 +93,7 @@ class Averaging:
     def _must_fit(self, rbm: RBM) -> None:
         """Raise where the average is of a model of another shape."""
         if self._means:
-            _state.fits((self._means[1].size, self._means[2].size), (rbm.n_visible, rbm.n_hidden), "the average")
+            saved.fits((self._means[1].size, self._means[2].size), (rbm.n_visible, rbm.n_hidden), "the average")
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """From a pickle; one that was read from a memory map holds arrays that cannot be written."""

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .. import _validate
+from .._core import validate
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,8 @@ class _FromTo:
 
     def __post_init__(self) -> None:
         # Python floats, also of NumPy's scalars: what comes out must not depend on its rules of promotion
-        object.__setattr__(self, "start", _validate.real(self.start, "start", 0.0))
-        object.__setattr__(self, "stop", _validate.real(self.stop, "stop", 0.0))
+        object.__setattr__(self, "start", validate.real(self.start, "start", 0.0))
+        object.__setattr__(self, "stop", validate.real(self.stop, "stop", 0.0))
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,8 @@ class WarmUp:
 
     def __post_init__(self) -> None:
         if not callable(self.schedule):
-            object.__setattr__(self, "schedule", _validate.real(self.schedule, "schedule", 0.0))
-        object.__setattr__(self, "fraction", _validate.positive(self.fraction, "fraction", 1.0))
+            object.__setattr__(self, "schedule", validate.real(self.schedule, "schedule", 0.0))
+        object.__setattr__(self, "fraction", validate.positive(self.fraction, "fraction", 1.0))
 
     def __call__(self, progress: float) -> float:
         rate = self.schedule(progress) if callable(self.schedule) else self.schedule

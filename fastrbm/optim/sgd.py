@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from .. import _state, _validate
-from .._defaults import RATE
-from .._parameters import Direction
-from .._settings import Setting
+from .._core import saved, validate
+from .._core.defaults import RATE
+from .._core.parameters import Direction
+from .._core.settings import Setting
 from ..gradient import Gradient
 from ..rbm import RBM, model
-from ._optimizer import Optimizer, parts_of
+from .base import Optimizer, parts_of
 from .schedules import Linear
 
 _RATE = Linear(RATE, 0.0)
@@ -52,8 +52,8 @@ class SGD(Optimizer):
     >>> sgd.update(rbm, fr.gradient.Exact()(rbm, X), progress=0.0)
     """
 
-    momentum = Setting(_validate.below_one)
-    nesterov = Setting(_validate.flag)
+    momentum = Setting(validate.below_one)
+    nesterov = Setting(validate.flag)
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class SGD(Optimizer):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on, with the model of the next update, from a state that get_state gave."""
-        parts = _state.parts(state, _NAMES)
+        parts = saved.parts(state, _NAMES)
         self._rbm, self._velocity = None, Direction(*parts) if parts else None
 
     def __repr__(self) -> str:

@@ -4,7 +4,7 @@ Every function draws on one axes, ``ax``, by default on a new figure of its own,
 by colour-blind readers too (Okabe & Ito 2008); in pictures of weights 0 is white.
 """
 
-from ._charts import autocorrelation, energies, learning_curve, principal_axes
-from ._grids import filters, samples
+from .charts import autocorrelation, energies, learning_curve, principal_axes
+from .grids import filters, samples
 
 __all__ = ["autocorrelation", "energies", "filters", "learning_curve", "principal_axes", "samples"]

@@ -9,7 +9,7 @@ sequence of single IEEE operations (+, -, *, /, comparison, rounding to integer)
 and random numbers are a pure function of what they are for.
 """
 
-from ._energies import (
+from .energies import (
     anneal,
     bias_sums,
     enumerate_states,
@@ -22,8 +22,9 @@ from ._energies import (
     softplus_sums,
     softplus_sums_of_fractions,
 )
-from ._numbers import hash_rows, pack_numbers, sum_fractions
-from ._sampling import (
+from .fused import train
+from .numbers import hash_rows, pack_numbers, sum_fractions
+from .sampling import (
     FIXED_BITS,
     HIDDEN,
     LEVEL_LANES,
@@ -55,8 +56,7 @@ from ._sampling import (
     unpack,
     words,
 )
-from ._train import train
-from ._training import ROWS, ascend, count_bits, difference, moments, prepare_phase, step
+from .steps import ROWS, ascend, count_bits, difference, moments, prepare_phase, step
 
 __all__ = [
     "FIXED_BITS", "HIDDEN", "LEVEL_LANES", "LEVEL_MANY", "ROWS", "TIE", "TILE", "VISIBLE", "Layer", "anneal",

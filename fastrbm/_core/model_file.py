@@ -1,0 +1,84 @@
+"""Model files: .npz archives with a format number, read without pickle, written whole or not at all."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from . import output, validate
+from .archive import Archive
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
+
+FORMAT = 1
+_WRITERS = "RBM.save and 'fastrbm train' write them"
+_NAMES = ("weights", "visible_bias", "hidden_bias")
+_VISIBLE_NAMES = "visible_names"
+
+
+def save(path: str | PathLike[str], rbm: RBM) -> None:
+    """Write a model."""
+    output.replace_file(path, output.archive(**entries(rbm)))
+
+
+def entries(rbm: RBM) -> dict[str, np.ndarray]:
+    """What the file of a model holds: the format, the parameters, and the names of visible units that have any."""
+    arrays = {"fastrbm_format": np.array(FORMAT, np.int64)} | {name: getattr(rbm, name) for name in _NAMES}
+    return arrays if rbm.visible_names is None else arrays | {_VISIBLE_NAMES: np.array(rbm.visible_names, np.str_)}
+
+
+def load(
+    path: str | PathLike[str],
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], tuple[str, ...] | None]:
+    """Read (the three arrays, the names of the visible units or None) of a model; ValueError names the file and what is
+    wrong with it."""
+    with open_archive(path, "fastrbm_format", FORMAT, "fastrbm model", _WRITERS) as archive:
+        parameters = read_parameters(archive)
+        return parameters, _read_names(archive, parameters[1].size)
+
+
+def _read_names(archive: Archive, n_visible: int) -> tuple[str, ...] | None:
+    if _VISIBLE_NAMES not in archive:
+        return None
+    names = archive.read(_VISIBLE_NAMES)
+    if names.dtype.kind != "U" or names.shape != (n_visible,):
+        raise ValueError(f"{archive.path} is damaged: {_VISIBLE_NAMES} must be {n_visible} names")
+    return tuple(names.tolist())
+
+
+def read_parameters(archive: Archive) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Weights and biases of a model or a checkpoint."""
+    weights, visible_bias, hidden_bias = (_read_numbers(archive, name) for name in _NAMES)
+    weights = validate.parameter(weights, f"weights in {archive.path}", (None, None))
+    visible_bias = validate.parameter(visible_bias, f"visible_bias in {archive.path}", (weights.shape[0],))
+    hidden_bias = validate.parameter(hidden_bias, f"hidden_bias in {archive.path}", (weights.shape[1],))
+    return weights, visible_bias, hidden_bias
+
+
+def _read_numbers(archive: Archive, name: str) -> np.ndarray:
+    array = archive.read(name)
+    if array.dtype.kind not in "iuf":
+        raise ValueError(f"{archive.path} is damaged: {name} must hold numbers, not {array.dtype}")
+    return array
+
+
+def open_archive(path: str | PathLike[str], key: str, version: int, kind: str, writers: str) -> Archive:
+    """An .npz file whose entry ``key`` holds this format version; ValueError names the file and what is wrong."""
+    foreign = f"is not a {kind} ({writers})"
+    archive = Archive(path, foreign, f"is damaged or not a {kind}")
+    try:
+        if key not in archive:
+            raise ValueError(f"{path} {foreign}")
+        found = archive.read(key)
+        if found.shape != () or found.dtype.kind not in "iu":
+            raise ValueError(f"{path} is damaged or not a {kind} ({key} is not one whole number)")
+        if found != version:
+            cure = "upgrade fastrbm" if found > version else "it is of an older fastrbm"
+            raise ValueError(f"{path} has {kind} format {found}; this version reads format {version}: {cure}")
+    except BaseException:
+        archive.close()
+        raise
+    return archive

@@ -1,0 +1,236 @@
+"""Parameters: one immutable set of weights and biases, as the kernels read them.
+
+A change of parameters is a new object. So a step either happens wholly or not at all, whatever interrupts it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from . import threads, validate
+from .buffers import Buffers
+from .dispatch import kernels
+from .layout import TILE, from_tiles, to_tiles
+from .settings import once
+
+_LARGEST_SUM = 2**31 - 1
+
+
+class Update:
+    """What an update needs of a direction; Direction and Gradient are such.
+
+    tiles, visible_bias and hidden_bias are its parts, shape the number of visible and of hidden units, and work what
+    ascend has to do beside the update itself, in connections.
+    """
+
+    if TYPE_CHECKING:
+
+        @property
+        def shape(self) -> tuple[int, int]: ...
+        @property
+        def work(self) -> int: ...
+        @property
+        def tiles(self) -> np.ndarray: ...
+        @property
+        def visible_bias(self) -> np.ndarray: ...
+        @property
+        def hidden_bias(self) -> np.ndarray: ...
+
+    def ascend(
+        self, weights: np.ndarray, rate: float, l2: float, l1: float, limit: float, out: np.ndarray,
+        transposed: np.ndarray, n_threads: int,
+    ) -> tuple[int, float, float]:  # fmt: skip
+        """The update of the weights: see kernels.ascend."""
+        if self.tiles.shape != weights.shape:
+            raise ValueError(f"a direction must have tiles of shape {weights.shape}, got {self.tiles.shape}")
+        return kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads)
+
+
+def exponent(largest_sum: float, n_in: int) -> int:
+    """The finest grid 2^-e on which no sum of n_in rounded weights leaves int32.
+
+    floor(log2((2^31 - 1 - n_in) / largest_sum)), where largest_sum = max_j sum_i |W_ij|: rounding adds at most 1/2 a
+    weight. At most 60, so that the grid itself is never a subnormal number.
+    """
+    if largest_sum == 0.0:
+        return 60
+    return min(60, math.frexp((_LARGEST_SUM - n_in) / largest_sum)[1] - 1)
+
+
+class Direction(Update):
+    """Where an update goes: the weights' part in tiles, the biases' parts (V,) and (H,)."""
+
+    work = 0
+
+    def __init__(self, tiles: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray) -> None:
+        self._parts = tiles, visible_bias, hidden_bias
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self._parts[1].size, self._parts[2].size
+
+    @property
+    def tiles(self) -> np.ndarray:
+        return self._parts[0]
+
+    @property
+    def visible_bias(self) -> np.ndarray:
+        return self._parts[1]
+
+    @property
+    def hidden_bias(self) -> np.ndarray:
+        return self._parts[2]
+
+
+class Parameters:
+    """Weights in tiles, both ways round, and biases; checked by the caller, read-only from here on."""
+
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        weights: np.ndarray,
+        transposed: np.ndarray,
+        largest_sums: Sequence[float],
+        visible_bias: np.ndarray,
+        hidden_bias: np.ndarray,
+    ) -> None:
+        n_visible, n_hidden = self.shape = shape
+        self.grid_checked = False  # see _grid
+        visible_padded, hidden_padded = padded(visible_bias, np.float32), padded(hidden_bias, np.float32)
+        self.visible_bias = visible_padded[:n_visible]
+        self.hidden_bias = hidden_padded[:n_hidden]
+        self.to_hidden = kernels.Layer(weights, exponent(largest_sums[0], n_visible), hidden_padded, n_hidden)
+        self.to_visible = kernels.Layer(transposed, exponent(largest_sums[1], n_hidden), visible_padded, n_visible)
+
+    @classmethod
+    def of(
+        cls,
+        weights: np.ndarray,
+        visible_bias: np.ndarray,
+        hidden_bias: np.ndarray,
+        buffers: Buffers,
+        n_threads: int | None = None,
+    ) -> Parameters:
+        """From checked arrays (V, H), (V,), (H,), which are copied."""
+        tiles = to_tiles(weights)
+        nowhere = Direction(tiles, visible_bias, hidden_bias)
+        new, transposed, _, sums = _ascend(tiles, nowhere, weights.shape[1], 0.0, 0.0, 0.0, buffers, n_threads)
+        return cls(weights.shape, new, transposed, sums, visible_bias, hidden_bias)
+
+    def moved(
+        self, direction: Update, rate: float, l2: float, l1: float, buffers: Buffers, n_threads: int | None = None
+    ) -> Parameters:
+        """theta + rate * direction, with decay of the weights, as kernels.ascend has it.
+
+        FloatingPointError where a parameter would not stay finite.
+        """
+        if direction.shape != self.shape:
+            raise ValueError(f"a direction must be of a model of {self.shape} units, got one of {direction.shape}")
+        new, transposed, bad, sums = _ascend(
+            self.to_hidden.tiles_array, direction, self.shape[1], rate, l2, l1, buffers, n_threads
+        )
+        if bad:
+            refuse("weights", from_tiles(new, *self.shape))
+        return Parameters(
+            self.shape, new, transposed, sums,
+            moved_values(self.visible_bias, direction.visible_bias, rate, "visible_bias"),
+            moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"),
+        )  # fmt: skip
+
+    def clipped(self, max_norm: float, buffers: Buffers, n_threads: int | None = None) -> Parameters:
+        """With the weights of each hidden unit scaled down to a Euclidean norm of at most max_norm, up to rounding."""
+        tiles = self.to_hidden.tiles_array
+        # sums over visible units, one after the other in every column: the same bits on any machine
+        norms = np.sqrt(np.square(tiles, dtype=np.float64).sum(axis=1))
+        if not (norms > max_norm).any():
+            return self
+        scale = np.where(norms > max_norm, max_norm / np.maximum(norms, max_norm), 1.0)
+        smaller = (tiles * scale[:, None, :]).astype(np.float32)
+        nowhere = Direction(smaller, self.visible_bias, self.hidden_bias)
+        new, transposed, _, sums = _ascend(smaller, nowhere, self.shape[1], 0.0, 0.0, 0.0, buffers, n_threads)
+        return Parameters(self.shape, new, transposed, sums, self.visible_bias, self.hidden_bias)
+
+    def replaced(
+        self, weights: np.ndarray, transposed: np.ndarray, largest_sums: Sequence[float], visible_bias: np.ndarray,
+        hidden_bias: np.ndarray,
+    ) -> Parameters:  # fmt: skip
+        """Others of the same shape; weights and their transpose in tiles, which are kept."""
+        return Parameters(self.shape, weights, transposed, largest_sums, visible_bias, hidden_bias)
+
+    @property
+    def norm(self) -> float:
+        """The Euclidean (Frobenius) norm of W."""
+        tiles = self.to_hidden.tiles_array
+        return math.sqrt(float(np.square(tiles, dtype=np.float64).sum(axis=1).sum()))
+
+    @once
+    def weights(self) -> np.ndarray:
+        """W (V, H), float32, contiguous, read-only."""
+        weights = np.ascontiguousarray(from_tiles(self.to_hidden.tiles_array, *self.shape))
+        weights.flags.writeable = False
+        return weights.view()  # which cannot be made writable, unlike the array that owns its memory
+
+    @once
+    def wide_visible_bias(self) -> np.ndarray:
+        """float64, padded to whole bytes: what bias_sums reads."""
+        return _wide(self.visible_bias)
+
+    @once
+    def wide_hidden_bias(self) -> np.ndarray:
+        return _wide(self.hidden_bias)
+
+
+def _ascend(
+    tiles: np.ndarray,
+    direction: Update,
+    n_hidden: int,
+    rate: float,
+    l2: float,
+    l1: float,
+    buffers: Buffers,
+    n_threads: int | None,
+) -> tuple[np.ndarray, np.ndarray, int, list[float]]:
+    used = threads.resolve(n_threads, threads.PASS * tiles.size + direction.work)
+    new = buffers.take(tiles.shape, np.float32)
+    transposed = buffers.take((-(-tiles.shape[1] // TILE), -(-n_hidden // 8) * 8, TILE), np.float32)
+    bad, *sums = direction.ascend(tiles, rate, l2, l1, validate.LARGEST, new, transposed, used)
+    return new, transposed, bad, sums
+
+
+def moved_values(old: np.ndarray, change: np.ndarray, rate: float, name: str) -> np.ndarray:
+    """old + rate * change, computed in float64 and rounded once to float32; FloatingPointError if not finite."""
+    if change.shape != old.shape:
+        raise ValueError(f"the change of {name} must have shape {old.shape}, got {change.shape}")
+    with np.errstate(over="ignore"):
+        new = (old + rate * change).astype(np.float32)
+    if not np.abs(new).max() < validate.LARGEST:  # false for NaN
+        refuse(name, new)
+    return new
+
+
+def refuse(name: str, values: np.ndarray) -> None:
+    """Say which parameter a step would spoil."""
+    where, value = validate.first_bad(values)
+    raise FloatingPointError(
+        f"the step would make {name}[{where}] = {value:g}; the model keeps the parameters it had (try a smaller "
+        "learning rate)"
+    )
+
+
+def padded(values: np.ndarray, dtype: DTypeLike) -> np.ndarray:
+    """Zeros up to whole tiles behind the values; read-only."""
+    out = np.zeros(-(-values.size // TILE) * TILE, dtype)
+    out[: values.size] = values
+    out.flags.writeable = False
+    return out
+
+
+def _wide(bias: np.ndarray) -> np.ndarray:
+    out = np.zeros(-(-bias.size // 8) * 8)
+    out[: bias.size] = bias
+    return out

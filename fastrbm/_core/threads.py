@@ -1,0 +1,223 @@
+"""How many threads a call runs on.
+
+The argument ``n_threads`` if it is given; else ``OMP_NUM_THREADS``; else as many as the process may really use: its
+CPU affinity and its container's quota, both of which OpenMP runtimes are known to overlook. Without the argument there
+are fewer where ``threadpoolctl`` or ``omp_set_num_threads`` say so, and where other programs leave no CPUs for so many.
+Results never depend on it.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import threading
+import time
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from . import _cpu, validate
+from .dispatch import kernels
+
+T = TypeVar("T")
+
+# An OpenMP runtime hangs in a forked child when the parent has used it, whether through this package or another one.
+_forked = False
+
+
+def _after_fork_in_child() -> None:
+    global _forked
+    _forked = True
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
+
+# Below this many connections (units of one layer times units of the other times chains) a call is so short that
+# waking threads costs more than they save.
+SERIAL_BELOW = 1 << 24
+
+PASS = 64  # an element of a pass over arrays costs about as much as so many connections: 0.3 ns against 4 ps
+
+MOST = 1024  # threads; each takes 0.3 to 1.1 MB of scratch space, 0.5 more at level amx
+_A_CPU = 4  # threads on each CPU: more would only wait
+_ALWAYS = 16  # threads that may be asked for on any machine
+
+_AT_FIRST = _cpu.openmp_threads()  # what OpenMP itself would use, before anyone sets it
+
+
+def _kept_for(seconds: float) -> Callable[[Callable[[], T]], Callable[[], T]]:
+    """Decorator of a function without arguments: its value is used again for so long."""
+
+    def decorate(function: Callable[[], T]) -> Callable[[], T]:
+        kept: list[tuple[T, float]] = []  # at most one, replaced as a whole: threads see the old one or the new one
+
+        @wraps(function)
+        def last() -> T:
+            now = time.monotonic()
+            if not kept or now - kept[0][1] >= seconds:
+                kept[:] = [(function(), now)]
+            return kept[0][0]
+
+        return last
+
+    return decorate
+
+
+# ------------------------------------------------------------ what the process may use
+
+
+def cgroup_quota(root: Path = Path("/sys/fs/cgroup"), membership: Path = Path("/proc/self/cgroup")) -> float:
+    """CPUs that the quotas of the process's control group and of those around it allow, infinity without one. Reads
+    cgroups of version 2 and 1."""
+    groups = {"": "/", "cpu": "/"}  # by controllers; version 2 names none
+    try:
+        for line in membership.read_text().splitlines():
+            controllers, path = line.split(":", 2)[1:]
+            if controllers == "" or "cpu" in controllers.split(","):
+                groups[controllers] = path
+    except (OSError, ValueError):
+        pass
+    quota = math.inf
+    for controllers, path in groups.items():
+        for place in (root / controllers, root / ("unified" if controllers == "" else "cpu")):
+            # in a container the path may be the host's, and what it names is then mounted as the root
+            inner = PurePosixPath(*(part for part in PurePosixPath(path).parts if part not in ("/", "..")))
+            for group in (inner, *inner.parents):
+                quota = min(quota, _quota_of(place / group))
+    return quota
+
+
+def _quota_of(group: Path) -> float:
+    try:
+        quota, period = (group / "cpu.max").read_text().split()[:2]
+        return math.inf if quota == "max" else int(quota) / int(period)
+    except (OSError, ValueError, ZeroDivisionError):
+        pass
+    try:
+        limit = int((group / "cpu.cfs_quota_us").read_text())
+        return math.inf if limit <= 0 else limit / int((group / "cpu.cfs_period_us").read_text())
+    except (OSError, ValueError, ZeroDivisionError):
+        return math.inf
+
+
+_quota = _kept_for(10.0)(cgroup_quota)
+
+
+@_kept_for(0.1)
+def _cpus() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _machine_threads() -> int:
+    cpus, quota = _cpus(), _quota()
+    return max(1, min(cpus, math.ceil(quota) if quota < math.inf else cpus))
+
+
+def default_threads() -> int:
+    """Threads used where n_threads is None, if other programs leave CPUs for them."""
+    if _cpu.openmp_version() == 0 or _forked:
+        return 1
+    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    threads = min(int(wanted), MOST) if wanted.isdigit() and int(wanted) > 0 else _machine_threads()
+    limit = _cpu.openmp_threads()
+    return threads if limit == _AT_FIRST else min(threads, limit)
+
+
+# ------------------------------------------------------------ what other programs leave
+
+
+class Share:
+    """How many threads get a CPU, by the time that threads of teams have spent, and how much of it with a CPU.
+
+    Threads that wait for one that does not run make a call slower than one thread would. So where teams had fewer CPUs
+    than they have threads, calls get as many threads as there were CPUs, for a while; then it is tried again.
+
+    Parameters
+    ----------
+    team_time : function
+        (time spent, time with a CPU), in ns, since the process started.
+    clock : function
+        Seconds.
+    """
+
+    WINDOW = 10_000_000  # ns for each thread, over which the share is taken
+    SHORTEST, LONGEST = 0.5, 8.0  # seconds until it is tried again: twice as long each time that it fails
+
+    def __init__(self, team_time: Callable[[], tuple[int, int]], clock: Callable[[], float] = time.monotonic) -> None:
+        self._team_time, self._clock = team_time, clock
+        self._last = team_time()
+        self._few = 0  # threads until then; 0: as many as are wanted
+        self._until, self._pause = -math.inf, self.SHORTEST
+
+    def threads(self, wanted: int) -> int:
+        """Of wanted threads, how many to use."""
+        if self._few:
+            if self._clock() < self._until:
+                return min(wanted, self._few)
+            self._few, self._last = 0, self._team_time()
+        asked, had = (now - before for now, before in zip(self._team_time(), self._last, strict=True))
+        if asked < wanted * self.WINDOW:
+            return wanted
+        self._last = self._team_time()
+        # threads that were asleep lack a CPU for a moment on a quiet machine, too
+        running = max(1, int(wanted * had / asked + 0.6))
+        if running >= wanted:
+            self._pause = self.SHORTEST
+            return wanted
+        self._few, self._until = running, self._clock() + self._pause
+        self._pause = min(2 * self._pause, self.LONGEST)
+        return running
+
+
+_share = Share(kernels.team_time)
+
+
+# ------------------------------------------------------------ what a call gets
+
+_started = threading.local()  # threads: how many this thread is known to be able to have beside it
+_SURE = 4  # so many are not tried
+_SPARE = 4  # threads that others may start meanwhile
+
+
+def _that_start(n: int) -> int:
+    """Of n threads, how many the limits of the system (ulimit -u, pids.max, memory) allow, found by starting them: an
+    OpenMP runtime that cannot start a thread ends the process."""
+    if n <= max(_SURE, getattr(_started, "n", 0)):
+        return n
+    release, threads = threading.Event(), []
+    try:
+        for _ in range(n - 1 + _SPARE):
+            thread = threading.Thread(target=release.wait, daemon=True)
+            thread.start()
+            threads.append(thread)
+        _started.n = n
+    except (RuntimeError, MemoryError):  # RuntimeError: can't start new thread
+        n = max(1, len(threads) - _SPARE)
+    finally:
+        release.set()
+        for thread in threads:
+            thread.join()
+    return n
+
+
+def resolve(n_threads: int | None, work: float = math.inf) -> int:
+    """Threads for a call; n_threads as the user gave it.
+
+    work is what there is to share out between two points where the threads wait for each other, in connections.
+    """
+    if n_threads is None:
+        if work < SERIAL_BELOW or (threads := default_threads()) == 1:
+            return 1
+        return _that_start(_share.threads(threads))
+    number = validate.index(n_threads)
+    if number is None:
+        raise TypeError(f"n_threads must be an integer or None, not {validate.kind(n_threads)}")
+    if not 1 <= number <= MOST:
+        raise ValueError(f"n_threads must be at least 1 and at most {MOST}, got {validate.shown(number)}")
+    if number == 1 or _forked:
+        return 1
+    return _that_start(min(number, max(_ALWAYS, _A_CPU * _cpus())))

@@ -1,0 +1,339 @@
+"""The boundary: every check of what a user passes in. A message names the argument, what was wrong, what is wanted."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import operator
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from . import arrays
+
+ROUNDING = 1e-6  # what is as near as this to 0 or 1 was meant to be 0 or 1
+LARGEST = 1e30  # parameters stay below this, so that no field overflows float32
+
+
+def integer(value: Any, name: str, minimum: int = 0, maximum: int | None = None) -> int:
+    """An integer from minimum to maximum."""
+    result = index(value)
+    if result is None:
+        raise TypeError(f"{name} must be an integer, not {kind(value)}")
+    if result < minimum:
+        raise ValueError(f"{name} must be at least {minimum}, got {shown(result)}")
+    if maximum is not None and result > maximum:
+        raise ValueError(f"{name} must be at most {maximum}, got {shown(result)}")
+    return result
+
+
+def seed(value: Any, name: str = "seed") -> int:
+    """A seed: an integer from 0 to 2^64 - 1."""
+    result = index(value)
+    if result is None:
+        raise TypeError(f"{name} must be an integer from 0 to 2**64 - 1, not {kind(value)}")
+    if not 0 <= result < 1 << 64:
+        raise ValueError(f"{name} must be an integer from 0 to 2**64 - 1, got {shown(result)}")
+    return result
+
+
+def real(value: Any, name: str, minimum: float = -np.inf, maximum: float = np.inf) -> float:
+    """A finite number in [minimum, maximum]."""
+    result = value if type(value) is float else _float(value, name)
+    if not math.isfinite(result) or not minimum <= result <= maximum:
+        bounds = f"between {minimum:g} and {maximum:g}" if maximum < np.inf else f"finite and at least {minimum:g}"
+        raise ValueError(f"{name} must be {bounds if minimum > -np.inf else 'finite'}, got {result:g}")
+    return result
+
+
+def _float(value: Any, name: str) -> float:
+    if isinstance(value, (bool, np.bool_, np.timedelta64)) or not isinstance(value, (numbers.Real, np.floating)):
+        raise TypeError(f"{name} must be a number, not {kind(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise ValueError(f"{name} must be a number that float64 holds, got {shown(value)}") from None
+
+
+def positive(value: Any, name: str, maximum: float = np.inf) -> float:
+    """A finite number in (0, maximum]."""
+    result = real(value, name, 0.0, maximum)
+    if result == 0.0:
+        raise ValueError(f"{name} must be above 0, got 0")
+    return result
+
+
+def below_one(value: Any, name: str) -> float:
+    """A number in [0, 1)."""
+    result = real(value, name, 0.0, 1.0)
+    if result == 1.0:
+        raise ValueError(f"{name} must be below 1, got 1")
+    return result
+
+
+def limit(value: Any, name: str) -> float:
+    """A number above 0, or infinity for none."""
+    return math.inf if isinstance(value, (float, np.floating)) and value == math.inf else positive(value, name)
+
+
+def flag(value: Any, name: str) -> bool:
+    """True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, not {kind(value)}")
+    return bool(value)
+
+
+def path(value: Any, name: str = "path") -> Path:
+    """The name of a file, str or os.PathLike. (A number would be a file that is open already.)"""
+    if not isinstance(value, (str, os.PathLike)):
+        raise TypeError(f"{name} must be a path, str or os.PathLike, not {kind(value)}")
+    given = Path(value)
+    if "\0" in str(given):
+        raise ValueError(f"{name} must not hold a null character, got {str(given)!r}")
+    return given
+
+
+def one_of(value: Any, name: str, choices: Sequence[str]) -> str:
+    """One of some words."""
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, got {shown(value)}")
+    return value
+
+
+def index(value: Any) -> int | None:
+    """value as an int, None if it is none. NumPy's integers are some, and so are arrays () of one; True is none."""
+    if type(value) is int:
+        return value
+    if isinstance(value, (bool, np.bool_)):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def kind(value: Any) -> str:
+    """What a value is, for a message."""
+    if value is None or isinstance(value, (bool, np.bool_)):
+        return "None" if value is None else "a bool"
+    return f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+
+
+def shown(value: Any) -> str:
+    """A value for a message, of bounded length."""
+    if isinstance(value, int) and value.bit_length() > 128:  # Python refuses to print the longest
+        return f"a number of {value.bit_length()} bits"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def parameter(value: ArrayLike, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    """A parameter array: float32, C-contiguous, finite, of this shape (None: any length)."""
+    array = _shaped(value, name, shape)
+    if array.size == 0:
+        raise ValueError(f"{name} must not be empty, got shape {array.shape}")
+    with np.errstate(over="ignore"):
+        result = np.ascontiguousarray(array, np.float32)
+    check_finite(result, name)
+    return result
+
+
+def change(value: ArrayLike, name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """What is added to a parameter: float64 of this shape. What does not stay finite is told by the sum."""
+    return _shaped(value, name, shape).astype(np.float64)
+
+
+def offset(value: ArrayLike | None, name: str) -> np.ndarray | None:
+    """None, or finite numbers (any,), float64."""
+    if value is None:
+        return None
+    array = _numeric(value, name)
+    if array.ndim != 1 or not np.isfinite(array).all():
+        raise ValueError(f"{name} must hold finite numbers, one for each unit, got shape {array.shape}")
+    return array.astype(np.float64)
+
+
+def _shaped(value: ArrayLike, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    array = _numeric(value, name)
+    if array.ndim != len(shape) or any(
+        want is not None and have != want for have, want in zip(array.shape, shape, strict=True)
+    ):
+        wanted = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ("," if len(shape) == 1 else "") + ")"
+        raise ValueError(f"{name} must have shape {wanted}, got {array.shape}")
+    return array
+
+
+def check_finite(array: np.ndarray, name: str) -> None:
+    """Raise where a parameter is not finite or absurdly large."""
+    if not bool((np.abs(array) < LARGEST).all()):
+        where, value = first_bad(array)
+        raise ValueError(f"{name}[{where}] is {value:g}; parameters must be finite and below {LARGEST:g}")
+
+
+def first_bad(array: np.ndarray) -> tuple[str, float]:
+    """The index, as text, and the value of the first element that is not finite or not below LARGEST in size."""
+    bad = int(np.argmin(np.abs(array).reshape(-1) < LARGEST))  # the comparison is false for NaN too
+    return ", ".join(str(int(i)) for i in np.unravel_index(bad, array.shape)), float(array.reshape(-1)[bad])
+
+
+def _numeric(value: Any, name: str) -> np.ndarray:
+    return arrays.numbers(value, name)
+
+
+def states(
+    value: Any, n_units: int | None, name: str, fractions: bool = False, rows: Sequence[int] | np.ndarray | None = None
+) -> Any:
+    """States of a layer, (n, n_units): uint8 of 0 and 1; where fractions are welcome and there are any, float64. Of a
+    sparse matrix, CSR with such entries.
+
+    Accepts whatever _given knows, of bool, any integer and any float dtype, contiguous or not. Numbers within rounding
+    of 0 and 1 count as 0 and 1. rows: where value is a part of more rows, their numbers, for messages.
+    """
+    array = arrays.numbers(value, name, sparse=True)
+    if array.ndim != 2:
+        hints = {1: f"; for a single case use {name}[None, :]", 0: ""}
+        hint = hints.get(array.ndim, f"; use {name}.reshape(len({name}), -1)")
+        raise ValueError(f"{name} must have two dimensions, (cases, units), got shape {array.shape}{hint}")
+    if n_units is not None and array.shape[1] != n_units:
+        raise ValueError(f"{name} has {array.shape[1]} units a case where the model has {n_units}")
+    if arrays.is_sparse(array):
+        entries = _as_states(array.data[None], fractions)
+        if entries is None:
+            places = array.tocoo()
+            raise ValueError(_what_is_wrong(array.data, name, fractions, rows, (places.row, places.col)))
+        return type(array)((entries[0], array.indices, array.indptr), shape=array.shape)
+    result = _as_states(array, fractions)
+    if result is None:
+        raise ValueError(_what_is_wrong(array, name, fractions, rows))
+    return result
+
+
+def _as_states(array: np.ndarray, fractions: bool) -> np.ndarray | None:
+    """Numbers (n, m) as uint8 of 0 and 1, or float64 fractions where welcome; None where they are neither."""
+    if array.dtype == np.bool_:
+        return np.ascontiguousarray(array).view(np.uint8)
+    if array.size == 0:
+        return np.zeros(array.shape, np.uint8)
+    binary = array.max() <= 1 if array.dtype.kind == "u" else _all_binary(array)
+    if binary:
+        return np.ascontiguousarray(array, np.uint8)
+    if array.dtype.kind != "f":
+        return None
+    zeros, ones = _ends(array)
+    if not bool((zeros | ones | (array > 0) & (array < 1)).all()):  # false for NaN too
+        return None
+    if bool((zeros | ones).all()):
+        return np.ascontiguousarray(ones).view(np.uint8)
+    # number by number: what a row is read as must not depend on the other rows
+    return np.where(ones, 1.0, np.where(zeros, 0.0, array)).astype(np.float64, order="C") if fractions else None
+
+
+def _ends(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which floats are 0, and which are 1, but for rounding."""
+    return np.abs(array) <= ROUNDING, np.abs(array - 1) <= max(ROUNDING, 8 * float(np.finfo(array.dtype).eps))
+
+
+def held_states(value: ArrayLike, n: int, n_units: int, name: str) -> np.ndarray:
+    """Which units of n chains are held, and where: floats (1, n_units) or (n, n_units) of 0, 1 and NaN (free)."""
+    array = arrays.numbers(value, name, missing=True)
+    if array.ndim == 2 and array.shape[1] != n_units:
+        raise ValueError(f"{name} has {array.shape[1]} units a case where the model has {n_units}")
+    if array.shape not in ((n_units,), (n, n_units)):
+        raise ValueError(f"{name} must have shape ({n_units},) or ({n}, {n_units}), got {array.shape}")
+    array = array.reshape(-1, n_units)
+    array = array if array.dtype.kind == "f" else array.astype(np.float32)
+    nearest, free = np.rint(array), np.isnan(array)
+    good = free | (np.abs(array) <= ROUNDING) | (np.abs(array - 1) <= ROUNDING)
+    if not bool(good.all()):
+        where, bad = first_of(~good, array)
+        raise ValueError(f"{name} must hold 0, 1, or NaN (free); {name}[{where}] is {bad:g}")
+    return nearest
+
+
+def _all_binary(array: np.ndarray) -> bool:
+    """Whether all numbers (n, m) are 0 or 1."""
+    step = max(1, (1 << 20) // max(1, array.shape[1]))  # rows at a time, so that masks stay small
+    parts = (array[start : start + step] for start in range(0, array.shape[0], step))
+    return all(bool(((part == 0) | (part == 1)).all()) for part in parts)
+
+
+def _what_is_wrong(
+    array: np.ndarray,
+    name: str,
+    fractions: bool,
+    rows: Sequence[int] | np.ndarray | None,
+    places: tuple[np.ndarray, np.ndarray] | None = None,
+) -> str:
+    """Which number is no state, and what may be done. places: rows and columns of the numbers of a sparse matrix."""
+    zeros, ones = _ends(array) if array.dtype.kind == "f" else (array == 0, array == 1)
+    good = zeros | ones | (array > 0) & (array < 1) if fractions else zeros | ones
+    first = int(np.argmax(~good.reshape(-1)))
+    bad = float(array.reshape(-1)[first])
+    row, column = divmod(first, array.shape[1]) if places is None else (places[0][first], places[1][first])
+    at = f"{name}[{row if rows is None else rows[row]}, {column}]"
+    if np.isnan(bad):
+        return f"{name} contains NaN, the first at {at}: leave such rows out, or fill them in (RBM.inpaint)"
+    wanted = "0 or 1, or fractions from 0 to 1" if fractions else "0 or 1"
+    low, high = np.nanmin(array), np.nanmax(array)
+    hint = ""
+    if low == -1 and high == 1 and bool((np.abs(array) == 1).all()):
+        hint = f"; spins of -1 and 1 become 0 and 1 by ({name} + 1) / 2"
+    elif low >= 0 and high > 1:
+        hint = f"; grey values need a threshold, such as {name} >= {high / 2:g}"
+    elif low >= 0:
+        hint = f"; probabilities need a draw or a threshold, such as {name} >= 0.5"
+    return f"{name} must hold {wanted}, got values from {low:g} to {high:g} ({at} is {bad:g}){hint}"
+
+
+def first_of(mask: np.ndarray, array: np.ndarray) -> tuple[str, float]:
+    """The index, as text, and the value of the first number that is marked."""
+    first = int(np.argmax(mask.reshape(-1)))
+    return ", ".join(str(int(i)) for i in np.unravel_index(first, mask.shape)), float(array.reshape(-1)[first])
+
+
+def sample_weight(value: ArrayLike, n: int) -> np.ndarray:
+    """Weights of n cases: float64, finite, not negative, not all zero."""
+    array = arrays.numbers(value, "sample_weight").astype(np.float64)
+    if array.shape != (n,):
+        raise ValueError(f"sample_weight must have shape ({n},), got {array.shape}")
+    if not bool((array >= 0).all()) or not bool(np.isfinite(array).all()):
+        raise ValueError("sample_weight must be finite and not negative")
+    if n and not 1 / LARGEST < array.max() < LARGEST:
+        raise ValueError(f"the largest sample_weight must be above 0, from {1 / LARGEST:g} to {LARGEST:g}")
+    return array
+
+
+def check_names(given: tuple[str, ...] | None, known: tuple[str, ...] | None, name: str) -> None:
+    """Raise where the columns of a data frame are others than the model's, or in another order."""
+    if given is None or known is None or given == known:
+        return
+    if sorted(given) == sorted(known):
+        first = next(a for a, b in zip(given, known, strict=True) if a != b)
+        raise ValueError(
+            f"{name} has the model's columns in another order, the first that differs is {first!r}: put them in that "
+            "of the model's visible_names"
+        )
+    lacks = [label for label in known if label not in given]
+    extra = [label for label in given if label not in known]
+    parts = [f"it lacks {', '.join(map(repr, lacks[:3]))}"] if lacks else []
+    parts += [f"it has {', '.join(map(repr, extra[:3]))}, which the model has not"] if extra else []
+    raise ValueError(f"{name} has other columns than the model: {'; '.join(parts) or 'some are there twice'}")
+
+
+def inverse_temperature(value: ArrayLike, n: int) -> np.ndarray | None:
+    """beta for n chains: None where it is 1 everywhere, else float32 (n,)."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "iuf":
+        raise TypeError(f"beta must be a number or an array of numbers, not of dtype {array.dtype}")
+    array = array.astype(np.float64)
+    if array.shape not in ((), (n,)):
+        raise ValueError(f"beta must be a number or an array of shape ({n},), got shape {array.shape}")
+    if not bool((array >= 0).all()) or not bool((array < LARGEST).all()):
+        raise ValueError(f"beta must be at least 0 and below {LARGEST:g}")
+    if bool((array == 1).all()):
+        return None
+    return np.ascontiguousarray(np.broadcast_to(array, (n,)), np.float32)

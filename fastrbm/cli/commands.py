@@ -1,0 +1,201 @@
+"""The command line: fastrbm train | sample | score | report | info | bench."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import sys
+import warnings
+
+import numpy as np
+
+from .._core.output import replace_file
+from .._core.signals import Ended, Signals
+from .._core.version import __version__
+from ..likelihood import score as likelihood_score
+from ..training.checkpoint import CheckpointWarning
+from .bench import add_bench
+from .common import BUNDLED, CommandError, Parser, add_common, add_data, add_score, data_of, model_of, whole
+from .files import check_output
+from .info import add_info
+from .report import add_report
+from .settings import apply_file
+from .train import run_train
+from .train_options import add_train
+from .words import failures, fill_gaps, reason, say, say_json, settle, tell
+
+OUTPUTS = (".npy", ".npz", ".csv")
+
+
+EPILOG = """examples:
+  fastrbm train digits --out rbm.npz        train a model on the bundled digits
+  fastrbm sample rbm.npz --out samples.npy  draw from it
+  fastrbm score rbm.npz digits              its log-likelihood
+  fastrbm report rbm.npz digits             a page with its score, pictures and diagnostics
+  fastrbm train --help                      every option of a command
+
+exit codes: 0 done; 2 a mistake in the command, its files or the environment, told in one line, or an output that could
+not be written as asked; 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP (train saves its model first). Progress and warnings go to
+standard error."""
+
+
+def build_parser() -> Parser:
+    parser = Parser(
+        prog="fastrbm",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Train, sample, score and look at restricted Boltzmann machines.",
+        epilog=EPILOG,
+    )
+    parser.add_argument("--version", action="version", version=f"fastrbm {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="train | sample | score | report | info | bench")
+
+    add_train(commands, run_train)
+
+    sample = commands.add_parser(
+        "sample",
+        help="draw samples from a model",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Run Gibbs chains of a model and save the visible states they end in.",
+        epilog="example:\n  fastrbm sample rbm.npz -n 100 --sweeps 2000 --out samples.npy",
+    )
+    sample.add_argument("model", metavar="MODEL", help="a model that 'fastrbm train' wrote")
+    sample.add_argument("-n", type=whole(1), default=100, metavar="N", help="samples (default %(default)s)")
+    sample.add_argument(
+        "--sweeps", type=whole(0), default=1000, metavar="K", help="sweeps of each chain (default %(default)s)"
+    )
+    sample.add_argument("--out", required=True, metavar="FILE", help="0 and 1, (N, units): .npy, .npz or .csv")
+    sample.add_argument("--json", action="store_true", help="one JSON object, for scripts")
+    add_common(sample)
+    sample.set_defaults(run=run_sample)
+
+    score = commands.add_parser(
+        "score",
+        help="log-likelihood of data under a model",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Print the mean log-likelihood of data under a model, with its interval.",
+        epilog="examples:\n  fastrbm score rbm.npz digits\n  fastrbm score rbm.npz test.npy --betas 14500 --json",
+    )
+    score.add_argument("model", metavar="MODEL", help="a model that 'fastrbm train' wrote")
+    score.add_argument("data", metavar="DATA", help=f"as for train: {', '.join(BUNDLED)} or a file")
+    add_score(score)
+    add_data(score)
+    score.add_argument("--json", action="store_true", help="one JSON object, for scripts")
+    score.add_argument("--quiet", action="store_true", help="no progress")
+    add_common(score)
+    score.set_defaults(run=run_score)
+
+    add_report(commands)
+    add_info(commands)
+    add_bench(commands)
+    return parser
+
+
+def run_score(options: argparse.Namespace) -> None:
+    rbm = model_of(options)
+    X = data_of(options.data, options, quiet=options.json).of(rbm, options.data)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = likelihood_score(
+            rbm,
+            X,
+            options.method,
+            options.chains,
+            options.betas,
+            options.seed,
+            progress=not options.quiet and not options.json,
+            n_threads=options.threads,
+        )
+    for warning in caught:
+        tell(f"fastrbm: {warning.message}")
+    if not options.json:
+        say(str(result))
+        return
+    z = result.log_partition
+    numbers = {
+        "mean": result.mean, "standard_error": result.standard_error, "lower": result.lower, "upper": result.upper,
+        "cases": len(result.per_case), "method": result.method, "log_z": z.value, "log_z_lower": z.lower,
+        "log_z_upper": z.upper, "warning": getattr(z, "warning", ""),
+    }  # fmt: skip
+    say_json(numbers)
+
+
+def run_sample(options: argparse.Namespace) -> None:
+    out = check_output("--out", options.out, OUTPUTS, options.model)
+    rbm = model_of(options)
+    samples = rbm.sample(options.n, options.sweeps, options.seed, n_threads=options.threads)
+    where = out.keep(lambda path: replace_file(path, _content(samples, path.suffix)))
+    if options.json:
+        say_json({"samples": options.n, "units": rbm.n_visible, "sweeps": options.sweeps, "out": where})
+    elif where:
+        say(f"{options.n:,} samples x {rbm.n_visible} units after {options.sweeps:,} sweeps. Saved {where}")
+
+
+def _content(samples: np.ndarray, kind: str) -> memoryview:
+    file = io.BytesIO()
+    if kind == ".npy":
+        np.save(file, samples)
+    elif kind == ".npz":
+        np.savez_compressed(file, samples=samples)
+    else:
+        np.savetxt(file, samples, fmt="%d", delimiter=",")
+    return file.getbuffer()
+
+
+def command_parser(parser: Parser, command: str) -> argparse.ArgumentParser:
+    """The parser of one command."""
+    (commands,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
+    return commands.choices[command]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; 0 on success, 2 on a user's error or where an output could not be written, 130 on Ctrl-C,
+    143 on SIGTERM, 129 on SIGHUP."""
+    fill_gaps()
+    failures.clear()
+    try:
+        with Signals(held=False) as signals, warnings.catch_warnings():
+            warnings.showwarning = _tell_warning
+            return _run(build_parser(), arguments, signals) or (2 if failures else 0)
+    except KeyboardInterrupt:
+        tell("fastrbm: interrupted")
+        return 130
+    except Ended as ended:
+        tell(f"fastrbm: ended by {ended.name}")
+        return 128 + ended.number
+    finally:
+        settle()
+
+
+def _run(parser: Parser, arguments: list[str] | None, signals: Signals) -> int:
+    options, unknown = parser.parse_known_args(arguments)
+    if options.command is None and not unknown:
+        parser.print_help(sys.stderr)
+        return 2
+    try:
+        if options.command is None:
+            parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        command = command_parser(parser, options.command)
+        if unknown:  # told by the command's own parser, which knows what may have been meant
+            command.error(f"unrecognized arguments: {' '.join(unknown)}")
+        if getattr(options, "config", None):
+            apply_file(command, options.config)
+            options = parser.parse_args(arguments)
+        options.arguments = sys.argv[1:] if arguments is None else arguments
+        options.signals = signals
+        options.run(options)
+    except OSError as error:
+        tell(f"fastrbm: {error.filename}: {error.strerror}" if error.filename else f"fastrbm: {error}")
+        return 2
+    except MemoryError as error:
+        tell(f"fastrbm: not enough memory: {error}")
+        return 2
+    except (CommandError, ValueError, TypeError, ArithmeticError, RecursionError, EOFError) as error:
+        tell(f"fastrbm: {reason(error)}")
+        return 2
+    return 0
+
+
+def _tell_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    tell(f"fastrbm: {message}")
+    if isinstance(message, CheckpointWarning) and message.last:
+        failures.append(str(message))

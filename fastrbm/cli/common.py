@@ -1,0 +1,237 @@
+"""What the commands share: options, data, and how a mistake is told."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import datasets
+from .._core import philox, validate
+from .._core.reading import refusing, shown
+from ..datasets.files import read_table
+from ..datasets.scales import binarize, scaled
+from ..likelihood import METHODS
+from ..rbm import RBM, load
+from ..training import checkpoint
+from ..training.history import History
+from .words import say, tell
+
+BUNDLED = {"digits": datasets.load_digits, "bars-and-stripes": lambda: datasets.bars_and_stripes(4)}
+
+
+# What options and commands are called elsewhere, by their names here; the first that a command has is meant.
+_SYNONYMS = {
+    "lr": ("learning-rate",), "eta": ("learning-rate",), "rate": ("learning-rate",), "alpha": ("learning-rate",),
+    "step-size": ("learning-rate",), "n-hidden": ("hidden",), "hidden-units": ("hidden",), "n-components": ("hidden",),
+    "units": ("hidden",), "hidden-size": ("hidden",), "batch": ("batch-size",), "minibatch": ("batch-size",),
+    "minibatch-size": ("batch-size",), "bs": ("batch-size",), "epoch": ("epochs",), "n-epochs": ("epochs",),
+    "iterations": ("epochs",), "iter": ("epochs",), "n-iter": ("epochs",), "max-iter": ("epochs",),
+    "output": ("out",), "output-file": ("out",), "save": ("out",), "model": ("out",), "file": ("out",),
+    "n-chains": ("chains",), "particles": ("chains",), "n-particles": ("chains",), "n-sweeps": ("sweeps",),
+    "k": ("sweeps",), "steps": ("sweeps",), "gibbs-steps": ("sweeps",), "n-samples": ("n", "chains"),
+    "samples": ("n", "chains"), "num-samples": ("n", "chains"), "weight-decay": ("l2",), "decay": ("l2",),
+    "jobs": ("threads",), "j": ("threads",), "n-jobs": ("threads",), "n-threads": ("threads",), "cpus": ("threads",),
+    "workers": ("threads",), "random-state": ("seed",), "random-seed": ("seed",), "algorithm": ("method",),
+    "estimator": ("method",), "val": ("validation",), "valid": ("validation",), "test": ("validation",),
+    "early-stopping": ("patience",), "log": ("history",), "log-file": ("history",), "csv": ("history",),
+    "settings": ("config",), "weights": ("sample-weight",), "silent": ("quiet",), "q": ("quiet",), "html": ("report",),
+    "n-betas": ("betas",), "temperatures": ("betas",), "size": ("shape",), "average-last": ("average",),
+    "fit": ("train",), "learn": ("train",), "evaluate": ("score",), "eval": ("score",), "likelihood": ("score",),
+    "ais": ("score",), "generate": ("sample",), "draw": ("sample",), "plot": ("report",), "show": ("info",),
+    "benchmark": ("bench",), "help": ("help",), "version": ("version",),
+}  # fmt: skip
+
+
+class CommandError(Exception):
+    """What a user did wrong, in one line that says what to do."""
+
+
+def hint(word: str, known) -> str:
+    """What the user may have meant, to be added to a message; empty where nothing known is near."""
+    names, plain = {name.lstrip("-"): name for name in known}, word.lstrip("-").lower().replace("_", "-")
+    initials = [name for name in names if len(plain) > 1 and plain == "".join(re.findall(r"\b\w", name))]
+    near = [name for name in (plain, *_SYNONYMS.get(plain, ())) if name in names] or initials
+    near = near or difflib.get_close_matches(plain, names, 1) or difflib.get_close_matches(word, names, 1)
+    return f"; did you mean {names[near[0]]!r}?" if near else ""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but with errors of one line, which name what may have been meant."""
+
+    def error(self, message: str):
+        if choice := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message):
+            known = re.findall(r"[\w-]+", choice[2])
+            if not message.startswith("argument -"):
+                message = f"no command {choice[1]!r}; there are {', '.join(known)}"
+                known += ["--help", "--version"]
+            message += hint(choice[1], known)
+        elif unknown := re.match(r"unrecognized arguments: (-[^\s=]+)", message):
+            message += hint(unknown[1], self._option_string_actions)
+        tell(f"{self.prog}: {message} (see '{self.prog} --help')")
+        self.exit(2)
+
+
+def whole(minimum: int, maximum: int = philox.MOST_SWEEPS):
+    """An argparse type: an integer from minimum to maximum."""
+
+    def integer(text: str) -> int:
+        value = int(text)
+        if not minimum <= value <= maximum:
+            limits = f"at least {minimum}" if value < minimum else f"at most {maximum}"
+            raise argparse.ArgumentTypeError(f"must be {limits}, got {shown(text)}")
+        return value
+
+    return integer
+
+
+def real(minimum: float, maximum: float = float("inf"), strict: bool = False):
+    """An argparse type: a finite number from minimum (above it, if strict) to maximum."""
+
+    def number(text: str) -> float:
+        value = float(text)
+        if not minimum <= value <= maximum or value == float("inf") or strict and value == minimum:
+            limits = f"above {minimum:g}" if strict else f"at least {minimum:g}"
+            limits += f" and at most {maximum:g}" if maximum < float("inf") else ""
+            raise argparse.ArgumentTypeError(f"must be {limits}, got {text}")
+        return value
+
+    return number
+
+
+def add_data(parser) -> None:
+    parser.add_argument(
+        "--threshold", type=float, metavar="T", help="grey values from T up are 1 (default: half of 1, 15, 16 or 255)"
+    )
+    parser.add_argument("--key", help="which array of an .npz file")
+
+
+def add_score(parser) -> None:
+    parser.add_argument(
+        "--method",
+        choices=METHODS,
+        default="auto",
+        help="auto: exact up to 20 units in the smaller layer, else bracket, which is AIS from both sides",
+    )
+    parser.add_argument("--betas", type=whole(1), default=10_000, metavar="B", help="AIS steps (default %(default)s)")
+    parser.add_argument("--chains", type=whole(1), default=100, metavar="M", help="AIS chains (default %(default)s)")
+
+
+def add_shape(parser) -> None:
+    parser.add_argument(
+        "--shape", type=picture_shape, metavar="HxW", help="height and width of a case as a picture (default: square)"
+    )
+
+
+def picture_shape(text: str) -> str:
+    """An argparse type: 28x28, kept as text, as a settings file has it."""
+    if not re.fullmatch(r"\d+x\d+", text):
+        raise argparse.ArgumentTypeError(f"must be height and width, such as 28x28, got {text}")
+    return text
+
+
+def add_common(parser) -> None:
+    parser.add_argument(
+        "--seed", type=whole(0, 2**64 - 1), default=0, metavar="S", help="same seed, same result (default %(default)s)"
+    )
+    parser.add_argument(
+        "--threads", type=_threads_asked(), metavar="T", help="at most, and by default, all that this process may use"
+    )
+
+
+def _threads_asked():
+    """An argparse type: more threads than CPUs help nobody, and OpenMP ends the process where it cannot start them."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+    def integer(text: str) -> int:
+        return min(whole(1)(text), cpus)
+
+    return integer
+
+
+class Named(NamedTuple):
+    """Cases, and the names of their columns where the file has any."""
+
+    cases: np.ndarray
+    names: tuple[str, ...] | None = None
+
+    def of(self, rbm: RBM, name: str) -> np.ndarray:
+        """The cases, if their columns are the model's."""
+        validate.check_names(self.names, rbm.visible_names, name)
+        return self.cases
+
+
+def data_of(name: str, options: argparse.Namespace, quiet: bool = False, draw: bool = False) -> Named:
+    """The cases of a bundled set or a file, 0 and 1; with draw, fractions from 0 to 1."""
+    if not os.path.lexists(name):
+        if name in BUNDLED:
+            return Named(BUNDLED[name]())
+        meant = hint(name, [*BUNDLED, *_beside(name)])
+        raise CommandError(f"no file {shown(name)}, and no bundled set of that name ({', '.join(BUNDLED)}){meant}")
+    try:
+        table = read_table(name, options.key)
+    except ValueError as error:
+        if str(error).endswith(" is a fastrbm model, not data"):
+            raise CommandError(f"{error}{_order(options)}") from None
+        raise
+    scale, names = getattr(options, "scale", None), None if table.names is None else tuple(table.names)
+    if draw:
+        fractions, top = scaled(table, name, scale)
+        if top != 1.0 and not quiet:
+            say(f"grey values: fractions of {top:g}")
+        return Named(fractions, names)
+    threshold = scale / 2 if options.threshold is None and scale is not None else options.threshold
+    X, threshold = binarize(table, threshold, name)
+    if threshold is not None and not quiet:
+        say(f"grey values: a unit is 1 from {threshold:g} up ({X.mean():.1%} of them)")
+    return Named(X, names)
+
+
+def model_of(options: argparse.Namespace) -> RBM:
+    """The model that the command was given; where that is data, the message tells the order of the arguments."""
+    name = options.model
+    if name in BUNDLED and not os.path.lexists(name):
+        raise CommandError(f"{name} is a bundled set of data, not a model{_order(options)}")
+    try:
+        return load(name)
+    except ValueError as error:
+        if " is not a fastrbm model" in str(error):
+            raise CommandError(f"{error}{_order(options)}") from None
+        raise
+
+
+def _order(options: argparse.Namespace) -> str:
+    return ": MODEL comes first, then DATA" if hasattr(options, "model") and hasattr(options, "data") else ""
+
+
+def _beside(name: str) -> list[str]:
+    """The files in the folder where one was looked for, written as it was."""
+    folder = Path(name).parent
+    try:
+        return [str(folder / other.name) for other in folder.iterdir()]
+    except (OSError, ValueError):
+        return []
+
+
+def history_of(name: str) -> History:
+    """The history in a file that --history wrote, or in a checkpoint."""
+    if Path(name).suffix != ".npz":
+        return History.load(name)
+    return history_in(checkpoint.read(name)[1], name)
+
+
+def history_in(states: dict[str, dict], name: str) -> History:
+    """The history among the states of the checkpoint of this name."""
+    columns = states.get("history", {})
+    for column in columns.values():
+        if not isinstance(column, np.ndarray) or column.ndim != 1 or column.dtype.kind not in "iuf":
+            raise ValueError(f"{name} is damaged: its history is no table of numbers")
+    history = History()
+    with refusing(name, "is damaged: its history is no table of numbers"):
+        history.set_state(columns)
+    return history

@@ -1,0 +1,71 @@
+"""fastrbm info."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from .._core.archive import Archive
+from .._core.config import get_config
+from .._core.reading import shown
+from ..rbm import load
+from ..training import checkpoint
+from .common import history_in
+from .words import say, say_json
+
+
+def add_info(commands) -> None:
+    """Add the command to those of the parser."""
+    parser = commands.add_parser(
+        "info",
+        help="versions, ISA level and threads; or what a file holds",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Print versions, instruction set and threads; of a model or checkpoint, what it holds.",
+        epilog="examples:\n  fastrbm info\n  fastrbm info rbm.npz\n  fastrbm info run.npz --json",
+    )
+    parser.add_argument("file", metavar="FILE", nargs="?", help="a model, or a checkpoint of a training")
+    parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
+    parser.set_defaults(run=run_info)
+
+
+def run_info(options: argparse.Namespace) -> None:
+    facts = _facts(options.file) if options.file else get_config()
+    if options.json:
+        say_json({name.lower().replace(": ", "_").replace(" ", "_").replace("-", "_"): x for name, x in facts.items()})
+        return
+    width = max(map(len, facts))
+    for name, value in facts.items():
+        say(f"{name:<{width}} {_text(value)}")
+
+
+def _facts(path: str) -> dict:
+    rbm = load(path)
+    norms = np.linalg.norm(rbm.weights.astype(np.float64), axis=0)
+    facts = {
+        "file": path,
+        "kind": "model",
+        "visible units": rbm.n_visible,
+        "hidden units": rbm.n_hidden,
+        "parameters": rbm.n_visible * rbm.n_hidden + rbm.n_visible + rbm.n_hidden,
+        "norm of the weights": float(np.sqrt((norms**2).sum())),
+        "largest norm of a hidden unit": float(norms.max()),
+        "largest weight": float(np.abs(rbm.weights).max()),
+    }
+    with Archive(path) as archive:
+        if "fastrbm_checkpoint" not in archive:
+            return facts
+    _, states, setup = checkpoint.read(path)
+    facts["kind"] = "checkpoint of a training, and its model"
+    facts |= {f"set-up: {name}": str(value) for name, value in setup.items() if name != "entries"}
+    history = history_in(states, path)
+    if len(history):
+        facts["rows of history"] = len(history)
+        facts |= {f"last: {name}": value for name, value in history.last.items()}
+    return facts
+
+
+def _text(value) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return f"{value:,}" if isinstance(value, int) else shown(str(value), 10_000)

@@ -1,0 +1,108 @@
+"""fastrbm report, and the report of fastrbm train."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+from pathlib import Path
+
+import numpy as np
+
+from ..likelihood import Score
+from ..plot.common import need_matplotlib
+from ..rbm import RBM
+from ..report import report
+from ..training.data import is_on_disk
+from .common import (
+    BUNDLED,
+    CommandError,
+    add_common,
+    add_data,
+    add_score,
+    add_shape,
+    data_of,
+    history_of,
+    model_of,
+    whole,
+)
+from .files import Output, check_output
+from .words import say
+
+_DISK_CASES = 10_000  # of cases on disk: those that a report is about
+
+
+def add_report(commands) -> None:
+    """Add the command to those of the parser."""
+    parser = commands.add_parser(
+        "report",
+        help="a page on a model: score, pictures, diagnostics",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Write one HTML file on a model and data: score, filters, samples, energies, mixing. It needs no "
+        "other file and no network. Wants matplotlib: pip install 'fastrbm[plot]'.",
+        epilog="examples:\n"
+        "  fastrbm report rbm.npz digits\n"
+        "  fastrbm report rbm.npz test.npy -o test.html --history run.csv\n"
+        "  fastrbm report run.npz test.npy --history run.npz         a checkpoint has both\n"
+        "  fastrbm report rbm.npz faces.npy --shape 32x24 --betas 2000 --sweeps 500      quicker, and rougher",
+    )
+    parser.add_argument("model", metavar="MODEL", help="a model that 'fastrbm train' wrote")
+    parser.add_argument("data", metavar="DATA", help=f"as for train: {', '.join(BUNDLED)} or a file")
+    parser.add_argument("-o", "--out", default="report.html", metavar="FILE", help="the page (default %(default)s)")
+    parser.add_argument("--history", metavar="FILE", help="of the training: .csv, .jsonl, or its checkpoint .npz")
+    parser.add_argument("-n", type=whole(1), default=256, metavar="N", help="samples (default %(default)s)")
+    parser.add_argument(
+        "--sweeps", type=whole(4), default=1000, metavar="K",
+        help="sweeps before the chains are looked at, and again while they are (default %(default)s)",
+    )  # fmt: skip
+    add_score(parser)
+    add_shape(parser)
+    add_data(parser)
+    parser.add_argument("--quiet", action="store_true", help="no progress")
+    add_common(parser)
+    parser.set_defaults(run=run_report)
+
+
+def run_report(options: argparse.Namespace) -> None:
+    out = check_report("--out", options.out, options.model, options.data, options.history)
+    rbm = model_of(options)
+    X = data_of(options.data, options).of(rbm, options.data)
+    history = history_of(options.history) if options.history else None
+    write_report(
+        rbm, X, out, options, history, say, name=Path(options.model).name, n_samples=options.n, n_sweeps=options.sweeps,
+        method=options.method, n_chains=options.chains, n_betas=options.betas,
+    )  # fmt: skip
+
+
+def check_report(option: str, name: str, *others: str | Path | None) -> Output:
+    """Refuse, before any work, a report that could not be written at the end."""
+    output = check_output(option, name, (".html", ".htm"), *others)
+    try:
+        need_matplotlib()
+    except ImportError as error:
+        raise CommandError(str(error)) from None
+    return output
+
+
+def write_report(
+    rbm: RBM, X, out: Output, options: argparse.Namespace, history, say, about: str = "", **more
+) -> str | None:
+    """Write a report, of what the command's options have and what else its function takes, and say its score.
+
+    Returns what to call the file that was written, None if none was."""
+    if is_on_disk(X):
+        X = X[np.linspace(0, len(X) - 1, min(len(X), _DISK_CASES)).astype(np.intp)]
+    if isinstance(X, np.ndarray) and X.dtype.kind == "f":
+        X = X >= 0.5  # probabilities
+    shape = tuple(map(int, options.shape.split("x"))) if options.shape else None
+    command = shlex.join(["fastrbm", *options.arguments])
+    scores: list[Score] = []
+
+    def write(path: Path) -> None:
+        scores.append(report(
+            rbm, X, path, history=history, shape=shape, command=command, seed=options.seed,
+            progress=not options.quiet, n_threads=options.threads, **more,
+        ))  # fmt: skip
+
+    if where := out.keep(write):
+        say(f"{scores[-1]}{about}. Saved {where}")
+    return where

@@ -1,0 +1,255 @@
+"""fastrbm train."""
+
+from __future__ import annotations
+
+import argparse
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from .. import gradient, optim
+from .._core import defaults, validate
+from .._core import threads as _threads
+from ..datasets.files import map_rows, read_column
+from ..datasets.scales import binarize
+from ..rbm import RBM
+from ..training import metrics
+from ..training.early_stopping import EarlyStopping
+from ..training.fit import FitState, fit
+from ..training.history import History
+from ..training.verdict import TrainingWarning
+from . import words as _words
+from .common import CommandError, Named, data_of
+from .files import Output, check_output
+from .report import check_report, write_report
+from .settings import as_toml
+from .train_options import SCORES
+from .words import reason, say_json, tell
+
+_HISTORY_PAUSE = 10.0  # seconds between two writings of --history
+_LOOK = 256  # cases on disk that are looked at beforehand
+
+
+def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    if options.print_config:
+        _words.say(as_toml(parser, options))
+        return
+    if options.data is None:
+        parser.error("the following arguments are required: DATA")
+    _refuse_idle(options)
+    inputs = options.data, options.validation, options.sample_weight, options.config
+    out = check_output("--out", options.out, (".npz",), *inputs)
+    checkpoint = _checkpoint(options, out, inputs)
+    files: list[str | Path | None] = [*inputs, out.path, checkpoint.path if checkpoint else None]
+    table = check_output("--history", options.history, (".csv", ".jsonl"), *files) if options.history else None
+    files.append(table.path if table else None)
+    page = check_report("--report", options.report, *files) if options.report else None
+    say = tell if options.json else _words.say
+    (X, names), more = _data(options)
+    rbm = RBM.from_data(X, options.hidden, options.seed, sample_weight=more.get("sample_weight"))
+    rbm._visible_names = names
+    untrained = rbm.weights
+    threads = _threads.resolve(options.threads)
+    words = f"{X.shape[0]:,} cases x {X.shape[1]} units, {options.hidden} hidden units, "
+    words += f"{threads} thread{'s' * (threads > 1)}"
+    say(words + (f". Going on from {checkpoint.name}" if checkpoint and checkpoint.path.exists() else ""))
+    averaging = optim.Averaging(options.average) if options.average else None
+    stop = EarlyStopping(SCORES[options.score], options.patience) if options.patience else None
+    watch = _Watch(table)
+    signals, broken = options.signals, None
+    try:
+        warnings.simplefilter("ignore", TrainingWarning)  # told below
+        watch.history = fit(
+            rbm,
+            X,
+            gradient=_gradient(options),
+            optimizer=_optimizer(options),
+            epochs=options.epochs,
+            batch_size=options.batch_size,
+            seed=options.seed,
+            progress=not options.quiet,
+            centring=not options.plain,
+            n_threads=options.threads,
+            averaging=averaging,
+            measures=_measures(options),
+            callbacks=[watch, stop] if stop else [watch],
+            checkpoint=checkpoint.path if checkpoint else None,
+            checkpoint_seconds=options.checkpoint_seconds,
+            resume=options.resume,
+            draw=options.draw,
+            **more,
+        )
+        signals.held = True  # from here on they wait: nothing that was learned is lost
+    except BaseException as error:
+        signals.held = True
+        watch.history, broken = getattr(error, "history", watch.history), error
+    where, learned = None, broken is None or rbm.weights is not untrained
+    if learned:
+        if broken and averaging:
+            averaging.offer(rbm, rbm, options.threads)
+        if broken and stop:
+            stop.finish(rbm)
+        where = out.keep(rbm.save)
+        watch.keep()
+    if broken:
+        if where:
+            which = "average so far" if averaging else "model of the last complete update"
+            say(f"broken off; the {'best model so far' if stop else which} is in {where}")
+        elif not learned and not isinstance(broken, Exception):
+            say("broken off before the first update; nothing is saved")
+        raise broken
+    if where:
+        _conclude(watch.history, options, stop, where, say)
+    signals.held = False
+    signals.reraise()
+    written = None
+    if page:
+        cases = more.get("validation", X)
+        which = "the validation cases" if "validation" in more else "the training cases"
+        written = write_report(rbm, cases, page, options, watch.history, say, f", of {which}", name=out.path.name)
+    if options.json:
+        say_json({"model": where, "report": written, "verdict": watch.history.verdict} | watch.history.last)
+
+
+def _refuse_idle(options) -> None:
+    """Options that would do nothing are mistakes."""
+    for name, given, where, idle in (
+        ("--threshold", options.threshold, "--draw", options.draw),
+        ("--threshold", options.threshold, "--on-disk", options.on_disk),
+        ("--key", options.key, "--on-disk", options.on_disk),
+        ("--final-rate", options.final_rate, "--schedule constant", options.schedule == "constant"),
+    ):
+        if idle and given is not None:
+            raise CommandError(f"{name} does nothing with {where}")
+    if options.scale is not None and not options.draw:
+        raise CommandError("--scale does nothing without --draw")
+    if (options.score_every or options.patience) and not options.score:
+        raise CommandError(f"--score-every and --patience need --score {' or '.join(SCORES)}")
+    if options.patience and not options.validation:
+        raise CommandError("--patience needs --validation: a score of the training data would only tell of them")
+
+
+def _checkpoint(options, out: Output, inputs) -> Output | None:
+    if options.checkpoint is None and not options.resume:
+        return None
+    name = options.checkpoint or str(Path(out.name).with_name(f"{out.path.stem}.checkpoint.npz"))
+    output = check_output("--checkpoint", name, (".npz",), *inputs, out.path)
+    if output.path.exists() and not options.resume:
+        raise CommandError(f"--checkpoint {name} exists: add --resume to go on from it, or remove it")
+    return output
+
+
+def _data(options) -> tuple[Named, dict]:
+    """The cases, and what else of fit's arguments comes from files."""
+    if options.on_disk:
+        if not options.data.endswith(".npy"):
+            raise CommandError(
+                f"--on-disk needs a .npy file, got {options.data}: leave out --on-disk, or convert it first "
+                "(datasets.load and numpy.save)"
+            )
+        X = Named(map_rows(options.data))
+        _refuse_grey(X.cases, options.data)
+    else:
+        X = data_of(options.data, options, options.json, options.draw)
+    more = {}
+    if options.sample_weight:
+        more["sample_weight"] = read_column(options.sample_weight)
+    if options.validation:
+        validation = data_of(options.validation, options, options.json)
+        validate.check_names(validation.names, X.names, options.validation)
+        more["validation"] = validation.cases
+    return X, more
+
+
+def _refuse_grey(X: np.ndarray, name: str) -> None:
+    """Tell now, not when a batch is read, that cases on disk are not of 0 and 1."""
+    some = X[np.linspace(0, len(X) - 1, min(len(X), _LOOK)).astype(np.intp)]
+    if some.dtype.kind in "iuf" and some.max() > 1:
+        middle = binarize(some, None, name)[1]
+        raise CommandError(
+            f"{name} holds grey values, up to {some.max():g}; with --on-disk it must hold 0 and 1, or fractions from 0 "
+            f"to 1: save numpy.load({Path(name).name!r}) >= {middle:g} with numpy.save, or leave out --on-disk"
+        )
+
+
+def _gradient(options):
+    sweeps, seed = options.sweeps, options.seed
+    if options.method == "tempered":
+        chains = options.chains or defaults.TEMPERED_CHAINS
+        return gradient.Tempered(chains, options.betas, sweeps, seed=seed)
+    chains = options.chains or defaults.CHAINS
+    if options.method == "fast-pcd":
+        return gradient.FastPCD(chains, sweeps, seed=seed)
+    return gradient.CD(sweeps, seed) if options.method == "cd" else gradient.PCD(chains, sweeps, seed)
+
+
+def _optimizer(options):
+    adam = options.optimizer == "adam"
+    start = options.learning_rate or (defaults.ADAM_RATE if adam else defaults.RATE)
+    stop = options.final_rate
+    if options.schedule == "constant":
+        rate = start
+    elif options.schedule == "inverse-time":
+        rate = optim.InverseTime(start, start / 100 if stop is None else stop)
+    else:
+        rate = (optim.Cosine if options.schedule == "cosine" else optim.Linear)(start, stop or 0.0)
+    if options.warm_up:
+        rate = optim.WarmUp(rate, options.warm_up)
+    l2 = options.l2 if options.l2 is not None else 0.0 if adam else defaults.L2
+    small = {"l1": options.l1, "l2": l2, "max_norm": options.max_norm or float("inf")}
+    if adam:
+        if options.momentum or options.nesterov:
+            raise CommandError("--momentum and --nesterov are of --optimizer sgd")
+        return optim.Adam(rate, **small)
+    return optim.SGD(rate, options.momentum, nesterov=options.nesterov, **small)
+
+
+def _measures(options) -> list:
+    measures: list = []
+    if options.score == "pseudo-likelihood":
+        measures.append(metrics.PseudoLikelihood(options.score_every))
+    elif options.score:
+        measures.append(metrics.LogLikelihood(every=options.score_every))
+    return [*measures, metrics.Mixing()] if options.mixing else measures
+
+
+class _Watch:
+    """A callback that keeps the history, and writes it from time to time."""
+
+    def __init__(self, table: Output | None) -> None:
+        self.table, self.history, self.written = table, History(), time.monotonic()
+
+    def __call__(self, state: FitState) -> None:
+        self.history = state.history
+        if self.table and len(self.history) and time.monotonic() - self.written > _HISTORY_PAUSE:
+            self.written = time.monotonic()
+            try:
+                self.history.save(self.table.path)
+            except OSError as error:
+                tell(f"fastrbm: --history {self.table.name} cannot be written: {reason(error)}; trying again later")
+
+    def keep(self) -> None:
+        """Write it for good."""
+        if self.table and len(self.history):
+            self.table.keep(self.history.save)
+
+
+def _conclude(history: History, options, stop: EarlyStopping | None, out: str, say) -> None:
+    epochs = history["epoch"].tolist()
+    # the last row of an epoch is that of its end
+    k = len(epochs) - 1 - epochs[::-1].index(stop.best_epoch) if stop and stop.best_epoch in epochs else -1
+    at = {column: history[column][k] for column in history.columns}
+    say(
+        f"{history.last['update']:,} updates in {history.last['seconds']:.1f} s. One sweep from data changes "
+        f"{at['reconstruction_error']:.1%} of the units; the model finds the data\n"
+        f"{at['free_energy_gap']:.1f} nats a case more likely than noise with the same means. Saved {out}"
+    )
+    if history.verdict:
+        say(history.verdict)
+    if not options.validation:
+        say("Nothing was held out, so that overfitting would not show: --validation FILE")
+    if options.score:
+        which = "best, and saved" if stop and stop.best_epoch else "last"
+        say(f"{options.score}: {at[SCORES[options.score]]:.2f} nats a case, {which}, epoch {epochs[k]}")

@@ -1,0 +1,181 @@
+"""The options of fastrbm train."""
+
+from __future__ import annotations
+
+import argparse
+
+from .._core import defaults
+from .common import BUNDLED, add_common, add_data, add_shape, real, whole
+
+METHODS = ("pcd", "tempered", "fast-pcd", "cd")
+SCHEDULES = ("linear", "cosine", "inverse-time", "constant")
+SCORES = {"pseudo-likelihood": "pseudo_likelihood", "log-likelihood": "log_likelihood"}
+
+EXAMPLES = """examples:
+  fastrbm train digits --out digits-rbm.npz
+  fastrbm train images-idx3-ubyte.gz --hidden 500 --epochs 10 --out rbm.npz --report rbm.html
+  fastrbm train train.npy --validation valid.npy --score log-likelihood --patience 10
+  fastrbm train train.npy --epochs 1000 --checkpoint run.npz --resume   start, or go on after an interruption
+  fastrbm train digits --method tempered --print-config > run.toml
+  fastrbm train --config run.toml --hidden 200"""
+
+
+def add_train(commands, run) -> None:
+    """Add the command to those of the parser; run takes its parser and the options."""
+    train = commands.add_parser(
+        "train",
+        help="train a model on data",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Train a model by stochastic ascent of its log-likelihood, and save it.",
+        epilog=EXAMPLES,
+    )
+    train.add_argument(
+        "data",
+        metavar="DATA",
+        nargs="?",
+        help=f"a bundled set ({', '.join(BUNDLED)}) or a file: .npy, .npz, .csv, IDX (.gz); the cases are its rows",
+    )
+    _add_model(train.add_argument_group("model and data"))
+    _add_gradient(train.add_argument_group("gradient"))
+    _add_update(train.add_argument_group("update"))
+    _add_measurements(train.add_argument_group("measurements"))
+    _add_run(train.add_argument_group("long runs and settings"))
+    train.set_defaults(run=lambda options: run(train, options))
+
+
+def _add_model(group) -> None:
+    group.add_argument("--hidden", type=whole(1), default=128, metavar="H", help="hidden units (default %(default)s)")
+    group.add_argument("--out", default="rbm.npz", metavar="FILE", help="the model (default %(default)s)")
+    group.add_argument(
+        "--epochs",
+        type=whole(1),
+        metavar="E",
+        help="passes through the data (default 100, but at least 20,000 updates, fewer of large models, and at most "
+        "50,000)",
+    )
+    group.add_argument(
+        "--batch-size",
+        type=whole(1),
+        default=defaults.BATCH_SIZE,
+        metavar="B",
+        help="cases an update (default %(default)s)",
+    )
+    group.add_argument("--sample-weight", metavar="FILE", help="weights of the cases, one a row: .npy or .csv")
+    group.add_argument(
+        "--draw", action="store_true", help="grey values are probabilities, drawn from anew in each epoch"
+    )
+    group.add_argument(
+        "--scale",
+        type=real(0, strict=True),
+        metavar="S",
+        help="with --draw: the largest grey value there could be (default: 1, 15, 16 or 255)",
+    )
+    group.add_argument(
+        "--on-disk", action="store_true", help="leave the cases in their .npy file, and read a batch at a time"
+    )
+    add_data(group)
+    add_common(group)
+
+
+def _add_gradient(group) -> None:
+    group.add_argument("--method", choices=METHODS, default="pcd", help="negative phase (default %(default)s)")
+    group.add_argument(
+        "--chains",
+        type=whole(1),
+        metavar="M",
+        help=f"Gibbs chains (default {defaults.CHAINS}, of tempered {defaults.TEMPERED_CHAINS} a temperature)",
+    )
+    group.add_argument(
+        "--sweeps", type=whole(1), default=1, metavar="K", help="sweeps of the chains an update (default %(default)s)"
+    )
+    group.add_argument(
+        "--betas",
+        type=whole(1),
+        default=defaults.BETAS,
+        metavar="T",
+        help="temperatures of tempered (default %(default)s)",
+    )
+    group.add_argument("--plain", action="store_true", help="gradients that are not centred")
+
+
+def _add_update(group) -> None:
+    group.add_argument(
+        "--optimizer",
+        choices=("sgd", "adam"),
+        default="sgd",
+        help="the update rule (default %(default)s)",
+    )
+    group.add_argument(
+        "--learning-rate",
+        type=real(0, strict=True),
+        metavar="R",
+        help=f"at the start (default {defaults.RATE}, for adam {defaults.ADAM_RATE})",
+    )
+    group.add_argument(
+        "--schedule",
+        choices=SCHEDULES,
+        default="linear",
+        help="how the rate falls (default %(default)s)",
+    )
+    group.add_argument(
+        "--final-rate", type=real(0), metavar="R", help="at the end (default 0, for inverse-time 1%% of the start)"
+    )
+    group.add_argument(
+        "--warm-up",
+        type=real(0, 1),
+        default=0.0,
+        metavar="F",
+        help="part of the run in which the rate rises (default 0)",
+    )
+    group.add_argument("--momentum", type=real(0, 0.9999), default=0.0, metavar="U", help="of sgd (default 0)")
+    group.add_argument("--nesterov", action="store_true", help="momentum that looks ahead")
+    group.add_argument("--l1", type=real(0), default=0.0, metavar="L", help="pull of small weights to 0 (default 0)")
+    group.add_argument(
+        "--l2", type=real(0), metavar="L", help=f"decay of the weights (default {defaults.L2}, for adam 0)"
+    )
+    group.add_argument(
+        "--max-norm",
+        type=real(0, strict=True),
+        metavar="N",
+        help="largest norm of a unit's weights (default none)",
+    )
+    group.add_argument(
+        "--average", type=real(0, 1), default=0.0, metavar="F", help="save the average over the last part F (default 0)"
+    )
+
+
+def _add_measurements(group) -> None:
+    group.add_argument("--validation", metavar="FILE", help="cases to measure on, not trained on")
+    group.add_argument("--score", choices=tuple(SCORES), help="measure this on the validation cases as it goes")
+    group.add_argument(
+        "--score-every",
+        type=whole(1),
+        metavar="E",
+        help="epochs between two scores (default: for 0.5%% of the time; with --patience, 50 times or more)",
+    )
+    group.add_argument(
+        "--patience",
+        type=whole(1),
+        metavar="N",
+        help="after N scores without a better one let the rate fall, then stop; keep the best model",
+    )
+    group.add_argument("--mixing", action="store_true", help="measure how slowly the chains move")
+    group.add_argument("--history", metavar="FILE", help="what was measured, as .csv or .jsonl")
+    group.add_argument("--report", metavar="FILE", help="a report on the result, as one .html file (wants matplotlib)")
+    add_shape(group)
+    group.add_argument("--json", action="store_true", help="end with one JSON object, for scripts; words go to stderr")
+    group.add_argument("--quiet", action="store_true", help="no progress")
+
+
+def _add_run(group) -> None:
+    group.add_argument("--checkpoint", metavar="FILE", help="keep here what it takes to go on (.npz)")
+    group.add_argument(
+        "--checkpoint-seconds", type=real(0), default=60.0, metavar="S", help="how often (default %(default)s)"
+    )
+    group.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on from the checkpoint, if there is one, with the same settings (default name: beside --out)",
+    )
+    group.add_argument("--config", metavar="FILE", help="TOML file of settings; options given here go first")
+    group.add_argument("--print-config", action="store_true", help="print the settings as TOML, and stop")

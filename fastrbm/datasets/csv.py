@@ -1,0 +1,250 @@
+"""Tables of numbers as text: .csv."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from os import PathLike
+from typing import IO, NamedTuple
+
+import numpy as np
+
+from .._core.reading import open_regular, shown
+from .table import Table
+
+_REQUIRED = "required are numbers separated by commas, semicolons or tabs, below at most one line of names"
+_MISSING_HINT = "an RBM needs every value: fill it in, or leave out its row or column"
+_INDEX_HINT = "an index column? Write the table without it: index=False in pandas, row.names = FALSE in R"
+_ERRORS = {"#n/a", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!"}  # of spreadsheets
+_MISSING = {"", "na", "nan", "null", "none", "n/a", "<na>", "nat", "nil", "?", ".", "-", *_ERRORS}
+_WORDS = {"true": 1.0, "false": 0.0}
+_DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
+
+
+class _Layout(NamedTuple):
+    separator: str
+    skip: int  # lines above the first row
+    names: list[str] | None
+    first: list[str]  # the first record, names or not, and the one after it
+    second: list[str]
+
+
+def read_csv(path: str | PathLike[str]) -> Table:
+    """The numbers of a table: finite, as many in each row.
+
+    Separated by commas, semicolons or tabs; beside the latter two, with decimal commas too; True and False are 1 and 0.
+    Lines that start with # are left out. A first line is names where it has words; where it counts the columns, from 0
+    or 1; where it has other numbers than all other lines. ValueError names the line and the column.
+    """
+    layout = _layout(path)
+    array = _read_plain(path, layout)
+    if array is None:
+        array = _read_cells(path, layout)
+    names = layout.names
+    if names is None and _counts_or_differs(array, layout):
+        names, array = [cell.strip() for cell in layout.first], array[1:]
+    shift = names is not layout.names
+    return Table(array, names, lambda row: _line_of(path, layout, row + shift))
+
+
+def _line_of(path: str | PathLike[str], layout: _Layout, row: int) -> int:
+    """The line of the file where a row of it is."""
+    return next(line for count, (line, _) in enumerate(_records(path, layout)) if count == row)
+
+
+# ---------------------------------------------------------------- how the file is laid out
+
+
+def _open(path: str | PathLike[str]) -> IO[str]:
+    return open_regular(path, "r", encoding="utf-8-sig")
+
+
+def _layout(path: str | PathLike[str]) -> _Layout:
+    with open_regular(path) as file:
+        start = file.read(4)
+    if start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in start:
+        raise ValueError(f"{path} is not UTF-8 text (UTF-16?): save it as UTF-8")
+    try:
+        return _find_layout(path)
+    except UnicodeDecodeError:
+        raise _not_utf8(path) from None
+
+
+def _find_layout(path: str | PathLike[str]) -> _Layout:
+    comments: list[str] = []
+    lines: list[str] = []
+    with _open(path) as file:
+        for number, line in enumerate(file):
+            if number == 0 and not line.strip():
+                break
+            if line.strip():
+                (comments if _is_comment(line.split(",")[0]) else lines).append(line)
+            if len(lines) == 2:
+                break
+    if not lines:
+        raise ValueError(f"{path} has no rows" if comments else f"{path} is empty, or its first line is")
+    unquoted = re.sub(r'"[^"]*"', "", lines[-1])
+    separator = next((mark for mark in ";\t" if mark in unquoted), ",")
+    records = _records(path, _Layout(separator, 0, None, [], []))
+    line_1, first = next(records)
+    line_2, second = next(records, (0, []))
+    layout = _Layout(separator, line_1 - 1, None, first, second)
+    if _are_names(first, second, f"{path}, line {line_1}", f"{path}, line {line_2}"):
+        if not second:
+            raise ValueError(f"{path} has a line of names and no cases")
+        return layout._replace(skip=line_1, names=[name.strip() for name in first])
+    above = [name.strip() for name in comments[-1][1:].split(separator)] if comments else []  # as numpy.savetxt does
+    if len(above) == len(first) and all(map(_is_word, above)):
+        return layout._replace(names=above)
+    return layout
+
+
+def _are_names(first: list[str], second: list[str], place_1: str, place_2: str) -> bool:
+    """Whether the first record has words that are names of the columns below."""
+    words = [cell for cell in first if _is_word(cell)]
+    if not words:
+        return False
+    if second and len(first) != len(second):
+        if len(second) - len(first) == 1 and len(words) == len(first) > 1 and second[-1].strip():
+            raise ValueError(f"{place_2}: it has {len(second)} cells below {len(first)} names ({_INDEX_HINT})")
+        return False
+    if not first[0].strip() or first[0].startswith("Unnamed: "):
+        raise ValueError(f"{place_1}, column 1: a column without a name ({_INDEX_HINT})")
+    if not all(cell.strip() for cell in first):
+        return False
+    if any(map(_is_word, second)) and not any(_value(cell) is not None for cell in second):
+        # names above words such as "yes"
+        return len(set(first)) == len(first) and not set(first) & set(second) and not any(c[0].isdigit() for c in words)
+    others = [_value(cell) for cell in first if not _is_word(cell) and cell.strip().lower() not in _MISSING]
+    return not others or len(others) > 1 and others in (list(range(len(others))), list(range(1, len(others) + 1)))
+
+
+def _counts_or_differs(array: np.ndarray, layout: _Layout) -> bool:
+    """Whether the first row of numbers is names: what pandas writes above columns that have none is 0, 1, 2 ..."""
+    first, below = array[0], array[1:]
+    n = len(first)
+    if not len(below):
+        return False
+    if np.array_equal(first, np.arange(n)) or np.array_equal(first, np.arange(1, n + 1)):
+        if n > 2:
+            return True
+        # one or two columns: 0 and 1 could be data, but not above 0.0 and 1.0, or True and False
+        plain = all(cell.strip().isdigit() for cell in layout.first)
+        return plain and all("." in cell or cell.strip().lower() in _WORDS for cell in layout.second)
+    if len(np.unique(first)) < n or not bool((first % 1 == 0).all()):
+        return False
+    if bool(((below >= 0) & (below <= 1)).all()):
+        return int(((first < 0) | (first > 1)).sum()) > 1  # one such number may be a slip in a row of data
+    return n >= 8 and bool((np.diff(first) > 0).all()) and first[-1] > below.max()
+
+
+# ---------------------------------------------------------------- rows
+
+
+def _read_plain(path: str | PathLike[str], layout: _Layout) -> np.ndarray | None:
+    """By NumPy's reader, which takes plain numbers only; None where there is anything else."""
+    try:
+        with _open(path) as file:
+            for _ in range(layout.skip):
+                file.readline()
+            array = np.loadtxt(file, delimiter=layout.separator, comments=None, ndmin=2)
+    except (ValueError, RuntimeError, OverflowError):
+        return None
+    return array if array.size and bool(np.isfinite(array).all()) else None
+
+
+def _read_cells(path: str | PathLike[str], layout: _Layout) -> np.ndarray:
+    """Cell by cell; ValueError names the first that is no number."""
+    rows: list[np.ndarray] = []
+    values = _Values(layout.separator)
+    for line, cells in _records(path, layout):
+        row = np.array(list(map(values.__getitem__, cells)))
+        if not np.isfinite(row).all():
+            raise ValueError(_fault(path, layout, line, int(np.argmin(np.isfinite(row))), cells, not rows))
+        if rows and len(row) != len(rows[0]):
+            raise ValueError(f"{path}, line {line}: it has {len(row)} numbers, the lines before have {len(rows[0])}")
+        rows.append(row)
+    return np.array(rows)
+
+
+def _records(path: str | PathLike[str], layout: _Layout) -> Iterator[tuple[int, list[str]]]:
+    """(line, cells) of each row that is not blank and no comment."""
+    with _open(path) as file:
+        reader = csv.reader(file, delimiter=layout.separator, skipinitialspace=True)
+        try:
+            for cells in reader:
+                blank = not cells or cells == [""] or len(cells) == 1 and not cells[0].strip()
+                if reader.line_num > layout.skip and not blank and not _is_comment(cells[0]):
+                    yield reader.line_num, cells
+        except csv.Error as error:
+            raise ValueError(
+                f"{path}, line {reader.line_num}: it cannot be split into cells ({error}; {_REQUIRED})"
+            ) from error
+        except UnicodeDecodeError:
+            raise _not_utf8(path) from None
+
+
+def _fault(path: str | PathLike[str], layout: _Layout, line: int, column: int, cells: list[str], top: bool) -> str:
+    cell = cells[column].strip()
+    if _is_word(cell, layout.separator):
+        reason, hint = f"'{shown(cell, 40)}' is not a number", _REQUIRED
+    else:
+        reason, hint = f"'{shown(cell, 40)}' is missing or infinite" if cell else "it is empty", _MISSING_HINT
+        if top and not cell and column == 0 and layout.names is None:
+            hint = _INDEX_HINT
+    name = f"column '{shown(layout.names[column], 40)}'; " if layout.names and column < len(layout.names) else ""
+    return f"{path}, line {line}, column {column + 1}: {reason} ({name}{hint})"
+
+
+def _not_utf8(path: str | PathLike[str]) -> ValueError:
+    number = 0
+    with open_regular(path) as file:
+        for line in file:
+            number += 1
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                break
+    return ValueError(f"{path}, line {number}: it is not UTF-8 text (Latin-1?): save the file as UTF-8")
+
+
+# ---------------------------------------------------------------- cells
+
+
+class _Values(dict[str, float]):
+    """Cells as numbers, NaN where they are none; the first few different ones are kept."""
+
+    def __init__(self, separator: str) -> None:
+        super().__init__()
+        self.separator = separator
+
+    def __missing__(self, cell: str) -> float:
+        value = _value(cell, self.separator)
+        value = np.nan if value is None else value
+        if len(self) < 1000:
+            self[cell] = value
+        return value
+
+
+def _value(cell: str, separator: str = ";") -> float | None:
+    """A cell as a number; None where it is none."""
+    cell = cell.strip()
+    if separator != "," and _DECIMAL_COMMA.fullmatch(cell):
+        cell = cell.replace(",", ".")
+    if not cell.isascii() or "_" in cell:  # which float takes, and no other reader of tables
+        return None
+    try:
+        return float(cell)
+    except ValueError:
+        return _WORDS.get(cell.lower())
+
+
+def _is_word(cell: str, separator: str = ";") -> bool:
+    """Neither a number nor what stands for a missing one."""
+    return cell.strip().lower() not in _MISSING and _value(cell, separator) is None
+
+
+def _is_comment(cell: str) -> bool:
+    """Whether a line that starts with this cell is a remark."""
+    return cell.startswith("#") and cell.strip().lower() not in _ERRORS

@@ -1,0 +1,255 @@
+"""Gradient: positive phase minus negative phase."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .._core import threads, validate
+from .._core.dispatch import kernels
+from .._core.layout import FIXED_BITS, TILE, from_tiles, to_tiles
+from .._core.parameters import Update
+from .._core.settings import once
+from ..moments import Moments, Phase
+
+
+class Gradient(Update):
+    """The gradient of the mean log-likelihood, or an estimate of it: one subtraction of one type.
+
+    d log p(v)/dtheta = -E_{p(h|v)}[dE/dtheta] + E_{p(v,h)}[dE/dtheta], and with E linear in its parameters:
+    dW = <v s'>_data - <v s'>_model, db = <v>_data - <v>_model, dc = <s>_data - <s>_model.
+
+    Each phase is an average over its own number of cases. What a training step does not need is computed when it is
+    asked for. A centred gradient (see :class:`Centring`) has other components than these; it still vanishes where they
+    do. The arrays are read-only; an object of your own with the three arrays serves ``RBM.step`` and optimisers too.
+
+    Attributes
+    ----------
+    positive, negative : Moments
+        Of the data, and of the model or its chains.
+    weights : (V, H)
+        float64 where it comes from Moments; float32 where it comes from the states themselves.
+    visible_bias : float64 (V,)
+    hidden_bias : float64 (H,)
+        In nats per unit of the parameter.
+    scale : float
+        What the difference of the phases is multiplied by: see :meth:`scaled`.
+    """
+
+    def __init__(
+        self,
+        positive: Moments | Phase,
+        negative: Moments | Phase,
+        n_threads: int | None = None,
+        offsets: tuple[np.ndarray, np.ndarray] | None = None,
+        scale: float = 1.0,
+    ) -> None:
+        for name, phase in (("positive", positive), ("negative", negative)):
+            if not isinstance(phase, (Moments, Phase)):
+                raise TypeError(f"{name} must be Moments, not {type(phase).__name__}")
+            if phase.total == 0.0:
+                raise ValueError(f"{name} must be of at least one case")
+        threads.resolve(n_threads)
+        self._phases = positive, negative
+        self._shape = positive.shape
+        if self.shape != negative.shape:
+            raise ValueError(f"both phases must be moments of one model, got shapes {self.shape} and {negative.shape}")
+        self._n_threads = n_threads
+        self._offsets = None if offsets is None else self._checked(*offsets)
+        self._scale = validate.real(scale, "scale", 0.0)
+        self._along: tuple[np.ndarray, np.ndarray] | None = None  # weights' part times either offset
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """The number of visible and of hidden units."""
+        return self._shape
+
+    @property
+    def scale(self) -> float:
+        """What the difference of the phases is multiplied by."""
+        return self._scale
+
+    def centred(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> Gradient:
+        """This gradient with v - mu (V,) for v and h - lambda (H,) for h: see :class:`Centring`."""
+        return Gradient(*self._phases, self._n_threads, (visible_offset, hidden_offset), self.scale)
+
+    def _checked(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Offsets of this model, float64."""
+        offsets: list[np.ndarray] = []
+        for name, offset, size in zip(
+            ("visible_offset", "hidden_offset"), (visible_offset, hidden_offset), self.shape, strict=True
+        ):
+            array = validate.offset(offset, name)
+            if array is None or array.size != size:
+                raise ValueError(f"{name} must hold {size} finite numbers, got {0 if array is None else array.size}")
+            offsets.append(array)
+        return offsets[0], offsets[1]
+
+    def scaled(self, factor: float) -> Gradient:
+        """This gradient times a number, in all its parts. A batch of a weighted data set counts by its mean weight over
+        that of all the data: :func:`fastrbm.fit` scales its gradients so."""
+        factor = validate.real(factor, "factor", 0.0)
+        return Gradient(*self._phases, self._n_threads, self._offsets, self.scale * factor)
+
+    @once
+    def positive(self) -> Moments:
+        return _moments(self._phases[0])
+
+    @once
+    def negative(self) -> Moments:
+        return _moments(self._phases[1])
+
+    @property
+    def weights(self) -> np.ndarray:
+        return self._weights
+
+    @property
+    def visible_bias(self) -> np.ndarray:
+        return self._biases[0]
+
+    @property
+    def hidden_bias(self) -> np.ndarray:
+        return self._biases[1]
+
+    @once
+    def _weights(self) -> np.ndarray:
+        if self._states() is not None:
+            return _read_only(np.ascontiguousarray(from_tiles(self.tiles, *self.shape)))
+        weights = (self.positive.weights - self.negative.weights) * self.scale
+        if weights.shape != self.shape:
+            raise ValueError(f"the moments of a gradient of {self.shape} units are now of {weights.shape}")
+        if self._offsets is not None:
+            (mu, lam), (dv, dh) = self._offsets, self._differences
+            weights -= np.outer(mu, dh) + np.outer(dv, lam)
+            # one sum after another: the same bits on any machine
+            along = (np.add.accumulate(weights * lam, axis=1)[:, -1], np.add.accumulate(weights.T * mu, axis=1)[:, -1])
+            self._along = along
+        return _read_only(weights)
+
+    @once
+    def tiles(self) -> np.ndarray:
+        """The weights' part, float32, in the kernels' layout (see src/README.md): what an update reads."""
+        states = self._states()
+        if states is None:
+            return to_tiles(self.weights)
+        n_hidden = self.shape[1]
+        out = states[0].buffers.take(self._tile_shape, np.float32)
+        used = threads.resolve(self._n_threads, out.size * int(sum(phase.total for phase in states)))
+        along = self._room(out.shape)
+        kernels.difference(*_sides(*states, self.scale), self._centring(out.shape), n_hidden, out, *along, used)
+        self._keep(along)
+        return out
+
+    @property
+    def _tile_shape(self) -> tuple[int, int, int]:
+        n_visible, n_hidden = self.shape
+        return -(-n_hidden // TILE), -(-n_visible // 8) * 8, TILE
+
+    def ascend(
+        self,
+        weights: np.ndarray,
+        rate: float,
+        l2: float,
+        l1: float,
+        limit: float,
+        out: np.ndarray,
+        transposed: np.ndarray,
+        n_threads: int,
+    ) -> tuple[int, float, float]:
+        """The update of the weights, in one pass with the difference of the phases where that is not yet known."""
+        decay, states = (rate, l2, l1, limit, out, transposed), self._states()
+        if "tiles" in self.__dict__ or states is None:
+            return super().ascend(weights, *decay, n_threads)
+        if not self._tile_shape == weights.shape == out.shape:
+            raise ValueError(f"a gradient of {self.shape} units cannot change weights in tiles of {weights.shape}")
+        centring, along = self._centring(out.shape), self._room(out.shape)
+        told = kernels.step(*_sides(*states, self.scale), centring, self.shape[1], weights, *decay, *along, n_threads)
+        self._keep(along)
+        return told
+
+    @property
+    def work(self) -> int:
+        """What ascend has to do beside the update itself, in connections."""
+        if "tiles" in self.__dict__ or self._states() is None:
+            return 0
+        return self.shape[0] * self.shape[1] * int(self._phases[0].total + self._phases[1].total)
+
+    def _states(self) -> tuple[Phase, Phase] | None:
+        """The phases, where both still have their states."""
+        positive, negative = self._phases
+        return (positive, negative) if isinstance(positive, Phase) and isinstance(negative, Phase) else None
+
+    def _centring(self, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
+        """Offsets and differences of means as kernels.difference takes them, for tiles of this shape."""
+        if self._offsets is None:
+            return None
+        (mu, lam), (dv, dh) = self._offsets, self._differences
+        visible, hidden = shape[1], shape[0] * TILE
+        return _padded(mu, visible), _padded(lam, hidden), _padded(dv, visible), _padded(dh, hidden)
+
+    def _room(self, shape: tuple[int, ...]) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Where the kernels put the weights' part times either offset."""
+        return (None, None) if self._offsets is None else (np.empty(shape[1]), np.empty(shape[0] * TILE))
+
+    def _keep(self, along: tuple[np.ndarray | None, np.ndarray | None]) -> None:
+        if along[0] is not None and along[1] is not None:
+            self._along = along[0][: self.shape[0]], along[1][: self.shape[1]]
+
+    @property
+    def data_means(self) -> tuple[np.ndarray, np.ndarray]:
+        """<v> and <s> of the positive phase, float64 (V,) and (H,)."""
+        positive = self._phases[0]
+        return positive.visible_sum / positive.total, positive.hidden_sum / positive.total
+
+    @once
+    def _differences(self) -> tuple[np.ndarray, np.ndarray]:
+        positive, negative = self._phases
+        return (
+            (positive.visible_sum / positive.total - negative.visible_sum / negative.total) * self.scale,
+            (positive.hidden_sum / positive.total - negative.hidden_sum / negative.total) * self.scale,
+        )
+
+    @once
+    def _biases(self) -> tuple[np.ndarray, np.ndarray]:
+        visible, hidden = self._differences
+        if self._offsets is not None:
+            along = self._weights_along()
+            visible, hidden = visible - along[0], hidden - along[1]
+        return _read_only(visible), _read_only(hidden)
+
+    def _weights_along(self) -> tuple[np.ndarray, np.ndarray]:
+        if self._along is None:
+            _ = self.tiles
+        assert self._along is not None
+        return self._along
+
+    def __repr__(self) -> str:
+        positive, negative = self._phases
+        return f"{type(self).__name__}{self.shape} of {positive.total:g} cases and {negative.total:g} of the model"
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """An update reads the phases: an edit of what is shown here would be lost."""
+    array.flags.writeable = False
+    return array
+
+
+def _sides(
+    positive: Phase, negative: Phase, scale: float
+) -> tuple[np.ndarray, np.ndarray, float, np.ndarray, np.ndarray, float]:
+    """The phases, scaled, as kernels.difference takes them."""
+    unit = 2.0**-FIXED_BITS * scale
+    return (
+        positive.transposed, positive.fixed, unit / positive.total,
+        negative.transposed, negative.fixed, unit / negative.total,
+    )  # fmt: skip
+
+
+def _padded(values: np.ndarray, length: int) -> np.ndarray:
+    """Zeros behind the values, up to this length."""
+    out = np.zeros(length)
+    out[: values.size] = values
+    return out
+
+
+def _moments(phase: Moments | Phase) -> Moments:
+    return phase.moments() if isinstance(phase, Phase) else phase

@@ -1,0 +1,66 @@
+"""What the pictures share: matplotlib, axes, colours, and checks of what is to be drawn."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._core import arrays, validate
+from ..rbm import RBM
+from ..states.bits import BitMatrix
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+DATA, MODEL = "#0072B2", "#D55E00"  # blue and vermilion: data and model, in every picture
+LINES = (DATA, MODEL, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+
+
+def need_matplotlib() -> None:
+    """Raise an ImportError that says what to do, where matplotlib is missing."""
+    try:
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise ImportError('pictures need matplotlib: pip install "fastrbm[plot]"') from error
+
+
+def axes_of(ax: Axes | None) -> Axes:
+    """The user's axes, or those of a new figure."""
+    need_matplotlib()
+    from matplotlib.axes import Axes
+
+    if ax is None:
+        import matplotlib.pyplot as plt
+
+        return plt.subplots(layout="constrained")[1]
+    if not isinstance(ax, Axes):
+        raise TypeError(f"ax must be a matplotlib Axes, not {type(ax).__name__}")
+    return ax
+
+
+def model(rbm: RBM) -> RBM:
+    """rbm, if it is one."""
+    if not isinstance(rbm, RBM):
+        raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
+    return rbm
+
+
+def states_of(value, n_units: int | None, name: str, most: int | None = None, fractions: bool = False) -> np.ndarray:
+    """States (n, units) of at least one case: uint8, or float64 where fractions are welcome and there are any.
+
+    With most, so many cases from all over them; the others are not looked at."""
+    if not isinstance(value, BitMatrix):
+        value = arrays.numbers(value, name, sparse=True)
+    if most is not None and len(value.shape) == 2 and value.shape[0] > most:
+        value = value[np.linspace(0, value.shape[0] - 1, most).astype(np.intp)]
+    if isinstance(value, BitMatrix):
+        if n_units is not None and value.n_units != n_units:
+            raise ValueError(f"{name} has {value.n_units} units a case where {n_units} are wanted")
+        value = value.to_states()
+    states = validate.states(value, n_units, name, fractions)
+    if arrays.is_sparse(states):
+        states = states.toarray()
+    if states.size == 0:
+        raise ValueError(f"{name} must have at least one case and one unit, got shape {states.shape}")
+    return states

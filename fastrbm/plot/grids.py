@@ -1,0 +1,153 @@
+"""Grids of pictures, all in one image: weights of hidden units, and states."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._core import validate
+from ..rbm import RBM
+from .common import axes_of, model, states_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_PICTURES = 64  # where n is not given
+_GAP = "0.75"  # grey between pictures
+
+
+def filters(rbm: RBM, shape=None, n: int | None = None, ax: Axes | None = None) -> Axes:
+    """Draw the weights of hidden units as pictures over the visible units, largest Euclidean norms first.
+
+    Parameters
+    ----------
+    rbm : RBM
+    shape : (height, width), optional
+        Of a picture; height x width visible units. By default a square where their number is one, else a table: a
+        hidden unit a row, a visible unit a column.
+    n : int, optional
+        Hidden units to show, at least 1; 64, or as many as there are.
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    Axes
+        With one colour scale for all pictures, from -m to m nats, m the largest weight shown.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where an argument is of the wrong kind, or shape does not hold the visible units.
+    ImportError
+        Without matplotlib.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("Agg")
+    >>> import fastrbm as fr, fastrbm.plot
+    >>> rbm = fr.RBM.from_data(fr.datasets.load_digits(), n_hidden=16, seed=0)
+    >>> fr.plot.filters(rbm, n=9).get_xlabel()
+    '9 of 16 hidden units, largest norms first'
+    """
+    weights = model(rbm).weights.T.astype(np.float64)
+    n = _count(n, len(weights))
+    shape = checked_shape(shape, rbm.n_visible)
+    norms = np.sqrt((weights**2).sum(axis=1))
+    shown = weights[np.argsort(-norms, kind="stable")[:n]]
+    top = float(np.abs(shown).max()) or 1.0
+    ax = axes_of(ax)
+    words = f"{n:,} of {len(weights):,} hidden units, largest norms first"
+    image = _pictures(ax, shown, shape, words, cmap="RdBu_r", vmin=-top, vmax=top)
+    ax.figure.colorbar(image, ax=ax, label="weight (nats)", shrink=0.8)
+    ax.set_title("Weights of hidden units")
+    return ax
+
+
+def samples(states, shape=None, n: int | None = None, ax: Axes | None = None) -> Axes:
+    """Draw states of the visible units as pictures; 0 is white, 1 is black, and probabilities are grey.
+
+    Parameters
+    ----------
+    states : array (n_states, V) or BitMatrix
+        0 and 1, or fractions from 0 to 1.
+    shape, ax
+        As for :func:`filters`; a table has a state a row.
+    n : int, optional
+        States to show, at least 1: the first 64, or as many as there are.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As for :func:`filters`.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("Agg")
+    >>> import fastrbm as fr, fastrbm.plot
+    >>> fr.plot.samples(fr.datasets.load_digits(), n=10).get_xlabel()
+    '10 of 1,797 states; 1 is black'
+    """
+    states = states_of(states, None, "states", fractions=True)
+    n = _count(n, len(states))
+    shape = checked_shape(shape, states.shape[1])
+    ax = axes_of(ax)
+    words = f"{n:,} of {len(states):,} states; 1 is black"
+    _pictures(ax, states[:n].astype(np.float64), shape, words, cmap="gray_r", vmin=0, vmax=1)
+    ax.set_title("States of the visible units")
+    return ax
+
+
+def default_shape(n_units: int) -> tuple[int, int] | None:
+    """A square where the number of units is one (from 2 x 2 up), else none."""
+    side = math.isqrt(n_units)
+    return (side, side) if side > 1 and side * side == n_units else None
+
+
+def checked_shape(shape, n_units: int) -> tuple[int, int] | None:
+    """(height, width) of a picture, or None for a row of a table."""
+    if shape is None:
+        return default_shape(n_units)
+    try:
+        height, width = shape
+    except (TypeError, ValueError):
+        raise TypeError(f"shape must be (height, width), got {shape!r}") from None
+    height, width = validate.integer(height, "shape[0]", 1), validate.integer(width, "shape[1]", 1)
+    if height * width != n_units:
+        raise ValueError(f"shape must hold {n_units} units, got {height} x {width} = {height * width}")
+    return height, width
+
+
+def _count(n: int | None, there: int) -> int:
+    return min(_PICTURES if n is None else validate.integer(n, "n", 1), there)
+
+
+def _pictures(ax: Axes, rows: np.ndarray, shape, words: str, **how):
+    """Draw rows (n, units) as pictures of a shape, with gaps of NaN between them, or as the table that they are."""
+    if shape is None:
+        image = ax.imshow(rows, aspect="auto", interpolation="nearest", **how)
+        ax.set_xlabel("visible unit")
+        ax.set_ylabel(words)
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.get_major_locator().set_params(integer=True)
+        return image
+    height, width = shape
+    n = len(rows)
+    columns = min(n, max(1, round(math.sqrt(n * height / width))))  # about as wide as high
+    lines = -(-n // columns)
+    mosaic = np.full((lines * (height + 1) + 1, columns * (width + 1) + 1), np.nan)
+    for k, row in enumerate(rows):
+        top, left = k // columns * (height + 1) + 1, k % columns * (width + 1) + 1
+        mosaic[top : top + height, left : left + width] = row.reshape(height, width)
+    image = ax.imshow(mosaic, **how)
+    ax.set_facecolor(_GAP)  # what is NaN is transparent
+    ax.set_xlabel(words)
+    ax.set_ylabel(f"each {height} x {width} visible units")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    return image

@@ -1,0 +1,90 @@
+"""The twin of kernels.train: many updates, from the twins of what an update is made of."""
+
+import math
+
+import numpy as np
+
+from .sampling import FIXED_BITS, HIDDEN, TILE, Layer, half_step, sweep
+from .steps import prepare_phase, step
+
+
+def train(packed, cases, ends, rates, visible, hidden, seed, stream, first_sweep, n_sweeps, weights, transposed,
+          visible_bias, hidden_bias, to_visible_exponent, to_hidden_exponent, n_visible, n_hidden, centring, l2, l1,
+          limit, outcome, n_threads=1):  # fmt: skip
+    """An update for each of rates, by rows cases[ends[k]:ends[k + 1]] of packed; see src/train.pxi.
+
+    outcome: updates done, in which of the two weights the model is, largest sums of |W|."""
+    which, sums, exponents = 0, (0.0, 0.0), (to_visible_exponent, to_hidden_exponent)
+    for update, rate in enumerate(rates):
+        to_visible = Layer(transposed[which], exponents[0], visible_bias, n_visible)
+        to_hidden = Layer(weights[which], exponents[1], hidden_bias, n_hidden)
+        before = [x.copy() for x in (visible, hidden, *(centring[1:3] if centring else ()))]
+        batch = np.ascontiguousarray(packed[cases[ends[update] : ends[update + 1]]].T)
+        data = _Phase(batch, n_visible, to_hidden)
+        half_step(batch, to_hidden, None, seed, stream, 0, HIDDEN, 0, None, data.fixed, None)
+        model = _Phase(visible, n_visible, to_hidden)
+        number = first_sweep + update * n_sweeps
+        layers = to_visible, to_hidden
+        sweep(visible, hidden, *layers, None, seed, stream, number, n_sweeps, 0, None, None, model.fixed)
+        for phase in (data, model):
+            phase.sum()
+        dv, dh = (d / data.n - m / model.n for d, m in zip(data.sums, model.sums, strict=True))
+        given: tuple[np.ndarray, ...] | None = None
+        along: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
+        if centring is not None:
+            offsets = _follow(centring, data, update > 0)
+            lengths = (weights[0].shape[1], weights[0].shape[0] * TILE) * 2
+            given = tuple(_padded(x, n) for x, n in zip((*offsets, dv, dh), lengths, strict=True))
+            along = np.empty(lengths[0]), np.empty(lengths[1])
+        unit, new = 2.0**-FIXED_BITS, 1 - which
+        bad, *new_sums = step(
+            data.transposed, data.fixed, unit / data.n, model.transposed, model.fixed, unit / model.n, given, n_hidden,
+            weights[which], rate, l2, l1, limit, weights[new], transposed[new], *along,
+        )  # fmt: skip
+        if along[0] is not None and along[1] is not None:
+            dv, dh = dv - along[0][:n_visible], dh - along[1][:n_hidden]
+        moved = visible_bias[:n_visible] + rate * dv, hidden_bias[:n_hidden] + rate * dh
+        biases = tuple(bias.astype(np.float32) for bias in moved)
+        if bad or not all(np.abs(bias).max() < np.float32(limit) for bias in biases):
+            for now, then in zip((visible, hidden, *(centring[1:3] if centring else ())), before, strict=True):
+                now[...] = then
+            outcome[...] = update, which, *sums
+            return
+        visible_bias[:n_visible], hidden_bias[:n_hidden] = biases
+        which, sums = new, tuple(new_sums)
+        exponents = _exponent(sums[1], n_hidden), _exponent(sums[0], n_visible)
+    outcome[...] = len(rates), which, *sums
+
+
+class _Phase:
+    """Cases, their probabilities and their sums."""
+
+    def __init__(self, planes, n_visible, to_hidden):
+        self.planes, self.n = planes, planes.shape[1]
+        n_bytes, n_tiles = -(-self.n // 8), -(-to_hidden.n_units // TILE)
+        self.fixed = np.zeros((n_tiles, 8 * n_bytes, TILE), np.float32)
+        self.transposed = np.empty((n_bytes, n_visible), np.uint8)
+        self.sums = np.empty(n_visible), np.empty(to_hidden.n_units)
+
+    def sum(self):
+        prepare_phase(self.planes, self.fixed, 2.0**-FIXED_BITS, self.transposed, *self.sums)
+
+
+def _follow(centring, data, known):
+    """The offsets, moved towards the data's means; at those where there are none yet."""
+    rate, *offsets, given = centring
+    for offset, sums in zip(offsets, data.sums, strict=True):
+        n, means = len(sums), sums / data.n
+        offset[:n] = offset[:n] + rate * (means - offset[:n]) if known or given else means
+    return [offset[: len(sums)] for offset, sums in zip(offsets, data.sums, strict=True)]
+
+
+def _padded(values, length):
+    out = np.zeros(length)
+    out[: len(values)] = values
+    return out
+
+
+def _exponent(largest_sum, n_in):
+    """As fastrbm/_core/parameters.py has it."""
+    return 60 if largest_sum == 0.0 else min(60, math.frexp((2**31 - 1 - n_in) / largest_sum)[1] - 1)

@@ -1,0 +1,119 @@
+"""The twin of moments and of the training step."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .sampling import TILE, from_tiles, sum8, to_tiles, transpose, unpack
+
+ROWS = 504
+
+
+# ---------------------------------------------------------------- moments
+
+
+def moments(transposed, fixed, scale, accumulate, weights, hidden, n_threads=1):
+    """weights (V, H) = scale * sum_r v_ri fixed_rj, hidden (H,) = scale * sum_r fixed_rj; or added to what is there."""
+    n_visible, n_hidden = weights.shape
+    if not accumulate:
+        weights[...], hidden[...] = 0.0, 0.0
+    states = np.empty((n_visible, 8 * transposed.shape[0]), np.uint8)
+    unpack(transposed, states)
+    numbers = from_tiles(fixed, 8 * transposed.shape[0], n_hidden).astype(np.float64)
+    for start in range(0, states.shape[1], ROWS):
+        rows = slice(start, start + ROWS)
+        weights += (states[:, rows].astype(np.float64) @ numbers[rows]) * scale
+    hidden += numbers.sum(axis=0) * scale
+
+
+def prepare_phase(planes, fixed, scale, transposed, visible, hidden, n_threads=1):
+    """transposed, as transpose gives it; visible (V,), the number of cases in which each unit is on; hidden (H,) =
+    scale * sum_r fixed_rj."""
+    transpose(planes, visible.size, transposed)
+    visible[...] = 0.0
+    count_bits(planes, visible.size, visible)
+    hidden[...] = from_tiles(fixed, fixed.shape[1], hidden.size).sum(axis=0, dtype=np.float64) * scale
+
+
+def count_bits(planes, n_units, out, n_threads=1):
+    """Add to out (U,) the number of chains in which each unit is on."""
+    states = np.empty((planes.shape[1], n_units), np.uint8)
+    unpack(planes, states)
+    out += states.sum(axis=0)
+
+
+# ---------------------------------------------------------------- update
+
+
+def difference(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, centring, n_hidden,
+               out, along_hidden, along_visible, n_threads=1):  # fmt: skip
+    """out, in tiles = positive_factor sum_r v_r p_r' - negative_factor sum_r v_r p_r', rounded once to float32.
+
+    centring: None, or (mu, lambda, dv, dh), padded; then mu_i dh_j + dv_i lambda_j is subtracted, and along_hidden is
+    out lambda, along_visible out' mu.
+    """
+    n_visible, parts, last = positive_bits.shape[1], [], []
+    for bits, fixed, factor in (
+        (positive_bits, positive, positive_factor), (negative_bits, negative, -negative_factor)
+    ):  # fmt: skip
+        states = np.empty((n_visible, 8 * bits.shape[0]), np.uint8)
+        unpack(bits, states)
+        numbers = from_tiles(fixed, 8 * bits.shape[0], n_hidden).astype(np.float64)
+        for start in range(0, states.shape[1], ROWS):
+            rows = slice(start, start + ROWS)
+            parts.append((states[:, rows].astype(np.float64) @ numbers[rows]) * factor)
+        last.append(parts.pop())
+    total = sum(parts[1:], parts[0]) + last[0] if parts else last[0]
+    total = total + last[1]
+    out[...] = to_tiles(total.astype(np.float32))
+    if centring is None:
+        return
+    mu, lam, dv, dh = centring
+    columns = lam.size
+    wide = np.concatenate(list(out), axis=1).astype(np.float64)
+    wide[:n_visible] -= mu[:n_visible, None] * dh + dv[:n_visible, None] * lam
+    wide = wide.astype(np.float32).astype(np.float64)
+    out[...] = to_tiles(wide.astype(np.float32))
+    along_hidden[...] = 0.0
+    for tile in range(columns // TILE):
+        part = slice(tile * TILE, (tile + 1) * TILE)
+        lanes = (wide[:, part] * lam[part]).reshape(len(wide), -1, 8)
+        along_hidden += sum8(np.add.accumulate(lanes, axis=1)[:, -1])
+    along_hidden[n_visible:] = 0.0
+    along_visible[...] = 0.0
+    for start in range(0, n_visible, TILE):
+        rows = slice(start, min(start + TILE, n_visible))
+        along_visible += np.add.accumulate(wide[rows] * mu[rows, None], axis=0)[-1]
+
+
+def ascend(weights, direction, rate, l2, l1, limit, out, transposed, n_threads=1):
+    """out = weights + rate (direction - l2 weights - l1 sign(weights)), in tiles, rounded once to float32; transposed,
+    the same the other way round. Returns how many are not below limit in size, and the largest sums of |out| over the
+    weights of a hidden unit and of a visible unit."""
+    w, d = weights.astype(np.float64), direction.astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        out[...] = w + rate * ((d - l2 * w) - l1 * np.sign(w)) if l1 else w + rate * (d - l2 * w)
+    n_tiles, padded, _ = out.shape
+    square = np.zeros((transposed.shape[0] * TILE, n_tiles * TILE), np.float32)
+    square[:padded] = np.concatenate(list(out), axis=1)
+    transposed[...] = to_tiles(square.T)[:, : transposed.shape[1]]
+    size = np.abs(square).astype(np.float64)
+    rows, columns = np.zeros(len(square)), np.zeros(n_tiles * TILE)
+    for tile in range(n_tiles):
+        lanes = size[:, tile * TILE : (tile + 1) * TILE].reshape(len(square), -1, 8)
+        rows = rows + sum8(np.add.accumulate(lanes, axis=1)[:, -1])
+    for share in range(transposed.shape[0]):
+        columns = columns + np.add.accumulate(size[share * TILE : (share + 1) * TILE], axis=0)[-1]
+    bad = int(out.size - (np.abs(out) < np.float32(limit)).sum())
+    return bad, float(columns.max()), float(rows.max())
+
+
+def step(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, centring, n_hidden,
+         weights, rate, l2, l1, limit, out, transposed, along_hidden, along_visible, n_threads=1):  # fmt: skip
+    """difference and ascend in one."""
+    direction = np.empty_like(weights)
+    difference(
+        positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, centring, n_hidden,
+        direction, along_hidden, along_visible,
+    )  # fmt: skip
+    return ascend(weights, direction, rate, l2, l1, limit, out, transposed)

@@ -1,0 +1,319 @@
+"""A report on a model: one HTML file with its score, its pictures and its chains' diagnostics, to be read offline.
+
+Needs matplotlib: ``pip install "fastrbm[plot]"``.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from os import PathLike
+from typing import Any
+
+import numpy as np
+
+from .. import diagnostics, likelihood, plot
+from .._core import output, validate, workload
+from .._core.config import get_config
+from .._core.progress import Countdown
+from ..likelihood import Score
+from ..plot.common import model, need_matplotlib
+from ..plot.grids import checked_shape
+from ..rbm import RBM
+from ..sampling.chains import Chains
+from ..states.bits import BitMatrix
+from ..training.history import History
+from .page import Page
+
+__all__ = ["report"]
+
+_PICTURES = 64
+_ACTIVITY_CASES = 2000
+_IDLE = 0.001  # a hidden unit whose mean is as near as this to 0 or 1 says nothing about a case
+_STEP = 50  # sweeps between two looks at the progress line, at most
+
+
+def report(
+    rbm: RBM,
+    X,
+    path: str | PathLike,
+    *,
+    history: History | None = None,
+    name: str = "an RBM",
+    command: str | None = None,
+    shape=None,
+    n_samples: int = 256,
+    n_sweeps: int = 1000,
+    method: str = "auto",
+    n_chains: int = 100,
+    n_betas: int = 10_000,
+    seed: int = 0,
+    progress: bool = False,
+    n_threads: int | None = None,
+) -> Score:
+    """Write a report on a model as one HTML file that needs no other.
+
+    The same arguments on the same machine and versions give the same file: it holds no date and no times but those of
+    the history. It is written under another name first and then renamed.
+
+    Parameters
+    ----------
+    rbm : RBM
+    X : array (n, V) or BitMatrix, of 0 and 1
+        The cases that the model is held against, at least one; better not those that it was trained on.
+    path : path
+        The file to write, such as ``report.html``.
+    history : History, optional
+        Of the training; its columns are drawn.
+    name : str
+        What the report calls the model, such as its file.
+    command : str, optional
+        How the report was asked for, to be told in it.
+    shape : (height, width), optional
+        Of the pictures; by default a square where the number of visible units is one, else a table.
+    n_samples : int
+        Gibbs chains whose states are the samples; they start at draws from the visible biases alone.
+    n_sweeps : int
+        Sweeps before the chains are looked at, and again sweeps in which they are; at least 4.
+    method, n_chains, n_betas
+        Of the score, as for :func:`fastrbm.likelihood.score`.
+    seed : int
+        Of chains and annealing.
+    progress : bool
+        Show progress lines on standard error.
+    n_threads : int, optional
+        See :func:`fastrbm.show_config`. No effect on the numbers.
+
+    Returns
+    -------
+    Score
+        The one in the report.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where an argument is of the wrong kind or does not fit the model.
+    OSError
+        When the file cannot be written; that is tried before the work.
+    ImportError
+        Without matplotlib.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import fastrbm as fr, fastrbm.report
+    >>> X = fr.datasets.load_digits()
+    >>> rbm = fr.RBM.from_data(X, n_hidden=10, seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     score = fr.report.report(rbm, X, os.path.join(folder, "report.html"), n_sweeps=20)
+    ...     os.listdir(folder)
+    ['report.html']
+    >>> print(score)
+    mean log-likelihood -25.113 nats (1,797 cases, standard error 0.09; log Z exact)
+    """
+    need_matplotlib()
+    from matplotlib import style
+
+    shape = checked_shape(shape, model(rbm).n_visible)
+    if history is not None and not isinstance(history, History):
+        raise TypeError(f"history must be a History or None, not {type(history).__name__}")
+    n_samples, n_sweeps = (
+        validate.integer(n_samples, "n_samples", 1, 1 << 32),
+        validate.integer(n_sweeps, "n_sweeps", 4),
+    )
+    cases = rbm._states(X, "X")
+    output.check(path)  # now, not after the chains have run
+    settings: dict[str, Any] = {"method": method, "n_chains": n_chains, "n_betas": n_betas, "seed": seed}
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        score = likelihood.score(rbm, cases, **settings, progress=progress, n_threads=n_threads)
+    told = [str(warning.message) for warning in caught]
+    samples, trace = _run_chains(rbm, n_samples, n_sweeps, seed, progress, n_threads)
+    page = Page(f"Report on {name}")
+    with style.context("default"):
+        _score(page, score, told, cases)
+        _model(page, rbm, cases, shape, name, n_threads)
+        _samples(page, rbm, cases, samples, shape, n_sweeps)
+        _mixing(page, trace)
+        if history is not None and len(history):
+            _training(page, history)
+        page.heading("How this was made")
+        if command:
+            page.code(command)
+        page.table(settings | {"n_samples": n_samples, "n_sweeps": n_sweeps} | get_config())
+    output.replace_file(path, page.html().encode())
+    return score
+
+
+def _run_chains(rbm, n_samples, n_sweeps, seed, progress, n_threads) -> tuple[BitMatrix, np.ndarray]:
+    """Where chains are after 2 n_sweeps sweeps, and the trace of their free energies over the second half of them."""
+    chains = Chains(rbm, n_samples, seed, n_threads=n_threads)
+    step = min(_STEP, workload.steps_a_call(workload.sweep(rbm.n_visible, rbm.n_hidden).of(n_samples)))
+    parts = []
+    with Countdown("sampling", 2 * n_sweeps, progress) as line:
+        while (left := 2 * n_sweeps - chains.n_sweeps_done) > 0:
+            if left > n_sweeps:
+                chains.sweep(min(step, left - n_sweeps), n_threads)
+            else:
+                parts.append(diagnostics.free_energy_trace(chains, min(step, left), n_threads))
+            line.done(chains.n_sweeps_done)
+    return chains.visible_bits, np.concatenate(parts)
+
+
+def _score(page: Page, score: Score, told: list[str], cases: BitMatrix) -> None:
+    means = cases.to_states().mean(axis=0)
+    smooth = (means * len(cases) + 0.5) / (len(cases) + 1)
+    alone = float((means * np.log(smooth) + (1 - means) * np.log1p(-smooth)).sum())
+    page.heading("Score")
+    page.text(
+        f"The model gives the data a mean log-likelihood of {_nats(score.mean)} nats a case. Units that know nothing "
+        f"of each other, each with its mean in these data, give {_nats(alone)}: what the model has learned of how "
+        f"units depend on each other is worth {_nats(score.mean - alone)} nats a case."
+    )
+    exact = score.lower == score.upper
+    if not exact:
+        page.text(
+            f"The normalising constant Z is estimated, by {score.method}. Its uncertainty alone puts the mean between "
+            f"{_nats(score.lower)} and {_nats(score.upper)} nats."
+        )
+    for warning in [*told, getattr(score.log_partition, "warning", "")]:
+        if warning:
+            page.text(f"Take care: {warning}.", warning=True)
+    if score.method == "AIS":
+        page.text("Take care: AIS alone flatters a model on average; the method bracket would tell.", warning=True)
+    z = score.log_partition
+    page.table({
+        "mean log-likelihood": f"{_nats(score.mean)} nats a case",
+        "by the uncertainty of log Z": "none: log Z is exact" if exact else _range(score.lower, score.upper),
+        "standard error": "one case has none" if len(cases) == 1
+        else f"{score.standard_error:.2f} nats, from the spread of the cases",
+        "log Z": f"{_nats(z.value)} nats, {z.method}" + ("" if exact else f", {_range(z.lower, z.upper)}"),
+        "independent units": f"{_nats(alone)} nats a case",
+    })  # fmt: skip
+    page.heading("Data")
+    page.table({
+        "cases": f"{len(cases):,}, each of {cases.n_units:,} units",
+        "units that are 1": f"{means.mean():.1%}",
+        "units that never change": f"{int(((means == 0) | (means == 1)).sum()):,}",
+    })  # fmt: skip
+
+
+def _model(page: Page, rbm: RBM, cases: BitMatrix, shape, name: str, n_threads) -> None:
+    norms = np.linalg.norm(rbm.weights.astype(np.float64), axis=0)
+    some = cases[np.linspace(0, len(cases) - 1, min(len(cases), _ACTIVITY_CASES)).astype(np.intp)]
+    activity = rbm.mean_hidden(some, n_threads).mean(axis=0, dtype=np.float64)
+    idle = int(((activity < _IDLE) | (activity > 1 - _IDLE)).sum())
+    page.heading("Model")
+    page.table({
+        "name": name,
+        "visible and hidden units": f"{rbm.n_visible:,} and {rbm.n_hidden:,}",
+        "parameters": f"{rbm.n_visible * rbm.n_hidden + rbm.n_visible + rbm.n_hidden:,}",
+        "norm of the weights": f"{np.sqrt((norms**2).sum()):.3g}",
+        "norms of hidden units": f"{norms.min():.3g} to {norms.max():.3g}, median {np.median(norms):.3g}",
+        "largest weight": f"{np.abs(rbm.weights).max():.3g}",
+        "mean of P(h = 1 | v) on data": f"{activity.mean():.1%}",
+        "idle hidden units": f"{idle:,} of {rbm.n_hidden:,} (on data, on or off in all but {_IDLE:.1%} of cases)",
+    })  # fmt: skip
+    shown = min(_PICTURES, rbm.n_hidden)
+    figure, ax = _figure(7.5, 6.5)
+    plot.filters(rbm, shape, _PICTURES, ax=ax)
+    meaning = (
+        "What a hidden unit looks for: visible units that its red weights join make it likelier to be on, blue ones "
+        "less likely. Pictures of pure noise are units that have learned nothing yet."
+    )
+    page.pictures((figure, f"Weights of the {shown:,} hidden units of largest norms, as pictures", meaning))
+
+
+def _samples(page: Page, rbm: RBM, cases: BitMatrix, samples: BitMatrix, shape, n_sweeps: int) -> None:
+    page.heading("Samples")
+    page.text(
+        f"The states of {len(samples):,} Gibbs chains after {2 * n_sweeps:,} sweeps, from starts that know the visible "
+        "biases only. They follow the model's law only if the chains have forgotten their starts: see the next section."
+    )
+    drawn = cases[np.linspace(0, len(cases) - 1, min(len(cases), _PICTURES)).astype(np.intp)]
+    pictures = []
+    for title, states, meaning in (
+        ("Samples of the model", samples, "Samples unlike any of the data, or like few of them, show what is amiss."),
+        ("Data", drawn, f"{len(drawn):,} of {len(cases):,} cases, from all over them, to compare with."),
+    ):
+        figure, ax = _figure()
+        plot.samples(states, shape, _PICTURES, ax=ax).set_title(title)
+        pictures.append((figure, f"{title}: {min(_PICTURES, len(states)):,} states, as pictures", meaning))
+    figure, ax = _figure()
+    plot.energies(rbm, cases, samples, ax=ax)
+    of_data, of_samples = rbm.free_energy(cases).mean(), rbm.free_energy(samples).mean()
+    gap = of_samples - of_data
+    meaning = (
+        f"F(v) = -log p(v) - log Z. To the model, its samples are on average {abs(gap):.1f} nats "
+        f"{'less' if gap > 0 else 'more'} likely than the data; of a model that fits, the two histograms agree."
+    )
+    seen = f"Histograms of free energies: data with mean {of_data:.1f} nats, samples with mean {of_samples:.1f} nats"
+    pictures.append((figure, seen, meaning))
+    figure, ax = _figure()
+    plot.principal_axes(cases, samples, ax=ax)
+    meaning = (
+        "The two directions along which the data vary most. Samples should lie where data do, and as densely: groups "
+        "without samples are modes that the model lacks, or that its chains do not reach."
+    )
+    pictures.append((figure, "Data and samples as points on the data's first two principal axes", meaning))
+    page.pictures(*pictures)
+
+
+def _mixing(page: Page, trace: np.ndarray) -> None:
+    time, rhat = diagnostics.autocorrelation_time(trace), diagnostics.split_rhat(trace)
+    page.heading("How the chains move")
+    tau = "not to be had (the free energy is constant, or the run too short)"
+    if not math.isnan(time.value):
+        tau = f"{time.value:.3g} sweeps" + ("" if time.enough else " or more: the run is too short to tell")
+    page.table({"tau_int": tau, "split R-hat": "not to be had" if math.isnan(rhat) else f"{rhat:.3f}"})
+    page.text(
+        "tau_int, the integrated autocorrelation time of the free energy, says how many sweeps of a chain are worth "
+        "one independent draw."
+    )
+    page.text(
+        "Split R-hat compares the spread between chains, and between the halves of each, with that within them: near 1 "
+        "(below 1.01 or so), they have seen the same law."
+    )
+    if rhat > 1.05 or not math.isnan(time.value) and not time.enough:
+        page.text(
+            "Take care: the chains have not forgotten where they started, so that the samples above may miss modes or "
+            "weigh them wrongly. More sweeps help, or tempered chains (TemperedChains, gradient.Tempered).",
+            warning=True,
+        )
+    figure, ax = _figure()
+    plot.autocorrelation(trace, ax=ax)
+    meaning = f"Of the free energy of {trace.shape[1]:,} chains over {len(trace):,} sweeps. 0: the past is forgotten."
+    page.pictures((figure, f"Autocorrelation against lag; tau_int: {tau}", meaning))
+
+
+def _training(page: Page, history: History) -> None:
+    last = history.last
+    page.heading("Training")
+    page.table({name.replace("_", " "): f"{x:.6g}" for name, x in last.items() if not math.isnan(x)})
+    drawn = [name for name in history.columns if name not in ("epoch", "update", "seconds")]
+    drawn = [name for name in drawn if np.isfinite(np.asarray(history[name], np.float64)).any()]
+    if "epoch" not in history.columns or not drawn:
+        return
+    pictures = []
+    for name in drawn:
+        figure, ax = _figure(6.5, 3.5)
+        plot.learning_curve(history, name, ax=ax)
+        words = name.replace("_", " ")
+        pictures.append((figure, f"{words} against the epoch, {last[name]:.6g} at the end", words))
+    page.pictures(*pictures)
+
+
+def _figure(width: float = 6.5, height: float = 5.5):
+    """A figure that pyplot does not know of, and its axes."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.subplots()
+
+
+def _nats(value: float) -> str:
+    return f"{round(value, 2) + 0.0:.2f}" if math.isfinite(value) else "no bound"  # + 0.0: not -0.00
+
+
+def _range(lower: float, upper: float) -> str:
+    return f"{_nats(lower)} to {_nats(upper)} nats"

@@ -1,0 +1,1 @@
+"""Gibbs sampling: sweeps, chains, tempering, annealing, clamps."""

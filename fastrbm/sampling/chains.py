@@ -1,0 +1,171 @@
+"""Chains: persistent Gibbs chains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._core import philox, saved, threads, validate
+from .._core.settings import Setting
+from ..rbm import RBM, model
+from ..states.bits import BitMatrix
+from . import gibbs
+from .clamp import Clamp
+from .starts import start_chains
+
+__all__ = ["Chains"]
+
+
+class Chains:
+    """Gibbs chains of a model, which remember where they are.
+
+    A sweep draws v from p(v | h) and then h from p(h | v), so that (v, h) is a joint state at all times. The chains
+    follow the model: when its parameters change, the next sweep uses the new ones (this is what persistent contrastive
+    divergence does; Tieleman 2008). One thread at a time may sweep them: what two leave follows no law.
+
+    Parameters
+    ----------
+    rbm : RBM
+    n_chains : int
+        At least 1.
+    seed : int
+        Chains with the same model, seed and start take the same path, whatever the threads or the machine. (The chains
+        of :meth:`RBM.sample` and of ``gradient.PCD`` draw other numbers under the same seed.)
+    start : array (n_chains, V) or BitMatrix, optional
+        Where they start; by default at draws from the visible biases alone.
+    beta : float or array (n_chains,)
+        Inverse temperatures: chain k samples exp(-beta_k E).
+    n_threads : int, optional
+        For the start. No effect on the states.
+    clamp, clamp_hidden : array (V,) or (n_chains, V), (H,) or (n_chains, H), optional
+        0 and 1 where a unit is held, NaN where it is free: the chains sample the free units given the others.
+
+    Attributes
+    ----------
+    rbm : RBM
+        May be replaced by a model of the same shape.
+    n_sweeps_done : int
+        Sweeps since the start.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> rbm = fr.RBM.from_data(fr.datasets.load_digits(), n_hidden=16, seed=0)
+    >>> chains = fr.Chains(rbm, n_chains=3, seed=0)
+    >>> chains.sweep(10)
+    >>> chains.visible.shape, chains.hidden.shape
+    ((3, 64), (3, 16))
+    """
+
+    _stream, _start_stream = philox.CHAINS, philox.CHAIN_START
+    n_sweeps_done = Setting(validate.integer, 0, philox.MOST_SWEEPS)
+
+    def __init__(
+        self,
+        rbm: RBM,
+        n_chains: int = 512,
+        seed: int = 0,
+        start: ArrayLike | None = None,
+        beta: ArrayLike = 1.0,
+        n_threads: int | None = None,
+        clamp: ArrayLike | None = None,
+        clamp_hidden: ArrayLike | None = None,
+    ) -> None:
+        self._rbm = model(rbm)
+        n_chains = validate.integer(n_chains, "n_chains", 1, philox.MOST_CHAINS)
+        self._seed = validate.seed(seed)
+        self._beta = validate.inverse_temperature(beta, n_chains)
+        self._clamp = Clamp.of(clamp, clamp_hidden, n_chains, (rbm.n_visible, rbm.n_hidden))
+        self._visible, self._hidden = start_chains(
+            rbm, n_chains, self._seed, self._start_stream, start, n_threads, clamp=self._clamp, beta=self._beta
+        )
+        self.n_sweeps_done = 0
+
+    def sweep(self, n_sweeps: int = 1, n_threads: int | None = None) -> None:
+        """Advance every chain by n_sweeps sweeps. Ctrl-C leaves valid chains, somewhere on the way."""
+        self._sweep(validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS), None, n_threads)
+
+    @property
+    def rbm(self) -> RBM:
+        """The model; it may be replaced by another of the same shape."""
+        return self._rbm
+
+    @rbm.setter
+    def rbm(self, rbm: RBM) -> None:
+        self._rbm = checked_model(rbm, self._visible.n_units, self._hidden.n_units)
+
+    def _sweep(self, n_sweeps: int, fixed: np.ndarray | None, n_threads: int | None) -> None:
+        first = self.n_sweeps_done + 1
+        threads.resolve(n_threads)
+        gibbs.check_room(first, n_sweeps)
+        parameters, visible, hidden = self.rbm._parameters, self._visible, self._hidden
+        saved.fits((visible.n_units, hidden.n_units), parameters.shape, "chains")
+        # counted before they are done: sweeps that Ctrl-C cut short must not draw their numbers a second time
+        self.n_sweeps_done += n_sweeps
+        gibbs.sweep(
+            parameters, visible, hidden, n_sweeps, seed=self._seed, stream=self._stream,
+            first_sweep=first, beta=self._beta, clamp=self._clamp, fixed=fixed, n_threads=n_threads,
+        )  # fmt: skip
+
+    @property
+    def visible(self) -> np.ndarray:
+        """The visible states, uint8 (n_chains, V), read-only, unpacked anew at each access."""
+        return _read_only(self._visible.to_states())
+
+    @property
+    def hidden(self) -> np.ndarray:
+        """The hidden states, uint8 (n_chains, H), read-only, unpacked anew at each access."""
+        return _read_only(self._hidden.to_states())
+
+    @property
+    def visible_bits(self) -> BitMatrix:
+        """The visible states themselves, packed; a later sweep changes them in place."""
+        return self._visible
+
+    @property
+    def hidden_bits(self) -> BitMatrix:
+        """The hidden states themselves, packed; a later sweep changes them in place."""
+        return self._hidden
+
+    def get_state(self) -> dict[str, Any]:
+        """What a checkpoint keeps: both layers' packed states, and which random numbers come next."""
+        state: dict[str, Any] = {
+            "visible": self._visible.planes.copy(), "hidden": self._hidden.planes.copy(), "seed": self._seed,
+            "stream": self._stream, "n_sweeps_done": self.n_sweeps_done,
+        }  # fmt: skip
+        return state if self._beta is None else state | {"beta": self._beta.copy()}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state that get_state gave."""
+        n = len(self)
+        visible = saved.bits(state, "visible", n, self._visible.n_units)
+        hidden = saved.bits(state, "hidden", n, self._hidden.n_units)
+        seed, stream = saved.count(state, "seed", saved.SEEDS), saved.count(state, "stream", saved.STREAMS)
+        n_sweeps_done = saved.count(state, "n_sweeps_done", philox.MOST_SWEEPS)
+        beta = saved.array(state, "beta", np.float32, (n,), 0.0) if "beta" in state else None
+        if self._clamp is not None:
+            self._clamp.hold(visible, hidden)
+        self._visible, self._hidden, self.n_sweeps_done = visible, hidden, n_sweeps_done
+        self._seed, self._stream, self._beta = seed, stream, beta
+
+    def __len__(self) -> int:
+        return len(self._visible)
+
+    def __repr__(self) -> str:
+        return f"Chains({self.rbm!r}, n_chains={len(self)}, n_sweeps_done={self.n_sweeps_done})"
+
+
+def checked_model(rbm: RBM, n_visible: int, n_hidden: int) -> RBM:
+    """rbm, if it is a model that chains with so many units can follow."""
+    if (model(rbm).n_visible, rbm.n_hidden) != (n_visible, n_hidden):
+        raise ValueError(
+            f"rbm must have {n_visible} visible and {n_hidden} hidden units, as the chains have, not {rbm}"
+        )
+    return rbm
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    array.flags.writeable = False
+    return array

@@ -1,0 +1,52 @@
+"""Units that are held at a value while the others are drawn: sampling from a conditional law."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._core import validate
+from ..states.bits import BitMatrix
+
+
+class Clamp:
+    """What is held in either layer of n chains. A layer is None where nothing is."""
+
+    def __init__(self, visible: Held | None, hidden: Held | None) -> None:
+        self._layers = visible, hidden
+
+    @classmethod
+    def of(cls, visible: ArrayLike | None, hidden: ArrayLike | None, n: int, shape: tuple[int, int]) -> Clamp | None:
+        """Of a user's arrays (V,) or (n, V) and (H,) or (n, H) of 0, 1 and NaN, each of which may be None."""
+        if visible is None and hidden is None:
+            return None
+        return cls(Held.of(visible, n, shape[0], "clamp"), Held.of(hidden, n, shape[1], "clamp_hidden"))
+
+    def hold(self, visible: BitMatrix, hidden: BitMatrix | None = None) -> None:
+        """Write what is held into states."""
+        for held, states in zip(self._layers, (visible, hidden), strict=True):
+            if held is not None and states is not None:
+                states.planes[...] = (states.planes & held.free.planes) | held.values.planes
+
+    def free_planes(self, chains: slice) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """For both layers, which units of these chains may change, as kernels.sweep takes it."""
+        visible, hidden = (None if held is None else held.free.planes[:, chains] for held in self._layers)
+        return visible, hidden
+
+
+class Held:
+    """Of one layer: free units (1 where a unit is drawn), and values, 0 at those."""
+
+    def __init__(self, values: BitMatrix, free: BitMatrix) -> None:
+        self.values, self.free = values, free
+
+    @classmethod
+    def of(cls, given: ArrayLike | None, n: int, n_units: int, name: str) -> Held | None:
+        if given is None:
+            return None
+        array = validate.held_states(given, n, n_units, name)
+        free = np.isnan(array)
+        packed = BitMatrix.from_states(np.where(free, 0.0, array)), BitMatrix.from_states(free)
+        if array.ndim == 2 and len(array) == n:
+            return cls(*packed)
+        return cls(*(BitMatrix(np.repeat(bits.planes, n, axis=1), n_units) for bits in packed))

@@ -1,0 +1,131 @@
+"""Half steps and sweeps over any number of chains, in calls short enough that Ctrl-C works.
+
+The random numbers of a chain depend on its number and on the sweep, not on how the work is cut up; so the pieces give
+the same bits as the whole.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from .._core import arrays, threads, validate, workload
+from .._core.buffers import Buffers
+from .._core.dispatch import kernels
+from .._core.layout import FIXED_BITS, TILE
+from .._core.parameters import Parameters
+from ..states.bits import BitMatrix
+from .clamp import Clamp
+
+
+def check_room(first_sweep: int, n_sweeps: int) -> None:
+    """Raise where the counter of sweeps would come round again, and with it the random numbers."""
+    if first_sweep + n_sweeps > 1 << 32:
+        raise ValueError(
+            f"n_sweeps is {n_sweeps}: a chain has at most 2**32 - 1 sweeps under one seed; {first_sweep - 1} are done"
+        )
+
+
+def sweep(
+    parameters: Parameters,
+    visible: BitMatrix,
+    hidden: BitMatrix,
+    n_sweeps: int,
+    *,
+    seed: int,
+    stream: int,
+    first_sweep: int,
+    beta: np.ndarray | None = None,
+    clamp: Clamp | None = None,
+    fixed: np.ndarray | None = None,
+    n_threads: int | None = None,
+) -> None:
+    """n_sweeps sweeps in place; fixed, if given, gets P(h | v) of the last hidden layer as multiples of 2^-22. The
+    states already have what clamp holds."""
+    check_room(first_sweep, n_sweeps)
+    n = len(visible)
+    work = workload.sweep(visible.n_units, hidden.n_units)
+    used = threads.resolve(n_threads, 2 * visible.n_units * hidden.n_units * n)
+    for part in workload.chain_parts(n, work):
+        v, h = visible.planes[:, part], hidden.planes[:, part]
+        b = None if beta is None else beta[part]
+        f = None if fixed is None else fixed[:, part]
+        free = (None, None) if clamp is None else clamp.free_planes(part)
+        for done, count in workload.calls(n_sweeps, work.of(part.stop - part.start)):
+            last = f if done + count == n_sweeps else None
+            kernels.sweep(
+                v, h, parameters.to_visible, parameters.to_hidden, b, seed, stream, first_sweep + done, count,
+                part.start, *free, last, used,
+            )  # fmt: skip
+
+
+def half_step(
+    layer: kernels.Layer,
+    given: BitMatrix | np.ndarray,
+    *,
+    kind: int = 0,
+    seed: int = 0,
+    stream: int = 0,
+    sweep: int = 0,
+    beta: np.ndarray | None = None,
+    out: BitMatrix | None = None,
+    fixed: np.ndarray | None = None,
+    probabilities: np.ndarray | None = None,
+    n_threads: int | None = None,
+) -> None:
+    """One layer given the other: bits to out, multiples of 2^-22 to fixed, float32 to probabilities, each if given.
+
+    beta: None, or float32 (n,), inverse temperatures of the chains; only of bits. ``given`` is a BitMatrix, or float64
+    (n, U) of fractions.
+    """
+    n, n_in, n_units = given.shape[0], given.shape[1], layer.n_units
+    if isinstance(given, BitMatrix):
+        parts, cost = workload.chain_parts(n, workload.half_step(n_in, n_units)), 1
+    else:
+        parts, cost = (
+            workload.fraction_parts(n, workload.half_step_of_fractions(n_in, n_units), n_in),
+            workload.FRACTION,
+        )
+    used = threads.resolve(n_threads, cost * n_in * n_units * n)
+    for part in parts:
+        to = (
+            None if out is None else out._planes[:, part],
+            None if fixed is None else fixed[:, part],
+            None if probabilities is None else probabilities[part],
+        )
+        if isinstance(given, BitMatrix):
+            planes = given._planes[:, part]
+            betas = None if beta is None else beta[part]
+            kernels.half_step(planes, layer, betas, seed, stream, sweep, kind, part.start, *to, used)
+        else:
+            numbers = on_grid(given[part])
+            kernels.half_step_of_fractions(numbers, layer, seed, stream, sweep, kind, part.start, *to, used)
+
+
+def on_grid(fractions: np.ndarray) -> np.ndarray:
+    """Fractions in [0, 1] to the nearest multiple of 2^-22, as float64 integers, contiguous: sums of their products
+    with 31-bit integers are below 2^53, so exact in whatever order they are added."""
+    return np.rint(np.multiply(fractions, float(1 << FIXED_BITS), order="C"))
+
+
+def fixed_buffer(n: int, n_units: int, buffers: Buffers) -> np.ndarray:
+    """Room for the fixed-point probabilities of n cases, with zeros past the last case, as moments need them."""
+    room = buffers.take((-(-n_units // TILE), -(-n // 8) * 8, TILE), np.float32)
+    room[:, n:] = 0.0
+    return room
+
+
+def states_given(
+    value: Any, n_units: int | None, name: str, fractions: bool = False, rows: np.ndarray | None = None
+) -> BitMatrix | np.ndarray:
+    """A user's states as a BitMatrix, or float64 (n, U) where fractions are welcome and there are any. rows: see
+    validate.states."""
+    if isinstance(value, BitMatrix):
+        if n_units is not None and value.n_units != n_units:
+            raise ValueError(f"{name} has {value.n_units} units a case where the model has {n_units}")
+        return value
+    states = validate.states(value, n_units, name, fractions, rows)
+    if states.dtype != np.float64:
+        return BitMatrix.of(states, name)
+    return states.toarray() if arrays.is_sparse(states) else states

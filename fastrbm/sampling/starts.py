@@ -1,0 +1,76 @@
+"""Where chains start and where they end: what RBM.sample, Chains and the annealers share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._core import philox, workload
+from .._core.dispatch import kernels
+from .._core.layout import TILE
+from ..states.bits import BitMatrix
+from . import gibbs
+from .clamp import Clamp
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
+
+
+def independent_states(
+    bias: np.ndarray, n: int, seed: int, stream: int, n_threads: int | None, sweep: int = 0
+) -> BitMatrix:
+    """n draws of independent units with P(on) = sigmoid(bias), float32 (U,), from one sweep number of a stream."""
+    workload.check_chains(n)
+    tiles = -(-bias.size // TILE)
+    padded = np.zeros(tiles * TILE, np.float32)
+    padded[: bias.size] = bias
+    layer = kernels.Layer(np.zeros((tiles, 8, TILE), np.float32), 0, padded, bias.size)  # no weights
+    out = BitMatrix.empty(n, bias.size)
+    gibbs.half_step(
+        layer, BitMatrix.empty(n, 8), kind=philox.VISIBLE, seed=seed, stream=stream, sweep=sweep, out=out,
+        n_threads=n_threads,
+    )  # fmt: skip
+    return out
+
+
+def chain_ends(
+    rbm: RBM, n: int, n_sweeps: int, seed: int, stream: int, start=None, beta=None, n_threads=None, clamp=None
+) -> BitMatrix:
+    """The visible states in which n chains of n_sweeps sweeps end, from the numbers of a stream."""
+    visible, hidden = start_chains(rbm, n, seed, stream, start, n_threads, clamp=clamp, beta=beta)
+    gibbs.sweep(
+        rbm._parameters, visible, hidden, n_sweeps, seed=seed, stream=stream, first_sweep=1, beta=beta,
+        clamp=clamp, n_threads=n_threads,
+    )  # fmt: skip
+    return visible
+
+
+def start_chains(
+    rbm: RBM, n: int, seed: int, stream: int, start, n_threads, sweep: int = 0, clamp: Clamp | None = None,
+    beta: np.ndarray | None = None,
+) -> tuple[BitMatrix, BitMatrix]:  # fmt: skip
+    """Joint states (visible, hidden) for n new chains, from one sweep number of a stream.
+
+    Visible states are copied from start (n, V), or drawn from sigmoid(b), the model without its weights. Hidden states
+    are drawn given them: given start at each chain's own beta, None or float32 (n,), so that a start that follows the
+    model at this beta gives joint states that do. Draws from the biases follow no beta. What clamp holds is held from
+    the start.
+    """
+    if start is None:
+        beta = None
+        visible = independent_states(rbm._parameters.visible_bias, n, seed, stream, n_threads, sweep)
+    else:
+        visible = rbm._states(start, "start").copy()
+        if len(visible) != n:
+            raise ValueError(f"start must have as many cases as there are chains, {n}, got {len(visible)}")
+    if clamp is not None:
+        clamp.hold(visible)
+    hidden = BitMatrix.empty(n, rbm.n_hidden)
+    gibbs.half_step(
+        rbm._parameters.to_hidden, visible, kind=philox.HIDDEN, seed=seed, stream=stream, sweep=sweep, beta=beta,
+        out=hidden, n_threads=n_threads,
+    )  # fmt: skip
+    if clamp is not None:
+        clamp.hold(visible, hidden)
+    return visible, hidden

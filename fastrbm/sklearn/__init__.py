@@ -1,0 +1,5 @@
+"""Estimators for scikit-learn users."""
+
+from .bernoulli import BernoulliRBM
+
+__all__ = ["BernoulliRBM"]

@@ -1,0 +1,144 @@
+"""BitMatrix: the states of many chains, one bit a unit."""
+
+from __future__ import annotations
+
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._core import arrays, threads, validate, workload
+from .._core.dispatch import kernels
+
+__all__ = ["BitMatrix"]
+
+_MOST = 1 << 40  # cases, or units
+
+
+class BitMatrix:
+    """States of n cases with U binary units each, one bit a unit: 32 times smaller than float32.
+
+    ``planes`` is uint8 of shape (ceil(U/8), n): bit k of ``planes[b, i]`` is unit 8 b + k of case i. The unused bits of
+    the last byte are zero. Everything in fastrbm that takes states takes a BitMatrix as well as an array.
+
+    Both attributes stay as they are; what planes holds may be changed in place.
+
+    Parameters
+    ----------
+    planes : uint8 array (ceil(n_units/8), n)
+        Kept, not copied. Its rows may be strided, each row is contiguous.
+    n_units : int
+        Units a case.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrbm import BitMatrix
+    >>> x = np.array([[1, 0, 1], [0, 0, 1]], np.uint8)
+    >>> bits = BitMatrix.from_states(x)
+    >>> bits.shape
+    (2, 3)
+    >>> bits.planes
+    array([[5, 4]], dtype=uint8)
+    >>> bits.to_states()
+    array([[1, 0, 1],
+           [0, 0, 1]], dtype=uint8)
+    """
+
+    __slots__ = ("_n_units", "_planes")
+
+    def __init__(self, planes: np.ndarray, n_units: int) -> None:
+        n_units = validate.integer(n_units, "n_units", 1, _MOST)
+        if not isinstance(planes, np.ndarray) or planes.dtype != np.uint8 or planes.ndim != 2:
+            raise TypeError("planes must be a uint8 array of two dimensions, (bytes, cases)")
+        if isinstance(planes, np.ma.MaskedArray):
+            raise TypeError("planes must be an array without a mask")
+        if planes.shape[0] != -(-n_units // 8):
+            raise ValueError(f"planes must have {-(-n_units // 8)} rows for {n_units} units, got {planes.shape[0]}")
+        if planes.shape[1] > 1 and planes.strides[1] != 1:
+            planes = np.ascontiguousarray(planes)
+        if n_units % 8 and planes.size and int(planes[-1].max()) >> (n_units % 8):
+            raise ValueError(f"planes has bits set past unit {n_units - 1}")
+        self._planes = planes.view(np.ndarray)
+        self._n_units = n_units
+
+    @classmethod
+    def empty(cls, n: int, n_units: int) -> BitMatrix:
+        """All-zero states of n cases."""
+        n, n_units = validate.integer(n, "n", 0, _MOST), validate.integer(n_units, "n_units", 1, _MOST)
+        try:
+            planes = np.zeros((-(-n_units // 8), n), np.uint8)
+        except (MemoryError, ValueError):  # ValueError: not even an address for each byte
+            raise MemoryError(f"no memory for the states of {n:,} cases of {n_units:,} units") from None
+        return cls(planes, n_units)
+
+    @classmethod
+    def from_states(cls, states: ArrayLike, n_threads: int | None = None) -> BitMatrix:
+        """Pack states (n, U) of 0 and 1: an array of any dtype, a data frame, or a sparse matrix, which is made dense
+        some rows at a time."""
+        if isinstance(states, BitMatrix):
+            return states
+        return cls.of(validate.states(states, None, "states"), "states", n_threads)
+
+    @classmethod
+    def of(cls, states: Any, name: str, n_threads: int | None = None) -> BitMatrix:
+        """Pack checked states, uint8 (n, U) of 0 and 1, dense or CSR; name is what an error calls them."""
+        if states.shape[1] == 0:
+            raise ValueError(f"{name} must have at least one unit, got shape {states.shape}")
+        bits = cls.empty(*states.shape)
+        blocks = arrays.dense_blocks(states) if arrays.is_sparse(states) else [(slice(0, len(bits)), states)]
+        used = threads.resolve(n_threads, bits.n_units * len(bits))
+        for rows, block in blocks:
+            planes = bits._planes[:, rows]
+            for part in workload.parts(len(block), workload.elements(bits.n_units)):
+                kernels.pack(block[part], planes[:, part], used)
+        return bits
+
+    def to_states(self, n_threads: int | None = None) -> np.ndarray:
+        """Unpack to uint8 (n, U) of 0 and 1."""
+        states = np.empty(self.shape, np.uint8)
+        used = threads.resolve(n_threads, states.size)
+        for part in workload.parts(len(states), workload.elements(self.n_units)):
+            kernels.unpack(self._planes[:, part], states[part], used)
+        return states
+
+    @property
+    def planes(self) -> np.ndarray:
+        """The states, uint8 (ceil(n_units/8), n): a view at each access, whose own shape is nobody else's."""
+        return self._planes.view()
+
+    n_units = property(attrgetter("_n_units"), doc="Units a case.")  # in C: it is asked for at every turn
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(cases, units)."""
+        return self._planes.shape[1], self._n_units
+
+    def __len__(self) -> int:
+        return self._planes.shape[1]
+
+    def __getitem__(self, cases: slice | np.ndarray) -> BitMatrix:
+        """Some of the cases: a slice (a view where its step is 1), an array of indices or of booleans."""
+        if isinstance(cases, (int, np.integer)):
+            raise TypeError("index a BitMatrix with a slice or an array; for one case use bits[i : i + 1]")
+        return BitMatrix(self._planes[:, cases], self._n_units)
+
+    def copy(self) -> BitMatrix:
+        """An independent copy."""
+        return BitMatrix(self._planes.copy(), self._n_units)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        states = self.to_states()
+        return states if dtype is None else states.astype(dtype)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (self._planes, self._n_units)
+
+    def __repr__(self) -> str:
+        return f"BitMatrix of {len(self)} cases x {self.n_units} units"
+
+
+def _restored(planes: np.ndarray, n_units: int) -> BitMatrix:
+    """What a pickle holds; chains write in their states, which may come back read-only, as from a memory map."""
+    return BitMatrix(planes if planes.flags.writeable else np.array(planes), n_units)

@@ -1,0 +1,160 @@
+"""EarlyStopping: a callback that ends a training which no longer improves."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from .._core import saved, validate
+from .._core.settings import Setting
+from ..rbm import RBM
+from .loop import FitState
+
+__all__ = ["EarlyStopping"]
+
+_PARAMETERS = ("weights", "visible_bias", "hidden_bias")
+_PART = 0.05  # of what was gained: an error below it is small
+_SMALL = ("reconstruction_error", "validation_gap", "tau_int", "split_rhat")
+
+
+class EarlyStopping:
+    """Watch a column of the history, and leave the model as it was when the column was at its best.
+
+    When the score stalls while the learning rate still has a way to fall, the training does not end at once: the rest
+    of the rate's schedule is gone through in fewer updates, from the best model so far, and the training ends where the
+    rate does. At a high rate models are noisy; the last part of a schedule is worth nats, and lets the score be
+    measured. A best value that was measured with an error is then forgotten: the luckiest of many uncertain values
+    flatters. With a constant rate the training ends at once.
+
+    A measurement whose error is too large to tell counts neither as better nor as worse. What is known of the error is
+    the column of the same name with ``_error`` behind it, if there is one, such as ``log_likelihood_error``: it is too
+    large if it is not finite, or if it is larger than the change from the best value, than ``least`` and than 5 % of
+    what was gained since the first measurement.
+
+    Parameters
+    ----------
+    column : str
+        Such as ``"log_likelihood"`` or ``"pseudo_likelihood"``, with the measure of that name among fit's measures and
+        validation data to take it on. A measure that leaves open when it is due is then taken 50 times or more.
+    patience : int
+        The score has stalled when so many measurements in a row were no better than the best.
+    least : float
+        What counts as better: by more than this.
+    smaller : bool, optional
+        Whether the column should be small. By default that is known of ``reconstruction_error``, ``validation_gap``,
+        ``tau_int`` and ``split_rhat``.
+    cool_down : float
+        How many updates the rest of the rate's schedule gets when the score stalls, as a part of those that are done,
+        and at most as many as are left. With 0 the training ends at once.
+
+    Attributes
+    ----------
+    best : float
+        The best value so far; NaN before the first.
+    best_epoch : int
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> X = fr.datasets.load_digits()
+    >>> rbm = fr.RBM.from_data(X[:1000], n_hidden=16, seed=0)
+    >>> score = fr.monitor.PseudoLikelihood()
+    >>> stop = fr.EarlyStopping("pseudo_likelihood", patience=3)
+    >>> history = fr.fit(rbm, X[:1000], epochs=20, validation=X[1000:], measures=[score], callbacks=[stop])
+    >>> bool(stop.best == max(history["pseudo_likelihood"]))
+    True
+    """
+
+    patience = Setting(validate.integer, 1)
+    least = Setting(validate.real, 0.0)
+    smaller = Setting(validate.flag)
+    cool_down = Setting(validate.real, 0.0)
+
+    def __init__(
+        self, column: str, patience: int = 10, least: float = 0.0, smaller: bool | None = None, cool_down: float = 0.5
+    ) -> None:
+        if not isinstance(column, str):
+            raise TypeError(f"column must be the name of a column, not {type(column).__name__}")
+        self.column = column
+        self.patience, self.least, self.cool_down = patience, least, cool_down
+        self.smaller = column in _SMALL if smaller is None else smaller
+        self._start()
+
+    def _start(self) -> None:
+        self.best, self.best_epoch, self._first = math.nan, 0, math.nan
+        self._best_error = 0.0
+        self._parameters: tuple[np.ndarray, ...] = ()
+        self._seen = self._waited = 0
+
+    def __call__(self, state: FitState) -> bool:
+        if state.epoch <= self._seen:  # another training
+            self._start()
+        self._seen = state.epoch
+        if len(state.history) and state.history.last["epoch"] == state.epoch:
+            row = state.history.last
+            if not math.isnan(row[self.column]):
+                self._look(state, row[self.column], row.get(f"{self.column}_error", 0.0))
+        return self._waited >= self.patience
+
+    def finish(self, rbm: RBM) -> None:
+        """Set rbm to the best model so far; fit does so when the training ends, however it ends."""
+        if self._parameters:
+            rbm.set_parameters(*self._parameters)
+
+    def restart(self, rbm: RBM) -> None:
+        """Set rbm to the best model so far, from which the rate is to fall; fit does so when the score has stalled."""
+        self.finish(rbm)
+        self._waited = 0
+        if self._best_error > 0.0:
+            self.best, self.best_epoch, self._first, self._parameters = math.nan, 0, math.nan, ()
+
+    def _look(self, state: FitState, value: float, error: float) -> None:
+        gain = self.best - value if self.smaller else value - self.best
+        first = math.isnan(self.best)
+        if first:
+            self._first = value
+        gained = 0.0 if first else abs(self.best - self._first)
+        if not math.isfinite(error) or not first and error > max(self.least, abs(gain), _PART * gained):
+            return
+        if first or gain > self.least:
+            self.best, self.best_epoch, self._best_error, self._waited = value, state.epoch, error, 0
+            self._parameters = state.rbm.weights, state.rbm.visible_bias, state.rbm.hidden_bias
+        else:
+            self._waited += 1
+
+    def get_state(self) -> dict[str, Any]:
+        """What a checkpoint keeps: the best model, and how long it has been the best."""
+        best = dict(zip(_PARAMETERS, self._parameters, strict=False))
+        return best | {
+            "best": self.best, "best_epoch": self.best_epoch, "best_error": self._best_error, "first": self._first,
+            "waited": self._waited, "seen": self._seen,
+        }  # fmt: skip
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state that get_state gave."""
+        if not state:
+            self._start()
+            return
+        parameters: tuple[np.ndarray, ...] = ()
+        if any(name in state for name in _PARAMETERS):
+            weights = saved.array(state, _PARAMETERS[0], np.float32, (None, None))
+            sizes = zip(_PARAMETERS[1:], weights.shape, strict=True)
+            parameters = weights, *(saved.array(state, name, np.float32, (size,)) for name, size in sizes)
+        best, best_error, first = (saved.number(state, name, finite=False) for name in ("best", "best_error", "first"))
+        best_epoch, waited, seen = (saved.count(state, name) for name in ("best_epoch", "waited", "seen"))
+        self._parameters, self.best, self.best_epoch = parameters, best, best_epoch
+        self._best_error, self._first, self._waited, self._seen = best_error, first, waited, seen
+
+    def _must_fit(self, rbm: RBM) -> None:
+        """Raise where the best model is one of another shape."""
+        if self._parameters:
+            shape = self._parameters[1].size, self._parameters[2].size
+            saved.fits(shape, (rbm.n_visible, rbm.n_hidden), "the best model")
+
+    def __repr__(self) -> str:
+        return (
+            f"EarlyStopping({self.column!r}, patience={self.patience}, least={self.least!r}, smaller={self.smaller}, "
+            f"cool_down={self.cool_down!r})"
+        )

@@ -1,0 +1,112 @@
+"""Many updates in one call of a kernel, where a training is of the common kind: the same bits, without the way through
+Python that small models spend most of their time on."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from .._core import threads, validate, workload
+from .._core.dispatch import kernels
+from .._core.layout import TILE
+from ..gradient import PCD, Centring
+from ..optim import SGD
+from ..rbm import RBM
+from ..sampling import gibbs
+
+FEWEST = 4  # updates that are worth a call
+_LARGEST_BATCH = 4096  # cases, or chains; above, an update is long enough by itself
+
+
+def possible(gradient, optimizer, centre, batch_size: int) -> bool:
+    """Whether this is persistent contrastive divergence by plain ascent, with nothing changed by a subclass."""
+    return (
+        type(gradient) is PCD
+        and gradient.n_sweeps <= 2  # from three on, what flips is worth keeping track of
+        and type(optimizer) is SGD
+        and not optimizer.momentum
+        and optimizer.max_norm == math.inf
+        and (centre is None or type(centre) is Centring)
+        and batch_size <= _LARGEST_BATCH
+    )
+
+
+class Updates:
+    """Updates of one model."""
+
+    def __init__(self, rbm: RBM, gradient: PCD, optimizer: SGD, centre: Centring | None, n_threads=None) -> None:
+        self.rbm = rbm
+        self.gradient, self.optimizer, self.centre, self.n_threads = gradient, optimizer, centre, n_threads
+
+    def most(self, batch_size: int) -> int:
+        """Updates of a call that Ctrl-C need not wait for; 0 where none can be done in such a call."""
+        if self._n_chains() > _LARGEST_BATCH:
+            return 0
+        sizes = self.rbm.n_visible, self.rbm.n_hidden, batch_size, self._n_chains(), self.gradient.n_sweeps
+        return workload.steps_a_call(workload.update(*sizes))
+
+    def _n_chains(self) -> int:
+        chains = self.gradient.chains
+        return len(chains) if chains is not None and chains.rbm is self.rbm else self.gradient.n_chains
+
+    def _connections(self, batch_size: int) -> int:
+        """Of an update's products, and of its passes over the weights."""
+        cases = 2 * batch_size + (1 + 2 * self.gradient.n_sweeps) * self._n_chains() + threads.PASS
+        return self.rbm.n_visible * self.rbm.n_hidden * cases
+
+    def run(self, packed: np.ndarray, cases: np.ndarray, ends: np.ndarray, rates: np.ndarray) -> int:
+        """An update for each of rates, the k-th by rows cases[ends[k] : ends[k + 1]] of packed, uint8 (rows,
+        ceil(V/8)); returns how many could be done."""
+        if len(rates) < FEWEST:
+            return 0
+        rbm, chains = self.rbm, self.gradient._start(self.rbm, self.n_threads)
+        if len(chains) > _LARGEST_BATCH:
+            return 0
+        parameters, first_sweep = rbm._parameters, chains.n_sweeps_done + 1
+        gibbs.check_room(first_sweep, len(rates) * self.gradient.n_sweeps)
+        to_hidden, to_visible = parameters.to_hidden, parameters.to_visible
+        weights, transposed = self._pair(to_hidden.tiles_array), self._pair(to_visible.tiles_array)
+        visible_bias, hidden_bias = to_visible.bias_array.copy(), to_hidden.bias_array.copy()
+        centring, offsets = self._offsets()
+        cases = cases.astype(np.int64, copy=False)
+        ends = ends.astype(np.int64, copy=False)
+        outcome = np.zeros(4)
+        try:
+            kernels.train(
+                packed, cases, ends, rates, chains._visible.planes, chains._hidden.planes, chains._seed,
+                chains._stream, first_sweep, self.gradient.n_sweeps, weights, transposed, visible_bias, hidden_bias,
+                to_visible.exponent, to_hidden.exponent, rbm.n_visible, rbm.n_hidden, centring, self.optimizer.l2,
+                self.optimizer.l1, validate.LARGEST, outcome,
+                threads.resolve(self.n_threads, 10 * self._connections(int(ends[1] - ends[0]))),
+            )  # fmt: skip
+        finally:  # Ctrl-C comes up as the call ends: what it has done is done
+            done, which = int(outcome[0]), int(outcome[1])
+            chains.n_sweeps_done += done * self.gradient.n_sweeps
+            if done:
+                biases = visible_bias[: rbm.n_visible], hidden_bias[: rbm.n_hidden]
+                rbm._parameters = parameters.replaced(weights[which], transposed[which], outcome[2:].tolist(), *biases)
+                if self.centre is not None and offsets is not None:
+                    self.centre.visible_offset = offsets[0][: rbm.n_visible]
+                    self.centre.hidden_offset = offsets[1][: rbm.n_hidden]
+        return done
+
+    def _pair(self, tiles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """A copy of tiles, and room for the next ones."""
+        copy = self.rbm._buffers.take(tiles.shape, np.float32)
+        copy[...] = tiles
+        return copy, self.rbm._buffers.take(tiles.shape, np.float32)
+
+    def _offsets(self):
+        """Centring as the kernel takes it, and the padded offsets that it moves."""
+        if self.centre is None:
+            return None, None
+        known = self.centre.visible_offset, self.centre.hidden_offset
+        sizes = tuple(0 if offset is None else offset.size for offset in known)
+        fits = sizes == self.rbm._parameters.shape
+        offsets = []
+        for size, values in zip(self.rbm._parameters.shape, known, strict=True):
+            offsets.append(np.zeros(-(-size // TILE) * TILE))
+            if fits:
+                offsets[-1][:size] = values
+        return (self.centre.rate, *offsets, fits), offsets

@@ -1,0 +1,164 @@
+"""What the end of a training says in words: what was reached, and what would help. Functions of numbers alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from .._core.defaults import UPDATES
+
+# Good trainings of bars-and-stripes, digits, surveys and MNIST by default: inputs of 0.6 to 12, gaps of 0.2 to 1.5 nats
+# a unit, chains within 0.05 of the means, gaps that rise by up to 4 % in the second half, validation gaps up to 0.1 of
+# the gap. Thresholds stand apart from these, and below what the faults show.
+_LARGE_INPUT = 50.0  # mean size of the hidden units' inputs: their sigmoids are 0 or 1 to 20 digits
+_LARGE_GAP = 10.0  # nats a visible unit
+_NOTHING = 0.05  # nats
+_WORTH_A_WORD = 100  # updates below which a training is a step of a loop, not a training
+_ERRORS, _FAR = 4.0, 0.4  # standard errors, and standard deviations of the data, that samples may be off
+_MEANS = 0.1  # mean difference of the units' means
+_RISE = 0.15  # of the gap, in the second half of the updates
+_OVERFITTING = 0.25  # of the gap
+
+
+class TrainingWarning(UserWarning):
+    """A training that ended badly: diverged, nothing learned, samples unlike the data, overfitting."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that the end of a training shows: its kind, the words, and whether it is a fault."""
+
+    kind: str
+    words: str
+    fault: bool = True
+
+
+@dataclass(frozen=True)
+class Closing:
+    """The numbers at the end of a training.
+
+    n_updates, n_visible; hidden_input: mean size of the hidden units' inputs, given data; updates, gaps: history of
+    the free-energy gap; validation_gap: by how much validation data are less likely than training data, beyond what
+    they are under independent units, NaN without validation data; margin: by how much validation data are more likely
+    than under independent units, as AIS has it (which flatters), NaN where that is unknown; off_means: mean
+    difference of the units' means between the chains and the data, and means_error, what noise explains of it;
+    off_axis: the mean of samples along the data's main axis, from that of the data, in standard deviations of the data,
+    and axis_error, its standard error; score_updates, scores, score_error: of a score on validation data, if any.
+    """
+
+    n_updates: int
+    n_visible: int
+    hidden_input: float
+    updates: np.ndarray
+    gaps: np.ndarray
+    validation_gap: float = math.nan
+    margin: float = math.nan
+    off_means: float = math.nan
+    means_error: float = math.nan
+    off_axis: float = math.nan
+    axis_error: float = math.nan
+    score_name: str = ""
+    score_updates: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    scores: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    score_error: float = 0.0
+
+
+def findings(c: Closing) -> list[Finding]:
+    """What these numbers say, the gravest first."""
+    gap = float(c.gaps[-1])
+    if not c.hidden_input <= _LARGE_INPUT or not abs(gap) <= _LARGE_GAP * c.n_visible:
+        return [Finding("diverged", _diverged(c))]
+    found = []
+    if c.off_means > max(_MEANS, 4 * c.means_error) or _is_far(c):
+        found.append(Finding("samples unlike the data", _unlike(c)))
+    if gap < _NOTHING and not found:
+        return [Finding("nothing learned", _nothing(c, gap))] if c.n_updates >= _WORTH_A_WORD else []
+    overfitting = _overfitting(c, gap)
+    if overfitting:
+        found.append(Finding("overfitting", overfitting))
+    elif not found and c.n_updates >= _WORTH_A_WORD:
+        rising = _rising(c, gap)
+        if rising:
+            found.append(Finding("still rising", rising, fault=False))
+    return found
+
+
+def _diverged(c: Closing) -> str:
+    return (
+        f"The training has diverged: the inputs of the hidden units are {c.hidden_input:.3g} in size, on average, and "
+        f"less than {_LARGE_INPUT:.0f} in a model that has learned well. Its free energies and their gap mean nothing. "
+        "Use a smaller learning rate."
+    )
+
+
+def _is_far(c: Closing) -> bool:
+    return c.off_axis > max(_FAR, _ERRORS * c.axis_error)
+
+
+def _unlike(c: Closing) -> str:
+    if _is_far(c):
+        what = (
+            f"Samples of the model are unlike the data: on the data's main axis their mean is off by {c.off_axis:.1f} "
+            "standard deviations of the data. The chains of the training stayed in some modes, and the model has "
+            "others, or has them too heavy"
+        )
+    else:
+        what = (
+            f"The chains of the training are unlike the data: the means of their units are off by {c.off_means:.2f} on "
+            "average"
+        )
+    return (
+        f"{what}. Use tempered chains (gradient.Tempered, --method tempered), more sweeps, or a smaller learning rate."
+    )
+
+
+def _nothing(c: Closing, gap: float) -> str:
+    words = (
+        f"Nothing was learned beyond the means: the model finds the data {gap:.2f} nats an example more likely than "
+        "noise with the same means."
+    )
+    if c.n_updates < UPDATES:
+        return f"{words} {c.n_updates:,} updates are few, {UPDATES:,} are usual: more epochs."
+    return f"{words} A larger learning rate may help, or the columns of the data are independent."
+
+
+def _overfitting(c: Closing, gap: float) -> str:
+    help_ = "Fewer epochs (EarlyStopping, --patience), a larger l1 or l2, fewer hidden units or more data would help."
+    if c.margin < 0.0:
+        return (
+            f"Overfitting: the validation data are {-c.margin:.1f} nats an example less likely than under independent "
+            f"units, and {c.validation_gap:.1f} nats less likely than the training data. {help_}"
+        )
+    if c.scores.size >= 4:
+        best, last = float(c.scores.max()), float(c.scores[-1])
+        if best - last > max(2 * c.score_error, 0.05 * (best - float(c.scores[0]))):
+            at = int(c.score_updates[int(c.scores.argmax())])
+            return (
+                f"Overfitting: {c.score_name} of the validation data was {best:.2f} after {at:,} updates and fell to "
+                f"{last:.2f}. {help_}"
+            )
+        return ""
+    if c.validation_gap > _OVERFITTING * gap:
+        return (
+            f"Overfitting: the validation data are {c.validation_gap:.1f} nats an example less likely than the "
+            f"training data; the training data are {gap:.1f} nats more likely than noise. {help_}"
+        )
+    return ""
+
+
+def _rising(c: Closing, gap: float) -> str:
+    name, updates, values = "the free-energy gap", c.updates, c.gaps
+    whole = gap
+    if c.scores.size >= 4:
+        name, updates, values = f"{c.score_name} of the validation data", c.score_updates, c.scores
+        whole = float(values[-1] - values[0])
+    middle = float(values[int(np.searchsorted(updates, updates[-1] / 2))])
+    rise = float(values[-1]) - middle
+    if len(values) < 4 or not rise > max(_RISE * whole, 2 * c.score_error):
+        return ""
+    return (
+        f"Still rising: {name} went from {middle:.2f} to {values[-1]:.2f} nats in the second half of the "
+        f"{c.n_updates:,} updates. More epochs would help."
+    )
