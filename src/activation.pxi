@@ -1,8 +1,8 @@
 # Activation: an integer accumulator becomes a field, a probability and a bit.
 #
-#   field = (bias + acc 2^-e) beta [+ reference (1 - beta)],
-#   q = sigmoid(-|field|) = exp(-|field|) / (1 + exp(-|field|)),
-#   P(unit on) = q when the field is negative, else 1 - q.
+#   field = (bias + sent 2^-e) beta [+ reference (1 - beta)], sent what the other layer's units sum to (units.pxi),
+#   q = sigmoid(-|x|) = exp(-|x|) / (1 + exp(-|x|)), x the log odds of a unit with this field,
+#   P(unit on) = q when x is negative, else 1 - q. A unit is on in the higher one of its two values.
 #
 # A unit is in its less likely state when a uniform number is below q, which is at most 1/2: both tails get the same
 # fine resolution. The uniform has 16 bits, from one eighth of a Philox block. Where they tie with the first 16 bits
@@ -17,6 +17,7 @@ cdef enum:
 
 cdef struct HalfStep:
     # the sending layer
+    int sent                        # its units' type (units.pxi)
     const uint8_t *planes
     Py_ssize_t stride
     Py_ssize_t n_bytes
@@ -29,6 +30,7 @@ cdef struct HalfStep:
     float scale                     # 2^-e
     const float *bias               # padded to whole tiles
     # the receiving layer
+    int unit                        # its units' type
     Py_ssize_t n_units
     Py_ssize_t n_tiles
     uint8_t *out                    # NULL: do not sample
@@ -79,12 +81,37 @@ cdef inline void exp_negative(vf *x, int count) noexcept nogil:
         x[i] = p[i] * float_of(bits_f(t[i]) << 23)
 
 
-cdef inline void activate_vectors(const HalfStep *step, const int32_t *acc, const uint16_t *random,
-                                  const Keys *keys, Py_ssize_t tile, Py_ssize_t column, Py_ssize_t chain, int count,
-                                  int n_chains, bint floats, uint64_t *masks) noexcept nogil:
+cdef void sum_inputs(const float *rows, float grid, Py_ssize_t n_in, int32_t *sums) noexcept nogil:
+    """sums OUT (64,): the sums of all the integers of a tile's columns. They may wrap: what is made of them fits."""
+    cdef vi totals[VECTORS]
+    cdef Py_ssize_t row
+    cdef int t
+    for t in range(VECTORS):
+        totals[t] = splat_i(0)
+    for row in range(n_in):
+        for t in range(VECTORS):
+            totals[t] = totals[t] + grid_row(rows + row * TILE + t * LANES, grid)
+    memcpy(sums, totals, TILE * sizeof(int32_t))
+
+
+cdef void turn_to_sent(int32_t *acc, const HalfStep *step, Py_ssize_t tile, Py_ssize_t n) noexcept nogil:
+    """acc INOUT [n][64]: from sums over the units that are on to what all units send."""
+    cdef int32_t input_sums[TILE]
+    cdef Py_ssize_t k
+    if not takes_sums(step.sent):
+        return
+    sum_inputs(step.tiles + tile * step.tile_length, step.grid, 8 * step.n_bytes, input_sums)
+    for k in range(n * VECTORS):
+        (<viu *> acc)[k] = sent_by(step.sent, (<viu *> acc)[k], (<viu *> input_sums)[k % VECTORS])
+
+
+cdef inline void activate_vectors(const HalfStep *step, const int32_t *acc, const int32_t *input_sums,
+                                  const uint16_t *random, const Keys *keys, Py_ssize_t tile, Py_ssize_t column,
+                                  Py_ssize_t chain, int count, int n_chains, bint floats,
+                                  uint64_t *masks) noexcept nogil:
     """Activate the units of count vectors of a chain, from this column of the tile on, or of each of two chains, whose
-    rows follow each other in all arrays. Their states are added to the chains' masks. floats: acc holds float32. Both
-    numbers and floats are literals."""
+    rows follow each other in all arrays. Their states are added to the chains' masks. floats: acc holds float32, of
+    what is sent. Both numbers and floats are literals."""
     cdef uint64_t states, ties
     cdef vf q[MOST_TOGETHER]
     cdef vf x[MOST_TOGETHER]
@@ -92,6 +119,7 @@ cdef inline void activate_vectors(const HalfStep *step, const int32_t *acc, cons
     cdef vi whole[MOST_TOGETHER]
     cdef vi number
     cdef const viu *sums = <const viu *> (acc + column)
+    cdef const viu *all_sums = <const viu *> (input_sums + column)
     cdef const vfu *bias = <const vfu *> (step.bias + tile * TILE + column)
     cdef const vfu *reference
     cdef vfu *fixed
@@ -99,8 +127,13 @@ cdef inline void activate_vectors(const HalfStep *step, const int32_t *acc, cons
     cdef float beta
     cdef int i, k, n_vectors = n_chains * count
     cdef Py_ssize_t left
+    if not floats and takes_sums(step.sent):
+        for i in range(n_vectors):
+            x[i] = to_float(sent_by(step.sent, sums[i], all_sums[i % count]))
+    else:
+        for i in range(n_vectors):
+            x[i] = float_of(sums[i]) if floats else to_float(sums[i])
     for i in range(n_vectors):
-        x[i] = float_of(sums[i]) if floats else to_float(sums[i])
         x[i] = scale_and_add(x[i], splat_f(step.scale), bias[i % count])
     if step.beta != NULL:
         for i in range(n_vectors):
@@ -111,6 +144,7 @@ cdef inline void activate_vectors(const HalfStep *step, const int32_t *acc, cons
                 beta = step.beta[(chain + i // count) * step.beta_stride]
                 x[i] = x[i] + reference[i % count] * splat_f(<float> 1.0 - beta)
     for i in range(n_vectors):
+        x[i] = log_odds(step.unit, x[i])
         q[i] = max_f(minus_abs_f(x[i]), splat_f(-87.0))
     exp_negative(q, n_vectors)
     for i in range(n_vectors):
@@ -134,7 +168,7 @@ cdef inline void activate_vectors(const HalfStep *step, const int32_t *acc, cons
             states ^= <uint64_t> 0xffffffffffffffffu >> (64 - count * LANES)
             masks[k] |= states << column
     if step.fixed != NULL:
-        # rint(q 2^22), turned into 2^22 minus that where the field is not negative
+        # rint(q 2^22), turned into 2^22 minus that where the log odds are not negative
         fixed = <vfu *> (step.fixed + tile * step.fixed_length + chain * TILE + column)
         for i in range(n_vectors):
             y[i] = scale_and_add(q[i], splat_f(4194304.0), splat_f(12582912.0)) - splat_f(12582912.0)
@@ -159,10 +193,13 @@ cdef inline void activate_sums(const HalfStep *step, const int32_t *acc, Py_ssiz
     cdef Py_ssize_t start, stop, chain, t, n_columns = smaller(TILE, step.n_units - tile * TILE), column
     cdef uint64_t keep = <uint64_t> 0xffffffffffffffffu >> (64 - n_columns)
     cdef uint16_t random[BATCH][TILE]
+    cdef int32_t input_sums[TILE]
     cdef Keys keys
     cdef uint8_t *out
     cdef const uint8_t *free
     philox_keys(step.key0, step.key1, &keys)
+    if not floats and takes_sums(step.sent):
+        sum_inputs(step.tiles + tile * step.tile_length, step.grid, 8 * step.n_bytes, input_sums)
     start = 0
     while start < n:
         if step.out != NULL:
@@ -174,16 +211,16 @@ cdef inline void activate_sums(const HalfStep *step, const int32_t *acc, Py_ssiz
             masks[chain] = 0
             if MOST_TOGETHER * LANES == 2 * TILE and chain + 1 < stop:
                 masks[chain + 1] = 0
-                activate_vectors(step, acc + chain * TILE, random[chain - start], &keys, tile, 0, first + chain,
-                                 MOST_TOGETHER // 2, 2, floats, masks + chain)
+                activate_vectors(step, acc + chain * TILE, input_sums, random[chain - start], &keys, tile, 0,
+                                 first + chain, MOST_TOGETHER // 2, 2, floats, masks + chain)
                 masks[chain] &= keep
                 masks[chain + 1] &= keep
                 chain += 2
                 continue
             column = 0
             while column < n_columns:   # to the group's end, in the padding: one vector alone would wait for itself
-                activate_vectors(step, acc + chain * TILE, random[chain - start], &keys, tile, column, first + chain,
-                                 TOGETHER, 1, floats, masks + chain)
+                activate_vectors(step, acc + chain * TILE, input_sums, random[chain - start], &keys, tile, column,
+                                 first + chain, TOGETHER, 1, floats, masks + chain)
                 column += TOGETHER * LANES
             masks[chain] &= keep
             chain += 1

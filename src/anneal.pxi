@@ -2,7 +2,7 @@
 # 2008).
 #
 # The path of laws is p*_beta(v, h) = exp(-beta E(v, h) + (1 - beta) r'v) with the reference bias r on the visible
-# units. With h summed out, log p*_beta(v) = beta b'v + (1 - beta) r'v + sum_j softplus(beta (c_j + (v'W)_j)). A step
+# units. With h summed out, log p*_beta(v) = beta b'v + (1 - beta) r'v + sum_j cgf(beta (c_j + (v'W)_j)). A step
 # from beta to beta' adds log p*_beta'(v) - log p*_beta(v) to the chain's log weight, then moves v by a sweep at beta'.
 #
 # One product serves a step: the fields of v give the weight and the draw of h. Each tile keeps its own part of a
@@ -38,7 +38,7 @@ def anneal(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer 
         free(tables)
         raise MemoryError("no memory for the scratch space of annealing")
     for byte in range(n_bytes):
-        build_bias_table(&bias_difference[8 * byte], tables + 256 * byte)
+        build_bias_table(down.unit, &bias_difference[8 * byte], tables + 256 * byte)
     with nogil:
         run_annealing(&up, &down, &betas[0], n_steps, stream, first_sweep, tables, &log_weights[0, 0], scratch,
                       n_threads)
@@ -71,7 +71,7 @@ cdef void run_annealing(HalfStep *up, HalfStep *down, const float *betas, Py_ssi
 
 cdef void weigh_and_draw_hidden(const HalfStep *step, Py_ssize_t item, const float *betas, uint32_t sweep,
                                 uint32_t kind, double *log_weights, char *scratch) noexcept nogil:
-    """A tile of hidden units, for a block of chains: its part of the log weights, then its draw at betas[1]."""
+    """A tile of hidden units, for a block of chains: its draw at betas[1], and its part of the log weights."""
     cdef HalfStep now = step[0]
     cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block
     cdef Py_ssize_t n = smaller(step.block, step.n - first), n_columns = smaller(TILE, step.n_units - tile * TILE)
@@ -79,20 +79,21 @@ cdef void weigh_and_draw_hidden(const HalfStep *step, Py_ssize_t item, const flo
     cdef double *out = log_weights + tile * step.n + first
     product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first, step.stride,
                  step.n_bytes, n, n_columns, ALL_DIGITS, 0)
-    weigh_hidden(acc, step.bias + tile * TILE, <double> step.scale, n_columns, n, <double> betas[0], <double> betas[1],
-                 <double *> (scratch + SCRATCH), out)
     now.sweep = sweep
     now.kind = kind
     now.beta = betas + 1
     now.beta_stride = 0
     activate(&now, acc, tile, first, n, <uint64_t *> (scratch + SCRATCH))
+    turn_to_sent(acc, step, tile, n)
+    weigh_hidden(step.unit, acc, step.bias + tile * TILE, <double> step.scale, n_columns, n, <double> betas[0],
+                 <double> betas[1], <double *> (scratch + SCRATCH), out)
 
 
-cdef void weigh_hidden(const int32_t *acc, const float *bias, double scale, Py_ssize_t n_columns, Py_ssize_t n,
+cdef void weigh_hidden(int unit, const int32_t *acc, const float *bias, double scale, Py_ssize_t n_columns, Py_ssize_t n,
                        double beta0, double beta1, double *ratios, double *out) noexcept nogil:
-    """Add to out, for each chain, the sum over the columns of softplus(beta1 x) - softplus(beta0 x): (beta1 - beta0)
-    times the sum of max(x, 0), plus the logarithm of a ratio of two products. ratios is room for n numbers, up to a
-    multiple of 8."""
+    """Add to out, for each chain, the sum over the columns of cgf(beta1 x) - cgf(beta0 x): (beta1 - beta0) times the
+    sum of kink(x), plus the logarithm of a ratio of two products. acc is what is sent; ratios is room for n numbers, up
+    to a multiple of 8."""
     cdef double line[8]
     cdef double product0[8]
     cdef double product1[8]
@@ -101,7 +102,7 @@ cdef void weigh_hidden(const int32_t *acc, const float *bias, double scale, Py_s
         for k in range(8):
             line[k] = 0
             product0[k] = product1[k] = 1
-        multiply_both(acc + chain * TILE, bias, scale, n_columns, beta0, beta1, line, product0, product1)
+        multiply_both(unit, acc + chain * TILE, bias, scale, n_columns, beta0, beta1, line, product0, product1)
         for k in range(8):
             product1[k] = product1[k] / product0[k]
         # 64 factors from 1/2 to 2: their product is finite
@@ -117,9 +118,9 @@ cdef void weigh_hidden(const int32_t *acc, const float *bias, double scale, Py_s
         out[chain] += ratios[chain]
 
 
-cdef void multiply_both(const int32_t *acc, const float *bias, double scale, Py_ssize_t n_columns, double beta0,
+cdef void multiply_both(int unit, const int32_t *acc, const float *bias, double scale, Py_ssize_t n_columns, double beta0,
                         double beta1, double *line, double *product0, double *product1) noexcept nogil:
-    """Lane by lane: line += max(x, 0), product0 *= 1 + exp(-|beta0 x|), product1 *= 1 + exp(-|beta1 x|)."""
+    """Lane by lane, x the log odds: line += kink(x), product0 *= 1 + exp(-|beta0 x|), product1 *= 1 + exp(-|beta1 x|)."""
     cdef Py_ssize_t group, part, k
     cdef double wide_bias[8]
     cdef double last[3][8]
@@ -129,9 +130,10 @@ cdef void multiply_both(const int32_t *acc, const float *bias, double scale, Py_
             wide_bias[k] = <double> bias[8 * group + k]
         for part in range(8 // HALF):
             x = to_double(acc + 8 * group + part * HALF) * splat_d(scale) + (<const vdu *> (wide_bias + part * HALF))[0]
+            x = log_odds_v(unit, x)
             y0 = one_plus_exp(x * splat_d(beta0))
             y1 = one_plus_exp(x * splat_d(beta1))
-            x = max_d(x, splat_d(0.0))
+            x = kink(unit, x)
             if n_columns - 8 * group >= 8:
                 (<vdu *> line)[part] = (<vdu *> line)[part] + x
                 (<vdu *> product0)[part] = (<vdu *> product0)[part] * y0

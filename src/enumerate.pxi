@@ -1,21 +1,23 @@
 # Enumeration: the log weight of every state of a layer, the other one summed out, all in float64 on the float32
-# parameters themselves. A state is a high part and a low part; the fields of each part are tabulated, so that a state
-# costs one addition, one exp and two multiplications a unit of the other layer.
+# parameters themselves. A state is a high part and a low part; the log odds that each part gives the units of the other
+# layer are tabulated, so that a state costs one addition, one exp and two multiplications a unit of the other layer.
 
 
 def enumerate_states(const double[:, ::1] high, const double[::1] high_bias, const double[:, ::1] low,
-                     const double[::1] low_bias, double[::1] peak, double[::1] total, int n_threads):
-    """For each high part m, over the low parts l: log weights w = high_bias_m + low_bias_l + sum_k softplus(high_mk +
-    low_lk); peak OUT (M,) is the largest, total OUT (M,) = sum_l exp(w - peak).
+                     const double[::1] low_bias, str unit, Py_ssize_t n_units, double[::1] peak, double[::1] total,
+                     int n_threads):
+    """For each high part m, over the low parts l: log weights w = high_bias_m + low_bias_l + sum_k cgf(high_mk + low_lk),
+    K units of this type; peak OUT (M,) is the largest, total OUT (M,) = sum_l exp(w - peak).
 
-    high IN (M, K), with the other layer's biases in it; low IN (L, K). K is a multiple of 8, the padding -1e9 in high
-    and 0 in low."""
-    cdef Py_ssize_t n_high = high.shape[0], n_low = low.shape[0], n_units = high.shape[1], item
+    high IN (M, K'), with the other layer's biases in it; low IN (L, K'): parts of log odds; K' is K up to a multiple of
+    8."""
+    cdef int kind = UNITS[unit]
+    cdef Py_ssize_t n_high = high.shape[0], n_low = low.shape[0], stride = high.shape[1], item
     cdef size_t size = (n_low * sizeof(double) + 63) // 64 * 64
     cdef Meeting meeting = no_meeting()
     cdef char *scratch
     if DEBUG_CHECKS:
-        check(low.shape[1] == n_units and n_units % 8 == 0 and high_bias.shape[0] == n_high
+        check(low.shape[1] == stride and stride == 8 * ceil_div(n_units, 8) and high_bias.shape[0] == n_high
               and low_bias.shape[0] == n_low and peak.shape[0] == n_high and total.shape[0] == n_high,
               "enumerate_states")
     scratch = <char *> aligned_memory(<size_t> n_threads * size)
@@ -24,19 +26,19 @@ def enumerate_states(const double[:, ::1] high, const double[::1] high_bias, con
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(n_high, schedule="dynamic", chunksize=1):
-            enumerate_item(&high[item, 0], high_bias[item], &low[0, 0], &low_bias[0], n_low, n_units, &peak[item],
+            enumerate_item(kind, &high[item, 0], high_bias[item], &low[0, 0], &low_bias[0], n_low, n_units, &peak[item],
                            &total[item], <double *> (scratch + <size_t> threadid() * size))
         leave_team(&meeting)
     free(scratch)
 
 
-cdef void enumerate_item(const double *high, double high_bias, const double *low, const double *low_bias,
+cdef void enumerate_item(int unit, const double *high, double high_bias, const double *low, const double *low_bias,
                          Py_ssize_t n_low, Py_ssize_t n_units, double *peak, double *total,
                          double *log_weights) noexcept nogil:
-    cdef Py_ssize_t state
+    cdef Py_ssize_t state, stride = 8 * ceil_div(n_units, 8)
     cdef double top, sums = 0
     for state in range(n_low):
-        log_weights[state] = (high_bias + low_bias[state]) + softplus_row(high, low + state * n_units, n_units)
+        log_weights[state] = (high_bias + low_bias[state]) + cgf_row(unit, high, low + state * stride, n_units)
     top = log_weights[0]
     for state in range(1, n_low):
         if log_weights[state] > top:
@@ -55,21 +57,33 @@ cdef inline double exp_scalar(double x) noexcept nogil:
     return lanes[0]
 
 
-cdef double softplus_row(const double *x, const double *y, Py_ssize_t n_units) noexcept nogil:
-    """sum_k softplus(x_k + y_k), in eight lanes, a logarithm every 512 factors of a lane."""
+cdef double cgf_row(int unit, const double *x, const double *y, Py_ssize_t n_units) noexcept nogil:
+    """sum_k cgf of units with log odds x_k + y_k, in eight lanes, a logarithm every 512 factors of a lane."""
     cdef double lines[8]
     cdef double products[8]
     cdef double logs[8]
+    cdef double line[8]
+    cdef double factor[8]
     cdef Py_ssize_t group, part, lane
-    cdef vd z
+    cdef vd z, one
     for lane in range(8):
         lines[lane] = logs[lane] = 0
         products[lane] = 1
-    for group in range(n_units // 8):
+    for group in range(ceil_div(n_units, 8)):
         for part in range(8 // HALF):
             z = (<const vdu *> (x + 8 * group))[part] + (<const vdu *> (y + 8 * group))[part]
-            (<vdu *> lines)[part] = (<vdu *> lines)[part] + max_d(z, splat_d(0.0))
-            (<vdu *> products)[part] = (<vdu *> products)[part] * one_plus_exp(z)
+            one = one_plus_exp(z)
+            z = kink(unit, z)
+            if n_units - 8 * group >= 8:
+                (<vdu *> lines)[part] = (<vdu *> lines)[part] + z
+                (<vdu *> products)[part] = (<vdu *> products)[part] * one
+            else:
+                memcpy(line + part * HALF, &z, WIDTH)
+                memcpy(factor + part * HALF, &one, WIDTH)
+        if n_units - 8 * group < 8:
+            for lane in range(n_units - 8 * group):
+                lines[lane] += line[lane]
+                products[lane] *= factor[lane]
         if group % 512 == 511:
             take_logs(products, logs, 8)
     take_logs(products, logs, 8)

@@ -113,29 +113,43 @@ cdef void numbers_item(const HalfStep *step, Py_ssize_t item, char *scratch) noe
     cdef Py_ssize_t n = smaller(step.block, step.n - first)
     cdef double *sums = <double *> (scratch + NUMBERS_SUMS_AT)
     cdef float *floats = <float *> (scratch + NUMBERS_FLOATS_AT)
-    numbers_tile(sums, scratch, step, tile, first, n)
+    sent_tile(sums, scratch, step, tile, first, n)
     for i in range(n * TILE):
         floats[i] = <float> (sums[i] * 2.384185791015625e-7)    # 2^-22
     activate_sums(step, <const int32_t *> floats, tile, first, n, True, <uint64_t *> (scratch + NUMBERS_MASKS_AT))
 
 
-cdef void field_tile(double *fields, char *scratch, const HalfStep *step, Py_ssize_t tile, Py_ssize_t first,
-                     Py_ssize_t n) noexcept nogil:
-    """fields OUT [n][64] = bias + acc 2^-e, float64, of n (at most NUMBERS_BLOCK) rows of bits or of numbers. scratch
-    is SCRATCH bytes."""
-    cdef const int32_t *acc = <const int32_t *> (scratch + SUMS_AT)
+cdef void sent_tile(double *sums, char *scratch, const HalfStep *step, Py_ssize_t tile, Py_ssize_t first,
+                    Py_ssize_t n) noexcept nogil:
+    """sums OUT [n][64], integers in units of 2^-22: what n (at most NUMBERS_BLOCK) rows of fractions of units that are
+    on send to a tile."""
+    cdef int32_t input_sums[TILE]
+    cdef Py_ssize_t i
+    numbers_tile(sums, scratch, step, tile, first, n)
+    if takes_sums(step.sent):
+        sum_inputs(step.tiles + tile * step.tile_length, step.grid, step.n_in, input_sums)
+        for i in range(n * TILE):
+            sums[i] = sent_by_d(step.sent, sums[i], <double> input_sums[i % TILE] * 4194304.0)
+
+
+cdef void log_odds_tile(double *out, char *scratch, const HalfStep *step, Py_ssize_t tile, Py_ssize_t first,
+                        Py_ssize_t n) noexcept nogil:
+    """out OUT [n][64]: the log odds of the units of a tile, float64, given n (at most NUMBERS_BLOCK) rows of bits or of
+    numbers. scratch is SCRATCH bytes."""
+    cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
     cdef const float *bias = step.bias + tile * TILE
     cdef double scale = step.scale
     cdef Py_ssize_t n_columns = smaller(TILE, step.n_units - tile * TILE), row, k
     if step.numbers != NULL:
-        numbers_tile(fields, scratch, step, tile, first, n)
+        sent_tile(out, scratch, step, tile, first, n)
         scale = scale * 2.384185791015625e-7
         for row in range(n):
             for k in range(n_columns):
-                fields[row * TILE + k] = fields[row * TILE + k] * scale + <double> bias[k]
+                out[row * TILE + k] = log_odds_d(step.unit, out[row * TILE + k] * scale + <double> bias[k])
         return
-    product_tile(<int32_t *> acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first,
-                 step.stride, step.n_bytes, n, n_columns, ALL_DIGITS, 0)
+    product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first, step.stride,
+                 step.n_bytes, n, n_columns, ALL_DIGITS, 0)
+    turn_to_sent(acc, step, tile, n)
     for row in range(n):
         for k in range(n_columns):
-            fields[row * TILE + k] = <double> acc[row * TILE + k] * scale + <double> bias[k]
+            out[row * TILE + k] = log_odds_d(step.unit, <double> acc[row * TILE + k] * scale + <double> bias[k])

@@ -1,4 +1,5 @@
-# Energies in float64: row sums of softplus, and bias terms. Sums run in one fixed order at every ISA level.
+# Energies in float64: row sums of cumulant generating functions (cgf), and bias terms. Sums run in one fixed order at
+# every ISA level. The cgf of a unit is kink(x) + log(1 + exp(-|x|)), x its log odds (units.pxi).
 
 
 cdef inline vd exp_negative_d(vd x) noexcept nogil:
@@ -71,8 +72,8 @@ def logs(const double[::1] x, double[::1] out):
 
 
 cdef inline vd one_plus_exp(vd x) noexcept nogil:
-    """1 + exp(-|x|), in (1, 2]: softplus(x) = max(x, 0) + log of this. A product of up to 1,000 of them is finite, so
-    that a sum of softplus takes one logarithm, and its error is a few units of 2^-53 a term."""
+    """1 + exp(-|x|), in (1, 2]: a cgf is kink(x) + log of this. A product of up to 1,000 of them is finite, so that a
+    sum of cgfs takes one logarithm, and its error is a few units of 2^-53 a term."""
     return splat_d(1.0) + exp_negative_d(max_d(splat_d(0.0) - abs_d(x), splat_d(-708.0)))
 
 
@@ -81,27 +82,27 @@ cdef enum:
     ROOM = 64               # tiles whose factors, 8 a lane and a tile, multiply without overflow: 2^512
 
 
-def softplus_sums(const uint8_t[:, :] planes, Layer layer, const double[::1] beta, double[::1] out, int n_threads):
-    """out OUT (n,): sum over the units j of layer of softplus(beta (bias_j + acc_j 2^-e)); beta IN (n,) or (1,) for
-    all. Unit j goes to lane j mod 8, whose terms max(x, 0) add up and whose factors 1 + exp(-|x|) multiply."""
+def cgf_sums(const uint8_t[:, :] planes, Layer layer, const double[::1] beta, double[::1] out, int n_threads):
+    """out OUT (n,): sum over the units j of layer of cgf(beta field_j); beta IN (n,) or (1,) for all. Unit j goes to lane
+    j mod 8, whose terms kink(x) add up and whose factors 1 + exp(-|x|) multiply."""
     cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
-    run_softplus(&step, beta, out, n_threads)
+    run_cgf(&step, beta, out, n_threads)
 
 
-def softplus_sums_of_fractions(const double[:, ::1] numbers, Layer layer, const double[::1] beta, double[::1] out,
-                               int n_threads):
-    """softplus_sums, of numbers IN (n, units of the other layer), whole, from 0 to 2^22."""
+def cgf_sums_of_fractions(const double[:, ::1] numbers, Layer layer, const double[::1] beta, double[::1] out,
+                          int n_threads):
+    """cgf_sums, of numbers IN (n, units of the other layer), whole, from 0 to 2^22."""
     cdef HalfStep step = prepare_numbers(numbers, layer, 0, 0, n_threads)
-    run_softplus(&step, beta, out, n_threads)
+    run_cgf(&step, beta, out, n_threads)
 
 
-cdef int run_softplus(const HalfStep *step, const double[::1] beta, double[::1] out, int n_threads) except -1:
+cdef int run_cgf(const HalfStep *step, const double[::1] beta, double[::1] out, int n_threads) except -1:
     cdef Py_ssize_t item
     cdef Py_ssize_t size = SCRATCH + ENERGY_BLOCK * (TILE * 8 + 3 * 64)
     cdef Meeting meeting = no_meeting()
     cdef char *scratch
     if DEBUG_CHECKS:
-        check(out.shape[0] == step.n and (beta.shape[0] == step.n or beta.shape[0] == 1), "softplus_sums")
+        check(out.shape[0] == step.n and (beta.shape[0] == step.n or beta.shape[0] == 1), "cgf_sums")
     if step.n == 0:
         return 0
     scratch = <char *> aligned_memory(n_threads * size)
@@ -110,17 +111,17 @@ cdef int run_softplus(const HalfStep *step, const double[::1] beta, double[::1] 
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(ceil_div(step.n, ENERGY_BLOCK), schedule="dynamic", chunksize=1):
-            softplus_item(step, item * ENERGY_BLOCK, &beta[0], beta.shape[0] > 1, &out[0], scratch + threadid() * size)
+            cgf_item(step, item * ENERGY_BLOCK, &beta[0], beta.shape[0] > 1, &out[0], scratch + threadid() * size)
         leave_team(&meeting)
     free(scratch)
     return 0
 
 
-cdef void softplus_item(const HalfStep *step, Py_ssize_t first, const double *beta, bint own_beta, double *out,
-                        char *scratch) noexcept nogil:
+cdef void cgf_item(const HalfStep *step, Py_ssize_t first, const double *beta, bint own_beta, double *out,
+                   char *scratch) noexcept nogil:
     cdef Py_ssize_t n = smaller(ENERGY_BLOCK, step.n - first), chain, tile, n_columns, lane
-    cdef double *fields = <double *> (scratch + SCRATCH)
-    cdef double *lines = fields + TILE * ENERGY_BLOCK
+    cdef double *odds = <double *> (scratch + SCRATCH)
+    cdef double *lines = odds + TILE * ENERGY_BLOCK
     cdef double *products = lines + 8 * ENERGY_BLOCK
     cdef double *logs = products + 8 * ENERGY_BLOCK
     for lane in range(8 * n):
@@ -129,10 +130,10 @@ cdef void softplus_item(const HalfStep *step, Py_ssize_t first, const double *be
         logs[lane] = 0
     for tile in range(step.n_tiles):
         n_columns = smaller(TILE, step.n_units - tile * TILE)
-        field_tile(fields, scratch, step, tile, first, n)
+        log_odds_tile(odds, scratch, step, tile, first, n)
         for chain in range(n):
-            add_softplus(fields + chain * TILE, n_columns, beta[first + chain] if own_beta else beta[0],
-                         lines + 8 * chain, products + 8 * chain)
+            add_cgf(step.unit, odds + chain * TILE, n_columns, beta[first + chain] if own_beta else beta[0],
+                    lines + 8 * chain, products + 8 * chain)
         if tile % ROOM == ROOM - 1 or tile == step.n_tiles - 1:
             take_logs(products, logs, 8 * n)
     for chain in range(n):
@@ -147,17 +148,17 @@ cdef void take_logs(double *products, double *logs, Py_ssize_t n) noexcept nogil
         (<vdu *> products)[i] = splat_d(1.0)
 
 
-cdef void add_softplus(const double *fields, Py_ssize_t n_columns, double beta, double *lines,
-                       double *products) noexcept nogil:
+cdef void add_cgf(int unit, const double *odds, Py_ssize_t n_columns, double beta, double *lines,
+                  double *products) noexcept nogil:
     cdef Py_ssize_t group, part, k
     cdef double line[8]
     cdef double factor[8]
     cdef vd x, y
     for group in range(ceil_div(n_columns, 8)):
         for part in range(8 // HALF):
-            x = (<const vdu *> (fields + 8 * group))[part] * splat_d(beta)
+            x = (<const vdu *> (odds + 8 * group))[part] * splat_d(beta)
             y = one_plus_exp(x)
-            x = max_d(x, splat_d(0.0))
+            x = kink(unit, x)
             if n_columns - 8 * group >= 8:
                 (<vdu *> lines)[part] = (<vdu *> lines)[part] + x
                 (<vdu *> products)[part] = (<vdu *> products)[part] * y
@@ -170,9 +171,10 @@ cdef void add_softplus(const double *fields, Py_ssize_t n_columns, double beta, 
                 products[k] *= factor[k]
 
 
-def bias_sums(const uint8_t[:, :] planes, const double[::1] bias, double[::1] out, int n_threads):
-    """out OUT (n,): sum of bias_i over the units that are on, each byte summed from its low bit up, then the bytes in
-    turn; bias IN padded to 8 units a byte."""
+def bias_sums(const uint8_t[:, :] planes, str unit, const double[::1] bias, double[::1] out, int n_threads):
+    """out OUT (n,): sum of bias_i value_i over the units, of this type, each byte summed from its low bit up, then the
+    bytes in turn; bias IN padded to 8 units a byte by zeros."""
+    cdef int kind = UNITS[unit]
     cdef Py_ssize_t n = planes.shape[1], item
     cdef Meeting meeting = no_meeting()
     if DEBUG_CHECKS:
@@ -182,27 +184,28 @@ def bias_sums(const uint8_t[:, :] planes, const double[::1] bias, double[::1] ou
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(ceil_div(n, BLOCK), schedule="static"):
-            bias_item(&planes[0, item * BLOCK], planes.strides[0], planes.shape[0], &bias[0], &out[item * BLOCK],
+            bias_item(kind, &planes[0, item * BLOCK], planes.strides[0], planes.shape[0], &bias[0], &out[item * BLOCK],
                       smaller(BLOCK, n - item * BLOCK))
         leave_team(&meeting)
 
 
-cdef void bias_item(const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_bytes, const double *bias, double *out,
-                    Py_ssize_t n) noexcept nogil:
+cdef void bias_item(int unit, const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_bytes, const double *bias,
+                    double *out, Py_ssize_t n) noexcept nogil:
     cdef double table[256]
     cdef Py_ssize_t byte, chain
     for chain in range(n):
         out[chain] = 0
     for byte in range(n_bytes):
-        build_bias_table(bias + 8 * byte, table)
+        build_bias_table(unit, bias + 8 * byte, table)
         for chain in range(n):
             out[chain] += table[planes[byte * stride + chain]]
 
 
-cdef void build_bias_table(const double *bias, double *table) noexcept nogil:
-    """table[x] = the sum of the biases of the bits of x, from the low bit up."""
+cdef void build_bias_table(int unit, const double *bias, double *table) noexcept nogil:
+    """table[x] = sum_k bias_k value(bit k of x), from the low bit up."""
     cdef Py_ssize_t k, m
     table[0] = 0
     for k in range(8):
         for m in range(1 << k):
-            table[(1 << k) + m] = table[m] + bias[k]
+            table[(1 << k) + m] = table[m] + value_of(unit, True) * bias[k]
+            table[m] = table[m] + value_of(unit, False) * bias[k]

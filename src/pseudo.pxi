@@ -1,10 +1,11 @@
-# Pseudo-likelihood: sum_i log p(v_i | all the other units), exactly, from one set of fields a case. Flipping v_i
-# changes the field of hidden unit j by W_ij up or down, and
+# Pseudo-likelihood: sum_i log p(v_i | all the other units), exactly, from one set of log odds an example. Flipping unit i
+# changes the log odds x of hidden unit j by w up or down, w = W_ij times the steps between the values of both, and
 #
-#   softplus(f + w) - softplus(f) = log(q + p exp(w)),   p = sigmoid(f), q = sigmoid(-f),
+#   cgf(x + w) - cgf(x) = shift w + log(q + p exp(w)),   p = sigmoid(x), q = sigmoid(-x),
 #
-# a sum of positive terms: nothing cancels, and a product over j takes one logarithm for many units. A fraction v_i turned
-# into 1 - v_i changes it by (1 - 2 v_i) W_ij, and takes exponentials of its own.
+# shift = value(off) / step of the hidden type. The logarithm is that of a sum of positive terms: nothing cancels, and a
+# product over j takes one logarithm for many units. A unit that is a fraction x_i of on turned into 1 - x_i changes the
+# log odds by (1 - 2 x_i) w, and takes exponentials of its own.
 
 cdef enum:
     PSEUDO_BLOCK = 32       # cases a task: p and q of 500 hidden units take 256 kB
@@ -14,7 +15,7 @@ cdef enum:
 def pseudo_sums(const uint8_t[:, :] planes, Layer layer, const double[::1] visible_bias, Py_ssize_t room,
                 double[::1] out, int n_threads):
     """out OUT (n,) = sum_i log p(v_i | v without i), planes IN (bytes, n), layer the hidden one, visible_bias IN (V,);
-    room: how many factors exp(|W_ij|) multiply without leaving the range of float64."""
+    room: how many factors exp(|w|) multiply without leaving the range of float64."""
     cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
     run_pseudo(&step, visible_bias, room, 1, out, n_threads)
 
@@ -54,8 +55,8 @@ cdef int run_pseudo(const HalfStep *step, const double[::1] visible_bias, Py_ssi
 cdef void pseudo_item(const HalfStep *step, Py_ssize_t first, const double *bias, Py_ssize_t n_visible,
                       Py_ssize_t n_units, Py_ssize_t room, Py_ssize_t every, double *out, char *scratch) noexcept nogil:
     cdef Py_ssize_t n = smaller(PSEUDO_BLOCK, step.n - first), case, tile, unit, count, k, at
-    cdef double *fields = <double *> (scratch + SCRATCH)
-    cdef double *on = fields + PSEUDO_BLOCK * TILE
+    cdef double *odds = <double *> (scratch + SCRATCH)
+    cdef double *on = odds + PSEUDO_BLOCK * TILE
     cdef double *off = on + PSEUDO_BLOCK * n_units
     cdef double *weights = off + PSEUDO_BLOCK * n_units
     cdef double *up = weights + n_units
@@ -65,17 +66,19 @@ cdef void pseudo_item(const HalfStep *step, Py_ssize_t first, const double *bias
     cdef const double *factors[FLIPS]
     cdef double turn[FLIPS]
     cdef double change[FLIPS]
+    cdef double visible_step = value_step(step.sent), both = visible_step * value_step(step.unit), shift
     cdef bint known
     for tile in range(step.n_tiles):
-        field_tile(fields, scratch, step, tile, first, n)
+        log_odds_tile(odds, scratch, step, tile, first, n)
         for case in range(n):
-            two_probabilities(fields + case * TILE, smaller(TILE, step.n_units - tile * TILE),
+            two_probabilities(odds + case * TILE, smaller(TILE, step.n_units - tile * TILE),
                               on + case * n_units + tile * TILE, off + case * n_units + tile * TILE)
     for case in range(n):
         out[first + case] = 0
     for unit in range(n_visible):
         for k in range(n_units):
-            weights[k] = step.tiles[(k // TILE) * step.tile_length + unit * TILE + k % TILE]
+            weights[k] = both * step.tiles[(k // TILE) * step.tile_length + unit * TILE + k % TILE]
+        shift = shift_of(step.unit, weights, n_units)
         known = False
         case = (every - (first - unit) % every) % every     # the first whose turn it is
         while case < n:
@@ -98,13 +101,25 @@ cdef void pseudo_item(const HalfStep *step, Py_ssize_t first, const double *bias
             log_products(probabilities, off - on, factors, n_units, room, change)
             for k in range(count):
                 # F(v) - F(v'), of which the term is -softplus
-                change[k] = turn[k] * bias[unit] + change[k]
+                change[k] = turn[k] * (visible_step * bias[unit] + shift) + change[k]
                 out[first + case] -= (change[k] if change[k] > 0 else 0) + log_scalar(one_plus_exp_scalar(change[k]))
                 case += every
 
 
+cdef double shift_of(int unit, const double *weights, Py_ssize_t n) noexcept nogil:
+    """The shift of the cgf of all hidden units together, by weights w (n,), a multiple of 8."""
+    cdef double sums[8]
+    cdef Py_ssize_t i
+    if value_of(unit, False) == 0.0:
+        return 0.0
+    memset(sums, 0, sizeof(sums))
+    for i in range(n):
+        sums[i % 8] += weights[i]
+    return value_of(unit, False) / value_step(unit) * sum8(sums)
+
+
 cdef inline double turn_of(const HalfStep *step, Py_ssize_t case, Py_ssize_t unit) noexcept nogil:
-    """By how much v_i changes when it is turned into 1 - v_i."""
+    """By how much what unit i is of on changes when it is flipped."""
     if step.numbers != NULL:
         return 1.0 - step.numbers[case * step.n_in + unit] * 4.76837158203125e-7    # 2^-21
     return -1.0 if (step.planes[(unit // 8) * step.stride + case] >> (unit % 8)) & 1 else 1.0
@@ -135,15 +150,15 @@ cdef inline double one_plus_exp_scalar(double x) noexcept nogil:
     return 1.0 + exp_scalar(-x if x > 0 else x)
 
 
-cdef void two_probabilities(const double *fields, Py_ssize_t n_columns, double *on, double *off) noexcept nogil:
-    """on = sigmoid(field), off = sigmoid(-field); in the padding of the last group of 8, on = 0 and off = 1."""
+cdef void two_probabilities(const double *odds, Py_ssize_t n_columns, double *on, double *off) noexcept nogil:
+    """on = sigmoid(log odds), off = sigmoid(-log odds); in the padding of the last group of 8, on = 0 and off = 1."""
     cdef Py_ssize_t group, part, k
     cdef double less[8]
     cdef double more[8]
     cdef vd e
     for group in range(ceil_div(n_columns, 8)):
         for part in range(8 // HALF):
-            e = exp_negative_d(max_d(splat_d(0.0) - abs_d((<const vdu *> (fields + 8 * group))[part]), splat_d(-708.0)))
+            e = exp_negative_d(max_d(splat_d(0.0) - abs_d((<const vdu *> (odds + 8 * group))[part]), splat_d(-708.0)))
             (<vdu *> less)[part] = e / (splat_d(1.0) + e)
             (<vdu *> more)[part] = splat_d(1.0) / (splat_d(1.0) + e)
         for k in range(8):
@@ -151,8 +166,8 @@ cdef void two_probabilities(const double *fields, Py_ssize_t n_columns, double *
                 on[8 * group + k] = 0
                 off[8 * group + k] = 1
             else:
-                on[8 * group + k] = more[k] if fields[8 * group + k] >= 0 else less[k]
-                off[8 * group + k] = less[k] if fields[8 * group + k] >= 0 else more[k]
+                on[8 * group + k] = more[k] if odds[8 * group + k] >= 0 else less[k]
+                off[8 * group + k] = less[k] if odds[8 * group + k] >= 0 else more[k]
 
 
 cdef void log_products(const double *const *on, Py_ssize_t off, const double *const *factors, Py_ssize_t n_units,

@@ -8,17 +8,21 @@ cdef enum:
 
 
 cdef class Layer:
-    """What it takes to draw a layer given the other: its tiles of weights, their exponent and its padded bias."""
+    """What it takes to draw a layer given the other: its tiles of weights, their exponent and its padded bias, and the
+    types of the units of both."""
     cdef readonly object tiles_array, bias_array
     cdef const float[:, :, ::1] tiles
     cdef const float[::1] bias
     cdef readonly int exponent
     cdef readonly Py_ssize_t n_units
+    cdef readonly int unit, sent
 
-    def __init__(self, tiles, int exponent, bias, Py_ssize_t n_units):
-        """tiles float32 (ceil(n_units/64), units of the other layer rounded up to 8, 64); bias float32 (64 tiles,)."""
+    def __init__(self, tiles, int exponent, bias, Py_ssize_t n_units, str unit, str sent):
+        """tiles float32 (ceil(n_units/64), units of the other layer rounded up to 8, 64); bias float32 (64 tiles,).
+        unit is the type of the layer's units, sent that of the other layer's."""
         self.tiles_array, self.bias_array = tiles, bias
         self.tiles, self.bias, self.exponent, self.n_units = tiles, bias, exponent, n_units
+        self.unit, self.sent = UNITS[unit], UNITS[sent]
         if DEBUG_CHECKS:
             check(self.tiles.shape[0] == ceil_div(n_units, TILE) and self.tiles.shape[2] == TILE
                   and self.bias.shape[0] == TILE * self.tiles.shape[0], "Layer")
@@ -53,6 +57,7 @@ cdef HalfStep prepare_layer(Layer layer, Py_ssize_t n, uint64_t seed, Py_ssize_t
     step.grid = <float> ldexp(1.0, layer.exponent)
     step.scale = <float> ldexp(1.0, -layer.exponent)
     step.bias = &layer.bias[0]
+    step.unit, step.sent = layer.unit, layer.sent
     step.n_units = layer.n_units
     step.n_tiles = layer.tiles.shape[0]
     step.first_chain = first_chain

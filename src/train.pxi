@@ -38,6 +38,8 @@ cdef struct Job:            # what is the same for all updates; pairs are the tw
     uint64_t seed
     uint32_t stream
     uint32_t first_sweep
+    int visible_unit        # types
+    int hidden_unit
     Py_ssize_t n_visible
     Py_ssize_t n_hidden
     Py_ssize_t n_chunks     # tiles of visible units
@@ -60,10 +62,13 @@ cdef struct Job:            # what is the same for all updates; pairs are the tw
     Ascent ascent
     Offsets offsets
     bint centred
+    bint shifted            # by offsets, or by values of units that are off
     bint offsets_known
     double centring_rate
     double *visible_offset[2]
     double *hidden_offset[2]
+    double *visible_shift   # of the offsets that the update uses: see Offsets
+    double *hidden_shift
     double *visible_difference
     double *hidden_difference
     double *largest_of_tile     # sums of |W| over the weights of one of its units
@@ -80,14 +85,15 @@ cdef struct Job:            # what is the same for all updates; pairs are the tw
 def train(const uint8_t[:, ::1] packed, const int64_t[::1] cases, const int64_t[::1] ends, const double[::1] rates,
           uint8_t[:, ::1] visible, uint8_t[:, ::1] hidden, uint64_t seed, uint32_t stream, uint32_t first_sweep,
           int n_sweeps, weights, transposed, float[::1] visible_bias, float[::1] hidden_bias, int to_visible_exponent,
-          int to_hidden_exponent, Py_ssize_t n_visible, Py_ssize_t n_hidden, centring, double l2, double l1,
-          float limit, double[::1] outcome, int n_threads):
+          int to_hidden_exponent, Py_ssize_t n_visible, Py_ssize_t n_hidden, str visible_unit, str hidden_unit, centring,
+          double l2, double l1, float limit, double[::1] outcome, int n_threads):
     """One update for each of rates IN (n,): batch k is the rows cases[ends[k] : ends[k + 1]] of packed IN (cases,
     ceil(V/8)), the chains visible and hidden INOUT (planes) go on for n_sweeps sweeps, from number first_sweep on.
 
     The model starts as weights[0] (tiles), transposed[0] and padded biases, all INOUT, and ends in one of the two
     weights and transposed, each a pair of float32 arrays. centring is None, or (rate, visible and hidden offsets,
-    padded float64 INOUT, whether they are known).
+    padded float64 INOUT, whether they are known). visible_unit and hidden_unit are the layers' types; what is called
+    mean or offset is of their values.
 
     outcome OUT (4,): updates done, which of the two, largest sums of |W| over a hidden and over a visible unit's
     weights. (Not returned: a Ctrl-C comes up as the call ends, and what was done must be known all the same.) An update
@@ -115,6 +121,7 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] cases, const int64_t[
     job.packed, job.n_bytes, job.cases, job.ends = &packed[0, 0], packed.shape[1], &cases[0], &ends[0]
     job.rates, job.n_updates, job.n_sweeps, job.n_threads = &rates[0], rates.shape[0], n_sweeps, n_threads
     job.seed, job.stream, job.first_sweep = seed, stream, first_sweep
+    job.visible_unit, job.hidden_unit = UNITS[visible_unit], UNITS[hidden_unit]
     job.n_visible, job.n_hidden, job.n_chains = n_visible, n_hidden, n_chains
     job.n_tiles, job.n_chunks = ceil_div(n_hidden, TILE), ceil_div(n_visible, TILE)
     job.n_groups = max(job.n_tiles, job.n_chunks)
@@ -138,6 +145,7 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] cases, const int64_t[
         job.visible_offset[0], job.hidden_offset[0] = &visible_offset[0], &hidden_offset[0]
     job.hidden[0] = &hidden[0, 0]
     job.visible_bias[0], job.hidden_bias[0] = &visible_bias[0], &hidden_bias[0]
+    job.shifted = job.centred or value_of(job.visible_unit, False) != 0.0 or value_of(job.hidden_unit, False) != 0.0
     scratch = <char *> aligned_memory(<size_t> n_threads * TRAIN_SCRATCH)
     memory = lay_out(&job, largest_batch)
     if scratch == NULL or memory == NULL:
@@ -157,7 +165,7 @@ cdef char *lay_out(Job *job, Py_ssize_t batch) noexcept nogil:
     cdef Py_ssize_t padded_v = TILE * job.n_chunks, padded_h = TILE * job.n_tiles, p
     cdef Py_ssize_t n_counters = N_LOTS * (job.n_threads + job.n_groups) * APART
     # doubles, floats and planes begin on a cache line: all lengths before them are multiples of 64 bytes
-    cdef Py_ssize_t n_doubles = 4 * (padded_v + padded_h) + 3 * job.n_tiles * padded_v + job.n_chunks * padded_h \
+    cdef Py_ssize_t n_doubles = 5 * (padded_v + padded_h) + 3 * job.n_tiles * padded_v + job.n_chunks * padded_h \
         + 8 * ceil_div(job.n_tiles + job.n_chunks, 8)
     cdef Py_ssize_t rows[2]
     cdef size_t size = n_counters * 4 + n_doubles * 8, part_size = 0
@@ -200,6 +208,10 @@ cdef char *lay_out(Job *job, Py_ssize_t batch) noexcept nogil:
     job.visible_difference, job.hidden_difference = numbers, numbers + padded_v
     numbers += padded_v + padded_h
     job.visible_offset[1], job.hidden_offset[1] = numbers, numbers + padded_v
+    if not job.centred:                 # zeros that stay
+        job.visible_offset[0], job.hidden_offset[0] = job.visible_offset[1], job.hidden_offset[1]
+    numbers += padded_v + padded_h
+    job.visible_shift, job.hidden_shift = numbers, numbers + padded_v
     numbers += padded_v + padded_h
     job.ascent.rows, job.ascent.columns = numbers, numbers + job.n_tiles * padded_v
     numbers += 2 * job.n_tiles * padded_v

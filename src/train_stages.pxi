@@ -107,6 +107,8 @@ cdef void start_work(Worker *me, Job *job, char *scratch, int rank) noexcept nog
         step.n = step.stride = step.out_stride = job.n_chains
         step.block = block_length(step.n, step.n_tiles, job.n_threads)
         step.kind = job.stream << 8 | (VISIBLE if k == 1 else HIDDEN)
+        step.unit = job.visible_unit if k == 1 else job.hidden_unit
+        step.sent = job.hidden_unit if k == 1 else job.visible_unit
     me.up.stride = me.down.out_stride = job.stride
     me.positive.fixed, me.positive.fixed_length = job.data.fixed, job.data.fixed_length
     turn_to(me, job.to_visible_exponent, job.to_hidden_exponent)
@@ -198,8 +200,8 @@ cdef void stage_of_tiles(Worker *me) noexcept nogil:
     while item < job.n_chunks:
         sum_visible(me, &job.data, job.visible[1 - me.now] + job.n_chains, me.n, item)
         sum_visible(me, &job.model, job.visible[1 - me.now], job.n_chains, item)
-        compare_means(me, job.data.visible, job.model.visible, job.visible_difference, job.visible_offset, item,
-                      job.n_visible)
+        compare_means(me, job.visible_unit, job.data.visible, job.model.visible, job.visible_difference,
+                      job.visible_offset, job.visible_shift, item, job.n_visible)
         finish_one(finished(me, SUMS_OF_CHUNKS, item))
         item = take(me, SUMS_OF_CHUNKS, job.n_chunks, 1)
     me.n_up += <int> n_blocks
@@ -212,8 +214,8 @@ cdef void stage_of_tiles(Worker *me) noexcept nogil:
         wait_for(finished(me, UP, item), me.n_up)
         sum_hidden(me, &job.data, me.n, item)
         sum_hidden(me, &job.model, job.n_chains, item)
-        compare_means(me, job.data.hidden, job.model.hidden, job.hidden_difference, job.hidden_offset, item,
-                      job.n_hidden)
+        compare_means(me, job.hidden_unit, job.data.hidden, job.model.hidden, job.hidden_difference,
+                      job.hidden_offset, job.hidden_shift, item, job.n_hidden)
         finish_one(finished(me, SUMS_OF_TILES, item))
     move_weights(me, updates)
     for item in range(first, stop):
@@ -252,26 +254,29 @@ cdef void sum_visible(Worker *me, Cases *part, const uint8_t *planes, Py_ssize_t
                             part.visible + 8 * byte)
 
 
-cdef void compare_means(Worker *me, const double *data, const double *model, double *difference, double **offset,
-                        Py_ssize_t tile, Py_ssize_t n) noexcept nogil:
-    """Of one tile of a layer of n units."""
+cdef void compare_means(Worker *me, int unit, const double *data, const double *model, double *difference,
+                        double **offset, double *shift, Py_ssize_t tile, Py_ssize_t n) noexcept nogil:
+    """Of one tile of a layer of n units of this type."""
     cdef Job *job = me.job
     cdef double n_data = <double> me.n, n_model = <double> job.n_chains, mean
+    cdef double off = value_of(unit, False), step = value_step(unit)
     cdef bint known = job.offsets_known or me.update > 0
     cdef Py_ssize_t k
     for k in range(tile * TILE, smaller(n, (tile + 1) * TILE)):
         mean = data[k] / n_data
-        difference[k] = mean - model[k] / n_model
+        difference[k] = step * (mean - model[k] / n_model)
+        mean = off + step * mean
         if job.centred and known:
             offset[1 - me.now][k] = offset[me.now][k] + job.centring_rate * (mean - offset[me.now][k])
         elif job.centred:
             offset[1 - me.now][k] = mean
+        shift[k] = offset[1 - me.now][k] - off
 
 
 cdef void move_weights(Worker *me, int updates) noexcept nogil:
     """Difference of the phases and update."""
     cdef Job *job = me.job
-    cdef double unit = ldexp(1.0, -FIXED_BITS)
+    cdef double unit = ldexp(value_step(job.visible_unit) * value_step(job.hidden_unit), -FIXED_BITS)
     cdef Phase phases[2]
     cdef Offsets offsets = job.offsets
     cdef Ascent ascent = job.ascent
@@ -280,7 +285,8 @@ cdef void move_weights(Worker *me, int updates) noexcept nogil:
                       unit / <double> me.n)
     phases[1] = Phase(job.model.transposed, ceil_div(job.n_chains, 8), job.model.fixed, job.model.fixed_length,
                       -(unit / <double> job.n_chains))
-    if job.centred:
+    if job.shifted:
+        offsets.visible_shift, offsets.hidden_shift = job.visible_shift, job.hidden_shift
         offsets.visible_offset, offsets.hidden_offset = job.visible_offset[1 - me.now], job.hidden_offset[1 - me.now]
         offsets.visible_difference, offsets.hidden_difference = job.visible_difference, job.hidden_difference
     ascent.weights, ascent.out = job.weights[me.now], job.weights[1 - me.now]

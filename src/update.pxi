@@ -22,9 +22,11 @@ cdef struct Phase:
 
 
 cdef struct Offsets:
-    # NULL in visible_offset: not centred
+    # NULL in visible_offset: not centred, and bits are values
     const double *visible_offset
     const double *hidden_offset
+    const double *visible_shift     # offset less the value of a unit that is off
+    const double *hidden_shift
     const double *visible_difference
     const double *hidden_difference
     double *by_tile                 # (tiles, padded): a row's product with hidden_offset, tile by tile
@@ -56,9 +58,11 @@ def difference(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] posit
     same of the negative ones, rounded once to float32, zero in the padding.
 
     Bits (ceil(n/8), V) and fixed-point probabilities (tiles, 8 ceil(n/8), 64) are as moments takes them. centring is
-    None or four float64 arrays, padded with zeros to the padding of out: offsets mu (V,) and lambda (H,), differences
-    of means dv (V,) and dh (H,); then mu_i dh_j + dv_i lambda_j is subtracted, along_hidden OUT (V,) = out lambda and
-    along_visible OUT (H,) = out' mu."""
+    None or six float64 arrays, padded with zeros to the padding of out: offsets mu (V,) and lambda (H,), the same less
+    the values off_v and off_h of units that are off, differences of means dv (V,) and dh (H,). Then
+    (mu_i - off_v) dh_j + dv_i (lambda_j - off_h) is subtracted, along_hidden OUT (V,) = out lambda and along_visible OUT
+    (H,) = out' mu. With factors times the steps between the values of both layers' units, and dv, dh and offsets in
+    these values, out is the difference of <(x - mu)(y - lambda)'>, x and y the values."""
     cdef Phase phases[2]
     cdef Ascent ascent
     cdef Py_ssize_t n_visible = positive_bits.shape[1], i, j
@@ -123,7 +127,7 @@ cdef int run_difference(const Phase *phases, centring, Py_ssize_t n_visible, Py_
     cdef Py_ssize_t share = share_length(n_visible, n_tiles, n_threads), n_shares = ceil_div(n_visible, share)
     cdef Py_ssize_t n_chunks = ceil_div(n_visible, CHUNK)
     cdef Offsets offsets
-    cdef const double[::1] mu, lam, dv, dh
+    cdef const double[::1] mu, lam, mu_shift, lam_shift, dv, dh
     cdef size_t size = SUMS_AT + 4 * BLOCK * TILE * 4
     cdef char *scratch = <char *> aligned_memory(n_threads * size)
     cdef double *sums = <double *> aligned_memory((n_tiles * padded + n_chunks * n_tiles * TILE) * sizeof(double))
@@ -135,12 +139,13 @@ cdef int run_difference(const Phase *phases, centring, Py_ssize_t n_visible, Py_
         free(ascent.rows)
         raise MemoryError("no memory for the scratch space of a training step")
     if centring is not None:
-        mu, lam, dv, dh = centring
+        mu, lam, mu_shift, lam_shift, dv, dh = centring
         if DEBUG_CHECKS:
-            check(mu.shape[0] == padded and dv.shape[0] == padded and lam.shape[0] == n_tiles * TILE
+            check(mu.shape[0] == padded and dv.shape[0] == padded and mu_shift.shape[0] == padded
+                  and lam.shape[0] == n_tiles * TILE and lam_shift.shape[0] == n_tiles * TILE
                   and dh.shape[0] == n_tiles * TILE and along_hidden.shape[0] == padded
                   and along_visible.shape[0] == n_tiles * TILE, "centring")
-        offsets = Offsets(&mu[0], &lam[0], &dv[0], &dh[0], sums, sums + n_tiles * padded)
+        offsets = Offsets(&mu[0], &lam[0], &mu_shift[0], &lam_shift[0], &dv[0], &dh[0], sums, sums + n_tiles * padded)
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(n_tiles * n_shares, schedule="dynamic", chunksize=1):
@@ -234,14 +239,16 @@ cdef inline void finish_row(const double *sums, const int32_t *acc0, const int32
 
 cdef void centre_chunk(const Offsets *offsets, Py_ssize_t n, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n_tiles,
                        Py_ssize_t padded, float *d) noexcept nogil:
-    """Subtract mu_i dh_j + dv_i lambda_j, and take the chunk's part of the products with lambda and with mu."""
+    """Subtract (mu_i - off_v) dh_j + dv_i (lambda_j - off_h), and take the chunk's part of the products with lambda and
+    with mu."""
     cdef Py_ssize_t unit, k
     cdef const vdu *lam = <const vdu *> (offsets.hidden_offset + tile * TILE)
+    cdef const vdu *lam_shift = <const vdu *> (offsets.hidden_shift + tile * TILE)
     cdef const vdu *dh = <const vdu *> (offsets.hidden_difference + tile * TILE)
     cdef vd columns[HALVES]
     cdef vd lines[CHUNK * LANES_OF_8]   # eight doubles a unit
     cdef vd *line
-    cdef vd mu, dv, x
+    cdef vd mu, mu_shift, dv, x
     cdef float *row
     for k in range(HALVES):
         columns[k] = splat_d(0)
@@ -249,9 +256,10 @@ cdef void centre_chunk(const Offsets *offsets, Py_ssize_t n, Py_ssize_t tile, Py
         row = d + unit * TILE
         line = lines + unit * LANES_OF_8
         mu = splat_d(offsets.visible_offset[first + unit])
+        mu_shift = splat_d(offsets.visible_shift[first + unit])
         dv = splat_d(offsets.visible_difference[first + unit])
         for k in range(HALVES):
-            x = widen(row + k * HALF) - (mu * dh[k] + dv * lam[k])
+            x = widen(row + k * HALF) - (mu_shift * dh[k] + dv * lam_shift[k])
             narrow(x, row + k * HALF)
             x = rounded(x)
             columns[k] = columns[k] + x * mu

@@ -69,7 +69,10 @@ def tiles_for(n_units):
     return -(-n_units // TILE)
 
 
-def build_layers(module, weights, visible_bias, hidden_bias, n_threads=1):
+BINARY = "bernoulli", "bernoulli"
+
+
+def build_layers(module, weights, visible_bias, hidden_bias, n_threads=1, units=BINARY):
     """(to_visible, to_hidden) as fastrbm._core.parameters builds them, from one module's own functions."""
     from fastrbm._core.parameters import exponent
 
@@ -84,8 +87,8 @@ def build_layers(module, weights, visible_bias, hidden_bias, n_threads=1):
         padded.append(np.zeros(tiles_for(len(bias)) * TILE, np.float32))
         padded[-1][: len(bias)] = bias
     return (
-        module.Layer(to_visible, ev, padded[0], n_visible),
-        module.Layer(to_hidden, eh, padded[1], n_hidden),
+        module.Layer(to_visible, ev, padded[0], n_visible, *units),
+        module.Layer(to_hidden, eh, padded[1], n_hidden, *units[::-1]),
     )
 
 

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import build_layers, modules, random_rbm, tiles_for
+from helpers import BINARY, build_layers, modules, random_rbm, tiles_for
 
 import fastrbm as fr
 from fastrbm import reference
@@ -29,17 +29,17 @@ def fractions_of(shape, seed=0):
     return v
 
 
-def results_of(module, shape, n_threads):
+def results_of(module, shape, n_threads, units=BINARY):
     n_visible, n_hidden, n = shape
     rng = np.random.default_rng(shape)
     W, b, c = rng.normal(0, 0.6, (n_visible, n_hidden)), rng.normal(0, 1, n_visible), rng.normal(0, 1, n_hidden)
-    layer = build_layers(module, *(np.float32(array) for array in (W, b, c)))[1]
+    layer = build_layers(module, *(np.float32(array) for array in (W, b, c)), units=units)[1]
     numbers = gibbs.on_grid(fractions_of((n, n_visible)))
     out = np.zeros((-(-n_hidden // 8), n), np.uint8)
     fixed = np.zeros((tiles_for(n_hidden), -(-n // 8) * 8, 64), np.float32)
     probabilities, softplus, pseudo, some = np.empty((n, n_hidden), np.float32), *np.empty((3, n))
     module.half_step_of_fractions(numbers, layer, SEED, 3, 5, 1, 11, out, fixed, probabilities, n_threads)
-    module.softplus_sums_of_fractions(numbers, layer, np.array([0.7]), softplus, n_threads)
+    module.cgf_sums_of_fractions(numbers, layer, np.array([0.7]), softplus, n_threads)
     module.pseudo_sums_of_fractions(numbers, layer, b, 3, 1, pseudo, n_threads)
     module.pseudo_sums_of_fractions(numbers, layer, b, 100, 5, some, n_threads)
     assert not fixed[:, n:].any()

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from helpers import build_layers, modules, pack, tiles_for
+from helpers import BINARY, build_layers, modules, pack, tiles_for
 
 from fastrbm import reference
 
 # (visible, hidden, chains): one of everything; below, at and above a byte, a nibble table, a tile, a block, a pass, and
-# the 64 tiles after which softplus_sums takes a logarithm
+# the 64 tiles after which cgf_sums takes a logarithm
 SHAPES = [
     (1, 1, 1),
     (9, 5, 3),
@@ -28,7 +28,8 @@ MODULES = modules()
 class Case:
     """Random input of one shape, and what the twin makes of it."""
 
-    def __init__(self, n_visible, n_hidden, n):
+    def __init__(self, n_visible, n_hidden, n, units=BINARY):
+        self.units = units
         rng = np.random.default_rng([n_visible, n_hidden, n])
         self.shape = n_visible, n_hidden, n
         self.weights = rng.normal(0, 0.4, (n_visible, n_hidden)).astype(np.float32)
@@ -42,17 +43,19 @@ class Case:
 _cases = {}
 
 
-def case_of(shape):
-    if shape not in _cases:
-        _cases[shape] = Case(*shape)
-    return _cases[shape]
+def case_of(shape, units=BINARY):
+    if (shape, units) not in _cases:
+        _cases[shape, units] = Case(*shape, units)
+    return _cases[shape, units]
 
 
 def run(module, case, n_threads):
     """Every result of every kernel, by name."""
     n_visible, n_hidden, n = case.shape
     results = {}
-    to_visible, to_hidden = build_layers(module, case.weights, case.visible_bias, case.hidden_bias, n_threads)
+    to_visible, to_hidden = build_layers(
+        module, case.weights, case.visible_bias, case.hidden_bias, n_threads, case.units
+    )
     results |= {"exponents": np.array([to_hidden.exponent, to_visible.exponent])}
     results |= {"to_hidden": to_hidden.tiles_array, "to_visible": to_visible.tiles_array}
 
@@ -114,19 +117,19 @@ def run(module, case, n_threads):
     results["pseudo"][200:] = 0
     rng = np.random.default_rng(0)
     high, low = rng.normal(0, 3, (9, padded)), rng.normal(0, 3, (16, padded))
-    high[:, n_hidden:], low[:, n_hidden:] = -1e9, 0
     results |= {"peak": np.empty(9), "total": np.empty(9)}
+    sums = results["peak"], results["total"]
     module.enumerate_states(
-        high, rng.normal(0, 1, 9), low, rng.normal(0, 1, 16), results["peak"], results["total"], n_threads
+        high, rng.normal(0, 1, 9), low, rng.normal(0, 1, 16), case.units[1], n_hidden, *sums, n_threads
     )
 
-    for name, beta in (("softplus", np.ones(1)), ("tempered_softplus", case.beta.astype(np.float64))):
+    for name, beta in (("cgf", np.ones(1)), ("tempered_cgf", case.beta.astype(np.float64))):
         results[name] = np.empty(n)
-        module.softplus_sums(planes, to_hidden, beta, results[name], n_threads)
+        module.cgf_sums(planes, to_hidden, beta, results[name], n_threads)
     bias = np.zeros(planes.shape[0] * 8)
     bias[:n_visible] = case.visible_bias
     results["bias"] = np.empty(n)
-    module.bias_sums(planes, bias, results["bias"], n_threads)
+    module.bias_sums(planes, case.units[0], bias, results["bias"], n_threads)
     return results
 
 
@@ -141,19 +144,19 @@ def run_update(module, case, n_threads, before, to_hidden, planes, fixed):
     module.difference(*phases, None, n_hidden, plain, None, None, n_threads)
     rng = np.random.default_rng(1)
     offsets = []
-    for n_units, length in ((n_visible, plain.shape[1]), (n_hidden, 64 * plain.shape[0])) * 2:
+    for n_units, length in ((n_visible, plain.shape[1]), (n_hidden, 64 * plain.shape[0])) * 3:
         offsets.append(np.zeros(length))
         offsets[-1][:n_units] = rng.normal(0, 1, n_units)
-    mu, lam, dv, dh = offsets
+    mu, lam = offsets[:2]
     along_hidden, along_visible = np.empty(len(mu)), np.empty(len(lam))
-    module.difference(*phases, (mu, lam, dv, dh), n_hidden, centred, along_hidden, along_visible, n_threads)
+    module.difference(*phases, tuple(offsets), n_hidden, centred, along_hidden, along_visible, n_threads)
     results = {"plain": plain, "centred": centred, "along_hidden": along_hidden, "along_visible": along_visible}
     for name, l1 in (("ascended", 0.0), ("sparser", 0.1)):
         out = np.empty_like(plain)
         back = np.empty((tiles_for(n_visible), -(-n_hidden // 8) * 8, 64), np.float32)
         told = module.ascend(to_hidden.tiles_array, centred, 0.3, 0.2, l1, 0.5, out, back, n_threads)
         results |= {name: out, name + "_transposed": back, name + "_told": np.array(told)}
-    for name, centring in (("step", None), ("centred_step", (mu, lam, dv, dh))):
+    for name, centring in (("step", None), ("centred_step", tuple(offsets))):
         out = np.empty_like(plain)
         back = np.empty((tiles_for(n_visible), -(-n_hidden // 8) * 8, 64), np.float32)
         along = np.zeros_like(mu), np.zeros_like(lam)
@@ -285,7 +288,7 @@ def test_no_chains(level):
     v, h = np.zeros((2, 0), np.uint8), np.zeros((1, 0), np.uint8)
     module.sweep(v, h, *layers, None, 0, 0, 1, 3, 0, None, None, None, 2)
     module.half_step(v, layers[1], None, 0, 0, 0, 1, 0, h, None, None, 2)
-    module.softplus_sums(v, layers[1], np.ones(1), np.empty(0), 2)
+    module.cgf_sums(v, layers[1], np.ones(1), np.empty(0), 2)
     module.product(v, layers[1].tiles_array, layers[1].exponent, np.empty((0, 5), np.int32), 2)
 
 

@@ -8,7 +8,7 @@ which is at most sum sqrt(p (1 - p) / n) / 2.
 
 import numpy as np
 import pytest
-from helpers import LEVELS, Enumerated, build_layers, modules, pack, random_rbm, state_numbers
+from helpers import BINARY, LEVELS, Enumerated, build_layers, modules, pack, random_rbm, state_numbers
 
 import fastrbm as fr
 from fastrbm import reference
@@ -45,7 +45,7 @@ def wrong_bias(module, layers, v, h, n_sweeps):
     """The hidden layer is drawn without its bias."""
     to_visible, to_hidden = layers
     wrong = module.Layer(
-        to_hidden.tiles_array, to_hidden.exponent, np.zeros_like(to_hidden.bias_array), to_hidden.n_units
+        to_hidden.tiles_array, to_hidden.exponent, np.zeros_like(to_hidden.bias_array), to_hidden.n_units, *BINARY
     )
     module.sweep(v, h, to_visible, wrong, None, 1, 0, 1, n_sweeps, 0, None, None, None, 2)
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from helpers import LEVELS, modules, pack, tiles_for
+from helpers import BINARY, LEVELS, modules, pack, tiles_for
 
 from fastrbm import reference
 from fastrbm._core.parameters import exponent
@@ -77,7 +77,7 @@ def drawn_fraction(level, field, n_chains=200_000, n_units=64):
     """How often units with this field come on, in n_chains * n_units draws."""
     module = modules()[level]
     bias = np.full(tiles_for(n_units) * 64, field, np.float32)
-    layer = module.Layer(np.zeros((tiles_for(n_units), 8, 64), np.float32), 0, bias, n_units)
+    layer = module.Layer(np.zeros((tiles_for(n_units), 8, 64), np.float32), 0, bias, n_units, *BINARY)
     planes = np.zeros((1, n_chains), np.uint8)
     out = np.empty((n_units // 8, n_chains), np.uint8)
     module.half_step(planes, layer, None, 20, 0, 1, 1, 0, out, None, None, 2)

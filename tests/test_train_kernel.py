@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import build_layers, modules, pack
+from helpers import BINARY, build_layers, modules, pack
 
 import fastrbm as fr
 from fastrbm import reference
@@ -11,14 +11,14 @@ from fastrbm.training import fused, loop
 MODULES = modules()
 
 
-def run(module, shape, n_chains, n_sweeps, batch, centred, known, n_threads, rate=0.1, l1=0.0):
+def run(module, shape, n_chains, n_sweeps, batch, centred, known, n_threads, rate=0.1, l1=0.0, units=BINARY):
     """Everything that a call of train leaves, for five updates by 5 batches, the last one short."""
     n_visible, n_hidden = shape
     rng = np.random.default_rng(n_visible + 7 * n_hidden)
     states = (rng.random((4 * batch + batch // 2 + 1, n_visible)) < rng.random(n_visible)).astype(np.uint8)
     weights = rng.normal(0, 0.3, shape).astype(np.float32)
     biases = [rng.normal(0, 1, n).astype(np.float32) for n in shape]
-    to_visible, to_hidden = build_layers(module, weights, *biases)
+    to_visible, to_hidden = build_layers(module, weights, *biases, units=units)
     tiles, transposed = (
         (layer.tiles_array.copy(), np.full_like(layer.tiles_array, 7)) for layer in (to_hidden, to_visible)
     )
@@ -32,7 +32,7 @@ def run(module, shape, n_chains, n_sweeps, batch, centred, known, n_threads, rat
     told = np.full(4, np.nan)
     module.train(
         packed, order, ends, np.linspace(rate, 0.01, 5), visible, hidden, 2**40 + 3, 8, 2**32 - 4, n_sweeps, tiles,
-        transposed, *padded, to_visible.exponent, to_hidden.exponent, n_visible, n_hidden,
+        transposed, *padded, to_visible.exponent, to_hidden.exponent, n_visible, n_hidden, *units,
         (0.05, *offsets, known) if centred else None, 1e-3, l1, 1e30, told, n_threads,
     )  # fmt: skip
     which = int(told[1])

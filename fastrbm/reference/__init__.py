@@ -12,6 +12,8 @@ and random numbers are a pure function of what they are for.
 from .energies import (
     anneal,
     bias_sums,
+    cgf_sums,
+    cgf_sums_of_fractions,
     enumerate_states,
     exp_negative_d,
     log,
@@ -19,8 +21,6 @@ from .energies import (
     pseudo_sums,
     pseudo_sums_of_fractions,
     softplus,
-    softplus_sums,
-    softplus_sums_of_fractions,
 )
 from .fused import train
 from .numbers import hash_rows, pack_numbers, sum_fractions
@@ -64,6 +64,6 @@ __all__ = [
     "exp_negative", "exp_negative_d", "fields", "fixed_probability", "from_tiles", "half_step",
     "half_step_of_fractions", "hash_rows", "less_likely", "log", "logs", "moments", "normals", "on_grid", "pack",
     "pack_numbers", "philox_blocks", "prepare_phase", "probability", "product", "pseudo_sums",
-    "pseudo_sums_of_fractions", "softplus", "softplus_sums", "softplus_sums_of_fractions", "step", "sum_fractions",
+    "pseudo_sums_of_fractions", "softplus", "cgf_sums", "cgf_sums_of_fractions", "step", "sum_fractions",
     "sums_of_fractions", "sweep", "to_tiles", "train", "transpose", "unpack", "words",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import units
 from .sampling import (
     FIXED_BITS,
     HIDDEN,
@@ -12,8 +13,10 @@ from .sampling import (
     draw,
     fields,
     from_tiles,
+    log_odds,
     pack,
     product,
+    sent_sums,
     sum8,
     sums_of_fractions,
     unpack,
@@ -72,57 +75,59 @@ def logs(x, out):
 
 
 def _one_plus_exp(x):
-    """1 + exp(-|x|): softplus(x) = max(x, 0) + log of this."""
+    """1 + exp(-|x|): a cgf is kink(x) + log of this."""
     return 1.0 + exp_negative_d(np.maximum(-np.abs(x), -708.0))
 
 
-def _softplus_lanes(x):
-    """Of x (n, U), by lane: the sums of max(x, 0), (n, 8), and the factors 1 + exp(-|x|), (n, ceil(U/8), 8)."""
-    lanes = np.full((len(x), -(-x.shape[1] // 8) * 8), -np.inf)
-    lanes[:, : x.shape[1]] = x
-    lanes = lanes.reshape(len(x), -1, 8)
-    lines = np.add.accumulate(np.maximum(lanes, 0.0), axis=1)[:, -1]
-    return lines, np.where(np.isinf(lanes), 1.0, _one_plus_exp(np.maximum(lanes, -1e300)))
+def _cgf_lanes(x, unit):
+    """Of log odds x (n, U), by lane: the sums of kink(x), (n, 8), and the factors 1 + exp(-|x|), (n, ceil(U/8), 8)."""
+    kinks, factors = np.zeros((2, len(x), -(-x.shape[1] // 8) * 8))
+    factors[...] = 1.0
+    kinks[:, : x.shape[1]], factors[:, : x.shape[1]] = units.UNITS[unit].kink(x), _one_plus_exp(x)
+    shape = len(x), -1, 8
+    return np.add.accumulate(kinks.reshape(shape), axis=1)[:, -1], factors.reshape(shape)
 
 
-def _wide_fields(planes, layer):
-    """bias + acc 2^-e in float64, (n, n_units)."""
+def _log_odds(planes, layer):
+    """Of the units of a layer, float64 (n, n_units): bias + sent 2^-e, times the step between their values."""
     acc = np.empty((planes.shape[1], layer.n_units), np.int32)
     product(planes, layer.tiles_array, layer.exponent, acc)
-    return acc.astype(np.float64) * 2.0**-layer.exponent + layer.bias_array[: layer.n_units].astype(np.float64)
+    field = sent_sums(acc, layer) * 2.0**-layer.exponent + layer.bias_array[: layer.n_units].astype(np.float64)
+    return log_odds(field, layer.unit)
 
 
-def _wide_fields_of_fractions(numbers, layer):
+def _log_odds_of_fractions(numbers, layer):
     """The same, of whole numbers (n, units of the other layer) in units of 2^-22."""
     scale = 2.0 ** -(layer.exponent + FIXED_BITS)
-    return sums_of_fractions(numbers, layer) * scale + layer.bias_array[: layer.n_units].astype(np.float64)
+    field = sums_of_fractions(numbers, layer) * scale + layer.bias_array[: layer.n_units].astype(np.float64)
+    return log_odds(field, layer.unit)
 
 
-def softplus_sums(planes, layer, beta, out, n_threads=1):
-    """out (n,) = sum over units j of softplus(beta (bias_j + acc_j 2^-e)), in eight lanes by j mod 8.
+def cgf_sums(planes, layer, beta, out, n_threads=1):
+    """out (n,) = sum over units j of cgf(beta field_j), in eight lanes by j mod 8.
 
-    A lane adds up max(x, 0) and multiplies 1 + exp(-|x|), taking the logarithm every 512 factors.
+    A lane adds up kink(x) and multiplies 1 + exp(-|x|), x the log odds, taking the logarithm every 512 factors.
     """
-    _sum_softplus(_wide_fields(planes, layer), beta, out)
+    _sum_cgf(_log_odds(planes, layer), layer.unit, beta, out)
 
 
-def softplus_sums_of_fractions(numbers, layer, beta, out, n_threads=1):
-    """softplus_sums, given whole numbers (n, units of the other layer) in units of 2^-22."""
-    _sum_softplus(_wide_fields_of_fractions(numbers, layer), beta, out)
+def cgf_sums_of_fractions(numbers, layer, beta, out, n_threads=1):
+    """cgf_sums, given whole numbers (n, units of the other layer) in units of 2^-22."""
+    _sum_cgf(_log_odds_of_fractions(numbers, layer), layer.unit, beta, out)
 
 
-def _sum_softplus(x, beta, out):
-    lines, factors = _softplus_lanes(x * np.asarray(beta, np.float64)[:, None])
+def _sum_cgf(x, unit, beta, out):
+    lines, factors = _cgf_lanes(x * np.asarray(beta, np.float64)[:, None], unit)
     out[...] = sum8(lines) + sum8(_logs_in_lanes(factors, 512))
 
 
-def bias_sums(planes, bias, out, n_threads=1):
-    """out (n,) = sum of the biases of the units that are on: within each byte from its low bit up, then the bytes."""
+def bias_sums(planes, unit, bias, out, n_threads=1):
+    """out (n,) = sum of bias times value over the units: within each byte from its low bit up, then the bytes."""
     out[...] = 0.0
     for byte in range(planes.shape[0]):
         part = np.zeros(planes.shape[1])
         for k in range(8):
-            part = part + ((planes[byte] >> k) & 1) * bias[8 * byte + k]
+            part = part + units.values((planes[byte] >> k) & 1, unit) * bias[8 * byte + k]
         out += part
 
 
@@ -136,27 +141,26 @@ def anneal(visible, hidden, to_visible, to_hidden, reference, bias_difference, b
     n, n_hidden_tiles = visible.shape[1], to_hidden.tiles_array.shape[0]
     for k in range(len(betas) - 1):
         beta0, beta1 = betas[k], betas[k + 1]
-        acc = np.empty((n, to_hidden.n_units), np.int32)
-        product(visible, to_hidden.tiles_array, to_hidden.exponent, acc)
-        x = acc.astype(np.float64) * 2.0**-to_hidden.exponent + to_hidden.bias_array[: to_hidden.n_units].astype(float)
+        x = _log_odds(visible, to_hidden)
         for tile in range(n_hidden_tiles):
             part = x[:, tile * TILE : (tile + 1) * TILE]
-            _weigh_hidden(part, float(beta0), float(beta1), log_weights[tile])
+            _weigh_hidden(part, to_hidden.unit, float(beta0), float(beta1), log_weights[tile])
         for tile in range(to_visible.tiles_array.shape[0]):
             rows = slice(tile * TILE // 8, (tile + 1) * TILE // 8)
             sums = np.empty(n)
-            bias_sums(visible[rows], bias_difference[tile * TILE : (tile + 1) * TILE], sums)
+            bias_sums(visible[rows], to_visible.unit, bias_difference[tile * TILE : (tile + 1) * TILE], sums)
             log_weights[n_hidden_tiles + tile] += (float(beta1) - float(beta0)) * sums
         now, all_beta1 = (first_sweep + k) & 0xFFFFFFFF, np.full(n, beta1, np.float32)
-        pack(draw(fields(visible, to_hidden, all_beta1), seed, stream, now, HIDDEN, first_chain), hidden)
-        field = fields(hidden, to_visible, all_beta1, reference)
-        pack(draw(field, seed, stream, now, VISIBLE, first_chain), visible)
+        odds = log_odds(fields(visible, to_hidden, all_beta1), to_hidden.unit)
+        pack(draw(odds, seed, stream, now, HIDDEN, first_chain), hidden)
+        odds = log_odds(fields(hidden, to_visible, all_beta1, reference), to_visible.unit)
+        pack(draw(odds, seed, stream, now, VISIBLE, first_chain), visible)
 
 
-def _weigh_hidden(x, beta0, beta1, out):
-    """Add to out (n,) the sum over the columns of x (n, up to 64) of softplus(beta1 x) - softplus(beta0 x)."""
-    line, _ = _softplus_lanes(x)
-    products = [np.multiply.accumulate(_softplus_lanes(x * beta)[1], axis=1)[:, -1] for beta in (beta0, beta1)]
+def _weigh_hidden(x, unit, beta0, beta1, out):
+    """Add to out (n,) the sum over units of log odds x (n, up to 64) of cgf(beta1 x) - cgf(beta0 x)."""
+    line, _ = _cgf_lanes(x, unit)
+    products = [np.multiply.accumulate(_cgf_lanes(x * beta, unit)[1], axis=1)[:, -1] for beta in (beta0, beta1)]
     r = products[1] / products[0]
     ratio = ((r[:, 0] * r[:, 1]) * (r[:, 2] * r[:, 3])) * ((r[:, 4] * r[:, 5]) * (r[:, 6] * r[:, 7]))
     out += (beta1 - beta0) * sum8(line)
@@ -174,11 +178,11 @@ def _logs_in_lanes(factors, room):
     return logs
 
 
-def enumerate_states(high, high_bias, low, low_bias, peak, total, n_threads=1):
-    """Of log weights high_bias_m + low_bias_l + sum_k softplus(high_mk + low_lk): the largest over l, peak (M,), and
-    total (M,), the sum over l of exp(log weight - peak)."""
+def enumerate_states(high, high_bias, low, low_bias, unit, n_units, peak, total, n_threads=1):
+    """Of log weights high_bias_m + low_bias_l + sum_k cgf of log odds high_mk + low_lk, over the first n_units of them:
+    the largest over l, peak (M,), and total (M,), the sum over l of exp(log weight - peak)."""
     for m in range(len(high)):
-        lines, factors = _softplus_lanes(high[m] + low)
+        lines, factors = _cgf_lanes((high[m] + low)[:, :n_units], unit)
         log_weights = (high_bias[m] + low_bias) + (sum8(lines) + sum8(_logs_in_lanes(factors, 512)))
         peak[m] = log_weights.max()
         total[m] = np.add.accumulate(exp_negative_d(np.maximum(log_weights - peak[m], -708.0)))[-1]
@@ -188,20 +192,22 @@ def pseudo_sums(planes, layer, visible_bias, room, out, n_threads=1):
     """out (n,) = sum_i log p(v_i | v without i), a logarithm every room factors of each of eight lanes."""
     states = np.empty((planes.shape[1], len(visible_bias)), np.uint8)
     unpack(planes, states)
-    _sum_pseudo(_wide_fields(planes, layer), 1.0 - 2.0 * states, layer, visible_bias, room, 1, out)
+    _sum_pseudo(_log_odds(planes, layer), 1.0 - 2.0 * states, layer, visible_bias, room, 1, out)
 
 
 def pseudo_sums_of_fractions(numbers, layer, visible_bias, room, every, out, n_threads=1):
     """out (n,) = sum_i log(p(v) / (p(v) + p(v'))), where v' is v with v_i turned into 1 - v_i; numbers (n, V), whole,
     in units of 2^-22. Of row r only the units i with i mod every = r mod every."""
-    x, turns = _wide_fields_of_fractions(numbers, layer), 1.0 - numbers * 2.0 ** (1 - FIXED_BITS)
+    x, turns = _log_odds_of_fractions(numbers, layer), 1.0 - numbers * 2.0 ** (1 - FIXED_BITS)
     _sum_pseudo(x, turns, layer, visible_bias, room, every, out)
 
 
 def _sum_pseudo(x, turns, layer, visible_bias, room, every, out):
-    """Of fields x (n, n_units); turns (n, V) = 1 - 2 v."""
+    """Of log odds x (n, n_units); turns (n, V) = 1 - 2 v, where v is of how much on a visible unit is."""
     (n, n_units), n_padded = x.shape, -(-x.shape[1] // 8) * 8
+    visible_step, hidden = units.step(layer.sent), units.UNITS[layer.unit]
     W = from_tiles(layer.tiles_array, len(visible_bias), n_padded).astype(np.float64)
+    W = visible_step * units.step(layer.unit) * W
     e = exp_negative_d(np.maximum(-np.abs(x), -708.0))
     on, off = np.zeros((n, n_padded)), np.ones((n, n_padded))
     on[:, :n_units] = np.where(x >= 0, 1.0 / (1.0 + e), e / (1.0 + e))
@@ -217,5 +223,7 @@ def _sum_pseudo(x, turns, layer, visible_bias, room, every, out):
         factors[between] = exp_negative_d(change[between])
         factors = off[rows] + on[rows] * factors
         change = sum8(_logs_in_lanes(factors.reshape(len(factors), n_padded // 8, 8), room))
-        change = turn[:, 0] * visible_bias[unit] + change
+        lanes = np.add.accumulate(W[unit].reshape(-1, 8), axis=0)[-1:]
+        shift = hidden.OFF / units.step(layer.unit) * sum8(lanes)[0] if hidden.OFF else 0.0
+        change = turn[:, 0] * (visible_step * visible_bias[unit] + shift) + change
         out[rows] -= np.maximum(change, 0.0) + log(_one_plus_exp(change))

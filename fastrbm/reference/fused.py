@@ -4,20 +4,21 @@ import math
 
 import numpy as np
 
+from . import units
 from .sampling import FIXED_BITS, HIDDEN, TILE, Layer, half_step, sweep
 from .steps import prepare_phase, step
 
 
 def train(packed, cases, ends, rates, visible, hidden, seed, stream, first_sweep, n_sweeps, weights, transposed,
-          visible_bias, hidden_bias, to_visible_exponent, to_hidden_exponent, n_visible, n_hidden, centring, l2, l1,
-          limit, outcome, n_threads=1):  # fmt: skip
+          visible_bias, hidden_bias, to_visible_exponent, to_hidden_exponent, n_visible, n_hidden, visible_unit,
+          hidden_unit, centring, l2, l1, limit, outcome, n_threads=1):  # fmt: skip
     """An update for each of rates, by rows cases[ends[k]:ends[k + 1]] of packed; see src/train.pxi.
 
     outcome: updates done, in which of the two weights the model is, largest sums of |W|."""
     which, sums, exponents = 0, (0.0, 0.0), (to_visible_exponent, to_hidden_exponent)
     for update, rate in enumerate(rates):
-        to_visible = Layer(transposed[which], exponents[0], visible_bias, n_visible)
-        to_hidden = Layer(weights[which], exponents[1], hidden_bias, n_hidden)
+        to_visible = Layer(transposed[which], exponents[0], visible_bias, n_visible, visible_unit, hidden_unit)
+        to_hidden = Layer(weights[which], exponents[1], hidden_bias, n_hidden, hidden_unit, visible_unit)
         before = [x.copy() for x in (visible, hidden, *(centring[1:3] if centring else ()))]
         batch = np.ascontiguousarray(packed[cases[ends[update] : ends[update + 1]]].T)
         data = _Phase(batch, n_visible, to_hidden)
@@ -28,20 +29,27 @@ def train(packed, cases, ends, rates, visible, hidden, seed, stream, first_sweep
         sweep(visible, hidden, *layers, None, seed, stream, number, n_sweeps, 0, None, None, model.fixed)
         for phase in (data, model):
             phase.sum()
-        dv, dh = (d / data.n - m / model.n for d, m in zip(data.sums, model.sums, strict=True))
+        steps = units.step(visible_unit), units.step(hidden_unit)
+        values_off = [units.UNITS[unit].OFF for unit in (visible_unit, hidden_unit)]
+        dv, dh = (s * (d / data.n - m / model.n) for s, d, m in zip(steps, data.sums, model.sums, strict=True))
         given: tuple[np.ndarray, ...] | None = None
         along: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
-        if centring is not None:
-            offsets = _follow(centring, data, update > 0)
-            lengths = (weights[0].shape[1], weights[0].shape[0] * TILE) * 2
-            given = tuple(_padded(x, n) for x, n in zip((*offsets, dv, dh), lengths, strict=True))
+        if centring is not None or any(values_off):
+            offsets = [np.zeros(n_visible), np.zeros(n_hidden)]
+            if centring is not None:
+                means = [off + s * (d / data.n) for off, s, d in zip(values_off, steps, data.sums, strict=True)]
+                offsets = _follow(centring, means, update > 0)
+            shifts = [offset - off for offset, off in zip(offsets, values_off, strict=True)]
+            lengths = (weights[0].shape[1], weights[0].shape[0] * TILE) * 3
+            given = tuple(_padded(x, n) for x, n in zip((*offsets, *shifts, dv, dh), lengths, strict=True))
             along = np.empty(lengths[0]), np.empty(lengths[1])
-        unit, new = 2.0**-FIXED_BITS, 1 - which
+        unit, new = 2.0**-FIXED_BITS * steps[0] * steps[1], 1 - which
         bad, *new_sums = step(
             data.transposed, data.fixed, unit / data.n, model.transposed, model.fixed, unit / model.n, given, n_hidden,
             weights[which], rate, l2, l1, limit, weights[new], transposed[new], *along,
         )  # fmt: skip
-        if along[0] is not None and along[1] is not None:
+        if centring is not None:
+            assert along[0] is not None and along[1] is not None
             dv, dh = dv - along[0][:n_visible], dh - along[1][:n_hidden]
         moved = visible_bias[:n_visible] + rate * dv, hidden_bias[:n_hidden] + rate * dh
         biases = tuple(bias.astype(np.float32) for bias in moved)
@@ -70,13 +78,13 @@ class _Phase:
         prepare_phase(self.planes, self.fixed, 2.0**-FIXED_BITS, self.transposed, *self.sums)
 
 
-def _follow(centring, data, known):
+def _follow(centring, means, known):
     """The offsets, moved towards the data's means; at those where there are none yet."""
     rate, *offsets, given = centring
-    for offset, sums in zip(offsets, data.sums, strict=True):
-        n, means = len(sums), sums / data.n
-        offset[:n] = offset[:n] + rate * (means - offset[:n]) if known or given else means
-    return [offset[: len(sums)] for offset, sums in zip(offsets, data.sums, strict=True)]
+    for offset, mean in zip(offsets, means, strict=True):
+        n = len(mean)
+        offset[:n] = offset[:n] + rate * (mean - offset[:n]) if known or given else mean
+    return [offset[: len(mean)] for offset, mean in zip(offsets, means, strict=True)]
 
 
 def _padded(values, length):

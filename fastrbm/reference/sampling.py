@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import units
+
 TILE = 64
 FIXED_BITS = 22
 VISIBLE, HIDDEN, TIE = 0, 1, 2
@@ -83,22 +85,22 @@ def exp_negative(x):
     return p * (t.view(np.int32) << 23).view(np.float32)
 
 
-def less_likely(field):
-    """q = sigmoid(-|field|), the probability of a unit's less likely state, float32."""
-    e = exp_negative(np.maximum(-np.abs(field), np.float32(-87.0)))
+def less_likely(odds):
+    """q = sigmoid(-|log odds|), the probability of a unit's less likely state, float32."""
+    e = exp_negative(np.maximum(-np.abs(odds), np.float32(-87.0)))
     return e / (np.float32(1.0) + e)
 
 
-def probability(field):
-    """P(unit on) = sigmoid(field), float32: what the kernels give out."""
-    q = less_likely(field)
-    return np.where(np.signbit(field), q, np.float32(1.0) - q)
+def probability(odds):
+    """P(unit on) = sigmoid(log odds), float32: what the kernels give out."""
+    q = less_likely(odds)
+    return np.where(np.signbit(odds), q, np.float32(1.0) - q)
 
 
-def fixed_probability(field):
+def fixed_probability(odds):
     """P(unit on) in units of 2^-22: whole numbers in float32."""
-    q = np.rint(less_likely(field) * np.float32(2**FIXED_BITS))
-    return np.where(np.signbit(field), q, np.float32(2**FIXED_BITS) - q)
+    q = np.rint(less_likely(odds) * np.float32(2**FIXED_BITS))
+    return np.where(np.signbit(odds), q, np.float32(2**FIXED_BITS) - q)
 
 
 # ---------------------------------------------------------------- random numbers
@@ -139,10 +141,10 @@ def blocks(seed, kind, sweep, chains, first_words):
     return out.reshape(counters.shape)
 
 
-def draw(field, seed, stream, sweep, kind, first_chain):
-    """Bits (n, U), uint8, with P(on) = sigmoid(field), from the random numbers that have this name."""
-    less = _below(less_likely(field), seed, stream, sweep, kind, first_chain)
-    return (less ^ ~np.signbit(field)).astype(np.uint8)
+def draw(odds, seed, stream, sweep, kind, first_chain):
+    """Bits (n, U), uint8, with P(on) = sigmoid(log odds), from the random numbers that have this name."""
+    less = _below(less_likely(odds), seed, stream, sweep, kind, first_chain)
+    return (less ^ ~np.signbit(odds)).astype(np.uint8)
 
 
 def normals(seed, sweep, kind, out, n_threads=1):
@@ -182,22 +184,36 @@ def _below(p, seed, stream, sweep, kind, first_chain):
 
 
 class Layer:
-    """What it takes to draw a layer given the other: tiles of weights, the exponent of their grid, the padded bias."""
+    """What it takes to draw a layer given the other: tiles of weights, the exponent of their grid, the padded bias, and
+    the types of the units of both layers."""
 
-    def __init__(self, tiles, exponent, bias, n_units):
+    def __init__(self, tiles, exponent, bias, n_units, unit, sent):
         self.tiles_array, self.bias_array, self.exponent, self.n_units = tiles, bias, exponent, n_units
+        self.unit, self.sent = unit, sent
+
+
+def sent_sums(acc, layer):
+    """sum_i Q_i value(bit_i), exactly, from acc (n, n_units), the sums of Q_i over the units that are on."""
+    sums = on_grid(layer.tiles_array, layer.exponent).sum(axis=1).reshape(-1)[: layer.n_units]
+    return units.step(layer.sent) * acc + units.UNITS[layer.sent].OFF * sums
 
 
 def fields(planes, layer, beta=None, reference=None):
-    """field = (bias + acc 2^-e) beta [+ reference (1 - beta)], float32 (n, n_units); beta (n,)."""
+    """field = (bias + sent 2^-e) beta [+ reference (1 - beta)], float32 (n, n_units); beta (n,)."""
     acc = np.empty((planes.shape[1], layer.n_units), np.int32)
     product(planes, layer.tiles_array, layer.exponent, acc)
-    field = acc.astype(np.float32) * np.float32(2.0**-layer.exponent) + layer.bias_array[: layer.n_units]
+    field = sent_sums(acc, layer).astype(np.float32) * np.float32(2.0**-layer.exponent)
+    field = field + layer.bias_array[: layer.n_units]
     if beta is None:
         return field
     beta = np.asarray(beta, np.float32)[:, None]
     field = field * beta
     return field if reference is None else field + reference[: layer.n_units] * (np.float32(1.0) - beta)
+
+
+def log_odds(field, unit):
+    """Of a unit's two values, float32 or float64 as the field."""
+    return field * field.dtype.type(units.step(unit))
 
 
 def half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, fixed, probabilities, n_threads=1):
@@ -207,36 +223,38 @@ def half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, 
 
 def _half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, free, fixed, probabilities=None):
     """half_step; of units that are not in the planes of free, out keeps what it has."""
-    _give_out(fields(planes, layer, beta), seed, stream, sweep, kind, first_chain, out, free, fixed, probabilities)
+    odds = log_odds(fields(planes, layer, beta), layer.unit)
+    _give_out(odds, seed, stream, sweep, kind, first_chain, out, free, fixed, probabilities)
 
 
 def half_step_of_fractions(numbers, layer, seed, stream, sweep, kind, first_chain, out, fixed, probabilities,
                            n_threads=1):  # fmt: skip
     """half_step, given whole numbers (n, units of the other layer) in units of 2^-22."""
-    acc = (sums_of_fractions(numbers, layer) * 2.0**-FIXED_BITS).astype(np.float32)
-    field = acc * np.float32(2.0**-layer.exponent) + layer.bias_array[: layer.n_units]
-    _give_out(field, seed, stream, sweep, kind, first_chain, out, None, fixed, probabilities)
+    sent = (sums_of_fractions(numbers, layer) * 2.0**-FIXED_BITS).astype(np.float32)
+    field = sent * np.float32(2.0**-layer.exponent) + layer.bias_array[: layer.n_units]
+    _give_out(log_odds(field, layer.unit), seed, stream, sweep, kind, first_chain, out, None, fixed, probabilities)
 
 
 def sums_of_fractions(numbers, layer):
-    """Whole numbers (n, units of the other layer), from 0 to 2^22, times rint(W 2^e), exactly: below 2^53."""
+    """What the other layer sends, its units on by whole numbers (n, units), from 0 to 2^22: exactly, below 2^53."""
     tiles = from_tiles(layer.tiles_array, numbers.shape[1], layer.n_units)
-    return numbers @ on_grid(tiles, layer.exponent) + 0.0  # which has no sign of zero
+    values = units.UNITS[layer.sent].OFF * 2.0**FIXED_BITS + units.step(layer.sent) * numbers
+    return values @ on_grid(tiles, layer.exponent) + 0.0  # which has no sign of zero
 
 
-def _give_out(field, seed, stream, sweep, kind, first_chain, out, free, fixed, probabilities):
-    n = len(field)
+def _give_out(odds, seed, stream, sweep, kind, first_chain, out, free, fixed, probabilities):
+    n = len(odds)
     if out is not None:
         drawn = np.empty_like(out)
-        pack(draw(field, seed, stream, sweep, kind, first_chain), drawn)
+        pack(draw(odds, seed, stream, sweep, kind, first_chain), drawn)
         out[...] = drawn if free is None else (out & ~free) | (drawn & free)
     if fixed is not None:
-        numbers = fixed_probability(field)
+        numbers = fixed_probability(odds)
         for tile in range(fixed.shape[0]):
             part = numbers[:, tile * TILE : (tile + 1) * TILE]
             fixed[tile, :n, : part.shape[1]] = part
     if probabilities is not None:
-        probabilities[...] = probability(field)
+        probabilities[...] = probability(odds)
 
 
 def sweep(visible, hidden, to_visible, to_hidden, beta, seed, stream, first_sweep, n_sweeps, first_chain, free_visible,

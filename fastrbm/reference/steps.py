@@ -49,8 +49,8 @@ def difference(positive_bits, positive, positive_factor, negative_bits, negative
                out, along_hidden, along_visible, n_threads=1):  # fmt: skip
     """out, in tiles = positive_factor sum_r v_r p_r' - negative_factor sum_r v_r p_r', rounded once to float32.
 
-    centring: None, or (mu, lambda, dv, dh), padded; then mu_i dh_j + dv_i lambda_j is subtracted, and along_hidden is
-    out lambda, along_visible out' mu.
+    centring: None, or (mu, lambda, mu', lambda', dv, dh), padded; then mu'_i dh_j + dv_i lambda'_j is subtracted, and
+    along_hidden is out lambda, along_visible out' mu.
     """
     n_visible, parts, last = positive_bits.shape[1], [], []
     for bits, fixed, factor in (
@@ -68,10 +68,10 @@ def difference(positive_bits, positive, positive_factor, negative_bits, negative
     out[...] = to_tiles(total.astype(np.float32))
     if centring is None:
         return
-    mu, lam, dv, dh = centring
+    mu, lam, mu_shift, lam_shift, dv, dh = centring
     columns = lam.size
     wide = np.concatenate(list(out), axis=1).astype(np.float64)
-    wide[:n_visible] -= mu[:n_visible, None] * dh + dv[:n_visible, None] * lam
+    wide[:n_visible] -= mu_shift[:n_visible, None] * dh + dv[:n_visible, None] * lam_shift
     wide = wide.astype(np.float32).astype(np.float64)
     out[...] = to_tiles(wide.astype(np.float32))
     along_hidden[...] = 0.0
