@@ -118,11 +118,11 @@ cdef void turn_to(Worker *me, int to_visible, int to_hidden) noexcept nogil:
     """Let the half steps read the model of this update, on these grids."""
     cdef Job *job = me.job
     me.now = me.update % 2
-    me.up.tiles = job.weights[me.now]
+    me.positive.tiles = me.up.tiles = job.weights[me.now]
     me.down.tiles = job.transposed[me.now]
     me.positive.bias = me.up.bias = job.hidden_bias[me.now]
     me.down.bias = job.visible_bias[me.now]
-    me.up.grid = <float> ldexp(1.0, to_hidden)
+    me.positive.grid = me.up.grid = <float> ldexp(1.0, to_hidden)
     me.positive.scale = me.up.scale = <float> ldexp(1.0, -to_hidden)
     me.down.grid, me.down.scale = <float> ldexp(1.0, to_visible), <float> ldexp(1.0, -to_visible)
 

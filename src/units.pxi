@@ -9,15 +9,17 @@
 
 cdef enum:
     BERNOULLI = 0
+    SPIN = 1
 
 include "bernoulli.pxi"
+include "spin.pxi"
 
-UNITS = {"bernoulli": BERNOULLI}
+UNITS = {"bernoulli": BERNOULLI, "spin": SPIN}
 
 
 cdef inline double value_of(int unit, bint bit) noexcept nogil:
     """What a unit of this type counts for in the energy."""
-    return bernoulli_value(bit)
+    return spin_value(bit) if unit == SPIN else bernoulli_value(bit)
 
 
 cdef inline double value_step(int unit) noexcept nogil:
@@ -32,7 +34,7 @@ cdef inline bint takes_sums(int sent) noexcept nogil:
 
 cdef inline vi sent_by(int sent, vi acc, vi sums) noexcept nogil:
     """sum_i Q_i value(bit_i), from acc, which is the sum of Q_i over the bits that are on, and sums, that over all."""
-    return acc
+    return spin_sent(acc, sums) if sent == SPIN else acc
 
 
 cdef inline double sent_by_d(int sent, double acc, double sums) noexcept nogil:
@@ -41,7 +43,7 @@ cdef inline double sent_by_d(int sent, double acc, double sums) noexcept nogil:
 
 
 cdef inline vf log_odds(int unit, vf field) noexcept nogil:
-    return field
+    return spin_log_odds(field) if unit == SPIN else field
 
 
 cdef inline double log_odds_d(int unit, double field) noexcept nogil:
@@ -49,9 +51,9 @@ cdef inline double log_odds_d(int unit, double field) noexcept nogil:
 
 
 cdef inline vd log_odds_v(int unit, vd field) noexcept nogil:
-    return field
+    return spin_log_odds_v(field) if unit == SPIN else field
 
 
 cdef inline vd kink(int unit, vd log_odds) noexcept nogil:
     """The cumulant generating function without log(1 + exp(-|log odds|))."""
-    return bernoulli_kink(log_odds)
+    return spin_kink(log_odds) if unit == SPIN else bernoulli_kink(log_odds)

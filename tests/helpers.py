@@ -70,6 +70,7 @@ def tiles_for(n_units):
 
 
 BINARY = "bernoulli", "bernoulli"
+PAIRS = [("spin", "spin"), ("spin", "bernoulli"), ("bernoulli", "spin")]  # the others
 
 
 def build_layers(module, weights, visible_bias, hidden_bias, n_threads=1, units=BINARY):

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from helpers import BINARY, build_layers, modules, random_rbm, tiles_for
+from helpers import BINARY, PAIRS, build_layers, modules, random_rbm, tiles_for
 
 import fastrbm as fr
 from fastrbm import reference
@@ -46,12 +46,13 @@ def results_of(module, shape, n_threads, units=BINARY):
     return out, np.concatenate(list(fixed), axis=1)[:, :n_hidden], probabilities, softplus, pseudo, some
 
 
+@pytest.mark.parametrize("units", [BINARY, *PAIRS], ids=str)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_kernels_equal_their_twin(shape):
-    expected = results_of(reference, shape, 1)
+def test_kernels_equal_their_twin(shape, units):
+    expected = results_of(reference, shape, 1, units)
     for module in MODULES.values():
         for n_threads in (1, 3):
-            for got, wanted in zip(results_of(module, shape, n_threads), expected, strict=True):
+            for got, wanted in zip(results_of(module, shape, n_threads, units), expected, strict=True):
                 assert np.array_equal(got, wanted)
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import BINARY, build_layers, modules, pack, tiles_for
+from helpers import BINARY, PAIRS, build_layers, modules, pack, tiles_for
 
 from fastrbm import reference
 
@@ -175,8 +175,19 @@ def valid(fixed, n_units):
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("level", MODULES)
 def test_kernels_equal_the_twin(level, shape, n_threads):
-    case = case_of(shape)
-    for name, result in run(MODULES[level], case, n_threads).items():
+    compare(MODULES[level], case_of(shape), n_threads)
+
+
+@pytest.mark.parametrize("units", PAIRS, ids=str)
+@pytest.mark.parametrize("shape", [(1, 1, 1), (70, 130, 100), (31, 81, 1030)], ids=str)
+@pytest.mark.parametrize("level", MODULES)
+def test_kernels_of_other_units_equal_the_twin(level, shape, units):
+    for n_threads in (1, 3):
+        compare(MODULES[level], case_of(shape, units), n_threads)
+
+
+def compare(module, case, n_threads):
+    for name, result in run(module, case, n_threads).items():
         expected = case.twin[name]
         assert result.dtype == expected.dtype and result.shape == expected.shape
         assert np.array_equal(result, expected), name

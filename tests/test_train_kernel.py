@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import BINARY, build_layers, modules, pack
+from helpers import BINARY, PAIRS, build_layers, modules, pack
 
 import fastrbm as fr
 from fastrbm import reference
@@ -60,6 +60,17 @@ def test_equals_the_twin(level, shape, n_chains, n_sweeps, batch, centred, known
     assert wanted[0][0] == 5
     for n_threads in (1, 2, 3, 7):
         for ours, theirs in zip(run(MODULES[level], *case, n_threads), wanted, strict=True):
+            assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("level", MODULES)
+@pytest.mark.parametrize("units", PAIRS, ids=str)
+@pytest.mark.parametrize("shape, n_chains, n_sweeps, batch, centred, known", [CASES[0], CASES[6], CASES[7]])
+def test_other_units_equal_the_twin(level, shape, n_chains, n_sweeps, batch, centred, known, units):
+    case = shape, n_chains, n_sweeps, batch, centred, known
+    wanted = run(reference, *case, 1, units=units)
+    for n_threads in (1, 2):
+        for ours, theirs in zip(run(MODULES[level], *case, n_threads, units=units), wanted, strict=True):
             assert np.array_equal(ours, theirs)
 
 

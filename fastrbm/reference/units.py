@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import bernoulli
+from . import bernoulli, spin
 
-UNITS = {"bernoulli": bernoulli}
+UNITS = {"bernoulli": bernoulli, "spin": spin}
 
 
 def step(unit):
