@@ -15,6 +15,7 @@ from .rbm import RBM, model
 from .sampling import gibbs
 from .sampling.chains import Chains
 from .states.bits import BitMatrix
+from .units import Unit
 
 __all__ = ["Moments"]
 
@@ -31,7 +32,7 @@ def _sums(value: ArrayLike, name: str, n_axes: int) -> np.ndarray:
 
 
 class Moments:
-    """Averages of v s', v and s over a set of cases, where s = E[h | v] = sigmoid(c + W'v).
+    """Averages of v s', v and s over a set of cases, where s = E[h | v] = sigmoid(c + W'v), or tanh(c + W'v) of spins.
 
     Using s in place of a sampled h is exact for data and lowers the variance for samples (Rao-Blackwell). Kept as
     sums, so that moments of parts add up to the moments of the whole: with states of 0 and 1 and no weights, s is
@@ -74,6 +75,11 @@ class Moments:
         return self.weight_sum / self.total
 
     @property
+    def means(self) -> tuple[np.ndarray, np.ndarray]:
+        """<v> and <s>, float64 (V,) and (H,)."""
+        return self.visible, self.hidden
+
+    @property
     def visible(self) -> np.ndarray:
         return self.visible_sum / self.total
 
@@ -104,7 +110,7 @@ class Moments:
         ----------
         rbm : RBM
         X : array (n, V) or BitMatrix
-            At least one case, of 0 and 1, or of fractions from 0 to 1.
+            At least one example, of the units' values, or of numbers between them.
         sample_weight : array (n,), optional
             Not negative; rounded to multiples of 2^-22 of the largest (up to a factor of 2). A case of weight 0 counts
             for nothing.
@@ -130,7 +136,7 @@ class Moments:
             fixed = gibbs.fixed_buffer(rows.stop - rows.start, rbm.n_hidden, rbm._buffers)
             gibbs.half_step(rbm._parameters.to_hidden, data[rows], fixed=fixed, n_threads=n_threads)
             _add(moments, data[rows], fixed, None if weight is None else weight[rows], scale, n_threads)
-        return moments
+        return _of_values(moments, (rbm.visible, rbm.hidden))
 
     @classmethod
     def of_chains(cls, rbm: RBM, chains: Chains, n_threads: int | None = None) -> Moments:
@@ -141,6 +147,17 @@ class Moments:
 
     def __repr__(self) -> str:
         return f"Moments(n_visible={self.visible_sum.size}, n_hidden={self.hidden_sum.size}, total={self.total:g})"
+
+
+def _of_values(moments: Moments, units: tuple[Unit, Unit]) -> Moments:
+    """Sums over bits as sums over what units count for, in place: of x = off + step bit. All of it is exact."""
+    (v, h), n = units, moments.total
+    visible, hidden = v.step * moments.visible_sum, h.step * moments.hidden_sum
+    if v.off or h.off:
+        moments.weight_sum *= v.step * h.step
+        moments.weight_sum += (h.off * visible)[:, None] + v.off * (hidden + h.off * n)
+        moments.visible_sum, moments.hidden_sum = v.off * n + visible, h.off * n + hidden
+    return moments
 
 
 def _nothing(rbm: RBM) -> Moments:
@@ -157,7 +174,7 @@ def _add(
     scale: float = 1.0,
     n_threads: int | None = None,
 ) -> None:
-    """Add cases to moments in place.
+    """Add cases to moments of bits in place.
 
     states: BitMatrix, or float64 (n, V); fixed: their P(h | v) in units of 2^-22, float32 (tiles, 8 ceil(n/8), 64),
     zero past the last case; weight: float64 (n,) of integers up to 2^22, in units of scale / 2^22.
@@ -214,6 +231,7 @@ class Phase:
     transposed : uint8 (ceil(n/8), V)
     fixed : float32 (tiles, 8 ceil(n/8), 64)
     visible_sum, hidden_sum : float64 (V,), (H,)
+        Of bits, not of the values that they stand for.
     total : float
     """
 
@@ -228,6 +246,7 @@ class Phase:
         kernels.prepare_phase(
             states._planes, fixed, 2.0**-FIXED_BITS, self.transposed, self.visible_sum, self.hidden_sum, used
         )
+        self.units = rbm.visible, rbm.hidden
 
     @classmethod
     def of_data(
@@ -241,11 +260,26 @@ class Phase:
         gibbs.half_step(rbm._parameters.to_hidden, data, fixed=fixed, n_threads=n_threads)
         return cls(rbm, data, fixed, n_threads)
 
+    @property
+    def means(self) -> tuple[np.ndarray, np.ndarray]:
+        """<v> and <s>."""
+        v, h = self.units
+        return v.off + v.step * (self.visible_sum / self.total), h.off + h.step * (self.hidden_sum / self.total)
+
+    def less(self, other: Phase) -> tuple[np.ndarray, np.ndarray]:
+        """The means of this phase minus those of another one of the same model, rounded as kernels.train does."""
+        v, h = self.units
+        return (
+            v.step * (self.visible_sum / self.total - other.visible_sum / other.total),
+            h.step * (self.hidden_sum / self.total - other.hidden_sum / other.total),
+        )
+
     def moments(self, n_threads: int | None = None) -> Moments:
         """The averages themselves."""
-        moments = Moments(self.buffers.take(self.shape, np.float64), self.visible_sum, self.hidden_sum, self.total)
+        sums = self.visible_sum.copy(), self.hidden_sum.copy()
+        moments = Moments(self.buffers.take(self.shape, np.float64), *sums, self.total)
         used = threads.resolve(n_threads, moments.weight_sum.size * int(self.total))
         kernels.moments(
             self.transposed, self.fixed, 2.0**-FIXED_BITS, False, moments.weight_sum, moments.hidden_sum, used
         )
-        return moments
+        return _of_values(moments, self.units)

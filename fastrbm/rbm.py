@@ -20,6 +20,7 @@ from .sampling.clamp import Clamp, Held
 from .sampling.starts import chain_ends
 from .states.bits import BitMatrix
 from .training import data
+from .units import LayerLike, Unit, from_segments, layer, reader
 
 if TYPE_CHECKING:
     from .gradient import Gradient
@@ -32,10 +33,11 @@ _SUMS = 1 << 22  # that are kept at a time: bounds the memory
 
 
 class RBM:
-    """A restricted Boltzmann machine with binary visible and hidden units.
+    """A restricted Boltzmann machine.
 
-    E(v, h) = -v'W h - b'v - c'h over v in {0,1}^V and h in {0,1}^H, with p(v, h) = exp(-E(v, h)) / Z
-    (Smolensky 1986; Hinton 2002). W are the ``weights``, b the ``visible_bias``, c the ``hidden_bias``.
+    E(v, h) = -v'W h - b'v - c'h, with p(v, h) = exp(-E(v, h)) / Z (Smolensky 1986; Hinton 2002). W are the ``weights``,
+    b the ``visible_bias``, c the ``hidden_bias``. The units of either layer are 0 and 1 (Bernoulli units), or -1 and 1
+    (spins): see :mod:`fastrbm.units`.
 
     Parameters
     ----------
@@ -45,6 +47,8 @@ class RBM:
         Zeros by default.
     hidden_bias : array (H,), optional
         Zeros by default.
+    visible, hidden : str or description
+        The unit type of the layer: "bernoulli", "spin", or a description such as ``units.Spin(V)``.
 
     Raises
     ------
@@ -76,19 +80,22 @@ class RBM:
     _visible_names: tuple[str, ...] | None = None
 
     def __init__(
-        self, weights: ArrayLike, visible_bias: ArrayLike | None = None, hidden_bias: ArrayLike | None = None
-    ) -> None:
+        self, weights: ArrayLike, visible_bias: ArrayLike | None = None, hidden_bias: ArrayLike | None = None, *,
+        visible: LayerLike = "bernoulli", hidden: LayerLike = "bernoulli",
+    ) -> None:  # fmt: skip
         if np.isscalar(weights) or weights is None:
             raise TypeError(
                 "RBM takes weights (V, H); for a new model of your data use RBM.from_data(X, n_hidden=16), with the "
                 "number of hidden units that you want"
             )
         self._buffers = Buffers()
-        self._set(validate.parameter(weights, "weights", (None, None)), visible_bias, hidden_bias)
+        checked = validate.parameter(weights, "weights", (None, None))
+        units = layer(visible, checked.shape[0], "visible"), layer(hidden, checked.shape[1], "hidden")
+        self._set(checked, visible_bias, hidden_bias, units)
 
     def _set(
         self, weights: np.ndarray, visible_bias: ArrayLike | None, hidden_bias: ArrayLike | None,
-        n_threads: int | None = None,
+        units: tuple[Unit, Unit],
     ) -> None:  # fmt: skip
         """Take over checked weights (copied if they are the caller's) and biases, in one assignment."""
         n_visible, n_hidden = weights.shape
@@ -98,22 +105,23 @@ class RBM:
         c = validate.parameter(c, "hidden_bias", (n_hidden,))
         if hasattr(self, "_parameters") and self._parameters.shape != weights.shape:  # chains rely on it
             raise ValueError(f"weights must keep their shape, {self._parameters.shape}, got {weights.shape}")
-        self._parameters = Parameters.of(weights, b, c, self._buffers, n_threads)
+        self._parameters = Parameters.of(weights, b, c, units, self._buffers)
 
     @classmethod
     def from_data(
         cls, X: ArrayLike | Iterable[ArrayLike], n_hidden: int, seed: int = 0, weight_scale: float = 0.01,
-        sample_weight: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None, *, visible: LayerLike = "bernoulli", hidden: LayerLike = "bernoulli",
     ) -> RBM:  # fmt: skip
         """A model to start training from: small random weights, visible biases that fit the data's means.
 
-        W is very nearly N(0, weight_scale^2) (sums of uniforms, the same bits on any machine), b the logit of the means
-        smoothed by one case of 1/2, c = 0 (Hinton 2012, "A practical guide to training RBMs", section 8).
+        W is very nearly N(0, weight_scale^2) (sums of uniforms, the same bits on any machine), b the bias of a unit by
+        itself that has the mean of the data (for 0 and 1: its logit), smoothed by one example half-way between the two
+        values, c = 0 (Hinton 2012, "A practical guide to training RBMs", section 8).
 
         Parameters
         ----------
         X : array (n, V), data frame, sparse matrix or BitMatrix, or batches
-            0 and 1, or fractions from 0 to 1. A memory-mapped array is read in parts. The model keeps the names of a
+            0 and 1, or fractions from 0 to 1; of spins -1 and 1, or numbers from -1 to 1. A memory-mapped array is read in parts. The model keeps the names of a
             data frame's columns (:attr:`visible_names`). An object whose iteration yields batches (n, V), as
             :func:`fastrbm.fit` takes it, is gone through once.
         n_hidden : int
@@ -125,6 +133,8 @@ class RBM:
         sample_weight : array (n,), optional
             Weights of the rows of an array X, not negative; as :func:`fastrbm.fit` takes them. The biases fit the
             weighted means. A total below the number of rows counts as that number.
+        visible, hidden : str or description
+            The unit types, as for the constructor.
 
         Examples
         --------
@@ -136,19 +146,24 @@ class RBM:
         n_hidden = validate.integer(n_hidden, "n_hidden", 1, _MOST_HIDDEN)
         seed = validate.seed(seed)
         weight_scale = validate.real(weight_scale, "weight_scale", 0.0)
-        sums, n = data.totals(X) if sample_weight is None else data.weighted_totals(X, sample_weight)
-        rbm = cls._from_totals(sums, n, n_hidden, seed, weight_scale)
+        unit = reader(visible, "visible")
+        sums, n = data.totals(X, unit) if sample_weight is None else data.weighted_totals(X, sample_weight, unit)
+        units = layer(visible, sums.size, "visible"), layer(hidden, n_hidden, "hidden")
+        rbm = cls._from_totals(sums, n, units, seed, weight_scale)
         rbm._visible_names = _given.names_of(X)
         return rbm
 
     @classmethod
-    def _from_totals(cls, sums: np.ndarray, n: float, n_hidden: int, seed: int, weight_scale: float = 0.01) -> RBM:
-        """from_data, of the sums of the visible units over n cases."""
+    def _from_totals(
+        cls, sums: np.ndarray, n: float, units: tuple[Unit, Unit], seed: int, weight_scale: float = 0.01
+    ) -> RBM:
+        """from_data, of how many of n cases each visible unit is on in."""
         means = (sums + 0.5) / (n + 1.0)
         logs = np.empty(2 * means.size)
         kernels.logs(np.concatenate((means, 1.0 - means)), logs)
-        weights = philox.normal((means.size, n_hidden), seed, philox.WEIGHTS) * np.float32(weight_scale)
-        return cls(weights, logs[: means.size] - logs[means.size :])
+        bias = units[0].bias(logs[: means.size] - logs[means.size :])
+        weights = philox.normal((means.size, units[1].n), seed, philox.WEIGHTS) * np.float32(weight_scale)
+        return cls(weights, bias, visible=units[0], hidden=units[1])
 
     # ------------------------------------------------------------ parameters
 
@@ -177,6 +192,7 @@ class RBM:
             self.weights if weights is None else validate.parameter(weights, "weights", shape),
             self.visible_bias if visible_bias is None else visible_bias,
             self.hidden_bias if hidden_bias is None else hidden_bias,
+            self._parameters.units,
         )
 
     def add(
@@ -203,7 +219,8 @@ class RBM:
             old = getattr(self, name)
             given = validate.change(change, f"the change of {name}", old.shape)
             new.append(moved_values(old, given, rate, name))
-        self._parameters = Parameters.of(new[0], new[1], new[2], self._buffers, n_threads)
+        units = self._parameters.units
+        self._parameters = Parameters.of(new[0], new[1], new[2], units, self._buffers, n_threads)
 
     def step(self, gradient: Gradient, learning_rate: float, n_threads: int | None = None) -> None:
         """theta <- theta + learning_rate * gradient, the plain ascent of the log-likelihood.
@@ -254,10 +271,21 @@ class RBM:
 
     def __reduce__(self) -> tuple[Any, ...]:
         arrays = np.array(self.weights), np.array(self.visible_bias), np.array(self.hidden_bias)
-        return type(self), arrays, {"_visible_names": self._visible_names}
+        return _rebuilt, (type(self), *arrays, *self._parameters.units), {"_visible_names": self._visible_names}
 
     def __repr__(self) -> str:
-        return f"RBM(n_visible={self.n_visible}, n_hidden={self.n_hidden})"
+        kinds = [f", {side}={unit.name!r}" for side, unit in (("visible", self.visible), ("hidden", self.hidden)) if unit.off]
+        return f"RBM(n_visible={self.n_visible}, n_hidden={self.n_hidden}{''.join(kinds)})"
+
+    @property
+    def visible(self) -> Unit:
+        """The visible layer's units."""
+        return self._parameters.units[0]
+
+    @property
+    def hidden(self) -> Unit:
+        """The hidden layer's units."""
+        return self._parameters.units[1]
 
     @property
     def visible_names(self) -> tuple[str, ...] | None:
@@ -282,8 +310,8 @@ class RBM:
 
         Parameters
         ----------
-        v : array (n, V) or BitMatrix, of 0 and 1
-        h : array (n, H) or BitMatrix, of 0 and 1
+        v : array (n, V) or BitMatrix, of the units' values
+        h : array (n, H) or BitMatrix, likewise
 
         Returns
         -------
@@ -294,24 +322,28 @@ class RBM:
         n = len(visible)
         if n != len(hidden):
             raise ValueError(f"v and h must have as many cases as each other, got {n} and {len(hidden)}")
-        result = self._bias_sums(visible, p.wide_visible_bias) + self._bias_sums(hidden, p.wide_hidden_bias)
+        result = self._bias_sums(visible, self.visible, p.wide_visible_bias)
+        result += self._bias_sums(hidden, self.hidden, p.wide_hidden_bias)
+        all_inputs = self._all_inputs() if self.visible.off else 0
         for part in workload.parts(n, workload.half_step(*p.shape), most=_SUMS // self.n_hidden):
             acc = np.empty((part.stop - part.start, self.n_hidden), np.int32)
             used = threads.resolve(n_threads, acc.size * self.n_visible)
             kernels.product(visible.planes[:, part], p.to_hidden.tiles_array, p.to_hidden.exponent, acc, used)
             # int64 sums of int32 are exact
-            pairs = np.einsum("ij,ij->i", acc, hidden[part].to_states(), dtype=np.int64)
+            sent = int(self.visible.step) * acc.astype(np.int64) + int(self.visible.off) * all_inputs
+            pairs = np.einsum("ij,ij->i", sent, self.hidden.values(hidden[part].to_states()), dtype=np.int64)
             result[part] += pairs * 2.0**-p.to_hidden.exponent
         return -result
 
     def free_energy(self, v: ArrayLike, n_threads: int | None = None) -> np.ndarray:
-        """F(v) = -b'v - sum_j softplus(c_j + (v'W)_j) = -log sum_h exp(-E(v, h)) of each case, in nats.
+        """F(v) = -b'v - sum_j cgf(c_j + (v'W)_j) = -log sum_h exp(-E(v, h)) of each case, in nats.
 
-        log p(v) = -F(v) - log Z, so differences of F are log ratios of probabilities.
+        cgf(x) is softplus(x) = log(1 + exp(x)) of hidden units of 0 and 1, and log(2 cosh x) of spins. log p(v) =
+        -F(v) - log Z, so differences of F are log ratios of probabilities.
 
         Parameters
         ----------
-        v : array (n, V) or BitMatrix, of 0 and 1
+        v : array (n, V) or BitMatrix, of the units' values
 
         Returns
         -------
@@ -329,8 +361,15 @@ class RBM:
         one = np.ones(1)
         for part in workload.parts(len(bits), workload.free_energy(*p.shape)):
             used = threads.resolve(n_threads, (part.stop - part.start) * self.n_visible * self.n_hidden)
-            kernels.softplus_sums(bits.planes[:, part], p.to_hidden, one, result[part], used)
-        return -(result + self._bias_sums(bits, p.wide_visible_bias))
+            kernels.cgf_sums(bits.planes[:, part], p.to_hidden, one, result[part], used)
+        return -(result + self._bias_sums(bits, self.visible, p.wide_visible_bias))
+
+    def _all_inputs(self) -> np.ndarray:
+        """The sums of all the integers that the weights of each hidden unit are in the kernels, int64 (H,)."""
+        on, out = BitMatrix.from_states(np.ones((1, self.n_visible), np.uint8)), np.empty((1, self.n_hidden), np.int32)
+        to_hidden = self._parameters.to_hidden
+        kernels.product(on.planes, to_hidden.tiles_array, to_hidden.exponent, out, 1)
+        return out[0].astype(np.int64)
 
     @property
     def grid(self) -> tuple[float, float]:
@@ -338,18 +377,18 @@ class RBM:
         p = self._parameters
         return 2.0**-p.to_hidden.exponent, 2.0**-p.to_visible.exponent
 
-    def _bias_sums(self, states: BitMatrix, wide_bias: np.ndarray) -> np.ndarray:
+    def _bias_sums(self, states: BitMatrix, unit: Unit, wide_bias: np.ndarray) -> np.ndarray:
         out = np.empty(len(states))
         for part in workload.parts(len(states), workload.elements(states.n_units)):
-            kernels.bias_sums(states.planes[:, part], wide_bias, out[part], 1)
+            kernels.bias_sums(states.planes[:, part], unit.name, wide_bias, out[part], 1)
         return out
 
     def _states(self, value: ArrayLike, name: str, fractions: bool = False) -> Any:
         """A user's states of the hidden layer (name "h") or of the visible one, whose columns may have names."""
         if name == "h":
-            return gibbs.states_given(value, self.n_hidden, name, fractions)
+            return gibbs.states_given(value, self.n_hidden, name, fractions, unit=self.hidden)
         self._check_names(value, name)
-        return gibbs.states_given(value, self.n_visible, name, fractions)
+        return gibbs.states_given(value, self.n_visible, name, fractions, unit=self.visible)
 
     def _check_names(self, value: object, name: str) -> None:
         validate.check_names(_given.names_of(value), self.visible_names, name)
@@ -357,12 +396,18 @@ class RBM:
     # ------------------------------------------------------------ conditional distributions
 
     def mean_hidden(self, v: ArrayLike, n_threads: int | None = None) -> np.ndarray:
-        """P(h_j = 1 | v) = sigmoid(c_j + (v'W)_j), float32 (n, H); v (n, V) of 0 and 1, or fractions from 0 to 1."""
-        return self._mean(self._parameters.to_hidden, self._states(v, "v", True), n_threads)
+        """E[h | v], float32 (n, H): of 0 and 1, P(h_j = 1 | v) = sigmoid(c_j + (v'W)_j); of spins, tanh(c_j + (v'W)_j).
+
+        v (n, V) holds the units' values, or numbers between them.
+        """
+        return self.hidden.mean(self._mean(self._parameters.to_hidden, self._states(v, "v", True), n_threads))
 
     def mean_visible(self, h: ArrayLike, n_threads: int | None = None) -> np.ndarray:
-        """P(v_i = 1 | h) = sigmoid(b_i + (W h)_i), float32 (n, V); h (n, H) of 0 and 1, or fractions from 0 to 1."""
-        return self._mean(self._parameters.to_visible, self._states(h, "h", True), n_threads)
+        """E[v | h], float32 (n, V): of 0 and 1, P(v_i = 1 | h) = sigmoid(b_i + (W h)_i); of spins, tanh(b_i + (W h)_i).
+
+        h (n, H) holds the units' values, or numbers between them.
+        """
+        return self.visible.mean(self._mean(self._parameters.to_visible, self._states(h, "h", True), n_threads))
 
     def _mean(self, layer: kernels.Layer, given: BitMatrix | np.ndarray, n_threads: int | None) -> np.ndarray:
         threads.resolve(n_threads)  # fractions need none
@@ -371,19 +416,21 @@ class RBM:
         return out
 
     def sample_hidden(self, v: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """A draw of h from p(h | v) for each case, uint8 (n, H).
+        """A draw of h from p(h | v) for each case, (n, H): uint8 of 0 and 1, or int8 of -1 and 1.
 
         The same seed gives the same draw: in a loop, pass a new seed each time (or use :class:`Chains`), or every pass
         repeats the same random numbers and the chains do not follow the model.
         """
-        return self._draw(self._parameters.to_hidden, self._states(v, "v", True), seed, philox.HIDDEN, n_threads)
+        given = self._states(v, "v", True)
+        return self.hidden.values(self._draw(self._parameters.to_hidden, given, seed, philox.HIDDEN, n_threads))
 
     def sample_visible(self, h: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """A draw of v from p(v | h) for each case, uint8 (n, V).
+        """A draw of v from p(v | h) for each case, (n, V): uint8 of 0 and 1, or int8 of -1 and 1.
 
         The same seed gives the same draw: in a loop, pass a new seed each time, as for :meth:`sample_hidden`.
         """
-        return self._draw(self._parameters.to_visible, self._states(h, "h", True), seed, philox.VISIBLE, n_threads)
+        given = self._states(h, "h", True)
+        return self.visible.values(self._draw(self._parameters.to_visible, given, seed, philox.VISIBLE, n_threads))
 
     def _draw(
         self, layer: kernels.Layer, given: BitMatrix | np.ndarray, seed: int, kind: int, n_threads: int | None
@@ -423,7 +470,7 @@ class RBM:
         n_threads : int, optional
             See :func:`fastrbm.show_config`. No effect on the samples.
         clamp : array (V,) or (n, V), optional
-            0 and 1 where a visible unit is held, NaN where it is free: samples follow p(free units | held units).
+            A unit's value where a visible unit is held, NaN where it is free: samples follow p(free units | held units).
         clamp_hidden : array (H,) or (n, H), optional
             The same for hidden units.
         method : "annealed", "gibbs" or None
@@ -435,7 +482,7 @@ class RBM:
 
         Returns
         -------
-        uint8 (n, V)
+        uint8 (n, V) of 0 and 1, or int8 of -1 and 1
 
         Warns
         -----
@@ -454,7 +501,7 @@ class RBM:
         n = validate.integer(n, "n", 0, philox.MOST_CHAINS)
         n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS)
         seed, betas = validate.seed(seed), validate.inverse_temperature(beta, n)
-        held = Clamp.of(clamp, clamp_hidden, n, self._parameters.shape)
+        held = Clamp.of(clamp, clamp_hidden, n, self._parameters.units)
         plain = start is None and betas is None and held is None
         if method not in (None, "annealed", "gibbs"):
             raise ValueError(f"method must be 'annealed', 'gibbs' or None, got {method!r}")
@@ -464,7 +511,8 @@ class RBM:
             from .sampling.annealing import annealed_starts  # which needs models, too
 
             start = annealed_starts(self, n, n_sweeps, seed, n_threads)
-        return chain_ends(self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, held).to_states()
+        ends = chain_ends(self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, held)
+        return self.visible.values(ends.to_states())
 
     def inpaint(self, X: ArrayLike, n_sweeps: int = 1000, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """Fill in what is missing: for each case a draw of its missing units given the others.
@@ -472,7 +520,7 @@ class RBM:
         Parameters
         ----------
         X : array (n, V)
-            0 and 1, and NaN where a unit is missing (or masked, in a masked array).
+            The units' values, and NaN where a unit is missing (or masked, in a masked array).
         n_sweeps : int
             Sweeps of each case's chain, with the known units held. As for :meth:`sample`, draws follow
             p(missing | known) only when this is long against the mixing time.
@@ -483,7 +531,7 @@ class RBM:
 
         Returns
         -------
-        uint8 (n, V)
+        (n, V), as :meth:`sample` returns them
 
         Examples
         --------
@@ -498,12 +546,13 @@ class RBM:
         array = _given.numbers(X, "X", missing=True)
         if array.ndim != 2:
             raise ValueError(f"X must have two dimensions, (cases, units), got shape {array.shape}")
-        held = Clamp(Held.of(array, len(array), self.n_visible, "X"), None)
-        return chain_ends(self, len(array), n_sweeps, seed, philox.INPAINT, n_threads=n_threads, clamp=held).to_states()
+        held = Clamp(Held.of(array, len(array), self.visible, "X"), None)
+        ends = chain_ends(self, len(array), n_sweeps, seed, philox.INPAINT, n_threads=n_threads, clamp=held)
+        return self.visible.values(ends.to_states())
 
     def reconstruct(self, v: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """P(v = 1 | h), float32 (n, V), with h drawn from p(h | v) for each case: what one step there and back makes
-        of it. v (n, V) of 0 and 1, or fractions from 0 to 1."""
+        """E[v | h], float32 (n, V), with h drawn from p(h | v) for each case: what one step there and back makes of it.
+        v (n, V) holds the units' values, or numbers between them."""
         return self.mean_visible(self.sample_hidden(v, seed, n_threads), n_threads)
 
     # ------------------------------------------------------------ files
@@ -520,6 +569,11 @@ class RBM:
             When the file cannot be written, or is not a regular file.
         """
         model_file.save(validate.path(path), self)
+
+
+def _rebuilt(kind: type[RBM], weights: Any, visible_bias: Any, hidden_bias: Any, visible: Unit, hidden: Unit) -> RBM:
+    """What a pickle holds."""
+    return kind(weights, visible_bias, hidden_bias, visible=visible, hidden=hidden)
 
 
 def model(rbm: object) -> RBM:
@@ -539,7 +593,11 @@ def load(path: str | PathLike[str]) -> RBM:
     ValueError
         When it is damaged, or not a model of this package.
     """
-    parameters, names = model_file.load(validate.path(path))
-    rbm = RBM(*parameters)
+    parameters, segments, names = model_file.load(validate.path(path))
+    try:
+        visible, hidden = map(from_segments, segments, ("visible_units", "hidden_units"))
+    except ValueError as error:
+        raise ValueError(f"{path} is of a newer fastrbm, or damaged: {error}") from None
+    rbm = RBM(*parameters, visible=visible, hidden=hidden)
     rbm._visible_names = names
     return rbm

@@ -2,6 +2,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEVEL_LANES: int
+UNITS: dict[str, int]
 LEVEL_MANY: int
 LEVEL_MATRICES: bool
 
@@ -14,7 +15,19 @@ class Layer:
     def exponent(self) -> int: ...
     @property
     def n_units(self) -> int: ...
-    def __init__(self, tiles: NDArray[np.float32], exponent: int, bias: NDArray[np.float32], n_units: int) -> None: ...
+    @property
+    def unit(self) -> int: ...
+    @property
+    def sent(self) -> int: ...
+    def __init__(
+        self,
+        tiles: NDArray[np.float32],
+        exponent: int,
+        bias: NDArray[np.float32],
+        n_units: int,
+        unit: str,
+        sent: str,
+    ) -> None: ...
 
 def team_time() -> tuple[int, int]: ...
 def pack(states: NDArray[np.uint8], planes: NDArray[np.uint8], n_threads: int) -> None: ...
@@ -97,7 +110,7 @@ def difference(
     negative_bits: NDArray[np.uint8],
     negative: NDArray[np.float32],
     negative_factor: float,
-    centring: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None,
+    centring: tuple[NDArray[np.float64], ...] | None,
     n_hidden: int,
     out: NDArray[np.float32],
     along_hidden: NDArray[np.float64] | None,
@@ -111,7 +124,7 @@ def step(
     negative_bits: NDArray[np.uint8],
     negative: NDArray[np.float32],
     negative_factor: float,
-    centring: tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]] | None,
+    centring: tuple[NDArray[np.float64], ...] | None,
     n_hidden: int,
     weights: NDArray[np.float32],
     rate: float,
@@ -143,6 +156,8 @@ def train(
     to_hidden_exponent: int,
     n_visible: int,
     n_hidden: int,
+    visible_unit: str,
+    hidden_unit: str,
     centring: tuple[float, NDArray[np.float64], NDArray[np.float64], bool] | None,
     l2: float,
     l1: float,
@@ -166,6 +181,8 @@ def enumerate_states(
     high_bias: NDArray[np.float64],
     low: NDArray[np.float64],
     low_bias: NDArray[np.float64],
+    unit: str,
+    n_units: int,
     peak: NDArray[np.float64],
     total: NDArray[np.float64],
     n_threads: int,
@@ -198,10 +215,10 @@ def prepare_phase(
 ) -> None: ...
 def count_bits(planes: NDArray[np.uint8], n_units: int, out: NDArray[np.float64], n_threads: int) -> None: ...
 def logs(x: NDArray[np.float64], out: NDArray[np.float64]) -> None: ...
-def softplus_sums(
+def cgf_sums(
     planes: NDArray[np.uint8], layer: Layer, beta: NDArray[np.float64], out: NDArray[np.float64], n_threads: int
 ) -> None: ...
-def softplus_sums_of_fractions(
+def cgf_sums_of_fractions(
     numbers: NDArray[np.float64],
     layer: Layer,
     beta: NDArray[np.float64],
@@ -224,5 +241,5 @@ def anneal(
     n_threads: int,
 ) -> None: ...
 def bias_sums(
-    planes: NDArray[np.uint8], bias: NDArray[np.float64], out: NDArray[np.float64], n_threads: int
+    planes: NDArray[np.uint8], unit: str, bias: NDArray[np.float64], out: NDArray[np.float64], n_threads: int
 ) -> None: ...

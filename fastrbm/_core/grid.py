@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from ..states.bits import BitMatrix
-from . import floatmath
 from .parameters import Parameters
 from .warn import warn
 
@@ -16,7 +15,7 @@ _SOME = 8  # rows that are looked at
 def warn_if_coarse(parameters: Parameters, bits: BitMatrix, free_energies: np.ndarray) -> None:
     """Warn, once for these parameters, where their free energies are off by more than 1e-3 nats.
 
-    A weight is off by at most half a step of the grid, and softplus has a slope of at most 1, so F(v) is off by at most
+    A weight is off by at most half a step of the grid, and a cgf has a slope of at most 1, so F(v) is off by at most
     V H / 2 steps. Only where that is too much, F of some of the rows is compared with float64.
     """
     n_visible, n_hidden = parameters.shape
@@ -27,10 +26,11 @@ def warn_if_coarse(parameters: Parameters, bits: BitMatrix, free_energies: np.nd
     rows = np.linspace(0, len(bits) - 1, min(len(bits), _SOME)).astype(np.intp)
     weights, bias = parameters.weights, parameters.visible_bias
     # not by BLAS, whose threads would keep the CPUs from the next call's for a while
-    states = bits[rows].to_states().astype(bool)
-    inputs = np.stack([weights[on].sum(axis=0, dtype=np.float64) for on in states]) + parameters.hidden_bias
-    own = np.array([bias[on].sum(dtype=np.float64) for on in states])
-    exact = -(own + floatmath.softplus(inputs).sum(axis=1))
+    visible, hidden = parameters.units
+    states = visible.values(bits[rows].to_states()).astype(np.float64)
+    inputs = np.einsum("ij,jk->ik", states, weights.astype(np.float64)) + parameters.hidden_bias
+    own = np.einsum("ij,j->i", states, bias.astype(np.float64))
+    exact = -(own + hidden.cgf(inputs).sum(axis=1))
     error = float(np.abs(exact - free_energies[rows]).max())
     if error > _WORTH_A_WORD:
         warn(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from os import PathLike
 from typing import TYPE_CHECKING
 
@@ -9,14 +10,17 @@ import numpy as np
 
 from . import output, validate
 from .archive import Archive
+from .reading import refusing
 
 if TYPE_CHECKING:
     from ..rbm import RBM
 
-FORMAT = 1
+FORMAT = 2
+_FORMATS = (1, 2)  # that are read; the first one was of units of 0 and 1 alone
 _WRITERS = "RBM.save and 'fastrbm train' write them"
 _NAMES = ("weights", "visible_bias", "hidden_bias")
 _VISIBLE_NAMES = "visible_names"
+_UNITS = ("visible_units", "hidden_units")  # JSON: [{"type": "spin", "n": 64}], a list of segments
 
 
 def save(path: str | PathLike[str], rbm: RBM) -> None:
@@ -25,19 +29,40 @@ def save(path: str | PathLike[str], rbm: RBM) -> None:
 
 
 def entries(rbm: RBM) -> dict[str, np.ndarray]:
-    """What the file of a model holds: the format, the parameters, and the names of visible units that have any."""
+    """What the file of a model holds: the format, the parameters, the units, and the names of visible ones that have
+    any."""
     arrays = {"fastrbm_format": np.array(FORMAT, np.int64)} | {name: getattr(rbm, name) for name in _NAMES}
+    for name, unit in zip(_UNITS, (rbm.visible, rbm.hidden), strict=True):
+        arrays[name] = np.array(json.dumps([{"type": unit.name, "n": unit.n}]), np.str_)
     return arrays if rbm.visible_names is None else arrays | {_VISIBLE_NAMES: np.array(rbm.visible_names, np.str_)}
 
 
 def load(
     path: str | PathLike[str],
-) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], tuple[str, ...] | None]:
-    """Read (the three arrays, the names of the visible units or None) of a model; ValueError names the file and what is
-    wrong with it."""
-    with open_archive(path, "fastrbm_format", FORMAT, "fastrbm model", _WRITERS) as archive:
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], list[list[tuple[str, int]]], tuple[str, ...] | None]:
+    """Read (the three arrays; the segments of either layer, (type, units) each; the names of the visible units or None)
+    of a model; ValueError names the file and what is wrong with it."""
+    with open_archive(path, "fastrbm_format", _FORMATS, "fastrbm model", _WRITERS) as archive:
         parameters = read_parameters(archive)
-        return parameters, _read_names(archive, parameters[1].size)
+        sizes = zip(_UNITS, parameters[0].shape, strict=True)
+        segments = [_read_segments(archive, name, n) for name, n in sizes]
+        return parameters, segments, _read_names(archive, parameters[1].size)
+
+
+def _read_segments(archive: Archive, name: str, n: int) -> list[tuple[str, int]]:
+    if name not in archive:
+        return [("bernoulli", n)]
+    found, wrong = archive.read(name), f"is damaged: {name} must describe {n} units"
+    if found.dtype.kind != "U" or found.shape != ():
+        raise ValueError(f"{archive.path} {wrong}")
+    with refusing(archive.path, wrong):
+        segments = json.loads(str(found))
+        pairs = [(segment["type"], segment["n"]) for segment in segments]
+    if not all(isinstance(kind, str) and type(size) is int and size > 0 for kind, size in pairs):
+        raise ValueError(f"{archive.path} {wrong}")
+    if not pairs or sum(size for _, size in pairs) != n:
+        raise ValueError(f"{archive.path} {wrong}")
+    return pairs
 
 
 def _read_names(archive: Archive, n_visible: int) -> tuple[str, ...] | None:
@@ -65,8 +90,8 @@ def _read_numbers(archive: Archive, name: str) -> np.ndarray:
     return array
 
 
-def open_archive(path: str | PathLike[str], key: str, version: int, kind: str, writers: str) -> Archive:
-    """An .npz file whose entry ``key`` holds this format version; ValueError names the file and what is wrong."""
+def open_archive(path: str | PathLike[str], key: str, versions: tuple[int, ...], kind: str, writers: str) -> Archive:
+    """An .npz file whose entry ``key`` holds one of these format versions; ValueError names the file and what is wrong."""
     foreign = f"is not a {kind} ({writers})"
     archive = Archive(path, foreign, f"is damaged or not a {kind}")
     try:
@@ -75,9 +100,10 @@ def open_archive(path: str | PathLike[str], key: str, version: int, kind: str, w
         found = archive.read(key)
         if found.shape != () or found.dtype.kind not in "iu":
             raise ValueError(f"{path} is damaged or not a {kind} ({key} is not one whole number)")
-        if found != version:
-            cure = "upgrade fastrbm" if found > version else "it is of an older fastrbm"
-            raise ValueError(f"{path} has {kind} format {found}; this version reads format {version}: {cure}")
+        if found not in versions:
+            cure = "upgrade fastrbm" if found > versions[-1] else "it is of an older fastrbm"
+            read = " and ".join(map(str, versions))
+            raise ValueError(f"{path} has {kind} format {found}; this version reads format {read}: {cure}")
     except BaseException:
         archive.close()
         raise

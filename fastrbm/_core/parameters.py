@@ -18,6 +18,9 @@ from .dispatch import kernels
 from .layout import TILE, from_tiles, to_tiles
 from .settings import once
 
+if TYPE_CHECKING:
+    from ..units import Unit
+
 _LARGEST_SUM = 2**31 - 1
 
 
@@ -98,14 +101,18 @@ class Parameters:
         largest_sums: Sequence[float],
         visible_bias: np.ndarray,
         hidden_bias: np.ndarray,
+        units: tuple[Unit, Unit],
     ) -> None:
         n_visible, n_hidden = self.shape = shape
+        self.units = units
+        names = units[0].name, units[1].name
         self.grid_checked = False  # see _grid
         visible_padded, hidden_padded = padded(visible_bias, np.float32), padded(hidden_bias, np.float32)
         self.visible_bias = visible_padded[:n_visible]
         self.hidden_bias = hidden_padded[:n_hidden]
-        self.to_hidden = kernels.Layer(weights, exponent(largest_sums[0], n_visible), hidden_padded, n_hidden)
-        self.to_visible = kernels.Layer(transposed, exponent(largest_sums[1], n_hidden), visible_padded, n_visible)
+        exponents = exponent(largest_sums[0], n_visible), exponent(largest_sums[1], n_hidden)
+        self.to_hidden = kernels.Layer(weights, exponents[0], hidden_padded, n_hidden, names[1], names[0])
+        self.to_visible = kernels.Layer(transposed, exponents[1], visible_padded, n_visible, *names)
 
     @classmethod
     def of(
@@ -113,6 +120,7 @@ class Parameters:
         weights: np.ndarray,
         visible_bias: np.ndarray,
         hidden_bias: np.ndarray,
+        units: tuple[Unit, Unit],
         buffers: Buffers,
         n_threads: int | None = None,
     ) -> Parameters:
@@ -120,7 +128,7 @@ class Parameters:
         tiles = to_tiles(weights)
         nowhere = Direction(tiles, visible_bias, hidden_bias)
         new, transposed, _, sums = _ascend(tiles, nowhere, weights.shape[1], 0.0, 0.0, 0.0, buffers, n_threads)
-        return cls(weights.shape, new, transposed, sums, visible_bias, hidden_bias)
+        return cls(weights.shape, new, transposed, sums, visible_bias, hidden_bias, units)
 
     def moved(
         self, direction: Update, rate: float, l2: float, l1: float, buffers: Buffers, n_threads: int | None = None
@@ -139,7 +147,7 @@ class Parameters:
         return Parameters(
             self.shape, new, transposed, sums,
             moved_values(self.visible_bias, direction.visible_bias, rate, "visible_bias"),
-            moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"),
+            moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"), self.units,
         )  # fmt: skip
 
     def clipped(self, max_norm: float, buffers: Buffers, n_threads: int | None = None) -> Parameters:
@@ -153,14 +161,14 @@ class Parameters:
         smaller = (tiles * scale[:, None, :]).astype(np.float32)
         nowhere = Direction(smaller, self.visible_bias, self.hidden_bias)
         new, transposed, _, sums = _ascend(smaller, nowhere, self.shape[1], 0.0, 0.0, 0.0, buffers, n_threads)
-        return Parameters(self.shape, new, transposed, sums, self.visible_bias, self.hidden_bias)
+        return Parameters(self.shape, new, transposed, sums, self.visible_bias, self.hidden_bias, self.units)
 
     def replaced(
         self, weights: np.ndarray, transposed: np.ndarray, largest_sums: Sequence[float], visible_bias: np.ndarray,
         hidden_bias: np.ndarray,
     ) -> Parameters:  # fmt: skip
         """Others of the same shape; weights and their transpose in tiles, which are kept."""
-        return Parameters(self.shape, weights, transposed, largest_sums, visible_bias, hidden_bias)
+        return Parameters(self.shape, weights, transposed, largest_sums, visible_bias, hidden_bias, self.units)
 
     @property
     def norm(self) -> float:

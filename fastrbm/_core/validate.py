@@ -8,12 +8,15 @@ import operator
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from . import arrays
+
+if TYPE_CHECKING:
+    from ..units import Unit
 
 ROUNDING = 1e-6  # what is as near as this to 0 or 1 was meant to be 0 or 1
 LARGEST = 1e30  # parameters stay below this, so that no field overflows float32
@@ -185,14 +188,16 @@ def _numeric(value: Any, name: str) -> np.ndarray:
 
 
 def states(
-    value: Any, n_units: int | None, name: str, fractions: bool = False, rows: Sequence[int] | np.ndarray | None = None
-) -> Any:
-    """States of a layer, (n, n_units): uint8 of 0 and 1; where fractions are welcome and there are any, float64. Of a
-    sparse matrix, CSR with such entries.
+    value: Any, n_units: int | None, name: str, fractions: bool = False,
+    rows: Sequence[int] | np.ndarray | None = None, unit: Unit | None = None,
+) -> Any:  # fmt: skip
+    """States of a layer, (n, n_units), of which units are on: uint8 of 0 and 1; where fractions are welcome and there are
+    any, float64. Of a sparse matrix, CSR with such entries. unit: whose numbers these are; None: 0 and 1.
 
     Accepts whatever _given knows, of bool, any integer and any float dtype, contiguous or not. Numbers within rounding
     of 0 and 1 count as 0 and 1. rows: where value is a part of more rows, their numbers, for messages.
     """
+    read, complaint = (bits_or_fractions, what_is_wrong) if unit is None else (unit.parts, unit.complaint)
     array = arrays.numbers(value, name, sparse=True)
     if array.ndim != 2:
         hints = {1: f"; for a single case use {name}[None, :]", 0: ""}
@@ -201,18 +206,18 @@ def states(
     if n_units is not None and array.shape[1] != n_units:
         raise ValueError(f"{name} has {array.shape[1]} units a case where the model has {n_units}")
     if arrays.is_sparse(array):
-        entries = _as_states(array.data[None], fractions)
+        entries = bits_or_fractions(array.data[None], fractions) if unit is None or unit.off == 0.0 else None
         if entries is None:
             places = array.tocoo()
-            raise ValueError(_what_is_wrong(array.data, name, fractions, rows, (places.row, places.col)))
+            raise ValueError(complaint(array.data, name, fractions, rows, (places.row, places.col)))
         return type(array)((entries[0], array.indices, array.indptr), shape=array.shape)
-    result = _as_states(array, fractions)
+    result = read(array, fractions)
     if result is None:
-        raise ValueError(_what_is_wrong(array, name, fractions, rows))
+        raise ValueError(complaint(array, name, fractions, rows))
     return result
 
 
-def _as_states(array: np.ndarray, fractions: bool) -> np.ndarray | None:
+def bits_or_fractions(array: np.ndarray, fractions: bool) -> np.ndarray | None:
     """Numbers (n, m) as uint8 of 0 and 1, or float64 fractions where welcome; None where they are neither."""
     if array.dtype == np.bool_:
         return np.ascontiguousarray(array).view(np.uint8)
@@ -237,8 +242,9 @@ def _ends(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.abs(array) <= ROUNDING, np.abs(array - 1) <= max(ROUNDING, 8 * float(np.finfo(array.dtype).eps))
 
 
-def held_states(value: ArrayLike, n: int, n_units: int, name: str) -> np.ndarray:
-    """Which units of n chains are held, and where: floats (1, n_units) or (n, n_units) of 0, 1 and NaN (free)."""
+def held_states(value: ArrayLike, n: int, unit: Unit, name: str) -> np.ndarray:
+    """Which units of n chains are held, and where: floats (1, n_units) or (n, n_units) of 0 (off), 1 and NaN (free)."""
+    n_units, low, high = unit.n, unit.off, unit.off + unit.step
     array = arrays.numbers(value, name, missing=True)
     if array.ndim == 2 and array.shape[1] != n_units:
         raise ValueError(f"{name} has {array.shape[1]} units a case where the model has {n_units}")
@@ -246,12 +252,12 @@ def held_states(value: ArrayLike, n: int, n_units: int, name: str) -> np.ndarray
         raise ValueError(f"{name} must have shape ({n_units},) or ({n}, {n_units}), got {array.shape}")
     array = array.reshape(-1, n_units)
     array = array if array.dtype.kind == "f" else array.astype(np.float32)
-    nearest, free = np.rint(array), np.isnan(array)
-    good = free | (np.abs(array) <= ROUNDING) | (np.abs(array - 1) <= ROUNDING)
+    free, on = np.isnan(array), np.abs(array - high) <= ROUNDING
+    good = free | on | (np.abs(array - low) <= ROUNDING)
     if not bool(good.all()):
         where, bad = first_of(~good, array)
-        raise ValueError(f"{name} must hold 0, 1, or NaN (free); {name}[{where}] is {bad:g}")
-    return nearest
+        raise ValueError(f"{name} must hold {low:g}, {high:g}, or NaN (free); {name}[{where}] is {bad:g}")
+    return np.where(free, np.nan, on)
 
 
 def _all_binary(array: np.ndarray) -> bool:
@@ -261,7 +267,7 @@ def _all_binary(array: np.ndarray) -> bool:
     return all(bool(((part == 0) | (part == 1)).all()) for part in parts)
 
 
-def _what_is_wrong(
+def what_is_wrong(
     array: np.ndarray,
     name: str,
     fractions: bool,

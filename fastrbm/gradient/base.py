@@ -10,6 +10,7 @@ from .._core.layout import FIXED_BITS, TILE, from_tiles, to_tiles
 from .._core.parameters import Update
 from .._core.settings import once
 from ..moments import Moments, Phase
+from ..units import Unit
 
 
 class Gradient(Update):
@@ -134,8 +135,9 @@ class Gradient(Update):
         n_hidden = self.shape[1]
         out = states[0].buffers.take(self._tile_shape, np.float32)
         used = threads.resolve(self._n_threads, out.size * int(sum(phase.total for phase in states)))
-        along = self._room(out.shape)
-        kernels.difference(*_sides(*states, self.scale), self._centring(out.shape), n_hidden, out, *along, used)
+        along = self._room(out.shape, states[0].units)
+        centring = self._centring(out.shape, states[0].units)
+        kernels.difference(*_sides(*states, self.scale), centring, n_hidden, out, *along, used)
         self._keep(along)
         return out
 
@@ -161,7 +163,8 @@ class Gradient(Update):
             return super().ascend(weights, *decay, n_threads)
         if not self._tile_shape == weights.shape == out.shape:
             raise ValueError(f"a gradient of {self.shape} units cannot change weights in tiles of {weights.shape}")
-        centring, along = self._centring(out.shape), self._room(out.shape)
+        units = states[0].units
+        centring, along = self._centring(out.shape, units), self._room(out.shape, units)
         told = kernels.step(*_sides(*states, self.scale), centring, self.shape[1], weights, *decay, *along, n_threads)
         self._keep(along)
         return told
@@ -178,17 +181,23 @@ class Gradient(Update):
         positive, negative = self._phases
         return (positive, negative) if isinstance(positive, Phase) and isinstance(negative, Phase) else None
 
-    def _centring(self, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
-        """Offsets and differences of means as kernels.difference takes them, for tiles of this shape."""
-        if self._offsets is None:
+    def _centring(self, shape: tuple[int, ...], units: tuple[Unit, Unit]) -> tuple[np.ndarray, ...] | None:
+        """Offsets, the same less the values of units that are off, and differences of means as kernels.difference takes
+        them, for tiles of this shape; None where they change nothing."""
+        if self._offsets is None and not any(unit.off for unit in units):
             return None
-        (mu, lam), (dv, dh) = self._offsets, self._differences
-        visible, hidden = shape[1], shape[0] * TILE
-        return _padded(mu, visible), _padded(lam, hidden), _padded(dv, visible), _padded(dh, hidden)
+        offsets = (np.zeros(self.shape[0]), np.zeros(self.shape[1])) if self._offsets is None else self._offsets
+        shifts = [offset - unit.off for offset, unit in zip(offsets, units, strict=True)]
+        lengths = (shape[1], shape[0] * TILE) * 3
+        return tuple(map(_padded, (*offsets, *shifts, *self._differences), lengths))
 
-    def _room(self, shape: tuple[int, ...]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    def _room(
+        self, shape: tuple[int, ...], units: tuple[Unit, Unit]
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Where the kernels put the weights' part times either offset."""
-        return (None, None) if self._offsets is None else (np.empty(shape[1]), np.empty(shape[0] * TILE))
+        if self._offsets is None and not any(unit.off for unit in units):
+            return None, None
+        return np.empty(shape[1]), np.empty(shape[0] * TILE)
 
     def _keep(self, along: tuple[np.ndarray | None, np.ndarray | None]) -> None:
         if along[0] is not None and along[1] is not None:
@@ -197,16 +206,17 @@ class Gradient(Update):
     @property
     def data_means(self) -> tuple[np.ndarray, np.ndarray]:
         """<v> and <s> of the positive phase, float64 (V,) and (H,)."""
-        positive = self._phases[0]
-        return positive.visible_sum / positive.total, positive.hidden_sum / positive.total
+        return self._phases[0].means
 
     @once
     def _differences(self) -> tuple[np.ndarray, np.ndarray]:
-        positive, negative = self._phases
-        return (
-            (positive.visible_sum / positive.total - negative.visible_sum / negative.total) * self.scale,
-            (positive.hidden_sum / positive.total - negative.hidden_sum / negative.total) * self.scale,
-        )
+        states = self._states()
+        if states is not None:
+            visible, hidden = states[0].less(states[1])
+        else:
+            (v, h), (model_v, model_h) = (phase.means for phase in self._phases)
+            visible, hidden = v - model_v, h - model_h
+        return visible * self.scale, hidden * self.scale
 
     @once
     def _biases(self) -> tuple[np.ndarray, np.ndarray]:
@@ -237,7 +247,7 @@ def _sides(
     positive: Phase, negative: Phase, scale: float
 ) -> tuple[np.ndarray, np.ndarray, float, np.ndarray, np.ndarray, float]:
     """The phases, scaled, as kernels.difference takes them."""
-    unit = 2.0**-FIXED_BITS * scale
+    unit = 2.0**-FIXED_BITS * scale * positive.units[0].step * positive.units[1].step
     return (
         positive.transposed, positive.fixed, unit / positive.total,
         negative.transposed, negative.fixed, unit / negative.total,

@@ -20,8 +20,7 @@ _BLOCK = 1 << 12  # states at a time
 class Exact:
     """The exact gradient of the mean log-likelihood: every state of the smaller layer is visited.
 
-    The other layer is summed out: p(s) ~ exp(a's) prod_k (1 + exp(d_k + (s'M)_k)) for the states s of the smaller
-    layer, with its bias a, the other's bias d, and M = W or W'. All in float64, on the float32 parameters themselves
+    The other layer is summed out: p(s) ~ exp(a's) prod_k exp(cgf(d_k + (s'M)_k)) for the states s of the smaller layer, with its bias a, the other's bias d, and M = W or W'. All in float64, on the float32 parameters themselves
     (not on the kernels' grid). It costs 2^min(V, H) V H multiplications. Its matrix products are NumPy's, so that,
     unlike everything sampled, its last bits may differ between machines.
 
@@ -78,8 +77,8 @@ def _data_moments(rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None) -> Mo
     pairs, visible, hidden = np.zeros(W.shape), np.zeros(W.shape[0]), np.zeros(W.shape[1])
     for start in range(0, n, _BLOCK):
         part = data[start : start + _BLOCK]
-        v = part.to_states().astype(np.float64) if isinstance(part, BitMatrix) else part
-        s = _sigmoid(v @ W + c)
+        v = rbm.visible.values(part.to_states() if isinstance(part, BitMatrix) else part).astype(np.float64)
+        s = rbm.hidden.mean(_sigmoid(rbm.hidden.log_odds(v @ W + c)))
         w = weight[start : start + _BLOCK]
         pairs += (v * w[:, None]).T @ s
         visible += w @ v
@@ -92,19 +91,20 @@ def model_moments(rbm: RBM) -> Moments:
     W = rbm.weights.astype(np.float64)
     visible_bias, hidden_bias = rbm.visible_bias.astype(np.float64), rbm.hidden_bias.astype(np.float64)
     transposed = rbm.n_hidden < rbm.n_visible  # enumerate the hidden layer
+    own, other = rbm.visible, rbm.hidden
     if transposed:
-        W, visible_bias, hidden_bias = W.T, hidden_bias, visible_bias
+        W, visible_bias, hidden_bias, own, other = W.T, hidden_bias, visible_bias, other, own
     n_units = W.shape[0]
     peak, z = -np.inf, 0.0
     pairs, small, large = np.zeros(W.shape), np.zeros(W.shape[0]), np.zeros(W.shape[1])
     for start in range(0, 1 << n_units, _BLOCK):
-        states = _binary(start, min(start + _BLOCK, 1 << n_units), n_units)
+        states = own.off + own.step * _binary(start, min(start + _BLOCK, 1 << n_units), n_units)
         field = states @ W + hidden_bias
-        log_weight = states @ visible_bias + floatmath.softplus(field).sum(axis=1)
+        log_weight = states @ visible_bias + other.cgf(field).sum(axis=1)
         new_peak = max(peak, float(log_weight.max()))
         shrink = np.exp(peak - new_peak)
         weight = np.exp(log_weight - new_peak)
-        mean = _sigmoid(field)
+        mean = other.mean(_sigmoid(other.log_odds(field)))
         z = z * shrink + weight.sum()
         pairs = pairs * shrink + (states * weight[:, None]).T @ mean
         small = small * shrink + weight @ states

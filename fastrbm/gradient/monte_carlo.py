@@ -92,7 +92,7 @@ class MonteCarlo:
         self, rbm: RBM, bits: BitMatrix, n_threads: int | None
     ) -> tuple[Moments, tuple[np.ndarray, np.ndarray, np.ndarray]]:
         n, N = len(bits), self.n_hidden_samples
-        v, hidden = bits.to_states().astype(np.float64), np.zeros((n, rbm.n_hidden))
+        v, hidden = rbm.visible.values(bits.to_states()).astype(np.float64), np.zeros((n, rbm.n_hidden))
         out = BitMatrix.empty(n, rbm.n_hidden)
         for _ in range(N):
             gibbs.half_step(
@@ -100,12 +100,12 @@ class MonteCarlo:
                 sweep=self._next_sweep, out=out, n_threads=n_threads,
             )  # fmt: skip
             self._next_sweep += 1
-            hidden += out.to_states()
+            hidden += rbm.hidden.values(out.to_states())
         moments = Moments(v.T @ hidden / N, v.sum(axis=0), hidden.sum(axis=0) / N, float(n))
-        # given v, the h_n are independent: the variance of their mean is s (1 - s) / N, for the true s
-        s = rbm.mean_hidden(bits).astype(np.float64)
-        spread = s * (1 - s) / N
-        return moments, (v.T @ spread / n**2, np.zeros(rbm.n_visible), spread.sum(axis=0) / n**2)
+        # given v, the h_n are independent: the variance of their mean is (s - low) (high - s) / N, for the true s
+        s, low = rbm.mean_hidden(bits).astype(np.float64), rbm.hidden.off
+        spread = (s - low) * (low + rbm.hidden.step - s) / N
+        return moments, (np.square(v).T @ spread / n**2, np.zeros(rbm.n_visible), spread.sum(axis=0) / n**2)
 
     def _negative(self, rbm: RBM, n_threads: int | None) -> tuple[Moments, tuple[np.ndarray, np.ndarray, np.ndarray]]:
         M = self.n_joint_samples
@@ -116,14 +116,18 @@ class MonteCarlo:
             first_sweep=self._next_sweep, n_threads=n_threads,
         )  # fmt: skip
         self._next_sweep += self.n_sweeps
-        v, h = visible.to_states().astype(np.float64), hidden.to_states().astype(np.float64)
-        moments = Moments(v.T @ h, v.sum(axis=0), h.sum(axis=0), float(M))
-        # products of bits are bits: a mean m of M of them has variance m (1 - m) / M, here with a count added to each
-        # side
-        mean_pairs, mean_v, mean_h = (
-            (total + 1) / (M + 2) for total in (moments.weight_sum, moments.visible_sum, moments.hidden_sum)
+        v, h = (
+            unit.values(states.to_states()).astype(np.float64)
+            for unit, states in ((rbm.visible, visible), (rbm.hidden, hidden))
         )
-        return moments, (mean_pairs * (1 - mean_pairs) / M, mean_v * (1 - mean_v) / M, mean_h * (1 - mean_h) / M)
+        moments = Moments(v.T @ h, v.sum(axis=0), h.sum(axis=0), float(M))
+        ends = [np.array([unit.off, unit.off + unit.step]) for unit in (rbm.visible, rbm.hidden)]
+        pairs = np.multiply.outer(*ends)
+        return moments, (
+            _variance(moments.weight_sum, np.square(v).T @ np.square(h), np.array([pairs.min(), pairs.max()]), M),
+            _variance(moments.visible_sum, np.square(v).sum(axis=0), ends[0], M),
+            _variance(moments.hidden_sum, np.square(h).sum(axis=0), ends[1], M),
+        )
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: how far the random numbers are used up."""
@@ -138,3 +142,10 @@ class MonteCarlo:
             f"MonteCarlo(n_hidden_samples={self.n_hidden_samples}, n_joint_samples={self.n_joint_samples}, "
             f"n_sweeps={self.n_sweeps}, seed={self.seed})"
         )
+
+
+def _variance(sums: np.ndarray, squares: np.ndarray, ends: np.ndarray, n: int) -> np.ndarray:
+    """Of means of n independent numbers, from their sums and those of their squares, as if both ends of their range had
+    been seen once more."""
+    mean = (sums + ends.sum()) / (n + 2)
+    return np.maximum((squares + np.square(ends).sum()) / (n + 2) - mean * mean, 0.0) / n

@@ -11,6 +11,7 @@ from .._core import floatmath, philox, threads, validate
 from .._core.progress import Countdown
 from .._core.warn import warn
 from ..rbm import RBM, model
+from ..states.bits import BitMatrix
 from ..sampling.annealing import Annealer
 from ..sampling.starts import chain_ends, independent_states
 from .results import LogPartition
@@ -61,7 +62,7 @@ def ais(
 
     Chains start at exact draws from the base-rate model, p_0(v) ~ exp(r'v), and go up through the laws exp(-beta E(v,
     h) + (1 - beta) r'v). Before each move to the next beta a chain's weight is multiplied by the ratio of the two
-    unnormalised laws of v at the state it is in. The mean weight times Z_0 = 2^H prod_i (1 + exp(r_i)) has
+    unnormalised laws of v at the state it is in. The mean weight times Z_0 = 2^H prod_i exp(cgf(r_i)) has
     expectation Z; so log Z is under-estimated on average, and likelihoods over-estimated: see :func:`bracket`.
 
     Parameters
@@ -109,7 +110,7 @@ def ais(
     n_chains, seed = checked(rbm, n_chains, seed, progress, n_threads)
     betas = _schedule(n_betas, betas)
     bias = _base_bias(rbm, data, base_bias, seed, n_threads)
-    visible = independent_states(bias, n_chains, seed, philox.ANNEAL, n_threads)
+    visible = independent_states(rbm.visible, bias, n_chains, seed, philox.ANNEAL, n_threads)
     annealer = Annealer(rbm, bias)
     with Countdown("AIS", n_chains * (len(betas) - 1), progress) as countdown:
         ratios = annealer.move(visible, betas, seed, philox.ANNEAL, 1, n_threads, countdown)
@@ -207,7 +208,9 @@ def _base_bias(
     if data is None:
         data = chain_ends(rbm, _BASE_CHAINS, _BASE_SWEEPS, seed, philox.BASE_RATE, n_threads=n_threads)
     bits = rbm._states(data, "data", fractions=True)
-    return RBM.from_data(bits, 1, seed).visible_bias
+    if not isinstance(bits, BitMatrix):  # fractions, which a model reads as its units' numbers
+        bits = rbm.visible.values(bits)
+    return RBM.from_data(bits, 1, seed, visible=rbm.visible).visible_bias
 
 
 def _mean_weight(log_weights: np.ndarray) -> tuple[float, float, float]:

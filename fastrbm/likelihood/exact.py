@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .._core import floatmath, threads, validate, workload
@@ -9,6 +11,9 @@ from .._core.dispatch import kernels
 from .._core.progress import Countdown
 from ..rbm import RBM, model
 from .results import LogPartition
+
+if TYPE_CHECKING:
+    from ..units import Unit
 
 MAX_UNITS = 25
 _LOW_UNITS = 6  # units of the low part of a state: a table of 64 rows of fields
@@ -54,16 +59,15 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
             f"and {rbm.n_hidden} hidden units: use likelihood.bracket"
         )
     W, own_bias, other_bias = rbm.weights.astype(np.float64), rbm.visible_bias, rbm.hidden_bias
+    own, other = rbm.visible, rbm.hidden
     if rbm.n_hidden < rbm.n_visible:
-        W, own_bias, other_bias = W.T, other_bias, own_bias
-    padded = np.zeros((n_units, -(-W.shape[1] // 8) * 8))
-    padded[:, : W.shape[1]] = W
-    bias = np.full(padded.shape[1], -1e9)  # a unit of this bias adds softplus(-1e9) = 0
-    bias[: W.shape[1]] = other_bias
+        W, own_bias, other_bias, own, other = W.T, other_bias, own_bias, other, own
+    padded, bias = np.zeros((n_units, -(-other.n // 8) * 8)), np.zeros(-(-other.n // 8) * 8)
+    padded[:, : other.n], bias[: other.n] = other.log_odds(W), other.log_odds(other_bias.astype(np.float64))
     own_bias = own_bias.astype(np.float64)
 
     n_low = min(n_units, _LOW_UNITS)
-    low, low_bias = _part(0, 1 << n_low, padded[:n_low], own_bias[:n_low])
+    low, low_bias = _part(0, 1 << n_low, padded[:n_low], own_bias[:n_low], own)
     used = threads.resolve(n_threads, W.shape[1] << n_units)
     peak, total = -np.inf, 0.0
     n_high = 1 << (n_units - n_low)
@@ -71,9 +75,11 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
         work = workload.exponentials(len(low) * padded.shape[1])
         for part in workload.parts(n_high, work, most=_HIGH_STATES, blocks=(1,)):
             start, stop = part.start, part.stop
-            high, high_bias = _part(start, stop, padded[n_low:], own_bias[n_low:])
+            high, high_bias = _part(start, stop, padded[n_low:], own_bias[n_low:], own)
             peaks, totals = np.empty(stop - start), np.empty(stop - start)
-            kernels.enumerate_states(high + bias, high_bias, low, low_bias, peaks, totals, used)
+            kernels.enumerate_states(
+                high + bias, high_bias, low, low_bias, other.name, other.n, peaks, totals, used
+            )
             for p, t in zip(peaks.tolist(), totals.tolist(), strict=True):
                 top = max(peak, p)
                 total = total * _exp(peak - top) + t * _exp(p - top)
@@ -87,13 +93,16 @@ def _exp(x: float) -> float:
     return float(floatmath.exp(np.array(max(x, -708.0))))
 
 
-def _part(start: int, stop: int, weights: np.ndarray, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Fields (stop - start, K) and biases of the states numbered start .. stop - 1 of these units, added unit by
-    unit."""
+def _part(start: int, stop: int, weights: np.ndarray, bias: np.ndarray, own: Unit) -> tuple[np.ndarray, np.ndarray]:
+    """What the states numbered start .. stop - 1 of these units, of own's type, add to log odds (stop - start, K), and
+    their biases, added unit by unit."""
     numbers = np.arange(start, stop)
     fields, biases = np.zeros((stop - start, weights.shape[1])), np.zeros(stop - start)
     for unit in range(len(weights)):
         on = ((numbers >> unit) & 1).astype(bool)
-        fields[on] += weights[unit]
-        biases[on] += bias[unit]
+        fields[on] += (own.off + own.step) * weights[unit]
+        biases[on] += (own.off + own.step) * bias[unit]
+        if own.off:
+            fields[~on] += own.off * weights[unit]
+            biases[~on] += own.off * bias[unit]
     return fields, biases

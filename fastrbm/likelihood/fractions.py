@@ -24,16 +24,17 @@ def free_energy(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None 
     for part in workload.fraction_parts(n, workload.free_energy_of_fractions(*shape), rbm.n_visible):
         numbers = gibbs.on_grid(states[part])
         used = threads.resolve(n_threads, workload.FRACTION * len(numbers) * shape[0] * shape[1])
-        kernels.softplus_sums_of_fractions(numbers, p.to_hidden, one, out[part], used)
-        out[part] += _bias_sums(numbers, p.wide_visible_bias)
+        kernels.cgf_sums_of_fractions(numbers, p.to_hidden, one, out[part], used)
+        values = rbm.visible.off + rbm.visible.step * (numbers * 2.0**-FIXED_BITS)
+        out[part] += _bias_sums(values, p.wide_visible_bias)
     return -out
 
 
-def _bias_sums(numbers: np.ndarray, wide_bias: np.ndarray) -> np.ndarray:
-    """b'v of numbers in units of 2^-22, added up as kernels.bias_sums does: within each eight units, then these."""
-    terms = np.zeros((len(numbers), wide_bias.size))
-    np.multiply(numbers, wide_bias[: numbers.shape[1]] * 2.0**-FIXED_BITS, out=terms[:, : numbers.shape[1]])
-    total = np.zeros((len(numbers), wide_bias.size // 8))
+def _bias_sums(values: np.ndarray, wide_bias: np.ndarray) -> np.ndarray:
+    """b'v, added up as kernels.bias_sums does: within each eight units, then these."""
+    terms = np.zeros((len(values), wide_bias.size))
+    np.multiply(values, wide_bias[: values.shape[1]], out=terms[:, : values.shape[1]])
+    total = np.zeros((len(values), wide_bias.size // 8))
     for k in range(8):
         total += terms[:, k::8]
     return np.add.accumulate(total, axis=1)[:, -1]

@@ -20,8 +20,8 @@ _FLIP = 32  # connections that a flip costs each hidden unit; see threads.PASS
 def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
     """sum_i log p(v_i | v_1 .. v_V without v_i) of each case, over all units: deterministic, no log Z, no sampling.
 
-    log p(v_i | rest) = -softplus(-+(b_i + sum_j [softplus(f_j with v_i on) - softplus(f_j with v_i off)])), where the
-    fields f = c + W'v are computed once a case (Besag 1975). Costs two multiplications for each weight and case. The
+    log p(v_i | rest) = -softplus(F(v) - F(v with unit i flipped)); the fields c + W'v are computed once an example, and
+    a flip changes them by multiples of W_ij (Besag 1975). Costs two multiplications for each weight and case. The
     fields are on the kernels' grid (:attr:`RBM.grid`), the flips are not.
 
     Parameters
@@ -50,7 +50,7 @@ def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = 
     threads.resolve(n_threads)
     p = rbm._parameters
     layer, bias = p.to_hidden, p.visible_bias.astype(np.float64)
-    largest = float(np.abs(layer.tiles_array).max())
+    largest = rbm.visible.step * rbm.hidden.step * float(np.abs(layer.tiles_array).max())  # of a change of log odds
     if largest > _ROOM:
         return _by_flips(rbm, states, n_threads, every)
     n = states.shape[0]

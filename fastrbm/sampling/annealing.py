@@ -78,8 +78,7 @@ def population_annealing(
     seed : int
         The same seed gives the same population.
     base_bias : array (V,), optional
-        r. By default b + W 1/2: what the visible units see of hidden ones that are on half of the time, as they are at
-        beta 0.
+        r. By default b + W E[h] with hidden units as they are at beta 0: on half of the time.
     progress : bool
         Show a line on standard error.
     n_threads : int, optional
@@ -106,9 +105,9 @@ def population_annealing(
     n_steps, seed = validate.integer(n_steps, "n_steps", 1, philox.MOST_SWEEPS), validate.seed(seed)
     validate.flag(progress, "progress")
     threads.resolve(n_threads)
-    annealer = Annealer(rbm, half_on_bias(rbm) if base_bias is None else base_bias)
+    annealer = Annealer(rbm, hot_bias(rbm) if base_bias is None else base_bias)
     betas = np.linspace(0.0, 1.0, n_steps + 1).astype(np.float32)
-    visible = independent_states(annealer.bias, n, seed, philox.POPULATION, n_threads)
+    visible = independent_states(rbm.visible, annealer.bias, n, seed, philox.POPULATION, n_threads)
     log_z, family, log_weights, smallest = annealer.log_base, np.arange(n), np.zeros(n), float(n)
     with Countdown("population annealing", n_steps, progress) as countdown:
         for step in range(n_steps):
@@ -158,8 +157,8 @@ class Annealer:
 
     @property
     def log_base(self) -> float:
-        """log Z_0 = H log 2 + sum_i log(1 + exp(r_i))."""
-        terms = floatmath.softplus(self.bias.astype(np.float64))
+        """log Z_0 = H log 2 + sum_i cgf(r_i)."""
+        terms = self._rbm.visible.cgf(self.bias.astype(np.float64))
         return self._rbm.n_hidden * math.log(2.0) + float(np.add.accumulate(terms)[-1])
 
     def move(
@@ -187,10 +186,11 @@ class Annealer:
         return out
 
 
-def half_on_bias(rbm: RBM) -> np.ndarray:
-    """b + W 1/2, float32 (V,): sums in one order, so the same bits on any machine."""
-    half = 0.5 * np.add.accumulate(rbm.weights.astype(np.float64), axis=1)[:, -1]
-    return (rbm.visible_bias + half).clip(-_LARGEST_BIAS, _LARGEST_BIAS).astype(np.float32)
+def hot_bias(rbm: RBM) -> np.ndarray:
+    """b + W E[h] at beta 0, float32 (V,): sums in one order, so the same bits on any machine."""
+    mean = rbm.hidden.off + 0.5 * rbm.hidden.step
+    inputs = mean * np.add.accumulate(rbm.weights.astype(np.float64), axis=1)[:, -1]
+    return (rbm.visible_bias + inputs).clip(-_LARGEST_BIAS, _LARGEST_BIAS).astype(np.float32)
 
 
 def _systematic(total: np.ndarray, seed: int, step: int) -> np.ndarray:

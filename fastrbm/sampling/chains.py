@@ -40,7 +40,7 @@ class Chains:
     n_threads : int, optional
         For the start. No effect on the states.
     clamp, clamp_hidden : array (V,) or (n_chains, V), (H,) or (n_chains, H), optional
-        0 and 1 where a unit is held, NaN where it is free: the chains sample the free units given the others.
+        A unit's value where it is held, NaN where it is free: the chains sample the free units given the others.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Chains:
         n_chains = validate.integer(n_chains, "n_chains", 1, philox.MOST_CHAINS)
         self._seed = validate.seed(seed)
         self._beta = validate.inverse_temperature(beta, n_chains)
-        self._clamp = Clamp.of(clamp, clamp_hidden, n_chains, (rbm.n_visible, rbm.n_hidden))
+        self._clamp = Clamp.of(clamp, clamp_hidden, n_chains, (rbm.visible, rbm.hidden))
         self._visible, self._hidden = start_chains(
             rbm, n_chains, self._seed, self._start_stream, start, n_threads, clamp=self._clamp, beta=self._beta
         )
@@ -94,7 +94,7 @@ class Chains:
 
     @rbm.setter
     def rbm(self, rbm: RBM) -> None:
-        self._rbm = checked_model(rbm, self._visible.n_units, self._hidden.n_units)
+        self._rbm = checked_model(rbm, self._rbm)
 
     def _sweep(self, n_sweeps: int, fixed: np.ndarray | None, n_threads: int | None) -> None:
         first = self.n_sweeps_done + 1
@@ -111,22 +111,22 @@ class Chains:
 
     @property
     def visible(self) -> np.ndarray:
-        """The visible states, uint8 (n_chains, V), read-only, unpacked anew at each access."""
-        return _read_only(self._visible.to_states())
+        """The visible states, the units' values (n_chains, V), read-only, unpacked anew at each access."""
+        return _read_only(self.rbm.visible.values(self._visible.to_states()))
 
     @property
     def hidden(self) -> np.ndarray:
-        """The hidden states, uint8 (n_chains, H), read-only, unpacked anew at each access."""
-        return _read_only(self._hidden.to_states())
+        """The hidden states, the units' values (n_chains, H), read-only, unpacked anew at each access."""
+        return _read_only(self.rbm.hidden.values(self._hidden.to_states()))
 
     @property
     def visible_bits(self) -> BitMatrix:
-        """The visible states themselves, packed; a later sweep changes them in place."""
+        """The visible states themselves, packed: on is the higher value. A later sweep changes them in place."""
         return self._visible
 
     @property
     def hidden_bits(self) -> BitMatrix:
-        """The hidden states themselves, packed; a later sweep changes them in place."""
+        """The hidden states themselves, packed: on is the higher value. A later sweep changes them in place."""
         return self._hidden
 
     def get_state(self) -> dict[str, Any]:
@@ -157,11 +157,12 @@ class Chains:
         return f"Chains({self.rbm!r}, n_chains={len(self)}, n_sweeps_done={self.n_sweeps_done})"
 
 
-def checked_model(rbm: RBM, n_visible: int, n_hidden: int) -> RBM:
-    """rbm, if it is a model that chains with so many units can follow."""
-    if (model(rbm).n_visible, rbm.n_hidden) != (n_visible, n_hidden):
+def checked_model(rbm: RBM, followed: RBM) -> RBM:
+    """rbm, if it is a model that chains which followed another one can follow: one with the same units."""
+    if (model(rbm).visible, rbm.hidden) != (followed.visible, followed.hidden):
         raise ValueError(
-            f"rbm must have {n_visible} visible and {n_hidden} hidden units, as the chains have, not {rbm}"
+            f"rbm must have {followed.n_visible} visible and {followed.n_hidden} hidden units of the types that the "
+            f"chains have, {followed.visible} and {followed.hidden}, not {rbm.visible} and {rbm.hidden}"
         )
     return rbm
 

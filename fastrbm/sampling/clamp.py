@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import validate
 from ..states.bits import BitMatrix
+
+if TYPE_CHECKING:
+    from ..units import Unit
 
 
 class Clamp:
@@ -16,11 +21,11 @@ class Clamp:
         self._layers = visible, hidden
 
     @classmethod
-    def of(cls, visible: ArrayLike | None, hidden: ArrayLike | None, n: int, shape: tuple[int, int]) -> Clamp | None:
-        """Of a user's arrays (V,) or (n, V) and (H,) or (n, H) of 0, 1 and NaN, each of which may be None."""
+    def of(cls, visible: ArrayLike | None, hidden: ArrayLike | None, n: int, units: tuple[Unit, Unit]) -> Clamp | None:
+        """Of a user's arrays (V,) or (n, V) and (H,) or (n, H) of the units' values and NaN, each of which may be None."""
         if visible is None and hidden is None:
             return None
-        return cls(Held.of(visible, n, shape[0], "clamp"), Held.of(hidden, n, shape[1], "clamp_hidden"))
+        return cls(Held.of(visible, n, units[0], "clamp"), Held.of(hidden, n, units[1], "clamp_hidden"))
 
     def hold(self, visible: BitMatrix, hidden: BitMatrix | None = None) -> None:
         """Write what is held into states."""
@@ -41,12 +46,12 @@ class Held:
         self.values, self.free = values, free
 
     @classmethod
-    def of(cls, given: ArrayLike | None, n: int, n_units: int, name: str) -> Held | None:
+    def of(cls, given: ArrayLike | None, n: int, unit: Unit, name: str) -> Held | None:
         if given is None:
             return None
-        array = validate.held_states(given, n, n_units, name)
+        array = validate.held_states(given, n, unit, name)
         free = np.isnan(array)
         packed = BitMatrix.from_states(np.where(free, 0.0, array)), BitMatrix.from_states(free)
         if array.ndim == 2 and len(array) == n:
             return cls(*packed)
-        return cls(*(BitMatrix(np.repeat(bits.planes, n, axis=1), n_units) for bits in packed))
+        return cls(*(BitMatrix(np.repeat(bits.planes, n, axis=1), unit.n) for bits in packed))

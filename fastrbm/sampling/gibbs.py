@@ -6,7 +6,7 @@ the same bits as the whole.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from .._core.layout import FIXED_BITS, TILE
 from .._core.parameters import Parameters
 from ..states.bits import BitMatrix
 from .clamp import Clamp
+
+if TYPE_CHECKING:
+    from ..units import Unit
 
 
 def check_room(first_sweep: int, n_sweeps: int) -> None:
@@ -117,15 +120,16 @@ def fixed_buffer(n: int, n_units: int, buffers: Buffers) -> np.ndarray:
 
 
 def states_given(
-    value: Any, n_units: int | None, name: str, fractions: bool = False, rows: np.ndarray | None = None
-) -> BitMatrix | np.ndarray:
-    """A user's states as a BitMatrix, or float64 (n, U) where fractions are welcome and there are any. rows: see
-    validate.states."""
+    value: Any, n_units: int | None, name: str, fractions: bool = False, rows: np.ndarray | None = None,
+    unit: Unit | None = None,
+) -> BitMatrix | np.ndarray:  # fmt: skip
+    """A user's states, of units of this type (None: 0 and 1), as a BitMatrix, or float64 (n, U) fractions of on where
+    they are welcome and there are any. rows: see validate.states."""
     if isinstance(value, BitMatrix):
         if n_units is not None and value.n_units != n_units:
             raise ValueError(f"{name} has {value.n_units} units a case where the model has {n_units}")
         return value
-    states = validate.states(value, n_units, name, fractions, rows)
+    states = validate.states(value, n_units, name, fractions, rows, unit)
     if states.dtype != np.float64:
         return BitMatrix.of(states, name)
     return states.toarray() if arrays.is_sparse(states) else states

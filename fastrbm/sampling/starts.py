@@ -14,18 +14,19 @@ from . import gibbs
 from .clamp import Clamp
 
 if TYPE_CHECKING:
+    from ..units import Unit
     from ..rbm import RBM
 
 
 def independent_states(
-    bias: np.ndarray, n: int, seed: int, stream: int, n_threads: int | None, sweep: int = 0
+    unit: Unit, bias: np.ndarray, n: int, seed: int, stream: int, n_threads: int | None, sweep: int = 0
 ) -> BitMatrix:
-    """n draws of independent units with P(on) = sigmoid(bias), float32 (U,), from one sweep number of a stream."""
+    """n draws of independent units with these biases, float32 (U,), from one sweep number of a stream."""
     workload.check_chains(n)
     tiles = -(-bias.size // TILE)
     padded = np.zeros(tiles * TILE, np.float32)
     padded[: bias.size] = bias
-    layer = kernels.Layer(np.zeros((tiles, 8, TILE), np.float32), 0, padded, bias.size)  # no weights
+    layer = kernels.Layer(np.zeros((tiles, 8, TILE), np.float32), 0, padded, bias.size, unit.name, unit.name)  # no weights
     out = BitMatrix.empty(n, bias.size)
     gibbs.half_step(
         layer, BitMatrix.empty(n, 8), kind=philox.VISIBLE, seed=seed, stream=stream, sweep=sweep, out=out,
@@ -59,7 +60,7 @@ def start_chains(
     """
     if start is None:
         beta = None
-        visible = independent_states(rbm._parameters.visible_bias, n, seed, stream, n_threads, sweep)
+        visible = independent_states(rbm.visible, rbm.visible_bias, n, seed, stream, n_threads, sweep)
     else:
         visible = rbm._states(start, "start").copy()
         if len(visible) != n:

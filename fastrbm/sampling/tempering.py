@@ -209,7 +209,7 @@ class TemperedChains:
 
     @rbm.setter
     def rbm(self, rbm: RBM) -> None:
-        self._rbm = checked_model(rbm, self._visible.n_units, self._hidden.n_units)
+        self._rbm = checked_model(rbm, self._rbm)
 
     @property
     def betas(self) -> np.ndarray:
@@ -223,13 +223,13 @@ class TemperedChains:
 
     @property
     def visible(self) -> np.ndarray:
-        """The visible states at beta 1, uint8 (n_chains, V)."""
-        return self.visible_bits.to_states()
+        """The visible states at beta 1, the units' values (n_chains, V)."""
+        return self.rbm.visible.values(self.visible_bits.to_states())
 
     @property
     def hidden(self) -> np.ndarray:
-        """The hidden states at beta 1, uint8 (n_chains, H)."""
-        return self.hidden_bits.to_states()
+        """The hidden states at beta 1, the units' values (n_chains, H)."""
+        return self.rbm.hidden.values(self.hidden_bits.to_states())
 
     @property
     def visible_bits(self) -> BitMatrix:

@@ -21,6 +21,7 @@ from ..states.bits import BitMatrix
 from ..training.cases import Batches, Cases, cut, limits_of, parts_of, states_of, states_of_good, totals
 from ..training.data import dense, drawn_states
 from ..training.fused import Updates, possible
+from ..units import Bernoulli
 
 try:
     from sklearn import get_config
@@ -243,7 +244,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return self._seed
 
     def _begin(self, sums: np.ndarray, n: float) -> tuple[RBM, PCD, Centring]:
-        rbm = RBM._from_totals(sums, n, int(self.n_components), self._seed)
+        units = Bernoulli(sums.size), Bernoulli(int(self.n_components))
+        rbm = RBM._from_totals(sums, n, units, self._seed)
         self.rbm_, self._waiting = rbm, {}
         return rbm, *self._new_chains()
 

@@ -66,7 +66,7 @@ def read(path: str | PathLike[str]) -> tuple[tuple[np.ndarray, ...], dict[str, d
     those to check whose states they are.
     """
     states: dict[str, dict[str, Any]] = {}
-    with model_file.open_archive(path, "fastrbm_checkpoint", FORMAT, "fastrbm checkpoint", _WRITERS) as archive:
+    with model_file.open_archive(path, "fastrbm_checkpoint", (FORMAT,), "fastrbm checkpoint", _WRITERS) as archive:
         setup = _setup(archive)
         entries = [tuple(pair) for pair in setup["entries"]]
         missing = [f"{part}/{name}" for part, name in entries if f"{part}/{name}" not in archive]

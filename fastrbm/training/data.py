@@ -16,6 +16,7 @@ from .._core.dispatch import kernels
 from .._core.layout import FIXED_BITS
 from ..sampling import gibbs
 from ..states.bits import BitMatrix
+from ..units import Unit
 
 SAMPLE = 256  # cases that are measured as training goes on
 _DRAW = 32  # drawing a state costs as much as so many connections; see threads.PASS
@@ -27,17 +28,17 @@ _PART = 1 << 24  # numbers of an array on disk that are read at a time
 
 
 def source_of(
-    X, n_units: int, batch_size: int, seed: int, sample_weight=None, draw: bool = False,
+    X, unit: Unit, batch_size: int, seed: int, sample_weight=None, draw: bool = False,
     names: tuple[str, ...] | None = None,
 ):  # fmt: skip
-    """The source for fit's X; names: of the model's visible units, where they have any."""
+    """The source for fit's X, of the units of the visible layer; names: of the model's visible units, where they have any."""
     _refuse_no_batches(X)
     if is_array(X):
         kind = OnDisk if is_on_disk(X) and not isinstance(X, np.ma.MaskedArray) else InMemory
-        return kind(X, n_units, batch_size, seed, sample_weight, draw)
+        return kind(X, unit, batch_size, seed, sample_weight, draw)
     if sample_weight is not None:
         raise ValueError("sample_weight needs X to be an array: batches of your own carry no weights")
-    return Batches(X, n_units, seed, draw, names)
+    return Batches(X, unit, seed, draw, names)
 
 
 def _refuse_no_batches(X: object) -> None:
@@ -73,9 +74,10 @@ class InMemory:
     """
 
     def __init__(
-        self, X, n_units: int, batch_size: int = 128, seed: int = 0, sample_weight=None, draw: bool = False
+        self, X, unit: Unit, batch_size: int = 128, seed: int = 0, sample_weight=None, draw: bool = False
     ) -> None:
-        self._data: Any = self._keep(X, n_units)
+        self._unit, self._n_units = unit, unit.n
+        self._data: Any = self._keep(X)
         self.n = self._data.shape[0]
         # the bytes of a case side by side: from planes each would come by a cache line of its own
         self._packed: np.ndarray | None = None
@@ -85,19 +87,20 @@ class InMemory:
             raise ValueError("X must have at least one case")
         self._weight = None if sample_weight is None else validate.sample_weight(sample_weight, self.n)
         self.mean_weight = 1.0 if self._weight is None else math.fsum(self._weight) / self.n
-        self._n_units, self._size, self._seed, self._draw = n_units, batch_size, seed, draw
+        self._size, self._seed, self._draw = batch_size, seed, draw
         if draw and type(self._data) is np.ndarray and not isinstance(self, OnDisk):
             self._data = np.ascontiguousarray(self._data, np.float32)  # as they are drawn from
         self.n_batches = -(-self.n // batch_size)
         self._ordered: tuple[int, np.ndarray] = 0, np.zeros(0, np.intp)
 
-    def _keep(self, X, n_units: int) -> BitMatrix | np.ndarray:
+    def _keep(self, X) -> BitMatrix | np.ndarray:
         if isinstance(X, BitMatrix):
-            return gibbs.states_given(X, n_units, "X")
-        data = validate.states(X, n_units, "X", fractions=True)
+            return gibbs.states_given(X, self._n_units, "X")
+        data = validate.states(X, self._n_units, "X", fractions=True, unit=self._unit)
         if data.dtype != np.float64:
             return BitMatrix.of(data, "X")
-        if type(X) is np.ndarray and X.dtype in (np.float32, np.float64) and X.min() >= 0 and X.max() <= 1:
+        plain = type(X) is np.ndarray and X.dtype in (np.float32, np.float64) and not self._unit.off
+        if plain and X.min() >= 0 and X.max() <= 1:
             return X  # fractions, which may take less memory as they are
         return data
 
@@ -138,7 +141,7 @@ class InMemory:
             if self._draw and self._packed is None:
                 states = _planes(self._drawn(cases, epoch, k * self._size, 1), self._n_units)
             else:
-                states = self._rows(cases)
+                states = _as_given(self._rows(cases), self._unit)
             yield states, None if self._weight is None else self._weight[cases]
 
     def sample(self) -> np.ndarray:
@@ -193,10 +196,10 @@ class OnDisk(InMemory):
 
     _seen_fractions = False
 
-    def _keep(self, X, n_units: int):
+    def _keep(self, X):
         if X.ndim != 2:
             raise ValueError(f"X must have two dimensions, (cases, units), got shape {X.shape}")
-        validate.states(X[:1], n_units, "X", fractions=True)  # says what is wrong with its shape or kind
+        validate.states(X[:1], self._n_units, "X", fractions=True, unit=self._unit)  # says what is wrong with its shape or kind
         return X.view(np.ndarray)  # which is quicker to index
 
     @property
@@ -229,7 +232,7 @@ class OnDisk(InMemory):
     def _rows(self, cases: np.ndarray):
         order = np.argsort(cases)  # in the order of the file, then put back
         there = cases[order]
-        states = gibbs.states_given(self._data[there], self._n_units, "X", fractions=True, rows=there)
+        states = gibbs.states_given(self._data[there], self._n_units, "X", True, there, self._unit)
         back = np.empty_like(order)
         back[order] = np.arange(order.size)
         return states[back]
@@ -242,7 +245,7 @@ class Batches:
 
     mean_weight = 1.0
 
-    def __init__(self, X, n_units: int, seed: int, draw: bool, names: tuple[str, ...] | None = None) -> None:
+    def __init__(self, X, unit: Unit, seed: int, draw: bool, names: tuple[str, ...] | None = None) -> None:
         if not hasattr(X, "__iter__") or not hasattr(X, "__len__"):
             raise TypeError(
                 f"X must be an array (n, V), a BitMatrix, or an object to iterate over once an epoch, whose len() is "
@@ -250,7 +253,8 @@ class Batches:
             )
         if hasattr(X, "__next__"):
             raise TypeError("X must give a new iterator for each epoch; an iterator of its own is used up by the first")
-        self._batches, self._n_units, self._seed, self._draw, self._names = X, n_units, seed, draw, names
+        self._batches, self._seed, self._draw, self._names = X, seed, draw, names
+        self._unit, self._n_units = unit, unit.n
         self.n_batches = len(X)
         if self.n_batches < 1:
             raise ValueError("X must have at least one batch")
@@ -268,7 +272,7 @@ class Batches:
                 if self._draw and not isinstance(states, BitMatrix):
                     place = (epoch - 1) * self.n_batches + count
                     states = _planes(drawn_states(states, np.arange(len(states)), self._seed, place), self._n_units)
-                yield states, None
+                yield _as_given(states, self._unit), None
             count += 1
         if count < self.n_batches:
             raise ValueError(f"X yields {count} batches where its len() promises {self.n_batches}")
@@ -288,7 +292,7 @@ class Batches:
 
     def _states(self, batch):
         validate.check_names(arrays.names_of(batch), self._names, _BATCH)
-        return gibbs.states_given(batch, self._n_units, _BATCH, fractions=True)
+        return gibbs.states_given(batch, self._n_units, _BATCH, fractions=True, unit=self._unit)
 
     def keep_sample(self, sample: np.ndarray) -> None:
         """Measure these cases, as before an interruption."""
@@ -298,14 +302,14 @@ class Batches:
         return f"{self.n_batches} batches of {self._n_units} units{', drawn' if self._draw else ''}"
 
 
-def totals(X) -> tuple[np.ndarray, int]:
-    """(sums of the visible units, cases), exact, so the same bits whatever the data come from; a part at a time."""
+def totals(X, unit: Unit) -> tuple[np.ndarray, int]:
+    """(in how many cases each visible unit is on, cases), exact, so the same bits whatever the data come from; a part at a time."""
     _refuse_no_batches(X)
     total, n = np.zeros(0), 0
     name = "X" if is_array(X) else _BATCH
     for part in _parts(X):
         rows = range(n, sys.maxsize) if is_array(X) else None
-        data = part if isinstance(part, BitMatrix) else validate.states(part, None, name, True, rows)
+        data = part if isinstance(part, BitMatrix) else validate.states(part, None, name, True, rows, unit)
         if n and data.shape[1] != total.size:
             raise ValueError(f"X has batches of {total.size} units and of {data.shape[1]}")
         sums = _sums(data)
@@ -332,13 +336,13 @@ def _sums(data) -> np.ndarray:
     return np.asarray(data.sum(axis=0, dtype=np.float64)).reshape(-1) * unit
 
 
-def weighted_totals(X, sample_weight) -> tuple[np.ndarray, float]:
-    """(weighted sums of the visible units, how many cases they count as), likewise exact."""
+def weighted_totals(X, sample_weight, unit: Unit) -> tuple[np.ndarray, float]:
+    """(the same by weight, how many cases they count as), likewise exact."""
     from .cases import totals as totals_of  # which is made of this module
 
     if not is_array(X):
         raise ValueError("sample_weight needs X to be an array: batches of your own carry no weights")
-    data = X if isinstance(X, BitMatrix) else validate.states(X, None, "X", fractions=True)
+    data = X if isinstance(X, BitMatrix) else validate.states(X, None, "X", fractions=True, unit=unit)
     if not isinstance(data, BitMatrix) and data.dtype != np.float64:
         data = BitMatrix.of(data, "X")
     if 0 in data.shape:
@@ -361,6 +365,11 @@ def _parts(X):
         yield from X
     else:
         raise TypeError(f"X must be an array (n, V), a BitMatrix or batches to iterate over, not {type(X).__name__}")
+
+
+def _as_given(states, unit: Unit):
+    """States as gradient estimators take them from anybody: fractions of on as numbers between the units' values."""
+    return states if isinstance(states, BitMatrix) else unit.values(states)
 
 
 def _planes(packed: np.ndarray, n_units: int) -> BitMatrix:

@@ -171,7 +171,7 @@ def fit(
     measures = _several(measures, "measures", callable(measures) or hasattr(measures, "columns"))
     _check_kinds(rbm, gradient, optimizer, centre, averaging, callbacks, measures)
     rbm._check_names(X, "X")
-    source = source_of(X, rbm.n_visible, batch_size, seed, sample_weight, draw, rbm.visible_names)
+    source = source_of(X, rbm.visible, batch_size, seed, sample_weight, draw, rbm.visible_names)
     if validation is not None:
         validation = BitMatrix.from_states(rbm._states(validation, "validation"))
         if len(validation) == 0:

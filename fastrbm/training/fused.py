@@ -76,8 +76,8 @@ class Updates:
             kernels.train(
                 packed, cases, ends, rates, chains._visible.planes, chains._hidden.planes, chains._seed,
                 chains._stream, first_sweep, self.gradient.n_sweeps, weights, transposed, visible_bias, hidden_bias,
-                to_visible.exponent, to_hidden.exponent, rbm.n_visible, rbm.n_hidden, centring, self.optimizer.l2,
-                self.optimizer.l1, validate.LARGEST, outcome,
+                to_visible.exponent, to_hidden.exponent, rbm.n_visible, rbm.n_hidden, rbm.visible.name, rbm.hidden.name,
+                centring, self.optimizer.l2, self.optimizer.l1, validate.LARGEST, outcome,
                 threads.resolve(self.n_threads, 10 * self._connections(int(ends[1] - ends[0]))),
             )  # fmt: skip
         finally:  # Ctrl-C comes up as the call ends: what it has done is done

@@ -146,7 +146,7 @@ class Training:
             "gradient": self.gradient, "optimizer": self.optimizer, "centring": self.centre,
             "averaging": self.averaging, "measures": self.measures, "callbacks": stateful,
         }  # fmt: skip
-        validation = self.validation and InMemory(self.validation, self.rbm.n_visible).describe()
+        validation = self.validation and InMemory(self.validation, self.rbm.visible).describe()
         setup: dict[str, object] = {
             "model": repr(self.rbm), "data": self.source.describe(), "validation": validation, "epochs": self.epochs,
             "batch_size": self.batch_size, "seed": self.seed,

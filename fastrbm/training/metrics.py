@@ -254,7 +254,9 @@ class Basics:
             rbm._parameters.to_hidden, self.bits, kind=philox.HIDDEN, seed=self.seed, stream=philox.MEASURE,
             sweep=epoch, out=hidden, probabilities=means, n_threads=n_threads,
         )  # fmt: skip
-        error = np.abs(self.states - rbm.mean_visible(hidden, n_threads)).mean(dtype=np.float64)
+        changed = np.empty(self.states.shape, np.float32)
+        gibbs.half_step(rbm._parameters.to_visible, hidden, probabilities=changed, n_threads=n_threads)
+        error = np.abs(self.states - changed).mean(dtype=np.float64)
         free_energy = rbm._free_energy(self.bits, n_threads).mean()
         row = {
             "reconstruction_error": float(error),
@@ -273,7 +275,8 @@ def closing(
     """The numbers that say how a training ended. kept: whether the model is one of before the end."""
     n_updates, states = int(history.last["update"]), basics.states.astype(np.float64)
     # not by BLAS, whose threads would slow down what follows a short training
-    inputs = np.einsum("ij,jk->ik", states[:_LOOKED_AT], rbm.weights.astype(np.float64)) + rbm.hidden_bias
+    seen = rbm.visible.values(basics.states[:_LOOKED_AT]).astype(np.float64)
+    inputs = np.einsum("ij,jk->ik", seen, rbm.weights.astype(np.float64)) + rbm.hidden_bias
     gap = float(rbm._free_energy(basics.noise, n_threads).mean() - rbm._free_energy(basics.bits, n_threads).mean())
     return Closing(
         n_updates,
@@ -292,7 +295,7 @@ def _chains_apart(rbm: RBM, means: np.ndarray, n: int, chains: Any) -> dict[str,
     if not isinstance(chains, (Chains, TemperedChains)) or chains.rbm is not rbm:
         return {}
     error = np.sqrt(means * (1.0 - means) * (1.0 / n + 1.0 / len(chains)))
-    apart = np.abs(chains.visible.mean(axis=0) - means)
+    apart = np.abs(chains.visible_bits.to_states().mean(axis=0) - means)
     return {"off_means": float(apart.mean()), "means_error": float(error.mean())}
 
 
@@ -315,7 +318,7 @@ def _model_apart(
             numbers |= {"off_axis": abs(float(along.mean())) / deviation, "axis_error": error / deviation}
         likely = -population.log_partition
     if basics.validation is not None:
-        independent = RBM.from_data(basics.bits, 1, weight_scale=0.0)
+        independent = RBM.from_data(basics.bits, 1, weight_scale=0.0, visible=rbm.visible)
         free, plain = (
             [float(model._free_energy(cases, n_threads).mean()) for cases in (basics.validation, basics.bits)]
             for model in (rbm, independent)
