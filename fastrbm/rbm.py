@@ -16,10 +16,12 @@ from ._core.dispatch import kernels
 from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
 from .sampling import gibbs
+from .sampling.annealing import annealed_starts
 from .sampling.clamp import Clamp, Held
+from .sampling.model import Model
 from .sampling.starts import chain_ends
+from .states import totals
 from .states.bits import BitMatrix
-from .training import data
 
 if TYPE_CHECKING:
     from .gradient import Gradient
@@ -31,7 +33,7 @@ _PARAMETERS = ("weights", "visible_bias", "hidden_bias")
 _SUMS = 1 << 22  # that are kept at a time: bounds the memory
 
 
-class RBM:
+class RBM(Model):
     """A restricted Boltzmann machine with binary visible and hidden units.
 
     E(v, h) = -v'W h - b'v - c'h over v in {0,1}^V and h in {0,1}^H, with p(v, h) = exp(-E(v, h)) / Z
@@ -136,7 +138,7 @@ class RBM:
         n_hidden = validate.integer(n_hidden, "n_hidden", 1, _MOST_HIDDEN)
         seed = validate.seed(seed)
         weight_scale = validate.real(weight_scale, "weight_scale", 0.0)
-        sums, n = data.totals(X) if sample_weight is None else data.weighted_totals(X, sample_weight)
+        sums, n = totals.totals(X) if sample_weight is None else totals.weighted_totals(X, sample_weight)
         rbm = cls._from_totals(sums, n, n_hidden, seed, weight_scale)
         rbm._visible_names = _given.names_of(X)
         return rbm
@@ -461,8 +463,6 @@ class RBM:
         if method == "annealed" and not plain:
             raise ValueError("method 'annealed' takes no start, clamps or beta: use method='gibbs'")
         if plain and method != "gibbs" and n and n_sweeps:
-            from .sampling.annealing import annealed_starts  # which needs models, too
-
             start = annealed_starts(self, n, n_sweeps, seed, n_threads)
         return chain_ends(self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, held).to_states()
 
@@ -520,13 +520,6 @@ class RBM:
             When the file cannot be written, or is not a regular file.
         """
         model_file.save(validate.path(path), self)
-
-
-def model(rbm: object) -> RBM:
-    """rbm, if it is a model."""
-    if not isinstance(rbm, RBM):
-        raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
-    return rbm
 
 
 def load(path: str | PathLike[str]) -> RBM:

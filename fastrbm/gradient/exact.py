@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import floatmath, threads, validate
 from ..moments import Moments
-from ..rbm import RBM, model
+from ..sampling.model import model
 from ..states.bits import BitMatrix
 from .base import Gradient
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 MAX_UNITS = 20
 _BLOCK = 1 << 12  # states at a time

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 from .._core import floatmath, philox, threads, validate
 from .._core.progress import Countdown
 from .._core.warn import warn
-from ..rbm import RBM, model
+from ..rbm import RBM
 from ..sampling.annealing import Annealer
+from ..sampling.model import model
 from ..sampling.starts import chain_ends, independent_states
 from .results import LogPartition
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .._core import floatmath, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.progress import Countdown
-from ..rbm import RBM, model
+from ..sampling.model import model
 from .results import LogPartition
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 MAX_UNITS = 25
 _LOW_UNITS = 6  # units of the low part of a state: a table of 64 rows of fields

@@ -11,10 +11,10 @@ from .._core.dispatch import kernels
 from .._core.layout import TILE
 from ..states.bits import BitMatrix
 from . import gibbs
-from .clamp import Clamp
 
 if TYPE_CHECKING:
     from ..rbm import RBM
+    from .clamp import Clamp
 
 
 def independent_states(
