@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ._core import threads, validate, workload
 from ._core.dispatch import kernels
-from ._core.layout import FIXED_BITS, ROWS
+from ._core.layout import FIXED_BITS, ROWS, on_grid
 from ._core.settings import Setting
-from .rbm import RBM, model
 from .sampling import gibbs
-from .sampling.chains import Chains
+from .sampling.model import model
 from .states.bits import BitMatrix
 from .units import Unit
+
+if TYPE_CHECKING:
+    from .rbm import RBM
+    from .sampling.chains import Chains
 
 __all__ = ["Moments"]
 
@@ -205,7 +209,7 @@ def _add_fractions(
     moments: Moments, states: np.ndarray, fixed: np.ndarray, weight: np.ndarray | None, unit: float
 ) -> None:
     n, n_hidden = states.shape[0], moments.hidden_sum.size
-    grid = gibbs.on_grid(states)
+    grid = on_grid(states)
     probabilities = np.concatenate(list(fixed), axis=1)[:n, :n_hidden].astype(np.float64)
     ones = np.full(n, 1.0 * (1 << FIXED_BITS)) if weight is None else weight
     for start in range(0, n, ROWS):  # 504 rows of products of two 22-bit numbers are exact in float64

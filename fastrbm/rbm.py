@@ -16,10 +16,12 @@ from ._core.dispatch import kernels
 from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
 from .sampling import gibbs
+from .sampling.annealing import annealed_starts
 from .sampling.clamp import Clamp, Held
+from .sampling.model import Model
 from .sampling.starts import chain_ends
+from .states import totals
 from .states.bits import BitMatrix
-from .training import data
 from .units import LayerLike, Unit, from_segments, layer, reader
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ _PARAMETERS = ("weights", "visible_bias", "hidden_bias")
 _SUMS = 1 << 22  # that are kept at a time: bounds the memory
 
 
-class RBM:
+class RBM(Model):
     """A restricted Boltzmann machine.
 
     E(v, h) = -v'W h - b'v - c'h, with p(v, h) = exp(-E(v, h)) / Z (Smolensky 1986; Hinton 2002). W are the ``weights``,
@@ -121,9 +123,9 @@ class RBM:
         Parameters
         ----------
         X : array (n, V), data frame, sparse matrix or BitMatrix, or batches
-            0 and 1, or fractions from 0 to 1; of spins -1 and 1, or numbers from -1 to 1. A memory-mapped array is read in parts. The model keeps the names of a
-            data frame's columns (:attr:`visible_names`). An object whose iteration yields batches (n, V), as
-            :func:`fastrbm.fit` takes it, is gone through once.
+            0 and 1, or fractions from 0 to 1; of spins -1 and 1, or numbers from -1 to 1. A memory-mapped array is read
+            in parts. The model keeps the names of a data frame's columns (:attr:`visible_names`). An object whose
+            iteration yields batches (n, V), as :func:`fastrbm.fit` takes it, is gone through once.
         n_hidden : int
             Number of hidden units H, at least 1.
         seed : int
@@ -147,7 +149,7 @@ class RBM:
         seed = validate.seed(seed)
         weight_scale = validate.real(weight_scale, "weight_scale", 0.0)
         unit = reader(visible, "visible")
-        sums, n = data.totals(X, unit) if sample_weight is None else data.weighted_totals(X, sample_weight, unit)
+        sums, n = totals.totals(X, unit) if sample_weight is None else totals.weighted_totals(X, sample_weight, unit)
         units = layer(visible, sums.size, "visible"), layer(hidden, n_hidden, "hidden")
         rbm = cls._from_totals(sums, n, units, seed, weight_scale)
         rbm._visible_names = _given.names_of(X)
@@ -274,7 +276,9 @@ class RBM:
         return _rebuilt, (type(self), *arrays, *self._parameters.units), {"_visible_names": self._visible_names}
 
     def __repr__(self) -> str:
-        kinds = [f", {side}={unit.name!r}" for side, unit in (("visible", self.visible), ("hidden", self.hidden)) if unit.off]
+        kinds = [
+            f", {side}={unit.name!r}" for side, unit in (("visible", self.visible), ("hidden", self.hidden)) if unit.off
+        ]
         return f"RBM(n_visible={self.n_visible}, n_hidden={self.n_hidden}{''.join(kinds)})"
 
     @property
@@ -470,7 +474,7 @@ class RBM:
         n_threads : int, optional
             See :func:`fastrbm.show_config`. No effect on the samples.
         clamp : array (V,) or (n, V), optional
-            A unit's value where a visible unit is held, NaN where it is free: samples follow p(free units | held units).
+            A unit's value where it is held, NaN where it is free: samples follow p(free units | held units).
         clamp_hidden : array (H,) or (n, H), optional
             The same for hidden units.
         method : "annealed", "gibbs" or None
@@ -508,8 +512,6 @@ class RBM:
         if method == "annealed" and not plain:
             raise ValueError("method 'annealed' takes no start, clamps or beta: use method='gibbs'")
         if plain and method != "gibbs" and n and n_sweeps:
-            from .sampling.annealing import annealed_starts  # which needs models, too
-
             start = annealed_starts(self, n, n_sweeps, seed, n_threads)
         ends = chain_ends(self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, held)
         return self.visible.values(ends.to_states())
@@ -574,13 +576,6 @@ class RBM:
 def _rebuilt(kind: type[RBM], weights: Any, visible_bias: Any, hidden_bias: Any, visible: Unit, hidden: Unit) -> RBM:
     """What a pickle holds."""
     return kind(weights, visible_bias, hidden_bias, visible=visible, hidden=hidden)
-
-
-def model(rbm: object) -> RBM:
-    """rbm, if it is a model."""
-    if not isinstance(rbm, RBM):
-        raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
-    return rbm
 
 
 def load(path: str | PathLike[str]) -> RBM:

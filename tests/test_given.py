@@ -216,9 +216,9 @@ class _Loader:
 
 
 def test_the_first_bad_row_is_told_in_data_that_are_read_in_parts(monkeypatch):
-    from fastrbm.training import data as _source
+    from fastrbm.states import totals
 
-    monkeypatch.setattr(_source, "_PART", 5 * 11)
+    monkeypatch.setattr(totals, "_PART", 5 * 11)
     X = STATES.astype(np.int64)
     X[23, 4] = 7
     with pytest.raises(ValueError, match=r"X\[23, 4\] is 7"):

@@ -23,8 +23,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 import fastrbm as fr  # noqa: E402
 from fastrbm import BitMatrix  # noqa: E402
 from fastrbm.sklearn import BernoulliRBM  # noqa: E402
+from fastrbm.states.totals import weighted_sums  # noqa: E402
 from fastrbm.training import fused  # noqa: E402
-from fastrbm.training.cases import Cases, totals  # noqa: E402
+from fastrbm.training.cases import Cases  # noqa: E402
 
 X = fr.datasets.load_digits()[:200]
 GREY = np.random.default_rng(0).integers(0, 17, (60, 20)) / 16.0
@@ -244,7 +245,7 @@ def test_the_width_of_numbers_does_not_matter():
 
 def test_the_start_does_not_depend_on_the_order_of_rows():
     numbers = np.random.default_rng(0).random((300, 40))
-    (sums, n), (other, _) = totals(numbers, None), totals(numbers[::-1], None)
+    (sums, n), (other, _) = weighted_sums(numbers, None), weighted_sums(numbers[::-1], None)
     assert np.array_equal(sums, other) and n == 300
     assert np.allclose(sums, numbers.sum(axis=0), atol=300 * 2.0**-22)
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from ..states.bits import BitMatrix
-from .parameters import Parameters
 from .warn import warn
+
+if TYPE_CHECKING:
+    from ..states.bits import BitMatrix
+    from .parameters import Parameters
 
 _WORTH_A_WORD = 1e-3  # nats
 _SOME = 8  # rows that are looked at

@@ -91,7 +91,7 @@ def _read_numbers(archive: Archive, name: str) -> np.ndarray:
 
 
 def open_archive(path: str | PathLike[str], key: str, versions: tuple[int, ...], kind: str, writers: str) -> Archive:
-    """An .npz file whose entry ``key`` holds one of these format versions; ValueError names the file and what is wrong."""
+    """An .npz file whose entry ``key`` holds one of these versions; ValueError names the file and what is wrong."""
     foreign = f"is not a {kind} ({writers})"
     archive = Archive(path, foreign, f"is damaged or not a {kind}")
     try:

@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from . import threads, validate
-from .buffers import Buffers
 from .dispatch import kernels
 from .layout import TILE, from_tiles, to_tiles
 from .settings import once
 
 if TYPE_CHECKING:
     from ..units import Unit
+    from .buffers import Buffers
 
 _LARGEST_SUM = 2**31 - 1
 

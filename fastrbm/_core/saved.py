@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
-from ..states.bits import BitMatrix
 from .layout import TILE, from_tiles, to_tiles
 from .validate import LARGEST, shown
 
@@ -44,17 +43,6 @@ def array(
     if not bool((inside | np.isnan(value) if nan else inside).all()):
         raise ValueError(f"the state's {name} must hold numbers from {low:g} to {high:g}")
     return value.copy(order="C")
-
-
-def bits(state: State, name: str, n: int | None, n_units: int) -> BitMatrix:
-    """A copy of planes of n cases (None: of at least one)."""
-    planes = array(state, name, np.uint8, (-(-n_units // 8), n), 0, 255)
-    if planes.shape[1] == 0:
-        raise ValueError(f"the state's {name} must have at least one case")
-    try:
-        return BitMatrix(planes, n_units)
-    except ValueError as error:
-        raise ValueError(f"the state's {name}: {error}") from None
 
 
 def tiles(state: State, name: str, shape: tuple[int, int], dtype: DTypeLike) -> np.ndarray:

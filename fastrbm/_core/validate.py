@@ -191,8 +191,8 @@ def states(
     value: Any, n_units: int | None, name: str, fractions: bool = False,
     rows: Sequence[int] | np.ndarray | None = None, unit: Unit | None = None,
 ) -> Any:  # fmt: skip
-    """States of a layer, (n, n_units), of which units are on: uint8 of 0 and 1; where fractions are welcome and there are
-    any, float64. Of a sparse matrix, CSR with such entries. unit: whose numbers these are; None: 0 and 1.
+    """Which units of a layer are on, (n, n_units): uint8 of 0 and 1; where fractions are welcome and there are any,
+    float64. Of a sparse matrix, CSR with such entries. unit: whose numbers these are; None: 0 and 1.
 
     Accepts whatever _given knows, of bool, any integer and any float dtype, contiguous or not. Numbers within rounding
     of 0 and 1 count as 0 and 1. rows: where value is a part of more rows, their numbers, for messages.

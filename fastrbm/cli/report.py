@@ -5,12 +5,11 @@ from __future__ import annotations
 import argparse
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..likelihood import Score
 from ..plot.common import need_matplotlib
-from ..rbm import RBM
 from ..report import report
 from ..training.data import is_on_disk
 from .common import (
@@ -27,6 +26,10 @@ from .common import (
 )
 from .files import Output, check_output
 from .words import say
+
+if TYPE_CHECKING:
+    from ..likelihood import Score
+    from ..rbm import RBM
 
 _DISK_CASES = 10_000  # of cases on disk: those that a report is about
 

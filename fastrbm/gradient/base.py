@@ -191,9 +191,7 @@ class Gradient(Update):
         lengths = (shape[1], shape[0] * TILE) * 3
         return tuple(map(_padded, (*offsets, *shifts, *self._differences), lengths))
 
-    def _room(
-        self, shape: tuple[int, ...], units: tuple[Unit, Unit]
-    ) -> tuple[np.ndarray | None, np.ndarray | None]:
+    def _room(self, shape: tuple[int, ...], units: tuple[Unit, Unit]) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Where the kernels put the weights' part times either offset."""
         if self._offsets is None and not any(unit.off for unit in units):
             return None, None

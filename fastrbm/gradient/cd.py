@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
 from .._core import philox, saved, validate
 from .._core.settings import Setting
 from ..moments import Moments, Phase
-from ..rbm import RBM, model
 from ..sampling import gibbs
+from ..sampling.model import model
 from ..states.bits import BitMatrix
 from .base import Gradient
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 
 class CD:

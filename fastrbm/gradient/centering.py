@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._core import saved, validate
 from .._core.settings import Setting
-from ..rbm import RBM
 from .base import Gradient
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 
 class Centring:

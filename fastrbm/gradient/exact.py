@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import floatmath, threads, validate
+from .._core import threads, validate
 from ..moments import Moments
-from ..rbm import RBM, model
+from ..sampling.model import model
 from ..states.bits import BitMatrix
 from .base import Gradient
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 MAX_UNITS = 20
 _BLOCK = 1 << 12  # states at a time
@@ -20,9 +23,10 @@ _BLOCK = 1 << 12  # states at a time
 class Exact:
     """The exact gradient of the mean log-likelihood: every state of the smaller layer is visited.
 
-    The other layer is summed out: p(s) ~ exp(a's) prod_k exp(cgf(d_k + (s'M)_k)) for the states s of the smaller layer, with its bias a, the other's bias d, and M = W or W'. All in float64, on the float32 parameters themselves
-    (not on the kernels' grid). It costs 2^min(V, H) V H multiplications. Its matrix products are NumPy's, so that,
-    unlike everything sampled, its last bits may differ between machines.
+    The other layer is summed out: p(s) ~ exp(a's) prod_k exp(cgf(d_k + (s'M)_k)) for the states s of the smaller layer,
+    with its bias a, the other's bias d, and M = W or W'. All in float64, on the float32 parameters themselves (not on
+    the kernels' grid). It costs 2^min(V, H) V H multiplications. Its matrix products are NumPy's, so that, unlike
+    everything sampled, its last bits may differ between machines.
 
     Raises
     ------

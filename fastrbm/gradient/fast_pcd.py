@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,10 +12,13 @@ from .._core.defaults import CHAINS
 from .._core.parameters import Direction
 from .._core.settings import Setting
 from ..moments import Phase
-from ..rbm import RBM
 from ..sampling import gibbs
 from ..sampling.chains import Chains
+from ..states.bits import saved_bits
 from .base import Gradient
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 
 class _FastChains(Chains):
@@ -114,7 +117,7 @@ class FastPCD:
             fast = saved.parts(state, ("fast0", "fast1", "fast2"))
             if fast:
                 saved.fits((fast[1].size, fast[2].size), (rbm.n_visible, rbm.n_hidden), "the state")
-            own = self._start(rbm, len(saved.bits(state, "visible", None, rbm.n_visible)))
+            own = self._start(rbm, len(saved_bits(state, "visible", None, rbm.n_visible)))
             own[1].set_state(state)
         self._own, self._fast = own, fast
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,11 +10,14 @@ from numpy.typing import ArrayLike
 from .._core import philox, saved, validate
 from .._core.settings import Setting
 from ..moments import Moments
-from ..rbm import RBM, model
 from ..sampling import gibbs
+from ..sampling.model import model
 from ..sampling.starts import start_chains
 from ..states.bits import BitMatrix
 from .base import Gradient
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 
 class MonteCarloGradient(Gradient):

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-from .._core import philox, saved, validate
+from .._core import philox, validate
 from .._core.defaults import CHAINS
 from .._core.settings import Setting
 from ..moments import Moments, Phase
-from ..rbm import RBM
 from ..sampling import gibbs
 from ..sampling.chains import Chains
+from ..states.bits import saved_bits
 from .base import Gradient
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 
 class _TrainingChains(Chains):
@@ -104,7 +107,7 @@ class PCD:
         """Go on, with this model, from a state that get_state gave."""
         chains = None
         if state:
-            n = len(saved.bits(state, "visible", None, rbm.n_visible))
+            n = len(saved_bits(state, "visible", None, rbm.n_visible))
             chains = _TrainingChains(rbm, n, self.seed)
             chains.set_state(state)
         self.chains = chains

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,10 +11,12 @@ from .._core import philox, validate
 from .._core.defaults import BETAS, TEMPERED_CHAINS
 from .._core.settings import Setting
 from ..moments import Phase
-from ..rbm import RBM
 from ..sampling import gibbs
 from ..sampling.tempering import MOST_BETAS, TemperedChains, check_target_rate, ladder
 from .base import Gradient
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 
 class _TrainingChains(TemperedChains):

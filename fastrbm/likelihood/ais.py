@@ -10,10 +10,11 @@ from numpy.typing import ArrayLike
 from .._core import floatmath, philox, threads, validate
 from .._core.progress import Countdown
 from .._core.warn import warn
-from ..rbm import RBM, model
-from ..states.bits import BitMatrix
+from ..rbm import RBM
 from ..sampling.annealing import Annealer
+from ..sampling.model import model
 from ..sampling.starts import chain_ends, independent_states
+from ..states.bits import BitMatrix
 from .results import LogPartition
 
 # A mean of weights that are not negative exceeds k times its expectation with a probability of at most 1/k (Markov),

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import floatmath
-from ..rbm import RBM
 from ..sampling.annealing import Annealer
 from .ais import MARKOV, _base_bias, ais, checked, reverse_ais
 from .results import Bracket, LogPartition
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 _CLOSE = 1.0  # nats: what counts as agreement where the weights are too few to give an error
 _ENOUGH = 10  # chains each way, from which the combined estimate's error, a large-sample formula, is to be trusted

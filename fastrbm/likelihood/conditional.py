@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import floatmath, threads, validate
-from ..rbm import RBM, model
+from ..sampling.model import model
 from ..states.bits import BitMatrix
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 MAX_UNITS = 16
 _CASES = 1 << 12

@@ -9,10 +9,11 @@ import numpy as np
 from .._core import floatmath, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.progress import Countdown
-from ..rbm import RBM, model
+from ..sampling.model import model
 from .results import LogPartition
 
 if TYPE_CHECKING:
+    from ..rbm import RBM
     from ..units import Unit
 
 MAX_UNITS = 25
@@ -77,9 +78,7 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
             start, stop = part.start, part.stop
             high, high_bias = _part(start, stop, padded[n_low:], own_bias[n_low:], own)
             peaks, totals = np.empty(stop - start), np.empty(stop - start)
-            kernels.enumerate_states(
-                high + bias, high_bias, low, low_bias, other.name, other.n, peaks, totals, used
-            )
+            kernels.enumerate_states(high + bias, high_bias, low, low_bias, other.name, other.n, peaks, totals, used)
             for p, t in zip(peaks.tolist(), totals.tolist(), strict=True):
                 top = max(peak, p)
                 total = total * _exp(peak - top) + t * _exp(p - top)

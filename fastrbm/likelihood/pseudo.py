@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import floatmath, threads, workload
 from .._core.dispatch import kernels
-from .._core.layout import FIXED_BITS
-from ..rbm import RBM, model
-from ..sampling import gibbs
+from .._core.layout import FIXED_BITS, on_grid
+from ..sampling.model import model
 from ..states.bits import BitMatrix
 from .fractions import free_energy
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 _ROOM = 600.0  # a product of factors exp(+-w) stays in float64's range while the sum of |w| is below this
 _FLIP = 32  # connections that a flip costs each hidden unit; see threads.PASS
@@ -66,7 +70,7 @@ def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = 
         if isinstance(states, BitMatrix):
             kernels.pseudo_sums(states._planes[:, part], layer, bias, room, out[part], used)
         else:
-            numbers = gibbs.on_grid(states[part])
+            numbers = on_grid(states[part])
             kernels.pseudo_sums_of_fractions(numbers, layer, bias, room, every, out[part], used)
     return out
 
@@ -77,7 +81,7 @@ def _by_flips(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None, e
     if isinstance(states, BitMatrix):
         flipped = states.copy()
     else:
-        flipped = gibbs.on_grid(states) * 2.0**-FIXED_BITS  # on which 1 - (1 - v) is v
+        flipped = on_grid(states) * 2.0**-FIXED_BITS  # on which 1 - (1 - v) is v
     free, out = free_energy(rbm, states, n_threads), np.zeros(states.shape[0])
     for unit in range(rbm.n_visible):
         _flip(flipped, unit)

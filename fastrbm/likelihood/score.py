@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import validate
-from ..rbm import RBM
 from .ais import MOST_BETAS, ais, checked
 from .bidirectional import bracket
 from .exact import exact
 from .results import Bracket, LogPartition, Score
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 METHODS = ("auto", "exact", "bracket", "ais")
 EXACT_UNITS = 20  # up to which method="auto" enumerates: a second or so

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -10,7 +10,10 @@ from .._core import saved, threads, validate
 from .._core.layout import from_tiles
 from .._core.parameters import Parameters
 from .._core.settings import Setting
-from ..rbm import RBM, model
+from ..sampling.model import model
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 
 class Averaging:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._core import saved, validate
-from .._core.parameters import Update
 from .._core.settings import Setting
-from ..rbm import RBM
+
+if TYPE_CHECKING:
+    from .._core.parameters import Update
+    from ..rbm import RBM
 
 
 def _rate_or_schedule(value: float | Callable[[float], float], name: str) -> float | Callable[[float], float]:

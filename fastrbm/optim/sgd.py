@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,10 +12,13 @@ from .._core import saved, validate
 from .._core.defaults import RATE
 from .._core.parameters import Direction
 from .._core.settings import Setting
-from ..gradient import Gradient
-from ..rbm import RBM, model
+from ..sampling.model import model
 from .base import Optimizer, parts_of
 from .schedules import Linear
+
+if TYPE_CHECKING:
+    from ..gradient import Gradient
+    from ..rbm import RBM
 
 _RATE = Linear(RATE, 0.0)
 

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import diagnostics
-from ..rbm import RBM
 from ..training.history import History
 from .common import DATA, LINES, MODEL, axes_of, model, states_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from ..rbm import RBM
 
 _POINTS = 2000  # cases of each kind in principal_axes: an SVD of so many is quick, and more points hide each other
 _BINS = 40

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._core import validate
-from ..rbm import RBM
 from .common import axes_of, model, states_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from ..rbm import RBM
 
 _PICTURES = 64  # where n is not given
 _GAP = "0.75"  # grey between pictures

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import warnings
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,14 +16,16 @@ from .. import diagnostics, likelihood, plot
 from .._core import output, validate, workload
 from .._core.config import get_config
 from .._core.progress import Countdown
-from ..likelihood import Score
 from ..plot.common import model, need_matplotlib
 from ..plot.grids import checked_shape
-from ..rbm import RBM
 from ..sampling.chains import Chains
-from ..states.bits import BitMatrix
 from ..training.history import History
 from .page import Page
+
+if TYPE_CHECKING:
+    from ..likelihood import Score
+    from ..rbm import RBM
+    from ..states.bits import BitMatrix
 
 __all__ = ["report"]
 

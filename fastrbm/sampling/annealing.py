@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,9 +13,12 @@ from .._core import floatmath, philox, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.progress import Countdown
 from .._core.warn import warn
-from ..rbm import RBM
 from ..states.bits import BitMatrix
+from .model import model
 from .starts import independent_states
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 __all__ = ["Population", "population_annealing"]
 
@@ -99,8 +103,7 @@ def population_annealing(
     >>> abs(population.log_partition - fr.likelihood.exact(rbm).value) < 0.1
     True
     """
-    if not isinstance(rbm, RBM):
-        raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
+    model(rbm)
     n = validate.integer(n_chains, "n_chains", 1, philox.MOST_CHAINS)
     n_steps, seed = validate.integer(n_steps, "n_steps", 1, philox.MOST_SWEEPS), validate.seed(seed)
     validate.flag(progress, "progress")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import philox, saved, threads, validate
 from .._core.settings import Setting
-from ..rbm import RBM, model
-from ..states.bits import BitMatrix
+from ..states.bits import BitMatrix, saved_bits
 from . import gibbs
 from .clamp import Clamp
+from .model import model
 from .starts import start_chains
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 __all__ = ["Chains"]
 
@@ -140,8 +143,8 @@ class Chains:
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
         n = len(self)
-        visible = saved.bits(state, "visible", n, self._visible.n_units)
-        hidden = saved.bits(state, "hidden", n, self._hidden.n_units)
+        visible = saved_bits(state, "visible", n, self._visible.n_units)
+        hidden = saved_bits(state, "hidden", n, self._hidden.n_units)
         seed, stream = saved.count(state, "seed", saved.SEEDS), saved.count(state, "stream", saved.STREAMS)
         n_sweeps_done = saved.count(state, "n_sweeps_done", philox.MOST_SWEEPS)
         beta = saved.array(state, "beta", np.float32, (n,), 0.0) if "beta" in state else None

@@ -22,7 +22,7 @@ class Clamp:
 
     @classmethod
     def of(cls, visible: ArrayLike | None, hidden: ArrayLike | None, n: int, units: tuple[Unit, Unit]) -> Clamp | None:
-        """Of a user's arrays (V,) or (n, V) and (H,) or (n, H) of the units' values and NaN, each of which may be None."""
+        """Of a user's arrays (V,) or (n, V) and (H,) or (n, H) of the units' values and NaN; each may be None."""
         if visible is None and hidden is None:
             return None
         return cls(Held.of(visible, n, units[0], "clamp"), Held.of(hidden, n, units[1], "clamp_hidden"))

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import arrays, threads, validate, workload
-from .._core.buffers import Buffers
 from .._core.dispatch import kernels
-from .._core.layout import FIXED_BITS, TILE
-from .._core.parameters import Parameters
+from .._core.layout import TILE, on_grid
 from ..states.bits import BitMatrix
-from .clamp import Clamp
+
+if TYPE_CHECKING:
+    from .._core.buffers import Buffers
+    from .._core.parameters import Parameters
+    from .clamp import Clamp
 
 if TYPE_CHECKING:
     from ..units import Unit
@@ -104,12 +106,6 @@ def half_step(
         else:
             numbers = on_grid(given[part])
             kernels.half_step_of_fractions(numbers, layer, seed, stream, sweep, kind, part.start, *to, used)
-
-
-def on_grid(fractions: np.ndarray) -> np.ndarray:
-    """Fractions in [0, 1] to the nearest multiple of 2^-22, as float64 integers, contiguous: sums of their products
-    with 31-bit integers are below 2^53, so exact in whatever order they are added."""
-    return np.rint(np.multiply(fractions, float(1 << FIXED_BITS), order="C"))
 
 
 def fixed_buffer(n: int, n_units: int, buffers: Buffers) -> np.ndarray:

@@ -11,11 +11,11 @@ from .._core.dispatch import kernels
 from .._core.layout import TILE
 from ..states.bits import BitMatrix
 from . import gibbs
-from .clamp import Clamp
 
 if TYPE_CHECKING:
-    from ..units import Unit
     from ..rbm import RBM
+    from ..units import Unit
+    from .clamp import Clamp
 
 
 def independent_states(
@@ -26,7 +26,8 @@ def independent_states(
     tiles = -(-bias.size // TILE)
     padded = np.zeros(tiles * TILE, np.float32)
     padded[: bias.size] = bias
-    layer = kernels.Layer(np.zeros((tiles, 8, TILE), np.float32), 0, padded, bias.size, unit.name, unit.name)  # no weights
+    no_weights = np.zeros((tiles, 8, TILE), np.float32)
+    layer = kernels.Layer(no_weights, 0, padded, bias.size, unit.name, unit.name)
     out = BitMatrix.empty(n, bias.size)
     gibbs.half_step(
         layer, BitMatrix.empty(n, 8), kind=philox.VISIBLE, seed=seed, stream=stream, sweep=sweep, out=out,

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import floatmath, philox, saved, threads, validate
 from .._core.settings import Setting
-from ..rbm import RBM, model
-from ..states.bits import BitMatrix
+from ..states.bits import BitMatrix, saved_bits
 from . import gibbs
 from .chains import checked_model
+from .model import model
 from .starts import start_chains
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 __all__ = ["TemperedChains"]
 
@@ -270,8 +273,8 @@ class TemperedChains:
         """Go on from a state that get_state gave."""
         K, n = self._journey.shape
         journey = saved.array(state, "journey", np.uint8, (K, n), _UNKNOWN, _UP)
-        visible = saved.bits(state, "visible", K * n, self._visible.n_units)
-        hidden = saved.bits(state, "hidden", K * n, self._hidden.n_units)
+        visible = saved_bits(state, "visible", K * n, self._visible.n_units)
+        hidden = saved_bits(state, "hidden", K * n, self._hidden.n_units)
         betas = saved.array(state, "betas", np.float64, (K,), 0.0, 1.0)
         if betas[0] != 1.0 or not bool((np.diff(betas) <= 0).all()) or not np.array_equal(betas, _on_grid(betas)):
             raise ValueError("the state's betas must go down from 1, as float32 has them")

@@ -18,7 +18,8 @@ from ..likelihood.pseudo import pseudo_of
 from ..optim import SGD
 from ..rbm import RBM
 from ..states.bits import BitMatrix
-from ..training.cases import Batches, Cases, cut, limits_of, parts_of, states_of, states_of_good, totals
+from ..states.totals import weighted_sums
+from ..training.cases import Batches, Cases, cut, limits_of, parts_of, states_of, states_of_good
 from ..training.data import dense, drawn_states
 from ..training.fused import Updates, possible
 from ..units import Bernoulli
@@ -175,7 +176,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         weight = self._weights(sample_weight, X)
         seed = self._start()
         cases = Cases(states, weight, seed, self.draw)
-        training = self._begin(*totals(states, weight))  # of this call, whatever other threads do
+        training = self._begin(*weighted_sums(states, weight))  # of this call, whatever other threads do
         shown = self._shown(states) if self.verbose else None
         self._see(weight, X.shape[0])
         began, iteration = time.perf_counter(), 1
@@ -216,7 +217,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             self._check_waiting(int(self.n_components), X.shape[1])
             waiting = self._waiting
             self._start()
-            self._begin(*totals(states, weight))
+            self._begin(*weighted_sums(states, weight))
             self._take(waiting)
         if self.draw and not isinstance(states, BitMatrix):
             place = 2**32 - self._next_draw()

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from .._core import philox
 from .._core.dispatch import kernels
-from .._core.layout import FIXED_BITS
-from ..sampling.gibbs import on_grid
 from ..states.bits import BitMatrix
-from .data import dense, drawn_states
+from ..states.totals import dense, is_plain, pieces
+from .data import drawn_states
 
-_NUMBERS = 1 << 13  # that are read at a time, so that what is made of them stays in cache
 _ROWS = 1024  # that go through products at a time
 _USUAL = (np.float64, np.float32, np.uint8, np.bool_)
 _MOST = 100_000_000  # cases of an iteration, whose numbers take 2 GB
@@ -25,12 +21,12 @@ def states_of(X) -> BitMatrix | np.ndarray:
     if hasattr(X, "toarray"):
         if not _are_bits(X.data):
             return X
-        for rows in _pieces(X):
+        for rows in pieces(X):
             _pack(X[rows].toarray(), bits.planes[:, rows])
         return bits
-    if _is_plain(X):
+    if is_plain(X):
         return bits if kernels.pack_numbers(X, bits.planes) else X
-    for rows in _pieces(X):
+    for rows in pieces(X):
         if not _are_bits(X[rows]):
             return X
         _pack(X[rows], bits.planes[:, rows])
@@ -55,11 +51,6 @@ def limits_of(states) -> tuple[float, float]:
         return states.min(), states.max()
 
 
-def _is_plain(X) -> bool:
-    """Whether the kernels read these numbers as they are."""
-    return isinstance(X, np.ndarray) and X.flags.c_contiguous and X.dtype in (np.float32, np.float64)
-
-
 def _are_bits(numbers: np.ndarray) -> bool:
     return numbers.dtype == np.bool_ or bool(((numbers == 0) | (numbers == 1)).all())
 
@@ -68,14 +59,6 @@ def _pack(bits: np.ndarray, planes: np.ndarray) -> None:
     if bits.dtype == np.bool_:
         bits = bits.view(np.uint8) != 0  # a True may be any byte
     kernels.pack(np.ascontiguousarray(bits, np.uint8), planes, 1)
-
-
-def _pieces(X):
-    """Slices of the rows of X, of some thousand numbers each."""
-    numbers = _NUMBERS * 8 if X.dtype.itemsize == 1 else _NUMBERS
-    step = max(1, numbers // max(1, math.prod(X.shape[1:])))
-    for start in range(0, X.shape[0], step):
-        yield slice(start, min(start + step, X.shape[0]))
 
 
 def parts_of(states):
@@ -96,37 +79,6 @@ def cut(numbers) -> BitMatrix | np.ndarray:
     else:
         numbers = numbers.clip(0, 1)
     return states_of(numbers)
-
-
-def totals(states, sample_weight: np.ndarray | None) -> tuple[np.ndarray, float]:
-    """Weighted sums of the units and over how many cases: sums of integers, the same in any order."""
-    if sample_weight is None:
-        return _sums(states), float(states.shape[0])
-    # whole numbers whose sum fits 40 bits, beside which 22 bits of a unit fit int64
-    unit = 2.0 ** (math.frexp(float(sample_weight.sum()))[1] - 40)
-    weight = np.rint(sample_weight / unit).astype(np.int64)
-    total = np.zeros(states.shape[1], np.int64)
-    for start in range(0, states.shape[0], _ROWS):
-        rows = slice(start, start + _ROWS)
-        part = states[rows]
-        if isinstance(part, BitMatrix):
-            total += (weight[rows] @ part.to_states().astype(np.int64)) << FIXED_BITS
-        else:
-            total += weight[rows] @ on_grid(dense(part)).astype(np.int64)
-    n = float(weight.sum()) * unit
-    cases = max(n, float(np.count_nonzero(sample_weight)))  # as Cases counts them
-    return total * (unit * 2.0**-FIXED_BITS * (cases / n)), cases
-
-
-def _sums(states) -> np.ndarray:
-    sums = np.zeros(states.shape[1])
-    if isinstance(states, BitMatrix):
-        kernels.count_bits(states.planes, states.n_units, sums, 1)
-        return sums
-    parts = [states] if _is_plain(states) else (np.ascontiguousarray(dense(states[rows])) for rows in _pieces(states))
-    for part in parts:
-        kernels.sum_fractions(part, sums)
-    return sums * 2.0**-FIXED_BITS
 
 
 class Cases:
@@ -230,7 +182,7 @@ def _hashes(rows, ready: bool) -> np.ndarray:
         kernels.hash_rows(rows.view(np.uint64), out)
         return out
     words = np.zeros((0, -(-length // 8)), np.uint64)
-    for part in _pieces(rows):
+    for part in pieces(rows):
         n = part.stop - part.start
         if len(words) < n:
             words = np.zeros((n, words.shape[1]), np.uint64)

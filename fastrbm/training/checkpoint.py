@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import model_file, output
-from .._core.archive import Archive
 from .._core.reading import refusing, shown
 from .._core.version import __version__
 
 if TYPE_CHECKING:
+    from .._core.archive import Archive
     from ..rbm import RBM
 
 FORMAT = 1

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import math
 import mmap
-import sys
 import zlib
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from .._core import arrays, philox, threads, validate
 from .._core.dispatch import kernels
-from .._core.layout import FIXED_BITS
 from ..sampling import gibbs
 from ..states.bits import BitMatrix
+from ..states.totals import BATCH, dense, is_array, refuse_no_batches
 from ..units import Unit
 
 SAMPLE = 256  # cases that are measured as training goes on
@@ -23,28 +22,20 @@ _DRAW = 32  # drawing a state costs as much as so many connections; see threads.
 _DRAWN = 1 << 20  # numbers that are read, and made into bits, at a time
 _RUN = 64 << 20  # bytes of bits that are made of an array on disk at a time
 _CHECKED = 1 << 26  # numbers that a checksum is of, at most
-_BATCH = "a batch of X"
-_PART = 1 << 24  # numbers of an array on disk that are read at a time
 
 
 def source_of(
     X, unit: Unit, batch_size: int, seed: int, sample_weight=None, draw: bool = False,
     names: tuple[str, ...] | None = None,
 ):  # fmt: skip
-    """The source for fit's X, of the units of the visible layer; names: of the model's visible units, where they have any."""
-    _refuse_no_batches(X)
+    """The source for fit's X, of units of the visible layer; names: of these, where they have any."""
+    refuse_no_batches(X)
     if is_array(X):
         kind = OnDisk if is_on_disk(X) and not isinstance(X, np.ma.MaskedArray) else InMemory
         return kind(X, unit, batch_size, seed, sample_weight, draw)
     if sample_weight is not None:
         raise ValueError("sample_weight needs X to be an array: batches of your own carry no weights")
     return Batches(X, unit, seed, draw, names)
-
-
-def _refuse_no_batches(X: object) -> None:
-    """Text and mappings can be iterated over, too, but what comes is not batches."""
-    if isinstance(X, (Mapping, Set, str, bytes)) and not is_array(X):
-        raise TypeError(f"X must be an array (n, V), a BitMatrix or batches to iterate over, not {type(X).__name__}")
 
 
 def is_on_disk(X: object) -> bool:
@@ -54,10 +45,6 @@ def is_on_disk(X: object) -> bool:
             return True
         X = X.base
     return isinstance(X.obj if isinstance(X, memoryview) else X, mmap.mmap)
-
-
-def is_array(X: object) -> bool:
-    return isinstance(X, (BitMatrix, list, tuple)) or hasattr(X, "__array__") or hasattr(X, "shape")
 
 
 class InMemory:
@@ -199,7 +186,8 @@ class OnDisk(InMemory):
     def _keep(self, X):
         if X.ndim != 2:
             raise ValueError(f"X must have two dimensions, (cases, units), got shape {X.shape}")
-        validate.states(X[:1], self._n_units, "X", fractions=True, unit=self._unit)  # says what is wrong with its shape or kind
+        # says what is wrong with its shape or kind
+        validate.states(X[:1], self._n_units, "X", fractions=True, unit=self._unit)
         return X.view(np.ndarray)  # which is quicker to index
 
     @property
@@ -291,8 +279,8 @@ class Batches:
         return self._sample
 
     def _states(self, batch):
-        validate.check_names(arrays.names_of(batch), self._names, _BATCH)
-        return gibbs.states_given(batch, self._n_units, _BATCH, fractions=True, unit=self._unit)
+        validate.check_names(arrays.names_of(batch), self._names, BATCH)
+        return gibbs.states_given(batch, self._n_units, BATCH, fractions=True, unit=self._unit)
 
     def keep_sample(self, sample: np.ndarray) -> None:
         """Measure these cases, as before an interruption."""
@@ -300,71 +288,6 @@ class Batches:
 
     def describe(self) -> str:
         return f"{self.n_batches} batches of {self._n_units} units{', drawn' if self._draw else ''}"
-
-
-def totals(X, unit: Unit) -> tuple[np.ndarray, int]:
-    """(in how many cases each visible unit is on, cases), exact, so the same bits whatever the data come from; a part at a time."""
-    _refuse_no_batches(X)
-    total, n = np.zeros(0), 0
-    name = "X" if is_array(X) else _BATCH
-    for part in _parts(X):
-        rows = range(n, sys.maxsize) if is_array(X) else None
-        data = part if isinstance(part, BitMatrix) else validate.states(part, None, name, True, rows, unit)
-        if n and data.shape[1] != total.size:
-            raise ValueError(f"X has batches of {total.size} units and of {data.shape[1]}")
-        sums = _sums(data)
-        total, n = total + sums if n else sums, n + data.shape[0]
-    if n == 0 or total.size == 0:
-        raise ValueError(f"X must have at least one case and one unit, got {n} cases of {np.size(total)} units")
-    return total, n
-
-
-def _sums(data) -> np.ndarray:
-    """Of the columns of states: BitMatrix, uint8 or float64, dense or CSR."""
-    if isinstance(data, BitMatrix):
-        sums = np.zeros(data.n_units)
-        kernels.count_bits(data.planes, data.n_units, sums, 1)
-        return sums
-    unit = 1.0
-    if data.dtype == np.float64:  # whole numbers, whatever order they are added in
-        unit = 2.0**-FIXED_BITS
-        if arrays.is_sparse(data):
-            data = data.copy()
-            data.data = gibbs.on_grid(data.data)
-        else:
-            data = gibbs.on_grid(data)
-    return np.asarray(data.sum(axis=0, dtype=np.float64)).reshape(-1) * unit
-
-
-def weighted_totals(X, sample_weight, unit: Unit) -> tuple[np.ndarray, float]:
-    """(the same by weight, how many cases they count as), likewise exact."""
-    from .cases import totals as totals_of  # which is made of this module
-
-    if not is_array(X):
-        raise ValueError("sample_weight needs X to be an array: batches of your own carry no weights")
-    data = X if isinstance(X, BitMatrix) else validate.states(X, None, "X", fractions=True, unit=unit)
-    if not isinstance(data, BitMatrix) and data.dtype != np.float64:
-        data = BitMatrix.of(data, "X")
-    if 0 in data.shape:
-        raise ValueError(
-            f"X must have at least one case and one unit, got {data.shape[0]} cases of {data.shape[1]} units"
-        )
-    return totals_of(data, validate.sample_weight(sample_weight, data.shape[0]))
-
-
-def _parts(X):
-    if isinstance(X, BitMatrix):
-        yield X
-    elif is_array(X):
-        if not isinstance(X, np.ndarray) or isinstance(X, np.ma.MaskedArray):
-            X = arrays.numbers(X, "X", sparse=True)
-        rows = X.shape[0] if X.ndim else 1
-        step = max(1, _PART // max(1, X.shape[1])) if X.ndim == 2 else max(1, rows)
-        yield from (X[start : start + step] if X.ndim else X for start in range(0, max(1, rows), step))
-    elif hasattr(X, "__iter__"):
-        yield from X
-    else:
-        raise TypeError(f"X must be an array (n, V), a BitMatrix or batches to iterate over, not {type(X).__name__}")
 
 
 def _as_given(states, unit: Unit):
@@ -398,8 +321,3 @@ def drawn_states(
             to = drawn[s : s + 1, start : start + step]
             kernels.draw_states(part, every, seed, philox.DRAW, place + s, first + start, to, used)
     return out
-
-
-def dense(X) -> np.ndarray:
-    """Rows, dense or sparse, as float64."""
-    return np.asarray(X.toarray() if hasattr(X, "toarray") else X, np.float64)

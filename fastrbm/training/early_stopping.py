@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._core import saved, validate
 from .._core.settings import Setting
-from ..rbm import RBM
-from .loop import FitState
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
+    from .loop import FitState
 
 __all__ = ["EarlyStopping"]
 

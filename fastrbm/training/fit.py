@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 from os import PathLike
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
@@ -15,8 +15,10 @@ from ..rbm import RBM
 from ..states.bits import BitMatrix
 from .data import source_of
 from .early_stopping import EarlyStopping
-from .history import History
 from .loop import FitState, Training
+
+if TYPE_CHECKING:
+    from .history import History
 
 __all__ = ["FitState", "fit"]
 

@@ -4,6 +4,7 @@ Python that small models spend most of their time on."""
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,8 +13,10 @@ from .._core.dispatch import kernels
 from .._core.layout import TILE
 from ..gradient import PCD, Centring
 from ..optim import SGD
-from ..rbm import RBM
 from ..sampling import gibbs
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 FEWEST = 4  # updates that are worth a call
 _LARGEST_BATCH = 4096  # cases, or chains; above, an update is long enough by itself

@@ -8,26 +8,28 @@ from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._core import output, saved, validate
-from .._core.parameters import Parameters
 from .._core.progress import ProgressLine
 from .._core.signals import BREAKS, Signals
 from .._core.warn import warn
 from ..gradient import Centring, FastPCD, Gradient
 from ..gradient.weighted import weighted_gradient
-from ..optim import Averaging
-from ..rbm import RBM
-from ..states.bits import BitMatrix
 from . import checkpoint
 from .data import Batches, InMemory
 from .fused import FEWEST, Updates, possible
 from .history import History
 from .metrics import Basics, Snapshot, closing
 from .verdict import TrainingWarning, findings
+
+if TYPE_CHECKING:
+    from .._core.parameters import Parameters
+    from ..optim import Averaging
+    from ..rbm import RBM
+    from ..states.bits import BitMatrix
 
 _UPDATES_A_MEASUREMENT = 256  # so that measuring stays near 1 % of the work
 _ROWS = 20  # of the history: where measuring costs more than 1 % for them, it may cost more

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,8 +26,10 @@ from ..sampling.annealing import population_annealing
 from ..sampling.chains import Chains
 from ..sampling.tempering import TemperedChains
 from ..states.bits import BitMatrix
-from .history import History
 from .verdict import Closing
+
+if TYPE_CHECKING:
+    from .history import History
 
 __all__ = ["LogLikelihood", "Mixing", "PseudoLikelihood", "Snapshot"]
 

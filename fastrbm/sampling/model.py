@@ -1,0 +1,19 @@
+"""What sampling knows of a model. RBM stands above this package: its own methods sample."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
+
+
+class Model:
+    """The base class of RBM, by which a model is known."""
+
+
+def model(rbm: object) -> RBM:
+    """rbm, if it is a model."""
+    if not isinstance(rbm, Model):
+        raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
+    return cast("RBM", rbm)
