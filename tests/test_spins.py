@@ -470,3 +470,55 @@ def test_layers():
     assert fr.units.Spin(6) != fr.units.Bernoulli(6)
     with pytest.raises(ValueError, match="at least 1"):
         fr.units.Spin(0)
+
+
+def test_command_line(tmp_path, capsys, monkeypatch):
+    """Spins from a file; and 0 and 1, which become -1 and 1."""
+    from fastrbm.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    spins = values_of((rng.random((60, 1)) < 0.5) ^ (rng.random((60, 9)) < 0.1), "spin").astype(int)
+    np.savetxt("spins.csv", spins, fmt="%d", delimiter=",")
+    np.save("bits.npy", (spins > 0).astype(np.uint8))
+    models = []
+    for data in ("spins.csv", "bits.npy"):
+        train = [
+            "train",
+            data,
+            "--hidden",
+            "4",
+            "--epochs",
+            "5",
+            "--visible",
+            "spin",
+            "--hidden-type",
+            "spin",
+            "--quiet",
+        ]
+        assert main([*train, "--out", "rbm.npz"]) == 0
+        models.append(fr.load("rbm.npz"))
+    assert models[0].visible == fr.units.Spin(9) and models[0].hidden == fr.units.Spin(4)
+    assert np.array_equal(models[0].weights, models[1].weights)
+    assert main(["sample", "rbm.npz", "-n", "5", "--sweeps", "10", "--out", "samples.csv"]) == 0
+    assert set(np.unique(np.loadtxt("samples.csv", delimiter=","))) == {-1.0, 1.0}
+    capsys.readouterr()
+    for data in ("spins.csv", "bits.npy"):
+        assert main(["score", "rbm.npz", data]) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("mean log-likelihood") and first == second.replace("bits.npy", "spins.csv")
+    assert main(["info", "rbm.npz"]) == 0
+    assert "spin and spin" in capsys.readouterr().out
+
+
+def test_report_and_pictures(tmp_path):
+    pytest.importorskip("matplotlib")
+    rbm = random_model(("spin", "spin"), (9, 4))
+    spins = np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (50, 9))
+    score = fr.report.report(rbm, spins, tmp_path / "report.html", n_sweeps=20, n_samples=20)
+    assert abs(score.mean - (-rbm.free_energy(spins).mean() - fr.likelihood.exact(rbm).value)) < 1e-9
+    assert "spin and spin" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    for drawn in (fr.plot.samples(spins), fr.plot.energies(rbm, spins, rbm.sample(20, 10))):
+        assert drawn is not None
+    pictures = [fr.plot.samples(states).images[0].get_array().filled(-9) for states in (spins > 0, spins)]
+    assert np.array_equal(*pictures)

@@ -287,7 +287,7 @@ def what_is_wrong(
     low, high = np.nanmin(array), np.nanmax(array)
     hint = ""
     if low == -1 and high == 1 and bool((np.abs(array) == 1).all()):
-        hint = f"; spins of -1 and 1 become 0 and 1 by ({name} + 1) / 2"
+        hint = f"; spins need a model of spins (visible='spin'), or become 0 and 1 by ({name} + 1) / 2"
     elif low >= 0 and high > 1:
         hint = f"; grey values need a threshold, such as {name} >= {high / 2:g}"
     elif low >= 0:

@@ -63,7 +63,7 @@ def build_parser() -> Parser:
     sample.add_argument(
         "--sweeps", type=whole(0), default=1000, metavar="K", help="sweeps of each chain (default %(default)s)"
     )
-    sample.add_argument("--out", required=True, metavar="FILE", help="0 and 1, (N, units): .npy, .npz or .csv")
+    sample.add_argument("--out", required=True, metavar="FILE", help="states (N, units): .npy, .npz or .csv")
     sample.add_argument("--json", action="store_true", help="one JSON object, for scripts")
     add_common(sample)
     sample.set_defaults(run=run_sample)
@@ -92,7 +92,7 @@ def build_parser() -> Parser:
 
 def run_score(options: argparse.Namespace) -> None:
     rbm = model_of(options)
-    X = data_of(options.data, options, quiet=options.json).of(rbm, options.data)
+    X = data_of(options.data, options, rbm.visible, quiet=options.json).of(rbm, options.data)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = likelihood_score(

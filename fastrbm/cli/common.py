@@ -20,6 +20,7 @@ from ..likelihood import METHODS
 from ..rbm import RBM, load
 from ..training import checkpoint
 from ..training.history import History
+from ..units import Unit
 from .words import say, tell
 
 BUNDLED = {"digits": datasets.load_digits, "bars-and-stripes": lambda: datasets.bars_and_stripes(4)}
@@ -166,11 +167,13 @@ class Named(NamedTuple):
         return self.cases
 
 
-def data_of(name: str, options: argparse.Namespace, quiet: bool = False, draw: bool = False) -> Named:
-    """The cases of a bundled set or a file, 0 and 1; with draw, fractions from 0 to 1."""
+def data_of(
+    name: str, options: argparse.Namespace, unit: Unit, quiet: bool = False, draw: bool = False
+) -> Named:  # fmt: skip
+    """The cases of a bundled set or a file, as values of units of this type; with draw, numbers between them."""
     if not os.path.lexists(name):
         if name in BUNDLED:
-            return Named(BUNDLED[name]())
+            return Named(unit.values(BUNDLED[name]()))
         meant = hint(name, [*BUNDLED, *_beside(name)])
         raise CommandError(f"no file {shown(name)}, and no bundled set of that name ({', '.join(BUNDLED)}){meant}")
     try:
@@ -180,16 +183,18 @@ def data_of(name: str, options: argparse.Namespace, quiet: bool = False, draw: b
             raise CommandError(f"{error}{_order(options)}") from None
         raise
     scale, names = getattr(options, "scale", None), None if table.names is None else tuple(table.names)
+    if unit.off and (parts := unit.parts(table.array, draw)) is not None:
+        return Named(unit.values(parts), names)
     if draw:
         fractions, top = scaled(table, name, scale)
         if top != 1.0 and not quiet:
             say(f"grey values: fractions of {top:g}")
-        return Named(fractions, names)
+        return Named(unit.values(fractions), names)
     threshold = scale / 2 if options.threshold is None and scale is not None else options.threshold
     X, threshold = binarize(table, threshold, name)
     if threshold is not None and not quiet:
         say(f"grey values: a unit is 1 from {threshold:g} up ({X.mean():.1%} of them)")
-    return Named(X, names)
+    return Named(unit.values(X), names)
 
 
 def model_of(options: argparse.Namespace) -> RBM:

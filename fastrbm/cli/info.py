@@ -47,6 +47,7 @@ def _facts(path: str) -> dict:
         "kind": "model",
         "visible units": rbm.n_visible,
         "hidden units": rbm.n_hidden,
+        "unit types": f"{rbm.visible.name} and {rbm.hidden.name}",
         "parameters": rbm.n_visible * rbm.n_hidden + rbm.n_visible + rbm.n_hidden,
         "norm of the weights": float(np.sqrt((norms**2).sum())),
         "largest norm of a hidden unit": float(norms.max()),

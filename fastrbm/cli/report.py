@@ -68,7 +68,7 @@ def add_report(commands) -> None:
 def run_report(options: argparse.Namespace) -> None:
     out = check_report("--out", options.out, options.model, options.data, options.history)
     rbm = model_of(options)
-    X = data_of(options.data, options).of(rbm, options.data)
+    X = data_of(options.data, options, rbm.visible).of(rbm, options.data)
     history = history_of(options.history) if options.history else None
     write_report(
         rbm, X, out, options, history, say, name=Path(options.model).name, n_samples=options.n, n_sweeps=options.sweeps,
@@ -95,7 +95,7 @@ def write_report(
     if is_on_disk(X):
         X = X[np.linspace(0, len(X) - 1, min(len(X), _DISK_CASES)).astype(np.intp)]
     if isinstance(X, np.ndarray) and X.dtype.kind == "f":
-        X = X >= 0.5  # probabilities
+        X = rbm.visible.values((rbm.visible.off + 0.5 * rbm.visible.step <= X).astype(np.uint8))  # means
     shape = tuple(map(int, options.shape.split("x"))) if options.shape else None
     command = shlex.join(["fastrbm", *options.arguments])
     scores: list[Score] = []

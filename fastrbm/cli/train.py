@@ -20,6 +20,7 @@ from ..training.early_stopping import EarlyStopping
 from ..training.fit import FitState, fit
 from ..training.history import History
 from ..training.verdict import TrainingWarning
+from ..units import reader
 from . import words as _words
 from .common import CommandError, Named, data_of
 from .files import Output, check_output
@@ -48,7 +49,8 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     page = check_report("--report", options.report, *files) if options.report else None
     say = tell if options.json else _words.say
     (X, names), more = _data(options)
-    rbm = RBM.from_data(X, options.hidden, options.seed, sample_weight=more.get("sample_weight"))
+    kinds = {"visible": options.visible, "hidden": options.hidden_type}
+    rbm = RBM.from_data(X, options.hidden, options.seed, sample_weight=more.get("sample_weight"), **kinds)
     rbm._visible_names = names
     untrained = rbm.weights
     threads = _threads.resolve(options.threads)
@@ -143,6 +145,7 @@ def _checkpoint(options, out: Output, inputs) -> Output | None:
 
 def _data(options) -> tuple[Named, dict]:
     """The cases, and what else of fit's arguments comes from files."""
+    unit = reader(options.visible, "--visible")
     if options.on_disk:
         if not options.data.endswith(".npy"):
             raise CommandError(
@@ -152,12 +155,12 @@ def _data(options) -> tuple[Named, dict]:
         X = Named(map_rows(options.data))
         _refuse_grey(X.cases, options.data)
     else:
-        X = data_of(options.data, options, options.json, options.draw)
+        X = data_of(options.data, options, unit, options.json, options.draw)
     more = {}
     if options.sample_weight:
         more["sample_weight"] = read_column(options.sample_weight)
     if options.validation:
-        validation = data_of(options.validation, options, options.json)
+        validation = data_of(options.validation, options, unit, options.json)
         validate.check_names(validation.names, X.names, options.validation)
         more["validation"] = validation.cases
     return X, more

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from .._core import defaults
+from ..units import TYPES
 from .common import BUNDLED, add_common, add_data, add_shape, real, whole
 
 METHODS = ("pcd", "tempered", "fast-pcd", "cd")
@@ -45,6 +46,13 @@ def add_train(commands, run) -> None:
 
 def _add_model(group) -> None:
     group.add_argument("--hidden", type=whole(1), default=128, metavar="H", help="hidden units (default %(default)s)")
+    group.add_argument(
+        "--visible", choices=tuple(TYPES), default="bernoulli",
+        help="visible units: bernoulli for data of 0 and 1, spin for data of -1 and 1 (0 and 1 become -1 and 1)",
+    )  # fmt: skip
+    group.add_argument(
+        "--hidden-type", choices=tuple(TYPES), default="bernoulli", help="hidden units (default %(default)s)"
+    )
     group.add_argument("--out", default="rbm.npz", metavar="FILE", help="the model (default %(default)s)")
     group.add_argument(
         "--epochs",

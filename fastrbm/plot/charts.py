@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import diagnostics
+from ..states.bits import BitMatrix
 from ..training.history import History
 from .common import DATA, LINES, MODEL, axes_of, model, states_of
 
@@ -127,7 +128,8 @@ def energies(rbm: RBM, X, samples, ax: Axes | None = None) -> Axes:
     """
     model(rbm)
     kinds = (("data", X, "X", DATA), ("samples", samples, "samples", MODEL))
-    free = {word: rbm.free_energy(states_of(states, rbm.n_visible, name)) for word, states, name, _ in kinds}
+    packed = {word: BitMatrix.from_states(states_of(states, rbm.n_visible, name)) for word, states, name, _ in kinds}
+    free = {word: rbm.free_energy(states) for word, states in packed.items()}
     edges = np.histogram_bin_edges(np.concatenate(list(free.values())), _BINS)
     ax = axes_of(ax)
     for word, _, _, colour in kinds:

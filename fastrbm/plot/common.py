@@ -9,6 +9,7 @@ import numpy as np
 from .._core import arrays, validate
 from ..rbm import RBM
 from ..states.bits import BitMatrix
+from ..units import TYPES, Unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,8 +47,16 @@ def model(rbm: RBM) -> RBM:
     return rbm
 
 
+def _unit_of(value, fractions: bool) -> Unit | None:
+    """A unit of the first type that all of these numbers could be of."""
+    if not isinstance(value, np.ndarray) or value.ndim != 2 or value.size == 0:
+        return None
+    return next((unit for kind in TYPES.values() if (unit := kind(1)).parts(value, fractions) is not None), None)
+
+
 def states_of(value, n_units: int | None, name: str, most: int | None = None, fractions: bool = False) -> np.ndarray:
-    """States (n, units) of at least one case: uint8, or float64 where fractions are welcome and there are any.
+    """Which units are on, (n, units), of at least one case: uint8, or float64 where fractions are welcome and there are
+    any.
 
     With most, so many cases from all over them; the others are not looked at."""
     if not isinstance(value, BitMatrix):
@@ -58,7 +67,7 @@ def states_of(value, n_units: int | None, name: str, most: int | None = None, fr
         if n_units is not None and value.n_units != n_units:
             raise ValueError(f"{name} has {value.n_units} units a case where {n_units} are wanted")
         value = value.to_states()
-    states = validate.states(value, n_units, name, fractions)
+    states = validate.states(value, n_units, name, fractions, unit=_unit_of(value, fractions))
     if arrays.is_sparse(states):
         states = states.toarray()
     if states.size == 0:

@@ -61,7 +61,7 @@ def report(
     Parameters
     ----------
     rbm : RBM
-    X : array (n, V) or BitMatrix, of 0 and 1
+    X : array (n, V) or BitMatrix, of the units' values
         The cases that the model is held against, at least one; better not those that it was trained on.
     path : path
         The file to write, such as ``report.html``.
@@ -203,12 +203,14 @@ def _score(page: Page, score: Score, told: list[str], cases: BitMatrix) -> None:
 def _model(page: Page, rbm: RBM, cases: BitMatrix, shape, name: str, n_threads) -> None:
     norms = np.linalg.norm(rbm.weights.astype(np.float64), axis=0)
     some = cases[np.linspace(0, len(cases) - 1, min(len(cases), _ACTIVITY_CASES)).astype(np.intp)]
-    activity = rbm.mean_hidden(some, n_threads).mean(axis=0, dtype=np.float64)
+    means = rbm.mean_hidden(some, n_threads).mean(axis=0, dtype=np.float64)
+    activity = (means - rbm.hidden.off) / rbm.hidden.step  # how often a unit is on
     idle = int(((activity < _IDLE) | (activity > 1 - _IDLE)).sum())
     page.heading("Model")
     page.table({
         "name": name,
         "visible and hidden units": f"{rbm.n_visible:,} and {rbm.n_hidden:,}",
+        "unit types": f"{rbm.visible.name} and {rbm.hidden.name}",
         "parameters": f"{rbm.n_visible * rbm.n_hidden + rbm.n_visible + rbm.n_hidden:,}",
         "norm of the weights": f"{np.sqrt((norms**2).sum()):.3g}",
         "norms of hidden units": f"{norms.min():.3g} to {norms.max():.3g}, median {np.median(norms):.3g}",
