@@ -148,7 +148,7 @@ cdef void log_odds_tile(double *out, char *scratch, const HalfStep *step, Py_ssi
                 out[row * TILE + k] = log_odds_d(step.unit, out[row * TILE + k] * scale + <double> bias[k])
         return
     product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first, step.stride,
-                 step.n_bytes, n, n_columns, ALL_DIGITS, 0)
+                 step.n_bytes, n, n_columns, ALL_LIMBS, 0)
     turn_to_sent(acc, step, tile, n)
     for row in range(n):
         for k in range(n_columns):

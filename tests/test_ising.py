@@ -84,7 +84,7 @@ def test_log_partition_is_in_its_interval(size, coupling):
     magnetization: log Z does not see that."""
     rbm, _ = torus(size, coupling)
     start = fr.population_annealing(rbm, 2000, 400, seed=1).visible
-    both = fr.likelihood.bracket(rbm, start, 300, 3000, seed=2)
+    both = fr.likelihood.bidirectional(rbm, start, 300, 3000, seed=2)
     assert both.agree and both.lower <= of_the_rbm(size, coupling) <= both.upper and both.upper - both.lower < 0.5
 
 

@@ -221,12 +221,12 @@ def test_the_centered_gradient(model):
         s = rbm.mean_hidden(states).astype(np.float64)
         expected = expected + sign * (states - mu).T @ (s - lam) / len(states)
     plain = fr.gradient.base.Gradient(*(fr.Moments.of_data(rbm, states) for states in (X, Y)))
-    from fastrbm.moments import Phase
+    from fastrbm.moments import PhaseStates
 
-    kept = fr.gradient.base.Gradient(*(Phase.of_data(rbm, states) for states in (X, Y)))
+    kept = fr.gradient.base.Gradient(*(PhaseStates.of_data(rbm, states) for states in (X, Y)))
     assert np.abs(kept.weights - plain.weights).max() < 1e-6
     for gradient in (plain, kept):
-        moved = gradient.centred(mu, lam)
+        moved = gradient.centered(mu, lam)
         assert np.abs(moved.weights - expected).max() < 2e-6
         assert np.abs(moved.visible_bias - (plain.visible_bias - expected @ lam)).max() < 1e-5
         assert np.abs(moved.hidden_bias - (plain.hidden_bias - expected.T @ mu)).max() < 1e-5
@@ -240,7 +240,7 @@ def fitted(units, centered=True, threads=2, callback=(), epochs=6, **options):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", fr.TrainingWarning)
         fr.fit(
-            rbm, X, pcd, fr.optim.SGD(fr.optim.Linear(0.05)), epochs, 20, 4, centring=centered, n_threads=threads,
+            rbm, X, pcd, fr.optim.SGD(fr.optim.Linear(0.05)), epochs, 20, 4, centered=centered, n_threads=threads,
             callbacks=callback, **options,
         )  # fmt: skip
     return rbm, pcd
@@ -297,7 +297,7 @@ def test_annealing(model):
     rbm, exact = model
     forward = fr.likelihood.ais(rbm, 500, 300, seed=1)
     backward = fr.likelihood.reverse_ais(rbm, exact.sample(500, 11), 500, 300, seed=1)
-    both = fr.likelihood.bracket(rbm, exact.sample(500, 12), 500, 300)
+    both = fr.likelihood.bidirectional(rbm, exact.sample(500, 12), 500, 300)
     for estimate in (forward, backward, both):
         assert estimate.lower < exact.log_z < estimate.upper and estimate.upper - estimate.lower < 0.3
     population = fr.population_annealing(rbm, 20_000, 50, seed=2)

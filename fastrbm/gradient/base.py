@@ -9,7 +9,7 @@ from .._core.dispatch import kernels
 from .._core.layout import FIXED_BITS, TILE, from_tiles, to_tiles
 from .._core.parameters import Update
 from .._core.settings import once
-from ..moments import Moments, Phase
+from ..moments import Moments, PhaseStates
 from ..units import Unit
 
 
@@ -19,9 +19,10 @@ class Gradient(Update):
     d log p(v)/dtheta = -E_{p(h|v)}[dE/dtheta] + E_{p(v,h)}[dE/dtheta], and with E linear in its parameters:
     dW = <v s'>_data - <v s'>_model, db = <v>_data - <v>_model, dc = <s>_data - <s>_model.
 
-    Each phase is an average over its own number of cases. What a training step does not need is computed when it is
-    asked for. A centred gradient (see :class:`Centring`) has other components than these; it still vanishes where they
-    do. The arrays are read-only; an object of your own with the three arrays serves ``RBM.step`` and optimisers too.
+    Each phase is an average over its own number of examples. What a training step does not need is computed when it is
+    asked for. A centered gradient (see :class:`Centering`) has other components than these; it still vanishes where
+    they do. The arrays are read-only; an object of your own with the three arrays serves ``RBM.step`` and optimizers
+    too.
 
     Attributes
     ----------
@@ -38,17 +39,17 @@ class Gradient(Update):
 
     def __init__(
         self,
-        positive: Moments | Phase,
-        negative: Moments | Phase,
+        positive: Moments | PhaseStates,
+        negative: Moments | PhaseStates,
         n_threads: int | None = None,
         offsets: tuple[np.ndarray, np.ndarray] | None = None,
         scale: float = 1.0,
     ) -> None:
         for name, phase in (("positive", positive), ("negative", negative)):
-            if not isinstance(phase, (Moments, Phase)):
+            if not isinstance(phase, (Moments, PhaseStates)):
                 raise TypeError(f"{name} must be Moments, not {type(phase).__name__}")
             if phase.total == 0.0:
-                raise ValueError(f"{name} must be of at least one case")
+                raise ValueError(f"{name} must be of at least one example")
         threads.resolve(n_threads)
         self._phases = positive, negative
         self._shape = positive.shape
@@ -69,8 +70,8 @@ class Gradient(Update):
         """What the difference of the phases is multiplied by."""
         return self._scale
 
-    def centred(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> Gradient:
-        """This gradient with v - mu (V,) for v and h - lambda (H,) for h: see :class:`Centring`."""
+    def centered(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> Gradient:
+        """This gradient with v - mu (V,) for v and h - lambda (H,) for h: see :class:`Centering`."""
         return Gradient(*self._phases, self._n_threads, (visible_offset, hidden_offset), self.scale)
 
     def _checked(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -135,9 +136,9 @@ class Gradient(Update):
         n_hidden = self.shape[1]
         out = states[0].buffers.take(self._tile_shape, np.float32)
         used = threads.resolve(self._n_threads, out.size * int(sum(phase.total for phase in states)))
-        along = self._room(out.shape, states[0].units)
-        centring = self._centring(out.shape, states[0].units)
-        kernels.difference(*_sides(*states, self.scale), centring, n_hidden, out, *along, used)
+        along = self._workspace(out.shape, states[0].units)
+        centering = self._centering(out.shape, states[0].units)
+        kernels.difference(*_sides(*states, self.scale), centering, n_hidden, out, *along, used)
         self._keep(along)
         return out
 
@@ -164,10 +165,10 @@ class Gradient(Update):
         if not self._tile_shape == weights.shape == out.shape:
             raise ValueError(f"a gradient of {self.shape} units cannot change weights in tiles of {weights.shape}")
         units = states[0].units
-        centring, along = self._centring(out.shape, units), self._room(out.shape, units)
-        told = kernels.step(*_sides(*states, self.scale), centring, self.shape[1], weights, *decay, *along, n_threads)
+        centering, along = self._centering(out.shape, units), self._workspace(out.shape, units)
+        sums = kernels.step(*_sides(*states, self.scale), centering, self.shape[1], weights, *decay, *along, n_threads)
         self._keep(along)
-        return told
+        return sums
 
     @property
     def work(self) -> int:
@@ -176,12 +177,12 @@ class Gradient(Update):
             return 0
         return self.shape[0] * self.shape[1] * int(self._phases[0].total + self._phases[1].total)
 
-    def _states(self) -> tuple[Phase, Phase] | None:
+    def _states(self) -> tuple[PhaseStates, PhaseStates] | None:
         """The phases, where both still have their states."""
         positive, negative = self._phases
-        return (positive, negative) if isinstance(positive, Phase) and isinstance(negative, Phase) else None
+        return (positive, negative) if isinstance(positive, PhaseStates) and isinstance(negative, PhaseStates) else None
 
-    def _centring(self, shape: tuple[int, ...], units: tuple[Unit, Unit]) -> tuple[np.ndarray, ...] | None:
+    def _centering(self, shape: tuple[int, ...], units: tuple[Unit, Unit]) -> tuple[np.ndarray, ...] | None:
         """Offsets, the same less the values of units that are off, and differences of means as kernels.difference takes
         them, for tiles of this shape; None where they change nothing."""
         if self._offsets is None and not any(unit.off for unit in units):
@@ -191,7 +192,9 @@ class Gradient(Update):
         lengths = (shape[1], shape[0] * TILE) * 3
         return tuple(map(_padded, (*offsets, *shifts, *self._differences), lengths))
 
-    def _room(self, shape: tuple[int, ...], units: tuple[Unit, Unit]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    def _workspace(
+        self, shape: tuple[int, ...], units: tuple[Unit, Unit]
+    ) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Where the kernels put the weights' part times either offset."""
         if self._offsets is None and not any(unit.off for unit in units):
             return None, None
@@ -232,7 +235,7 @@ class Gradient(Update):
 
     def __repr__(self) -> str:
         positive, negative = self._phases
-        return f"{type(self).__name__}{self.shape} of {positive.total:g} cases and {negative.total:g} of the model"
+        return f"{type(self).__name__}{self.shape} of {positive.total:g} examples and {negative.total:g} of the model"
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:
@@ -242,7 +245,7 @@ def _read_only(array: np.ndarray) -> np.ndarray:
 
 
 def _sides(
-    positive: Phase, negative: Phase, scale: float
+    positive: PhaseStates, negative: PhaseStates, scale: float
 ) -> tuple[np.ndarray, np.ndarray, float, np.ndarray, np.ndarray, float]:
     """The phases, scaled, as kernels.difference takes them."""
     unit = 2.0**-FIXED_BITS * scale * positive.units[0].step * positive.units[1].step
@@ -259,5 +262,5 @@ def _padded(values: np.ndarray, length: int) -> np.ndarray:
     return out
 
 
-def _moments(phase: Moments | Phase) -> Moments:
-    return phase.moments() if isinstance(phase, Phase) else phase
+def _moments(phase: Moments | PhaseStates) -> Moments:
+    return phase.moments() if isinstance(phase, PhaseStates) else phase

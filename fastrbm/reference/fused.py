@@ -1,4 +1,4 @@
-"""The twin of kernels.train: many updates, from the twins of what an update is made of."""
+"""The reference implementation of kernels.train: many updates, from those of what an update is made of."""
 
 import math
 
@@ -9,18 +9,18 @@ from .sampling import FIXED_BITS, HIDDEN, TILE, Layer, half_step, sweep
 from .steps import prepare_phase, step
 
 
-def train(packed, cases, ends, rates, visible, hidden, seed, stream, first_sweep, n_sweeps, weights, transposed,
+def train(packed, examples, ends, rates, visible, hidden, seed, stream, first_sweep, n_sweeps, weights, transposed,
           visible_bias, hidden_bias, to_visible_exponent, to_hidden_exponent, n_visible, n_hidden, visible_unit,
-          hidden_unit, centring, l2, l1, limit, outcome, n_threads=1):  # fmt: skip
-    """An update for each of rates, by rows cases[ends[k]:ends[k + 1]] of packed; see src/train.pxi.
+          hidden_unit, centering, l2, l1, limit, outcome, n_threads=1):  # fmt: skip
+    """An update for each of rates, by rows examples[ends[k]:ends[k + 1]] of packed; see src/train.pxi.
 
     outcome: updates done, in which of the two weights the model is, largest sums of |W|."""
     which, sums, exponents = 0, (0.0, 0.0), (to_visible_exponent, to_hidden_exponent)
     for update, rate in enumerate(rates):
         to_visible = Layer(transposed[which], exponents[0], visible_bias, n_visible, visible_unit, hidden_unit)
         to_hidden = Layer(weights[which], exponents[1], hidden_bias, n_hidden, hidden_unit, visible_unit)
-        before = [x.copy() for x in (visible, hidden, *(centring[1:3] if centring else ()))]
-        batch = np.ascontiguousarray(packed[cases[ends[update] : ends[update + 1]]].T)
+        before = [x.copy() for x in (visible, hidden, *(centering[1:3] if centering else ()))]
+        batch = np.ascontiguousarray(packed[examples[ends[update] : ends[update + 1]]].T)
         data = _Phase(batch, n_visible, to_hidden)
         half_step(batch, to_hidden, None, seed, stream, 0, HIDDEN, 0, None, data.fixed, None)
         model = _Phase(visible, n_visible, to_hidden)
@@ -34,11 +34,11 @@ def train(packed, cases, ends, rates, visible, hidden, seed, stream, first_sweep
         dv, dh = (s * (d / data.n - m / model.n) for s, d, m in zip(steps, data.sums, model.sums, strict=True))
         given: tuple[np.ndarray, ...] | None = None
         along: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
-        if centring is not None or any(values_off):
+        if centering is not None or any(values_off):
             offsets = [np.zeros(n_visible), np.zeros(n_hidden)]
-            if centring is not None:
+            if centering is not None:
                 means = [off + s * (d / data.n) for off, s, d in zip(values_off, steps, data.sums, strict=True)]
-                offsets = _follow(centring, means, update > 0)
+                offsets = _follow(centering, means, update > 0)
             shifts = [offset - off for offset, off in zip(offsets, values_off, strict=True)]
             lengths = (weights[0].shape[1], weights[0].shape[0] * TILE) * 3
             given = tuple(_padded(x, n) for x, n in zip((*offsets, *shifts, dv, dh), lengths, strict=True))
@@ -48,13 +48,13 @@ def train(packed, cases, ends, rates, visible, hidden, seed, stream, first_sweep
             data.transposed, data.fixed, unit / data.n, model.transposed, model.fixed, unit / model.n, given, n_hidden,
             weights[which], rate, l2, l1, limit, weights[new], transposed[new], *along,
         )  # fmt: skip
-        if centring is not None:
+        if centering is not None:
             assert along[0] is not None and along[1] is not None
             dv, dh = dv - along[0][:n_visible], dh - along[1][:n_hidden]
         moved = visible_bias[:n_visible] + rate * dv, hidden_bias[:n_hidden] + rate * dh
         biases = tuple(bias.astype(np.float32) for bias in moved)
         if bad or not all(np.abs(bias).max() < np.float32(limit) for bias in biases):
-            for now, then in zip((visible, hidden, *(centring[1:3] if centring else ())), before, strict=True):
+            for now, then in zip((visible, hidden, *(centering[1:3] if centering else ())), before, strict=True):
                 now[...] = then
             outcome[...] = update, which, *sums
             return
@@ -65,7 +65,7 @@ def train(packed, cases, ends, rates, visible, hidden, seed, stream, first_sweep
 
 
 class _Phase:
-    """Cases, their probabilities and their sums."""
+    """Examples, their probabilities and their sums."""
 
     def __init__(self, planes, n_visible, to_hidden):
         self.planes, self.n = planes, planes.shape[1]
@@ -78,9 +78,9 @@ class _Phase:
         prepare_phase(self.planes, self.fixed, 2.0**-FIXED_BITS, self.transposed, *self.sums)
 
 
-def _follow(centring, means, known):
-    """The offsets, moved towards the data's means; at those where there are none yet."""
-    rate, *offsets, given = centring
+def _follow(centering, means, known):
+    """The offsets, moved toward the data's means; at those where there are none yet."""
+    rate, *offsets, given = centering
     for offset, mean in zip(offsets, means, strict=True):
         n = len(mean)
         offset[:n] = offset[:n] + rate * (mean - offset[:n]) if known or given else mean

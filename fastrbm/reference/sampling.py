@@ -1,4 +1,4 @@
-"""The twin of bits, product, activation, random numbers and sweeps."""
+"""The reference implementation of bits, product, activation, random numbers and sweeps."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def transpose(planes, n_units, out, n_threads=1):
 # ---------------------------------------------------------------- product
 
 
-def on_grid(tiles, exponent):
+def quantized_weights(tiles, exponent):
     """rint(W 2^exponent), float64: the integers that a product adds up."""
     return np.rint(tiles * np.float32(2.0**exponent)).astype(np.float64)
 
@@ -62,7 +62,7 @@ def product(planes, tiles, exponent, out, n_threads=1):
     states = np.empty((n, 8 * planes.shape[0]), np.uint8)
     unpack(planes, states)
     # float64 holds every partial sum exactly (they are below 2^31), whatever order BLAS takes
-    out[...] = states.astype(np.float64) @ on_grid(from_tiles(tiles, states.shape[1], n_out), exponent)
+    out[...] = states.astype(np.float64) @ quantized_weights(from_tiles(tiles, states.shape[1], n_out), exponent)
 
 
 def sum8(x):
@@ -160,8 +160,8 @@ def normals(seed, sweep, kind, out, n_threads=1):
 def draw_states(fractions, rows, seed, stream, sweep, first, out, n_threads=1):
     """out (m, n, ceil(V/8)): bits that are on with probability fractions[rows], cut to [0, 1]; each of the m sets of
     rows from a sweep number of its own."""
-    for s, cases in enumerate(rows):
-        p = fractions[cases].clip(np.float32(0.0), np.float32(1.0))
+    for s, examples in enumerate(rows):
+        p = fractions[examples].clip(np.float32(0.0), np.float32(1.0))
         pack(_below(p, seed, stream, sweep + s, VISIBLE, first).astype(np.uint8), out[s].T)
 
 
@@ -194,7 +194,7 @@ class Layer:
 
 def sent_sums(acc, layer):
     """sum_i Q_i value(bit_i), exactly, from acc (n, n_units), the sums of Q_i over the units that are on."""
-    sums = on_grid(layer.tiles_array, layer.exponent).sum(axis=1).reshape(-1)[: layer.n_units]
+    sums = quantized_weights(layer.tiles_array, layer.exponent).sum(axis=1).reshape(-1)[: layer.n_units]
     return units.step(layer.sent) * acc + units.UNITS[layer.sent].OFF * sums
 
 
@@ -239,7 +239,7 @@ def sums_of_fractions(numbers, layer):
     """What the other layer sends, its units on by whole numbers (n, units), from 0 to 2^22: exactly, below 2^53."""
     tiles = from_tiles(layer.tiles_array, numbers.shape[1], layer.n_units)
     values = units.UNITS[layer.sent].OFF * 2.0**FIXED_BITS + units.step(layer.sent) * numbers
-    return values @ on_grid(tiles, layer.exponent) + 0.0  # which has no sign of zero
+    return values @ quantized_weights(tiles, layer.exponent) + 0.0  # which has no sign of zero
 
 
 def _give_out(odds, seed, stream, sweep, kind, first_chain, out, free, fixed, probabilities):
