@@ -177,7 +177,7 @@ BAD = {
     "huge integer": (np.array([[0, 10**400]], object), ValueError, "X has a number that is too large"),
     "NaN": (np.array([[0, 1], [1, NAN]]), ValueError, r"X contains NaN, the first at X\[1, 1\]"),
     "masked": (np.ma.masked_array([[0, 1]], [[False, True]]), ValueError, r"X has masked values, .* X\[0, 1\]"),
-    "spins": (2 * STATES.astype(int) - 1, ValueError, r"spins need a model of spins .*, or become 0 and 1 by \(X \+ 1\) / 2"),
+    "spins": (2 * STATES.astype(int) - 1, ValueError, r"spins .* become 0 and 1 by \(X \+ 1\) / 2"),
     "gray": (STATES * 9, ValueError, r"X\[\d+, \d+\] is 9\); real values need a threshold"),
     "infinite": (np.array([[0, np.inf]]), ValueError, r"X\[0, 1\] is inf"),
     "pair": ([STATES, STATES[:, 0]], TypeError, r"X must be one array .* of a pair \(x, y\) give x alone"),

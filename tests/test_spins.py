@@ -375,7 +375,7 @@ def test_real_valued_data_are_mean_spins():
     assert np.abs(m.weights - x.T @ np.tanh(x @ W + c) / 40).max() < 1e-5
     for dynamic in (False, True):
         model = fr.RBM.from_data(x, 8, visible="spin", hidden="spin")
-        history = fr.fit(model, x, epochs=3, batch_size=10, draw=dynamic)
+        history = fr.fit(model, x, epochs=3, batch_size=10, dynamic_binarization=dynamic)
         assert np.isfinite(model.weights).all() and len(history)
 
 

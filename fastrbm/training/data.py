@@ -35,7 +35,7 @@ def source_of(
         return kind(X, unit, batch_size, seed, sample_weight, dynamic_binarization)
     if sample_weight is not None:
         raise ValueError("sample_weight needs X to be an array: batches of your own carry no weights")
-    return Batches(X, unit, seed, dynamic_binarization, names)
+    return UserBatches(X, unit, seed, dynamic_binarization, names)
 
 
 def is_on_disk(X: object) -> bool:
