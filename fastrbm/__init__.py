@@ -19,7 +19,7 @@ from .sampling.annealing import Population, population_annealing
 from .sampling.chains import Chains
 from .sampling.tempering import TemperedChains
 from .states.bits import BitMatrix
-from .training import metrics as monitor
+from .training import metrics as metrics
 from .training.early_stopping import EarlyStopping
 from .training.fit import FitState, fit
 from .training.history import History
@@ -27,6 +27,6 @@ from .training.verdict import TrainingWarning
 
 __all__ = [
     "RBM", "BitMatrix", "Chains", "EarlyStopping", "FitState", "History", "Moments", "Population", "TemperedChains",
-    "TrainingWarning", "__version__", "datasets", "diagnostics", "fit", "gradient", "likelihood", "load", "monitor",
+    "TrainingWarning", "__version__", "datasets", "diagnostics", "fit", "gradient", "likelihood", "load", "metrics",
     "optim", "population_annealing", "show_config",
 ]  # fmt: skip

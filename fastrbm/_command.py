@@ -1,4 +1,4 @@
-"""Where this process is the command 'fastrbm', what goes wrong while the package is imported is told in one line.
+"""Where this process is the command 'fastrbm', what goes wrong while the package is imported is reported in one line.
 
 Imported before all else. Once the import is done, fastrbm.cli tells of mistakes itself.
 """

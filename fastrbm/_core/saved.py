@@ -47,10 +47,10 @@ def array(
 
 
 def bits(state: State, name: str, n: int | None, n_units: int) -> BitMatrix:
-    """A copy of planes of n cases (None: of at least one)."""
+    """A copy of planes of n examples (None: of at least one)."""
     planes = array(state, name, np.uint8, (-(-n_units // 8), n), 0, 255)
     if planes.shape[1] == 0:
-        raise ValueError(f"the state's {name} must have at least one case")
+        raise ValueError(f"the state's {name} must have at least one example")
     try:
         return BitMatrix(planes, n_units)
     except ValueError as error:

@@ -60,7 +60,7 @@ def compare(n_visible: int = 784, n_hidden: int = 500, n_chains: int = 512, roun
     n_visible, n_hidden : int
         Units.
     n_chains : int
-        Gibbs chains, and cases of an update.
+        Gibbs chains, and examples of an update.
     rounds : int
         Of which the median is taken.
 
@@ -198,7 +198,7 @@ def problem(n_chains, n_visible=N_VISIBLE, n_hidden=N_HIDDEN, seed=0):
 
 
 def check_sweep(rbm, states, n_threads=None):
-    """One sweep of Chains gives the twin's bits."""
+    """One sweep of Chains gives the reference implementation's bits."""
     chains = Chains(rbm, len(states), seed=1, start=states, n_threads=n_threads)
     visible, hidden = chains.visible_bits.planes.copy(), chains.hidden_bits.planes.copy()
     chains.sweep(1, n_threads=n_threads)
@@ -208,12 +208,18 @@ def check_sweep(rbm, states, n_threads=None):
         for layer in (p.to_visible, p.to_hidden)
     )
     reference.sweep(visible, hidden, to_visible, to_hidden, None, 1, 0, 1, 1, 0, None, None, None)
-    _check(np.array_equal(visible, chains.visible_bits.planes), "the sweep's visible states are not the twin's")
-    _check(np.array_equal(hidden, chains.hidden_bits.planes), "the sweep's hidden states are not the twin's")
+    _check(
+        np.array_equal(visible, chains.visible_bits.planes),
+        "the sweep's visible states are not the reference implementation's",
+    )
+    _check(
+        np.array_equal(hidden, chains.hidden_bits.planes),
+        "the sweep's hidden states are not the reference implementation's",
+    )
 
 
 def check_mean_hidden(rbm, states, theirs, who):
-    """A peer computes the same conditional law: within the rounding of a float32 sum of 784 terms."""
+    """A peer computes the same conditional distribution: within the rounding of a float32 sum of 784 terms."""
     difference = np.abs(rbm.mean_hidden(states) - np.asarray(theirs)).max()
     _check(difference < 1e-5, f"P(h | v) of {who} differs by {difference:g}")
 

@@ -1,6 +1,6 @@
-"""What fit measures as it goes.
+"""Metrics: what fit records as it goes.
 
-The basic columns are always there and cheap. Measures beyond them are objects with ``columns`` (their names), ``every``
+The basic columns are always there and cheap. Metrics beyond them are objects with ``columns`` (their names), ``every``
 (epochs between two measurements, or None) and a call that takes a :class:`Snapshot` and returns a dict with a value for
 each column. With None they are due so often that they take about half a percent of the time, and always at the end;
 about 5 % and 50 times where an :class:`fastrbm.EarlyStopping` watches them. This goes by their ``cost`` in updates, not
@@ -31,7 +31,7 @@ from .verdict import Closing
 
 __all__ = ["LogLikelihood", "Mixing", "PseudoLikelihood", "Snapshot"]
 
-_VALIDATION_CASES = 256
+_VALIDATION_EXAMPLES = 256
 _ANNEALED, _FEWEST_STEPS, _STEPS = 128, 50, 500  # chains that the end of a training is judged by, and their steps
 _ITERATIONS = 30  # of the search for the data's main axis
 _UPDATES_A_STEP, _FEWEST_UPDATES = 20, 1000  # so that this takes a tenth of a training, or little more
@@ -42,14 +42,14 @@ _SCORE_COLUMNS = ("log_likelihood", "pseudo_likelihood")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a measure is given.
+    """What a metric is given.
 
     Attributes
     ----------
     rbm : RBM
         The model as it is.
-    sample : BitMatrix
-        Up to 256 cases of the training data.
+    examples : BitMatrix
+        Up to 256 examples of the training data.
     validation : BitMatrix or None
         The validation data.
     chains : BitMatrix or None
@@ -61,7 +61,7 @@ class Snapshot:
     """
 
     rbm: RBM
-    sample: BitMatrix
+    examples: BitMatrix
     validation: BitMatrix | None
     chains: BitMatrix | None
     epoch: int
@@ -73,7 +73,7 @@ def _epochs(value: int | None, name: str) -> int | None:
     return None if value is None else validate.integer(value, name, 1)
 
 
-class _Measure:
+class _Metric:
     columns: tuple[str, ...] = ()
     cost = 1.0  # in updates of a training, measured at 784 x 500 and 64 x 128
 
@@ -83,9 +83,9 @@ class _Measure:
         self.every = every
 
 
-class PseudoLikelihood(_Measure):
-    """Column ``pseudo_likelihood``: mean of :func:`likelihood.pseudo`, in nats a case, over up to 256 cases, evenly
-    spaced, of the validation data (of the training data where there are none).
+class PseudoLikelihood(_Metric):
+    """Column ``pseudo_likelihood``: mean of :func:`likelihood.pseudo`, in nats per example, over up to 256 examples,
+    evenly spaced, of the validation data (of the training data where there are none).
 
     Deterministic and without log Z, which makes it a score to stop early by.
 
@@ -99,7 +99,7 @@ class PseudoLikelihood(_Measure):
     >>> import fastrbm as fr
     >>> X = fr.datasets.load_digits()
     >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
-    >>> history = fr.fit(rbm, X, epochs=2, measures=[fr.monitor.PseudoLikelihood(every=1)])
+    >>> history = fr.fit(rbm, X, epochs=2, metrics=[fr.metrics.PseudoLikelihood(every=1)])
     >>> history["pseudo_likelihood"].shape
     (2,)
     """
@@ -111,17 +111,17 @@ class PseudoLikelihood(_Measure):
         super().__init__(every)
 
     def __call__(self, snapshot: Snapshot) -> dict[str, float]:
-        cases = _some(snapshot.sample if snapshot.validation is None else snapshot.validation)
-        return {"pseudo_likelihood": float(likelihood.pseudo(snapshot.rbm, cases, snapshot.n_threads).mean())}
+        examples = _some(snapshot.examples if snapshot.validation is None else snapshot.validation)
+        return {"pseudo_likelihood": float(likelihood.pseudo(snapshot.rbm, examples, snapshot.n_threads).mean())}
 
     def __repr__(self) -> str:
         return f"PseudoLikelihood(every={self.every})"
 
 
-class LogLikelihood(_Measure):
+class LogLikelihood(_Metric):
     """Columns ``log_likelihood`` and ``log_likelihood_error``: the mean log-likelihood of the validation data (of up to
-    256 training cases where there are none), in nats a case, and half the width of its interval by the uncertainty of
-    log Z.
+    256 training examples where there are none), in nats per example, and half the width of its interval by the
+    uncertainty of log Z.
 
     Where AIS and reverse AIS disagree, as they do at a high learning rate, the first column is the lower end of the
     interval (the middle would flatter), and the second infinite: neither of the two is to be trusted.
@@ -129,7 +129,7 @@ class LogLikelihood(_Measure):
     Parameters
     ----------
     method : str
-        As for :func:`likelihood.score`: "ais" is half as dear as "bracket", but flatters.
+        As for :func:`likelihood.score`: "ais" is half as dear as "bidirectional", but flatters.
     n_chains, n_betas : int
         Of annealed importance sampling.
     every : int, optional
@@ -140,7 +140,7 @@ class LogLikelihood(_Measure):
     >>> import fastrbm as fr
     >>> X = fr.datasets.load_digits()
     >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
-    >>> history = fr.fit(rbm, X, epochs=2, measures=[fr.monitor.LogLikelihood(every=1)])
+    >>> history = fr.fit(rbm, X, epochs=2, metrics=[fr.metrics.LogLikelihood(every=1)])
     >>> bool(history["log_likelihood"][1] > history["log_likelihood"][0])
     True
     """
@@ -158,11 +158,11 @@ class LogLikelihood(_Measure):
         self.cost = 0.5 * self.n_betas
 
     def __call__(self, snapshot: Snapshot) -> dict[str, float]:
-        cases = snapshot.sample if snapshot.validation is None else snapshot.validation
+        examples = snapshot.examples if snapshot.validation is None else snapshot.validation
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an error that is not finite says as much
             score = likelihood.score(
-                snapshot.rbm, cases, self.method, self.n_chains, self.n_betas, snapshot.seed,
+                snapshot.rbm, examples, self.method, self.n_chains, self.n_betas, snapshot.seed,
                 n_threads=snapshot.n_threads,
             )  # fmt: skip
         value, error = score.mean, (score.upper - score.lower) / 2
@@ -177,7 +177,7 @@ class LogLikelihood(_Measure):
         )
 
 
-class Mixing(_Measure):
+class Mixing(_Metric):
     """Columns ``tau_int`` and ``split_rhat`` of the free energy of the chains of the negative phase, held at the model
     as it is: copies of up to 64 of them run on, so that the training stays as it was.
 
@@ -197,7 +197,7 @@ class Mixing(_Measure):
     >>> import fastrbm as fr
     >>> X = fr.datasets.load_digits()
     >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
-    >>> history = fr.fit(rbm, X, epochs=2, measures=[fr.monitor.Mixing(every=1)])
+    >>> history = fr.fit(rbm, X, epochs=2, metrics=[fr.metrics.Mixing(every=1)])
     >>> history.columns[-2:]
     ['tau_int', 'split_rhat']
     """
@@ -228,16 +228,16 @@ class _Copies(Chains):
     _stream = _start_stream = philox.MIXING  # sweeps count from 1, the start is 0
 
 
-def _some(cases: BitMatrix) -> BitMatrix:
-    return cases[np.linspace(0, len(cases) - 1, min(len(cases), _VALIDATION_CASES)).astype(np.intp)]
+def _some(examples: BitMatrix) -> BitMatrix:
+    return examples[np.linspace(0, len(examples) - 1, min(len(examples), _VALIDATION_EXAMPLES)).astype(np.intp)]
 
 
 class Basics:
-    """The columns that are always there, on a few cases chosen once."""
+    """The columns that are always there, on a few examples chosen once."""
 
-    def __init__(self, sample: np.ndarray, validation: BitMatrix | None, seed: int) -> None:
+    def __init__(self, examples: np.ndarray, validation: BitMatrix | None, seed: int) -> None:
         self.seed = seed
-        self.states = (sample >= 0.5).astype(np.uint8) if sample.dtype == np.float64 else sample
+        self.states = (examples >= 0.5).astype(np.uint8) if examples.dtype == np.float64 else examples
         self.bits = BitMatrix.from_states(self.states)
         columns = [
             self.states[philox.permutation(len(self.states), seed, philox.MEASURE, unit), unit]
@@ -258,12 +258,12 @@ class Basics:
         free_energy = rbm._free_energy(self.bits, n_threads).mean()
         row = {
             "reconstruction_error": float(error),
-            "free_energy_gap": float(rbm._free_energy(self.noise, n_threads).mean() - free_energy),
+            "shuffled_gap": float(rbm._free_energy(self.noise, n_threads).mean() - free_energy),
             "hidden_activity": float(means.mean(dtype=np.float64)),
             "weight_norm": rbm._parameters.norm,
         }
         if self.validation is not None:
-            row["validation_gap"] = float(rbm._free_energy(self.validation, n_threads).mean() - free_energy)
+            row["free_energy_gap"] = float(rbm._free_energy(self.validation, n_threads).mean() - free_energy)
         return row
 
 
@@ -280,7 +280,7 @@ def closing(
         rbm.n_visible,
         float(np.abs(inputs).mean()),
         history["update"],
-        np.append(history["free_energy_gap"][:-1], gap),
+        np.append(history["shuffled_gap"][:-1], gap),
         **_chains_apart(rbm, states.mean(axis=0), len(states), chains),
         **_model_apart(rbm, basics, states, n_updates, seed, n_threads),
         **({} if kept or basics.validation is None else _scores(history)),
@@ -317,10 +317,10 @@ def _model_apart(
     if basics.validation is not None:
         independent = RBM.from_data(basics.bits, 1, weight_scale=0.0)
         free, plain = (
-            [float(model._free_energy(cases, n_threads).mean()) for cases in (basics.validation, basics.bits)]
+            [float(model._free_energy(examples, n_threads).mean()) for examples in (basics.validation, basics.bits)]
             for model in (rbm, independent)
         )
-        numbers["validation_gap"] = free[0] - free[1] - (plain[0] - plain[1])
+        numbers["free_energy_gap"] = free[0] - free[1] - (plain[0] - plain[1])
         numbers["margin"] = likely - free[0] - likelihood.score(independent, basics.validation).mean
     return numbers
 
