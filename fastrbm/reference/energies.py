@@ -167,7 +167,7 @@ def _weigh_hidden(x, beta0, beta1, out):
 
 
 def _logs_in_lanes(factors, capacity):
-    """Of factors (n, groups, 8): the sum of their logarithms (n, 8), one logarithm of a product for `capacity` groups."""
+    """Of factors (n, groups, 8): the sum of their logarithms (n, 8), one of a product for `capacity` groups."""
     logs = np.zeros((len(factors), 8))
     for start in range(0, factors.shape[1], capacity):
         logs = logs + log(np.multiply.accumulate(factors[:, start : start + capacity], axis=1)[:, -1])
