@@ -173,8 +173,8 @@ cdef void two_probabilities(const double *odds, Py_ssize_t n_columns, double *on
 
 cdef void log_products(const double *const *on, Py_ssize_t off, const double *const *factors, Py_ssize_t n_units,
                        Py_ssize_t capacity, double *sums) noexcept nogil:
-    """sums OUT: sum_j log(off_j + on_j factor_j) of each of FLIPS examples, in eight lanes, a logarithm every capacity
-    factors of a lane. An example's off_j lie that far behind its on_j."""
+    """sums OUT: sum_j log(off_j + on_j factor_j) of each of FLIPS examples, in eight lanes, one logarithm
+    for `capacity` factors of a lane. An example's off_j lie that far behind its on_j."""
     cdef double products[FLIPS * 8]
     cdef double logs[FLIPS * 8]
     cdef vd product[FLIPS]

@@ -16,7 +16,7 @@ def kinds(**numbers):
     """Of a good training, but for these numbers."""
     good = {
         "n_updates": 20_000, "n_visible": 64, "hidden_input": 3.0, "updates": np.arange(1, 11) * 2000,
-        "gaps": np.array([5, 10, 14, 16, 17, 18, 18.5, 18.8, 19, 19.0]), "free_energy_gap": 1.5, "margin": 8.0,
+        "gaps": np.array([5, 10, 14, 16, 17, 18, 18.5, 18.8, 19, 19.0]), "excess_gap": 1.5, "margin": 8.0,
         "off_means": 0.025, "means_error": 0.03, "off_axis": 0.05, "axis_error": 0.1,
     }  # fmt: skip
     return [(f.kind, f.fault) for f in findings(Closing(**(good | numbers)))]
@@ -36,9 +36,9 @@ def kinds(**numbers):
         ({"off_axis": 0.35, "axis_error": 0.01}, None, False),  # too little for words
         ({"off_means": 0.2}, "samples unlike the data", True),
         ({"off_means": 0.2, "means_error": 0.1}, None, False),  # few chains
-        ({"free_energy_gap": 6.0}, "overfitting", True),
+        ({"excess_gap": 6.0}, "overfitting", True),
         ({"margin": -3.0}, "overfitting", True),
-        ({"free_energy_gap": math.nan, "margin": math.nan, "off_axis": math.nan, "off_means": math.nan}, None, False),
+        ({"excess_gap": math.nan, "margin": math.nan, "off_axis": math.nan, "off_means": math.nan}, None, False),
         ({"gaps": np.linspace(1, 10, 10)}, "still rising", False),
         ({"scores": np.array([-25, -20, -17, -19, -20.0]), "score_updates": np.arange(1, 6), "score_name": "s"},
          "overfitting", True),

@@ -72,7 +72,7 @@ def _add_model(group) -> None:
     group.add_argument(
         "--dynamic-binarization",
         action="store_true",
-        help="dynamic binarization: real values are probabilities, from which states are drawn anew in each epoch",
+        help="take real values as probabilities, from which states are drawn anew in each epoch",
     )
     group.add_argument(
         "--scale",
@@ -105,7 +105,7 @@ def _add_gradient(group) -> None:
         metavar="T",
         help="temperatures of tempered (default %(default)s)",
     )
-    group.add_argument("--uncentered", action="store_true", help="gradients that are not centered")
+    group.add_argument("--uncentered", action="store_true", help="plain gradients, which are not centered")
 
 
 def _add_update(group) -> None:

@@ -10,6 +10,5 @@ from .score import METHODS, score
 
 __all__ = [
     "METHODS", "Bidirectional", "LogPartition", "Score", "ais", "bidirectional", "conditional", "exact", "pseudo",
-    "reverse_ais",
-    "score", "standard_betas",
+    "reverse_ais", "score", "standard_betas",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""log Z from both sides, and combined."""
+"""Bidirectional AIS: log Z from both sides, and combined."""
 
 from __future__ import annotations
 
@@ -33,10 +33,11 @@ def bidirectional(
 ) -> Bidirectional:
     """Run AIS and reverse AIS along one path, and say whether they agree.
 
-    On average the first gives too small a log Z, the second, started from states that follow the model, too large a
-    one. Where they agree, Bennett's acceptance ratio (Bennett 1976; Shirts et al. 2003) combines the two: the log Z
-    at which, of all the chains, as many up-going ones would pass for down-going as the other way round. Where they do
-    not, the result says so in words.
+    On average AIS gives too small a log Z. Reverse AIS, started from states that follow the model, gives too large a
+    one (Grosse, Ghahramani & Adams 2015, "Sandwiching the marginal likelihood using bidirectional Monte Carlo"). Where
+    they agree, Bennett's acceptance ratio (Bennett 1976; Shirts et al. 2003) combines the two: the log Z at which, of
+    all the chains, as many up-going ones would pass for down-going as the other way round. Where they do not agree, the
+    result says so in words.
 
     Parameters
     ----------
@@ -89,7 +90,9 @@ def acceptance_ratio(forward: np.ndarray, reverse: np.ndarray) -> tuple[float, f
     forward, reverse : float64 (n,), (m,)
         Per chain, log weights of one direction, and minus the log weights of the other: both estimate the log ratio.
 
-    Notes ----- The densities of the two are related by p_reverse(x) = p_forward(x) exp(x - L) (Crooks 2000). Seen as
+    Notes
+    -----
+    The densities of the two are related by p_reverse(x) = p_forward(x) exp(x - L) (Crooks 2000). Seen as
     labels of pooled chains, P(reverse | x) = 1 / (1 + exp(log(n/m) - (x - L))), and L is where the likelihood of the
     labels is largest: sum_forward P(reverse | x) = sum_reverse P(forward | x). The left side falls and the right side
     grows with L.

@@ -58,7 +58,7 @@ class LogPartition(_Interval):
 
 @dataclass(frozen=True)
 class Bidirectional(_Interval):
-    """log Z from both sides.
+    """log Z from both sides, by :func:`bidirectional`.
 
     Attributes
     ----------

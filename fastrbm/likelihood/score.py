@@ -42,7 +42,7 @@ def score(
         ordinary weights.
     method : "auto", "exact", "bidirectional" or "ais"
         "exact" enumerates the smaller layer, up to 25 units. "bidirectional" runs AIS and reverse AIS. "ais" runs the
-        first alone: it flatters the model on average, and cannot tell by how much. "auto" is exact up to 20 units, else
+        first alone: it flatters the model on average, and cannot say by how much. "auto" is exact up to 20 units, else
         bidirectional.
     n_chains, n_betas, seed, progress, n_threads
         As for :func:`ais`.

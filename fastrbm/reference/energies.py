@@ -171,7 +171,7 @@ def _weigh_hidden(x, unit, beta0, beta1, out):
 
 
 def _logs_in_lanes(factors, capacity):
-    """Of factors (n, groups, 8): the sum of their logarithms (n, 8), a logarithm of a product every capacity groups."""
+    """Of factors (n, groups, 8): the sum of their logarithms (n, 8), one of a product for `capacity` groups."""
     logs = np.zeros((len(factors), 8))
     for start in range(0, factors.shape[1], capacity):
         logs = logs + log(np.multiply.accumulate(factors[:, start : start + capacity], axis=1)[:, -1])
@@ -189,7 +189,7 @@ def enumerate_states(high, high_bias, low, low_bias, unit, n_units, peak, total,
 
 
 def pseudo_sums(planes, layer, visible_bias, capacity, out, n_threads=1):
-    """out (n,) = sum_i log p(v_i | v without i), a logarithm every capacity factors of each of eight lanes."""
+    """out (n,) = sum_i log p(v_i | v without i), one logarithm for `capacity` factors of each of eight lanes."""
     states = np.empty((planes.shape[1], len(visible_bias)), np.uint8)
     unpack(planes, states)
     _sum_pseudo(_log_odds(planes, layer), 1.0 - 2.0 * states, layer, visible_bias, capacity, 1, out)

@@ -26,7 +26,8 @@ class Chains:
 
     A sweep draws v from p(v | h) and then h from p(h | v), so that (v, h) is a joint state at all times. The chains
     follow the model: when its parameters change, the next sweep uses the new ones (this is what persistent contrastive
-    divergence does; Tieleman 2008). One thread at a time may sweep them: what two leave follows no distribution.
+    divergence does; Tieleman 2008). One thread at a time may sweep them: two at once leave states of no
+    distribution.
 
     Parameters
     ----------

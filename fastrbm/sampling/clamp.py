@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Clamp:
-    """What is clamped in either layer of n chains. A layer is None where nothing is."""
+    """The clamped units of both layers of n chains. A layer is None where no unit of it is clamped."""
 
     def __init__(self, visible: ClampedLayer | None, hidden: ClampedLayer | None) -> None:
         self._layers = visible, hidden
@@ -28,7 +28,7 @@ class Clamp:
         return cls(ClampedLayer.of(visible, n, units[0], "clamp"), ClampedLayer.of(hidden, n, units[1], "clamp_hidden"))
 
     def apply(self, visible: BitMatrix, hidden: BitMatrix | None = None) -> None:
-        """Write what is clamped into states."""
+        """Set the clamped units in states to their values."""
         for clamped, states in zip(self._layers, (visible, hidden), strict=True):
             if clamped is not None and states is not None:
                 states.planes[...] = (states.planes & clamped.free.planes) | clamped.values.planes

@@ -47,7 +47,7 @@ def sweep(
     n_threads: int | None = None,
 ) -> None:
     """n_sweeps sweeps in place; fixed, if given, gets P(h | v) of the last hidden layer as multiples of 2^-22. The
-    states already have what is clamped."""
+    Clamped units have their values in states already."""
     check_capacity(first_sweep, n_sweeps)
     n = len(visible)
     work = workload.sweep(visible.n_units, hidden.n_units)

@@ -1,4 +1,4 @@
-"""Metrics: what fit records as it goes.
+"""Metrics: what fit records in its history.
 
 The basic columns are always there and cheap. Metrics beyond them are objects with ``columns`` (their names), ``every``
 (epochs between two measurements, or None) and a call that takes a :class:`Snapshot` and returns a dict with a value for
@@ -44,7 +44,7 @@ _SCORE_COLUMNS = ("log_likelihood", "pseudo_likelihood")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a metric is given.
+    """What a metric is called with.
 
     Attributes
     ----------
@@ -131,7 +131,7 @@ class LogLikelihood(_Metric):
     Parameters
     ----------
     method : str
-        As for :func:`likelihood.score`: "ais" is half as dear as "bidirectional", but flatters.
+        As for :func:`likelihood.score`: "ais" takes half the time of "bidirectional", but flatters.
     n_chains, n_betas : int
         Of annealed importance sampling.
     every : int, optional
@@ -325,7 +325,7 @@ def _model_apart(
             [float(model._free_energy(examples, n_threads).mean()) for examples in (basics.validation, basics.bits)]
             for model in (rbm, independent)
         )
-        numbers["free_energy_gap"] = free[0] - free[1] - (plain[0] - plain[1])
+        numbers["excess_gap"] = free[0] - free[1] - (plain[0] - plain[1])
         numbers["margin"] = likely - free[0] - likelihood.score(independent, basics.validation).mean
     return numbers
 

@@ -9,17 +9,17 @@ import numpy as np
 
 from .._core.defaults import UPDATES
 
-# Good trainings of bars-and-stripes, digits, surveys and MNIST by default: inputs of 0.6 to 12, gaps of 0.2 to 1.5 nats
-# a unit, chains within 0.05 of the means, gaps that rise by up to 4 % in the second half, free-energy gaps up to 0.1 of
-# the gap. Thresholds stand apart from these, and below what the faults show.
+# Good trainings of bars-and-stripes, digits, surveys and MNIST by default: inputs of 0.6 to 12, shuffled gaps of 0.2
+# to 1.5 nats a unit that rise by up to 4 % in the second half, chains within 0.05 of the means, excess gaps up to 0.1
+# of the shuffled gap. Thresholds stand apart from these, and below what the faults show.
 _LARGE_INPUT = 50.0  # mean size of the hidden units' inputs: their sigmoids are 0 or 1 to 20 digits
 _LARGE_GAP = 10.0  # nats a visible unit
 _NOTHING = 0.05  # nats
 _WORTH_A_WORD = 100  # updates below which a training is a step of a loop, not a training
 _ERRORS, _FAR = 4.0, 0.4  # standard errors, and standard deviations of the data, that samples may be off
 _MEANS = 0.1  # mean difference of the units' means
-_RISE = 0.15  # of the gap, in the second half of the updates
-_OVERFITTING = 0.25  # of the gap
+_RISE = 0.15  # of the shuffled gap, in the second half of the updates
+_OVERFITTING = 0.25  # of the shuffled gap
 
 
 class TrainingWarning(UserWarning):
@@ -39,11 +39,11 @@ class Finding:
 class Closing:
     """The numbers at the end of a training.
 
-    n_updates, n_visible; hidden_input: mean size of the hidden units' inputs, given data; updates, gaps: history of
-    the shuffled gap; free_energy_gap: by how much validation data are less likely than training data, beyond what
-    they are under independent units, NaN without validation data; margin: by how much validation data are more likely
-    than under independent units, as AIS has it (which flatters), NaN where that is unknown; off_means: mean
-    difference of the units' means between the chains and the data, and means_error, what noise explains of it;
+    n_updates, n_visible; hidden_input: mean size of the hidden units' inputs, given data; updates, gaps: history of the
+    shuffled gap; excess_gap: the free-energy gap minus that of independent units: by how much less likely validation
+    data are than training data, beyond their means, NaN without validation data; margin: by how much validation data
+    are more likely than under independent units, as AIS has it (which flatters), NaN where that is unknown; off_means:
+    mean difference of the units' means between the chains and the data, and means_error, what noise explains of it;
     off_axis: the mean of samples along the data's main axis, from that of the data, in standard deviations of the data,
     and axis_error, its standard error; score_updates, scores, score_error: of a score on validation data, if any.
     """
@@ -53,7 +53,7 @@ class Closing:
     hidden_input: float
     updates: np.ndarray
     gaps: np.ndarray
-    free_energy_gap: float = math.nan
+    excess_gap: float = math.nan
     margin: float = math.nan
     off_means: float = math.nan
     means_error: float = math.nan
@@ -129,7 +129,7 @@ def _overfitting(c: Closing, gap: float) -> str:
     if c.margin < 0.0:
         return (
             f"Overfitting: the validation data are {-c.margin:.1f} nats per example less likely than under independent "
-            f"units, and {c.free_energy_gap:.1f} nats less likely than the training data. {help_}"
+            f"units, and {c.excess_gap:.1f} nats less likely than the training data. {help_}"
         )
     if c.scores.size >= 4:
         best, last = float(c.scores.max()), float(c.scores[-1])
@@ -140,9 +140,9 @@ def _overfitting(c: Closing, gap: float) -> str:
                 f"{last:.2f}. {help_}"
             )
         return ""
-    if c.free_energy_gap > _OVERFITTING * gap:
+    if c.excess_gap > _OVERFITTING * gap:
         return (
-            f"Overfitting: the validation data are {c.free_energy_gap:.1f} nats per example less likely than the "
+            f"Overfitting: the validation data are {c.excess_gap:.1f} nats per example less likely than the "
             f"training data; the training data are {gap:.1f} nats more likely than noise. {help_}"
         )
     return ""
