@@ -9,14 +9,15 @@ from numpy.typing import ArrayLike
 
 from .._core import philox, saved, threads, validate
 from .._core.settings import Setting
-from ..states.bits import BitMatrix, saved_bits
+from ..states.saved import saved_bits
 from . import gibbs
 from .clamp import Clamp
-from .model import model
+from .model import checked_model, model
 from .starts import start_chains
 
 if TYPE_CHECKING:
     from ..rbm import RBM
+    from ..states.bits import BitMatrix
 
 __all__ = ["Chains"]
 
@@ -158,15 +159,6 @@ class Chains:
 
     def __repr__(self) -> str:
         return f"Chains({self.rbm!r}, n_chains={len(self)}, n_sweeps_done={self.n_sweeps_done})"
-
-
-def checked_model(rbm: RBM, n_visible: int, n_hidden: int) -> RBM:
-    """rbm, if it is a model that chains with so many units can follow."""
-    if (model(rbm).n_visible, rbm.n_hidden) != (n_visible, n_hidden):
-        raise ValueError(
-            f"rbm must have {n_visible} visible and {n_hidden} hidden units, as the chains have, not {rbm}"
-        )
-    return rbm
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

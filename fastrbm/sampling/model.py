@@ -17,3 +17,12 @@ def model(rbm: object) -> RBM:
     if not isinstance(rbm, Model):
         raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
     return cast("RBM", rbm)
+
+
+def checked_model(rbm: RBM, n_visible: int, n_hidden: int) -> RBM:
+    """rbm, if it is a model that chains with so many units can follow."""
+    if (model(rbm).n_visible, rbm.n_hidden) != (n_visible, n_hidden):
+        raise ValueError(
+            f"rbm must have {n_visible} visible and {n_hidden} hidden units, as the chains have, not {rbm}"
+        )
+    return rbm

@@ -10,12 +10,13 @@ import numpy as np
 
 from .._core import arrays, philox, threads, validate
 from .._core.warn import warn
-from ..gradient import PCD, Centring
+from ..gradient.centering import Centring
+from ..gradient.pcd import PCD
 from ..gradient.weighted import relative_weight
 from ..likelihood import fractions
-from ..likelihood import score as likelihood_score
 from ..likelihood.pseudo import pseudo_of
-from ..optim import SGD
+from ..likelihood.score import score as likelihood_score
+from ..optim.sgd import SGD
 from ..rbm import RBM
 from ..states.bits import BitMatrix
 from ..states.totals import weighted_sums

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from .._core import defaults, philox, threads, validate
-from ..gradient import PCD, Centring
-from ..optim import SGD, Averaging, Linear
+from ..gradient.centering import Centring
+from ..gradient.pcd import PCD
+from ..optim.averaging import Averaging
+from ..optim.schedules import Linear
+from ..optim.sgd import SGD
 from ..rbm import RBM
 from ..states.bits import BitMatrix
+from .closing import closing
 from .data import source_of
 from .early_stopping import EarlyStopping
 from .loop import FitState, Training
@@ -92,7 +96,7 @@ def fit(
     validation : array (n, V) or BitMatrix, optional
         Cases of 0 and 1 to measure on.
     measures : measures, optional
-        What to measure beyond the columns below: see :mod:`fastrbm.monitor`.
+        What to measure beyond the columns below: see :mod:`fastrbm.training.metrics`.
     checkpoint : path, optional
         A file that gets all that is needed to go on: every ``checkpoint_seconds``, at the end, and on Ctrl-C, SIGTERM
         and SIGHUP. :func:`fastrbm.load` reads its model. That it can be written is tried first; if it cannot be written
@@ -196,7 +200,7 @@ def fit(
         training.keep_checkpoints(checkpoint, checkpoint_seconds, resume)
     elif resume:
         raise ValueError("resume needs a checkpoint to go on from")
-    return training.run()
+    return training.run(closing)
 
 
 def _several(given: Any, name: str, one: bool) -> list[Any]:
