@@ -1,8 +1,8 @@
 """Build the compiled modules; everything else about the package is in pyproject.toml.
 
 Environment switches, for developers:
-    FASTRBM_DEBUG=1      bounds and shape checks, no optimisation
-    FASTRBM_SANITIZE=1   address and undefined-behaviour sanitizers (see CONTRIBUTING.md for how to run the tests)
+    FASTRBM_DEBUG=1      bounds and shape checks, no optimization
+    FASTRBM_SANITIZE=1   address and undefined-behavior sanitizers (see CONTRIBUTING.md for how to run the tests)
     FASTRBM_OPENMP=0     build without OpenMP: serial
 """
 

@@ -8,7 +8,7 @@
 Contenders (bench/contenders.py): NumPy as shipped and with its best kernels, scikit-learn, PyTorch and rbms where they
 are installed. Each lives in a process of its own, since idle threads of one library slow the next; they are timed in
 turns, with a pause between them, and the table has medians. Every contender's result is checked first: fastrbm's bits
-against its NumPy twin, the others' conditional law against fastrbm's.
+against its reference implementation, the others' conditional distribution against fastrbm's.
 """
 
 import argparse

@@ -1,5 +1,5 @@
 """Who is timed, and at what: each contender is a function of (parameters, states) that checks itself against fastrbm or
-its twin and returns its steps by name. What a contender does not offer, it leaves out."""
+its reference implementation and returns its steps by name. What a contender does not offer, it leaves out."""
 
 import numpy as np
 from ais import numpy_ais

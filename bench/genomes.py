@@ -1,9 +1,10 @@
-"""Genomes: train on haplotypes of 805 variable sites, bracket the test log-likelihood, and draw data and samples.
+"""Genomes: train on haplotypes of 805 variable sites, bound the test log-likelihood from both sides, and draw data and
+samples.
 
     python bench/genomes.py BITS [--picture FILE.png] [--hidden 100] [--epochs 500] ...
 
 BITS: .npz with bits (packed by numpy.packbits along axis 1), n_vis and ids. Every fifth individual, which is two
-neighbouring rows, is held out. The picture has training data, held-out data and samples of the model on the first two
+neighboring rows, is held out. The picture has training data, held-out data and samples of the model on the first two
 principal axes of the training data.
 """
 
@@ -59,8 +60,8 @@ def main():
         gradient = fr.gradient.PCD(options.chains, options.sweeps)
     started = time.perf_counter()
     sgd = fr.optim.SGD(fr.optim.Linear(options.rate, 0.0), l1=options.l1)
-    measures = [fr.monitor.Mixing()]
-    history = fr.fit(rbm, train, gradient, sgd, options.epochs, 128, validation=test, measures=measures)
+    metrics = [fr.metrics.Mixing()]
+    history = fr.fit(rbm, train, gradient, sgd, options.epochs, 128, validation=test, metrics=metrics)
     last = history.last
     print(
         f"{last['update']:,} updates in {time.perf_counter() - started:.0f} s; tau_int {last['tau_int']:.0f} sweeps, "
@@ -72,7 +73,7 @@ def main():
             f"ladder {chains.betas.round(2).tolist()}, swap rates {chains.swap_rates.round(2).tolist()}, "
             f"round trips {chains.round_trip_rate:.4f} a chain and sweep"
         )
-    z = fr.likelihood.bracket(rbm, test, n_betas=options.betas, n_sweeps=1000)
+    z = fr.likelihood.bidirectional(rbm, test, n_betas=options.betas, n_sweeps=1000)
     free_energy = rbm.free_energy(test).mean()
     for name, value, lower, upper in (
         ("AIS", z.forward.value, z.forward.lower, z.forward.upper),

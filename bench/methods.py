@@ -1,4 +1,4 @@
-"""Methods side by side: 784 x 500 on the binarised MNIST of Salakhutdinov & Murray, the same number of epochs each.
+"""Methods side by side: 784 x 500 on the binarized MNIST of Salakhutdinov & Murray, the same number of epochs each.
 
     python bench/methods.py BITS [--epochs 50] [--only WORD]
 
@@ -21,7 +21,7 @@ def methods():
     sgd = fr.optim.SGD
     return {
         "as fit has it": (pcd(256), sgd(linear), {}),
-        "not centred": (pcd(256), sgd(linear), {"centring": False}),
+        "not centered": (pcd(256), sgd(linear), {"centered": False}),
         "CD-1": (fr.gradient.CD(1), sgd(linear), {}),
         "CD-5": (fr.gradient.CD(5), sgd(linear), {}),
         "64 chains": (pcd(64), sgd(linear), {}),

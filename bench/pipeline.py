@@ -3,7 +3,7 @@
     python bench/pipeline.py [--repeats 5] [--components 256] [--batches 10 128]
 
 Trains the pipeline on 70 % of the 1,797 digits and tests it on the rest, with scikit-learn's BernoulliRBM and with
-fastrbm's, everything else alike: the data as grey values (0 to 1) and cut to binary, batches of 10 (the default of
+fastrbm's, everything else alike: the data as real values (0 to 1) and cut to binary, batches of 10 (the default of
 both) and of 128. Prints the mean accuracy over the splits, and the median time of training the RBM, alone: in a row,
 five times a split; as often after pauses of 0.2 s each, in which a CPU may lose what its caches held; and the very
 first time in a process, as a script has it that is run once.
@@ -32,7 +32,7 @@ def run(module, kind, batch, split, components):
     from sklearn.pipeline import Pipeline
 
     X, y = load_digits(return_X_y=True)
-    X = X / 16.0 if kind == "grey" else (X > 7.5).astype(float)
+    X = X / 16.0 if kind == "gray" else (X > 7.5).astype(float)
     X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, random_state=split)
     rbm = BernoulliRBM(components, learning_rate=0.06, batch_size=batch, n_iter=10, random_state=split)
     first = seconds(rbm, X_train, PAUSE)
@@ -65,7 +65,7 @@ def main():
         return
     print("                             accuracy    in a row         after pauses     first time")
     print("data    batch  class                     ms    ratio       ms    ratio       ms    ratio")
-    for kind, batch in [(kind, batch) for batch in options.batches for kind in ("grey", "binary")]:
+    for kind, batch in [(kind, batch) for batch in options.batches for kind in ("gray", "binary")]:
         results = {name: [] for name in CLASSES}
         for split in range(options.repeats):
             for name in CLASSES:

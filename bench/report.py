@@ -56,7 +56,7 @@ def machine():
 
 def write(rows, steps):
     """docs/benchmarks.md, docs/speed.svg and the README's table."""
-    cases = list(dict.fromkeys((size, n) for size, n, *_ in rows))
+    settings = list(dict.fromkeys((size, n) for size, n, *_ in rows))
     text = [
         "# Benchmarks",
         "",
@@ -74,7 +74,7 @@ def write(rows, steps):
         "",
         "![Speed against NumPy](speed.svg)",
     ]
-    for size, n_chains in cases:
+    for size, n_chains in settings:
         text += ["", f"## {size}, {n_chains} chains", "", "```"]
         text += table(rows, steps, size, n_chains)[1:]
         sweeps, units, connections = rates(rows, size, n_chains)
@@ -117,7 +117,7 @@ def chart(rows, path):
             axis.plot(chains, ratios, "o-" if ours else "s--", label=name, linewidth=2 if ours else 1, markersize=4)
         axis.set_xscale("log", base=2)
         axis.set_xticks(chains, [f"{n:,}" for n in chains])
-        axis.set_xlabel("chains (and cases a batch)" if kind != "sweep" else "chains")
+        axis.set_xlabel("chains (and examples per batch)" if kind != "sweep" else "chains")
         axis.set_title(f"{kind}, 784 x 500")
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("times as fast as NumPy as shipped")

@@ -24,7 +24,7 @@ import fastrbm as fr
 from fastrbm._core import threads as _threads
 from fastrbm._core.dispatch import kernels
 from fastrbm.cli.speed import problem
-from fastrbm.moments import Phase
+from fastrbm.moments import PhaseStates
 
 SGEMM = """
 import time, numpy as np
@@ -145,7 +145,7 @@ def main():
     n = 128
     *parameters, states = problem(n, V, H)
     rbm, data = fr.RBM(*parameters), fr.BitMatrix.from_states(states)
-    phase = Phase.of_data(rbm, data)
+    phase = PhaseStates.of_data(rbm, data)
     p = rbm._parameters.to_hidden.tiles_array
     new = [np.empty_like(p) for _ in range(2)]
     back = [np.empty_like(rbm._parameters.to_visible.tiles_array) for _ in range(2)]
@@ -164,7 +164,7 @@ def main():
     args = phase.transposed, phase.fixed, 2.0**-29, phase.transposed, phase.fixed, 2.0**-29, None, H
     seconds = median(lambda: kernels.difference(*args, direction, None, None, threads))
     flops = 4 * n * V * H / seconds
-    print(f"  difference of phases, {n} cases each {1e3 * seconds:.3f} ms  {flops * 1e-9:.0f} GFLOP-equivalents/s = "
+    print(f"  difference of phases, {n} examples each {1e3 * seconds:.3f} ms  {flops * 1e-9:.0f} GFLOP-equivalents/s = "
           f"{flops / peak:4.2f} x the peak")  # fmt: skip
 
 

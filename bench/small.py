@@ -1,10 +1,10 @@
-"""Small binary data sets: 23 hidden units, settings chosen on the validation cases, exact test log-likelihoods.
+"""Small binary data sets: 23 hidden units, settings chosen on the validation examples, exact test log-likelihoods.
 
     python bench/small.py FILE ... [--hidden 23]
 
 FILE: .npz with train, valid and test, packed by numpy.packbits along axis 1, and n_vis, the number of units. Every
-setting is trained with early stopping on the validation cases (log-likelihood by AIS); the model that is best on them
-is scored with log Z by enumeration.
+setting is trained with early stopping on the validation examples (log-likelihood by AIS); the model that is best on
+them is scored with log Z by enumeration.
 """
 
 import argparse
@@ -23,11 +23,11 @@ def trained(train, valid, hidden, setting):
     """(validation log-likelihood by AIS, model)"""
     epochs, rate, l1, l2 = setting
     rbm = fr.RBM.from_data(train, hidden, seed=0)
-    score = fr.monitor.LogLikelihood("ais", n_betas=1000, every=epochs // 20)
+    score = fr.metrics.LogLikelihood("ais", n_betas=1000, every=epochs // 20)
     stop = fr.EarlyStopping("log_likelihood", patience=5)
     sgd = fr.optim.SGD(fr.optim.Linear(rate, 0.0), l1=l1, l2=l2)
     fr.fit(
-        rbm, train, fr.gradient.PCD(500), sgd, epochs, 50, validation=valid, measures=score, callbacks=stop
+        rbm, train, fr.gradient.PCD(500), sgd, epochs, 50, validation=valid, metrics=score, callbacks=stop
     )  # fmt: skip
     return fr.likelihood.score(rbm, valid, "ais", 200, 5000).mean, rbm
 

@@ -1,9 +1,9 @@
-"""Time against likelihood: train 784 x 500 on the binarised MNIST of Salakhutdinov & Murray, and score on its test set.
+"""Time against likelihood: train 784 x 500 on the binarized MNIST of Salakhutdinov & Murray, and score on its test set.
 
-    python bench/train.py BITS [--settings SETTING ...] [--grey IDX] [--sklearn SECONDS] [--hidden 500] [--betas 10000]
+    python bench/train.py BITS [--settings SETTING ...] [--gray IDX] [--sklearn SECONDS] [--hidden 500] [--betas 10000]
 
 BITS: sm2008_binarized_mnist_bits.npz (arrays train and test, packed by numpy.packbits along axis 1). SETTING:
-chains,batch,rate,sweeps,l1,epochs; the rate falls linearly to 0; all else is as fit has it. --grey: train on the grey
+chains,batch,rate,sweeps,l1,epochs; the rate falls linearly to 0; all else is as fit has it. --gray: train on the gray
 values that the bits were drawn from, drawn anew in each epoch (MNIST's train-images-idx3-ubyte.gz; the bits are of the
 transposed pictures). --sklearn: train scikit-learn's BernoulliRBM instead, for so long. Log Z by annealed importance
 sampling up and down, in brackets the interval of each; neither the training nor the chains ever see the test set.
@@ -32,9 +32,9 @@ def ours(train, setting, hidden, seed, draw):
     pcd = fr.gradient.PCD(int(chains), int(sweeps), seed)
     sgd = fr.optim.SGD(fr.optim.Linear(rate, 0.0), l1=l1)
     started = time.perf_counter()
-    history = fr.fit(rbm, train, pcd, sgd, int(epochs), int(batch), seed, draw=draw)
+    history = fr.fit(rbm, train, pcd, sgd, int(epochs), int(batch), seed, dynamic_binarization=draw)
     seconds = time.perf_counter() - started
-    words = f"{chains:6.0f} {batch:5.0f} {rate:5.2f} {sweeps:6.0f} {l1:7.0e}{' grey' if draw else '     '}"
+    words = f"{chains:6.0f} {batch:5.0f} {rate:5.2f} {sweeps:6.0f} {l1:7.0e}{' gray' if draw else '     '}"
     return rbm, words, history.last["update"], seconds
 
 
@@ -68,7 +68,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bits")
     parser.add_argument("--settings", nargs="+", default=SETTINGS, metavar="SETTING")
-    parser.add_argument("--grey", metavar="IDX")
+    parser.add_argument("--gray", metavar="IDX")
     parser.add_argument("--sklearn", type=float, metavar="SECONDS")
     parser.add_argument("--rate", type=float, default=0.01, help="of scikit-learn (default %(default)s)")
     parser.add_argument("--hidden", type=int, default=500)
@@ -78,14 +78,14 @@ def main():
     with np.load(options.bits) as bits:
         train, test = (np.unpackbits(bits[name], axis=1) for name in ("train", "test"))
     given = train
-    if options.grey:
-        grey = fr.datasets.load_fractions(options.grey)
-        given = grey.reshape(-1, 28, 28).transpose(0, 2, 1).reshape(-1, 784)
+    if options.gray:
+        gray = fr.datasets.load_fractions(options.gray)
+        given = gray.reshape(-1, 28, 28).transpose(0, 2, 1).reshape(-1, 784)
     print("chains batch  rate sweeps      l1       updates  seconds   test by AIS up, and down")
     if options.sklearn:
         runs = [scikit_learn(train, options.rate, 100, options.sklearn, options.hidden, options.seed)]
     else:
-        runs = (ours(given, s, options.hidden, options.seed, bool(options.grey)) for s in options.settings)
+        runs = (ours(given, s, options.hidden, options.seed, bool(options.gray)) for s in options.settings)
     for rbm, words, updates, seconds in runs:
         line = f"{words:37} {updates:8} {seconds:8.1f}"
         print(line + score(rbm, train, test, options.betas, options.seed), flush=True)

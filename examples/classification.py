@@ -5,9 +5,9 @@
 Digits of 8 x 8 pixels, each as it is and shifted by a pixel in four directions, go through 200 hidden units, whose
 probabilities are what a logistic regression sees. A quarter of the digits is held back, with all their shifts.
 
-What to expect, in some seconds: 71 of 100 told right from the pixels, since a shift confuses a linear classifier, and
-89 from the features. With --compare, scikit-learn's own RBM is trained by the same arguments, for its accuracy (89 or
-90) and its time. Needs scikit-learn.
+What to expect, in some seconds: 71 of 100 classified correctly from the pixels, since a shift confuses a linear
+classifier, and 89 from the features. With --compare, scikit-learn's own RBM is trained by the same arguments, for its
+accuracy (89 or 90) and its time. Needs scikit-learn.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def main():
 
 
 def report(name, model, train, test, y_train, y_test):
-    """Fit a model and print how many of 100 it tells right."""
+    """Fit a model and print how many of 100 it classifies correctly."""
     started = time.perf_counter()
     model.fit(train, y_train)
     seconds = time.perf_counter() - started

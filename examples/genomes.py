@@ -2,12 +2,12 @@
 
     python examples/genomes.py DATA [--epochs 200] [--hidden 100] [--betas 10] [--picture genomes.png]
 
-DATA: a 0/1 matrix, a case a row (.npy, .npz, .csv); or an .npz of packed rows: ``bits`` as numpy.packbits(axis=1)
+DATA: a 0/1 matrix, one example a row (.npy, .npz, .csv); or an .npz of packed rows: ``bits`` as numpy.packbits(axis=1)
 makes them, and ``n_vis``, how many of the bits are units. Every fifth pair of rows is held back: the two haplotypes
-of a person are neighbours in the files that this was written for.
+of a person are neighbors in the files that this was written for.
 
 What to expect of 805 variable sites of 5,008 human haplotypes, in about a minute on two cores: a test log-likelihood
-of about -401 nats, where independent sites have -491; neighbouring temperatures swap in about 40 of 100 turns; and
+of about -401 nats, where independent sites have -491; neighboring temperatures swap in about 40 of 100 attempts; and
 samples that lie where the data lie on the first two principal axes, in every group. With ``--betas 1`` (plain chains)
 groups come out too heavy or too light, or are missing. The picture needs matplotlib.
 """
@@ -51,7 +51,7 @@ def main():
     else:
         gradient = fr.gradient.PCD(options.chains)
     history = fr.fit(rbm, train, gradient, epochs=options.epochs, seed=0, validation=test, progress=True)
-    print(f"{len(train):,} cases of {train.shape[1]} units, {history.last['update']:,} updates")
+    print(f"{len(train):,} examples of {train.shape[1]} units, {history.last['update']:,} updates")
     print(f"test: {fr.likelihood.score(rbm, test, n_betas=5000)}")
     print(f"the same by the means alone: {means_only.mean:.2f}")
 
@@ -63,7 +63,7 @@ def main():
     chains.sweep(options.sweeps)
     if options.betas > 1:
         rates = ", ".join(f"{rate:.2f}" for rate in chains.swap_rates)
-        print(f"temperatures from 1 to {chains.betas[-1]:.2f}; neighbours swap at {rates}")
+        print(f"temperatures from 1 to {chains.betas[-1]:.2f}; neighbors swap at {rates}")
     figure, ax = plt.subplots(figsize=(6, 5), layout="constrained")
     fr.plot.principal_axes(train, chains.visible, ax=ax)
     figure.savefig(options.picture, dpi=110)

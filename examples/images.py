@@ -3,7 +3,7 @@
     python examples/images.py TRAIN-IMAGES TEST-IMAGES [--epochs 20] [--hidden 500] [--picture images.png]
 
 The files are the .gz (or unpacked) IDX files of such a data set. Debian has those of Fashion-MNIST in its package
-dataset-fashion-mnist; ``dpkg -L dataset-fashion-mnist`` says where they lie once it is installed. Grey values are cut
+dataset-fashion-mnist; ``dpkg -L dataset-fashion-mnist`` says where they lie once it is installed. Real values are cut
 at half of their scale.
 
 What to expect, in under a minute on two cores: the log-likelihood of the test pictures, from both sides, far above
@@ -37,7 +37,7 @@ def main():
     means_only = fr.likelihood.score(fr.RBM.from_data(train, 1, weight_scale=0.0), test)
     print(f"{len(train):,} pictures of {train.shape[1]} pixels")
     history = fr.fit(rbm, train, epochs=options.epochs, seed=0, validation=test, progress=True)
-    print(f"free-energy gap {history['free_energy_gap'][-1]:.1f} nats")
+    print(f"shuffled gap {history['shuffled_gap'][-1]:.1f} nats")
     print(f"test: {fr.likelihood.score(rbm, test, n_betas=options.betas)}")
     print(f"the same by the pixels' means alone: {means_only.mean:.2f}")
 

@@ -2,14 +2,14 @@
 
     python examples/labels.py [--images IMAGES --labels LABELS] [--epochs 300] [--hidden 128] [--picture labels.png]
 
-Ten more visible units beside the pixels hold the label, one of them on. Held at a label (clamp), the pixels follow
+Ten more visible units beside the pixels hold the label, one of them on. Clamped to a label, the pixels follow
 p(pixels | label). The other way round, p(label | pixels) is in proportion to exp(-F(pixels, label)), so that the label
 with the smallest free energy is the most likely one; no log Z is needed.
 
 What to expect of scikit-learn's digits, in a few seconds: ten rows of samples that mostly look like their label, and
-about 88 of 100 held-back digits told right. (No more, since the model was trained to know pictures and labels together,
-not to tell labels.) The pictures of MNIST or alike, by their IDX files, take ``--epochs 10 --hidden 500``. The picture
-needs matplotlib, the default data scikit-learn.
+about 88 of 100 held-back digits classified correctly. (No more, since the model was trained to know pictures and labels
+together, not to tell labels.) The pictures of MNIST or alike, by their IDX files, take ``--epochs 10 --hidden 500``.
+The picture needs matplotlib, the default data scikit-learn.
 """
 
 import argparse
@@ -60,14 +60,14 @@ def main():
     rbm = fr.RBM.from_data(V[:n_train], options.hidden, seed=0)
     fr.fit(rbm, V[:n_train], epochs=options.epochs, batch_size=64, seed=0, progress=True)
     right = classify(rbm, pixels[n_train:]) == labels[n_train:]
-    print(f"{100 * right.mean():.1f} % of {right.size:,} held-back pictures told right")
+    print(f"{100 * right.mean():.1f} % of {right.size:,} held-back pictures classified correctly")
 
     wanted = np.repeat(np.arange(10), 10)
     clamp = np.full((100, V.shape[1]), np.nan)  # NaN: free
     clamp[:, -10:] = np.eye(10)[wanted]
     drawn = rbm.sample(100, n_sweeps=1000, seed=0, clamp=clamp)[:, :-10]
     agree = classify(rbm, drawn) == wanted
-    print(f"{100 * agree.mean():.0f} of 100 samples given a label are told as that label")
+    print(f"{100 * agree.mean():.0f} of 100 samples given a label are classified as that label")
     ax = fr.plot.samples(drawn, n=100)
     ax.set_title("samples given the label: rows 0 to 9")
     ax.figure.savefig(options.picture, dpi=110)

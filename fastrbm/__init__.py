@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from .sampling.tempering import TemperedChains
     from .states.bits import BitMatrix
     from .training import metrics
-    from .training import metrics as monitor
     from .training.early_stopping import EarlyStopping
     from .training.fit import FitState, fit
     from .training.history import History
@@ -31,7 +30,7 @@ else:
     _MODULES = {name: name for name in (
         "cli", "datasets", "diagnostics", "gradient", "likelihood", "optim", "plot", "report", "sampling", "sklearn",
         "states", "training",
-    )} | {"metrics": "training.metrics", "monitor": "training.metrics"}  # fmt: skip
+    )} | {"metrics": "training.metrics", "metrics": "training.metrics"}  # fmt: skip
     _HOMES = {
         "BitMatrix": "states.bits", "Chains": "sampling.chains", "EarlyStopping": "training.early_stopping",
         "FitState": "training.fit", "History": "training.history", "Moments": "moments",
@@ -58,5 +57,5 @@ else:
 __all__ = [
     "RBM", "BitMatrix", "Chains", "EarlyStopping", "FitState", "History", "Moments", "Population", "TemperedChains",
     "TrainingWarning", "__version__", "datasets", "diagnostics", "fit", "gradient", "likelihood", "load", "metrics",
-    "monitor", "optim", "population_annealing", "show_config",
+    "metrics", "optim", "population_annealing", "show_config",
 ]  # fmt: skip

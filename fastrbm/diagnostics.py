@@ -25,8 +25,8 @@ def autocorrelation(series: ArrayLike) -> np.ndarray:
     Parameters
     ----------
     series : array (n,) or (n, chains)
-        One number a sweep for each chain. All chains are assumed to sample one law: m is their common mean, C_t the
-        average over them.
+        One number a sweep for each chain. All chains are assumed to sample one distribution: m is their common mean,
+        C_t the average over them.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def split_rhat(series: ArrayLike) -> float:
     "Bayesian Data Analysis", section 11.4).
 
     sqrt(((m - 1)/m W + B/m) / W) over the 2 x chains half series of m numbers, with W their mean variance and B/m the
-    variance of their means. Near 1, below 1.01 or so, when all have seen the same law.
+    variance of their means. Near 1, below 1.01 or so, when all have seen the same distribution.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ._core import threads, validate, workload
 from ._core.dispatch import kernels
-from ._core.layout import FIXED_BITS, ROWS, on_grid
+from ._core.layout import FIXED_BITS, ROWS, to_fixed_point
 from ._core.settings import Setting
 from .sampling import gibbs
 from .sampling.model import model
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Moments"]
 
-_ROWS_A_PART = 16 * ROWS  # cases at a time, at most: bounds the memory
+_ROWS_A_PART = 16 * ROWS  # examples at a time, at most: bounds the memory
 
 
 def _sums(value: ArrayLike, name: str, n_axes: int) -> np.ndarray:
-    """Sums over cases: float64, contiguous."""
+    """Sums over examples: float64, contiguous."""
     array = np.asarray(value)
     if array.dtype.kind not in "biuf" or array.ndim != n_axes or array.size == 0:
         axes = f"{n_axes} dimension{'s' * (n_axes - 1)}"
@@ -35,11 +35,11 @@ def _sums(value: ArrayLike, name: str, n_axes: int) -> np.ndarray:
 
 
 class Moments:
-    """Averages of v s', v and s over a set of cases, where s = E[h | v] = sigmoid(c + W'v).
+    """Averages of v s', v and s over a set of examples, where s = E[h | v] = sigmoid(c + W'v).
 
     Using s in place of a sampled h is exact for data and lowers the variance for samples (Rao-Blackwell). Kept as
     sums, so that moments of parts add up to the moments of the whole: with states of 0 and 1 and no weights, s is
-    rounded to a multiple of 2^-22 and the sums are exact, the same bits however the cases are split or ordered.
+    rounded to a multiple of 2^-22 and the sums are exact, the same bits however the examples are split or ordered.
 
     Attributes
     ----------
@@ -50,7 +50,7 @@ class Moments:
     hidden : float64 (H,)
         <s>.
     total : float
-        The number of cases, or their total weight.
+        The number of examples, or their total weight.
     """
 
     weight_sum = Setting(_sums, 2)
@@ -86,7 +86,7 @@ class Moments:
         return self.hidden_sum / self.total
 
     def __add__(self, other: Moments) -> Moments:
-        """The moments of both sets of cases together."""
+        """The moments of both sets of examples together."""
         if not isinstance(other, Moments):
             return NotImplemented
         if self.shape != other.shape:
@@ -108,10 +108,10 @@ class Moments:
         ----------
         rbm : RBM
         X : array (n, V) or BitMatrix
-            At least one case, of 0 and 1, or of fractions from 0 to 1.
+            At least one example, of 0 and 1, or of fractions from 0 to 1.
         sample_weight : array (n,), optional
-            Not negative; rounded to multiples of 2^-22 of the largest (up to a factor of 2). A case of weight 0 counts
-            for nothing.
+            Not negative; rounded to multiples of 2^-22 of the largest (up to a factor of 2). An example of weight 0
+            counts for nothing.
 
         Examples
         --------
@@ -122,7 +122,7 @@ class Moments:
         >>> m.visible
         array([0.5, 0.5, 0.5, 0.5])
         """
-        data = _cases(rbm, X)
+        data = _examples(rbm, X)
         n = data.shape[0]
         weight = None if sample_weight is None else validate.sample_weight(sample_weight, n)
         moments, scale = _nothing(rbm), 1.0
@@ -148,7 +148,7 @@ class Moments:
 
 
 def _nothing(rbm: RBM) -> Moments:
-    """Sums over no case yet: total is 0, and what is in weight_sum and hidden_sum does not matter."""
+    """Sums over no example yet: total is 0, and what is in weight_sum and hidden_sum does not matter."""
     weight_sum = rbm._buffers.take((rbm.n_visible, rbm.n_hidden), np.float64)
     return Moments(weight_sum, np.zeros(rbm.n_visible), np.empty(rbm.n_hidden), 0.0)
 
@@ -161,10 +161,10 @@ def _add(
     scale: float = 1.0,
     n_threads: int | None = None,
 ) -> None:
-    """Add cases to moments in place.
+    """Add examples to moments in place.
 
     states: BitMatrix, or float64 (n, V); fixed: their P(h | v) in units of 2^-22, float32 (tiles, 8 ceil(n/8), 64),
-    zero past the last case; weight: float64 (n,) of integers up to 2^22, in units of scale / 2^22.
+    zero past the last example; weight: float64 (n,) of integers up to 2^22, in units of scale / 2^22.
     """
     n = states.shape[0]
     unit = 2.0**-FIXED_BITS * scale
@@ -192,7 +192,7 @@ def _add_fractions(
     moments: Moments, states: np.ndarray, fixed: np.ndarray, weight: np.ndarray | None, unit: float
 ) -> None:
     n, n_hidden = states.shape[0], moments.hidden_sum.size
-    grid = on_grid(states)
+    grid = to_fixed_point(states)
     probabilities = np.concatenate(list(fixed), axis=1)[:n, :n_hidden].astype(np.float64)
     ones = np.full(n, 1.0 * (1 << FIXED_BITS)) if weight is None else weight
     for start in range(0, n, ROWS):  # 504 rows of products of two 22-bit numbers are exact in float64
@@ -202,15 +202,15 @@ def _add_fractions(
     moments.hidden_sum += probabilities.sum(axis=0) * unit
 
 
-def _cases(rbm: RBM, X: ArrayLike) -> BitMatrix | np.ndarray:
+def _examples(rbm: RBM, X: ArrayLike) -> BitMatrix | np.ndarray:
     data = model(rbm)._states(X, "X", fractions=True)
     if data.shape[0] == 0:
-        raise ValueError("X must have at least one case")
+        raise ValueError("X must have at least one example")
     return data
 
 
-class Phase:
-    """Cases with their fixed-point P(h | v), kept as they are until it is known what is wanted of them: a gradient
+class PhaseStates:
+    """Examples with their fixed-point P(h | v), kept as they are until it is known what they are needed for: a gradient
     takes the difference of two phases in one pass, without either's <v s'>.
 
     Attributes
@@ -236,9 +236,9 @@ class Phase:
     @classmethod
     def of_data(
         cls, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
-    ) -> Phase | Moments:
+    ) -> PhaseStates | Moments:
         """Of data; where they have weights or fractions, or are very many, their moments at once."""
-        data = _cases(rbm, X)
+        data = _examples(rbm, X)
         if sample_weight is not None or not isinstance(data, BitMatrix) or len(data) > _ROWS_A_PART:
             return Moments.of_data(rbm, data, sample_weight, n_threads)
         fixed = gibbs.fixed_buffer(len(data), rbm.n_hidden, rbm._buffers)

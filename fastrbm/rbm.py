@@ -17,7 +17,7 @@ from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
 from .sampling import gibbs
 from .sampling.annealing import annealed_starts
-from .sampling.clamp import Clamp, Held
+from .sampling.clamp import Clamp, ClampedLayer
 from .sampling.model import Model
 from .sampling.starts import chain_ends
 from .states import totals
@@ -110,7 +110,7 @@ class RBM(Model):
         """A model to start training from: small random weights, visible biases that fit the data's means.
 
         W is very nearly N(0, weight_scale^2) (sums of uniforms, the same bits on any machine), b the logit of the means
-        smoothed by one case of 1/2, c = 0 (Hinton 2012, "A practical guide to training RBMs", section 8).
+        smoothed by one example of 1/2, c = 0 (Hinton 2012, "A practical guide to training RBMs", section 8).
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class RBM(Model):
 
     @classmethod
     def _from_totals(cls, sums: np.ndarray, n: float, n_hidden: int, seed: int, weight_scale: float = 0.01) -> RBM:
-        """from_data, of the sums of the visible units over n cases."""
+        """from_data, of the sums of the visible units over n examples."""
         means = (sums + 0.5) / (n + 1.0)
         logs = np.empty(2 * means.size)
         kernels.logs(np.concatenate((means, 1.0 - means)), logs)
@@ -249,10 +249,10 @@ class RBM(Model):
 
     def copy(self) -> RBM:
         """An independent copy (which shares the read-only arrays)."""
-        twin = object.__new__(type(self))
-        twin._parameters, twin._visible_names = self._parameters, self._visible_names
-        twin._buffers = Buffers()
-        return twin
+        other = object.__new__(type(self))
+        other._parameters, other._visible_names = self._parameters, self._visible_names
+        other._buffers = Buffers()
+        return other
 
     def __reduce__(self) -> tuple[Any, ...]:
         arrays = np.array(self.weights), np.array(self.visible_bias), np.array(self.hidden_bias)
@@ -295,7 +295,7 @@ class RBM(Model):
         visible, hidden = self._states(v, "v"), self._states(h, "h")
         n = len(visible)
         if n != len(hidden):
-            raise ValueError(f"v and h must have as many cases as each other, got {n} and {len(hidden)}")
+            raise ValueError(f"v and h must have as many examples as each other, got {n} and {len(hidden)}")
         result = self._bias_sums(visible, p.wide_visible_bias) + self._bias_sums(hidden, p.wide_hidden_bias)
         for part in workload.parts(n, workload.half_step(*p.shape), most=_SUMS // self.n_hidden):
             acc = np.empty((part.stop - part.start, self.n_hidden), np.int32)
@@ -307,7 +307,7 @@ class RBM(Model):
         return -result
 
     def free_energy(self, v: ArrayLike, n_threads: int | None = None) -> np.ndarray:
-        """F(v) = -b'v - sum_j softplus(c_j + (v'W)_j) = -log sum_h exp(-E(v, h)) of each case, in nats.
+        """F(v) = -b'v - sum_j softplus(c_j + (v'W)_j) = -log sum_h exp(-E(v, h)) of each example, in nats.
 
         log p(v) = -F(v) - log Z, so differences of F are log ratios of probabilities.
 
@@ -373,7 +373,7 @@ class RBM(Model):
         return out
 
     def sample_hidden(self, v: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """A draw of h from p(h | v) for each case, uint8 (n, H).
+        """A draw of h from p(h | v) for each example, uint8 (n, H).
 
         The same seed gives the same draw: in a loop, pass a new seed each time (or use :class:`Chains`), or every pass
         repeats the same random numbers and the chains do not follow the model.
@@ -381,7 +381,7 @@ class RBM(Model):
         return self._draw(self._parameters.to_hidden, self._states(v, "v", True), seed, philox.HIDDEN, n_threads)
 
     def sample_visible(self, h: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """A draw of v from p(v | h) for each case, uint8 (n, V).
+        """A draw of v from p(v | h) for each example, uint8 (n, V).
 
         The same seed gives the same draw: in a loop, pass a new seed each time, as for :meth:`sample_hidden`.
         """
@@ -425,7 +425,7 @@ class RBM(Model):
         n_threads : int, optional
             See :func:`fastrbm.show_config`. No effect on the samples.
         clamp : array (V,) or (n, V), optional
-            0 and 1 where a visible unit is held, NaN where it is free: samples follow p(free units | held units).
+            0 and 1 where a visible unit is clamped, NaN where it is free: samples follow p(free units | clamped units).
         clamp_hidden : array (H,) or (n, H), optional
             The same for hidden units.
         method : "annealed", "gibbs" or None
@@ -456,25 +456,25 @@ class RBM(Model):
         n = validate.integer(n, "n", 0, philox.MOST_CHAINS)
         n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS)
         seed, betas = validate.seed(seed), validate.inverse_temperature(beta, n)
-        held = Clamp.of(clamp, clamp_hidden, n, self._parameters.shape)
-        plain = start is None and betas is None and held is None
+        clamped = Clamp.of(clamp, clamp_hidden, n, self._parameters.shape)
+        plain = start is None and betas is None and clamped is None
         if method not in (None, "annealed", "gibbs"):
             raise ValueError(f"method must be 'annealed', 'gibbs' or None, got {method!r}")
         if method == "annealed" and not plain:
             raise ValueError("method 'annealed' takes no start, clamps or beta: use method='gibbs'")
         if plain and method != "gibbs" and n and n_sweeps:
             start = annealed_starts(self, n, n_sweeps, seed, n_threads)
-        return chain_ends(self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, held).to_states()
+        return chain_ends(self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, clamped).to_states()
 
     def inpaint(self, X: ArrayLike, n_sweeps: int = 1000, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """Fill in what is missing: for each case a draw of its missing units given the others.
+        """Fill in what is missing: for each example a draw of its missing units given the others.
 
         Parameters
         ----------
         X : array (n, V)
             0 and 1, and NaN where a unit is missing (or masked, in a masked array).
         n_sweeps : int
-            Sweeps of each case's chain, with the known units held. As for :meth:`sample`, draws follow
+            Sweeps of each example's chain, with the known units clamped. As for :meth:`sample`, draws follow
             p(missing | known) only when this is long against the mixing time.
         seed : int
             The same seed gives the same draw. The mean over several seeds estimates P(missing unit on | known).
@@ -497,12 +497,14 @@ class RBM(Model):
         self._check_names(X, "X")
         array = _given.numbers(X, "X", missing=True)
         if array.ndim != 2:
-            raise ValueError(f"X must have two dimensions, (cases, units), got shape {array.shape}")
-        held = Clamp(Held.of(array, len(array), self.n_visible, "X"), None)
-        return chain_ends(self, len(array), n_sweeps, seed, philox.INPAINT, n_threads=n_threads, clamp=held).to_states()
+            raise ValueError(f"X must have two dimensions, (examples, units), got shape {array.shape}")
+        clamped = Clamp(ClampedLayer.of(array, len(array), self.n_visible, "X"), None)
+        return chain_ends(
+            self, len(array), n_sweeps, seed, philox.INPAINT, n_threads=n_threads, clamp=clamped
+        ).to_states()
 
     def reconstruct(self, v: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """P(v = 1 | h), float32 (n, V), with h drawn from p(h | v) for each case: what one step there and back makes
+        """P(v = 1 | h), float32 (n, V), with h drawn from p(h | v) for each example: what one step there and back makes
         of it. v (n, V) of 0 and 1, or fractions from 0 to 1."""
         return self.mean_visible(self.sample_hidden(v, seed, n_threads), n_threads)
 

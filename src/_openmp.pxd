@@ -1,4 +1,4 @@
-# The only door to OpenMP itself, beside prange. A build without OpenMP has one thread and says so.
+# The only interface to OpenMP itself, beside prange. A build without OpenMP has one thread and says so.
 from libc.stdint cimport int64_t
 
 cdef extern from "team.h" nogil:

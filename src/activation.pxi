@@ -227,7 +227,7 @@ cdef void half_step_item(const HalfStep *step, Py_ssize_t item, char *scratch) n
     cdef Py_ssize_t n = smaller(step.block, step.n - first)
     cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
     product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first, step.stride,
-                 step.n_bytes, n, smaller(TILE, step.n_units - tile * TILE), ALL_DIGITS, 0)
+                 step.n_bytes, n, smaller(TILE, step.n_units - tile * TILE), ALL_LIMBS, 0)
     activate(step, acc, tile, first, n, <uint64_t *> (scratch + SCRATCH))
 
 

@@ -1,9 +1,10 @@
 # Annealing: sweeps at a changing beta, with the importance weights of the chains (Neal 2001; Salakhutdinov & Murray
 # 2008).
 #
-# The path of laws is p*_beta(v, h) = exp(-beta E(v, h) + (1 - beta) r'v) with the reference bias r on the visible
-# units. With h summed out, log p*_beta(v) = beta b'v + (1 - beta) r'v + sum_j softplus(beta (c_j + (v'W)_j)). A step
-# from beta to beta' adds log p*_beta'(v) - log p*_beta(v) to the chain's log weight, then moves v by a sweep at beta'.
+# The path of distributions is p*_beta(v, h) = exp(-beta E(v, h) + (1 - beta) r'v) with the reference bias r on the
+# visible units. With h summed out, log p*_beta(v) = beta b'v + (1 - beta) r'v + sum_j softplus(beta (c_j + (v'W)_j)). A
+# step from beta to beta' adds log p*_beta'(v) - log p*_beta(v) to the chain's log weight, then moves v by a sweep at
+# beta'.
 #
 # One product serves a step: the fields of v give the weight and the draw of h. Each tile keeps its own part of a
 # chain's log weight, so that every number has one owner: rows 0 .. hidden tiles - 1 of log_weights, then the visible
@@ -78,7 +79,7 @@ cdef void weigh_and_draw_hidden(const HalfStep *step, Py_ssize_t item, const flo
     cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
     cdef double *out = log_weights + tile * step.n + first
     product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first, step.stride,
-                 step.n_bytes, n, n_columns, ALL_DIGITS, 0)
+                 step.n_bytes, n, n_columns, ALL_LIMBS, 0)
     weigh_hidden(acc, step.bias + tile * TILE, <double> step.scale, n_columns, n, <double> betas[0], <double> betas[1],
                  <double *> (scratch + SCRATCH), out)
     now.sweep = sweep

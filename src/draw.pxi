@@ -2,7 +2,7 @@
 
 cdef enum:
     RUN = 1024              # blocks of words that one thread makes at a time
-    DRAWN = 64              # cases likewise
+    DRAWN = 64              # examples likewise
     STRIP = 1024            # normal numbers likewise
     NORMALS = 65536         # of one sweep number; whole strips
 

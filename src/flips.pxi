@@ -158,5 +158,5 @@ cdef void half_step_of_flips(const HalfStep *step, Flips *flips, Py_ssize_t item
         if way == PLAIN:
             sums = <int32_t *> (scratch + SUMS_AT)
         product_tile(sums, scratch, weights, step.grid, step.planes + first, step.stride, step.n_bytes, n, n_columns,
-                     ALL_DIGITS, 0)
+                     ALL_LIMBS, 0)
     activate(step, sums, tile, first, n, <uint64_t *> (scratch + SCRATCH))

@@ -135,7 +135,7 @@ cdef void field_tile(double *fields, char *scratch, const HalfStep *step, Py_ssi
                 fields[row * TILE + k] = fields[row * TILE + k] * scale + <double> bias[k]
         return
     product_tile(<int32_t *> acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first,
-                 step.stride, step.n_bytes, n, n_columns, ALL_DIGITS, 0)
+                 step.stride, step.n_bytes, n, n_columns, ALL_LIMBS, 0)
     for row in range(n):
         for k in range(n_columns):
             fields[row * TILE + k] = <double> acc[row * TILE + k] * scale + <double> bias[k]

@@ -2,7 +2,7 @@
 
 
 cdef inline vd exp_negative_d(vd x) noexcept nogil:
-    """exp(x) for -708 <= x <= 0 (and up to 700, where that is wanted), as exp_negative, by the Taylor polynomial of
+    """exp(x) for -708 <= x <= 0 (and up to 700, where that is needed), as exp_negative, by the Taylor polynomial of
     degree 13, which errs by under 1 ulp."""
     cdef vd magic = splat_d(6755399441055744.0)  # 1.5 * 2^52
     cdef vd t = x * splat_d(1.4426950408889634) + magic

@@ -1,6 +1,6 @@
 # All the kernels of one ISA level. Each _kernels_*.pyx includes this file and is compiled with its own -march flag.
-# The doors (def functions) take arrays whose shapes, dtypes and contiguity the Python side has checked; they check
-# again only in a build with FASTRBM_DEBUG=1.
+# The entry points (def functions) take arrays whose shapes, dtypes and contiguity the Python side has checked; they
+# check again only in a build with FASTRBM_DEBUG=1.
 
 from _openmp cimport Meeting, finish_one, join_team, leave_team, meet, next_item, taken_so_far, team_size, \
     time_asked, time_had, wait_for

@@ -48,7 +48,7 @@ cdef void moments_item(const uint8_t *transposed, Py_ssize_t n_visible, Py_ssize
     cdef double *out
     while byte < n_bytes:
         product_tile(acc, scratch, fixed + 8 * byte * TILE, 1.0, transposed + byte * n_visible + first, n_visible,
-                     smaller(ROWS // 8, n_bytes - byte), n, n_columns, POSITIVE_DIGITS, 0)
+                     smaller(ROWS // 8, n_bytes - byte), n, n_columns, POSITIVE_LIMBS, 0)
         for unit in range(n):
             out = weights + (first + unit) * n_hidden + tile * TILE
             if accumulate or byte > 0:
@@ -83,7 +83,7 @@ cdef void hidden_item(const float *fixed, Py_ssize_t n_rows, double scale, bint 
 def prepare_phase(const uint8_t[:, :] planes, const float[:, :, ::1] fixed, double scale, uint8_t[:, ::1] transposed,
                   double[::1] visible, double[::1] hidden, int n_threads):
     """What a phase of the gradient needs beside its products: transposed OUT (ceil(n/8), V) as transpose gives it,
-    visible OUT (V,) the number of cases in which each unit is on, hidden OUT (H,) = scale * sum_r fixed_rj."""
+    visible OUT (V,) the number of examples in which each unit is on, hidden OUT (H,) = scale * sum_r fixed_rj."""
     cdef Py_ssize_t n = planes.shape[1], n_visible = visible.shape[0], n_hidden = hidden.shape[0], item
     cdef Py_ssize_t n_bytes = planes.shape[0], n_tiles = fixed.shape[0]
     cdef Meeting meeting = no_meeting()

@@ -28,7 +28,7 @@ static inline void philox_keys(uint32_t key0, uint32_t key1, Keys *keys) {
     }
 }
 
-/* One round of HALF blocks. A word sits in the low half of a 64-bit lane, where the widening multiply wants it; the
+/* One round of HALF blocks. A word sits in the low half of a 64-bit lane, where the widening multiply reads it; the
  * high half is scrap. */
 static inline void philox_round(vq c[4], vq k0, vq k1) {
     vq p0 = mul_low32(c[0], splat_q(0xD2511F53u)), p1 = mul_low32(c[2], splat_q(0xCD9E8D57u));

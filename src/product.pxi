@@ -12,8 +12,8 @@
 # four times as large: it pays where many chains share them.
 
 cdef enum:                              # bytes of an integer of Q that count
-    ALL_DIGITS = 4
-    POSITIVE_DIGITS = 3
+    ALL_LIMBS = 4
+    POSITIVE_LIMBS = 3
 
 cdef enum:
     K_FEW = 4                           # k for few chains: passes of 8 bytes, 16 tables of 16 rows
@@ -225,19 +225,19 @@ cdef inline void product_passes(int32_t *acc, char *scratch, const float *rows, 
 
 cdef void product_tile(int32_t *acc, char *scratch, const float *rows, float scale, const uint8_t *planes,
                        Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t n_columns,
-                       int digits, int64_t stamp) noexcept nogil:
-    """The first n_columns (at most 64, rounded up to 16) columns of a tile, for n (at most BLOCK) chains. digits is
-    ALL_DIGITS, or POSITIVE_DIGITS where all of Q lies in 0 .. 2^23 - 1. A stamp, other than 0, is a name for S, n and
+                       int limbs, int64_t cache_key) noexcept nogil:
+    """The first n_columns (at most 64, rounded up to 16) columns of a tile, for n (at most BLOCK) chains. limbs is
+    ALL_LIMBS, or POSITIVE_LIMBS where all of Q lies in 0 .. 2^23 - 1. A cache key, other than 0, is a name for S, n and
     n_bytes with it: a call with that of the call before, and the same scratch, may take over what that one made of the
     planes."""
     if LEVEL_AMX and n >= AMX_FROM and PAIRED_FROM <= n_bytes <= 8 * PAIRED:
-        if digits == POSITIVE_DIGITS:
-            if product_pairs(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 3, stamp):
+        if limbs == POSITIVE_LIMBS:
+            if product_pairs(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 3, cache_key):
                 return
-        elif product_pairs(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 4, stamp):
+        elif product_pairs(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 4, cache_key):
             return
     if LEVEL_AMX and n >= AMX_FROM and n_bytes > 8:
-        if digits == POSITIVE_DIGITS:
+        if limbs == POSITIVE_LIMBS:
             product_amx(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 3)
         else:
             product_amx(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 4)
@@ -286,6 +286,6 @@ cdef void product_item(const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_by
                        char *scratch) noexcept nogil:
     cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
     cdef Py_ssize_t length = smaller(block, n - first), n_columns = smaller(TILE, n_out - tile * TILE), chain
-    product_tile(acc, scratch, rows, scale, planes + first, stride, n_bytes, length, n_columns, ALL_DIGITS, 0)
+    product_tile(acc, scratch, rows, scale, planes + first, stride, n_bytes, length, n_columns, ALL_LIMBS, 0)
     for chain in range(length):
         memcpy(out + (first + chain) * n_out + tile * TILE, acc + chain * TILE, 4 * n_columns)

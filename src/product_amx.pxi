@@ -19,7 +19,7 @@ cdef enum:
 
 cdef void product_amx(int32_t *acc, char *scratch, const float *rows, float scale, const uint8_t *planes,
                       Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t n_columns,
-                      int digits) noexcept nogil:
+                      int limbs) noexcept nogil:
     """product_tile, with these bytes of Q: 4, or 3 where all of Q lies in 0 .. 2^24 - 1."""
     cdef uint64_t *words = <uint64_t *> (scratch + WORDS_AT)
     cdef char *sums = scratch + SQUARES_AT
@@ -29,7 +29,7 @@ cdef void product_amx(int32_t *acc, char *scratch, const float *rows, float scal
     cdef Py_ssize_t first_column, column, together
     cdef Py_ssize_t first_byte[DEEP]    # of the squares that are not zero in all chains
     cdef bint started = False
-    spread_stamp(scratch)[0] = 0
+    spread_cache_key(scratch)[0] = 0
     amx_begin()
     while square < n_squares:
         depth = 0
@@ -54,15 +54,15 @@ cdef void product_amx(int32_t *acc, char *scratch, const float *rows, float scal
             for k in range(depth):
                 cut_squares(scratch + 4 * k * SQUARE, rows + 8 * first_byte[k] * TILE + first_column, scale,
                             8 * smaller(8, n_bytes - first_byte[k]), ceil_div(stop - first_column, SIDE),
-                            4 * depth * SQUARE, digits, False)
+                            4 * depth * SQUARE, limbs, False)
             chain = 0
             while chain < n:
                 column = first_column
                 while column < stop:
                     multiply_squares(sums, bits + chain // SIDE * DEEP * SQUARE,
-                                     scratch + 4 * (column - first_column) // SIDE * depth * SQUARE, depth, digits)
+                                     scratch + 4 * (column - first_column) // SIDE * depth * SQUARE, depth, limbs)
                     put_together(acc + chain * TILE + column, <const int32_t *> sums, smaller(SIDE, n - chain), started,
-                                 digits)
+                                 limbs)
                     column += SIDE
                 chain += SIDE
             first_column = stop
@@ -73,9 +73,9 @@ cdef void product_amx(int32_t *acc, char *scratch, const float *rows, float scal
 
 
 cdef inline bint cut_squares(char *out, const float *rows, float scale, Py_ssize_t n_rows, Py_ssize_t n_strips,
-                             Py_ssize_t strip_length, int digits, bint paired) noexcept nogil:
+                             Py_ssize_t strip_length, int limbs, bint paired) noexcept nogil:
     """n_rows (a multiple of 8, at most 64) rows of W, 16 columns for each strip, as the bytes of integers, or their
-    fields (product_pairs.pxi): for each strip out [digit][16][64 bytes], where four rows lie side by side. Rows past
+    fields (product_pairs.pxi): for each strip out [limb][16][64 bytes], where four rows lie side by side. Rows past
     the last one are zero. Returns whether four fields have room for all the integers."""
     cdef Py_ssize_t line, strip
     cdef vi seen = splat_i(0)
@@ -83,28 +83,28 @@ cdef inline bint cut_squares(char *out, const float *rows, float scale, Py_ssize
         for strip in range(n_strips):
             if 4 * line < n_rows:
                 cut_line(<vi *> (out + strip * strip_length + line * 64), rows + 4 * line * TILE + strip * SIDE, scale,
-                         digits, paired, &seen)
+                         limbs, paired, &seen)
             else:
-                clear_line(<vi *> (out + strip * strip_length + line * 64), digits)
+                clear_line(<vi *> (out + strip * strip_length + line * 64), limbs)
     return mask_eq(seen >> 30, splat_i(0)) == <uint32_t> 0xffffffffu >> (32 - LANES)
 
 
-cdef inline void clear_line(vi *out, int digits) noexcept nogil:
+cdef inline void clear_line(vi *out, int limbs) noexcept nogil:
     cdef int i
-    for i in range(digits):
+    for i in range(limbs):
         out[i * SIDE] = splat_i(0)
 
 
-cdef inline void cut_line(vi *out, const float *rows, float scale, int digits, bint paired, vi *seen) noexcept nogil:
+cdef inline void cut_line(vi *out, const float *rows, float scale, int limbs, bint paired, vi *seen) noexcept nogil:
     cdef vi r[4]
     cdef vi low, high, low2, high2, even = splat_i(0x00ff00ff), half = splat_i(0xffff)
     cdef int i
     for i in range(4):
         r[i] = grid_row(rows + i * TILE, scale)
-        if paired and digits == 4:
+        if paired and limbs == 4:
             seen[0] = seen[0] | (r[i] + splat_i(1 << 29))   # below 2^30 where |Q| is below 2^29
         if paired:          # of three, the last has all its eight bits
-            r[i] = fields(r[i]) & splat_i(~0x800080 if digits == 4 else ~0x80)
+            r[i] = fields(r[i]) & splat_i(~0x800080 if limbs == 4 else ~0x80)
     low = select_i(even, r[0], r[1] << 8)       # bytes 0 of r0 and r1, then bytes 2
     high = select_i(even, r[0] >> 8, r[1])      # bytes 1, then bytes 3
     low2 = select_i(even, r[2], r[3] << 8)
@@ -112,18 +112,18 @@ cdef inline void cut_line(vi *out, const float *rows, float scale, int digits, b
     out[0] = select_i(half, low, low2 << 16)
     out[SIDE] = select_i(half, high, high2 << 16)
     out[2 * SIDE] = select_i(half, low >> 16, low2)
-    if digits == 4:
+    if limbs == 4:
         out[3 * SIDE] = select_i(half, high >> 16, high2)
 
 
 cdef inline void multiply_squares(char *sums, const char *bits, const char *cut, Py_ssize_t depth,
-                                  int digits) noexcept nogil:
-    """sums[digit] = bits times the digit's squares, 16 x 16. Registers 0 to 3 sum; the others take turns."""
+                                  int limbs) noexcept nogil:
+    """sums[limb] = bits times the limb's squares, 16 x 16. Registers 0 to 3 sum; the others take turns."""
     cdef Py_ssize_t k
     amx_zero(0)
     amx_zero(1)
     amx_zero(2)
-    if digits == 4:
+    if limbs == 4:
         amx_zero(3)
     for k in range(depth):
         amx_load(4, bits, 0)
@@ -133,7 +133,7 @@ cdef inline void multiply_squares(char *sums, const char *bits, const char *cut,
         amx_multiply(1, 4, 6)
         amx_load(7, cut, 2048)
         amx_multiply(2, 4, 7)
-        if digits == 4:
+        if limbs == 4:
             amx_load(5, cut, 3072)
             amx_multiply(3, 4, 5)
         bits += SQUARE
@@ -141,11 +141,11 @@ cdef inline void multiply_squares(char *sums, const char *bits, const char *cut,
     amx_store(0, sums, 0)
     amx_store(1, sums, 1024)
     amx_store(2, sums, 2048)
-    if digits == 4:
+    if limbs == 4:
         amx_store(3, sums, 3072)
 
 
-cdef inline void put_together(int32_t *acc, const int32_t *sums, Py_ssize_t n, bint add, int digits) noexcept nogil:
+cdef inline void put_together(int32_t *acc, const int32_t *sums, Py_ssize_t n, bint add, int limbs) noexcept nogil:
     cdef const vi *part = <const vi *> sums
     cdef vi total
     cdef vi *out
@@ -153,6 +153,6 @@ cdef inline void put_together(int32_t *acc, const int32_t *sums, Py_ssize_t n, b
     for row in range(n):
         out = <vi *> (acc + row * TILE)
         total = part[row] + (part[SIDE + row] << 8) + (part[2 * SIDE + row] << 16)
-        if digits == 4:
+        if limbs == 4:
             total = total + (part[3 * SIDE + row] << 24)
         out[0] = out[0] + total if add else total

@@ -13,32 +13,32 @@ cdef enum:
     PAIRED_FROM = 4             # bytes of inputs; for fewer, tables are as fast
 
 
-cdef inline int64_t *spread_stamp(char *scratch) noexcept nogil:
+cdef inline int64_t *spread_cache_key(char *scratch) noexcept nogil:
     """The caller's name for the S that the scratch space has as bytes; 0: none."""
     return <int64_t *> (scratch + STAMP_AT)
 
 
 cdef bint product_pairs(int32_t *acc, char *scratch, const float *rows, float scale, const uint8_t *planes,
-                        Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t n_columns, int digits,
-                        int64_t stamp) noexcept nogil:
-    """product_tile for up to 128 inputs; False: Q is too large. Where the stamp is that of the call before, so are
+                        Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t n_columns, int limbs,
+                        int64_t cache_key) noexcept nogil:
+    """product_tile for up to 128 inputs; False: Q is too large. Where the cache key is that of the call before, so are
     planes, n_bytes and n."""
     cdef char *sums = scratch + SQUARES_AT
     cdef char *bits = scratch + BITS_AT
     cdef Py_ssize_t depth = ceil_div(n_bytes, 8), n_strips = ceil_div(n_columns, SIDE), block, strip, k
     for k in range(depth):
         if not cut_squares(scratch + 4 * k * SQUARE, rows + 64 * k * TILE, scale, 8 * smaller(8, n_bytes - 8 * k),
-                           n_strips, 4 * depth * SQUARE, digits, True):
+                           n_strips, 4 * depth * SQUARE, limbs, True):
             return False
-    if stamp == 0 or spread_stamp(scratch)[0] != stamp:
+    if cache_key == 0 or spread_cache_key(scratch)[0] != cache_key:
         spread_pairs(bits, <uint64_t *> (scratch + WORDS_AT), planes, stride, n_bytes, n)
-    spread_stamp(scratch)[0] = stamp
+    spread_cache_key(scratch)[0] = cache_key
     amx_begin()
     for block in range(ceil_div(n, SIDE)):
         if depth == 1:
-            multiply_pairs(sums, bits + 2 * block * SQUARE, scratch, n_strips, 1, digits)
+            multiply_pairs(sums, bits + 2 * block * SQUARE, scratch, n_strips, 1, limbs)
         else:
-            multiply_pairs(sums, bits + 4 * block * SQUARE, scratch, n_strips, 2, digits)
+            multiply_pairs(sums, bits + 4 * block * SQUARE, scratch, n_strips, 2, limbs)
         for strip in range(n_strips):
             put_pairs(acc + SIDE * (block * TILE + strip), <const int32_t *> (sums + 2 * strip * SQUARE),
                       smaller(SIDE, n - SIDE * block))
@@ -60,8 +60,8 @@ cdef void spread_pairs(char *bits, uint64_t *words, const uint8_t *planes, Py_ss
 
 
 cdef inline void multiply_pairs(char *sums, const char *bits, const char *cut, Py_ssize_t n_strips, int depth,
-                                int digits) noexcept nogil:
-    """The two sums, 16 x 16 each, of 16 chains for every strip of columns; depth and digits are literals. S stays in
+                                int limbs) noexcept nogil:
+    """The two sums, 16 x 16 each, of 16 chains for every strip of columns; depth and limbs are literals. S stays in
     registers 4 to 7."""
     amx_load(4, bits, 0)
     amx_load(5, bits, 1024)
@@ -77,7 +77,7 @@ cdef inline void multiply_pairs(char *sums, const char *bits, const char *cut, P
         amx_multiply(1, 4, 3)
         amx_load(2, cut, 1024)
         amx_multiply(0, 5, 2)
-        if digits == 4:
+        if limbs == 4:
             amx_load(3, cut, 3072)
             amx_multiply_signed(1, 5, 3)
         if depth == 2:
@@ -87,7 +87,7 @@ cdef inline void multiply_pairs(char *sums, const char *bits, const char *cut, P
             amx_multiply(1, 6, 3)
             amx_load(2, cut, 5120)
             amx_multiply(0, 7, 2)
-            if digits == 4:
+            if limbs == 4:
                 amx_load(3, cut, 7168)
                 amx_multiply_signed(1, 7, 3)
         amx_store(0, sums, 0)

@@ -1,4 +1,4 @@
-# Pseudo-likelihood: sum_i log p(v_i | all the other units), exactly, from one set of fields a case. Flipping v_i
+# Pseudo-likelihood: sum_i log p(v_i | all the other units), exactly, from one set of fields per example. Flipping v_i
 # changes the field of hidden unit j by W_ij up or down, and
 #
 #   softplus(f + w) - softplus(f) = log(q + p exp(w)),   p = sigmoid(f), q = sigmoid(-f),
@@ -7,34 +7,34 @@
 # into 1 - v_i changes it by (1 - 2 v_i) W_ij, and takes exponentials of its own.
 
 cdef enum:
-    PSEUDO_BLOCK = 32       # cases a task: p and q of 500 hidden units take 256 kB
-    FLIPS = 4               # cases whose products grow side by side: one alone would wait for itself
+    PSEUDO_BLOCK = 32       # examples a task: p and q of 500 hidden units take 256 kB
+    FLIPS = 4               # examples whose products grow side by side: one alone would wait for itself
 
 
-def pseudo_sums(const uint8_t[:, :] planes, Layer layer, const double[::1] visible_bias, Py_ssize_t room,
+def pseudo_sums(const uint8_t[:, :] planes, Layer layer, const double[::1] visible_bias, Py_ssize_t capacity,
                 double[::1] out, int n_threads):
     """out OUT (n,) = sum_i log p(v_i | v without i), planes IN (bytes, n), layer the hidden one, visible_bias IN (V,);
-    room: how many factors exp(|W_ij|) multiply without leaving the range of float64."""
+    capacity: how many factors exp(|W_ij|) multiply without leaving the range of float64."""
     cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
-    run_pseudo(&step, visible_bias, room, 1, out, n_threads)
+    run_pseudo(&step, visible_bias, capacity, 1, out, n_threads)
 
 
-def pseudo_sums_of_fractions(const double[:, ::1] numbers, Layer layer, const double[::1] visible_bias, Py_ssize_t room,
-                             Py_ssize_t every, double[::1] out, int n_threads):
+def pseudo_sums_of_fractions(const double[:, ::1] numbers, Layer layer, const double[::1] visible_bias,
+                             Py_ssize_t capacity, Py_ssize_t every, double[::1] out, int n_threads):
     """out OUT (n,) = sum_i log(p(v) / (p(v) + p(v'))), where v' is v with v_i turned into 1 - v_i; numbers IN (n, V),
     whole, in units of 2^-22. Of row r only the units i with i mod every = r mod every."""
     cdef HalfStep step = prepare_numbers(numbers, layer, 0, 0, n_threads)
-    run_pseudo(&step, visible_bias, room, every, out, n_threads)
+    run_pseudo(&step, visible_bias, capacity, every, out, n_threads)
 
 
-cdef int run_pseudo(const HalfStep *step, const double[::1] visible_bias, Py_ssize_t room, Py_ssize_t every,
+cdef int run_pseudo(const HalfStep *step, const double[::1] visible_bias, Py_ssize_t capacity, Py_ssize_t every,
                     double[::1] out, int n_threads) except -1:
     cdef Py_ssize_t n_visible = visible_bias.shape[0], n_units = 8 * ceil_div(step.n_units, 8), item
     cdef size_t size = SCRATCH + (PSEUDO_BLOCK * TILE + (2 * PSEUDO_BLOCK + 3 + FLIPS) * n_units) * sizeof(double)
     cdef Meeting meeting = no_meeting()
     cdef char *scratch
     if DEBUG_CHECKS:
-        check(step.tile_length == 8 * ceil_div(n_visible, 8) * TILE and out.shape[0] == step.n and room > 0
+        check(step.tile_length == 8 * ceil_div(n_visible, 8) * TILE and out.shape[0] == step.n and capacity > 0
               and every > 0, "pseudo_sums")
     if step.n == 0:
         return 0
@@ -44,7 +44,7 @@ cdef int run_pseudo(const HalfStep *step, const double[::1] visible_bias, Py_ssi
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(ceil_div(step.n, PSEUDO_BLOCK), schedule="dynamic", chunksize=1):
-            pseudo_item(step, item * PSEUDO_BLOCK, &visible_bias[0], n_visible, n_units, room, every, &out[0],
+            pseudo_item(step, item * PSEUDO_BLOCK, &visible_bias[0], n_visible, n_units, capacity, every, &out[0],
                         scratch + <size_t> threadid() * size)
         leave_team(&meeting)
     free(scratch)
@@ -52,8 +52,9 @@ cdef int run_pseudo(const HalfStep *step, const double[::1] visible_bias, Py_ssi
 
 
 cdef void pseudo_item(const HalfStep *step, Py_ssize_t first, const double *bias, Py_ssize_t n_visible,
-                      Py_ssize_t n_units, Py_ssize_t room, Py_ssize_t every, double *out, char *scratch) noexcept nogil:
-    cdef Py_ssize_t n = smaller(PSEUDO_BLOCK, step.n - first), case, tile, unit, count, k, at
+                      Py_ssize_t n_units, Py_ssize_t capacity, Py_ssize_t every, double *out,
+                      char *scratch) noexcept nogil:
+    cdef Py_ssize_t n = smaller(PSEUDO_BLOCK, step.n - first), example, tile, unit, count, k, at
     cdef double *fields = <double *> (scratch + SCRATCH)
     cdef double *on = fields + PSEUDO_BLOCK * TILE
     cdef double *off = on + PSEUDO_BLOCK * n_units
@@ -68,20 +69,20 @@ cdef void pseudo_item(const HalfStep *step, Py_ssize_t first, const double *bias
     cdef bint known
     for tile in range(step.n_tiles):
         field_tile(fields, scratch, step, tile, first, n)
-        for case in range(n):
-            two_probabilities(fields + case * TILE, smaller(TILE, step.n_units - tile * TILE),
-                              on + case * n_units + tile * TILE, off + case * n_units + tile * TILE)
-    for case in range(n):
-        out[first + case] = 0
+        for example in range(n):
+            two_probabilities(fields + example * TILE, smaller(TILE, step.n_units - tile * TILE),
+                              on + example * n_units + tile * TILE, off + example * n_units + tile * TILE)
+    for example in range(n):
+        out[first + example] = 0
     for unit in range(n_visible):
         for k in range(n_units):
             weights[k] = step.tiles[(k // TILE) * step.tile_length + unit * TILE + k % TILE]
         known = False
-        case = (every - (first - unit) % every) % every     # the first whose turn it is
-        while case < n:
-            count = smaller(FLIPS, ceil_div(n - case, every))
+        example = (every - (first - unit) % every) % every     # the first whose turn it is
+        while example < n:
+            count = smaller(FLIPS, ceil_div(n - example, every))
             for k in range(FLIPS):
-                at = case + (k if k < count else 0) * every
+                at = example + (k if k < count else 0) * every
                 probabilities[k] = on + at * n_units
                 if k >= count:
                     factors[k] = factors[0]
@@ -95,19 +96,19 @@ cdef void pseudo_item(const HalfStep *step, Py_ssize_t first, const double *bias
                 else:
                     exponentials(weights, turn[k], n_units, own + k * n_units)
                     factors[k] = own + k * n_units
-            log_products(probabilities, off - on, factors, n_units, room, change)
+            log_products(probabilities, off - on, factors, n_units, capacity, change)
             for k in range(count):
                 # F(v) - F(v'), of which the term is -softplus
                 change[k] = turn[k] * bias[unit] + change[k]
-                out[first + case] -= (change[k] if change[k] > 0 else 0) + log_scalar(one_plus_exp_scalar(change[k]))
-                case += every
+                out[first + example] -= (change[k] if change[k] > 0 else 0) + log_scalar(one_plus_exp_scalar(change[k]))
+                example += every
 
 
-cdef inline double turn_of(const HalfStep *step, Py_ssize_t case, Py_ssize_t unit) noexcept nogil:
+cdef inline double turn_of(const HalfStep *step, Py_ssize_t example, Py_ssize_t unit) noexcept nogil:
     """By how much v_i changes when it is turned into 1 - v_i."""
     if step.numbers != NULL:
-        return 1.0 - step.numbers[case * step.n_in + unit] * 4.76837158203125e-7    # 2^-21
-    return -1.0 if (step.planes[(unit // 8) * step.stride + case] >> (unit % 8)) & 1 else 1.0
+        return 1.0 - step.numbers[example * step.n_in + unit] * 4.76837158203125e-7    # 2^-21
+    return -1.0 if (step.planes[(unit // 8) * step.stride + example] >> (unit % 8)) & 1 else 1.0
 
 
 cdef void both_exponentials(const double *weights, Py_ssize_t n, double *up, double *down) noexcept nogil:
@@ -156,9 +157,9 @@ cdef void two_probabilities(const double *fields, Py_ssize_t n_columns, double *
 
 
 cdef void log_products(const double *const *on, Py_ssize_t off, const double *const *factors, Py_ssize_t n_units,
-                       Py_ssize_t room, double *sums) noexcept nogil:
-    """sums OUT: sum_j log(off_j + on_j factor_j) of each of FLIPS cases, in eight lanes, a logarithm every room factors
-    of a lane. A case's off_j lie that far behind its on_j."""
+                       Py_ssize_t capacity, double *sums) noexcept nogil:
+    """sums OUT: sum_j log(off_j + on_j factor_j) of each of FLIPS examples, in eight lanes, a logarithm every capacity
+    factors of a lane. An example's off_j lie that far behind its on_j."""
     cdef double products[FLIPS * 8]
     cdef double logs[FLIPS * 8]
     cdef vd product[FLIPS]
@@ -166,7 +167,7 @@ cdef void log_products(const double *const *on, Py_ssize_t off, const double *co
     memset(logs, 0, sizeof(logs))
     start = 0
     while start < n_units:
-        stop = smaller(n_units, start + 8 * room)
+        stop = smaller(n_units, start + 8 * capacity)
         for part in range(8 // HALF):
             for k in range(FLIPS):
                 product[k] = splat_d(1.0)

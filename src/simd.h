@@ -4,7 +4,7 @@
  * nothing outside this file and philox.h knows which instructions a level has. No kernels in here.
  *
  * Every floating-point operation is one IEEE operation (the build passes -ffp-contract=off), so each level, and the
- * NumPy twin in fastrbm/reference/, computes the same bits.
+ * reference implementation in fastrbm/reference/, computes the same bits.
  */
 #ifndef FASTRBM_SIMD_H
 #define FASTRBM_SIMD_H
@@ -73,7 +73,7 @@ static inline vd splat_d(double x) { return x - (vd){0}; }
 static inline vq splat_q(uint64_t x) { return x - (vq){0}; }
 
 static inline vf to_float(vi x) { return __builtin_convertvector(x, vf); } /* to nearest, ties to even */
-static inline vi to_int(vf x) { return __builtin_convertvector(x, vi); }   /* towards zero */
+static inline vi to_int(vf x) { return __builtin_convertvector(x, vi); }   /* toward zero */
 /* to the nearest integer, ties to even; |x| < 2^31 */
 static inline vi to_nearest(vf x) {
 #if LEVEL_AVX512

@@ -89,7 +89,7 @@ cdef int give_out(HalfStep *step, planes, fixed, probabilities) except -1:
     return 0
 
 
-cdef int hold(HalfStep *step, free) except -1:
+cdef int clamp(HalfStep *step, free) except -1:
     """Let only the units of these planes change; None: all."""
     cdef const uint8_t[:, :] planes
     if free is None or step.n == 0:
@@ -139,8 +139,8 @@ def sweep(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer t
     cdef char *scratch
     give_out(&down, visible, None, None)
     give_out(&up, hidden, fixed, None)
-    hold(&down, free_visible)
-    hold(&up, free_hidden)
+    clamp(&down, free_visible)
+    clamp(&up, free_hidden)
     if down.n == 0 or n_sweeps == 0:
         return
     scratch = <char *> aligned_memory(<size_t> n_threads * STEP_SCRATCH)

@@ -1,7 +1,7 @@
 /* The threads of a parallel region: where they run, and how they wait for each other.
  *
  * An OpenMP runtime leaves both to chance. On Linux two threads of a team may be put on one CPU while another idles,
- * and stay there for seconds; and where other programs want the CPUs too, a thread that spins at a barrier keeps off
+ * and stay there for seconds; and where other programs use the CPUs too, a thread that spins at a barrier keeps off
  * them the very thread it waits for. See bench/NOTES.md for what that costs.
  */
 #ifndef FASTRBM_TEAM_H
@@ -28,10 +28,10 @@ static inline int team_rank(void) { return 0; }
 
 #if defined(_WIN32)
 #include <windows.h>
-static inline void give_way(void) { SwitchToThread(); }
+static inline void yield_cpu(void) { SwitchToThread(); }
 #else
 #include <sched.h>
-static inline void give_way(void) { sched_yield(); }
+static inline void yield_cpu(void) { sched_yield(); }
 #endif
 
 #if defined(__x86_64__)
@@ -73,7 +73,7 @@ static inline int64_t time_asked(void) { return 0; }
 static inline int64_t time_had(void) { return 0; }
 #endif
 
-#if defined(_OPENMP) && defined(__linux__) && defined(__GLIBC__) /* where spread_out does something */
+#if defined(_OPENMP) && defined(__linux__) && defined(__GLIBC__) /* where avoid_core_sharing does something */
 static int64_t last_met __attribute__((aligned(64))); /* when a team met; several teams only add noise */
 static inline void note_meeting(void) { __atomic_store_n(&last_met, nanoseconds(CLOCK_MONOTONIC), __ATOMIC_RELAXED); }
 #else
@@ -87,13 +87,13 @@ typedef struct {
 } Meeting;
 
 /* Between two looks at what another thread will change: a while in a spin, which is fastest, then giving way to whoever
- * wants the CPU. */
+ * needs the CPU. */
 static inline void wait_a_little(int *looks) {
     if (*looks < SPINS) {
         *looks += 1;
         relax();
     } else {
-        give_way();
+        yield_cpu();
     }
 }
 
@@ -129,14 +129,14 @@ static inline int taken_so_far(const int *counter) { return __atomic_load_n(coun
  *
  * Threads that sleep are often woken on the CPU of the one that wakes them, and then wait there until it stops: so it
  * gives way once, and they can move. Not where they are awake: another program would only take its time. */
-static inline void spread_out(void) {
+static inline void avoid_core_sharing(void) {
 #if defined(_OPENMP) && defined(__linux__) && defined(__GLIBC__)
     static int seen[FOLLOWED]; /* by rank: 1 + the CPU; teams of other Python threads only add noise */
     int rank = team_rank(), size = team_size(), here;
     if (size == 1) return;
     if (size > FOLLOWED || (here = sched_getcpu()) < 0) return;
     __atomic_store_n(&seen[rank], here + 1, __ATOMIC_RELAXED); /* before it gives way: the others look for it */
-    if (rank == 0 && nanoseconds(CLOCK_MONOTONIC) - __atomic_load_n(&last_met, __ATOMIC_RELAXED) > ASLEEP) give_way();
+    if (rank == 0 && nanoseconds(CLOCK_MONOTONIC) - __atomic_load_n(&last_met, __ATOMIC_RELAXED) > ASLEEP) yield_cpu();
     int crowded = 0;
     for (int other = 0; other < rank; other++) crowded |= __atomic_load_n(&seen[other], __ATOMIC_RELAXED) == here + 1;
     if (!crowded) return;
@@ -158,7 +158,7 @@ static inline void spread_out(void) {
 /* Called by each thread as it enters a region, and as it leaves it, which it does when all have come to the meeting. */
 static inline void join_team(void) {
     note_entry();
-    spread_out();
+    avoid_core_sharing();
 }
 static inline void leave_team(Meeting *meeting) {
     meet(meeting);

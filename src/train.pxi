@@ -6,11 +6,11 @@
 # that an update changes has two places: it reads the one and writes the other, so that one that fails leaves no trace.
 
 cdef enum:
-    GATHERED = 64           # cases that are gathered by one thread
+    GATHERED = 64           # examples that are gathered by one thread
     APART = 16              # counters: a cache line each
     TRAIN_SCRATCH = SUMS_AT + 4 * BLOCK * TILE * 4
 
-cdef enum:                  # lots of work that threads share out
+cdef enum:                  # queues of work that threads take items from
     GATHER
     DOWN
     SUMS_OF_CHUNKS
@@ -18,19 +18,19 @@ cdef enum:                  # lots of work that threads share out
     SUMS_OF_TILES
     ASCENT
     NEW_OF_CHUNKS
-    N_LOTS
+    N_QUEUES
 
-cdef struct Cases:          # of one phase
+cdef struct Sums:          # of one phase
     float *fixed
     Py_ssize_t fixed_length
     uint8_t *transposed
-    double *visible         # sums over the cases, padded
+    double *visible         # sums over the examples, padded
     double *hidden
 
 cdef struct Job:            # what is the same for all updates; pairs are the two places
-    const uint8_t *packed   # [case][byte]
+    const uint8_t *packed   # [example][byte]
     Py_ssize_t n_bytes
-    const int64_t *cases
+    const int64_t *examples
     const int64_t *ends
     const double *rates
     Py_ssize_t n_updates
@@ -49,8 +49,8 @@ cdef struct Job:            # what is the same for all updates; pairs are the tw
     Py_ssize_t stride
     uint8_t *hidden[2]      # planes of the chains
     int32_t *parts          # NULL, or [thread][chunk][chain][64] (train_visible.pxi)
-    Cases data
-    Cases model
+    Sums data
+    Sums model
     float *weights[2]
     float *transposed[2]
     float *visible_bias[2]  # padded, as the half steps read them
@@ -59,9 +59,9 @@ cdef struct Job:            # what is the same for all updates; pairs are the tw
     int to_hidden_exponent
     Ascent ascent
     Offsets offsets
-    bint centred
+    bint centered
     bint offsets_known
-    double centring_rate
+    double centering_rate
     double *visible_offset[2]
     double *hidden_offset[2]
     double *visible_difference
@@ -69,24 +69,24 @@ cdef struct Job:            # what is the same for all updates; pairs are the tw
     double *largest_of_tile     # sums of |W| over the weights of one of its units
     double *largest_of_chunk
     int n_threads
-    int *taken              # items of a lot and a thread that are taken: counter (lot * n_threads + thread) * APART
-    int *finished           # of a lot and a tile, ever: counter (lot * n_groups + tile) * APART
+    int *taken              # items of a queue and a thread that are taken: counter (queue * n_threads + thread) * APART
+    int *finished           # of a queue and a tile, ever: counter (queue * n_groups + tile) * APART
     Py_ssize_t n_groups     # tiles, of the layer that has more
     int n_bad               # parameters that would be bad, at least
     Py_ssize_t done
     double largest[2]       # over all hidden and over all visible units, after the last update that was done
 
 
-def train(const uint8_t[:, ::1] packed, const int64_t[::1] cases, const int64_t[::1] ends, const double[::1] rates,
+def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64_t[::1] ends, const double[::1] rates,
           uint8_t[:, ::1] visible, uint8_t[:, ::1] hidden, uint64_t seed, uint32_t stream, uint32_t first_sweep,
           int n_sweeps, weights, transposed, float[::1] visible_bias, float[::1] hidden_bias, int to_visible_exponent,
-          int to_hidden_exponent, Py_ssize_t n_visible, Py_ssize_t n_hidden, centring, double l2, double l1,
+          int to_hidden_exponent, Py_ssize_t n_visible, Py_ssize_t n_hidden, centering, double l2, double l1,
           float limit, double[::1] outcome, int n_threads):
-    """One update for each of rates IN (n,): batch k is the rows cases[ends[k] : ends[k + 1]] of packed IN (cases,
+    """One update for each of rates IN (n,): batch k is the rows examples[ends[k] : ends[k + 1]] of packed IN (examples,
     ceil(V/8)), the chains visible and hidden INOUT (planes) go on for n_sweeps sweeps, from number first_sweep on.
 
     The model starts as weights[0] (tiles), transposed[0] and padded biases, all INOUT, and ends in one of the two
-    weights and transposed, each a pair of float32 arrays. centring is None, or (rate, visible and hidden offsets,
+    weights and transposed, each a pair of float32 arrays. centering is None, or (rate, visible and hidden offsets,
     padded float64 INOUT, whether they are known).
 
     outcome OUT (4,): updates done, which of the two, largest sums of |W| over a hidden and over a visible unit's
@@ -103,16 +103,16 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] cases, const int64_t[
         largest_batch = max(largest_batch, <Py_ssize_t> (ends[k + 1] - ends[k]))
     if DEBUG_CHECKS:
         check(packed.shape[1] == ceil_div(n_visible, 8) and ends.shape[0] == rates.shape[0] + 1
-              and ends[rates.shape[0]] <= cases.shape[0] and visible.shape[0] == packed.shape[1]
+              and ends[rates.shape[0]] <= examples.shape[0] and visible.shape[0] == packed.shape[1]
               and hidden.shape[0] == ceil_div(n_hidden, 8) and hidden.shape[1] == visible.shape[1]
               and visible.shape[1] > 0 and rates.shape[0] > 0 and outcome.shape[0] == 4
               and visible_bias.shape[0] == TILE * ceil_div(n_visible, TILE)
               and hidden_bias.shape[0] == TILE * ceil_div(n_hidden, TILE), "train")
         for k in range(rates.shape[0]):
             check(0 <= ends[k] < ends[k + 1], "ends")
-        for k in range(cases.shape[0]):
-            check(0 <= cases[k] < packed.shape[0], "cases")
-    job.packed, job.n_bytes, job.cases, job.ends = &packed[0, 0], packed.shape[1], &cases[0], &ends[0]
+        for k in range(examples.shape[0]):
+            check(0 <= examples[k] < packed.shape[0], "examples")
+    job.packed, job.n_bytes, job.examples, job.ends = &packed[0, 0], packed.shape[1], &examples[0], &ends[0]
     job.rates, job.n_updates, job.n_sweeps, job.n_threads = &rates[0], rates.shape[0], n_sweeps, n_threads
     job.seed, job.stream, job.first_sweep = seed, stream, first_sweep
     job.n_visible, job.n_hidden, job.n_chains = n_visible, n_hidden, n_chains
@@ -129,12 +129,12 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] cases, const int64_t[
         job.weights[k], job.transposed[k] = &tiles[0, 0, 0], &other[0, 0, 0]
     job.ascent.l2, job.ascent.l1, job.ascent.limit = l2, l1, limit
     job.ascent.padded, job.ascent.padded_hidden, job.ascent.n_tiles = tiles.shape[1], other.shape[1], job.n_tiles
-    if centring is not None:
-        job.centring_rate, visible_offset, hidden_offset, job.offsets_known = centring
+    if centering is not None:
+        job.centering_rate, visible_offset, hidden_offset, job.offsets_known = centering
         if DEBUG_CHECKS:
             check(visible_offset.shape[0] == visible_bias.shape[0] and hidden_offset.shape[0] == hidden_bias.shape[0],
                   "offsets")
-        job.centred = True
+        job.centered = True
         job.visible_offset[0], job.hidden_offset[0] = &visible_offset[0], &hidden_offset[0]
     job.hidden[0] = &hidden[0, 0]
     job.visible_bias[0], job.hidden_bias[0] = &visible_bias[0], &hidden_bias[0]
@@ -155,7 +155,7 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] cases, const int64_t[
 cdef char *lay_out(Job *job, Py_ssize_t batch) noexcept nogil:
     """One piece of memory for all that an update needs; NULL where there is none. It starts as zeros."""
     cdef Py_ssize_t padded_v = TILE * job.n_chunks, padded_h = TILE * job.n_tiles, p
-    cdef Py_ssize_t n_counters = N_LOTS * (job.n_threads + job.n_groups) * APART
+    cdef Py_ssize_t n_counters = N_QUEUES * (job.n_threads + job.n_groups) * APART
     # doubles, floats and planes begin on a cache line: all lengths before them are multiples of 64 bytes
     cdef Py_ssize_t n_doubles = 4 * (padded_v + padded_h) + 3 * job.n_tiles * padded_v + job.n_chunks * padded_h \
         + 8 * ceil_div(job.n_tiles + job.n_chunks, 8)
@@ -165,7 +165,7 @@ cdef char *lay_out(Job *job, Py_ssize_t batch) noexcept nogil:
     cdef double *numbers
     cdef float *floats
     cdef uint8_t *bytes_
-    cdef Cases *part
+    cdef Sums *part
     rows[0], rows[1] = 8 * ceil_div(batch, 8), 8 * ceil_div(job.n_chains, 8)
     job.stride = 64 * ceil_div(job.n_chains + batch, 64)
     size += ((rows[0] + rows[1]) * padded_h + padded_v + padded_h) * 4
@@ -179,7 +179,7 @@ cdef char *lay_out(Job *job, Py_ssize_t batch) noexcept nogil:
         return NULL
     memset(memory, 0, size)
     job.taken = <int *> memory
-    job.finished = job.taken + N_LOTS * job.n_threads * APART
+    job.finished = job.taken + N_QUEUES * job.n_threads * APART
     numbers = <double *> (job.taken + n_counters)
     floats = <float *> (numbers + n_doubles)
     bytes_ = <uint8_t *> (floats + (rows[0] + rows[1]) * padded_h + padded_v + padded_h)
@@ -219,7 +219,7 @@ cdef void put_in_place(Job *job, uint8_t *visible) noexcept nogil:
     memcpy(job.hidden[0], job.hidden[1], job.n_chains * ceil_div(job.n_hidden, 8))
     memcpy(job.visible_bias[0], job.visible_bias[1], job.n_visible * 4)
     memcpy(job.hidden_bias[0], job.hidden_bias[1], job.n_hidden * 4)
-    if job.centred:
+    if job.centered:
         memcpy(job.visible_offset[0], job.visible_offset[1], job.n_visible * 8)
         memcpy(job.hidden_offset[0], job.hidden_offset[1], job.n_hidden * 8)
 

@@ -1,4 +1,4 @@
-# What the threads of a training do, stage by stage. In each they take items of work from lots, then meet.
+# What the threads of a training do, stage by stage. In each they take items from work queues, then meet.
 #
 # A thread takes the items of its own tiles first, the same ones in every stage and update, and keeps for itself what it
 # knows of the update: what it wrote is then in its own cache, and little is read that another thread has just written.
@@ -10,7 +10,7 @@ cdef struct Worker:         # a thread, and the update that it is at
     int n_threads           # of the team
     char *scratch
     Py_ssize_t update
-    Py_ssize_t n            # cases of the batch
+    Py_ssize_t n            # examples of the batch
     int now                 # the place that the update reads; it writes the other
     HalfStep positive       # v -> h of the data: what its activation needs; the product is that of up
     HalfStep down           # h -> v of the chains
@@ -59,8 +59,8 @@ cdef void train_with_others(Job *job, char *scratch, Meeting *meeting, int rank)
         job.done, job.largest[0], job.largest[1] = me.update, me.largest[0], me.largest[1]
 
 
-cdef Py_ssize_t take(Worker *me, int lot, Py_ssize_t n_tiles, Py_ssize_t n_blocks) noexcept nogil:
-    """The next item of a lot, block * n_tiles + tile: of this thread's own tiles, or else of another's.
+cdef Py_ssize_t take(Worker *me, int queue, Py_ssize_t n_tiles, Py_ssize_t n_blocks) noexcept nogil:
+    """The next item of a work queue, block * n_tiles + tile: of this thread's own tiles, or else of another's.
     n_tiles * n_blocks when there is none."""
     cdef int i, k, owner
     cdef int *counter
@@ -69,7 +69,7 @@ cdef Py_ssize_t take(Worker *me, int lot, Py_ssize_t n_tiles, Py_ssize_t n_block
         owner = (me.rank + k) % me.n_threads
         first = first_of(me, owner, n_tiles)
         own = (first_of(me, owner + 1, n_tiles) - first) * n_blocks
-        counter = me.job.taken + (lot * me.job.n_threads + owner) * APART
+        counter = me.job.taken + (queue * me.job.n_threads + owner) * APART
         if taken_so_far(counter) < own:
             i = next_item(counter)
             if i < own:
@@ -82,20 +82,20 @@ cdef Py_ssize_t first_of(Worker *me, int owner, Py_ssize_t n_tiles) noexcept nog
     return n_tiles * owner // me.n_threads
 
 
-cdef void set_back(Worker *me, int lot) noexcept nogil:
-    """In a stage where no thread takes from the lot."""
-    me.job.taken[(lot * me.job.n_threads + me.rank) * APART] = 0
+cdef void set_back(Worker *me, int queue) noexcept nogil:
+    """In a stage where no thread takes from the queue."""
+    me.job.taken[(queue * me.job.n_threads + me.rank) * APART] = 0
 
 
-cdef int *finished(Worker *me, int lot, Py_ssize_t tile) noexcept nogil:
-    return me.job.finished + (lot * me.job.n_groups + tile) * APART
+cdef int *finished(Worker *me, int queue, Py_ssize_t tile) noexcept nogil:
+    return me.job.finished + (queue * me.job.n_groups + tile) * APART
 
 
 cdef void start_work(Worker *me, Job *job, char *scratch, int rank) noexcept nogil:
     cdef HalfStep *step
     cdef int k
     memset(me, 0, sizeof(Worker))
-    spread_stamp(scratch)[0] = 0
+    spread_cache_key(scratch)[0] = 0
     me.job, me.rank, me.n_threads, me.scratch = job, rank, team_size(), scratch
     for k in range(3):
         step = &me.positive if k == 0 else &me.down if k == 1 else &me.up
@@ -137,32 +137,32 @@ cdef bint accept(Worker *me) noexcept nogil:
 
 
 cdef void gather(Worker *me) noexcept nogil:
-    """The cases of a batch from rows to planes, behind the chains."""
+    """The examples of a batch from rows to planes, behind the chains."""
     cdef Job *job = me.job
-    cdef const int64_t *cases = job.cases + job.ends[me.update]
+    cdef const int64_t *examples = job.examples + job.ends[me.update]
     cdef Py_ssize_t n = job.ends[me.update + 1] - job.ends[me.update], n_blocks = ceil_div(n, GATHERED)
-    cdef Py_ssize_t block, case, byte, tile
+    cdef Py_ssize_t block, example, byte, tile
     cdef uint8_t *planes = job.visible[1 - me.update % 2] + job.n_chains
     cdef const uint8_t *row
     me.n = n
     block = take(me, GATHER, n_blocks, 1)
     while block < n_blocks:
-        for case in range(block * GATHERED, smaller(n, (block + 1) * GATHERED)):
-            row = job.packed + cases[case] * job.n_bytes
+        for example in range(block * GATHERED, smaller(n, (block + 1) * GATHERED)):
+            row = job.packed + examples[example] * job.n_bytes
             for byte in range(job.n_bytes):
-                planes[byte * job.stride + case] = row[byte]
+                planes[byte * job.stride + example] = row[byte]
         block = take(me, GATHER, n_blocks, 1)
     if me.rank == 0 and n % 8:
-        for tile in range(job.n_tiles):    # cases that fill up a byte count for nothing
+        for tile in range(job.n_tiles):    # examples that fill up a byte count for nothing
             memset(job.data.fixed + tile * job.data.fixed_length + n * TILE, 0, (8 - n % 8) * TILE * 4)
 
 
 cdef void start_sweep(Worker *me, int s) noexcept nogil:
     cdef Job *job = me.job
-    cdef int lot
-    for lot in range(N_LOTS):
-        if lot != DOWN:
-            set_back(me, lot)
+    cdef int queue
+    for queue in range(N_QUEUES):
+        if queue != DOWN:
+            set_back(me, queue)
     me.up.sweep = me.down.sweep = job.first_sweep + <uint32_t> (me.update * job.n_sweeps + s)
     me.down.planes = job.hidden[me.now if s == 0 else 1 - me.now]
     me.down.out = job.visible[1 - me.now]
@@ -176,11 +176,11 @@ cdef void stage_up(Worker *me) noexcept nogil:
     do_items(me, UP, &me.up)
 
 
-cdef void do_items(Worker *me, int lot, const HalfStep *step) noexcept nogil:
-    cdef Py_ssize_t n_blocks = ceil_div(step.n, step.block), item = take(me, lot, step.n_tiles, n_blocks)
+cdef void do_items(Worker *me, int queue, const HalfStep *step) noexcept nogil:
+    cdef Py_ssize_t n_blocks = ceil_div(step.n, step.block), item = take(me, queue, step.n_tiles, n_blocks)
     while item < step.n_tiles * n_blocks:
         half_step_item(step, item, me.scratch)
-        item = take(me, lot, step.n_tiles, n_blocks)
+        item = take(me, queue, step.n_tiles, n_blocks)
 
 
 cdef void stage_of_tiles(Worker *me) noexcept nogil:
@@ -225,12 +225,13 @@ cdef void stage_of_tiles(Worker *me) noexcept nogil:
 
 
 cdef void up_item(Worker *me, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
-    """The hidden layer of n chains and cases, from the first-th on: a product for both, so that they share tables."""
+    """The hidden layer of n chains and examples, from the first-th on: a product for both, so that they share
+    tables."""
     cdef int32_t *acc = <int32_t *> (me.scratch + SUMS_AT)
     cdef uint64_t *masks = <uint64_t *> (me.scratch + SCRATCH)
     cdef Py_ssize_t n_chains = me.job.n_chains, n_model = smaller(n, n_chains - first)
     product_tile(acc, me.scratch, me.up.tiles + tile * me.up.tile_length, me.up.grid, me.up.planes + first,
-                 me.up.stride, me.up.n_bytes, n, smaller(TILE, me.up.n_units - tile * TILE), ALL_DIGITS,
+                 me.up.stride, me.up.n_bytes, n, smaller(TILE, me.up.n_units - tile * TILE), ALL_LIMBS,
                  <int64_t> (me.update + 1) << 32 | first)
     if n_model > 0:
         activate(&me.up, acc, tile, first, n_model, masks)
@@ -240,12 +241,12 @@ cdef void up_item(Worker *me, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n) n
         activate(&me.positive, acc + n_model * TILE, tile, first + n_model - n_chains, n - n_model, masks)
 
 
-cdef void sum_hidden(Worker *me, Cases *part, Py_ssize_t n, Py_ssize_t tile) noexcept nogil:
+cdef void sum_hidden(Worker *me, Sums *part, Py_ssize_t n, Py_ssize_t tile) noexcept nogil:
     hidden_item(part.fixed + tile * part.fixed_length, 8 * ceil_div(n, 8), ldexp(1.0, -FIXED_BITS), False,
                 part.hidden + tile * TILE, smaller(TILE, me.job.n_hidden - tile * TILE))
 
 
-cdef void sum_visible(Worker *me, Cases *part, const uint8_t *planes, Py_ssize_t n, Py_ssize_t chunk) noexcept nogil:
+cdef void sum_visible(Worker *me, Sums *part, const uint8_t *planes, Py_ssize_t n, Py_ssize_t chunk) noexcept nogil:
     cdef Py_ssize_t byte
     for byte in range(8 * chunk, smaller(8 * chunk + 8, me.job.n_bytes)):
         transpose_and_count(planes + byte * me.job.stride, n, byte, me.job.n_visible, part.transposed,
@@ -262,9 +263,9 @@ cdef void compare_means(Worker *me, const double *data, const double *model, dou
     for k in range(tile * TILE, smaller(n, (tile + 1) * TILE)):
         mean = data[k] / n_data
         difference[k] = mean - model[k] / n_model
-        if job.centred and known:
-            offset[1 - me.now][k] = offset[me.now][k] + job.centring_rate * (mean - offset[me.now][k])
-        elif job.centred:
+        if job.centered and known:
+            offset[1 - me.now][k] = offset[me.now][k] + job.centering_rate * (mean - offset[me.now][k])
+        elif job.centered:
             offset[1 - me.now][k] = mean
 
 
@@ -280,7 +281,7 @@ cdef void move_weights(Worker *me, int updates) noexcept nogil:
                       unit / <double> me.n)
     phases[1] = Phase(job.model.transposed, ceil_div(job.n_chains, 8), job.model.fixed, job.model.fixed_length,
                       -(unit / <double> job.n_chains))
-    if job.centred:
+    if job.centered:
         offsets.visible_offset, offsets.hidden_offset = job.visible_offset[1 - me.now], job.hidden_offset[1 - me.now]
         offsets.visible_difference, offsets.hidden_difference = job.visible_difference, job.hidden_difference
     ascent.weights, ascent.out = job.weights[me.now], job.weights[1 - me.now]
@@ -311,17 +312,17 @@ cdef void stage_of_chunks(Worker *me) noexcept nogil:
 
 cdef void move_biases(Worker *me, float **bias, const double *difference, const double *along, Py_ssize_t n_rows,
                       Py_ssize_t stride, Py_ssize_t tile, Py_ssize_t n) noexcept nogil:
-    """Of one tile of a layer of n units; centred, less the products of the weights' part with the other offsets."""
+    """Of one tile of a layer of n units; centered, less the products of the weights' part with the other offsets."""
     cdef Job *job = me.job
     cdef Py_ssize_t first = tile * TILE, k
     cdef double products[TILE]
     cdef double rate = job.rates[me.update], new
     cdef float limit = job.ascent.limit
     n = smaller(TILE, n - first)
-    if job.centred:
+    if job.centered:
         add_in_order(along + first, n_rows, n, stride, products)
     for k in range(n):
-        new = difference[first + k] - products[k] if job.centred else difference[first + k]
+        new = difference[first + k] - products[k] if job.centered else difference[first + k]
         bias[1 - me.now][first + k] = <float> (<double> bias[me.now][first + k] + rate * new)
         if not abs_scalar(bias[1 - me.now][first + k]) < limit:     # NaN too
             next_item(&job.n_bad)

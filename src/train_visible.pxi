@@ -25,7 +25,7 @@ cdef void stage_of_parts(Worker *me) noexcept nogil:
             product_tile(part_of(me, me.rank, chunk), me.scratch,
                          down.tiles + chunk * down.tile_length + first * TILE * TILE, down.grid,
                          down.planes + 8 * first * down.stride, down.stride, n_bytes, down.n,
-                         smaller(TILE, down.n_units - chunk * TILE), ALL_DIGITS, 0)
+                         smaller(TILE, down.n_units - chunk * TILE), ALL_LIMBS, 0)
 
 
 cdef void stage_down(Worker *me) noexcept nogil:

@@ -5,7 +5,7 @@ cdef enum:
     HALVES = TILE // HALF   # vectors of doubles in a row of a tile
     LANES_OF_8 = 8 // HALF  # and in eight of them
     AHEAD = 4
-    CHUNK = 64              # visible units for which centring keeps sums, and an update turns tiles round
+    CHUNK = 64              # visible units for which centering keeps sums, and an update turns tiles round
 
 
 cdef Py_ssize_t share_length(Py_ssize_t n_units, Py_ssize_t n_tiles, int n_threads) noexcept nogil:
@@ -22,7 +22,7 @@ cdef struct Phase:
 
 
 cdef struct Offsets:
-    # NULL in visible_offset: not centred
+    # NULL in visible_offset: not centered
     const double *visible_offset
     const double *hidden_offset
     const double *visible_difference
@@ -49,13 +49,13 @@ cdef struct Ascent:
 
 
 def difference(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, double positive_factor,
-               const uint8_t[:, ::1] negative_bits, const float[:, :, ::1] negative, double negative_factor, centring,
+               const uint8_t[:, ::1] negative_bits, const float[:, :, ::1] negative, double negative_factor, centering,
                Py_ssize_t n_hidden, float[:, :, ::1] out, double[::1] along_hidden, double[::1] along_visible,
                int n_threads):
-    """out OUT in tiles (tiles, 8 ceil(V/8), 64) = positive_factor sum_r v_r p_r' over the positive cases minus the
+    """out OUT in tiles (tiles, 8 ceil(V/8), 64) = positive_factor sum_r v_r p_r' over the positive examples minus the
     same of the negative ones, rounded once to float32, zero in the padding.
 
-    Bits (ceil(n/8), V) and fixed-point probabilities (tiles, 8 ceil(n/8), 64) are as moments takes them. centring is
+    Bits (ceil(n/8), V) and fixed-point probabilities (tiles, 8 ceil(n/8), 64) are as moments takes them. centering is
     None or four float64 arrays, padded with zeros to the padding of out: offsets mu (V,) and lambda (H,), differences
     of means dv (V,) and dh (H,); then mu_i dh_j + dv_i lambda_j is subtracted, along_hidden OUT (V,) = out lambda and
     along_visible OUT (H,) = out' mu."""
@@ -68,12 +68,12 @@ def difference(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] posit
     if DEBUG_CHECKS:
         check(negative_bits.shape[1] == n_visible and out.shape[0] == ceil_div(n_hidden, TILE)
               and out.shape[1] == 8 * ceil_div(n_visible, 8), "difference")
-    run_difference(phases, centring, n_visible, n_hidden, &out[0, 0, 0], along_hidden, along_visible, &ascent,
+    run_difference(phases, centering, n_visible, n_hidden, &out[0, 0, 0], along_hidden, along_visible, &ascent,
                    n_threads)
 
 
 def step(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, double positive_factor,
-         const uint8_t[:, ::1] negative_bits, const float[:, :, ::1] negative, double negative_factor, centring,
+         const uint8_t[:, ::1] negative_bits, const float[:, :, ::1] negative, double negative_factor, centering,
          Py_ssize_t n_hidden, const float[:, :, ::1] weights, double rate, double l2, double l1, float limit,
          float[:, :, ::1] out, float[:, :, ::1] transposed, double[::1] along_hidden, double[::1] along_visible,
          int n_threads):
@@ -84,7 +84,7 @@ def step(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, d
     phases[0] = phase_of(positive_bits, positive, positive_factor)
     phases[1] = phase_of(negative_bits, negative, -negative_factor)
     ascent = ascent_of(weights, rate, l2, l1, limit, out, transposed)
-    run_difference(phases, centring, n_visible, n_hidden, NULL, along_hidden, along_visible, &ascent, n_threads)
+    run_difference(phases, centering, n_visible, n_hidden, NULL, along_hidden, along_visible, &ascent, n_threads)
     return outcome(&ascent)
 
 
@@ -116,7 +116,7 @@ cdef outcome(Ascent *ascent):
     return ascent.bad, largest_column, largest_row
 
 
-cdef int run_difference(const Phase *phases, centring, Py_ssize_t n_visible, Py_ssize_t n_hidden, float *out,
+cdef int run_difference(const Phase *phases, centering, Py_ssize_t n_visible, Py_ssize_t n_hidden, float *out,
                         double[::1] along_hidden, double[::1] along_visible, Ascent *ascent,
                         int n_threads) except -1:
     cdef Py_ssize_t n_tiles = ceil_div(n_hidden, TILE), padded = 8 * ceil_div(n_visible, 8), item, i, bad = 0
@@ -134,12 +134,12 @@ cdef int run_difference(const Phase *phases, centring, Py_ssize_t n_visible, Py_
         free(sums)
         free(ascent.rows)
         raise MemoryError("no memory for the scratch space of a training step")
-    if centring is not None:
-        mu, lam, dv, dh = centring
+    if centering is not None:
+        mu, lam, dv, dh = centering
         if DEBUG_CHECKS:
             check(mu.shape[0] == padded and dv.shape[0] == padded and lam.shape[0] == n_tiles * TILE
                   and dh.shape[0] == n_tiles * TILE and along_hidden.shape[0] == padded
-                  and along_visible.shape[0] == n_tiles * TILE, "centring")
+                  and along_visible.shape[0] == n_tiles * TILE, "centering")
         offsets = Offsets(&mu[0], &lam[0], &dv[0], &dh[0], sums, sums + n_tiles * padded)
     with nogil, parallel(num_threads=n_threads):
         join_team()
@@ -148,7 +148,7 @@ cdef int run_difference(const Phase *phases, centring, Py_ssize_t n_visible, Py_
                                    (item // n_tiles) * share, share, out, scratch + threadid() * size)
         leave_team(&meeting)
     ascent.bad = bad
-    if centring is not None:
+    if centering is not None:
         add_in_order(offsets.by_tile, n_tiles, n_visible, padded, &along_hidden[0])
         add_in_order(offsets.by_chunk, n_chunks, n_tiles * TILE, n_tiles * TILE, &along_visible[0])
         for i in range(n_visible, padded):
@@ -188,7 +188,7 @@ cdef Py_ssize_t difference_item(const Phase *phases, const Offsets *offsets, con
         while byte < phase.n_bytes:
             count = smaller(ROWS // 8, phase.n_bytes - byte)
             product_tile(acc[p], scratch, phase.fixed + tile * phase.fixed_length + 8 * byte * TILE, 1.0,
-                         phase.transposed + byte * n_visible + first, n_visible, count, n, n_columns, POSITIVE_DIGITS,
+                         phase.transposed + byte * n_visible + first, n_visible, count, n, n_columns, POSITIVE_LIMBS,
                          0)
             byte += count
             if byte < phase.n_bytes:    # int32 has no room for more: on to float64
@@ -208,7 +208,7 @@ cdef Py_ssize_t difference_item(const Phase *phases, const Offsets *offsets, con
             finish_row(sums + k if folded else NULL, acc[0] + k, acc[1] + k, phases[0].factor, phases[1].factor,
                        n_columns, d + unit * TILE)
         if offsets.visible_offset != NULL:
-            centre_chunk(offsets, length, tile, first + chunk, ceil_div(n_hidden, TILE), padded, d)
+            center_chunk(offsets, length, tile, first + chunk, ceil_div(n_hidden, TILE), padded, d)
         length = smaller(CHUNK, padded - first - chunk)
         for unit in range(n - chunk, length):
             memset(d + unit * TILE, 0, TILE * 4)
@@ -232,7 +232,7 @@ cdef inline void finish_row(const double *sums, const int32_t *acc0, const int32
         out[k] = 0
 
 
-cdef void centre_chunk(const Offsets *offsets, Py_ssize_t n, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n_tiles,
+cdef void center_chunk(const Offsets *offsets, Py_ssize_t n, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n_tiles,
                        Py_ssize_t padded, float *d) noexcept nogil:
     """Subtract mu_i dh_j + dv_i lambda_j, and take the chunk's part of the products with lambda and with mu."""
     cdef Py_ssize_t unit, k

@@ -21,8 +21,8 @@ def test_bit_matrix_keeps_states(shape):
 def test_bit_matrix_indexing():
     x = (np.random.default_rng(0).random((20, 11)) < 0.5).astype(np.uint8)
     bits = fr.BitMatrix.from_states(x)
-    for cases in (slice(3, 9), slice(None, None, -2), [4, 4, 1], np.arange(20) % 3 == 0):
-        assert np.array_equal(bits[cases].to_states(), x[cases])
+    for examples in (slice(3, 9), slice(None, None, -2), [4, 4, 1], np.arange(20) % 3 == 0):
+        assert np.array_equal(bits[examples].to_states(), x[examples])
     assert np.shares_memory(bits[2:5].planes, bits.planes)
     assert not np.shares_memory(bits.copy().planes, bits.planes)
     with pytest.raises(TypeError, match="slice or an array"):

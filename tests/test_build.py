@@ -106,12 +106,12 @@ def names_in_stub(name):
     return names
 
 
-def test_one_signature_for_kernel_stub_and_twin():
+def test_one_signature_for_kernel_stub_and_reference():
     functions = [node for node in stub_tree("_kernels_base").body if isinstance(node, ast.FunctionDef)]
     assert len(functions) > 10
     for node in functions:
         in_stub = [argument.arg for argument in node.args.args]
-        if node.name == "team_time":  # a clock: no result of anything, so without a twin
+        if node.name == "team_time":  # a clock: not a result, so without a reference implementation
             continue
         assert list(inspect.signature(getattr(reference, node.name)).parameters) == in_stub
         for level in dispatch.available_levels():

@@ -31,7 +31,7 @@ def setting(name):
     """Everything that has a state, in a few combinations: (gradient, optimizer, other arguments)."""
     linear = fr.optim.Linear(0.1, 0.0)
     return {
-        "plain": lambda: (fr.gradient.PCD(40, seed=1), fr.optim.SGD(linear), {"centring": False}),
+        "plain": lambda: (fr.gradient.PCD(40, seed=1), fr.optim.SGD(linear), {"centered": False}),
         "momentum": lambda: (fr.gradient.CD(2, seed=1), fr.optim.SGD(0.05, momentum=0.5, l2=1e-4), {}),
         "adam": lambda: (fr.gradient.PCD(40, 2, seed=1), fr.optim.Adam(fr.optim.Cosine(0.01)), {}),
         "tempered": lambda: (fr.gradient.Tempered(20, 4, seed=1), fr.optim.SGD(linear, max_norm=3.0), {}),
@@ -42,7 +42,7 @@ def setting(name):
             {"averaging": fr.optim.Averaging(0.5, 3)},
         ),
         "weights": lambda: (fr.gradient.PCD(40), fr.optim.SGD(linear), {"sample_weight": np.arange(500) % 3}),
-        "draw": lambda: (fr.gradient.PCD(40), fr.optim.SGD(linear), {"X": X * 0.8 + 0.1, "draw": True}),
+        "draw": lambda: (fr.gradient.PCD(40), fr.optim.SGD(linear), {"X": X * 0.8 + 0.1, "dynamic_binarization": True}),
     }[name]()
 
 
@@ -53,9 +53,9 @@ def train(name, path=None, **more):
     gradient, optimizer, options = setting(name)
     rbm = fr.RBM.from_data(X, 20, seed=2)
     options = {"X": X, "epochs": 6, "batch_size": 64, "seed": 3} | options | more
-    score = fr.monitor.PseudoLikelihood(every=2)
+    score = fr.metrics.PseudoLikelihood(every=2)
     history = fr.fit(
-        rbm, options.pop("X"), gradient, optimizer, measures=[score, fr.monitor.Mixing(20, every=3)],
+        rbm, options.pop("X"), gradient, optimizer, metrics=[score, fr.metrics.Mixing(20, every=3)],
         validation=X[:100], checkpoint=path, **options,
     )  # fmt: skip
     return rbm, history
@@ -134,7 +134,7 @@ def test_early_stopping_is_resumed(tmp_path):
         stop = fr.EarlyStopping("pseudo_likelihood", patience=3)
         history = fr.fit(
             rbm, X[:60], fr.gradient.PCD(40), fr.optim.SGD(0.3), epochs, validation=X[300:], batch_size=20,
-            measures=fr.monitor.PseudoLikelihood(every=1), callbacks=[stop, *more], checkpoint=path,
+            metrics=fr.metrics.PseudoLikelihood(every=1), callbacks=[stop, *more], checkpoint=path,
             checkpoint_seconds=0.0, resume=resume,
         )  # fmt: skip
         return rbm, history, stop
@@ -211,14 +211,14 @@ def test_another_training_is_refused(tmp_path):
         ({"gradient": fr.gradient.PCD(21)}, "with gradient PCD"),
         ({"batch_size": 100}, "with batch_size 128, not 100"),
         ({"seed": 1}, "with seed 0, not 1"),
-        ({"centring": False}, "with centring Centring"),
-        ({"X": X[:400]}, "with data 500 cases"),
-        ({"X": np.concatenate([X[:1], 1 - X[1:2], X[2:]])}, "with data 500 cases of 64 units, checksum"),
-        ({"sample_weight": np.ones(500)}, "with data 500 cases"),
+        ({"centered": False}, "with centering Centering"),
+        ({"X": X[:400]}, "with data 500 examples"),
+        ({"X": np.concatenate([X[:1], 1 - X[1:2], X[2:]])}, "with data 500 examples of 64 units, checksum"),
+        ({"sample_weight": np.ones(500)}, "with data 500 examples"),
         ({"averaging": fr.optim.Averaging()}, "with averaging None"),
-        ({"measures": fr.monitor.Mixing()}, "with measures"),
+        ({"metrics": fr.metrics.Mixing()}, "with metrics"),
         ({"validation": X[:3]}, "with validation None"),
-        ({"X": X * 0.5, "draw": True}, "with data 500 cases"),
+        ({"X": X * 0.5, "dynamic_binarization": True}, "with data 500 examples"),
         ({"callbacks": fr.EarlyStopping("weight_norm")}, r"with callbacks \[\], not \[EarlyStopping"),
     ):
         with pytest.raises(ValueError, match=words):
@@ -240,7 +240,7 @@ def test_bad_arguments(tmp_path):
 
 
 class Own:
-    """A measure and a callback of the user's own, with a state."""
+    """A metric and a callback of the user's own, with a state."""
 
     columns, every = ("own/column",), 1
 
@@ -260,12 +260,12 @@ class Own:
         self.state = state
 
 
-def test_measures_and_callbacks_of_ones_own_are_resumed(tmp_path):
+def test_metrics_and_callbacks_of_ones_own_are_resumed(tmp_path):
     def run(path, *more, own=None):
         own = own or Own()
         rbm = fr.RBM.from_data(X, 5)
         history = fr.fit(
-            rbm, X, fr.gradient.PCD(20), epochs=4, measures=Own(), callbacks=[*more, own], checkpoint=path,
+            rbm, X, fr.gradient.PCD(20), epochs=4, metrics=Own(), callbacks=[*more, own], checkpoint=path,
             checkpoint_seconds=0.0, resume=True,
         )  # fmt: skip
         return history, own
@@ -301,7 +301,7 @@ def test_early_stopping_and_a_longer_training(tmp_path):
             stop = fr.EarlyStopping("pseudo_likelihood", patience=100)
             fr.fit(
                 rbm, X, fr.gradient.PCD(20), fr.optim.SGD(1.0), epochs, callbacks=stop, checkpoint=path, resume=True,
-                measures=fr.monitor.PseudoLikelihood(every=1),
+                metrics=fr.metrics.PseudoLikelihood(every=1),
             )  # fmt: skip
         results.append((rbm, stop.best, stop.best_epoch))
         path.unlink()

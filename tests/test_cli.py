@@ -29,7 +29,7 @@ def fastrbm(capsys, *arguments):
 def test_train_sample_and_load(tmp_path, capsys):
     model, samples = tmp_path / "m.npz", tmp_path / "s.npy"
     code, out, err = fastrbm(capsys, "train", "digits", "--hidden", 20, "--epochs", 20, "--seed", 3, "--out", model)
-    assert code == 0 and "1,797 cases x 64 units, 20 hidden units" in out and f"Saved {model}" in out
+    assert code == 0 and "1,797 examples x 64 units, 20 hidden units" in out and f"Saved {model}" in out
     assert "epoch 20/20  reconstruction error" in err
     rbm = fr.load(model)
     assert (rbm.n_visible, rbm.n_hidden) == (64, 20)
@@ -52,13 +52,13 @@ def test_options_reach_the_training(tmp_path, capsys):
     assert np.array_equal(fr.load(model).weights, rbm.weights)
 
 
-def test_train_on_a_file_of_grey_values(tmp_path, capsys):
-    grey = np.random.default_rng(0).integers(0, 256, (40, 5))
-    np.savetxt(tmp_path / "grey.csv", grey, fmt="%d", delimiter=",")
+def test_train_on_a_file_of_real_values(tmp_path, capsys):
+    gray = np.random.default_rng(0).integers(0, 256, (40, 5))
+    np.savetxt(tmp_path / "gray.csv", gray, fmt="%d", delimiter=",")
     model = tmp_path / "m.npz"
-    code, out, _ = fastrbm(capsys, "train", tmp_path / "grey.csv", "--epochs", 1, "--out", model)
-    assert code == 0 and "grey values: a unit is 1 from 128 up" in out
-    code, out, _ = fastrbm(capsys, "train", tmp_path / "grey.csv", "--epochs", 1, "--threshold", 7, "--out", model)
+    code, out, _ = fastrbm(capsys, "train", tmp_path / "gray.csv", "--epochs", 1, "--out", model)
+    assert code == 0 and "real-valued data: a unit is 1 from 128 up" in out
+    code, out, _ = fastrbm(capsys, "train", tmp_path / "gray.csv", "--epochs", 1, "--threshold", 7, "--out", model)
     assert code == 0 and "a unit is 1 from 7 up" in out
 
 
@@ -70,14 +70,14 @@ def test_score(tmp_path, capsys):
     code, out, _ = fastrbm(capsys, "score", model, "digits", "--betas", 300, "--chains", 50, "--json")
     numbers = json.loads(out)
     expected = fr.likelihood.score(fr.load(model), fr.datasets.load_digits(), n_chains=50, n_betas=300)
-    assert code == 0 and numbers["mean"] == expected.mean and numbers["cases"] == 1797
+    assert code == 0 and numbers["mean"] == expected.mean and numbers["examples"] == 1797
     assert numbers["lower"] < numbers["mean"] < numbers["upper"] and numbers["method"] == "AIS and reverse AIS"
     small = tmp_path / "s.npz"
     fastrbm(capsys, "train", "digits", "--hidden", 5, "--epochs", 2, "--quiet", "--out", small)
     code, out, err = fastrbm(capsys, "score", small, "digits", "--quiet")
     assert code == 0 and "log Z exact" in out and err == ""
     code, _, err = fastrbm(capsys, "score", model, "bars-and-stripes")
-    assert code == 2 and err == "fastrbm: X has 16 units a case where the model has 64\n"
+    assert code == 2 and err == "fastrbm: X has 16 units per example where the model has 64\n"
 
 
 def test_info(capsys):
@@ -127,13 +127,13 @@ def test_json_of_sample_and_train(tmp_path, capsys):
 
 
 def test_report(tmp_path, capsys):
-    """Of a model file, and at the end of a training, whose history it has; its command is told in it, escaped."""
+    """Of a model file, and at the end of a training, whose history it has; its command is shown in it, escaped."""
     pytest.importorskip("matplotlib")
     model, run, page = tmp_path / "<b>.npz", tmp_path / "run.npz", tmp_path / "r.html"
     training = ["train", "digits", "--hidden", 9, "--epochs", 3, "--quiet", "--shape", "4x16", "--checkpoint", run]
     code, out, _ = fastrbm(capsys, *training, "--out", model, "--report", page)
     text = page.read_text()
-    assert code == 0 and f"of the training cases. Saved {page}" in out
+    assert code == 0 and f"of the training examples. Saved {page}" in out
     assert "each 4 x 16" not in text and "<h2>Training</h2>" in text and "<b>" not in text and "&lt;b&gt;" in text
     quick = ["-n", 8, "--sweeps", 20]
     code, out, err = fastrbm(capsys, "report", model, "digits", "-o", page, *quick, "--history", run)
@@ -219,7 +219,7 @@ def test_the_module_runs():
     assert run.stdout == f"fastrbm {fr.__version__}\n"
 
 
-def test_a_wrong_instruction_set_is_told_in_one_line():
+def test_a_wrong_instruction_set_is_reported_in_one_line():
     """It is found out while the package is imported, before there is a command line."""
     environment = os.environ | {"FASTRBM_ISA": "magic"}
     run = subprocess.run([sys.executable, "-m", "fastrbm", "info"], capture_output=True, text=True, env=environment)

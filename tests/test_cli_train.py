@@ -36,7 +36,7 @@ CASES = {
     "--method tempered --betas 3 --chains 20": lambda: {"gradient": fr.gradient.Tempered(20, 3)},
     "--method fast-pcd --chains 20 --sweeps 2": lambda: {"gradient": fr.gradient.FastPCD(20, 2)},
     "--method cd --sweeps 2": lambda: {"gradient": fr.gradient.CD(2)},
-    "--plain": lambda: {"centring": False},
+    "--uncentered": lambda: {"centered": False},
     "--optimizer adam": lambda: {"optimizer": fr.optim.Adam(fr.optim.Linear(0.0005))},
     "--optimizer adam --learning-rate 0.01 --l1 1e-4": lambda: {
         "optimizer": fr.optim.Adam(fr.optim.Linear(0.01), l1=1e-4)
@@ -65,22 +65,22 @@ def test_options_reach_the_training(tmp_path, capsys, options):
     assert np.array_equal(fr.load(out).weights, model_of(**CASES[options]())[0].weights)
 
 
-def test_grey_values_as_probabilities_and_cases_on_disk(tmp_path, capsys):
+def test_real_values_as_probabilities_and_examples_on_disk(tmp_path, capsys):
     out = tmp_path / "m.npz"
-    np.save(tmp_path / "grey.npy", np.random.default_rng(0).integers(0, 256, (200, 30)).astype(np.uint8))
-    grey = np.load(tmp_path / "grey.npy")
-    assert fastrbm(capsys, "train", tmp_path / "grey.npy", *SHORT, "--draw", "--out", out)[0] == 0
-    rbm, _ = model_of(X=(grey.astype(np.float32) / np.float32(255)), draw=True)
+    np.save(tmp_path / "gray.npy", np.random.default_rng(0).integers(0, 256, (200, 30)).astype(np.uint8))
+    gray = np.load(tmp_path / "gray.npy")
+    assert fastrbm(capsys, "train", tmp_path / "gray.npy", *SHORT, "--dynamic-binarization", "--out", out)[0] == 0
+    rbm, _ = model_of(X=(gray.astype(np.float32) / np.float32(255)), dynamic_binarization=True)
     assert np.array_equal(fr.load(out).weights, rbm.weights)
     np.save(tmp_path / "x.npy", X)
     assert fastrbm(capsys, "train", tmp_path / "x.npy", *SHORT, "--on-disk", "--out", out)[0] == 0
     assert np.array_equal(fr.load(out).weights, model_of()[0].weights)
 
 
-def test_grey_cases_on_disk_are_refused_with_what_to_do(tmp_path, capsys):
-    np.save(tmp_path / "grey.npy", np.random.default_rng(0).integers(0, 256, (200, 30)).astype(np.uint8))
-    code, _, err = fastrbm(capsys, "train", tmp_path / "grey.npy", *SHORT, "--on-disk", "--out", tmp_path / "m.npz")
-    assert code == 2 and "save numpy.load('grey.npy') >= 128 with numpy.save" in err and err.count("\n") == 1
+def test_real_valued_examples_on_disk_are_refused_with_what_to_do(tmp_path, capsys):
+    np.save(tmp_path / "gray.npy", np.random.default_rng(0).integers(0, 256, (200, 30)).astype(np.uint8))
+    code, _, err = fastrbm(capsys, "train", tmp_path / "gray.npy", *SHORT, "--on-disk", "--out", tmp_path / "m.npz")
+    assert code == 2 and "save numpy.load('gray.npy') >= 128 with numpy.save" in err and err.count("\n") == 1
     assert not (tmp_path / "m.npz").exists()
 
 
@@ -94,17 +94,17 @@ def test_scores_early_stopping_and_history(tmp_path, capsys):
     rows = [json.loads(line) for line in table.read_text().splitlines()]
     assert code == 0 and [row["epoch"] for row in rows] == [1, 2, 3]
     score = fr.likelihood.score(fr.load(out), X[:300]).mean
-    assert rows[-1]["log_likelihood"] == score and rows[-1]["tau_int"] >= 0.5 and "validation_gap" in rows[0]
-    assert f"log-likelihood: {score:.2f} nats a case, last, epoch 3" in said
+    assert rows[-1]["log_likelihood"] == score and rows[-1]["tau_int"] >= 0.5 and "free_energy_gap" in rows[0]
+    assert f"log-likelihood: {score:.2f} nats per example, last, epoch 3" in said
     stop = ["--patience", 2, "--score-every", 2, "--learning-rate", 3, "--schedule", "constant", "--hidden", 10]
     stop += ["--epochs", 60, "--quiet"]
     code, said, _ = fastrbm(capsys, "train", "digits", *arguments, *stop, "--history", tmp_path / "h.csv", "--out", out)
     history = np.genfromtxt(tmp_path / "h.csv", delimiter=",", names=True)
     best = np.nanmax(history["log_likelihood"])
     assert code == 0 and fr.likelihood.score(fr.load(out), X[:300]).mean == best and history["epoch"][-1] < 60
-    assert f"log-likelihood: {best:.2f} nats a case, best, and saved, epoch" in said
-    gap = history["free_energy_gap"][int(np.nanargmax(history["log_likelihood"]))]
-    assert f"{gap:.1f} nats a case more likely" in said  # of the model that is saved, not of the last
+    assert f"log-likelihood: {best:.2f} nats per example, best, and saved, epoch" in said
+    gap = history["shuffled_gap"][int(np.nanargmax(history["log_likelihood"]))]
+    assert f"{gap:.1f} nats per example more likely" in said  # of the model that is saved, not of the last
 
 
 def test_progress_shows_rate_epoch_score_and_time_left(tmp_path, capsys):
@@ -114,7 +114,7 @@ def test_progress_shows_rate_epoch_score_and_time_left(tmp_path, capsys):
         "--score-every", 1, "--out", tmp_path / "m.npz",
     )  # fmt: skip
     line = err.splitlines()[-1]
-    for words in ("epoch 20/20", "validation gap ", "pseudo-likelihood -", "updates/s", "0:00 left"):
+    for words in ("epoch 20/20", "free-energy gap ", "pseudo-likelihood -", "updates/s", "0:00 left"):
         assert words in line
 
 
@@ -260,7 +260,7 @@ def test_mistakes_in_a_settings_file(tmp_path, capsys, text, message):
         (["--checkpoint", "{tmp}/folder/../m.npz"], "is also a file to read from"),
         (["--validation", "{tmp}/v.csv", "--history", "{tmp}/v.csv"], "is also a file to read from"),
         (["--sample-weight", "{tmp}/v.csv", "--history", "{tmp}/v.csv"], "is also a file to read from"),
-        (["--draw", "--threshold", "3"], "--threshold does nothing with --draw"),
+        (["--dynamic-binarization", "--threshold", "3"], "--threshold does nothing with --dynamic-binarization"),
         (["--final-rate", "0.1", "--schedule", "constant"], "--final-rate does nothing with --schedule constant"),
         (["--sample-weight", "{tmp}/empty.npy"], "empty.npy is not an .npy file"),
         (["--sample-weight", "{tmp}/objects.npy"], "objects.npy holds Python objects, not numbers"),
@@ -276,7 +276,7 @@ def test_mistakes_in_a_settings_file(tmp_path, capsys, text, message):
         (["--on-disk"], "--on-disk needs a .npy file, got digits"),
         (["--sample-weight", "{tmp}/w.npy"], "w.npy: No such file or directory"),
         (["--validation", "{tmp}/v.npy"], "no file"),
-        (["--validation", "bars-and-stripes"], "validation has 16 units a case where the model has 64"),
+        (["--validation", "bars-and-stripes"], "validation has 16 units per example where the model has 64"),
     ],
 )
 def test_mistakes_get_one_line(tmp_path, capsys, arguments, message):
@@ -292,7 +292,7 @@ def test_mistakes_get_one_line(tmp_path, capsys, arguments, message):
         pytest.fail("a model was written")
 
 
-def test_the_best_score_is_told_of_the_end_of_its_epoch(tmp_path, capsys):
+def test_the_best_score_is_reported_of_the_end_of_its_epoch(tmp_path, capsys):
     """Epochs with many updates have rows within, of the same epoch, in which the score was not measured."""
     X = fr.datasets.load_digits()
     np.save(tmp_path / "train.npy", X[:1500])
@@ -304,4 +304,4 @@ def test_the_best_score_is_told_of_the_end_of_its_epoch(tmp_path, capsys):
         "--out", str(out),
     ]) == 0  # fmt: skip
     best = fr.likelihood.pseudo(fr.load(out), X[1500:][np.linspace(0, 296, 256).astype(int)]).mean()
-    assert f"pseudo-likelihood: {best:.2f} nats a case, best, and saved" in capsys.readouterr().out
+    assert f"pseudo-likelihood: {best:.2f} nats per example, best, and saved" in capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""Units that are held: samples follow the exact conditional law, and nothing that is held moves."""
+"""Units that are clamped: samples follow the exact conditional distribution, and nothing that is clamped moves."""
 
 import numpy as np
 import pytest
@@ -12,16 +12,16 @@ RBM = random_rbm(7, 5, scale=0.8, seed=4)
 
 
 def total_variation_over_floor(states, p):
-    """Of samples against an exact law: the distance over its expected value for exact samples, at most."""
+    """Of samples against an exact distribution: the distance over its expected value for exact samples, at most."""
     counts = np.bincount(state_numbers(states), minlength=len(p))
     return np.abs(counts / len(states) - p).sum() / np.sqrt(p * (1 - p) / len(states)).sum()
 
 
-def law(held=(), hidden=()):
-    """p(v | held units), by enumeration: held and hidden are (unit, value) pairs."""
+def distribution(clamped=(), hidden=()):
+    """p(v | clamped units), by enumeration: clamped and hidden are (unit, value) pairs."""
     exact = Enumerated(RBM)
     p = exact.p.copy()
-    for unit, value in held:
+    for unit, value in clamped:
         p[exact.v[:, unit] != value, :] = 0
     for unit, value in hidden:
         p[:, exact.h[:, unit] != value] = 0
@@ -43,28 +43,29 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("held, hidden", CASES)
-def test_samples_follow_the_conditional_law(held, hidden):
-    p = law(held, hidden)
-    clamps = {"clamp": clamp_of(held, 7), "clamp_hidden": clamp_of(hidden, 5)}
+@pytest.mark.parametrize("clamped, hidden", CASES)
+def test_samples_follow_the_conditional_distribution(clamped, hidden):
+    p = distribution(clamped, hidden)
+    clamps = {"clamp": clamp_of(clamped, 7), "clamp_hidden": clamp_of(hidden, 5)}
     samples = RBM.sample(N, n_sweeps=60, seed=2, **clamps)
     assert total_variation_over_floor(samples, p) < 4
-    for unit, value in held:
+    for unit, value in clamped:
         assert (samples[:, unit] == value).all()
 
 
 def test_samples_that_ignored_the_clamp_would_fail():
-    """The same measure tells the unconditional law, and a clamp that is written only at the end, from the right one."""
-    held = CASES[0][0]
+    """The same distance tells the unconditional distribution, and a clamp that is written only at the end, from the
+    right one."""
+    clamped = CASES[0][0]
     free = RBM.sample(N, n_sweeps=60, seed=2)
     late = free.copy()
-    for unit, value in held:
+    for unit, value in clamped:
         late[:, unit] = value
-    assert total_variation_over_floor(free, law(held)) > 4
-    assert total_variation_over_floor(late, law(held)) > 4
+    assert total_variation_over_floor(free, distribution(clamped)) > 4
+    assert total_variation_over_floor(late, distribution(clamped)) > 4
 
 
-def test_inpainting_follows_the_law_of_each_case():
+def test_inpainting_follows_the_distribution_of_each_example():
     """Three patterns of missing units in turns, each sampled at once with the others."""
     patterns = [{0: 1, 3: 0}, {6: 1, 5: 1, 4: 0, 1: 1}, {}]
     X = np.stack([clamp_of(pattern.items(), 7) for pattern in patterns] * N)
@@ -73,7 +74,7 @@ def test_inpainting_follows_the_law_of_each_case():
     known = ~np.isnan(X)
     assert np.array_equal(filled[known], X[known])
     for k, pattern in enumerate(patterns):
-        assert total_variation_over_floor(filled[k::3], law(pattern.items())) < 4
+        assert total_variation_over_floor(filled[k::3], distribution(pattern.items())) < 4
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
@@ -98,7 +99,7 @@ def test_many_sweeps_in_one_call_of_cold_chains():
     assert 0 < whole.visible[:, 1::3].mean() < 1
 
 
-def test_chains_start_at_what_is_held():
+def test_chains_start_at_what_is_clamped():
     chains = fr.Chains(
         RBM, 4, clamp=[1, 0, NAN, NAN, NAN, NAN, 1], clamp_hidden=[NAN, NAN, 1, 0, NAN], start=[[1] * 7] * 4
     )
@@ -140,14 +141,14 @@ def test_extremes():
     "value, message",
     [
         (np.ones(6), r"clamp must have shape \(7,\) or \(3, 7\), got \(6,\)"),
-        (np.ones((3, 6)), "clamp has 6 units a case where the model has 7"),
+        (np.ones((3, 6)), "clamp has 6 units per example where the model has 7"),
         (np.ones((2, 7)), r"clamp must have shape \(7,\) or \(3, 7\), got \(2, 7\)"),
         (np.full(7, 0.5), r"clamp must hold 0, 1, or NaN \(free\); clamp.* is 0.5"),
         (np.full(7, np.inf), "clamp must hold 0, 1, or NaN"),
         (["a"] * 7, "clamp must be an array of numbers"),
     ],
 )
-def test_what_cannot_be_held(value, message):
+def test_what_cannot_be_clamped(value, message):
     with pytest.raises((ValueError, TypeError), match=message):
         RBM.sample(3, clamp=value)
 
@@ -155,7 +156,7 @@ def test_what_cannot_be_held(value, message):
 def test_what_cannot_be_filled_in():
     with pytest.raises(ValueError, match="X must have two dimensions"):
         RBM.inpaint([NAN] * 7)
-    with pytest.raises(ValueError, match="X has 6 units a case where the model has 7"):
+    with pytest.raises(ValueError, match="X has 6 units per example where the model has 7"):
         RBM.inpaint([[NAN] * 6])
     with pytest.raises(ValueError, match="clamp_hidden must have shape"):
         RBM.sample(3, clamp_hidden=[1])
@@ -168,7 +169,7 @@ def test_reconstruct():
     many = np.mean([RBM.reconstruct(v, seed=seed) for seed in range(4000)], axis=0)
     exact = Enumerated(RBM)
     numbers = state_numbers(v.astype(np.uint8))
-    hidden_law = exact.p[numbers] / exact.p_v[numbers][:, None]
+    hidden_distribution = exact.p[numbers] / exact.p_v[numbers][:, None]
     visible_mean = exact.p.T @ exact.v / exact.p.sum(axis=0)[:, None]
     # means of 4,000 draws of numbers from 0 to 1: 5 standard errors of at most 1/2 each
-    assert np.abs(many - hidden_law @ visible_mean).max() < 5 * 0.5 / np.sqrt(4000)
+    assert np.abs(many - hidden_distribution @ visible_mean).max() < 5 * 0.5 / np.sqrt(4000)

@@ -8,8 +8,8 @@ import pytest
 
 import fastrbm as fr
 
-GREY = np.array([[[0, 127], [128, 255]], [[1, 0], [200, 3]], [[0, 0], [0, 0]]], np.uint8)
-CUT = (GREY >= 128).astype(np.uint8).reshape(3, 4)
+GRAY = np.array([[[0, 127], [128, 255]], [[1, 0], [200, 3]], [[0, 0], [0, 0]]], np.uint8)
+CUT = (GRAY >= 128).astype(np.uint8).reshape(3, 4)
 
 
 def idx(array, code=0x08, dtype=">u1"):
@@ -48,14 +48,14 @@ def test_bars_and_stripes_checks(n, error):
 def test_readers(tmp_path, name):
     path = tmp_path / name
     if name.endswith("npy"):
-        np.save(path, GREY)
+        np.save(path, GRAY)
     elif name.endswith("npz"):
-        np.savez(path, images=GREY)
+        np.savez(path, images=GRAY)
     else:
-        path.write_bytes(gzip.compress(idx(GREY)) if name.endswith("gz") else idx(GREY))
+        path.write_bytes(gzip.compress(idx(GRAY)) if name.endswith("gz") else idx(GRAY))
     X = fr.datasets.load(path)
     assert X.dtype == np.uint8 and np.array_equal(X, CUT)
-    assert np.array_equal(fr.datasets.load(str(path), threshold=200), (GREY >= 200).reshape(3, 4))
+    assert np.array_equal(fr.datasets.load(str(path), threshold=200), (GRAY >= 200).reshape(3, 4))
 
 
 @pytest.mark.parametrize("code, dtype", [(0x09, ">i1"), (0x0B, ">i2"), (0x0C, ">i4"), (0x0D, ">f4"), (0x0E, ">f8")])
@@ -106,22 +106,22 @@ DAMAGED = [
     ("x.npz", b"PK\x03\x04 not a zip", "is damaged, or not an .npz file"),
     ("x-ubyte", b"\0\0", "is not an IDX file"),
     ("x-ubyte", b"\0\0\x07\x01" + b"\0" * 8, "is not an IDX file"),
-    ("x-ubyte", idx(GREY)[:-1], "its head promises 12 bytes of data, it has 11"),
+    ("x-ubyte", idx(GRAY)[:-1], "its head promises 12 bytes of data, it has 11"),
     (
         "x-ubyte",
         b"\0\0\x08\x03" + b"\xff" * 12 + b"abc",
         "promises 79228162458924105385300197375 bytes of data, it has 3",
     ),
     ("x-ubyte", b"\0\0\x08\x03\0\0", "is damaged"),
-    ("x-ubyte.gz", idx(GREY), "is damaged"),
-    ("x-ubyte.gz", gzip.compress(idx(GREY))[:-9], "is damaged"),
+    ("x-ubyte.gz", idx(GRAY), "is damaged"),
+    ("x-ubyte.gz", gzip.compress(idx(GRAY))[:-9], "is damaged"),
     ("x.csv", b"", "is empty"),
     ("x.csv", b"a,b\n1,x\n", "line 2, column 2: 'x' is not a number"),
     ("x.csv", b"1,,1\n1,0,1\n", "line 1, column 2: it is empty"),
     ("x.csv", b"1,O\n1,0\n", "line 1, column 2: 'O' is not a number"),
     ("x.csv", b"a\n1,0\n", "line 1, column 1: 'a' is not a number"),
     ("x.csv", b"1 0\n1 1\n", "line 1, column 1: '1 0' is not a number"),
-    ("x.csv", b"a,b\n", "has a line of names and no cases"),
+    ("x.csv", b"a,b\n", "has a line of names and no examples"),
     ("x.csv", b"1,1\n0\n", "line 2: it has 1 numbers, the lines before have 2"),
     ("x.csv", b"0,nan\n", "missing or infinite"),
     ("x.txt", b"1,0\n", "unknown kind of file; known are .npy, .npz, .csv, or IDX"),
@@ -141,8 +141,8 @@ def test_other_unusable_files(tmp_path):
     with pytest.raises(OSError):
         fr.datasets.load(tmp_path / "missing.npy")
     for array, message in (
-        (np.zeros(3), r"holds an array of shape \(3,\); wanted is \(cases, units\)"),
-        (np.zeros((0, 4)), "wanted is"),
+        (np.zeros(3), r"holds an array of shape \(3,\); required is \(examples, units\)"),
+        (np.zeros((0, 4)), "required is"),
         (np.array([["a"]]), "holds no numbers"),
     ):
         np.save(tmp_path / "x.npy", array)

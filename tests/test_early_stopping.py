@@ -12,7 +12,7 @@ RISING = [-5.0, -4.0, -3.0, -2.0, -1.0]
 
 
 class Given:
-    """A measure with the values that it is given, one an epoch; the last one from then on."""
+    """A metric with the values that it is given, one an epoch; the last one from then on."""
 
     columns, every = ("score", "score_error"), 1
 
@@ -28,11 +28,11 @@ class Given:
         return "Given()"
 
 
-def run(measure, stop, epochs=60, optimizer=None, **options):
+def run(metric, stop, epochs=60, optimizer=None, **options):
     rbm = fr.RBM.from_data(X[:100], 4)
     callbacks = [*options.pop("callbacks", []), stop]
     optimizer = optimizer or fr.optim.SGD(0.05)
-    history = fr.fit(rbm, X[:100], fr.gradient.PCD(8), optimizer, epochs, 50, measures=measure, callbacks=callbacks,
+    history = fr.fit(rbm, X[:100], fr.gradient.PCD(8), optimizer, epochs, 50, metrics=metric, callbacks=callbacks,
                      **options)  # fmt: skip
     return rbm, history
 
@@ -51,7 +51,7 @@ def test_an_error_below_the_change_or_a_part_of_the_gain_counts():
     stop = fr.EarlyStopping("score", patience=2)
     _, history = run(Given([0.0, 10.0, 10.3, 10.0, 10.2], [0.4]), stop)  # 5 % of 10 is 0.5
     assert stop.best == 10.3 and history["epoch"][-1] == 5
-    stop = fr.EarlyStopping("score", patience=2, least=1.0)
+    stop = fr.EarlyStopping("score", patience=2, min_delta=1.0)
     _, history = run(Given([0.0, 0.5, 0.5], [0.9]), stop)  # an error below what counts as better: no better, twice
     assert stop.best == 0.0 and history["epoch"][-1] == 3
     stop = fr.EarlyStopping("score", patience=2)
@@ -62,10 +62,10 @@ def test_an_error_below_the_change_or_a_part_of_the_gain_counts():
 def test_both_sides_that_disagree_are_not_averaged():
     """A model of modes that short annealing does not reach: the lower end, of which the error is not known."""
     rbm = fr.RBM(np.full((40, 30), 1.0), np.full(40, -12.0), np.full(30, -16.0))
-    measure = fr.monitor.LogLikelihood("bracket", n_chains=20, n_betas=10, every=1)
+    metric = fr.metrics.LogLikelihood("bidirectional", n_chains=20, n_betas=10, every=1)
     bits = fr.BitMatrix.from_states(np.eye(40, dtype=np.uint8))
-    row = measure(fr.monitor.Snapshot(rbm, bits, None, None, 1, 0, 1))
-    score = fr.likelihood.score(rbm, bits, "bracket", 20, 10, 0)
+    row = metric(fr.metrics.Snapshot(rbm, bits, None, None, 1, 0, 1))
+    score = fr.likelihood.score(rbm, bits, "bidirectional", 20, 10, 0)
     assert not score.log_partition.agree
     assert row == {"log_likelihood": score.lower, "log_likelihood_error": math.inf}
 
@@ -101,8 +101,8 @@ def test_a_stalled_score_lets_the_rate_fall_before_the_end():
 def test_the_rate_falls_from_the_best_model_and_uncertain_scores_are_forgotten():
     stop, seen = fr.EarlyStopping("score", patience=4), Rates()
     still = fr.optim.SGD(lambda progress: 0.2 if progress < 0.1 else 1e-30 * (1 - progress))  # which moves nothing
-    measure = Given([*RISING, 10.0, *[0.0] * 4, 3.0, 4.0, 2.0], [0.25])
-    rbm, _ = run(measure, stop, 100, still, callbacks=[seen])
+    metric = Given([*RISING, 10.0, *[0.0] * 4, 3.0, 4.0, 2.0], [0.25])
+    rbm, _ = run(metric, stop, 100, still, callbacks=[seen])
     assert np.array_equal(rbm.weights, seen.weights[6]) and not np.array_equal(rbm.weights, seen.weights[10])
     assert stop.best == 4.0 and stop.best_epoch == 12
 
@@ -135,7 +135,7 @@ def test_a_training_that_cools_down_is_resumed_to_the_same_bits(tmp_path, at):
 
         values = Given([*RISING, 1.0, 0.0])
         history = fr.fit(rbm, X[:300], fr.gradient.PCD(8), fr.optim.SGD(fr.optim.Linear(0.2, 0.0)), 100, 50,
-                         measures=values, callbacks=[stop, interrupt], **options)  # fmt: skip
+                         metrics=values, callbacks=[stop, interrupt], **options)  # fmt: skip
         return rbm, history
 
     whole, history = go()
@@ -156,7 +156,7 @@ def test_early_stopping_throws_no_nats_away():
     scores = []
     for watched in (False, True):
         rbm = fr.RBM.from_data(X[:1200], 64, seed=0)
-        options = {"measures": fr.monitor.LogLikelihood(), "callbacks": fr.EarlyStopping("log_likelihood")}
+        options = {"metrics": fr.metrics.LogLikelihood(), "callbacks": fr.EarlyStopping("log_likelihood")}
         fr.fit(rbm, X[:1200], epochs=600, validation=X[1200:1500], **(options if watched else {}))
         scores.append(fr.likelihood.score(rbm, X[1500:], n_betas=2000).mean)
     assert scores[1] > scores[0] - 0.3

@@ -8,7 +8,7 @@ import pytest
 from helpers import all_states, joint_energies, logsumexp, random_rbm, state_numbers
 
 import fastrbm as fr
-from fastrbm.likelihood import Bracket, LogPartition, Score
+from fastrbm.likelihood import Bidirectional, LogPartition, Score
 
 BETA, N = 0.5, 200_000
 
@@ -100,7 +100,7 @@ def test_an_exact_score_is_in_its_interval():
         score = fr.likelihood.score(rbm, X[: 50 + 7 * seed])
         assert score.lower == score.mean == score.upper
         assert "log Z exact" in str(score)
-        assert score.mean == pytest.approx(score.per_case.mean(), rel=1e-12)
+        assert score.mean == pytest.approx(score.per_example.mean(), rel=1e-12)
 
 
 @pytest.mark.parametrize("n_chains", [1, 2, 12])
@@ -110,7 +110,7 @@ def test_every_estimate_is_in_its_interval(n_chains):
         rbm = random_rbm(64, 30, scale=0.2 + 0.3 * seed, seed=seed)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            for method in ("ais", "bracket"):
+            for method in ("ais", "bidirectional"):
                 score = fr.likelihood.score(rbm, X, method, n_chains, 20)
                 z = score.log_partition
                 assert score.lower <= score.mean <= score.upper and z.lower <= z.value <= z.upper
@@ -120,7 +120,7 @@ def test_an_interval_holds_its_value_whatever_the_ends():
     value = 1.0
     z = LogPartition(value, value + 1e-9, value - 1e-9, "exact")
     assert (z.lower, z.value, z.upper) == (value, value, value)
-    both = Bracket(value, 2.0, 3.0, z, z, z, True)
+    both = Bidirectional(value, 2.0, 3.0, z, z, z, True)
     assert (both.lower, both.upper) == (1.0, 3.0)
     score = Score(np.zeros(2), -1.0, 0.0, -0.5, -2.0, z)
     assert (score.lower, score.mean, score.upper) == (-1.0, -1.0, -1.0)
@@ -130,7 +130,7 @@ def test_an_interval_holds_its_value_whatever_the_ends():
 
 
 @pytest.mark.parametrize("largest, off", [(1e8, True), (1e10, True), (1e6, True), (1e4, False), (1.0, False)])
-def test_a_grid_that_is_too_coarse_is_told_once(largest, off):
+def test_a_grid_that_is_too_coarse_is_reported_once(largest, off):
     rng = np.random.default_rng(0)
     weights, v = rng.normal(0, 0.3, (64, 16)), rng.integers(0, 2, (40, 64))
     weights[3, 4] = largest

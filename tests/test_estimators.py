@@ -1,5 +1,5 @@
 """Every estimator of the gradient, on models that can be enumerated: its mean is zero where the model is the data's
-law, and where it leads, the model's exact moments are the data's."""
+distribution, and where it leads, the model's exact moments are the data's."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from fastrbm.gradient import fast_pcd
 RBM = random_rbm(5, 4, scale=0.8, seed=11)
 EXACT = Enumerated(RBM)
 STATES = all_states(5)
-WEIGHT = EXACT.p_v * 32  # weighted so, the 32 states are the model's own law
+WEIGHT = EXACT.p_v * 32  # weighted so, the 32 states are the model's own distribution
 
 ESTIMATORS = {
     "CD": lambda seed, n: fr.gradient.CD(n_sweeps=1, seed=seed),
@@ -36,21 +36,21 @@ def test_the_mean_is_zero_at_the_model_itself(name):
         values.append(np.mean(parts, axis=0))
     values = np.array(values)
     errors = values.std(axis=0, ddof=1) / np.sqrt(len(values))
-    # weights of 2^-22 of the largest round the data's law: up to 2^-23 x 32 of its sum
+    # weights of 2^-22 of the largest round the data's distribution: up to 2^-23 x 32 of its sum
     assert (np.abs(values.mean(axis=0)) < 5 * errors + 4e-6).all()
     assert errors.max() < 0.01
 
 
 @pytest.mark.parametrize("name", ["PCD", "Tempered", "FastPCD"])
-@pytest.mark.parametrize("centring", [True, False])
-def test_moments_at_the_fixed_point_are_the_data_s(name, centring):
+@pytest.mark.parametrize("centering", [True, False])
+def test_moments_at_the_fixed_point_are_the_data_s(name, centering):
     X = random_rbm(6, 3, scale=1.0, seed=4).sample(400, n_sweeps=100, seed=5)
     rbm = random_rbm(6, 4, seed=9)
     n = 1000
     start = fr.gradient.Exact()(rbm, X)
     fr.fit(
         rbm, X, ESTIMATORS[name](1, n), fr.optim.SGD(fr.optim.Linear(0.4)), epochs=1500, batch_size=400,
-        centring=centring,
+        centered=centering,
     )  # fmt: skip
     g = fr.gradient.Exact()(rbm, X)  # data's exact moments minus the model's
     # a moment over n chains has a standard deviation of at most 1/2 / sqrt(n); a rate that falls to 0 averages further

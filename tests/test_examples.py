@@ -75,9 +75,9 @@ def test_genomes(run, tmp_path):
     np.savez(tmp_path / "packed.npz", bits=np.packbits(X, axis=1), n_vis=64)
     small = ("--epochs", "5", "--hidden", "16", "--chains", "16", "--sweeps", "20")
     packed = run("genomes.py", "packed.npz", "--betas", "3", *small)
-    assert "320 cases of 64 units, 15 updates" in packed and "neighbours swap at" in packed
+    assert "320 examples of 64 units, 15 updates" in packed and "neighbors swap at" in packed
     np.save(tmp_path / "plain.npy", X)
-    assert "320 cases" in run("genomes.py", "plain.npy", "--betas", "1", *small)
+    assert "320 examples" in run("genomes.py", "plain.npy", "--betas", "1", *small)
 
 
 def test_classification(run):

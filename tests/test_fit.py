@@ -36,7 +36,7 @@ for gradient, optimizer, options in (
     (fr.gradient.Tempered(30, 4), fr.optim.SGD(linear, max_norm=2.0), {"averaging": fr.optim.Averaging(every=3)}),
     (fr.gradient.FastPCD(30, seed=1), fr.optim.Adam(fr.optim.WarmUp(fr.optim.Cosine(0.01), 0.2)), {}),
     (fr.gradient.PCD(30, seed=1), fr.optim.SGD(fr.optim.InverseTime(0.1, 0.01), 0.5, l1=1e-4, nesterov=True), {}),
-    (fr.gradient.CD(seed=1), fr.optim.SGD(linear), {"draw": True, "X": X * 0.75 + 0.125}),
+    (fr.gradient.CD(seed=1), fr.optim.SGD(linear), {"dynamic_binarization": True, "X": X * 0.75 + 0.125}),
 ):
     rbm = fr.RBM.from_data(X, n_hidden=37, seed=5)
     data = options.pop("X", X)
@@ -68,7 +68,7 @@ def test_bars_and_stripes_are_learned():
     """Exact mean log-likelihood above -3.2 on 3 x 3 bars and stripes; the maximum is -log 14 = -2.6391."""
     data = fr.datasets.bars_and_stripes(3)
     rbm = fr.RBM.from_data(data, n_hidden=16, seed=0)
-    assert Enumerated(rbm).log_likelihood(data) < -6.2  # it starts at about the uniform law, -9 log 2 = -6.24
+    assert Enumerated(rbm).log_likelihood(data) < -6.2  # it starts at about the uniform distribution, -9 log 2 = -6.24
     pcd = fr.gradient.PCD(n_chains=128, n_sweeps=5, seed=0)
     rate = fr.optim.SGD(fr.optim.Linear(0.2, 0.0))
     fr.fit(rbm, data, gradient=pcd, optimizer=rate, epochs=4000, batch_size=14, seed=0)
@@ -90,13 +90,13 @@ def test_digits_are_learned_and_the_history_shows_it():
     start = rbm.copy()
     history = fr.fit(rbm, X, gradient=fr.gradient.PCD(n_chains=128), optimizer=fr.optim.SGD(0.1), epochs=60)
     assert history.columns == [
-        "epoch", "update", "seconds", "learning_rate", "reconstruction_error", "free_energy_gap",
+        "epoch", "update", "seconds", "learning_rate", "reconstruction_error", "shuffled_gap",
         "hidden_activity", "weight_norm",
     ]  # fmt: skip
     assert history["epoch"][-1] == 60 and history["update"][-1] == 60 * 15
     assert history["epoch"].tolist() == list(range(5, 61, 5))  # every 75 updates
     assert history["reconstruction_error"][-1] < 0.8 * history["reconstruction_error"][0]
-    assert history["free_energy_gap"][-1] > 5
+    assert history["shuffled_gap"][-1] > 5
     # the same gap on all of the data: more likely than noise of the same means by that many nats
     noise = np.stack([np.random.default_rng(i).permutation(X[:, i]) for i in range(64)], axis=1)
     assert (rbm.free_energy(noise).mean() - rbm.free_energy(X).mean()) > 5
@@ -112,14 +112,14 @@ def test_data_kinds_give_the_same_bits():
     assert all(np.array_equal(results[0], w) for w in results)
 
 
-def test_batches_cover_every_case_once_an_epoch():
+def test_batches_cover_every_example_once_an_epoch():
     seen = []
 
     def spy(rbm, batch, n_threads=None):
         seen.append(batch.to_states())
         return fr.gradient.PCD(4)(rbm, batch)
 
-    marked = np.eye(50, dtype=np.uint8)  # each case is told by its unit
+    marked = np.eye(50, dtype=np.uint8)  # each example is identified by its unit
     fr.fit(fr.RBM.from_data(marked, 3), marked, gradient=spy, epochs=3, batch_size=16, seed=2)
     assert [len(s) for s in seen] == [16, 16, 16, 2] * 3
     orders = [np.concatenate(seen[4 * k : 4 * k + 4]).argmax(axis=1) for k in range(3)]
@@ -129,7 +129,7 @@ def test_batches_cover_every_case_once_an_epoch():
 
 
 def test_a_short_last_batch_is_not_biased():
-    """The fault of scikit-learn 1.9.1. With hidden units held on, <h> is 1 in both phases whatever their sizes."""
+    """The fault of scikit-learn 1.9.1. With hidden units clamped on, <h> is 1 in both phases whatever their sizes."""
     rbm = fr.RBM(np.zeros((64, 3)), None, np.full(3, 80.0))
     fr.fit(rbm, X[:101], gradient=fr.gradient.PCD(50), epochs=2, batch_size=100)
     assert np.array_equal(rbm.hidden_bias, np.full(3, 80.0))
@@ -156,7 +156,7 @@ def test_sample_weights():
 def test_fractions_train():
     rbm = fr.RBM.from_data(X * 0.9, 8)
     history = fr.fit(rbm, X * 0.9, epochs=2)
-    assert np.isfinite(history["free_energy_gap"]).all()
+    assert np.isfinite(history["shuffled_gap"]).all()
 
 
 def test_callbacks_and_stopping():
@@ -210,8 +210,8 @@ def test_no_epochs():
         ({"optimizer": 0.1}, TypeError, "optimizer must be one such as optim.SGD"),
         ({"callbacks": [3]}, TypeError, "callbacks must be functions"),
         ({"rbm": X}, TypeError, "rbm must be an RBM, not ndarray"),
-        ({"X": X[:0]}, ValueError, "X must have at least one case"),
-        ({"X": X[:, :3]}, ValueError, "X has 3 units a case where the model has 64"),
+        ({"X": X[:0]}, ValueError, "X must have at least one example"),
+        ({"X": X[:, :3]}, ValueError, "X has 3 units per example where the model has 64"),
         ({"sample_weight": [1.0]}, ValueError, "sample_weight must have shape"),
     ],
 )

@@ -1,4 +1,5 @@
-"""Fractions in place of bits: kernels equal their twin, and nothing depends on level, threads or other rows."""
+"""Fractions in place of bits: kernels equal the reference implementation, and nothing depends on level, threads or
+other rows."""
 
 import os
 import subprocess
@@ -34,7 +35,7 @@ def results_of(module, shape, n_threads):
     rng = np.random.default_rng(shape)
     W, b, c = rng.normal(0, 0.6, (n_visible, n_hidden)), rng.normal(0, 1, n_visible), rng.normal(0, 1, n_hidden)
     layer = build_layers(module, *(np.float32(array) for array in (W, b, c)))[1]
-    numbers = gibbs.on_grid(fractions_of((n, n_visible)))
+    numbers = gibbs.to_fixed_point(fractions_of((n, n_visible)))
     out = np.zeros((-(-n_hidden // 8), n), np.uint8)
     fixed = np.zeros((tiles_for(n_hidden), -(-n // 8) * 8, 64), np.float32)
     probabilities, softplus, pseudo, some = np.empty((n, n_hidden), np.float32), *np.empty((3, n))
@@ -47,7 +48,7 @@ def results_of(module, shape, n_threads):
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_kernels_equal_their_twin(shape):
+def test_kernels_equal_their_reference(shape):
     expected = results_of(reference, shape, 1)
     for module in MODULES.values():
         for n_threads in (1, 3):
@@ -136,7 +137,7 @@ rng = np.random.default_rng(0)
 X = np.where(rng.random((90, 70)) < 0.5, rng.random((90, 70)), 0.0)
 digest = hashlib.sha256()
 for draw in (True, False):
-    model = BernoulliRBM(40, n_iter=2, random_state=0, draw=draw, n_jobs={n_jobs}).fit(X)
+    model = BernoulliRBM(40, n_iter=2, random_state=0, dynamic_binarization=draw, n_jobs={n_jobs}).fit(X)
     for result in (model.components_, model.transform(X), model.score_samples(X), model.free_energy(X), model.gibbs(X),
                    model._shown(X)):
         digest.update(np.ascontiguousarray(result).tobytes())

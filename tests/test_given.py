@@ -128,8 +128,8 @@ def test_sparse_fractions(kind):
     assert (rbm.mean_hidden(X) == rbm.mean_hidden(getattr(sparse, kind)(X))).all()
     for draw in (False, True):
         a, b = rbm.copy(), rbm.copy()
-        fr.fit(a, X, epochs=2, batch_size=16, draw=draw)
-        fr.fit(b, getattr(sparse, kind)(X), epochs=2, batch_size=16, draw=draw)
+        fr.fit(a, X, epochs=2, batch_size=16, dynamic_binarization=draw)
+        fr.fit(b, getattr(sparse, kind)(X), epochs=2, batch_size=16, dynamic_binarization=draw)
         assert (a.weights == b.weights).all()
 
 
@@ -178,7 +178,7 @@ BAD = {
     "NaN": (np.array([[0, 1], [1, NAN]]), ValueError, r"X contains NaN, the first at X\[1, 1\]"),
     "masked": (np.ma.masked_array([[0, 1]], [[False, True]]), ValueError, r"X has masked values, .* X\[0, 1\]"),
     "spins": (2 * STATES.astype(int) - 1, ValueError, r"spins of -1 and 1 become 0 and 1 by \(X \+ 1\) / 2"),
-    "grey": (STATES * 9, ValueError, r"X\[\d+, \d+\] is 9\); grey values need a threshold"),
+    "gray": (STATES * 9, ValueError, r"X\[\d+, \d+\] is 9\); real values need a threshold"),
     "infinite": (np.array([[0, np.inf]]), ValueError, r"X\[0, 1\] is inf"),
     "pair": ([STATES, STATES[:, 0]], TypeError, r"X must be one array .* of a pair \(x, y\) give x alone"),
 }  # fmt: skip
@@ -215,7 +215,7 @@ class _Loader:
         return iter(self.batches)
 
 
-def test_the_first_bad_row_is_told_in_data_that_are_read_in_parts(monkeypatch):
+def test_the_first_bad_row_is_reported_in_data_that_are_read_in_parts(monkeypatch):
     from fastrbm.states import totals
 
     monkeypatch.setattr(totals, "_PART", 5 * 11)
@@ -284,7 +284,7 @@ def test_numbers_within_rounding_are_clipped_and_no_others():
     assert (rbm.mean_hidden(mixed) == rbm.mean_hidden(mixed.clip(0, 1))).all()
     with pytest.raises(ValueError, match="v must hold 0 or 1, or fractions"):
         rbm.mean_hidden(np.array([[far] + [0] * 10]))
-    fr.fit(rbm, np.repeat(mixed, 4, axis=0), epochs=1, draw=True)
+    fr.fit(rbm, np.repeat(mixed, 4, axis=0), epochs=1, dynamic_binarization=True)
 
 
 def test_missing_units_of_every_kind_are_inpainted():
@@ -342,7 +342,7 @@ def test_float16_and_masked_maps_are_read_alike_wherever_they_are(tmp_path):
     mapped, models = np.load(tmp_path / "x.npy", mmap_mode="r"), []
     for data in (X, mapped, X.tolist()):
         rbm = fr.RBM.from_data(X, 3, seed=0)
-        fr.fit(rbm, data, epochs=5, batch_size=7, draw=True)
+        fr.fit(rbm, data, epochs=5, batch_size=7, dynamic_binarization=True)
         models.append(rbm.weights)
     assert (models[0] == models[1]).all()
     with pytest.raises(ValueError, match=r"v\[0, 7\] is 0.5\)"):

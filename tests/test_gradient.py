@@ -79,7 +79,7 @@ def test_exact_refuses_large_models():
 
 
 def test_gradient_is_zero_at_the_model_itself():
-    """Data that follow p exactly leave nothing to climb: weights of the cases are p(v)."""
+    """Data that follow p exactly leave nothing to climb: weights of the examples are p(v)."""
     rbm = random_rbm(5, 4, seed=5)
     exact = Enumerated(rbm)
     g = fr.gradient.Exact()(rbm, exact.v, sample_weight=exact.p_v)
@@ -87,7 +87,8 @@ def test_gradient_is_zero_at_the_model_itself():
 
 
 def cd_expectation(rbm, X, n_sweeps):
-    """The exact expectation of CD-k: moments under the data's law times the k-th power of the transition matrix."""
+    """The exact expectation of CD-k: moments under the data's distribution times the k-th power of the transition
+    matrix."""
     exact = Enumerated(rbm)
     h_given_v = exact.p / exact.p.sum(axis=1, keepdims=True)
     v_given_h = (exact.p / exact.p.sum(axis=0, keepdims=True)).T
@@ -206,7 +207,7 @@ def test_threads_do_not_change_gradients(make, n_threads):
         assert np.array_equal(getattr(one, name), getattr(many, name))
 
 
-def test_each_phase_is_divided_by_its_own_number_of_cases():
+def test_each_phase_is_divided_by_its_own_number_of_examples():
     """The fault of scikit-learn 1.9.1: both phases divided by the rows given, whatever the number of chains."""
     rbm = fr.RBM(np.zeros((4, 3)), np.zeros(4), np.full(3, 80.0))  # hidden units always on: <h> is 1 in both phases
     for n, n_chains in ((1, 50), (1000, 3)):
@@ -234,8 +235,8 @@ def test_cd_goes_on_to_new_numbers_and_starts_at_fractions():
     first, second = estimator(rbm, X), estimator(rbm, X)
     assert not np.array_equal(first.negative.weights, second.negative.weights)
     assert np.array_equal(fr.gradient.CD(seed=1)(rbm, X).negative.weights, first.negative.weights)
-    grey = fr.gradient.CD(seed=1)(rbm, X * 0.5)
-    assert np.array_equal(grey.positive.visible, X.mean(axis=0) * 0.5)
+    gray = fr.gradient.CD(seed=1)(rbm, X * 0.5)
+    assert np.array_equal(gray.positive.visible, X.mean(axis=0) * 0.5)
 
 
 def test_weights_in_cd():

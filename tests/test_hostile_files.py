@@ -184,8 +184,8 @@ def test_sound_arrays_of_every_form(tmp_path):
         if array.size:
             assert np.array_equal(fr.datasets.load(path), X) and np.array_equal(map_rows(path), X)
         else:
-            refused(path, fr.datasets.load, "wanted is (cases, units)")
-            refused(path, map_rows, "wanted is (cases, units)")
+            refused(path, fr.datasets.load, "required is (examples, units)")
+            refused(path, map_rows, "required is (examples, units)")
     for version in ((1, 0), (2, 0), (3, 0)):
         with open(path, "wb") as file:
             np.lib.format.write_array(file, X, version)
@@ -427,7 +427,7 @@ def test_command_lines_on_odd_files(tmp_path, good, capsys, monkeypatch, step):
             ["score", name, "digits", "--quiet"],
             ["score", "model.npz", name, "--quiet"],
             ["train", name, *short],
-            ["train", name, "--draw", *short],
+            ["train", name, "--dynamic-binarization", *short],
             ["train", name, "--on-disk", *short],
             ["train", "digits", "--validation", name, *short],
             ["train", "digits", "--sample-weight", name, *short],

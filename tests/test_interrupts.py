@@ -124,21 +124,21 @@ def test_cuts_change_no_bits(monkeypatch):
     rng = np.random.default_rng(0)
     rbm = fr.RBM(rng.normal(0, 0.5, (13, 9)), rng.normal(0, 1, 13), rng.normal(0, 1, 9))
     v, h = (rng.random((3000, 13)) < 0.5).astype(np.uint8), (rng.random((3000, 9)) < 0.5).astype(np.uint8)
-    grey, weight = rng.random((3000, 13)), rng.random(3000)
+    gray, weight = rng.random((3000, 13)), rng.random(3000)
 
     def all_of_it():
         yield rbm.energy(v, h)
         yield rbm.free_energy(v)
         yield rbm.mean_hidden(v)
-        yield rbm.mean_hidden(grey)
-        yield rbm.sample_hidden(grey, seed=1)
+        yield rbm.mean_hidden(gray)
+        yield rbm.sample_hidden(gray, seed=1)
         yield fr.likelihood.pseudo(rbm, v)
         yield rbm.sample(300, n_sweeps=30)
         yield fr.RBM.from_data(v, 20_000).weights
         yield rbm.sample(300, n_sweeps=30, beta=0.5, clamp=[1] + 12 * [np.nan])
         yield fr.likelihood.ais(rbm, n_betas=50).log_ratios
         yield np.array(fr.likelihood.exact(rbm).value)
-        for moments in (fr.Moments.of_data(rbm, v), fr.Moments.of_data(rbm, grey), fr.Moments.of_data(rbm, v, weight)):
+        for moments in (fr.Moments.of_data(rbm, v), fr.Moments.of_data(rbm, gray), fr.Moments.of_data(rbm, v, weight)):
             yield from (moments.weights, moments.visible, moments.hidden)
         yield fr.BitMatrix.from_states(v).planes
         yield fr.BitMatrix.from_states(v).to_states()

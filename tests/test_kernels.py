@@ -1,4 +1,5 @@
-"""Every kernel equals its NumPy twin, bits and integers exactly: odd shapes, any n_threads, every ISA level."""
+"""Every kernel equals its reference implementation, bits and integers exactly: odd shapes, any n_threads, every ISA
+level."""
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ MODULES = modules()
 
 
 class Case:
-    """Random input of one shape, and what the twin makes of it."""
+    """Random input of one shape, and what the reference implementation makes of it."""
 
     def __init__(self, n_visible, n_hidden, n):
         rng = np.random.default_rng([n_visible, n_hidden, n])
@@ -36,7 +37,7 @@ class Case:
         self.hidden_bias = rng.normal(0, 1, n_hidden).astype(np.float32)
         self.states = (rng.random((n, n_visible)) < 0.3).astype(np.uint8)
         self.beta = rng.random(n).astype(np.float32)
-        self.twin = run(reference, self, 1)
+        self.expected = run(reference, self, 1)
 
 
 _cases = {}
@@ -88,7 +89,7 @@ def run(module, case, n_threads):
         planes, hidden, to_visible, to_hidden, None, SEED, 4, 0xFFFFFFFE, 2, 2**31 - 5, None, None, fixed, n_threads
     )
     results |= {"swept_v": planes.copy(), "swept_h": hidden.copy(), "swept_fixed": valid(fixed, n_hidden)}
-    # a third of the units of either layer held, other ones in each chain
+    # a third of the units of either layer clamped, other ones in each chain
     free = [pack((np.random.default_rng(n).random((n, u)) < 0.7).astype(np.uint8)) for u in (n_visible, n_hidden)]
     module.sweep(planes, hidden, to_visible, to_hidden, case.beta, SEED, 4, 9, 3, 11, *free, None, n_threads)
     results |= {"tempered_v": planes, "tempered_h": hidden}
@@ -131,13 +132,13 @@ def run(module, case, n_threads):
 
 
 def run_update(module, case, n_threads, before, to_hidden, planes, fixed):
-    """The training step: the difference of two phases of different sizes, plain and centred, then the update."""
+    """The training step: the difference of two phases of different sizes, plain and centered, then the update."""
     n_visible, n_hidden, n = case.shape
     few = -(-n // 16)  # bytes of the negative phase: half of the chains
     transposed = np.empty((-(-n // 8), n_visible), np.uint8)
     module.transpose(planes, n_visible, transposed, n_threads)
     phases = (*before, 2.0**-22 / n, transposed[:few].copy(), np.ascontiguousarray(fixed[:, : 8 * few]), 2.0**-22 / 7)
-    plain, centred = np.full((2, *to_hidden.tiles_array.shape), np.nan, np.float32)
+    plain, centered = np.full((2, *to_hidden.tiles_array.shape), np.nan, np.float32)
     module.difference(*phases, None, n_hidden, plain, None, None, n_threads)
     rng = np.random.default_rng(1)
     offsets = []
@@ -146,20 +147,20 @@ def run_update(module, case, n_threads, before, to_hidden, planes, fixed):
         offsets[-1][:n_units] = rng.normal(0, 1, n_units)
     mu, lam, dv, dh = offsets
     along_hidden, along_visible = np.empty(len(mu)), np.empty(len(lam))
-    module.difference(*phases, (mu, lam, dv, dh), n_hidden, centred, along_hidden, along_visible, n_threads)
-    results = {"plain": plain, "centred": centred, "along_hidden": along_hidden, "along_visible": along_visible}
+    module.difference(*phases, (mu, lam, dv, dh), n_hidden, centered, along_hidden, along_visible, n_threads)
+    results = {"plain": plain, "centered": centered, "along_hidden": along_hidden, "along_visible": along_visible}
     for name, l1 in (("ascended", 0.0), ("sparser", 0.1)):
         out = np.empty_like(plain)
         back = np.empty((tiles_for(n_visible), -(-n_hidden // 8) * 8, 64), np.float32)
-        told = module.ascend(to_hidden.tiles_array, centred, 0.3, 0.2, l1, 0.5, out, back, n_threads)
-        results |= {name: out, name + "_transposed": back, name + "_told": np.array(told)}
-    for name, centring in (("step", None), ("centred_step", (mu, lam, dv, dh))):
+        outcome = module.ascend(to_hidden.tiles_array, centered, 0.3, 0.2, l1, 0.5, out, back, n_threads)
+        results |= {name: out, name + "_transposed": back, name + "_outcome": np.array(outcome)}
+    for name, centering in (("step", None), ("centered_step", (mu, lam, dv, dh))):
         out = np.empty_like(plain)
         back = np.empty((tiles_for(n_visible), -(-n_hidden // 8) * 8, 64), np.float32)
         along = np.zeros_like(mu), np.zeros_like(lam)
         decay = 0.3, 0.2, 0.1, 0.5
-        told = module.step(*phases, centring, n_hidden, to_hidden.tiles_array, *decay, out, back, *along, n_threads)
-        results |= {name: out, name + "_transposed": back, name + "_told": np.array(told)}
+        outcome = module.step(*phases, centering, n_hidden, to_hidden.tiles_array, *decay, out, back, *along, n_threads)
+        results |= {name: out, name + "_transposed": back, name + "_outcome": np.array(outcome)}
         results |= {name + "_along_hidden": along[0], name + "_along_visible": along[1]}
     return results
 
@@ -171,10 +172,10 @@ def valid(fixed, n_units):
 @pytest.mark.parametrize("n_threads", THREADS)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("level", MODULES)
-def test_kernels_equal_the_twin(level, shape, n_threads):
+def test_kernels_equal_the_reference(level, shape, n_threads):
     case = case_of(shape)
     for name, result in run(MODULES[level], case, n_threads).items():
-        expected = case.twin[name]
+        expected = case.expected[name]
         assert result.dtype == expected.dtype and result.shape == expected.shape
         assert np.array_equal(result, expected), name
 
@@ -184,11 +185,11 @@ def test_ties_are_drawn_alike(level):
     """In a million draws about 16 tie in their first 16 bits: the rare path is compared too, and is really taken."""
     case = Case(64, 256, 4096)
     layer = build_layers(reference, case.weights, case.visible_bias, case.hidden_bias)[1]
-    field = reference.fields(case.twin["planes"], layer)
+    field = reference.fields(case.expected["planes"], layer)
     numbers = reference.blocks(SEED, 3 << 8 | 1, 5, np.arange(11, 11 + 4096).astype(np.uint32), np.arange(32))
     whole = (reference.less_likely(field) * np.float32(65536)).astype(np.int32)
     assert (numbers.reshape(4096, -1).view(np.uint16) == whole).sum() > 3
-    assert np.array_equal(run(MODULES[level], case, 2)["hidden"], case.twin["hidden"])
+    assert np.array_equal(run(MODULES[level], case, 2)["hidden"], case.expected["hidden"])
 
 
 @pytest.mark.parametrize("level", MODULES)
@@ -275,7 +276,7 @@ def test_read_only_input(level):
     module.half_step(planes, layers[1], case.beta, 0, 0, 0, 1, 0, out, None, None, 2)
     acc = np.empty((100, 130), np.int32)
     module.product(planes, layers[1].tiles_array, layers[1].exponent, acc, 2)
-    assert np.array_equal(acc, case.twin["acc"])
+    assert np.array_equal(acc, case.expected["acc"])
 
 
 @pytest.mark.parametrize("level", MODULES)
@@ -304,7 +305,7 @@ def test_products_of_all_kinds_of_integers(level, n_visible):
         acc = np.empty((n, 70), np.int32)
         for planes in (pack(states), pack(states[:, ::-1]), pack(np.zeros_like(states))):
             MODULES[level].product(planes, to_hidden.tiles_array, to_hidden.exponent, acc, 2)
-            whole = reference.on_grid(to_hidden.tiles_array, to_hidden.exponent).astype(np.int64)
+            whole = reference.quantized_weights(to_hidden.tiles_array, to_hidden.exponent).astype(np.int64)
             on = np.unpackbits(planes, axis=0, bitorder="little").T.astype(np.int64)
             exact = np.concatenate([on @ tile[: on.shape[1]] for tile in whole], axis=1)[:, :70]
             assert np.array_equal(acc, exact)
@@ -335,7 +336,10 @@ def test_sums_reach_but_never_pass_int32(level, n):
         acc = np.empty((n, 70), np.int32)
         MODULES[level].product(pack(np.ones((n, 784), np.uint8)), to_hidden.tiles_array, to_hidden.exponent, acc, 1)
         exact = (
-            reference.on_grid(to_hidden.tiles_array, to_hidden.exponent).astype(np.int64).sum(axis=1).reshape(-1)[:70]
+            reference.quantized_weights(to_hidden.tiles_array, to_hidden.exponent)
+            .astype(np.int64)
+            .sum(axis=1)
+            .reshape(-1)[:70]
         )
         assert (acc == exact).all() and exact.max() < 2**31
         if value > 1e-10:  # below, the finest grid allowed is coarser than the weights

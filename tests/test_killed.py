@@ -20,7 +20,7 @@ rbm = fr.RBM.from_data(X, n_hidden=50, seed=0)
 pcd = fr.gradient.PCD(100, seed=1)
 sgd = fr.optim.SGD(fr.optim.Linear(0.1, 0.0), momentum=0.5)
 fr.fit(rbm, X, pcd, sgd, epochs=int(sys.argv[2]), seed=2, averaging=fr.optim.Averaging(), validation=X[:100],
-       measures=fr.monitor.PseudoLikelihood(every=1), checkpoint=sys.argv[1], checkpoint_seconds=float(sys.argv[3]),
+       metrics=fr.metrics.PseudoLikelihood(every=1), checkpoint=sys.argv[1], checkpoint_seconds=float(sys.argv[3]),
        resume=True)
 rbm.save(sys.argv[1] + ".model.npz")
 """
@@ -74,7 +74,7 @@ X = fr.datasets.load_digits()
 rbm = fr.RBM.from_data(X, n_hidden=50, seed=0)
 try:
     fr.fit(rbm, X, fr.gradient.PCD(100, seed=1), fr.optim.SGD(0.1, momentum=float(sys.argv[3])),
-           epochs=int(sys.argv[2]), seed=2, validation=X[:100], measures=fr.monitor.PseudoLikelihood(every=1),
+           epochs=int(sys.argv[2]), seed=2, validation=X[:100], metrics=fr.metrics.PseudoLikelihood(every=1),
            callbacks=lambda state: print(state.epoch, flush=True), checkpoint=sys.argv[1], checkpoint_seconds=1e9,
            resume=True)
 finally:

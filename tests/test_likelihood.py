@@ -158,9 +158,9 @@ def test_ais_is_the_same_bits_on_any_threads_and_cuts(n_threads, monkeypatch):
     from fastrbm._core import workload
 
     rbm = random_rbm(70, 66, scale=0.2)
-    one = likelihood.bracket(rbm, n_chains=33, n_betas=40, n_threads=1)
+    one = likelihood.bidirectional(rbm, n_chains=33, n_betas=40, n_threads=1)
     monkeypatch.setattr(workload, "A_CALL", 7 * workload.annealing(70, 66).of(33))  # calls of seven steps
-    many = likelihood.bracket(rbm, n_chains=33, n_betas=40, n_threads=n_threads)
+    many = likelihood.bidirectional(rbm, n_chains=33, n_betas=40, n_threads=n_threads)
     assert np.array_equal(one.forward.log_ratios, many.forward.log_ratios)
     assert np.array_equal(one.reverse.log_ratios, many.reverse.log_ratios)
     assert (one.value, one.lower, one.upper) == (many.value, many.lower, many.upper)
@@ -208,13 +208,13 @@ def test_a_small_effective_sample_size_warns():
         (lambda r: likelihood.ais(r, betas=[1]), "at least two numbers"),
         (lambda r: likelihood.ais(r, betas=[0, np.nan, 1]), "betas must go"),
         (lambda r: likelihood.ais(r, base_bias=np.zeros(3)), r"base_bias must have shape \(5,\)"),
-        (lambda r: likelihood.ais(r, data=np.zeros((2, 3))), "data has 3 units a case"),
-        (lambda r: likelihood.reverse_ais(r, np.zeros((0, 5))), "start must have at least one case"),
+        (lambda r: likelihood.ais(r, data=np.zeros((2, 3))), "data has 3 units per example"),
+        (lambda r: likelihood.reverse_ais(r, np.zeros((0, 5))), "start must have at least one example"),
         (
             lambda r: likelihood.score(r, np.zeros((1, 5)), method="guess"),
-            "method must be one of auto, exact, bracket, ais",
+            "method must be one of auto, exact, bidirectional, ais",
         ),
-        (lambda r: likelihood.score(r, np.zeros((0, 5))), "X must have at least one case"),
+        (lambda r: likelihood.score(r, np.zeros((0, 5))), "X must have at least one example"),
         (lambda r: likelihood.score(r, np.full((1, 5), 0.5)), "X must hold 0 or 1"),
         (lambda r: likelihood.conditional(r, np.zeros((1, 5)), [5]), "units must be 1 to 16 different numbers below 5"),
         (lambda r: likelihood.conditional(r, np.zeros((1, 5)), [1, 1]), "different numbers"),
@@ -234,7 +234,7 @@ def test_one_chain():
 # ---------------------------------------------------------------- both sides
 
 
-def test_acceptance_ratio_on_known_laws():
+def test_acceptance_ratio_on_known_distributions():
     """Work that is normal both ways, N(L -+ s^2/2, s^2), obeys Crooks' relation: the ratio is L, to its stated
     error."""
     rng = np.random.default_rng(1)
@@ -249,10 +249,10 @@ def test_acceptance_ratio_on_known_laws():
     assert np.std(misses) / np.mean(errors) == pytest.approx(1, abs=5 / math.sqrt(400))
 
 
-def test_bracket_and_its_agreement():
+def test_bidirectional_and_its_agreement():
     hits = 0
     for k, rbm in enumerate(MODELS[:10]):
-        both = likelihood.bracket(rbm, Enumerated(rbm).sample_visible(200, k), n_betas=300, seed=k)
+        both = likelihood.bidirectional(rbm, Enumerated(rbm).sample_visible(200, k), n_betas=300, seed=k)
         hits += both.lower <= brute_log_z(rbm) <= both.upper
         assert both.agree and both.warning == "" and "AIS" in str(both)
     assert hits >= 9
@@ -265,7 +265,7 @@ def test_few_chains_give_a_wide_interval(n_chains):
         rbm = random_rbm(8, 6, seed=200 + k)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            both = likelihood.bracket(rbm, Enumerated(rbm).sample_visible(50, k), n_chains, 50, seed=k)
+            both = likelihood.bidirectional(rbm, Enumerated(rbm).sample_visible(50, k), n_chains, 50, seed=k)
         assert both.lower <= brute_log_z(rbm) <= both.upper
         assert both.upper - both.lower > 1 if n_chains == 1 else both.upper > both.lower
 
@@ -275,7 +275,7 @@ def test_scores_compare():
     assert likelihood.score(rbm, X) == likelihood.score(rbm, X)
 
 
-def test_a_disagreement_is_told_in_words():
+def test_a_disagreement_is_reported_in_words():
     """A rugged model, too few betas: the two estimates part by many nats, the truth lies between, and score says so."""
     W = np.random.default_rng(1).normal(0, 1, (60, 18))
     rbm = fr.RBM(W, -W.sum(axis=1) / 2, -W.sum(axis=0) / 2)  # fields around zero: many modes
@@ -283,13 +283,13 @@ def test_a_disagreement_is_told_in_words():
     X = rbm.sample(200, 2000, seed=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        both = likelihood.bracket(rbm, X, n_betas=5)
-        result = likelihood.score(rbm, X, method="bracket", n_betas=5)
+        both = likelihood.bidirectional(rbm, X, n_betas=5)
+        result = likelihood.score(rbm, X, method="bidirectional", n_betas=5)
     assert not both.agree and both.forward.value < truth - 1 and both.reverse.value > truth
     assert both.lower <= truth <= both.upper and math.isfinite(both.lower) and math.isfinite(both.upper)
     assert "DISAGREE by" in str(both) and "DISAGREE by" in str(result)
     assert result.lower <= -rbm.free_energy(X).mean() - truth <= result.upper
-    better = likelihood.bracket(rbm, X, n_betas=2000)
+    better = likelihood.bidirectional(rbm, X, n_betas=2000)
     assert better.agree and better.warning == "" and abs(better.value - truth) < 0.5
 
 
@@ -302,7 +302,7 @@ def test_score_exact():
     exact = Enumerated(rbm)
     result = likelihood.score(rbm, X)
     expected = np.log(exact.p_v[state_numbers(X)])
-    assert np.abs(result.per_case - expected).max() < 1e-5  # the kernels' grid
+    assert np.abs(result.per_example - expected).max() < 1e-5  # the kernels' grid
     assert result.mean == pytest.approx(expected.mean(), abs=1e-5) and result.method == "exact"
     assert result.standard_error == pytest.approx(expected.std(ddof=1) / math.sqrt(len(X)), rel=1e-4)
     assert result.lower == pytest.approx(result.mean, abs=1e-12) and float(result) == result.mean
@@ -327,12 +327,12 @@ def test_score_by_sampling():
 def test_countdown(capsys):
     likelihood.exact(random_rbm(10, 12), progress=True)
     assert "enumeration 100%" in capsys.readouterr().err
-    likelihood.bracket(random_rbm(5, 4), n_betas=20, progress=True)
+    likelihood.bidirectional(random_rbm(5, 4), n_betas=20, progress=True)
     err = capsys.readouterr().err
     assert "\nreverse AIS 100%" in err and err.startswith("AIS 100%")
 
 
-def test_log_of_the_twin_is_used():
+def test_log_of_the_reference_is_used():
     """The mean weight is computed with the package's own exp and log: bits do not depend on a library's."""
     x = np.array([0.5, 1.0, -3.0])
     from fastrbm.likelihood.ais import _mean_weight
@@ -349,7 +349,7 @@ def test_warnings_point_at_the_line_that_called(tmp_path):
     data = rbm.sample(20, 1, method="gibbs")
     for call in (
         lambda: fr.likelihood.ais(rbm, n_betas=2), lambda: fr.likelihood.reverse_ais(rbm, data, n_betas=2),
-        lambda: fr.likelihood.bracket(rbm, data, n_betas=2), lambda: fr.likelihood.score(rbm, data, n_betas=2),
+        lambda: fr.likelihood.bidirectional(rbm, data, n_betas=2), lambda: fr.likelihood.score(rbm, data, n_betas=2),
     ):  # fmt: skip
         with pytest.warns(UserWarning, match=r"effective sample size .* use more betas \(n_betas, --betas\)") as caught:
             call()

@@ -1,4 +1,4 @@
-"""Moments: exact sums, however the cases are cut; weights; fractions."""
+"""Moments: exact sums, however the examples are cut; weights; fractions."""
 
 import numpy as np
 import pytest
@@ -52,7 +52,7 @@ def test_moments_of_parts_add_up_exactly(n_threads):
             assert np.array_equal(getattr(other, name), getattr(whole, name)), name
 
 
-def test_weights_count_cases():
+def test_weights_count_examples():
     rbm, v = random_rbm(20, 30), data(300, 20)
     counts = np.random.default_rng(2).integers(0, 4, 300)
     weighted = fr.Moments.of_data(rbm, v, sample_weight=counts)
@@ -76,10 +76,10 @@ def test_zero_weights_count_for_nothing():
 
 def test_fractions():
     rbm = random_rbm(20, 30)
-    grey = np.random.default_rng(0).random((700, 20))
-    assert_close(fr.Moments.of_data(rbm, grey), float64_moments(rbm, grey), 10 * TOLERANCE)
+    gray = np.random.default_rng(0).random((700, 20))
+    assert_close(fr.Moments.of_data(rbm, gray), float64_moments(rbm, gray), 10 * TOLERANCE)
     some = np.random.default_rng(3).random(700)
-    assert_close(fr.Moments.of_data(rbm, grey, some), float64_moments(rbm, grey, some), 10 * TOLERANCE)
+    assert_close(fr.Moments.of_data(rbm, gray, some), float64_moments(rbm, gray, some), 10 * TOLERANCE)
     mixed = np.concatenate([data(300, 20).astype(float), np.full((1, 20), 0.5)])
     by_parts = fr.Moments.of_data(rbm, mixed[:300]) + fr.Moments.of_data(rbm, mixed[300:])
     assert np.abs(fr.Moments.of_data(rbm, mixed).weights - by_parts.weights).max() < 1e-14
@@ -117,6 +117,6 @@ def test_bad_weights(weight, message):
         fr.Moments.of_data(random_rbm(5, 3), data(4, 5), sample_weight=weight)
 
 
-def test_no_cases():
-    with pytest.raises(ValueError, match="X must have at least one case"):
+def test_no_examples():
+    with pytest.raises(ValueError, match="X must have at least one example"):
         fr.Moments.of_data(random_rbm(5, 3), np.zeros((0, 5)))

@@ -90,7 +90,7 @@ def test_a_broken_kernel_fails(level, broken):
     assert worst_ratio(level, MODELS["4x3"], broken) > 4
 
 
-def test_joint_law_of_chains():
+def test_joint_distribution_of_chains():
     """The public Chains: the joint state (v, h) does not drift either."""
     rbm = random_rbm(5, 4, seed=4)
     exact = Enumerated(rbm)

@@ -1,4 +1,5 @@
-"""What reads rows of floats as users have them: the twin's bits, whatever the level, dtype and shape."""
+"""What reads rows of floats as users have them: the reference implementation's bits, whatever the level, dtype and
+shape."""
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from helpers import modules
 from fastrbm import reference
 from fastrbm._core import dispatch
 from fastrbm.states.bits import BitMatrix
-from fastrbm.training.cases import states_of
+from fastrbm.training.examples import states_of
 
 MODULES = modules()
 SHAPES = [(1, 1), (3, 7), (5, 8), (129, 9), (40, 64), (7, 803), (0, 5), (4, 0)]

@@ -1,6 +1,6 @@
-"""The numbers behind the kernels: activation, softplus, logarithm, and the law of what is drawn.
+"""The numbers behind the kernels: activation, softplus, logarithm, and the distribution of what is drawn.
 
-The kernels equal the twin bit for bit (test_kernels.py), so accuracy is tested on the twin.
+The kernels equal the reference implementation bit for bit (test_kernels.py), so accuracy is tested on that.
 """
 
 import math
@@ -99,8 +99,8 @@ def test_certain_units_are_certain():
     assert drawn_fraction(LEVELS[-1], 1e30, 1000)[0] == 1.0
 
 
-def test_draws_of_neighbours_are_uncorrelated():
-    """Units of a chain, a unit in neighbouring chains, and in neighbouring sweeps: correlations within 5 / sqrt(n)."""
+def test_draws_of_neighbors_are_uncorrelated():
+    """Units of a chain, a unit in neighboring chains, and in neighboring sweeps: correlations within 5 / sqrt(n)."""
     field = np.zeros((20_000, 64), np.float32)
     now = reference.draw(field, 7, 0, 1, 0, 0).astype(np.float64) - 0.5
     later = reference.draw(field, 7, 0, 2, 0, 0) - 0.5

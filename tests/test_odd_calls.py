@@ -29,10 +29,10 @@ COUNTS = {
 }  # fmt: skip
 REALS = {
     "learning_rate", "rate", "decay", "momentum", "l1", "l2", "max_norm", "eps", "beta1", "beta2", "last", "fraction",
-    "stop", "weight_scale", "least", "target_rate", "checkpoint_seconds", "total",
+    "stop", "weight_scale", "min_delta", "target_rate", "checkpoint_seconds", "total",
 }  # fmt: skip
-FLAGS = {"draw", "resume", "nesterov", "smaller"}
-MAY_BE_NONE = {"n_threads", "every", "target_rate", "smaller", "epochs"}
+FLAGS = {"dynamic_binarization", "resume", "nesterov"}
+MAY_BE_NONE = {"n_threads", "every", "target_rate", "epochs"}
 UNBOUNDED = {"every", "patience", "update"}  # a count of this size is of use to nobody, but costs nothing
 
 REFUSED = {  # by all scalar arguments
@@ -80,7 +80,7 @@ class Place:
         self.moments = fr.Moments.of_data(self.rbm, X)
         self.bits = fr.BitMatrix.from_states(X)
         self.history = fr.History()
-        self.history.record(epoch=1, free_energy_gap=0.5)
+        self.history.record(epoch=1, shuffled_gap=0.5)
 
 
 def steps(make):
@@ -125,7 +125,7 @@ CALLS = {
     "empty": of(fr.BitMatrix.empty, n=1, n_units=1),
     "from_states": of(fr.BitMatrix.from_states, states=X, n_threads=1),
     "to_states": method("bits.to_states", n_threads=1),
-    "item": method("bits.__getitem__", cases=slice(2)),
+    "item": method("bits.__getitem__", examples=slice(2)),
     "Moments": of(fr.Moments, weight_sum=np.ones((V, H)), visible_sum=np.ones(V), hidden_sum=np.ones(H), total=0.5),
     "Moments.of_data": of(fr.Moments.of_data, rbm=".rbm", X=X, sample_weight=np.ones(N), n_threads=1),
     "Moments.of_chains": of(fr.Moments.of_chains, rbm=".rbm", chains=".chains", n_threads=1),
@@ -161,25 +161,25 @@ CALLS = {
         callbacks=(),
         progress=False,
         n_threads=1,
-        centring=True,
-        draw=False,
+        centered=True,
+        dynamic_binarization=False,
         averaging=None,
         validation=None,
-        measures=(),
+        metrics=(),
         checkpoint_seconds=0.5,
         resume=False,
     ),
-    "EarlyStopping": of(fr.EarlyStopping, column="free_energy_gap", patience=1, least=0.5, smaller=None),
-    "record": method("history.record", epoch=1, free_energy_gap=1.0),
+    "EarlyStopping": of(fr.EarlyStopping, column="shuffled_gap", patience=1, min_delta=0.5, mode=None),
+    "record": method("history.record", epoch=1, shuffled_gap=1.0),
     "CD": of(gradient.CD, n_sweeps=1, seed=1),
     "PCD": of(gradient.PCD, n_chains=1, n_sweeps=1, seed=1),
     "FastPCD": of(gradient.FastPCD, n_chains=1, n_sweeps=1, rate=0.5, decay=0.5, seed=1),
     "Tempered": of(gradient.Tempered, n_chains=1, n_betas=1, n_sweeps=1, betas=None, target_rate=0.5, seed=1),
     "MonteCarlo": of(gradient.MonteCarlo, n_hidden_samples=1, n_joint_samples=1, n_sweeps=1, seed=1),
-    "Centring": of(gradient.Centring, rate=0.5),
+    "Centering": of(gradient.Centering, rate=0.5),
     "Gradient": of(gradient.Gradient, positive=".moments", negative=".moments", n_threads=1, offsets=None),
-    "centred": method("gradient.centred", visible_offset=np.ones(V), hidden_offset=np.ones(H)),
-    "Centring()": of(gradient.Centring().__call__, gradient=".gradient"),
+    "centered": method("gradient.centered", visible_offset=np.ones(V), hidden_offset=np.ones(H)),
+    "Centering()": of(gradient.Centering().__call__, gradient=".gradient"),
     "Exact()": steps(lambda: gradient.Exact()),
     "CD()": steps(lambda: gradient.CD(1)),
     "PCD()": steps(lambda: gradient.PCD(4)),
@@ -199,7 +199,7 @@ CALLS = {
     "WarmUp": of(optim.WarmUp, schedule=0.5, fraction=0.5),
     "ais": of(likelihood.ais, rbm=".rbm", data=None, base_bias=None, betas=None, **AIS),
     "reverse_ais": of(likelihood.reverse_ais, rbm=".rbm", start=X, n_sweeps=1, data=None, betas=None, **AIS),
-    "bracket": of(likelihood.bracket, rbm=".rbm", data=X, n_sweeps=1, betas=None, **AIS),
+    "bidirectional": of(likelihood.bidirectional, rbm=".rbm", data=X, n_sweeps=1, betas=None, **AIS),
     "exact": of(likelihood.exact, rbm=".rbm", progress=False, n_threads=1),
     "pseudo": of(likelihood.pseudo, rbm=".rbm", X=X, n_threads=1),
     "conditional": of(likelihood.conditional, rbm=".rbm", X=X, units=[0, 1], n_threads=1),
@@ -315,8 +315,8 @@ def judge(call, argument, kind, name):
 
 
 def judge_all(picked):
-    told = ((call, argument, name, judge(call, argument, kind, name)) for call, argument, kind, name in picked)
-    return [f"{call}({argument}={name}): {wrong}" for call, argument, name, wrong in told if wrong]
+    reported = ((call, argument, name, judge(call, argument, kind, name)) for call, argument, kind, name in picked)
+    return [f"{call}({argument}={name}): {wrong}" for call, argument, name, wrong in reported if wrong]
 
 
 def test_some_odd_calls():
@@ -332,14 +332,14 @@ TOO_MANY = [
     ("Chains.sweep", "n_sweeps"), ("TemperedChains", "n_chains"), ("TemperedChains", "n_betas"),
     ("TemperedChains.sweep", "n_sweeps"), ("fit", "epochs"), ("fit", "batch_size"), ("CD", "n_sweeps"),
     ("PCD", "n_chains"), ("PCD", "n_sweeps"), ("FastPCD", "n_chains"), ("Tempered", "n_betas"), ("ais", "n_chains"),
-    ("ais", "n_betas"), ("reverse_ais", "n_sweeps"), ("bracket", "n_chains"), ("score", "n_betas"),
+    ("ais", "n_betas"), ("reverse_ais", "n_sweeps"), ("bidirectional", "n_chains"), ("score", "n_betas"),
     ("standard_betas", "n_betas"), ("free_energy_trace", "n_sweeps"), ("Mixing", "n_sweeps"), ("sample", "n_threads"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("call, argument", TOO_MANY)
 def test_more_than_there_can_be(call, argument):
-    """Told before any work, and before any memory is asked for."""
+    """Reported before any work, and before any memory is asked for."""
     for number in (2**33, 2**40, np.uint64(2**63)):
         function, arguments = CALLS[call](Place())
         with pytest.raises(ValueError, match=f"{argument} must be at .*at most|{argument} must be at most"):

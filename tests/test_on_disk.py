@@ -10,7 +10,7 @@ from fastrbm.training import data as _source
 from fastrbm.training import fused
 
 X = fr.datasets.load_digits()
-GREY = (X * 0.75 + 0.125).astype(np.float32)
+GRAY = (X * 0.75 + 0.125).astype(np.float32)
 
 
 def on_disk(folder, array, name="x.npy"):
@@ -32,14 +32,14 @@ def runs(monkeypatch):
 
 
 KINDS = [X.astype(dtype) for dtype in (np.uint8, bool, np.int64, np.float32, ">f4", ">i2", "<f8")]
-KINDS += [np.asfortranarray(X), GREY, GREY.astype(">f8"), np.asfortranarray(GREY)]
+KINDS += [np.asfortranarray(X), GRAY, GRAY.astype(">f8"), np.asfortranarray(GRAY)]
 
 
 @pytest.mark.parametrize("draw", [False, True])
 @pytest.mark.parametrize("array", KINDS, ids=lambda a: f"{a.dtype.str}{'F' if a.flags.f_contiguous else ''}{a.max():g}")
 def test_the_same_bits_as_in_memory_many_updates_a_call(tmp_path, monkeypatch, array, draw):
     done = runs(monkeypatch)
-    assert trained(on_disk(tmp_path, array), draw=draw) == trained(array, draw=draw)
+    assert trained(on_disk(tmp_path, array), dynamic_binarization=draw) == trained(array, dynamic_binarization=draw)
     one_at_a_time = float(array.max()) < 1 and not draw
     half = done[: len(done) // 2]  # those of the memory map; the others are the array's
     assert (sum(half) == 0) if one_at_a_time else (sum(half) == 2 * 36 and len(half) <= 2 * 3)
@@ -87,7 +87,7 @@ def test_a_bad_value_is_found_by_its_row(tmp_path, dtype, value):
         trained(on_disk(tmp_path, bad))
 
 
-@pytest.mark.parametrize("array", [X, X.astype(bool), X.astype(float), GREY, GREY.astype(float), np.asfortranarray(X)])
+@pytest.mark.parametrize("array", [X, X.astype(bool), X.astype(float), GRAY, GRAY.astype(float), np.asfortranarray(X)])
 def test_a_checkpoint_goes_on_with_the_same_values_wherever_they_are(tmp_path, array):
     whole = trained(array, batch_size=300)
     for k, (first, second) in enumerate(((array, on_disk(tmp_path, array)), (on_disk(tmp_path, array), array))):
@@ -115,7 +115,7 @@ def test_what_a_checkpoint_remembers(tmp_path, monkeypatch):
         other = X.copy()
         other[0, 0] ^= 1
         texts.add(_source.source_of(other, 64, 50, 0).describe())
-        texts.add(_source.source_of(GREY, 64, 50, 0).describe())
+        texts.add(_source.source_of(GRAY, 64, 50, 0).describe())
         assert len(texts) == 3
     last = X.copy()
     last[1790, 1] ^= 1
@@ -125,7 +125,7 @@ def test_what_a_checkpoint_remembers(tmp_path, monkeypatch):
 
 
 def test_a_checksum_does_not_depend_on_the_parts_that_are_read(tmp_path, monkeypatch):
-    for array in (X, GREY):
+    for array in (X, GRAY):
         texts = set()
         for step in (1 << 20, 64 * 100, 64):
             monkeypatch.setattr(_source, "_DRAWN", step)

@@ -139,7 +139,7 @@ def test_the_reference_has_every_public_name(site):
         inventory = InventoryFile.load(file, "", os.path.join)
     objects = inventory.data if hasattr(inventory, "data") else inventory
     known = {name for kind, names in objects.items() if kind.startswith("py:") for name in names}
-    for module in (fr, fr.datasets, fr.diagnostics, fr.gradient, fr.likelihood, fr.monitor, fr.optim):
+    for module in (fr, fr.datasets, fr.diagnostics, fr.gradient, fr.likelihood, fr.metrics, fr.optim):
         for name in module.__all__:
             if callable(getattr(module, name)):
                 assert f"{module.__name__}.{name}" in known

@@ -1,4 +1,5 @@
-"""The generator is Philox4x32-10: the known answers of its authors, at every ISA level and in the twin."""
+"""The generator is Philox4x32-10: the known answers of its authors, at every ISA level and in the reference
+implementation."""
 
 import numpy as np
 import pytest
@@ -33,12 +34,12 @@ def test_known_answers(module):
 @pytest.mark.parametrize("module", modules().values(), ids=lambda m: m.__name__)
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 31, 127, 4097, 20_000])
-def test_words_equal_the_twin(module, n, n_threads):
+def test_words_equal_the_reference(module, n, n_threads):
     for first in (0, 5, 2**32 - 3, 2**64 - 7):  # the lower half of the number overflows into the upper one
-        ours, twin = np.empty(n, np.uint32), np.empty(n, np.uint32)
+        ours, expected = np.empty(n, np.uint32), np.empty(n, np.uint32)
         module.words(first, 0x0123456789ABCDEF, 2**32 - 1, 700, ours, n_threads)
-        reference.words(first, 0x0123456789ABCDEF, 2**32 - 1, 700, twin)
-        assert np.array_equal(ours, twin)
+        reference.words(first, 0x0123456789ABCDEF, 2**32 - 1, 700, expected)
+        assert np.array_equal(ours, expected)
 
 
 def test_streams_and_sweeps_differ():
@@ -49,16 +50,16 @@ def test_streams_and_sweeps_differ():
 
 @pytest.mark.parametrize("module", modules().values(), ids=lambda m: m.__name__)
 @pytest.mark.parametrize("n", [0, 1, 3, 1023, 1026, 70_001])
-def test_normals_equal_the_twin(module, n):
-    twin = np.empty(n, np.float32)
-    reference.normals(2**40 + 3, 9, 700, twin)
+def test_normals_equal_the_reference(module, n):
+    expected = np.empty(n, np.float32)
+    reference.normals(2**40 + 3, 9, 700, expected)
     for n_threads in (1, 2, 7):
         ours = np.empty(n, np.float32)
         module.normals(2**40 + 3, 9, 700, ours, n_threads)
-        assert np.array_equal(ours, twin)
+        assert np.array_equal(ours, expected)
 
 
-def test_normal_has_the_moments_of_a_normal_law():
+def test_normal_has_the_moments_of_a_normal_distribution():
     n = 400_000
     x = philox.normal((n,), seed=1, stream=philox.WEIGHTS).astype(np.float64)
     # five standard errors: var(x) = 1, var(x^2) = 2, and twelve uniforms have kurtosis 3 - 0.1

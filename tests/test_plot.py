@@ -1,4 +1,4 @@
-"""Pictures: every axes is labelled, what is drawn is what was computed, odd inputs get a picture or a clear error."""
+"""Pictures: every axes is labeled, what is drawn is what was computed, odd inputs get a picture or a clear error."""
 
 import math
 import subprocess
@@ -25,7 +25,7 @@ TRACE = np.random.default_rng(0).normal(size=(400, 3)).cumsum(axis=0) * 0.1 + np
 def history(epochs=3):
     table = fr.History()
     for k in range(1, epochs + 1):
-        table.record(epoch=k, free_energy_gap=k * 1.5, tau_int=math.nan if k % 2 else 7.0, log_likelihood=-90.0 + k)
+        table.record(epoch=k, shuffled_gap=k * 1.5, tau_int=math.nan if k % 2 else 7.0, log_likelihood=-90.0 + k)
     return table
 
 
@@ -48,7 +48,7 @@ CALLS = {
     "samples, a table": lambda **o: plot.samples(SAMPLES[:, :11], **o),
     "samples, probabilities": lambda **o: plot.samples(RBM.mean_visible(RBM.mean_hidden(X[:9])), **o),
     "learning curve": lambda **o: plot.learning_curve(history(), **o),
-    "learning curve, two": lambda **o: plot.learning_curve(history(), ["free_energy_gap", "log_likelihood"], **o),
+    "learning curve, two": lambda **o: plot.learning_curve(history(), ["shuffled_gap", "log_likelihood"], **o),
     "learning curve, one epoch": lambda **o: plot.learning_curve(history(1), **o),
     "learning curve, not measured": lambda **o: plot.learning_curve(history(1), "tau_int", **o),
     "energies": lambda **o: plot.energies(RBM, X, SAMPLES, **o),
@@ -56,7 +56,7 @@ CALLS = {
     "principal axes": lambda **o: plot.principal_axes(X, SAMPLES, **o),
     "principal axes, constant": lambda **o: plot.principal_axes(np.ones((5, 4)), np.zeros((2, 4)), **o),
     "principal axes, one unit": lambda **o: plot.principal_axes([[0], [1]], [[1]], **o),
-    "principal axes, one case": lambda **o: plot.principal_axes(X[:1], fr.BitMatrix.from_states(SAMPLES), **o),
+    "principal axes, one example": lambda **o: plot.principal_axes(X[:1], fr.BitMatrix.from_states(SAMPLES), **o),
     "autocorrelation": lambda **o: plot.autocorrelation(TRACE, **o),
     "autocorrelation, short": lambda **o: plot.autocorrelation([1.0, 2.0, 1.5], **o),
     "autocorrelation, constant": lambda **o: plot.autocorrelation(np.ones(50), **o),
@@ -65,11 +65,11 @@ CALLS = {
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("call", CALLS)
-def test_every_picture_is_labelled_and_can_be_drawn(call, tmp_path):
+def test_every_picture_is_labeled_and_can_be_drawn(call, tmp_path):
     ax = CALLS[call]()
     ax.figure.savefig(tmp_path / "picture.png", dpi=40)
     assert ax.get_title() and ax.get_xlabel() and ax.get_ylabel()
-    for other in ax.figure.axes:  # a colour bar has one direction
+    for other in ax.figure.axes:  # a color bar has one direction
         assert other.get_xlabel() or other.get_ylabel()
     words = " ".join(text.get_text() for text in ax.figure.findobj(matplotlib.text.Text))
     assert "nan" not in words.lower().split()
@@ -130,8 +130,8 @@ def test_histograms_are_those_of_the_free_energies():
 
 def test_points_are_the_projections():
     ax = plot.principal_axes(X, SAMPLES)
-    centred = X - X.mean(axis=0)
-    values, vectors = np.linalg.eigh(centred.T @ centred)
+    centered = X - X.mean(axis=0)
+    values, vectors = np.linalg.eigh(centered.T @ centered)
     for scatter, states in zip(ax.collections, (X, SAMPLES), strict=True):
         expected = (states - X.mean(axis=0)) @ vectors[:, [-1, -2]]
         # eigenvectors have no sign; float64 rounding of sums of 64 terms of order 1
@@ -140,7 +140,7 @@ def test_points_are_the_projections():
     assert ax.get_ylabel() == f"second principal axis ({values[-2] / values.sum() * 100:.1f} % of the data's variance)"
 
 
-def test_of_many_cases_some_are_drawn():
+def test_of_many_examples_some_are_drawn():
     many = np.random.default_rng(0).integers(0, 2, (4001, 5))
     data, model = plot.principal_axes(many, many).collections
     assert len(data.get_offsets()) == len(model.get_offsets()) == 2000
@@ -162,16 +162,20 @@ MISTAKES = [
     (lambda: plot.filters(RBM, ax=plt.figure()), TypeError, "ax must be a matplotlib Axes, not Figure"),
     (lambda: plot.samples(X[0]), ValueError, "states must have two dimensions"),
     (lambda: plot.samples(X * 3), ValueError, "states must hold 0 or 1"),
-    (lambda: plot.samples(X[:0]), ValueError, "states must have at least one case"),
+    (lambda: plot.samples(X[:0]), ValueError, "states must have at least one example"),
     (lambda: plot.learning_curve([1, 2]), TypeError, "history must be a History, not list"),
     (lambda: plot.learning_curve(fr.History()), ValueError, "history must have a column epoch and others, got none"),
     (lambda: plot.learning_curve(history(), "gap"), KeyError, "no column 'gap'"),
     (lambda: plot.learning_curve(history(), []), ValueError, "columns must be of one unit, got none"),
     (lambda: plot.learning_curve(history(), ["tau_int", "log_likelihood"]), ValueError, "columns must be of one unit"),
-    (lambda: plot.energies(RBM, X[:, :9], X), ValueError, "X has 9 units a case where the model has 64"),
-    (lambda: plot.energies(RBM, X, X[:0]), ValueError, "samples must have at least one case"),
-    (lambda: plot.principal_axes(X, X[:, :9]), ValueError, "samples has 9 units a case"),
-    (lambda: plot.principal_axes(X, fr.BitMatrix.empty(3, 9)), ValueError, "samples has 9 units a case where 64 are"),
+    (lambda: plot.energies(RBM, X[:, :9], X), ValueError, "X has 9 units per example where the model has 64"),
+    (lambda: plot.energies(RBM, X, X[:0]), ValueError, "samples must have at least one example"),
+    (lambda: plot.principal_axes(X, X[:, :9]), ValueError, "samples has 9 units per example"),
+    (
+        lambda: plot.principal_axes(X, fr.BitMatrix.empty(3, 9)),
+        ValueError,
+        "samples has 9 units per example where 64 are",
+    ),
     (lambda: plot.autocorrelation(["a"]), ValueError, "series must be an array of numbers"),
 ]
 

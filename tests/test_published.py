@@ -2,7 +2,7 @@
 
 FASTRBM_DATA=... python -m pytest -m slow tests/test_published.py
 
-The model and the binarised MNIST are Salakhutdinov & Murray's, "On the quantitative analysis of deep belief networks"
+The model and the binarized MNIST are Salakhutdinov & Murray's, "On the quantitative analysis of deep belief networks"
 (ICML 2008): sm2008/sm2008_rbm_cd25_500.npz (W, vbias, hbias) and sm2008/sm2008_binarized_mnist_bits.npz (train, test,
 packed by numpy.packbits along axis 1).
 """
@@ -30,7 +30,7 @@ def published():
         return rbm, np.unpackbits(bits["train"], axis=1), np.unpackbits(bits["test"], axis=1)
 
 
-def test_unnormalised_log_likelihoods(published):
+def test_unnormalized_log_likelihoods(published):
     """log p* = -F: 364.926 on the test set, 368.172 on the training set (to the figures' last digit)."""
     rbm, train, test = published
     assert -rbm.free_energy(test).mean() == pytest.approx(364.926, abs=5.1e-4)
@@ -49,19 +49,19 @@ def test_log_z_of_the_cd25_model(published):
     assert score.log_partition.agree
 
 
-def exact_after(images, centring, seed=0):
+def exact_after(images, centering, seed=0):
     """784 x 16, 30,000 PCD-1 updates with 100 chains, batches of 100 and rate 0.01, as Melchior, Fischer & Wiskott did
     ("How to center deep Boltzmann machines", JMLR 2016): mean log-likelihood of the test set, exactly."""
     train, test = images
     rbm = fr.RBM.from_data(train, 16, seed=seed)
     pcd, sgd = fr.gradient.PCD(n_chains=100, seed=seed), fr.optim.SGD(0.01)
-    fr.fit(rbm, train, gradient=pcd, optimizer=sgd, epochs=50, batch_size=100, seed=seed, centring=centring)
+    fr.fit(rbm, train, gradient=pcd, optimizer=sgd, epochs=50, batch_size=100, seed=seed, centered=centering)
     return fr.likelihood.score(rbm, test).mean
 
 
-def test_centring_on_mnist_and_its_negative():
-    """Published: centred -142.56 and -142.09 (test); not centred -149.05 and -183.36. Those are means over trainings;
-    from seed to seed a centred one varies by 1 nat, so here too it is a mean that counts."""
+def test_centering_on_mnist_and_its_negative():
+    """Published: centered -142.56 and -142.09 (test); not centered -149.05 and -183.36. Those are means over trainings;
+    from seed to seed a centered one varies by 1 nat, so here too it is a mean that counts."""
     folder = DATA.parent / "mnist"
     images = [fr.datasets.load(folder / f"{name}-images-idx3-ubyte.gz") for name in ("train", "t10k")]
     negative = [1 - part for part in images]
@@ -71,8 +71,8 @@ def test_centring_on_mnist_and_its_negative():
 
 
 # data set: (published test log-likelihood, epochs, rate, l1, l2); the settings that bench/small.py chooses on the
-# validation cases. Published: Larochelle & Murray, "The neural autoregressive distribution estimator" (AISTATS 2011),
-# RBM with 23 hidden units; nltcs: 0.06 below the best densities known.
+# validation examples. Published: Larochelle & Murray, "The neural autoregressive distribution estimator" (AISTATS
+# 2011), RBM with 23 hidden units; nltcs: 0.06 below the best densities known.
 SMALL = {
     "dna": (-96.74, 400, 0.05, 3e-4, 1e-3),
     "mushrooms": (-15.15, 1500, 0.1, 0.0, 0.0),
@@ -83,15 +83,15 @@ SMALL = {
 
 @pytest.mark.parametrize("name", SMALL)
 def test_small_sets_are_better_than_published(name):
-    """23 hidden units, early stopping on the validation cases, exact log Z: the test cases are looked at once."""
+    """23 hidden units, early stopping on the validation examples, exact log Z: the test examples are looked at once."""
     published, epochs, rate, l1, l2 = SMALL[name]
     with np.load(DATA.parent / "debd" / f"{name}.npz") as bits:
         train, valid, test = (
             np.unpackbits(bits[k], axis=1)[:, : int(bits["n_vis"])] for k in ("train", "valid", "test")
         )
     rbm = fr.RBM.from_data(train, 23, seed=0)
-    score = fr.monitor.LogLikelihood("ais", n_betas=1000, every=epochs // 20)
+    score = fr.metrics.LogLikelihood("ais", n_betas=1000, every=epochs // 20)
     stop = fr.EarlyStopping("log_likelihood", patience=5)
     sgd = fr.optim.SGD(fr.optim.Linear(rate, 0.0), l1=l1, l2=l2)
-    fr.fit(rbm, train, fr.gradient.PCD(500), sgd, epochs, 50, validation=valid, measures=score, callbacks=stop)
+    fr.fit(rbm, train, fr.gradient.PCD(500), sgd, epochs, 50, validation=valid, metrics=score, callbacks=stop)
     assert fr.likelihood.score(rbm, test, "exact").mean > published

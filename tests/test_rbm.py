@@ -1,4 +1,4 @@
-"""RBM: energies and conditional laws against enumeration, its checks, its files."""
+"""RBM: energies and conditional distributions against enumeration, its checks, its files."""
 
 import pickle
 
@@ -54,14 +54,14 @@ def test_fractions_agree_with_bits_and_with_the_formula():
     rbm = random_rbm(20, 70, seed=4)
     rng = np.random.default_rng(0)
     v = (rng.random((300, 20)) < 0.5).astype(np.float64)
-    grey = rng.random((300, 20))
-    mixed = np.concatenate([v, grey])  # one fractional case sends all of them through NumPy
+    gray = rng.random((300, 20))
+    mixed = np.concatenate([v, gray])  # one fractional example sends all of them through NumPy
     assert np.array_equal(rbm.mean_hidden(mixed)[:300], rbm.mean_hidden(v))
     assert np.array_equal(rbm.sample_hidden(mixed, seed=4)[:300], rbm.sample_hidden(v, seed=4))
-    exact = 1 / (1 + np.exp(-(grey @ rbm.weights.astype(float) + rbm.hidden_bias)))
-    assert np.abs(rbm.mean_hidden(grey) - exact).max() < 1e-5
+    exact = 1 / (1 + np.exp(-(gray @ rbm.weights.astype(float) + rbm.hidden_bias)))
+    assert np.abs(rbm.mean_hidden(gray) - exact).max() < 1e-5
     with pytest.raises(ValueError, match=r"v must hold 0 or 1, got values"):
-        rbm.free_energy(grey)
+        rbm.free_energy(gray)
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3, 7])
@@ -85,7 +85,7 @@ def test_sample_edges():
     start = all_states(9)[[5]]
     assert np.array_equal(rbm.sample(1, n_sweeps=0, start=start), start)
     assert not np.array_equal(rbm.sample(50, 5, seed=1), rbm.sample(50, 5, seed=2))
-    with pytest.raises(ValueError, match="start must have as many cases as there are chains, 2, got 1"):
+    with pytest.raises(ValueError, match="start must have as many examples as there are chains, 2, got 1"):
         rbm.sample(2, start=start)
     with pytest.raises(ValueError, match=r"beta must be a number or an array of shape \(2,\)"):
         rbm.sample(2, beta=[1.0, 2.0, 3.0])
@@ -107,11 +107,11 @@ def test_any_dtype_and_layout(dtype):
 
 BAD_STATES = [
     (np.zeros(5), ValueError, r"v must have two dimensions.*v\[None, :\]"),
-    (np.zeros((2, 4)), ValueError, "v has 4 units a case where the model has 5"),
+    (np.zeros((2, 4)), ValueError, "v has 4 units per example where the model has 5"),
     (
         np.full((1, 5), 2),
         ValueError,
-        r"v must hold 0 or 1, or fractions from 0 to 1, got values from 2 to 2 .* grey.*>= 1",
+        r"v must hold 0 or 1, or fractions from 0 to 1, got values from 2 to 2 .* real.*>= 1",
     ),
     (np.full((1, 5), -1), ValueError, "got values from -1 to -1"),
     (np.full((1, 5), np.nan), ValueError, "v contains NaN"),
@@ -156,9 +156,9 @@ def test_bad_parameters(arguments, error, message):
         (lambda r: r.sample(1, n_threads=0), ValueError, "n_threads must be at least 1 and at most 1024, got 0"),
         (lambda r: r.sample(1, n_threads="2"), TypeError, "n_threads must be an integer or None"),
         (lambda r: r.sample(1, beta=-1.0), ValueError, "beta must be at least 0 and below"),
-        (lambda r: r.energy(np.zeros((2, 5)), np.zeros((1, 3))), ValueError, "v and h must have as many cases"),
+        (lambda r: r.energy(np.zeros((2, 5)), np.zeros((1, 3))), ValueError, "v and h must have as many examples"),
         (lambda r: r.step(None, learning_rate=np.inf), ValueError, "learning_rate must be finite"),
-        (lambda r: fr.RBM.from_data(np.zeros((0, 4)), 2), ValueError, "X must have at least one case"),
+        (lambda r: fr.RBM.from_data(np.zeros((0, 4)), 2), ValueError, "X must have at least one example"),
         (lambda r: fr.RBM.from_data(np.zeros((4, 4)), 0), ValueError, "n_hidden must be at least 1"),
         (lambda r: fr.Chains(r, 0), ValueError, "n_chains must be at least 1"),
         (lambda r: fr.Chains("rbm", 1), TypeError, "rbm must be an RBM, not str"),
@@ -203,8 +203,8 @@ def test_from_data():
     for same in (X.astype(float), X.astype(bool), fr.BitMatrix.from_states(X)):
         assert np.array_equal(fr.RBM.from_data(same, 40, seed=3).visible_bias, rbm.visible_bias)
     assert not np.array_equal(fr.RBM.from_data(X, 40, seed=4).weights, rbm.weights)
-    grey = fr.RBM.from_data(X * 0.5, 3)
-    assert np.all(np.isfinite(grey.visible_bias)) and np.all(grey.visible_bias < 0)
+    gray = fr.RBM.from_data(X * 0.5, 3)
+    assert np.all(np.isfinite(gray.visible_bias)) and np.all(gray.visible_bias < 0)
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, 1e38])
@@ -290,9 +290,9 @@ def test_a_failed_save_leaves_the_old_file(tmp_path, monkeypatch):
 
 def test_copy_and_pickle():
     rbm = random_rbm(5, 3)
-    twin, thawed = rbm.copy(), pickle.loads(pickle.dumps(rbm))
+    copied, thawed = rbm.copy(), pickle.loads(pickle.dumps(rbm))
     rbm.set_parameters(weights=np.zeros((5, 3)))
-    assert np.array_equal(twin.weights, thawed.weights) and np.any(twin.weights != 0)
+    assert np.array_equal(copied.weights, thawed.weights) and np.any(copied.weights != 0)
 
 
 def test_extreme_models():

@@ -70,7 +70,7 @@ def test_trainings(estimator, optimizer, back):
     rbm = fr.RBM.from_data(X, 8, seed=0)
     parts = {
         "gradient": pickle.loads(pickle.dumps(ESTIMATORS[estimator])), "optimizer": OPTIMIZERS[optimizer](),
-        "averaging": fr.optim.Averaging(every=1), "centring": fr.gradient.Centring(),
+        "averaging": fr.optim.Averaging(every=1), "centered": fr.gradient.Centering(),
     }  # fmt: skip
     fr.fit(rbm, X, epochs=1, **parts)
     parts |= {"rbm": rbm}

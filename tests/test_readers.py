@@ -1,4 +1,4 @@
-"""Tables as text, scales and columns: what is read, and where a file is told to be wrong."""
+"""Tables as text, scales and columns: what is read, and where a file is reported to be wrong."""
 
 import numpy as np
 import pytest
@@ -86,9 +86,9 @@ def test_what_pandas_writes(tmp_path):
         frame.reset_index().to_csv(path, index=False)
         with pytest.raises(ValueError, match=r"x\.csv, column 1 \('index'\): it counts the rows"):
             fr.datasets.load(path)
-    grey = pandas.DataFrame(RNG.integers(0, 256, (50, 64)))
-    grey.to_csv(path, index=False)
-    assert np.array_equal(fr.datasets.load_fractions(path), (grey / np.float32(255)).to_numpy(np.float32))
+    gray = pandas.DataFrame(RNG.integers(0, 256, (50, 64)))
+    gray.to_csv(path, index=False)
+    assert np.array_equal(fr.datasets.load_fractions(path), (gray / np.float32(255)).to_numpy(np.float32))
 
 
 def test_rows_as_fast_readers_take_them(tmp_path):
@@ -121,7 +121,7 @@ def test_forms_of_tables(tmp_path, text, values):
     assert read_table(table(text, tmp_path)).array.tolist() == values
 
 
-# ---------------------------------------------------------------- what is told of a table that cannot be read
+# ---------------------------------------------------------------- what is reported of a table that cannot be read
 
 
 MISSING = ["", " ", "NA", "nan", "NaN", "-nan", "NULL", "None", "?", "#N/A", "inf", "-inf", "1e999", "1" + "0" * 400]
@@ -184,7 +184,7 @@ def test_codes_of_missing_values(tmp_path, code):
         ("a,b\n1,0\n1\n", ", line 3: it has 1 numbers, the lines before have 2"),
         ("1" * 200_000 + ",x\n", ", line 1: it cannot be split into cells"),
         ('a,b\n1,"0\n1,1\n' * 9000, ", line .*(it cannot be split into cells|is not a number)"),
-        ("a,b\n", " has a line of names and no cases"),
+        ("a,b\n", " has a line of names and no examples"),
         ("# only\n", " has no rows"),
         ("\ufeff", " is empty, or its first line is"),
     ],
@@ -274,19 +274,19 @@ def test_answers_beside_marks(tmp_path, n_answers, n_marks):
 
 
 def test_pictures_are_no_odd_columns(tmp_path):
-    """Grey values of one scale are cut in the middle, though some columns are dark, blank or only 0 and 1."""
+    """Real values of one scale are cut in the middle, though some columns are dark, blank or only 0 and 1."""
     path = tmp_path / "x.npy"
     pictures = fr.datasets.load_digits().reshape(-1, 8, 8)
-    soft = pictures[:, :-1] * 9 + pictures[:, 1:] * 6  # grey edges
-    for grey, middle in ((soft, 8), (soft * 17, 128), (np.minimum(soft, 12) / 12, 0.5)):
-        for part in (grey, grey[:30], grey[:3]):
+    soft = pictures[:, :-1] * 9 + pictures[:, 1:] * 6  # gray edges
+    for gray, middle in ((soft, 8), (soft * 17, 128), (np.minimum(soft, 12) / 12, 0.5)):
+        for part in (gray, gray[:30], gray[:3]):
             np.save(path, part)
             assert np.array_equal(fr.datasets.load(path), (part >= middle).reshape(len(part), -1))
 
 
 @pytest.mark.parametrize("n_units", [17, 21, 23])
-def test_packed_bits_are_no_grey_values(tmp_path, n_units):
-    """Told by the zeros that fill up the last byte, or by their name; else they look like grey values."""
+def test_packed_bits_are_not_real_values(tmp_path, n_units):
+    """Recognized by the zeros that fill up the last byte, or by their name; else they look like real values."""
     bits = ANSWERS[:, :n_units]
     packed = np.packbits(bits, axis=1)
     np.save(tmp_path / "x.npy", packed)
@@ -303,19 +303,20 @@ def test_packed_bits_are_no_grey_values(tmp_path, n_units):
 
 def test_real_digits_are_read_as_before(tmp_path):
     sklearn = pytest.importorskip("sklearn.datasets")
-    grey = sklearn.load_digits().data
+    gray = sklearn.load_digits().data
     for rows in (slice(0, 1), slice(0, 5), slice(None)):
-        np.save(tmp_path / "x.npy", grey[rows])
-        assert np.array_equal(fr.datasets.load(tmp_path / "x.npy"), grey[rows] >= 8)
+        np.save(tmp_path / "x.npy", gray[rows])
+        assert np.array_equal(fr.datasets.load(tmp_path / "x.npy"), gray[rows] >= 8)
 
 
 def test_scales_of_fractions(tmp_path, capsys):
-    """Of percents and counts the scale is asked for; fractions stay as they are; known scales are told by the end."""
+    """Of percents and counts the scale is asked for; fractions stay as they are; known scales are recognized by their
+    end."""
     path = tmp_path / "x.npy"
     percents = RNG.integers(0, 101, (60, 8))
     percents[0] = 100
-    for grey in (percents, percents % 19, percents + 200, percents - 5):
-        np.save(path, grey)
+    for gray in (percents, percents % 19, percents + 200, percents - 5):
+        np.save(path, gray)
         with pytest.raises(ValueError, match=r"x\.npy has values from .*say with scale \(--scale\) what the largest"):
             fr.datasets.load_fractions(path)
     np.save(path, percents)
@@ -336,15 +337,15 @@ def test_scales_of_fractions(tmp_path, capsys):
     np.save(path, percents)
     np.save(tmp_path / "fractions.npy", (percents / 100).astype(np.float32))
     rbm = [tmp_path / "a.npz", tmp_path / "b.npz"]
-    short = ["--draw", "--hidden", 3, "--epochs", 2, "--quiet"]
+    short = ["--dynamic-binarization", "--hidden", 3, "--epochs", 2, "--quiet"]
     code, out, _ = fastrbm(capsys, "train", path, *short, "--scale", 100, "--validation", path, "--out", rbm[0])
-    assert code == 0 and "grey values: fractions of 100" in out and "a unit is 1 from 50 up" in out
+    assert code == 0 and "real-valued data: fractions of 100" in out and "a unit is 1 from 50 up" in out
     assert fastrbm(capsys, "train", tmp_path / "fractions.npy", *short, "--out", rbm[1])[0] == 0
     assert np.array_equal(fr.load(rbm[0]).weights, fr.load(rbm[1]).weights)
     code, _, err = fastrbm(capsys, "train", path, *short, "--out", rbm[0])
     assert code == 2 and "--scale" in err and err.count("\n") == 1
     code, _, err = fastrbm(capsys, "train", "digits", "--scale", 3, "--out", rbm[0])
-    assert code == 2 and err == "fastrbm: --scale does nothing without --draw\n"
+    assert code == 2 and err == "fastrbm: --scale does nothing without --dynamic-binarization\n"
 
 
 def test_fractions_within_rounding(tmp_path):
@@ -388,7 +389,7 @@ def test_columns_of_weights(tmp_path):
                 read_column(path)
         else:
             assert read_column(path).tolist() == [0.5, 2]
-    with pytest.raises(ValueError, match=r"x\.csv holds an array of shape \(2, 2\); wanted is one column"):
+    with pytest.raises(ValueError, match=r"x\.csv holds an array of shape \(2, 2\); required is one column"):
         read_column(table("a,b\n1,2\n2,3\n", tmp_path))
     with pytest.raises(ValueError, match="index=False"):
         read_column(table(",w\n0,0.5\n1,2\n", tmp_path))

@@ -52,7 +52,7 @@ class Parsed(html.parser.HTMLParser):
 def training(epochs=3):
     table = fr.History()
     for k in range(1, epochs + 1):
-        table.record(epoch=k, free_energy_gap=k * 1.5, tau_int=math.nan, log_likelihood=-90.0 + k)
+        table.record(epoch=k, shuffled_gap=k * 1.5, tau_int=math.nan, log_likelihood=-90.0 + k)
     return table
 
 
@@ -82,14 +82,14 @@ def test_it_says_what_was_computed(tmp_path):
     trace = fr.diagnostics.free_energy_trace(chains, 60)
     gap = RBM.free_energy(chains.visible).mean() - RBM.free_energy(X).mean()
     for words in (
-        f"mean log-likelihood {score.mean:.2f} nats a case",
+        f"mean log-likelihood {score.mean:.2f} nats per example",
         f"independent units {alone:.2f} nats",
         "parameters 844 ",  # 64 x 12 + 64 + 12
         f"split R-hat {fr.diagnostics.split_rhat(trace):.3f}",
         f"tau_int {fr.diagnostics.autocorrelation_time(trace).value:.3g} sweeps",
         f"samples are on average {abs(gap):.1f} nats {'less' if gap > 0 else 'more'} likely",
-        f"cases 1,797, each of 64 units units that are 1 {X.mean():.1%}",
-        "free energy gap 4.5",
+        f"examples 1,797, each of 64 units units that are 1 {X.mean():.1%}",
+        "shuffled gap 4.5",
         "fastrbm report a.npz digits",
         f"numpy {np.__version__}",
     ):
@@ -110,7 +110,7 @@ def test_text_is_escaped(tmp_path):
     assert not page.all("script") and f"Report on {name}" in page.text and f"fastrbm report {name}" in page.text
 
 
-def test_warnings_are_told(tmp_path):
+def test_warnings_are_reported(tmp_path):
     """Ten steps of annealing do not reach a model of strong weights, and 4 sweeps say nothing of its chains."""
     rbm = fr.RBM(np.random.default_rng(0).normal(0, 2, (64, 30)))
     score = report(rbm, X, tmp_path / "r.html", n_betas=10, n_chains=20, n_samples=8, n_sweeps=4)
@@ -123,7 +123,7 @@ def test_warnings_are_told(tmp_path):
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("shape", [(1, 1), (7, 1), (1, 7), (805, 40)])
 def test_models_of_any_size(tmp_path, shape):
-    """With one case that never changes, and in history one epoch."""
+    """With one example that never changes, and in history one epoch."""
     rbm = fr.RBM(np.zeros(shape))
     report(rbm, np.ones((1, shape[0])), tmp_path / "r.html", history=training(1), n_betas=20, n_chains=10, **QUICK)
     assert " nan" not in Parsed(tmp_path / "r.html").text.lower()
@@ -144,7 +144,7 @@ def test_an_error_leaves_the_old_file(tmp_path):
             report(RBM, X, path, **mistake)
     with pytest.raises(TypeError, match="rbm must be an RBM"):
         report(X, X, path)
-    with pytest.raises(ValueError, match="X must have at least one case"):
+    with pytest.raises(ValueError, match="X must have at least one example"):
         report(RBM, X[:0], path)
     with pytest.raises(FileNotFoundError, match="no"):
         report(RBM, X, tmp_path / "no" / "r.html", **QUICK)

@@ -1,4 +1,5 @@
-"""The scikit-learn face: its contract, scikit-learn's own tests of its class, and the faults that are not repeated."""
+"""The scikit-learn estimator: its contract, scikit-learn's own tests of its class, and the faults that are not
+repeated."""
 
 import importlib.util
 import os
@@ -25,10 +26,10 @@ from fastrbm import BitMatrix  # noqa: E402
 from fastrbm.sklearn import BernoulliRBM  # noqa: E402
 from fastrbm.states.totals import weighted_sums  # noqa: E402
 from fastrbm.training import fused  # noqa: E402
-from fastrbm.training.cases import Cases  # noqa: E402
+from fastrbm.training.examples import OrderedExamples  # noqa: E402
 
 X = fr.datasets.load_digits()[:200]
-GREY = np.random.default_rng(0).integers(0, 17, (60, 20)) / 16.0
+GRAY = np.random.default_rng(0).integers(0, 17, (60, 20)) / 16.0
 
 
 def model_of(rbm):
@@ -52,12 +53,12 @@ def same(a, b):
 
 @pytest.mark.filterwarnings("ignore:X has values from:UserWarning")
 # No argument here says that a check is expected to fail.
-@parametrize_with_checks([BernoulliRBM(), BernoulliRBM(draw=False, centred=False, n_sweeps=3)])
+@parametrize_with_checks([BernoulliRBM(), BernoulliRBM(dynamic_binarization=False, centered=False, n_sweeps=3)])
 def test_every_check_of_scikit_learn(estimator, check):
     check(estimator)
 
 
-# What these of scikit-learn's own tests ask for that is not behaviour.
+# What these of scikit-learn's own tests ask for that is not behavior.
 OTHERWISE = {
     "test_fit": "a pseudo-likelihood of -21.0 within 1.5; here it is -19.0, which is better",
     "test_fit_gibbs": "the weights that its own generator gives for one seed",
@@ -83,7 +84,7 @@ def test_scikit_learns_own_tests(tmp_path):
 # ---------------------------------------------------------------- the same meaning
 
 
-def test_transform_is_the_conditional_law():
+def test_transform_is_the_conditional_distribution():
     rbm = random_rbm(6, 4, seed=2)
     exact = Enumerated(rbm)
     assert np.allclose(model_of(rbm).transform(exact.v), exact.hidden_given_v, atol=1e-6)
@@ -120,7 +121,7 @@ def test_gibbs_draws_anew_at_each_call():
     assert model.gibbs(X / 2.0).shape == X.shape
 
 
-def test_gibbs_follows_the_law():
+def test_gibbs_follows_the_distribution():
     rbm = random_rbm(4, 3, seed=6)
     exact, model = Enumerated(rbm), model_of(rbm)
     states = exact.sample_visible(200_000, seed=3)
@@ -144,8 +145,8 @@ def test_partial_fit_with_more_rows_than_a_batch():
 
 
 def test_a_short_last_batch_is_not_biased():
-    """101 cases, batches of 100: the last one is a single case against 100 chains. With phases divided by the same
-    count its negative phase would weigh 100 times too much, and the biases would run away."""
+    """101 examples, batches of 100: the last one is a single example against 100 chains. With phases divided by the
+    same count its negative phase would weigh 100 times too much, and the biases would run away."""
     data = np.repeat([[1, 0, 1]], 101, axis=0)
     model = BernoulliRBM(4, batch_size=100, n_iter=50, random_state=0).fit(data)
     assert np.abs(model.intercept_visible_).max() < 20
@@ -175,16 +176,19 @@ def test_how_data_are_stored_does_not_matter(store, dtype):
 
 @pytest.mark.parametrize("draw", [True, False])
 def test_sparse_fractions(draw):
-    model, wanted = (small(draw=draw).fit(store(GREY)) for store in (sparse.csr_array, np.asarray))
+    model, wanted = (small(dynamic_binarization=draw).fit(store(GRAY)) for store in (sparse.csr_array, np.asarray))
     assert same(model, wanted)
-    assert np.array_equal(model.transform(sparse.csr_array(GREY)), wanted.transform(GREY))
-    assert np.array_equal(model.score_samples(sparse.csr_array(GREY)), wanted.score_samples(GREY))
-    assert same(small(draw=draw).partial_fit(sparse.csr_array(GREY)), small(draw=draw).partial_fit(GREY))
+    assert np.array_equal(model.transform(sparse.csr_array(GRAY)), wanted.transform(GRAY))
+    assert np.array_equal(model.score_samples(sparse.csr_array(GRAY)), wanted.score_samples(GRAY))
+    assert same(
+        small(dynamic_binarization=draw).partial_fit(sparse.csr_array(GRAY)),
+        small(dynamic_binarization=draw).partial_fit(GRAY),
+    )
 
 
 def test_the_order_of_rows_does_not_matter_and_weights_are_repeats():
     rng = np.random.default_rng(1)
-    for data in (X, GREY):
+    for data in (X, GRAY):
         wanted = small().fit(data)
         assert same(small().fit(data[::-1]), wanted)
         assert same(small().fit(data, sample_weight=np.ones(len(data))), wanted)
@@ -195,13 +199,13 @@ def test_the_order_of_rows_does_not_matter_and_weights_are_repeats():
 
 
 def test_weights_that_are_no_whole_numbers_count_on_average():
-    """Cases of weights 1.5 and 0.25 come up so often an iteration, within one."""
+    """Examples of weights 1.5 and 0.25 come up so often an iteration, within one."""
     data = np.eye(8, dtype=np.uint8)
     weight = np.repeat([1.5, 0.25], 4)
-    cases = Cases(BitMatrix.from_states(data), weight, seed=3)
+    examples = OrderedExamples(BitMatrix.from_states(data), weight, seed=3)
     counts = (
         np.sum(
-            [np.bincount(cases.batches(range(epoch, epoch + 1), 8).rows, minlength=8) for epoch in range(4000)],
+            [np.bincount(examples.batches(range(epoch, epoch + 1), 8).rows, minlength=8) for epoch in range(4000)],
             axis=0,
         )
         / 4000
@@ -210,18 +214,20 @@ def test_weights_that_are_no_whole_numbers_count_on_average():
     assert np.abs(counts - weight * 8 / 7).max() < 5 * 0.5 / np.sqrt(4000)
 
 
-def test_equal_cases_keep_their_order():
+def test_equal_examples_keep_their_order():
     """As numbers and as bits; else what follows from their weights would hang on how a library sorts."""
     kinds = np.random.default_rng(2).integers(0, 3, 1000)
     for values in (np.eye(3), np.eye(3) / 2):
         states = values[kinds] if values.max() < 1 else BitMatrix.from_states(values[kinds])
-        rows = Cases(states, np.ones(1000), seed=0)._rows
+        rows = OrderedExamples(states, np.ones(1000), seed=0)._rows
         for kind in range(3):
             assert np.array_equal(rows[kinds[rows] == kind], np.flatnonzero(kinds == kind))
 
 
 def test_weights_too_large_for_memory_are_refused():
-    with pytest.raises(ValueError, match="sample_weight must not make more than 100,000,000 cases, got a total of 2e"):
+    with pytest.raises(
+        ValueError, match="sample_weight must not make more than 100,000,000 examples, got a total of 2e"
+    ):
         small().fit(X, sample_weight=np.full(200, 1e9))
     small().partial_fit(X, sample_weight=np.full(200, 1e9))  # one update by their mean
 
@@ -234,12 +240,12 @@ def test_sparse_data_with_entries_given_twice_stay_as_they_are():
 
 
 def test_the_width_of_numbers_does_not_matter():
-    grey = (GREY * 16).astype(np.uint8)
+    gray = (GRAY * 16).astype(np.uint8)
     with pytest.warns(UserWarning):
-        wanted = small().fit(grey.astype(float))
+        wanted = small().fit(gray.astype(float))
     for dtype in (np.uint8, np.int64, np.float32):
         with pytest.warns(UserWarning):
-            assert same(small().fit(grey.astype(dtype)), wanted)
+            assert same(small().fit(gray.astype(dtype)), wanted)
     assert same(small(batch_size=np.int8(7), n_chains=np.uint8(3)).fit(X), small(batch_size=7, n_chains=3).fit(X))
 
 
@@ -251,20 +257,20 @@ def test_the_start_does_not_depend_on_the_order_of_rows():
 
 
 def test_values_outside_0_and_1_are_taken_with_a_warning():
-    data = GREY * 3 - 1
+    data = GRAY * 3 - 1
     with pytest.warns(UserWarning, match="X has values from -1 to 2; an RBM is for numbers from 0 to 1"):
         model = small().fit(data)
     with pytest.warns(UserWarning, match="an RBM is for numbers"):
         assert np.array_equal(model.transform(data), model.transform(data.clip(0, 1)))
     with pytest.warns(UserWarning, match="an RBM is for numbers"):
-        assert np.isfinite(small(draw=False, learning_rate=0.01).fit(data).components_).all()
+        assert np.isfinite(small(dynamic_binarization=False, learning_rate=0.01).fit(data).components_).all()
 
 
 def test_drawn_fractions_are_drawn_with_their_probabilities():
     """One iteration with a learning rate of next to nothing leaves the offsets at the last batch's means, ..."""
     p = np.linspace(0, 1, 9)
     data = np.repeat(p[None, :], 20_000, axis=0)
-    model = BernoulliRBM(2, batch_size=20_000, n_iter=1, learning_rate=1e-9, centred=True).fit(data)
+    model = BernoulliRBM(2, batch_size=20_000, n_iter=1, learning_rate=1e-9, centered=True).fit(data)
     # ... which are those of the states that were drawn: within 5 standard errors
     assert np.abs(model._offsets.visible_offset - p).max() <= 5 * np.sqrt(0.25 / 20_000)
     assert (model._offsets.visible_offset[[0, -1]] == [0, 1]).all()
@@ -299,7 +305,7 @@ def test_arguments_set_anew_count_in_partial_fit():
 
 
 def test_clone_and_pickle():
-    model = small(n_chains=7, n_sweeps=2, centred=False, draw=False, n_jobs=1).fit(X)
+    model = small(n_chains=7, n_sweeps=2, centered=False, dynamic_binarization=False, n_jobs=1).fit(X)
     assert clone(model).get_params() == model.get_params()
     back = pickle.loads(pickle.dumps(model))
     assert np.array_equal(back.transform(X), model.transform(X)) and np.array_equal(back.gibbs(X), model.gibbs(X))
@@ -371,7 +377,7 @@ def test_verbose_prints_a_line_an_iteration(capsys):
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"n_chains": 0}, "n_chains"),
         ({"n_sweeps": 0}, "n_sweeps"),
-        ({"draw": "yes"}, "draw"),
+        ({"dynamic_binarization": "yes"}, "dynamic_binarization"),
     ],
 )
 def test_wrong_arguments_are_named(options, message):

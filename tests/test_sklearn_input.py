@@ -10,7 +10,7 @@ from fastrbm.sklearn import BernoulliRBM  # noqa: E402
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-def test_nan_is_not_learned_where_scikit_learn_is_told_not_to_look(dtype):
+def test_nan_is_not_learned_where_scikit_learn_is_reported_not_to_look(dtype):
     X = np.random.default_rng(0).random((60, 13)).astype(dtype)
     X[3, 4] = np.nan
     with config_context(assume_finite=True):
@@ -23,7 +23,7 @@ def test_numbers_that_float32_has_not_are_no_error_by_themselves():
     X = np.random.default_rng(0).random((60, 13))
     X[3, 4] = 1e39
     with np.errstate(over="raise"), pytest.warns(UserWarning, match="X has values from"):
-        BernoulliRBM(4, n_iter=0, draw=False).fit(X)
+        BernoulliRBM(4, n_iter=0, dynamic_binarization=False).fit(X)
 
 
 def test_the_warning_of_values_is_about_the_line_that_calls_fit():

@@ -18,7 +18,7 @@ from fastrbm.sklearn import BernoulliRBM  # noqa: E402
 
 RNG = np.random.default_rng(0)
 BITS = (RNG.random((50, 12)) < 0.4).astype(np.uint8)
-GREY = np.where(RNG.random((50, 12)) < 0.4, RNG.random((50, 12)), 0.0)
+GRAY = np.where(RNG.random((50, 12)) < 0.4, RNG.random((50, 12)), 0.0)
 
 
 def small(**options):
@@ -46,14 +46,22 @@ def same(a, b):
 @pytest.mark.parametrize("draw", [True, False])
 @pytest.mark.parametrize("store", [np.asarray, sparse.csr_array, lambda x: np.asfortranarray(x, np.float32)])
 def test_numbers_outside_count_as_the_nearer_end_in_every_method(draw, store):
-    wide = np.float32(GREY * 5 - 2)
-    model = small(draw=draw, verbose=1)
+    wide = np.float32(GRAY * 5 - 2)
+    model = small(dynamic_binarization=draw, verbose=1)
     assert same(everything(clone(model), store(wide)), everything(model, store(wide.clip(0, 1))))
     spins = 2.0 * BITS - 1
-    assert same(everything(small(draw=draw), store(spins)), everything(small(draw=draw), BITS))
-    assert same(everything(small(draw=draw), store(spins * 7)), everything(small(draw=draw), BITS))
+    assert same(
+        everything(small(dynamic_binarization=draw), store(spins)), everything(small(dynamic_binarization=draw), BITS)
+    )
+    assert same(
+        everything(small(dynamic_binarization=draw), store(spins * 7)),
+        everything(small(dynamic_binarization=draw), BITS),
+    )
     if store is np.asarray:
-        assert same(everything(small(draw=draw), spins.astype(np.int8)), everything(small(draw=draw), BITS))
+        assert same(
+            everything(small(dynamic_binarization=draw), spins.astype(np.int8)),
+            everything(small(dynamic_binarization=draw), BITS),
+        )
 
 
 @pytest.mark.parametrize(
@@ -61,8 +69,8 @@ def test_numbers_outside_count_as_the_nearer_end_in_every_method(draw, store):
     [
         (2.0 * BITS - 1, "X has values from -1 to 1; .*: those below 0 count as 0, so spins of -1 and 1 as 0 and 1$"),
         (BITS * 255, r"X has values from 0 to 255; .*: those above 1 count as 1 \(MinMaxScaler scales them\)$"),
-        (GREY * 3 - 1, "X has values from -1 to .*: those below 0 count as 0 and those above 1 count as 1"),
-        (GREY - 0.25, "X has values from -0.25 to .*: those below 0 count as 0$"),
+        (GRAY * 3 - 1, "X has values from -1 to .*: those below 0 count as 0 and those above 1 count as 1"),
+        (GRAY - 0.25, "X has values from -0.25 to .*: those below 0 count as 0$"),
     ],
 )
 def test_the_warning_says_what_numbers_count_as_and_points_to_the_line_that_brought_them(data, words):
@@ -80,7 +88,7 @@ def test_the_warning_says_what_numbers_count_as_and_points_to_the_line_that_brou
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_numbers_within_rounding_are_no_matter(dtype):
     """As MinMaxScaler leaves them (scikit-learn issue 17779)."""
-    for data in (BITS, GREY):
+    for data in (BITS, GRAY):
         noisy = data.astype(dtype)
         noisy[0, :4] = 1 + 1e-7, 1.0000000000000002, -1e-17, -1e-7
         with warnings.catch_warnings():
@@ -157,20 +165,20 @@ ONLY_BITS = {
 @pytest.mark.parametrize("name", [*STORES, *ONLY_BITS])
 def test_how_numbers_are_stored_does_not_matter(name):
     store = (STORES | ONLY_BITS)[name]
-    for data in (BITS, GREY) if name in STORES else (BITS,):
+    for data in (BITS, GRAY) if name in STORES else (BITS,):
         assert same(everything(small(), store(data)), everything(small(), data)), name
 
 
 def test_memory_maps_and_frames(tmp_path):
-    np.save(tmp_path / "grey.npy", GREY)
-    expected = {"bits": everything(small(), BITS), "grey": everything(small(), GREY)}
-    assert same(everything(small(), np.load(tmp_path / "grey.npy", mmap_mode="r")), expected["grey"])
+    np.save(tmp_path / "gray.npy", GRAY)
+    expected = {"bits": everything(small(), BITS), "gray": everything(small(), GRAY)}
+    assert same(everything(small(), np.load(tmp_path / "gray.npy", mmap_mode="r")), expected["gray"])
     pd = pytest.importorskip("pandas")
     names = [f"c{k}" for k in range(12)]
     frame = pd.DataFrame(BITS, columns=names)
     for kind in ("Int64", "boolean", "Float64", "bool", object):
         assert same(everything(small(), frame.astype(kind)), expected["bits"]), kind
-    assert same(everything(small(), pd.DataFrame(GREY).astype("Float64").set_axis(names, axis=1)), expected["grey"])
+    assert same(everything(small(), pd.DataFrame(GRAY).astype("Float64").set_axis(names, axis=1)), expected["gray"])
     model = small().fit(frame)
     with pytest.raises(ValueError, match="same order"):
         model.transform(frame[names[::-1]])
@@ -212,26 +220,27 @@ def test_what_is_no_array_of_real_numbers_is_refused(data):
 
 @pytest.mark.parametrize(
     "name, value",
-    [("n_sweeps", 0), ("learning_rate", -1.0), ("centred", "yes"), ("n_jobs", 0), ("draw", None), ("batch_size", 0),
-     ("n_chains", 0), ("n_components", 0), ("verbose", -1), ("n_sweeps", 1.5), ("random_state", "a")],
+    [("n_sweeps", 0), ("learning_rate", -1.0), ("centered", "yes"), ("n_jobs", 0), ("dynamic_binarization", None),
+     ("batch_size", 0), ("n_chains", 0), ("n_components", 0), ("verbose", -1), ("n_sweeps", 1.5),
+     ("random_state", "a")],
 )  # fmt: skip
 def test_arguments_set_anew_are_checked_before_the_next_update(name, value):
-    model = small().partial_fit(GREY)
+    model = small().partial_fit(GRAY)
     before = np.array(model.components_), model.h_samples_
     model.set_params(**{name: value})
     for call in (model.partial_fit, model.fit):
         with pytest.raises(ValueError, match=f"'{name}' parameter of BernoulliRBM"):
-            call(GREY)
+            call(GRAY)
     assert np.array_equal(model.components_, before[0]) and np.array_equal(model.h_samples_, before[1])
-    model.set_params(**small().get_params()).partial_fit(GREY)
+    model.set_params(**small().get_params()).partial_fit(GRAY)
 
 
 # ---------------------------------------------------------------- the line of a verbose fit
 
 
-def test_the_line_of_a_verbose_fit_is_what_score_samples_says_of_some_features_of_some_cases(capsys):
-    """Of 16 cases, each with one feature in 16: each feature comes up once, so that the sum is a case's mean.
-    Counted, so that it cannot become dear again: the fields of 16 cases and one flip a feature."""
+def test_the_line_of_a_verbose_fit_is_what_score_samples_says_of_some_features_of_some_examples(capsys):
+    """Of 16 examples, each with one feature in 16: each feature comes up once, so that the sum is an example's mean.
+    Counted, so that it cannot become dear again: the fields of 16 examples and one flip a feature."""
     data = np.where(RNG.random((400, 40)) < 0.5, RNG.random((400, 40)), 0.0)
     for kind in (data, sparse.csr_array(data), (data > 0.5).astype(np.uint8)):
         model = small(verbose=1, n_iter=1).fit(kind)
@@ -250,8 +259,8 @@ def test_the_line_of_a_verbose_fit_is_what_score_samples_says_of_some_features_o
     assert [len(small()._shown(np.zeros((n, 3)))) for n in (1, 5, 20, 47, 1024, 1600, 10**5)] == [
         1, 5, 16, 16, 16, 16, 1024
     ]  # fmt: skip
-    few = small().fit(GREY[:5])
-    assert np.isclose(5 * pseudo_of(few.rbm_, few._shown(GREY[:5]), every=5).mean(), _one_each(few, GREY[:5]))
+    few = small().fit(GRAY[:5])
+    assert np.isclose(5 * pseudo_of(few.rbm_, few._shown(GRAY[:5]), every=5).mean(), _one_each(few, GRAY[:5]))
 
 
 def _one_each(model, data):
@@ -269,11 +278,11 @@ def _one_each(model, data):
 
 
 def test_one_estimator_answers_several_threads():
-    model = small(n_jobs=1).fit(GREY)
-    expected = model.transform(GREY), model.score_samples(GREY), model.transform(BITS), model.free_energy(GREY)
+    model = small(n_jobs=1).fit(GRAY)
+    expected = model.transform(GRAY), model.score_samples(GRAY), model.transform(BITS), model.free_energy(GRAY)
 
     def ask(_):
-        got = model.transform(GREY), model.score_samples(GREY), model.transform(BITS), model.free_energy(GREY)
+        got = model.transform(GRAY), model.score_samples(GRAY), model.transform(BITS), model.free_energy(GRAY)
         return all(map(np.array_equal, got, expected))
 
     with ThreadPoolExecutor(8) as pool:
@@ -282,7 +291,7 @@ def test_one_estimator_answers_several_threads():
 
 def test_fits_in_other_threads_give_one_model_or_the_other():
     """Never a mixture, whose sizes differ: data are checked against the model that then reads them."""
-    model = small(n_iter=1, n_jobs=1, centred=True).fit(GREY)
+    model = small(n_iter=1, n_jobs=1, centered=True).fit(GRAY)
     errors = []
 
     def use(k):
@@ -290,7 +299,7 @@ def test_fits_in_other_threads_give_one_model_or_the_other():
         try:
             if k % 7 == 0:
                 model.h_samples_ = np.ones((1 + k % 3, 6))
-            methods[k % 6]((BITS, GREY)[k % 4 // 2][:, : 5 if k % 5 < 2 else 12])
+            methods[k % 6]((BITS, GRAY)[k % 4 // 2][:, : 5 if k % 5 < 2 else 12])
         except ValueError as error:
             errors.append(str(error))
 

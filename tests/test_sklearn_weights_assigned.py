@@ -41,7 +41,8 @@ def test_any_order_of_assignment(names):
 
 
 def test_what_it_says_is_what_scikit_learn_says():
-    """Fields are off by the grids of weights (30 bits a column) and of fractions (2^-23): below 1e-5 a case here."""
+    """Fields are off by the grids of weights (30 bits a column) and of fractions (2^-23): below 1e-5 an example
+    here."""
     model, theirs = assigned(), assigned(Theirs)
     free = theirs._free_energy(V)
     assert np.abs(model.free_energy(V) - free).max() < 1e-5
@@ -103,7 +104,7 @@ def test_nothing_and_biases_alone_are_no_fit():
         ("components_", "weights", "components_"),
         ("intercept_visible_", B[1:], r"intercept_visible_ must have shape \(8,\), as the model has, got \(7,\)"),
         ("intercept_hidden_", B, r"intercept_hidden_ must have shape \(5,\), as the model has, got \(8,\)"),
-        ("h_samples_", np.zeros((3, 8)), "h_samples_ has 8 units a case where the model has 5"),
+        ("h_samples_", np.zeros((3, 8)), "h_samples_ has 8 units per example where the model has 5"),
         ("h_samples_", np.full((3, 5), 0.5), "h_samples_ must hold 0 or 1"),
         ("h_samples_", np.zeros((0, 5)), "h_samples_ must have at least one chain"),
     ],
@@ -188,7 +189,7 @@ def _dumped(thing):
 
 def test_state_from_read_only_memory_goes_on(tmp_path):
     """As Ray, dask and joblib's memory maps bring it back (scikit-learn issue 25584)."""
-    model = BernoulliRBM(5, n_iter=2, random_state=0, centred=True).fit(V)
+    model = BernoulliRBM(5, n_iter=2, random_state=0, centered=True).fit(V)
     model.h_samples_ = RNG.integers(0, 2, (4, 5))
     buffers = []
     data = pickle.dumps(model, protocol=5, buffer_callback=buffers.append)

@@ -35,9 +35,9 @@ def test_a_memory_map_trains_to_the_same_bits(tmp_path, dtype):
 
 
 def test_fractions_on_disk(tmp_path):
-    grey = (X * 0.75).astype(np.float32)
+    gray = (X * 0.75).astype(np.float32)
     models = []
-    for data in (grey, on_disk(tmp_path, grey)):
+    for data in (gray, on_disk(tmp_path, gray)):
         rbm = fr.RBM.from_data(data, 8)
         fr.fit(rbm, data, epochs=1)
         models.append(rbm)
@@ -65,7 +65,7 @@ def test_bad_values_on_disk_are_found_when_they_are_read(tmp_path):
         fr.fit(rbm, on_disk(tmp_path, bad), epochs=1)
     with pytest.raises(ValueError, match="X must have two dimensions"):
         fr.fit(rbm, on_disk(tmp_path, X.reshape(-1)), epochs=1)
-    with pytest.raises(ValueError, match="X has 65 units a case where the model has 64"):
+    with pytest.raises(ValueError, match="X has 65 units per example where the model has 64"):
         fr.fit(rbm, on_disk(tmp_path, np.zeros((3, 65), np.uint8)), epochs=1)
 
 
@@ -100,8 +100,8 @@ def test_batches_of_ones_own():
     own, plain = fr.RBM.from_data(X, 8), fr.RBM.from_data(X, 8)
     ordered = Ordered()
     source = _source.source_of(ordered, 64, 128, 7)
-    assert source.sample().shape == (256, 64)
-    ordered.epoch = -1  # the cases that are measured are taken from a look at the first batches
+    assert source.some_examples().shape == (256, 64)
+    ordered.epoch = -1  # the examples that are measured are taken from a look at the first batches
     history = fr.fit(own, ordered, epochs=3, seed=7)
     fr.fit(plain, X, epochs=3, seed=7, batch_size=100)
     assert history.last["update"] == 54
@@ -123,8 +123,8 @@ def test_batches_of_several_kinds_and_sizes():
         (Loader([X[:10]], 2), ValueError, "X yields 1 batches where its len.. promises 2"),
         (Loader([X[:10]] * 3, 2), ValueError, "X yields more than the 2 batches"),
         (Loader([]), ValueError, "X must have at least one batch"),
-        (Loader([X[:10, :5]]), ValueError, "a batch of X has 5 units a case where the model has 64"),
-        (Loader([X[:0], X[:3]]), ValueError, "a batch of X has no cases"),
+        (Loader([X[:10, :5]]), ValueError, "a batch of X has 5 units per example where the model has 64"),
+        (Loader([X[:0], X[:3]]), ValueError, "a batch of X has no examples"),
         (Loader([X[:3] * 9]), ValueError, "a batch of X must hold 0 or 1"),
         (iter([X[:10]]), TypeError, "X must be an array .* not list_iterator"),
         (3, TypeError, "X must be an array .* not int"),
@@ -155,45 +155,51 @@ def test_batches_take_no_weights_and_iterators_are_refused():
 
 
 def test_drawn_states_have_their_probabilities_and_are_new_each_time():
-    grey = np.tile([0.0, 0.25, 0.5, 1.0], (4096, 2))
-    source = _source.source_of(grey, 8, 4096, 3, draw=True)
+    gray = np.tile([0.0, 0.25, 0.5, 1.0], (4096, 2))
+    source = _source.source_of(gray, 8, 4096, 3, dynamic_binarization=True)
     first, second = (next(iter(source.batches(epoch)))[0] for epoch in (1, 2))
     assert isinstance(first, fr.BitMatrix)
     means = first.to_states().mean(axis=0)
-    assert np.abs(means - grey[0]).max() < 5 * 0.5 / np.sqrt(4096)
+    assert np.abs(means - gray[0]).max() < 5 * 0.5 / np.sqrt(4096)
     assert (means[[0, 4]] == 0).all() and (means[[3, 7]] == 1).all()
     v, w = first.to_states(), second.to_states()
     assert abs((v[:, 2] == w[:, 2]).mean() - 0.5) < 5 * 0.5 / np.sqrt(4096)
     assert abs((v[:, 2] == v[:, 6]).mean() - 0.5) < 5 * 0.5 / np.sqrt(4096)
-    # the batch is drawn in parts of 2,048 cases: none repeats another
+    # the batch is drawn in parts of 2,048 examples: none repeats another
     assert abs((v[:2048, 2] == v[2048:, 2]).mean() - 0.5) < 5 * 0.5 / np.sqrt(2048)
-    again = next(iter(_source.source_of(grey, 8, 4096, 3, draw=True).batches(2)))[0]
+    again = next(iter(_source.source_of(gray, 8, 4096, 3, dynamic_binarization=True).batches(2)))[0]
     assert np.array_equal(again.planes, second.planes)
 
 
 def test_draws_do_not_depend_on_batches_dtype_or_place(tmp_path):
-    grey = X * 0.9 + 0.05
-    wanted = [np.concatenate([b.to_states() for b, _ in _source.source_of(grey, 64, 500, 3, draw=True).batches(2)])]
-    for data in (grey, grey.astype(np.float32), on_disk(tmp_path, grey), np.asfortranarray(grey)):
-        source = _source.source_of(data, 64, 24, 3, draw=True)
+    gray = X * 0.9 + 0.05
+    wanted = [
+        np.concatenate(
+            [b.to_states() for b, _ in _source.source_of(gray, 64, 500, 3, dynamic_binarization=True).batches(2)]
+        )
+    ]
+    for data in (gray, gray.astype(np.float32), on_disk(tmp_path, gray), np.asfortranarray(gray)):
+        source = _source.source_of(data, 64, 24, 3, dynamic_binarization=True)
         wanted.append(np.concatenate([batch.to_states() for batch, _ in source.batches(2)]))
         assert np.array_equal(wanted[0], wanted[-1])
-        packed, cases, ends = source.part(2, 3, 5, 1)
-        part = fr.BitMatrix(np.ascontiguousarray(packed[cases[ends[0] : ends[-1]]].T), 64).to_states()
+        packed, examples, ends = source.part(2, 3, 5, 1)
+        part = fr.BitMatrix(np.ascontiguousarray(packed[examples[ends[0] : ends[-1]]].T), 64).to_states()
         assert np.array_equal(part, wanted[0][3 * 24 : 8 * 24]) and np.diff(ends).tolist() == [24] * 5
 
 
 def test_a_long_read_from_disk_is_cut(tmp_path, monkeypatch):
-    grey, parts = X * 0.9 + 0.05, []
+    gray, parts = X * 0.9 + 0.05, []
     for most in (1 << 20, 10 * 64):
         monkeypatch.setattr(_source, "_DRAWN", most)
-        parts.append(_source.source_of(on_disk(tmp_path, grey), 64, 24, 3, draw=True).part(1, 0, 9, 1)[0])
+        parts.append(
+            _source.source_of(on_disk(tmp_path, gray), 64, 24, 3, dynamic_binarization=True).part(1, 0, 9, 1)[0]
+        )
     assert np.array_equal(*parts)
 
 
 @pytest.mark.parametrize("level", MODULES)
 @pytest.mark.parametrize("shape", [(1, 1), (3, 7), (5, 64), (70, 65), (300, 200)])
-def test_states_are_drawn_as_the_twin_does(level, shape):
+def test_states_are_drawn_as_the_reference_does(level, shape):
     rng = np.random.default_rng(shape[1])
     fractions = rng.choice([-3e38, -0.1, -0.0, 0.0, 1e-9, 0.3, 0.5, 1 - 2**-24, 1.0, 1.5, 3e38], shape).astype(
         np.float32
@@ -204,9 +210,9 @@ def test_states_are_drawn_as_the_twin_does(level, shape):
     for n_threads in (1, 2, 3, 7):
         MODULES[level].draw_states(fractions, rows, 2**40 + 3, 23, 5, 2**32 - 2, out[1], n_threads)
         assert np.array_equal(out[0], out[1])
-    for drawn, cases in zip(out[0], rows, strict=True):
+    for drawn, examples in zip(out[0], rows, strict=True):
         states = fr.BitMatrix(np.ascontiguousarray(drawn.T), shape[1]).to_states()
-        assert (states[fractions[cases] <= 0] == 0).all() and (states[fractions[cases] >= 1] == 1).all()
+        assert (states[fractions[examples] <= 0] == 0).all() and (states[fractions[examples] >= 1] == 1).all()
 
 
 @pytest.mark.parametrize("level", MODULES)
@@ -223,23 +229,23 @@ def test_states_are_drawn_with_their_probability(level, p):
 
 
 def test_draw_in_fit(tmp_path):
-    grey = X * 0.9 + 0.05
+    gray = X * 0.9 + 0.05
     models = []
-    for data in (grey, grey.astype(np.float32).astype(float), on_disk(tmp_path, grey)):
-        rbm = fr.RBM.from_data(grey, 8)
-        fr.fit(rbm, data, epochs=2, draw=True, seed=5)
+    for data in (gray, gray.astype(np.float32).astype(float), on_disk(tmp_path, gray)):
+        rbm = fr.RBM.from_data(gray, 8)
+        fr.fit(rbm, data, epochs=2, dynamic_binarization=True, seed=5)
         models.append(rbm)
         assert np.array_equal(models[0].weights, rbm.weights)
     binary = [fr.RBM.from_data(X, 8) for _ in range(2)]
     for rbm, draw in zip(binary, (False, True), strict=True):
-        fr.fit(rbm, X, epochs=2, draw=draw)
+        fr.fit(rbm, X, epochs=2, dynamic_binarization=draw)
     assert np.array_equal(binary[0].weights, binary[1].weights)  # nothing to draw in states of 0 and 1
 
 
 def test_training_does_not_depend_on_what_is_measured():
     models = []
-    for measures in ((), [fr.monitor.Mixing(every=1), fr.monitor.PseudoLikelihood(every=1)]):
+    for metrics in ((), [fr.metrics.Mixing(every=1), fr.metrics.PseudoLikelihood(every=1)]):
         rbm = fr.RBM.from_data(X, 8)
-        fr.fit(rbm, X, epochs=2, measures=measures, validation=X[:50] if measures else None)
+        fr.fit(rbm, X, epochs=2, metrics=metrics, validation=X[:50] if metrics else None)
         models.append(rbm)
     assert np.array_equal(models[0].weights, models[1].weights)

@@ -1,4 +1,5 @@
-"""Parallel tempering: swaps leave the exact law, broken ones do not; both modes are found; the ladder adapts."""
+"""Parallel tempering: swaps leave the exact distribution, broken ones do not; both modes are found; the ladder
+adapts."""
 
 import numpy as np
 import pytest
@@ -49,11 +50,11 @@ def worst_drift(kind, rbm, n=100_000, only_swaps=False):
 
 
 @pytest.mark.parametrize("shape", [(3, 2), (4, 3)])
-def test_swaps_leave_the_exact_law(shape):
+def test_swaps_leave_the_exact_distribution(shape):
     assert worst_drift(fr.TemperedChains, random_rbm(*shape, scale=1.0, seed=3)) < 1
 
 
-def test_swaps_alone_leave_the_exact_law():
+def test_swaps_alone_leave_the_exact_distribution():
     """No sweep mends what a swap spoils."""
     rbm = random_rbm(4, 3, scale=2.0, seed=3)
     assert worst_drift(fr.TemperedChains, rbm, only_swaps=True) < 1
@@ -161,7 +162,8 @@ def test_the_ladder_adapts_to_the_target():
     assert ladder[0] == 1 and (np.diff(ladder) < 0).all() and ladder[-1] > 0
     fixed = fr.TemperedChains(rbm, 400, betas=ladder, target_rate=None, seed=1)
     fixed.sweep(400)
-    # 400 chains x 200 turns: the rates' own noise is far below the 0.05 allowed for an adaptation that is still fading
+    # 400 chains x 200 swap attempts: the rates' own noise is far below the 0.05 allowed for an adaptation that is still
+    # fading
     assert np.abs(fixed.swap_rates - 0.4).max() < 0.05
     assert np.array_equal(fixed.betas, ladder)
 
@@ -193,7 +195,7 @@ def test_states_are_copies_and_are_checked():
     other.sweep(5)
     assert all(np.array_equal(state[name], kept[name], equal_nan=True) for name in state)
     assert np.array_equal(chains.visible, other.visible) and np.array_equal(chains.betas, other.betas)
-    with pytest.raises(ValueError, match=r"the state's journey must be uint8 of shape \(2, 10\)"):
+    with pytest.raises(ValueError, match=r"the state's trip must be uint8 of shape \(2, 10\)"):
         fr.TemperedChains(rbm, 10, n_betas=2).set_state(state)
     with pytest.raises(ValueError, match="rbm must have 9 visible and 5 hidden units"):
         chains.rbm = random_rbm(9, 4)
@@ -213,8 +215,8 @@ def test_a_ladder_that_reaches_the_bottom_stays_above_0():
     assert (chains.betas >= 0).all() and (chains.betas <= 1).all() and chains.betas[-1] == 0
 
 
-def test_the_law_at_beta_1_while_the_ladder_adapts():
-    """From a start far away: the visible law at the end is the exact one."""
+def test_the_distribution_at_beta_1_while_the_ladder_adapts():
+    """From a start far away: the visible distribution at the end is the exact one."""
     rbm, n = random_rbm(4, 3, scale=1.0, seed=6), 50_000
     p = Enumerated(rbm).p_v
     chains = fr.TemperedChains(rbm, n, n_betas=3, seed=4)
@@ -286,14 +288,14 @@ class Watched(fr.TemperedChains):
 
 
 def test_swap_probability_follows_the_joint_energies():
-    """Rates of one pair against the exact mean of min(1, exp(...)) over both laws."""
+    """Rates of one pair against the exact mean of min(1, exp(...)) over both distributions."""
     rbm = random_rbm(3, 2, scale=1.0, seed=8)
     chains = at_equilibrium(fr.TemperedChains, rbm, 100_000, betas=[1.0, 0.25])
     cold, warm = hot(rbm, 1.0), hot(rbm, 0.25)
     energy = Enumerated(rbm).energies.reshape(-1)
     accept = np.minimum(1, np.exp(0.75 * (energy[:, None] - energy[None, :])))
     mean = cold.p.reshape(-1) @ accept @ warm.p.reshape(-1)
-    chains.sweep(2)  # one turn of the pair
+    chains.sweep(2)  # one swap attempt of the pair
     assert abs(chains.swap_rates[0] - mean) < 5 * 0.5 / np.sqrt(100_000)
     assert logsumexp(-energy) == pytest.approx(cold.log_z)
 
@@ -321,7 +323,7 @@ def test_bad_arguments(options, error, message):
 
 
 def test_bad_starts_and_models():
-    with pytest.raises(ValueError, match="start must have as many cases as there are chains, 3, got 2"):
+    with pytest.raises(ValueError, match="start must have as many examples as there are chains, 3, got 2"):
         fr.TemperedChains(random_rbm(4, 3), 3, start=np.zeros((2, 4)))
     with pytest.raises(TypeError, match="rbm must be an RBM, not int"):
         fr.TemperedChains(3)

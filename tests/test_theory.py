@@ -15,7 +15,7 @@ X = all_states(4)[[1, 3, 3, 7, 8, 12, 15]]
 V, H = all_states(4).astype(float), all_states(3).astype(float)
 
 
-def laws(theta):
+def distributions(theta):
     """(E, p(h|v), p(v,h)), each (16, 8), in float64."""
     energies = joint_energies(*theta)
     p = np.exp(-energies - logsumexp(-energies.reshape(-1)))
@@ -47,7 +47,7 @@ def energy_derivatives():
     return np.concatenate([dW, db, dc], axis=2).transpose(2, 0, 1)
 
 
-ENERGIES, CONDITIONAL, JOINT = laws(THETA)
+ENERGIES, CONDITIONAL, JOINT = distributions(THETA)
 DE = energy_derivatives()
 DATA = np.bincount(state_numbers(X), minlength=16) / len(X)
 
@@ -76,7 +76,7 @@ def flat(gradient):
     return np.concatenate([gradient.weights.reshape(-1), gradient.visible_bias, gradient.hidden_bias])
 
 
-TRUE = derivative(lambda theta: np.log(laws(theta)[2].sum(axis=1)) @ DATA)
+TRUE = derivative(lambda theta: np.log(distributions(theta)[2].sum(axis=1)) @ DATA)
 
 
 def test_section_1_the_gradient():
@@ -86,19 +86,19 @@ def test_section_1_the_gradient():
 
 
 def test_section_2_derivatives_of_expectations():
-    conditional = derivative(lambda theta: (laws(theta)[1] * laws(theta)[0]).sum(axis=1) @ DATA)
-    joint = derivative(lambda theta: (laws(theta)[2] * laws(theta)[0]).sum())
+    conditional = derivative(lambda theta: (distributions(theta)[1] * distributions(theta)[0]).sum(axis=1) @ DATA)
+    joint = derivative(lambda theta: (distributions(theta)[2] * distributions(theta)[0]).sum())
     assert np.abs(conditional - (under_data(DE) - covariance_under_data(ENERGIES, DE))).max() < 1e-9
     assert np.abs(joint - (under_model(DE) - covariance_under_model(ENERGIES, DE))).max() < 1e-9
     # the scores behind them, for every state
-    scores = derivative(lambda theta: np.log(laws(theta)[1]))
+    scores = derivative(lambda theta: np.log(distributions(theta)[1]))
     assert np.abs(scores - (-DE + (DE * CONDITIONAL).sum(axis=2, keepdims=True))).max() < 1e-9
-    scores = derivative(lambda theta: np.log(laws(theta)[2]))
+    scores = derivative(lambda theta: np.log(distributions(theta)[2]))
     assert np.abs(scores - (-DE + under_model(DE)[:, None, None])).max() < 1e-9
 
 
 def interchanged(theta):
-    energies, conditional, joint = laws(theta)
+    energies, conditional, joint = distributions(theta)
     return -((conditional * energies).sum(axis=1) @ DATA) + (joint * energies).sum()
 
 
@@ -113,7 +113,7 @@ def test_section_3_the_interchange_is_wrong_by_the_covariances():
 
 def test_section_4_entropies_cancel_the_covariances():
     def entropies(theta):
-        _, conditional, joint = laws(theta)
+        _, conditional, joint = distributions(theta)
         return np.array([-(conditional * np.log(conditional)).sum(axis=1) @ DATA, -(joint * np.log(joint)).sum()])
 
     changes = derivative(entropies)
@@ -127,7 +127,7 @@ def test_section_4_entropies_cancel_the_covariances():
 
 
 def free_energies(theta):
-    return -logsumexp(-laws(theta)[0], axis=1)
+    return -logsumexp(-distributions(theta)[0], axis=1)
 
 
 def test_section_5_with_samples_held_constant():
@@ -148,14 +148,14 @@ def test_section_5_with_samples_held_constant():
 
 def test_section_5_through_sums_and_data():
     """d of a sum is the sum of d; and the gradients of batches average to the gradient of all data."""
-    sums = derivative(lambda theta: np.exp(-laws(theta)[0]).sum(axis=1))
+    sums = derivative(lambda theta: np.exp(-distributions(theta)[0]).sum(axis=1))
     assert np.allclose(sums, (-DE * np.exp(-ENERGIES)).sum(axis=2), rtol=1e-8, atol=1e-8)
     batches = [flat(fr.gradient.Exact()(RBM, X[k : k + 1])) for k in range(len(X))]
     assert np.allclose(np.mean(batches, axis=0), flat(fr.gradient.Exact()(RBM, X)), atol=1e-6)
 
 
 def _mean_minus_log_p(theta):
-    return -np.log(laws(theta)[2].sum(axis=1)) @ DATA
+    return -np.log(distributions(theta)[2].sum(axis=1)) @ DATA
 
 
 def test_section_6_monte_carlo_converges():
@@ -278,11 +278,11 @@ def test_section_7_no_weights_and_equal_units_stay():
         trained.step(fr.gradient.Exact()(trained, X), 0.2)
     better = Enumerated(trained).log_likelihood(X)
     assert better > Enumerated(flat_model).log_likelihood(X) + 0.1  # so that it was no maximum
-    twins = fr.RBM(np.repeat(THETA[0][:, :1], 3, axis=1), THETA[1], np.full(3, 0.2))
+    copies = fr.RBM(np.repeat(THETA[0][:, :1], 3, axis=1), THETA[1], np.full(3, 0.2))
     for _ in range(50):
-        twins.step(fr.gradient.Exact()(twins, X), 0.2)
-    assert np.ptp(twins.weights, axis=1).max() == 0 and np.ptp(twins.hidden_bias) == 0
-    assert np.abs(twins.weights[:, 0] - THETA[0][:, 0]).max() > 0.1  # they did learn, but alike
+        copies.step(fr.gradient.Exact()(copies, X), 0.2)
+    assert np.ptp(copies.weights, axis=1).max() == 0 and np.ptp(copies.hidden_bias) == 0
+    assert np.abs(copies.weights[:, 0] - THETA[0][:, 0]).max() > 0.1  # they did learn, but alike
 
 
 def test_section_7_the_centered_step_climbs():
@@ -297,7 +297,7 @@ def test_section_7_the_centered_step_climbs():
     M = np.array([centered(u[:12].reshape(4, 3), u[12:16], u[16:]) for u in units]).T
     assert np.allclose(M, M.T) and np.linalg.eigvalsh(M).min() > 0
     plain = fr.gradient.Exact()(RBM, X)
-    assert np.allclose(flat(plain.centred(mu, lam)), M @ flat(plain), atol=1e-6)
+    assert np.allclose(flat(plain.centered(mu, lam)), M @ flat(plain), atol=1e-6)
 
 
 def transition(joint=JOINT):
@@ -340,7 +340,7 @@ def test_section_8_chains_lag_by_the_rate_times_the_mixing_time():
 
     def moved(t):
         parts = np.split(t * u, [12, 16])
-        return laws([p + m.reshape(p.shape) for p, m in zip(THETA, parts, strict=True)])[2]
+        return distributions([p + m.reshape(p.shape) for p, m in zip(THETA, parts, strict=True)])[2]
 
     dp = (moved(1e-4) - moved(-1e-4)).sum(axis=1) / 2e-4
     T, p = transition(), JOINT.sum(axis=1)

@@ -108,7 +108,7 @@ print(before, _threads.default_threads())
 
 
 @OPENMP
-def test_what_openmp_is_told_counts_while_it_holds(monkeypatch):
+def test_settings_of_openmp_count_while_they_hold(monkeypatch):
     monkeypatch.setattr(_threads, "_machine_threads", lambda: 8)
     monkeypatch.setattr(_threads, "_AT_FIRST", 8)
     monkeypatch.setattr(_threads._cpu, "openmp_version", lambda: 201511)

@@ -68,12 +68,12 @@ def test_what_a_user_sees(tmp_path):
     script = tmp_path / "user.py"
     script.write_text(USER)
     done = run("mypy", "--strict", "--cache-dir", tmp_path, script)
-    told = done.stdout.splitlines()
-    revealed = [line for line in told if "Revealed type" in line]
+    reported = done.stdout.splitlines()
+    revealed = [line for line in reported if "Revealed type" in line]
     assert len(revealed) == len(REVEALED), done.stdout
     for line, kind in zip(revealed, REVEALED, strict=True):
         assert re.search(rf'Revealed type is "[\w.]*\b{kind}\b', line), line
-    errors = [line for line in told if ": error:" in line and "user.py" in line]
+    errors = [line for line in reported if ": error:" in line and "user.py" in line]
     assert len(errors) == len(MISTAKES), done.stdout
     for line, mistake in zip(errors, MISTAKES, strict=True):
         assert mistake in line

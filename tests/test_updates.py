@@ -80,8 +80,8 @@ def test_fit_takes_gradients_of_other_classes():
 
     fr.fit(rbm, X[:10], gradient=estimator, epochs=1)
     assert seen == [10]
-    with pytest.raises(TypeError, match="to be centred"):
-        fr.fit(rbm, X[:10], gradient=estimator, epochs=1, centring=fr.gradient.Centring())
+    with pytest.raises(TypeError, match="to be centered"):
+        fr.fit(rbm, X[:10], gradient=estimator, epochs=1, centered=fr.gradient.Centering())
 
 
 def test_a_gradient_travels():
@@ -94,7 +94,7 @@ def test_a_gradient_travels():
 def test_offsets_must_fit(mu, lam):
     g = fr.gradient.CD()(fr.RBM.from_data(X, 16), X[:20])
     with pytest.raises(ValueError, match="offset must hold (64 |16 |)finite numbers"):
-        g.centred(mu, lam)
+        g.centered(mu, lam)
 
 
 def test_scratch_memory_is_bounded():
@@ -112,8 +112,8 @@ def test_gradients_kept_while_training_goes_on():
     late, early = [], []
     for k in range(8):
         late.append(pcd(rbm, X[20 * k : 20 * k + 33]))
-        twin = copy.deepcopy(late[-1])
-        early.append((twin.weights, twin.visible_bias, twin.positive.weights, twin.negative.weights))
+        copied = copy.deepcopy(late[-1])
+        early.append((copied.weights, copied.visible_bias, copied.positive.weights, copied.negative.weights))
         rbm.step(late[-1], 0.2)
     for g, (weights, bias, positive, negative) in zip(late, early, strict=True):
         assert np.array_equal(g.weights, weights) and np.array_equal(g.visible_bias, bias)

@@ -16,7 +16,7 @@ def kinds(**numbers):
     """Of a good training, but for these numbers."""
     good = {
         "n_updates": 20_000, "n_visible": 64, "hidden_input": 3.0, "updates": np.arange(1, 11) * 2000,
-        "gaps": np.array([5, 10, 14, 16, 17, 18, 18.5, 18.8, 19, 19.0]), "validation_gap": 1.5, "margin": 8.0,
+        "gaps": np.array([5, 10, 14, 16, 17, 18, 18.5, 18.8, 19, 19.0]), "free_energy_gap": 1.5, "margin": 8.0,
         "off_means": 0.025, "means_error": 0.03, "off_axis": 0.05, "axis_error": 0.1,
     }  # fmt: skip
     return [(f.kind, f.fault) for f in findings(Closing(**(good | numbers)))]
@@ -36,9 +36,9 @@ def kinds(**numbers):
         ({"off_axis": 0.35, "axis_error": 0.01}, None, False),  # too little for words
         ({"off_means": 0.2}, "samples unlike the data", True),
         ({"off_means": 0.2, "means_error": 0.1}, None, False),  # few chains
-        ({"validation_gap": 6.0}, "overfitting", True),
+        ({"free_energy_gap": 6.0}, "overfitting", True),
         ({"margin": -3.0}, "overfitting", True),
-        ({"validation_gap": math.nan, "margin": math.nan, "off_axis": math.nan, "off_means": math.nan}, None, False),
+        ({"free_energy_gap": math.nan, "margin": math.nan, "off_axis": math.nan, "off_means": math.nan}, None, False),
         ({"gaps": np.linspace(1, 10, 10)}, "still rising", False),
         ({"scores": np.array([-25, -20, -17, -19, -20.0]), "score_updates": np.arange(1, 6), "score_name": "s"},
          "overfitting", True),
@@ -61,55 +61,55 @@ def trained(data, n_hidden, gradient=None, optimizer=None, **options):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         history = fr.fit(rbm, data, gradient, optimizer, **options)
-    told = [str(w.message) for w in caught if w.category is TrainingWarning]
-    assert all(words in history.verdict for words in told)
+    reported = [str(w.message) for w in caught if w.category is TrainingWarning]
+    assert all(words in history.verdict for words in reported)
     assert all(w.filename == __file__ for w in caught if w.category is TrainingWarning)
-    return history.verdict, told
+    return history.verdict, reported
 
 
 def test_diverged():
-    verdict, told = trained(DIGITS, 64, None, fr.optim.SGD(fr.optim.Linear(1000.0, 0.0)), epochs=5)
-    assert len(told) == 1 and verdict.startswith("The training has diverged")
+    verdict, reported = trained(DIGITS, 64, None, fr.optim.SGD(fr.optim.Linear(1000.0, 0.0)), epochs=5)
+    assert len(reported) == 1 and verdict.startswith("The training has diverged")
 
 
 def test_nothing_learned():
-    verdict, told = trained(fr.datasets.bars_and_stripes(4), 16, epochs=100)
-    assert len(told) == 1 and verdict.startswith("Nothing was learned") and "100 updates are few" in verdict
+    verdict, reported = trained(fr.datasets.bars_and_stripes(4), 16, epochs=100)
+    assert len(reported) == 1 and verdict.startswith("Nothing was learned") and "100 updates are few" in verdict
     assert trained(fr.datasets.bars_and_stripes(4), 16, epochs=10) == ("", [])
 
 
 def test_still_rising():
-    verdict, told = trained(DIGITS, 64, epochs=60)
-    assert not told and verdict.startswith("Still rising: the free-energy gap went from")
+    verdict, reported = trained(DIGITS, 64, epochs=60)
+    assert not reported and verdict.startswith("Still rising: the shuffled gap went from")
 
 
 def test_overfitting():
-    verdict, told = trained(DIGITS[:100], 64, epochs=5000, validation=DIGITS[1400:])
-    assert len(told) == 1 and verdict.startswith("Overfitting: the validation data are")
+    verdict, reported = trained(DIGITS[:100], 64, epochs=5000, validation=DIGITS[1400:])
+    assert len(reported) == 1 and verdict.startswith("Overfitting: the validation data are")
 
 
 def test_samples_unlike_the_data():
     """Ten coins that always agree: plain chains never turn over, and the model gets the wrong weights silently."""
     coin = np.repeat(np.random.default_rng(0).random((1000, 1)) < 0.55, 10, axis=1).astype(np.uint8)
-    verdict, told = trained(coin, 10, epochs=500)
-    assert len(told) == 1 and verdict.startswith("Samples of the model are unlike the data")
-    verdict, told = trained(coin, 10, fr.gradient.Tempered(64, 6), epochs=200)
-    assert not told
+    verdict, reported = trained(coin, 10, epochs=500)
+    assert len(reported) == 1 and verdict.startswith("Samples of the model are unlike the data")
+    verdict, reported = trained(coin, 10, fr.gradient.Tempered(64, 6), epochs=200)
+    assert not reported
 
 
 @pytest.mark.parametrize("name", ["digits", "bars and stripes", "survey"])
 def test_good_trainings_are_not_blamed(name):
     """By default, for their whole budget of 20,000 updates, on a few hidden units."""
     if name == "digits":
-        verdict, told = trained(DIGITS[:1400], 32, validation=DIGITS[1400:])
+        verdict, reported = trained(DIGITS[:1400], 32, validation=DIGITS[1400:])
     elif name == "survey":
         rng = np.random.default_rng(0)
         factors, loadings = rng.normal(size=(1500, 3)), 1.2 * rng.normal(size=(3, 24))
         X = (rng.random((1500, 24)) < 1 / (1 + np.exp(-factors @ loadings))).astype(np.uint8)
-        verdict, told = trained(X[:1200], 32, validation=X[1200:])
+        verdict, reported = trained(X[:1200], 32, validation=X[1200:])
     else:
-        verdict, told = trained(fr.datasets.bars_and_stripes(3), 32)
-    assert (verdict, told) == ("", [])
+        verdict, reported = trained(fr.datasets.bars_and_stripes(3), 32)
+    assert (verdict, reported) == ("", [])
 
 
 def test_no_epochs_no_words():

@@ -41,12 +41,12 @@ def tolerance(batch_size, n_updates, n_chains=math.inf):
     return 4 * h * spread + 2e-3  # the second term: what is left of the start, and the curvature of the logit
 
 
-def trained(estimator, batch_size, n_updates, centring=True, **options):
+def trained(estimator, batch_size, n_updates, centered=True, **options):
     rbm = fr.RBM(np.zeros((1, 1)))
     epochs = -(-n_updates // -(-len(X) // batch_size))
     rate = fr.optim.SGD(fr.optim.Linear(RATE, 0.0))
     options = {"sample_weight": WEIGHT} | options
-    fr.fit(rbm, X, estimator, rate, epochs, batch_size, centring=centring, n_threads=1, **options)
+    fr.fit(rbm, X, estimator, rate, epochs, batch_size, centered=centered, n_threads=1, **options)
     return rbm
 
 
@@ -55,12 +55,12 @@ def test_weights_act_between_batches_too(batch_size):
     assert abs(learned(trained(fr.gradient.Exact(), batch_size, 3000)) - P) < tolerance(batch_size, 3000)
 
 
-@pytest.mark.parametrize("centring", [True, False], ids=["centered", "plain"])
+@pytest.mark.parametrize("centering", [True, False], ids=["centered", "plain"])
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_every_estimator_learns_the_weighted_mean(name, centring):
+def test_every_estimator_learns_the_weighted_mean(name, centering):
     for batch_size in BATCHES:
         chains = math.inf if name == "exact" else batch_size if name == "cd" else 64
-        p = learned(trained(ESTIMATORS[name](), batch_size, 300, centring))
+        p = learned(trained(ESTIMATORS[name](), batch_size, 300, centering))
         assert abs(p - P) < tolerance(batch_size, 300, chains), batch_size
 
 
@@ -73,7 +73,7 @@ class Mine:
 
 
 def test_a_users_estimator_and_other_optimizers():
-    assert abs(learned(trained(Mine(), 2, 1500, centring=False)) - P) < tolerance(2, 1500)
+    assert abs(learned(trained(Mine(), 2, 1500, centered=False)) - P) < tolerance(2, 1500)
     rbm = fr.RBM(np.zeros((1, 1)))
     momentum = fr.optim.SGD(fr.optim.Linear(RATE / 2, 0.0), momentum=0.5)  # the same rate in the long run
     fr.fit(rbm, X, fr.gradient.Exact(), momentum, 3, 2, sample_weight=WEIGHT)
@@ -122,7 +122,7 @@ def test_a_scaled_gradient_is_scaled_in_all_its_parts(offsets):
     for weight in (None, np.arange(100.0)):
         g = fr.gradient.PCD(30)(rbm, data, weight)
         if offsets:
-            g = g.centred(data.mean(axis=0), np.full(20, 0.4))
+            g = g.centered(data.mean(axis=0), np.full(20, 0.4))
         for s in (g.scaled(2.0), g.scaled(4.0).scaled(0.5)):
             for name in ("weights", "visible_bias", "hidden_bias"):
                 assert np.array_equal(getattr(s, name), 2 * getattr(g, name))
@@ -136,11 +136,11 @@ def test_a_scaled_gradient_is_scaled_in_all_its_parts(offsets):
 
 
 def test_offsets_follow_weighted_means():
-    centring = fr.gradient.Centring(rate=0.01)
-    trained(fr.gradient.Exact(), 1, 3000, centring)
+    centering = fr.gradient.Centering(rate=0.01)
+    trained(fr.gradient.Exact(), 1, 3000, centering)
     # a moving average over about 100 updates of r v, r = 1.8 for ones
     error = 4 * math.sqrt(0.01 / 2 * 0.18**2)
-    assert abs(centring.visible_offset[0] - P) < error
+    assert abs(centering.visible_offset[0] - P) < error
 
 
 def test_measurements_are_weighted():
@@ -153,10 +153,10 @@ def test_measurements_are_weighted():
         columns, every = ("x",), 1
 
         def __call__(self, snapshot):
-            seen.append(snapshot.sample.to_states().mean(axis=0).tolist())
+            seen.append(snapshot.examples.to_states().mean(axis=0).tolist())
             return {"x": 0.0}
 
-    fr.fit(fr.RBM(np.zeros((4, 2))), data, epochs=1, sample_weight=weight, measures=Look())
+    fr.fit(fr.RBM(np.zeros((4, 2))), data, epochs=1, sample_weight=weight, metrics=Look())
     assert seen == [[0, 0, 1, 1]]
 
 
@@ -178,12 +178,12 @@ def test_from_data_takes_weights():
 # ---------------------------------------------------------------- the scikit-learn class
 
 
-def estimator(batch_size, n_iter=1, centred=False):
+def estimator(batch_size, n_iter=1, centered=False):
     pytest.importorskip("sklearn")
     from fastrbm.sklearn import BernoulliRBM
 
     return BernoulliRBM(1, learning_rate=0.05, batch_size=batch_size, n_iter=n_iter, n_chains=64, random_state=0,
-                        centred=centred, n_jobs=1)  # fmt: skip
+                        centered=centered, n_jobs=1)  # fmt: skip
 
 
 def stationary(batch_size):
@@ -193,18 +193,18 @@ def stationary(batch_size):
     return 4 * h * math.sqrt(2 * 0.05 * noise / (2 * h)) + 2e-3
 
 
-@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("centered", [False, True])
 @pytest.mark.parametrize("batch_size", [1, 2, 10, 128, 5000])
-def test_scikit_learn_fit_draws_rows_by_weight(batch_size, centred):
-    model = estimator(batch_size, max(1, 1000 * batch_size // 5000), centred).fit(X, sample_weight=WEIGHT)
+def test_scikit_learn_fit_draws_rows_by_weight(batch_size, centered):
+    model = estimator(batch_size, max(1, 1000 * batch_size // 5000), centered).fit(X, sample_weight=WEIGHT)
     assert abs(learned(model.rbm_) - P) < stationary(batch_size)
 
 
-@pytest.mark.parametrize("centred", [False, True])
+@pytest.mark.parametrize("centered", [False, True])
 @pytest.mark.parametrize("batch_size", [1, 2, 10, 128])
-def test_scikit_learn_partial_fit_weighs_calls_against_each_other(batch_size, centred):
+def test_scikit_learn_partial_fit_weighs_calls_against_each_other(batch_size, centered):
     """The relative weight of a call is that to all before it; its first ones are forgotten."""
-    model, rng = estimator(batch_size, centred=centred), np.random.default_rng(0)
+    model, rng = estimator(batch_size, centered=centered), np.random.default_rng(0)
     for _ in range(1000):
         rows = rng.integers(0, len(X), batch_size)
         model.partial_fit(X[rows], sample_weight=WEIGHT[rows])

@@ -26,17 +26,17 @@ from fastrbm.training import checkpoint
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and files of POSIX")
 X = fr.datasets.load_digits()[:500]
-UPDATES = 4  # an epoch of 500 cases
+UPDATES = 4  # an epoch of 500 examples
 
 
 def train(path=None, epochs=6, **options):
     rbm = fr.RBM.from_data(X, 5, seed=0)
-    arguments = {"gradient": fr.gradient.PCD(20), "measures": Each(), "checkpoint": path} | options
+    arguments = {"gradient": fr.gradient.PCD(20), "metrics": Each(), "checkpoint": path} | options
     return rbm, fr.fit(rbm, X, epochs=epochs, **arguments)
 
 
 class Each:
-    """A measure at every epoch, so that the history has a row of each."""
+    """A metric at every epoch, so that the history has a row of each."""
 
     columns, every = ("each",), 1
 
@@ -156,7 +156,7 @@ def test_a_signal_ends_a_long_measurement(tmp_path, default_handlers, number, ki
 
     started = time.monotonic()
     with pytest.raises(kind) as caught:
-        train(path, measures=Each(long), checkpoint_seconds=1e9)
+        train(path, metrics=Each(long), checkpoint_seconds=1e9)
     assert time.monotonic() - started < 50 and len(caught.value.history) == epoch - 1
     resumed = []
     rbm, history = train(path, resume=True, callbacks=lambda state: resumed.append(state.epoch))
@@ -169,17 +169,17 @@ def test_a_measurement_that_was_broken_off_and_is_not_due_any_more(tmp_path, def
     """The last epoch's, of a training that is then prolonged: later checkpoints know nothing of it."""
     path = tmp_path / "c.npz"
 
-    def fit(to, epochs, in_measure=None, act=None):
-        loader, rbm, measure = Loader(), fr.RBM.from_data(X, 5, seed=0), Each(in_measure)
-        loader.act, loader.at, measure.every = act, UPDATES - 2, 4
+    def fit(to, epochs, in_metric=None, act=None):
+        loader, rbm, metric = Loader(), fr.RBM.from_data(X, 5, seed=0), Each(in_metric)
+        loader.act, loader.at, metric.every = act, UPDATES - 2, 4
         history = fr.fit(
-            rbm, loader, fr.gradient.PCD(20), fr.optim.SGD(0.1), epochs, measures=measure, checkpoint=to,
+            rbm, loader, fr.gradient.PCD(20), fr.optim.SGD(0.1), epochs, metrics=metric, checkpoint=to,
             checkpoint_seconds=1e9, resume=True,
         )  # fmt: skip
         return rbm, history
 
     with pytest.raises(SystemExit):
-        fit(path, 3, in_measure=send(signal.SIGTERM))
+        fit(path, 3, in_metric=send(signal.SIGTERM))
     assert "training/unmeasured" in np.load(path)
     with pytest.raises(KeyboardInterrupt):
         fit(path, 6, act=send(signal.SIGINT))
@@ -196,7 +196,7 @@ def test_a_signal_before_a_measurement_does_not_wait_for_it(tmp_path, default_ha
     with pytest.raises(SystemExit):
         fr.fit(
             fr.RBM.from_data(X, 5), batches, fr.gradient.PCD(20), epochs=3, checkpoint=path,
-            measures=Each(measured.append),
+            metrics=Each(measured.append),
         )  # fmt: skip
     assert measured == [] and np.load(path)["training/update"] == UPDATES
 
@@ -301,10 +301,10 @@ def test_a_folder_that_is_removed_costs_no_training(tmp_path):
             tmp_path / "d" / "c.npz", callbacks=at(2, lambda: shutil.rmtree(tmp_path / "d")), checkpoint_seconds=0.0
         )
     assert same_model(rbm, whole) and same_history(history, expected)
-    told = [warning.message for warning in caught if isinstance(warning.message, checkpoint.CheckpointWarning)]
-    assert [message.last for message in told[-2:]] == [False, True]
-    assert all(str(tmp_path / "d" / "c.npz") in str(message) for message in told)
-    assert "this was the last one" in str(told[-1])
+    reported = [warning.message for warning in caught if isinstance(warning.message, checkpoint.CheckpointWarning)]
+    assert [message.last for message in reported[-2:]] == [False, True]
+    assert all(str(tmp_path / "d" / "c.npz") in str(message) for message in reported)
+    assert "this was the last one" in str(reported[-1])
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "full"), MemoryError("much"), TypeError("no number")])
@@ -395,7 +395,7 @@ def test_a_progress_line_that_cannot_be_written_costs_nothing(monkeypatch, strea
     monkeypatch.setattr(sys, "stderr", broken)
     try:
         rbm, history = train(progress=True)
-        z = fr.likelihood.bracket(rbm, n_betas=5, progress=True)
+        z = fr.likelihood.bidirectional(rbm, n_betas=5, progress=True)
     finally:
         monkeypatch.undo()
         if stream == "full":
@@ -404,7 +404,7 @@ def test_a_progress_line_that_cannot_be_written_costs_nothing(monkeypatch, strea
     assert same_model(rbm, whole) and same_history(history, expected) and np.isfinite(z.value)
 
 
-ROW = {"reconstruction_error": 0.1234, "free_energy_gap": 41.5, "validation_gap": 1.5, "log_likelihood": -17.25}
+ROW = {"reconstruction_error": 0.1234, "shuffled_gap": 41.5, "free_energy_gap": 1.5, "log_likelihood": -17.25}
 
 
 @pytest.mark.parametrize("columns", [30, 50, 80, 81, 100, 120, 200])
@@ -421,8 +421,8 @@ def test_a_narrow_terminal_drops_whole_fields_and_the_score_last(monkeypatch, co
     assert len(shown) < columns and fields[0] == "epoch 500/1000"
     known = [
         "reconstruction error 0.1234",
-        "free-energy gap 41.50 nats",
-        "validation gap 1.50",
+        "shuffled gap 41.50 nats",
+        "free-energy gap 1.50",
         "log-likelihood -17.25",
     ]
     assert all(field in known or field.endswith((" updates/s", " left")) for field in fields[1:])
@@ -512,7 +512,7 @@ def test_streams_that_cannot_be_written_cost_no_model(tmp_path, streams, code, w
     script = f"set -o pipefail; {command} {streams}"
     done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == code and words in done.stderr and "Traceback" not in done.stderr
-    assert done.stderr.count("cannot be written") <= 1  # it is told once
+    assert done.stderr.count("cannot be written") <= 1  # it is reported once
     assert "Exception ignored" not in done.stderr
     assert fr.load(tmp_path / "m.npz").n_hidden == 6 and len(fr.History.load(tmp_path / "h.csv")) == 3
     assert sorted(p.name for p in tmp_path.iterdir()) == ["h.csv", "m.npz"]
@@ -595,7 +595,7 @@ def test_a_report_is_tried_before_the_work(tmp_path, monkeypatch):
 def test_an_error_in_the_middle_leaves_model_and_history(tmp_path, capsys, monkeypatch, error):
     """Such as a bad value, or a disk that fails, far down in a file that is read batch by batch."""
     failing = Each(lambda epoch: raising(error)() if epoch == 2 else None)
-    monkeypatch.setattr(cli.train, "_measures", lambda options: [failing])
+    monkeypatch.setattr(cli.train, "_metrics", lambda options: [failing])
     out, table = tmp_path / "m.npz", tmp_path / "h.csv"
     code, said, err = fastrbm(capsys, "train", "digits", *FAST, "--quiet", "--out", out, "--history", table)
     assert code == 2 and err.startswith("fastrbm: ") and err.count("\n") == 1

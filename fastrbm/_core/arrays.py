@@ -172,7 +172,7 @@ def _of_objects(array: np.ndarray, name: str, missing: bool) -> np.ndarray:
 def _csr(value: Any, name: str) -> Any:
     """As CSR with each entry once; what the user passed stays as it is."""
     if len(value.shape) != 2:
-        raise ValueError(f"{name} must have two dimensions, (cases, units), got shape {tuple(value.shape)}")
+        raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {tuple(value.shape)}")
     csr = value.tocsr()
     if csr.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold numbers, not {csr.dtype}")

@@ -24,7 +24,7 @@ def from_tiles(tiles: np.ndarray, n_units: int, n_out: int) -> np.ndarray:
     return np.concatenate(list(tiles), axis=1)[:n_units, :n_out]
 
 
-def on_grid(fractions: np.ndarray) -> np.ndarray:
+def to_fixed_point(fractions: np.ndarray) -> np.ndarray:
     """Fractions in [0, 1] to the nearest multiple of 2^-22, as float64 integers, contiguous: sums of their products
     with 31-bit integers are below 2^53, so exact in whatever order they are added."""
     return np.rint(np.multiply(fractions, float(1 << FIXED_BITS), order="C"))

@@ -26,7 +26,7 @@ _IN_PLACE = {
     errno.EACCES, errno.EPERM, errno.EROFS, errno.EBUSY, errno.EXDEV, errno.ENOSPC, errno.EDQUOT, errno.ENAMETOOLONG,
 }  # fmt: skip
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTTY}
-_TAKEN = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}  # what a lock that somebody else holds is told by
+_TAKEN = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES}  # by which a lock that somebody else holds is recognized
 _KEPT_OF_NAME = 40  # characters of a file's name in that of its temporary file: together at most 255 bytes
 _TRIED = 4096  # bytes that are written to see whether there is room
 

@@ -41,10 +41,10 @@ TEMPERED_PCD_SWAP = 20  # gradient.Tempered: swaps
 FAST = 21  # gradient.FastPCD: sweeps
 FAST_START = 22  # gradient.FastPCD: where the chains start
 DRAW = 23  # fit: states drawn from fractions
-MIXING = 24  # monitor.Mixing: the chains that it lets run on
+MIXING = 24  # metrics.Mixing: the chains that it lets run on
 INPAINT = 25  # RBM.inpaint
 FACE = 26  # sklearn.BernoulliRBM: seeds of its draws
-WEIGHING = 27  # sklearn.BernoulliRBM: cases by their weights
+WEIGHING = 27  # sklearn.BernoulliRBM: examples by their weights
 POPULATION = 28  # population_annealing: starts and moves
 RESAMPLE = 29  # population_annealing: which chains go on; RBM.sample: which of them are the samples
 

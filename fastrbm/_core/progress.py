@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _TERMINAL_PAUSE = 0.25  # seconds between two looks at the line
 _LOG_PAUSE = 10.0  # seconds between two lines in a log
 _SCORES = {
-    "validation_gap": "validation gap", "pseudo_likelihood": "pseudo-likelihood", "log_likelihood": "log-likelihood",
+    "free_energy_gap": "free-energy gap", "pseudo_likelihood": "pseudo-likelihood", "log_likelihood": "log-likelihood",
 }  # fmt: skip
 
 
@@ -81,7 +81,7 @@ class ProgressLine:
                 scores += [f"{words} {known[-1]:.2f}"] if known.size else []
         self.measured = [
             *reversed(scores),
-            f"free-energy gap {row['free_energy_gap']:.2f} nats",
+            f"shuffled gap {row['shuffled_gap']:.2f} nats",
             f"reconstruction error {row['reconstruction_error']:.4f}",
         ]
         if self.line.terminal or not self.line.width or update == self.n_updates:
@@ -96,13 +96,13 @@ class ProgressLine:
         speed = f"{done / elapsed:,.0f} updates/s"
         first, last = f"epoch {epoch}/{self.epochs}", f"{_clock(left)} left"
         line = "  ".join([first, *reversed(self.measured), speed, last])
-        room = _columns(self.line.stream) if self.line.terminal else sys.maxsize
-        if len(line) > room:  # a longer one would wrap, and leave a copy on every rewrite
+        width = _columns(self.line.stream) if self.line.terminal else sys.maxsize
+        if len(line) > width:  # a longer one would wrap, and leave a copy on every rewrite
             line = f"{first}  {last}"
             for field in [*self.measured, speed]:
-                if len(line) + 2 + len(field) <= room:
+                if len(line) + 2 + len(field) <= width:
                     line += f"  {field}"
-            line = line[:room]
+            line = line[:width]
         self.line.show(line, now)
 
     def close(self) -> None:

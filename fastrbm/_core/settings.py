@@ -1,6 +1,6 @@
 """Attributes that stay valid: settings that are checked whenever they are set, and values that are worked out once.
 
-An estimator is made once and used for hours, and whoever holds it may set its attributes; what the kernels are told
+An estimator is made once and used for hours, and whoever holds it may set its attributes; what the kernels are given
 comes from there.
 """
 

@@ -150,7 +150,7 @@ class Share:
     def __init__(self, team_time: Callable[[], tuple[int, int]], clock: Callable[[], float] = time.monotonic) -> None:
         self._team_time, self._clock = team_time, clock
         self._last = team_time()
-        self._few = 0  # threads until then; 0: as many as are wanted
+        self._few = 0  # threads until then; 0: as many as are asked for
         self._until, self._pause = -math.inf, self.SHORTEST
 
     def threads(self, wanted: int) -> int:

@@ -1,4 +1,5 @@
-"""The boundary: every check of what a user passes in. A message names the argument, what was wrong, what is wanted."""
+"""The boundary: every check of what a user passes in. A message names the argument, what was wrong, what is
+required."""
 
 from __future__ import annotations
 
@@ -116,7 +117,7 @@ def parameter(value: ArrayLike, name: str, shape: tuple[int | None, ...]) -> np.
 
 
 def change(value: ArrayLike, name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """What is added to a parameter: float64 of this shape. What does not stay finite is told by the sum."""
+    """What is added to a parameter: float64 of this shape. What does not stay finite is found by the sum."""
     return _shaped(value, name, shape).astype(np.float64)
 
 
@@ -168,11 +169,11 @@ def states(
     """
     array = arrays.numbers(value, name, sparse=True)
     if array.ndim != 2:
-        hints = {1: f"; for a single case use {name}[None, :]", 0: ""}
+        hints = {1: f"; for a single example use {name}[None, :]", 0: ""}
         hint = hints.get(array.ndim, f"; use {name}.reshape(len({name}), -1)")
-        raise ValueError(f"{name} must have two dimensions, (cases, units), got shape {array.shape}{hint}")
+        raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {array.shape}{hint}")
     if n_units is not None and array.shape[1] != n_units:
-        raise ValueError(f"{name} has {array.shape[1]} units a case where the model has {n_units}")
+        raise ValueError(f"{name} has {array.shape[1]} units per example where the model has {n_units}")
     if arrays.is_sparse(array):
         entries = _as_states(array.data[None], fractions)
         if entries is None:
@@ -210,11 +211,11 @@ def _ends(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.abs(array) <= ROUNDING, np.abs(array - 1) <= max(ROUNDING, 8 * float(np.finfo(array.dtype).eps))
 
 
-def held_states(value: ArrayLike, n: int, n_units: int, name: str) -> np.ndarray:
-    """Which units of n chains are held, and where: floats (1, n_units) or (n, n_units) of 0, 1 and NaN (free)."""
+def clamped_states(value: ArrayLike, n: int, n_units: int, name: str) -> np.ndarray:
+    """Which units of n chains are clamped, and to what: floats (1, n_units) or (n, n_units) of 0, 1 and NaN (free)."""
     array = arrays.numbers(value, name, missing=True)
     if array.ndim == 2 and array.shape[1] != n_units:
-        raise ValueError(f"{name} has {array.shape[1]} units a case where the model has {n_units}")
+        raise ValueError(f"{name} has {array.shape[1]} units per example where the model has {n_units}")
     if array.shape not in ((n_units,), (n, n_units)):
         raise ValueError(f"{name} must have shape ({n_units},) or ({n}, {n_units}), got {array.shape}")
     array = array.reshape(-1, n_units)
@@ -256,7 +257,7 @@ def _what_is_wrong(
     if low == -1 and high == 1 and bool((np.abs(array) == 1).all()):
         hint = f"; spins of -1 and 1 become 0 and 1 by ({name} + 1) / 2"
     elif low >= 0 and high > 1:
-        hint = f"; grey values need a threshold, such as {name} >= {high / 2:g}"
+        hint = f"; real values need a threshold, such as {name} >= {high / 2:g}"
     elif low >= 0:
         hint = f"; probabilities need a draw or a threshold, such as {name} >= 0.5"
     return f"{name} must hold {wanted}, got values from {low:g} to {high:g} ({at} is {bad:g}){hint}"
@@ -269,7 +270,7 @@ def first_of(mask: np.ndarray, array: np.ndarray) -> tuple[str, float]:
 
 
 def sample_weight(value: ArrayLike, n: int) -> np.ndarray:
-    """Weights of n cases: float64, finite, not negative, not all zero."""
+    """Weights of n examples: float64, finite, not negative, not all zero."""
     array = arrays.numbers(value, "sample_weight").astype(np.float64)
     if array.shape != (n,):
         raise ValueError(f"sample_weight must have shape ({n},), got {array.shape}")

@@ -32,7 +32,7 @@ _TOO_LONG = 0.2  # seconds of a call, after which the next one is shorter; in ha
 
 
 class Work(NamedTuple):
-    """Of one step of a number of chains, or cases: some whatever their number, and some for each."""
+    """Of one step of a number of chains, or examples: some whatever their number, and some for each."""
 
     step: int
     chain: int
@@ -101,7 +101,7 @@ def pseudo_of_fractions(n_visible: int, n_hidden: int, every: int) -> Work:
 
 
 def elements(n: int) -> Work:
-    """A pass over n numbers of a case."""
+    """A pass over n numbers of an example."""
     return Work(_HALF_STEP, _BYTE * n)
 
 
@@ -111,8 +111,8 @@ def exponentials(n: int) -> Work:
 
 
 def parts(n: int, work: Work, steps: int = 1, most: int = 1 << 32, blocks: tuple[int, ...] = _BLOCKS) -> list[slice]:
-    """n chains, or cases, cut so that some steps of a part fit a call, in parts of whole blocks: of the first kind of
-    which one fits, or of the last kind. No part has more than most, if that is a block."""
+    """n chains, or examples, cut so that some steps of a part fit a call, in parts of whole blocks: of the first kind
+    of which one fits, or of the last kind. No part has more than most, if that is a block."""
     length = min(most, (A_CALL // steps - work.step) // work.chain)
     block = next((block for block in blocks if length >= block), blocks[-1])
     length = max(1, length // block) * block
@@ -120,7 +120,8 @@ def parts(n: int, work: Work, steps: int = 1, most: int = 1 << 32, blocks: tuple
 
 
 def fraction_parts(n: int, work: Work, n_units: int, block: int = 1) -> list[slice]:
-    """n cases of fractions cut for one step a call, in parts of whole blocks, and so that copies of them stay small."""
+    """n examples of fractions cut for one step a call, in parts of whole blocks, and so that copies of them stay
+    small."""
     check_chains(n)
     return parts(n, work, most=max(1, _NUMBERS // n_units), blocks=(block,))
 

@@ -33,7 +33,11 @@ def add_bench(commands) -> None:
         help="visible and hidden units (default %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--chains", type=whole(1), default=512, metavar="M", help="chains, and cases of an update (default %(default)s)"
+        "--chains",
+        type=whole(1),
+        default=512,
+        metavar="M",
+        help="chains, and examples of an update (default %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
     parser.set_defaults(run=run_bench)

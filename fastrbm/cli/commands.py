@@ -34,9 +34,9 @@ EPILOG = """examples:
   fastrbm report rbm.npz digits             a page with its score, pictures and diagnostics
   fastrbm train --help                      every option of a command
 
-exit codes: 0 done; 2 a mistake in the command, its files or the environment, told in one line, or an output that could
-not be written as asked; 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP (train saves its model first). Progress and warnings go to
-standard error."""
+exit codes: 0 done; 2 a mistake in the command, its files or the environment, reported in one line, or an output that
+could not be written as asked; 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP (train saves its model first). Progress and warnings
+go to standard error."""
 
 
 def build_parser() -> Parser:
@@ -113,7 +113,7 @@ def run_score(options: argparse.Namespace) -> None:
     z = result.log_partition
     numbers = {
         "mean": result.mean, "standard_error": result.standard_error, "lower": result.lower, "upper": result.upper,
-        "cases": len(result.per_case), "method": result.method, "log_z": z.value, "log_z_lower": z.lower,
+        "examples": len(result.per_example), "method": result.method, "log_z": z.value, "log_z_lower": z.lower,
         "log_z_upper": z.upper, "warning": getattr(z, "warning", ""),
     }  # fmt: skip
     say_json(numbers)
@@ -175,7 +175,7 @@ def _run(parser: Parser, arguments: list[str] | None, signals: Signals) -> int:
         if options.command is None:
             parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         command = command_parser(parser, options.command)
-        if unknown:  # told by the command's own parser, which knows what may have been meant
+        if unknown:  # reported by the command's own parser, which knows what may have been meant
             command.error(f"unrecognized arguments: {' '.join(unknown)}")
         if getattr(options, "config", None):
             apply_file(command, options.config)

@@ -1,4 +1,4 @@
-"""What the commands share: options, data, and how a mistake is told."""
+"""What the commands share: options, data, and how a mistake is reported."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def real(minimum: float, maximum: float = float("inf"), strict: bool = False):
 
 def add_data(parser) -> None:
     parser.add_argument(
-        "--threshold", type=float, metavar="T", help="grey values from T up are 1 (default: half of 1, 15, 16 or 255)"
+        "--threshold", type=float, metavar="T", help="real values from T up are 1 (default: half of 1, 15, 16 or 255)"
     )
     parser.add_argument("--key", help="which array of an .npz file")
 
@@ -112,7 +112,7 @@ def add_score(parser) -> None:
         "--method",
         choices=METHODS,
         default="auto",
-        help="auto: exact up to 20 units in the smaller layer, else bracket, which is AIS from both sides",
+        help="auto: exact up to 20 units in the smaller layer, else bidirectional, which is AIS from both sides",
     )
     parser.add_argument("--betas", type=whole(1), default=10_000, metavar="B", help="AIS steps (default %(default)s)")
     parser.add_argument("--chains", type=whole(1), default=100, metavar="M", help="AIS chains (default %(default)s)")
@@ -120,7 +120,10 @@ def add_score(parser) -> None:
 
 def add_shape(parser) -> None:
     parser.add_argument(
-        "--shape", type=picture_shape, metavar="HxW", help="height and width of a case as a picture (default: square)"
+        "--shape",
+        type=picture_shape,
+        metavar="HxW",
+        help="height and width of an example as a picture (default: square)",
     )
 
 
@@ -151,19 +154,19 @@ def _threads_asked():
 
 
 class Named(NamedTuple):
-    """Cases, and the names of their columns where the file has any."""
+    """Examples, and the names of their columns where the file has any."""
 
-    cases: np.ndarray
+    examples: np.ndarray
     names: tuple[str, ...] | None = None
 
     def of(self, rbm: RBM, name: str) -> np.ndarray:
-        """The cases, if their columns are the model's."""
+        """The examples, if their columns are the model's."""
         validate.check_names(self.names, rbm.visible_names, name)
-        return self.cases
+        return self.examples
 
 
-def data_of(name: str, options: argparse.Namespace, quiet: bool = False, draw: bool = False) -> Named:
-    """The cases of a bundled set or a file, 0 and 1; with draw, fractions from 0 to 1."""
+def data_of(name: str, options: argparse.Namespace, quiet: bool = False, dynamic_binarization: bool = False) -> Named:
+    """The examples of a bundled set or a file, 0 and 1; with dynamic_binarization, fractions from 0 to 1."""
     if not os.path.lexists(name):
         if name in BUNDLED:
             return Named(BUNDLED[name]())
@@ -176,15 +179,15 @@ def data_of(name: str, options: argparse.Namespace, quiet: bool = False, draw: b
             raise CommandError(f"{error}{_order(options)}") from None
         raise
     scale, names = getattr(options, "scale", None), None if table.names is None else tuple(table.names)
-    if draw:
+    if dynamic_binarization:
         fractions, top = scaled(table, name, scale)
         if top != 1.0 and not quiet:
-            say(f"grey values: fractions of {top:g}")
+            say(f"real-valued data: fractions of {top:g}")
         return Named(fractions, names)
     threshold = scale / 2 if options.threshold is None and scale is not None else options.threshold
     X, threshold = binarize(table, threshold, name)
     if threshold is not None and not quiet:
-        say(f"grey values: a unit is 1 from {threshold:g} up ({X.mean():.1%} of them)")
+        say(f"real-valued data: a unit is 1 from {threshold:g} up ({X.mean():.1%} of them)")
     return Named(X, names)
 
 

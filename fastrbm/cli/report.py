@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..likelihood import Score
     from ..rbm import RBM
 
-_DISK_CASES = 10_000  # of cases on disk: those that a report is about
+_DISK_EXAMPLES = 10_000  # of examples on disk: those that a report is about
 
 
 def add_report(commands) -> None:
@@ -40,7 +40,7 @@ def add_report(commands) -> None:
         help="a page on a model: score, pictures, diagnostics",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Write one HTML file on a model and data: score, filters, samples, energies, mixing. It needs no "
-        "other file and no network. Wants matplotlib: pip install 'fastrbm[plot]'.",
+        "other file and no network. Requires matplotlib: pip install 'fastrbm[plot]'.",
         epilog="examples:\n"
         "  fastrbm report rbm.npz digits\n"
         "  fastrbm report rbm.npz test.npy -o test.html --history run.csv\n"
@@ -92,7 +92,7 @@ def write_report(
 
     Returns what to call the file that was written, None if none was."""
     if is_on_disk(X):
-        X = X[np.linspace(0, len(X) - 1, min(len(X), _DISK_CASES)).astype(np.intp)]
+        X = X[np.linspace(0, len(X) - 1, min(len(X), _DISK_EXAMPLES)).astype(np.intp)]
     if isinstance(X, np.ndarray) and X.dtype.kind == "f":
         X = X >= 0.5  # probabilities
     shape = tuple(map(int, options.shape.split("x"))) if options.shape else None

@@ -59,7 +59,7 @@ def compare(n_visible: int = 784, n_hidden: int = 500, n_chains: int = 512, roun
     n_visible, n_hidden : int
         Units.
     n_chains : int
-        Gibbs chains, and cases of an update.
+        Gibbs chains, and examples of an update.
     rounds : int
         Of which the median is taken.
 
@@ -212,7 +212,7 @@ def check_sweep(rbm, numpy_rbm, states):
 
 
 def check_mean_hidden(rbm, states, theirs, who):
-    """A peer computes the same conditional law: within the rounding of a float32 sum of 784 terms."""
+    """A peer computes the same conditional distribution: within the rounding of a float32 sum of 784 terms."""
     difference = np.abs(rbm.mean_hidden(states) - np.asarray(theirs)).max()
     _check(difference < 1e-5, f"P(h | v) of {who} differs by {difference:g}")
 

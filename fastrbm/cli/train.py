@@ -29,7 +29,7 @@ from .train_options import SCORES
 from .words import CommandError, reason, say_json, tell
 
 _HISTORY_PAUSE = 10.0  # seconds between two writings of --history
-_LOOK = 256  # cases on disk that are looked at beforehand
+_LOOK = 256  # examples on disk that are looked at beforehand
 
 
 def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
@@ -38,7 +38,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
         return
     if options.data is None:
         parser.error("the following arguments are required: DATA")
-    _refuse_idle(options)
+    _refuse_unused(options)
     inputs = options.data, options.validation, options.sample_weight, options.config
     out = check_output("--out", options.out, (".npz",), *inputs)
     checkpoint = _checkpoint(options, out, inputs)
@@ -52,7 +52,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     rbm._visible_names = names
     untrained = rbm.weights
     threads = _threads.resolve(options.threads)
-    words = f"{X.shape[0]:,} cases x {X.shape[1]} units, {options.hidden} hidden units, "
+    words = f"{X.shape[0]:,} examples x {X.shape[1]} units, {options.hidden} hidden units, "
     words += f"{threads} thread{'s' * (threads > 1)}"
     say(words + (f". Going on from {checkpoint.name}" if checkpoint and checkpoint.path.exists() else ""))
     averaging = optim.Averaging(options.average) if options.average else None
@@ -60,7 +60,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     watch = _Watch(table)
     signals, broken = options.signals, None
     try:
-        warnings.simplefilter("ignore", TrainingWarning)  # told below
+        warnings.simplefilter("ignore", TrainingWarning)  # reported below
         watch.history = fit(
             rbm,
             X,
@@ -70,15 +70,15 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
             batch_size=options.batch_size,
             seed=options.seed,
             progress=not options.quiet,
-            centring=not options.plain,
+            centered=not options.uncentered,
             n_threads=options.threads,
             averaging=averaging,
-            measures=_measures(options),
+            metrics=_metrics(options),
             callbacks=[watch, stop] if stop else [watch],
             checkpoint=checkpoint.path if checkpoint else None,
             checkpoint_seconds=options.checkpoint_seconds,
             resume=options.resume,
-            draw=options.draw,
+            dynamic_binarization=options.dynamic_binarization,
             **more,
         )
         signals.held = True  # from here on they wait: nothing that was learned is lost
@@ -106,25 +106,25 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     signals.reraise()
     written = None
     if page:
-        cases = more.get("validation", X)
-        which = "the validation cases" if "validation" in more else "the training cases"
-        written = write_report(rbm, cases, page, options, watch.history, say, f", of {which}", name=out.path.name)
+        examples = more.get("validation", X)
+        which = "the validation examples" if "validation" in more else "the training examples"
+        written = write_report(rbm, examples, page, options, watch.history, say, f", of {which}", name=out.path.name)
     if options.json:
         say_json({"model": where, "report": written, "verdict": watch.history.verdict} | watch.history.last)
 
 
-def _refuse_idle(options) -> None:
+def _refuse_unused(options) -> None:
     """Options that would do nothing are mistakes."""
-    for name, given, where, idle in (
-        ("--threshold", options.threshold, "--draw", options.draw),
+    for name, given, where, unused in (
+        ("--threshold", options.threshold, "--dynamic-binarization", options.dynamic_binarization),
         ("--threshold", options.threshold, "--on-disk", options.on_disk),
         ("--key", options.key, "--on-disk", options.on_disk),
         ("--final-rate", options.final_rate, "--schedule constant", options.schedule == "constant"),
     ):
-        if idle and given is not None:
+        if unused and given is not None:
             raise CommandError(f"{name} does nothing with {where}")
-    if options.scale is not None and not options.draw:
-        raise CommandError("--scale does nothing without --draw")
+    if options.scale is not None and not options.dynamic_binarization:
+        raise CommandError("--scale does nothing without --dynamic-binarization")
     if (options.score_every or options.patience) and not options.score:
         raise CommandError(f"--score-every and --patience need --score {' or '.join(SCORES)}")
     if options.patience and not options.validation:
@@ -142,7 +142,7 @@ def _checkpoint(options, out: Output, inputs) -> Output | None:
 
 
 def _data(options) -> tuple[Named, dict]:
-    """The cases, and what else of fit's arguments comes from files."""
+    """The examples, and what else of fit's arguments comes from files."""
     if options.on_disk:
         if not options.data.endswith(".npy"):
             raise CommandError(
@@ -150,26 +150,26 @@ def _data(options) -> tuple[Named, dict]:
                 "(datasets.load and numpy.save)"
             )
         X = Named(map_rows(options.data))
-        _refuse_grey(X.cases, options.data)
+        _refuse_real_values(X.examples, options.data)
     else:
-        X = data_of(options.data, options, options.json, options.draw)
+        X = data_of(options.data, options, options.json, options.dynamic_binarization)
     more = {}
     if options.sample_weight:
         more["sample_weight"] = read_column(options.sample_weight)
     if options.validation:
         validation = data_of(options.validation, options, options.json)
         validate.check_names(validation.names, X.names, options.validation)
-        more["validation"] = validation.cases
+        more["validation"] = validation.examples
     return X, more
 
 
-def _refuse_grey(X: np.ndarray, name: str) -> None:
-    """Tell now, not when a batch is read, that cases on disk are not of 0 and 1."""
+def _refuse_real_values(X: np.ndarray, name: str) -> None:
+    """Tell now, not when a batch is read, that examples on disk are not of 0 and 1."""
     some = X[np.linspace(0, len(X) - 1, min(len(X), _LOOK)).astype(np.intp)]
     if some.dtype.kind in "iuf" and some.max() > 1:
         middle = binarize(some, None, name)[1]
         raise CommandError(
-            f"{name} holds grey values, up to {some.max():g}; with --on-disk it must hold 0 and 1, or fractions from 0 "
+            f"{name} holds real values, up to {some.max():g}; with --on-disk it must hold 0 and 1, or fractions from 0 "
             f"to 1: save numpy.load({Path(name).name!r}) >= {middle:g} with numpy.save, or leave out --on-disk"
         )
 
@@ -206,13 +206,13 @@ def _optimizer(options):
     return optim.SGD(rate, options.momentum, nesterov=options.nesterov, **small)
 
 
-def _measures(options) -> list:
-    measures: list = []
+def _metrics(options) -> list:
+    chosen: list = []
     if options.score == "pseudo-likelihood":
-        measures.append(metrics.PseudoLikelihood(options.score_every))
+        chosen.append(metrics.PseudoLikelihood(options.score_every))
     elif options.score:
-        measures.append(metrics.LogLikelihood(every=options.score_every))
-    return [*measures, metrics.Mixing()] if options.mixing else measures
+        chosen.append(metrics.LogLikelihood(every=options.score_every))
+    return [*chosen, metrics.Mixing()] if options.mixing else chosen
 
 
 class _Watch:
@@ -244,7 +244,7 @@ def _conclude(history: History, options, stop: EarlyStopping | None, out: str, s
     say(
         f"{history.last['update']:,} updates in {history.last['seconds']:.1f} s. One sweep from data changes "
         f"{at['reconstruction_error']:.1%} of the units; the model finds the data\n"
-        f"{at['free_energy_gap']:.1f} nats a case more likely than noise with the same means. Saved {out}"
+        f"{at['shuffled_gap']:.1f} nats per example more likely than noise with the same means. Saved {out}"
     )
     if history.verdict:
         say(history.verdict)
@@ -252,4 +252,4 @@ def _conclude(history: History, options, stop: EarlyStopping | None, out: str, s
         say("Nothing was held out, so that overfitting would not show: --validation FILE")
     if options.score:
         which = "best, and saved" if stop and stop.best_epoch else "last"
-        say(f"{options.score}: {at[SCORES[options.score]]:.2f} nats a case, {which}, epoch {epochs[k]}")
+        say(f"{options.score}: {at[SCORES[options.score]]:.2f} nats per example, {which}, epoch {epochs[k]}")

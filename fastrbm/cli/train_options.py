@@ -33,7 +33,7 @@ def add_train(commands, run) -> None:
         "data",
         metavar="DATA",
         nargs="?",
-        help=f"a bundled set ({', '.join(BUNDLED)}) or a file: .npy, .npz, .csv, IDX (.gz); the cases are its rows",
+        help=f"a bundled set ({', '.join(BUNDLED)}) or a file: .npy, .npz, .csv, IDX (.gz); the examples are its rows",
     )
     _add_model(train.add_argument_group("model and data"))
     _add_gradient(train.add_argument_group("gradient"))
@@ -58,20 +58,22 @@ def _add_model(group) -> None:
         type=whole(1),
         default=defaults.BATCH_SIZE,
         metavar="B",
-        help="cases an update (default %(default)s)",
+        help="examples per update (default %(default)s)",
     )
-    group.add_argument("--sample-weight", metavar="FILE", help="weights of the cases, one a row: .npy or .csv")
+    group.add_argument("--sample-weight", metavar="FILE", help="weights of the examples, one a row: .npy or .csv")
     group.add_argument(
-        "--draw", action="store_true", help="grey values are probabilities, drawn from anew in each epoch"
+        "--dynamic-binarization",
+        action="store_true",
+        help="dynamic binarization: real values are probabilities, from which states are drawn anew in each epoch",
     )
     group.add_argument(
         "--scale",
         type=real(0, strict=True),
         metavar="S",
-        help="with --draw: the largest grey value there could be (default: 1, 15, 16 or 255)",
+        help="with --dynamic-binarization: the largest real value there could be (default: 1, 15, 16 or 255)",
     )
     group.add_argument(
-        "--on-disk", action="store_true", help="leave the cases in their .npy file, and read a batch at a time"
+        "--on-disk", action="store_true", help="leave the examples in their .npy file, and read a batch at a time"
     )
     add_data(group)
     add_common(group)
@@ -95,7 +97,7 @@ def _add_gradient(group) -> None:
         metavar="T",
         help="temperatures of tempered (default %(default)s)",
     )
-    group.add_argument("--plain", action="store_true", help="gradients that are not centred")
+    group.add_argument("--uncentered", action="store_true", help="gradients that are not centered")
 
 
 def _add_update(group) -> None:
@@ -145,8 +147,8 @@ def _add_update(group) -> None:
 
 
 def _add_measurements(group) -> None:
-    group.add_argument("--validation", metavar="FILE", help="cases to measure on, not trained on")
-    group.add_argument("--score", choices=tuple(SCORES), help="measure this on the validation cases as it goes")
+    group.add_argument("--validation", metavar="FILE", help="examples to measure on, not trained on")
+    group.add_argument("--score", choices=tuple(SCORES), help="measure this on the validation examples as it goes")
     group.add_argument(
         "--score-every",
         type=whole(1),
@@ -161,7 +163,9 @@ def _add_measurements(group) -> None:
     )
     group.add_argument("--mixing", action="store_true", help="measure how slowly the chains move")
     group.add_argument("--history", metavar="FILE", help="what was measured, as .csv or .jsonl")
-    group.add_argument("--report", metavar="FILE", help="a report on the result, as one .html file (wants matplotlib)")
+    group.add_argument(
+        "--report", metavar="FILE", help="a report on the result, as one .html file (requires matplotlib)"
+    )
     add_shape(group)
     group.add_argument("--json", action="store_true", help="end with one JSON object, for scripts; words go to stderr")
     group.add_argument("--quiet", action="store_true", help="no progress")

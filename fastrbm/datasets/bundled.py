@@ -10,9 +10,9 @@ from .._core import validate
 
 
 def load_digits() -> np.ndarray:
-    """1,797 handwritten digits of 8 x 8 pixels, binarised: uint8 (1797, 64) of 0 and 1, row by row.
+    """1,797 handwritten digits of 8 x 8 pixels, binarized: uint8 (1797, 64) of 0 and 1, row by row.
 
-    The test set of the UCI "Optical Recognition of Handwritten Digits" (Alpaydin & Kaynak 1998, CC BY 4.0), whose grey
+    The test set of the UCI "Optical Recognition of Handwritten Digits" (Alpaydin & Kaynak 1998, CC BY 4.0), whose gray
     values run from 0 to 16; a pixel is 1 from 8 up.
 
     Examples

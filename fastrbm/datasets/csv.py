@@ -92,7 +92,7 @@ def _find_layout(path: str | PathLike[str]) -> _Layout:
     layout = _Layout(separator, line_1 - 1, None, first, second)
     if _are_names(first, second, f"{path}, line {line_1}", f"{path}, line {line_2}"):
         if not second:
-            raise ValueError(f"{path} has a line of names and no cases")
+            raise ValueError(f"{path} has a line of names and no examples")
         return layout._replace(skip=line_1, names=[name.strip() for name in first])
     above = [name.strip() for name in comments[-1][1:].split(separator)] if comments else []  # as numpy.savetxt does
     if len(above) == len(first) and all(map(_is_word, above)):

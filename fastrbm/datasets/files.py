@@ -28,12 +28,12 @@ def load(path: str | PathLike[str], threshold: float | None = None, key: str | N
     Parameters
     ----------
     path : path
-        A regular file. .npy or .npz: an array (n, ...). .csv: numbers, one case a line, separated by commas, semicolons
-        or tabs; True and False are 1 and 0; the first line may be names. It is taken for names where it has words,
-        where it counts the columns (0, 1, 2 ..., as pandas does), and where its numbers are unlike those of all other
-        lines. IDX: the format of MNIST's files.
+        A regular file. .npy or .npz: an array (n, ...). .csv: numbers, one example a line, separated by commas,
+        semicolons or tabs; True and False are 1 and 0; the first line may be names. It is taken for names where it has
+        words, where it counts the columns (0, 1, 2 ..., as pandas does), and where its numbers are unlike those of all
+        other lines. IDX: the format of MNIST's files.
     threshold : float, optional
-        Values of at least this become 1, the others 0. By default, data of 0 and 1 stay as they are; grey values are
+        Values of at least this become 1, the others 0. By default, data of 0 and 1 stay as they are; real values are
         cut at half of their scale, which the largest value tells: fractions of 1 at 0.5, 0 .. 15 and 0 .. 16 at 8,
         what goes from 128 to 255 at 128.
     key : str, optional
@@ -48,7 +48,7 @@ def load(path: str | PathLike[str], threshold: float | None = None, key: str | N
     OSError
         When the file cannot be read.
     ValueError
-        When it is damaged, of an unknown kind, empty, or its values cannot be binarised: some are missing, or one
+        When it is damaged, of an unknown kind, empty, or its values cannot be binarized: some are missing, or one
         column is of another scale than most, as an identifier or a weight in kg. The message says where.
 
     Examples
@@ -56,7 +56,7 @@ def load(path: str | PathLike[str], threshold: float | None = None, key: str | N
     >>> import numpy as np, tempfile, os
     >>> import fastrbm as fr
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "grey.csv")
+    ...     path = os.path.join(folder, "gray.csv")
     ...     np.savetxt(path, [[0, 255], [130, 20]], fmt="%d", delimiter=",")
     ...     fr.datasets.load(path)
     array([[0, 1],
@@ -66,10 +66,10 @@ def load(path: str | PathLike[str], threshold: float | None = None, key: str | N
 
 
 def load_fractions(path: str | PathLike[str], key: str | None = None, scale: float | None = None) -> np.ndarray:
-    """Read grey values from a file as fractions of their scale.
+    """Read real values from a file as fractions of their scale.
 
-    Such data train with ``fit(draw=True)``, which takes them as probabilities. Files, key and errors as for
-    :func:`load`.
+    Such data train with ``fit(dynamic_binarization=True)``, which takes them as probabilities. Files, key and errors as
+    for :func:`load`.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def load_fractions(path: str | PathLike[str], key: str | None = None, scale: flo
     >>> import numpy as np, tempfile, os
     >>> import fastrbm as fr
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = os.path.join(folder, "grey.csv")
+    ...     path = os.path.join(folder, "gray.csv")
     ...     np.savetxt(path, [[0, 255], [51, 102]], fmt="%d", delimiter=",")
     ...     fr.datasets.load_fractions(path)
     array([[0. , 1. ],
@@ -100,7 +100,7 @@ def read_table(path: str | PathLike[str], key: str | None = None) -> Table:
     table = _read_any(path, key)
     array = table.array
     if array.ndim < 2 or array.size == 0:
-        raise ValueError(f"{path} holds an array of shape {array.shape}; wanted is (cases, units)")
+        raise ValueError(f"{path} holds an array of shape {array.shape}; required is (examples, units)")
     return table._replace(array=array.reshape(array.shape[0], -1))
 
 
@@ -108,7 +108,7 @@ def read_column(path: str | PathLike[str]) -> np.ndarray:
     """The numbers of a file, .npy or .csv, as one row of them."""
     array = _read_any(path, None).array
     if array.size != max(array.shape, default=1):
-        raise ValueError(f"{path} holds an array of shape {array.shape}; wanted is one column")
+        raise ValueError(f"{path} holds an array of shape {array.shape}; required is one column")
     return array.reshape(-1)
 
 
@@ -116,7 +116,7 @@ def map_rows(path: str | PathLike[str]) -> np.ndarray:
     """An .npy file (n, units) that stays on disk."""
     array = _numbers(map_npy(path), path)
     if array.ndim != 2 or array.size == 0:
-        raise ValueError(f"{path} holds an array of shape {array.shape}; wanted is (cases, units)")
+        raise ValueError(f"{path} holds an array of shape {array.shape}; required is (examples, units)")
     return array
 
 

@@ -1,4 +1,4 @@
-"""What the numbers of a file mean: answers of 0 and 1, or grey values of one scale."""
+"""What the numbers of a file mean: answers of 0 and 1, or real values of one scale."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from .._core import validate
 from .table import Table
 
-_MIDDLES = {1.0: 0.5, 15.0: 8.0, 16.0: 8.0, 255.0: 128.0}  # of grey scales, by their end
+_MIDDLES = {1.0: 0.5, 15.0: 8.0, 16.0: 8.0, 255.0: 128.0}  # of gray scales, by their end
 _ROUNDING = 1e-6  # a fraction may be beyond 0 or 1 by so much: the rounding of float32, in decimals too
 _CODES = (-9, -99, -999, -1, 9, 99, 999)  # that people write where an answer is missing
 _SOME = 0.25  # part of the columns of pictures: more reach the middle of the scale, and fewer never go beyond 1,
@@ -37,7 +37,7 @@ def binarize(data: Table | np.ndarray, threshold: float | None, name: str) -> tu
 
 
 def scaled(data: Table | np.ndarray, name: str, scale: float | None = None) -> tuple[np.ndarray, float]:
-    """(grey values as fractions from 0 to 1, float32, the end of their scale, by which they were divided)."""
+    """(real-valued data in [0, 1], float32, the end of their scale, by which they were divided)."""
     table = _finite(data, name)
     array = table.array
     if scale is not None:
@@ -164,7 +164,7 @@ def _is_padded(array: np.ndarray) -> bool:
     """Whether the last column has even numbers only, unlike the others: bytes of bits that no multiple of 8 fills."""
     last, others = array[:, -1], array[:, :-1]
     if len(np.unique(last)) < 2 or np.count_nonzero(last) < 16 or bool((last & 1).any()):
-        return False  # of 16 grey values, all are even once in 65,536 times
+        return False  # of 16 real values, all are even once in 65,536 times
     return bool(np.count_nonzero(others & 1) > 0.25 * np.count_nonzero(others))
 
 

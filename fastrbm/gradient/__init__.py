@@ -6,7 +6,7 @@ To be kept in checkpoints, it also has ``get_state()`` and ``set_state(state, rb
 
 from .base import Gradient
 from .cd import CD
-from .centering import Centring
+from .centering import Centering
 from .exact import Exact
 from .fast_pcd import FastPCD
 from .monte_carlo import MonteCarlo, MonteCarloGradient
@@ -14,5 +14,5 @@ from .pcd import PCD
 from .tempered import Tempered
 
 __all__ = [
-    "CD", "PCD", "Centring", "Exact", "FastPCD", "Gradient", "MonteCarlo", "MonteCarloGradient", "Tempered",
+    "CD", "PCD", "Centering", "Exact", "FastPCD", "Gradient", "MonteCarlo", "MonteCarloGradient", "Tempered",
 ]  # fmt: skip

@@ -9,7 +9,7 @@ from .._core.dispatch import kernels
 from .._core.layout import FIXED_BITS, TILE, from_tiles, to_tiles
 from .._core.parameters import Update
 from .._core.settings import once
-from ..moments import Moments, Phase
+from ..moments import Moments, PhaseStates
 
 
 class Gradient(Update):
@@ -18,9 +18,10 @@ class Gradient(Update):
     d log p(v)/dtheta = -E_{p(h|v)}[dE/dtheta] + E_{p(v,h)}[dE/dtheta], and with E linear in its parameters:
     dW = <v s'>_data - <v s'>_model, db = <v>_data - <v>_model, dc = <s>_data - <s>_model.
 
-    Each phase is an average over its own number of cases. What a training step does not need is computed when it is
-    asked for. A centred gradient (see :class:`Centring`) has other components than these; it still vanishes where they
-    do. The arrays are read-only; an object of your own with the three arrays serves ``RBM.step`` and optimisers too.
+    Each phase is an average over its own number of examples. What a training step does not need is computed when it is
+    asked for. A centered gradient (see :class:`Centering`) has other components than these; it still vanishes where
+    they do. The arrays are read-only; an object of your own with the three arrays serves ``RBM.step`` and optimizers
+    too.
 
     Attributes
     ----------
@@ -37,17 +38,17 @@ class Gradient(Update):
 
     def __init__(
         self,
-        positive: Moments | Phase,
-        negative: Moments | Phase,
+        positive: Moments | PhaseStates,
+        negative: Moments | PhaseStates,
         n_threads: int | None = None,
         offsets: tuple[np.ndarray, np.ndarray] | None = None,
         scale: float = 1.0,
     ) -> None:
         for name, phase in (("positive", positive), ("negative", negative)):
-            if not isinstance(phase, (Moments, Phase)):
+            if not isinstance(phase, (Moments, PhaseStates)):
                 raise TypeError(f"{name} must be Moments, not {type(phase).__name__}")
             if phase.total == 0.0:
-                raise ValueError(f"{name} must be of at least one case")
+                raise ValueError(f"{name} must be of at least one example")
         threads.resolve(n_threads)
         self._phases = positive, negative
         self._shape = positive.shape
@@ -68,8 +69,8 @@ class Gradient(Update):
         """What the difference of the phases is multiplied by."""
         return self._scale
 
-    def centred(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> Gradient:
-        """This gradient with v - mu (V,) for v and h - lambda (H,) for h: see :class:`Centring`."""
+    def centered(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> Gradient:
+        """This gradient with v - mu (V,) for v and h - lambda (H,) for h: see :class:`Centering`."""
         return Gradient(*self._phases, self._n_threads, (visible_offset, hidden_offset), self.scale)
 
     def _checked(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -134,8 +135,8 @@ class Gradient(Update):
         n_hidden = self.shape[1]
         out = states[0].buffers.take(self._tile_shape, np.float32)
         used = threads.resolve(self._n_threads, out.size * int(sum(phase.total for phase in states)))
-        along = self._room(out.shape)
-        kernels.difference(*_sides(*states, self.scale), self._centring(out.shape), n_hidden, out, *along, used)
+        along = self._workspace(out.shape)
+        kernels.difference(*_sides(*states, self.scale), self._centering(out.shape), n_hidden, out, *along, used)
         self._keep(along)
         return out
 
@@ -161,10 +162,10 @@ class Gradient(Update):
             return super().ascend(weights, *decay, n_threads)
         if not self._tile_shape == weights.shape == out.shape:
             raise ValueError(f"a gradient of {self.shape} units cannot change weights in tiles of {weights.shape}")
-        centring, along = self._centring(out.shape), self._room(out.shape)
-        told = kernels.step(*_sides(*states, self.scale), centring, self.shape[1], weights, *decay, *along, n_threads)
+        centering, along = self._centering(out.shape), self._workspace(out.shape)
+        sums = kernels.step(*_sides(*states, self.scale), centering, self.shape[1], weights, *decay, *along, n_threads)
         self._keep(along)
-        return told
+        return sums
 
     @property
     def work(self) -> int:
@@ -173,12 +174,12 @@ class Gradient(Update):
             return 0
         return self.shape[0] * self.shape[1] * int(self._phases[0].total + self._phases[1].total)
 
-    def _states(self) -> tuple[Phase, Phase] | None:
+    def _states(self) -> tuple[PhaseStates, PhaseStates] | None:
         """The phases, where both still have their states."""
         positive, negative = self._phases
-        return (positive, negative) if isinstance(positive, Phase) and isinstance(negative, Phase) else None
+        return (positive, negative) if isinstance(positive, PhaseStates) and isinstance(negative, PhaseStates) else None
 
-    def _centring(self, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
+    def _centering(self, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray] | None:
         """Offsets and differences of means as kernels.difference takes them, for tiles of this shape."""
         if self._offsets is None:
             return None
@@ -186,7 +187,7 @@ class Gradient(Update):
         visible, hidden = shape[1], shape[0] * TILE
         return _padded(mu, visible), _padded(lam, hidden), _padded(dv, visible), _padded(dh, hidden)
 
-    def _room(self, shape: tuple[int, ...]) -> tuple[np.ndarray | None, np.ndarray | None]:
+    def _workspace(self, shape: tuple[int, ...]) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Where the kernels put the weights' part times either offset."""
         return (None, None) if self._offsets is None else (np.empty(shape[1]), np.empty(shape[0] * TILE))
 
@@ -224,7 +225,7 @@ class Gradient(Update):
 
     def __repr__(self) -> str:
         positive, negative = self._phases
-        return f"{type(self).__name__}{self.shape} of {positive.total:g} cases and {negative.total:g} of the model"
+        return f"{type(self).__name__}{self.shape} of {positive.total:g} examples and {negative.total:g} of the model"
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:
@@ -234,7 +235,7 @@ def _read_only(array: np.ndarray) -> np.ndarray:
 
 
 def _sides(
-    positive: Phase, negative: Phase, scale: float
+    positive: PhaseStates, negative: PhaseStates, scale: float
 ) -> tuple[np.ndarray, np.ndarray, float, np.ndarray, np.ndarray, float]:
     """The phases, scaled, as kernels.difference takes them."""
     unit = 2.0**-FIXED_BITS * scale
@@ -251,5 +252,5 @@ def _padded(values: np.ndarray, length: int) -> np.ndarray:
     return out
 
 
-def _moments(phase: Moments | Phase) -> Moments:
-    return phase.moments() if isinstance(phase, Phase) else phase
+def _moments(phase: Moments | PhaseStates) -> Moments:
+    return phase.moments() if isinstance(phase, PhaseStates) else phase

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from .._core import philox, saved, validate
 from .._core.settings import Setting
-from ..moments import Moments, Phase
+from ..moments import Moments, PhaseStates
 from ..sampling import gibbs
 from ..sampling.model import model
 from ..states.bits import BitMatrix
@@ -53,9 +53,9 @@ class CD:
     ) -> Gradient:
         data = model(rbm)._states(X, "X", fractions=True)
         n, n_sweeps = data.shape[0], self.n_sweeps
-        positive = Phase.of_data(rbm, data, sample_weight, n_threads)
+        positive = PhaseStates.of_data(rbm, data, sample_weight, n_threads)
         first = self._next_sweep
-        gibbs.check_room(first, n_sweeps + 1)
+        gibbs.check_capacity(first, n_sweeps + 1)
         self._next_sweep = first + n_sweeps + 1
         visible = BitMatrix.empty(n, rbm.n_visible)
         hidden = BitMatrix.empty(n, rbm.n_hidden)
@@ -69,7 +69,7 @@ class CD:
             **place,
         )  # fmt: skip
         if sample_weight is None:
-            return Gradient(positive, Phase(rbm, visible, fixed, n_threads), n_threads)
+            return Gradient(positive, PhaseStates(rbm, visible, fixed, n_threads), n_threads)
         return Gradient(positive, Moments.of_data(rbm, visible, sample_weight, n_threads), n_threads)
 
     def get_state(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The centred gradient."""
+"""The centered gradient."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..rbm import RBM
 
 
-class Centring:
+class Centering:
     """Gradients with v - mu in place of v and h - lambda in place of h (Montavon & Mueller 2012; Melchior, Fischer &
     Wiskott 2016).
 
@@ -30,7 +30,7 @@ class Centring:
     Parameters
     ----------
     rate : float
-        The offsets move by this fraction towards each batch's means, from 0 to 1; times the gradient's ``scale``, so
+        The offsets move by this fraction toward each batch's means, from 0 to 1; times the gradient's ``scale``, so
         that with weights of the examples they follow the weighted means. They start at the first batch's.
         (Offsets of the model's means, not the data's, can diverge.) With a gradient of another shape they start anew.
 
@@ -44,8 +44,8 @@ class Centring:
     >>> import fastrbm as fr
     >>> X = fr.datasets.load_digits()
     >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
-    >>> centring = fr.gradient.Centring()
-    >>> g = centring(fr.gradient.PCD(n_chains=64)(rbm, X[:100]))
+    >>> centering = fr.gradient.Centering()
+    >>> g = centering(fr.gradient.PCD(n_chains=64)(rbm, X[:100]))
     >>> g.weights.shape
     (64, 16)
     """
@@ -58,16 +58,16 @@ class Centring:
         self.rate, self.visible_offset, self.hidden_offset = rate, None, None
 
     def __call__(self, gradient: Gradient) -> Gradient:
-        """Follow the means of the gradient's data, then centre it."""
+        """Follow the means of the gradient's data, then center it."""
         if not isinstance(gradient, Gradient):
-            raise TypeError(f"gradient must be a Gradient, to be centred, not {type(gradient).__name__}")
+            raise TypeError(f"gradient must be a Gradient, to be centered, not {type(gradient).__name__}")
         visible, hidden = gradient.data_means
         mu, lam = self.visible_offset, self.hidden_offset
         if mu is not None and lam is not None and (mu.size, lam.size) == gradient.shape:
             rate = min(1.0, self.rate * gradient.scale)
             visible, hidden = mu + rate * (visible - mu), lam + rate * (hidden - lam)
         vars(self).update(visible_offset=visible, hidden_offset=hidden)  # means of the gradient's need no check
-        return gradient.centred(visible, hidden)
+        return gradient.centered(visible, hidden)
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the offsets."""
@@ -83,7 +83,7 @@ class Centring:
 
     def _must_fit(self, rbm: RBM) -> None:
         if self.visible_offset is not None and self.hidden_offset is not None:
-            saved.fits((self.visible_offset.size, self.hidden_offset.size), (rbm.n_visible, rbm.n_hidden), "centring")
+            saved.fits((self.visible_offset.size, self.hidden_offset.size), (rbm.n_visible, rbm.n_hidden), "centering")
 
     def __repr__(self) -> str:
-        return f"Centring(rate={self.rate!r})"
+        return f"Centering(rate={self.rate!r})"

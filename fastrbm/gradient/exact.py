@@ -75,7 +75,7 @@ def _data_moments(rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None) -> Mo
     data = rbm._states(X, "X", fractions=True)
     n = data.shape[0]
     if n == 0:
-        raise ValueError("X must have at least one case")
+        raise ValueError("X must have at least one example")
     weight = np.ones(n) if sample_weight is None else validate.sample_weight(sample_weight, n)
     W, c = rbm.weights.astype(np.float64), rbm.hidden_bias.astype(np.float64)
     pairs, visible, hidden = np.zeros(W.shape), np.zeros(W.shape[0]), np.zeros(W.shape[1])

@@ -11,7 +11,7 @@ from .._core import philox, saved, validate
 from .._core.defaults import CHAINS
 from .._core.parameters import Direction
 from .._core.settings import Setting
-from ..moments import Phase
+from ..moments import PhaseStates
 from ..sampling import gibbs
 from ..sampling.chains import Chains
 from ..states.saved import saved_bits
@@ -31,7 +31,7 @@ class FastPCD:
     The chains sample the model with parameters theta + phi; after each call phi <- decay phi + rate (gradient). So
     where chains sit, energy rises at once and drives them on: they mix better than the model would let them. phi is
     temporary: with the gradient at 0 it dies out, and the chains then sample the model itself. (phi follows the plain
-    gradient, also where theta follows the centred one.)
+    gradient, also where theta follows the centered one.)
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class FastPCD:
     >>> X = fr.datasets.load_digits()
     >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
     >>> fr.gradient.FastPCD(n_chains=50)(rbm, X[:100])
-    Gradient(64, 16) of 100 cases and 50 of the model
+    Gradient(64, 16) of 100 examples and 50 of the model
     """
 
     n_chains = Setting(validate.integer, 1, philox.MOST_CHAINS)
@@ -83,7 +83,7 @@ class FastPCD:
         self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
     ) -> Gradient:
         scale, self._scale = self._scale, 1.0
-        positive = Phase.of_data(rbm, X, sample_weight, n_threads)
+        positive = PhaseStates.of_data(rbm, X, sample_weight, n_threads)
         own, fast = self._own, self._fast  # once: another thread may set others meanwhile
         if own is None or own[0] is not rbm:
             self._own = own = self._start(rbm, self.n_chains, n_threads)
@@ -95,7 +95,7 @@ class FastPCD:
         chains.rbm = faster
         fixed = gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
         chains._sweep(self.n_sweeps, fixed, n_threads)
-        gradient = Gradient(positive, Phase(rbm, chains.visible_bits, fixed, n_threads), n_threads)
+        gradient = Gradient(positive, PhaseStates(rbm, chains.visible_bits, fixed, n_threads), n_threads)
         if self.rate or fast:
             now = (gradient.tiles, gradient.visible_bias, gradient.hidden_bias)
             rate, decay = np.float32(self.rate * scale), np.float32(self.decay)

@@ -46,7 +46,7 @@ class MonteCarlo:
     Parameters
     ----------
     n_hidden_samples : int
-        N, samples of h for each case.
+        N, samples of h for each example.
     n_joint_samples : int
         M, samples of (v, h), each the end of a Gibbs chain of its own.
     n_sweeps : int
@@ -84,8 +84,8 @@ class MonteCarlo:
             raise ValueError("MonteCarlo takes no sample_weight: it is the plain formula")
         bits = model(rbm)._states(X, "X")
         if len(bits) == 0:
-            raise ValueError("X must have at least one case")
-        gibbs.check_room(self._next_sweep, self.n_hidden_samples + 1 + self.n_sweeps)
+            raise ValueError("X must have at least one example")
+        gibbs.check_capacity(self._next_sweep, self.n_hidden_samples + 1 + self.n_sweeps)
         positive, positive_variances = self._positive(rbm, bits, n_threads)
         negative, negative_variances = self._negative(rbm, n_threads)
         errors = [np.sqrt(a + b) for a, b in zip(positive_variances, negative_variances, strict=True)]

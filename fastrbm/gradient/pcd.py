@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from .._core import philox, validate
 from .._core.defaults import CHAINS
 from .._core.settings import Setting
-from ..moments import Moments, Phase
+from ..moments import Moments, PhaseStates
 from ..sampling import gibbs
 from ..sampling.chains import Chains
 from ..states.saved import saved_bits
@@ -82,15 +82,15 @@ class PCD:
     def __call__(
         self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
     ) -> Gradient:
-        return self._against(rbm, Phase.of_data(rbm, X, sample_weight, n_threads), n_threads)
+        return self._against(rbm, PhaseStates.of_data(rbm, X, sample_weight, n_threads), n_threads)
 
-    def _against(self, rbm: RBM, positive: Phase | Moments, n_threads: int | None) -> Gradient:
+    def _against(self, rbm: RBM, positive: PhaseStates | Moments, n_threads: int | None) -> Gradient:
         """The gradient with this positive phase."""
         chains = self._start(rbm, n_threads)
         fixed = gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
         # the sweep ends in p(h | v), which is all that the moments need beside v
         chains._sweep(self.n_sweeps, fixed, n_threads)
-        return Gradient(positive, Phase(rbm, chains.visible_bits, fixed, n_threads), n_threads)
+        return Gradient(positive, PhaseStates(rbm, chains.visible_bits, fixed, n_threads), n_threads)
 
     def _start(self, rbm: RBM, n_threads: int | None) -> Chains:
         """The chains of this model, new ones where there are none yet."""

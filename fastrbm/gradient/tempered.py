@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from .._core import philox, validate
 from .._core.defaults import BETAS, TEMPERED_CHAINS
 from .._core.settings import Setting
-from ..moments import Phase
+from ..moments import PhaseStates
 from ..sampling import gibbs
 from ..sampling.tempering import MOST_BETAS, TemperedChains, check_target_rate, ladder
 from .base import Gradient
@@ -53,7 +53,7 @@ class Tempered:
     n_sweeps : int
         Sweeps a call, with swaps before each.
     betas : array (n_betas,), optional
-        The ladder, from 1 downwards. By default even steps down to 0.
+        The ladder, from 1 downward. By default even steps down to 0.
     target_rate : float or None
         What rate of swaps the ladder is adapted to, all through the training. None: it stays as it is.
     seed : int
@@ -71,7 +71,7 @@ class Tempered:
     >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
     >>> tempered = fr.gradient.Tempered(n_chains=50, n_betas=4)
     >>> tempered(rbm, X[:100])
-    Gradient(64, 16) of 100 cases and 50 of the model
+    Gradient(64, 16) of 100 examples and 50 of the model
     """
 
     n_chains = Setting(validate.integer, 1, philox.MOST_CHAINS)
@@ -104,7 +104,7 @@ class Tempered:
     def __call__(
         self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
     ) -> Gradient:
-        positive = Phase.of_data(rbm, X, sample_weight, n_threads)
+        positive = PhaseStates.of_data(rbm, X, sample_weight, n_threads)
         chains = self.chains  # once: another thread may set others meanwhile
         if chains is None or chains.rbm is not rbm:
             self.chains = chains = self._new_chains(rbm, n_threads)
@@ -113,7 +113,7 @@ class Tempered:
         # the coldest come first
         cold = gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
         cold[:, : len(chains)] = fixed[:, : len(chains)]
-        return Gradient(positive, Phase(rbm, chains.visible_bits, cold, n_threads), n_threads)
+        return Gradient(positive, PhaseStates(rbm, chains.visible_bits, cold, n_threads), n_threads)
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the chains and their ladder."""

@@ -1,14 +1,15 @@
 """Likelihoods: log Z exactly or with an interval, log p(v) of data, pseudo-likelihood, conditional scores."""
 
 from .ais import ais, reverse_ais, standard_betas
-from .bidirectional import bracket
+from .bidirectional import bidirectional
 from .conditional import conditional
 from .exact import exact
 from .pseudo import pseudo
-from .results import Bracket, LogPartition, Score
+from .results import Bidirectional, LogPartition, Score
 from .score import METHODS, score
 
 __all__ = [
-    "METHODS", "Bracket", "LogPartition", "Score", "ais", "bracket", "conditional", "exact", "pseudo", "reverse_ais",
+    "METHODS", "Bidirectional", "LogPartition", "Score", "ais", "bidirectional", "conditional", "exact", "pseudo",
+    "reverse_ais",
     "score", "standard_betas",
 ]  # fmt: skip

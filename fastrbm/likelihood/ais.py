@@ -64,10 +64,11 @@ def ais(
 ) -> LogPartition:
     """Estimate log Z by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008).
 
-    Chains start at exact draws from the base-rate model, p_0(v) ~ exp(r'v), and go up through the laws exp(-beta E(v,
-    h) + (1 - beta) r'v). Before each move to the next beta a chain's weight is multiplied by the ratio of the two
-    unnormalised laws of v at the state it is in. The mean weight times Z_0 = 2^H prod_i (1 + exp(r_i)) has
-    expectation Z; so log Z is under-estimated on average, and likelihoods over-estimated: see :func:`bracket`.
+    Chains start at exact draws from the base-rate model, p_0(v) ~ exp(r'v), and go up through the distributions
+    exp(-beta E(v, h) + (1 - beta) r'v). Before each move to the next beta a chain's weight is multiplied by the ratio
+    of the two unnormalized distributions of v at the state it is in. The mean weight times Z_0 = 2^H prod_i (1 +
+    exp(r_i)) has expectation Z; so log Z is under-estimated on average, and likelihoods over-estimated: see
+    :func:`bidirectional`.
 
     Parameters
     ----------
@@ -93,7 +94,7 @@ def ais(
     LogPartition
         Its interval is that Z is within a factor of 1 - 3 s of the estimate, either way: s is the standard error of
         the mean weight relative to it, from the spread of the chains' weights. Weights are skew, few are large, so
-        that a mean is more often too small than too large: hence 1 / (1 - 3 s) upwards and not 1 + 3 s. Where 3 s
+        that a mean is more often too small than too large: hence 1 / (1 - 3 s) upward and not 1 + 3 s. Where 3 s
         reaches 1 there is no upper end; the lower one is never further down than 6.6 nats, which Markov's inequality
         gives for any weights. All this tells of the spread that was seen, and knows nothing of modes that no chain
         visited.
@@ -147,7 +148,7 @@ def reverse_ais(
     ----------
     rbm : RBM
     start : array (n, V) or BitMatrix, optional
-        Exact samples, or data. Of more than n_chains cases, as many are chosen by seed; fewer are used in turn. By
+        Exact samples, or data. Of more than n_chains examples, as many are chosen by seed; fewer are used in turn. By
         default the ends of chains of 5,000 sweeps.
     n_sweeps : int
         Sweeps of the model that the starting states do first.
@@ -161,22 +162,22 @@ def reverse_ais(
     """
     n_chains, seed = checked(rbm, n_chains, seed, progress, n_threads)
     n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS - _START_SWEEPS)
-    downwards = _schedule(n_betas, betas)[::-1].copy()
+    downward = _schedule(n_betas, betas)[::-1].copy()
     if start is None:
         n_sweeps += _START_SWEEPS
         states = None
     else:
         states = rbm._states(start, "start")
         if len(states) == 0:
-            raise ValueError("start must have at least one case")
+            raise ValueError("start must have at least one example")
         data = states if data is None and base_bias is None else data
         order = philox.permutation(len(states), seed, philox.REVERSE, 0)
         states = states[np.resize(order, n_chains)]
     bias = _base_bias(rbm, data, base_bias, seed, n_threads)
     visible = chain_ends(rbm, n_chains, n_sweeps, seed, philox.REVERSE_START, states, n_threads=n_threads)
     annealer = Annealer(rbm, bias)
-    with Countdown("reverse AIS", n_chains * (len(downwards) - 1), progress) as countdown:
-        ratios = annealer.move(visible, downwards, seed, philox.REVERSE, 1, n_threads, countdown)
+    with Countdown("reverse AIS", n_chains * (len(downward) - 1), progress) as countdown:
+        ratios = annealer.move(visible, downward, seed, philox.REVERSE, 1, n_threads, countdown)
     mean, error, ess = _mean_weight(ratios)
     value = annealer.log_base - mean
     _warn_if_small(ess, n_chains, "reverse AIS")

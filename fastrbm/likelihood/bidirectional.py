@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .._core import floatmath
 from ..sampling.annealing import Annealer
 from .ais import MARKOV, _base_bias, ais, checked, reverse_ais
-from .results import Bracket, LogPartition
+from .results import Bidirectional, LogPartition
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -20,7 +20,7 @@ _CLOSE = 1.0  # nats: what counts as agreement where the weights are too few to 
 _ENOUGH = 10  # chains each way, from which the combined estimate's error, a large-sample formula, is to be trusted
 
 
-def bracket(
+def bidirectional(
     rbm: RBM,
     data: ArrayLike | None = None,
     n_chains: int = 100,
@@ -30,7 +30,7 @@ def bracket(
     betas: ArrayLike | None = None,
     progress: bool = False,
     n_threads: int | None = None,
-) -> Bracket:
+) -> Bidirectional:
     """Run AIS and reverse AIS along one path, and say whether they agree.
 
     On average the first gives too small a log Z, the second, started from states that follow the model, too large a
@@ -52,7 +52,7 @@ def bracket(
     --------
     >>> import fastrbm as fr
     >>> rbm = fr.RBM.from_data(fr.datasets.load_digits(), n_hidden=10, seed=0)
-    >>> both = fr.likelihood.bracket(rbm, n_betas=200)
+    >>> both = fr.likelihood.bidirectional(rbm, n_betas=200)
     >>> both.agree, abs(both.value - fr.likelihood.exact(rbm).value) < 0.1
     (True, True)
     """
@@ -72,13 +72,13 @@ def bracket(
     bounded = math.isfinite(forward.upper - reverse.lower) and n_chains >= _ENOUGH
     agree = meet and (bounded or abs(forward.value - reverse.value) <= _CLOSE)
     if agree and bounded:
-        return Bracket(value, combined.lower, combined.upper, forward, reverse, combined, True)
+        return Bidirectional(value, combined.lower, combined.upper, forward, reverse, combined, True)
     ends = [forward.lower, reverse.upper]
     ends += [min(forward.upper, forward.value + MARKOV), max(reverse.lower, reverse.value - MARKOV)]
     if n_chains < _ENOUGH:  # the spread of so few weights says little: Markov's inequality holds for any
         ends += [forward.value - MARKOV, reverse.value + MARKOV]
     middle = value if agree else (forward.value + reverse.value) / 2
-    return Bracket(middle, min(ends), max(ends), forward, reverse, combined, agree)
+    return Bidirectional(middle, min(ends), max(ends), forward, reverse, combined, agree)
 
 
 def acceptance_ratio(forward: np.ndarray, reverse: np.ndarray) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Conditional scores: the law of a few visible units given all the others."""
+"""Conditional scores: the distribution of a few visible units given all the others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..rbm import RBM
 
 MAX_UNITS = 16
-_CASES = 1 << 12
+_EXAMPLES = 1 << 12
 
 
 def conditional(rbm: RBM, X: ArrayLike, units: Sequence[int], n_threads: int | None = None) -> np.ndarray:
@@ -54,8 +54,8 @@ def conditional(rbm: RBM, X: ArrayLike, units: Sequence[int], n_threads: int | N
     if not 1 <= len(units) <= MAX_UNITS or len(set(units)) != len(units) or max(units) >= rbm.n_visible:
         raise ValueError(f"units must be 1 to {MAX_UNITS} different numbers below {rbm.n_visible}, got {units}")
     out = np.empty(len(bits))
-    for start in range(0, len(bits), _CASES):
-        part = bits[start : start + _CASES]
+    for start in range(0, len(bits), _EXAMPLES):
+        part = bits[start : start + _EXAMPLES]
         own = -rbm.free_energy(part, n_threads)
         peak, total = np.full(len(part), -np.inf), np.zeros(len(part))
         states = part.to_states()

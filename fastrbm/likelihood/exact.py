@@ -56,7 +56,7 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
     if n_units > MAX_UNITS:
         raise ValueError(
             f"enumeration takes at most {MAX_UNITS} units in the smaller layer; this model has {rbm.n_visible} visible "
-            f"and {rbm.n_hidden} hidden units: use likelihood.bracket"
+            f"and {rbm.n_hidden} hidden units: use likelihood.bidirectional"
         )
     W, own_bias, other_bias = rbm.weights.astype(np.float64), rbm.visible_bias, rbm.hidden_bias
     if rbm.n_hidden < rbm.n_visible:

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._core import threads, workload
 from .._core.dispatch import kernels
-from .._core.layout import FIXED_BITS, on_grid
+from .._core.layout import FIXED_BITS, to_fixed_point
 from ..states.bits import BitMatrix
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def free_energy(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None 
     p, n, shape = rbm._parameters, len(states), (rbm.n_visible, rbm.n_hidden)
     out, one = np.empty(n), np.ones(1)
     for part in workload.fraction_parts(n, workload.free_energy_of_fractions(*shape), rbm.n_visible):
-        numbers = on_grid(states[part])
+        numbers = to_fixed_point(states[part])
         used = threads.resolve(n_threads, workload.FRACTION * len(numbers) * shape[0] * shape[1])
         kernels.softplus_sums_of_fractions(numbers, p.to_hidden, one, out[part], used)
         out[part] += _bias_sums(numbers, p.wide_visible_bias)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from .._core import floatmath, threads, workload
 from .._core.dispatch import kernels
-from .._core.layout import FIXED_BITS, on_grid
+from .._core.layout import FIXED_BITS, to_fixed_point
 from ..sampling.model import model
 from ..states.bits import BitMatrix
 from .fractions import free_energy
@@ -17,16 +17,16 @@ from .fractions import free_energy
 if TYPE_CHECKING:
     from ..rbm import RBM
 
-_ROOM = 600.0  # a product of factors exp(+-w) stays in float64's range while the sum of |w| is below this
+_CAPACITY = 600.0  # a product of factors exp(+-w) stays in float64's range while the sum of |w| is below this
 _FLIP = 32  # connections that a flip costs each hidden unit; see threads.PASS
 
 
 def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
-    """sum_i log p(v_i | v_1 .. v_V without v_i) of each case, over all units: deterministic, no log Z, no sampling.
+    """sum_i log p(v_i | v_1 .. v_V without v_i) of each example, over all units: deterministic, no log Z, no sampling.
 
     log p(v_i | rest) = -softplus(-+(b_i + sum_j [softplus(f_j with v_i on) - softplus(f_j with v_i off)])), where the
-    fields f = c + W'v are computed once a case (Besag 1975). Costs two multiplications for each weight and case. The
-    fields are on the kernels' grid (:attr:`RBM.grid`), the flips are not.
+    fields f = c + W'v are computed once per example (Besag 1975). Costs two multiplications for each weight and
+    example. The fields are on the kernels' grid (:attr:`RBM.grid`), the flips are not.
 
     Parameters
     ----------
@@ -49,17 +49,18 @@ def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
 
 def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = None, every: int = 1) -> np.ndarray:
     """pseudo, of checked states, which may be fractions, float64 (n, V): sum_i log(p(v) / (p(v) + p(v'))), where v' is
-    v with v_i turned into 1 - v_i. every: of case k only the units i with i mod every = k mod every (fractions alone).
+    v with v_i turned into 1 - v_i. every: of example k only the units i with i mod every = k mod every (fractions
+    alone).
     """
     threads.resolve(n_threads)
     p = rbm._parameters
     layer, bias = p.to_hidden, p.visible_bias.astype(np.float64)
     largest = float(np.abs(layer.tiles_array).max())
-    if largest > _ROOM:
+    if largest > _CAPACITY:
         return _by_flips(rbm, states, n_threads, every)
     n = states.shape[0]
     out = np.empty(n)
-    room = max(1, int(_ROOM / max(largest, 1e-3)))
+    capacity = max(1, int(_CAPACITY / max(largest, 1e-3)))
     shape = rbm.n_visible, rbm.n_hidden
     if isinstance(states, BitMatrix):
         parts = workload.parts(n, workload.pseudo(*shape))
@@ -68,20 +69,20 @@ def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = 
     for part in parts:
         used = threads.resolve(n_threads, _FLIP * (part.stop - part.start) * shape[0] * shape[1] // every)
         if isinstance(states, BitMatrix):
-            kernels.pseudo_sums(states._planes[:, part], layer, bias, room, out[part], used)
+            kernels.pseudo_sums(states._planes[:, part], layer, bias, capacity, out[part], used)
         else:
-            numbers = on_grid(states[part])
-            kernels.pseudo_sums_of_fractions(numbers, layer, bias, room, every, out[part], used)
+            numbers = to_fixed_point(states[part])
+            kernels.pseudo_sums_of_fractions(numbers, layer, bias, capacity, every, out[part], used)
     return out
 
 
 def _by_flips(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None, every: int = 1) -> np.ndarray:
-    """The same from V + 1 free energies a case, for weights whose exponentials leave float64's range."""
+    """The same from V + 1 free energies per example, for weights whose exponentials leave float64's range."""
     flipped: BitMatrix | np.ndarray
     if isinstance(states, BitMatrix):
         flipped = states.copy()
     else:
-        flipped = on_grid(states) * 2.0**-FIXED_BITS  # on which 1 - (1 - v) is v
+        flipped = to_fixed_point(states) * 2.0**-FIXED_BITS  # on which 1 - (1 - v) is v
     free, out = free_energy(rbm, states, n_threads), np.zeros(states.shape[0])
     for unit in range(rbm.n_visible):
         _flip(flipped, unit)

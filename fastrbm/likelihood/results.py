@@ -57,7 +57,7 @@ class LogPartition(_Interval):
 
 
 @dataclass(frozen=True)
-class Bracket(_Interval):
+class Bidirectional(_Interval):
     """log Z from both sides.
 
     Attributes
@@ -68,7 +68,7 @@ class Bracket(_Interval):
         middle between them, and an interval that holds both with their errors. Agreement is no proof where data and
         base rates lie in one mode and the model has others.
     forward, reverse : LogPartition
-        Annealing up to the model, which errs towards small log Z; and down from it, which errs the other way.
+        Annealing up to the model, which errs toward small log Z; and down from it, which errs the other way.
     combined : LogPartition
         Bennett's acceptance ratio between the two.
     agree : bool
@@ -121,23 +121,23 @@ class Score(_Interval):
 
     Attributes
     ----------
-    per_case : float64 (n,)
-        log p(v) of each case, with log Z at its estimate.
+    per_example : float64 (n,)
+        log p(v) of each example, with log Z at its estimate.
     mean : float
     standard_error : float
-        Of the mean, from the spread of the cases: how far another sample of as many cases would move it.
+        Of the mean, from the spread of the examples: how far other data of as many examples would move it.
     lower, upper : float
         The mean with log Z at the two ends of its interval: how far the estimate of log Z may be off.
-    log_partition : LogPartition or Bracket
+    log_partition : LogPartition or Bidirectional
     """
 
     _center = "mean"
-    per_case: np.ndarray = field(repr=False, compare=False)
+    per_example: np.ndarray = field(repr=False, compare=False)
     mean: float
     standard_error: float
     lower: float
     upper: float
-    log_partition: LogPartition | Bracket
+    log_partition: LogPartition | Bidirectional
 
     @property
     def method(self) -> str:
@@ -148,7 +148,7 @@ class Score(_Interval):
         return self.mean
 
     def __str__(self) -> str:
-        spread = f"{len(self.per_case):,} cases, standard error {self.standard_error:.2f}"
+        spread = f"{len(self.per_example):,} examples, standard error {self.standard_error:.2f}"
         if self.lower == self.upper:
             return f"mean log-likelihood {self.mean:.3f} nats ({spread}; log Z exact)"
         line = (

@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike
 
 from .._core import validate
 from .ais import MOST_BETAS, ais, checked
-from .bidirectional import bracket
+from .bidirectional import bidirectional
 from .exact import exact
-from .results import Bracket, LogPartition, Score
+from .results import Bidirectional, LogPartition, Score
 
 if TYPE_CHECKING:
     from ..rbm import RBM
 
-METHODS = ("auto", "exact", "bracket", "ais")
+METHODS = ("auto", "exact", "bidirectional", "ais")
 EXACT_UNITS = 20  # up to which method="auto" enumerates: a second or so
 
 
@@ -31,18 +31,19 @@ def score(
     progress: bool = False,
     n_threads: int | None = None,
 ) -> Score:
-    """log p(v) = -F(v) - log Z of each case, and their mean with what is uncertain about it.
+    """log p(v) = -F(v) - log Z of each example, and their mean with what is uncertain about it.
 
     Parameters
     ----------
     rbm : RBM
     X : array (n, V) or BitMatrix, of 0 and 1
-        At least one case. With method "bracket" also the starting states of reverse AIS. F(v) takes the weights on the
-        kernels' grid (:attr:`RBM.grid`), exact log Z takes them as they are: below 1e-5 nats for ordinary weights.
-    method : "auto", "exact", "bracket" or "ais"
-        "exact" enumerates the smaller layer, up to 25 units. "bracket" runs AIS and reverse AIS. "ais" runs the first
-        alone: it flatters the model on average, and cannot tell by how much. "auto" is exact up to 20 units, else the
-        bracket.
+        At least one example. With method "bidirectional" also the starting states of reverse AIS. F(v) takes the
+        weights on the kernels' grid (:attr:`RBM.grid`), exact log Z takes them as they are: below 1e-5 nats for
+        ordinary weights.
+    method : "auto", "exact", "bidirectional" or "ais"
+        "exact" enumerates the smaller layer, up to 25 units. "bidirectional" runs AIS and reverse AIS. "ais" runs the
+        first alone: it flatters the model on average, and cannot tell by how much. "auto" is exact up to 20 units, else
+        bidirectional.
     n_chains, n_betas, seed, progress, n_threads
         As for :func:`ais`.
 
@@ -57,14 +58,14 @@ def score(
     >>> X = fr.datasets.load_digits()
     >>> rbm = fr.RBM.from_data(X, n_hidden=10, seed=0)
     >>> print(fr.likelihood.score(rbm, X))
-    mean log-likelihood -25.113 nats (1,797 cases, standard error 0.09; log Z exact)
+    mean log-likelihood -25.113 nats (1,797 examples, standard error 0.09; log Z exact)
     """
     validate.one_of(method, "method", METHODS)
     n_chains, seed = checked(rbm, n_chains, seed, progress, n_threads)
     n_betas = validate.integer(n_betas, "n_betas", 1, MOST_BETAS)
     bits = rbm._states(X, "X")
     if len(bits) == 0:
-        raise ValueError("X must have at least one case")
+        raise ValueError("X must have at least one example")
     free = rbm.free_energy(bits, n_threads)
     smaller = min(rbm.n_visible, rbm.n_hidden)
     how: dict[str, Any] = {
@@ -75,12 +76,12 @@ def score(
         "n_betas": n_betas,
     }
     if method == "exact" or method == "auto" and smaller <= EXACT_UNITS:
-        z: LogPartition | Bracket = exact(rbm, progress, n_threads)
+        z: LogPartition | Bidirectional = exact(rbm, progress, n_threads)
     elif method == "ais":
         z = ais(rbm, data=bits, **how)
     else:
-        z = bracket(rbm, bits, **how)
-    per_case = -free - z.value
-    error = float(per_case.std(ddof=1)) / math.sqrt(len(bits)) if len(bits) > 1 else math.nan
+        z = bidirectional(rbm, bits, **how)
+    per_example = -free - z.value
+    error = float(per_example.std(ddof=1)) / math.sqrt(len(bits)) if len(bits) > 1 else math.nan
     base = -float(np.mean(free))  # all three from one mean: where log Z is exact they are one number
-    return Score(per_case, base - z.value, error, base - z.upper, base - z.lower, z)
+    return Score(per_example, base - z.value, error, base - z.upper, base - z.lower, z)

@@ -86,7 +86,7 @@ class Adam(Optimizer):
         new1, new2 = np.float32(1.0 - self.beta1), np.float32(1.0 - self.beta2)
         means, squares, steps = [], [], []
         unbiased1, unbiased2 = (1.0 - powers).astype(np.float32)
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is told by the move
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found by the move
             for g, m, s in zip(parts, old_means, old_squares, strict=True):
                 m = old1 * m + new1 * g
                 s = old2 * s + new2 * (g * g)

@@ -1,7 +1,7 @@
 """Pictures of a model, of its samples and of its training, by matplotlib: ``pip install "fastrbm[plot]"``.
 
-Every function draws on one axes, ``ax``, by default on a new figure of its own, and returns it. Colours are told apart
-by colour-blind readers too (Okabe & Ito 2008); in pictures of weights 0 is white.
+Every function draws on one axes, ``ax``, by default on a new figure of its own, and returns it. Colors are
+distinguished by color-blind readers too (Okabe & Ito 2008); in pictures of weights 0 is white.
 """
 
 from .charts import autocorrelation, energies, learning_curve, principal_axes

@@ -16,15 +16,16 @@ if TYPE_CHECKING:
 
     from ..rbm import RBM
 
-_POINTS = 2000  # cases of each kind in principal_axes: an SVD of so many is quick, and more points hide each other
+_POINTS = 2000  # examples of each kind in principal_axes: an SVD of so many is quick, and more points hide each other
 _BINS = 40
 
 # columns of a History in a unit; those of the same unit may share an axis
 UNITS = {
     "learning_rate": "step per gradient", "seconds": "seconds", "update": "updates",
     "reconstruction_error": "fraction of units", "hidden_activity": "probability", "weight_norm": "nats",
-    "free_energy_gap": "nats a case", "validation_gap": "nats a case", "pseudo_likelihood": "nats a case",
-    "log_likelihood": "nats a case", "log_likelihood_error": "nats a case", "tau_int": "sweeps", "split_rhat": "ratio",
+    "shuffled_gap": "nats per example", "free_energy_gap": "nats per example", "pseudo_likelihood": "nats per example",
+    "log_likelihood": "nats per example", "log_likelihood_error": "nats per example", "tau_int": "sweeps",
+    "split_rhat": "ratio",
 }  # fmt: skip
 
 
@@ -35,7 +36,7 @@ def learning_curve(history: History, columns=None, ax: Axes | None = None) -> Ax
     ----------
     history : History
     columns : str or list of str, optional
-        Columns of one unit, such as nats. By default ``free_energy_gap``; where there is none, the first column that is
+        Columns of one unit, such as nats. By default ``shuffled_gap``; where there is none, the first column that is
         not ``epoch``.
     ax : matplotlib Axes, optional
 
@@ -65,12 +66,12 @@ def learning_curve(history: History, columns=None, ax: Axes | None = None) -> Ax
         raise ValueError(f"history must have a column epoch and others, got {', '.join(history.columns) or 'none'}")
     if columns is None:
         others = [name for name in history.columns if name != "epoch"]
-        columns = "free_energy_gap" if "free_energy_gap" in others else others[0]
+        columns = "shuffled_gap" if "shuffled_gap" in others else others[0]
     columns = [columns] if isinstance(columns, str) else list(columns)
     units = {name: UNITS.get(name, "") for name in columns}
     if len(columns) == 0 or len(set(units.values())) > 1:
-        told = ", ".join(f"{name} ({unit or 'of its own'})" for name, unit in units.items())
-        raise ValueError(f"columns must be of one unit, got {told or 'none'}: draw others on axes of their own")
+        reported = ", ".join(f"{name} ({unit or 'of its own'})" for name, unit in units.items())
+        raise ValueError(f"columns must be of one unit, got {reported or 'none'}: draw others on axes of their own")
     values = [np.asarray(history[name], np.float64) for name in columns]
     epochs = history["epoch"]
     ax = axes_of(ax)
@@ -78,8 +79,8 @@ def learning_curve(history: History, columns=None, ax: Axes | None = None) -> Ax
         known = np.isfinite(y)
         words = _words(name) if known.any() else f"{_words(name)}: not measured"
         marker = "o" if known.sum() <= 30 else None
-        colour = LINES[k % len(LINES)]
-        ax.plot(epochs[known], y[known], label=words, color=colour, marker=marker, markersize=4)
+        color = LINES[k % len(LINES)]
+        ax.plot(epochs[known], y[known], label=words, color=color, marker=marker, markersize=4)
     unit = units[columns[0]]
     margin = max(0.5, 0.03 * float(epochs[-1] - epochs[0]))  # all epochs are in view, measured or not
     ax.set_xlim(epochs[0] - margin, epochs[-1] + margin)
@@ -130,13 +131,13 @@ def energies(rbm: RBM, X, samples, ax: Axes | None = None) -> Axes:
     free = {word: rbm.free_energy(states_of(states, rbm.n_visible, name)) for word, states, name, _ in kinds}
     edges = np.histogram_bin_edges(np.concatenate(list(free.values())), _BINS)
     ax = axes_of(ax)
-    for word, _, _, colour in kinds:
+    for word, _, _, color in kinds:
         fractions = np.histogram(free[word], edges)[0] / len(free[word])
         label = f"{word}: mean {free[word].mean():.1f}"
-        ax.stairs(fractions, edges, fill=True, color=colour, alpha=0.25)
-        ax.stairs(fractions, edges, color=colour, linewidth=1.5, label=label)
+        ax.stairs(fractions, edges, fill=True, color=color, alpha=0.25)
+        ax.stairs(fractions, edges, color=color, linewidth=1.5, label=label)
     ax.set_xlabel("free energy F(v) (nats)")
-    ax.set_ylabel("fraction of cases")
+    ax.set_ylabel("fraction of examples")
     ax.legend()
     ax.set_title("Free energies of data and samples")
     return ax
@@ -148,7 +149,7 @@ def principal_axes(X, samples, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     X : array (n, V) or BitMatrix, of 0 and 1
-        Data. Of more than 2,000 cases, 2,000 from all over them are taken, for the axes too; of samples likewise.
+        Data. Of more than 2,000 examples, 2,000 from all over them are taken, for the axes too; of samples likewise.
     samples : array (n_samples, V) or BitMatrix, of 0 and 1
     ax : matplotlib Axes, optional
 
@@ -176,10 +177,10 @@ def principal_axes(X, samples, ax: Axes | None = None) -> Axes:
     mean = data.mean(axis=0)
     axes, parts = _principal(data - mean)
     ax = axes_of(ax)
-    for word, states, colour in (("data", data, DATA), ("samples", model, MODEL)):
+    for word, states, color in (("data", data, DATA), ("samples", model, MODEL)):
         x, y = axes @ (states - mean).T
         size = min(max(4000 / len(states), 6), 30)  # few points are large, so that they are seen among many
-        ax.scatter(x, y, s=size, alpha=0.6, linewidths=0, color=colour, label=f"{word} ({len(states):,})")
+        ax.scatter(x, y, s=size, alpha=0.6, linewidths=0, color=color, label=f"{word} ({len(states):,})")
     for name, part, label in (("first", parts[0], ax.set_xlabel), ("second", parts[1], ax.set_ylabel)):
         label(f"{name} principal axis ({part:.1%} of the data's variance)".replace("%", " %"))
     ax.legend()
@@ -238,11 +239,11 @@ def _words(column: str) -> str:
     return column.replace("free_energy", "free-energy").replace("_", " ")
 
 
-def _principal(centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _principal(centered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The first two principal axes (2, V), and the part of the variance along each; zeros where there is none."""
-    _, singular, axes = np.linalg.svd(centred, full_matrices=False)
+    _, singular, axes = np.linalg.svd(centered, full_matrices=False)
     variance = singular**2
-    two, parts = np.zeros((2, centred.shape[1])), np.zeros(2)
+    two, parts = np.zeros((2, centered.shape[1])), np.zeros(2)
     k = min(2, len(axes))
     two[:k] = axes[:k]
     if variance.sum() > 0:

@@ -1,4 +1,4 @@
-"""What the pictures share: matplotlib, axes, colours, and checks of what is to be drawn."""
+"""What the pictures share: matplotlib, axes, colors, and checks of what is to be drawn."""
 
 from __future__ import annotations
 
@@ -47,20 +47,20 @@ def model(rbm: RBM) -> RBM:
 
 
 def states_of(value, n_units: int | None, name: str, most: int | None = None, fractions: bool = False) -> np.ndarray:
-    """States (n, units) of at least one case: uint8, or float64 where fractions are welcome and there are any.
+    """States (n, units) of at least one example: uint8, or float64 where fractions are welcome and there are any.
 
-    With most, so many cases from all over them; the others are not looked at."""
+    With most, so many examples from all over them; the others are not looked at."""
     if not isinstance(value, BitMatrix):
         value = arrays.numbers(value, name, sparse=True)
     if most is not None and len(value.shape) == 2 and value.shape[0] > most:
         value = value[np.linspace(0, value.shape[0] - 1, most).astype(np.intp)]
     if isinstance(value, BitMatrix):
         if n_units is not None and value.n_units != n_units:
-            raise ValueError(f"{name} has {value.n_units} units a case where {n_units} are wanted")
+            raise ValueError(f"{name} has {value.n_units} units per example where {n_units} are required")
         value = value.to_states()
     states = validate.states(value, n_units, name, fractions)
     if arrays.is_sparse(states):
         states = states.toarray()
     if states.size == 0:
-        raise ValueError(f"{name} must have at least one case and one unit, got shape {states.shape}")
+        raise ValueError(f"{name} must have at least one example and one unit, got shape {states.shape}")
     return states

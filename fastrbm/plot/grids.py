@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..rbm import RBM
 
 _PICTURES = 64  # where n is not given
-_GAP = "0.75"  # grey between pictures
+_GAP = "0.75"  # gray between pictures
 
 
 def filters(rbm: RBM, shape=None, n: int | None = None, ax: Axes | None = None) -> Axes:
@@ -35,7 +35,7 @@ def filters(rbm: RBM, shape=None, n: int | None = None, ax: Axes | None = None) 
     Returns
     -------
     Axes
-        With one colour scale for all pictures, from -m to m nats, m the largest weight shown.
+        With one color scale for all pictures, from -m to m nats, m the largest weight shown.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def filters(rbm: RBM, shape=None, n: int | None = None, ax: Axes | None = None) 
 
 
 def samples(states, shape=None, n: int | None = None, ax: Axes | None = None) -> Axes:
-    """Draw states of the visible units as pictures; 0 is white, 1 is black, and probabilities are grey.
+    """Draw states of the visible units as pictures; 0 is white, 1 is black, and probabilities are gray.
 
     Parameters
     ----------

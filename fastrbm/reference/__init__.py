@@ -1,4 +1,4 @@
-"""The NumPy twin: every kernel in plain NumPy, with the same name, arguments and result, bit for bit.
+"""The reference implementation: every kernel in plain NumPy, with the same name, arguments and result, bit for bit.
 
 It is the oracle of the tests, the reading copy of the compiled code in ``src/``, and nobody's fast path. Each
 function allocates freely and takes ``n_threads`` only to have the kernel's signature. The layouts are those of
@@ -44,11 +44,11 @@ from .sampling import (
     half_step_of_fractions,
     less_likely,
     normals,
-    on_grid,
     pack,
     philox_blocks,
     probability,
     product,
+    quantized_weights,
     sums_of_fractions,
     sweep,
     to_tiles,
@@ -62,7 +62,8 @@ __all__ = [
     "FIXED_BITS", "HIDDEN", "LEVEL_LANES", "LEVEL_MANY", "ROWS", "TIE", "TILE", "VISIBLE", "Layer", "anneal",
     "ascend", "bias_sums", "blocks", "count_bits", "difference", "draw", "draw_states", "enumerate_states",
     "exp_negative", "exp_negative_d", "fields", "fixed_probability", "from_tiles", "half_step",
-    "half_step_of_fractions", "hash_rows", "less_likely", "log", "logs", "moments", "normals", "on_grid", "pack",
+    "half_step_of_fractions", "hash_rows", "less_likely", "log", "logs", "moments", "normals", "pack",
+    "quantized_weights",
     "pack_numbers", "philox_blocks", "prepare_phase", "probability", "product", "pseudo_sums",
     "pseudo_sums_of_fractions", "softplus", "softplus_sums", "softplus_sums_of_fractions", "step", "sum_fractions",
     "sums_of_fractions", "sweep", "to_tiles", "train", "transpose", "unpack", "words",

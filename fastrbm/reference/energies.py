@@ -1,4 +1,4 @@
-"""The twin of free energies, annealing, enumeration and pseudo-likelihood, in float64."""
+"""The reference implementation of free energies, annealing, enumeration and pseudo-likelihood, in float64."""
 
 from __future__ import annotations
 
@@ -166,11 +166,11 @@ def _weigh_hidden(x, beta0, beta1, out):
 # ---------------------------------------------------------------- enumeration and pseudo-likelihood
 
 
-def _logs_in_lanes(factors, room):
-    """Of factors (n, groups, 8): the sum of their logarithms (n, 8), a logarithm of a product every room groups."""
+def _logs_in_lanes(factors, capacity):
+    """Of factors (n, groups, 8): the sum of their logarithms (n, 8), a logarithm of a product every capacity groups."""
     logs = np.zeros((len(factors), 8))
-    for start in range(0, factors.shape[1], room):
-        logs = logs + log(np.multiply.accumulate(factors[:, start : start + room], axis=1)[:, -1])
+    for start in range(0, factors.shape[1], capacity):
+        logs = logs + log(np.multiply.accumulate(factors[:, start : start + capacity], axis=1)[:, -1])
     return logs
 
 
@@ -184,21 +184,21 @@ def enumerate_states(high, high_bias, low, low_bias, peak, total, n_threads=1):
         total[m] = np.add.accumulate(exp_negative_d(np.maximum(log_weights - peak[m], -708.0)))[-1]
 
 
-def pseudo_sums(planes, layer, visible_bias, room, out, n_threads=1):
-    """out (n,) = sum_i log p(v_i | v without i), a logarithm every room factors of each of eight lanes."""
+def pseudo_sums(planes, layer, visible_bias, capacity, out, n_threads=1):
+    """out (n,) = sum_i log p(v_i | v without i), a logarithm every capacity factors of each of eight lanes."""
     states = np.empty((planes.shape[1], len(visible_bias)), np.uint8)
     unpack(planes, states)
-    _sum_pseudo(_wide_fields(planes, layer), 1.0 - 2.0 * states, layer, visible_bias, room, 1, out)
+    _sum_pseudo(_wide_fields(planes, layer), 1.0 - 2.0 * states, layer, visible_bias, capacity, 1, out)
 
 
-def pseudo_sums_of_fractions(numbers, layer, visible_bias, room, every, out, n_threads=1):
+def pseudo_sums_of_fractions(numbers, layer, visible_bias, capacity, every, out, n_threads=1):
     """out (n,) = sum_i log(p(v) / (p(v) + p(v'))), where v' is v with v_i turned into 1 - v_i; numbers (n, V), whole,
     in units of 2^-22. Of row r only the units i with i mod every = r mod every."""
     x, turns = _wide_fields_of_fractions(numbers, layer), 1.0 - numbers * 2.0 ** (1 - FIXED_BITS)
-    _sum_pseudo(x, turns, layer, visible_bias, room, every, out)
+    _sum_pseudo(x, turns, layer, visible_bias, capacity, every, out)
 
 
-def _sum_pseudo(x, turns, layer, visible_bias, room, every, out):
+def _sum_pseudo(x, turns, layer, visible_bias, capacity, every, out):
     """Of fields x (n, n_units); turns (n, V) = 1 - 2 v."""
     (n, n_units), n_padded = x.shape, -(-x.shape[1] // 8) * 8
     W = from_tiles(layer.tiles_array, len(visible_bias), n_padded).astype(np.float64)
@@ -216,6 +216,6 @@ def _sum_pseudo(x, turns, layer, visible_bias, room, every, out):
         between = np.abs(turn[:, 0]) != 1.0
         factors[between] = exp_negative_d(change[between])
         factors = off[rows] + on[rows] * factors
-        change = sum8(_logs_in_lanes(factors.reshape(len(factors), n_padded // 8, 8), room))
+        change = sum8(_logs_in_lanes(factors.reshape(len(factors), n_padded // 8, 8), capacity))
         change = turn[:, 0] * visible_bias[unit] + change
         out[rows] -= np.maximum(change, 0.0) + log(_one_plus_exp(change))

@@ -1,4 +1,4 @@
-"""The twin of kernels.train: many updates, from the twins of what an update is made of."""
+"""The reference implementation of kernels.train: many updates, from those of what an update is made of."""
 
 import math
 
@@ -8,18 +8,18 @@ from .sampling import FIXED_BITS, HIDDEN, TILE, Layer, half_step, sweep
 from .steps import prepare_phase, step
 
 
-def train(packed, cases, ends, rates, visible, hidden, seed, stream, first_sweep, n_sweeps, weights, transposed,
-          visible_bias, hidden_bias, to_visible_exponent, to_hidden_exponent, n_visible, n_hidden, centring, l2, l1,
+def train(packed, examples, ends, rates, visible, hidden, seed, stream, first_sweep, n_sweeps, weights, transposed,
+          visible_bias, hidden_bias, to_visible_exponent, to_hidden_exponent, n_visible, n_hidden, centering, l2, l1,
           limit, outcome, n_threads=1):  # fmt: skip
-    """An update for each of rates, by rows cases[ends[k]:ends[k + 1]] of packed; see src/train.pxi.
+    """An update for each of rates, by rows examples[ends[k]:ends[k + 1]] of packed; see src/train.pxi.
 
     outcome: updates done, in which of the two weights the model is, largest sums of |W|."""
     which, sums, exponents = 0, (0.0, 0.0), (to_visible_exponent, to_hidden_exponent)
     for update, rate in enumerate(rates):
         to_visible = Layer(transposed[which], exponents[0], visible_bias, n_visible)
         to_hidden = Layer(weights[which], exponents[1], hidden_bias, n_hidden)
-        before = [x.copy() for x in (visible, hidden, *(centring[1:3] if centring else ()))]
-        batch = np.ascontiguousarray(packed[cases[ends[update] : ends[update + 1]]].T)
+        before = [x.copy() for x in (visible, hidden, *(centering[1:3] if centering else ()))]
+        batch = np.ascontiguousarray(packed[examples[ends[update] : ends[update + 1]]].T)
         data = _Phase(batch, n_visible, to_hidden)
         half_step(batch, to_hidden, None, seed, stream, 0, HIDDEN, 0, None, data.fixed, None)
         model = _Phase(visible, n_visible, to_hidden)
@@ -31,8 +31,8 @@ def train(packed, cases, ends, rates, visible, hidden, seed, stream, first_sweep
         dv, dh = (d / data.n - m / model.n for d, m in zip(data.sums, model.sums, strict=True))
         given: tuple[np.ndarray, ...] | None = None
         along: tuple[np.ndarray | None, np.ndarray | None] = (None, None)
-        if centring is not None:
-            offsets = _follow(centring, data, update > 0)
+        if centering is not None:
+            offsets = _follow(centering, data, update > 0)
             lengths = (weights[0].shape[1], weights[0].shape[0] * TILE) * 2
             given = tuple(_padded(x, n) for x, n in zip((*offsets, dv, dh), lengths, strict=True))
             along = np.empty(lengths[0]), np.empty(lengths[1])
@@ -46,7 +46,7 @@ def train(packed, cases, ends, rates, visible, hidden, seed, stream, first_sweep
         moved = visible_bias[:n_visible] + rate * dv, hidden_bias[:n_hidden] + rate * dh
         biases = tuple(bias.astype(np.float32) for bias in moved)
         if bad or not all(np.abs(bias).max() < np.float32(limit) for bias in biases):
-            for now, then in zip((visible, hidden, *(centring[1:3] if centring else ())), before, strict=True):
+            for now, then in zip((visible, hidden, *(centering[1:3] if centering else ())), before, strict=True):
                 now[...] = then
             outcome[...] = update, which, *sums
             return
@@ -57,7 +57,7 @@ def train(packed, cases, ends, rates, visible, hidden, seed, stream, first_sweep
 
 
 class _Phase:
-    """Cases, their probabilities and their sums."""
+    """Examples, their probabilities and their sums."""
 
     def __init__(self, planes, n_visible, to_hidden):
         self.planes, self.n = planes, planes.shape[1]
@@ -70,9 +70,9 @@ class _Phase:
         prepare_phase(self.planes, self.fixed, 2.0**-FIXED_BITS, self.transposed, *self.sums)
 
 
-def _follow(centring, data, known):
-    """The offsets, moved towards the data's means; at those where there are none yet."""
-    rate, *offsets, given = centring
+def _follow(centering, data, known):
+    """The offsets, moved toward the data's means; at those where there are none yet."""
+    rate, *offsets, given = centering
     for offset, sums in zip(offsets, data.sums, strict=True):
         n, means = len(sums), sums / data.n
         offset[:n] = offset[:n] + rate * (means - offset[:n]) if known or given else means

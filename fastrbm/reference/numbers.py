@@ -1,4 +1,4 @@
-"""The twin of what reads rows of floats as users have them."""
+"""The reference implementation of what reads rows of floats as users have them."""
 
 from __future__ import annotations
 

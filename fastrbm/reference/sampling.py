@@ -1,4 +1,4 @@
-"""The twin of bits, product, activation, random numbers and sweeps."""
+"""The reference implementation of bits, product, activation, random numbers and sweeps."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def transpose(planes, n_units, out, n_threads=1):
 # ---------------------------------------------------------------- product
 
 
-def on_grid(tiles, exponent):
+def quantized_weights(tiles, exponent):
     """rint(W 2^exponent), float64: the integers that a product adds up."""
     return np.rint(tiles * np.float32(2.0**exponent)).astype(np.float64)
 
@@ -60,7 +60,7 @@ def product(planes, tiles, exponent, out, n_threads=1):
     states = np.empty((n, 8 * planes.shape[0]), np.uint8)
     unpack(planes, states)
     # float64 holds every partial sum exactly (they are below 2^31), whatever order BLAS takes
-    out[...] = states.astype(np.float64) @ on_grid(from_tiles(tiles, states.shape[1], n_out), exponent)
+    out[...] = states.astype(np.float64) @ quantized_weights(from_tiles(tiles, states.shape[1], n_out), exponent)
 
 
 def sum8(x):
@@ -158,8 +158,8 @@ def normals(seed, sweep, kind, out, n_threads=1):
 def draw_states(fractions, rows, seed, stream, sweep, first, out, n_threads=1):
     """out (m, n, ceil(V/8)): bits that are on with probability fractions[rows], cut to [0, 1]; each of the m sets of
     rows from a sweep number of its own."""
-    for s, cases in enumerate(rows):
-        p = fractions[cases].clip(np.float32(0.0), np.float32(1.0))
+    for s, examples in enumerate(rows):
+        p = fractions[examples].clip(np.float32(0.0), np.float32(1.0))
         pack(_below(p, seed, stream, sweep + s, VISIBLE, first).astype(np.uint8), out[s].T)
 
 
@@ -221,7 +221,7 @@ def half_step_of_fractions(numbers, layer, seed, stream, sweep, kind, first_chai
 def sums_of_fractions(numbers, layer):
     """Whole numbers (n, units of the other layer), from 0 to 2^22, times rint(W 2^e), exactly: below 2^53."""
     tiles = from_tiles(layer.tiles_array, numbers.shape[1], layer.n_units)
-    return numbers @ on_grid(tiles, layer.exponent) + 0.0  # which has no sign of zero
+    return numbers @ quantized_weights(tiles, layer.exponent) + 0.0  # which has no sign of zero
 
 
 def _give_out(field, seed, stream, sweep, kind, first_chain, out, free, fixed, probabilities):

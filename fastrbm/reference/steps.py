@@ -1,4 +1,4 @@
-"""The twin of moments and of the training step."""
+"""The reference implementation of moments and of the training step."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def moments(transposed, fixed, scale, accumulate, weights, hidden, n_threads=1):
 
 
 def prepare_phase(planes, fixed, scale, transposed, visible, hidden, n_threads=1):
-    """transposed, as transpose gives it; visible (V,), the number of cases in which each unit is on; hidden (H,) =
+    """transposed, as transpose gives it; visible (V,), the number of examples in which each unit is on; hidden (H,) =
     scale * sum_r fixed_rj."""
     transpose(planes, visible.size, transposed)
     visible[...] = 0.0
@@ -45,11 +45,11 @@ def count_bits(planes, n_units, out, n_threads=1):
 # ---------------------------------------------------------------- update
 
 
-def difference(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, centring, n_hidden,
+def difference(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, centering, n_hidden,
                out, along_hidden, along_visible, n_threads=1):  # fmt: skip
     """out, in tiles = positive_factor sum_r v_r p_r' - negative_factor sum_r v_r p_r', rounded once to float32.
 
-    centring: None, or (mu, lambda, dv, dh), padded; then mu_i dh_j + dv_i lambda_j is subtracted, and along_hidden is
+    centering: None, or (mu, lambda, dv, dh), padded; then mu_i dh_j + dv_i lambda_j is subtracted, and along_hidden is
     out lambda, along_visible out' mu.
     """
     n_visible, parts, last = positive_bits.shape[1], [], []
@@ -66,9 +66,9 @@ def difference(positive_bits, positive, positive_factor, negative_bits, negative
     total = sum(parts[1:], parts[0]) + last[0] if parts else last[0]
     total = total + last[1]
     out[...] = to_tiles(total.astype(np.float32))
-    if centring is None:
+    if centering is None:
         return
-    mu, lam, dv, dh = centring
+    mu, lam, dv, dh = centering
     columns = lam.size
     wide = np.concatenate(list(out), axis=1).astype(np.float64)
     wide[:n_visible] -= mu[:n_visible, None] * dh + dv[:n_visible, None] * lam
@@ -108,12 +108,12 @@ def ascend(weights, direction, rate, l2, l1, limit, out, transposed, n_threads=1
     return bad, float(columns.max()), float(rows.max())
 
 
-def step(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, centring, n_hidden,
+def step(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, centering, n_hidden,
          weights, rate, l2, l1, limit, out, transposed, along_hidden, along_visible, n_threads=1):  # fmt: skip
     """difference and ascend in one."""
     direction = np.empty_like(weights)
     difference(
-        positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, centring, n_hidden,
+        positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, centering, n_hidden,
         direction, along_hidden, along_visible,
     )  # fmt: skip
     return ascend(weights, direction, rate, l2, l1, limit, out, transposed)

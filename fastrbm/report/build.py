@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["report"]
 
 _PICTURES = 64
-_ACTIVITY_CASES = 2000
-_IDLE = 0.001  # a hidden unit whose mean is as near as this to 0 or 1 says nothing about a case
+_ACTIVITY_EXAMPLES = 2000
+_DEAD = 0.001  # a hidden unit whose mean is as near as this to 0 or 1 says nothing about an example
 _STEP = 50  # sweeps between two looks at the progress line, at most
 
 
@@ -61,7 +61,7 @@ def report(
     ----------
     rbm : RBM
     X : array (n, V) or BitMatrix, of 0 and 1
-        The cases that the model is held against, at least one; better not those that it was trained on.
+        The examples that the model is held against, at least one; better not those that it was trained on.
     path : path
         The file to write, such as ``report.html``.
     history : History, optional
@@ -69,7 +69,7 @@ def report(
     name : str
         What the report calls the model, such as its file.
     command : str, optional
-        How the report was asked for, to be told in it.
+        How the report was asked for, to be shown in it.
     shape : (height, width), optional
         Of the pictures; by default a square where the number of visible units is one, else a table.
     n_samples : int
@@ -110,7 +110,7 @@ def report(
     ...     os.listdir(folder)
     ['report.html']
     >>> print(score)
-    mean log-likelihood -25.113 nats (1,797 cases, standard error 0.09; log Z exact)
+    mean log-likelihood -25.113 nats (1,797 examples, standard error 0.09; log Z exact)
     """
     need_matplotlib()
     from matplotlib import style
@@ -122,19 +122,19 @@ def report(
         validate.integer(n_samples, "n_samples", 1, 1 << 32),
         validate.integer(n_sweeps, "n_sweeps", 4),
     )
-    cases = rbm._states(X, "X")
+    examples = rbm._states(X, "X")
     output.check(path)  # now, not after the chains have run
     settings: dict[str, Any] = {"method": method, "n_chains": n_chains, "n_betas": n_betas, "seed": seed}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        score = likelihood_score(rbm, cases, **settings, progress=progress, n_threads=n_threads)
-    told = [str(warning.message) for warning in caught]
+        score = likelihood_score(rbm, examples, **settings, progress=progress, n_threads=n_threads)
+    reported = [str(warning.message) for warning in caught]
     samples, trace = _run_chains(rbm, n_samples, n_sweeps, seed, progress, n_threads)
     page = Page(f"Report on {name}")
     with style.context("default"):
-        _score(page, score, told, cases)
-        _model(page, rbm, cases, shape, name, n_threads)
-        _samples(page, rbm, cases, samples, shape, n_sweeps)
+        _score(page, score, reported, examples)
+        _model(page, rbm, examples, shape, name, n_threads)
+        _samples(page, rbm, examples, samples, shape, n_sweeps)
         _mixing(page, trace)
         if history is not None and len(history):
             _training(page, history)
@@ -161,49 +161,51 @@ def _run_chains(rbm, n_samples, n_sweeps, seed, progress, n_threads) -> tuple[Bi
     return chains.visible_bits, np.concatenate(parts)
 
 
-def _score(page: Page, score: Score, told: list[str], cases: BitMatrix) -> None:
-    means = cases.to_states().mean(axis=0)
-    smooth = (means * len(cases) + 0.5) / (len(cases) + 1)
+def _score(page: Page, score: Score, reported: list[str], examples: BitMatrix) -> None:
+    means = examples.to_states().mean(axis=0)
+    smooth = (means * len(examples) + 0.5) / (len(examples) + 1)
     alone = float((means * np.log(smooth) + (1 - means) * np.log1p(-smooth)).sum())
     page.heading("Score")
     page.text(
-        f"The model gives the data a mean log-likelihood of {_nats(score.mean)} nats a case. Units that know nothing "
-        f"of each other, each with its mean in these data, give {_nats(alone)}: what the model has learned of how "
-        f"units depend on each other is worth {_nats(score.mean - alone)} nats a case."
+        f"The model gives the data a mean log-likelihood of {_nats(score.mean)} nats per example. Units that know "
+        f"nothing of each other, each with its mean in these data, give {_nats(alone)}: what the model has learned of "
+        f"how units depend on each other is worth {_nats(score.mean - alone)} nats per example."
     )
     exact = score.lower == score.upper
     if not exact:
         page.text(
-            f"The normalising constant Z is estimated, by {score.method}. Its uncertainty alone puts the mean between "
+            f"The normalizing constant Z is estimated, by {score.method}. Its uncertainty alone puts the mean between "
             f"{_nats(score.lower)} and {_nats(score.upper)} nats."
         )
-    for warning in [*told, getattr(score.log_partition, "warning", "")]:
+    for warning in [*reported, getattr(score.log_partition, "warning", "")]:
         if warning:
-            page.text(f"Take care: {warning}.", warning=True)
+            page.text(f"Warning: {warning}.", warning=True)
     if score.method == "AIS":
-        page.text("Take care: AIS alone flatters a model on average; the method bracket would tell.", warning=True)
+        page.text(
+            "Warning: AIS alone flatters a model on average; the method bidirectional shows by how much.", warning=True
+        )
     z = score.log_partition
     page.table({
-        "mean log-likelihood": f"{_nats(score.mean)} nats a case",
+        "mean log-likelihood": f"{_nats(score.mean)} nats per example",
         "by the uncertainty of log Z": "none: log Z is exact" if exact else _range(score.lower, score.upper),
-        "standard error": "one case has none" if len(cases) == 1
-        else f"{score.standard_error:.2f} nats, from the spread of the cases",
+        "standard error": "one example has none" if len(examples) == 1
+        else f"{score.standard_error:.2f} nats, from the spread of the examples",
         "log Z": f"{_nats(z.value)} nats, {z.method}" + ("" if exact else f", {_range(z.lower, z.upper)}"),
-        "independent units": f"{_nats(alone)} nats a case",
+        "independent units": f"{_nats(alone)} nats per example",
     })  # fmt: skip
     page.heading("Data")
     page.table({
-        "cases": f"{len(cases):,}, each of {cases.n_units:,} units",
+        "examples": f"{len(examples):,}, each of {examples.n_units:,} units",
         "units that are 1": f"{means.mean():.1%}",
         "units that never change": f"{int(((means == 0) | (means == 1)).sum()):,}",
     })  # fmt: skip
 
 
-def _model(page: Page, rbm: RBM, cases: BitMatrix, shape, name: str, n_threads) -> None:
+def _model(page: Page, rbm: RBM, examples: BitMatrix, shape, name: str, n_threads) -> None:
     norms = np.linalg.norm(rbm.weights.astype(np.float64), axis=0)
-    some = cases[np.linspace(0, len(cases) - 1, min(len(cases), _ACTIVITY_CASES)).astype(np.intp)]
+    some = examples[np.linspace(0, len(examples) - 1, min(len(examples), _ACTIVITY_EXAMPLES)).astype(np.intp)]
     activity = rbm.mean_hidden(some, n_threads).mean(axis=0, dtype=np.float64)
-    idle = int(((activity < _IDLE) | (activity > 1 - _IDLE)).sum())
+    dead = int(((activity < _DEAD) | (activity > 1 - _DEAD)).sum())
     page.heading("Model")
     page.table({
         "name": name,
@@ -213,7 +215,7 @@ def _model(page: Page, rbm: RBM, cases: BitMatrix, shape, name: str, n_threads) 
         "norms of hidden units": f"{norms.min():.3g} to {norms.max():.3g}, median {np.median(norms):.3g}",
         "largest weight": f"{np.abs(rbm.weights).max():.3g}",
         "mean of P(h = 1 | v) on data": f"{activity.mean():.1%}",
-        "idle hidden units": f"{idle:,} of {rbm.n_hidden:,} (on data, on or off in all but {_IDLE:.1%} of cases)",
+        "dead hidden units": f"{dead:,} of {rbm.n_hidden:,} (on data, on or off in all but {_DEAD:.1%} of examples)",
     })  # fmt: skip
     shown = min(_PICTURES, rbm.n_hidden)
     figure, ax = _figure(7.5, 6.5)
@@ -225,24 +227,25 @@ def _model(page: Page, rbm: RBM, cases: BitMatrix, shape, name: str, n_threads) 
     page.pictures((figure, f"Weights of the {shown:,} hidden units of largest norms, as pictures", meaning))
 
 
-def _samples(page: Page, rbm: RBM, cases: BitMatrix, samples: BitMatrix, shape, n_sweeps: int) -> None:
+def _samples(page: Page, rbm: RBM, examples: BitMatrix, samples: BitMatrix, shape, n_sweeps: int) -> None:
     page.heading("Samples")
     page.text(
         f"The states of {len(samples):,} Gibbs chains after {2 * n_sweeps:,} sweeps, from starts that know the visible "
-        "biases only. They follow the model's law only if the chains have forgotten their starts: see the next section."
+        "biases only. They follow the model's distribution only if the chains have forgotten their starts: "
+        "see the next section."
     )
-    drawn = cases[np.linspace(0, len(cases) - 1, min(len(cases), _PICTURES)).astype(np.intp)]
+    drawn = examples[np.linspace(0, len(examples) - 1, min(len(examples), _PICTURES)).astype(np.intp)]
     pictures = []
     for title, states, meaning in (
         ("Samples of the model", samples, "Samples unlike any of the data, or like few of them, show what is amiss."),
-        ("Data", drawn, f"{len(drawn):,} of {len(cases):,} cases, from all over them, to compare with."),
+        ("Data", drawn, f"{len(drawn):,} of {len(examples):,} examples, from all over them, to compare with."),
     ):
         figure, ax = _figure()
         grids.samples(states, shape, _PICTURES, ax=ax).set_title(title)
         pictures.append((figure, f"{title}: {min(_PICTURES, len(states)):,} states, as pictures", meaning))
     figure, ax = _figure()
-    charts.energies(rbm, cases, samples, ax=ax)
-    of_data, of_samples = rbm.free_energy(cases).mean(), rbm.free_energy(samples).mean()
+    charts.energies(rbm, examples, samples, ax=ax)
+    of_data, of_samples = rbm.free_energy(examples).mean(), rbm.free_energy(samples).mean()
     gap = of_samples - of_data
     meaning = (
         f"F(v) = -log p(v) - log Z. To the model, its samples are on average {abs(gap):.1f} nats "
@@ -251,7 +254,7 @@ def _samples(page: Page, rbm: RBM, cases: BitMatrix, samples: BitMatrix, shape, 
     seen = f"Histograms of free energies: data with mean {of_data:.1f} nats, samples with mean {of_samples:.1f} nats"
     pictures.append((figure, seen, meaning))
     figure, ax = _figure()
-    charts.principal_axes(cases, samples, ax=ax)
+    charts.principal_axes(examples, samples, ax=ax)
     meaning = (
         "The two directions along which the data vary most. Samples should lie where data do, and as densely: groups "
         "without samples are modes that the model lacks, or that its chains do not reach."
@@ -273,11 +276,11 @@ def _mixing(page: Page, trace: np.ndarray) -> None:
     )
     page.text(
         "Split R-hat compares the spread between chains, and between the halves of each, with that within them: near 1 "
-        "(below 1.01 or so), they have seen the same law."
+        "(below 1.01 or so), they have seen the same distribution."
     )
     if rhat > 1.05 or not math.isnan(time.value) and not time.enough:
         page.text(
-            "Take care: the chains have not forgotten where they started, so that the samples above may miss modes or "
+            "Warning: the chains have not forgotten where they started, so that the samples above may miss modes or "
             "weigh them wrongly. More sweeps help, or tempered chains (TemperedChains, gradient.Tempered).",
             warning=True,
         )

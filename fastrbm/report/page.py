@@ -57,7 +57,7 @@ class Page:
         self._parts.append("<table>\n" + "\n".join(lines) + "\n</table>")
 
     def pictures(self, *parts: tuple[Figure, str, str]) -> None:
-        """Figures (what is drawn, what a reader who cannot see it is told, what it means) side by side."""
+        """Figures (what is drawn, what a reader who cannot see it reads, what it means) side by side."""
         self._parts.append('<div class="pictures">')
         for figure, seen, meaning in parts:
             source = f"data:image/png;base64,{_png(figure)}"

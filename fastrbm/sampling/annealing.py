@@ -170,7 +170,7 @@ class Annealer:
         countdown: Countdown | None = None,
     ) -> np.ndarray:  # fmt: skip
         """Take chains along betas, in place, in calls short enough for Ctrl-C; returns the logarithms of their weights,
-        float64 (n,). A countdown is told of chains times steps."""
+        float64 (n,). A countdown gets chains times steps."""
         p, n, n_steps = self._rbm._parameters, len(visible), len(betas) - 1
         work = workload.annealing(self._rbm.n_visible, self._rbm.n_hidden)
         used = threads.resolve(n_threads, 2 * self._rbm.n_visible * self._rbm.n_hidden * n)

@@ -27,7 +27,7 @@ class Chains:
 
     A sweep draws v from p(v | h) and then h from p(h | v), so that (v, h) is a joint state at all times. The chains
     follow the model: when its parameters change, the next sweep uses the new ones (this is what persistent contrastive
-    divergence does; Tieleman 2008). One thread at a time may sweep them: what two leave follows no law.
+    divergence does; Tieleman 2008). One thread at a time may sweep them: what two leave follows no distribution.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Chains:
     n_threads : int, optional
         For the start. No effect on the states.
     clamp, clamp_hidden : array (V,) or (n_chains, V), (H,) or (n_chains, H), optional
-        0 and 1 where a unit is held, NaN where it is free: the chains sample the free units given the others.
+        0 and 1 where a unit is clamped, NaN where it is free: the chains sample the free units given the others.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ class Chains:
     def _sweep(self, n_sweeps: int, fixed: np.ndarray | None, n_threads: int | None) -> None:
         first = self.n_sweeps_done + 1
         threads.resolve(n_threads)
-        gibbs.check_room(first, n_sweeps)
+        gibbs.check_capacity(first, n_sweeps)
         parameters, visible, hidden = self.rbm._parameters, self._visible, self._hidden
         saved.fits((visible.n_units, hidden.n_units), parameters.shape, "chains")
         # counted before they are done: sweeps that Ctrl-C cut short must not draw their numbers a second time
@@ -150,7 +150,7 @@ class Chains:
         n_sweeps_done = saved.count(state, "n_sweeps_done", philox.MOST_SWEEPS)
         beta = saved.array(state, "beta", np.float32, (n,), 0.0) if "beta" in state else None
         if self._clamp is not None:
-            self._clamp.hold(visible, hidden)
+            self._clamp.apply(visible, hidden)
         self._visible, self._hidden, self.n_sweeps_done = visible, hidden, n_sweeps_done
         self._seed, self._stream, self._beta = seed, stream, beta
 

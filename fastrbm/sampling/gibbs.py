@@ -12,7 +12,7 @@ import numpy as np
 
 from .._core import arrays, philox, threads, validate, workload
 from .._core.dispatch import kernels
-from .._core.layout import TILE, on_grid
+from .._core.layout import TILE, to_fixed_point
 from ..states.bits import BitMatrix
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .clamp import Clamp
 
 
-def check_room(first_sweep: int, n_sweeps: int) -> None:
+def check_capacity(first_sweep: int, n_sweeps: int) -> None:
     """Raise where the counter of sweeps would come round again, and with it the random numbers."""
     if first_sweep + n_sweeps > 1 << 32:
         raise ValueError(
@@ -44,8 +44,8 @@ def sweep(
     n_threads: int | None = None,
 ) -> None:
     """n_sweeps sweeps in place; fixed, if given, gets P(h | v) of the last hidden layer as multiples of 2^-22. The
-    states already have what clamp holds."""
-    check_room(first_sweep, n_sweeps)
+    states already have what is clamped."""
+    check_capacity(first_sweep, n_sweeps)
     n = len(visible)
     work = workload.sweep(visible.n_units, hidden.n_units)
     used = threads.resolve(n_threads, 2 * visible.n_units * hidden.n_units * n)
@@ -101,7 +101,7 @@ def half_step(
             betas = None if beta is None else beta[part]
             kernels.half_step(planes, layer, betas, seed, stream, sweep, kind, part.start, *to, used)
         else:
-            numbers = on_grid(given[part])
+            numbers = to_fixed_point(given[part])
             kernels.half_step_of_fractions(numbers, layer, seed, stream, sweep, kind, part.start, *to, used)
 
 
@@ -123,10 +123,10 @@ def independent_states(
 
 
 def fixed_buffer(n: int, n_units: int, buffers: Buffers) -> np.ndarray:
-    """Room for the fixed-point probabilities of n cases, with zeros past the last case, as moments need them."""
-    room = buffers.take((-(-n_units // TILE), -(-n // 8) * 8, TILE), np.float32)
-    room[:, n:] = 0.0
-    return room
+    """Room for the fixed-point probabilities of n examples, with zeros past the last example, as moments need them."""
+    out = buffers.take((-(-n_units // TILE), -(-n // 8) * 8, TILE), np.float32)
+    out[:, n:] = 0.0
+    return out
 
 
 def states_given(
@@ -136,7 +136,7 @@ def states_given(
     validate.states."""
     if isinstance(value, BitMatrix):
         if n_units is not None and value.n_units != n_units:
-            raise ValueError(f"{name} has {value.n_units} units a case where the model has {n_units}")
+            raise ValueError(f"{name} has {value.n_units} units per example where the model has {n_units}")
         return value
     states = validate.states(value, n_units, name, fractions, rows)
     if states.dtype != np.float64:

@@ -36,7 +36,7 @@ def start_chains(
 
     Visible states are copied from start (n, V), or drawn from sigmoid(b), the model without its weights. Hidden states
     are drawn given them: given start at each chain's own beta, None or float32 (n,), so that a start that follows the
-    model at this beta gives joint states that do. Draws from the biases follow no beta. What clamp holds is held from
+    model at this beta gives joint states that do. Draws from the biases follow no beta. What is clamped is clamped from
     the start.
     """
     if start is None:
@@ -45,14 +45,14 @@ def start_chains(
     else:
         visible = rbm._states(start, "start").copy()
         if len(visible) != n:
-            raise ValueError(f"start must have as many cases as there are chains, {n}, got {len(visible)}")
+            raise ValueError(f"start must have as many examples as there are chains, {n}, got {len(visible)}")
     if clamp is not None:
-        clamp.hold(visible)
+        clamp.apply(visible)
     hidden = BitMatrix.empty(n, rbm.n_hidden)
     gibbs.half_step(
         rbm._parameters.to_hidden, visible, kind=philox.HIDDEN, seed=seed, stream=stream, sweep=sweep, beta=beta,
         out=hidden, n_threads=n_threads,
     )  # fmt: skip
     if clamp is not None:
-        clamp.hold(visible, hidden)
+        clamp.apply(visible, hidden)
     return visible, hidden

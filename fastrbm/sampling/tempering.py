@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["TemperedChains"]
 
 MOST_BETAS = 1 << 16
-_UNKNOWN, _DOWN, _UP = 0, 1, 2  # journeys of a state: since it was the coldest, and since it then was the hottest
-_LATE = 100  # turns that rates of swaps are averaged over
+_UNKNOWN, _DOWN, _UP = 0, 1, 2  # a state's round trip: since it was the coldest, then since it was the hottest
+_RECENT = 100  # swap attempts that rates of swaps are averaged over
 
 
 def ladder(betas: ArrayLike, name: str) -> np.ndarray:
-    """A checked ladder of inverse temperatures, float64, from 1 downwards."""
+    """A checked ladder of inverse temperatures, float64, from 1 downward."""
     array = np.asarray(betas)
     if array.dtype.kind not in "iuf" or array.ndim != 1 or not 0 < array.size <= MOST_BETAS:
-        raise ValueError(f"{name} must be a sequence of numbers, from 1 downwards")
+        raise ValueError(f"{name} must be a sequence of numbers, from 1 downward")
     array = array.astype(np.float64)
     if array[0] != 1 or not bool((np.diff(array) < 0).all()) or not array[-1] >= 0:
         raise ValueError(f"{name} must start at 1 and go down, each below the one before, to 0 at the least")
@@ -51,13 +51,13 @@ class TemperedChains:
     """Parallel tempering (Swendsen & Wang 1986; Desjardins et al. 2010): chains that can leave their mode.
 
     At each of n_betas inverse temperatures 1 = beta_1 > ... > beta_K >= 0, n_chains chains sample exp(-beta_k E).
-    Before each sweep, neighbours (k, k + 1), those of even k and those of odd k in turns, exchange their states (v, h)
+    Before each sweep, neighbors (k, k + 1), those of even k and those of odd k in turns, exchange their states (v, h)
     with the probability
 
         min(1, exp((beta_k - beta_l) (E_k - E_l))),
 
-    which leaves the joint law of all temperatures as it is. A state that wanders down to a hot chain, where modes hang
-    together, and up again comes back in any mode.
+    which leaves the joint distribution of all temperatures as it is. A state that wanders down to a hot chain, where
+    modes hang together, and up again comes back in any mode.
 
     Parameters
     ----------
@@ -67,9 +67,9 @@ class TemperedChains:
     n_betas : int
         Temperatures, K. A sweep costs K times that of n_chains plain chains.
     betas : array (K,), optional
-        The ladder, from 1 downwards, which stays as it is. By default K even steps down to 0, to be adapted.
+        The ladder, from 1 downward, which stays as it is. By default K even steps down to 0, to be adapted.
     target_rate : float or None
-        Without betas, the gaps of the ladder are adapted until neighbours swap at this rate, which moves its lower
+        Without betas, the gaps of the ladder are adapted until neighbors swap at this rate, which moves its lower
         end: with more temperatures it reaches further down, and not below 0. The adaptation fades (Miasojedow, Moulines
         & Vihola 2013). None: the ladder stays as it is.
     seed : int
@@ -124,17 +124,17 @@ class TemperedChains:
         if start is not None:
             states = rbm._states(start, "start")
             if len(states) != self._n:
-                raise ValueError(f"start must have as many cases as there are chains, {self._n}, got {len(states)}")
+                raise ValueError(f"start must have as many examples as there are chains, {self._n}, got {len(states)}")
             start = states[np.tile(np.arange(self._n), K)]
         self._visible, self._hidden = start_chains(
             rbm, K * self._n, self._seed, self._start_stream, start, n_threads, beta=self._chain_betas()
         )
         self.n_sweeps_done = self._n_swaps = 0
         self._rates = np.full(K - 1, np.nan)  # of swaps, of late
-        self._tried = np.zeros(K - 1)
+        self._swap_attempts = np.zeros(K - 1)
         self._round_trips = 0
-        self._journey = np.full((K, self._n), _UNKNOWN, np.uint8)  # of the state that is here
-        self._journey[0] = _DOWN
+        self._trip = np.full((K, self._n), _UNKNOWN, np.uint8)  # of the state that is here
+        self._trip[0] = _DOWN
 
     def sweep(self, n_sweeps: int = 1, n_threads: int | None = None) -> None:
         """n_sweeps sweeps of every chain, swaps before each."""
@@ -143,7 +143,7 @@ class TemperedChains:
     def _sweep(self, n_sweeps: int, fixed: np.ndarray | None, n_threads: int | None) -> None:
         """fixed, if given, gets P(h | v) of all chains, as in gibbs.sweep."""
         threads.resolve(n_threads)
-        gibbs.check_room(max(self.n_sweeps_done, self._n_swaps) + 1, n_sweeps)
+        gibbs.check_capacity(max(self.n_sweeps_done, self._n_swaps) + 1, n_sweeps)
         for done in range(n_sweeps):
             self._swap(n_threads)
             self.n_sweeps_done += 1
@@ -160,7 +160,7 @@ class TemperedChains:
         return np.repeat(self._betas, self._n).astype(np.float32)
 
     def _swap(self, n_threads: int | None) -> None:
-        """Exchange states of neighbours; even pairs and odd pairs take turns."""
+        """Exchange states of neighbors; even pairs and odd pairs take turns."""
         K, n = self._betas.size, self._n
         self._n_swaps += 1
         first = np.arange(self._n_swaps % 2, K - 1, 2)  # the colder of each pair
@@ -178,31 +178,33 @@ class TemperedChains:
         place[first + 1] = np.where(accept, colder, hotter)
         self._exchange(place.reshape(-1))
         rates = np.add.accumulate(probability, axis=1)[:, -1] / n  # one after the other: the same bits anywhere
-        self._tried[first] += 1
-        late = np.maximum(1.0 / self._tried[first], 1.0 / _LATE)
-        self._rates[first] = np.where(self._tried[first] == 1, rates, (1.0 - late) * self._rates[first] + late * rates)
+        self._swap_attempts[first] += 1
+        late = np.maximum(1.0 / self._swap_attempts[first], 1.0 / _RECENT)
+        self._rates[first] = np.where(
+            self._swap_attempts[first] == 1, rates, (1.0 - late) * self._rates[first] + late * rates
+        )
         if self.target_rate is not None:
             self._adapt(first, rates)
 
     def _exchange(self, moved: np.ndarray) -> None:
-        """Put the state of place moved[k] in place k, and follow the journeys."""
+        """Put the state of place moved[k] in place k, and follow the round trips."""
         for bits in (self._visible, self._hidden):
             bits.planes[:] = bits.planes[:, moved]
-        journey = self._journey.reshape(-1)[moved].reshape(self._journey.shape)
-        journey[-1][journey[-1] == _DOWN] = _UP
-        self._round_trips += int((journey[0] == _UP).sum())
-        journey[0] = _DOWN
-        self._journey = journey
+        trip = self._trip.reshape(-1)[moved].reshape(self._trip.shape)
+        trip[-1][trip[-1] == _DOWN] = _UP
+        self._round_trips += int((trip[0] == _UP).sum())
+        trip[0] = _DOWN
+        self._trip = trip
 
     def _adapt(self, pairs: np.ndarray, rates: np.ndarray) -> None:
-        """Move the logarithms of the gaps of these pairs towards the target."""
+        """Move the logarithms of the gaps of these pairs toward the target."""
         gain = max(1.0 / math.sqrt(self._n_swaps * math.sqrt(self._n_swaps)), self._least_gain)
         self._log_gaps[pairs] = np.minimum(self._log_gaps[pairs] + gain * (rates - self.target_rate), 0.0)
         gaps = floatmath.exp(np.maximum(self._log_gaps, -700.0))
-        self._betas = _on_grid(np.maximum(1.0 - np.concatenate([[0.0], np.add.accumulate(gaps)]), 0.0))
+        self._betas = _rounded(np.maximum(1.0 - np.concatenate([[0.0], np.add.accumulate(gaps)]), 0.0))
 
     def _set_ladder(self, betas: np.ndarray) -> None:
-        self._betas = _on_grid(betas)
+        self._betas = _rounded(betas)
         self._log_gaps = floatmath.log(np.maximum(-np.diff(betas), 1e-6)) if betas.size > 1 else np.zeros(0)
 
     @property
@@ -246,13 +248,13 @@ class TemperedChains:
 
     @property
     def swap_rates(self) -> np.ndarray:
-        """For each pair of neighbours, the mean probability that they swapped, over about the last 100 turns of theirs,
+        """For each pair of neighbors, the mean probability that they swapped, over about their last 100 swap attempts,
         (K - 1,); NaN before the first."""
         return self._rates.copy()
 
     @property
     def round_trip_rate(self) -> float:
-        """Journeys of a state from the coldest chain to the hottest and back, for each chain and sweep."""
+        """Round trips of a state from the coldest chain to the hottest and back, for each chain and sweep."""
         return self._round_trips / (self._n * max(self._n_swaps, 1))
 
     def __len__(self) -> int:
@@ -262,7 +264,7 @@ class TemperedChains:
         """What a checkpoint keeps."""
         arrays = {
             "visible": self._visible.planes, "hidden": self._hidden.planes, "betas": self._betas,
-            "log_gaps": self._log_gaps, "rates": self._rates, "tried": self._tried, "journey": self._journey,
+            "log_gaps": self._log_gaps, "rates": self._rates, "swap_attempts": self._swap_attempts, "trip": self._trip,
         }  # fmt: skip
         return {name: array.copy() for name, array in arrays.items()} | {
             "round_trips": self._round_trips, "n_swaps": self._n_swaps, "n_sweeps_done": self.n_sweeps_done,
@@ -271,34 +273,34 @@ class TemperedChains:
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
-        K, n = self._journey.shape
-        journey = saved.array(state, "journey", np.uint8, (K, n), _UNKNOWN, _UP)
+        K, n = self._trip.shape
+        trip = saved.array(state, "trip", np.uint8, (K, n), _UNKNOWN, _UP)
         visible = saved_bits(state, "visible", K * n, self._visible.n_units)
         hidden = saved_bits(state, "hidden", K * n, self._hidden.n_units)
         betas = saved.array(state, "betas", np.float64, (K,), 0.0, 1.0)
-        if betas[0] != 1.0 or not bool((np.diff(betas) <= 0).all()) or not np.array_equal(betas, _on_grid(betas)):
+        if betas[0] != 1.0 or not bool((np.diff(betas) <= 0).all()) or not np.array_equal(betas, _rounded(betas)):
             raise ValueError("the state's betas must go down from 1, as float32 has them")
         log_gaps = saved.array(state, "log_gaps", np.float64, (K - 1,), high=0.0)
         rates = saved.array(state, "rates", np.float64, (K - 1,), 0.0, 1.0 + 1e-9, nan=True)
-        tried = saved.array(state, "tried", np.float64, (K - 1,), 0.0, philox.MOST_SWEEPS)
+        swap_attempts = saved.array(state, "swap_attempts", np.float64, (K - 1,), 0.0, philox.MOST_SWEEPS)
         n_swaps = saved.count(state, "n_swaps", philox.MOST_SWEEPS)
         n_sweeps_done = saved.count(state, "n_sweeps_done", philox.MOST_SWEEPS)
         seed = saved.count(state, "seed", saved.SEEDS)
         self._round_trips = saved.count(state, "round_trips")  # the last one that may be refused
         self._visible, self._hidden, self._betas, self._log_gaps = visible, hidden, betas, log_gaps
-        self._rates, self._tried, self._journey = rates, tried, journey
+        self._rates, self._swap_attempts, self._trip = rates, swap_attempts, trip
         self._n_swaps, self.n_sweeps_done, self._seed = n_swaps, n_sweeps_done, seed
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """From a pickle; one that was read from a memory map holds arrays that cannot be written."""
         self.__dict__.update(state)
-        for name in ("_log_gaps", "_rates", "_tried", "_journey"):
+        for name in ("_log_gaps", "_rates", "_swap_attempts", "_trip"):
             setattr(self, name, np.array(getattr(self, name)))
 
     def __repr__(self) -> str:
         return f"TemperedChains({self.rbm!r}, n_chains={self._n}, n_betas={self._betas.size})"
 
 
-def _on_grid(betas: np.ndarray) -> np.ndarray:
-    """As the kernels take them: swaps must know the very laws that are sampled."""
+def _rounded(betas: np.ndarray) -> np.ndarray:
+    """As the kernels take them: swaps must know the very distributions that are sampled."""
     return betas.astype(np.float32).astype(np.float64)

@@ -1,4 +1,4 @@
-"""The face for scikit-learn: BernoulliRBM with the arguments, methods and attributes of the class of that name."""
+"""The scikit-learn estimator: BernoulliRBM with the arguments, methods and attributes of the class of that name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from .._core import arrays, philox, threads, validate
 from .._core.warn import warn
-from ..gradient.centering import Centring
+from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
 from ..gradient.weighted import relative_weight
 from ..likelihood import fractions
@@ -20,8 +20,8 @@ from ..optim.sgd import SGD
 from ..rbm import RBM
 from ..states.bits import BitMatrix
 from ..states.totals import weighted_sums
-from ..training.cases import Batches, Cases, cut, limits_of, parts_of, states_of, states_of_good
 from ..training.data import dense, drawn_states
+from ..training.examples import Batches, OrderedExamples, cut, limits_of, parts_of, states_of, states_of_good
 from ..training.fused import Updates, possible
 
 try:
@@ -38,7 +38,7 @@ except ImportError as error:
 __all__ = ["BernoulliRBM"]
 
 _UPDATES = 256  # in a call of several iterations, at most
-_SHOWN = 64, 16, 1024  # cases behind the line of a verbose fit: one in so many of the data, but at least, at most
+_SHOWN = 64, 16, 1024  # examples behind the line of a verbose fit: one in so many of the data, but at least, at most
 _EVERY = 16  # and of each of them one feature in so many, so that it costs some hundredths of an iteration
 _ASSIGNED = {"components_": "weights", "intercept_visible_": "visible_bias", "intercept_hidden_": "hidden_bias"}
 
@@ -56,7 +56,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     learning_rate : float
         Of every update, above 0.
     batch_size : int
-        Cases an update.
+        Examples per update.
     n_iter : int
         Times that fit goes through the data.
     verbose : int
@@ -67,11 +67,12 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         Gibbs sweeps an update.
     n_chains : int or None
         Persistent chains; None: as many as batch_size. As for n_components, a change after the first fit or
-        partial_fit counts from the next fit on. learning_rate, n_sweeps, centred, draw and n_jobs count at once.
-    centred : bool
-        The centred gradient (:class:`fastrbm.gradient.Centring`): better likelihoods with large batches; the hidden
+        partial_fit counts from the next fit on. learning_rate, n_sweeps, centered, dynamic_binarization and n_jobs
+        count at once.
+    centered : bool
+        The centered gradient (:class:`fastrbm.gradient.Centering`): better likelihoods with large batches; the hidden
         units are then on half of the time, which makes poorer features for a linear classifier.
-    draw : bool
+    dynamic_binarization : bool
         Whether training takes numbers between 0 and 1 for probabilities of ones and draws binary states from them,
         anew each time; else they enter as they are, which is slower (and what scikit-learn does).
     n_jobs : int or None
@@ -102,8 +103,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     a row is the same bits on any machine, whatever rows are beside it; several threads may ask one estimator.
 
     Different from scikit-learn's class, on purpose: the visible biases start at what fits the data's means, and the
-    chains at draws from them; rows are shuffled; fractions are drawn (see ``draw``); each phase of the gradient is
-    divided by its own number of cases; a parameter that would not stay finite raises FloatingPointError;
+    chains at draws from them; rows are shuffled; fractions are drawn (see ``dynamic_binarization``); each phase of the
+    gradient is divided by its own number of examples; a parameter that would not stay finite raises FloatingPointError;
     ``score_samples`` takes the mean over all features that could be flipped, not one at random; ``gibbs`` draws anew at
     each call; parameters are float32.
 
@@ -126,12 +127,12 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         "random_state": ["random_state"],
         "n_sweeps": [Interval(Integral, 1, None, closed="left")],
         "n_chains": [Interval(Integral, 1, None, closed="left"), None],
-        "centred": ["boolean"],
-        "draw": ["boolean"],
+        "centered": ["boolean"],
+        "dynamic_binarization": ["boolean"],
         "n_jobs": [Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right"), None],
     }
     _gradient: PCD | None = None  # none before a training
-    _offsets: Centring | None = None
+    _offsets: Centering | None = None
     _waiting: dict[str, np.ndarray] = {}  # attributes that were assigned before there is a model to take them
     _good_arguments: dict = {}  # that were checked
 
@@ -146,8 +147,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         random_state=None,
         n_sweeps=1,
         n_chains=None,
-        centred=False,
-        draw=True,
+        centered=False,
+        dynamic_binarization=True,
         n_jobs=None,
     ):
         self.n_components = n_components
@@ -158,8 +159,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.random_state = random_state
         self.n_sweeps = n_sweeps
         self.n_chains = n_chains
-        self.centred = centred
-        self.draw = draw
+        self.centered = centered
+        self.dynamic_binarization = dynamic_binarization
         self.n_jobs = n_jobs
 
     # ------------------------------------------------------------ training
@@ -167,24 +168,24 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def fit(self, X, y=None, sample_weight=None):
         """Learn from X (n_samples, n_features), dense or CSR; y is not used. Returns self.
 
-        sample_weight (n_samples,), not negative: a case of weight k counts as k cases, one of weight 0 as none, one of
-        1.5 as one or two, from iteration to iteration. Where the total is below the number of cases, they count in
-        proportion.
+        sample_weight (n_samples,), not negative: an example of weight k counts as k examples, one of weight 0 as none,
+        one of 1.5 as one or two, from iteration to iteration. Where the total is below the number of examples, they
+        count in proportion.
         """
         self._check_arguments()
         X, states = self._checked(X, reset=True)
         weight = self._weights(sample_weight, X)
         seed = self._start()
-        cases = Cases(states, weight, seed, self.draw)
+        examples = OrderedExamples(states, weight, seed, self.dynamic_binarization)
         training = self._begin(*weighted_sums(states, weight))  # of this call, whatever other threads do
         shown = self._shown(states) if self.verbose else None
         self._see(weight, X.shape[0])
         began, iteration = time.perf_counter(), 1
         # small trainings do several iterations at a time
-        step = 1 if self.verbose else max(1, _UPDATES // -(-cases.n // int(self.batch_size)))
+        step = 1 if self.verbose else max(1, _UPDATES // -(-examples.n // int(self.batch_size)))
         while iteration <= self.n_iter:
             epochs = range(iteration, min(iteration + step, self.n_iter + 1))
-            self._learn(*training, cases.batches(epochs, int(self.batch_size), self._threads()))
+            self._learn(*training, examples.batches(epochs, int(self.batch_size), self._threads()))
             if shown is not None:
                 now = time.perf_counter()
                 every = min(_EVERY, len(shown))
@@ -196,7 +197,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return self
 
     def _shown(self, states) -> np.ndarray:
-        """Some cases, float64, as many as make each feature come up as often as every other in the line of fit."""
+        """Some examples, float64, as many as make each feature come up as often as every other in the line of fit."""
         n, (part, least, most) = states.shape[0], _SHOWN
         some = min(n, max(least, min(n // part, most)))
         some -= some % min(_EVERY, some)
@@ -204,10 +205,10 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return rows.to_states().astype(np.float64) if isinstance(rows, BitMatrix) else dense(rows)
 
     def partial_fit(self, X, y=None, sample_weight=None):
-        """One update by the cases of X, all in one batch; the chains go on from the last call. Returns self.
+        """One update by the examples of X, all in one batch; the chains go on from the last call. Returns self.
 
-        sample_weight (n_samples,), not negative: the update counts by the mean weight of its cases over that of all
-        cases since the first call.
+        sample_weight (n_samples,), not negative: the update counts by the mean weight of its examples over that of all
+        examples since the first call.
         """
         self._check_arguments()
         first = "rbm_" not in vars(self)
@@ -219,7 +220,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             self._start()
             self._begin(*weighted_sums(states, weight))
             self._take(waiting)
-        if self.draw and not isinstance(states, BitMatrix):
+        if self.dynamic_binarization and not isinstance(states, BitMatrix):
             place = 2**32 - self._next_draw()
             drawn = drawn_states(states, np.arange(states.shape[0]), self._seed, place)
             states = BitMatrix(np.ascontiguousarray(drawn.T), states.shape[1])
@@ -229,11 +230,11 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return self
 
     def _see(self, weight: np.ndarray | None, n: int) -> float:
-        """Note the weights of n more cases; returns their mean over that of all that were seen since the start."""
+        """Note the weights of n more examples; returns their mean over that of all that were seen since the start."""
         total = float(n) if weight is None else math.fsum(weight)
         self._weight_seen = getattr(self, "_weight_seen", 0.0) + total  # none where weights were assigned, not learned
-        self._cases_seen = getattr(self, "_cases_seen", 0) + n
-        return relative_weight(total, n, self._weight_seen / self._cases_seen)
+        self._examples_seen = getattr(self, "_examples_seen", 0) + n
+        return relative_weight(total, n, self._weight_seen / self._examples_seen)
 
     def _start(self) -> int:
         if isinstance(self.random_state, Integral):
@@ -241,31 +242,31 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         else:
             self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self._n_draws = 0
-        self._weight_seen, self._cases_seen = 0.0, 0
+        self._weight_seen, self._examples_seen = 0.0, 0
         return self._seed
 
-    def _begin(self, sums: np.ndarray, n: float) -> tuple[RBM, PCD, Centring]:
+    def _begin(self, sums: np.ndarray, n: float) -> tuple[RBM, PCD, Centering]:
         rbm = RBM._from_totals(sums, n, int(self.n_components), self._seed)
         self.rbm_, self._waiting = rbm, {}
         return rbm, *self._new_chains()
 
-    def _new_chains(self) -> tuple[PCD, Centring]:
+    def _new_chains(self) -> tuple[PCD, Centering]:
         gradient = PCD(int(self.n_chains or self.batch_size), int(self.n_sweeps), self._seed)
-        self._gradient, self._offsets = gradient, (offsets := Centring())
+        self._gradient, self._offsets = gradient, (offsets := Centering())
         return gradient, offsets
 
-    def _chained(self) -> tuple[PCD, Centring]:
+    def _chained(self) -> tuple[PCD, Centering]:
         """The gradient with its chains, and the offsets; of a model that was assigned, as the arguments are when it is
         first trained."""
         gradient, offsets = self._gradient, self._offsets
         return self._new_chains() if gradient is None or offsets is None else (gradient, offsets)
 
-    def _learn(self, rbm: RBM, gradient: PCD, offsets: Centring, batches: Batches) -> None:
+    def _learn(self, rbm: RBM, gradient: PCD, offsets: Centering, batches: Batches) -> None:
         """An update by each batch: in calls of many updates where that can be, then update by update."""
         done, size = 0, int(self.batch_size)
-        optimizer, centring = SGD(self.learning_rate), offsets if self.centred else None
-        if batches.packed is not None and possible(gradient, optimizer, centring, size):
-            many = Updates(rbm, gradient, optimizer, centring, self._threads())
+        optimizer, centering = SGD(self.learning_rate), offsets if self.centered else None
+        if batches.packed is not None and possible(gradient, optimizer, centering, size):
+            many = Updates(rbm, gradient, optimizer, centering, self._threads())
             rates = np.full(len(batches), float(self.learning_rate))
             now = -1
             while now and done < len(batches):
@@ -276,13 +277,13 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             self._update(rbm, gradient, offsets, batches[k])
 
     def _update(
-        self, rbm: RBM, gradient: PCD, offsets: Centring, batch, weight: np.ndarray | None = None, scale: float = 1.0
+        self, rbm: RBM, gradient: PCD, offsets: Centering, batch, weight: np.ndarray | None = None, scale: float = 1.0
     ) -> None:
         batch = batch if isinstance(batch, BitMatrix) else dense(batch)
         estimate = gradient(rbm, batch, weight, self._threads())
         if scale != 1.0:
             estimate = estimate.scaled(scale)
-        if self.centred:
+        if self.centered:
             estimate = offsets(estimate)
         SGD(self.learning_rate).update(rbm, estimate, n_threads=self._threads())
 
@@ -395,7 +396,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     # ------------------------------------------------------------ what it says of data
 
     def transform(self, X):
-        """P(h = 1 | v) of each case, (n_samples, n_components); float32 for float32 data, else float64."""
+        """P(h = 1 | v) of each example, (n_samples, n_components); float32 for float32 data, else float64."""
         return self._means(X)
 
     def _means(self, X):
@@ -407,16 +408,16 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return out
 
     def free_energy(self, X):
-        """F(v) = -log of the sum over h of exp(-E(v, h)) of each case, in nats, (n_samples,): log p(v) = -F(v) - log Z.
-        Fractions enter by the same formula, -b'v - sum_j softplus(c_j + (v'W)_j)."""
+        """F(v) = -log of the sum over h of exp(-E(v, h)) of each example, in nats, (n_samples,): log p(v) = -F(v) - log
+        Z. Fractions enter by the same formula, -b'v - sum_j softplus(c_j + (v'W)_j)."""
         rbm = self._fitted()
         parts = parts_of(self._checked(X, rbm=rbm)[1])
         return np.concatenate([fractions.free_energy(rbm, part, self._threads()) for _, part in parts])
 
     def score_samples(self, X):
-        """The pseudo-log-likelihood of each case, (n_samples,): sum over features i of log(p(v) / (p(v) + p(v'))),
+        """The pseudo-log-likelihood of each example, (n_samples,): sum over features i of log(p(v) / (p(v) + p(v'))),
         where v' is v with v_i turned into 1 - v_i. Of all features, so it is the same whatever the order. The line
-        that a verbose fit prints is the mean over some cases, each with some features of its own."""
+        that a verbose fit prints is the mean over some examples, each with some features of its own."""
         rbm = self._fitted()
         parts = parts_of(self._checked(X, rbm=rbm)[1])
         return np.concatenate([pseudo_of(rbm, part, self._threads()) for _, part in parts])
@@ -424,7 +425,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def score(self, X, y=None):
         """Mean log-likelihood, in nats: exact where a layer has up to 20 units, else by annealed importance sampling
         from both sides (1,000 steps), whose warnings are worth reading. Fractions enter by -F(v) - log Z, which is at
-        most the mean over binary cases with these probabilities."""
+        most the mean over binary examples with these probabilities."""
         rbm = self._fitted()
         X, states = self._checked(X, rbm=rbm)
         if isinstance(states, BitMatrix):
@@ -435,7 +436,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return float(np.concatenate(parts).mean() - log_z)
 
     def gibbs(self, v):
-        """One Gibbs step from v (n_samples, n_features), or a single case (n_features,): hidden units given v, then
+        """One Gibbs step from v (n_samples, n_features), or a single example (n_features,): hidden units given v, then
         visible ones given those, bool."""
         rbm, v, single = self._fitted(), *_as_rows(v)
         states, seed = self._checked(v, rbm=rbm)[1], self._next_seed()
@@ -504,7 +505,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return self.rbm_
 
     def _checked(self, X, reset: bool = False, rbm: RBM | None = None) -> tuple:
-        """X as scikit-learn wants it checked, and its states: a BitMatrix, or numbers from 0 to 1, dense or CSR."""
+        """X as scikit-learn requires it checked, and its states: a BitMatrix, or numbers from 0 to 1, dense or CSR."""
         states, limits = states_of_good(X)
         # then check_array would find nothing, and take as long as three small updates
         good = states is not None and limits is not None
@@ -543,7 +544,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             sample_weight = arrays.numbers(sample_weight, "sample_weight")
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         if not weight.any():
-            raise ValueError("sample_weight must not be zero for all cases")
+            raise ValueError("sample_weight must not be zero for all examples")
         return weight
 
     def _next_seed(self) -> int:
@@ -569,7 +570,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
 
 
 def _as_rows(v) -> tuple:
-    """v with its cases in rows, and whether it was a single case, (n_features,)."""
+    """v with its examples in rows, and whether it was a single example, (n_features,)."""
     single = np.ndim(v) == 1
     return (np.asarray(v)[None] if single else v), single
 

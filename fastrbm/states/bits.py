@@ -13,14 +13,14 @@ from .._core.dispatch import kernels
 
 __all__ = ["BitMatrix"]
 
-_MOST = 1 << 40  # cases, or units
+_MOST = 1 << 40  # examples, or units
 
 
 class BitMatrix:
-    """States of n cases with U binary units each, one bit a unit: 32 times smaller than float32.
+    """States of n examples with U binary units each, one bit a unit: 32 times smaller than float32.
 
-    ``planes`` is uint8 of shape (ceil(U/8), n): bit k of ``planes[b, i]`` is unit 8 b + k of case i. The unused bits of
-    the last byte are zero. Everything in fastrbm that takes states takes a BitMatrix as well as an array.
+    ``planes`` is uint8 of shape (ceil(U/8), n): bit k of ``planes[b, i]`` is unit 8 b + k of example i. The unused bits
+    of the last byte are zero. Everything in fastrbm that takes states takes a BitMatrix as well as an array.
 
     Both attributes stay as they are; what planes holds may be changed in place.
 
@@ -29,7 +29,7 @@ class BitMatrix:
     planes : uint8 array (ceil(n_units/8), n)
         Kept, not copied. Its rows may be strided, each row is contiguous.
     n_units : int
-        Units a case.
+        Units per example.
 
     Examples
     --------
@@ -51,7 +51,7 @@ class BitMatrix:
     def __init__(self, planes: np.ndarray, n_units: int) -> None:
         n_units = validate.integer(n_units, "n_units", 1, _MOST)
         if not isinstance(planes, np.ndarray) or planes.dtype != np.uint8 or planes.ndim != 2:
-            raise TypeError("planes must be a uint8 array of two dimensions, (bytes, cases)")
+            raise TypeError("planes must be a uint8 array of two dimensions, (bytes, examples)")
         if isinstance(planes, np.ma.MaskedArray):
             raise TypeError("planes must be an array without a mask")
         if planes.shape[0] != -(-n_units // 8):
@@ -65,12 +65,12 @@ class BitMatrix:
 
     @classmethod
     def empty(cls, n: int, n_units: int) -> BitMatrix:
-        """All-zero states of n cases."""
+        """All-zero states of n examples."""
         n, n_units = validate.integer(n, "n", 0, _MOST), validate.integer(n_units, "n_units", 1, _MOST)
         try:
             planes = np.zeros((-(-n_units // 8), n), np.uint8)
         except (MemoryError, ValueError):  # ValueError: not even an address for each byte
-            raise MemoryError(f"no memory for the states of {n:,} cases of {n_units:,} units") from None
+            raise MemoryError(f"no memory for the states of {n:,} examples of {n_units:,} units") from None
         return cls(planes, n_units)
 
     @classmethod
@@ -108,21 +108,21 @@ class BitMatrix:
         """The states, uint8 (ceil(n_units/8), n): a view at each access, whose own shape is nobody else's."""
         return self._planes.view()
 
-    n_units = property(attrgetter("_n_units"), doc="Units a case.")  # in C: it is asked for at every turn
+    n_units = property(attrgetter("_n_units"), doc="Units per example.")  # in C: it is asked for at every turn
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(cases, units)."""
+        """(examples, units)."""
         return self._planes.shape[1], self._n_units
 
     def __len__(self) -> int:
         return self._planes.shape[1]
 
-    def __getitem__(self, cases: slice | np.ndarray) -> BitMatrix:
-        """Some of the cases: a slice (a view where its step is 1), an array of indices or of booleans."""
-        if isinstance(cases, (int, np.integer)):
-            raise TypeError("index a BitMatrix with a slice or an array; for one case use bits[i : i + 1]")
-        return BitMatrix(self._planes[:, cases], self._n_units)
+    def __getitem__(self, examples: slice | np.ndarray) -> BitMatrix:
+        """Some of the examples: a slice (a view where its step is 1), an array of indices or of booleans."""
+        if isinstance(examples, (int, np.integer)):
+            raise TypeError("index a BitMatrix with a slice or an array; for one example use bits[i : i + 1]")
+        return BitMatrix(self._planes[:, examples], self._n_units)
 
     def copy(self) -> BitMatrix:
         """An independent copy."""
@@ -136,7 +136,7 @@ class BitMatrix:
         return _restored, (self._planes, self._n_units)
 
     def __repr__(self) -> str:
-        return f"BitMatrix of {len(self)} cases x {self.n_units} units"
+        return f"BitMatrix of {len(self)} examples x {self.n_units} units"
 
 
 def _restored(planes: np.ndarray, n_units: int) -> BitMatrix:

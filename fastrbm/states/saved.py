@@ -9,10 +9,10 @@ from .bits import BitMatrix
 
 
 def saved_bits(state: saved.State, name: str, n: int | None, n_units: int) -> BitMatrix:
-    """The states of n cases (None: of at least one) in an entry of a saved state, a copy."""
+    """The states of n examples (None: of at least one) in an entry of a saved state, a copy."""
     planes = saved.array(state, name, np.uint8, (-(-n_units // 8), n), 0, 255)
     if planes.shape[1] == 0:
-        raise ValueError(f"the state's {name} must have at least one case")
+        raise ValueError(f"the state's {name} must have at least one example")
     try:
         return BitMatrix(planes, n_units)
     except ValueError as error:

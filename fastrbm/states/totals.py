@@ -10,7 +10,7 @@ import numpy as np
 
 from .._core import arrays, validate
 from .._core.dispatch import kernels
-from .._core.layout import FIXED_BITS, on_grid
+from .._core.layout import FIXED_BITS, to_fixed_point
 from .bits import BitMatrix
 
 BATCH = "a batch of X"
@@ -30,7 +30,7 @@ def is_array(X: object) -> bool:
 
 
 def totals(X) -> tuple[np.ndarray, int]:
-    """(sums of the visible units, cases), exact, so the same bits whatever the data come from; a part at a time."""
+    """(sums of the visible units, examples), exact, so the same bits whatever the data come from; a part at a time."""
     refuse_no_batches(X)
     total, n = np.zeros(0), 0
     name = "X" if is_array(X) else BATCH
@@ -42,7 +42,7 @@ def totals(X) -> tuple[np.ndarray, int]:
         sums = _sums(data)
         total, n = total + sums if n else sums, n + data.shape[0]
     if n == 0 or total.size == 0:
-        raise ValueError(f"X must have at least one case and one unit, got {n} cases of {np.size(total)} units")
+        raise ValueError(f"X must have at least one example and one unit, got {n} examples of {np.size(total)} units")
     return total, n
 
 
@@ -57,14 +57,14 @@ def _sums(data) -> np.ndarray:
         unit = 2.0**-FIXED_BITS
         if arrays.is_sparse(data):
             data = data.copy()
-            data.data = on_grid(data.data)
+            data.data = to_fixed_point(data.data)
         else:
-            data = on_grid(data)
+            data = to_fixed_point(data)
     return np.asarray(data.sum(axis=0, dtype=np.float64)).reshape(-1) * unit
 
 
 def weighted_totals(X, sample_weight) -> tuple[np.ndarray, float]:
-    """(weighted sums of the visible units, how many cases they count as), likewise exact."""
+    """(weighted sums of the visible units, how many examples they count as), likewise exact."""
     if not is_array(X):
         raise ValueError("sample_weight needs X to be an array: batches of your own carry no weights")
     data = X if isinstance(X, BitMatrix) else validate.states(X, None, "X", fractions=True)
@@ -72,7 +72,7 @@ def weighted_totals(X, sample_weight) -> tuple[np.ndarray, float]:
         data = BitMatrix.of(data, "X")
     if 0 in data.shape:
         raise ValueError(
-            f"X must have at least one case and one unit, got {data.shape[0]} cases of {data.shape[1]} units"
+            f"X must have at least one example and one unit, got {data.shape[0]} examples of {data.shape[1]} units"
         )
     return weighted_sums(data, validate.sample_weight(sample_weight, data.shape[0]))
 
@@ -93,7 +93,7 @@ def _parts(X):
 
 
 def weighted_sums(states, sample_weight: np.ndarray | None) -> tuple[np.ndarray, float]:
-    """Weighted sums of the units and over how many cases: sums of integers, the same in any order."""
+    """Weighted sums of the units and over how many examples: sums of integers, the same in any order."""
     if sample_weight is None:
         return _unweighted(states), float(states.shape[0])
     # whole numbers whose sum fits 40 bits, beside which 22 bits of a unit fit int64
@@ -106,10 +106,10 @@ def weighted_sums(states, sample_weight: np.ndarray | None) -> tuple[np.ndarray,
         if isinstance(part, BitMatrix):
             total += (weight[rows] @ part.to_states().astype(np.int64)) << FIXED_BITS
         else:
-            total += weight[rows] @ on_grid(dense(part)).astype(np.int64)
+            total += weight[rows] @ to_fixed_point(dense(part)).astype(np.int64)
     n = float(weight.sum()) * unit
-    cases = max(n, float(np.count_nonzero(sample_weight)))  # as Cases counts them
-    return total * (unit * 2.0**-FIXED_BITS * (cases / n)), cases
+    examples = max(n, float(np.count_nonzero(sample_weight)))  # as OrderedExamples counts them
+    return total * (unit * 2.0**-FIXED_BITS * (examples / n)), examples
 
 
 def _unweighted(states) -> np.ndarray:

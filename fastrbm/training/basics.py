@@ -14,19 +14,19 @@ from ..states.bits import BitMatrix
 if TYPE_CHECKING:
     from ..rbm import RBM
 
-_VALIDATION_CASES = 256
+_VALIDATION_EXAMPLES = 256
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a measure is given.
+    """What a metric is given.
 
     Attributes
     ----------
     rbm : RBM
         The model as it is.
-    sample : BitMatrix
-        Up to 256 cases of the training data.
+    examples : BitMatrix
+        Up to 256 examples of the training data.
     validation : BitMatrix or None
         The validation data.
     chains : BitMatrix or None
@@ -38,7 +38,7 @@ class Snapshot:
     """
 
     rbm: RBM
-    sample: BitMatrix
+    examples: BitMatrix
     validation: BitMatrix | None
     chains: BitMatrix | None
     epoch: int
@@ -46,23 +46,23 @@ class Snapshot:
     n_threads: int | None
 
 
-def some_cases(cases: BitMatrix) -> BitMatrix:
-    return cases[np.linspace(0, len(cases) - 1, min(len(cases), _VALIDATION_CASES)).astype(np.intp)]
+def some_examples(examples: BitMatrix) -> BitMatrix:
+    return examples[np.linspace(0, len(examples) - 1, min(len(examples), _VALIDATION_EXAMPLES)).astype(np.intp)]
 
 
 class Basics:
-    """The columns that are always there, on a few cases chosen once."""
+    """The columns that are always there, on a few examples chosen once."""
 
-    def __init__(self, sample: np.ndarray, validation: BitMatrix | None, seed: int) -> None:
+    def __init__(self, examples: np.ndarray, validation: BitMatrix | None, seed: int) -> None:
         self.seed = seed
-        self.states = (sample >= 0.5).astype(np.uint8) if sample.dtype == np.float64 else sample
+        self.states = (examples >= 0.5).astype(np.uint8) if examples.dtype == np.float64 else examples
         self.bits = BitMatrix.from_states(self.states)
         columns = [
             self.states[philox.permutation(len(self.states), seed, philox.MEASURE, unit), unit]
             for unit in range(self.states.shape[1])
         ]
         self.noise = BitMatrix.from_states(np.stack(columns, axis=1))
-        self.validation = None if validation is None else some_cases(validation)
+        self.validation = None if validation is None else some_examples(validation)
 
     def measure(self, rbm: RBM, epoch: int, n_threads: int | None) -> dict[str, float]:
         """Of the model as it is."""
@@ -76,10 +76,10 @@ class Basics:
         free_energy = rbm._free_energy(self.bits, n_threads).mean()
         row = {
             "reconstruction_error": float(error),
-            "free_energy_gap": float(rbm._free_energy(self.noise, n_threads).mean() - free_energy),
+            "shuffled_gap": float(rbm._free_energy(self.noise, n_threads).mean() - free_energy),
             "hidden_activity": float(means.mean(dtype=np.float64)),
             "weight_norm": rbm._parameters.norm,
         }
         if self.validation is not None:
-            row["validation_gap"] = float(rbm._free_energy(self.validation, n_threads).mean() - free_energy)
+            row["free_energy_gap"] = float(rbm._free_energy(self.validation, n_threads).mean() - free_energy)
         return row

@@ -39,7 +39,7 @@ def closing(
         rbm.n_visible,
         float(np.abs(inputs).mean()),
         history["update"],
-        np.append(history["free_energy_gap"][:-1], gap),
+        np.append(history["shuffled_gap"][:-1], gap),
         **_chains_apart(rbm, states.mean(axis=0), len(states), chains),
         **_model_apart(rbm, basics, states, n_updates, seed, n_threads),
         **({} if kept or basics.validation is None else _scores(history)),
@@ -76,10 +76,10 @@ def _model_apart(
     if basics.validation is not None:
         independent = RBM.from_data(basics.bits, 1, weight_scale=0.0)
         free, plain = (
-            [float(model._free_energy(cases, n_threads).mean()) for cases in (basics.validation, basics.bits)]
+            [float(model._free_energy(examples, n_threads).mean()) for examples in (basics.validation, basics.bits)]
             for model in (rbm, independent)
         )
-        numbers["validation_gap"] = free[0] - free[1] - (plain[0] - plain[1])
+        numbers["free_energy_gap"] = free[0] - free[1] - (plain[0] - plain[1])
         numbers["margin"] = likely - free[0] - score(independent, basics.validation).mean
     return numbers
 

@@ -16,7 +16,7 @@ from ..sampling import gibbs
 from ..states.bits import BitMatrix
 from ..states.totals import BATCH, dense, is_array, refuse_no_batches
 
-SAMPLE = 256  # cases that are measured as training goes on
+MEASURED = 256  # examples that are measured as training goes on
 _DRAW = 32  # drawing a state costs as much as so many connections; see threads.PASS
 _DRAWN = 1 << 20  # numbers that are read, and made into bits, at a time
 _RUN = 64 << 20  # bytes of bits that are made of an array on disk at a time
@@ -24,17 +24,17 @@ _CHECKED = 1 << 26  # numbers that a checksum is of, at most
 
 
 def source_of(
-    X, n_units: int, batch_size: int, seed: int, sample_weight=None, draw: bool = False,
+    X, n_units: int, batch_size: int, seed: int, sample_weight=None, dynamic_binarization: bool = False,
     names: tuple[str, ...] | None = None,
 ):  # fmt: skip
     """The source for fit's X; names: of the model's visible units, where they have any."""
     refuse_no_batches(X)
     if is_array(X):
         kind = OnDisk if is_on_disk(X) and not isinstance(X, np.ma.MaskedArray) else InMemory
-        return kind(X, n_units, batch_size, seed, sample_weight, draw)
+        return kind(X, n_units, batch_size, seed, sample_weight, dynamic_binarization)
     if sample_weight is not None:
         raise ValueError("sample_weight needs X to be an array: batches of your own carry no weights")
-    return Batches(X, n_units, seed, draw, names)
+    return UserBatches(X, n_units, seed, dynamic_binarization, names)
 
 
 def is_on_disk(X: object) -> bool:
@@ -52,28 +52,34 @@ class InMemory:
     Attributes
     ----------
     n : int
-        Cases.
+        Examples.
     n_batches : int
         Batches an epoch; the last one is shorter where the size does not divide n.
     mean_weight : float
-        Of the cases; 1 where they have no weights.
+        Of the examples; 1 where they have no weights.
     """
 
     def __init__(
-        self, X, n_units: int, batch_size: int = 128, seed: int = 0, sample_weight=None, draw: bool = False
+        self,
+        X,
+        n_units: int,
+        batch_size: int = 128,
+        seed: int = 0,
+        sample_weight=None,
+        dynamic_binarization: bool = False,
     ) -> None:
         self._data: Any = self._keep(X, n_units)
         self.n = self._data.shape[0]
-        # the bytes of a case side by side: from planes each would come by a cache line of its own
+        # the bytes of an example side by side: from planes each would come by a cache line of its own
         self._packed: np.ndarray | None = None
         if isinstance(self._data, BitMatrix):
             self._packed = self._data = np.ascontiguousarray(self._data.planes.T)
         if self.n == 0:
-            raise ValueError("X must have at least one case")
+            raise ValueError("X must have at least one example")
         self._weight = None if sample_weight is None else validate.sample_weight(sample_weight, self.n)
         self.mean_weight = 1.0 if self._weight is None else math.fsum(self._weight) / self.n
-        self._n_units, self._size, self._seed, self._draw = n_units, batch_size, seed, draw
-        if draw and type(self._data) is np.ndarray and not isinstance(self, OnDisk):
+        self._n_units, self._size, self._seed, self._dynamic = n_units, batch_size, seed, dynamic_binarization
+        if dynamic_binarization and type(self._data) is np.ndarray and not isinstance(self, OnDisk):
             self._data = np.ascontiguousarray(self._data, np.float32)  # as they are drawn from
         self.n_batches = -(-self.n // batch_size)
         self._ordered: tuple[int, np.ndarray] = 0, np.zeros(0, np.intp)
@@ -88,13 +94,13 @@ class InMemory:
             return X  # fractions, which may take less memory as they are
         return data
 
-    def _rows(self, cases: np.ndarray):
+    def _rows(self, examples: np.ndarray):
         if self._packed is not None:
-            return BitMatrix(np.ascontiguousarray(self._packed.take(cases, axis=0).T), self._n_units)
-        return dense(self._data[cases])
+            return BitMatrix(np.ascontiguousarray(self._packed.take(examples, axis=0).T), self._n_units)
+        return dense(self._data[examples])
 
     def order(self, epoch: int) -> np.ndarray:
-        """The cases, in the order of an epoch (counted from 1)."""
+        """The examples, in the order of an epoch (counted from 1)."""
         if self._ordered[0] != epoch:
             self._ordered = epoch, philox.permutation(self.n, self._seed, philox.SHUFFLE, epoch)
         return self._ordered[1]
@@ -102,52 +108,53 @@ class InMemory:
     @property
     def in_bits(self) -> bool:
         """Whether all batches are bits without weights, as far as is known, which part() gives many of at a time."""
-        return self._weight is None and (self._packed is not None or self._draw)
+        return self._weight is None and (self._packed is not None or self._dynamic)
 
     def part(self, epoch: int, first: int, n: int, n_threads: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(packed, cases, ends) of n batches of an epoch, from the first-th on, or of fewer: batch k is the rows
-        cases[ends[k] : ends[k + 1]] of packed, uint8 (rows, ceil(V/8))."""
+        """(packed, examples, ends) of n batches of an epoch, from the first-th on, or of fewer: batch k is the rows
+        examples[ends[k] : ends[k + 1]] of packed, uint8 (rows, ceil(V/8))."""
         order, ends = self.order(epoch), np.minimum(np.arange(first, first + n + 1) * self._size, self.n)
         if self._packed is not None:
             return self._packed, order, ends
         drawn = self._drawn(order[ends[0] : ends[-1]], epoch, int(ends[0]), n_threads)
         return drawn, np.arange(len(drawn)), ends - ends[0]
 
-    def _drawn(self, cases: np.ndarray, epoch: int, first: int, n_threads: int | None) -> np.ndarray:
-        """States drawn from these cases, which are the first-th of the epoch's order and those that follow."""
-        return drawn_states(self._data, cases, self._seed, epoch, first, n_threads)
+    def _drawn(self, examples: np.ndarray, epoch: int, first: int, n_threads: int | None) -> np.ndarray:
+        """States drawn from these examples, which are the first-th of the epoch's order and those that follow."""
+        return drawn_states(self._data, examples, self._seed, epoch, first, n_threads)
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[BitMatrix | np.ndarray, np.ndarray | None]]:
         """(states, weights or None) of the batches of an epoch (counted from 1), from the first-th on."""
         order = self.order(epoch)
         for k in range(first, self.n_batches):
-            cases = order[k * self._size : (k + 1) * self._size]
-            if self._draw and self._packed is None:
-                states = _planes(self._drawn(cases, epoch, k * self._size, 1), self._n_units)
+            examples = order[k * self._size : (k + 1) * self._size]
+            if self._dynamic and self._packed is None:
+                states = _planes(self._drawn(examples, epoch, k * self._size, 1), self._n_units)
             else:
-                states = self._rows(cases)
-            yield states, None if self._weight is None else self._weight[cases]
+                states = self._rows(examples)
+            yield states, None if self._weight is None else self._weight[examples]
 
-    def sample(self) -> np.ndarray:
-        """Up to 256 cases from all over the data, (n, V) uint8 or float64; where they have weights, at even steps of
-        weight, so that means over the sample are weighted ones."""
-        cases = np.linspace(0, self.n - 1, min(self.n, SAMPLE)).astype(np.intp)
+    def some_examples(self) -> np.ndarray:
+        """Up to 256 examples from all over the data, (n, V) uint8 or float64; where they have weights, at even steps of
+        weight, so that means over them are weighted ones."""
+        examples = np.linspace(0, self.n - 1, min(self.n, MEASURED)).astype(np.intp)
         if self._weight is not None:
             ends = np.add.accumulate(self._weight)
-            cases = np.searchsorted(ends, (np.arange(SAMPLE) + 0.5) / SAMPLE * ends[-1], side="right")
-        rows = self._rows(cases)
+            examples = np.searchsorted(ends, (np.arange(MEASURED) + 0.5) / MEASURED * ends[-1], side="right")
+        rows = self._rows(examples)
         return rows.to_states() if isinstance(rows, BitMatrix) else rows
 
     def describe(self) -> str:
         """What a checkpoint remembers of the data, so as not to go on with others. The same for an array in memory and
-        on disk, and for any dtype: a checksum of all cases, or of some from all over them where they are very many."""
+        on disk, and for any dtype: a checksum of all examples, or of some from all over them where they are very
+        many."""
         weight = "" if self._weight is None else f", weights {zlib.crc32(self._weight.tobytes()):08x}"
-        drawn = ", drawn" if self._draw else ""
-        return f"{self.n} cases of {self._n_units} units, checksum {self._checksum():08x}{weight}{drawn}"
+        drawn = ", drawn" if self._dynamic else ""
+        return f"{self.n} examples of {self._n_units} units, checksum {self._checksum():08x}{weight}{drawn}"
 
     def _checksum(self) -> int:
-        cases = np.linspace(0, self.n - 1, min(self.n, max(1, _CHECKED // self._n_units))).astype(np.intp)
-        parts = [cases[start : start + self._step] for start in range(0, len(cases), self._step)]
+        examples = np.linspace(0, self.n - 1, min(self.n, max(1, _CHECKED // self._n_units))).astype(np.intp)
+        parts = [examples[start : start + self._step] for start in range(0, len(examples), self._step)]
         planes: list[np.ndarray] = []
         for part in parts:
             rows = self._states(part)
@@ -163,14 +170,14 @@ class InMemory:
             sum_ = zlib.crc32(np.ascontiguousarray(numbers, np.float32).data, sum_)
         return sum_
 
-    def _states(self, cases: np.ndarray):
-        """Of these cases: a BitMatrix where all are 0 or 1, whatever the others are."""
-        rows = self._rows(cases)
+    def _states(self, examples: np.ndarray):
+        """Of these examples: a BitMatrix where all are 0 or 1, whatever the others are."""
+        rows = self._rows(examples)
         return rows if isinstance(rows, BitMatrix) else gibbs.states_given(rows, self._n_units, "X", fractions=True)
 
     @property
     def _step(self) -> int:
-        """Cases that are read at a time."""
+        """Examples that are read at a time."""
         return max(1, _DRAWN // self._n_units)
 
 
@@ -182,13 +189,13 @@ class OnDisk(InMemory):
 
     def _keep(self, X, n_units: int):
         if X.ndim != 2:
-            raise ValueError(f"X must have two dimensions, (cases, units), got shape {X.shape}")
+            raise ValueError(f"X must have two dimensions, (examples, units), got shape {X.shape}")
         validate.states(X[:1], n_units, "X", fractions=True)  # says what is wrong with its shape or kind
         return X.view(np.ndarray)  # which is quicker to index
 
     @property
     def in_bits(self) -> bool:
-        return self._weight is None and (self._draw or not self._seen_fractions)
+        return self._weight is None and (self._dynamic or not self._seen_fractions)
 
     def part(self, epoch: int, first: int, n: int, n_threads: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """As in memory; but not more batches than a bounded memory holds, and none from one with fractions on, unless
@@ -199,37 +206,39 @@ class OnDisk(InMemory):
         ends -= ends[0]
         return packed, np.arange(len(packed)), ends[ends <= len(packed)]
 
-    def _drawn(self, cases: np.ndarray, epoch: int, first: int, n_threads: int | None) -> np.ndarray:
-        """The states of these cases, packed; where they are not to be drawn, up to those that are fractions."""
+    def _drawn(self, examples: np.ndarray, epoch: int, first: int, n_threads: int | None) -> np.ndarray:
+        """The states of these examples, packed; where they are not to be drawn, up to those that are fractions."""
         out = [np.empty((0, -(-self._n_units // 8)), np.uint8)]
-        for start in range(0, len(cases), self._step):
-            rows = self._rows(cases[start : start + self._step])
+        for start in range(0, len(examples), self._step):
+            rows = self._rows(examples[start : start + self._step])
             if isinstance(rows, BitMatrix):
                 out.append(rows.planes.T)
-            elif self._draw:
+            elif self._dynamic:
                 out.append(drawn_states(rows, np.arange(len(rows)), self._seed, epoch, first + start, n_threads))
             else:
                 self._seen_fractions = True
                 break
         return np.concatenate(out)
 
-    def _rows(self, cases: np.ndarray):
-        order = np.argsort(cases)  # in the order of the file, then put back
-        there = cases[order]
+    def _rows(self, examples: np.ndarray):
+        order = np.argsort(examples)  # in the order of the file, then put back
+        there = examples[order]
         states = gibbs.states_given(self._data[there], self._n_units, "X", fractions=True, rows=there)
         back = np.empty_like(order)
         back[order] = np.arange(order.size)
         return states[back]
 
 
-class Batches:
+class UserBatches:
     """Batches (n, V) that the user's object yields, the same number in every epoch. What their order is, is its
     affair: a training is reproducible, and goes on from a checkpoint to the same bits, if it yields the same batches
     again."""
 
     mean_weight = 1.0
 
-    def __init__(self, X, n_units: int, seed: int, draw: bool, names: tuple[str, ...] | None = None) -> None:
+    def __init__(
+        self, X, n_units: int, seed: int, dynamic_binarization: bool, names: tuple[str, ...] | None = None
+    ) -> None:
         if not hasattr(X, "__iter__") or not hasattr(X, "__len__"):
             raise TypeError(
                 f"X must be an array (n, V), a BitMatrix, or an object to iterate over once an epoch, whose len() is "
@@ -237,11 +246,12 @@ class Batches:
             )
         if hasattr(X, "__next__"):
             raise TypeError("X must give a new iterator for each epoch; an iterator of its own is used up by the first")
-        self._batches, self._n_units, self._seed, self._draw, self._names = X, n_units, seed, draw, names
+        self._batches, self._n_units, self._seed, self._names = X, n_units, seed, names
+        self._dynamic = dynamic_binarization
         self.n_batches = len(X)
         if self.n_batches < 1:
             raise ValueError("X must have at least one batch")
-        self._sample: np.ndarray | None = None
+        self._some: np.ndarray | None = None
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[BitMatrix | np.ndarray, np.ndarray | None]]:
         count = 0
@@ -251,8 +261,8 @@ class Batches:
             if count >= first:
                 states = self._states(batch)
                 if states.shape[0] == 0:
-                    raise ValueError("a batch of X has no cases")
-                if self._draw and not isinstance(states, BitMatrix):
+                    raise ValueError("a batch of X has no examples")
+                if self._dynamic and not isinstance(states, BitMatrix):
                     place = (epoch - 1) * self.n_batches + count
                     states = _planes(drawn_states(states, np.arange(len(states)), self._seed, place), self._n_units)
                 yield states, None
@@ -260,29 +270,29 @@ class Batches:
         if count < self.n_batches:
             raise ValueError(f"X yields {count} batches where its len() promises {self.n_batches}")
 
-    def sample(self) -> np.ndarray:
-        """The first 256 cases that there are."""
-        if self._sample is None:
+    def some_examples(self) -> np.ndarray:
+        """The first 256 examples that there are."""
+        if self._some is None:
             parts, count = [], 0
             for batch in self._batches:
                 states = self._states(batch)
                 parts.append(states.to_states() if isinstance(states, BitMatrix) else states)
                 count += len(parts[-1])
-                if count >= SAMPLE:
+                if count >= MEASURED:
                     break
-            self._sample = np.concatenate(parts)[:SAMPLE]
-        return self._sample
+            self._some = np.concatenate(parts)[:MEASURED]
+        return self._some
 
     def _states(self, batch):
         validate.check_names(arrays.names_of(batch), self._names, BATCH)
         return gibbs.states_given(batch, self._n_units, BATCH, fractions=True)
 
-    def keep_sample(self, sample: np.ndarray) -> None:
-        """Measure these cases, as before an interruption."""
-        self._sample = sample
+    def keep_examples(self, examples: np.ndarray) -> None:
+        """Measure these examples, as before an interruption."""
+        self._some = examples
 
     def describe(self) -> str:
-        return f"{self.n_batches} batches of {self._n_units} units{', drawn' if self._draw else ''}"
+        return f"{self.n_batches} batches of {self._n_units} units{', drawn' if self._dynamic else ''}"
 
 
 def _planes(packed: np.ndarray, n_units: int) -> BitMatrix:
@@ -293,8 +303,8 @@ def drawn_states(
     states, rows: np.ndarray, seed: int, place: int, first: int = 0, n_threads: int | None = 1
 ) -> np.ndarray:
     """States for these rows (n,) of fractions (dense or CSR), which are the probabilities of ones, as bytes (n,
-    ceil(V/8)); numbers outside [0, 1] count as the nearer end. The random numbers are those of the first-th case of a
-    place and of those that follow. With rows (m, n), the same for each of m places in sequence: (m, n, ceil(V/8))."""
+    ceil(V/8)); numbers outside [0, 1] count as the nearer end. The random numbers are those of the first-th example of
+    a place and of those that follow. With rows (m, n), the same for each of m places in sequence: (m, n, ceil(V/8))."""
     n_units = states.shape[1]
     out = np.empty((*rows.shape, -(-n_units // 8)), np.uint8)
     which = np.ascontiguousarray(np.atleast_2d(rows), np.int64)

@@ -18,7 +18,7 @@ __all__ = ["EarlyStopping"]
 
 _PARAMETERS = ("weights", "visible_bias", "hidden_bias")
 _PART = 0.05  # of what was gained: an error below it is small
-_SMALL = ("reconstruction_error", "validation_gap", "tau_int", "split_rhat")
+_SMALL = ("reconstruction_error", "free_energy_gap", "tau_int", "split_rhat")
 
 
 class EarlyStopping:
@@ -32,21 +32,21 @@ class EarlyStopping:
 
     A measurement whose error is too large to tell counts neither as better nor as worse. What is known of the error is
     the column of the same name with ``_error`` behind it, if there is one, such as ``log_likelihood_error``: it is too
-    large if it is not finite, or if it is larger than the change from the best value, than ``least`` and than 5 % of
-    what was gained since the first measurement.
+    large if it is not finite, or if it is larger than the change from the best value, than ``min_delta`` and than 5 %
+    of what was gained since the first measurement.
 
     Parameters
     ----------
     column : str
-        Such as ``"log_likelihood"`` or ``"pseudo_likelihood"``, with the measure of that name among fit's measures and
-        validation data to take it on. A measure that leaves open when it is due is then taken 50 times or more.
+        Such as ``"log_likelihood"`` or ``"pseudo_likelihood"``, with the metric of that name among fit's metrics and
+        validation data to take it on. A metric that leaves open when it is due is then taken 50 times or more.
     patience : int
         The score has stalled when so many measurements in a row were no better than the best.
-    least : float
-        What counts as better: by more than this.
-    smaller : bool, optional
-        Whether the column should be small. By default that is known of ``reconstruction_error``, ``validation_gap``,
-        ``tau_int`` and ``split_rhat``.
+    min_delta : float
+        The smallest change that counts as better: it must be larger than this.
+    mode : "max" or "min", optional
+        Whether the column should be large or small. By default "min" for ``reconstruction_error``, ``free_energy_gap``,
+        ``tau_int`` and ``split_rhat``, else "max".
     cool_down : float
         How many updates the rest of the rate's schedule gets when the score stalls, as a part of those that are done,
         and at most as many as are left. With 0 the training ends at once.
@@ -62,26 +62,26 @@ class EarlyStopping:
     >>> import fastrbm as fr
     >>> X = fr.datasets.load_digits()
     >>> rbm = fr.RBM.from_data(X[:1000], n_hidden=16, seed=0)
-    >>> score = fr.monitor.PseudoLikelihood()
+    >>> score = fr.metrics.PseudoLikelihood()
     >>> stop = fr.EarlyStopping("pseudo_likelihood", patience=3)
-    >>> history = fr.fit(rbm, X[:1000], epochs=20, validation=X[1000:], measures=[score], callbacks=[stop])
+    >>> history = fr.fit(rbm, X[:1000], epochs=20, validation=X[1000:], metrics=[score], callbacks=[stop])
     >>> bool(stop.best == max(history["pseudo_likelihood"]))
     True
     """
 
     patience = Setting(validate.integer, 1)
-    least = Setting(validate.real, 0.0)
-    smaller = Setting(validate.flag)
+    min_delta = Setting(validate.real, 0.0)
+    mode = Setting(validate.one_of, ("max", "min"))
     cool_down = Setting(validate.real, 0.0)
 
     def __init__(
-        self, column: str, patience: int = 10, least: float = 0.0, smaller: bool | None = None, cool_down: float = 0.5
+        self, column: str, patience: int = 10, min_delta: float = 0.0, mode: str | None = None, cool_down: float = 0.5
     ) -> None:
         if not isinstance(column, str):
             raise TypeError(f"column must be the name of a column, not {type(column).__name__}")
         self.column = column
-        self.patience, self.least, self.cool_down = patience, least, cool_down
-        self.smaller = column in _SMALL if smaller is None else smaller
+        self.patience, self.min_delta, self.cool_down = patience, min_delta, cool_down
+        self.mode = ("min" if column in _SMALL else "max") if mode is None else mode
         self._start()
 
     def _start(self) -> None:
@@ -113,14 +113,14 @@ class EarlyStopping:
             self.best, self.best_epoch, self._first, self._parameters = math.nan, 0, math.nan, ()
 
     def _look(self, state: FitState, value: float, error: float) -> None:
-        gain = self.best - value if self.smaller else value - self.best
+        gain = self.best - value if self.mode == "min" else value - self.best
         first = math.isnan(self.best)
         if first:
             self._first = value
         gained = 0.0 if first else abs(self.best - self._first)
-        if not math.isfinite(error) or not first and error > max(self.least, abs(gain), _PART * gained):
+        if not math.isfinite(error) or not first and error > max(self.min_delta, abs(gain), _PART * gained):
             return
-        if first or gain > self.least:
+        if first or gain > self.min_delta:
             self.best, self.best_epoch, self._best_error, self._waited = value, state.epoch, error, 0
             self._parameters = state.rbm.weights, state.rbm.visible_bias, state.rbm.hidden_bias
         else:
@@ -157,6 +157,6 @@ class EarlyStopping:
 
     def __repr__(self) -> str:
         return (
-            f"EarlyStopping({self.column!r}, patience={self.patience}, least={self.least!r}, smaller={self.smaller}, "
-            f"cool_down={self.cool_down!r})"
+            f"EarlyStopping({self.column!r}, patience={self.patience}, min_delta={self.min_delta!r}, "
+            f"mode={self.mode!r}, cool_down={self.cool_down!r})"
         )

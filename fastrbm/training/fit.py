@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from .._core import defaults, philox, threads, validate
-from ..gradient.centering import Centring
+from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
 from ..optim.averaging import Averaging
 from ..optim.schedules import Linear
@@ -39,12 +39,12 @@ def fit(
     callbacks: Iterable[Callable[[FitState], object]] = (),
     progress: bool = False,
     n_threads: int | None = None,
-    centring: bool | Centring = True,
+    centered: bool | Centering = True,
     *,
-    draw: bool = False,
+    dynamic_binarization: bool = False,
     averaging: Averaging | None = None,
     validation: ArrayLike | None = None,
-    measures: Iterable[Any] = (),
+    metrics: Iterable[Any] = (),
     checkpoint: str | PathLike[str] | None = None,
     checkpoint_seconds: float = 60.0,
     resume: bool = False,
@@ -59,7 +59,7 @@ def fit(
         0 and 1, or fractions from 0 to 1. An array is packed once, to a bit a number; a memory-mapped one stays where
         it is, and the rows of a batch are read when it is their turn. Or any object that is iterated over once an
         epoch, yields batches (n, V), and whose len() is their number: its order and its batch sizes are then its own.
-        (Its first batches are looked at once more beforehand, for cases to measure.)
+        (Its first batches are looked at once more beforehand, for examples to measure.)
     gradient : estimator, optional
         By default ``gradient.PCD()``.
     optimizer : optimizer, optional
@@ -69,13 +69,14 @@ def fit(
         Passes through the data. By default a budget in updates: 100 passes, but at least 20,000 updates, which small
         data need, and at most 50,000; of models of more than 524,288 connections the least number is smaller.
     batch_size : int
-        Cases an update. The last batch of an epoch is shorter where it does not divide n; each phase of the
-        gradient is divided by its own number of cases, so that it counts as it should.
+        Examples per update. The last batch of an epoch is shorter where it does not divide n; each phase of the
+        gradient is divided by its own number of examples, so that it counts as it should.
     seed : int
-        Of the order of the cases, which is drawn anew for each epoch, of ``draw``, and of what is measured.
+        Of the order of the examples, which is drawn anew for each epoch, of ``dynamic_binarization``, and of what is
+        measured.
     sample_weight : array (n,), optional
-        Weights of the cases, not negative: what is ascended is sum_i w_i log p(v_i) / sum_i w_i. Of each batch the
-        gradient is that of its weighted mean, times its mean weight over that of all cases, so that weights act
+        Weights of the examples, not negative: what is ascended is sum_i w_i log p(v_i) / sum_i w_i. Of each batch the
+        gradient is that of its weighted mean, times its mean weight over that of all examples, so that weights act
         between batches as within them. A batch whose weights are all zero is passed over.
     callbacks : function of a :class:`FitState`, or several
         Called at the end of each epoch; one that returns True ends the training. One with a method ``finish(rbm)`` has
@@ -84,19 +85,19 @@ def fit(
         Show a progress line on standard error.
     n_threads : int, optional
         See :func:`fastrbm.show_config`. No effect on the result.
-    centring : bool or gradient.Centring
-        Whether gradients are centred, which helps (see :class:`fastrbm.gradient.Centring`); or a Centring that was
+    centered : bool or gradient.Centering
+        Whether gradients are centered, which helps (see :class:`fastrbm.gradient.Centering`); or a Centering that was
         used before, to go on with its offsets. Gradients of your own classes are taken as they are.
-    draw : bool
+    dynamic_binarization : bool
         Take fractions as probabilities: states of 0 and 1 are drawn from them each time that a batch is used, so that
         no two epochs see the same. By default fractions drive the hidden layer as they are.
     averaging : optim.Averaging, optional
         The result is an average of the parameters over the last part of the training. What is measured is the average,
         too; while the training goes on, rbm itself has the latest parameters.
     validation : array (n, V) or BitMatrix, optional
-        Cases of 0 and 1 to measure on.
-    measures : measures, optional
-        What to measure beyond the columns below: see :mod:`fastrbm.training.metrics`.
+        Examples of 0 and 1 to measure on.
+    metrics : metrics, optional
+        What to record beyond the columns below: see :mod:`fastrbm.training.metrics`.
     checkpoint : path, optional
         A file that gets all that is needed to go on: every ``checkpoint_seconds``, at the end, and on Ctrl-C, SIGTERM
         and SIGHUP. :func:`fastrbm.load` reads its model. That it can be written is tried first; if it cannot be written
@@ -105,7 +106,7 @@ def fit(
     resume : bool
         Go on from the checkpoint, if there is one, to the same bits as if there had been no interruption; rbm gets
         its parameters. All other arguments must be those of the first call, but for progress and n_threads; of very
-        large arrays some cases are compared, of batches of your own only their number. Gradients and callbacks of
+        large arrays some examples are compared, of batches of your own only their number. Gradients and callbacks of
         your own take part if they have ``get_state`` (a dict of numbers, strings and arrays) and ``set_state``. A
         complete training goes on if epochs is larger; but schedules go by the fraction of the training that is done,
         so that a rate which had fallen to 0 rises again: prolong trainings with a constant rate. One that a callback
@@ -115,12 +116,12 @@ def fit(
     -------
     History
         Columns: ``epoch``, ``update``, ``seconds``, ``learning_rate``; ``reconstruction_error``, the expected
-        fraction of visible units that one Gibbs sweep from data changes; ``free_energy_gap``, in nats, the mean
+        fraction of visible units that one Gibbs sweep from data changes; ``shuffled_gap``, in nats, the mean
         free energy of data whose columns were shuffled independently, minus that of the data: by how much the model
         finds the data more likely than noise with the same means (log Z cancels), about 0 for a model that has
         learned no more than the means; ``hidden_activity``, the mean of P(h = 1 | v); ``weight_norm``, the Euclidean
-        norm of W; with validation data ``validation_gap``, their mean free energy minus that of training data, which
-        grows when the model learns its training data by heart; and the columns of measures. Taken on up to 256 cases,
+        norm of W; with validation data ``free_energy_gap``, their mean free energy minus that of training data, which
+        grows when the model overfits; and the columns of metrics. Taken on up to 256 examples,
         every 256 updates or so; about 20 times in shorter trainings, though not more often than every 64 updates; after
         each epoch of up to 20; and at the end.
 
@@ -159,39 +160,40 @@ def fit(
     >>> rbm = fr.RBM.from_data(X, n_hidden=32, seed=0)
     >>> rate = fr.optim.SGD(fr.optim.Linear(0.1, 0.0))
     >>> history = fr.fit(rbm, X, gradient=fr.gradient.PCD(n_chains=128), optimizer=rate, epochs=50, seed=0)
-    >>> bool(history["free_energy_gap"][-1] > 5)
+    >>> bool(history["shuffled_gap"][-1] > 5)
     True
     """
     gradient = PCD() if gradient is None else gradient
     optimizer = SGD(Linear(defaults.RATE, 0.0), l2=defaults.L2) if optimizer is None else optimizer
-    centre = Centring() if centring is True else centring or None
+    centering = Centering() if centered is True else centered or None
     epochs = None if epochs is None else validate.integer(epochs, "epochs", 0, philox.MOST_SWEEPS)
     batch_size = validate.integer(batch_size, "batch_size", 1, philox.MOST_CHAINS)
-    progress, draw, resume = (
-        validate.flag(value, name) for name, value in (("progress", progress), ("draw", draw), ("resume", resume))
+    progress, dynamic_binarization, resume = (
+        validate.flag(value, name)
+        for name, value in (("progress", progress), ("dynamic_binarization", dynamic_binarization), ("resume", resume))
     )
     checkpoint_seconds = validate.real(checkpoint_seconds, "checkpoint_seconds", 0.0)
     threads.resolve(n_threads)
     seed = validate.seed(seed)
     callbacks = _several(callbacks, "callbacks", callable(callbacks))
-    measures = _several(measures, "measures", callable(measures) or hasattr(measures, "columns"))
-    _check_kinds(rbm, gradient, optimizer, centre, averaging, callbacks, measures)
+    metrics = _several(metrics, "metrics", callable(metrics) or hasattr(metrics, "columns"))
+    _check_kinds(rbm, gradient, optimizer, centering, averaging, callbacks, metrics)
     rbm._check_names(X, "X")
-    source = source_of(X, rbm.n_visible, batch_size, seed, sample_weight, draw, rbm.visible_names)
+    source = source_of(X, rbm.n_visible, batch_size, seed, sample_weight, dynamic_binarization, rbm.visible_names)
     if validation is not None:
         validation = BitMatrix.from_states(rbm._states(validation, "validation"))
         if len(validation) == 0:
-            raise ValueError("validation must have at least one case")
+            raise ValueError("validation must have at least one example")
     if epochs is None:
         epochs = defaults.epochs(source.n_batches, rbm.n_visible, rbm.n_hidden)
     training = Training(
-        rbm, source, gradient, optimizer, centre, centring is not True, averaging, epochs, batch_size, seed, validation,
-        measures, callbacks, progress, n_threads,
+        rbm, source, gradient, optimizer, centering, centered is not True, averaging, epochs, batch_size, seed,
+        validation, metrics, callbacks, progress, n_threads,
     )  # fmt: skip
     twice = {name for name in training.columns if training.columns.count(name) > 1}
     if twice:
-        raise ValueError(f"measures must have columns of their own; there is more than one {', '.join(sorted(twice))}")
-    for callback in callbacks:  # told now, not hours into the training
+        raise ValueError(f"metrics must have columns of their own; there is more than one {', '.join(sorted(twice))}")
+    for callback in callbacks:  # reported now, not hours into the training
         if isinstance(callback, EarlyStopping) and callback.column not in training.columns:
             raise ValueError(
                 f"EarlyStopping watches {callback.column!r}; the history will have {', '.join(training.columns)}"
@@ -215,10 +217,10 @@ def _check_kinds(
     rbm: object,
     gradient: object,
     optimizer: object,
-    centre: object,
+    centering: object,
     averaging: object,
     callbacks: Iterable[object],
-    measures: Iterable[Any],
+    metrics: Iterable[Any],
 ) -> None:
     if not isinstance(rbm, RBM):
         raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
@@ -226,15 +228,15 @@ def _check_kinds(
         raise TypeError(f"gradient must be an estimator such as gradient.PCD(), not {gradient!r}")
     if isinstance(optimizer, type) or not (hasattr(optimizer, "update") and hasattr(optimizer, "rate")):
         raise TypeError(f"optimizer must be one such as optim.SGD(0.05), with update and rate, not {optimizer!r}")
-    if centre is not None and not isinstance(centre, Centring):
-        raise TypeError(f"centring must be True, False or a gradient.Centring, not {centre!r}")
+    if centering is not None and not isinstance(centering, Centering):
+        raise TypeError(f"centered must be True, False or a gradient.Centering, not {centering!r}")
     if averaging is not None and not isinstance(averaging, Averaging):
         raise TypeError(f"averaging must be an optim.Averaging or None, not {averaging!r}")
     for callback in callbacks:
         if isinstance(callback, type) or not callable(callback):
             raise TypeError(f"callbacks must be functions of a FitState, not {callback!r}")
-    for measure in measures:
-        if isinstance(measure, type) or not callable(measure) or not hasattr(measure, "columns"):
-            raise TypeError(f"measures must be such as monitor.PseudoLikelihood(), not {measure!r}")
-        if getattr(measure, "every", None) is not None:
-            validate.integer(measure.every, f"every of {measure!r}", 1)
+    for metric in metrics:
+        if isinstance(metric, type) or not callable(metric) or not hasattr(metric, "columns"):
+            raise TypeError(f"metrics must be such as metrics.PseudoLikelihood(), not {metric!r}")
+        if getattr(metric, "every", None) is not None:
+            validate.integer(metric.every, f"every of {metric!r}", 1)

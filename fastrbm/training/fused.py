@@ -11,7 +11,7 @@ import numpy as np
 from .._core import threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.layout import TILE
-from ..gradient.centering import Centring
+from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
 from ..optim.sgd import SGD
 from ..sampling import gibbs
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from ..rbm import RBM
 
 FEWEST = 4  # updates that are worth a call
-_LARGEST_BATCH = 4096  # cases, or chains; above, an update is long enough by itself
+_LARGEST_BATCH = 4096  # examples, or chains; above, an update is long enough by itself
 
 
-def possible(gradient, optimizer, centre, batch_size: int) -> bool:
+def possible(gradient, optimizer, centering, batch_size: int) -> bool:
     """Whether this is persistent contrastive divergence by plain ascent, with nothing changed by a subclass."""
     return (
         type(gradient) is PCD
@@ -31,7 +31,7 @@ def possible(gradient, optimizer, centre, batch_size: int) -> bool:
         and type(optimizer) is SGD
         and not optimizer.momentum
         and optimizer.max_norm == math.inf
-        and (centre is None or type(centre) is Centring)
+        and (centering is None or type(centering) is Centering)
         and batch_size <= _LARGEST_BATCH
     )
 
@@ -39,9 +39,9 @@ def possible(gradient, optimizer, centre, batch_size: int) -> bool:
 class Updates:
     """Updates of one model."""
 
-    def __init__(self, rbm: RBM, gradient: PCD, optimizer: SGD, centre: Centring | None, n_threads=None) -> None:
+    def __init__(self, rbm: RBM, gradient: PCD, optimizer: SGD, centering: Centering | None, n_threads=None) -> None:
         self.rbm = rbm
-        self.gradient, self.optimizer, self.centre, self.n_threads = gradient, optimizer, centre, n_threads
+        self.gradient, self.optimizer, self.centering, self.n_threads = gradient, optimizer, centering, n_threads
 
     def most(self, batch_size: int) -> int:
         """Updates of a call that Ctrl-C need not wait for; 0 where none can be done in such a call."""
@@ -56,11 +56,11 @@ class Updates:
 
     def _connections(self, batch_size: int) -> int:
         """Of an update's products, and of its passes over the weights."""
-        cases = 2 * batch_size + (1 + 2 * self.gradient.n_sweeps) * self._n_chains() + threads.PASS
-        return self.rbm.n_visible * self.rbm.n_hidden * cases
+        examples = 2 * batch_size + (1 + 2 * self.gradient.n_sweeps) * self._n_chains() + threads.PASS
+        return self.rbm.n_visible * self.rbm.n_hidden * examples
 
-    def run(self, packed: np.ndarray, cases: np.ndarray, ends: np.ndarray, rates: np.ndarray) -> int:
-        """An update for each of rates, the k-th by rows cases[ends[k] : ends[k + 1]] of packed, uint8 (rows,
+    def run(self, packed: np.ndarray, examples: np.ndarray, ends: np.ndarray, rates: np.ndarray) -> int:
+        """An update for each of rates, the k-th by rows examples[ends[k] : ends[k + 1]] of packed, uint8 (rows,
         ceil(V/8)); returns how many could be done."""
         if len(rates) < FEWEST:
             return 0
@@ -68,19 +68,19 @@ class Updates:
         if len(chains) > _LARGEST_BATCH:
             return 0
         parameters, first_sweep = rbm._parameters, chains.n_sweeps_done + 1
-        gibbs.check_room(first_sweep, len(rates) * self.gradient.n_sweeps)
+        gibbs.check_capacity(first_sweep, len(rates) * self.gradient.n_sweeps)
         to_hidden, to_visible = parameters.to_hidden, parameters.to_visible
         weights, transposed = self._pair(to_hidden.tiles_array), self._pair(to_visible.tiles_array)
         visible_bias, hidden_bias = to_visible.bias_array.copy(), to_hidden.bias_array.copy()
-        centring, offsets = self._offsets()
-        cases = cases.astype(np.int64, copy=False)
+        centering, offsets = self._offsets()
+        examples = examples.astype(np.int64, copy=False)
         ends = ends.astype(np.int64, copy=False)
         outcome = np.zeros(4)
         try:
             kernels.train(
-                packed, cases, ends, rates, chains._visible.planes, chains._hidden.planes, chains._seed,
+                packed, examples, ends, rates, chains._visible.planes, chains._hidden.planes, chains._seed,
                 chains._stream, first_sweep, self.gradient.n_sweeps, weights, transposed, visible_bias, hidden_bias,
-                to_visible.exponent, to_hidden.exponent, rbm.n_visible, rbm.n_hidden, centring, self.optimizer.l2,
+                to_visible.exponent, to_hidden.exponent, rbm.n_visible, rbm.n_hidden, centering, self.optimizer.l2,
                 self.optimizer.l1, validate.LARGEST, outcome,
                 threads.resolve(self.n_threads, 10 * self._connections(int(ends[1] - ends[0]))),
             )  # fmt: skip
@@ -90,9 +90,9 @@ class Updates:
             if done:
                 biases = visible_bias[: rbm.n_visible], hidden_bias[: rbm.n_hidden]
                 rbm._parameters = parameters.replaced(weights[which], transposed[which], outcome[2:].tolist(), *biases)
-                if self.centre is not None and offsets is not None:
-                    self.centre.visible_offset = offsets[0][: rbm.n_visible]
-                    self.centre.hidden_offset = offsets[1][: rbm.n_hidden]
+                if self.centering is not None and offsets is not None:
+                    self.centering.visible_offset = offsets[0][: rbm.n_visible]
+                    self.centering.hidden_offset = offsets[1][: rbm.n_hidden]
         return done
 
     def _pair(self, tiles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -102,10 +102,10 @@ class Updates:
         return copy, self.rbm._buffers.take(tiles.shape, np.float32)
 
     def _offsets(self):
-        """Centring as the kernel takes it, and the padded offsets that it moves."""
-        if self.centre is None:
+        """Centering as the kernel takes it, and the padded offsets that it moves."""
+        if self.centering is None:
             return None, None
-        known = self.centre.visible_offset, self.centre.hidden_offset
+        known = self.centering.visible_offset, self.centering.hidden_offset
         sizes = tuple(0 if offset is None else offset.size for offset in known)
         fits = sizes == self.rbm._parameters.shape
         offsets = []
@@ -113,4 +113,4 @@ class Updates:
             offsets.append(np.zeros(-(-size // TILE) * TILE))
             if fits:
                 offsets[-1][:size] = values
-        return (self.centre.rate, *offsets, fits), offsets
+        return (self.centering.rate, *offsets, fits), offsets

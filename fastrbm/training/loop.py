@@ -21,14 +21,14 @@ from ..gradient.fast_pcd import FastPCD
 from ..gradient.weighted import weighted_gradient
 from . import checkpoint
 from .basics import Basics, Snapshot
-from .data import Batches, InMemory
+from .data import InMemory, UserBatches
 from .fused import FEWEST, Updates, possible
 from .history import History
 from .verdict import Closing, TrainingWarning, findings
 
 if TYPE_CHECKING:
     from .._core.parameters import Parameters
-    from ..gradient.centering import Centring
+    from ..gradient.centering import Centering
     from ..optim import Averaging
     from ..rbm import RBM
     from ..states.bits import BitMatrix
@@ -38,10 +38,10 @@ _ROWS = 20  # of the history: where measuring costs more than 1 % for them, it m
 _FEWEST_UPDATES = 64  # between two measurements, which take as long as 10 updates; epochs up to _ROWS have a row each
 _RAW = ("raw_weights", "raw_visible_bias", "raw_hidden_bias")
 _BASIC_COLUMNS = (
-    "epoch", "update", "seconds", "learning_rate", "reconstruction_error", "free_energy_gap", "hidden_activity",
+    "epoch", "update", "seconds", "learning_rate", "reconstruction_error", "shuffled_gap", "hidden_activity",
     "weight_norm",
 )  # fmt: skip
-_PART_OF_COST = 0.005  # each measure's, where it leaves open when it is due
+_PART_OF_COST = 0.005  # each metric's, where it leaves open when it is due
 _PART_OF_COST_WATCHED = 0.05  # likewise, where the training may end by it
 _TIMES_WATCHED = 50  # and then it is taken so many times at least
 
@@ -58,9 +58,9 @@ class FitState:
     history : History
         What was measured so far; the newest row may be some epochs old, and at first there is none.
     epoch, epochs : int
-        Epochs that are complete, and wanted.
+        Epochs that are complete, and asked for.
     update, n_updates : int
-        Updates that are done, and wanted.
+        Updates that are done, and asked for.
     """
 
     rbm: RBM
@@ -93,14 +93,14 @@ class Training:
     """One call of fit; its arguments are checked."""
 
     def __init__(
-        self, rbm: RBM, source: InMemory | Batches, gradient, optimizer, centre: Centring | None, strict: bool,
-        averaging: Averaging | None, epochs: int, batch_size: int, seed: int, validation: BitMatrix | None, measures,
+        self, rbm: RBM, source: InMemory | UserBatches, gradient, optimizer, centering: Centering | None, strict: bool,
+        averaging: Averaging | None, epochs: int, batch_size: int, seed: int, validation: BitMatrix | None, metrics,
         callbacks: list[Callable], progress: bool, n_threads: int | None,
     ) -> None:  # fmt: skip
         self.rbm, self.source, self.gradient, self.optimizer = rbm, source, gradient, optimizer
-        self.centre, self.strict = centre, strict  # strict: complain of gradients that cannot be centred
+        self.centering, self.strict = centering, strict  # strict: complain of gradients that cannot be centered
         self.averaging, self.epochs, self.batch_size, self.seed = averaging, epochs, batch_size, seed
-        self.validation, self.measures, self.callbacks = validation, list(measures), callbacks
+        self.validation, self.metrics, self.callbacks = validation, list(metrics), callbacks
         self.progress, self.n_threads = progress, n_threads
         self.offered = rbm
         if averaging is not None:
@@ -147,8 +147,8 @@ class Training:
         """What must be the same where a training goes on."""
         stateful = [callback for callback in self.callbacks if hasattr(callback, "get_state")]
         parts: dict[str, object] = {
-            "gradient": self.gradient, "optimizer": self.optimizer, "centring": self.centre,
-            "averaging": self.averaging, "measures": self.measures, "callbacks": stateful,
+            "gradient": self.gradient, "optimizer": self.optimizer, "centering": self.centering,
+            "averaging": self.averaging, "metrics": self.metrics, "callbacks": stateful,
         }  # fmt: skip
         validation = self.validation and InMemory(self.validation, self.rbm.n_visible).describe()
         setup: dict[str, object] = {
@@ -197,15 +197,15 @@ class Training:
             raise ValueError(
                 f"its history has columns {', '.join(self.history.columns)}, not {', '.join(self.columns)}"
             )
-        if isinstance(self.source, Batches):
-            self.source.keep_sample(_sample(training, self.rbm.n_visible))
+        if isinstance(self.source, UserBatches):
+            self.source.keep_examples(_kept_examples(training, self.rbm.n_visible))
         self.update, self.seconds, self.stopped, self.unmeasured = update, seconds, stopped, unmeasured
         self.offered._parameters, self.rbm._parameters = offered._parameters, raw._parameters
 
     def _others(self) -> list[tuple[str, Any]]:
         """Whatever else has a state, by its name in a checkpoint."""
         parts: list[tuple[str, Any]] = [
-            ("centring", self.centre),
+            ("centering", self.centering),
             ("averaging", self.averaging),
             ("history", self.history),
         ]
@@ -225,8 +225,8 @@ class Training:
             training["unmeasured"] = True
         if self.schedule.cooling:
             training["cooling"] = np.array(self.schedule.cooling)
-        if isinstance(self.source, Batches):
-            training["sample"] = self.source.sample()
+        if isinstance(self.source, UserBatches):
+            training["examples"] = self.source.some_examples()
         if raw is None and self.averaging is not None:
             self.averaging.offer(self.rbm, self.offered, self.n_threads)
         raw = self.rbm._parameters if raw is None else raw
@@ -242,7 +242,7 @@ class Training:
         """Train. closing gives the numbers by which the end is judged."""
         self.started = self.saved = time.perf_counter()
         try:
-            self.basics = Basics(self.source.sample(), self.validation, self.seed)
+            self.basics = Basics(self.source.some_examples(), self.validation, self.seed)
             if self.stopped or self.update == self.n_updates and not self.unmeasured:
                 self._finish()
             else:
@@ -286,7 +286,7 @@ class Training:
         if self.averaging is not None:
             self.averaging.offer(self.rbm, self.offered, self.n_threads)
         last = epoch == self.epochs
-        due = [last or epoch % self._every(measure) == 0 for measure in self.measures]
+        due = [last or epoch % self._every(metric) == 0 for metric in self.metrics]
         measured = last or epoch % self.interval == 0 or any(due)
         if measured:
             self._measure_unless_broken_off(epoch, due, interrupted)
@@ -303,7 +303,7 @@ class Training:
             if not measured or not all(due):
                 if measured:
                     self.history.forget_last()
-                self._measure(epoch, [True] * len(self.measures))
+                self._measure(epoch, [True] * len(self.metrics))
         if self.schedule.cooling and self.update == self.n_updates:
             self.stopped = True
         if not last and not self.stopped:
@@ -315,9 +315,9 @@ class Training:
         source = self.source
         if not isinstance(source, InMemory) or not source.in_bits or self.averaging is not None:
             return
-        if not possible(self.gradient, self.optimizer, self.centre, self.batch_size):
+        if not possible(self.gradient, self.optimizer, self.centering, self.batch_size):
             return
-        many = Updates(self.rbm, self.gradient, self.optimizer, self.centre, self.n_threads)
+        many = Updates(self.rbm, self.gradient, self.optimizer, self.centering, self.n_threads)
         most = 1 if self.path is not None and self.pause < 1.0 else many.most(self.batch_size)
         left = done = epoch * self.source.n_batches - self.update
         while left and done:
@@ -352,7 +352,7 @@ class Training:
             if self.update % self.source.n_batches % self.piece == 0:
                 if self.averaging is not None:
                     self.averaging.offer(self.rbm, self.offered, self.n_threads)
-                self._measure(epoch, [False] * len(self.measures))
+                self._measure(epoch, [False] * len(self.metrics))
             self._save_if_due(interrupted)
 
     def _cools(self, callback: Any) -> bool:
@@ -385,8 +385,8 @@ class Training:
             estimate = weighted_gradient(self.gradient, self.rbm, batch, weight, mean, self.n_threads)
         else:
             return
-        if self.centre is not None and (self.strict or isinstance(estimate, Gradient)):
-            estimate = self.centre(estimate)
+        if self.centering is not None and (self.strict or isinstance(estimate, Gradient)):
+            estimate = self.centering(estimate)
         self.optimizer.update(self.rbm, estimate, self.schedule(self.update), self.n_threads)
         if self.averaging is not None:
             self.averaging.update(self.rbm, self.update + 1)
@@ -458,17 +458,17 @@ class Training:
     @property
     def columns(self) -> list[str]:
         """Of the history that there will be."""
-        more = [name for measure in self.measures for name in measure.columns]
-        return [*_BASIC_COLUMNS, *(["validation_gap"] if self.validation else []), *more]
+        more = [name for metric in self.metrics for name in metric.columns]
+        return [*_BASIC_COLUMNS, *(["free_energy_gap"] if self.validation else []), *more]
 
-    def _every(self, measure) -> int:
+    def _every(self, metric) -> int:
         """Epochs between two measurements."""
-        every = getattr(measure, "every", None)
+        every = getattr(metric, "every", None)
         if every is not None:
             return every
-        watched = any(getattr(callback, "column", None) in measure.columns for callback in self.callbacks)
+        watched = any(getattr(callback, "column", None) in metric.columns for callback in self.callbacks)
         part = _PART_OF_COST_WATCHED if watched else _PART_OF_COST
-        every = max(1, math.ceil(getattr(measure, "cost", 1.0) / part / self.source.n_batches))
+        every = max(1, math.ceil(getattr(metric, "cost", 1.0) / part / self.source.n_batches))
         return min(every, max(1, self.epochs // _TIMES_WATCHED)) if watched else every
 
     def _elapsed(self) -> float:
@@ -487,20 +487,20 @@ class Training:
             self.offered, self.basics.bits, self.validation, getattr(chains, "visible_bits", None), epoch, self.seed,
             self.n_threads,
         )  # fmt: skip
-        for measure, now in zip(self.measures, due, strict=True):
-            values = measure(snapshot) if now else dict.fromkeys(measure.columns, math.nan)
-            if not isinstance(values, dict) or set(values) != set(measure.columns):
-                raise TypeError(f"{measure!r} must return a dict of {', '.join(measure.columns)}, not {values!r}")
+        for metric, now in zip(self.metrics, due, strict=True):
+            values = metric(snapshot) if now else dict.fromkeys(metric.columns, math.nan)
+            if not isinstance(values, dict) or set(values) != set(metric.columns):
+                raise TypeError(f"{metric!r} must return a dict of {', '.join(metric.columns)}, not {values!r}")
             row |= values
         self.history.record(**row)
         if self.line:
             self.line.measurement(epoch, self.update, self.history)
 
 
-def _sample(state: saved.State, n_visible: int) -> np.ndarray:
-    """The cases that a checkpoint of batches measures: bits or fractions."""
-    value = state.get("sample")
+def _kept_examples(state: saved.State, n_visible: int) -> np.ndarray:
+    """The examples on which a checkpoint of batches measures: bits or fractions."""
+    value = state.get("examples")
     if not isinstance(value, np.ndarray) or value.dtype not in (np.uint8, np.float64) or value.size == 0:
-        raise ValueError("the state's sample must be cases, an array of uint8 or float64")
-    validate.states(value, n_visible, "sample", fractions=True)
+        raise ValueError("the state's examples must be an array of uint8 or float64")
+    validate.states(value, n_visible, "examples", fractions=True)
     return value

@@ -1,6 +1,6 @@
-"""What fit measures as it goes.
+"""Metrics: what fit records as it goes.
 
-The basic columns are always there and cheap. Measures beyond them are objects with ``columns`` (their names), ``every``
+The basic columns are always there and cheap. Metrics beyond them are objects with ``columns`` (their names), ``every``
 (epochs between two measurements, or None) and a call that takes a :class:`Snapshot` and returns a dict with a value for
 each column. With None they are due so often that they take about half a percent of the time, and always at the end;
 about 5 % and 50 times where an :class:`fastrbm.EarlyStopping` watches them. This goes by their ``cost`` in updates, not
@@ -19,7 +19,7 @@ from ..likelihood.ais import MOST_BETAS
 from ..likelihood.pseudo import pseudo
 from ..likelihood.score import METHODS, score
 from ..sampling.chains import Chains
-from .basics import Snapshot, some_cases
+from .basics import Snapshot, some_examples
 
 __all__ = ["LogLikelihood", "Mixing", "PseudoLikelihood", "Snapshot"]
 
@@ -28,7 +28,7 @@ def _epochs(value: int | None, name: str) -> int | None:
     return None if value is None else validate.integer(value, name, 1)
 
 
-class _Measure:
+class _Metric:
     columns: tuple[str, ...] = ()
     cost = 1.0  # in updates of a training, measured at 784 x 500 and 64 x 128
 
@@ -38,9 +38,9 @@ class _Measure:
         self.every = every
 
 
-class PseudoLikelihood(_Measure):
-    """Column ``pseudo_likelihood``: mean of :func:`likelihood.pseudo`, in nats a case, over up to 256 cases, evenly
-    spaced, of the validation data (of the training data where there are none).
+class PseudoLikelihood(_Metric):
+    """Column ``pseudo_likelihood``: mean of :func:`likelihood.pseudo`, in nats per example, over up to 256 examples,
+    evenly spaced, of the validation data (of the training data where there are none).
 
     Deterministic and without log Z, which makes it a score to stop early by.
 
@@ -54,7 +54,7 @@ class PseudoLikelihood(_Measure):
     >>> import fastrbm as fr
     >>> X = fr.datasets.load_digits()
     >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
-    >>> history = fr.fit(rbm, X, epochs=2, measures=[fr.monitor.PseudoLikelihood(every=1)])
+    >>> history = fr.fit(rbm, X, epochs=2, metrics=[fr.metrics.PseudoLikelihood(every=1)])
     >>> history["pseudo_likelihood"].shape
     (2,)
     """
@@ -66,17 +66,17 @@ class PseudoLikelihood(_Measure):
         super().__init__(every)
 
     def __call__(self, snapshot: Snapshot) -> dict[str, float]:
-        cases = some_cases(snapshot.sample if snapshot.validation is None else snapshot.validation)
-        return {"pseudo_likelihood": float(pseudo(snapshot.rbm, cases, snapshot.n_threads).mean())}
+        examples = some_examples(snapshot.examples if snapshot.validation is None else snapshot.validation)
+        return {"pseudo_likelihood": float(pseudo(snapshot.rbm, examples, snapshot.n_threads).mean())}
 
     def __repr__(self) -> str:
         return f"PseudoLikelihood(every={self.every})"
 
 
-class LogLikelihood(_Measure):
+class LogLikelihood(_Metric):
     """Columns ``log_likelihood`` and ``log_likelihood_error``: the mean log-likelihood of the validation data (of up to
-    256 training cases where there are none), in nats a case, and half the width of its interval by the uncertainty of
-    log Z.
+    256 training examples where there are none), in nats per example, and half the width of its interval by the
+    uncertainty of log Z.
 
     Where AIS and reverse AIS disagree, as they do at a high learning rate, the first column is the lower end of the
     interval (the middle would flatter), and the second infinite: neither of the two is to be trusted.
@@ -84,7 +84,7 @@ class LogLikelihood(_Measure):
     Parameters
     ----------
     method : str
-        As for :func:`likelihood.score`: "ais" is half as dear as "bracket", but flatters.
+        As for :func:`likelihood.score`: "ais" is half as dear as "bidirectional", but flatters.
     n_chains, n_betas : int
         Of annealed importance sampling.
     every : int, optional
@@ -95,7 +95,7 @@ class LogLikelihood(_Measure):
     >>> import fastrbm as fr
     >>> X = fr.datasets.load_digits()
     >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
-    >>> history = fr.fit(rbm, X, epochs=2, measures=[fr.monitor.LogLikelihood(every=1)])
+    >>> history = fr.fit(rbm, X, epochs=2, metrics=[fr.metrics.LogLikelihood(every=1)])
     >>> bool(history["log_likelihood"][1] > history["log_likelihood"][0])
     True
     """
@@ -113,11 +113,11 @@ class LogLikelihood(_Measure):
         self.cost = 0.5 * self.n_betas
 
     def __call__(self, snapshot: Snapshot) -> dict[str, float]:
-        cases = snapshot.sample if snapshot.validation is None else snapshot.validation
+        examples = snapshot.examples if snapshot.validation is None else snapshot.validation
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # an error that is not finite says as much
             result = score(
-                snapshot.rbm, cases, self.method, self.n_chains, self.n_betas, snapshot.seed,
+                snapshot.rbm, examples, self.method, self.n_chains, self.n_betas, snapshot.seed,
                 n_threads=snapshot.n_threads,
             )  # fmt: skip
         value, error = result.mean, (result.upper - result.lower) / 2
@@ -132,7 +132,7 @@ class LogLikelihood(_Measure):
         )
 
 
-class Mixing(_Measure):
+class Mixing(_Metric):
     """Columns ``tau_int`` and ``split_rhat`` of the free energy of the chains of the negative phase, held at the model
     as it is: copies of up to 64 of them run on, so that the training stays as it was.
 
@@ -152,7 +152,7 @@ class Mixing(_Measure):
     >>> import fastrbm as fr
     >>> X = fr.datasets.load_digits()
     >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
-    >>> history = fr.fit(rbm, X, epochs=2, measures=[fr.monitor.Mixing(every=1)])
+    >>> history = fr.fit(rbm, X, epochs=2, metrics=[fr.metrics.Mixing(every=1)])
     >>> history.columns[-2:]
     ['tau_int', 'split_rhat']
     """

@@ -10,7 +10,7 @@ import numpy as np
 from .._core.defaults import UPDATES
 
 # Good trainings of bars-and-stripes, digits, surveys and MNIST by default: inputs of 0.6 to 12, gaps of 0.2 to 1.5 nats
-# a unit, chains within 0.05 of the means, gaps that rise by up to 4 % in the second half, validation gaps up to 0.1 of
+# a unit, chains within 0.05 of the means, gaps that rise by up to 4 % in the second half, free-energy gaps up to 0.1 of
 # the gap. Thresholds stand apart from these, and below what the faults show.
 _LARGE_INPUT = 50.0  # mean size of the hidden units' inputs: their sigmoids are 0 or 1 to 20 digits
 _LARGE_GAP = 10.0  # nats a visible unit
@@ -40,7 +40,7 @@ class Closing:
     """The numbers at the end of a training.
 
     n_updates, n_visible; hidden_input: mean size of the hidden units' inputs, given data; updates, gaps: history of
-    the free-energy gap; validation_gap: by how much validation data are less likely than training data, beyond what
+    the shuffled gap; free_energy_gap: by how much validation data are less likely than training data, beyond what
     they are under independent units, NaN without validation data; margin: by how much validation data are more likely
     than under independent units, as AIS has it (which flatters), NaN where that is unknown; off_means: mean
     difference of the units' means between the chains and the data, and means_error, what noise explains of it;
@@ -53,7 +53,7 @@ class Closing:
     hidden_input: float
     updates: np.ndarray
     gaps: np.ndarray
-    validation_gap: float = math.nan
+    free_energy_gap: float = math.nan
     margin: float = math.nan
     off_means: float = math.nan
     means_error: float = math.nan
@@ -116,7 +116,7 @@ def _unlike(c: Closing) -> str:
 
 def _nothing(c: Closing, gap: float) -> str:
     words = (
-        f"Nothing was learned beyond the means: the model finds the data {gap:.2f} nats an example more likely than "
+        f"Nothing was learned beyond the means: the model finds the data {gap:.2f} nats per example more likely than "
         "noise with the same means."
     )
     if c.n_updates < UPDATES:
@@ -128,8 +128,8 @@ def _overfitting(c: Closing, gap: float) -> str:
     help_ = "Fewer epochs (EarlyStopping, --patience), a larger l1 or l2, fewer hidden units or more data would help."
     if c.margin < 0.0:
         return (
-            f"Overfitting: the validation data are {-c.margin:.1f} nats an example less likely than under independent "
-            f"units, and {c.validation_gap:.1f} nats less likely than the training data. {help_}"
+            f"Overfitting: the validation data are {-c.margin:.1f} nats per example less likely than under independent "
+            f"units, and {c.free_energy_gap:.1f} nats less likely than the training data. {help_}"
         )
     if c.scores.size >= 4:
         best, last = float(c.scores.max()), float(c.scores[-1])
@@ -140,16 +140,16 @@ def _overfitting(c: Closing, gap: float) -> str:
                 f"{last:.2f}. {help_}"
             )
         return ""
-    if c.validation_gap > _OVERFITTING * gap:
+    if c.free_energy_gap > _OVERFITTING * gap:
         return (
-            f"Overfitting: the validation data are {c.validation_gap:.1f} nats an example less likely than the "
+            f"Overfitting: the validation data are {c.free_energy_gap:.1f} nats per example less likely than the "
             f"training data; the training data are {gap:.1f} nats more likely than noise. {help_}"
         )
     return ""
 
 
 def _rising(c: Closing, gap: float) -> str:
-    name, updates, values = "the free-energy gap", c.updates, c.gaps
+    name, updates, values = "the shuffled gap", c.updates, c.gaps
     whole = gap
     if c.scores.size >= 4:
         name, updates, values = f"{c.score_name} of the validation data", c.score_updates, c.scores

@@ -57,12 +57,12 @@ def with_state():
     averaging = optim.Averaging(0.5, 1)
     averaging.update(rbm, 1)
     yield "Averaging", averaging, optim.Averaging(0.5, 1), ()
-    centring = gradient.Centring()
-    centring(g)
-    yield "Centring", centring, gradient.Centring(), ()
-    stop = fr.EarlyStopping("free_energy_gap")
+    centering = gradient.Centering()
+    centering(g)
+    yield "Centering", centering, gradient.Centering(), ()
+    stop = fr.EarlyStopping("shuffled_gap")
     history = fr.fit(rbm.copy(), X, epochs=2, callbacks=[stop])
-    yield "EarlyStopping", stop, fr.EarlyStopping("free_energy_gap"), ()
+    yield "EarlyStopping", stop, fr.EarlyStopping("shuffled_gap"), ()
     yield "History", history, fr.History(), ()
 
 
@@ -124,7 +124,7 @@ def same(a, b):
 def is_free(what, name):
     """Whether an entry may have another length: a table has any number of rows; who keeps what of which model is only
     seen when it meets one."""
-    return what in ("History", "Centring")
+    return what in ("History", "Centering")
 
 
 @pytest.mark.parametrize("what, source, target, more", WITH_STATE, ids=[x[0] for x in WITH_STATE])
@@ -172,7 +172,7 @@ def use(what, target, more):
                 target.offer(rbm, rbm.copy())
             except ValueError:  # a mean that float32 does not hold
                 pass
-        elif what == "Centring":
+        elif what == "Centering":
             target(gradient.CD()(rbm, X))
         elif what == "EarlyStopping":
             target.finish(rbm)
@@ -225,7 +225,7 @@ def test_a_state_is_no_list():
 
 
 class Loader:
-    """Batches of a user's own, whose checkpoint keeps a sample of them."""
+    """Batches of a user's own, whose checkpoint keeps some of them."""
 
     def __len__(self):
         return 4
@@ -251,7 +251,7 @@ def train(kind, path, resume=False):
     rbm = model(n_hidden=7)
     fr.fit(
         rbm, Loader() if more == "loader" else X, GRADIENTS[estimator](), OPTIMIZERS[optimizer](), epochs=6,
-        batch_size=10, callbacks=[fr.EarlyStopping("free_energy_gap")],
+        batch_size=10, callbacks=[fr.EarlyStopping("shuffled_gap")],
         averaging=optim.Averaging(0.5, 2) if more == "averaging" else None, checkpoint=path, resume=resume,
     )  # fmt: skip
     return rbm
@@ -363,18 +363,18 @@ SETTINGS = [
         "chains": fr.Chains(model(), 3),
     }),
     (lambda: gradient.MonteCarlo(), {"n_hidden_samples": 0, "n_joint_samples": 0, "n_sweeps": 0, "seed": "1"}),
-    (lambda: gradient.Centring(), {"rate": 2, "visible_offset": [[1.0]], "hidden_offset": [np.nan]}),
+    (lambda: gradient.Centering(), {"rate": 2, "visible_offset": [[1.0]], "hidden_offset": [np.nan]}),
     (lambda: optim.SGD(), {
         "learning_rate": -1, "momentum": 1, "l2": -1, "l1": np.nan, "nesterov": 1, "max_norm": 0,
     }),
     (lambda: optim.Adam(), {"learning_rate": "x", "beta1": 1, "beta2": 1, "eps": 0, "l2": 1j, "max_norm": -np.inf}),
     (lambda: optim.Averaging(), {"last": 0, "every": 0}),
-    (lambda: fr.EarlyStopping("x"), {"patience": 0, "least": -1, "smaller": 1}),
+    (lambda: fr.EarlyStopping("x"), {"patience": 0, "min_delta": -1, "mode": 1}),
     (lambda: fr.Chains(model(), 3), {"n_sweeps_done": 2**32, "rbm": model(n_visible=5)}),
     (lambda: fr.TemperedChains(model(), 3, 2), {"n_sweeps_done": -1, "target_rate": 0, "rbm": model(n_hidden=5)}),
-    (lambda: fr.monitor.PseudoLikelihood(), {"every": 0}),
-    (lambda: fr.monitor.LogLikelihood(), {"every": 0.5, "method": "x", "n_chains": 0, "n_betas": 0}),
-    (lambda: fr.monitor.Mixing(), {"n_sweeps": 3}),
+    (lambda: fr.metrics.PseudoLikelihood(), {"every": 0}),
+    (lambda: fr.metrics.LogLikelihood(), {"every": 0.5, "method": "x", "n_chains": 0, "n_betas": 0}),
+    (lambda: fr.metrics.Mixing(), {"n_sweeps": 3}),
     (lambda: fr.Moments.of_data(model(), X), {
         "weight_sum": np.zeros(3), "visible_sum": "x", "hidden_sum": np.zeros((2, 2)), "total": -1,
     }),
@@ -406,12 +406,12 @@ def test_settings_are_checked_whenever_they_are_set(make, bad):
         with pytest.raises((TypeError, ValueError), match=name):
             setattr(thing, name, value)
         assert vars(thing) == before or all(vars(thing)[k] is v for k, v in before.items())
-    for twin in (copy.copy(thing), copy.deepcopy(thing), pickle.loads(pickle.dumps(thing))):
-        assert type(twin) is type(thing) and repr(twin) == words
+    for other in (copy.copy(thing), copy.deepcopy(thing), pickle.loads(pickle.dumps(thing))):
+        assert type(other) is type(thing) and repr(other) == words
         for name in bad:
             if name not in ("chains", "rbm"):
-                assert kept(getattr(twin, name)) == kept(getattr(thing, name))
-                setattr(twin, name, getattr(thing, name))  # what it has is right
+                assert kept(getattr(other, name)) == kept(getattr(thing, name))
+                setattr(other, name, getattr(thing, name))  # what it has is right
 
 
 @pytest.mark.parametrize("make, bad", READ_ONLY, ids=[type(make()).__name__ for make, _ in READ_ONLY])
@@ -516,7 +516,7 @@ def objects_of_another_model():
     yield "moments", lambda: gradient.Gradient(m, other_m)
     yield "moments added", lambda: m + other_m
     yield "sums", lambda: fr.Moments(m.weight_sum, other_m.visible_sum, m.hidden_sum, 1.0)
-    yield "offsets", lambda: g.centred(np.zeros(5), np.zeros(3))
+    yield "offsets", lambda: g.centered(np.zeros(5), np.zeros(3))
     yield "momentum", lambda: momentum.update(rbm, g)
     yield "Adam", lambda: adam.update(rbm, g)
     yield "averaging", lambda: averaging.update(rbm, 2)
@@ -595,14 +595,14 @@ def in_threads(work, n=6):
 def test_one_estimator_in_many_threads(make):
     """Of models of two shapes: which chains a call gets is open, but not that they fit it."""
     estimator = make(*() if make is gradient.CD else (30,))
-    centring = gradient.Centring()
+    centering = gradient.Centering()
 
     def work(k):
         rbm, data = (model(), X) if k % 2 else (OTHER.copy(), OTHER_X)
         for _ in range(15):
             g = estimator(rbm, data)
             assert g.shape == (rbm.n_visible, rbm.n_hidden)
-            optim.SGD(0.1).update(rbm, centring(g))
+            optim.SGD(0.1).update(rbm, centering(g))
 
     errors = in_threads(work)
     assert not [error for error in errors if not isinstance(error, ValueError)], errors

@@ -1,4 +1,4 @@
-"""The cases of a scikit-learn user: dense or sparse, binary or not, with weights, in an order of their own."""
+"""The examples of a scikit-learn user: dense or sparse, binary or not, with weights, in an order of their own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .data import drawn_states
 
 _ROWS = 1024  # that go through products at a time
 _USUAL = (np.float64, np.float32, np.uint8, np.bool_)
-_MOST = 100_000_000  # cases of an iteration, whose numbers take 2 GB
+_MOST = 100_000_000  # examples of an iteration, whose numbers take 2 GB
 
 
 def states_of(X) -> BitMatrix | np.ndarray:
@@ -62,7 +62,7 @@ def _pack(bits: np.ndarray, planes: np.ndarray) -> None:
 
 
 def parts_of(states):
-    """(slice, cases) of some at a time, as float64; all at once where they are bits."""
+    """(slice, examples) of some at a time, as float64; all at once where they are bits."""
     if isinstance(states, BitMatrix):
         yield slice(0, len(states)), states
         return
@@ -81,27 +81,31 @@ def cut(numbers) -> BitMatrix | np.ndarray:
     return states_of(numbers)
 
 
-class Cases:
-    """Training data in an order that depends on the cases alone, not on how the rows were given: rows that are given
+class OrderedExamples:
+    """Training data in an order that depends on the examples alone, not on how the rows were given: rows that are given
     in another order make the same training, and a weight of 2 is a row that is given twice. A weight that is no whole
-    number is rounded up or down from epoch to epoch, so that its mean is right. draw: whether numbers are probabilities
-    from which batches are drawn, or are passed on.
+    number is rounded up or down from epoch to epoch, so that its mean is right. dynamic_binarization: whether numbers
+    are probabilities from which batches are drawn, or are passed on.
 
     Attributes
     ----------
     n : int
-        Cases an epoch: the total weight, rounded; where weights are small, the number of rows with one.
+        Examples per epoch: the total weight, rounded; where weights are small, the number of rows with one.
     packed : uint8 (rows, ceil(V/8)) or None
         The rows' bytes, where their states are bits.
     """
 
     def __init__(
-        self, states: BitMatrix | np.ndarray, sample_weight: np.ndarray | None, seed: int, draw: bool = True
+        self,
+        states: BitMatrix | np.ndarray,
+        sample_weight: np.ndarray | None,
+        seed: int,
+        dynamic_binarization: bool = True,
     ) -> None:
         self.packed = np.ascontiguousarray(states.planes.T) if isinstance(states, BitMatrix) else None
-        if ready := draw and isinstance(states, np.ndarray):
+        if ready := dynamic_binarization and isinstance(states, np.ndarray):
             states = _single(states)  # as they are drawn from
-        self._states, self._seed, self._draw = states, seed, draw
+        self._states, self._seed, self._dynamic = states, seed, dynamic_binarization
         hashes = _hashes(states, ready) if self.packed is None else _hashes(self.packed, True)
         self._rows = _ascending(hashes)
         self.n, self._ends = len(self._rows), None
@@ -109,11 +113,11 @@ class Cases:
             self._ends = np.cumsum(sample_weight[self._rows])
             total = float(self._ends[-1])
             if total > _MOST:
-                raise ValueError(f"sample_weight must not make more than {_MOST:,} cases, got a total of {total:g}")
+                raise ValueError(f"sample_weight must not make more than {_MOST:,} examples, got a total of {total:g}")
             self.n = max(round(total), int(np.count_nonzero(sample_weight)))
 
     def _slots(self, epoch: int) -> np.ndarray:
-        """The row of each case of an epoch, in an order that never changes: equally spaced points of the total
+        """The row of each example of an epoch, in an order that never changes: equally spaced points of the total
         weight, from a random one on, each in the row that it falls to. A whole number k always has k of them."""
         if self._ends is None:
             return self._rows
@@ -122,7 +126,7 @@ class Cases:
         return self._rows[np.minimum(np.searchsorted(self._ends, points, side="right"), len(self._ends) - 1)]
 
     def order(self, epoch: int) -> np.ndarray:
-        """The rows of an epoch's cases, in a random order."""
+        """The rows of an epoch's examples, in a random order."""
         return self._slots(epoch)[philox.permutation(self.n, self._seed, philox.SHUFFLE, epoch)]
 
     def batches(self, epochs: range, size: int, n_threads: int | None = 1) -> Batches:
@@ -131,7 +135,7 @@ class Cases:
         ends = np.append((first + self.n * np.arange(len(epochs))[:, None]).reshape(-1), self.n * len(epochs))
         shuffled = philox.permutations(self.n, self._seed, philox.SHUFFLE, epochs)
         slots = [self._slots(epoch) for epoch in epochs]
-        if not self._draw or self.packed is not None:
+        if not self._dynamic or self.packed is not None:
             rows = np.concatenate([slot.take(order) for slot, order in zip(slots, shuffled, strict=True)])
             return Batches(self.packed, self._states, rows, ends)
         drawn = drawn_states(self._states, np.array(slots), self._seed, epochs.start, 0, n_threads)

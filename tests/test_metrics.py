@@ -1,4 +1,4 @@
-"""What is measured during training: diagnostics of chains, measures, early stopping, histories on file."""
+"""What is measured during training: diagnostics of chains, metrics, early stopping, histories on file."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ X = fr.datasets.load_digits()
 
 
 def ar1(n, chains, phi, seed=0):
-    """x_t = phi x_{t-1} + noise, from its stationary law: tau = (1 + phi) / (1 - phi)."""
+    """x_t = phi x_{t-1} + noise, from its stationary distribution: tau = (1 + phi) / (1 - phi)."""
     rng = np.random.default_rng(seed)
     x = np.empty((n, chains))
     x[0] = rng.normal(size=chains) / math.sqrt(1 - phi**2)
@@ -54,7 +54,7 @@ def test_a_short_alternating_series_is_not_enough():
     assert not diagnostics.autocorrelation_time(ar1(500, 1, -0.95)).enough
 
 
-def test_chains_that_stand_still_are_told():
+def test_chains_that_stand_still_are_reported():
     """Whatever rounding does to their means."""
     for value in (0.1, -37.3, 123.456):
         assert math.isnan(diagnostics.split_rhat(np.full((200, 4), value)))
@@ -97,61 +97,61 @@ def test_trace():
     assert np.array_equal(trace[2], rbm.free_energy(other.visible)) and chains.n_sweeps_done == 5
 
 
-# ---------------------------------------------------------------- measures
+# ---------------------------------------------------------------- metrics
 
 
 def test_the_basic_columns():
     rbm = fr.RBM.from_data(X, 30, seed=0)
     history = fr.fit(rbm, X[:200], epochs=300, validation=X[200:400])
     assert history["weight_norm"][-1] == pytest.approx(np.linalg.norm(rbm.weights.astype(float)))
-    cases = X[np.linspace(0, 199, 200).astype(int)]
-    assert history["hidden_activity"][-1] == pytest.approx(rbm.mean_hidden(cases).mean(), rel=1e-5)
+    examples = X[np.linspace(0, 199, 200).astype(int)]
+    assert history["hidden_activity"][-1] == pytest.approx(rbm.mean_hidden(examples).mean(), rel=1e-5)
     gap = rbm.free_energy(X[200:400]).mean() - rbm.free_energy(X[:200]).mean()
-    assert history["validation_gap"][-1] == pytest.approx(gap)
-    assert history["validation_gap"][-1] > history["validation_gap"][0]  # 200 cases, 30 units: learned by heart
+    assert history["free_energy_gap"][-1] == pytest.approx(gap)
+    assert history["free_energy_gap"][-1] > history["free_energy_gap"][0]  # 200 examples, 30 units: overfitting
 
 
-def test_measures_and_when_they_are_due():
+def test_metrics_and_when_they_are_due():
     rbm = fr.RBM.from_data(X, 10, seed=0)
-    measures = [
-        fr.monitor.PseudoLikelihood(every=2), fr.monitor.LogLikelihood(every=3), fr.monitor.Mixing(50, every=4),
+    metrics = [
+        fr.metrics.PseudoLikelihood(every=2), fr.metrics.LogLikelihood(every=3), fr.metrics.Mixing(50, every=4),
         Parameters(),
     ]  # fmt: skip
-    history = fr.fit(rbm, X, epochs=13, measures=measures, validation=X[:300])
+    history = fr.fit(rbm, X, epochs=13, metrics=metrics, validation=X[:300])
     known = {c: history["epoch"][~np.isnan(history[c])].tolist() for c in history.columns}
     assert known["pseudo_likelihood"] == [2, 4, 6, 8, 10, 12, 13]
     assert known["log_likelihood"] == [3, 6, 9, 12, 13] and known["split_rhat"] == [4, 8, 12, 13]
     assert known["n_parameters"] == [
         13
     ]  # no "every" of its own: 200 times its cost of 2 updates, in epochs of 15 updates
-    assert known["free_energy_gap"] == list(range(1, 14))
-    cases = X[np.linspace(0, 299, 256).astype(int)]
-    assert history["pseudo_likelihood"][-1] == fr.likelihood.pseudo(rbm, cases).mean()
+    assert known["shuffled_gap"] == list(range(1, 14))
+    examples = X[np.linspace(0, 299, 256).astype(int)]
+    assert history["pseudo_likelihood"][-1] == fr.likelihood.pseudo(rbm, examples).mean()
     assert history["log_likelihood"][-1] == fr.likelihood.score(rbm, X[:300]).mean
     assert history["log_likelihood_error"][-1] == 0
     assert 1 <= history["tau_int"][-1] < 50 and 0.9 < history["split_rhat"][-1] < 1.5
 
 
 class Parameters:
-    """A measure of a user's own."""
+    """A metric of a user's own."""
 
     columns = ("n_parameters",)
     cost = 2.0
 
     def __call__(self, snapshot):
-        assert snapshot.chains is not None and snapshot.epoch == 13 and len(snapshot.sample) == 256
+        assert snapshot.chains is not None and snapshot.epoch == 13 and len(snapshot.examples) == 256
         return {"n_parameters": float(snapshot.rbm.weights.size)}
 
 
 def test_log_likelihood_where_it_is_annealed():
     rbm = fr.RBM.from_data(X, 24, seed=0)
-    measure = fr.monitor.LogLikelihood("ais", n_chains=20, n_betas=100, every=1)
-    history = fr.fit(rbm, X, epochs=1, measures=measure)
+    metric = fr.metrics.LogLikelihood("ais", n_chains=20, n_betas=100, every=1)
+    history = fr.fit(rbm, X, epochs=1, metrics=metric)
     exact = fr.likelihood.score(rbm, X[np.linspace(0, 1796, 256).astype(int)], "exact").mean
     assert abs(history["log_likelihood"][0] - exact) < 3 * history["log_likelihood_error"][0] + 1e-3
     hard = fr.RBM(100 * np.ones((64, 24)))
     with np.errstate(all="raise"):
-        history = fr.fit(hard, X, epochs=0, measures=measure)
+        history = fr.fit(hard, X, epochs=0, metrics=metric)
     assert len(history) == 0
 
 
@@ -161,26 +161,26 @@ def test_mixing_tells_slow_chains_from_fast_ones():
     fast = fr.RBM(np.zeros((8, 4)), np.linspace(-1, 1, 8))
     times = []
     for rbm in (slow, fast):
-        still, mixing = fr.optim.SGD(0.0), fr.monitor.Mixing(1000, every=3)
-        history = fr.fit(rbm, np.eye(8), fr.gradient.PCD(64), still, epochs=3, measures=mixing)
+        still, mixing = fr.optim.SGD(0.0), fr.metrics.Mixing(1000, every=3)
+        history = fr.fit(rbm, np.eye(8), fr.gradient.PCD(64), still, epochs=3, metrics=mixing)
         times.append(history["tau_int"][-1])
     assert times[0] > 5 and abs(times[1] - 1) < 0.2
-    history = fr.fit(fast, np.eye(8), fr.gradient.CD(), epochs=1, measures=fr.monitor.Mixing(10, every=1))
+    history = fr.fit(fast, np.eye(8), fr.gradient.CD(), epochs=1, metrics=fr.metrics.Mixing(10, every=1))
     assert np.isnan(history["tau_int"]).all()  # CD has no chains that go on
 
 
 @pytest.mark.parametrize(
     "make, message",
     [
-        (lambda: fr.monitor.PseudoLikelihood(every=0), "every must be at least 1"),
-        (lambda: fr.monitor.LogLikelihood("guess"), "method must be one of"),
-        (lambda: fr.monitor.LogLikelihood(n_betas=0), "n_betas must be at least 1"),
-        (lambda: fr.monitor.Mixing(3), "n_sweeps must be at least 4"),
+        (lambda: fr.metrics.PseudoLikelihood(every=0), "every must be at least 1"),
+        (lambda: fr.metrics.LogLikelihood("guess"), "method must be one of"),
+        (lambda: fr.metrics.LogLikelihood(n_betas=0), "n_betas must be at least 1"),
+        (lambda: fr.metrics.Mixing(3), "n_sweeps must be at least 4"),
         (lambda: fr.EarlyStopping("x", patience=0), "patience must be at least 1"),
-        (lambda: fr.EarlyStopping("x", least=-1.0), "least must be finite"),
+        (lambda: fr.EarlyStopping("x", min_delta=-1.0), "min_delta must be finite"),
     ],
 )
-def test_bad_measures(make, message):
+def test_bad_metrics(make, message):
     with pytest.raises(ValueError, match=message):
         make()
 
@@ -188,9 +188,9 @@ def test_bad_measures(make, message):
 @pytest.mark.parametrize(
     "options, error, message",
     [
-        ({"measures": [fr.monitor.Mixing]}, TypeError, "measures must be such as monitor.PseudoLikelihood"),
-        ({"measures": ["score"]}, TypeError, "measures must be such as"),
-        ({"validation": X[:0]}, ValueError, "validation must have at least one case"),
+        ({"metrics": [fr.metrics.Mixing]}, TypeError, "metrics must be such as metrics.PseudoLikelihood"),
+        ({"metrics": ["score"]}, TypeError, "metrics must be such as"),
+        ({"validation": X[:0]}, ValueError, "validation must have at least one example"),
         ({"validation": X[:, :3]}, ValueError, "validation has 3 units"),
         ({"validation": X * 0.5}, ValueError, "validation must hold 0 or 1"),
         ({"averaging": 0.5}, TypeError, "averaging must be an optim.Averaging"),
@@ -207,15 +207,15 @@ def test_bad_arguments_of_fit(options, error, message):
 
 def test_early_stopping_keeps_the_best_model():
     rbm = fr.RBM.from_data(X[:100], 40, seed=0)
-    cases = X[500:][np.linspace(0, len(X[500:]) - 1, 256).astype(int)]
+    examples = X[500:][np.linspace(0, len(X[500:]) - 1, 256).astype(int)]
     stop, scores = fr.EarlyStopping("pseudo_likelihood", patience=4), []
 
     def keep(state):
-        scores.append(fr.likelihood.pseudo(state.rbm, cases).mean())
+        scores.append(fr.likelihood.pseudo(state.rbm, examples).mean())
 
-    measure = fr.monitor.PseudoLikelihood(every=5)
+    metric = fr.metrics.PseudoLikelihood(every=5)
     history = fr.fit(
-        rbm, X[:100], fr.gradient.PCD(50), fr.optim.SGD(0.2), 500, 20, validation=X[500:], measures=measure,
+        rbm, X[:100], fr.gradient.PCD(50), fr.optim.SGD(0.2), 500, 20, validation=X[500:], metrics=metric,
         callbacks=[keep, stop],
     )  # fmt: skip
     column = history["pseudo_likelihood"]
@@ -223,11 +223,11 @@ def test_early_stopping_keeps_the_best_model():
     assert history["epoch"][-1] < 500 and stop.best_epoch == history["epoch"][best] and stop.best == column[best]
     assert (~np.isnan(column[best + 1 :])).sum() == 4
     # the model is the best one, not the last
-    assert fr.likelihood.pseudo(rbm, cases).mean() == stop.best == scores[stop.best_epoch - 1]
+    assert fr.likelihood.pseudo(rbm, examples).mean() == stop.best == scores[stop.best_epoch - 1]
     # used again, it starts anew
     other = fr.RBM.from_data(X[:100], 40, seed=0)
     again = fr.fit(
-        other, X[:100], fr.gradient.PCD(50), fr.optim.SGD(0.2), 500, 20, validation=X[500:], measures=measure,
+        other, X[:100], fr.gradient.PCD(50), fr.optim.SGD(0.2), 500, 20, validation=X[500:], metrics=metric,
         callbacks=stop,
     )  # fmt: skip
     assert len(again) == len(history) and np.array_equal(other.weights, rbm.weights)
@@ -236,7 +236,7 @@ def test_early_stopping_keeps_the_best_model():
 def test_early_stopping_at_the_last_epoch_and_with_averaging():
     for averaging in (None, fr.optim.Averaging(every=2)):
         rbm = fr.RBM.from_data(X, 8, seed=0)
-        stop = fr.EarlyStopping("reconstruction_error", patience=100, smaller=True)
+        stop = fr.EarlyStopping("reconstruction_error", patience=100, mode="min")
         models = []
         fr.fit(
             rbm, X, fr.gradient.PCD(20), fr.optim.SGD(2.0), 45, averaging=averaging,
@@ -248,9 +248,9 @@ def test_early_stopping_at_the_last_epoch_and_with_averaging():
 def test_the_best_model_is_the_result_whatever_ends_the_training():
     rbm, models = fr.RBM.from_data(X, 8, seed=0), []
     stop = fr.EarlyStopping("reconstruction_error", patience=100)
-    measure = fr.monitor.PseudoLikelihood(every=1)
+    metric = fr.metrics.PseudoLikelihood(every=1)
     fr.fit(
-        rbm, X, fr.gradient.PCD(20), fr.optim.SGD(3.0), 50, measures=measure,
+        rbm, X, fr.gradient.PCD(20), fr.optim.SGD(3.0), 50, metrics=metric,
         callbacks=[stop, lambda state: models.append(state.rbm.weights), lambda state: np.bool_(state.epoch == 20)],
     )  # fmt: skip
     assert len(models) == 20 and np.array_equal(rbm.weights, models[stop.best_epoch - 1])
@@ -259,30 +259,30 @@ def test_the_best_model_is_the_result_whatever_ends_the_training():
 def test_a_training_that_is_ended_is_measured_at_its_end():
     rbm = fr.RBM.from_data(X, 8, seed=0)
     history = fr.fit(
-        rbm, X, epochs=10, measures=[fr.monitor.PseudoLikelihood(every=7), fr.monitor.Mixing(20, every=2)],
+        rbm, X, epochs=10, metrics=[fr.metrics.PseudoLikelihood(every=7), fr.metrics.Mixing(20, every=2)],
         callbacks=lambda state: state.epoch == 4,
     )  # fmt: skip
     assert history["epoch"].tolist() == [1, 2, 3, 4] and np.isfinite(history["pseudo_likelihood"][-1])
 
 
-def test_a_watched_measure_is_taken_often_enough():
+def test_a_watched_metric_is_taken_often_enough():
     rbm = fr.RBM.from_data(X, 6)
     stop = fr.EarlyStopping("pseudo_likelihood", patience=5)
     history = fr.fit(
         rbm, X[:300], fr.gradient.PCD(10), fr.optim.SGD(5.0), epochs=100, validation=X[300:], callbacks=stop,
-        measures=fr.monitor.PseudoLikelihood(),
+        metrics=fr.metrics.PseudoLikelihood(),
     )  # fmt: skip
     taken = history["epoch"][~np.isnan(history["pseudo_likelihood"])]
     assert taken[:3].tolist() == [2, 4, 6] and history["epoch"][-1] < 100
 
 
 def test_known_columns_that_should_be_small():
-    assert fr.EarlyStopping("reconstruction_error").smaller and not fr.EarlyStopping("log_likelihood").smaller
-    assert not fr.EarlyStopping("tau_int", smaller=False).smaller
+    assert [fr.EarlyStopping(name).mode for name in ("reconstruction_error", "log_likelihood")] == ["min", "max"]
+    assert fr.EarlyStopping("tau_int", mode="max").mode == "max"
 
 
 class Wrong:
-    """A measure that does not do what it declares."""
+    """A metric that does not do what it declares."""
 
     def __init__(self, columns, values, every=1):
         self.columns, self.values, self.every = columns, values, every
@@ -295,18 +295,18 @@ class Wrong:
 
 
 @pytest.mark.parametrize(
-    "measure, error, message",
+    "metric, error, message",
     [
         (Wrong(("a", "b"), {"a": 1}), TypeError, r"Wrong\(\) must return a dict of a, b, not {'a': 1}"),
         (Wrong(("a",), 3.0), TypeError, "must return a dict of a, not 3.0"),
         (Wrong(("epoch",), {"epoch": 1}), ValueError, "there is more than one epoch"),
         (Wrong(("a",), {"a": 1}, every=0), ValueError, r"every of Wrong\(\) must be at least 1, got 0"),
-        (lambda snapshot: {}, TypeError, "measures must be such as"),
+        (lambda snapshot: {}, TypeError, "metrics must be such as"),
     ],
 )
-def test_wrong_measures(measure, error, message):
+def test_wrong_metrics(metric, error, message):
     with pytest.raises(error, match=message):
-        fr.fit(fr.RBM.from_data(X, 3), X, epochs=1, measures=measure)
+        fr.fit(fr.RBM.from_data(X, 3), X, epochs=1, metrics=metric)
 
 
 def test_early_stopping_names_its_column():
@@ -318,7 +318,7 @@ def test_early_stopping_names_its_column():
 
 
 def test_histories_on_file(tmp_path):
-    history = fr.fit(fr.RBM.from_data(X, 3), X, epochs=3, measures=fr.monitor.PseudoLikelihood(every=2))
+    history = fr.fit(fr.RBM.from_data(X, 3), X, epochs=3, metrics=fr.metrics.PseudoLikelihood(every=2))
     history.record(**dict.fromkeys(history.columns, math.inf))
     for name in ("h.csv", "h.jsonl"):
         history.save(tmp_path / name)
@@ -342,7 +342,7 @@ def test_histories_on_file(tmp_path):
 
 def test_a_history_is_read_back(tmp_path):
     """Numbers to the last bit, whole ones as such; what was not finite is NaN."""
-    history = fr.fit(fr.RBM.from_data(X, 3), X, epochs=3, measures=fr.monitor.PseudoLikelihood(every=2))
+    history = fr.fit(fr.RBM.from_data(X, 3), X, epochs=3, metrics=fr.metrics.PseudoLikelihood(every=2))
     history.record(**dict.fromkeys(history.columns, math.inf))
     for name in ("h.csv", "h.jsonl"):
         history.save(tmp_path / name)
@@ -371,5 +371,5 @@ def test_a_history_is_read_back(tmp_path):
 def test_exact_scores_agree():
     """The log-likelihood column of a small model is that of brute force."""
     rbm = fr.RBM.from_data(X[:, 20:28], 4, seed=0)
-    history = fr.fit(rbm, X[:, 20:28], epochs=5, measures=fr.monitor.LogLikelihood(every=5), validation=X[:, 20:28])
+    history = fr.fit(rbm, X[:, 20:28], epochs=5, metrics=fr.metrics.LogLikelihood(every=5), validation=X[:, 20:28])
     assert history["log_likelihood"][-1] == pytest.approx(Enumerated(rbm).log_likelihood(X[:, 20:28]), abs=1e-5)
