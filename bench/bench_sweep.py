@@ -4,9 +4,10 @@ python -m pytest bench/bench_sweep.py
 """
 
 import pytest
+from checks import check_sweep
 
 import fastrbm as fr
-from fastrbm.cli.speed import NumpyRBM, check_mean_hidden, check_sweep, problem
+from fastrbm.cli.speed import NumpyRBM, check_mean_hidden, problem
 
 CHAINS = [128, 1024]
 

@@ -3,9 +3,10 @@ its reference implementation and returns its steps by name. What a contender doe
 
 import numpy as np
 from ais import numpy_ais
+from checks import check_sweep
 
 import fastrbm as fr
-from fastrbm.cli.speed import NumpyRBM, check_mean_hidden, check_sweep, check_update, problem
+from fastrbm.cli.speed import NumpyRBM, check_mean_hidden, check_update, problem
 
 ANNEALED = 11  # betas of the timed annealing: ten steps
 RATE = 1e-9

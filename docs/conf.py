@@ -6,8 +6,7 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 
 import fastrbm
-from fastrbm.cli import build_parser
-from fastrbm.cli.commands import command_parser
+from fastrbm.cli.commands import build_parser, command_parser
 
 project = "fastrbm"
 author = "the fastrbm developers"

@@ -1,32 +1,61 @@
-"""fastrbm: restricted Boltzmann machines on bits."""
+"""fastrbm: restricted Boltzmann machines on bits. Every name is loaded when it is first used."""
 
-from . import _command as _command  # first: it tells of what goes wrong below
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-try:
-    from ._core import _cpu as _cpu
-except ImportError as _error:
-    raise ImportError(
-        "fastrbm's compiled modules are not here. If this is its source folder, run 'pip install -e .' in it, or start "
-        "Python in another folder."
-    ) from _error
-
-from . import datasets, diagnostics, gradient, likelihood, optim
-from ._core.config import show_config
 from ._core.version import __version__
-from .moments import Moments
-from .rbm import RBM, load
-from .sampling.annealing import Population, population_annealing
-from .sampling.chains import Chains
-from .sampling.tempering import TemperedChains
-from .states.bits import BitMatrix
-from .training import metrics as metrics
-from .training.early_stopping import EarlyStopping
-from .training.fit import FitState, fit
-from .training.history import History
-from .training.verdict import TrainingWarning
 
+if TYPE_CHECKING:
+    from . import cli as cli
+    from . import datasets, diagnostics, gradient, likelihood, optim, units
+    from . import plot as plot
+    from . import report as report
+    from . import sampling as sampling
+    from . import sklearn as sklearn
+    from . import states as states
+    from . import training as training
+    from ._core.config import show_config
+    from .moments import Moments
+    from .rbm import RBM, load
+    from .sampling.annealing import Population, population_annealing
+    from .sampling.chains import Chains
+    from .sampling.tempering import TemperedChains
+    from .states.bits import BitMatrix
+    from .training import metrics
+    from .training.early_stopping import EarlyStopping
+    from .training.fit import FitState, fit
+    from .training.history import History
+    from .training.verdict import TrainingWarning
+else:
+    _MODULES = {name: name for name in (
+        "cli", "datasets", "diagnostics", "gradient", "likelihood", "optim", "plot", "report", "sampling", "sklearn",
+        "states", "training", "units",
+    )} | {"metrics": "training.metrics"}  # fmt: skip
+    _HOMES = {
+        "BitMatrix": "states.bits", "Chains": "sampling.chains", "EarlyStopping": "training.early_stopping",
+        "FitState": "training.fit", "History": "training.history", "Moments": "moments",
+        "Population": "sampling.annealing", "RBM": "rbm", "TemperedChains": "sampling.tempering",
+        "TrainingWarning": "training.verdict", "fit": "training.fit", "load": "rbm",
+        "population_annealing": "sampling.annealing", "show_config": "_core.config",
+    }  # fmt: skip
+
+    def __getattr__(name):
+        if name in _MODULES:
+            value = import_module(f"{__name__}.{_MODULES[name]}")
+        elif name in _HOMES:
+            value = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+        else:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        globals()[name] = value
+        return value
+
+    def __dir__():
+        return sorted({*__all__, *_MODULES})
+
+
+# what `from fastrbm import *` gives: not what needs matplotlib or scikit-learn
 __all__ = [
     "RBM", "BitMatrix", "Chains", "EarlyStopping", "FitState", "History", "Moments", "Population", "TemperedChains",
     "TrainingWarning", "__version__", "datasets", "diagnostics", "fit", "gradient", "likelihood", "load", "metrics",
-    "optim", "population_annealing", "show_config",
+    "optim", "population_annealing", "show_config", "units",
 ]  # fmt: skip

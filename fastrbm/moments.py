@@ -15,7 +15,7 @@ from ._core.settings import Setting
 from .sampling import gibbs
 from .sampling.model import model
 from .states.bits import BitMatrix
-from .units import Unit
+from .units.unit import Unit
 
 if TYPE_CHECKING:
     from .rbm import RBM

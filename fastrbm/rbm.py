@@ -22,7 +22,8 @@ from .sampling.model import Model
 from .sampling.starts import chain_ends
 from .states import totals
 from .states.bits import BitMatrix
-from .units import LayerLike, Unit, from_segments, layer, reader
+from .units.layer import LayerLike, from_segments, layer, reader
+from .units.unit import Unit
 
 if TYPE_CHECKING:
     from .gradient import Gradient

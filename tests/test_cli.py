@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import fastrbm as fr
-from fastrbm import _command, cli
+from fastrbm import __main__, cli
 from fastrbm.cli import speed
 
 
@@ -224,29 +224,27 @@ def test_a_wrong_instruction_set_is_reported_in_one_line():
     environment = os.environ | {"FASTRBM_ISA": "magic"}
     run = subprocess.run([sys.executable, "-m", "fastrbm", "info"], capture_output=True, text=True, env=environment)
     assert run.returncode == 2 and run.stderr == "fastrbm: FASTRBM_ISA='magic' is not one of base, avx2, avx512, amx\n"
-    run = subprocess.run([sys.executable, "-c", "import fastrbm"], capture_output=True, text=True, env=environment)
+    run = subprocess.run(
+        [sys.executable, "-c", "import fastrbm; fastrbm.RBM"], capture_output=True, text=True, env=environment
+    )
     assert run.returncode == 1 and "Traceback" in run.stderr  # a program gets the exception
 
 
 @pytest.mark.parametrize(
-    "argv, orig_argv, command",
-    [
-        (["/usr/bin/fastrbm"], ["/usr/bin/python3", "/usr/bin/fastrbm", "info"], True),
-        (["-m", "info"], ["python", "-m", "fastrbm", "info"], True),
-        (["-m"], ["python", "-m", "pytest"], False),
-        (["fastrbm.py"], ["python", "fastrbm.py"], False),
-        ([""], ["python"], False),
-        ([], ["python"], False),
-    ],
+    "error, code, line", [(KeyboardInterrupt(), 130, "interrupted"), (ImportError("no kernels"), 2, "no kernels")]
 )
-def test_which_processes_are_the_command(argv, orig_argv, command):
-    assert _command.is_command(argv, orig_argv) == command
+def test_what_stops_the_import_is_reported_in_one_line(monkeypatch, capsys, error, code, line):
+    class Stopped:
+        def find_spec(self, name, *more):
+            if name == "fastrbm.cli.commands":
+                raise error
 
-
-def test_ctrl_c_during_import_is_reported_in_one_line(capsys):
-    with pytest.raises(SystemExit) as stop:
-        _command.tell(KeyboardInterrupt, KeyboardInterrupt(), None)
-    assert stop.value.code == 130 and capsys.readouterr().err == "fastrbm: interrupted\n"
+    monkeypatch.delitem(sys.modules, "fastrbm.cli.commands", raising=False)
+    monkeypatch.delattr(cli, "commands", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Stopped(), *sys.meta_path])
+    assert __main__.main() == code and capsys.readouterr().err == f"fastrbm: {line}\n"
+    monkeypatch.setattr(sys, "stderr", None)
+    assert __main__.main() == code
 
 
 @contextmanager

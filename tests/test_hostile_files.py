@@ -14,10 +14,10 @@ from mutate import in_directory, mutations, npy, packed, with_header
 from test_cli import fastrbm
 
 import fastrbm as fr
-from fastrbm import cli
-from fastrbm.cli.commands import command_parser
-from fastrbm.cli.common import CommandError, history_of
+from fastrbm.cli.commands import build_parser, command_parser
+from fastrbm.cli.common import history_of
 from fastrbm.cli.settings import apply_file
+from fastrbm.cli.words import CommandError
 from fastrbm.datasets.files import map_rows, read_table
 from fastrbm.training import checkpoint
 
@@ -57,7 +57,7 @@ def good(tmp_path_factory):
 
 
 def settings(path):
-    apply_file(command_parser(cli.build_parser(), "train"), str(path))
+    apply_file(command_parser(build_parser(), "train"), str(path))
 
 
 READERS = {

@@ -57,7 +57,7 @@ def test_the_matrix_unit_needs_leave(monkeypatch):
 
 
 def test_a_wrong_cap():
-    run = python("import fastrbm", FASTRBM_ISA="sse9")
+    run = python("import fastrbm; fastrbm.RBM", FASTRBM_ISA="sse9")
     assert run.returncode == 1 and "FASTRBM_ISA='sse9' is not one of base, avx2, avx512, amx" in run.stderr
 
 

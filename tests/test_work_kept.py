@@ -21,6 +21,7 @@ import fastrbm as fr
 from fastrbm import cli
 from fastrbm._core import output as _output
 from fastrbm._core import progress, signals
+from fastrbm.cli import commands
 from fastrbm.training import checkpoint
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and files of POSIX")
@@ -533,7 +534,7 @@ def fails_for(monkeypatch, *names):
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         original(path, content)
 
-    for module in (_output, fr.training.history, cli.commands):
+    for module in (_output, fr.training.history, commands):
         monkeypatch.setattr(module, "replace_file", replace_file)
 
 
@@ -582,11 +583,12 @@ def test_a_report_that_cannot_be_written(tmp_path, capsys, monkeypatch):
 
 def test_a_report_is_tried_before_the_work(tmp_path, monkeypatch):
     pytest.importorskip("matplotlib")
-    monkeypatch.setattr(fr.likelihood, "score", raising(AssertionError("it started")))
-    import fastrbm.report
+    from fastrbm.report import build, report
+
+    monkeypatch.setattr(build, "likelihood_score", raising(AssertionError("it started")))
 
     with pytest.raises(FileNotFoundError, match="no.r.html"):
-        fastrbm.report.report(fr.RBM.from_data(X, 5), X, tmp_path / "no" / "r.html")
+        report(fr.RBM.from_data(X, 5), X, tmp_path / "no" / "r.html")
 
 
 @pytest.mark.parametrize("error", [ValueError("bad"), OSError(errno.EIO, "Input/output error"), MemoryError("much")])
@@ -665,8 +667,8 @@ def test_what_options_and_commands_are_called_elsewhere(capsys, given, meant):
 
 def test_every_synonym_leads_to_an_option_or_a_command(capsys):
     parser = cli.build_parser()
-    commands = parser._subparsers._group_actions[0].choices
-    options = {name.lstrip("-") for p in (parser, *commands.values()) for name in p._option_string_actions}
+    parsers = parser._subparsers._group_actions[0].choices
+    options = {name.lstrip("-") for p in (parser, *parsers.values()) for name in p._option_string_actions}
     for word, meant in cli.common._SYNONYMS.items():
         assert set(meant) <= options | set(commands), word
 

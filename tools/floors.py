@@ -1,7 +1,8 @@
 """The import graph of the package, from its source alone: python tools/floors.py prints its floors.
 
-A module stands one floor above the highest that it imports. Imports inside functions count; imports under
-``if TYPE_CHECKING`` do not. Whoever imports ``package.module`` from outside the package also imports ``package``.
+A module stands one floor above the highest that its statements import. Imports inside functions count; imports under
+``if TYPE_CHECKING`` do not. Python also runs the ``__init__`` of the packages that a module is in: these arrows are
+left out of the floors, but no circle may go through them either (``implied=True``).
 """
 
 from __future__ import annotations
@@ -15,26 +16,25 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 
 
-def graph(package: Path = ROOT / "fastrbm") -> dict[str, set[str]]:
-    """For each module of a package, by its dotted name, the modules of the package that it imports."""
+def graph(package: Path = ROOT / "fastrbm", implied: bool = False) -> dict[str, set[str]]:
+    """For each module of a package, by its dotted name, the modules of the package that it imports; implied: and the
+    packages that these are in, as far as the module is not in them itself."""
     paths = {}
     for path in sorted(package.rglob("*.py")):
         parts = path.relative_to(package.parent).with_suffix("").parts
         paths[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return {name: _imported(name, path, paths) for name, path in paths.items()}
+    return {name: _imported(name, path, paths, implied) for name, path in paths.items()}
 
 
-def _imported(name: str, path: Path, modules: dict[str, Path]) -> set[str]:
+def _imported(name: str, path: Path, modules: dict[str, Path], implied: bool) -> set[str]:
     home = name if path.name == "__init__.py" else name.rpartition(".")[0]
     found: set[str] = set()
     for node in _imports(ast.parse(path.read_text(encoding="utf-8"))):
         for wanted in _names(node, home):
             known = wanted if wanted in modules else wanted.rpartition(".")[0]
-            while known in modules:
+            while known in modules and not f"{home}.".startswith(f"{known}."):
                 found.add(known)
-                known = known.rpartition(".")[0]
-                if f"{home}.".startswith(f"{known}."):  # its own packages are being imported already
-                    break
+                known = known.rpartition(".")[0] if implied else ""
     return found - {name}
 
 

@@ -5,6 +5,7 @@ No other library is imported for this: objects are known by what they can do, an
 
 from __future__ import annotations
 
+import operator
 import sys
 from collections.abc import Iterator
 from decimal import Decimal
@@ -44,6 +45,33 @@ def names_of(value: Any) -> tuple[str, ...] | None:
         return None
     names = tuple(value.columns)
     return names if all(isinstance(name, str) for name in names) else None
+
+
+def index(value: Any) -> int | None:
+    """value as an int, None if it is none. NumPy's integers are some, and so are arrays () of one; True is none."""
+    if type(value) is int:
+        return value
+    if isinstance(value, (bool, np.bool_)):
+        return None
+    try:
+        return operator.index(value)
+    except TypeError:
+        return None
+
+
+def kind(value: Any) -> str:
+    """What a value is, for a message."""
+    if value is None or isinstance(value, (bool, np.bool_)):
+        return "None" if value is None else "a bool"
+    return f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
+
+
+def shown(value: Any) -> str:
+    """A value for a message, of bounded length."""
+    if isinstance(value, int) and value.bit_length() > 128:  # Python refuses to print the longest
+        return f"a number of {value.bit_length()} bits"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def is_sparse(value: Any) -> bool:

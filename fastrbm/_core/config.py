@@ -7,7 +7,8 @@ import platform
 
 import numpy as np
 
-from . import _cpu, dispatch, threads
+from . import dispatch, threads
+from .dispatch import _cpu
 from .version import __version__
 
 

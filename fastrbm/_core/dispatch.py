@@ -10,7 +10,13 @@ import os
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from . import _cpu
+try:
+    from . import _cpu
+except ImportError as error:
+    raise ImportError(
+        "fastrbm's compiled modules are not here. If this is its source folder, run 'pip install -e .' in it, or start "
+        "Python in another folder."
+    ) from error
 
 LEVELS = ("base", "avx2", "avx512", "amx")
 

@@ -18,7 +18,7 @@ from .layout import TILE, from_tiles, to_tiles
 from .settings import once
 
 if TYPE_CHECKING:
-    from ..units import Unit
+    from ..units.unit import Unit
     from .buffers import Buffers
 
 _LARGEST_SUM = 2**31 - 1

@@ -13,8 +13,8 @@ T = TypeVar("T")
 
 
 class Setting(Generic[T]):
-    """An attribute that goes through a check of ``_validate`` whenever it is set, the first time too:
-    ``n_sweeps = Setting(_validate.integer, 1)``. A value that is refused leaves the one before.
+    """An attribute that goes through a check of ``validate`` whenever it is set, the first time too:
+    ``n_sweeps = Setting(validate.integer, 1)``. A value that is refused leaves the one before.
 
     The value is in the object's ``__dict__`` under its own name, as that of a plain attribute is: copies and pickles
     need nothing more.

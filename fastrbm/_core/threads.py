@@ -17,8 +17,8 @@ from functools import wraps
 from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
-from . import _cpu, validate
-from .dispatch import kernels
+from . import arrays
+from .dispatch import _cpu, kernels
 
 T = TypeVar("T")
 
@@ -213,11 +213,11 @@ def resolve(n_threads: int | None, work: float = math.inf) -> int:
         if work < SERIAL_BELOW or (threads := default_threads()) == 1:
             return 1
         return _that_start(_share.threads(threads))
-    number = validate.index(n_threads)
+    number = arrays.index(n_threads)
     if number is None:
-        raise TypeError(f"n_threads must be an integer or None, not {validate.kind(n_threads)}")
+        raise TypeError(f"n_threads must be an integer or None, not {arrays.kind(n_threads)}")
     if not 1 <= number <= MOST:
-        raise ValueError(f"n_threads must be at least 1 and at most {MOST}, got {validate.shown(number)}")
+        raise ValueError(f"n_threads must be at least 1 and at most {MOST}, got {arrays.shown(number)}")
     if number == 1 or _forked:
         return 1
     return _that_start(min(number, max(_ALWAYS, _A_CPU * _cpus())))

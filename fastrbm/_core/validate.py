@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import math
 import numbers
-import operator
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,9 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from . import arrays
+from .arrays import index, kind, shown
 
 if TYPE_CHECKING:
-    from ..units import Unit
+    from ..units.unit import Unit
 
 ROUNDING = 1e-6  # what is as near as this to 0 or 1 was meant to be 0 or 1
 LARGEST = 1e30  # parameters stay below this, so that no field overflows float32
@@ -106,33 +106,6 @@ def one_of(value: Any, name: str, choices: Sequence[str]) -> str:
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, got {shown(value)}")
     return value
-
-
-def index(value: Any) -> int | None:
-    """value as an int, None if it is none. NumPy's integers are some, and so are arrays () of one; True is none."""
-    if type(value) is int:
-        return value
-    if isinstance(value, (bool, np.bool_)):
-        return None
-    try:
-        return operator.index(value)
-    except TypeError:
-        return None
-
-
-def kind(value: Any) -> str:
-    """What a value is, for a message."""
-    if value is None or isinstance(value, (bool, np.bool_)):
-        return "None" if value is None else "a bool"
-    return f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else type(value).__name__
-
-
-def shown(value: Any) -> str:
-    """A value for a message, of bounded length."""
-    if isinstance(value, int) and value.bit_length() > 128:  # Python refuses to print the longest
-        return f"a number of {value.bit_length()} bits"
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def parameter(value: ArrayLike, name: str, shape: tuple[int | None, ...]) -> np.ndarray:

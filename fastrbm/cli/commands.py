@@ -12,17 +12,17 @@ import numpy as np
 from .._core.output import replace_file
 from .._core.signals import Ended, Signals
 from .._core.version import __version__
-from ..likelihood import score as likelihood_score
+from ..likelihood.score import score as likelihood_score
 from ..training.checkpoint import CheckpointWarning
 from .bench import add_bench
-from .common import BUNDLED, CommandError, Parser, add_common, add_data, add_score, data_of, model_of, whole
+from .common import BUNDLED, Parser, add_common, add_data, add_score, data_of, model_of, whole
 from .files import check_output
 from .info import add_info
 from .report import add_report
 from .settings import apply_file
 from .train import run_train
 from .train_options import add_train
-from .words import failures, fill_gaps, reason, say, say_json, settle, tell
+from .words import CommandError, failures, fill_gaps, reason, say, say_json, settle, tell
 
 OUTPUTS = (".npy", ".npz", ".csv")
 

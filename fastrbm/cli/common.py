@@ -16,12 +16,12 @@ from .._core import philox, validate
 from .._core.reading import refusing, shown
 from ..datasets.files import read_table
 from ..datasets.scales import binarize, scaled
-from ..likelihood import METHODS
+from ..likelihood.score import METHODS
 from ..rbm import RBM, load
 from ..training import checkpoint
 from ..training.history import History
-from ..units import Unit
-from .words import say, tell
+from ..units.unit import Unit
+from .words import CommandError, say, tell
 
 BUNDLED = {"digits": datasets.load_digits, "bars-and-stripes": lambda: datasets.bars_and_stripes(4)}
 
@@ -47,10 +47,6 @@ _SYNONYMS = {
     "ais": ("score",), "generate": ("sample",), "draw": ("sample",), "plot": ("report",), "show": ("info",),
     "benchmark": ("bench",), "help": ("help",), "version": ("version",),
 }  # fmt: skip
-
-
-class CommandError(Exception):
-    """What a user did wrong, in one line that says what to do."""
 
 
 def hint(word: str, known) -> str:

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._core import output
-from .common import CommandError
-from .words import fail, reason
+from .words import CommandError, fail, reason
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..plot.common import need_matplotlib
-from ..report import report
+from ..report.build import report
 from ..training.data import is_on_disk
 from .common import (
     BUNDLED,
-    CommandError,
     add_common,
     add_data,
     add_score,
@@ -25,7 +24,7 @@ from .common import (
     whole,
 )
 from .files import Output, check_output
-from .words import say
+from .words import CommandError, say
 
 if TYPE_CHECKING:
     from ..likelihood import Score

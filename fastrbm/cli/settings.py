@@ -8,7 +8,8 @@ import sys
 from typing import Any
 
 from .._core.reading import open_regular, refusing, shown, size_of
-from .common import CommandError, hint
+from .common import hint
+from .words import CommandError
 
 _NO_SETTINGS = {"help", "config", "print_config", "resume", "json"}
 _LARGEST = 1 << 20  # bytes of a file

@@ -20,14 +20,14 @@ from ..training.early_stopping import EarlyStopping
 from ..training.fit import FitState, fit
 from ..training.history import History
 from ..training.verdict import TrainingWarning
-from ..units import reader
+from ..units.layer import reader
 from . import words as _words
-from .common import CommandError, Named, data_of
+from .common import Named, data_of
 from .files import Output, check_output
 from .report import check_report, write_report
 from .settings import as_toml
 from .train_options import SCORES
-from .words import reason, say_json, tell
+from .words import CommandError, reason, say_json, tell
 
 _HISTORY_PAUSE = 10.0  # seconds between two writings of --history
 _LOOK = 256  # examples on disk that are looked at beforehand

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from .._core import defaults
-from ..units import TYPES
+from ..units.layer import TYPES
 from .common import BUNDLED, add_common, add_data, add_shape, real, whole
 
 METHODS = ("pcd", "tempered", "fast-pcd", "cd")

@@ -11,6 +11,10 @@ from contextlib import suppress
 failures: list[str] = []  # what was asked for and could not be written; the exit code is 2 then
 
 
+class CommandError(Exception):
+    """What a user did wrong, in one line that says what to do."""
+
+
 def say(line: str) -> None:
     """A line on standard output. A reader that has seen enough, such as head, is no failure."""
     try:

@@ -10,7 +10,7 @@ from .._core.layout import FIXED_BITS, TILE, from_tiles, to_tiles
 from .._core.parameters import Update
 from .._core.settings import once
 from ..moments import Moments, PhaseStates
-from ..units import Unit
+from ..units.unit import Unit
 
 
 class Gradient(Update):

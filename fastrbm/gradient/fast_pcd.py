@@ -14,7 +14,7 @@ from .._core.settings import Setting
 from ..moments import PhaseStates
 from ..sampling import gibbs
 from ..sampling.chains import Chains
-from ..states.bits import saved_bits
+from ..states.saved import saved_bits
 from .base import Gradient
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,12 +11,15 @@ from numpy.typing import ArrayLike
 from .._core import floatmath, philox, threads, validate
 from .._core.progress import Countdown
 from .._core.warn import warn
-from ..rbm import RBM
 from ..sampling.annealing import Annealer
+from ..sampling.gibbs import independent_states
 from ..sampling.model import model
-from ..sampling.starts import chain_ends, independent_states
+from ..sampling.starts import chain_ends
 from ..states.bits import BitMatrix
 from .results import LogPartition
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 # A mean of weights that are not negative exceeds k times its expectation with a probability of at most 1/k (Markov),
 # here that of a normal number beyond three sigma: however skew the weights, log Z is above AIS less this, and below
@@ -212,7 +216,7 @@ def _base_bias(
     bits = rbm._states(data, "data", fractions=True)
     if not isinstance(bits, BitMatrix):  # fractions, which a model reads as its units' numbers
         bits = rbm.visible.values(bits)
-    return RBM.from_data(bits, 1, seed, visible=rbm.visible).visible_bias
+    return rbm.from_data(bits, 1, seed, visible=rbm.visible).visible_bias  # a class method
 
 
 def _mean_weight(log_weights: np.ndarray) -> tuple[float, float, float]:

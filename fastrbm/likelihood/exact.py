@@ -14,7 +14,7 @@ from .results import LogPartition
 
 if TYPE_CHECKING:
     from ..rbm import RBM
-    from ..units import Unit
+    from ..units.unit import Unit
 
 MAX_UNITS = 25
 _LOW_UNITS = 6  # units of the low part of a state: a table of 64 rows of fields

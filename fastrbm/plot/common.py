@@ -9,7 +9,8 @@ import numpy as np
 from .._core import arrays, validate
 from ..rbm import RBM
 from ..states.bits import BitMatrix
-from ..units import TYPES, Unit
+from ..units.layer import TYPES
+from ..units.unit import Unit
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

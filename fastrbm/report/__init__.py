@@ -1,5 +1,8 @@
-"""A page about a model: its score, pictures and diagnostics."""
+"""A report on a model: one HTML file with its score, its pictures and its chains' diagnostics, to be read offline.
 
-from .report import report
+Needs matplotlib: ``pip install "fastrbm[plot]"``.
+"""
+
+from .build import report
 
 __all__ = ["report"]

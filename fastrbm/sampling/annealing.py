@@ -14,8 +14,8 @@ from .._core.dispatch import kernels
 from .._core.progress import Countdown
 from .._core.warn import warn
 from ..states.bits import BitMatrix
+from .gibbs import independent_states
 from .model import model
-from .starts import independent_states
 
 if TYPE_CHECKING:
     from ..rbm import RBM

@@ -9,14 +9,15 @@ from numpy.typing import ArrayLike
 
 from .._core import philox, saved, threads, validate
 from .._core.settings import Setting
-from ..states.bits import BitMatrix, saved_bits
+from ..states.saved import saved_bits
 from . import gibbs
 from .clamp import Clamp
-from .model import model
+from .model import checked_model, model
 from .starts import start_chains
 
 if TYPE_CHECKING:
     from ..rbm import RBM
+    from ..states.bits import BitMatrix
 
 __all__ = ["Chains"]
 
@@ -159,16 +160,6 @@ class Chains:
 
     def __repr__(self) -> str:
         return f"Chains({self.rbm!r}, n_chains={len(self)}, n_sweeps_done={self.n_sweeps_done})"
-
-
-def checked_model(rbm: RBM, followed: RBM) -> RBM:
-    """rbm, if it is a model that chains which followed another one can follow: one with the same units."""
-    if (model(rbm).visible, rbm.hidden) != (followed.visible, followed.hidden):
-        raise ValueError(
-            f"rbm must have {followed.n_visible} visible and {followed.n_hidden} hidden units of the types that the "
-            f"chains have, {followed.visible} and {followed.hidden}, not {rbm.visible} and {rbm.hidden}"
-        )
-    return rbm
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

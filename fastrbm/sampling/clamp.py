@@ -11,7 +11,7 @@ from .._core import validate
 from ..states.bits import BitMatrix
 
 if TYPE_CHECKING:
-    from ..units import Unit
+    from ..units.unit import Unit
 
 
 class Clamp:

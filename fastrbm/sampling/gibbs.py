@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._core import arrays, threads, validate, workload
+from .._core import arrays, philox, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.layout import TILE, to_fixed_point
 from ..states.bits import BitMatrix
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .clamp import Clamp
 
 if TYPE_CHECKING:
-    from ..units import Unit
+    from ..units.unit import Unit
 
 
 def check_capacity(first_sweep: int, n_sweeps: int) -> None:
@@ -106,6 +106,24 @@ def half_step(
         else:
             numbers = to_fixed_point(given[part])
             kernels.half_step_of_fractions(numbers, layer, seed, stream, sweep, kind, part.start, *to, used)
+
+
+def independent_states(
+    unit: Unit, bias: np.ndarray, n: int, seed: int, stream: int, n_threads: int | None, sweep: int = 0
+) -> BitMatrix:
+    """n draws of independent units with these biases, float32 (U,), from one sweep number of a stream."""
+    workload.check_chains(n)
+    tiles = -(-bias.size // TILE)
+    padded = np.zeros(tiles * TILE, np.float32)
+    padded[: bias.size] = bias
+    no_weights = np.zeros((tiles, 8, TILE), np.float32)
+    layer = kernels.Layer(no_weights, 0, padded, bias.size, unit.name, unit.name)
+    out = BitMatrix.empty(n, bias.size)
+    half_step(
+        layer, BitMatrix.empty(n, 8), kind=philox.VISIBLE, seed=seed, stream=stream, sweep=sweep, out=out,
+        n_threads=n_threads,
+    )  # fmt: skip
+    return out
 
 
 def fixed_buffer(n: int, n_units: int, buffers: Buffers) -> np.ndarray:

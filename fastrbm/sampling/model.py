@@ -17,3 +17,13 @@ def model(rbm: object) -> RBM:
     if not isinstance(rbm, Model):
         raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
     return cast("RBM", rbm)
+
+
+def checked_model(rbm: RBM, followed: RBM) -> RBM:
+    """rbm, if it is a model that chains which followed another one can follow: one with the same units."""
+    if (model(rbm).visible, rbm.hidden) != (followed.visible, followed.hidden):
+        raise ValueError(
+            f"rbm must have {followed.n_visible} visible and {followed.n_hidden} hidden units of the types that the "
+            f"chains have, {followed.visible} and {followed.hidden}, not {rbm.visible} and {rbm.hidden}"
+        )
+    return rbm

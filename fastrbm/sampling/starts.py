@@ -6,34 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._core import philox, workload
-from .._core.dispatch import kernels
-from .._core.layout import TILE
+from .._core import philox
 from ..states.bits import BitMatrix
 from . import gibbs
+from .gibbs import independent_states
 
 if TYPE_CHECKING:
     from ..rbm import RBM
-    from ..units import Unit
     from .clamp import Clamp
-
-
-def independent_states(
-    unit: Unit, bias: np.ndarray, n: int, seed: int, stream: int, n_threads: int | None, sweep: int = 0
-) -> BitMatrix:
-    """n draws of independent units with these biases, float32 (U,), from one sweep number of a stream."""
-    workload.check_chains(n)
-    tiles = -(-bias.size // TILE)
-    padded = np.zeros(tiles * TILE, np.float32)
-    padded[: bias.size] = bias
-    no_weights = np.zeros((tiles, 8, TILE), np.float32)
-    layer = kernels.Layer(no_weights, 0, padded, bias.size, unit.name, unit.name)
-    out = BitMatrix.empty(n, bias.size)
-    gibbs.half_step(
-        layer, BitMatrix.empty(n, 8), kind=philox.VISIBLE, seed=seed, stream=stream, sweep=sweep, out=out,
-        n_threads=n_threads,
-    )  # fmt: skip
-    return out
 
 
 def chain_ends(

@@ -10,14 +10,14 @@ from numpy.typing import ArrayLike
 
 from .._core import floatmath, philox, saved, threads, validate
 from .._core.settings import Setting
-from ..states.bits import BitMatrix, saved_bits
+from ..states.saved import saved_bits
 from . import gibbs
-from .chains import checked_model
-from .model import model
+from .model import checked_model, model
 from .starts import start_chains
 
 if TYPE_CHECKING:
     from ..rbm import RBM
+    from ..states.bits import BitMatrix
 
 __all__ = ["TemperedChains"]
 

@@ -10,19 +10,20 @@ import numpy as np
 
 from .._core import arrays, philox, threads, validate
 from .._core.warn import warn
-from ..gradient import PCD, Centering
+from ..gradient.centering import Centering
+from ..gradient.pcd import PCD
 from ..gradient.weighted import relative_weight
 from ..likelihood import fractions
-from ..likelihood import score as likelihood_score
 from ..likelihood.pseudo import pseudo_of
-from ..optim import SGD
+from ..likelihood.score import score as likelihood_score
+from ..optim.sgd import SGD
 from ..rbm import RBM
 from ..states.bits import BitMatrix
 from ..states.totals import weighted_sums
 from ..training.data import dense, drawn_states
 from ..training.examples import Batches, OrderedExamples, cut, limits_of, parts_of, states_of, states_of_good
 from ..training.fused import Updates, possible
-from ..units import Bernoulli
+from ..units.bernoulli import Bernoulli
 
 try:
     from sklearn import get_config

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import arrays, saved, threads, validate, workload
+from .._core import arrays, threads, validate, workload
 from .._core.dispatch import kernels
 
 __all__ = ["BitMatrix"]
@@ -142,14 +142,3 @@ class BitMatrix:
 def _restored(planes: np.ndarray, n_units: int) -> BitMatrix:
     """What a pickle holds; chains write in their states, which may come back read-only, as from a memory map."""
     return BitMatrix(planes if planes.flags.writeable else np.array(planes), n_units)
-
-
-def saved_bits(state: saved.State, name: str, n: int | None, n_units: int) -> BitMatrix:
-    """The states of n examples (None: of at least one) in an entry of a saved state, a copy."""
-    planes = saved.array(state, name, np.uint8, (-(-n_units // 8), n), 0, 255)
-    if planes.shape[1] == 0:
-        raise ValueError(f"the state's {name} must have at least one example")
-    try:
-        return BitMatrix(planes, n_units)
-    except ValueError as error:
-        raise ValueError(f"the state's {name}: {error}") from None

@@ -15,7 +15,7 @@ from .._core.layout import FIXED_BITS, to_fixed_point
 from .bits import BitMatrix
 
 if TYPE_CHECKING:
-    from ..units import Unit
+    from ..units.unit import Unit
 
 BATCH = "a batch of X"
 _PART = 1 << 24  # numbers of an array on disk that are read at a time

@@ -15,7 +15,7 @@ from .._core.dispatch import kernels
 from ..sampling import gibbs
 from ..states.bits import BitMatrix
 from ..states.totals import BATCH, dense, is_array, refuse_no_batches
-from ..units import Unit
+from ..units.unit import Unit
 
 MEASURED = 256  # examples that are measured as training goes on
 _DRAW = 32  # drawing a state costs as much as so many connections; see threads.PASS

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from .._core import defaults, philox, threads, validate
-from ..gradient import PCD, Centering
-from ..optim import SGD, Averaging, Linear
+from ..gradient.centering import Centering
+from ..gradient.pcd import PCD
+from ..optim.averaging import Averaging
+from ..optim.schedules import Linear
+from ..optim.sgd import SGD
 from ..rbm import RBM
 from ..states.bits import BitMatrix
+from .closing import closing
 from .data import source_of
 from .early_stopping import EarlyStopping
 from .loop import FitState, Training
@@ -197,7 +201,7 @@ def fit(
         training.keep_checkpoints(checkpoint, checkpoint_seconds, resume)
     elif resume:
         raise ValueError("resume needs a checkpoint to go on from")
-    return training.run()
+    return training.run(closing)
 
 
 def _several(given: Any, name: str, one: bool) -> list[Any]:

@@ -11,8 +11,9 @@ import numpy as np
 from .._core import threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.layout import TILE
-from ..gradient import PCD, Centering
-from ..optim import SGD
+from ..gradient.centering import Centering
+from ..gradient.pcd import PCD
+from ..optim.sgd import SGD
 from ..sampling import gibbs
 
 if TYPE_CHECKING:

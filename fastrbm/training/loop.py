@@ -16,17 +16,19 @@ from .._core import output, saved, validate
 from .._core.progress import ProgressLine
 from .._core.signals import BREAKS, Signals
 from .._core.warn import warn
-from ..gradient import Centering, FastPCD, Gradient
+from ..gradient.base import Gradient
+from ..gradient.fast_pcd import FastPCD
 from ..gradient.weighted import weighted_gradient
 from . import checkpoint
+from .basics import Basics, Snapshot
 from .data import InMemory, UserBatches
 from .fused import FEWEST, Updates, possible
 from .history import History
-from .metrics import Basics, Snapshot, closing
-from .verdict import TrainingWarning, findings
+from .verdict import Closing, TrainingWarning, findings
 
 if TYPE_CHECKING:
     from .._core.parameters import Parameters
+    from ..gradient.centering import Centering
     from ..optim import Averaging
     from ..rbm import RBM
     from ..states.bits import BitMatrix
@@ -236,7 +238,8 @@ class Training:
 
     # ------------------------------------------------------------ the loop
 
-    def run(self) -> History:
+    def run(self, closing: Callable[..., Closing]) -> History:
+        """Train. closing gives the numbers by which the end is judged."""
         self.started = self.saved = time.perf_counter()
         try:
             self.basics = Basics(self.source.some_examples(), self.validation, self.seed)
@@ -244,7 +247,7 @@ class Training:
                 self._finish()
             else:
                 self._run()
-            self._judge()
+            self._judge(closing)
         except BaseException as error:
             with suppress(AttributeError):  # an exception that takes no attributes
                 error.history = self.history  # type: ignore[attr-defined]
@@ -388,7 +391,7 @@ class Training:
         if self.averaging is not None:
             self.averaging.update(self.rbm, self.update + 1)
 
-    def _judge(self) -> None:
+    def _judge(self, closing: Callable[..., Closing]) -> None:
         """Say in words what was reached: in the history, and as a warning where it is a fault."""
         if not len(self.history):
             return

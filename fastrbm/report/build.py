@@ -1,7 +1,4 @@
-"""A report on a model: one HTML file with its score, its pictures and its chains' diagnostics, to be read offline.
-
-Needs matplotlib: ``pip install "fastrbm[plot]"``.
-"""
+"""The sections of a report, and the order in which they are made."""
 
 from __future__ import annotations
 
@@ -12,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import diagnostics, likelihood, plot
+from .. import diagnostics
 from .._core import output, validate, workload
 from .._core.config import get_config
 from .._core.progress import Countdown
+from ..likelihood.score import score as likelihood_score
+from ..plot import charts, grids
 from ..plot.common import model, need_matplotlib
 from ..plot.grids import checked_shape
 from ..sampling.chains import Chains
@@ -128,7 +127,7 @@ def report(
     settings: dict[str, Any] = {"method": method, "n_chains": n_chains, "n_betas": n_betas, "seed": seed}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        score = likelihood.score(rbm, examples, **settings, progress=progress, n_threads=n_threads)
+        score = likelihood_score(rbm, examples, **settings, progress=progress, n_threads=n_threads)
     reported = [str(warning.message) for warning in caught]
     samples, trace = _run_chains(rbm, n_samples, n_sweeps, seed, progress, n_threads)
     page = Page(f"Report on {name}")
@@ -222,7 +221,7 @@ def _model(page: Page, rbm: RBM, examples: BitMatrix, shape, name: str, n_thread
     })  # fmt: skip
     shown = min(_PICTURES, rbm.n_hidden)
     figure, ax = _figure(7.5, 6.5)
-    plot.filters(rbm, shape, _PICTURES, ax=ax)
+    grids.filters(rbm, shape, _PICTURES, ax=ax)
     meaning = (
         "What a hidden unit looks for: visible units that its red weights join make it likelier to be on, blue ones "
         "less likely. Pictures of pure noise are units that have learned nothing yet."
@@ -244,10 +243,10 @@ def _samples(page: Page, rbm: RBM, examples: BitMatrix, samples: BitMatrix, shap
         ("Data", drawn, f"{len(drawn):,} of {len(examples):,} examples, from all over them, to compare with."),
     ):
         figure, ax = _figure()
-        plot.samples(states, shape, _PICTURES, ax=ax).set_title(title)
+        grids.samples(states, shape, _PICTURES, ax=ax).set_title(title)
         pictures.append((figure, f"{title}: {min(_PICTURES, len(states)):,} states, as pictures", meaning))
     figure, ax = _figure()
-    plot.energies(rbm, examples, samples, ax=ax)
+    charts.energies(rbm, examples, samples, ax=ax)
     of_data, of_samples = rbm.free_energy(examples).mean(), rbm.free_energy(samples).mean()
     gap = of_samples - of_data
     meaning = (
@@ -257,7 +256,7 @@ def _samples(page: Page, rbm: RBM, examples: BitMatrix, samples: BitMatrix, shap
     seen = f"Histograms of free energies: data with mean {of_data:.1f} nats, samples with mean {of_samples:.1f} nats"
     pictures.append((figure, seen, meaning))
     figure, ax = _figure()
-    plot.principal_axes(examples, samples, ax=ax)
+    charts.principal_axes(examples, samples, ax=ax)
     meaning = (
         "The two directions along which the data vary most. Samples should lie where data do, and as densely: groups "
         "without samples are modes that the model lacks, or that its chains do not reach."
@@ -288,7 +287,7 @@ def _mixing(page: Page, trace: np.ndarray) -> None:
             warning=True,
         )
     figure, ax = _figure()
-    plot.autocorrelation(trace, ax=ax)
+    charts.autocorrelation(trace, ax=ax)
     meaning = f"Of the free energy of {trace.shape[1]:,} chains over {len(trace):,} sweeps. 0: the past is forgotten."
     page.pictures((figure, f"Autocorrelation against lag; tau_int: {tau}", meaning))
 
@@ -304,7 +303,7 @@ def _training(page: Page, history: History) -> None:
     pictures = []
     for name in drawn:
         figure, ax = _figure(6.5, 3.5)
-        plot.learning_curve(history, name, ax=ax)
+        charts.learning_curve(history, name, ax=ax)
         words = name.replace("_", " ")
         pictures.append((figure, f"{words} against the epoch, {last[name]:.6g} at the end", words))
     page.pictures(*pictures)
