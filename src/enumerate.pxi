@@ -11,23 +11,20 @@ def enumerate_states(const double[:, ::1] high, const double[::1] high_bias, con
     high IN (M, K), with the other layer's biases in it; low IN (L, K). K is a multiple of 8, the padding -1e9 in high
     and 0 in low."""
     cdef Py_ssize_t n_high = high.shape[0], n_low = low.shape[0], n_units = high.shape[1], item
-    cdef size_t size = (n_low * sizeof(double) + 63) // 64 * 64
+    cdef size_t size = whole_lines(n_low * sizeof(double))
     cdef Meeting meeting = no_meeting()
-    cdef char *scratch
+    cdef _Memory memory
     if DEBUG_CHECKS:
         check(low.shape[1] == n_units and n_units % 8 == 0 and high_bias.shape[0] == n_high
               and low_bias.shape[0] == n_low and peak.shape[0] == n_high and total.shape[0] == n_high,
               "enumerate_states")
-    scratch = <char *> aligned_memory(<size_t> n_threads * size)
-    if scratch == NULL:
-        raise MemoryError("no memory for the scratch space of an enumeration")
+    memory = memory_for(n_threads, size, "an enumeration")
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(n_high, schedule="dynamic", chunksize=1):
             enumerate_item(&high[item, 0], high_bias[item], &low[0, 0], &low_bias[0], n_low, n_units, &peak[item],
-                           &total[item], <double *> (scratch + <size_t> threadid() * size))
+                           &total[item], <double *> (memory.start + <size_t> threadid() * size))
         leave_team(&meeting)
-    free(scratch)
 
 
 cdef void enumerate_item(const double *high, double high_bias, const double *low, const double *low_bias,

@@ -133,7 +133,7 @@ class Gradient(Update):
         if states is None:
             return to_tiles(self.weights)
         n_hidden = self.shape[1]
-        out = states[0].buffers.take(self._tile_shape, np.float32)
+        out = np.empty(self._tile_shape, np.float32)
         used = threads.resolve(self._n_threads, out.size * int(sum(phase.total for phase in states)))
         along = self._workspace(out.shape)
         kernels.difference(*_sides(*states, self.scale), self._centering(out.shape), n_hidden, out, *along, used)

@@ -77,7 +77,7 @@ class Averaging:
             return
         tiles, b, c = (mean.astype(np.float32) for mean in self._means)
         weights = np.ascontiguousarray(from_tiles(tiles, *rbm._parameters.shape))
-        offered._parameters = Parameters.of(weights, b, c, offered._buffers, n_threads)
+        offered._parameters = Parameters.of(weights, b, c, n_threads)
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from .._core import arrays, threads, validate, workload
-from .._core.buffers import Buffers
 from .._core.dispatch import kernels
 from .._core.layout import FIXED_BITS, TILE
 from .._core.parameters import Parameters
@@ -109,10 +108,12 @@ def to_fixed_point(fractions: np.ndarray) -> np.ndarray:
     return np.rint(np.multiply(fractions, float(1 << FIXED_BITS), order="C"))
 
 
-def fixed_buffer(n: int, n_units: int, buffers: Buffers) -> np.ndarray:
-    """Room for the fixed-point probabilities of n examples, with zeros past the last example, as moments need them."""
-    out = buffers.take((-(-n_units // TILE), -(-n // 8) * 8, TILE), np.float32)
+def fixed_buffer(n: int, n_units: int) -> np.ndarray:
+    """Room for the fixed-point probabilities of n examples, with zeros past the last example, as moments need them, and
+    past the last unit, where not all levels write."""
+    room = np.empty((-(-n_units // TILE), -(-n // 8) * 8, TILE), np.float32)
     out[:, n:] = 0.0
+    room[-1, :, (n_units - 1) % TILE + 1 :] = 0.0
     return out
 
 
