@@ -1,9 +1,10 @@
 """Build the compiled modules; everything else about the package is in pyproject.toml.
 
 Environment switches, for developers:
-    FASTRBM_DEBUG=1      bounds and shape checks, no optimization
-    FASTRBM_SANITIZE=1   address and undefined-behavior sanitizers (see CONTRIBUTING.md for how to run the tests)
-    FASTRBM_OPENMP=0     build without OpenMP: serial
+    FASTRBM_DEBUG=1           bounds and shape checks, counts of the paths that ran, no optimization
+    FASTRBM_SANITIZE=address  address and undefined-behavior sanitizers; =1 is the same
+    FASTRBM_SANITIZE=thread   thread sanitizer, with gcc (CONTRIBUTING.md says how to run the tests with either)
+    FASTRBM_OPENMP=0          build without OpenMP: serial
 """
 
 import os
@@ -28,7 +29,15 @@ from setuptools.errors import CompileError, LinkError
 
 HERE = Path(__file__).parent
 DEBUG = os.environ.get("FASTRBM_DEBUG") == "1"
-SANITIZE = os.environ.get("FASTRBM_SANITIZE") == "1"
+SANITIZE = os.environ.get("FASTRBM_SANITIZE", "")
+SANITIZERS = {
+    "": [],
+    "1": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
+    "address": ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"],
+    "thread": ["-fsanitize=thread"],
+}
+if SANITIZE not in SANITIZERS:
+    sys.exit(f"FASTRBM_SANITIZE={SANITIZE!r} is not one of address, thread")
 
 # What src/_cpu.pyx tests for, and no more. gcc and clang know -march=x86-64-v2 to -v4 only since versions 11 and 12.
 X86_64_V2 = ["-msse4.2", "-mpopcnt"]
@@ -44,7 +53,7 @@ if platform.machine().lower() in ("x86_64", "amd64"):
         "avx512": X86_64_V4,
     }
     if sys.platform == "linux":  # which is asked for leave to use it (src/_cpu.pyx)
-        LEVELS["amx"] = [*X86_64_V4, "-mavx512vbmi", "-DFASTRBM_AMX"]
+        LEVELS["amx"] = [*X86_64_V4, "-DFASTRBM_AMX"]
 
 # -ffp-contract=off: no fused multiply-add, so that every level computes the same bits. Never -ffast-math.
 COMPILE_ARGS = ["-O3", "-std=gnu11", "-ffp-contract=off", "-fno-math-errno", "-Wall", "-Wno-unused-function"]
@@ -57,9 +66,11 @@ if DEBUG:
     COMPILE_ARGS += ["-O0", "-g"]
     MACROS += [("FASTRBM_DEBUG", "1")]
 if SANITIZE:
-    flags = ["-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
-    COMPILE_ARGS += ["-O1", "-g", "-fno-omit-frame-pointer", *flags]
-    LINK_ARGS += flags
+    COMPILE_ARGS += ["-O1", "-g", "-fno-omit-frame-pointer", *SANITIZERS[SANITIZE]]
+    LINK_ARGS += SANITIZERS[SANITIZE]
+if SANITIZE == "thread":
+    COMPILE_ARGS += ["-include", "src/tsan_openmp.h"]
+    LINK_ARGS += ["-Wl,--wrap=GOMP_parallel"]
 
 DIRECTIVES = {
     "language_level": 3,

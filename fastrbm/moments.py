@@ -138,7 +138,7 @@ class Moments:
             weight = np.rint(weight / scale * (1 << FIXED_BITS))
         # fractions add up in blocks of ROWS, so that cuts elsewhere would change the last bits
         for rows in workload.parts(n, workload.moments(rbm.n_visible, rbm.n_hidden), most=_ROWS_A_PART, blocks=(ROWS,)):
-            fixed = gibbs.fixed_buffer(rows.stop - rows.start, rbm.n_hidden, rbm._buffers)
+            fixed = gibbs.fixed_buffer(rows.stop - rows.start, rbm.n_hidden)
             gibbs.half_step(rbm._parameters.to_hidden, data[rows], fixed=fixed, n_threads=n_threads)
             _add(moments, data[rows], fixed, None if weight is None else weight[rows], scale, n_threads)
         return _of_values(moments, (rbm.visible, rbm.hidden))
@@ -167,7 +167,7 @@ def _of_values(moments: Moments, units: tuple[Unit, Unit]) -> Moments:
 
 def _nothing(rbm: RBM) -> Moments:
     """Sums over no example yet: total is 0, and what is in weight_sum and hidden_sum does not matter."""
-    weight_sum = rbm._buffers.take((rbm.n_visible, rbm.n_hidden), np.float64)
+    weight_sum = np.empty((rbm.n_visible, rbm.n_hidden))
     return Moments(weight_sum, np.zeros(rbm.n_visible), np.empty(rbm.n_hidden), 0.0)
 
 
@@ -244,7 +244,6 @@ class PhaseStates:
         n = len(states)
         self.shape = rbm.n_visible, rbm.n_hidden
         self.fixed, self.total = fixed, float(n)
-        self.buffers = rbm._buffers
         self.transposed = np.empty((-(-n // 8), rbm.n_visible), np.uint8)
         self.visible_sum, self.hidden_sum = np.empty(rbm.n_visible), np.empty(rbm.n_hidden)
         used = threads.resolve(n_threads, 4 * threads.PASS * n * (rbm.n_visible // 8 + rbm.n_hidden))
@@ -261,7 +260,7 @@ class PhaseStates:
         data = _examples(rbm, X)
         if sample_weight is not None or not isinstance(data, BitMatrix) or len(data) > _ROWS_A_PART:
             return Moments.of_data(rbm, data, sample_weight, n_threads)
-        fixed = gibbs.fixed_buffer(len(data), rbm.n_hidden, rbm._buffers)
+        fixed = gibbs.fixed_buffer(len(data), rbm.n_hidden)
         gibbs.half_step(rbm._parameters.to_hidden, data, fixed=fixed, n_threads=n_threads)
         return cls(rbm, data, fixed, n_threads)
 
@@ -282,7 +281,7 @@ class PhaseStates:
     def moments(self, n_threads: int | None = None) -> Moments:
         """The averages themselves."""
         sums = self.visible_sum.copy(), self.hidden_sum.copy()
-        moments = Moments(self.buffers.take(self.shape, np.float64), *sums, self.total)
+        moments = Moments(np.empty(self.shape), *sums, self.total)
         used = threads.resolve(n_threads, moments.weight_sum.size * int(self.total))
         kernels.moments(
             self.transposed, self.fixed, 2.0**-FIXED_BITS, False, moments.weight_sum, moments.hidden_sum, used

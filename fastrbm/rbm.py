@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 
 from ._core import arrays as _given
 from ._core import layout, model_file, philox, threads, validate, workload
-from ._core.buffers import Buffers
 from ._core.dispatch import kernels
 from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
@@ -91,7 +90,6 @@ class RBM(Model):
                 "RBM takes weights (V, H); for a new model of your data use RBM.from_data(X, n_hidden=16), with the "
                 "number of hidden units that you want"
             )
-        self._buffers = Buffers()
         checked = validate.parameter(weights, "weights", (None, None))
         units = layer(visible, checked.shape[0], "visible"), layer(hidden, checked.shape[1], "hidden")
         self._set(checked, visible_bias, hidden_bias, units)
@@ -108,7 +106,7 @@ class RBM(Model):
         c = validate.parameter(c, "hidden_bias", (n_hidden,))
         if hasattr(self, "_parameters") and self._parameters.shape != weights.shape:  # chains rely on it
             raise ValueError(f"weights must keep their shape, {self._parameters.shape}, got {weights.shape}")
-        self._parameters = Parameters.of(weights, b, c, units, self._buffers)
+        self._parameters = Parameters.of(weights, b, c, units)
 
     @classmethod
     def from_data(
@@ -223,7 +221,7 @@ class RBM(Model):
             given = validate.change(change, f"the change of {name}", old.shape)
             new.append(moved_values(old, given, rate, name))
         units = self._parameters.units
-        self._parameters = Parameters.of(new[0], new[1], new[2], units, self._buffers, n_threads)
+        self._parameters = Parameters.of(new[0], new[1], new[2], units, n_threads)
 
     def step(self, gradient: Gradient, learning_rate: float, n_threads: int | None = None) -> None:
         """theta <- theta + learning_rate * gradient, the plain ascent of the log-likelihood.
@@ -259,17 +257,16 @@ class RBM(Model):
         self, direction: Update, rate: float, l2: float = 0.0, l1: float = 0.0, n_threads: int | None = None
     ) -> None:
         """theta <- theta + rate * direction, with decay of the weights; see kernels.ascend."""
-        self._parameters = self._parameters.moved(direction, rate, l2, l1, self._buffers, n_threads)
+        self._parameters = self._parameters.moved(direction, rate, l2, l1, n_threads)
 
     def _clip(self, max_norm: float, n_threads: int | None = None) -> None:
         """Scale the weights of hidden units down to a Euclidean norm of max_norm, where they are above it."""
-        self._parameters = self._parameters.clipped(max_norm, self._buffers, n_threads)
+        self._parameters = self._parameters.clipped(max_norm, n_threads)
 
     def copy(self) -> RBM:
         """An independent copy (which shares the read-only arrays)."""
         other = object.__new__(type(self))
         other._parameters, other._visible_names = self._parameters, self._visible_names
-        other._buffers = Buffers()
         return other
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -9,10 +9,10 @@ cdef extern from *:
     #include <unistd.h>
     enum { ARCH_GET_XCOMP_SUPP = 0x1021, ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
     static int has_matrices(void) { /* the CPU and Linux */
-        enum { VBMI = 1 << 1, AMX_TILE = 1 << 24, AMX_INT8 = 1 << 25 };
+        enum { AMX_TILE = 1 << 24, AMX_INT8 = 1 << 25 };
         unsigned a, b, c, d;
         unsigned long long known = 0;
-        return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (c & VBMI) && (d & AMX_TILE) && (d & AMX_INT8)
+        return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (d & AMX_TILE) && (d & AMX_INT8)
                && syscall(SYS_arch_prctl, ARCH_GET_XCOMP_SUPP, &known) == 0 && (known >> XFEATURE_XTILEDATA & 1);
     }
     static int may_use_matrices(void) {

@@ -260,15 +260,10 @@ cdef uint64_t break_ties(const float *rest, uint64_t ties, uint32_t first_unit, 
     return less
 
 
-cdef void half_step_item(const HalfStep *step, Py_ssize_t item, char *scratch) noexcept nogil:
+cdef void half_step_item(const HalfStep *step, Py_ssize_t item, Scratch *scratch) noexcept nogil:
     """One tile of one block of chains: product, then activation while the sums are at hand."""
     cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block
     cdef Py_ssize_t n = smaller(step.block, step.n - first)
-    cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
-    product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first, step.stride,
-                 step.n_bytes, n, smaller(TILE, step.n_units - tile * TILE), ALL_LIMBS, 0)
-    activate(step, acc, tile, first, n, <uint64_t *> (scratch + SCRATCH))
-
-
-cdef enum:
-    STEP_SCRATCH = SCRATCH + BLOCK * 8      # and a mask for each chain of a block
+    product_tile(scratch.sums, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first,
+                 step.stride, step.n_bytes, n, smaller(TILE, step.n_units - tile * TILE), ALL_LIMBS)
+    activate(step, scratch.sums, tile, first, n, scratch.masks)

@@ -20,7 +20,7 @@ def anneal(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer 
     cdef HalfStep up = prepare(visible, to_hidden, None, seed, first_chain, n_threads)
     cdef HalfStep down = prepare(hidden, to_visible, None, seed, first_chain, n_threads)
     cdef Py_ssize_t n_steps = betas.shape[0] - 1, n_bytes = visible.shape[0], byte
-    cdef char *scratch
+    cdef _Memory memory, table_memory
     cdef double *tables
     if DEBUG_CHECKS:
         check(log_weights.shape[0] == up.n_tiles + down.n_tiles and log_weights.shape[1] == up.n
@@ -31,23 +31,18 @@ def anneal(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer 
         return
     # the visible layer's parameters are r at beta 0: field = beta (b + W h) + (1 - beta) r
     down.reference = &reference[0]
-    scratch = <char *> aligned_memory(<size_t> n_threads * STEP_SCRATCH)
-    tables = <double *> aligned_memory(n_bytes * 256 * sizeof(double))
-    if scratch == NULL or tables == NULL:
-        free(scratch)
-        free(tables)
-        raise MemoryError("no memory for the scratch space of annealing")
+    memory = memory_for(n_threads, sizeof(Scratch), "annealing")
+    table_memory = memory_for(n_bytes, 256 * sizeof(double), "annealing")
+    tables = <double *> table_memory.start
     for byte in range(n_bytes):
         build_bias_table(down.unit, &bias_difference[8 * byte], tables + 256 * byte)
     with nogil:
-        run_annealing(&up, &down, &betas[0], n_steps, stream, first_sweep, tables, &log_weights[0, 0], scratch,
-                      n_threads)
-    free(scratch)
-    free(tables)
+        run_annealing(&up, &down, &betas[0], n_steps, stream, first_sweep, tables, &log_weights[0, 0],
+                      <Scratch *> memory.start, n_threads)
 
 
 cdef void run_annealing(HalfStep *up, HalfStep *down, const float *betas, Py_ssize_t n_steps, uint32_t stream,
-                        uint32_t first_sweep, const double *tables, double *log_weights, char *scratch,
+                        uint32_t first_sweep, const double *tables, double *log_weights, Scratch *scratch,
                         int n_threads) noexcept nogil:
     cdef Py_ssize_t s = 0, item, other, n_up = up.n_tiles * ceil_div(up.n, up.block)
     cdef Py_ssize_t n_down = down.n_tiles * ceil_div(down.n, down.block)
@@ -58,35 +53,35 @@ cdef void run_annealing(HalfStep *up, HalfStep *down, const float *betas, Py_ssi
             for item in prange(n_up + n_down, schedule="dynamic", chunksize=1):
                 if item < n_up:
                     weigh_and_draw_hidden(up, item, betas + s, first_sweep + <uint32_t> s, stream << 8 | HIDDEN,
-                                          log_weights, scratch + <size_t> threadid() * STEP_SCRATCH)
+                                          log_weights, scratch + threadid())
                 else:
                     weigh_visible(up, down, item - n_up, betas + s, tables, log_weights)
             meet(&meeting)
             for other in prange(n_down, schedule="dynamic", chunksize=1):
                 draw_visible(down, other, betas + s + 1, first_sweep + <uint32_t> s, stream << 8 | VISIBLE,
-                             scratch + <size_t> threadid() * STEP_SCRATCH)
+                             scratch + threadid())
             meet(&meeting)
         leave_team(&meeting)
 
 
 cdef void weigh_and_draw_hidden(const HalfStep *step, Py_ssize_t item, const float *betas, uint32_t sweep,
-                                uint32_t kind, double *log_weights, char *scratch) noexcept nogil:
+                                uint32_t kind, double *log_weights, Scratch *scratch) noexcept nogil:
     """A tile of hidden units, for a block of chains: its draw at betas[1], and its part of the log weights."""
     cdef HalfStep now = step[0]
     cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block
     cdef Py_ssize_t n = smaller(step.block, step.n - first), n_columns = smaller(TILE, step.n_units - tile * TILE)
-    cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
+    cdef int32_t *acc = scratch.sums
     cdef double *out = log_weights + tile * step.n + first
     product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first, step.stride,
-                 step.n_bytes, n, n_columns, ALL_LIMBS, 0)
+                 step.n_bytes, n, n_columns, ALL_LIMBS)
     now.sweep = sweep
     now.kind = kind
     now.beta = betas + 1
     now.beta_stride = 0
-    activate(&now, acc, tile, first, n, <uint64_t *> (scratch + SCRATCH))
+    activate(&now, acc, tile, first, n, scratch.masks)
     turn_to_sent(acc, step, tile, n)
     weigh_hidden(step.unit, acc, step.bias + tile * TILE, <double> step.scale, n_columns, n, <double> betas[0],
-                 <double> betas[1], <double *> (scratch + SCRATCH), out)
+                 <double> betas[1], <double *> scratch.masks, out)
 
 
 cdef void weigh_hidden(int unit, const int32_t *acc, const float *bias, double scale, Py_ssize_t n_columns, Py_ssize_t n,
@@ -121,32 +116,19 @@ cdef void weigh_hidden(int unit, const int32_t *acc, const float *bias, double s
 cdef void multiply_both(int unit, const int32_t *acc, const float *bias, double scale, Py_ssize_t n_columns, double beta0,
                         double beta1, double *line, double *product0, double *product1) noexcept nogil:
     """Lane by lane, x the log odds: line += kink(x), product0 *= 1 + exp(-|beta0 x|), product1 *= 1 + exp(-|beta1 x|)."""
-    cdef Py_ssize_t group, part, k
-    cdef double wide_bias[8]
-    cdef double last[3][8]
+    cdef Py_ssize_t column = 0, part
     cdef vd x, y0, y1
-    for group in range(ceil_div(n_columns, 8)):
-        for k in range(8):
-            wide_bias[k] = <double> bias[8 * group + k]
-        for part in range(8 // HALF):
-            x = to_double(acc + 8 * group + part * HALF) * splat_d(scale) + (<const vdu *> (wide_bias + part * HALF))[0]
-            x = log_odds_v(unit, x)
-            y0 = one_plus_exp(x * splat_d(beta0))
-            y1 = one_plus_exp(x * splat_d(beta1))
-            x = kink(unit, x)
-            if n_columns - 8 * group >= 8:
-                (<vdu *> line)[part] = (<vdu *> line)[part] + x
-                (<vdu *> product0)[part] = (<vdu *> product0)[part] * y0
-                (<vdu *> product1)[part] = (<vdu *> product1)[part] * y1
-            else:
-                memcpy(last[0] + part * HALF, &x, WIDTH)
-                memcpy(last[1] + part * HALF, &y0, WIDTH)
-                memcpy(last[2] + part * HALF, &y1, WIDTH)
-        if n_columns - 8 * group < 8:
-            for k in range(n_columns - 8 * group):
-                line[k] += last[0][k]
-                product0[k] *= last[1][k]
-                product1[k] *= last[2][k]
+    while column < n_columns:
+        part = column % 8 // HALF
+        x = to_double(acc + column) * splat_d(scale) + widen(bias + column)
+        x = log_odds_v(unit, x)
+        y0 = first_d(n_columns - column, one_plus_exp(x * splat_d(beta0)), splat_d(1.0))
+        y1 = first_d(n_columns - column, one_plus_exp(x * splat_d(beta1)), splat_d(1.0))
+        x = first_d(n_columns - column, kink(unit, x), splat_d(0.0))
+        (<vdu *> line)[part] = (<vdu *> line)[part] + x
+        (<vdu *> product0)[part] = (<vdu *> product0)[part] * y0
+        (<vdu *> product1)[part] = (<vdu *> product1)[part] * y1
+        column += HALF
 
 
 cdef inline double product8(double *x) noexcept nogil:
@@ -176,7 +158,7 @@ cdef void weigh_visible(const HalfStep *up, const HalfStep *down, Py_ssize_t ite
 
 
 cdef void draw_visible(const HalfStep *step, Py_ssize_t item, const float *beta, uint32_t sweep, uint32_t kind,
-                       char *scratch) noexcept nogil:
+                       Scratch *scratch) noexcept nogil:
     cdef HalfStep now = step[0]
     now.sweep = sweep
     now.kind = kind

@@ -13,23 +13,20 @@ def enumerate_states(const double[:, ::1] high, const double[::1] high_bias, con
     8."""
     cdef int kind = UNITS[unit]
     cdef Py_ssize_t n_high = high.shape[0], n_low = low.shape[0], stride = high.shape[1], item
-    cdef size_t size = (n_low * sizeof(double) + 63) // 64 * 64
+    cdef size_t size = whole_lines(n_low * sizeof(double))
     cdef Meeting meeting = no_meeting()
-    cdef char *scratch
+    cdef _Memory memory
     if DEBUG_CHECKS:
         check(low.shape[1] == stride and stride == 8 * ceil_div(n_units, 8) and high_bias.shape[0] == n_high
               and low_bias.shape[0] == n_low and peak.shape[0] == n_high and total.shape[0] == n_high,
               "enumerate_states")
-    scratch = <char *> aligned_memory(<size_t> n_threads * size)
-    if scratch == NULL:
-        raise MemoryError("no memory for the scratch space of an enumeration")
+    memory = memory_for(n_threads, size, "an enumeration")
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(n_high, schedule="dynamic", chunksize=1):
             enumerate_item(kind, &high[item, 0], high_bias[item], &low[0, 0], &low_bias[0], n_low, n_units, &peak[item],
-                           &total[item], <double *> (scratch + <size_t> threadid() * size))
+                           &total[item], <double *> (memory.start + <size_t> threadid() * size))
         leave_team(&meeting)
-    free(scratch)
 
 
 cdef void enumerate_item(int unit, const double *high, double high_bias, const double *low, const double *low_bias,
@@ -62,29 +59,21 @@ cdef double cgf_row(int unit, const double *x, const double *y, Py_ssize_t n_uni
     cdef double lines[8]
     cdef double products[8]
     cdef double logs[8]
-    cdef double line[8]
-    cdef double factor[8]
-    cdef Py_ssize_t group, part, lane
-    cdef vd z, one
+    cdef Py_ssize_t column, part, lane
+    cdef vd z, factor
     for lane in range(8):
         lines[lane] = logs[lane] = 0
         products[lane] = 1
-    for group in range(ceil_div(n_units, 8)):
-        for part in range(8 // HALF):
-            z = (<const vdu *> (x + 8 * group))[part] + (<const vdu *> (y + 8 * group))[part]
-            one = one_plus_exp(z)
-            z = kink(unit, z)
-            if n_units - 8 * group >= 8:
-                (<vdu *> lines)[part] = (<vdu *> lines)[part] + z
-                (<vdu *> products)[part] = (<vdu *> products)[part] * one
-            else:
-                memcpy(line + part * HALF, &z, WIDTH)
-                memcpy(factor + part * HALF, &one, WIDTH)
-        if n_units - 8 * group < 8:
-            for lane in range(n_units - 8 * group):
-                lines[lane] += line[lane]
-                products[lane] *= factor[lane]
-        if group % 512 == 511:
+    column = 0
+    while column < n_units:
+        part = column % 8 // HALF
+        z = (<const vdu *> (x + column))[0] + (<const vdu *> (y + column))[0]
+        factor = first_d(n_units - column, one_plus_exp(z), splat_d(1.0))
+        z = first_d(n_units - column, kink(unit, z), splat_d(0.0))
+        (<vdu *> lines)[part] = (<vdu *> lines)[part] + z
+        (<vdu *> products)[part] = (<vdu *> products)[part] * factor
+        column += HALF
+        if column % 4096 == 0:
             take_logs(products, logs, 8)
     take_logs(products, logs, 8)
     return sum8(lines) + sum8(logs)

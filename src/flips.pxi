@@ -105,14 +105,15 @@ cdef bint list_flips(const HalfStep *step, Flips *flips, Py_ssize_t start, Py_ss
     return True
 
 
-cdef int way_of(const HalfStep *step, const Flips *flips, Py_ssize_t block, int parity) noexcept nogil:
-    """PLAIN, KEEP or FLIP for a block of this sweep, and what holds for the next one. A block and its parts need not
-    begin together: every part that it touches counts."""
+cdef int way_of(const HalfStep *step, const Flips *flips, Py_ssize_t block, int parity, bint note) noexcept nogil:
+    """PLAIN, KEEP or FLIP for a block of this sweep; note what holds for the next one, which one of its tiles does. A
+    block and its parts need not begin together: every part that it touches counts."""
     cdef Py_ssize_t part, start = block * step.block, stop = smaller(start + step.block, step.n)
     cdef bint few = True
     for part in range(start // PART, ceil_div(stop, PART)):
         few = few and flips.few[part]
-    flips.kept[(1 - parity) * flips.n_blocks + block] = few
+    if note:
+        flips.kept[(1 - parity) * flips.n_blocks + block] = few
     if not few:
         return PLAIN
     return FLIP if flips.kept[parity * flips.n_blocks + block] else KEEP
@@ -145,18 +146,20 @@ cdef void apply_flips(int32_t *sums, const int32_t *tile, const Flips *flips, Py
 
 
 cdef void half_step_of_flips(const HalfStep *step, Flips *flips, Py_ssize_t item, int parity,
-                             char *scratch) noexcept nogil:
+                             Scratch *scratch) noexcept nogil:
     """half_step_item, with sums kept from sweep to sweep where that pays."""
     cdef Py_ssize_t tile = item % step.n_tiles, block = item // step.n_tiles, first = block * step.block
     cdef Py_ssize_t n = smaller(step.block, step.n - first), n_columns = smaller(TILE, step.n_units - tile * TILE)
     cdef int32_t *sums = flips.sums + (tile * step.n + first) * TILE
     cdef const float *weights = step.tiles + tile * step.tile_length
-    cdef int way = way_of(step, flips, block, parity)
+    cdef int way = way_of(step, flips, block, parity, tile == 0)
+    if way != PLAIN:
+        ran(SUMS_FLIPPED if way == FLIP else SUMS_KEPT)
     if way == FLIP:
         apply_flips(sums, flips.rows + tile * step.tile_length, flips, first, n)
     else:
         if way == PLAIN:
-            sums = <int32_t *> (scratch + SUMS_AT)
+            sums = scratch.sums
         product_tile(sums, scratch, weights, step.grid, step.planes + first, step.stride, step.n_bytes, n, n_columns,
-                     ALL_LIMBS, 0)
-    activate(step, sums, tile, first, n, <uint64_t *> (scratch + SCRATCH))
+                     ALL_LIMBS)
+    activate(step, sums, tile, first, n, scratch.masks)

@@ -7,6 +7,12 @@ cdef enum:
     NUMBERS_TOGETHER = 4    # rows whose sums, of LANES columns, stay in registers
     INPUTS = 256            # inputs a pass: their integers, as float64, are 128 kB, in L2
 
+cdef struct NumbersScratch:     # what a thread needs
+    double integers[INPUTS * TILE]
+    double sums[NUMBERS_BLOCK * TILE]
+    float floats[NUMBERS_BLOCK * TILE]  # the sums, rounded
+    uint64_t masks[NUMBERS_BLOCK]
+
 
 cdef HalfStep prepare_numbers(const double[:, ::1] numbers, Layer layer, uint64_t seed, Py_ssize_t first_chain,
                               int n_threads):
@@ -20,10 +26,10 @@ cdef HalfStep prepare_numbers(const double[:, ::1] numbers, Layer layer, uint64_
     return step
 
 
-cdef void numbers_tile(double *sums, char *scratch, const HalfStep *step, Py_ssize_t tile, Py_ssize_t first,
+cdef void numbers_tile(double *sums, double *integers, const HalfStep *step, Py_ssize_t tile, Py_ssize_t first,
                        Py_ssize_t n) noexcept nogil:
-    """sums OUT [n][64], room for n rounded up to 4: the product of n (at most NUMBERS_BLOCK) rows with a tile."""
-    cdef double *integers = <double *> scratch
+    """sums OUT [n][64], room for n rounded up to 4: the product of n (at most NUMBERS_BLOCK) rows with a tile. integers
+    is room for INPUTS rows of a tile."""
     cdef Py_ssize_t start = 0, count, strip, row
     cdef Py_ssize_t n_strips = ceil_div(smaller(TILE, step.n_units - tile * TILE), LANES)
     while start < step.n_in:
@@ -82,73 +88,64 @@ def half_step_of_fractions(const double[:, ::1] numbers, Layer layer, uint64_t s
     """half_step, given numbers IN (n, units of the other layer), whole, from 0 to 2^22."""
     cdef HalfStep step = prepare_numbers(numbers, layer, seed, first_chain, n_threads)
     cdef Py_ssize_t item
-    cdef char *scratch
+    cdef _Memory memory
+    cdef NumbersScratch *scratch
     cdef Meeting meeting = no_meeting()
     give_out(&step, out, fixed, probabilities)
     if step.n == 0:
         return
     step.sweep = sweep
     step.kind = stream << 8 | kind
-    scratch = <char *> aligned_memory(<size_t> n_threads * NUMBERS_SCRATCH)
-    if scratch == NULL:
-        raise MemoryError("no memory for the scratch space of a half step")
+    memory = memory_for(n_threads, sizeof(NumbersScratch), "a half step")
+    scratch = <NumbersScratch *> memory.start
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(step.n_tiles * ceil_div(step.n, step.block), schedule="dynamic", chunksize=1):
-            numbers_item(&step, item, scratch + <size_t> threadid() * NUMBERS_SCRATCH)
+            numbers_item(&step, item, scratch + threadid())
         leave_team(&meeting)
-    free(scratch)
 
 
-cdef enum:                  # what a thread needs: integers, sums, the same as float32, masks
-    NUMBERS_SUMS_AT = INPUTS * TILE * 8
-    NUMBERS_FLOATS_AT = NUMBERS_SUMS_AT + NUMBERS_BLOCK * TILE * 8
-    NUMBERS_MASKS_AT = NUMBERS_FLOATS_AT + NUMBERS_BLOCK * TILE * 4
-    NUMBERS_SCRATCH = NUMBERS_MASKS_AT + NUMBERS_BLOCK * 8
-
-
-cdef void numbers_item(const HalfStep *step, Py_ssize_t item, char *scratch) noexcept nogil:
+cdef void numbers_item(const HalfStep *step, Py_ssize_t item, NumbersScratch *scratch) noexcept nogil:
     """As half_step_item."""
     cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block, i
     cdef Py_ssize_t n = smaller(step.block, step.n - first)
-    cdef double *sums = <double *> (scratch + NUMBERS_SUMS_AT)
-    cdef float *floats = <float *> (scratch + NUMBERS_FLOATS_AT)
-    sent_tile(sums, scratch, step, tile, first, n)
+    sent_tile(scratch.sums, scratch.integers, step, tile, first, n)
     for i in range(n * TILE):
-        floats[i] = <float> (sums[i] * 2.384185791015625e-7)    # 2^-22
-    activate_sums(step, <const int32_t *> floats, tile, first, n, True, <uint64_t *> (scratch + NUMBERS_MASKS_AT))
+        scratch.floats[i] = <float> (scratch.sums[i] * 2.384185791015625e-7)    # 2^-22
+    activate_sums(step, <const int32_t *> scratch.floats, tile, first, n, True, scratch.masks)
 
 
-cdef void sent_tile(double *sums, char *scratch, const HalfStep *step, Py_ssize_t tile, Py_ssize_t first,
+cdef void sent_tile(double *sums, double *integers, const HalfStep *step, Py_ssize_t tile, Py_ssize_t first,
                     Py_ssize_t n) noexcept nogil:
     """sums OUT [n][64], integers in units of 2^-22: what n (at most NUMBERS_BLOCK) rows of fractions of units that are
     on send to a tile."""
     cdef int32_t input_sums[TILE]
     cdef Py_ssize_t i
-    numbers_tile(sums, scratch, step, tile, first, n)
+    numbers_tile(sums, integers, step, tile, first, n)
     if takes_sums(step.sent):
         sum_inputs(step.tiles + tile * step.tile_length, step.grid, step.n_in, input_sums)
         for i in range(n * TILE):
             sums[i] = sent_by_d(step.sent, sums[i], <double> input_sums[i % TILE] * 4194304.0)
 
 
-cdef void log_odds_tile(double *out, char *scratch, const HalfStep *step, Py_ssize_t tile, Py_ssize_t first,
+cdef void log_odds_tile(double *out, Scratch *scratch, const HalfStep *step, Py_ssize_t tile, Py_ssize_t first,
                         Py_ssize_t n) noexcept nogil:
     """out OUT [n][64]: the log odds of the units of a tile, float64, given n (at most NUMBERS_BLOCK) rows of bits or of
-    numbers. scratch is SCRATCH bytes."""
-    cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
+    numbers."""
+    cdef int32_t *acc = scratch.sums
     cdef const float *bias = step.bias + tile * TILE
     cdef double scale = step.scale
     cdef Py_ssize_t n_columns = smaller(TILE, step.n_units - tile * TILE), row, k
     if step.numbers != NULL:
-        sent_tile(out, scratch, step, tile, first, n)
+        # the room that a product's sums would have: INPUTS rows of doubles, or BLOCK of integers
+        sent_tile(out, <double *> scratch.sums, step, tile, first, n)
         scale = scale * 2.384185791015625e-7
         for row in range(n):
             for k in range(n_columns):
                 out[row * TILE + k] = log_odds_d(step.unit, out[row * TILE + k] * scale + <double> bias[k])
         return
     product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first, step.stride,
-                 step.n_bytes, n, n_columns, ALL_LIMBS, 0)
+                 step.n_bytes, n, n_columns, ALL_LIMBS)
     turn_to_sent(acc, step, tile, n)
     for row in range(n):
         for k in range(n_columns):

@@ -32,8 +32,8 @@ cdef inline vd log_d(vd x) noexcept nogil:
     cdef vd m = double_of((bits & splat_q(0x000fffffffffffffu)) | splat_q(0x3fe0000000000000u))  # in [1/2, 1)
     cdef vd k = exponent_d(bits)
     cdef vq low = mask_lt_d(m, splat_d(0.7071067811865476))
-    m = double_of((low & bits_d(m + m)) | (~low & bits_d(m)))
-    k = double_of((low & bits_d(k - splat_d(1.0))) | (~low & bits_d(k)))
+    m = select_d(low, m + m, m)
+    k = select_d(low, k - splat_d(1.0), k)
     cdef vd s = (m - splat_d(1.0)) / (m + splat_d(1.0))
     cdef vd z = s * s
     cdef vd p = splat_d(1.0 / 33.0)
@@ -81,6 +81,13 @@ cdef enum:
     ENERGY_BLOCK = 128      # chains a task; a task does all tiles, since a row's sum has one owner
     ROOM = 64               # tiles whose factors, 8 a lane and a tile, multiply without overflow: 2^512
 
+cdef struct EnergyScratch:  # what a thread needs
+    Scratch product
+    double odds[ENERGY_BLOCK * TILE]
+    double lines[ENERGY_BLOCK * 8]
+    double products[ENERGY_BLOCK * 8]
+    double logs[ENERGY_BLOCK * 8]
+
 
 def cgf_sums(const uint8_t[:, :] planes, Layer layer, const double[::1] beta, double[::1] out, int n_threads):
     """out OUT (n,): sum over the units j of layer of cgf(beta field_j); beta IN (n,) or (1,) for all. Unit j goes to lane
@@ -98,39 +105,37 @@ def cgf_sums_of_fractions(const double[:, ::1] numbers, Layer layer, const doubl
 
 cdef int run_cgf(const HalfStep *step, const double[::1] beta, double[::1] out, int n_threads) except -1:
     cdef Py_ssize_t item
-    cdef Py_ssize_t size = SCRATCH + ENERGY_BLOCK * (TILE * 8 + 3 * 64)
     cdef Meeting meeting = no_meeting()
-    cdef char *scratch
+    cdef _Memory memory
+    cdef EnergyScratch *scratch
     if DEBUG_CHECKS:
         check(out.shape[0] == step.n and (beta.shape[0] == step.n or beta.shape[0] == 1), "cgf_sums")
     if step.n == 0:
         return 0
-    scratch = <char *> aligned_memory(n_threads * size)
-    if scratch == NULL:
-        raise MemoryError("no memory for the scratch space of free energies")
+    memory = memory_for(n_threads, sizeof(EnergyScratch), "free energies")
+    scratch = <EnergyScratch *> memory.start
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(ceil_div(step.n, ENERGY_BLOCK), schedule="dynamic", chunksize=1):
-            cgf_item(step, item * ENERGY_BLOCK, &beta[0], beta.shape[0] > 1, &out[0], scratch + threadid() * size)
+            cgf_item(step, item * ENERGY_BLOCK, &beta[0], beta.shape[0] > 1, &out[0], scratch + threadid())
         leave_team(&meeting)
-    free(scratch)
     return 0
 
 
 cdef void cgf_item(const HalfStep *step, Py_ssize_t first, const double *beta, bint own_beta, double *out,
-                   char *scratch) noexcept nogil:
+                   EnergyScratch *scratch) noexcept nogil:
     cdef Py_ssize_t n = smaller(ENERGY_BLOCK, step.n - first), chain, tile, n_columns, lane
-    cdef double *odds = <double *> (scratch + SCRATCH)
-    cdef double *lines = odds + TILE * ENERGY_BLOCK
-    cdef double *products = lines + 8 * ENERGY_BLOCK
-    cdef double *logs = products + 8 * ENERGY_BLOCK
+    cdef double *odds = scratch.odds
+    cdef double *lines = scratch.lines
+    cdef double *products = scratch.products
+    cdef double *logs = scratch.logs
     for lane in range(8 * n):
         lines[lane] = 0
         products[lane] = 1
         logs[lane] = 0
     for tile in range(step.n_tiles):
         n_columns = smaller(TILE, step.n_units - tile * TILE)
-        log_odds_tile(odds, scratch, step, tile, first, n)
+        log_odds_tile(odds, &scratch.product, step, tile, first, n)
         for chain in range(n):
             add_cgf(step.unit, odds + chain * TILE, n_columns, beta[first + chain] if own_beta else beta[0],
                     lines + 8 * chain, products + 8 * chain)
@@ -150,25 +155,16 @@ cdef void take_logs(double *products, double *logs, Py_ssize_t n) noexcept nogil
 
 cdef void add_cgf(int unit, const double *odds, Py_ssize_t n_columns, double beta, double *lines,
                   double *products) noexcept nogil:
-    cdef Py_ssize_t group, part, k
-    cdef double line[8]
-    cdef double factor[8]
+    cdef Py_ssize_t column = 0, part
     cdef vd x, y
-    for group in range(ceil_div(n_columns, 8)):
-        for part in range(8 // HALF):
-            x = (<const vdu *> (odds + 8 * group))[part] * splat_d(beta)
-            y = one_plus_exp(x)
-            x = kink(unit, x)
-            if n_columns - 8 * group >= 8:
-                (<vdu *> lines)[part] = (<vdu *> lines)[part] + x
-                (<vdu *> products)[part] = (<vdu *> products)[part] * y
-            else:
-                memcpy(line + part * HALF, &x, WIDTH)
-                memcpy(factor + part * HALF, &y, WIDTH)
-        if n_columns - 8 * group < 8:
-            for k in range(n_columns - 8 * group):
-                lines[k] += line[k]
-                products[k] *= factor[k]
+    while column < n_columns:
+        part = column % 8 // HALF
+        x = (<const vdu *> (odds + column))[0] * splat_d(beta)
+        y = first_d(n_columns - column, one_plus_exp(x), splat_d(1.0))
+        x = first_d(n_columns - column, kink(unit, x), splat_d(0.0))
+        (<vdu *> lines)[part] = (<vdu *> lines)[part] + x
+        (<vdu *> products)[part] = (<vdu *> products)[part] * y
+        column += HALF
 
 
 def bias_sums(const uint8_t[:, :] planes, str unit, const double[::1] bias, double[::1] out, int n_threads):

@@ -13,10 +13,8 @@ from libc.string cimport memcpy, memset
 cdef extern from "simd.h" nogil:
     enum: LANES         # 32-bit lanes in a vector
     enum: HALF          # 64-bit lanes in a vector
-    enum: MANY          # chains from which on larger tables of a product pay
-    enum: WIDTH_FEW     # vectors in a row of its tables below that
-    enum: WIDTH_MANY    # and from there on
     enum: WIDTH         # bytes in a vector
+    enum: LINE          # bytes in a cache line
     enum: DEBUG_CHECKS
     # Vector types. Cython only needs to know that they can be added and the like; the C compiler knows the rest.
     ctypedef int32_t vi
@@ -45,9 +43,11 @@ cdef extern from "simd.h" nogil:
     vd double_of(vq)
     vd sign_d(vd)
     vi select_i(vi, vi, vi)
+    vd select_d(vq, vd, vd)
     vf minus_abs_f(vf)
     vf scale_and_add(vf, vf, vf)
     vd multiply_and_add(vd, vd, vd)
+    vd first_d(Py_ssize_t, vd, vd)
     vd abs_d(vd)
     vf max_f(vf, vf)
     vd max_d(vd, vd)
@@ -60,7 +60,6 @@ cdef extern from "simd.h" nogil:
     uint64_t transpose8(uint64_t)
     uint64_t rotate_right(uint64_t, int)
     void prefetch(const void *)
-    void prefetch_to_write(const void *)
     void transpose_4x4(const float *, Py_ssize_t, float *, Py_ssize_t)
     enum: LEVEL_AMX
     void amx_begin()
@@ -69,13 +68,25 @@ cdef extern from "simd.h" nogil:
     void amx_load(int, const char *, int)
     void amx_store(int, char *, int)
     void amx_multiply(int, int, int)
-    void amx_multiply_signed(int, int, int)
-    void spread_bits(char *, uint64_t, int)
-    vi fields(vi)
+    void spread_bits(char *, uint64_t)
     int popcount8(uint8_t)
     int popcount64(uint64_t)
     int lowest_bit(uint64_t)
     void *aligned_memory(size_t)
+
+cdef extern from "product_plan.h" nogil:
+    enum: MANY          # chains from which on larger tables of a product pay
+    enum: WIDTH_FEW     # vectors in a row of its tables below that
+    enum: WIDTH_MANY    # and from there on
+    enum: TABLES        # bytes of the tables of a pass, at most
+    int product_plan(Py_ssize_t, Py_ssize_t)
+
+cdef extern from "paths.h" nogil:
+    enum: TABLES_OF_4, TABLES_OF_6, MATRIX_UNIT, WORDS_LISTED, SUMS_KEPT, SUMS_FLIPPED, SUMS_FOLDED, FUSED_UPDATE, \
+        SUMS_EXCHANGED, N_PATHS
+    const char *path_names[]
+    void ran(int)       # this path; counted in a debug build
+    int64_t times_ran(int)
 
 cdef extern from "philox.h" nogil:
     enum: BATCH         # chains whose random numbers are computed together
@@ -100,6 +111,11 @@ def team_time():
     return time_asked(), time_had()
 
 
+def paths():
+    """How often each path of paths.h ran since the process started; empty but in a build with FASTRBM_DEBUG=1."""
+    return {path_names[k].decode().lower(): times_ran(k) for k in range(N_PATHS)} if DEBUG_CHECKS else {}
+
+
 cdef inline Py_ssize_t smaller(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return a if a < b else b
 
@@ -121,11 +137,11 @@ cdef Meeting no_meeting() noexcept nogil:
     return meeting
 
 
+include "arena.pxi"
 include "bits.pxi"
 include "numbers.pxi"
 include "product.pxi"
 include "product_amx.pxi"
-include "product_pairs.pxi"
 include "units.pxi"
 include "activation.pxi"
 include "flips.pxi"

@@ -17,38 +17,37 @@ def moments(const uint8_t[:, ::1] transposed, const float[:, :, ::1] fixed, doub
     cdef Py_ssize_t n_visible = weights.shape[0], n_hidden = weights.shape[1], n_bytes = transposed.shape[0]
     cdef Py_ssize_t n_tiles = fixed.shape[0], block = block_length(n_visible, n_tiles, n_threads), item
     cdef Meeting meeting = no_meeting()
-    cdef char *scratch
+    cdef _Memory memory
+    cdef Scratch *scratch
     if DEBUG_CHECKS:
         check(transposed.shape[1] == n_visible and hidden.shape[0] == n_hidden and fixed.shape[1] == 8 * n_bytes
               and n_tiles == ceil_div(n_hidden, TILE), "moments")
     if n_bytes == 0:
         return
-    scratch = <char *> aligned_memory(<size_t> n_threads * SCRATCH)
-    if scratch == NULL:
-        raise MemoryError("no memory for the scratch space of the moments")
+    memory = memory_for(n_threads, sizeof(Scratch), "the moments")
+    scratch = <Scratch *> memory.start
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(n_tiles * ceil_div(n_visible, block), schedule="dynamic", chunksize=1):
             moments_item(&transposed[0, 0], n_visible, n_bytes, &fixed[item % n_tiles, 0, 0], scale, accumulate,
                          &weights[0, 0], n_hidden, item % n_tiles, (item // n_tiles) * block, block,
-                         scratch + <size_t> threadid() * SCRATCH)
+                         scratch + threadid())
         for item in prange(n_tiles, schedule="static"):
             hidden_item(&fixed[item, 0, 0], 8 * n_bytes, scale, accumulate, &hidden[item * TILE],
                         smaller(TILE, n_hidden - item * TILE))
         leave_team(&meeting)
-    free(scratch)
 
 
 cdef void moments_item(const uint8_t *transposed, Py_ssize_t n_visible, Py_ssize_t n_bytes, const float *fixed,
                        double scale, bint accumulate, double *weights, Py_ssize_t n_hidden, Py_ssize_t tile,
-                       Py_ssize_t first, Py_ssize_t block, char *scratch) noexcept nogil:
-    cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
+                       Py_ssize_t first, Py_ssize_t block, Scratch *scratch) noexcept nogil:
+    cdef int32_t *acc = scratch.sums
     cdef Py_ssize_t n = smaller(block, n_visible - first), n_columns = smaller(TILE, n_hidden - tile * TILE)
     cdef Py_ssize_t byte = 0, unit, k
     cdef double *out
     while byte < n_bytes:
         product_tile(acc, scratch, fixed + 8 * byte * TILE, 1.0, transposed + byte * n_visible + first, n_visible,
-                     smaller(ROWS // 8, n_bytes - byte), n, n_columns, POSITIVE_LIMBS, 0)
+                     smaller(ROWS // 8, n_bytes - byte), n, n_columns, POSITIVE_LIMBS)
         for unit in range(n):
             out = weights + (first + unit) * n_hidden + tile * TILE
             if accumulate or byte > 0:
@@ -151,9 +150,7 @@ cdef void count_row(const uint8_t *row, Py_ssize_t n, double *out, Py_ssize_t wi
     cdef Py_ssize_t chain, k
     memset(counts, 0, sizeof(counts))
     for chain in range(0, n, 8):
-        word = 0
-        memcpy(&word, row + chain, smaller(8, n - chain))
-        word = transpose8(word)
+        word = transposed_word(row, n, chain // 8)
         for k in range(8):
             counts[k] += popcount8(<uint8_t> (word >> (8 * k)))
     for k in range(width):

@@ -16,20 +16,17 @@ cdef enum:                              # bytes of an integer of Q that count
     POSITIVE_LIMBS = 3
 
 cdef enum:
-    K_FEW = 4                           # k for few chains: passes of 8 bytes, 16 tables of 16 rows
-    K_MANY = 6                          # k for many: passes of 6 bytes, 8 tables of 64 rows
     LISTED = 8                          # where one word in so many is zero, those that are not are listed
     BLOCK = 1024                        # most chains in a block: their accumulators are 256 kB, in L2
 
-# what one thread needs: tables (which must live in L1), words and whose they are, then accumulators
-cdef enum:
-    WORDS_AT = 32768
-    CHAINS_AT = WORDS_AT + BLOCK * 8
-    SQUARES_AT = CHAINS_AT + BLOCK * 4      # product_amx.pxi
-    STAMP_AT = SQUARES_AT + 8192            # product_pairs.pxi
-    BITS_AT = STAMP_AT + 64
-    SUMS_AT = BITS_AT + LEVEL_AMX * BLOCK * 512
-    SCRATCH = SUMS_AT + BLOCK * TILE * 4
+cdef struct Scratch:                    # what one thread needs for a half step of a tile; all are whole cache lines
+    char tables[TABLES]
+    uint64_t words[BLOCK]               # bits of each chain,
+    int32_t chains[BLOCK]               # and whose they are, where only some are listed
+    char squares[LEVEL_AMX * 4096]      # product_amx.pxi
+    char bits[LEVEL_AMX * BLOCK * 512]
+    int32_t sums[BLOCK * TILE]          # the accumulators
+    uint64_t masks[BLOCK]               # the states that activation.pxi makes of them
 
 
 cdef inline vi grid_row(const float *row, float scale) noexcept nogil:
@@ -188,12 +185,14 @@ cdef void gather_words(uint64_t *words, const uint8_t *planes, Py_ssize_t stride
                 words[chain] |= <uint64_t> p[s * stride + chain] << (8 * s)
 
 
-cdef inline void product_passes(int32_t *acc, char *scratch, const float *rows, float scale, const uint8_t *planes,
+cdef inline void product_passes(int32_t *acc, Scratch *scratch, const float *rows, float scale, const uint8_t *planes,
                                 Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t n_columns,
                                 int k, Py_ssize_t width) noexcept nogil:
-    """product_tile for a literal k and strips of a literal width."""
-    cdef uint64_t *words = <uint64_t *> (scratch + WORDS_AT)
-    cdef int32_t *chains = <int32_t *> (scratch + CHAINS_AT)
+    """product_tile by tables, for a literal k and strips of a literal width: passes of 8 bytes and 16 tables where k is
+    4, of 6 bytes and 8 tables where it is 6."""
+    cdef char *tables = scratch.tables
+    cdef uint64_t *words = scratch.words
+    cdef int32_t *chains = scratch.chains
     cdef Py_ssize_t full = 8 if k == 4 else k, byte = 0, count, column, group, groups, zeros, listed
     cdef bint started = False
     while byte < n_bytes:
@@ -203,6 +202,7 @@ cdef inline void product_passes(int32_t *acc, char *scratch, const float *rows, 
         zeros = count_zeros(words, n)
         listed = 0
         if count < full or zeros * LISTED >= n:
+            ran(WORDS_LISTED)
             listed = list_chains(words, chains, n)
             if not started:
                 memset(acc, 0, n * TILE * 4)
@@ -210,41 +210,35 @@ cdef inline void product_passes(int32_t *acc, char *scratch, const float *rows, 
         column = 0
         while column < n_columns and zeros < n:
             for group in range(groups):
-                build_table(scratch + group * ((width * WIDTH) << k),
+                build_table(tables + group * ((width * WIDTH) << k),
                             rows + (8 * byte + k * group) * TILE + column, scale, 8 * count - 1 - k * group, k, width)
             if listed > 0:
-                add_listed_rows(<char *> (acc + column), scratch, words, chains, listed, k, width, <int> groups)
+                add_listed_rows(<char *> (acc + column), tables, words, chains, listed, k, width, <int> groups)
             elif started:
-                add_rows(<char *> (acc + column), scratch, words, NULL, n, False, k, width, 16 if k == 4 else 8)
+                add_rows(<char *> (acc + column), tables, words, NULL, n, False, k, width, 16 if k == 4 else 8)
             else:
-                add_rows(<char *> (acc + column), scratch, words, NULL, n, True, k, width, 16 if k == 4 else 8)
+                add_rows(<char *> (acc + column), tables, words, NULL, n, True, k, width, 16 if k == 4 else 8)
             column += width * LANES
         started = True
         byte += count
 
 
-cdef void product_tile(int32_t *acc, char *scratch, const float *rows, float scale, const uint8_t *planes,
+cdef void product_tile(int32_t *acc, Scratch *scratch, const float *rows, float scale, const uint8_t *planes,
                        Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t n_columns,
-                       int limbs, int64_t cache_key) noexcept nogil:
+                       int limbs) noexcept nogil:
     """The first n_columns (at most 64, rounded up to 16) columns of a tile, for n (at most BLOCK) chains. limbs is
-    ALL_LIMBS, or POSITIVE_LIMBS where all of Q lies in 0 .. 2^23 - 1. A cache key, other than 0, is a name for S, n and
-    n_bytes with it: a call with that of the call before, and the same scratch, may take over what that one made of the
-    planes."""
-    if LEVEL_AMX and n >= AMX_FROM and PAIRED_FROM <= n_bytes <= 8 * PAIRED:
-        if limbs == POSITIVE_LIMBS:
-            if product_pairs(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 3, cache_key):
-                return
-        elif product_pairs(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 4, cache_key):
-            return
-    if LEVEL_AMX and n >= AMX_FROM and n_bytes > 8:
+    ALL_LIMBS, or POSITIVE_LIMBS where all of Q lies in 0 .. 2^23 - 1."""
+    cdef int plan = product_plan(n, n_bytes)
+    ran(plan)
+    if plan == MATRIX_UNIT:
         if limbs == POSITIVE_LIMBS:
             product_amx(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 3)
         else:
             product_amx(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 4)
-    elif n < MANY or n_bytes <= 8:    # of so few units, k = 4 makes one pass and k = 6 two
-        product_passes(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, K_FEW, WIDTH_FEW)
+    elif plan == TABLES_OF_4:
+        product_passes(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 4, WIDTH_FEW)
     else:
-        product_passes(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, K_MANY, WIDTH_MANY)
+        product_passes(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 6, WIDTH_MANY)
 
 
 cdef Py_ssize_t block_length(Py_ssize_t n, Py_ssize_t n_tiles, int n_threads) noexcept nogil:
@@ -262,30 +256,29 @@ def product(const uint8_t[:, :] planes, const float[:, :, ::1] tiles, int expone
     cdef Py_ssize_t n = out.shape[0], n_out = out.shape[1], n_tiles = tiles.shape[0], n_bytes = planes.shape[0]
     cdef Py_ssize_t block = block_length(n, n_tiles, n_threads), item
     cdef Meeting meeting = no_meeting()
-    cdef char *scratch
+    cdef _Memory memory
+    cdef Scratch *scratch
     if DEBUG_CHECKS:
         check(planes.shape[1] == n and n_tiles == ceil_div(n_out, TILE) and tiles.shape[1] == 8 * n_bytes
               and tiles.shape[2] == TILE, "product")
     if n == 0 or n_out == 0:
         return
-    scratch = <char *> aligned_memory(<size_t> n_threads * SCRATCH)
-    if scratch == NULL:
-        raise MemoryError("no memory for the scratch space of a matrix product")
+    memory = memory_for(n_threads, sizeof(Scratch), "a matrix product")
+    scratch = <Scratch *> memory.start
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(n_tiles * ceil_div(n, block), schedule="dynamic", chunksize=1):
             product_item(&planes[0, 0], planes.strides[0], n_bytes, n, &tiles[item % n_tiles, 0, 0],
                          <float> ldexp(1.0, exponent), &out[0, 0], n_out,
-                         item % n_tiles, (item // n_tiles) * block, block, scratch + <size_t> threadid() * SCRATCH)
+                         item % n_tiles, (item // n_tiles) * block, block, scratch + threadid())
         leave_team(&meeting)
-    free(scratch)
 
 
 cdef void product_item(const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, const float *rows,
                        float scale, int32_t *out, Py_ssize_t n_out, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t block,
-                       char *scratch) noexcept nogil:
-    cdef int32_t *acc = <int32_t *> (scratch + SUMS_AT)
+                       Scratch *scratch) noexcept nogil:
+    cdef int32_t *acc = scratch.sums
     cdef Py_ssize_t length = smaller(block, n - first), n_columns = smaller(TILE, n_out - tile * TILE), chain
-    product_tile(acc, scratch, rows, scale, planes + first, stride, n_bytes, length, n_columns, ALL_LIMBS, 0)
+    product_tile(acc, scratch, rows, scale, planes + first, stride, n_bytes, length, n_columns, ALL_LIMBS)
     for chain in range(length):
         memcpy(out + (first + chain) * n_out + tile * TILE, acc + chain * TILE, 4 * n_columns)

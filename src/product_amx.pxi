@@ -11,36 +11,34 @@
 # together.
 
 cdef enum:
-    AMX_FROM = 16               # chains; of fewer, the unit would mostly multiply nothing
     SIDE = 16                   # rows of a square
     SQUARE = 1024               # bytes of a square
     DEEP = 8                    # squares of inputs in a pass: those of a strip's four bytes must live in L1, 32 kB
 
 
-cdef void product_amx(int32_t *acc, char *scratch, const float *rows, float scale, const uint8_t *planes,
+cdef void product_amx(int32_t *acc, Scratch *scratch, const float *rows, float scale, const uint8_t *planes,
                       Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t n_columns,
                       int limbs) noexcept nogil:
     """product_tile, with these bytes of Q: 4, or 3 where all of Q lies in 0 .. 2^24 - 1."""
-    cdef uint64_t *words = <uint64_t *> (scratch + WORDS_AT)
-    cdef char *sums = scratch + SQUARES_AT
-    cdef char *bits = scratch + BITS_AT
+    cdef char *cut = scratch.tables     # Q as bytes; no tables here
+    cdef char *sums = scratch.squares
+    cdef char *bits = scratch.bits
     cdef Py_ssize_t n_squares = ceil_div(n_bytes, 8), deep = ceil_div(n_squares, ceil_div(n_squares, DEEP))
     cdef Py_ssize_t square = 0, stop, count, depth, chain, k
     cdef Py_ssize_t first_column, column, together
     cdef Py_ssize_t first_byte[DEEP]    # of the squares that are not zero in all chains
     cdef bint started = False
-    spread_cache_key(scratch)[0] = 0
     amx_begin()
     while square < n_squares:
         depth = 0
         stop = smaller(n_squares, square + deep)
         while square < stop:
             count = smaller(8, n_bytes - 8 * square)
-            gather_words(words, planes + 8 * square * stride, stride, count, n)
-            if count_zeros(words, n) < n:
+            gather_words(scratch.words, planes + 8 * square * stride, stride, count, n)
+            if count_zeros(scratch.words, n) < n:
                 for chain in range(n):
-                    spread_bits(bits + ((chain // SIDE) * DEEP + depth) * SQUARE + (chain % SIDE) * 64, words[chain],
-                                1)
+                    spread_bits(bits + ((chain // SIDE) * DEEP + depth) * SQUARE + (chain % SIDE) * 64,
+                                scratch.words[chain])
                 first_byte[depth] = 8 * square
                 depth += 1
             square += 1
@@ -52,15 +50,15 @@ cdef void product_amx(int32_t *acc, char *scratch, const float *rows, float scal
         while first_column < n_columns:
             stop = smaller(n_columns, first_column + together)
             for k in range(depth):
-                cut_squares(scratch + 4 * k * SQUARE, rows + 8 * first_byte[k] * TILE + first_column, scale,
+                cut_squares(cut + 4 * k * SQUARE, rows + 8 * first_byte[k] * TILE + first_column, scale,
                             8 * smaller(8, n_bytes - first_byte[k]), ceil_div(stop - first_column, SIDE),
-                            4 * depth * SQUARE, limbs, False)
+                            4 * depth * SQUARE, limbs)
             chain = 0
             while chain < n:
                 column = first_column
                 while column < stop:
                     multiply_squares(sums, bits + chain // SIDE * DEEP * SQUARE,
-                                     scratch + 4 * (column - first_column) // SIDE * depth * SQUARE, depth, limbs)
+                                     cut + 4 * (column - first_column) // SIDE * depth * SQUARE, depth, limbs)
                     put_together(acc + chain * TILE + column, <const int32_t *> sums, smaller(SIDE, n - chain), started,
                                  limbs)
                     column += SIDE
@@ -72,21 +70,18 @@ cdef void product_amx(int32_t *acc, char *scratch, const float *rows, float scal
         memset(acc, 0, n * TILE * 4)
 
 
-cdef inline bint cut_squares(char *out, const float *rows, float scale, Py_ssize_t n_rows, Py_ssize_t n_strips,
-                             Py_ssize_t strip_length, int limbs, bint paired) noexcept nogil:
-    """n_rows (a multiple of 8, at most 64) rows of W, 16 columns for each strip, as the bytes of integers, or their
-    fields (product_pairs.pxi): for each strip out [limb][16][64 bytes], where four rows lie side by side. Rows past
-    the last one are zero. Returns whether four fields have room for all the integers."""
+cdef inline void cut_squares(char *out, const float *rows, float scale, Py_ssize_t n_rows, Py_ssize_t n_strips,
+                             Py_ssize_t strip_length, int limbs) noexcept nogil:
+    """n_rows (a multiple of 8, at most 64) rows of W, 16 columns for each strip, as the bytes of integers:
+    for each strip out [limb][16][64 bytes], where four rows lie side by side. Rows past the last one are zero."""
     cdef Py_ssize_t line, strip
-    cdef vi seen = splat_i(0)
     for line in range(SIDE):
         for strip in range(n_strips):
             if 4 * line < n_rows:
                 cut_line(<vi *> (out + strip * strip_length + line * 64), rows + 4 * line * TILE + strip * SIDE, scale,
-                         limbs, paired, &seen)
+                         limbs)
             else:
                 clear_line(<vi *> (out + strip * strip_length + line * 64), limbs)
-    return mask_eq(seen >> 30, splat_i(0)) == <uint32_t> 0xffffffffu >> (32 - LANES)
 
 
 cdef inline void clear_line(vi *out, int limbs) noexcept nogil:
@@ -95,16 +90,12 @@ cdef inline void clear_line(vi *out, int limbs) noexcept nogil:
         out[i * SIDE] = splat_i(0)
 
 
-cdef inline void cut_line(vi *out, const float *rows, float scale, int limbs, bint paired, vi *seen) noexcept nogil:
+cdef inline void cut_line(vi *out, const float *rows, float scale, int limbs) noexcept nogil:
     cdef vi r[4]
     cdef vi low, high, low2, high2, even = splat_i(0x00ff00ff), half = splat_i(0xffff)
     cdef int i
     for i in range(4):
         r[i] = grid_row(rows + i * TILE, scale)
-        if paired and limbs == 4:
-            seen[0] = seen[0] | (r[i] + splat_i(1 << 29))   # below 2^30 where |Q| is below 2^29
-        if paired:          # of three, the last has all its eight bits
-            r[i] = fields(r[i]) & splat_i(~0x800080 if limbs == 4 else ~0x80)
     low = select_i(even, r[0], r[1] << 8)       # bytes 0 of r0 and r1, then bytes 2
     high = select_i(even, r[0] >> 8, r[1])      # bytes 1, then bytes 3
     low2 = select_i(even, r[2], r[3] << 8)

@@ -31,38 +31,61 @@ def pseudo_sums_of_fractions(const double[:, ::1] numbers, Layer layer, const do
 cdef int run_pseudo(const HalfStep *step, const double[::1] visible_bias, Py_ssize_t capacity, Py_ssize_t every,
                     double[::1] out, int n_threads) except -1:
     cdef Py_ssize_t n_visible = visible_bias.shape[0], n_units = 8 * ceil_div(step.n_units, 8), item
-    cdef size_t size = SCRATCH + (PSEUDO_BLOCK * TILE + (2 * PSEUDO_BLOCK + 3 + FLIPS) * n_units) * sizeof(double)
     cdef Meeting meeting = no_meeting()
-    cdef char *scratch
+    cdef Arena arena = Arena(NULL, 0)
+    cdef _Memory memory
     if DEBUG_CHECKS:
         check(step.tile_length == 8 * ceil_div(n_visible, 8) * TILE and out.shape[0] == step.n and capacity > 0
               and every > 0, "pseudo_sums")
     if step.n == 0:
         return 0
-    scratch = <char *> aligned_memory(<size_t> n_threads * size)
-    if scratch == NULL:
-        raise MemoryError("no memory for the scratch space of pseudo-likelihoods")
+    pseudo_scratch(&arena, n_units)
+    memory = memory_for(n_threads, arena.used, "pseudo-likelihoods")
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(ceil_div(step.n, PSEUDO_BLOCK), schedule="dynamic", chunksize=1):
             pseudo_item(step, item * PSEUDO_BLOCK, &visible_bias[0], n_visible, n_units, capacity, every, &out[0],
-                        scratch + <size_t> threadid() * size)
+                        memory.start + threadid() * arena.used)
         leave_team(&meeting)
-    free(scratch)
     return 0
 
 
+cdef struct PseudoScratch:      # what a thread needs
+    Scratch *product
+    double *odds                # [example][64]
+    double *on                  # [example][hidden unit], and off: p and q
+    double *off
+    double *weights             # of a visible unit,
+    double *up                  # their exponentials,
+    double *down                # and those of minus them
+    double *own                 # [example of FLIPS][hidden unit]
+
+
+cdef PseudoScratch pseudo_scratch(Arena *arena, Py_ssize_t n_units) noexcept nogil:
+    cdef PseudoScratch scratch
+    scratch.product = <Scratch *> room_for(arena, 1, sizeof(Scratch))
+    scratch.odds = <double *> room_for(arena, PSEUDO_BLOCK * TILE, sizeof(double))
+    scratch.on = <double *> room_for(arena, PSEUDO_BLOCK * n_units, sizeof(double))
+    scratch.off = <double *> room_for(arena, PSEUDO_BLOCK * n_units, sizeof(double))
+    scratch.weights = <double *> room_for(arena, n_units, sizeof(double))
+    scratch.up = <double *> room_for(arena, n_units, sizeof(double))
+    scratch.down = <double *> room_for(arena, n_units, sizeof(double))
+    scratch.own = <double *> room_for(arena, FLIPS * n_units, sizeof(double))
+    return scratch
+
+
 cdef void pseudo_item(const HalfStep *step, Py_ssize_t first, const double *bias, Py_ssize_t n_visible,
-                      Py_ssize_t n_units, Py_ssize_t capacity, Py_ssize_t every, double *out,
-                      char *scratch) noexcept nogil:
+                      Py_ssize_t n_units, Py_ssize_t capacity, Py_ssize_t every, double *out, char *memory) noexcept nogil:
     cdef Py_ssize_t n = smaller(PSEUDO_BLOCK, step.n - first), example, tile, unit, count, k, at
-    cdef double *odds = <double *> (scratch + SCRATCH)
-    cdef double *on = odds + PSEUDO_BLOCK * TILE
-    cdef double *off = on + PSEUDO_BLOCK * n_units
-    cdef double *weights = off + PSEUDO_BLOCK * n_units
-    cdef double *up = weights + n_units
-    cdef double *down = up + n_units
-    cdef double *own = down + n_units
+    cdef Arena arena = Arena(memory, 0)
+    cdef PseudoScratch scratch = pseudo_scratch(&arena, n_units)
+    cdef double *odds = scratch.odds
+    cdef double *on = scratch.on
+    cdef double *off = scratch.off
+    cdef double *weights = scratch.weights
+    cdef double *up = scratch.up
+    cdef double *down = scratch.down
+    cdef double *own = scratch.own
     cdef const double *probabilities[FLIPS]
     cdef const double *factors[FLIPS]
     cdef double turn[FLIPS]
@@ -70,7 +93,7 @@ cdef void pseudo_item(const HalfStep *step, Py_ssize_t first, const double *bias
     cdef double visible_step = value_step(step.sent), both = visible_step * value_step(step.unit), shift
     cdef bint known
     for tile in range(step.n_tiles):
-        log_odds_tile(odds, scratch, step, tile, first, n)
+        log_odds_tile(odds, scratch.product, step, tile, first, n)
         for example in range(n):
             two_probabilities(odds + example * TILE, smaller(TILE, step.n_units - tile * TILE),
                               on + example * n_units + tile * TILE, off + example * n_units + tile * TILE)
@@ -136,8 +159,8 @@ cdef void both_exponentials(const double *weights, Py_ssize_t n, double *up, dou
         small = exp_negative_d(splat_d(0.0) - abs_d(x))
         large = splat_d(1.0) / small
         negative = mask_lt_d(x, splat_d(0.0))
-        (<vdu *> up)[i] = double_of((negative & bits_d(small)) | (~negative & bits_d(large)))
-        (<vdu *> down)[i] = double_of((negative & bits_d(large)) | (~negative & bits_d(small)))
+        (<vdu *> up)[i] = select_d(negative, small, large)
+        (<vdu *> down)[i] = select_d(negative, large, small)
 
 
 cdef void exponentials(const double *weights, double turn, Py_ssize_t n, double *out) noexcept nogil:
@@ -153,22 +176,17 @@ cdef inline double one_plus_exp_scalar(double x) noexcept nogil:
 
 cdef void two_probabilities(const double *odds, Py_ssize_t n_columns, double *on, double *off) noexcept nogil:
     """on = sigmoid(log odds), off = sigmoid(-log odds); in the padding of the last group of 8, on = 0 and off = 1."""
-    cdef Py_ssize_t group, part, k
-    cdef double less[8]
-    cdef double more[8]
-    cdef vd e
-    for group in range(ceil_div(n_columns, 8)):
-        for part in range(8 // HALF):
-            e = exp_negative_d(max_d(splat_d(0.0) - abs_d((<const vdu *> (odds + 8 * group))[part]), splat_d(-708.0)))
-            (<vdu *> less)[part] = e / (splat_d(1.0) + e)
-            (<vdu *> more)[part] = splat_d(1.0) / (splat_d(1.0) + e)
-        for k in range(8):
-            if 8 * group + k >= n_columns:
-                on[8 * group + k] = 0
-                off[8 * group + k] = 1
-            else:
-                on[8 * group + k] = more[k] if odds[8 * group + k] >= 0 else less[k]
-                off[8 * group + k] = less[k] if odds[8 * group + k] >= 0 else more[k]
+    cdef Py_ssize_t column = 0
+    cdef vd x, e, less, more
+    cdef vq negative
+    while column < 8 * ceil_div(n_columns, 8):
+        x = (<const vdu *> (odds + column))[0]
+        e = exp_negative_d(max_d(splat_d(0.0) - abs_d(x), splat_d(-708.0)))
+        less, more = e / (splat_d(1.0) + e), splat_d(1.0) / (splat_d(1.0) + e)
+        negative = mask_lt_d(x, splat_d(0.0))
+        (<vdu *> (on + column))[0] = first_d(n_columns - column, select_d(negative, less, more), splat_d(0.0))
+        (<vdu *> (off + column))[0] = first_d(n_columns - column, select_d(negative, more, less), splat_d(1.0))
+        column += HALF
 
 
 cdef void log_products(const double *const *on, Py_ssize_t off, const double *const *factors, Py_ssize_t n_units,

@@ -28,20 +28,11 @@
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512DQ__) && defined(__AVX512VL__)
 #define LEVEL_AVX512 1
 #define LANES 16
-#define MANY 256 /* how to cut a product (product.pxi), measured (bench/NOTES.md) */
-#define WIDTH_FEW 1
-#define WIDTH_MANY 1
 #elif defined(__AVX2__)
 #define LEVEL_AVX2 1
 #define LANES 8
-#define MANY 64
-#define WIDTH_FEW 4
-#define WIDTH_MANY 1
 #else
 #define LANES 4
-#define MANY 64
-#define WIDTH_FEW 4
-#define WIDTH_MANY 2
 #if defined(__SSE4_1__)
 #define LEVEL_SSE 1
 #endif
@@ -55,6 +46,7 @@
 
 #define WIDTH (4 * LANES) /* bytes in a vector */
 #define HALF (LANES / 2)  /* 64-bit lanes in a vector */
+#define LINE 64           /* bytes in a cache line */
 
 typedef int32_t vi __attribute__((vector_size(WIDTH), may_alias));
 typedef int32_t viu __attribute__((vector_size(WIDTH), may_alias, aligned(4))); /* the same, anywhere in memory */
@@ -110,6 +102,7 @@ static inline vf float_of(vi x) { return (vf)x; }
 static inline vq bits_d(vd x) { return (vq)x; }
 static inline vd double_of(vq x) { return (vd)x; }
 static inline vi select_i(vi mask, vi yes, vi no) { return (mask & yes) | (~mask & no); }
+static inline vd select_d(vq mask, vd yes, vd no) { return (vd)((mask & (vq)yes) | (~mask & (vq)no)); }
 static inline vf minus_abs_f(vf x) { return (vf)((vi)x | (-0x7fffffff - 1)); }
 static inline vd abs_d(vd x) { return (vd)((vq)x & 0x7fffffffffffffffULL); }
 /* x > y ? x : y, lane by lane; so y where one is NaN */
@@ -153,6 +146,19 @@ static inline vd multiply_and_add(vd x, vd y, vd z) {
 #else
     return x * y + z;
 #endif
+}
+
+/* The tail of a row in groups of vectors: x in the first n lanes, y in the others; any n */
+static inline vd first_d(ptrdiff_t n, vd x, vd y) {
+    if (n >= HALF) return x;
+#if LEVEL_AVX512
+    vq lane = {0, 1, 2, 3, 4, 5, 6, 7};
+#elif LEVEL_AVX2
+    vq lane = {0, 1, 2, 3};
+#else
+    vq lane = {0, 1};
+#endif
+    return select_d((vq)(lane < splat_q(n > 0 ? (uint64_t)n : 0)), x, y);
 }
 
 static inline vd sign_d(vd x) { /* -1, 0 or 1 */
@@ -264,14 +270,6 @@ static inline void transpose_4x4(const float *x, ptrdiff_t from, float *out, ptr
 
 /* have the line at p here by the time it is read */
 static inline void prefetch(const void *p) { __builtin_prefetch(p); }
-/* have the line at p here, and alone, by the time it is written to */
-static inline void prefetch_to_write(const void *p) {
-#if defined(LEVEL_AVX512) || defined(LEVEL_AVX2)
-    __asm__ volatile("prefetchw %0" ::"m"(*(const char *)p));
-#else
-    __builtin_prefetch(p, 1);
-#endif
-}
 
 /* The matrix unit (product_amx.pxi): registers 0 to 7, each 16 rows of 64 bytes. Assembler, and not the compiler's own
  * functions, which do not tell it that they read and write memory. */
@@ -296,15 +294,8 @@ static inline void amx_end(void) { __asm__ volatile("tilerelease" ::: "memory");
 /* sums (16 x 16 of 32 bits) += x (16 x 64 bytes) y (64 x 16 bytes, four rows side by side), all unsigned */
 #define amx_multiply(sums, x, y) \
     __asm__ volatile("tdpbuud " AMX_NAME(y) ", " AMX_NAME(x) ", " AMX_NAME(sums)::: "memory")
-/* the same, y signed */
-#define amx_multiply_signed(sums, x, y) \
-    __asm__ volatile("tdpbusd " AMX_NAME(y) ", " AMX_NAME(x) ", " AMX_NAME(sums)::: "memory")
-static inline void spread_bits(char *out, uint64_t word, int one) { /* 64 bits to bytes, 0 and one */
-    _mm512_store_si512((__m512i *)out, _mm512_maskz_mov_epi8(word, _mm512_set1_epi8((char)one)));
-}
-/* bits 0 .. 7, 7 .. 14, 15 .. 22 and 22 .. 29 of each lane as its bytes */
-static inline vi fields(vi x) {
-    return (vi)_mm512_multishift_epi64_epi8(_mm512_set1_epi64(0x362f2720160f0700), (__m512i)x);
+static inline void spread_bits(char *out, uint64_t word) { /* 64 bits to bytes, 0 and 1 */
+    _mm512_store_si512((__m512i *)out, _mm512_maskz_mov_epi8(word, _mm512_set1_epi8(1)));
 }
 #else
 #define LEVEL_AMX 0
@@ -314,19 +305,17 @@ static inline vi fields(vi x) {
 #define amx_load(r, p, offset) ((void)(p))
 #define amx_store(r, p, offset) ((void)(p))
 #define amx_multiply(sums, x, y) ((void)0)
-#define amx_multiply_signed(sums, x, y) ((void)0)
-#define spread_bits(out, word, one) ((void)(out))
-#define fields(x) (x)
+#define spread_bits(out, word) ((void)(out))
 #endif
 
 static inline int popcount64(uint64_t x) { return __builtin_popcountll(x); }
 static inline int popcount8(uint8_t x) { return __builtin_popcount(x); }
 static inline int lowest_bit(uint64_t x) { return __builtin_ctzll(x); }
 
-/* memory at a 64-byte boundary, NULL when there is none; free with free() */
+/* memory from a cache line on, NULL when there is none; free with free() */
 static inline void *aligned_memory(size_t bytes) {
     void *p = NULL;
-    return posix_memalign(&p, 64, bytes) ? NULL : p;
+    return posix_memalign(&p, LINE, bytes) ? NULL : p;
 }
 
 #endif

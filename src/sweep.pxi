@@ -114,22 +114,21 @@ def half_step(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, uint
     (n,)."""
     cdef HalfStep step = prepare(planes, layer, beta, seed, first_chain, n_threads)
     cdef Py_ssize_t item
-    cdef char *scratch
+    cdef _Memory memory
+    cdef Scratch *scratch
     cdef Meeting meeting = no_meeting()
     give_out(&step, out, fixed, probabilities)
     if step.n == 0:
         return
     step.sweep = sweep
     step.kind = stream << 8 | kind
-    scratch = <char *> aligned_memory(<size_t> n_threads * STEP_SCRATCH)
-    if scratch == NULL:
-        raise MemoryError("no memory for the scratch space of a half step")
+    memory = memory_for(n_threads, sizeof(Scratch), "a half step")
+    scratch = <Scratch *> memory.start
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(step.n_tiles * ceil_div(step.n, step.block), schedule="dynamic", chunksize=1):
-            half_step_item(&step, item, scratch + <size_t> threadid() * STEP_SCRATCH)
+            half_step_item(&step, item, scratch + threadid())
         leave_team(&meeting)
-    free(scratch)
 
 
 def sweep(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer to_hidden, beta, uint64_t seed,
@@ -141,26 +140,25 @@ def sweep(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer t
     cdef HalfStep down = prepare(hidden, to_visible, beta, seed, first_chain, n_threads)
     cdef HalfStep up = prepare(visible, to_hidden, beta, seed, first_chain, n_threads)
     cdef Flips flips
-    cdef char *scratch
+    cdef _Memory memory
+    cdef Scratch *scratch
     give_out(&down, visible, None, None)
     give_out(&up, hidden, fixed, None)
     clamp(&down, free_visible)
     clamp(&up, free_hidden)
     if down.n == 0 or n_sweeps == 0:
         return
-    scratch = <char *> aligned_memory(<size_t> n_threads * STEP_SCRATCH)
-    if scratch == NULL:
-        raise MemoryError("no memory for the scratch space of a sweep")
+    memory = memory_for(n_threads, sizeof(Scratch), "a sweep")
+    scratch = <Scratch *> memory.start
     memset(&flips, 0, sizeof(Flips))
     with nogil:
         make_flips(&flips, &up, n_sweeps)
         run_sweeps(&down, &up, &flips, stream, first_sweep, n_sweeps, scratch, n_threads)
     free(flips.sums)
-    free(scratch)
 
 
 cdef void run_sweeps(HalfStep *down, HalfStep *up, Flips *flips, uint32_t stream, uint32_t first_sweep, int n_sweeps,
-                     char *scratch, int n_threads) noexcept nogil:
+                     Scratch *scratch, int n_threads) noexcept nogil:
     cdef int s = 0
     cdef Py_ssize_t item, part, other
     cdef Meeting meeting = no_meeting()
@@ -169,7 +167,7 @@ cdef void run_sweeps(HalfStep *down, HalfStep *up, Flips *flips, uint32_t stream
         for s in range(n_sweeps):
             for item in prange(down.n_tiles * ceil_div(down.n, down.block), schedule="dynamic", chunksize=1):
                 sweep_item(down, NULL, item, first_sweep, s, stream << 8 | VISIBLE, False,
-                           scratch + <size_t> threadid() * STEP_SCRATCH)
+                           scratch + threadid())
             # no thread starts a layer before the other layer is complete (a prange need not wait: some Cythons say
             # nowait)
             meet(&meeting)
@@ -179,13 +177,13 @@ cdef void run_sweeps(HalfStep *down, HalfStep *up, Flips *flips, uint32_t stream
                 meet(&meeting)
             for other in prange(up.n_tiles * ceil_div(up.n, up.block), schedule="dynamic", chunksize=1):
                 sweep_item(up, flips, other, first_sweep, s, stream << 8 | HIDDEN, s == n_sweeps - 1,
-                           scratch + <size_t> threadid() * STEP_SCRATCH)
+                           scratch + threadid())
             meet(&meeting)
         leave_team(&meeting)
 
 
 cdef void sweep_item(const HalfStep *step, Flips *flips, Py_ssize_t item, uint32_t first_sweep, int s, uint32_t kind,
-                     bint last, char *scratch) noexcept nogil:
+                     bint last, Scratch *scratch) noexcept nogil:
     """A half step under its own place in the stream; only the last sweep writes probabilities."""
     cdef HalfStep now = step[0]
     now.sweep = first_sweep + <uint32_t> s

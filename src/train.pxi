@@ -2,13 +2,26 @@
 # Each update does what half_step, sweep, prepare_phase and step do for fastrbm/gradient and fastrbm/optim, with the
 # same arithmetic, so the same bits; small models are spared the way through Python.
 #
-# An update is a sequence of stages (train_stages.pxi). In each, the threads share out items of work, then meet. All
-# that an update changes has two places: it reads the one and writes the other, so that one that fails leaves no trace.
+# One update of n rows of data, x (n, V), and m chains, v (m, V) and h (m, H), at learning rate eps:
+#
+#   gather            x  = the rows of the batch                                     (n, V)  bits, behind the chains'
+#   stage_down        v ~ p(v | h)                                                   (m, V)  by chunks of 64 units
+#   stage_up          h ~ p(h | v); again down, for each further sweep               (m, H)  by tiles of 64 units
+#   stage_of_tiles    p, q = p(h = 1 | x), p(h = 1 | v);  h ~ q                      (n + m, H)  one product for both
+#                     dv, dh = mean x - mean v, mean p - mean q                      (V,), (H,)
+#                     mu += rate (mean x - mu);  lambda += rate (mean p - lambda)    (V,), (H,)  where centered
+#                     D  = x'p / n - v'q / m - mu dh' - dv lambda'                   64 x 64 at a time, never all of it
+#                     W += eps (D - l2 W - l1 sign W), both ways round               (V, H), (H, V)
+#                     c += eps (dh - D'mu)                                           (H,)
+#   stage_of_chunks   b += eps (dv - D lambda)                                       (V,)
+#   accept            the grids of W from the largest sums of |W|; a parameter that is bad: stop, this update is undone
+#
+# In each stage the threads share out items of work, then meet (train_stages.pxi). All that an update changes has two
+# places: it reads the one and writes the other, so that one that fails leaves no trace.
 
 cdef enum:
     GATHERED = 64           # examples that are gathered by one thread
     APART = 16              # counters: a cache line each
-    TRAIN_SCRATCH = SUMS_AT + 4 * BLOCK * TILE * 4
 
 cdef enum:                  # queues of work that threads take items from
     GATHER
@@ -102,8 +115,8 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
     cdef Py_ssize_t largest_batch = 0, n_chains = visible.shape[1], k
     cdef double[::1] visible_offset, hidden_offset
     cdef float[:, :, ::1] tiles, other
-    cdef char *memory
-    cdef char *scratch
+    cdef Arena arena = Arena(NULL, 0)
+    cdef _Memory memory, scratch
     memset(&job, 0, sizeof(Job))
     for k in range(rates.shape[0]):
         largest_batch = max(largest_batch, <Py_ssize_t> (ends[k + 1] - ends[k]))
@@ -146,79 +159,60 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
     job.hidden[0] = &hidden[0, 0]
     job.visible_bias[0], job.hidden_bias[0] = &visible_bias[0], &hidden_bias[0]
     job.shifted = job.centered or value_of(job.visible_unit, False) != 0.0 or value_of(job.hidden_unit, False) != 0.0
-    scratch = <char *> aligned_memory(<size_t> n_threads * TRAIN_SCRATCH)
-    memory = lay_out(&job, largest_batch)
-    if scratch == NULL or memory == NULL:
-        free(scratch)
-        free(memory)
-        raise MemoryError("no memory for the scratch space of a training")
-    run_training(&job, scratch, n_threads)
+    lay_out(&job, largest_batch, &arena)
+    scratch = memory_for(n_threads, sizeof(UpdateScratch), "a training")
+    memory = memory_for(1, arena.used, "a training")
+    memset(memory.start, 0, arena.used)
+    arena = Arena(memory.start, 0)
+    lay_out(&job, largest_batch, &arena)
+    run_training(&job, <UpdateScratch *> scratch.start, n_threads)
     if job.done > 0:
         put_in_place(&job, &visible[0, 0])
-    free(scratch)
-    free(memory)
     outcome[0], outcome[1], outcome[2], outcome[3] = job.done, job.done % 2, job.largest[0], job.largest[1]
 
 
-cdef char *lay_out(Job *job, Py_ssize_t batch) noexcept nogil:
-    """One piece of memory for all that an update needs; NULL where there is none. It starts as zeros."""
-    cdef Py_ssize_t padded_v = TILE * job.n_chunks, padded_h = TILE * job.n_tiles, p
-    cdef Py_ssize_t n_counters = N_QUEUES * (job.n_threads + job.n_groups) * APART
-    # doubles, floats and planes begin on a cache line: all lengths before them are multiples of 64 bytes
-    cdef Py_ssize_t n_doubles = 5 * (padded_v + padded_h) + 3 * job.n_tiles * padded_v + job.n_chunks * padded_h \
-        + 8 * ceil_div(job.n_tiles + job.n_chunks, 8)
-    cdef Py_ssize_t rows[2]
-    cdef size_t size = n_counters * 4 + n_doubles * 8, part_size = 0
-    cdef char *memory
-    cdef double *numbers
-    cdef float *floats
-    cdef uint8_t *bytes_
-    cdef Sums *part
-    rows[0], rows[1] = 8 * ceil_div(batch, 8), 8 * ceil_div(job.n_chains, 8)
-    job.stride = 64 * ceil_div(job.n_chains + batch, 64)
-    size += ((rows[0] + rows[1]) * padded_h + padded_v + padded_h) * 4
-    size += 2 * job.n_bytes * job.stride + (rows[0] + rows[1]) // 8 * job.n_visible
-    size += job.n_chains * ceil_div(job.n_hidden, 8)
+cdef void lay_out(Job *job, Py_ssize_t batch, Arena *arena) noexcept nogil:
+    """The places of all that an update needs, which starts as zeros."""
+    cdef Py_ssize_t padded_v = TILE * job.n_chunks, padded_h = TILE * job.n_tiles, k
+    cdef Py_ssize_t hidden_bytes = ceil_div(job.n_hidden, 8)
+    job.stride = whole_lines(job.n_chains + batch)
+    job.taken = <int *> room_for(arena, N_QUEUES * job.n_threads * APART, sizeof(int))
+    job.finished = <int *> room_for(arena, N_QUEUES * job.n_groups * APART, sizeof(int))
+    lay_out_examples(job, &job.data, batch, arena)
+    lay_out_examples(job, &job.model, job.n_chains, arena)
+    for k in range(2):
+        job.visible[k] = <uint8_t *> room_for(arena, job.n_bytes, job.stride)
+    job.hidden[1] = <uint8_t *> room_for(arena, hidden_bytes, job.n_chains)
     if sums_in_parts(job):
-        part_size = job.n_threads * job.n_chunks * job.n_chains * TILE * 4
-    size += part_size
-    memory = <char *> aligned_memory(size)
-    if memory == NULL:
-        return NULL
-    memset(memory, 0, size)
-    job.taken = <int *> memory
-    job.finished = job.taken + N_QUEUES * job.n_threads * APART
-    numbers = <double *> (job.taken + n_counters)
-    floats = <float *> (numbers + n_doubles)
-    bytes_ = <uint8_t *> (floats + (rows[0] + rows[1]) * padded_h + padded_v + padded_h)
-    if part_size > 0:
-        job.parts = <int32_t *> bytes_
-        bytes_ += part_size
-    job.visible[0], job.visible[1] = bytes_, bytes_ + job.n_bytes * job.stride
-    bytes_ += 2 * job.n_bytes * job.stride
-    for p in range(2):
-        part = &job.data if p == 0 else &job.model
-        part.fixed, part.fixed_length, part.transposed = floats, rows[p] * TILE, bytes_
-        part.visible, part.hidden = numbers, numbers + padded_v
-        floats += rows[p] * padded_h
-        bytes_ += rows[p] // 8 * job.n_visible
-        numbers += padded_v + padded_h
-    job.visible_bias[1], job.hidden_bias[1] = floats, floats + padded_v
-    job.hidden[1] = bytes_
-    job.visible_difference, job.hidden_difference = numbers, numbers + padded_v
-    numbers += padded_v + padded_h
-    job.visible_offset[1], job.hidden_offset[1] = numbers, numbers + padded_v
-    if not job.centered:                 # zeros that stay
+        job.parts = <int32_t *> room_for(arena, job.n_threads * job.n_chunks * job.n_chains * TILE, sizeof(int32_t))
+    job.visible_bias[1] = <float *> room_for(arena, padded_v, sizeof(float))
+    job.hidden_bias[1] = <float *> room_for(arena, padded_h, sizeof(float))
+    job.visible_difference = doubles_for(arena, padded_v)
+    job.hidden_difference = doubles_for(arena, padded_h)
+    job.visible_offset[1] = doubles_for(arena, padded_v)
+    job.hidden_offset[1] = doubles_for(arena, padded_h)
+    if not job.centered:                # zeros that stay
         job.visible_offset[0], job.hidden_offset[0] = job.visible_offset[1], job.hidden_offset[1]
-    numbers += padded_v + padded_h
-    job.visible_shift, job.hidden_shift = numbers, numbers + padded_v
-    numbers += padded_v + padded_h
-    job.ascent.rows, job.ascent.columns = numbers, numbers + job.n_tiles * padded_v
-    numbers += 2 * job.n_tiles * padded_v
-    job.offsets.by_tile, job.offsets.by_chunk = numbers, numbers + job.n_tiles * padded_v
-    numbers += job.n_tiles * padded_v + job.n_chunks * padded_h
-    job.largest_of_tile, job.largest_of_chunk = numbers, numbers + job.n_tiles
-    return memory
+    job.visible_shift = doubles_for(arena, padded_v)
+    job.hidden_shift = doubles_for(arena, padded_h)
+    job.ascent.rows = doubles_for(arena, job.n_tiles * padded_v)
+    job.ascent.columns = doubles_for(arena, job.n_chunks * padded_h)
+    job.offsets.by_tile = doubles_for(arena, job.n_tiles * padded_v)
+    job.offsets.by_chunk = doubles_for(arena, job.n_chunks * padded_h)
+    job.largest_of_tile = doubles_for(arena, job.n_tiles)
+    job.largest_of_chunk = doubles_for(arena, job.n_chunks)
+
+
+cdef void lay_out_examples(const Job *job, Sums *part, Py_ssize_t n, Arena *arena) noexcept nogil:
+    part.fixed_length = 8 * ceil_div(n, 8) * TILE
+    part.fixed = <float *> room_for(arena, job.n_tiles * part.fixed_length, sizeof(float))
+    part.transposed = <uint8_t *> room_for(arena, ceil_div(n, 8), job.n_visible)
+    part.visible = doubles_for(arena, TILE * job.n_chunks)
+    part.hidden = doubles_for(arena, TILE * job.n_tiles)
+
+
+cdef inline double *doubles_for(Arena *arena, Py_ssize_t n) noexcept nogil:
+    return <double *> room_for(arena, n, sizeof(double))
 
 
 cdef void put_in_place(Job *job, uint8_t *visible) noexcept nogil:

@@ -8,7 +8,7 @@ cdef struct Worker:         # a thread, and the update that it is at
     Job *job
     int rank
     int n_threads           # of the team
-    char *scratch
+    UpdateScratch *scratch
     Py_ssize_t update
     Py_ssize_t n            # examples of the batch
     int now                 # the place that the update reads; it writes the other
@@ -19,15 +19,15 @@ cdef struct Worker:         # a thread, and the update that it is at
     double largest[2]
 
 
-cdef void run_training(Job *job, char *scratch, int n_threads) noexcept:
+cdef void run_training(Job *job, UpdateScratch *scratch, int n_threads) noexcept:
     cdef Meeting meeting = no_meeting()
     with nogil, parallel(num_threads=n_threads):
         join_team()
-        train_with_others(job, scratch + <size_t> threadid() * TRAIN_SCRATCH, &meeting, threadid())
+        train_with_others(job, scratch + threadid(), &meeting, threadid())
         leave_team(&meeting)
 
 
-cdef void train_with_others(Job *job, char *scratch, Meeting *meeting, int rank) noexcept nogil:
+cdef void train_with_others(Job *job, UpdateScratch *scratch, Meeting *meeting, int rank) noexcept nogil:
     """What one thread does for all updates."""
     cdef Worker me
     cdef int s
@@ -55,6 +55,8 @@ cdef void train_with_others(Job *job, char *scratch, Meeting *meeting, int rank)
         meet(meeting)
         stage_of_chunks(&me)
         me.update += 1
+        if rank == 0:
+            ran(FUSED_UPDATE)
     if rank == 0:
         job.done, job.largest[0], job.largest[1] = me.update, me.largest[0], me.largest[1]
 
@@ -91,11 +93,10 @@ cdef int *finished(Worker *me, int queue, Py_ssize_t tile) noexcept nogil:
     return me.job.finished + (queue * me.job.n_groups + tile) * APART
 
 
-cdef void start_work(Worker *me, Job *job, char *scratch, int rank) noexcept nogil:
+cdef void start_work(Worker *me, Job *job, UpdateScratch *scratch, int rank) noexcept nogil:
     cdef HalfStep *step
     cdef int k
     memset(me, 0, sizeof(Worker))
-    spread_cache_key(scratch)[0] = 0
     me.job, me.rank, me.n_threads, me.scratch = job, rank, team_size(), scratch
     for k in range(3):
         step = &me.positive if k == 0 else &me.down if k == 1 else &me.up
@@ -181,7 +182,7 @@ cdef void stage_up(Worker *me) noexcept nogil:
 cdef void do_items(Worker *me, int queue, const HalfStep *step) noexcept nogil:
     cdef Py_ssize_t n_blocks = ceil_div(step.n, step.block), item = take(me, queue, step.n_tiles, n_blocks)
     while item < step.n_tiles * n_blocks:
-        half_step_item(step, item, me.scratch)
+        half_step_item(step, item, &me.scratch.product)
         item = take(me, queue, step.n_tiles, n_blocks)
 
 
@@ -229,18 +230,18 @@ cdef void stage_of_tiles(Worker *me) noexcept nogil:
 cdef void up_item(Worker *me, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
     """The hidden layer of n chains and examples, from the first-th on: a product for both, so that they share
     tables."""
-    cdef int32_t *acc = <int32_t *> (me.scratch + SUMS_AT)
-    cdef uint64_t *masks = <uint64_t *> (me.scratch + SCRATCH)
+    cdef Scratch *scratch = &me.scratch.product
+    cdef int32_t *acc = scratch.sums
     cdef Py_ssize_t n_chains = me.job.n_chains, n_model = smaller(n, n_chains - first)
-    product_tile(acc, me.scratch, me.up.tiles + tile * me.up.tile_length, me.up.grid, me.up.planes + first,
-                 me.up.stride, me.up.n_bytes, n, smaller(TILE, me.up.n_units - tile * TILE), ALL_LIMBS,
-                 <int64_t> (me.update + 1) << 32 | first)
+    product_tile(acc, scratch, me.up.tiles + tile * me.up.tile_length, me.up.grid, me.up.planes + first,
+                 me.up.stride, me.up.n_bytes, n, smaller(TILE, me.up.n_units - tile * TILE), ALL_LIMBS)
     if n_model > 0:
-        activate(&me.up, acc, tile, first, n_model, masks)
+        activate(&me.up, acc, tile, first, n_model, scratch.masks)
     else:
         n_model = 0
     if n_model < n:
-        activate(&me.positive, acc + n_model * TILE, tile, first + n_model - n_chains, n - n_model, masks)
+        activate(&me.positive, acc + n_model * TILE, tile, first + n_model - n_chains, n - n_model,
+                 scratch.masks)
 
 
 cdef void sum_hidden(Worker *me, Sums *part, Py_ssize_t n, Py_ssize_t tile) noexcept nogil:

@@ -21,18 +21,19 @@ cdef void stage_of_parts(Worker *me) noexcept nogil:
     cdef Py_ssize_t first = first_of(me, me.rank, me.job.n_tiles), chunk
     cdef Py_ssize_t n_bytes = smaller(8 * first_of(me, me.rank + 1, me.job.n_tiles), down.n_bytes) - 8 * first
     if n_bytes > 0:
+        ran(SUMS_EXCHANGED)
         for chunk in range(down.n_tiles):
-            product_tile(part_of(me, me.rank, chunk), me.scratch,
+            product_tile(part_of(me, me.rank, chunk), &me.scratch.product,
                          down.tiles + chunk * down.tile_length + first * TILE * TILE, down.grid,
                          down.planes + 8 * first * down.stride, down.stride, n_bytes, down.n,
-                         smaller(TILE, down.n_units - chunk * TILE), ALL_LIMBS, 0)
+                         smaller(TILE, down.n_units - chunk * TILE), ALL_LIMBS)
 
 
 cdef void stage_down(Worker *me) noexcept nogil:
     """The visible layer of the chains."""
     cdef HalfStep *down = &me.down
     cdef Py_ssize_t n_blocks, item, chunk, first, n
-    cdef int32_t *acc = <int32_t *> (me.scratch + SUMS_AT)
+    cdef int32_t *acc = me.scratch.product.sums
     if me.job.parts == NULL:
         do_items(me, DOWN, down)
         return
@@ -42,7 +43,7 @@ cdef void stage_down(Worker *me) noexcept nogil:
         chunk, first = item % down.n_tiles, item // down.n_tiles * down.block
         n = smaller(down.block, down.n - first)
         add_parts(me, chunk, first, n, acc)
-        activate(down, acc, chunk, first, n, <uint64_t *> (me.scratch + SCRATCH))
+        activate(down, acc, chunk, first, n, me.scratch.product.masks)
         item = take(me, DOWN, down.n_tiles, n_blocks)
 
 

@@ -4,7 +4,6 @@
 cdef enum:
     HALVES = TILE // HALF   # vectors of doubles in a row of a tile
     LANES_OF_8 = 8 // HALF  # and in eight of them
-    AHEAD = 4
     CHUNK = 64              # visible units for which centering keeps sums, and an update turns tiles round
 
 
@@ -31,6 +30,12 @@ cdef struct Offsets:
     const double *hidden_difference
     double *by_tile                 # (tiles, padded): a row's product with hidden_offset, tile by tile
     double *by_chunk                # (chunks, 64 tiles): a column's product with visible_offset, chunk by chunk
+
+
+cdef struct UpdateScratch:          # what a thread needs
+    Scratch product                 # the positive phase's sums are its own
+    int32_t negative[BLOCK * TILE]  # the sums of the other phase
+    double sums[BLOCK * TILE]       # of both, beyond 504 rows
 
 
 cdef struct Ascent:
@@ -85,9 +90,10 @@ def step(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, d
     cdef Phase phases[2]
     cdef Ascent ascent
     cdef Py_ssize_t n_visible = positive_bits.shape[1]
+    cdef _Memory sums = memory_of_sums(out, transposed)
     phases[0] = phase_of(positive_bits, positive, positive_factor)
     phases[1] = phase_of(negative_bits, negative, -negative_factor)
-    ascent = ascent_of(weights, rate, l2, l1, limit, out, transposed)
+    ascent = ascent_of(weights, rate, l2, l1, limit, out, transposed, sums)
     run_difference(phases, centering, n_visible, n_hidden, NULL, along_hidden, along_visible, &ascent, n_threads)
     return outcome(&ascent)
 
@@ -98,12 +104,15 @@ cdef Phase phase_of(const uint8_t[:, ::1] bits, const float[:, :, ::1] fixed, do
     return Phase(&bits[0, 0], bits.shape[0], &fixed[0, 0, 0], fixed.shape[1] * TILE, factor)
 
 
+cdef _Memory memory_of_sums(float[:, :, ::1] out, float[:, :, ::1] transposed):
+    """For the sums of |out| of an Ascent."""
+    return memory_for(2 * out.shape[0] * transposed.shape[0], TILE * sizeof(double), "a training step")
+
+
 cdef Ascent ascent_of(const float[:, :, ::1] weights, double rate, double l2, double l1, float limit,
-                      float[:, :, ::1] out, float[:, :, ::1] transposed) except *:
+                      float[:, :, ::1] out, float[:, :, ::1] transposed, _Memory sums) except *:
     cdef Py_ssize_t n_tiles = out.shape[0], padded = out.shape[1], n_chunks = transposed.shape[0]
-    cdef double *rows = <double *> aligned_memory(2 * n_tiles * n_chunks * TILE * sizeof(double))
-    if rows == NULL:
-        raise MemoryError("no memory for the sums of the weights")
+    cdef double *rows = <double *> sums.start
     if DEBUG_CHECKS:
         check(weights.shape[0] == n_tiles and weights.shape[1] == padded and n_chunks == ceil_div(padded, TILE)
               and n_tiles == ceil_div(transposed.shape[1], TILE), "an update")
@@ -112,11 +121,10 @@ cdef Ascent ascent_of(const float[:, :, ::1] weights, double rate, double l2, do
 
 
 cdef outcome(Ascent *ascent):
-    """What ascend returns; frees the sums."""
+    """What ascend returns."""
     cdef Py_ssize_t n_chunks = ceil_div(ascent.padded, TILE)
     cdef double largest_column = largest_sum(ascent.columns, n_chunks, ascent.n_tiles * TILE, ascent.n_tiles * TILE)
     cdef double largest_row = largest_sum(ascent.rows, ascent.n_tiles, n_chunks * TILE, n_chunks * TILE)
-    free(ascent.rows)
     return ascent.bad, largest_column, largest_row
 
 
@@ -128,16 +136,10 @@ cdef int run_difference(const Phase *phases, centering, Py_ssize_t n_visible, Py
     cdef Py_ssize_t n_chunks = ceil_div(n_visible, CHUNK)
     cdef Offsets offsets
     cdef const double[::1] mu, lam, mu_shift, lam_shift, dv, dh
-    cdef size_t size = SUMS_AT + 4 * BLOCK * TILE * 4
-    cdef char *scratch = <char *> aligned_memory(n_threads * size)
-    cdef double *sums = <double *> aligned_memory((n_tiles * padded + n_chunks * n_tiles * TILE) * sizeof(double))
+    cdef _Memory memory = memory_for(n_threads, sizeof(UpdateScratch), "a training step"), sums
+    cdef UpdateScratch *scratch = <UpdateScratch *> memory.start
     cdef Meeting meeting = no_meeting()
     memset(&offsets, 0, sizeof(Offsets))
-    if scratch == NULL or sums == NULL:
-        free(scratch)
-        free(sums)
-        free(ascent.rows)
-        raise MemoryError("no memory for the scratch space of a training step")
     if centering is not None:
         mu, lam, mu_shift, lam_shift, dv, dh = centering
         if DEBUG_CHECKS:
@@ -145,12 +147,14 @@ cdef int run_difference(const Phase *phases, centering, Py_ssize_t n_visible, Py
                   and lam.shape[0] == n_tiles * TILE and lam_shift.shape[0] == n_tiles * TILE
                   and dh.shape[0] == n_tiles * TILE and along_hidden.shape[0] == padded
                   and along_visible.shape[0] == n_tiles * TILE, "centering")
-        offsets = Offsets(&mu[0], &lam[0], &mu_shift[0], &lam_shift[0], &dv[0], &dh[0], sums, sums + n_tiles * padded)
+        sums = memory_for(n_tiles * (padded // 8 + 8 * n_chunks), 8 * sizeof(double), "a training step")
+        offsets = Offsets(&mu[0], &lam[0], &mu_shift[0], &lam_shift[0], &dv[0], &dh[0], <double *> sums.start,
+                          <double *> sums.start + n_tiles * padded)
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(n_tiles * n_shares, schedule="dynamic", chunksize=1):
             bad += difference_item(phases, &offsets, ascent, n_visible, n_hidden, item % n_tiles,
-                                   (item // n_tiles) * share, share, out, scratch + threadid() * size)
+                                   (item // n_tiles) * share, share, out, scratch + threadid())
         leave_team(&meeting)
     ascent.bad = bad
     if centering is not None:
@@ -158,8 +162,6 @@ cdef int run_difference(const Phase *phases, centering, Py_ssize_t n_visible, Py
         add_in_order(offsets.by_chunk, n_chunks, n_tiles * TILE, n_tiles * TILE, &along_visible[0])
         for i in range(n_visible, padded):
             along_hidden[i] = 0
-    free(scratch)
-    free(sums)
     return 0
 
 
@@ -175,10 +177,10 @@ cdef void add_in_order(const double *rows, Py_ssize_t n_rows, Py_ssize_t n, Py_s
 
 cdef Py_ssize_t difference_item(const Phase *phases, const Offsets *offsets, const Ascent *ascent,
                                 Py_ssize_t n_visible, Py_ssize_t n_hidden, Py_ssize_t tile, Py_ssize_t first,
-                                Py_ssize_t share, float *out, char *scratch) noexcept nogil:
+                                Py_ssize_t share, float *out, UpdateScratch *scratch) noexcept nogil:
     """A share of a tile, up to its padding. Returns how many weights of an update are bad."""
     cdef int32_t *acc[2]
-    cdef double *sums = <double *> (scratch + SUMS_AT + 2 * BLOCK * TILE * 4)
+    cdef double *sums = scratch.sums
     cdef Py_ssize_t n = smaller(share, n_visible - first), n_columns = smaller(TILE, n_hidden - tile * TILE)
     cdef Py_ssize_t padded = 8 * ceil_div(n_visible, 8), chunk, length, byte, count, unit, k, bad = 0
     cdef float block[CHUNK * TILE]
@@ -186,15 +188,14 @@ cdef Py_ssize_t difference_item(const Phase *phases, const Offsets *offsets, con
     cdef const Phase *phase
     cdef bint folded = False
     cdef int p
+    acc[0], acc[1] = scratch.product.sums, scratch.negative
     for p in range(2):
         phase = phases + p
-        acc[p] = <int32_t *> (scratch + SUMS_AT) + p * BLOCK * TILE
         byte = 0
         while byte < phase.n_bytes:
             count = smaller(ROWS // 8, phase.n_bytes - byte)
-            product_tile(acc[p], scratch, phase.fixed + tile * phase.fixed_length + 8 * byte * TILE, 1.0,
-                         phase.transposed + byte * n_visible + first, n_visible, count, n, n_columns, POSITIVE_LIMBS,
-                         0)
+            product_tile(acc[p], &scratch.product, phase.fixed + tile * phase.fixed_length + 8 * byte * TILE, 1.0,
+                         phase.transposed + byte * n_visible + first, n_visible, count, n, n_columns, POSITIVE_LIMBS)
             byte += count
             if byte < phase.n_bytes:    # int32 has no room for more: on to float64
                 if folded:
@@ -204,6 +205,7 @@ cdef Py_ssize_t difference_item(const Phase *phases, const Offsets *offsets, con
                     for k in range(n * TILE):
                         sums[k] = <double> acc[p][k] * phase.factor
                 folded = True
+                ran(SUMS_FOLDED)
     chunk = 0
     while chunk < n:
         length = smaller(CHUNK, n - chunk)
@@ -286,7 +288,8 @@ def ascend(const float[:, :, ::1] weights, const float[:, :, ::1] direction, dou
     cdef Py_ssize_t n_chunks = transposed.shape[0], item, bad = 0
     if DEBUG_CHECKS:
         check(direction.shape[0] == out.shape[0] and direction.shape[1] == out.shape[1], "a direction")
-    cdef Ascent ascent = ascent_of(weights, rate, l2, l1, limit, out, transposed)
+    cdef _Memory sums = memory_of_sums(out, transposed)
+    cdef Ascent ascent = ascent_of(weights, rate, l2, l1, limit, out, transposed, sums)
     cdef Meeting meeting = no_meeting()
     with nogil, parallel(num_threads=n_threads):
         join_team()
@@ -341,10 +344,6 @@ cdef Py_ssize_t ascend_chunk(const Ascent *ascent, const float *direction, Py_ss
     for k in range(HALVES):
         totals[k] = splat_d(0)
     for unit in range(n):
-        # stores that miss wait for each other
-        for k in range(TILE // 16):
-            prefetch_to_write(ascent.out + first + (unit + AHEAD) * TILE + 16 * k)
-            prefetch_to_write(transposed + unit * TILE + 16 * k)
         old = ascent.weights + first + unit * TILE
         new = ascent.out + first + unit * TILE
         line = block + unit * TILE

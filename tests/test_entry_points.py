@@ -12,7 +12,6 @@ from helpers import random_rbm
 
 import fastrbm as fr
 from fastrbm import gradient, optim
-from fastrbm._core.buffers import Buffers
 from fastrbm._core.parameters import Direction
 from fastrbm.cli import main
 from fastrbm.reference import to_tiles
@@ -623,25 +622,6 @@ def test_one_model_in_many_threads():
 
     assert not in_threads(work)
     assert np.isfinite(rbm.weights).all() and chains.visible.max() <= 1
-
-
-def test_buffers_give_each_array_to_one():
-    buffers, held = Buffers(), [None] * 8
-
-    def work(k):
-        for _ in range(2000):
-            held[k] = array = buffers.take((3, 5), np.float64)
-            array[...] = k
-            assert sum(other is array for other in held) == 1 and (array == k).all()
-            del array
-            held[k] = None
-
-    assert not in_threads(work, 8)
-    first = buffers.take((3, 5), np.float64)
-    place = first.ctypes.data
-    assert buffers.take((3, 5), np.float64) is not first
-    del first
-    assert buffers.take((3, 5), np.float64).ctypes.data == place  # used again
 
 
 def test_tiles_hold_what_they_should():

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 import fastrbm as fr
-from fastrbm._core import buffers
 from fastrbm._core.settings import once
 
 X = fr.datasets.load_digits()[:200]
@@ -100,36 +99,6 @@ def test_forks_beside_threads(tmp_path):
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_200_forks_beside_threads(tmp_path):
     assert forks(200, tmp_path) == [0] * 200
-
-
-@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_fork_while_a_thread_is_inside_the_buffers(monkeypatch):
-    """The moment that the tests above wait for, made to come."""
-    rbm = fr.RBM.from_data(X, 16, seed=0)
-    rbm.step(fr.gradient.CD()(rbm, X), 0.1)
-    inside, go_on = threading.Event(), threading.Event()
-
-    class Sys:
-        @staticmethod
-        def getrefcount(array):
-            if threading.current_thread() is thread:
-                inside.set()
-                go_on.wait()
-            return 1 << 20  # never free
-
-    monkeypatch.setattr(buffers, "sys", Sys)
-    thread = threading.Thread(target=lambda: rbm.step(fr.gradient.CD()(rbm, X), 0.1))
-    thread.start()
-    try:
-        assert inside.wait(PATIENCE)
-        child = os.fork()
-        if child == 0:
-            rbm.step(fr.gradient.CD()(rbm, X), 0.1)
-            os._exit(0)
-        assert how_it_ended(child) == 0
-    finally:
-        go_on.set()
-        thread.join()
 
 
 def test_values_that_are_worked_out_once_hold_no_lock():

@@ -328,7 +328,7 @@ def test_products_of_all_kinds_of_integers(level, n_visible):
 @pytest.mark.parametrize("level", MODULES)
 @pytest.mark.parametrize("largest", [2**29 - 1024, 2**29 - 512, 2**29, 2**30])
 def test_products_of_integers_of_29_bits_and_more(level, largest):
-    """Where the matrix unit sums in pairs, |Q| is below 2^29; on either side of that, with all bits set and few."""
+    """Integers with nearly all the bits that int32 has, positive and negative, beside small ones."""
     rng = np.random.default_rng(0)
     weights = rng.integers(-(2**20), 2**20, (70, 70)).astype(np.float32)
     weights[3], weights[66] = largest, -largest

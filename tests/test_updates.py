@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 import fastrbm as fr
-from fastrbm._core import buffers
 
 X = fr.datasets.load_digits()
 
@@ -95,15 +94,6 @@ def test_offsets_must_fit(mu, lam):
     g = fr.gradient.CD()(fr.RBM.from_data(X, 16), X[:20])
     with pytest.raises(ValueError, match="offset must hold (64 |16 |)finite numbers"):
         g.centered(mu, lam)
-
-
-def test_scratch_memory_is_bounded():
-    rbm = fr.RBM.from_data(X, 100)
-    for n in range(8, 400, 8):
-        fr.Moments.of_data(rbm, X[:n])
-    assert len(rbm._buffers._arrays) <= buffers._KINDS
-    big = buffers.Buffers()
-    assert big.take((buffers._LARGEST // 4 + 1,), np.float32).size and not any(big._arrays.values())
 
 
 def test_gradients_kept_while_training_goes_on():

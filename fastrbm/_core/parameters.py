@@ -19,7 +19,6 @@ from .settings import once
 
 if TYPE_CHECKING:
     from ..units.unit import Unit
-    from .buffers import Buffers
 
 _LARGEST_SUM = 2**31 - 1
 
@@ -121,18 +120,15 @@ class Parameters:
         visible_bias: np.ndarray,
         hidden_bias: np.ndarray,
         units: tuple[Unit, Unit],
-        buffers: Buffers,
         n_threads: int | None = None,
     ) -> Parameters:
         """From checked arrays (V, H), (V,), (H,), which are copied."""
         tiles = to_tiles(weights)
         nowhere = Direction(tiles, visible_bias, hidden_bias)
-        new, transposed, _, sums = _ascend(tiles, nowhere, weights.shape[1], 0.0, 0.0, 0.0, buffers, n_threads)
+        new, transposed, _, sums = _ascend(tiles, nowhere, weights.shape[1], 0.0, 0.0, 0.0, n_threads)
         return cls(weights.shape, new, transposed, sums, visible_bias, hidden_bias, units)
 
-    def moved(
-        self, direction: Update, rate: float, l2: float, l1: float, buffers: Buffers, n_threads: int | None = None
-    ) -> Parameters:
+    def moved(self, direction: Update, rate: float, l2: float, l1: float, n_threads: int | None = None) -> Parameters:
         """theta + rate * direction, with decay of the weights, as kernels.ascend has it.
 
         FloatingPointError where a parameter would not stay finite.
@@ -140,7 +136,7 @@ class Parameters:
         if direction.shape != self.shape:
             raise ValueError(f"a direction must be of a model of {self.shape} units, got one of {direction.shape}")
         new, transposed, bad, sums = _ascend(
-            self.to_hidden.tiles_array, direction, self.shape[1], rate, l2, l1, buffers, n_threads
+            self.to_hidden.tiles_array, direction, self.shape[1], rate, l2, l1, n_threads
         )
         if bad:
             refuse("weights", from_tiles(new, *self.shape))
@@ -150,7 +146,7 @@ class Parameters:
             moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"), self.units,
         )  # fmt: skip
 
-    def clipped(self, max_norm: float, buffers: Buffers, n_threads: int | None = None) -> Parameters:
+    def clipped(self, max_norm: float, n_threads: int | None = None) -> Parameters:
         """With the weights of each hidden unit scaled down to a Euclidean norm of at most max_norm, up to rounding."""
         tiles = self.to_hidden.tiles_array
         # sums over visible units, one after the other in every column: the same bits on any machine
@@ -160,7 +156,7 @@ class Parameters:
         scale = np.where(norms > max_norm, max_norm / np.maximum(norms, max_norm), 1.0)
         smaller = (tiles * scale[:, None, :]).astype(np.float32)
         nowhere = Direction(smaller, self.visible_bias, self.hidden_bias)
-        new, transposed, _, sums = _ascend(smaller, nowhere, self.shape[1], 0.0, 0.0, 0.0, buffers, n_threads)
+        new, transposed, _, sums = _ascend(smaller, nowhere, self.shape[1], 0.0, 0.0, 0.0, n_threads)
         return Parameters(self.shape, new, transposed, sums, self.visible_bias, self.hidden_bias, self.units)
 
     def replaced(
@@ -200,12 +196,11 @@ def _ascend(
     rate: float,
     l2: float,
     l1: float,
-    buffers: Buffers,
     n_threads: int | None,
 ) -> tuple[np.ndarray, np.ndarray, int, list[float]]:
     used = threads.resolve(n_threads, threads.PASS * tiles.size + direction.work)
-    new = buffers.take(tiles.shape, np.float32)
-    transposed = buffers.take((-(-tiles.shape[1] // TILE), -(-n_hidden // 8) * 8, TILE), np.float32)
+    new = np.empty(tiles.shape, np.float32)
+    transposed = np.empty((-(-tiles.shape[1] // TILE), -(-n_hidden // 8) * 8, TILE), np.float32)
     bad, *sums = direction.ascend(tiles, rate, l2, l1, validate.LARGEST, new, transposed, used)
     return new, transposed, bad, sums
 

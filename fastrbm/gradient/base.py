@@ -134,7 +134,7 @@ class Gradient(Update):
         if states is None:
             return to_tiles(self.weights)
         n_hidden = self.shape[1]
-        out = states[0].buffers.take(self._tile_shape, np.float32)
+        out = np.empty(self._tile_shape, np.float32)
         used = threads.resolve(self._n_threads, out.size * int(sum(phase.total for phase in states)))
         along = self._workspace(out.shape, states[0].units)
         centering = self._centering(out.shape, states[0].units)

@@ -59,7 +59,7 @@ class CD:
         self._next_sweep = first + n_sweeps + 1
         visible = BitMatrix.empty(n, rbm.n_visible)
         hidden = BitMatrix.empty(n, rbm.n_hidden)
-        fixed = gibbs.fixed_buffer(n, rbm.n_hidden, rbm._buffers)
+        fixed = gibbs.fixed_buffer(n, rbm.n_hidden)
         place: dict[str, Any] = {"seed": self.seed, "stream": philox.CD}
         gibbs.half_step(
             rbm._parameters.to_hidden, data, kind=philox.HIDDEN, sweep=first, out=hidden, n_threads=n_threads, **place

@@ -93,7 +93,7 @@ class FastPCD:
         if fast:
             faster._move(Direction(*fast), 1.0, n_threads=n_threads)
         chains.rbm = faster
-        fixed = gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
+        fixed = gibbs.fixed_buffer(len(chains), rbm.n_hidden)
         chains._sweep(self.n_sweeps, fixed, n_threads)
         gradient = Gradient(positive, PhaseStates(rbm, chains.visible_bits, fixed, n_threads), n_threads)
         if self.rate or fast:

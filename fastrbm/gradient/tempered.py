@@ -108,10 +108,10 @@ class Tempered:
         chains = self.chains  # once: another thread may set others meanwhile
         if chains is None or chains.rbm is not rbm:
             self.chains = chains = self._new_chains(rbm, n_threads)
-        fixed = gibbs.fixed_buffer(chains.n_states, rbm.n_hidden, rbm._buffers)
+        fixed = gibbs.fixed_buffer(chains.n_states, rbm.n_hidden)
         chains._sweep(self.n_sweeps, fixed, n_threads)
         # the coldest come first
-        cold = gibbs.fixed_buffer(len(chains), rbm.n_hidden, rbm._buffers)
+        cold = gibbs.fixed_buffer(len(chains), rbm.n_hidden)
         cold[:, : len(chains)] = fixed[:, : len(chains)]
         return Gradient(positive, PhaseStates(rbm, chains.visible_bits, cold, n_threads), n_threads)
 

@@ -70,6 +70,7 @@ class Adam(Optimizer):
     def _start(self) -> None:
         self._means: list[np.ndarray] = []
         self._squares: list[np.ndarray] = []
+        self._other: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
         self._powers = np.ones(2)  # beta1^t and beta2^t, by multiplication: no library's pow
 
     def _kept(self) -> Sequence[np.ndarray]:
@@ -79,22 +80,42 @@ class Adam(Optimizer):
         """Move rbm along gradient. FloatingPointError, and no change, where a parameter would not stay finite."""
         parts = parts_of(model(rbm)._direction(gradient))
         self._follow(rbm)
-        old_means = self._means or [np.zeros_like(p) for p in parts]
-        old_squares = self._squares or [np.zeros_like(p) for p in parts]
+        old = list(zip(self._means, self._squares, strict=True)) or [
+            (np.zeros_like(g), np.zeros_like(g)) for g in parts
+        ]
+        new = self._other_place(parts, old)
         powers = self._powers * (self.beta1, self.beta2)
         old1, old2 = np.float32(self.beta1), np.float32(self.beta2)
         new1, new2 = np.float32(1.0 - self.beta1), np.float32(1.0 - self.beta2)
-        means, squares, steps = [], [], []
         unbiased1, unbiased2 = (1.0 - powers).astype(np.float32)
         with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found by the move
-            for g, m, s in zip(parts, old_means, old_squares, strict=True):
-                m = old1 * m + new1 * g
-                s = old2 * s + new2 * (g * g)
-                means.append(m)
-                squares.append(s)
-                steps.append((m / unbiased1) / (np.sqrt(s / unbiased2) + np.float32(self.eps)))
+            for g, (m, s), (mean, square, step) in zip(parts, old, new, strict=True):
+                # mean = old1 m + new1 g
+                np.multiply(old1, m, out=mean)
+                mean += np.multiply(new1, g, out=step)
+                # square = old2 s + new2 g^2
+                np.multiply(old2, s, out=square)
+                np.multiply(g, g, out=step)
+                square += np.multiply(new2, step, out=step)
+                # step = (mean / unbiased1) / (sqrt(square / unbiased2) + eps)
+                np.sqrt(np.divide(square, unbiased2, out=step), out=step)
+                step += np.float32(self.eps)
+                np.divide(mean / unbiased1, step, out=step)
+        means, squares, steps = (list(part) for part in zip(*new, strict=True))
         self._move(rbm, Direction(*steps), progress, self.l2, self.l1, n_threads)
+        self._other = [(m, s, step) for (m, s), step in zip(old, steps, strict=True)]
         self._means, self._squares, self._powers = means, squares, powers
+
+    def _other_place(
+        self, parts: list[np.ndarray], old: list[tuple[np.ndarray, np.ndarray]]
+    ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Where an update writes means and squares, which two updates take in turns, and its steps. One that fails
+        leaves what the updates before it kept."""
+        other, self._other = self._other, []
+        kinds = [(g.shape, np.result_type(g, m)) for g, (m, _) in zip(parts, old, strict=True)]
+        if [(arrays[0].shape, arrays[0].dtype) for arrays in other] != kinds:
+            other = [(np.empty(*kind), np.empty(*kind), np.empty(*kind)) for kind in kinds]
+        return other
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: both running means, and how far they are from unbiased."""

@@ -80,7 +80,7 @@ class Averaging:
             return
         tiles, b, c = (mean.astype(np.float32) for mean in self._means)
         weights = np.ascontiguousarray(from_tiles(tiles, *rbm._parameters.shape))
-        offered._parameters = Parameters.of(weights, b, c, rbm._parameters.units, offered._buffers, n_threads)
+        offered._parameters = Parameters.of(weights, b, c, rbm._parameters.units, n_threads)
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""

@@ -16,7 +16,6 @@ from .._core.layout import TILE, to_fixed_point
 from ..states.bits import BitMatrix
 
 if TYPE_CHECKING:
-    from .._core.buffers import Buffers
     from .._core.parameters import Parameters
     from .clamp import Clamp
 
@@ -126,11 +125,13 @@ def independent_states(
     return out
 
 
-def fixed_buffer(n: int, n_units: int, buffers: Buffers) -> np.ndarray:
-    """Room for the fixed-point probabilities of n examples, with zeros past the last example, as moments need them."""
-    out = buffers.take((-(-n_units // TILE), -(-n // 8) * 8, TILE), np.float32)
-    out[:, n:] = 0.0
-    return out
+def fixed_buffer(n: int, n_units: int) -> np.ndarray:
+    """Room for the fixed-point probabilities of n examples, with zeros past the last example, as moments need them, and
+    past the last unit, where not all levels write."""
+    room = np.empty((-(-n_units // TILE), -(-n // 8) * 8, TILE), np.float32)
+    room[:, n:] = 0.0
+    room[-1, :, (n_units - 1) % TILE + 1 :] = 0.0
+    return room
 
 
 def states_given(

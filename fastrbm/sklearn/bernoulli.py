@@ -28,9 +28,11 @@ from ..units.bernoulli import Bernoulli
 try:
     from sklearn import get_config
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-    from sklearn.utils import check_random_state
+    from sklearn.utils import check_array, check_random_state
+
+    # private, but there is no public way to have a parameter refused in scikit-learn's words
     from sklearn.utils._param_validation import Interval, validate_parameter_constraints
-    from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+    from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 except ImportError as error:
     raise ImportError(
         f'fastrbm.sklearn needs scikit-learn 1.6 or newer: pip install "fastrbm[sklearn]" ({error})'
@@ -542,9 +544,12 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _weights(self, sample_weight, X) -> np.ndarray | None:
         if sample_weight is None:
             return None
-        if not isinstance(sample_weight, Real):
-            sample_weight = arrays.numbers(sample_weight, "sample_weight")
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        one_for_all = isinstance(sample_weight, Real)
+        given = np.full(X.shape[0], sample_weight) if one_for_all else arrays.numbers(sample_weight, "sample_weight")
+        weight = check_array(given, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+        if weight.shape != X.shape[:1]:
+            raise ValueError(f"sample_weight must have shape {X.shape[:1]}, got {weight.shape}")
+        check_non_negative(weight, "sample_weight")
         if not weight.any():
             raise ValueError("sample_weight must not be zero for all examples")
         return weight

@@ -37,11 +37,17 @@ def possible(gradient, optimizer, centering, batch_size: int) -> bool:
 
 
 class Updates:
-    """Updates of one model."""
+    """Updates of one model.
+
+    The kernel goes back and forth between two places of the weights, both ways round: each update reads the one and
+    writes the other. Both belong to this object and to no model; a model gets a copy of what is in one of them.
+    """
 
     def __init__(self, rbm: RBM, gradient: PCD, optimizer: SGD, centering: Centering | None, n_threads=None) -> None:
         self.rbm = rbm
         self.gradient, self.optimizer, self.centering, self.n_threads = gradient, optimizer, centering, n_threads
+        tiles = rbm._parameters.to_hidden.tiles_array, rbm._parameters.to_visible.tiles_array
+        self._weights, self._transposed = ((np.empty_like(array), np.empty_like(array)) for array in tiles)
 
     def most(self, batch_size: int) -> int:
         """Updates of a call that Ctrl-C need not wait for; 0 where none can be done in such a call."""
@@ -70,7 +76,8 @@ class Updates:
         parameters, first_sweep = rbm._parameters, chains.n_sweeps_done + 1
         gibbs.check_capacity(first_sweep, len(rates) * self.gradient.n_sweeps)
         to_hidden, to_visible = parameters.to_hidden, parameters.to_visible
-        weights, transposed = self._pair(to_hidden.tiles_array), self._pair(to_visible.tiles_array)
+        weights, transposed = self._weights, self._transposed
+        weights[0][...], transposed[0][...] = to_hidden.tiles_array, to_visible.tiles_array
         visible_bias, hidden_bias = to_visible.bias_array.copy(), to_hidden.bias_array.copy()
         centering, offsets = self._offsets()
         examples = examples.astype(np.int64, copy=False)
@@ -89,17 +96,12 @@ class Updates:
             chains.n_sweeps_done += done * self.gradient.n_sweeps
             if done:
                 biases = visible_bias[: rbm.n_visible], hidden_bias[: rbm.n_hidden]
-                rbm._parameters = parameters.replaced(weights[which], transposed[which], outcome[2:].tolist(), *biases)
+                new = weights[which].copy(), transposed[which].copy()
+                rbm._parameters = parameters.replaced(*new, outcome[2:].tolist(), *biases)
                 if self.centering is not None and offsets is not None:
                     self.centering.visible_offset = offsets[0][: rbm.n_visible]
                     self.centering.hidden_offset = offsets[1][: rbm.n_hidden]
         return done
-
-    def _pair(self, tiles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """A copy of tiles, and room for the next ones."""
-        copy = self.rbm._buffers.take(tiles.shape, np.float32)
-        copy[...] = tiles
-        return copy, self.rbm._buffers.take(tiles.shape, np.float32)
 
     def _offsets(self):
         """Centering as the kernel takes it, and the padded offsets that it moves."""
