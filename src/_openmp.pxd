@@ -3,13 +3,13 @@ from libc.stdint cimport int64_t
 
 cdef extern from "team.h" nogil:
     int OPENMP_VERSION
-    ctypedef struct Meeting:
+    ctypedef struct Barrier:
         int arrived
-    void meet(Meeting *)        # within a parallel region: wait for all its threads
+    void wait_at(Barrier *)        # within a parallel region: wait for all its threads
     void finish_one(int *)      # count what is finished
     void wait_for(const int *, int)     # until so many are
     void join_team()            # on entering one: not two threads on one CPU
-    void leave_team(Meeting *)  # on leaving it: meet once more
+    void leave_team(Barrier *)  # on leaving it: meet once more
     int64_t time_asked()        # spent by threads in regions with others so far, ns
     int64_t time_had()          # and with a CPU
     int next_item(int *)        # count on, and say which item is this thread's

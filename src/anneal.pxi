@@ -46,7 +46,7 @@ cdef void run_annealing(HalfStep *up, HalfStep *down, const float *betas, Py_ssi
                         int n_threads) noexcept nogil:
     cdef Py_ssize_t s = 0, item, other, n_up = up.n_tiles * ceil_div(up.n, up.block)
     cdef Py_ssize_t n_down = down.n_tiles * ceil_div(down.n, down.block)
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     with parallel(num_threads=n_threads):
         join_team()
         for s in range(n_steps):
@@ -56,12 +56,12 @@ cdef void run_annealing(HalfStep *up, HalfStep *down, const float *betas, Py_ssi
                                           log_weights, scratch + threadid())
                 else:
                     weigh_visible(up, down, item - n_up, betas + s, tables, log_weights)
-            meet(&meeting)
+            wait_at(&barrier)
             for other in prange(n_down, schedule="dynamic", chunksize=1):
                 draw_visible(down, other, betas + s + 1, first_sweep + <uint32_t> s, stream << 8 | VISIBLE,
                              scratch + threadid())
-            meet(&meeting)
-        leave_team(&meeting)
+            wait_at(&barrier)
+        leave_team(&barrier)
 
 
 cdef void weigh_and_draw_hidden(const HalfStep *step, Py_ssize_t item, const float *betas, uint32_t sweep,

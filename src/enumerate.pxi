@@ -14,7 +14,7 @@ def enumerate_states(const double[:, ::1] high, const double[::1] high_bias, con
     cdef int kind = UNITS[unit]
     cdef Py_ssize_t n_high = high.shape[0], n_low = low.shape[0], stride = high.shape[1], item
     cdef size_t size = whole_lines(n_low * sizeof(double))
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     cdef _Memory memory
     if DEBUG_CHECKS:
         check(low.shape[1] == stride and stride == 8 * ceil_div(n_units, 8) and high_bias.shape[0] == n_high
@@ -26,7 +26,7 @@ def enumerate_states(const double[:, ::1] high, const double[::1] high_bias, con
         for item in prange(n_high, schedule="dynamic", chunksize=1):
             enumerate_item(kind, &high[item, 0], high_bias[item], &low[0, 0], &low_bias[0], n_low, n_units, &peak[item],
                            &total[item], <double *> (memory.start + <size_t> threadid() * size))
-        leave_team(&meeting)
+        leave_team(&barrier)
 
 
 cdef void enumerate_item(int unit, const double *high, double high_bias, const double *low, const double *low_bias,

@@ -90,7 +90,7 @@ def half_step_of_fractions(const double[:, ::1] numbers, Layer layer, uint64_t s
     cdef Py_ssize_t item
     cdef _Memory memory
     cdef NumbersScratch *scratch
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     give_out(&step, out, fixed, probabilities)
     if step.n == 0:
         return
@@ -102,7 +102,7 @@ def half_step_of_fractions(const double[:, ::1] numbers, Layer layer, uint64_t s
         join_team()
         for item in prange(step.n_tiles * ceil_div(step.n, step.block), schedule="dynamic", chunksize=1):
             numbers_item(&step, item, scratch + threadid())
-        leave_team(&meeting)
+        leave_team(&barrier)
 
 
 cdef void numbers_item(const HalfStep *step, Py_ssize_t item, NumbersScratch *scratch) noexcept nogil:

@@ -105,7 +105,7 @@ def cgf_sums_of_fractions(const double[:, ::1] numbers, Layer layer, const doubl
 
 cdef int run_cgf(const HalfStep *step, const double[::1] beta, double[::1] out, int n_threads) except -1:
     cdef Py_ssize_t item
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     cdef _Memory memory
     cdef EnergyScratch *scratch
     if DEBUG_CHECKS:
@@ -118,7 +118,7 @@ cdef int run_cgf(const HalfStep *step, const double[::1] beta, double[::1] out, 
         join_team()
         for item in prange(ceil_div(step.n, ENERGY_BLOCK), schedule="dynamic", chunksize=1):
             cgf_item(step, item * ENERGY_BLOCK, &beta[0], beta.shape[0] > 1, &out[0], scratch + threadid())
-        leave_team(&meeting)
+        leave_team(&barrier)
     return 0
 
 
@@ -172,7 +172,7 @@ def bias_sums(const uint8_t[:, :] planes, str unit, const double[::1] bias, doub
     bytes in turn; bias IN padded to 8 units a byte by zeros."""
     cdef int kind = UNITS[unit]
     cdef Py_ssize_t n = planes.shape[1], item
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     if DEBUG_CHECKS:
         check(bias.shape[0] == 8 * planes.shape[0] and out.shape[0] == n, "bias_sums")
     if n == 0:
@@ -182,7 +182,7 @@ def bias_sums(const uint8_t[:, :] planes, str unit, const double[::1] bias, doub
         for item in prange(ceil_div(n, BLOCK), schedule="static"):
             bias_item(kind, &planes[0, item * BLOCK], planes.strides[0], planes.shape[0], &bias[0], &out[item * BLOCK],
                       smaller(BLOCK, n - item * BLOCK))
-        leave_team(&meeting)
+        leave_team(&barrier)
 
 
 cdef void bias_item(int unit, const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_bytes, const double *bias,

@@ -2,7 +2,7 @@
 # The entry points (def functions) take arrays whose shapes, dtypes and contiguity the Python side has checked; they
 # check again only in a build with FASTRBM_DEBUG=1.
 
-from _openmp cimport Meeting, finish_one, join_team, leave_team, meet, next_item, taken_so_far, team_size, \
+from _openmp cimport Barrier, finish_one, join_team, leave_team, meet, next_item, taken_so_far, team_size, \
     time_asked, time_had, wait_for
 from cython.parallel cimport parallel, prange, threadid
 from libc.math cimport frexp, ldexp
@@ -130,11 +130,11 @@ cdef check(bint condition, str what):
         raise AssertionError(f"kernel called with wrong shapes: {what}")
 
 
-cdef Meeting no_meeting() noexcept nogil:
-    """A meeting that nobody has come to yet."""
-    cdef Meeting meeting
-    memset(&meeting, 0, sizeof(Meeting))
-    return meeting
+cdef Barrier new_barrier() noexcept nogil:
+    """A barrier that nobody has come to yet."""
+    cdef Barrier barrier
+    memset(&barrier, 0, sizeof(Barrier))
+    return barrier
 
 
 include "arena.pxi"

@@ -31,7 +31,7 @@ def pseudo_sums_of_fractions(const double[:, ::1] numbers, Layer layer, const do
 cdef int run_pseudo(const HalfStep *step, const double[::1] visible_bias, Py_ssize_t capacity, Py_ssize_t every,
                     double[::1] out, int n_threads) except -1:
     cdef Py_ssize_t n_visible = visible_bias.shape[0], n_units = 8 * ceil_div(step.n_units, 8), item
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     cdef Arena arena = Arena(NULL, 0)
     cdef _Memory memory
     if DEBUG_CHECKS:
@@ -46,7 +46,7 @@ cdef int run_pseudo(const HalfStep *step, const double[::1] visible_bias, Py_ssi
         for item in prange(ceil_div(step.n, PSEUDO_BLOCK), schedule="dynamic", chunksize=1):
             pseudo_item(step, item * PSEUDO_BLOCK, &visible_bias[0], n_visible, n_units, capacity, every, &out[0],
                         memory.start + threadid() * arena.used)
-        leave_team(&meeting)
+        leave_team(&barrier)
     return 0
 
 

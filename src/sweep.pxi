@@ -116,7 +116,7 @@ def half_step(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, uint
     cdef Py_ssize_t item
     cdef _Memory memory
     cdef Scratch *scratch
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     give_out(&step, out, fixed, probabilities)
     if step.n == 0:
         return
@@ -128,7 +128,7 @@ def half_step(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, uint
         join_team()
         for item in prange(step.n_tiles * ceil_div(step.n, step.block), schedule="dynamic", chunksize=1):
             half_step_item(&step, item, scratch + threadid())
-        leave_team(&meeting)
+        leave_team(&barrier)
 
 
 def sweep(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer to_hidden, beta, uint64_t seed,
@@ -161,7 +161,7 @@ cdef void run_sweeps(HalfStep *down, HalfStep *up, Flips *flips, uint32_t stream
                      Scratch *scratch, int n_threads) noexcept nogil:
     cdef int s = 0
     cdef Py_ssize_t item, part, other
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     with parallel(num_threads=n_threads):
         join_team()
         for s in range(n_sweeps):
@@ -170,16 +170,16 @@ cdef void run_sweeps(HalfStep *down, HalfStep *up, Flips *flips, uint32_t stream
                            scratch + threadid())
             # no thread starts a layer before the other layer is complete (a prange need not wait: some Cythons say
             # nowait)
-            meet(&meeting)
+            wait_at(&barrier)
             if flips.sums != NULL:
                 for part in prange(ceil_div(up.n, PART), schedule="dynamic", chunksize=1):
                     compare_part(up, flips, part, s == 0)
-                meet(&meeting)
+                wait_at(&barrier)
             for other in prange(up.n_tiles * ceil_div(up.n, up.block), schedule="dynamic", chunksize=1):
                 sweep_item(up, flips, other, first_sweep, s, stream << 8 | HIDDEN, s == n_sweeps - 1,
                            scratch + threadid())
-            meet(&meeting)
-        leave_team(&meeting)
+            wait_at(&barrier)
+        leave_team(&barrier)
 
 
 cdef void sweep_item(const HalfStep *step, Flips *flips, Py_ssize_t item, uint32_t first_sweep, int s, uint32_t kind,

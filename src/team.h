@@ -84,7 +84,7 @@ static inline void note_meeting(void) {}
 typedef struct {
     int arrived __attribute__((aligned(64)));
     int round __attribute__((aligned(64)));
-} Meeting;
+} Barrier;
 
 /* Between two looks at what another thread will change: a while in a spin, which is fastest, then giving way to whoever
  * needs the CPU. */
@@ -98,17 +98,17 @@ static inline void wait_a_little(int *looks) {
 }
 
 /* Wait for all threads of the region. */
-static inline void meet(Meeting *meeting) {
-    int size = team_size(), round = __atomic_load_n(&meeting->round, __ATOMIC_ACQUIRE);
+static inline void wait_at(Barrier *barrier) {
+    int size = team_size(), round = __atomic_load_n(&barrier->round, __ATOMIC_ACQUIRE);
     if (size == 1) return;
-    if (__atomic_add_fetch(&meeting->arrived, 1, __ATOMIC_ACQ_REL) == size) {
-        __atomic_store_n(&meeting->arrived, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&meeting->round, round + 1, __ATOMIC_RELEASE);
+    if (__atomic_add_fetch(&barrier->arrived, 1, __ATOMIC_ACQ_REL) == size) {
+        __atomic_store_n(&barrier->arrived, 0, __ATOMIC_RELAXED);
+        __atomic_store_n(&barrier->round, round + 1, __ATOMIC_RELEASE);
         note_meeting();
         return;
     }
     int looks = 0;
-    while (__atomic_load_n(&meeting->round, __ATOMIC_ACQUIRE) == round) wait_a_little(&looks);
+    while (__atomic_load_n(&barrier->round, __ATOMIC_ACQUIRE) == round) wait_a_little(&looks);
 }
 
 /* One more thing is finished, and what it wrote can be read by those who wait for it. */
@@ -155,13 +155,13 @@ static inline void avoid_core_sharing(void) {
 #endif
 }
 
-/* Called by each thread as it enters a region, and as it leaves it, which it does when all have come to the meeting. */
+/* Called by each thread as it enters a region, and as it leaves it, which it does when all have come to the barrier. */
 static inline void join_team(void) {
     note_entry();
     avoid_core_sharing();
 }
-static inline void leave_team(Meeting *meeting) {
-    meet(meeting);
+static inline void leave_team(Barrier *barrier) {
+    wait_at(barrier);
     note_exit();
 }
 

@@ -20,14 +20,14 @@ cdef struct Worker:         # a thread, and the update that it is at
 
 
 cdef void run_training(Job *job, UpdateScratch *scratch, int n_threads) noexcept:
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     with nogil, parallel(num_threads=n_threads):
         join_team()
-        train_with_others(job, scratch + threadid(), &meeting, threadid())
-        leave_team(&meeting)
+        train_with_others(job, scratch + threadid(), &barrier, threadid())
+        leave_team(&barrier)
 
 
-cdef void train_with_others(Job *job, UpdateScratch *scratch, Meeting *meeting, int rank) noexcept nogil:
+cdef void train_with_others(Job *job, UpdateScratch *scratch, Barrier *barrier, int rank) noexcept nogil:
     """What one thread does for all updates."""
     cdef Worker me
     cdef int s
@@ -35,7 +35,7 @@ cdef void train_with_others(Job *job, UpdateScratch *scratch, Meeting *meeting, 
     while True:
         if me.update < job.n_updates:
             gather(&me)
-        meet(meeting)           # the update before is complete
+        wait_at(barrier)           # the update before is complete
         if me.update > 0 and not accept(&me):
             me.update -= 1
             break
@@ -45,14 +45,14 @@ cdef void train_with_others(Job *job, UpdateScratch *scratch, Meeting *meeting, 
             start_sweep(&me, s)
             if job.parts != NULL:
                 stage_of_parts(&me)
-                meet(meeting)
+                wait_at(barrier)
             stage_down(&me)
-            meet(meeting)
+            wait_at(barrier)
             if s < job.n_sweeps - 1:
                 stage_up(&me)
-                meet(meeting)
+                wait_at(barrier)
         stage_of_tiles(&me)
-        meet(meeting)
+        wait_at(barrier)
         stage_of_chunks(&me)
         me.update += 1
         if rank == 0:
