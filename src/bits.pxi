@@ -5,7 +5,7 @@
 def pack(const uint8_t[:, ::1] states, uint8_t[:, :] planes, int n_threads):  # states IN (n, U), planes OUT
     """Pack states, which hold only 0 and 1, into planes."""
     cdef Py_ssize_t n = states.shape[0], n_units = states.shape[1], chain
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     if DEBUG_CHECKS:
         check(planes.shape[0] == ceil_div(n_units, 8) and planes.shape[1] == n, "pack")
     if n == 0 or n_units == 0:
@@ -14,7 +14,7 @@ def pack(const uint8_t[:, ::1] states, uint8_t[:, :] planes, int n_threads):  # 
         join_team()
         for chain in prange(n, schedule="static"):
             pack_row(&states[chain, 0], n_units, &planes[0, chain], planes.strides[0])
-        leave_team(&meeting)
+        leave_team(&barrier)
 
 
 cdef void pack_row(const uint8_t *row, Py_ssize_t n_units, uint8_t *out, Py_ssize_t stride) noexcept nogil:
@@ -32,7 +32,7 @@ cdef void pack_row(const uint8_t *row, Py_ssize_t n_units, uint8_t *out, Py_ssiz
 def unpack(const uint8_t[:, :] planes, uint8_t[:, ::1] states, int n_threads):  # planes IN, states OUT (n, U)
     """Unpack planes into states of 0 and 1."""
     cdef Py_ssize_t n = states.shape[0], n_units = states.shape[1], chain
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     if DEBUG_CHECKS:
         check(planes.shape[0] == ceil_div(n_units, 8) and planes.shape[1] == n, "unpack")
     if n == 0 or n_units == 0:
@@ -41,7 +41,7 @@ def unpack(const uint8_t[:, :] planes, uint8_t[:, ::1] states, int n_threads):  
         join_team()
         for chain in prange(n, schedule="static"):
             unpack_row(&planes[0, chain], planes.strides[0], n_units, &states[chain, 0])
-        leave_team(&meeting)
+        leave_team(&barrier)
 
 
 cdef void unpack_row(const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_units, uint8_t *out) noexcept nogil:
@@ -58,7 +58,7 @@ cdef void unpack_row(const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_unit
 def transpose(const uint8_t[:, :] planes, Py_ssize_t n_units, uint8_t[:, ::1] out, int n_threads):
     """Swap units and chains: planes IN (ceil(U/8), n), out OUT (ceil(n/8), U), unused bits zero."""
     cdef Py_ssize_t n = planes.shape[1], byte
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     if DEBUG_CHECKS:
         check(planes.shape[0] == ceil_div(n_units, 8) and out.shape[0] == ceil_div(n, 8)
               and out.shape[1] == n_units, "transpose")
@@ -68,7 +68,7 @@ def transpose(const uint8_t[:, :] planes, Py_ssize_t n_units, uint8_t[:, ::1] ou
         join_team()
         for byte in prange(ceil_div(n_units, 8), schedule="static"):
             transpose_row(&planes[byte, 0], n, byte, n_units, &out[0, 0])
-        leave_team(&meeting)
+        leave_team(&barrier)
 
 
 cdef void transpose_row(const uint8_t *row, Py_ssize_t n, Py_ssize_t byte, Py_ssize_t n_units,

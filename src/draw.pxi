@@ -11,7 +11,7 @@ def words(uint64_t first, uint64_t seed, uint32_t sweep, uint32_t kind, uint32_t
     """out OUT (n,): Philox4x32-10 under the key seed, four words of a block after the other, of the counters whose
     first two words are the number first, first + 1, ... (the lower half first) and whose others are sweep and kind."""
     cdef Py_ssize_t n = out.shape[0], run
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     if n == 0:
         return
     with nogil, parallel(num_threads=n_threads):
@@ -19,7 +19,7 @@ def words(uint64_t first, uint64_t seed, uint32_t sweep, uint32_t kind, uint32_t
         for run in prange(ceil_div(n, 4 * RUN), schedule="static"):
             words_item(first + <uint64_t> run * RUN, seed, sweep, kind, &out[4 * RUN * run],
                        smaller(4 * RUN, n - 4 * RUN * run))
-        leave_team(&meeting)
+        leave_team(&barrier)
 
 
 cdef void words_item(uint64_t first, uint64_t seed, uint32_t sweep, uint32_t kind, uint32_t *out,
@@ -38,7 +38,7 @@ def normals(uint64_t seed, uint32_t sweep, uint32_t kind, float[::1] out, int n_
     """out OUT (n,): very nearly standard normal numbers, sums of twelve uniforms less six. The m numbers of block b,
     65,536 but in the last one, are made of words k m + i, k = 0 .. 11, of sweep + b."""
     cdef Py_ssize_t n = out.shape[0], strip, first
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     if n == 0:
         return
     with nogil, parallel(num_threads=n_threads):
@@ -47,7 +47,7 @@ def normals(uint64_t seed, uint32_t sweep, uint32_t kind, float[::1] out, int n_
             first = strip * STRIP // NORMALS * NORMALS
             normals_item(seed, sweep + <uint32_t> (first // NORMALS), kind, smaller(NORMALS, n - first),
                          strip * STRIP - first, smaller(STRIP, n - strip * STRIP), &out[strip * STRIP])
-        leave_team(&meeting)
+        leave_team(&barrier)
 
 
 cdef void normals_item(uint64_t seed, uint32_t sweep, uint32_t kind, Py_ssize_t m, Py_ssize_t first, Py_ssize_t n,
@@ -79,7 +79,7 @@ def draw_states(const float[:, ::1] fractions, const int64_t[:, ::1] rows, uint6
     (activation.pxi)."""
     cdef Py_ssize_t m = rows.shape[0], n = rows.shape[1], n_units = fractions.shape[1], n_blocks = ceil_div(n, DRAWN)
     cdef Py_ssize_t item, s, i
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     if DEBUG_CHECKS:
         check(out.shape[0] == m and out.shape[1] == n and out.shape[2] == ceil_div(n_units, 8), "draw_states")
         for s in range(m):
@@ -93,7 +93,7 @@ def draw_states(const float[:, ::1] fractions, const int64_t[:, ::1] rows, uint6
             draw_item(&fractions[0, 0], &rows[item // n_blocks, 0], n_units, item % n_blocks * DRAWN,
                       smaller(n, (item % n_blocks + 1) * DRAWN), seed, stream << 8,
                       sweep + <uint32_t> (item // n_blocks), first, &out[item // n_blocks, 0, 0])
-        leave_team(&meeting)
+        leave_team(&barrier)
 
 
 cdef void draw_item(const float *fractions, const int64_t *rows, Py_ssize_t n_units, Py_ssize_t start, Py_ssize_t stop,

@@ -12,7 +12,7 @@ def enumerate_states(const double[:, ::1] high, const double[::1] high_bias, con
     and 0 in low."""
     cdef Py_ssize_t n_high = high.shape[0], n_low = low.shape[0], n_units = high.shape[1], item
     cdef size_t size = (n_low * sizeof(double) + 63) // 64 * 64
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     cdef char *scratch
     if DEBUG_CHECKS:
         check(low.shape[1] == n_units and n_units % 8 == 0 and high_bias.shape[0] == n_high
@@ -26,7 +26,7 @@ def enumerate_states(const double[:, ::1] high, const double[::1] high_bias, con
         for item in prange(n_high, schedule="dynamic", chunksize=1):
             enumerate_item(&high[item, 0], high_bias[item], &low[0, 0], &low_bias[0], n_low, n_units, &peak[item],
                            &total[item], <double *> (scratch + <size_t> threadid() * size))
-        leave_team(&meeting)
+        leave_team(&barrier)
     free(scratch)
 
 

@@ -83,7 +83,7 @@ def half_step_of_fractions(const double[:, ::1] numbers, Layer layer, uint64_t s
     cdef HalfStep step = prepare_numbers(numbers, layer, seed, first_chain, n_threads)
     cdef Py_ssize_t item
     cdef char *scratch
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     give_out(&step, out, fixed, probabilities)
     if step.n == 0:
         return
@@ -96,7 +96,7 @@ def half_step_of_fractions(const double[:, ::1] numbers, Layer layer, uint64_t s
         join_team()
         for item in prange(step.n_tiles * ceil_div(step.n, step.block), schedule="dynamic", chunksize=1):
             numbers_item(&step, item, scratch + <size_t> threadid() * NUMBERS_SCRATCH)
-        leave_team(&meeting)
+        leave_team(&barrier)
     free(scratch)
 
 

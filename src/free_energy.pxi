@@ -98,7 +98,7 @@ def softplus_sums_of_fractions(const double[:, ::1] numbers, Layer layer, const 
 cdef int run_softplus(const HalfStep *step, const double[::1] beta, double[::1] out, int n_threads) except -1:
     cdef Py_ssize_t item
     cdef Py_ssize_t size = SCRATCH + ENERGY_BLOCK * (TILE * 8 + 3 * 64)
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     cdef char *scratch
     if DEBUG_CHECKS:
         check(out.shape[0] == step.n and (beta.shape[0] == step.n or beta.shape[0] == 1), "softplus_sums")
@@ -111,7 +111,7 @@ cdef int run_softplus(const HalfStep *step, const double[::1] beta, double[::1] 
         join_team()
         for item in prange(ceil_div(step.n, ENERGY_BLOCK), schedule="dynamic", chunksize=1):
             softplus_item(step, item * ENERGY_BLOCK, &beta[0], beta.shape[0] > 1, &out[0], scratch + threadid() * size)
-        leave_team(&meeting)
+        leave_team(&barrier)
     free(scratch)
     return 0
 
@@ -174,7 +174,7 @@ def bias_sums(const uint8_t[:, :] planes, const double[::1] bias, double[::1] ou
     """out OUT (n,): sum of bias_i over the units that are on, each byte summed from its low bit up, then the bytes in
     turn; bias IN padded to 8 units a byte."""
     cdef Py_ssize_t n = planes.shape[1], item
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     if DEBUG_CHECKS:
         check(bias.shape[0] == 8 * planes.shape[0] and out.shape[0] == n, "bias_sums")
     if n == 0:
@@ -184,7 +184,7 @@ def bias_sums(const uint8_t[:, :] planes, const double[::1] bias, double[::1] ou
         for item in prange(ceil_div(n, BLOCK), schedule="static"):
             bias_item(&planes[0, item * BLOCK], planes.strides[0], planes.shape[0], &bias[0], &out[item * BLOCK],
                       smaller(BLOCK, n - item * BLOCK))
-        leave_team(&meeting)
+        leave_team(&barrier)
 
 
 cdef void bias_item(const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_bytes, const double *bias, double *out,

@@ -16,7 +16,7 @@ def moments(const uint8_t[:, ::1] transposed, const float[:, :, ::1] fixed, doub
     what sums are exact: see above. scale is a power of two."""
     cdef Py_ssize_t n_visible = weights.shape[0], n_hidden = weights.shape[1], n_bytes = transposed.shape[0]
     cdef Py_ssize_t n_tiles = fixed.shape[0], block = block_length(n_visible, n_tiles, n_threads), item
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     cdef char *scratch
     if DEBUG_CHECKS:
         check(transposed.shape[1] == n_visible and hidden.shape[0] == n_hidden and fixed.shape[1] == 8 * n_bytes
@@ -35,7 +35,7 @@ def moments(const uint8_t[:, ::1] transposed, const float[:, :, ::1] fixed, doub
         for item in prange(n_tiles, schedule="static"):
             hidden_item(&fixed[item, 0, 0], 8 * n_bytes, scale, accumulate, &hidden[item * TILE],
                         smaller(TILE, n_hidden - item * TILE))
-        leave_team(&meeting)
+        leave_team(&barrier)
     free(scratch)
 
 
@@ -86,7 +86,7 @@ def prepare_phase(const uint8_t[:, :] planes, const float[:, :, ::1] fixed, doub
     visible OUT (V,) the number of examples in which each unit is on, hidden OUT (H,) = scale * sum_r fixed_rj."""
     cdef Py_ssize_t n = planes.shape[1], n_visible = visible.shape[0], n_hidden = hidden.shape[0], item
     cdef Py_ssize_t n_bytes = planes.shape[0], n_tiles = fixed.shape[0]
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     if DEBUG_CHECKS:
         check(n > 0 and n_bytes == ceil_div(n_visible, 8) and n_tiles == ceil_div(n_hidden, TILE)
               and fixed.shape[1] == 8 * ceil_div(n, 8) and transposed.shape[0] == ceil_div(n, 8)
@@ -99,7 +99,7 @@ def prepare_phase(const uint8_t[:, :] planes, const float[:, :, ::1] fixed, doub
             else:
                 hidden_item(&fixed[item - n_bytes, 0, 0], fixed.shape[1], scale, False,
                             &hidden[(item - n_bytes) * TILE], smaller(TILE, n_hidden - (item - n_bytes) * TILE))
-        leave_team(&meeting)
+        leave_team(&barrier)
 
 
 cdef void transpose_and_count(const uint8_t *row, Py_ssize_t n, Py_ssize_t byte, Py_ssize_t n_units, uint8_t *out,
@@ -133,7 +133,7 @@ cdef inline uint64_t count_in_bytes(uint64_t x) noexcept nogil:
 def count_bits(const uint8_t[:, :] planes, Py_ssize_t n_units, double[::1] out, int n_threads):
     """Add to out INOUT (U,) the number of chains in which each unit is on; planes IN (ceil(U/8), n)."""
     cdef Py_ssize_t byte, n = planes.shape[1]
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     if DEBUG_CHECKS:
         check(planes.shape[0] == ceil_div(n_units, 8) and out.shape[0] == n_units, "count_bits")
     if n == 0:
@@ -142,7 +142,7 @@ def count_bits(const uint8_t[:, :] planes, Py_ssize_t n_units, double[::1] out, 
         join_team()
         for byte in prange(planes.shape[0], schedule="static"):
             count_row(&planes[byte, 0], n, &out[8 * byte], smaller(8, n_units - 8 * byte))
-        leave_team(&meeting)
+        leave_team(&barrier)
 
 
 cdef void count_row(const uint8_t *row, Py_ssize_t n, double *out, Py_ssize_t width) noexcept nogil:

@@ -261,7 +261,7 @@ def product(const uint8_t[:, :] planes, const float[:, :, ::1] tiles, int expone
     64)."""
     cdef Py_ssize_t n = out.shape[0], n_out = out.shape[1], n_tiles = tiles.shape[0], n_bytes = planes.shape[0]
     cdef Py_ssize_t block = block_length(n, n_tiles, n_threads), item
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     cdef char *scratch
     if DEBUG_CHECKS:
         check(planes.shape[1] == n and n_tiles == ceil_div(n_out, TILE) and tiles.shape[1] == 8 * n_bytes
@@ -277,7 +277,7 @@ def product(const uint8_t[:, :] planes, const float[:, :, ::1] tiles, int expone
             product_item(&planes[0, 0], planes.strides[0], n_bytes, n, &tiles[item % n_tiles, 0, 0],
                          <float> ldexp(1.0, exponent), &out[0, 0], n_out,
                          item % n_tiles, (item // n_tiles) * block, block, scratch + <size_t> threadid() * SCRATCH)
-        leave_team(&meeting)
+        leave_team(&barrier)
     free(scratch)
 
 

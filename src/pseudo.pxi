@@ -31,7 +31,7 @@ cdef int run_pseudo(const HalfStep *step, const double[::1] visible_bias, Py_ssi
                     double[::1] out, int n_threads) except -1:
     cdef Py_ssize_t n_visible = visible_bias.shape[0], n_units = 8 * ceil_div(step.n_units, 8), item
     cdef size_t size = SCRATCH + (PSEUDO_BLOCK * TILE + (2 * PSEUDO_BLOCK + 3 + FLIPS) * n_units) * sizeof(double)
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     cdef char *scratch
     if DEBUG_CHECKS:
         check(step.tile_length == 8 * ceil_div(n_visible, 8) * TILE and out.shape[0] == step.n and capacity > 0
@@ -46,7 +46,7 @@ cdef int run_pseudo(const HalfStep *step, const double[::1] visible_bias, Py_ssi
         for item in prange(ceil_div(step.n, PSEUDO_BLOCK), schedule="dynamic", chunksize=1):
             pseudo_item(step, item * PSEUDO_BLOCK, &visible_bias[0], n_visible, n_units, capacity, every, &out[0],
                         scratch + <size_t> threadid() * size)
-        leave_team(&meeting)
+        leave_team(&barrier)
     free(scratch)
     return 0
 

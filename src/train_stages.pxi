@@ -1,4 +1,4 @@
-# What the threads of a training do, stage by stage. In each they take items from work queues, then meet.
+# What the threads of a training do, stage by stage. In each they take items from work queues, then wait for each other.
 #
 # A thread takes the items of its own tiles first, the same ones in every stage and update, and keeps for itself what it
 # knows of the update: what it wrote is then in its own cache, and little is read that another thread has just written.
@@ -20,14 +20,14 @@ cdef struct Worker:         # a thread, and the update that it is at
 
 
 cdef void run_training(Job *job, char *scratch, int n_threads) noexcept:
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     with nogil, parallel(num_threads=n_threads):
         join_team()
-        train_with_others(job, scratch + <size_t> threadid() * TRAIN_SCRATCH, &meeting, threadid())
-        leave_team(&meeting)
+        train_with_others(job, scratch + <size_t> threadid() * TRAIN_SCRATCH, &barrier, threadid())
+        leave_team(&barrier)
 
 
-cdef void train_with_others(Job *job, char *scratch, Meeting *meeting, int rank) noexcept nogil:
+cdef void train_with_others(Job *job, char *scratch, Barrier *barrier, int rank) noexcept nogil:
     """What one thread does for all updates."""
     cdef Worker me
     cdef int s
@@ -35,7 +35,7 @@ cdef void train_with_others(Job *job, char *scratch, Meeting *meeting, int rank)
     while True:
         if me.update < job.n_updates:
             gather(&me)
-        meet(meeting)           # the update before is complete
+        wait_at(barrier)           # the update before is complete
         if me.update > 0 and not accept(&me):
             me.update -= 1
             break
@@ -45,14 +45,14 @@ cdef void train_with_others(Job *job, char *scratch, Meeting *meeting, int rank)
             start_sweep(&me, s)
             if job.parts != NULL:
                 stage_of_parts(&me)
-                meet(meeting)
+                wait_at(barrier)
             stage_down(&me)
-            meet(meeting)
+            wait_at(barrier)
             if s < job.n_sweeps - 1:
                 stage_up(&me)
-                meet(meeting)
+                wait_at(barrier)
         stage_of_tiles(&me)
-        meet(meeting)
+        wait_at(barrier)
         stage_of_chunks(&me)
         me.update += 1
     if rank == 0:
@@ -105,6 +105,7 @@ cdef void start_work(Worker *me, Job *job, char *scratch, int rank) noexcept nog
         step.tile_length = TILE * (job.ascent.padded_hidden if k == 1 else job.ascent.padded)
         step.n_bytes = ceil_div(job.n_hidden, 8) if k == 1 else job.n_bytes
         step.n = step.stride = step.out_stride = job.n_chains
+        step.first_chain = job.first_chain
         step.block = block_length(step.n, step.n_tiles, job.n_threads)
         step.kind = job.stream << 8 | (VISIBLE if k == 1 else HIDDEN)
     me.up.stride = me.down.out_stride = job.stride

@@ -127,7 +127,7 @@ cdef int run_difference(const Phase *phases, centering, Py_ssize_t n_visible, Py
     cdef size_t size = SUMS_AT + 4 * BLOCK * TILE * 4
     cdef char *scratch = <char *> aligned_memory(n_threads * size)
     cdef double *sums = <double *> aligned_memory((n_tiles * padded + n_chunks * n_tiles * TILE) * sizeof(double))
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     memset(&offsets, 0, sizeof(Offsets))
     if scratch == NULL or sums == NULL:
         free(scratch)
@@ -146,7 +146,7 @@ cdef int run_difference(const Phase *phases, centering, Py_ssize_t n_visible, Py
         for item in prange(n_tiles * n_shares, schedule="dynamic", chunksize=1):
             bad += difference_item(phases, &offsets, ascent, n_visible, n_hidden, item % n_tiles,
                                    (item // n_tiles) * share, share, out, scratch + threadid() * size)
-        leave_team(&meeting)
+        leave_team(&barrier)
     ascent.bad = bad
     if centering is not None:
         add_in_order(offsets.by_tile, n_tiles, n_visible, padded, &along_hidden[0])
@@ -279,13 +279,13 @@ def ascend(const float[:, :, ::1] weights, const float[:, :, ::1] direction, dou
     if DEBUG_CHECKS:
         check(direction.shape[0] == out.shape[0] and direction.shape[1] == out.shape[1], "a direction")
     cdef Ascent ascent = ascent_of(weights, rate, l2, l1, limit, out, transposed)
-    cdef Meeting meeting = no_meeting()
+    cdef Barrier barrier = new_barrier()
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(ascent.n_tiles * n_chunks, schedule="static"):
             bad += ascend_chunk(&ascent, &direction[item // n_chunks, (item % n_chunks) * CHUNK, 0], item // n_chunks,
                                 item % n_chunks)
-        leave_team(&meeting)
+        leave_team(&barrier)
     ascent.bad = bad
     return outcome(&ascent)
 

@@ -111,7 +111,10 @@ def test_one_signature_for_kernel_stub_and_reference():
     assert len(functions) > 10
     for node in functions:
         in_stub = [argument.arg for argument in node.args.args]
-        if node.name == "team_time":  # a clock: not a result, so without a reference implementation
+        if node.name in (
+            "team_time",
+            "barrier_count",
+        ):  # what happened, no result of anything: without a reference implementation
             continue
         assert list(inspect.signature(getattr(reference, node.name)).parameters) == in_stub
         for level in dispatch.available_levels():
