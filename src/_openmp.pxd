@@ -5,14 +5,34 @@ cdef extern from "team.h" nogil:
     int OPENMP_VERSION
     ctypedef struct Barrier:
         int arrived
-    void wait_at(Barrier *)        # within a parallel region: wait for all its threads
+    ctypedef struct WorkQueue:
+        int taken
+    ctypedef void (*WorkOfThread)(void *job, Barrier *, int rank, char *scratch) noexcept nogil
+    ctypedef void (*WorkOfItem)(const void *job, Py_ssize_t item, char *scratch) noexcept nogil
+    # a region, and one whose threads take items from one queue; scratch space is of so many bytes for each thread
+    void run_team(WorkOfThread, void *job, char *scratch, size_t size, int n_threads)
+    void parallel_for(WorkOfItem, const void *job, Py_ssize_t n_items, char *scratch, size_t size, int n_threads)
+    void join_team()            # on entering a region: not two threads on one CPU
+    void leave_team(Barrier *)  # on leaving it, when all do
+    void wait_at(Barrier *)     # within it: until all its threads do
+    int64_t barriers_passed()   # of all teams of the process, so far; not those at the end of a region
+    int take_item(WorkQueue *)  # the next item, from 0 on
+    void refill(WorkQueue *)    # from 0 on again: while no thread takes from it
+    ctypedef struct Piece:
+        Py_ssize_t first
+        Py_ssize_t n
+        Py_ssize_t step
+    ctypedef struct Pieces:
+        WorkQueue blocks
+    # blocks of chains, or halves of those that others have begun; False when there will be none
+    bint take_piece(Pieces *, Py_ssize_t length, Py_ssize_t n, Piece *mine)
+    void finish_piece(Pieces *)
+    bint share_piece(Pieces *, Piece *mine, Py_ssize_t least, Py_ssize_t step)  # with a thread that has none
+    int next_item(int *)        # the same of a counter
+    int taken_so_far(const int *)   # how many are taken, at least
     void finish_one(int *)      # count what is finished
     void wait_for(const int *, int)     # until so many are
-    void join_team()            # on entering one: not two threads on one CPU
-    void leave_team(Barrier *)  # on leaving it: meet once more
     int64_t time_asked()        # spent by threads in regions with others so far, ns
     int64_t time_had()          # and with a CPU
-    int next_item(int *)        # count on, and say which item is this thread's
-    int taken_so_far(const int *)   # how many are taken, at least
     int team_size()             # within a region: its threads, which may be fewer than were asked for
     int largest_team()          # that OpenMP itself would make: what omp_set_num_threads sets, for this thread

@@ -17,71 +17,126 @@ def anneal(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer 
 
     reference IN float32 (64 visible tiles,) is r; bias_difference IN float64 (8 bytes,) is b - r, padded with zeros.
     Step k draws the numbers of sweep first_sweep + k."""
-    cdef HalfStep up = prepare(visible, to_hidden, None, seed, first_chain, n_threads)
-    cdef HalfStep down = prepare(hidden, to_visible, None, seed, first_chain, n_threads)
-    cdef Py_ssize_t n_steps = betas.shape[0] - 1, n_bytes = visible.shape[0], byte
+    cdef Annealing job
+    cdef Py_ssize_t n_bytes = visible.shape[0], byte
     cdef _Memory memory, table_memory
     cdef double *tables
+    memset(&job, 0, sizeof(Annealing))
+    job.up = prepare(visible, to_hidden, None, seed, first_chain, n_threads)
+    job.down = prepare(hidden, to_visible, None, seed, first_chain, n_threads)
+    job.n_steps, job.stream, job.first_sweep = betas.shape[0] - 1, stream, first_sweep
     if DEBUG_CHECKS:
-        check(log_weights.shape[0] == up.n_tiles + down.n_tiles and log_weights.shape[1] == up.n
-              and reference.shape[0] == TILE * down.n_tiles and bias_difference.shape[0] == 8 * n_bytes, "anneal")
-    give_out(&up, hidden, None, None)
-    give_out(&down, visible, None, None)
-    if up.n == 0 or n_steps < 1:
+        check(log_weights.shape[0] == job.up.n_tiles + job.down.n_tiles and log_weights.shape[1] == job.up.n
+              and reference.shape[0] == TILE * job.down.n_tiles and bias_difference.shape[0] == 8 * n_bytes, "anneal")
+    give_out(&job.up, hidden, None, None)
+    give_out(&job.down, visible, None, None)
+    if job.up.n == 0 or job.n_steps < 1:
         return
     # the visible layer's parameters are r at beta 0: field = beta (b + W h) + (1 - beta) r
-    down.reference = &reference[0]
+    job.down.reference = &reference[0]
+    job.betas, job.log_weights, job.n_chains = &betas[0], &log_weights[0, 0], job.up.n
+    job.block = chains_of_a_thread(job.up.n, n_threads)
     memory = memory_for(n_threads, sizeof(Scratch), "annealing")
     table_memory = memory_for(n_bytes, 256 * sizeof(double), "annealing")
-    tables = <double *> table_memory.start
+    job.tables = tables = <double *> table_memory.start
     for byte in range(n_bytes):
-        build_bias_table(down.unit, &bias_difference[8 * byte], tables + 256 * byte)
+        build_bias_table(job.down.unit, &bias_difference[8 * byte], tables + 256 * byte)
     with nogil:
-        run_annealing(&up, &down, &betas[0], n_steps, stream, first_sweep, tables, &log_weights[0, 0],
-                      <Scratch *> memory.start, n_threads)
+        run_team(anneal_with_others, &job, memory.start, sizeof(Scratch), n_threads)
 
 
-cdef void run_annealing(HalfStep *up, HalfStep *down, const float *betas, Py_ssize_t n_steps, uint32_t stream,
-                        uint32_t first_sweep, const double *tables, double *log_weights, Scratch *scratch,
-                        int n_threads) noexcept nogil:
-    cdef Py_ssize_t s = 0, item, other, n_up = up.n_tiles * ceil_div(up.n, up.block)
-    cdef Py_ssize_t n_down = down.n_tiles * ceil_div(down.n, down.block)
-    cdef Barrier barrier = new_barrier()
-    with parallel(num_threads=n_threads):
-        join_team()
-        for s in range(n_steps):
-            for item in prange(n_up + n_down, schedule="dynamic", chunksize=1):
-                if item < n_up:
-                    weigh_and_draw_hidden(up, item, betas + s, first_sweep + <uint32_t> s, stream << 8 | HIDDEN,
-                                          log_weights, scratch + threadid())
-                else:
-                    weigh_visible(up, down, item - n_up, betas + s, tables, log_weights)
-            wait_at(&barrier)
-            for other in prange(n_down, schedule="dynamic", chunksize=1):
-                draw_visible(down, other, betas + s + 1, first_sweep + <uint32_t> s, stream << 8 | VISIBLE,
-                             scratch + threadid())
-            wait_at(&barrier)
-        leave_team(&barrier)
+cdef struct Annealing:          # a call of anneal
+    HalfStep up
+    HalfStep down
+    const float *betas
+    Py_ssize_t n_steps
+    uint32_t stream
+    uint32_t first_sweep
+    const double *tables        # (bytes, 256) of b - r
+    double *log_weights         # (all tiles, n_chains)
+    Py_ssize_t n_chains
+    Py_ssize_t block            # chains that a thread takes through all steps; 0: threads share out tiles
+    Pieces pieces
+    WorkQueue tiles[2]
 
 
-cdef void weigh_and_draw_hidden(const HalfStep *step, Py_ssize_t item, const float *betas, uint32_t sweep,
-                                uint32_t kind, double *log_weights, Scratch *scratch) noexcept nogil:
-    """A tile of hidden units, for a block of chains: its draw at betas[1], and its part of the log weights."""
+cdef void anneal_with_others(void *call, Barrier *barrier, int rank, char *scratch) noexcept nogil:
+    """What one thread does for all steps."""
+    cdef Annealing *job = <Annealing *> call
+    cdef Piece mine
+    if job.block == 0:
+        anneal_tiles(job, barrier, rank, <Scratch *> scratch)
+        return
+    while take_piece(&job.pieces, job.block, job.up.n, &mine):
+        anneal_chains(job, &mine, <Scratch *> scratch)
+        finish_piece(&job.pieces)
+
+
+cdef void anneal_chains(Annealing *job, Piece *mine, Scratch *scratch) noexcept nogil:
+    """What is left of the steps of one block of chains, or of those of them that are not passed on."""
+    cdef Annealing part = job[0]
+    cdef Py_ssize_t s, item
+    cdef bint other_chains = True       # than in the step before
+    for s in range(mine.step, job.n_steps):
+        if other_chains:
+            part.up, part.down = of_chains(&job.up, mine.first, mine.n), of_chains(&job.down, mine.first, mine.n)
+            part.log_weights = job.log_weights + mine.first
+        for item in range(part.up.n_tiles + part.down.n_tiles):
+            weigh_item(&part, item, s, scratch)
+        for item in range(part.down.n_tiles):
+            draw_visible(&part, item, s, scratch)
+        other_chains = s + 1 < job.n_steps and share_piece(&job.pieces, mine, PASSED_ON, s + 1)
+
+
+cdef void anneal_tiles(Annealing *job, Barrier *barrier, int rank, Scratch *scratch) noexcept nogil:
+    """A thread's part of all steps of all chains: no thread starts a layer before the other one is complete."""
+    cdef Py_ssize_t s, item, n_down = job.down.n_tiles * ceil_div(job.down.n, job.down.block)
+    cdef Py_ssize_t n_up = job.up.n_tiles * ceil_div(job.up.n, job.up.block)
+    for s in range(job.n_steps):
+        item = take_item(&job.tiles[0])
+        while item < n_up + n_down:
+            weigh_item(job, item, s, scratch)
+            item = take_item(&job.tiles[0])
+        next_layer(&job.tiles[0], barrier, rank)
+        item = take_item(&job.tiles[1])
+        while item < n_down:
+            draw_visible(job, item, s, scratch)
+            item = take_item(&job.tiles[1])
+        next_layer(&job.tiles[1], barrier, rank)
+
+
+cdef void weigh_item(const Annealing *job, Py_ssize_t item, Py_ssize_t s, Scratch *scratch) noexcept nogil:
+    """Of step s, for a block of chains: a tile of hidden units and their draw, or the weight of a tile of visible
+    units."""
+    cdef Py_ssize_t n_up = job.up.n_tiles * ceil_div(job.up.n, job.up.block)
+    if item < n_up:
+        weigh_and_draw_hidden(job, item, s, scratch)
+    else:
+        weigh_visible(job, item - n_up, s)
+
+
+cdef HalfStep at_step(const HalfStep *step, const Annealing *job, Py_ssize_t s, uint32_t layer) noexcept nogil:
+    """A half step of step s, at the new beta."""
     cdef HalfStep now = step[0]
+    now.sweep = job.first_sweep + <uint32_t> s
+    now.kind = job.stream << 8 | layer
+    now.beta = job.betas + s + 1
+    now.beta_stride = 0
+    return now
+
+
+cdef void weigh_and_draw_hidden(const Annealing *job, Py_ssize_t item, Py_ssize_t s, Scratch *scratch) noexcept nogil:
+    """A tile of hidden units, for a block of chains: its draw, and its part of the log weights."""
+    cdef HalfStep step = at_step(&job.up, job, s, HIDDEN)
     cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block
     cdef Py_ssize_t n = smaller(step.block, step.n - first), n_columns = smaller(TILE, step.n_units - tile * TILE)
     cdef int32_t *acc = scratch.sums
-    cdef double *out = log_weights + tile * step.n + first
     product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first, step.stride,
                  step.n_bytes, n, n_columns, ALL_LIMBS)
-    now.sweep = sweep
-    now.kind = kind
-    now.beta = betas + 1
-    now.beta_stride = 0
-    activate(&now, acc, tile, first, n, scratch.masks)
-    turn_to_sent(acc, step, tile, n)
-    weigh_hidden(step.unit, acc, step.bias + tile * TILE, <double> step.scale, n_columns, n, <double> betas[0],
-                 <double> betas[1], <double *> scratch.masks, out)
+    activate(&step, acc, tile, first, n, scratch.masks)
+    turn_to_sent(acc, &step, tile, n)
+    weigh_hidden(step.unit, acc, step.bias + tile * TILE, <double> step.scale, n_columns, n, <double> job.betas[s],
+                 <double> job.betas[s + 1], <double *> scratch.masks, job.log_weights + tile * job.n_chains + first)
 
 
 cdef void weigh_hidden(int unit, const int32_t *acc, const float *bias, double scale, Py_ssize_t n_columns, Py_ssize_t n,
@@ -142,26 +197,22 @@ cdef inline double log_scalar(double x) noexcept nogil:
     return lanes[0]
 
 
-cdef void weigh_visible(const HalfStep *up, const HalfStep *down, Py_ssize_t item, const float *betas,
-                        const double *tables, double *log_weights) noexcept nogil:
-    """A tile of visible units, for a block of chains: its part of (betas[1] - betas[0]) (b - r)'v."""
+cdef void weigh_visible(const Annealing *job, Py_ssize_t item, Py_ssize_t s) noexcept nogil:
+    """A tile of visible units, for a block of chains: its part of (betas[s + 1] - betas[s]) (b - r)'v."""
+    cdef const HalfStep *up = &job.up
+    cdef const HalfStep *down = &job.down
     cdef Py_ssize_t tile = item % down.n_tiles, first = (item // down.n_tiles) * down.block, chain, byte
     cdef Py_ssize_t n = smaller(down.block, down.n - first)
     cdef Py_ssize_t stop = smaller((tile + 1) * (TILE // 8), up.n_bytes)
-    cdef double *out = log_weights + (up.n_tiles + tile) * down.n + first
-    cdef double change = <double> betas[1] - <double> betas[0], total
+    cdef double *out = job.log_weights + (up.n_tiles + tile) * job.n_chains + first
+    cdef double change = <double> job.betas[s + 1] - <double> job.betas[s], total
     for chain in range(n):
         total = 0
         for byte in range(tile * (TILE // 8), stop):
-            total += tables[256 * byte + up.planes[byte * up.stride + first + chain]]
+            total += job.tables[256 * byte + up.planes[byte * up.stride + first + chain]]
         out[chain] += change * total
 
 
-cdef void draw_visible(const HalfStep *step, Py_ssize_t item, const float *beta, uint32_t sweep, uint32_t kind,
-                       Scratch *scratch) noexcept nogil:
-    cdef HalfStep now = step[0]
-    now.sweep = sweep
-    now.kind = kind
-    now.beta = beta
-    now.beta_stride = 0
-    half_step_item(&now, item, scratch)
+cdef void draw_visible(const Annealing *job, Py_ssize_t item, Py_ssize_t s, Scratch *scratch) noexcept nogil:
+    cdef HalfStep step = at_step(&job.down, job, s, VISIBLE)
+    half_step_item(&step, item, scratch)

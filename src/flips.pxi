@@ -3,7 +3,8 @@
 # this changes nothing but time.
 #
 # While a call sweeps, each part of its chains lists the units that flipped; a block whose parts all flipped little
-# keeps its sums from one sweep to the next.
+# keeps its sums from one sweep to the next. Where a thread takes a block of chains through all sweeps by itself, it
+# has Flips of its own, of this one block; else the threads share one of all chains.
 
 cdef enum:
     PART = 64               # chains that are compared with their past together
@@ -11,7 +12,7 @@ cdef enum:
     FEW_FLIPS = 12          # at most one unit in so many, on average, or a product is faster (bench/NOTES.md)
     FROM_SWEEPS = 3         # in a call, for flips to be worth their memory,
     FROM_WORK = 2048        # and chains times sweeps
-    KEPT_MEGABYTES = 64     # of sums and lists, at most
+    KEPT_MEGABYTES = 16     # of sums and lists for each thread, at most
 
 cdef enum:
     PLAIN = 0               # a product, its sums forgotten
@@ -19,8 +20,8 @@ cdef enum:
     FLIP = 2                # kept sums, and what flipped
 
 cdef struct Flips:
-    int32_t *sums           # [tile][chain][64]
-    int32_t *rows           # [tile][unit][64]: the weights as integers
+    int32_t *sums           # [tile][chain][64]; NULL: no sums are kept
+    const int32_t *rows     # [tile][unit][64]: the weights as integers
     uint8_t *before         # [byte][chain]: the sending layer when the sums were made
     uint16_t *units         # [chain][ROOM_FOR_FLIPS]: 2 unit + its state now
     uint16_t *flipped       # [chain]: how many
@@ -29,32 +30,41 @@ cdef struct Flips:
     Py_ssize_t n_blocks
 
 
-cdef bint make_flips(Flips *flips, const HalfStep *step, int n_sweeps) noexcept nogil:
-    """Memory for flips; False where they are not worth it, or there is none."""
-    cdef size_t n = step.n, n_sums = n * step.n_tiles * TILE * 4
-    cdef size_t n_parts = ceil_div(step.n, PART), n_blocks = ceil_div(step.n, step.block)
-    cdef size_t n_rows = step.n_tiles * step.tile_length * 4
-    cdef size_t units = n_sums + n_rows + 64 * ceil_div(n * step.n_bytes, 64)
-    cdef Py_ssize_t k
-    cdef char *memory
-    if n_sweeps < FROM_SWEEPS or step.n * n_sweeps < FROM_WORK or 8 * step.n_bytes > 32767 \
-            or n_sums + 2 * n * ROOM_FOR_FLIPS > <size_t> KEPT_MEGABYTES << 20:
-        return False
-    memory = <char *> aligned_memory(units + 2 * n * (ROOM_FOR_FLIPS + 1) + n_parts + 2 * n_blocks)
-    if memory == NULL:
-        return False
-    flips.sums = <int32_t *> memory
-    flips.rows = <int32_t *> (memory + n_sums)
-    flips.before = <uint8_t *> memory + n_sums + n_rows
-    flips.units = <uint16_t *> (memory + units)
+cdef bint flips_pay(const HalfStep *step, int n_sweeps) noexcept nogil:
+    return (n_sweeps >= FROM_SWEEPS and step.n * n_sweeps >= FROM_WORK and 8 * step.n_bytes <= 32767)
+
+
+cdef size_t flips_size(const HalfStep *step, Py_ssize_t n, Py_ssize_t n_blocks, int n_threads) noexcept nogil:
+    """Bytes for the Flips of n chains in so many blocks; 0 where that is too much for so many threads."""
+    cdef size_t size = n * step.n_tiles * TILE * 4 + 64 * ceil_div(n * step.n_bytes, 64) \
+        + 2 * n * (ROOM_FOR_FLIPS + 1) + ceil_div(n, PART) + 2 * n_blocks
+    if size > n_threads * (<size_t> KEPT_MEGABYTES << 20):
+        return 0
+    return 64 * ceil_div(size, 64)
+
+
+cdef int32_t *integer_rows(const HalfStep *step) noexcept nogil:
+    """The weights as integers, or NULL where there is no memory."""
+    cdef Py_ssize_t n = step.n_tiles * step.tile_length, k
+    cdef int32_t *rows = <int32_t *> aligned_memory(n * 4)
+    if rows != NULL:
+        for k in range(n // LANES):
+            (<vi *> rows)[k] = grid_row(step.tiles + k * LANES, step.grid)
+    return rows
+
+
+cdef Flips place_flips(char *memory, const int32_t *rows, const HalfStep *step, Py_ssize_t n,
+                       Py_ssize_t n_blocks) noexcept nogil:
+    """Flips of n chains, none of which has a past, in memory of flips_size bytes."""
+    cdef Flips flips
+    flips.sums, flips.rows, flips.n_blocks = <int32_t *> memory, rows, n_blocks
+    flips.before = <uint8_t *> memory + n * step.n_tiles * TILE * 4
+    flips.units = <uint16_t *> (flips.before + 64 * ceil_div(n * step.n_bytes, 64))
     flips.flipped = flips.units + n * ROOM_FOR_FLIPS
     flips.few = <uint8_t *> (flips.flipped + n)
-    flips.kept = flips.few + n_parts
-    flips.n_blocks = n_blocks
+    flips.kept = flips.few + ceil_div(n, PART)
     memset(flips.kept, 0, 2 * n_blocks)
-    for k in range(step.n_tiles * step.tile_length // LANES):
-        (<vi *> flips.rows)[k] = grid_row(step.tiles + k * LANES, step.grid)
-    return True
+    return flips
 
 
 cdef void compare_part(const HalfStep *step, Flips *flips, Py_ssize_t part, bint first) noexcept nogil:

@@ -2,8 +2,9 @@
 # The entry points (def functions) take arrays whose shapes, dtypes and contiguity the Python side has checked; they
 # check again only in a build with FASTRBM_DEBUG=1.
 
-from _openmp cimport Barrier, finish_one, join_team, leave_team, meet, next_item, taken_so_far, team_size, \
-    time_asked, time_had, wait_for
+from _openmp cimport Barrier, Piece, Pieces, WorkQueue, barriers_passed, finish_one, finish_piece, join_team, \
+    leave_team, next_item, parallel_for, refill, run_team, share_piece, take_item, take_piece, taken_so_far, team_size, \
+    time_asked, time_had, wait_at, wait_for
 from cython.parallel cimport parallel, prange, threadid
 from libc.math cimport frexp, ldexp
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -116,6 +117,11 @@ def paths():
     return {path_names[k].decode().lower(): times_ran(k) for k in range(N_PATHS)} if DEBUG_CHECKS else {}
 
 
+def barrier_count():
+    """How often, since the process started, threads have waited for all others in the middle of a region."""
+    return barriers_passed()
+
+
 cdef inline Py_ssize_t smaller(Py_ssize_t a, Py_ssize_t b) noexcept nogil:
     return a if a < b else b
 
@@ -131,7 +137,7 @@ cdef check(bint condition, str what):
 
 
 cdef Barrier new_barrier() noexcept nogil:
-    """A barrier that nobody has come to yet."""
+    """A barrier that no thread has come to yet."""
     cdef Barrier barrier
     memset(&barrier, 0, sizeof(Barrier))
     return barrier

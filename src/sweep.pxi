@@ -1,10 +1,22 @@
 # Half steps and sweeps. A sweep draws the visible layer given the hidden one, then the hidden layer given the visible
 # one, so that between sweeps (visible, hidden) is a joint state, and the last field computed is that of p(h | v): what
 # the moments need.
+#
+# The next state of a chain depends on that chain alone. So threads take blocks of chains from one queue, and take each
+# block through all sweeps of the call: no thread waits for another before the end, and one that runs less than the
+# others passes on half of its chains to one that is through. Where there are too few chains for that, since the tables
+# of a product cost the same for few chains as for many, threads share out the tiles of each layer and wait for each
+# other between layers.
 
 cdef enum:
     VISIBLE = 0
     HIDDEN = 1
+
+cdef enum:
+    CHAINS_A_THREAD = 512   # from which on chains belong to threads; fewer cost more than 5 % (bench/NOTES.md)
+    PASSED_ON = 64          # chains that are passed on, at least
+
+LEVEL_CHAINS_A_THREAD = CHAINS_A_THREAD
 
 
 cdef class Layer:
@@ -107,28 +119,52 @@ cdef int clamp(HalfStep *step, free) except -1:
     return 0
 
 
+cdef HalfStep of_chains(const HalfStep *step, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
+    """The same half step of n of its chains, from the first-th on, as one block."""
+    cdef HalfStep part = step[0]
+    part.n, part.block, part.first_chain = n, n, step.first_chain + first
+    part.planes += first
+    if step.out != NULL:
+        part.out += first
+    if step.free != NULL:
+        part.free += first
+    if step.probabilities != NULL:
+        part.probabilities += first * step.n_units
+    if step.fixed != NULL:
+        part.fixed += first * TILE
+    if step.beta != NULL:
+        part.beta += first * step.beta_stride
+    return part
+
+
+cdef Py_ssize_t chains_of_a_thread(Py_ssize_t n, int n_threads) noexcept nogil:
+    """Chains in a block that one thread takes through all sweeps of a call; 0 where there are too few for that. All
+    threads can have as many blocks."""
+    if n < CHAINS_A_THREAD * <Py_ssize_t> n_threads and n_threads > 1:
+        return 0
+    return ceil_div(n, n_threads * ceil_div(n, BLOCK * <Py_ssize_t> n_threads))
+
+
 def half_step(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, uint32_t stream, uint32_t sweep, int kind,
               Py_ssize_t first_chain, out, fixed, probabilities, int n_threads):
     """Draw one layer given planes IN (bytes, n) of the other. Any of the outputs may be None: out OUT planes of the
     layer, fixed OUT float32 (tiles, >= n, 64) and probabilities OUT float32 (n, n_units). beta is None or float32
     (n,)."""
     cdef HalfStep step = prepare(planes, layer, beta, seed, first_chain, n_threads)
-    cdef Py_ssize_t item
     cdef _Memory memory
-    cdef Scratch *scratch
-    cdef Barrier barrier = new_barrier()
     give_out(&step, out, fixed, probabilities)
     if step.n == 0:
         return
     step.sweep = sweep
     step.kind = stream << 8 | kind
     memory = memory_for(n_threads, sizeof(Scratch), "a half step")
-    scratch = <Scratch *> memory.start
-    with nogil, parallel(num_threads=n_threads):
-        join_team()
-        for item in prange(step.n_tiles * ceil_div(step.n, step.block), schedule="dynamic", chunksize=1):
-            half_step_item(&step, item, scratch + threadid())
-        leave_team(&barrier)
+    with nogil:
+        parallel_for(half_step_task, &step, step.n_tiles * ceil_div(step.n, step.block), memory.start,
+                     sizeof(Scratch), n_threads)
+
+
+cdef void half_step_task(const void *step, Py_ssize_t item, char *scratch) noexcept nogil:
+    half_step_item(<const HalfStep *> step, item, <Scratch *> scratch)
 
 
 def sweep(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer to_hidden, beta, uint64_t seed,
@@ -137,58 +173,129 @@ def sweep(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer t
     """n_sweeps sweeps of n chains in place: visible INOUT, hidden INOUT. The random numbers are those of sweeps
     first_sweep, first_sweep + 1, ... of chains first_chain, first_chain + 1, ... free_visible and free_hidden IN are
     None, or planes of the units that may change. fixed as in half_step, of the last hidden layer."""
-    cdef HalfStep down = prepare(hidden, to_visible, beta, seed, first_chain, n_threads)
-    cdef HalfStep up = prepare(visible, to_hidden, beta, seed, first_chain, n_threads)
-    cdef Flips flips
-    cdef _Memory memory
-    cdef Scratch *scratch
-    give_out(&down, visible, None, None)
-    give_out(&up, hidden, fixed, None)
-    clamp(&down, free_visible)
-    clamp(&up, free_hidden)
-    if down.n == 0 or n_sweeps == 0:
+    cdef Sweeps job
+    cdef size_t flips_bytes = 0
+    cdef _Memory memory, flips_memory
+    cdef Py_ssize_t n_blocks
+    memset(&job, 0, sizeof(Sweeps))
+    job.down = prepare(hidden, to_visible, beta, seed, first_chain, n_threads)
+    job.up = prepare(visible, to_hidden, beta, seed, first_chain, n_threads)
+    job.stream, job.first_sweep, job.n_sweeps = stream, first_sweep, n_sweeps
+    give_out(&job.down, visible, None, None)
+    give_out(&job.up, hidden, fixed, None)
+    clamp(&job.down, free_visible)
+    clamp(&job.up, free_hidden)
+    if job.up.n == 0 or n_sweeps == 0:
         return
+    job.block = chains_of_a_thread(job.up.n, n_threads)
+    n_blocks = ceil_div(job.up.n, job.up.block)
+    if flips_pay(&job.up, n_sweeps) and job.block > 0:
+        job.flips_size = flips_size(&job.up, job.block, 1, 1)
+        flips_bytes = n_threads * job.flips_size
+    elif flips_pay(&job.up, n_sweeps):
+        flips_bytes = flips_size(&job.up, job.up.n, n_blocks, n_threads)
     memory = memory_for(n_threads, sizeof(Scratch), "a sweep")
-    scratch = <Scratch *> memory.start
-    memset(&flips, 0, sizeof(Flips))
+    if flips_bytes > 0:
+        flips_memory = memory_for(1, whole_lines(flips_bytes), "a sweep")
+        job.flips_memory = flips_memory.start
     with nogil:
-        make_flips(&flips, &up, n_sweeps)
-        run_sweeps(&down, &up, &flips, stream, first_sweep, n_sweeps, scratch, n_threads)
-    free(flips.sums)
+        if flips_bytes > 0:
+            job.rows = integer_rows(&job.up)
+        if job.rows != NULL and job.block == 0:
+            job.flips = place_flips(job.flips_memory, job.rows, &job.up, job.up.n, n_blocks)
+        run_team(sweep_with_others, &job, memory.start, sizeof(Scratch), n_threads)
+    free(job.rows)
 
 
-cdef void run_sweeps(HalfStep *down, HalfStep *up, Flips *flips, uint32_t stream, uint32_t first_sweep, int n_sweeps,
-                     Scratch *scratch, int n_threads) noexcept nogil:
-    cdef int s = 0
-    cdef Py_ssize_t item, part, other
-    cdef Barrier barrier = new_barrier()
-    with parallel(num_threads=n_threads):
-        join_team()
-        for s in range(n_sweeps):
-            for item in prange(down.n_tiles * ceil_div(down.n, down.block), schedule="dynamic", chunksize=1):
-                sweep_item(down, NULL, item, first_sweep, s, stream << 8 | VISIBLE, False,
-                           scratch + threadid())
-            # no thread starts a layer before the other layer is complete (a prange need not wait: some Cythons say
-            # nowait)
-            wait_at(&barrier)
-            if flips.sums != NULL:
-                for part in prange(ceil_div(up.n, PART), schedule="dynamic", chunksize=1):
-                    compare_part(up, flips, part, s == 0)
-                wait_at(&barrier)
-            for other in prange(up.n_tiles * ceil_div(up.n, up.block), schedule="dynamic", chunksize=1):
-                sweep_item(up, flips, other, first_sweep, s, stream << 8 | HIDDEN, s == n_sweeps - 1,
-                           scratch + threadid())
-            wait_at(&barrier)
-        leave_team(&barrier)
+cdef struct Sweeps:             # a call of sweep
+    HalfStep down
+    HalfStep up
+    uint32_t stream
+    uint32_t first_sweep
+    int n_sweeps
+    Py_ssize_t block            # chains that a thread takes through all sweeps; 0: threads share out tiles
+    Pieces pieces
+    WorkQueue tiles[3]
+    int32_t *rows               # NULL: nothing is kept from sweep to sweep
+    Flips flips                 # of all chains, where tiles are shared out
+    char *flips_memory          # else for each thread, of the block that it has
+    size_t flips_size
 
 
-cdef void sweep_item(const HalfStep *step, Flips *flips, Py_ssize_t item, uint32_t first_sweep, int s, uint32_t kind,
-                     bint last, Scratch *scratch) noexcept nogil:
+cdef void sweep_with_others(void *call, Barrier *barrier, int rank, char *scratch) noexcept nogil:
+    """What one thread does for all sweeps."""
+    cdef Sweeps *job = <Sweeps *> call
+    cdef Piece mine
+    if job.block == 0:
+        sweep_tiles(job, barrier, rank, <Scratch *> scratch)
+        return
+    while take_piece(&job.pieces, job.block, job.up.n, &mine):
+        sweep_chains(job, &mine, job.flips_memory + rank * job.flips_size, <Scratch *> scratch)
+        finish_piece(&job.pieces)
+
+
+cdef void sweep_chains(Sweeps *job, Piece *mine, char *flips_memory, Scratch *scratch) noexcept nogil:
+    """What is left of the sweeps of one block of chains, or of those of them that are not passed on."""
+    cdef HalfStep down, up
+    cdef Flips flips
+    cdef Py_ssize_t tile, part
+    cdef int s
+    cdef bint other_chains = True       # than in the sweep before
+    memset(&flips, 0, sizeof(Flips))
+    for s in range(<int> mine.step, job.n_sweeps):
+        if other_chains:
+            down, up = of_chains(&job.down, mine.first, mine.n), of_chains(&job.up, mine.first, mine.n)
+            if job.rows != NULL:
+                flips = place_flips(flips_memory, job.rows, &up, up.n, 1)
+        for tile in range(down.n_tiles):
+            sweep_item(job, &down, NULL, tile, s, VISIBLE, scratch)
+        if flips.sums != NULL:
+            for part in range(ceil_div(up.n, PART)):
+                compare_part(&up, &flips, part, other_chains)
+        for tile in range(up.n_tiles):
+            sweep_item(job, &up, &flips, tile, s, HIDDEN, scratch)
+        other_chains = s + 1 < job.n_sweeps and share_piece(&job.pieces, mine, PASSED_ON, s + 1)
+
+
+cdef void sweep_tiles(Sweeps *job, Barrier *barrier, int rank, Scratch *scratch) noexcept nogil:
+    """A thread's part of all sweeps of all chains: no thread starts a layer before the other one is complete."""
+    cdef int s
+    cdef Py_ssize_t item
+    cdef Py_ssize_t n_down = job.down.n_tiles * ceil_div(job.down.n, job.down.block)
+    cdef Py_ssize_t n_up = job.up.n_tiles * ceil_div(job.up.n, job.up.block), n_parts = ceil_div(job.up.n, PART)
+    for s in range(job.n_sweeps):
+        item = take_item(&job.tiles[0])
+        while item < n_down:
+            sweep_item(job, &job.down, NULL, item, s, VISIBLE, scratch)
+            item = take_item(&job.tiles[0])
+        next_layer(&job.tiles[0], barrier, rank)
+        if job.flips.sums != NULL:
+            item = take_item(&job.tiles[1])
+            while item < n_parts:
+                compare_part(&job.up, &job.flips, item, s == 0)
+                item = take_item(&job.tiles[1])
+            next_layer(&job.tiles[1], barrier, rank)
+        item = take_item(&job.tiles[2])
+        while item < n_up:
+            sweep_item(job, &job.up, &job.flips, item, s, HIDDEN, scratch)
+            item = take_item(&job.tiles[2])
+        next_layer(&job.tiles[2], barrier, rank)
+
+
+cdef void next_layer(WorkQueue *done, Barrier *barrier, int rank) noexcept nogil:
+    """Wait until all of this one is done. Its queue is used again behind another barrier at the earliest."""
+    wait_at(barrier)
+    if rank == 0:
+        refill(done)
+
+
+cdef void sweep_item(const Sweeps *job, const HalfStep *step, Flips *flips, Py_ssize_t item, int s, uint32_t layer,
+                     Scratch *scratch) noexcept nogil:
     """A half step under its own place in the stream; only the last sweep writes probabilities."""
     cdef HalfStep now = step[0]
-    now.sweep = first_sweep + <uint32_t> s
-    now.kind = kind
-    if not last:
+    now.sweep = job.first_sweep + <uint32_t> s
+    now.kind = job.stream << 8 | layer
+    if s < job.n_sweeps - 1:
         now.fixed = NULL
     if flips == NULL or flips.sums == NULL:
         half_step_item(&now, item, scratch)

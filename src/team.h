@@ -1,4 +1,4 @@
-/* The threads of a parallel region: where they run, and how they wait for each other.
+/* The threads of a parallel region: how they start and end, share out work, wait for each other, and where they run.
  *
  * An OpenMP runtime leaves both to chance. On Linux two threads of a team may be put on one CPU while another idles,
  * and stay there for seconds; and where other programs use the CPUs too, a thread that spins at a barrier keeps off
@@ -11,6 +11,7 @@
 #define _GNU_SOURCE
 #endif
 
+#include <stddef.h>
 #include <stdint.h>
 
 #ifdef _OPENMP
@@ -73,21 +74,23 @@ static inline int64_t time_asked(void) { return 0; }
 static inline int64_t time_had(void) { return 0; }
 #endif
 
+/* When a team last had all its threads at a barrier within a region, and how often that was, in the whole process. */
+static int64_t last_barrier __attribute__((aligned(64))), n_barriers;
+static inline void note_barrier(void) {
 #if defined(_OPENMP) && defined(__linux__) && defined(__GLIBC__) /* where avoid_core_sharing does something */
-static int64_t last_met __attribute__((aligned(64))); /* when a team met; several teams only add noise */
-static inline void note_meeting(void) { __atomic_store_n(&last_met, nanoseconds(CLOCK_MONOTONIC), __ATOMIC_RELAXED); }
-#else
-static inline void note_meeting(void) {}
+    __atomic_store_n(&last_barrier, nanoseconds(CLOCK_MONOTONIC), __ATOMIC_RELAXED);
 #endif
+}
+static inline int64_t barriers_passed(void) { return __atomic_load_n(&n_barriers, __ATOMIC_RELAXED); }
 
-/* A place for the threads of one region to meet, as often as they like; starts as zeros. */
+/* Where the threads of one region wait for each other, as often as they like; starts as zeros. */
 typedef struct {
     int arrived __attribute__((aligned(64)));
     int round __attribute__((aligned(64)));
 } Barrier;
 
-/* Between two looks at what another thread will change: a while in a spin, which is fastest, then giving way to whoever
- * needs the CPU. */
+/* Between two looks at what another thread will change: first a spin, which is fastest, then the CPU is left to whoever
+ * needs it. */
 static inline void wait_a_little(int *looks) {
     if (*looks < SPINS) {
         *looks += 1;
@@ -97,19 +100,22 @@ static inline void wait_a_little(int *looks) {
     }
 }
 
-/* Wait for all threads of the region. */
-static inline void wait_at(Barrier *barrier) {
+static inline void wait_for_all(Barrier *barrier, int within) {
     int size = team_size(), round = __atomic_load_n(&barrier->round, __ATOMIC_ACQUIRE);
     if (size == 1) return;
     if (__atomic_add_fetch(&barrier->arrived, 1, __ATOMIC_ACQ_REL) == size) {
         __atomic_store_n(&barrier->arrived, 0, __ATOMIC_RELAXED);
+        if (within) __atomic_fetch_add(&n_barriers, 1, __ATOMIC_RELAXED);
         __atomic_store_n(&barrier->round, round + 1, __ATOMIC_RELEASE);
-        note_meeting();
+        note_barrier();
         return;
     }
     int looks = 0;
     while (__atomic_load_n(&barrier->round, __ATOMIC_ACQUIRE) == round) wait_a_little(&looks);
 }
+
+/* Wait for all threads of the region, in the middle of it. */
+static inline void wait_at(Barrier *barrier) { wait_for_all(barrier, 1); }
 
 /* One more thing is finished, and what it wrote can be read by those who wait for it. */
 static inline void finish_one(int *finished) { __atomic_fetch_add(finished, 1, __ATOMIC_RELEASE); }
@@ -124,19 +130,80 @@ static inline int next_item(int *counter) { return __atomic_fetch_add(counter, 1
 /* How many of them are taken, at least. */
 static inline int taken_so_far(const int *counter) { return __atomic_load_n(counter, __ATOMIC_RELAXED); }
 
+/* The same with a cache line of its own; starts as zeros. It is emptied while no thread takes from it: between two
+ * barriers, both after its last item and before its next one. */
+typedef struct {
+    int taken __attribute__((aligned(64)));
+} WorkQueue;
+static inline int take_item(WorkQueue *queue) { return next_item(&queue->taken); }
+static inline void refill(WorkQueue *queue) { __atomic_store_n(&queue->taken, 0, __ATOMIC_RELAXED); }
+
+/* Blocks of a long row of things (chains), which threads take through many steps: each a block by itself. A thread that
+ * finds none left waits until another one, between two steps, gives it half of what it has. Starts as zeros. */
+typedef struct {
+    ptrdiff_t first, n, step; /* of the things; the next step of theirs */
+} Piece;
+typedef struct {
+    WorkQueue blocks;
+    int working __attribute__((aligned(64))); /* threads that have a piece */
+    int idle __attribute__((aligned(64)));    /* threads that wait for one */
+    int offer __attribute__((aligned(64)));   /* NO_OFFER, OFFER_CHANGES or OFFERED */
+    Piece offered;
+} Pieces;
+enum { NO_OFFER, OFFER_CHANGES, OFFERED };
+
+static inline int change_offer(Pieces *pieces, int from, int to) {
+    return __atomic_compare_exchange_n(&pieces->offer, &from, to, 0, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+}
+
+/* The next piece of n things in blocks of a length; 0 when there will be none. */
+static inline int take_piece(Pieces *pieces, ptrdiff_t length, ptrdiff_t n, Piece *mine) {
+    __atomic_add_fetch(&pieces->working, 1, __ATOMIC_ACQ_REL);
+    mine->first = take_item(&pieces->blocks) * length;
+    mine->n = length < n - mine->first ? length : n - mine->first;
+    mine->step = 0;
+    if (mine->n > 0) return 1;
+    __atomic_sub_fetch(&pieces->working, 1, __ATOMIC_ACQ_REL);
+    __atomic_add_fetch(&pieces->idle, 1, __ATOMIC_RELAXED);
+    for (int looks = 0;; wait_a_little(&looks)) {
+        /* in this order: what those who work no more have offered is seen, so nothing offered is left behind */
+        int working = __atomic_load_n(&pieces->working, __ATOMIC_ACQUIRE);
+        if (change_offer(pieces, OFFERED, OFFER_CHANGES)) {
+            __atomic_add_fetch(&pieces->working, 1, __ATOMIC_ACQ_REL);
+            __atomic_sub_fetch(&pieces->idle, 1, __ATOMIC_RELAXED);
+            *mine = pieces->offered;
+            __atomic_store_n(&pieces->offer, NO_OFFER, __ATOMIC_RELEASE);
+            return 1;
+        }
+        if (working == 0) return 0;
+    }
+}
+static inline void finish_piece(Pieces *pieces) { __atomic_sub_fetch(&pieces->working, 1, __ATOMIC_ACQ_REL); }
+
+/* Before a step: give half of a piece away, if it has at least two times so many things and a thread waits. */
+static inline int share_piece(Pieces *pieces, Piece *mine, ptrdiff_t least, ptrdiff_t step) {
+    if (mine->n < 2 * least || __atomic_load_n(&pieces->idle, __ATOMIC_RELAXED) == 0) return 0;
+    if (!change_offer(pieces, NO_OFFER, OFFER_CHANGES)) return 0;
+    ptrdiff_t half = mine->n / 2;
+    pieces->offered = (Piece){mine->first + half, mine->n - half, step};
+    mine->n = half;
+    __atomic_store_n(&pieces->offer, OFFERED, __ATOMIC_RELEASE);
+    return 1;
+}
+
 /* Move away from a CPU where a lower-ranked thread of the team was seen,
  * to one where none was. The thread is bound there for a moment only; Linux then leaves it there.
  *
  * Threads that sleep are often woken on the CPU of the one that wakes them, and then wait there until it stops: so it
- * gives way once, and they can move. Not where they are awake: another program would only take its time. */
+ * yields once, and they can move. Not where they are awake: another program would only take its time. */
 static inline void avoid_core_sharing(void) {
 #if defined(_OPENMP) && defined(__linux__) && defined(__GLIBC__)
     static int seen[FOLLOWED]; /* by rank: 1 + the CPU; teams of other Python threads only add noise */
     int rank = team_rank(), size = team_size(), here;
     if (size == 1) return;
     if (size > FOLLOWED || (here = sched_getcpu()) < 0) return;
-    __atomic_store_n(&seen[rank], here + 1, __ATOMIC_RELAXED); /* before it gives way: the others look for it */
-    if (rank == 0 && nanoseconds(CLOCK_MONOTONIC) - __atomic_load_n(&last_met, __ATOMIC_RELAXED) > ASLEEP) yield_cpu();
+    __atomic_store_n(&seen[rank], here + 1, __ATOMIC_RELAXED); /* before it yields: the others look for it */
+    if (rank == 0 && nanoseconds(CLOCK_MONOTONIC) - __atomic_load_n(&last_barrier, __ATOMIC_RELAXED) > ASLEEP) yield_cpu();
     int crowded = 0;
     for (int other = 0; other < rank; other++) crowded |= __atomic_load_n(&seen[other], __ATOMIC_RELAXED) == here + 1;
     if (!crowded) return;
@@ -161,8 +228,46 @@ static inline void join_team(void) {
     avoid_core_sharing();
 }
 static inline void leave_team(Barrier *barrier) {
-    wait_at(barrier);
+    wait_for_all(barrier, 0);
     note_exit();
+}
+
+/* A region: each thread does its work, with scratch space of its own. */
+typedef void (*WorkOfThread)(void *job, Barrier *barrier, int rank, char *scratch);
+static inline void run_team(WorkOfThread work, void *job, char *scratch, size_t scratch_size, int n_threads) {
+    Barrier barrier = {0, 0};
+#ifdef _OPENMP
+#pragma omp parallel num_threads(n_threads)
+#endif
+    {
+        int rank = team_rank();
+        join_team();
+        work(job, &barrier, rank, scratch + (size_t)rank * scratch_size);
+        leave_team(&barrier);
+    }
+    (void)n_threads;
+}
+
+/* A region whose threads take items 0 .. n_items - 1 from one queue. */
+typedef void (*WorkOfItem)(const void *job, ptrdiff_t item, char *scratch);
+static inline void parallel_for(WorkOfItem work, const void *job, ptrdiff_t n_items, char *scratch, size_t scratch_size,
+                                int n_threads) {
+    Barrier barrier = {0, 0};
+    ptrdiff_t next = 0;
+#ifdef _OPENMP
+#pragma omp parallel num_threads(n_threads)
+#endif
+    {
+        char *own = scratch + (size_t)team_rank() * scratch_size;
+        join_team();
+        for (;;) {
+            ptrdiff_t item = __atomic_fetch_add(&next, 1, __ATOMIC_RELAXED);
+            if (item >= n_items) break;
+            work(job, item, own);
+        }
+        leave_team(&barrier);
+    }
+    (void)n_threads;
 }
 
 #endif

@@ -16,8 +16,8 @@
 #   stage_of_chunks   b += eps (dv - D lambda)                                       (V,)
 #   accept            the grids of W from the largest sums of |W|; a parameter that is bad: stop, this update is undone
 #
-# In each stage the threads share out items of work, then meet (train_stages.pxi). All that an update changes has two
-# places: it reads the one and writes the other, so that one that fails leaves no trace.
+# In each stage the threads share out items of work, then wait for each other (train_stages.pxi). All that an update
+# changes has two places: it reads the one and writes the other, so that one that fails leaves no trace.
 
 cdef enum:
     GATHERED = 64           # examples that are gathered by one thread
@@ -53,6 +53,7 @@ cdef struct Job:            # what is the same for all updates; pairs are the tw
     uint32_t first_sweep
     int visible_unit        # types
     int hidden_unit
+    Py_ssize_t first_chain
     Py_ssize_t n_visible
     Py_ssize_t n_hidden
     Py_ssize_t n_chunks     # tiles of visible units
@@ -97,11 +98,12 @@ cdef struct Job:            # what is the same for all updates; pairs are the tw
 
 def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64_t[::1] ends, const double[::1] rates,
           uint8_t[:, ::1] visible, uint8_t[:, ::1] hidden, uint64_t seed, uint32_t stream, uint32_t first_sweep,
-          int n_sweeps, weights, transposed, float[::1] visible_bias, float[::1] hidden_bias, int to_visible_exponent,
-          int to_hidden_exponent, Py_ssize_t n_visible, Py_ssize_t n_hidden, str visible_unit, str hidden_unit, centering,
-          double l2, double l1, float limit, double[::1] outcome, int n_threads):
+          int n_sweeps, Py_ssize_t first_chain, weights, transposed, float[::1] visible_bias, float[::1] hidden_bias,
+          int to_visible_exponent, int to_hidden_exponent, Py_ssize_t n_visible, Py_ssize_t n_hidden, str visible_unit,
+          str hidden_unit, centering, double l2, double l1, float limit, double[::1] outcome, int n_threads):
     """One update for each of rates IN (n,): batch k is the rows examples[ends[k] : ends[k + 1]] of packed IN (examples,
-    ceil(V/8)), the chains visible and hidden INOUT (planes) go on for n_sweeps sweeps, from number first_sweep on.
+    ceil(V/8)), the chains visible and hidden INOUT (planes) go on for n_sweeps sweeps, from number first_sweep on; they
+    are chains first_chain, first_chain + 1, ... (The data draw nothing.)
 
     The model starts as weights[0] (tiles), transposed[0] and padded biases, all INOUT, and ends in one of the two
     weights and transposed, each a pair of float32 arrays. centering is None, or (rate, visible and hidden offsets,
@@ -133,7 +135,7 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
             check(0 <= examples[k] < packed.shape[0], "examples")
     job.packed, job.n_bytes, job.examples, job.ends = &packed[0, 0], packed.shape[1], &examples[0], &ends[0]
     job.rates, job.n_updates, job.n_sweeps, job.n_threads = &rates[0], rates.shape[0], n_sweeps, n_threads
-    job.seed, job.stream, job.first_sweep = seed, stream, first_sweep
+    job.seed, job.stream, job.first_sweep, job.first_chain = seed, stream, first_sweep, first_chain
     job.visible_unit, job.hidden_unit = UNITS[visible_unit], UNITS[hidden_unit]
     job.n_visible, job.n_hidden, job.n_chains = n_visible, n_hidden, n_chains
     job.n_tiles, job.n_chunks = ceil_div(n_hidden, TILE), ceil_div(n_visible, TILE)

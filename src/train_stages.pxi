@@ -1,4 +1,4 @@
-# What the threads of a training do, stage by stage. In each they take items from work queues, then meet.
+# What the threads of a training do, stage by stage. In each they take items from work queues, then wait for each other.
 #
 # A thread takes the items of its own tiles first, the same ones in every stage and update, and keeps for itself what it
 # knows of the update: what it wrote is then in its own cache, and little is read that another thread has just written.
@@ -106,6 +106,7 @@ cdef void start_work(Worker *me, Job *job, UpdateScratch *scratch, int rank) noe
         step.tile_length = TILE * (job.ascent.padded_hidden if k == 1 else job.ascent.padded)
         step.n_bytes = ceil_div(job.n_hidden, 8) if k == 1 else job.n_bytes
         step.n = step.stride = step.out_stride = job.n_chains
+        step.first_chain = job.first_chain
         step.block = block_length(step.n, step.n_tiles, job.n_threads)
         step.kind = job.stream << 8 | (VISIBLE if k == 1 else HIDDEN)
         step.unit = job.visible_unit if k == 1 else job.hidden_unit

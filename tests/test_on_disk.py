@@ -120,7 +120,9 @@ def test_what_a_checkpoint_remembers(tmp_path, monkeypatch):
         assert len(texts) == 3
     last = X.copy()
     last[1790, 1] ^= 1
-    assert _source.source_of(last, UNITS, 50, 0).describe() == _source.source_of(X, UNITS, 50, 0).describe()  # of 100 rows
+    assert (
+        _source.source_of(last, UNITS, 50, 0).describe() == _source.source_of(X, UNITS, 50, 0).describe()
+    )  # of 100 rows
     monkeypatch.setattr(_source, "_CHECKED", 1 << 26)
     assert _source.source_of(last, UNITS, 50, 0).describe() != _source.source_of(X, UNITS, 50, 0).describe()
 

@@ -228,7 +228,9 @@ def test_a_quiet_machine_gets_all_threads():
     assert {machine.call(2, 1.9) for _ in range(100)} == {2}  # threads that wake late, or a short other program
 
 
-@pytest.mark.parametrize("wanted, cpus, few", [(2, 4 / 3, 1), (2, 0.8, 1), (8, 7.1, 7), (8, 0.2, 1), (64, 31.6, 32)])
+@pytest.mark.parametrize(
+    "wanted, cpus, few", [(2, 4 / 3, 1), (2, 1.5, 1), (2, 0.8, 1), (8, 7.1, 7), (8, 0.2, 1), (64, 31.6, 32)]
+)
 def test_threads_that_do_not_run_are_left_out_for_a_while(wanted, cpus, few):
     machine = Machine()
     used = [machine.call(wanted, cpus) for _ in range(1200)]  # a minute

@@ -4,6 +4,7 @@ from numpy.typing import NDArray
 LEVEL_LANES: int
 UNITS: dict[str, int]
 LEVEL_MANY: int
+LEVEL_CHAINS_A_THREAD: int
 LEVEL_MATRICES: bool
 
 class Layer:
@@ -31,6 +32,7 @@ class Layer:
 
 def team_time() -> tuple[int, int]: ...
 def paths() -> dict[str, int]: ...
+def barrier_count() -> int: ...
 def pack(states: NDArray[np.uint8], planes: NDArray[np.uint8], n_threads: int) -> None: ...
 def pack_numbers(numbers: NDArray[np.float32] | NDArray[np.float64], planes: NDArray[np.uint8]) -> bool: ...
 def sum_fractions(numbers: NDArray[np.float32] | NDArray[np.float64], out: NDArray[np.float64]) -> None: ...
@@ -149,6 +151,7 @@ def train(
     stream: int,
     first_sweep: int,
     n_sweeps: int,
+    first_chain: int,
     weights: tuple[NDArray[np.float32], NDArray[np.float32]],
     transposed: tuple[NDArray[np.float32], NDArray[np.float32]],
     visible_bias: NDArray[np.float32],

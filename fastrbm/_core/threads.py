@@ -2,8 +2,8 @@
 
 The argument ``n_threads`` if it is given; else ``OMP_NUM_THREADS``; else as many as the process may really use: its
 CPU affinity and its container's quota, both of which OpenMP runtimes are known to overlook. Without the argument there
-are fewer where ``threadpoolctl`` or ``omp_set_num_threads`` say so, and where other programs leave no CPUs for so many.
-Results never depend on it.
+are fewer where ``threadpoolctl`` or ``omp_set_num_threads`` say so. Either way there are fewer for a while where other
+programs leave no CPUs for so many, in calls whose threads wait for each other. Results never depend on it.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ if hasattr(os, "register_at_fork"):
 # Below this many connections (units of one layer times units of the other times chains) a call is so short that
 # waking threads costs more than they save.
 SERIAL_BELOW = 1 << 24
+
+LONG = 1 << 32  # connections that take much longer than a turn of another program on the CPU, 10 ms and more
 
 PASS = 64  # an element of a pass over arrays costs about as much as so many connections: 0.3 ns against 4 ps
 
@@ -134,7 +136,8 @@ class Share:
     """How many threads get a CPU, by the time that threads of teams have spent, and how much of it with a CPU.
 
     Threads that wait for one that does not run make a call slower than one thread would. So where teams had fewer CPUs
-    than they have threads, calls get as many threads as there were CPUs, for a while; then it is tried again.
+    than they have threads, calls get as many threads as there were CPUs, for a while, whether the number of threads was
+    asked for or not; then it is tried again.
 
     Parameters
     ----------
@@ -163,8 +166,9 @@ class Share:
         if asked < wanted * self.WINDOW:
             return wanted
         self._last = self._team_time()
-        # threads that were asleep lack a CPU for a moment on a quiet machine, too
-        running = max(1, int(wanted * had / asked + 0.6))
+        # threads that were asleep lack a CPU for a moment on a quiet machine, too; and two are no faster than one where
+        # one of them runs for half of the time
+        running = max(1, int(wanted * had / asked + (0.6 if wanted > 2 else 0.4)))
         if running >= wanted:
             self._pause = self.SHORTEST
             return wanted
@@ -204,15 +208,18 @@ def _that_start(n: int) -> int:
     return n
 
 
-def resolve(n_threads: int | None, work: float = math.inf) -> int:
+def resolve(n_threads: int | None, work: float = math.inf, waits: bool = True) -> int:
     """Threads for a call; n_threads as the user gave it.
 
-    work is what there is to share out between two points where the threads wait for each other, in connections.
+    work is what there is to share out between two points where the threads wait for each other, in connections; none
+    given: only the argument is looked at. Unless the call waits for its slowest thread so rarely that it does not
+    matter (waits=False), there are fewer where other programs leave no CPUs.
     """
+    waits = waits and work < math.inf
     if n_threads is None:
         if work < SERIAL_BELOW or (threads := default_threads()) == 1:
             return 1
-        return _that_start(_share.threads(threads))
+        return _that_start(_share.threads(threads) if waits else threads)
     number = arrays.index(n_threads)
     if number is None:
         raise TypeError(f"n_threads must be an integer or None, not {arrays.kind(n_threads)}")
@@ -220,4 +227,11 @@ def resolve(n_threads: int | None, work: float = math.inf) -> int:
         raise ValueError(f"n_threads must be at least 1 and at most {MOST}, got {arrays.shown(number)}")
     if number == 1 or _forked:
         return 1
-    return _that_start(min(number, max(_ALWAYS, _A_CPU * _cpus())))
+    number = _that_start(min(number, max(_ALWAYS, _A_CPU * _cpus())))
+    return _share.threads(number) if waits else number
+
+
+def own_chains(n: int, threads: int) -> bool:
+    """Whether n chains are enough for each of so many threads to take its own through all steps of a call; else the
+    threads wait for each other in each step (src/sweep.pxi)."""
+    return threads == 1 or n >= threads * kernels.LEVEL_CHAINS_A_THREAD

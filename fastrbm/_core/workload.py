@@ -27,6 +27,7 @@ _BYTE = 1 << 6  # of a pass over memory, 0.2 ns
 _BLOCKS = 1024, 128  # chains are cut at multiples of the kernels' own blocks, or of fewer where those take too long
 _STEPS = 8  # of a part fit a call: from the third sweep on they may use what the others left
 _FEW_STEPS = 32  # that a first call may have at once, since they are long whatever other programs run
+WAITING = 0.25  # of a call's work, where threads wait for each other within it: one of them may not run
 _NUMBERS = 1 << 22  # fractions of which there are copies at a time
 _TOO_LONG = 0.2  # seconds of a call, after which the next one is shorter; in half of it, twice as long
 
@@ -110,10 +111,13 @@ def exponentials(n: int) -> Work:
     return Work(_HALF_STEP, _UNIT * n)
 
 
-def parts(n: int, work: Work, steps: int = 1, most: int = 1 << 32, blocks: tuple[int, ...] = _BLOCKS) -> list[slice]:
-    """n chains, or examples, cut so that some steps of a part fit a call, in parts of whole blocks: of the first kind
-    of which one fits, or of the last kind. No part has more than most, if that is a block."""
-    length = min(most, (A_CALL // steps - work.step) // work.chain)
+def parts(
+    n: int, work: Work, steps: int = 1, most: int = 1 << 32, blocks: tuple[int, ...] = _BLOCKS, size: float = 1
+) -> list[slice]:
+    """n chains, or examples, cut so that some steps of a part fit a call of a size relative to A_CALL, in parts of
+    whole blocks: of the first kind of which one fits, or of the last kind. No part has more than most, if that is a
+    block."""
+    length = min(most, (int(size * A_CALL) // steps - work.step) // work.chain)
     block = next((block for block in blocks if length >= block), blocks[-1])
     length = max(1, length // block) * block
     return [slice(start, min(start + length, n)) for start in range(0, n, length)]
@@ -132,22 +136,22 @@ def check_chains(n: int) -> None:
         raise ValueError(f"at most 2**32 chains have random numbers of their own, got {n}")
 
 
-def chain_parts(n: int, work: Work) -> list[slice]:
-    """n chains cut for calls of several steps."""
+def chain_parts(n: int, work: Work, threads: int = 1) -> list[slice]:
+    """n chains cut for calls of several steps, in which each of so many threads has as much to do as one would."""
     check_chains(n)
-    return parts(n, work, _STEPS)
+    return parts(n, work, _STEPS, size=threads)
 
 
-def steps_a_call(work: int) -> int:
-    """How many steps of so much work a call may have."""
-    return max(1, A_CALL // work)
+def steps_a_call(work: int, size: float = 1) -> int:
+    """How many steps of so much work a call may have; size is its work relative to A_CALL."""
+    return max(1, int(size * A_CALL) // work)
 
 
-def calls(n_steps: int, work: int) -> Iterator[tuple[int, int]]:
-    """(first, how many) of the steps of each call, of n_steps of so much work. The caller does them before it asks for
-    the next. Calls start short and double: where they take too long, since other programs run too and threads wait for
-    each other, they stay short."""
-    most = steps_a_call(work)
+def calls(n_steps: int, work: int, size: float = 1) -> Iterator[tuple[int, int]]:
+    """(first, how many) of the steps of each call, of n_steps of so much work, for calls of a size relative to A_CALL.
+    The caller does them before it asks for the next. Calls start short and double: where they take too long, since
+    other programs run too and threads wait for each other, they stay short."""
+    most = steps_a_call(work, size)
     first, count = 0, most if most <= _FEW_STEPS else _STEPS
     while first < n_steps:
         count = min(count, n_steps - first)

@@ -30,6 +30,9 @@ class CD:
         k, at least 1.
     seed : int
         Each call goes on to new random numbers; a new estimator with the same seed repeats them.
+    first_chain : int
+        The number of the chain that starts at the first row of X: row k of a batch is chain k, so that this is the
+        place of X in its batch where X is a part of one.
 
     Examples
     --------
@@ -43,9 +46,10 @@ class CD:
 
     n_sweeps = Setting(validate.integer, 1, philox.MOST_SWEEPS)
     seed = Setting(validate.seed)
+    first_chain = Setting(validate.integer, 0, philox.MOST_CHAINS - 1)
 
-    def __init__(self, n_sweeps: int = 1, seed: int = 0) -> None:
-        self.n_sweeps, self.seed = n_sweeps, seed
+    def __init__(self, n_sweeps: int = 1, seed: int = 0, first_chain: int = 0) -> None:
+        self.n_sweeps, self.seed, self.first_chain = n_sweeps, seed, first_chain
         self._next_sweep = 0
 
     def __call__(
@@ -60,7 +64,7 @@ class CD:
         visible = BitMatrix.empty(n, rbm.n_visible)
         hidden = BitMatrix.empty(n, rbm.n_hidden)
         fixed = gibbs.fixed_buffer(n, rbm.n_hidden)
-        place: dict[str, Any] = {"seed": self.seed, "stream": philox.CD}
+        place: dict[str, Any] = {"seed": self.seed, "stream": philox.CD, "first_chain": self.first_chain}
         gibbs.half_step(
             rbm._parameters.to_hidden, data, kind=philox.HIDDEN, sweep=first, out=hidden, n_threads=n_threads, **place
         )
@@ -81,4 +85,5 @@ class CD:
         self._next_sweep = saved.count(state, "next_sweep", philox.MOST_SWEEPS)
 
     def __repr__(self) -> str:
-        return f"CD(n_sweeps={self.n_sweeps}, seed={self.seed})"
+        share = f", first_chain={self.first_chain}" if self.first_chain else ""
+        return f"CD(n_sweeps={self.n_sweeps}, seed={self.seed}{share})"

@@ -9,9 +9,9 @@ from .sampling import FIXED_BITS, HIDDEN, TILE, Layer, half_step, sweep
 from .steps import prepare_phase, step
 
 
-def train(packed, examples, ends, rates, visible, hidden, seed, stream, first_sweep, n_sweeps, weights, transposed,
-          visible_bias, hidden_bias, to_visible_exponent, to_hidden_exponent, n_visible, n_hidden, visible_unit,
-          hidden_unit, centering, l2, l1, limit, outcome, n_threads=1):  # fmt: skip
+def train(packed, examples, ends, rates, visible, hidden, seed, stream, first_sweep, n_sweeps, first_chain, weights,
+          transposed, visible_bias, hidden_bias, to_visible_exponent, to_hidden_exponent, n_visible, n_hidden,
+          visible_unit, hidden_unit, centering, l2, l1, limit, outcome, n_threads=1):  # fmt: skip
     """An update for each of rates, by rows examples[ends[k]:ends[k + 1]] of packed; see src/train.pxi.
 
     outcome: updates done, in which of the two weights the model is, largest sums of |W|."""
@@ -26,7 +26,8 @@ def train(packed, examples, ends, rates, visible, hidden, seed, stream, first_sw
         model = _Phase(visible, n_visible, to_hidden)
         number = first_sweep + update * n_sweeps
         layers = to_visible, to_hidden
-        sweep(visible, hidden, *layers, None, seed, stream, number, n_sweeps, 0, None, None, model.fixed)
+        place = seed, stream, number, n_sweeps, first_chain
+        sweep(visible, hidden, *layers, None, *place, None, None, model.fixed)
         for phase in (data, model):
             phase.sum()
         steps = units.step(visible_unit), units.step(hidden_unit)

@@ -14,7 +14,7 @@ from .._core.dispatch import kernels
 from .._core.progress import Countdown
 from .._core.warn import warn
 from ..states.bits import BitMatrix
-from .gibbs import independent_states
+from .gibbs import chain_calls, independent_states
 from .model import model
 
 if TYPE_CHECKING:
@@ -166,26 +166,27 @@ class Annealer:
 
     def move(
         self, visible: BitMatrix, betas: np.ndarray, seed: int, stream: int, first_sweep: int, n_threads: int | None,
-        countdown: Countdown | None = None,
+        countdown: Countdown | None = None, first_chain: int = 0,
     ) -> np.ndarray:  # fmt: skip
-        """Take chains along betas, in place, in calls short enough for Ctrl-C; returns the logarithms of their weights,
-        float64 (n,). A countdown gets chains times steps."""
+        """Take chains first_chain, first_chain + 1, ... along betas, in place, in calls short enough for Ctrl-C.
+
+        Returns the logarithms of their weights, float64 (n,). A countdown gets chains times steps."""
         p, n, n_steps = self._rbm._parameters, len(visible), len(betas) - 1
-        work = workload.annealing(self._rbm.n_visible, self._rbm.n_hidden)
-        used = threads.resolve(n_threads, 2 * self._rbm.n_visible * self._rbm.n_hidden * n)
-        out = np.empty(n)
-        for part in workload.chain_parts(n, work):
+        sizes, out = (self._rbm.n_visible, self._rbm.n_hidden), np.empty(n)
+        for part, first, count, used in chain_calls(n, n_steps, sizes, workload.annealing(*sizes), n_threads):
             size = part.stop - part.start
-            planes, hidden = visible.planes[:, part], BitMatrix.empty(size, self._rbm.n_hidden)
-            weights = np.zeros((self._n_tiles, size))
-            for first, count in workload.calls(n_steps, work.of(size)):
-                kernels.anneal(
-                    planes, hidden.planes, p.to_visible, p.to_hidden, self._reference, self._difference,
-                    betas[first : first + count + 1], seed, stream, first_sweep + first, part.start, weights, used,
-                )  # fmt: skip
-                if countdown:
-                    countdown.done(part.start * n_steps + size * (first + count))
-            out[part] = np.add.accumulate(weights, axis=0)[-1]
+            planes = visible.planes[:, part]
+            if first == 0:
+                hidden, weights = BitMatrix.empty(size, self._rbm.n_hidden), np.zeros((self._n_tiles, size))
+            kernels.anneal(
+                planes, hidden.planes, p.to_visible, p.to_hidden, self._reference, self._difference,
+                betas[first : first + count + 1], seed, stream, first_sweep + first, first_chain + part.start, weights,
+                used,
+            )  # fmt: skip
+            if countdown:
+                countdown.done(part.start * n_steps + size * (first + count))
+            if first + count == n_steps:
+                out[part] = np.add.accumulate(weights, axis=0)[-1]
         return out
 
 

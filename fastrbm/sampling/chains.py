@@ -46,6 +46,9 @@ class Chains:
         For the start. No effect on the states.
     clamp, clamp_hidden : array (V,) or (n_chains, V), (H,) or (n_chains, H), optional
         A unit's value where it is held, NaN where it is free: the chains sample the free units given the others.
+    first_chain : int
+        The number of the first chain: these are chains first_chain, first_chain + 1, ... of all those that the seed
+        has, and take the paths that they take among all.
 
     Attributes
     ----------
@@ -77,15 +80,18 @@ class Chains:
         n_threads: int | None = None,
         clamp: ArrayLike | None = None,
         clamp_hidden: ArrayLike | None = None,
+        first_chain: int = 0,
     ) -> None:
         self._rbm = model(rbm)
         n_chains = validate.integer(n_chains, "n_chains", 1, philox.MOST_CHAINS)
+        self._first_chain = validate.integer(first_chain, "first_chain", 0, philox.MOST_CHAINS - n_chains)
         self._seed = validate.seed(seed)
         self._beta = validate.inverse_temperature(beta, n_chains)
         self._clamp = Clamp.of(clamp, clamp_hidden, n_chains, (rbm.visible, rbm.hidden))
         self._visible, self._hidden = start_chains(
-            rbm, n_chains, self._seed, self._start_stream, start, n_threads, clamp=self._clamp, beta=self._beta
-        )
+            rbm, n_chains, self._seed, self._start_stream, start, n_threads, clamp=self._clamp, beta=self._beta,
+            first_chain=self._first_chain,
+        )  # fmt: skip
         self.n_sweeps_done = 0
 
     def sweep(self, n_sweeps: int = 1, n_threads: int | None = None) -> None:
@@ -111,7 +117,8 @@ class Chains:
         self.n_sweeps_done += n_sweeps
         gibbs.sweep(
             parameters, visible, hidden, n_sweeps, seed=self._seed, stream=self._stream,
-            first_sweep=first, beta=self._beta, clamp=self._clamp, fixed=fixed, n_threads=n_threads,
+            first_sweep=first, first_chain=self._first_chain, beta=self._beta, clamp=self._clamp, fixed=fixed,
+            n_threads=n_threads,
         )  # fmt: skip
 
     @property
@@ -140,6 +147,8 @@ class Chains:
             "visible": self._visible.planes.copy(), "hidden": self._hidden.planes.copy(), "seed": self._seed,
             "stream": self._stream, "n_sweeps_done": self.n_sweeps_done,
         }  # fmt: skip
+        if self._first_chain:
+            state["first_chain"] = self._first_chain
         return state if self._beta is None else state | {"beta": self._beta.copy()}
 
     def set_state(self, state: dict[str, Any]) -> None:
@@ -150,10 +159,11 @@ class Chains:
         seed, stream = saved.count(state, "seed", saved.SEEDS), saved.count(state, "stream", saved.STREAMS)
         n_sweeps_done = saved.count(state, "n_sweeps_done", philox.MOST_SWEEPS)
         beta = saved.array(state, "beta", np.float32, (n,), 0.0) if "beta" in state else None
+        first_chain = saved.count(state, "first_chain", philox.MOST_CHAINS - n) if "first_chain" in state else 0
         if self._clamp is not None:
             self._clamp.apply(visible, hidden)
         self._visible, self._hidden, self.n_sweeps_done = visible, hidden, n_sweeps_done
-        self._seed, self._stream, self._beta = seed, stream, beta
+        self._seed, self._stream, self._beta, self._first_chain = seed, stream, beta, first_chain
 
     def __len__(self) -> int:
         return len(self._visible)

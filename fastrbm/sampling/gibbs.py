@@ -6,6 +6,7 @@ the same bits as the whole.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,28 +41,42 @@ def sweep(
     seed: int,
     stream: int,
     first_sweep: int,
+    first_chain: int = 0,
     beta: np.ndarray | None = None,
     clamp: Clamp | None = None,
     fixed: np.ndarray | None = None,
     n_threads: int | None = None,
 ) -> None:
-    """n_sweeps sweeps in place; fixed, if given, gets P(h | v) of the last hidden layer as multiples of 2^-22. The
-    Clamped units have their values in states already."""
+    """n_sweeps sweeps of chains first_chain, first_chain + 1, ... in place; fixed, if given, gets P(h | v) of the last
+    hidden layer as multiples of 2^-22. The states already have what is clamped."""
     check_capacity(first_sweep, n_sweeps)
-    n = len(visible)
-    work = workload.sweep(visible.n_units, hidden.n_units)
-    used = threads.resolve(n_threads, 2 * visible.n_units * hidden.n_units * n)
-    for part in workload.chain_parts(n, work):
+    sizes = visible.n_units, hidden.n_units
+    for part, done, count, used in chain_calls(len(visible), n_sweeps, sizes, workload.sweep(*sizes), n_threads):
         v, h = visible.planes[:, part], hidden.planes[:, part]
         b = None if beta is None else beta[part]
         f = None if fixed is None else fixed[:, part]
         free = (None, None) if clamp is None else clamp.free_planes(part)
-        for done, count in workload.calls(n_sweeps, work.of(part.stop - part.start)):
-            last = f if done + count == n_sweeps else None
-            kernels.sweep(
-                v, h, parameters.to_visible, parameters.to_hidden, b, seed, stream, first_sweep + done, count,
-                part.start, *free, last, used,
-            )  # fmt: skip
+        last = f if done + count == n_sweeps else None
+        kernels.sweep(
+            v, h, parameters.to_visible, parameters.to_hidden, b, seed, stream, first_sweep + done, count,
+            first_chain + part.start, *free, last, used,
+        )  # fmt: skip
+
+
+def chain_calls(
+    n: int, n_steps: int, sizes: tuple[int, int], work: workload.Work, n_threads: int | None
+) -> Iterator[tuple[slice, int, int, int]]:
+    """(part of the chains, first step, how many, threads) of each call that takes n chains of layers of these sizes
+    through n_steps steps, each of which is so much work."""
+    connections = 2 * sizes[0] * sizes[1]
+    most = threads.resolve(n_threads, connections * n, waits=False)
+    at_once = most if most == 1 else min(most, threads.default_threads())
+    for part in workload.chain_parts(n, work, at_once):
+        size = part.stop - part.start
+        own = threads.own_chains(size, most)
+        for first, count in workload.calls(n_steps, work.of(size), at_once if own else workload.WAITING):
+            long = own and connections * size * count >= threads.LONG
+            yield part, first, count, most if long else threads.resolve(n_threads, connections * size)
 
 
 def half_step(
@@ -72,6 +87,7 @@ def half_step(
     seed: int = 0,
     stream: int = 0,
     sweep: int = 0,
+    first_chain: int = 0,
     beta: np.ndarray | None = None,
     out: BitMatrix | None = None,
     fixed: np.ndarray | None = None,
@@ -101,16 +117,20 @@ def half_step(
         if isinstance(given, BitMatrix):
             planes = given._planes[:, part]
             betas = None if beta is None else beta[part]
-            kernels.half_step(planes, layer, betas, seed, stream, sweep, kind, part.start, *to, used)
+            kernels.half_step(planes, layer, betas, seed, stream, sweep, kind, first_chain + part.start, *to, used)
         else:
             numbers = to_fixed_point(given[part])
-            kernels.half_step_of_fractions(numbers, layer, seed, stream, sweep, kind, part.start, *to, used)
+            kernels.half_step_of_fractions(
+                numbers, layer, seed, stream, sweep, kind, first_chain + part.start, *to, used
+            )
 
 
 def independent_states(
-    unit: Unit, bias: np.ndarray, n: int, seed: int, stream: int, n_threads: int | None, sweep: int = 0
-) -> BitMatrix:
-    """n draws of independent units with these biases, float32 (U,), from one sweep number of a stream."""
+    unit: Unit, bias: np.ndarray, n: int, seed: int, stream: int, n_threads: int | None, sweep: int = 0,
+    first_chain: int = 0,
+) -> BitMatrix:  # fmt: skip
+    """n draws of independent units with these biases, float32 (U,), from one sweep number of a stream, for chains
+    first_chain, first_chain + 1, ..."""
     workload.check_chains(n)
     tiles = -(-bias.size // TILE)
     padded = np.zeros(tiles * TILE, np.float32)
@@ -120,7 +140,7 @@ def independent_states(
     out = BitMatrix.empty(n, bias.size)
     half_step(
         layer, BitMatrix.empty(n, 8), kind=philox.VISIBLE, seed=seed, stream=stream, sweep=sweep, out=out,
-        n_threads=n_threads,
+        first_chain=first_chain, n_threads=n_threads,
     )  # fmt: skip
     return out
 

@@ -17,22 +17,27 @@ if TYPE_CHECKING:
 
 
 def chain_ends(
-    rbm: RBM, n: int, n_sweeps: int, seed: int, stream: int, start=None, beta=None, n_threads=None, clamp=None
-) -> BitMatrix:
-    """The visible states in which n chains of n_sweeps sweeps end, from the numbers of a stream."""
-    visible, hidden = start_chains(rbm, n, seed, stream, start, n_threads, clamp=clamp, beta=beta)
+    rbm: RBM, n: int, n_sweeps: int, seed: int, stream: int, start=None, beta=None, n_threads=None, clamp=None,
+    first_chain: int = 0,
+) -> BitMatrix:  # fmt: skip
+    """The visible states in which n chains of n_sweeps sweeps end, from the numbers of a stream: those of chains
+    first_chain, first_chain + 1, ..."""
+    visible, hidden = start_chains(
+        rbm, n, seed, stream, start, n_threads, clamp=clamp, beta=beta, first_chain=first_chain
+    )
     gibbs.sweep(
-        rbm._parameters, visible, hidden, n_sweeps, seed=seed, stream=stream, first_sweep=1, beta=beta,
-        clamp=clamp, n_threads=n_threads,
+        rbm._parameters, visible, hidden, n_sweeps, seed=seed, stream=stream, first_sweep=1, first_chain=first_chain,
+        beta=beta, clamp=clamp, n_threads=n_threads,
     )  # fmt: skip
     return visible
 
 
 def start_chains(
     rbm: RBM, n: int, seed: int, stream: int, start, n_threads, sweep: int = 0, clamp: Clamp | None = None,
-    beta: np.ndarray | None = None,
+    beta: np.ndarray | None = None, first_chain: int = 0,
 ) -> tuple[BitMatrix, BitMatrix]:  # fmt: skip
-    """Joint states (visible, hidden) for n new chains, from one sweep number of a stream.
+    """Joint states (visible, hidden) for n new chains, from one sweep number of a stream: those of chains first_chain,
+    first_chain + 1, ...
 
     Visible states are copied from start (n, V), or drawn from sigmoid(b), the model without its weights. Hidden states
     are drawn given them: given start at each chain's own beta, None or float32 (n,), so that a start that follows the
@@ -41,7 +46,7 @@ def start_chains(
     """
     if start is None:
         beta = None
-        visible = independent_states(rbm.visible, rbm.visible_bias, n, seed, stream, n_threads, sweep)
+        visible = independent_states(rbm.visible, rbm.visible_bias, n, seed, stream, n_threads, sweep, first_chain)
     else:
         visible = rbm._states(start, "start").copy()
         if len(visible) != n:
@@ -51,7 +56,7 @@ def start_chains(
     hidden = BitMatrix.empty(n, rbm.n_hidden)
     gibbs.half_step(
         rbm._parameters.to_hidden, visible, kind=philox.HIDDEN, seed=seed, stream=stream, sweep=sweep, beta=beta,
-        out=hidden, n_threads=n_threads,
+        out=hidden, first_chain=first_chain, n_threads=n_threads,
     )  # fmt: skip
     if clamp is not None:
         clamp.apply(visible, hidden)

@@ -54,16 +54,16 @@ class Updates:
         if self._n_chains() > _LARGEST_BATCH:
             return 0
         sizes = self.rbm.n_visible, self.rbm.n_hidden, batch_size, self._n_chains(), self.gradient.n_sweeps
-        return workload.steps_a_call(workload.update(*sizes))
+        return workload.steps_a_call(workload.update(*sizes), 1 if self._threads(batch_size) == 1 else workload.WAITING)
 
     def _n_chains(self) -> int:
         chains = self.gradient.chains
         return len(chains) if chains is not None and chains.rbm is self.rbm else self.gradient.n_chains
 
-    def _connections(self, batch_size: int) -> int:
-        """Of an update's products, and of its passes over the weights."""
+    def _threads(self, batch_size: int) -> int:
+        """For a call, in which threads wait for each other several times an update."""
         examples = 2 * batch_size + (1 + 2 * self.gradient.n_sweeps) * self._n_chains() + threads.PASS
-        return self.rbm.n_visible * self.rbm.n_hidden * examples
+        return threads.resolve(self.n_threads, 10 * self.rbm.n_visible * self.rbm.n_hidden * examples)
 
     def run(self, packed: np.ndarray, examples: np.ndarray, ends: np.ndarray, rates: np.ndarray) -> int:
         """An update for each of rates, the k-th by rows examples[ends[k] : ends[k + 1]] of packed, uint8 (rows,
@@ -86,10 +86,11 @@ class Updates:
         try:
             kernels.train(
                 packed, examples, ends, rates, chains._visible.planes, chains._hidden.planes, chains._seed,
-                chains._stream, first_sweep, self.gradient.n_sweeps, weights, transposed, visible_bias, hidden_bias,
-                to_visible.exponent, to_hidden.exponent, rbm.n_visible, rbm.n_hidden, rbm.visible.name, rbm.hidden.name,
+                chains._stream, first_sweep, self.gradient.n_sweeps, chains._first_chain, weights, transposed,
+                visible_bias, hidden_bias, to_visible.exponent, to_hidden.exponent, rbm.n_visible, rbm.n_hidden,
+                rbm.visible.name, rbm.hidden.name,
                 centering, self.optimizer.l2, self.optimizer.l1, validate.LARGEST, outcome,
-                threads.resolve(self.n_threads, 10 * self._connections(int(ends[1] - ends[0]))),
+                self._threads(int(ends[1] - ends[0])),
             )  # fmt: skip
         finally:  # Ctrl-C comes up as the call ends: what it has done is done
             done, which = int(outcome[0]), int(outcome[1])
