@@ -13,7 +13,7 @@ def check_sweep(rbm, states, n_threads=None):
     chains.sweep(1, n_threads=n_threads)
     p = rbm._parameters
     to_visible, to_hidden = (
-        reference.Layer(layer.tiles_array, layer.exponent, layer.bias_array, layer.n_units)
+        reference.Layer(layer.tiles_array, layer.exponent, layer.bias_array, layer.n_units, "bernoulli", "bernoulli")
         for layer in (p.to_visible, p.to_hidden)
     )
     reference.sweep(visible, hidden, to_visible, to_hidden, None, 1, 0, 1, 1, 0, None, None, None)

@@ -13,7 +13,8 @@ from fastrbm._core import _cpu, dispatch, philox, workload
 from fastrbm._core import threads as _threads
 from fastrbm.sampling import gibbs
 from fastrbm.sampling.annealing import Annealer
-from fastrbm.sampling.starts import chain_ends, independent_states, start_chains
+from fastrbm.sampling.gibbs import independent_states
+from fastrbm.sampling.starts import chain_ends, start_chains
 from fastrbm.training import fused
 
 MODULES = modules()
@@ -190,12 +191,12 @@ def test_a_share_of_the_chains_takes_the_path_of_its_place_in_the_whole():
 def test_shares_of_starts_and_ends():
     rbm = fr.RBM.from_data(fr.datasets.load_digits(), 70, seed=0)
     wholes = [
-        independent_states(rbm.visible_bias, 40, 1, philox.SAMPLE, None).planes,
+        independent_states(rbm.visible, rbm.visible_bias, 40, 1, philox.SAMPLE, None).planes,
         *(bits.planes for bits in start_chains(rbm, 40, 1, philox.SAMPLE, None, None)),
         chain_ends(rbm, 40, 3, 1, philox.SAMPLE).planes,
     ]
     parts = [
-        independent_states(rbm.visible_bias, 9, 1, philox.SAMPLE, None, first_chain=31).planes,
+        independent_states(rbm.visible, rbm.visible_bias, 9, 1, philox.SAMPLE, None, first_chain=31).planes,
         *(bits.planes for bits in start_chains(rbm, 9, 1, philox.SAMPLE, None, None, first_chain=31)),
         chain_ends(rbm, 9, 3, 1, philox.SAMPLE, first_chain=31).planes,
     ]
@@ -205,7 +206,7 @@ def test_shares_of_starts_and_ends():
 def test_a_share_of_annealed_chains():
     rbm = fr.RBM.from_data(fr.datasets.load_digits(), 70, seed=0)
     annealer, betas = Annealer(rbm, rbm.visible_bias), np.linspace(0, 1, 6).astype(np.float32)
-    start = independent_states(rbm.visible_bias, 40, 1, philox.ANNEAL, None)
+    start = independent_states(rbm.visible, rbm.visible_bias, 40, 1, philox.ANNEAL, None)
     part = start[31:].copy()
     weights = annealer.move(start, betas, 1, philox.ANNEAL, 1, None)
     assert np.array_equal(annealer.move(part, betas, 1, philox.ANNEAL, 1, None, first_chain=31), weights[31:])

@@ -141,8 +141,8 @@ def test_other_unusable_files(tmp_path):
     with pytest.raises(OSError):
         fr.datasets.load(tmp_path / "missing.npy")
     for array, message in (
-        (np.zeros(3), r"holds an array of shape \(3,\); required is \(examples, units\)"),
-        (np.zeros((0, 4)), "required is"),
+        (np.zeros(3), r"holds an array of shape \(3,\); it must be \(examples, units\)"),
+        (np.zeros((0, 4)), "it must be"),
         (np.array([["a"]]), "holds no numbers"),
     ):
         np.save(tmp_path / "x.npy", array)

@@ -184,8 +184,8 @@ def test_sound_arrays_of_every_form(tmp_path):
         if array.size:
             assert np.array_equal(fr.datasets.load(path), X) and np.array_equal(map_rows(path), X)
         else:
-            refused(path, fr.datasets.load, "required is (examples, units)")
-            refused(path, map_rows, "required is (examples, units)")
+            refused(path, fr.datasets.load, "it must be (examples, units)")
+            refused(path, map_rows, "it must be (examples, units)")
     for version in ((1, 0), (2, 0), (3, 0)):
         with open(path, "wb") as file:
             np.lib.format.write_array(file, X, version)

@@ -389,7 +389,7 @@ def test_columns_of_weights(tmp_path):
                 read_column(path)
         else:
             assert read_column(path).tolist() == [0.5, 2]
-    with pytest.raises(ValueError, match=r"x\.csv holds an array of shape \(2, 2\); required is one column"):
+    with pytest.raises(ValueError, match=r"x\.csv holds an array of shape \(2, 2\); it must be one column"):
         read_column(table("a,b\n1,2\n2,3\n", tmp_path))
     with pytest.raises(ValueError, match="index=False"):
         read_column(table(",w\n0,0.5\n1,2\n", tmp_path))

@@ -240,7 +240,7 @@ def test_arguments_set_anew_are_checked_before_the_next_update(name, value):
 
 def test_the_line_of_a_verbose_fit_is_what_score_samples_says_of_some_features_of_some_examples(capsys):
     """Of 16 examples, each with one feature in 16: each feature comes up once, so that the sum is an example's mean.
-    Counted, so that it cannot become dear again: the fields of 16 examples and one flip a feature."""
+    Counted, so that it cannot become slow again: the fields of 16 examples and one flip a feature."""
     data = np.where(RNG.random((400, 40)) < 0.5, RNG.random((400, 40)), 0.0)
     for kind in (data, sparse.csr_array(data), (data > 0.5).astype(np.uint8)):
         model = small(verbose=1, n_iter=1).fit(kind)

@@ -15,7 +15,7 @@ L2 = 1e-3  # of the optimizer that fit takes by itself: what the data do not ask
 
 UPDATES, _MANY = 20_000, 50_000  # updates that small data need, and that are enough for large data
 _PASSES = 100  # between these: passes through the data
-_LARGE = 1 << 19  # connections of a model above which an update is dear
+_LARGE = 1 << 19  # connections of a model above which an update takes long
 _LEAST = 2_000  # updates of the largest model
 
 

@@ -100,7 +100,7 @@ def read_table(path: str | PathLike[str], key: str | None = None) -> Table:
     table = _read_any(path, key)
     array = table.array
     if array.ndim < 2 or array.size == 0:
-        raise ValueError(f"{path} holds an array of shape {array.shape}; required is (examples, units)")
+        raise ValueError(f"{path} holds an array of shape {array.shape}; it must be (examples, units)")
     return table._replace(array=array.reshape(array.shape[0], -1))
 
 
@@ -108,7 +108,7 @@ def read_column(path: str | PathLike[str]) -> np.ndarray:
     """The numbers of a file, .npy or .csv, as one row of them."""
     array = _read_any(path, None).array
     if array.size != max(array.shape, default=1):
-        raise ValueError(f"{path} holds an array of shape {array.shape}; required is one column")
+        raise ValueError(f"{path} holds an array of shape {array.shape}; it must be one column")
     return array.reshape(-1)
 
 
@@ -116,7 +116,7 @@ def map_rows(path: str | PathLike[str]) -> np.ndarray:
     """An .npy file (n, units) that stays on disk."""
     array = _numbers(map_npy(path), path)
     if array.ndim != 2 or array.size == 0:
-        raise ValueError(f"{path} holds an array of shape {array.shape}; required is (examples, units)")
+        raise ValueError(f"{path} holds an array of shape {array.shape}; it must be (examples, units)")
     return array
 
 

@@ -42,8 +42,8 @@ def score(
         ordinary weights.
     method : "auto", "exact", "bidirectional" or "ais"
         "exact" enumerates the smaller layer, up to 25 units. "bidirectional" runs AIS and reverse AIS. "ais" runs the
-        first alone: it flatters the model on average, and cannot say by how much. "auto" is exact up to 20 units, else
-        bidirectional.
+        first alone: on average its likelihood is too high, and it cannot say by how much. "auto" is exact up to 20
+        units, else bidirectional.
     n_chains, n_betas, seed, progress, n_threads
         As for :func:`ais`.
 

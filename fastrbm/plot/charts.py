@@ -71,8 +71,8 @@ def learning_curve(history: History, columns=None, ax: Axes | None = None) -> Ax
     columns = [columns] if isinstance(columns, str) else list(columns)
     units = {name: UNITS.get(name, "") for name in columns}
     if len(columns) == 0 or len(set(units.values())) > 1:
-        reported = ", ".join(f"{name} ({unit or 'of its own'})" for name, unit in units.items())
-        raise ValueError(f"columns must be of one unit, got {reported or 'none'}: draw others on axes of their own")
+        listed = ", ".join(f"{name} ({unit or 'of its own'})" for name, unit in units.items())
+        raise ValueError(f"columns must be of one unit, got {listed or 'none'}: draw others on axes of their own")
     values = [np.asarray(history[name], np.float64) for name in columns]
     epochs = history["epoch"]
     ax = axes_of(ax)

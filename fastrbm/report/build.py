@@ -182,7 +182,8 @@ def _score(page: Page, score: Score, reported: list[str], examples: BitMatrix) -
             page.text(f"Warning: {warning}.", warning=True)
     if score.method == "AIS":
         page.text(
-            "Warning: AIS alone flatters a model on average; the method bidirectional shows by how much.", warning=True
+            "Warning: AIS alone gives too high a likelihood on average; the method bidirectional shows by how much.",
+            warning=True,
         )
     z = score.log_partition
     page.table({

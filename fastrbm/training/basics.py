@@ -19,7 +19,7 @@ _VALIDATION_EXAMPLES = 256
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a metric is given.
+    """What a metric is called with.
 
     Attributes
     ----------

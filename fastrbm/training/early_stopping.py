@@ -27,8 +27,8 @@ class EarlyStopping:
     When the score stalls while the learning rate still has a way to fall, the training does not end at once: the rest
     of the rate's schedule is gone through in fewer updates, from the best model so far, and the training ends where the
     rate does. At a high rate models are noisy; the last part of a schedule is worth nats, and lets the score be
-    measured. A best value that was measured with an error is then forgotten: the luckiest of many uncertain values
-    flatters. With a constant rate the training ends at once.
+    measured. A best value that was measured with an error is then forgotten: the best of many uncertain values is
+    too good. With a constant rate the training ends at once.
 
     A measurement whose error is too large to tell counts neither as better nor as worse. What is known of the error is
     the column of the same name with ``_error`` behind it, if there is one, such as ``log_likelihood_error``: it is too

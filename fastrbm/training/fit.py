@@ -96,7 +96,7 @@ def fit(
     validation : array (n, V) or BitMatrix, optional
         Examples of 0 and 1 that metrics are taken on, and that the model is not trained on.
     metrics : metric, or several, optional
-        What to record beyond the columns below: see :mod:`fastrbm.metrics`.
+        What to record beyond the columns below: see :mod:`fastrbm.metrics <fastrbm.training.metrics>`.
     checkpoint : path, optional
         A file that gets all that is needed to go on: every ``checkpoint_seconds``, at the end, and on Ctrl-C, SIGTERM
         and SIGHUP. :func:`fastrbm.load` reads its model. That it can be written is tried first; if it cannot be written

@@ -79,12 +79,12 @@ class LogLikelihood(_Metric):
     uncertainty of log Z.
 
     Where AIS and reverse AIS disagree, as they do at a high learning rate, the first column is the lower end of the
-    interval (the middle would flatter), and the second infinite: neither of the two is to be trusted.
+    interval (the middle would be too high), and the second infinite: neither of the two is to be trusted.
 
     Parameters
     ----------
     method : str
-        As for :func:`likelihood.score`: "ais" takes half the time of "bidirectional", but flatters.
+        As for :func:`likelihood.score`: "ais" takes half the time of "bidirectional", but is too high on average.
     n_chains, n_betas : int
         Of annealed importance sampling.
     every : int, optional
