@@ -23,6 +23,7 @@ import contenders
 import report
 
 import fastrbm as fr
+from fastrbm._core import dispatch
 
 ROUND = 0.05  # seconds that a round of one contender takes at least
 PAUSE = 0.1  # seconds before a round, in which the threads of the contender before stop spinning
@@ -112,7 +113,7 @@ def main():
     if options.full or options.write:
         options.sizes, options.chains, options.steps = SIZES, CHAINS, STEPS
     names = list(options.only or contenders.CONTENDERS)
-    levels = fr._core.dispatch.available_levels()
+    levels = dispatch.available_levels()
     if "avx512" not in levels:  # they would repeat the plain ones
         names = [name for name in names if name not in ("NumPy, SkylakeX", "fastrbm, AVX2")]
     if "amx" not in levels:

@@ -6,6 +6,7 @@ from ais import numpy_ais
 from checks import check_sweep
 
 import fastrbm as fr
+from fastrbm._core.threads import default_threads
 from fastrbm.cli.speed import NumpyRBM, check_mean_hidden, check_update, problem
 
 ANNEALED = 11  # betas of the timed annealing: ten steps
@@ -67,7 +68,7 @@ def scikit_learn(parameters, states):
 def pytorch(parameters, states):
     import torch
 
-    torch.set_num_threads(fr._core.threads.default_threads())
+    torch.set_num_threads(default_threads())
     torch.set_grad_enabled(False)
     W, b, c = (torch.from_numpy(p.copy()) for p in parameters)
     data = torch.from_numpy(states.astype(np.float32))
@@ -117,7 +118,7 @@ def rbms(parameters, states):
     import torch
     from rbms.bernoulli_bernoulli.implement import _sample_hiddens, _sample_visibles
 
-    torch.set_num_threads(fr._core.threads.default_threads())
+    torch.set_num_threads(default_threads())
     torch.set_grad_enabled(False)
     W, b, c = (torch.from_numpy(p.copy()) for p in parameters)
     v = torch.from_numpy(states.astype(np.float32))

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-import fastrbm as fr
+from fastrbm._core import dispatch
+from fastrbm._core.threads import default_threads
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
@@ -49,8 +50,8 @@ def rates(rows, size, n_chains):
 
 
 def machine():
-    levels = ", ".join(fr._core.dispatch.available_levels())
-    threads = fr._core.threads.default_threads()
+    levels = ", ".join(dispatch.available_levels())
+    threads = default_threads()
     return f"{platform.system()} {platform.machine()}, {threads} threads, levels {levels}, NumPy {np.__version__}"
 
 

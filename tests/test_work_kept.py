@@ -670,7 +670,7 @@ def test_every_synonym_leads_to_an_option_or_a_command(capsys):
     parsers = parser._subparsers._group_actions[0].choices
     options = {name.lstrip("-") for p in (parser, *parsers.values()) for name in p._option_string_actions}
     for word, meant in cli.common._SYNONYMS.items():
-        assert set(meant) <= options | set(commands), word
+        assert set(meant) <= options | set(parsers), word
 
 
 def test_the_command_alone_shows_the_help(capsys):
