@@ -513,7 +513,7 @@ class RBM(Model):
             raise ValueError("method 'annealed' takes no start, clamps or beta: use method='gibbs'")
         if plain and method != "gibbs" and n and n_sweeps:
             start = annealed_starts(self, n, n_sweeps, seed, n_threads)
-        ends = chain_ends(self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, held)
+        ends = chain_ends(self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, clamped)
         return self.visible.values(ends.to_states())
 
     def inpaint(self, X: ArrayLike, n_sweeps: int = 1000, seed: int = 0, n_threads: int | None = None) -> np.ndarray:

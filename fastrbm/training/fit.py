@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,22 @@ from ..gradient import PCD, Centering
 from ..optim import SGD, Averaging, Linear
 from ..rbm import RBM
 from ..states.bits import BitMatrix
+from .contracts import (
+    Callback,
+    FitState,
+    GradientEstimator,
+    Metric,
+    Optimizer,
+    check_callbacks,
+    check_metrics,
+    check_parts,
+)
 from .data import source_of
 from .early_stopping import EarlyStopping
-from .loop import FitState, Training
+from .loop import Loop
+from .measuring import Measuring
+from .resume import Checkpoints
+from .run import Training
 
 if TYPE_CHECKING:
     from .history import History
@@ -26,13 +39,13 @@ __all__ = ["FitState", "fit"]
 def fit(
     rbm: RBM,
     X: ArrayLike | Collection[ArrayLike],
-    gradient: Callable[..., Any] | None = None,
-    optimizer: Any = None,
+    gradient: GradientEstimator | None = None,
+    optimizer: Optimizer | None = None,
     epochs: int | None = None,
     batch_size: int = defaults.BATCH_SIZE,
     seed: int = 0,
     sample_weight: ArrayLike | None = None,
-    callbacks: Iterable[Callable[[FitState], object]] = (),
+    callbacks: Callback | Iterable[Callback] = (),
     progress: bool = False,
     n_threads: int | None = None,
     centered: bool | Centering = True,
@@ -40,7 +53,7 @@ def fit(
     dynamic_binarization: bool = False,
     averaging: Averaging | None = None,
     validation: ArrayLike | None = None,
-    metrics: Iterable[Any] = (),
+    metrics: Metric | Iterable[Metric] = (),
     checkpoint: str | PathLike[str] | None = None,
     checkpoint_seconds: float = 60.0,
     resume: bool = False,
@@ -173,7 +186,10 @@ def fit(
     seed = validate.seed(seed)
     callbacks = _several(callbacks, "callbacks", callable(callbacks))
     metrics = _several(metrics, "metrics", callable(metrics) or hasattr(metrics, "columns"))
-    _check_kinds(rbm, gradient, optimizer, centering, averaging, callbacks, metrics)
+    _check_kinds(rbm, centering, averaging)
+    check_parts(gradient, optimizer, sample_weight is not None)
+    check_callbacks(callbacks)
+    check_metrics(metrics)
     rbm._check_names(X, "X")
     source = source_of(X, rbm.visible, batch_size, seed, sample_weight, dynamic_binarization, rbm.visible_names)
     if validation is not None:
@@ -182,20 +198,29 @@ def fit(
             raise ValueError("validation must have at least one example")
     if epochs is None:
         epochs = defaults.epochs(source.n_batches, rbm.n_visible, rbm.n_hidden)
-    training = Training(
-        rbm, source, gradient, optimizer, centering, centered is not True, averaging, epochs, batch_size, seed,
-        validation, metrics, callbacks, progress, n_threads,
-    )  # fmt: skip
-    twice = {name for name in training.columns if training.columns.count(name) > 1}
+    measuring = Measuring(metrics, validation, epochs, source.n_batches, seed, n_threads)
+    columns = measuring.columns
+    twice = {name for name in columns if columns.count(name) > 1}
     if twice:
         raise ValueError(f"metrics must have columns of their own; there is more than one {', '.join(sorted(twice))}")
     for callback in callbacks:  # reported now, not hours into the training
-        if isinstance(callback, EarlyStopping) and callback.column not in training.columns:
-            raise ValueError(
-                f"EarlyStopping watches {callback.column!r}; the history will have {', '.join(training.columns)}"
-            )
+        if isinstance(callback, EarlyStopping) and callback.column not in columns:
+            raise ValueError(f"EarlyStopping watches {callback.column!r}; the history will have {', '.join(columns)}")
+    loop = Loop(
+        rbm,
+        source,
+        gradient,
+        optimizer,
+        centering,
+        epochs * source.n_batches,
+        averaging,
+        centering is not True,
+        n_threads,
+    )
+    training = Training(loop, source, measuring, callbacks, epochs, progress)
     if checkpoint is not None:
-        training.keep_checkpoints(checkpoint, checkpoint_seconds, resume)
+        setup = {"batch_size": batch_size, "seed": seed}
+        training.checkpoints = Checkpoints(training, checkpoint, checkpoint_seconds, resume, setup)
     elif resume:
         raise ValueError("resume needs a checkpoint to go on from")
     return training.run()
@@ -209,30 +234,10 @@ def _several(given: Any, name: str, one: bool) -> list[Any]:
         raise TypeError(f"{name} must be one or several, not {type(given).__name__}") from None
 
 
-def _check_kinds(
-    rbm: object,
-    gradient: object,
-    optimizer: object,
-    centering: object,
-    averaging: object,
-    callbacks: Iterable[object],
-    metrics: Iterable[Any],
-) -> None:
+def _check_kinds(rbm: object, centering: object, averaging: object) -> None:
     if not isinstance(rbm, RBM):
         raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
-    if isinstance(gradient, type) or not callable(gradient):
-        raise TypeError(f"gradient must be an estimator such as gradient.PCD(), not {gradient!r}")
-    if isinstance(optimizer, type) or not (hasattr(optimizer, "update") and hasattr(optimizer, "rate")):
-        raise TypeError(f"optimizer must be one such as optim.SGD(0.05), with update and rate, not {optimizer!r}")
     if centering is not None and not isinstance(centering, Centering):
         raise TypeError(f"centered must be True, False or a gradient.Centering, not {centering!r}")
     if averaging is not None and not isinstance(averaging, Averaging):
         raise TypeError(f"averaging must be an optim.Averaging or None, not {averaging!r}")
-    for callback in callbacks:
-        if isinstance(callback, type) or not callable(callback):
-            raise TypeError(f"callbacks must be functions of a FitState, not {callback!r}")
-    for metric in metrics:
-        if isinstance(metric, type) or not callable(metric) or not hasattr(metric, "columns"):
-            raise TypeError(f"metrics must be such as metrics.PseudoLikelihood(), not {metric!r}")
-        if getattr(metric, "every", None) is not None:
-            validate.integer(metric.every, f"every of {metric!r}", 1)

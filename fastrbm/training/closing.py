@@ -1,0 +1,113 @@
+"""What the end of a training is judged by, in numbers; verdict.py says what they mean."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import likelihood
+from ..rbm import RBM
+from ..sampling.annealing import population_annealing
+from ..sampling.chains import Chains
+from ..sampling.tempering import TemperedChains
+from .verdict import Closing
+
+if TYPE_CHECKING:
+    from .history import History
+    from .measuring import Basics
+
+_ANNEALED, _FEWEST_STEPS, _STEPS = 128, 50, 500  # chains that the end of a training is judged by, and their steps
+_ITERATIONS = 30  # of the search for the data's main axis
+_UPDATES_A_STEP, _FEWEST_UPDATES = 20, 1000  # so that this takes a tenth of a training, or little more
+_ENOUGH = 8.0  # families, from which they say something
+_LOOKED_AT = 32  # rows whose hidden inputs are
+_SCORE_COLUMNS = ("log_likelihood", "pseudo_likelihood")
+
+
+def closing(
+    rbm: RBM, basics: Basics, history: History, chains: Any, kept: bool, seed: int, n_threads: int | None
+) -> Closing:
+    """The numbers that say how a training ended. kept: whether the model is one of before the end."""
+    n_updates, states = int(history.last["update"]), basics.states.astype(np.float64)
+    # not by BLAS, whose threads would slow down what follows a short training
+    seen = rbm.visible.values(basics.states[:_LOOKED_AT]).astype(np.float64)
+    inputs = np.einsum("ij,jk->ik", seen, rbm.weights.astype(np.float64)) + rbm.hidden_bias
+    gap = float(rbm._free_energy(basics.noise, n_threads).mean() - rbm._free_energy(basics.bits, n_threads).mean())
+    return Closing(
+        n_updates,
+        rbm.n_visible,
+        float(np.abs(inputs).mean()),
+        history["update"],
+        np.append(history["shuffled_gap"][:-1], gap),
+        **_chains_apart(rbm, states.mean(axis=0), len(states), chains),
+        **_model_apart(rbm, basics, states, n_updates, seed, n_threads),
+        **({} if kept or basics.validation is None else _scores(history)),
+    )
+
+
+def _chains_apart(rbm: RBM, means: np.ndarray, n: int, chains: Any) -> dict[str, Any]:
+    """How far the chains of the training are from the data, in the means of their units."""
+    if not isinstance(chains, (Chains, TemperedChains)) or chains.rbm is not rbm:
+        return {}
+    error = np.sqrt(means * (1.0 - means) * (1.0 / n + 1.0 / len(chains)))
+    apart = np.abs(chains.visible_bits.to_states().mean(axis=0) - means)
+    return {"off_means": float(apart.mean()), "means_error": float(error.mean())}
+
+
+def _model_apart(
+    rbm: RBM, basics: Basics, states: np.ndarray, n_updates: int, seed: int, n_threads: int | None
+) -> dict[str, Any]:
+    """How far the model is from the data along their main axis, and from validation data, by annealed samples."""
+    numbers: dict[str, Any] = {}
+    likely = math.nan
+    if n_updates >= _FEWEST_UPDATES and len(states) > 1:
+        n_steps = min(_STEPS, max(_FEWEST_STEPS, n_updates // _UPDATES_A_STEP))
+        population = population_annealing(rbm, _ANNEALED, n_steps, seed, n_threads=n_threads)
+        samples = population.visible.to_states()
+        spread = states - states.mean(axis=0)
+        axis = _main_axis(spread)
+        deviation = float(_along(spread, axis).std())
+        along = _along(samples - states.mean(axis=0), axis)
+        error = math.hypot(deviation / math.sqrt(len(states)), float(along.std()) / math.sqrt(population.families))
+        if deviation > 0.0 and population.families >= _ENOUGH:
+            numbers |= {"off_axis": abs(float(along.mean())) / deviation, "axis_error": error / deviation}
+        likely = -population.log_partition
+    if basics.validation is not None:
+        independent = RBM.from_data(basics.bits, 1, weight_scale=0.0, visible=rbm.visible)
+        free, plain = (
+            [float(model._free_energy(examples, n_threads).mean()) for examples in (basics.validation, basics.bits)]
+            for model in (rbm, independent)
+        )
+        numbers["free_energy_gap"] = free[0] - free[1] - (plain[0] - plain[1])
+        numbers["margin"] = likely - free[0] - likelihood.score(independent, basics.validation).mean
+    return numbers
+
+
+def _main_axis(spread: np.ndarray) -> np.ndarray:
+    """The unit vector along which rows (n, V) of mean 0 vary most, very nearly, by power iteration."""
+    axis = spread[int(np.argmax(np.square(spread).sum(axis=1)))]
+    for _ in range(_ITERATIONS):
+        axis = _along(spread.T, _along(spread, axis))
+        axis = axis / max(float(np.sqrt(np.square(axis).sum())), 1e-300)
+    return axis
+
+
+def _along(rows: np.ndarray, axis: np.ndarray) -> np.ndarray:
+    """rows @ axis, but not by BLAS, whose threads would keep the CPUs from the next call's for a while."""
+    return np.einsum("ij,j->i", rows, axis)
+
+
+def _scores(history: History) -> dict[str, Any]:
+    """What was measured of a score."""
+    for name in _SCORE_COLUMNS:
+        if name in history.columns:
+            error = f"{name}_error"
+            errors = history[error] if error in history.columns else np.zeros(len(history))
+            known = np.flatnonzero(np.isfinite(history[name]) & np.isfinite(errors))
+            return {
+                "score_name": name.replace("_", "-"), "score_updates": history["update"][known],
+                "scores": history[name][known], "score_error": float(errors[known[-1]]) if known.size else 0.0,
+            }  # fmt: skip
+    return {}
