@@ -97,9 +97,7 @@ def test_the_model_of_chains_may_be_replaced_by_one_of_its_shape():
     chains = fr.Chains(random_rbm(8, 8), 5)
     chains.rbm = random_rbm(8, 8, seed=1)
     chains.sweep()
-    with pytest.raises(
-        ValueError, match="rbm must have 8 visible and 8 hidden units of the types"
-    ):
+    with pytest.raises(ValueError, match="rbm must have 8 visible and 8 hidden units of the types"):
         chains.rbm = fr.RBM(np.zeros((400, 400)))
     with pytest.raises(TypeError, match="rbm must be an RBM, not str"):
         chains.rbm = "rbm"

@@ -253,6 +253,9 @@ class Own:
             return None
         return {"own/column": np.float32(0.5)}
 
+    def describe(self):
+        return {}
+
     def get_state(self):
         return self.state
 

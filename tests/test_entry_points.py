@@ -263,7 +263,7 @@ def checkpoints(tmp_path_factory):
     for kind in KINDS:
         path = folder / f"{'-'.join(kind)}.npz"
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(fr.training.loop.Training, "_finish", _stop_in_the_middle)
+            patch.setattr(fr.training.run.Training, "_finish", _stop_in_the_middle)
             train(kind, path)
         kept[kind] = {name: array for name, array in np.load(path).items()}
     return kept
@@ -271,8 +271,8 @@ def checkpoints(tmp_path_factory):
 
 def _stop_in_the_middle(training):
     """As if the training had been killed: half of it is to be done again."""
-    training.update = training.n_updates // 2 // training.source.n_batches * training.source.n_batches
-    training.rbm._parameters = training.offered._parameters
+    training.loop.update = training.n_updates // 2 // training.n_batches * training.n_batches
+    training.loop.rbm._parameters = training.offered._parameters
 
 
 def mutated(arrays, rng):

@@ -8,7 +8,7 @@ from helpers import modules
 from fastrbm import reference
 from fastrbm._core import dispatch
 from fastrbm.states.bits import BitMatrix
-from fastrbm.training.examples import states_of
+from fastrbm.states.numbers import states_of
 
 MODULES = modules()
 SHAPES = [(1, 1), (3, 7), (5, 8), (129, 9), (40, 64), (7, 803), (0, 5), (4, 0)]

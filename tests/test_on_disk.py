@@ -8,10 +8,14 @@ import pytest
 import fastrbm as fr
 from fastrbm.training import data as _source
 from fastrbm.training import fused
+from fastrbm.units import Bernoulli
 
 X = fr.datasets.load_digits()
-UNITS = fr.units.Bernoulli(64)
 GRAY = (X * 0.75 + 0.125).astype(np.float32)
+
+
+def source_of(data, n_units, *arguments, **options):
+    return _source.source_of(data, Bernoulli(n_units), *arguments, **options)
 
 
 def on_disk(folder, array, name="x.npy"):
@@ -69,7 +73,7 @@ def test_what_is_on_disk(tmp_path):
     for array in (X, X[3:], mapped.copy(), mapped + 1, mapped[[1, 2]], np.array(mapped), [[0, 1]]):
         assert not _source.is_on_disk(array)
     for array in (mapped[::2], np.asarray(mapped)[5:], mapped[:, ::-1]):
-        assert isinstance(_source.source_of(array, UNITS, 50, 0), _source.OnDisk)
+        assert isinstance(source_of(array, 64, 50, 0), _source.OnDisk)
         assert trained(array) == trained(np.array(array))
 
 
@@ -111,20 +115,18 @@ def test_what_a_checkpoint_remembers(tmp_path, monkeypatch):
         texts = set()
         for k, array in enumerate((X, X.astype(bool), X.astype(float), X.astype(">f4"), np.asfortranarray(X))):
             for data in (array, on_disk(tmp_path, array, f"{checked}{k}.npy")):
-                texts.add(_source.source_of(data, UNITS, 50, 0).describe())
+                texts.add(source_of(data, 64, 50, 0).describe())
         assert len(texts) == 1
         other = X.copy()
         other[0, 0] ^= 1
-        texts.add(_source.source_of(other, UNITS, 50, 0).describe())
-        texts.add(_source.source_of(GRAY, UNITS, 50, 0).describe())
+        texts.add(source_of(other, 64, 50, 0).describe())
+        texts.add(source_of(GRAY, 64, 50, 0).describe())
         assert len(texts) == 3
     last = X.copy()
     last[1790, 1] ^= 1
-    assert (
-        _source.source_of(last, UNITS, 50, 0).describe() == _source.source_of(X, UNITS, 50, 0).describe()
-    )  # of 100 rows
+    assert source_of(last, 64, 50, 0).describe() == source_of(X, 64, 50, 0).describe()  # of 100 rows
     monkeypatch.setattr(_source, "_CHECKED", 1 << 26)
-    assert _source.source_of(last, UNITS, 50, 0).describe() != _source.source_of(X, UNITS, 50, 0).describe()
+    assert source_of(last, 64, 50, 0).describe() != source_of(X, 64, 50, 0).describe()
 
 
 def test_a_checksum_does_not_depend_on_the_parts_that_are_read(tmp_path, monkeypatch):
@@ -132,5 +134,5 @@ def test_a_checksum_does_not_depend_on_the_parts_that_are_read(tmp_path, monkeyp
         texts = set()
         for step in (1 << 20, 64 * 100, 64):
             monkeypatch.setattr(_source, "_DRAWN", step)
-            texts |= {_source.source_of(data, UNITS, 50, 0).describe() for data in (array, on_disk(tmp_path, array))}
+            texts |= {source_of(data, 64, 50, 0).describe() for data in (array, on_disk(tmp_path, array))}
         assert len(texts) == 1

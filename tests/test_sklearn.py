@@ -26,7 +26,8 @@ from fastrbm import BitMatrix  # noqa: E402
 from fastrbm.sklearn import BernoulliRBM  # noqa: E402
 from fastrbm.states.totals import weighted_sums  # noqa: E402
 from fastrbm.training import fused  # noqa: E402
-from fastrbm.training.examples import OrderedExamples  # noqa: E402
+from fastrbm.training.by_contents import ByContents  # noqa: E402
+from fastrbm.units import Bernoulli  # noqa: E402
 
 X = fr.datasets.load_digits()[:200]
 GRAY = np.random.default_rng(0).integers(0, 17, (60, 20)) / 16.0
@@ -202,14 +203,8 @@ def test_weights_that_are_no_whole_numbers_count_on_average():
     """Examples of weights 1.5 and 0.25 come up so often an iteration, within one."""
     data = np.eye(8, dtype=np.uint8)
     weight = np.repeat([1.5, 0.25], 4)
-    examples = OrderedExamples(BitMatrix.from_states(data), weight, seed=3)
-    counts = (
-        np.sum(
-            [np.bincount(examples.batches(range(epoch, epoch + 1), 8).rows, minlength=8) for epoch in range(4000)],
-            axis=0,
-        )
-        / 4000
-    )
+    source = ByContents(BitMatrix.from_states(data), Bernoulli(8), 8, 3, weight, False)
+    counts = np.bincount(source.orders(range(1, 4001)).reshape(-1), minlength=8) / 4000
     # n is 8 where the weights add up to 7; 5 standard errors of at most 1/2 each
     assert np.abs(counts - weight * 8 / 7).max() < 5 * 0.5 / np.sqrt(4000)
 
@@ -219,7 +214,7 @@ def test_equal_examples_keep_their_order():
     kinds = np.random.default_rng(2).integers(0, 3, 1000)
     for values in (np.eye(3), np.eye(3) / 2):
         states = values[kinds] if values.max() < 1 else BitMatrix.from_states(values[kinds])
-        rows = OrderedExamples(states, np.ones(1000), seed=0)._rows
+        rows = ByContents(states, Bernoulli(3), 10, 0, np.ones(1000), True)._by_contents
         for kind in range(3):
             assert np.array_equal(rows[kinds[rows] == kind], np.flatnonzero(kinds == kind))
 
@@ -329,7 +324,7 @@ def test_threads_do_not_matter(n_jobs):
 
 def test_many_updates_in_a_call_are_the_same_bits(monkeypatch):
     wanted = small().fit(X)
-    monkeypatch.setattr("fastrbm.sklearn.bernoulli.possible", lambda *a: False)
+    monkeypatch.setattr("fastrbm.training.loop.possible", lambda *a: False)
     assert same(small().fit(X), wanted)
     assert fused.possible(wanted._gradient, fr.optim.SGD(0.1), None, 10)
 

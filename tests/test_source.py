@@ -10,10 +10,14 @@ import fastrbm as fr
 from fastrbm import reference
 from fastrbm._core import philox
 from fastrbm.training import data as _source
+from fastrbm.units import Bernoulli
 
 MODULES = modules()
 X = fr.datasets.load_digits()
-UNITS = fr.units.Bernoulli(64)
+
+
+def source_of(data, n_units, *arguments, **options):
+    return _source.source_of(data, Bernoulli(n_units), *arguments, **options)
 
 
 def on_disk(folder, array):
@@ -100,7 +104,7 @@ def test_batches_of_ones_own():
 
     own, plain = fr.RBM.from_data(X, 8), fr.RBM.from_data(X, 8)
     ordered = Ordered()
-    source = _source.source_of(ordered, UNITS, 128, 7)
+    source = source_of(ordered, 64, 128, 7)
     assert source.some_examples().shape == (256, 64)
     ordered.epoch = -1  # the examples that are measured are taken from a look at the first batches
     history = fr.fit(own, ordered, epochs=3, seed=7)
@@ -157,7 +161,7 @@ def test_batches_take_no_weights_and_iterators_are_refused():
 
 def test_drawn_states_have_their_probabilities_and_are_new_each_time():
     gray = np.tile([0.0, 0.25, 0.5, 1.0], (4096, 2))
-    source = _source.source_of(gray, fr.units.Bernoulli(8), 4096, 3, dynamic_binarization=True)
+    source = source_of(gray, 8, 4096, 3, dynamic_binarization=True)
     first, second = (next(iter(source.batches(epoch)))[0] for epoch in (1, 2))
     assert isinstance(first, fr.BitMatrix)
     means = first.to_states().mean(axis=0)
@@ -168,22 +172,20 @@ def test_drawn_states_have_their_probabilities_and_are_new_each_time():
     assert abs((v[:, 2] == v[:, 6]).mean() - 0.5) < 5 * 0.5 / np.sqrt(4096)
     # the batch is drawn in parts of 2,048 examples: none repeats another
     assert abs((v[:2048, 2] == v[2048:, 2]).mean() - 0.5) < 5 * 0.5 / np.sqrt(2048)
-    again = next(iter(_source.source_of(gray, fr.units.Bernoulli(8), 4096, 3, dynamic_binarization=True).batches(2)))[0]
+    again = next(iter(source_of(gray, 8, 4096, 3, dynamic_binarization=True).batches(2)))[0]
     assert np.array_equal(again.planes, second.planes)
 
 
 def test_draws_do_not_depend_on_batches_dtype_or_place(tmp_path):
     gray = X * 0.9 + 0.05
     wanted = [
-        np.concatenate(
-            [b.to_states() for b, _ in _source.source_of(gray, UNITS, 500, 3, dynamic_binarization=True).batches(2)]
-        )
+        np.concatenate([b.to_states() for b, _ in source_of(gray, 64, 500, 3, dynamic_binarization=True).batches(2)])
     ]
     for data in (gray, gray.astype(np.float32), on_disk(tmp_path, gray), np.asfortranarray(gray)):
-        source = _source.source_of(data, UNITS, 24, 3, dynamic_binarization=True)
+        source = source_of(data, 64, 24, 3, dynamic_binarization=True)
         wanted.append(np.concatenate([batch.to_states() for batch, _ in source.batches(2)]))
         assert np.array_equal(wanted[0], wanted[-1])
-        packed, examples, ends = source.part(2, 3, 5, 1)
+        packed, examples, ends = source.part(range(2, 3), 3, 5, 1)
         part = fr.BitMatrix(np.ascontiguousarray(packed[examples[ends[0] : ends[-1]]].T), 64).to_states()
         assert np.array_equal(part, wanted[0][3 * 24 : 8 * 24]) and np.diff(ends).tolist() == [24] * 5
 
@@ -193,7 +195,7 @@ def test_a_long_read_from_disk_is_cut(tmp_path, monkeypatch):
     for most in (1 << 20, 10 * 64):
         monkeypatch.setattr(_source, "_DRAWN", most)
         parts.append(
-            _source.source_of(on_disk(tmp_path, gray), UNITS, 24, 3, dynamic_binarization=True).part(1, 0, 9, 1)[0]
+            source_of(on_disk(tmp_path, gray), 64, 24, 3, dynamic_binarization=True).part(range(1, 2), 0, 9, 1)[0]
         )
     assert np.array_equal(*parts)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import ArrayLike
 
 from .._core import philox, saved, validate
+from .._core.describe import Described
 from .._core.settings import Setting
 from ..moments import Moments, PhaseStates
 from ..sampling import gibbs
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from ..rbm import RBM
 
 
-class CD:
+class CD(Described):
     """Contrastive divergence, CD-k (Hinton 2002): the negative phase from chains of k sweeps that start at the data.
 
     Cheap and biased: it is the gradient of no function, and its bias falls geometrically with k. A fractional X

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import saved, validate
+from .._core.describe import Described
 from .._core.settings import Setting
 from .base import Gradient
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from ..rbm import RBM
 
 
-class Centering:
+class Centering(Described):
     """Gradients with v - mu in place of v and h - lambda in place of h (Montavon & Mueller 2012; Melchior, Fischer &
     Wiskott 2016).
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import threads, validate
+from .._core.describe import Described
 from ..moments import Moments
 from ..sampling.model import model
 from ..states.bits import BitMatrix
@@ -20,7 +21,7 @@ MAX_UNITS = 20
 _BLOCK = 1 << 12  # states at a time
 
 
-class Exact:
+class Exact(Described):
     """The exact gradient of the mean log-likelihood: every state of the smaller layer is visited.
 
     The other layer is summed out: p(s) ~ exp(a's) prod_k exp(cgf(d_k + (s'M)_k)) for the states s of the smaller layer,

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from .._core import philox, saved, validate
 from .._core.defaults import CHAINS
+from .._core.describe import Described
 from .._core.parameters import Direction
 from .._core.settings import Setting
 from ..moments import PhaseStates
@@ -25,7 +26,7 @@ class _FastChains(Chains):
     _stream, _start_stream = philox.FAST, philox.FAST_START
 
 
-class FastPCD:
+class FastPCD(Described):
     """PCD whose chains see weights that learn faster and forget (Tieleman & Hinton 2009).
 
     The chains sample the model with parameters theta + phi; after each call phi <- decay phi + rate (gradient). So

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import philox, saved, validate
+from .._core.describe import Described
 from .._core.settings import Setting
 from ..moments import Moments
 from ..sampling import gibbs
@@ -36,7 +37,7 @@ class MonteCarloGradient(Gradient):
         self.weights_error, self.visible_bias_error, self.hidden_bias_error = errors
 
 
-class MonteCarlo:
+class MonteCarlo(Described):
     """-1/N sum_n dE(v, h_n)/dtheta + 1/M sum_m dE(v_m, h_m)/dtheta, with h_n ~ p(h | v) and (v_m, h_m) ~ p(v, h).
 
     Binary samples stand on both sides, where the other estimators of this module put E[h | v]: those have a smaller

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 
 from .._core import philox, validate
 from .._core.defaults import CHAINS
+from .._core.describe import Described
 from .._core.settings import Setting
 from ..moments import Moments, PhaseStates
 from ..sampling import gibbs
@@ -26,7 +27,7 @@ class _TrainingChains(Chains):
     _stream, _start_stream = philox.PCD, philox.PCD_START
 
 
-class PCD:
+class PCD(Described):
     """Persistent contrastive divergence (Younes 1989; Tieleman 2008): the negative phase from chains that go on.
 
     At each call the chains do n_sweeps sweeps under the model as it is now, and the negative phase is the average

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from .._core import philox, validate
 from .._core.defaults import BETAS, TEMPERED_CHAINS
+from .._core.describe import Described
 from .._core.settings import Setting
 from ..moments import PhaseStates
 from ..sampling import gibbs
@@ -37,7 +38,7 @@ def _tempered_chains(chains: TemperedChains | None, name: str) -> TemperedChains
     return chains
 
 
-class Tempered:
+class Tempered(Described):
     """PCD whose chains exchange states with hotter ones (Desjardins et al. 2010; Cho, Raiko & Ilin 2010).
 
     The negative phase is the average over the chains at beta 1 of v s', v and s. The hotter ones cross from mode to

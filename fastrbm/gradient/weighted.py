@@ -11,12 +11,14 @@ import numpy as np
 from .base import Gradient
 from .fast_pcd import FastPCD
 
+_PARTS = ("weights", "visible_bias", "hidden_bias")
+
 
 def weighted_gradient(
     estimator: Callable[..., Any],
     rbm: Any,
     X: Any,
-    sample_weight: np.ndarray,
+    sample_weight: np.ndarray | None,
     mean_weight: float,
     n_threads: int | None = None,
 ) -> Any:
@@ -27,21 +29,34 @@ def weighted_gradient(
     of sum_i w_i log p(v_i) / sum_i w_i, whatever their size. Both phases are scaled alike, so that at the optimum,
     where they cancel, r adds no noise.
 
-    sample_weight : float64 (rows,), of the batch; mean_weight : of all data.
+    sample_weight : float64 (rows,), of the batch, or None, each 1; mean_weight : of all data.
     """
-    scale = relative_weight(math.fsum(sample_weight), len(sample_weight), mean_weight)
+    if sample_weight is None and mean_weight == 1.0:
+        return _checked(estimator(rbm, X, n_threads=n_threads), rbm)
+    n = X.shape[0]
+    scale = (float(n) if sample_weight is None else math.fsum(sample_weight)) / (n * mean_weight)
     if isinstance(estimator, FastPCD):
         estimator.scale_next(scale)
-    return scaled(estimator(rbm, X, sample_weight=sample_weight, n_threads=n_threads), scale)
+    return scaled(_checked(estimator(rbm, X, sample_weight=sample_weight, n_threads=n_threads), rbm), scale)
 
 
-def relative_weight(total: float, n: int, mean_weight: float) -> float:
-    """The mean weight of n rows over that of all data."""
-    return total / (n * mean_weight)
+def _checked(estimate: Any, rbm: Any) -> Any:
+    """What an estimator returned; TypeError or ValueError where that is no gradient of the model."""
+    if isinstance(estimate, Gradient):
+        return estimate
+    for name in _PARTS:
+        if not hasattr(estimate, name):
+            raise TypeError(f"gradient must return an object with {', '.join(_PARTS)}, not {estimate!r}")
+        shape, wanted = np.shape(getattr(estimate, name)), getattr(rbm, name).shape
+        if shape != wanted:
+            raise ValueError(f"gradient must return {name} of shape {wanted}, got {shape}")
+    return estimate
 
 
 def scaled(estimate: Any, scale: float) -> Any:
     """A gradient, or a user's object with its three arrays, times a number."""
+    if scale == 1.0:
+        return estimate
     return estimate.scaled(scale) if isinstance(estimate, Gradient) else _Scaled(estimate, scale)
 
 
@@ -50,6 +65,5 @@ class _Scaled:
 
     def __init__(self, estimate: Any, scale: float) -> None:
         self.weights, self.visible_bias, self.hidden_bias = (
-            scale * np.asarray(getattr(estimate, name), np.float64)
-            for name in ("weights", "visible_bias", "hidden_bias")
+            scale * np.asarray(getattr(estimate, name), np.float64) for name in _PARTS
         )

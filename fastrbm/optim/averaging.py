@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import saved, threads, validate
+from .._core.describe import Described
 from .._core.layout import from_tiles
 from .._core.parameters import Parameters
 from .._core.settings import Setting
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ..rbm import RBM
 
 
-class Averaging:
+class Averaging(Described):
     """The model that a training offers is an average of those it went through (Ruppert 1988; Polyak & Juditsky 1992).
 
     A learning rate that does not fall to 0 leaves the parameters shaking about the optimum; their average sits in the

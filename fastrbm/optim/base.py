@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._core import saved, validate
+from .._core.describe import Described
 from .._core.settings import Setting
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ def _rate_or_schedule(value: float | Callable[[float], float], name: str) -> flo
     return value if callable(value) else validate.real(value, name, 0.0)
 
 
-class Optimizer:
+class Optimizer(Described):
     """Checks and keeps learning_rate, l2, l1 and max_norm."""
+
+    _open = ("learning_rate",)
 
     learning_rate = Setting(_rate_or_schedule)
     l2 = Setting(validate.real, 0.0)

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from .._core import validate
+from .._core.describe import Described
 
 
 @dataclass(frozen=True)
-class _FromTo:
+class _FromTo(Described):
     start: float
     stop: float = 0.0
 
@@ -79,7 +80,7 @@ class InverseTime(_FromTo):
 
 
 @dataclass(frozen=True)
-class WarmUp:
+class WarmUp(Described):
     """Another schedule (or a number), but rising in proportion to progress over the first fraction of the training.
 
     >>> import fastrbm as fr
@@ -87,6 +88,8 @@ class WarmUp:
     >>> rate(0.0), rate(0.25), rate(0.5)
     (0.0, 0.037500000000000006, 0.05)
     """
+
+    _open = ("schedule",)
 
     schedule: Callable[[float], float] | float
     fraction: float = 0.05

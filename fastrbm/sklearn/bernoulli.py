@@ -12,17 +12,17 @@ from .._core import arrays, philox, threads, validate
 from .._core.warn import warn
 from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
-from ..gradient.weighted import relative_weight
 from ..likelihood import fractions
+from ..likelihood import score as likelihood_score
 from ..likelihood.pseudo import pseudo_of
-from ..likelihood.score import score as likelihood_score
 from ..optim.sgd import SGD
 from ..rbm import RBM
 from ..states.bits import BitMatrix
-from ..states.totals import weighted_sums
-from ..training.data import dense, drawn_states
-from ..training.examples import Batches, OrderedExamples, cut, limits_of, parts_of, states_of, states_of_good
-from ..training.fused import Updates, possible
+from ..states.numbers import cut, limits_of, parts_of, states_of, states_of_good
+from ..states.totals import dense, weighted_sums
+from ..training.by_contents import ByContents
+from ..training.data import OneBatch, drawn_bits
+from ..training.loop import Loop
 from ..units.bernoulli import Bernoulli
 
 try:
@@ -40,7 +40,6 @@ except ImportError as error:
 
 __all__ = ["BernoulliRBM"]
 
-_UPDATES = 256  # in a call of several iterations, at most
 _SHOWN = 64, 16, 1024  # examples behind the line of a verbose fit: one in so many of the data, but at least, at most
 _EVERY = 16  # and of each of them one feature in so many, so that it costs some hundredths of an iteration
 _ASSIGNED = {"components_": "weights", "intercept_visible_": "visible_bias", "intercept_hidden_": "hidden_bias"}
@@ -179,25 +178,29 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X, states = self._checked(X, reset=True)
         weight = self._weights(sample_weight, X)
         seed = self._start()
-        examples = OrderedExamples(states, weight, seed, self.dynamic_binarization)
-        training = self._begin(*weighted_sums(states, weight))  # of this call, whatever other threads do
-        shown = self._shown(states) if self.verbose else None
+        units = Bernoulli(X.shape[1]), Bernoulli(int(self.n_components))
+        source = ByContents(states, units[0], int(self.batch_size), seed, weight, self.dynamic_binarization)
+        # of this call, whatever other threads do
+        rbm, gradient, offsets = self._begin(*weighted_sums(states, weight), units)
         self._see(weight, X.shape[0])
-        began, iteration = time.perf_counter(), 1
-        # small trainings do several iterations at a time
-        step = 1 if self.verbose else max(1, _UPDATES // -(-examples.n // int(self.batch_size)))
-        while iteration <= self.n_iter:
-            epochs = range(iteration, min(iteration + step, self.n_iter + 1))
-            self._learn(*training, examples.batches(epochs, int(self.batch_size), self._threads()))
-            if shown is not None:
-                now = time.perf_counter()
-                every = min(_EVERY, len(shown))
-                mean = every * pseudo_of(training[0], shown, self._threads(), every).mean()
-                words = f"Iteration {iteration}, pseudo-likelihood = {mean:.2f}, time = {now - began:.2f}s"
-                print(f"[{type(self).__name__}] {words}")
-                began = now
-            iteration += step
+        loop = self._loop(rbm, gradient, offsets, source, int(self.n_iter) * source.n_batches)
+        if not self.verbose:
+            loop.run(int(self.n_iter) * source.n_batches)
+            return self
+        shown, began = self._shown(states), time.perf_counter()
+        for iteration in range(1, int(self.n_iter) + 1):
+            loop.run(iteration * source.n_batches)
+            now = time.perf_counter()
+            every = min(_EVERY, len(shown))
+            mean = every * pseudo_of(rbm, shown, self._threads(), every).mean()
+            words = f"Iteration {iteration}, pseudo-likelihood = {mean:.2f}, time = {now - began:.2f}s"
+            print(f"[{type(self).__name__}] {words}")
+            began = now
         return self
+
+    def _loop(self, rbm: RBM, gradient: PCD, offsets: Centering, source: ByContents | OneBatch, n_updates: int) -> Loop:
+        centering = offsets if self.centered else None
+        return Loop(rbm, source, gradient, SGD(self.learning_rate), centering, n_updates, n_threads=self._threads())
 
     def _shown(self, states) -> np.ndarray:
         """Some examples, float64, as many as make each feature come up as often as every other in the line of fit."""
@@ -221,23 +224,24 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             self._check_waiting(int(self.n_components), X.shape[1])
             waiting = self._waiting
             self._start()
-            self._begin(*weighted_sums(states, weight))
+            units = Bernoulli(X.shape[1]), Bernoulli(int(self.n_components))
+            self._begin(*weighted_sums(states, weight), units)
             self._take(waiting)
         if self.dynamic_binarization and not isinstance(states, BitMatrix):
-            place = 2**32 - self._next_draw()
-            drawn = drawn_states(states, np.arange(states.shape[0]), self._seed, place)
-            states = BitMatrix(np.ascontiguousarray(drawn.T), states.shape[1])
+            states = drawn_bits(states, self._seed, 2**32 - self._next_draw())
         rbm, (gradient, offsets) = self.rbm_, self._chained()
         gradient.n_sweeps = validate.integer(self.n_sweeps, "n_sweeps", 1)
-        self._update(rbm, gradient, offsets, states, weight, self._see(weight, states.shape[0]))
+        mean_weight = self._see(weight, states.shape[0])
+        states = states if isinstance(states, BitMatrix) else dense(states)
+        self._loop(rbm, gradient, offsets, OneBatch(states, weight, mean_weight), 1).run(1)
         return self
 
     def _see(self, weight: np.ndarray | None, n: int) -> float:
-        """Note the weights of n more examples; returns their mean over that of all that were seen since the start."""
+        """Note the weights of n more examples; returns the mean of all that were seen since the start."""
         total = float(n) if weight is None else math.fsum(weight)
         self._weight_seen = getattr(self, "_weight_seen", 0.0) + total  # none where weights were assigned, not learned
         self._examples_seen = getattr(self, "_examples_seen", 0) + n
-        return relative_weight(total, n, self._weight_seen / self._examples_seen)
+        return self._weight_seen / self._examples_seen
 
     def _start(self) -> int:
         if isinstance(self.random_state, Integral):
@@ -248,8 +252,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self._weight_seen, self._examples_seen = 0.0, 0
         return self._seed
 
-    def _begin(self, sums: np.ndarray, n: float) -> tuple[RBM, PCD, Centering]:
-        units = Bernoulli(sums.size), Bernoulli(int(self.n_components))
+    def _begin(self, sums: np.ndarray, n: float, units: tuple[Bernoulli, Bernoulli]) -> tuple[RBM, PCD, Centering]:
         rbm = RBM._from_totals(sums, n, units, self._seed)
         self.rbm_, self._waiting = rbm, {}
         return rbm, *self._new_chains()
@@ -264,32 +267,6 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         first trained."""
         gradient, offsets = self._gradient, self._offsets
         return self._new_chains() if gradient is None or offsets is None else (gradient, offsets)
-
-    def _learn(self, rbm: RBM, gradient: PCD, offsets: Centering, batches: Batches) -> None:
-        """An update by each batch: in calls of many updates where that can be, then update by update."""
-        done, size = 0, int(self.batch_size)
-        optimizer, centering = SGD(self.learning_rate), offsets if self.centered else None
-        if batches.packed is not None and possible(gradient, optimizer, centering, size):
-            many = Updates(rbm, gradient, optimizer, centering, self._threads())
-            rates = np.full(len(batches), float(self.learning_rate))
-            now = -1
-            while now and done < len(batches):
-                part = slice(done, done + many.most(size))
-                now = many.run(batches.packed, batches.rows, batches.ends[part.start : part.stop + 1], rates[part])
-                done += now
-        for k in range(done, len(batches)):
-            self._update(rbm, gradient, offsets, batches[k])
-
-    def _update(
-        self, rbm: RBM, gradient: PCD, offsets: Centering, batch, weight: np.ndarray | None = None, scale: float = 1.0
-    ) -> None:
-        batch = batch if isinstance(batch, BitMatrix) else dense(batch)
-        estimate = gradient(rbm, batch, weight, self._threads())
-        if scale != 1.0:
-            estimate = estimate.scaled(scale)
-        if self.centered:
-            estimate = offsets(estimate)
-        SGD(self.learning_rate).update(rbm, estimate, n_threads=self._threads())
 
     # ------------------------------------------------------------ attributes
 

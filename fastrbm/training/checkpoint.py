@@ -8,7 +8,6 @@ get_state gave), and a JSON text of how the training was set up.
 from __future__ import annotations
 
 import json
-import re
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +48,8 @@ def arrays_of(states: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
     """The states as entries of the file; TypeError for what would need a pickle."""
     arrays = {}
     for part, state in states.items():
+        if not isinstance(state, dict):
+            raise TypeError(f"the state of {part} must be a dict, not {type(state).__name__}")
         for name, value in state.items():
             array = np.asarray(value)
             if array.dtype.kind not in "biufU":
@@ -103,8 +104,3 @@ def refuse_other(path: Path, before: dict[str, object], now: dict[str, object]) 
                 f"{path} is of a training with {name} {then}, not {value}: give the same arguments as then, or another "
                 "checkpoint file"
             )
-
-
-def describe(thing: object) -> str:
-    """How a part of the set-up is written down, without addresses in memory."""
-    return re.sub(r" at 0x[0-9A-Fa-f]+", "", repr(thing))

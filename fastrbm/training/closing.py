@@ -1,4 +1,4 @@
-"""The numbers by which the end of a training is judged."""
+"""What the end of a training is judged by, in numbers; verdict.py says what they mean."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ..sampling.tempering import TemperedChains
 from .verdict import Closing
 
 if TYPE_CHECKING:
-    from .basics import Basics
     from .history import History
+    from .measuring import Basics
 
 _ANNEALED, _FEWEST_STEPS, _STEPS = 128, 50, 500  # chains that the end of a training is judged by, and their steps
 _ITERATIONS = 30  # of the search for the data's main axis
@@ -80,7 +80,7 @@ def _model_apart(
             [float(model._free_energy(examples, n_threads).mean()) for examples in (basics.validation, basics.bits)]
             for model in (rbm, independent)
         )
-        numbers["excess_gap"] = free[0] - free[1] - (plain[0] - plain[1])
+        numbers["free_energy_gap"] = free[0] - free[1] - (plain[0] - plain[1])
         numbers["margin"] = likely - free[0] - score(independent, basics.validation).mean
     return numbers
 

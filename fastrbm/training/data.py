@@ -71,7 +71,7 @@ class InMemory:
     ) -> None:
         self._unit, self._n_units = unit, unit.n
         self._data: Any = self._keep(X)
-        self.n = self._data.shape[0]
+        self.n = self._n_rows = self._data.shape[0]
         # the bytes of an example side by side: from planes each would come by a cache line of its own
         self._packed: np.ndarray | None = None
         if isinstance(self._data, BitMatrix):
@@ -80,11 +80,11 @@ class InMemory:
             raise ValueError("X must have at least one example")
         self._weight = None if sample_weight is None else validate.sample_weight(sample_weight, self.n)
         self.mean_weight = 1.0 if self._weight is None else math.fsum(self._weight) / self.n
-        self._size, self._seed, self._dynamic = batch_size, seed, dynamic_binarization
+        self.batch_size, self._seed, self._dynamic = batch_size, seed, dynamic_binarization
         if dynamic_binarization and type(self._data) is np.ndarray and not isinstance(self, OnDisk):
             self._data = np.ascontiguousarray(self._data, np.float32)  # as they are drawn from
         self.n_batches = -(-self.n // batch_size)
-        self._ordered: tuple[int, np.ndarray] = 0, np.zeros(0, np.intp)
+        self._ordered: tuple[range, np.ndarray] = range(0), np.zeros((0, 0), np.intp)
 
     def _keep(self, X) -> BitMatrix | np.ndarray:
         if isinstance(X, BitMatrix):
@@ -102,45 +102,55 @@ class InMemory:
             return BitMatrix(np.ascontiguousarray(self._packed.take(examples, axis=0).T), self._n_units)
         return dense(self._data[examples])
 
-    def order(self, epoch: int) -> np.ndarray:
-        """The examples, in the order of an epoch (counted from 1)."""
-        if self._ordered[0] != epoch:
-            self._ordered = epoch, philox.permutation(self.n, self._seed, philox.SHUFFLE, epoch)
+    def orders(self, epochs: range) -> np.ndarray:
+        """The rows of the examples of some epochs (counted from 1), each in the order of its epoch, (epochs, n)."""
+        if self._ordered[0] != epochs:
+            self._ordered = epochs, self._new_orders(epochs)
         return self._ordered[1]
+
+    def _new_orders(self, epochs: range) -> np.ndarray:
+        return philox.permutations(self.n, self._seed, philox.SHUFFLE, epochs)
 
     @property
     def in_bits(self) -> bool:
         """Whether all batches are bits without weights, as far as is known, which part() gives many of at a time."""
         return self._weight is None and (self._packed is not None or self._dynamic)
 
-    def part(self, epoch: int, first: int, n: int, n_threads: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(packed, examples, ends) of n batches of an epoch, from the first-th on, or of fewer: batch k is the rows
-        examples[ends[k] : ends[k + 1]] of packed, uint8 (rows, ceil(V/8))."""
-        order, ends = self.order(epoch), np.minimum(np.arange(first, first + n + 1) * self._size, self.n)
+    def part(
+        self, epochs: range, first: int, n: int, n_threads: int | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """(packed, rows, ends) of n batches of each of these epochs, from the first-th on: batch k of them is the rows
+        rows[ends[k] : ends[k + 1]] of packed, uint8 (any, ceil(V/8)). There may be fewer batches than that."""
+        cuts = np.minimum(np.arange(first, first + n + 1) * self.batch_size, self.n)
+        length = int(cuts[-1] - cuts[0])
+        ends = np.append(((cuts[:-1] - cuts[0]) + length * np.arange(len(epochs))[:, None]), length * len(epochs))
+        rows = self.orders(epochs)[:, cuts[0] : cuts[-1]]
         if self._packed is not None:
-            return self._packed, order, ends
-        drawn = self._drawn(order[ends[0] : ends[-1]], epoch, int(ends[0]), n_threads)
-        return drawn, np.arange(len(drawn)), ends - ends[0]
+            return self._packed, rows.reshape(-1), ends
+        packed = self._drawn(rows, epochs.start, int(cuts[0]), n_threads)
+        return packed, np.arange(len(packed)), ends[ends <= len(packed)]
 
-    def _drawn(self, examples: np.ndarray, epoch: int, first: int, n_threads: int | None) -> np.ndarray:
-        """States drawn from these examples, which are the first-th of the epoch's order and those that follow."""
-        return drawn_states(self._data, examples, self._seed, epoch, first, n_threads)
+    def _drawn(self, rows: np.ndarray, epoch: int, first: int, n_threads: int | None) -> np.ndarray:
+        """States, packed, drawn from these rows (epochs, m): the first-th of each epoch's order, and those that
+        follow."""
+        drawn = drawn_states(self._data, rows, self._seed, epoch, first, n_threads)
+        return drawn.reshape(-1, drawn.shape[-1])
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[BitMatrix | np.ndarray, np.ndarray | None]]:
         """(states, weights or None) of the batches of an epoch (counted from 1), from the first-th on."""
-        order = self.order(epoch)
-        for k in range(first, self.n_batches):
-            examples = order[k * self._size : (k + 1) * self._size]
+        order = self.orders(range(epoch, epoch + 1))
+        for start in range(first * self.batch_size, self.n, self.batch_size):
+            rows = order[:, start : start + self.batch_size]
             if self._dynamic and self._packed is None:
-                states = _planes(self._drawn(examples, epoch, k * self._size, 1), self._n_units)
+                states = _planes(self._drawn(rows, epoch, start, 1), self._n_units)
             else:
-                states = _as_given(self._rows(examples), self._unit)
-            yield states, None if self._weight is None else self._weight[examples]
+                states = _as_given(self._rows(rows[0]), self._unit)
+            yield states, None if self._weight is None else self._weight[rows[0]]
 
     def some_examples(self) -> np.ndarray:
         """Up to 256 examples from all over the data, (n, V) uint8 or float64; where they have weights, at even steps of
         weight, so that means over them are weighted ones."""
-        examples = np.linspace(0, self.n - 1, min(self.n, MEASURED)).astype(np.intp)
+        examples = np.linspace(0, self._n_rows - 1, min(self._n_rows, MEASURED)).astype(np.intp)
         if self._weight is not None:
             ends = np.add.accumulate(self._weight)
             examples = np.searchsorted(ends, (np.arange(MEASURED) + 0.5) / MEASURED * ends[-1], side="right")
@@ -153,10 +163,11 @@ class InMemory:
         many."""
         weight = "" if self._weight is None else f", weights {zlib.crc32(self._weight.tobytes()):08x}"
         drawn = ", drawn" if self._dynamic else ""
-        return f"{self.n} examples of {self._n_units} units, checksum {self._checksum():08x}{weight}{drawn}"
+        return f"{self._n_rows} examples of {self._n_units} units, checksum {self._checksum():08x}{weight}{drawn}"
 
     def _checksum(self) -> int:
-        examples = np.linspace(0, self.n - 1, min(self.n, max(1, _CHECKED // self._n_units))).astype(np.intp)
+        n = min(self._n_rows, max(1, _CHECKED // self._n_units))
+        examples = np.linspace(0, self._n_rows - 1, n).astype(np.intp)
         parts = [examples[start : start + self._step] for start in range(0, len(examples), self._step)]
         planes: list[np.ndarray] = []
         for part in parts:
@@ -201,24 +212,23 @@ class OnDisk(InMemory):
     def in_bits(self) -> bool:
         return self._weight is None and (self._dynamic or not self._seen_fractions)
 
-    def part(self, epoch: int, first: int, n: int, n_threads: int | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """As in memory; but not more batches than a bounded memory holds, and none from one with fractions on, unless
-        states are drawn from them."""
-        n = min(n, max(1, _RUN // (self._size * -(-self._n_units // 8))))
-        ends = np.minimum(np.arange(first, first + n + 1) * self._size, self.n)
-        packed = self._drawn(self.order(epoch)[ends[0] : ends[-1]], epoch, int(ends[0]), n_threads)
-        ends -= ends[0]
-        return packed, np.arange(len(packed)), ends[ends <= len(packed)]
+    def part(
+        self, epochs: range, first: int, n: int, n_threads: int | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """As in memory; but of the first epoch only, not more batches than a bounded memory holds, and none from one
+        with fractions on, unless states are drawn from them."""
+        n = min(n, max(1, _RUN // (self.batch_size * -(-self._n_units // 8))))
+        return super().part(epochs[:1], first, n, n_threads)
 
-    def _drawn(self, examples: np.ndarray, epoch: int, first: int, n_threads: int | None) -> np.ndarray:
-        """The states of these examples, packed; where they are not to be drawn, up to those that are fractions."""
+    def _drawn(self, rows: np.ndarray, epoch: int, first: int, n_threads: int | None) -> np.ndarray:
+        """The states of these rows (1, m), packed; where they are not to be drawn, up to those that are fractions."""
         out = [np.empty((0, -(-self._n_units // 8)), np.uint8)]
-        for start in range(0, len(examples), self._step):
-            rows = self._rows(examples[start : start + self._step])
-            if isinstance(rows, BitMatrix):
-                out.append(rows.planes.T)
+        for start in range(0, rows.shape[1], self._step):
+            part = self._rows(rows[0, start : start + self._step])
+            if isinstance(part, BitMatrix):
+                out.append(part.planes.T)
             elif self._dynamic:
-                out.append(drawn_states(rows, np.arange(len(rows)), self._seed, epoch, first + start, n_threads))
+                out.append(drawn_states(part, np.arange(len(part)), self._seed, epoch, first + start, n_threads))
             else:
                 self._seen_fractions = True
                 break
@@ -231,6 +241,19 @@ class OnDisk(InMemory):
         back = np.empty_like(order)
         back[order] = np.arange(order.size)
         return states[back]
+
+
+class OneBatch:
+    """A batch by itself: states, BitMatrix or float64 (n, V); the weights of its examples, (n,) or None; and the mean
+    weight that theirs is compared with."""
+
+    n_batches = 1
+
+    def __init__(self, states, sample_weight: np.ndarray | None, mean_weight: float) -> None:
+        self._batch, self.mean_weight = (states, sample_weight), mean_weight
+
+    def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[BitMatrix | np.ndarray, np.ndarray | None]]:
+        yield self._batch
 
 
 class UserBatches:
@@ -267,8 +290,7 @@ class UserBatches:
                 if states.shape[0] == 0:
                     raise ValueError("a batch of X has no examples")
                 if self._dynamic and not isinstance(states, BitMatrix):
-                    place = (epoch - 1) * self.n_batches + count
-                    states = _planes(drawn_states(states, np.arange(len(states)), self._seed, place), self._n_units)
+                    states = drawn_bits(states, self._seed, (epoch - 1) * self.n_batches + count)
                 yield _as_given(states, self._unit), None
             count += 1
         if count < self.n_batches:
@@ -330,3 +352,8 @@ def drawn_states(
             to = drawn[s : s + 1, start : start + step]
             kernels.draw_states(part, every, seed, philox.DRAW, place + s, first + start, to, used)
     return out
+
+
+def drawn_bits(states, seed: int, place: int) -> BitMatrix:
+    """A state for each row of fractions (dense or CSR), as drawn_states draws them."""
+    return _planes(drawn_states(states, np.arange(states.shape[0]), seed, place), states.shape[1])

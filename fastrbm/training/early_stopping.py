@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import saved, validate
+from .._core.describe import Described
 from .._core.settings import Setting
 
 if TYPE_CHECKING:
     from ..rbm import RBM
-    from .loop import FitState
+    from .contracts import FitState
 
 __all__ = ["EarlyStopping"]
 
@@ -21,7 +22,7 @@ _PART = 0.05  # of what was gained: an error below it is small
 _SMALL = ("reconstruction_error", "free_energy_gap", "tau_int", "split_rhat")
 
 
-class EarlyStopping:
+class EarlyStopping(Described):
     """Watch a column of the history, and leave the model as it was when the column was at its best.
 
     When the score stalls while the learning rate still has a way to fall, the training does not end at once: the rest

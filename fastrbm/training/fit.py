@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +11,26 @@ from numpy.typing import ArrayLike
 from .._core import defaults, philox, threads, validate
 from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
-from ..optim.averaging import Averaging
-from ..optim.schedules import Linear
-from ..optim.sgd import SGD
+from ..optim import SGD, Averaging, Linear
 from ..rbm import RBM
 from ..states.bits import BitMatrix
 from .closing import closing
+from .contracts import (
+    Callback,
+    FitState,
+    GradientEstimator,
+    Metric,
+    Optimizer,
+    check_callbacks,
+    check_metrics,
+    check_parts,
+)
 from .data import source_of
 from .early_stopping import EarlyStopping
-from .loop import FitState, Training
+from .loop import Loop
+from .measuring import Measuring
+from .resume import Checkpoints
+from .run import Training
 
 if TYPE_CHECKING:
     from .history import History
@@ -30,13 +41,13 @@ __all__ = ["FitState", "fit"]
 def fit(
     rbm: RBM,
     X: ArrayLike | Collection[ArrayLike],
-    gradient: Callable[..., Any] | None = None,
-    optimizer: Any = None,
+    gradient: GradientEstimator | None = None,
+    optimizer: Optimizer | None = None,
     epochs: int | None = None,
     batch_size: int = defaults.BATCH_SIZE,
     seed: int = 0,
     sample_weight: ArrayLike | None = None,
-    callbacks: Iterable[Callable[[FitState], object]] = (),
+    callbacks: Callback | Iterable[Callback] = (),
     progress: bool = False,
     n_threads: int | None = None,
     centered: bool | Centering = True,
@@ -44,7 +55,7 @@ def fit(
     dynamic_binarization: bool = False,
     averaging: Averaging | None = None,
     validation: ArrayLike | None = None,
-    metrics: Iterable[Any] = (),
+    metrics: Metric | Iterable[Metric] = (),
     checkpoint: str | PathLike[str] | None = None,
     checkpoint_seconds: float = 60.0,
     resume: bool = False,
@@ -59,7 +70,7 @@ def fit(
         0 and 1, or fractions from 0 to 1. An array is packed once, to a bit a number; a memory-mapped one stays where
         it is, and the rows of a batch are read when it is their turn. Or any object that is iterated over once an
         epoch, yields batches (n, V), and whose len() is their number: its order and its batch sizes are then its own.
-        (Its first batches are read once more beforehand, for the examples that metrics are taken on.)
+        (Its first batches are looked at once more beforehand, for examples to measure.)
     gradient : estimator, optional
         By default ``gradient.PCD()``.
     optimizer : optimizer, optional
@@ -72,7 +83,8 @@ def fit(
         Examples per update. The last batch of an epoch is shorter where it does not divide n; each phase of the
         gradient is divided by its own number of examples, so that it counts as it should.
     seed : int
-        Of the order of the examples, which is drawn anew for each epoch, of dynamic binarization, and of metrics.
+        Of the order of the examples, which is drawn anew for each epoch, of ``dynamic_binarization``, and of what is
+        measured.
     sample_weight : array (n,), optional
         Weights of the examples, not negative: what is ascended is sum_i w_i log p(v_i) / sum_i w_i. Of each batch the
         gradient is that of its weighted mean, times its mean weight over that of all examples, so that weights act
@@ -89,14 +101,14 @@ def fit(
         used before, to go on with its offsets. Gradients of your own classes are taken as they are.
     dynamic_binarization : bool
         Take fractions as probabilities: states of 0 and 1 are drawn from them each time that a batch is used, so that
-        each epoch sees others. By default fractions drive the hidden layer as they are.
+        no two epochs see the same. By default fractions drive the hidden layer as they are.
     averaging : optim.Averaging, optional
         The result is an average of the parameters over the last part of the training. What is measured is the average,
         too; while the training goes on, rbm itself has the latest parameters.
     validation : array (n, V) or BitMatrix, optional
-        Examples of 0 and 1 that metrics are taken on, and that the model is not trained on.
-    metrics : metric, or several, optional
-        What to record beyond the columns below: see :mod:`fastrbm.metrics <fastrbm.training.metrics>`.
+        Examples of 0 and 1 to measure on.
+    metrics : metrics, optional
+        What to record beyond the columns below: see :mod:`fastrbm.metrics`.
     checkpoint : path, optional
         A file that gets all that is needed to go on: every ``checkpoint_seconds``, at the end, and on Ctrl-C, SIGTERM
         and SIGHUP. :func:`fastrbm.load` reads its model. That it can be written is tried first; if it cannot be written
@@ -119,10 +131,10 @@ def fit(
         free energy of data whose columns were shuffled independently, minus that of the data: by how much the model
         finds the data more likely than noise with the same means (log Z cancels), about 0 for a model that has
         learned no more than the means; ``hidden_activity``, the mean of P(h = 1 | v); ``weight_norm``, the Euclidean
-        norm of W; with validation data ``free_energy_gap``, in nats, their mean free energy minus that of the training
-        data, which grows when the model overfits (Hinton 2012, section 6); and the columns of metrics. Taken on up to
-        256 examples, every 256 updates or so; about 20 times in shorter trainings, though not more often than every 64
-        updates; after each epoch of up to 20; and at the end.
+        norm of W; with validation data ``free_energy_gap``, their mean free energy minus that of training data, which
+        grows when the model overfits; and the columns of metrics. Taken on up to 256 examples,
+        every 256 updates or so; about 20 times in shorter trainings, though not more often than every 64 updates; after
+        each epoch of up to 20; and at the end.
 
         ``history.verdict`` says in words what the end of the training shows and what would help: diverged, nothing
         learned, samples unlike the data, overfitting (with validation data), still rising; empty otherwise. All but the
@@ -176,7 +188,10 @@ def fit(
     seed = validate.seed(seed)
     callbacks = _several(callbacks, "callbacks", callable(callbacks))
     metrics = _several(metrics, "metrics", callable(metrics) or hasattr(metrics, "columns"))
-    _check_kinds(rbm, gradient, optimizer, centering, averaging, callbacks, metrics)
+    _check_kinds(rbm, centering, averaging)
+    check_parts(gradient, optimizer, sample_weight is not None)
+    check_callbacks(callbacks)
+    check_metrics(metrics)
     rbm._check_names(X, "X")
     source = source_of(X, rbm.visible, batch_size, seed, sample_weight, dynamic_binarization, rbm.visible_names)
     if validation is not None:
@@ -185,20 +200,29 @@ def fit(
             raise ValueError("validation must have at least one example")
     if epochs is None:
         epochs = defaults.epochs(source.n_batches, rbm.n_visible, rbm.n_hidden)
-    training = Training(
-        rbm, source, gradient, optimizer, centering, centered is not True, averaging, epochs, batch_size, seed,
-        validation, metrics, callbacks, progress, n_threads,
-    )  # fmt: skip
-    twice = {name for name in training.columns if training.columns.count(name) > 1}
+    measuring = Measuring(metrics, validation, epochs, source.n_batches, seed, n_threads)
+    columns = measuring.columns
+    twice = {name for name in columns if columns.count(name) > 1}
     if twice:
         raise ValueError(f"metrics must have columns of their own; there is more than one {', '.join(sorted(twice))}")
     for callback in callbacks:  # reported now, not hours into the training
-        if isinstance(callback, EarlyStopping) and callback.column not in training.columns:
-            raise ValueError(
-                f"EarlyStopping watches {callback.column!r}; the history will have {', '.join(training.columns)}"
-            )
+        if isinstance(callback, EarlyStopping) and callback.column not in columns:
+            raise ValueError(f"EarlyStopping watches {callback.column!r}; the history will have {', '.join(columns)}")
+    loop = Loop(
+        rbm,
+        source,
+        gradient,
+        optimizer,
+        centering,
+        epochs * source.n_batches,
+        averaging,
+        centering is not True,
+        n_threads,
+    )
+    training = Training(loop, source, measuring, callbacks, epochs, progress)
     if checkpoint is not None:
-        training.keep_checkpoints(checkpoint, checkpoint_seconds, resume)
+        setup = {"batch_size": batch_size, "seed": seed}
+        training.checkpoints = Checkpoints(training, checkpoint, checkpoint_seconds, resume, setup)
     elif resume:
         raise ValueError("resume needs a checkpoint to go on from")
     return training.run(closing)
@@ -212,30 +236,10 @@ def _several(given: Any, name: str, one: bool) -> list[Any]:
         raise TypeError(f"{name} must be one or several, not {type(given).__name__}") from None
 
 
-def _check_kinds(
-    rbm: object,
-    gradient: object,
-    optimizer: object,
-    centering: object,
-    averaging: object,
-    callbacks: Iterable[object],
-    metrics: Iterable[Any],
-) -> None:
+def _check_kinds(rbm: object, centering: object, averaging: object) -> None:
     if not isinstance(rbm, RBM):
         raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
-    if isinstance(gradient, type) or not callable(gradient):
-        raise TypeError(f"gradient must be an estimator such as gradient.PCD(), not {gradient!r}")
-    if isinstance(optimizer, type) or not (hasattr(optimizer, "update") and hasattr(optimizer, "rate")):
-        raise TypeError(f"optimizer must be one such as optim.SGD(0.05), with update and rate, not {optimizer!r}")
     if centering is not None and not isinstance(centering, Centering):
         raise TypeError(f"centered must be True, False or a gradient.Centering, not {centering!r}")
     if averaging is not None and not isinstance(averaging, Averaging):
         raise TypeError(f"averaging must be an optim.Averaging or None, not {averaging!r}")
-    for callback in callbacks:
-        if isinstance(callback, type) or not callable(callback):
-            raise TypeError(f"callbacks must be functions of a FitState, not {callback!r}")
-    for metric in metrics:
-        if isinstance(metric, type) or not callable(metric) or not hasattr(metric, "columns"):
-            raise TypeError(f"metrics must be such as metrics.PseudoLikelihood(), not {metric!r}")
-        if getattr(metric, "every", None) is not None:
-            validate.integer(metric.every, f"every of {metric!r}", 1)

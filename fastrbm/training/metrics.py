@@ -1,4 +1,4 @@
-"""Metrics: what fit records in its history.
+"""Metrics: what fit records as it goes.
 
 The basic columns are always there and cheap. Metrics beyond them are objects with ``columns`` (their names), ``every``
 (epochs between two measurements, or None) and a call that takes a :class:`Snapshot` and returns a dict with a value for
@@ -14,12 +14,14 @@ import warnings
 
 from .. import diagnostics
 from .._core import philox, validate
+from .._core.describe import Described
 from .._core.settings import Setting
 from ..likelihood.ais import MOST_BETAS
 from ..likelihood.pseudo import pseudo
 from ..likelihood.score import METHODS, score
 from ..sampling.chains import Chains
-from .basics import Snapshot, some_examples
+from .contracts import Snapshot
+from .measuring import some
 
 __all__ = ["LogLikelihood", "Mixing", "PseudoLikelihood", "Snapshot"]
 
@@ -28,7 +30,7 @@ def _epochs(value: int | None, name: str) -> int | None:
     return None if value is None else validate.integer(value, name, 1)
 
 
-class _Metric:
+class _Metric(Described):
     columns: tuple[str, ...] = ()
     cost = 1.0  # in updates of a training, measured at 784 x 500 and 64 x 128
 
@@ -66,7 +68,7 @@ class PseudoLikelihood(_Metric):
         super().__init__(every)
 
     def __call__(self, snapshot: Snapshot) -> dict[str, float]:
-        examples = some_examples(snapshot.examples if snapshot.validation is None else snapshot.validation)
+        examples = some(snapshot.examples if snapshot.validation is None else snapshot.validation)
         return {"pseudo_likelihood": float(pseudo(snapshot.rbm, examples, snapshot.n_threads).mean())}
 
     def __repr__(self) -> str:
@@ -79,12 +81,12 @@ class LogLikelihood(_Metric):
     uncertainty of log Z.
 
     Where AIS and reverse AIS disagree, as they do at a high learning rate, the first column is the lower end of the
-    interval (the middle would be too high), and the second infinite: neither of the two is to be trusted.
+    interval (the middle would flatter), and the second infinite: neither of the two is to be trusted.
 
     Parameters
     ----------
     method : str
-        As for :func:`likelihood.score`: "ais" takes half the time of "bidirectional", but is too high on average.
+        As for :func:`likelihood.score`: "ais" is half as dear as "bidirectional", but flatters.
     n_chains, n_betas : int
         Of annealed importance sampling.
     every : int, optional

@@ -1,0 +1,177 @@
+"""Checkpoints of a training: when they are written, what is in them, what must be the same, and how it goes on."""
+
+from __future__ import annotations
+
+import time
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._core import output, saved, validate
+from .._core.describe import describe
+from .._core.warn import warn
+from . import checkpoint
+from .contracts import check_states
+from .data import InMemory, UserBatches
+
+if TYPE_CHECKING:
+    from .._core.parameters import Parameters
+    from .run import Training
+
+_RAW = ("raw_weights", "raw_visible_bias", "raw_hidden_bias")
+
+
+class Checkpoints:
+    """The checkpoint file of a training, which is its own until release()."""
+
+    def __init__(
+        self, training: Training, path: str | PathLike[str], seconds: float, resume: bool, setup: dict
+    ) -> None:
+        """Write to path every so many seconds; with resume, take over what is there. setup: the arguments that must be
+        the same where a training goes on, beside those of its parts."""
+        given = validate.path(path, "checkpoint")
+        self.training, self.path, self.pause = training, given.absolute(), seconds
+        check_states(self._parts())
+        self.setup = setup | self._describe()
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(f"checkpoint {path}: there is no folder {self.path.parent}")
+        checkpoint.arrays_of(self._states())  # to hear of what cannot be kept before, not after an hour
+        self.lock = output.Lock(path)
+        try:
+            output.check(path)
+            output.clean_up(path)
+            if resume and self.path.exists():
+                self._resume(given)
+            elif self.path.exists():
+                raise FileExistsError(f"checkpoint {path} exists: pass resume=True to go on from it, or remove it")
+        except BaseException:
+            self.lock.release()
+            raise
+        self._saved = time.perf_counter()
+
+    def release(self) -> None:
+        """Let another training use the file."""
+        self.lock.release()
+
+    def due(self) -> bool:
+        """Whether so many seconds have passed since the last one."""
+        return time.perf_counter() - self._saved >= self.pause
+
+    def try_to_save(self, raw: Parameters | None = None) -> None:
+        """A checkpoint that cannot be written, on a full disk say, costs no training; raw: as for _save, at the end."""
+        try:
+            self._save(raw)
+        except Exception as error:
+            ending = "this was the last one" if raw is not None else "trying again later"
+            words = f"no checkpoint could be written: {error}; {ending}"
+            warn(checkpoint.CheckpointWarning(words, last=raw is not None))
+        self._saved = time.perf_counter()
+
+    # ------------------------------------------------------------ what takes part
+
+    def _parts(self) -> list[tuple[str, Any]]:
+        """Whatever has a state, by its name in the file."""
+        loop = self.training.loop
+        parts: list[tuple[str, Any]] = [("gradient", loop.gradient), ("optimizer", loop.optimizer)]
+        others = [("centering", loop.centering), ("averaging", loop.averaging), ("history", self.training.history)]
+        parts += [(name, part) for name, part in others if part is not None]
+        return parts + [(f"callback {k}", callback) for k, callback in enumerate(self._stateful())]
+
+    def _stateful(self) -> list[Any]:
+        return [callback for callback in self.training.callbacks if hasattr(callback, "get_state")]
+
+    def _describe(self) -> dict[str, object]:
+        """What the parts are."""
+        loop, measuring = self.training.loop, self.training.measuring
+        validation = measuring.validation and InMemory(measuring.validation, loop.rbm.visible).describe()
+        parts: dict[str, object] = {
+            "model": repr(loop.rbm), "data": self.training.source.describe(), "validation": validation,
+            "epochs": self.training.epochs,
+        }  # fmt: skip
+        for name, part in (
+            ("gradient", loop.gradient), ("optimizer", loop.optimizer), ("centering", loop.centering),
+            ("averaging", loop.averaging),
+        ):  # fmt: skip
+            parts[name] = describe(part, name)
+        for name, several in (("metrics", measuring.metrics), ("callbacks", self._stateful())):
+            parts[name] = f"[{', '.join(describe(part, name) for part in several)}]"
+        return parts
+
+    def _states(self) -> dict[str, dict[str, Any]]:
+        return {name: part.get_state() for name, part in self._parts()}
+
+    # ------------------------------------------------------------ to the file
+
+    def _save(self, raw: Parameters | None = None) -> None:
+        """raw: at the end, when rbm is already what the training offers, its parameters before that."""
+        run, loop = self.training, self.training.loop
+        training: dict[str, Any] = {"update": loop.update, "seconds": run.elapsed(), "stopped": run.stopped}
+        if run.unmeasured:
+            training["unmeasured"] = True
+        if loop.schedule.cooling:
+            training["cooling"] = np.array(loop.schedule.cooling)
+        if isinstance(run.source, UserBatches):
+            training["examples"] = run.source.some_examples()
+        if raw is None:
+            run.offer()
+            raw = loop.rbm._parameters
+        if raw is not run.offered._parameters:
+            training |= dict(zip(_RAW, (raw.weights, raw.visible_bias, raw.hidden_bias), strict=True))
+        checkpoint.write(self.path, run.offered, {"training": training} | self._states(), self.setup)
+
+    # ------------------------------------------------------------ from the file
+
+    def _resume(self, path: Path) -> None:
+        parameters, states, setup = checkpoint.read(path)
+        checkpoint.refuse_other(path, setup, self.setup)
+        try:
+            update = saved.count(states.get("training", {}), "update")
+            if update <= self.training.n_updates:
+                self._go_on_from(update, parameters, states)
+        except (ValueError, TypeError, KeyError) as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
+        if update > self.training.n_updates:
+            raise ValueError(f"{path} is {update} updates on, more than the {self.training.n_updates} asked for")
+
+    def _go_on_from(self, update: int, parameters: tuple[np.ndarray, ...], states: dict[str, dict[str, Any]]) -> None:
+        """Take over what a checkpoint holds, all of which is checked: a file may hold anything."""
+        run, loop, training = self.training, self.training.loop, states["training"]
+        if "cooling" in training:
+            since, epochs = saved.array(training, "cooling", np.int64, (2,), 0, run.n_updates).tolist()
+            if not since < epochs * run.n_batches <= run.n_updates:
+                raise ValueError(f"its learning rate falls until epoch {epochs}; {run.epochs} epochs are asked for")
+            run.cool(since, epochs)
+        seconds, stopped = saved.number(training, "seconds"), saved.flag(training, "stopped")
+        unmeasured = "unmeasured" in training and saved.flag(training, "unmeasured")
+        offered = raw = loop.rbm.copy()
+        offered.set_parameters(*parameters)
+        if any(name in training for name in _RAW):  # the model of the file is an average, or the best of several
+            shapes = zip(_RAW, ((None, None), (None,), (None,)), strict=True)
+            raw = loop.rbm.copy()
+            raw.set_parameters(*(saved.array(training, name, np.float32, shape) for name, shape in shapes))
+        for name, part in self._parts():
+            more = (loop.rbm,) if name == "gradient" else ()
+            try:
+                part.set_state(states.get(name, {}), *more)
+                if hasattr(part, "_must_fit"):
+                    part._must_fit(loop.rbm)
+            except (ValueError, TypeError, KeyError) as error:
+                raise ValueError(f"{name}: {error}") from error
+        columns, wanted = run.history.columns, run.measuring.columns
+        if set(columns) - set(wanted):
+            raise ValueError(f"its history has columns {', '.join(columns)}, not {', '.join(wanted)}")
+        if isinstance(run.source, UserBatches):
+            run.source.keep_examples(_kept_examples(training, loop.rbm.n_visible))
+        loop.update, run.seconds, run.stopped, run.unmeasured = update, seconds, stopped, unmeasured
+        run.offered._parameters, loop.rbm._parameters = offered._parameters, raw._parameters
+
+
+def _kept_examples(state: saved.State, n_visible: int) -> np.ndarray:
+    """The examples on which a checkpoint of batches measures: bits or fractions."""
+    value = state.get("examples")
+    if not isinstance(value, np.ndarray) or value.dtype not in (np.uint8, np.float64) or value.size == 0:
+        raise ValueError("the state's examples must be an array of uint8 or float64")
+    validate.states(value, n_visible, "examples", fractions=True)
+    return value

@@ -1,0 +1,215 @@
+"""One call of fit: epochs of the training loop, and what comes between them: measurements, callbacks, checkpoints."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._core import validate
+from .._core.progress import ProgressLine
+from .._core.signals import BREAKS, Signals
+from .._core.warn import warn
+from ..gradient.fast_pcd import FastPCD
+from .contracts import Callback, FitState
+from .verdict import Closing, TrainingWarning, findings
+
+if TYPE_CHECKING:
+    from .data import InMemory, UserBatches
+    from .history import History
+    from .loop import Loop
+    from .measuring import Measuring
+    from .resume import Checkpoints
+
+
+class Training:
+    """A training; its parts are checked."""
+
+    def __init__(
+        self, loop: Loop, source: InMemory | UserBatches, measuring: Measuring, callbacks: list[Callback], epochs: int,
+        progress: bool,
+    ) -> None:  # fmt: skip
+        self.loop, self.source, self.measuring, self.callbacks = loop, source, measuring, callbacks
+        self.epochs, self.progress = epochs, progress
+        self.offered = loop.rbm  # the model as the training offers it
+        if loop.averaging is not None:
+            self.offered = loop.rbm.copy()
+            loop.averaging.start()
+        self.n_batches = source.n_batches
+        self.n_updates = epochs * self.n_batches
+        self.history = measuring.history
+        self.stopped, self.seconds = False, 0.0
+        self.unmeasured = False  # whether the end of the epoch is done but for its measurement and callbacks
+        self.checkpoints: Checkpoints | None = None
+        self.line: ProgressLine | None = None
+
+    def run(self, closing: Callable[..., Closing]) -> History:
+        """Train from where it is to the end, which closing puts into numbers."""
+        self.started = time.perf_counter()
+        try:
+            self.measuring.start(self.source.some_examples())
+            if self.stopped or self.loop.update == self.n_updates and not self.unmeasured:
+                self._finish()
+            else:
+                self._run()
+            self._judge(closing)
+        except BaseException as error:
+            with suppress(AttributeError):  # an exception that takes no attributes
+                error.history = self.history  # type: ignore[attr-defined]
+            raise
+        finally:
+            if self.checkpoints is not None:
+                self.checkpoints.release()
+        return self.history
+
+    def elapsed(self) -> float:
+        """Seconds of training, those before an interruption included."""
+        return self.seconds + time.perf_counter() - self.started
+
+    def offer(self) -> None:
+        """Bring the model that the training offers up to date."""
+        if self.loop.averaging is not None:
+            self.loop.averaging.offer(self.loop.rbm, self.offered, self.loop.n_threads)
+
+    def cool(self, update: int, epochs: int) -> None:
+        """Go through what is left of the schedule between this update and the end of this many epochs."""
+        self.epochs, self.n_updates = epochs, epochs * self.n_batches
+        self.loop.schedule.shorten(update, epochs, self.n_updates)
+        if self.line:
+            self.line.epochs, self.line.n_updates = self.epochs, self.n_updates
+
+    def _run(self) -> None:
+        self.line = ProgressLine(self.epochs, self.n_updates, self.loop.update) if self.progress else None
+        try:
+            with self._interrupts() as interrupted:
+                epoch = self.loop.update // self.n_batches - self.unmeasured
+                self.unmeasured = False
+                while epoch < self.epochs and not self.stopped:
+                    epoch += 1
+                    self._epoch(epoch, interrupted)
+                raw = self.loop.rbm._parameters
+                self._finish()
+                if self.checkpoints is not None:
+                    self.checkpoints.try_to_save(raw)
+                interrupted.reraise()
+        finally:
+            if self.line:
+                self.line.close()
+
+    @contextmanager
+    def _interrupts(self) -> Iterator[Signals]:
+        """With checkpoints, the first Ctrl-C or SIGTERM waits for the end of the update and a checkpoint."""
+        signals = Signals(held=True)
+        if self.checkpoints is None:
+            yield signals
+            return
+        with signals:
+            yield signals
+
+    def _epoch(self, epoch: int, interrupted: Signals) -> None:
+        piece = self.measuring.piece
+        most = 1 if self.checkpoints is not None and self.checkpoints.pause < 1.0 else None
+        for _ in self.loop.steps(epoch * self.n_batches, piece, most):
+            if self.line:
+                self.line.update(epoch, self.loop.update)
+            if self.loop.update % self.n_batches:
+                if self.loop.update % self.n_batches % piece == 0:
+                    self.offer()
+                    self._measure(epoch, [])
+                self._save_if_due(interrupted)
+        self.offer()
+        last = epoch == self.epochs
+        due = self.measuring.due(epoch, self.epochs, self.callbacks)
+        measured = self.measuring.row_is_due(epoch, self.epochs) or bool(due)
+        if measured:
+            self._measure_unless_broken_off(epoch, due, interrupted)
+        if self._call_back(epoch):
+            self.stopped = True
+            if not measured or len(due) < len(self.measuring.metrics):
+                if measured:
+                    self.history.forget_last()
+                self._measure(epoch, self.measuring.metrics)
+        if self.loop.schedule.cooling and self.loop.update == self.n_updates:
+            self.stopped = True
+        if not last and not self.stopped:
+            self._save_if_due(interrupted)
+
+    def _call_back(self, epoch: int) -> bool:
+        """Call all callbacks, whatever the others return; whether one of them ends the training."""
+        state = FitState(self.offered, self.history, epoch, self.epochs, self.loop.update, self.n_updates)
+        answers = [callback(state) for callback in self.callbacks]
+        ending = [
+            callback
+            for callback, answer in zip(self.callbacks, answers, strict=True)
+            if isinstance(answer, (bool, np.bool_)) and answer and not self._cools(callback)
+        ]
+        return bool(ending)
+
+    def _cools(self, callback: Any) -> bool:
+        """Whether a training that this callback would end lets its learning rate fall first: it does so where the rate
+        has a way to go, and then the rest of the schedule is gone through in fewer updates."""
+        part, loop = getattr(callback, "cool_down", 0.0), self.loop
+        if part and loop.schedule.cooling:
+            return loop.update < self.n_updates
+        if not part or not loop.optimizer.rate(loop.schedule(loop.update)) > loop.optimizer.rate(1.0):
+            return False
+        done = loop.update // self.n_batches
+        epochs = min(self.epochs, done + max(1, round(part * loop.update / self.n_batches)))
+        if loop.update < epochs * self.n_batches:
+            self.cool(loop.update, epochs)
+            callback.restart(loop.rbm)
+        return loop.update < self.n_updates
+
+    def _measure(self, epoch: int, due: list[Any]) -> None:
+        loop = self.loop
+        rate = validate.real(loop.optimizer.rate(loop.schedule(loop.update - 1)), "what optimizer.rate returns")
+        chains = getattr(loop.gradient, "chains", None)
+        self.measuring.measure(self.offered, epoch, loop.update, self.elapsed(), rate, chains, due)
+        if self.line:
+            self.line.measurement(epoch, loop.update, self.history)
+
+    def _measure_unless_broken_off(self, epoch: int, due: list[Any], interrupted: Signals) -> None:
+        """A measurement may take long, so that Ctrl-C and SIGTERM end it; whoever resumes takes it anew."""
+        rows, self.unmeasured = len(self.history), True
+        # not as a context: a signal that came between its frames would find nobody to save
+        try:
+            interrupted.held = False
+            interrupted.reraise()
+            self._measure(epoch, due)
+            interrupted.held = True
+        except BREAKS:
+            interrupted.held = True
+            if self.checkpoints is not None:
+                while len(self.history) > rows:
+                    self.history.forget_last()
+                self.checkpoints.try_to_save()
+            raise
+        self.unmeasured = False
+
+    def _save_if_due(self, interrupted: Signals) -> None:
+        if self.checkpoints is not None and (interrupted or self.checkpoints.due()):
+            self.checkpoints.try_to_save()
+            interrupted.reraise()
+
+    def _finish(self) -> None:
+        """Let rbm be what the training offers, after callbacks had a last word on it."""
+        for callback in self.callbacks:
+            if hasattr(callback, "finish"):
+                callback.finish(self.offered)
+        self.loop.rbm._parameters = self.offered._parameters
+
+    def _judge(self, closing: Callable[..., Closing]) -> None:
+        """Say in words what was reached: in the history, and as a warning where it is a fault."""
+        if not len(self.history):
+            return
+        loop, basics = self.loop, self.measuring.basics
+        chains = None if isinstance(loop.gradient, FastPCD) else getattr(loop.gradient, "chains", None)
+        kept = any(hasattr(callback, "finish") for callback in self.callbacks)
+        found = findings(closing(loop.rbm, basics, self.history, chains, kept, self.measuring.seed, loop.n_threads))
+        self.history.verdict = "\n".join(finding.words for finding in found)
+        for finding in found:
+            if finding.fault:
+                warn(finding.words, TrainingWarning)
