@@ -1,4 +1,4 @@
-"""What the end of a training is judged by, in numbers; verdict.py says what they mean."""
+"""The numbers by which the end of a training is judged."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def _model_apart(
             [float(model._free_energy(examples, n_threads).mean()) for examples in (basics.validation, basics.bits)]
             for model in (rbm, independent)
         )
-        numbers["free_energy_gap"] = free[0] - free[1] - (plain[0] - plain[1])
+        numbers["excess_gap"] = free[0] - free[1] - (plain[0] - plain[1])
         numbers["margin"] = likely - free[0] - score(independent, basics.validation).mean
     return numbers
 

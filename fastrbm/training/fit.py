@@ -11,7 +11,9 @@ from numpy.typing import ArrayLike
 from .._core import defaults, philox, threads, validate
 from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
-from ..optim import SGD, Averaging, Linear
+from ..optim.averaging import Averaging
+from ..optim.schedules import Linear
+from ..optim.sgd import SGD
 from ..rbm import RBM
 from ..states.bits import BitMatrix
 from .closing import closing
@@ -70,7 +72,7 @@ def fit(
         0 and 1, or fractions from 0 to 1. An array is packed once, to a bit a number; a memory-mapped one stays where
         it is, and the rows of a batch are read when it is their turn. Or any object that is iterated over once an
         epoch, yields batches (n, V), and whose len() is their number: its order and its batch sizes are then its own.
-        (Its first batches are looked at once more beforehand, for examples to measure.)
+        (Its first batches are read once more beforehand, for the examples that metrics are taken on.)
     gradient : estimator, optional
         By default ``gradient.PCD()``.
     optimizer : optimizer, optional
@@ -83,8 +85,7 @@ def fit(
         Examples per update. The last batch of an epoch is shorter where it does not divide n; each phase of the
         gradient is divided by its own number of examples, so that it counts as it should.
     seed : int
-        Of the order of the examples, which is drawn anew for each epoch, of ``dynamic_binarization``, and of what is
-        measured.
+        Of the order of the examples, which is drawn anew for each epoch, of dynamic binarization, and of metrics.
     sample_weight : array (n,), optional
         Weights of the examples, not negative: what is ascended is sum_i w_i log p(v_i) / sum_i w_i. Of each batch the
         gradient is that of its weighted mean, times its mean weight over that of all examples, so that weights act
@@ -101,14 +102,14 @@ def fit(
         used before, to go on with its offsets. Gradients of your own classes are taken as they are.
     dynamic_binarization : bool
         Take fractions as probabilities: states of 0 and 1 are drawn from them each time that a batch is used, so that
-        no two epochs see the same. By default fractions drive the hidden layer as they are.
+        each epoch sees others. By default fractions drive the hidden layer as they are.
     averaging : optim.Averaging, optional
         The result is an average of the parameters over the last part of the training. What is measured is the average,
         too; while the training goes on, rbm itself has the latest parameters.
     validation : array (n, V) or BitMatrix, optional
-        Examples of 0 and 1 to measure on.
-    metrics : metrics, optional
-        What to record beyond the columns below: see :mod:`fastrbm.metrics`.
+        Examples of 0 and 1 that metrics are taken on, and that the model is not trained on.
+    metrics : metric, or several, optional
+        What to record beyond the columns below: see :mod:`fastrbm.metrics <fastrbm.training.metrics>`.
     checkpoint : path, optional
         A file that gets all that is needed to go on: every ``checkpoint_seconds``, at the end, and on Ctrl-C, SIGTERM
         and SIGHUP. :func:`fastrbm.load` reads its model. That it can be written is tried first; if it cannot be written
@@ -131,10 +132,10 @@ def fit(
         free energy of data whose columns were shuffled independently, minus that of the data: by how much the model
         finds the data more likely than noise with the same means (log Z cancels), about 0 for a model that has
         learned no more than the means; ``hidden_activity``, the mean of P(h = 1 | v); ``weight_norm``, the Euclidean
-        norm of W; with validation data ``free_energy_gap``, their mean free energy minus that of training data, which
-        grows when the model overfits; and the columns of metrics. Taken on up to 256 examples,
-        every 256 updates or so; about 20 times in shorter trainings, though not more often than every 64 updates; after
-        each epoch of up to 20; and at the end.
+        norm of W; with validation data ``free_energy_gap``, in nats, their mean free energy minus that of the training
+        data, which grows when the model overfits (Hinton 2012, section 6); and the columns of metrics. Taken on up to
+        256 examples, every 256 updates or so; about 20 times in shorter trainings, though not more often than every 64
+        updates; after each epoch of up to 20; and at the end.
 
         ``history.verdict`` says in words what the end of the training shows and what would help: diverged, nothing
         learned, samples unlike the data, overfitting (with validation data), still rising; empty otherwise. All but the

@@ -1,4 +1,4 @@
-"""Metrics: what fit records as it goes.
+"""Metrics: what fit records in its history.
 
 The basic columns are always there and cheap. Metrics beyond them are objects with ``columns`` (their names), ``every``
 (epochs between two measurements, or None) and a call that takes a :class:`Snapshot` and returns a dict with a value for
@@ -81,12 +81,12 @@ class LogLikelihood(_Metric):
     uncertainty of log Z.
 
     Where AIS and reverse AIS disagree, as they do at a high learning rate, the first column is the lower end of the
-    interval (the middle would flatter), and the second infinite: neither of the two is to be trusted.
+    interval (the middle would be too high), and the second infinite: neither of the two is to be trusted.
 
     Parameters
     ----------
     method : str
-        As for :func:`likelihood.score`: "ais" is half as dear as "bidirectional", but flatters.
+        As for :func:`likelihood.score`: "ais" takes half the time of "bidirectional", but is too high on average.
     n_chains, n_betas : int
         Of annealed importance sampling.
     every : int, optional
