@@ -217,7 +217,7 @@ def fit(
         centering,
         epochs * source.n_batches,
         averaging,
-        centering is not True,
+        centered is not True,
         n_threads,
     )
     training = Training(loop, source, measuring, callbacks, epochs, progress)
