@@ -1,7 +1,8 @@
 """Estimators of the log-likelihood gradient, one a file: positive phase minus negative phase.
 
 An estimator is called as ``estimator(rbm, X, sample_weight=None, n_threads=None)`` and returns a :class:`Gradient`.
-To be kept in checkpoints, it also has ``get_state()`` and ``set_state(state, rbm)``.
+To be kept in checkpoints, it also has ``get_state()``, ``set_state(state, rbm)`` and
+``describe()``: see docs/extending.md.
 """
 
 from .base import Gradient

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from .base import Gradient
-from .fast_pcd import FastPCD
 
 _PARTS = ("weights", "visible_bias", "hidden_bias")
 
@@ -35,7 +34,7 @@ def weighted_gradient(
         return _checked(estimator(rbm, X, n_threads=n_threads), rbm)
     n = X.shape[0]
     scale = (float(n) if sample_weight is None else math.fsum(sample_weight)) / (n * mean_weight)
-    if isinstance(estimator, FastPCD):
+    if hasattr(estimator, "scale_next"):
         estimator.scale_next(scale)
     return scaled(_checked(estimator(rbm, X, sample_weight=sample_weight, n_threads=n_threads), rbm), scale)
 

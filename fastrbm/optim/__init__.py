@@ -1,7 +1,8 @@
 """How parameters move: optimizers, learning-rate schedules, and averaging of parameters.
 
 An optimizer has ``update(rbm, gradient, progress, n_threads)`` and ``rate(progress)``, where progress is the fraction
-of the training that is done; to be kept in checkpoints, also ``get_state()`` and ``set_state(state)``.
+of the training that is done; to be kept in checkpoints, also ``get_state()``, ``set_state(state)`` and
+``describe()``: see docs/extending.md.
 """
 
 from .adam import Adam

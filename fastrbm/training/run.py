@@ -206,7 +206,7 @@ class Training:
         if not len(self.history):
             return
         loop, basics = self.loop, self.measuring.basics
-        chains = None if isinstance(loop.gradient, FastPCD) else getattr(loop.gradient, "chains", None)
+        chains = getattr(loop.gradient, "chains", None)
         kept = any(hasattr(callback, "finish") for callback in self.callbacks)
         found = findings(closing(loop.rbm, basics, self.history, chains, kept, self.measuring.seed, loop.n_threads))
         self.history.verdict = "\n".join(finding.words for finding in found)
