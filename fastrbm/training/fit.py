@@ -118,9 +118,9 @@ def fit(
     resume : bool
         Go on from the checkpoint, if there is one, to the same bits as if there had been no interruption; rbm gets
         its parameters. All other arguments must be those of the first call, but for progress and n_threads; of very
-        large arrays some examples are compared, of batches of your own only their number. Gradients,
-        optimizers and callbacks of your own take part by ``get_state``, ``set_state`` and ``describe``: see the docs'
-        page Extending. A complete training goes on if epochs is larger; but schedules go by the fraction of the training that is done,
+        large arrays some examples are compared, of batches of your own only their number. Gradients, optimizers and
+        callbacks of your own take part by ``get_state``, ``set_state`` and ``describe``: see the docs' page Extending.
+        A complete training goes on if epochs is larger; but schedules go by the fraction of the training that is done,
         so that a rate which had fallen to 0 rises again: prolong trainings with a constant rate. One that a callback
         ended stays ended.
 
