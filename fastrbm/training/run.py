@@ -13,7 +13,6 @@ from .._core import validate
 from .._core.progress import ProgressLine
 from .._core.signals import BREAKS, Signals
 from .._core.warn import warn
-from ..gradient.fast_pcd import FastPCD
 from .contracts import Callback, FitState
 from .verdict import Closing, TrainingWarning, findings
 
