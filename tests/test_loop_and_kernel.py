@@ -14,6 +14,7 @@ import fastrbm as fr
 from fastrbm._core import validate
 from fastrbm.training import fused
 from fastrbm.training import loop as training_loop
+from fastrbm.training.by_contents import ByContents
 from fastrbm.training.data import InMemory
 from fastrbm.training.loop import Loop
 
@@ -233,6 +234,27 @@ def test_the_learning_rate(monkeypatch, rate, cooling):
             loop.schedule.shorten(3 * source.n_batches, 5, stop)
         loop.run(stop)
     assert rates["kernel"] == rates["loop"] and len(rates["loop"]) == stop
+
+
+# ---------------------------------------------------------------- how many updates a call has
+
+
+@pytest.mark.parametrize("kind", [InMemory, ByContents])
+@pytest.mark.parametrize("draw", [False, True])
+def test_small_data_go_through_many_epochs_a_call(monkeypatch, kind, draw):
+    """And to the bits of one update at a time, whatever is drawn, and in whatever order."""
+    numbers = np.random.default_rng(9).random((23, V)).astype(np.float32)
+    states = numbers if draw else fr.BitMatrix.from_states(numbers > 0.5)
+    results, calls, run = [], [], fused.Updates.run
+    monkeypatch.setattr(fused.Updates, "run", lambda *a: calls.append(run(*a)) or calls[-1])
+    for many in (True, False):
+        monkeypatch.setattr(training_loop, "possible", fused.possible if many else lambda *a: False)
+        rbm, pcd = fr.RBM(np.zeros((V, H))), fr.gradient.PCD(N_CHAINS)
+        Loop(rbm, kind(states, rbm.visible, 10, 3, None, draw), pcd, fr.optim.SGD(0.1), None, 90).run(90)
+        results.append(result(rbm, pcd, None))
+    assert calls == [90]
+    for name in results[0]:
+        assert results[0][name].tobytes() == results[1][name].tobytes()
 
 
 # ---------------------------------------------------------------- nowhere else

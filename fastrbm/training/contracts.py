@@ -1,7 +1,7 @@
 """What fit asks of a gradient estimator, an optimizer, a metric and a callback, the package's own or a user's.
 
-docs/extending.md says it in words. Protocols are for readers and type checkers. fit makes the checks before a training
-starts: a mistake is an error that names the argument, now and not hours later.
+docs/extending.md says it in words, and what checkpoints ask beside. Protocols are for readers and type checkers. fit
+makes the checks before a training starts: a mistake is an error that names the argument, now and not hours later.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -115,15 +115,6 @@ class Callback(Protocol):
     """Called at the end of each epoch; True ends the training. Optional method: finish(rbm)."""
 
     def __call__(self, state: FitState, /) -> object: ...
-
-
-@runtime_checkable
-class Stateful(Protocol):
-    """Takes part in checkpoints. set_state of a gradient estimator takes the model as well: set_state(state, rbm)."""
-
-    def get_state(self) -> dict[str, Any]: ...
-    @property
-    def set_state(self) -> Any: ...
 
 
 def check_parts(gradient: object, optimizer: object, weighted: bool) -> None:

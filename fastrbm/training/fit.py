@@ -222,7 +222,7 @@ def fit(
     )
     training = Training(loop, source, measuring, callbacks, epochs, progress)
     if checkpoint is not None:
-        setup = {"batch_size": batch_size, "seed": seed}
+        setup: dict[str, object] = {"batch_size": batch_size, "seed": seed}
         training.checkpoints = Checkpoints(training, checkpoint, checkpoint_seconds, resume, setup)
     elif resume:
         raise ValueError("resume needs a checkpoint to go on from")

@@ -27,7 +27,7 @@ class Checkpoints:
     """The checkpoint file of a training, which is its own until release()."""
 
     def __init__(
-        self, training: Training, path: str | PathLike[str], seconds: float, resume: bool, setup: dict
+        self, training: Training, path: str | PathLike[str], seconds: float, resume: bool, setup: dict[str, object]
     ) -> None:
         """Write to path every so many seconds; with resume, take over what is there. setup: the arguments that must be
         the same where a training goes on, beside those of its parts."""
