@@ -58,8 +58,8 @@ cdef struct Job:            # what is the same for all updates; pairs are the tw
     Py_ssize_t n_hidden
     Py_ssize_t n_chunks     # tiles of visible units
     Py_ssize_t n_tiles      # tiles of hidden units
-    Py_ssize_t share
-    Py_ssize_t n_shares
+    Py_ssize_t slice_length
+    Py_ssize_t n_slices
     Py_ssize_t n_chains
     uint8_t *visible[2]     # planes of the chains and, behind them, of the batch
     Py_ssize_t stride
@@ -140,8 +140,8 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
     job.n_visible, job.n_hidden, job.n_chains = n_visible, n_hidden, n_chains
     job.n_tiles, job.n_chunks = ceil_div(n_hidden, TILE), ceil_div(n_visible, TILE)
     job.n_groups = max(job.n_tiles, job.n_chunks)
-    job.share = share_length(n_visible, job.n_tiles, n_threads)
-    job.n_shares = ceil_div(n_visible, job.share)
+    job.slice_length = length_of_slice(n_visible, job.n_tiles, n_threads)
+    job.n_slices = ceil_div(n_visible, job.slice_length)
     job.to_visible_exponent, job.to_hidden_exponent = to_visible_exponent, to_hidden_exponent
     for k in range(2):
         tiles, other = weights[k], transposed[k]

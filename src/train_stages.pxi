@@ -221,7 +221,7 @@ cdef void stage_of_tiles(Worker *me) noexcept nogil:
         finish_one(finished(me, SUMS_OF_TILES, item))
     move_weights(me, updates)
     for item in range(first, stop):
-        wait_for(finished(me, ASCENT, item), updates * <int> job.n_shares)
+        wait_for(finished(me, ASCENT, item), updates * <int> job.n_slices)
         move_biases(me, job.hidden_bias, job.hidden_difference, job.offsets.by_chunk, job.n_chunks, TILE * job.n_tiles,
                     item, job.n_hidden)
         job.largest_of_tile[item] = largest_sum(job.ascent.columns + item * TILE, job.n_chunks, TILE * job.n_tiles,
@@ -294,17 +294,17 @@ cdef void move_weights(Worker *me, int updates) noexcept nogil:
         offsets.visible_difference, offsets.hidden_difference = job.visible_difference, job.hidden_difference
     ascent.weights, ascent.out = job.weights[me.now], job.weights[1 - me.now]
     ascent.transposed, ascent.rate = job.transposed[1 - me.now], job.rates[me.update]
-    item = take(me, ASCENT, job.n_tiles, job.n_shares)
-    while item < job.n_tiles * job.n_shares:
-        tile, first = item % job.n_tiles, item // job.n_tiles * job.share
+    item = take(me, ASCENT, job.n_tiles, job.n_slices)
+    while item < job.n_tiles * job.n_slices:
+        tile, first = item % job.n_tiles, item // job.n_tiles * job.slice_length
         wait_for(finished(me, SUMS_OF_TILES, tile), updates)
-        for chunk in range(first // TILE, ceil_div(smaller(first + job.share, job.n_visible), TILE)):
+        for chunk in range(first // TILE, ceil_div(smaller(first + job.slice_length, job.n_visible), TILE)):
             wait_for(finished(me, SUMS_OF_CHUNKS, chunk), updates)
-        if difference_item(phases, &offsets, &ascent, job.n_visible, job.n_hidden, tile, first, job.share, NULL,
+        if difference_item(phases, &offsets, &ascent, job.n_visible, job.n_hidden, tile, first, job.slice_length, NULL,
                            me.scratch):
             next_item(&job.n_bad)
         finish_one(finished(me, ASCENT, tile))
-        item = take(me, ASCENT, job.n_tiles, job.n_shares)
+        item = take(me, ASCENT, job.n_tiles, job.n_slices)
 
 
 cdef void stage_of_chunks(Worker *me) noexcept nogil:

@@ -7,7 +7,7 @@ cdef enum:
     CHUNK = 64              # visible units for which centering keeps sums, and an update turns tiles round
 
 
-cdef Py_ssize_t share_length(Py_ssize_t n_units, Py_ssize_t n_tiles, int n_threads) noexcept nogil:
+cdef Py_ssize_t length_of_slice(Py_ssize_t n_units, Py_ssize_t n_tiles, int n_threads) noexcept nogil:
     """Visible units in an item of work: whole chunks."""
     return CHUNK * ceil_div(block_length(n_units, n_tiles, n_threads), CHUNK)
 
@@ -132,7 +132,8 @@ cdef int run_difference(const Phase *phases, centering, Py_ssize_t n_visible, Py
                         double[::1] along_hidden, double[::1] along_visible, Ascent *ascent,
                         int n_threads) except -1:
     cdef Py_ssize_t n_tiles = ceil_div(n_hidden, TILE), padded = 8 * ceil_div(n_visible, 8), item, i, bad = 0
-    cdef Py_ssize_t share = share_length(n_visible, n_tiles, n_threads), n_shares = ceil_div(n_visible, share)
+    cdef Py_ssize_t slice_length = length_of_slice(n_visible, n_tiles, n_threads)
+    cdef Py_ssize_t n_slices = ceil_div(n_visible, slice_length)
     cdef Py_ssize_t n_chunks = ceil_div(n_visible, CHUNK)
     cdef Offsets offsets
     cdef const double[::1] mu, lam, mu_shift, lam_shift, dv, dh
@@ -152,9 +153,9 @@ cdef int run_difference(const Phase *phases, centering, Py_ssize_t n_visible, Py
                           <double *> sums.start + n_tiles * padded)
     with nogil, parallel(num_threads=n_threads):
         join_team()
-        for item in prange(n_tiles * n_shares, schedule="dynamic", chunksize=1):
+        for item in prange(n_tiles * n_slices, schedule="dynamic", chunksize=1):
             bad += difference_item(phases, &offsets, ascent, n_visible, n_hidden, item % n_tiles,
-                                   (item // n_tiles) * share, share, out, scratch + threadid())
+                                   (item // n_tiles) * slice_length, slice_length, out, scratch + threadid())
         leave_team(&barrier)
     ascent.bad = bad
     if centering is not None:
@@ -177,11 +178,11 @@ cdef void add_in_order(const double *rows, Py_ssize_t n_rows, Py_ssize_t n, Py_s
 
 cdef Py_ssize_t difference_item(const Phase *phases, const Offsets *offsets, const Ascent *ascent,
                                 Py_ssize_t n_visible, Py_ssize_t n_hidden, Py_ssize_t tile, Py_ssize_t first,
-                                Py_ssize_t share, float *out, UpdateScratch *scratch) noexcept nogil:
-    """A share of a tile, up to its padding. Returns how many weights of an update are bad."""
+                                Py_ssize_t slice_length, float *out, UpdateScratch *scratch) noexcept nogil:
+    """A slice of a tile's visible units, up to its padding. Returns how many weights of an update are bad."""
     cdef int32_t *acc[2]
     cdef double *sums = scratch.sums
-    cdef Py_ssize_t n = smaller(share, n_visible - first), n_columns = smaller(TILE, n_hidden - tile * TILE)
+    cdef Py_ssize_t n = smaller(slice_length, n_visible - first), n_columns = smaller(TILE, n_hidden - tile * TILE)
     cdef Py_ssize_t padded = 8 * ceil_div(n_visible, 8), chunk, length, byte, count, unit, k, bad = 0
     cdef float block[CHUNK * TILE]
     cdef float *d

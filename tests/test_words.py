@@ -43,6 +43,8 @@ SHIPPED = {  # in the package, its sources, its documents and scripts
 }
 KERNELS = {
     r"\blots?\b": "work queue",
+    r"\bMeeting\b|\bmeet\(": "Barrier, wait",
+    r"\b(n_shares|share_length|job\.share)\b": "slice",
     r"(?<![a-z])stamp(?![a-z])": "cache key",
     r"\b(ALL|POSITIVE)_DIGITS\b": "limbs",
 }

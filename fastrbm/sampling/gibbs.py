@@ -146,12 +146,12 @@ def independent_states(
 
 
 def fixed_buffer(n: int, n_units: int) -> np.ndarray:
-    """Room for the fixed-point probabilities of n examples, with zeros past the last example, as moments need them, and
-    past the last unit, where not all levels write."""
-    room = np.empty((-(-n_units // TILE), -(-n // 8) * 8, TILE), np.float32)
-    room[:, n:] = 0.0
-    room[-1, :, (n_units - 1) % TILE + 1 :] = 0.0
-    return room
+    """An array for the fixed-point probabilities of n examples, with zeros past the last example, as moments need them,
+    and past the last unit, where not all levels write."""
+    out = np.empty((-(-n_units // TILE), -(-n // 8) * 8, TILE), np.float32)
+    out[:, n:] = 0.0
+    out[-1, :, (n_units - 1) % TILE + 1 :] = 0.0
+    return out
 
 
 def states_given(

@@ -50,9 +50,9 @@ class Measuring:
         more = [name for metric in self.metrics for name in metric.columns]
         return [*_BASIC_COLUMNS, *(["free_energy_gap"] if self.validation else []), *more]
 
-    def start(self, sample: np.ndarray) -> None:
+    def start(self, examples: np.ndarray) -> None:
         """Measure on these examples, uint8 or float64 (n, V)."""
-        self.basics = Basics(sample, self.validation, self.seed)
+        self.basics = Basics(examples, self.validation, self.seed)
 
     def row_is_due(self, epoch: int, epochs: int) -> bool:
         """Whether there is a row at the end of this epoch, whatever metrics are due."""
