@@ -113,7 +113,8 @@ class Adam(Optimizer):
         leaves what the updates before it kept."""
         other, self._other = self._other, []
         kinds = [(g.shape, np.result_type(g, m)) for g, (m, _) in zip(parts, old, strict=True)]
-        if [(arrays[0].shape, arrays[0].dtype) for arrays in other] != kinds:
+        writable = all(array.flags.writeable for arrays in other for array in arrays)  # not all that a pickle gives are
+        if not writable or [(arrays[0].shape, arrays[0].dtype) for arrays in other] != kinds:
             other = [(np.empty(*kind), np.empty(*kind), np.empty(*kind)) for kind in kinds]
         return other
 
