@@ -371,7 +371,7 @@ def test_spins(tmp_path):
     np.savetxt(tmp_path / "x.csv", spins, "%d", ",")
     for name in ("x.npy", "x.csv"):
         for read in (fr.datasets.load, fr.datasets.load_fractions):
-            with pytest.raises(ValueError, match=r"has values from -1 to 1: of spins, save \(x \+ 1\) / 2 instead"):
+            with pytest.raises(ValueError, match=r"has values from -1 to 1, of spins: train with --visible spin"):
                 read(tmp_path / name)
         assert np.array_equal(fr.datasets.load(tmp_path / name, threshold=0), ANSWERS)
     spins[3, 2] = 0

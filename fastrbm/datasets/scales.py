@@ -153,7 +153,9 @@ def _refuse_codes(table: Table, name: str, column: int, cure: str) -> None:
     if code not in _CODES or not all(bool((((b >= 0) & (b <= 1)) | (b == code)).all()) for _, b in _blocks(array)):
         return
     if code == -1 and not bool(((array != 1) & (array != -1)).any()):
-        raise ValueError(f"{name} has values from -1 to 1: of spins, save (x + 1) / 2 instead; or {cure}")
+        raise ValueError(
+            f"{name} has values from -1 to 1, of spins: train with --visible spin, save (x + 1) / 2, or {cure}"
+        )
     if not bool((part == code).all()):
         raise ValueError(
             f"{table.cell(name, row, column)}: {code:g} beside values from 0 to 1, a missing one? If so, {_CURE}"
