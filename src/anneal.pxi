@@ -74,9 +74,12 @@ cdef void anneal_with_others(void *call, Barrier *barrier, int rank, char *scrat
 
 cdef void anneal_chains(Annealing *job, Piece *mine, Scratch *scratch) noexcept nogil:
     """What is left of the steps of one block of chains, or of those of them that are not passed on."""
-    cdef Annealing part = job[0]
+    cdef Annealing part
     cdef Py_ssize_t s, item
     cdef bint other_chains = True       # than in the step before
+    memset(&part, 0, sizeof(Annealing))     # not a copy of the job, in which the threads share out their work meanwhile
+    part.betas, part.n_steps, part.tables, part.n_chains = job.betas, job.n_steps, job.tables, job.n_chains
+    part.stream, part.first_sweep = job.stream, job.first_sweep
     for s in range(mine.step, job.n_steps):
         if other_chains:
             part.up, part.down = of_chains(&job.up, mine.first, mine.n), of_chains(&job.down, mine.first, mine.n)

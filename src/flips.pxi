@@ -36,34 +36,39 @@ cdef bint flips_pay(const HalfStep *step, int n_sweeps) noexcept nogil:
 
 cdef size_t flips_size(const HalfStep *step, Py_ssize_t n, Py_ssize_t n_blocks, int n_threads) noexcept nogil:
     """Bytes for the Flips of n chains in so many blocks; 0 where that is too much for so many threads."""
-    cdef size_t size = n * step.n_tiles * TILE * 4 + 64 * ceil_div(n * step.n_bytes, 64) \
-        + 2 * n * (ROOM_FOR_FLIPS + 1) + ceil_div(n, PART) + 2 * n_blocks
-    if size > n_threads * (<size_t> KEPT_MEGABYTES << 20):
-        return 0
-    return 64 * ceil_div(size, 64)
+    cdef Arena arena = Arena(NULL, 0)
+    lay_out_flips(&arena, step, n, n_blocks)
+    return arena.used if arena.used <= n_threads * (<size_t> KEPT_MEGABYTES << 20) else 0
 
 
-cdef int32_t *integer_rows(const HalfStep *step) noexcept nogil:
-    """The weights as integers, or NULL where there is no memory."""
-    cdef Py_ssize_t n = step.n_tiles * step.tile_length, k
-    cdef int32_t *rows = <int32_t *> aligned_memory(n * 4)
-    if rows != NULL:
-        for k in range(n // LANES):
-            (<vi *> rows)[k] = grid_row(step.tiles + k * LANES, step.grid)
-    return rows
+cdef void put_integer_rows(const HalfStep *step, int32_t *rows) noexcept nogil:
+    """The weights as integers."""
+    cdef Py_ssize_t k
+    for k in range(step.n_tiles * step.tile_length // LANES):
+        (<vi *> rows)[k] = grid_row(step.tiles + k * LANES, step.grid)
 
 
 cdef Flips place_flips(char *memory, const int32_t *rows, const HalfStep *step, Py_ssize_t n,
                        Py_ssize_t n_blocks) noexcept nogil:
     """Flips of n chains, none of which has a past, in memory of flips_size bytes."""
-    cdef Flips flips
-    flips.sums, flips.rows, flips.n_blocks = <int32_t *> memory, rows, n_blocks
-    flips.before = <uint8_t *> memory + n * step.n_tiles * TILE * 4
-    flips.units = <uint16_t *> (flips.before + 64 * ceil_div(n * step.n_bytes, 64))
-    flips.flipped = flips.units + n * ROOM_FOR_FLIPS
-    flips.few = <uint8_t *> (flips.flipped + n)
-    flips.kept = flips.few + ceil_div(n, PART)
+    cdef Arena arena = Arena(memory, 0)
+    cdef Flips flips = lay_out_flips(&arena, step, n, n_blocks)
+    flips.rows = rows
     memset(flips.kept, 0, 2 * n_blocks)
+    return flips
+
+
+cdef Flips lay_out_flips(Arena *arena, const HalfStep *step, Py_ssize_t n, Py_ssize_t n_blocks) noexcept nogil:
+    """The places of all but the weights."""
+    cdef Flips flips
+    memset(&flips, 0, sizeof(Flips))
+    flips.n_blocks = n_blocks
+    flips.sums = <int32_t *> room_for(arena, n * step.n_tiles * TILE, sizeof(int32_t))
+    flips.before = <uint8_t *> room_for(arena, n, step.n_bytes)
+    flips.units = <uint16_t *> room_for(arena, n * ROOM_FOR_FLIPS, sizeof(uint16_t))
+    flips.flipped = <uint16_t *> room_for(arena, n, sizeof(uint16_t))
+    flips.few = <uint8_t *> room_for(arena, ceil_div(n, PART), 1)
+    flips.kept = <uint8_t *> room_for(arena, 2 * n_blocks, 1)
     return flips
 
 
@@ -171,5 +176,5 @@ cdef void half_step_of_flips(const HalfStep *step, Flips *flips, Py_ssize_t item
         if way == PLAIN:
             sums = scratch.sums
         product_tile(sums, scratch, weights, step.grid, step.planes + first, step.stride, step.n_bytes, n, n_columns,
-                     ALL_LIMBS)
+                     ALL_DIGITS)
     activate(step, sums, tile, first, n, scratch.masks)

@@ -174,9 +174,7 @@ def sweep(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer t
     first_sweep, first_sweep + 1, ... of chains first_chain, first_chain + 1, ... free_visible and free_hidden IN are
     None, or planes of the units that may change. fixed as in half_step, of the last hidden layer."""
     cdef Sweeps job
-    cdef size_t flips_bytes = 0
-    cdef _Memory memory, flips_memory
-    cdef Py_ssize_t n_blocks
+    cdef _Memory scratch, flips, rows
     memset(&job, 0, sizeof(Sweeps))
     job.down = prepare(hidden, to_visible, beta, seed, first_chain, n_threads)
     job.up = prepare(visible, to_hidden, beta, seed, first_chain, n_threads)
@@ -188,23 +186,21 @@ def sweep(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer t
     if job.up.n == 0 or n_sweeps == 0:
         return
     job.block = chains_of_a_thread(job.up.n, n_threads)
-    n_blocks = ceil_div(job.up.n, job.up.block)
     if flips_pay(&job.up, n_sweeps) and job.block > 0:
         job.flips_size = flips_size(&job.up, job.block, 1, 1)
-        flips_bytes = n_threads * job.flips_size
     elif flips_pay(&job.up, n_sweeps):
-        flips_bytes = flips_size(&job.up, job.up.n, n_blocks, n_threads)
-    memory = memory_for(n_threads, sizeof(Scratch), "a sweep")
-    if flips_bytes > 0:
-        flips_memory = memory_for(1, whole_lines(flips_bytes), "a sweep")
-        job.flips_memory = flips_memory.start
+        job.flips_size = flips_size(&job.up, job.up.n, ceil_div(job.up.n, job.up.block), n_threads)
+    scratch = memory_for(n_threads, sizeof(Scratch), "a sweep")
+    if job.flips_size > 0:
+        flips = memory_for(n_threads if job.block > 0 else 1, job.flips_size, "a sweep")
+        rows = memory_for(job.up.n_tiles, job.up.tile_length * sizeof(int32_t), "a sweep")
+        job.flips_memory, job.rows = flips.start, <int32_t *> rows.start
     with nogil:
-        if flips_bytes > 0:
-            job.rows = integer_rows(&job.up)
+        if job.rows != NULL:
+            put_integer_rows(&job.up, job.rows)
         if job.rows != NULL and job.block == 0:
-            job.flips = place_flips(job.flips_memory, job.rows, &job.up, job.up.n, n_blocks)
-        run_team(sweep_with_others, &job, memory.start, sizeof(Scratch), n_threads)
-    free(job.rows)
+            job.flips = place_flips(job.flips_memory, job.rows, &job.up, job.up.n, ceil_div(job.up.n, job.up.block))
+        run_team(sweep_with_others, &job, scratch.start, sizeof(Scratch), n_threads)
 
 
 cdef struct Sweeps:             # a call of sweep
