@@ -142,8 +142,8 @@ cdef void weigh_and_draw_hidden(const Annealing *job, Py_ssize_t item, Py_ssize_
                  <double> job.betas[s + 1], <double *> scratch.masks, job.log_weights + tile * job.n_chains + first)
 
 
-cdef void weigh_hidden(int unit, const int32_t *acc, const float *bias, double scale, Py_ssize_t n_columns, Py_ssize_t n,
-                       double beta0, double beta1, double *ratios, double *out) noexcept nogil:
+cdef void weigh_hidden(int unit, const int32_t *acc, const float *bias, double scale, Py_ssize_t n_columns,
+                       Py_ssize_t n, double beta0, double beta1, double *ratios, double *out) noexcept nogil:
     """Add to out, for each chain, the sum over the columns of cgf(beta1 x) - cgf(beta0 x): (beta1 - beta0) times the
     sum of kink(x), plus the logarithm of a ratio of two products. acc is what is sent; ratios is room for n numbers, up
     to a multiple of 8."""
@@ -171,9 +171,9 @@ cdef void weigh_hidden(int unit, const int32_t *acc, const float *bias, double s
         out[chain] += ratios[chain]
 
 
-cdef void multiply_both(int unit, const int32_t *acc, const float *bias, double scale, Py_ssize_t n_columns, double beta0,
-                        double beta1, double *line, double *product0, double *product1) noexcept nogil:
-    """Lane by lane, x the log odds: line += kink(x), product0 *= 1 + exp(-|beta0 x|), product1 *= 1 + exp(-|beta1 x|)."""
+cdef void multiply_both(int unit, const int32_t *acc, const float *bias, double scale, Py_ssize_t n_columns,
+                        double beta0, double beta1, double *line, double *product0, double *product1) noexcept nogil:
+    """Lane by lane, x the log odds: line += kink(x), product0 *= 1 + exp(-|beta0 x|), product1 the same of beta1."""
     cdef Py_ssize_t column = 0, part
     cdef vd x, y0, y1
     while column < n_columns:

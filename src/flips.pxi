@@ -176,5 +176,5 @@ cdef void half_step_of_flips(const HalfStep *step, Flips *flips, Py_ssize_t item
         if way == PLAIN:
             sums = scratch.sums
         product_tile(sums, scratch, weights, step.grid, step.planes + first, step.stride, step.n_bytes, n, n_columns,
-                     ALL_DIGITS)
+                     ALL_LIMBS)
     activate(step, sums, tile, first, n, scratch.masks)

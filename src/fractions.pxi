@@ -44,7 +44,8 @@ cdef void numbers_tile(double *sums, double *integers, const HalfStep *step, Py_
         start += count
 
 
-cdef void widen_rows(double *integers, const float *rows, float scale, Py_ssize_t n, Py_ssize_t n_strips) noexcept nogil:
+cdef void widen_rows(double *integers, const float *rows, float scale, Py_ssize_t n,
+                     Py_ssize_t n_strips) noexcept nogil:
     """integers OUT [strip][n of INPUTS][LANES]: Q of n rows of a tile, as float64."""
     cdef int32_t whole[LANES]
     cdef Py_ssize_t strip, row

@@ -90,8 +90,8 @@ cdef struct EnergyScratch:  # what a thread needs
 
 
 def cgf_sums(const uint8_t[:, :] planes, Layer layer, const double[::1] beta, double[::1] out, int n_threads):
-    """out OUT (n,): sum over the units j of layer of cgf(beta field_j); beta IN (n,) or (1,) for all. Unit j goes to lane
-    j mod 8, whose terms kink(x) add up and whose factors 1 + exp(-|x|) multiply."""
+    """out OUT (n,): sum over the units j of layer of cgf(beta field_j); beta IN (n,) or (1,) for all. Unit j goes to
+    lane j mod 8, whose terms kink(x) add up and whose factors 1 + exp(-|x|) multiply."""
     cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
     run_cgf(&step, beta, out, n_threads)
 

@@ -3,8 +3,8 @@
 # check again only in a build with FASTRBM_DEBUG=1.
 
 from _openmp cimport Barrier, Piece, Pieces, WorkQueue, barriers_passed, finish_one, finish_piece, join_team, \
-    leave_team, next_item, parallel_for, refill, run_team, share_piece, take_item, take_piece, taken_so_far, team_size, \
-    time_asked, time_had, wait_at, wait_for
+    leave_team, next_item, parallel_for, refill, run_team, share_piece, take_item, take_piece, taken_so_far, \
+    team_size, time_asked, time_had, wait_at, wait_for
 from cython.parallel cimport parallel, prange, threadid
 from libc.math cimport frexp, ldexp
 from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t

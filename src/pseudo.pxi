@@ -1,5 +1,5 @@
-# Pseudo-likelihood: sum_i log p(v_i | all the other units), exactly, from one set of log odds an example. Flipping unit i
-# changes the log odds x of hidden unit j by w up or down, w = W_ij times the steps between the values of both, and
+# Pseudo-likelihood: sum_i log p(v_i | all the other units), exactly, from one set of log odds an example. Flipping unit
+# i changes the log odds x of hidden unit j by w up or down, w = W_ij times the steps between the values of both, and
 #
 #   cgf(x + w) - cgf(x) = shift w + log(q + p exp(w)),   p = sigmoid(x), q = sigmoid(-x),
 #
@@ -75,7 +75,8 @@ cdef PseudoScratch pseudo_scratch(Arena *arena, Py_ssize_t n_units) noexcept nog
 
 
 cdef void pseudo_item(const HalfStep *step, Py_ssize_t first, const double *bias, Py_ssize_t n_visible,
-                      Py_ssize_t n_units, Py_ssize_t capacity, Py_ssize_t every, double *out, char *memory) noexcept nogil:
+                      Py_ssize_t n_units, Py_ssize_t capacity, Py_ssize_t every, double *out,
+                      char *memory) noexcept nogil:
     cdef Py_ssize_t n = smaller(PSEUDO_BLOCK, step.n - first), example, tile, unit, count, k, at
     cdef Arena arena = Arena(memory, 0)
     cdef PseudoScratch scratch = pseudo_scratch(&arena, n_units)

@@ -120,7 +120,7 @@ cdef int clamp(HalfStep *step, free) except -1:
 
 
 cdef HalfStep of_chains(const HalfStep *step, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
-    """The same half step of n of its chains, from the first-th on, as one block."""
+    """The same half step, given bits, of n of its chains, from the first-th on, as one block."""
     cdef HalfStep part = step[0]
     part.n, part.block, part.first_chain = n, n, step.first_chain + first
     part.planes += first
@@ -138,8 +138,8 @@ cdef HalfStep of_chains(const HalfStep *step, Py_ssize_t first, Py_ssize_t n) no
 
 
 cdef Py_ssize_t chains_of_a_thread(Py_ssize_t n, int n_threads) noexcept nogil:
-    """Chains in a block that one thread takes through all sweeps of a call; 0 where there are too few for that. All
-    threads can have as many blocks."""
+    """Chains in a block that one thread takes through all sweeps of a call: even shares of at most BLOCK, as many for
+    each thread. 0 where there are too few chains for that."""
     if n < CHAINS_A_THREAD * <Py_ssize_t> n_threads and n_threads > 1:
         return 0
     return ceil_div(n, n_threads * ceil_div(n, BLOCK * <Py_ssize_t> n_threads))

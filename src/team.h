@@ -74,13 +74,15 @@ static inline int64_t time_asked(void) { return 0; }
 static inline int64_t time_had(void) { return 0; }
 #endif
 
-/* When a team last had all its threads at a barrier within a region, and how often that was, in the whole process. */
-static int64_t last_barrier __attribute__((aligned(64))), n_barriers;
-static inline void note_barrier(void) {
 #if defined(_OPENMP) && defined(__linux__) && defined(__GLIBC__) /* where avoid_core_sharing does something */
-    __atomic_store_n(&last_barrier, nanoseconds(CLOCK_MONOTONIC), __ATOMIC_RELAXED);
+static int64_t last_barrier __attribute__((aligned(64))); /* when a team left one; several teams only add noise */
+static inline void note_barrier(void) { __atomic_store_n(&last_barrier, nanoseconds(CLOCK_MONOTONIC), __ATOMIC_RELAXED); }
+#else
+static inline void note_barrier(void) {}
 #endif
-}
+
+/* How often all threads of a team have come to a barrier in the middle of a region, in the whole process. */
+static int64_t n_barriers __attribute__((aligned(64)));
 static inline int64_t barriers_passed(void) { return __atomic_load_n(&n_barriers, __ATOMIC_RELAXED); }
 
 /* Where the threads of one region wait for each other, as often as they like; starts as zeros. */

@@ -102,8 +102,8 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
           int to_visible_exponent, int to_hidden_exponent, Py_ssize_t n_visible, Py_ssize_t n_hidden, str visible_unit,
           str hidden_unit, centering, double l2, double l1, float limit, double[::1] outcome, int n_threads):
     """One update for each of rates IN (n,): batch k is the rows examples[ends[k] : ends[k + 1]] of packed IN (examples,
-    ceil(V/8)), the chains visible and hidden INOUT (planes) go on for n_sweeps sweeps, from number first_sweep on; they
-    are chains first_chain, first_chain + 1, ... (The data draw nothing.)
+    ceil(V/8)), the chains visible and hidden INOUT (planes) go on for n_sweeps sweeps, from number first_sweep on. They
+    are chains first_chain, first_chain + 1, ...; the data draw nothing.
 
     The model starts as weights[0] (tiles), transposed[0] and padded biases, all INOUT, and ends in one of the two
     weights and transposed, each a pair of float32 arrays. centering is None, or (rate, visible and hidden offsets,

@@ -1,4 +1,4 @@
-# What the threads of a training do, stage by stage. In each they take items from work queues, then wait for each other.
+# What the threads of a training do, stage by stage. In each they take items from work queues, then all wait.
 #
 # A thread takes the items of its own tiles first, the same ones in every stage and update, and keeps for itself what it
 # knows of the update: what it wrote is then in its own cache, and little is read that another thread has just written.

@@ -65,8 +65,8 @@ def difference(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] posit
     Bits (ceil(n/8), V) and fixed-point probabilities (tiles, 8 ceil(n/8), 64) are as moments takes them. centering is
     None or six float64 arrays, padded with zeros to the padding of out: offsets mu (V,) and lambda (H,), the same less
     the values off_v and off_h of units that are off, differences of means dv (V,) and dh (H,). Then
-    (mu_i - off_v) dh_j + dv_i (lambda_j - off_h) is subtracted, along_hidden OUT (V,) = out lambda and along_visible OUT
-    (H,) = out' mu. With factors times the steps between the values of both layers' units, and dv, dh and offsets in
+    (mu_i - off_v) dh_j + dv_i (lambda_j - off_h) is subtracted, along_hidden OUT (V,) = out lambda and along_visible
+    OUT (H,) = out' mu. With factors times the steps between the values of both layers' units, and dv, dh and offsets in
     these values, out is the difference of <(x - mu)(y - lambda)'>, x and y the values."""
     cdef Phase phases[2]
     cdef Ascent ascent

@@ -128,8 +128,8 @@ def test_chains_that_are_passed_on(level, threads):
     threads than CPUs, at the end of nearly every call elsewhere."""
     n = threads * A_THREAD
     for scale in (3.0, 0.1):
-        one = swept(MODULES[level], n, 60, 1, scale)
-        assert all(same(one, swept(MODULES[level], n, 60, threads, scale)) for _ in range(3))
+        one = swept(MODULES[level], n, 30, 1, scale)
+        assert all(same(one, swept(MODULES[level], n, 30, threads, scale)) for _ in range(2))
     one = annealed(MODULES[level], n, 30, 1)
     assert all(same(one, annealed(MODULES[level], n, 30, threads)) for _ in range(3))
 
@@ -282,8 +282,10 @@ def test_calls_of_chains(monkeypatch, n, cpus):
 
 
 @OPENMP
-def test_updates_in_one_call_are_fewer_where_threads_wait(monkeypatch):
-    monkeypatch.setattr(_threads, "_share", share(2.0))
+@pytest.mark.parametrize("cpus", [1.0, 2.0])
+def test_updates_in_one_call_are_fewer_where_threads_wait(monkeypatch, cpus):
+    """Whether or not there are fewer threads for now: they may be tried again in the next call."""
+    monkeypatch.setattr(_threads, "_share", share(cpus))
     rbm = fr.RBM.from_data(np.eye(784), 500)
     one, two = (fused.Updates(rbm, fr.gradient.PCD(128), fr.optim.SGD(), None, k).most(128) for k in (1, 2))
     assert 3 * two < one

@@ -75,8 +75,8 @@ def chain_calls(
         size = part.stop - part.start
         own = threads.own_chains(size, most)
         for first, count in workload.calls(n_steps, work.of(size), at_once if own else workload.WAITING):
-            long = own and connections * size * count >= threads.LONG
-            yield part, first, count, most if long else threads.resolve(n_threads, connections * size)
+            alone = most == 1 or (own and connections * size * count >= threads.LONG)
+            yield part, first, count, most if alone else threads.resolve(n_threads, connections * size)
 
 
 def half_step(

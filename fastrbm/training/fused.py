@@ -54,16 +54,18 @@ class Updates:
         if self._n_chains() > _LARGEST_BATCH:
             return 0
         sizes = self.rbm.n_visible, self.rbm.n_hidden, batch_size, self._n_chains(), self.gradient.n_sweeps
-        return workload.steps_a_call(workload.update(*sizes), 1 if self._threads(batch_size) == 1 else workload.WAITING)
+        return workload.steps_a_call(
+            workload.update(*sizes), 1 if self._threads(batch_size, False) == 1 else workload.WAITING
+        )
 
     def _n_chains(self) -> int:
         chains = self.gradient.chains
         return len(chains) if chains is not None and chains.rbm is self.rbm else self.gradient.n_chains
 
-    def _threads(self, batch_size: int) -> int:
-        """For a call, in which threads wait for each other several times an update."""
+    def _threads(self, batch_size: int, waits: bool = True) -> int:
+        """For a call, in which threads wait for each other several times an update; waits=False: at most."""
         examples = 2 * batch_size + (1 + 2 * self.gradient.n_sweeps) * self._n_chains() + threads.PASS
-        return threads.resolve(self.n_threads, 10 * self.rbm.n_visible * self.rbm.n_hidden * examples)
+        return threads.resolve(self.n_threads, 10 * self.rbm.n_visible * self.rbm.n_hidden * examples, waits)
 
     def run(self, packed: np.ndarray, examples: np.ndarray, ends: np.ndarray, rates: np.ndarray) -> int:
         """An update for each of rates, the k-th by rows examples[ends[k] : ends[k + 1]] of packed, uint8 (rows,
