@@ -6,8 +6,8 @@
 def enumerate_states(const double[:, ::1] high, const double[::1] high_bias, const double[:, ::1] low,
                      const double[::1] low_bias, str unit, Py_ssize_t n_units, double[::1] peak, double[::1] total,
                      int n_threads):
-    """For each high part m, over the low parts l: log weights w = high_bias_m + low_bias_l + sum_k cgf(high_mk + low_lk)
-    of K units of this type; peak OUT (M,) is the largest, total OUT (M,) = sum_l exp(w - peak).
+    """For each high part m, over the low parts l: log weights w = high_bias_m + low_bias_l + sum_k cgf(high_mk +
+    low_lk), over K units of this type; peak OUT (M,) is the largest, total OUT (M,) = sum_l exp(w - peak).
 
     high IN (M, K'), with the other layer's biases in it; low IN (L, K'): parts of log odds; K' is K up to a multiple of
     8."""

@@ -1,5 +1,5 @@
 # Spins: -1 or 1, kept as the bit that is on for 1. U(s) = -b s, cgf(f) = log(2 cosh f) = |f| + log(1 + exp(-2 |f|)).
-# All that follows from a field changes only its sign with it, to the last bit, so that a model without biases is symmetric.
+# All that follows from a field changes only its sign with it, to the last bit: a model without biases is symmetric.
 
 
 cdef inline double spin_value(bint bit) noexcept nogil:

@@ -128,8 +128,8 @@ def test_rows_within_epochs_change_no_bits_of_the_training(tmp_path):
                 raise KeyboardInterrupt
             super().update(*arguments, **options)
 
-        def __repr__(self):
-            return repr(fr.optim.SGD(self.learning_rate, l2=self.l2))
+        def describe(self):
+            return fr.optim.SGD(self.learning_rate, l2=self.l2).describe()
 
     path, rate = tmp_path / "c.npz", fr.optim.Linear(0.1, 0.0)
     with pytest.raises(KeyboardInterrupt):
