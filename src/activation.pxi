@@ -82,7 +82,7 @@ cdef inline void exp_negative(vf *x, int count) noexcept nogil:
 
 
 cdef void sum_inputs(const float *rows, float grid, Py_ssize_t n_in, int32_t *sums) noexcept nogil:
-    """sums OUT (64,): the sums of all the integers of a tile's columns. They may wrap: what is made of them fits."""
+    """sums OUT (64,): the sums of all the integers of a tile's columns."""
     cdef vi totals[VECTORS]
     cdef Py_ssize_t row
     cdef int t

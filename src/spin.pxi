@@ -7,7 +7,7 @@ cdef inline double spin_value(bint bit) noexcept nogil:
 
 
 cdef inline vi spin_sent(vi acc, vi sums) noexcept nogil:
-    return acc + acc - sums     # may wrap on the way: what comes out fits
+    return acc - (sums - acc)   # on less off: each of them, and what comes out, is at most the sum of all sizes
 
 
 cdef inline vf spin_log_odds(vf field) noexcept nogil:

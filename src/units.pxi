@@ -34,7 +34,7 @@ cdef inline bint takes_sums(int sent) noexcept nogil:
 
 cdef inline vi sent_by(int sent, vi acc, vi sums) noexcept nogil:
     """sum_i Q_i value(bit_i), from acc, which is the sum of Q_i over the bits that are on, and sums, that over all."""
-    return spin_sent(acc, sums) if sent == SPIN else acc
+    return spin_sent(acc, sums) if sent == SPIN else bernoulli_sent(acc, sums)
 
 
 cdef inline double sent_by_d(int sent, double acc, double sums) noexcept nogil:
@@ -43,7 +43,7 @@ cdef inline double sent_by_d(int sent, double acc, double sums) noexcept nogil:
 
 
 cdef inline vf log_odds(int unit, vf field) noexcept nogil:
-    return spin_log_odds(field) if unit == SPIN else field
+    return spin_log_odds(field) if unit == SPIN else bernoulli_log_odds(field)
 
 
 cdef inline double log_odds_d(int unit, double field) noexcept nogil:
@@ -51,7 +51,7 @@ cdef inline double log_odds_d(int unit, double field) noexcept nogil:
 
 
 cdef inline vd log_odds_v(int unit, vd field) noexcept nogil:
-    return spin_log_odds_v(field) if unit == SPIN else field
+    return spin_log_odds_v(field) if unit == SPIN else bernoulli_log_odds_v(field)
 
 
 cdef inline vd kink(int unit, vd log_odds) noexcept nogil:

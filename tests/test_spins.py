@@ -379,6 +379,19 @@ def test_real_valued_data_are_mean_spins():
         assert np.isfinite(model.weights).all() and len(history)
 
 
+def test_a_row_is_read_the_same_whatever_the_others_are():
+    """Real-valued rows, some of only 0 and 1; all data of 0 and 1 were meant for another type."""
+    rbm = random_model(("spin", "spin"), (4, 3))
+    x = np.array([[0.0, 1.0, 1.0, 0.0], [-1.0, 0.25, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
+    assert np.array_equal(np.concatenate([rbm.mean_hidden(row[None]) for row in x]), rbm.mean_hidden(x))
+    fr.fit(rbm, [x[:1], x[1:]], epochs=1)
+    fr.fit(rbm, x, epochs=1, batch_size=1)
+    bits = (x > 0.5).astype(np.float64)
+    for call in (lambda: fr.fit(rbm, bits, epochs=1), lambda: fr.RBM.from_data(bits, 2, visible="spin")):
+        with pytest.raises(ValueError, match=r"2 \* X - 1"):
+            call()
+
+
 def test_initial_biases_fit_the_means():
     X = values_of(np.random.default_rng(0).random((5000, 6)) < np.linspace(0.1, 0.9, 6), "spin")
     rbm = fr.RBM.from_data(X, 4, weight_scale=0.0, visible="spin", hidden="spin")
@@ -421,6 +434,7 @@ def test_copies_and_pickles_keep_the_types():
     [
         (np.array([[0, 1, 1]]), r"2 \* v - 1"),
         (np.array([[True, False, True]]), r"2 \* v - 1"),
+        (np.array([[True, True, True]]), r"2 \* v - 1"),
         (np.array([[-1, 1, 2]]), r"-1 to 2 \(v\[0, 2\] is 2\)"),
         (np.array([[-1, 1, np.nan]]), "NaN"),
         (np.array([[-1, 1, 0.5]]), "-1 or 1"),
@@ -437,6 +451,7 @@ def test_what_is_nearly_a_spin_is_one():
     rbm = random_model(("spin", "spin"), (3, 2))
     exact = rbm.free_energy([[-1, 1, 1]])
     assert np.array_equal(rbm.free_energy([[-1.0000001, 1, 0.9999999]]), exact)
+    assert np.array_equal(rbm.free_energy(np.array([[-0.9995, 1, 1]], np.float16)), exact)
     assert np.array_equal(rbm.free_energy(fr.BitMatrix.from_states([[0, 1, 1]])), exact)
     assert np.array_equal(rbm.free_energy(np.array([[-1, 1, 1]], np.int64)), exact)
 
@@ -456,7 +471,7 @@ def test_sparse_matrices_of_spins_are_refused():
         (fr.units.Spin, TypeError, "class Spin"),
         (3, TypeError, "int"),
         (["spin"], TypeError, "str"),
-        ([], ValueError, "got 0"),
+        ([], ValueError, "got none"),
     ],
 )
 def test_layers_that_cannot_be(description, error, message):

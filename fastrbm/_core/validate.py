@@ -213,7 +213,12 @@ def bits_or_fractions(array: np.ndarray, fractions: bool) -> np.ndarray | None:
 
 def _ends(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Which floats are 0, and which are 1, but for rounding."""
-    return np.abs(array) <= ROUNDING, np.abs(array - 1) <= max(ROUNDING, 8 * float(np.finfo(array.dtype).eps))
+    return np.abs(array) <= ROUNDING, np.abs(array - 1) <= rounding(array.dtype)
+
+
+def rounding(dtype: np.dtype) -> float:
+    """How far from 1 a number of this dtype may be that was meant to be 1."""
+    return max(ROUNDING, 8 * float(np.finfo(dtype).eps)) if dtype.kind == "f" else 0.0
 
 
 def clamped_states(value: ArrayLike, n: int, unit: Unit, name: str) -> np.ndarray:

@@ -37,6 +37,8 @@ def totals(X, unit: Unit) -> tuple[np.ndarray, int]:
     """(in how many examples each visible unit is on, examples) of data whose numbers are values of such units: exact,
     so the same bits whatever the data come from; a part at a time."""
     refuse_no_batches(X)
+    if type(X) is np.ndarray:
+        unit.check_data(X, "X")
     total, n = np.zeros(0), 0
     name = "X" if is_array(X) else BATCH
     for part in _parts(X):

@@ -90,6 +90,8 @@ class InMemory:
         if isinstance(X, BitMatrix):
             return gibbs.states_given(X, self._n_units, "X")
         data = validate.states(X, self._n_units, "X", fractions=True, unit=self._unit)
+        if data.dtype == np.float64 and type(X) is np.ndarray:
+            self._unit.check_data(X, "X")
         if data.dtype != np.float64:
             return BitMatrix.of(data, "X")
         plain = type(X) is np.ndarray and X.dtype in (np.float32, np.float64) and not self._unit.off
@@ -306,6 +308,8 @@ class UserBatches:
                 count += len(parts[-1])
                 if count >= MEASURED:
                     break
+            if not parts:
+                raise ValueError(f"X yields no batches where its len() promises {self.n_batches}")
             self._some = np.concatenate(parts)[:MEASURED]
         return self._some
 

@@ -14,6 +14,7 @@ from .._core.progress import ProgressLine
 from .._core.signals import BREAKS, Signals
 from .._core.warn import warn
 from .contracts import Callback, FitState
+from .early_stopping import EarlyStopping
 from .verdict import Closing, TrainingWarning, findings
 
 if TYPE_CHECKING:
@@ -106,7 +107,11 @@ class Training:
             yield signals
             return
         with signals:
-            yield signals
+            try:
+                yield signals
+            except Exception:
+                signals.reraise()  # which was noted, and would be lost with this error
+                raise
 
     def _epoch(self, epoch: int, interrupted: Signals) -> None:
         piece = self.measuring.piece
@@ -150,7 +155,7 @@ class Training:
     def _cools(self, callback: Any) -> bool:
         """Whether a training that this callback would end lets its learning rate fall first: it does so where the rate
         has a way to go, and then the rest of the schedule is gone through in fewer updates."""
-        part, loop = getattr(callback, "cool_down", 0.0), self.loop
+        part, loop = callback.cool_down if isinstance(callback, EarlyStopping) else 0.0, self.loop
         if part and loop.schedule.cooling:
             return loop.update < self.n_updates
         if not part or not loop.optimizer.rate(loop.schedule(loop.update)) > loop.optimizer.rate(1.0):

@@ -31,6 +31,8 @@ def layer(description: Any, n: int, name: str) -> Unit:
     for segment in segments:
         if not isinstance(segment, Unit):
             raise TypeError(f"{name} must be made of descriptions of units, such as Spin({n}), not {_kind(segment)}")
+    if not segments:
+        raise ValueError(f"{name} must describe {n} units, got none")
     total = sum(segment.n for segment in segments)
     if total != n:
         raise ValueError(f"{name} must describe {n} units, got {total}")

@@ -36,13 +36,12 @@ class Spin(Unit):
     numbers = "-1 and 1"
 
     def parts(self, array: np.ndarray, fractions: bool) -> np.ndarray | None:
-        if array.dtype.kind == "b" or array.size and _are_bits(array):
+        if array.dtype.kind == "b":
             return None
         if array.dtype.kind in "iu":
             up = array == 1
             return np.ascontiguousarray(up).view(np.uint8) if bool((up | (array == -1)).all()) else None
-        near = 2 * validate.ROUNDING
-        up, down = np.abs(array - 1) <= near, np.abs(array + 1) <= near
+        up, down = _ends(array)
         if bool((up | down).all()):
             return np.ascontiguousarray(up).view(np.uint8)
         if not fractions or not bool((up | down | (np.abs(array) < 1)).all()):  # false for NaN too
@@ -56,9 +55,10 @@ class Spin(Unit):
     ) -> str:  # fmt: skip
         if places is not None:
             return f"{name} must be dense where units are spins: the zeros that a sparse matrix leaves out are no spins"
-        if array.size and _are_bits(array):
-            return f"{name} must hold -1 or 1 where units are spins; 0 and 1 become -1 and 1 by 2 * {name} - 1"
-        good = np.abs(array) <= 1 if fractions and array.dtype.kind == "f" else np.abs(array) == 1
+        if array.dtype.kind == "b" or _are_bits(array):
+            return _bits(name)
+        up, down = _ends(array)
+        good = up | down | (np.abs(array) < 1) if fractions and array.dtype.kind == "f" else up | down
         first = int(np.argmax(~good.reshape(-1)))
         row, column = divmod(first, array.shape[1])
         at, bad = f"{name}[{row if rows is None else rows[row]}, {column}]", float(array.reshape(-1)[first])
@@ -68,6 +68,10 @@ class Spin(Unit):
         low, high = np.nanmin(array), np.nanmax(array)
         return f"{name} must hold {required}, got values from {low:g} to {high:g} ({at} is {bad:g})"
 
+    def check_data(self, array: np.ndarray, name: str) -> None:
+        if array.size and _are_bits(array):
+            raise ValueError(_bits(name))
+
     def values(self, parts: np.ndarray) -> np.ndarray:
         if parts.dtype == np.uint8:
             return 2 * parts.view(np.int8) - np.int8(1)
@@ -76,6 +80,16 @@ class Spin(Unit):
     def cgf(self, field: np.ndarray) -> np.ndarray:
         size = np.abs(field)
         return size + floatmath.softplus(-2.0 * size)
+
+
+def _ends(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which numbers are 1, and which are -1, but for rounding."""
+    near = 2 * validate.rounding(array.dtype)
+    return np.abs(array - 1) <= near, np.abs(array + 1) <= near
+
+
+def _bits(name: str) -> str:
+    return f"{name} must hold -1 or 1 where units are spins; 0 and 1 become -1 and 1 by 2 * {name} - 1"
 
 
 def _are_bits(array: np.ndarray) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .._core import floatmath, validate
+from .._core import validate
 
 _MOST = 1 << 40
 
@@ -68,6 +68,9 @@ class Unit:
         """uint8 bits as the values of units, in their dtype; float64 fractions of on as numbers between the values."""
         raise NotImplementedError
 
+    def check_data(self, array: np.ndarray, name: str) -> None:
+        """ValueError where all data of a user, as a whole, were meant for units of another type."""
+
     def mean(self, probability: np.ndarray) -> np.ndarray:
         """The mean value of units that are on with these probabilities, of their dtype."""
         return self.off + self.step * probability
@@ -78,7 +81,7 @@ class Unit:
 
     def cgf(self, field: np.ndarray) -> np.ndarray:
         """log sum_x exp(x field) over both values, float64, the same bits on any machine."""
-        return self.off * field + floatmath.softplus(self.log_odds(field))
+        raise NotImplementedError
 
     def bias(self, log_odds: np.ndarray) -> np.ndarray:
         """The bias of a unit by itself that has these log odds."""
