@@ -79,8 +79,10 @@ class Fused:
 
     def __call__(self) -> None:
         done = 0
-        while self.n - done >= FEWEST:
-            now = max(FEWEST, min(self.updates.most(BATCH), self.n - done))
+        while done < self.n:
+            now = min(self.updates.most(BATCH), self.n - done)
+            if self.n - done - now < FEWEST:  # too few for a call of their own
+                now = self.n - done
             ends = np.arange(now + 1) * BATCH
             rows = (np.arange(now * BATCH) + done * BATCH) % len(self.packed)
             done += self.updates.run(self.packed, rows, ends, np.full(now, 0.01))

@@ -384,7 +384,15 @@ def test_a_row_is_read_the_same_whatever_the_others_are():
     rbm = random_model(("spin", "spin"), (4, 3))
     x = np.array([[0.0, 1.0, 1.0, 0.0], [-1.0, 0.25, 1.0, 0.0], [1.0, 1.0, 1.0, 1.0]])
     assert np.array_equal(np.concatenate([rbm.mean_hidden(row[None]) for row in x]), rbm.mean_hidden(x))
-    fr.fit(rbm, [x[:1], x[1:]], epochs=1)
+
+    class Loader:
+        def __iter__(self):
+            return iter([x[:1], x[1:]])
+
+        def __len__(self):
+            return 2
+
+    fr.fit(rbm, Loader(), epochs=1)
     fr.fit(rbm, x, epochs=1, batch_size=1)
     bits = (x > 0.5).astype(np.float64)
     for call in (lambda: fr.fit(rbm, bits, epochs=1), lambda: fr.RBM.from_data(bits, 2, visible="spin")):

@@ -148,7 +148,7 @@ class Share:
     """
 
     WINDOW = 10_000_000  # ns for each thread, over which the share is taken
-    SHORTEST, LONGEST = 0.5, 8.0  # seconds until it is tried again: twice as long each time that it fails
+    SHORTEST, LONGEST = 0.5, 8.0  # seconds until it is tried again: twice as long each time that it fails, else half
 
     def __init__(self, team_time: Callable[[], tuple[int, int]], clock: Callable[[], float] = time.monotonic) -> None:
         self._team_time, self._clock = team_time, clock
@@ -170,7 +170,7 @@ class Share:
         # one of them runs for half of the time
         running = max(1, int(wanted * had / asked + (0.6 if wanted > 2 else 0.4)))
         if running >= wanted:
-            self._pause = self.SHORTEST
+            self._pause = max(self._pause / 2, self.SHORTEST)  # one good moment on a busy machine says little
             return wanted
         self._few, self._until = running, self._clock() + self._pause
         self._pause = min(2 * self._pause, self.LONGEST)
