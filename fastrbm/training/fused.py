@@ -17,6 +17,7 @@ from ..optim.sgd import SGD
 from ..sampling import gibbs
 
 if TYPE_CHECKING:
+    from .._core.parameters import Parameters
     from ..rbm import RBM
 
 FEWEST = 4  # updates that are worth a call
@@ -48,6 +49,7 @@ class Updates:
         self.gradient, self.optimizer, self.centering, self.n_threads = gradient, optimizer, centering, n_threads
         tiles = rbm._parameters.to_hidden.tiles_array, rbm._parameters.to_visible.tiles_array
         self._weights, self._transposed = ((np.empty_like(array), np.empty_like(array)) for array in tiles)
+        self._known: tuple[Parameters | None, int] = None, 0  # what was copied last, and from which place
 
     def most(self, batch_size: int) -> int:
         """Updates of a call that Ctrl-C need not wait for; 0 where none can be done in such a call."""
@@ -78,8 +80,13 @@ class Updates:
         parameters, first_sweep = rbm._parameters, chains.n_sweeps_done + 1
         gibbs.check_capacity(first_sweep, len(rates) * self.gradient.n_sweeps)
         to_hidden, to_visible = parameters.to_hidden, parameters.to_visible
+        (known, place), self._known = self._known, (None, 0)
         weights, transposed = self._weights, self._transposed
-        weights[0][...], transposed[0][...] = to_hidden.tiles_array, to_visible.tiles_array
+        if parameters is known:
+            weights, transposed = (pair if place == 0 else pair[::-1] for pair in (weights, transposed))
+        else:
+            place = 0
+            weights[0][...], transposed[0][...] = to_hidden.tiles_array, to_visible.tiles_array
         visible_bias, hidden_bias = to_visible.bias_array.copy(), to_hidden.bias_array.copy()
         centering, offsets = self._offsets()
         examples = examples.astype(np.int64, copy=False)
@@ -101,6 +108,7 @@ class Updates:
                 biases = visible_bias[: rbm.n_visible], hidden_bias[: rbm.n_hidden]
                 new = weights[which].copy(), transposed[which].copy()
                 rbm._parameters = parameters.replaced(*new, outcome[2:].tolist(), *biases)
+                self._known = rbm._parameters, place ^ which
                 if self.centering is not None and offsets is not None:
                     self.centering.visible_offset = offsets[0][: rbm.n_visible]
                     self.centering.hidden_offset = offsets[1][: rbm.n_hidden]
