@@ -27,7 +27,7 @@ _BYTE = 1 << 6  # of a pass over memory, 0.2 ns
 _BLOCKS = 1024, 128  # chains are cut at multiples of the kernels' own blocks, or of fewer where those take too long
 _STEPS = 8  # of a part fit a call: from the third sweep on they may use what the others left
 _FEW_STEPS = 32  # that a first call may have at once, since they are long whatever other programs run
-WAITING = 0.5  # of a call's work, where threads wait for each other within it: one of them may not run
+WAITING = 0.25  # of a call's work, where threads wait for each other within it: one of them may not run
 _NUMBERS = 1 << 22  # fractions of which there are copies at a time
 _TOO_LONG = 0.2  # seconds of a call, after which the next one is shorter; in half of it, twice as long
 
