@@ -126,3 +126,15 @@ def test_bad_arguments():
         fr.gradient.Centering()(np.zeros(3))
     with pytest.raises(TypeError, match="centered must be True, False or a gradient.Centering"):
         fr.fit(fr.RBM.from_data(X, 4), X, centered=0.01)
+    with pytest.raises(TypeError, match="centered must be True, False or a gradient.Centering, not None"):
+        fr.fit(fr.RBM.from_data(X, 4), X, centered=None)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_truths_of_numpy(given):
+    weights = []
+    for centered in (given, np.bool_(given)):
+        rbm = fr.RBM.from_data(X, 4, seed=1)
+        fr.fit(rbm, X, epochs=1, centered=centered)
+        weights.append(rbm.weights)
+    assert np.array_equal(*weights)

@@ -200,6 +200,18 @@ def test_more_epochs(tmp_path):
         fr.fit(rbm, X, fr.gradient.PCD(20), fr.optim.SGD(0.1), 1, checkpoint=path, resume=True)
 
 
+def test_a_training_of_no_epochs_is_kept_and_goes_on(tmp_path):
+    rbm, straight = fr.RBM.from_data(X, 5, seed=1), fr.RBM.from_data(X, 5, seed=1)
+    fr.fit(rbm, X, epochs=0, checkpoint=tmp_path / "none")
+    assert np.array_equal(fr.load(tmp_path / "none").weights, straight.weights)
+    again = fr.RBM.from_data(X, 5, seed=1)
+    optimizers = fr.optim.SGD(0.1), fr.optim.SGD(0.1)
+    fr.fit(again, X, optimizer=optimizers[0], epochs=0, checkpoint=tmp_path / "more")
+    fr.fit(again, X, optimizer=optimizers[0], epochs=2, checkpoint=tmp_path / "more", resume=True)
+    fr.fit(straight, X, optimizer=optimizers[1], epochs=2)
+    assert np.array_equal(again.weights, straight.weights)
+
+
 def test_another_training_is_refused(tmp_path):
     path = tmp_path / "c.npz"
     base = {"X": X, "gradient": fr.gradient.PCD(20), "optimizer": fr.optim.SGD(0.1), "epochs": 2}

@@ -54,7 +54,7 @@ class Snapshot:
     Attributes
     ----------
     rbm : RBM
-        The model as it is.
+        The model as it is offered: the average of parameters, where there is one.
     examples : BitMatrix
         Up to 256 examples of the training data.
     validation : BitMatrix or None

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import defaults, philox, threads, validate
@@ -177,7 +178,6 @@ def fit(
     """
     gradient = PCD() if gradient is None else gradient
     optimizer = SGD(Linear(defaults.RATE, 0.0), l2=defaults.L2) if optimizer is None else optimizer
-    centering = Centering() if centered is True else centered or None
     epochs = None if epochs is None else validate.integer(epochs, "epochs", 0, philox.MOST_SWEEPS)
     batch_size = validate.integer(batch_size, "batch_size", 1, philox.MOST_CHAINS)
     progress, dynamic_binarization, resume = (
@@ -189,7 +189,8 @@ def fit(
     seed = validate.seed(seed)
     callbacks = _several(callbacks, "callbacks", callable(callbacks))
     metrics = _several(metrics, "metrics", callable(metrics) or hasattr(metrics, "columns"))
-    _check_kinds(rbm, centering, averaging)
+    _check_kinds(rbm, centered, averaging)
+    centering = centered if isinstance(centered, Centering) else Centering() if centered else None
     check_parts(gradient, optimizer, sample_weight is not None)
     check_callbacks(callbacks)
     check_metrics(metrics)
@@ -217,7 +218,7 @@ def fit(
         centering,
         epochs * source.n_batches,
         averaging,
-        centered is not True,
+        isinstance(centered, Centering) or not centered,
         n_threads,
     )
     training = Training(loop, source, measuring, callbacks, epochs, progress)
@@ -237,10 +238,10 @@ def _several(given: Any, name: str, one: bool) -> list[Any]:
         raise TypeError(f"{name} must be one or several, not {type(given).__name__}") from None
 
 
-def _check_kinds(rbm: object, centering: object, averaging: object) -> None:
+def _check_kinds(rbm: object, centered: object, averaging: object) -> None:
     if not isinstance(rbm, RBM):
         raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
-    if centering is not None and not isinstance(centering, Centering):
-        raise TypeError(f"centered must be True, False or a gradient.Centering, not {centering!r}")
+    if not isinstance(centered, (bool, np.bool_, Centering)):
+        raise TypeError(f"centered must be True, False or a gradient.Centering, not {centered!r}")
     if averaging is not None and not isinstance(averaging, Averaging):
         raise TypeError(f"averaging must be an optim.Averaging or None, not {averaging!r}")

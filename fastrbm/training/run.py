@@ -52,7 +52,10 @@ class Training:
         try:
             self.measuring.start(self.source.some_examples())
             if self.stopped or self.loop.update == self.n_updates and not self.unmeasured:
+                raw = self.loop.rbm._parameters
                 self._finish()
+                if self.checkpoints is not None and not self.checkpoints.path.exists():  # no epochs at all
+                    self.checkpoints.try_to_save(raw)
             else:
                 self._run()
             self._judge(closing)
