@@ -5,7 +5,7 @@
 # unit of the other one sum_i W_i value(bit_i) = 2^-e times an integer; the log odds of a unit's two values follow from
 # its field; and its cumulant generating function is kink(log odds) + log(1 + exp(-|log odds|)).
 #
-# The kernels ask once a tile and block: a tile's units are of one type.
+# All units of a layer are of one type, which the kernels hand on to these functions.
 
 cdef enum:
     BERNOULLI = 0
