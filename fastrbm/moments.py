@@ -158,9 +158,9 @@ def _of_values(moments: Moments, units: tuple[Unit, Unit]) -> Moments:
     """Sums over bits as sums over what units count for, in place: of x = off + step bit. All of it is exact."""
     (v, h), n = units, moments.total
     visible, hidden = v.step * moments.visible_sum, h.step * moments.hidden_sum
-    if v.off or h.off:
-        moments.weight_sum *= v.step * h.step
-        moments.weight_sum += (h.off * visible)[:, None] + v.off * (hidden + h.off * n)
+    if v.shifted or h.shifted:
+        moments.weight_sum *= np.reshape(v.step * h.step, (-1, 1))
+        moments.weight_sum += (h.off * visible)[:, None] + np.reshape(v.off, (-1, 1)) * (hidden + h.off * n)
         moments.visible_sum, moments.hidden_sum = v.off * n + visible, h.off * n + hidden
     return moments
 
@@ -197,13 +197,13 @@ def _add(
         _add_fractions(moments, states, fixed, weight, unit)
         return
     transposed = np.empty((-(-n // 8), states.n_units), np.uint8)
-    kernels.transpose(states._planes, states.n_units, transposed, used)
+    kernels.transpose(states._planes, states.n_units, states.segments, transposed, used)
     kernels.moments(transposed, fixed, unit, accumulate, moments.weight_sum, moments.hidden_sum, used)
     if weight is None:
-        kernels.count_bits(states._planes, states.n_units, moments.visible_sum, used)
+        kernels.count_bits(states._planes, states.n_units, states.segments, moments.visible_sum, used)
     else:
         # integers below 2^53: exact in whatever order BLAS adds them
-        moments.visible_sum += (weight @ states.to_states().astype(np.float64)) * unit
+        moments.visible_sum += (weight @ states.to_units().astype(np.float64)) * unit
 
 
 def _add_fractions(
@@ -248,8 +248,9 @@ class PhaseStates:
         self.visible_sum, self.hidden_sum = np.empty(rbm.n_visible), np.empty(rbm.n_hidden)
         used = threads.resolve(n_threads, 4 * threads.PASS * n * (rbm.n_visible // 8 + rbm.n_hidden))
         kernels.prepare_phase(
-            states._planes, fixed, 2.0**-FIXED_BITS, self.transposed, self.visible_sum, self.hidden_sum, used
-        )
+            states._planes, states.segments, fixed, 2.0**-FIXED_BITS, self.transposed, self.visible_sum, self.hidden_sum,
+            used,
+        )  # fmt: skip
         self.units = rbm.visible, rbm.hidden
 
     @classmethod

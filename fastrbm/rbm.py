@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._core import arrays as _given
-from ._core import layout, model_file, philox, threads, validate, workload
+from ._core import floatmath, layout, model_file, philox, threads, validate, workload
 from ._core.dispatch import kernels
 from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
@@ -21,6 +21,7 @@ from .sampling.model import Model
 from .sampling.starts import chain_ends
 from .states import totals
 from .states.bits import BitMatrix
+from .states.codes import zeros
 from .units.layer import LayerLike, from_segments, layer, reader
 from .units.unit import Unit
 
@@ -159,11 +160,8 @@ class RBM(Model):
         cls, sums: np.ndarray, n: float, units: tuple[Unit, Unit], seed: int, weight_scale: float = 0.01
     ) -> RBM:
         """from_data, of how many of n examples each visible unit is on in."""
-        means = (sums + 0.5) / (n + 1.0)
-        logs = np.empty(2 * means.size)
-        kernels.logs(np.concatenate((means, 1.0 - means)), logs)
-        bias = units[0].bias(logs[: means.size] - logs[means.size :])
-        weights = philox.normal((means.size, units[1].n), seed, philox.WEIGHTS) * np.float32(weight_scale)
+        bias = units[0].bias_of(sums, n, floatmath.log)
+        weights = philox.normal((sums.size, units[1].n), seed, philox.WEIGHTS) * np.float32(weight_scale)
         return cls(weights, bias, visible=units[0], hidden=units[1])
 
     # ------------------------------------------------------------ parameters
@@ -275,7 +273,9 @@ class RBM(Model):
 
     def __repr__(self) -> str:
         kinds = [
-            f", {side}={unit.name!r}" for side, unit in (("visible", self.visible), ("hidden", self.hidden)) if unit.off
+            f", {side}={unit.name!r}" if unit.layout is None else f", {side}={unit!r}"
+            for side, unit in (("visible", self.visible), ("hidden", self.hidden))
+            if unit.shifted or unit.layout
         ]
         return f"RBM(n_visible={self.n_visible}, n_hidden={self.n_hidden}{''.join(kinds)})"
 
@@ -326,13 +326,17 @@ class RBM(Model):
             raise ValueError(f"v and h must have as many examples as each other, got {n} and {len(hidden)}")
         result = self._bias_sums(visible, self.visible, p.wide_visible_bias)
         result += self._bias_sums(hidden, self.hidden, p.wide_hidden_bias)
-        all_inputs = self._all_inputs() if self.visible.off else 0
-        for part in workload.parts(n, workload.half_step(*p.shape), most=_SUMS // self.n_hidden):
+        all_inputs = self._all_inputs() if self.visible.layout is None and self.visible.shifted else 0
+        for part in workload.parts(n, workload.half_step(*p.shape), most=max(1, _SUMS // self.n_hidden)):
             acc = np.empty((part.stop - part.start, self.n_hidden), np.int32)
             used = threads.resolve(n_threads, acc.size * self.n_visible)
-            kernels.product(visible.planes[:, part], p.to_hidden.tiles_array, p.to_hidden.exponent, acc, used)
             # int64 sums of int32 are exact
-            sent = int(self.visible.step) * acc.astype(np.int64) + int(self.visible.off) * all_inputs
+            if self.visible.layout is None:
+                kernels.product(visible.planes[:, part], p.to_hidden.tiles_array, p.to_hidden.exponent, acc, used)
+                sent = int(self.visible.step) * acc.astype(np.int64) + int(self.visible.off) * all_inputs
+            else:
+                kernels.inputs(visible.planes[:, part], p.to_hidden, acc, used)
+                sent = acc.astype(np.int64)
             pairs = np.einsum("ij,ij->i", sent, self.hidden.values(hidden[part].to_states()), dtype=np.int64)
             result[part] += pairs * 2.0**-p.to_hidden.exponent
         return -result
@@ -382,7 +386,8 @@ class RBM(Model):
     def _bias_sums(self, states: BitMatrix, unit: Unit, wide_bias: np.ndarray) -> np.ndarray:
         out = np.empty(len(states))
         for part in workload.parts(len(states), workload.elements(states.n_units)):
-            kernels.bias_sums(states.planes[:, part], unit.name, wide_bias, out[part], 1)
+            name = unit.name if unit.layout is None else "bernoulli"
+            kernels.bias_sums(states.planes[:, part], name, states.segments, wide_bias, out[part], 1)
         return out
 
     def _states(self, value: ArrayLike, name: str, fractions: bool = False) -> Any:
@@ -424,7 +429,8 @@ class RBM(Model):
         repeats the same random numbers and the chains do not follow the model.
         """
         given = self._states(v, "v", True)
-        return self.hidden.values(self._draw(self._parameters.to_hidden, given, seed, philox.HIDDEN, n_threads))
+        drawn = self._draw(self._parameters.to_hidden, self.hidden, given, seed, philox.HIDDEN, n_threads)
+        return self.hidden.values(drawn)
 
     def sample_visible(self, h: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """A draw of v from p(v | h) for each example, (n, V): uint8 of 0 and 1, or int8 of -1 and 1.
@@ -432,12 +438,14 @@ class RBM(Model):
         The same seed gives the same draw: in a loop, pass a new seed each time, as for :meth:`sample_hidden`.
         """
         given = self._states(h, "h", True)
-        return self.visible.values(self._draw(self._parameters.to_visible, given, seed, philox.VISIBLE, n_threads))
+        drawn = self._draw(self._parameters.to_visible, self.visible, given, seed, philox.VISIBLE, n_threads)
+        return self.visible.values(drawn)
 
     def _draw(
-        self, layer: kernels.Layer, given: BitMatrix | np.ndarray, seed: int, kind: int, n_threads: int | None
-    ) -> np.ndarray:
-        out = BitMatrix.empty(given.shape[0], layer.n_units)
+        self, layer: kernels.Layer, unit: Unit, given: BitMatrix | np.ndarray, seed: int, kind: int,
+        n_threads: int | None,
+    ) -> np.ndarray:  # fmt: skip
+        out = zeros(given.shape[0], unit)
         seed = validate.seed(seed)
         threads.resolve(n_threads)
         gibbs.half_step(layer, given, kind=kind, seed=seed, stream=philox.ONCE, out=out, n_threads=n_threads)

@@ -23,6 +23,7 @@ cdef struct HalfStep:
     Py_ssize_t n_bytes
     const double *numbers           # NULL, or in place of planes: rows of n_in whole numbers (fractions.pxi)
     Py_ssize_t n_in
+    const Plan *given               # NULL, or the segments of the sending layer, whose sums are of what it sends
     # the parameters
     const float *tiles
     Py_ssize_t tile_length          # numbers from one tile to the next
@@ -31,6 +32,7 @@ cdef struct HalfStep:
     const float *bias               # padded to whole tiles
     # the receiving layer
     int unit                        # its units' type
+    const Plan *to                  # NULL, or its segments
     Py_ssize_t n_units
     Py_ssize_t n_tiles
     uint8_t *out                    # NULL: do not sample
@@ -94,6 +96,52 @@ cdef void sum_inputs(const float *rows, float grid, Py_ssize_t n_in, int32_t *su
     memcpy(sums, totals, TILE * sizeof(int32_t))
 
 
+cdef inline Columns columns_of(const HalfStep *step, Py_ssize_t tile) noexcept nogil:
+    """Which units are in a tile of the receiving layer."""
+    if step.to != NULL:
+        return step.to.tiles[tile]
+    return Columns(tile * TILE, smaller(TILE, step.n_units - tile * TILE), tile * (TILE // 8), TILE // 8, step.unit, 1)
+
+
+cdef void sum_tile(int32_t *acc, Scratch *scratch, const HalfStep *step, Py_ssize_t tile, Py_ssize_t first,
+                   Py_ssize_t n) noexcept nogil:
+    """acc OUT [n][64]: for each of n chains, from the first on, the sums of a tile's columns over the units that are on;
+    of a layer of segments, of what they send."""
+    cdef const float *rows = step.tiles + tile * step.tile_length
+    cdef Py_ssize_t n_columns = columns_of(step, tile).n, k, i
+    cdef const Run *run
+    cdef const uint8_t *planes
+    cdef int32_t *sums
+    cdef int32_t all_sums[TILE]
+    if step.given == NULL:
+        product_tile(acc, scratch, rows, step.grid, step.planes + first, step.stride, step.n_bytes, n, n_columns,
+                     ALL_LIMBS)
+        return
+    for k in range(step.given.n_runs):
+        run = step.given.runs + k
+        if run.kind == CATEGORICAL:
+            gather_sums(acc, scratch, rows, step.grid, step.given, run, step.planes + first, step.stride, n, n_columns,
+                        k > 0)
+            continue
+        planes = step.planes + run.row * step.stride + first
+        sums = acc if k == 0 else scratch.more
+        product_tile(sums, scratch, rows + run.unit * TILE, step.grid, planes, step.stride, run.n_rows, n, n_columns,
+                     ALL_LIMBS)
+        if takes_sums(run.kind):
+            sum_run(rows, step.grid, step.given, run, all_sums)
+            for i in range(n * VECTORS):
+                (<viu *> sums)[i] = sent_by(run.kind, (<viu *> sums)[i], (<viu *> all_sums)[i % VECTORS])
+        if k > 0:
+            for i in range(n * VECTORS):
+                (<viu *> acc)[i] = (<viu *> acc)[i] + (<viu *> sums)[i]
+
+
+cdef void sum_run(const float *rows, float grid, const Plan *plan, const Run *run, int32_t *sums) noexcept nogil:
+    """sums OUT (64,): of all the integers of a tile's columns over the units of a run of bits."""
+    cdef const Row *last = plan.rows + run.row + run.n_rows - 1
+    sum_inputs(rows + run.unit * TILE, grid, last.unit + last.size - run.unit, sums)
+
+
 cdef void turn_to_sent(int32_t *acc, const HalfStep *step, Py_ssize_t tile, Py_ssize_t n) noexcept nogil:
     """acc INOUT [n][64]: from sums over the units that are on to what all units send."""
     cdef int32_t input_sums[TILE]
@@ -125,6 +173,7 @@ cdef inline void activate_vectors(const HalfStep *step, const int32_t *acc, cons
     cdef vfu *fixed
     cdef float *probabilities
     cdef float beta
+    cdef Columns where
     cdef int i, k, n_vectors = n_chains * count
     cdef Py_ssize_t left
     if not floats and takes_sums(step.sent):
@@ -175,9 +224,10 @@ cdef inline void activate_vectors(const HalfStep *step, const int32_t *acc, cons
             fixed[i] = float_of(select_i(bits_f(x[i]) >> 31, bits_f(y[i]), bits_f(splat_f(4194304.0) - y[i])))
     if step.probabilities != NULL:
         for i in range(n_vectors):
-            left = step.n_units - tile * TILE - column - i % count * LANES
+            where = columns_of(step, tile)
+            left = where.n - column - i % count * LANES
             if left > 0:
-                probabilities = step.probabilities + (chain + i // count + 1) * step.n_units - left
+                probabilities = step.probabilities + (chain + i // count) * step.n_units + where.unit + where.n - left
                 y[i] = float_of(select_i(bits_f(x[i]) >> 31, bits_f(q[i]), bits_f(splat_f(1.0) - q[i])))
                 memcpy(probabilities, &y[i], 4 * smaller(LANES, left))
 
@@ -190,7 +240,8 @@ cdef void activate(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py
 
 cdef inline void activate_sums(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py_ssize_t first,
                                Py_ssize_t n, bint floats, uint64_t *masks) noexcept nogil:
-    cdef Py_ssize_t start, stop, chain, t, n_columns = smaller(TILE, step.n_units - tile * TILE), column
+    cdef Columns where = columns_of(step, tile)
+    cdef Py_ssize_t start, stop, chain, t, n_columns = where.n, column
     cdef uint64_t keep = <uint64_t> 0xffffffffffffffffu >> (64 - n_columns)
     cdef uint16_t random[BATCH][TILE]
     cdef int32_t input_sums[TILE]
@@ -229,12 +280,12 @@ cdef inline void activate_sums(const HalfStep *step, const int32_t *acc, Py_ssiz
         start += BATCH
     if step.out != NULL:
         for t in range(ceil_div(n_columns, 8)):
-            out = step.out + (tile * (TILE // 8) + t) * step.out_stride + first
+            out = step.out + (where.row + t) * step.out_stride + first
             if step.free == NULL:
                 for chain in range(n):
                     out[chain] = <uint8_t> (masks[chain] >> (8 * t))
             else:
-                free = step.free + (tile * (TILE // 8) + t) * step.free_stride + first
+                free = step.free + (where.row + t) * step.free_stride + first
                 for chain in range(n):
                     out[chain] = <uint8_t> ((out[chain] & ~free[chain]) | (masks[chain] >> (8 * t) & free[chain]))
 
@@ -264,6 +315,33 @@ cdef void half_step_item(const HalfStep *step, Py_ssize_t item, Scratch *scratch
     """One tile of one block of chains: product, then activation while the sums are at hand."""
     cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block
     cdef Py_ssize_t n = smaller(step.block, step.n - first)
-    product_tile(scratch.sums, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first,
-                 step.stride, step.n_bytes, n, smaller(TILE, step.n_units - tile * TILE), ALL_LIMBS)
-    activate(step, scratch.sums, tile, first, n, scratch.masks)
+    cdef HalfStep own
+    if step.to != NULL and step.to.tiles[tile].kind == CATEGORICAL:
+        sites_item(step, tile, first, n, scratch)
+        return
+    sum_tile(scratch.sums, scratch, step, tile, first, n)
+    if step.to == NULL:
+        activate(step, scratch.sums, tile, first, n, scratch.masks)
+    else:
+        own = step[0]
+        own.unit = step.to.tiles[tile].kind
+        activate(&own, scratch.sums, tile, first, n, scratch.masks)
+
+
+cdef void sites_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n,
+                     Scratch *scratch) noexcept nogil:
+    """half_step_item of a tile of categorical sites, or of all the tiles of one site."""
+    cdef Py_ssize_t span = step.to.tiles[tile].span, start, count, k, together
+    cdef int32_t *acc
+    if span == 0:
+        return
+    together = BLOCK // span // LANES * LANES
+    start = 0
+    while start < n:
+        count = smaller(together, n - start)
+        for k in range(span):
+            acc = scratch.sums + k * together * TILE
+            sum_tile(acc, scratch, step, tile + k, first + start, count)
+            turn_to_sent(acc, step, tile + k, count)
+        draw_sites(step, scratch.sums, together * TILE, tile, first + start, count, False)
+        start += together

@@ -15,7 +15,7 @@ def anneal(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer 
            uint32_t first_sweep, Py_ssize_t first_chain, double[:, ::1] log_weights, int n_threads):
     """Take n chains from betas[0] to betas[-1]: visible INOUT, hidden OUT, log_weights INOUT (all tiles, n).
 
-    reference IN float32 (64 visible tiles,) is r; bias_difference IN float64 (8 bytes,) is b - r, padded with zeros.
+    reference IN float32 (64 visible tiles,) is r; bias_difference IN float64 (V,) is b - r.
     Step k draws the numbers of sweep first_sweep + k."""
     cdef Annealing job
     cdef Py_ssize_t n_bytes = visible.shape[0], byte
@@ -27,7 +27,7 @@ def anneal(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer 
     job.n_steps, job.stream, job.first_sweep = betas.shape[0] - 1, stream, first_sweep
     if DEBUG_CHECKS:
         check(log_weights.shape[0] == job.up.n_tiles + job.down.n_tiles and log_weights.shape[1] == job.up.n
-              and reference.shape[0] == TILE * job.down.n_tiles and bias_difference.shape[0] == 8 * n_bytes, "anneal")
+              and reference.shape[0] == TILE * job.down.n_tiles and bias_difference.shape[0] == job.down.n_units, "anneal")
     give_out(&job.up, hidden, None, None)
     give_out(&job.down, visible, None, None)
     if job.up.n == 0 or job.n_steps < 1:
@@ -40,7 +40,8 @@ def anneal(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer 
     table_memory = memory_for(n_bytes, 256 * sizeof(double), "annealing")
     job.tables = tables = <double *> table_memory.start
     for byte in range(n_bytes):
-        build_bias_table(job.down.unit, &bias_difference[8 * byte], tables + 256 * byte)
+        build_bias_table(row_of(job.down.to, job.down.n_units, job.down.unit, byte), &bias_difference[0],
+                         tables + 256 * byte)
     with nogil:
         run_team(anneal_with_others, &job, memory.start, sizeof(Scratch), n_threads)
 
@@ -134,8 +135,7 @@ cdef void weigh_and_draw_hidden(const Annealing *job, Py_ssize_t item, Py_ssize_
     cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block
     cdef Py_ssize_t n = smaller(step.block, step.n - first), n_columns = smaller(TILE, step.n_units - tile * TILE)
     cdef int32_t *acc = scratch.sums
-    product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first, step.stride,
-                 step.n_bytes, n, n_columns, ALL_LIMBS)
+    sum_tile(acc, scratch, &step, tile, first, n)
     activate(&step, acc, tile, first, n, scratch.masks)
     turn_to_sent(acc, &step, tile, n)
     weigh_hidden(step.unit, acc, step.bias + tile * TILE, <double> step.scale, n_columns, n, <double> job.betas[s],
@@ -206,12 +206,15 @@ cdef void weigh_visible(const Annealing *job, Py_ssize_t item, Py_ssize_t s) noe
     cdef const HalfStep *down = &job.down
     cdef Py_ssize_t tile = item % down.n_tiles, first = (item // down.n_tiles) * down.block, chain, byte
     cdef Py_ssize_t n = smaller(down.block, down.n - first)
-    cdef Py_ssize_t stop = smaller((tile + 1) * (TILE // 8), up.n_bytes)
+    cdef Columns where = columns_of(down, tile)
+    cdef Py_ssize_t stop = smaller(where.row + where.n_rows, up.n_bytes)
     cdef double *out = job.log_weights + (up.n_tiles + tile) * job.n_chains + first
     cdef double change = <double> job.betas[s + 1] - <double> job.betas[s], total
+    if where.span == 0:
+        return
     for chain in range(n):
         total = 0
-        for byte in range(tile * (TILE // 8), stop):
+        for byte in range(where.row, stop):
             total += job.tables[256 * byte + up.planes[byte * up.stride + first + chain]]
         out[chain] += change * total
 

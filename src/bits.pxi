@@ -55,27 +55,31 @@ cdef void unpack_row(const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_unit
         out[8 * (n_units // 8) + k] = (planes[(n_units // 8) * stride] >> k) & 1
 
 
-def transpose(const uint8_t[:, :] planes, Py_ssize_t n_units, uint8_t[:, ::1] out, int n_threads):
-    """Swap units and chains: planes IN (ceil(U/8), n), out OUT (ceil(n/8), U), unused bits zero."""
-    cdef Py_ssize_t n = planes.shape[1], byte
+def transpose(const uint8_t[:, :] planes, Py_ssize_t n_units, Segments segments, uint8_t[:, ::1] out, int n_threads):
+    """Swap units and chains: planes IN (ceil(U/8), n), or rows of segments, None where all are bits; out OUT
+    (ceil(n/8), U), unused bits zero; a category of a site is a unit that is on where the site is in it."""
+    cdef const Plan *plan = plan_of(segments)
+    cdef Py_ssize_t n = planes.shape[1], row
     cdef Barrier barrier = new_barrier()
     if DEBUG_CHECKS:
-        check(planes.shape[0] == ceil_div(n_units, 8) and out.shape[0] == ceil_div(n, 8)
-              and out.shape[1] == n_units, "transpose")
+        check(planes.shape[0] == (ceil_div(n_units, 8) if plan == NULL else plan.n_rows)
+              and out.shape[0] == ceil_div(n, 8) and out.shape[1] == n_units, "transpose")
     if n == 0 or n_units == 0:
         return
     with nogil, parallel(num_threads=n_threads):
         join_team()
-        for byte in prange(ceil_div(n_units, 8), schedule="static"):
-            transpose_row(&planes[byte, 0], n, byte, n_units, &out[0, 0])
+        for row in prange(planes.shape[0], schedule="static"):
+            transpose_row(&planes[row, 0], n, row_of(plan, n_units, BERNOULLI, row), n_units, &out[0, 0])
         leave_team(&barrier)
 
 
-cdef void transpose_row(const uint8_t *row, Py_ssize_t n, Py_ssize_t byte, Py_ssize_t n_units,
-                        uint8_t *out) noexcept nogil:
-    cdef Py_ssize_t block, width = smaller(8, n_units - 8 * byte)
+cdef void transpose_row(const uint8_t *states, Py_ssize_t n, Row row, Py_ssize_t n_units, uint8_t *out) noexcept nogil:
+    cdef Py_ssize_t block
+    if row.kind == CATEGORICAL:
+        transpose_codes(states, n, row, n_units, out)
+        return
     for block in range(ceil_div(n, 8)):
-        put_transposed(out + block * n_units + 8 * byte, transposed_word(row, n, block), width)
+        put_transposed(out + block * n_units + row.unit, transposed_word(states, n, block), row.size)
 
 
 cdef inline void put_transposed(uint8_t *out, uint64_t word, Py_ssize_t width) noexcept nogil:

@@ -19,7 +19,8 @@ cdef HalfStep prepare_numbers(const double[:, ::1] numbers, Layer layer, uint64_
     """As prepare, for numbers (n, units of the sending layer)."""
     cdef HalfStep step = prepare_layer(layer, numbers.shape[0], seed, first_chain, n_threads)
     if DEBUG_CHECKS:
-        check(layer.tiles.shape[1] == 8 * ceil_div(numbers.shape[1], 8), "units of the sending layer")
+        check(layer.given.n_units == numbers.shape[1] if layer.given is not None
+              else layer.tiles.shape[1] == 8 * ceil_div(numbers.shape[1], 8), "units of the sending layer")
     step.n_in = numbers.shape[1]
     step.numbers = &numbers[0, 0] if step.n and step.n_in else NULL
     step.block = smaller(step.block, NUMBERS_BLOCK)
@@ -31,7 +32,7 @@ cdef void numbers_tile(double *sums, double *integers, const HalfStep *step, Py_
     """sums OUT [n][64], room for n rounded up to 4: the product of n (at most NUMBERS_BLOCK) rows with a tile. integers
     is room for INPUTS rows of a tile."""
     cdef Py_ssize_t start = 0, count, strip, row
-    cdef Py_ssize_t n_strips = ceil_div(smaller(TILE, step.n_units - tile * TILE), LANES)
+    cdef Py_ssize_t n_strips = ceil_div(columns_of(step, tile).n, LANES)
     while start < step.n_in:
         count = smaller(INPUTS, step.n_in - start)
         widen_rows(integers, step.tiles + tile * step.tile_length + start * TILE, step.grid, count, n_strips)
@@ -110,19 +111,56 @@ cdef void numbers_item(const HalfStep *step, Py_ssize_t item, NumbersScratch *sc
     """As half_step_item."""
     cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block, i
     cdef Py_ssize_t n = smaller(step.block, step.n - first)
+    cdef HalfStep own
+    if step.to != NULL:
+        own = step[0]
+        own.unit = step.to.tiles[tile].kind
+        if own.unit == CATEGORICAL:
+            sites_of_numbers(step, tile, first, n, scratch)
+            return
+        step = &own
     sent_tile(scratch.sums, scratch.integers, step, tile, first, n)
     for i in range(n * TILE):
         scratch.floats[i] = <float> (scratch.sums[i] * 2.384185791015625e-7)    # 2^-22
     activate_sums(step, <const int32_t *> scratch.floats, tile, first, n, True, scratch.masks)
 
 
+cdef void sites_of_numbers(const HalfStep *step, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n,
+                           NumbersScratch *scratch) noexcept nogil:
+    """As sites_item."""
+    cdef Py_ssize_t span = step.to.tiles[tile].span, start, count, k, i, together
+    cdef float *floats
+    if span == 0:
+        return
+    together = NUMBERS_BLOCK // span // LANES * LANES
+    start = 0
+    while start < n:
+        count = smaller(together, n - start)
+        for k in range(span):
+            sent_tile(scratch.sums, scratch.integers, step, tile + k, first + start, count)
+            floats = scratch.floats + k * together * TILE
+            for i in range(count * TILE):
+                floats[i] = <float> (scratch.sums[i] * 2.384185791015625e-7)    # 2^-22
+        draw_sites(step, <const int32_t *> scratch.floats, together * TILE, tile, first + start, count, True)
+        start += together
+
+
 cdef void sent_tile(double *sums, double *integers, const HalfStep *step, Py_ssize_t tile, Py_ssize_t first,
                     Py_ssize_t n) noexcept nogil:
     """sums OUT [n][64], integers in units of 2^-22: what n (at most NUMBERS_BLOCK) rows of fractions of units that are
-    on send to a tile."""
+    on send to a tile; of a layer of segments, rows of fractions times the steps between the units' values."""
     cdef int32_t input_sums[TILE]
-    cdef Py_ssize_t i
+    cdef Py_ssize_t i, k
+    cdef const Run *run
     numbers_tile(sums, integers, step, tile, first, n)
+    if step.given != NULL:
+        for k in range(step.given.n_runs):
+            run = step.given.runs + k
+            if run.kind != CATEGORICAL and takes_sums(run.kind):
+                sum_run(step.tiles + tile * step.tile_length, step.grid, step.given, run, input_sums)
+                for i in range(n * TILE):
+                    sums[i] += value_of(run.kind, False) * (<double> input_sums[i % TILE] * 4194304.0)
+        return
     if takes_sums(step.sent):
         sum_inputs(step.tiles + tile * step.tile_length, step.grid, step.n_in, input_sums)
         for i in range(n * TILE):
@@ -145,8 +183,7 @@ cdef void log_odds_tile(double *out, Scratch *scratch, const HalfStep *step, Py_
             for k in range(n_columns):
                 out[row * TILE + k] = log_odds_d(step.unit, out[row * TILE + k] * scale + <double> bias[k])
         return
-    product_tile(acc, scratch, step.tiles + tile * step.tile_length, step.grid, step.planes + first, step.stride,
-                 step.n_bytes, n, n_columns, ALL_LIMBS)
+    sum_tile(acc, scratch, step, tile, first, n)
     turn_to_sent(acc, step, tile, n)
     for row in range(n):
         for k in range(n_columns):

@@ -167,41 +167,52 @@ cdef void add_cgf(int unit, const double *odds, Py_ssize_t n_columns, double bet
         column += HALF
 
 
-def bias_sums(const uint8_t[:, :] planes, str unit, const double[::1] bias, double[::1] out, int n_threads):
-    """out OUT (n,): sum of bias_i value_i over the units, of this type, each byte summed from its low bit up, then the
-    bytes in turn; bias IN padded to 8 units a byte by zeros."""
+def bias_sums(const uint8_t[:, :] planes, str unit, Segments segments, const double[::1] bias, double[::1] out,
+              int n_threads):
+    """out OUT (n,): sum of bias_i value_i over the units, of this type or of segments, each row of planes summed from its
+    low bit up, then the rows in turn; bias IN (U,)."""
     cdef int kind = UNITS[unit]
+    cdef const Plan *plan = plan_of(segments)
     cdef Py_ssize_t n = planes.shape[1], item
     cdef Barrier barrier = new_barrier()
     if DEBUG_CHECKS:
-        check(bias.shape[0] == 8 * planes.shape[0] and out.shape[0] == n, "bias_sums")
+        check(ceil_div(bias.shape[0], 8) == planes.shape[0] if plan == NULL else plan.n_units == bias.shape[0]
+              and plan.n_rows == planes.shape[0], "bias_sums")
+        check(out.shape[0] == n, "bias_sums")
     if n == 0:
         return
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(ceil_div(n, BLOCK), schedule="static"):
-            bias_item(kind, &planes[0, item * BLOCK], planes.strides[0], planes.shape[0], &bias[0], &out[item * BLOCK],
-                      smaller(BLOCK, n - item * BLOCK))
+            bias_item(plan, kind, bias.shape[0], &planes[0, item * BLOCK], planes.strides[0], planes.shape[0], &bias[0],
+                      &out[item * BLOCK], smaller(BLOCK, n - item * BLOCK))
         leave_team(&barrier)
 
 
-cdef void bias_item(int unit, const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_bytes, const double *bias,
-                    double *out, Py_ssize_t n) noexcept nogil:
+cdef void bias_item(const Plan *plan, int unit, Py_ssize_t n_units, const uint8_t *planes, Py_ssize_t stride,
+                    Py_ssize_t n_bytes, const double *bias, double *out, Py_ssize_t n) noexcept nogil:
     cdef double table[256]
     cdef Py_ssize_t byte, chain
     for chain in range(n):
         out[chain] = 0
     for byte in range(n_bytes):
-        build_bias_table(unit, bias + 8 * byte, table)
+        build_bias_table(row_of(plan, n_units, unit, byte), bias, table)
         for chain in range(n):
             out[chain] += table[planes[byte * stride + chain]]
 
 
-cdef void build_bias_table(int unit, const double *bias, double *table) noexcept nogil:
-    """table[x] = sum_k bias_k value(bit k of x), from the low bit up."""
+cdef void build_bias_table(Row row, const double *bias, double *table) noexcept nogil:
+    """table[x] for what a row of planes may hold, of biases IN of all units: sum_k bias_k value(bit k of x), from the low
+    bit up, or the bias of category x."""
     cdef Py_ssize_t k, m
+    cdef double b
+    if row.kind == CATEGORICAL:
+        memset(table, 0, 256 * sizeof(double))
+        memcpy(table, bias + row.unit, row.size * sizeof(double))
+        return
     table[0] = 0
     for k in range(8):
+        b = bias[row.unit + k] if k < row.size else 0.0
         for m in range(1 << k):
-            table[(1 << k) + m] = table[m] + value_of(unit, True) * bias[k]
-            table[m] = table[m] + value_of(unit, False) * bias[k]
+            table[(1 << k) + m] = table[m] + value_of(row.kind, True) * b
+            table[m] = table[m] + value_of(row.kind, False) * b

@@ -45,6 +45,7 @@ cdef extern from "simd.h" nogil:
     vd sign_d(vd)
     vi select_i(vi, vi, vi)
     vd select_d(vq, vd, vd)
+    vi not_above_i(vi, vi)
     vf minus_abs_f(vf)
     vf scale_and_add(vf, vf, vf)
     vd multiply_and_add(vd, vd, vd)
@@ -73,6 +74,7 @@ cdef extern from "simd.h" nogil:
     int popcount8(uint8_t)
     int popcount64(uint64_t)
     int lowest_bit(uint64_t)
+    int log2_of(uint32_t)
     void *aligned_memory(size_t)
 
 cdef extern from "product_plan.h" nogil:
@@ -97,6 +99,7 @@ cdef extern from "philox.h" nogil:
     void philox_keys(uint32_t, uint32_t, Keys *)
     void philox(vq *, const Keys *)
     void philox_in_sequence(uint64_t, uint32_t, uint32_t, const Keys *, uint32_t *)
+    void philox_chains(uint32_t, uint32_t, uint32_t, uint32_t, const Keys *, uint32_t (*)[LANES])
     void philox_64_units(uint32_t, uint32_t, uint32_t, uint32_t, const Keys *, uint16_t (*)[64])
 
 cdef enum:
@@ -144,12 +147,14 @@ cdef Barrier new_barrier() noexcept nogil:
 
 
 include "arena.pxi"
+include "units.pxi"
+include "segments.pxi"
 include "bits.pxi"
 include "numbers.pxi"
 include "product.pxi"
 include "product_amx.pxi"
-include "units.pxi"
 include "activation.pxi"
+include "categorical.pxi"
 include "flips.pxi"
 include "sweep.pxi"
 include "fractions.pxi"

@@ -79,47 +79,55 @@ cdef void hidden_item(const float *fixed, Py_ssize_t n_rows, double scale, bint 
         start += ROWS
 
 
-def prepare_phase(const uint8_t[:, :] planes, const float[:, :, ::1] fixed, double scale, uint8_t[:, ::1] transposed,
-                  double[::1] visible, double[::1] hidden, int n_threads):
+def prepare_phase(const uint8_t[:, :] planes, Segments segments, const float[:, :, ::1] fixed, double scale,
+                  uint8_t[:, ::1] transposed, double[::1] visible, double[::1] hidden, int n_threads):
     """What a phase of the gradient needs beside its products: transposed OUT (ceil(n/8), V) as transpose gives it,
-    visible OUT (V,) the number of examples in which each unit is on, hidden OUT (H,) = scale * sum_r fixed_rj."""
+    visible OUT (V,) the number of examples in which each unit is on, hidden OUT (H,) = scale * sum_r fixed_rj. segments
+    as transpose takes them."""
+    cdef const Plan *plan = plan_of(segments)
     cdef Py_ssize_t n = planes.shape[1], n_visible = visible.shape[0], n_hidden = hidden.shape[0], item
     cdef Py_ssize_t n_bytes = planes.shape[0], n_tiles = fixed.shape[0]
     cdef Barrier barrier = new_barrier()
     if DEBUG_CHECKS:
-        check(n > 0 and n_bytes == ceil_div(n_visible, 8) and n_tiles == ceil_div(n_hidden, TILE)
+        check(n > 0 and n_bytes == (ceil_div(n_visible, 8) if plan == NULL else plan.n_rows) and n_tiles == ceil_div(n_hidden, TILE)
               and fixed.shape[1] == 8 * ceil_div(n, 8) and transposed.shape[0] == ceil_div(n, 8)
               and transposed.shape[1] == n_visible, "prepare_phase")
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(n_bytes + n_tiles, schedule="static"):
             if item < n_bytes:
-                transpose_and_count(&planes[item, 0], n, item, n_visible, &transposed[0, 0], &visible[8 * item])
+                transpose_and_count(&planes[item, 0], n, row_of(plan, n_visible, BERNOULLI, item), n_visible,
+                                    &transposed[0, 0], &visible[0])
             else:
                 hidden_item(&fixed[item - n_bytes, 0, 0], fixed.shape[1], scale, False,
                             &hidden[(item - n_bytes) * TILE], smaller(TILE, n_hidden - (item - n_bytes) * TILE))
         leave_team(&barrier)
 
 
-cdef void transpose_and_count(const uint8_t *row, Py_ssize_t n, Py_ssize_t byte, Py_ssize_t n_units, uint8_t *out,
+cdef void transpose_and_count(const uint8_t *states, Py_ssize_t n, Row row, Py_ssize_t n_units, uint8_t *out,
                               double *counts) noexcept nogil:
-    """transpose_row, and in how many chains each of the eight units is on."""
-    cdef Py_ssize_t width = smaller(8, n_units - 8 * byte), block = 0, stop, k
+    """transpose_row, and in how many chains each of the row's units is on, in counts OUT of all units."""
+    cdef Py_ssize_t block = 0, stop, k
     cdef uint64_t word, sums
     cdef int64_t totals[8]
+    if row.kind == CATEGORICAL:
+        transpose_codes(states, n, row, n_units, out)
+        memset(counts + row.unit, 0, row.size * sizeof(double))
+        count_codes(states, n, row.size, counts + row.unit)
+        return
     memset(totals, 0, sizeof(totals))
     while block < ceil_div(n, 8):
         stop = smaller(block + 31, ceil_div(n, 8))  # 31 counts of at most 8 fit a byte
         sums = 0
         while block < stop:
-            word = transposed_word(row, n, block)
-            put_transposed(out + block * n_units + 8 * byte, word, width)
+            word = transposed_word(states, n, block)
+            put_transposed(out + block * n_units + row.unit, word, row.size)
             sums += count_in_bytes(word)
             block += 1
         for k in range(8):
             totals[k] += <int64_t> ((sums >> (8 * k)) & 255)
-    for k in range(width):
-        counts[k] = <double> totals[k]
+    for k in range(row.size):
+        counts[row.unit + k] = <double> totals[k]
 
 
 cdef inline uint64_t count_in_bytes(uint64_t x) noexcept nogil:
@@ -129,29 +137,35 @@ cdef inline uint64_t count_in_bytes(uint64_t x) noexcept nogil:
     return (x + (x >> 4)) & 0x0f0f0f0f0f0f0f0fu
 
 
-def count_bits(const uint8_t[:, :] planes, Py_ssize_t n_units, double[::1] out, int n_threads):
-    """Add to out INOUT (U,) the number of chains in which each unit is on; planes IN (ceil(U/8), n)."""
+def count_bits(const uint8_t[:, :] planes, Py_ssize_t n_units, Segments segments, double[::1] out, int n_threads):
+    """Add to out INOUT (U,) the number of chains in which each unit is on; planes IN and segments as transpose takes
+    them."""
+    cdef const Plan *plan = plan_of(segments)
     cdef Py_ssize_t byte, n = planes.shape[1]
     cdef Barrier barrier = new_barrier()
     if DEBUG_CHECKS:
-        check(planes.shape[0] == ceil_div(n_units, 8) and out.shape[0] == n_units, "count_bits")
+        check(planes.shape[0] == (ceil_div(n_units, 8) if plan == NULL else plan.n_rows) and out.shape[0] == n_units,
+              "count_bits")
     if n == 0:
         return
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for byte in prange(planes.shape[0], schedule="static"):
-            count_row(&planes[byte, 0], n, &out[8 * byte], smaller(8, n_units - 8 * byte))
+            count_row(&planes[byte, 0], n, row_of(plan, n_units, BERNOULLI, byte), &out[0])
         leave_team(&barrier)
 
 
-cdef void count_row(const uint8_t *row, Py_ssize_t n, double *out, Py_ssize_t width) noexcept nogil:
+cdef void count_row(const uint8_t *states, Py_ssize_t n, Row row, double *out) noexcept nogil:
     cdef int64_t counts[8]
     cdef uint64_t word
     cdef Py_ssize_t chain, k
+    if row.kind == CATEGORICAL:
+        count_codes(states, n, row.size, out + row.unit)
+        return
     memset(counts, 0, sizeof(counts))
     for chain in range(0, n, 8):
-        word = transposed_word(row, n, chain // 8)
+        word = transposed_word(states, n, chain // 8)
         for k in range(8):
             counts[k] += popcount8(<uint8_t> (word >> (8 * k)))
-    for k in range(width):
-        out[k] += <double> counts[k]
+    for k in range(row.size):
+        out[row.unit + k] += <double> counts[k]

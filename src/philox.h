@@ -83,6 +83,18 @@ static inline void philox_64_units(uint32_t first, uint32_t chain, uint32_t swee
     }
 }
 
+/* The four words of one block for each of LANES chains in a row. */
+static inline void philox_chains(uint32_t block, uint32_t chain, uint32_t sweep, uint32_t kind, const Keys *keys,
+                                 uint32_t out[4][LANES]) {
+    for (int first = 0; first < LANES; first += HALF) {
+        vq c[4] = {splat_q(block), splat_q(chain + first), splat_q(sweep), splat_q(kind)};
+        for (int k = 0; k < HALF; k++) c[1][k] += k;
+        philox(c, keys);
+        for (int word = 0; word < 4; word++)
+            for (int k = 0; k < HALF; k++) out[word][first + k] = (uint32_t)c[word][k];
+    }
+}
+
 /* AT_ONCE blocks, the first and second words of whose counters are the number first, first + 1, ... */
 enum { AT_ONCE = BATCH * HALF };
 static inline void philox_in_sequence(uint64_t first, uint32_t sweep, uint32_t kind, const Keys *keys,

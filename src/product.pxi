@@ -26,6 +26,7 @@ cdef struct Scratch:                    # what one thread needs for a half step 
     char squares[LEVEL_AMX * 4096]      # product_amx.pxi
     char bits[LEVEL_AMX * BLOCK * 512]
     int32_t sums[BLOCK * TILE]          # the accumulators
+    int32_t more[BLOCK * TILE]          # and those of a further segment
     uint64_t masks[BLOCK]               # the states that activation.pxi makes of them
 
 

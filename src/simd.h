@@ -103,6 +103,7 @@ static inline vq bits_d(vd x) { return (vq)x; }
 static inline vd double_of(vq x) { return (vd)x; }
 static inline vi select_i(vi mask, vi yes, vi no) { return (mask & yes) | (~mask & no); }
 static inline vd select_d(vq mask, vd yes, vd no) { return (vd)((mask & (vq)yes) | (~mask & (vq)no)); }
+static inline vi not_above_i(vi x, vi y) { return x <= y; } /* -1 or 0 */
 static inline vf minus_abs_f(vf x) { return (vf)((vi)x | (-0x7fffffff - 1)); }
 static inline vd abs_d(vd x) { return (vd)((vq)x & 0x7fffffffffffffffULL); }
 /* x > y ? x : y, lane by lane; so y where one is NaN */
@@ -310,6 +311,7 @@ static inline void spread_bits(char *out, uint64_t word) { /* 64 bits to bytes, 
 
 static inline int popcount64(uint64_t x) { return __builtin_popcountll(x); }
 static inline int popcount8(uint8_t x) { return __builtin_popcount(x); }
+static inline int log2_of(uint32_t x) { return 31 - __builtin_clz(x); } /* rounded down; x > 0 */
 static inline int lowest_bit(uint64_t x) { return __builtin_ctzll(x); }
 
 /* memory from a cache line on, NULL when there is none; free with free() */

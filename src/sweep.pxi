@@ -28,16 +28,22 @@ cdef class Layer:
     cdef readonly int exponent
     cdef readonly Py_ssize_t n_units
     cdef readonly int unit, sent
+    cdef readonly Segments to, given
 
-    def __init__(self, tiles, int exponent, bias, Py_ssize_t n_units, str unit, str sent):
+    def __init__(self, tiles, int exponent, bias, Py_ssize_t n_units, str unit, str sent, Segments to=None,
+                 Segments given=None):
         """tiles float32 (ceil(n_units/64), units of the other layer rounded up to 8, 64); bias float32 (64 tiles,).
-        unit is the type of the layer's units, sent that of the other layer's."""
+        unit is the type of the layer's units, sent that of the other layer's; of a layer of segments it is "bernoulli",
+        and the segments, to of the layer itself and given of the other one, say the rest: the layer has as many tiles as
+        they, the other one as many inputs."""
         self.tiles_array, self.bias_array = tiles, bias
         self.tiles, self.bias, self.exponent, self.n_units = tiles, bias, exponent, n_units
-        self.unit, self.sent = UNITS[unit], UNITS[sent]
+        self.unit, self.sent, self.to, self.given = UNITS[unit], UNITS[sent], to, given
         if DEBUG_CHECKS:
-            check(self.tiles.shape[0] == ceil_div(n_units, TILE) and self.tiles.shape[2] == TILE
-                  and self.bias.shape[0] == TILE * self.tiles.shape[0], "Layer")
+            check(self.tiles.shape[0] == (ceil_div(n_units, TILE) if to is None else to.n_tiles)
+                  and self.tiles.shape[2] == TILE and self.bias.shape[0] == TILE * self.tiles.shape[0]
+                  and (to is None or to.n_units == n_units) and (given is None or 8 * ceil_div(given.n_units, 8) == self.tiles.shape[1]),
+                  "Layer")
 
 
 cdef HalfStep prepare(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, Py_ssize_t first_chain,
@@ -49,7 +55,8 @@ cdef HalfStep prepare(const uint8_t[:, :] planes, Layer layer, beta, uint64_t se
     step.n_bytes = planes.shape[0]
     step.planes = &planes[0, 0] if step.n else NULL
     if DEBUG_CHECKS:
-        check(layer.tiles.shape[1] == 8 * step.n_bytes, "units of the sending layer")
+        check(layer.given.n_rows == step.n_bytes if layer.given is not None
+              else layer.tiles.shape[1] == 8 * step.n_bytes, "units of the sending layer")
     if beta is not None:
         betas = beta
         if DEBUG_CHECKS:
@@ -70,6 +77,7 @@ cdef HalfStep prepare_layer(Layer layer, Py_ssize_t n, uint64_t seed, Py_ssize_t
     step.scale = <float> ldexp(1.0, -layer.exponent)
     step.bias = &layer.bias[0]
     step.unit, step.sent = layer.unit, layer.sent
+    step.to, step.given = plan_of(layer.to), plan_of(layer.given)
     step.n_units = layer.n_units
     step.n_tiles = layer.tiles.shape[0]
     step.first_chain = first_chain
@@ -77,6 +85,11 @@ cdef HalfStep prepare_layer(Layer layer, Py_ssize_t n, uint64_t seed, Py_ssize_t
     step.key0 = <uint32_t> seed
     step.key1 = <uint32_t> (seed >> 32)
     return step
+
+
+cdef inline Py_ssize_t rows_of(const HalfStep *step) noexcept nogil:
+    """Of the receiving layer's planes."""
+    return step.to.n_rows if step.to != NULL else ceil_div(step.n_units, 8)
 
 
 cdef int give_out(HalfStep *step, planes, fixed, probabilities) except -1:
@@ -89,7 +102,7 @@ cdef int give_out(HalfStep *step, planes, fixed, probabilities) except -1:
     if planes is not None:
         bits = planes
         if DEBUG_CHECKS:
-            check(bits.shape[0] == ceil_div(step.n_units, 8) and bits.shape[1] == step.n, "planes out")
+            check(bits.shape[0] == rows_of(step) and bits.shape[1] == step.n, "planes out")
         step.out = &bits[0, 0]
         step.out_stride = bits.strides[0]
     if fixed is not None:
@@ -113,7 +126,7 @@ cdef int clamp(HalfStep *step, free) except -1:
         return 0
     planes = free
     if DEBUG_CHECKS:
-        check(planes.shape[0] == ceil_div(step.n_units, 8) and planes.shape[1] == step.n, "free units")
+        check(planes.shape[0] == rows_of(step) and planes.shape[1] == step.n, "free units")
     step.free = &planes[0, 0]
     step.free_stride = planes.strides[0]
     return 0
@@ -297,3 +310,29 @@ cdef void sweep_item(const Sweeps *job, const HalfStep *step, Flips *flips, Py_s
         half_step_item(&now, item, scratch)
     else:
         half_step_of_flips(&now, flips, item, s & 1, scratch)
+
+
+def inputs(const uint8_t[:, :] planes, Layer layer, int32_t[:, ::1] out, int n_threads):
+    """out OUT (n, units of the layer): 2^e times what planes IN (rows, n) of a layer of segments send."""
+    cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
+    cdef Py_ssize_t item
+    cdef Barrier barrier = new_barrier()
+    cdef _Memory memory
+    if DEBUG_CHECKS:
+        check(out.shape[0] == step.n and out.shape[1] == step.n_units and step.given != NULL, "inputs")
+    if step.n == 0:
+        return
+    memory = memory_for(n_threads, sizeof(Scratch), "the inputs of a layer")
+    with nogil, parallel(num_threads=n_threads):
+        join_team()
+        for item in prange(step.n_tiles * ceil_div(step.n, step.block), schedule="dynamic", chunksize=1):
+            input_item(&step, item, &out[0, 0], <Scratch *> memory.start + threadid())
+        leave_team(&barrier)
+
+
+cdef void input_item(const HalfStep *step, Py_ssize_t item, int32_t *out, Scratch *scratch) noexcept nogil:
+    cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block, chain
+    cdef Py_ssize_t n = smaller(step.block, step.n - first), n_columns = columns_of(step, tile).n
+    sum_tile(scratch.sums, scratch, step, tile, first, n)
+    for chain in range(n):
+        memcpy(out + (first + chain) * step.n_units + tile * TILE, scratch.sums + chain * TILE, 4 * n_columns)

@@ -253,8 +253,8 @@ cdef void sum_hidden(Worker *me, Sums *part, Py_ssize_t n, Py_ssize_t tile) noex
 cdef void sum_visible(Worker *me, Sums *part, const uint8_t *planes, Py_ssize_t n, Py_ssize_t chunk) noexcept nogil:
     cdef Py_ssize_t byte
     for byte in range(8 * chunk, smaller(8 * chunk + 8, me.job.n_bytes)):
-        transpose_and_count(planes + byte * me.job.stride, n, byte, me.job.n_visible, part.transposed,
-                            part.visible + 8 * byte)
+        transpose_and_count(planes + byte * me.job.stride, n, row_of(NULL, me.job.n_visible, BERNOULLI, byte),
+                            me.job.n_visible, part.transposed, part.visible)
 
 
 cdef void compare_means(Worker *me, int unit, const double *data, const double *model, double *difference,

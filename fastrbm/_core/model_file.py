@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -33,14 +33,14 @@ def entries(rbm: RBM) -> dict[str, np.ndarray]:
     any."""
     arrays = {"fastrbm_format": np.array(FORMAT, np.int64)} | {name: getattr(rbm, name) for name in _NAMES}
     for name, unit in zip(_UNITS, (rbm.visible, rbm.hidden), strict=True):
-        arrays[name] = np.array(json.dumps([{"type": unit.name, "n": unit.n}]), np.str_)
+        arrays[name] = np.array(json.dumps([segment.describe() for segment in unit.segments]), np.str_)
     return arrays if rbm.visible_names is None else arrays | {_VISIBLE_NAMES: np.array(rbm.visible_names, np.str_)}
 
 
 def load(
     path: str | PathLike[str],
-) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], list[list[tuple[str, int]]], tuple[str, ...] | None]:
-    """Read (the three arrays; the segments of either layer, (type, units) each; the names of the visible units or None)
+) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], list[list[dict[str, Any]]], tuple[str, ...] | None]:
+    """Read (the three arrays; the segments of either layer, what each says of itself; the names of the visible units or None)
     of a model; ValueError names the file and what is wrong with it."""
     with open_archive(path, "fastrbm_format", _FORMATS, "fastrbm model", _WRITERS) as archive:
         parameters = read_parameters(archive)
@@ -49,20 +49,20 @@ def load(
         return parameters, segments, _read_names(archive, parameters[1].size)
 
 
-def _read_segments(archive: Archive, name: str, n: int) -> list[tuple[str, int]]:
+def _read_segments(archive: Archive, name: str, n: int) -> list[dict[str, Any]]:
     if name not in archive:
-        return [("bernoulli", n)]
+        return [{"type": "bernoulli", "n": n}]
     found, wrong = archive.read(name), f"is damaged: {name} must describe {n} units"
     if found.dtype.kind != "U" or found.shape != ():
         raise ValueError(f"{archive.path} {wrong}")
     with refusing(archive.path, wrong):
-        segments = json.loads(str(found))
+        segments = [dict(segment) for segment in json.loads(str(found))]
         pairs = [(segment["type"], segment["n"]) for segment in segments]
     if not all(isinstance(kind, str) and type(size) is int and size > 0 for kind, size in pairs):
         raise ValueError(f"{archive.path} {wrong}")
     if not pairs or sum(size for _, size in pairs) != n:
         raise ValueError(f"{archive.path} {wrong}")
-    return pairs
+    return segments
 
 
 def _read_names(archive: Archive, n_visible: int) -> tuple[str, ...] | None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import DTypeLike
 
 from . import threads, validate
 from .dispatch import kernels
@@ -104,14 +104,22 @@ class Parameters:
     ) -> None:
         n_visible, n_hidden = self.shape = shape
         self.units = units
-        names = units[0].name, units[1].name
         self.grid_checked = False  # see _grid
-        visible_padded, hidden_padded = padded(visible_bias, np.float32), padded(hidden_bias, np.float32)
-        self.visible_bias = visible_padded[:n_visible]
+        segments = segments_of(units[0].layout)
+        visible_padded, hidden_padded = placed(visible_bias, segments), placed(hidden_bias, None)
         self.hidden_bias = hidden_padded[:n_hidden]
-        exponents = exponent(largest_sums[0], n_visible), exponent(largest_sums[1], n_hidden)
-        self.to_hidden = kernels.Layer(weights, exponents[0], hidden_padded, n_hidden, names[1], names[0])
-        self.to_visible = kernels.Layer(transposed, exponents[1], visible_padded, n_visible, *names)
+        if segments is None:
+            names = units[0].name, units[1].name
+            self.visible_bias, largest_input = visible_padded[:n_visible], largest_sums[0]
+        else:
+            names = "bernoulli", units[1].name
+            self.visible_bias = np.array(visible_bias, np.float32)
+            self.visible_bias.flags.writeable = False
+            weights, largest_input = _with_slack(weights, segments), kernels.largest_input(weights, segments)
+            transposed = _placed_tiles(transposed, segments)
+        exponents = exponent(largest_input, n_visible), exponent(largest_sums[1], n_hidden)
+        self.to_hidden = kernels.Layer(weights, exponents[0], hidden_padded, n_hidden, names[1], names[0], None, segments)
+        self.to_visible = kernels.Layer(transposed, exponents[1], visible_padded, n_visible, *names, segments)
 
     @classmethod
     def of(
@@ -181,12 +189,12 @@ class Parameters:
 
     @once
     def wide_visible_bias(self) -> np.ndarray:
-        """float64, padded to whole bytes: what bias_sums reads."""
-        return _wide(self.visible_bias)
+        """float64: what bias_sums reads."""
+        return self.visible_bias.astype(np.float64)
 
     @once
     def wide_hidden_bias(self) -> np.ndarray:
-        return _wide(self.hidden_bias)
+        return self.hidden_bias.astype(np.float64)
 
 
 def _ascend(
@@ -225,15 +233,37 @@ def refuse(name: str, values: np.ndarray) -> None:
     )
 
 
-def padded(values: np.ndarray, dtype: DTypeLike) -> np.ndarray:
-    """Zeros up to whole tiles behind the values; read-only."""
-    out = np.zeros(-(-values.size // TILE) * TILE, dtype)
-    out[: values.size] = values
+def placed(values: np.ndarray, segments: kernels.Segments | None) -> np.ndarray:
+    """float32 numbers, one a unit, in the columns of the layer's tiles, zeros beside them; read-only."""
+    if segments is None:
+        out = np.zeros(-(-values.size // TILE) * TILE, np.float32)
+        out[: values.size] = values
+    else:
+        out = np.zeros(segments.n_tiles * TILE, np.float32)
+        for tile, (first, n) in enumerate(segments.places):
+            out[tile * TILE : tile * TILE + n] = values[first : first + n]
     out.flags.writeable = False
     return out
 
 
-def _wide(bias: np.ndarray) -> np.ndarray:
-    out = np.zeros(-(-bias.size // 8) * 8)
-    out[: bias.size] = bias
+@lru_cache(maxsize=64)
+def segments_of(layout: tuple[tuple[str, Any], ...] | None) -> kernels.Segments | None:
+    """How the kernels see a layer; None where all its units are of one type of two values."""
+    return None if layout is None else kernels.Segments(layout)
+
+
+def _with_slack(tiles: np.ndarray, segments: kernels.Segments) -> np.ndarray:
+    """The same with memory behind it, where a product of bits reads whole bytes of rows past the last unit, which no
+    state has on."""
+    rows = segments.n_inputs - tiles.shape[1]
+    if rows <= 0:
+        return tiles
+    flat = np.zeros(tiles.size + rows * TILE, np.float32)
+    flat[: tiles.size] = tiles.reshape(-1)
+    return flat[: tiles.size].reshape(tiles.shape)
+
+
+def _placed_tiles(tiles: np.ndarray, segments: kernels.Segments) -> np.ndarray:
+    out = np.empty((segments.n_tiles, *tiles.shape[1:]), np.float32)
+    kernels.place_tiles(tiles, segments, out, 1)
     return out

@@ -177,10 +177,11 @@ def states(
         hints = {1: f"; for a single example use {name}[None, :]", 0: ""}
         hint = hints.get(array.ndim, f"; use {name}.reshape(len({name}), -1)")
         raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {array.shape}{hint}")
-    if n_units is not None and array.shape[1] != n_units:
+    if n_units is not None and array.shape[1] != n_units and not (unit is not None and array.shape[1] == unit.n):
         raise ValueError(f"{name} has {array.shape[1]} units per example where the model has {n_units}")
     if arrays.is_sparse(array):
-        entries = bits_or_fractions(array.data[None], fractions) if unit is None or unit.off == 0.0 else None
+        bits = unit is None or (unit.layout is None and not unit.shifted)
+        entries = bits_or_fractions(array.data[None], fractions) if bits else None
         if entries is None:
             places = array.tocoo()
             raise ValueError(complaint(array.data, name, fractions, rows, (places.row, places.col)))
@@ -222,9 +223,9 @@ def rounding(dtype: np.dtype) -> float:
 
 
 def clamped_states(value: ArrayLike, n: int, unit: Unit, name: str) -> np.ndarray:
-    """Which units of n chains are clamped, and to what: floats (1, n_units) or (n, n_units) of 0 (off), 1 and NaN
-    (free)."""
-    n_units, low, high = unit.n, unit.off, unit.off + unit.step
+    """Which units of n chains are clamped, and to what: floats (1, n_columns) or (n, n_columns) of 0 (off), 1 and NaN
+    (free); of a site its category or NaN."""
+    n_units = unit.n_columns
     array = arrays.numbers(value, name, missing=True)
     if array.ndim == 2 and array.shape[1] != n_units:
         raise ValueError(f"{name} has {array.shape[1]} units per example where the model has {n_units}")
@@ -232,10 +233,38 @@ def clamped_states(value: ArrayLike, n: int, unit: Unit, name: str) -> np.ndarra
         raise ValueError(f"{name} must have shape ({n_units},) or ({n}, {n_units}), got {array.shape}")
     array = array.reshape(-1, n_units)
     array = array if array.dtype.kind == "f" else array.astype(np.float32)
+    if unit.layout is None:
+        return _clamped_bits(array, unit, name, (0, 0))
+    parts, column = [], 0
+    for segment in unit.segments:
+        own = array[:, column : column + segment.n_columns]
+        if segment.layout is None:
+            parts.append(_clamped_bits(own, segment, name, (0, column)))
+        else:
+            parts.append(_clamped_codes(own, segment, name, column))
+        column += segment.n_columns
+    return np.concatenate(parts, axis=1)
+
+
+def _clamped_codes(array: np.ndarray, unit: Unit, name: str, column: int) -> np.ndarray:
+    free = np.isnan(array) | (array == -1)
+    codes = np.where(free, 0.0, array)
+    good = (np.abs(codes - np.rint(codes)) <= ROUNDING) & (codes > -0.5) & (codes < np.array(unit.sizes) - 0.5)
+    if not bool(good.all()):
+        row, at = np.argwhere(~good)[0]
+        raise ValueError(
+            f"{name} must hold codes from 0 to {unit.sizes[at] - 1} in column {column + at}, or NaN or -1 (free); "
+            f"{name}[{row}, {column + at}] is {array[row, at]:g}"
+        )
+    return np.where(free, np.nan, np.rint(codes))
+
+
+def _clamped_bits(array: np.ndarray, unit: Unit, name: str, first: tuple[int, int]) -> np.ndarray:
+    low, high = unit.off, unit.off + unit.step
     free, on = np.isnan(array), np.abs(array - high) <= ROUNDING
     good = free | on | (np.abs(array - low) <= ROUNDING)
     if not bool(good.all()):
-        where, bad = first_of(~good, array)
+        where, bad = first_of(~good, array, first)
         raise ValueError(f"{name} must hold {low:g}, {high:g}, or NaN (free); {name}[{where}] is {bad:g}")
     return np.where(free, np.nan, on)
 
@@ -275,10 +304,10 @@ def what_is_wrong(
     return f"{name} must hold {wanted}, got values from {low:g} to {high:g} ({at} is {bad:g}){hint}"
 
 
-def first_of(mask: np.ndarray, array: np.ndarray) -> tuple[str, float]:
-    """The index, as text, and the value of the first number that is marked."""
-    first = int(np.argmax(mask.reshape(-1)))
-    return ", ".join(str(int(i)) for i in np.unravel_index(first, mask.shape)), float(array.reshape(-1)[first])
+def first_of(mask: np.ndarray, array: np.ndarray, origin: tuple[int, ...] = (0, 0)) -> tuple[str, float]:
+    """The index, as text, and the value of the first number that is marked, of an array that begins at an origin."""
+    first = np.unravel_index(int(np.argmax(mask.reshape(-1))), mask.shape)
+    return ", ".join(str(int(i) + start) for i, start in zip(first, origin, strict=True)), float(array[first])
 
 
 def sample_weight(value: ArrayLike, n: int) -> np.ndarray:

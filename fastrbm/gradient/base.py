@@ -51,6 +51,9 @@ class Gradient(Update):
             if phase.total == 0.0:
                 raise ValueError(f"{name} must be of at least one example")
         threads.resolve(n_threads)
+        if isinstance(positive, PhaseStates) and isinstance(negative, PhaseStates) and not positive.units[0].even:
+            # the kernels' factor of a difference is one for all units
+            positive, negative = positive.moments(n_threads), negative.moments(n_threads)
         self._phases = positive, negative
         self._shape = positive.shape
         if self.shape != negative.shape:
@@ -185,7 +188,7 @@ class Gradient(Update):
     def _centering(self, shape: tuple[int, ...], units: tuple[Unit, Unit]) -> tuple[np.ndarray, ...] | None:
         """Offsets, the same less the values of units that are off, and differences of means as kernels.difference takes
         them, for tiles of this shape; None where they change nothing."""
-        if self._offsets is None and not any(unit.off for unit in units):
+        if self._offsets is None and not any(unit.shifted for unit in units):
             return None
         offsets = (np.zeros(self.shape[0]), np.zeros(self.shape[1])) if self._offsets is None else self._offsets
         shifts = [offset - unit.off for offset, unit in zip(offsets, units, strict=True)]
@@ -196,7 +199,7 @@ class Gradient(Update):
         self, shape: tuple[int, ...], units: tuple[Unit, Unit]
     ) -> tuple[np.ndarray | None, np.ndarray | None]:
         """Where the kernels put the weights' part times either offset."""
-        if self._offsets is None and not any(unit.off for unit in units):
+        if self._offsets is None and not any(unit.shifted for unit in units):
             return None, None
         return np.empty(shape[1]), np.empty(shape[0] * TILE)
 

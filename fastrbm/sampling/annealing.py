@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from .._core import floatmath, philox, threads, validate, workload
 from .._core.dispatch import kernels
+from .._core.parameters import placed
 from .._core.progress import Countdown
 from .._core.warn import warn
 from ..states.bits import BitMatrix
@@ -152,10 +153,8 @@ class Annealer:
     def __init__(self, rbm: RBM, base_bias: ArrayLike) -> None:
         p = rbm._parameters
         self.bias = validate.parameter(base_bias, "base_bias", (rbm.n_visible,))
-        self._rbm, self._reference = rbm, np.zeros_like(p.to_visible.bias_array)
-        self._reference[: self.bias.size] = self.bias
-        self._difference = np.zeros_like(p.wide_visible_bias)
-        self._difference[: self.bias.size] = rbm.visible_bias.astype(np.float64) - self.bias
+        self._rbm, self._reference = rbm, placed(self.bias, p.to_visible.to)
+        self._difference = p.wide_visible_bias - self.bias
         self._n_tiles = p.to_hidden.tiles_array.shape[0] + p.to_visible.tiles_array.shape[0]
 
     @property

@@ -154,8 +154,8 @@ class Chains:
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
         n = len(self)
-        visible = saved_bits(state, "visible", n, self._visible.n_units)
-        hidden = saved_bits(state, "hidden", n, self._hidden.n_units)
+        visible = saved_bits(state, "visible", n, self._rbm.visible)
+        hidden = saved_bits(state, "hidden", n, self._rbm.hidden)
         seed, stream = saved.count(state, "seed", saved.SEEDS), saved.count(state, "stream", saved.STREAMS)
         n_sweeps_done = saved.count(state, "n_sweeps_done", philox.MOST_SWEEPS)
         beta = saved.array(state, "beta", np.float32, (n,), 0.0) if "beta" in state else None

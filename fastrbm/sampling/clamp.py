@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from .._core import validate
 from ..states.bits import BitMatrix
+from ..states.codes import packed
 
 if TYPE_CHECKING:
     from ..units.unit import Unit
@@ -31,18 +32,18 @@ class Clamp:
         """Set the clamped units in states to their values."""
         for clamped, states in zip(self._layers, (visible, hidden), strict=True):
             if clamped is not None and states is not None:
-                states.planes[...] = (states.planes & clamped.free.planes) | clamped.values.planes
+                states.planes[...] = (states.planes & clamped.free) | clamped.values.planes
 
     def free_planes(self, chains: slice) -> tuple[np.ndarray | None, np.ndarray | None]:
         """For both layers, which units of these chains may change, as kernels.sweep takes it."""
-        visible, hidden = (None if clamped is None else clamped.free.planes[:, chains] for clamped in self._layers)
+        visible, hidden = (None if clamped is None else clamped.free[:, chains] for clamped in self._layers)
         return visible, hidden
 
 
 class ClampedLayer:
-    """Of one layer: free units (1 where a unit is drawn), and values, 0 at those."""
+    """Of one layer: values, zeros where a unit is drawn, and planes whose bits are set there."""
 
-    def __init__(self, values: BitMatrix, free: BitMatrix) -> None:
+    def __init__(self, values: BitMatrix, free: np.ndarray) -> None:
         self.values, self.free = values, free
 
     @classmethod
@@ -51,7 +52,19 @@ class ClampedLayer:
             return None
         array = validate.clamped_states(given, n, unit, name)
         free = np.isnan(array)
-        packed = BitMatrix.from_states(np.where(free, 0.0, array)), BitMatrix.from_states(free)
+        values, masks = packed(np.where(free, 0.0, array).astype(np.uint8), unit), _masks(free, unit)
         if array.ndim == 2 and len(array) == n:
-            return cls(*packed)
-        return cls(*(BitMatrix(np.repeat(bits.planes, n, axis=1), unit.n) for bits in packed))
+            return cls(values, masks)
+        return cls(values[np.zeros(n, np.intp)], np.repeat(masks, n, axis=1))
+
+
+def _masks(free: np.ndarray, unit: Unit) -> np.ndarray:
+    """Which bits of planes may change, uint8 (rows, n): of a site, all or none."""
+    if unit.layout is None:
+        return BitMatrix.from_states(free).planes
+    rows, column = [], 0
+    for segment in unit.segments:
+        own = free[:, column : column + segment.n_columns]
+        rows.append(BitMatrix.from_states(own).planes if segment.layout is None else own.T * np.uint8(255))
+        column += segment.n_columns
+    return np.ascontiguousarray(np.concatenate(rows))

@@ -14,7 +14,9 @@ import numpy as np
 from .._core import arrays, philox, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.layout import TILE, to_fixed_point
+from .._core.parameters import placed, segments_of
 from ..states.bits import BitMatrix
+from ..states.codes import CodeMatrix, packed, zeros
 
 if TYPE_CHECKING:
     from .._core.parameters import Parameters
@@ -119,7 +121,7 @@ def half_step(
             betas = None if beta is None else beta[part]
             kernels.half_step(planes, layer, betas, seed, stream, sweep, kind, first_chain + part.start, *to, used)
         else:
-            numbers = to_fixed_point(given[part])
+            numbers = fixed_numbers(given[part], layer)
             kernels.half_step_of_fractions(
                 numbers, layer, seed, stream, sweep, kind, first_chain + part.start, *to, used
             )
@@ -132,17 +134,26 @@ def independent_states(
     """n draws of independent units with these biases, float32 (U,), from one sweep number of a stream, for chains
     first_chain, first_chain + 1, ..."""
     workload.check_chains(n)
-    tiles = -(-bias.size // TILE)
-    padded = np.zeros(tiles * TILE, np.float32)
-    padded[: bias.size] = bias
-    no_weights = np.zeros((tiles, 8, TILE), np.float32)
-    layer = kernels.Layer(no_weights, 0, padded, bias.size, unit.name, unit.name)
-    out = BitMatrix.empty(n, bias.size)
+    segments = segments_of(unit.layout)
+    in_place = placed(bias, segments)
+    no_weights = np.zeros((in_place.size // TILE, 8, TILE), np.float32)
+    name = unit.name if segments is None else "bernoulli"
+    layer = kernels.Layer(no_weights, 0, in_place, bias.size, name, "bernoulli", segments)
+    out = zeros(n, unit)
     half_step(
         layer, BitMatrix.empty(n, 8), kind=philox.VISIBLE, seed=seed, stream=stream, sweep=sweep, out=out,
         first_chain=first_chain, n_threads=n_threads,
     )  # fmt: skip
     return out
+
+
+def fixed_numbers(fractions: np.ndarray, layer: kernels.Layer) -> np.ndarray:
+    """Fractions of on as half_step_of_fractions takes them: multiples of 2^-22, of a layer of segments times the step
+    between a unit's values."""
+    numbers = to_fixed_point(fractions)
+    if layer.given is not None and layer.given.steps is not None:
+        numbers *= layer.given.steps
+    return numbers
 
 
 def fixed_buffer(n: int, n_units: int) -> np.ndarray:
@@ -160,11 +171,26 @@ def states_given(
 ) -> BitMatrix | np.ndarray:  # fmt: skip
     """A user's states, of units of this type (None: 0 and 1), as a BitMatrix, or float64 (n, U) fractions of on where
     they are welcome and there are any. rows: see validate.states."""
+    coded = unit is not None and unit.layout is not None
     if isinstance(value, BitMatrix):
+        if coded or isinstance(value, CodeMatrix):
+            return _of_layer(value, unit, name)
         if n_units is not None and value.n_units != n_units:
             raise ValueError(f"{name} has {value.n_units} units per example where the model has {n_units}")
         return value
-    states = validate.states(value, n_units, name, fractions, rows, unit)
+    columns = unit.n_columns if coded and unit is not None and n_units is not None else n_units
+    states = validate.states(value, columns, name, fractions, rows, unit)
     if states.dtype != np.float64:
-        return BitMatrix.of(states, name)
+        return BitMatrix.of(states, name) if unit is None else packed(states, unit, name)
     return states.toarray() if arrays.is_sparse(states) else states
+
+
+def _of_layer(states: BitMatrix, unit: Unit | None, name: str) -> BitMatrix:
+    """States of a layer of segments as they are; bits, as many as it has units, as its codes."""
+    if isinstance(states, CodeMatrix):
+        if unit is None or states.unit != unit:
+            raise ValueError(f"{name} holds states of {states.unit!r}, the model has {unit!r}")
+        return states
+    if unit is None or states.n_units != unit.n:
+        raise ValueError(f"{name} has {states.n_units} units per example where the model has {unit!r}")
+    return packed(validate.states(unit.unit_values(states.to_states()), None, name, unit=unit), unit, name)

@@ -275,8 +275,8 @@ class TemperedChains:
         """Go on from a state that get_state gave."""
         K, n = self._trip.shape
         trip = saved.array(state, "trip", np.uint8, (K, n), _UNKNOWN, _UP)
-        visible = saved_bits(state, "visible", K * n, self._visible.n_units)
-        hidden = saved_bits(state, "hidden", K * n, self._hidden.n_units)
+        visible = saved_bits(state, "visible", K * n, self._rbm.visible)
+        hidden = saved_bits(state, "hidden", K * n, self._rbm.hidden)
         betas = saved.array(state, "betas", np.float64, (K,), 0.0, 1.0)
         if betas[0] != 1.0 or not bool((np.diff(betas) <= 0).all()) or not np.array_equal(betas, _rounded(betas)):
             raise ValueError("the state's betas must go down from 1, as float32 has them")

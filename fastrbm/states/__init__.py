@@ -1,5 +1,6 @@
 """States of layers, as the kernels hold them."""
 
 from .bits import BitMatrix
+from .codes import CodeMatrix
 
-__all__ = ["BitMatrix"]
+__all__ = ["BitMatrix", "CodeMatrix"]

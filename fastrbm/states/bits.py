@@ -103,6 +103,19 @@ class BitMatrix:
             kernels.unpack(self._planes[:, part], states[part], used)
         return states
 
+    def to_units(self) -> np.ndarray:
+        """Which units are on, uint8 (n, U)."""
+        return self.to_states()
+
+    @property
+    def segments(self) -> kernels.Segments | None:
+        """What the kernels must know of the units' types; None: nothing."""
+        return None
+
+    def _like(self, planes: np.ndarray) -> BitMatrix:
+        """Other examples of the same units."""
+        return BitMatrix(planes, self._n_units)
+
     @property
     def planes(self) -> np.ndarray:
         """The states, uint8 (ceil(n_units/8), n): a view at each access, whose own shape is nobody else's."""
@@ -122,11 +135,11 @@ class BitMatrix:
         """Some of the examples: a slice (a view where its step is 1), an array of indices or of booleans."""
         if isinstance(examples, (int, np.integer)):
             raise TypeError("index a BitMatrix with a slice or an array; for one example use bits[i : i + 1]")
-        return BitMatrix(self._planes[:, examples], self._n_units)
+        return self._like(self._planes[:, examples])
 
     def copy(self) -> BitMatrix:
         """An independent copy."""
-        return BitMatrix(self._planes.copy(), self._n_units)
+        return self._like(self._planes.copy())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         states = self.to_states()

@@ -13,6 +13,7 @@ from .._core import arrays, validate
 from .._core.dispatch import kernels
 from .._core.layout import FIXED_BITS, to_fixed_point
 from .bits import BitMatrix
+from .codes import packed
 
 if TYPE_CHECKING:
     from ..units.unit import Unit
@@ -43,7 +44,9 @@ def totals(X, unit: Unit) -> tuple[np.ndarray, int]:
     name = "X" if is_array(X) else BATCH
     for part in _parts(X):
         rows = range(n, sys.maxsize) if is_array(X) else None
-        data = part if isinstance(part, BitMatrix) else validate.states(part, None, name, True, rows, unit)
+        data = part if isinstance(part, BitMatrix) else validate.states(part, _columns(unit), name, True, rows, unit)
+        if unit.layout is not None and not isinstance(data, BitMatrix) and data.dtype == np.uint8:
+            data = packed(data, unit)
         if n and data.shape[1] != total.size:
             raise ValueError(f"X has batches of {total.size} units and of {data.shape[1]}")
         sums = _sums(data)
@@ -53,11 +56,16 @@ def totals(X, unit: Unit) -> tuple[np.ndarray, int]:
     return total, n
 
 
+def _columns(unit: Unit) -> int | None:
+    """Which data must have, where that is known."""
+    return None if unit.layout is None else unit.n_columns
+
+
 def _sums(data) -> np.ndarray:
     """Of the columns of states: BitMatrix, uint8 or float64, dense or CSR."""
     if isinstance(data, BitMatrix):
         sums = np.zeros(data.n_units)
-        kernels.count_bits(data.planes, data.n_units, sums, 1)
+        kernels.count_bits(data.planes, data.n_units, data.segments, sums, 1)
         return sums
     unit = 1.0
     if data.dtype == np.float64:  # whole numbers, whatever order they are added in
@@ -74,9 +82,9 @@ def weighted_totals(X, sample_weight, unit: Unit) -> tuple[np.ndarray, float]:
     """(the same by weight, how many examples they count as), likewise exact."""
     if not is_array(X):
         raise ValueError("sample_weight needs X to be an array: batches of your own carry no weights")
-    data = X if isinstance(X, BitMatrix) else validate.states(X, None, "X", fractions=True, unit=unit)
+    data = X if isinstance(X, BitMatrix) else validate.states(X, _columns(unit), "X", fractions=True, unit=unit)
     if not isinstance(data, BitMatrix) and data.dtype != np.float64:
-        data = BitMatrix.of(data, "X")
+        data = packed(data, unit, "X")
     if 0 in data.shape:
         raise ValueError(
             f"X must have at least one example and one unit, got {data.shape[0]} examples of {data.shape[1]} units"
@@ -111,7 +119,7 @@ def weighted_sums(states, sample_weight: np.ndarray | None) -> tuple[np.ndarray,
         rows = slice(start, start + _ROWS)
         part = states[rows]
         if isinstance(part, BitMatrix):
-            total += (weight[rows] @ part.to_states().astype(np.int64)) << FIXED_BITS
+            total += (weight[rows] @ part.to_units().astype(np.int64)) << FIXED_BITS
         else:
             total += weight[rows] @ to_fixed_point(dense(part)).astype(np.int64)
     n = float(weight.sum()) * unit
@@ -122,7 +130,7 @@ def weighted_sums(states, sample_weight: np.ndarray | None) -> tuple[np.ndarray,
 def _unweighted(states) -> np.ndarray:
     sums = np.zeros(states.shape[1])
     if isinstance(states, BitMatrix):
-        kernels.count_bits(states.planes, states.n_units, sums, 1)
+        kernels.count_bits(states.planes, states.n_units, states.segments, sums, 1)
         return sums
     parts = [states] if is_plain(states) else (np.ascontiguousarray(dense(states[rows])) for rows in pieces(states))
     for part in parts:

@@ -7,11 +7,13 @@ from typing import Any, TypeAlias
 
 from .._core import validate
 from .bernoulli import Bernoulli
+from .categorical import Categorical
+from .row import Row
 from .spin import Spin
 from .unit import Unit
 
 LayerLike: TypeAlias = str | Unit | Sequence[Unit]
-TYPES: dict[str, type[Unit]] = {kind.name: kind for kind in (Bernoulli, Spin)}
+TYPES: dict[str, type[Unit]] = {kind.name: kind for kind in (Bernoulli, Spin, Categorical)}
 
 
 def layer(description: Any, n: int, name: str) -> Unit:
@@ -23,7 +25,14 @@ def layer(description: Any, n: int, name: str) -> Unit:
     if isinstance(description, str):
         if description not in TYPES:
             raise ValueError(f"{name} must be one of {', '.join(TYPES)}, got {validate.shown(description)}")
+        if description == Categorical.name:
+            raise ValueError(
+                f"{name} must say how many categories there are: Categorical(n_sites, n_states), whose n_sites times "
+                f"n_states are {n} units"
+            )
         return TYPES[description](n)
+    if isinstance(description, Row):
+        description = description.segments
     segments = [description] if isinstance(description, Unit) else description
     if not isinstance(segments, Iterable) or isinstance(segments, (dict, set)):
         raise TypeError(f"{name} must be the name of a unit type, or a description of units, not {_kind(description)}")
@@ -36,23 +45,49 @@ def layer(description: Any, n: int, name: str) -> Unit:
     total = sum(segment.n for segment in segments)
     if total != n:
         raise ValueError(f"{name} must describe {n} units, got {total}")
-    if len({type(segment) for segment in segments}) != 1:
-        kinds = ", ".join(dict.fromkeys(type(segment).__name__ for segment in segments))
-        raise ValueError(f"{name} must be of one unit type; layers of several ({kinds}) are not supported yet")
-    return type(segments[0])(n)
+    return _joined(segments)
+
+
+def _joined(segments: list[Unit]) -> Unit:
+    """One layer of segments, neighbors of one type together."""
+    joined: list[Unit] = []
+    for segment in segments:
+        last = joined[-1] if joined else None
+        if type(last) is not type(segment):
+            joined.append(segment)
+        elif isinstance(last, Categorical) and isinstance(segment, Categorical):
+            joined[-1] = Categorical(last.n_sites + segment.n_sites, last.sizes + segment.sizes)
+        elif last is not None:
+            joined[-1] = type(segment)(last.n + segment.n)
+    return joined[0] if len(joined) == 1 else Row(joined)
 
 
 def reader(description: Any, name: str) -> Unit:
     """What reads the data of a layer, whose number of units is not known yet."""
+    if isinstance(description, Row):
+        return description
     return layer(description, 1 if isinstance(description, str) else _size(description), name)
 
 
-def from_segments(segments: list[tuple[str, int]], name: str) -> Unit:
-    """A layer from (type, units) of each of its segments, as a file has them."""
-    for kind, _ in segments:
+def from_segments(segments: list[dict[str, Any]], name: str) -> Unit:
+    """A layer from what Unit.describe says of each of its segments, as a file has it."""
+    units: list[Unit] = []
+    for segment in segments:
+        kind, n = segment["type"], segment["n"]
         if kind not in TYPES:
             raise ValueError(f"{name} has units of type {validate.shown(kind)}, which is not one of {', '.join(TYPES)}")
-    return layer([TYPES[kind](n) for kind, n in segments], sum(n for _, n in segments), name)
+        if kind == Categorical.name:
+            states = segment.get("n_states")
+            sites = segment.get("n_sites")
+            if type(sites) is not int or not isinstance(states, (int, list)) or isinstance(states, bool):
+                raise ValueError(f"{name} must have n_sites and n_states where units are categorical")
+            unit = Categorical(sites, states)
+        else:
+            unit = TYPES[kind](n)
+        if unit.n != n:
+            raise ValueError(f"{name} must describe {n} units, got {unit.n}")
+        units.append(unit)
+    return layer(units, sum(unit.n for unit in units), name)
 
 
 def _size(description: Any) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,6 +17,8 @@ _MOST = 1 << 40
 class Unit:
     """n units of one type, each of which has two values. It is kept as a bit, which is on for the higher value.
 
+    A site of several categories is as many units of 0 and 1, of which one is on (:class:`Categorical`).
+
     What a type answers, here and in the kernels (src/units.pxi), where ``name`` leads to the same type:
 
     1. store: :meth:`parts` reads what users have, :meth:`values` gives it back;
@@ -26,8 +28,8 @@ class Unit:
     5. cumulant generating function: :meth:`cgf` of a field;
     6. energy: -bias times value;
     7. statistics: the value, ``off`` or ``off + step``; one parameter, the bias;
-    8. initial parameters: :meth:`bias` from means;
-    9. gauge: none; a layer of two values has no direction that changes nothing.
+    8. initial parameters: :meth:`bias_of` data;
+    9. gauge: :meth:`zero_sum`; a layer of two values has no direction that changes nothing.
 
     Attributes
     ----------
@@ -44,13 +46,50 @@ class Unit:
     n: int
 
     name: ClassVar[str]
-    off: ClassVar[float]
-    step: ClassVar[float]
+    off: ClassVar[Any]  # of segments of several types, an array (n,), and step likewise
+    step: ClassVar[Any]
     dtype: ClassVar[Any]
     numbers: ClassVar[str]  # which users may pass, for messages
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n", validate.integer(self.n, "n", 1, _MOST))
+
+    @property
+    def segments(self) -> tuple[Unit, ...]:
+        """The parts of a layer, each of one type."""
+        return (self,)
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of the data: one for each unit, or for each site."""
+        return self.n
+
+    @property
+    def layout(self) -> tuple[tuple[str, Any], ...] | None:
+        """What kernels.Segments takes; None where all units are of one type of two values."""
+        return None
+
+    @property
+    def shifted(self) -> bool:
+        """Whether any unit counts for something where it is off."""
+        return bool(np.any(self.off))
+
+    @property
+    def even(self) -> bool:
+        """Whether the values of all units are equally far apart."""
+        return np.ndim(self.step) == 0
+
+    def units_on(self, parts: np.ndarray) -> np.ndarray:
+        """Which units are on, uint8 (n, units), in states as :meth:`parts` gives them."""
+        return parts
+
+    def unit_values(self, parts: np.ndarray) -> np.ndarray:
+        """What each unit counts for, float64 (n, units): v in E(v, h)."""
+        return self.off + self.step * self.units_on(parts).astype(np.float64)
+
+    def describe(self) -> dict[str, Any]:
+        """What a file says of these units."""
+        return {"type": self.name, "n": self.n}
 
     def parts(self, array: np.ndarray, fractions: bool) -> np.ndarray | None:
         """Numbers (n, m) of users as uint8 bits, or, where they are welcome and there are any, as float64 fractions of
@@ -83,9 +122,17 @@ class Unit:
         """log sum_x exp(x field) over both values, float64, the same bits on any machine."""
         raise NotImplementedError
 
-    def bias(self, log_odds: np.ndarray) -> np.ndarray:
-        """The bias of a unit by itself that has these log odds."""
-        return log_odds / self.step
+    def bias_of(self, sums: np.ndarray, n: float, log: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """The biases of units by themselves that have the means of data, in sums of which of n examples each is on,
+        smoothed by one example half-way between the values: no bias is infinite."""
+        means = (sums + 0.5) / (n + 1.0)
+        logs = log(np.concatenate((means, 1.0 - means)))
+        return (logs[: means.size] - logs[means.size :]) / self.step
+
+    def zero_sum(self, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Fields (units, ...) float64 in the gauge in which those of each site sum to zero over its categories, and what
+        was taken off in all, (...). Both are the same model: one of a site's categories is always on."""
+        return field, np.zeros(field.shape[1:])
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.n})"

@@ -1,0 +1,127 @@
+"""A row of segments: units of several types side by side in one layer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .unit import Unit
+
+
+class Row(Unit):
+    """A layer of several segments, in the order of the data's columns: pixels and a label, answers of several kinds.
+
+    It is made of a list of descriptions, as ``visible=[Bernoulli(784), Categorical(1, 10)]``.
+
+    Attributes
+    ----------
+    segments : tuple of descriptions
+    n, n_columns : int
+        Units and columns of all of them.
+    """
+
+    name = "segments"
+    _segments: tuple[Unit, ...]
+
+    def __init__(self, segments: Sequence[Unit]) -> None:
+        object.__setattr__(self, "_segments", tuple(segments))
+        spins = any(segment.shifted for segment in segments)
+        for name, value in (
+            ("off", np.concatenate([np.full(s.n, s.off) for s in segments]) if spins else 0.0),
+            ("step", np.concatenate([np.full(s.n, s.step) for s in segments]) if spins else 1.0),
+            # codes and -1 fit the next larger integers
+            ("dtype", np.int16 if spins and any(s.layout for s in segments) else np.int8 if spins else np.uint8),
+        ):
+            object.__setattr__(self, name, value)
+        super().__init__(sum(segment.n for segment in segments))
+
+    @property
+    def segments(self) -> tuple[Unit, ...]:
+        return self._segments
+
+    @property
+    def n_columns(self) -> int:
+        return sum(segment.n_columns for segment in self.segments)
+
+    @property
+    def layout(self) -> tuple[tuple[str, Any], ...]:
+        return tuple(pair for s in self.segments for pair in (s.layout or ((s.name, s.n),)))
+
+    @property
+    def numbers(self) -> str:  # type: ignore[override]
+        return ", ".join(dict.fromkeys(segment.numbers for segment in self.segments))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Row) and self.segments == other.segments
+
+    def __hash__(self) -> int:
+        return hash((Row, self.segments))
+
+    def _columns(self) -> list[tuple[Unit, slice]]:
+        """Each segment with its columns."""
+        return _slices(self.segments, [segment.n_columns for segment in self.segments])
+
+    def _units(self) -> list[tuple[Unit, slice]]:
+        return _slices(self.segments, [segment.n for segment in self.segments])
+
+    def parts(self, array: np.ndarray, fractions: bool) -> np.ndarray | None:
+        wide = array.shape[1] == self.n and self.n != self.n_columns  # a column for each unit
+        read = [s.parts(array[:, at], fractions) for s, at in (self._units() if wide else self._columns())]
+        parts = [part for part in read if part is not None]
+        if len(parts) < len(read):
+            return None
+        if all(part.dtype == np.uint8 for part in parts):
+            return np.concatenate(parts, axis=1)
+        return np.concatenate([_fractions(s, part) for s, part in zip(self.segments, parts, strict=True)], axis=1)
+
+    def complaint(
+        self, array: np.ndarray, name: str, fractions: bool, rows: Sequence[int] | np.ndarray | None,
+        places: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> str:  # fmt: skip
+        if places is not None:
+            return f"{name} must be dense where a layer has several segments"
+        wide = array.shape[1] == self.n and self.n != self.n_columns
+        for segment, at in self._units() if wide else self._columns():
+            if segment.parts(array[:, at], fractions) is None:
+                said = segment.complaint(array[:, at], f"{name}[:, {at.start}:{at.stop}]", fractions, rows)
+                return f"{said} ({segment!r})"
+        return f"{name} must hold {self.numbers}"
+
+    def values(self, parts: np.ndarray) -> np.ndarray:
+        if parts.dtype != np.uint8:  # fractions, one a unit
+            return self.off + self.step * parts
+        return np.concatenate([s.values(parts[:, at]).astype(self.dtype) for s, at in self._columns()], axis=1)
+
+    def units_on(self, parts: np.ndarray) -> np.ndarray:
+        return np.concatenate([segment.units_on(parts[:, at]) for segment, at in self._columns()], axis=1)
+
+    def log_odds(self, field: np.ndarray) -> np.ndarray:
+        return self.step * field
+
+    def cgf(self, field: np.ndarray) -> np.ndarray:
+        return np.concatenate([segment.cgf(field[..., at]) for segment, at in self._units()], axis=-1)
+
+    def bias_of(self, sums: np.ndarray, n: float, log: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        return np.concatenate([segment.bias_of(sums[at], n, log) for segment, at in self._units()])
+
+    def zero_sum(self, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        parts = [segment.zero_sum(field[at]) for segment, at in self._units()]
+        return np.concatenate([part for part, _ in parts]), np.sum([off for _, off in parts], axis=0)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Row, (self.segments,)
+
+    def __repr__(self) -> str:
+        return f"[{', '.join(map(repr, self.segments))}]"
+
+
+def _slices(segments: tuple[Unit, ...], lengths: list[int]) -> list[tuple[Unit, slice]]:
+    ends = np.add.accumulate([0, *lengths]).tolist()
+    return [(segment, slice(a, b)) for segment, a, b in zip(segments, ends[:-1], ends[1:], strict=True)]
+
+
+def _fractions(segment: Unit, part: np.ndarray) -> np.ndarray:
+    """Of which units are on, one a unit."""
+    return part if part.dtype != np.uint8 else segment.units_on(part).astype(np.float64)

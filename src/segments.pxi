@@ -1,0 +1,181 @@
+# Segments: a layer of several unit types side by side, or of categorical sites. Which rows of planes, which rows of
+# weights and which tiles belong to what; a layer that is all of one type of two values needs none of this.
+#
+#   states     planes[row, chain]: a segment of bits has a row for 8 units, a categorical segment a row for each site,
+#              which holds the site's category, 0 .. q - 1, or q where the site is absent: a category without weights.
+#   weights    one row for each unit: a bit, or a category of a site; segment by segment, site by site.
+#   tiles      of the layer that receives: 64 columns each, of one segment. A tile has whole sites, as many as fit, at most
+#              32; a site of more than 64 categories has as many tiles as it takes, the first of which stands for them all.
+
+cdef enum:
+    CATEGORICAL = 2             # beside the types of units.pxi
+    SITES = 32                  # in a tile, at most: four share a block of random words
+    MOST_CATEGORIES = 255
+
+cdef struct Row:                # a row of planes
+    int unit                    # its first unit
+    int size                    # how many units: up to 8 bits, or the categories of a site
+    int kind                    # BERNOULLI, SPIN or CATEGORICAL
+
+cdef struct Run:                # rows of one type that follow each other
+    Py_ssize_t row
+    Py_ssize_t n_rows
+    Py_ssize_t unit
+    int kind
+
+cdef struct Columns:            # of a tile
+    Py_ssize_t unit             # the first unit,
+    Py_ssize_t n                # how many,
+    Py_ssize_t row              # their first row of planes
+    Py_ssize_t n_rows
+    int kind
+    int span                    # tiles that belong together; 0: those of the tile before
+
+cdef struct Plan:
+    const Row *rows
+    Py_ssize_t n_rows
+    const Run *runs
+    Py_ssize_t n_runs
+    const Columns *tiles
+    Py_ssize_t n_tiles
+    Py_ssize_t n_units
+
+
+cdef class Segments:
+    """The plan of a layer."""
+    cdef Plan plan
+    cdef _Memory rows, runs, tiles
+    cdef readonly Py_ssize_t n_units, n_rows, n_tiles
+    cdef readonly Py_ssize_t n_inputs       # rows of weights that products may read
+    cdef readonly object steps              # between the values of each unit; None: 1 everywhere
+
+    def __init__(self, segments):
+        """segments: (name of the type, sizes) of each; sizes is a number of units of two values, or a sequence of the
+        numbers of categories of sites."""
+        cdef list rows = [], runs = [], tiles = [], steps = []
+        cdef Py_ssize_t unit = 0, row, first, k, size
+        cdef object name, sizes
+        for name, sizes in segments:
+            row, first = len(rows), unit
+            if name == "categorical":
+                for size in sizes:
+                    if not 1 <= size <= MOST_CATEGORIES:
+                        raise ValueError(f"a site must have from 1 to {MOST_CATEGORIES} categories, got {size}")
+                    tiles_of_site(tiles, unit, size, len(rows))
+                    rows.append((unit, size, CATEGORICAL))
+                    unit += size
+                tiles.append(None)      # the next segment begins with a tile of its own
+                kind = CATEGORICAL
+            else:
+                kind = UNITS[name]
+                for k in range(0, sizes, TILE):
+                    tiles.append([unit + k, min(TILE, sizes - k), row + k // 8, ceil_div(min(TILE, sizes - k), 8), kind, 1])
+                for k in range(0, sizes, 8):
+                    rows.append((unit + k, min(8, sizes - k), kind))
+                unit += sizes
+            runs.append((row, len(rows) - row, first, kind))
+            steps += [1.0 if kind == CATEGORICAL else value_step(kind)] * (unit - first)
+        tiles = [tile for tile in tiles if tile is not None]
+        self.steps = None if set(steps) == {1.0} else tuple(steps)
+        self.n_units, self.n_rows, self.n_tiles = unit, len(rows), len(tiles)
+        # the rows of weights that products of bits read end at a multiple of 8 behind the last unit of every run
+        self.n_inputs = max([8 * ceil_div(unit, 8)] + [first + 8 * n for _, n, first, kind in runs if kind != CATEGORICAL])
+        self.n_inputs = 8 * ceil_div(self.n_inputs, 8)
+        self.rows = memory_for(1, whole_lines(len(rows) * sizeof(Row)), "a layer")
+        self.runs = memory_for(1, whole_lines(len(runs) * sizeof(Run)), "a layer")
+        self.tiles = memory_for(1, whole_lines(len(tiles) * sizeof(Columns)), "a layer")
+        for k in range(len(rows)):
+            (<Row *> self.rows.start)[k] = Row(rows[k][0], rows[k][1], rows[k][2])
+        for k in range(len(runs)):
+            (<Run *> self.runs.start)[k] = Run(runs[k][0], runs[k][1], runs[k][2], runs[k][3])
+        for k in range(len(tiles)):
+            tile = tiles[k]
+            (<Columns *> self.tiles.start)[k] = Columns(tile[0], tile[1], tile[2], tile[3], tile[4], tile[5])
+        self.plan = Plan(<Row *> self.rows.start, len(rows), <Run *> self.runs.start, len(runs),
+                         <Columns *> self.tiles.start, len(tiles), unit)
+
+    @property
+    def places(self):
+        """(first unit, how many) of the columns of each tile."""
+        cdef const Plan *plan = &self.plan
+        return [(plan.tiles[k].unit, plan.tiles[k].n) for k in range(plan.n_tiles)]
+
+
+cdef tiles_of_site(list tiles, Py_ssize_t unit, Py_ssize_t size, Py_ssize_t row):
+    """Add a site of a categorical segment to its tiles [first unit, units, first row, rows, kind, span]."""
+    cdef Py_ssize_t k
+    cdef list last = tiles[len(tiles) - 1] if tiles else None
+    if last is not None and last[4] == CATEGORICAL and last[5] == 1 and last[1] + size <= TILE and last[3] < SITES:
+        last[1] += size
+        last[3] += 1
+        return
+    for k in range(0, size, TILE):
+        tiles.append([unit + k, min(TILE, size - k), row, 1, CATEGORICAL, ceil_div(size, TILE) if k == 0 else 0])
+
+
+cdef inline const Plan *plan_of(Segments segments) noexcept:
+    return NULL if segments is None else &segments.plan
+
+
+cdef inline Row row_of(const Plan *plan, Py_ssize_t n_units, int kind, Py_ssize_t row) noexcept nogil:
+    """A row of planes; plan NULL: of n_units units of this type."""
+    if plan != NULL:
+        return plan.rows[row]
+    return Row(<int> (8 * row), <int> smaller(8, n_units - 8 * row), kind)
+
+
+def place_tiles(const float[:, :, ::1] tiles, Segments segments, float[:, :, ::1] out, int n_threads):
+    """out OUT (the layer's tiles, inputs, 64): tiles IN (ceil(units/64), inputs, 64) of its units in a row, each in its
+    place; zeros beside them."""
+    cdef const Plan *plan = &segments.plan
+    cdef Py_ssize_t n_inputs = tiles.shape[1], item
+    cdef Barrier barrier = new_barrier()
+    if DEBUG_CHECKS:
+        check(tiles.shape[0] >= ceil_div(plan.n_units, TILE) and out.shape[0] == plan.n_tiles
+              and out.shape[1] == n_inputs and out.shape[2] == TILE, "place_tiles")
+    with nogil, parallel(num_threads=n_threads):
+        join_team()
+        for item in prange(plan.n_tiles, schedule="static"):
+            place_tile(&tiles[0, 0, 0], n_inputs, plan.tiles[item].unit, plan.tiles[item].n, &out[item, 0, 0])
+        leave_team(&barrier)
+
+
+cdef void place_tile(const float *tiles, Py_ssize_t n_inputs, Py_ssize_t unit, Py_ssize_t n, float *out) noexcept nogil:
+    cdef Py_ssize_t row, start = unit % TILE, first = smaller(n, TILE - start)
+    cdef const float *source = tiles + (unit // TILE) * n_inputs * TILE + start
+    for row in range(n_inputs):
+        memset(out + row * TILE, 0, TILE * sizeof(float))
+        memcpy(out + row * TILE, source + row * TILE, first * sizeof(float))
+        if first < n:
+            memcpy(out + row * TILE + first, source - start + (n_inputs + row) * TILE, (n - first) * sizeof(float))
+
+
+def largest_input(const float[:, :, ::1] tiles, Segments segments):
+    """The largest sum, over the columns of tiles IN (tiles, inputs, 64), of the sizes of all that the layer can send: of
+    each bit, and of the largest of each site's categories. float64, added in one order."""
+    cdef const Plan *plan = &segments.plan
+    cdef double sums[TILE]
+    cdef float most[TILE]
+    cdef double largest = 0
+    cdef const float *rows
+    cdef Row row
+    cdef Py_ssize_t tile, k, unit, column
+    if DEBUG_CHECKS:
+        check(tiles.shape[1] >= plan.n_units, "largest_input")
+    for tile in range(tiles.shape[0]):
+        memset(sums, 0, sizeof(sums))
+        for k in range(plan.n_rows):
+            row = plan.rows[k]
+            rows = &tiles[tile, row.unit, 0]
+            memset(most, 0, sizeof(most))
+            for unit in range(row.size):
+                for column in range(TILE):
+                    if row.kind == CATEGORICAL:
+                        most[column] = max(most[column], abs_scalar(rows[unit * TILE + column]))
+                    else:
+                        sums[column] += <double> abs_scalar(rows[unit * TILE + column])
+            for column in range(TILE):
+                sums[column] += <double> most[column]
+        for column in range(TILE):
+            largest = max(largest, sums[column])
+    return largest
