@@ -87,7 +87,7 @@ def logos(rbm: RBM, hidden=None, alphabet=None, n: int | None = None, columns=No
     columns = _columns(sites, weights[:, shown], columns)
     some = sites.take(columns)
     units = np.concatenate([np.arange(sites.starts[i], sites.starts[i] + sites.sizes[i]) for i in columns])
-    values = weights[np.ix_(units, shown)]
+    values = weights[units][:, shown]
     letters = [label for i in columns for label in (labels[i] if sites.categorical[i] else ("",))]
     palette, legend = _colors(sorted({label for row in labels for label in row if len(label) == 1}))
     ax = axes_of(ax, size(len(columns), len(shown)))
@@ -312,8 +312,9 @@ def _glyph(letter: str):
         bold = FontProperties(family="DejaVu Sans", weight="bold")
         outline = TextPath((0, 0), letter.replace("$", r"\$"), size=100, prop=bold)
         vertices = np.array(outline.vertices)
-        if len(vertices) and (np.ptp(vertices, axis=0) > 0).all():
-            low, high = vertices.min(axis=0), vertices.max(axis=0)
+        box = outline.get_extents() if len(vertices) else None  # not of vertices: those of closing strokes are (0, 0)
+        if box is not None and box.width > 0 and box.height > 0:
+            low, high = box.get_points()
             wide = max(high[0] - low[0], 55.0)  # of an E; an I is not drawn out to that
             vertices -= ((low[0] + high[0]) / 2, low[1])
             return Path(vertices / (wide, high[1] - low[1]), outline.codes)
@@ -362,7 +363,7 @@ def _rows(ax: Axes, weights: np.ndarray, shown: Sequence[int], pitch: float, up:
 def _site_ticks(ax: Axes, columns: np.ndarray, names: Sequence[str]) -> None:
     n = len(columns)
     if [str(i) for i in range(n)] == list(names):
-        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     else:
         names = [_short(name) for name in names]
         upright = max(map(len, names)) > 2 and n > 6 or n > 40
