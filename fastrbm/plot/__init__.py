@@ -6,5 +6,10 @@ distinguished by color-blind readers too (Okabe & Ito 2008); in pictures of weig
 
 from .charts import autocorrelation, energies, learning_curve, principal_axes
 from .grids import filters, samples
+from .statistics import pair_correlations, site_frequencies
+from .weights import category_weights, logos
 
-__all__ = ["autocorrelation", "energies", "filters", "learning_curve", "principal_axes", "samples"]
+__all__ = [
+    "autocorrelation", "category_weights", "energies", "filters", "learning_curve", "logos", "pair_correlations",
+    "principal_axes", "samples", "site_frequencies",
+]  # fmt: skip

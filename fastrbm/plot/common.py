@@ -27,15 +27,15 @@ def need_matplotlib() -> None:
         raise ImportError('pictures need matplotlib: pip install "fastrbm[plot]"') from error
 
 
-def axes_of(ax: Axes | None) -> Axes:
-    """The user's axes, or those of a new figure."""
+def axes_of(ax: Axes | None, size: tuple[float, float] | None = None) -> Axes:
+    """The user's axes, or those of a new figure, of a size in inches."""
     need_matplotlib()
     from matplotlib.axes import Axes
 
     if ax is None:
         import matplotlib.pyplot as plt
 
-        return plt.subplots(layout="constrained")[1]
+        return plt.subplots(figsize=size, layout="constrained")[1]
     if not isinstance(ax, Axes):
         raise TypeError(f"ax must be a matplotlib Axes, not {type(ax).__name__}")
     return ax

@@ -1,0 +1,175 @@
+"""The columns of data beside the visible units of a model: a categorical column has a unit for each of its categories,
+a column of bits or spins has one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from .._core import arrays, validate
+from ..states.bits import BitMatrix
+from ..units.bernoulli import Bernoulli
+from ..units.spin import Spin
+
+CATEGORICAL, BERNOULLI, SPIN = "categorical", "bernoulli", "spin"
+_MOST = 255  # categories of a site
+_BLOCK = 1 << 22  # numbers of a block of examples
+
+
+@dataclass(frozen=True)
+class Sites:
+    """Columns, in order. sizes: the visible units of each; kinds: CATEGORICAL, BERNOULLI or SPIN, one a column."""
+
+    sizes: tuple[int, ...]
+    kinds: tuple[str, ...]
+
+    @property
+    def n_columns(self) -> int:
+        return len(self.sizes)
+
+    @cached_property
+    def n_units(self) -> int:
+        return sum(self.sizes)
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """(n_columns,): the first unit of each column."""
+        return np.concatenate([[0], np.cumsum(self.sizes)[:-1]]).astype(np.intp)
+
+    @cached_property
+    def column(self) -> np.ndarray:
+        """(n_units,): the column of each unit."""
+        return np.repeat(np.arange(self.n_columns), self.sizes)
+
+    @cached_property
+    def categorical(self) -> np.ndarray:
+        """(n_columns,): which columns are categorical."""
+        return np.array([kind == CATEGORICAL for kind in self.kinds])
+
+    def take(self, columns: np.ndarray) -> Sites:
+        return Sites(tuple(self.sizes[i] for i in columns), tuple(self.kinds[i] for i in columns))
+
+
+def of_model(rbm: Any) -> Sites:
+    """The columns of a model's visible layer."""
+    visible = getattr(rbm, "visible", None)
+    if visible is None or not hasattr(rbm, "weights"):
+        raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
+    sizes: list[int] = []
+    kinds: list[str] = []
+    for segment in getattr(visible, "segments", (visible,)):
+        binary = isinstance(segment, (Bernoulli, Spin))
+        own = (1,) * segment.n if binary else tuple(int(q) for q in segment.sizes)
+        sizes += own
+        kinds += [segment.name if binary else CATEGORICAL] * len(own)
+    return Sites(tuple(sizes), tuple(kinds))
+
+
+def of_sizes(sizes: Any, n_columns: int) -> Sites:
+    """Categorical columns with these numbers of categories."""
+    if arrays.index(sizes) is not None:
+        sizes = [sizes] * n_columns
+    if not isinstance(sizes, (Sequence, np.ndarray)) or isinstance(sizes, str):
+        raise TypeError(f"sizes must be an integer or a sequence of integers, not {validate.kind(sizes)}")
+    if len(sizes) != n_columns:
+        raise ValueError(f"sizes must have an integer for each of {n_columns} columns, got {len(sizes)}")
+    each = tuple(validate.integer(q, f"sizes[{i}]", 1, _MOST) for i, q in enumerate(sizes))
+    return Sites(each, (CATEGORICAL,) * n_columns)
+
+
+def guess(*states: Any) -> Sites:
+    """The columns of data without a model: bits where all numbers of a column are 0 or 1, spins where they are -1 or 1,
+    else categories, as many as the largest code requires. Of columns that are 1 throughout nothing more is known."""
+    tables = [s.to_states() if isinstance(s, BitMatrix) else s for s in states]
+    low, high = (
+        np.array([getattr(t, name)(axis=0).toarray()[0] if arrays.is_sparse(t) else getattr(t, name)(axis=0)
+                  for t in tables]) for name in ("min", "max")
+    )  # fmt: skip
+    low, high = low.min(axis=0).astype(np.float64), high.max(axis=0).astype(np.float64)
+    spins = (low == -1) & (high <= 1)
+    codes = ~spins & (high > 1)
+    if codes.any() and high[codes].max() >= _MOST:
+        i = int(np.argmax(np.where(codes, high, 0)))
+        raise ValueError(
+            f"codes of categories must be below {_MOST}, got {high[i]:g} in column {i}: put values in groups"
+        )
+    sizes = tuple(int(q) + 1 if c else 1 for q, c in zip(high, codes, strict=True))
+    kinds = tuple(CATEGORICAL if c else SPIN if s else BERNOULLI for c, s in zip(codes, spins, strict=True))
+    return Sites(sizes, kinds)
+
+
+def table(value: Any, name: str) -> Any:
+    """Examples (n, columns) of at least one example and one column: an array, a CSR matrix or a BitMatrix."""
+    if not isinstance(value, BitMatrix):
+        value = arrays.numbers(value, name, sparse=True)
+    if len(value.shape) != 2:
+        raise ValueError(f"{name} must have two dimensions, (examples, columns), got shape {value.shape}")
+    if 0 in value.shape:
+        raise ValueError(f"{name} must have at least one example and one column, got shape {value.shape}")
+    return value
+
+
+def blocks(value: Any, sites: Sites, name: str) -> Iterator[tuple[slice, np.ndarray]]:
+    """Blocks of the rows of a table: which rows, and (rows, n_columns) the unit that is on in each column; n_units
+    where none is. The table has codes, bits and spins (n, n_columns), or a 0 or 1 for each unit (n, n_units)."""
+    n, width = value.shape
+    if width not in (sites.n_columns, sites.n_units):
+        either = "" if sites.n_units == sites.n_columns else f", or {sites.n_units} for one-hot data,"
+        raise ValueError(f"{name} has {width} columns where {sites.n_columns}{either} are required")
+    step = max(1, _BLOCK // max(width, sites.n_units))
+    read = _from_values if width == sites.n_columns else _from_one_hot
+    for start in range(0, n, step):
+        rows = slice(start, min(start + step, n))
+        part = value[rows]
+        bits = isinstance(part, BitMatrix)
+        dense = part.to_states() if bits else part.toarray() if arrays.is_sparse(part) else part
+        yield rows, read(dense, sites, name, start, bits)
+
+
+def one_hot(on: np.ndarray, n_units: int, dtype: Any) -> np.ndarray:
+    """(rows, n_units) of 0 and 1, from what :func:`blocks` gives."""
+    result = np.zeros((len(on), n_units + 1), dtype)
+    np.put_along_axis(result, on, 1, axis=1)
+    return result[:, :n_units]
+
+
+def _from_values(part: np.ndarray, sites: Sites, name: str, start: int, bits: bool) -> np.ndarray:
+    sizes = np.array(sites.sizes)
+    kinds = np.array(sites.kinds)
+    low = np.where((kinds == SPIN) & (not bits), -1, 0)
+    high = np.where(kinds == CATEGORICAL, sizes - 1, 1)
+    good = (part >= low) & (part <= high) & (part == np.rint(part)) if part.dtype != np.bool_ else part <= high
+    good &= (part != 0) | (low == 0)
+    if not bool(good.all()):
+        row, i = np.unravel_index(int(np.argmin(good)), good.shape)
+        required = {CATEGORICAL: f"codes from 0 to {high[i]}", BERNOULLI: "0 or 1", SPIN: "-1 or 1"}[sites.kinds[i]]
+        raise ValueError(
+            f"{name} must hold {required} in column {i}; {name}[{start + row}, {i}] is {float(part[row, i]):g}"
+        )
+    codes = part.astype(np.intp)
+    return np.where((kinds == CATEGORICAL) | (codes == 1), sites.starts + codes * (kinds == CATEGORICAL), sites.n_units)
+
+
+def _from_one_hot(part: np.ndarray, sites: Sites, name: str, start: int, bits: bool) -> np.ndarray:
+    on = part == 1
+    off = part == np.where(np.repeat(np.array(sites.kinds) == SPIN, sites.sizes) & (not bits), -1, 0)
+    if not bool((on | off).all()):
+        row, unit = np.unravel_index(int(np.argmin(on | off)), on.shape)
+        raise ValueError(
+            f"{name} must hold 0 or 1 for each unit of one-hot data; {name}[{start + row}, {unit}] is "
+            f"{float(part[row, unit]):g}"
+        )
+    count = np.add.reduceat(on.astype(np.intp), sites.starts, axis=1)
+    wrong = (count != 1) & sites.categorical
+    if wrong.any():
+        row, i = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
+        raise ValueError(
+            f"{name} must have one category on at each site; row {start + row} has {count[row, i]} in column {i}"
+        )
+    units = np.arange(sites.n_units)
+    which = np.add.reduceat(np.where(on, units, 0), sites.starts, axis=1)
+    return np.where(count == 1, which, sites.n_units)

@@ -1,0 +1,224 @@
+"""Statistics of data against those of samples: frequencies at single sites, correlations of pairs."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._core import validate
+from . import sites as layout
+from .common import DATA, MODEL, axes_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ..rbm import RBM
+
+_UNITS = 3000  # pairs of so many are 4.5 million: a second, and 200 MB
+_POINTS = 10_000  # more hide each other, and are counted in cells instead
+_CELLS = 70  # across a picture
+
+
+def site_frequencies(
+    X, samples, rbm: RBM | None = None, sizes=None, sample_weight=None, ax: Axes | None = None
+) -> Axes:
+    """Draw how often samples have each category at each site, against how often data have it.
+
+    Parameters
+    ----------
+    X : array (n, columns) or BitMatrix
+        Data: codes 0, 1, ... of categories, bits (0, 1), spins (-1, 1), or columns of all of them; of a model, one-hot
+        data (n, V), too.
+    samples : array (n_samples, columns) or BitMatrix
+        Likewise, such as ``rbm.sample(1000)``.
+    rbm : RBM, optional
+        The model whose visible layer says what the columns are.
+    sizes : int or sequence of ints, optional
+        Without rbm: all columns are categorical, with so many categories. Without both, a column of 0 and 1 has bits,
+        one of -1 and 1 spins, and others codes.
+    sample_weight : array (n,), optional
+        Weights of the examples of X.
+    ax : matplotlib Axes, optional
+
+    Returns
+    -------
+    Axes
+        A point for each category of each site; for bits and spins, a point for each column, the frequency of 1. The
+        band is two standard errors of the difference of both frequencies, where examples and samples are independent
+        and the model is right. The title has Pearson's correlation of the points, and the slope of their regression of
+        samples on data. Of more than 10,000 points, their number in each cell.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Where an argument is of the wrong kind, or X or samples do not fit the columns.
+    ImportError
+        Without matplotlib.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("Agg")
+    >>> import fastrbm as fr, fastrbm.plot
+    >>> X = fr.datasets.load_digits()
+    >>> fr.plot.site_frequencies(X[::2], X[1::2]).get_title()
+    'Single-site frequencies: r = 0.999, slope 0.995'
+    """
+    sites, (data, model), weights = _read(X, samples, rbm, sizes, sample_weight)
+    x, y = frequencies(data, sites, "X", weights), frequencies(model, sites, "samples")
+    effective = data.shape[0] if weights is None else weights.sum() ** 2 / (weights**2).sum()
+    ax = axes_of(ax)
+    grid = np.linspace(0, 1, 201)
+    error = 2 * np.sqrt(grid * (1 - grid) * (1 / effective + 1 / model.shape[0]))
+    ax.fill_between(grid, grid - error, grid + error, color="0.85", linewidth=0, label="two standard errors")
+    what = f"categories at {sites.n_columns:,} sites" if sites.categorical.all() else "units"
+    _against(ax, x, y, f"{x.size:,} {what}", (0.0, 1.0))
+    ax.set_xlabel("frequency in the data")
+    ax.set_ylabel("frequency in the samples")
+    ax.set_title(f"Single-site frequencies: {agreement(x, y)}")
+    return ax
+
+
+def pair_correlations(
+    X, samples, rbm: RBM | None = None, sizes=None, sample_weight=None, ax: Axes | None = None
+) -> Axes:
+    """Draw the connected correlations of pairs in samples against those in data.
+
+    ``C_ij(a, b) = f_ij(a, b) - f_i(a) f_j(b)``, f the frequencies of category a at site i and b at site j, for all
+    pairs of sites and all of their categories.
+
+    Parameters
+    ----------
+    X, samples, rbm, sizes, sample_weight, ax
+        As for :func:`site_frequencies`; at least two columns. The columns of more than 3,000 units are too many: as
+        many of them as have 3,000 are taken, from all over them.
+
+    Returns
+    -------
+    Axes
+        A point for each pair of categories of each pair of sites; for bits and spins, ``C_ij(1, 1)``. Of more than
+        10,000 points, their number in each cell. Title as of :func:`site_frequencies`.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As for :func:`site_frequencies`.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("Agg")
+    >>> import fastrbm as fr, fastrbm.plot
+    >>> X = fr.datasets.load_digits()
+    >>> fr.plot.pair_correlations(X[::2], X[1::2]).get_title()
+    'Pair correlations: r = 0.955, slope 0.936'
+    """
+    sites, (data, model), weights = _read(X, samples, rbm, sizes, sample_weight)
+    if sites.n_columns < 2:
+        raise ValueError("pair correlations need at least two columns, got 1")
+    columns = some_columns(sites)
+    x = correlations(data, sites, "X", weights, columns)
+    y = correlations(model, sites, "samples", None, columns)
+    ax = axes_of(ax)
+    ends = float(min(x.min(), y.min())), float(max(x.max(), y.max()))
+    margin = 0.04 * (ends[1] - ends[0]) or 0.01
+    taken = f", of {columns.size:,} of {sites.n_columns:,} columns" if columns.size < sites.n_columns else ""
+    _against(ax, x, y, f"{x.size:,} pairs{taken}", (ends[0] - margin, ends[1] + margin))
+    ax.set_xlabel("connected correlation in the data")
+    ax.set_ylabel("connected correlation in the samples")
+    ax.set_title(f"Pair correlations: {agreement(x, y)}")
+    return ax
+
+
+def frequencies(states: Any, sites: layout.Sites, name: str, weights: np.ndarray | None = None) -> np.ndarray:
+    """(n_units,) float64: how often each category is there, and each bit or spin is 1."""
+    total = np.zeros(sites.n_units + 1)
+    for rows, on in layout.blocks(states, sites, name):
+        each = None if weights is None else np.repeat(weights[rows], sites.n_columns)
+        total += np.bincount(on.reshape(-1), each, minlength=sites.n_units + 1)
+    return total[:-1] / (states.shape[0] if weights is None else weights.sum())
+
+
+def correlations(
+    states: Any, sites: layout.Sites, name: str, weights: np.ndarray | None = None, columns: np.ndarray | None = None
+) -> np.ndarray:
+    """(pairs,) float64: the connected correlations of all pairs of units of different columns, ordered as the rows of a
+    matrix above its diagonal. Cost: n U^2 multiplications, U the units of these columns."""
+    columns = np.arange(sites.n_columns) if columns is None else columns
+    units = np.flatnonzero(np.isin(sites.column, columns))
+    both = np.zeros((units.size, units.size))
+    single = np.zeros(units.size)
+    # sums of ones are exact in float32 up to 2^24 rows, and a block has fewer: its rows have two units or more
+    dtype = np.float32 if weights is None else np.float64
+    for rows, on in layout.blocks(states, sites, name):
+        ones = layout.one_hot(on, sites.n_units, dtype)[:, units]
+        scaled = ones if weights is None else ones * weights[rows, None]
+        both += scaled.T @ ones
+        single += scaled.sum(axis=0, dtype=np.float64)
+    total = states.shape[0] if weights is None else weights.sum()
+    both /= total
+    single /= total
+    both -= np.outer(single, single)
+    column = sites.column[units]
+    return both[column[:, None] < column[None, :]]
+
+
+def some_columns(sites: layout.Sites) -> np.ndarray:
+    """All columns, or at least two from all over them, of about 3,000 units or fewer together."""
+    if sites.n_units <= _UNITS:
+        return np.arange(sites.n_columns)
+    n = max(2, int(sites.n_columns * _UNITS / sites.n_units))
+    return np.linspace(0, sites.n_columns - 1, n).astype(np.intp)
+
+
+def pearson_and_slope(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Pearson's correlation, and the slope of the regression of y on x; NaN where they are not defined."""
+    u, v = x - x.mean(), y - y.mean()
+    # means of equal numbers have rounding errors: a spread as small as those is none
+    xx, yy = (float((d**2).sum()) if np.ptp(z) > 1e-14 else 0.0 for d, z in ((u, x), (v, y)))
+    xy = float((u * v).sum())
+    return xy / math.sqrt(xx * yy) if xx > 0 and yy > 0 else math.nan, xy / xx if xx > 0 else math.nan
+
+
+def agreement(x: np.ndarray, y: np.ndarray) -> str:
+    """Pearson's correlation and the slope, in words."""
+    r, slope = pearson_and_slope(x, y)
+    if math.isnan(slope):
+        return "r and slope not defined"
+    return f"{'r not defined' if math.isnan(r) else f'r = {r:.3f}'}, slope {slope + 0.0:.3f}"
+
+
+def _read(X: Any, samples: Any, rbm: Any, sizes: Any, sample_weight: Any):
+    """What the columns are, both tables, and the weights."""
+    if rbm is not None and sizes is not None:
+        raise ValueError("give rbm or sizes, not both")
+    tables = layout.table(X, "X"), layout.table(samples, "samples")
+    width = tables[0].shape[1]
+    if rbm is None and tables[1].shape[1] != width:
+        raise ValueError(f"samples has {tables[1].shape[1]} columns where X has {width}")
+    if rbm is not None:
+        sites = layout.of_model(rbm)
+    else:
+        sites = layout.guess(*tables) if sizes is None else layout.of_sizes(sizes, width)
+    weights = None if sample_weight is None else validate.sample_weight(sample_weight, tables[0].shape[0])
+    return sites, tables, weights
+
+
+def _against(ax: Axes, x: np.ndarray, y: np.ndarray, words: str, limits: tuple[float, float]) -> None:
+    """Draw y against x as points, or as numbers of points, with the line where both are equal."""
+    low, high = limits
+    if x.size > _POINTS:
+        cells = ax.hexbin(x, y, gridsize=_CELLS, extent=(low, high, low, high), bins="log", mincnt=1, cmap="viridis_r",
+                          linewidths=0.1)  # fmt: skip
+        ax.figure.colorbar(cells, ax=ax, label=f"points in a cell ({words})", shrink=0.8)
+    else:
+        size = min(max(6000 / x.size, 5), 30)
+        ax.scatter(x, y, s=size, alpha=0.5, linewidths=0, color=DATA, label=words)
+    ax.plot([low, high], [low, high], color=MODEL, linewidth=1, label="equal", zorder=3)
+    margin = 0.02 * (high - low)
+    ax.set_xlim(low - margin, high + margin)
+    ax.set_ylim(low - margin, high + margin)
+    ax.set_aspect("equal")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.get_major_locator().set_params(nbins=6)
+    ax.legend(loc="upper left")
