@@ -31,7 +31,7 @@ def warn_if_coarse(parameters: Parameters, bits: BitMatrix, free_energies: np.nd
     weights, bias = parameters.weights, parameters.visible_bias
     # not by BLAS, whose threads would keep the CPUs from the next call's for a while
     visible, hidden = parameters.units
-    states = visible.values(bits[rows].to_states()).astype(np.float64)
+    states = visible.unit_values(bits[rows].to_states())
     inputs = np.einsum("ij,jk->ik", states, weights.astype(np.float64)) + parameters.hidden_bias
     own = np.einsum("ij,j->i", states, bias.astype(np.float64))
     exact = -(own + hidden.cgf(inputs).sum(axis=1))

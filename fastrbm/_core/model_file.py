@@ -46,7 +46,8 @@ def load(
         parameters = read_parameters(archive)
         sizes = zip(_UNITS, parameters[0].shape, strict=True)
         segments = [_read_segments(archive, name, n) for name, n in sizes]
-        return parameters, segments, _read_names(archive, parameters[1].size)
+        columns = sum(segment.get("n_sites", segment["n"]) for segment in segments[0])
+        return parameters, segments, _read_names(archive, columns)
 
 
 def _read_segments(archive: Archive, name: str, n: int) -> list[dict[str, Any]]:
@@ -58,19 +59,20 @@ def _read_segments(archive: Archive, name: str, n: int) -> list[dict[str, Any]]:
     with refusing(archive.path, wrong):
         segments = [dict(segment) for segment in json.loads(str(found))]
         pairs = [(segment["type"], segment["n"]) for segment in segments]
-    if not all(isinstance(kind, str) and type(size) is int and size > 0 for kind, size in pairs):
+    counts = [size for _, size in pairs] + [segment["n_sites"] for segment in segments if "n_sites" in segment]
+    if not all(isinstance(kind, str) for kind, _ in pairs) or not all(type(n) is int and n > 0 for n in counts):
         raise ValueError(f"{archive.path} {wrong}")
     if not pairs or sum(size for _, size in pairs) != n:
         raise ValueError(f"{archive.path} {wrong}")
     return segments
 
 
-def _read_names(archive: Archive, n_visible: int) -> tuple[str, ...] | None:
+def _read_names(archive: Archive, n_columns: int) -> tuple[str, ...] | None:
     if _VISIBLE_NAMES not in archive:
         return None
     names = archive.read(_VISIBLE_NAMES)
-    if names.dtype.kind != "U" or names.shape != (n_visible,):
-        raise ValueError(f"{archive.path} is damaged: {_VISIBLE_NAMES} must be {n_visible} names")
+    if names.dtype.kind != "U" or names.shape != (n_columns,):
+        raise ValueError(f"{archive.path} is damaged: {_VISIBLE_NAMES} must be {n_columns} names")
     return tuple(names.tolist())
 
 

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from .._core import threads, validate
 from .._core.describe import Described
 from ..moments import Moments
-from ..sampling.model import model
+from ..sampling.model import enumerated_units, model
 from ..states.bits import BitMatrix
 from .base import Gradient
 
@@ -47,7 +47,7 @@ class Exact(Described):
         self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
     ) -> Gradient:
         threads.resolve(n_threads)
-        smaller = min(model(rbm).n_visible, rbm.n_hidden)
+        smaller = enumerated_units(model(rbm))
         if smaller > MAX_UNITS:
             raise ValueError(
                 f"the exact gradient enumerates the smaller layer, at most {MAX_UNITS} units; this model has "
@@ -66,12 +66,6 @@ class Exact(Described):
         return "Exact()"
 
 
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    """1 / (1 + exp(-x)) in float64; exp(-x) overflows to infinity for x < -709, which gives the right 0."""
-    with np.errstate(over="ignore"):
-        return 1.0 / (1.0 + np.exp(-x))
-
-
 def _data_moments(rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None) -> Moments:
     data = rbm._states(X, "X", fractions=True)
     n = data.shape[0]
@@ -82,8 +76,8 @@ def _data_moments(rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None) -> Mo
     pairs, visible, hidden = np.zeros(W.shape), np.zeros(W.shape[0]), np.zeros(W.shape[1])
     for start in range(0, n, _BLOCK):
         part = data[start : start + _BLOCK]
-        v = rbm.visible.values(part.to_states() if isinstance(part, BitMatrix) else part).astype(np.float64)
-        s = rbm.hidden.mean(_sigmoid(rbm.hidden.log_odds(v @ W + c)))
+        v = rbm.visible.unit_values(part.to_states()) if isinstance(part, BitMatrix) else rbm.visible.values(part)
+        s = rbm.hidden.mean_of(v @ W + c)
         w = weight[start : start + _BLOCK]
         pairs += (v * w[:, None]).T @ s
         visible += w @ v
@@ -95,7 +89,7 @@ def model_moments(rbm: RBM) -> Moments:
     """Moments of the model itself, by enumeration of the smaller layer; total is 1."""
     W = rbm.weights.astype(np.float64)
     visible_bias, hidden_bias = rbm.visible_bias.astype(np.float64), rbm.hidden_bias.astype(np.float64)
-    transposed = rbm.n_hidden < rbm.n_visible  # enumerate the hidden layer
+    transposed = rbm.visible.layout is not None or rbm.n_hidden < rbm.n_visible  # enumerate the hidden layer
     own, other = rbm.visible, rbm.hidden
     if transposed:
         W, visible_bias, hidden_bias, own, other = W.T, hidden_bias, visible_bias, other, own
@@ -109,7 +103,7 @@ def model_moments(rbm: RBM) -> Moments:
         new_peak = max(peak, float(log_weight.max()))
         shrink = np.exp(peak - new_peak)
         weight = np.exp(log_weight - new_peak)
-        mean = other.mean(_sigmoid(other.log_odds(field)))
+        mean = other.mean_of(field)
         z = z * shrink + weight.sum()
         pairs = pairs * shrink + (states * weight[:, None]).T @ mean
         small = small * shrink + weight @ states

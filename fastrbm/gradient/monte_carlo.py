@@ -96,7 +96,7 @@ class MonteCarlo(Described):
         self, rbm: RBM, bits: BitMatrix, n_threads: int | None
     ) -> tuple[Moments, tuple[np.ndarray, np.ndarray, np.ndarray]]:
         n, N = len(bits), self.n_hidden_samples
-        v, hidden = rbm.visible.values(bits.to_states()).astype(np.float64), np.zeros((n, rbm.n_hidden))
+        v, hidden = rbm.visible.unit_values(bits.to_states()), np.zeros((n, rbm.n_hidden))
         out = BitMatrix.empty(n, rbm.n_hidden)
         for _ in range(N):
             gibbs.half_step(
@@ -121,11 +121,11 @@ class MonteCarlo(Described):
         )  # fmt: skip
         self._next_sweep += self.n_sweeps
         v, h = (
-            unit.values(states.to_states()).astype(np.float64)
+            unit.unit_values(states.to_states())
             for unit, states in ((rbm.visible, visible), (rbm.hidden, hidden))
         )
         moments = Moments(v.T @ h, v.sum(axis=0), h.sum(axis=0), float(M))
-        ends = [np.array([unit.off, unit.off + unit.step]) for unit in (rbm.visible, rbm.hidden)]
+        ends = [np.array([np.min(unit.off), np.max(unit.off + unit.step)]) for unit in (rbm.visible, rbm.hidden)]
         pairs = np.multiply.outer(*ends)
         return moments, (
             _variance(moments.weight_sum, np.square(v).T @ np.square(h), np.array([pairs.min(), pairs.max()]), M),

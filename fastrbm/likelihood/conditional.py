@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -10,17 +11,19 @@ from numpy.typing import ArrayLike
 
 from .._core import floatmath, threads, validate
 from ..sampling.model import model
-from ..states.bits import BitMatrix
+from ..states.codes import packed
 
 if TYPE_CHECKING:
     from ..rbm import RBM
 
 MAX_UNITS = 16
+MOST_STATES = 1 << MAX_UNITS
 _EXAMPLES = 1 << 12
 
 
 def conditional(rbm: RBM, X: ArrayLike, units: Sequence[int], n_threads: int | None = None) -> np.ndarray:
-    """log p(v_A | v_B) for a few visible units A, B being all the others, by enumeration of v_A. Needs no log Z.
+    """log p(v_A | v_B) for a few visible units or sites A, B being all the others, by enumeration of v_A. Needs no log
+    Z.
 
     p(v_A | v_B) = exp(-F(v_A, v_B)) / sum_a exp(-F(a, v_B)): a label given an image, or a missing measurement given
     the rest.
@@ -28,9 +31,9 @@ def conditional(rbm: RBM, X: ArrayLike, units: Sequence[int], n_threads: int | N
     Parameters
     ----------
     rbm : RBM
-    X : array (n, V) or BitMatrix, of 0 and 1
+    X : array (n, columns) or BitMatrix, of the units' values
     units : sequence of int
-        A: from 1 to 16 different units, numbered from 0.
+        A: from 1 to 16 different columns of X, numbered from 0, of at most 65,536 states together.
 
     Returns
     -------
@@ -51,17 +54,23 @@ def conditional(rbm: RBM, X: ArrayLike, units: Sequence[int], n_threads: int | N
         units = [validate.integer(unit, "units", 0) for unit in np.atleast_1d(units)]
     except (TypeError, OverflowError):
         raise TypeError(f"units must be a sequence of integers, got {validate.shown(units)}") from None
-    if not 1 <= len(units) <= MAX_UNITS or len(set(units)) != len(units) or max(units) >= rbm.n_visible:
-        raise ValueError(f"units must be 1 to {MAX_UNITS} different numbers below {rbm.n_visible}, got {units}")
+    n_columns, sizes = rbm.visible.n_columns, rbm.visible.n_states_of_columns
+    if not 1 <= len(units) <= MAX_UNITS or len(set(units)) != len(units) or max(units) >= n_columns:
+        raise ValueError(f"units must be 1 to {MAX_UNITS} different numbers below {n_columns}, got {units}")
+    n_states = math.prod(sizes[unit] for unit in units)
+    if n_states > MOST_STATES:
+        raise ValueError(f"units must have at most {MOST_STATES:,} states together, got {n_states:,}")
     out = np.empty(len(bits))
     for start in range(0, len(bits), _EXAMPLES):
         part = bits[start : start + _EXAMPLES]
         own = -rbm.free_energy(part, n_threads)
         peak, total = np.full(len(part), -np.inf), np.zeros(len(part))
         states = part.to_states()
-        for number in range(1 << len(units)):
-            states[:, units] = (number >> np.arange(len(units))) & 1
-            weight = -rbm.free_energy(BitMatrix.from_states(states), n_threads)
+        for number in range(n_states):
+            rest = number
+            for unit in units:
+                rest, states[:, unit] = divmod(rest, sizes[unit])
+            weight = -rbm.free_energy(packed(states, rbm.visible), n_threads)
             top = np.maximum(peak, weight)
             total = total * _exp(peak - top) + _exp(weight - top)
             peak = top

@@ -8,8 +8,9 @@ import numpy as np
 
 from .._core import floatmath, threads, validate, workload
 from .._core.dispatch import kernels
+from .._core.parameters import segments_of
 from .._core.progress import Countdown
-from ..sampling.model import model
+from ..sampling.model import enumerated_units, model
 from .results import LogPartition
 
 if TYPE_CHECKING:
@@ -25,13 +26,14 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
     """log Z by enumeration of the smaller layer, the other one summed out.
 
     Z = sum_s exp(a's) prod_k (1 + exp(d_k + (s'M)_k)) over the states s of the smaller layer, with its bias a, the
-    other layer's bias d, and M = W or W'. In float64 throughout, on the float32 parameters themselves; memory for 320
+    other layer's bias d, and M = W or W'. Where visible units are categorical, the hidden layer is enumerated, and a
+    site's factor is the sum over its categories. In float64 throughout, on the float32 parameters themselves; memory for 320
     rows of the larger layer; time 2^min(V, H) max(V, H) exponentials.
 
     Parameters
     ----------
     rbm : RBM
-        With at most 25 units in its smaller layer.
+        With at most 25 units in its smaller layer, or in its hidden one where visible units are categorical.
     progress : bool
         Show a line on standard error.
     n_threads : int, optional
@@ -53,17 +55,20 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
     """
     validate.flag(progress, "progress")
     threads.resolve(n_threads)
-    n_units = min(model(rbm).n_visible, rbm.n_hidden)
+    n_units = enumerated_units(model(rbm))
     if n_units > MAX_UNITS:
+        smaller = "the hidden layer" if rbm.visible.layout else "the smaller layer"
         raise ValueError(
-            f"enumeration takes at most {MAX_UNITS} units in the smaller layer; this model has {rbm.n_visible} visible "
+            f"enumeration takes at most {MAX_UNITS} units in {smaller}; this model has {rbm.n_visible} visible "
             f"and {rbm.n_hidden} hidden units: use likelihood.bidirectional"
         )
     W, own_bias, other_bias = rbm.weights.astype(np.float64), rbm.visible_bias, rbm.hidden_bias
     own, other = rbm.visible, rbm.hidden
-    if rbm.n_hidden < rbm.n_visible:
+    if own.layout is not None or rbm.n_hidden < rbm.n_visible:
         W, own_bias, other_bias, own, other = W.T, other_bias, own_bias, other, own
-    padded, bias = np.zeros((n_units, -(-other.n // 8) * 8)), np.zeros(-(-other.n // 8) * 8)
+    # of segments, eight more: the last site's categories are read in groups of eight
+    width = -(-other.n // 8) * 8 + 8 * (other.layout is not None)
+    padded, bias = np.zeros((n_units, width)), np.zeros(width)
     padded[:, : other.n], bias[: other.n] = other.log_odds(W), other.log_odds(other_bias.astype(np.float64))
     own_bias = own_bias.astype(np.float64)
 
@@ -78,7 +83,10 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
             start, stop = part.start, part.stop
             high, high_bias = _part(start, stop, padded[n_low:], own_bias[n_low:], own)
             peaks, totals = np.empty(stop - start), np.empty(stop - start)
-            kernels.enumerate_states(high + bias, high_bias, low, low_bias, other.name, other.n, peaks, totals, used)
+            kernels.enumerate_states(
+                high + bias, high_bias, low, low_bias, "bernoulli" if other.layout else other.name,
+                segments_of(other.layout), other.n, peaks, totals, used,
+            )  # fmt: skip
             for p, t in zip(peaks.tolist(), totals.tolist(), strict=True):
                 top = max(peak, p)
                 total = total * _exp(peak - top) + t * _exp(p - top)

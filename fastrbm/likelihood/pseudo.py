@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import floatmath, threads, workload
+from .._core import floatmath, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.layout import FIXED_BITS, to_fixed_point
+from .._core.parameters import segments_of
 from ..sampling.model import model
 from ..states.bits import BitMatrix
+from ..states.codes import packed
 from .fractions import free_energy
 
 if TYPE_CHECKING:
@@ -21,8 +23,9 @@ _CAPACITY = 600.0  # a product of factors exp(+-w) stays in float64's range whil
 _FLIP = 32  # connections that a flip costs each hidden unit; see threads.PASS
 
 
-def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
-    """sum_i log p(v_i | v_1 .. v_V without v_i) of each example, over all units: deterministic, no log Z, no sampling.
+def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None, *, per_site: bool = False) -> np.ndarray:
+    """sum_i log p(v_i | v_1 .. v_V without v_i) of each example, over all sites (units of two values, or categorical
+    sites): deterministic, no log Z, no sampling. (Other programs report the mean over sites.)
 
     log p(v_i | rest) = -softplus(F(v) - F(v with unit i flipped)); the fields c + W'v are computed once an example, and
     a flip changes them by multiples of W_ij (Besag 1975). Costs two multiplications for each weight and example. The
@@ -31,11 +34,13 @@ def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
     Parameters
     ----------
     rbm : RBM
-    X : array (n, V) or BitMatrix, of 0 and 1
+    X : array (n, columns) or BitMatrix, of the units' values
+    per_site : bool
+        The terms of the sum, one for each column of X.
 
     Returns
     -------
-    float64 (n,), in nats, the same bits on any machine.
+    float64 (n,), or (n, columns), in nats, the same bits on any machine.
 
     Examples
     --------
@@ -44,7 +49,43 @@ def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
     >>> bool(np.isclose(fr.likelihood.pseudo(fr.RBM(np.zeros((10, 3))), np.zeros((1, 10))), -10 * np.log(2)))
     True
     """
-    return pseudo_of(rbm, model(rbm)._states(X, "X"), n_threads)
+    states = model(rbm)._states(X, "X")
+    validate.flag(per_site, "per_site")
+    return of_sites(rbm, states, n_threads) if per_site else pseudo_of(rbm, states, n_threads)
+
+
+def of_sites(rbm: RBM, states: BitMatrix, n_threads: int | None = None) -> np.ndarray:
+    """log p(v_i | v without v_i) of each column of checked states, float64 (n, columns)."""
+    p = rbm._parameters
+    segments = segments_of(rbm.visible.layout or ((rbm.visible.name, rbm.visible.n),))
+    largest = 2.0 * float(np.max(rbm.visible.step)) * rbm.hidden.step * float(np.abs(p.to_hidden.tiles_array).max())
+    n, out = len(states), np.empty((len(states), rbm.visible.n_columns))
+    if largest > _CAPACITY:
+        return _by_states(rbm, states, n_threads)
+    capacity = max(1, int(_CAPACITY / max(largest, 1e-3)))
+    shape = rbm.n_visible, rbm.n_hidden
+    for part in workload.parts(n, workload.pseudo(*shape)):
+        used = threads.resolve(n_threads, _FLIP * (part.stop - part.start) * shape[0] * shape[1])
+        kernels.pseudo_of_sites(
+            states._planes[:, part], p.to_hidden, segments, p.wide_visible_bias, capacity, out[part], used
+        )
+    return out
+
+
+def _by_states(rbm: RBM, states: BitMatrix, n_threads: int | None) -> np.ndarray:
+    """The same from a free energy for each state of each site, for weights whose exponentials leave float64's range."""
+    parts, own = states.to_states(), -rbm._free_energy(states, n_threads)
+    out = np.zeros(parts.shape)
+    for column, n_states in enumerate(rbm.visible.n_states_of_columns):
+        terms = np.empty((n_states, len(parts)))
+        changed = parts.copy()
+        for state in range(n_states):
+            changed[:, column] = state
+            terms[state] = -rbm._free_energy(packed(changed, rbm.visible), n_threads)
+        top = terms.max(axis=0)
+        total = np.add.accumulate(floatmath.exp(np.maximum(terms - top, -708.0)), axis=0)[-1]
+        out[:, column] = np.where(parts[:, column] < n_states, own - top - floatmath.log(total), 0.0)
+    return out
 
 
 def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = None, every: int = 1) -> np.ndarray:
@@ -53,6 +94,10 @@ def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = 
     alone).
     """
     threads.resolve(n_threads)
+    if rbm.visible.layout is not None:
+        if not isinstance(states, BitMatrix):
+            raise ValueError("X must hold states, not probabilities, where units are categorical or of segments")
+        return np.add.accumulate(of_sites(rbm, states, n_threads), axis=1)[:, -1]  # the same bits on any machine
     p = rbm._parameters
     layer, bias = p.to_hidden, p.visible_bias.astype(np.float64)
     largest = rbm.visible.step * rbm.hidden.step * float(np.abs(layer.tiles_array).max())  # of a change of log odds

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import validate
+from ..sampling.model import enumerated_units
 from .ais import MOST_BETAS, ais, checked
 from .bidirectional import bidirectional
 from .exact import exact
@@ -67,7 +68,7 @@ def score(
     if len(bits) == 0:
         raise ValueError("X must have at least one example")
     free = rbm.free_energy(bits, n_threads)
-    smaller = min(rbm.n_visible, rbm.n_hidden)
+    smaller = enumerated_units(rbm)
     how: dict[str, Any] = {
         "seed": seed,
         "progress": progress,

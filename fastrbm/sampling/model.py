@@ -27,3 +27,9 @@ def checked_model(rbm: RBM, followed: RBM) -> RBM:
             f"chains have, {followed.visible} and {followed.hidden}, not {rbm.visible} and {rbm.hidden}"
         )
     return rbm
+
+
+def enumerated_units(rbm: RBM) -> int:
+    """Units of the layer that an enumeration goes through: of the smaller one, or of the hidden one where a visible
+    unit may have more than two values."""
+    return rbm.n_hidden if rbm.visible.layout is not None else min(rbm.n_visible, rbm.n_hidden)

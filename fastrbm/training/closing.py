@@ -30,9 +30,9 @@ def closing(
     rbm: RBM, basics: Basics, history: History, chains: Any, kept: bool, seed: int, n_threads: int | None
 ) -> Closing:
     """The numbers that say how a training ended. kept: whether the model is one of before the end."""
-    n_updates, states = int(history.last["update"]), basics.states.astype(np.float64)
+    n_updates, states = int(history.last["update"]), basics.bits.to_units().astype(np.float64)
     # not by BLAS, whose threads would slow down what follows a short training
-    seen = rbm.visible.values(basics.states[:_LOOKED_AT]).astype(np.float64)
+    seen = rbm.visible.unit_values(basics.states[:_LOOKED_AT])
     inputs = np.einsum("ij,jk->ik", seen, rbm.weights.astype(np.float64)) + rbm.hidden_bias
     gap = float(rbm._free_energy(basics.noise, n_threads).mean() - rbm._free_energy(basics.bits, n_threads).mean())
     return Closing(
@@ -52,7 +52,7 @@ def _chains_apart(rbm: RBM, means: np.ndarray, n: int, chains: Any) -> dict[str,
     if not isinstance(chains, (Chains, TemperedChains)) or chains.rbm is not rbm:
         return {}
     error = np.sqrt(means * (1.0 - means) * (1.0 / n + 1.0 / len(chains)))
-    apart = np.abs(chains.visible_bits.to_states().mean(axis=0) - means)
+    apart = np.abs(chains.visible_bits.to_units().mean(axis=0) - means)
     return {"off_means": float(apart.mean()), "means_error": float(error.mean())}
 
 
@@ -65,7 +65,7 @@ def _model_apart(
     if n_updates >= _FEWEST_UPDATES and len(states) > 1:
         n_steps = min(_STEPS, max(_FEWEST_STEPS, n_updates // _UPDATES_A_STEP))
         population = population_annealing(rbm, _ANNEALED, n_steps, seed, n_threads=n_threads)
-        samples = population.visible.to_states()
+        samples = population.visible.to_units()
         spread = states - states.mean(axis=0)
         axis = _main_axis(spread)
         deviation = float(_along(spread, axis).std())

@@ -14,6 +14,7 @@ from .._core import arrays, philox, threads, validate
 from .._core.dispatch import kernels
 from ..sampling import gibbs
 from ..states.bits import BitMatrix
+from ..states.codes import of_planes, packed, zeros
 from ..states.totals import BATCH, dense, is_array, refuse_no_batches
 from ..units.unit import Unit
 
@@ -70,6 +71,9 @@ class InMemory:
         dynamic_binarization: bool = False,
     ) -> None:
         self._unit, self._n_units = unit, unit.n
+        self._n_bytes = len(zeros(0, unit).planes)  # of an example
+        if dynamic_binarization and unit.layout is not None:
+            raise ValueError("dynamic_binarization takes units of one type of two values, not categories or segments")
         self._data: Any = self._keep(X)
         self.n = self._n_rows = self._data.shape[0]
         # the bytes of an example side by side: from planes each would come by a cache line of its own
@@ -88,20 +92,21 @@ class InMemory:
 
     def _keep(self, X) -> BitMatrix | np.ndarray:
         if isinstance(X, BitMatrix):
-            return gibbs.states_given(X, self._n_units, "X")
-        data = validate.states(X, self._n_units, "X", fractions=True, unit=self._unit)
+            return gibbs.states_given(X, self._n_units, "X", unit=self._unit)
+        data = validate.states(X, self._unit.n_columns, "X", fractions=True, unit=self._unit)
         if data.dtype == np.float64 and type(X) is np.ndarray:
             self._unit.check_data(X, "X")
         if data.dtype != np.float64:
-            return BitMatrix.of(data, "X")
-        plain = type(X) is np.ndarray and X.dtype in (np.float32, np.float64) and not self._unit.off
+            return packed(data, self._unit, "X")
+        bits = self._unit.layout is None and not self._unit.shifted
+        plain = bits and type(X) is np.ndarray and X.dtype in (np.float32, np.float64)
         if plain and X.min() >= 0 and X.max() <= 1:
             return X  # fractions, which may take less memory as they are
         return data
 
     def _rows(self, examples: np.ndarray):
         if self._packed is not None:
-            return BitMatrix(np.ascontiguousarray(self._packed.take(examples, axis=0).T), self._n_units)
+            return _planes(self._packed.take(examples, axis=0), self._unit)
         return dense(self._data[examples])
 
     def orders(self, epochs: range) -> np.ndarray:
@@ -144,7 +149,7 @@ class InMemory:
         for start in range(first * self.batch_size, self.n, self.batch_size):
             rows = order[:, start : start + self.batch_size]
             if self._dynamic and self._packed is None:
-                states = _planes(self._drawn(rows, epoch, start, 1), self._n_units)
+                states = _planes(self._drawn(rows, epoch, start, 1), self._unit)
             else:
                 states = _as_given(self._rows(rows[0]), self._unit)
             yield states, None if self._weight is None else self._weight[rows[0]]
@@ -189,7 +194,9 @@ class InMemory:
     def _states(self, examples: np.ndarray):
         """Of these examples: a BitMatrix where all are 0 or 1, whatever the others are."""
         rows = self._rows(examples)
-        return rows if isinstance(rows, BitMatrix) else gibbs.states_given(rows, self._n_units, "X", fractions=True)
+        if isinstance(rows, BitMatrix) or self._unit.layout is not None:
+            return rows
+        return gibbs.states_given(rows, self._n_units, "X", fractions=True)
 
     @property
     def _step(self) -> int:
@@ -207,7 +214,7 @@ class OnDisk(InMemory):
         if X.ndim != 2:
             raise ValueError(f"X must have two dimensions, (examples, units), got shape {X.shape}")
         # says what is wrong with its shape or kind
-        validate.states(X[:1], self._n_units, "X", fractions=True, unit=self._unit)
+        validate.states(X[:1], self._unit.n_columns, "X", fractions=True, unit=self._unit)
         return X.view(np.ndarray)  # which is quicker to index
 
     @property
@@ -219,12 +226,12 @@ class OnDisk(InMemory):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """As in memory; but of the first epoch only, not more batches than a bounded memory holds, and none from one
         with fractions on, unless states are drawn from them."""
-        n = min(n, max(1, _RUN // (self.batch_size * -(-self._n_units // 8))))
+        n = min(n, max(1, _RUN // (self.batch_size * self._n_bytes)))
         return super().part(epochs[:1], first, n, n_threads)
 
     def _drawn(self, rows: np.ndarray, epoch: int, first: int, n_threads: int | None) -> np.ndarray:
         """The states of these rows (1, m), packed; where they are not to be drawn, up to those that are fractions."""
-        out = [np.empty((0, -(-self._n_units // 8)), np.uint8)]
+        out = [np.empty((0, self._n_bytes), np.uint8)]
         for start in range(0, rows.shape[1], self._step):
             part = self._rows(rows[0, start : start + self._step])
             if isinstance(part, BitMatrix):
@@ -304,7 +311,9 @@ class UserBatches:
             parts, count = [], 0
             for batch in self._batches:
                 states = self._states(batch)
-                parts.append(states.to_states() if isinstance(states, BitMatrix) else states)
+                coded = self._unit.layout is not None
+                numbers = states.to_states() if isinstance(states, BitMatrix) else states
+                parts.append(self._unit.hardened(numbers) if coded and numbers is states else numbers)
                 count += len(parts[-1])
                 if count >= MEASURED:
                     break
@@ -330,8 +339,8 @@ def _as_given(states, unit: Unit):
     return states if isinstance(states, BitMatrix) else unit.values(states)
 
 
-def _planes(packed: np.ndarray, n_units: int) -> BitMatrix:
-    return BitMatrix(np.ascontiguousarray(packed.T), n_units)
+def _planes(packed: np.ndarray, unit: Unit) -> BitMatrix:
+    return of_planes(np.ascontiguousarray(packed.T), unit)
 
 
 def drawn_states(
@@ -360,4 +369,5 @@ def drawn_states(
 
 def drawn_bits(states, seed: int, place: int) -> BitMatrix:
     """A state for each row of fractions (dense or CSR), as drawn_states draws them."""
-    return _planes(drawn_states(states, np.arange(states.shape[0]), seed, place), states.shape[1])
+    drawn = drawn_states(states, np.arange(states.shape[0]), seed, place)
+    return BitMatrix(np.ascontiguousarray(drawn.T), states.shape[1])

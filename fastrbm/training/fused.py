@@ -24,10 +24,12 @@ FEWEST = 4  # updates that are worth a call
 _LARGEST_BATCH = 4096  # examples, or chains; above, an update is long enough by itself
 
 
-def possible(gradient, optimizer, centering, batch_size: int) -> bool:
-    """Whether this is persistent contrastive divergence by plain ascent, with nothing changed by a subclass."""
+def possible(rbm: RBM, gradient, optimizer, centering, batch_size: int) -> bool:
+    """Whether this is persistent contrastive divergence by plain ascent, with nothing changed by a subclass, of a model
+    whose visible units are of one type of two values."""
     return (
-        type(gradient) is PCD
+        rbm.visible.layout is None
+        and type(gradient) is PCD
         and gradient.n_sweeps <= 2  # from three on, what flips is worth keeping track of
         and type(optimizer) is SGD
         and not optimizer.momentum

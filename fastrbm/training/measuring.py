@@ -10,11 +10,13 @@ import numpy as np
 from .._core import philox
 from ..sampling import gibbs
 from ..states.bits import BitMatrix
+from ..states.codes import packed
 from .contracts import Metric, Snapshot, metric_values
 from .history import History
 
 if TYPE_CHECKING:
     from ..rbm import RBM
+    from ..units.unit import Unit
 
 _UPDATES_A_MEASUREMENT = 256  # so that measuring stays near 1 % of the work
 _ROWS = 20  # of the history: where measuring costs more than 1 % for them, it may cost more
@@ -50,9 +52,9 @@ class Measuring:
         more = [name for metric in self.metrics for name in metric.columns]
         return [*_BASIC_COLUMNS, *(["free_energy_gap"] if self.validation else []), *more]
 
-    def start(self, examples: np.ndarray) -> None:
-        """Measure on these examples, uint8 or float64 (n, V)."""
-        self.basics = Basics(examples, self.validation, self.seed)
+    def start(self, examples: np.ndarray, unit: Unit) -> None:
+        """Measure on these examples of this layer, uint8 (n, columns) or float64 (n, V)."""
+        self.basics = Basics(examples, self.validation, self.seed, unit)
 
     def row_is_due(self, epoch: int, epochs: int) -> bool:
         """Whether there is a row at the end of this epoch, whatever metrics are due."""
@@ -95,15 +97,15 @@ class Measuring:
 class Basics:
     """The columns that are always there, on a few examples chosen once."""
 
-    def __init__(self, examples: np.ndarray, validation: BitMatrix | None, seed: int) -> None:
-        self.seed = seed
-        self.states = (examples >= 0.5).astype(np.uint8) if examples.dtype == np.float64 else examples
-        self.bits = BitMatrix.from_states(self.states)
+    def __init__(self, examples: np.ndarray, validation: BitMatrix | None, seed: int, unit: Unit) -> None:
+        self.seed, self._unit = seed, unit
+        self.states = unit.hardened(examples) if examples.dtype == np.float64 else examples
+        self.bits = packed(self.states, unit)
         columns = [
-            self.states[philox.permutation(len(self.states), seed, philox.MEASURE, unit), unit]
-            for unit in range(self.states.shape[1])
+            self.states[philox.permutation(len(self.states), seed, philox.MEASURE, column), column]
+            for column in range(self.states.shape[1])
         ]
-        self.noise = BitMatrix.from_states(np.stack(columns, axis=1))
+        self.noise = packed(np.stack(columns, axis=1), unit)
         self.validation = None if validation is None else some(validation)
 
     def measure(self, rbm: RBM, epoch: int, n_threads: int | None) -> dict[str, float]:
@@ -114,9 +116,11 @@ class Basics:
             rbm._parameters.to_hidden, self.bits, kind=philox.HIDDEN, seed=self.seed, stream=philox.MEASURE,
             sweep=epoch, out=hidden, probabilities=means, n_threads=n_threads,
         )  # fmt: skip
-        changed = np.empty(self.states.shape, np.float32)
+        changed = np.empty(self.bits.shape, np.float32)
         gibbs.half_step(rbm._parameters.to_visible, hidden, probabilities=changed, n_threads=n_threads)
-        error = np.abs(self.states - changed).mean(dtype=np.float64)
+        error = np.abs(self.bits.to_units() - changed).mean(dtype=np.float64)
+        if self._unit.n != self._unit.n_columns:  # a site that is wrong is so in two of its categories
+            error *= self._unit.n / (2.0 * self._unit.n_columns)
         free_energy = rbm._free_energy(self.bits, n_threads).mean()
         row = {
             "reconstruction_error": float(error),

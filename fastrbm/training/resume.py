@@ -18,6 +18,7 @@ from .data import InMemory, UserBatches
 
 if TYPE_CHECKING:
     from .._core.parameters import Parameters
+    from ..units.unit import Unit
     from .run import Training
 
 _RAW = ("raw_weights", "raw_visible_bias", "raw_hidden_bias")
@@ -163,15 +164,20 @@ class Checkpoints:
         if set(columns) - set(wanted):
             raise ValueError(f"its history has columns {', '.join(columns)}, not {', '.join(wanted)}")
         if isinstance(run.source, UserBatches):
-            run.source.keep_examples(_kept_examples(training, loop.rbm.n_visible))
+            run.source.keep_examples(_kept_examples(training, loop.rbm.visible))
         loop.update, run.seconds, run.stopped, run.unmeasured = update, seconds, stopped, unmeasured
         run.offered._parameters, loop.rbm._parameters = offered._parameters, raw._parameters
 
 
-def _kept_examples(state: saved.State, n_visible: int) -> np.ndarray:
-    """The examples on which a checkpoint of batches measures: bits or fractions."""
+def _kept_examples(state: saved.State, unit: Unit) -> np.ndarray:
+    """The examples on which a checkpoint of batches measures: states, or fractions of on."""
     value = state.get("examples")
     if not isinstance(value, np.ndarray) or value.dtype not in (np.uint8, np.float64) or value.size == 0:
         raise ValueError("the state's examples must be an array of uint8 or float64")
-    validate.states(value, n_visible, "examples", fractions=True)
+    if unit.layout is None:
+        validate.states(value, unit.n, "examples", fractions=True)
+    elif value.dtype != np.uint8 or value.ndim != 2 or value.shape[1] != unit.n_columns:
+        raise ValueError(f"the state's examples must be uint8 of shape (any, {unit.n_columns})")
+    elif bool((value > np.array(unit.n_states_of_columns)).any()):
+        raise ValueError("the state's examples must hold categories of their sites")
     return value

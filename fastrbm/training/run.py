@@ -50,7 +50,7 @@ class Training:
         """Train from where it is to the end, which closing puts into numbers."""
         self.started = time.perf_counter()
         try:
-            self.measuring.start(self.source.some_examples())
+            self.measuring.start(self.source.some_examples(), self.loop.rbm.visible)
             if self.stopped or self.loop.update == self.n_updates and not self.unmeasured:
                 raw = self.loop.rbm._parameters
                 self._finish()

@@ -171,6 +171,24 @@ class Categorical(Unit):
             out[..., site] = top + floatmath.log(np.add.accumulate(terms, axis=-1)[..., -1])
         return out
 
+    def mean_of(self, field: np.ndarray) -> np.ndarray:
+        out = np.empty(field.shape)
+        for first, size in zip(self.offsets, self.sizes, strict=True):
+            own = field[..., first : first + size]
+            weight = np.exp(own - own.max(axis=-1, keepdims=True))
+            out[..., first : first + size] = weight / weight.sum(axis=-1, keepdims=True)
+        return out
+
+    def hardened(self, fractions: np.ndarray) -> np.ndarray:
+        columns = [
+            fractions[:, a : a + q].argmax(axis=1).astype(np.uint8) for a, q in zip(self.offsets, self.sizes, strict=True)
+        ]
+        return np.stack(columns, axis=1)
+
+    @property
+    def n_states_of_columns(self) -> tuple[int, ...]:
+        return self.sizes
+
     def bias_of(self, sums: np.ndarray, n: float, log: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """log p of each category, smoothed by one example that is in all categories of a site alike, less its mean over
         the site's categories (the zero-sum gauge)."""

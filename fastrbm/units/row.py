@@ -103,6 +103,16 @@ class Row(Unit):
     def cgf(self, field: np.ndarray) -> np.ndarray:
         return np.concatenate([segment.cgf(field[..., at]) for segment, at in self._units()], axis=-1)
 
+    def mean_of(self, field: np.ndarray) -> np.ndarray:
+        return np.concatenate([segment.mean_of(field[..., at]) for segment, at in self._units()], axis=-1)
+
+    def hardened(self, fractions: np.ndarray) -> np.ndarray:
+        return np.concatenate([segment.hardened(fractions[:, at]) for segment, at in self._units()], axis=1)
+
+    @property
+    def n_states_of_columns(self) -> tuple[int, ...]:
+        return tuple(n for segment in self.segments for n in segment.n_states_of_columns)
+
     def bias_of(self, sums: np.ndarray, n: float, log: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         return np.concatenate([segment.bias_of(sums[at], n, log) for segment, at in self._units()])
 

@@ -114,9 +114,23 @@ class Unit:
         """The mean value of units that are on with these probabilities, of their dtype."""
         return self.off + self.step * probability
 
+    def mean_of(self, field: np.ndarray) -> np.ndarray:
+        """The mean value of units with these fields, float64 (..., units)."""
+        with np.errstate(over="ignore"):  # of exp: to infinity, which gives the right 0
+            return self.mean(1.0 / (1.0 + np.exp(-self.log_odds(field))))
+
     def log_odds(self, field: np.ndarray) -> np.ndarray:
         """log(P(on) / P(off)) of a unit with this field."""
         return self.step * field
+
+    def hardened(self, fractions: np.ndarray) -> np.ndarray:
+        """The likeliest states, as :meth:`parts` gives them, of units that are on with probabilities (n, units)."""
+        return (fractions >= 0.5).astype(np.uint8)
+
+    @property
+    def n_states_of_columns(self) -> tuple[int, ...]:
+        """How many states a column of the data may have, for each."""
+        return (2,) * self.n
 
     def cgf(self, field: np.ndarray) -> np.ndarray:
         """log sum_x exp(x field) over both values, float64, the same bits on any machine."""
