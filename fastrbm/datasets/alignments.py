@@ -188,8 +188,8 @@ class _Coder:
         words = f"{letter!r} is no letter of the alphabet {self.alphabet.letters}"
         if len(letter.encode()) == 1 and letter.encode() in self.insertion and self.insertions == "error":
             return (
-                f"{words}: of an A2M or A3M file leave out lower-case letters and '.' by insertions='drop', or read "
-                "them as upper-case letters and '-' by insertions='match'"
+                f"{words}: of an A2M or A3M file leave out lowercase letters and '.' by insertions='drop', or read "
+                "them as uppercase letters and '-' by insertions='match'"
             )
         if letter.isascii() and (letter.isupper() or letter == "*") and self.unknown == "error":
             return f"{words}: choose another one, or, with a gap in it, read such letters as gaps by unknown='gap'"
@@ -263,8 +263,8 @@ def read_fasta(
         "gap": a letter from A to Z, or "*", that the alphabet does not have is read as "-", as X and B of proteins and
         N of RNA. Other signs are an error always.
     insertions : "error", "drop" or "match"
-        What lower-case letters and "." are, where the alphabet does not have them. "drop": insertions of an A2M or A3M
-        file, which are left out. "match": upper-case letters and "-".
+        What lowercase letters and "." are, where the alphabet does not have them. "drop": insertions of an A2M or A3M
+        file, which are left out. "match": uppercase letters and "-".
     return_names : bool
         Whether the names are returned, too: each line after its ``>``.
 
