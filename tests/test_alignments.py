@@ -15,7 +15,13 @@ from mutate import mutations
 
 import fastrbm as fr
 from fastrbm.datasets import (
-    Alphabet, decode_sequences, encode_sequences, read_fasta, sequence_weights, unique_sequences, write_fasta,
+    Alphabet,
+    decode_sequences,
+    encode_sequences,
+    read_fasta,
+    sequence_weights,
+    unique_sequences,
+    write_fasta,
 )  # fmt: skip
 from fastrbm.datasets.alignments import ALPHABETS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
-from typing import IO, Any, Literal, overload
+from typing import Any, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -336,7 +336,7 @@ def _lines(path: str | PathLike[str]) -> Iterator[tuple[int, bytes]]:
         packed = raw.read(2) == _GZIP
         raw.seek(0)
         most = largest_content(size_of(raw)) if packed else size_of(raw)
-        file: IO[Any] = gzip.GzipFile(fileobj=raw) if packed else raw
+        file: Any = gzip.GzipFile(fileobj=raw) if packed else raw
         number = 0
         while True:
             with refusing(path):
@@ -496,7 +496,7 @@ def _totals(places: np.ndarray, counts: np.ndarray, n: int) -> np.ndarray:
 
 
 def _differences(a: np.ndarray, b: np.ndarray, unequal: np.ndarray, few: np.ndarray, many: np.ndarray) -> np.ndarray:
-    """How many sites of each sequence of a (sites, n) differ from each of b (sites, m): (n, m), in one of the buffers."""
+    """How many sites of each sequence of a (sites, n) differ from each of b (sites, m): (n, m), in a buffer."""
     n_sites = len(a)
     many[:] = 0
     for start in range(0, n_sites, _SITES):
