@@ -273,7 +273,7 @@ def test_later_data():
         (frame[["b", "a"]], "frame has the model's columns in another order, the first that differs is 'b'"),
         (frame[["a"]], "frame has other columns than the model: it lacks 'b'"),
         (frame.rename(columns={"a": "z"}), "it lacks 'a'; it has 'z'"),
-        (frame.replace("red", "pink"), r"column 'a' of frame has the value 'pink' in row 0 .*of its categories: 'blue'"),
+        (frame.replace("red", "pink"), r"column 'a' of frame has the value 'pink' in row 0 .*its categories: 'blue'"),
         (frame.assign(b=[1, 2, 9]), r"column 'b' of frame has the value 9 in row 2 .*categories: 1, 2, 3$"),
         (frame.assign(b=["1", "2", "3"]), r"has the value '1' in row 0 .*: 1, 2, 3 \(int, not str\)"),
         (frame.assign(b=[1, 2, 2.5]), "has the value 2.5 in row 2"),
