@@ -1,6 +1,21 @@
-"""Data: bundled digits, bars and stripes, and readers for common files."""
+"""Data: bundled digits, bars and stripes, readers for common files, tables of categories, aligned sequences."""
 
+from .._core.frames import CodedTable, describe_frame, encode_frame, to_frame
+from .alignments import (
+    Alphabet,
+    decode_sequences,
+    encode_sequences,
+    read_fasta,
+    sequence_weights,
+    unique_sequences,
+    write_fasta,
+)
 from .bundled import bars_and_stripes, load_digits
+from .categories import load_categories
 from .files import load, load_fractions
 
-__all__ = ["bars_and_stripes", "load", "load_digits", "load_fractions"]
+__all__ = [
+    "Alphabet", "CodedTable", "bars_and_stripes", "decode_sequences", "describe_frame", "encode_frame",
+    "encode_sequences", "load", "load_categories", "load_digits", "load_fractions", "read_fasta", "sequence_weights",
+    "to_frame", "unique_sequences", "write_fasta",
+]  # fmt: skip

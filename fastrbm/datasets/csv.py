@@ -15,19 +15,20 @@ from .table import Table
 
 _REQUIRED = "required are numbers separated by commas, semicolons or tabs, below at most one line of names"
 _MISSING_HINT = "an RBM needs every value: fill it in, or leave out its row or column"
-_INDEX_HINT = "an index column? Write the table without it: index=False in pandas, row.names = FALSE in R"
+INDEX_HINT = "an index column? Write the table without it: index=False in pandas, row.names = FALSE in R"
 _ERRORS = {"#n/a", "#null!", "#div/0!", "#value!", "#ref!", "#name?", "#num!"}  # of spreadsheets
 _MISSING = {"", "na", "nan", "null", "none", "n/a", "<na>", "nat", "nil", "?", ".", "-", *_ERRORS}
-_WORDS = {"true": 1.0, "false": 0.0}
+WORDS = {"true": 1.0, "false": 0.0}
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
 
 
-class _Layout(NamedTuple):
+class Layout(NamedTuple):
     separator: str
     skip: int  # lines above the first row
     names: list[str] | None
     first: list[str]  # the first record, names or not, and the one after it
     second: list[str]
+    line_2: int = 0  # where that one ends
 
 
 def read_csv(path: str | PathLike[str]) -> Table:
@@ -48,9 +49,9 @@ def read_csv(path: str | PathLike[str]) -> Table:
     return Table(array, names, lambda row: _line_of(path, layout, row + shift))
 
 
-def _line_of(path: str | PathLike[str], layout: _Layout, row: int) -> int:
+def _line_of(path: str | PathLike[str], layout: Layout, row: int) -> int:
     """The line of the file where a row of it is."""
-    return next(line for count, (line, _) in enumerate(_records(path, layout)) if count == row)
+    return next(line for count, (line, _) in enumerate(records(path, layout)) if count == row)
 
 
 # ---------------------------------------------------------------- how the file is laid out
@@ -60,18 +61,19 @@ def _open(path: str | PathLike[str]) -> IO[str]:
     return open_regular(path, "r", encoding="utf-8-sig")
 
 
-def _layout(path: str | PathLike[str]) -> _Layout:
+def split(path: str | PathLike[str]) -> tuple[Layout, list[str]]:
+    """(how the file is split, with no names; the remarks above its first row)."""
     with open_regular(path) as file:
         start = file.read(4)
     if start[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in start:
         raise ValueError(f"{path} is not UTF-8 text (UTF-16?): save it as UTF-8")
     try:
-        return _find_layout(path)
+        return _split(path)
     except UnicodeDecodeError:
         raise _not_utf8(path) from None
 
 
-def _find_layout(path: str | PathLike[str]) -> _Layout:
+def _split(path: str | PathLike[str]) -> tuple[Layout, list[str]]:
     comments: list[str] = []
     lines: list[str] = []
     with _open(path) as file:
@@ -86,15 +88,21 @@ def _find_layout(path: str | PathLike[str]) -> _Layout:
         raise ValueError(f"{path} has no rows" if comments else f"{path} is empty, or its first line is")
     unquoted = re.sub(r'"[^"]*"', "", lines[-1])
     separator = next((mark for mark in ";\t" if mark in unquoted), ",")
-    records = _records(path, _Layout(separator, 0, None, [], []))
-    line_1, first = next(records)
-    line_2, second = next(records, (0, []))
-    layout = _Layout(separator, line_1 - 1, None, first, second)
-    if _are_names(first, second, f"{path}, line {line_1}", f"{path}, line {line_2}"):
+    rows = records(path, Layout(separator, 0, None, [], []))
+    line_1, first = next(rows)
+    line_2, second = next(rows, (0, []))
+    return Layout(separator, line_1 - 1, None, first, second, line_2), comments
+
+
+def _layout(path: str | PathLike[str]) -> Layout:
+    layout, comments = split(path)
+    first, second = layout.first, layout.second
+    line_1 = layout.skip + 1
+    if _are_names(first, second, f"{path}, line {line_1}", f"{path}, line {layout.line_2}"):
         if not second:
             raise ValueError(f"{path} has a line of names and no examples")
         return layout._replace(skip=line_1, names=[name.strip() for name in first])
-    above = [name.strip() for name in comments[-1][1:].split(separator)] if comments else []  # as numpy.savetxt does
+    above = [name.strip() for name in comments[-1][1:].split(layout.separator)] if comments else []  # numpy.savetxt's
     if len(above) == len(first) and all(map(_is_word, above)):
         return layout._replace(names=above)
     return layout
@@ -107,20 +115,20 @@ def _are_names(first: list[str], second: list[str], place_1: str, place_2: str) 
         return False
     if second and len(first) != len(second):
         if len(second) - len(first) == 1 and len(words) == len(first) > 1 and second[-1].strip():
-            raise ValueError(f"{place_2}: it has {len(second)} cells below {len(first)} names ({_INDEX_HINT})")
+            raise ValueError(f"{place_2}: it has {len(second)} cells below {len(first)} names ({INDEX_HINT})")
         return False
     if not first[0].strip() or first[0].startswith("Unnamed: "):
-        raise ValueError(f"{place_1}, column 1: a column without a name ({_INDEX_HINT})")
+        raise ValueError(f"{place_1}, column 1: a column without a name ({INDEX_HINT})")
     if not all(cell.strip() for cell in first):
         return False
-    if any(map(_is_word, second)) and not any(_value(cell) is not None for cell in second):
+    if any(map(_is_word, second)) and not any(to_number(cell) is not None for cell in second):
         # names above words such as "yes"
         return len(set(first)) == len(first) and not set(first) & set(second) and not any(c[0].isdigit() for c in words)
-    others = [_value(cell) for cell in first if not _is_word(cell) and cell.strip().lower() not in _MISSING]
+    others = [to_number(cell) for cell in first if not _is_word(cell) and cell.strip().lower() not in _MISSING]
     return not others or len(others) > 1 and others in (list(range(len(others))), list(range(1, len(others) + 1)))
 
 
-def _counts_or_differs(array: np.ndarray, layout: _Layout) -> bool:
+def _counts_or_differs(array: np.ndarray, layout: Layout) -> bool:
     """Whether the first row of numbers is names: what pandas writes above columns that have none is 0, 1, 2 ..."""
     first, below = array[0], array[1:]
     n = len(first)
@@ -131,7 +139,7 @@ def _counts_or_differs(array: np.ndarray, layout: _Layout) -> bool:
             return True
         # one or two columns: 0 and 1 could be data, but not above 0.0 and 1.0, or True and False
         plain = all(cell.strip().isdigit() for cell in layout.first)
-        return plain and all("." in cell or cell.strip().lower() in _WORDS for cell in layout.second)
+        return plain and all("." in cell or cell.strip().lower() in WORDS for cell in layout.second)
     if len(np.unique(first)) < n or not bool((first % 1 == 0).all()):
         return False
     if bool(((below >= 0) & (below <= 1)).all()):
@@ -142,7 +150,7 @@ def _counts_or_differs(array: np.ndarray, layout: _Layout) -> bool:
 # ---------------------------------------------------------------- rows
 
 
-def _read_plain(path: str | PathLike[str], layout: _Layout) -> np.ndarray | None:
+def _read_plain(path: str | PathLike[str], layout: Layout) -> np.ndarray | None:
     """By NumPy's reader, which takes plain numbers only; None where there is anything else."""
     try:
         with _open(path) as file:
@@ -154,11 +162,11 @@ def _read_plain(path: str | PathLike[str], layout: _Layout) -> np.ndarray | None
     return array if array.size and bool(np.isfinite(array).all()) else None
 
 
-def _read_cells(path: str | PathLike[str], layout: _Layout) -> np.ndarray:
+def _read_cells(path: str | PathLike[str], layout: Layout) -> np.ndarray:
     """Cell by cell; ValueError names the first that is no number."""
     rows: list[np.ndarray] = []
     values = _Values(layout.separator)
-    for line, cells in _records(path, layout):
+    for line, cells in records(path, layout):
         row = np.array(list(map(values.__getitem__, cells)))
         if not np.isfinite(row).all():
             raise ValueError(_fault(path, layout, line, int(np.argmin(np.isfinite(row))), cells, not rows))
@@ -168,7 +176,7 @@ def _read_cells(path: str | PathLike[str], layout: _Layout) -> np.ndarray:
     return np.array(rows)
 
 
-def _records(path: str | PathLike[str], layout: _Layout) -> Iterator[tuple[int, list[str]]]:
+def records(path: str | PathLike[str], layout: Layout) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of each row that is not blank and no comment."""
     with _open(path) as file:
         reader = csv.reader(file, delimiter=layout.separator, skipinitialspace=True)
@@ -185,14 +193,14 @@ def _records(path: str | PathLike[str], layout: _Layout) -> Iterator[tuple[int, 
             raise _not_utf8(path) from None
 
 
-def _fault(path: str | PathLike[str], layout: _Layout, line: int, column: int, cells: list[str], top: bool) -> str:
+def _fault(path: str | PathLike[str], layout: Layout, line: int, column: int, cells: list[str], top: bool) -> str:
     cell = cells[column].strip()
     if _is_word(cell, layout.separator):
         reason, hint = f"'{shown(cell, 40)}' is not a number", _REQUIRED
     else:
         reason, hint = f"'{shown(cell, 40)}' is missing or infinite" if cell else "it is empty", _MISSING_HINT
         if top and not cell and column == 0 and layout.names is None:
-            hint = _INDEX_HINT
+            hint = INDEX_HINT
     name = f"column '{shown(layout.names[column], 40)}'; " if layout.names and column < len(layout.names) else ""
     return f"{path}, line {line}, column {column + 1}: {reason} ({name}{hint})"
 
@@ -220,14 +228,14 @@ class _Values(dict[str, float]):
         self.separator = separator
 
     def __missing__(self, cell: str) -> float:
-        value = _value(cell, self.separator)
+        value = to_number(cell, self.separator)
         value = np.nan if value is None else value
         if len(self) < 1000:
             self[cell] = value
         return value
 
 
-def _value(cell: str, separator: str = ";") -> float | None:
+def to_number(cell: str, separator: str = ";") -> float | None:
     """A cell as a number; None where it is none."""
     cell = cell.strip()
     if separator != "," and _DECIMAL_COMMA.fullmatch(cell):
@@ -237,12 +245,12 @@ def _value(cell: str, separator: str = ";") -> float | None:
     try:
         return float(cell)
     except ValueError:
-        return _WORDS.get(cell.lower())
+        return WORDS.get(cell.lower())
 
 
 def _is_word(cell: str, separator: str = ";") -> bool:
     """Neither a number nor what stands for a missing one."""
-    return cell.strip().lower() not in _MISSING and _value(cell, separator) is None
+    return cell.strip().lower() not in _MISSING and to_number(cell, separator) is None
 
 
 def _is_comment(cell: str) -> bool:

@@ -1,0 +1,575 @@
+"""Tables of categories: data frames become codes, and codes become data frames.
+
+No other library is imported for reading: frames are known by the module of their type. Writing imports the one of the
+frame that is asked for.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from importlib import import_module
+from itertools import groupby
+from numbers import Real
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+
+from . import arrays, validate
+from .arrays import shown
+
+MAX_LEVELS = 20  # different whole numbers of a column that is a category; more of them are a quantity
+MOST = 255  # categories of a site
+_IDENTIFIER = 20  # rows from which on a column of text that has another value in each is no category
+
+Label: TypeAlias = str | int | float | bool
+
+
+class CodedTable(NamedTuple):
+    """A table whose columns are units: its numbers, and what they mean.
+
+    Attributes
+    ----------
+    segments : tuple of (str, ...)
+        The units, in the order of the columns: ("bernoulli", how many), or ("categorical", (categories of each site)).
+        Adjacent columns of one kind are one segment.
+    codes : array (n, columns)
+        Which category, from 0. uint8; int16 where values are missing, which are -1.
+    names : tuple of str, or None
+        Of the columns; None where they are not all text.
+    categories : tuple, one entry a column
+        The labels that the codes stand for, a tuple of str, int, float or bool.
+    """
+
+    segments: tuple[tuple[str, Any], ...]
+    codes: np.ndarray
+    names: tuple[str, ...] | None
+    categories: tuple[tuple[Label, ...], ...]
+
+
+class Column(NamedTuple):
+    """The values of a column: its different labels, and which of them each row has (-1: none).
+
+    declared: whether the labels and their order are the user's; otherwise they are as they were found.
+    """
+
+    labels: list[Any]
+    codes: np.ndarray
+    declared: bool = False
+
+
+def describe_frame(
+    frame: Any, max_levels: int = MAX_LEVELS, categories: Mapping[Any, Sequence[Label]] | None = None,
+    name: str = "frame",
+) -> CodedTable:  # fmt: skip
+    """The units that fit the columns of a data frame, and the frame as their codes.
+
+    A column of two values is a Bernoulli unit: truth values, 0 and 1, any two texts, numbers or categories. A column of
+    more values is a categorical site: text, categories (pandas "category", polars Enum), whole numbers of at most
+    max_levels different values. Categories keep their order; text and numbers are sorted; 0 is 0 and 1 is 1 in any
+    order. A column of one value is a site with one category, or a Bernoulli unit, if that is 0, 1, False or True.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, polars.DataFrame, or dict of columns
+        None, NaN, pandas.NA and null are missing values.
+    max_levels : int from 2 to 255
+        With more different whole numbers than this a column is a quantity, and refused.
+    categories : mapping from the name of a column to a sequence of labels, optional
+        Categories, in their order, of columns where not all of them occur or another order is required. There is no
+        limit but 255 for them, and they may be any numbers.
+    name : str
+        What messages call the frame.
+
+    Returns
+    -------
+    CodedTable
+
+    Raises
+    ------
+    TypeError
+        When a column holds something else than numbers, text, truth values or categories.
+    ValueError
+        When a column is real-valued, has too many values, none at all, or is an identifier: text that is another in
+        each of more than 20 rows.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> colors, rooms = ["red", None, "blue"], [3, 1, 2]
+    >>> survey = {"smokes": [True, False, True], "color": colors, "rooms": rooms, "answer": ["no", "yes", "no"]}
+    >>> table = fr.datasets.describe_frame(survey)
+    >>> table.segments
+    (('bernoulli', 2), ('categorical', (3,)), ('bernoulli', 1))
+    >>> table.categories
+    ((False, True), ('blue', 'red'), (1, 2, 3), ('no', 'yes'))
+    >>> table.codes
+    array([[ 1,  1,  2,  0],
+           [ 0, -1,  0,  1],
+           [ 1,  0,  1,  0]], dtype=int16)
+    """
+    labels, columns = _columns(frame, name)
+    return describe_columns(
+        columns, labels, lambda k: f"column {labels[k]!r} of {name}", name, max_levels=max_levels, categories=categories
+    )
+
+
+def describe_columns(
+    columns: Iterable[Column], labels: Sequence[Any], where: Callable[[int], str], name: str,
+    max_levels: int = MAX_LEVELS, categories: Mapping[Any, Sequence[Label]] | None = None,
+) -> CodedTable:  # fmt: skip
+    """describe_frame, of columns that were read. labels: their names; where(k): column k in words."""
+    max_levels = validate.integer(max_levels, "max_levels", 2, MOST)
+    given = _given_categories(categories, labels, name)
+    kinds: list[tuple[str, int]] = []
+    codes: list[np.ndarray] = []
+    found: list[tuple[Label, ...]] = []
+    for k, column in enumerate(columns):
+        if not len(column.codes):
+            raise ValueError(f"{name} has no rows")
+        if labels[k] in given:
+            chosen = given[labels[k]]
+            column = Column(list(chosen), _encoded(column, chosen, where(k)), declared=True)
+        ordered = _ordered(column, max_levels, where(k))
+        found.append(tuple(ordered.labels))
+        codes.append(ordered.codes)
+        two = len(ordered.labels) == 2
+        kinds.append(("bernoulli", 1) if two else ("categorical", len(ordered.labels)))
+    if not codes:
+        raise ValueError(f"{name} has no columns")
+    names = tuple(labels) if all(isinstance(label, str) for label in labels) else None
+    return CodedTable(_segments(kinds), _stacked(codes), names, tuple(found))
+
+
+def encode_frame(
+    frame: Any, names: tuple[str, ...] | None, categories: Sequence[tuple[Label, ...] | None], name: str = "frame"
+) -> np.ndarray:
+    """A data frame as codes of categories that are known: later data for a model.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame, polars.DataFrame, or dict of columns
+        With the same columns in the same order.
+    names : tuple of str, or None
+        The names of the columns; None: they are not checked.
+    categories : sequence, one entry a column
+        The labels in the order of their codes; None for a column that holds codes.
+    name : str
+        What messages call the frame.
+
+    Returns
+    -------
+    array (n, columns): uint8; int16 where values are missing, which are -1.
+
+    Raises
+    ------
+    ValueError
+        When the columns are others, or in another order; when a value is none of its column's categories.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> fr.datasets.encode_frame({"color": ["red", "blue"]}, ("color",), [("blue", "green", "red")])
+    array([[2],
+           [0]], dtype=uint8)
+    """
+    labels, columns = _columns(frame, name)
+    validate.check_names(_text(labels), names, name)
+    if len(labels) != len(categories):
+        raise ValueError(f"{name} has {len(labels)} columns where {len(categories)} are required")
+    codes = []
+    for label, column, known in zip(labels, columns, categories, strict=True):
+        codes.append(_encoded(column, known, f"column {label!r} of {name}"))
+    return _stacked(codes)
+
+
+def to_frame(
+    values: Any, names: Sequence[str] | None, categories: Sequence[tuple[Label, ...] | None], like: Any = None
+) -> Any:
+    """Codes as a data frame of the labels that they stand for: the inverse of :func:`encode_frame`.
+
+    Parameters
+    ----------
+    values : array (n, columns)
+        Codes, such as samples of a model; -1 and NaN are missing values.
+    names : sequence of str, or None
+        The names of the columns; None: those of like, or 0, 1, 2 ...
+    categories : sequence, one entry a column
+        The labels in the order of their codes; None for a column whose values stay as they are.
+    like : pandas.DataFrame, polars.DataFrame or dict, optional
+        A frame with the same columns, such as the one that was described: the result is of its library, with its types
+        of columns. A dict gives lists. By default a pandas.DataFrame: text becomes "category", numbers and truth values
+        stay what they are, in pandas' nullable types where some are missing.
+
+    Raises
+    ------
+    ImportError
+        When pandas is required, and is not installed.
+    ValueError
+        When a value is no code of its column.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> fr.datasets.to_frame([[1, 2], [0, -1]], ("smokes", "color"), [(False, True), ("blue", "green", "red")], like={})
+    {'smokes': [True, False], 'color': ['red', None]}
+    """
+    array = arrays.numbers(values, "values", missing=True)
+    if array.ndim != 2 or array.shape[1] != len(categories):
+        raise ValueError(f"values must have shape (n, {len(categories)}), one column for each entry of categories, got "
+                         f"{array.shape}")  # fmt: skip
+    if names is not None and len(names) != len(categories):
+        raise ValueError(f"names has {len(names)} names where categories has {len(categories)} entries")
+    shape_of = None if like is None or isinstance(like, Mapping) and not like else _frame_labels(like, "like")
+    if shape_of is not None and len(shape_of) != len(categories):
+        raise ValueError(f"like has {len(shape_of)} columns where categories has {len(categories)} entries")
+    if shape_of is not None:
+        validate.check_names(_text(shape_of), None if names is None else tuple(names), "like")
+    titles = list(names) if names is not None else list(range(len(categories))) if shape_of is None else shape_of
+    columns = [
+        None if known is None else _decoded(array[:, k], len(known), f"values[:, {k}]")
+        for k, known in enumerate(categories)
+    ]
+    if isinstance(like, Mapping):
+        return {
+            title: array[:, k].tolist() if codes is None else _listed(codes, categories[k])
+            for k, (title, codes) in enumerate(zip(titles, columns, strict=True))
+        }
+    if like is not None and _library(like) == "polars":
+        return _polars_frame(array, titles, columns, categories, like)
+    return _pandas_frame(array, titles, columns, categories, like)
+
+
+# ---------------------------------------------------------------- labels and codes
+
+
+def _plain(label: Any) -> Label | None:
+    """A label as the Python object that a model's file can hold; None where it is of no such type."""
+    if isinstance(label, (bool, np.bool_)):
+        return bool(label)
+    if isinstance(label, str):
+        return str(label)
+    index = arrays.index(label)
+    if index is not None:
+        return index
+    return float(label) if isinstance(label, Real) or type(label).__name__ == "Decimal" else None
+
+
+def _written(label: Any) -> Label:
+    """A label of the user's categories; what is of another type, such as pandas' intervals, as text."""
+    plain = _plain(label)
+    return str(label) if plain is None else plain
+
+
+def _ordered(column: Column, max_levels: int, where: str) -> Column:
+    """The column with plain labels in the order of their codes."""
+    if column.declared:
+        labels = [_written(label) for label in column.labels]
+        if len(set(labels)) < len(labels):
+            raise ValueError(f"{where} has two categories that read alike: {shown(_twice(labels))}")
+        order = list(range(len(labels)))
+    else:
+        labels = _checked([_plain(label) for label in column.labels], column, max_levels, where)
+        order = sorted(range(len(labels)), key=labels.__getitem__)
+    if not labels:
+        raise ValueError(f"{where} has no values at all: leave it out")
+    if len(labels) > MOST:
+        raise ValueError(
+            f"{where} has {len(labels)} categories; at most {MOST} are possible: put rare ones together, or leave it "
+            "out, if it is an identifier"
+        )
+    ranks = np.empty(len(labels) + 1, np.int16)
+    if all(not isinstance(label, str) and label in (0, 1) for label in labels):  # 0 is 0, whatever the order
+        kind = next((kind for kind in (float, int) if any(type(label) is kind for label in labels)), bool)
+        ranks[:-1] = labels
+        chosen: list[Label] = [kind(0), kind(1)]
+    else:
+        ranks[order] = np.arange(len(labels))
+        chosen = [labels[k] for k in order]
+    ranks[-1] = -1  # of those that are missing
+    return Column(chosen, ranks[column.codes], column.declared)
+
+
+def _checked(labels: list[Label | None], column: Column, max_levels: int, where: str) -> list[Label]:
+    """Labels of a column that nobody declared a category, if they can be ones."""
+    good: list[Label] = []
+    for label, raw in zip(labels, column.labels, strict=True):
+        if label is None:
+            raise TypeError(
+                f"{where} holds {type(raw).__name__} objects, neither numbers nor text nor categories: leave it out, "
+                "or make it categories"
+            )
+        good.append(label)
+    text = [label for label in good if isinstance(label, str)]
+    numbers = [label for label in good if not isinstance(label, str)]
+    if text and numbers:
+        raise TypeError(
+            f"{where} mixes numbers and text, such as {shown(numbers[0])} and {shown(text[0])}: make all of them text, "
+            "or some of them missing"
+        )
+    real = next((label for label in numbers if isinstance(label, float) and not label.is_integer()), None)
+    if real is not None:
+        raise ValueError(
+            f"{where} is real-valued ({real:g}): such columns are not supported yet; bin it (pandas.cut, pandas.qcut "
+            "or the like), or leave it out"
+        )
+    if len(numbers) > max_levels:
+        raise ValueError(
+            f"{where} has {len(numbers)} different numbers, from {min(numbers):g} to {max(numbers):g}; of more than "
+            f"{max_levels} it is a quantity, not a category: bin it (pandas.cut, pandas.qcut or the like), leave it "
+            "out, or raise max_levels"
+        )
+    n = int((column.codes >= 0).sum())
+    if text and len(text) == n > _IDENTIFIER:
+        raise ValueError(
+            f"{where} has another text in each of its {n} rows, such as {shown(text[0])}: an identifier? Leave it out"
+        )
+    return good
+
+
+def _twice(labels: list[Label]) -> Label:
+    return next(label for k, label in enumerate(labels) if label in labels[:k])
+
+
+def _encoded(column: Column, known: Sequence[Label] | None, where: str) -> np.ndarray:
+    """The codes of a column in categories that are known, -1 where a value is missing; int16."""
+    lookup: dict[Any, int] = {label: k for k, label in enumerate(range(MOST) if known is None else known)}
+    codes = [lookup.get(_written(label), -2) for label in column.labels]
+    table = np.array([*codes, -1], np.int16)  # the last: missing
+    result = table[column.codes]
+    if bool((result == -2).any()):
+        row = int(np.argmax(result == -2))
+        value = _written(column.labels[column.codes[row]])
+        raise ValueError(f"{where} has the value {shown(value)} in row {row} (counted from 0), {_unlike(value, known)}")
+    return result
+
+
+def _unlike(value: Label, known: Sequence[Label] | None) -> str:
+    """Why a value has no code."""
+    if known is None:
+        return f"which is no code from 0 to {MOST - 1}"
+    listed = ", ".join(map(shown, known[:6])) + (" ..." if len(known) > 6 else "")
+    same = next((label for label in known if str(label) == str(value)), None)
+    hint = "" if same is None else f" ({type(same).__name__}, not {type(value).__name__})"
+    return f"which is none of its categories: {listed}{hint}"
+
+
+def _decoded(values: np.ndarray, n_states: int, where: str) -> np.ndarray:
+    """Codes as intp, -1 where they are missing."""
+    missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
+    missing = missing | (values == -1) if values.dtype.kind in "if" else missing
+    good = missing | (values >= 0) & (values < n_states) & (values % 1 == 0) if values.dtype.kind != "b" else ~missing
+    if not bool(good.all()):
+        bad = float(values[int(np.argmin(good))])
+        raise ValueError(f"{where} has the value {bad:g}; codes from 0 to {n_states - 1} are required")
+    return np.where(missing, -1, np.where(missing, 0, values)).astype(np.intp)
+
+
+def _listed(codes: np.ndarray, labels: Any) -> list[Any]:
+    """Labels, None where they are missing."""
+    return [*map([*labels, None].__getitem__, codes.tolist())]
+
+
+def _segments(kinds: list[tuple[str, int]]) -> tuple[tuple[str, Any], ...]:
+    groups = [(kind, tuple(size for _, size in group)) for kind, group in groupby(kinds, key=lambda pair: pair[0])]
+    return tuple((kind, len(sizes) if kind == "bernoulli" else sizes) for kind, sizes in groups)
+
+
+def _stacked(codes: list[np.ndarray]) -> np.ndarray:
+    missing = any(bool((column < 0).any()) for column in codes)
+    result = np.empty((len(codes[0]) if codes else 0, len(codes)), np.int16 if missing else np.uint8)
+    for k, column in enumerate(codes):
+        result[:, k] = column
+    return result
+
+
+def _given_categories(categories: Any, labels: Sequence[Any], name: str) -> dict[Any, list[Label]]:
+    if categories is None:
+        return {}
+    if not isinstance(categories, Mapping):
+        raise TypeError(f"categories must map names of columns to labels, not {validate.kind(categories)}")
+    given = {}
+    for label, chosen in categories.items():
+        if label not in labels:
+            raise ValueError(f"categories has {shown(label)}, which is no column of {name}")
+        if isinstance(chosen, str) or not isinstance(chosen, Iterable):
+            raise TypeError(f"categories[{shown(label)}] must be a sequence of labels, not {validate.kind(chosen)}")
+        given[label] = [_written(x) for x in chosen]
+        if not 1 <= len(given[label]) <= MOST or len(set(given[label])) < len(given[label]):
+            raise ValueError(f"categories[{shown(label)}] must be from 1 to {MOST} different labels")
+    return given
+
+
+# ---------------------------------------------------------------- columns of a frame
+
+
+def is_frame(value: Any) -> bool:
+    """Whether this is a data frame of pandas or polars."""
+    return arrays._is_frame(value)
+
+
+def _library(value: Any) -> str:
+    return arrays._library(value)
+
+
+def _text(labels: list[Any]) -> tuple[str, ...] | None:
+    return tuple(labels) if all(isinstance(label, str) for label in labels) else None
+
+
+def _frame_labels(frame: Any, name: str) -> list[Any]:
+    """The names of the columns of a frame."""
+    if isinstance(frame, Mapping):
+        return list(frame)
+    if not is_frame(frame):
+        raise TypeError(
+            f"{name} must be a data frame of pandas or polars, or a dict of columns, not {validate.kind(frame)}"
+        )
+    if _library(frame) == "polars" and not hasattr(frame, "get_columns"):
+        raise TypeError(f"{name} is a polars LazyFrame: use {name}.collect()")
+    return list(frame.columns)
+
+
+def _columns(frame: Any, name: str) -> tuple[list[Any], Iterable[Column]]:
+    """(names, columns), which are read one by one."""
+    labels = _frame_labels(frame, name)
+    places = [f"column {label!r} of {name}" for label in labels]
+    if isinstance(frame, Mapping):
+        parts = [_sized(frame[label], where) for label, where in zip(labels, places, strict=True)]
+        if len(set(map(len, parts))) > 1:
+            raise ValueError(f"{name} has columns of several lengths")
+        return labels, (_of_values(part, where) for part, where in zip(parts, places, strict=True))
+    if _library(frame) == "polars":
+        return labels, (_of_polars(part, where) for part, where in zip(frame.get_columns(), places, strict=True))
+    return labels, (_of_pandas(frame.iloc[:, k], where) for k, where in enumerate(places))
+
+
+def _sized(values: Any, where: str) -> Any:
+    if isinstance(values, str) or not hasattr(values, "__len__") or not hasattr(values, "__iter__"):
+        raise TypeError(f"{where} must be a list or an array of values, not {validate.kind(values)}")
+    if isinstance(values, np.ndarray) and values.ndim != 1:
+        raise ValueError(f"{where} must have one dimension, got shape {values.shape}")
+    return values
+
+
+def _of_pandas(series: Any, where: str) -> Column:
+    dtype = series.dtype
+    if hasattr(dtype, "categories"):
+        return Column(list(dtype.categories), series.cat.codes.to_numpy().astype(np.intp), declared=True)
+    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
+        return _of_values(series.to_numpy(), where)
+    try:
+        codes, uniques = series.factorize()
+    except TypeError as error:
+        raise TypeError(f"{where} cannot be read as categories: {error}") from error
+    return Column(list(uniques), np.asarray(codes, np.intp))
+
+
+def _of_polars(series: Any, where: str) -> Column:
+    polars: Any = sys.modules["polars"]
+    dtype = series.dtype
+    if hasattr(polars, "Enum") and dtype == polars.Enum:
+        codes = series.to_physical().cast(polars.Int64).fill_null(-1).to_numpy()
+        return Column(dtype.categories.to_list(), codes.astype(np.intp), declared=True)
+    if dtype == polars.Categorical:
+        series = series.cast(polars.String)
+    elif (dtype == polars.Boolean or dtype.is_integer() or dtype.is_float()) and not series.null_count():
+        return _of_values(series.to_numpy(), where)
+    return _of_values(series.to_list(), where)
+
+
+def _of_values(values: Any, where: str) -> Column:
+    """A column of an array or a list."""
+    mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
+    array = np.asarray(values.data if mask is not None else values) if isinstance(values, np.ndarray) else None
+    if array is not None and array.dtype.kind in "biufU":
+        mask = np.zeros(len(array), bool) if mask is None else mask
+        mask = mask | np.isnan(array) if array.dtype.kind == "f" else mask
+        codes = np.full(len(array), -1, np.intp)
+        uniques, codes[~mask] = np.unique(arrays._true_is_one(array)[~mask], return_inverse=True)
+        return Column(uniques.tolist(), codes)
+    index: dict[Any, int] = {}
+    codes = np.full(len(values), -1, np.intp)
+    try:
+        for k, value in enumerate(values):
+            if not _is_missing(value):
+                codes[k] = index.setdefault(value, len(index))
+    except TypeError as error:
+        raise TypeError(f"{where} cannot be read as categories: {error}") from error
+    return Column(list(index), codes)
+
+
+def _is_missing(value: Any) -> bool:
+    kind = type(value)
+    if kind is str:
+        return False
+    return (
+        value is None or value is np.ma.masked or kind.__name__ in ("NAType", "NaTType")
+        or isinstance(value, (float, np.floating)) and value != value
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------- frames of labels
+
+
+def _pandas_frame(array: np.ndarray, titles: list[Any], columns: list[Any], categories: Any, like: Any) -> Any:
+    try:
+        pandas: Any = import_module("pandas")
+    except ImportError:
+        raise ImportError(
+            "to_frame needs pandas (pip install pandas), or an argument like: a polars frame, or {} for a dict of lists"
+        ) from None
+    parts = []
+    for k, codes in enumerate(columns):
+        dtype = None if like is None else like.dtypes.iloc[k]
+        if codes is None:
+            part = pandas.Series(array[:, k])
+            parts.append(part if dtype is None else part.astype(dtype))
+        else:
+            parts.append(_pandas_column(pandas, codes, list(categories[k]), dtype, f"column {titles[k]!r} of like"))
+    frame = pandas.concat(parts, axis=1) if parts else pandas.DataFrame(index=range(len(array)))
+    frame.columns = titles if like is None else like.columns
+    return frame
+
+
+_NULLABLE = {bool: "boolean", int: "Int64", float: "Float64", str: "object"}  # pandas' types
+
+
+def _kind(labels: list[Label]) -> type:
+    """The type that all labels have, or can be."""
+    kinds = {type(label) for label in labels}
+    return str if str in kinds else kinds.pop() if len(kinds) == 1 else float
+
+
+def _pandas_column(pandas: Any, codes: np.ndarray, labels: list[Label], dtype: Any, where: str) -> Any:
+    missing = bool((codes < 0).any())
+    if dtype is not None and hasattr(dtype, "categories"):
+        places = {_written(label): k for k, label in enumerate(dtype.categories)}
+        table = np.array([*(places.get(label, -2) for label in labels), -1])
+        found = table[codes]
+        if bool((found == -2).any()):
+            value = labels[int(codes[int(np.argmax(found == -2))])]
+            raise ValueError(f"{where} has no category {shown(value)}")
+        return pandas.Series(pandas.Categorical.from_codes(found, dtype=dtype))
+    if dtype is None and any(isinstance(label, str) for label in labels):
+        return pandas.Series(pandas.Categorical.from_codes(codes, labels))
+    kind = _kind(labels)
+    part = pandas.Series(np.array([*labels, pandas.NA], object)[codes], dtype=_NULLABLE[kind])
+    if dtype is None:
+        dtype = kind if kind is float or not missing else _NULLABLE[kind]
+    if not missing or not isinstance(dtype, (np.dtype, type)):
+        return part.astype(dtype)
+    chosen = np.dtype(dtype)
+    if chosen.kind == "f":
+        return pandas.Series(part.to_numpy(chosen, na_value=np.nan))
+    if chosen.kind == "O":
+        return pandas.Series(_listed(codes, labels), dtype=object)
+    return part  # NumPy's other types have no place for what is missing
+
+
+def _polars_frame(array: np.ndarray, titles: list[Any], columns: list[Any], categories: Any, like: Any) -> Any:
+    polars: Any = import_module("polars")
+    parts = []
+    for k, (codes, dtype) in enumerate(zip(columns, like.dtypes, strict=True)):
+        values = array[:, k] if codes is None else _listed(codes, categories[k])
+        parts.append(polars.Series(str(titles[k]), values).cast(dtype))
+    return polars.DataFrame(parts)
