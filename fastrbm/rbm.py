@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._core import arrays as _given
-from ._core import floatmath, layout, model_file, philox, threads, validate, workload
+from ._core import floatmath, frames, layout, model_file, philox, threads, validate, workload
 from ._core.dispatch import kernels
 from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
@@ -20,9 +20,8 @@ from .sampling.clamp import Clamp, ClampedLayer
 from .sampling.model import Model
 from .sampling.starts import chain_ends
 from .states import totals
-from .states.bits import BitMatrix
-from .states.codes import zeros
-from .units.layer import LayerLike, from_segments, layer, reader
+from .states.bits import BitMatrix, zeros
+from .units.layer import LayerLike, counted, from_segments, layer, of_table, reader
 from .units.unit import Unit
 
 if TYPE_CHECKING:
@@ -81,6 +80,7 @@ class RBM(Model):
 
     _parameters: Parameters
     _visible_names: tuple[str, ...] | None = None
+    _visible_categories: tuple[tuple[frames.Label, ...], ...] | None = None
 
     def __init__(
         self, weights: ArrayLike, visible_bias: ArrayLike | None = None, hidden_bias: ArrayLike | None = None, *,
@@ -112,7 +112,7 @@ class RBM(Model):
     @classmethod
     def from_data(
         cls, X: ArrayLike | Iterable[ArrayLike], n_hidden: int, seed: int = 0, weight_scale: float = 0.01,
-        sample_weight: ArrayLike | None = None, *, visible: LayerLike = "bernoulli", hidden: LayerLike = "bernoulli",
+        sample_weight: ArrayLike | None = None, *, visible: LayerLike | None = None, hidden: LayerLike = "bernoulli",
     ) -> RBM:  # fmt: skip
         """A model to start training from: small random weights, visible biases that fit the data's means.
 
@@ -136,7 +136,11 @@ class RBM(Model):
             Weights of the rows of an array X, not negative; as :func:`fastrbm.fit` takes them. The biases fit the
             weighted means. A total below the number of rows counts as that number.
         visible, hidden : str or description
-            The unit types, as for the constructor.
+            The unit types, as for the constructor. "categorical": as many categories in every column of X as its largest
+            code says; where one may be missing from X, say how many: ``units.Categorical(n_sites, n_states)``. By
+            default units of 0 and 1; of a data frame whose columns hold text, categories or other whole numbers than 0
+            and 1, units that fit them (:func:`fastrbm.datasets.describe_frame`), whose categories the model keeps
+            (:attr:`visible_categories`).
 
         Examples
         --------
@@ -148,11 +152,15 @@ class RBM(Model):
         n_hidden = validate.integer(n_hidden, "n_hidden", 1, _MOST_HIDDEN)
         seed = validate.seed(seed)
         weight_scale = validate.real(weight_scale, "weight_scale", 0.0)
+        names, categories = _given.names_of(X), None
+        if visible is None and frames.is_frame(X) and frames.has_categories(X):
+            visible, X, names, categories = of_table(frames.describe_frame(X, name="X"))
+        visible = "bernoulli" if visible is None else counted(visible, X)
         unit = reader(visible, "visible")
         sums, n = totals.totals(X, unit) if sample_weight is None else totals.weighted_totals(X, sample_weight, unit)
         units = layer(visible, sums.size, "visible"), layer(hidden, n_hidden, "hidden")
         rbm = cls._from_totals(sums, n, units, seed, weight_scale)
-        rbm._visible_names = _given.names_of(X)
+        rbm._visible_names, rbm._visible_categories = names, categories
         return rbm
 
     @classmethod
@@ -265,11 +273,13 @@ class RBM(Model):
         """An independent copy (which shares the read-only arrays)."""
         other = object.__new__(type(self))
         other._parameters, other._visible_names = self._parameters, self._visible_names
+        other._visible_categories = self._visible_categories
         return other
 
     def __reduce__(self) -> tuple[Any, ...]:
         arrays = np.array(self.weights), np.array(self.visible_bias), np.array(self.hidden_bias)
-        return _rebuilt, (type(self), *arrays, *self._parameters.units), {"_visible_names": self._visible_names}
+        names = {"_visible_names": self._visible_names, "_visible_categories": self._visible_categories}
+        return _rebuilt, (type(self), *arrays, *self._parameters.units), names
 
     def __repr__(self) -> str:
         kinds = [
@@ -291,9 +301,57 @@ class RBM(Model):
 
     @property
     def visible_names(self) -> tuple[str, ...] | None:
-        """The names of the visible units, where the model was made from a data frame: its columns. A data frame that is
-        passed later must have the same columns in the same order."""
+        """The names of the columns of the data, where the model was made from a data frame. A data frame that is passed
+        later must have the same columns in the same order."""
         return self._visible_names
+
+    @property
+    def visible_categories(self) -> tuple[tuple[str | int | float | bool, ...], ...] | None:
+        """What the codes of each column stand for, where the model was made from a table of categories: the labels in
+        the order of their codes."""
+        return self._visible_categories
+
+    def to_frame(self, values: ArrayLike, like: Any = None) -> Any:
+        """Samples, or other states, as a table of the data's own categories under its columns' names.
+
+        Parameters
+        ----------
+        values : array (n, columns)
+            As :meth:`sample` and :meth:`inpaint` return them.
+        like : data frame or dict, optional
+            A frame with the same columns, whose library and types the result has. A dict: of lists. By default a
+            pandas.DataFrame.
+
+        Examples
+        --------
+        >>> import fastrbm as fr
+        >>> rbm = fr.RBM([[0.0]] * 4, visible=[fr.units.Categorical(1, 3), fr.units.Bernoulli(1)])
+        >>> rbm.to_frame([[2, 1], [0, 0]], like={})
+        {0: [2, 0], 1: [1, 0]}
+        """
+        known = self.visible_categories or (None,) * self.visible.n_columns
+        return frames.to_frame(values, self.visible_names, known, like)
+
+    def _clamp(self, value: Any) -> Any:
+        """A clamp as an array: of a dict of columns and values, those; all else as it is."""
+        if not isinstance(value, Mapping):
+            return self._coded(value, "clamp")
+        array = np.full(self.visible.n_columns, np.nan)
+        for column, label in value.items():
+            names = list(self.visible_names or ())
+            at = names.index(column) if column in names else column
+            at = validate.integer(at, "a column of clamp", 0, array.size - 1) if at is column else at
+            labels = None if self._visible_categories is None else self._visible_categories[at]
+            if labels is not None and label not in labels:
+                raise ValueError(f"clamp has {label!r} for column {column!r}, which is none of {', '.join(map(repr, labels))}")
+            array[at] = validate.real(label, f"clamp[{column!r}]") if labels is None else labels.index(label)
+        return array
+
+    def _coded(self, value: Any, name: str) -> Any:
+        """A user's data frame in the codes of the model's categories, if it has any; all else as it is."""
+        if self._visible_categories is None or not frames.is_frame(value):
+            return value
+        return frames.encode_frame(value, self.visible_names, self._visible_categories, name)
 
     @property
     def n_visible(self) -> int:
@@ -395,7 +453,7 @@ class RBM(Model):
         if name == "h":
             return gibbs.states_given(value, self.n_hidden, name, fractions, unit=self.hidden)
         self._check_names(value, name)
-        return gibbs.states_given(value, self.n_visible, name, fractions, unit=self.visible)
+        return gibbs.states_given(self._coded(value, name), self.n_visible, name, fractions, unit=self.visible)
 
     def _check_names(self, value: object, name: str) -> None:
         validate.check_names(_given.names_of(value), self.visible_names, name)
@@ -479,8 +537,9 @@ class RBM(Model):
             Inverse temperature: the chains sample exp(-beta E).
         n_threads : int, optional
             See :func:`fastrbm.show_config`. No effect on the samples.
-        clamp : array (V,) or (n, V), optional
-            A unit's value where it is held, NaN where it is free: samples follow p(free units | clamped units).
+        clamp : array (columns,) or (n, columns), or dict, optional
+            A unit's value, or a site's code, where it is clamped, NaN where it is free: samples follow p(free units |
+            clamped units). A dict has what is clamped alone: the value or label of columns, by name or number.
         clamp_hidden : array (H,) or (n, H), optional
             The same for hidden units.
         method : "annealed", "gibbs" or None
@@ -511,7 +570,7 @@ class RBM(Model):
         n = validate.integer(n, "n", 0, philox.MOST_CHAINS)
         n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS)
         seed, betas = validate.seed(seed), validate.inverse_temperature(beta, n)
-        clamped = Clamp.of(clamp, clamp_hidden, n, self._parameters.units)
+        clamped = Clamp.of(self._clamp(clamp), clamp_hidden, n, self._parameters.units)
         plain = start is None and betas is None and clamped is None
         if method not in (None, "annealed", "gibbs"):
             raise ValueError(f"method must be 'annealed', 'gibbs' or None, got {method!r}")
@@ -551,7 +610,7 @@ class RBM(Model):
         """
         n_sweeps, seed = validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS), validate.seed(seed)
         self._check_names(X, "X")
-        array = _given.numbers(X, "X", missing=True)
+        array = _given.numbers(self._coded(X, "X"), "X", missing=True)
         if array.ndim != 2:
             raise ValueError(f"X must have two dimensions, (examples, units), got shape {array.shape}")
         clamped = Clamp(ClampedLayer.of(array, len(array), self.visible, "X"), None)
@@ -594,11 +653,11 @@ def load(path: str | PathLike[str]) -> RBM:
     ValueError
         When it is damaged, or not a model of this package.
     """
-    parameters, segments, names = model_file.load(validate.path(path))
+    parameters, segments, names, categories = model_file.load(validate.path(path))
     try:
         visible, hidden = map(from_segments, segments, ("visible_units", "hidden_units"))
     except ValueError as error:
         raise ValueError(f"{path} is of a newer fastrbm, or damaged: {error}") from None
     rbm = RBM(*parameters, visible=visible, hidden=hidden)
-    rbm._visible_names = names
+    rbm._visible_names, rbm._visible_categories = names, categories
     return rbm

@@ -403,6 +403,24 @@ def _given_categories(categories: Any, labels: Sequence[Any], name: str) -> dict
 # ---------------------------------------------------------------- columns of a frame
 
 
+def has_categories(frame: Any) -> bool:
+    """Whether a pandas or polars frame has columns that are no plain numbers from 0 to 1: text, categories, or whole
+    numbers other than 0 and 1."""
+    if isinstance(frame, Mapping):
+        return False
+    polars = _library(frame) == "polars"
+    for column in frame.get_columns() if polars else (frame.iloc[:, k] for k in range(frame.shape[1])):
+        kind = getattr(column.dtype, "kind", None)
+        if kind is None:  # polars
+            kind = "b" if str(column.dtype) == "Boolean" else "f" if column.dtype.is_float() else "i"
+            kind = kind if kind == "b" or column.dtype.is_numeric() else "O"
+        if kind not in "biuf":
+            return True
+        if kind in "iu" and len(column) and (column.max() > 1 or column.min() < 0):
+            return True
+    return False
+
+
 def is_frame(value: Any) -> bool:
     """Whether this is a data frame of pandas or polars."""
     return arrays._is_frame(value)

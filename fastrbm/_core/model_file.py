@@ -20,6 +20,7 @@ _FORMATS = (1, 2)  # that are read; the first one was of units of 0 and 1 alone
 _WRITERS = "RBM.save and 'fastrbm train' write them"
 _NAMES = ("weights", "visible_bias", "hidden_bias")
 _VISIBLE_NAMES = "visible_names"
+_CATEGORIES = "visible_categories"  # JSON: a list of labels for each column
 _UNITS = ("visible_units", "hidden_units")  # JSON: [{"type": "spin", "n": 64}], a list of segments
 
 
@@ -34,20 +35,27 @@ def entries(rbm: RBM) -> dict[str, np.ndarray]:
     arrays = {"fastrbm_format": np.array(FORMAT, np.int64)} | {name: getattr(rbm, name) for name in _NAMES}
     for name, unit in zip(_UNITS, (rbm.visible, rbm.hidden), strict=True):
         arrays[name] = np.array(json.dumps([segment.describe() for segment in unit.segments]), np.str_)
-    return arrays if rbm.visible_names is None else arrays | {_VISIBLE_NAMES: np.array(rbm.visible_names, np.str_)}
+    if rbm.visible_names is not None:
+        arrays[_VISIBLE_NAMES] = np.array(rbm.visible_names, np.str_)
+    if rbm.visible_categories is not None:
+        arrays[_CATEGORIES] = np.array(json.dumps(rbm.visible_categories), np.str_)
+    return arrays
 
 
 def load(
     path: str | PathLike[str],
-) -> tuple[tuple[np.ndarray, np.ndarray, np.ndarray], list[list[dict[str, Any]]], tuple[str, ...] | None]:
-    """Read (the three arrays; the segments of either layer, what each says of itself; the names of the visible units or None)
-    of a model; ValueError names the file and what is wrong with it."""
+) -> tuple[
+    tuple[np.ndarray, np.ndarray, np.ndarray], list[list[dict[str, Any]]], tuple[str, ...] | None,
+    tuple[tuple[Any, ...], ...] | None,
+]:  # fmt: skip
+    """Read (the three arrays; the segments of either layer, what each says of itself; the names of the data's columns
+    or None; the labels of their categories or None) of a model; ValueError names the file and what is wrong with it."""
     with open_archive(path, "fastrbm_format", _FORMATS, "fastrbm model", _WRITERS) as archive:
         parameters = read_parameters(archive)
         sizes = zip(_UNITS, parameters[0].shape, strict=True)
         segments = [_read_segments(archive, name, n) for name, n in sizes]
-        columns = sum(segment.get("n_sites", segment["n"]) for segment in segments[0])
-        return parameters, segments, _read_names(archive, columns)
+        sizes = _states_of_columns(segments[0])
+        return parameters, segments, _read_names(archive, len(sizes)), _read_categories(archive, sizes)
 
 
 def _read_segments(archive: Archive, name: str, n: int) -> list[dict[str, Any]]:
@@ -65,6 +73,29 @@ def _read_segments(archive: Archive, name: str, n: int) -> list[dict[str, Any]]:
     if not pairs or sum(size for _, size in pairs) != n:
         raise ValueError(f"{archive.path} {wrong}")
     return segments
+
+
+def _states_of_columns(segments: list[dict[str, Any]]) -> list[int]:
+    """How many states each column of the data has."""
+    sizes: list[int] = []
+    for segment in segments:
+        states, n_sites = segment.get("n_states", 2), segment.get("n_sites", segment["n"])
+        sizes += states if isinstance(states, list) else [states] * n_sites
+    return sizes
+
+
+def _read_categories(archive: Archive, sizes: list[int]) -> tuple[tuple[Any, ...], ...] | None:
+    if _CATEGORIES not in archive:
+        return None
+    found, wrong = archive.read(_CATEGORIES), f"is damaged: {_CATEGORIES} must be the labels of {len(sizes)} columns"
+    if found.dtype.kind != "U" or found.shape != ():
+        raise ValueError(f"{archive.path} {wrong}")
+    with refusing(archive.path, wrong):
+        labels = tuple(tuple(column) for column in json.loads(str(found)))
+        good = [len(set(column)) for column in labels] == sizes == [len(column) for column in labels]
+    if not good or not all(isinstance(label, (str, int, float)) for column in labels for label in column):
+        raise ValueError(f"{archive.path} {wrong}")
+    return labels
 
 
 def _read_names(archive: Archive, n_columns: int) -> tuple[str, ...] | None:

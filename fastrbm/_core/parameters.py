@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from . import threads, validate
 from .dispatch import kernels
 from .layout import TILE, from_tiles, to_tiles
+from .segments import placed, segments_of
 from .settings import once
 
 if TYPE_CHECKING:
@@ -231,25 +231,6 @@ def refuse(name: str, values: np.ndarray) -> None:
         f"the step would make {name}[{where}] = {value:g}; the model keeps the parameters it had (try a smaller "
         "learning rate)"
     )
-
-
-def placed(values: np.ndarray, segments: kernels.Segments | None) -> np.ndarray:
-    """float32 numbers, one a unit, in the columns of the layer's tiles, zeros beside them; read-only."""
-    if segments is None:
-        out = np.zeros(-(-values.size // TILE) * TILE, np.float32)
-        out[: values.size] = values
-    else:
-        out = np.zeros(segments.n_tiles * TILE, np.float32)
-        for tile, (first, n) in enumerate(segments.places):
-            out[tile * TILE : tile * TILE + n] = values[first : first + n]
-    out.flags.writeable = False
-    return out
-
-
-@lru_cache(maxsize=64)
-def segments_of(layout: tuple[tuple[str, Any], ...] | None) -> kernels.Segments | None:
-    """How the kernels see a layer; None where all its units are of one type of two values."""
-    return None if layout is None else kernels.Segments(layout)
 
 
 def _with_slack(tiles: np.ndarray, segments: kernels.Segments) -> np.ndarray:

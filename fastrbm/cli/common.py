@@ -16,7 +16,7 @@ from .._core import philox, validate
 from .._core.reading import refusing, shown
 from ..datasets.files import read_table
 from ..datasets.scales import binarize, scaled
-from ..likelihood.score import METHODS
+from ..likelihood.results import METHODS
 from ..rbm import RBM, load
 from ..training import checkpoint
 from ..training.history import History

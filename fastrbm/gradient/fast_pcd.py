@@ -118,7 +118,7 @@ class FastPCD(Described):
             fast = saved.parts(state, ("fast0", "fast1", "fast2"))
             if fast:
                 saved.fits((fast[1].size, fast[2].size), (rbm.n_visible, rbm.n_hidden), "the state")
-            own = self._start(rbm, len(saved_bits(state, "visible", None, rbm.n_visible)))
+            own = self._start(rbm, len(saved_bits(state, "visible", None, rbm.visible)))
             own[1].set_state(state)
         self._own, self._fast = own, fast
 

@@ -108,7 +108,7 @@ class PCD(Described):
         """Go on, with this model, from a state that get_state gave."""
         chains = None
         if state:
-            n = len(saved_bits(state, "visible", None, rbm.n_visible))
+            n = len(saved_bits(state, "visible", None, rbm.visible))
             chains = _TrainingChains(rbm, n, self.seed)
             chains.set_state(state)
         self.chains = chains

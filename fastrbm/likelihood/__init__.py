@@ -5,8 +5,8 @@ from .bidirectional import bidirectional
 from .conditional import conditional
 from .exact import exact
 from .pseudo import pseudo
-from .results import Bidirectional, LogPartition, Score
-from .score import METHODS, score
+from .results import METHODS, Bidirectional, LogPartition, Score
+from .score import score
 
 __all__ = [
     "METHODS", "Bidirectional", "LogPartition", "Score", "ais", "bidirectional", "conditional", "exact", "pseudo",

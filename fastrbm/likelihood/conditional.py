@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from .._core import floatmath, threads, validate
 from ..sampling.model import model
-from ..states.codes import packed
+from ..states.bits import packed
 
 if TYPE_CHECKING:
     from ..rbm import RBM

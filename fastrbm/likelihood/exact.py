@@ -8,7 +8,7 @@ import numpy as np
 
 from .._core import floatmath, threads, validate, workload
 from .._core.dispatch import kernels
-from .._core.parameters import segments_of
+from .._core.segments import segments_of
 from .._core.progress import Countdown
 from ..sampling.model import enumerated_units, model
 from .results import LogPartition

@@ -10,10 +10,9 @@ from numpy.typing import ArrayLike
 from .._core import floatmath, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.layout import FIXED_BITS, to_fixed_point
-from .._core.parameters import segments_of
+from .._core.segments import segments_of
 from ..sampling.model import model
-from ..states.bits import BitMatrix
-from ..states.codes import packed
+from ..states.bits import BitMatrix, packed
 from .fractions import free_energy
 
 if TYPE_CHECKING:

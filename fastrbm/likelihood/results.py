@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+METHODS = ("auto", "exact", "bidirectional", "ais")  # of score
+
 
 class _Interval:
     """A number and its interval, which holds it whatever the rounding of its ends."""

@@ -13,12 +13,11 @@ from ..sampling.model import enumerated_units
 from .ais import MOST_BETAS, ais, checked
 from .bidirectional import bidirectional
 from .exact import exact
-from .results import Bidirectional, LogPartition, Score
+from .results import METHODS, Bidirectional, LogPartition, Score
 
 if TYPE_CHECKING:
     from ..rbm import RBM
 
-METHODS = ("auto", "exact", "bidirectional", "ais")
 EXACT_UNITS = 20  # up to which method="auto" enumerates: a second or so
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from .._core import arrays, validate
 from ..rbm import RBM
 from ..states.bits import BitMatrix
-from ..units.layer import TYPES
+from ..units.bernoulli import Bernoulli
+from ..units.spin import Spin
 from ..units.unit import Unit
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def _unit_of(value, fractions: bool) -> Unit | None:
     """A unit of the first type that all of these numbers could be of."""
     if not isinstance(value, np.ndarray) or value.ndim != 2 or value.size == 0:
         return None
-    return next((unit for kind in TYPES.values() if (unit := kind(1)).parts(value, fractions) is not None), None)
+    return next((unit for kind in (Bernoulli, Spin) if (unit := kind(1)).parts(value, fractions) is not None), None)
 
 
 def states_of(value, n_units: int | None, name: str, most: int | None = None, fractions: bool = False) -> np.ndarray:

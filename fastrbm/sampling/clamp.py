@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import validate
-from ..states.bits import BitMatrix
-from ..states.codes import packed
+from ..states.bits import BitMatrix, packed
 
 if TYPE_CHECKING:
     from ..units.unit import Unit
@@ -52,7 +51,7 @@ class ClampedLayer:
             return None
         array = validate.clamped_states(given, n, unit, name)
         free = np.isnan(array)
-        values, masks = packed(np.where(free, 0.0, array).astype(np.uint8), unit), _masks(free, unit)
+        values, masks = packed(np.where(free, 0.0, array).astype(np.uint8, order="C"), unit), _masks(free, unit)
         if array.ndim == 2 and len(array) == n:
             return cls(values, masks)
         return cls(values[np.zeros(n, np.intp)], np.repeat(masks, n, axis=1))

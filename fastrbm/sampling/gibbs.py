@@ -14,9 +14,8 @@ import numpy as np
 from .._core import arrays, philox, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.layout import TILE, to_fixed_point
-from .._core.parameters import placed, segments_of
-from ..states.bits import BitMatrix
-from ..states.codes import CodeMatrix, packed, zeros
+from .._core.segments import placed, segments_of
+from ..states.bits import BitMatrix, CodeMatrix, packed, zeros
 
 if TYPE_CHECKING:
     from .._core.parameters import Parameters

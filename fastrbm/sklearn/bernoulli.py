@@ -422,7 +422,7 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         rbm, v, single = self._fitted(), *_as_rows(v)
         states, seed = self._checked(v, rbm=rbm)[1], self._next_seed()
         states = states if isinstance(states, BitMatrix) else dense(states)
-        hidden = rbm._draw(rbm._parameters.to_hidden, states, seed, philox.HIDDEN, self._threads())
+        hidden = rbm._draw(rbm._parameters.to_hidden, rbm.hidden, states, seed, philox.HIDDEN, self._threads())
         drawn = rbm.sample_visible(hidden, seed, self._threads()).view(np.bool_)
         return drawn[0] if single else drawn
 

@@ -1,6 +1,5 @@
 """States of layers, as the kernels hold them."""
 
-from .bits import BitMatrix
-from .codes import CodeMatrix
+from .bits import BitMatrix, CodeMatrix
 
 __all__ = ["BitMatrix", "CodeMatrix"]

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._core import saved
-from .bits import BitMatrix
-from .codes import of_planes, zeros
+from .bits import BitMatrix, of_planes, zeros
 
 if TYPE_CHECKING:
     from ..units.unit import Unit

@@ -12,8 +12,7 @@ import numpy as np
 from .._core import arrays, validate
 from .._core.dispatch import kernels
 from .._core.layout import FIXED_BITS, to_fixed_point
-from .bits import BitMatrix
-from .codes import packed
+from .bits import BitMatrix, packed
 
 if TYPE_CHECKING:
     from ..units.unit import Unit

@@ -13,8 +13,7 @@ import numpy as np
 from .._core import arrays, philox, threads, validate
 from .._core.dispatch import kernels
 from ..sampling import gibbs
-from ..states.bits import BitMatrix
-from ..states.codes import of_planes, packed, zeros
+from ..states.bits import BitMatrix, of_planes, packed, zeros
 from ..states.totals import BATCH, dense, is_array, refuse_no_batches
 from ..units.unit import Unit
 

@@ -195,6 +195,7 @@ def fit(
     check_callbacks(callbacks)
     check_metrics(metrics)
     rbm._check_names(X, "X")
+    X = rbm._coded(X, "X")
     source = source_of(X, rbm.visible, batch_size, seed, sample_weight, dynamic_binarization, rbm.visible_names)
     if validation is not None:
         validation = BitMatrix.from_states(rbm._states(validation, "validation"))

@@ -24,12 +24,10 @@ FEWEST = 4  # updates that are worth a call
 _LARGEST_BATCH = 4096  # examples, or chains; above, an update is long enough by itself
 
 
-def possible(rbm: RBM, gradient, optimizer, centering, batch_size: int) -> bool:
-    """Whether this is persistent contrastive divergence by plain ascent, with nothing changed by a subclass, of a model
-    whose visible units are of one type of two values."""
+def possible(gradient, optimizer, centering, batch_size: int) -> bool:
+    """Whether this is persistent contrastive divergence by plain ascent, with nothing changed by a subclass."""
     return (
-        rbm.visible.layout is None
-        and type(gradient) is PCD
+        type(gradient) is PCD
         and gradient.n_sweeps <= 2  # from three on, what flips is worth keeping track of
         and type(optimizer) is SGD
         and not optimizer.momentum

@@ -103,7 +103,9 @@ class Loop:
         if not isinstance(source, InMemory) or not source.in_bits or self.averaging is not None:
             return
         gradient, optimizer = self.gradient, self.optimizer
-        if not possible(self.rbm, gradient, optimizer, self.centering, source.batch_size):
+        if self.rbm.visible.layout is not None:  # the kernel knows units of one type of two values
+            return
+        if not possible(gradient, optimizer, self.centering, source.batch_size):
             return
         assert isinstance(gradient, PCD) and isinstance(optimizer, SGD)
         many = Updates(self.rbm, gradient, optimizer, self.centering, self.n_threads)

@@ -9,8 +9,7 @@ import numpy as np
 
 from .._core import philox
 from ..sampling import gibbs
-from ..states.bits import BitMatrix
-from ..states.codes import packed
+from ..states.bits import BitMatrix, packed
 from .contracts import Metric, Snapshot, metric_values
 from .history import History
 

@@ -18,7 +18,8 @@ from .._core.describe import Described
 from .._core.settings import Setting
 from ..likelihood.ais import MOST_BETAS
 from ..likelihood.pseudo import pseudo
-from ..likelihood.score import METHODS, score
+from ..likelihood.results import METHODS
+from ..likelihood.score import score
 from ..sampling.chains import Chains
 from .contracts import Snapshot
 from .measuring import some

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
-from .._core import validate
+import numpy as np
+
+from .._core import arrays, validate
 from .bernoulli import Bernoulli
-from .categorical import Categorical
+from .categorical import MOST_STATES, Categorical
 from .row import Row
 from .spin import Spin
 from .unit import Unit
@@ -67,6 +69,29 @@ def reader(description: Any, name: str) -> Unit:
     if isinstance(description, Row):
         return description
     return layer(description, 1 if isinstance(description, str) else _size(description), name)
+
+
+def counted(description: Any, X: Any) -> Any:
+    """The description, in which "categorical" is replaced by how many categories the data X show."""
+    if description != Categorical.name or not isinstance(description, str):
+        return description
+    array = arrays.numbers(X, "X", missing=True)
+    if array.ndim != 2 or array.size == 0:
+        raise ValueError(f"X must have two dimensions, (examples, sites), and at least one of each, got {array.shape}")
+    with np.errstate(invalid="ignore"):
+        largest = np.nanmax(array) if array.dtype.kind == "f" else array.max()
+    if not 0 <= largest < MOST_STATES:
+        raise ValueError(f"X must hold codes from 0 to {MOST_STATES - 1} where units are categorical, got {largest:g}")
+    return Categorical(array.shape[1], int(largest) + 1)
+
+
+def of_table(table: Any) -> tuple[Unit, np.ndarray, tuple[str, ...] | None, tuple[tuple[Any, ...], ...]]:
+    """(layer, codes, names, categories) of a described table."""
+    units = [
+        Categorical(len(sizes), sizes) if kind == Categorical.name else TYPES[kind](sizes)
+        for kind, sizes in table.segments
+    ]
+    return _joined(units), table.codes, table.names, table.categories
 
 
 def from_segments(segments: list[dict[str, Any]], name: str) -> Unit:

@@ -1,0 +1,30 @@
+"""How the kernels see a layer of several segments: see src/segments.pxi."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from .dispatch import kernels
+from .layout import TILE
+
+
+def placed(values: np.ndarray, segments: kernels.Segments | None) -> np.ndarray:
+    """float32 numbers, one a unit, in the columns of the layer's tiles, zeros beside them; read-only."""
+    if segments is None:
+        out = np.zeros(-(-values.size // TILE) * TILE, np.float32)
+        out[: values.size] = values
+    else:
+        out = np.zeros(segments.n_tiles * TILE, np.float32)
+        for tile, (first, n) in enumerate(segments.places):
+            out[tile * TILE : tile * TILE + n] = values[first : first + n]
+    out.flags.writeable = False
+    return out
+
+
+@lru_cache(maxsize=64)
+def segments_of(layout: tuple[tuple[str, Any], ...] | None) -> kernels.Segments | None:
+    """How the kernels see a layer; None where all its units are of one type of two values."""
+    return None if layout is None else kernels.Segments(layout)
