@@ -93,6 +93,8 @@ class RBM(Model):
             )
         checked = validate.parameter(weights, "weights", (None, None))
         units = layer(visible, checked.shape[0], "visible"), layer(hidden, checked.shape[1], "hidden")
+        if units[1].layout is not None:
+            raise ValueError(f"hidden must be of one type of two values, 'bernoulli' or 'spin', not {units[1]!r}")
         self._set(checked, visible_bias, hidden_bias, units)
 
     def _set(

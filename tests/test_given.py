@@ -246,7 +246,7 @@ BAD_FRAMES = {
 def test_a_frame_that_is_no_data_is_refused_by_column(kind):
     change, error, message = BAD_FRAMES[kind]
     with pytest.raises(error, match=message):
-        fr.RBM.from_data(change(frame()), 3)
+        fr.RBM.from_data(change(frame()), 3, visible="bernoulli")
 
 
 def test_names_of_columns_are_kept_and_checked(tmp_path):

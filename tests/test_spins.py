@@ -475,7 +475,8 @@ def test_sparse_matrices_of_spins_are_refused():
     [
         ("potts", ValueError, "one of bernoulli, spin"),
         (fr.units.Spin(5), ValueError, "6 units, got 5"),
-        ([fr.units.Spin(3), fr.units.Bernoulli(3)], ValueError, "Spin, Bernoulli"),
+        ("categorical", ValueError, "must say how many categories"),
+        ([fr.units.Spin(3), fr.units.Bernoulli(2)], ValueError, "6 units, got 5"),
         (fr.units.Spin, TypeError, "class Spin"),
         (3, TypeError, "int"),
         (["spin"], TypeError, "str"),

@@ -267,13 +267,13 @@ class CodeMatrix(BitMatrix):
         return states if dtype is None else states.astype(dtype)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restored, (self._planes, self._unit)
+        return _restored_codes, (self._planes, self._unit)
 
     def __repr__(self) -> str:
         return f"CodeMatrix of {len(self)} examples x {list(self._unit.segments)!r}"
 
 
-def _restored(planes: np.ndarray, unit: Unit) -> CodeMatrix:
+def _restored_codes(planes: np.ndarray, unit: Unit) -> CodeMatrix:
     return CodeMatrix(planes if planes.flags.writeable else np.array(planes), unit)
 
 
