@@ -172,7 +172,7 @@ class RBM(Model):
         """from_data, of how many of n examples each visible unit is on in."""
         bias = units[0].bias_of(sums, n, floatmath.log)
         weights = philox.normal((sums.size, units[1].n), seed, philox.WEIGHTS) * np.float32(weight_scale)
-        return cls(weights, bias, visible=units[0], hidden=units[1])
+        return cls(units[0].zero_sum(weights)[0], bias, visible=units[0], hidden=units[1])
 
     # ------------------------------------------------------------ parameters
 
@@ -270,6 +270,29 @@ class RBM(Model):
     def _clip(self, max_norm: float, n_threads: int | None = None) -> None:
         """Scale the weights of hidden units down to a Euclidean norm of max_norm, where they are above it."""
         self._parameters = self._parameters.clipped(max_norm, n_threads)
+
+    def zero_sum(self, n_threads: int | None = None) -> None:
+        """Go to the zero-sum gauge: the weights of a categorical site to each hidden unit sum to zero over the site's
+        categories, and so do its biases.
+
+        A number added to all of them changes no probability, as long as it is taken off the hidden units' biases: one
+        category is always on. Of this family of models weights are only comparable between sites and models in one
+        gauge. Centered gradients keep it, and so do optimizers of this package. A model of two values per unit stays as
+        it is.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastrbm as fr
+        >>> rbm = fr.RBM([[3.0], [1.0], [0.0], [2.0]], visible=fr.units.Categorical(2, 2))
+        >>> p = np.exp(fr.likelihood.score(rbm, [[0, 1]]).per_example)
+        >>> rbm.zero_sum()
+        >>> rbm.weights.ravel().tolist(), rbm.hidden_bias.tolist()
+        ([1.0, -1.0, -1.0, 1.0], [3.0])
+        >>> bool(np.isclose(np.exp(fr.likelihood.score(rbm, [[0, 1]]).per_example), p).all())
+        True
+        """
+        self._parameters = self._parameters.zero_summed(n_threads)
 
     def copy(self) -> RBM:
         """An independent copy (which shares the read-only arrays)."""

@@ -103,7 +103,7 @@ class Loop:
         if not isinstance(source, InMemory) or not source.in_bits or self.averaging is not None:
             return
         gradient, optimizer = self.gradient, self.optimizer
-        if self.rbm.visible.layout is not None:  # the kernel knows units of one type of two values
+        if not self.rbm.visible.even:  # the kernel's factor of a difference is one for all units
             return
         if not possible(gradient, optimizer, self.centering, source.batch_size):
             return
