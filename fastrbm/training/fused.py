@@ -32,6 +32,7 @@ def possible(gradient, optimizer, centering, batch_size: int) -> bool:
         and gradient.n_sweeps <= 2  # from three on, what flips is worth keeping track of
         and type(optimizer) is SGD
         and not optimizer.momentum
+        and not optimizer.l1b
         and optimizer.max_norm == math.inf
         and (centering is None or type(centering) is Centering)
         and batch_size <= _LARGEST_BATCH
