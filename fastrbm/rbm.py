@@ -39,7 +39,9 @@ class RBM(Model):
 
     E(v, h) = -v'W h - b'v - c'h, with p(v, h) = exp(-E(v, h)) / Z (Smolensky 1986; Hinton 2002). W are the ``weights``,
     b the ``visible_bias``, c the ``hidden_bias``. The units of either layer are 0 and 1 (Bernoulli units), or -1 and 1
-    (spins): see :mod:`fastrbm.units`.
+    (spins). Visible units may also be sites of several categories, each category a unit that is 1 where the site is in
+    it, or several segments of different types side by side: see :mod:`fastrbm.units`. Data and samples have a column
+    for each unit of two values and for each site, which holds the number of its category.
 
     Parameters
     ----------
@@ -50,7 +52,9 @@ class RBM(Model):
     hidden_bias : array (H,), optional
         Zeros by default.
     visible, hidden : str or description
-        The unit type of the layer: "bernoulli", "spin", or a description such as ``units.Spin(V)``.
+        The unit type of the layer: "bernoulli", "spin", or a description such as ``units.Spin(V)``. Visible also
+        ``units.Categorical(n_sites, n_states)``, or a list of descriptions, its segments: ``[units.Bernoulli(784),
+        units.Categorical(1, 10)]``.
 
     Raises
     ------
@@ -395,7 +399,7 @@ class RBM(Model):
 
         Parameters
         ----------
-        v : array (n, V) or BitMatrix, of the units' values
+        v : array (n, columns) or BitMatrix, of the units' values; of a site the number of its category
         h : array (n, H) or BitMatrix, likewise
 
         Returns
@@ -432,7 +436,7 @@ class RBM(Model):
 
         Parameters
         ----------
-        v : array (n, V) or BitMatrix, of the units' values
+        v : array (n, columns) or BitMatrix, of the units' values; of a site the number of its category
 
         Returns
         -------
@@ -493,7 +497,8 @@ class RBM(Model):
         return self.hidden.mean(self._mean(self._parameters.to_hidden, self._states(v, "v", True), n_threads))
 
     def mean_visible(self, h: ArrayLike, n_threads: int | None = None) -> np.ndarray:
-        """E[v | h], float32 (n, V): of 0 and 1, P(v_i = 1 | h) = sigmoid(b_i + (W h)_i); of spins, tanh(b_i + (W h)_i).
+        """E[v | h], float32 (n, V): of 0 and 1, P(v_i = 1 | h) = sigmoid(b_i + (W h)_i); of spins, tanh(b_i + (W h)_i);
+        of the categories of a site, their probabilities, in proportion to exp(b_i + (W h)_i).
 
         h (n, H) holds the units' values, or numbers between them.
         """
@@ -516,7 +521,8 @@ class RBM(Model):
         return self.hidden.values(drawn)
 
     def sample_visible(self, h: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """A draw of v from p(v | h) for each example, (n, V): uint8 of 0 and 1, or int8 of -1 and 1.
+        """A draw of v from p(v | h) for each example, (n, columns): uint8 of 0 and 1 and of categories, or int8 of -1 and
+        1.
 
         The same seed gives the same draw: in a loop, pass a new seed each time, as for :meth:`sample_hidden`.
         """
@@ -556,7 +562,7 @@ class RBM(Model):
             Sweeps a chain.
         seed : int
             The same seed gives the same samples.
-        start : array (n, V) or BitMatrix, optional
+        start : array (n, columns) or BitMatrix, optional
             Where the chains start, with method "gibbs".
         beta : float or array (n,)
             Inverse temperature: the chains sample exp(-beta E).
@@ -576,7 +582,7 @@ class RBM(Model):
 
         Returns
         -------
-        uint8 (n, V) of 0 and 1, or int8 of -1 and 1
+        uint8 (n, columns) of 0 and 1 and of categories, or int8 of -1 and 1; int16 where a layer has spins and categories
 
         Warns
         -----

@@ -178,7 +178,14 @@ def states(
         hint = hints.get(array.ndim, f"; use {name}.reshape(len({name}), -1)")
         raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {array.shape}{hint}")
     if n_units is not None and array.shape[1] != n_units and not (unit is not None and array.shape[1] == unit.n):
+        if unit is not None and unit.layout is not None:
+            raise ValueError(
+                f"{name} has {array.shape[1]} columns where the model has {n_units} ({unit!r}), or {unit.n} with one for "
+                "each category"
+            )
         raise ValueError(f"{name} has {array.shape[1]} units per example where the model has {n_units}")
+    if arrays.is_sparse(array) and unit is not None and unit.layout is not None and array.shape[1] == unit.n:
+        return _dense_states(array, name, fractions, unit)
     if arrays.is_sparse(array):
         bits = unit is None or (unit.layout is None and not unit.shifted)
         entries = bits_or_fractions(array.data[None], fractions) if bits else None
@@ -190,6 +197,20 @@ def states(
     if result is None:
         raise ValueError(complaint(array, name, fractions, rows))
     return result
+
+
+def _dense_states(array: Any, name: str, fractions: bool, unit: Unit) -> np.ndarray:
+    """Of a sparse matrix with a column for each unit, some rows at a time."""
+    parts = []
+    for rows, block in arrays.dense_blocks(array):
+        part = unit.parts(block, fractions)
+        if part is None:
+            raise ValueError(unit.complaint(block, name, fractions, range(rows.start, rows.stop)))
+        parts.append(part)
+    kinds = {part.dtype for part in parts}
+    if len(kinds) > 1:
+        raise ValueError(f"{name} must hold categories in all rows, or probabilities in all")
+    return np.concatenate(parts) if parts else np.zeros((0, unit.n_columns), np.uint8)
 
 
 def bits_or_fractions(array: np.ndarray, fractions: bool) -> np.ndarray | None:
@@ -282,6 +303,7 @@ def what_is_wrong(
     fractions: bool,
     rows: Sequence[int] | np.ndarray | None,
     places: tuple[np.ndarray, np.ndarray] | None = None,
+    first_column: int = 0,
 ) -> str:
     """Which number is no state, and what may be done. places: rows and columns of the numbers of a sparse matrix."""
     zeros, ones = _ends(array) if array.dtype.kind == "f" else (array == 0, array == 1)
@@ -289,7 +311,7 @@ def what_is_wrong(
     first = int(np.argmax(~good.reshape(-1)))
     bad = float(array.reshape(-1)[first])
     row, column = divmod(first, array.shape[1]) if places is None else (places[0][first], places[1][first])
-    at = f"{name}[{row if rows is None else rows[row]}, {column}]"
+    at = f"{name}[{row if rows is None else rows[row]}, {first_column + column}]"
     if np.isnan(bad):
         return f"{name} contains NaN, the first at {at}: leave such rows out, or fill them in (RBM.inpaint)"
     wanted = "0 or 1, or fractions from 0 to 1" if fractions else "0 or 1"

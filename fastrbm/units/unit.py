@@ -98,9 +98,9 @@ class Unit:
 
     def complaint(
         self, array: np.ndarray, name: str, fractions: bool, rows: Sequence[int] | np.ndarray | None,
-        places: tuple[np.ndarray, np.ndarray] | None = None,
+        places: tuple[np.ndarray, np.ndarray] | None = None, first_column: int = 0,
     ) -> str:  # fmt: skip
-        """Why :meth:`parts` refused these numbers."""
+        """Why :meth:`parts` refused these numbers, which begin at this column."""
         raise NotImplementedError
 
     def values(self, parts: np.ndarray) -> np.ndarray:
