@@ -1,6 +1,6 @@
 """Small models by brute force: any row of visible segments, hidden units of 0 and 1 or spins, every joint state.
 
-A segment is ("bernoulli", n), ("spin", n) or ("categorical", sizes), sizes being the numbers of categories of its sites.
+A segment is ("bernoulli", n), ("spin", n) or ("categorical", sizes), with the numbers of categories of its sites.
 Visible states come in two forms: columns, as users have them (bits, spins, codes), and units, of which a site has one a
 category. All in float64 NumPy from the definition of the energy; nothing of the package but its model's class is used.
 """

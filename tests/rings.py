@@ -55,7 +55,8 @@ def mean(x, hidden):
 class Ring:
     """A decorated ring of at least 3 sites.
 
-    A model keeps float32 parameters, which moves log Z of the test rings by up to 5e-7: rounded=True is the ring of these.
+    A model keeps float32 parameters, which moves log Z of the test rings by up to 5e-7; rounded=True is the ring of
+    these.
     """
 
     def __init__(self, g, A, B, bias, hidden="bernoulli", rounded=True):
