@@ -59,8 +59,8 @@ def test_samples_of_rings(hidden):
 
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_gradient_of_a_large_ring(hidden):
-    """d log Z / d W against a central difference of step 1e-4: its error is of the order of 1e-8, and so is that of log Z,
-    400 times 1e-16 a few times, over the step."""
+    """d log Z / d W against a central difference of step 1e-4, whose error is of the order of 1e-8, as is that of log Z
+    (400 times 1e-16, a few times) over the step."""
     ring, step = rings.Ring.of_test(136, 5, hidden, rounded=False), 1e-4
     weights, visible, hidden_mean = ring.moments
     assert np.abs(visible.reshape(136, 5).sum(axis=1) - 1).max() < 1e-12
