@@ -30,7 +30,7 @@ from fastrbm._core.threads import default_threads
 
 STEPS = ["sweep", "PCD-1 update"]
 RATE = 1e-9  # of the timed updates: the model stays as it is
-CHECKED = 1000  # chains
+CHECKED = 4000  # chains
 BLOCK = 1 << 18  # fields of visible units that NumPy works on at a time, 1 MB: they stay in cache
 
 
