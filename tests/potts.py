@@ -270,4 +270,4 @@ def total_variation(numbers, p):
 
 def floor(p, n):
     """The expected total variation between p and n exact samples is at most this."""
-    return float(np.sqrt(p * (1 - p) / n).sum() / 2)
+    return float(np.sqrt(np.maximum(p * (1 - p), 0.0) / n).sum() / 2)  # 1 - 1 may be below 0

@@ -280,14 +280,14 @@ def test_categories_taken_for_bits_would_drift(hidden):
 @pytest.mark.parametrize("fault", ["neighbor", "bias", "first", "site"])
 def test_small_faults_would_drift(fault):
     """What a kernel could get wrong, made by the parameters of a model that is given to right kernels: a category's
-    weights are its neighbor's, a bias is left out, the first category is, a site's weights are another one's."""
+    weights are its neighbor's, a site's biases are left out, its first category is, its weights are another one's."""
     segments = [("categorical", (3, 3, 3))]
     W, b, c = potts.parameters(segments, 3, seed=1)
     exact = potts.Brute(segments, W, b, c)
     if fault == "neighbor":
         W[4] = W[5]
     elif fault == "bias":
-        b[7] = 0.0
+        b[6:] = 0.0
     elif fault == "first":
         b[3] = -30.0
     else:
@@ -705,7 +705,7 @@ def test_conditional_scores(model):
     """units are columns: sites, bits or spins."""
     rbm, exact = model
     X = exact.sample(60, 13)
-    for columns in ([0], [1, len(exact.columns) - 1]):
+    for columns in ([0], [len(exact.columns) - 1, 0]):
         assert np.abs(likelihood.conditional(rbm, X, columns) - exact.conditional(X, columns)).max() < 1e-5
     with pytest.raises(ValueError, match="units"):
         likelihood.conditional(rbm, X, [len(exact.columns)])
@@ -790,10 +790,10 @@ def test_clamped_sites_stay_and_the_others_follow(model):
     rbm, exact = model
     n, row = 20_000, exact.v[len(exact.v) // 2].astype(float)
     clamp = np.full(len(exact.columns), np.nan)
-    clamp[[0, len(clamp) - 1]] = row[[0, len(clamp) - 1]]
+    clamped = np.arange(len(clamp)) % 2 == 1
+    clamp[clamped] = row[clamped]
     p = exact.given(clamp)
     samples = rbm.sample(n, 40, clamp=clamp)
-    clamped = ~np.isnan(clamp)
     assert (samples[:, clamped] == clamp[clamped]).all()
     assert potts.total_variation(exact.numbers(samples), p) < 4 * potts.floor(p, n)
     filled = rbm.inpaint(np.repeat(clamp[None], n, axis=0), 40, seed=3)
@@ -943,16 +943,11 @@ print(json.dumps(found))
 def test_the_same_bits_for_any_threads_and_level():
     """Training, samples and likelihoods with 1, 2, 3 and 7 threads at every instruction set."""
     digests = {}
-    runs = {
-        level: subprocess.Popen(
-            [sys.executable, "-c", SAME], env=os.environ | {"FASTRBM_ISA": level}, stdout=subprocess.PIPE, text=True
-        )
-        for level in LEVELS
-    }
-    for level, run in runs.items():
-        out, _ = run.communicate(timeout=300)
-        assert run.returncode == 0, level
-        digests |= {(level, threads): digest for threads, digest in json.loads(out).items()}
+    for level in LEVELS:
+        environment = os.environ | {"FASTRBM_ISA": level}
+        run = subprocess.run([sys.executable, "-c", SAME], env=environment, capture_output=True, text=True)
+        assert run.returncode == 0, run.stderr
+        digests |= {(level, threads): digest for threads, digest in json.loads(run.stdout).items()}
     assert len(digests) == 4 * len(LEVELS) and len(set(digests.values())) == 1, digests
 
 
@@ -1172,10 +1167,10 @@ def test_batches_of_ones_own():
 
 @pytest.mark.parametrize("hidden", ["bernoulli", "spin"])
 def test_training_learns_a_ring(hidden):
-    """Samples of a ring of seven sites and three categories, whose entropy is known: nine tenths of the way from
-    independent sites."""
-    ring = rings.Ring.of_test(7, 3, hidden, strength=1.5)
-    exact = potts.Brute([("categorical", (3,) * 7)], *rings.parameters(ring.g, ring.A, ring.B, ring.bias), hidden)
+    """Samples of a ring of seven sites and three categories, with spins between them, whose entropy is known: nine tenths
+    of the way from independent sites, of which 4,000 examples are nine tenths of a nat away."""
+    ring = rings.Ring.of_test(7, 3, "spin", strength=1.5)
+    exact = potts.Brute([("categorical", (3,) * 7)], *rings.parameters(ring.g, ring.A, ring.B, ring.bias), "spin")
     X = ring.sample(4000, 1)
     rbm = fr.RBM.from_data(X, 12, seed=0, visible=fr.units.Categorical(7, 3), hidden=hidden)
     fr.fit(rbm, X, fr.gradient.PCD(400), fr.optim.SGD(fr.optim.Linear(0.2, 0.0)), epochs=60)
