@@ -21,7 +21,7 @@ def has_missing(X: Any, unit: Unit) -> bool:
     categories, or absent sites of a CodeMatrix. False of what cannot be read."""
     if isinstance(X, BitMatrix):
         return absent_sites(X) is not None
-    if type(X) is not np.ndarray:
+    if type(X) is not np.ndarray or X.dtype.kind not in "iuf":
         try:
             X = arrays.numbers(X, "X", missing=True)
         except (TypeError, ValueError):
@@ -82,6 +82,11 @@ def free_planes(free: np.ndarray, unit: Unit) -> np.ndarray:
     return np.ascontiguousarray(np.concatenate(rows))
 
 
+def are_sites(unit: Unit) -> np.ndarray:
+    """Which columns are categorical sites, bool (columns,)."""
+    return np.concatenate([np.full(segment.n_columns, segment.layout is not None) for segment in unit.segments])
+
+
 def absent_sites(states: Any) -> np.ndarray | None:
     """Which columns of examples are absent, bool (n, columns); None where none is, as of units of two values."""
     if not isinstance(states, CodeMatrix):
@@ -97,15 +102,12 @@ def with_absent(X: Any, unit: Unit, name: str) -> BitMatrix:
     parts, missing = known_parts(X, unit, name)
     if not bool(missing.any()):
         return packed(parts, unit, name)
-    column = 0
-    for segment in unit.segments:
-        at = slice(column, column + segment.n_columns)
-        if segment.layout is None and bool(missing[:, at].any()):
-            row, own = np.argwhere(missing[:, at])[0].tolist()
-            raise ValueError(
-                f"{name}[{row}, {column + own}] is missing: only categorical sites can be absent, and this is a unit of "
-                f"two values ({segment.name}); make such columns Categorical({segment.n}, 2), or take missing='latent'"
-            )
-        column += segment.n_columns
+    units = missing & ~are_sites(unit)
+    if bool(units.any()):
+        row, column = np.argwhere(units)[0].tolist()
+        raise ValueError(
+            f"{name}[{row}, {column}] is missing: only categorical sites can be absent, and this is a unit of two values; "
+            "make such columns sites, Categorical(n, 2), or take missing='latent'"
+        )
     absent = np.array(unit.n_states_of_columns, np.uint8)
     return packed(np.where(missing, absent, parts), unit, name)
