@@ -130,7 +130,8 @@ class RBM(Model):
         ----------
         X : array (n, V), data frame, sparse matrix or BitMatrix, or batches
             0 and 1, or fractions from 0 to 1; of spins -1 and 1, or numbers from -1 to 1. A memory-mapped array is read
-            in parts. The model keeps the names of a data frame's columns (:attr:`visible_names`). An object whose
+            in parts. Missing entries (NaN, None, pandas.NA, masked, -1 in columns of categories) are left out of the
+            means. The model keeps the names of a data frame's columns (:attr:`visible_names`). An object whose
             iteration yields batches (n, V), as :func:`fastrbm.fit` takes it, is gone through once.
         n_hidden : int
             Number of hidden units H, at least 1.
@@ -160,7 +161,8 @@ class RBM(Model):
         weight_scale = validate.real(weight_scale, "weight_scale", 0.0)
         names, categories = _given.names_of(X), None
         if visible is None and frames.is_frame(X) and frames.has_categories(X):
-            visible, X, names, categories = of_table(frames.describe_frame(X, name="X"))
+            visible, codes, names, categories = of_table(frames.describe_frame(X, name="X"))
+            X = frames.nan_where_missing(codes)
         visible = "bernoulli" if visible is None else counted(visible, X)
         unit = reader(visible, "visible")
         sums, n = totals.totals(X, unit) if sample_weight is None else totals.weighted_totals(X, sample_weight, unit)
@@ -171,9 +173,9 @@ class RBM(Model):
 
     @classmethod
     def _from_totals(
-        cls, sums: np.ndarray, n: float, units: tuple[Unit, Unit], seed: int, weight_scale: float = 0.01
+        cls, sums: np.ndarray, n: float | np.ndarray, units: tuple[Unit, Unit], seed: int, weight_scale: float = 0.01
     ) -> RBM:
-        """from_data, of how many of n examples each visible unit is on in."""
+        """from_data, of how many of n examples (one number, or one a unit) each visible unit is on in."""
         bias = units[0].bias_of(sums, n, floatmath.log)
         weights = philox.normal((sums.size, units[1].n), seed, philox.WEIGHTS) * np.float32(weight_scale)
         return cls(units[0].zero_sum(weights)[0], bias, visible=units[0], hidden=units[1])
@@ -380,7 +382,8 @@ class RBM(Model):
         """A user's data frame in the codes of the model's categories, if it has any; all else as it is."""
         if self._visible_categories is None or not frames.is_frame(value):
             return value
-        return frames.encode_frame(value, self.visible_names, self._visible_categories, name)
+        codes = frames.encode_frame(value, self.visible_names, self._visible_categories, name)
+        return frames.nan_where_missing(codes)
 
     @property
     def n_visible(self) -> int:

@@ -192,7 +192,11 @@ class Categorical(Unit):
     def n_states_of_columns(self) -> tuple[int, ...]:
         return self.sizes
 
-    def bias_of(self, sums: np.ndarray, n: float, log: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    @property
+    def units_of_columns(self) -> tuple[int, ...]:
+        return self.sizes
+
+    def bias_of(self, sums: np.ndarray, n: float | np.ndarray, log: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """log p of each category, smoothed by one example that is in all categories of a site alike, less its mean over
         the site's categories (the zero-sum gauge)."""
         sizes = np.repeat(self.sizes, self.sizes)

@@ -112,8 +112,15 @@ class Row(Unit):
     def n_states_of_columns(self) -> tuple[int, ...]:
         return tuple(n for segment in self.segments for n in segment.n_states_of_columns)
 
-    def bias_of(self, sums: np.ndarray, n: float, log: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        return np.concatenate([segment.bias_of(sums[at], n, log) for segment, at in self._units()])
+    @property
+    def units_of_columns(self) -> tuple[int, ...]:
+        return tuple(n for segment in self.segments for n in segment.units_of_columns)
+
+    def bias_of(
+        self, sums: np.ndarray, n: float | np.ndarray, log: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        n = np.broadcast_to(n, sums.shape)
+        return np.concatenate([segment.bias_of(sums[at], n[at], log) for segment, at in self._units()])
 
     def zero_sum(self, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         parts = [segment.zero_sum(field[at]) for segment, at in self._units()]
