@@ -142,7 +142,7 @@ def weighted_sums(states, sample_weight: np.ndarray | None) -> tuple[np.ndarray,
         rows = slice(start, start + _ROWS)
         part = states[rows]
         if isinstance(part, BitMatrix):
-            total += (weight[rows] @ part.to_units().astype(np.int64)) << FIXED_BITS
+            total += part.weighted_sums(weight[rows]).astype(np.int64) << FIXED_BITS
         else:
             total += weight[rows] @ to_fixed_point(dense(part)).astype(np.int64)
     n = float(weight.sum()) * unit
