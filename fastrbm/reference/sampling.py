@@ -10,6 +10,7 @@ from .segments import CATEGORICAL, of_one_type
 from .tiles import TILE, from_tiles, quantized_weights
 
 VISIBLE, HIDDEN, TIE = 0, 1, 2
+Name = tuple[int, int, int, int, int]  # of random numbers: seed, stream, sweep, kind, first chain
 LEVEL_LANES = 0  # no vectors here
 LEVEL_MANY = 0
 
@@ -218,7 +219,7 @@ def sums_of_fractions(numbers, layer):
     return values @ layer.integers(numbers.shape[1]) + 0.0
 
 
-def draw_layer(field, layer, name, out, free=None, fixed=None, probabilities=None):
+def draw_layer(field, layer, name: Name, out, free=None, fixed=None, probabilities=None):
     """What a half step gives out, given the fields (n, n_units) and the name of the random numbers."""
     drawn = None if out is None else np.empty(out.shape, np.uint8)
     for part in layer.receiving.parts:
@@ -232,7 +233,7 @@ def draw_layer(field, layer, name, out, free=None, fixed=None, probabilities=Non
         out[...] = drawn if free is None else (out & ~free) | (drawn & free)
 
 
-def _give_bits(odds, part, name, rows, fixed, chances):
+def _give_bits(odds, part, name: Name, rows, fixed, chances):
     if rows is not None:
         pack(draw(odds, *name, part.columns), rows)
     if fixed is not None:
@@ -241,7 +242,7 @@ def _give_bits(odds, part, name, rows, fixed, chances):
         chances[...] = probability(odds)
 
 
-def _give_sites(field, part, name, rows, chances):
+def _give_sites(field, part, name: Name, rows, chances):
     stops = np.add.accumulate([0, *part.sizes])
     for site, (first, stop) in enumerate(zip(stops[:-1], stops[1:], strict=True)):
         weights = categorical.weigh(field[:, first:stop])

@@ -57,9 +57,11 @@ class Segments:
     """
 
     def __init__(self, layout):
-        self.parts, self.groups, self.places = [], [], []
+        self.parts: list[Part] = []
+        self.groups: list[tuple[int, slice]] = []
+        self.places: list[tuple[int, int]] = []
         self.n_units, self.n_rows, read = 0, 0, 0
-        steps = []
+        steps: list[float] = []
         for name, sizes in layout:
             if name != CATEGORICAL:
                 steps += [units.step(name)] * sizes
@@ -139,7 +141,8 @@ def _off(name):
 
 
 def _groups(sizes):
-    groups = []
+    """Sizes of rows, in the groups that they make."""
+    groups: list[list[int]] = []
     for size in sizes:
         if not groups or sum(groups[-1]) + size > TILE or len(groups[-1]) == SITES:
             groups.append([])
