@@ -5,8 +5,10 @@ import math
 import numpy as np
 
 from . import units
-from .sampling import FIXED_BITS, HIDDEN, TILE, Layer, half_step, sweep
+from .activation import FIXED_BITS
+from .sampling import HIDDEN, Layer, half_step, sweep
 from .steps import prepare_phase, step
+from .tiles import TILE
 
 
 def train(packed, examples, ends, rates, visible, hidden, seed, stream, first_sweep, n_sweeps, first_chain, weights,
@@ -76,7 +78,7 @@ class _Phase:
         self.sums = np.empty(n_visible), np.empty(to_hidden.n_units)
 
     def sum(self):
-        prepare_phase(self.planes, self.fixed, 2.0**-FIXED_BITS, self.transposed, *self.sums)
+        prepare_phase(self.planes, None, self.fixed, 2.0**-FIXED_BITS, self.transposed, *self.sums)
 
 
 def _follow(centering, means, known):
