@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import secrets
 import tempfile
@@ -10,8 +11,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from .._core import output
 from .words import CommandError, fail, reason
+
+OUTPUTS = (".npy", ".npz", ".csv")  # of states
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,18 @@ class Output:
                 return str(other)
         fail(f"{said}; nor could another place be found for it")
         return None
+
+
+def content(samples: np.ndarray, kind: str) -> memoryview:
+    """States as a file of this kind, one of OUTPUTS."""
+    file = io.BytesIO()
+    if kind == ".npy":
+        np.save(file, samples)
+    elif kind == ".npz":
+        np.savez_compressed(file, samples=samples)
+    else:
+        np.savetxt(file, samples, fmt="%d", delimiter=",")
+    return file.getbuffer()
 
 
 def check_output(option: str, name: str, kinds: tuple[str, ...], *others: str | Path | None) -> Output:

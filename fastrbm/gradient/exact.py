@@ -13,7 +13,7 @@ from .._core.describe import Described
 from ..moments import Moments
 from ..sampling.model import enumerated_units, model, visible_bits, visible_states
 from ..states.bits import BitMatrix
-from .base import Gradient
+from .base import Gradient, refuse_absent
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -48,6 +48,7 @@ class Exact(Described):
         self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
     ) -> Gradient:
         threads.resolve(n_threads)
+        refuse_absent(X, self)
         smaller = enumerated_units(model(rbm))
         if smaller > MAX_UNITS:
             raise ValueError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,9 +92,23 @@ def absent_sites(states: Any) -> np.ndarray | None:
     """Which columns of examples are absent, bool (n, columns); None where none is, as of units of two values."""
     if not isinstance(states, CodeMatrix):
         return None
-    codes = states.to_states()
-    absent = codes >= np.array(states.unit.n_states_of_columns)
-    return absent if bool(absent.any()) else None
+    rows, sizes = _site_rows(states.unit)
+    if not bool((states.planes[rows] == sizes).any()):
+        return None
+    return states.to_states() >= np.array(states.unit.n_states_of_columns)
+
+
+@lru_cache(maxsize=64)
+def _site_rows(unit: Unit) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows of planes are sites, and how many categories each has, (sites, 1)."""
+    rows, sizes, row = [], [], 0
+    for segment in unit.segments:
+        n_rows = -(-segment.n // 8) if segment.layout is None else segment.n_columns
+        if segment.layout is not None:
+            rows += range(row, row + n_rows)
+            sizes += segment.n_states_of_columns
+        row += n_rows
+    return np.array(rows, np.intp), np.array(sizes, np.uint8)[:, None]
 
 
 def with_absent(X: Any, unit: Unit, name: str) -> BitMatrix:
