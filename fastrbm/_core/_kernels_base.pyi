@@ -189,6 +189,7 @@ def train(
     n_visible: int,
     n_hidden: int,
     visible_unit: str,
+    segments: Segments | None,
     hidden_unit: str,
     centering: tuple[float, NDArray[np.float64], NDArray[np.float64], bool] | None,
     l2: float,
@@ -281,6 +282,22 @@ def bias_sums(
     unit: str,
     segments: Segments | None,
     bias: NDArray[np.float64],
+    out: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
+def zero_sum(
+    tiles: NDArray[np.float32],
+    segments: Segments,
+    out: NDArray[np.float32],
+    shift: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
+def pseudo_of_sites(
+    planes: NDArray[np.uint8],
+    layer: Layer,
+    segments: Segments,
+    visible_bias: NDArray[np.float64],
+    capacity: int,
     out: NDArray[np.float64],
     n_threads: int,
 ) -> None: ...
