@@ -71,18 +71,6 @@ def known_parts(
     return out, missing
 
 
-def free_planes(free: np.ndarray, unit: Unit) -> np.ndarray:
-    """Which bits of planes may change, uint8 (rows, n), of bool (n, columns): of a site, all or none."""
-    if unit.layout is None:
-        return BitMatrix.from_states(free).planes
-    rows, column = [], 0
-    for segment in unit.segments:
-        own = free[:, column : column + segment.n_columns]
-        rows.append(BitMatrix.from_states(own).planes if segment.layout is None else own.T * np.uint8(255))
-        column += segment.n_columns
-    return np.ascontiguousarray(np.concatenate(rows))
-
-
 def are_sites(unit: Unit) -> np.ndarray:
     """Which columns are categorical sites, bool (columns,)."""
     return np.concatenate([np.full(segment.n_columns, segment.layout is not None) for segment in unit.segments])
