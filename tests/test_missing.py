@@ -1,4 +1,4 @@
-"""Missing entries: latent and absent ones in training, marginal likelihoods, inpainting, the imputer, the command line."""
+"""Missing entries: latent and absent ones in training, marginal likelihoods, filling in, estimator, command line."""
 
 import copy
 import csv
@@ -53,7 +53,8 @@ def values_of(rbm):
 
 
 def completions(rbm, x):
-    return np.array(list(product(*([v] if not np.isnan(v) else all_ for v, all_ in zip(x, values_of(rbm), strict=True)))))
+    choices = [all_ if np.isnan(v) else [v] for v, all_ in zip(x, values_of(rbm), strict=True)]
+    return np.array(list(product(*choices)))
 
 
 def with_gaps(rbm, n=8, part=0.5, seed=1):
@@ -77,8 +78,8 @@ def test_what_is_missing_of_every_kind():
     codes, gaps = np.array([[0, 2], [1, 1], [2, 0]]), np.array([[0, 1], [0, 0], [1, 1]], bool)
     X = np.where(gaps, NAN, codes)
     kinds = [
-        X, X.astype(np.float32), np.where(gaps, -1, codes), np.where(gaps, -1.0, codes), np.ma.masked_array(codes, gaps),
-        np.where(gaps, None, codes.astype(object)), X.tolist(), pd.DataFrame(X), pd.DataFrame(X).astype("Int64"),
+        X, X.astype(np.float32), np.where(gaps, -1, codes), np.where(gaps, -1.0, codes),
+        np.ma.masked_array(codes, gaps), np.where(gaps, None, codes.astype(object)), X.tolist(), pd.DataFrame(X), pd.DataFrame(X).astype("Int64"),
         np.where(gaps, pd.NA, codes.astype(object)), with_absent(X, rbm.visible, "X"),
     ]  # fmt: skip
     draw = rbm.inpaint(X, 3, seed=4)
@@ -125,7 +126,8 @@ def test_biases_fit_the_means_of_what_is_known(layer):
         known, q = X[~np.isnan(X[:, column]), column], len(states)
         counts = np.array([(known == state).sum() for state in states])
         log_p = np.log((counts + 1 / q) / (len(known) + 1))
-        segment = rbm.visible if rbm.visible.name != "segments" else rbm.visible.segments[0 if column < 2 else column - 1]
+        segments = rbm.visible.segments
+        segment = segments[0] if len(segments) == 1 or column < 2 else segments[column - 1]
         if segment.layout is None:
             assert rbm.visible_bias[first] == pytest.approx((log_p[1] - log_p[0]) / segment.step, abs=1e-6)
         else:
@@ -140,8 +142,8 @@ def test_biases_fit_the_means_of_what_is_known(layer):
 def test_frames_with_gaps_become_models():
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame({
-        "text": ["x", None, "z", "y"], "number": [3, NAN, 1, 2], "truth": pd.array([True, None, False, True], "boolean"),
-        "two": ["no", "yes", None, "no"], "none": pd.array([1, None, 0, None], "Int64"),
+        "text": ["x", None, "z", "y"], "number": [3, NAN, 1, 2],
+        "truth": pd.array([True, None, False, True], "boolean"), "two": ["no", "yes", None, "no"], "none": pd.array([1, None, 0, None], "Int64"),
     })  # fmt: skip
     rbm = fr.RBM.from_data(frame, 2)
     assert [len(labels) for labels in rbm.visible_categories] == [3, 3, 2, 2, 2]
@@ -245,9 +247,9 @@ import hashlib, sys, warnings, numpy as np, fastrbm as fr
 warnings.simplefilter("ignore")
 rng, n_threads = np.random.default_rng(0), int(sys.argv[1])
 bits, codes = rng.integers(0, 2, (90, 70)).astype(float), rng.integers(0, 5, (90, 30)).astype(float)
-for X, visible, missing, gradient in (
-    (bits, "bernoulli", "latent", None), (np.hstack([bits, codes]), [fr.units.Bernoulli(70), fr.units.Categorical(30, 5)],
-    "latent", None), (codes, fr.units.Categorical(30, 5), "absent", None),
+for X, visible, missing in (
+    (bits, "bernoulli", "latent"), (codes, fr.units.Categorical(30, 5), "absent"),
+    (np.hstack([bits, codes]), [fr.units.Bernoulli(70), fr.units.Categorical(30, 5)], "latent"),
 ):
     X[rng.random(X.shape) < 0.4] = np.nan
     rbm = fr.RBM.from_data(X, 70, visible=visible)
@@ -582,7 +584,8 @@ def test_the_imputer_of_frames():
 
     _, X = two_columns(30)
     words = [None if np.isnan(x) else "abcdef"[int(x)] for x in X[:, 1]]
-    frame = pd.DataFrame({"n": X[:, 0], "w": pd.Categorical(words), "t": pd.array(X[:, 2], "Int64")}, index=range(5, 35))
+    columns = {"n": X[:, 0], "w": pd.Categorical(words), "t": pd.array(X[:, 2], "Int64")}
+    frame = pd.DataFrame(columns, index=range(5, 35))
     imputer = RBMImputer(4, n_iter=5, random_state=0).fit(frame)
     full = imputer.transform(frame)
     assert list(full.index) == list(frame.index) and (full.dtypes == frame.dtypes).all() and not full.isna().any().any()
@@ -620,7 +623,8 @@ def test_codes_of_a_table(tmp_path):
     for text, message in (
         ("color,rooms,smokes\nred,4,True\n", r"line 2, column 2: '4' is none of its categories: 1, 2, 3"),
         ("color,smokes,rooms\nred,4,True\n", "another order"), ("red,1\n", "it has 2 cells where 3 are required"),
-        ("color,rooms,smokes\n", "has no examples"), ("red,1,True\ngreen,1,True\n", "line 2, column 1: 'green' is none"),
+        ("color,rooms,smokes\n", "has no examples"),
+        ("red,1,True\ngreen,1,True\n", "line 2, column 1: 'green' is none"),
     ):  # fmt: skip
         path.write_text(text)
         with pytest.raises(ValueError, match=message):
@@ -643,7 +647,8 @@ def test_the_command_fills_in_tables(tmp_path, monkeypatch, capsys):
     assert "3 missing entries of 3 examples filled in (most-probable)" in capsys.readouterr().out
     with open("y.csv", newline="") as file:
         rows = list(csv.reader(file))
-    assert rows[0] == ["a", "b", "c"] and rows[3] == ["z", "3", "False"] and rows[1][0] == "x" and rows[2][1:] == ["2", "True"]
+    assert rows[0] == ["a", "b", "c"] and rows[3] == ["z", "3", "False"]
+    assert rows[1][0] == "x" and rows[2][1:] == ["2", "True"]
     assert all(row[0] in "xyz" and row[1] in "123" and row[2] in ("True", "False") for row in rows[1:])
     assert main(["inpaint", "m.npz", "x.csv", "--out", "y.npy", "--fill", "draw", "--seed", "3", "--sweeps", "9"]) == 0
     X = fr.datasets.load_codes("x.csv", described.names, described.categories)

@@ -109,8 +109,8 @@ def with_absent(X: Any, unit: Unit, name: str) -> BitMatrix:
     if bool(units.any()):
         row, column = np.argwhere(units)[0].tolist()
         raise ValueError(
-            f"{name}[{row}, {column}] is missing: only categorical sites can be absent, and this is a unit of two values; "
-            "make such columns sites, Categorical(n, 2), or take missing='latent'"
+            f"{name}[{row}, {column}] is missing: only categorical sites can be absent, and this is a unit of two "
+            "values; make such columns sites, Categorical(n, 2), or take missing='latent'"
         )
     absent = np.array(unit.n_states_of_columns, np.uint8)
     return packed(np.where(missing, absent, parts), unit, name)

@@ -51,7 +51,8 @@ def totals(X, unit: Unit) -> tuple[np.ndarray, int | np.ndarray]:
             data, missing = _known(part, _sized(unit, part), name, rows)
             gone = gone + _sums(missing)
         else:
-            data = part if isinstance(part, BitMatrix) else validate.states(part, _columns(unit), name, True, rows, unit)
+            given = isinstance(part, BitMatrix)
+            data = part if given else validate.states(part, _columns(unit), name, True, rows, unit)
         if unit.layout is not None and not isinstance(data, BitMatrix) and data.dtype == np.uint8:
             data = packed(data, unit)
         if n and data.shape[1] != total.size:
