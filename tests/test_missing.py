@@ -98,15 +98,14 @@ def test_what_is_missing_of_every_kind():
     assert not has_missing(codes, rbm.visible) and not has_missing("text", rbm.visible)
 
 
-def test_minus_one_beside_categories_and_beside_zeros():
+def test_minus_one_is_missing_beside_categories_alone():
     row = fr.RBM(np.zeros((6, 1)), visible=LAYERS["mixed"]).visible
     parts, missing = known_parts([[-1, 1, 2, -1]], row, "X")
     assert missing.tolist() == [[True, False, False, False]] and parts.tolist() == [[0, 1, 2, 0]]
-    assert known_parts(np.array([[-1, 1], [0, 1]]), U.Bernoulli(2), "X")[1].tolist() == [[True, False], [False, False]]
-    spins = np.array([[-1, 1], [1, 1]])
-    assert not has_missing(spins, U.Bernoulli(2))
-    with pytest.raises(ValueError, match=r"X must hold 0, 1, or NaN \(missing\); X\[0, 0\] is -1; make -1 NaN"):
-        known_parts(spins, U.Bernoulli(2), "X")
+    for other in ([[-1, 1], [1, 1]], [[-1, 1], [0, 1]]):  # spins, or anything
+        assert not has_missing(other, U.Bernoulli(2)) and not has_missing(other, U.Spin(2))
+        with pytest.raises(ValueError, match=r"X must hold 0, 1, or NaN \(missing\); X\[0, 0\] is -1; make -1 NaN"):
+            known_parts(other, U.Bernoulli(2), "X")
     with pytest.raises(ValueError, match=r"X must hold codes from 0 to 2 in column 1, or NaN or -1 \(missing\)"):
         known_parts([[0, 3]], U.Categorical(2, 3), "X")
     with pytest.raises(ValueError, match=r"X\[1, 0\] is 0.5"):
