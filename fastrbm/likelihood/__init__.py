@@ -1,4 +1,5 @@
-"""Likelihoods: log Z exactly or with an interval, log p(v) of data, of which entries may be missing, pseudo-likelihood, conditional scores."""
+"""Likelihoods: log Z exactly or with an interval, log p(v) of data, some of whose entries may be missing,
+pseudo-likelihood, conditional scores."""
 
 from .ais import ais, reverse_ais, standard_betas
 from .bidirectional import bidirectional
