@@ -18,11 +18,11 @@ from .common import (
     add_data,
     add_score,
     add_shape,
-    data_of,
     history_of,
     model_of,
     whole,
 )
+from .data import Form, data_of
 from .files import Output, check_output
 from .words import CommandError, say
 
@@ -67,7 +67,7 @@ def add_report(commands) -> None:
 def run_report(options: argparse.Namespace) -> None:
     out = check_report("--out", options.out, options.model, options.data, options.history)
     rbm = model_of(options)
-    X = data_of(options.data, options, rbm.visible).of(rbm, options.data)
+    X = data_of(options.data, options, Form.of(rbm))
     history = history_of(options.history) if options.history else None
     write_report(
         rbm, X, out, options, history, say, name=Path(options.model).name, n_samples=options.n, n_sweeps=options.sweeps,

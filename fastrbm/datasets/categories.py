@@ -91,6 +91,63 @@ def load_categories(
     )  # fmt: skip
 
 
+def read_coded(
+    path: str | PathLike[str], names: tuple[str, ...] | None, categories: Sequence[tuple[Label, ...]],
+    header: bool = True, missing: Iterable[str] = (),
+) -> np.ndarray:  # fmt: skip
+    """A table of text as codes of categories that are known, as :func:`encode_frame` reads a data frame: later data for
+    a model. uint8, or int16 where cells are missing, which are -1. ValueError names the line and the column."""
+    gone = {text.strip().lower() for text in (*_MISSING, *missing)}
+    layout, _ = split(path)
+    rows = records(path, layout)
+    titles = _names_above(path, *next(rows), gone) if header else [str(k) for k in range(len(layout.first))]
+    validate.check_names(tuple(titles), names, str(path))
+    if len(titles) != len(categories):
+        raise ValueError(f"{path} has {len(titles)} columns where {len(categories)} are required")
+    columns = [_Known(known, gone, layout.separator) for known in categories]
+    codes = [array("h") for _ in columns]
+    for line, cells in rows:
+        if len(cells) != len(columns):
+            raise ValueError(f"{path}, line {line}: it has {len(cells)} cells where {len(columns)} are required")
+        for k, (column, cell) in enumerate(zip(columns, cells, strict=True)):
+            code = column[cell]
+            if code is None:
+                listed = ", ".join(map(str, categories[k][:6])) + (" ..." if len(categories[k]) > 6 else "")
+                raise ValueError(
+                    f"{path}, line {line}, column {k + 1} ('{shown(titles[k], 40)}'): '{shown(cell.strip(), 40)}' is "
+                    f"none of its categories: {shown(listed, 200)}"
+                )
+            codes[k].append(code)
+    if not codes[0]:
+        raise ValueError(f"{path} has a line of names and no examples")
+    result = np.stack([np.asarray(column, np.int16) for column in codes], axis=1)
+    return result if bool((result < 0).any()) else result.astype(np.uint8)
+
+
+def code_of(text: str, known: Sequence[Label] | None) -> int | float | None:
+    """The code of a label that is written as text; without categories, the number. None where there is none."""
+    return to_number(text) if known is None else _Known(known, set(), ";")[text]
+
+
+class _Known(dict[str, "int | None"]):
+    """The codes of the cells of a column: -1 where one is missing, None where it is none of the categories."""
+
+    def __init__(self, known: Sequence[Label], gone: set[str], separator: str) -> None:
+        super().__init__()
+        self.text = any(isinstance(label, str) for label in known)
+        self.codes: dict[Label, int] = {str(label) if self.text else label: k for k, label in enumerate(known)}
+        self.gone, self.separator = gone, separator
+
+    def __missing__(self, cell: str) -> int | None:
+        plain = cell.strip()
+        value = plain if self.text else to_number(plain, self.separator)
+        code = None if value is None else self.codes.get(value)
+        if code is None and plain.lower() in self.gone:
+            code = -1
+        self[cell] = code
+        return code
+
+
 class _Cells:
     """The cells of a column, each different one once."""
 

@@ -69,6 +69,21 @@ def of_model(rbm: Any) -> Sites:
     return Sites(tuple(sizes), tuple(kinds))
 
 
+def words_of(visible: Any, hidden: Any) -> str:
+    """The units of both layers in words."""
+    if visible.layout is None:
+        return f"{visible.name} and {hidden.name}"
+    parts = []
+    for segment in visible.segments:
+        if isinstance(segment, (Bernoulli, Spin)):
+            parts.append(f"{segment.n:,} {segment.name}")
+            continue
+        low, high, n = min(segment.sizes), max(segment.sizes), len(segment.sizes)
+        each = f"{low}" if low == high else f"{low} to {high}"
+        parts.append(f"{n:,} site{'s' * (n > 1)} of {each} categories")
+    return f"{', '.join(parts)}; hidden {hidden.name}"
+
+
 def of_sizes(sizes: Any, n_columns: int) -> Sites:
     """Categorical columns with these numbers of categories."""
     if arrays.index(sizes) is not None:
