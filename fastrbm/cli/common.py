@@ -116,6 +116,13 @@ def add_data(parser) -> None:
     )  # fmt: skip
 
 
+def add_sequence_weights(parser) -> None:
+    parser.add_argument(
+        "--sequence-weights", type=real(0, 1, strict=True), metavar="D",
+        help="of FASTA: count sequences that differ at less than this part of the sites as one, such as 0.2",
+    )  # fmt: skip
+
+
 def add_score(parser) -> None:
     parser.add_argument(
         "--method",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..datasets.alignments import sequence_weights
 from ..plot.common import need_matplotlib
 from ..report.build import report
 from ..training.data import is_on_disk
@@ -17,6 +18,7 @@ from .common import (
     add_common,
     add_data,
     add_score,
+    add_sequence_weights,
     add_shape,
     history_of,
     model_of,
@@ -59,6 +61,7 @@ def add_report(commands) -> None:
     add_score(parser)
     add_shape(parser)
     add_data(parser)
+    add_sequence_weights(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress")
     add_common(parser)
     parser.set_defaults(run=run_report)
@@ -69,9 +72,11 @@ def run_report(options: argparse.Namespace) -> None:
     rbm = model_of(options)
     X = data_of(options.data, options, Form.of(rbm))
     history = history_of(options.history) if options.history else None
+    weight = None if options.sequence_weights is None else sequence_weights(X, threshold=options.sequence_weights)
     write_report(
         rbm, X, out, options, history, say, name=Path(options.model).name, n_samples=options.n, n_sweeps=options.sweeps,
         method=options.method, n_chains=options.chains, n_betas=options.betas,
+        sample_weight=weight,
     )  # fmt: skip
 
 

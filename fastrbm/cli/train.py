@@ -110,7 +110,10 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     if page:
         examples = more.get("validation", X)
         which = "the validation examples" if "validation" in more else "the training examples"
-        written = write_report(rbm, examples, page, options, watch.history, say, f", of {which}", name=out.path.name)
+        weight = more.get("sample_weight") if form.coded and examples is X else None
+        written = write_report(
+            rbm, examples, page, options, watch.history, say, f", of {which}", name=out.path.name, sample_weight=weight
+        )
     if options.json:
         say_json({"model": where, "report": written, "verdict": watch.history.verdict} | watch.history.last)
 

@@ -6,7 +6,7 @@ import argparse
 
 from .._core import defaults
 from ..units.layer import TYPES
-from .common import BUNDLED, add_common, add_data, add_shape, real, whole
+from .common import BUNDLED, add_common, add_data, add_sequence_weights, add_shape, real, whole
 
 METHODS = ("pcd", "tempered", "fast-pcd", "cd")
 SCHEDULES = ("linear", "cosine", "inverse-time", "constant")
@@ -64,10 +64,7 @@ def _add_model(group) -> None:
         help="of FASTA: protein, rna, dna (with a gap), or the letters in the order of their codes (default: by the "
         "letters of the file)",
     )  # fmt: skip
-    group.add_argument(
-        "--sequence-weights", type=real(0, 1, strict=True), metavar="D",
-        help="of FASTA: count sequences that differ at less than this part of the sites as one, such as 0.2",
-    )  # fmt: skip
+    add_sequence_weights(group)
     group.add_argument(
         "--hidden-type", choices=("bernoulli", "spin"), default="bernoulli", help="hidden units (default %(default)s)"
     )
