@@ -91,10 +91,9 @@ def training_data(options: argparse.Namespace) -> Training:
         if is_csv(name) and options.states is None:
             header = not options.no_header
             try:
-                table = load_categories(name, header=header)
+                return _of_table(load_categories(name, header=header), name, header)
             except (ValueError, TypeError) as error:
                 raise _by_option(error) from None
-            return _of_table(table, name, header)
         return _of_codes(_numbers(name, options), name, options)
     binary = options.threshold is not None or options.scale is not None or options.dynamic_binarization
     unit = reader(visible or "bernoulli", "--visible")

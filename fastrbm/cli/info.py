@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,8 @@ def run_info(options: argparse.Namespace) -> None:
     if options.json:
         say_json({name.lower().replace(": ", "_").replace(" ", "_").replace("-", "_"): x for name, x in facts.items()})
         return
-    for name, known in facts.pop("categories", {}).items():
+    categories: Any = facts.pop("categories", {})
+    for name, known in categories.items():
         facts[f"column {shown(name, 40)}"] = shown(", ".join(map(str, known)), 200)
     if "names" in facts:
         facts["names"] = shown(", ".join(facts["names"]), 200)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._core import arrays, validate
-from ..states.bits import BitMatrix
+from ..states.bits import BitMatrix, CodeMatrix
 from ..units.bernoulli import Bernoulli
 from ..units.spin import Spin
 
@@ -150,6 +150,8 @@ def guess(*states: Any) -> Sites:
 
 def table(value: Any, name: str) -> Any:
     """Examples (n, columns) of at least one example and one column: an array, a CSR matrix or a BitMatrix."""
+    if isinstance(value, CodeMatrix):
+        value = np.asarray(value)
     if not isinstance(value, BitMatrix):
         value = arrays.numbers(value, name, sparse=True)
     if len(value.shape) != 2:

@@ -21,6 +21,7 @@ _COLUMNS = 10  # of a table of labels
 _LETTERS = 400  # of a sequence
 _UNITS = 8  # hidden units of a table, and of bars
 _LOGOS = 6  # hidden units of a logo
+_LOGO_SITES = 5  # fewer have bars
 _BARS = 8  # a hidden unit
 _SIDE = 8  # of the smallest picture whose pixels may have names
 
@@ -76,13 +77,15 @@ def weights(page: Page, rbm: RBM, picture: Picture | None, activity: np.ndarray,
             "less likely."
         )
         page.pictures((fig, "Weights of hidden units over the pictures", meaning))
-    if drawn.are_letters(sites, [own if c else ("",) for own, c in zip(labels, sites.categorical, strict=True)]):
+    kept = _kept(rbm, picture)
+    letters = drawn.are_letters(sites, [own if c else ("",) for own, c in zip(labels, sites.categorical, strict=True)])
+    if letters and len(kept) >= _LOGO_SITES:
         n = min(_LOGOS, rbm.n_hidden)
-        fig, ax = figure(*drawn.size(min(sites.n_columns, drawn.SITES), n))
-        drawn.logos(rbm, n=n, columns=_categorical_columns(sites, picture), ax=ax)
+        fig, ax = figure(*drawn.size(min(len(kept), drawn.SITES), n))
+        drawn.logos(rbm, n=n, columns=None if picture is None else kept, ax=ax)
         meaning = (
-            "Letters above the line make a hidden unit likelier to be on, letters below it less likely, by as many nats "
-            "of its input as they are high. At each site the weights sum to 0."
+            "Letters above the line make a hidden unit likelier to be on, letters below it less likely, by as many "
+            "nats as they are high. At each site the weights sum to 0."
         )
         page.pictures((fig, f"Weights of the {n:,} hidden units of largest norms, as logos", meaning), wide=True)
     else:
@@ -90,12 +93,10 @@ def weights(page: Page, rbm: RBM, picture: Picture | None, activity: np.ndarray,
         for first in range(0, min(_UNITS, rbm.n_hidden), 2):
             units = order[first : first + 2].tolist()
             fig, ax = figure(6.5, 0.8 + 0.26 * len(units) * (min(_BARS, len(matrix)) + 1.4))
-            if picture is None:
-                drawn.category_weights(rbm, units, n=_BARS, ax=ax)
-            else:
-                drawn.category_weights(_without(rbm, picture), units, n=_BARS, ax=ax)
-            parts.append((fig, f"The largest weights of hidden units {', '.join(map(str, units))}", "Red values make a "
-                          "hidden unit likelier to be on, blue ones less likely."))  # fmt: skip
+            drawn.category_weights(rbm if picture is None else _without(rbm, kept), units, n=_BARS, ax=ax)
+            meaning = "Red values make a hidden unit likelier to be on, blue ones less likely."
+            meaning += "" if picture is None else " The norms are those of the weights of these columns alone."
+            parts.append((fig, f"The largest weights of hidden units {', '.join(map(str, units))}", meaning))
         page.pictures(*parts)
     names = drawn.unit_names(sites, layout.names_of(rbm), _short_labels(labels, sites))
     rows = []
@@ -107,11 +108,10 @@ def weights(page: Page, rbm: RBM, picture: Picture | None, activity: np.ndarray,
     page.grid(["hidden unit", "norm", "on in the data", "on in the samples", "largest weights (nats)"], rows)
 
 
-def _categorical_columns(sites: layout.Sites, picture: Picture | None) -> list[int] | None:
-    """Which columns a logo shows: those of a picture are seen elsewhere."""
-    if picture is None:
-        return None
-    return [i for i in range(sites.n_columns) if not picture.columns.start <= i < picture.columns.stop]
+def _kept(rbm: RBM, picture: Picture | None) -> list[int]:
+    """The columns that are not those of the pictures."""
+    n_columns = rbm.visible.n_columns
+    return [i for i in range(n_columns) if picture is None or not picture.columns.start <= i < picture.columns.stop]
 
 
 def _short_labels(labels: list[tuple[str, ...]], sites: layout.Sites) -> list[tuple[str, ...]]:
@@ -135,20 +135,20 @@ class _Layer(NamedTuple):
     segments: tuple[Any, ...]
 
 
-def _without(rbm: RBM, picture: Picture) -> _Part:
-    """The model without the segment that is a picture."""
+def _without(rbm: RBM, kept: list[int]) -> Any:
+    """The model without the segment that is shown as pictures."""
     sites = layout.of_model(rbm)
-    kept = [i for i in range(sites.n_columns) if not picture.columns.start <= i < picture.columns.stop]
-    units = np.isin(sites.column, kept)
-    segment = layout.two_valued(rbm.visible)
+    away = layout.two_valued(rbm.visible)
     column, segments = 0, []
-    for own in rbm.visible.segments:
-        if segment is None or column != segment[0].start:
-            segments.append(own)
-        column += own.n_columns
+    for segment in rbm.visible.segments:
+        if away is None or column != away[0].start:
+            segments.append(segment)
+        column += segment.n_columns
     names, known = layout.names_of(rbm), rbm.visible_categories
-    return _Part(rbm.weights[units], _Layer(tuple(segments)), [names[i] for i in kept],
-                 None if known is None else [known[i] for i in kept])  # fmt: skip
+    return _Part(
+        rbm.weights[np.isin(sites.column, kept)], _Layer(tuple(segments)), [names[i] for i in kept],
+        None if known is None else [known[i] for i in kept],
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------- samples
@@ -176,9 +176,10 @@ def samples(
     statistics.site_frequencies(examples, states, rbm, sample_weight=sample_weight, ax=ax)
     title = ax.get_title()
     meaning = (
-        "How often each category is there, in samples and data. Points off the line are categories that are drawn "
+        "How often each category is there, in samples and data. Points off the line are categories that are drawn too "
+        "often or too rarely; the band is what chance explains."
     )
-    parts = [(fig, title, meaning + "too often or too rarely; the band is what chance explains.")]
+    parts = [(fig, title, meaning)]
     if rbm.visible.n_columns > 1:
         fig, ax = figure()
         statistics.pair_correlations(examples, states, rbm, sample_weight=sample_weight, ax=ax)
@@ -193,7 +194,11 @@ def samples(
 def _text(rbm: RBM, given: BitMatrix, picture: Picture | None) -> tuple[list[str] | None, list[str], list[list[str]]]:
     """(lines of letters or None, names of columns, rows of labels) of the first states."""
     labels, names = layout.labels_of(rbm), layout.names_of(rbm)
-    kept = [i for i in range(len(names)) if picture is None or not picture.columns.start <= i < picture.columns.stop]
+    kept = _kept(rbm, picture)
+    if picture is not None and len(kept) == 1:  # the label of each picture, in their places
+        values = given[: grids.PICTURES].to_states()[:, kept[0]]
+        words = [labels[kept[0]][value] for value in values]
+        return None, [names[kept[0]]] + [""] * 7, [words[k : k + 8] for k in range(0, len(words), 8)]
     parts = given[:_ROWS].to_states()
     if all(len(label) == 1 for i in kept for label in labels[i]) and len(kept) > 1 and rbm.visible_names is None:
         more = "..." if len(kept) > _LETTERS else ""
