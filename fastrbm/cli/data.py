@@ -79,7 +79,6 @@ class Training(NamedTuple):
 
 def training_data(options: argparse.Namespace) -> Training:
     """The examples that a model is to be made for."""
-    _refuse_unused(options)
     name = options.data
     if is_alignment(name):
         return _sequences(name, options)
@@ -108,7 +107,7 @@ def training_data(options: argparse.Namespace) -> Training:
         raise CommandError(f"{error}; or, of codes of categories, train with --visible categorical") from None
 
 
-def _refuse_unused(options: argparse.Namespace) -> None:
+def refuse_senseless(options: argparse.Namespace) -> None:
     """Options that make no sense with data of this kind are mistakes."""
     name = options.data
     coded = "--visible categorical" if options.visible == Categorical.name else "--states"

@@ -18,7 +18,7 @@ from ..training.fit import FitState, fit
 from ..training.history import History
 from ..training.verdict import TrainingWarning
 from . import words as _words
-from .data import Training, data_of, training_data
+from .data import Training, data_of, refuse_senseless, training_data
 from .files import Output, check_output
 from .report import check_report, write_report
 from .settings import as_toml
@@ -34,6 +34,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
         return
     if options.data is None:
         parser.error("the following arguments are required: DATA")
+    refuse_senseless(options)
     _refuse_unused(options)
     inputs = options.data, options.validation, options.sample_weight, options.config
     out = check_output("--out", options.out, (".npz",), *inputs)
