@@ -203,7 +203,7 @@ def _add(
         kernels.count_bits(states._planes, states.n_units, states.segments, moments.visible_sum, used)
     else:
         # integers below 2^53: exact in whatever order BLAS adds them
-        moments.visible_sum += (weight @ states.to_units().astype(np.float64)) * unit
+        moments.visible_sum += states.weighted_sums(weight) * unit
 
 
 def _add_fractions(

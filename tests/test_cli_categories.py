@@ -90,7 +90,7 @@ def test_samples_given_values(folder, capsys):
     done(capsys, "sample", "m.npz", "-n", 8, "--sweeps", 3, *given, "--out", "s.csv")
     assert {tuple(row[k] for k in (0, 1, 3)) for row in rows_of("s.csv")[1:]} == {("light, blue", "2", "True")}
     for pair, message in (
-        ("colour=red", "the model has columns color, rooms, smokes, child; did you mean 'color'?"),
+        ("colors=red", "the model has columns color, rooms, smokes, child; did you mean 'color'?"),
         ("color=rad", "the values of this column are green, light, blue, red; did you mean 'red'?"),
         ("color", "--given must be COLUMN=VALUE"),
         ("4=red", "the model has columns"),
@@ -133,6 +133,32 @@ def test_pixels_and_a_label(folder, capsys):
     rbm = fr.load("m.npz")
     assert rbm.visible.segments == (fr.units.Bernoulli(16), fr.units.Categorical(1, 3))
     assert rbm.visible_categories[-1] == ("x", "y", "z")
+
+
+def test_missing_entries(folder, capsys):
+    """Latent in training, marginal in a score, and filled in."""
+    pytest.importorskip("matplotlib")
+    holes = {name: [*column] for name, column in SURVEY.items()}
+    holes["color"][3] = holes["rooms"][5] = holes["smokes"][5] = holes["child"][9] = ""
+    write_csv("holes.csv", holes)
+    said = done(capsys, "train", "holes.csv", *SHORT, "--missing", "latent", "--out", "m.npz", "--report", "r.html")
+    assert said.startswith("categories: color 3, rooms 5; two values: smokes, child; 1.7% of the entries are missing\n")
+    assert "(57 examples, " in said and "of the training examples in which nothing is missing. Saved r.html" in said
+    X = fr.datasets.load_categories("holes.csv").codes
+    X = np.where(X < 0, np.nan, X)
+    rbm = fr.load("m.npz")
+    same = fr.RBM.from_data(X, 4, seed=0, visible=rbm.visible)
+    fr.fit(same, X, fr.gradient.PCD(256), epochs=3, seed=0, missing="latent")
+    assert np.array_equal(same.weights, rbm.weights)
+    score = json.loads(done(capsys, "score", "m.npz", "holes.csv", "--json"))
+    assert score["mean"] == fr.likelihood.score(rbm, X).mean
+    done(capsys, "inpaint", "m.npz", "holes.csv", "--out", "filled.csv", "--sweeps", 10)
+    filled = rows_of("filled.csv")
+    assert filled[0] == list(SURVEY) and [row for row in filled if "" in row] == []
+    assert sum(a != b for a, b in zip(filled, rows_of("holes.csv"), strict=True)) == 3
+    np.save("x.npy", X)
+    done(capsys, "train", "x.npy", *SHORT, "--missing", "absent", "--states", 5, "--method", "cd", "--out", "m.npz")
+    assert fr.load("m.npz").visible == fr.units.Categorical(4, 5)
 
 
 # ---------------------------------------------------------------- codes
@@ -291,7 +317,13 @@ MISTAKES = [
     (["train", "codes.npy", "--states", "5", "--threshold", "1"], "--threshold is for real values"),
     (["train", "codes.npy", "--states", "5", "--no-header"], "--no-header is for a .csv of categories"),
     (["train", "real.npy", "--visible", "categorical"], "must hold codes"),
-    (["train", "holes.csv"], "holes.csv, line 3, column 2 ('b'): the value is missing, as in 1 of 3 rows: fill it in"),
+    (
+        ["train", "holes.csv"],
+        "holes.csv, line 3, column 2 ('b'): the value is missing, as in 1 of 3 rows: train with --missing",
+    ),
+    (["train", "holes.csv", "--missing", "absent"], "--missing absent needs --method cd"),
+    (["train", "holes.csv", "--missing", "latent", "--on-disk"], "--on-disk does nothing with --missing"),
+    (["train", "family.fasta", "--missing", "latent"], "--missing does nothing with sequences"),
     (["train", "numbers.csv"], "numbers.csv, line 3, column 2: it is empty (column 'b'; an RBM needs every value"),
     (["train", "real.csv"], "column 2 ('b') is real-valued (1.5): such columns are not supported yet; bin it"),
     (["train", "id.csv"], "another text in each of its 30 rows, such as 'n0': an identifier? Leave it out"),
@@ -304,7 +336,7 @@ MISTAKES = [
         ["score", "table.npz", "pink.csv"],
         "pink.csv, line 2, column 1 ('color'): 'pink' is none of its categories: green",
     ),
-    (["score", "table.npz", "hole.csv"], "hole.csv, line 2, column 3 ('smokes'): the value is missing"),
+    (["report", "table.npz", "hole.csv"], "contains NaN"),
     (["score", "table.npz", "ragged.csv"], "ragged.csv, line 2: it has 2 cells where 4 are required"),
     (["score", "table.npz", "color.csv"], "it lacks 'rooms'"),
     (["score", "table.npz", "family.fasta"], "the model's columns are no letters of one alphabet"),
@@ -314,7 +346,7 @@ MISTAKES = [
     ),
     (["score", "table.npz", "codes.npy"], "codes.npy has 9 columns where the model has 4"),
     (["score", "table.npz", "digits"], "digits has 64 columns where the model has 4"),
-    (["score", "sequences.npz", "survey.csv"], "has 4 columns where 9 are required"),
+    (["score", "sequences.npz", "survey.csv"], "it has 4 cells where 9 are required"),
     (["score", "sequences.npz", "family.fasta", "--alphabet", "rna"], "unrecognized arguments: --alphabet rna"),
 ]
 

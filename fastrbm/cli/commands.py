@@ -1,4 +1,4 @@
-"""The command line: fastrbm train | sample | score | report | info | bench."""
+"""The command line: fastrbm train | sample | inpaint | score | report | info | bench."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from .bench import add_bench
 from .common import BUNDLED, Parser, add_common, add_data, add_score, model_of
 from .data import Form, data_of
 from .info import add_info
+from .inpaint import add_inpaint
 from .report import add_report
 from .sample import add_sample
 from .settings import apply_file
@@ -24,6 +25,7 @@ from .words import CommandError, failures, fill_gaps, reason, say, say_json, set
 EPILOG = """examples:
   fastrbm train digits --out rbm.npz        train a model on the bundled digits
   fastrbm sample rbm.npz --out samples.npy  draw from it
+  fastrbm inpaint rbm.npz x.csv --out y.csv fill in what is missing of a table
   fastrbm score rbm.npz digits              its log-likelihood
   fastrbm report rbm.npz digits             a page with its score, pictures and diagnostics
   fastrbm train --help                      every option of a command
@@ -41,11 +43,13 @@ def build_parser() -> Parser:
         epilog=EPILOG,
     )
     parser.add_argument("--version", action="version", version=f"fastrbm {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="train | sample | score | report | info | bench")
+    commands = parser.add_subparsers(dest="command", metavar="train | sample | inpaint | score | report | info | bench")
 
     add_train(commands, run_train)
 
     add_sample(commands)
+
+    add_inpaint(commands)
 
     score = commands.add_parser(
         "score",

@@ -103,9 +103,6 @@ def add_data(parser) -> None:
     )
     parser.add_argument("--key", help="which array of an .npz file")
     parser.add_argument(
-        "--no-header", action="store_true", help="of a .csv of categories: its first line is an example, not names"
-    )
-    parser.add_argument(
         "--unknown", choices=("error", "gap"),
         help="of FASTA: what letters are that the alphabet has not, such as X (default error)",
     )  # fmt: skip

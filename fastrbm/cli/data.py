@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import csv
+import io
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,10 +12,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .._core import validate
-from .._core.frames import CodedTable
+from .._core.frames import CodedTable, nan_where_missing, to_frame
 from .._core.reading import shown
 from ..datasets.alignments import ALPHABETS, Alphabet, guessed_alphabet, read_fasta, sequence_weights
-from ..datasets.categories import load_categories, read_coded
+from ..datasets.categories import load_categories, load_codes
 from ..datasets.csv import NotNumbers, is_word, records, split
 from ..datasets.files import map_rows, read_table
 from ..datasets.scales import NoScale, binarize, scaled
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 FASTA = (".fasta", ".fa", ".afa", ".fas", ".faa", ".fna", ".a2m", ".a3m")
 _LOOK = 256  # examples on disk that are looked at beforehand
 _NAMED = 8  # columns that a message names
-_MISSING = "fill it in, or leave out its row or column"
+_MISSING = "train with --missing latent, or leave out its row or column"
 
 
 class Form(NamedTuple):
@@ -85,14 +87,17 @@ def training_data(options: argparse.Namespace) -> Training:
     if options.on_disk:
         return _on_disk(options)
     visible = options.visible
-    if visible == Categorical.name or options.states is not None:
+    coded, missing = visible == Categorical.name or options.states is not None, options.missing is not None
+    if is_csv(name) and options.states is None and (coded or missing and visible is None):
         _there(name, options)
-        if is_csv(name) and options.states is None:
-            header = not options.no_header
-            try:
-                return _of_table(load_categories(name, header=header), name, header)
-            except (ValueError, TypeError) as error:
-                raise _by_option(error) from None
+        header = not options.no_header
+        try:
+            return _of_table(load_categories(name, header=header), name, header, missing)
+        except (ValueError, TypeError) as error:
+            raise _by_option(error) from None
+    if missing:
+        return _with_missing(name, options)
+    if coded:
         return _of_codes(_numbers(name, options), name, options)
     binary = options.threshold is not None or options.scale is not None or options.dynamic_binarization
     unit = reader(visible or "bernoulli", "--visible")
@@ -121,6 +126,14 @@ def refuse_senseless(options: argparse.Namespace) -> None:
                 raise CommandError(f"{option} is for real values, and does nothing with {where}")
     if options.states is not None and options.visible not in (None, Categorical.name):
         raise CommandError(f"--states is the number of categories, and does nothing with --visible {options.visible}")
+    for option, given in (
+        ("--threshold", options.threshold), ("--dynamic-binarization", options.dynamic_binarization or None),
+        ("--on-disk", options.on_disk or None),
+    ):  # fmt: skip
+        if options.missing and given is not None:
+            raise CommandError(f"{option} does nothing with --missing")
+    if options.missing == "absent" and options.method != "cd":
+        raise CommandError("--missing absent needs --method cd, whose chains start at the data")
     if not is_alignment(name):
         refuse_options_of_sequences(name, options)
         if options.no_header and (not is_csv(name) or options.states is not None):
@@ -130,7 +143,7 @@ def refuse_senseless(options: argparse.Namespace) -> None:
         raise CommandError(f"{name} holds sequences, whose units are categorical: leave out --visible")
     for option, given in (
         ("--states", options.states), ("--on-disk", options.on_disk), ("--key", options.key),
-        ("--no-header", options.no_header),
+        ("--no-header", options.no_header), ("--missing", options.missing),
     ):  # fmt: skip
         if given:
             raise CommandError(f"{option} does nothing with sequences ({name})")
@@ -220,7 +233,7 @@ def _of_csv(name: str, options: argparse.Namespace, unit: Unit) -> Training:
     labels = {label for known in table.categories for label in known if isinstance(label, str)}
     if not isinstance(plain, NoScale) and not any(map(is_word, labels)):
         raise plain  # numbers that something is wrong with
-    return _of_table(table, name, header)
+    return _of_table(table, name, header, missing=False)
 
 
 def _by_option(error: Exception) -> CommandError:
@@ -228,17 +241,20 @@ def _by_option(error: Exception) -> CommandError:
     return CommandError(str(error).replace("header=False", "--no-header"))
 
 
-def _of_table(table: CodedTable, name: str, header: bool) -> Training:
+def _of_table(table: CodedTable, name: str, header: bool, missing: bool) -> Training:
     unit, codes, names, categories = of_table(table)
     names = names if header else None
-    refuse_missing(codes, name, names, header)
+    if not missing:
+        _refuse_missing(codes, name, names, header)
     form = Form(unit, names, categories)
     named = [(shown(title, 30), len(known)) for title, known in zip(form.titles, categories, strict=True)]
     sites = [f"{title} {n}" for title, n in named if n != 2]
     binary = [title for title, n in named if n == 2]
     parts = [f"categories: {_some(sites)}"] if sites else []
     parts += [f"two values: {_some(binary)}"] if binary else []
-    return Training(codes, form, "; ".join(parts))
+    if missing:
+        parts.append(f"{(codes < 0).mean():.1%} of the entries are missing")
+    return Training(nan_where_missing(codes), form, "; ".join(parts))
 
 
 def _some(words: list[str]) -> str:
@@ -246,7 +262,7 @@ def _some(words: list[str]) -> str:
     return ", ".join(words[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def refuse_missing(codes: np.ndarray, name: str, names: tuple[str, ...] | None, header: bool) -> None:
+def _refuse_missing(codes: np.ndarray, name: str, names: tuple[str, ...] | None, header: bool) -> None:
     """Raise where codes of a table of text are missing."""
     if codes.dtype.kind == "i" and bool((codes < 0).any()):
         row, column = (int(k) for k in np.unravel_index(int(np.argmax(codes < 0)), codes.shape))
@@ -269,6 +285,16 @@ def _of_codes(table: Table, name: str, options: argparse.Namespace) -> Training:
     return Training(parts, Form(unit, names), _count_words(unit))
 
 
+def _with_missing(name: str, options: argparse.Namespace) -> Training:
+    """An array of codes, bits or spins, in which NaN is missing."""
+    _there(name, options)
+    X = load_codes(name) if is_csv(name) else _numbers(name, options).array
+    if options.visible == Categorical.name or options.states is not None:
+        unit: Unit = _codes_unit(X, name, options)
+        return Training(X, Form(unit), _count_words(unit))
+    return Training(X, Form(reader(options.visible or "bernoulli", "--visible")))
+
+
 def _codes_unit(codes: np.ndarray, name: str, options: argparse.Namespace) -> Categorical:
     if options.states is not None:
         return Categorical(codes.shape[1], options.states)
@@ -278,7 +304,7 @@ def _codes_unit(codes: np.ndarray, name: str, options: argparse.Namespace) -> Ca
         raise CommandError(str(error).replace("X must hold", f"{name} must hold", 1)) from None
 
 
-def _count_words(unit: Categorical) -> str:
+def _count_words(unit: Any) -> str:
     return f"codes of {unit.n_states} categories"
 
 
@@ -316,10 +342,8 @@ def data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool = Fa
     refuse_options_of_sequences(name, options)
     if form.categories is not None and is_csv(name):
         _there(name, options)
-        header = form.names is not None and not options.no_header
-        codes = read_coded(name, form.names if header else None, form.categories, header=header)
-        refuse_missing(codes, name, form.names, header)
-        return codes
+        codes = load_codes(name, form.names, form.categories)
+        return codes if bool(np.isnan(codes).any()) else codes.astype(np.int16)
     table = _numbers(name, options)
     if not form.coded:
         given = _of_binary(table, name, options, form.unit, quiet)
@@ -376,3 +400,25 @@ def line_of(name: str, row: int, header: bool) -> str:
     layout, _ = split(name)
     lines = (line for line, _ in records(name, layout))
     return f"line {next(line for count, line in enumerate(lines) if count == row + header)}"
+
+
+def content(states: np.ndarray, kind: str, form: Form) -> memoryview | bytes:
+    """States as a file of this kind, one of OUTPUTS: of .csv the labels of categories, below the names of the columns,
+    where there are any."""
+    file = io.BytesIO()
+    if kind == ".npy":
+        np.save(file, states)
+    elif kind == ".npz":
+        np.savez_compressed(file, samples=states)
+    elif form.names is not None or form.categories is not None:
+        known = form.categories or (None,) * form.unit.n_columns
+        columns = to_frame(states, form.names, known, like={})
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        if form.names is not None:
+            writer.writerow(form.names)
+        writer.writerows(zip(*columns.values(), strict=True))
+        return text.getvalue().encode()
+    else:
+        np.savetxt(file, states, fmt="%d", delimiter=",")
+    return file.getbuffer()

@@ -13,6 +13,8 @@ from pathlib import Path
 from .._core import output
 from .words import CommandError, fail, reason
 
+OUTPUTS = (".npy", ".npz", ".csv")  # of states
+
 
 @dataclass(frozen=True)
 class Output:

@@ -98,7 +98,7 @@ def write_report(
     Returns what to call the file that was written, None if none was."""
     if is_on_disk(X):
         X = X[np.linspace(0, len(X) - 1, min(len(X), _DISK_EXAMPLES)).astype(np.intp)]
-    if isinstance(X, np.ndarray) and X.dtype.kind == "f":
+    if isinstance(X, np.ndarray) and X.dtype.kind == "f" and rbm.visible.layout is None and not np.isnan(X).any():
         X = rbm.visible.values((rbm.visible.off + 0.5 * rbm.visible.step <= X).astype(np.uint8))  # means
     shape = tuple(map(int, options.shape.split("x"))) if options.shape else None
     command = shlex.join(["fastrbm", *options.arguments])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import csv
-import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,11 +13,9 @@ from .._core.reading import shown
 from ..datasets.alignments import write_fasta
 from ..datasets.categories import code_of
 from .common import add_common, hint, model_of, whole
-from .data import FASTA, Form, is_alignment
-from .files import check_output
+from .data import FASTA, Form, content, is_alignment
+from .files import OUTPUTS, check_output
 from .words import CommandError, say, say_json
-
-OUTPUTS = (".npy", ".npz", ".csv")
 
 
 def add_sample(commands) -> None:
@@ -101,32 +97,5 @@ def _writer(samples: np.ndarray, form: Form, name: str) -> Callable[[Path], obje
     if is_alignment(name):
         alphabet = form.alphabet
         return lambda path: write_fasta(path, samples, "protein" if alphabet is None else alphabet)
-    content = _content(samples, form, Path(name).suffix)
-    return lambda path: replace_file(path, content)
-
-
-def _content(samples: np.ndarray, form: Form, kind: str) -> memoryview | bytes:
-    file = io.BytesIO()
-    if kind == ".npy":
-        np.save(file, samples)
-    elif kind == ".npz":
-        np.savez_compressed(file, samples=samples)
-    elif form.names is not None or form.categories is not None:
-        return _table(samples, form).encode()
-    else:
-        np.savetxt(file, samples, fmt="%d", delimiter=",")
-    return file.getbuffer()
-
-
-def _table(samples: np.ndarray, form: Form) -> str:
-    """Samples as a table of labels, with the names of the columns on top where there are any."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    if form.names is not None:
-        writer.writerow(form.names)
-    columns = []
-    for k in range(samples.shape[1]):
-        codes = samples[:, k].tolist()
-        columns.append(codes if form.categories is None else map(form.categories[k].__getitem__, codes))
-    writer.writerows(zip(*columns, strict=True))
-    return text.getvalue()
+    written = content(samples, Path(name).suffix, form)
+    return lambda path: replace_file(path, written)

@@ -7,6 +7,8 @@ import time
 import warnings
 from pathlib import Path
 
+import numpy as np
+
 from .. import gradient, optim
 from .._core import defaults
 from .._core import threads as _threads
@@ -47,6 +49,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     training = training_data(options)
     X, form = training.examples, training.form
     more = _more(options, training)
+    complete = _complete(options, X) if page and options.missing and not options.validation else slice(None)
     kinds = {"visible": form.unit if form.coded else form.unit.name, "hidden": options.hidden_type}
     rbm = RBM.from_data(X, options.hidden, options.seed, sample_weight=more.get("sample_weight"), **kinds)
     rbm._visible_names, rbm._visible_categories = form.names, form.categories
@@ -82,6 +85,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
             checkpoint_seconds=options.checkpoint_seconds,
             resume=options.resume,
             dynamic_binarization=options.dynamic_binarization,
+            missing=options.missing,
             **more,
         )
         signals.held = True  # from here on they wait: nothing that was learned is lost
@@ -109,9 +113,12 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     signals.reraise()
     written = None
     if page:
-        examples = more.get("validation", X)
-        which = "the validation examples" if "validation" in more else "the training examples"
-        weight = more.get("sample_weight") if form.coded and examples is X else None
+        examples, weight = more.get("validation"), None
+        which = "the validation examples"
+        if examples is None:
+            examples, which = X[complete], "the training examples"
+            which += " in which nothing is missing" if options.missing else ""
+            weight = more["sample_weight"][complete] if form.coded and "sample_weight" in more else None
         written = write_report(
             rbm, examples, page, options, watch.history, say, f", of {which}", name=out.path.name, sample_weight=weight
         )
@@ -145,6 +152,14 @@ def _checkpoint(options, out: Output, inputs) -> Output | None:
     if output.path.exists() and not options.resume:
         raise CommandError(f"--checkpoint {name} exists: add --resume to go on from it, or remove it")
     return output
+
+
+def _complete(options, X: np.ndarray) -> np.ndarray:
+    """Which examples a report can be about: those in which nothing is missing."""
+    complete: np.ndarray = ~np.isnan(X).any(axis=1) if X.dtype.kind == "f" else np.ones(len(X), bool)
+    if not complete.any():
+        raise CommandError("--report needs examples in which nothing is missing: give --validation")
+    return complete
 
 
 def _more(options, training: Training) -> dict:

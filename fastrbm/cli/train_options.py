@@ -60,6 +60,14 @@ def _add_model(group) -> None:
         help="of codes: categories of every column, 0 to Q - 1 (default: as many as the largest code shows)",
     )  # fmt: skip
     group.add_argument(
+        "--no-header", action="store_true", help="of a .csv of categories: its first line is an example, not names"
+    )
+    group.add_argument(
+        "--missing", choices=("latent", "absent"),
+        help="what missing entries are (empty, NA, NaN or ? in a .csv; NaN in arrays). latent: values that nobody "
+        "knows, drawn as the training goes on; absent: sites that an example does not have, by --method cd",
+    )  # fmt: skip
+    group.add_argument(
         "--alphabet", metavar="NAME",
         help="of FASTA: protein, rna, dna (with a gap), or the letters in the order of their codes (default: by the "
         "letters of the file)",

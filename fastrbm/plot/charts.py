@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import diagnostics
+from ..sampling.model import model
 from ..states.bits import BitMatrix, CodeMatrix
 from ..training.history import History
 from . import sites
-from .common import DATA, LINES, MODEL, axes_of, model, states_of
+from .common import DATA, LINES, MODEL, axes_of, states_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

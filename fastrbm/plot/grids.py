@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._core import validate
-from .common import axes_of, model, states_of
+from ..sampling.model import model
+from .common import axes_of, states_of
 from .sites import two_valued
 
 if TYPE_CHECKING:

@@ -15,10 +15,11 @@ from .._core.config import get_config
 from .._core.progress import Countdown
 from ..likelihood.score import score as likelihood_score
 from ..plot import charts, grids, sites
-from ..plot.common import model, need_matplotlib
+from ..plot.common import need_matplotlib
 from ..plot.grids import checked_shape
 from ..plot.weights import zero_sum
 from ..sampling.chains import Chains
+from ..sampling.model import model
 from ..training.history import History
 from . import coded
 from .page import Page, figure

@@ -1,5 +1,6 @@
 """Estimators for scikit-learn users."""
 
 from .bernoulli import BernoulliRBM
+from .imputer import RBMImputer
 
-__all__ = ["BernoulliRBM"]
+__all__ = ["BernoulliRBM", "RBMImputer"]
