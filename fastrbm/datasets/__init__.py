@@ -16,6 +16,6 @@ from .files import load, load_fractions
 
 __all__ = [
     "Alphabet", "CodedTable", "bars_and_stripes", "decode_sequences", "describe_frame", "encode_frame",
-    "encode_sequences", "load", "load_categories", "load_codes", "load_digits", "load_fractions", "read_fasta", "sequence_weights",
-    "to_frame", "unique_sequences", "write_fasta",
+    "encode_sequences", "load", "load_categories", "load_codes", "load_digits", "load_fractions", "read_fasta",
+    "sequence_weights", "to_frame", "unique_sequences", "write_fasta",
 ]  # fmt: skip

@@ -100,7 +100,7 @@ def load_codes(
     Parameters
     ----------
     path : path
-        As for :func:`load_categories`. A first line of words that are no categories, or of these names, is one of names.
+        As for :func:`load_categories`. A first line of words that are no categories, or of these names, is of names.
     names : sequence of str, optional
         The names of the columns, as ``rbm.visible_names``: where the file has names, they must be the same.
     categories : sequence, one entry a column, optional
@@ -141,14 +141,21 @@ def load_codes(
     rows: list[list[float]] = []
     for number, (line, cells) in enumerate(records(path, layout)):
         if len(cells) != n:
+            if number == 0 and names is not None and any(cell.strip() in names for cell in cells):
+                validate.check_names(tuple(cell.strip() for cell in cells), tuple(names), str(path))
             raise ValueError(f"{path}, line {line}: it has {len(cells)} cells where {n} are required")
         codes = [column.code(cell) for column, cell in zip(columns, cells, strict=True)]
         if number == 0 and _is_head([cell.strip() for cell in cells], codes, names):
-            validate.check_names(tuple(cell.strip() for cell in cells), None if names is None else tuple(names), str(path))
+            validate.check_names(
+                tuple(cell.strip() for cell in cells), None if names is None else tuple(names), str(path)
+            )
             continue
         if None in codes:
             k = codes.index(None)
-            raise ValueError(f"{path}, line {line}, column {k + 1}: '{shown(cells[k].strip(), 40)}' {columns[k].required}")
+            title = "" if names is None else f" ('{shown(names[k], 40)}')"
+            raise ValueError(
+                f"{path}, line {line}, column {k + 1}{title}: '{shown(cells[k].strip(), 40)}' {columns[k].required}"
+            )
         rows.append([float(code) for code in codes if code is not None])
     if not rows:
         raise ValueError(f"{path} has no examples")
@@ -191,6 +198,11 @@ class _Known:
             return "is not a number"
         listed = ", ".join(map(str, self.labels[:6])) + (" ..." if len(self.labels) > 6 else "")
         return f"is none of its categories: {listed}"
+
+
+def code_of(text: str, known: Sequence[Label] | None) -> float | None:
+    """The code of a label that is written as text; without categories, the number. None where there is none."""
+    return _Known(known, set(), ";").code(text)
 
 
 class _Cells:
