@@ -13,8 +13,10 @@ from ._core.dispatch import kernels
 from ._core.layout import FIXED_BITS, ROWS, to_fixed_point
 from ._core.settings import Setting
 from .sampling import gibbs
+from .sampling.labels import label_sums
 from .sampling.model import model
 from .states.bits import BitMatrix
+from .states.columns import LabelColumn
 from .units.unit import Unit
 
 if TYPE_CHECKING:
@@ -225,6 +227,30 @@ def _examples(rbm: RBM, X: ArrayLike) -> BitMatrix | np.ndarray:
     if data.shape[0] == 0:
         raise ValueError("X must have at least one example")
     return data
+
+
+def of_labels(
+    rbm: RBM, column: LabelColumn, states: BitMatrix | np.ndarray, labels: np.ndarray, weight: np.ndarray | None,
+    scale: float, n_threads: int | None,
+) -> tuple[Moments, Moments]:  # fmt: skip
+    """Moments under p(h | x, y) and under p(y, h | x), of examples whose labels y are known, int32 (n,). weight: float64
+    (n,) of integers up to 2^22, in units of scale / 2^22."""
+    n, unit = states.shape[0], 2.0**-FIXED_BITS
+    positive, negative = _nothing(rbm), _nothing(rbm)
+    pairs, counts = np.zeros((column.n_states, rbm.n_hidden)), np.zeros(column.n_states)
+    for rows in workload.parts(n, workload.moments(rbm.n_visible, rbm.n_hidden), most=_ROWS_A_PART, blocks=(ROWS,)):
+        own = None if weight is None else weight[rows]
+        sums = label_sums(rbm, column, states[rows], labels[rows], own, n_threads)
+        _add(positive, column.with_labels(states[rows], labels[rows]), sums.positive, own, scale, n_threads)
+        _add(negative, column.with_labels(states[rows], None), sums.negative, own, scale, n_threads)
+        pairs += sums.pairs
+        counts += sums.counts
+    # of a unit of two values, the higher one is on
+    first = 0 if column.can_miss else 1
+    unit = unit if weight is None else unit * scale
+    negative.weight_sum[column.units] = pairs[first:] * unit
+    negative.visible_sum[column.units] = counts[first:] * unit
+    return _of_values(positive, (rbm.visible, rbm.hidden)), _of_values(negative, (rbm.visible, rbm.hidden))
 
 
 class PhaseStates:

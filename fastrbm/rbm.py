@@ -39,7 +39,9 @@ class RBM(Model):
 
     E(v, h) = -v'W h - b'v - c'h, with p(v, h) = exp(-E(v, h)) / Z (Smolensky 1986; Hinton 2002). W are the ``weights``,
     b the ``visible_bias``, c the ``hidden_bias``. The units of either layer are 0 and 1 (Bernoulli units), or -1 and 1
-    (spins): see :mod:`fastrbm.units`.
+    (spins). Visible units may also be sites of several categories, each category a unit that is 1 where the site is in
+    it, or several segments of different types side by side: see :mod:`fastrbm.units`. Data and samples have a column
+    for each unit of two values and for each site, which holds the number of its category.
 
     Parameters
     ----------
@@ -50,7 +52,9 @@ class RBM(Model):
     hidden_bias : array (H,), optional
         Zeros by default.
     visible, hidden : str or description
-        The unit type of the layer: "bernoulli", "spin", or a description such as ``units.Spin(V)``.
+        The unit type of the layer: "bernoulli", "spin", or a description such as ``units.Spin(V)``. Visible also
+        ``units.Categorical(n_sites, n_states)``, or a list of descriptions, its segments: ``[units.Bernoulli(784),
+        units.Categorical(1, 10)]``.
 
     Raises
     ------
@@ -126,7 +130,8 @@ class RBM(Model):
         ----------
         X : array (n, V), data frame, sparse matrix or BitMatrix, or batches
             0 and 1, or fractions from 0 to 1; of spins -1 and 1, or numbers from -1 to 1. A memory-mapped array is read
-            in parts. The model keeps the names of a data frame's columns (:attr:`visible_names`). An object whose
+            in parts. Missing entries (NaN, None, pandas.NA, masked, -1 in columns of categories) are left out of the
+            means. The model keeps the names of a data frame's columns (:attr:`visible_names`). An object whose
             iteration yields batches (n, V), as :func:`fastrbm.fit` takes it, is gone through once.
         n_hidden : int
             Number of hidden units H, at least 1.
@@ -156,7 +161,8 @@ class RBM(Model):
         weight_scale = validate.real(weight_scale, "weight_scale", 0.0)
         names, categories = _given.names_of(X), None
         if visible is None and frames.is_frame(X) and frames.has_categories(X):
-            visible, X, names, categories = of_table(frames.describe_frame(X, name="X"))
+            visible, codes, names, categories = of_table(frames.describe_frame(X, name="X"))
+            X = frames.nan_where_missing(codes)
         visible = "bernoulli" if visible is None else counted(visible, X)
         unit = reader(visible, "visible")
         sums, n = totals.totals(X, unit) if sample_weight is None else totals.weighted_totals(X, sample_weight, unit)
@@ -167,12 +173,12 @@ class RBM(Model):
 
     @classmethod
     def _from_totals(
-        cls, sums: np.ndarray, n: float, units: tuple[Unit, Unit], seed: int, weight_scale: float = 0.01
+        cls, sums: np.ndarray, n: float | np.ndarray, units: tuple[Unit, Unit], seed: int, weight_scale: float = 0.01
     ) -> RBM:
-        """from_data, of how many of n examples each visible unit is on in."""
+        """from_data, of how many of n examples (one number, or one a unit) each visible unit is on in."""
         bias = units[0].bias_of(sums, n, floatmath.log)
         weights = philox.normal((sums.size, units[1].n), seed, philox.WEIGHTS) * np.float32(weight_scale)
-        return cls(weights, bias, visible=units[0], hidden=units[1])
+        return cls(units[0].zero_sum(weights)[0], bias, visible=units[0], hidden=units[1])
 
     # ------------------------------------------------------------ parameters
 
@@ -271,6 +277,29 @@ class RBM(Model):
         """Scale the weights of hidden units down to a Euclidean norm of max_norm, where they are above it."""
         self._parameters = self._parameters.clipped(max_norm, n_threads)
 
+    def zero_sum(self, n_threads: int | None = None) -> None:
+        """Go to the zero-sum gauge: the weights of a categorical site to each hidden unit sum to zero over the site's
+        categories, and so do its biases.
+
+        A number added to all of them changes no probability, as long as it is taken off the hidden units' biases: one
+        category is always on. Of this family of models weights are only comparable between sites and models in one
+        gauge. Centered gradients keep it, and so do optimizers of this package. A model of two values per unit stays as
+        it is.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import fastrbm as fr
+        >>> rbm = fr.RBM([[3.0], [1.0], [0.0], [2.0]], visible=fr.units.Categorical(2, 2))
+        >>> p = np.exp(fr.likelihood.score(rbm, [[0, 1]]).per_example)
+        >>> rbm.zero_sum()
+        >>> rbm.weights.ravel().tolist(), rbm.hidden_bias.tolist()
+        ([1.0, -1.0, -1.0, 1.0], [3.0])
+        >>> bool(np.isclose(np.exp(fr.likelihood.score(rbm, [[0, 1]]).per_example), p).all())
+        True
+        """
+        self._parameters = self._parameters.zero_summed(n_threads)
+
     def copy(self) -> RBM:
         """An independent copy (which shares the read-only arrays)."""
         other = object.__new__(type(self))
@@ -353,7 +382,8 @@ class RBM(Model):
         """A user's data frame in the codes of the model's categories, if it has any; all else as it is."""
         if self._visible_categories is None or not frames.is_frame(value):
             return value
-        return frames.encode_frame(value, self.visible_names, self._visible_categories, name)
+        codes = frames.encode_frame(value, self.visible_names, self._visible_categories, name)
+        return frames.nan_where_missing(codes)
 
     @property
     def n_visible(self) -> int:
@@ -372,7 +402,7 @@ class RBM(Model):
 
         Parameters
         ----------
-        v : array (n, V) or BitMatrix, of the units' values
+        v : array (n, columns) or BitMatrix, of the units' values; of a site the number of its category
         h : array (n, H) or BitMatrix, likewise
 
         Returns
@@ -409,7 +439,7 @@ class RBM(Model):
 
         Parameters
         ----------
-        v : array (n, V) or BitMatrix, of the units' values
+        v : array (n, columns) or BitMatrix, of the units' values; of a site the number of its category
 
         Returns
         -------
@@ -470,7 +500,8 @@ class RBM(Model):
         return self.hidden.mean(self._mean(self._parameters.to_hidden, self._states(v, "v", True), n_threads))
 
     def mean_visible(self, h: ArrayLike, n_threads: int | None = None) -> np.ndarray:
-        """E[v | h], float32 (n, V): of 0 and 1, P(v_i = 1 | h) = sigmoid(b_i + (W h)_i); of spins, tanh(b_i + (W h)_i).
+        """E[v | h], float32 (n, V): of 0 and 1, P(v_i = 1 | h) = sigmoid(b_i + (W h)_i); of spins, tanh(b_i + (W h)_i);
+        of the categories of a site, their probabilities, in proportion to exp(b_i + (W h)_i).
 
         h (n, H) holds the units' values, or numbers between them.
         """
@@ -493,7 +524,8 @@ class RBM(Model):
         return self.hidden.values(drawn)
 
     def sample_visible(self, h: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """A draw of v from p(v | h) for each example, (n, V): uint8 of 0 and 1, or int8 of -1 and 1.
+        """A draw of v from p(v | h) for each example, (n, columns): uint8 of 0 and 1 and of categories, or int8 of -1 and
+        1.
 
         The same seed gives the same draw: in a loop, pass a new seed each time, as for :meth:`sample_hidden`.
         """
@@ -533,7 +565,7 @@ class RBM(Model):
             Sweeps a chain.
         seed : int
             The same seed gives the same samples.
-        start : array (n, V) or BitMatrix, optional
+        start : array (n, columns) or BitMatrix, optional
             Where the chains start, with method "gibbs".
         beta : float or array (n,)
             Inverse temperature: the chains sample exp(-beta E).
@@ -553,7 +585,7 @@ class RBM(Model):
 
         Returns
         -------
-        uint8 (n, V) of 0 and 1, or int8 of -1 and 1
+        uint8 (n, columns) of 0 and 1 and of categories, or int8 of -1 and 1; int16 where a layer has spins and categories
 
         Warns
         -----

@@ -153,29 +153,78 @@ cdef void place_tile(const float *tiles, Py_ssize_t n_inputs, Py_ssize_t unit, P
 def largest_input(const float[:, :, ::1] tiles, Segments segments):
     """The largest sum, over the columns of tiles IN (tiles, inputs, 64), of the sizes of all that the layer can send: of
     each bit, and of the largest of each site's categories. float64, added in one order."""
-    cdef const Plan *plan = &segments.plan
+    cdef double largest = 0
+    cdef Py_ssize_t tile
+    if DEBUG_CHECKS:
+        check(tiles.shape[1] >= segments.plan.n_units, "largest_input")
+    for tile in range(tiles.shape[0]):
+        largest = max(largest, largest_input_of(&tiles[tile, 0, 0], &segments.plan))
+    return largest
+
+
+cdef double largest_input_of(const float *tile, const Plan *plan) noexcept nogil:
+    """Of the columns of one tile."""
     cdef double sums[TILE]
     cdef float most[TILE]
     cdef double largest = 0
-    cdef const float *rows
+    cdef float size
+    cdef const float *weights
     cdef Row row
-    cdef Py_ssize_t tile, k, unit, column
-    if DEBUG_CHECKS:
-        check(tiles.shape[1] >= plan.n_units, "largest_input")
-    for tile in range(tiles.shape[0]):
-        memset(sums, 0, sizeof(sums))
-        for k in range(plan.n_rows):
-            row = plan.rows[k]
-            rows = &tiles[tile, row.unit, 0]
-            memset(most, 0, sizeof(most))
-            for unit in range(row.size):
+    cdef Py_ssize_t k, unit, column
+    memset(sums, 0, sizeof(sums))
+    for k in range(plan.n_rows):
+        row = plan.rows[k]
+        memset(most, 0, sizeof(most))
+        for unit in range(row.size):
+            weights = tile + (row.unit + unit) * TILE
+            if row.kind == CATEGORICAL:
                 for column in range(TILE):
-                    if row.kind == CATEGORICAL:
-                        most[column] = max(most[column], abs_scalar(rows[unit * TILE + column]))
-                    else:
-                        sums[column] += <double> abs_scalar(rows[unit * TILE + column])
-            for column in range(TILE):
-                sums[column] += <double> most[column]
+                    size = abs_scalar(weights[column])
+                    most[column] = size if size > most[column] else most[column]
+            else:
+                for column in range(TILE):
+                    sums[column] += <double> abs_scalar(weights[column])
         for column in range(TILE):
-            largest = max(largest, sums[column])
+            sums[column] += <double> most[column]
+    for column in range(TILE):
+        largest = sums[column] if sums[column] > largest else largest
     return largest
+
+
+def zero_sum(const float[:, :, ::1] tiles, Segments segments, float[:, :, ::1] out, double[:, ::1] shift, int n_threads):
+    """out OUT = tiles IN (tiles, inputs, 64), each site's weights less their mean over its categories; shift OUT (tiles,
+    64): the sum of these means. Means in float64, added in one order, weights rounded once to float32."""
+    cdef Py_ssize_t item, n_inputs = tiles.shape[1]
+    cdef Barrier barrier = new_barrier()
+    if DEBUG_CHECKS:
+        check(out.shape[0] == tiles.shape[0] and out.shape[1] == n_inputs and shift.shape[0] == tiles.shape[0]
+              and shift.shape[1] == TILE and n_inputs >= segments.plan.n_units, "zero_sum")
+    with nogil, parallel(num_threads=n_threads):
+        join_team()
+        for item in prange(tiles.shape[0], schedule="static"):
+            zero_sum_tile(&tiles[item, 0, 0], n_inputs, &segments.plan, &out[item, 0, 0], &shift[item, 0])
+        leave_team(&barrier)
+
+
+cdef void zero_sum_tile(const float *tile, Py_ssize_t n_inputs, const Plan *plan, float *out,
+                        double *shift) noexcept nogil:
+    cdef double means[TILE]
+    cdef Row row
+    cdef Py_ssize_t k, unit, column, at
+    memcpy(out, tile, n_inputs * TILE * sizeof(float))
+    memset(shift, 0, TILE * sizeof(double))
+    for k in range(plan.n_rows):
+        row = plan.rows[k]
+        if row.kind != CATEGORICAL:
+            continue
+        memset(means, 0, sizeof(means))
+        for unit in range(row.unit, row.unit + row.size):
+            for column in range(TILE):
+                means[column] += <double> tile[unit * TILE + column]
+        for column in range(TILE):
+            means[column] = means[column] / <double> row.size
+            shift[column] += means[column]
+        for unit in range(row.unit, row.unit + row.size):
+            for column in range(TILE):
+                at = unit * TILE + column
+                out[at] = <float> (<double> tile[at] - means[column])

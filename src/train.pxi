@@ -31,6 +31,7 @@ cdef enum:                  # queues of work that threads take items from
     SUMS_OF_TILES
     ASCENT
     NEW_OF_CHUNKS
+    PLACED
     N_QUEUES
 
 cdef struct Sums:          # of one phase
@@ -61,6 +62,9 @@ cdef struct Job:            # what is the same for all updates; pairs are the tw
     Py_ssize_t slice_length
     Py_ssize_t n_slices
     Py_ssize_t n_chains
+    const Plan *plan        # NULL, or the visible layer's segments, whose units that are off count for nothing,
+    float *placed           # and the weights of its tiles
+    float *placed_bias
     uint8_t *visible[2]     # planes of the chains and, behind them, of the batch
     Py_ssize_t stride
     uint8_t *hidden[2]      # planes of the chains
@@ -100,15 +104,17 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
           uint8_t[:, ::1] visible, uint8_t[:, ::1] hidden, uint64_t seed, uint32_t stream, uint32_t first_sweep,
           int n_sweeps, Py_ssize_t first_chain, weights, transposed, float[::1] visible_bias, float[::1] hidden_bias,
           int to_visible_exponent, int to_hidden_exponent, Py_ssize_t n_visible, Py_ssize_t n_hidden, str visible_unit,
-          str hidden_unit, centering, double l2, double l1, float limit, double[::1] outcome, int n_threads):
+          Segments segments, str hidden_unit, centering, double l2, double l1, float limit, double[::1] outcome,
+          int n_threads):
     """One update for each of rates IN (n,): batch k is the rows examples[ends[k] : ends[k + 1]] of packed IN (examples,
     ceil(V/8)), the chains visible and hidden INOUT (planes) go on for n_sweeps sweeps, from number first_sweep on. They
     are chains first_chain, first_chain + 1, ...; the data draw nothing.
 
     The model starts as weights[0] (tiles), transposed[0] and padded biases, all INOUT, and ends in one of the two
     weights and transposed, each a pair of float32 arrays. centering is None, or (rate, visible and hidden offsets,
-    padded float64 INOUT, whether they are known). visible_unit and hidden_unit are the layers' types; what is called
-    mean or offset is of their values.
+    padded float64 INOUT, whether they are known). visible_unit and hidden_unit are the layers' types, segments
+    those of a visible layer that has any, all of units that count for 0 or 1: transposed and biases have its units in a
+    row. What is called mean or offset is of their values.
 
     outcome OUT (4,): updates done, which of the two, largest sums of |W| over a hidden and over a visible unit's
     weights. (Not returned: a Ctrl-C comes up as the call ends, and what was done must be known all the same.) An update
@@ -123,7 +129,8 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
     for k in range(rates.shape[0]):
         largest_batch = max(largest_batch, <Py_ssize_t> (ends[k + 1] - ends[k]))
     if DEBUG_CHECKS:
-        check(packed.shape[1] == ceil_div(n_visible, 8) and ends.shape[0] == rates.shape[0] + 1
+        check(packed.shape[1] == (ceil_div(n_visible, 8) if segments is None else segments.n_rows)
+              and (segments is None or segments.n_units == n_visible and segments.steps is None) and ends.shape[0] == rates.shape[0] + 1
               and ends[rates.shape[0]] <= examples.shape[0] and visible.shape[0] == packed.shape[1]
               and hidden.shape[0] == ceil_div(n_hidden, 8) and hidden.shape[1] == visible.shape[1]
               and visible.shape[1] > 0 and rates.shape[0] > 0 and outcome.shape[0] == 4
@@ -137,7 +144,7 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
     job.rates, job.n_updates, job.n_sweeps, job.n_threads = &rates[0], rates.shape[0], n_sweeps, n_threads
     job.seed, job.stream, job.first_sweep, job.first_chain = seed, stream, first_sweep, first_chain
     job.visible_unit, job.hidden_unit = UNITS[visible_unit], UNITS[hidden_unit]
-    job.n_visible, job.n_hidden, job.n_chains = n_visible, n_hidden, n_chains
+    job.n_visible, job.n_hidden, job.n_chains, job.plan = n_visible, n_hidden, n_chains, plan_of(segments)
     job.n_tiles, job.n_chunks = ceil_div(n_hidden, TILE), ceil_div(n_visible, TILE)
     job.n_groups = max(job.n_tiles, job.n_chunks)
     job.slice_length = length_of_slice(n_visible, job.n_tiles, n_threads)
@@ -167,6 +174,9 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
     memset(memory.start, 0, arena.used)
     arena = Arena(memory.start, 0)
     lay_out(&job, largest_batch, &arena)
+    if job.plan != NULL:
+        for k in range(job.plan.n_tiles):
+            place_new_tile(&job, 0, k)
     run_training(&job, <UpdateScratch *> scratch.start, n_threads)
     if job.done > 0:
         put_in_place(&job, &visible[0, 0])
@@ -187,6 +197,9 @@ cdef void lay_out(Job *job, Py_ssize_t batch, Arena *arena) noexcept nogil:
     job.hidden[1] = <uint8_t *> room_for(arena, hidden_bytes, job.n_chains)
     if sums_in_parts(job):
         job.parts = <int32_t *> room_for(arena, job.n_threads * job.n_chunks * job.n_chains * TILE, sizeof(int32_t))
+    if job.plan != NULL:
+        job.placed = <float *> room_for(arena, job.plan.n_tiles * job.ascent.padded_hidden * TILE, sizeof(float))
+        job.placed_bias = <float *> room_for(arena, job.plan.n_tiles * TILE, sizeof(float))
     job.visible_bias[1] = <float *> room_for(arena, padded_v, sizeof(float))
     job.hidden_bias[1] = <float *> room_for(arena, padded_h, sizeof(float))
     job.visible_difference = doubles_for(arena, padded_v)
@@ -203,6 +216,15 @@ cdef void lay_out(Job *job, Py_ssize_t batch, Arena *arena) noexcept nogil:
     job.offsets.by_chunk = doubles_for(arena, job.n_chunks * padded_h)
     job.largest_of_tile = doubles_for(arena, job.n_tiles)
     job.largest_of_chunk = doubles_for(arena, job.n_chunks)
+
+
+cdef void place_new_tile(Job *job, int place, Py_ssize_t tile) noexcept nogil:
+    """The weights and biases of one of these two places, of a tile of visible units, where the half steps read them."""
+    cdef const Columns *where = job.plan.tiles + tile
+    place_tile(job.transposed[place], job.ascent.padded_hidden, where.unit, where.n,
+               job.placed + tile * job.ascent.padded_hidden * TILE)
+    memset(job.placed_bias + tile * TILE, 0, TILE * sizeof(float))
+    memcpy(job.placed_bias + tile * TILE, job.visible_bias[place] + where.unit, where.n * sizeof(float))
 
 
 cdef void lay_out_examples(const Job *job, Sums *part, Py_ssize_t n, Arena *arena) noexcept nogil:

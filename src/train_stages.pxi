@@ -53,7 +53,7 @@ cdef void train_with_others(Job *job, UpdateScratch *scratch, Barrier *barrier, 
                 wait_at(barrier)
         stage_of_tiles(&me)
         wait_at(barrier)
-        stage_of_chunks(&me)
+        stage_of_chunks(&me, barrier)
         me.update += 1
         if rank == 0:
             ran(FUSED_UPDATE)
@@ -109,6 +109,11 @@ cdef void start_work(Worker *me, Job *job, UpdateScratch *scratch, int rank) noe
         step.first_chain = job.first_chain
         step.block = block_length(step.n, step.n_tiles, job.n_threads)
         step.kind = job.stream << 8 | (VISIBLE if k == 1 else HIDDEN)
+        if job.plan != NULL and k == 1:
+            step.to, step.n_tiles = job.plan, job.plan.n_tiles
+            step.block = block_length(step.n, step.n_tiles, job.n_threads)
+        elif job.plan != NULL:
+            step.given = job.plan
         step.unit = job.visible_unit if k == 1 else job.hidden_unit
         step.sent = job.hidden_unit if k == 1 else job.visible_unit
     me.up.stride = me.down.out_stride = job.stride
@@ -121,9 +126,9 @@ cdef void turn_to(Worker *me, int to_visible, int to_hidden) noexcept nogil:
     cdef Job *job = me.job
     me.now = me.update % 2
     me.positive.tiles = me.up.tiles = job.weights[me.now]
-    me.down.tiles = job.transposed[me.now]
+    me.down.tiles = job.transposed[me.now] if job.plan == NULL else job.placed
     me.positive.bias = me.up.bias = job.hidden_bias[me.now]
-    me.down.bias = job.visible_bias[me.now]
+    me.down.bias = job.visible_bias[me.now] if job.plan == NULL else job.placed_bias
     me.positive.grid = me.up.grid = <float> ldexp(1.0, to_hidden)
     me.positive.scale = me.up.scale = <float> ldexp(1.0, -to_hidden)
     me.down.grid, me.down.scale = <float> ldexp(1.0, to_visible), <float> ldexp(1.0, -to_visible)
@@ -224,8 +229,12 @@ cdef void stage_of_tiles(Worker *me) noexcept nogil:
         wait_for(finished(me, ASCENT, item), updates * <int> job.n_slices)
         move_biases(me, job.hidden_bias, job.hidden_difference, job.offsets.by_chunk, job.n_chunks, TILE * job.n_tiles,
                     item, job.n_hidden)
-        job.largest_of_tile[item] = largest_sum(job.ascent.columns + item * TILE, job.n_chunks, TILE * job.n_tiles,
-                                                TILE)
+        if job.plan == NULL:
+            job.largest_of_tile[item] = largest_sum(job.ascent.columns + item * TILE, job.n_chunks, TILE * job.n_tiles,
+                                                    TILE)
+        else:
+            job.largest_of_tile[item] = largest_input_of(
+                job.weights[1 - me.now] + item * job.ascent.padded * TILE, job.plan)
 
 
 cdef void up_item(Worker *me, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
@@ -234,8 +243,7 @@ cdef void up_item(Worker *me, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n) n
     cdef Scratch *scratch = &me.scratch.product
     cdef int32_t *acc = scratch.sums
     cdef Py_ssize_t n_chains = me.job.n_chains, n_model = smaller(n, n_chains - first)
-    product_tile(acc, scratch, me.up.tiles + tile * me.up.tile_length, me.up.grid, me.up.planes + first,
-                 me.up.stride, me.up.n_bytes, n, smaller(TILE, me.up.n_units - tile * TILE), ALL_LIMBS)
+    sum_tile(acc, scratch, &me.up, tile, first, n)
     if n_model > 0:
         activate(&me.up, acc, tile, first, n_model, scratch.masks)
     else:
@@ -251,10 +259,42 @@ cdef void sum_hidden(Worker *me, Sums *part, Py_ssize_t n, Py_ssize_t tile) noex
 
 
 cdef void sum_visible(Worker *me, Sums *part, const uint8_t *planes, Py_ssize_t n, Py_ssize_t chunk) noexcept nogil:
-    cdef Py_ssize_t byte
-    for byte in range(8 * chunk, smaller(8 * chunk + 8, me.job.n_bytes)):
-        transpose_and_count(planes + byte * me.job.stride, n, row_of(NULL, me.job.n_visible, BERNOULLI, byte),
-                            me.job.n_visible, part.transposed, part.visible)
+    cdef Py_ssize_t byte, first = chunk * TILE, stop = smaller(first + TILE, me.job.n_visible)
+    if me.job.plan == NULL:
+        for byte in range(8 * chunk, smaller(8 * chunk + 8, me.job.n_bytes)):
+            transpose_and_count(planes + byte * me.job.stride, n, row_of(NULL, me.job.n_visible, BERNOULLI, byte),
+                                me.job.n_visible, part.transposed, part.visible)
+        return
+    for byte in range(me.job.n_bytes):
+        if me.job.plan.rows[byte].unit < stop and me.job.plan.rows[byte].unit + me.job.plan.rows[byte].size > first:
+            count_in_chunk(planes + byte * me.job.stride, n, me.job.plan.rows[byte], me.job.n_visible, first, stop,
+                           part.transposed, part.visible)
+
+
+cdef void count_in_chunk(const uint8_t *states, Py_ssize_t n, Row row, Py_ssize_t n_units, Py_ssize_t first,
+                         Py_ssize_t stop, uint8_t *out, double *counts) noexcept nogil:
+    """transpose_and_count of those of a row's units that are from first up to stop; others have them in hand, where the
+    row goes on."""
+    cdef Py_ssize_t unit, chain, low = first - row.unit, high = stop - row.unit, block
+    cdef int64_t totals[CATEGORIES]
+    low = low if low > 0 else 0
+    high = smaller(high, row.size)
+    memset(totals, 0, sizeof(totals))
+    for block in range(ceil_div(n, 8)):
+        memset(out + block * n_units + row.unit + low, 0, high - low)
+    if row.kind == CATEGORICAL:
+        for chain in range(n):
+            if low <= states[chain] < high:
+                out[(chain // 8) * n_units + row.unit + states[chain]] |= <uint8_t> (1 << (chain % 8))
+                totals[states[chain]] += 1
+    else:
+        for unit in range(low, high):
+            for chain in range(n):
+                if (states[chain] >> unit) & 1:
+                    out[(chain // 8) * n_units + row.unit + unit] |= <uint8_t> (1 << (chain % 8))
+                    totals[unit] += 1
+    for unit in range(low, high):
+        counts[row.unit + unit] = <double> totals[unit]
 
 
 cdef void compare_means(Worker *me, int unit, const double *data, const double *model, double *difference,
@@ -307,8 +347,9 @@ cdef void move_weights(Worker *me, int updates) noexcept nogil:
         item = take(me, ASCENT, job.n_tiles, job.n_slices)
 
 
-cdef void stage_of_chunks(Worker *me) noexcept nogil:
-    """What takes the new weights of all tiles: biases of the visible units, and the largest sums of their |W|."""
+cdef void stage_of_chunks(Worker *me, Barrier *barrier) noexcept nogil:
+    """What takes the new weights of all tiles: biases of the visible units, the largest sums of their |W|, and the
+    columns of segments."""
     cdef Job *job = me.job
     cdef Py_ssize_t item = take(me, NEW_OF_CHUNKS, job.n_chunks, 1)
     while item < job.n_chunks:
@@ -316,6 +357,13 @@ cdef void stage_of_chunks(Worker *me) noexcept nogil:
                     item, job.n_visible)
         job.largest_of_chunk[item] = largest_sum(job.ascent.rows + item * TILE, job.n_tiles, TILE * job.n_chunks, TILE)
         item = take(me, NEW_OF_CHUNKS, job.n_chunks, 1)
+    if job.plan == NULL:
+        return
+    wait_at(barrier)
+    item = take(me, PLACED, job.plan.n_tiles, 1)
+    while item < job.plan.n_tiles:
+        place_new_tile(job, 1 - me.now, item)
+        item = take(me, PLACED, job.plan.n_tiles, 1)
 
 
 cdef void move_biases(Worker *me, float **bias, const double *difference, const double *along, Py_ssize_t n_rows,

@@ -8,7 +8,7 @@ cdef enum:
 
 
 cdef bint sums_in_parts(Job *job) noexcept nogil:
-    return (job.n_threads > 1 and job.n_tiles > 1 and FEW_CHAINS * job.n_chains <= job.n_hidden
+    return (job.plan == NULL and job.n_threads > 1 and job.n_tiles > 1 and FEW_CHAINS * job.n_chains <= job.n_hidden
             and job.n_chunks * job.n_chains * TILE * 4 <= LARGEST_PART)
 
 

@@ -405,7 +405,7 @@ def _given_categories(categories: Any, labels: Sequence[Any], name: str) -> dict
 
 def has_categories(frame: Any) -> bool:
     """Whether a pandas or polars frame has columns that are no plain numbers from 0 to 1: text, categories, or whole
-    numbers other than 0 and 1."""
+    numbers other than 0 and 1 (as floats only where some are missing, as pandas has them then)."""
     if isinstance(frame, Mapping):
         return False
     polars = _library(frame) == "polars"
@@ -416,9 +416,19 @@ def has_categories(frame: Any) -> bool:
             kind = kind if kind == "b" or column.dtype.is_numeric() else "O"
         if kind not in "biuf":
             return True
-        if kind in "iu" and len(column) and (column.max() > 1 or column.min() < 0):
+        if kind == "b":
+            continue
+        known = column.drop_nulls().to_numpy() if polars else column.dropna().to_numpy()
+        known = known[known == known] if kind == "f" else known
+        whole = kind != "f" or len(known) < len(column) and bool((known % 1 == 0).all())
+        if whole and len(known) and (known.max() > 1 or kind != "f" and known.min() < 0):
             return True
     return False
+
+
+def nan_where_missing(codes: np.ndarray) -> np.ndarray:
+    """Codes, in which -1 is missing, as :func:`encode_frame` gives them; float32 with NaN where there is any."""
+    return np.where(codes < 0, np.float32(np.nan), codes.astype(np.float32)) if codes.dtype == np.int16 else codes
 
 
 def is_frame(value: Any) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 from . import threads, validate
 from .dispatch import kernels
 from .layout import TILE, from_tiles, to_tiles
-from .segments import placed, segments_of
+from .segments import empty_tiles, placed, placed_tiles, segments_of
 from .settings import once
 
 if TYPE_CHECKING:
@@ -105,6 +105,7 @@ class Parameters:
         n_visible, n_hidden = self.shape = shape
         self.units = units
         self.grid_checked = False  # see _grid
+        self.transposed = transposed  # units in a row, whatever their places in tiles
         segments = segments_of(units[0].layout)
         visible_padded, hidden_padded = placed(visible_bias, segments), placed(hidden_bias, None)
         self.hidden_bias = hidden_padded[:n_hidden]
@@ -115,8 +116,11 @@ class Parameters:
             names = "bernoulli", units[1].name
             self.visible_bias = np.array(visible_bias, np.float32)
             self.visible_bias.flags.writeable = False
-            weights, largest_input = _with_slack(weights, segments), kernels.largest_input(weights, segments)
-            transposed = _placed_tiles(transposed, segments)
+            largest_input = kernels.largest_input(weights, segments)
+            if segments.n_inputs > weights.shape[1]:
+                given, weights = weights, empty_tiles(weights.shape, segments)
+                weights[...] = given
+            transposed = placed_tiles(transposed, segments)
         exponents = exponent(largest_input, n_visible), exponent(largest_sums[1], n_hidden)
         self.to_hidden = kernels.Layer(weights, exponents[0], hidden_padded, n_hidden, names[1], names[0], None, segments)
         self.to_visible = kernels.Layer(transposed, exponents[1], visible_padded, n_visible, *names, segments)
@@ -166,6 +170,21 @@ class Parameters:
         nowhere = Direction(smaller, self.visible_bias, self.hidden_bias)
         new, transposed, _, sums = _ascend(smaller, nowhere, self.shape[1], 0.0, 0.0, 0.0, n_threads)
         return Parameters(self.shape, new, transposed, sums, self.visible_bias, self.hidden_bias, self.units)
+
+    def zero_summed(self, n_threads: int | None = None) -> Parameters:
+        """The same model in the gauge in which the weights of a site to each hidden unit, and its biases, sum to zero
+        over its categories. What is taken off weights goes to the hidden biases."""
+        segments = segments_of(self.units[0].layout)
+        if segments is None:
+            return self
+        tiles = self.to_hidden.tiles_array
+        out, shift = np.empty_like(tiles), np.empty((tiles.shape[0], TILE))
+        kernels.zero_sum(tiles, segments, out, shift, threads.resolve(n_threads, threads.PASS * tiles.size))
+        visible_bias = self.units[0].zero_sum(self.visible_bias.astype(np.float64))[0].astype(np.float32)
+        hidden_bias = moved_values(self.hidden_bias, shift.reshape(-1)[: self.shape[1]], 1.0, "hidden_bias")
+        nowhere = Direction(out, visible_bias, hidden_bias)
+        new, transposed, _, sums = _ascend(out, nowhere, self.shape[1], 0.0, 0.0, 0.0, n_threads)
+        return Parameters(self.shape, new, transposed, sums, visible_bias, hidden_bias, self.units)
 
     def replaced(
         self, weights: np.ndarray, transposed: np.ndarray, largest_sums: Sequence[float], visible_bias: np.ndarray,
@@ -231,20 +250,3 @@ def refuse(name: str, values: np.ndarray) -> None:
         f"the step would make {name}[{where}] = {value:g}; the model keeps the parameters it had (try a smaller "
         "learning rate)"
     )
-
-
-def _with_slack(tiles: np.ndarray, segments: kernels.Segments) -> np.ndarray:
-    """The same with memory behind it, where a product of bits reads whole bytes of rows past the last unit, which no
-    state has on."""
-    rows = segments.n_inputs - tiles.shape[1]
-    if rows <= 0:
-        return tiles
-    flat = np.zeros(tiles.size + rows * TILE, np.float32)
-    flat[: tiles.size] = tiles.reshape(-1)
-    return flat[: tiles.size].reshape(tiles.shape)
-
-
-def _placed_tiles(tiles: np.ndarray, segments: kernels.Segments) -> np.ndarray:
-    out = np.empty((segments.n_tiles, *tiles.shape[1:]), np.float32)
-    kernels.place_tiles(tiles, segments, out, 1)
-    return out

@@ -28,3 +28,20 @@ def placed(values: np.ndarray, segments: kernels.Segments | None) -> np.ndarray:
 def segments_of(layout: tuple[tuple[str, Any], ...] | None) -> kernels.Segments | None:
     """How the kernels see a layer; None where all its units are of one type of two values."""
     return None if layout is None else kernels.Segments(layout)
+
+
+def empty_tiles(shape: tuple[int, ...], segments: kernels.Segments | None) -> np.ndarray:
+    """Room for tiles of weights (tiles, inputs, 64), float32; where a layer of segments sends, with memory behind it,
+    since products of bits read whole bytes of rows, past the last unit too, which no state has on."""
+    rows = 0 if segments is None else max(0, segments.n_inputs - shape[1])
+    size = shape[0] * shape[1] * shape[2]
+    flat = np.empty(size + rows * TILE, np.float32)
+    flat[size:] = 0.0
+    return flat[:size].reshape(shape)
+
+
+def placed_tiles(tiles: np.ndarray, segments: kernels.Segments) -> np.ndarray:
+    """Tiles of a layer's units in a row, in the tiles of its segments."""
+    out = np.empty((segments.n_tiles, *tiles.shape[1:]), np.float32)
+    kernels.place_tiles(tiles, segments, out, 1)
+    return out

@@ -178,7 +178,14 @@ def states(
         hint = hints.get(array.ndim, f"; use {name}.reshape(len({name}), -1)")
         raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {array.shape}{hint}")
     if n_units is not None and array.shape[1] != n_units and not (unit is not None and array.shape[1] == unit.n):
+        if unit is not None and unit.layout is not None:
+            raise ValueError(
+                f"{name} has {array.shape[1]} columns where the model has {n_units} ({unit!r}), or {unit.n} with one for "
+                "each category"
+            )
         raise ValueError(f"{name} has {array.shape[1]} units per example where the model has {n_units}")
+    if arrays.is_sparse(array) and unit is not None and unit.layout is not None and array.shape[1] == unit.n:
+        return _dense_states(array, name, fractions, unit)
     if arrays.is_sparse(array):
         bits = unit is None or (unit.layout is None and not unit.shifted)
         entries = bits_or_fractions(array.data[None], fractions) if bits else None
@@ -190,6 +197,20 @@ def states(
     if result is None:
         raise ValueError(complaint(array, name, fractions, rows))
     return result
+
+
+def _dense_states(array: Any, name: str, fractions: bool, unit: Unit) -> np.ndarray:
+    """Of a sparse matrix with a column for each unit, some rows at a time."""
+    parts = []
+    for rows, block in arrays.dense_blocks(array):
+        part = unit.parts(block, fractions)
+        if part is None:
+            raise ValueError(unit.complaint(block, name, fractions, range(rows.start, rows.stop)))
+        parts.append(part)
+    kinds = {part.dtype for part in parts}
+    if len(kinds) > 1:
+        raise ValueError(f"{name} must hold categories in all rows, or probabilities in all")
+    return np.concatenate(parts) if parts else np.zeros((0, unit.n_columns), np.uint8)
 
 
 def bits_or_fractions(array: np.ndarray, fractions: bool) -> np.ndarray | None:
@@ -222,9 +243,11 @@ def rounding(dtype: np.dtype) -> float:
     return max(ROUNDING, 8 * float(np.finfo(dtype).eps)) if dtype.kind == "f" else 0.0
 
 
-def clamped_states(value: ArrayLike, n: int, unit: Unit, name: str) -> np.ndarray:
+def clamped_states(
+    value: ArrayLike, n: int, unit: Unit, name: str, word: str = "free", rows: Sequence[int] | None = None
+) -> np.ndarray:
     """Which units of n chains are clamped, and to what: floats (1, n_columns) or (n, n_columns) of 0 (off), 1 and NaN
-    (free); of a site its category or NaN."""
+    (free); of a site its category or NaN. word: what NaN stands for, for messages; rows: as for :func:`states`."""
     n_units = unit.n_columns
     array = arrays.numbers(value, name, missing=True)
     if array.ndim == 2 and array.shape[1] != n_units:
@@ -232,40 +255,50 @@ def clamped_states(value: ArrayLike, n: int, unit: Unit, name: str) -> np.ndarra
     if array.shape not in ((n_units,), (n, n_units)):
         raise ValueError(f"{name} must have shape ({n_units},) or ({n}, {n_units}), got {array.shape}")
     array = array.reshape(-1, n_units)
+    first = 0 if rows is None or not len(rows) else rows[0]
+    if unit.layout is None and array.dtype.kind in "iu":
+        array = _minus_one_as_nan(array) if unit.off == 0 and bool((array == 0).any()) else array
     array = array if array.dtype.kind == "f" else array.astype(np.float32)
     if unit.layout is None:
-        return _clamped_bits(array, unit, name, (0, 0))
+        return _clamped_bits(array, unit, name, word, (first, 0))
     parts, column = [], 0
     for segment in unit.segments:
         own = array[:, column : column + segment.n_columns]
         if segment.layout is None:
-            parts.append(_clamped_bits(own, segment, name, (0, column)))
+            own = _minus_one_as_nan(own) if segment.off == 0 else own
+            parts.append(_clamped_bits(own, segment, name, word, (first, column)))
         else:
-            parts.append(_clamped_codes(own, segment, name, column))
+            parts.append(_clamped_codes(own, segment, name, word, (first, column)))
         column += segment.n_columns
     return np.concatenate(parts, axis=1)
 
 
-def _clamped_codes(array: np.ndarray, unit: Unit, name: str, column: int) -> np.ndarray:
+def _minus_one_as_nan(array: np.ndarray) -> np.ndarray:
+    """Tables of codes have -1 for what is missing in columns of two values, too."""
+    return np.where(array == -1, np.nan, array).astype(np.float64 if array.dtype == np.float64 else np.float32)
+
+
+def _clamped_codes(array: np.ndarray, unit: Unit, name: str, word: str, origin: tuple[int, int]) -> np.ndarray:
     free = np.isnan(array) | (array == -1)
     codes = np.where(free, 0.0, array)
     good = (np.abs(codes - np.rint(codes)) <= ROUNDING) & (codes > -0.5) & (codes < np.array(unit.sizes) - 0.5)
     if not bool(good.all()):
         row, at = np.argwhere(~good)[0]
         raise ValueError(
-            f"{name} must hold codes from 0 to {unit.sizes[at] - 1} in column {column + at}, or NaN or -1 (free); "
-            f"{name}[{row}, {column + at}] is {array[row, at]:g}"
+            f"{name} must hold codes from 0 to {unit.sizes[at] - 1} in column {origin[1] + at}, or NaN or -1 ({word}); "
+            f"{name}[{origin[0] + row}, {origin[1] + at}] is {array[row, at]:g}"
         )
     return np.where(free, np.nan, np.rint(codes))
 
 
-def _clamped_bits(array: np.ndarray, unit: Unit, name: str, first: tuple[int, int]) -> np.ndarray:
+def _clamped_bits(array: np.ndarray, unit: Unit, name: str, word: str, first: tuple[int, int]) -> np.ndarray:
     low, high = unit.off, unit.off + unit.step
     free, on = np.isnan(array), np.abs(array - high) <= ROUNDING
     good = free | on | (np.abs(array - low) <= ROUNDING)
     if not bool(good.all()):
         where, bad = first_of(~good, array, first)
-        raise ValueError(f"{name} must hold {low:g}, {high:g}, or NaN (free); {name}[{where}] is {bad:g}")
+        hint = "; make -1 NaN where it stands for a missing value" if bad == -1 and low == 0 else ""
+        raise ValueError(f"{name} must hold {low:g}, {high:g}, or NaN ({word}); {name}[{where}] is {bad:g}{hint}")
     return np.where(free, np.nan, on)
 
 
@@ -282,6 +315,7 @@ def what_is_wrong(
     fractions: bool,
     rows: Sequence[int] | np.ndarray | None,
     places: tuple[np.ndarray, np.ndarray] | None = None,
+    first_column: int = 0,
 ) -> str:
     """Which number is no state, and what may be done. places: rows and columns of the numbers of a sparse matrix."""
     zeros, ones = _ends(array) if array.dtype.kind == "f" else (array == 0, array == 1)
@@ -289,7 +323,7 @@ def what_is_wrong(
     first = int(np.argmax(~good.reshape(-1)))
     bad = float(array.reshape(-1)[first])
     row, column = divmod(first, array.shape[1]) if places is None else (places[0][first], places[1][first])
-    at = f"{name}[{row if rows is None else rows[row]}, {column}]"
+    at = f"{name}[{row if rows is None else rows[row]}, {first_column + column}]"
     if np.isnan(bad):
         return f"{name} contains NaN, the first at {at}: leave such rows out, or fill them in (RBM.inpaint)"
     wanted = "0 or 1, or fractions from 0 to 1" if fractions else "0 or 1"

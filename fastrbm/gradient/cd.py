@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import philox, saved, validate
@@ -11,8 +12,10 @@ from .._core.describe import Described
 from .._core.settings import Setting
 from ..moments import Moments, PhaseStates
 from ..sampling import gibbs
+from ..sampling.clamp import Clamp, ClampedLayer
 from ..sampling.model import model
-from ..states.bits import BitMatrix
+from ..states.bits import BitMatrix, CodeMatrix, zeros
+from ..states.missing import absent_sites, free_planes
 from .base import Gradient
 
 if TYPE_CHECKING:
@@ -24,6 +27,10 @@ class CD(Described):
 
     Cheap and biased: it is the gradient of no function, and its bias falls geometrically with k. A fractional X
     drives the first half step as it is; from there on the chains are binary.
+
+    The only estimator for data with absent sites (``fit(missing="absent")``; Salakhutdinov, Mnih & Hinton 2007): its
+    chains start at the data, so that each has the sites of its example. An absent site sends nothing and is not drawn;
+    what comes out is the mean, over the examples, of CD's gradients of the RBMs that have the sites present alone.
 
     Parameters
     ----------
@@ -45,6 +52,7 @@ class CD(Described):
     (9, 8)
     """
 
+    takes_absent = True
     n_sweeps = Setting(validate.integer, 1, philox.MOST_SWEEPS)
     seed = Setting(validate.seed)
     first_chain = Setting(validate.integer, 0, philox.MOST_CHAINS - 1)
@@ -62,7 +70,7 @@ class CD(Described):
         first = self._next_sweep
         gibbs.check_capacity(first, n_sweeps + 1)
         self._next_sweep = first + n_sweeps + 1
-        visible = BitMatrix.empty(n, rbm.n_visible)
+        visible, clamp = _chains_of(data, rbm)
         hidden = BitMatrix.empty(n, rbm.n_hidden)
         fixed = gibbs.fixed_buffer(n, rbm.n_hidden)
         place: dict[str, Any] = {"seed": self.seed, "stream": philox.CD, "first_chain": self.first_chain}
@@ -70,8 +78,8 @@ class CD(Described):
             rbm._parameters.to_hidden, data, kind=philox.HIDDEN, sweep=first, out=hidden, n_threads=n_threads, **place
         )
         gibbs.sweep(
-            rbm._parameters, visible, hidden, n_sweeps, first_sweep=first + 1, fixed=fixed, n_threads=n_threads,
-            **place,
+            rbm._parameters, visible, hidden, n_sweeps, first_sweep=first + 1, fixed=fixed, clamp=clamp,
+            n_threads=n_threads, **place,
         )  # fmt: skip
         if sample_weight is None:
             return Gradient(positive, PhaseStates(rbm, visible, fixed, n_threads), n_threads)
@@ -88,3 +96,12 @@ class CD(Described):
     def __repr__(self) -> str:
         share = f", first_chain={self.first_chain}" if self.first_chain else ""
         return f"CD(n_sweeps={self.n_sweeps}, seed={self.seed}{share})"
+
+
+def _chains_of(data: BitMatrix | np.ndarray, rbm: RBM) -> tuple[BitMatrix, Clamp | None]:
+    """Visible states for chains that start at data, and what is clamped in them: absent sites stay absent."""
+    absent = absent_sites(data)
+    if absent is None or not isinstance(data, CodeMatrix):
+        return zeros(data.shape[0], rbm.visible), None
+    # what is not absent is drawn before it is read
+    return data.copy(), Clamp(ClampedLayer(data, free_planes(~absent, rbm.visible)), None)

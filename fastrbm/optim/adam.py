@@ -13,7 +13,7 @@ from .._core.defaults import ADAM_RATE
 from .._core.parameters import Direction
 from .._core.settings import Setting
 from ..sampling.model import model
-from .base import Optimizer, parts_of
+from .base import Optimizer, less_l1b, parts_of
 from .schedules import Linear
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Adam(Optimizer):
         From 0 up to, but not including, 1.
     eps : float
         Above 0.
-    l2, l1, max_norm : float
+    l2, l1, l1b, max_norm : float
         As for :class:`SGD`, but not scaled by the gradient's size.
 
     Examples
@@ -63,9 +63,12 @@ class Adam(Optimizer):
         l2: float = 0.0,
         l1: float = 0.0,
         max_norm: float = math.inf,
+        l1b: float = 0.0,
     ) -> None:
-        super().__init__(learning_rate, l2, l1, max_norm)
+        super().__init__(learning_rate, l2, l1, max_norm, l1b)
         self.beta1, self.beta2, self.eps = beta1, beta2, eps
+
+    _leaves_gauge = True  # each weight has a scale of its own
 
     def _start(self) -> None:
         self._means: list[np.ndarray] = []
@@ -102,7 +105,8 @@ class Adam(Optimizer):
                 step += np.float32(self.eps)
                 np.divide(mean / unbiased1, step, out=step)
         means, squares, steps = (list(part) for part in zip(*new, strict=True))
-        self._move(rbm, Direction(*steps), progress, self.l2, self.l1, n_threads)
+        step = less_l1b(Direction(*steps), rbm, self.l1b)
+        self._move(rbm, step, progress, self.l2, self.l1, n_threads)
         self._other = [(m, s, step) for (m, s), step in zip(old, steps, strict=True)]
         self._means, self._squares, self._powers = means, squares, powers
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from .._core import saved, validate
 from .._core.describe import Described
+from .._core.parameters import Direction, Update
 from .._core.settings import Setting
 
 if TYPE_CHECKING:
-    from .._core.parameters import Update
     from ..rbm import RBM
 
 
@@ -22,17 +22,21 @@ def _rate_or_schedule(value: float | Callable[[float], float], name: str) -> flo
 
 
 class Optimizer(Described):
-    """Checks and keeps learning_rate, l2, l1 and max_norm."""
+    """Checks and keeps learning_rate, l2, l1, l1b and max_norm."""
 
     _open = ("learning_rate",)
+    _leaves_gauge = False  # whether steps of weights have sums over a site's categories that the gradient has not
 
     learning_rate = Setting(_rate_or_schedule)
     l2 = Setting(validate.real, 0.0)
     l1 = Setting(validate.real, 0.0)
+    l1b = Setting(validate.real, 0.0)
     max_norm = Setting(validate.limit)
 
-    def __init__(self, learning_rate: float | Callable[[float], float], l2: float, l1: float, max_norm: float) -> None:
-        self.learning_rate, self.l2, self.l1, self.max_norm = learning_rate, l2, l1, max_norm
+    def __init__(
+        self, learning_rate: float | Callable[[float], float], l2: float, l1: float, max_norm: float, l1b: float = 0.0
+    ) -> None:
+        self.learning_rate, self.l2, self.l1, self.l1b, self.max_norm = learning_rate, l2, l1, l1b, max_norm
         self._rbm: RBM | None = None
         self._start()
 
@@ -64,14 +68,28 @@ class Optimizer(Described):
 
     def _move(self, rbm: RBM, direction: Update, progress: float, l2: float, l1: float, n_threads: int | None) -> None:
         rbm._move(direction, self.rate(progress), l2, l1, n_threads=n_threads)
+        if rbm.visible.layout is not None and (self._leaves_gauge or self.l1 or self.l1b):
+            rbm.zero_sum(n_threads)
         max_norm = self.max_norm
         if max_norm < math.inf:
             rbm._clip(max_norm, n_threads)
 
     def _decay(self) -> str:
         """For __repr__, which names what is not as it is by default, without rounding."""
-        words = "".join(f", {name}={getattr(self, name)!r}" for name in ("l2", "l1") if getattr(self, name))
+        words = "".join(f", {name}={getattr(self, name)!r}" for name in ("l2", "l1", "l1b") if getattr(self, name))
         return words + (f", max_norm={self.max_norm!r}" if self.max_norm < math.inf else "")
+
+
+def less_l1b(direction: Update, rbm: RBM, l1b: float) -> Update:
+    """A direction less l1b sign(W) mean_i |W_ij|, the mean over the weights of hidden unit j: the gradient of l1b / (2
+    V) sum_j (sum_i |W_ij|)^2 (Tubiana, Cocco & Monasson 2019, eq. 8)."""
+    if not l1b:
+        return direction
+    weights = rbm._parameters.to_hidden.tiles_array
+    # one row after the other in every column: the same bits on any machine
+    means = np.abs(weights).sum(axis=1, dtype=np.float64) * (l1b / rbm.n_visible)
+    penalty = np.sign(weights) * means.astype(np.float32)[:, None, :]
+    return Direction(direction.tiles - penalty, direction.visible_bias, direction.hidden_bias)
 
 
 def parts_of(direction: Update) -> list[np.ndarray]:

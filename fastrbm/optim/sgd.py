@@ -13,7 +13,7 @@ from .._core.defaults import RATE
 from .._core.parameters import Direction
 from .._core.settings import Setting
 from ..sampling.model import model
-from .base import Optimizer, parts_of
+from .base import Optimizer, less_l1b, parts_of
 from .schedules import Linear
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ class SGD(Optimizer):
         Decay of the weights (not of the biases): ascends log-likelihood - ``l2/2 |W|^2``.
     l1 : float
         Likewise, log-likelihood - ``l1 sum |W_ij|``: pulls small weights to 0.
+    l1b : float
+        Likewise, log-likelihood - ``l1b / (2 V) sum_j (sum_i |W_ij|)^2``: pulls weights to 0 the more, the more weights
+        a hidden unit has, so that its weights become few and no unit dies (Tubiana, Cocco & Monasson, eLife 2019, eq.
+        8: the usual choice for sequences; 0.25 for their WW domain).
     nesterov : bool
         Move along gradient + momentum * u in place of u: the look-ahead of Nesterov (1983), in the form that takes
         the gradient where the parameters are (Bengio et al. 2013).
@@ -66,8 +70,9 @@ class SGD(Optimizer):
         l1: float = 0.0,
         nesterov: bool = False,
         max_norm: float = math.inf,
+        l1b: float = 0.0,
     ) -> None:
-        super().__init__(learning_rate, l2, l1, max_norm)
+        super().__init__(learning_rate, l2, l1, max_norm, l1b)
         self.momentum, self.nesterov = momentum, nesterov
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs a momentum above 0")
@@ -80,7 +85,7 @@ class SGD(Optimizer):
 
     def update(self, rbm: RBM, gradient: Gradient, progress: float = 0.0, n_threads: int | None = None) -> None:
         """Move rbm along gradient. FloatingPointError, and no change, where a parameter would not stay finite."""
-        direction, momentum = model(rbm)._direction(gradient), self.momentum
+        direction, momentum = less_l1b(model(rbm)._direction(gradient), rbm, self.l1b), self.momentum
         self._follow(rbm)
         if not momentum:
             self._move(rbm, direction, progress, self.l2, self.l1, n_threads)

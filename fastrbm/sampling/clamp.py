@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from .._core import validate
 from ..states.bits import BitMatrix, packed
+from ..states.missing import free_planes
 
 if TYPE_CHECKING:
     from ..units.unit import Unit
@@ -46,24 +47,17 @@ class ClampedLayer:
         self.values, self.free = values, free
 
     @classmethod
+    def of_known(cls, parts: np.ndarray, missing: np.ndarray, unit: Unit) -> ClampedLayer:
+        """Of states (n, columns), and which of them are missing: these are free."""
+        return cls(packed(parts, unit), free_planes(missing, unit))
+
+    @classmethod
     def of(cls, given: ArrayLike | None, n: int, unit: Unit, name: str) -> ClampedLayer | None:
         if given is None:
             return None
         array = validate.clamped_states(given, n, unit, name)
         free = np.isnan(array)
-        values, masks = packed(np.where(free, 0.0, array).astype(np.uint8, order="C"), unit), _masks(free, unit)
+        values, masks = packed(np.where(free, 0.0, array).astype(np.uint8, order="C"), unit), free_planes(free, unit)
         if array.ndim == 2 and len(array) == n:
             return cls(values, masks)
         return cls(values[np.zeros(n, np.intp)], np.repeat(masks, n, axis=1))
-
-
-def _masks(free: np.ndarray, unit: Unit) -> np.ndarray:
-    """Which bits of planes may change, uint8 (rows, n): of a site, all or none."""
-    if unit.layout is None:
-        return BitMatrix.from_states(free).planes
-    rows, column = [], 0
-    for segment in unit.segments:
-        own = free[:, column : column + segment.n_columns]
-        rows.append(BitMatrix.from_states(own).planes if segment.layout is None else own.T * np.uint8(255))
-        column += segment.n_columns
-    return np.ascontiguousarray(np.concatenate(rows))

@@ -13,6 +13,7 @@ from .._core import arrays, validate
 from .._core.dispatch import kernels
 from .._core.layout import FIXED_BITS, to_fixed_point
 from .bits import BitMatrix, packed
+from .missing import are_sites, has_missing, known_parts
 
 if TYPE_CHECKING:
     from ..units.unit import Unit
@@ -33,17 +34,22 @@ def is_array(X: object) -> bool:
     return isinstance(X, (BitMatrix, list, tuple)) or hasattr(X, "__array__") or hasattr(X, "shape")
 
 
-def totals(X, unit: Unit) -> tuple[np.ndarray, int]:
-    """(in how many examples each visible unit is on, examples) of data whose numbers are values of such units: exact,
-    so the same bits whatever the data come from; a part at a time."""
+def totals(X, unit: Unit) -> tuple[np.ndarray, int | np.ndarray]:
+    """(in how many examples each visible unit is on, examples; where entries are missing, in how many each unit is
+    known) of data whose numbers are values of such units: exact, so the same bits whatever the data come from; a part
+    at a time."""
     refuse_no_batches(X)
     if type(X) is np.ndarray:
         unit.check_data(X, "X")
-    total, n = np.zeros(0), 0
+    total, n, gone = np.zeros(0), 0, 0.0
     name = "X" if is_array(X) else BATCH
     for part in _parts(X):
         rows = range(n, sys.maxsize) if is_array(X) else None
-        data = part if isinstance(part, BitMatrix) else validate.states(part, _columns(unit), name, True, rows, unit)
+        if not arrays.is_sparse(part) and has_missing(part, _sized(unit, part)):
+            data, missing = _known(part, _sized(unit, part), name, rows)
+            gone = gone + _sums(missing)
+        else:
+            data = part if isinstance(part, BitMatrix) else validate.states(part, _columns(unit), name, True, rows, unit)
         if unit.layout is not None and not isinstance(data, BitMatrix) and data.dtype == np.uint8:
             data = packed(data, unit)
         if n and data.shape[1] != total.size:
@@ -52,7 +58,20 @@ def totals(X, unit: Unit) -> tuple[np.ndarray, int]:
         total, n = total + sums if n else sums, n + data.shape[0]
     if n == 0 or total.size == 0:
         raise ValueError(f"X must have at least one example and one unit, got {n} examples of {np.size(total)} units")
-    return total, n
+    return total, n - gone if np.ndim(gone) else n
+
+
+def _sized(unit: Unit, X) -> Unit:
+    """The units that X has a column for each of: those of one type of two values may be described by their type."""
+    shape = np.shape(X)
+    return unit if unit.layout is not None or len(shape) != 2 or 0 in shape else type(unit)(shape[1])
+
+
+def _known(X, unit: Unit, name: str, rows) -> tuple[BitMatrix, BitMatrix]:
+    """(states, in which what is missing counts for nothing; which units are missing)."""
+    parts, missing = known_parts(X, unit, name, rows)
+    absent = np.where(missing & are_sites(unit), np.array(unit.n_states_of_columns, np.uint8), parts)
+    return packed(absent, unit, name), BitMatrix.from_states(np.repeat(missing, unit.units_of_columns, axis=1))
 
 
 def _columns(unit: Unit) -> int | None:
@@ -77,10 +96,15 @@ def _sums(data) -> np.ndarray:
     return np.asarray(data.sum(axis=0, dtype=np.float64)).reshape(-1) * unit
 
 
-def weighted_totals(X, sample_weight, unit: Unit) -> tuple[np.ndarray, float]:
+def weighted_totals(X, sample_weight, unit: Unit) -> tuple[np.ndarray, float | np.ndarray]:
     """(the same by weight, how many examples they count as), likewise exact."""
     if not is_array(X):
         raise ValueError("sample_weight needs X to be an array: batches of your own carry no weights")
+    if not arrays.is_sparse(X) and has_missing(X, _sized(unit, X)):
+        data, missing = _known(X, _sized(unit, X), "X", None)
+        weight = validate.sample_weight(sample_weight, len(data))
+        sums, n = weighted_sums(data, weight)
+        return sums, n - weighted_sums(missing, weight)[0]
     data = X if isinstance(X, BitMatrix) else validate.states(X, _columns(unit), "X", fractions=True, unit=unit)
     if not isinstance(data, BitMatrix) and data.dtype != np.float64:
         data = packed(data, unit, "X")
@@ -96,7 +120,7 @@ def _parts(X):
         yield X
     elif is_array(X):
         if not isinstance(X, np.ndarray) or isinstance(X, np.ma.MaskedArray):
-            X = arrays.numbers(X, "X", sparse=True)
+            X = arrays.numbers(X, "X", missing=True, sparse=True)
         rows = X.shape[0] if X.ndim else 1
         step = max(1, _PART // max(1, X.shape[1])) if X.ndim == 2 else max(1, rows)
         yield from (X[start : start + step] if X.ndim else X for start in range(0, max(1, rows), step))

@@ -17,6 +17,7 @@ from ..optim.schedules import Linear
 from ..optim.sgd import SGD
 from ..rbm import RBM
 from ..states.bits import BitMatrix
+from ..states.totals import is_array
 from .closing import closing
 from .contracts import (
     Callback,
@@ -28,7 +29,7 @@ from .contracts import (
     check_metrics,
     check_parts,
 )
-from .data import source_of
+from .data import is_on_disk, source_of
 from .early_stopping import EarlyStopping
 from .loop import Loop
 from .measuring import Measuring
@@ -196,6 +197,8 @@ def fit(
     check_metrics(metrics)
     rbm._check_names(X, "X")
     X = rbm._coded(X, "X")
+    if hasattr(gradient, "encode") and is_array(X) and not is_on_disk(X):
+        X = gradient.encode(rbm, X)  # labels may be absent
     source = source_of(X, rbm.visible, batch_size, seed, sample_weight, dynamic_binarization, rbm.visible_names)
     if validation is not None:
         validation = BitMatrix.from_states(rbm._states(validation, "validation"))

@@ -11,6 +11,7 @@ import numpy as np
 from .._core import threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.layout import TILE
+from .._core.segments import empty_tiles, placed, segments_of
 from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
 from ..optim.sgd import SGD
@@ -31,6 +32,7 @@ def possible(gradient, optimizer, centering, batch_size: int) -> bool:
         and gradient.n_sweeps <= 2  # from three on, what flips is worth keeping track of
         and type(optimizer) is SGD
         and not optimizer.momentum
+        and not optimizer.l1b
         and optimizer.max_norm == math.inf
         and (centering is None or type(centering) is Centering)
         and batch_size <= _LARGEST_BATCH
@@ -47,8 +49,10 @@ class Updates:
     def __init__(self, rbm: RBM, gradient: PCD, optimizer: SGD, centering: Centering | None, n_threads=None) -> None:
         self.rbm = rbm
         self.gradient, self.optimizer, self.centering, self.n_threads = gradient, optimizer, centering, n_threads
-        tiles = rbm._parameters.to_hidden.tiles_array, rbm._parameters.to_visible.tiles_array
-        self._weights, self._transposed = ((np.empty_like(array), np.empty_like(array)) for array in tiles)
+        weights, transposed = rbm._parameters.to_hidden.tiles_array, rbm._parameters.transposed
+        self._segments = segments_of(rbm.visible.layout)
+        self._weights = empty_tiles(weights.shape, self._segments), empty_tiles(weights.shape, self._segments)
+        self._transposed = np.empty_like(transposed), np.empty_like(transposed)
         self._known: tuple[Parameters | None, int] = None, 0  # what was copied last, and from which place
 
     def most(self, batch_size: int) -> int:
@@ -86,8 +90,8 @@ class Updates:
             weights, transposed = (pair if place == 0 else pair[::-1] for pair in (weights, transposed))
         else:
             place = 0
-            weights[0][...], transposed[0][...] = to_hidden.tiles_array, to_visible.tiles_array
-        visible_bias, hidden_bias = to_visible.bias_array.copy(), to_hidden.bias_array.copy()
+            weights[0][...], transposed[0][...] = to_hidden.tiles_array, parameters.transposed
+        visible_bias, hidden_bias = placed(rbm.visible_bias, None).copy(), to_hidden.bias_array.copy()
         centering, offsets = self._offsets()
         examples = examples.astype(np.int64, copy=False)
         ends = ends.astype(np.int64, copy=False)
@@ -97,7 +101,7 @@ class Updates:
                 packed, examples, ends, rates, chains._visible.planes, chains._hidden.planes, chains._seed,
                 chains._stream, first_sweep, self.gradient.n_sweeps, chains._first_chain, weights, transposed,
                 visible_bias, hidden_bias, to_visible.exponent, to_hidden.exponent, rbm.n_visible, rbm.n_hidden,
-                rbm.visible.name, rbm.hidden.name,
+                rbm.visible.name if self._segments is None else "bernoulli", self._segments, rbm.hidden.name,
                 centering, self.optimizer.l2, self.optimizer.l1, validate.LARGEST, outcome,
                 self._threads(int(ends[1] - ends[0])),
             )  # fmt: skip

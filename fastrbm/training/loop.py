@@ -103,11 +103,11 @@ class Loop:
         if not isinstance(source, InMemory) or not source.in_bits or self.averaging is not None:
             return
         gradient, optimizer = self.gradient, self.optimizer
-        if self.rbm.visible.layout is not None:  # the kernel knows units of one type of two values
-            return
         if not possible(gradient, optimizer, self.centering, source.batch_size):
             return
         assert isinstance(gradient, PCD) and isinstance(optimizer, SGD)
+        if not self.rbm.visible.even or self.rbm.visible.layout is not None and optimizer.l1:
+            return  # the kernel's factor of a difference is one for all units, and it does not go back to the gauge
         many = Updates(self.rbm, gradient, optimizer, self.centering, self.n_threads)
         most = many.most(source.batch_size) if most is None else min(most, many.most(source.batch_size))
         while self.update < stop and done:

@@ -33,9 +33,9 @@ class Bernoulli(Unit):
 
     def complaint(
         self, array: np.ndarray, name: str, fractions: bool, rows: Sequence[int] | np.ndarray | None,
-        places: tuple[np.ndarray, np.ndarray] | None = None,
+        places: tuple[np.ndarray, np.ndarray] | None = None, first_column: int = 0,
     ) -> str:  # fmt: skip
-        return validate.what_is_wrong(array, name, fractions, rows, places)
+        return validate.what_is_wrong(array, name, fractions, rows, places, first_column)
 
     def values(self, parts: np.ndarray) -> np.ndarray:
         return parts

@@ -132,7 +132,7 @@ class Categorical(Unit):
 
     def complaint(
         self, array: np.ndarray, name: str, fractions: bool, rows: Sequence[int] | np.ndarray | None,
-        places: tuple[np.ndarray, np.ndarray] | None = None,
+        places: tuple[np.ndarray, np.ndarray] | None = None, first_column: int = 0,
     ) -> str:  # fmt: skip
         if places is not None:
             return f"{name} must be dense where it holds codes of categories, or have a column for each category"
@@ -143,10 +143,13 @@ class Categorical(Unit):
             )
         first = int(np.argmin(self._is_code(array).reshape(-1)))
         row, column = divmod(first, array.shape[1])
-        at, bad = f"{name}[{row if rows is None else rows[row]}, {column}]", float(array.reshape(-1)[first])
+        at, bad = f"{name}[{row if rows is None else rows[row]}, {first_column + column}]", float(array.reshape(-1)[first])
         if np.isnan(bad):
             return f"{name} contains NaN, the first at {at}: leave such rows out, or fill them in (RBM.inpaint)"
-        return f"{name} must hold codes from 0 to {self.sizes[column] - 1} in column {column}; {at} is {bad:g}"
+        return (
+            f"{name} must hold codes from 0 to {self.sizes[column] - 1} in column {first_column + column}; {at} is "
+            f"{bad:g}"
+        )
 
     def values(self, parts: np.ndarray) -> np.ndarray:
         return parts
@@ -189,7 +192,11 @@ class Categorical(Unit):
     def n_states_of_columns(self) -> tuple[int, ...]:
         return self.sizes
 
-    def bias_of(self, sums: np.ndarray, n: float, log: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    @property
+    def units_of_columns(self) -> tuple[int, ...]:
+        return self.sizes
+
+    def bias_of(self, sums: np.ndarray, n: float | np.ndarray, log: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """log p of each category, smoothed by one example that is in all categories of a site alike, less its mean over
         the site's categories (the zero-sum gauge)."""
         sizes = np.repeat(self.sizes, self.sizes)

@@ -78,15 +78,14 @@ class Row(Unit):
 
     def complaint(
         self, array: np.ndarray, name: str, fractions: bool, rows: Sequence[int] | np.ndarray | None,
-        places: tuple[np.ndarray, np.ndarray] | None = None,
+        places: tuple[np.ndarray, np.ndarray] | None = None, first_column: int = 0,
     ) -> str:  # fmt: skip
         if places is not None:
             return f"{name} must be dense where a layer has several segments"
         wide = array.shape[1] == self.n and self.n != self.n_columns
         for segment, at in self._units() if wide else self._columns():
             if segment.parts(array[:, at], fractions) is None:
-                said = segment.complaint(array[:, at], f"{name}[:, {at.start}:{at.stop}]", fractions, rows)
-                return f"{said} ({segment!r})"
+                return segment.complaint(array[:, at], name, fractions, rows, first_column=first_column + at.start)
         return f"{name} must hold {self.numbers}"
 
     def values(self, parts: np.ndarray) -> np.ndarray:
@@ -113,8 +112,15 @@ class Row(Unit):
     def n_states_of_columns(self) -> tuple[int, ...]:
         return tuple(n for segment in self.segments for n in segment.n_states_of_columns)
 
-    def bias_of(self, sums: np.ndarray, n: float, log: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        return np.concatenate([segment.bias_of(sums[at], n, log) for segment, at in self._units()])
+    @property
+    def units_of_columns(self) -> tuple[int, ...]:
+        return tuple(n for segment in self.segments for n in segment.units_of_columns)
+
+    def bias_of(
+        self, sums: np.ndarray, n: float | np.ndarray, log: Callable[[np.ndarray], np.ndarray]
+    ) -> np.ndarray:
+        n = np.broadcast_to(n, sums.shape)
+        return np.concatenate([segment.bias_of(sums[at], n[at], log) for segment, at in self._units()])
 
     def zero_sum(self, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         parts = [segment.zero_sum(field[at]) for segment, at in self._units()]

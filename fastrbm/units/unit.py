@@ -98,9 +98,9 @@ class Unit:
 
     def complaint(
         self, array: np.ndarray, name: str, fractions: bool, rows: Sequence[int] | np.ndarray | None,
-        places: tuple[np.ndarray, np.ndarray] | None = None,
+        places: tuple[np.ndarray, np.ndarray] | None = None, first_column: int = 0,
     ) -> str:  # fmt: skip
-        """Why :meth:`parts` refused these numbers."""
+        """Why :meth:`parts` refused these numbers, which begin at this column."""
         raise NotImplementedError
 
     def values(self, parts: np.ndarray) -> np.ndarray:
@@ -132,13 +132,18 @@ class Unit:
         """How many states a column of the data may have, for each."""
         return (2,) * self.n
 
+    @property
+    def units_of_columns(self) -> tuple[int, ...]:
+        """How many units each column of the data has."""
+        return (1,) * self.n
+
     def cgf(self, field: np.ndarray) -> np.ndarray:
         """log sum_x exp(x field) over both values, float64, the same bits on any machine."""
         raise NotImplementedError
 
-    def bias_of(self, sums: np.ndarray, n: float, log: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """The biases of units by themselves that have the means of data, in sums of which of n examples each is on,
-        smoothed by one example half-way between the values: no bias is infinite."""
+    def bias_of(self, sums: np.ndarray, n: float | np.ndarray, log: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+        """The biases of units by themselves that have the means of data, in sums of which of n examples (of one number
+        for all, or of each unit) each is on, smoothed by one example half-way between the values: no bias is infinite."""
         means = (sums + 0.5) / (n + 1.0)
         logs = log(np.concatenate((means, 1.0 - means)))
         return (logs[: means.size] - logs[means.size :]) / self.step

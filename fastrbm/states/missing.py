@@ -1,0 +1,113 @@
+"""States of which some entries are missing: what is known of them, and which units are not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .._core import arrays, validate
+from .bits import BitMatrix, CodeMatrix, packed
+
+if TYPE_CHECKING:
+    from ..units.unit import Unit
+
+_PART = 1 << 22  # numbers that are read at a time
+
+
+def has_missing(X: Any, unit: Unit) -> bool:
+    """Whether entries of X, which may be anything, are missing: NaN, None, pandas.NA, masked, -1 in columns of
+    categories, or absent sites of a CodeMatrix. False of what cannot be read."""
+    if isinstance(X, BitMatrix):
+        return absent_sites(X) is not None
+    if type(X) is not np.ndarray or X.dtype.kind not in "iuf":
+        try:
+            X = arrays.numbers(X, "X", missing=True)
+        except (TypeError, ValueError):
+            return False
+    if X.ndim != 2 or X.size == 0:
+        return False
+    if X.dtype.kind == "f" and bool(np.isnan(X.min())):  # NaN, where there is any
+        return True
+    if X.dtype.kind not in "if" or X.shape[1] != unit.n_columns:
+        return False
+    if unit.layout is None and unit.off == 0:  # see validate.clamped_states
+        return X.dtype.kind == "i" and X.min() == -1 and bool((X == 0).any())
+    column = 0
+    for segment in unit.segments:
+        own = X[:, column : column + segment.n_columns]
+        if unit.layout is not None and segment.off == 0 and bool((own == -1).any()):
+            return True
+        column += segment.n_columns
+    return False
+
+
+def known_parts(
+    X: Any, unit: Unit, name: str, rows: Sequence[int] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """(states as Unit.parts gives them, 0 where they are missing; which are missing), uint8 and bool (n, columns)."""
+    if isinstance(X, BitMatrix):
+        if unit.layout is not None and not (isinstance(X, CodeMatrix) and X.unit == unit) or X.n_units != unit.n:
+            raise ValueError(f"{name} holds states of other units than the model's, {unit!r}")
+        parts = X.to_states()
+        missing = parts >= np.array(unit.n_states_of_columns)
+        return np.where(missing, np.uint8(0), parts), missing
+    array = arrays.numbers(X, name, missing=True)
+    if array.ndim != 2:
+        raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {array.shape}")
+    n, step = len(array), max(1, _PART // max(1, array.shape[1]))
+    if array.dtype.kind == "i" and step < n:  # whether -1 is missing depends on all of it
+        array = array.astype(np.float32) if not has_missing(array, unit) else np.where(array == -1, np.nan, array)
+    out, missing = np.zeros((n, unit.n_columns), np.uint8), np.zeros((n, unit.n_columns), bool)
+    for start in range(0, max(1, n), step):
+        part = array[start : start + step]
+        own = range(start, start + len(part)) if rows is None else rows[start : start + step]
+        known = validate.clamped_states(part, len(part), unit, name, "missing", own)
+        gone = np.isnan(known)
+        missing[start : start + len(part)] = gone
+        out[start : start + len(part)] = np.where(gone, 0.0, known)
+    return out, missing
+
+
+def free_planes(free: np.ndarray, unit: Unit) -> np.ndarray:
+    """Which bits of planes may change, uint8 (rows, n), of bool (n, columns): of a site, all or none."""
+    if unit.layout is None:
+        return BitMatrix.from_states(free).planes
+    rows, column = [], 0
+    for segment in unit.segments:
+        own = free[:, column : column + segment.n_columns]
+        rows.append(BitMatrix.from_states(own).planes if segment.layout is None else own.T * np.uint8(255))
+        column += segment.n_columns
+    return np.ascontiguousarray(np.concatenate(rows))
+
+
+def are_sites(unit: Unit) -> np.ndarray:
+    """Which columns are categorical sites, bool (columns,)."""
+    return np.concatenate([np.full(segment.n_columns, segment.layout is not None) for segment in unit.segments])
+
+
+def absent_sites(states: Any) -> np.ndarray | None:
+    """Which columns of examples are absent, bool (n, columns); None where none is, as of units of two values."""
+    if not isinstance(states, CodeMatrix):
+        return None
+    codes = states.to_states()
+    absent = codes >= np.array(states.unit.n_states_of_columns)
+    return absent if bool(absent.any()) else None
+
+
+def with_absent(X: Any, unit: Unit, name: str) -> BitMatrix:
+    """States whose missing sites are absent: in the category one above the last. ValueError where a unit of two values
+    is missing."""
+    parts, missing = known_parts(X, unit, name)
+    if not bool(missing.any()):
+        return packed(parts, unit, name)
+    units = missing & ~are_sites(unit)
+    if bool(units.any()):
+        row, column = np.argwhere(units)[0].tolist()
+        raise ValueError(
+            f"{name}[{row}, {column}] is missing: only categorical sites can be absent, and this is a unit of two values; "
+            "make such columns sites, Categorical(n, 2), or take missing='latent'"
+        )
+    absent = np.array(unit.n_states_of_columns, np.uint8)
+    return packed(np.where(missing, absent, parts), unit, name)
