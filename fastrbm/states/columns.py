@@ -81,7 +81,9 @@ class LabelColumn:
             row = states._planes[self.row]
             if self.bit >= 0:
                 return ((row >> np.uint8(self.bit)) & 1).astype(np.int32)
-            return np.where(row < self.n_states, row, MISSING).astype(np.int32)
+            codes = row.astype(np.int32)
+            codes[codes >= self.n_states] = MISSING
+            return codes
         own = states[:, self.units]
         if not bool(((own == 0) | (own == 1)).all()):
             raise ValueError(f"X must hold labels in column {self.index}, not fractions of them")
@@ -110,6 +112,19 @@ class LabelColumn:
             if labels is not None:
                 row |= np.where(labels > 0, mask, np.uint8(0))
         return out
+
+    def joined_states(self, states: BitMatrix, labels: np.ndarray) -> BitMatrix:
+        """These states, and behind them some of a label by itself: all other sites absent, all other units off."""
+        n, planes = len(states), states._planes
+        out = np.zeros((len(planes), n + len(labels)), np.uint8)
+        out[:, :n] = planes
+        row = 0
+        for segment in self.unit.segments:
+            if segment.layout:
+                out[row : row + segment.n_columns, n:] = np.array(segment.n_states_of_columns, np.uint8)[:, None]
+            row += segment.n_columns if segment.layout else -(-segment.n // 8)
+        out[self.row, n:] = labels if self.can_miss else np.where(labels > 0, 1 << self.bit, 0)
+        return states._like(out)
 
     def numbers(self, states: np.ndarray, steps: Any) -> np.ndarray:
         """Fractions of on without the label as kernels.label_terms takes them. steps: between the values of each unit."""
