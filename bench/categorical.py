@@ -389,9 +389,7 @@ def main():
                 if sentence not in said:
                     print(sentence)
                     said.add(sentence)
-            print(
-                f"\n{text}, {n_chains:,} chains, {options.threads} threads; ratio: the fastest NumPy's time over its own"
-            )
+            print(f"\n{text}, {n_chains:,} chains, {options.threads} threads; ratio: to the fastest NumPy")
             print("\n".join(table(times, memory)), flush=True)
 
 
