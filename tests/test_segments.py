@@ -154,6 +154,7 @@ def run(module, example, n_threads):
         module, e.weights, *e.biases, n_threads=n_threads, units=("bernoulli", e.hidden), layout=e.layout
     )
     to_visible, to_hidden = layers
+    results["largest_input"] = module.largest_input(to_hidden.tiles_array, segments)
     results |= {"to_visible": to_visible.tiles_array, "exponents": [layer.exponent for layer in layers]}
 
     planes, flats = strided(e.states), []
@@ -168,7 +169,7 @@ def run(module, example, n_threads):
     counts[:] = 0.25
     module.count_bits(planes, n_visible, segments, counts, n_threads)
     module.inputs(planes, to_hidden, room("inputs", n, n_hidden, dtype=np.int32), n_threads)
-    wide = e.biases[0].astype(np.float64)
+    wide = np.random.default_rng(2).normal(0, 1, n_visible)  # with all the bits of float64, so that the order shows
     module.bias_sums(planes, "bernoulli", segments, wide, room("bias", n, dtype=np.float64), n_threads)
 
     fixed = np.zeros((tiles_for(n_hidden), -(-n // 8) * 8, 64), np.float32)
@@ -215,18 +216,18 @@ def run(module, example, n_threads):
     base = np.random.default_rng(1).normal(0, 1, n_visible).astype(np.float32)
     log_weights = np.ones((to_hidden.tiles_array.shape[0] + segments.n_tiles, n))
     betas = np.array([0.0, 0.3, 0.35, 1.0], np.float32)
-    bases = placed(base, segments.places), wide - base
+    bases = placed(base, segments.places), wide
     module.anneal(visible, hidden, *layers, *bases, betas, SEED, 5, 7, 3, log_weights, n_threads)
     results |= {"annealed_v": visible.copy(), "annealed_h": hidden.copy(), "log_weights": log_weights}
     assert intact(visible) and intact(hidden)
 
     rng = np.random.default_rng(0)
     padded = -(-n_visible // 8) * 8 + 8
-    high, low = rng.normal(0, 3, (3, padded)), rng.normal(0, 3, (9, padded))
-    low[0, : n_visible // 2] = 800.0  # beyond what exp has
-    sums = room("peak", 3, dtype=np.float64), room("total", 3, dtype=np.float64)
-    biases = rng.normal(0, 1, 3), rng.normal(0, 1, 9)
-    module.enumerate_states(high, biases[0], low, biases[1], "bernoulli", segments, n_visible, *sums, n_threads)
+    for name, scale in (("", 0.3), ("far_", 300.0)):  # fields also further apart than exp has room for
+        high, low = rng.normal(0, scale, (5, padded)), rng.normal(0, scale, (6, padded))
+        sums = room(name + "peak", 5, dtype=np.float64), room(name + "total", 5, dtype=np.float64)
+        biases = rng.normal(0, 1, 5), rng.normal(0, 1, 6)
+        module.enumerate_states(high, biases[0], low, biases[1], "bernoulli", segments, n_visible, *sums, n_threads)
 
     for flat, size, name in flats:
         assert (flat[:32] == flat.dtype.type(GUARD)).all() and (flat[32 + size :] == flat.dtype.type(GUARD)).all(), name
