@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Moments"]
 
-_ROWS_A_PART = 16 * ROWS  # examples at a time, at most: bounds the memory
+ROWS_A_PART = 16 * ROWS  # examples at a time, at most: bounds the memory
 
 
 def _sums(value: ArrayLike, name: str, n_axes: int) -> np.ndarray:
@@ -132,16 +132,16 @@ class Moments:
         data = _examples(rbm, X)
         n = data.shape[0]
         weight = None if sample_weight is None else validate.sample_weight(sample_weight, n)
-        moments, scale = _nothing(rbm), 1.0
+        moments, scale = nothing(rbm), 1.0
         if weight is not None:
             scale = 2.0 ** math.frexp(weight.max())[1]
             weight = np.rint(weight / scale * (1 << FIXED_BITS))
         # fractions add up in blocks of ROWS, so that cuts elsewhere would change the last bits
-        for rows in workload.parts(n, workload.moments(rbm.n_visible, rbm.n_hidden), most=_ROWS_A_PART, blocks=(ROWS,)):
+        for rows in workload.parts(n, workload.moments(rbm.n_visible, rbm.n_hidden), most=ROWS_A_PART, blocks=(ROWS,)):
             fixed = gibbs.fixed_buffer(rows.stop - rows.start, rbm.n_hidden)
             gibbs.half_step(rbm._parameters.to_hidden, data[rows], fixed=fixed, n_threads=n_threads)
-            _add(moments, data[rows], fixed, None if weight is None else weight[rows], scale, n_threads)
-        return _of_values(moments, (rbm.visible, rbm.hidden))
+            add(moments, data[rows], fixed, None if weight is None else weight[rows], scale, n_threads)
+        return of_values(moments, (rbm.visible, rbm.hidden))
 
     @classmethod
     def of_chains(cls, rbm: RBM, chains: Chains, n_threads: int | None = None) -> Moments:
@@ -154,7 +154,7 @@ class Moments:
         return f"Moments(n_visible={self.visible_sum.size}, n_hidden={self.hidden_sum.size}, total={self.total:g})"
 
 
-def _of_values(moments: Moments, units: tuple[Unit, Unit]) -> Moments:
+def of_values(moments: Moments, units: tuple[Unit, Unit]) -> Moments:
     """Sums over bits as sums over what units count for, in place: of x = off + step bit. All of it is exact."""
     (v, h), n = units, moments.total
     visible, hidden = v.step * moments.visible_sum, h.step * moments.hidden_sum
@@ -165,13 +165,13 @@ def _of_values(moments: Moments, units: tuple[Unit, Unit]) -> Moments:
     return moments
 
 
-def _nothing(rbm: RBM) -> Moments:
+def nothing(rbm: RBM) -> Moments:
     """Sums over no example yet: total is 0, and what is in weight_sum and hidden_sum does not matter."""
     weight_sum = np.empty((rbm.n_visible, rbm.n_hidden))
     return Moments(weight_sum, np.zeros(rbm.n_visible), np.empty(rbm.n_hidden), 0.0)
 
 
-def _add(
+def add(
     moments: Moments,
     states: BitMatrix | np.ndarray,
     fixed: np.ndarray,
@@ -259,7 +259,7 @@ class PhaseStates:
     ) -> PhaseStates | Moments:
         """Of data; where they have weights or fractions, or are very many, their moments at once."""
         data = _examples(rbm, X)
-        if sample_weight is not None or not isinstance(data, BitMatrix) or len(data) > _ROWS_A_PART:
+        if sample_weight is not None or not isinstance(data, BitMatrix) or len(data) > ROWS_A_PART:
             return Moments.of_data(rbm, data, sample_weight, n_threads)
         fixed = gibbs.fixed_buffer(len(data), rbm.n_hidden)
         gibbs.half_step(rbm._parameters.to_hidden, data, fixed=fixed, n_threads=n_threads)
@@ -281,10 +281,8 @@ class PhaseStates:
 
     def moments(self, n_threads: int | None = None) -> Moments:
         """The averages themselves."""
-        sums = self.visible_sum.copy(), self.hidden_sum.copy()
-        moments = Moments(np.empty(self.shape), *sums, self.total)
+        moments = Moments(np.empty(self.shape), self.visible_sum.copy(), self.hidden_sum.copy(), self.total)
         used = threads.resolve(n_threads, moments.weight_sum.size * int(self.total))
-        kernels.moments(
-            self.transposed, self.fixed, 2.0**-FIXED_BITS, False, moments.weight_sum, moments.hidden_sum, used
-        )
-        return _of_values(moments, self.units)
+        all_of_fixed = np.empty(self.shape[1])  # which is more than hidden_sum in a LabelPhase
+        kernels.moments(self.transposed, self.fixed, 2.0**-FIXED_BITS, False, moments.weight_sum, all_of_fixed, used)
+        return of_values(moments, self.units)

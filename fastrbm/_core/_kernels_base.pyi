@@ -1,4 +1,5 @@
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -236,6 +237,19 @@ def pseudo_sums_of_fractions(
     capacity: int,
     every: int,
     out: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
+def label_terms(
+    planes: NDArray[np.uint8] | None,
+    numbers: NDArray[np.float64] | None,
+    layer: Layer,
+    segments: Any,
+    row: int,
+    bit: int,
+    visible_bias: NDArray[np.float64],
+    capacity: int,
+    log_p: NDArray[np.float64],
+    sums: tuple[Any, ...] | None,
     n_threads: int,
 ) -> None: ...
 def prepare_phase(

@@ -71,6 +71,12 @@ def pseudo(n_visible: int, n_hidden: int) -> Work:
     return Work(step, chain + _UNIT // 2 * n_visible * _padded(n_hidden, 8))
 
 
+def labels(n_visible: int, n_hidden: int, n_states: int) -> Work:
+    """A half step, and a few multiplications and a division for each state and hidden unit, in float64."""
+    step, chain = half_step(n_visible, n_hidden)
+    return Work(step, chain + _UNIT // 2 * n_states * _padded(n_hidden, 8))
+
+
 def moments(n_visible: int, n_hidden: int) -> Work:
     """P(h | v) and its sums with v."""
     step, chain = half_step(n_visible, n_hidden)

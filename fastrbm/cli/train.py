@@ -9,10 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import gradient, optim
+from .. import optim
 from .._core import defaults
 from .._core import threads as _threads
 from ..datasets.files import read_column
+from ..gradient.cd import CD
+from ..gradient.fast_pcd import FastPCD
+from ..gradient.pcd import PCD
+from ..gradient.tempered import Tempered
 from ..rbm import RBM
 from ..training import metrics
 from ..training.early_stopping import EarlyStopping
@@ -176,11 +180,11 @@ def _gradient(options):
     sweeps, seed = options.sweeps, options.seed
     if options.method == "tempered":
         chains = options.chains or defaults.TEMPERED_CHAINS
-        return gradient.Tempered(chains, options.betas, sweeps, seed=seed)
+        return Tempered(chains, options.betas, sweeps, seed=seed)
     chains = options.chains or defaults.CHAINS
     if options.method == "fast-pcd":
-        return gradient.FastPCD(chains, sweeps, seed=seed)
-    return gradient.CD(sweeps, seed) if options.method == "cd" else gradient.PCD(chains, sweeps, seed)
+        return FastPCD(chains, sweeps, seed=seed)
+    return CD(sweeps, seed) if options.method == "cd" else PCD(chains, sweeps, seed)
 
 
 def _optimizer(options):

@@ -8,12 +8,15 @@ To be kept in checkpoints, it also has ``get_state()``, ``set_state(state, rbm)`
 from .base import Gradient
 from .cd import CD
 from .centering import Centering
+from .discriminative import Discriminative
 from .exact import Exact
 from .fast_pcd import FastPCD
+from .hybrid import Hybrid
 from .monte_carlo import MonteCarlo, MonteCarloGradient
 from .pcd import PCD
 from .tempered import Tempered
 
 __all__ = [
-    "CD", "PCD", "Centering", "Exact", "FastPCD", "Gradient", "MonteCarlo", "MonteCarloGradient", "Tempered",
+    "CD", "PCD", "Centering", "Discriminative", "Exact", "FastPCD", "Gradient", "Hybrid", "MonteCarlo",
+    "MonteCarloGradient", "Tempered",
 ]  # fmt: skip

@@ -133,7 +133,7 @@ def _below(p, seed, stream, sweep, kind, first_chain, places=None):
     chains = np.arange(first_chain, first_chain + n).astype(np.uint32)
     bytes_, which = np.unique(places // 8, return_inverse=True)
     words = blocks(seed, stream << 8 | kind, sweep, chains, bytes_)
-    number = words.reshape(n, -1).view(np.uint16)[:, 8 * which + places % 8].astype(np.int32)
+    number = words.reshape(n, 4 * len(bytes_)).view(np.uint16)[:, 8 * which + places % 8].astype(np.int32)
     y = p * np.float32(65536.0)
     whole = y.astype(np.int32)
     less = number < whole

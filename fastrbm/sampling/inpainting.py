@@ -11,7 +11,6 @@ from .._core import philox
 from ..states.bits import BitMatrix
 from . import gibbs
 from .clamp import Clamp, ClampedLayer
-from .starts import start_chains
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -31,12 +30,18 @@ def completions(
         count = min(together, n_draws - draw)
         layer = ClampedLayer.of_known(np.tile(parts, (count, 1)), np.tile(missing, (count, 1)), rbm.visible)
         clamp, first = Clamp(layer, None), draw * n
-        visible, hidden = start_chains(
-            rbm, count * n, seed, philox.INPAINT, None, n_threads, clamp=clamp, first_chain=first
+        visible = gibbs.independent_states(
+            rbm.visible, rbm.visible_bias, count * n, seed, philox.INPAINT, n_threads, first_chain=first
         )
+        clamp.apply(visible)
+        hidden, place = BitMatrix.empty(count * n, rbm.n_hidden), {"seed": seed, "stream": philox.INPAINT}
+        gibbs.half_step(
+            rbm._parameters.to_hidden, visible, kind=philox.HIDDEN, out=hidden, first_chain=first, n_threads=n_threads,
+            **place,
+        )  # fmt: skip
         gibbs.sweep(
-            rbm._parameters, visible, hidden, n_sweeps, seed=seed, stream=philox.INPAINT, first_sweep=1,
-            first_chain=first, clamp=clamp, n_threads=n_threads,
+            rbm._parameters, visible, hidden, n_sweeps, first_sweep=1, first_chain=first, clamp=clamp,
+            n_threads=n_threads, **place,
         )  # fmt: skip
         for k in range(count):
             yield visible[k * n : (k + 1) * n], hidden[k * n : (k + 1) * n]
@@ -45,8 +50,8 @@ def completions(
 def probabilities(
     rbm: RBM, parts: np.ndarray, missing: np.ndarray, n_sweeps: int, n_draws: int, seed: int, n_threads: int | None
 ) -> np.ndarray:
-    """P(unit on | known), float64 (n, V): the mean of P(on | h) over draws of h (Rao-Blackwell); of what is known, 0 and
-    1."""
+    """P(unit on | known), float64 (n, V): the mean of P(on | h) over draws of h (Rao-Blackwell); where the entry is
+    known, 0 or 1."""
     out, one = np.zeros((len(parts), rbm.n_visible)), np.empty((len(parts), rbm.n_visible), np.float32)
     for _, hidden in completions(rbm, parts, missing, n_sweeps, n_draws, seed, n_threads):
         gibbs.half_step(rbm._parameters.to_visible, hidden, probabilities=one, n_threads=n_threads)

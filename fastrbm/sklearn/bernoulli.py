@@ -8,8 +8,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from .._core import arrays, philox, threads, validate
-from .._core.warn import warn
+from .._core import arrays, philox, validate
 from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
 from ..likelihood import fractions
@@ -18,25 +17,19 @@ from ..likelihood.pseudo import pseudo_of
 from ..optim.sgd import SGD
 from ..rbm import RBM
 from ..states.bits import BitMatrix
-from ..states.numbers import cut, limits_of, parts_of, states_of, states_of_good
+from ..states.numbers import parts_of
 from ..states.totals import dense, weighted_sums
 from ..training.by_contents import ByContents
 from ..training.data import OneBatch, drawn_bits
 from ..training.loop import Loop
 from ..units.bernoulli import Bernoulli
 
-try:
-    from sklearn import get_config
-    from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-    from sklearn.utils import check_array, check_random_state
+# first, since it says what is missing where scikit-learn is
+from .common import Estimator, warn_of  # isort: skip
 
-    # private, but there is no public way to have a parameter refused in scikit-learn's words
-    from sklearn.utils._param_validation import Interval, validate_parameter_constraints
-    from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
-except ImportError as error:
-    raise ImportError(
-        f'fastrbm.sklearn needs scikit-learn 1.6 or newer: pip install "fastrbm[sklearn]" ({error})'
-    ) from error
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import validate_data
 
 __all__ = ["BernoulliRBM"]
 
@@ -45,7 +38,7 @@ _EVERY = 16  # and of each of them one feature in so many, so that it costs some
 _ASSIGNED = {"components_": "weights", "intercept_visible_": "visible_bias", "intercept_hidden_": "hidden_bias"}
 
 
-class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     """A restricted Boltzmann machine as a scikit-learn transformer.
 
     Takes the place of ``sklearn.neural_network.BernoulliRBM``: the arguments, methods and attributes of that class
@@ -136,7 +129,6 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     _gradient: PCD | None = None  # none before a training
     _offsets: Centering | None = None
     _waiting: dict[str, np.ndarray] = {}  # attributes that were assigned before there is a model to take them
-    _good_arguments: dict = {}  # that were checked
 
     def __init__(
         self,
@@ -244,13 +236,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         return self._weight_seen / self._examples_seen
 
     def _start(self) -> int:
-        if isinstance(self.random_state, Integral):
-            self._seed = int(self.random_state)
-        else:
-            self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        self._n_draws = 0
         self._weight_seen, self._examples_seen = 0.0, 0
-        return self._seed
+        return self._new_seed()
 
     def _begin(self, sums: np.ndarray, n: float, units: tuple[Bernoulli, Bernoulli]) -> tuple[RBM, PCD, Centering]:
         rbm = RBM._from_totals(sums, n, units, self._seed)
@@ -371,9 +358,6 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _n_features_out(self):
         return self._model("_n_features_out").n_hidden
 
-    def __sklearn_is_fitted__(self):
-        return "rbm_" in vars(self)
-
     # ------------------------------------------------------------ what it says of data
 
     def transform(self, X):
@@ -462,89 +446,9 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=(np.float64, np.float32))
         known = X[~np.isnan(X)]
         if known.size and not 0 <= known.min() <= known.max() <= 1:
-            _warn_of(float(known.min()), float(known.max()))
+            warn_of(float(known.min()), float(known.max()))
             X = X.clip(0, 1)
         return rbm.inpaint(X, n_sweeps, self._next_seed(), self._threads())
-
-    # ------------------------------------------------------------ what the methods share
-
-    def _check_arguments(self) -> None:
-        """As scikit-learn's decorator for fit does, which takes as long as three to six small updates more; again where
-        one was set anew."""
-        names = [name for name in sorted(self._parameter_constraints) if hasattr(self, name)]
-        values = {name: getattr(self, name) for name in names}
-        good = self._good_arguments
-        if good.keys() == values.keys() and all(good[name] is values[name] for name in names):
-            return
-        if not get_config()["skip_parameter_validation"]:
-            validate_parameter_constraints(self._parameter_constraints, values, type(self).__name__)
-            self._good_arguments = values
-
-    def _fitted(self) -> RBM:
-        """The model: one and the same for all of a call, whatever other threads do."""
-        check_is_fitted(self)
-        return self.rbm_
-
-    def _checked(self, X, reset: bool = False, rbm: RBM | None = None) -> tuple:
-        """X as scikit-learn requires it checked, and its states: a BitMatrix, or numbers from 0 to 1, dense or CSR."""
-        states, limits = states_of_good(X)
-        # then check_array would find nothing, and take as long as three small updates
-        good = states is not None and limits is not None
-        if good and self._fits_in(X, reset):
-            if reset:
-                self.n_features_in_ = X.shape[1]
-        else:
-            if isinstance(X, np.ma.MaskedArray):  # of which scikit-learn takes what lies under the mask
-                X = arrays.numbers(X, "X")
-            X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset, skip_check_array=good)
-        if states is None or limits is None:
-            X = arrays.numbers(X, "X", sparse=True)
-            states = states_of(X)
-            limits = limits_of(states)
-        low, high = map(float, limits)
-        if not np.isfinite((low, high)).all():
-            raise ValueError(f"X must hold finite numbers, got values from {low:g} to {high:g}")
-        if low < 0 or high > 1:
-            _warn_of(low, high)
-            states = cut(states)
-        if rbm is not None and states.shape[1] != rbm.n_visible:  # another thread may have fitted meanwhile
-            raise ValueError(f"X has {states.shape[1]} features where the model has {rbm.n_visible}")
-        return X, states
-
-    def _fits_in(self, X: np.ndarray, reset: bool) -> bool:
-        """Whether all that validate_data would find is how many features there are: an array has no names for them. Its
-        first call in a process looks for the plugins of data frames, which takes as long as 50 updates or more."""
-        if hasattr(self, "feature_names_in_"):
-            return False
-        return reset or getattr(self, "n_features_in_", None) == X.shape[1]
-
-    def _weights(self, sample_weight, X) -> np.ndarray | None:
-        if sample_weight is None:
-            return None
-        one_for_all = isinstance(sample_weight, Real)
-        given = np.full(X.shape[0], sample_weight) if one_for_all else arrays.numbers(sample_weight, "sample_weight")
-        weight = check_array(given, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
-        if weight.shape != X.shape[:1]:
-            raise ValueError(f"sample_weight must have shape {X.shape[:1]}, got {weight.shape}")
-        check_non_negative(weight, "sample_weight")
-        if not weight.any():
-            raise ValueError("sample_weight must not be zero for all examples")
-        return weight
-
-    def _next_seed(self) -> int:
-        """A seed of its own for each call that draws."""
-        return int(philox.words(4, self._seed, philox.FACE, first=4 * self._next_draw())[:2].view(np.uint64)[0])
-
-    def _next_draw(self) -> int:
-        self._n_draws = number = self._n_draws + 1
-        return number
-
-    def _threads(self) -> int | None:
-        if self.n_jobs is None:
-            return None
-        from joblib import effective_n_jobs
-
-        return min(effective_n_jobs(self.n_jobs), threads.MOST)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -557,13 +461,3 @@ def _as_rows(v) -> tuple:
     """v with its examples in rows, and whether it was a single example, (n_features,)."""
     single = np.ndim(v) == 1
     return (np.asarray(v)[None] if single else v), single
-
-
-def _warn_of(low: float, high: float) -> None:
-    """Warn of numbers outside [0, 1] by more than rounding, and say what they count as."""
-    if low >= -validate.ROUNDING and high <= 1 + validate.ROUNDING:
-        return
-    parts = ["those below 0 count as 0"] if low < 0 else []
-    parts += ["those above 1 count as 1 (MinMaxScaler scales them)"] if high > 1 else []
-    words = " and ".join(parts) + ", so spins of -1 and 1 as 0 and 1" * (low == -1 and high == 1)
-    warn(f"X has values from {low:g} to {high:g}; an RBM is for numbers from 0 to 1: {words}")

@@ -73,16 +73,16 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    X is a numeric array with NaN where an entry is missing (masked arrays will do), an array of objects, or a data frame
-    of pandas or polars, of text, categories, truth values and whole numbers. What comes out is of the same kind, with
-    the same values where they were known. A value that fit did not see is an error, as is a real-valued column: bin it.
+    X is a numeric array with NaN where an entry is missing (masked arrays will do), an array of objects, or a data
+    frame of pandas or polars, of text, categories, truth values and whole numbers. What comes out is of the same kind,
+    with the same values where they were known. A value that fit did not see is an error, as is a real-valued column: bin it.
 
     Examples
     --------
     >>> import numpy as np
     >>> from fastrbm.sklearn import RBMImputer
     >>> X = np.array([[0, 2], [0, 2], [1, 5], [1, 5], [0, np.nan], [np.nan, 5]] * 5)
-    >>> RBMImputer(n_components=4, n_iter=300, random_state=0).fit_transform(X)[4:6]
+    >>> RBMImputer(n_components=4, random_state=0).fit_transform(X)[4:6]
     array([[0., 2.],
            [1., 5.]])
     """
@@ -131,7 +131,8 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     def fit(self, X, y=None):
         """Learn from X (n_samples, n_features), of which entries may be missing; y is not used. Returns self."""
         if not get_config()["skip_parameter_validation"]:
-            validate_parameter_constraints(self._parameter_constraints, self.get_params(deep=False), type(self).__name__)
+            given = self.get_params(deep=False)
+            validate_parameter_constraints(self._parameter_constraints, given, type(self).__name__)
         _, table = self._checked(X, reset=True)
         units, codes, names, categories = of_table(frames.describe_frame(table, int(self.max_levels), name="X"))
         if isinstance(self.random_state, Integral):

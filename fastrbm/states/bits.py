@@ -319,3 +319,15 @@ def packed(parts: np.ndarray, unit: Unit, name: str = "states") -> BitMatrix:
 def of_planes(planes: np.ndarray, unit: Unit) -> BitMatrix:
     """States of a layer from its planes."""
     return BitMatrix(planes, unit.n) if unit.layout is None else CodeMatrix(planes, unit)
+
+
+def free_planes(free: np.ndarray, unit: Unit) -> np.ndarray:
+    """Which bits of planes may change, uint8 (rows, n), of bool (n, columns): of a site, all or none."""
+    if unit.layout is None:
+        return BitMatrix.from_states(free).planes
+    rows, column = [], 0
+    for segment in unit.segments:
+        own = free[:, column : column + segment.n_columns]
+        rows.append(BitMatrix.from_states(own).planes if segment.layout is None else own.T * np.uint8(255))
+        column += segment.n_columns
+    return np.ascontiguousarray(np.concatenate(rows))

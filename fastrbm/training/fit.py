@@ -31,7 +31,7 @@ from .contracts import (
     check_metrics,
     check_parts,
 )
-from .data import InMemory, UserBatches, source_of
+from .data import InMemory, UserBatches, is_on_disk, source_of
 from .early_stopping import EarlyStopping
 from .loop import Loop
 from .measuring import Measuring
@@ -237,6 +237,9 @@ def fit(
             f"missing='absent' needs gradient.CD, whose chains start at the data and have the sites of their example; "
             f"{type(gradient).__name__} has chains of the whole model, in which all sites are there"
         )
+    labels = hasattr(gradient, "encode") and is_array(X) and not is_on_disk(X)
+    if labels:
+        X = gradient.encode(rbm, X)  # labels may be absent
     source: InMemory | UserBatches
     if missing == "latent" and _has_gaps(X, rbm):
         source = Latent(X, rbm, batch_size, seed, sample_weight, missing_sweeps, n_threads)
@@ -248,7 +251,7 @@ def fit(
             if missing is None and is_array(X) and has_missing(X, rbm.visible):
                 raise ValueError(f"{error}; or {_MISSING_HINT}") from None
             raise
-        if missing is None and absent_sites(X) is not None:
+        if missing is None and not labels and absent_sites(X) is not None:
             raise ValueError(f"X has absent sites: {_MISSING_HINT}")
     if validation is not None:
         if missing == "absent":

@@ -11,8 +11,8 @@ import numpy as np
 from .._core import philox, saved
 from ..sampling import gibbs
 from ..sampling.clamp import Clamp, ClampedLayer
-from ..states.bits import BitMatrix, of_planes, packed
-from ..states.missing import absent_sites, free_planes, known_parts
+from ..states.bits import BitMatrix, free_planes, of_planes, packed
+from ..states.missing import absent_sites, known_parts
 from .data import InMemory
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ class Latent(InMemory):
     """Examples in memory, each with a state that fills what is missing of it: data augmentation (Tanner & Wong 1987).
 
     The states start at draws from the visible biases. Each time that a batch comes, those of its incomplete examples
-    take n_sweeps Gibbs sweeps of the model as it then is, in which what is known is clamped; the batch is then complete.
-    So each example has a persistent chain, which follows p(missing | known) as those of PCD follow p(v), and
+    take n_sweeps Gibbs sweeps of the model as it then is, in which what is known is clamped; then the batch is
+    complete. So each example has a persistent chain, which follows p(missing | known) as those of PCD follow p(v), and
 
         d log p(known) / dtheta = E_{p(missing | known)}[d log p(v) / dtheta]
 
@@ -80,8 +80,8 @@ class Latent(InMemory):
             yield self._rows(rows), None if self._weight is None else self._weight[rows]
 
     def _draw(self, examples: np.ndarray, epoch: int, first: int) -> None:
-        """Sweep the states of these incomplete examples of a batch, with the numbers of so many chains from the first-th
-        of an epoch on."""
+        """Sweep the states of these incomplete examples of a batch, with the random numbers of chains first, first + 1,
+        ... of an epoch."""
         if not len(examples):
             return
         parameters, visible = self._rbm._parameters, self._rows(examples)
@@ -90,12 +90,14 @@ class Latent(InMemory):
         place: dict[str, Any] = {"seed": self._seed, "stream": philox.LATENT, "first_chain": first}
         gibbs.check_capacity(sweep, self._n_sweeps + 1)
         gibbs.half_step(
-            parameters.to_hidden, visible, kind=philox.HIDDEN, sweep=sweep, out=hidden, n_threads=self._n_threads, **place
-        )
+            parameters.to_hidden, visible, kind=philox.HIDDEN, sweep=sweep, out=hidden, n_threads=self._n_threads,
+            **place,
+        )  # fmt: skip
         free = np.ascontiguousarray(self._free[self._place[examples]].T)
+        clamp = Clamp(ClampedLayer(visible, free), None)
         gibbs.sweep(
-            parameters, visible, hidden, self._n_sweeps, first_sweep=sweep + 1, clamp=Clamp(ClampedLayer(visible, free), None),
-            n_threads=self._n_threads, **place,
+            parameters, visible, hidden, self._n_sweeps, first_sweep=sweep + 1, clamp=clamp, n_threads=self._n_threads,
+            **place,
         )  # fmt: skip
         self._fill(examples, visible)
 

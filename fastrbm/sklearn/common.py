@@ -1,0 +1,134 @@
+"""What the estimators share: checks of arguments and data, in scikit-learn's words; seeds; threads."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from .._core import arrays, philox, threads, validate
+from .._core.warn import warn
+from ..rbm import RBM
+from ..states.bits import BitMatrix
+from ..states.numbers import cut, limits_of, states_of, states_of_good
+
+try:
+    from sklearn import get_config
+    from sklearn.base import BaseEstimator
+    from sklearn.utils import check_array, check_random_state
+
+    # private, but there is no public way to have a parameter refused in scikit-learn's words
+    from sklearn.utils._param_validation import validate_parameter_constraints
+    from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
+except ImportError as error:
+    raise ImportError(
+        f'fastrbm.sklearn needs scikit-learn 1.6 or newer: pip install "fastrbm[sklearn]" ({error})'
+    ) from error
+
+
+class Estimator(BaseEstimator):
+    """The base class of the estimators. rbm_ is the model once they are fitted."""
+
+    _parameter_constraints: dict[str, list[Any]] = {}
+    _good_arguments: dict = {}  # that were checked
+
+    def __sklearn_is_fitted__(self):
+        return "rbm_" in vars(self)
+
+    def _check_arguments(self) -> None:
+        """As scikit-learn's decorator for fit does, which takes as long as three to six small updates more; again where
+        one was set anew."""
+        names = [name for name in sorted(self._parameter_constraints) if hasattr(self, name)]
+        values = {name: getattr(self, name) for name in names}
+        good = self._good_arguments
+        if good.keys() == values.keys() and all(good[name] is values[name] for name in names):
+            return
+        if not get_config()["skip_parameter_validation"]:
+            validate_parameter_constraints(self._parameter_constraints, values, type(self).__name__)
+            self._good_arguments = values
+
+    def _fitted(self) -> RBM:
+        """The model: one and the same for all of a call, whatever other threads do."""
+        check_is_fitted(self)
+        return self.rbm_
+
+    def _checked(self, X, reset: bool = False, rbm: RBM | None = None) -> tuple:
+        """X as scikit-learn requires it checked, and its states: a BitMatrix, or numbers from 0 to 1, dense or CSR."""
+        states, limits = states_of_good(X)
+        # then check_array would find nothing, and take as long as three small updates
+        good = states is not None and limits is not None
+        if good and self._fits_in(X, reset):
+            if reset:
+                self.n_features_in_ = X.shape[1]
+        else:
+            if isinstance(X, np.ma.MaskedArray):  # of which scikit-learn takes what lies under the mask
+                X = arrays.numbers(X, "X")
+            X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset, skip_check_array=good)
+        if states is None or limits is None:
+            X = arrays.numbers(X, "X", sparse=True)
+            states = states_of(X)
+            limits = limits_of(states)
+        low, high = map(float, limits)
+        if not np.isfinite((low, high)).all():
+            raise ValueError(f"X must hold finite numbers, got values from {low:g} to {high:g}")
+        if low < 0 or high > 1:
+            warn_of(low, high)
+            states = cut(states)
+        if rbm is not None and states.shape[1] != rbm.n_visible:  # another thread may have fitted meanwhile
+            raise ValueError(f"X has {states.shape[1]} features where the model has {rbm.n_visible}")
+        return X, states
+
+    def _fits_in(self, X: np.ndarray, reset: bool) -> bool:
+        """Whether all that validate_data would find is how many features there are: an array has no names for them. Its
+        first call in a process looks for the plugins of data frames, which takes as long as 50 updates or more."""
+        if hasattr(self, "feature_names_in_"):
+            return False
+        return reset or getattr(self, "n_features_in_", None) == X.shape[1]
+
+    def _weights(self, sample_weight, X) -> np.ndarray | None:
+        if sample_weight is None:
+            return None
+        one_for_all = isinstance(sample_weight, Real)
+        given = np.full(X.shape[0], sample_weight) if one_for_all else arrays.numbers(sample_weight, "sample_weight")
+        weight = check_array(given, ensure_2d=False, dtype=np.float64, input_name="sample_weight")
+        if weight.shape != X.shape[:1]:
+            raise ValueError(f"sample_weight must have shape {X.shape[:1]}, got {weight.shape}")
+        check_non_negative(weight, "sample_weight")
+        if not weight.any():
+            raise ValueError("sample_weight must not be zero for all examples")
+        return weight
+
+    def _next_seed(self) -> int:
+        """A seed of its own for each call that draws."""
+        return int(philox.words(4, self._seed, philox.FACE, first=4 * self._next_draw())[:2].view(np.uint64)[0])
+
+    def _next_draw(self) -> int:
+        self._n_draws = number = self._n_draws + 1
+        return number
+
+    def _threads(self) -> int | None:
+        if self.n_jobs is None:
+            return None
+        from joblib import effective_n_jobs
+
+        return min(effective_n_jobs(self.n_jobs), threads.MOST)
+
+    def _new_seed(self) -> int:
+        """Of a fit, by random_state; draws count anew."""
+        if isinstance(self.random_state, Integral):
+            self._seed = int(self.random_state)
+        else:
+            self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        self._n_draws = 0
+        return self._seed
+
+
+def warn_of(low: float, high: float) -> None:
+    """Warn of numbers outside [0, 1] by more than rounding, and say what they count as."""
+    if low >= -validate.ROUNDING and high <= 1 + validate.ROUNDING:
+        return
+    parts = ["those below 0 count as 0"] if low < 0 else []
+    parts += ["those above 1 count as 1 (MinMaxScaler scales them)"] if high > 1 else []
+    words = " and ".join(parts) + ", so spins of -1 and 1 as 0 and 1" * (low == -1 and high == 1)
+    warn(f"X has values from {low:g} to {high:g}; an RBM is for numbers from 0 to 1: {words}")
