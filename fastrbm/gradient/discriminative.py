@@ -15,7 +15,7 @@ from .._core.settings import Setting
 from ..moments import Moments
 from ..sampling.model import model
 from ..states.bits import BitMatrix
-from ..states.columns import LabelColumn
+from ..sampling.columns import LabelColumn
 from .base import Gradient
 from .labels import of_labels
 

@@ -13,7 +13,7 @@ from ..moments import ROWS_A_PART, Moments, PhaseStates, add, nothing, of_values
 from ..sampling import gibbs
 from ..sampling.labels import LabelSums, label_sums
 from ..states.bits import BitMatrix
-from ..states.columns import LabelColumn
+from ..sampling.columns import LabelColumn
 
 if TYPE_CHECKING:
     from ..rbm import RBM
