@@ -78,7 +78,7 @@ def samples(states, shape=None, n: int | None = None, ax: Axes | None = None) ->
 
     Parameters
     ----------
-    states : array (n_states, V) or BitMatrix
+    states : array (n, V) or BitMatrix
         0 and 1, or fractions from 0 to 1.
     shape, ax
         As for :func:`filters`; a table has a state a row.
