@@ -1,5 +1,13 @@
 """Estimators for scikit-learn users."""
 
-from .bernoulli import BernoulliRBM
+try:
+    from sklearn.utils.validation import validate_data as _  # of scikit-learn 1.6, as all modules here take it
+except ImportError as error:
+    raise ImportError(
+        f'fastrbm.sklearn needs scikit-learn 1.6 or newer: pip install "fastrbm[sklearn]" ({error})'
+    ) from error
 
-__all__ = ["BernoulliRBM"]
+from .bernoulli import BernoulliRBM
+from .classifier import RBMClassifier
+
+__all__ = ["BernoulliRBM", "RBMClassifier"]
