@@ -1,6 +1,14 @@
 """Estimators for scikit-learn users."""
 
+try:
+    from sklearn.utils.validation import validate_data as _  # of scikit-learn 1.6, as all modules here take it
+except ImportError as error:
+    raise ImportError(
+        f'fastrbm.sklearn needs scikit-learn 1.6 or newer: pip install "fastrbm[sklearn]" ({error})'
+    ) from error
+
 from .bernoulli import BernoulliRBM
+from .classifier import RBMClassifier
 from .imputer import RBMImputer
 
-__all__ = ["BernoulliRBM", "RBMImputer"]
+__all__ = ["BernoulliRBM", "RBMClassifier", "RBMImputer"]

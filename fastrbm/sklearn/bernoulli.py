@@ -7,6 +7,11 @@ import time
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+
+# private, but there is no public way to have a parameter refused in scikit-learn's words
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import validate_data
 
 from .._core import arrays, philox, validate
 from ..gradient.centering import Centering
@@ -23,13 +28,7 @@ from ..training.by_contents import ByContents
 from ..training.data import OneBatch, drawn_bits
 from ..training.loop import Loop
 from ..units.bernoulli import Bernoulli
-
-# first, since it says what is missing where scikit-learn is
-from .common import Estimator, warn_of  # isort: skip
-
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import validate_data
+from .common import Estimator, warn_of
 
 __all__ = ["BernoulliRBM"]
 

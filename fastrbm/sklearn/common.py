@@ -6,25 +6,17 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from sklearn import get_config
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import validate_parameter_constraints
+from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
 from .._core import arrays, philox, threads, validate
 from .._core.warn import warn
 from ..rbm import RBM
 from ..states.bits import BitMatrix
 from ..states.numbers import cut, limits_of, states_of, states_of_good
-
-try:
-    from sklearn import get_config
-    from sklearn.base import BaseEstimator
-    from sklearn.utils import check_array, check_random_state
-
-    # private, but there is no public way to have a parameter refused in scikit-learn's words
-    from sklearn.utils._param_validation import validate_parameter_constraints
-    from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
-except ImportError as error:
-    raise ImportError(
-        f'fastrbm.sklearn needs scikit-learn 1.6 or newer: pip install "fastrbm[sklearn]" ({error})'
-    ) from error
 
 
 class Estimator(BaseEstimator):
@@ -53,7 +45,7 @@ class Estimator(BaseEstimator):
         check_is_fitted(self)
         return self.rbm_
 
-    def _checked(self, X, reset: bool = False, rbm: RBM | None = None) -> tuple:
+    def _checked(self, X, reset: bool = False, rbm: RBM | None = None, features: int | None = None) -> tuple:
         """X as scikit-learn requires it checked, and its states: a BitMatrix, or numbers from 0 to 1, dense or CSR."""
         states, limits = states_of_good(X)
         # then check_array would find nothing, and take as long as three small updates
@@ -75,8 +67,9 @@ class Estimator(BaseEstimator):
         if low < 0 or high > 1:
             warn_of(low, high)
             states = cut(states)
-        if rbm is not None and states.shape[1] != rbm.n_visible:  # another thread may have fitted meanwhile
-            raise ValueError(f"X has {states.shape[1]} features where the model has {rbm.n_visible}")
+        features = features if rbm is None else rbm.n_visible
+        if features not in (None, states.shape[1]):  # another thread may have fitted meanwhile
+            raise ValueError(f"X has {states.shape[1]} features where the model has {features}")
         return X, states
 
     def _fits_in(self, X: np.ndarray, reset: bool) -> bool:

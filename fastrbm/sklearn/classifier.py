@@ -1,0 +1,312 @@
+"""The scikit-learn classifier: a joint model of data and labels, RBMClassifier."""
+
+from __future__ import annotations
+
+import time
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.multiclass import check_classification_targets
+
+# private, but there is no public way to have y alone checked in scikit-learn's words
+from sklearn.utils.validation import _check_y, check_consistent_length
+
+from .._core import floatmath, validate
+from ..gradient.discriminative import Discriminative
+from ..gradient.hybrid import Hybrid
+from ..gradient.pcd import PCD
+from ..optim.adam import Adam
+from ..optim.schedules import Linear
+from ..rbm import RBM
+from ..sampling.labels import log_label_probabilities
+from ..states.bits import BitMatrix, CodeMatrix
+from ..states.columns import LabelColumn
+from ..states.numbers import parts_of
+from ..states.totals import dense, weighted_sums
+from ..training.by_contents import ByContents
+from ..training.data import drawn_states
+from ..training.loop import Loop
+from ..units.bernoulli import Bernoulli
+from ..units.categorical import MOST_STATES, Categorical
+from ..units.row import Row
+from .common import Estimator
+
+__all__ = ["RBMClassifier"]
+
+_SHOWN = 1024  # examples behind the line of a verbose fit, at most
+
+
+class RBMClassifier(ClassifierMixin, Estimator):
+    """A classifier by a restricted Boltzmann machine whose visible layer holds the features and the label.
+
+    p(y | x) of this model is exact (:func:`fastrbm.likelihood.label_probabilities`). What fit ascends is the mean of log
+    p(y | x), plus alpha times that of log p(x, y): the hybrid training of Larochelle & Bengio (2008), by Adam at a
+    rate that falls to 0. Beside a classifier of about the accuracy of a neural network with one hidden layer this gives a
+    model that can be sampled (:meth:`sample`), and that learns from examples without a label.
+
+    Parameters
+    ----------
+    n_components : int
+        Hidden units.
+    learning_rate : float
+        At the start, above 0; it falls to 0 linearly.
+    batch_size : int
+        Examples per update.
+    n_iter : int
+        Times that fit goes through the data.
+    alpha : float
+        Weight of the generative part, from 0 up. With 0 the model is a classifier alone: samples mean nothing, and
+        examples without a label count for nothing.
+    l2 : float
+        Decay of the weights: see :class:`fastrbm.optim.Adam`.
+    n_sweeps, n_chains : int, int or None
+        Of the persistent chains of the generative part; None: as many as batch_size.
+    dynamic_binarization : bool
+        Whether training takes numbers between 0 and 1 for probabilities of ones and draws binary states from them, anew
+        each time; else they enter as they are, as they do in prediction.
+    unlabeled : label or None
+        The value of y that marks examples without a label, such as -1. None: there are no such examples. (-1 is an
+        ordinary label unless it is named here.)
+    verbose : int
+        Above 0: a line an iteration.
+    random_state : int, RandomState or None
+        With an int, fit gives the same bits on any machine.
+    n_jobs : int or None
+        Threads; None: as :mod:`fastrbm` chooses, -1: all CPUs. No effect on the results.
+
+    Attributes
+    ----------
+    classes_ : array (n_classes,)
+        The labels, sorted; at most 255.
+    rbm_ : fastrbm.RBM
+        The model: features are the first columns of its data, the label's code, its place in classes_, is the last one.
+    n_features_in_, feature_names_in_
+        As everywhere in scikit-learn.
+
+    Notes
+    -----
+    Features are 0 and 1, or numbers from 0 to 1, dense or sparse; others count as the nearer of 0 and 1, with a warning
+    (MinMaxScaler scales them). Numbers in between become a dense array of float32. What fit learns does not depend on the
+    order of the rows, and a sample_weight of 2 is a row that is there twice. Predictions are the same bits on any
+    machine.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrbm.sklearn import RBMClassifier
+    >>> X = np.array([[0, 0, 1], [0, 1, 1], [1, 0, 0], [1, 1, 0]] * 10)
+    >>> model = RBMClassifier(8, n_iter=100, random_state=0).fit(X, ["low", "low", "high", "high"] * 10)
+    >>> model.predict([[0, 1, 1], [1, 1, 0]])
+    array(['low', 'high'], dtype='<U4')
+    >>> model.sample(3, "low")[0].shape
+    (3, 3)
+    """
+
+    _parameter_constraints = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "n_iter": [Interval(Integral, 0, None, closed="left")],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "l2": [Interval(Real, 0, None, closed="left")],
+        "n_sweeps": [Interval(Integral, 1, None, closed="left")],
+        "n_chains": [Interval(Integral, 1, None, closed="left"), None],
+        "dynamic_binarization": ["boolean"],
+        "unlabeled": "no_validation",
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+        "n_jobs": [Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right"), None],
+    }
+
+    def __init__(
+        self,
+        n_components=256,
+        *,
+        learning_rate=0.01,
+        batch_size=50,
+        n_iter=100,
+        alpha=0.03,
+        l2=0.0,
+        n_sweeps=1,
+        n_chains=None,
+        dynamic_binarization=True,
+        unlabeled=None,
+        verbose=0,
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.n_components = n_components
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.n_iter = n_iter
+        self.alpha = alpha
+        self.l2 = l2
+        self.n_sweeps = n_sweeps
+        self.n_chains = n_chains
+        self.dynamic_binarization = dynamic_binarization
+        self.unlabeled = unlabeled
+        self.verbose = verbose
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    # ------------------------------------------------------------ training
+
+    def fit(self, X, y, sample_weight=None):
+        """Learn from X (n_samples, n_features), dense or CSR, and labels y (n_samples,). Returns self.
+
+        sample_weight (n_samples,), not negative: as for :class:`BernoulliRBM`.
+        """
+        self._check_arguments()
+        if y is None:
+            name = type(self).__name__
+            raise ValueError(f"This {name} estimator requires y to be passed, but the target y is None.")
+        X, states = self._checked(X, reset=True)
+        codes = self._codes(y, X)
+        weight = self._weights(sample_weight, X)
+        seed, n_classes = self._new_seed(), max(2, len(self.classes_))  # a category of its own needs another one
+        unit = Row([Bernoulli(X.shape[1]), Categorical(1, n_classes)])
+        label = LabelColumn(unit, -1)
+        source = _Joint(_joint(states, codes, label), label, int(self.batch_size), seed, weight, self.dynamic_binarization)
+        rbm = RBM._from_totals(*_totals(states, codes, n_classes, weight), (unit, Bernoulli(int(self.n_components))), seed)
+        self.rbm_, n_updates = rbm, int(self.n_iter) * source.n_batches
+        chains = PCD(int(self.n_chains or self.batch_size), int(self.n_sweeps), seed)
+        gradient = Hybrid(chains, float(self.alpha), seed=seed) if self.alpha else Discriminative()
+        optimizer = Adam(Linear(float(self.learning_rate), 0.0), l2=float(self.l2))
+        loop = Loop(rbm, source, gradient, optimizer, None, n_updates, n_threads=self._threads())
+        if not self.verbose:
+            loop.run(n_updates)
+            return self
+        known = np.flatnonzero(codes >= 0)
+        known = known[np.linspace(0, len(known) - 1, min(len(known), _SHOWN)).astype(np.intp)]
+        shown, began = states[known], time.perf_counter()
+        for iteration in range(1, int(self.n_iter) + 1):
+            loop.run(iteration * source.n_batches)
+            log_p, now = self._log_p(rbm, shown), time.perf_counter()
+            mean = log_p[np.arange(len(known)), codes[known]].mean()
+            right = (log_p.argmax(axis=1) == codes[known]).mean()
+            words = f"log p(y | x) = {mean:.4f}, accuracy = {right:.4f} on training data, time = {now - began:.2f}s"
+            print(f"[{type(self).__name__}] Iteration {iteration}, {words}")
+            began = now
+        return self
+
+    def _codes(self, y, X) -> np.ndarray:
+        """Labels as codes, int32 (n,), -1 where there is none; and classes_."""
+        y = _check_y(y, estimator=self)
+        check_consistent_length(X, y)
+        check_classification_targets(y)
+        known = np.ones(len(y), bool) if self.unlabeled is None else y != self.unlabeled
+        classes, codes = np.unique(y[known], return_inverse=True)
+        if len(classes) == 0:
+            raise ValueError("y has no labeled example")
+        if len(classes) > MOST_STATES:
+            raise ValueError(f"y must have at most {MOST_STATES} classes, got {len(classes)}")
+        self.classes_ = classes
+        out = np.full(len(y), -1, np.int32)
+        out[known] = codes.reshape(-1)
+        return out
+
+    # ------------------------------------------------------------ what it says of data
+
+    def predict_log_proba(self, X):
+        """log p(y | x), float64 (n_samples, n_classes), in the order of classes_."""
+        rbm = self._fitted()
+        log_p = self._log_p(rbm, self._checked(X, features=rbm.visible.n_columns - 1)[1])
+        return log_p if len(self.classes_) > 1 else np.zeros((len(log_p), 1))
+
+    def predict_proba(self, X):
+        """p(y | x), float64 (n_samples, n_classes), in the order of classes_."""
+        return floatmath.exp(np.maximum(self.predict_log_proba(X), -708.0))
+
+    def predict(self, X):
+        """The most probable label of each example, (n_samples,)."""
+        best = self.predict_log_proba(X).argmax(axis=1)
+        return self.classes_[best]
+
+    def decision_function(self, X):
+        """log p(y | x), (n_samples, n_classes); of two classes log p(second) - log p(first), (n_samples,)."""
+        log_p = self.predict_log_proba(X)
+        return log_p[:, 1] - log_p[:, 0] if len(self.classes_) == 2 else log_p
+
+    def _log_p(self, rbm: RBM, states) -> np.ndarray:
+        label = LabelColumn(rbm.visible, -1)
+        out = np.empty((states.shape[0], label.n_states))
+        for rows, part in parts_of(states):
+            out[rows] = log_label_probabilities(rbm, label, _joint(part, None, label), self._threads())
+        return out
+
+    # ------------------------------------------------------------ samples
+
+    def sample(self, n_samples=1, label=None, n_sweeps=1000):
+        """Samples of the features given a label, or of both, new ones at each call.
+
+        Parameters
+        ----------
+        n_samples : int
+        label : a label, or array (n_samples,) of labels, or None
+            None: labels are drawn too.
+        n_sweeps : int
+            Gibbs sweeps of each sample's chain; long against its mixing time, or samples follow the model only roughly.
+
+        Returns
+        -------
+        X : uint8 (n_samples, n_features)
+        y : (n_samples,)
+        """
+        rbm, n = self._fitted(), validate.integer(n_samples, "n_samples", 0)
+        clamp = None
+        if label is not None:
+            given = np.broadcast_to(np.asarray(label), (n,))
+            codes = np.searchsorted(self.classes_, given).clip(0, len(self.classes_) - 1)
+            if not bool((self.classes_[codes] == given).all()):
+                raise ValueError(f"label must be one of the classes, {', '.join(map(repr, self.classes_.tolist()))}")
+            clamp = np.full((n, rbm.visible.n_columns), np.nan)
+            clamp[:, -1] = codes
+        drawn = rbm.sample(n, n_sweeps, self._next_seed(), clamp=clamp, n_threads=self._threads())
+        return np.ascontiguousarray(drawn[:, :-1]), self.classes_[np.minimum(drawn[:, -1], len(self.classes_) - 1)]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+
+class _Joint(ByContents):
+    """Features and labels, in an order that depends on both; states are drawn from fractions of features, if asked for."""
+
+    def __init__(self, states, label: LabelColumn, batch_size: int, seed: int, weight, draw: bool) -> None:
+        super().__init__(states, label.unit, batch_size, seed, weight, False)
+        self._label, self._draws = label, draw and not isinstance(states, BitMatrix)
+
+    def batches(self, epoch: int, first: int = 0):
+        if not self._draws:
+            yield from super().batches(epoch, first)
+            return
+        order = self.orders(range(epoch, epoch + 1))[0]
+        for start in range(first * self.batch_size, self.n, self.batch_size):
+            rows = order[start : start + self.batch_size]
+            drawn = drawn_states(self._data, rows, self._seed, epoch, start)
+            bits = BitMatrix(np.ascontiguousarray(drawn.T), self._data.shape[1]).to_states()
+            codes = self._label.labels(self._data[rows].astype(np.float64))
+            yield self._label.joined(bits[:, : self._label.units.start], codes), None
+
+
+def _joint(states, codes: np.ndarray | None, label: LabelColumn):
+    """Features, a BitMatrix or numbers, and codes (n,), -1 or None: no label, as states of the joint layer: a CodeMatrix,
+    or float32 (n, V)."""
+    n, none = states.shape[0], label.n_states
+    if isinstance(states, BitMatrix):
+        row = np.full(n, none, np.uint8) if codes is None else np.where(codes < 0, none, codes).astype(np.uint8)
+        return CodeMatrix(np.concatenate([states.planes, row[None]]), label.unit)
+    out = np.zeros((n, label.unit.n), np.float64 if codes is None else np.float32)
+    out[:, : label.units.start] = dense(states)
+    return out if codes is None else label.with_labels(out, codes)
+
+
+def _totals(states, codes: np.ndarray, n_classes: int, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+    """(in how many examples each unit of the joint layer is on, of how many, for each)."""
+    sums, n = weighted_sums(states, weight)
+    one_hot = BitMatrix.from_states((codes[:, None] == np.arange(n_classes)).astype(np.uint8))
+    counts, _ = weighted_sums(one_hot, weight)
+    return np.concatenate([sums, counts]), np.concatenate([np.full(sums.size, n), np.full(n_classes, counts.sum())])
