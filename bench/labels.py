@@ -2,7 +2,7 @@
 
     FASTRBM_DATA=FOLDER python bench/labels.py [--methods joint discriminative hybrid] [--hidden 500] [--epochs 30]
 
-FOLDER holds mnist/ (IDX files, also .gz). Pixels are 0 and 1, by the threshold 1/2 or (--draw) by a draw that is made
+FOLDER holds mnist/ (IDX files, also .gz). Pixels are 0 and 1, by the threshold 1/2 or (--dynamic-binarization) by a draw that is made
 once. A model has a unit for each pixel and a categorical one for the label; it is trained on the 60,000 training
 examples, and an example of the test set gets the label with the largest p(y | x). Published (Larochelle & Bengio 2008,
 Table 1, which kept 10,000 of the 60,000 to choose settings): joint, 6,000 hidden units, 3.39 %; discriminative, 500,
@@ -99,14 +99,14 @@ def main() -> None:
     parser.add_argument("--rate", type=float, help="at the start; it falls to 0")
     parser.add_argument("--alpha", type=float, default=0.01, help="weight of the generative part of the hybrid")
     parser.add_argument("--l2", type=float, default=0.0)
-    parser.add_argument("--draw", action="store_true")
+    parser.add_argument("--dynamic-binarization", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
     folder = os.environ.get("FASTRBM_DATA")
     if not folder:
         parser.error("FASTRBM_DATA must name the folder that holds mnist/")
-    train, test = load(Path(folder) / "mnist", options.draw)
+    train, test = load(Path(folder) / "mnist", options.dynamic_binarization)
     for method in options.methods:
         run(method, train, test, options)
 

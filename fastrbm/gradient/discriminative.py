@@ -61,8 +61,9 @@ class Discriminative(Described):
     >>> X = fr.datasets.bars_and_stripes(3)
     >>> bars = X.reshape(-1, 3, 3).all(axis=2).any(axis=1)
     >>> V = np.column_stack([X, bars])
-    >>> rbm = fr.RBM.from_data(V, n_hidden=16, visible=[fr.units.Bernoulli(9), fr.units.Categorical(1, 2)])
-    >>> history = fr.fit(rbm, V, fr.gradient.Discriminative(), fr.optim.SGD(0.5), epochs=300)
+    >>> visible = [fr.units.Bernoulli(9), fr.units.Categorical(1, 2)]
+    >>> rbm = fr.RBM.from_data(V, n_hidden=16, weight_scale=0.3, visible=visible)
+    >>> history = fr.fit(rbm, V, fr.gradient.Discriminative(), fr.optim.SGD(0.5), epochs=1000)
     >>> found = fr.likelihood.label_probabilities(rbm, X).argmax(axis=1)
     >>> bool((found == bars).all())
     True
