@@ -2,11 +2,12 @@
 
     FASTRBM_DATA=FOLDER python bench/labels.py [--methods joint discriminative hybrid] [--hidden 500] [--epochs 30]
 
-FOLDER holds mnist/ (IDX files, also .gz). Pixels are 0 and 1, by the threshold 1/2 or (--dynamic-binarization) by a draw that is made
-once. A model has a unit for each pixel and a categorical one for the label; it is trained on the 60,000 training
-examples, and an example of the test set gets the label with the largest p(y | x). Published (Larochelle & Bengio 2008,
-Table 1, which kept 10,000 of the 60,000 to choose settings): joint, 6,000 hidden units, 3.39 %; discriminative, 500,
-1.81 %; hybrid, 1,500, 1.28 %. After each epoch: errors and nats. Times are of this machine as it is.
+FOLDER holds mnist/ (IDX files, also .gz). Pixels are 0 and 1, by the threshold 1/2 or (--dynamic-binarization) by a
+draw that is made once. A model has a unit for each pixel and a categorical one for the label; it is trained on the
+60,000 training examples, and an example of the test set gets the label with the largest p(y | x). Published (Larochelle
+& Bengio 2008, Table 1, which kept 10,000 of the 60,000 to choose settings): joint, 6,000 hidden units, 3.39 %;
+discriminative, 500, 1.81 %; hybrid, 1,500, 1.28 %. After each epoch: errors and nats. Times are of this machine as it
+is.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ def run(method: str, train: np.ndarray, test: np.ndarray, options: argparse.Name
         passed = started - lost[1] - lost[0]
         (error, nats), (own, own_nats) = said(state.rbm, test), said(state.rbm, train[:10_000])
         print(
-            f"{method}, {options.hidden} hidden, epoch {state.epoch}: test error {error:.2f} %, log p(y | x) {nats:.4f}; "
+            f"{method}, {options.hidden} hidden, epoch {state.epoch}: test error {error:.2f} %, log p(y | x) "
+            f"{nats:.4f}; "
             f"of training data {own:.2f} %, {own_nats:.4f}; {passed:.0f} s",
             flush=True,
         )
@@ -87,7 +89,9 @@ def run(method: str, train: np.ndarray, test: np.ndarray, options: argparse.Name
         seed=options.seed, callbacks=show, centered=method == "joint", n_threads=options.threads,
     )  # fmt: skip
     hidden, published = PUBLISHED[method]
-    print(f"{method}: {said(rbm, test)[0]:.2f} %; published, with {hidden:,} hidden units: {published:.2f} %", flush=True)
+    print(
+        f"{method}: {said(rbm, test)[0]:.2f} %; published, with {hidden:,} hidden units: {published:.2f} %", flush=True
+    )
 
 
 def main() -> None:

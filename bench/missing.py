@@ -4,8 +4,8 @@
 
 The bundled digits (1,400 rows to learn from, 397 to fill in), and mushrooms (2,000 and 1,000) of the density estimation
 benchmarks in the folder debd of FASTRBM_DATA. All methods learn from incomplete rows. Those of scikit-learn give
-numbers, which are rounded to 0 and 1. The table has means over the seeds of what is removed, and the largest distance from them.
-Requires scikit-learn.
+numbers, which are rounded to 0 and 1. The table has means over the seeds of what is removed, and the largest distance
+from them. Requires scikit-learn.
 """
 
 import argparse

@@ -13,9 +13,9 @@ from .._core.describe import Described
 from .._core.layout import FIXED_BITS
 from .._core.settings import Setting
 from ..moments import Moments
+from ..sampling.columns import LabelColumn
 from ..sampling.model import model
 from ..states.bits import BitMatrix
-from ..sampling.columns import LabelColumn
 from .base import Gradient
 from .labels import of_labels
 
@@ -38,9 +38,9 @@ class Discriminative(Described):
         d/dc_j = s_j(x, y) - sum_a p_a s_j(x, a),           d/dd_a = [a = y] - p_a,
 
     U and d being the label's rows of the weights and its biases; the biases of all other visible units have none. It is
-    a difference of two phases, as of any gradient, and can be centered: h ~ p(h | x, y), and (y, h) ~ p(y, h | x). There
-    are no chains. The model learns to tell labels, not what data look like: samples and likelihoods of it mean nothing.
-    See :class:`Hybrid`.
+    a difference of two phases, as of any gradient, and can be centered: h ~ p(h | x, y), and (y, h) ~ p(y, h | x).
+    There are no chains. The model learns to tell labels, not what data look like: samples and likelihoods of it mean
+    nothing. See :class:`Hybrid`.
 
     As moments are, s is rounded to multiples of 2^-22 and sums are exact: the same bits on any machine.
 
@@ -84,8 +84,8 @@ class Discriminative(Described):
         return discriminative(rbm, label, states, sample_weight, n_threads)
 
     def encode(self, rbm: RBM, X: Any) -> Any:
-        """Data of a user as a BitMatrix of the model's visible layer, absent labels among them: what :func:`fastrbm.fit`
-        makes of X before it cuts it into batches. Fractions are left as they are."""
+        """Data of a user as a BitMatrix of the model's visible layer, absent labels among them: what
+        :func:`fastrbm.fit` makes of X before it cuts it into batches. Fractions are left as they are."""
         return encoded(rbm, X, self.column)
 
     def get_state(self) -> dict[str, Any]:
@@ -122,7 +122,8 @@ def discriminative(
 
 
 def given(rbm: RBM, states: Any) -> Any:
-    """States of the layer as estimators take them from anybody: fractions of on as numbers between the units' values."""
+    """States of the layer as estimators take them from anybody: fractions of on as numbers between the units'
+    values."""
     return states if isinstance(states, BitMatrix) else rbm.visible.values(states)
 
 

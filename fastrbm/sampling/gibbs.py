@@ -192,4 +192,6 @@ def _of_layer(states: BitMatrix, unit: Unit | None, name: str) -> BitMatrix:
         return states
     if unit is None or states.n_units != unit.n:
         raise ValueError(f"{name} has {states.n_units} units per example where the model has {unit!r}")
-    return packed(validate.states(unit.off + unit.step * states.to_states(), unit.n_columns, name, unit=unit), unit, name)
+    return packed(
+        validate.states(unit.off + unit.step * states.to_states(), unit.n_columns, name, unit=unit), unit, name
+    )
