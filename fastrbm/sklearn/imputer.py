@@ -109,7 +109,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         n_draws=30,
         n_sweeps=100,
         n_iter=None,
-        learning_rate=0.1,
+        learning_rate=0.3,
         l2=1e-3,
         batch_size=128,
         max_levels=20,
