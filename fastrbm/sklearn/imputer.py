@@ -75,7 +75,8 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     -----
     X is a numeric array with NaN where an entry is missing (masked arrays will do), an array of objects, or a data
     frame of pandas or polars, of text, categories, truth values and whole numbers. What comes out is of the same kind,
-    with the same values where they were known. A value that fit did not see is an error, as is a real-valued column: bin it.
+    with the same values where they were known. A value that fit did not see is an error, as is a real-valued column:
+    bin it.
 
     Examples
     --------
