@@ -83,7 +83,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     >>> import numpy as np
     >>> from fastrbm.sklearn import RBMImputer
     >>> X = np.array([[0, 2], [0, 2], [1, 5], [1, 5], [0, np.nan], [np.nan, 5]] * 5)
-    >>> RBMImputer(n_components=4, random_state=0).fit_transform(X)[4:6]
+    >>> RBMImputer(n_components=4, learning_rate=0.5, n_iter=500, random_state=0).fit_transform(X)[4:6]
     array([[0., 2.],
            [1., 5.]])
     """
@@ -110,7 +110,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         n_draws=30,
         n_sweeps=100,
         n_iter=None,
-        learning_rate=0.1,
+        learning_rate=0.3,
         l2=1e-3,
         batch_size=128,
         max_levels=20,
