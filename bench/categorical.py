@@ -4,7 +4,7 @@
 
 A size is sites x categories x hidden units. A sweep draws both layers of all chains; a PCD-1 update has as many
 examples as chains. As in bench/compare.py each contender lives in a process of its own, they are timed in turns with a
-pause between them, and the table has medians. *ratio*: the time of the faster plain NumPy over the contender's own. *kB
+pause between them, and the table has medians. *ratio*: the time of the fastest NumPy over the contender's own. *kB
 a chain*: by how much the peak memory of the process grew beyond its libraries, over the chains (and the examples).
 
 Every contender is checked before it is timed, in another process. Its sweep must draw from the exact conditional
@@ -274,7 +274,7 @@ def rbms(size, parameters, codes, exact=None):
     return {"sweep": sweep, "PCD-1 update": lambda: update(RATE)}
 
 
-PLAIN = "NumPy, one-hot", "NumPy, gather"  # the faster one of these is what ratios refer to
+BASES = "NumPy, one-hot", "NumPy, gather", "NumPy, threads"  # the fastest of these is what ratios refer to
 # name: (function, what its process finds in the environment)
 CONTENDERS = {
     "NumPy, one-hot": (numpy(False), {}),
@@ -363,7 +363,7 @@ def table(times, memory):
     for name in memory:
         line = f"{name:<16}"
         for step in STEPS:
-            base = min((times[step, plain] for plain in PLAIN if plain in memory), default=float("nan"))
+            base = min((times[step, other] for other in BASES if other in memory), default=float("nan"))
             line += f"{1e3 * times[step, name]:>18.3f} {base / times[step, name]:>6.2f}"
         yield line + f"{memory[name]:>13.2f}"
 
@@ -389,7 +389,7 @@ def main():
                 if sentence not in said:
                     print(sentence)
                     said.add(sentence)
-            print(f"\n{text}, {n_chains:,} chains, {options.threads} threads; ratio: NumPy's time over its own")
+            print(f"\n{text}, {n_chains:,} chains, {options.threads} threads; ratio: to the fastest NumPy")
             print("\n".join(table(times, memory)), flush=True)
 
 

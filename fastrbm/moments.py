@@ -10,13 +10,11 @@ from numpy.typing import ArrayLike
 
 from ._core import threads, validate, workload
 from ._core.dispatch import kernels
-from ._core.layout import FIXED_BITS, ROWS, to_fixed_point, to_tiles
+from ._core.layout import FIXED_BITS, ROWS, to_fixed_point
 from ._core.settings import Setting
 from .sampling import gibbs
-from .sampling.labels import LabelSums, label_sums
 from .sampling.model import model
 from .states.bits import BitMatrix
-from .states.columns import LabelColumn
 from .units.unit import Unit
 
 if TYPE_CHECKING:
@@ -25,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Moments"]
 
-_ROWS_A_PART = 16 * ROWS  # examples at a time, at most: bounds the memory
+ROWS_A_PART = 16 * ROWS  # examples at a time, at most: bounds the memory
 
 
 def _sums(value: ArrayLike, name: str, n_axes: int) -> np.ndarray:
@@ -134,16 +132,16 @@ class Moments:
         data = _examples(rbm, X)
         n = data.shape[0]
         weight = None if sample_weight is None else validate.sample_weight(sample_weight, n)
-        moments, scale = _nothing(rbm), 1.0
+        moments, scale = nothing(rbm), 1.0
         if weight is not None:
             scale = 2.0 ** math.frexp(weight.max())[1]
             weight = np.rint(weight / scale * (1 << FIXED_BITS))
         # fractions add up in blocks of ROWS, so that cuts elsewhere would change the last bits
-        for rows in workload.parts(n, workload.moments(rbm.n_visible, rbm.n_hidden), most=_ROWS_A_PART, blocks=(ROWS,)):
+        for rows in workload.parts(n, workload.moments(rbm.n_visible, rbm.n_hidden), most=ROWS_A_PART, blocks=(ROWS,)):
             fixed = gibbs.fixed_buffer(rows.stop - rows.start, rbm.n_hidden)
             gibbs.half_step(rbm._parameters.to_hidden, data[rows], fixed=fixed, n_threads=n_threads)
-            _add(moments, data[rows], fixed, None if weight is None else weight[rows], scale, n_threads)
-        return _of_values(moments, (rbm.visible, rbm.hidden))
+            add(moments, data[rows], fixed, None if weight is None else weight[rows], scale, n_threads)
+        return of_values(moments, (rbm.visible, rbm.hidden))
 
     @classmethod
     def of_chains(cls, rbm: RBM, chains: Chains, n_threads: int | None = None) -> Moments:
@@ -156,7 +154,7 @@ class Moments:
         return f"Moments(n_visible={self.visible_sum.size}, n_hidden={self.hidden_sum.size}, total={self.total:g})"
 
 
-def _of_values(moments: Moments, units: tuple[Unit, Unit]) -> Moments:
+def of_values(moments: Moments, units: tuple[Unit, Unit]) -> Moments:
     """Sums over bits as sums over what units count for, in place: of x = off + step bit. All of it is exact."""
     (v, h), n = units, moments.total
     visible, hidden = v.step * moments.visible_sum, h.step * moments.hidden_sum
@@ -167,13 +165,13 @@ def _of_values(moments: Moments, units: tuple[Unit, Unit]) -> Moments:
     return moments
 
 
-def _nothing(rbm: RBM) -> Moments:
+def nothing(rbm: RBM) -> Moments:
     """Sums over no example yet: total is 0, and what is in weight_sum and hidden_sum does not matter."""
     weight_sum = np.empty((rbm.n_visible, rbm.n_hidden))
     return Moments(weight_sum, np.zeros(rbm.n_visible), np.empty(rbm.n_hidden), 0.0)
 
 
-def _add(
+def add(
     moments: Moments,
     states: BitMatrix | np.ndarray,
     fixed: np.ndarray,
@@ -205,7 +203,7 @@ def _add(
         kernels.count_bits(states._planes, states.n_units, states.segments, moments.visible_sum, used)
     else:
         # integers below 2^53: exact in whatever order BLAS adds them
-        moments.visible_sum += (weight @ states.to_units().astype(np.float64)) * unit
+        moments.visible_sum += states.weighted_sums(weight) * unit
 
 
 def _add_fractions(
@@ -261,7 +259,7 @@ class PhaseStates:
     ) -> PhaseStates | Moments:
         """Of data; where they have weights or fractions, or are very many, their moments at once."""
         data = _examples(rbm, X)
-        if sample_weight is not None or not isinstance(data, BitMatrix) or len(data) > _ROWS_A_PART:
+        if sample_weight is not None or not isinstance(data, BitMatrix) or len(data) > ROWS_A_PART:
             return Moments.of_data(rbm, data, sample_weight, n_threads)
         fixed = gibbs.fixed_buffer(len(data), rbm.n_hidden)
         gibbs.half_step(rbm._parameters.to_hidden, data, fixed=fixed, n_threads=n_threads)
@@ -287,61 +285,4 @@ class PhaseStates:
         used = threads.resolve(n_threads, moments.weight_sum.size * int(self.total))
         all_of_fixed = np.empty(self.shape[1])  # which is more than hidden_sum in a LabelPhase
         kernels.moments(self.transposed, self.fixed, 2.0**-FIXED_BITS, False, moments.weight_sum, all_of_fixed, used)
-        return _of_values(moments, self.units)
-
-
-class LabelPhase(PhaseStates):
-    """Examples without their labels, with the mean of P(h | x, y) over p(y | x); and what goes with each label, as
-    examples more: of a label by itself, whose P(h) add up to the sum of p(y | x) P(h | x, y) over the examples. They do
-    not count as examples, nor in hidden_sum."""
-
-    @classmethod
-    def of_sums(
-        cls, rbm: RBM, column: LabelColumn, states: BitMatrix, sums: LabelSums, n_threads: int | None
-    ) -> LabelPhase:
-        n, first = len(states), 0 if column.can_miss else 1  # of a unit of two values, the higher one is on
-        one = float(1 << FIXED_BITS)
-        counts = [max(1, math.ceil(float(pairs.max()) / one)) for pairs in sums.pairs[first:]]
-        fixed = gibbs.fixed_buffer(n + sum(counts), rbm.n_hidden)
-        fixed[:, :n] = sums.negative[:, :n]
-        labels, row = np.repeat(np.arange(first, column.n_states, dtype=np.int32), counts), n
-        for pairs, count in zip(sums.pairs[first:], counts, strict=True):
-            left = to_tiles(pairs[None], np.float64)[:, 0]
-            for _ in range(count):  # whole numbers, none of them above 2^22
-                fixed[:, row] = np.minimum(left, one)
-                left -= fixed[:, row]
-                row += 1
-        both = column.joined_states(column.with_labels(states, None), labels)
-        phase = cls(rbm, both, fixed, n_threads)
-        phase.total = float(n)
-        phase.hidden_sum -= sums.pairs[first:].sum(axis=0) / one
-        phase.visible_sum[column.units] = sums.counts[first:] / one
-        return phase
-
-
-def of_labels(
-    rbm: RBM, column: LabelColumn, states: BitMatrix | np.ndarray, labels: np.ndarray, weight: np.ndarray | None,
-    scale: float, n_threads: int | None,
-) -> tuple[PhaseStates | Moments, PhaseStates | Moments]:  # fmt: skip
-    """Both phases of labels' gradient, h ~ p(h | x, y) and (y, h) ~ p(y, h | x), of examples whose labels y are known,
-    int32 (n,). weight: float64 (n,) of integers up to 2^22, in units of scale / 2^22."""
-    n, unit = states.shape[0], 2.0**-FIXED_BITS
-    if weight is None and isinstance(states, BitMatrix) and n <= _ROWS_A_PART:
-        sums = label_sums(rbm, column, states, labels, None, n_threads)
-        positive = PhaseStates(rbm, column.with_labels(states, labels), sums.positive, n_threads)
-        return positive, LabelPhase.of_sums(rbm, column, states, sums, n_threads)
-    positive, negative = _nothing(rbm), _nothing(rbm)
-    pairs, counts = np.zeros((column.n_states, rbm.n_hidden)), np.zeros(column.n_states)
-    for rows in workload.parts(n, workload.moments(rbm.n_visible, rbm.n_hidden), most=_ROWS_A_PART, blocks=(ROWS,)):
-        own = None if weight is None else weight[rows]
-        sums = label_sums(rbm, column, states[rows], labels[rows], own, n_threads)
-        _add(positive, column.with_labels(states[rows], labels[rows]), sums.positive, own, scale, n_threads)
-        _add(negative, column.with_labels(states[rows], None), sums.negative, own, scale, n_threads)
-        pairs += sums.pairs
-        counts += sums.counts
-    # of a unit of two values, the higher one is on
-    first = 0 if column.can_miss else 1
-    unit = unit if weight is None else unit * scale
-    negative.weight_sum[column.units] = pairs[first:] * unit
-    negative.visible_sum[column.units] = counts[first:] * unit
-    return _of_values(positive, (rbm.visible, rbm.hidden)), _of_values(negative, (rbm.visible, rbm.hidden))
+        return of_values(moments, self.units)

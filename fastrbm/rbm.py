@@ -14,13 +14,14 @@ from ._core import floatmath, frames, layout, model_file, philox, threads, valid
 from ._core.dispatch import kernels
 from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
-from .sampling import gibbs
+from .sampling import gibbs, inpainting
 from .sampling.annealing import annealed_starts
-from .sampling.clamp import Clamp, ClampedLayer
+from .sampling.clamp import Clamp
 from .sampling.model import Model
 from .sampling.starts import chain_ends
 from .states import totals
 from .states.bits import BitMatrix, zeros
+from .states.missing import known_parts
 from .units.layer import LayerLike, counted, from_segments, layer, of_table, reader
 from .units.unit import Unit
 
@@ -615,41 +616,73 @@ class RBM(Model):
         ends = chain_ends(self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, clamped)
         return self.visible.values(ends.to_states())
 
-    def inpaint(self, X: ArrayLike, n_sweeps: int = 1000, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """Fill in what is missing: for each example a draw of its missing units given the others.
+    def inpaint(
+        self, X: ArrayLike, n_sweeps: int = 1000, seed: int = 0, n_threads: int | None = None, *,
+        n_draws: int | None = None, probabilities: bool = False, most_probable: bool = False,
+    ) -> np.ndarray:  # fmt: skip
+        """Fill in what is missing: for each example draws of its missing units given the others, or what is most
+        probable.
+
+        A draw shows what could be there; as a guess it is a poor one. Where a value must be right as often as possible,
+        take ``most_probable=True`` (of new bundled digits without half of their pixels a draw is right 0.82 of the time, the
+        most probable value by 30 draws 0.87); where the uncertainty counts, several draws, or the probabilities.
 
         Parameters
         ----------
-        X : array (n, V)
-            The units' values, and NaN where a unit is missing (or masked, in a masked array).
+        X : array (n, columns) or data frame
+            The units' values, and NaN, None or pandas.NA where one is missing (or masked, in a masked array); in columns
+            of categories -1 will do. A data frame's labels become the codes of the model's categories, which
+            :meth:`to_frame` turns into labels again: ``rbm.to_frame(rbm.inpaint(frame), like=frame)``.
         n_sweeps : int
-            Sweeps of each example's chain, with the known units clamped. As for :meth:`sample`, draws follow
-            p(missing | known) only when this is long against the mixing time.
+            Sweeps of each chain, with the known units clamped. As for :meth:`sample`, draws follow p(missing | known)
+            only when this is long against the mixing time.
         seed : int
-            The same seed gives the same draw. The mean over several seeds estimates P(missing unit on | known).
+            The same seed gives the same draws.
         n_threads : int, optional
-            No effect on the draw.
+            No effect on the draws.
+        n_draws : int, optional
+            Independent draws, each the end of a chain of its own: by default 1, and 30 for what is an average over them.
+            Draws of a smaller number are the first of a larger one.
+        probabilities : bool
+            Return P(unit on | known), the mean of P(unit on | h) over the draws of h.
+        most_probable : bool
+            Fill in the value, or category, of the largest of these probabilities: of each missing entry by itself.
 
         Returns
         -------
-        (n, V), as :meth:`sample` returns them
+        array (n, columns), as :meth:`sample` returns them
+            With n_draws above 1, (n_draws, n, columns). With probabilities, float64 (n, V), one for each unit (category),
+            0 or 1 where the entry is known. With most_probable, (n, columns).
 
         Examples
         --------
         >>> import fastrbm as fr
         >>> rbm = fr.RBM([[9.0], [9.0]], [-4.5, -4.5], [-9.0])  # two units that are nearly always alike
-        >>> rbm.inpaint([[1, float("nan")], [0, float("nan")]], n_sweeps=100)
+        >>> X = [[1, float("nan")], [0, float("nan")]]
+        >>> rbm.inpaint(X, n_sweeps=100)
         array([[1, 1],
                [0, 0]], dtype=uint8)
+        >>> rbm.inpaint(X, n_sweeps=100, probabilities=True).round(1)
+        array([[1., 1.],
+               [0., 0.]])
         """
         n_sweeps, seed = validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS), validate.seed(seed)
+        averaged = validate.flag(probabilities, "probabilities") | validate.flag(most_probable, "most_probable")
+        if probabilities and most_probable:
+            raise ValueError("probabilities and most_probable are two different results: choose one")
         self._check_names(X, "X")
-        array = _given.numbers(self._coded(X, "X"), "X", missing=True)
-        if array.ndim != 2:
-            raise ValueError(f"X must have two dimensions, (examples, units), got shape {array.shape}")
-        clamped = Clamp(ClampedLayer.of(array, len(array), self.visible, "X"), None)
-        ends = chain_ends(self, len(array), n_sweeps, seed, philox.INPAINT, n_threads=n_threads, clamp=clamped)
-        return self.visible.values(ends.to_states())
+        parts, missing = known_parts(self._coded(X, "X"), self.visible, "X")
+        most = philox.MOST_CHAINS // max(1, len(parts))
+        drawn = (inpainting.MANY if averaged else 1) if n_draws is None else n_draws
+        drawn = validate.integer(drawn, "n_draws", 1, most)
+        how = self, parts, missing, n_sweeps, drawn, seed, n_threads
+        if not averaged:
+            draws = [self.visible.values(visible.to_states()) for visible, _ in inpainting.completions(*how)]
+            return draws[0] if drawn == 1 else np.stack(draws)
+        means = inpainting.probabilities(*how)
+        if probabilities:
+            return means
+        return self.visible.values(np.where(missing, self.visible.hardened(means), parts))
 
     def reconstruct(self, v: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """E[v | h], float32 (n, V), with h drawn from p(h | v) for each example: what one step there and back makes of

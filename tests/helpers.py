@@ -73,8 +73,9 @@ BINARY = "bernoulli", "bernoulli"
 PAIRS = [("spin", "spin"), ("spin", "bernoulli"), ("bernoulli", "spin")]  # the others
 
 
-def build_layers(module, weights, visible_bias, hidden_bias, n_threads=1, units=BINARY):
-    """(to_visible, to_hidden) as fastrbm._core.parameters builds them, from one module's own functions."""
+def build_layers(module, weights, visible_bias, hidden_bias, n_threads=1, units=BINARY, layout=None):
+    """(to_visible, to_hidden) as fastrbm._core.parameters builds them, from one module's own functions; layout: of the
+    visible layer, where it has segments, and units[0] is "bernoulli"."""
     from fastrbm._core.parameters import exponent
 
     n_visible, n_hidden = weights.shape
@@ -82,15 +83,35 @@ def build_layers(module, weights, visible_bias, hidden_bias, n_threads=1, units=
     to_hidden = np.empty_like(tiles)
     to_visible = np.empty((tiles_for(n_visible), -(-n_hidden // 8) * 8, TILE), np.float32)
     _, column, row = module.ascend(tiles, tiles, 0.0, 0.0, 0.0, 1e30, to_hidden, to_visible, n_threads)
+    segments, hidden_padded = None, placed(hidden_bias, [(k, TILE) for k in range(0, n_hidden, TILE)])
+    places = [(k, TILE) for k in range(0, n_visible, TILE)]
+    if layout is not None:
+        segments = module.Segments(layout)
+        places, column = segments.places, module.largest_input(to_hidden, segments)
+        to_hidden, tiles = with_slack(to_hidden, segments.n_inputs), to_visible
+        to_visible = np.full((segments.n_tiles, *tiles.shape[1:]), np.nan, np.float32)
+        module.place_tiles(tiles, segments, to_visible, n_threads)
     eh, ev = exponent(column, n_visible), exponent(row, n_hidden)
-    padded = []
-    for bias in (visible_bias, hidden_bias):
-        padded.append(np.zeros(tiles_for(len(bias)) * TILE, np.float32))
-        padded[-1][: len(bias)] = bias
     return (
-        module.Layer(to_visible, ev, padded[0], n_visible, *units),
-        module.Layer(to_hidden, eh, padded[1], n_hidden, *units[::-1]),
+        module.Layer(to_visible, ev, placed(visible_bias, places), n_visible, *units, segments),
+        module.Layer(to_hidden, eh, hidden_padded, n_hidden, *units[::-1], None, segments),
     )
+
+
+def placed(values, places):
+    """One number a unit, each in its column of the tiles, which have n units from the first on each."""
+    out = np.zeros(len(places) * TILE, np.float32)
+    for tile, (first, n) in enumerate(places):
+        part = values[first : first + n]
+        out[tile * TILE : tile * TILE + len(part)] = part
+    return out
+
+
+def with_slack(tiles, n_inputs):
+    """The same with memory behind it for tiles of n_inputs rows. What is there counts for nothing."""
+    flat = np.full(tiles.size + max(0, n_inputs - tiles.shape[1]) * TILE, np.nan, np.float32)
+    flat[: tiles.size] = tiles.reshape(-1)
+    return flat[: tiles.size].reshape(tiles.shape)
 
 
 def pack(states):

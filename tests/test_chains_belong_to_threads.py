@@ -66,8 +66,7 @@ def annealed(module, n, n_steps, n_threads):
     visible, hidden = states(n)
     base = np.zeros(to_visible.bias_array.size, np.float32)
     base[: SHAPE[0]] = rng.normal(0, 1, SHAPE[0])
-    difference = np.zeros(8 * len(visible))
-    difference[: SHAPE[0]] = to_visible.bias_array[: SHAPE[0]].astype(float) - base[: SHAPE[0]]
+    difference = to_visible.bias_array[: SHAPE[0]].astype(float) - base[: SHAPE[0]]
     weights = np.zeros((5, n))
     betas = np.linspace(0, 1, n_steps + 1).astype(np.float32)
     module.anneal(visible, hidden, to_visible, to_hidden, base, difference, betas, 5, 9, 7, 1000, weights, n_threads)

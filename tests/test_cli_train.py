@@ -232,7 +232,7 @@ def test_training_from_a_settings_file(tmp_path, capsys):
 
 
 MISTAKES = [
-    ('hiden = 3', "no setting 'hiden'; there are average, batch-size, "),
+    ('hiden = 3', "no setting 'hiden'; there are alphabet, average, batch-size, "),
     ('hidden = 0', "hidden must be at least 1, got 0"),
     ('hidden = 1.5', "hidden must be a whole number, got 1.5"),
     ('hidden = true', "hidden must be a number or a string, got True"),

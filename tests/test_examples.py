@@ -88,3 +88,22 @@ def test_classification(run):
 def test_labels(run):
     out = run("labels.py", "--epochs", "40", "--hidden", "64", needs=("matplotlib", "fastrbm.plot", "sklearn"))
     assert number("# % of 360", out) > 75 and number("# of 100 samples", out) > 60  # chance: 10
+
+
+def test_sequences(run, tmp_path):
+    out = run("sequences.py", "--epochs", "80")
+    assert number("log-likelihood #", out) > number("independent sites: #", out) + 2
+    assert number("base pairs: # %", out) > number("ones, # % by chance", out) + 10
+    codes = fr.datasets.read_fasta(tmp_path / "designed.fasta", "rna")
+    assert codes.shape == (1000, 16)
+    out = run("sequences.py", "designed.fasta", "--alphabet", "rna", "--epochs", "2", "--out", "again.fasta")
+    assert "800 sequences of 16 sites" in out and "base pairs" not in out
+
+
+def test_survey(run):
+    out = run("survey.py", "--epochs", "60", needs=())
+    assert "2,000 rows of 6 columns, 20% missing" in out
+    assert number("answers: # % right", out) > number("column: # %", out) + 3
+    assert "drawn home: farm" in out
+    out = run("survey.py", "drawn.csv", "--epochs", "2", "--out", "again.csv", needs=())
+    assert "1,000 rows of 6 columns, 0% missing" in out

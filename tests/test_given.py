@@ -182,13 +182,16 @@ BAD = {
     "infinite": (np.array([[0, np.inf]]), ValueError, r"X\[0, 1\] is inf"),
     "pair": ([STATES, STATES[:, 0]], TypeError, r"X must be one array .* of a pair \(x, y\) give x alone"),
 }  # fmt: skip
+MISSING = ("None among numbers", "NaN", "masked")  # which from_data leaves out of the means
 
 
 @pytest.mark.parametrize("kind", BAD)
 def test_what_is_no_data_is_refused_by_name(kind):
     X, error, message = BAD[kind]
-    with pytest.raises(error, match=message):
+    if kind in MISSING:
         fr.RBM.from_data(X, 3)
+    with pytest.raises(error, match=message):
+        fr.fit(fr.RBM(np.zeros((2, 3))), X) if kind in MISSING else fr.RBM.from_data(X, 3)
     rbm = fr.RBM(np.zeros((np.shape(X)[-1] if np.ndim(X) == 2 else 11, 3))) if kind not in ("ragged", "pair") else None
     if rbm is not None:
         with pytest.raises((TypeError, ValueError), match="^X "):
@@ -245,8 +248,9 @@ BAD_FRAMES = {
 @pytest.mark.parametrize("kind", BAD_FRAMES)
 def test_a_frame_that_is_no_data_is_refused_by_column(kind):
     change, error, message = BAD_FRAMES[kind]
+    rbm = fr.RBM.from_data(frame(), 3)
     with pytest.raises(error, match=message):
-        fr.RBM.from_data(change(frame()), 3, visible="bernoulli")
+        fr.fit(rbm, change(frame())) if kind == "missing" else fr.RBM.from_data(change(frame()), 3, visible="bernoulli")
 
 
 def test_names_of_columns_are_kept_and_checked(tmp_path):

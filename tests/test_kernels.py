@@ -65,7 +65,7 @@ def run(module, case, n_threads):
     unpacked = np.empty_like(case.states)
     module.unpack(planes, unpacked, n_threads)
     transposed = np.empty((-(-n // 8), n_visible), np.uint8)
-    module.transpose(planes, n_visible, transposed, n_threads)
+    module.transpose(planes, n_visible, None, transposed, n_threads)
     acc = np.empty((n, n_hidden), np.int32)
     module.product(planes, to_hidden.tiles_array, to_hidden.exponent, acc, n_threads)
     results |= {"planes": planes.copy(), "unpacked": unpacked, "transposed": transposed, "acc": acc}
@@ -80,11 +80,11 @@ def run(module, case, n_threads):
     more_weights, more_hidden = np.ones((n_visible, n_hidden)), np.ones(n_hidden)
     module.moments(transposed, fixed, 2.0**-21, True, more_weights, more_hidden, n_threads)
     counts = np.ones(n_visible)
-    module.count_bits(planes, n_visible, counts, n_threads)
+    module.count_bits(planes, n_visible, None, counts, n_threads)
     results |= {"moments": weights, "hidden_sum": hidden_sum, "counts": counts}
     results |= {"more_moments": more_weights, "more_hidden_sum": more_hidden}
     phase = np.empty_like(transposed), np.full(n_visible, np.nan), np.full(n_hidden, np.nan)
-    module.prepare_phase(planes, fixed, 2.0**-22, *phase, n_threads)
+    module.prepare_phase(planes, None, fixed, 2.0**-22, *phase, n_threads)
     results |= {f"phase_{k}": array for k, array in enumerate(phase)}
 
     before = transposed, fixed.copy()
@@ -100,8 +100,7 @@ def run(module, case, n_threads):
 
     reference = np.zeros_like(to_visible.bias_array)
     reference[:n_visible] = case.hidden_bias.mean() + case.visible_bias[::-1]
-    difference = np.zeros(planes.shape[0] * 8)
-    difference[:n_visible] = case.visible_bias - reference[:n_visible]
+    difference = (case.visible_bias - reference[:n_visible]).astype(np.float64)
     log_weights = np.ones((tiles_for(n_hidden) + tiles_for(n_visible), n))
     annealed_v, annealed_h = planes.copy(), hidden.copy()
     betas = np.array([0.0, 0.3, 0.35, 1.0], np.float32)
@@ -121,16 +120,14 @@ def run(module, case, n_threads):
     results |= {"peak": np.empty(9), "total": np.empty(9)}
     sums = results["peak"], results["total"]
     module.enumerate_states(
-        high, rng.normal(0, 1, 9), low, rng.normal(0, 1, 16), case.units[1], n_hidden, *sums, n_threads
+        high, rng.normal(0, 1, 9), low, rng.normal(0, 1, 16), case.units[1], None, n_hidden, *sums, n_threads
     )
 
     for name, beta in (("cgf", np.ones(1)), ("tempered_cgf", case.beta.astype(np.float64))):
         results[name] = np.empty(n)
         module.cgf_sums(planes, to_hidden, beta, results[name], n_threads)
-    bias = np.zeros(planes.shape[0] * 8)
-    bias[:n_visible] = case.visible_bias
     results["bias"] = np.empty(n)
-    module.bias_sums(planes, case.units[0], bias, results["bias"], n_threads)
+    module.bias_sums(planes, case.units[0], None, case.visible_bias.astype(np.float64), results["bias"], n_threads)
     return results
 
 
@@ -139,7 +136,7 @@ def run_update(module, case, n_threads, before, to_hidden, planes, fixed):
     n_visible, n_hidden, n = case.shape
     few = -(-n // 16)  # bytes of the negative phase: half of the chains
     transposed = np.empty((-(-n // 8), n_visible), np.uint8)
-    module.transpose(planes, n_visible, transposed, n_threads)
+    module.transpose(planes, n_visible, None, transposed, n_threads)
     phases = (*before, 2.0**-22 / n, transposed[:few].copy(), np.ascontiguousarray(fixed[:, : 8 * few]), 2.0**-22 / 7)
     plain, centered = np.full((2, *to_hidden.tiles_array.shape), np.nan, np.float32)
     module.difference(*phases, None, n_hidden, plain, None, None, n_threads)

@@ -9,7 +9,7 @@ from fastrbm import moments
 from fastrbm.sampling import labels as sampling_labels
 from fastrbm.sampling.labels import drawn_labels, label_sums
 from fastrbm.states.bits import CodeMatrix
-from fastrbm.states.columns import LabelColumn
+from fastrbm.sampling.columns import LabelColumn
 
 u = fr.units
 LAYERS = {

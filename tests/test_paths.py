@@ -82,7 +82,7 @@ def test_sums_are_kept_where_few_units_flip(module, cold, n_sweeps, flips):
 def test_more_rows_than_int32_has_room_for_are_folded(module, n, folded):
     states = np.ones((n, 20), np.uint8)
     bits = np.empty((-(-n // 8), 20), np.uint8)
-    reference.transpose(pack(states), 20, bits)
+    reference.transpose(pack(states), 20, None, bits)
     fixed = np.zeros((1, 8 * len(bits), 64), np.float32)
     out, along = np.empty((1, 24, 64), np.float32), (np.empty(24), np.empty(64))
     phase = bits, fixed, 1.0

@@ -166,3 +166,105 @@ def test_every_part_of_a_page_escapes_what_it_is_given(tmp_path):
     parsed = Parsed(path)
     assert not parsed.all("script") and parsed.all("img")[0]["alt"] == evil
     assert parsed.text.count(evil) == 8  # title, h1, h2, p, code, th, td, figcaption
+
+
+# ---------------------------------------------------------------- categories
+
+RNG = np.random.default_rng(0)
+GROUP = RNG.integers(0, 3, 80)
+
+
+def coded(*segments, names=None, categories=None, hidden=5, **columns):
+    """A model whose weights say something, and examples."""
+    visible = fr.units.layer(list(segments), sum(s.n for s in segments), "visible")
+    sizes = np.array(visible.n_states_of_columns)
+    parts = ((GROUP[:, None] + RNG.integers(0, 2, (80, visible.n_columns))) % sizes).astype(np.uint8)
+    Y = visible.values(parts)
+    rbm = fr.RBM.from_data(Y, hidden, seed=1, weight_scale=0.4, visible=visible)
+    rbm._visible_names, rbm._visible_categories = names, categories
+    return rbm, Y
+
+
+SEQUENCES = coded(fr.units.Categorical(7, 5), categories=(tuple("-ACGU"),) * 7)
+SURVEY = coded(
+    fr.units.Categorical(2, (3, 4)), fr.units.Bernoulli(1), names=("color", "<rooms>", "smokes"),
+    categories=(("blue", "green", "red"), (1, 2, 3, 4), ("no", "yes")),
+)  # fmt: skip
+PICTURES = coded(fr.units.Bernoulli(16), fr.units.Categorical(1, 3))
+SPINS = coded(fr.units.Categorical(3, 2), fr.units.Spin(2))
+FAST = QUICK | {"n_betas": 20, "n_sweeps": 6}
+
+
+def test_sequences_have_logos_and_lines_of_letters(tmp_path):
+    rbm, Y = SEQUENCES
+    report(rbm, Y, tmp_path / "r.html", sample_weight=np.arange(1, 81), **FAST)
+    page = Parsed(tmp_path / "r.html")
+    alts = [image["alt"] for image in page.all("img")]
+    assert len(alts) == 6 and alts[0] == "Weights of the 5 hidden units of largest norms, as logos"
+    assert any(alt.startswith("Single-site frequencies: r = ") for alt in alts)
+    assert any(alt.startswith("Pair correlations: r = ") for alt in alts)
+    some = fr.datasets.decode_sequences(Y[np.linspace(0, 79, 64).astype(int)], "rna")
+    chains = fr.Chains(rbm, 8)
+    chains.sweep(12)
+    for lines in (some[:12], fr.datasets.decode_sequences(chains.visible, "rna")):
+        assert "\n".join(lines) in page.texts
+    assert "examples 80, each of 7 columns" in page.text and "7 sites of 5 categories; hidden bernoulli" in page.text
+
+
+def test_the_gain_over_independent_columns(tmp_path):
+    """By a direct count of the frequencies."""
+    rbm, Y = SURVEY
+    score = report(rbm, Y, tmp_path / "r.html", **FAST)
+    alone = 0.0
+    for column, q in zip(Y.T, (3, 4, 2), strict=True):
+        p = (np.bincount(column, minlength=q) + 1 / q) / 81
+        alone += np.log(p)[column].mean()
+    text = Parsed(tmp_path / "r.html").text
+    assert f"independent columns {alone:.2f} nats" in text
+    assert f"is worth {score.mean - alone:.2f} nats per example" in text
+
+
+def test_a_survey_has_bars_and_rows_of_labels(tmp_path):
+    rbm, Y = SURVEY
+    report(rbm, Y, tmp_path / "r.html", **FAST)
+    page = Parsed(tmp_path / "r.html")
+    alts = [image["alt"] for image in page.all("img")]
+    assert sum(alt.startswith("The largest weights of hidden units") for alt in alts) == 3  # 5 units, in twos
+    row = [("blue", "green", "red")[Y[0, 0]], str(Y[0, 1] + 1), ("no", "yes")[Y[0, 2]]]
+    assert " ".join(["color", "<rooms>", "smokes", *row]) in page.text
+    assert "on in the samples" in page.text and "color = " in page.text and "smokes = yes" in page.text
+
+
+def test_pixels_and_a_label(tmp_path):
+    """Pictures of the pixels, bars of the label, and the labels in the places of the pictures."""
+    rbm, Y = PICTURES
+    report(rbm, Y, tmp_path / "r.html", **FAST)
+    page = Parsed(tmp_path / "r.html")
+    alts = [image["alt"] for image in page.all("img")]
+    assert alts[0] == "Weights of hidden units over the pictures"
+    assert "Samples of the model: 8 states, as pictures" in alts and "Data: 64 states, as pictures" in alts
+    assert " ".join(map(str, Y[np.linspace(0, 79, 64).astype(int), 16][:8])) in page.text
+    report(rbm, Y, tmp_path / "r.html", shape=(2, 8), **FAST)
+    for shape in ((3, 3), (1, 3)):
+        with pytest.raises(ValueError, match="shape must hold 16 units"):
+            report(rbm, Y, tmp_path / "r.html", shape=shape, **FAST)
+    with pytest.raises(ValueError, match="of which the model has none"):
+        report(*SEQUENCES, tmp_path / "r.html", shape=(7, 5), **FAST)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "rbm, Y",
+    [
+        SPINS,
+        coded(fr.units.Categorical(1, 1)),
+        coded(fr.units.Categorical(1, 255), hidden=1),
+        coded(fr.units.Categorical(500, 2), hidden=2),
+        coded(fr.units.Bernoulli(2), fr.units.Categorical(40, 3), names=tuple(f"q{k}" for k in range(42))),
+        coded(fr.units.Bernoulli(3), fr.units.Spin(49), fr.units.Categorical(2, 12)),
+    ],
+    ids=["spins", "one category", "255 categories", "500 sites", "42 questions", "a picture of spins"],
+)
+def test_layers_of_any_kind(tmp_path, rbm, Y):
+    report(rbm, Y, tmp_path / "r.html", **FAST)
+    Parsed(tmp_path / "r.html")

@@ -33,7 +33,7 @@ def run(module, shape, n_chains, n_sweeps, batch, centered, known, n_threads, ra
     outcome = np.full(4, np.nan)
     module.train(
         packed, order, ends, np.linspace(rate, 0.01, 5), visible, hidden, 2**40 + 3, 8, 2**32 - 4, n_sweeps, 1000,
-        tiles, transposed, *padded, to_visible.exponent, to_hidden.exponent, n_visible, n_hidden, *units,
+        tiles, transposed, *padded, to_visible.exponent, to_hidden.exponent, n_visible, n_hidden, units[0], None, units[1],
         (0.05, *offsets, known) if centered else None, 1e-3, l1, 1e30, outcome, n_threads,
     )  # fmt: skip
     which = int(outcome[1])
@@ -73,6 +73,61 @@ def test_other_units_equal_the_reference(level, shape, n_chains, n_sweeps, batch
     for n_threads in (1, 2):
         for ours, theirs in zip(run(MODULES[level], *case, n_threads, units=units), wanted, strict=True):
             assert np.array_equal(ours, theirs)
+
+
+LAYOUTS = [
+    [("categorical", (21,) * 31)],
+    [("categorical", (2, 255, 7, 1, 65))],
+    [("bernoulli", 70), ("categorical", (3, 3, 5)), ("bernoulli", 13)],
+]
+
+
+def run_segments(module, layout, n_hidden, n_chains, n_sweeps, centered, n_threads):
+    """The same of a layer of segments: everything that a call of train leaves."""
+    rng, batch = np.random.default_rng(3), 40
+    segments = module.Segments(layout)
+    n_visible = segments.n_units
+    weights = rng.normal(0, 0.2, (n_visible, n_hidden)).astype(np.float32)
+    biases = [rng.normal(0, 1, n).astype(np.float32) for n in weights.shape]
+    to_visible, to_hidden = build_layers(reference, weights, *biases)  # whose visible units are in a row
+    shape = to_hidden.tiles_array.shape
+    room = np.full((2, to_hidden.tiles_array.size + 8 * 64), 7, np.float32)  # products of bits read whole bytes
+    tiles = [part[: to_hidden.tiles_array.size].reshape(shape) for part in room]
+    tiles[0][...] = to_hidden.tiles_array
+    transposed = [to_visible.tiles_array.copy(), np.full_like(to_visible.tiles_array, 7)]
+    exponent = np.float64(reference.largest_input(to_hidden.tiles_array, reference.Segments(layout)))
+    to_hidden_exponent = min(60, int(np.frexp((2**31 - 1 - n_visible) / exponent)[1]) - 1)
+    rows = np.zeros((n_chains + 4 * batch + 1, segments.n_rows), np.uint8)
+    row = 0
+    for name, sizes in layout:
+        for size in sizes if name == "categorical" else [8] * (sizes // 8) + [sizes % 8] * (sizes % 8 > 0):
+            rows[:, row] = rng.integers(0, size if name == "categorical" else 1 << size, len(rows))
+            row += 1
+    visible = np.ascontiguousarray(rows[:n_chains].T)
+    hidden = pack((rng.random((n_chains, n_hidden)) < 0.5).astype(np.uint8))
+    packed = np.ascontiguousarray(rows[n_chains:])
+    padded = [layer.bias_array.copy() for layer in (to_visible, to_hidden)]
+    offsets, outcome = [np.zeros(bias.size) for bias in padded], np.full(4, np.nan)
+    ends = np.minimum(np.arange(6) * batch, len(packed))
+    module.train(
+        packed, rng.permutation(len(packed)), ends, np.linspace(0.1, 0.01, 5), visible, hidden, 7, 8, 9, n_sweeps, 1000,
+        tiles, transposed, *padded, to_visible.exponent, to_hidden_exponent, n_visible, n_hidden, "bernoulli", segments,
+        "bernoulli", (0.05, *offsets, False) if centered else None, 1e-3, 0.0, 1e30, outcome, n_threads,
+    )  # fmt: skip
+    which = int(outcome[1])
+    return [outcome, visible, hidden, *padded, tiles[which], transposed[which][:, :n_hidden], *offsets]
+
+
+@pytest.mark.parametrize("level", MODULES)
+@pytest.mark.parametrize("layout", LAYOUTS, ids=["sequences", "large", "mixed"])
+@pytest.mark.parametrize("n_hidden, n_chains, n_sweeps, centered", [(65, 50, 1, True), (20, 300, 2, False)])
+def test_segments_equal_the_reference(level, layout, n_hidden, n_chains, n_sweeps, centered):
+    wanted = run_segments(reference, layout, n_hidden, n_chains, n_sweeps, centered, 1)
+    assert wanted[0][0] == 5
+    for n_threads in (1, 2, 3):
+        ours = run_segments(MODULES[level], layout, n_hidden, n_chains, n_sweeps, centered, n_threads)
+        for mine, theirs in zip(ours, wanted, strict=True):
+            assert np.array_equal(mine, theirs)
 
 
 @pytest.mark.parametrize("level", MODULES)

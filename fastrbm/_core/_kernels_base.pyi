@@ -1,3 +1,4 @@
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,21 @@ UNITS: dict[str, int]
 LEVEL_MANY: int
 LEVEL_CHAINS_A_THREAD: int
 LEVEL_MATRICES: bool
+
+class Segments:
+    @property
+    def n_units(self) -> int: ...
+    @property
+    def n_rows(self) -> int: ...
+    @property
+    def n_tiles(self) -> int: ...
+    @property
+    def n_inputs(self) -> int: ...
+    @property
+    def steps(self) -> tuple[float, ...] | None: ...
+    @property
+    def places(self) -> list[tuple[int, int]]: ...
+    def __init__(self, segments: Iterable[tuple[str, int | Sequence[int]]]) -> None: ...
 
 class Layer:
     @property
@@ -22,6 +38,10 @@ class Layer:
     def unit(self) -> int: ...
     @property
     def sent(self) -> int: ...
+    @property
+    def to(self) -> Segments | None: ...
+    @property
+    def given(self) -> Segments | None: ...
     def __init__(
         self,
         tiles: NDArray[np.float32],
@@ -30,6 +50,8 @@ class Layer:
         n_units: int,
         unit: str,
         sent: str,
+        to: Segments | None = None,
+        given: Segments | None = None,
     ) -> None: ...
 
 def team_time() -> tuple[int, int]: ...
@@ -40,7 +62,11 @@ def pack_numbers(numbers: NDArray[np.float32] | NDArray[np.float64], planes: NDA
 def sum_fractions(numbers: NDArray[np.float32] | NDArray[np.float64], out: NDArray[np.float64]) -> None: ...
 def hash_rows(rows: NDArray[np.uint64], out: NDArray[np.uint64]) -> None: ...
 def unpack(planes: NDArray[np.uint8], states: NDArray[np.uint8], n_threads: int) -> None: ...
-def transpose(planes: NDArray[np.uint8], n_units: int, out: NDArray[np.uint8], n_threads: int) -> None: ...
+def transpose(
+    planes: NDArray[np.uint8], n_units: int, segments: Segments | None, out: NDArray[np.uint8], n_threads: int
+) -> None: ...
+def place_tiles(tiles: NDArray[np.float32], segments: Segments, out: NDArray[np.float32], n_threads: int) -> None: ...
+def largest_input(tiles: NDArray[np.float32], segments: Segments) -> float: ...
 def product(
     planes: NDArray[np.uint8], tiles: NDArray[np.float32], exponent: int, out: NDArray[np.int32], n_threads: int
 ) -> None: ...
@@ -99,6 +125,7 @@ def sweep(
     fixed: NDArray[np.float32] | None,
     n_threads: int,
 ) -> None: ...
+def inputs(planes: NDArray[np.uint8], layer: Layer, out: NDArray[np.int32], n_threads: int) -> None: ...
 def moments(
     transposed: NDArray[np.uint8],
     fixed: NDArray[np.float32],
@@ -163,6 +190,7 @@ def train(
     n_visible: int,
     n_hidden: int,
     visible_unit: str,
+    segments: Segments | None,
     hidden_unit: str,
     centering: tuple[float, NDArray[np.float64], NDArray[np.float64], bool] | None,
     l2: float,
@@ -188,6 +216,7 @@ def enumerate_states(
     low: NDArray[np.float64],
     low_bias: NDArray[np.float64],
     unit: str,
+    segments: Segments | None,
     n_units: int,
     peak: NDArray[np.float64],
     total: NDArray[np.float64],
@@ -225,6 +254,7 @@ def label_terms(
 ) -> None: ...
 def prepare_phase(
     planes: NDArray[np.uint8],
+    segments: Segments | None,
     fixed: NDArray[np.float32],
     scale: float,
     transposed: NDArray[np.uint8],
@@ -232,7 +262,9 @@ def prepare_phase(
     hidden: NDArray[np.float64],
     n_threads: int,
 ) -> None: ...
-def count_bits(planes: NDArray[np.uint8], n_units: int, out: NDArray[np.float64], n_threads: int) -> None: ...
+def count_bits(
+    planes: NDArray[np.uint8], n_units: int, segments: Segments | None, out: NDArray[np.float64], n_threads: int
+) -> None: ...
 def logs(x: NDArray[np.float64], out: NDArray[np.float64]) -> None: ...
 def cgf_sums(
     planes: NDArray[np.uint8], layer: Layer, beta: NDArray[np.float64], out: NDArray[np.float64], n_threads: int
@@ -260,5 +292,26 @@ def anneal(
     n_threads: int,
 ) -> None: ...
 def bias_sums(
-    planes: NDArray[np.uint8], unit: str, bias: NDArray[np.float64], out: NDArray[np.float64], n_threads: int
+    planes: NDArray[np.uint8],
+    unit: str,
+    segments: Segments | None,
+    bias: NDArray[np.float64],
+    out: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
+def zero_sum(
+    tiles: NDArray[np.float32],
+    segments: Segments,
+    out: NDArray[np.float32],
+    shift: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
+def pseudo_of_sites(
+    planes: NDArray[np.uint8],
+    layer: Layer,
+    segments: Segments,
+    visible_bias: NDArray[np.float64],
+    capacity: int,
+    out: NDArray[np.float64],
+    n_threads: int,
 ) -> None: ...

@@ -47,6 +47,7 @@ FACE = 26  # sklearn.BernoulliRBM: seeds of its draws
 WEIGHING = 27  # sklearn.BernoulliRBM: examples by their weights
 POPULATION = 28  # population_annealing: starts and moves
 RESAMPLE = 29  # population_annealing: which chains go on; RBM.sample: which of them are the samples
+LATENT = 30  # fit: entries of the data that are missing
 LABELS = 31  # gradient.Hybrid: labels of examples that have none
 
 _NORMALS = 1 << 16  # normal numbers of one sweep number, as the kernel has it

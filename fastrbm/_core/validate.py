@@ -256,8 +256,6 @@ def clamped_states(
         raise ValueError(f"{name} must have shape ({n_units},) or ({n}, {n_units}), got {array.shape}")
     array = array.reshape(-1, n_units)
     first = 0 if rows is None or not len(rows) else rows[0]
-    if unit.layout is None and array.dtype.kind in "iu":
-        array = _minus_one_as_nan(array) if unit.off == 0 and bool((array == 0).any()) else array
     array = array if array.dtype.kind == "f" else array.astype(np.float32)
     if unit.layout is None:
         return _clamped_bits(array, unit, name, word, (first, 0))

@@ -1,4 +1,4 @@
-"""The command line: fastrbm train | sample | score | report | info | bench."""
+"""The command line: fastrbm train | sample | inpaint | score | report | info | bench."""
 
 from .commands import build_parser, main
 

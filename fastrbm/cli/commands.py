@@ -1,35 +1,31 @@
-"""The command line: fastrbm train | sample | score | report | info | bench."""
+"""The command line: fastrbm train | sample | inpaint | score | report | info | bench."""
 
 from __future__ import annotations
 
 import argparse
-import io
 import sys
 import warnings
 
-import numpy as np
-
-from .._core.output import replace_file
 from .._core.signals import Ended, Signals
 from .._core.version import __version__
 from ..likelihood.score import score as likelihood_score
 from ..training.checkpoint import CheckpointWarning
 from .bench import add_bench
-from .common import BUNDLED, Parser, add_common, add_data, add_score, data_of, model_of, whole
-from .files import check_output
+from .common import BUNDLED, Parser, add_common, add_data, add_score, model_of
+from .data import Form, data_of
 from .info import add_info
+from .inpaint import add_inpaint
 from .report import add_report
+from .sample import add_sample
 from .settings import apply_file
 from .train import run_train
 from .train_options import add_train
 from .words import CommandError, failures, fill_gaps, reason, say, say_json, settle, tell
 
-OUTPUTS = (".npy", ".npz", ".csv")
-
-
 EPILOG = """examples:
   fastrbm train digits --out rbm.npz        train a model on the bundled digits
   fastrbm sample rbm.npz --out samples.npy  draw from it
+  fastrbm inpaint rbm.npz x.csv --out y.csv fill in what is missing of a table
   fastrbm score rbm.npz digits              its log-likelihood
   fastrbm report rbm.npz digits             a page with its score, pictures and diagnostics
   fastrbm train --help                      every option of a command
@@ -47,26 +43,13 @@ def build_parser() -> Parser:
         epilog=EPILOG,
     )
     parser.add_argument("--version", action="version", version=f"fastrbm {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="train | sample | score | report | info | bench")
+    commands = parser.add_subparsers(dest="command", metavar="train | sample | inpaint | score | report | info | bench")
 
     add_train(commands, run_train)
 
-    sample = commands.add_parser(
-        "sample",
-        help="draw samples from a model",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Run Gibbs chains of a model and save the visible states they end in.",
-        epilog="example:\n  fastrbm sample rbm.npz -n 100 --sweeps 2000 --out samples.npy",
-    )
-    sample.add_argument("model", metavar="MODEL", help="a model that 'fastrbm train' wrote")
-    sample.add_argument("-n", type=whole(1), default=100, metavar="N", help="samples (default %(default)s)")
-    sample.add_argument(
-        "--sweeps", type=whole(0), default=1000, metavar="K", help="sweeps of each chain (default %(default)s)"
-    )
-    sample.add_argument("--out", required=True, metavar="FILE", help="states (N, units): .npy, .npz or .csv")
-    sample.add_argument("--json", action="store_true", help="one JSON object, for scripts")
-    add_common(sample)
-    sample.set_defaults(run=run_sample)
+    add_sample(commands)
+
+    add_inpaint(commands)
 
     score = commands.add_parser(
         "score",
@@ -92,7 +75,7 @@ def build_parser() -> Parser:
 
 def run_score(options: argparse.Namespace) -> None:
     rbm = model_of(options)
-    X = data_of(options.data, options, rbm.visible, quiet=options.json).of(rbm, options.data)
+    X = data_of(options.data, options, Form.of(rbm), quiet=options.json)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = likelihood_score(
@@ -117,28 +100,6 @@ def run_score(options: argparse.Namespace) -> None:
         "log_z_upper": z.upper, "warning": getattr(z, "warning", ""),
     }  # fmt: skip
     say_json(numbers)
-
-
-def run_sample(options: argparse.Namespace) -> None:
-    out = check_output("--out", options.out, OUTPUTS, options.model)
-    rbm = model_of(options)
-    samples = rbm.sample(options.n, options.sweeps, options.seed, n_threads=options.threads)
-    where = out.keep(lambda path: replace_file(path, _content(samples, path.suffix)))
-    if options.json:
-        say_json({"samples": options.n, "units": rbm.n_visible, "sweeps": options.sweeps, "out": where})
-    elif where:
-        say(f"{options.n:,} samples x {rbm.n_visible} units after {options.sweeps:,} sweeps. Saved {where}")
-
-
-def _content(samples: np.ndarray, kind: str) -> memoryview:
-    file = io.BytesIO()
-    if kind == ".npy":
-        np.save(file, samples)
-    elif kind == ".npz":
-        np.savez_compressed(file, samples=samples)
-    else:
-        np.savetxt(file, samples, fmt="%d", delimiter=",")
-    return file.getbuffer()
 
 
 def command_parser(parser: Parser, command: str) -> argparse.ArgumentParser:

@@ -7,21 +7,17 @@ import difflib
 import os
 import re
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from .. import datasets
-from .._core import philox, validate
+from .._core import philox
 from .._core.reading import refusing, shown
-from ..datasets.files import read_table
-from ..datasets.scales import binarize, scaled
 from ..likelihood.results import METHODS
 from ..rbm import RBM, load
 from ..training import checkpoint
 from ..training.history import History
-from ..units.unit import Unit
-from .words import CommandError, say, tell
+from .words import CommandError, tell
 
 BUNDLED = {"digits": datasets.load_digits, "bars-and-stripes": lambda: datasets.bars_and_stripes(4)}
 
@@ -106,6 +102,22 @@ def add_data(parser) -> None:
         "--threshold", type=float, metavar="T", help="real values from T up are 1 (default: half of 1, 15, 16 or 255)"
     )
     parser.add_argument("--key", help="which array of an .npz file")
+    parser.add_argument(
+        "--unknown", choices=("error", "gap"),
+        help="of FASTA: what letters are that the alphabet has not, such as X (default error)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--insertions", choices=("error", "drop", "match"),
+        help="of FASTA: what lowercase letters and '.' are; drop leaves them out (A2M, A3M), match reads them as "
+        "uppercase letters and gaps (default error)",
+    )  # fmt: skip
+
+
+def add_sequence_weights(parser) -> None:
+    parser.add_argument(
+        "--sequence-weights", type=real(0, 1, strict=True), metavar="D",
+        help="of FASTA: count sequences that differ at less than this part of the sites as one, such as 0.2",
+    )  # fmt: skip
 
 
 def add_score(parser) -> None:
@@ -154,67 +166,24 @@ def _threads_asked():
     return integer
 
 
-class Named(NamedTuple):
-    """Examples, and the names of their columns where the file has any."""
-
-    examples: np.ndarray
-    names: tuple[str, ...] | None = None
-
-    def of(self, rbm: RBM, name: str) -> np.ndarray:
-        """The examples, if their columns are the model's."""
-        validate.check_names(self.names, rbm.visible_names, name)
-        return self.examples
-
-
-def data_of(
-    name: str, options: argparse.Namespace, unit: Unit, quiet: bool = False, dynamic_binarization: bool = False
-) -> Named:  # fmt: skip
-    """The examples of a bundled set or a file, as values of units of this type; with dynamic_binarization, numbers
-    between them."""
-    if not os.path.lexists(name):
-        if name in BUNDLED:
-            return Named(unit.values(BUNDLED[name]()))
-        meant = hint(name, [*BUNDLED, *_beside(name)])
-        raise CommandError(f"no file {shown(name)}, and no bundled set of that name ({', '.join(BUNDLED)}){meant}")
-    try:
-        table = read_table(name, options.key)
-    except ValueError as error:
-        if str(error).endswith(" is a fastrbm model, not data"):
-            raise CommandError(f"{error}{_order(options)}") from None
-        raise
-    scale, names = getattr(options, "scale", None), None if table.names is None else tuple(table.names)
-    if unit.off and (parts := unit.parts(table.array, dynamic_binarization)) is not None:
-        return Named(unit.values(parts), names)
-    if dynamic_binarization:
-        fractions, top = scaled(table, name, scale)
-        if top != 1.0 and not quiet:
-            say(f"real-valued data: fractions of {top:g}")
-        return Named(unit.values(fractions), names)
-    threshold = scale / 2 if options.threshold is None and scale is not None else options.threshold
-    X, threshold = binarize(table, threshold, name)
-    if threshold is not None and not quiet:
-        say(f"real-valued data: a unit is 1 from {threshold:g} up ({X.mean():.1%} of them)")
-    return Named(unit.values(X), names)
-
-
 def model_of(options: argparse.Namespace) -> RBM:
     """The model that the command was given; where that is data, the message tells the order of the arguments."""
     name = options.model
     if name in BUNDLED and not os.path.lexists(name):
-        raise CommandError(f"{name} is a bundled set of data, not a model{_order(options)}")
+        raise CommandError(f"{name} is a bundled set of data, not a model{order_of(options)}")
     try:
         return load(name)
     except ValueError as error:
         if " is not a fastrbm model" in str(error):
-            raise CommandError(f"{error}{_order(options)}") from None
+            raise CommandError(f"{error}{order_of(options)}") from None
         raise
 
 
-def _order(options: argparse.Namespace) -> str:
+def order_of(options: argparse.Namespace) -> str:
     return ": MODEL comes first, then DATA" if hasattr(options, "model") and hasattr(options, "data") else ""
 
 
-def _beside(name: str) -> list[str]:
+def beside(name: str) -> list[str]:
     """The files in the folder where one was looked for, written as it was."""
     folder = Path(name).parent
     try:

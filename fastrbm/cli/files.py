@@ -13,6 +13,8 @@ from pathlib import Path
 from .._core import output
 from .words import CommandError, fail, reason
 
+OUTPUTS = (".npy", ".npz", ".csv")  # of states
+
 
 @dataclass(frozen=True)
 class Output:
@@ -42,15 +44,17 @@ class Output:
         return None
 
 
-def check_output(option: str, name: str, kinds: tuple[str, ...], *others: str | Path | None) -> Output:
+def check_output(
+    option: str, name: str, kinds: tuple[str, ...], *others: str | Path | None, shown_kinds: tuple[str, ...] = ()
+) -> Output:
     """Refuse, before any work, a file that could not be written at the end, or that is one of the others, which are
     read or written too."""
     path = Path(name)
     for other in others:
         if other is not None and _same(path, Path(other)):
             raise CommandError(f"{option} {name} is also a file to read from, or to write something else to")
-    if path.suffix not in kinds:
-        raise CommandError(f"{option} {name}: its name must end in {' or '.join(kinds)}")
+    if path.suffix not in kinds and "".join(path.suffixes[-2:]) not in kinds:
+        raise CommandError(f"{option} {name}: its name must end in {' or '.join(shown_kinds or kinds)}")
     if path.is_dir():
         raise CommandError(f"{option} {name} is a folder")
     if not path.absolute().parent.is_dir():

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import numpy as np
 
 from .._core.archive import Archive
 from .._core.config import get_config
 from .._core.reading import shown
+from ..plot.sites import words_of
 from ..rbm import load
 from ..training import checkpoint
 from .common import history_in
+from .data import Form
 from .words import say, say_json
 
 
@@ -34,6 +37,11 @@ def run_info(options: argparse.Namespace) -> None:
     if options.json:
         say_json({name.lower().replace(": ", "_").replace(" ", "_").replace("-", "_"): x for name, x in facts.items()})
         return
+    categories: Any = facts.pop("categories", {})
+    for name, known in categories.items():
+        facts[f"column {shown(name, 40)}"] = shown(", ".join(map(str, known)), 200)
+    if "names" in facts:
+        facts["names"] = shown(", ".join(facts["names"]), 200)
     width = max(map(len, facts))
     for name, value in facts.items():
         say(f"{name:<{width}} {_text(value)}")
@@ -47,12 +55,21 @@ def _facts(path: str) -> dict:
         "kind": "model",
         "visible units": rbm.n_visible,
         "hidden units": rbm.n_hidden,
-        "unit types": f"{rbm.visible.name} and {rbm.hidden.name}",
+        "unit types": words_of(rbm.visible, rbm.hidden),
         "parameters": rbm.n_visible * rbm.n_hidden + rbm.n_visible + rbm.n_hidden,
         "norm of the weights": float(np.sqrt((norms**2).sum())),
         "largest norm of a hidden unit": float(norms.max()),
         "largest weight": float(np.abs(rbm.weights).max()),
     }
+    form = Form.of(rbm)
+    if form.coded:
+        facts["columns"] = rbm.visible.n_columns
+    if form.alphabet:
+        facts["alphabet"] = form.alphabet.letters
+    elif form.categories:
+        facts["categories"] = dict(zip(form.titles, map(list, form.categories), strict=True))
+    elif form.names:
+        facts["names"] = list(form.names)
     with Archive(path) as archive:
         if "fastrbm_checkpoint" not in archive:
             return facts

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..datasets.alignments import sequence_weights
 from ..plot.common import need_matplotlib
 from ..report.build import report
 from ..training.data import is_on_disk
@@ -17,12 +18,13 @@ from .common import (
     add_common,
     add_data,
     add_score,
+    add_sequence_weights,
     add_shape,
-    data_of,
     history_of,
     model_of,
     whole,
 )
+from .data import Form, data_of
 from .files import Output, check_output
 from .words import CommandError, say
 
@@ -59,6 +61,7 @@ def add_report(commands) -> None:
     add_score(parser)
     add_shape(parser)
     add_data(parser)
+    add_sequence_weights(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress")
     add_common(parser)
     parser.set_defaults(run=run_report)
@@ -67,11 +70,13 @@ def add_report(commands) -> None:
 def run_report(options: argparse.Namespace) -> None:
     out = check_report("--out", options.out, options.model, options.data, options.history)
     rbm = model_of(options)
-    X = data_of(options.data, options, rbm.visible).of(rbm, options.data)
+    X = data_of(options.data, options, Form.of(rbm))
     history = history_of(options.history) if options.history else None
+    weight = None if options.sequence_weights is None else sequence_weights(X, threshold=options.sequence_weights)
     write_report(
         rbm, X, out, options, history, say, name=Path(options.model).name, n_samples=options.n, n_sweeps=options.sweeps,
         method=options.method, n_chains=options.chains, n_betas=options.betas,
+        sample_weight=weight,
     )  # fmt: skip
 
 
@@ -93,7 +98,7 @@ def write_report(
     Returns what to call the file that was written, None if none was."""
     if is_on_disk(X):
         X = X[np.linspace(0, len(X) - 1, min(len(X), _DISK_EXAMPLES)).astype(np.intp)]
-    if isinstance(X, np.ndarray) and X.dtype.kind == "f":
+    if isinstance(X, np.ndarray) and X.dtype.kind == "f" and rbm.visible.layout is None and not np.isnan(X).any():
         X = rbm.visible.values((rbm.visible.off + 0.5 * rbm.visible.step <= X).astype(np.uint8))  # means
     shape = tuple(map(int, options.shape.split("x"))) if options.shape else None
     command = shlex.join(["fastrbm", *options.arguments])

@@ -9,20 +9,22 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import gradient, optim
-from .._core import defaults, validate
+from .. import optim
+from .._core import defaults
 from .._core import threads as _threads
-from ..datasets.files import map_rows, read_column
-from ..datasets.scales import binarize
+from ..datasets.files import read_column
+from ..gradient.cd import CD
+from ..gradient.fast_pcd import FastPCD
+from ..gradient.pcd import PCD
+from ..gradient.tempered import Tempered
 from ..rbm import RBM
 from ..training import metrics
 from ..training.early_stopping import EarlyStopping
 from ..training.fit import FitState, fit
 from ..training.history import History
 from ..training.verdict import TrainingWarning
-from ..units.layer import reader
 from . import words as _words
-from .common import Named, data_of
+from .data import Training, data_of, refuse_senseless, training_data
 from .files import Output, check_output
 from .report import check_report, write_report
 from .settings import as_toml
@@ -30,7 +32,6 @@ from .train_options import SCORES
 from .words import CommandError, reason, say_json, tell
 
 _HISTORY_PAUSE = 10.0  # seconds between two writings of --history
-_LOOK = 256  # examples on disk that are looked at beforehand
 
 
 def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
@@ -39,6 +40,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
         return
     if options.data is None:
         parser.error("the following arguments are required: DATA")
+    refuse_senseless(options)
     _refuse_unused(options)
     inputs = options.data, options.validation, options.sample_weight, options.config
     out = check_output("--out", options.out, (".npz",), *inputs)
@@ -48,14 +50,20 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     files.append(table.path if table else None)
     page = check_report("--report", options.report, *files) if options.report else None
     say = tell if options.json else _words.say
-    (X, names), more = _data(options)
-    kinds = {"visible": options.visible, "hidden": options.hidden_type}
+    training = training_data(options)
+    X, form = training.examples, training.form
+    more = _more(options, training)
+    complete = _complete(options, X) if page and options.missing and not options.validation else slice(None)
+    kinds = {"visible": form.unit if form.coded else form.unit.name, "hidden": options.hidden_type}
     rbm = RBM.from_data(X, options.hidden, options.seed, sample_weight=more.get("sample_weight"), **kinds)
-    rbm._visible_names = names
+    rbm._visible_names, rbm._visible_categories = form.names, form.categories
     untrained = rbm.weights
     threads = _threads.resolve(options.threads)
-    words = f"{X.shape[0]:,} examples x {X.shape[1]} units, {options.hidden} hidden units, "
+    what = "columns" if form.coded else "units"
+    words = f"{X.shape[0]:,} examples x {X.shape[1]} {what}, {options.hidden} hidden units, "
     words += f"{threads} thread{'s' * (threads > 1)}"
+    if training.words:
+        say(training.words)
     say(words + (f". Going on from {checkpoint.name}" if checkpoint and checkpoint.path.exists() else ""))
     averaging = optim.Averaging(options.average) if options.average else None
     stop = EarlyStopping(SCORES[options.score], options.patience) if options.patience else None
@@ -81,6 +89,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
             checkpoint_seconds=options.checkpoint_seconds,
             resume=options.resume,
             dynamic_binarization=options.dynamic_binarization,
+            missing=options.missing,
             **more,
         )
         signals.held = True  # from here on they wait: nothing that was learned is lost
@@ -108,9 +117,15 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     signals.reraise()
     written = None
     if page:
-        examples = more.get("validation", X)
-        which = "the validation examples" if "validation" in more else "the training examples"
-        written = write_report(rbm, examples, page, options, watch.history, say, f", of {which}", name=out.path.name)
+        examples, weight = more.get("validation"), None
+        which = "the validation examples"
+        if examples is None:
+            examples, which = X[complete], "the training examples"
+            which += " in which nothing is missing" if options.missing else ""
+            weight = more["sample_weight"][complete] if form.coded and "sample_weight" in more else None
+        written = write_report(
+            rbm, examples, page, options, watch.history, say, f", of {which}", name=out.path.name, sample_weight=weight
+        )
     if options.json:
         say_json({"model": where, "report": written, "verdict": watch.history.verdict} | watch.history.last)
 
@@ -143,49 +158,33 @@ def _checkpoint(options, out: Output, inputs) -> Output | None:
     return output
 
 
-def _data(options) -> tuple[Named, dict]:
-    """The examples, and what else of fit's arguments comes from files."""
-    unit = reader(options.visible, "--visible")
-    if options.on_disk:
-        if not options.data.endswith(".npy"):
-            raise CommandError(
-                f"--on-disk needs a .npy file, got {options.data}: leave out --on-disk, or convert it first "
-                "(datasets.load and numpy.save)"
-            )
-        X = Named(map_rows(options.data))
-        _refuse_real_values(X.examples, options.data)
-    else:
-        X = data_of(options.data, options, unit, options.json, options.dynamic_binarization)
-    more = {}
+def _complete(options, X: np.ndarray) -> np.ndarray:
+    """Which examples a report can be about: those in which nothing is missing."""
+    complete: np.ndarray = ~np.isnan(X).any(axis=1) if X.dtype.kind == "f" else np.ones(len(X), bool)
+    if not complete.any():
+        raise CommandError("--report needs examples in which nothing is missing: give --validation")
+    return complete
+
+
+def _more(options, training: Training) -> dict:
+    """What else of fit's arguments comes from files."""
+    more: dict = {} if training.weights is None else {"sample_weight": training.weights}
     if options.sample_weight:
         more["sample_weight"] = read_column(options.sample_weight)
     if options.validation:
-        validation = data_of(options.validation, options, unit, options.json)
-        validate.check_names(validation.names, X.names, options.validation)
-        more["validation"] = validation.examples
-    return X, more
-
-
-def _refuse_real_values(X: np.ndarray, name: str) -> None:
-    """Tell now, not when a batch is read, that examples on disk are not of 0 and 1."""
-    some = X[np.linspace(0, len(X) - 1, min(len(X), _LOOK)).astype(np.intp)]
-    if some.dtype.kind in "iuf" and some.max() > 1:
-        middle = binarize(some, None, name)[1]
-        raise CommandError(
-            f"{name} holds real values, up to {some.max():g}; with --on-disk it must hold 0 and 1, or fractions from 0 "
-            f"to 1: save numpy.load({Path(name).name!r}) >= {middle:g} with numpy.save, or leave out --on-disk"
-        )
+        more["validation"] = data_of(options.validation, options, training.form, options.json)
+    return more
 
 
 def _gradient(options):
     sweeps, seed = options.sweeps, options.seed
     if options.method == "tempered":
         chains = options.chains or defaults.TEMPERED_CHAINS
-        return gradient.Tempered(chains, options.betas, sweeps, seed=seed)
+        return Tempered(chains, options.betas, sweeps, seed=seed)
     chains = options.chains or defaults.CHAINS
     if options.method == "fast-pcd":
-        return gradient.FastPCD(chains, sweeps, seed=seed)
-    return gradient.CD(sweeps, seed) if options.method == "cd" else gradient.PCD(chains, sweeps, seed)
+        return FastPCD(chains, sweeps, seed=seed)
+    return CD(sweeps, seed) if options.method == "cd" else PCD(chains, sweeps, seed)
 
 
 def _optimizer(options):

@@ -6,7 +6,7 @@ import argparse
 
 from .._core import defaults
 from ..units.layer import TYPES
-from .common import BUNDLED, add_common, add_data, add_shape, real, whole
+from .common import BUNDLED, add_common, add_data, add_sequence_weights, add_shape, real, whole
 
 METHODS = ("pcd", "tempered", "fast-pcd", "cd")
 SCHEDULES = ("linear", "cosine", "inverse-time", "constant")
@@ -16,6 +16,9 @@ EXAMPLES = """examples:
   fastrbm train digits --out digits-rbm.npz
   fastrbm train images-idx3-ubyte.gz --hidden 500 --epochs 10 --out rbm.npz --report rbm.html
   fastrbm train train.npy --validation valid.npy --score log-likelihood --patience 10
+  fastrbm train survey.csv --out survey.npz             columns of text: the model keeps names and categories
+  fastrbm train family.fasta --alphabet protein --sequence-weights 0.2
+  fastrbm train genotypes.npy --visible categorical --states 3
   fastrbm train train.npy --epochs 1000 --checkpoint run.npz --resume   start, or go on after an interruption
   fastrbm train digits --method tempered --print-config > run.toml
   fastrbm train --config run.toml --hidden 200"""
@@ -34,7 +37,8 @@ def add_train(commands, run) -> None:
         "data",
         metavar="DATA",
         nargs="?",
-        help=f"a bundled set ({', '.join(BUNDLED)}) or a file: .npy, .npz, .csv, IDX (.gz); the examples are its rows",
+        help=f"a bundled set ({', '.join(BUNDLED)}) or a file: .npy, .npz, .csv, IDX (.gz), whose rows are the "
+        "examples; or aligned sequences: .fasta, .fa, .afa (.gz)",
     )
     _add_model(train.add_argument_group("model and data"))
     _add_gradient(train.add_argument_group("gradient"))
@@ -47,11 +51,30 @@ def add_train(commands, run) -> None:
 def _add_model(group) -> None:
     group.add_argument("--hidden", type=whole(1), default=128, metavar="H", help="hidden units (default %(default)s)")
     group.add_argument(
-        "--visible", choices=tuple(TYPES), default="bernoulli",
-        help="visible units: bernoulli for data of 0 and 1, spin for data of -1 and 1 (0 and 1 become -1 and 1)",
+        "--visible", choices=tuple(TYPES),
+        help="visible units: bernoulli for data of 0 and 1, spin for data of -1 and 1 (0 and 1 become -1 and 1), "
+        "categorical for codes (default bernoulli; of sequences, and of a .csv of text or codes, as its columns are)",
     )  # fmt: skip
     group.add_argument(
-        "--hidden-type", choices=tuple(TYPES), default="bernoulli", help="hidden units (default %(default)s)"
+        "--states", type=whole(1, 255), metavar="Q",
+        help="of codes: categories of every column, 0 to Q - 1 (default: as many as the largest code shows)",
+    )  # fmt: skip
+    group.add_argument(
+        "--no-header", action="store_true", help="of a .csv of categories: its first line is an example, not names"
+    )
+    group.add_argument(
+        "--missing", choices=("latent", "absent"),
+        help="what missing entries are (empty, NA, NaN or ? in a .csv; NaN in arrays). latent: values that nobody "
+        "knows, drawn as the training goes on; absent: sites that an example does not have, by --method cd",
+    )  # fmt: skip
+    group.add_argument(
+        "--alphabet", metavar="NAME",
+        help="of FASTA: protein, rna, dna (with a gap), or the letters in the order of their codes (default: by the "
+        "letters of the file)",
+    )  # fmt: skip
+    add_sequence_weights(group)
+    group.add_argument(
+        "--hidden-type", choices=("bernoulli", "spin"), default="bernoulli", help="hidden units (default %(default)s)"
     )
     group.add_argument("--out", default="rbm.npz", metavar="FILE", help="the model (default %(default)s)")
     group.add_argument(

@@ -11,11 +11,11 @@ from .alignments import (
     write_fasta,
 )
 from .bundled import bars_and_stripes, load_digits
-from .categories import load_categories
+from .categories import load_categories, load_codes
 from .files import load, load_fractions
 
 __all__ = [
     "Alphabet", "CodedTable", "bars_and_stripes", "decode_sequences", "describe_frame", "encode_frame",
-    "encode_sequences", "load", "load_categories", "load_digits", "load_fractions", "read_fasta", "sequence_weights",
-    "to_frame", "unique_sequences", "write_fasta",
+    "encode_sequences", "load", "load_categories", "load_codes", "load_digits", "load_fractions", "read_fasta",
+    "sequence_weights", "to_frame", "unique_sequences", "write_fasta",
 ]  # fmt: skip

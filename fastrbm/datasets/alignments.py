@@ -330,6 +330,16 @@ def read_fasta(
     return (array, names) if return_names else array
 
 
+def guessed_alphabet(path: str | PathLike[str]) -> str:
+    """ "dna" or "rna" where a FASTA file has their letters alone (and N, and gaps), else "protein"."""
+    letters: set[int] = set()
+    for _, line in _lines(path):
+        if not line.startswith(b">"):
+            letters.update(line.upper())
+    letters -= set(b" \t\v\f-.*N")
+    return "dna" if letters <= set(b"ACGT") else "rna" if letters <= set(b"ACGU") else "protein"
+
+
 def _lines(path: str | PathLike[str]) -> Iterator[tuple[int, bytes]]:
     """(number, line) of a file of text, which gzip may have packed."""
     with open_regular(path) as raw:

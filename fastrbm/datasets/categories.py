@@ -91,6 +91,120 @@ def load_categories(
     )  # fmt: skip
 
 
+def load_codes(
+    path: str | PathLike[str], names: Sequence[str] | None = None,
+    categories: Sequence[Sequence[Label] | None] | None = None, missing: Iterable[str] = (),
+) -> np.ndarray:  # fmt: skip
+    """Read a table in which cells may be missing as codes of categories that are known: later data for a model.
+
+    Parameters
+    ----------
+    path : path
+        As for :func:`load_categories`. A first line of words that are no categories, or of these names, is of names.
+    names : sequence of str, optional
+        The names of the columns, as ``rbm.visible_names``: where the file has names, they must be the same.
+    categories : sequence, one entry a column, optional
+        The labels in the order of their codes, as ``rbm.visible_categories``; None, all or one of them: the cells are
+        numbers, which stay as they are.
+    missing : iterable of str
+        Cells that stand for a missing value, beside those of :func:`load_categories`.
+
+    Returns
+    -------
+    float32 (n, columns), NaN where a cell is missing.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be read.
+    ValueError
+        When it is no table of these columns, or a cell is none of its column's categories; it says where.
+
+    Examples
+    --------
+    >>> import os, tempfile
+    >>> import fastrbm as fr
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "x.csv")
+    ...     with open(path, "w") as file:
+    ...         _ = file.write("color,smokes\\nred,\\n?,yes\\n")
+    ...     fr.datasets.load_codes(path, ("color", "smokes"), [("blue", "red"), ("no", "yes")])
+    array([[ 1., nan],
+           [nan,  1.]], dtype=float32)
+    """
+    if isinstance(missing, str):
+        raise TypeError("missing must be several strings, not one")
+    gone = {text.strip().lower() for text in (*_MISSING, *missing)}
+    layout, _ = split(path)
+    n = len(layout.first) if categories is None else len(categories)
+    columns = [_Known(known, gone, layout.separator) for known in (categories or [None] * n)]
+    rows: list[list[float]] = []
+    for number, (line, cells) in enumerate(records(path, layout)):
+        if len(cells) != n:
+            if number == 0 and names is not None and any(cell.strip() in names for cell in cells):
+                validate.check_names(tuple(cell.strip() for cell in cells), tuple(names), str(path))
+            raise ValueError(f"{path}, line {line}: it has {len(cells)} cells where {n} are required")
+        codes = [column.code(cell) for column, cell in zip(columns, cells, strict=True)]
+        if number == 0 and _is_head([cell.strip() for cell in cells], codes, names):
+            validate.check_names(
+                tuple(cell.strip() for cell in cells), None if names is None else tuple(names), str(path)
+            )
+            continue
+        if None in codes:
+            k = codes.index(None)
+            title = "" if names is None else f" ('{shown(names[k], 40)}')"
+            raise ValueError(
+                f"{path}, line {line}, column {k + 1}{title}: '{shown(cells[k].strip(), 40)}' {columns[k].required}"
+            )
+        rows.append([float(code) for code in codes if code is not None])
+    if not rows:
+        raise ValueError(f"{path} has no examples")
+    return np.array(rows, np.float32)
+
+
+def _is_head(cells: list[str], codes: list[float | None], names: Sequence[str] | None) -> bool:
+    """Whether a first line is one of names: these, or words where values are required."""
+    if names is not None and cells == list(names):
+        return True
+    return None in codes and all(code is None or code != code for code in codes) and all(cells)
+
+
+class _Known:
+    """A column whose categories are known (None: numbers)."""
+
+    def __init__(self, labels: Sequence[Label] | None, gone: set[str], separator: str) -> None:
+        self.gone, self.separator, self.labels = gone, separator, labels
+        self.cells = {} if labels is None else {str(label): float(k) for k, label in enumerate(labels)}
+        self.numbers = {} if labels is None else {
+            float(label): float(k) for k, label in enumerate(labels) if not isinstance(label, str)
+        }  # fmt: skip
+
+    def code(self, cell: str) -> float | None:
+        """The code of a cell, NaN where it is missing; None where it has none."""
+        cell = cell.strip()
+        if cell in self.cells:
+            return self.cells[cell]
+        if cell.lower() in self.gone:
+            return np.nan
+        number = to_number(cell, self.separator)
+        if number is None or not np.isfinite(number):
+            return None
+        return number if self.labels is None else self.numbers.get(number)
+
+    @property
+    def required(self) -> str:
+        """What is said of a cell without a code."""
+        if self.labels is None:
+            return "is not a number"
+        listed = ", ".join(map(str, self.labels[:6])) + (" ..." if len(self.labels) > 6 else "")
+        return f"is none of its categories: {listed}"
+
+
+def code_of(text: str, known: Sequence[Label] | None) -> float | None:
+    """The code of a label that is written as text; without categories, the number. None where there is none."""
+    return _Known(known, set(), ";").code(text)
+
+
 class _Cells:
     """The cells of a column, each different one once."""
 

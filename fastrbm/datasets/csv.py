@@ -22,6 +22,10 @@ WORDS = {"true": 1.0, "false": 0.0}
 _DECIMAL_COMMA = re.compile(r"[-+]?\d*,\d+(?:[eE][-+]?\d+)?")
 
 
+class NotNumbers(ValueError):
+    """A table that has words where numbers are required."""
+
+
 class Layout(NamedTuple):
     separator: str
     skip: int  # lines above the first row
@@ -103,14 +107,14 @@ def _layout(path: str | PathLike[str]) -> Layout:
             raise ValueError(f"{path} has a line of names and no examples")
         return layout._replace(skip=line_1, names=[name.strip() for name in first])
     above = [name.strip() for name in comments[-1][1:].split(layout.separator)] if comments else []  # numpy.savetxt's
-    if len(above) == len(first) and all(map(_is_word, above)):
+    if len(above) == len(first) and all(map(is_word, above)):
         return layout._replace(names=above)
     return layout
 
 
 def _are_names(first: list[str], second: list[str], place_1: str, place_2: str) -> bool:
     """Whether the first record has words that are names of the columns below."""
-    words = [cell for cell in first if _is_word(cell)]
+    words = [cell for cell in first if is_word(cell)]
     if not words:
         return False
     if second and len(first) != len(second):
@@ -121,10 +125,10 @@ def _are_names(first: list[str], second: list[str], place_1: str, place_2: str) 
         raise ValueError(f"{place_1}, column 1: a column without a name ({INDEX_HINT})")
     if not all(cell.strip() for cell in first):
         return False
-    if any(map(_is_word, second)) and not any(to_number(cell) is not None for cell in second):
+    if any(map(is_word, second)) and not any(to_number(cell) is not None for cell in second):
         # names above words such as "yes"
         return len(set(first)) == len(first) and not set(first) & set(second) and not any(c[0].isdigit() for c in words)
-    others = [to_number(cell) for cell in first if not _is_word(cell) and cell.strip().lower() not in _MISSING]
+    others = [to_number(cell) for cell in first if not is_word(cell) and cell.strip().lower() not in _MISSING]
     return not others or len(others) > 1 and others in (list(range(len(others))), list(range(1, len(others) + 1)))
 
 
@@ -169,7 +173,7 @@ def _read_cells(path: str | PathLike[str], layout: Layout) -> np.ndarray:
     for line, cells in records(path, layout):
         row = np.array(list(map(values.__getitem__, cells)))
         if not np.isfinite(row).all():
-            raise ValueError(_fault(path, layout, line, int(np.argmin(np.isfinite(row))), cells, not rows))
+            raise _fault(path, layout, line, int(np.argmin(np.isfinite(row))), cells, not rows)
         if rows and len(row) != len(rows[0]):
             raise ValueError(f"{path}, line {line}: it has {len(row)} numbers, the lines before have {len(rows[0])}")
         rows.append(row)
@@ -193,16 +197,19 @@ def records(path: str | PathLike[str], layout: Layout) -> Iterator[tuple[int, li
             raise _not_utf8(path) from None
 
 
-def _fault(path: str | PathLike[str], layout: Layout, line: int, column: int, cells: list[str], top: bool) -> str:
+def _fault(
+    path: str | PathLike[str], layout: Layout, line: int, column: int, cells: list[str], top: bool
+) -> ValueError:
     cell = cells[column].strip()
-    if _is_word(cell, layout.separator):
+    word = is_word(cell, layout.separator)
+    if word:
         reason, hint = f"'{shown(cell, 40)}' is not a number", _REQUIRED
     else:
         reason, hint = f"'{shown(cell, 40)}' is missing or infinite" if cell else "it is empty", _MISSING_HINT
         if top and not cell and column == 0 and layout.names is None:
             hint = INDEX_HINT
     name = f"column '{shown(layout.names[column], 40)}'; " if layout.names and column < len(layout.names) else ""
-    return f"{path}, line {line}, column {column + 1}: {reason} ({name}{hint})"
+    return (NotNumbers if word else ValueError)(f"{path}, line {line}, column {column + 1}: {reason} ({name}{hint})")
 
 
 def _not_utf8(path: str | PathLike[str]) -> ValueError:
@@ -248,7 +255,7 @@ def to_number(cell: str, separator: str = ";") -> float | None:
         return WORDS.get(cell.lower())
 
 
-def _is_word(cell: str, separator: str = ";") -> bool:
+def is_word(cell: str, separator: str = ";") -> bool:
     """Neither a number nor what stands for a missing one."""
     return cell.strip().lower() not in _MISSING and to_number(cell, separator) is None
 

@@ -22,6 +22,10 @@ _LEAST_SCALE = 1e-30
 _CURE = "an RBM needs every value: fill it in, or leave out its row or column"
 
 
+class NoScale(ValueError):
+    """Numbers of no scale that is known here, or of several: codes of categories, say."""
+
+
 def binarize(data: Table | np.ndarray, threshold: float | None, name: str) -> tuple[np.ndarray, float | None]:
     """(uint8 of 0 and 1, the threshold that was used or None)."""
     table = _finite(data, name)
@@ -75,7 +79,7 @@ def _middle(array: np.ndarray, name: str) -> float:
     top = _scale(low, high)
     if top is not None and low < _MIDDLES[top]:
         return _MIDDLES[top]
-    raise ValueError(f"{name} has values from {low:g} to {high:g}, of no scale known here: {_BY_THRESHOLD}")
+    raise NoScale(f"{name} has values from {low:g} to {high:g}, of no scale known here: {_BY_THRESHOLD}")
 
 
 def _finite(data: Table | np.ndarray, name: str) -> Table:
@@ -141,7 +145,7 @@ def _refuse(table: Table, name: str, odd: np.ndarray, where: str, cure: str) -> 
     low, high = float(table.array[:, j].min()), float(table.array[:, j].max())
     values = f"the value {low:g}" if low == high else f"values from {low:g} to {high:g}"
     more = f" (and {len(odd) - 1} more such columns)" if len(odd) > 1 else ""
-    raise ValueError(f"{table.column(name, j)}: {values}, {where}{more}: leave it out, make it 0 and 1, or {cure}")
+    raise NoScale(f"{table.column(name, j)}: {values}, {where}{more}: leave it out, make it 0 and 1, or {cure}")
 
 
 def _refuse_codes(table: Table, name: str, column: int, cure: str) -> None:

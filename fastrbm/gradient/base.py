@@ -10,6 +10,7 @@ from .._core.layout import FIXED_BITS, TILE, from_tiles, to_tiles
 from .._core.parameters import Update
 from .._core.settings import once
 from ..moments import Moments, PhaseStates
+from ..states.missing import absent_sites
 from ..units.unit import Unit
 
 
@@ -239,6 +240,15 @@ class Gradient(Update):
     def __repr__(self) -> str:
         positive, negative = self._phases
         return f"{type(self).__name__}{self.shape} of {positive.total:g} examples and {negative.total:g} of the model"
+
+
+def refuse_absent(X: object, estimator: object) -> None:
+    """ValueError where sites of X are absent: chains of the whole model are no match for its examples."""
+    if absent_sites(X) is not None:
+        raise ValueError(
+            f"{type(estimator).__name__} cannot have absent sites in X: its negative phase is of the whole model, in which "
+            "all sites are there; take gradient.CD, whose chains start at the data and have the sites of their example"
+        )
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

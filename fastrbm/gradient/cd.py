@@ -14,8 +14,8 @@ from ..moments import Moments, PhaseStates
 from ..sampling import gibbs
 from ..sampling.clamp import Clamp, ClampedLayer
 from ..sampling.model import model
-from ..states.bits import BitMatrix, CodeMatrix, zeros
-from ..states.missing import absent_sites, free_planes
+from ..states.bits import BitMatrix, CodeMatrix, free_planes, zeros
+from ..states.missing import absent_sites
 from .base import Gradient
 
 if TYPE_CHECKING:

@@ -12,11 +12,12 @@ from .._core import threads, validate
 from .._core.describe import Described
 from .._core.layout import FIXED_BITS
 from .._core.settings import Setting
-from ..moments import Moments, of_labels
+from ..moments import Moments
 from ..sampling.model import model
 from ..states.bits import BitMatrix
-from ..states.columns import LabelColumn
+from ..sampling.columns import LabelColumn
 from .base import Gradient
+from .labels import of_labels
 
 if TYPE_CHECKING:
     from ..rbm import RBM

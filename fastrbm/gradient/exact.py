@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +11,9 @@ from numpy.typing import ArrayLike
 from .._core import threads, validate
 from .._core.describe import Described
 from ..moments import Moments
-from ..sampling.model import enumerated_units, model
+from ..sampling.model import enumerated_units, model, visible_bits, visible_states
 from ..states.bits import BitMatrix
-from .base import Gradient
+from .base import Gradient, refuse_absent
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -47,6 +48,7 @@ class Exact(Described):
         self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
     ) -> Gradient:
         threads.resolve(n_threads)
+        refuse_absent(X, self)
         smaller = enumerated_units(model(rbm))
         if smaller > MAX_UNITS:
             raise ValueError(
@@ -89,15 +91,16 @@ def model_moments(rbm: RBM) -> Moments:
     """Moments of the model itself, by enumeration of the smaller layer; total is 1."""
     W = rbm.weights.astype(np.float64)
     visible_bias, hidden_bias = rbm.visible_bias.astype(np.float64), rbm.hidden_bias.astype(np.float64)
-    transposed = rbm.visible.layout is not None or rbm.n_hidden < rbm.n_visible  # enumerate the hidden layer
+    transposed = rbm.n_hidden < visible_bits(rbm)  # enumerate the hidden layer
     own, other = rbm.visible, rbm.hidden
     if transposed:
         W, visible_bias, hidden_bias, own, other = W.T, hidden_bias, visible_bias, other, own
-    n_units = W.shape[0]
+    n_states = 1 << rbm.n_hidden if transposed else math.prod(rbm.visible.n_states_of_columns)
     peak, z = -np.inf, 0.0
     pairs, small, large = np.zeros(W.shape), np.zeros(W.shape[0]), np.zeros(W.shape[1])
-    for start in range(0, 1 << n_units, _BLOCK):
-        states = own.off + own.step * _binary(start, min(start + _BLOCK, 1 << n_units), n_units)
+    for start in range(0, n_states, _BLOCK):
+        stop = min(start + _BLOCK, n_states)
+        states = own.unit_values(_binary(start, stop, own.n) if transposed else visible_states(rbm, start, stop))
         field = states @ W + hidden_bias
         log_weight = states @ visible_bias + other.cgf(field).sum(axis=1)
         new_peak = max(peak, float(log_weight.max()))
@@ -115,4 +118,4 @@ def model_moments(rbm: RBM) -> Moments:
 
 def _binary(start: int, stop: int, n_units: int) -> np.ndarray:
     """The states numbered start .. stop - 1: unit k is bit k of the number."""
-    return ((np.arange(start, stop)[:, None] >> np.arange(n_units)) & 1).astype(np.float64)
+    return ((np.arange(start, stop)[:, None] >> np.arange(n_units)) & 1).astype(np.uint8)

@@ -16,7 +16,7 @@ from ..moments import PhaseStates
 from ..sampling import gibbs
 from ..sampling.chains import Chains
 from ..states.saved import saved_bits
-from .base import Gradient
+from .base import Gradient, refuse_absent
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -84,6 +84,7 @@ class FastPCD(Described):
         self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
     ) -> Gradient:
         scale, self._scale = self._scale, 1.0
+        refuse_absent(X, self)
         positive = PhaseStates.of_data(rbm, X, sample_weight, n_threads)
         own, fast = self._own, self._fast  # once: another thread may set others meanwhile
         if own is None or own[0] is not rbm:

@@ -15,7 +15,7 @@ from .._core.parameters import Update
 from .._core.settings import Setting, once
 from ..sampling.labels import drawn_labels, log_label_probabilities
 from ..sampling.model import model
-from ..states.columns import LabelColumn
+from ..sampling.columns import LabelColumn
 from .base import Gradient
 from .discriminative import column_number, discriminative, encoded, given
 from .pcd import PCD

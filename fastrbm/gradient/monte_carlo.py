@@ -15,7 +15,7 @@ from ..sampling import gibbs
 from ..sampling.model import model
 from ..sampling.starts import start_chains
 from ..states.bits import BitMatrix
-from .base import Gradient
+from .base import Gradient, refuse_absent
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -83,6 +83,7 @@ class MonteCarlo(Described):
     ) -> MonteCarloGradient:
         if sample_weight is not None:
             raise ValueError("MonteCarlo takes no sample_weight: it is the plain formula")
+        refuse_absent(X, self)
         bits = model(rbm)._states(X, "X")
         if len(bits) == 0:
             raise ValueError("X must have at least one example")

@@ -14,7 +14,7 @@ from ..moments import Moments, PhaseStates
 from ..sampling import gibbs
 from ..sampling.chains import Chains
 from ..states.saved import saved_bits
-from .base import Gradient
+from .base import Gradient, refuse_absent
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -83,6 +83,7 @@ class PCD(Described):
     def __call__(
         self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
     ) -> Gradient:
+        refuse_absent(X, self)
         return self._against(rbm, PhaseStates.of_data(rbm, X, sample_weight, n_threads), n_threads)
 
     def _against(self, rbm: RBM, positive: PhaseStates | Moments, n_threads: int | None) -> Gradient:

@@ -14,7 +14,7 @@ from .._core.settings import Setting
 from ..moments import PhaseStates
 from ..sampling import gibbs
 from ..sampling.tempering import MOST_BETAS, TemperedChains, check_target_rate, ladder
-from .base import Gradient
+from .base import Gradient, refuse_absent
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -105,6 +105,7 @@ class Tempered(Described):
     def __call__(
         self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
     ) -> Gradient:
+        refuse_absent(X, self)
         positive = PhaseStates.of_data(rbm, X, sample_weight, n_threads)
         chains = self.chains  # once: another thread may set others meanwhile
         if chains is None or chains.rbm is not rbm:

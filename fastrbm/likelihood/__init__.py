@@ -1,15 +1,17 @@
-"""Likelihoods: log Z exactly or with an interval, log p(v) of data, pseudo-likelihood, conditional scores, labels."""
+"""Likelihoods: log Z exactly or with an interval, log p(v) of data, some of whose entries may be missing,
+pseudo-likelihood, conditional scores, labels."""
 
 from .ais import ais, reverse_ais, standard_betas
 from .bidirectional import bidirectional
 from .conditional import conditional
 from .exact import exact
 from .labels import label_probabilities
+from .marginal import marginal
 from .pseudo import pseudo
 from .results import METHODS, Bidirectional, LogPartition, Score
 from .score import score
 
 __all__ = [
     "METHODS", "Bidirectional", "LogPartition", "Score", "ais", "bidirectional", "conditional", "exact",
-    "label_probabilities", "pseudo", "reverse_ais", "score", "standard_betas",
+    "label_probabilities", "marginal", "pseudo", "reverse_ais", "score", "standard_betas",
 ]  # fmt: skip

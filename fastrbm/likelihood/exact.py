@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ from .._core import floatmath, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.segments import segments_of
 from .._core.progress import Countdown
-from ..sampling.model import enumerated_units, model
+from ..sampling.model import enumerated_units, model, visible_states
 from .results import LogPartition
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ..units.unit import Unit
 
 MAX_UNITS = 25
+_VISIBLE_NUMBERS = 1 << 18  # of states and fields at a time
 _LOW_UNITS = 6  # units of the low part of a state: a table of 64 rows of fields
 _HIGH_STATES = 256  # high parts a call, at most: bounds the memory
 
@@ -26,14 +28,14 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
     """log Z by enumeration of the smaller layer, the other one summed out.
 
     Z = sum_s exp(a's) prod_k (1 + exp(d_k + (s'M)_k)) over the states s of the smaller layer, with its bias a, the
-    other layer's bias d, and M = W or W'. Where visible units are categorical, the hidden layer is enumerated, and a
-    site's factor is the sum over its categories. In float64 throughout, on the float32 parameters themselves; memory for 320
+    other layer's bias d, and M = W or W'. A categorical site has as many states as categories; where it is summed out, its
+    factor is the sum over them. In float64 throughout, on the float32 parameters themselves; memory for 320
     rows of the larger layer; time 2^min(V, H) max(V, H) exponentials.
 
     Parameters
     ----------
     rbm : RBM
-        With at most 25 units in its smaller layer, or in its hidden one where visible units are categorical.
+        With at most 25 units in its smaller layer, or as few states where there are categories.
     progress : bool
         Show a line on standard error.
     n_threads : int, optional
@@ -57,11 +59,14 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
     threads.resolve(n_threads)
     n_units = enumerated_units(model(rbm))
     if n_units > MAX_UNITS:
-        smaller = "the hidden layer" if rbm.visible.layout else "the smaller layer"
         raise ValueError(
-            f"enumeration takes at most {MAX_UNITS} units in {smaller}; this model has {rbm.n_visible} visible "
+            f"enumeration takes at most {MAX_UNITS} units in the smaller layer; this model has {rbm.n_visible} visible "
             f"and {rbm.n_hidden} hidden units: use likelihood.bidirectional"
         )
+    if rbm.visible.layout is not None and n_units < rbm.n_hidden:
+        value = _by_visible_states(rbm, progress)
+        return LogPartition(value, value, value, "exact")
+    n_units = min(rbm.n_hidden, rbm.n_visible) if rbm.visible.layout is None else rbm.n_hidden
     W, own_bias, other_bias = rbm.weights.astype(np.float64), rbm.visible_bias, rbm.hidden_bias
     own, other = rbm.visible, rbm.hidden
     if own.layout is not None or rbm.n_hidden < rbm.n_visible:
@@ -94,6 +99,28 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
             countdown.done(stop)
     value = peak + float(floatmath.log(total))
     return LogPartition(value, value, value, "exact")
+
+
+def _by_visible_states(rbm: RBM, progress: bool) -> float:
+    """log sum_v exp(-F(v)) over all visible states, of few: term by term in one order, the same bits on any machine."""
+    W, b, c = (array.astype(np.float64) for array in (rbm.weights, rbm.visible_bias, rbm.hidden_bias))
+    n_states = math.prod(rbm.visible.n_states_of_columns)
+    peak, total = -np.inf, 0.0
+    step = max(1, _VISIBLE_NUMBERS // (rbm.n_visible + rbm.n_hidden))
+    with Countdown("enumeration", n_states, progress) as countdown:
+        for start in range(0, n_states, step):
+            values = rbm.visible.unit_values(visible_states(rbm, start, min(start + step, n_states)))
+            fields, own = np.tile(c, (len(values), 1)), np.zeros(len(values))
+            for unit in range(rbm.n_visible):
+                fields += values[:, unit, None] * W[unit]
+                own += values[:, unit] * b[unit]
+            weights = own + np.add.accumulate(rbm.hidden.cgf(fields), axis=1)[:, -1]
+            top = max(peak, float(weights.max()))
+            terms = floatmath.exp(np.maximum(weights - top, -708.0))
+            total = total * _exp(peak - top) + float(np.add.accumulate(terms)[-1])
+            peak = top
+            countdown.done(start + len(values))
+    return peak + float(floatmath.log(total))
 
 
 def _exp(x: float) -> float:

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from .._core import floatmath, threads
 from ..sampling.labels import log_label_probabilities
 from ..sampling.model import model
-from ..states.columns import LabelColumn
+from ..sampling.columns import LabelColumn
 
 if TYPE_CHECKING:
     from ..rbm import RBM

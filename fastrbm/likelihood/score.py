@@ -10,14 +10,17 @@ from numpy.typing import ArrayLike
 
 from .._core import validate
 from ..sampling.model import enumerated_units
+from ..states.missing import has_missing
 from .ais import MOST_BETAS, ais, checked
 from .bidirectional import bidirectional
 from .exact import exact
+from .marginal import marginal
 from .results import METHODS, Bidirectional, LogPartition, Score
 
 if TYPE_CHECKING:
     from ..rbm import RBM
 
+_SWEEPS = 100  # that fill in what is missing, for the starting states of reverse AIS
 EXACT_UNITS = 20  # up to which method="auto" enumerates: a second or so
 
 
@@ -37,7 +40,8 @@ def score(
     ----------
     rbm : RBM
     X : array (n, V) or BitMatrix, of 0 and 1
-        At least one example. With method "bidirectional" also the starting states of reverse AIS. F(v) takes the
+        At least one example. Where entries are missing (NaN, None, pandas.NA, masked, -1 in columns of categories), it is
+        log p(known), the sum over what is missing: see :func:`marginal`. With method "bidirectional" also the starting states of reverse AIS. F(v) takes the
         weights on the kernels' grid (:attr:`RBM.grid`), exact log Z takes them as they are: below 1e-5 nats for
         ordinary weights.
     method : "auto", "exact", "bidirectional" or "ais"
@@ -63,10 +67,16 @@ def score(
     validate.one_of(method, "method", METHODS)
     n_chains, seed = checked(rbm, n_chains, seed, progress, n_threads)
     n_betas = validate.integer(n_betas, "n_betas", 1, MOST_BETAS)
+    rbm._check_names(X, "X")
+    X = rbm._coded(X, "X")
+    free = None
+    if has_missing(X, rbm.visible):
+        free = -marginal(rbm, X, n_threads)
+        X = rbm.inpaint(X, _SWEEPS, seed, n_threads)
     bits = rbm._states(X, "X")
     if len(bits) == 0:
         raise ValueError("X must have at least one example")
-    free = rbm.free_energy(bits, n_threads)
+    free = rbm.free_energy(bits, n_threads) if free is None else free
     smaller = enumerated_units(rbm)
     how: dict[str, Any] = {
         "seed": seed,

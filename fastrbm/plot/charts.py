@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .. import diagnostics
-from ..states.bits import BitMatrix
+from ..sampling.model import model
+from ..states.bits import BitMatrix, CodeMatrix
 from ..training.history import History
-from .common import DATA, LINES, MODEL, axes_of, model, states_of
+from . import sites
+from .common import DATA, LINES, MODEL, axes_of, states_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,9 +105,9 @@ def energies(rbm: RBM, X, samples, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     rbm : RBM
-    X : array (n, V) or BitMatrix, of 0 and 1
+    X : array (n, columns) or BitMatrix, of the units' values
         Data.
-    samples : array (n_samples, V) or BitMatrix, of 0 and 1
+    samples : array (n_samples, columns) or BitMatrix, of the units' values
         Such as ``rbm.sample(1000)``.
     ax : matplotlib Axes, optional
 
@@ -129,7 +131,7 @@ def energies(rbm: RBM, X, samples, ax: Axes | None = None) -> Axes:
     """
     model(rbm)
     kinds = (("data", X, "X", DATA), ("samples", samples, "samples", MODEL))
-    packed = {word: BitMatrix.from_states(states_of(states, rbm.n_visible, name)) for word, states, name, _ in kinds}
+    packed = {word: _packed(rbm, states, name) for word, states, name, _ in kinds}
     free = {word: rbm.free_energy(states) for word, states in packed.items()}
     edges = np.histogram_bin_edges(np.concatenate(list(free.values())), _BINS)
     ax = axes_of(ax)
@@ -145,15 +147,17 @@ def energies(rbm: RBM, X, samples, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def principal_axes(X, samples, ax: Axes | None = None) -> Axes:
+def principal_axes(X, samples, ax: Axes | None = None, rbm: RBM | None = None) -> Axes:
     """Draw data and samples as points on the data's first two principal axes.
 
     Parameters
     ----------
-    X : array (n, V) or BitMatrix, of 0 and 1
+    X : array (n, V) or BitMatrix, of 0 and 1; with rbm, of the values of its units
         Data. Of more than 2,000 examples, 2,000 from all over them are taken, for the axes too; of samples likewise.
-    samples : array (n_samples, V) or BitMatrix, of 0 and 1
+    samples : array (n_samples, V) or BitMatrix, likewise
     ax : matplotlib Axes, optional
+    rbm : RBM, optional
+        The model whose visible layer says what the columns are: a category is a direction of its own, 0 or 1.
 
     Returns
     -------
@@ -174,8 +178,12 @@ def principal_axes(X, samples, ax: Axes | None = None) -> Axes:
     >>> fr.plot.principal_axes(X, X[:100]).get_xlabel()
     "first principal axis (11.4 % of the data's variance)"
     """
-    data = states_of(X, None, "X", _POINTS).astype(np.float64)
-    model = states_of(samples, data.shape[1], "samples", _POINTS).astype(np.float64)
+    if rbm is not None or isinstance(X, CodeMatrix):
+        given = sites.of_layer(X.unit) if rbm is None else sites.of_model(rbm)
+        data, model = (_on(given, states, name) for states, name in ((X, "X"), (samples, "samples")))
+    else:
+        data = states_of(X, None, "X", _POINTS).astype(np.float64)
+        model = states_of(samples, data.shape[1], "samples", _POINTS).astype(np.float64)
     mean = data.mean(axis=0)
     axes, parts = _principal(data - mean)
     ax = axes_of(ax)
@@ -235,6 +243,25 @@ def autocorrelation(series, ax: Axes | None = None) -> Axes:
     ax.legend()
     ax.set_title("How the chains forget")
     return ax
+
+
+def _packed(rbm: RBM, states, name: str) -> BitMatrix:
+    """States of the visible layer, of at least one example."""
+    if rbm.visible.layout is None:
+        return BitMatrix.from_states(states_of(states, rbm.n_visible, name))
+    packed = rbm._states(states, name)
+    if not len(packed):
+        raise ValueError(f"{name} must have at least one example")
+    return packed
+
+
+def _on(layer: sites.Sites, states, name: str) -> np.ndarray:
+    """Which units are on, float64 (n, units), in some examples from all over them."""
+    table = sites.table(states, name)
+    if table.shape[0] > _POINTS:
+        table = table[np.linspace(0, table.shape[0] - 1, _POINTS).astype(np.intp)]
+    parts = [sites.one_hot(on, layer.n_units, np.float64) for _, on in sites.blocks(table, layer, name)]
+    return np.concatenate(parts)
 
 
 def _words(column: str) -> str:

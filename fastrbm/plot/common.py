@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._core import arrays, validate
-from ..rbm import RBM
 from ..states.bits import BitMatrix
 from ..units.bernoulli import Bernoulli
 from ..units.spin import Spin
@@ -40,13 +39,6 @@ def axes_of(ax: Axes | None, size: tuple[float, float] | None = None) -> Axes:
     if not isinstance(ax, Axes):
         raise TypeError(f"ax must be a matplotlib Axes, not {type(ax).__name__}")
     return ax
-
-
-def model(rbm: RBM) -> RBM:
-    """rbm, if it is one."""
-    if not isinstance(rbm, RBM):
-        raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
-    return rbm
 
 
 def _unit_of(value, fractions: bool) -> Unit | None:

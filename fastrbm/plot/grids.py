@@ -8,19 +8,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._core import validate
-from .common import axes_of, model, states_of
+from ..sampling.model import model
+from .common import axes_of, states_of
+from .sites import two_valued
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ..rbm import RBM
 
-_PICTURES = 64  # where n is not given
+PICTURES = 64  # where n is not given
 _GAP = "0.75"  # gray between pictures
 
 
 def filters(rbm: RBM, shape=None, n: int | None = None, ax: Axes | None = None) -> Axes:
     """Draw the weights of hidden units as pictures over the visible units, largest Euclidean norms first.
+
+    Of a layer of several segments, over the largest segment of units of two values; categories have :func:`logos`.
 
     Parameters
     ----------
@@ -40,7 +44,7 @@ def filters(rbm: RBM, shape=None, n: int | None = None, ax: Axes | None = None) 
     Raises
     ------
     TypeError, ValueError
-        Where an argument is of the wrong kind, or shape does not hold the visible units.
+        Where an argument is of the wrong kind, shape does not hold the visible units, or all units are categorical.
     ImportError
         Without matplotlib.
 
@@ -52,9 +56,12 @@ def filters(rbm: RBM, shape=None, n: int | None = None, ax: Axes | None = None) 
     >>> fr.plot.filters(rbm, n=9).get_xlabel()
     '9 of 16 hidden units, largest norms first'
     """
-    weights = model(rbm).weights.T.astype(np.float64)
+    segment = two_valued(model(rbm).visible)
+    if segment is None:
+        raise ValueError("rbm must have units of two values; weights of categories have logos and category_weights")
+    weights = rbm.weights[segment[1]].T.astype(np.float64)
     n = _count(n, len(weights))
-    shape = checked_shape(shape, rbm.n_visible)
+    shape = checked_shape(shape, weights.shape[1])
     norms = np.sqrt((weights**2).sum(axis=1))
     shown = weights[np.argsort(-norms, kind="stable")[:n]]
     top = float(np.abs(shown).max()) or 1.0
@@ -71,7 +78,7 @@ def samples(states, shape=None, n: int | None = None, ax: Axes | None = None) ->
 
     Parameters
     ----------
-    states : array (n_states, V) or BitMatrix
+    states : array (n, V) or BitMatrix
         0 and 1, or fractions from 0 to 1.
     shape, ax
         As for :func:`filters`; a table has a state a row.
@@ -125,7 +132,7 @@ def checked_shape(shape, n_units: int) -> tuple[int, int] | None:
 
 
 def _count(n: int | None, there: int) -> int:
-    return min(_PICTURES if n is None else validate.integer(n, "n", 1), there)
+    return min(PICTURES if n is None else validate.integer(n, "n", 1), there)
 
 
 def _pictures(ax: Axes, rows: np.ndarray, shape, words: str, **how):

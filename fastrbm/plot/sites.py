@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from .._core import arrays, validate
-from ..states.bits import BitMatrix
+from ..states.bits import BitMatrix, CodeMatrix
 from ..units.bernoulli import Bernoulli
 from ..units.spin import Spin
 
@@ -59,6 +59,11 @@ def of_model(rbm: Any) -> Sites:
     visible = getattr(rbm, "visible", None)
     if visible is None or not hasattr(rbm, "weights"):
         raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
+    return of_layer(visible)
+
+
+def of_layer(visible: Any) -> Sites:
+    """The columns of a layer."""
     sizes: list[int] = []
     kinds: list[str] = []
     for segment in getattr(visible, "segments", (visible,)):
@@ -67,6 +72,47 @@ def of_model(rbm: Any) -> Sites:
         sizes += own
         kinds += [segment.name if binary else CATEGORICAL] * len(own)
     return Sites(tuple(sizes), tuple(kinds))
+
+
+def labels_of(rbm: Any) -> list[tuple[str, ...]]:
+    """What each value of each column is called: the model's categories, or numbers."""
+    sites = of_model(rbm)
+    known = getattr(rbm, "visible_categories", None) or (None,) * sites.n_columns
+    plain = {BERNOULLI: (0, 1), SPIN: (-1, 1)}
+    return [
+        tuple(map(str, plain.get(kind, range(q)) if own is None else own))
+        for kind, q, own in zip(sites.kinds, sites.sizes, known, strict=True)
+    ]
+
+
+def names_of(rbm: Any) -> list[str]:
+    """What each column is called: its name, or its number."""
+    return [str(name) for name in getattr(rbm, "visible_names", None) or range(of_model(rbm).n_columns)]
+
+
+def two_valued(visible: Any) -> tuple[slice, slice] | None:
+    """(columns, units) of the largest segment of units of two values, if there is one."""
+    best, column, unit = None, 0, 0
+    for segment in visible.segments:
+        if isinstance(segment, (Bernoulli, Spin)) and (best is None or segment.n > best[0].stop - best[0].start):
+            best = slice(column, column + segment.n), slice(unit, unit + segment.n)
+        column, unit = column + segment.n_columns, unit + segment.n
+    return best
+
+
+def words_of(visible: Any, hidden: Any) -> str:
+    """The units of both layers in words."""
+    if visible.layout is None:
+        return f"{visible.name} and {hidden.name}"
+    parts = []
+    for segment in visible.segments:
+        if isinstance(segment, (Bernoulli, Spin)):
+            parts.append(f"{segment.n:,} {segment.name}")
+            continue
+        low, high, n = min(segment.sizes), max(segment.sizes), len(segment.sizes)
+        each = f"{low}" if low == high else f"{low} to {high}"
+        parts.append(f"{n:,} site{'s' * (n > 1)} of {each} categories")
+    return f"{', '.join(parts)}; hidden {hidden.name}"
 
 
 def of_sizes(sizes: Any, n_columns: int) -> Sites:
@@ -104,6 +150,8 @@ def guess(*states: Any) -> Sites:
 
 def table(value: Any, name: str) -> Any:
     """Examples (n, columns) of at least one example and one column: an array, a CSR matrix or a BitMatrix."""
+    if isinstance(value, CodeMatrix):
+        value = np.asarray(value)
     if not isinstance(value, BitMatrix):
         value = arrays.numbers(value, name, sparse=True)
     if len(value.shape) != 2:

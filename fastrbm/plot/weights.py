@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..rbm import RBM
 
 _ROWS = 5  # hidden units, where n and hidden are not given
-_SITES = 80  # more letters in a row are too narrow to read
+SITES = 80  # more letters in a row are too narrow to read
 _BARS = 10
 _BLOCKS = 2  # hidden units with bars, where hidden is not given
 _LONGEST = 40  # letters of a name
@@ -280,10 +280,10 @@ def _columns(sites: layout.Sites, weights: np.ndarray, columns: Any) -> np.ndarr
     """The columns to show."""
     if columns is not None:
         return np.array(_indices(columns, "columns", sites.n_columns, "columns of the data"))
-    if sites.n_columns <= _SITES:
+    if sites.n_columns <= SITES:
         return np.arange(sites.n_columns)
     norms = np.add.reduceat((weights**2).sum(axis=1), sites.starts)
-    return np.sort(np.argsort(-norms, kind="stable")[:_SITES])
+    return np.sort(np.argsort(-norms, kind="stable")[:SITES])
 
 
 def _colors(letters: Sequence[str]) -> tuple[dict[str, str], dict[str, str] | None]:

@@ -9,6 +9,8 @@ sequence of single IEEE operations (+, -, *, /, comparison, rounding to integer)
 and random numbers are a pure function of what they are for.
 """
 
+from . import categorical
+from .activation import FIXED_BITS, exp_negative, fixed_probability, less_likely, probability
 from .energies import (
     anneal,
     bias_sums,
@@ -25,46 +27,42 @@ from .energies import (
 from .fused import train
 from .numbers import hash_rows, pack_numbers, sum_fractions
 from .sampling import (
-    FIXED_BITS,
     HIDDEN,
     LEVEL_LANES,
     LEVEL_MANY,
     TIE,
-    TILE,
     VISIBLE,
     Layer,
     blocks,
     draw,
     draw_states,
-    exp_negative,
     fields,
-    fixed_probability,
-    from_tiles,
     half_step,
     half_step_of_fractions,
-    less_likely,
+    inputs,
     normals,
     pack,
     philox_blocks,
-    probability,
     product,
-    quantized_weights,
+    sent_sums,
     sums_of_fractions,
     sweep,
-    to_tiles,
     transpose,
+    units_on,
     unpack,
     words,
 )
+from .segments import Segments, largest_input, place_tiles
 from .steps import ROWS, ascend, count_bits, difference, moments, prepare_phase, step
+from .tiles import TILE, from_tiles, quantized_weights, to_tiles
 
 __all__ = [
-    "FIXED_BITS", "HIDDEN", "LEVEL_LANES", "LEVEL_MANY", "ROWS", "TIE", "TILE", "VISIBLE", "Layer", "anneal",
-    "ascend", "bias_sums", "blocks", "count_bits", "difference", "draw", "draw_states", "enumerate_states",
-    "exp_negative", "exp_negative_d", "fields", "fixed_probability", "from_tiles", "half_step",
-    "half_step_of_fractions", "hash_rows", "less_likely", "log", "logs", "moments", "normals", "pack",
-    "quantized_weights",
-    "pack_numbers", "philox_blocks", "prepare_phase", "probability", "product", "pseudo_sums",
-    "pseudo_sums_of_fractions", "softplus", "cgf_sums", "cgf_sums_of_fractions", "step", "sum_fractions",
-    "sums_of_fractions", "sweep", "to_tiles", "train", "transpose", "unpack", "words",
+    "FIXED_BITS", "HIDDEN", "LEVEL_LANES", "LEVEL_MANY", "ROWS", "TIE", "TILE", "VISIBLE", "Layer", "Segments",
+    "anneal", "ascend", "bias_sums", "blocks", "categorical", "cgf_sums", "cgf_sums_of_fractions", "count_bits",
+    "difference", "draw", "draw_states", "enumerate_states", "exp_negative", "exp_negative_d", "fields",
+    "fixed_probability", "from_tiles", "half_step", "half_step_of_fractions", "hash_rows", "inputs", "largest_input",
+    "less_likely", "log", "logs", "moments", "normals", "pack", "pack_numbers", "philox_blocks", "place_tiles",
+    "prepare_phase", "probability", "product", "pseudo_sums", "pseudo_sums_of_fractions", "quantized_weights",
+    "sent_sums", "softplus", "step", "sum_fractions", "sums_of_fractions", "sweep", "to_tiles", "train", "transpose",
+    "units_on", "unpack", "words",
 ]  # fmt: skip

@@ -5,22 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from . import units
-from .sampling import (
-    FIXED_BITS,
-    HIDDEN,
-    TILE,
-    VISIBLE,
-    draw,
-    fields,
-    from_tiles,
-    log_odds,
-    pack,
-    product,
-    sent_sums,
-    sum8,
-    sums_of_fractions,
-    unpack,
-)
+from .activation import FIXED_BITS, log_odds
+from .sampling import HIDDEN, VISIBLE, draw_layer, fields, sent_sums, sum8, sums_of_fractions, unpack
+from .segments import CATEGORICAL, of_one_type
+from .tiles import TILE, from_tiles
 
 # ---------------------------------------------------------------- free energy
 
@@ -90,16 +78,14 @@ def _cgf_lanes(x, unit):
 
 def _log_odds(planes, layer):
     """Of the units of a layer, float64 (n, n_units): bias + sent 2^-e, times the step between their values."""
-    acc = np.empty((planes.shape[1], layer.n_units), np.int32)
-    product(planes, layer.tiles_array, layer.exponent, acc)
-    field = sent_sums(acc, layer) * 2.0**-layer.exponent + layer.bias_array[: layer.n_units].astype(np.float64)
+    field = sent_sums(planes, layer) * 2.0**-layer.exponent + layer.in_place(layer.bias_array).astype(np.float64)
     return log_odds(field, layer.unit)
 
 
 def _log_odds_of_fractions(numbers, layer):
-    """The same, of whole numbers (n, units of the other layer) in units of 2^-22."""
+    """The same, of whole numbers as sums_of_fractions takes them."""
     scale = 2.0 ** -(layer.exponent + FIXED_BITS)
-    field = sums_of_fractions(numbers, layer) * scale + layer.bias_array[: layer.n_units].astype(np.float64)
+    field = sums_of_fractions(numbers, layer) * scale + layer.in_place(layer.bias_array).astype(np.float64)
     return log_odds(field, layer.unit)
 
 
@@ -112,23 +98,19 @@ def cgf_sums(planes, layer, beta, out, n_threads=1):
 
 
 def cgf_sums_of_fractions(numbers, layer, beta, out, n_threads=1):
-    """cgf_sums, given whole numbers (n, units of the other layer) in units of 2^-22."""
+    """cgf_sums, given whole numbers as sums_of_fractions takes them."""
     _sum_cgf(_log_odds_of_fractions(numbers, layer), layer.unit, beta, out)
 
 
 def _sum_cgf(x, unit, beta, out):
-    lines, factors = _cgf_lanes(x * np.asarray(beta, np.float64)[:, None], unit)
-    out[...] = sum8(lines) + sum8(_logs_in_lanes(factors, 512))
+    out[...] = _cgf_of(x * np.asarray(beta, np.float64)[:, None], unit)
 
 
-def bias_sums(planes, unit, bias, out, n_threads=1):
-    """out (n,) = sum of bias times value over the units: within each byte from its low bit up, then the bytes."""
-    out[...] = 0.0
-    for byte in range(planes.shape[0]):
-        part = np.zeros(planes.shape[1])
-        for k in range(8):
-            part = part + units.values((planes[byte] >> k) & 1, unit) * bias[8 * byte + k]
-        out += part
+def bias_sums(planes, unit, segments, bias, out, n_threads=1):
+    """out (n,) = sum of bias (U,) times value over the units, of one type or of segments: within each row of planes
+    from its low bit up, then the rows."""
+    layer = segments or of_one_type(unit, len(bias))
+    out[...] = layer.bias_of(planes, slice(0, layer.n_rows), bias)
 
 
 # ---------------------------------------------------------------- annealing
@@ -137,7 +119,7 @@ def bias_sums(planes, unit, bias, out, n_threads=1):
 def anneal(visible, hidden, to_visible, to_hidden, reference, bias_difference, betas, seed, stream, first_sweep,
            first_chain, log_weights, n_threads=1):  # fmt: skip
     """Take chains from betas[0] to betas[-1] and add each step's log p*_beta'(v) - log p*_beta(v) to their log weights,
-    tile by tile: log_weights (hidden tiles + visible tiles, n)."""
+    tile by tile: log_weights (hidden tiles + visible tiles, n); a site of several tiles has its part in the first."""
     n, n_hidden_tiles = visible.shape[1], to_hidden.tiles_array.shape[0]
     for k in range(len(betas) - 1):
         beta0, beta1 = betas[k], betas[k + 1]
@@ -145,16 +127,13 @@ def anneal(visible, hidden, to_visible, to_hidden, reference, bias_difference, b
         for tile in range(n_hidden_tiles):
             part = x[:, tile * TILE : (tile + 1) * TILE]
             _weigh_hidden(part, to_hidden.unit, float(beta0), float(beta1), log_weights[tile])
-        for tile in range(to_visible.tiles_array.shape[0]):
-            rows = slice(tile * TILE // 8, (tile + 1) * TILE // 8)
-            sums = np.empty(n)
-            bias_sums(visible[rows], to_visible.unit, bias_difference[tile * TILE : (tile + 1) * TILE], sums)
+        for tile, rows in to_visible.receiving.groups:
+            sums = to_visible.receiving.bias_of(visible, rows, bias_difference)
             log_weights[n_hidden_tiles + tile] += (float(beta1) - float(beta0)) * sums
         now, all_beta1 = (first_sweep + k) & 0xFFFFFFFF, np.full(n, beta1, np.float32)
-        odds = log_odds(fields(visible, to_hidden, all_beta1), to_hidden.unit)
-        pack(draw(odds, seed, stream, now, HIDDEN, first_chain), hidden)
-        odds = log_odds(fields(hidden, to_visible, all_beta1, reference), to_visible.unit)
-        pack(draw(odds, seed, stream, now, VISIBLE, first_chain), visible)
+        draw_layer(fields(visible, to_hidden, all_beta1), to_hidden, (seed, stream, now, HIDDEN, first_chain), hidden)
+        field = fields(hidden, to_visible, all_beta1, reference)
+        draw_layer(field, to_visible, (seed, stream, now, VISIBLE, first_chain), visible)
 
 
 def _weigh_hidden(x, unit, beta0, beta1, out):
@@ -178,14 +157,44 @@ def _logs_in_lanes(factors, capacity):
     return logs
 
 
-def enumerate_states(high, high_bias, low, low_bias, unit, n_units, peak, total, n_threads=1):
-    """Of log weights high_bias_m + low_bias_l + sum_k cgf of log odds high_mk + low_lk, over the first n_units of them:
-    the largest over l, peak (M,), and total (M,), the sum over l of exp(log weight - peak)."""
+def enumerate_states(high, high_bias, low, low_bias, unit, segments, n_units, peak, total, n_threads=1):
+    """Of log weights high_bias_m + low_bias_l + sum_k cgf of log odds high_mk + low_lk, over the first n_units of them,
+    of one type or of segments: the largest over l, peak (M,), and total (M,), the sum over l of exp(log weight - peak).
+
+    Of categories, high and low are parts of fields."""
     for m in range(len(high)):
-        lines, factors = _cgf_lanes((high[m] + low)[:, :n_units], unit)
-        log_weights = (high_bias[m] + low_bias) + (sum8(lines) + sum8(_logs_in_lanes(factors, 512)))
+        x = (high[m] + low)[:, :n_units]
+        cgf = _cgf_of(x, unit) if segments is None else _cgf_of_segments(x, segments)
+        log_weights = (high_bias[m] + low_bias) + cgf
         peak[m] = log_weights.max()
         total[m] = np.add.accumulate(exp_negative_d(np.maximum(log_weights - peak[m], -708.0)))[-1]
+
+
+def _cgf_of(x, unit):
+    """sum_k cgf of log odds x (n, U), (n,)."""
+    lines, factors = _cgf_lanes(x, unit)
+    return sum8(lines) + sum8(_logs_in_lanes(factors, 512))
+
+
+def _cgf_of_segments(x, segments):
+    """The same of segments: the sums of segments of bits, and the cgf of each site, added up in turn."""
+    total = np.zeros(len(x))
+    for part in segments.parts:
+        own = x[:, part.units]
+        if part.name != CATEGORICAL:
+            total = total + _cgf_of(own, part.name)
+            continue
+        for site in np.split(own, np.add.accumulate(part.sizes)[:-1], axis=1):
+            total = total + _cgf_of_site(site)
+    return total
+
+
+def _cgf_of_site(fields):
+    """log sum_a exp(field_a), fields float64 (n, q): the terms in eight lanes by a mod 8."""
+    (n, q), top = fields.shape, fields.max(axis=1)
+    lanes = np.zeros((n, -(-q // 8) * 8))
+    lanes[:, :q] = exp_negative_d(np.maximum(fields - top[:, None], -708.0))
+    return top + log(sum8(np.add.accumulate(lanes.reshape(n, -1, 8), axis=1)[:, -1]))
 
 
 def pseudo_sums(planes, layer, visible_bias, capacity, out, n_threads=1):

@@ -5,25 +5,29 @@ import math
 import numpy as np
 
 from . import units
-from .sampling import FIXED_BITS, HIDDEN, TILE, Layer, half_step, sweep
+from .activation import FIXED_BITS
+from .sampling import HIDDEN, Layer, half_step, sweep
+from .segments import largest_input, place_tiles
 from .steps import prepare_phase, step
+from .tiles import TILE
 
 
 def train(packed, examples, ends, rates, visible, hidden, seed, stream, first_sweep, n_sweeps, first_chain, weights,
           transposed, visible_bias, hidden_bias, to_visible_exponent, to_hidden_exponent, n_visible, n_hidden,
-          visible_unit, hidden_unit, centering, l2, l1, limit, outcome, n_threads=1):  # fmt: skip
+          visible_unit, segments, hidden_unit, centering, l2, l1, limit, outcome, n_threads=1):  # fmt: skip
     """An update for each of rates, by rows examples[ends[k]:ends[k + 1]] of packed; see src/train.pxi.
 
     outcome: updates done, in which of the two weights the model is, largest sums of |W|."""
     which, sums, exponents = 0, (0.0, 0.0), (to_visible_exponent, to_hidden_exponent)
     for update, rate in enumerate(rates):
-        to_visible = Layer(transposed[which], exponents[0], visible_bias, n_visible, visible_unit, hidden_unit)
-        to_hidden = Layer(weights[which], exponents[1], hidden_bias, n_hidden, hidden_unit, visible_unit)
+        tiles, bias = _in_place(transposed[which], visible_bias, segments)
+        to_visible = Layer(tiles, exponents[0], bias, n_visible, visible_unit, hidden_unit, segments)
+        to_hidden = Layer(weights[which], exponents[1], hidden_bias, n_hidden, hidden_unit, visible_unit, None, segments)
         before = [x.copy() for x in (visible, hidden, *(centering[1:3] if centering else ()))]
         batch = np.ascontiguousarray(packed[examples[ends[update] : ends[update + 1]]].T)
-        data = _Phase(batch, n_visible, to_hidden)
+        data = _Phase(batch, n_visible, to_hidden, segments)
         half_step(batch, to_hidden, None, seed, stream, 0, HIDDEN, 0, None, data.fixed, None)
-        model = _Phase(visible, n_visible, to_hidden)
+        model = _Phase(visible, n_visible, to_hidden, segments)
         number = first_sweep + update * n_sweeps
         layers = to_visible, to_hidden
         place = seed, stream, number, n_sweeps, first_chain
@@ -60,23 +64,37 @@ def train(packed, examples, ends, rates, visible, hidden, seed, stream, first_sw
             outcome[...] = update, which, *sums
             return
         visible_bias[:n_visible], hidden_bias[:n_hidden] = biases
+        if segments is not None:  # of which one category a site sends
+            new_sums[0] = largest_input(weights[new], segments)
         which, sums = new, tuple(new_sums)
         exponents = _exponent(sums[1], n_hidden), _exponent(sums[0], n_visible)
     outcome[...] = len(rates), which, *sums
 
 
+def _in_place(transposed, visible_bias, segments):
+    """The tiles and the bias of a visible layer, from those of its units in a row."""
+    if segments is None:
+        return transposed, visible_bias
+    tiles = np.zeros((segments.n_tiles, *transposed.shape[1:]), np.float32)
+    place_tiles(transposed, segments, tiles)
+    bias = np.zeros(segments.n_tiles * TILE, np.float32)
+    for tile, (first, n) in enumerate(segments.places):
+        bias[tile * TILE : tile * TILE + n] = visible_bias[first : first + n]
+    return tiles, bias
+
+
 class _Phase:
     """Examples, their probabilities and their sums."""
 
-    def __init__(self, planes, n_visible, to_hidden):
-        self.planes, self.n = planes, planes.shape[1]
+    def __init__(self, planes, n_visible, to_hidden, segments):
+        self.planes, self.n, self.segments = planes, planes.shape[1], segments
         n_bytes, n_tiles = -(-self.n // 8), -(-to_hidden.n_units // TILE)
         self.fixed = np.zeros((n_tiles, 8 * n_bytes, TILE), np.float32)
         self.transposed = np.empty((n_bytes, n_visible), np.uint8)
         self.sums = np.empty(n_visible), np.empty(to_hidden.n_units)
 
     def sum(self):
-        prepare_phase(self.planes, self.fixed, 2.0**-FIXED_BITS, self.transposed, *self.sums)
+        prepare_phase(self.planes, self.segments, self.fixed, 2.0**-FIXED_BITS, self.transposed, *self.sums)
 
 
 def _follow(centering, means, known):

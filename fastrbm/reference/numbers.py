@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .sampling import FIXED_BITS, pack
+from .activation import FIXED_BITS
+from .sampling import pack
 
 
 def pack_numbers(numbers, planes):

@@ -1,14 +1,16 @@
-"""The reference implementation of bits, product, activation, random numbers and sweeps."""
+"""The reference implementation of bits, product, random numbers and sweeps."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from . import units
+from . import categorical, units
+from .activation import FIXED_BITS, fixed_probability, less_likely, log_odds, probability
+from .segments import CATEGORICAL, of_one_type
+from .tiles import TILE, from_tiles, quantized_weights
 
-TILE = 64
-FIXED_BITS = 22
 VISIBLE, HIDDEN, TIE = 0, 1, 2
+Name = tuple[int, int, int, int, int]  # of random numbers: seed, stream, sweep, kind, first chain
 LEVEL_LANES = 0  # no vectors here
 LEVEL_MANY = 0
 
@@ -27,33 +29,17 @@ def unpack(planes, states, n_threads=1):
     states[...] = np.unpackbits(np.ascontiguousarray(planes.T), axis=1, count=n_units, bitorder="little")
 
 
-def transpose(planes, n_units, out, n_threads=1):
-    """Swap units and chains: planes (ceil(U/8), n) to out (ceil(n/8), U)."""
-    states = np.empty((planes.shape[1], n_units), np.uint8)
-    unpack(planes, states)
-    pack(np.ascontiguousarray(states.T), out)
+def transpose(planes, n_units, segments, out, n_threads=1):
+    """Swap units and chains: planes of segments (None: (ceil(U/8), n), of bits) to out (ceil(n/8), U)."""
+    pack(np.ascontiguousarray(units_on(planes, n_units, segments).T), out)
+
+
+def units_on(planes, n_units, segments):
+    """Which units are on, uint8 (n, n_units); segments None: all are bits."""
+    return (segments or of_one_type("bernoulli", n_units)).units_on(planes)
 
 
 # ---------------------------------------------------------------- product
-
-
-def quantized_weights(tiles, exponent):
-    """rint(W 2^exponent), float64: the integers that a product adds up."""
-    return np.rint(tiles * np.float32(2.0**exponent)).astype(np.float64)
-
-
-def from_tiles(tiles, n_units, n_out):
-    """The matrix (n_units, n_out) that tiles (ceil(n_out/64), >= n_units, 64) hold."""
-    return np.concatenate(list(tiles), axis=1)[:n_units, :n_out]
-
-
-def to_tiles(matrix, dtype=np.float32):
-    """A matrix (n_units, n_out) in tiles (ceil(n_out/64), 8 ceil(n_units/8), 64), padded with zeros."""
-    n_units, n_out = matrix.shape
-    n_tiles = -(-n_out // TILE)
-    padded = np.zeros((-(-n_units // 8) * 8, n_tiles * TILE), dtype)
-    padded[:n_units, :n_out] = matrix
-    return np.ascontiguousarray(padded.reshape(-1, n_tiles, TILE).transpose(1, 0, 2))
 
 
 def product(planes, tiles, exponent, out, n_threads=1):
@@ -68,39 +54,6 @@ def product(planes, tiles, exponent, out, n_threads=1):
 def sum8(x):
     """The sum of eight lanes (n, 8), in the kernels' order."""
     return ((x[:, 0] + x[:, 1]) + (x[:, 2] + x[:, 3])) + ((x[:, 4] + x[:, 5]) + (x[:, 6] + x[:, 7]))
-
-
-# ---------------------------------------------------------------- activation
-
-
-def exp_negative(x):
-    """exp(x) in float32 for -87 <= x <= 0, relative error below 2e-7 + 8e-8 |x| (see src/activation.pxi)."""
-    f = np.float32
-    y = x * f(1.44269504)
-    t = y + f(12583039.0)
-    r = y - (t - f(12583039.0))
-    p = np.full_like(r, f(0.001326482160948217))
-    for c in (0.00967153999954462, 0.05550722777843475, 0.24022242426872253, 0.6931470036506653, 1.0):
-        p = p * r + f(c)
-    return p * (t.view(np.int32) << 23).view(np.float32)
-
-
-def less_likely(odds):
-    """q = sigmoid(-|log odds|), the probability of a unit's less likely state, float32."""
-    e = exp_negative(np.maximum(-np.abs(odds), np.float32(-87.0)))
-    return e / (np.float32(1.0) + e)
-
-
-def probability(odds):
-    """P(unit on) = sigmoid(log odds), float32: what the kernels give out."""
-    q = less_likely(odds)
-    return np.where(np.signbit(odds), q, np.float32(1.0) - q)
-
-
-def fixed_probability(odds):
-    """P(unit on) in units of 2^-22: whole numbers in float32."""
-    q = np.rint(less_likely(odds) * np.float32(2**FIXED_BITS))
-    return np.where(np.signbit(odds), q, np.float32(2**FIXED_BITS) - q)
 
 
 # ---------------------------------------------------------------- random numbers
@@ -141,10 +94,18 @@ def blocks(seed, kind, sweep, chains, first_words):
     return out.reshape(counters.shape)
 
 
-def draw(odds, seed, stream, sweep, kind, first_chain):
-    """Bits (n, U), uint8, with P(on) = sigmoid(log odds), from the random numbers that have this name."""
-    less = _below(less_likely(odds), seed, stream, sweep, kind, first_chain)
+def draw(odds, seed, stream, sweep, kind, first_chain, places=None):
+    """Bits (n, U), uint8, with P(on) = sigmoid(log odds), from the random numbers that have this name, at places (U,)
+    among them; None: 0, 1, ..."""
+    less = _below(less_likely(odds), seed, stream, sweep, kind, first_chain, places)
     return (less ^ ~np.signbit(odds)).astype(np.uint8)
+
+
+def draw_site(weights, seed, stream, sweep, kind, first_chain, place):
+    """Categories (n,), uint8, in proportion to weights (n, q), by the word of 32 random bits at this place."""
+    chains = np.arange(first_chain, first_chain + len(weights)).astype(np.uint32)
+    words = blocks(seed, stream << 8 | kind, sweep, chains, np.array([place // 4]))
+    return categorical.choose(weights, words[:, 0, place % 4])
 
 
 def normals(seed, sweep, kind, out, n_threads=1):
@@ -165,17 +126,19 @@ def draw_states(fractions, rows, seed, stream, sweep, first, out, n_threads=1):
         pack(_below(p, seed, stream, sweep + s, VISIBLE, first).astype(np.uint8), out[s].T)
 
 
-def _below(p, seed, stream, sweep, kind, first_chain):
+def _below(p, seed, stream, sweep, kind, first_chain, places=None):
     """Which of the units' uniform numbers are below p (n, U), float32: by 16 bits, and 24 more where those tie."""
     n, n_units = p.shape
+    places = np.arange(n_units) if places is None else places
     chains = np.arange(first_chain, first_chain + n).astype(np.uint32)
-    words = blocks(seed, stream << 8 | kind, sweep, chains, np.arange(-(-n_units // 8)))
-    number = words.reshape(n, -1).view(np.uint16)[:, :n_units].astype(np.int32)
+    bytes_, which = np.unique(places // 8, return_inverse=True)
+    words = blocks(seed, stream << 8 | kind, sweep, chains, bytes_)
+    number = words.reshape(n, 4 * len(bytes_)).view(np.uint16)[:, 8 * which + places % 8].astype(np.int32)
     y = p * np.float32(65536.0)
     whole = y.astype(np.int32)
     less = number < whole
     for i, j in np.argwhere(number == whole):
-        word = blocks(seed, stream << 8 | (kind + TIE), sweep, chains[i : i + 1], np.array([j]))[0, 0, 0]
+        word = blocks(seed, stream << 8 | (kind + TIE), sweep, chains[i : i + 1], places[j : j + 1])[0, 0, 0]
         less[i, j] = np.float32(int(word) >> 8) * np.float32(2.0**-24) < y[i, j] - np.float32(whole[i, j])
     return less
 
@@ -185,35 +148,45 @@ def _below(p, seed, stream, sweep, kind, first_chain):
 
 class Layer:
     """What it takes to draw a layer given the other: tiles of weights, the exponent of their grid, the padded bias, and
-    the types of the units of both layers."""
+    what the units of both layers are: of one type, or segments, to of the layer itself and given of the other one."""
 
-    def __init__(self, tiles, exponent, bias, n_units, unit, sent):
+    def __init__(self, tiles, exponent, bias, n_units, unit, sent, to=None, given=None):
         self.tiles_array, self.bias_array, self.exponent, self.n_units = tiles, bias, exponent, n_units
-        self.unit, self.sent = unit, sent
+        self.unit, self.sent, self.to, self.given = unit, sent, to, given
+        self.receiving = to or of_one_type(unit, n_units)
+        self.sending = given or of_one_type(sent, tiles.shape[1])
+
+    def integers(self, n_in):
+        """Q = rint(W 2^exponent), float64 (n_in, n_units)."""
+        columns = from_tiles(self.tiles_array, n_in, None)[:, self.receiving.columns]
+        return quantized_weights(columns, self.exponent)
+
+    def in_place(self, values):
+        """Of numbers for each column of the tiles, those of the units (n_units,)."""
+        return values[self.receiving.columns]
 
 
-def sent_sums(acc, layer):
-    """sum_i Q_i value(bit_i), exactly, from acc (n, n_units), the sums of Q_i over the units that are on."""
-    sums = quantized_weights(layer.tiles_array, layer.exponent).sum(axis=1).reshape(-1)[: layer.n_units]
-    return units.step(layer.sent) * acc + units.UNITS[layer.sent].OFF * sums
+def sent_sums(planes, layer):
+    """sum_i Q_i value_i over the units of the other layer, float64 (n, n_units): exactly, since no partial sum leaves
+    int32."""
+    values = layer.sending.values(planes)
+    return values @ layer.integers(values.shape[1]) + 0.0  # which has no sign of zero
+
+
+def inputs(planes, layer, out, n_threads=1):
+    """out (n, n_units), int32: 2^exponent times what the other layer, which is of segments, sends."""
+    out[...] = sent_sums(planes, layer)
 
 
 def fields(planes, layer, beta=None, reference=None):
     """field = (bias + sent 2^-e) beta [+ reference (1 - beta)], float32 (n, n_units); beta (n,)."""
-    acc = np.empty((planes.shape[1], layer.n_units), np.int32)
-    product(planes, layer.tiles_array, layer.exponent, acc)
-    field = sent_sums(acc, layer).astype(np.float32) * np.float32(2.0**-layer.exponent)
-    field = field + layer.bias_array[: layer.n_units]
+    field = sent_sums(planes, layer).astype(np.float32) * np.float32(2.0**-layer.exponent)
+    field = field + layer.in_place(layer.bias_array)
     if beta is None:
         return field
     beta = np.asarray(beta, np.float32)[:, None]
     field = field * beta
-    return field if reference is None else field + reference[: layer.n_units] * (np.float32(1.0) - beta)
-
-
-def log_odds(field, unit):
-    """Of a unit's two values, float32 or float64 as the field."""
-    return field * field.dtype.type(units.step(unit))
+    return field if reference is None else field + layer.in_place(reference) * (np.float32(1.0) - beta)
 
 
 def half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, fixed, probabilities, n_threads=1):
@@ -223,38 +196,60 @@ def half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, 
 
 def _half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, free, fixed, probabilities=None):
     """half_step; of units that are not in the planes of free, out keeps what it has."""
-    odds = log_odds(fields(planes, layer, beta), layer.unit)
-    _give_out(odds, seed, stream, sweep, kind, first_chain, out, free, fixed, probabilities)
+    name = seed, stream, sweep, kind, first_chain
+    draw_layer(fields(planes, layer, beta), layer, name, out, free, fixed, probabilities)
 
 
 def half_step_of_fractions(numbers, layer, seed, stream, sweep, kind, first_chain, out, fixed, probabilities,
                            n_threads=1):  # fmt: skip
-    """half_step, given whole numbers (n, units of the other layer) in units of 2^-22."""
+    """half_step, given whole numbers as sums_of_fractions takes them."""
     sent = (sums_of_fractions(numbers, layer) * 2.0**-FIXED_BITS).astype(np.float32)
-    field = sent * np.float32(2.0**-layer.exponent) + layer.bias_array[: layer.n_units]
-    _give_out(log_odds(field, layer.unit), seed, stream, sweep, kind, first_chain, out, None, fixed, probabilities)
+    field = sent * np.float32(2.0**-layer.exponent) + layer.in_place(layer.bias_array)
+    name = seed, stream, sweep, kind, first_chain
+    draw_layer(field, layer, name, out, None, fixed, probabilities)
 
 
 def sums_of_fractions(numbers, layer):
-    """What the other layer sends, its units on by whole numbers (n, units), from 0 to 2^22: exactly, below 2^53."""
-    tiles = from_tiles(layer.tiles_array, numbers.shape[1], layer.n_units)
-    values = units.UNITS[layer.sent].OFF * 2.0**FIXED_BITS + units.step(layer.sent) * numbers
-    return values @ quantized_weights(tiles, layer.exponent) + 0.0  # which has no sign of zero
+    """What the other layer sends, in units of 2^-22, its units on by whole numbers (n, units), from 0 to 2^22; those of
+    segments times the step between a unit's values. Exactly: all sums are below 2^53."""
+    if layer.given is None:
+        values = units.UNITS[layer.sent].OFF * 2.0**FIXED_BITS + units.step(layer.sent) * numbers
+    else:
+        values = layer.given.off * 2.0**FIXED_BITS + numbers
+    return values @ layer.integers(numbers.shape[1]) + 0.0
 
 
-def _give_out(odds, seed, stream, sweep, kind, first_chain, out, free, fixed, probabilities):
-    n = len(odds)
-    if out is not None:
-        drawn = np.empty_like(out)
-        pack(draw(odds, seed, stream, sweep, kind, first_chain), drawn)
+def draw_layer(field, layer, name: Name, out, free=None, fixed=None, probabilities=None):
+    """What a half step gives out, given the fields (n, n_units) and the name of the random numbers."""
+    drawn = None if out is None else np.empty(out.shape, np.uint8)
+    for part in layer.receiving.parts:
+        own, rows = field[:, part.units], None if drawn is None else drawn[part.rows]
+        chances = None if probabilities is None else probabilities[:, part.units]
+        if part.name == CATEGORICAL:
+            _give_sites(own, part, name, rows, chances)
+        else:
+            _give_bits(log_odds(own, part.name), part, name, rows, fixed, chances)
+    if drawn is not None:
         out[...] = drawn if free is None else (out & ~free) | (drawn & free)
+
+
+def _give_bits(odds, part, name: Name, rows, fixed, chances):
+    if rows is not None:
+        pack(draw(odds, *name, part.columns), rows)
     if fixed is not None:
-        numbers = fixed_probability(odds)
-        for tile in range(fixed.shape[0]):
-            part = numbers[:, tile * TILE : (tile + 1) * TILE]
-            fixed[tile, :n, : part.shape[1]] = part
-    if probabilities is not None:
-        probabilities[...] = probability(odds)
+        fixed[part.columns // TILE, : len(odds), part.columns % TILE] = fixed_probability(odds).T
+    if chances is not None:
+        chances[...] = probability(odds)
+
+
+def _give_sites(field, part, name: Name, rows, chances):
+    stops = np.add.accumulate([0, *part.sizes])
+    for site, (first, stop) in enumerate(zip(stops[:-1], stops[1:], strict=True)):
+        weights = categorical.weigh(field[:, first:stop])
+        if rows is not None:
+            rows[site] = draw_site(weights, *name, part.words[site])
+        if chances is not None:
+            chances[:, first:stop] = categorical.probabilities(weights)
 
 
 def sweep(visible, hidden, to_visible, to_hidden, beta, seed, stream, first_sweep, n_sweeps, first_chain, free_visible,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .sampling import TILE, from_tiles, sum8, to_tiles, transpose, unpack
+from .sampling import sum8, transpose, units_on, unpack
+from .tiles import TILE, from_tiles, to_tiles
 
 ROWS = 504
 
@@ -26,20 +27,18 @@ def moments(transposed, fixed, scale, accumulate, weights, hidden, n_threads=1):
     hidden += numbers.sum(axis=0) * scale
 
 
-def prepare_phase(planes, fixed, scale, transposed, visible, hidden, n_threads=1):
+def prepare_phase(planes, segments, fixed, scale, transposed, visible, hidden, n_threads=1):
     """transposed, as transpose gives it; visible (V,), the number of examples in which each unit is on; hidden (H,) =
     scale * sum_r fixed_rj."""
-    transpose(planes, visible.size, transposed)
+    transpose(planes, visible.size, segments, transposed)
     visible[...] = 0.0
-    count_bits(planes, visible.size, visible)
+    count_bits(planes, visible.size, segments, visible)
     hidden[...] = from_tiles(fixed, fixed.shape[1], hidden.size).sum(axis=0, dtype=np.float64) * scale
 
 
-def count_bits(planes, n_units, out, n_threads=1):
+def count_bits(planes, n_units, segments, out, n_threads=1):
     """Add to out (U,) the number of chains in which each unit is on."""
-    states = np.empty((planes.shape[1], n_units), np.uint8)
-    unpack(planes, states)
-    out += states.sum(axis=0)
+    out += units_on(planes, n_units, segments).sum(axis=0)
 
 
 # ---------------------------------------------------------------- update

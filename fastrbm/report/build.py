@@ -14,12 +14,15 @@ from .._core import output, validate, workload
 from .._core.config import get_config
 from .._core.progress import Countdown
 from ..likelihood.score import score as likelihood_score
-from ..plot import charts, grids
-from ..plot.common import model, need_matplotlib
+from ..plot import charts, grids, sites
+from ..plot.common import need_matplotlib
 from ..plot.grids import checked_shape
+from ..plot.weights import zero_sum
 from ..sampling.chains import Chains
+from ..sampling.model import model
 from ..training.history import History
-from .page import Page
+from . import coded
+from .page import Page, figure
 
 if TYPE_CHECKING:
     from ..likelihood import Score
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
 
 __all__ = ["report"]
 
-_PICTURES = 64
 _ACTIVITY_EXAMPLES = 2000
 _DEAD = 0.001  # a hidden unit whose mean is as near as this to 0 or 1 says nothing about an example
 _STEP = 50  # sweeps between two looks at the progress line, at most
@@ -43,6 +45,7 @@ def report(
     name: str = "an RBM",
     command: str | None = None,
     shape=None,
+    sample_weight=None,
     n_samples: int = 256,
     n_sweeps: int = 1000,
     method: str = "auto",
@@ -54,13 +57,17 @@ def report(
 ) -> Score:
     """Write a report on a model as one HTML file that needs no other.
 
+    Of units of two values it shows weights and samples as pictures. Of categorical sites it shows logos of weights, or
+    bars where categories are no single letters; samples as text; frequencies and pair correlations of samples against
+    data.
+
     The same arguments on the same machine and versions give the same file: it holds no date and no times but those of
     the history. It is written under another name first and then renamed.
 
     Parameters
     ----------
     rbm : RBM
-    X : array (n, V) or BitMatrix, of the units' values
+    X : array (n, columns), data frame or BitMatrix, of the units' values
         The examples that the model is held against, at least one; better not those that it was trained on.
     path : path
         The file to write, such as ``report.html``.
@@ -71,7 +78,10 @@ def report(
     command : str, optional
         How the report was asked for, to be shown in it.
     shape : (height, width), optional
-        Of the pictures; by default a square where the number of visible units is one, else a table.
+        Of the pictures; by default a square where the number of visible units is one, else a table. Of a layer of
+        several segments, that of its largest segment of units of two values.
+    sample_weight : array (n,), optional
+        Weights of the examples, for the frequencies of categories and pairs of them alone.
     n_samples : int
         Gibbs chains whose states are the samples; they start at draws from the visible biases alone.
     n_sweeps : int
@@ -115,7 +125,8 @@ def report(
     need_matplotlib()
     from matplotlib import style
 
-    shape = checked_shape(shape, model(rbm).n_visible)
+    layered = model(rbm).visible.layout is not None
+    shape = coded.picture_of(rbm, shape) if layered else checked_shape(shape, rbm.n_visible)
     if history is not None and not isinstance(history, History):
         raise TypeError(f"history must be a History or None, not {type(history).__name__}")
     n_samples, n_sweeps = (
@@ -123,6 +134,8 @@ def report(
         validate.integer(n_sweeps, "n_sweeps", 4),
     )
     examples = rbm._states(X, "X")
+    if sample_weight is not None:
+        sample_weight = validate.sample_weight(sample_weight, len(examples))
     output.check(path)  # now, not after the chains have run
     settings: dict[str, Any] = {"method": method, "n_chains": n_chains, "n_betas": n_betas, "seed": seed}
     with warnings.catch_warnings(record=True) as caught:
@@ -132,9 +145,9 @@ def report(
     samples, trace = _run_chains(rbm, n_samples, n_sweeps, seed, progress, n_threads)
     page = Page(f"Report on {name}")
     with style.context("default"):
-        _score(page, score, reported, examples)
-        _model(page, rbm, examples, shape, name, n_threads)
-        _samples(page, rbm, examples, samples, shape, n_sweeps)
+        _score(page, score, reported, rbm, examples)
+        _model(page, rbm, examples, samples, shape, name, n_threads)
+        _samples(page, rbm, examples, samples, shape, n_sweeps, sample_weight)
         _mixing(page, trace)
         if history is not None and len(history):
             _training(page, history)
@@ -161,15 +174,20 @@ def _run_chains(rbm, n_samples, n_sweeps, seed, progress, n_threads) -> tuple[Bi
     return chains.visible_bits, np.concatenate(parts)
 
 
-def _score(page: Page, score: Score, reported: list[str], examples: BitMatrix) -> None:
-    means = examples.to_states().mean(axis=0)
-    smooth = (means * len(examples) + 0.5) / (len(examples) + 1)
-    alone = float((means * np.log(smooth) + (1 - means) * np.log1p(-smooth)).sum())
+def _score(page: Page, score: Score, reported: list[str], rbm: RBM, examples: BitMatrix) -> None:
+    means = examples.to_units().mean(axis=0)
+    if rbm.visible.layout is None:
+        smooth = (means * len(examples) + 0.5) / (len(examples) + 1)
+        alone = float((means * np.log(smooth) + (1 - means) * np.log1p(-smooth)).sum())
+        words, mean = "units", "mean"
+    else:
+        alone = coded.independent(means, len(examples), sites.of_model(rbm))
+        words, mean = "columns", "frequencies"
     page.heading("Score")
     page.text(
-        f"The model gives the data a mean log-likelihood of {_nats(score.mean)} nats per example. Units that know "
-        f"nothing of each other, each with its mean in these data, give {_nats(alone)}: what the model has learned of "
-        f"how units depend on each other is worth {_nats(score.mean - alone)} nats per example."
+        f"The model gives the data a mean log-likelihood of {_nats(score.mean)} nats per example. {words.capitalize()} "
+        f"that know nothing of each other, each with its {mean} in these data, give {_nats(alone)}: what the model has "
+        f"learned of how {words} depend on each other is worth {_nats(score.mean - alone)} nats per example."
     )
     exact = score.lower == score.upper
     if not exact:
@@ -192,9 +210,18 @@ def _score(page: Page, score: Score, reported: list[str], examples: BitMatrix) -
         "standard error": "one example has none" if len(examples) == 1
         else f"{score.standard_error:.2f} nats, from the spread of the examples",
         "log Z": f"{_nats(z.value)} nats, {z.method}" + ("" if exact else f", {_range(z.lower, z.upper)}"),
-        "independent units": f"{_nats(alone)} nats per example",
+        f"independent {words}": f"{_nats(alone)} nats per example",
     })  # fmt: skip
     page.heading("Data")
+    if rbm.visible.layout is not None:
+        values = examples.to_states()
+        constant = int((values.min(axis=0) == values.max(axis=0)).sum())
+        page.table({
+            "examples": f"{len(examples):,}, each of {rbm.visible.n_columns:,} columns",
+            "columns that never change": f"{constant:,}",
+            "categories that are not in them": f"{_absent(means, rbm):,}",
+        })  # fmt: skip
+        return
     page.table({
         "examples": f"{len(examples):,}, each of {examples.n_units:,} units",
         "units that are 1": f"{means.mean():.1%}",
@@ -202,51 +229,84 @@ def _score(page: Page, score: Score, reported: list[str], examples: BitMatrix) -
     })  # fmt: skip
 
 
-def _model(page: Page, rbm: RBM, examples: BitMatrix, shape, name: str, n_threads) -> None:
-    norms = np.linalg.norm(rbm.weights.astype(np.float64), axis=0)
-    some = examples[np.linspace(0, len(examples) - 1, min(len(examples), _ACTIVITY_EXAMPLES)).astype(np.intp)]
-    means = rbm.mean_hidden(some, n_threads).mean(axis=0, dtype=np.float64)
-    activity = (means - rbm.hidden.off) / rbm.hidden.step  # how often a unit is on
+def _absent(means: np.ndarray, rbm: RBM) -> int:
+    """How many categories no example has."""
+    layer = sites.of_model(rbm)
+    return int(((means == 0) & layer.categorical[layer.column]).sum())
+
+
+def _model(page: Page, rbm: RBM, examples: BitMatrix, samples: BitMatrix, shape, name: str, n_threads) -> None:
+    layered = rbm.visible.layout is not None
+    matrix = zero_sum(rbm.weights, sites.of_model(rbm)) if layered else rbm.weights.astype(np.float64)
+    norms = np.linalg.norm(matrix, axis=0)
+    activity = _activity(rbm, examples, n_threads)
     dead = int(((activity < _DEAD) | (activity > 1 - _DEAD)).sum())
     page.heading("Model")
     page.table({
         "name": name,
         "visible and hidden units": f"{rbm.n_visible:,} and {rbm.n_hidden:,}",
-        "unit types": f"{rbm.visible.name} and {rbm.hidden.name}",
+        "unit types": sites.words_of(rbm.visible, rbm.hidden),
         "parameters": f"{rbm.n_visible * rbm.n_hidden + rbm.n_visible + rbm.n_hidden:,}",
         "norm of the weights": f"{np.sqrt((norms**2).sum()):.3g}",
         "norms of hidden units": f"{norms.min():.3g} to {norms.max():.3g}, median {np.median(norms):.3g}",
-        "largest weight": f"{np.abs(rbm.weights).max():.3g}",
+        "largest weight": f"{np.abs(matrix).max():.3g}",
         "mean of P(h = 1 | v) on data": f"{activity.mean():.1%}",
         "dead hidden units": f"{dead:,} of {rbm.n_hidden:,} (on data, on or off in all but {_DEAD:.1%} of examples)",
     })  # fmt: skip
-    shown = min(_PICTURES, rbm.n_hidden)
-    figure, ax = _figure(7.5, 6.5)
-    grids.filters(rbm, shape, _PICTURES, ax=ax)
+    if layered:
+        coded.weights(page, rbm, shape, activity, _activity(rbm, samples, n_threads))
+        return
+    shown = min(grids.PICTURES, rbm.n_hidden)
+    fig, ax = figure(7.5, 6.5)
+    grids.filters(rbm, shape, grids.PICTURES, ax=ax)
     meaning = (
         "What a hidden unit looks for: visible units that its red weights join make it likelier to be on, blue ones "
         "less likely. Pictures of pure noise are units that have learned nothing yet."
     )
-    page.pictures((figure, f"Weights of the {shown:,} hidden units of largest norms, as pictures", meaning))
+    page.pictures((fig, f"Weights of the {shown:,} hidden units of largest norms, as pictures", meaning))
 
 
-def _samples(page: Page, rbm: RBM, examples: BitMatrix, samples: BitMatrix, shape, n_sweeps: int) -> None:
+def _activity(rbm: RBM, states: BitMatrix, n_threads) -> np.ndarray:
+    """How often each hidden unit is on, given some of these states."""
+    means = rbm.mean_hidden(_some(states, _ACTIVITY_EXAMPLES), n_threads).mean(axis=0, dtype=np.float64)
+    return (means - rbm.hidden.off) / rbm.hidden.step
+
+
+def _some(states: BitMatrix, most: int) -> BitMatrix:
+    """At most so many states, from all over them."""
+    return states[np.linspace(0, len(states) - 1, min(len(states), most)).astype(np.intp)]
+
+
+def _samples(
+    page: Page, rbm: RBM, examples: BitMatrix, samples: BitMatrix, shape, n_sweeps: int, sample_weight
+) -> None:
     page.heading("Samples")
     page.text(
         f"The states of {len(samples):,} Gibbs chains after {2 * n_sweeps:,} sweeps, from starts that know the visible "
         "biases only. They follow the model's distribution only if the chains have forgotten their starts: "
         "see the next section."
     )
-    drawn = examples[np.linspace(0, len(examples) - 1, min(len(examples), _PICTURES)).astype(np.intp)]
+    drawn = _some(examples, grids.PICTURES)
     pictures = []
+    layered = rbm.visible.layout is not None
+    if layered:
+        pictures += coded.samples(page, rbm, examples, drawn, samples, shape, sample_weight)
     for title, states, meaning in (
-        ("Samples of the model", samples, "Samples unlike any of the data, or like few of them, show what is amiss."),
-        ("Data", drawn, f"{len(drawn):,} of {len(examples):,} examples, from all over them, to compare with."),
+        (
+            (
+                "Samples of the model",
+                samples,
+                "Samples unlike any of the data, or like few of them, show what is amiss.",
+            ),
+            ("Data", drawn, f"{len(drawn):,} of {len(examples):,} examples, from all over them, to compare with."),
+        )
+        if not layered
+        else ()
     ):
-        figure, ax = _figure()
-        grids.samples(states, shape, _PICTURES, ax=ax).set_title(title)
-        pictures.append((figure, f"{title}: {min(_PICTURES, len(states)):,} states, as pictures", meaning))
-    figure, ax = _figure()
+        fig, ax = figure()
+        grids.samples(states, shape, grids.PICTURES, ax=ax).set_title(title)
+        pictures.append((fig, f"{title}: {min(grids.PICTURES, len(states)):,} states, as pictures", meaning))
+    fig, ax = figure()
     charts.energies(rbm, examples, samples, ax=ax)
     of_data, of_samples = rbm.free_energy(examples).mean(), rbm.free_energy(samples).mean()
     gap = of_samples - of_data
@@ -255,14 +315,14 @@ def _samples(page: Page, rbm: RBM, examples: BitMatrix, samples: BitMatrix, shap
         f"{'less' if gap > 0 else 'more'} likely than the data; of a model that fits, the two histograms agree."
     )
     seen = f"Histograms of free energies: data with mean {of_data:.1f} nats, samples with mean {of_samples:.1f} nats"
-    pictures.append((figure, seen, meaning))
-    figure, ax = _figure()
-    charts.principal_axes(examples, samples, ax=ax)
+    pictures.append((fig, seen, meaning))
+    fig, ax = figure()
+    charts.principal_axes(examples, samples, ax=ax, rbm=rbm if layered else None)
     meaning = (
         "The two directions along which the data vary most. Samples should lie where data do, and as densely: groups "
         "without samples are modes that the model lacks, or that its chains do not reach."
     )
-    pictures.append((figure, "Data and samples as points on the data's first two principal axes", meaning))
+    pictures.append((fig, "Data and samples as points on the data's first two principal axes", meaning))
     page.pictures(*pictures)
 
 
@@ -287,10 +347,10 @@ def _mixing(page: Page, trace: np.ndarray) -> None:
             "weigh them wrongly. More sweeps help, or tempered chains (TemperedChains, gradient.Tempered).",
             warning=True,
         )
-    figure, ax = _figure()
+    fig, ax = figure()
     charts.autocorrelation(trace, ax=ax)
     meaning = f"Of the free energy of {trace.shape[1]:,} chains over {len(trace):,} sweeps. 0: the past is forgotten."
-    page.pictures((figure, f"Autocorrelation against lag; tau_int: {tau}", meaning))
+    page.pictures((fig, f"Autocorrelation against lag; tau_int: {tau}", meaning))
 
 
 def _training(page: Page, history: History) -> None:
@@ -303,19 +363,11 @@ def _training(page: Page, history: History) -> None:
         return
     pictures = []
     for name in drawn:
-        figure, ax = _figure(6.5, 3.5)
+        fig, ax = figure(6.5, 3.5)
         charts.learning_curve(history, name, ax=ax)
         words = name.replace("_", " ")
-        pictures.append((figure, f"{words} against the epoch, {last[name]:.6g} at the end", words))
+        pictures.append((fig, f"{words} against the epoch, {last[name]:.6g} at the end", words))
     page.pictures(*pictures)
-
-
-def _figure(width: float = 6.5, height: float = 5.5):
-    """A figure that pyplot does not know of, and its axes."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots()
 
 
 def _nats(value: float) -> str:

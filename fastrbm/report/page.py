@@ -23,8 +23,13 @@ p.warning { border-left: .3rem solid #d55e00; background: #fdf1e8; padding: .5re
 table { border-collapse: collapse; margin: .75rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .2rem 1.25rem .2rem 0; border-bottom: 1px solid #e5e5e5; }
 th { font-weight: 600; min-width: 8rem; }
+thead th { color: #444; min-width: 0; }
+pre { font: .85rem/1.35 ui-monospace, monospace; overflow-x: auto; background: #f8f8f8; padding: .5rem .75rem;
+  margin: .25rem 0; }
+.scroll { overflow-x: auto; }
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); gap: 1.25rem; }
-figure { margin: .75rem 0 0; }
+.wide { grid-template-columns: 1fr; }
+figure { min-width: 0; margin: .75rem 0 0; }
 figure img { width: 100%; height: auto; border: 1px solid #e5e5e5; box-sizing: border-box; }
 figcaption { font-size: .9rem; color: #444; max-width: 46rem; }
 code { font: .9em ui-monospace, monospace; background: #f4f4f4; padding: .1em .3em; }
@@ -56,9 +61,25 @@ class Page:
         )
         self._parts.append("<table>\n" + "\n".join(lines) + "\n</table>")
 
-    def pictures(self, *parts: tuple[Figure, str, str]) -> None:
-        """Figures (what is drawn, what a reader who cannot see it reads, what it means) side by side."""
+    def grid(self, head: list[str], rows: list[list[str]]) -> None:
+        """A table with a line of names."""
+        self._parts.append(_grid(head, rows))
+
+    def texts(self, *parts: tuple[str, list[str] | None, list[str], list[list[str]], str]) -> None:
+        """Lines, or where they are None a table with names and rows (title, lines, names, rows, what it means), side by
+        side."""
         self._parts.append('<div class="pictures">')
+        for title, lines, head, rows, meaning in parts:
+            body = _grid(head, rows) if lines is None else f"<pre>{escape(chr(10).join(lines))}</pre>"
+            self._parts.append(
+                f"<figure><strong>{escape(title)}</strong>\n{body}\n<figcaption>{escape(meaning)}</figcaption></figure>"
+            )
+        self._parts.append("</div>")
+
+    def pictures(self, *parts: tuple[Figure, str, str], wide: bool = False) -> None:
+        """Figures (what is drawn, what a reader who cannot see it reads, what it means) side by side, or, if wide, one
+        below another."""
+        self._parts.append(f'<div class="pictures{" wide" if wide else ""}">')
         for figure, seen, meaning in parts:
             source = f"data:image/png;base64,{_png(figure)}"
             self._parts.append(
@@ -74,6 +95,20 @@ class Page:
         )
         body = "\n".join(self._parts)
         return f'<!DOCTYPE html>\n<html lang="en">\n<head>\n{head}\n</head>\n<body>\n{body}\n</body>\n</html>\n'
+
+
+def figure(width: float = 6.5, height: float = 5.5):
+    """A figure that pyplot does not know of, and its axes."""
+    from matplotlib.figure import Figure
+
+    fig = Figure(figsize=(width, height), layout="constrained")
+    return fig, fig.subplots()
+
+
+def _grid(head: list[str], rows: list[list[str]]) -> str:
+    names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
+    lines = "\n".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="scroll"><table>\n<thead><tr>{names}</tr></thead>\n<tbody>\n{lines}\n</tbody>\n</table></div>'
 
 
 def _png(figure: Figure) -> str:

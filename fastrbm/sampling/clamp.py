@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import validate
-from ..states.bits import BitMatrix, packed
-from ..states.missing import free_planes
+from ..states.bits import BitMatrix, free_planes, packed
 
 if TYPE_CHECKING:
     from ..units.unit import Unit

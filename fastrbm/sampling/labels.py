@@ -11,7 +11,7 @@ from .._core.dispatch import kernels
 from .._core.layout import FIXED_BITS, TILE
 from .._core.segments import segments_of
 from ..states.bits import BitMatrix
-from ..states.columns import LabelColumn
+from .columns import LabelColumn
 from . import gibbs
 
 if TYPE_CHECKING:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, cast
+
+import numpy as np
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -29,7 +32,23 @@ def checked_model(rbm: RBM, followed: RBM) -> RBM:
     return rbm
 
 
-def enumerated_units(rbm: RBM) -> int:
-    """Units of the layer that an enumeration goes through: of the smaller one, or of the hidden one where a visible
-    unit may have more than two values."""
-    return rbm.n_hidden if rbm.visible.layout is not None else min(rbm.n_visible, rbm.n_hidden)
+def enumerated_units(rbm: RBM) -> float:
+    """Of the layer that an enumeration goes through, the one of fewer states: how many units of two values have as many
+    states, log2 of their number."""
+    return min(float(rbm.n_hidden), visible_bits(rbm))
+
+
+def visible_bits(rbm: RBM) -> float:
+    """log2 of the number of visible states."""
+    if rbm.visible.layout is None:
+        return float(rbm.n_visible)
+    return math.fsum(math.log2(n) for n in rbm.visible.n_states_of_columns)
+
+
+def visible_states(rbm: RBM, start: int, stop: int) -> np.ndarray:
+    """The visible states numbered start .. stop - 1 of all that there are, uint8 (stop - start, columns)."""
+    rest = np.arange(start, stop)
+    out = np.empty((stop - start, rbm.visible.n_columns), np.uint8)
+    for column, n in enumerate(rbm.visible.n_states_of_columns):
+        rest, out[:, column] = np.divmod(rest, n)
+    return out

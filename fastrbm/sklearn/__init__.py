@@ -9,5 +9,6 @@ except ImportError as error:
 
 from .bernoulli import BernoulliRBM
 from .classifier import RBMClassifier
+from .imputer import RBMImputer
 
-__all__ = ["BernoulliRBM", "RBMClassifier"]
+__all__ = ["BernoulliRBM", "RBMClassifier", "RBMImputer"]

@@ -22,7 +22,7 @@ from ..optim.schedules import Linear
 from ..rbm import RBM
 from ..sampling.labels import log_label_probabilities
 from ..states.bits import BitMatrix, CodeMatrix
-from ..states.columns import LabelColumn
+from ..sampling.columns import LabelColumn
 from ..states.numbers import parts_of
 from ..states.totals import dense, weighted_sums
 from ..training.by_contents import ByContents

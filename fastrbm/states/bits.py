@@ -113,6 +113,10 @@ class BitMatrix:
         """Which units are on, uint8 (n, U)."""
         return self.to_states()
 
+    def weighted_sums(self, weight: np.ndarray) -> np.ndarray:
+        """sum_i weight_i v_i over the units, float64 (U,), of whole numbers (n,): exact where they sum to below 2^53."""
+        return weight.astype(np.float64) @ self.to_states().astype(np.float64)
+
     @property
     def segments(self) -> kernels.Segments | None:
         """What the kernels must know of the units' types; None: nothing."""
@@ -246,6 +250,19 @@ class CodeMatrix(BitMatrix):
     def to_units(self) -> np.ndarray:
         return self._unit.units_on(self.to_states())
 
+    def weighted_sums(self, weight: np.ndarray) -> np.ndarray:
+        weight, row, sums = weight.astype(np.float64), 0, []
+        for segment in self._unit.segments:
+            if segment.layout:
+                for size in segment.n_states_of_columns:
+                    sums.append(np.bincount(self._planes[row], weight, size + 1)[:size])
+                    row += 1
+            else:
+                n_rows = -(-segment.n // 8)
+                sums.append(BitMatrix(self._planes[row : row + n_rows], segment.n).weighted_sums(weight))
+                row += n_rows
+        return np.concatenate(sums)
+
     @property
     def unit(self) -> Unit:
         """The layer's description."""
@@ -302,3 +319,15 @@ def packed(parts: np.ndarray, unit: Unit, name: str = "states") -> BitMatrix:
 def of_planes(planes: np.ndarray, unit: Unit) -> BitMatrix:
     """States of a layer from its planes."""
     return BitMatrix(planes, unit.n) if unit.layout is None else CodeMatrix(planes, unit)
+
+
+def free_planes(free: np.ndarray, unit: Unit) -> np.ndarray:
+    """Which bits of planes may change, uint8 (rows, n), of bool (n, columns): of a site, all or none."""
+    if unit.layout is None:
+        return BitMatrix.from_states(free).planes
+    rows, column = [], 0
+    for segment in unit.segments:
+        own = free[:, column : column + segment.n_columns]
+        rows.append(BitMatrix.from_states(own).planes if segment.layout is None else own.T * np.uint8(255))
+        column += segment.n_columns
+    return np.ascontiguousarray(np.concatenate(rows))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,14 +31,12 @@ def has_missing(X: Any, unit: Unit) -> bool:
         return False
     if X.dtype.kind == "f" and bool(np.isnan(X.min())):  # NaN, where there is any
         return True
-    if X.dtype.kind not in "if" or X.shape[1] != unit.n_columns:
+    if X.dtype.kind not in "if" or X.shape[1] != unit.n_columns or unit.layout is None:
         return False
-    if unit.layout is None and unit.off == 0:  # see validate.clamped_states
-        return X.dtype.kind == "i" and X.min() == -1 and bool((X == 0).any())
     column = 0
     for segment in unit.segments:
         own = X[:, column : column + segment.n_columns]
-        if unit.layout is not None and segment.off == 0 and bool((own == -1).any()):
+        if segment.off == 0 and bool((own == -1).any()):  # of two values beside categories, too
             return True
         column += segment.n_columns
     return False
@@ -57,8 +56,6 @@ def known_parts(
     if array.ndim != 2:
         raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {array.shape}")
     n, step = len(array), max(1, _PART // max(1, array.shape[1]))
-    if array.dtype.kind == "i" and step < n:  # whether -1 is missing depends on all of it
-        array = array.astype(np.float32) if not has_missing(array, unit) else np.where(array == -1, np.nan, array)
     out, missing = np.zeros((n, unit.n_columns), np.uint8), np.zeros((n, unit.n_columns), bool)
     for start in range(0, max(1, n), step):
         part = array[start : start + step]
@@ -70,18 +67,6 @@ def known_parts(
     return out, missing
 
 
-def free_planes(free: np.ndarray, unit: Unit) -> np.ndarray:
-    """Which bits of planes may change, uint8 (rows, n), of bool (n, columns): of a site, all or none."""
-    if unit.layout is None:
-        return BitMatrix.from_states(free).planes
-    rows, column = [], 0
-    for segment in unit.segments:
-        own = free[:, column : column + segment.n_columns]
-        rows.append(BitMatrix.from_states(own).planes if segment.layout is None else own.T * np.uint8(255))
-        column += segment.n_columns
-    return np.ascontiguousarray(np.concatenate(rows))
-
-
 def are_sites(unit: Unit) -> np.ndarray:
     """Which columns are categorical sites, bool (columns,)."""
     return np.concatenate([np.full(segment.n_columns, segment.layout is not None) for segment in unit.segments])
@@ -91,9 +76,23 @@ def absent_sites(states: Any) -> np.ndarray | None:
     """Which columns of examples are absent, bool (n, columns); None where none is, as of units of two values."""
     if not isinstance(states, CodeMatrix):
         return None
-    codes = states.to_states()
-    absent = codes >= np.array(states.unit.n_states_of_columns)
-    return absent if bool(absent.any()) else None
+    rows, sizes = _site_rows(states.unit)
+    if not bool((states.planes[rows] == sizes).any()):
+        return None
+    return states.to_states() >= np.array(states.unit.n_states_of_columns)
+
+
+@lru_cache(maxsize=64)
+def _site_rows(unit: Unit) -> tuple[np.ndarray, np.ndarray]:
+    """Which rows of planes are sites, and how many categories each has, (sites, 1)."""
+    rows, sizes, row = [], [], 0
+    for segment in unit.segments:
+        n_rows = -(-segment.n // 8) if segment.layout is None else segment.n_columns
+        if segment.layout is not None:
+            rows += range(row, row + n_rows)
+            sizes += segment.n_states_of_columns
+        row += n_rows
+    return np.array(rows, np.intp), np.array(sizes, np.uint8)[:, None]
 
 
 def with_absent(X: Any, unit: Unit, name: str) -> BitMatrix:
@@ -106,8 +105,8 @@ def with_absent(X: Any, unit: Unit, name: str) -> BitMatrix:
     if bool(units.any()):
         row, column = np.argwhere(units)[0].tolist()
         raise ValueError(
-            f"{name}[{row}, {column}] is missing: only categorical sites can be absent, and this is a unit of two values; "
-            "make such columns sites, Categorical(n, 2), or take missing='latent'"
+            f"{name}[{row}, {column}] is missing: only categorical sites can be absent, and this is a unit of two "
+            "values; make such columns sites, Categorical(n, 2), or take missing='latent'"
         )
     absent = np.array(unit.n_states_of_columns, np.uint8)
     return packed(np.where(missing, absent, parts), unit, name)

@@ -45,11 +45,14 @@ def totals(X, unit: Unit) -> tuple[np.ndarray, int | np.ndarray]:
     name = "X" if is_array(X) else BATCH
     for part in _parts(X):
         rows = range(n, sys.maxsize) if is_array(X) else None
+        if not isinstance(part, (np.ndarray, BitMatrix)):
+            part = arrays.numbers(part, name, missing=True, sparse=True)
         if not arrays.is_sparse(part) and has_missing(part, _sized(unit, part)):
             data, missing = _known(part, _sized(unit, part), name, rows)
             gone = gone + _sums(missing)
         else:
-            data = part if isinstance(part, BitMatrix) else validate.states(part, _columns(unit), name, True, rows, unit)
+            given = isinstance(part, BitMatrix)
+            data = part if given else validate.states(part, _columns(unit), name, True, rows, unit)
         if unit.layout is not None and not isinstance(data, BitMatrix) and data.dtype == np.uint8:
             data = packed(data, unit)
         if n and data.shape[1] != total.size:
@@ -63,7 +66,7 @@ def totals(X, unit: Unit) -> tuple[np.ndarray, int | np.ndarray]:
 
 def _sized(unit: Unit, X) -> Unit:
     """The units that X has a column for each of: those of one type of two values may be described by their type."""
-    shape = np.shape(X)
+    shape = X.shape
     return unit if unit.layout is not None or len(shape) != 2 or 0 in shape else type(unit)(shape[1])
 
 
@@ -100,6 +103,8 @@ def weighted_totals(X, sample_weight, unit: Unit) -> tuple[np.ndarray, float | n
     """(the same by weight, how many examples they count as), likewise exact."""
     if not is_array(X):
         raise ValueError("sample_weight needs X to be an array: batches of your own carry no weights")
+    if not isinstance(X, BitMatrix):
+        X = arrays.numbers(X, "X", missing=True, sparse=True)
     if not arrays.is_sparse(X) and has_missing(X, _sized(unit, X)):
         data, missing = _known(X, _sized(unit, X), "X", None)
         weight = validate.sample_weight(sample_weight, len(data))
@@ -142,7 +147,7 @@ def weighted_sums(states, sample_weight: np.ndarray | None) -> tuple[np.ndarray,
         rows = slice(start, start + _ROWS)
         part = states[rows]
         if isinstance(part, BitMatrix):
-            total += (weight[rows] @ part.to_units().astype(np.int64)) << FIXED_BITS
+            total += part.weighted_sums(weight[rows]).astype(np.int64) << FIXED_BITS
         else:
             total += weight[rows] @ to_fixed_point(dense(part)).astype(np.int64)
     n = float(weight.sum()) * unit

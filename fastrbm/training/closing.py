@@ -12,6 +12,7 @@ from ..rbm import RBM
 from ..sampling.annealing import population_annealing
 from ..sampling.chains import Chains
 from ..sampling.tempering import TemperedChains
+from ..states.missing import absent_sites
 from .verdict import Closing
 
 if TYPE_CHECKING:
@@ -61,6 +62,8 @@ def _model_apart(
 ) -> dict[str, Any]:
     """How far the model is from the data along their main axis, and from validation data, by annealed samples."""
     numbers: dict[str, Any] = {}
+    if absent_sites(basics.bits) is not None:  # the model of all sites is not what was trained
+        return numbers
     likely = math.nan
     if n_updates >= _FEWEST_UPDATES and len(states) > 1:
         n_steps = min(_STEPS, max(_FEWEST_STEPS, n_updates // _UPDATES_A_STEP))

@@ -14,6 +14,7 @@ from .._core import arrays, philox, threads, validate
 from .._core.dispatch import kernels
 from ..sampling import gibbs
 from ..states.bits import BitMatrix, of_planes, packed, zeros
+from ..states.missing import with_absent
 from ..states.totals import BATCH, dense, is_array, refuse_no_batches
 from ..units.unit import Unit
 
@@ -26,16 +27,19 @@ _CHECKED = 1 << 26  # numbers that a checksum is of, at most
 
 def source_of(
     X, unit: Unit, batch_size: int, seed: int, sample_weight=None, dynamic_binarization: bool = False,
-    names: tuple[str, ...] | None = None,
+    names: tuple[str, ...] | None = None, absent: bool = False,
 ):  # fmt: skip
-    """The source for fit's X, of units of the visible layer; names: of these, where they have any."""
+    """The source for fit's X, of units of the visible layer; names: of these, where they have any. absent: whether
+    missing entries of X are sites that are not there."""
     refuse_no_batches(X)
     if is_array(X):
+        if absent and not arrays.is_sparse(X):
+            X = with_absent(X, unit, "X")
         kind = OnDisk if is_on_disk(X) and not isinstance(X, np.ma.MaskedArray) else InMemory
         return kind(X, unit, batch_size, seed, sample_weight, dynamic_binarization)
     if sample_weight is not None:
         raise ValueError("sample_weight needs X to be an array: batches of your own carry no weights")
-    return UserBatches(X, unit, seed, dynamic_binarization, names)
+    return UserBatches(X, unit, seed, dynamic_binarization, names, absent)
 
 
 def is_on_disk(X: object) -> bool:
@@ -59,6 +63,8 @@ class InMemory:
     mean_weight : float
         Of the examples; 1 where they have no weights.
     """
+
+    refills = False  # whether examples change as the training goes on
 
     def __init__(
         self,
@@ -269,11 +275,12 @@ class UserBatches:
     affair: a training is reproducible, and goes on from a checkpoint to the same bits, if it yields the same batches
     again."""
 
-    mean_weight = 1.0
+    mean_weight, refills = 1.0, False
 
     def __init__(
-        self, X, unit: Unit, seed: int, dynamic_binarization: bool, names: tuple[str, ...] | None = None
-    ) -> None:
+        self, X, unit: Unit, seed: int, dynamic_binarization: bool, names: tuple[str, ...] | None = None,
+        absent: bool = False,
+    ) -> None:  # fmt: skip
         if not hasattr(X, "__iter__") or not hasattr(X, "__len__"):
             raise TypeError(
                 f"X must be an array (n, V), a BitMatrix, or an object to iterate over once an epoch, whose len() is "
@@ -282,7 +289,7 @@ class UserBatches:
         if hasattr(X, "__next__"):
             raise TypeError("X must give a new iterator for each epoch; an iterator of its own is used up by the first")
         self._batches, self._seed, self._dynamic, self._names = X, seed, dynamic_binarization, names
-        self._unit, self._n_units = unit, unit.n
+        self._unit, self._n_units, self._absent = unit, unit.n, absent
         self.n_batches = len(X)
         if self.n_batches < 1:
             raise ValueError("X must have at least one batch")
@@ -323,6 +330,8 @@ class UserBatches:
 
     def _states(self, batch):
         validate.check_names(arrays.names_of(batch), self._names, BATCH)
+        if self._absent and not arrays.is_sparse(batch):
+            return with_absent(batch, self._unit, BATCH)
         return gibbs.states_given(batch, self._n_units, BATCH, fractions=True, unit=self._unit)
 
     def keep_examples(self, examples: np.ndarray) -> None:
@@ -330,7 +339,7 @@ class UserBatches:
         self._some = examples
 
     def describe(self) -> str:
-        return f"{self.n_batches} batches of {self._n_units} units{', drawn' if self._dynamic else ''}"
+        return f"{self.n_batches} batches of {self._n_units} units{', drawn' * self._dynamic}{', absent' * self._absent}"
 
 
 def _as_given(states, unit: Unit):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import defaults, philox, threads, validate
+from ..gradient.cd import CD
 from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
 from ..optim.averaging import Averaging
@@ -17,6 +18,7 @@ from ..optim.schedules import Linear
 from ..optim.sgd import SGD
 from ..rbm import RBM
 from ..states.bits import BitMatrix
+from ..states.missing import absent_sites, has_missing, with_absent
 from ..states.totals import is_array
 from .closing import closing
 from .contracts import (
@@ -29,10 +31,11 @@ from .contracts import (
     check_metrics,
     check_parts,
 )
-from .data import is_on_disk, source_of
+from .data import InMemory, UserBatches, is_on_disk, source_of
 from .early_stopping import EarlyStopping
 from .loop import Loop
 from .measuring import Measuring
+from .missing import Latent
 from .resume import Checkpoints
 from .run import Training
 
@@ -40,6 +43,11 @@ if TYPE_CHECKING:
     from .history import History
 
 __all__ = ["FitState", "fit"]
+
+_MISSING_HINT = (
+    "train with missing='latent', which draws what is missing as the training goes on, or with missing='absent', of sites "
+    "that an example does not have"
+)
 
 
 def fit(
@@ -57,6 +65,8 @@ def fit(
     centered: bool | Centering = True,
     *,
     dynamic_binarization: bool = False,
+    missing: str | None = None,
+    missing_sweeps: int = 5,
     averaging: Averaging | None = None,
     validation: ArrayLike | None = None,
     metrics: Metric | Iterable[Metric] = (),
@@ -105,11 +115,30 @@ def fit(
     dynamic_binarization : bool
         Take fractions as probabilities: states of 0 and 1 are drawn from them each time that a batch is used, so that
         each epoch sees others. By default fractions drive the hidden layer as they are.
+    missing : "latent", "absent" or None
+        What missing entries of X mean: NaN, None, pandas.NA, what is masked, -1 in columns of categories (and of two
+        values beside them). None: they are refused.
+
+        "latent": there is a value, nobody knows it. What is ascended is the likelihood of what is known, log sum over
+        what is missing of p(v). Each example keeps a state that fills it; before its batch is used, missing_sweeps Gibbs
+        sweeps with the known units clamped draw it anew, with the model as it then is. For every estimator, optimizer
+        and type of units; X must be an array, which is then kept in memory. Columns of the history, and metrics, take
+        the filled examples.
+
+        "absent": there is no unit, for this example: it sends nothing, and is not drawn. Ratings are of this kind: each
+        user is an RBM of the films that the user rated, and all share their weights (Salakhutdinov, Mnih & Hinton
+        2007). Of categorical sites only, and by gradient.CD only, the default then. What is learned is no single
+        distribution of all sites; validation data may have absent sites too.
+    missing_sweeps : int
+        With "latent", from 1 up. The states have to keep up with a model that changes; large data, whose epochs are
+        few, may require more.
     averaging : optim.Averaging, optional
         The result is an average of the parameters over the last part of the training. What is measured is the average,
         too; while the training goes on, rbm itself has the latest parameters.
     validation : array (n, V) or BitMatrix, optional
-        Examples of 0 and 1 that metrics are taken on, and that the model is not trained on.
+        Examples of 0 and 1 that metrics are taken on, and that the model is not trained on. None of their entries may be
+        missing, unless missing="absent": fill them in (:meth:`RBM.inpaint`), or take :func:`likelihood.score`, whose
+        likelihoods are of what is known.
     metrics : metric, or several, optional
         What to record beyond the columns below: see :mod:`fastrbm.metrics <fastrbm.training.metrics>`.
     checkpoint : path, optional
@@ -177,7 +206,10 @@ def fit(
     >>> bool(history["shuffled_gap"][-1] > 5)
     True
     """
-    gradient = PCD() if gradient is None else gradient
+    if missing is not None:
+        validate.one_of(missing, "missing", ("latent", "absent"))
+    if gradient is None:
+        gradient = CD() if missing == "absent" else PCD()
     optimizer = SGD(Linear(defaults.RATE, 0.0), l2=defaults.L2) if optimizer is None else optimizer
     epochs = None if epochs is None else validate.integer(epochs, "epochs", 0, philox.MOST_SWEEPS)
     batch_size = validate.integer(batch_size, "batch_size", 1, philox.MOST_CHAINS)
@@ -191,17 +223,44 @@ def fit(
     callbacks = _several(callbacks, "callbacks", callable(callbacks))
     metrics = _several(metrics, "metrics", callable(metrics) or hasattr(metrics, "columns"))
     _check_kinds(rbm, centered, averaging)
+    missing_sweeps = validate.integer(missing_sweeps, "missing_sweeps", 1, philox.MOST_SWEEPS)
     centering = centered if isinstance(centered, Centering) else Centering() if centered else None
     check_parts(gradient, optimizer, sample_weight is not None)
     check_callbacks(callbacks)
     check_metrics(metrics)
     rbm._check_names(X, "X")
     X = rbm._coded(X, "X")
-    if hasattr(gradient, "encode") and is_array(X) and not is_on_disk(X):
+    if missing is not None and dynamic_binarization:
+        raise ValueError("missing takes states, not fractions: leave out dynamic_binarization")
+    if missing == "absent" and not getattr(gradient, "takes_absent", False):
+        raise ValueError(
+            f"missing='absent' needs gradient.CD, whose chains start at the data and have the sites of their example; "
+            f"{type(gradient).__name__} has chains of the whole model, in which all sites are there"
+        )
+    labels = hasattr(gradient, "encode") and is_array(X) and not is_on_disk(X)
+    if labels:
         X = gradient.encode(rbm, X)  # labels may be absent
-    source = source_of(X, rbm.visible, batch_size, seed, sample_weight, dynamic_binarization, rbm.visible_names)
+    source: InMemory | UserBatches
+    if missing == "latent" and _has_gaps(X, rbm):
+        source = Latent(X, rbm, batch_size, seed, sample_weight, missing_sweeps, n_threads)
+    else:
+        how = sample_weight, dynamic_binarization, rbm.visible_names, missing == "absent"
+        try:
+            source = source_of(X, rbm.visible, batch_size, seed, *how)
+        except ValueError as error:
+            if missing is None and is_array(X) and has_missing(X, rbm.visible):
+                raise ValueError(f"{error}; or {_MISSING_HINT}") from None
+            raise
+        if missing is None and not labels and absent_sites(X) is not None:
+            raise ValueError(f"X has absent sites: {_MISSING_HINT}")
     if validation is not None:
-        validation = BitMatrix.from_states(rbm._states(validation, "validation"))
+        if missing == "absent":
+            rbm._check_names(validation, "validation")
+            validation = with_absent(rbm._coded(validation, "validation"), rbm.visible, "validation")
+        else:
+            validation = BitMatrix.from_states(rbm._states(validation, "validation"))
+            if has_missing(validation, rbm.visible):
+                raise ValueError("validation has absent sites: these need missing='absent'")
         if len(validation) == 0:
             raise ValueError("validation must have at least one example")
     if epochs is None:
@@ -232,6 +291,15 @@ def fit(
     elif resume:
         raise ValueError("resume needs a checkpoint to go on from")
     return training.run(closing)
+
+
+def _has_gaps(X: Any, rbm: RBM) -> bool:
+    """Whether entries of X are missing. TypeError where it is batches."""
+    if not is_array(X):
+        raise TypeError(
+            "missing='latent' needs X to be an array, each of whose examples keeps a state, not batches of your own"
+        )
+    return has_missing(X, rbm.visible)
 
 
 def _several(given: Any, name: str, one: bool) -> list[Any]:

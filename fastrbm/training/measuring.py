@@ -10,6 +10,7 @@ import numpy as np
 from .._core import philox
 from ..sampling import gibbs
 from ..states.bits import BitMatrix, packed
+from ..states.missing import absent_sites
 from .contracts import Metric, Snapshot, metric_values
 from .history import History
 
@@ -100,6 +101,8 @@ class Basics:
         self.seed, self._unit = seed, unit
         self.states = unit.hardened(examples) if examples.dtype == np.float64 else examples
         self.bits = packed(self.states, unit)
+        absent = absent_sites(self.bits)
+        self._present = None if absent is None else np.repeat(~absent, unit.units_of_columns, axis=1)
         columns = [
             self.states[philox.permutation(len(self.states), seed, philox.MEASURE, column), column]
             for column in range(self.states.shape[1])
@@ -117,7 +120,8 @@ class Basics:
         )  # fmt: skip
         changed = np.empty(self.bits.shape, np.float32)
         gibbs.half_step(rbm._parameters.to_visible, hidden, probabilities=changed, n_threads=n_threads)
-        error = np.abs(self.bits.to_units() - changed).mean(dtype=np.float64)
+        apart = np.abs(self.bits.to_units() - changed)
+        error = (apart if self._present is None else apart[self._present]).mean(dtype=np.float64)
         if self._unit.n != self._unit.n_columns:  # a site that is wrong is so in two of its categories
             error *= self._unit.n / (2.0 * self._unit.n_columns)
         free_energy = rbm._free_energy(self.bits, n_threads).mean()

@@ -12,6 +12,7 @@ import numpy as np
 from .._core import output, saved, validate
 from .._core.describe import describe
 from .._core.warn import warn
+from ..states.missing import are_sites
 from . import checkpoint
 from .contracts import check_states
 from .data import InMemory, UserBatches
@@ -78,6 +79,8 @@ class Checkpoints:
         parts: list[tuple[str, Any]] = [("gradient", loop.gradient), ("optimizer", loop.optimizer)]
         others = [("centering", loop.centering), ("averaging", loop.averaging), ("history", self.training.history)]
         parts += [(name, part) for name, part in others if part is not None]
+        if self.training.source.refills:
+            parts.append(("missing", self.training.source))
         return parts + [(f"callback {k}", callback) for k, callback in enumerate(self._stateful())]
 
     def _stateful(self) -> list[Any]:
@@ -178,6 +181,6 @@ def _kept_examples(state: saved.State, unit: Unit) -> np.ndarray:
         validate.states(value, unit.n, "examples", fractions=True)
     elif value.dtype != np.uint8 or value.ndim != 2 or value.shape[1] != unit.n_columns:
         raise ValueError(f"the state's examples must be uint8 of shape (any, {unit.n_columns})")
-    elif bool((value > np.array(unit.n_states_of_columns)).any()):
+    elif bool((value >= np.array(unit.n_states_of_columns) + are_sites(unit)).any()):  # a site may be absent
         raise ValueError("the state's examples must hold categories of their sites")
     return value

@@ -172,6 +172,8 @@ class Training:
 
     def _measure(self, epoch: int, due: list[Any]) -> None:
         loop = self.loop
+        if self.source.refills:
+            self.measuring.start(self.source.some_examples(), loop.rbm.visible)
         rate = validate.real(loop.optimizer.rate(loop.schedule(loop.update - 1)), "what optimizer.rate returns")
         chains = getattr(loop.gradient, "chains", None)
         self.measuring.measure(self.offered, epoch, loop.update, self.elapsed(), rate, chains, due)

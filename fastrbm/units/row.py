@@ -96,6 +96,9 @@ class Row(Unit):
     def units_on(self, parts: np.ndarray) -> np.ndarray:
         return np.concatenate([segment.units_on(parts[:, at]) for segment, at in self._columns()], axis=1)
 
+    def mean(self, probability: np.ndarray) -> np.ndarray:
+        return (self.off + self.step * probability).astype(probability.dtype)
+
     def log_odds(self, field: np.ndarray) -> np.ndarray:
         return self.step * field
 

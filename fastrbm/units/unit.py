@@ -142,8 +142,8 @@ class Unit:
         raise NotImplementedError
 
     def bias_of(self, sums: np.ndarray, n: float | np.ndarray, log: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-        """The biases of units by themselves that have the means of data, in sums of which of n examples (of one number
-        for all, or of each unit) each is on, smoothed by one example half-way between the values: no bias is infinite."""
+        """The biases of units by themselves that have the means of data, in sums of which of n examples (one number
+        for all, or one a unit) each is on, smoothed by one example half-way between the values: no bias is infinite."""
         means = (sums + 0.5) / (n + 1.0)
         logs = log(np.concatenate((means, 1.0 - means)))
         return (logs[: means.size] - logs[means.size :]) / self.step

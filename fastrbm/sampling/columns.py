@@ -11,7 +11,7 @@ from .._core.layout import to_fixed_point
 from ..units.categorical import Categorical
 from ..units.layer import layer
 from ..units.unit import Unit
-from .bits import BitMatrix, CodeMatrix, packed
+from ..states.bits import BitMatrix, CodeMatrix, packed
 
 MISSING = -1  # of a label: absent
 

@@ -1,0 +1,101 @@
+"""fastrbm sample."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from .._core.output import replace_file
+from .._core.reading import shown
+from ..datasets.alignments import write_fasta
+from ..datasets.categories import code_of
+from .common import add_common, hint, model_of, whole
+from .data import FASTA, Form, content, is_alignment
+from .files import OUTPUTS, check_output
+from .words import CommandError, say, say_json
+
+
+def add_sample(commands) -> None:
+    """Add the command to those of the parser."""
+    parser = commands.add_parser(
+        "sample",
+        help="draw samples from a model",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description="Run Gibbs chains of a model and save the visible states they end in: numbers (.npy, .npz), "
+        "a table of the\nmodel's own categories (.csv), or sequences of its alphabet (.fasta, .fa, .afa, .gz).",
+        epilog="examples:\n"
+        "  fastrbm sample rbm.npz -n 100 --sweeps 2000 --out samples.npy\n"
+        "  fastrbm sample survey.npz --given color=red --given smokes=no --out samples.csv\n"
+        "  fastrbm sample family.npz -n 1000 --out designed.fasta",
+    )
+    parser.add_argument("model", metavar="MODEL", help="a model that 'fastrbm train' wrote")
+    parser.add_argument("-n", type=whole(1), default=100, metavar="N", help="samples (default %(default)s)")
+    parser.add_argument(
+        "--sweeps", type=whole(0), default=1000, metavar="K", help="sweeps of each chain (default %(default)s)"
+    )
+    parser.add_argument(
+        "--given", action="append", default=[], metavar="COLUMN=VALUE",
+        help="clamp a column, by its name or its number from 0, to one of its values; may be given several times",
+    )  # fmt: skip
+    parser.add_argument("--out", required=True, metavar="FILE", help="samples (N, columns): .npy, .npz, .csv, or FASTA")
+    parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
+    add_common(parser)
+    parser.set_defaults(run=run_sample)
+
+
+def run_sample(options: argparse.Namespace) -> None:
+    kinds = (*OUTPUTS, *(ending + packed for ending in FASTA for packed in ("", ".gz")))
+    out = check_output("--out", options.out, kinds, options.model, shown_kinds=(*OUTPUTS, ".fasta"))
+    rbm = model_of(options)
+    form = Form.of(rbm)
+    if is_alignment(options.out) and form.alphabet is None:
+        raise CommandError(
+            f"--out {options.out}: the model's columns are no letters of one alphabet; a .csv has its categories"
+        )
+    clamp = _given(options.given, form) if options.given else None
+    samples = rbm.sample(options.n, options.sweeps, options.seed, n_threads=options.threads, clamp=clamp)
+    where = out.keep(_writer(samples, form, options.out))
+    n_columns = samples.shape[1]
+    if options.json:
+        numbers = {"samples": options.n, "units": rbm.n_visible, "sweeps": options.sweeps, "out": where}
+        say_json(numbers | ({"columns": n_columns} if form.coded else {}))
+    elif where:
+        what = "sites" if form.alphabet else "columns" if form.coded else "units"
+        say(f"{options.n:,} samples x {n_columns} {what} after {options.sweeps:,} sweeps. Saved {where}")
+
+
+def _given(pairs: list[str], form: Form) -> np.ndarray:
+    """The clamp (columns,) of pairs COLUMN=VALUE."""
+    n_columns, names = form.unit.n_columns, list(form.names or ())
+    clamp = np.full(n_columns, np.nan)
+    for pair in pairs:
+        name, equal, value = (part.strip() for part in pair.rpartition("="))
+        if not equal or not name:
+            raise CommandError(f"--given must be COLUMN=VALUE, got {shown(pair)}")
+        if name in names:
+            column = names.index(name)
+        elif name.isdecimal() and int(name) < n_columns:
+            column = int(name)
+        else:
+            there = f"numbers from 0 to {n_columns - 1}" if not names else f"columns {shown(', '.join(names))}"
+            raise CommandError(f"--given {shown(pair)}: the model has {there}{hint(name, names)}")
+        known = None if form.categories is None else form.categories[column]
+        code = code_of(value, known)
+        if code is None:
+            labels = list(map(str, known or ()))
+            which = f"are {shown(', '.join(labels))}" if labels else "are numbers"
+            raise CommandError(f"--given {shown(pair)}: the values of this column {which}{hint(value, labels)}")
+        clamp[column] = code
+    return clamp
+
+
+def _writer(samples: np.ndarray, form: Form, name: str) -> Callable[[Path], object]:
+    """What writes the samples to a path, in the form that the name of the file asks for."""
+    if is_alignment(name):
+        alphabet = form.alphabet
+        return lambda path: write_fasta(path, samples, "protein" if alphabet is None else alphabet)
+    written = content(samples, Path(name).suffix, form)
+    return lambda path: replace_file(path, written)

@@ -1,0 +1,60 @@
+"""Draws of what is missing of examples, given what is known of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._core import philox
+from ..states.bits import BitMatrix
+from . import gibbs
+from .clamp import Clamp, ClampedLayer
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
+
+MANY = 30  # draws whose mean estimates a probability, where no number is given
+_CHAINS = 1 << 12  # of several draws that are swept together
+
+
+def completions(
+    rbm: RBM, parts: np.ndarray, missing: np.ndarray, n_sweeps: int, n_draws: int, seed: int, n_threads: int | None
+) -> Iterator[tuple[BitMatrix, BitMatrix]]:
+    """(visible, hidden) states of the examples, of each draw: the end of a chain of its own, whose number is draw *
+    examples + example."""
+    n = len(parts)
+    together = max(1, _CHAINS // max(1, n))
+    for draw in range(0, n_draws, together):
+        count = min(together, n_draws - draw)
+        layer = ClampedLayer.of_known(np.tile(parts, (count, 1)), np.tile(missing, (count, 1)), rbm.visible)
+        clamp, first = Clamp(layer, None), draw * n
+        visible = gibbs.independent_states(
+            rbm.visible, rbm.visible_bias, count * n, seed, philox.INPAINT, n_threads, first_chain=first
+        )
+        clamp.apply(visible)
+        hidden, place = BitMatrix.empty(count * n, rbm.n_hidden), {"seed": seed, "stream": philox.INPAINT}
+        gibbs.half_step(
+            rbm._parameters.to_hidden, visible, kind=philox.HIDDEN, out=hidden, first_chain=first, n_threads=n_threads,
+            **place,
+        )  # fmt: skip
+        gibbs.sweep(
+            rbm._parameters, visible, hidden, n_sweeps, first_sweep=1, first_chain=first, clamp=clamp,
+            n_threads=n_threads, **place,
+        )  # fmt: skip
+        for k in range(count):
+            yield visible[k * n : (k + 1) * n], hidden[k * n : (k + 1) * n]
+
+
+def probabilities(
+    rbm: RBM, parts: np.ndarray, missing: np.ndarray, n_sweeps: int, n_draws: int, seed: int, n_threads: int | None
+) -> np.ndarray:
+    """P(unit on | known), float64 (n, V): the mean of P(on | h) over draws of h (Rao-Blackwell); where the entry is
+    known, 0 or 1."""
+    out, one = np.zeros((len(parts), rbm.n_visible)), np.empty((len(parts), rbm.n_visible), np.float32)
+    for _, hidden in completions(rbm, parts, missing, n_sweeps, n_draws, seed, n_threads):
+        gibbs.half_step(rbm._parameters.to_visible, hidden, probabilities=one, n_threads=n_threads)
+        out += one
+    gone = np.repeat(missing, rbm.visible.units_of_columns, axis=1)
+    return np.where(gone, out / n_draws, rbm.visible.units_on(parts))

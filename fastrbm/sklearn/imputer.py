@@ -1,0 +1,205 @@
+"""The scikit-learn estimator that fills in what is missing: RBMImputer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from .._core import arrays, frames, threads
+from ..rbm import RBM
+from ..training.fit import fit
+from ..optim.schedules import Linear
+from ..optim.sgd import SGD
+from ..units.layer import of_table
+
+try:
+    from sklearn import get_config
+    from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+    from sklearn.utils import check_random_state
+    from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
+    from sklearn.utils.validation import check_is_fitted, validate_data
+except ImportError as error:
+    raise ImportError(
+        f'fastrbm.sklearn needs scikit-learn 1.6 or newer: pip install "fastrbm[sklearn]" ({error})'
+    ) from error
+
+__all__ = ["RBMImputer"]
+
+
+class RBMImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Fills in missing entries of tables of categories by a restricted Boltzmann machine that learned from them.
+
+    Each column is a unit: one of two values where it has two, else a site of as many categories as it has values. The
+    model learns from all that is known, incomplete rows included (``fastrbm.fit(missing="latent")``), so that what it
+    fills in depends on all that is known of a row, by more than pairs of columns.
+
+    Parameters
+    ----------
+    n_components : int
+        Hidden units.
+    strategy : "most_probable" or "draw"
+        What fills an entry: the value of the largest probability given what is known of the row; or a draw given that,
+        which keeps the spread of the data (the same draw each time: ``rbm_.inpaint`` has others).
+    n_draws : int
+        Draws whose mean estimates these probabilities.
+    n_sweeps : int
+        Gibbs sweeps before each draw.
+    n_iter : int or None
+        Passes through the data. None: as ``fastrbm.fit`` chooses, 20,000 updates for small data.
+    learning_rate : float
+        At the start; it falls to 0 linearly.
+    l2 : float
+        Decay of the weights, against overfitting.
+    batch_size : int
+        Examples per update.
+    max_levels : int
+        With more different numbers than this a column that is not declared categorical is a quantity, and refused.
+    random_state : int, RandomState or None
+        With an int, all results are the same bits on any machine.
+    n_jobs : int or None
+        Threads; None: as :mod:`fastrbm` chooses, -1: all CPUs. No effect on the results.
+
+    Attributes
+    ----------
+    rbm_ : fastrbm.RBM
+        The model; its ``visible_categories`` are the values of the columns.
+    history_ : fastrbm.History
+        What was measured while it learned.
+    n_features_in_, feature_names_in_
+        As everywhere in scikit-learn.
+
+    Notes
+    -----
+    X is a numeric array with NaN where an entry is missing (masked arrays will do), an array of objects, or a data
+    frame of pandas or polars, of text, categories, truth values and whole numbers. What comes out is of the same kind,
+    with the same values where they were known. A value that fit did not see is an error, as is a real-valued column: bin it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from fastrbm.sklearn import RBMImputer
+    >>> X = np.array([[0, 2], [0, 2], [1, 5], [1, 5], [0, np.nan], [np.nan, 5]] * 5)
+    >>> RBMImputer(n_components=4, random_state=0).fit_transform(X)[4:6]
+    array([[0., 2.],
+           [1., 5.]])
+    """
+
+    _parameter_constraints = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "strategy": [StrOptions({"most_probable", "draw"})],
+        "n_draws": [Interval(Integral, 1, None, closed="left")],
+        "n_sweeps": [Interval(Integral, 1, None, closed="left")],
+        "n_iter": [Interval(Integral, 0, None, closed="left"), None],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "l2": [Interval(Real, 0, None, closed="left")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "max_levels": [Interval(Integral, 2, 255, closed="both")],
+        "random_state": ["random_state"],
+        "n_jobs": [Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right"), None],
+    }
+
+    def __init__(
+        self,
+        n_components=64,
+        *,
+        strategy="most_probable",
+        n_draws=30,
+        n_sweeps=100,
+        n_iter=None,
+        learning_rate=0.1,
+        l2=1e-3,
+        batch_size=128,
+        max_levels=20,
+        random_state=None,
+        n_jobs=None,
+    ):
+        self.n_components = n_components
+        self.strategy = strategy
+        self.n_draws = n_draws
+        self.n_sweeps = n_sweeps
+        self.n_iter = n_iter
+        self.learning_rate = learning_rate
+        self.l2 = l2
+        self.batch_size = batch_size
+        self.max_levels = max_levels
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+
+    def fit(self, X, y=None):
+        """Learn from X (n_samples, n_features), of which entries may be missing; y is not used. Returns self."""
+        if not get_config()["skip_parameter_validation"]:
+            given = self.get_params(deep=False)
+            validate_parameter_constraints(self._parameter_constraints, given, type(self).__name__)
+        _, table = self._checked(X, reset=True)
+        units, codes, names, categories = of_table(frames.describe_frame(table, int(self.max_levels), name="X"))
+        if isinstance(self.random_state, Integral):
+            seed = int(self.random_state)
+        else:
+            seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        data = frames.nan_where_missing(codes)
+        rbm = RBM.from_data(data, int(self.n_components), seed, visible=units)
+        rbm._visible_names, rbm._visible_categories = names, categories
+        self.history_ = fit(
+            rbm, data, optimizer=SGD(Linear(float(self.learning_rate), 0.0), l2=float(self.l2)),
+            epochs=None if self.n_iter is None else int(self.n_iter), batch_size=int(self.batch_size), seed=seed,
+            missing="latent", n_threads=self._threads(),
+        )  # fmt: skip
+        self.rbm_, self._seed = rbm, seed
+        return self
+
+    def transform(self, X):
+        """X with its missing entries filled in, of the same kind: array, or data frame."""
+        check_is_fitted(self, "rbm_")
+        rbm = self.rbm_
+        X, table = self._checked(X, reset=False)
+        codes = frames.encode_frame(table, rbm.visible_names, rbm.visible_categories, "X")
+        missing = codes < 0
+        rows = np.flatnonzero(missing.any(axis=1))
+        if len(rows):
+            how = {"most_probable": True, "n_draws": int(self.n_draws)} if self.strategy == "most_probable" else {}
+            given = frames.nan_where_missing(codes[rows])
+            codes[rows] = rbm.inpaint(given, int(self.n_sweeps), self._seed, self._threads(), **how)
+        if not isinstance(table, Mapping):
+            filled = frames.to_frame(codes, rbm.visible_names, rbm.visible_categories, like=X)
+            return filled.set_index(X.index) if hasattr(X, "set_index") else filled
+        out = np.array(X)
+        for column, labels in enumerate(rbm.visible_categories):
+            gone = missing[:, column]
+            if gone.any():
+                out[gone, column] = np.array(labels)[codes[gone, column]]
+        return out
+
+    def _checked(self, X: Any, reset: bool) -> tuple[Any, Any]:
+        """X, checked; and X as a table: itself, if it is a data frame, else a dict of its columns."""
+        if frames.is_frame(X):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+            if len(X) == 0:
+                raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
+            return X, X
+        if isinstance(X, np.ma.MaskedArray):
+            X = arrays.numbers(X, "X", missing=True)
+        X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
+        if X.dtype.kind not in "biufOU":
+            raise ValueError(f"X must hold numbers or text, not {X.dtype}")
+        if X.dtype.kind == "O":
+            bad = next((x for x in X.flat if type(x).__hash__ is None), None)
+            if bad is not None:
+                raise TypeError(f"X must hold numbers and text: argument must be a string or a number, not {type(bad)}")
+        return X, dict(enumerate(X.T))
+
+    def _threads(self) -> int | None:
+        if self.n_jobs is None:
+            return None
+        from joblib import effective_n_jobs
+
+        return min(effective_n_jobs(self.n_jobs), threads.MOST)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
