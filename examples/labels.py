@@ -2,14 +2,15 @@
 
     python examples/labels.py [--images IMAGES --labels LABELS] [--epochs 100] [--hidden 256] [--picture labels.png]
 
-Beside the pixels, one categorical unit holds the label. Clamped to a label, the pixels follow p(pixels | label); the other
-way round, p(label | pixels) is exact, and no log Z is needed. The training ascends both: log p(label | pixels), which makes
-a classifier, and a little of log p(pixels, label), which makes samples and keeps the classifier from overfitting.
+Beside the pixels, one categorical unit holds the label. Clamped to a label, the pixels follow p(pixels | label); the
+other way round, p(label | pixels) is exact, and no log Z is needed. The training ascends both: log p(label | pixels),
+which makes a classifier, and a little of log p(pixels, label), which makes samples and keeps the classifier from
+overfitting.
 
 What to expect of scikit-learn's digits, in some seconds: about 92 of 100 held-back digits classified correctly (by a
-logistic regression, 85), and ten rows of samples that nearly all are of their label. The pictures of MNIST or alike, by
-their IDX files, take ``--epochs 20 --hidden 500``. ``fastrbm.sklearn.RBMClassifier`` is the same in scikit-learn's terms.
-The picture needs matplotlib, the default data scikit-learn.
+logistic regression, 85), and ten rows of samples that nearly all are of their label. The pictures of MNIST or alike,
+by their IDX files, take ``--epochs 20 --hidden 500``. ``fastrbm.sklearn.RBMClassifier`` is the same in scikit-learn's
+terms. The picture needs matplotlib, the default data scikit-learn.
 """
 
 import argparse

@@ -5,11 +5,11 @@ import pytest
 from helpers import modules
 
 import fastrbm as fr
-from fastrbm import moments
+from fastrbm.gradient.labels import LabelPhase
 from fastrbm.sampling import labels as sampling_labels
+from fastrbm.sampling.columns import LabelColumn
 from fastrbm.sampling.labels import drawn_labels, label_sums
 from fastrbm.states.bits import CodeMatrix
-from fastrbm.sampling.columns import LabelColumn
 
 u = fr.units
 LAYERS = {
@@ -208,7 +208,9 @@ def test_both_ways_to_sum_up_are_the_same(layer):
     for side in ("positive", "negative"):
         a, b = getattr(plain, side), getattr(weighted, side)
         assert a.total == b.total == 300
-        assert all(np.allclose(getattr(a, n), getattr(b, n), rtol=0, atol=1e-6) for n in ("weights", "visible", "hidden"))
+        assert all(
+            np.allclose(getattr(a, n), getattr(b, n), rtol=0, atol=1e-6) for n in ("weights", "visible", "hidden")
+        )
     offsets = np.full(rbm.n_visible, 0.3), np.full(rbm.n_hidden, 0.6)
     a, b = plain.centered(*offsets), weighted.centered(*offsets)
     assert all(
@@ -301,7 +303,7 @@ def test_label_sums_larger_than_a_probability():
     X[:, 9] = 0
     rbm.set_parameters(visible_bias=np.where(np.arange(12) == 9, 30.0, rbm.visible_bias))
     gradient = fr.gradient.Discriminative()(rbm, X)
-    assert np.abs(gradient.weights).max() < 1e-6 and isinstance(gradient._phases[1], moments.LabelPhase)
+    assert np.abs(gradient.weights).max() < 1e-6 and isinstance(gradient._phases[1], LabelPhase)
     s = fr.Moments.of_data(rbm, X)
     assert np.allclose(gradient.negative.weights, s.weights, rtol=0, atol=1e-6)
 
@@ -412,7 +414,10 @@ def test_training_with_weights_and_fractions():
 def test_a_checkpoint_knows_its_settings(tmp_path):
     make = estimators()["hybrid"]
     train(make(), fr.optim.SGD(0.05), epochs=1, checkpoint=tmp_path / "a.npz")
-    for other in (fr.gradient.Hybrid(fr.gradient.PCD(32), 0.2, seed=3), fr.gradient.Hybrid(fr.gradient.PCD(33), 0.1, seed=3)):
+    for other in (
+        fr.gradient.Hybrid(fr.gradient.PCD(32), 0.2, seed=3),
+        fr.gradient.Hybrid(fr.gradient.PCD(33), 0.1, seed=3),
+    ):
         with pytest.raises(ValueError, match="gradient"):
             train(other, fr.optim.SGD(0.05), checkpoint=tmp_path / "a.npz", resume=True)
     with pytest.raises(TypeError, match="generative must have get_state"):

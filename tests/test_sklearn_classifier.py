@@ -29,7 +29,8 @@ def small(**options):
 
 def same(a, b):
     return all(
-        np.array_equal(getattr(a.rbm_, name), getattr(b.rbm_, name)) for name in ("weights", "visible_bias", "hidden_bias")
+        np.array_equal(getattr(a.rbm_, name), getattr(b.rbm_, name))
+        for name in ("weights", "visible_bias", "hidden_bias")
     )
 
 
@@ -97,9 +98,7 @@ def test_fractions():
     assert model.score(D[TEST] / 16, Y[TEST]) > 0.95
     with pytest.warns(UserWarning, match="X has values from 0 to 16"):
         small(n_iter=1).fit(D[SMALL], Y[SMALL])
-    with_draws, as_they_are = (
-        small(dynamic_binarization=draw).fit(D[SMALL] / 16, Y[SMALL]) for draw in (True, False)
-    )
+    with_draws, as_they_are = (small(dynamic_binarization=draw).fit(D[SMALL] / 16, Y[SMALL]) for draw in (True, False))
     assert not same(with_draws, as_they_are)
 
 

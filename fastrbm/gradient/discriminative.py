@@ -13,9 +13,9 @@ from .._core.describe import Described
 from .._core.layout import FIXED_BITS
 from .._core.settings import Setting
 from ..moments import Moments
+from ..sampling.columns import LabelColumn
 from ..sampling.model import model
 from ..states.bits import BitMatrix
-from ..sampling.columns import LabelColumn
 from .base import Gradient
 from .labels import of_labels
 
@@ -37,10 +37,10 @@ class Discriminative(Described):
         d/dW_ij = x_i (s_j(x, y) - sum_a p_a s_j(x, a)),    d/dU_aj = ([a = y] - p_a) s_j(x, a),
         d/dc_j = s_j(x, y) - sum_a p_a s_j(x, a),           d/dd_a = [a = y] - p_a,
 
-    U and d being the label's rows of the weights and its biases; the biases of all other visible units have none. It is
-    a difference of two phases, as of any gradient, and can be centered: h ~ p(h | x, y), and (y, h) ~ p(y, h | x). There
-    are no chains. The model learns to tell labels, not what data look like: samples and likelihoods of it mean nothing.
-    See :class:`Hybrid`.
+    U and d being the label's rows of the weights and its biases; the biases of all other visible units have none. It
+    is a difference of two phases, as of any gradient, and can be centered: h ~ p(h | x, y), and (y, h) ~ p(y, h | x).
+    There are no chains. The model learns to tell labels, not what data look like: samples and likelihoods of it mean
+    nothing. See :class:`Hybrid`.
 
     As moments are, s is rounded to multiples of 2^-22 and sums are exact: the same bits on any machine.
 
@@ -54,6 +54,8 @@ class Discriminative(Described):
     X may hold examples without a label: in the column of a site -1, NaN, or one more than its largest category.
     They count for nothing, and the mean is over the others. A batch in which no example has one changes nothing.
 
+    There is no noise of chains in it, so that Adam, which adapts to the size of each component, is a good optimizer.
+
     Examples
     --------
     >>> import numpy as np
@@ -62,7 +64,7 @@ class Discriminative(Described):
     >>> bars = X.reshape(-1, 3, 3).all(axis=2).any(axis=1)
     >>> V = np.column_stack([X, bars])
     >>> rbm = fr.RBM.from_data(V, n_hidden=16, visible=[fr.units.Bernoulli(9), fr.units.Categorical(1, 2)])
-    >>> history = fr.fit(rbm, V, fr.gradient.Discriminative(), fr.optim.SGD(0.5), epochs=300)
+    >>> history = fr.fit(rbm, V, fr.gradient.Discriminative(), fr.optim.Adam(0.05), epochs=300)
     >>> found = fr.likelihood.label_probabilities(rbm, X).argmax(axis=1)
     >>> bool((found == bars).all())
     True
@@ -83,8 +85,8 @@ class Discriminative(Described):
         return discriminative(rbm, label, states, sample_weight, n_threads)
 
     def encode(self, rbm: RBM, X: Any) -> Any:
-        """Data of a user as a BitMatrix of the model's visible layer, absent labels among them: what :func:`fastrbm.fit`
-        makes of X before it cuts it into batches. Fractions are left as they are."""
+        """Data of a user as a BitMatrix of the model's visible layer, absent labels among them: what
+        :func:`fastrbm.fit` makes of X before it cuts it into batches. Fractions are left as they are."""
         return encoded(rbm, X, self.column)
 
     def get_state(self) -> dict[str, Any]:
@@ -121,7 +123,8 @@ def discriminative(
 
 
 def given(rbm: RBM, states: Any) -> Any:
-    """States of the layer as estimators take them from anybody: fractions of on as numbers between the units' values."""
+    """States of the layer as estimators take them from anybody: fractions of on as numbers between the units'
+    values."""
     return states if isinstance(states, BitMatrix) else rbm.visible.values(states)
 
 

@@ -13,9 +13,9 @@ from .._core.describe import Described, describe
 from .._core.layout import from_tiles
 from .._core.parameters import Update
 from .._core.settings import Setting, once
+from ..sampling.columns import LabelColumn
 from ..sampling.labels import drawn_labels, log_label_probabilities
 from ..sampling.model import model
-from ..sampling.columns import LabelColumn
 from .base import Gradient
 from .discriminative import column_number, discriminative, encoded, given
 from .pcd import PCD
@@ -28,14 +28,14 @@ _STATE = "generative_"  # before the names of what the generative estimator keep
 
 
 class Hybrid(Described):
-    """The gradient of mean log p(y | x) + alpha mean log p(x, y): :class:`Discriminative` plus alpha times an estimate of
-    the generative gradient (Larochelle & Bengio 2008, section 5).
+    """The gradient of mean log p(y | x) + alpha mean log p(x, y): :class:`Discriminative` plus alpha times an estimate
+    of the generative gradient (Larochelle & Bengio 2008, section 5).
 
-    A little of the generative gradient keeps a model that learns to tell labels from overfitting, and makes it one that
-    can be sampled: given a label, too (``RBM.sample(clamp=...)``). It is also what examples without a label are for: they
-    add to the second mean log p(x), their label being drawn from p(y | x), exactly, at each call. So the generative
-    estimator sees complete examples, and its gradient has the right expectation. (Both means are over the examples of
-    the call that they are of.)
+    A little of the generative gradient keeps a model that learns to tell labels from overfitting, and makes it one
+    that can be sampled: given a label, too (``RBM.sample(clamp=...)``). It is also what examples without a label are
+    for: they add to the second mean log p(x), their label being drawn from p(y | x), exactly, at each call. So the
+    generative estimator sees complete examples, and its gradient has the right expectation. (Both means are over the
+    examples of the call that they are of.)
 
     Parameters
     ----------
@@ -62,14 +62,13 @@ class Hybrid(Described):
     >>> V = np.column_stack([X, bars]).astype(float)
     >>> V[::4, -1] = np.nan  # a quarter of the labels is unknown
     >>> visible = [fr.units.Bernoulli(9), fr.units.Categorical(1, 2)]
-    >>> rbm = fr.RBM.from_data(np.nan_to_num(V), n_hidden=16, visible=visible, seed=0)
-    >>> history = fr.fit(rbm, V, fr.gradient.Hybrid(alpha=0.1), fr.optim.SGD(0.5), epochs=200)
+    >>> rbm = fr.RBM.from_data(V, n_hidden=16, visible=visible, seed=0)
+    >>> history = fr.fit(rbm, V, fr.gradient.Hybrid(alpha=0.1), fr.optim.Adam(0.05), epochs=300)
     >>> found = fr.likelihood.label_probabilities(rbm, X).argmax(axis=1)
     >>> bool((found == bars).mean() > 0.8)
     True
     """
 
-    takes_absent = True
     alpha = Setting(validate.real, 0.0)
     column = Setting(column_number)
     seed = Setting(validate.seed)
@@ -86,6 +85,11 @@ class Hybrid(Described):
     def chains(self) -> Any:
         return getattr(self.generative, "chains", None)
 
+    @property
+    def takes_absent(self) -> bool:
+        """Whether the generative estimator knows of sites that examples do not have; labels may be absent anyway."""
+        return bool(getattr(self.generative, "takes_absent", False))
+
     def scale_next(self, scale: float) -> None:
         """What the generative estimator learns of the weight of a batch."""
         if hasattr(self.generative, "scale_next"):
@@ -99,7 +103,9 @@ class Hybrid(Described):
         states = label.read(rbm, X, labels=True)
         first = discriminative(rbm, label, states, sample_weight, n_threads)
         more = {} if sample_weight is None else {"sample_weight": sample_weight}
-        second = self.generative(rbm, given(rbm, self._complete(rbm, label, states, n_threads)), n_threads=n_threads, **more)
+        second = self.generative(
+            rbm, given(rbm, self._complete(rbm, label, states, n_threads)), n_threads=n_threads, **more
+        )
         if isinstance(second, Gradient):
             return GradientSum([(first, 1.0), (second, self.alpha)])
         return _ArraySum(first, second, self.alpha)
@@ -127,7 +133,8 @@ class Hybrid(Described):
         return f"{type(self).__name__}({inner}, alpha={self.alpha!r}, column={self.column}, seed={self.seed})"
 
     def get_state(self) -> dict[str, Any]:
-        """What a checkpoint keeps: how far the random numbers are used up, and the state of the generative estimator."""
+        """What a checkpoint keeps: how far the random numbers are used up, and the state of the generative
+        estimator."""
         for method in ("get_state", "set_state"):
             if not callable(getattr(self.generative, method, None)):
                 raise TypeError(f"generative must have {method} to be kept in checkpoints; {self.generative!r} has not")

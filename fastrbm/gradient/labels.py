@@ -11,9 +11,9 @@ from .._core import workload
 from .._core.layout import FIXED_BITS, ROWS, to_tiles
 from ..moments import ROWS_A_PART, Moments, PhaseStates, add, nothing, of_values
 from ..sampling import gibbs
+from ..sampling.columns import LabelColumn
 from ..sampling.labels import LabelSums, label_sums
 from ..states.bits import BitMatrix
-from ..sampling.columns import LabelColumn
 
 if TYPE_CHECKING:
     from ..rbm import RBM

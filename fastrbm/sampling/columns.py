@@ -8,10 +8,10 @@ import numpy as np
 
 from .._core import arrays, frames, validate
 from .._core.layout import to_fixed_point
+from ..states.bits import BitMatrix, CodeMatrix, packed
 from ..units.categorical import Categorical
 from ..units.layer import layer
 from ..units.unit import Unit
-from ..states.bits import BitMatrix, CodeMatrix, packed
 
 MISSING = -1  # of a label: absent
 
@@ -127,7 +127,8 @@ class LabelColumn:
         return states._like(out)
 
     def numbers(self, states: np.ndarray, steps: Any) -> np.ndarray:
-        """Fractions of on without the label as kernels.label_terms takes them. steps: between the values of each unit."""
+        """Fractions of on without the label as kernels.label_terms takes them. steps: between the values of each
+        unit."""
         out = to_fixed_point(self.with_labels(states, None))
         return out if steps is None else out * np.asarray(steps)
 
@@ -136,8 +137,9 @@ class LabelColumn:
     def read(self, rbm: Any, X: Any, labels: bool, name: str = "X") -> Any:
         """A user's X as states of the layer: a BitMatrix, or float64 (n, V) of which part units are on.
 
-        The label's column counts where labels are to be read: a state of it, or, of a site, -1, NaN or one more than the
-        largest category where the label is absent. Else whatever is there counts for nothing, and X may lack the column.
+        The label's column counts where labels are to be read: a state of it, or, of a site, -1, NaN or one more than
+        the largest category where the label is absent. Else whatever is there counts for nothing, and X may lack the
+        column.
         """
         if isinstance(X, BitMatrix):
             return self._of_states(X, name)
@@ -213,8 +215,8 @@ class LabelColumn:
             if parts is None:
                 low, high = self.segment.off, self.segment.off + self.segment.step
                 raise ValueError(
-                    f"{name} must hold {low:g} or {high:g} in column {self.index}, the label (one that may be absent needs "
-                    "a categorical unit)"
+                    f"{name} must hold {low:g} or {high:g} in column {self.index}, the label (one that may be absent "
+                    "needs a categorical unit)"
                 )
             return parts[:, 0].astype(np.int32)
         missing = np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), bool)
@@ -223,8 +225,8 @@ class LabelColumn:
         if bool(bad.any()):
             row = int(np.argmax(bad))
             raise ValueError(
-                f"{name} must hold labels from 0 to {self.n_states - 1} in column {self.index}, or -1 or NaN where there "
-                f"is none; {name}[{row}, {self.index}] is {float(column[row]):g}"
+                f"{name} must hold labels from 0 to {self.n_states - 1} in column {self.index}, or -1 or NaN where "
+                f"there is none; {name}[{row}, {self.index}] is {float(column[row]):g}"
             )
         codes = np.rint(codes).astype(np.int32)
         return np.where(codes == self.n_states, np.int32(MISSING), codes)

@@ -11,8 +11,8 @@ from .._core.dispatch import kernels
 from .._core.layout import FIXED_BITS, TILE
 from .._core.segments import segments_of
 from ..states.bits import BitMatrix
-from .columns import LabelColumn
 from . import gibbs
+from .columns import LabelColumn
 
 if TYPE_CHECKING:
     from ..rbm import RBM

@@ -20,9 +20,9 @@ from ..gradient.pcd import PCD
 from ..optim.adam import Adam
 from ..optim.schedules import Linear
 from ..rbm import RBM
+from ..sampling.columns import LabelColumn
 from ..sampling.labels import log_label_probabilities
 from ..states.bits import BitMatrix, CodeMatrix
-from ..sampling.columns import LabelColumn
 from ..states.numbers import parts_of
 from ..states.totals import dense, weighted_sums
 from ..training.by_contents import ByContents
@@ -41,10 +41,10 @@ _SHOWN = 1024  # examples behind the line of a verbose fit, at most
 class RBMClassifier(ClassifierMixin, Estimator):
     """A classifier by a restricted Boltzmann machine whose visible layer holds the features and the label.
 
-    p(y | x) of this model is exact (:func:`fastrbm.likelihood.label_probabilities`). What fit ascends is the mean of log
-    p(y | x), plus alpha times that of log p(x, y): the hybrid training of Larochelle & Bengio (2008), by Adam at a
-    rate that falls to 0. Beside a classifier of about the accuracy of a neural network with one hidden layer this gives a
-    model that can be sampled (:meth:`sample`), and that learns from examples without a label.
+    p(y | x) of this model is exact (:func:`fastrbm.likelihood.label_probabilities`). What fit ascends is the mean of
+    log p(y | x), plus alpha times that of log p(x, y): the hybrid training of Larochelle & Bengio (2008), by Adam at a
+    rate that falls to 0. Beside a classifier of about the accuracy of a neural network with one hidden layer this
+    gives a model that can be sampled (:meth:`sample`), and that learns from examples without a label.
 
     Parameters
     ----------
@@ -85,12 +85,10 @@ class RBMClassifier(ClassifierMixin, Estimator):
     n_features_in_, feature_names_in_
         As everywhere in scikit-learn.
 
-    Notes
-    -----
-    Features are 0 and 1, or numbers from 0 to 1, dense or sparse; others count as the nearer of 0 and 1, with a warning
-    (MinMaxScaler scales them). Numbers in between become a dense array of float32. What fit learns does not depend on the
-    order of the rows, and a sample_weight of 2 is a row that is there twice. Predictions are the same bits on any
-    machine.
+    Notes ----- Features are 0 and 1, or numbers from 0 to 1, dense or sparse; others count as the nearer of 0 and 1,
+    with a warning (MinMaxScaler scales them). Numbers in between become a dense array of float32. What fit learns does
+    not depend on the order of the rows, and a sample_weight of 2 is a row that is there twice. Predictions are the
+    same bits on any machine.
 
     Examples
     --------
@@ -168,8 +166,12 @@ class RBMClassifier(ClassifierMixin, Estimator):
         seed, n_classes = self._new_seed(), max(2, len(self.classes_))  # a category of its own needs another one
         unit = Row([Bernoulli(X.shape[1]), Categorical(1, n_classes)])
         label = LabelColumn(unit, -1)
-        source = _Joint(_joint(states, codes, label), label, int(self.batch_size), seed, weight, self.dynamic_binarization)
-        rbm = RBM._from_totals(*_totals(states, codes, n_classes, weight), (unit, Bernoulli(int(self.n_components))), seed)
+        source = _Joint(
+            _joint(states, codes, label), label, int(self.batch_size), seed, weight, self.dynamic_binarization
+        )
+        rbm = RBM._from_totals(
+            *_totals(states, codes, n_classes, weight), (unit, Bernoulli(int(self.n_components))), seed
+        )
         self.rbm_, n_updates = rbm, int(self.n_iter) * source.n_batches
         chains = PCD(int(self.n_chains or self.batch_size), int(self.n_sweeps), seed)
         gradient = Hybrid(chains, float(self.alpha), seed=seed) if self.alpha else Discriminative()
@@ -273,7 +275,8 @@ class RBMClassifier(ClassifierMixin, Estimator):
 
 
 class _Joint(ByContents):
-    """Features and labels, in an order that depends on both; states are drawn from fractions of features, if asked for."""
+    """Features and labels, in an order that depends on both; states are drawn from fractions of features, if asked
+    for."""
 
     def __init__(self, states, label: LabelColumn, batch_size: int, seed: int, weight, draw: bool) -> None:
         super().__init__(states, label.unit, batch_size, seed, weight, False)
@@ -293,8 +296,8 @@ class _Joint(ByContents):
 
 
 def _joint(states, codes: np.ndarray | None, label: LabelColumn):
-    """Features, a BitMatrix or numbers, and codes (n,), -1 or None: no label, as states of the joint layer: a CodeMatrix,
-    or float32 (n, V)."""
+    """Features, a BitMatrix or numbers, and codes (n,), -1 or None: no label, as states of the joint layer: a
+    CodeMatrix, or float32 (n, V)."""
     n, none = states.shape[0], label.n_states
     if isinstance(states, BitMatrix):
         row = np.full(n, none, np.uint8) if codes is None else np.where(codes < 0, none, codes).astype(np.uint8)

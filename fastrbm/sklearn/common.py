@@ -15,7 +15,6 @@ from sklearn.utils.validation import check_is_fitted, check_non_negative, valida
 from .._core import arrays, philox, threads, validate
 from .._core.warn import warn
 from ..rbm import RBM
-from ..states.bits import BitMatrix
 from ..states.numbers import cut, limits_of, states_of, states_of_good
 
 
