@@ -2,12 +2,11 @@
 
     FASTRBM_DATA=FOLDER python bench/labels.py [--methods joint discriminative hybrid] [--hidden 500] [--epochs 30]
 
-FOLDER holds mnist/ (IDX files, also .gz). Pixels are 0 and 1, by the threshold 1/2 or (--dynamic-binarization) by a
-draw that is made once. A model has a unit for each pixel and a categorical one for the label; it is trained on the
-60,000 training examples, and an example of the test set gets the label with the largest p(y | x). Published (Larochelle
-& Bengio 2008, Table 1, which kept 10,000 of the 60,000 to choose settings): joint, 6,000 hidden units, 3.39 %;
-discriminative, 500, 1.81 %; hybrid, 1,500, 1.28 %. After each epoch: errors and nats. Times are of this machine as it
-is.
+FOLDER holds mnist/ (IDX files, also .gz). Pixels are 0 and 1, by the threshold 1/2 or (--drawn) by a draw that is made
+once. A model has a unit for each pixel and a categorical one for the label; it is trained on the 60,000 training
+examples, and an example of the test set gets the label with the largest p(y | x). Published (Larochelle & Bengio 2008,
+Table 1, which kept 10,000 of the 60,000 to choose settings): joint, 6,000 hidden units, 3.39 %; discriminative, 500,
+1.81 %; hybrid, 1,500, 1.28 %. After each epoch: errors and nats. Times are of this machine as it is.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ import fastrbm as fr
 PUBLISHED = {"joint": (6000, 3.39), "discriminative": (500, 1.81), "hybrid": (1500, 1.28)}
 
 
-def load(folder: Path, draw: bool) -> tuple[np.ndarray, np.ndarray]:
+def load(folder: Path, drawn: bool) -> tuple[np.ndarray, np.ndarray]:
     """Training and test data, uint8: 784 pixels of 0 and 1 and a label."""
     parts = []
     for name in ("train", "t10k"):
@@ -33,7 +32,7 @@ def load(folder: Path, draw: bool) -> tuple[np.ndarray, np.ndarray]:
             for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")
         )
         pixels = read_idx(images).reshape(-1, 784)
-        threshold = np.random.default_rng(0).integers(0, 255, pixels.shape, dtype=np.uint8) if draw else 127
+        threshold = np.random.default_rng(0).integers(0, 255, pixels.shape, dtype=np.uint8) if drawn else 127
         parts.append(np.column_stack([(pixels > threshold).astype(np.uint8), read_idx(labels)]))
     return parts[0], parts[1]
 
@@ -77,9 +76,8 @@ def run(method: str, train: np.ndarray, test: np.ndarray, options: argparse.Name
         passed = started - lost[1] - lost[0]
         (error, nats), (own, own_nats) = said(state.rbm, test), said(state.rbm, train[:10_000])
         print(
-            f"{method}, {options.hidden} hidden, epoch {state.epoch}: test error {error:.2f} %, log p(y | x) "
-            f"{nats:.4f}; "
-            f"of training data {own:.2f} %, {own_nats:.4f}; {passed:.0f} s",
+            f"{method}, {options.hidden} hidden, epoch {state.epoch}: test error {error:.2f} %, log p(y | x) {nats:.4f}; of "
+            f"training data {own:.2f} %, {own_nats:.4f}; {passed:.0f} s",
             flush=True,
         )
         lost[0] += time.perf_counter() - started
@@ -103,14 +101,14 @@ def main() -> None:
     parser.add_argument("--rate", type=float, help="at the start; it falls to 0")
     parser.add_argument("--alpha", type=float, default=0.01, help="weight of the generative part of the hybrid")
     parser.add_argument("--l2", type=float, default=0.0)
-    parser.add_argument("--dynamic-binarization", action="store_true")
+    parser.add_argument("--drawn", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
     folder = os.environ.get("FASTRBM_DATA")
     if not folder:
         parser.error("FASTRBM_DATA must name the folder that holds mnist/")
-    train, test = load(Path(folder) / "mnist", options.dynamic_binarization)
+    train, test = load(Path(folder) / "mnist", options.drawn)
     for method in options.methods:
         run(method, train, test, options)
 

@@ -5,7 +5,7 @@ import pytest
 from helpers import modules
 
 import fastrbm as fr
-from fastrbm.gradient import labels as label_phases
+from fastrbm.gradient.labels import LabelPhase
 from fastrbm.sampling import labels as sampling_labels
 from fastrbm.sampling.columns import LabelColumn
 from fastrbm.sampling.labels import drawn_labels, label_sums
@@ -303,7 +303,7 @@ def test_label_sums_larger_than_a_probability():
     X[:, 9] = 0
     rbm.set_parameters(visible_bias=np.where(np.arange(12) == 9, 30.0, rbm.visible_bias))
     gradient = fr.gradient.Discriminative()(rbm, X)
-    assert np.abs(gradient.weights).max() < 1e-6 and isinstance(gradient._phases[1], label_phases.LabelPhase)
+    assert np.abs(gradient.weights).max() < 1e-6 and isinstance(gradient._phases[1], LabelPhase)
     s = fr.Moments.of_data(rbm, X)
     assert np.allclose(gradient.negative.weights, s.weights, rtol=0, atol=1e-6)
 

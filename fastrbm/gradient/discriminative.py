@@ -37,8 +37,8 @@ class Discriminative(Described):
         d/dW_ij = x_i (s_j(x, y) - sum_a p_a s_j(x, a)),    d/dU_aj = ([a = y] - p_a) s_j(x, a),
         d/dc_j = s_j(x, y) - sum_a p_a s_j(x, a),           d/dd_a = [a = y] - p_a,
 
-    U and d being the label's rows of the weights and its biases; the biases of all other visible units have none. It is
-    a difference of two phases, as of any gradient, and can be centered: h ~ p(h | x, y), and (y, h) ~ p(y, h | x).
+    U and d being the label's rows of the weights and its biases; the biases of all other visible units have none. It
+    is a difference of two phases, as of any gradient, and can be centered: h ~ p(h | x, y), and (y, h) ~ p(y, h | x).
     There are no chains. The model learns to tell labels, not what data look like: samples and likelihoods of it mean
     nothing. See :class:`Hybrid`.
 
@@ -54,6 +54,8 @@ class Discriminative(Described):
     X may hold examples without a label: in the column of a site -1, NaN, or one more than its largest category.
     They count for nothing, and the mean is over the others. A batch in which no example has one changes nothing.
 
+    There is no noise of chains in it, so that Adam, which adapts to the size of each component, is a good optimizer.
+
     Examples
     --------
     >>> import numpy as np
@@ -61,9 +63,8 @@ class Discriminative(Described):
     >>> X = fr.datasets.bars_and_stripes(3)
     >>> bars = X.reshape(-1, 3, 3).all(axis=2).any(axis=1)
     >>> V = np.column_stack([X, bars])
-    >>> visible = [fr.units.Bernoulli(9), fr.units.Categorical(1, 2)]
-    >>> rbm = fr.RBM.from_data(V, n_hidden=16, weight_scale=0.3, visible=visible)
-    >>> history = fr.fit(rbm, V, fr.gradient.Discriminative(), fr.optim.SGD(0.5), epochs=1000)
+    >>> rbm = fr.RBM.from_data(V, n_hidden=16, visible=[fr.units.Bernoulli(9), fr.units.Categorical(1, 2)])
+    >>> history = fr.fit(rbm, V, fr.gradient.Discriminative(), fr.optim.Adam(0.05), epochs=300)
     >>> found = fr.likelihood.label_probabilities(rbm, X).argmax(axis=1)
     >>> bool((found == bars).all())
     True

@@ -31,9 +31,9 @@ class Hybrid(Described):
     """The gradient of mean log p(y | x) + alpha mean log p(x, y): :class:`Discriminative` plus alpha times an estimate
     of the generative gradient (Larochelle & Bengio 2008, section 5).
 
-    A little of the generative gradient keeps a model that learns to tell labels from overfitting, and makes it one that
-    can be sampled: given a label, too (``RBM.sample(clamp=...)``). It is also what examples without a label are for:
-    they add to the second mean log p(x), their label being drawn from p(y | x), exactly, at each call. So the
+    A little of the generative gradient keeps a model that learns to tell labels from overfitting, and makes it one
+    that can be sampled: given a label, too (``RBM.sample(clamp=...)``). It is also what examples without a label are
+    for: they add to the second mean log p(x), their label being drawn from p(y | x), exactly, at each call. So the
     generative estimator sees complete examples, and its gradient has the right expectation. (Both means are over the
     examples of the call that they are of.)
 
@@ -62,14 +62,13 @@ class Hybrid(Described):
     >>> V = np.column_stack([X, bars]).astype(float)
     >>> V[::4, -1] = np.nan  # a quarter of the labels is unknown
     >>> visible = [fr.units.Bernoulli(9), fr.units.Categorical(1, 2)]
-    >>> rbm = fr.RBM.from_data(V, n_hidden=16, weight_scale=0.3, visible=visible, seed=0)
-    >>> history = fr.fit(rbm, V, fr.gradient.Hybrid(alpha=0.1), fr.optim.SGD(0.5), epochs=1000)
+    >>> rbm = fr.RBM.from_data(V, n_hidden=16, visible=visible, seed=0)
+    >>> history = fr.fit(rbm, V, fr.gradient.Hybrid(alpha=0.1), fr.optim.Adam(0.05), epochs=300)
     >>> found = fr.likelihood.label_probabilities(rbm, X).argmax(axis=1)
     >>> bool((found == bars).mean() > 0.8)
     True
     """
 
-    takes_absent = True
     alpha = Setting(validate.real, 0.0)
     column = Setting(column_number)
     seed = Setting(validate.seed)
@@ -85,6 +84,11 @@ class Hybrid(Described):
     @property
     def chains(self) -> Any:
         return getattr(self.generative, "chains", None)
+
+    @property
+    def takes_absent(self) -> bool:
+        """Whether the generative estimator knows of sites that examples do not have; labels may be absent anyway."""
+        return bool(getattr(self.generative, "takes_absent", False))
 
     def scale_next(self, scale: float) -> None:
         """What the generative estimator learns of the weight of a batch."""

@@ -22,9 +22,9 @@ def label_probabilities(
     """p(y | x) of each example: y is one column of the data, a categorical site or a unit of two values, x the others.
 
     p(y = a | x) is proportional to exp(d_a + sum_j cgf(c_j + (x'W)_j + U_aj)), with the label's bias d and its rows U
-    of the weights (Larochelle & Bengio 2008); cgf is softplus for hidden units of 0 and 1, log(2 cosh) for spins. Needs
-    no log Z. The product x'W is computed once an example, and each label costs a multiplication and an addition for
-    each hidden unit. The fields of x are on the kernels' grid (:attr:`RBM.grid`), those of the label are not.
+    of the weights (Larochelle & Bengio 2008); cgf is softplus for hidden units of 0 and 1, log(2 cosh) for spins.
+    Needs no log Z. The product x'W is computed once an example, and each label costs a multiplication and an addition
+    for each hidden unit. The fields of x are on the kernels' grid (:attr:`RBM.grid`), those of the label are not.
 
     Parameters
     ----------

@@ -216,8 +216,7 @@ class LabelColumn:
                 low, high = self.segment.off, self.segment.off + self.segment.step
                 raise ValueError(
                     f"{name} must hold {low:g} or {high:g} in column {self.index}, the label (one that may be absent "
-                    f"needs "
-                    "a categorical unit)"
+                    "needs a categorical unit)"
                 )
             return parts[:, 0].astype(np.int32)
         missing = np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), bool)
@@ -227,8 +226,7 @@ class LabelColumn:
             row = int(np.argmax(bad))
             raise ValueError(
                 f"{name} must hold labels from 0 to {self.n_states - 1} in column {self.index}, or -1 or NaN where "
-                f"there "
-                f"is none; {name}[{row}, {self.index}] is {float(column[row]):g}"
+                f"there is none; {name}[{row}, {self.index}] is {float(column[row]):g}"
             )
         codes = np.rint(codes).astype(np.int32)
         return np.where(codes == self.n_states, np.int32(MISSING), codes)

@@ -43,8 +43,8 @@ class RBMClassifier(ClassifierMixin, Estimator):
 
     p(y | x) of this model is exact (:func:`fastrbm.likelihood.label_probabilities`). What fit ascends is the mean of
     log p(y | x), plus alpha times that of log p(x, y): the hybrid training of Larochelle & Bengio (2008), by Adam at a
-    rate that falls to 0. Beside a classifier of about the accuracy of a neural network with one hidden layer this gives
-    a model that can be sampled (:meth:`sample`), and that learns from examples without a label.
+    rate that falls to 0. Beside a classifier of about the accuracy of a neural network with one hidden layer this
+    gives a model that can be sampled (:meth:`sample`), and that learns from examples without a label.
 
     Parameters
     ----------
@@ -85,12 +85,10 @@ class RBMClassifier(ClassifierMixin, Estimator):
     n_features_in_, feature_names_in_
         As everywhere in scikit-learn.
 
-    Notes
-    -----
-    Features are 0 and 1, or numbers from 0 to 1, dense or sparse; others count as the nearer of 0 and 1, with a warning
-    (MinMaxScaler scales them). Numbers in between become a dense array of float32. What fit learns does not depend on
-    the order of the rows, and a sample_weight of 2 is a row that is there twice. Predictions are the same bits on any
-    machine.
+    Notes ----- Features are 0 and 1, or numbers from 0 to 1, dense or sparse; others count as the nearer of 0 and 1,
+    with a warning (MinMaxScaler scales them). Numbers in between become a dense array of float32. What fit learns does
+    not depend on the order of the rows, and a sample_weight of 2 is a row that is there twice. Predictions are the
+    same bits on any machine.
 
     Examples
     --------

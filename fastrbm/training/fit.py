@@ -240,6 +240,8 @@ def fit(
         )
     labels = hasattr(gradient, "encode") and is_array(X) and not is_on_disk(X)
     if labels:
+        if missing == "latent":
+            raise ValueError(f"missing='latent' would fill in labels, which {type(gradient).__name__} takes as absent")
         X = gradient.encode(rbm, X)  # labels may be absent
     source: InMemory | UserBatches
     if missing == "latent" and _has_gaps(X, rbm):
