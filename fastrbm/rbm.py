@@ -84,6 +84,7 @@ class RBM(Model):
     """
 
     _parameters: Parameters
+    _has_absent = False  # whether it learned from data with absent sites, of which no category is on
     _visible_names: tuple[str, ...] | None = None
     _visible_categories: tuple[tuple[frames.Label, ...], ...] | None = None
 
@@ -285,7 +286,8 @@ class RBM(Model):
         A number added to all of them changes no probability, as long as it is taken off the hidden units' biases: one
         category is always on. Of this family of models weights are only comparable between sites and models in one
         gauge. Centered gradients keep it, and so do optimizers of this package. A model of two values per unit stays as
-        it is.
+        it is. Of examples with absent sites, in which no category is on, it changes the probabilities: a training on
+        such data does not go to this gauge by itself.
 
         Examples
         --------
@@ -305,7 +307,7 @@ class RBM(Model):
         """An independent copy (which shares the read-only arrays)."""
         other = object.__new__(type(self))
         other._parameters, other._visible_names = self._parameters, self._visible_names
-        other._visible_categories = self._visible_categories
+        other._visible_categories, other._has_absent = self._visible_categories, self._has_absent
         return other
 
     def __reduce__(self) -> tuple[Any, ...]:

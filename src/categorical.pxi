@@ -2,11 +2,12 @@
 # that v -> h adds rows up. How they are drawn: by weights w_a, integers, of which the site's word of 32 random bits
 # picks one. Chains are in the lanes of the vectors, categories follow each other.
 #
-#   x_a = the field of category a; e_a = exp(x_a - max x), w_a = floor(e_a 2^S), S = 30 - floor(log2 q), so that the
+#   x_a = the field of category a; e_a = exp(x_a - max x), w_a = rint(e_a 2^S), S = 30 - floor(log2 q), so that the
 #   sum of all q fits int32; r = floor(U sum_a w_a / 2^32), and the category is the number of those a for which
 #   w_0 + ... + w_a <= r.
 #
-# So a category follows its probability to 2^-S of the largest one (2^-26 for q = 21), and one below that never comes.
+# So a category follows its probability to half of 2^-S of the largest one (2^-26 for q = 21), and one below that never
+# comes.
 
 cdef enum:
     GROUPS = 8                          # of sites whose rows are tabulated, each chosen by a byte of a chain's word
@@ -142,8 +143,8 @@ cdef void draw_sites(const HalfStep *step, const int32_t *acc, Py_ssize_t tile_s
                     fields[column] = to_float(bits_f(fields[column]))
             weigh_categories(step, fields + unit, tile * TILE + unit, <const vfu *> betas, size, weights)
             if step.out != NULL:
-                choose_categories(step, weights, size, random[site % 4], sums,
-                                  (columns.row + site) * step.out_stride, first + start, count)
+                choose_categories(step, weights, size, random[site % 4], sums, columns.row + site, first + start,
+                                  count)
             if step.probabilities != NULL:
                 give_probabilities(
                     weights, size, step.probabilities + (first + start) * step.n_units + columns.unit + unit,
@@ -183,11 +184,11 @@ cdef inline void choose_categories(const HalfStep *step, const vf *weights, Py_s
     cdef vf scale = splat_f(<float> ldexp(1.0, 30 - log2_of(<uint32_t> size)))
     cdef int32_t numbers[LANES]
     cdef vi total = splat_i(0), drawn, category = splat_i(0)
-    cdef uint8_t *out = step.out + row + first
+    cdef uint8_t *out = step.out + row * step.out_stride + first
     cdef const uint8_t *free
     cdef Py_ssize_t k
     for k in range(size):
-        total = total + to_int(weights[k] * scale)
+        total = total + to_nearest(weights[k] * scale)
         sums[k] = total
     memcpy(numbers, &total, WIDTH)
     for k in range(LANES):
@@ -200,7 +201,7 @@ cdef inline void choose_categories(const HalfStep *step, const vf *weights, Py_s
         for k in range(count):
             out[k] = <uint8_t> numbers[k]
     else:
-        free = step.free + (row // step.out_stride) * step.free_stride + first
+        free = step.free + row * step.free_stride + first
         for k in range(count):
             out[k] = <uint8_t> ((out[k] & ~free[k]) | (<uint8_t> numbers[k] & free[k]))
 

@@ -32,7 +32,7 @@ cdef struct Flips:
 
 cdef bint flips_pay(const HalfStep *step, int n_sweeps) noexcept nogil:
     return (n_sweeps >= FROM_SWEEPS and step.n * n_sweeps >= FROM_WORK and 8 * step.n_bytes <= 32767
-            and step.given == NULL)
+            and step.given == NULL and step.to == NULL)
 
 
 cdef size_t flips_size(const HalfStep *step, Py_ssize_t n, Py_ssize_t n_blocks, int n_threads) noexcept nogil:

@@ -58,6 +58,8 @@ cdef class Segments:
         cdef Py_ssize_t unit = 0, row, first, k, size
         cdef object name, sizes
         for name, sizes in segments:
+            if not (sizes if name == "categorical" else sizes > 0):
+                raise ValueError(f"a segment must have at least one unit, got {sizes!r}")
             row, first = len(rows), unit
             if name == "categorical":
                 for size in sizes:

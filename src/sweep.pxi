@@ -35,7 +35,8 @@ cdef class Layer:
         """tiles float32 (ceil(n_units/64), units of the other layer rounded up to 8, 64); bias float32 (64 tiles,).
         unit is the type of the layer's units, sent that of the other layer's; of a layer of segments it is "bernoulli",
         and the segments, to of the layer itself and given of the other one, say the rest: the layer has as many tiles
-        as they, the other one as many inputs."""
+        as they. Where the other one has segments, there is memory behind the tiles that can be read, up to
+        given.n_inputs rows of the last one: see empty_tiles of fastrbm/_core/segments.py."""
         self.tiles_array, self.bias_array = tiles, bias
         self.tiles, self.bias, self.exponent, self.n_units = tiles, bias, exponent, n_units
         self.unit, self.sent, self.to, self.given = UNITS[unit], UNITS[sent], to, given

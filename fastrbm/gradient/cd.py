@@ -103,5 +103,6 @@ def _chains_of(data: BitMatrix | np.ndarray, rbm: RBM) -> tuple[BitMatrix, Clamp
     absent = absent_sites(data)
     if absent is None or not isinstance(data, CodeMatrix):
         return zeros(data.shape[0], rbm.visible), None
+    rbm._has_absent = True
     # what is not absent is drawn before it is read
     return data.copy(), Clamp(ClampedLayer(data, free_planes(~absent, rbm.visible)), None)

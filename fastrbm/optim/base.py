@@ -68,7 +68,7 @@ class Optimizer(Described):
 
     def _move(self, rbm: RBM, direction: Update, progress: float, l2: float, l1: float, n_threads: int | None) -> None:
         rbm._move(direction, self.rate(progress), l2, l1, n_threads=n_threads)
-        if rbm.visible.layout is not None and (self._leaves_gauge or self.l1 or self.l1b):
+        if rbm.visible.layout is not None and not rbm._has_absent and (self._leaves_gauge or self.l1 or self.l1b):
             rbm.zero_sum(n_threads)
         max_norm = self.max_norm
         if max_norm < math.inf:

@@ -23,7 +23,7 @@ def probabilities(weights):
 
 
 def choose(weights, words):
-    """Categories (n,), uint8, in proportion to floor(weight 2^S), by words (n,) of 32 random bits.
+    """Categories (n,), uint8, in proportion to rint(weight 2^S), by words (n,) of 32 random bits.
 
     S = 30 - floor(log2 q) is the largest for which q times 2^S is below 2^31. A word U points at one of all the places,
     number floor(U total / 2^32); categories have theirs one after the other.
@@ -35,6 +35,6 @@ def choose(weights, words):
     [0, 1, 1, 2]
     """
     bits = 30 - (weights.shape[1].bit_length() - 1)
-    ends = np.add.accumulate(np.floor(weights.astype(np.float64) * 2.0**bits).astype(np.uint64), axis=1)
+    ends = np.add.accumulate(np.rint(weights.astype(np.float64) * 2.0**bits).astype(np.uint64), axis=1)
     place = (words.astype(np.uint64) * ends[:, -1]) >> np.uint64(32)
     return (ends <= place[:, None]).sum(axis=1).astype(np.uint8)
