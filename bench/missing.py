@@ -1,11 +1,11 @@
 """Accuracy of imputation: entries removed at random from training and test rows; how many of the test rows' come back.
 
-    FASTRBM_DATA=... python bench/missing.py [--seeds 3] [--hidden 64] [--epochs N]
+    FASTRBM_DATA=... python bench/missing.py [--seeds 3] [--hidden 64] [--epochs N] [--only WORD]
 
 The bundled digits (1,400 rows to learn from, 397 to fill in), and mushrooms (2,000 and 1,000) of the density estimation
 benchmarks in the folder debd of FASTRBM_DATA. All methods learn from incomplete rows. Those of scikit-learn give
-numbers, which are rounded to 0 and 1. The table has means over the seeds of what is removed, and the largest distance from them.
-Requires scikit-learn.
+numbers, which are rounded to 0 and 1. The table has means over the seeds of what is removed, and the largest distance
+from them. Requires scikit-learn.
 """
 
 import argparse
@@ -64,6 +64,7 @@ def main():
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--hidden", type=int, default=64)
     parser.add_argument("--epochs", type=int, help="by default as fit chooses")
+    parser.add_argument("--only", default="", metavar="WORD", help="methods whose name has this word")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     found = {}
@@ -74,6 +75,8 @@ def main():
                 gaps = [rng.random(rows.shape) < part for rows in (train, test)]
                 known, holes = (np.where(gap, np.nan, rows) for gap, rows in zip(gaps, (train, test), strict=True))
                 for method, imputer in methods(options, seed).items():
+                    if options.only not in method:
+                        continue
                     filled = imputer.fit(known).transform(holes)
                     right = ((filled >= 0.5) == test)[gaps[1]].mean()
                     found.setdefault(method, {}).setdefault((name, part), []).append(right)

@@ -248,7 +248,8 @@ class PhaseStates:
         self.visible_sum, self.hidden_sum = np.empty(rbm.n_visible), np.empty(rbm.n_hidden)
         used = threads.resolve(n_threads, 4 * threads.PASS * n * (rbm.n_visible // 8 + rbm.n_hidden))
         kernels.prepare_phase(
-            states._planes, states.segments, fixed, 2.0**-FIXED_BITS, self.transposed, self.visible_sum, self.hidden_sum,
+            states._planes, states.segments, fixed, 2.0**-FIXED_BITS, self.transposed, self.visible_sum,
+            self.hidden_sum,
             used,
         )  # fmt: skip
         self.units = rbm.visible, rbm.hidden

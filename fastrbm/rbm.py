@@ -144,10 +144,10 @@ class RBM(Model):
             Weights of the rows of an array X, not negative; as :func:`fastrbm.fit` takes them. The biases fit the
             weighted means. A total below the number of rows counts as that number.
         visible, hidden : str or description
-            The unit types, as for the constructor. "categorical": as many categories in every column of X as its largest
-            code says; where one may be missing from X, say how many: ``units.Categorical(n_sites, n_states)``. By
-            default units of 0 and 1; of a data frame whose columns hold text, categories or other whole numbers than 0
-            and 1, units that fit them (:func:`fastrbm.datasets.describe_frame`), whose categories the model keeps
+            The unit types, as for the constructor. "categorical": as many categories in every column of X as its
+            largest code says; where one may be missing from X, say how many: ``units.Categorical(n_sites, n_states)``.
+            By default units of 0 and 1; of a data frame whose columns hold text, categories or other whole numbers than
+            0 and 1, units that fit them (:func:`fastrbm.datasets.describe_frame`), whose categories the model keeps
             (:attr:`visible_categories`).
 
         Examples
@@ -375,7 +375,9 @@ class RBM(Model):
             at = validate.integer(at, "a column of clamp", 0, array.size - 1) if at is column else at
             labels = None if self._visible_categories is None else self._visible_categories[at]
             if labels is not None and label not in labels:
-                raise ValueError(f"clamp has {label!r} for column {column!r}, which is none of {', '.join(map(repr, labels))}")
+                raise ValueError(
+                    f"clamp has {label!r} for column {column!r}, which is none of {', '.join(map(repr, labels))}"
+                )
             array[at] = validate.real(label, f"clamp[{column!r}]") if labels is None else labels.index(label)
         return array
 
@@ -525,8 +527,8 @@ class RBM(Model):
         return self.hidden.values(drawn)
 
     def sample_visible(self, h: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """A draw of v from p(v | h) for each example, (n, columns): uint8 of 0 and 1 and of categories, or int8 of -1 and
-        1.
+        """A draw of v from p(v | h) for each example, (n, columns): uint8 of 0 and 1 and of categories, or int8 of -1
+        and 1.
 
         The same seed gives the same draw: in a loop, pass a new seed each time, as for :meth:`sample_hidden`.
         """
@@ -586,7 +588,8 @@ class RBM(Model):
 
         Returns
         -------
-        uint8 (n, columns) of 0 and 1 and of categories, or int8 of -1 and 1; int16 where a layer has spins and categories
+        uint8 (n, columns) of 0 and 1 and of categories, or int8 of -1 and 1; int16 where a layer has spins and
+        categories
 
         Warns
         -----
@@ -624,14 +627,15 @@ class RBM(Model):
         probable.
 
         A draw shows what could be there; as a guess it is a poor one. Where a value must be right as often as possible,
-        take ``most_probable=True`` (of new bundled digits without half of their pixels a draw is right 0.82 of the time, the
-        most probable value by 30 draws 0.87); where the uncertainty counts, several draws, or the probabilities.
+        take ``most_probable=True`` (of new bundled digits without half of their pixels a draw is right 0.82 of the
+        time, the most probable value by 30 draws 0.87); where the uncertainty counts, several draws, or the
+        probabilities.
 
         Parameters
         ----------
         X : array (n, columns) or data frame
-            The units' values, and NaN, None or pandas.NA where one is missing (or masked, in a masked array); in columns
-            of categories -1 will do. A data frame's labels become the codes of the model's categories, which
+            The units' values, and NaN, None or pandas.NA where one is missing (or masked, in a masked array); in
+            columns of categories -1 will do. A data frame's labels become the codes of the model's categories, which
             :meth:`to_frame` turns into labels again: ``rbm.to_frame(rbm.inpaint(frame), like=frame)``.
         n_sweeps : int
             Sweeps of each chain, with the known units clamped. As for :meth:`sample`, draws follow p(missing | known)
@@ -641,8 +645,8 @@ class RBM(Model):
         n_threads : int, optional
             No effect on the draws.
         n_draws : int, optional
-            Independent draws, each the end of a chain of its own: by default 1, and 30 for what is an average over them.
-            Draws of a smaller number are the first of a larger one.
+            Independent draws, each the end of a chain of its own: by default 1, and 30 for what is an average over
+            them. Draws of a smaller number are the first of a larger one.
         probabilities : bool
             Return P(unit on | known), the mean of P(unit on | h) over the draws of h.
         most_probable : bool
@@ -651,8 +655,8 @@ class RBM(Model):
         Returns
         -------
         array (n, columns), as :meth:`sample` returns them
-            With n_draws above 1, (n_draws, n, columns). With probabilities, float64 (n, V), one for each unit (category),
-            0 or 1 where the entry is known. With most_probable, (n, columns).
+            With n_draws above 1, (n_draws, n, columns). With probabilities, float64 (n, V), one for each unit
+            (category), 0 or 1 where the entry is known. With most_probable, (n, columns).
 
         Examples
         --------

@@ -105,8 +105,8 @@ cdef inline Columns columns_of(const HalfStep *step, Py_ssize_t tile) noexcept n
 
 cdef void sum_tile(int32_t *acc, Scratch *scratch, const HalfStep *step, Py_ssize_t tile, Py_ssize_t first,
                    Py_ssize_t n) noexcept nogil:
-    """acc OUT [n][64]: for each of n chains, from the first on, the sums of a tile's columns over the units that are on;
-    of a layer of segments, of what they send."""
+    """acc OUT [n][64]: for each of n chains, from the first on, the sums of a tile's columns over the units that are
+    on; of a layer of segments, of what they send."""
     cdef const float *rows = step.tiles + tile * step.tile_length
     cdef Py_ssize_t n_columns = columns_of(step, tile).n, k, i
     cdef const Run *run

@@ -27,7 +27,8 @@ def anneal(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer 
     job.n_steps, job.stream, job.first_sweep = betas.shape[0] - 1, stream, first_sweep
     if DEBUG_CHECKS:
         check(log_weights.shape[0] == job.up.n_tiles + job.down.n_tiles and log_weights.shape[1] == job.up.n
-              and reference.shape[0] == TILE * job.down.n_tiles and bias_difference.shape[0] == job.down.n_units, "anneal")
+              and reference.shape[0] == TILE * job.down.n_tiles and bias_difference.shape[0] == job.down.n_units,
+              "anneal")
     give_out(&job.up, hidden, None, None)
     give_out(&job.down, visible, None, None)
     if job.up.n == 0 or job.n_steps < 1:

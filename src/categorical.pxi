@@ -1,6 +1,6 @@
 # Categorical sites: q categories, one of which a site is in. What they send: a row of weights, that of the category, so
-# that v -> h adds rows up. How they are drawn: by weights w_a, integers, of which the site's word of 32 random bits picks
-# one. Chains are in the lanes of the vectors, categories follow each other.
+# that v -> h adds rows up. How they are drawn: by weights w_a, integers, of which the site's word of 32 random bits
+# picks one. Chains are in the lanes of the vectors, categories follow each other.
 #
 #   x_a = the field of category a; e_a = exp(x_a - max x), w_a = floor(e_a 2^S), S = 30 - floor(log2 q), so that the
 #   sum of all q fits int32; r = floor(U sum_a w_a / 2^32), and the category is the number of those a for which
@@ -108,8 +108,8 @@ cdef inline void add_chosen_rows(char *acc, const char *tables, const Py_ssize_t
 
 cdef void draw_sites(const HalfStep *step, const int32_t *acc, Py_ssize_t tile_stride, Py_ssize_t tile,
                      Py_ssize_t first, Py_ssize_t n, bint floats) noexcept nogil:
-    """Draw the sites of a tile for n chains, from chain first of the batch on. acc IN [tile of the span][chain][64], the
-    tiles tile_stride numbers apart, with room for n up to a multiple of LANES. floats: it holds float32."""
+    """Draw the sites of a tile for n chains, from chain first of the batch on. acc IN [tile of the span][chain][64],
+    the tiles tile_stride numbers apart, with room for n up to a multiple of LANES. floats: it holds float32."""
     cdef const Columns *columns = &step.to.tiles[tile]
     cdef vf fields[CATEGORIES]
     cdef vf weights[CATEGORIES + TOGETHER]
@@ -145,15 +145,17 @@ cdef void draw_sites(const HalfStep *step, const int32_t *acc, Py_ssize_t tile_s
                 choose_categories(step, weights, size, random[site % 4], sums,
                                   (columns.row + site) * step.out_stride, first + start, count)
             if step.probabilities != NULL:
-                give_probabilities(weights, size, step.probabilities + (first + start) * step.n_units + columns.unit + unit,
-                                   step.n_units, count)
+                give_probabilities(
+                    weights, size, step.probabilities + (first + start) * step.n_units + columns.unit + unit,
+                    step.n_units, count)
             unit += size
         start += LANES
 
 
 cdef inline void weigh_categories(const HalfStep *step, const vf *fields, Py_ssize_t place, const vfu *betas,
                                   Py_ssize_t size, vf *weights) noexcept nogil:
-    """weights OUT: exp(field - largest field) of each category. fields: what is sent, to the layer's column place on."""
+    """weights OUT: exp(field - largest field) of each category. fields: what is sent, to the layer's column place
+    on."""
     cdef Py_ssize_t k
     cdef vf x, beta = betas[0], top = splat_f(0.0)
     for k in range(size):

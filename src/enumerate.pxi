@@ -7,7 +7,8 @@ def enumerate_states(const double[:, ::1] high, const double[::1] high_bias, con
                      const double[::1] low_bias, str unit, Segments segments, Py_ssize_t n_units, double[::1] peak,
                      double[::1] total, int n_threads):
     """For each high part m, over the low parts l: log weights w = high_bias_m + low_bias_l + sum_k cgf(high_mk +
-    low_lk), over K units of this type, or of segments; peak OUT (M,) is the largest, total OUT (M,) = sum_l exp(w - peak).
+    low_lk), over K units of this type, or of segments; peak OUT (M,) is the largest, total OUT (M,) = sum_l exp(w -
+    peak).
 
     high IN (M, K'), with the other layer's biases in it; low IN (L, K'): parts of log odds, of categories parts of
     fields; K' is K up to a multiple of 8, and of segments further by 8."""
@@ -26,8 +27,9 @@ def enumerate_states(const double[:, ::1] high, const double[::1] high_bias, con
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(n_high, schedule="dynamic", chunksize=1):
-            enumerate_item(plan, kind, &high[item, 0], high_bias[item], &low[0, 0], &low_bias[0], n_low, n_units, stride,
-                           &peak[item], &total[item], <double *> (memory.start + <size_t> threadid() * size))
+            enumerate_item(plan, kind, &high[item, 0], high_bias[item], &low[0, 0], &low_bias[0], n_low, n_units,
+                           stride, &peak[item], &total[item],
+                           <double *> (memory.start + <size_t> threadid() * size))
         leave_team(&barrier)
 
 

@@ -1,6 +1,7 @@
 # Fractions in place of bits: rows of whole numbers from 0 to 2^22, in units of 2^-22, times the integers of Q. Their
 # sums are below 2^53, so that float64 holds them exactly: in any order, with fused multiply-adds or without. Where all
-# numbers are 0 or 2^22, everything that follows has the bits that the states of a BitMatrix give.
+# numbers are 0 or 2^22, everything that follows has the bits that the states of a BitMatrix give. Of a layer of segments
+# the numbers are what its units count for, from -2^22 to 2^22: a fraction x of a spin is 2 x - 1.
 
 cdef enum:
     NUMBERS_BLOCK = 128     # most rows in a block: their sums are 64 kB
@@ -148,19 +149,10 @@ cdef void sites_of_numbers(const HalfStep *step, Py_ssize_t tile, Py_ssize_t fir
 cdef void sent_tile(double *sums, double *integers, const HalfStep *step, Py_ssize_t tile, Py_ssize_t first,
                     Py_ssize_t n) noexcept nogil:
     """sums OUT [n][64], integers in units of 2^-22: what n (at most NUMBERS_BLOCK) rows of fractions of units that are
-    on send to a tile; of a layer of segments, rows of fractions times the steps between the units' values."""
+    on send to a tile; of a layer of segments, rows of what its units count for."""
     cdef int32_t input_sums[TILE]
-    cdef Py_ssize_t i, k
-    cdef const Run *run
+    cdef Py_ssize_t i
     numbers_tile(sums, integers, step, tile, first, n)
-    if step.given != NULL:
-        for k in range(step.given.n_runs):
-            run = step.given.runs + k
-            if run.kind != CATEGORICAL and takes_sums(run.kind):
-                sum_run(step.tiles + tile * step.tile_length, step.grid, step.given, run, input_sums)
-                for i in range(n * TILE):
-                    sums[i] += value_of(run.kind, False) * (<double> input_sums[i % TILE] * 4194304.0)
-        return
     if takes_sums(step.sent):
         sum_inputs(step.tiles + tile * step.tile_length, step.grid, step.n_in, input_sums)
         for i in range(n * TILE):

@@ -169,8 +169,8 @@ cdef void add_cgf(int unit, const double *odds, Py_ssize_t n_columns, double bet
 
 def bias_sums(const uint8_t[:, :] planes, str unit, Segments segments, const double[::1] bias, double[::1] out,
               int n_threads):
-    """out OUT (n,): sum of bias_i value_i over the units, of this type or of segments, each row of planes summed from its
-    low bit up, then the rows in turn; bias IN (U,)."""
+    """out OUT (n,): sum of bias_i value_i over the units, of this type or of segments, each row of planes summed from
+    its low bit up, then the rows in turn; bias IN (U,)."""
     cdef int kind = UNITS[unit]
     cdef const Plan *plan = plan_of(segments)
     cdef Py_ssize_t n = planes.shape[1], item
@@ -202,8 +202,8 @@ cdef void bias_item(const Plan *plan, int unit, Py_ssize_t n_units, const uint8_
 
 
 cdef void build_bias_table(Row row, const double *bias, double *table) noexcept nogil:
-    """table[x] for what a row of planes may hold, of biases IN of all units: sum_k bias_k value(bit k of x), from the low
-    bit up, or the bias of category x."""
+    """table[x] for what a row of planes may hold, of biases IN of all units: sum_k bias_k value(bit k of x), from the
+    low bit up, or the bias of category x."""
     cdef Py_ssize_t k, m
     cdef double b
     if row.kind == CATEGORICAL:

@@ -1,6 +1,6 @@
-# Labels: p(y = a | x), y one site (a categorical one, or a unit of two values) and x all the others, for every state a of
-# y; and what its gradient sums up. By site_terms of pseudo_sites.pxi, from a state in which the site is absent, or off.
-# With s_j(x, a) = P(h_j on | x, y = a) and p_a = p(y = a | x), the two phases of d log p(y | x)/dtheta are
+# Labels: p(y = a | x), y one site (a categorical one, or a unit of two values) and x all the others, for every state a
+# of y; and what its gradient sums up. By site_terms of pseudo_sites.pxi, from a state in which the site is absent, or
+# off. With s_j(x, a) = P(h_j on | x, y = a) and p_a = p(y = a | x), the two phases of d log p(y | x)/dtheta are
 #
 #   positive   s_j(x, y), which goes with x and y;     negative   sum_a p_a s_j(x, a), which goes with x, and
 #                                                                 p_a s_j(x, a), which goes with category a
@@ -35,8 +35,8 @@ cdef LabelScratch label_scratch(Arena *arena, Py_ssize_t n_units, Py_ssize_t n_s
 
 def label_terms(planes, numbers, Layer layer, Segments segments, Py_ssize_t row, Py_ssize_t bit,
                 const double[::1] visible_bias, Py_ssize_t capacity, double[:, ::1] log_p, sums, int n_threads):
-    """log_p OUT (n, states): log p(site in each of its states | the others), of the site of a row of planes (bit -1), or
-    of a bit of that row, which is a unit of two values, lower one first.
+    """log_p OUT (n, states): log p(site in each of its states | the others), of the site of a row of planes (bit -1),
+    or of a bit of that row, which is a unit of two values, lower one first.
 
     planes IN (rows, n): with the site absent, or the bit off; or None, and numbers IN (n, V), whole, as
     half_step_of_fractions takes them, zero in the site's units. layer, segments, visible_bias, capacity: as for

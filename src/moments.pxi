@@ -89,7 +89,8 @@ def prepare_phase(const uint8_t[:, :] planes, Segments segments, const float[:, 
     cdef Py_ssize_t n_bytes = planes.shape[0], n_tiles = fixed.shape[0]
     cdef Barrier barrier = new_barrier()
     if DEBUG_CHECKS:
-        check(n > 0 and n_bytes == (ceil_div(n_visible, 8) if plan == NULL else plan.n_rows) and n_tiles == ceil_div(n_hidden, TILE)
+        check(n > 0 and n_bytes == (ceil_div(n_visible, 8) if plan == NULL else plan.n_rows)
+              and n_tiles == ceil_div(n_hidden, TILE)
               and fixed.shape[1] == 8 * ceil_div(n, 8) and transposed.shape[0] == ceil_div(n, 8)
               and transposed.shape[1] == n_visible, "prepare_phase")
     with nogil, parallel(num_threads=n_threads):

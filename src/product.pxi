@@ -1,7 +1,7 @@
 # The product: acc = S Q for binary S, by table lookup (Arlazarov, Dinic, Kronrod & Faradzev 1970, the "four
 # Russians"). k input units at a time: tabulate the 2^k sums of their rows of Q, then every chain adds the one row that
-# its k bits choose. Q = rint(W 2^e) is int32, on a grid so coarse that no sum overflows (fastrbm/_core/parameters.py), so
-# sums are exact in any order, whatever k.
+# its k bits choose. Q = rint(W 2^e) is int32, on a grid so coarse that no sum overflows (fastrbm/_core/parameters.py),
+# so sums are exact in any order, whatever k.
 #
 # W lies in tiles [tile][unit][64], float32: the 64 columns of a tile are one contiguous row of 256 bytes, the rows of
 # units past the last one, up to a multiple of 8, are zero. It is rounded to integers as a table is built, which costs

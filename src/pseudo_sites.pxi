@@ -27,8 +27,8 @@ def pseudo_of_sites(const uint8_t[:, :] planes, Layer layer, Segments segments, 
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(ceil_div(step.n, PSEUDO_BLOCK), schedule="dynamic", chunksize=1):
-            pseudo_block(&step, plan, item * PSEUDO_BLOCK, &visible_bias[0], n_units, capacity, &out[0, 0], out.shape[1],
-                         memory.start + threadid() * arena.used)
+            pseudo_block(&step, plan, item * PSEUDO_BLOCK, &visible_bias[0], n_units, capacity, &out[0, 0],
+                         out.shape[1], memory.start + threadid() * arena.used)
         leave_team(&barrier)
 
 
@@ -101,8 +101,8 @@ cdef void pseudo_site(const HalfStep *step, const Plan *plan, Py_ssize_t row, Py
 
 cdef Py_ssize_t site_states(const HalfStep *step, const Plan *plan, Py_ssize_t row, Py_ssize_t bit, const double *bias,
                             Py_ssize_t n_units, SitesScratch *scratch, double *own) noexcept nogil:
-    """What a column, the site of a row or a bit of it, does in each of its states: scratch.factors, and own OUT, g_a and
-    the shift of the hidden units' cgf. Returns the number of states."""
+    """What a column, the site of a row or a bit of it, does in each of its states: scratch.factors, and own OUT, g_a
+    and the shift of the hidden units' cgf. Returns the number of states."""
     cdef Row site = plan.rows[row]
     cdef Py_ssize_t n_states = site.size if bit < 0 else 2, state, k, unit
     cdef double hidden_step = value_step(step.unit), value

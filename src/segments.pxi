@@ -4,8 +4,10 @@
 #   states     planes[row, chain]: a segment of bits has a row for 8 units, a categorical segment a row for each site,
 #              which holds the site's category, 0 .. q - 1, or q where the site is absent: a category without weights.
 #   weights    one row for each unit: a bit, or a category of a site; segment by segment, site by site.
-#   tiles      of the layer that receives: 64 columns each, of one segment. A tile has whole sites, as many as fit, at most
-#              32; a site of more than 64 categories has as many tiles as it takes, the first of which stands for them all.
+#   tiles      of the layer that receives: 64 columns each, of one segment. A tile has whole sites, as many as fit, at
+#   most
+#              32; a site of more than 64 categories has as many tiles as it takes, the first of which stands for them
+#              all.
 
 cdef enum:
     CATEGORICAL = 2             # beside the types of units.pxi
@@ -69,7 +71,8 @@ cdef class Segments:
             else:
                 kind = UNITS[name]
                 for k in range(0, sizes, TILE):
-                    tiles.append([unit + k, min(TILE, sizes - k), row + k // 8, ceil_div(min(TILE, sizes - k), 8), kind, 1])
+                    size = min(TILE, sizes - k)
+                    tiles.append([unit + k, size, row + k // 8, ceil_div(size, 8), kind, 1])
                 for k in range(0, sizes, 8):
                     rows.append((unit + k, min(8, sizes - k), kind))
                 unit += sizes
@@ -79,7 +82,10 @@ cdef class Segments:
         self.steps = None if set(steps) == {1.0} else tuple(steps)
         self.n_units, self.n_rows, self.n_tiles = unit, len(rows), len(tiles)
         # the rows of weights that products of bits read end at a multiple of 8 behind the last unit of every run
-        self.n_inputs = max([8 * ceil_div(unit, 8)] + [first + 8 * n for _, n, first, kind in runs if kind != CATEGORICAL])
+        self.n_inputs = unit
+        for _, size, first, kind in runs:
+            if kind != CATEGORICAL:
+                self.n_inputs = max(self.n_inputs, first + 8 * size)
         self.n_inputs = 8 * ceil_div(self.n_inputs, 8)
         self.rows = memory_for(1, whole_lines(len(rows) * sizeof(Row)), "a layer")
         self.runs = memory_for(1, whole_lines(len(runs) * sizeof(Run)), "a layer")
@@ -151,8 +157,8 @@ cdef void place_tile(const float *tiles, Py_ssize_t n_inputs, Py_ssize_t unit, P
 
 
 def largest_input(const float[:, :, ::1] tiles, Segments segments):
-    """The largest sum, over the columns of tiles IN (tiles, inputs, 64), of the sizes of all that the layer can send: of
-    each bit, and of the largest of each site's categories. float64, added in one order."""
+    """The largest sum, over the columns of tiles IN (tiles, inputs, 64), of the sizes of all that the layer can send:
+    of each bit, and of the largest of each site's categories. float64, added in one order."""
     cdef double largest = 0
     cdef Py_ssize_t tile
     if DEBUG_CHECKS:
@@ -191,9 +197,10 @@ cdef double largest_input_of(const float *tile, const Plan *plan) noexcept nogil
     return largest
 
 
-def zero_sum(const float[:, :, ::1] tiles, Segments segments, float[:, :, ::1] out, double[:, ::1] shift, int n_threads):
-    """out OUT = tiles IN (tiles, inputs, 64), each site's weights less their mean over its categories; shift OUT (tiles,
-    64): the sum of these means. Means in float64, added in one order, weights rounded once to float32."""
+def zero_sum(const float[:, :, ::1] tiles, Segments segments, float[:, :, ::1] out, double[:, ::1] shift,
+             int n_threads):
+    """out OUT = tiles IN (tiles, inputs, 64), each site's weights less their mean over its categories; shift OUT
+    (tiles, 64): the sum of these means. Means in float64, added in one order, weights rounded once to float32."""
     cdef Py_ssize_t item, n_inputs = tiles.shape[1]
     cdef Barrier barrier = new_barrier()
     if DEBUG_CHECKS:

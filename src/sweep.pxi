@@ -34,15 +34,16 @@ cdef class Layer:
                  Segments given=None):
         """tiles float32 (ceil(n_units/64), units of the other layer rounded up to 8, 64); bias float32 (64 tiles,).
         unit is the type of the layer's units, sent that of the other layer's; of a layer of segments it is "bernoulli",
-        and the segments, to of the layer itself and given of the other one, say the rest: the layer has as many tiles as
-        they, the other one as many inputs."""
+        and the segments, to of the layer itself and given of the other one, say the rest: the layer has as many tiles
+        as they, the other one as many inputs."""
         self.tiles_array, self.bias_array = tiles, bias
         self.tiles, self.bias, self.exponent, self.n_units = tiles, bias, exponent, n_units
         self.unit, self.sent, self.to, self.given = UNITS[unit], UNITS[sent], to, given
         if DEBUG_CHECKS:
             check(self.tiles.shape[0] == (ceil_div(n_units, TILE) if to is None else to.n_tiles)
                   and self.tiles.shape[2] == TILE and self.bias.shape[0] == TILE * self.tiles.shape[0]
-                  and (to is None or to.n_units == n_units) and (given is None or 8 * ceil_div(given.n_units, 8) == self.tiles.shape[1]),
+                  and (to is None or to.n_units == n_units)
+                  and (given is None or 8 * ceil_div(given.n_units, 8) == self.tiles.shape[1]),
                   "Layer")
 
 

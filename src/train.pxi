@@ -130,7 +130,8 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
         largest_batch = max(largest_batch, <Py_ssize_t> (ends[k + 1] - ends[k]))
     if DEBUG_CHECKS:
         check(packed.shape[1] == (ceil_div(n_visible, 8) if segments is None else segments.n_rows)
-              and (segments is None or segments.n_units == n_visible and segments.steps is None) and ends.shape[0] == rates.shape[0] + 1
+              and (segments is None or segments.n_units == n_visible and segments.steps is None)
+              and ends.shape[0] == rates.shape[0] + 1
               and ends[rates.shape[0]] <= examples.shape[0] and visible.shape[0] == packed.shape[1]
               and hidden.shape[0] == ceil_div(n_hidden, 8) and hidden.shape[1] == visible.shape[1]
               and visible.shape[1] > 0 and rates.shape[0] > 0 and outcome.shape[0] == 4

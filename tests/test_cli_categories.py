@@ -161,6 +161,26 @@ def test_missing_entries(folder, capsys):
     assert fr.load("m.npz").visible == fr.units.Categorical(4, 5)
 
 
+def test_dropped_columns(folder, capsys):
+    names = [f"n{k}" for k in range(60)]
+    write_csv("people.csv", {"id": names} | SURVEY | {"kg": (RNG.random(60) * 50).tolist()})
+    drop = ["--drop", "id", "--drop", "kg"]
+    done(capsys, "train", "people.csv", *SHORT, *drop, "--out", "m.npz")
+    done(capsys, "train", "survey.csv", *SHORT, "--out", "s.npz")
+    assert fr.load("m.npz").visible_names == tuple(SURVEY)
+    assert np.array_equal(fr.load("m.npz").weights, fr.load("s.npz").weights)
+    score = done(capsys, "score", "m.npz", "people.csv", *drop, "--quiet")
+    assert score == done(capsys, "score", "m.npz", "survey.csv", "--quiet")
+    done(capsys, "inpaint", "m.npz", "people.csv", *drop, "--out", "c.csv")
+    assert rows_of("c.csv") == rows_of("survey.csv")
+    code, _, err = fastrbm(capsys, "score", "m.npz", "people.csv", "--quiet")
+    assert code == 2 and "it has 'id', 'kg', which the model has not" in err
+    bits = {"id": names, "a": [0, 1] * 30, "b": [1, 1, 0] * 20}
+    write_csv("bits.csv", bits)
+    done(capsys, "train", "bits.csv", *SHORT, "--drop", "id", "--out", "b.npz")
+    done(capsys, "score", "b.npz", "bits.csv", "--drop", "id", "--quiet")
+
+
 # ---------------------------------------------------------------- codes
 
 
@@ -326,7 +346,12 @@ MISTAKES = [
     (["train", "family.fasta", "--missing", "latent"], "--missing does nothing with sequences"),
     (["train", "numbers.csv"], "numbers.csv, line 3, column 2: it is empty (column 'b'; an RBM needs every value"),
     (["train", "real.csv"], "column 2 ('b') is real-valued (1.5): such columns are not supported yet; bin it"),
-    (["train", "id.csv"], "another text in each of its 30 rows, such as 'n0': an identifier? Leave it out"),
+    (["train", "id.csv"], "another text in each of its 30 rows, such as 'n0': an identifier? Leave it out (--drop)"),
+    (["train", "survey.csv", "--drop", "colors"], "survey.csv has no column 'colors' to drop"),
+    (["train", "codes.npy", "--states", "5", "--drop", "0"], "--drop needs a .csv with names of columns"),
+    (["train", "survey.csv", "--max-levels", "4"], "of more than 4 it is a quantity"),
+    (["train", "codes.npy", "--visible", "potts"], "did you mean 'categorical'?"),
+    (["sample", "table.npz", "--clamp", "x", "--out", "s.csv"], "did you mean '--given'?"),
     (["train", "plain.csv", "--hidden-type", "categorical"], "invalid choice: 'categorical'"),
     (["train", "survey.csv", "--validation", "color.csv"], "it lacks 'rooms', 'smokes', 'child'"),
     (["train", "survey.csv", "--validation", "codes.npy"], "codes.npy has 9 columns where the model has 4"),
@@ -336,7 +361,7 @@ MISTAKES = [
         ["score", "table.npz", "pink.csv"],
         "pink.csv, line 2, column 1 ('color'): 'pink' is none of its categories: green",
     ),
-    (["report", "table.npz", "hole.csv"], "contains NaN"),
+    (["report", "table.npz", "hole.csv"], "hole.csv has missing entries: fill them in first (fastrbm inpaint)"),
     (["score", "table.npz", "ragged.csv"], "ragged.csv, line 2: it has 2 cells where 4 are required"),
     (["score", "table.npz", "color.csv"], "it lacks 'rooms'"),
     (["score", "table.npz", "family.fasta"], "the model's columns are no letters of one alphabet"),

@@ -238,6 +238,7 @@ MISTAKES = [
     ('hidden = true', "hidden must be a number or a string, got True"),
     ('hidden = [1]', "hidden must be a number or a string, got [1]"),
     ('nesterov = 1', "nesterov must be true or false, got 1"),
+    ('drop = "id"', "drop must be a list of strings, got 'id'"),
     ('method = "magic"', "method must be one of pcd, tempered, fast-pcd, cd, got 'magic'"),
     ('out = 3', "out must be a string, got 3"),
     ('hidden 3', "is not TOML"),

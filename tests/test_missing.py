@@ -79,7 +79,8 @@ def test_what_is_missing_of_every_kind():
     X = np.where(gaps, NAN, codes)
     kinds = [
         X, X.astype(np.float32), np.where(gaps, -1, codes), np.where(gaps, -1.0, codes),
-        np.ma.masked_array(codes, gaps), np.where(gaps, None, codes.astype(object)), X.tolist(), pd.DataFrame(X), pd.DataFrame(X).astype("Int64"),
+        np.ma.masked_array(codes, gaps), np.where(gaps, None, codes.astype(object)), X.tolist(), pd.DataFrame(X),
+        pd.DataFrame(X).astype("Int64"),
         np.where(gaps, pd.NA, codes.astype(object)), with_absent(X, rbm.visible, "X"),
     ]  # fmt: skip
     draw = rbm.inpaint(X, 3, seed=4)
@@ -142,7 +143,8 @@ def test_frames_with_gaps_become_models():
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame({
         "text": ["x", None, "z", "y"], "number": [3, NAN, 1, 2],
-        "truth": pd.array([True, None, False, True], "boolean"), "two": ["no", "yes", None, "no"], "none": pd.array([1, None, 0, None], "Int64"),
+        "truth": pd.array([True, None, False, True], "boolean"), "two": ["no", "yes", None, "no"],
+        "none": pd.array([1, None, 0, None], "Int64"),
     })  # fmt: skip
     rbm = fr.RBM.from_data(frame, 2)
     assert [len(labels) for labels in rbm.visible_categories] == [3, 3, 2, 2, 2]
@@ -319,7 +321,7 @@ def test_a_damaged_state_is_refused():
         with pytest.raises(ValueError, match="state's states"):
             latent.set_state({"states": bad})
     latent.set_state({"states": np.full_like(states, 2)})
-    (batch, _), = latent.batches(1)
+    ((batch, _),) = latent.batches(1)
     assert known_parts(X, rbm.visible, "X")[0].shape == batch.to_states().shape
 
 

@@ -98,7 +98,7 @@ class Example:
         return planes
 
     def random_fractions(self):
-        """Whole numbers, up to 2^22 times the step between a unit's values; half of the sites are in one category."""
+        """What units count for, in units of 2^-22; half of the sites are in one category."""
         numbers = self.rng.integers(0, (1 << 22) + 1, (self.n, self.segments.n_units)).astype(np.float64)
         first = 0
         for part in self.segments.parts:
@@ -109,7 +109,7 @@ class Example:
                     whole = self.rng.random(self.n) < 0.5
                     own[whole] = np.eye(size)[self.rng.integers(0, size, whole.sum())] * 2.0**22
                 first += size
-        return numbers * (1.0 if self.segments.steps is None else np.array(self.segments.steps))
+        return numbers * (1.0 if self.segments.steps is None else np.array(self.segments.steps)) + self.segments.off * 2.0**22
 
 
 _examples = {}

@@ -33,7 +33,8 @@ def run(module, shape, n_chains, n_sweeps, batch, centered, known, n_threads, ra
     outcome = np.full(4, np.nan)
     module.train(
         packed, order, ends, np.linspace(rate, 0.01, 5), visible, hidden, 2**40 + 3, 8, 2**32 - 4, n_sweeps, 1000,
-        tiles, transposed, *padded, to_visible.exponent, to_hidden.exponent, n_visible, n_hidden, units[0], None, units[1],
+        tiles, transposed, *padded, to_visible.exponent, to_hidden.exponent, n_visible, n_hidden, units[0], None,
+        units[1],
         (0.05, *offsets, known) if centered else None, 1e-3, l1, 1e30, outcome, n_threads,
     )  # fmt: skip
     which = int(outcome[1])

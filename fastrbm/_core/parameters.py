@@ -122,7 +122,9 @@ class Parameters:
                 weights[...] = given
             transposed = placed_tiles(transposed, segments)
         exponents = exponent(largest_input, n_visible), exponent(largest_sums[1], n_hidden)
-        self.to_hidden = kernels.Layer(weights, exponents[0], hidden_padded, n_hidden, names[1], names[0], None, segments)
+        self.to_hidden = kernels.Layer(
+            weights, exponents[0], hidden_padded, n_hidden, names[1], names[0], None, segments
+        )
         self.to_visible = kernels.Layer(transposed, exponents[1], visible_padded, n_visible, *names, segments)
 
     @classmethod

@@ -180,7 +180,8 @@ def states(
     if n_units is not None and array.shape[1] != n_units and not (unit is not None and array.shape[1] == unit.n):
         if unit is not None and unit.layout is not None:
             raise ValueError(
-                f"{name} has {array.shape[1]} columns where the model has {n_units} ({unit!r}), or {unit.n} with one for "
+                f"{name} has {array.shape[1]} columns where the model has {n_units} ({unit!r}), or {unit.n} with one "
+                f"for "
                 "each category"
             )
         raise ValueError(f"{name} has {array.shape[1]} units per example where the model has {n_units}")

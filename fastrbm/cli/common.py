@@ -41,6 +41,10 @@ _SYNONYMS = {
     "n-betas": ("betas",), "temperatures": ("betas",), "size": ("shape",), "average-last": ("average",),
     "fit": ("train",), "learn": ("train",), "evaluate": ("score",), "eval": ("score",), "likelihood": ("score",),
     "ais": ("score",), "generate": ("sample",), "draw": ("sample",), "plot": ("report",), "show": ("info",),
+    "clamp": ("given",), "condition": ("given",), "exclude": ("drop",), "ignore": ("drop",), "skip": ("drop",),
+    "n-states": ("states",), "n-categories": ("states",), "categories": ("states",), "potts": ("categorical",),
+    "softmax": ("categorical",), "multinomial": ("categorical",), "binary": ("bernoulli",), "ising": ("spin",),
+    "impute": ("inpaint",), "fill": ("inpaint",), "complete": ("inpaint",),
     "benchmark": ("bench",), "help": ("help",), "version": ("version",),
 }  # fmt: skip
 
@@ -102,6 +106,7 @@ def add_data(parser) -> None:
         "--threshold", type=float, metavar="T", help="real values from T up are 1 (default: half of 1, 15, 16 or 255)"
     )
     parser.add_argument("--key", help="which array of an .npz file")
+    add_drop(parser)
     parser.add_argument(
         "--unknown", choices=("error", "gap"),
         help="of FASTA: what letters are that the alphabet has not, such as X (default error)",
@@ -117,6 +122,13 @@ def add_sequence_weights(parser) -> None:
     parser.add_argument(
         "--sequence-weights", type=real(0, 1, strict=True), metavar="D",
         help="of FASTA: count sequences that differ at less than this part of the sites as one, such as 0.2",
+    )  # fmt: skip
+
+
+def add_drop(parser) -> None:
+    parser.add_argument(
+        "--drop", action="append", default=[], metavar="COLUMN",
+        help="of a .csv: leave out this column, such as an identifier; may be given several times",
     )  # fmt: skip
 
 

@@ -6,6 +6,7 @@ import argparse
 import csv
 import io
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +16,7 @@ from .._core import validate
 from .._core.frames import CodedTable, nan_where_missing, to_frame
 from .._core.reading import shown
 from ..datasets.alignments import ALPHABETS, Alphabet, guessed_alphabet, read_fasta, sequence_weights
-from ..datasets.categories import load_categories, load_codes
+from ..datasets.categories import kept_columns, load_categories, load_codes
 from ..datasets.csv import NotNumbers, is_word, records, split
 from ..datasets.files import map_rows, read_table
 from ..datasets.scales import NoScale, binarize, scaled
@@ -92,7 +93,7 @@ def training_data(options: argparse.Namespace) -> Training:
         _there(name, options)
         header = not options.no_header
         try:
-            return _of_table(load_categories(name, header=header), name, header, missing)
+            return _of_table(_load_categories(name, options, header), name, header, missing)
         except (ValueError, TypeError) as error:
             raise _by_option(error) from None
     if missing:
@@ -143,7 +144,7 @@ def refuse_senseless(options: argparse.Namespace) -> None:
         raise CommandError(f"{name} holds sequences, whose units are categorical: leave out --visible")
     for option, given in (
         ("--states", options.states), ("--on-disk", options.on_disk), ("--key", options.key),
-        ("--no-header", options.no_header), ("--missing", options.missing),
+        ("--no-header", options.no_header), ("--missing", options.missing), ("--drop", options.drop),
     ):  # fmt: skip
         if given:
             raise CommandError(f"{option} does nothing with sequences ({name})")
@@ -221,24 +222,29 @@ def _of_csv(name: str, options: argparse.Namespace, unit: Unit) -> Training:
     """A .csv: of 0 and 1, or of real values of a known scale, if it is that, else of categories."""
     header = not options.no_header
     try:
-        numbers = read_table(name, options.key)
+        numbers = _dropped(read_table(name, options.key), name, options)
         header = numbers.names is not None
         return _of_binary(numbers, name, options, unit, options.json)
     except ValueError as error:
         plain = error
     try:
-        table = load_categories(name, header=header)
+        table = _load_categories(name, options, header)
     except (ValueError, TypeError) as error:
         raise (_by_option(error) if isinstance(plain, NotNumbers) else plain) from None
     labels = {label for known in table.categories for label in known if isinstance(label, str)}
-    if not isinstance(plain, NoScale) and not any(map(is_word, labels)):
+    if not isinstance(plain, (NoScale, NotNumbers)) and not any(map(is_word, labels)):
         raise plain  # numbers that something is wrong with
     return _of_table(table, name, header, missing=False)
 
 
+def _load_categories(name: str, options: argparse.Namespace, header: bool) -> CodedTable:
+    return load_categories(name, header=header, max_levels=options.max_levels, drop=options.drop)
+
+
 def _by_option(error: Exception) -> CommandError:
-    """An error of load_categories, with the option in place of its argument."""
-    return CommandError(str(error).replace("header=False", "--no-header"))
+    """An error of load_categories, with options in place of its arguments."""
+    said = str(error).replace("header=False", "--no-header").replace("raise max_levels", "raise --max-levels")
+    return CommandError(re.sub(r"\b([Ll])eave it out", r"\1eave it out (--drop)", said))
 
 
 def _of_table(table: CodedTable, name: str, header: bool, missing: bool) -> Training:
@@ -288,7 +294,7 @@ def _of_codes(table: Table, name: str, options: argparse.Namespace) -> Training:
 def _with_missing(name: str, options: argparse.Namespace) -> Training:
     """An array of codes, bits or spins, in which NaN is missing."""
     _there(name, options)
-    X = load_codes(name) if is_csv(name) else _numbers(name, options).array
+    X = load_codes(name, drop=options.drop) if is_csv(name) else _numbers(name, options).array
     if options.visible == Categorical.name or options.states is not None:
         unit: Unit = _codes_unit(X, name, options)
         return Training(X, Form(unit), _count_words(unit))
@@ -340,9 +346,9 @@ def data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool = Fa
             raise CommandError(f"{name} holds sequences, and the model's columns are no letters of one alphabet")
         return _read_fasta(name, alphabet, options)
     refuse_options_of_sequences(name, options)
-    if form.categories is not None and is_csv(name):
+    if is_csv(name) and (form.categories is not None or options.drop and form.names is not None):
         _there(name, options)
-        codes = load_codes(name, form.names, form.categories)
+        codes = load_codes(name, form.names, form.categories, drop=options.drop)
         return codes if bool(np.isnan(codes).any()) else codes.astype(np.int16)
     table = _numbers(name, options)
     if not form.coded:
@@ -381,11 +387,21 @@ def _numbers(name: str, options: argparse.Namespace) -> Table:
         return Table(BUNDLED[name]())
     _there(name, options)
     try:
-        return read_table(name, options.key)
+        return _dropped(read_table(name, options.key), name, options)
     except ValueError as error:
         if str(error).endswith(" is a fastrbm model, not data"):
             raise CommandError(f"{error}{order_of(options)}") from None
         raise
+
+
+def _dropped(table: Table, name: str, options: argparse.Namespace) -> Table:
+    """The table without the columns that are to be dropped."""
+    if not options.drop:
+        return table
+    if table.names is None:
+        raise CommandError(f"--drop needs a .csv with names of columns, which {name} has not")
+    kept = kept_columns(table.names, options.drop, name)
+    return table._replace(array=table.array[:, kept], names=[table.names[k] for k in kept])
 
 
 def _there(name: str, options: argparse.Namespace) -> None:

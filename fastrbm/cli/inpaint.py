@@ -11,7 +11,7 @@ from ..datasets.categories import load_codes
 from ..datasets.files import read_table
 from ..rbm import RBM
 from ..states.missing import has_missing, known_parts
-from .common import add_common, model_of, whole
+from .common import add_common, add_drop, model_of, whole
 from .data import Form, content
 from .files import OUTPUTS, check_output
 from .words import say, say_json
@@ -49,6 +49,7 @@ def add_inpaint(commands) -> None:
         help="the complete data: .csv, with labels and names; .npy or .npz: codes",
     )
     parser.add_argument("--key", help="which array of an .npz file")
+    add_drop(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
     add_common(parser)
     parser.set_defaults(run=run_inpaint)
@@ -73,5 +74,5 @@ def _data(options: argparse.Namespace, rbm: RBM) -> np.ndarray:
     """The examples, NaN where an entry is missing."""
     if options.data.lower().endswith(".csv"):
         known = rbm.visible_categories or (None,) * rbm.visible.n_columns
-        return load_codes(options.data, rbm.visible_names, known)
+        return load_codes(options.data, rbm.visible_names, known, drop=options.drop)
     return read_table(options.data, options.key).array

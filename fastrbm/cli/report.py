@@ -12,6 +12,7 @@ import numpy as np
 from ..datasets.alignments import sequence_weights
 from ..plot.common import need_matplotlib
 from ..report.build import report
+from ..states.missing import has_missing
 from ..training.data import is_on_disk
 from .common import (
     BUNDLED,
@@ -71,6 +72,8 @@ def run_report(options: argparse.Namespace) -> None:
     out = check_report("--out", options.out, options.model, options.data, options.history)
     rbm = model_of(options)
     X = data_of(options.data, options, Form.of(rbm))
+    if has_missing(X, rbm.visible):
+        raise CommandError(f"{options.data} has missing entries: fill them in first (fastrbm inpaint)")
     history = history_of(options.history) if options.history else None
     weight = None if options.sequence_weights is None else sequence_weights(X, threshold=options.sequence_weights)
     write_report(

@@ -58,6 +58,10 @@ def _checked(action: argparse.Action, key: str, value, name: str):
         if not isinstance(value, bool):
             raise CommandError(f"{name}: {key} must be true or false, got {given}")
         return value
+    if isinstance(action, argparse._AppendAction):
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise CommandError(f"{name}: {key} must be a list of strings, got {given}")
+        return value
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise CommandError(f"{name}: {key} must be a number or a string, got {given}")
     kind: Any = action.type
@@ -85,7 +89,7 @@ def as_toml(parser: argparse.ArgumentParser, options: argparse.Namespace) -> str
         if value is None:
             lines.append(f"# {key} =  # {words}")
         else:
-            text = json.dumps(value, ensure_ascii=False) if isinstance(value, (str, bool)) else repr(value)
+            text = json.dumps(value, ensure_ascii=False) if isinstance(value, (str, bool, list)) else repr(value)
             text = text.replace("\x7f", "\\u007f")  # the one character that JSON takes as it is and TOML does not
             lines.append(f"{key} = {text}  # {words}")
     return "\n".join(lines)

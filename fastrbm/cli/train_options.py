@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from .._core import defaults
+from .._core.frames import MAX_LEVELS
 from ..units.layer import TYPES
 from .common import BUNDLED, add_common, add_data, add_sequence_weights, add_shape, real, whole
 
@@ -62,6 +63,10 @@ def _add_model(group) -> None:
     group.add_argument(
         "--no-header", action="store_true", help="of a .csv of categories: its first line is an example, not names"
     )
+    group.add_argument(
+        "--max-levels", type=whole(2, 255), default=MAX_LEVELS, metavar="L",
+        help="of a .csv of categories: more different numbers in a column are a quantity (default %(default)s)",
+    )  # fmt: skip
     group.add_argument(
         "--missing", choices=("latent", "absent"),
         help="what missing entries are (empty, NA, NaN or ? in a .csv; NaN in arrays). latent: values that nobody "

@@ -21,7 +21,7 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 
 def load_categories(
     path: str | PathLike[str], header: bool = True, missing: Iterable[str] = (), max_levels: int = MAX_LEVELS,
-    categories: Mapping[str, Sequence[Label]] | None = None,
+    categories: Mapping[str, Sequence[Label]] | None = None, drop: Iterable[str] = (),
 ) -> CodedTable:  # fmt: skip
     """Read a table of text, whole numbers and truth values as categories: the units that fit it, and its codes.
 
@@ -40,6 +40,8 @@ def load_categories(
         null, ?, #N/A.
     max_levels, categories
         As for :func:`describe_frame`.
+    drop : iterable of str
+        Names of columns to leave out, such as identifiers.
 
     Returns
     -------
@@ -76,24 +78,39 @@ def load_categories(
     layout, _ = split(path)
     rows = records(path, layout)
     names = _names_above(path, *next(rows), gone) if header else [str(k) for k in range(len(layout.first))]
-    columns: list[_Cells] = [_Cells(gone) for _ in names]
+    kept = kept_columns(names, drop, str(path))
+    columns: list[_Cells] = [_Cells(gone) for _ in kept]
     for line, cells in rows:
         if len(cells) != len(names):
             raise ValueError(f"{path}, line {line}: it has {len(cells)} cells, the first line has {len(names)}")
-        for column, cell in zip(columns, cells, strict=True):
-            column.add(cell)
+        for column, k in zip(columns, kept, strict=True):
+            column.add(cells[k])
     if not columns[0].codes:
         raise ValueError(f"{path} has a line of names and no examples")
     return describe_columns(
-        (column.read(layout.separator) for column in columns), names,
-        lambda k: f"{path}, column {k + 1} ('{shown(names[k], 40)}')", str(path),
+        (column.read(layout.separator) for column in columns), [names[k] for k in kept],
+        lambda k: f"{path}, column {kept[k] + 1} ('{shown(names[kept[k]], 40)}')", str(path),
         max_levels=max_levels, categories=categories,
     )  # fmt: skip
 
 
+def kept_columns(names: Sequence[str], drop: Iterable[str], path: str) -> list[int]:
+    """The places of the columns that are not dropped."""
+    if isinstance(drop, str):
+        raise TypeError("drop must be several names, not one string")
+    gone = list(drop)
+    for name in gone:
+        if name not in names:
+            raise ValueError(f"{path} has no column '{shown(name, 40)}' to drop")
+    kept = [k for k, name in enumerate(names) if name not in gone]
+    if not kept:
+        raise ValueError(f"{path}: no column is left")
+    return kept
+
+
 def load_codes(
     path: str | PathLike[str], names: Sequence[str] | None = None,
-    categories: Sequence[Sequence[Label] | None] | None = None, missing: Iterable[str] = (),
+    categories: Sequence[Sequence[Label] | None] | None = None, missing: Iterable[str] = (), drop: Iterable[str] = (),
 ) -> np.ndarray:  # fmt: skip
     """Read a table in which cells may be missing as codes of categories that are known: later data for a model.
 
@@ -108,6 +125,8 @@ def load_codes(
         numbers, which stay as they are.
     missing : iterable of str
         Cells that stand for a missing value, beside those of :func:`load_categories`.
+    drop : iterable of str
+        Names of columns of the file to leave out; its first line must be names.
 
     Returns
     -------
@@ -136,10 +155,15 @@ def load_codes(
         raise TypeError("missing must be several strings, not one")
     gone = {text.strip().lower() for text in (*_MISSING, *missing)}
     layout, _ = split(path)
-    n = len(layout.first) if categories is None else len(categories)
+    drop = drop if isinstance(drop, str) else list(drop)
+    width = len(layout.first)
+    kept = kept_columns([cell.strip() for cell in layout.first], drop, str(path)) if drop else list(range(width))
+    n = len(kept) if categories is None else len(categories)
     columns = [_Known(known, gone, layout.separator) for known in (categories or [None] * n)]
     rows: list[list[float]] = []
     for number, (line, cells) in enumerate(records(path, layout)):
+        if drop and len(cells) == width:
+            cells = [cells[k] for k in kept]
         if len(cells) != n:
             if number == 0 and names is not None and any(cell.strip() in names for cell in cells):
                 validate.check_names(tuple(cell.strip() for cell in cells), tuple(names), str(path))
@@ -152,10 +176,8 @@ def load_codes(
             continue
         if None in codes:
             k = codes.index(None)
-            title = "" if names is None else f" ('{shown(names[k], 40)}')"
-            raise ValueError(
-                f"{path}, line {line}, column {k + 1}{title}: '{shown(cells[k].strip(), 40)}' {columns[k].required}"
-            )
+            where = f"{path}, line {line}, column {kept[k] + 1}" + (f" ('{shown(names[k], 40)}')" if names else "")
+            raise ValueError(f"{where}: '{shown(cells[k].strip(), 40)}' {columns[k].required}")
         rows.append([float(code) for code in codes if code is not None])
     if not rows:
         raise ValueError(f"{path} has no examples")

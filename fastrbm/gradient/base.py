@@ -246,7 +246,8 @@ def refuse_absent(X: object, estimator: object) -> None:
     """ValueError where sites of X are absent: chains of the whole model are no match for its examples."""
     if absent_sites(X) is not None:
         raise ValueError(
-            f"{type(estimator).__name__} cannot have absent sites in X: its negative phase is of the whole model, in which "
+            f"{type(estimator).__name__} cannot have absent sites in X: its negative phase is of the whole model, in "
+            f"which "
             "all sites are there; take gradient.CD, whose chains start at the data and have the sites of their example"
         )
 

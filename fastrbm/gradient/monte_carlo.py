@@ -121,10 +121,7 @@ class MonteCarlo(Described):
             first_sweep=self._next_sweep, n_threads=n_threads,
         )  # fmt: skip
         self._next_sweep += self.n_sweeps
-        v, h = (
-            unit.unit_values(states.to_states())
-            for unit, states in ((rbm.visible, visible), (rbm.hidden, hidden))
-        )
+        v, h = (unit.unit_values(states.to_states()) for unit, states in ((rbm.visible, visible), (rbm.hidden, hidden)))
         moments = Moments(v.T @ h, v.sum(axis=0), h.sum(axis=0), float(M))
         ends = [np.array([np.min(unit.off), np.max(unit.off + unit.step)]) for unit in (rbm.visible, rbm.hidden)]
         pairs = np.multiply.outer(*ends)

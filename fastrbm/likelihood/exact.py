@@ -9,8 +9,8 @@ import numpy as np
 
 from .._core import floatmath, threads, validate, workload
 from .._core.dispatch import kernels
-from .._core.segments import segments_of
 from .._core.progress import Countdown
+from .._core.segments import segments_of
 from ..sampling.model import enumerated_units, model, visible_states
 from .results import LogPartition
 
@@ -28,8 +28,8 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
     """log Z by enumeration of the smaller layer, the other one summed out.
 
     Z = sum_s exp(a's) prod_k (1 + exp(d_k + (s'M)_k)) over the states s of the smaller layer, with its bias a, the
-    other layer's bias d, and M = W or W'. A categorical site has as many states as categories; where it is summed out, its
-    factor is the sum over them. In float64 throughout, on the float32 parameters themselves; memory for 320
+    other layer's bias d, and M = W or W'. A categorical site has as many states as categories; where it is summed out,
+    its factor is the sum over them. In float64 throughout, on the float32 parameters themselves; memory for 320
     rows of the larger layer; time 2^min(V, H) max(V, H) exponentials.
 
     Parameters

@@ -22,8 +22,8 @@ _FIELDS = 1 << 20  # numbers at a time
 
 
 def marginal(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
-    """log p*(known) = log sum over what is missing of exp(-F(v)) of each example, in nats: the log-likelihood of what is
-    known, plus log Z.
+    """log p*(known) = log sum over what is missing of exp(-F(v)) of each example, in nats: the log-likelihood of what
+    is known, plus log Z.
 
     Exact, by one of two enumerations, whichever has fewer states: of the states of what is missing, up to 65,536, by
     their free energies; or of the hidden layer, up to 20 units,
@@ -69,8 +69,10 @@ def marginal(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray
     if not completed.all() and of_hidden == np.inf:
         row = int(np.argmin(completed))
         raise ValueError(
-            f"X[{row}] has missing entries of {n_states[row]:.3g} joint states: the likelihood of what is known is exact up to "
-            f"{MOST_STATES:,} of them, or for models of up to {MAX_HIDDEN} hidden units, and this one has {rbm.n_hidden}; "
+            f"X[{row}] has missing entries of {n_states[row]:.3g} joint states: the likelihood of what is known is "
+            f"exact up to "
+            f"{MOST_STATES:,} of them, or for models of up to {MAX_HIDDEN} hidden units, and this one has "
+            f"{rbm.n_hidden}; "
             "leave such rows out, or fill them in (RBM.inpaint) and say so: that is another likelihood"
         )
     out = np.empty(len(parts))

@@ -40,10 +40,10 @@ def score(
     ----------
     rbm : RBM
     X : array (n, V) or BitMatrix, of 0 and 1
-        At least one example. Where entries are missing (NaN, None, pandas.NA, masked, -1 in columns of categories), it is
-        log p(known), the sum over what is missing: see :func:`marginal`. With method "bidirectional" also the starting states of reverse AIS. F(v) takes the
-        weights on the kernels' grid (:attr:`RBM.grid`), exact log Z takes them as they are: below 1e-5 nats for
-        ordinary weights.
+        At least one example. Where entries are missing (NaN, None, pandas.NA, masked, -1 in columns of categories), it
+        is log p(known), the sum over what is missing: see :func:`marginal`. With method "bidirectional" also the
+        starting states of reverse AIS. F(v) takes the weights on the kernels' grid (:attr:`RBM.grid`), exact log Z
+        takes them as they are: below 1e-5 nats for ordinary weights.
     method : "auto", "exact", "bidirectional" or "ais"
         "exact" enumerates the smaller layer, up to 25 units. "bidirectional" runs AIS and reverse AIS. "ais" runs the
         first alone: on average its likelihood is too high, and it cannot say by how much. "auto" is exact up to 20

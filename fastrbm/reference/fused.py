@@ -22,7 +22,9 @@ def train(packed, examples, ends, rates, visible, hidden, seed, stream, first_sw
     for update, rate in enumerate(rates):
         tiles, bias = _in_place(transposed[which], visible_bias, segments)
         to_visible = Layer(tiles, exponents[0], bias, n_visible, visible_unit, hidden_unit, segments)
-        to_hidden = Layer(weights[which], exponents[1], hidden_bias, n_hidden, hidden_unit, visible_unit, None, segments)
+        to_hidden = Layer(
+            weights[which], exponents[1], hidden_bias, n_hidden, hidden_unit, visible_unit, None, segments
+        )
         before = [x.copy() for x in (visible, hidden, *(centering[1:3] if centering else ()))]
         batch = np.ascontiguousarray(packed[examples[ends[update] : ends[update + 1]]].T)
         data = _Phase(batch, n_visible, to_hidden, segments)

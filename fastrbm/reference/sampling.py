@@ -210,12 +210,12 @@ def half_step_of_fractions(numbers, layer, seed, stream, sweep, kind, first_chai
 
 
 def sums_of_fractions(numbers, layer):
-    """What the other layer sends, in units of 2^-22, its units on by whole numbers (n, units), from 0 to 2^22; those of
-    segments times the step between a unit's values. Exactly: all sums are below 2^53."""
+    """What the other layer sends, in units of 2^-22, its units on by whole numbers (n, units), from 0 to 2^22; of segments
+    these are what the units count for, from -2^22 to 2^22. Exactly: all sums are below 2^53."""
     if layer.given is None:
         values = units.UNITS[layer.sent].OFF * 2.0**FIXED_BITS + units.step(layer.sent) * numbers
     else:
-        values = layer.given.off * 2.0**FIXED_BITS + numbers
+        values = numbers
     return values @ layer.integers(numbers.shape[1]) + 0.0
 
 

@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 
 from .._core import floatmath, philox, threads, validate, workload
 from .._core.dispatch import kernels
-from .._core.segments import placed
 from .._core.progress import Countdown
+from .._core.segments import placed
 from .._core.warn import warn
 from ..states.bits import BitMatrix
 from .gibbs import chain_calls, independent_states

@@ -13,7 +13,7 @@ import numpy as np
 
 from .._core import arrays, philox, threads, validate, workload
 from .._core.dispatch import kernels
-from .._core.layout import TILE, to_fixed_point
+from .._core.layout import FIXED_BITS, TILE, to_fixed_point
 from .._core.segments import placed, segments_of
 from ..states.bits import BitMatrix, CodeMatrix, packed, zeros
 
@@ -147,11 +147,12 @@ def independent_states(
 
 
 def fixed_numbers(fractions: np.ndarray, layer: kernels.Layer) -> np.ndarray:
-    """Fractions of on as half_step_of_fractions takes them: multiples of 2^-22, of a layer of segments times the step
-    between a unit's values."""
+    """Fractions of on as half_step_of_fractions takes them: multiples of 2^-22, of a layer of segments what its units
+    count for, 0 to 1 or -1 to 1."""
     numbers = to_fixed_point(fractions)
     if layer.given is not None and layer.given.steps is not None:
-        numbers *= layer.given.steps
+        steps = np.array(layer.given.steps)
+        numbers = numbers * steps - (steps - 1.0) * float(1 << FIXED_BITS)
     return numbers
 
 
@@ -192,4 +193,6 @@ def _of_layer(states: BitMatrix, unit: Unit | None, name: str) -> BitMatrix:
         return states
     if unit is None or states.n_units != unit.n:
         raise ValueError(f"{name} has {states.n_units} units per example where the model has {unit!r}")
-    return packed(validate.states(unit.off + unit.step * states.to_states(), unit.n_columns, name, unit=unit), unit, name)
+    return packed(
+        validate.states(unit.off + unit.step * states.to_states(), unit.n_columns, name, unit=unit), unit, name
+    )

@@ -1,7 +1,7 @@
 """Estimators for scikit-learn users."""
 
 try:
-    from sklearn.utils.validation import validate_data as _  # of scikit-learn 1.6, as all modules here take it
+    from sklearn.utils.validation import validate_data  # noqa: F401, of scikit-learn 1.6, as all modules here take it
 except ImportError as error:
     raise ImportError(
         f'fastrbm.sklearn needs scikit-learn 1.6 or newer: pip install "fastrbm[sklearn]" ({error})'

@@ -77,8 +77,8 @@ class BernoulliRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator)
     components_ : float32 (n_components, n_features)
         Weights, read-only: to change them, assign an array.
     intercept_hidden_, intercept_visible_ : float32 (n_components,), (n_features,)
-        Biases, likewise. All three can be assigned without a fit, in any order: ``components_`` then says how many units
-        there are, and biases that were not assigned are 0. partial_fit goes on from them, fit begins anew.
+        Biases, likewise. All three can be assigned without a fit, in any order: ``components_`` then says how many
+        units there are, and biases that were not assigned are 0. partial_fit goes on from them, fit begins anew.
     h_samples_ : float32 (n_chains, n_components)
         The hidden states of the chains after the last update, read-only. Can be assigned too, 0 and 1 of any number
         of chains: partial_fit goes on from there.

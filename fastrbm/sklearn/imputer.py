@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from .._core import arrays, frames, threads
-from ..rbm import RBM
-from ..training.fit import fit
 from ..optim.schedules import Linear
 from ..optim.sgd import SGD
+from ..rbm import RBM
+from ..training.fit import fit
 from ..units.layer import of_table
 
 try:
@@ -75,14 +75,15 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     -----
     X is a numeric array with NaN where an entry is missing (masked arrays will do), an array of objects, or a data
     frame of pandas or polars, of text, categories, truth values and whole numbers. What comes out is of the same kind,
-    with the same values where they were known. A value that fit did not see is an error, as is a real-valued column: bin it.
+    with the same values where they were known. A value that fit did not see is an error, as is a real-valued column:
+    bin it.
 
     Examples
     --------
     >>> import numpy as np
     >>> from fastrbm.sklearn import RBMImputer
     >>> X = np.array([[0, 2], [0, 2], [1, 5], [1, 5], [0, np.nan], [np.nan, 5]] * 5)
-    >>> RBMImputer(n_components=4, random_state=0).fit_transform(X)[4:6]
+    >>> RBMImputer(n_components=4, learning_rate=0.5, n_iter=500, random_state=0).fit_transform(X)[4:6]
     array([[0., 2.],
            [1., 5.]])
     """
@@ -109,7 +110,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
         n_draws=30,
         n_sweeps=100,
         n_iter=None,
-        learning_rate=0.1,
+        learning_rate=0.3,
         l2=1e-3,
         batch_size=128,
         max_levels=20,

@@ -114,7 +114,8 @@ class BitMatrix:
         return self.to_states()
 
     def weighted_sums(self, weight: np.ndarray) -> np.ndarray:
-        """sum_i weight_i v_i over the units, float64 (U,), of whole numbers (n,): exact where they sum to below 2^53."""
+        """sum_i weight_i v_i over the units, float64 (U,), of whole numbers (n,): exact where they sum to below
+        2^53."""
         return weight.astype(np.float64) @ self.to_states().astype(np.float64)
 
     @property
@@ -170,8 +171,8 @@ def _restored(planes: np.ndarray, n_units: int) -> BitMatrix:
 class CodeMatrix(BitMatrix):
     """States of n examples of a layer that has categorical sites: a byte a site, which is its category.
 
-    ``planes`` is uint8 (rows, n): the categories of a site in a row of their own, units of two values 8 to a row as in a
-    BitMatrix, segment by segment. A site in category q, one more than there are, is absent: it counts for nothing.
+    ``planes`` is uint8 (rows, n): the categories of a site in a row of their own, units of two values 8 to a row as in
+    a BitMatrix, segment by segment. A site in category q, one more than there are, is absent: it counts for nothing.
     Whatever takes the model's states takes a CodeMatrix too.
 
     Parameters

@@ -42,9 +42,7 @@ def has_missing(X: Any, unit: Unit) -> bool:
     return False
 
 
-def known_parts(
-    X: Any, unit: Unit, name: str, rows: Sequence[int] | None = None
-) -> tuple[np.ndarray, np.ndarray]:
+def known_parts(X: Any, unit: Unit, name: str, rows: Sequence[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """(states as Unit.parts gives them, 0 where they are missing; which are missing), uint8 and bool (n, columns)."""
     if isinstance(X, BitMatrix):
         if unit.layout is not None and not (isinstance(X, CodeMatrix) and X.unit == unit) or X.n_units != unit.n:

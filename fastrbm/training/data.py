@@ -339,7 +339,9 @@ class UserBatches:
         self._some = examples
 
     def describe(self) -> str:
-        return f"{self.n_batches} batches of {self._n_units} units{', drawn' * self._dynamic}{', absent' * self._absent}"
+        return (
+            f"{self.n_batches} batches of {self._n_units} units{', drawn' * self._dynamic}{', absent' * self._absent}"
+        )
 
 
 def _as_given(states, unit: Unit):

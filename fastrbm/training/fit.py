@@ -45,7 +45,8 @@ if TYPE_CHECKING:
 __all__ = ["FitState", "fit"]
 
 _MISSING_HINT = (
-    "train with missing='latent', which draws what is missing as the training goes on, or with missing='absent', of sites "
+    "train with missing='latent', which draws what is missing as the training goes on, or with missing='absent', of "
+    "sites "
     "that an example does not have"
 )
 
@@ -120,10 +121,10 @@ def fit(
         values beside them). None: they are refused.
 
         "latent": there is a value, nobody knows it. What is ascended is the likelihood of what is known, log sum over
-        what is missing of p(v). Each example keeps a state that fills it; before its batch is used, missing_sweeps Gibbs
-        sweeps with the known units clamped draw it anew, with the model as it then is. For every estimator, optimizer
-        and type of units; X must be an array, which is then kept in memory. Columns of the history, and metrics, take
-        the filled examples.
+        what is missing of p(v). Each example keeps a state that fills it; before its batch is used, missing_sweeps
+        Gibbs sweeps with the known units clamped draw it anew, with the model as it then is. For every estimator,
+        optimizer and type of units; X must be an array, which is then kept in memory. Columns of the history, and
+        metrics, take the filled examples.
 
         "absent": there is no unit, for this example: it sends nothing, and is not drawn. Ratings are of this kind: each
         user is an RBM of the films that the user rated, and all share their weights (Salakhutdinov, Mnih & Hinton
@@ -136,8 +137,8 @@ def fit(
         The result is an average of the parameters over the last part of the training. What is measured is the average,
         too; while the training goes on, rbm itself has the latest parameters.
     validation : array (n, V) or BitMatrix, optional
-        Examples of 0 and 1 that metrics are taken on, and that the model is not trained on. None of their entries may be
-        missing, unless missing="absent": fill them in (:meth:`RBM.inpaint`), or take :func:`likelihood.score`, whose
+        Examples of 0 and 1 that metrics are taken on, and that the model is not trained on. None of their entries may
+        be missing, unless missing="absent": fill them in (:meth:`RBM.inpaint`), or take :func:`likelihood.score`, whose
         likelihoods are of what is known.
     metrics : metric, or several, optional
         What to record beyond the columns below: see :mod:`fastrbm.metrics <fastrbm.training.metrics>`.

@@ -143,7 +143,10 @@ class Categorical(Unit):
             )
         first = int(np.argmin(self._is_code(array).reshape(-1)))
         row, column = divmod(first, array.shape[1])
-        at, bad = f"{name}[{row if rows is None else rows[row]}, {first_column + column}]", float(array.reshape(-1)[first])
+        at, bad = (
+            f"{name}[{row if rows is None else rows[row]}, {first_column + column}]",
+            float(array.reshape(-1)[first]),
+        )
         if np.isnan(bad):
             return f"{name} contains NaN, the first at {at}: leave such rows out, or fill them in (RBM.inpaint)"
         return (
@@ -184,7 +187,8 @@ class Categorical(Unit):
 
     def hardened(self, fractions: np.ndarray) -> np.ndarray:
         columns = [
-            fractions[:, a : a + q].argmax(axis=1).astype(np.uint8) for a, q in zip(self.offsets, self.sizes, strict=True)
+            fractions[:, a : a + q].argmax(axis=1).astype(np.uint8)
+            for a, q in zip(self.offsets, self.sizes, strict=True)
         ]
         return np.stack(columns, axis=1)
 

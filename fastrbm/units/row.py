@@ -119,9 +119,7 @@ class Row(Unit):
     def units_of_columns(self) -> tuple[int, ...]:
         return tuple(n for segment in self.segments for n in segment.units_of_columns)
 
-    def bias_of(
-        self, sums: np.ndarray, n: float | np.ndarray, log: Callable[[np.ndarray], np.ndarray]
-    ) -> np.ndarray:
+    def bias_of(self, sums: np.ndarray, n: float | np.ndarray, log: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         n = np.broadcast_to(n, sums.shape)
         return np.concatenate([segment.bias_of(sums[at], n[at], log) for segment, at in self._units()])
 

@@ -61,7 +61,10 @@ class Spin(Unit):
         good = up | down | (np.abs(array) < 1) if fractions and array.dtype.kind == "f" else up | down
         first = int(np.argmax(~good.reshape(-1)))
         row, column = divmod(first, array.shape[1])
-        at, bad = f"{name}[{row if rows is None else rows[row]}, {first_column + column}]", float(array.reshape(-1)[first])
+        at, bad = (
+            f"{name}[{row if rows is None else rows[row]}, {first_column + column}]",
+            float(array.reshape(-1)[first]),
+        )
         if np.isnan(bad):
             return f"{name} contains NaN, the first at {at}: leave such rows out, or fill them in (RBM.inpaint)"
         required = "-1 or 1, or numbers from -1 to 1" if fractions else "-1 or 1"

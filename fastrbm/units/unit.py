@@ -149,8 +149,8 @@ class Unit:
         return (logs[: means.size] - logs[means.size :]) / self.step
 
     def zero_sum(self, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Fields (units, ...) float64 in the gauge in which those of each site sum to zero over its categories, and what
-        was taken off in all, (...). Both are the same model: one of a site's categories is always on."""
+        """Fields (units, ...) float64 in the gauge in which those of each site sum to zero over its categories, and
+        what was taken off in all, (...). Both are the same model: one of a site's categories is always on."""
         return field, np.zeros(field.shape[1:])
 
     def __repr__(self) -> str:
