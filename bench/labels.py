@@ -76,7 +76,7 @@ def run(method: str, train: np.ndarray, test: np.ndarray, options: argparse.Name
         passed = started - lost[1] - lost[0]
         (error, nats), (own, own_nats) = said(state.rbm, test), said(state.rbm, train[:10_000])
         print(
-            f"{method}, {options.hidden} hidden, epoch {state.epoch}: test error {error:.2f} %, log p(y | x) {nats:.4f}; "
+            f"{method}, {options.hidden} hidden, epoch {state.epoch}: test error {error:.2f} %, log p {nats:.4f}; "
             f"of training data {own:.2f} %, {own_nats:.4f}; {passed:.0f} s",
             flush=True,
         )

@@ -356,6 +356,8 @@ def test_a_cut_checkpoint_on_the_command_line(tmp_path, capsys):
 SETTINGS = [
     (lambda: gradient.PCD(), {"n_chains": 0, "n_sweeps": 0, "seed": -1, "chains": 5}),
     (lambda: gradient.CD(), {"n_sweeps": 0, "seed": 2**64}),
+    (lambda: gradient.Discriminative(), {"column": 0.5}),
+    (lambda: gradient.Hybrid(), {"alpha": -0.1, "column": "label", "seed": -1}),
     (lambda: gradient.FastPCD(), {"n_chains": 2.0, "n_sweeps": True, "rate": -1, "decay": 1.0, "seed": None}),
     (lambda: gradient.Tempered(), {
         "n_chains": 2**40, "n_betas": 0, "n_sweeps": -1, "betas": [1, 2], "target_rate": 1, "seed": 0.5,

@@ -411,6 +411,14 @@ def test_training_with_weights_and_fractions():
     train(fr.gradient.Discriminative(), fr.optim.SGD(0.05), X=Batches())
 
 
+def test_a_classifier_alone_is_not_judged_by_its_samples(recwarn):
+    rbm = fr.RBM.from_data(LABELED, 20, visible=VISIBLE)
+    history = fr.fit(rbm, LABELED, fr.gradient.Discriminative(), fr.optim.Adam(0.01), epochs=25, batch_size=50)
+    assert history.verdict == "" and not [w for w in recwarn if issubclass(w.category, fr.TrainingWarning)]
+    with pytest.raises(ValueError, match="missing='latent' would fill in labels"):
+        fr.fit(rbm, lacking(), fr.gradient.Hybrid(), epochs=1, missing="latent")
+
+
 def test_a_checkpoint_knows_its_settings(tmp_path):
     make = estimators()["hybrid"]
     train(make(), fr.optim.SGD(0.05), epochs=1, checkpoint=tmp_path / "a.npz")

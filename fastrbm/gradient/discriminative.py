@@ -70,7 +70,7 @@ class Discriminative(Described):
     True
     """
 
-    takes_absent = True
+    takes_absent, generative = True, False
     column = Setting(column_number)
 
     def __init__(self, column: int = -1) -> None:

@@ -212,8 +212,8 @@ class Training:
 
     def _judge(self, closing: Callable[..., Closing]) -> None:
         """Say in words what was reached: in the history, and as a warning where it is a fault."""
-        if not len(self.history):
-            return
+        if not len(self.history) or not getattr(self.loop.gradient, "generative", True):
+            return  # of a classifier alone, samples and likelihoods say nothing
         loop, basics = self.loop, self.measuring.basics
         chains = getattr(loop.gradient, "chains", None)
         kept = any(hasattr(callback, "finish") for callback in self.callbacks)
