@@ -118,3 +118,14 @@ def pack(states):
     planes = np.empty((-(-states.shape[1] // 8), states.shape[0]), np.uint8)
     reference.pack(states, planes)
     return planes
+
+
+def random_planes(layout, n, rng):
+    """States of n examples of a layer of segments, (rows, n): any category, any bits."""
+    rows = []
+    for name, sizes in layout:
+        if name == "categorical":
+            rows += [rng.integers(0, size, n) for size in sizes]
+        else:
+            rows += [rng.integers(0, 1 << min(8, sizes - k), n) for k in range(0, sizes, 8)]
+    return np.array(rows, np.uint8)

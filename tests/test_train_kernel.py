@@ -3,7 +3,7 @@ by update."""
 
 import numpy as np
 import pytest
-from helpers import BINARY, PAIRS, build_layers, modules, pack
+from helpers import BINARY, PAIRS, build_layers, modules, pack, random_planes
 
 import fastrbm as fr
 from fastrbm import reference
@@ -98,12 +98,7 @@ def run_segments(module, layout, n_hidden, n_chains, n_sweeps, centered, n_threa
     transposed = [to_visible.tiles_array.copy(), np.full_like(to_visible.tiles_array, 7)]
     exponent = np.float64(reference.largest_input(to_hidden.tiles_array, reference.Segments(layout)))
     to_hidden_exponent = min(60, int(np.frexp((2**31 - 1 - n_visible) / exponent)[1]) - 1)
-    rows = np.zeros((n_chains + 4 * batch + 1, segments.n_rows), np.uint8)
-    row = 0
-    for name, sizes in layout:
-        for size in sizes if name == "categorical" else [8] * (sizes // 8) + [sizes % 8] * (sizes % 8 > 0):
-            rows[:, row] = rng.integers(0, size if name == "categorical" else 1 << size, len(rows))
-            row += 1
+    rows = np.ascontiguousarray(random_planes(layout, n_chains + 4 * batch + 1, rng).T)
     visible = np.ascontiguousarray(rows[:n_chains].T)
     hidden = pack((rng.random((n_chains, n_hidden)) < 0.5).astype(np.uint8))
     packed = np.ascontiguousarray(rows[n_chains:])

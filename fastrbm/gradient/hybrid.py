@@ -62,8 +62,8 @@ class Hybrid(Described):
     >>> V = np.column_stack([X, bars]).astype(float)
     >>> V[::4, -1] = np.nan  # a quarter of the labels is unknown
     >>> visible = [fr.units.Bernoulli(9), fr.units.Categorical(1, 2)]
-    >>> rbm = fr.RBM.from_data(V, n_hidden=16, visible=visible, seed=0)
-    >>> history = fr.fit(rbm, V, fr.gradient.Hybrid(alpha=0.1), fr.optim.Adam(0.05), epochs=300)
+    >>> rbm = fr.RBM.from_data(V, n_hidden=16, weight_scale=0.3, visible=visible, seed=0)
+    >>> history = fr.fit(rbm, V, fr.gradient.Hybrid(alpha=0.1), fr.optim.SGD(0.5), epochs=1000)
     >>> found = fr.likelihood.label_probabilities(rbm, X).argmax(axis=1)
     >>> bool((found == bars).mean() > 0.8)
     True

@@ -53,6 +53,7 @@ from .sampling import (
     words,
 )
 from .segments import Segments, largest_input, place_tiles
+from .sites import label_terms, pseudo_of_sites, zero_sum
 from .steps import ROWS, ascend, count_bits, difference, moments, prepare_phase, step
 from .tiles import TILE, from_tiles, quantized_weights, to_tiles
 
@@ -63,6 +64,6 @@ __all__ = [
     "fixed_probability", "from_tiles", "half_step", "half_step_of_fractions", "hash_rows", "inputs", "largest_input",
     "less_likely", "log", "logs", "moments", "normals", "pack", "pack_numbers", "philox_blocks", "place_tiles",
     "prepare_phase", "probability", "product", "pseudo_sums", "pseudo_sums_of_fractions", "quantized_weights",
-    "sent_sums", "softplus", "step", "sum_fractions", "sums_of_fractions", "sweep", "to_tiles", "train", "transpose",
-    "units_on", "unpack", "words",
+    "sent_sums", "softplus", "step", "sum_fractions", "label_terms", "pseudo_of_sites", "sums_of_fractions", "sweep", "to_tiles", "train", "transpose",
+    "units_on", "unpack", "words", "zero_sum",
 ]  # fmt: skip

@@ -89,6 +89,11 @@ def _log_odds_of_fractions(numbers, layer):
     return log_odds(field, layer.unit)
 
 
+def log_odds_given(planes, numbers, layer):
+    """Of a layer given planes of the other one or, where these are None, whole numbers."""
+    return _log_odds(planes, layer) if numbers is None else _log_odds_of_fractions(numbers, layer)
+
+
 def cgf_sums(planes, layer, beta, out, n_threads=1):
     """out (n,) = sum over units j of cgf(beta field_j), in eight lanes by j mod 8.
 
@@ -149,7 +154,7 @@ def _weigh_hidden(x, unit, beta0, beta1, out):
 # ---------------------------------------------------------------- enumeration and pseudo-likelihood
 
 
-def _logs_in_lanes(factors, capacity):
+def logs_in_lanes(factors, capacity):
     """Of factors (n, groups, 8): the sum of their logarithms (n, 8), one of a product for `capacity` groups."""
     logs = np.zeros((len(factors), 8))
     for start in range(0, factors.shape[1], capacity):
@@ -173,7 +178,7 @@ def enumerate_states(high, high_bias, low, low_bias, unit, segments, n_units, pe
 def _cgf_of(x, unit):
     """sum_k cgf of log odds x (n, U), (n,)."""
     lines, factors = _cgf_lanes(x, unit)
-    return sum8(lines) + sum8(_logs_in_lanes(factors, 512))
+    return sum8(lines) + sum8(logs_in_lanes(factors, 512))
 
 
 def _cgf_of_segments(x, segments):
@@ -231,7 +236,7 @@ def _sum_pseudo(x, turns, layer, visible_bias, capacity, every, out):
         between = np.abs(turn[:, 0]) != 1.0
         factors[between] = exp_negative_d(change[between])
         factors = off[rows] + on[rows] * factors
-        change = sum8(_logs_in_lanes(factors.reshape(len(factors), n_padded // 8, 8), capacity))
+        change = sum8(logs_in_lanes(factors.reshape(len(factors), n_padded // 8, 8), capacity))
         lanes = np.add.accumulate(W[unit].reshape(-1, 8), axis=0)[-1:]
         shift = hidden.OFF / units.step(layer.unit) * sum8(lanes)[0] if hidden.OFF else 0.0
         change = turn[:, 0] * (visible_step * visible_bias[unit] + shift) + change
