@@ -21,7 +21,7 @@ import fastrbm as fr
 from fastrbm import cli
 from fastrbm._core import output as _output
 from fastrbm._core import progress, signals
-from fastrbm.cli import commands
+from fastrbm.cli import sample
 from fastrbm.training import checkpoint
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals and files of POSIX")
@@ -534,7 +534,7 @@ def fails_for(monkeypatch, *names):
             raise OSError(errno.ENOSPC, "No space left on device", str(path))
         original(path, content)
 
-    for module in (_output, fr.training.history, commands):
+    for module in (_output, fr.training.history, sample):
         monkeypatch.setattr(module, "replace_file", replace_file)
 
 
@@ -665,10 +665,11 @@ def test_what_options_and_commands_are_called_elsewhere(capsys, given, meant):
     assert code == 2 and out == "" and err.count("\n") == 1 and f"did you mean {meant!r}?" in err
 
 
-def test_every_synonym_leads_to_an_option_or_a_command(capsys):
+def test_every_synonym_leads_to_an_option_or_its_value_or_a_command(capsys):
     parser = cli.build_parser()
     parsers = parser._subparsers._group_actions[0].choices
     options = {name.lstrip("-") for p in (parser, *parsers.values()) for name in p._option_string_actions}
+    options |= {value for p in parsers.values() for action in p._actions for value in action.choices or ()}
     for word, meant in cli.common._SYNONYMS.items():
         assert set(meant) <= options | set(parsers), word
 
