@@ -130,7 +130,7 @@ class RBM(Model):
 
         Parameters
         ----------
-        X : array (n, V), data frame, sparse matrix or BitMatrix, or batches
+        X : array (n, V), data frame, table of categories, sparse matrix or BitMatrix, or batches
             0 and 1, or fractions from 0 to 1; of spins -1 and 1, or numbers from -1 to 1. A memory-mapped array is read
             in parts. Missing entries (NaN, None, pandas.NA, masked, -1 in columns of categories) are left out of the
             means. The model keeps the names of a data frame's columns (:attr:`visible_names`). An object whose

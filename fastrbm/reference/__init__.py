@@ -64,6 +64,7 @@ __all__ = [
     "fixed_probability", "from_tiles", "half_step", "half_step_of_fractions", "hash_rows", "inputs", "largest_input",
     "less_likely", "log", "logs", "moments", "normals", "pack", "pack_numbers", "philox_blocks", "place_tiles",
     "prepare_phase", "probability", "product", "pseudo_sums", "pseudo_sums_of_fractions", "quantized_weights",
-    "sent_sums", "softplus", "step", "sum_fractions", "label_terms", "pseudo_of_sites", "sums_of_fractions", "sweep", "to_tiles", "train", "transpose",
+    "sent_sums", "softplus", "step", "sum_fractions", "label_terms", "pseudo_of_sites",
+    "sums_of_fractions", "sweep", "to_tiles", "train", "transpose",
     "units_on", "unpack", "words", "zero_sum",
 ]  # fmt: skip

@@ -1,4 +1,5 @@
-"""The reference implementation of what goes site by site: pseudo-likelihoods of segments, labels, the zero-sum gauge."""
+"""The reference implementation of what goes site by site: pseudo-likelihoods of segments, labels, the zero-sum
+gauge."""
 
 from __future__ import annotations
 
@@ -53,8 +54,8 @@ def _two_probabilities(x):
 
 
 def _terms(on, off, now, own, factors, capacity):
-    """(terms (n, states), the logarithm of the sum of their exponentials (n,), on less the state now): log p*(site in a,
-    rest) - log p*(v), v with the site in state now (n,), or absent where that is the number of states."""
+    """(terms (n, states), the logarithm of the sum of their exponentials (n,), on less the state now): log p*(site in
+    a, rest) - log p*(v), v with the site in state now (n,), or absent where that is the number of states."""
     n, n_states = len(on), len(own)
     there = now < n_states
     scaled, first = on.copy(), np.zeros(n)
@@ -120,7 +121,8 @@ def label_terms(planes, numbers, layer, segments, row, bit, visible_bias, capaci
 
 
 def zero_sum(tiles, segments, out, shift, n_threads=1):
-    """out = tiles, each site's weights less their mean over its categories; shift (tiles, 64): the sum of these means."""
+    """out = tiles, each site's weights less their mean over its categories; shift (tiles, 64): the sum of these
+    means."""
     out[...], shift[...] = tiles, 0.0
     for name, unit, size in rows_of(segments):
         if name == CATEGORICAL:
