@@ -163,8 +163,10 @@ class RBM(Model):
         weight_scale = validate.real(weight_scale, "weight_scale", 0.0)
         names, categories = _given.names_of(X), None
         if visible is None and frames.is_frame(X) and frames.has_categories(X):
-            visible, codes, names, categories = of_table(frames.describe_frame(X, name="X"))
-            X = frames.nan_where_missing(codes)
+            X = frames.describe_frame(X, name="X")
+        if isinstance(X, frames.CodedTable):
+            described, codes, names, categories = of_table(X)
+            visible, X = described if visible is None else visible, frames.nan_where_missing(codes)
         visible = "bernoulli" if visible is None else counted(visible, X)
         unit = reader(visible, "visible")
         sums, n = totals.totals(X, unit) if sample_weight is None else totals.weighted_totals(X, sample_weight, unit)
@@ -384,7 +386,10 @@ class RBM(Model):
         return array
 
     def _coded(self, value: Any, name: str) -> Any:
-        """A user's data frame in the codes of the model's categories, if it has any; all else as it is."""
+        """A user's data frame in the codes of the model's categories, if it has any; of a table that was described its
+        codes; all else as it is."""
+        if isinstance(value, frames.CodedTable):
+            return frames.nan_where_missing(value.codes)
         if self._visible_categories is None or not frames.is_frame(value):
             return value
         codes = frames.encode_frame(value, self.visible_names, self._visible_categories, name)
