@@ -45,6 +45,7 @@ def wheel(sdist, tmp_path_factory):
         yield archive
 
 
+@pytest.mark.slow
 def test_the_sdist_holds_what_builds_tests_and_explains(sdist):
     for folder in ("src", "fastrbm", "tests", "bench", "docs", "examples"):
         for path in (ROOT / folder).rglob("*"):
@@ -54,6 +55,7 @@ def test_the_sdist_holds_what_builds_tests_and_explains(sdist):
         assert (sdist / name).exists(), name
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_everything(wheel):
     names = set(wheel.namelist())
     for path in (ROOT / "fastrbm").rglob("*"):

@@ -64,6 +64,7 @@ def test_training_is_the_same_bits_anywhere(level, n_threads, name, program):
     assert run.stdout.strip() == EXPECTED[name]
 
 
+@pytest.mark.slow
 def test_bars_and_stripes_are_learned():
     """Exact mean log-likelihood above -3.2 on 3 x 3 bars and stripes; the maximum is -log 14 = -2.6391."""
     data = fr.datasets.bars_and_stripes(3)

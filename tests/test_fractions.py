@@ -146,6 +146,7 @@ print(digest.hexdigest())
 """
 
 
+@pytest.mark.slow
 def test_the_scikit_learn_class_gives_the_same_bits_at_every_level_and_by_any_library():
     """Also where NumPy's BLAS takes another kernel, which adds up in another order."""
     pytest.importorskip("sklearn", minversion="1.6")

@@ -139,6 +139,7 @@ def replay_cd(rbm, X, n_sweeps, seed):
     return visible.to_states()
 
 
+@pytest.mark.slow
 def test_long_cd_reaches_the_exact_gradient():
     rbm = random_rbm(5, 4, seed=6)
     X = np.tile(some_data(rbm, 8), (N // 8, 1))

@@ -89,6 +89,7 @@ def test_log_partition_is_in_its_interval(size, coupling):
 
 
 @pytest.mark.parametrize("coupling, correlation", [(0.3, 0.3522663354), (0.4, 0.5656589922)])
+@pytest.mark.slow
 def test_bond_correlation_by_tempered_chains(coupling, correlation):
     """16 x 16, within 4 standard errors, from the spread of independent groups of chains."""
     rbm, (ends, others) = torus(16, coupling)

@@ -143,6 +143,7 @@ class Parameters:
         return {"n_parameters": float(snapshot.rbm.weights.size)}
 
 
+@pytest.mark.slow
 def test_log_likelihood_where_it_is_annealed():
     rbm = fr.RBM.from_data(X, 24, seed=0)
     metric = fr.metrics.LogLikelihood("ais", n_chains=20, n_betas=100, every=1)

@@ -209,6 +209,7 @@ def test_averaging_in_fit():
     assert history["weight_norm"][-1] == pytest.approx(np.linalg.norm(rbm.weights))  # the average is what is measured
 
 
+@pytest.mark.slow
 def test_averaging_pays():
     """A constant rate leaves the last model shaking, the average less: exact likelihoods, for several seeds."""
     gains = []

@@ -228,6 +228,7 @@ def test_section_7_the_sign():
         assert change == pytest.approx(sign * 0.01 * slope, rel=0.1)
 
 
+@pytest.mark.slow
 def test_section_7_moments_match_at_the_maximum():
     rbm = fr.RBM.from_data(X, n_hidden=3, seed=3, weight_scale=0.5)
     data = np.concatenate([X, all_states(4)])  # every state has some data, so that the maximum is at finite parameters
@@ -238,6 +239,7 @@ def test_section_7_moments_match_at_the_maximum():
     assert np.allclose(g.positive.visible, g.negative.visible, atol=2e-3)
 
 
+@pytest.mark.slow
 def test_section_7_a_falling_rate_converges():
     """Noisy gradients: with a rate that falls to 0 training ends nearer to the maximum than with a constant one."""
     data = fr.datasets.bars_and_stripes(2)
