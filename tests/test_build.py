@@ -71,6 +71,7 @@ def test_the_wheel_holds_everything(wheel):
     assert any(name.endswith("LICENSE") for name in names)
 
 
+@pytest.mark.slow
 def test_the_wheel_holds_nothing_else(wheel):
     """No sources of the compiled core, no tests, no benchmarks."""
     roots = {name.split("/")[0] for name in wheel.namelist()}
@@ -78,6 +79,7 @@ def test_the_wheel_holds_nothing_else(wheel):
     assert not [name for name in wheel.namelist() if name.endswith((".c", ".pyx", ".pxi", ".h"))]
 
 
+@pytest.mark.slow
 def test_the_wheel_says_what_it_needs(wheel):
     (metadata,) = [name for name in wheel.namelist() if name.endswith("METADATA")]
     lines = wheel.read(metadata).decode().splitlines()
