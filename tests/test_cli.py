@@ -101,6 +101,7 @@ def test_info_of_a_file(tmp_path, capsys):
     assert json.loads(fastrbm(capsys, "info", "--json")[1])["fastrbm"] == fr.__version__
 
 
+@pytest.mark.slow
 def test_bench(capsys):
     code, out, _ = fastrbm(capsys, "bench", "--size", "20x10", "--chains", 16)
     assert code == 0 and "PCD-1 update" in out and "checked" in out

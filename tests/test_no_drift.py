@@ -102,6 +102,7 @@ def test_joint_distribution_of_chains():
         assert total_variation(pairs, p) < 4 * floor(p)
 
 
+@pytest.mark.slow
 def test_chains_at_other_temperatures():
     """Each chain samples exp(-beta_k E) with its own beta."""
     rbm = random_rbm(5, 4, seed=5)

@@ -306,6 +306,7 @@ def test_annealing(model):
     assert total_variation(exact.numbers(rbm.visible.values(population.visible.to_states())), exact.p_v) < 4 * floor
 
 
+@pytest.mark.slow
 def test_sampling_and_tempering(model):
     rbm, exact = model
     floor = float(np.sqrt(exact.p_v * (1 - exact.p_v) / 50_000).sum() / 2)

@@ -98,6 +98,7 @@ def test_samples_unlike_the_data():
 
 
 @pytest.mark.parametrize("name", ["digits", "bars and stripes", "survey"])
+@pytest.mark.slow
 def test_good_trainings_are_not_blamed(name):
     """By default, for their whole budget of 20,000 updates, on a few hidden units."""
     if name == "digits":
