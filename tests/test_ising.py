@@ -79,6 +79,7 @@ def test_against_enumeration():
 
 @pytest.mark.parametrize("coupling", [0.3, 0.4, CRITICAL])
 @pytest.mark.parametrize("size", [8, pytest.param(16, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_log_partition_is_in_its_interval(size, coupling):
     """The starting states of reverse AIS are the ends of long chains, which follow the model but for the sign of its
     magnetization: log Z does not see that."""
