@@ -217,51 +217,47 @@ class CodeMatrix(BitMatrix):
             planes = np.zeros((len(_rows(unit.layout)[1]), n), np.uint8)
         except (MemoryError, ValueError):
             raise MemoryError(f"no memory for the states of {n:,} examples of {unit.n:,} units") from None
-        return cls(planes, unit)
+        return cls._of_good(planes, unit)
+
+    @classmethod
+    def _of_good(cls, planes: np.ndarray, unit: Unit) -> CodeMatrix:
+        """Of planes that are known to be good."""
+        if planes.shape[1] > 1 and planes.strides[1] != 1:
+            planes = np.ascontiguousarray(planes)
+        states = object.__new__(cls)
+        states._planes, states._n_units, states._unit = planes, unit.n, unit
+        return states
 
     @classmethod
     def packed(cls, parts: np.ndarray, unit: Unit) -> CodeMatrix:
         """Of uint8 (n, columns): codes of sites, and which units are on."""
-        states, row, column = cls.zeros(len(parts), unit), 0, 0
-        for segment in unit.segments:
-            own = parts[:, column : column + segment.n_columns]
-            if segment.layout:
-                states._planes[row : row + segment.n_columns] = own.T
-                row += segment.n_columns
-            else:
-                n_rows = -(-segment.n // 8)
-                states._planes[row : row + n_rows] = BitMatrix.of(np.ascontiguousarray(own), "states")._planes
-                row += n_rows
-            column += segment.n_columns
+        states = cls.zeros(len(parts), unit)
+        for segment, rows, columns in _places(unit):
+            own = parts[:, columns]
+            bits = None if segment.layout else BitMatrix.of(np.ascontiguousarray(own), "states")
+            states._planes[rows] = own.T if bits is None else bits._planes
         return states
 
     def to_states(self, n_threads: int | None = None) -> np.ndarray:
         """uint8 (n, columns): codes of sites, and which units are on."""
-        parts, row = [], 0
-        for segment in self._unit.segments:
-            if segment.layout:
-                parts.append(self._planes[row : row + segment.n_columns].T)
-                row += segment.n_columns
-            else:
-                n_rows = -(-segment.n // 8)
-                parts.append(BitMatrix(self._planes[row : row + n_rows], segment.n).to_states(n_threads))
-                row += n_rows
+        parts = [
+            self._planes[rows].T if segment.layout else BitMatrix(self._planes[rows], segment.n).to_states(n_threads)
+            for segment, rows, _ in _places(self._unit)
+        ]
         return np.ascontiguousarray(np.concatenate(parts, axis=1))
 
     def to_units(self) -> np.ndarray:
         return self._unit.units_on(self.to_states())
 
     def weighted_sums(self, weight: np.ndarray) -> np.ndarray:
-        weight, row, sums = weight.astype(np.float64), 0, []
-        for segment in self._unit.segments:
+        weight, sums = weight.astype(np.float64), []
+        for segment, rows, _ in _places(self._unit):
+            planes = self._planes[rows]
             if segment.layout:
-                for size in segment.n_states_of_columns:
-                    sums.append(np.bincount(self._planes[row], weight, size + 1)[:size])
-                    row += 1
+                sizes = segment.n_states_of_columns
+                sums += [np.bincount(row, weight, n + 1)[:n] for row, n in zip(planes, sizes, strict=True)]
             else:
-                n_rows = -(-segment.n // 8)
-                sums.append(BitMatrix(self._planes[row : row + n_rows], segment.n).weighted_sums(weight))
-                row += n_rows
+                sums.append(BitMatrix(planes, segment.n).weighted_sums(weight))
         return np.concatenate(sums)
 
     @property
@@ -274,11 +270,7 @@ class CodeMatrix(BitMatrix):
         return segments_of(self._unit.layout)
 
     def _like(self, planes: np.ndarray) -> CodeMatrix:
-        same = object.__new__(CodeMatrix)  # of planes that are known to be good
-        if planes.shape[1] > 1 and planes.strides[1] != 1:
-            planes = np.ascontiguousarray(planes)
-        same._planes, same._n_units, same._unit = planes, self._n_units, self._unit
-        return same
+        return self._of_good(planes, self._unit)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         states = self._unit.values(self.to_states())
@@ -293,6 +285,17 @@ class CodeMatrix(BitMatrix):
 
 def _restored_codes(planes: np.ndarray, unit: Unit) -> CodeMatrix:
     return CodeMatrix(planes if planes.flags.writeable else np.array(planes), unit)
+
+
+@lru_cache(maxsize=64)
+def _places(unit: Unit) -> list[tuple[Unit, slice, slice]]:
+    """Each segment of a layer, with its rows of planes and its columns of the data."""
+    places, row, column = [], 0, 0
+    for segment in unit.segments:
+        n_rows = segment.n_columns if segment.layout else -(-segment.n // 8)
+        places.append((segment, slice(row, row + n_rows), slice(column, column + segment.n_columns)))
+        row, column = row + n_rows, column + segment.n_columns
+    return places
 
 
 @lru_cache(maxsize=64)
@@ -326,9 +329,8 @@ def free_planes(free: np.ndarray, unit: Unit) -> np.ndarray:
     """Which bits of planes may change, uint8 (rows, n), of bool (n, columns): of a site, all or none."""
     if unit.layout is None:
         return BitMatrix.from_states(free).planes
-    rows, column = [], 0
-    for segment in unit.segments:
-        own = free[:, column : column + segment.n_columns]
-        rows.append(BitMatrix.from_states(own).planes if segment.layout is None else own.T * np.uint8(255))
-        column += segment.n_columns
-    return np.ascontiguousarray(np.concatenate(rows))
+    planes = []
+    for segment, _, columns in _places(unit):
+        own = free[:, columns]
+        planes.append(own.T * np.uint8(255) if segment.layout else BitMatrix.from_states(own).planes)
+    return np.ascontiguousarray(np.concatenate(planes))

@@ -254,8 +254,9 @@ def fit(
             if missing is None and is_array(X) and has_missing(X, rbm.visible):
                 raise ValueError(f"{error}; or {_MISSING_HINT}") from None
             raise
-        rbm._has_absent = rbm._has_absent or missing == "absent" or absent_sites(X) is not None
-        if missing is None and not labels and absent_sites(X) is not None:
+        absent = missing == "absent" or absent_sites(X) is not None
+        rbm._has_absent = rbm._has_absent or absent
+        if missing is None and not labels and absent:
             raise ValueError(f"X has absent sites: {_MISSING_HINT}")
     if validation is not None:
         if missing == "absent":
