@@ -27,7 +27,7 @@ def numbers(value: Any, name: str, missing: bool = False, sparse: bool = False) 
         if not sparse:
             raise TypeError(f"{name} must be a dense array, not a sparse matrix: use {name}.toarray()")
         return _csr(value, name)
-    if _is_frame(value):
+    if is_frame(value):
         return _of_frame(value, name, missing)
     array = _array(value, name)
     if isinstance(array, np.ma.MaskedArray):
@@ -41,7 +41,7 @@ def numbers(value: Any, name: str, missing: bool = False, sparse: bool = False) 
 
 def names_of(value: Any) -> tuple[str, ...] | None:
     """The names of the columns of a data frame; None where they are not all text, and for anything else."""
-    if not _is_frame(value):
+    if not is_frame(value):
         return None
     names = tuple(value.columns)
     return names if all(isinstance(name, str) for name in names) else None
@@ -188,17 +188,18 @@ def _csr(value: Any, name: str) -> Any:
 # ------------------------------------------------------------ data frames
 
 
-def _is_frame(value: Any) -> bool:
-    return hasattr(value, "columns") and _library(value) in ("pandas", "polars") and hasattr(value, "dtypes")
+def is_frame(value: Any) -> bool:
+    """Whether this is a data frame of pandas or polars."""
+    return hasattr(value, "columns") and library(value) in ("pandas", "polars") and hasattr(value, "dtypes")
 
 
-def _library(value: Any) -> str:
+def library(value: Any) -> str:
     return type(value).__module__.partition(".")[0]
 
 
 def _of_frame(frame: Any, name: str, missing: bool) -> np.ndarray:
     """A data frame as an array: booleans and categories of two values as 0 and 1."""
-    if _library(frame) == "polars" and not hasattr(frame, "get_columns"):
+    if library(frame) == "polars" and not hasattr(frame, "get_columns"):
         raise TypeError(f"{name} is a polars LazyFrame: use {name}.collect()")
     labels = list(frame.columns)
     kinds = set(frame.dtypes)
@@ -207,7 +208,7 @@ def _of_frame(frame: Any, name: str, missing: bool) -> np.ndarray:
     columns: list[np.ndarray] = []
     for k, label in enumerate(labels):
         where = f"column {label!r} of {name}"
-        if _library(frame) == "polars":
+        if library(frame) == "polars":
             columns.append(_polars_column(frame.get_columns()[k], where))
         else:
             columns.append(_pandas_column(frame.iloc[:, k], where))

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from . import arrays, validate
-from .arrays import shown
+from .arrays import is_frame, library, shown
 
 MAX_LEVELS = 20  # different whole numbers of a column that is a category; more of them are a quantity
 MOST = 255  # categories of a site
@@ -235,7 +235,7 @@ def to_frame(
             title: array[:, k].tolist() if codes is None else _listed(codes, categories[k])
             for k, (title, codes) in enumerate(zip(titles, columns, strict=True))
         }
-    if like is not None and _library(like) == "polars":
+    if like is not None and library(like) == "polars":
         return _polars_frame(array, titles, columns, categories, like)
     return _pandas_frame(array, titles, columns, categories, like)
 
@@ -408,7 +408,7 @@ def has_categories(frame: Any) -> bool:
     numbers other than 0 and 1 (as floats only where some are missing, as pandas has them then)."""
     if isinstance(frame, Mapping):
         return False
-    polars = _library(frame) == "polars"
+    polars = library(frame) == "polars"
     for column in frame.get_columns() if polars else (frame.iloc[:, k] for k in range(frame.shape[1])):
         kind = getattr(column.dtype, "kind", None)
         if kind is None:  # polars
@@ -431,15 +431,6 @@ def nan_where_missing(codes: np.ndarray) -> np.ndarray:
     return np.where(codes < 0, np.float32(np.nan), codes.astype(np.float32)) if codes.dtype == np.int16 else codes
 
 
-def is_frame(value: Any) -> bool:
-    """Whether this is a data frame of pandas or polars."""
-    return arrays._is_frame(value)
-
-
-def _library(value: Any) -> str:
-    return arrays._library(value)
-
-
 def _text(labels: list[Any]) -> tuple[str, ...] | None:
     return tuple(labels) if all(isinstance(label, str) for label in labels) else None
 
@@ -452,7 +443,7 @@ def _frame_labels(frame: Any, name: str) -> list[Any]:
         raise TypeError(
             f"{name} must be a data frame of pandas or polars, or a dict of columns, not {validate.kind(frame)}"
         )
-    if _library(frame) == "polars" and not hasattr(frame, "get_columns"):
+    if library(frame) == "polars" and not hasattr(frame, "get_columns"):
         raise TypeError(f"{name} is a polars LazyFrame: use {name}.collect()")
     return list(frame.columns)
 
@@ -466,7 +457,7 @@ def _columns(frame: Any, name: str) -> tuple[list[Any], Iterable[Column]]:
         if len(set(map(len, parts))) > 1:
             raise ValueError(f"{name} has columns of several lengths")
         return labels, (_of_values(part, where) for part, where in zip(parts, places, strict=True))
-    if _library(frame) == "polars":
+    if library(frame) == "polars":
         return labels, (_of_polars(part, where) for part, where in zip(frame.get_columns(), places, strict=True))
     return labels, (_of_pandas(frame.iloc[:, k], where) for k, where in enumerate(places))
 

@@ -7,29 +7,22 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import validate_data
 
-from .._core import arrays, frames, threads
+from .._core import arrays, frames
 from ..optim.schedules import Linear
 from ..optim.sgd import SGD
 from ..rbm import RBM
 from ..training.fit import fit
 from ..units.layer import of_table
-
-try:
-    from sklearn import get_config
-    from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-    from sklearn.utils import check_random_state
-    from sklearn.utils._param_validation import Interval, StrOptions, validate_parameter_constraints
-    from sklearn.utils.validation import check_is_fitted, validate_data
-except ImportError as error:
-    raise ImportError(
-        f'fastrbm.sklearn needs scikit-learn 1.6 or newer: pip install "fastrbm[sklearn]" ({error})'
-    ) from error
+from .common import Estimator
 
 __all__ = ["RBMImputer"]
 
 
-class RBMImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
     """Fills in missing entries of tables of categories by a restricted Boltzmann machine that learned from them.
 
     Each column is a unit: one of two values where it has two, else a site of as many categories as it has values. The
@@ -131,15 +124,10 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
 
     def fit(self, X, y=None):
         """Learn from X (n_samples, n_features), of which entries may be missing; y is not used. Returns self."""
-        if not get_config()["skip_parameter_validation"]:
-            given = self.get_params(deep=False)
-            validate_parameter_constraints(self._parameter_constraints, given, type(self).__name__)
-        _, table = self._checked(X, reset=True)
+        self._check_arguments()
+        _, table = self._table(X, reset=True)
         units, codes, names, categories = of_table(frames.describe_frame(table, int(self.max_levels), name="X"))
-        if isinstance(self.random_state, Integral):
-            seed = int(self.random_state)
-        else:
-            seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        seed = self._new_seed()
         data = frames.nan_where_missing(codes)
         rbm = RBM.from_data(data, int(self.n_components), seed, visible=units)
         rbm._visible_names, rbm._visible_categories = names, categories
@@ -148,14 +136,13 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             epochs=None if self.n_iter is None else int(self.n_iter), batch_size=int(self.batch_size), seed=seed,
             missing="latent", n_threads=self._threads(),
         )  # fmt: skip
-        self.rbm_, self._seed = rbm, seed
+        self.rbm_ = rbm
         return self
 
     def transform(self, X):
         """X with its missing entries filled in, of the same kind: array, or data frame."""
-        check_is_fitted(self, "rbm_")
-        rbm = self.rbm_
-        X, table = self._checked(X, reset=False)
+        rbm = self._fitted()
+        X, table = self._table(X, reset=False)
         codes = frames.encode_frame(table, rbm.visible_names, rbm.visible_categories, "X")
         missing = codes < 0
         rows = np.flatnonzero(missing.any(axis=1))
@@ -173,7 +160,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
                 out[gone, column] = np.array(labels)[codes[gone, column]]
         return out
 
-    def _checked(self, X: Any, reset: bool) -> tuple[Any, Any]:
+    def _table(self, X: Any, reset: bool) -> tuple[Any, Any]:
         """X, checked; and X as a table: itself, if it is a data frame, else a dict of its columns."""
         if frames.is_frame(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
@@ -190,13 +177,6 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             if bad is not None:
                 raise TypeError(f"X must hold numbers and text: argument must be a string or a number, not {type(bad)}")
         return X, dict(enumerate(X.T))
-
-    def _threads(self) -> int | None:
-        if self.n_jobs is None:
-            return None
-        from joblib import effective_n_jobs
-
-        return min(effective_n_jobs(self.n_jobs), threads.MOST)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
