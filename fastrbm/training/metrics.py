@@ -16,11 +16,11 @@ from .. import diagnostics
 from .._core import philox, validate
 from .._core.describe import Described
 from .._core.settings import Setting
-from ..likelihood.ais import MOST_BETAS
 from ..likelihood.pseudo import pseudo
 from ..likelihood.results import METHODS
 from ..likelihood.score import score
 from ..sampling.chains import Chains
+from ..sampling.path import MOST_STEPS
 from .contracts import Snapshot
 from .measuring import some
 
@@ -106,7 +106,7 @@ class LogLikelihood(_Metric):
     columns = ("log_likelihood", "log_likelihood_error")
     method = Setting(validate.one_of, METHODS)
     n_chains = Setting(validate.integer, 1, philox.MOST_CHAINS)
-    n_betas = Setting(validate.integer, 1, MOST_BETAS)
+    n_betas = Setting(validate.integer, 1, MOST_STEPS)
 
     def __init__(
         self, method: str = "auto", n_chains: int = 100, n_betas: int = 1000, every: int | None = None
