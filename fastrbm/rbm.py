@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._core import arrays as _given
-from ._core import floatmath, frames, layout, model_file, philox, threads, validate, workload
+from ._core import floatmath, frames, layout, model_file, path_file, philox, threads, validate, workload
 from ._core.dispatch import kernels
 from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
@@ -18,6 +18,7 @@ from .sampling import gibbs, inpainting
 from .sampling.annealing import annealed_starts
 from .sampling.clamp import Clamp
 from .sampling.model import Model
+from .sampling.path import Path
 from .sampling.starts import chain_ends
 from .states import totals
 from .states.bits import BitMatrix, zeros
@@ -28,7 +29,7 @@ from .units.unit import Unit
 if TYPE_CHECKING:
     from .gradient import Gradient
 
-__all__ = ["RBM", "load"]
+__all__ = ["RBM", "load", "load_path"]
 
 _MOST_HIDDEN = 1 << 24  # units; sums over them must have room in int32
 _PARAMETERS = ("weights", "visible_bias", "hidden_bias")
@@ -715,6 +716,10 @@ class RBM(Model):
         """
         model_file.save(validate.path(path), self)
 
+    def _save_path(self, file: PathLike[str], path: Path) -> None:
+        """Write a path that ends here: sampling/ stands below models and their files."""
+        path_file.save(file, path)
+
 
 def _rebuilt(kind: type[RBM], weights: Any, visible_bias: Any, hidden_bias: Any, visible: Unit, hidden: Unit) -> RBM:
     """What a pickle holds."""
@@ -731,11 +736,44 @@ def load(path: str | PathLike[str]) -> RBM:
     ValueError
         When it is damaged, or not a model of this package.
     """
-    parameters, segments, names, categories = model_file.load(validate.path(path))
+    return _read(model_file.load(validate.path(path)), path)
+
+
+def _read(found: model_file.Read, path: str | PathLike[str]) -> RBM:
+    """The model of a file."""
     try:
-        visible, hidden = map(from_segments, segments, ("visible_units", "hidden_units"))
+        visible, hidden = map(from_segments, found.segments, ("visible_units", "hidden_units"))
     except ValueError as error:
         raise ValueError(f"{path} is of a newer fastrbm, or damaged: {error}") from None
-    rbm = RBM(*parameters, visible=visible, hidden=hidden)
-    rbm._visible_names, rbm._visible_categories = names, categories
+    rbm = RBM(*found.parameters, visible=visible, hidden=hidden)
+    rbm._visible_names, rbm._visible_categories = found.names, found.categories
     return rbm
+
+
+def load_path(file: str | PathLike[str]) -> Path:
+    """Read a path that :meth:`Path.save` or ``fastrbm train --trajectory`` wrote.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be read.
+    ValueError
+        When it is damaged, or not a path of this package.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import fastrbm as fr
+    >>> rbm = fr.RBM.from_data(fr.datasets.load_digits(), n_hidden=16, seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     fr.sampling.Path(rbm, n_steps=10).save(f"{folder}/path.npz")
+    ...     fr.load_path(f"{folder}/path.npz")
+    Path(RBM(n_visible=64, n_hidden=16), n_steps=10)
+    """
+    found = path_file.load(validate.path(file, "file"))
+    last = _read(found.model, file)
+    before = [RBM(*parameters, visible=last.visible, hidden=last.hidden) for parameters in found.before]
+    try:
+        return Path([*before, last], points=found.points, base_bias=found.base_bias)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{file} is damaged: {error}") from None

@@ -172,9 +172,9 @@ def test_the_adaptation_fades():
     """The n-th swap moves the logarithm of a gap by n^(-3/4) times how far its rate is off."""
     chains = fr.TemperedChains(random_rbm(9, 5), 10, n_betas=4, target_rate=0.3)
     for n, gain in ((1, 1.0), (16, 1 / 8), (256, 1 / 64)):
-        before, chains._n_swaps = chains._log_gaps.copy(), n
-        chains._adapt(np.array([1]), np.array([0.1]))
-        assert np.allclose(chains._log_gaps - before, [0, gain * (0.1 - 0.3), 0], atol=1e-12)
+        before, chains._n_swaps = chains._rungs.log_gaps, n
+        chains._adapt(np.array([1]), np.array([0.1]), chains.target_rate)
+        assert np.allclose(chains._rungs.log_gaps - before, [0, gain * (0.1 - 0.3), 0], atol=1e-12)
 
 
 def test_a_ladder_of_ones_own_stays():

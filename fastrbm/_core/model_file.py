@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from os import PathLike
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -42,20 +42,28 @@ def entries(rbm: RBM) -> dict[str, np.ndarray]:
     return arrays
 
 
-def load(
-    path: str | PathLike[str],
-) -> tuple[
-    tuple[np.ndarray, np.ndarray, np.ndarray], list[list[dict[str, Any]]], tuple[str, ...] | None,
-    tuple[tuple[Any, ...], ...] | None,
-]:  # fmt: skip
-    """Read (the three arrays; the segments of either layer, what each says of itself; the names of the data's columns
-    or None; the labels of their categories or None) of a model; ValueError names the file and what is wrong with it."""
+class Read(NamedTuple):
+    """What the file of a model holds: the three arrays; the segments of either layer, what each says of itself; the
+    names of the data's columns or None; the labels of their categories or None."""
+
+    parameters: tuple[np.ndarray, np.ndarray, np.ndarray]
+    segments: list[list[dict[str, Any]]]
+    names: tuple[str, ...] | None
+    categories: tuple[tuple[Any, ...], ...] | None
+
+
+def load(path: str | PathLike[str]) -> Read:
+    """Read a model; ValueError names the file and what is wrong with it."""
     with open_archive(path, "fastrbm_format", _FORMATS, "fastrbm model", _WRITERS) as archive:
-        parameters = read_parameters(archive)
-        sizes = zip(_UNITS, parameters[0].shape, strict=True)
-        segments = [_read_segments(archive, name, n) for name, n in sizes]
-        sizes = _states_of_columns(segments[0])
-        return parameters, segments, _read_names(archive, len(sizes)), _read_categories(archive, sizes)
+        return read_model(archive)
+
+
+def read_model(archive: Archive) -> Read:
+    """The model of an open file that has one."""
+    parameters = read_parameters(archive)
+    segments = [_read_segments(archive, name, n) for name, n in zip(_UNITS, parameters[0].shape, strict=True)]
+    sizes = _states_of_columns(segments[0])
+    return Read(parameters, segments, _read_names(archive, len(sizes)), _read_categories(archive, sizes))
 
 
 def _read_segments(archive: Archive, name: str, n: int) -> list[dict[str, Any]]:

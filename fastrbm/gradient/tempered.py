@@ -13,7 +13,8 @@ from .._core.describe import Described
 from .._core.settings import Setting
 from ..moments import PhaseStates
 from ..sampling import gibbs
-from ..sampling.tempering import MOST_BETAS, TemperedChains, check_target_rate, ladder
+from ..sampling.ladder import MOST_BETAS, check_target_rate, ladder
+from ..sampling.tempering import TemperedChains
 from .base import Gradient, refuse_absent
 
 if TYPE_CHECKING:

@@ -126,6 +126,18 @@ def half_step(
             )
 
 
+def refresh(
+    parameters: Parameters, visible: BitMatrix, hidden: BitMatrix, seed: int, stream: int, sweep: int, first_chain: int,
+    n_threads: int | None,
+) -> None:  # fmt: skip
+    """h from p(h | v), then v from p(v | h), in place: a sweep of chains that only visible states are known of."""
+    how: dict[str, Any] = {
+        "seed": seed, "stream": stream, "sweep": sweep, "first_chain": first_chain, "n_threads": n_threads,
+    }  # fmt: skip
+    half_step(parameters.to_hidden, visible, kind=philox.HIDDEN, out=hidden, **how)
+    half_step(parameters.to_visible, hidden, kind=philox.VISIBLE, out=visible, **how)
+
+
 def independent_states(
     unit: Unit, bias: np.ndarray, n: int, seed: int, stream: int, n_threads: int | None, sweep: int = 0,
     first_chain: int = 0,

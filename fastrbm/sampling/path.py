@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from os import PathLike
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import floatmath, philox, threads, validate, workload
+from .._core import philox, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.progress import Countdown
 from .._core.segments import placed
-from ..states.bits import BitMatrix
+from ..states.bits import BitMatrix, zeros
 from . import gibbs
 from .gibbs import chain_calls, independent_states
 from .model import Model, checked_model, model
-from .resampling import descendants
+from .resampling import descendants, log_ratio, swap_rate
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -138,21 +140,24 @@ class Path:
         return Path(self._models, points=points, base_bias=self._bias)
 
     def model_at(self, point: float) -> RBM:
-        """The model at a point from 1 up: one of the models, or one between two neighbors."""
-        point = validate.real(point, "point", 1.0, float(len(self._models)))
+        """The model at a point: one of the models, or one whose parameters are on the line between two neighbors; below
+        1, between the base-rate model, without weights, and the first of them."""
+        point = validate.real(point, "point", 0.0, float(len(self._models)))
         below = int(point)
-        if point == below:
+        if point == below and below > 0:
             return self._models[below - 1]
-        s, low, high = point - below, self._models[below - 1], self._models[below]
+        s, next_one = point - below, self._models[min(below, len(self._models) - 1)]
+        high = next_one.weights, next_one.visible_bias, next_one.hidden_bias
+        if below == 0:
+            low: tuple[np.ndarray, ...] = np.zeros_like(high[0]), self._bias, np.zeros_like(high[2])
+        else:
+            last = self._models[below - 1]
+            low = last.weights, last.visible_bias, last.hidden_bias
         weights, b, c = (
             ((1.0 - s) * old.astype(np.float64) + s * new.astype(np.float64)).astype(np.float32)
-            for old, new in zip(
-                (low.weights, low.visible_bias, low.hidden_bias),
-                (high.weights, high.visible_bias, high.hidden_bias),
-                strict=True,
-            )
+            for old, new in zip(low, high, strict=True)
         )
-        return type(low)(weights, b, c, visible=low.visible, hidden=low.hidden)
+        return type(next_one)(weights, b, c, visible=next_one.visible, hidden=next_one.hidden)
 
     def base_states(
         self, n: int, seed: int, stream: int, n_threads: int | None = None, first_chain: int = 0
@@ -228,11 +233,9 @@ class Path:
         first_chain: int,
     ) -> np.ndarray:  # fmt: skip
         """A step from one model to the next: the weights, then a sweep."""
-        weights = before._free_energy(visible, n_threads) - after._free_energy(visible, n_threads)
+        weights = log_ratio(after, before, visible, n_threads)
         hidden = BitMatrix.empty(len(visible), after.n_hidden)
-        how = {"seed": seed, "stream": stream, "sweep": sweep, "first_chain": first_chain, "n_threads": n_threads}
-        gibbs.half_step(after._parameters.to_hidden, visible, kind=philox.HIDDEN, out=hidden, **how)
-        gibbs.half_step(after._parameters.to_visible, hidden, kind=philox.VISIBLE, out=visible, **how)
+        gibbs.refresh(after._parameters, visible, hidden, seed, stream, sweep, first_chain, n_threads)
         return weights
 
     def adapted(
@@ -284,6 +287,80 @@ class Path:
         result.length = float(np.add.accumulate(spread)[-1])
         return result
 
+    def thinned(
+        self, rate: float = 0.3, seed: int = 0, n_chains: int = 256, n_threads: int | None = None
+    ) -> Path:  # fmt: skip
+        """As few of the points as let neighbors exchange states at this rate, for :class:`fastrbm.TemperedChains`.
+
+        A pilot run of population annealing visits all points. From the base-rate model up, the next one to stay is the
+        last before the mean of min(1, exp(F_k(v_k) + F_l(v_l) - F_k(v_l) - F_l(v_k))), over its states and those of the
+        one that stayed last, is below the rate. Where even neighbors on this path swap less, both stay. What stays is
+        the models of the new path, the first model too where there are temperatures below it; the model of interest is
+        its last one, as before.
+
+        Parameters
+        ----------
+        rate : float
+            Above 0 and below 1.
+        seed : int
+            The same seed gives the same path.
+        n_chains : int
+            Of the pilot run, at least 16.
+        n_threads : int, optional
+            No effect on the result.
+
+        Examples
+        --------
+        >>> import fastrbm as fr
+        >>> rbm = fr.RBM.from_data(fr.datasets.load_digits(), n_hidden=16, seed=0, weight_scale=1.0)
+        >>> path = fr.sampling.Path(rbm, n_steps=100).thinned()
+        >>> 1 < path.n_steps < 20
+        True
+        """
+        rate = validate.below_one(validate.positive(rate, "rate"), "rate")
+        seed, n_chains = validate.seed(seed), validate.integer(n_chains, "n_chains", 16, philox.MOST_CHAINS)
+        threads.resolve(n_threads)
+        models = (self.model_at(point) for point in self._points)
+        stay, last, before = [0], None, None
+        for k, (each, visible, _) in enumerate(population(models, n_chains, seed, philox.PILOT, n_threads)):
+            now = each, visible.copy()
+            if last is None or before is None:
+                last = now
+            elif swap_rate(each, last[0], now[1], last[1], n_threads) < rate and stay[-1] != k - 1:
+                stay.append(k - 1)
+                last = before
+            before = now
+        return self._of_points(self._points[[*stay, self.n_steps]])
+
+    def _of_points(self, points: np.ndarray) -> Path:
+        """A path of these points of this one, of which there is no model but those that are needed."""
+        heat, later = points[points < 1.0], points[points > 1.0]
+        models = [self.model_at(point) for point in later]
+        if len(models) == 0 or len(heat) > 1 or 1.0 in points:
+            models.insert(0, self._models[0])
+        points = np.concatenate([heat, np.arange(1.0, len(models) + 1.0)])
+        return Path(models, points=points, base_bias=self._bias)
+
+    def save(self, file: str | PathLike[str]) -> None:
+        """Write the path, all its models with it, to a file (.npz): whole, or not at all.
+
+        :func:`fastrbm.load_path` reads it, and :func:`fastrbm.load` the model of interest alone.
+
+        Raises
+        ------
+        OSError
+            When the file cannot be written, or is not a regular file.
+        """
+        self.rbm._save_path(validate.path(file, "file"), self)
+
+    def describe(self) -> str:
+        """What tells the path from others: what its repr says, and a checksum of all parameters."""
+        crc = zlib.crc32(self._bias.tobytes(), zlib.crc32(self._points.tobytes()))
+        for each in self._models:
+            for array in (each.weights, each.visible_bias, each.hidden_bias):
+                crc = zlib.crc32(array.tobytes(), crc)
+        return f"{self!r} ({crc:08x})"
+
     def _spreads(self, ends: np.ndarray, n_chains: int, seed: int, pilot: int, n_threads: int | None) -> np.ndarray:
         """sqrt(m s^2) of each stretch between two point numbers, float64."""
         stream, spreads = philox.PILOT, np.empty(len(ends) - 1)
@@ -301,6 +378,25 @@ class Path:
     def __repr__(self) -> str:
         more = f", n_models={len(self._models)}" if len(self._models) > 1 else ""
         return f"Path({self.rbm!r}{more}, n_steps={self.n_steps})"
+
+
+def population(
+    models: Iterable[RBM], n: int, seed: int, stream: int, n_threads: int | None
+) -> Iterator[tuple[RBM, BitMatrix, BitMatrix]]:
+    """Each of several models, the first of which has independent units, with joint states of n chains: population
+    annealing, in which all chains are chosen anew at each model. The states are changed later."""
+    visible = hidden = before = None
+    for k, each in enumerate(models):
+        if visible is None or hidden is None or before is None:
+            visible, hidden = zeros(n, each.visible), BitMatrix.empty(n, each.n_hidden)
+        else:
+            log_weights = log_ratio(each, before, visible, n_threads)
+            # of the numbers of a sweep that no chain has
+            chosen, _ = descendants(log_weights, seed, stream, philox.MOST_SWEEPS - 1 - k)
+            visible.planes[:] = visible.planes[:, chosen]
+        gibbs.refresh(each._parameters, visible, hidden, seed, stream, 1 + k, 0, n_threads)
+        before = each
+        yield each, visible, hidden
 
 
 def path_of(given: RBM | Path, n_steps: int | None, base_bias: ArrayLike | None, name: str = "n_steps") -> Path:

@@ -1,10 +1,17 @@
-"""Resampling: which chains go on, and in how many copies, by their weights."""
+"""Weights of chains: ratios of distributions, rates of swaps, and resampling, which chains go on and in how many
+copies."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._core import floatmath, philox
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
+    from ..states.bits import BitMatrix
 
 
 def normalized(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
@@ -31,3 +38,25 @@ def descendants(log_weights: np.ndarray, seed: int, stream: int, step: int) -> t
 def effective_size(weights: np.ndarray) -> float:
     """(sum w)^2 / sum w^2, sums one after the other."""
     return float(np.add.accumulate(weights)[-1]) ** 2 / float(np.add.accumulate(weights * weights)[-1])
+
+
+def log_ratio(one: RBM, other: RBM, visible: BitMatrix, n_threads: int | None) -> np.ndarray:
+    """log p*_one(v) - log p*_other(v), of unnormalized distributions, float64 (n,)."""
+    return other._free_energy(visible, n_threads) - one._free_energy(visible, n_threads)
+
+
+def swap_rate(one: RBM, other: RBM, own: BitMatrix, others: BitMatrix, n_threads: int | None) -> float:
+    """The mean probability that two models exchange states of their own, as many pairs as there are."""
+    n = min(len(own), len(others))
+    exponent = log_ratio(one, other, others[:n], n_threads) - log_ratio(one, other, own[:n], n_threads)
+    return mean(acceptance(exponent))
+
+
+def acceptance(exponents: np.ndarray) -> np.ndarray:
+    """min(1, exp(x))."""
+    return floatmath.exp(np.clip(exponents, -700.0, 0.0))
+
+
+def mean(x: np.ndarray) -> float:
+    """Summed one after the other: the same bits on any machine."""
+    return float(np.add.accumulate(x)[-1]) / len(x)

@@ -1,4 +1,4 @@
-"""TemperedChains: Gibbs chains at several temperatures that change places."""
+"""TemperedChains: Gibbs chains on several rungs, temperatures or the models of a path, that change places."""
 
 from __future__ import annotations
 
@@ -8,43 +8,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import floatmath, philox, saved, threads, validate
+from .._core import philox, saved, threads, validate
 from .._core.settings import Setting
+from ..states.bits import BitMatrix, zeros
 from ..states.saved import saved_bits
 from . import gibbs
+from .ladder import MOST_BETAS, Temperatures, check_target_rate, ladder
 from .model import checked_model, model
+from .path import Path, population
+from .resampling import acceptance
+from .rungs import Models
 from .starts import start_chains
 
 if TYPE_CHECKING:
     from ..rbm import RBM
-    from ..states.bits import BitMatrix
 
 __all__ = ["TemperedChains"]
 
-MOST_BETAS = 1 << 16
+_BETAS = 10
 _UNKNOWN, _DOWN, _UP = 0, 1, 2  # a state's round trip: since it was the coldest, then since it was the hottest
 _RECENT = 100  # swap attempts that rates of swaps are averaged over
-
-
-def ladder(betas: ArrayLike, name: str) -> np.ndarray:
-    """A checked ladder of inverse temperatures, float64, from 1 downward."""
-    array = np.asarray(betas)
-    if array.dtype.kind not in "iuf" or array.ndim != 1 or not 0 < array.size <= MOST_BETAS:
-        raise ValueError(f"{name} must be a sequence of numbers, from 1 downward")
-    array = array.astype(np.float64)
-    if array[0] != 1 or not bool((np.diff(array) < 0).all()) or not array[-1] >= 0:
-        raise ValueError(f"{name} must start at 1 and go down, each below the one before, to 0 at the least")
-    return array
-
-
-def check_target_rate(value: float | None, name: str) -> float | None:
-    """None, or a rate strictly between 0 and 1."""
-    if value is None:
-        return None
-    rate = validate.real(value, name, 0.0, 1.0)
-    if rate in (0.0, 1.0):
-        raise ValueError(f"{name} must be above 0 and below 1, got {rate:g}")
-    return rate
 
 
 class TemperedChains:
@@ -59,27 +42,43 @@ class TemperedChains:
     which leaves the joint distribution of all temperatures as it is. A state that wanders down to a hot chain, where
     modes hang together, and up again comes back in any mode.
 
+    Given a path, the rungs are the distributions at its points, from its last model, the coldest, down to the base-rate
+    model, whose chains are independent draws at each sweep: trajectory tempering, where the path has the models of a
+    training (Bereux, Decelle, Furtlehner, Rosset & Seoane 2024, arXiv 2405.15376). Neighbors exchange their visible
+    states with the probability
+
+        min(1, exp(F_k(v_k) + F_l(v_l) - F_k(v_l) - F_l(v_k))),
+
+    where F_k is the free energy of rung k, and draw h anew. Where modes come into being at once as a model cools, no
+    temperature joins them; along a training they grow apart in small steps.
+
     Parameters
     ----------
-    rbm : RBM
+    path : RBM or Path
+        A model, for a ladder of its temperatures; or a path, each of whose points is a rung: K of them cost K times the
+        sweeps, and about as much again for the swaps. :meth:`Path.thinned` leaves out those that are not needed.
     n_chains : int
         Chains at each temperature.
-    n_betas : int
-        Temperatures, K. A sweep costs K times that of n_chains plain chains.
+    n_betas : int, optional
+        Of a model: temperatures, K, by default 10. A sweep costs K times that of n_chains plain chains.
     betas : array (K,), optional
-        The ladder, from 1 downward, which stays as it is. By default K even steps down to 0, to be adapted.
+        Of a model: the ladder, from 1 downward, which stays as it is. By default K even steps down to 0, to be adapted.
     target_rate : float or None
-        Without betas, the gaps of the ladder are adapted until neighbors swap at this rate, which moves its lower
-        end: with more temperatures it reaches further down, and not below 0. The adaptation fades (Miasojedow, Moulines
-        & Vihola 2013). None: the ladder stays as it is.
+        Of a model without betas: the gaps of the ladder are adapted until neighbors swap at this rate, which moves its
+        lower end: with more temperatures it reaches further down, and not below 0. The adaptation fades (Miasojedow,
+        Moulines & Vihola 2013). None: the ladder stays as it is. Of a path, it has no meaning.
     seed : int
     start : array (n_chains, V) or BitMatrix, optional
-        Where chains of all temperatures start; by default at draws from the visible biases alone.
+        Where chains of all rungs start (of K n_chains examples: where each chain of each rung does, the coldest rung
+        first); by default at draws from the visible biases alone. Those of a path start, by
+        default, as population annealing comes by on its way from the base-rate model.
 
     Attributes
     ----------
     betas : float64 (K,)
-        The ladder as it is now.
+        Of a model: the ladder as it is now.
+    n_rungs : int
+        K.
     n_sweeps_done : int
 
     Examples
@@ -90,45 +89,59 @@ class TemperedChains:
     >>> chains.sweep(100)
     >>> chains.visible.shape, chains.swap_rates.shape
     ((50, 64), (3,))
+    >>> chains = fr.TemperedChains(fr.sampling.Path(rbm, n_steps=2), n_chains=50)
+    >>> chains.sweep(10)
+    >>> chains.n_rungs, bool((chains.swap_rates > 0.9).all())  # an untrained model is nearly one of independent units
+    (3, True)
     """
 
     _stream, _start_stream, _swap_stream = philox.TEMPERED, philox.TEMPERED_START, philox.SWAP
     n_sweeps_done = Setting(validate.integer, 0, philox.MOST_SWEEPS)
     target_rate = Setting(check_target_rate)
-    _betas: np.ndarray
-    _log_gaps: np.ndarray  # logarithms of the gaps between them
     _least_gain = 0.0  # of the adaptation, which goes like the number of swaps to the power of -3/4
 
     def __init__(
         self,
-        rbm: RBM,
+        path: RBM | Path,
         n_chains: int = 128,
-        n_betas: int = 10,
+        n_betas: int | None = None,
         betas: ArrayLike | None = None,
         target_rate: float | None = 0.4,
         seed: int = 0,
         start: ArrayLike | None = None,
         n_threads: int | None = None,
     ) -> None:
-        self._rbm = model(rbm)
+        if isinstance(path, Path) and (n_betas is not None or betas is not None):
+            raise ValueError("a Path has its own rungs: leave out n_betas and betas")
+        n_betas = _BETAS if n_betas is None else validate.integer(n_betas, "n_betas", 1, MOST_BETAS)
+        self.target_rate = target_rate
+        rungs: Temperatures | Models
+        if isinstance(path, Path):
+            rbm, self.target_rate = path.rbm, None
+            rungs = Models([path.model_at(point) for point in path.points[-2::-1]])
+        elif betas is None:
+            rbm, rungs = model(path), Temperatures(np.linspace(1.0, 0.0, n_betas) if n_betas > 1 else np.ones(1))
+        else:
+            rbm, rungs, self.target_rate = model(path), Temperatures(ladder(betas, "betas")), None
+        self._set_up(rbm, rungs, n_chains, seed, start, n_threads)
+
+    def _set_up(
+        self, rbm: RBM, rungs: Temperatures | Models, n_chains: int, seed: int, start: ArrayLike | None,
+        n_threads: int | None,
+    ) -> None:  # fmt: skip
+        self._rbm, self._rungs, K = rbm, rungs, len(rungs)
         self._n = validate.integer(n_chains, "n_chains", 1, philox.MOST_CHAINS)
         self._seed = validate.seed(seed)
-        self.target_rate = target_rate
-        n_betas = validate.integer(n_betas, "n_betas", 1, MOST_BETAS)
-        if betas is None:
-            self._set_ladder(np.linspace(1.0, 0.0, n_betas) if n_betas > 1 else np.ones(1))
+        states = None if start is None else rbm._states(start, "start")
+        if states is not None and len(states) not in (self._n, K * self._n):
+            raise ValueError(f"start must have as many examples as there are chains, {self._n}, got {len(states)}")
+        if isinstance(rungs, Models):
+            self._start_of_models(rungs, states, n_threads)
         else:
-            self._set_ladder(ladder(betas, "betas"))
-            self.target_rate = None
-        K = self._betas.size
-        if start is not None:
-            states = rbm._states(start, "start")
-            if len(states) != self._n:
-                raise ValueError(f"start must have as many examples as there are chains, {self._n}, got {len(states)}")
-            start = states[np.tile(np.arange(self._n), K)]
-        self._visible, self._hidden = start_chains(
-            rbm, K * self._n, self._seed, self._start_stream, start, n_threads, beta=self._chain_betas()
-        )
+            given = None if states is None else states[np.resize(np.arange(len(states)), K * self._n)]
+            self._visible, self._hidden = start_chains(
+                rbm, K * self._n, self._seed, self._start_stream, given, n_threads, beta=rungs.of_chains(self._n)
+            )
         self.n_sweeps_done = self._n_swaps = 0
         self._rates = np.full(K - 1, np.nan)  # of swaps, of late
         self._swap_attempts = np.zeros(K - 1)
@@ -136,40 +149,49 @@ class TemperedChains:
         self._trip = np.full((K, self._n), _UNKNOWN, np.uint8)  # of the state that is here
         self._trip[0] = _DOWN
 
+    def _start_of_models(self, rungs: Models, states: BitMatrix | None, n_threads: int | None) -> None:
+        """Joint states from visible ones, or from what population annealing has on its way from the hottest rung."""
+        rbm, n, K = self._rbm, self._n, len(rungs)
+        self._visible, self._hidden = zeros(K * n, rbm.visible), BitMatrix.empty(K * n, rbm.n_hidden)
+        models, how = (rbm, *rungs.hotter), (self._seed, self._start_stream, n_threads)
+        if states is None:
+            for k, (_, visible, hidden) in enumerate(population(models[::-1], n, *how)):
+                place = slice((K - 1 - k) * n, (K - k) * n)
+                self._visible.planes[:, place], self._hidden.planes[:, place] = visible.planes, hidden.planes
+            return
+        self._visible.planes[:] = states.planes[:, np.resize(np.arange(len(states)), K * n)]
+        for k, each in enumerate(models):
+            place = slice(k * n, (k + 1) * n)
+            gibbs.half_step(
+                each._parameters.to_hidden, self._visible[place], kind=philox.HIDDEN, seed=self._seed,
+                stream=self._start_stream, out=self._hidden[place], first_chain=k * n, n_threads=n_threads,
+            )  # fmt: skip
+
     def sweep(self, n_sweeps: int = 1, n_threads: int | None = None) -> None:
         """n_sweeps sweeps of every chain, swaps before each."""
         self._sweep(validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS), None, n_threads)
 
     def _sweep(self, n_sweeps: int, fixed: np.ndarray | None, n_threads: int | None) -> None:
-        """fixed, if given, gets P(h | v) of all chains, as in gibbs.sweep."""
+        """fixed, if given, gets P(h | v) of the coldest chains at least, as in gibbs.sweep."""
         threads.resolve(n_threads)
         gibbs.check_capacity(max(self.n_sweeps_done, self._n_swaps) + 1, n_sweeps)
         for done in range(n_sweeps):
             self._swap(n_threads)
             self.n_sweeps_done += 1
-            parameters = self.rbm._parameters
-            saved.fits((self._visible.n_units, self._hidden.n_units), parameters.shape, "chains")
-            gibbs.sweep(
-                parameters, self._visible, self._hidden, 1, seed=self._seed, stream=self._stream,
-                first_sweep=self.n_sweeps_done, beta=self._chain_betas(),
-                fixed=fixed if done == n_sweeps - 1 else None, n_threads=n_threads,
+            saved.fits((self._visible.n_units, self._hidden.n_units), self.rbm._parameters.shape, "chains")
+            self._rungs.sweep(
+                self.rbm, self._visible, self._hidden, self._n, self._seed, self._stream, self.n_sweeps_done,
+                fixed if done == n_sweeps - 1 else None, n_threads,
             )  # fmt: skip
-
-    def _chain_betas(self) -> np.ndarray:
-        """Of all chains, the coldest first, float32 (K n_chains,)."""
-        return np.repeat(self._betas, self._n).astype(np.float32)
 
     def _swap(self, n_threads: int | None) -> None:
         """Exchange states of neighbors; even pairs and odd pairs take turns."""
-        K, n = self._betas.size, self._n
+        K, n = len(self._rungs), self._n
         self._n_swaps += 1
         first = np.arange(self._n_swaps % 2, K - 1, 2)  # the colder of each pair
         if first.size == 0:
             return
-        energy = self.rbm.energy(self._visible, self._hidden, n_threads).reshape(K, n)
-        gap = (self._betas[first] - self._betas[first + 1])[:, None]
-        exponent = gap * (energy[first] - energy[first + 1])
-        probability = floatmath.exp(np.clip(exponent, -700.0, 0.0))
+        probability = acceptance(self._rungs.exponents(self.rbm, self._visible, self._hidden, first, n_threads))
         words = philox.words(first.size * n, self._seed, self._swap_stream, self._n_swaps).reshape(-1, n)
         accept = (words + 0.5) * 2.0**-32 < probability
         place = np.arange(K * n).reshape(K, n)
@@ -184,7 +206,7 @@ class TemperedChains:
             self._swap_attempts[first] == 1, rates, (1.0 - late) * self._rates[first] + late * rates
         )
         if self.target_rate is not None:
-            self._adapt(first, rates)
+            self._adapt(first, rates, self.target_rate)
 
     def _exchange(self, moved: np.ndarray) -> None:
         """Put the state of place moved[k] in place k, and follow the round trips."""
@@ -196,16 +218,10 @@ class TemperedChains:
         trip[0] = _DOWN
         self._trip = trip
 
-    def _adapt(self, pairs: np.ndarray, rates: np.ndarray) -> None:
-        """Move the logarithms of the gaps of these pairs toward the target."""
+    def _adapt(self, pairs: np.ndarray, rates: np.ndarray, target_rate: float) -> None:
+        """Move the rungs of these pairs, less and less, until they swap at the target."""
         gain = max(1.0 / math.sqrt(self._n_swaps * math.sqrt(self._n_swaps)), self._least_gain)
-        self._log_gaps[pairs] = np.minimum(self._log_gaps[pairs] + gain * (rates - self.target_rate), 0.0)
-        gaps = floatmath.exp(np.maximum(self._log_gaps, -700.0))
-        self._betas = _rounded(np.maximum(1.0 - np.concatenate([[0.0], np.add.accumulate(gaps)]), 0.0))
-
-    def _set_ladder(self, betas: np.ndarray) -> None:
-        self._betas = _rounded(betas)
-        self._log_gaps = floatmath.log(np.maximum(-np.diff(betas), 1e-6)) if betas.size > 1 else np.zeros(0)
+        self._rungs.adapt(pairs, rates - target_rate, gain)
 
     @property
     def rbm(self) -> RBM:
@@ -218,32 +234,39 @@ class TemperedChains:
 
     @property
     def betas(self) -> np.ndarray:
-        """The ladder as it is now, float64 (K,)."""
-        return self._betas.copy()
+        """Of a model: the ladder as it is now, float64 (K,)."""
+        if not isinstance(self._rungs, Temperatures):
+            raise AttributeError("chains of a path have no betas; its points say where they are")
+        return self._rungs.betas.copy()
+
+    @property
+    def n_rungs(self) -> int:
+        """Temperatures, or points of the path, K."""
+        return len(self._rungs)
 
     @property
     def n_states(self) -> int:
-        """States at all temperatures, K n_chains."""
+        """States on all rungs, K n_chains."""
         return len(self._visible)
 
     @property
     def visible(self) -> np.ndarray:
-        """The visible states at beta 1, the units' values (n_chains, V)."""
+        """The visible states of the coldest rung, the units' values (n_chains, V)."""
         return self.rbm.visible.values(self.visible_bits.to_states())
 
     @property
     def hidden(self) -> np.ndarray:
-        """The hidden states at beta 1, the units' values (n_chains, H)."""
+        """The hidden states of the coldest rung, the units' values (n_chains, H)."""
         return self.rbm.hidden.values(self.hidden_bits.to_states())
 
     @property
     def visible_bits(self) -> BitMatrix:
-        """The visible states at beta 1, packed: a view."""
+        """The visible states of the coldest rung, packed: a view."""
         return self._visible[: self._n]
 
     @property
     def hidden_bits(self) -> BitMatrix:
-        """The hidden states at beta 1, packed: a view."""
+        """The hidden states of the coldest rung, packed: a view."""
         return self._hidden[: self._n]
 
     @property
@@ -263,10 +286,10 @@ class TemperedChains:
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
         arrays = {
-            "visible": self._visible.planes, "hidden": self._hidden.planes, "betas": self._betas,
-            "log_gaps": self._log_gaps, "rates": self._rates, "swap_attempts": self._swap_attempts, "trip": self._trip,
+            "visible": self._visible.planes, "hidden": self._hidden.planes, "rates": self._rates,
+            "swap_attempts": self._swap_attempts, "trip": self._trip,
         }  # fmt: skip
-        return {name: array.copy() for name, array in arrays.items()} | {
+        return {name: array.copy() for name, array in arrays.items()} | self._rungs.get_state() | {
             "round_trips": self._round_trips, "n_swaps": self._n_swaps, "n_sweeps_done": self.n_sweeps_done,
             "seed": self._seed,
         }  # fmt: skip
@@ -277,30 +300,24 @@ class TemperedChains:
         trip = saved.array(state, "trip", np.uint8, (K, n), _UNKNOWN, _UP)
         visible = saved_bits(state, "visible", K * n, self._rbm.visible)
         hidden = saved_bits(state, "hidden", K * n, self._rbm.hidden)
-        betas = saved.array(state, "betas", np.float64, (K,), 0.0, 1.0)
-        if betas[0] != 1.0 or not bool((np.diff(betas) <= 0).all()) or not np.array_equal(betas, _rounded(betas)):
-            raise ValueError("the state's betas must go down from 1, as float32 has them")
-        log_gaps = saved.array(state, "log_gaps", np.float64, (K - 1,), high=0.0)
+        rungs = self._rungs.read_state(state)
         rates = saved.array(state, "rates", np.float64, (K - 1,), 0.0, 1.0 + 1e-9, nan=True)
         swap_attempts = saved.array(state, "swap_attempts", np.float64, (K - 1,), 0.0, philox.MOST_SWEEPS)
         n_swaps = saved.count(state, "n_swaps", philox.MOST_SWEEPS)
         n_sweeps_done = saved.count(state, "n_sweeps_done", philox.MOST_SWEEPS)
         seed = saved.count(state, "seed", saved.SEEDS)
         self._round_trips = saved.count(state, "round_trips")  # the last one that may be refused
-        self._visible, self._hidden, self._betas, self._log_gaps = visible, hidden, betas, log_gaps
+        self._rungs.set_state(rungs)
+        self._visible, self._hidden = visible, hidden
         self._rates, self._swap_attempts, self._trip = rates, swap_attempts, trip
         self._n_swaps, self.n_sweeps_done, self._seed = n_swaps, n_sweeps_done, seed
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """From a pickle; one that was read from a memory map holds arrays that cannot be written."""
         self.__dict__.update(state)
-        for name in ("_log_gaps", "_rates", "_swap_attempts", "_trip"):
+        for name in ("_rates", "_swap_attempts", "_trip"):
             setattr(self, name, np.array(getattr(self, name)))
 
     def __repr__(self) -> str:
-        return f"TemperedChains({self.rbm!r}, n_chains={self._n}, n_betas={self._betas.size})"
-
-
-def _rounded(betas: np.ndarray) -> np.ndarray:
-    """As the kernels take them: swaps must know the very distributions that are sampled."""
-    return betas.astype(np.float32).astype(np.float64)
+        rungs = "n_betas" if isinstance(self._rungs, Temperatures) else "n_rungs"
+        return f"TemperedChains({self.rbm!r}, n_chains={self._n}, {rungs}={self.n_rungs})"

@@ -1,0 +1,65 @@
+"""Files of paths: an .npz archive of the model of interest, as model files have it, and of what leads to it."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from . import model_file, output, validate
+
+if TYPE_CHECKING:
+    from ..sampling.path import Path
+    from .archive import Archive
+
+FORMAT = 1
+_WRITERS = "Path.save and 'fastrbm train --trajectory' write them"
+_PARAMETERS = ("weights", "visible_bias", "hidden_bias")
+
+
+class Read(NamedTuple):
+    """The model of interest, the parameters of those before it, the points, and the bias of the base-rate model."""
+
+    model: model_file.Read
+    before: list[tuple[np.ndarray, ...]]
+    points: np.ndarray
+    base_bias: np.ndarray
+
+
+def save(file: str | PathLike[str], path: Path) -> None:
+    """Write a path."""
+    *before, last = path.models
+    arrays = {"fastrbm_path": np.array(FORMAT, np.int64), "path_points": path.points, "path_base_bias": path.base_bias}
+    for name in _PARAMETERS:
+        values = [getattr(each, name) for each in before]
+        arrays[f"path_{name}"] = np.array(values, np.float32).reshape(len(before), *getattr(last, name).shape)
+    output.replace_file(file, output.archive(**arrays, **model_file.entries(last)))
+
+
+def load(file: str | PathLike[str]) -> Read:
+    """Read a path; ValueError names the file and what is wrong with it. Points are for the path to check."""
+    with model_file.open_archive(file, "fastrbm_path", (FORMAT,), "fastrbm path", _WRITERS) as archive:
+        model = model_file.read_model(archive)
+        stacks = []
+        for name, last in zip(_PARAMETERS, model.parameters, strict=True):
+            stacks.append(_numbers(archive, f"path_{name}", last.ndim + 1))
+        if any(stack.shape[0] != stacks[0].shape[0] for stack in stacks):
+            raise ValueError(f"{file} is damaged: its models have not as many weights as biases")
+        before = [
+            tuple(
+                validate.parameter(values, f"path_{name}[{k}] in {file}", last.shape)
+                for name, values, last in zip(_PARAMETERS, each, model.parameters, strict=True)
+            )
+            for k, each in enumerate(zip(*stacks, strict=True))
+        ]
+        bias = _numbers(archive, "path_base_bias", 1)
+        bias = validate.parameter(bias, f"path_base_bias in {file}", model.parameters[1].shape)
+        return Read(model, before, _numbers(archive, "path_points", 1), bias)
+
+
+def _numbers(archive: Archive, name: str, n_dimensions: int) -> np.ndarray:
+    array = archive.read(name)
+    if array.dtype.kind not in "iuf" or array.ndim != n_dimensions:
+        raise ValueError(f"{archive.path} is damaged: {name} must hold numbers in {n_dimensions} dimensions")
+    return array
