@@ -260,3 +260,307 @@ def test_damaged_and_foreign_files_of_paths_are_refused(tmp_path):
             fr.load_path(bad)
     with pytest.raises(TypeError, match="file must be a path"):
         path.save(3)
+
+
+# ------------------------------------------------------------ trajectories of trainings
+
+
+def train(trajectory=None, n=64, epochs=100, gradient=None, rate=0.5, **more):
+    rbm = fr.RBM.from_data(X, n, seed=0)
+    gradient = gradient or fr.gradient.PCD(64, seed=1)
+    optimizer = fr.optim.SGD(fr.optim.Linear(rate), l2=0.001)  # fast, so that short trainings come far
+    history = fr.fit(rbm, X, gradient, optimizer, epochs, seed=1, trajectory=trajectory, **more)
+    return rbm, history
+
+
+def same_trajectory(a, b):
+    assert a.updates.tolist() == b.updates.tolist() and a.swap_rates.tolist() == b.swap_rates.tolist()
+    assert all(map(same, a.models, b.models))
+    assert all(np.array_equal(x.planes, y.planes) for x, y in zip(a.states, b.states, strict=True))
+    assert np.array_equal(a.path.points, b.path.points) and np.array_equal(a.path.base_bias, b.path.base_bias)
+    return True
+
+
+def test_a_training_keeps_models_that_swap_and_is_the_same_training():
+    plain, _ = train(epochs=400, rate=0.1)
+    trajectory = fr.sampling.Trajectory(target_rate=0.5, n_chains=48)
+    rbm, history = train(trajectory, epochs=400, rate=0.1)
+    assert same(rbm, plain) and history.trajectory is trajectory
+    assert len(trajectory.models) >= 4 and same(trajectory.models[-1], rbm) and same(trajectory.path.rbm, rbm)
+    assert all(states.shape == (48, 64) for states in trajectory.states)
+    bias = fr.RBM.from_data(X, 1).visible_bias
+    assert np.array_equal(trajectory.path.base_bias, bias)
+    kept = trajectory.swap_rates[:-1]
+    assert (kept < 0.5).all() and (kept > 0.2).all()
+    assert (np.diff(trajectory.updates) > 0).all() and trajectory.updates[-1] == history.last["update"]
+    # neighbors of the path do swap, and a state gets through it
+    chains = fr.TemperedChains(trajectory.path, 100, seed=1)
+    chains.sweep(100)
+    assert (chains.swap_rates > 0.2).all() and chains.round_trip_rate * 100 > 1
+
+
+def test_updates_still_go_through_the_kernel(monkeypatch):
+    """All but a few of the updates are made in calls of many, although the training looks in between."""
+    from fastrbm.training import fused
+
+    calls, run = [], fused.Updates.run
+
+    def watched(self, *arguments):
+        calls.append(run(self, *arguments))
+        return calls[-1]
+
+    monkeypatch.setattr(fused.Updates, "run", watched)
+    trajectory = fr.sampling.Trajectory(target_rate=0.9)
+    _, history = train(trajectory)
+    assert sum(calls) > 0.97 * history.last["update"] and trajectory._n_looks > 20
+
+
+def test_looks_take_a_small_part_of_the_training():
+    """At most 40, and as many as take 5 % of the updates."""
+    trajectory = fr.sampling.Trajectory(target_rate=0.99)
+    _, history = train(trajectory, 256, 150)
+    assert 40 <= trajectory._n_looks <= 40 + history.last["update"] / trajectory._updates_a_look + 1
+
+
+@pytest.mark.parametrize("n_threads", [2, 3])
+def test_threads_do_not_change_a_trajectory(n_threads):
+    one, more = (fr.sampling.Trajectory(0.6) for _ in range(2))
+    train(one, epochs=20, n_threads=1)
+    train(more, epochs=20, n_threads=n_threads)
+    assert len(one.models) > 1 and same_trajectory(one, more)
+    likelihoods = [fr.likelihood.along(one, X[:50], 4, n_threads=t) for t in (1, n_threads)]
+    assert np.array_equal(likelihoods[0].mean, likelihoods[1].mean)
+    assert np.array_equal(likelihoods[0].log_z_error, likelihoods[1].log_z_error)
+
+
+class Stop(Exception):
+    pass
+
+
+def stop_after(n):
+    def callback(state):
+        if state.epoch == n:
+            raise Stop
+
+    return callback
+
+
+GRADIENTS = {
+    "pcd": lambda: fr.gradient.PCD(40, seed=1), "cd": lambda: fr.gradient.CD(1),
+    "tempered": lambda: fr.gradient.Tempered(10, 3),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", GRADIENTS)
+@pytest.mark.parametrize("averaged", [False, True])
+def test_interrupted_trajectories_go_on_to_the_same_bits(tmp_path, name, averaged):
+    def run(path, trajectory, *callbacks):
+        averaging = fr.optim.Averaging(0.5) if averaged else None
+        more = {"checkpoint": path, "resume": True, "averaging": averaging, "callbacks": callbacks}
+        return train(trajectory, 10, 16, GRADIENTS[name](), **more)
+
+    whole, parts, again = (fr.sampling.Trajectory(0.8, n_chains=30, most=4) for _ in range(3))
+    rbm, _ = run(tmp_path / "a.npz", whole)
+    for n in (5, 11):
+        with pytest.raises(Stop):
+            run(tmp_path / "b.npz", parts, stop_after(n))
+    resumed, _ = run(tmp_path / "b.npz", parts)
+    assert same(resumed, rbm) and same_trajectory(parts, whole) and len(whole.models) > 2
+    run(tmp_path / "b.npz", again)  # complete: read, and ended once more
+    assert same_trajectory(again, whole)
+    with pytest.raises(ValueError, match="is of a training with trajectory Trajectory"):
+        run(tmp_path / "b.npz", fr.sampling.Trajectory(0.7, n_chains=30, most=4))
+    with pytest.raises(ValueError, match="is of a training with trajectory Trajectory.*, not None"):
+        run(tmp_path / "b.npz", None)
+
+
+def test_damaged_states_are_refused():
+    trajectory = fr.sampling.Trajectory(0.8)
+    train(trajectory, epochs=30)
+    state = trajectory.get_state()
+    assert len(state["updates"]) > 1
+    for change, message in (
+        ({"weights": state["weights"][:1]}, "visible_bias must be float32 of shape"),
+        ({"updates": state["updates"][::-1].copy()}, "updates must go up"),
+        ({"sizes": state["sizes"] + 1}, r"sizes must hold numbers from 1 to|states must be uint8 of shape"),
+        ({"next_update": -1}, "next_update must be an integer"), ({"swap_rates": state["updates"]}, "swap_rates must be"),
+        ({"base_bias": np.full(64, np.nan, np.float32)}, "base_bias must hold numbers"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            trajectory.set_state(state | change)
+    for name in state:
+        with pytest.raises(ValueError, match=f"the state lacks {name}"):
+            trajectory.set_state({key: value for key, value in state.items() if key != name})
+
+
+def test_no_more_than_so_many_models():
+    few, many = fr.sampling.Trajectory(0.9, most=4), fr.sampling.Trajectory(0.9)
+    train(few)
+    train(many)
+    assert len(few.models) <= 5 < len(many.models)
+    assert few.updates[-1] == many.updates[-1] and few.swap_rates[:-1].min() < 0.9**2
+    # the gaps are filled with models between
+    assert few.path.n_steps > len(few.models)
+    chains = fr.TemperedChains(few.path, 200, seed=1)
+    chains.sweep(60)
+    assert chains.swap_rates.min() > 0.4
+
+
+def test_a_training_that_starts_at_a_trained_model():
+    """The first model is far from the base-rate model: models between them fill the gap."""
+    rbm, _ = train(n=30)
+    trajectory = fr.sampling.Trajectory()
+    fr.fit(rbm, X, fr.gradient.PCD(64), epochs=2, trajectory=trajectory)
+    assert trajectory.swap_rates[0] < 0.01
+    points = trajectory.path.points
+    assert 2 < (points < 1).sum() <= 20
+    chains = fr.TemperedChains(trajectory.path, 100, seed=1)
+    chains.sweep(50)
+    assert chains.swap_rates.min() > 0.02
+
+
+def test_ctrl_c_leaves_what_was_kept():
+    trajectory = fr.sampling.Trajectory(0.8)
+    with pytest.raises(Stop):
+        train(trajectory, epochs=40, callbacks=stop_after(30))
+    assert len(trajectory.models) > 1 and trajectory.path.n_steps >= len(trajectory.models)
+    assert len(fr.likelihood.along(trajectory, X[:9], 0)) == len(trajectory.models)
+
+
+@pytest.mark.parametrize("name", ["spin", "categorical", "mixed"])
+def test_trajectories_of_other_units(name):
+    model, state = kinds(name)[1], np.arange(300) % 2  # all columns are alike
+    data = state[:, None] * np.ones(model.visible.n_columns, int)
+    data = 2 * data - 1 if name == "spin" else data
+    if name == "mixed":
+        data[:, :2] = 2 * data[:, :2] - 1
+    rbm = fr.RBM.from_data(data, 3, visible=model.visible, hidden=model.hidden, seed=1)
+    trajectory = fr.sampling.Trajectory(0.9)
+    fr.fit(rbm, data, fr.gradient.PCD(100), fr.optim.SGD(fr.optim.Linear(0.05)), epochs=1200, trajectory=trajectory)
+    scores = fr.likelihood.along(trajectory, data, 60)
+    exact = np.array([fr.likelihood.score(each, data, method="exact").mean for each in trajectory.models])
+    assert len(exact) > 1 and (np.abs(scores.mean - exact) < 5 * scores.log_z_error + 1e-3).all()
+
+
+def batches():
+    class Batches:
+        def __len__(self):
+            return 14
+
+        def __iter__(self):
+            return iter(np.array_split(X, 14))
+
+    return Batches()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"X": batches()}, {"optimizer": fr.optim.Adam(0.005)}, {"sample_weight": np.arange(len(X)) + 1.0},
+        {"missing": "latent"}, {"gradient": fr.gradient.FastPCD(50), "epochs": 100}, {"gradient": fr.gradient.Exact(), "n": 6},
+        {"X": X / 2, "dynamic_binarization": True},
+    ],
+    ids=["batches", "adam", "weights", "latent", "fast", "exact", "fractions"],
+)  # fmt: skip
+def test_trainings_of_every_kind(more):
+    data, n = more.pop("X", X), more.pop("n", 30)
+    if "missing" in more:
+        data = X.astype(float)
+        data[::7, ::5] = np.nan
+    rbm, trajectory = fr.RBM.from_data(data, n), fr.sampling.Trajectory(0.9, n_chains=20)
+    fr.fit(rbm, data, **({"optimizer": fr.optim.SGD(0.5), "epochs": 25} | more), trajectory=trajectory)
+    assert len(trajectory.models) > 1 and same(trajectory.models[-1], rbm)
+    assert np.isfinite(fr.likelihood.along(trajectory, X[:20], 4).mean).all()
+
+
+def test_bad_trajectories():
+    rbm = fr.RBM.from_data(X, 4)
+    with pytest.raises(TypeError, match="trajectory must be a sampling.Trajectory, True or None, not 3"):
+        fr.fit(rbm, X, trajectory=3)
+    for arguments, message in (
+        ({"target_rate": 0.0}, "target_rate must be above 0"), ({"target_rate": 1.0}, "target_rate must be below 1"),
+        ({"n_chains": 0}, "n_chains must be at least 1"), ({"most": 1}, "most must be at least 2"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            fr.sampling.Trajectory(**arguments)
+    with pytest.raises(ValueError, match="the trajectory is empty"):
+        fr.sampling.Trajectory().path  # noqa: B018
+    with pytest.raises(ValueError, match="Discriminative learns none"):
+        fr.fit(rbm, X, fr.gradient.Discriminative(0), trajectory=True)
+    sites = fr.RBM.from_data(X, 4, visible=fr.units.Categorical(64, 2))
+    with pytest.raises(ValueError, match="leave it out with missing='absent'"):
+        fr.fit(sites, X, missing="absent", trajectory=True)
+
+
+# ------------------------------------------------------------ likelihoods along it
+
+
+def test_likelihoods_along_a_trajectory_are_right():
+    """Against enumeration: errors are those that are stated, with sweeps; and without them of about their size."""
+    trajectory = fr.sampling.Trajectory(0.5)
+    train(trajectory, 10, 200)
+    exact = np.array([fr.likelihood.score(each, X).mean for each in trajectory.models])
+    scores = fr.likelihood.along(trajectory, X, 100)
+    assert len(scores) == len(exact) > 3 and np.array_equal(scores.updates, trajectory.updates)
+    assert (np.abs(scores.mean - exact) < 5 * scores.log_z_error).all() and (scores.log_z_error < 0.1).all()
+    alone = fr.likelihood.along(trajectory, X, 0)
+    assert np.abs(alone.mean - exact).max() < 1
+    errors = [score.standard_error for score in (fr.likelihood.score(each, X) for each in trajectory.models)]
+    assert np.allclose(scores.standard_error, errors)
+    lines = str(scores).splitlines()
+    assert len(lines) == 1 + len(exact) and f"{scores.mean[-1]:.2f}" in lines[-1] and "update" in lines[0]
+
+
+def test_stated_errors_are_the_spread():
+    """Of log Z along a path, over 60 seeds: (estimate - exact) / stated error has a variance near 1. That of 60 normal
+    numbers is within 0.4 to 1.9 but once in 10,000 times; chains of sweeps one after the other are correlated, and
+    sums of steps too."""
+    path = fr.sampling.Path([random_rbm(8, 5, scale=s, seed=3) for s in (0.7, 1.4)], points=[0, 0.5, 1, 1.5, 2])
+    exact = [fr.likelihood.exact(each).value for each in path.models]
+    off = []
+    for seed in range(60):
+        scores = fr.likelihood.along(path, np.zeros((1, 8)), 16, n_chains=40, seed=seed)
+        off.append((scores.log_z - exact) / scores.log_z_error)
+    variance = np.square(off).mean(axis=0)
+    assert (0.4 < variance).all() and (variance < 1.9).all()
+
+
+def test_models_too_far_apart_are_warned_of():
+    rbm = fr.RBM(np.full((12, 1), 8.0), np.full(12, -4.0), [-48.0])
+    with pytest.warns(UserWarning, match="along: points 0 and 1 of the path exchange 0.0.. of their states only"):
+        fr.likelihood.along(fr.sampling.Path(rbm, n_steps=1), np.zeros((1, 12)))
+
+
+def test_bad_arguments_of_along():
+    path = fr.sampling.Path(random_rbm(4, 3), n_steps=2)
+    with pytest.raises(TypeError, match="path must be a sampling.Path or a sampling.Trajectory, not RBM"):
+        fr.likelihood.along(path.rbm, np.zeros((1, 4)))
+    with pytest.raises(ValueError, match="n_chains must be at least 2"):
+        fr.likelihood.along(path, np.zeros((1, 4)), n_chains=1)
+    with pytest.raises(ValueError, match="X must have at least one example"):
+        fr.likelihood.along(path, np.zeros((0, 4)))
+    trajectory = fr.sampling.Trajectory()
+    train(trajectory, 4, 1)
+    with pytest.raises(ValueError, match="a Trajectory has its own chains: leave out n_chains"):
+        fr.likelihood.along(trajectory, X, n_chains=4)
+
+
+def test_the_command_writes_a_path(tmp_path, capsys):
+    from test_cli import fastrbm
+
+    file = tmp_path / "path.npz"
+    options = [
+        "--out",
+        str(tmp_path / "m.npz"),
+        "--trajectory",
+        str(file),
+        "--hidden",
+        "6",
+        "--epochs",
+        "60",
+        "--quiet",
+    ]
+    code, out, err = fastrbm(capsys, "train", "digits", *options)
+    assert code == 0 and "models of the training, on a path of" in out, err
+    path = fr.load_path(file)
+    assert same(path.rbm, fr.load(tmp_path / "m.npz")) and path.n_steps >= 1

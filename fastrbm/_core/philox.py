@@ -51,6 +51,7 @@ LATENT = 30  # fit: entries of the data that are missing
 LABELS = 31  # gradient.Hybrid: labels of examples that have none
 PILOT = 32  # Path.adapted: pilot runs
 PILOT_RESAMPLE = 33  # Path.adapted: which of their chains go on
+TRAJECTORY = 34  # sampling.Trajectory: draws from the base-rate model, and chains of its own
 
 _NORMALS = 1 << 16  # normal numbers of one sweep number, as the kernel has it
 

@@ -18,6 +18,7 @@ from ..gradient.fast_pcd import FastPCD
 from ..gradient.pcd import PCD
 from ..gradient.tempered import Tempered
 from ..rbm import RBM
+from ..sampling.trajectory import Trajectory
 from ..training import metrics
 from ..training.early_stopping import EarlyStopping
 from ..training.fit import FitState, fit
@@ -48,6 +49,9 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     files: list[str | Path | None] = [*inputs, out.path, checkpoint.path if checkpoint else None]
     table = check_output("--history", options.history, (".csv", ".jsonl"), *files) if options.history else None
     files.append(table.path if table else None)
+    kept = check_output("--trajectory", options.trajectory, (".npz",), *files) if options.trajectory else None
+    files.append(kept.path if kept else None)
+    trajectory = Trajectory() if kept else None
     page = check_report("--report", options.report, *files) if options.report else None
     say = tell if options.json else _words.say
     training = training_data(options)
@@ -83,6 +87,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
             centered=not options.uncentered,
             n_threads=options.threads,
             averaging=averaging,
+            trajectory=trajectory,
             metrics=_metrics(options),
             callbacks=[watch, stop] if stop else [watch],
             checkpoint=checkpoint.path if checkpoint else None,
@@ -113,6 +118,11 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
         raise broken
     if where:
         _conclude(watch.history, options, stop, where, say)
+    along = None
+    if kept and trajectory:
+        path = trajectory.path
+        along = kept.keep(path.save)
+        say(f"{len(path.models)} models of the training, on a path of {path.n_steps} steps: {along}")
     signals.held = False
     signals.reraise()
     written = None
@@ -127,7 +137,8 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
             rbm, examples, page, options, watch.history, say, f", of {which}", name=out.path.name, sample_weight=weight
         )
     if options.json:
-        say_json({"model": where, "report": written, "verdict": watch.history.verdict} | watch.history.last)
+        files_of = {"model": where, "report": written} | ({"trajectory": along} if kept else {})
+        say_json(files_of | {"verdict": watch.history.verdict} | watch.history.last)
 
 
 def _refuse_unused(options) -> None:

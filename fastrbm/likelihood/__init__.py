@@ -2,6 +2,7 @@
 pseudo-likelihood, conditional scores, labels."""
 
 from .ais import ais, reverse_ais, standard_betas
+from .along import Along, along
 from .bidirectional import bidirectional
 from .conditional import conditional
 from .exact import exact
@@ -12,6 +13,6 @@ from .results import METHODS, Bidirectional, LogPartition, Score
 from .score import score
 
 __all__ = [
-    "METHODS", "Bidirectional", "LogPartition", "Score", "ais", "bidirectional", "conditional", "exact",
+    "METHODS", "Along", "Bidirectional", "LogPartition", "Score", "ais", "along", "bidirectional", "conditional", "exact",
     "label_probabilities", "marginal", "pseudo", "reverse_ais", "score", "standard_betas",
 ]  # fmt: skip

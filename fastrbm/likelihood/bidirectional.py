@@ -102,24 +102,25 @@ def acceptance_ratio(forward: np.ndarray, reverse: np.ndarray) -> tuple[float, f
     """
     n, m = len(forward), len(reverse)
     offset = math.log(n / m)
-
-    def reversed_share(x: np.ndarray, ratio: float) -> np.ndarray:
-        z = (x - ratio) - offset
-        e = floatmath.exp(np.maximum(-np.abs(z), -708.0))
-        return np.where(z > 0, 1.0, e) / (1.0 + e)
-
     low = float(min(forward.min(), reverse.min())) - 1.0 - abs(offset)
     high = float(max(forward.max(), reverse.max())) + 1.0 + abs(offset)
     while high - low > 1e-12 * max(1.0, abs(low)):
         middle = (low + high) / 2
         if middle in (low, high):
             break
-        if reversed_share(forward, middle).sum() > (1.0 - reversed_share(reverse, middle)).sum():
+        if reverse_share(forward, middle + offset).sum() > (1.0 - reverse_share(reverse, middle + offset)).sum():
             low = middle
         else:
             high = middle
     ratio = (low + high) / 2
-    share = reversed_share(np.concatenate([forward, reverse]), ratio)
+    share = reverse_share(np.concatenate([forward, reverse]), ratio + offset)
     information = float((share * (1.0 - share)).sum())
     variance = 1.0 / information - 1.0 / n - 1.0 / m if information > 0 else math.inf
     return ratio, math.sqrt(max(variance, 0.0))
+
+
+def reverse_share(x: np.ndarray, ratio: float) -> np.ndarray:
+    """1 / (1 + exp(ratio - x))."""
+    z = x - ratio
+    e = floatmath.exp(np.maximum(-np.abs(z), -708.0))
+    return np.where(z > 0, 1.0, e) / (1.0 + e)

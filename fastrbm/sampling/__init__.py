@@ -1,8 +1,9 @@
-"""Gibbs sampling: half steps and sweeps, chains, tempering, paths, population annealing, clamped units."""
+"""Gibbs sampling: half steps and sweeps, chains, tempering, paths, trajectories, population annealing, clamped units."""
 
 from .annealing import Population, population_annealing
 from .chains import Chains
 from .path import Path
 from .tempering import TemperedChains
+from .trajectory import Trajectory
 
-__all__ = ["Chains", "Path", "Population", "TemperedChains", "population_annealing"]
+__all__ = ["Chains", "Path", "Population", "TemperedChains", "Trajectory", "population_annealing"]

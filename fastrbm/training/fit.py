@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import defaults, philox, threads, validate
+from .._core import defaults, philox, threads, validate, workload
 from ..gradient.cd import CD
 from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
+from ..gradient.tempered import Tempered
 from ..optim.averaging import Averaging
 from ..optim.schedules import Linear
 from ..optim.sgd import SGD
 from ..rbm import RBM
-from ..states.bits import BitMatrix
+from ..sampling.trajectory import Trajectory
+from ..states.bits import BitMatrix, packed
 from ..states.missing import absent_sites, has_missing, with_absent
 from ..states.totals import is_array
 from .closing import closing
@@ -69,6 +71,7 @@ def fit(
     missing: str | None = None,
     missing_sweeps: int = 5,
     averaging: Averaging | None = None,
+    trajectory: Trajectory | bool | None = None,
     validation: ArrayLike | None = None,
     metrics: Metric | Iterable[Metric] = (),
     checkpoint: str | PathLike[str] | None = None,
@@ -136,6 +139,12 @@ def fit(
     averaging : optim.Averaging, optional
         The result is an average of the parameters over the last part of the training. What is measured is the average,
         too; while the training goes on, rbm itself has the latest parameters.
+    trajectory : sampling.Trajectory or True, optional
+        Keep models on the way from independent units to the result, near enough for chains to go from one to the next:
+        for :class:`TemperedChains`, and for likelihoods (:func:`likelihood.along`). Costs about 5 % of the time. It is
+        the history's ``trajectory``, too. Checkpoints grow by its models. After Ctrl-C it has those that were kept
+        until then. Not with missing="absent", and not with a gradient that learns no distribution
+        (``gradient.Discriminative``).
     validation : array (n, V) or BitMatrix, optional
         Examples of 0 and 1 that metrics are taken on, and that the model is not trained on. None of their entries may
         be missing, unless missing="absent": fill them in (:meth:`RBM.inpaint`), or take :func:`likelihood.score`, whose
@@ -238,6 +247,7 @@ def fit(
             f"missing='absent' needs gradient.CD, whose chains start at the data and have the sites of their example; "
             f"{type(gradient).__name__} has chains of the whole model, in which all sites are there"
         )
+    trajectory = _trajectory(trajectory, gradient, missing == "absent")
     labels = hasattr(gradient, "encode") and is_array(X) and not is_on_disk(X)
     if labels:
         if missing == "latent":
@@ -289,13 +299,48 @@ def fit(
         isinstance(centered, Centering) or not centered,
         n_threads,
     )
-    training = Training(loop, source, measuring, callbacks, epochs, progress)
+    if trajectory is not None:
+        _start(trajectory, loop, X, sample_weight, batch_size, seed)
+    training = Training(loop, source, measuring, callbacks, epochs, progress, trajectory)
     if checkpoint is not None:
         setup: dict[str, object] = {"batch_size": batch_size, "seed": seed}
         training.checkpoints = Checkpoints(training, checkpoint, checkpoint_seconds, resume, setup)
     elif resume:
         raise ValueError("resume needs a checkpoint to go on from")
     return training.run(closing)
+
+
+def _trajectory(given: object, gradient: GradientEstimator, absent: bool) -> Trajectory | None:
+    """The trajectory that fit is given, True standing for one with its defaults."""
+    if given is not None and not isinstance(given, (bool, np.bool_, Trajectory)):
+        raise TypeError(f"trajectory must be a sampling.Trajectory, True or None, not {given!r}")
+    trajectory = given if isinstance(given, Trajectory) else Trajectory() if given else None
+    if trajectory is not None and absent:
+        raise ValueError("trajectory is of one distribution of all sites: leave it out with missing='absent'")
+    if trajectory is not None and not getattr(gradient, "generative", True):
+        raise ValueError(f"trajectory is of distributions; {type(gradient).__name__} learns none")
+    return trajectory
+
+
+def _start(
+    trajectory: Trajectory, loop: Loop, X: Any, sample_weight: ArrayLike | None, batch_size: int, seed: int
+) -> None:
+    """Start a trajectory at the base-rate model of the data; of batches, of their first 256 examples."""
+    rbm, gradient, unit = loop.rbm, loop.gradient, loop.rbm.visible
+    some = loop.source.some_examples()
+    examples = packed(unit.hardened(some) if some.dtype == np.float64 else some, unit)
+    if is_array(X):
+        base = RBM.from_data(X, 1, sample_weight=sample_weight, visible=unit)
+    else:
+        base = RBM.from_data(examples, 1, visible=unit)
+    chains, sweeps = getattr(gradient, "n_chains", batch_size), getattr(gradient, "n_sweeps", 1)
+    if not (isinstance(chains, int) and isinstance(sweeps, int)):  # of an estimator of the user's
+        chains, sweeps = batch_size, 1
+    work = workload.update(rbm.n_visible, rbm.n_hidden, batch_size, chains, sweeps)
+    has_chains = isinstance(gradient, (PCD, Tempered))
+    trajectory.start(
+        rbm, base.visible_bias, examples, seed, work, loop.source.n_batches, has_chains, loop.n_threads
+    )  # fmt: skip
 
 
 def _has_gaps(X: Any, rbm: RBM) -> bool:

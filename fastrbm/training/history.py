@@ -8,13 +8,16 @@ import json
 import math
 from collections.abc import Iterator
 from os import PathLike
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._core import validate
 from .._core.output import replace_file
 from .._core.reading import open_regular, refusing
+
+if TYPE_CHECKING:
+    from ..sampling.trajectory import Trajectory
 
 __all__ = ["History"]
 
@@ -25,7 +28,8 @@ class History:
     """A table that grows by a row at each measurement; ``history["epoch"]`` is a column, as an array.
 
     What was not measured that time is NaN. ``verdict`` says in words what the end of the training shows and what would
-    help; it is empty where there is nothing to say.
+    help; it is empty where there is nothing to say. ``trajectory`` has the models that ``fit(trajectory=)`` kept, or is
+    None.
 
     Examples
     --------
@@ -42,6 +46,7 @@ class History:
     def __init__(self) -> None:
         self._rows: list[dict[str, float]] = []
         self.verdict = ""
+        self.trajectory: Trajectory | None = None
 
     def record(self, **values: float) -> None:
         """Add a row; its names must be those of the rows before."""

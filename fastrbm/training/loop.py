@@ -66,6 +66,9 @@ class Loop:
     ----------
     update : int
         Updates that are done.
+    pause : int
+        An update that no call of many may go beyond: somebody has to look at the model then. One that is past means
+        nothing.
     """
 
     def __init__(
@@ -75,7 +78,7 @@ class Loop:
     ) -> None:  # fmt: skip
         self.rbm, self.source, self.gradient, self.optimizer = rbm, source, gradient, optimizer
         self.centering, self.averaging, self.strict, self.n_threads = centering, averaging, strict, n_threads
-        self.schedule, self.update = Schedule(n_updates), 0
+        self.schedule, self.update, self.pause = Schedule(n_updates), 0, 0
 
     def run(self, stop: int) -> None:
         """Go on to update stop, the end of an epoch."""
@@ -87,14 +90,17 @@ class Loop:
         than most updates, or goes beyond the end of a piece of an epoch, of so many updates."""
         n_batches = self.source.n_batches
         while self.update < stop:
-            yield from self._many(stop, n_batches if piece is None else piece, most)
+            end = self.pause if self.update < self.pause < stop else stop
+            yield from self._many(end, n_batches if piece is None else piece, most)
             # what is left of an epoch: all of it, or a last few, or what would make a parameter bad and says so here
             epoch, first = divmod(self.update, n_batches)
-            if self.update < stop:
+            if self.update < end:
                 for batch, weight in self.source.batches(epoch + 1, first):
                     self.step(batch, weight, self.source.mean_weight)
                     self.update += 1
                     yield 1
+                    if self.update == end and isinstance(self.source, InMemory):  # others would start their epoch anew
+                        break
 
     def _many(self, stop: int, piece: int, most: int | None) -> Iterator[int]:
         """Updates in calls of many, where that can be (a callback may have changed it), as far as they go: to stop, or
@@ -116,6 +122,7 @@ class Loop:
             whole = 0 if first or piece < source.n_batches else whole
             epochs = range(epoch + 1, epoch + 1 + max(1, whole))
             ahead = len(epochs) * source.n_batches if whole else min(source.n_batches - first, piece - first % piece)
+            ahead = min(ahead, stop - self.update)
             if min(ahead, most) < FEWEST:
                 return
             calls = -(-ahead // most)  # of about the same size, so that none is too short for the kernel

@@ -77,6 +77,8 @@ class Checkpoints:
         """Whatever has a state, by its name in the file."""
         loop = self.training.loop
         parts: list[tuple[str, Any]] = [("gradient", loop.gradient), ("optimizer", loop.optimizer)]
+        if self.training.trajectory is not None:  # first: the chains of a gradient may be those of its models
+            parts.insert(0, ("trajectory", self.training.trajectory))
         others = [("centering", loop.centering), ("averaging", loop.averaging), ("history", self.training.history)]
         parts += [(name, part) for name, part in others if part is not None]
         if self.training.source.refills:
@@ -96,7 +98,7 @@ class Checkpoints:
         }  # fmt: skip
         for name, part in (
             ("gradient", loop.gradient), ("optimizer", loop.optimizer), ("centering", loop.centering),
-            ("averaging", loop.averaging),
+            ("averaging", loop.averaging), ("trajectory", self.training.trajectory),
         ):  # fmt: skip
             parts[name] = describe(part, name)
         for name, several in (("metrics", measuring.metrics), ("callbacks", self._stateful())):

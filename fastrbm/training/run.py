@@ -13,11 +13,15 @@ from .._core import validate
 from .._core.progress import ProgressLine
 from .._core.signals import BREAKS, Signals
 from .._core.warn import warn
+from ..sampling.chains import Chains
+from ..sampling.tempering import TemperedChains
 from .contracts import Callback, FitState
 from .early_stopping import EarlyStopping
 from .verdict import Closing, TrainingWarning, findings
 
 if TYPE_CHECKING:
+    from ..sampling.trajectory import Trajectory
+    from ..states.bits import BitMatrix
     from .data import InMemory, UserBatches
     from .history import History
     from .loop import Loop
@@ -30,10 +34,10 @@ class Training:
 
     def __init__(
         self, loop: Loop, source: InMemory | UserBatches, measuring: Measuring, callbacks: list[Callback], epochs: int,
-        progress: bool,
+        progress: bool, trajectory: Trajectory | None = None,
     ) -> None:  # fmt: skip
         self.loop, self.source, self.measuring, self.callbacks = loop, source, measuring, callbacks
-        self.epochs, self.progress = epochs, progress
+        self.epochs, self.progress, self.trajectory = epochs, progress, trajectory
         self.offered = loop.rbm  # the model as the training offers it
         if loop.averaging is not None:
             self.offered = loop.rbm.copy()
@@ -41,6 +45,7 @@ class Training:
         self.n_batches = source.n_batches
         self.n_updates = epochs * self.n_batches
         self.history = measuring.history
+        self.history.trajectory = trajectory
         self.stopped, self.seconds = False, 0.0
         self.unmeasured = False  # whether the end of the epoch is done but for its measurement and callbacks
         self.checkpoints: Checkpoints | None = None
@@ -119,7 +124,10 @@ class Training:
     def _epoch(self, epoch: int, interrupted: Signals) -> None:
         piece = self.measuring.piece
         most = 1 if self.checkpoints is not None and self.checkpoints.pause < 1.0 else None
+        if self.trajectory is not None:
+            self.loop.pause = self.trajectory.next_update
         for _ in self.loop.steps(epoch * self.n_batches, piece, most):
+            self._look()
             if self.line:
                 self.line.update(epoch, self.loop.update)
             if self.loop.update % self.n_batches:
@@ -143,6 +151,19 @@ class Training:
             self.stopped = True
         if not last and not self.stopped:
             self._save_if_due(interrupted)
+
+    def _look(self) -> None:
+        """Let the trajectory look at the model, if it is time."""
+        loop, trajectory = self.loop, self.trajectory
+        if trajectory is not None and loop.update >= trajectory.next_update:
+            trajectory.look(loop.rbm, loop.update, self._chains(), loop.n_threads)
+            loop.pause = trajectory.next_update
+
+    def _chains(self) -> BitMatrix | None:
+        """Visible states of the negative phase's chains, where it has any of this model."""
+        chains = getattr(self.loop.gradient, "chains", None)
+        known = isinstance(chains, (Chains, TemperedChains)) and chains.rbm is self.loop.rbm
+        return chains.visible_bits if known else None
 
     def _call_back(self, epoch: int) -> bool:
         """Call all callbacks, whatever the others return; whether one of them ends the training."""
@@ -209,6 +230,8 @@ class Training:
             if hasattr(callback, "finish"):
                 callback.finish(self.offered)
         self.loop.rbm._parameters = self.offered._parameters
+        if self.trajectory is not None:
+            self.trajectory.finish(self.loop.rbm, self.loop.update, self._chains(), self.loop.n_threads)
 
     def _judge(self, closing: Callable[..., Closing]) -> None:
         """Say in words what was reached: in the history, and as a warning where it is a fault."""
