@@ -346,8 +346,9 @@ def stop_after(n):
 
 
 GRADIENTS = {
-    "pcd": lambda: fr.gradient.PCD(40, seed=1), "cd": lambda: fr.gradient.CD(1),
-    "tempered": lambda: fr.gradient.Tempered(10, 3),
+    "pcd": lambda t: fr.gradient.PCD(40, seed=1), "cd": lambda t: fr.gradient.CD(1),
+    "tempered": lambda t: fr.gradient.Tempered(10, 3), "trajectory": lambda t: fr.gradient.Tempered(10, path=t),
+    "path": lambda t: fr.gradient.Tempered(10, path=fr.sampling.Path(fr.RBM.from_data(X, 10), n_steps=2)),
 }  # fmt: skip
 
 
@@ -357,7 +358,7 @@ def test_interrupted_trajectories_go_on_to_the_same_bits(tmp_path, name, average
     def run(path, trajectory, *callbacks):
         averaging = fr.optim.Averaging(0.5) if averaged else None
         more = {"checkpoint": path, "resume": True, "averaging": averaging, "callbacks": callbacks}
-        return train(trajectory, 10, 16, GRADIENTS[name](), **more)
+        return train(trajectory, 10, 16, GRADIENTS[name](trajectory), **more)
 
     whole, parts, again = (fr.sampling.Trajectory(0.8, n_chains=30, most=4) for _ in range(3))
     rbm, _ = run(tmp_path / "a.npz", whole)
@@ -368,10 +369,11 @@ def test_interrupted_trajectories_go_on_to_the_same_bits(tmp_path, name, average
     assert same(resumed, rbm) and same_trajectory(parts, whole) and len(whole.models) > 2
     run(tmp_path / "b.npz", again)  # complete: read, and ended once more
     assert same_trajectory(again, whole)
-    with pytest.raises(ValueError, match="is of a training with trajectory Trajectory"):
+    with pytest.raises(ValueError, match="is of a training with (trajectory|gradient) .*Trajectory"):
         run(tmp_path / "b.npz", fr.sampling.Trajectory(0.7, n_chains=30, most=4))
-    with pytest.raises(ValueError, match="is of a training with trajectory Trajectory.*, not None"):
-        run(tmp_path / "b.npz", None)
+    if name == "pcd":
+        with pytest.raises(ValueError, match="is of a training with trajectory Trajectory.*, not None"):
+            run(tmp_path / "b.npz", None)
 
 
 def test_damaged_states_are_refused():
@@ -564,3 +566,83 @@ def test_the_command_writes_a_path(tmp_path, capsys):
     assert code == 0 and "models of the training, on a path of" in out, err
     path = fr.load_path(file)
     assert same(path.rbm, fr.load(tmp_path / "m.npz")) and path.n_steps >= 1
+
+
+# ------------------------------------------------------------ as a negative phase
+
+
+def test_the_gradient_is_of_the_chains_of_the_model():
+    """Those of a fixed path, whose rungs are its points with the model on top, and of a trajectory."""
+    rbm, trajectory = random_rbm(64, 5, seed=2), fr.sampling.Trajectory()
+    path = fr.sampling.Path([random_rbm(64, 5, scale=0.1), random_rbm(64, 5, seed=2)], n_steps=4)
+    fr.fit(rbm.copy(), X, fr.gradient.PCD(20), epochs=1, trajectory=trajectory)
+    for given, n_rungs in ((path, 6), (trajectory, 2 + len(trajectory.kept))):
+        tempered = fr.gradient.Tempered(13, path=given, seed=1, n_sweeps=2)
+        for _ in range(3):
+            g = tempered(rbm, X[:20])
+            expected = fr.Moments.of_data(rbm, tempered.chains.visible)
+            assert np.array_equal(g.negative.weights, expected.weights)
+            assert np.array_equal(g.negative.hidden, expected.hidden)
+        assert tempered.chains.n_rungs == n_rungs and tempered.chains.n_sweeps_done == 6
+
+
+def test_a_trajectory_grows_below_the_model():
+    """A model that is kept becomes the second rung, with copies of the first one's chains; the others stay."""
+    trajectory = fr.sampling.Trajectory(0.8, n_chains=20)
+    tempered, rbm = fr.gradient.Tempered(20, path=trajectory), fr.RBM.from_data(X, 20)
+    fr.fit(rbm, X, tempered, fr.optim.SGD(0.5), epochs=30)
+    assert len(trajectory.kept) > 1 and tempered.chains.n_rungs in (1 + len(trajectory.kept), 2 + len(trajectory.kept))
+    tempered(rbm, X[:9])
+    chains, n = tempered.chains, 20
+    assert [*chains._rungs.hotter] == [*(kept.rbm for kept in trajectory.kept[::-1]), trajectory.base.rbm]
+    before, rates = chains._visible.planes.copy(), chains.swap_rates
+    new = rbm.copy()
+    trajectory._kept = (*trajectory._kept, type(trajectory.kept[0])(new, 10**6, 0.5, trajectory.kept[0].states))
+    tempered._follow(chains)
+    after = chains._visible.planes
+    assert chains._rungs.hotter[0] is new and np.array_equal(after[:, :n], before[:, :n])
+    assert np.array_equal(after[:, n : 2 * n], before[:, :n]) and np.array_equal(after[:, 2 * n :], before[:, n:])
+    assert np.isnan(chains.swap_rates[:2]).all() and np.array_equal(chains.swap_rates[2:], rates[1:])
+    trajectory._kept = trajectory._kept[1::2]  # as when every other one goes
+    tempered(rbm, X[:9])
+    assert chains.n_rungs == 2 + len(trajectory.kept)
+
+
+def test_a_model_trained_along_its_trajectory_has_both_modes():
+    """Data of two modes, 0.3 and 0.7, from the first one to the last: the exact weights of the model's modes are the
+    data's, where plain chains leave them to chance."""
+    rng = np.random.default_rng(0)
+    state = rng.random(2000) < 0.3
+    data = (rng.random((2000, 12)) < np.where(state, 0.98, 0.02)[:, None]).astype(np.uint8)
+    part = (data.sum(axis=1) > 6).mean()
+    weights = []
+    for gradient in (fr.gradient.Tempered(500, path=fr.sampling.Trajectory(), seed=2), fr.gradient.PCD(500, seed=2)):
+        rbm = fr.RBM.from_data(data, 2, seed=2)
+        fr.fit(rbm, data, gradient, fr.optim.SGD(fr.optim.Linear(0.2)), epochs=300, batch_size=500)
+        model = Enumerated(rbm)
+        weights.append(float(model.p_v[model.v.sum(axis=1) > 6].sum()))
+    noise = np.sqrt(0.3 * 0.7 / 500)  # of one estimate by 500 chains; the falling rate averages many
+    assert abs(weights[0] - part) < 4 * noise < abs(weights[1] - part)
+
+
+def test_threads_do_not_change_a_training_along_a_trajectory():
+    results = []
+    for n_threads in (1, 2):
+        trajectory = fr.sampling.Trajectory(0.8)
+        results.append(train(None, 30, 15, fr.gradient.Tempered(40, path=trajectory), n_threads=n_threads)[0])
+        assert len(trajectory.models) > 1
+    assert same(*results)
+
+
+def test_bad_paths_of_the_gradient():
+    with pytest.raises(TypeError, match="path must be a sampling.Path, a sampling.Trajectory or None, not RBM"):
+        fr.gradient.Tempered(path=random_rbm(4, 3))
+    with pytest.raises(ValueError, match="a path has its own rungs: leave out betas"):
+        fr.gradient.Tempered(betas=[1.0], path=fr.sampling.Trajectory())
+    rbm = fr.RBM.from_data(X, 4)
+    with pytest.raises(ValueError, match="trajectory and gradient.path must be one Trajectory, got two"):
+        fr.fit(rbm, X, fr.gradient.Tempered(path=fr.sampling.Trajectory()), trajectory=fr.sampling.Trajectory())
+    with pytest.raises(ValueError, match="the trajectory is empty: pass it to fit"):
+        fr.gradient.Tempered(path=fr.sampling.Trajectory())(rbm, X[:5])
+    with pytest.raises(ValueError, match="rbm must have"):
+        fr.gradient.Tempered(path=fr.sampling.Path(random_rbm(4, 3)))(rbm, X[:5])

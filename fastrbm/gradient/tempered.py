@@ -1,4 +1,4 @@
-"""Persistent contrastive divergence with parallel tempering."""
+"""Persistent contrastive divergence with parallel tempering, along temperatures or a path."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from .._core.settings import Setting
 from ..moments import PhaseStates
 from ..sampling import gibbs
 from ..sampling.ladder import MOST_BETAS, check_target_rate, ladder
+from ..sampling.model import checked_model
+from ..sampling.path import Path
+from ..sampling.rungs import Models
 from ..sampling.tempering import TemperedChains
+from ..sampling.trajectory import Trajectory
 from .base import Gradient, refuse_absent
 
 if TYPE_CHECKING:
@@ -28,9 +32,27 @@ class _TrainingChains(TemperedChains):
     _swap_stream = philox.TEMPERED_PCD_SWAP
     _least_gain = 0.01
 
+    @classmethod
+    def above(
+        cls, rbm: RBM, hotter: list[RBM], n_chains: int, seed: int, n_threads: int | None = None
+    ) -> _TrainingChains:
+        """Chains of a model, and of others below it."""
+        for each in hotter:
+            checked_model(each, rbm)
+        chains = object.__new__(cls)
+        chains.target_rate = None
+        chains._set_up(rbm, Models(hotter), n_chains, seed, None, n_threads)
+        return chains
+
 
 def _given_ladder(betas: ArrayLike | None, name: str) -> np.ndarray | None:
     return None if betas is None else ladder(betas, name)
+
+
+def _along_path(path: Path | Trajectory | None, name: str) -> Path | Trajectory | None:
+    if path is not None and not isinstance(path, (Path, Trajectory)):
+        raise TypeError(f"{name} must be a sampling.Path, a sampling.Trajectory or None, not {type(path).__name__}")
+    return path
 
 
 def _tempered_chains(chains: TemperedChains | None, name: str) -> TemperedChains | None:
@@ -59,6 +81,12 @@ class Tempered(Described):
     target_rate : float or None
         What rate of swaps the ladder is adapted to, all through the training. None: it stays as it is.
     seed : int
+    path : sampling.Path or sampling.Trajectory, optional
+        In place of temperatures, the hotter chains are those of other models (:class:`fastrbm.TemperedChains` of a
+        path); n_betas and target_rate then mean nothing. A path stays as it is: the model that is trained stands on top
+        of its last one, and should be near it, as when a training goes on. A trajectory grows as ``fit`` keeps models
+        of this training: each becomes a rung just below the model that is trained, with copies of its chains. An update
+        costs as many sweeps as there are rungs, and about as much for swaps.
 
     Attributes
     ----------
@@ -82,7 +110,9 @@ class Tempered(Described):
     betas = Setting(_given_ladder)
     target_rate = Setting(check_target_rate)
     seed = Setting(validate.seed)
+    path = Setting(_along_path)
     chains = Setting(_tempered_chains)
+    _open = ("path",)
 
     def __init__(
         self,
@@ -92,16 +122,36 @@ class Tempered(Described):
         betas: ArrayLike | None = None,
         target_rate: float | None = 0.4,
         seed: int = 0,
+        path: Path | Trajectory | None = None,
     ) -> None:
+        if path is not None and betas is not None:
+            raise ValueError("a path has its own rungs: leave out betas")
+        self.path = path
         self.n_chains, self.n_betas, self.n_sweeps = n_chains, n_betas, n_sweeps
         self.betas = _given_ladder(betas, "betas")
         self.target_rate, self.seed = target_rate, seed
         self.chains = None
 
     def _new_chains(self, rbm: RBM, n_threads: int | None = None) -> TemperedChains:
+        if self.path is not None:
+            return _TrainingChains.above(rbm, self._hotter(), self.n_chains, self.seed, n_threads)
         return _TrainingChains(
             rbm, self.n_chains, self.n_betas, self.betas, self.target_rate, self.seed, n_threads=n_threads
         )
+
+    def _hotter(self) -> list[RBM]:
+        """The models below the one that is trained, the coldest first."""
+        if isinstance(self.path, Trajectory):
+            return [*(kept.rbm for kept in reversed(self.path.kept)), self.path.base.rbm]
+        assert self.path is not None
+        return [self.path.model_at(point) for point in self.path.points[::-1]]
+
+    def _follow(self, chains: TemperedChains) -> None:
+        """Let chains have the rungs that a trajectory has by now."""
+        if isinstance(self.path, Trajectory) and isinstance(chains._rungs, Models):
+            hotter, known = self._hotter(), chains._rungs.hotter
+            if len(hotter) != len(known) or any(a is not b for a, b in zip(hotter, known, strict=True)):
+                chains._follow(hotter)
 
     def __call__(
         self, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
@@ -111,6 +161,7 @@ class Tempered(Described):
         chains = self.chains  # once: another thread may set others meanwhile
         if chains is None or chains.rbm is not rbm:
             self.chains = chains = self._new_chains(rbm, n_threads)
+        self._follow(chains)
         fixed = gibbs.fixed_buffer(chains.n_states, rbm.n_hidden)
         chains._sweep(self.n_sweeps, fixed, n_threads)
         # the coldest come first
@@ -120,7 +171,10 @@ class Tempered(Described):
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the chains and their ladder."""
-        return {} if self.chains is None else self.chains.get_state()
+        if self.chains is None:
+            return {}
+        self._follow(self.chains)  # the next call would: so the state has the rungs that the trajectory has
+        return self.chains.get_state()
 
     def set_state(self, state: dict[str, Any], rbm: RBM) -> None:
         """Go on, with this model, from a state that get_state gave."""
@@ -133,6 +187,8 @@ class Tempered(Described):
     def __repr__(self) -> str:
         betas = self.n_betas if self.betas is None else self.betas.size
         fixed = "" if self.betas is None else f", betas={self.betas.tolist()}"
+        if self.path is not None:
+            return f"Tempered(n_chains={self.n_chains}, n_sweeps={self.n_sweeps}, seed={self.seed}, path={self.path!r})"
         return (
             f"Tempered(n_chains={self.n_chains}, n_betas={betas}, n_sweeps={self.n_sweeps}{fixed}, "
             f"target_rate={self.target_rate!r}, seed={self.seed})"

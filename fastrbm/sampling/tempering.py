@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -217,6 +218,23 @@ class TemperedChains:
         self._round_trips += int((trip[0] == _UP).sum())
         trip[0] = _DOWN
         self._trip = trip
+
+    def _follow(self, hotter: Sequence[RBM]) -> None:
+        """Go on with other models below the coldest rung. One that was there keeps its chains; those of a new one start
+        as copies of the coldest."""
+        old, n = [self._rbm, *self._rungs.hotter], self._n
+        new = [self._rbm, *hotter]
+        came_from = [next((k for k, model in enumerate(old) if model is each), 0) for each in new]
+        stayed = np.array([old[k] is each for k, each in zip(came_from, new, strict=True)])
+        place = (np.array(came_from)[:, None] * n + np.arange(n)).reshape(-1)
+        pairs = np.array(came_from[:-1], int)
+        together = stayed[1:] & stayed[:-1] & (np.diff(came_from) == 1)
+        rates, attempts = np.append(self._rates, np.nan), np.append(self._swap_attempts, 0.0)
+        visible, hidden = self._visible[place], self._hidden[place]
+        trip = np.where(stayed[:, None], self._trip[came_from], np.uint8(_UNKNOWN))
+        self._rungs, self._visible, self._hidden, self._trip = Models(hotter), visible, hidden, trip
+        self._rates = np.where(together, rates[pairs], np.nan)
+        self._swap_attempts = np.where(together, attempts[pairs], 0.0)
 
     def _adapt(self, pairs: np.ndarray, rates: np.ndarray, target_rate: float) -> None:
         """Move the rungs of these pairs, less and less, until they swap at the target."""

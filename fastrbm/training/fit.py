@@ -144,7 +144,8 @@ def fit(
         for :class:`TemperedChains`, and for likelihoods (:func:`likelihood.along`). Costs about 5 % of the time. It is
         the history's ``trajectory``, too. Checkpoints grow by its models. After Ctrl-C it has those that were kept
         until then. Not with missing="absent", and not with a gradient that learns no distribution
-        (``gradient.Discriminative``).
+        (``gradient.Discriminative``). By default that of
+        ``gradient.Tempered(path=trajectory)``, if the gradient is such.
     validation : array (n, V) or BitMatrix, optional
         Examples of 0 and 1 that metrics are taken on, and that the model is not trained on. None of their entries may
         be missing, unless missing="absent": fill them in (:meth:`RBM.inpaint`), or take :func:`likelihood.score`, whose
@@ -315,6 +316,11 @@ def _trajectory(given: object, gradient: GradientEstimator, absent: bool) -> Tra
     if given is not None and not isinstance(given, (bool, np.bool_, Trajectory)):
         raise TypeError(f"trajectory must be a sampling.Trajectory, True or None, not {given!r}")
     trajectory = given if isinstance(given, Trajectory) else Trajectory() if given else None
+    grows = getattr(gradient, "path", None)
+    if isinstance(grows, Trajectory):
+        if isinstance(given, Trajectory) and given is not grows:
+            raise ValueError("trajectory and gradient.path must be one Trajectory, got two")
+        trajectory = grows
     if trajectory is not None and absent:
         raise ValueError("trajectory is of one distribution of all sites: leave it out with missing='absent'")
     if trajectory is not None and not getattr(gradient, "generative", True):

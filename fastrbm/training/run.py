@@ -162,8 +162,9 @@ class Training:
     def _chains(self) -> BitMatrix | None:
         """Visible states of the negative phase's chains, where it has any of this model."""
         chains = getattr(self.loop.gradient, "chains", None)
-        known = isinstance(chains, (Chains, TemperedChains)) and chains.rbm is self.loop.rbm
-        return chains.visible_bits if known else None
+        if isinstance(chains, (Chains, TemperedChains)) and chains.rbm is self.loop.rbm:
+            return chains.visible_bits
+        return None
 
     def _call_back(self, epoch: int) -> bool:
         """Call all callbacks, whatever the others return; whether one of them ends the training."""
