@@ -28,7 +28,7 @@ def at_equilibrium(kind, path, n, seed=0):
     return chains
 
 
-def worst_drift(kind, path, n=50_000, only_swaps=False):
+def worst_drift(kind, path, n=20_000, only_swaps=False):
     """The largest ratio of total variation to 4 times its Monte Carlo floor, over rungs and sweeps: of v, where there
     are swaps alone, else of (v, h)."""
     chains, worst, models = at_equilibrium(kind, path, n), 0.0, exact(path)
@@ -291,7 +291,7 @@ def test_a_training_keeps_models_that_swap_and_is_the_same_training():
     bias = fr.RBM.from_data(X, 1).visible_bias
     assert np.array_equal(trajectory.path.base_bias, bias)
     kept = trajectory.swap_rates[:-1]
-    assert (kept < 0.5).all() and (kept > 0.2).all()
+    assert (kept < 0.5).all() and (kept > 0.1).all() and np.median(kept) > 0.4
     assert (np.diff(trajectory.updates) > 0).all() and trajectory.updates[-1] == history.last["update"]
     # neighbors of the path do swap, and a state gets through it
     chains = fr.TemperedChains(trajectory.path, 100, seed=1)
@@ -429,7 +429,9 @@ def test_ctrl_c_leaves_what_was_kept():
     assert len(fr.likelihood.along(trajectory, X[:9], 0)) == len(trajectory.models)
 
 
-@pytest.mark.parametrize("name", ["spin", "categorical", "mixed"])
+@pytest.mark.parametrize(
+    "name", ["spin", pytest.param("categorical", marks=pytest.mark.slow), pytest.param("mixed", marks=pytest.mark.slow)]
+)
 def test_trajectories_of_other_units(name):
     model, state = kinds(name)[1], np.arange(300) % 2  # all columns are alike
     data = state[:, None] * np.ones(model.visible.n_columns, int)
@@ -459,7 +461,7 @@ def batches():
     "more",
     [
         {"X": batches()}, {"optimizer": fr.optim.Adam(0.005)}, {"sample_weight": np.arange(len(X)) + 1.0},
-        {"missing": "latent"}, {"gradient": fr.gradient.FastPCD(50), "epochs": 100}, {"gradient": fr.gradient.Exact(), "n": 6},
+        {"missing": "latent"}, {"gradient": fr.gradient.FastPCD(50), "epochs": 50}, {"gradient": fr.gradient.Exact(), "n": 6},
         {"X": X / 2, "dynamic_binarization": True},
     ],
     ids=["batches", "adam", "weights", "latent", "fast", "exact", "fractions"],
@@ -514,17 +516,17 @@ def test_likelihoods_along_a_trajectory_are_right():
 
 
 def test_stated_errors_are_the_spread():
-    """Of log Z along a path, over 60 seeds: (estimate - exact) / stated error has a variance near 1. That of 60 normal
-    numbers is within 0.4 to 1.9 but once in 10,000 times; chains of sweeps one after the other are correlated, and
+    """Of log Z along a path, over 30 seeds: (estimate - exact) / stated error has a variance near 1. That of 30 normal
+    numbers is within 0.25 to 2.4 but once in 10,000 times; chains of sweeps one after the other are correlated, and
     sums of steps too."""
     path = fr.sampling.Path([random_rbm(8, 5, scale=s, seed=3) for s in (0.7, 1.4)], points=[0, 0.5, 1, 1.5, 2])
     exact = [fr.likelihood.exact(each).value for each in path.models]
     off = []
-    for seed in range(60):
+    for seed in range(30):
         scores = fr.likelihood.along(path, np.zeros((1, 8)), 16, n_chains=40, seed=seed)
         off.append((scores.log_z - exact) / scores.log_z_error)
     variance = np.square(off).mean(axis=0)
-    assert (0.4 < variance).all() and (variance < 1.9).all()
+    assert (0.25 < variance).all() and (variance < 2.4).all()
 
 
 def test_models_too_far_apart_are_warned_of():

@@ -13,7 +13,6 @@ from .._core import defaults, philox, threads, validate, workload
 from ..gradient.cd import CD
 from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
-from ..gradient.tempered import Tempered
 from ..optim.averaging import Averaging
 from ..optim.schedules import Linear
 from ..optim.sgd import SGD
@@ -343,10 +342,7 @@ def _start(
     if not (isinstance(chains, int) and isinstance(sweeps, int)):  # of an estimator of the user's
         chains, sweeps = batch_size, 1
     work = workload.update(rbm.n_visible, rbm.n_hidden, batch_size, chains, sweeps)
-    has_chains = isinstance(gradient, (PCD, Tempered))
-    trajectory.start(
-        rbm, base.visible_bias, examples, seed, work, loop.source.n_batches, has_chains, loop.n_threads
-    )  # fmt: skip
+    trajectory.start(rbm, base.visible_bias, examples, seed, work, loop.source.n_batches, loop.n_threads)
 
 
 def _has_gaps(X: Any, rbm: RBM) -> bool:
