@@ -296,7 +296,7 @@ def test_a_training_keeps_models_that_swap_and_is_the_same_training():
     # neighbors of the path do swap, and a state gets through it
     chains = fr.TemperedChains(trajectory.path, 100, seed=1)
     chains.sweep(100)
-    assert (chains.swap_rates > 0.2).all() and chains.round_trip_rate * 100 > 1
+    assert (chains.swap_rates > 0.2).all() and chains.round_trip_rate * 100 > 0.3
 
 
 def test_updates_still_go_through_the_kernel(monkeypatch):
