@@ -4,15 +4,16 @@ data whose modes are far apart.
     python bench/trajectory.py [GENOMES] [--sweeps 100000] [--hidden 100] [--chains 128] [--only WORD]
 
 GENOMES: .npz as for bench/genomes.py; without it, the coin alone: ten columns that are all alike, 0.45 of the rows 1.
-Sweeps are those of all rungs for a chain and update, so that a training with ten rungs has a tenth of the updates. For a
-trajectory, whose rungs grow in number, that is as many as a first short training comes to; what it came to is printed.
+Sweeps are those of all rungs for a chain and update, so that a training with ten rungs has a tenth of the updates. For
+a trajectory, whose rungs grow in number, that is as many as a first short training comes to; what it came to is
+printed.
 
 Of each: updates, seconds; held-out log-likelihood by AIS, up and down; rates of swaps and round trips a chain and
 sweep, of the training's chains, and of new ones along the trajectory of the training; total variation between the
-clusters of the held-out data and those of samples. Samples: 1,000 sweeps of plain chains ("plain"), population annealing
-("annealed"), 300 sweeps of tempered chains along temperatures with as many rungs as the path has ("tempered"), and along
-the path ("path"). Clusters are those of k-means on the first principal axes of the training data; each row belongs to
-the nearest center.
+clusters of the held-out data and those of samples. Samples: 1,000 sweeps of plain chains ("plain"), population
+annealing ("annealed"), 300 sweeps of tempered chains along temperatures with as many rungs as the path has
+("tempered"), and along the path ("path"). Clusters are those of k-means on the first principal axes of the training
+data; each row belongs to the nearest center.
 """
 
 import argparse

@@ -205,6 +205,9 @@ def test_thinning_leaves_out_models():
     assert all(any(each is model for model in models) for each in thin.models)
     assert np.array_equal(thin.points, np.arange(len(thin.models) + 1.0))
     assert np.array_equal(thin.base_bias, path.base_bias)
+    far = fr.sampling.Path(models[::7], points=np.arange(9)).thinned(0.9)  # neighbors swap less: all of them stay
+    assert far.models == tuple(models[::7]) and np.array_equal(far.points, np.arange(9))
+    assert fr.sampling.Path(models[-1], n_steps=1).thinned(0.9).points.tolist() == [0, 1]
     for bad in (0.0, 1.0, "x"):
         with pytest.raises((ValueError, TypeError), match="rate must be"):
             path.thinned(bad)
@@ -385,7 +388,8 @@ def test_damaged_states_are_refused():
         ({"weights": state["weights"][:1]}, "visible_bias must be float32 of shape"),
         ({"updates": state["updates"][::-1].copy()}, "updates must go up"),
         ({"sizes": state["sizes"] + 1}, r"sizes must hold numbers from 1 to|states must be uint8 of shape"),
-        ({"next_update": -1}, "next_update must be an integer"), ({"swap_rates": state["updates"]}, "swap_rates must be"),
+        ({"next_update": -1}, "next_update must be an integer"),
+        ({"swap_rates": state["updates"]}, "swap_rates must be"),
         ({"base_bias": np.full(64, np.nan, np.float32)}, "base_bias must hold numbers"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=message):
@@ -461,7 +465,8 @@ def batches():
     "more",
     [
         {"X": batches()}, {"optimizer": fr.optim.Adam(0.005)}, {"sample_weight": np.arange(len(X)) + 1.0},
-        {"missing": "latent"}, {"gradient": fr.gradient.FastPCD(50), "epochs": 50}, {"gradient": fr.gradient.Exact(), "n": 6},
+        {"missing": "latent"}, {"gradient": fr.gradient.FastPCD(50), "epochs": 50},
+        {"gradient": fr.gradient.Exact(), "n": 6},
         {"X": X / 2, "dynamic_binarization": True},
     ],
     ids=["batches", "adam", "weights", "latent", "fast", "exact", "fractions"],
@@ -475,6 +480,19 @@ def test_trainings_of_every_kind(more):
     fr.fit(rbm, data, **({"optimizer": fr.optim.SGD(0.5), "epochs": 25} | more), trajectory=trajectory)
     assert len(trajectory.models) > 1 and same(trajectory.models[-1], rbm)
     assert np.isfinite(fr.likelihood.along(trajectory, X[:20], 4).mean).all()
+
+
+def test_chains_of_its_own_go_on_from_look_to_look():
+    """Where the gradient has none."""
+    trajectory = fr.sampling.Trajectory(0.8)
+    train(trajectory, 20, 10, fr.gradient.CD(1))
+    rbm, first = trajectory.models[-1], trajectory._own
+    trajectory.look(rbm, 10**6, None)
+    second = trajectory._own
+    assert not np.array_equal(first.planes, second.planes)
+    trajectory._n_looks -= 1  # the numbers of the look before, from where it ended
+    trajectory.look(rbm, 10**6, None)
+    assert not np.array_equal(second.planes, trajectory._own.planes)
 
 
 def test_bad_trajectories():
@@ -600,7 +618,7 @@ def test_a_trajectory_grows_below_the_model():
     before, rates = chains._visible.planes.copy(), chains.swap_rates
     new = rbm.copy()
     trajectory._kept = (*trajectory._kept, type(trajectory.kept[0])(new, 10**6, 0.5, trajectory.kept[0].states))
-    tempered._follow(chains)
+    assert len(tempered.get_state()["trip"]) == 2 + len(trajectory.kept)  # a checkpoint has the new rung
     after = chains._visible.planes
     assert chains._rungs.hotter[0] is new and np.array_equal(after[:, :n], before[:, :n])
     assert np.array_equal(after[:, n : 2 * n], before[:, :n]) and np.array_equal(after[:, 2 * n :], before[:, n:])

@@ -210,7 +210,7 @@ def _add_measurements(group) -> None:
 def _add_run(group) -> None:
     group.add_argument(
         "--trajectory", metavar="FILE",
-        help="keep the models on the way from independent units to the result, near enough for chains to go from one to "
+        help="keep models on the way from independent units to the result, near enough for chains to go from one to "
         "the next, as a path (.npz) for tempered sampling",
     )  # fmt: skip
     group.add_argument("--checkpoint", metavar="FILE", help="keep here what it takes to go on (.npz)")

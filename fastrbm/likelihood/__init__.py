@@ -13,6 +13,6 @@ from .results import METHODS, Bidirectional, LogPartition, Score
 from .score import score
 
 __all__ = [
-    "METHODS", "Along", "Bidirectional", "LogPartition", "Score", "ais", "along", "bidirectional", "conditional", "exact",
-    "label_probabilities", "marginal", "pseudo", "reverse_ais", "score", "standard_betas",
+    "METHODS", "Along", "Bidirectional", "LogPartition", "Score", "ais", "along", "bidirectional", "conditional",
+    "exact", "label_probabilities", "marginal", "pseudo", "reverse_ais", "score", "standard_betas",
 ]  # fmt: skip

@@ -142,9 +142,9 @@ def _warn_if_apart(swap_rates: np.ndarray) -> None:
     if apart.size:
         k = int(apart[0])
         warn(
-            f"along: points {k} and {k + 1} of the path exchange {swap_rates[k]:.3f} of their states only, so that log Z "
-            "from there on, and its error, are not to be trusted. A path with more points, or a training at a smaller "
-            "learning rate, helps"
+            f"along: points {k} and {k + 1} of the path exchange {swap_rates[k]:.3f} of their states only, so "
+            "that log Z from there on, and its error, are not to be trusted. A path with more points, or a training at a "
+            "smaller learning rate, helps"
         )
 
 

@@ -1,4 +1,4 @@
-"""Gibbs sampling: half steps and sweeps, chains, tempering, paths, trajectories, population annealing, clamped units."""
+"""Gibbs sampling: half steps and sweeps, chains, tempering, paths, trajectories, population annealing, clamps."""
 
 from .annealing import Population, population_annealing
 from .chains import Chains

@@ -222,6 +222,7 @@ class TemperedChains:
     def _follow(self, hotter: Sequence[RBM]) -> None:
         """Go on with other models below the coldest rung. One that was there keeps its chains; those of a new one start
         as copies of the coldest."""
+        assert isinstance(self._rungs, Models)
         old, n = [self._rbm, *self._rungs.hotter], self._n
         new = [self._rbm, *hotter]
         came_from = [next((k for k, model in enumerate(old) if model is each), 0) for each in new]

@@ -59,8 +59,8 @@ class Trajectory(Described):
     rate of 0.1, at rates of 0.3 where 0.03 is true, with 5 sweeps as with 400.) Where the gradient has no chains of the
     model (``gradient.CD``), they go on from the look before, and at first from training data.
 
-    The next look is half-way to where the rate would come to the target if the model went on as fast, and at the end of
-    an epoch where that is an epoch on. So many looks are made as take 5 % of the training, of whose updates each takes
+    The next look is half-way to where the rate would come to the target if the model went on as fast, or at the end of
+    an epoch before. So many looks are made as take 5 % of the training, of whose updates each takes
     as long as several, and 40 beside, since a training is fastest at its start. Where a model moves on too far from one
     look to the next, its swap rate is below the target, and the path has points between the two.
 
@@ -72,7 +72,7 @@ class Trajectory(Described):
         States that are kept with each model, and that rates are estimated by, at the most: as many as the gradient has
         chains.
     most : int
-        Models, at least 2. Where there would be more, every other one goes, and the rate from which on one is kept falls
+        Models, at least 2. Where there would be more, every other one goes, and the rate below which one is kept falls
         to its fourth power, about that of twice the distance. 784 x 500 units take 3 MB a model, of checkpoints 1.6 MB.
 
     Attributes
@@ -217,10 +217,14 @@ class Trajectory(Described):
         self._last = Kept(rbm.copy(), update, self._swap_rate(before, rbm, states, n_threads), states)
 
     def _next(self, update: int, wait: float) -> int:
-        """The update to look at next: after so many, if there may be a look by then."""
-        allowed = self._updates_a_look * (self._n_looks + 1 - _LOOKS_AT_ONCE)
-        then = max(update + max(_FEWEST_UPDATES, int(wait)), math.ceil(allowed))
-        return then if then - update < self._n_batches else -(-then // self._n_batches) * self._n_batches
+        """The update to look at next: after so many or at the last end of an epoch before, if there may be a look by
+        then, else at the first after it."""
+        allowed, n_batches = self._updates_a_look * (self._n_looks + 1 - _LOOKS_AT_ONCE), self._n_batches
+        then = update + max(_FEWEST_UPDATES, int(wait))
+        if then < allowed:
+            return math.ceil(allowed / n_batches) * n_batches
+        ends = then // n_batches * n_batches
+        return ends if ends >= max(update + _FEWEST_UPDATES, allowed) else then
 
     def _now(self, rbm: RBM, chains: BitMatrix | None, n_threads: int | None, last: bool = False) -> BitMatrix:
         """Visible states of this time. Those of the end are drawn as the next look's would be."""

@@ -300,7 +300,7 @@ def fit(
         n_threads,
     )
     if trajectory is not None:
-        _start(trajectory, loop, X, sample_weight, batch_size, seed)
+        _start(trajectory, loop, source, X, sample_weight, batch_size, seed)
     training = Training(loop, source, measuring, callbacks, epochs, progress, trajectory)
     if checkpoint is not None:
         setup: dict[str, object] = {"batch_size": batch_size, "seed": seed}
@@ -328,11 +328,12 @@ def _trajectory(given: object, gradient: GradientEstimator, absent: bool) -> Tra
 
 
 def _start(
-    trajectory: Trajectory, loop: Loop, X: Any, sample_weight: ArrayLike | None, batch_size: int, seed: int
-) -> None:
+    trajectory: Trajectory, loop: Loop, source: InMemory | UserBatches, X: Any, sample_weight: ArrayLike | None,
+    batch_size: int, seed: int,
+) -> None:  # fmt: skip
     """Start a trajectory at the base-rate model of the data; of batches, of their first 256 examples."""
     rbm, gradient, unit = loop.rbm, loop.gradient, loop.rbm.visible
-    some = loop.source.some_examples()
+    some = source.some_examples()
     examples = packed(unit.hardened(some) if some.dtype == np.float64 else some, unit)
     if is_array(X):
         base = RBM.from_data(X, 1, sample_weight=sample_weight, visible=unit)
@@ -342,7 +343,7 @@ def _start(
     if not (isinstance(chains, int) and isinstance(sweeps, int)):  # of an estimator of the user's
         chains, sweeps = batch_size, 1
     work = workload.update(rbm.n_visible, rbm.n_hidden, batch_size, chains, sweeps)
-    trajectory.start(rbm, base.visible_bias, examples, seed, work, loop.source.n_batches, loop.n_threads)
+    trajectory.start(rbm, base.visible_bias, examples, seed, work, source.n_batches, loop.n_threads)
 
 
 def _has_gaps(X: Any, rbm: RBM) -> bool:
