@@ -49,8 +49,10 @@ def report(
     n_samples: int = 256,
     n_sweeps: int = 1000,
     method: str = "auto",
-    n_chains: int = 100,
-    n_betas: int = 10_000,
+    n_chains: int | None = None,
+    n_betas: int | None = None,
+    tolerance: float = 0.5,
+    seconds: float | None = None,
     seed: int = 0,
     progress: bool = False,
     n_threads: int | None = None,
@@ -86,7 +88,7 @@ def report(
         Gibbs chains whose states are the samples; they start at draws from the visible biases alone.
     n_sweeps : int
         Sweeps before the chains are looked at, and again sweeps in which they are; at least 4.
-    method, n_chains, n_betas
+    method, n_chains, n_betas, tolerance, seconds
         Of the score, as for :func:`fastrbm.likelihood.score`.
     seed : int
         Of chains and annealing.
@@ -120,7 +122,7 @@ def report(
     ...     os.listdir(folder)
     ['report.html']
     >>> print(score)
-    mean log-likelihood -25.113 nats (1,797 examples, standard error 0.09; log Z exact)
+    mean log-likelihood -25.113 +- 0.091 (data) nats (1,797 examples, log Z exact)
     """
     need_matplotlib()
     from matplotlib import style
@@ -137,7 +139,10 @@ def report(
     if sample_weight is not None:
         sample_weight = validate.sample_weight(sample_weight, len(examples))
     output.check(path)  # now, not after the chains have run
-    settings: dict[str, Any] = {"method": method, "n_chains": n_chains, "n_betas": n_betas, "seed": seed}
+    settings: dict[str, Any] = {"method": method, "seed": seed}
+    settings |= {"tolerance": tolerance, "seconds": seconds} if n_betas is None and n_chains is None else {}
+    settings |= {"n_chains": n_chains, "n_betas": n_betas}
+    settings = {name: value for name, value in settings.items() if value is not None}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         score = likelihood_score(rbm, examples, **settings, progress=progress, n_threads=n_threads)
