@@ -75,7 +75,7 @@ def test_the_distribution_is_the_model_s():
 def test_without_resampling_the_weights_are_wrong(monkeypatch):
     """The test above would see it."""
     rbm, n = two_modes(4.0), 2000
-    monkeypatch.setattr(annealing, "_systematic", lambda total, seed, step: np.arange(len(total)))
+    monkeypatch.setattr(annealing, "descendants", lambda w, seed, stream, step: (np.arange(len(w)), 0.0))
     wrong = [weight_of_on(fr.population_annealing(rbm, n, seed=seed).visible.to_states()) for seed in range(3)]
     assert all(abs(w - 0.8) > 0.1 for w in wrong)
 
@@ -140,7 +140,7 @@ def test_what_sample_starts_from():
 @pytest.mark.parametrize(
     "arguments, error, message",
     [
-        ({"rbm": 3}, TypeError, "rbm must be an RBM, not int"),
+        ({"path": 3}, TypeError, "rbm must be an RBM, not int"),
         ({"n_chains": 0}, ValueError, "n_chains must be at least 1"),
         ({"n_steps": 0}, ValueError, "n_steps must be at least 1"),
         ({"seed": -1}, ValueError, "seed must be"),
@@ -149,7 +149,7 @@ def test_what_sample_starts_from():
 )
 def test_bad_arguments(arguments, error, message):
     with pytest.raises(error, match=message):
-        fr.population_annealing(**({"rbm": random_rbm(5, 4)} | arguments))
+        fr.population_annealing(**({"path": random_rbm(5, 4)} | arguments))
 
 
 def test_huge_weights_are_no_fault_of_the_base():

@@ -12,7 +12,7 @@ from fastrbm import reference
 from fastrbm._core import _cpu, dispatch, philox, workload
 from fastrbm._core import threads as _threads
 from fastrbm.sampling import gibbs
-from fastrbm.sampling.annealing import Annealer
+from fastrbm.sampling.path import Path
 from fastrbm.sampling.gibbs import independent_states
 from fastrbm.sampling.starts import chain_ends, start_chains
 from fastrbm.training import fused
@@ -204,11 +204,11 @@ def test_shares_of_starts_and_ends():
 
 def test_a_share_of_annealed_chains():
     rbm = fr.RBM.from_data(fr.datasets.load_digits(), 70, seed=0)
-    annealer, betas = Annealer(rbm, rbm.visible_bias), np.linspace(0, 1, 6).astype(np.float32)
-    start = independent_states(rbm.visible, rbm.visible_bias, 40, 1, philox.ANNEAL, None)
+    path = Path([rbm, fr.RBM(1.5 * rbm.weights)], 10, base_bias=rbm.visible_bias)
+    start = path.base_states(40, 1, philox.ANNEAL)
     part = start[31:].copy()
-    weights = annealer.move(start, betas, 1, philox.ANNEAL, 1, None)
-    assert np.array_equal(annealer.move(part, betas, 1, philox.ANNEAL, 1, None, first_chain=31), weights[31:])
+    weights = path.move(start, 0, 10, 1, philox.ANNEAL, 1)
+    assert np.array_equal(path.move(part, 0, 10, 1, philox.ANNEAL, 1, first_chain=31), weights[31:])
     assert np.array_equal(part.planes, start.planes[:, 31:])
 
 

@@ -49,6 +49,8 @@ POPULATION = 28  # population_annealing: starts and moves
 RESAMPLE = 29  # population_annealing: which chains go on; RBM.sample: which of them are the samples
 LATENT = 30  # fit: entries of the data that are missing
 LABELS = 31  # gradient.Hybrid: labels of examples that have none
+PILOT = 32  # Path.adapted: pilot runs
+PILOT_RESAMPLE = 33  # Path.adapted: which of their chains go on
 
 _NORMALS = 1 << 16  # normal numbers of one sweep number, as the kernel has it
 

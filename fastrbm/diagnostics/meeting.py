@@ -97,7 +97,7 @@ class Meeting:
         names += [f"{self.axes.shape[1]} principal axes of the data"] if self.axes.size else []
         names += ["free energy"]
         cells = [tuple(f"{apart:.1f} ({where})" for apart, where in pair) for pair in columns]
-        head = ("largest difference from chains from the data, in standard errors", *_OTHERS)
+        head = ("largest difference (standard errors)", *_OTHERS)
         return [head, *((name, *pair) for name, pair in zip(names, cells, strict=True))]
 
     def _largest(self) -> list[list[tuple[float, str]]]:

@@ -11,11 +11,10 @@ from numpy.typing import ArrayLike
 from .._core import floatmath, philox, threads, validate
 from .._core.progress import Countdown
 from .._core.warn import warn
-from ..sampling.annealing import Annealer
-from ..sampling.gibbs import independent_states
 from ..sampling.model import model
+from ..sampling.path import MOST_STEPS, Path, data_bias
+from ..sampling.resampling import normalized
 from ..sampling.starts import chain_ends
-from ..states.bits import BitMatrix
 from .results import LogPartition
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 # reverse AIS from exact samples plus this.
 MARKOV = -math.log(0.5 * math.erfc(3 / math.sqrt(2)))
 
-MOST_BETAS = 1 << 24
+N_BETAS = 10_000
 _STANDARD = ((0.5, 500), (0.9, 4000), (1.0, 10_000))  # up to which beta, in how many steps
 _BASE_CHAINS, _BASE_SWEEPS = 512, 200
 _START_SWEEPS = 5000
@@ -43,7 +42,7 @@ def standard_betas(n_betas: int = 14_500) -> np.ndarray:
     >>> betas[[0, 500, 4500, 14500]].round(3).tolist(), len(betas)
     ([0.0, 0.5, 0.8999999761581421, 1.0], 14501)
     """
-    n_betas = validate.integer(n_betas, "n_betas", 1, MOST_BETAS)
+    n_betas = validate.integer(n_betas, "n_betas", 1, MOST_STEPS)
     whole, ends, points = sum(n for _, n in _STANDARD), [0.0], [0]
     for end, n in _STANDARD:
         points.append(points[-1] + n)
@@ -53,9 +52,9 @@ def standard_betas(n_betas: int = 14_500) -> np.ndarray:
 
 
 def ais(
-    rbm: RBM,
+    path: RBM | Path,
     n_chains: int = 100,
-    n_betas: int = 10_000,
+    n_betas: int | None = None,
     seed: int = 0,
     data: ArrayLike | None = None,
     base_bias: ArrayLike | None = None,
@@ -65,19 +64,21 @@ def ais(
 ) -> LogPartition:
     """Estimate log Z by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008).
 
-    Chains start at exact draws from the base-rate model, p_0(v) ~ exp(r'v), and go up through the distributions
-    exp(-beta E(v, h) + (1 - beta) r'v). Before each move to the next beta a chain's weight is multiplied by the ratio
-    of the two unnormalized distributions of v at the state it is in. The mean weight times Z_0 = 2^H prod_i
+    Chains start at exact draws from the base-rate model, p_0(v) ~ exp(r'v), and go up the path, as a rule through the
+    distributions exp(-beta E(v, h) + (1 - beta) r'v). Before each move a chain's weight is multiplied by the ratio of
+    the two unnormalized distributions of v at the state it is in. The mean weight times Z_0 = 2^H prod_i
     exp(cgf(r_i)) has expectation Z; so log Z is under-estimated on average, and likelihoods over-estimated: see
     :func:`bidirectional`.
 
     Parameters
     ----------
-    rbm : RBM
+    path : RBM or Path
+        A model stands for a path of its temperatures, of which n_betas, data, base_bias and betas say the rest. A
+        :class:`fastrbm.sampling.Path` has its own: leave them out.
     n_chains : int
         Independent chains, at least 1.
-    n_betas : int
-        Steps of the standard schedule, :func:`standard_betas`.
+    n_betas : int, optional
+        Steps of the standard schedule, :func:`standard_betas`; 10,000 by default.
     seed : int
     data : array (n, V) or BitMatrix, optional
         Data whose smoothed means the base-rate model has.
@@ -113,24 +114,22 @@ def ais(
     >>> abs(estimate.value - truth.value) < 0.1
     True
     """
-    n_chains, seed = checked(rbm, n_chains, seed, progress, n_threads)
-    betas = _schedule(n_betas, betas)
-    bias = _base_bias(rbm, data, base_bias, seed, n_threads)
-    visible = independent_states(rbm.visible, bias, n_chains, seed, philox.ANNEAL, n_threads)
-    annealer = Annealer(rbm, bias)
-    with Countdown("AIS", n_chains * (len(betas) - 1), progress) as countdown:
-        ratios = annealer.move(visible, betas, seed, philox.ANNEAL, 1, n_threads, countdown)
+    n_chains, seed = checked(n_chains, seed, progress, n_threads)
+    path = annealing_path(path, n_betas, betas, data, base_bias, seed, n_threads)
+    visible = path.base_states(n_chains, seed, philox.ANNEAL, n_threads)
+    with Countdown("AIS", n_chains * path.n_steps, progress) as countdown:
+        ratios = path.move(visible, 0, path.n_steps, seed, philox.ANNEAL, 1, n_threads, countdown)
     mean, error, ess = _mean_weight(ratios)
-    value = annealer.log_base + mean
+    value = path.log_base + mean
     _warn_if_small(ess, n_chains, "AIS")
     return LogPartition(value, value - min(_width(error), MARKOV), value + _width(error), "AIS", ess, ratios)
 
 
 def reverse_ais(
-    rbm: RBM,
+    path: RBM | Path,
     start: ArrayLike | None = None,
     n_chains: int = 100,
-    n_betas: int = 10_000,
+    n_betas: int | None = None,
     seed: int = 0,
     n_sweeps: int = 0,
     data: ArrayLike | None = None,
@@ -147,7 +146,8 @@ def reverse_ais(
 
     Parameters
     ----------
-    rbm : RBM
+    path : RBM or Path
+        As for :func:`ais`.
     start : array (n, V) or BitMatrix, optional
         Exact samples, or data. Of more than n_chains examples, as many are chosen by seed; fewer are used in turn. By
         default the ends of chains of 5,000 sweeps.
@@ -161,9 +161,9 @@ def reverse_ais(
     LogPartition
         Its interval is as for :func:`ais`.
     """
-    n_chains, seed = checked(rbm, n_chains, seed, progress, n_threads)
+    n_chains, seed = checked(n_chains, seed, progress, n_threads)
     n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS - _START_SWEEPS)
-    downward = _schedule(n_betas, betas)[::-1].copy()
+    rbm = path.rbm if isinstance(path, Path) else model(path)
     if start is None:
         n_sweeps += _START_SWEEPS
         states = None
@@ -171,58 +171,65 @@ def reverse_ais(
         states = rbm._states(start, "start")
         if len(states) == 0:
             raise ValueError("start must have at least one example")
-        data = states if data is None and base_bias is None else data
+        if not isinstance(path, Path) and data is None and base_bias is None:
+            data = states
         order = philox.permutation(len(states), seed, philox.REVERSE, 0)
         states = states[np.resize(order, n_chains)]
-    bias = _base_bias(rbm, data, base_bias, seed, n_threads)
+    path = annealing_path(path, n_betas, betas, data, base_bias, seed, n_threads)
     visible = chain_ends(rbm, n_chains, n_sweeps, seed, philox.REVERSE_START, states, n_threads=n_threads)
-    annealer = Annealer(rbm, bias)
-    with Countdown("reverse AIS", n_chains * (len(downward) - 1), progress) as countdown:
-        ratios = annealer.move(visible, downward, seed, philox.REVERSE, 1, n_threads, countdown)
+    with Countdown("reverse AIS", n_chains * path.n_steps, progress) as countdown:
+        ratios = path.move(visible, path.n_steps, 0, seed, philox.REVERSE, 1, n_threads, countdown)
     mean, error, ess = _mean_weight(ratios)
-    value = annealer.log_base - mean
+    value = path.log_base - mean
     _warn_if_small(ess, n_chains, "reverse AIS")
     return LogPartition(value, value - _width(error), value + min(_width(error), MARKOV), "reverse AIS", ess, -ratios)
 
 
-def checked(rbm: RBM, n_chains: int, seed: int, progress: bool, n_threads: int | None) -> tuple[int, int]:
+def checked(n_chains: int, seed: int, progress: bool, n_threads: int | None) -> tuple[int, int]:
     """(n_chains, seed), after a look at the arguments that all annealing has."""
-    model(rbm)
     validate.flag(progress, "progress")
     threads.resolve(n_threads)
     return validate.integer(n_chains, "n_chains", 1, philox.MOST_CHAINS), validate.seed(seed)
 
 
-def _schedule(n_betas: int, betas: ArrayLike | None) -> np.ndarray:
+def annealing_path(
+    given: RBM | Path, n_betas: int | None, betas: ArrayLike | None, data: ArrayLike | None,
+    base_bias: ArrayLike | None, seed: int, n_threads: int | None,
+) -> Path:  # fmt: skip
+    """A path as it is; or that of a model's temperatures along the standard schedule, from the base-rate model of data,
+    or of samples of the model."""
+    if isinstance(given, Path):
+        more = {"n_betas": n_betas, "betas": betas, "data": data, "base_bias": base_bias}
+        extra = [name for name, value in more.items() if value is not None]
+        if extra:
+            raise ValueError(f"a Path has its own steps and base: leave out {', '.join(extra)}")
+        return given
+    rbm = model(given)
     if betas is None:
-        return standard_betas(n_betas)
+        points = standard_betas(N_BETAS if n_betas is None else n_betas)
+    else:
+        points = _checked_betas(betas)
+    if base_bias is None:
+        if data is None:
+            data = chain_ends(rbm, _BASE_CHAINS, _BASE_SWEEPS, seed, philox.BASE_RATE, n_threads=n_threads)
+        base_bias = data_bias(rbm, data)
+    return Path(rbm, points=points, base_bias=base_bias)
+
+
+def _checked_betas(betas: ArrayLike) -> np.ndarray:
     array = np.asarray(betas)
-    if array.dtype.kind not in "iuf" or array.ndim != 1 or not 2 <= len(array) <= MOST_BETAS + 1:
+    if array.dtype.kind not in "iuf" or array.ndim != 1 or not 2 <= len(array) <= MOST_STEPS + 1:
         raise ValueError("betas must be a sequence of at least two numbers, from 0 to 1")
     array = array.astype(np.float64)
     if array[0] != 0 or array[-1] != 1 or not bool((np.diff(array) >= 0).all()):
         raise ValueError("betas must go from 0 up to 1, none below the one before")
-    return np.ascontiguousarray(array, np.float32)
-
-
-def _base_bias(
-    rbm: RBM, data: ArrayLike | None, base_bias: ArrayLike | None, seed: int, n_threads: int | None
-) -> np.ndarray:
-    """r, float32 (V,): the logit of the smoothed means of data, or of samples of the model; or as given."""
-    if base_bias is not None:
-        return validate.parameter(base_bias, "base_bias", (rbm.n_visible,))
-    if data is None:
-        data = chain_ends(rbm, _BASE_CHAINS, _BASE_SWEEPS, seed, philox.BASE_RATE, n_threads=n_threads)
-    bits = rbm._states(data, "data", fractions=True)
-    if not isinstance(bits, BitMatrix):  # fractions, which a model reads as its units' numbers
-        bits = rbm.visible.values(bits)
-    return rbm.from_data(bits, 1, seed, visible=rbm.visible).visible_bias  # a class method
+    return array
 
 
 def _mean_weight(log_weights: np.ndarray) -> tuple[float, float, float]:
     """(log of the mean weight, its standard error relative to it, effective sample size)."""
-    n, top = len(log_weights), float(log_weights.max())
-    w = floatmath.exp(np.maximum(log_weights - top, -708.0))
+    n = len(log_weights)
+    w, top = normalized(log_weights)
     total, squares = float(np.add.accumulate(w)[-1]), float(np.add.accumulate(w * w)[-1])
     mean = total / n
     # the sum over chains of (w - mean)^2, over n (n - 1), is the variance of the mean

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import floatmath
-from ..sampling.annealing import Annealer
-from .ais import MARKOV, _base_bias, ais, checked, reverse_ais
+from ..sampling.path import Path
+from .ais import MARKOV, ais, annealing_path, checked, reverse_ais
 from .results import Bidirectional, LogPartition
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ _ENOUGH = 10  # chains each way, from which the combined estimate's error, a lar
 
 
 def bidirectional(
-    rbm: RBM,
+    path: RBM | Path,
     data: ArrayLike | None = None,
     n_chains: int = 100,
-    n_betas: int = 10_000,
+    n_betas: int | None = None,
     seed: int = 0,
     n_sweeps: int = 0,
     betas: ArrayLike | None = None,
@@ -41,9 +41,11 @@ def bidirectional(
 
     Parameters
     ----------
-    rbm : RBM
+    path : RBM or Path
+        As for :func:`ais`.
     data : array (n, V) or BitMatrix, optional
-        Gives the base rates, and the starting states of reverse AIS. By default both come from chains of the model.
+        The starting states of reverse AIS, and the base rates where a model is given. By default both come from chains
+        of the model.
     n_chains, n_betas, seed, betas, progress, n_threads
         As for :func:`ais`.
     n_sweeps : int
@@ -57,16 +59,17 @@ def bidirectional(
     >>> both.agree, abs(both.value - fr.likelihood.exact(rbm).value) < 0.1
     (True, True)
     """
-    n_chains, seed = checked(rbm, n_chains, seed, progress, n_threads)
-    common: dict[str, Any] = {"n_chains": n_chains, "n_betas": n_betas, "seed": seed, "betas": betas}
-    show: dict[str, Any] = {"progress": progress, "n_threads": n_threads}
-    bias = _base_bias(rbm, data, None, seed, n_threads)
-    forward = ais(rbm, base_bias=bias, **common, **show)
-    reverse = reverse_ais(rbm, data, base_bias=bias, n_sweeps=n_sweeps, **common, **show)
+    n_chains, seed = checked(n_chains, seed, progress, n_threads)
+    if not isinstance(path, Path):
+        path = annealing_path(path, n_betas, betas, data, None, seed, n_threads)
+    elif n_betas is not None or betas is not None:
+        raise ValueError("a Path has its own steps: leave out n_betas and betas")
+    how: dict[str, Any] = {"n_chains": n_chains, "seed": seed, "progress": progress, "n_threads": n_threads}
+    forward, reverse = ais(path, **how), reverse_ais(path, data, n_sweeps=n_sweeps, **how)
     assert forward.log_ratios is not None and reverse.log_ratios is not None and forward.ess and reverse.ess  # annealed
     ess = min(forward.ess, reverse.ess)
     ratio, error = acceptance_ratio(forward.log_ratios, reverse.log_ratios)
-    value = Annealer(rbm, bias).log_base + ratio
+    value = path.log_base + ratio
     ratios = np.concatenate([forward.log_ratios, reverse.log_ratios])
     combined = LogPartition(value, value - 3 * error, value + 3 * error, "Bennett's ratio", ess, ratios)
     meet = forward.lower <= reverse.upper and reverse.lower <= forward.upper

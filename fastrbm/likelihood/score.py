@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import validate
-from ..sampling.model import enumerated_units
+from ..sampling.model import enumerated_units, model
 from ..states.missing import has_missing
-from .ais import MOST_BETAS, ais, checked
+from ..sampling.path import MOST_STEPS
+from .ais import ais, checked
 from .bidirectional import bidirectional
 from .exact import exact
 from .marginal import marginal
@@ -65,8 +66,9 @@ def score(
     mean log-likelihood -25.113 nats (1,797 examples, standard error 0.09; log Z exact)
     """
     validate.one_of(method, "method", METHODS)
-    n_chains, seed = checked(rbm, n_chains, seed, progress, n_threads)
-    n_betas = validate.integer(n_betas, "n_betas", 1, MOST_BETAS)
+    model(rbm)
+    n_chains, seed = checked(n_chains, seed, progress, n_threads)
+    n_betas = validate.integer(n_betas, "n_betas", 1, MOST_STEPS)
     rbm._check_names(X, "X")
     X = rbm._coded(X, "X")
     free = None

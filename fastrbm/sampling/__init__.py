@@ -1,7 +1,8 @@
-"""Gibbs sampling: half steps and sweeps, chains, tempering, population annealing, clamped units."""
+"""Gibbs sampling: half steps and sweeps, chains, tempering, paths, population annealing, clamped units."""
 
 from .annealing import Population, population_annealing
 from .chains import Chains
+from .path import Path
 from .tempering import TemperedChains
 
-__all__ = ["Chains", "Population", "TemperedChains", "population_annealing"]
+__all__ = ["Chains", "Path", "Population", "TemperedChains", "population_annealing"]

@@ -9,24 +9,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import floatmath, philox, threads, validate, workload
-from .._core.dispatch import kernels
+from .._core import floatmath, philox, threads, validate
 from .._core.progress import Countdown
-from .._core.segments import placed
 from .._core.warn import warn
 from ..states.bits import BitMatrix
-from .gibbs import chain_calls, independent_states
-from .model import model
+from .path import N_STEPS, Path, path_of
+from .resampling import descendants, effective_size, normalized
 
 if TYPE_CHECKING:
     from ..rbm import RBM
 
 __all__ = ["Population", "population_annealing"]
 
-N_STEPS = 200  # of the default path
 FEW_FAMILIES = 25  # below this, the weight of a mode may be off by 0.1, one standard error
 _FEWEST_CHAINS = 256  # of a population that sample takes its starts from
-_LARGEST_BIAS = 1e29  # of the base-rate model that is chosen here: any will do, but parameters have a bound
 _RESAMPLE_BELOW = 0.9  # of the chains: the effective sample size at which chains are chosen anew by weight
 
 
@@ -46,6 +42,9 @@ class Population:
         of a mode is known to about sqrt(p (1 - p) / families).
     ess : float
         The smallest effective sample size (sum w)^2 / sum w^2 that was seen.
+    standard_error : float
+        Of log_partition, in nats: sqrt(1 / families - 1 / n_chains), what the sizes of the families tell of it (Lee &
+        Whiteley 2018). It knows nothing of modes that no chain visited.
     """
 
     visible: BitMatrix
@@ -53,11 +52,15 @@ class Population:
     families: float
     ess: float
 
+    @property
+    def standard_error(self) -> float:
+        return math.sqrt(max(1.0 / self.families - 1.0 / len(self.visible), 0.0))
+
 
 def population_annealing(
-    rbm: RBM,
+    path: RBM | Path,
     n_chains: int = 1024,
-    n_steps: int = N_STEPS,
+    n_steps: int | None = None,
     seed: int = 0,
     base_bias: ArrayLike | None = None,
     progress: bool = False,
@@ -66,8 +69,8 @@ def population_annealing(
     """Draw samples by annealing a population of chains that are resampled by their weights on the way (Hukushima & Iba
     2003; Machta 2010).
 
-    The chains start at exact draws from a base-rate model, p_0(v) ~ exp(r'v), and go through the distributions
-    exp(-beta E(v, h) + (1 - beta) r'v), with beta from 0 up to 1 in even steps. Before each move a chain's weight is
+    The chains start at exact draws from the path's base-rate model and go up the path, by default through the
+    distributions exp(-beta E(v, h) + (1 - beta) r'v) with beta from 0 up to 1. Before each move a chain's weight is
     multiplied by the ratio of the two unnormalized distributions at the state that it is in. When the weights become
     unequal, the population is resampled: a chain has a number of copies that is its weight, rounded up or down
     (systematic resampling). A mode that chains find too seldom gains weight as beta rises, and one that they find too
@@ -75,15 +78,16 @@ def population_annealing(
 
     Parameters
     ----------
-    rbm : RBM
+    path : RBM or Path
+        A model stands for the path of its temperatures.
     n_chains : int
         The population, at least 1. Tens of chains say little about weights.
-    n_steps : int
-        Steps of beta, each of which costs about one and a half sweeps.
+    n_steps : int, optional
+        Even steps of beta, by default 200, each of which costs about one and a half sweeps. A Path has its own.
     seed : int
         The same seed gives the same population.
     base_bias : array (V,), optional
-        r. By default b + W E[h] with hidden units as they are at beta 0: on half of the time.
+        r. By default b + W E[h] with hidden units as they are at beta 0: on half of the time. A Path has its own.
     progress : bool
         Show a line on standard error.
     n_threads : int, optional
@@ -104,27 +108,22 @@ def population_annealing(
     >>> abs(population.log_partition - fr.likelihood.exact(rbm).value) < 0.1
     True
     """
-    model(rbm)
+    path = path_of(path, n_steps, base_bias)
     n = validate.integer(n_chains, "n_chains", 1, philox.MOST_CHAINS)
-    n_steps, seed = validate.integer(n_steps, "n_steps", 1, philox.MOST_SWEEPS), validate.seed(seed)
+    seed = validate.seed(seed)
     validate.flag(progress, "progress")
     threads.resolve(n_threads)
-    annealer = Annealer(rbm, hot_bias(rbm) if base_bias is None else base_bias)
-    betas = np.linspace(0.0, 1.0, n_steps + 1).astype(np.float32)
-    visible = independent_states(rbm.visible, annealer.bias, n, seed, philox.POPULATION, n_threads)
-    log_z, family, log_weights, smallest = annealer.log_base, np.arange(n), np.zeros(n), float(n)
-    with Countdown("population annealing", n_steps, progress) as countdown:
-        for step in range(n_steps):
-            log_weights += annealer.move(visible, betas[step : step + 2], seed, philox.POPULATION, 1 + step, n_threads)
-            top = float(log_weights.max())
-            weights = floatmath.exp(np.maximum(log_weights - top, -708.0))
-            total = np.add.accumulate(weights)  # one after the other: the same bits on any machine
-            ess = float(total[-1]) ** 2 / float(np.add.accumulate(weights * weights)[-1])
+    visible = path.base_states(n, seed, philox.POPULATION, n_threads)
+    log_z, family, log_weights, smallest = path.log_base, np.arange(n), np.zeros(n), float(n)
+    with Countdown("population annealing", path.n_steps, progress) as countdown:
+        for step in range(path.n_steps):
+            log_weights += path.move(visible, step, step + 1, seed, philox.POPULATION, 1 + step, n_threads)
+            ess = effective_size(normalized(log_weights)[0])
             smallest = min(smallest, ess)
-            if ess < _RESAMPLE_BELOW * n or step == n_steps - 1:
-                log_z += top + float(floatmath.log(total[-1] / n))
-                chosen = _systematic(total, seed, step)
+            if ess < _RESAMPLE_BELOW * n or step == path.n_steps - 1:
+                chosen, log_mean = descendants(log_weights, seed, philox.RESAMPLE, step)
                 visible.planes[:] = visible.planes[:, chosen]
+                log_z += log_mean
                 family, log_weights = family[chosen], np.zeros(n)
             countdown.done(step + 1)
     sizes = np.bincount(family, minlength=n) / n
@@ -145,61 +144,3 @@ def annealed_starts(rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int |
         )
     order = philox.permutation(len(population.visible), seed, philox.RESAMPLE, 0)
     return population.visible[order[:n]]
-
-
-class Annealer:
-    """Moves chains of a model along the path from a base-rate model, and weighs them."""
-
-    def __init__(self, rbm: RBM, base_bias: ArrayLike) -> None:
-        p = rbm._parameters
-        self.bias = validate.parameter(base_bias, "base_bias", (rbm.n_visible,))
-        self._rbm, self._reference = rbm, placed(self.bias, p.to_visible.to)
-        self._difference = p.wide_visible_bias - self.bias
-        self._n_tiles = p.to_hidden.tiles_array.shape[0] + p.to_visible.tiles_array.shape[0]
-
-    @property
-    def log_base(self) -> float:
-        """log Z_0 = H log 2 + sum_i cgf(r_i)."""
-        terms = self._rbm.visible.cgf(self.bias.astype(np.float64))
-        return self._rbm.n_hidden * math.log(2.0) + float(np.add.accumulate(terms)[-1])
-
-    def move(
-        self, visible: BitMatrix, betas: np.ndarray, seed: int, stream: int, first_sweep: int, n_threads: int | None,
-        countdown: Countdown | None = None, first_chain: int = 0,
-    ) -> np.ndarray:  # fmt: skip
-        """Take chains first_chain, first_chain + 1, ... along betas, in place, in calls short enough for Ctrl-C.
-
-        Returns the logarithms of their weights, float64 (n,). A countdown gets chains times steps."""
-        p, n, n_steps = self._rbm._parameters, len(visible), len(betas) - 1
-        sizes, out = (self._rbm.n_visible, self._rbm.n_hidden), np.empty(n)
-        for part, first, count, used in chain_calls(n, n_steps, sizes, workload.annealing(*sizes), n_threads):
-            size = part.stop - part.start
-            planes = visible.planes[:, part]
-            if first == 0:
-                hidden, weights = BitMatrix.empty(size, self._rbm.n_hidden), np.zeros((self._n_tiles, size))
-            kernels.anneal(
-                planes, hidden.planes, p.to_visible, p.to_hidden, self._reference, self._difference,
-                betas[first : first + count + 1], seed, stream, first_sweep + first, first_chain + part.start, weights,
-                used,
-            )  # fmt: skip
-            if countdown:
-                countdown.done(part.start * n_steps + size * (first + count))
-            if first + count == n_steps:
-                out[part] = np.add.accumulate(weights, axis=0)[-1]
-        return out
-
-
-def hot_bias(rbm: RBM) -> np.ndarray:
-    """b + W E[h] at beta 0, float32 (V,): sums in one order, so the same bits on any machine."""
-    mean = rbm.hidden.off + 0.5 * rbm.hidden.step
-    inputs = mean * np.add.accumulate(rbm.weights.astype(np.float64), axis=1)[:, -1]
-    return (rbm.visible_bias + inputs).clip(-_LARGEST_BIAS, _LARGEST_BIAS).astype(np.float32)
-
-
-def _systematic(total: np.ndarray, seed: int, step: int) -> np.ndarray:
-    """Which chains go on, by weight: n even points of their running sum, from a random one on, each of the chain that
-    it falls to. So a chain of more than average weight goes on at least once."""
-    n = len(total)
-    start = (int(philox.words(4, seed, philox.RESAMPLE, step + 1)[0]) + 0.5) * 2.0**-32
-    points = (np.arange(n) + start) * (total[-1] / n)
-    return np.minimum(np.searchsorted(total, points, side="right"), n - 1)

@@ -18,11 +18,11 @@ from .._core.settings import Setting
 from ..diagnostics.convergence import split_rhat
 from ..diagnostics.correlation import autocorrelation_time
 from ..diagnostics.tracing import free_energy_trace
-from ..likelihood.ais import MOST_BETAS
 from ..likelihood.pseudo import pseudo
 from ..likelihood.results import METHODS
 from ..likelihood.score import score
 from ..sampling.chains import Chains
+from ..sampling.path import MOST_STEPS
 from .contracts import Snapshot
 from .measuring import some
 
@@ -108,7 +108,7 @@ class LogLikelihood(_Metric):
     columns = ("log_likelihood", "log_likelihood_error")
     method = Setting(validate.one_of, METHODS)
     n_chains = Setting(validate.integer, 1, philox.MOST_CHAINS)
-    n_betas = Setting(validate.integer, 1, MOST_BETAS)
+    n_betas = Setting(validate.integer, 1, MOST_STEPS)
 
     def __init__(
         self, method: str = "auto", n_chains: int = 100, n_betas: int = 1000, every: int | None = None

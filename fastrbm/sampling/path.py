@@ -1,0 +1,373 @@
+"""Path: distributions from one of independent units up to that of a model, along which chains are annealed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .._core import floatmath, philox, threads, validate, workload
+from .._core.dispatch import kernels
+from .._core.progress import Countdown
+from .._core.segments import placed
+from ..states.bits import BitMatrix
+from . import gibbs
+from .gibbs import chain_calls, independent_states
+from .model import Model, checked_model, model
+from .resampling import descendants
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
+
+__all__ = ["Path"]
+
+N_STEPS = 200  # of a path of which nothing is said
+MOST_STEPS = 1 << 24
+_STEPS_BETWEEN = 1  # of neighboring models
+_FIRST_STEPS = 20  # up to the first of several models, which is an easy one
+_LARGEST_BIAS = 1e29  # of the base-rate model that is chosen here: any will do, but parameters have a bound
+_STRETCHES = 50  # of a path, whose lengths are measured
+_PILOT_STEPS = 8  # of each stretch
+_FEWEST = 0.1  # steps that a stretch gets, as a fraction of the mean
+
+
+class Path:
+    """Distributions from one of independent visible units up to the model's, which is their last.
+
+    The first is the base-rate model, p_0(v) ~ exp(r'v), with hidden units as they are at beta 0. Along the temperatures
+    of one model it goes on by exp(-beta E(v, h) + (1 - beta) r'v), with beta from 0 up to 1. Along the models that a
+    training went through, its trajectory (Decelle, Furtlehner & Seoane 2021; Bereux et al. 2024), it goes so to the
+    first of them, and from each to the next through models whose parameters are on the line between: these have the
+    densities p_k^(1 - s) p_(k+1)^s of (v, h), up to a factor. Where a model has modes that no temperature joins, the
+    models of its training still go from one to the next in small steps.
+
+    A point of the path is a number from 0 to the number of its models: up to 1 it is beta, of the first model; a point
+    k + s, for k at least 1, is between model k and model k + 1, the first being model 1.
+
+    Parameters
+    ----------
+    models : RBM or several
+        Of the same units: the model of interest is the last one.
+    n_steps : int, optional
+        Steps, evenly spaced. By default 200 for one model; for several 20 up to the first, then one to each.
+    points : array, optional
+        The points themselves, from 0 up to the number of models, in place of n_steps. Whole numbers, where the models
+        are, are put in where they are missing.
+    base_bias : array (V,), optional
+        r. By default, without data, b + W E[h] of the first model, with hidden units as they are at beta 0.
+    data : array (n, columns) or BitMatrix, optional
+        r is the bias of independent units that have these data's smoothed means.
+
+    Attributes
+    ----------
+    models : tuple of RBM
+    points : float64 (n_steps + 1,)
+        Those up to 1 are float32 numbers.
+    base_bias : float32 (V,)
+    length : float or None
+        Of a path that :meth:`adapted` made, its thermodynamic length as the pilot run saw it (Crooks 2007; Sivak & Crooks
+        2012): the log weight of a chain that is annealed along it in n steps has a variance of about length^2 / n.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> rbm = fr.RBM.from_data(fr.datasets.load_digits(), n_hidden=16, seed=0)
+    >>> path = fr.sampling.Path(rbm, n_steps=4)
+    >>> path.points.tolist()
+    [0.0, 0.25, 0.5, 0.75, 1.0]
+    >>> path
+    Path(RBM(n_visible=64, n_hidden=16), n_steps=4)
+    """
+
+    def __init__(
+        self, models: RBM | Sequence[RBM], n_steps: int | None = None, *, points: ArrayLike | None = None,
+        base_bias: ArrayLike | None = None, data: ArrayLike | None = None,
+    ) -> None:  # fmt: skip
+        self._models = _models(models)
+        if n_steps is not None and points is not None:
+            raise ValueError("n_steps and points are two ways to say the same: give one")
+        self._points = _even(len(self._models), n_steps) if points is None else _given(points, len(self._models))
+        self._points.flags.writeable = False
+        first = self._models[0]
+        if base_bias is not None and data is not None:
+            raise ValueError("base_bias and data are two ways to say the same: give one")
+        if data is not None:
+            bias = data_bias(first, data)
+        else:
+            bias = hot_bias(first) if base_bias is None else base_bias
+        self._bias = validate.parameter(bias, "base_bias", (first.n_visible,)).copy()
+        self._bias.flags.writeable = False
+        self.length: float | None = None
+
+    @property
+    def models(self) -> tuple[RBM, ...]:
+        """From the first that is not independent units to the model of interest."""
+        return self._models
+
+    @property
+    def rbm(self) -> RBM:
+        """The model of interest, the last one."""
+        return self._models[-1]
+
+    @property
+    def points(self) -> np.ndarray:
+        """From 0 to the number of models, float64 (n_steps + 1,), read-only."""
+        return self._points
+
+    @property
+    def base_bias(self) -> np.ndarray:
+        """r, float32 (V,), read-only."""
+        return self._bias
+
+    @property
+    def n_steps(self) -> int:
+        """Steps from the base-rate model to the model of interest."""
+        return len(self._points) - 1
+
+    @property
+    def log_base(self) -> float:
+        """log Z_0 = H log 2 + sum_i cgf(r_i), in nats."""
+        terms = self.rbm.visible.cgf(self._bias.astype(np.float64))
+        return self.rbm.n_hidden * math.log(2.0) + float(np.add.accumulate(terms)[-1])
+
+    def with_points(self, points: ArrayLike) -> Path:
+        """The same path at other points."""
+        return Path(self._models, points=points, base_bias=self._bias)
+
+    def model_at(self, point: float) -> RBM:
+        """The model at a point from 1 up: one of the models, or one between two neighbors."""
+        point = validate.real(point, "point", 1.0, float(len(self._models)))
+        below = int(point)
+        if point == below:
+            return self._models[below - 1]
+        s, low, high = point - below, self._models[below - 1], self._models[below]
+        weights, b, c = (
+            ((1.0 - s) * old.astype(np.float64) + s * new.astype(np.float64)).astype(np.float32)
+            for old, new in zip(
+                (low.weights, low.visible_bias, low.hidden_bias),
+                (high.weights, high.visible_bias, high.hidden_bias),
+                strict=True,
+            )
+        )
+        return type(low)(weights, b, c, visible=low.visible, hidden=low.hidden)
+
+    def base_states(
+        self, n: int, seed: int, stream: int, n_threads: int | None = None, first_chain: int = 0
+    ) -> BitMatrix:
+        """n exact draws of v from the base-rate model, for chains first_chain, first_chain + 1, ..."""
+        return independent_states(
+            self.rbm.visible, self._bias, n, seed, stream, n_threads, first_chain=first_chain
+        )
+
+    def move(
+        self, visible: BitMatrix, first: int, last: int, seed: int, stream: int, first_sweep: int,
+        n_threads: int | None = None, countdown: Countdown | None = None, first_chain: int = 0,
+    ) -> np.ndarray:  # fmt: skip
+        """Take chains from point number first to point number last, up or down, in place; the step after k others draws
+        the numbers of sweep first_sweep + k.
+
+        Returns the logarithms of their weights, float64 (n,): for each step from point a to point b, the log ratio of
+        the unnormalized distributions of v, log p*_b(v) - log p*_a(v), at the state before the step. A countdown gets
+        chains times steps.
+        """
+        points = self._points[first : last + 1] if last >= first else self._points[last : first + 1][::-1]
+        total, n_steps = np.zeros(len(visible)), len(points) - 1
+        done = 0
+        while done < n_steps:
+            if max(points[done], points[done + 1]) <= 1.0:
+                stop = done + 1
+                while stop < n_steps and points[stop + 1] <= 1.0:
+                    stop += 1
+                betas = np.ascontiguousarray(points[done : stop + 1], np.float32)
+                total += self._heat(visible, betas, seed, stream, first_sweep + done, n_threads, countdown, done,
+                                    n_steps, first_chain)  # fmt: skip
+                done = stop
+            else:
+                before = self.model_at(points[done])
+                while done < n_steps and max(points[done], points[done + 1]) > 1.0:
+                    after = self.model_at(points[done + 1])
+                    total += self._between(visible, before, after, seed, stream, first_sweep + done, n_threads,
+                                           first_chain)  # fmt: skip
+                    before = after
+                    done += 1
+                    if countdown:
+                        countdown.done(len(visible) * done)
+        return total
+
+    def _heat(
+        self, visible: BitMatrix, betas: np.ndarray, seed: int, stream: int, first_sweep: int, n_threads: int | None,
+        countdown: Countdown | None, done: int, whole: int, first_chain: int,
+    ) -> np.ndarray:  # fmt: skip
+        """Steps along the temperatures of the first model, in calls short enough for Ctrl-C."""
+        rbm = self._models[0]
+        p, n, n_steps = rbm._parameters, len(visible), len(betas) - 1
+        reference, difference = placed(self._bias, p.to_visible.to), p.wide_visible_bias - self._bias
+        n_tiles = p.to_hidden.tiles_array.shape[0] + p.to_visible.tiles_array.shape[0]
+        sizes, out = (rbm.n_visible, rbm.n_hidden), np.empty(n)
+        for part, first, count, used in chain_calls(n, n_steps, sizes, workload.annealing(*sizes), n_threads):
+            size = part.stop - part.start
+            planes = visible.planes[:, part]
+            if first == 0:
+                hidden, weights = BitMatrix.empty(size, rbm.n_hidden), np.zeros((n_tiles, size))
+            kernels.anneal(
+                planes, hidden.planes, p.to_visible, p.to_hidden, reference, difference,
+                betas[first : first + count + 1], seed, stream, first_sweep + first, first_chain + part.start, weights,
+                used,
+            )  # fmt: skip
+            if countdown:
+                countdown.done(n * done + part.start * n_steps + size * (first + count))
+            if first + count == n_steps:
+                out[part] = np.add.accumulate(weights, axis=0)[-1]
+        return out
+
+    def _between(
+        self, visible: BitMatrix, before: RBM, after: RBM, seed: int, stream: int, sweep: int, n_threads: int | None,
+        first_chain: int,
+    ) -> np.ndarray:  # fmt: skip
+        """A step from one model to the next: the weights, then a sweep."""
+        weights = before._free_energy(visible, n_threads) - after._free_energy(visible, n_threads)
+        hidden = BitMatrix.empty(len(visible), after.n_hidden)
+        how = {"seed": seed, "stream": stream, "sweep": sweep, "first_chain": first_chain, "n_threads": n_threads}
+        gibbs.half_step(after._parameters.to_hidden, visible, kind=philox.HIDDEN, out=hidden, **how)
+        gibbs.half_step(after._parameters.to_visible, hidden, kind=philox.VISIBLE, out=visible, **how)
+        return weights
+
+    def adapted(
+        self, n_steps: int | None = None, seed: int = 0, n_chains: int = 256, n_threads: int | None = None
+    ) -> Path:
+        """The same path with its points where they serve best, as two short pilot runs find them.
+
+        A population of chains goes up the path in 50 stretches, resampled by weight after each. Of a stretch of m steps
+        over which the chains' log weights gain a variance s^2, more steps m' would leave a variance of about s^2 m / m':
+        steps are so many, and chains so slow. The sum of these over all stretches is least, for a given number of
+        steps, when each has steps in proportion to sqrt(m s^2), and it is then length^2 / n_steps, where length is the
+        sum of the sqrt(m s^2) (the thermodynamic length; Sivak & Crooks 2012). A stretch gets a tenth of the mean at
+        least.
+
+        Parameters
+        ----------
+        n_steps : int, optional
+            Of the result; by default as many as this path has.
+        seed : int
+            The same seed gives the same path.
+        n_chains : int
+            Of the pilot runs, at least 16.
+        n_threads : int, optional
+            No effect on the result.
+
+        Examples
+        --------
+        >>> import fastrbm as fr
+        >>> rbm = fr.RBM.from_data(fr.datasets.load_digits(), n_hidden=16, seed=0, weight_scale=0.5)
+        >>> path = fr.sampling.Path(rbm).adapted(n_steps=100)
+        >>> path.n_steps, path.length > 0
+        (100, True)
+        """
+        n_steps = self.n_steps if n_steps is None else validate.integer(n_steps, "n_steps", 1, MOST_STEPS)
+        seed, n_chains = validate.seed(seed), validate.integer(n_chains, "n_chains", 16, philox.MOST_CHAINS)
+        threads.resolve(n_threads)
+        edges, n_models = np.linspace(0.0, len(self._models), _STRETCHES + 1), len(self._models)
+        for pilot in range(2):
+            ends = np.unique(np.concatenate([edges, np.arange(n_models + 1)]))
+            fine = [np.linspace(a, b, _PILOT_STEPS + 1)[:-1] for a, b in zip(ends, ends[1:], strict=False)]
+            path = self.with_points(np.append(np.concatenate(fine), ends[-1]))
+            spread = path._spreads(np.searchsorted(path.points, ends - 1e-9), n_chains, seed, pilot, n_threads)
+            shares = np.maximum(spread, _FEWEST * spread.mean())
+            if not shares.max() > 0.0:  # a path that changes nothing
+                shares = np.diff(ends)
+            total = np.concatenate([[0.0], np.add.accumulate(shares)])
+            edges = np.interp(np.linspace(0.0, total[-1], _STRETCHES + 1), total, ends)
+        result = self.with_points(np.interp(np.linspace(0.0, total[-1], n_steps + 1), total, ends))
+        result.length = float(np.add.accumulate(spread)[-1])
+        return result
+
+    def _spreads(self, ends: np.ndarray, n_chains: int, seed: int, pilot: int, n_threads: int | None) -> np.ndarray:
+        """sqrt(m s^2) of each stretch between two point numbers, float64."""
+        stream, spreads = philox.PILOT, np.empty(len(ends) - 1)
+        first_chain = pilot * n_chains  # the second pilot run draws other numbers
+        visible = self.base_states(n_chains, seed, stream, n_threads, first_chain)
+        for k, (first, last) in enumerate(zip(ends, ends[1:], strict=False)):
+            log_weights = self.move(
+                visible, int(first), int(last), seed, stream, 1 + int(first), n_threads, first_chain=first_chain
+            )
+            spreads[k] = math.sqrt((last - first) * _variance(log_weights))
+            chosen = descendants(log_weights, seed, philox.PILOT_RESAMPLE, 2 * k + pilot)[0]
+            visible.planes[:] = visible.planes[:, chosen]
+        return spreads
+
+    def __repr__(self) -> str:
+        more = f", n_models={len(self._models)}" if len(self._models) > 1 else ""
+        return f"Path({self.rbm!r}{more}, n_steps={self.n_steps})"
+
+
+def path_of(given: RBM | Path, n_steps: int | None, base_bias: ArrayLike | None, name: str = "n_steps") -> Path:
+    """A path as it is, or one of a model's temperatures."""
+    if not isinstance(given, Path):
+        return Path(model(given), n_steps, base_bias=base_bias)
+    if n_steps is not None or base_bias is not None:
+        raise ValueError(f"a Path has its own steps and base: leave out {name} and base_bias")
+    return given
+
+
+def hot_bias(rbm: RBM) -> np.ndarray:
+    """b + W E[h] at beta 0, float32 (V,): sums in one order, so the same bits on any machine."""
+    mean = rbm.hidden.off + 0.5 * rbm.hidden.step
+    inputs = mean * np.add.accumulate(rbm.weights.astype(np.float64), axis=1)[:, -1]
+    return (rbm.visible_bias + inputs).clip(-_LARGEST_BIAS, _LARGEST_BIAS).astype(np.float32)
+
+
+def data_bias(rbm: RBM, data: ArrayLike) -> np.ndarray:
+    """The bias of independent units that have the smoothed means of data, float32 (V,)."""
+    bits = rbm._states(data, "data", fractions=True)
+    if not isinstance(bits, BitMatrix):  # fractions, which a model reads as its units' numbers
+        bits = rbm.visible.values(bits)
+    return rbm.from_data(bits, 1, visible=rbm.visible).visible_bias  # a class method
+
+
+def _models(given: RBM | Sequence[RBM]) -> tuple[RBM, ...]:
+    try:
+        several = (given,) if isinstance(given, Model) else tuple(given)
+    except TypeError:
+        several = (given,)
+    if not several:
+        raise ValueError("models must have at least one RBM")
+    for each in several:
+        checked_model(each, model(several[0]))
+    return several
+
+
+def _even(n_models: int, n_steps: int | None) -> np.ndarray:
+    """Evenly spaced points: in n_steps steps over all, each whole number being one."""
+    if n_models == 1:
+        n_steps = N_STEPS if n_steps is None else validate.integer(n_steps, "n_steps", 1, MOST_STEPS)
+        return _exact(np.linspace(0.0, 1.0, n_steps + 1))
+    if n_steps is None:
+        return _exact(np.concatenate([np.linspace(0.0, 1.0, _FIRST_STEPS + 1), np.arange(2.0, n_models + 1)]))
+    n_steps = validate.integer(n_steps, "n_steps", n_models, MOST_STEPS)
+    each = np.diff(np.rint(np.arange(n_models + 1) * (n_steps / n_models)).astype(int))
+    return _exact(np.concatenate([[0.0], *(k + np.arange(1, m + 1) / m for k, m in enumerate(each))]))
+
+
+def _given(points: ArrayLike, n_models: int) -> np.ndarray:
+    array = np.asarray(points)
+    if array.dtype.kind not in "iuf" or array.ndim != 1 or not 2 <= len(array) <= MOST_STEPS + 1:
+        raise ValueError(f"points must be a sequence of at least two numbers, from 0 to {n_models}")
+    array = array.astype(np.float64)
+    if array[0] != 0 or array[-1] != n_models or not bool((np.diff(array) >= 0).all()):
+        raise ValueError(f"points must go from 0 up to {n_models}, none below the one before")
+    whole = np.setdiff1d(np.arange(n_models + 1.0), array)
+    return _exact(np.insert(array, np.searchsorted(array, whole), whole))
+
+
+def _exact(points: np.ndarray) -> np.ndarray:
+    """As the kernels take temperatures."""
+    return np.where(points <= 1.0, points.astype(np.float32).astype(np.float64), points)
+
+
+def _variance(x: np.ndarray) -> float:
+    """Sums one after the other: the same bits on any machine."""
+    mean = float(np.add.accumulate(x)[-1]) / len(x)
+    return float(np.add.accumulate(np.square(x - mean))[-1]) / max(len(x) - 1, 1)
