@@ -163,6 +163,17 @@ def test_no_more_axes_than_states_vary_along():
     assert _axes.principal_axes(np.random.default_rng(0).normal(size=(9, 1)), 2).shape == (1, 1)
 
 
+def test_places_along_axes_are_exact():
+    """So equal states have equal places, wherever they are in memory: as the sum of integers has it."""
+    rbm = fr.RBM(np.zeros((70, 1)))
+    data = np.random.default_rng(0).integers(0, 2, (50, 70))
+    axes = _axes.axes_of(rbm, rbm._states(data, "X"), 2)
+    whole = (axes.directions * 2.0**30).astype(np.int64)
+    assert np.array_equal(whole / 2.0**30, axes.directions)
+    places = _axes.projections(rbm, rbm._states(data, "X"), axes)
+    assert np.array_equal(places, (whole @ data.T) / 2.0**30 - axes.centers[:, None])
+
+
 # ---------------------------------------------------------------- traces
 
 
@@ -200,8 +211,9 @@ def test_traces_are_what_they_are_called(name, n_chains):
         pool = values.reshape(-1, rbm.n_visible) if pool is None else pool
         axes = _axes.principal_axes(pool - pool.mean(axis=0), 2)
         assert list(found) == ["free_energy", "mean_activity", *(f"axis_{k + 1}" for k in range(len(axes)))]
-        for k, axis in enumerate(axes):
-            assert found[f"axis_{k + 1}"] == pytest.approx((values - pool.mean(axis=0)) @ axis, abs=1e-9)
+        for k, axis in enumerate(axes):  # rounded to multiples of 2^-30
+            error = rbm.n_visible * 2.0**-30
+            assert found[f"axis_{k + 1}"] == pytest.approx((values - pool.mean(axis=0)) @ axis, abs=error)
         again = diagnostics.traces(fr.Chains(rbm, n_chains, seed=1), 8, given, n_threads=1)
         assert all(np.array_equal(found[trace], again[trace]) for trace in found)
 
@@ -413,9 +425,9 @@ def test_a_meeting_in_words_and_in_a_table():
     )
     assert str(met).split("\n")[:4] == [
         "largest difference (standard errors)  chains from the biases  annealed samples",
-        "means of 2 units                      6.2 (unit 1)            1.0 (unit 0)",
-        "1 principal axes of the data          2.0 (axis 1)            9.0 (axis 1)",
-        "free energy                           1.0 (free energy)       3.0 (free energy)",
+        "means of units (2)                    6.2 (unit 1)            1.0 (unit 0)",
+        "principal axes of the data (1)        2.0 (axis 1)            9.0 (axis 1)",
+        "free energy                           1.0                     3.0",
     ]
     few = diagnostics.Meeting(**(parts | {"units": np.zeros((2, 2)), "families": 3.0}))
     assert "Chains from the data and annealed samples end apart" in few.words and "miss, or weigh wrongly" in few.words

@@ -12,14 +12,17 @@ if TYPE_CHECKING:
 
 _ITERATIONS = 30  # of the search for an axis
 _NOTHING = 1e-9  # of the variance: an axis along which there is no more than that is rounding
+_GRID = float(1 << 30)
 _ROWS, _FEWEST_ROWS, _NUMBERS = 1000, 64, 1 << 22  # states that axes are found from: so many, or numbers of them
 
 
 class Axes(NamedTuple):
-    """Principal axes of the values of visible units: their center (V,), and unit vectors, (n, V)."""
+    """Principal axes of the values of visible units: vectors of length 1 (n, V), in multiples of 2^-30, so that sums
+    over units are exact in any order and equal states have equal places; and where the center of the states is along
+    them, (n,)."""
 
-    center: np.ndarray
     directions: np.ndarray
+    centers: np.ndarray
 
 
 def axes_of(rbm: RBM, states: BitMatrix, n: int) -> Axes:
@@ -28,7 +31,8 @@ def axes_of(rbm: RBM, states: BitMatrix, n: int) -> Axes:
     some = evenly(states, min(_ROWS, max(_FEWEST_ROWS, _NUMBERS // rbm.n_visible)))
     values = rbm.visible.unit_values(some.to_states())
     center = values.mean(axis=0)
-    return Axes(center, principal_axes(values - center, n))
+    directions = np.rint(principal_axes(values - center, n) * _GRID) / _GRID
+    return Axes(directions, along(directions, center))
 
 
 def projections(rbm: RBM, states: BitMatrix, axes: Axes) -> np.ndarray:
@@ -36,10 +40,10 @@ def projections(rbm: RBM, states: BitMatrix, axes: Axes) -> np.ndarray:
     out = np.empty((len(axes.directions), len(states)))
     step = max(1, _NUMBERS // rbm.n_visible)
     for start in range(0, len(states) if len(out) else 0, step):
-        values = rbm.visible.unit_values(states[start : start + step].to_states()) - axes.center
+        values = rbm.visible.unit_values(states[start : start + step].to_states())
         for axis, row in zip(axes.directions, out, strict=True):
             row[start : start + step] = along(values, axis)
-    return out
+    return out - axes.centers[:, None]
 
 
 def evenly(states: BitMatrix, n: int) -> BitMatrix:

@@ -93,10 +93,12 @@ class Meeting:
     def rows(self) -> list[tuple[str, ...]]:
         """A table as text: its head, then the largest difference of units, axes and the free energy."""
         columns = zip(*self._largest(), strict=True)
-        names = [f"means of {self.units.shape[1]:,} units"]
-        names += [f"{self.axes.shape[1]} principal axes of the data"] if self.axes.size else []
+        names = [f"means of units ({self.units.shape[1]:,})"]
+        names += [f"principal axes of the data ({self.axes.shape[1]})"] if self.axes.size else []
         names += ["free energy"]
-        cells = [tuple(f"{apart:.1f} ({where})" for apart, where in pair) for pair in columns]
+        cells = [
+            tuple(f"{apart:.1f}" + f" ({where})" * (where not in names) for apart, where in pair) for pair in columns
+        ]
         head = ("largest difference (standard errors)", *_OTHERS)
         return [head, *((name, *pair) for name, pair in zip(names, cells, strict=True))]
 

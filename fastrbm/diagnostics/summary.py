@@ -100,14 +100,14 @@ def summary(traces: Mapping[str, ArrayLike]) -> Summary:
 
     Examples
     --------
-    Two modes, all units off and all on, between which no chain crosses. Half of the chains are in either: the free
-    energy does not see it, the others do.
+    Two modes, all units off and all on, between which no chain crosses. Half of the chains are in either: the mean
+    activity tells.
 
     >>> import numpy as np, fastrbm as fr
     >>> rbm = fr.RBM(np.full((20, 2), 3.0), np.full(20, -3.0), np.full(2, -30.0))
     >>> chains = fr.Chains(rbm, 8, start=np.repeat([[0], [1]], 4, axis=0) * np.ones((1, 20)))
-    >>> found = fr.diagnostics.summary(fr.diagnostics.traces(chains, 1000))
-    >>> found.traces["free_energy"].rhat < 1.01, found.rhat > 1.5
+    >>> traces = fr.diagnostics.traces(chains, 1000)
+    >>> fr.diagnostics.split_rhat(traces["free_energy"]) < 1.01, fr.diagnostics.summary(traces).rhat > 1.5
     (True, True)
     """
     checked = _checked(traces)

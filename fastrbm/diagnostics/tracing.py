@@ -76,7 +76,7 @@ def traces(
         return record(chains, n_sweeps, axes_of(rbm, states, n_axes), n_threads)
     now = chains.visible_bits
     kept = np.empty((len(now.planes), n_sweeps, len(now)), np.uint8)
-    found = record(chains, n_sweeps, Axes(np.zeros(0), np.zeros((0, 0))), n_threads, kept)
+    found = record(chains, n_sweeps, Axes(np.zeros((0, rbm.n_visible)), np.zeros(0)), n_threads, kept)
     pooled = now._like(kept.reshape(len(kept), -1))
     axes = axes_of(rbm, pooled, n_axes)
     along = projections(rbm, pooled, axes).reshape(-1, n_sweeps, len(now))
