@@ -433,7 +433,7 @@ def test_a_meeting_in_words_and_in_a_table():
     assert "Chains from the data and annealed samples end apart" in few.words and "miss, or weigh wrongly" in few.words
     assert "TemperedChains (annealed samples are of 3.0 families only, and say little)" in few.words
     calm = diagnostics.Meeting(**(parts | {"threshold": 9.5, "families": 3.0}))
-    assert calm.agree and calm.words.endswith("The annealed samples are of 3.0 families only, and say little.")
+    assert calm.agree and calm.words.endswith("But annealed samples are of 3.0 families only, and say little.")
 
 
 def test_means_apart_have_normal_tails():

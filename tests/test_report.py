@@ -230,6 +230,7 @@ WORSE = (Finding("overfitting", "Overfitting: the validation data are unlikely. 
         ({"trained": history(shuffled_gap=0.01)}, "no", False, "Nothing was learned beyond the means"),
         ({"trained": history(shuffled_gap=1e6)}, "no", False, "The training has diverged"),
         ({"trained": history()}, "not yet", False, "went from 5.00 to 10.00 nats"),
+        ({"trained": history(update=NAN)}, "yes", True, "10.00 more than independent units."),
     ],
 )  # fmt: skip
 def test_fitted(arguments, answer, good, words):

@@ -43,10 +43,13 @@ class Meeting:
     free_energy : float64 (2,)
         Of the free energies, likewise.
     threshold : float
-        What none of them reaches in 999 of 1,000 models whose chains mix.
+        The limit: what none of them reaches in 999 of 1,000 meetings of chains that mix.
     families : float
         Of the annealed samples: :class:`fastrbm.Population`.
-    n_chains, n_sweeps : int
+    n_chains : int
+        Of each kind.
+    n_sweeps : int
+        Of each chain.
     """
 
     units: np.ndarray
@@ -70,24 +73,25 @@ class Meeting:
     @property
     def words(self) -> str:
         """What was seen, and where they do not agree what to do."""
-        little = f"nnealed samples are of {self.families:.1f} families only, and say little"
-        few = self.families < FEW_FAMILIES
+        few = ""
+        if self.families < FEW_FAMILIES:
+            few = f"annealed samples are of {self.families:.1f} families only, and say little"
         if self.agree:
             return (
                 f"Chains from the data, {_OTHERS[0]} and {_OTHERS[1]} end in one distribution after "
                 f"{self.n_sweeps:,} sweeps, as far as {self.n_chains:,} of each can tell: no difference is larger than "
                 f"{self.worst:.1f} standard errors, and {self.threshold:.1f} are the limit."
-            ) + (f" The a{little}." if few else "")
+            ) + (f" But {few}." if few else "")
         largest = [max(row) for row in self._largest()]
-        k = 0 if largest[0][0] > self.threshold else 1
-        seen = "Chains hardly cross between modes: take more sweeps, or"
-        if k == 1:
-            seen = "The model has modes that these chains miss, or weigh wrongly:"
-        samplers = f"TemperedChains (a{little})" if few else "RBM.sample (annealed) or TemperedChains"
+        if largest[0][0] > self.threshold:
+            k, advice = 0, "Chains hardly cross between modes: take more sweeps, or"
+        else:
+            k, advice = 1, "The model has modes that these chains miss, or weigh wrongly:"
+        samplers = f"TemperedChains ({few})" if few else "RBM.sample (annealed) or TemperedChains"
         return (
             f"Chains from the data and {_OTHERS[k]} end apart after {self.n_sweeps:,} sweeps: by {largest[k][0]:.1f} "
-            f"standard errors ({largest[k][1]}), and {self.threshold:.1f} are the limit. {seen} sample by {samplers}, "
-            "and train by gradient.Tempered."
+            f"standard errors ({largest[k][1]}), and {self.threshold:.1f} are the limit. {advice} sample by "
+            f"{samplers}, and train by gradient.Tempered."
         )
 
     def rows(self) -> list[tuple[str, ...]]:
@@ -130,17 +134,20 @@ def meet(
     """Let chains start at the data, and as many at draws from the visible biases, and see whether they end in one
     distribution, and that of annealed samples.
 
-    Chains that forget where they started do, whatever the data are. Where they do not, they stay in the modes that they
-    started in: no more trust in plain chains, in their samples, or in a training by them. R-hat sees that only where
-    chains of one kind of start are in several modes.
+    Chains that forget where they started do, whatever the data are and however well the model fits them. Chains that do
+    not stay in the modes that they started in: their samples have wrong weights, and a training by them learns these.
+    R-hat sees that only where chains of one kind of start are in several modes.
 
-    Compared are the means of the visible units, places along the first principal axes of the data, and free energies,
-    after the sweeps, as differences in standard errors. Means: the signed root of the likelihood ratio of two binomial
-    distributions of one mean, with a correction for continuity of half a count, whose tails are normal for rare units
-    too. Places and free energies: differences of mean normal scores over both (van der Waerden 1952), which have no
-    heavy tails, of the numbers and of their distances from the median. n_chains chains are as many draws; annealed
-    samples as many as they have families. All comparisons of all models whose chains mix raise an alarm in 0.1 % of
-    them (Bonferroni).
+    What is compared after the sweeps, as differences in standard errors:
+
+    - the means of the visible units: the root of twice the log of the likelihood ratio of two binomial distributions,
+      against one mean for both, with the counts half a count nearer to each other. Its tails are normal for rare units,
+      too;
+    - places along the first three principal axes of the data, and free energies: differences of mean normal scores
+      (van der Waerden 1952), which have no heavy tails, of the numbers, and of their distances from the median.
+
+    Chains are as many draws as they are; annealed samples are as many as they have families. The limit is such that one
+    meeting in 1,000 of chains that mix ends in a false alarm (Bonferroni, over all comparisons).
 
     Parameters
     ----------
@@ -149,8 +156,8 @@ def meet(
         At least one example; as many as there are chains, from all over them, are where chains start. Where there are
         fewer, several chains start at one.
     n_chains : int
-        Of each kind. A mode of weight p is seen to have two weights where they differ by 5 sqrt(2 p (1 - p) / n_chains)
-        or more.
+        Of each kind. That a mode has another weight shows, for a weight of about p, from a difference of
+        5 sqrt(2 p (1 - p) / n_chains) on.
     n_sweeps : int
         Of the chains; annealing takes its 200 steps.
     seed : int

@@ -35,8 +35,12 @@ def answers(
 ) -> list[Answer]:  # fmt: skip
     """The four lines. alone: the mean log-likelihood of independent units; reported: warnings of the score."""
     judged = _judged(history, n_visible)
-    chains = _mixing(found, met)
-    return [_fitted(score, alone, judged), chains, _trusted(score, reported, met), _overfitting(history, judged)]
+    return [
+        _fitted(score, alone, judged),
+        _mixing(found, met),
+        _trusted(score, reported, met),
+        _overfitting(history, judged),
+    ]
 
 
 def nats(value: float) -> str:
@@ -57,12 +61,10 @@ def _judged(history: History | None, n_visible: int) -> dict[str, str]:
     if history is not None and history.findings is not None:
         found = history.findings
     elif history is not None and len(history) and {"update", "shuffled_gap"} <= set(history.columns):
-        last = history.last
-        gaps = history["shuffled_gap"].astype(np.float64)
-        found = findings(Closing(
-            int(last["update"]), n_visible, 0.0, history["update"], gaps,
-            excess_gap=float(last.get("free_energy_gap", math.nan)),
-        ))  # fmt: skip
+        updates, gaps = (history[name].astype(np.float64) for name in ("update", "shuffled_gap"))
+        if bool(np.isfinite(updates).all()):
+            gap = float(history.last.get("free_energy_gap", math.nan))
+            found = findings(Closing(int(updates[-1]), n_visible, 0.0, updates, gaps, excess_gap=gap))
     return {finding.kind: finding.words for finding in found}
 
 
