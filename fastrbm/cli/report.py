@@ -42,8 +42,8 @@ def add_report(commands) -> None:
         "report",
         help="a page on a model: score, pictures, diagnostics",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Write one HTML file on a model and data: score, filters, samples, energies, mixing. It needs no "
-        "other file and no network. Requires matplotlib: pip install 'fastrbm[plot]'.",
+        description="Write one HTML file on a model and data: a verdict, score, filters, samples, energies, mixing. It "
+        "needs no other file and no network. Requires matplotlib: pip install 'fastrbm[plot]'.",
         epilog="examples:\n"
         "  fastrbm report rbm.npz digits\n"
         "  fastrbm report rbm.npz test.npy -o test.html --history run.csv\n"
