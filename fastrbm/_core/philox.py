@@ -59,6 +59,7 @@ OTHER_BASE = 38  # likelihood: annealing up from another base-rate model
 OTHER_RESAMPLE = 39  # likelihood: which of these go on
 MODES = 40  # likelihood: annealing up from what single hidden units look for
 MODES_RESAMPLE = 41  # likelihood: which of these go on
+MODES_DOWN = 42  # likelihood: annealing down from where they ended
 
 _NORMALS = 1 << 16  # normal numbers of one sweep number, as the kernel has it
 

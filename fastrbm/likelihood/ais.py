@@ -120,7 +120,7 @@ def ais(
     visible = path.base_states(n_chains, seed, philox.ANNEAL, n_threads)
     with Countdown("AIS", n_chains * path.n_steps, progress) as countdown:
         ratios = path.move(visible, 0, path.n_steps, seed, philox.ANNEAL, 1, n_threads, countdown)
-    mean, error, ess = _mean_weight(ratios)
+    mean, error, ess = mean_weight(ratios)
     value = path.log_base + mean
     _warn_if_small(ess, n_chains, "AIS")
     return LogPartition(value, value - min(width(error), MARKOV), value + width(error), "AIS", ess, ratios, error)
@@ -180,7 +180,7 @@ def reverse_ais(
     visible = chain_ends(rbm, n_chains, n_sweeps, seed, philox.REVERSE_START, states, n_threads=n_threads)
     with Countdown("reverse AIS", n_chains * path.n_steps, progress) as countdown:
         ratios = path.move(visible, path.n_steps, 0, seed, philox.REVERSE, 1, n_threads, countdown)
-    mean, error, ess = _mean_weight(ratios)
+    mean, error, ess = mean_weight(ratios)
     value = path.log_base - mean
     _warn_if_small(ess, n_chains, "reverse AIS")
     return LogPartition(value, value - width(error), value + min(width(error), MARKOV), "reverse AIS", ess, -ratios, error)
@@ -227,7 +227,7 @@ def _checked_betas(betas: ArrayLike) -> np.ndarray:
     return array
 
 
-def _mean_weight(log_weights: np.ndarray) -> tuple[float, float, float]:
+def mean_weight(log_weights: np.ndarray) -> tuple[float, float, float]:
     """(log of the mean weight, its standard error relative to it, effective sample size)."""
     n = len(log_weights)
     w, top = normalized(log_weights)

@@ -14,8 +14,8 @@ from .._core.progress import Countdown
 from ..sampling.path import Path, data_bias
 from ..sampling.resampling import Annealed, anneal, descendants
 from ..sampling.starts import chain_ends
-from ..states.bits import BitMatrix
-from .ais import MARKOV, width
+from ..states.bits import BitMatrix, of_planes
+from .ais import MARKOV, mean_weight, width
 from .bennett import acceptance_ratio
 from .bounds import fields_of_none, hidden_masses, lower_bound
 from .results import Bidirectional, LogPartition
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from ..rbm import RBM
 
 MOST_WORK = 1 << 25  # chains times steps, over all rounds
-_CHAINS, _STEPS = (512, 1024), (500, 2000)  # of the first round: more for small models, where they cost little
-_FIRST_WORK = 1 << 32  # connections
-_LEAST_GROWTH, _MOST_GROWTH = 1.5, 4.0
+_CHAINS, _FEWEST_STEPS, _MOST_STEPS = 512, 500, 8000  # of the first round
+_SMALL = 1 << 12  # connections, up to which the first round has more of both, which cost little then
+_SMALL_CHAINS, _SMALL_STEPS = 1024, 2000
+_LEAST_GROWTH, _MOST_GROWTH = 1.5, 6.0
 _START_SWEEPS = 1000  # of chains that stand for data
 _LOOKS = 100  # at the weights, along a path
-_BELOW = 0.5  # of the chains: the effective sample size at which they are resampled
+_BELOW = 0.1  # of the chains: the effective sample size at which they are resampled (bench/NOTES.md)
 _ENOUGH = 10.0  # families, from which their number says how far the estimate may be off
 _OTHER = 4  # times fewer chains go up from the other base
 _MODES, _MODE_CHAINS, _MODE_STEPS = 8, 64, 100  # single hidden units whose modes are looked at
@@ -78,31 +79,31 @@ def to_tolerance(
     """log Z from both sides, in rounds of more and more steps, until half of the interval is below the tolerance, or
     the time, or MOST_WORK, is spent."""
     started, rbm = time.perf_counter(), given.rbm if isinstance(given, Path) else given
-    most = _FIRST_WORK // (rbm.n_visible * rbm.n_hidden)
-    n = _CHAINS[1] if most > _CHAINS[1] * _STEPS[0] else _CHAINS[0]
-    n_steps = min(max(most // n, _STEPS[0]), _STEPS[1])
+    small = rbm.n_visible * rbm.n_hidden <= _SMALL
+    n, fewest = (_SMALL_CHAINS, _SMALL_STEPS) if small else (_CHAINS, _FEWEST_STEPS)
     starts = _starts(rbm, data, n // 2, n_sweeps, seed, n_threads)
     modes = _modes(rbm, seed, n_threads)
     main, other = _paths(given, starts if data is None else data, modes, seed, n_threads)
+    # twice as many steps as leave the log weight of a chain a variance of 1, by the pilot run
+    n_steps = max(fewest, min(int(2.0 * (main.length or 0.0) ** 2), _MOST_STEPS), len(main.models))
     bound, spent = lower_bound(rbm, starts if data is None else data, n_threads), 0
+    missed = modes
     while True:
         main, other = main.with_steps(n_steps), None if other is None else other.with_steps(n_steps)
-        sides, spreads = _run(main, other, starts, modes, n, seed, progress, n_threads)
-        result = _judged(sides, modes, bound, main, n)
-        work = main.n_steps * n
-        spent += 2 * work
+        sides, spreads = _run(main, other, starts, n, seed, progress, n_threads)
+        missed = _missed(missed, main, sides["forward"].value, n, seed, n_threads)
+        result = _judged(sides, modes, missed, bound, main, n)
+        spent += 2 * n * main.n_steps
         half = (result.upper - result.lower) / 2
         if result.agree and half <= tolerance:
             return result
         wanted = _MOST_GROWTH if not result.agree else min(1.2 * (half / tolerance) ** 2, _MOST_GROWTH)
-        growth = min(max(wanted, _LEAST_GROWTH), (MOST_WORK - spent) / (2 * work))
+        growth = min(max(wanted, _LEAST_GROWTH), (MOST_WORK - spent) / (2 * n * main.n_steps))
         late = seconds is not None and time.perf_counter() - started > seconds
         if late or growth < _LEAST_GROWTH:
             return result.ended(tolerance, "the time" if late else "the work that it may do")
         main = main.respaced(spreads, _every(main), main.n_steps)
-        n_steps = int(main.n_steps * math.sqrt(growth))
-        n = int(n * math.sqrt(growth)) // 8 * 8
-        starts = _starts(rbm, data, n // 2, n_sweeps, seed, n_threads)
+        n_steps = int(main.n_steps * growth)
 
 
 def _every(path: Path) -> int:
@@ -187,8 +188,8 @@ def _paths(
 
 
 def _run(
-    main: Path, other: Path | None, starts: BitMatrix, modes: list[_Mode], n: int, seed: int,
-    progress: bool, n_threads: int | None,
+    main: Path, other: Path | None, starts: BitMatrix, n: int, seed: int, progress: bool,
+    n_threads: int | None,
 ) -> tuple[dict[str, _Side], np.ndarray]:
     """All sides of one round, and the spreads along the path upward."""
     every, half, up = _every(main), n // 2, (philox.ANNEAL, philox.ANNEAL_RESAMPLE)
@@ -206,17 +207,10 @@ def _run(
     if other is not None:
         streams = philox.OTHER_BASE, philox.OTHER_RESAMPLE
         sides["other"], _ = _up(other, n // _OTHER, _every(other), seed, streams, n_threads)
-    floor = sides["forward"].value - _MATTERS
-    for k, mode in enumerate(modes):
-        if mode.side.value > floor:
-            states, first = mode.ends.copy(), half + k * _MODE_CHAINS
-            run = anneal(main, states, False, seed, (philox.ENDS, philox.ENDS_RESAMPLE), _BELOW, every, n_threads,
-                         None, first)  # fmt: skip
-            sides[f"mode {k}"] = _Side.of(main, run, False)
     return sides, spreads
 
 
-def _judged(sides: dict[str, _Side], modes: list[_Mode], bound: float, path: Path, n: int) -> Bidirectional:
+def _judged(sides: dict[str, _Side], modes: list[_Mode], missed: list[_Mode], bound: float, path: Path, n: int) -> Bidirectional:
     """What the sides say together."""
     forward, own, data = sides["forward"], sides["ends"], sides["data"]
     # data that are below are no samples of this model; data of a mode that the chains missed would be above
@@ -224,7 +218,6 @@ def _judged(sides: dict[str, _Side], modes: list[_Mode], bound: float, path: Pat
     reverse = own if unlike else _pooled(own, data)
     combined = _combined(forward, reverse, path)
     floors = [*(mode.side for mode in modes), *([sides["other"]] if "other" in sides else [])]
-    missed = [k for k in range(len(modes)) if f"mode {k}" in sides and _is_missed(modes[k].side, sides[f"mode {k}"], n)]
     highest = max(floors, key=lambda side: side.lower)
     numbers: dict[str, Any] = {
         "forward": forward.partition("annealing up"), "reverse": reverse.partition("annealing down"),
@@ -239,7 +232,7 @@ def _judged(sides: dict[str, _Side], modes: list[_Mode], bound: float, path: Pat
             f"the model has a mode that the chains did not reach: log Z is at least {max(bound, highest.lower):.2f}"
         )
     elif missed:
-        most = max(modes[k].side.value for k in missed)
+        most = max(mode.side.value for mode in missed)
         reason = (
             f"the chains that were annealed up did not reach modes of weight: one of log Z {most:.2f} where they saw "
             f"{forward.value:.2f}"
@@ -266,11 +259,23 @@ def _judged(sides: dict[str, _Side], modes: list[_Mode], bound: float, path: Pat
     return Bidirectional((lower + upper) / 2, lower, upper, agree=False, reason=reason, **numbers)
 
 
-def _is_missed(seen: _Side, down: _Side, n: int) -> bool:
-    """Whether too few of the chains that go up end in a mode for their weights to stand for it. Chains that go down from
-    it give an estimate of log(Z_mode / part), where part is that of the upward chains that end in it."""
-    lowest = down.value - min(width(down.error), 2 * MARKOV)
-    return lowest - max(seen.value, seen.lower) > math.log(n / _FEW)
+def _missed(
+    modes: list[_Mode], main: Path, value: float, n: int, seed: int, n_threads: int | None
+) -> list[_Mode]:
+    """Those modes of weight in which too few of the n chains that go up the main path end, for their weights to stand
+    for it. Chains that go down from the mode give an estimate of log(Z_mode / part), where part is that of the upward
+    chains that end in it."""
+    heavy, found = [mode for mode in modes if mode.side.value > value - _MATTERS], []
+    if heavy:
+        planes = np.concatenate([mode.ends.planes for mode in heavy], axis=1)
+        states = of_planes(planes, main.rbm.visible)
+        log_weights = main.move(states, main.n_steps, 0, seed, philox.MODES_DOWN, 1, n_threads)
+        for k, mode in enumerate(heavy):
+            mean, error, _ = mean_weight(log_weights[k * _MODE_CHAINS : (k + 1) * _MODE_CHAINS])
+            lowest = main.log_base - mean - min(width(error), 2 * MARKOV)
+            if lowest - max(mode.side.value, mode.side.lower) > math.log(n / _FEW):
+                found.append(mode)
+    return found
 
 
 def _pooled(one: _Side, two: _Side) -> _Side:
