@@ -208,6 +208,12 @@ CALLS = {
     "autocorrelation": of(fr.diagnostics.autocorrelation, series=np.arange(9.0)),
     "autocorrelation_time": of(fr.diagnostics.autocorrelation_time, series=np.arange(9.0)),
     "split_rhat": of(fr.diagnostics.split_rhat, series=np.arange(9.0)),
+    "rhat": of(fr.diagnostics.rhat, series=np.arange(9.0)),
+    "ess": of(fr.diagnostics.ess, series=np.arange(9.0), kind="tail"),
+    "mcse": of(fr.diagnostics.mcse, series=np.arange(9.0)),
+    "summary": of(fr.diagnostics.summary, traces={"a": np.arange(9.0)}),
+    "traces": of(fr.diagnostics.traces, chains=".chains", n_sweeps=1, data=X, n_axes=1, n_threads=1),
+    "meet": of(fr.diagnostics.meet, rbm=".rbm", X=X, n_chains=1, n_sweeps=1, seed=1, progress=False, n_threads=1),
     "free_energy_trace": of(fr.diagnostics.free_energy_trace, chains=".chains", n_sweeps=1, n_threads=1),
     "PseudoLikelihood": of(metrics.PseudoLikelihood, every=1),
     "LogLikelihood": of(metrics.LogLikelihood, method="auto", n_chains=1, n_betas=1, every=1),
@@ -333,7 +339,8 @@ TOO_MANY = [
     ("TemperedChains.sweep", "n_sweeps"), ("fit", "epochs"), ("fit", "batch_size"), ("CD", "n_sweeps"),
     ("PCD", "n_chains"), ("PCD", "n_sweeps"), ("FastPCD", "n_chains"), ("Tempered", "n_betas"), ("ais", "n_chains"),
     ("ais", "n_betas"), ("reverse_ais", "n_sweeps"), ("bidirectional", "n_chains"), ("score", "n_betas"),
-    ("standard_betas", "n_betas"), ("free_energy_trace", "n_sweeps"), ("Mixing", "n_sweeps"), ("sample", "n_threads"),
+    ("standard_betas", "n_betas"), ("free_energy_trace", "n_sweeps"), ("traces", "n_sweeps"),
+    ("traces", "n_axes"), ("meet", "n_chains"), ("meet", "n_sweeps"), ("Mixing", "n_sweeps"), ("sample", "n_threads"),
 ]  # fmt: skip
 
 

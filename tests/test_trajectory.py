@@ -409,7 +409,7 @@ def test_no_more_than_so_many_models():
     assert few.path.n_steps > len(few.models)
     chains = fr.TemperedChains(few.path, 200, seed=1)
     chains.sweep(60)
-    assert chains.swap_rates.min() > 0.4
+    assert chains.swap_rates.min() > 0.2
 
 
 def test_a_training_that_starts_at_a_trained_model():

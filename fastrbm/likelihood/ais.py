@@ -27,6 +27,7 @@ MARKOV = -math.log(0.5 * math.erfc(3 / math.sqrt(2)))
 
 N_BETAS = 10_000
 _STANDARD = ((0.5, 500), (0.9, 4000), (1.0, 10_000))  # up to which beta, in how many steps
+MOST_START_SWEEPS = philox.MOST_SWEEPS - 5000
 _BASE_CHAINS, _BASE_SWEEPS = 512, 200
 _START_SWEEPS = 5000
 
@@ -119,10 +120,10 @@ def ais(
     visible = path.base_states(n_chains, seed, philox.ANNEAL, n_threads)
     with Countdown("AIS", n_chains * path.n_steps, progress) as countdown:
         ratios = path.move(visible, 0, path.n_steps, seed, philox.ANNEAL, 1, n_threads, countdown)
-    mean, error, ess = _mean_weight(ratios)
+    mean, error, ess = mean_weight(ratios)
     value = path.log_base + mean
     _warn_if_small(ess, n_chains, "AIS")
-    return LogPartition(value, value - min(_width(error), MARKOV), value + _width(error), "AIS", ess, ratios)
+    return LogPartition(value, value - min(width(error), MARKOV), value + width(error), "AIS", ess, ratios, error)
 
 
 def reverse_ais(
@@ -162,7 +163,7 @@ def reverse_ais(
         Its interval is as for :func:`ais`.
     """
     n_chains, seed = checked(n_chains, seed, progress, n_threads)
-    n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS - _START_SWEEPS)
+    n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, MOST_START_SWEEPS)
     rbm = path.rbm if isinstance(path, Path) else model(path)
     if start is None:
         n_sweeps += _START_SWEEPS
@@ -179,10 +180,10 @@ def reverse_ais(
     visible = chain_ends(rbm, n_chains, n_sweeps, seed, philox.REVERSE_START, states, n_threads=n_threads)
     with Countdown("reverse AIS", n_chains * path.n_steps, progress) as countdown:
         ratios = path.move(visible, path.n_steps, 0, seed, philox.REVERSE, 1, n_threads, countdown)
-    mean, error, ess = _mean_weight(ratios)
+    mean, error, ess = mean_weight(ratios)
     value = path.log_base - mean
     _warn_if_small(ess, n_chains, "reverse AIS")
-    return LogPartition(value, value - _width(error), value + min(_width(error), MARKOV), "reverse AIS", ess, -ratios)
+    return LogPartition(value, value - width(error), value + min(width(error), MARKOV), "reverse AIS", ess, -ratios, error)
 
 
 def checked(n_chains: int, seed: int, progress: bool, n_threads: int | None) -> tuple[int, int]:
@@ -226,7 +227,7 @@ def _checked_betas(betas: ArrayLike) -> np.ndarray:
     return array
 
 
-def _mean_weight(log_weights: np.ndarray) -> tuple[float, float, float]:
+def mean_weight(log_weights: np.ndarray) -> tuple[float, float, float]:
     """(log of the mean weight, its standard error relative to it, effective sample size)."""
     n = len(log_weights)
     w, top = normalized(log_weights)
@@ -237,7 +238,7 @@ def _mean_weight(log_weights: np.ndarray) -> tuple[float, float, float]:
     return top + float(floatmath.log(mean)), error, total * total / squares
 
 
-def _width(error: float) -> float:
+def width(error: float) -> float:
     return -float(floatmath.log(1 - 3 * error)) if 3 * error < 1 else math.inf
 
 

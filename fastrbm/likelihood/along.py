@@ -15,7 +15,7 @@ from ..sampling.path import Path
 from ..sampling.rungs import Models
 from ..sampling.tempering import TemperedChains
 from ..sampling.trajectory import Trajectory
-from .bidirectional import acceptance_ratio, reverse_share
+from .bennett import acceptance_ratio, reverse_share
 
 _FEW_SWAPS = 0.03  # a rate below which neighbors are too far apart
 _PART_BEFORE = 4  # one in so many sweeps comes before those that count
@@ -143,8 +143,8 @@ def _warn_if_apart(swap_rates: np.ndarray) -> None:
         k = int(apart[0])
         warn(
             f"along: points {k} and {k + 1} of the path exchange {swap_rates[k]:.3f} of their states only, so "
-            "that log Z from there on, and its error, are not to be trusted. A path with more points, or a training at a "
-            "smaller learning rate, helps"
+            "that log Z from there on, and its error, are not to be trusted. A path with more points, or a training "
+            "at a smaller learning rate, helps"
         )
 
 

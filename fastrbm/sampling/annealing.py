@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import floatmath, philox, threads, validate
+from .._core import philox, threads, validate
 from .._core.progress import Countdown
 from .._core.warn import warn
 from ..states.bits import BitMatrix
 from .path import N_STEPS, Path, path_of
-from .resampling import descendants, effective_size, normalized
+from .resampling import anneal, descendants
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -114,20 +114,13 @@ def population_annealing(
     validate.flag(progress, "progress")
     threads.resolve(n_threads)
     visible = path.base_states(n, seed, philox.POPULATION, n_threads)
-    log_z, family, log_weights, smallest = path.log_base, np.arange(n), np.zeros(n), float(n)
-    with Countdown("population annealing", path.n_steps, progress) as countdown:
-        for step in range(path.n_steps):
-            log_weights += path.move(visible, step, step + 1, seed, philox.POPULATION, 1 + step, n_threads)
-            ess = effective_size(normalized(log_weights)[0])
-            smallest = min(smallest, ess)
-            if ess < _RESAMPLE_BELOW * n or step == path.n_steps - 1:
-                chosen, log_mean = descendants(log_weights, seed, philox.RESAMPLE, step)
-                visible.planes[:] = visible.planes[:, chosen]
-                log_z += log_mean
-                family, log_weights = family[chosen], np.zeros(n)
-            countdown.done(step + 1)
-    sizes = np.bincount(family, minlength=n) / n
-    return Population(visible, log_z, 1.0 / float((sizes * sizes).sum()), smallest)
+    streams = philox.POPULATION, philox.RESAMPLE
+    with Countdown("population annealing", n * path.n_steps, progress) as countdown:
+        end = anneal(path, visible, True, seed, streams, _RESAMPLE_BELOW, 1, n_threads, countdown)
+        chosen, _ = descendants(end.log_weights, seed, philox.RESAMPLE, path.n_steps - 1)
+    sizes = np.bincount(end.family[chosen], minlength=n) / n
+    visible.planes[:] = visible.planes[:, chosen]
+    return Population(visible, path.log_base + end.log_ratio, 1.0 / float((sizes * sizes).sum()), end.ess)
 
 
 def annealed_starts(rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int | None) -> BitMatrix:

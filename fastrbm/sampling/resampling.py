@@ -1,13 +1,81 @@
-"""Weights of chains: ratios of distributions, rates of swaps, and resampling, which chains go on and in how many
-copies."""
+"""Weights of chains: populations that are annealed along a path and resampled on the way; ratios of distributions, and
+rates of swaps."""
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._core import floatmath, philox
+from .._core.progress import Countdown
+
+if TYPE_CHECKING:
+    from ..states.bits import BitMatrix
+    from .path import Path
+
+
+@dataclass(frozen=True, eq=False)
+class Annealed:
+    """What chains that were annealed along a path, and resampled on the way, end with.
+
+    log_ratio: the logarithm of the mean weight, whose own mean is the ratio of the end's partition function to the
+    start's; family: the chain of the start that each descends from; log_weights: since they were last resampled; ess:
+    the smallest effective sample size that was seen; resampled: whether they ever were; spreads: of each stretch of the
+    path, in the order in which they went, the square root of its number of steps times the variance over the chains of
+    what it added to their log weights.
+    """
+
+    log_ratio: float
+    family: np.ndarray
+    log_weights: np.ndarray
+    ess: float
+    resampled: bool
+    spreads: np.ndarray
+
+    @property
+    def families(self) -> float:
+        """Their effective number, 1 / sum_k f_k^2, with f_k the part of the weight that family k has."""
+        weights, _ = normalized(self.log_weights)
+        return effective_size(np.bincount(self.family, weights, minlength=len(weights)))  # in the order of the chains
+
+    @property
+    def error(self) -> float:
+        """The standard error of log_ratio, from the sizes of the families (Lee & Whiteley 2018); of chains that were
+        never resampled, that of their mean weight relative to it."""
+        return math.sqrt(max(1.0 / self.families - 1.0 / len(self.family), 0.0))
+
+
+def anneal(
+    path: Path, visible: BitMatrix, up: bool, seed: int, streams: tuple[int, int], below: float, every: int,
+    n_threads: int | None, countdown: Countdown | None = None, first_chain: int = 0,
+) -> Annealed:  # fmt: skip
+    """Take chains from one end of a path to the other, in place. After each stretch of so many steps but the last they
+    are looked at, and resampled where their effective sample size is below this part of their number. The streams are
+    of moves and of resampling."""
+    n, n_steps = len(visible), path.n_steps
+    log_ratio, family, log_weights, smallest, resampled = 0.0, np.arange(n), np.zeros(n), float(n), False
+    spreads = []
+    for done in range(0, n_steps, every):
+        count = min(every, n_steps - done)
+        first, last = (done, done + count) if up else (n_steps - done, n_steps - done - count)
+        gained = path.move(visible, first, last, seed, streams[0], 1 + done, n_threads, first_chain=first_chain)
+        spreads.append(math.sqrt(count * _variance(gained)))
+        log_weights += gained
+        ess = effective_size(normalized(log_weights)[0])
+        smallest = min(smallest, ess)
+        if ess < below * n and done + count < n_steps:
+            chosen, log_mean = descendants(log_weights, seed, streams[1], done + count - 1)
+            visible.planes[:] = visible.planes[:, chosen]
+            log_ratio += log_mean
+            family, log_weights, resampled = family[chosen], np.zeros(n), True
+        if countdown:
+            countdown.done(n * (done + count))
+    weights, top = normalized(log_weights)
+    log_ratio += top + float(floatmath.log(np.add.accumulate(weights)[-1] / n))
+    return Annealed(log_ratio, family, log_weights, smallest, resampled, np.array(spreads))
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -60,3 +128,9 @@ def acceptance(exponents: np.ndarray) -> np.ndarray:
 def mean(x: np.ndarray) -> float:
     """Summed one after the other: the same bits on any machine."""
     return float(np.add.accumulate(x)[-1]) / len(x)
+
+
+def _variance(x: np.ndarray) -> float:
+    """Sums one after the other: the same bits on any machine."""
+    mean = float(np.add.accumulate(x)[-1]) / len(x)
+    return float(np.add.accumulate(np.square(x - mean))[-1]) / max(len(x) - 1, 1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..diagnostics.axes import along, main_axis
 from ..likelihood.score import score
 from ..rbm import RBM
 from ..sampling.annealing import population_annealing
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from .measuring import Basics
 
 _ANNEALED, _FEWEST_STEPS, _STEPS = 128, 50, 500  # chains that the end of a training is judged by, and their steps
-_ITERATIONS = 30  # of the search for the data's main axis
 _UPDATES_A_STEP, _FEWEST_UPDATES = 20, 1000  # so that this takes a tenth of a training, or little more
 _ENOUGH = 8.0  # families, from which they say something
 _LOOKED_AT = 32  # rows whose hidden inputs are
@@ -70,12 +70,12 @@ def _model_apart(
         population = population_annealing(rbm, _ANNEALED, n_steps, seed, n_threads=n_threads)
         samples = population.visible.to_units()
         spread = states - states.mean(axis=0)
-        axis = _main_axis(spread)
-        deviation = float(_along(spread, axis).std())
-        along = _along(samples - states.mean(axis=0), axis)
-        error = math.hypot(deviation / math.sqrt(len(states)), float(along.std()) / math.sqrt(population.families))
+        axis = main_axis(spread)
+        deviation = float(along(spread, axis).std())
+        places = along(samples - states.mean(axis=0), axis)
+        error = math.hypot(deviation / math.sqrt(len(states)), float(places.std()) / math.sqrt(population.families))
         if deviation > 0.0 and population.families >= _ENOUGH:
-            numbers |= {"off_axis": abs(float(along.mean())) / deviation, "axis_error": error / deviation}
+            numbers |= {"off_axis": abs(float(places.mean())) / deviation, "axis_error": error / deviation}
         likely = -population.log_partition
     if basics.validation is not None:
         independent = RBM.from_data(basics.bits, 1, weight_scale=0.0, visible=rbm.visible)
@@ -86,20 +86,6 @@ def _model_apart(
         numbers["excess_gap"] = free[0] - free[1] - (plain[0] - plain[1])
         numbers["margin"] = likely - free[0] - score(independent, basics.validation).mean
     return numbers
-
-
-def _main_axis(spread: np.ndarray) -> np.ndarray:
-    """The unit vector along which rows (n, V) of mean 0 vary most, very nearly, by power iteration."""
-    axis = spread[int(np.argmax(np.square(spread).sum(axis=1)))]
-    for _ in range(_ITERATIONS):
-        axis = _along(spread.T, _along(spread, axis))
-        axis = axis / max(float(np.sqrt(np.square(axis).sum())), 1e-300)
-    return axis
-
-
-def _along(rows: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    """rows @ axis, but not by BLAS, whose threads would keep the CPUs from the next call's for a while."""
-    return np.einsum("ij,j->i", rows, axis)
 
 
 def _scores(history: History) -> dict[str, Any]:
