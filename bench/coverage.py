@@ -91,8 +91,8 @@ def main():
     warnings.simplefilter("ignore")
     how = {"n_betas": 10_000, "n_chains": 100} if options.fixed else {}
     rows, started = [], time.perf_counter()
-    cases = list(models(options.models)) + [(f"hidden mode e^{e}", *hidden_mode(e)) for e in (3, 20, 100)]
-    for k, (kind, rbm, X) in enumerate(cases):
+    given = list(models(options.models)) + [(f"hidden mode e^{e}", *hidden_mode(e)) for e in (3, 20, 100)]
+    for k, (kind, rbm, X) in enumerate(given):
         truth = fr.likelihood.exact(rbm)
         score = fr.likelihood.score(rbm, X, method="bidirectional", seed=k, **how)
         z = score.log_partition

@@ -32,6 +32,10 @@ REALS = {
     "stop", "weight_scale", "min_delta", "target_rate", "checkpoint_seconds", "total",
 }  # fmt: skip
 FLAGS = {"dynamic_binarization", "resume", "nesterov"}
+NONE_IS_A_DEFAULT = {
+    ("ais", "n_betas"), ("reverse_ais", "n_betas"), ("bidirectional", "n_betas"), ("bidirectional", "n_chains"),
+    ("score", "n_betas"), ("score", "n_chains"),
+}  # fmt: skip
 MAY_BE_NONE = {"n_threads", "every", "target_rate", "epochs"}
 UNBOUNDED = {"every", "patience", "update"}  # a count of this size is of use to nobody, but costs nothing
 
@@ -243,7 +247,7 @@ def cases():
                 for name in values:
                     if kind == "refused" and (
                         name == "None"
-                        and argument in MAY_BE_NONE
+                        and (argument in MAY_BE_NONE or (call, argument) in NONE_IS_A_DEFAULT)
                         or name in ("2**65", "10**400")
                         and argument in UNBOUNDED
                         or name == "-0.5"

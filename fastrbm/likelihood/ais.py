@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import floatmath, philox, threads, validate
+from .._core import philox, threads, validate
 from .._core.progress import Countdown
 from .._core.warn import warn
 from ..sampling.model import model
 from ..sampling.path import MOST_STEPS, Path, data_bias
-from ..sampling.resampling import normalized
 from ..sampling.starts import chain_ends
 from .results import LogPartition
+from .weights import MARKOV, mean_weight, width
 
 if TYPE_CHECKING:
     from ..rbm import RBM
-
-# A mean of weights that are not negative exceeds k times its expectation with a probability of at most 1/k (Markov),
-# here that of a normal number beyond three sigma: however skew the weights, log Z is above AIS less this, and below
-# reverse AIS from exact samples plus this.
-MARKOV = -math.log(0.5 * math.erfc(3 / math.sqrt(2)))
 
 N_BETAS = 10_000
 _STANDARD = ((0.5, 500), (0.9, 4000), (1.0, 10_000))  # up to which beta, in how many steps
@@ -225,21 +219,6 @@ def _checked_betas(betas: ArrayLike) -> np.ndarray:
     if array[0] != 0 or array[-1] != 1 or not bool((np.diff(array) >= 0).all()):
         raise ValueError("betas must go from 0 up to 1, none below the one before")
     return array
-
-
-def mean_weight(log_weights: np.ndarray) -> tuple[float, float, float]:
-    """(log of the mean weight, its standard error relative to it, effective sample size)."""
-    n = len(log_weights)
-    w, top = normalized(log_weights)
-    total, squares = float(np.add.accumulate(w)[-1]), float(np.add.accumulate(w * w)[-1])
-    mean = total / n
-    # the sum over chains of (w - mean)^2, over n (n - 1), is the variance of the mean
-    error = math.sqrt(max(squares - n * mean * mean, 0.0) / (n * (n - 1))) / mean if n > 1 else math.inf
-    return top + float(floatmath.log(mean)), error, total * total / squares
-
-
-def width(error: float) -> float:
-    return -float(floatmath.log(1 - 3 * error)) if 3 * error < 1 else math.inf
 
 
 def _warn_if_small(ess: float, n_chains: int, name: str) -> None:

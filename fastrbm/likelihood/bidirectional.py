@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike
 from .._core import validate
 from ..sampling.model import model
 from ..sampling.path import Path
-from .ais import MARKOV, MOST_START_SWEEPS, ais, annealing_path, checked, reverse_ais
+from .ais import MOST_START_SWEEPS, ais, annealing_path, checked, reverse_ais
 from .bennett import acceptance_ratio
 from .results import Bidirectional, LogPartition
 from .tolerance import to_tolerance
+from .weights import MARKOV
 
 if TYPE_CHECKING:
     from ..rbm import RBM

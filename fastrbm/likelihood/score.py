@@ -83,7 +83,7 @@ def score(
     >>> X = fr.datasets.load_digits()
     >>> rbm = fr.RBM.from_data(X, n_hidden=10, seed=0)
     >>> print(fr.likelihood.score(rbm, X))
-    mean log-likelihood -25.113 +- 0.091 (data) nats (1,797 examples, log Z exact)
+    mean log-likelihood -25.113 +- 0.092 (data) nats (1,797 examples, log Z exact)
     """
     validate.one_of(method, "method", METHODS)
     model(rbm)

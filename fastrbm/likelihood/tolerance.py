@@ -15,10 +15,10 @@ from ..sampling.path import Path, data_bias
 from ..sampling.resampling import Annealed, anneal, descendants
 from ..sampling.starts import chain_ends
 from ..states.bits import BitMatrix, of_planes
-from .ais import MARKOV, mean_weight, width
 from .bennett import acceptance_ratio
 from .bounds import fields_of_none, hidden_masses, lower_bound
 from .results import Bidirectional, LogPartition
+from .weights import MARKOV, mean_weight, width
 
 if TYPE_CHECKING:
     from ..rbm import RBM

@@ -134,7 +134,7 @@ def report(
     ...     os.listdir(folder)
     ['report.html']
     >>> print(score)
-    mean log-likelihood -25.113 +- 0.091 (data) nats (1,797 examples, log Z exact)
+    mean log-likelihood -25.113 +- 0.092 (data) nats (1,797 examples, log Z exact)
     """
     need_matplotlib()
     from matplotlib import style
