@@ -36,6 +36,7 @@ _OTHER = 4  # times fewer chains go up from the other base
 _MODES, _MODE_CHAINS, _MODE_STEPS = 8, 64, 100  # single hidden units whose modes are looked at
 _LOOKED_AT, _UNLIKE = 1000, 2.0  # of them, and how unlike those that are chosen are
 _MATTERS = 4.0  # nats below log Z, from which a mode changes it by 0.02
+_FAR = 3.0  # nats, by which pilot runs differ by chance
 _FEW = 5.0  # chains that end in a mode, below which it counts as missed
 _CLOSE = 0.05  # nats: what a mode of 5 % of the weight adds, and no population can exclude
 
@@ -174,16 +175,19 @@ def _up(
 def _paths(
     given: RBM | Path, data: Any, modes: list[_Mode], seed: int, n_threads: int | None
 ) -> tuple[Path, Path | None]:
-    """The path to go along and another one to check it by: from the data's means, from the model's hot end, or from the
-    mode of a hidden unit, if that has most of the mass. Of those that see the most, the shortest."""
+    """The path to go along and another one to check it by: from the data's means and from the model's hot end, the
+    shorter one first, unless that sees much less of Z; or from the mode of a hidden unit, if that sees much more."""
     if isinstance(given, Path):
         return given.adapted(given.n_steps, seed, n_threads=n_threads), None
-    bases = [Path(given, base_bias=data_bias(given, data)), Path(given)]
-    best = max(modes, key=lambda mode: mode.side.lower).path
-    paths = [path.adapted(path.n_steps, seed, n_threads=n_threads) for path in [*bases, best]]
-    seen = [path._pilot for path in paths]
-    most = max(seen)
-    paths.sort(key=lambda path: (path._pilot < most - 1.0, path.length))
+    paths = [
+        path.adapted(path.n_steps, seed, n_threads=n_threads)
+        for path in (Path(given, base_bias=data_bias(given, data)), Path(given))
+    ]
+    most = max(path._pilot for path in paths)
+    paths.sort(key=lambda path: (path._pilot < most - _FAR, path.length))
+    best = max(modes, key=lambda mode: mode.side.lower)
+    if best.side.lower > most + _FAR:
+        paths = [best.path.adapted(best.path.n_steps, seed, n_threads=n_threads), paths[0]]
     return paths[0], paths[1]
 
 
