@@ -51,6 +51,10 @@ LATENT = 30  # fit: entries of the data that are missing
 LABELS = 31  # gradient.Hybrid: labels of examples that have none
 PILOT = 32  # Path.adapted: pilot runs
 PILOT_RESAMPLE = 33  # Path.adapted: which of their chains go on
+MODES = 34  # RBM.sample: chains that look for modes
+BASE = 35  # population_annealing: the mode with whose base a chain moves
+SAMPLE_TEMPERED = 36  # RBM.sample: tempered chains
+SAMPLE_SWAP = 37  # RBM.sample: their swaps
 
 _NORMALS = 1 << 16  # normal numbers of one sweep number, as the kernel has it
 

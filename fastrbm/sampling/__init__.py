@@ -2,7 +2,8 @@
 
 from .annealing import Population, population_annealing
 from .chains import Chains
+from .modes import mode_biases
 from .path import Path
 from .tempering import TemperedChains
 
-__all__ = ["Chains", "Path", "Population", "TemperedChains", "population_annealing"]
+__all__ = ["Chains", "Path", "Population", "TemperedChains", "mode_biases", "population_annealing"]

@@ -1,0 +1,110 @@
+"""The modes of a model, as far as short chains find them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._core import floatmath, philox, threads, validate
+from ..states.bits import BitMatrix, packed, zeros
+from . import gibbs
+from .gibbs import independent_states
+from .model import model
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
+
+__all__ = ["mode_biases"]
+
+SWEEPS = 100  # of a chain that looks for a mode
+_CHAINS, _FEWEST_CHAINS, _ENTRIES = 512, 64, 1 << 24  # of them; fewer where their means have more entries than that
+_MOST = 31  # modes
+_APART = 0.1  # of the columns: mean difference of two modes
+_PSEUDO = 10.0  # examples that a mode counts as: with the smoothing, no unit of its base is on with less than 0.05
+_SINGLE = 4  # one in so many chains starts with a single hidden unit on
+_GRID = 1 << 10  # biases are multiples of 1 / this, so that sums of them are exact in any order
+_LARGEST = 30.0  # bias
+
+
+def mode_biases(rbm: RBM, n_sweeps: int = SWEEPS, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
+    """The modes that short chains find, as biases of independent visible units that have the means of v in each.
+
+    512 chains start at random hidden states, half of whose units are on, and a quarter of them with a single hidden
+    unit on. A random hidden state is at the border of many modes; so chains fall into all of them, where draws from
+    the visible biases fall into the one that these are of. Ends whose E[v | h] differ by less than a tenth of the
+    columns are of one mode. A mode into which few hidden states fall may be missing.
+
+    Parameters
+    ----------
+    rbm : RBM
+    n_sweeps : int
+        Of each chain, at least 1.
+    seed : int
+        The same seed gives the same modes.
+    n_threads : int, optional
+        No effect on the result.
+
+    Returns
+    -------
+    float32 (K, V)
+        At most 31, about the heaviest first: what :func:`population_annealing` takes as ``modes``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrbm as fr
+    >>> rbm = fr.RBM(np.full((20, 2), 3.0), np.full(20, -3.0), np.full(2, -30.0))  # all units off, or all on
+    >>> np.sign(fr.sampling.mode_biases(rbm)[:, 0]).tolist()
+    [-1.0, 1.0]
+    """
+    model(rbm)
+    n_sweeps = validate.integer(n_sweeps, "n_sweeps", 1, philox.MOST_SWEEPS)
+    seed = validate.seed(seed)
+    threads.resolve(n_threads)
+    n = min(_CHAINS, max(_FEWEST_CHAINS, _ENTRIES // rbm.n_visible))
+    starts = independent_states(rbm.hidden, np.zeros(rbm.n_hidden, np.float32), n, seed, philox.MODES, n_threads)
+    on = starts.to_states(n_threads)
+    single = min(n // _SINGLE, rbm.n_hidden)
+    on[:single] = 0
+    on[np.arange(single), np.arange(single) * rbm.n_hidden // single] = 1
+    hidden, visible = packed(on, rbm.hidden), zeros(n, rbm.visible)
+    gibbs.sweep(
+        rbm._parameters, visible, hidden, n_sweeps, seed=seed, stream=philox.MODES, first_sweep=1,
+        n_threads=n_threads,
+    )  # fmt: skip
+    return clustered(rbm, visible, hidden, n_threads)
+
+
+def clustered(rbm: RBM, visible: BitMatrix, hidden: BitMatrix, n_threads: int | None = None) -> np.ndarray:
+    """The biases (K, V) of the modes that joint states are in: those whose E[v | h] are alike are of one mode.
+
+    The heaviest come first, by log p*(v) plus the entropy of v given h, which is about the logarithm of a mode's mass.
+    """
+    unit, means = rbm.visible, np.empty(visible.shape[:1] + (rbm.n_visible,), np.float32)
+    gibbs.half_step(rbm._parameters.to_visible, hidden, probabilities=means, n_threads=n_threads)
+    places = np.rint(means * np.float32(_GRID)).astype(np.int32)  # integers: their sums are exact in any order
+    mass = _entropies(rbm, means) - rbm._free_energy(visible, n_threads)
+    left, biases = np.ones(len(places), bool), []
+    for leader in np.argsort(-mass, kind="stable"):
+        if left[leader] and len(biases) < _MOST:
+            near = left & (np.abs(places - places[leader]).sum(axis=1) <= _APART * _GRID * unit.n_columns)
+            left &= ~near
+            mean = places[near].sum(axis=0) / (_GRID * float(near.sum()))
+            biases.append(unit.bias_of(_PSEUDO * mean, _PSEUDO, floatmath.log))
+    return to_grid(np.array(biases))
+
+
+def _entropies(rbm: RBM, means: np.ndarray) -> np.ndarray:
+    """Of v with these means, float64 (n,)."""
+    two = np.concatenate([np.full(s.n, s.layout is None) for s in rbm.visible.segments])
+    p = np.clip(means.astype(np.float64), 1e-12, 1.0)
+    terms = -p * floatmath.log(p)
+    rest = np.clip(1.0 - p, 1e-12, 1.0)
+    terms -= np.where(two, rest * floatmath.log(rest), 0.0)
+    return np.add.accumulate(terms, axis=1)[:, -1]  # one after the other: the same bits on any machine
+
+
+def to_grid(biases: np.ndarray) -> np.ndarray:
+    """Rounded, so that sums over units are exact."""
+    return (np.rint(np.clip(biases, -_LARGEST, _LARGEST) * _GRID) / _GRID).astype(np.float32)
