@@ -252,22 +252,26 @@ def _log_sum(x: np.ndarray) -> np.ndarray:
 
 
 def annealed_starts(rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int | None) -> BitMatrix:
-    """n visible states for chains of so many sweeps to start from, by population annealing from the modes that short
-    chains find.
-
-    Where these are of few families, the modes that the population ended in join the others, and twice the chains take
-    twice the steps. A warning where their families are few, too.
-    """
-    n_chains, n_steps = max(n, _FEWEST_CHAINS), min(N_STEPS, n_sweeps)
-    modes = mode_biases(rbm, min(SWEEPS, n_sweeps), seed, n_threads)
-    population = _annealed(Path(rbm, n_steps), n_chains, seed, modes, False, n_threads)
-    if population.families < FEW and n_steps == N_STEPS:
-        modes = np.concatenate([_modes_of(rbm, population.visible, seed, n_threads), modes])
-        population = _annealed(Path(rbm, 2 * n_steps), 2 * n_chains, seed, modes, False, n_threads, _SECOND)
+    """n visible states for chains of so many sweeps to start from; a warning where they are of few families."""
+    population = of_modes(rbm, max(n, _FEWEST_CHAINS), min(N_STEPS, n_sweeps), seed, n_threads)
     chains, families = f"the {len(population.visible):,} chains of population annealing", population.families
     warn_of_few(families, f"{chains} are of {families:.1f} families. {_MORE}")
     order = philox.permutation(len(population.visible), seed, philox.RESAMPLE, 0)
     return population.visible[order[:n]]
+
+
+def of_modes(rbm: RBM, n_chains: int, n_steps: int, seed: int, n_threads: int | None) -> Population:
+    """Population annealing from the modes that short chains find.
+
+    Where its ends are of few families and steps are not few, the modes that it ended in join the others, and twice the
+    chains take twice the steps.
+    """
+    modes = mode_biases(rbm, min(SWEEPS, n_steps), seed, n_threads)
+    population = _annealed(Path(rbm, n_steps), n_chains, seed, modes, False, n_threads)
+    if population.families < FEW and n_steps >= N_STEPS:
+        modes = np.concatenate([_modes_of(rbm, population.visible, seed, n_threads), modes])
+        population = _annealed(Path(rbm, 2 * n_steps), 2 * n_chains, seed, modes, False, n_threads, _SECOND)
+    return population
 
 
 def _modes_of(rbm: RBM, visible: BitMatrix, seed: int, n_threads: int | None) -> np.ndarray:

@@ -20,11 +20,11 @@ __all__ = ["mode_biases"]
 SWEEPS = 100  # of a chain that looks for a mode
 _CHAINS, _FEWEST_CHAINS, _ENTRIES = 512, 64, 1 << 24  # of them; fewer where their means have more entries than that
 _MOST = 31  # modes
-_APART = 0.1  # of the columns: mean difference of two modes
+_APART, _WIDER = 0.1, 1.4  # of the columns: mean difference of two modes, and by how much more where there are too many
 _PSEUDO = 10.0  # examples that a mode counts as: with the smoothing, no unit of its base is on with less than 0.05
 _SINGLE = 4  # one in so many chains starts with a single hidden unit on
 _GRID = 1 << 10  # biases are multiples of 1 / this, so that sums of them are exact in any order
-_LARGEST = 30.0  # bias
+_LARGEST, _TINY = 30.0, 1e-12  # bias; probability
 
 
 def mode_biases(rbm: RBM, n_sweeps: int = SWEEPS, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
@@ -33,7 +33,8 @@ def mode_biases(rbm: RBM, n_sweeps: int = SWEEPS, seed: int = 0, n_threads: int 
     512 chains start at random hidden states, half of whose units are on, and a quarter of them with a single hidden
     unit on. A random hidden state is at the border of many modes; so chains fall into all of them, where draws from
     the visible biases fall into the one that these are of. Ends whose E[v | h] differ by less than a tenth of the
-    columns are of one mode. A mode into which few hidden states fall may be missing.
+    columns are of one mode, or by more, so that there are no more than 31. A mode into which few hidden states fall may
+    be missing.
 
     Parameters
     ----------
@@ -48,7 +49,7 @@ def mode_biases(rbm: RBM, n_sweeps: int = SWEEPS, seed: int = 0, n_threads: int 
     Returns
     -------
     float32 (K, V)
-        At most 31, about the heaviest first: what :func:`population_annealing` takes as ``modes``.
+        K is at most 31, about the heaviest first: what :func:`population_annealing` takes as ``modes``.
 
     Examples
     --------
@@ -77,31 +78,42 @@ def mode_biases(rbm: RBM, n_sweeps: int = SWEEPS, seed: int = 0, n_threads: int 
 
 
 def clustered(rbm: RBM, visible: BitMatrix, hidden: BitMatrix, n_threads: int | None = None) -> np.ndarray:
-    """The biases (K, V) of the modes that joint states are in: those whose E[v | h] are alike are of one mode.
+    """The biases (K, V) of the modes that joint states are in: of those whose E[v | h] are alike, and the less
+    they have to be alike the more there are, that of the heaviest.
 
-    The heaviest come first, by log p*(v) plus the entropy of v given h, which is about the logarithm of a mode's mass.
+    The heaviest come first, by log p*(v) - log p(v | h), which is log p*(h) - log p(h | v): the logarithm of the mass
+    of all v with this h, and of what other h a typical one of these has.
     """
     unit, means = rbm.visible, np.empty(visible.shape[:1] + (rbm.n_visible,), np.float32)
     gibbs.half_step(rbm._parameters.to_visible, hidden, probabilities=means, n_threads=n_threads)
     places = np.rint(means * np.float32(_GRID)).astype(np.int32)  # integers: their sums are exact in any order
-    mass = _entropies(rbm, means) - rbm._free_energy(visible, n_threads)
-    left, biases = np.ones(len(places), bool), []
-    for leader in np.argsort(-mass, kind="stable"):
-        if left[leader] and len(biases) < _MOST:
-            near = left & (np.abs(places - places[leader]).sum(axis=1) <= _APART * _GRID * unit.n_columns)
-            left &= ~near
-            mean = places[near].sum(axis=0) / (_GRID * float(near.sum()))
-            biases.append(unit.bias_of(_PSEUDO * mean, _PSEUDO, floatmath.log))
-    return to_grid(np.array(biases))
+    mass = -rbm._free_energy(visible, n_threads) - _log_conditional(rbm, visible, means)
+    order, apart, leaders = np.argsort(-mass, kind="stable"), _APART, None
+    while leaders is None:
+        leaders = _leaders(places, order, apart * _GRID * unit.n_columns)
+        apart *= _WIDER
+    pseudo = places[leaders] * (_PSEUDO / _GRID)
+    return to_grid(np.array([unit.bias_of(sums, _PSEUDO, floatmath.log) for sums in pseudo]))
 
 
-def _entropies(rbm: RBM, means: np.ndarray) -> np.ndarray:
-    """Of v with these means, float64 (n,)."""
+def _leaders(places: np.ndarray, order: np.ndarray, apart: float) -> list[int] | None:
+    """Of places in this order, those that are farther than that from all that were chosen before; None where these are
+    too many. The mean of all that are near would be one of states above the mode's, and of others beside it."""
+    left, leaders = np.ones(len(places), bool), []
+    for k in order.tolist():
+        if left[k]:
+            if len(leaders) == _MOST:
+                return None
+            left &= np.abs(places - places[k]).sum(axis=1) > apart
+            leaders.append(k)
+    return leaders
+
+
+def _log_conditional(rbm: RBM, visible: BitMatrix, means: np.ndarray) -> np.ndarray:
+    """log p(v | h), float64 (n,), where these are the means of v given h."""
     two = np.concatenate([np.full(s.n, s.layout is None) for s in rbm.visible.segments])
-    p = np.clip(means.astype(np.float64), 1e-12, 1.0)
-    terms = -p * floatmath.log(p)
-    rest = np.clip(1.0 - p, 1e-12, 1.0)
-    terms -= np.where(two, rest * floatmath.log(rest), 0.0)
+    on, p = visible.to_units() == 1, np.clip(means.astype(np.float64), _TINY, 1.0)
+    terms = floatmath.log(np.where(on, p, np.where(two, np.maximum(1.0 - p, _TINY), 1.0)))
     return np.add.accumulate(terms, axis=1)[:, -1]  # one after the other: the same bits on any machine
 
 
