@@ -262,9 +262,9 @@ def test_mixtures(n_modes, n_visible, monkeypatch):
 )
 @pytest.mark.slow
 def test_default_training_is_right_or_warns(n_modes, n_visible, n_seeds):
-    """Of default trainings of 12 hidden units: the weights of modes are within 0.4 of the data's in total variation (two
-    modes whose weights are off by 0.4 of their standard deviations, 0.5 at most, make up 0.2, and eight twice that), or
-    there is a TrainingWarning."""
+    """Of default trainings of 12 hidden units: the weights of modes are within 0.4 of the data's in total variation, or
+    there is a TrainingWarning. (Two modes whose weights are off by 0.4 of their standard deviations, 0.5 at most, make
+    up 0.2, and eight twice that.)"""
     for seed in range(n_seeds):
         data, prototypes = mixture(n_modes, n_visible, seed) if n_modes else coin()
         rbm = fr.RBM.from_data(data, 12, seed=seed)

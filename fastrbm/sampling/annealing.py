@@ -29,6 +29,7 @@ _STRETCH = 10  # steps between two draws of a chain's base, and single steps at 
 _MORE = (
     "More chains, or population_annealing with more steps, make it sharper; method='tempered' or TemperedChains may too"
 )
+_SHARED = 256  # chains of one base, below which threads would only wait for each other
 _RESAMPLE_BELOW = 0.9  # of the chains: the effective sample size at which chains are chosen anew by weight
 
 
@@ -229,8 +230,8 @@ class _Mixture:
         for k, (start, stop) in enumerate(zip(ends, ends[1:], strict=False)):
             if start < stop:
                 weights[start:stop] = step * self._log_norms[k] + self._paths[k].move(
-                    visible[start:stop], first, last, seed, philox.POPULATION, 1 + first, n_threads,
-                    first_chain=first_chain + int(start),
+                    visible[start:stop], first, last, seed, philox.POPULATION, 1 + first,
+                    n_threads if stop - start >= _SHARED else 1, first_chain=first_chain + int(start),
                 )  # fmt: skip
         if last == first + 1:  # all bases at once: no chain's weight depends on which it was given
             after = fields * (1.0 - self._points[last]) + self._log_shares

@@ -11,7 +11,8 @@ from .._core.defaults import UPDATES
 
 # Good trainings of bars-and-stripes, digits, surveys and MNIST by default: inputs of 0.6 to 12, shuffled gaps of 0.2
 # to 1.5 nats a unit that rise by up to 4 % in the second half, chains within 0.05 of the means, samples on eight axes
-# within 0.3 standard deviations and 2 standard errors, excess gaps up to 0.1 of the shuffled gap. Thresholds stand apart from these, and below what the faults show.
+# within 0.3 standard deviations and 2 standard errors, excess gaps up to 0.1 of the shuffled gap. Thresholds stand
+# apart from these, and below what the faults show.
 _LARGE_INPUT = 50.0  # mean size of the hidden units' inputs: their sigmoids are 0 or 1 to 20 digits
 _LARGE_GAP = 10.0  # nats a visible unit
 _NOTHING = 0.05  # nats
@@ -107,8 +108,8 @@ def _unlike(c: Closing) -> str:
     if _is_far(c):
         what = (
             "Samples of the model are unlike the data: on a main axis of the data their mean is off by "
-            f"{c.off_axis:.1f} standard deviations of the data. The chains of the training stayed in some modes, and the model has "
-            "others, or has them too heavy"
+            f"{c.off_axis:.1f} standard deviations of the data. The chains of the training stayed in some modes, and "
+            "the model has others, or has them too heavy"
         )
     else:
         what = (
