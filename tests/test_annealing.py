@@ -10,7 +10,7 @@ import pytest
 from helpers import Enumerated, random_rbm, state_numbers
 
 import fastrbm as fr
-from fastrbm.sampling import annealing
+from fastrbm.sampling import annealing, resampling
 
 
 def two_modes(ratio, n_visible=20, weight=3.0):
@@ -75,7 +75,8 @@ def test_the_distribution_is_the_model_s():
 def test_without_resampling_the_weights_are_wrong(monkeypatch):
     """The test above would see it."""
     rbm, n = two_modes(4.0), 2000
-    monkeypatch.setattr(annealing, "descendants", lambda w, seed, stream, step: (np.arange(len(w)), 0.0))
+    for module in (annealing, resampling):
+        monkeypatch.setattr(module, "descendants", lambda w, seed, stream, step: (np.arange(len(w)), 0.0))
     wrong = [weight_of_on(fr.population_annealing(rbm, n, seed=seed).visible.to_states()) for seed in range(3)]
     assert all(abs(w - 0.8) > 0.1 for w in wrong)
 

@@ -24,7 +24,7 @@ def test_doctests(name):
 
 
 def public_objects():
-    for module in (fr, fr.datasets, fr.gradient, fr.likelihood, fr.optim):
+    for module in (fr, fr.datasets, fr.diagnostics, fr.gradient, fr.likelihood, fr.optim):
         for name in module.__all__:
             thing = getattr(module, name)
             if inspect.isclass(thing) or inspect.isfunction(thing):

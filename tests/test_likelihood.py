@@ -335,9 +335,9 @@ def test_countdown(capsys):
 def test_log_of_the_reference_is_used():
     """The mean weight is computed with the package's own exp and log: bits do not depend on a library's."""
     x = np.array([0.5, 1.0, -3.0])
-    from fastrbm.likelihood.ais import _mean_weight
+    from fastrbm.likelihood.weights import mean_weight
 
-    mean, error, ess = _mean_weight(x)
+    mean, error, ess = mean_weight(x)
     w = reference.exp_negative_d(x - 1.0)
     assert mean == 1.0 + float(reference.log(w.sum() / 3))
     assert ess == pytest.approx(np.exp(x).sum() ** 2 / (np.exp(x) ** 2).sum())

@@ -32,6 +32,10 @@ REALS = {
     "stop", "weight_scale", "min_delta", "target_rate", "checkpoint_seconds", "total",
 }  # fmt: skip
 FLAGS = {"dynamic_binarization", "resume", "nesterov"}
+NONE_IS_A_DEFAULT = {
+    ("ais", "n_betas"), ("reverse_ais", "n_betas"), ("bidirectional", "n_betas"), ("bidirectional", "n_chains"),
+    ("score", "n_betas"), ("score", "n_chains"),
+}  # fmt: skip
 MAY_BE_NONE = {"n_threads", "every", "target_rate", "epochs"}
 UNBOUNDED = {"every", "patience", "update"}  # a count of this size is of use to nobody, but costs nothing
 
@@ -197,9 +201,9 @@ CALLS = {
     "Cosine": of(optim.Cosine, start=1.0, stop=0.5),
     "InverseTime": of(optim.InverseTime, start=1.0, stop=0.5),
     "WarmUp": of(optim.WarmUp, schedule=0.5, fraction=0.5),
-    "ais": of(likelihood.ais, rbm=".rbm", data=None, base_bias=None, betas=None, **AIS),
-    "reverse_ais": of(likelihood.reverse_ais, rbm=".rbm", start=X, n_sweeps=1, data=None, betas=None, **AIS),
-    "bidirectional": of(likelihood.bidirectional, rbm=".rbm", data=X, n_sweeps=1, betas=None, **AIS),
+    "ais": of(likelihood.ais, path=".rbm", data=None, base_bias=None, betas=None, **AIS),
+    "reverse_ais": of(likelihood.reverse_ais, path=".rbm", start=X, n_sweeps=1, data=None, betas=None, **AIS),
+    "bidirectional": of(likelihood.bidirectional, path=".rbm", data=X, n_sweeps=1, betas=None, **AIS),
     "exact": of(likelihood.exact, rbm=".rbm", progress=False, n_threads=1),
     "pseudo": of(likelihood.pseudo, rbm=".rbm", X=X, n_threads=1),
     "conditional": of(likelihood.conditional, rbm=".rbm", X=X, units=[0, 1], n_threads=1),
@@ -208,6 +212,12 @@ CALLS = {
     "autocorrelation": of(fr.diagnostics.autocorrelation, series=np.arange(9.0)),
     "autocorrelation_time": of(fr.diagnostics.autocorrelation_time, series=np.arange(9.0)),
     "split_rhat": of(fr.diagnostics.split_rhat, series=np.arange(9.0)),
+    "rhat": of(fr.diagnostics.rhat, series=np.arange(9.0)),
+    "ess": of(fr.diagnostics.ess, series=np.arange(9.0), kind="tail"),
+    "mcse": of(fr.diagnostics.mcse, series=np.arange(9.0)),
+    "summary": of(fr.diagnostics.summary, traces={"a": np.arange(9.0)}),
+    "traces": of(fr.diagnostics.traces, chains=".chains", n_sweeps=1, data=X, n_axes=1, n_threads=1),
+    "meet": of(fr.diagnostics.meet, rbm=".rbm", X=X, n_chains=1, n_sweeps=1, seed=1, progress=False, n_threads=1),
     "free_energy_trace": of(fr.diagnostics.free_energy_trace, chains=".chains", n_sweeps=1, n_threads=1),
     "PseudoLikelihood": of(metrics.PseudoLikelihood, every=1),
     "LogLikelihood": of(metrics.LogLikelihood, method="auto", n_chains=1, n_betas=1, every=1),
@@ -237,7 +247,7 @@ def cases():
                 for name in values:
                     if kind == "refused" and (
                         name == "None"
-                        and argument in MAY_BE_NONE
+                        and (argument in MAY_BE_NONE or (call, argument) in NONE_IS_A_DEFAULT)
                         or name in ("2**65", "10**400")
                         and argument in UNBOUNDED
                         or name == "-0.5"
@@ -333,7 +343,8 @@ TOO_MANY = [
     ("TemperedChains.sweep", "n_sweeps"), ("fit", "epochs"), ("fit", "batch_size"), ("CD", "n_sweeps"),
     ("PCD", "n_chains"), ("PCD", "n_sweeps"), ("FastPCD", "n_chains"), ("Tempered", "n_betas"), ("ais", "n_chains"),
     ("ais", "n_betas"), ("reverse_ais", "n_sweeps"), ("bidirectional", "n_chains"), ("score", "n_betas"),
-    ("standard_betas", "n_betas"), ("free_energy_trace", "n_sweeps"), ("Mixing", "n_sweeps"), ("sample", "n_threads"),
+    ("standard_betas", "n_betas"), ("free_energy_trace", "n_sweeps"), ("traces", "n_sweeps"),
+    ("traces", "n_axes"), ("meet", "n_chains"), ("meet", "n_sweeps"), ("Mixing", "n_sweeps"), ("sample", "n_threads"),
 ]  # fmt: skip
 
 

@@ -12,6 +12,8 @@ import fastrbm as fr
 pytest.importorskip("matplotlib")
 from fastrbm.report import page as _page  # noqa: E402
 from fastrbm.report import report  # noqa: E402
+from fastrbm.report.verdict import Answer, answers  # noqa: E402
+from fastrbm.training.verdict import Finding  # noqa: E402
 
 X = fr.datasets.load_digits()
 RBM = fr.RBM.from_data(X, 12, seed=1, weight_scale=0.3)
@@ -79,14 +81,15 @@ def test_it_says_what_was_computed(tmp_path):
     alone = float(np.where(X == 1, np.log(p), np.log1p(-p)).sum(axis=1).mean())
     chains = fr.Chains(RBM, 8)
     chains.sweep(60)
-    trace = fr.diagnostics.free_energy_trace(chains, 60)
+    found = fr.diagnostics.summary(fr.diagnostics.traces(chains, 60, X))
     gap = RBM.free_energy(chains.visible).mean() - RBM.free_energy(X).mean()
     for words in (
         f"mean log-likelihood {score.mean:.2f} nats per example",
         f"independent units {alone:.2f} nats",
         "parameters 844 ",  # 64 x 12 + 64 + 12
-        f"split R-hat {fr.diagnostics.split_rhat(trace):.3f}",
-        f"tau_int {fr.diagnostics.autocorrelation_time(trace).value:.3g} sweeps",
+        *(" ".join(found.row(name)) for name in ("free_energy", "mean_activity", "axis_1", "axis_2")),
+        f"Worst R-hat {found.rhat:.3f} ({found.worst}), smallest effective sample size {found.ess:,.0f}.",
+        fr.diagnostics.meet(RBM, X, 8, 60).words,
         f"samples are on average {abs(gap):.1f} nats {'less' if gap > 0 else 'more'} likely",
         f"examples 1,797, each of 64 units units that are 1 {X.mean():.1%}",
         "shuffled gap 4.5",
@@ -160,12 +163,154 @@ def test_every_part_of_a_page_escapes_what_it_is_given(tmp_path):
     page.text(evil, warning=True)
     page.code(evil)
     page.table({evil: evil})
+    page.answers([Answer(evil, evil, False, evil)])
     page.pictures((Figure(figsize=(1, 1)), evil, evil))
     path = tmp_path / "p.html"
     path.write_text(page.html())
     parsed = Parsed(path)
     assert not parsed.all("script") and parsed.all("img")[0]["alt"] == evil
-    assert parsed.text.count(evil) == 8  # title, h1, h2, p, code, th, td, figcaption
+    assert parsed.text.count(evil) == 11  # title, h1, h2, p, code, th, td, a question, its answer, words, figcaption
+
+
+# ---------------------------------------------------------------- the verdict
+
+NAN = math.nan
+TAU = fr.diagnostics.AutocorrelationTime(9.0, 50, True)
+GOOD = fr.diagnostics.Summary({"axis_1": fr.diagnostics.TraceSummary(0.0, 0.1, 1.02, 500.0, 400.0, TAU)}, 900)
+MET = fr.diagnostics.Meeting(np.ones((2, 3)), np.ones((2, 1)), np.ones(2), 4.0, 99.0, 256, 1000)
+
+
+class Z:
+    """An estimate of log Z."""
+
+    def __init__(self, warning="", method="AIS and reverse AIS"):
+        self.warning, self.method = warning, method
+
+
+def scored(mean, lower, upper, z=None):
+    return fr.likelihood.Score(np.full(3, mean), mean, 0.1, lower, upper, z or Z())
+
+
+def history(findings=None, **last):
+    table = fr.History()
+    columns = {"update": 1000, "shuffled_gap": 10.0, **last}
+    for part in (0.25, 0.5, 0.9, 1.0):
+        table.record(**{name: type(x)(x * part) for name, x in columns.items()})
+    table.findings = findings
+    return table
+
+
+def said(question, score=None, found=GOOD, met=MET, trained=None, reported=(), alone=-20.0):
+    """(answer, whether it is good, words) of one of the four lines."""
+    score = scored(-10.0, -10.2, -9.8) if score is None else score
+    lines = {line.question: line[1:] for line in answers(score, alone, list(reported), found, met, trained, 64)}
+    assert list(lines) == ["Fitted?", "Mixing?", "Trusted likelihood?", "Overfitting?"]
+    return lines[question]
+
+
+STILL = (Finding("still rising", "Still rising: more epochs.", fault=False),)
+WORSE = (Finding("overfitting", "Overfitting: the validation data are unlikely. Fewer epochs."),)
+
+
+@pytest.mark.parametrize(
+    "arguments, answer, good, words",
+    [
+        ({}, "yes", True, "-10.00 nats per example, 10.00 more than independent units."),
+        ({"score": scored(-21.0, -21.1, -20.9)}, "no", False, "1.00 less than independent units. More epochs"),
+        ({"score": scored(-19.9, -19.9, -19.9)}, "no", False, "0.10 more than independent units. More epochs"),
+        ({"score": scored(-19.0, -21.0, -17.0)}, "not known", None, "-21.00 to -17.00 nats"),
+        ({"score": scored(-19.0, -math.inf, -17.0)}, "not known", None, "no bound to -17.00 nats"),
+        ({"trained": history(STILL)}, "not yet", False, "Still rising: more epochs."),
+        ({"trained": history(WORSE), "score": scored(-21.0, -21.1, -20.9)}, "no", False, "It overfits, see below."),
+        *(
+            ({"trained": history((Finding(kind, "Do this."),))}, "no", False, "Do this.")
+            for kind in ("diverged", "nothing learned", "samples unlike the data")
+        ),
+        # of a table from a file, whose columns say it
+        ({"trained": history(shuffled_gap=0.01)}, "no", False, "Nothing was learned beyond the means"),
+        ({"trained": history(shuffled_gap=1e6)}, "no", False, "The training has diverged"),
+        ({"trained": history()}, "not yet", False, "went from 5.00 to 10.00 nats"),
+        ({"trained": history(update=NAN)}, "yes", True, "10.00 more than independent units."),
+    ],
+)  # fmt: skip
+def test_fitted(arguments, answer, good, words):
+    found = said("Fitted?", **arguments)
+    assert found[:2] == (answer, good) and words in found[2]
+
+
+def slow(rhat):
+    return fr.diagnostics.Summary({"axis_1": GOOD.traces["axis_1"]._replace(rhat=rhat)}, 900)
+
+
+APART = fr.diagnostics.Meeting(np.full((2, 3), 9.0), np.ones((2, 1)), np.ones(2), 4.0, 99.0, 256, 1000)
+
+
+@pytest.mark.parametrize(
+    "arguments, answer, good, words",
+    [
+        ({}, "yes", True, "Worst R-hat 1.020 (axis_1), smallest effective sample size 400. Chains from the data, "),
+        ({"found": slow(1.2)}, "no", False, "R-hat 1.200 (axis_1), smallest effective sample size 400. Chains stay"),
+        ({"found": slow(math.inf)}, "no", False, "Worst R-hat inf"),
+        ({"met": APART}, "no", False, "end apart after 1,000 sweeps: by 9.0 standard errors"),
+        ({"met": APART, "found": slow(1.2)}, "no", False, "end apart after 1,000 sweeps: by 9.0 standard errors"),
+        ({"found": slow(NAN)}, "not known", None, "No trace of the chains varies."),
+    ],
+)
+def test_mixing(arguments, answer, good, words):
+    found = said("Mixing?", **arguments)
+    assert found[:2] == (answer, good) and words in found[2]
+
+
+@pytest.mark.parametrize(
+    "arguments, answer, good, words",
+    [
+        ({}, "yes", True, "-10.00 nats, -10.20 to -9.80 nats by AIS and reverse AIS, which agree."),
+        ({"met": APART}, "yes", True, "which agree. But chains do not mix, and modes"),
+        ({"score": scored(-9.0, -9.0, -9.0), "met": APART}, "yes", True, "-9.00 nats: log Z is exact."),
+        ({"score": scored(-9.0, -11.0, -7.0)}, "no", False, "4.0 nats wide. More betas"),
+        ({"score": scored(-9.0, -11.0, math.inf)}, "no", False, "without an end. More betas"),
+        ({"score": scored(-9.0, -9.1, -8.9, Z("They DISAGREE"))}, "no", False, "They DISAGREE."),
+        ({"reported": ["few chains count"]}, "no", False, "few chains count."),
+        ({"score": scored(-9.0, -9.1, -8.9, Z(method="AIS"))}, "not known", None, "alone. It errs upward"),
+    ],
+)
+def test_trusted_likelihood(arguments, answer, good, words):
+    found = said("Trusted likelihood?", **arguments)
+    assert found[:2] == (answer, good) and words in found[2]
+
+
+@pytest.mark.parametrize(
+    "trained, answer, good, words",
+    [
+        (None, "not known", None, "A history of a training with validation data would show it."),
+        (fr.History(), "not known", None, "A history of a training with validation data would show it."),
+        (history(()), "not known", None, "Nothing was held out: train with validation data"),
+        (history((), free_energy_gap=0.5), "no", True, "less likely than training data; these are 10.00"),
+        (history((), free_energy_gap=-0.5), "no", True, "0.50 nats per example more likely than training data"),
+        (history(WORSE, free_energy_gap=9.0), "yes", False, "The validation data are unlikely. Fewer epochs."),
+        (history(free_energy_gap=9.0), "yes", False, "The validation data are 9.0 nats per example less likely"),
+        (history(free_energy_gap=9.0, shuffled_gap=1e6), "not known", None, "of a model that is not fitted."),
+        (history((Finding("nothing learned", "."),), free_energy_gap=0.0), "not known", None, "that is not fitted."),
+    ],
+)  # fmt: skip
+def test_overfitting(trained, answer, good, words):
+    found = said("Overfitting?", trained=trained)
+    assert found[:2] == (answer, good) and words in found[2]
+
+
+def test_a_report_begins_with_the_verdict(tmp_path):
+    """Two modes that chains do not cross between: exact log Z, one bad line, and before everything else."""
+    rbm = fr.RBM(np.full((20, 2), 3.0), np.full(20, -2.89), np.full(2, -30.0))
+    data = np.ones((100, 20), np.uint8)
+    data[:10] = 0
+    report(rbm, data, tmp_path / "r.html", n_samples=64, n_sweeps=50)
+    page = Parsed(tmp_path / "r.html")
+    assert [row["class"] for row in page.all("tr")[:4]] == ["good", "bad", "good", "open"]
+    text = page.text
+    lines = "Fitted? yes", "Mixing? no", "Trusted likelihood? yes", "Overfitting? not known"
+    places = [text.index(words) for words in lines]
+    assert places == sorted(places) and places[-1] < text.index("Score")
+    assert "Warning: Chains from the data and chains from the biases end apart after 50 sweeps" in text
 
 
 # ---------------------------------------------------------------- categories

@@ -51,10 +51,19 @@ LATENT = 30  # fit: entries of the data that are missing
 LABELS = 31  # gradient.Hybrid: labels of examples that have none
 PILOT = 32  # Path.adapted: pilot runs
 PILOT_RESAMPLE = 33  # Path.adapted: which of their chains go on
-MODES = 34  # RBM.sample: chains that look for modes
-BASE = 35  # population_annealing: the mode with whose base a chain moves
-SAMPLE_TEMPERED = 36  # RBM.sample: tempered chains
-SAMPLE_SWAP = 37  # RBM.sample: their swaps
+ANNEAL_RESAMPLE = 34  # likelihood: which of the chains that are annealed up go on
+REVERSE_RESAMPLE = 35  # likelihood: which of those that are annealed down from data go on
+ENDS = 36  # likelihood: annealing down from the ends of chains that were annealed up
+ENDS_RESAMPLE = 37  # likelihood: which of these go on
+OTHER_BASE = 38  # likelihood: annealing up from another base-rate model
+OTHER_RESAMPLE = 39  # likelihood: which of these go on
+MODES = 40  # likelihood: annealing up from what single hidden units look for
+MODES_RESAMPLE = 41  # likelihood: which of these go on
+MODES_DOWN = 42  # likelihood: annealing down from where they ended
+MODE_SEARCH = 43  # RBM.sample: chains that look for modes
+BASE = 44  # population_annealing: the mode with whose base a chain moves
+SAMPLE_TEMPERED = 45  # RBM.sample: tempered chains
+SAMPLE_SWAP = 46  # RBM.sample: their swaps
 
 _NORMALS = 1 << 16  # normal numbers of one sweep number, as the kernel has it
 

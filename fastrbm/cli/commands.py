@@ -56,7 +56,7 @@ def build_parser() -> Parser:
         help="log-likelihood of data under a model",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Print the mean log-likelihood of data under a model, with its interval.",
-        epilog="examples:\n  fastrbm score rbm.npz digits\n  fastrbm score rbm.npz test.npy --betas 14500 --json",
+        epilog="examples:\n  fastrbm score rbm.npz digits\n  fastrbm score rbm.npz test.npy --tolerance 0.1 --json",
     )
     score.add_argument("model", metavar="MODEL", help="a model that 'fastrbm train' wrote")
     score.add_argument("data", metavar="DATA", help=f"as for train: {', '.join(BUNDLED)} or a file")
@@ -87,15 +87,18 @@ def run_score(options: argparse.Namespace) -> None:
             options.seed,
             progress=not options.quiet and not options.json,
             n_threads=options.threads,
+            tolerance=options.tolerance,
+            seconds=options.seconds,
         )
     for warning in caught:
-        tell(f"fastrbm: {warning.message}")
+        if options.json or str(warning.message) not in f"score: {result}":
+            tell(f"fastrbm: {warning.message}")
     if not options.json:
         say(str(result))
         return
     z = result.log_partition
     numbers = {
-        "mean": result.mean, "standard_error": result.standard_error, "lower": result.lower, "upper": result.upper,
+        "mean": result.mean, "standard_error": result.standard_error, "log_z_error": result.log_z_error, "lower": result.lower, "upper": result.upper,
         "examples": len(result.per_example), "method": result.method, "log_z": z.value, "log_z_lower": z.lower,
         "log_z_upper": z.upper, "warning": getattr(z, "warning", ""),
     }  # fmt: skip

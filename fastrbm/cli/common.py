@@ -137,10 +137,17 @@ def add_score(parser) -> None:
         "--method",
         choices=METHODS,
         default="auto",
-        help="auto: exact up to 20 units in the smaller layer, else bidirectional, which is AIS from both sides",
+        help="auto: exact up to 20 units in the smaller layer, else bidirectional, which anneals chains both ways",
     )
-    parser.add_argument("--betas", type=whole(1), default=10_000, metavar="B", help="AIS steps (default %(default)s)")
-    parser.add_argument("--chains", type=whole(1), default=100, metavar="M", help="AIS chains (default %(default)s)")
+    parser.add_argument(
+        "--tolerance", type=real(0.0, strict=True), default=0.5, metavar="NATS",
+        help="go on until half of the interval of log Z is so small (default %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--seconds", type=real(0.0, strict=True), metavar="T", help="start no further round after so much time")
+    parser.add_argument(
+        "--betas", type=whole(1), metavar="B", help="one run of AIS of so many steps, and not to a tolerance"
+    )
+    parser.add_argument("--chains", type=whole(1), metavar="M", help="of one run of AIS (default 100)")
 
 
 def add_shape(parser) -> None:

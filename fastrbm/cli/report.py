@@ -42,13 +42,13 @@ def add_report(commands) -> None:
         "report",
         help="a page on a model: score, pictures, diagnostics",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Write one HTML file on a model and data: score, filters, samples, energies, mixing. It needs no "
-        "other file and no network. Requires matplotlib: pip install 'fastrbm[plot]'.",
+        description="Write one HTML file on a model and data: a verdict, score, filters, samples, energies, mixing. It "
+        "needs no other file and no network. Requires matplotlib: pip install 'fastrbm[plot]'.",
         epilog="examples:\n"
         "  fastrbm report rbm.npz digits\n"
         "  fastrbm report rbm.npz test.npy -o test.html --history run.csv\n"
         "  fastrbm report run.npz test.npy --history run.npz         a checkpoint has both\n"
-        "  fastrbm report rbm.npz faces.npy --shape 32x24 --betas 2000 --sweeps 500      quicker, and rougher",
+        "  fastrbm report rbm.npz faces.npy --shape 32x24 --tolerance 2 --sweeps 500      quicker, and rougher",
     )
     parser.add_argument("model", metavar="MODEL", help="a model that 'fastrbm train' wrote")
     parser.add_argument("data", metavar="DATA", help=f"as for train: {', '.join(BUNDLED)} or a file")
@@ -78,7 +78,8 @@ def run_report(options: argparse.Namespace) -> None:
     weight = None if options.sequence_weights is None else sequence_weights(X, threshold=options.sequence_weights)
     write_report(
         rbm, X, out, options, history, say, name=Path(options.model).name, n_samples=options.n, n_sweeps=options.sweeps,
-        method=options.method, n_chains=options.chains, n_betas=options.betas,
+        method=options.method, n_chains=options.chains, n_betas=options.betas, tolerance=options.tolerance,
+        seconds=options.seconds,
         sample_weight=weight,
     )  # fmt: skip
 

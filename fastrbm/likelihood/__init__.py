@@ -3,6 +3,7 @@ pseudo-likelihood, conditional scores, labels."""
 
 from .ais import ais, reverse_ais, standard_betas
 from .bidirectional import bidirectional
+from .bounds import lower_bound
 from .conditional import conditional
 from .exact import exact
 from .labels import label_probabilities
@@ -13,5 +14,5 @@ from .score import score
 
 __all__ = [
     "METHODS", "Bidirectional", "LogPartition", "Score", "ais", "bidirectional", "conditional", "exact",
-    "label_probabilities", "marginal", "pseudo", "reverse_ais", "score", "standard_betas",
+    "label_probabilities", "lower_bound", "marginal", "pseudo", "reverse_ais", "score", "standard_betas",
 ]  # fmt: skip

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import floatmath, philox, threads, validate
+from .._core import philox, threads, validate
 from .._core.progress import Countdown
 from .._core.warn import warn
 from ..sampling.model import model
 from ..sampling.path import MOST_STEPS, Path, data_bias
-from ..sampling.resampling import normalized
 from ..sampling.starts import chain_ends
 from .results import LogPartition
+from .weights import MARKOV, mean_weight, width
 
 if TYPE_CHECKING:
     from ..rbm import RBM
 
-# A mean of weights that are not negative exceeds k times its expectation with a probability of at most 1/k (Markov),
-# here that of a normal number beyond three sigma: however skew the weights, log Z is above AIS less this, and below
-# reverse AIS from exact samples plus this.
-MARKOV = -math.log(0.5 * math.erfc(3 / math.sqrt(2)))
-
 N_BETAS = 10_000
 _STANDARD = ((0.5, 500), (0.9, 4000), (1.0, 10_000))  # up to which beta, in how many steps
+MOST_START_SWEEPS = philox.MOST_SWEEPS - 5000
 _BASE_CHAINS, _BASE_SWEEPS = 512, 200
 _START_SWEEPS = 5000
 
@@ -119,10 +114,10 @@ def ais(
     visible = path.base_states(n_chains, seed, philox.ANNEAL, n_threads)
     with Countdown("AIS", n_chains * path.n_steps, progress) as countdown:
         ratios = path.move(visible, 0, path.n_steps, seed, philox.ANNEAL, 1, n_threads, countdown)
-    mean, error, ess = _mean_weight(ratios)
+    mean, error, ess = mean_weight(ratios)
     value = path.log_base + mean
     _warn_if_small(ess, n_chains, "AIS")
-    return LogPartition(value, value - min(_width(error), MARKOV), value + _width(error), "AIS", ess, ratios)
+    return LogPartition(value, value - min(width(error), MARKOV), value + width(error), "AIS", ess, ratios, error)
 
 
 def reverse_ais(
@@ -162,7 +157,7 @@ def reverse_ais(
         Its interval is as for :func:`ais`.
     """
     n_chains, seed = checked(n_chains, seed, progress, n_threads)
-    n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS - _START_SWEEPS)
+    n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, MOST_START_SWEEPS)
     rbm = path.rbm if isinstance(path, Path) else model(path)
     if start is None:
         n_sweeps += _START_SWEEPS
@@ -179,10 +174,10 @@ def reverse_ais(
     visible = chain_ends(rbm, n_chains, n_sweeps, seed, philox.REVERSE_START, states, n_threads=n_threads)
     with Countdown("reverse AIS", n_chains * path.n_steps, progress) as countdown:
         ratios = path.move(visible, path.n_steps, 0, seed, philox.REVERSE, 1, n_threads, countdown)
-    mean, error, ess = _mean_weight(ratios)
+    mean, error, ess = mean_weight(ratios)
     value = path.log_base - mean
     _warn_if_small(ess, n_chains, "reverse AIS")
-    return LogPartition(value, value - _width(error), value + min(_width(error), MARKOV), "reverse AIS", ess, -ratios)
+    return LogPartition(value, value - width(error), value + min(width(error), MARKOV), "reverse AIS", ess, -ratios, error)
 
 
 def checked(n_chains: int, seed: int, progress: bool, n_threads: int | None) -> tuple[int, int]:
@@ -224,21 +219,6 @@ def _checked_betas(betas: ArrayLike) -> np.ndarray:
     if array[0] != 0 or array[-1] != 1 or not bool((np.diff(array) >= 0).all()):
         raise ValueError("betas must go from 0 up to 1, none below the one before")
     return array
-
-
-def _mean_weight(log_weights: np.ndarray) -> tuple[float, float, float]:
-    """(log of the mean weight, its standard error relative to it, effective sample size)."""
-    n = len(log_weights)
-    w, top = normalized(log_weights)
-    total, squares = float(np.add.accumulate(w)[-1]), float(np.add.accumulate(w * w)[-1])
-    mean = total / n
-    # the sum over chains of (w - mean)^2, over n (n - 1), is the variance of the mean
-    error = math.sqrt(max(squares - n * mean * mean, 0.0) / (n * (n - 1))) / mean if n > 1 else math.inf
-    return top + float(floatmath.log(mean)), error, total * total / squares
-
-
-def _width(error: float) -> float:
-    return -float(floatmath.log(1 - 3 * error)) if 3 * error < 1 else math.inf
 
 
 def _warn_if_small(ess: float, n_chains: int, name: str) -> None:

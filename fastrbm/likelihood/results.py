@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -37,6 +39,8 @@ class LogPartition(_Interval):
         Effective sample size of the chains' importance weights, (sum w)^2 / sum w^2; None where there are none.
     log_ratios : float64 (n_chains,) or None
         Each chain's estimate of log Z less the log Z of the reference, as it enters the mean; None where there is none.
+    standard_error : float
+        Of value, in nats; 0 where it is exact, infinite where the weights are too few to tell.
     """
 
     value: float
@@ -45,16 +49,18 @@ class LogPartition(_Interval):
     method: str
     ess: float | None = None
     log_ratios: np.ndarray | None = field(default=None, repr=False, compare=False)
+    standard_error: float = 0.0
 
     def __float__(self) -> float:
         return self.value
 
     def __str__(self) -> str:
-        if self.ess is None or self.log_ratios is None:
+        if self.ess is None:
             return f"log Z = {self.value:.4f}, {self.method}"
+        of = "" if self.log_ratios is None else f" of {len(self.log_ratios)}"
         return (
             f"log Z = {self.value:.2f} ({self.lower:.2f} to {self.upper:.2f}), {self.method}, effective sample size "
-            f"{self.ess:.1f} of {len(self.log_ratios)}"
+            f"{self.ess:.1f}{of}"
         )
 
 
@@ -65,16 +71,22 @@ class Bidirectional(_Interval):
     Attributes
     ----------
     value, lower, upper : float
-        Where the two agree: Bennett's combined estimate and its interval of three standard errors (with fewer than 10
-        chains, or weights too skew for an error, an interval that holds both with theirs). Where they do not: the
-        middle between them, and an interval that holds both with their errors. Agreement is no proof where data and
-        base rates lie in one mode and the model has others.
+        Where the two agree: their combined estimate and its interval of three standard errors (of AIS with fewer than
+        10 chains, or weights too skew for an error, an interval that holds both with theirs). Where they do not: the
+        middle between them, and an interval that holds both with their errors. Agreement is no proof: a mode that no
+        chain went near, up or down, changes neither. What upward chains see is a lower bound, but for their noise.
     forward, reverse : LogPartition
         Annealing up to the model, which errs toward small log Z; and down from it, which errs the other way.
     combined : LogPartition
-        Bennett's acceptance ratio between the two.
+        Of the two: by Bennett's acceptance ratio, or their mean by precision where chains were resampled.
     agree : bool
-        Whether the intervals of forward and reverse meet; where one has no end, also whether they are within 1 nat.
+        Whether the intervals of forward and reverse meet, and all else that is known fits them.
+    reason, short : str
+        Why they do not agree, and why the interval is wider than was asked for, in words.
+    n_chains, n_steps : int
+        Of each direction, in the last round.
+    bound : float
+        A number that log Z is not below: see :func:`lower_bound`.
     """
 
     value: float
@@ -84,27 +96,46 @@ class Bidirectional(_Interval):
     reverse: LogPartition
     combined: LogPartition
     agree: bool
+    reason: str = ""
+    short: str = ""
+    n_chains: int = 0
+    n_steps: int = 0
+    bound: float = -math.inf
 
     @property
     def method(self) -> str:
         """How log Z was found."""
-        return "AIS and reverse AIS"
+        return "AIS and reverse AIS" if self.forward.method == "AIS" else "annealing both ways"
+
+    @property
+    def standard_error(self) -> float:
+        """Of value, in nats; where the two do not agree, a sixth of the interval."""
+        return self.combined.standard_error if self.agree else (self.upper - self.lower) / 6
+
+    def ended(self, tolerance: float, what: str) -> Bidirectional:
+        """This one, which something ended before its interval was narrow enough."""
+        half = (self.upper - self.lower) / 2
+        return replace(
+            self,
+            short=f"half of the interval is {half:.2f} nats, more than the tolerance of {tolerance:g}: {what} came to "
+            f"an end after {self.n_chains:,} chains of {self.n_steps:,} steps",
+        )
 
     def __float__(self) -> float:
         return self.value
 
     def __str__(self) -> str:
         line = (
-            f"log Z = {self.value:.2f} ({self.lower:.2f} to {self.upper:.2f}), AIS {self.forward.value:.2f}, "
-            f"reverse AIS {self.reverse.value:.2f}"
+            f"log Z = {self.value:.2f} ({self.lower:.2f} to {self.upper:.2f}), {self.forward.method} "
+            f"{self.forward.value:.2f}, {self.reverse.method} {self.reverse.value:.2f}"
         )
         return line if self.agree else f"{line}; {self.warning}"
 
     @property
     def warning(self) -> str:
-        """What to make of a disagreement, in words; empty where there is none."""
-        if self.agree:
-            return ""
+        """What to make of a disagreement, or of an interval wider than was asked for, in words; else empty."""
+        if self.agree or self.reason:
+            return "; ".join(words for words in (self.reason, self.short) if words)
         gap = abs(self.forward.value - self.reverse.value)
         if self.forward.lower <= self.reverse.upper and self.reverse.lower <= self.forward.upper:
             return (
@@ -149,13 +180,22 @@ class Score(_Interval):
     def __float__(self) -> float:
         return self.mean
 
+    @property
+    def log_z_error(self) -> float:
+        """The standard error of log Z, in nats: what the estimate of log Z moves the mean by."""
+        return self.log_partition.standard_error
+
     def __str__(self) -> str:
-        spread = f"{len(self.per_example):,} examples, standard error {self.standard_error:.2f}"
-        if self.lower == self.upper:
-            return f"mean log-likelihood {self.mean:.3f} nats ({spread}; log Z exact)"
-        line = (
-            f"mean log-likelihood {self.mean:.2f} nats, {self.lower:.2f} to {self.upper:.2f} by the uncertainty of "
-            f"log Z ({spread}; {self.method})"
-        )
+        exact = self.lower == self.upper
+        digits = 3 if exact else 2
+        line = f"mean log-likelihood {self.mean:.{digits}f}"
+        if math.isfinite(self.standard_error):
+            line += f" +- {self.standard_error:.{digits}f} (data)"
+        examples = f"{len(self.per_example):,} example{'s'[: len(self.per_example) > 1]}"
+        if exact:
+            return f"{line} nats ({examples}, log Z exact)"
+        if math.isfinite(self.log_z_error):
+            line += f" +- {self.log_z_error:.2f} (log Z)"
+        line += f" nats, {self.lower:.2f} to {self.upper:.2f} by the uncertainty of log Z ({examples}, {self.method})"
         warning = getattr(self.log_partition, "warning", "")
         return f"{line}. {warning}" if warning else line

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import validate
+from .._core.warn import warn
 from ..sampling.model import enumerated_units, model
 from ..states.missing import has_missing
-from ..sampling.path import MOST_STEPS
+from ..sampling.path import MOST_STEPS, Path
 from .ais import ais, checked
 from .bidirectional import bidirectional
 from .exact import exact
@@ -29,11 +30,15 @@ def score(
     rbm: RBM,
     X: ArrayLike,
     method: str = "auto",
-    n_chains: int = 100,
-    n_betas: int = 10_000,
+    n_chains: int | None = None,
+    n_betas: int | None = None,
     seed: int = 0,
     progress: bool = False,
     n_threads: int | None = None,
+    *,
+    tolerance: float = 0.5,
+    seconds: float | None = None,
+    path: Path | None = None,
 ) -> Score:
     """log p(v) = -F(v) - log Z of each example, and their mean with what is uncertain about it.
 
@@ -46,16 +51,31 @@ def score(
         starting states of reverse AIS. F(v) takes the weights on the kernels' grid (:attr:`RBM.grid`), exact log Z
         takes them as they are: below 1e-5 nats for ordinary weights.
     method : "auto", "exact", "bidirectional" or "ais"
-        "exact" enumerates the smaller layer, up to 25 units. "bidirectional" runs AIS and reverse AIS. "ais" runs the
-        first alone: on average its likelihood is too high, and it cannot say by how much. "auto" is exact up to 20
-        units, else bidirectional.
-    n_chains, n_betas, seed, progress, n_threads
+        "exact" enumerates the smaller layer, up to 25 units. "bidirectional" estimates log Z from both sides: see
+        :func:`bidirectional`. "ais" estimates it from one side: on average its likelihood is too high, and it cannot say
+        by how much. "auto" is exact up to 20 units, else bidirectional.
+    n_chains, n_betas : int, optional
+        For one run of this size (100 chains and 10,000 betas where the other one is given) in place of as many as the
+        tolerance requires.
+    seed, progress, n_threads
         As for :func:`ais`.
+    tolerance : float
+        In nats: what half of the interval that the uncertainty of log Z leaves should be.
+    seconds : float, optional
+        As for :func:`bidirectional`.
+    path : Path, optional
+        To anneal along, up to rbm: the path of a training's trajectory, which may be shorter than that of the
+        temperatures.
 
     Returns
     -------
     Score
         Prints as one readable line.
+
+    Warns
+    -----
+    UserWarning
+        When both sides do not agree, a mode was missed, or the interval is wider than the tolerance asks for.
 
     Examples
     --------
@@ -63,12 +83,15 @@ def score(
     >>> X = fr.datasets.load_digits()
     >>> rbm = fr.RBM.from_data(X, n_hidden=10, seed=0)
     >>> print(fr.likelihood.score(rbm, X))
-    mean log-likelihood -25.113 nats (1,797 examples, standard error 0.09; log Z exact)
+    mean log-likelihood -25.113 +- 0.092 (data) nats (1,797 examples, log Z exact)
     """
     validate.one_of(method, "method", METHODS)
     model(rbm)
-    n_chains, seed = checked(n_chains, seed, progress, n_threads)
-    n_betas = validate.integer(n_betas, "n_betas", 1, MOST_STEPS)
+    _, seed = checked(1 if n_chains is None else n_chains, seed, progress, n_threads)
+    if n_betas is not None:
+        n_betas = validate.integer(n_betas, "n_betas", 1, MOST_STEPS)
+    if path is not None and (not isinstance(path, Path) or path.rbm._parameters is not rbm._parameters):
+        raise ValueError("path must be a Path whose last model is rbm")
     rbm._check_names(X, "X")
     X = rbm._coded(X, "X")
     free = None
@@ -80,19 +103,18 @@ def score(
         raise ValueError("X must have at least one example")
     free = rbm.free_energy(bits, n_threads) if free is None else free
     smaller = enumerated_units(rbm)
-    how: dict[str, Any] = {
-        "seed": seed,
-        "progress": progress,
-        "n_threads": n_threads,
-        "n_chains": n_chains,
-        "n_betas": n_betas,
-    }
+    how: dict[str, Any] = {"n_chains": n_chains, "seed": seed, "progress": progress, "n_threads": n_threads}
+    if path is None:
+        how["n_betas"] = n_betas
     if method == "exact" or method == "auto" and smaller <= EXACT_UNITS:
         z: LogPartition | Bidirectional = exact(rbm, progress, n_threads)
     elif method == "ais":
-        z = ais(rbm, data=bits, **how)
+        how["n_chains"] = 100 if n_chains is None else n_chains
+        z = ais(rbm, data=bits, **how) if path is None else ais(path, **how)
     else:
-        z = bidirectional(rbm, bits, **how)
+        z = bidirectional(rbm if path is None else path, bits, tolerance=tolerance, seconds=seconds, **how)
+        if z.warning:
+            warn(f"score: {z.warning}")
     per_example = -free - z.value
     error = float(per_example.std(ddof=1)) / math.sqrt(len(bits)) if len(bits) > 1 else math.nan
     base = -float(np.mean(free))  # all three from one mean: where log Z is exact they are one number

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .. import diagnostics
+from ..diagnostics.correlation import autocorrelation as autocorrelation_of
+from ..diagnostics.correlation import autocorrelation_time
 from ..sampling.model import model
 from ..states.bits import BitMatrix, CodeMatrix
 from ..training.history import History
@@ -225,8 +226,8 @@ def autocorrelation(series, ax: Axes | None = None) -> Axes:
     >>> ax.get_xlabel(), ax.get_ylabel()
     ('lag (sweeps)', 'autocorrelation')
     """
-    rho = diagnostics.autocorrelation(series)
-    time = diagnostics.autocorrelation_time(series)
+    rho = autocorrelation_of(series)
+    time = autocorrelation_time(series)
     ax = axes_of(ax)
     if math.isnan(rho[0]):
         ax.plot([], [], label="the series is constant")

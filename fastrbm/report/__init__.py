@@ -1,4 +1,4 @@
-"""A report on a model: one HTML file with its score, its pictures and its chains' diagnostics, to be read offline.
+"""A report on a model: one HTML file, to be read offline, with a verdict, score, pictures and diagnostics of chains.
 
 Needs matplotlib: ``pip install "fastrbm[plot]"``.
 """

@@ -9,20 +9,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import diagnostics
 from .._core import output, validate, workload
 from .._core.config import get_config
 from .._core.progress import Countdown
+from ..diagnostics.axes import axes_of
+from ..diagnostics.meeting import Meeting, chains_from, compare
+from ..diagnostics.summary import Summary, summary
+from ..diagnostics.tracing import N_AXES, record
 from ..likelihood.score import score as likelihood_score
 from ..plot import charts, grids, sites
 from ..plot.common import need_matplotlib
 from ..plot.grids import checked_shape
 from ..plot.weights import zero_sum
+from ..sampling.annealing import population_annealing
 from ..sampling.chains import Chains
 from ..sampling.model import model
 from ..training.history import History
 from . import coded
 from .page import Page, figure
+from .verdict import RHAT, answers, interval, nats
 
 if TYPE_CHECKING:
     from ..likelihood import Score
@@ -49,13 +54,20 @@ def report(
     n_samples: int = 256,
     n_sweeps: int = 1000,
     method: str = "auto",
-    n_chains: int = 100,
-    n_betas: int = 10_000,
+    n_chains: int | None = None,
+    n_betas: int | None = None,
+    tolerance: float = 0.5,
+    seconds: float | None = None,
     seed: int = 0,
     progress: bool = False,
     n_threads: int | None = None,
 ) -> Score:
     """Write a report on a model as one HTML file that needs no other.
+
+    It begins with four lines: is the model fitted, do its chains mix, can its likelihood be trusted, does it overfit;
+    each with its numbers, and with what to do where the answer is bad. Chains mix where those from the data, those from
+    the biases and annealed samples end in one distribution (:func:`fastrbm.diagnostics.meet`), and the worst R-hat of
+    several traces (:func:`fastrbm.diagnostics.traces`) is at most 1.1.
 
     Of units of two values it shows weights and samples as pictures. Of categorical sites it shows logos of weights, or
     bars where categories are no single letters; samples as text; frequencies and pair correlations of samples against
@@ -72,7 +84,8 @@ def report(
     path : path
         The file to write, such as ``report.html``.
     history : History, optional
-        Of the training; its columns are drawn.
+        Of the training; its columns are drawn, and what its end shows is said at the top. Overfitting shows only where
+        the training had validation data.
     name : str
         What the report calls the model, such as its file.
     command : str, optional
@@ -83,10 +96,11 @@ def report(
     sample_weight : array (n,), optional
         Weights of the examples, for the frequencies of categories and pairs of them alone.
     n_samples : int
-        Gibbs chains whose states are the samples; they start at draws from the visible biases alone.
+        Gibbs chains whose states are the samples; they start at draws from the visible biases alone. As many chains
+        that start at data, and as many annealed samples, are compared with them.
     n_sweeps : int
         Sweeps before the chains are looked at, and again sweeps in which they are; at least 4.
-    method, n_chains, n_betas
+    method, n_chains, n_betas, tolerance, seconds
         Of the score, as for :func:`fastrbm.likelihood.score`.
     seed : int
         Of chains and annealing.
@@ -120,7 +134,7 @@ def report(
     ...     os.listdir(folder)
     ['report.html']
     >>> print(score)
-    mean log-likelihood -25.113 nats (1,797 examples, standard error 0.09; log Z exact)
+    mean log-likelihood -25.113 +- 0.092 (data) nats (1,797 examples, log Z exact)
     """
     need_matplotlib()
     from matplotlib import style
@@ -137,18 +151,23 @@ def report(
     if sample_weight is not None:
         sample_weight = validate.sample_weight(sample_weight, len(examples))
     output.check(path)  # now, not after the chains have run
-    settings: dict[str, Any] = {"method": method, "n_chains": n_chains, "n_betas": n_betas, "seed": seed}
+    settings: dict[str, Any] = {"method": method, "seed": seed}
+    settings |= {"tolerance": tolerance, "seconds": seconds} if n_betas is None and n_chains is None else {}
+    settings |= {"n_chains": n_chains, "n_betas": n_betas}
+    settings = {name: value for name, value in settings.items() if value is not None}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         score = likelihood_score(rbm, examples, **settings, progress=progress, n_threads=n_threads)
     reported = [str(warning.message) for warning in caught]
-    samples, trace = _run_chains(rbm, n_samples, n_sweeps, seed, progress, n_threads)
+    samples, traces, met = _run_chains(rbm, examples, n_samples, n_sweeps, seed, progress, n_threads)
+    found, alone = summary(traces), _alone(rbm, examples)
     page = Page(f"Report on {name}")
+    page.answers(answers(score, alone, reported, found, met, history, rbm.n_visible))
     with style.context("default"):
-        _score(page, score, reported, rbm, examples)
+        _score(page, score, reported, rbm, examples, alone)
         _model(page, rbm, examples, samples, shape, name, n_threads)
         _samples(page, rbm, examples, samples, shape, n_sweeps, sample_weight)
-        _mixing(page, trace)
+        _mixing(page, traces, found, met)
         if history is not None and len(history):
             _training(page, history)
         page.heading("How this was made")
@@ -159,41 +178,53 @@ def report(
     return score
 
 
-def _run_chains(rbm, n_samples, n_sweeps, seed, progress, n_threads) -> tuple[BitMatrix, np.ndarray]:
-    """Where chains are after 2 n_sweeps sweeps, and the trace of their free energies over the second half of them."""
+def _run_chains(
+    rbm, examples, n_samples, n_sweeps, seed, progress, n_threads
+) -> tuple[BitMatrix, dict[str, np.ndarray], Meeting]:
+    """Where chains from the biases are after 2 n_sweeps sweeps; their traces over the second half of them; and whether
+    they met others after the first half."""
     chains = Chains(rbm, n_samples, seed, n_threads=n_threads)
+    others = chains_from(rbm, examples, n_samples, seed, n_threads)
     step = min(_STEP, workload.steps_a_call(workload.sweep(rbm.n_visible, rbm.n_hidden).of(n_samples)))
-    parts = []
-    with Countdown("sampling", 2 * n_sweeps, progress) as line:
-        while (left := 2 * n_sweeps - chains.n_sweeps_done) > 0:
-            if left > n_sweeps:
-                chains.sweep(min(step, left - n_sweeps), n_threads)
-            else:
-                parts.append(diagnostics.free_energy_trace(chains, min(step, left), n_threads))
-            line.done(chains.n_sweeps_done)
-    return chains.visible_bits, np.concatenate(parts)
+    axes, parts = axes_of(rbm, examples, N_AXES), []
+    with Countdown("sampling", 3 * n_sweeps, progress) as line:
+        for k, some in enumerate((others, chains)):
+            while left := n_sweeps - some.n_sweeps_done:
+                some.sweep(min(step, left), n_threads)
+                line.done(k * n_sweeps + some.n_sweeps_done)
+        population = population_annealing(rbm, n_samples, seed=seed, n_threads=n_threads)
+        ends = others.visible_bits, chains.visible_bits, population
+        met = compare(rbm, examples, *ends, n_sweeps, n_threads)
+        while left := 2 * n_sweeps - chains.n_sweeps_done:
+            parts.append(record(chains, min(step, left), axes, n_threads))
+            line.done(n_sweeps + chains.n_sweeps_done)
+    traces = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return chains.visible_bits, traces, met
 
 
-def _score(page: Page, score: Score, reported: list[str], rbm: RBM, examples: BitMatrix) -> None:
+def _alone(rbm: RBM, examples: BitMatrix) -> float:
+    """The mean log-likelihood of units, or columns, that know nothing of each other, with the means of the data."""
     means = examples.to_units().mean(axis=0)
-    if rbm.visible.layout is None:
-        smooth = (means * len(examples) + 0.5) / (len(examples) + 1)
-        alone = float((means * np.log(smooth) + (1 - means) * np.log1p(-smooth)).sum())
-        words, mean = "units", "mean"
-    else:
-        alone = coded.independent(means, len(examples), sites.of_model(rbm))
-        words, mean = "columns", "frequencies"
+    if rbm.visible.layout is not None:
+        return coded.independent(means, len(examples), sites.of_model(rbm))
+    smooth = (means * len(examples) + 0.5) / (len(examples) + 1)
+    return float((means * np.log(smooth) + (1 - means) * np.log1p(-smooth)).sum())
+
+
+def _score(page: Page, score: Score, reported: list[str], rbm: RBM, examples: BitMatrix, alone: float) -> None:
+    means = examples.to_units().mean(axis=0)
+    words, mean = ("units", "mean") if rbm.visible.layout is None else ("columns", "frequencies")
     page.heading("Score")
     page.text(
-        f"The model gives the data a mean log-likelihood of {_nats(score.mean)} nats per example. {words.capitalize()} "
-        f"that know nothing of each other, each with its {mean} in these data, give {_nats(alone)}: what the model has "
-        f"learned of how {words} depend on each other is worth {_nats(score.mean - alone)} nats per example."
+        f"The model gives the data a mean log-likelihood of {nats(score.mean)} nats per example. {words.capitalize()} "
+        f"that know nothing of each other, each with its {mean} in these data, give {nats(alone)}: what the model has "
+        f"learned of how {words} depend on each other is worth {nats(score.mean - alone)} nats per example."
     )
     exact = score.lower == score.upper
     if not exact:
         page.text(
             f"The normalizing constant Z is estimated, by {score.method}. Its uncertainty alone puts the mean between "
-            f"{_nats(score.lower)} and {_nats(score.upper)} nats."
+            f"{nats(score.lower)} and {nats(score.upper)} nats."
         )
     for warning in [*reported, getattr(score.log_partition, "warning", "")]:
         if warning:
@@ -205,12 +236,12 @@ def _score(page: Page, score: Score, reported: list[str], rbm: RBM, examples: Bi
         )
     z = score.log_partition
     page.table({
-        "mean log-likelihood": f"{_nats(score.mean)} nats per example",
-        "by the uncertainty of log Z": "none: log Z is exact" if exact else _range(score.lower, score.upper),
+        "mean log-likelihood": f"{nats(score.mean)} nats per example",
+        "by the uncertainty of log Z": "none: log Z is exact" if exact else interval(score.lower, score.upper),
         "standard error": "one example has none" if len(examples) == 1
         else f"{score.standard_error:.2f} nats, from the spread of the examples",
-        "log Z": f"{_nats(z.value)} nats, {z.method}" + ("" if exact else f", {_range(z.lower, z.upper)}"),
-        f"independent {words}": f"{_nats(alone)} nats per example",
+        "log Z": f"{nats(z.value)} nats, {z.method}" + ("" if exact else f", {interval(z.lower, z.upper)}"),
+        f"independent {words}": f"{nats(alone)} nats per example",
     })  # fmt: skip
     page.heading("Data")
     if rbm.visible.layout is not None:
@@ -326,31 +357,39 @@ def _samples(
     page.pictures(*pictures)
 
 
-def _mixing(page: Page, trace: np.ndarray) -> None:
-    time, rhat = diagnostics.autocorrelation_time(trace), diagnostics.split_rhat(trace)
+def _mixing(page: Page, traces: dict[str, np.ndarray], found: Summary, met: Meeting) -> None:
     page.heading("How the chains move")
-    tau = "not to be had (the free energy is constant, or the run too short)"
-    if not math.isnan(time.value):
-        tau = f"{time.value:.3g} sweeps" + ("" if time.enough else " or more: the run is too short to tell")
-    page.table({"tau_int": tau, "split R-hat": "not to be had" if math.isnan(rhat) else f"{rhat:.3f}"})
+    head = ["trace", "mean", "standard error", "R-hat", "bulk ESS", "tail ESS", "tau_int (sweeps)"]
+    page.grid(head, [list(found.row(name)) for name in found.traces])
     page.text(
-        "tau_int, the integrated autocorrelation time of the free energy, says how many sweeps of a chain are worth "
-        "one independent draw."
+        f"Numbers of {met.n_chains:,} chains, one a sweep: their free energies in nats, the means of their visible "
+        "units, and where they are along the axes on which the data vary most. The worst line counts: chains in "
+        "different modes may have like free energies."
     )
     page.text(
-        "Split R-hat compares the spread between chains, and between the halves of each, with that within them: near 1 "
-        "(below 1.01 or so), they have seen the same distribution."
+        "R-hat compares the spread between chains, and between the halves of each, with that within them, by ranks: "
+        "near 1 if they have seen the same distribution. Effective sample sizes (ESS) say how many independent draws "
+        "all the states of the chains are worth, for the bulk and for the tails of the distribution. tau_int, the "
+        "integrated autocorrelation time, says how many sweeps of a chain are worth one of them; > where the run is "
+        "too short to tell."
     )
-    if rhat > 1.05 or not math.isnan(time.value) and not time.enough:
+    if found.rhat > RHAT:
         page.text(
-            "Warning: the chains have not forgotten where they started, so that the samples above may miss modes or "
-            "weigh them wrongly. More sweeps help, or tempered chains (TemperedChains, gradient.Tempered).",
+            f"Warning: the worst R-hat is {found.rhat:.2f} ({found.worst}). The chains have not forgotten where they "
+            "started, so that the samples above may miss modes or weigh them wrongly. More sweeps help, or tempered "
+            "chains (TemperedChains, gradient.Tempered).",
             warning=True,
         )
+    rows = met.rows()
+    page.grid(list(rows[0]), [list(row) for row in rows[1:]])
+    page.text(met.words if met.agree else f"Warning: {met.words}", warning=not met.agree)
     fig, ax = figure()
-    charts.autocorrelation(trace, ax=ax)
-    meaning = f"Of the free energy of {trace.shape[1]:,} chains over {len(trace):,} sweeps. 0: the past is forgotten."
-    page.pictures((fig, f"Autocorrelation against lag; tau_int: {tau}", meaning))
+    charts.autocorrelation(traces[found.worst], ax=ax)
+    n_sweeps = len(traces[found.worst])
+    meaning = (
+        f"Of the trace {found.worst}, whose R-hat is the worst, over {n_sweeps:,} sweeps. 0: the past is forgotten."
+    )
+    page.pictures((fig, f"Autocorrelation of {found.worst} against lag", meaning))
 
 
 def _training(page: Page, history: History) -> None:
@@ -368,11 +407,3 @@ def _training(page: Page, history: History) -> None:
         words = name.replace("_", " ")
         pictures.append((fig, f"{words} against the epoch, {last[name]:.6g} at the end", words))
     page.pictures(*pictures)
-
-
-def _nats(value: float) -> str:
-    return f"{round(value, 2) + 0.0:.2f}" if math.isfinite(value) else "no bound"  # + 0.0: not -0.00
-
-
-def _range(lower: float, upper: float) -> str:
-    return f"{_nats(lower)} to {_nats(upper)} nats"

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from .verdict import Answer
+
 _DPI = 130  # of a picture, about twice what a screen shows it at
 
 _STYLE = """
@@ -24,6 +26,11 @@ table { border-collapse: collapse; margin: .75rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .2rem 1.25rem .2rem 0; border-bottom: 1px solid #e5e5e5; }
 th { font-weight: 600; min-width: 8rem; }
 thead th { color: #444; min-width: 0; }
+table.verdict td { max-width: 46rem; }
+td.answer { font-weight: 600; white-space: nowrap; border-left: .3rem solid transparent; padding-left: .5rem; }
+tr.good td.answer { color: #1b6e3c; }
+tr.bad td { background: #fdf1e8; }
+tr.bad td.answer { color: #b34700; border-left-color: #d55e00; }
 pre { font: .85rem/1.35 ui-monospace, monospace; overflow-x: auto; background: #f8f8f8; padding: .5rem .75rem;
   margin: .25rem 0; }
 .scroll { overflow-x: auto; }
@@ -60,6 +67,16 @@ class Page:
             for name, value in rows.items()
         )
         self._parts.append("<table>\n" + "\n".join(lines) + "\n</table>")
+
+    def answers(self, answers: list[Answer]) -> None:
+        """A line for each question: what it is, the answer, numbers and what to do."""
+        kinds = {True: "good", False: "bad", None: "open"}
+        lines = (
+            f'<tr class="{kinds[a.good]}"><th scope="row">{escape(a.question)}</th>'
+            f'<td class="answer">{escape(a.answer)}</td><td>{escape(a.words)}</td></tr>'
+            for a in answers
+        )
+        self._parts.append('<table class="verdict">\n' + "\n".join(lines) + "\n</table>")
 
     def grid(self, head: list[str], rows: list[list[str]]) -> None:
         """A table with a line of names."""

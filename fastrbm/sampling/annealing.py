@@ -15,7 +15,7 @@ from ..states.bits import BitMatrix, zeros
 from . import gibbs
 from .modes import SWEEPS, clustered, mode_biases, to_grid
 from .path import N_STEPS, Path, path_of
-from .resampling import descendants, effective_size, normalized
+from .resampling import anneal, descendants, effective_size, normalized
 from .starts import FEW, warn_of_few
 
 if TYPE_CHECKING:
@@ -134,34 +134,42 @@ def _annealed(
     path: Path, n: int, seed: int, modes: ArrayLike | None, progress: bool, n_threads: int | None, first_chain: int = 0
 ) -> Population:
     """Population annealing by the numbers of chains first_chain, first_chain + 1, ..."""
-    stream, mixture = philox.POPULATION, None if modes is None else _Mixture(path, modes, n)
-    if mixture is None:
-        visible = path.base_states(n, seed, stream, n_threads, first_chain)
-    else:
-        visible = mixture.start(n, seed, n_threads, first_chain)
-    log_z = path.log_base if mixture is None else 0.0  # what this is of a mixture, its weights have
-    family, log_weights, smallest, step = np.arange(n), np.zeros(n), float(n), 0
-    with Countdown("population annealing", path.n_steps, progress) as countdown:
-        while step < path.n_steps:
-            if mixture is None:
-                log_weights += path.move(
-                    visible, step, step + 1, seed, stream, 1 + step, n_threads, first_chain=first_chain
-                )
-                step += 1
-            else:
-                order, gained = mixture.move(visible, step, seed, n_threads, first_chain)
-                family, log_weights = family[order], log_weights[order] + gained
-                step = mixture.last(step)
-            ess = effective_size(normalized(log_weights)[0])
-            smallest = min(smallest, ess)
-            if ess < _RESAMPLE_BELOW * n or step == path.n_steps:
-                chosen, log_mean = descendants(log_weights, seed, philox.RESAMPLE, step - 1 + (first_chain >> 1))
-                visible.planes[:] = visible.planes[:, chosen]
-                log_z += log_mean
-                family, log_weights = family[chosen], np.zeros(n)
-            countdown.done(step)
-    sizes = np.bincount(family, minlength=n) / n
-    return Population(visible, log_z, 1.0 / float((sizes * sizes).sum()), smallest)
+    with Countdown("population annealing", n * path.n_steps, progress) as countdown:
+        if modes is not None:
+            return _of_mixture(path, n, seed, _Mixture(path, modes, n), countdown, n_threads, first_chain)
+        visible = path.base_states(n, seed, philox.POPULATION, n_threads, first_chain)
+        streams = philox.POPULATION, philox.RESAMPLE
+        end = anneal(path, visible, True, seed, streams, _RESAMPLE_BELOW, 1, n_threads, countdown, first_chain)
+    chosen, _ = descendants(end.log_weights, seed, philox.RESAMPLE, path.n_steps - 1)
+    visible.planes[:] = visible.planes[:, chosen]
+    return Population(visible, path.log_base + end.log_ratio, _families(end.family[chosen]), end.ess)
+
+
+def _of_mixture(
+    path: Path, n: int, seed: int, mixture: _Mixture, countdown: Countdown, n_threads: int | None, first_chain: int
+) -> Population:
+    """The same from a mixture of bases; the chains take other places at each move."""
+    visible = mixture.start(n, seed, n_threads, first_chain)
+    log_z, family, log_weights, smallest, step = 0.0, np.arange(n), np.zeros(n), float(n), 0
+    while step < path.n_steps:
+        order, gained = mixture.move(visible, step, seed, n_threads, first_chain)
+        family, log_weights = family[order], log_weights[order] + gained
+        step = mixture.last(step)
+        ess = effective_size(normalized(log_weights)[0])
+        smallest = min(smallest, ess)
+        if ess < _RESAMPLE_BELOW * n or step == path.n_steps:
+            chosen, log_mean = descendants(log_weights, seed, philox.RESAMPLE, step - 1 + (first_chain >> 1))
+            visible.planes[:] = visible.planes[:, chosen]
+            log_z += log_mean
+            family, log_weights = family[chosen], np.zeros(n)
+        countdown.done(n * step)
+    return Population(visible, log_z, _families(family), smallest)
+
+
+def _families(family: np.ndarray) -> float:
+    """Their effective number."""
+    sizes = np.bincount(family) / len(family)
+    return 1.0 / float((sizes * sizes).sum())
 
 
 class _Mixture:
@@ -279,7 +287,7 @@ def _modes_of(rbm: RBM, visible: BitMatrix, seed: int, n_threads: int | None) ->
     """The modes (K, V) that visible states are in."""
     hidden = BitMatrix.empty(len(visible), rbm.n_hidden)
     gibbs.half_step(
-        rbm._parameters.to_hidden, visible, kind=philox.HIDDEN, seed=seed, stream=philox.MODES, first_chain=_SECOND,
+        rbm._parameters.to_hidden, visible, kind=philox.HIDDEN, seed=seed, stream=philox.MODE_SEARCH, first_chain=_SECOND,
         out=hidden, n_threads=n_threads,
     )  # fmt: skip
     return clustered(rbm, visible, hidden, n_threads)

@@ -64,14 +64,14 @@ def mode_biases(rbm: RBM, n_sweeps: int = SWEEPS, seed: int = 0, n_threads: int 
     seed = validate.seed(seed)
     threads.resolve(n_threads)
     n = min(_CHAINS, max(_FEWEST_CHAINS, _ENTRIES // rbm.n_visible))
-    starts = independent_states(rbm.hidden, np.zeros(rbm.n_hidden, np.float32), n, seed, philox.MODES, n_threads)
+    starts = independent_states(rbm.hidden, np.zeros(rbm.n_hidden, np.float32), n, seed, philox.MODE_SEARCH, n_threads)
     on = starts.to_states(n_threads)
     single = min(n // _SINGLE, rbm.n_hidden)
     on[:single] = 0
     on[np.arange(single), np.arange(single) * rbm.n_hidden // single] = 1
     hidden, visible = packed(on, rbm.hidden), zeros(n, rbm.visible)
     gibbs.sweep(
-        rbm._parameters, visible, hidden, n_sweeps, seed=seed, stream=philox.MODES, first_sweep=1,
+        rbm._parameters, visible, hidden, n_sweeps, seed=seed, stream=philox.MODE_SEARCH, first_sweep=1,
         n_threads=n_threads,
     )  # fmt: skip
     return clustered(rbm, visible, hidden, n_threads)

@@ -17,7 +17,7 @@ from ..states.bits import BitMatrix
 from . import gibbs
 from .gibbs import chain_calls, independent_states
 from .model import Model, checked_model, model
-from .resampling import descendants
+from .resampling import anneal
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -101,6 +101,7 @@ class Path:
         self._bias = validate.parameter(bias, "base_bias", (first.n_visible,)).copy()
         self._bias.flags.writeable = False
         self.length: float | None = None
+        self._pilot: float | None = None  # log Z as the pilot run of an adapted path saw it
 
     @property
     def models(self) -> tuple[RBM, ...]:
@@ -158,9 +159,7 @@ class Path:
         self, n: int, seed: int, stream: int, n_threads: int | None = None, first_chain: int = 0
     ) -> BitMatrix:
         """n exact draws of v from the base-rate model, for chains first_chain, first_chain + 1, ..."""
-        return independent_states(
-            self.rbm.visible, self._bias, n, seed, stream, n_threads, first_chain=first_chain
-        )
+        return independent_states(self.rbm.visible, self._bias, n, seed, stream, n_threads, first_chain=first_chain)
 
     def move(
         self, visible: BitMatrix, first: int, last: int, seed: int, stream: int, first_sweep: int,
@@ -269,34 +268,34 @@ class Path:
         n_steps = self.n_steps if n_steps is None else validate.integer(n_steps, "n_steps", 1, MOST_STEPS)
         seed, n_chains = validate.seed(seed), validate.integer(n_chains, "n_chains", 16, philox.MOST_CHAINS)
         threads.resolve(n_threads)
-        edges, n_models = np.linspace(0.0, len(self._models), _STRETCHES + 1), len(self._models)
-        for pilot in range(2):
-            ends = np.unique(np.concatenate([edges, np.arange(n_models + 1)]))
-            fine = [np.linspace(a, b, _PILOT_STEPS + 1)[:-1] for a, b in zip(ends, ends[1:], strict=False)]
-            path = self.with_points(np.append(np.concatenate(fine), ends[-1]))
-            spread = path._spreads(np.searchsorted(path.points, ends - 1e-9), n_chains, seed, pilot, n_threads)
-            shares = np.maximum(spread, _FEWEST * spread.mean())
-            if not shares.max() > 0.0:  # a path that changes nothing
-                shares = np.diff(ends)
-            total = np.concatenate([[0.0], np.add.accumulate(shares)])
-            edges = np.interp(np.linspace(0.0, total[-1], _STRETCHES + 1), total, ends)
-        result = self.with_points(np.interp(np.linspace(0.0, total[-1], n_steps + 1), total, ends))
-        result.length = float(np.add.accumulate(spread)[-1])
-        return result
+        streams, path = (
+            (philox.PILOT, philox.PILOT_RESAMPLE),
+            Path(self._models, max(_STRETCHES, len(self._models)), base_bias=self._bias),
+        )
+        for first_chain in (0, n_chains):  # the second run draws other numbers
+            path = path.with_steps(_PILOT_STEPS * _STRETCHES)
+            visible = self.base_states(n_chains, seed, streams[0], n_threads, first_chain)
+            run = anneal(path, visible, True, seed, streams, math.inf, _PILOT_STEPS, n_threads, None, first_chain)
+            path = path.respaced(run.spreads, _PILOT_STEPS, n_steps)
+        path._pilot = self.log_base + run.log_ratio
+        return path
 
-    def _spreads(self, ends: np.ndarray, n_chains: int, seed: int, pilot: int, n_threads: int | None) -> np.ndarray:
-        """sqrt(m s^2) of each stretch between two point numbers, float64."""
-        stream, spreads = philox.PILOT, np.empty(len(ends) - 1)
-        first_chain = pilot * n_chains  # the second pilot run draws other numbers
-        visible = self.base_states(n_chains, seed, stream, n_threads, first_chain)
-        for k, (first, last) in enumerate(zip(ends, ends[1:], strict=False)):
-            log_weights = self.move(
-                visible, int(first), int(last), seed, stream, 1 + int(first), n_threads, first_chain=first_chain
-            )
-            spreads[k] = math.sqrt((last - first) * _variance(log_weights))
-            chosen = descendants(log_weights, seed, philox.PILOT_RESAMPLE, 2 * k + pilot)[0]
-            visible.planes[:] = visible.planes[:, chosen]
-        return spreads
+    def with_steps(self, n_steps: int) -> Path:
+        """The same path in another number of steps, as densely spaced at each place, relative to others, as before."""
+        place = np.linspace(0.0, self.n_steps, validate.integer(n_steps, "n_steps", 1, MOST_STEPS) + 1)
+        return self.with_points(np.interp(place, np.arange(self.n_steps + 1), self._points))
+
+    def respaced(self, spreads: np.ndarray, every: int, n_steps: int) -> Path:
+        """The path in n_steps steps whose points serve best, after a run along this one whose stretches of so many
+        steps had these spreads: see :meth:`adapted`."""
+        ends = self._points[np.minimum(np.arange(len(spreads) + 1) * every, self.n_steps)]
+        shares = np.maximum(spreads, _FEWEST * spreads.mean())
+        if not shares.max() > 0.0:  # a path that changes nothing
+            shares = np.diff(ends)
+        total = np.concatenate([[0.0], np.add.accumulate(shares)])
+        result = self.with_points(np.interp(np.linspace(0.0, total[-1], n_steps + 1), total, ends))
+        result.length = float(np.add.accumulate(spreads)[-1])
+        return result
 
     def __repr__(self) -> str:
         more = f", n_models={len(self._models)}" if len(self._models) > 1 else ""
@@ -365,9 +364,3 @@ def _given(points: ArrayLike, n_models: int) -> np.ndarray:
 def _exact(points: np.ndarray) -> np.ndarray:
     """As the kernels take temperatures."""
     return np.where(points <= 1.0, points.astype(np.float32).astype(np.float64), points)
-
-
-def _variance(x: np.ndarray) -> float:
-    """Sums one after the other: the same bits on any machine."""
-    mean = float(np.add.accumulate(x)[-1]) / len(x)
-    return float(np.add.accumulate(np.square(x - mean))[-1]) / max(len(x) - 1, 1)

@@ -1,10 +1,80 @@
-"""Resampling: which chains go on, and in how many copies, by their weights."""
+"""Populations of chains that are annealed along a path and resampled by their weights on the way."""
 
 from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._core import floatmath, philox
+from .._core.progress import Countdown
+
+if TYPE_CHECKING:
+    from ..states.bits import BitMatrix
+    from .path import Path
+
+
+@dataclass(frozen=True, eq=False)
+class Annealed:
+    """What chains that were annealed along a path, and resampled on the way, end with.
+
+    log_ratio: the logarithm of the mean weight, whose own mean is the ratio of the end's partition function to the
+    start's; family: the chain of the start that each descends from; log_weights: since they were last resampled; ess:
+    the smallest effective sample size that was seen; resampled: whether they ever were; spreads: of each stretch of the
+    path, in the order in which they went, the square root of its number of steps times the variance over the chains of
+    what it added to their log weights.
+    """
+
+    log_ratio: float
+    family: np.ndarray
+    log_weights: np.ndarray
+    ess: float
+    resampled: bool
+    spreads: np.ndarray
+
+    @property
+    def families(self) -> float:
+        """Their effective number, 1 / sum_k f_k^2, with f_k the part of the weight that family k has."""
+        weights, _ = normalized(self.log_weights)
+        return effective_size(np.bincount(self.family, weights, minlength=len(weights)))  # in the order of the chains
+
+    @property
+    def error(self) -> float:
+        """The standard error of log_ratio, from the sizes of the families (Lee & Whiteley 2018); of chains that were
+        never resampled, that of their mean weight relative to it."""
+        return math.sqrt(max(1.0 / self.families - 1.0 / len(self.family), 0.0))
+
+
+def anneal(
+    path: Path, visible: BitMatrix, up: bool, seed: int, streams: tuple[int, int], below: float, every: int,
+    n_threads: int | None, countdown: Countdown | None = None, first_chain: int = 0,
+) -> Annealed:  # fmt: skip
+    """Take chains from one end of a path to the other, in place. After each stretch of so many steps but the last they
+    are looked at, and resampled where their effective sample size is below this part of their number. The streams are
+    of moves and of resampling."""
+    n, n_steps = len(visible), path.n_steps
+    log_ratio, family, log_weights, smallest, resampled = 0.0, np.arange(n), np.zeros(n), float(n), False
+    spreads = []
+    for done in range(0, n_steps, every):
+        count = min(every, n_steps - done)
+        first, last = (done, done + count) if up else (n_steps - done, n_steps - done - count)
+        gained = path.move(visible, first, last, seed, streams[0], 1 + done, n_threads, first_chain=first_chain)
+        spreads.append(math.sqrt(count * _variance(gained)))
+        log_weights += gained
+        ess = effective_size(normalized(log_weights)[0])
+        smallest = min(smallest, ess)
+        if ess < below * n and done + count < n_steps:
+            chosen, log_mean = descendants(log_weights, seed, streams[1], done + count - 1)
+            visible.planes[:] = visible.planes[:, chosen]
+            log_ratio += log_mean
+            family, log_weights, resampled = family[chosen], np.zeros(n), True
+        if countdown:
+            countdown.done(n * (done + count))
+    weights, top = normalized(log_weights)
+    log_ratio += top + float(floatmath.log(np.add.accumulate(weights)[-1] / n))
+    return Annealed(log_ratio, family, log_weights, smallest, resampled, np.array(spreads))
 
 
 def normalized(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
@@ -31,3 +101,9 @@ def descendants(log_weights: np.ndarray, seed: int, stream: int, step: int) -> t
 def effective_size(weights: np.ndarray) -> float:
     """(sum w)^2 / sum w^2, sums one after the other."""
     return float(np.add.accumulate(weights)[-1]) ** 2 / float(np.add.accumulate(weights * weights)[-1])
+
+
+def _variance(x: np.ndarray) -> float:
+    """Sums one after the other: the same bits on any machine."""
+    mean = float(np.add.accumulate(x)[-1]) / len(x)
+    return float(np.add.accumulate(np.square(x - mean))[-1]) / max(len(x) - 1, 1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..diagnostics.axes import along, principal_axes
 from ..likelihood.score import score
 from ..rbm import RBM
 from ..sampling.annealing import of_modes
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from .measuring import Basics
 
 _ANNEALED, _FEWEST_STEPS, _STEPS = 512, 50, 500  # chains that the end of a training is judged by, and their steps
-_ITERATIONS = 30  # of the search for an axis
 _AXES, _LEAST = 8, 0.02  # principal axes of the data that are looked along, and the part of the variance of each
 _UPDATES_A_STEP, _FEWEST_UPDATES = 20, 1000  # so that this takes a tenth of a training, or little more
 _ENOUGH = 8.0  # families, from which they say something
@@ -71,19 +71,17 @@ def _model_apart(
         n_steps = min(_STEPS, max(_FEWEST_STEPS, n_updates // _UPDATES_A_STEP))
         population = of_modes(rbm, _ANNEALED, n_steps, seed, n_threads)
         samples = population.visible.to_units()
-        spread, moved = states - states.mean(axis=0), samples - states.mean(axis=0)
-        whole = float(np.square(spread).sum())
-        for _ in range(_AXES if population.families >= _ENOUGH else 0):
-            axis = _main_axis(spread)
-            data, model = _along(spread, axis), _along(moved, axis)
-            if not float(np.square(data).sum()) > _LEAST * whole:
-                break
-            deviation = float(data.std())
-            error = math.hypot(deviation / math.sqrt(len(data)), float(model.std()) / math.sqrt(population.families))
-            off = abs(float(model.mean())) / deviation, error / deviation
-            if not numbers or farness(*off) > farness(numbers["off_axis"], numbers["axis_error"]):
-                numbers = {"off_axis": off[0], "axis_error": off[1]}
-            spread = spread - data[:, None] * axis
+        center = states.mean(axis=0)
+        spread, moved = states - center, samples - center
+        for axis in principal_axes(spread, _AXES) if population.families >= _ENOUGH else ():
+            data, model = along(spread, axis), along(moved, axis)
+            if np.square(data).sum() > _LEAST * np.square(spread).sum():
+                deviation = float(data.std())
+                of_model = float(model.std()) / math.sqrt(population.families)
+                error = math.hypot(deviation / math.sqrt(len(data)), of_model) / deviation
+                off = abs(float(model.mean())) / deviation
+                if not numbers or farness(off, error) > farness(numbers["off_axis"], numbers["axis_error"]):
+                    numbers = {"off_axis": off, "axis_error": error}
         likely = -population.log_partition
     if basics.validation is not None:
         independent = RBM.from_data(basics.bits, 1, weight_scale=0.0, visible=rbm.visible)
@@ -94,20 +92,6 @@ def _model_apart(
         numbers["excess_gap"] = free[0] - free[1] - (plain[0] - plain[1])
         numbers["margin"] = likely - free[0] - score(independent, basics.validation).mean
     return numbers
-
-
-def _main_axis(spread: np.ndarray) -> np.ndarray:
-    """The unit vector along which rows (n, V) of mean 0 vary most, very nearly, by power iteration."""
-    axis = spread[int(np.argmax(np.square(spread).sum(axis=1)))]
-    for _ in range(_ITERATIONS):
-        axis = _along(spread.T, _along(spread, axis))
-        axis = axis / max(float(np.sqrt(np.square(axis).sum())), 1e-300)
-    return axis
-
-
-def _along(rows: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    """rows @ axis, but not by BLAS, whose threads would keep the CPUs from the next call's for a while."""
-    return np.einsum("ij,j->i", rows, axis)
 
 
 def _scores(history: History) -> dict[str, Any]:

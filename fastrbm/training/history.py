@@ -8,13 +8,16 @@ import json
 import math
 from collections.abc import Iterator
 from os import PathLike
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._core import validate
 from .._core.output import replace_file
 from .._core.reading import open_regular, refusing
+
+if TYPE_CHECKING:
+    from .verdict import Finding
 
 __all__ = ["History"]
 
@@ -24,8 +27,10 @@ _KINDS = (".csv", ".jsonl")
 class History:
     """A table that grows by a row at each measurement; ``history["epoch"]`` is a column, as an array.
 
-    What was not measured that time is NaN. ``verdict`` says in words what the end of the training shows and what would
-    help; it is empty where there is nothing to say.
+    What was not measured that time is NaN. ``findings`` are what the end of the training shows, each a ``kind`` ("still
+    rising", "overfitting", ...), its ``words`` and whether it is a ``fault``; None where nobody looked: before the end,
+    and of a table that was read from a file. ``verdict`` is their words, what would help included; it is empty where
+    there is nothing to say.
 
     Examples
     --------
@@ -41,7 +46,12 @@ class History:
 
     def __init__(self) -> None:
         self._rows: list[dict[str, float]] = []
-        self.verdict = ""
+        self.findings: tuple[Finding, ...] | None = None
+
+    @property
+    def verdict(self) -> str:
+        """What the end of the training shows, in words, a line for each finding."""
+        return "\n".join(finding.words for finding in self.findings or ())
 
     def record(self, **values: float) -> None:
         """Add a row; its names must be those of the rows before."""

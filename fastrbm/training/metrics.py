@@ -12,10 +12,12 @@ from __future__ import annotations
 import math
 import warnings
 
-from .. import diagnostics
 from .._core import philox, validate
 from .._core.describe import Described
 from .._core.settings import Setting
+from ..diagnostics.convergence import split_rhat
+from ..diagnostics.correlation import autocorrelation_time
+from ..diagnostics.tracing import free_energy_trace
 from ..likelihood.pseudo import pseudo
 from ..likelihood.results import METHODS
 from ..likelihood.score import score
@@ -173,9 +175,9 @@ class Mixing(_Metric):
             return {"tau_int": math.nan, "split_rhat": math.nan}
         start = snapshot.chains[:64]
         chains = _Copies(snapshot.rbm, len(start), snapshot.seed, start, n_threads=snapshot.n_threads)
-        trace = diagnostics.free_energy_trace(chains, self.n_sweeps, snapshot.n_threads)
+        trace = free_energy_trace(chains, self.n_sweeps, snapshot.n_threads)
         return {
-            "tau_int": diagnostics.autocorrelation_time(trace).value, "split_rhat": diagnostics.split_rhat(trace),
+            "tau_int": autocorrelation_time(trace).value, "split_rhat": split_rhat(trace),
         }  # fmt: skip
 
     def __repr__(self) -> str:

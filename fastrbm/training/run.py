@@ -218,7 +218,7 @@ class Training:
         chains = getattr(loop.gradient, "chains", None)
         kept = any(hasattr(callback, "finish") for callback in self.callbacks)
         found = findings(closing(loop.rbm, basics, self.history, chains, kept, self.measuring.seed, loop.n_threads))
-        self.history.verdict = "\n".join(finding.words for finding in found)
+        self.history.findings = tuple(found)
         for finding in found:
             if finding.fault:
                 warn(finding.words, TrainingWarning)
