@@ -16,10 +16,11 @@ from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
 from .sampling import gibbs, inpainting
 from .sampling.annealing import annealed_starts
-from .sampling.clamp import Clamp
+from .sampling.clamp import Clamp, drawn_given
 from .sampling.model import Model
 from .sampling.path import Path
 from .sampling.starts import chain_ends
+from .sampling.tempering import tempered_samples
 from .states import totals
 from .states.bits import BitMatrix, zeros
 from .states.missing import known_parts
@@ -566,12 +567,12 @@ class RBM(Model):
         clamp_hidden: ArrayLike | None = None,
         method: str | None = None,
     ) -> np.ndarray:
-        """n samples of v, each the end of a Gibbs chain of its own; given some of the units, if any are clamped.
+        """n samples of v; given some of the units, if any are clamped.
 
         Parameters
         ----------
         n : int
-            Number of chains.
+            Number of samples.
         n_sweeps : int
             Sweeps a chain.
         seed : int
@@ -579,7 +580,7 @@ class RBM(Model):
         start : array (n, columns) or BitMatrix, optional
             Where the chains start, with method "gibbs".
         beta : float or array (n,)
-            Inverse temperature: the chains sample exp(-beta E).
+            Inverse temperature: the samples follow exp(-beta E).
         n_threads : int, optional
             See :func:`fastrbm.show_config`. No effect on the samples.
         clamp : array (columns,) or (n, columns), or dict, optional
@@ -587,12 +588,21 @@ class RBM(Model):
             clamped units). A dict has what is clamped alone: the value or label of columns, by name or number.
         clamp_hidden : array (H,) or (n, H), optional
             The same for hidden units.
-        method : "annealed", "gibbs" or None
-            "annealed": the chains start at the ends of population annealing (:func:`population_annealing`, at most 200
-            steps and no more than n_sweeps, with 256 chains or more), where every mode has its weight; the sweeps make
-            chains of one family differ. "gibbs": they start at start, or at draws from the visible biases alone;
-            samples then follow p(v) only when n_sweeps is long against the chains' mixing time, and a mode's weight may
-            be that of the starts. None: "annealed" where start, beta and clamps are left as they are, else "gibbs".
+        method : "annealed", "tempered", "gibbs" or None
+            "annealed": each sample is the end of a Gibbs chain of n_sweeps sweeps that starts at one of the ends of
+            population annealing, where every mode has its weight; the sweeps make chains of one family differ. 512
+            chains, or n, take 200 steps, or n_sweeps if these are fewer, from the modes that 512 short chains find
+            (see :func:`population_annealing`); twice as many take twice the steps where that leaves few families. It
+            takes one clamp and one beta for all samples: the clamped model is a smaller one, the model at beta one of
+            beta times the parameters.
+            "tempered": samples of :class:`TemperedChains` that do, at all temperatures, as many sweeps as n chains of
+            n_sweeps sweeps. A pilot run of about 300,000 sweeps of one chain finds how many temperatures there must be
+            and where. n divided by their number is the number of chains at beta 1, each of which gives several samples,
+            at even times in the second half of its sweeps; these depend on each other.
+            "gibbs": each sample is the end of a Gibbs chain that starts at start, or at a draw from the visible biases
+            alone; samples then follow p(v) only when n_sweeps is long against the chains' mixing time, and a mode's
+            weight may be that of the starts. It takes clamps and beta of each sample, and clamped hidden units.
+            None: "annealed" where it takes what is given, else "gibbs".
 
         Returns
         -------
@@ -602,7 +612,8 @@ class RBM(Model):
         Warns
         -----
         UserWarning
-            When the population is of few families, so that modes are weighed by chance.
+            When the population is of few families, or tempered chains made few round trips, so that modes are weighed
+            by chance.
 
         Examples
         --------
@@ -615,17 +626,23 @@ class RBM(Model):
         """
         n = validate.integer(n, "n", 0, philox.MOST_CHAINS)
         n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS)
-        seed, betas = validate.seed(seed), validate.inverse_temperature(beta, n)
-        clamped = Clamp.of(self._clamp(clamp), clamp_hidden, n, self._parameters.units)
-        plain = start is None and betas is None and clamped is None
-        if method not in (None, "annealed", "gibbs"):
-            raise ValueError(f"method must be 'annealed', 'gibbs' or None, got {method!r}")
-        if method == "annealed" and not plain:
-            raise ValueError("method 'annealed' takes no start, clamps or beta: use method='gibbs'")
-        if plain and method != "gibbs" and n and n_sweeps:
-            start = annealed_starts(self, n, n_sweeps, seed, n_threads)
-        ends = chain_ends(self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, clamped)
-        return self.visible.values(ends.to_states())
+        seed, betas, clamp = validate.seed(seed), validate.inverse_temperature(beta, n), self._clamp(clamp)
+        clamped = Clamp.of(clamp, clamp_hidden, n, self._parameters.units)
+        if method is not None:
+            validate.one_of(method, "method", ("annealed", "tempered", "gibbs"))
+        threads.resolve(n_threads)
+        same = clamp_hidden is None and np.ndim(beta) == 0 and (clamp is None or np.ndim(clamp) == 1)
+        if method in ("annealed", "tempered") and not (same and start is None):
+            raise ValueError(
+                f"method {method!r} takes no start, no clamped hidden units, and one clamp and beta for all samples: "
+                "use method='gibbs'"
+            )
+        if same and start is None and method != "gibbs" and n and n_sweeps:
+            drawn = tempered_samples if method == "tempered" else annealed_starts
+            start = drawn_given(drawn, self, clamp, float(beta), n, n_sweeps, seed, n_threads)  # type: ignore[arg-type]
+        if method != "tempered" or start is None:
+            start = chain_ends(self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, clamped)
+        return self.visible.values(start.to_states())
 
     def inpaint(
         self, X: ArrayLike, n_sweeps: int = 1000, seed: int = 0, n_threads: int | None = None, *,

@@ -87,10 +87,14 @@ def test_same_bits_for_any_threads_and_parts(shape, n, monkeypatch):
     from fastrbm._core import workload
 
     rbm = random_rbm(*shape, seed=2)
-    one = fr.population_annealing(rbm, n, 12, seed=4, n_threads=1)
+    modes = fr.sampling.mode_biases(rbm, seed=4, n_threads=1)
+    how = {"n_chains": n, "n_steps": 25, "seed": 4}
+    ones = [fr.population_annealing(rbm, **how, n_threads=1, modes=m) for m in (None, modes)]
     monkeypatch.setattr(workload, "A_CALL", 1)
-    for threads in (2, 3):
-        other = fr.population_annealing(rbm, n, 12, seed=4, n_threads=threads)
+    for threads, k in ((2, 0), (3, 0), (2, 1), (3, 1)):
+        other = fr.population_annealing(rbm, **how, n_threads=threads, modes=(None, modes)[k])
+        assert (fr.sampling.mode_biases(rbm, seed=4, n_threads=threads) == modes).all()
+        one = ones[k]
         assert (other.visible.planes == one.visible.planes).all()
         assert other.log_partition == one.log_partition and other.families == one.families
 
@@ -98,8 +102,9 @@ def test_same_bits_for_any_threads_and_parts(shape, n, monkeypatch):
 def test_same_bits_at_every_level():
     script = (
         "import fastrbm as fr, hashlib; rbm = fr.RBM.from_data(fr.datasets.load_digits(), 16, seed=1, weight_scale=1)\n"
-        "p = fr.population_annealing(rbm, 300, 20, seed=2); s = rbm.sample(33, 10, seed=2)\n"
-        "print(hashlib.sha256(p.visible.planes.tobytes() + s.tobytes()).hexdigest(), p.log_partition.hex())"
+        "p = fr.population_annealing(rbm, 300, 20, seed=2); s = rbm.sample(33, 40, seed=2)\n"
+        "t = rbm.sample(33, 40, seed=2, method='tempered')\n"
+        "print(hashlib.sha256(p.visible.planes.tobytes() + s.tobytes() + t.tobytes()).hexdigest(), p.log_partition.hex())"
     )
     from helpers import LEVELS
 
@@ -130,11 +135,12 @@ def test_what_sample_starts_from():
     assert (rbm.sample(6, 3, start=start) == rbm.sample(6, 3, start=start, method="gibbs")).all()
     assert (rbm.sample(6, 0) == rbm.sample(6, 0, method="gibbs")).all()  # no sweeps, no steps
     assert rbm.sample(0, 5).shape == (0, 5)
-    for more in ({"start": start}, {"clamp": start[0]}, {"clamp_hidden": np.zeros(4)}, {"beta": 0.5}):
-        assert rbm.sample(6, 3, **more).shape == (6, 5)
-        with pytest.raises(ValueError, match="method 'annealed' takes no start, clamps or beta"):
-            rbm.sample(6, 3, method="annealed", **more)
-    with pytest.raises(ValueError, match="method must be 'annealed', 'gibbs' or None, got 'Gibbs'"):
+    for more in ({"start": start}, {"clamp": start}, {"clamp_hidden": np.zeros(4)}, {"beta": np.full(6, 0.5)}):
+        assert (rbm.sample(6, 3, **more) == rbm.sample(6, 3, method="gibbs", **more)).all()
+        for method in ("annealed", "tempered"):
+            with pytest.raises(ValueError, match=f"method '{method}' takes no start, no clamped hidden units, and one"):
+                rbm.sample(6, 3, method=method, **more)
+    with pytest.raises(ValueError, match="method must be one of annealed, tempered, gibbs, got 'Gibbs'"):
         rbm.sample(6, 3, method="Gibbs")
 
 
@@ -145,6 +151,8 @@ def test_what_sample_starts_from():
         ({"n_chains": 0}, ValueError, "n_chains must be at least 1"),
         ({"n_steps": 0}, ValueError, "n_steps must be at least 1"),
         ({"seed": -1}, ValueError, "seed must be"),
+        ({"modes": np.zeros((2, 3))}, ValueError, r"modes must have shape \(any, 5\)"),
+        ({"modes": np.zeros(5)}, ValueError, r"modes must have shape"),
         ({"base_bias": np.zeros(3)}, ValueError, r"base_bias must have shape \(5,\)"),
     ],
 )

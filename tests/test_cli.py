@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 import time
 from contextlib import contextmanager
 
@@ -125,6 +126,32 @@ def test_json_of_sample_and_train(tmp_path, capsys):
     assert last["model"] == str(model) and last["epoch"] == 3 and last["reconstruction_error"] > 0
     code, out, _ = fastrbm(capsys, "sample", model, "-n", 2, "--sweeps", 1, "--json", "--out", samples)
     assert json.loads(out) == {"samples": 2, "units": 64, "sweeps": 1, "out": str(samples)}
+
+
+def test_methods_of_sample(tmp_path, capsys):
+    X = fr.datasets.load_digits()
+    rbm, start = fr.RBM.from_data(X, 9, seed=1, weight_scale=0.5), tmp_path / "x.npy"
+    rbm.save(tmp_path / "m.npz")
+    np.save(start, X[:9])
+
+    def drawn(*options):
+        arguments = ["sample", tmp_path / "m.npz", "-n", 7, "--sweeps", 30, *options, "--out", tmp_path / "s.npy"]
+        code, _, err = fastrbm(capsys, *arguments)
+        return np.load(tmp_path / "s.npy") if code == 0 else err
+
+    for options, same in (
+        (("--method", "gibbs", "--start", start), {"method": "gibbs", "start": X[:7]}),
+        (("--start", start, "--beta", 0.5), {"start": X[:7], "beta": 0.5}),
+        (("--method", "annealed", "--beta", 0.5), {"beta": 0.5}),
+    ):
+        assert (drawn(*options) == rbm.sample(7, 30, **same)).all()
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        expected = rbm.sample(7, 30, method="tempered")
+    assert (drawn("--method", "tempered") == expected).all()
+    assert "--start is for --method gibbs" in drawn("--method", "tempered", "--start", start)
+    np.save(start, X[:6])
+    assert "has 6 examples where -n asks for 7" in drawn("--start", start)
 
 
 def test_report(tmp_path, capsys):

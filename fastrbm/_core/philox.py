@@ -61,6 +61,10 @@ MODES = 40  # likelihood: annealing up from what single hidden units look for
 MODES_RESAMPLE = 41  # likelihood: which of these go on
 MODES_DOWN = 42  # likelihood: annealing down from where they ended
 TRAJECTORY = 43  # sampling.Trajectory: draws from the base-rate model, and chains of its own
+MODE_SEARCH = 44  # RBM.sample: chains that look for modes
+BASE = 45  # population_annealing: the mode with whose base a chain moves
+SAMPLE_TEMPERED = 46  # RBM.sample: tempered chains
+SAMPLE_SWAP = 47  # RBM.sample: their swaps
 
 _NORMALS = 1 << 16  # normal numbers of one sweep number, as the kernel has it
 

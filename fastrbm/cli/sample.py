@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,10 +13,10 @@ from .._core.output import replace_file
 from .._core.reading import shown
 from ..datasets.alignments import write_fasta
 from ..datasets.categories import code_of
-from .common import add_common, hint, model_of, whole
-from .data import FASTA, Form, content, is_alignment
+from .common import add_common, add_data, hint, model_of, real, whole
+from .data import FASTA, Form, content, data_of, is_alignment
 from .files import OUTPUTS, check_output
-from .words import CommandError, say, say_json
+from .words import CommandError, say, say_json, tell
 
 
 def add_sample(commands) -> None:
@@ -24,12 +25,13 @@ def add_sample(commands) -> None:
         "sample",
         help="draw samples from a model",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Run Gibbs chains of a model and save the visible states they end in: numbers (.npy, .npz), "
-        "a table of the\nmodel's own categories (.csv), or sequences of its alphabet (.fasta, .fa, .afa, .gz).",
+        description="Draw samples from a model and save them: numbers (.npy, .npz), a table of the model's own "
+        "categories\n(.csv), or sequences of its alphabet (.fasta, .fa, .afa, .gz).",
         epilog="examples:\n"
         "  fastrbm sample rbm.npz -n 100 --sweeps 2000 --out samples.npy\n"
         "  fastrbm sample survey.npz --given color=red --given smokes=no --out samples.csv\n"
-        "  fastrbm sample family.npz -n 1000 --out designed.fasta",
+        "  fastrbm sample family.npz -n 1000 --out designed.fasta\n"
+        "  fastrbm sample rbm.npz --method tempered --out samples.npy",
     )
     parser.add_argument("model", metavar="MODEL", help="a model that 'fastrbm train' wrote")
     parser.add_argument("-n", type=whole(1), default=100, metavar="N", help="samples (default %(default)s)")
@@ -37,11 +39,23 @@ def add_sample(commands) -> None:
         "--sweeps", type=whole(0), default=1000, metavar="K", help="sweeps of each chain (default %(default)s)"
     )
     parser.add_argument(
+        "--method", choices=("annealed", "tempered", "gibbs"),
+        help="annealed: chains start at the ends of population annealing, where each mode has its weight (default); "
+        "tempered: by tempered chains; gibbs: plain chains from the visible biases, or from --start",
+    )  # fmt: skip
+    parser.add_argument(
+        "--beta", type=real(0), default=1.0, metavar="B", help="inverse temperature (default %(default)s)"
+    )
+    parser.add_argument(
+        "--start", metavar="DATA", help="N examples, as for train, that plain chains start at (--method gibbs)"
+    )
+    parser.add_argument(
         "--given", action="append", default=[], metavar="COLUMN=VALUE",
         help="clamp a column, by its name or its number from 0, to one of its values; may be given several times",
     )  # fmt: skip
     parser.add_argument("--out", required=True, metavar="FILE", help="samples (N, columns): .npy, .npz, .csv, or FASTA")
     parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
+    add_data(parser)
     add_common(parser)
     parser.set_defaults(run=run_sample)
 
@@ -56,7 +70,21 @@ def run_sample(options: argparse.Namespace) -> None:
             f"--out {options.out}: the model's columns are no letters of one alphabet; a .csv has its categories"
         )
     clamp = _given(options.given, form) if options.given else None
-    samples = rbm.sample(options.n, options.sweeps, options.seed, n_threads=options.threads, clamp=clamp)
+    start = None
+    if options.start is not None:
+        if options.method not in (None, "gibbs"):
+            raise CommandError(f"--start is for --method gibbs: with {options.method}, chains start elsewhere")
+        start = data_of(options.start, options, form, quiet=options.json)
+        if len(start) < options.n:
+            raise CommandError(f"--start {options.start} has {len(start):,} examples where -n asks for {options.n:,}")
+        start = start[: options.n]
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        samples = rbm.sample(
+            options.n, options.sweeps, options.seed, start, options.beta, options.threads, clamp, method=options.method
+        )
+    for warning in caught:
+        tell(f"fastrbm: {warning.message}")
     where = out.keep(_writer(samples, form, options.out))
     n_columns = samples.shape[1]
     if options.json:

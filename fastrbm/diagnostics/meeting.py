@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike
 
 from .._core import philox, validate, workload
 from .._core.progress import Countdown
-from ..sampling.annealing import FEW_FAMILIES, population_annealing
+from ..sampling.annealing import population_annealing
 from ..sampling.chains import Chains
 from ..sampling.model import model
+from ..sampling.starts import FEW
 from .axes import axes_of, projections
 from .convergence import folded, normal_scores
 
@@ -74,7 +75,7 @@ class Meeting:
     def words(self) -> str:
         """What was seen, and where they do not agree what to do."""
         few = ""
-        if self.families < FEW_FAMILIES:
+        if self.families < FEW:
             few = f"annealed samples are of {self.families:.1f} families only, and say little"
         if self.agree:
             return (

@@ -2,8 +2,11 @@
 
 from .annealing import Population, population_annealing
 from .chains import Chains
+from .modes import mode_biases
 from .path import Path
 from .tempering import TemperedChains
 from .trajectory import Trajectory
 
-__all__ = ["Chains", "Path", "Population", "TemperedChains", "Trajectory", "population_annealing"]
+__all__ = [
+    "Chains", "Path", "Population", "TemperedChains", "Trajectory", "mode_biases", "population_annealing",
+]  # fmt: skip

@@ -9,20 +9,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import philox, threads, validate
+from .._core import floatmath, philox, threads, validate
 from .._core.progress import Countdown
-from .._core.warn import warn
-from ..states.bits import BitMatrix
+from ..states.bits import BitMatrix, zeros
+from . import gibbs
+from .modes import SWEEPS, clustered, mode_biases, to_grid
 from .path import N_STEPS, Path, path_of
-from .resampling import anneal, descendants
+from .resampling import anneal, descendants, effective_size, normalized
+from .starts import FEW, warn_of_few
 
 if TYPE_CHECKING:
     from ..rbm import RBM
 
 __all__ = ["Population", "population_annealing"]
 
-FEW_FAMILIES = 25  # below this, the weight of a mode may be off by 0.1, one standard error
-_FEWEST_CHAINS = 256  # of a population that sample takes its starts from
+_FEWEST_CHAINS = 512  # of a population that sample takes its starts from
+_SECOND = 1 << 31  # the first chain of a second population under the same seed
+_STRETCH = 10  # steps between two draws of a chain's base, and single steps at the end, where bases become one
+_MORE = (
+    "More chains, or population_annealing with more steps, make it sharper; method='tempered' or TemperedChains may too"
+)
+_SHARED = 256  # chains of one base, below which threads would only wait for each other
 _RESAMPLE_BELOW = 0.9  # of the chains: the effective sample size at which chains are chosen anew by weight
 
 
@@ -65,6 +72,8 @@ def population_annealing(
     base_bias: ArrayLike | None = None,
     progress: bool = False,
     n_threads: int | None = None,
+    *,
+    modes: ArrayLike | None = None,
 ) -> Population:
     """Draw samples by annealing a population of chains that are resampled by their weights on the way (Hukushima & Iba
     2003; Machta 2010).
@@ -92,11 +101,16 @@ def population_annealing(
         Show a line on standard error.
     n_threads : int, optional
         No effect on the result.
+    modes : array (K, V), optional
+        Biases of K more base-rate models, such as :func:`fastrbm.sampling.mode_biases` finds: half of the chains start
+        at draws from these, as many from each, and the path's first distribution is the mixture of them all. The ends
+        have the right weights whatever the modes are. Where modes are far apart, this is what lets chains find them:
+        along the temperatures of such a model, all its weight goes from one mode to another at once.
 
     Returns
     -------
     Population
-        Whether to believe it, its ``families`` say.
+        Whether to believe it, its ``families`` say. Of modes that no chain found they know nothing.
 
     Examples
     --------
@@ -113,27 +127,167 @@ def population_annealing(
     seed = validate.seed(seed)
     validate.flag(progress, "progress")
     threads.resolve(n_threads)
-    visible = path.base_states(n, seed, philox.POPULATION, n_threads)
-    streams = philox.POPULATION, philox.RESAMPLE
+    return _annealed(path, n, seed, modes, progress, n_threads)
+
+
+def _annealed(
+    path: Path, n: int, seed: int, modes: ArrayLike | None, progress: bool, n_threads: int | None, first_chain: int = 0
+) -> Population:
+    """Population annealing by the numbers of chains first_chain, first_chain + 1, ..."""
     with Countdown("population annealing", n * path.n_steps, progress) as countdown:
-        end = anneal(path, visible, True, seed, streams, _RESAMPLE_BELOW, 1, n_threads, countdown)
-        chosen, _ = descendants(end.log_weights, seed, philox.RESAMPLE, path.n_steps - 1)
-    sizes = np.bincount(end.family[chosen], minlength=n) / n
+        if modes is not None:
+            return _of_mixture(path, n, seed, _Mixture(path, modes, n), countdown, n_threads, first_chain)
+        visible = path.base_states(n, seed, philox.POPULATION, n_threads, first_chain)
+        streams = philox.POPULATION, philox.RESAMPLE
+        end = anneal(path, visible, True, seed, streams, _RESAMPLE_BELOW, 1, n_threads, countdown, first_chain)
+    chosen, _ = descendants(end.log_weights, seed, philox.RESAMPLE, path.n_steps - 1)
     visible.planes[:] = visible.planes[:, chosen]
-    return Population(visible, path.log_base + end.log_ratio, 1.0 / float((sizes * sizes).sum()), end.ess)
+    return Population(visible, path.log_base + end.log_ratio, _families(end.family[chosen]), end.ess)
+
+
+def _of_mixture(
+    path: Path, n: int, seed: int, mixture: _Mixture, countdown: Countdown, n_threads: int | None, first_chain: int
+) -> Population:
+    """The same from a mixture of bases; the chains take other places at each move."""
+    visible = mixture.start(n, seed, n_threads, first_chain)
+    log_z, family, log_weights, smallest, step = 0.0, np.arange(n), np.zeros(n), float(n), 0
+    while step < path.n_steps:
+        order, gained = mixture.move(visible, step, seed, n_threads, first_chain)
+        family, log_weights = family[order], log_weights[order] + gained
+        step = mixture.last(step)
+        ess = effective_size(normalized(log_weights)[0])
+        smallest = min(smallest, ess)
+        if ess < _RESAMPLE_BELOW * n or step == path.n_steps:
+            chosen, log_mean = descendants(log_weights, seed, philox.RESAMPLE, step - 1 + (first_chain >> 1))
+            visible.planes[:] = visible.planes[:, chosen]
+            log_z += log_mean
+            family, log_weights = family[chosen], np.zeros(n)
+        countdown.done(n * step)
+    return Population(visible, log_z, _families(family), smallest)
+
+
+def _families(family: np.ndarray) -> float:
+    """Their effective number."""
+    sizes = np.bincount(family) / len(family)
+    return 1.0 / float((sizes * sizes).sum())
+
+
+class _Mixture:
+    """A path whose base is a mixture of base-rate models: the path's own, with half of the weight, and one for each
+    mode, alike.
+
+    At beta it has p(v, h) in proportion to exp(-beta E(v, h)) sum_k w_k exp((1 - beta) (r_k'v - A_k)), with A_k = log
+    sum_v exp(r_k'v). Where E alone makes one mode heavier than another by far at some beta, so that all chains are lost
+    to it, here each mode has a weight of about its own all the way: at the start its base's, at the end the model's.
+
+    A chain moves with a base k that is drawn given v, with probabilities in proportion to w_k exp((1 - beta) (r_k'v -
+    A_k)): which leaves the distribution of v as it is, and makes its move one of the path with that base alone.
+    """
+
+    def __init__(self, path: Path, modes: ArrayLike, n: int) -> None:
+        rbm = path.rbm
+        given = validate.parameter(modes, "modes", (None, rbm.n_visible))[: n // 2]
+        self._paths = [
+            Path(path.models, points=path.points, base_bias=bias)
+            for bias in to_grid(np.concatenate([path.base_bias[None], given]).astype(np.float64))
+        ]
+        self._biases = np.array([p.base_bias for p in self._paths], np.float64)
+        self._log_norms = np.array([p.log_base for p in self._paths])
+        each = n // 2 // max(1, len(given))
+        self._counts = np.array([n - each * len(given)] + [each] * len(given))
+        self._log_shares = floatmath.log(self._counts / n)
+        self._points = path.points
+        self._hot = int(np.searchsorted(path.points, 1.0))  # steps before the first model
+
+    def start(self, n: int, seed: int, n_threads: int | None, first_chain: int) -> BitMatrix:
+        """n exact draws of v from the mixture, in the order of its parts."""
+        out, first = zeros(n, self._paths[0].rbm.visible), 0
+        for path, count in zip(self._paths, self._counts.tolist(), strict=True):
+            drawn = path.base_states(count, seed, philox.POPULATION, n_threads, first_chain + first)
+            out.planes[:, first : first + count] = drawn.planes
+            first += count
+        return out
+
+    def last(self, first: int) -> int:
+        """The point number to which chains go from number first with one base."""
+        return min(first + _STRETCH, max(first + 1, self._hot - _STRETCH))
+
+    def move(
+        self, visible: BitMatrix, first: int, seed: int, n_threads: int | None, first_chain: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Take chains from point number first to :meth:`last`, in place but in another order.
+
+        Returns that order, and the logarithms of the weights that they get: of one step, summed over bases.
+        """
+        last, n = self.last(first), len(visible)
+        if first >= self._hot:
+            weights = self._paths[0].move(
+                visible, first, last, seed, philox.POPULATION, 1 + first, n_threads, first_chain=first_chain
+            )
+            return np.arange(n), weights
+        fields = self._fields(visible)
+        before = fields * (1.0 - self._points[first]) + self._log_shares
+        odds = np.add.accumulate(floatmath.exp(np.maximum(before - before.max(axis=1, keepdims=True), -700.0)), axis=1)
+        words = philox.words(n, seed, philox.BASE, 1 + first + (first_chain >> 1))
+        base = (odds <= ((words + 0.5) * 2.0**-32 * odds[:, -1])[:, None]).sum(axis=1)
+        order = np.argsort(base, kind="stable")
+        base, fields, before = base[order], fields[order], before[order]
+        visible.planes[:] = visible.planes[:, order]
+        weights, step = np.empty(n), self._points[last] - self._points[first]
+        ends = np.searchsorted(base, np.arange(len(self._paths) + 1))
+        for k, (start, stop) in enumerate(zip(ends, ends[1:], strict=False)):
+            if start < stop:
+                weights[start:stop] = step * self._log_norms[k] + self._paths[k].move(
+                    visible[start:stop], first, last, seed, philox.POPULATION, 1 + first,
+                    n_threads if stop - start >= _SHARED else 1, first_chain=first_chain + int(start),
+                )  # fmt: skip
+        if last == first + 1:  # all bases at once: no chain's weight depends on which it was given
+            after = fields * (1.0 - self._points[last]) + self._log_shares
+            weights += step * fields[np.arange(n), base] + _log_sum(after) - _log_sum(before)
+        return order, weights
+
+    def _fields(self, visible: BitMatrix) -> np.ndarray:
+        """r_k'v - A_k, float64 (n, K + 1), but for the hidden layer's part of A_k."""
+        values = self._paths[0].rbm.visible.unit_values(visible.to_states())
+        hidden = self._paths[0].rbm.n_hidden * floatmath.log(np.array([2.0]))
+        return np.einsum("ij,kj->ik", values, self._biases) - (self._log_norms - hidden)
+
+
+def _log_sum(x: np.ndarray) -> np.ndarray:
+    """log sum_k exp(x_ik), float64 (n,)."""
+    top = x.max(axis=1)
+    total = np.add.accumulate(floatmath.exp(np.maximum(x - top[:, None], -700.0)), axis=1)[:, -1]
+    return top + floatmath.log(total)
 
 
 def annealed_starts(rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int | None) -> BitMatrix:
-    """n visible states for chains of so many sweeps to start from, by population annealing that costs no more than
-    these; a warning where they are of few families."""
-    steps = min(N_STEPS, n_sweeps)
-    population = population_annealing(rbm, max(n, _FEWEST_CHAINS), steps, seed, n_threads=n_threads)
-    if population.families < FEW_FAMILIES:
-        spread = min(0.5, 0.5 / math.sqrt(population.families))
-        warn(
-            f"sample: the weight of a mode is known to +-{spread:.2f} only, since the {len(population.visible):,} "
-            f"chains of population annealing are of {population.families:.1f} families. More chains, or "
-            "population_annealing with more steps, make it sharper; TemperedChains may too"
-        )
+    """n visible states for chains of so many sweeps to start from; a warning where they are of few families."""
+    population = of_modes(rbm, max(n, _FEWEST_CHAINS), min(N_STEPS, n_sweeps), seed, n_threads)
+    chains, families = f"the {len(population.visible):,} chains of population annealing", population.families
+    warn_of_few(families, f"{chains} are of {families:.1f} families. {_MORE}")
     order = philox.permutation(len(population.visible), seed, philox.RESAMPLE, 0)
     return population.visible[order[:n]]
+
+
+def of_modes(rbm: RBM, n_chains: int, n_steps: int, seed: int, n_threads: int | None) -> Population:
+    """Population annealing from the modes that short chains find.
+
+    Where its ends are of few families and steps are not few, the modes that it ended in join the others, and twice the
+    chains take twice the steps.
+    """
+    modes = mode_biases(rbm, min(SWEEPS, n_steps), seed, n_threads)
+    population = _annealed(Path(rbm, n_steps), n_chains, seed, modes, False, n_threads)
+    if population.families < FEW and n_steps >= N_STEPS:
+        modes = np.concatenate([_modes_of(rbm, population.visible, seed, n_threads), modes])
+        population = _annealed(Path(rbm, 2 * n_steps), 2 * n_chains, seed, modes, False, n_threads, _SECOND)
+    return population
+
+
+def _modes_of(rbm: RBM, visible: BitMatrix, seed: int, n_threads: int | None) -> np.ndarray:
+    """The modes (K, V) that visible states are in."""
+    hidden = BitMatrix.empty(len(visible), rbm.n_hidden)
+    gibbs.half_step(
+        rbm._parameters.to_hidden, visible, kind=philox.HIDDEN, seed=seed, stream=philox.MODE_SEARCH, first_chain=_SECOND,
+        out=hidden, n_threads=n_threads,
+    )  # fmt: skip
+    return clustered(rbm, visible, hidden, n_threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,10 @@ from .._core import validate
 from ..states.bits import BitMatrix, free_planes, packed
 
 if TYPE_CHECKING:
+    from ..rbm import RBM
     from ..units.unit import Unit
+
+_LARGEST = 9e29  # of parameters that are made here; those of a model must be below 1e30
 
 
 class Clamp:
@@ -60,3 +64,50 @@ class ClampedLayer:
         if array.ndim == 2 and len(array) == n:
             return cls(values, masks)
         return cls(values[np.zeros(n, np.intp)], np.repeat(masks, n, axis=1))
+
+
+def _conditioned(rbm: RBM, values: np.ndarray) -> RBM:
+    """The model of the free visible units given the clamped ones, float64 (columns,): states, NaN where free, as some
+    are. It has their own biases and weights, and hidden biases c + W_clamped' v_clamped."""
+    unit, free = rbm.visible, np.isnan(values)
+    clamped = ~np.repeat(free, unit.units_of_columns)
+    on = unit.unit_values(np.where(free, 0.0, values).astype(np.uint8)[None])[0]
+    sent = on[clamped, None] * rbm.weights[clamped].astype(np.float64)
+    c = rbm.hidden_bias + np.add.accumulate(sent, axis=0)[-1]
+    segments, column = [], 0
+    for segment in unit.segments:
+        own = free[column : column + segment.n_columns]
+        column += segment.n_columns
+        if own.any():
+            segments.append(segment.part(own))
+    return type(rbm)(rbm.weights[~clamped], rbm.visible_bias[~clamped], _within(c), visible=segments, hidden=rbm.hidden)
+
+
+def _within(parameter: np.ndarray) -> np.ndarray:
+    """float32, within the bound of a parameter."""
+    return parameter.clip(-_LARGEST, _LARGEST).astype(np.float32)
+
+
+def drawn_given(
+    draw: Callable[[RBM, int, int, int, int | None], BitMatrix], rbm: RBM, clamp: np.ndarray | None, beta: float,
+    n: int, n_sweeps: int, seed: int, n_threads: int | None,
+) -> BitMatrix:  # fmt: skip
+    """What draw gives of the model at this beta given the clamped units, (columns,) with NaN where a unit is free, as
+    states of all units."""
+    values = np.full(rbm.visible.n_columns, np.nan)
+    if clamp is not None:
+        values = validate.clamped_states(clamp, n, rbm.visible, "clamp")[0].astype(np.float64)
+    free = np.isnan(values)
+    states = np.repeat(np.where(free, 0.0, values).astype(np.uint8)[None], n, axis=0)
+    if free.any():
+        model = rbm if free.all() else _conditioned(rbm, values)
+        states[:, free] = draw(model if beta == 1.0 else _heated(model, beta), n, n_sweeps, seed, n_threads).to_states()
+    return packed(states, rbm.visible)
+
+
+def _heated(rbm: RBM, beta: float) -> RBM:
+    """The model at an inverse temperature: with beta times the parameters."""
+    weights, b, c = (
+        _within(beta * array.astype(np.float64)) for array in (rbm.weights, rbm.visible_bias, rbm.hidden_bias)
+    )
+    return type(rbm)(weights, b, c, visible=rbm.visible, hidden=rbm.hidden)

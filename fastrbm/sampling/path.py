@@ -164,9 +164,7 @@ class Path:
         self, n: int, seed: int, stream: int, n_threads: int | None = None, first_chain: int = 0
     ) -> BitMatrix:
         """n exact draws of v from the base-rate model, for chains first_chain, first_chain + 1, ..."""
-        return independent_states(
-            self.rbm.visible, self._bias, n, seed, stream, n_threads, first_chain=first_chain
-        )
+        return independent_states(self.rbm.visible, self._bias, n, seed, stream, n_threads, first_chain=first_chain)
 
     def move(
         self, visible: BitMatrix, first: int, last: int, seed: int, stream: int, first_sweep: int,
@@ -273,7 +271,10 @@ class Path:
         n_steps = self.n_steps if n_steps is None else validate.integer(n_steps, "n_steps", 1, MOST_STEPS)
         seed, n_chains = validate.seed(seed), validate.integer(n_chains, "n_chains", 16, philox.MOST_CHAINS)
         threads.resolve(n_threads)
-        streams, path = (philox.PILOT, philox.PILOT_RESAMPLE), Path(self._models, max(_STRETCHES, len(self._models)), base_bias=self._bias)
+        streams, path = (
+            (philox.PILOT, philox.PILOT_RESAMPLE),
+            Path(self._models, max(_STRETCHES, len(self._models)), base_bias=self._bias),
+        )
         for first_chain in (0, n_chains):  # the second run draws other numbers
             path = path.with_steps(_PILOT_STEPS * _STRETCHES)
             visible = self.base_states(n_chains, seed, streams[0], n_threads, first_chain)
@@ -459,4 +460,3 @@ def _given(points: ArrayLike, n_models: int) -> np.ndarray:
 def _exact(points: np.ndarray) -> np.ndarray:
     """As the kernels take temperatures."""
     return np.where(points <= 1.0, points.astype(np.float32).astype(np.float64), points)
-

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._core import philox
+from .._core.warn import warn
 from ..states.bits import BitMatrix
 from . import gibbs
 from .gibbs import independent_states
@@ -14,6 +16,8 @@ from .gibbs import independent_states
 if TYPE_CHECKING:
     from ..rbm import RBM
     from .clamp import Clamp
+
+FEW = 25  # families or round trips: below this, the weight of a mode may be off by 0.1, one standard error
 
 
 def chain_ends(
@@ -61,3 +65,10 @@ def start_chains(
     if clamp is not None:
         clamp.apply(visible, hidden)
     return visible, hidden
+
+
+def warn_of_few(number: float, why: str) -> None:
+    """Say that samples know the weights of modes from a number of visits that is small, and why."""
+    if number < FEW:
+        spread = min(0.5, 0.5 / math.sqrt(max(number, 1.0)))
+        warn(f"sample: the weight of a mode is known to +-{spread:.2f} only, since {why}")

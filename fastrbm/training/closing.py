@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..diagnostics.axes import along, main_axis
+from ..diagnostics.axes import along, principal_axes
 from ..likelihood.score import score
 from ..rbm import RBM
-from ..sampling.annealing import population_annealing
+from ..sampling.annealing import of_modes
 from ..sampling.chains import Chains
 from ..sampling.tempering import TemperedChains
 from ..states.missing import absent_sites
-from .verdict import Closing
+from .verdict import Closing, farness
 
 if TYPE_CHECKING:
     from .history import History
     from .measuring import Basics
 
-_ANNEALED, _FEWEST_STEPS, _STEPS = 128, 50, 500  # chains that the end of a training is judged by, and their steps
+_ANNEALED, _FEWEST_STEPS, _STEPS = 512, 50, 500  # chains that the end of a training is judged by, and their steps
+_AXES, _LEAST = 8, 0.02  # principal axes of the data that are looked along, and the part of the variance of each
 _UPDATES_A_STEP, _FEWEST_UPDATES = 20, 1000  # so that this takes a tenth of a training, or little more
 _ENOUGH = 8.0  # families, from which they say something
 _LOOKED_AT = 32  # rows whose hidden inputs are
@@ -60,22 +61,27 @@ def _chains_apart(rbm: RBM, means: np.ndarray, n: int, chains: Any) -> dict[str,
 def _model_apart(
     rbm: RBM, basics: Basics, states: np.ndarray, n_updates: int, seed: int, n_threads: int | None
 ) -> dict[str, Any]:
-    """How far the model is from the data along their main axis, and from validation data, by annealed samples."""
+    """How far the model is from the data along one of their main axes, that where it is farthest, and from validation
+    data, by annealed samples."""
     numbers: dict[str, Any] = {}
     if absent_sites(basics.bits) is not None:  # the model of all sites is not what was trained
         return numbers
     likely = math.nan
     if n_updates >= _FEWEST_UPDATES and len(states) > 1:
         n_steps = min(_STEPS, max(_FEWEST_STEPS, n_updates // _UPDATES_A_STEP))
-        population = population_annealing(rbm, _ANNEALED, n_steps, seed, n_threads=n_threads)
+        population = of_modes(rbm, _ANNEALED, n_steps, seed, n_threads)
         samples = population.visible.to_units()
-        spread = states - states.mean(axis=0)
-        axis = main_axis(spread)
-        deviation = float(along(spread, axis).std())
-        places = along(samples - states.mean(axis=0), axis)
-        error = math.hypot(deviation / math.sqrt(len(states)), float(places.std()) / math.sqrt(population.families))
-        if deviation > 0.0 and population.families >= _ENOUGH:
-            numbers |= {"off_axis": abs(float(places.mean())) / deviation, "axis_error": error / deviation}
+        center = states.mean(axis=0)
+        spread, moved = states - center, samples - center
+        for axis in principal_axes(spread, _AXES) if population.families >= _ENOUGH else ():
+            data, model = along(spread, axis), along(moved, axis)
+            if np.square(data).sum() > _LEAST * np.square(spread).sum():
+                deviation = float(data.std())
+                of_model = float(model.std()) / math.sqrt(population.families)
+                error = math.hypot(deviation / math.sqrt(len(data)), of_model) / deviation
+                off = abs(float(model.mean())) / deviation
+                if not numbers or farness(off, error) > farness(numbers["off_axis"], numbers["axis_error"]):
+                    numbers = {"off_axis": off, "axis_error": error}
         likely = -population.log_partition
     if basics.validation is not None:
         independent = RBM.from_data(basics.bits, 1, weight_scale=0.0, visible=rbm.visible)

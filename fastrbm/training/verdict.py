@@ -10,8 +10,9 @@ import numpy as np
 from .._core.defaults import UPDATES
 
 # Good trainings of bars-and-stripes, digits, surveys and MNIST by default: inputs of 0.6 to 12, shuffled gaps of 0.2
-# to 1.5 nats a unit that rise by up to 4 % in the second half, chains within 0.05 of the means, excess gaps up to 0.1
-# of the shuffled gap. Thresholds stand apart from these, and below what the faults show.
+# to 1.5 nats a unit that rise by up to 4 % in the second half, chains within 0.05 of the means, samples on eight axes
+# within 0.3 standard deviations and 2 standard errors, excess gaps up to 0.1 of the shuffled gap. Thresholds stand
+# apart from these, and below what the faults show.
 _LARGE_INPUT = 50.0  # mean size of the hidden units' inputs: their sigmoids are 0 or 1 to 20 digits
 _LARGE_GAP = 10.0  # nats a visible unit
 _NOTHING = 0.05  # nats
@@ -44,9 +45,9 @@ class Closing:
     data are than training data, beyond their means, NaN without validation data; margin: by how much validation data
     are more likely than under independent units, as AIS has it (too high on average), NaN where that is unknown;
     off_means: mean difference of the units' means between the chains and the data, and means_error, what noise explains
-    of it; off_axis: the mean of samples along the data's main axis, from that of the data, in standard deviations of
-    the data, and axis_error, its standard error; score_updates, scores, score_error: of a score on validation data, if
-    any.
+    of it; off_axis: the mean of samples along a main axis of the data, that where it is farthest, from that of the
+    data, in standard deviations of the data, and axis_error, its standard error; score_updates, scores, score_error: of
+    a score on validation data, if any.
     """
 
     n_updates: int
@@ -94,16 +95,21 @@ def _diverged(c: Closing) -> str:
     )
 
 
+def farness(off: float, error: float) -> float:
+    """How far samples are off, in units of what is worth a word."""
+    return off / max(_FAR, _ERRORS * error)
+
+
 def _is_far(c: Closing) -> bool:
-    return c.off_axis > max(_FAR, _ERRORS * c.axis_error)
+    return farness(c.off_axis, c.axis_error) > 1.0
 
 
 def _unlike(c: Closing) -> str:
     if _is_far(c):
         what = (
-            f"Samples of the model are unlike the data: on the data's main axis their mean is off by {c.off_axis:.1f} "
-            "standard deviations of the data. The chains of the training stayed in some modes, and the model has "
-            "others, or has them too heavy"
+            "Samples of the model are unlike the data: on a main axis of the data their mean is off by "
+            f"{c.off_axis:.1f} standard deviations of the data. The chains of the training stayed in some modes, and "
+            "the model has others, or has them too heavy"
         )
     else:
         what = (

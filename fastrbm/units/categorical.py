@@ -165,6 +165,9 @@ class Categorical(Unit):
             on[rows[there], first + parts[there, site]] = 1
         return on
 
+    def part(self, columns: np.ndarray) -> Categorical:
+        return Categorical(int(columns.sum()), [size for size, own in zip(self.sizes, columns, strict=True) if own])
+
     def cgf(self, field: np.ndarray) -> np.ndarray:
         """log sum_a exp(field_a) of each site, (..., n_sites)."""
         field = np.asarray(field, np.float64)

@@ -137,6 +137,10 @@ class Unit:
         """How many units each column of the data has."""
         return (1,) * self.n
 
+    def part(self, columns: np.ndarray) -> Unit:
+        """A layer of some of the columns, bool (n_columns,), at least one."""
+        return type(self)(int(columns.sum()))
+
     def cgf(self, field: np.ndarray) -> np.ndarray:
         """log sum_x exp(x field) over both values, float64, the same bits on any machine."""
         raise NotImplementedError

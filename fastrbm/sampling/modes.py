@@ -1,0 +1,122 @@
+"""The modes of a model, as far as short chains find them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .._core import floatmath, philox, threads, validate
+from ..states.bits import BitMatrix, packed, zeros
+from . import gibbs
+from .gibbs import independent_states
+from .model import model
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
+
+__all__ = ["mode_biases"]
+
+SWEEPS = 100  # of a chain that looks for a mode
+_CHAINS, _FEWEST_CHAINS, _ENTRIES = 512, 64, 1 << 24  # of them; fewer where their means have more entries than that
+_MOST = 31  # modes
+_APART, _WIDER = 0.1, 1.4  # of the columns: mean difference of two modes, and by how much more where there are too many
+_PSEUDO = 10.0  # examples that a mode counts as: with the smoothing, no unit of its base is on with less than 0.05
+_SINGLE = 4  # one in so many chains starts with a single hidden unit on
+_GRID = 1 << 10  # biases are multiples of 1 / this, so that sums of them are exact in any order
+_LARGEST, _TINY = 30.0, 1e-12  # bias; probability
+
+
+def mode_biases(rbm: RBM, n_sweeps: int = SWEEPS, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
+    """The modes that short chains find, as biases of independent visible units that have the means of v in each.
+
+    512 chains start at random hidden states, half of whose units are on, and a quarter of them with a single hidden
+    unit on. A random hidden state is at the border of many modes; so chains fall into all of them, where draws from
+    the visible biases fall into the one that these are of. Ends whose E[v | h] differ by less than a tenth of the
+    columns are of one mode, or by more, so that there are no more than 31. A mode into which few hidden states fall may
+    be missing.
+
+    Parameters
+    ----------
+    rbm : RBM
+    n_sweeps : int
+        Of each chain, at least 1.
+    seed : int
+        The same seed gives the same modes.
+    n_threads : int, optional
+        No effect on the result.
+
+    Returns
+    -------
+    float32 (K, V)
+        K is at most 31, about the heaviest first: what :func:`population_annealing` takes as ``modes``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import fastrbm as fr
+    >>> rbm = fr.RBM(np.full((20, 2), 3.0), np.full(20, -3.0), np.full(2, -30.0))  # all units off, or all on
+    >>> np.sign(fr.sampling.mode_biases(rbm)[:, 0]).tolist()
+    [-1.0, 1.0]
+    """
+    model(rbm)
+    n_sweeps = validate.integer(n_sweeps, "n_sweeps", 1, philox.MOST_SWEEPS)
+    seed = validate.seed(seed)
+    threads.resolve(n_threads)
+    n = min(_CHAINS, max(_FEWEST_CHAINS, _ENTRIES // rbm.n_visible))
+    starts = independent_states(rbm.hidden, np.zeros(rbm.n_hidden, np.float32), n, seed, philox.MODE_SEARCH, n_threads)
+    on = starts.to_states(n_threads)
+    single = min(n // _SINGLE, rbm.n_hidden)
+    on[:single] = 0
+    on[np.arange(single), np.arange(single) * rbm.n_hidden // single] = 1
+    hidden, visible = packed(on, rbm.hidden), zeros(n, rbm.visible)
+    gibbs.sweep(
+        rbm._parameters, visible, hidden, n_sweeps, seed=seed, stream=philox.MODE_SEARCH, first_sweep=1,
+        n_threads=n_threads,
+    )  # fmt: skip
+    return clustered(rbm, visible, hidden, n_threads)
+
+
+def clustered(rbm: RBM, visible: BitMatrix, hidden: BitMatrix, n_threads: int | None = None) -> np.ndarray:
+    """The biases (K, V) of the modes that joint states are in: of those whose E[v | h] are alike, and the less
+    they have to be alike the more there are, that of the heaviest.
+
+    The heaviest come first, by log p*(v) - log p(v | h), which is log p*(h) - log p(h | v): the logarithm of the mass
+    of all v with this h, and of what other h a typical one of these has.
+    """
+    unit, means = rbm.visible, np.empty(visible.shape[:1] + (rbm.n_visible,), np.float32)
+    gibbs.half_step(rbm._parameters.to_visible, hidden, probabilities=means, n_threads=n_threads)
+    places = np.rint(means * np.float32(_GRID)).astype(np.int32)  # integers: their sums are exact in any order
+    mass = -rbm._free_energy(visible, n_threads) - _log_conditional(rbm, visible, means)
+    order, apart, leaders = np.argsort(-mass, kind="stable"), _APART, None
+    while leaders is None:
+        leaders = _leaders(places, order, apart * _GRID * unit.n_columns)
+        apart *= _WIDER
+    pseudo = places[leaders] * (_PSEUDO / _GRID)
+    return to_grid(np.array([unit.bias_of(sums, _PSEUDO, floatmath.log) for sums in pseudo]))
+
+
+def _leaders(places: np.ndarray, order: np.ndarray, apart: float) -> list[int] | None:
+    """Of places in this order, those that are farther than that from all that were chosen before; None where these are
+    too many. The mean of all that are near would be one of states above the mode's, and of others beside it."""
+    left, leaders = np.ones(len(places), bool), []
+    for k in order.tolist():
+        if left[k]:
+            if len(leaders) == _MOST:
+                return None
+            left &= np.abs(places - places[k]).sum(axis=1) > apart
+            leaders.append(k)
+    return leaders
+
+
+def _log_conditional(rbm: RBM, visible: BitMatrix, means: np.ndarray) -> np.ndarray:
+    """log p(v | h), float64 (n,), where these are the means of v given h."""
+    two = np.concatenate([np.full(s.n, s.layout is None) for s in rbm.visible.segments])
+    on, p = visible.to_units() == 1, np.clip(means.astype(np.float64), _TINY, 1.0)
+    terms = floatmath.log(np.where(on, p, np.where(two, np.maximum(1.0 - p, _TINY), 1.0)))
+    return np.add.accumulate(terms, axis=1)[:, -1]  # one after the other: the same bits on any machine
+
+
+def to_grid(biases: np.ndarray) -> np.ndarray:
+    """Rounded, so that sums over units are exact."""
+    return (np.rint(np.clip(biases, -_LARGEST, _LARGEST) * _GRID) / _GRID).astype(np.float32)
