@@ -11,6 +11,8 @@ import numpy as np
 
 from .._core import philox
 from .._core.progress import Countdown
+from ..sampling.annealing import population_annealing
+from ..sampling.modes import mode_biases
 from ..sampling.path import Path, data_bias
 from ..sampling.resampling import Annealed, anneal, descendants
 from ..sampling.starts import chain_ends
@@ -36,6 +38,7 @@ _OTHER = 4  # times fewer chains go up from the other base
 _MODES, _MODE_CHAINS, _MODE_STEPS = 8, 64, 100  # single hidden units whose modes are looked at
 _LOOKED_AT, _UNLIKE = 1000, 2.0  # of them, and how unlike those that are chosen are
 _MATTERS = 4.0  # nats below log Z, from which a mode changes it by 0.02
+_GRID = 1e-3  # nats that free energies on the kernels' grid may be off by
 _FAR = 3.0  # nats, by which pilot runs differ by chance
 _FEW = 5.0  # chains that end in a mode, below which it counts as missed
 _CLOSE = 0.05  # nats: what a mode of 5 % of the weight adds, and no population can exclude
@@ -87,12 +90,15 @@ def to_tolerance(
     main, other = _paths(given, starts if data is None else data, modes, seed, n_threads)
     # twice as many steps as leave the log weight of a chain a variance of 1, by the pilot run
     n_steps = max(fewest, min(int(2.0 * (main.length or 0.0) ** 2), _MOST_STEPS), len(main.models))
-    bound, spent = lower_bound(rbm, starts if data is None else data, n_threads), 0
+    mixture = _mixture(rbm, seed, n_threads)
+    bound = lower_bound(rbm, starts if data is None else data, n_threads) - _GRID
+    spent = 0
     missed = modes
     while True:
         main, other = main.with_steps(n_steps), None if other is None else other.with_steps(n_steps)
         sides, spreads = _run(main, other, starts, n, seed, progress, n_threads)
         missed = _missed(missed, main, sides["forward"].value, n, seed, n_threads)
+        sides["mixture"] = mixture
         result = _judged(sides, modes, missed, bound, main, n)
         spent += 2 * n * main.n_steps
         half = (result.upper - result.lower) / 2
@@ -119,6 +125,14 @@ def _starts(rbm: RBM, data: BitMatrix | None, n: int, n_sweeps: int, seed: int, 
     else:
         states = data[np.resize(philox.permutation(len(data), seed, philox.REVERSE, 0), n)]
     return chain_ends(rbm, n, n_sweeps, seed, philox.REVERSE_START, states, n_threads=n_threads)
+
+
+def _mixture(rbm: RBM, seed: int, n_threads: int | None) -> _Side:
+    """A population that goes up from the modes that short chains find."""
+    found = mode_biases(rbm, seed=seed, n_threads=n_threads)
+    population = population_annealing(rbm, _CHAINS, seed=seed, modes=found, n_threads=n_threads)
+    error = population.standard_error if population.families >= _ENOUGH else math.inf
+    return _Side(population.log_partition, error, population.families, True, None)
 
 
 @dataclass(frozen=True)
@@ -221,7 +235,8 @@ def _judged(sides: dict[str, _Side], modes: list[_Mode], missed: list[_Mode], bo
     unlike = data.upper < forward.lower
     reverse = own if unlike else _pooled(own, data)
     combined = _combined(forward, reverse, path)
-    floors = [*(mode.side for mode in modes), *([sides["other"]] if "other" in sides else [])]
+    mixture = sides["mixture"]
+    floors = [*(mode.side for mode in modes), *(sides[name] for name in ("other", "mixture") if name in sides)]
     highest = max(floors, key=lambda side: side.lower)
     numbers: dict[str, Any] = {
         "forward": forward.partition("annealing up"), "reverse": reverse.partition("annealing down"),
@@ -259,8 +274,11 @@ def _judged(sides: dict[str, _Side], modes: list[_Mode], missed: list[_Mode], bo
     if highest.lower > combined.value + 2 * combined.standard_error:  # two modes that know nothing of each other add up
         top = min(highest.upper, highest.value + MARKOV)
         upper = max(top, upper) + math.log1p(math.exp(-abs(top - upper)))
-    upper = max(upper, lower)
-    return Bidirectional((lower + upper) / 2, lower, upper, agree=False, reason=reason, **numbers)
+    upper, value = max(upper, lower), (lower + upper) / 2
+    if lower <= mixture.value <= upper and math.isfinite(mixture.error):
+        value = mixture.value
+        reason += f"; a population that starts in the modes that short chains find gives {value:.2f}"
+    return Bidirectional(value, lower, upper, agree=False, reason=reason, **numbers)
 
 
 def _missed(

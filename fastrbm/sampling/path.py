@@ -33,6 +33,7 @@ _FIRST_STEPS = 20  # up to the first of several models, which is an easy one
 _LARGEST_BIAS = 1e29  # of the base-rate model that is chosen here: any will do, but parameters have a bound
 _STRETCHES = 50  # of a path, whose lengths are measured
 _PILOT_STEPS = 8  # of each stretch
+_NOTHING = 1e-9  # nats
 _FEWEST = 0.1  # steps that a stretch gets, as a fraction of the mean
 
 
@@ -279,7 +280,7 @@ class Path:
             path = path.with_steps(_PILOT_STEPS * _STRETCHES)
             visible = self.base_states(n_chains, seed, streams[0], n_threads, first_chain)
             run = anneal(path, visible, True, seed, streams, math.inf, _PILOT_STEPS, n_threads, None, first_chain)
-            path = path.respaced(run.spreads, _PILOT_STEPS, n_steps)
+            path = path.respaced(run.spreads, _PILOT_STEPS, n_steps if first_chain else _PILOT_STEPS * _STRETCHES)
         path._pilot = self.log_base + run.log_ratio
         return path
 
@@ -367,7 +368,7 @@ class Path:
         steps had these spreads: see :meth:`adapted`."""
         ends = self._points[np.minimum(np.arange(len(spreads) + 1) * every, self.n_steps)]
         shares = np.maximum(spreads, _FEWEST * spreads.mean())
-        if not shares.max() > 0.0:  # a path that changes nothing
+        if not shares.max() > _NOTHING:  # a path that changes nothing but by rounding
             shares = np.diff(ends)
         total = np.concatenate([[0.0], np.add.accumulate(shares)])
         result = self.with_points(np.interp(np.linspace(0.0, total[-1], n_steps + 1), total, ends))
