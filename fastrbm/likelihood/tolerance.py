@@ -193,16 +193,16 @@ def _paths(
     shorter one first, unless that sees much less of Z; or from the mode of a hidden unit, if that sees much more."""
     if isinstance(given, Path):
         return given.adapted(given.n_steps, seed, n_threads=n_threads), None
-    paths = [
-        path.adapted(path.n_steps, seed, n_threads=n_threads)
-        for path in (Path(given, base_bias=data_bias(given, data)), Path(given))
-    ]
-    most = max(path._pilot for path in paths)
-    paths.sort(key=lambda path: (path._pilot < most - _FAR, path.length))
+    paths = []
+    for base in (Path(given, base_bias=data_bias(given, data)), Path(given)):
+        path = base.adapted(base.n_steps, seed, n_threads=n_threads)
+        paths.append((_Side.of(path, path._pilot, True).lower, path.length, path))
+    most = max(seen for seen, _, _ in paths)
+    first, second = sorted(paths, key=lambda each: (each[0] < most - _FAR, each[1]))
     best = max(modes, key=lambda mode: mode.side.lower)
     if best.side.lower > most + _FAR:
-        paths = [best.path.adapted(best.path.n_steps, seed, n_threads=n_threads), paths[0]]
-    return paths[0], paths[1]
+        return best.path.adapted(best.path.n_steps, seed, n_threads=n_threads), first[2]
+    return first[2], second[2]
 
 
 def _run(

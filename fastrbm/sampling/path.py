@@ -19,7 +19,7 @@ from ..states.bits import BitMatrix, zeros
 from . import gibbs
 from .gibbs import chain_calls, independent_states
 from .model import Model, checked_model, model
-from .resampling import anneal, descendants, log_ratio, swap_rate
+from .resampling import Annealed, anneal, descendants, log_ratio, swap_rate
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -104,7 +104,7 @@ class Path:
         self._bias = validate.parameter(bias, "base_bias", (first.n_visible,)).copy()
         self._bias.flags.writeable = False
         self.length: float | None = None
-        self._pilot: float | None = None  # log Z as the pilot run of an adapted path saw it
+        self._pilot: Annealed | None = None  # of an adapted path: its pilot run
 
     @property
     def models(self) -> tuple[RBM, ...]:
@@ -281,7 +281,7 @@ class Path:
             visible = self.base_states(n_chains, seed, streams[0], n_threads, first_chain)
             run = anneal(path, visible, True, seed, streams, math.inf, _PILOT_STEPS, n_threads, None, first_chain)
             path = path.respaced(run.spreads, _PILOT_STEPS, n_steps if first_chain else _PILOT_STEPS * _STRETCHES)
-        path._pilot = self.log_base + run.log_ratio
+        path._pilot = run
         return path
 
     def thinned(
