@@ -120,7 +120,7 @@ def test_metrics_and_when_they_are_due():
     history = fr.fit(rbm, X, epochs=13, metrics=metrics, validation=X[:300])
     known = {c: history["epoch"][~np.isnan(history[c])].tolist() for c in history.columns}
     assert known["pseudo_likelihood"] == [2, 4, 6, 8, 10, 12, 13]
-    assert known["log_likelihood"] == [3, 6, 9, 12, 13] and known["split_rhat"] == [4, 8, 12, 13]
+    assert known["log_likelihood"] == [3, 6, 9, 12, 13] and known["rhat"] == [4, 8, 12, 13]
     assert known["n_parameters"] == [
         13
     ]  # no "every" of its own: 200 times its cost of 2 updates, in epochs of 15 updates
@@ -129,7 +129,7 @@ def test_metrics_and_when_they_are_due():
     assert history["pseudo_likelihood"][-1] == fr.likelihood.pseudo(rbm, examples).mean()
     assert history["log_likelihood"][-1] == fr.likelihood.score(rbm, X[:300]).mean
     assert history["log_likelihood_error"][-1] == 0
-    assert 1 <= history["tau_int"][-1] < 50 and 0.9 < history["split_rhat"][-1] < 1.5
+    assert 1 <= history["tau_int"][-1] < 50 and 0.9 < history["rhat"][-1] < 1.5
 
 
 class Parameters:

@@ -29,7 +29,7 @@ UNITS = {
     "reconstruction_error": "fraction of units", "hidden_activity": "probability", "weight_norm": "nats",
     "shuffled_gap": "nats per example", "free_energy_gap": "nats per example", "pseudo_likelihood": "nats per example",
     "log_likelihood": "nats per example", "log_likelihood_error": "nats per example", "tau_int": "sweeps",
-    "split_rhat": "ratio",
+    "rhat": "ratio",
 }  # fmt: skip
 
 

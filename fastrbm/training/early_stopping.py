@@ -19,7 +19,7 @@ __all__ = ["EarlyStopping"]
 
 _PARAMETERS = ("weights", "visible_bias", "hidden_bias")
 _PART = 0.05  # of what was gained: an error below it is small
-_SMALL = ("reconstruction_error", "free_energy_gap", "tau_int", "split_rhat")
+_SMALL = ("reconstruction_error", "free_energy_gap", "tau_int", "rhat")
 
 
 class EarlyStopping(Described):
@@ -47,7 +47,7 @@ class EarlyStopping(Described):
         The smallest change that counts as better: it must be larger than this.
     mode : "max" or "min", optional
         Whether the column should be large or small. By default "min" for ``reconstruction_error``, ``free_energy_gap``,
-        ``tau_int`` and ``split_rhat``, else "max".
+        ``tau_int`` and ``rhat``, else "max".
     cool_down : float
         How many updates the rest of the rate's schedule gets when the score stalls, as a part of those that are done,
         and at most as many as are left. With 0 the training ends at once.

@@ -15,9 +15,8 @@ import warnings
 from .._core import philox, validate
 from .._core.describe import Described
 from .._core.settings import Setting
-from ..diagnostics.convergence import split_rhat
-from ..diagnostics.correlation import autocorrelation_time
-from ..diagnostics.tracing import free_energy_trace
+from ..diagnostics.summary import summary
+from ..diagnostics.tracing import traces
 from ..likelihood.pseudo import pseudo
 from ..likelihood.results import METHODS
 from ..likelihood.score import score
@@ -138,11 +137,12 @@ class LogLikelihood(_Metric):
 
 
 class Mixing(_Metric):
-    """Columns ``tau_int`` and ``split_rhat`` of the free energy of the chains of the negative phase, held at the model
-    as it is: copies of up to 64 of them run on, so that the training stays as it was.
+    """Columns ``tau_int`` and ``rhat`` of the chains of the negative phase, held at the model as it is: copies of up to
+    64 of them run on, so that the training stays as it was. Both are the largest over several traces: free energy, mean
+    activity, and the data's first two principal axes (:func:`fastrbm.diagnostics.traces`, :func:`fastrbm.diagnostics.rhat`).
 
-    Where tau_int is a large part of n_sweeps, or split_rhat above 1.05 or so, the chains lag behind the model: more
-    sweeps an update, a smaller rate, or tempering. Of tempered chains, the copies are plain ones. A tau_int beyond
+    Where tau_int is a large part of n_sweeps, or rhat above 1.1 or so, the chains lag behind the model, or stay in their
+    modes: more sweeps an update, a smaller rate, or tempering. Of tempered chains, the copies are plain ones. A tau_int beyond
     n_sweeps / 50 or so is a lower bound. CD has no chains that go on: NaN.
 
     Parameters
@@ -159,10 +159,10 @@ class Mixing(_Metric):
     >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
     >>> history = fr.fit(rbm, X, epochs=2, metrics=[fr.metrics.Mixing(every=1)])
     >>> history.columns[-2:]
-    ['tau_int', 'split_rhat']
+    ['tau_int', 'rhat']
     """
 
-    columns = ("tau_int", "split_rhat")
+    columns = ("tau_int", "rhat")
     n_sweeps = Setting(validate.integer, 4, philox.MOST_SWEEPS)
 
     def __init__(self, n_sweeps: int = 200, every: int | None = None) -> None:
@@ -172,13 +172,12 @@ class Mixing(_Metric):
 
     def __call__(self, snapshot: Snapshot) -> dict[str, float]:
         if snapshot.chains is None:
-            return {"tau_int": math.nan, "split_rhat": math.nan}
+            return {"tau_int": math.nan, "rhat": math.nan}
         start = snapshot.chains[:64]
         chains = _Copies(snapshot.rbm, len(start), snapshot.seed, start, n_threads=snapshot.n_threads)
-        trace = free_energy_trace(chains, self.n_sweeps, snapshot.n_threads)
-        return {
-            "tau_int": autocorrelation_time(trace).value, "split_rhat": split_rhat(trace),
-        }  # fmt: skip
+        seen = summary(traces(chains, self.n_sweeps, snapshot.examples, n_threads=snapshot.n_threads))
+        taus = [trace.tau.value for trace in seen.traces.values()]
+        return {"tau_int": max((tau for tau in taus if not math.isnan(tau)), default=math.nan), "rhat": seen.rhat}
 
     def __repr__(self) -> str:
         return f"Mixing(n_sweeps={self.n_sweeps}, every={self.every})"
