@@ -1,4 +1,5 @@
-"""Do the intervals of log Z hold the truth? Random models whose log Z is known by enumeration, 100 ordinary and hard ones.
+"""Do the intervals of log Z hold the truth? Random models whose log Z is known by enumeration, 100 ordinary and hard
+ones.
 
 python bench/coverage.py                  a line for each kind of model: how many intervals hold the truth
 python bench/coverage.py --each           a line for each model, too
@@ -38,8 +39,8 @@ def planted_model(rng, balanced):
 
 
 def exact_samples(rbm, n, rng, half=False):
-    """n draws of v from the model, by enumeration of the hidden layer; half: of the heavier hidden states of one sign of
-    a random direction alone."""
+    """n draws of v from the model, by enumeration of the hidden layer; half: of the heavier hidden states of one sign
+    of a random direction alone."""
     H = rbm.n_hidden
     states = (np.arange(1 << H)[:, None] >> np.arange(H)) & 1
     W, b, c = (a.astype(float) for a in (rbm.weights, rbm.visible_bias, rbm.hidden_bias))

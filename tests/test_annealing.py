@@ -10,7 +10,7 @@ import pytest
 from helpers import Enumerated, random_rbm, state_numbers
 
 import fastrbm as fr
-from fastrbm.sampling import annealing, resampling
+from fastrbm.sampling import annealing, modes, resampling
 
 
 def two_modes(ratio, n_visible=20, weight=3.0):
@@ -76,7 +76,7 @@ def test_without_resampling_the_weights_are_wrong(monkeypatch):
     """The test above would see it."""
     rbm, n = two_modes(4.0), 2000
     for module in (annealing, resampling):
-        monkeypatch.setattr(module, "descendants", lambda w, seed, stream, step: (np.arange(len(w)), 0.0))
+        monkeypatch.setattr(module, "descendants", lambda w, *how: (np.arange(len(w)), 0.0))
     wrong = [weight_of_on(fr.population_annealing(rbm, n, seed=seed).visible.to_states()) for seed in range(3)]
     assert all(abs(w - 0.8) > 0.1 for w in wrong)
 
@@ -87,13 +87,15 @@ def test_same_bits_for_any_threads_and_parts(shape, n, monkeypatch):
     from fastrbm._core import workload
 
     rbm = random_rbm(*shape, seed=2)
-    modes = fr.sampling.mode_biases(rbm, seed=4, n_threads=1)
+    found = fr.sampling.mode_biases(rbm, seed=4, n_threads=1)
     how = {"n_chains": n, "n_steps": 25, "seed": 4}
-    ones = [fr.population_annealing(rbm, **how, n_threads=1, modes=m) for m in (None, modes)]
+    ones = [fr.population_annealing(rbm, **how, n_threads=1, modes=m) for m in (None, found)]
     monkeypatch.setattr(workload, "A_CALL", 1)
+    monkeypatch.setattr(annealing, "_NUMBERS", 300)
+    monkeypatch.setattr(modes, "_NUMBERS", 300)
     for threads, k in ((2, 0), (3, 0), (2, 1), (3, 1)):
-        other = fr.population_annealing(rbm, **how, n_threads=threads, modes=(None, modes)[k])
-        assert (fr.sampling.mode_biases(rbm, seed=4, n_threads=threads) == modes).all()
+        other = fr.population_annealing(rbm, **how, n_threads=threads, modes=(None, found)[k])
+        assert (fr.sampling.mode_biases(rbm, seed=4, n_threads=threads) == found).all()
         one = ones[k]
         assert (other.visible.planes == one.visible.planes).all()
         assert other.log_partition == one.log_partition and other.families == one.families
@@ -104,7 +106,8 @@ def test_same_bits_at_every_level():
         "import fastrbm as fr, hashlib; rbm = fr.RBM.from_data(fr.datasets.load_digits(), 16, seed=1, weight_scale=1)\n"
         "p = fr.population_annealing(rbm, 300, 20, seed=2); s = rbm.sample(33, 40, seed=2)\n"
         "t = rbm.sample(33, 40, seed=2, method='tempered')\n"
-        "print(hashlib.sha256(p.visible.planes.tobytes() + s.tobytes() + t.tobytes()).hexdigest(), p.log_partition.hex())"
+        "d = hashlib.sha256(p.visible.planes.tobytes() + s.tobytes() + t.tobytes())\n"
+        "print(d.hexdigest(), p.log_partition.hex())"
     )
     from helpers import LEVELS
 

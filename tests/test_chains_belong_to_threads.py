@@ -12,8 +12,8 @@ from fastrbm import reference
 from fastrbm._core import _cpu, dispatch, philox, workload
 from fastrbm._core import threads as _threads
 from fastrbm.sampling import gibbs
-from fastrbm.sampling.path import Path
 from fastrbm.sampling.gibbs import independent_states
+from fastrbm.sampling.path import Path
 from fastrbm.sampling.starts import chain_ends, start_chains
 from fastrbm.training import fused
 

@@ -230,7 +230,7 @@ def test_traces_of_tempered_chains_are_those_at_beta_1():
 def test_bad_arguments_of_traces():
     chains = fr.Chains(random_rbm(4, 3), 2)
     for arguments, error, message in (
-        ({"chains": 3}, TypeError, "chains must be Chains, not int"),
+        ({"chains": 3}, TypeError, "chains must be Chains or TemperedChains, not int"),
         ({"n_sweeps": 0}, ValueError, "n_sweeps must be at least 1"),
         ({"n_axes": -1}, ValueError, "n_axes must be at least 0"),
         ({"data": np.zeros((3, 5))}, ValueError, "data has 5 units"),

@@ -234,6 +234,13 @@ def test_one_chain():
 # ---------------------------------------------------------------- both sides
 
 
+def test_acceptance_ratio_of_distributions_that_are_far_apart():
+    """By symmetry it is the middle, where each side's probabilities are e^-100."""
+    forward, reverse = np.full(7, -100.0), np.full(7, 100.0)
+    assert abs(acceptance_ratio(forward, reverse)[0]) < 1e-9
+    assert abs(acceptance_ratio(forward + 30.0, reverse + 30.0)[0] - 30.0) < 1e-9
+
+
 def test_acceptance_ratio_on_known_distributions():
     """Work that is normal both ways, N(L -+ s^2/2, s^2), obeys Crooks' relation: the ratio is L, to its stated
     error."""

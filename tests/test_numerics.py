@@ -11,6 +11,7 @@ import pytest
 from helpers import BINARY, LEVELS, modules, pack, tiles_for
 
 from fastrbm import reference
+from fastrbm._core import floatmath
 from fastrbm._core.parameters import exponent
 
 # a field times 1 / log 2 is rounded once, and the constant was: both errors are relative to the field's size
@@ -111,3 +112,19 @@ def test_draws_of_neighbors_are_uncorrelated():
 
 def test_pack_is_little_endian():
     assert pack(np.array([[1, 0, 0, 0, 0, 0, 0, 1, 1]], np.uint8)).tolist() == [[129], [1]]
+
+
+def test_sums_in_one_order(monkeypatch):
+    """One term after the other, whatever the layout and the number of rows at a time."""
+    x = np.random.default_rng(0).normal(size=(9, 300)).astype(np.float32) * 1e6
+    factors = np.random.default_rng(1).normal(size=300)
+    expected = np.zeros(9), np.zeros(9)
+    for k in range(300):
+        expected[0][:] += x[:, k]
+        expected[1][:] += x[:, k] * factors[k]
+    for numbers in (1, 700, 1 << 20):
+        monkeypatch.setattr(floatmath, "_NUMBERS", numbers)
+        for layout in (x, np.asfortranarray(x)):
+            assert (floatmath.row_sums(layout) == expected[0]).all()
+            assert (floatmath.row_sums(layout, factors) == expected[1]).all()
+    assert floatmath.total(x[0].astype(np.float64)) == expected[0][0]

@@ -74,8 +74,8 @@ def test_between_models_parameters_are_on_the_line(kind):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("up", [True, False])
 def test_the_mean_weight_is_the_ratio_of_partition_functions(kind, up):
-    """From exact draws at one end, of 20,000 chains along a rough path over three models: within five standard errors of
-    the exact ratio, whose log of the mean is off by half the relative variance."""
+    """From exact draws at one end, of 20,000 chains along a rough path over three models: within five standard errors
+    of the exact ratio, whose log of the mean is off by half the relative variance."""
     path, n = Path(models(kind), 12), 20_000
     truth = fr.likelihood.exact(path.rbm).value - path.log_base
     if up:
@@ -125,8 +125,8 @@ def test_same_bits_for_any_threads_and_shares(kind, monkeypatch):
 
 
 def test_adapted_points_even_out_the_spreads():
-    """Of points that crowd at one end, adapted ones leave chains with as little spread as even ones, or less: this model
-    changes about evenly. The same bits for any threads."""
+    """Of points that crowd at one end, adapted ones leave chains with as little spread as even ones, or less: this
+    model changes about evenly. The same bits for any threads."""
     rbm = fr.RBM(10.0 * np.eye(30), np.full(30, -3.0), np.full(30, -6.0))
     even = Path(rbm, 60, base_bias=np.zeros(30))
     crowded = even.with_points(np.linspace(0.0, 1.0, 61) ** 4)
@@ -213,3 +213,21 @@ def test_same_bits_at_every_level():
         for level in LEVELS
     }  # fmt: skip
     assert len(out) == 1
+
+
+def test_a_copy_cannot_be_written_either():
+    import copy
+    import pickle
+
+    path = Path(models("bernoulli"), 12)
+    for other in (pickle.loads(pickle.dumps(path)), copy.deepcopy(path), copy.copy(path)):
+        assert (other.points == path.points).all() and other.describe() == path.describe()
+        assert not (other.points.flags.writeable or other.base_bias.flags.writeable)
+
+
+def test_a_path_of_what_is_no_model():
+    for models_ in (3, [3], "abc"):
+        with pytest.raises(TypeError, match="rbm must be an RBM"):
+            Path(models_)
+    with pytest.raises(ValueError, match="models must have at least one RBM"):
+        Path([])

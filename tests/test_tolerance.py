@@ -126,7 +126,8 @@ def test_same_result_for_any_threads_and_calls(monkeypatch):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"tolerance": 0}, "tolerance must be above 0"), ({"tolerance": -1}, "tolerance"), ({"tolerance": np.nan}, "tol"),
+        ({"tolerance": 0}, "tolerance must be above 0"), ({"tolerance": -1}, "tolerance"),
+        ({"tolerance": np.nan}, "tolerance"),
         ({"seconds": -1}, "seconds"), ({"data": np.zeros((0, 5))}, "data must have at least one example"),
         ({"n_sweeps": -1}, "n_sweeps"),
     ],
@@ -158,9 +159,63 @@ def test_the_bound_is_a_part_of_z(visible, hidden):
     assert likelihood.lower_bound(rbm) == pytest.approx(np.logaddexp.reduce(masses), abs=1e-12)
     assert likelihood.lower_bound(rbm) < truth
     assert likelihood.lower_bound(rbm, values) == pytest.approx(truth, abs=1e-4)  # all states
-    assert likelihood.lower_bound(rbm, np.repeat(values[:3], 5, axis=0)) <= likelihood.lower_bound(rbm, values[:3]) + 1e-9
+    repeated = likelihood.lower_bound(rbm, np.repeat(values[:3], 5, axis=0))
+    assert repeated <= likelihood.lower_bound(rbm, values[:3]) + 1e-9
 
 
 def test_bounds_of_random_models_hold():
     for _, rbm, X in coverage.models(40):
         assert likelihood.lower_bound(rbm, X) <= likelihood.exact(rbm).value + 1e-3  # F is on the grid
+
+
+def test_no_two_populations_draw_the_same_numbers(monkeypatch):
+    """Starts and resampling words of all populations of several rounds: each has chains, and words, of its own."""
+    from fastrbm._core import philox
+    from fastrbm.sampling import path
+
+    words, starts, before, draw = [], [], philox.words, path.independent_states
+    resampling = philox.ANNEAL_RESAMPLE, philox.REVERSE_RESAMPLE, philox.ENDS_RESAMPLE, philox.OTHER_RESAMPLE
+    streams = *resampling, philox.MODES_RESAMPLE
+
+    def noted_words(n, seed, stream, sweep=0, first=0):
+        if stream in streams:
+            words.append((stream, sweep, first))
+        return before(n, seed, stream, sweep, first)
+
+    def noted_draw(unit, bias, n, seed, stream, *how, first_chain=0):
+        if stream in (philox.ANNEAL, philox.OTHER_BASE, philox.MODES):
+            starts.extend((stream, chain) for chain in range(first_chain, first_chain + n))
+        return draw(unit, bias, n, seed, stream, *how, first_chain=first_chain)
+
+    monkeypatch.setattr(philox, "words", noted_words)
+    monkeypatch.setattr(path, "independent_states", noted_draw)
+    monkeypatch.setattr(tolerance, "_SMALL_CHAINS", 32)
+    monkeypatch.setattr(tolerance, "_SMALL_STEPS", 20)
+    monkeypatch.setattr(tolerance, "MOST_WORK", 1 << 14)
+    monkeypatch.setattr(tolerance, "_BELOW", 0.9)
+    rbm = random_rbm(12, 12, scale=2.0, seed=3)
+    result = likelihood.bidirectional(rbm, tolerance=1e-9)
+    assert result.n_steps > 40  # several rounds
+    assert len(words) > 20 and len(set(words)) == len(words)
+    assert len(set(starts)) == len(starts)
+
+
+@pytest.mark.parametrize("kind", ["bernoulli", "spin"])
+def test_huge_weights_have_modes_within_the_bound_of_parameters(kind):
+    """Fields of single hidden units, sums of parameters, may be above it."""
+    rbm = fr.RBM(np.full((6, 5), 9e29), np.full(6, 9e29), np.full(5, -9e29), visible=kind, hidden=kind)
+    assert np.abs(bounds.fields_of_none(rbm)).max() + 9e29 > 1e30
+    assert all(np.isfinite(mode.side.value) for mode in tolerance._modes(rbm, 0, 1))
+
+
+def test_a_tiny_tolerance_is_no_error():
+    rbm = random_rbm(22, 22, scale=0.1, seed=0)
+    assert likelihood.bidirectional(rbm, tolerance=1e-200, seconds=0).short
+
+
+def test_score_along_a_path_takes_no_betas():
+    rbm = random_rbm(5, 4, seed=0)
+    X = np.zeros((3, 5))
+    for method in ("ais", "bidirectional"):
+        with pytest.raises(ValueError, match="n_betas"):
+            likelihood.score(rbm, X, method, n_betas=10, path=fr.sampling.Path(rbm, 10))

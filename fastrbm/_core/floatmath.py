@@ -1,8 +1,10 @@
-"""exp, log and softplus in float64: the same bits on any machine, those of the kernels."""
+"""exp, log, softplus and sums in float64: the same bits on any machine; the functions are those of the kernels."""
 
 from __future__ import annotations
 
 import numpy as np
+
+_NUMBERS = 1 << 20  # of a sum's terms at a time: bounds the memory
 
 
 def exp(x: np.ndarray) -> np.ndarray:
@@ -39,6 +41,27 @@ def log(x: np.ndarray | float) -> np.ndarray:
     m, k = np.where(low, 2.0 * m, m), np.where(low, k - 1, k)
     s = (m - 1.0) / (m + 1.0)
     return (s + s) * _artanh_series(s * s) + k * 0.6931471805599453
+
+
+def total(x: np.ndarray) -> float:
+    """The sum of x (n,), one number after the other; NumPy's own sums have an order that depends on its version."""
+    return float(np.add.accumulate(x)[-1])
+
+
+def row_sums(x: np.ndarray, factors: np.ndarray | float = 1.0) -> np.ndarray:
+    """sum_k x_ik f_k of each row, one term after the other, float64 (n,), for x (n, m) of any floating type and factors
+    (m,) or one number; some rows at a time, so that there is no second array of that size.
+
+    >>> import numpy as np
+    >>> from fastrbm._core import floatmath
+    >>> floatmath.row_sums(np.array([[1.0, 2.0], [3.0, 4.0]], np.float32), np.array([1.0, 10.0])).tolist()
+    [21.0, 43.0]
+    """
+    out, rows = np.empty(len(x)), max(1, _NUMBERS // x.shape[1])
+    for start in range(0, len(x), rows):
+        part = slice(start, start + rows)
+        out[part] = np.add.accumulate(x[part] * np.asarray(factors, np.float64), axis=1, dtype=np.float64)[:, -1]
+    return out
 
 
 def _artanh_series(z: np.ndarray) -> np.ndarray:

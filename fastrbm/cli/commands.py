@@ -98,7 +98,8 @@ def run_score(options: argparse.Namespace) -> None:
         return
     z = result.log_partition
     numbers = {
-        "mean": result.mean, "standard_error": result.standard_error, "log_z_error": result.log_z_error, "lower": result.lower, "upper": result.upper,
+        "mean": result.mean, "standard_error": result.standard_error, "log_z_error": result.log_z_error,
+        "lower": result.lower, "upper": result.upper,
         "examples": len(result.per_example), "method": result.method, "log_z": z.value, "log_z_lower": z.lower,
         "log_z_upper": z.upper, "warning": getattr(z, "warning", ""),
     }  # fmt: skip

@@ -143,7 +143,9 @@ def add_score(parser) -> None:
         "--tolerance", type=real(0.0, strict=True), default=0.5, metavar="NATS",
         help="go on until half of the interval of log Z is so small (default %(default)s)",
     )  # fmt: skip
-    parser.add_argument("--seconds", type=real(0.0, strict=True), metavar="T", help="start no further round after so much time")
+    parser.add_argument(
+        "--seconds", type=real(0.0, strict=True), metavar="T", help="start no further round after so much time"
+    )
     parser.add_argument(
         "--betas", type=whole(1), metavar="B", help="one run of AIS of so many steps, and not to a tolerance"
     )

@@ -122,7 +122,7 @@ def record(
 
 def _checked(chains: Chains | TemperedChains) -> Chains | TemperedChains:
     if not isinstance(chains, (Chains, TemperedChains)):
-        raise TypeError(f"chains must be Chains, not {type(chains).__name__}")
+        raise TypeError(f"chains must be Chains or TemperedChains, not {type(chains).__name__}")
     return chains
 
 

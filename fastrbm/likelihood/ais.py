@@ -177,7 +177,8 @@ def reverse_ais(
     mean, error, ess = mean_weight(ratios)
     value = path.log_base - mean
     _warn_if_small(ess, n_chains, "reverse AIS")
-    return LogPartition(value, value - width(error), value + min(width(error), MARKOV), "reverse AIS", ess, -ratios, error)
+    upper = value + min(width(error), MARKOV)
+    return LogPartition(value, value - width(error), upper, "reverse AIS", ess, -ratios, error)
 
 
 def checked(n_chains: int, seed: int, progress: bool, n_threads: int | None) -> tuple[int, int]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import philox, threads, validate
+from .._core import floatmath, philox, threads, validate
 from .._core.warn import warn
 from ..sampling.path import Path
 from ..sampling.rungs import Models
@@ -194,11 +193,6 @@ def _influence(forward: np.ndarray, reverse: np.ndarray, ratio: float) -> np.nda
     exp(L - x)); so a column whose means differ by d moves it by d / n over the mean of s (1 - s) of both.
     """
     up, down = reverse_share(forward, ratio), reverse_share(reverse, ratio)
-    slope = _mean(up * (1.0 - up)) + _mean(down * (1.0 - down))
+    slope = sum(floatmath.total((s * (1.0 - s)).reshape(-1)) / s.size for s in (up, down))
     apart = np.add.accumulate(up + down - 1.0, axis=0)[-1] / len(up)
     return apart / max(slope, 1e-300)
-
-
-def _mean(x: np.ndarray) -> float:
-    flat: Any = x.reshape(-1)
-    return float(np.add.accumulate(flat)[-1]) / flat.size

@@ -25,22 +25,27 @@ def acceptance_ratio(forward: np.ndarray, reverse: np.ndarray) -> tuple[float, f
     grows with L.
     """
     n, m = len(forward), len(reverse)
-    offset = math.log(n / m)
+    offset = float(floatmath.log(n / m))
     low = float(min(forward.min(), reverse.min())) - 1.0 - abs(offset)
     high = float(max(forward.max(), reverse.max())) + 1.0 + abs(offset)
     while high - low > 1e-12 * max(1.0, abs(low)):
         middle = (low + high) / 2
         if middle in (low, high):
             break
-        if reverse_share(forward, middle + offset).sum() > (1.0 - reverse_share(reverse, middle + offset)).sum():
+        # P(forward | x) by itself: one minus P(reverse | x) is 0 where that is small
+        if _shares(forward, middle + offset) > _shares(-reverse, -middle - offset):
             low = middle
         else:
             high = middle
     ratio = (low + high) / 2
     share = reverse_share(np.concatenate([forward, reverse]), ratio + offset)
-    information = float((share * (1.0 - share)).sum())
+    information = floatmath.total(share * (1.0 - share))
     variance = 1.0 / information - 1.0 / n - 1.0 / m if information > 0 else math.inf
     return ratio, math.sqrt(max(variance, 0.0))
+
+
+def _shares(x: np.ndarray, ratio: float) -> float:
+    return floatmath.total(reverse_share(x, ratio))
 
 
 def reverse_share(x: np.ndarray, ratio: float) -> np.ndarray:

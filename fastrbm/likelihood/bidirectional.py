@@ -112,7 +112,7 @@ def bidirectional(
     meet = forward.lower <= reverse.upper and reverse.lower <= forward.upper
     bounded = math.isfinite(forward.upper - reverse.lower) and chosen >= _ENOUGH
     agree = meet and (bounded or abs(forward.value - reverse.value) <= _CLOSE)
-    size = {"n_chains": chosen, "n_steps": path.n_steps}
+    size: dict[str, Any] = {"n_chains": chosen, "n_steps": path.n_steps}
     if agree and bounded:
         return Bidirectional(value, combined.lower, combined.upper, forward, reverse, combined, True, **size)
     ends = [forward.lower, reverse.upper]

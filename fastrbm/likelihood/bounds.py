@@ -50,16 +50,17 @@ def lower_bound(rbm: RBM, X: ArrayLike | None = None, n_threads: int | None = No
 
 def hidden_masses(rbm: RBM) -> np.ndarray:
     """log m(h) of the state in which no hidden unit is on, then of those in which one is, float64 (H + 1,)."""
-    hidden, W = rbm.hidden, rbm.weights.T.astype(np.float64)
+    hidden, W = rbm.hidden, rbm.weights.T
     c = rbm.hidden_bias.astype(np.float64)
     fields = fields_of_none(rbm)
-    biases = hidden.off * float(np.add.accumulate(c)[-1])
+    biases = hidden.off * floatmath.total(c)
     out = np.empty(rbm.n_hidden + 1)
-    out[0] = biases + _sum(rbm.visible.cgf(fields[None]))[0]
+    out[0] = biases + floatmath.total(rbm.visible.cgf(fields))
     rows = max(1, _NUMBERS // rbm.n_visible)
     for start in range(0, rbm.n_hidden, rows):
         part = slice(start, min(start + rows, rbm.n_hidden))
-        out[1:][part] = biases + hidden.step * c[part] + _sum(rbm.visible.cgf(fields + hidden.step * W[part]))
+        own = fields + hidden.step * W[part].astype(np.float64)
+        out[1:][part] = biases + hidden.step * c[part] + floatmath.row_sums(rbm.visible.cgf(own))
     return out
 
 
@@ -68,7 +69,7 @@ def fields_of_none(rbm: RBM) -> np.ndarray:
     b = rbm.visible_bias.astype(np.float64)
     if not rbm.hidden.off:
         return b
-    return b + rbm.hidden.off * np.add.accumulate(rbm.weights.astype(np.float64), axis=1)[:, -1]
+    return b + rbm.hidden.off * floatmath.row_sums(rbm.weights)
 
 
 def visible_mass(rbm: RBM, states: BitMatrix, n_threads: int | None = None) -> float:
@@ -80,8 +81,4 @@ def visible_mass(rbm: RBM, states: BitMatrix, n_threads: int | None = None) -> f
 def log_sum(values: np.ndarray) -> float:
     """log sum exp, its terms added one after the other: the same bits on any machine."""
     top = float(values.max())
-    return top + float(floatmath.log(np.add.accumulate(floatmath.exp(np.maximum(values - top, -708.0)))[-1]))
-
-
-def _sum(terms: np.ndarray) -> np.ndarray:
-    return np.add.accumulate(terms, axis=1)[:, -1]
+    return top + float(floatmath.log(floatmath.total(floatmath.exp(np.maximum(values - top, -708.0)))))

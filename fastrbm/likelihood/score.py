@@ -11,8 +11,8 @@ from numpy.typing import ArrayLike
 from .._core import validate
 from .._core.warn import warn
 from ..sampling.model import enumerated_units, model
-from ..states.missing import has_missing
 from ..sampling.path import MOST_STEPS, Path
+from ..states.missing import has_missing
 from .ais import ais, checked
 from .bidirectional import bidirectional
 from .exact import exact
@@ -52,11 +52,11 @@ def score(
         takes them as they are: below 1e-5 nats for ordinary weights.
     method : "auto", "exact", "bidirectional" or "ais"
         "exact" enumerates the smaller layer, up to 25 units. "bidirectional" estimates log Z from both sides: see
-        :func:`bidirectional`. "ais" estimates it from one side: on average its likelihood is too high, and it cannot say
-        by how much. "auto" is exact up to 20 units, else bidirectional.
+        :func:`bidirectional`. "ais" estimates it from one side: on average its likelihood is too high, and it cannot
+        say by how much. "auto" is exact up to 20 units, else bidirectional.
     n_chains, n_betas : int, optional
         For one run of this size (100 chains and 10,000 betas where the other one is given) in place of as many as the
-        tolerance requires.
+        tolerance requires. A path has its own steps: leave out n_betas.
     seed, progress, n_threads
         As for :func:`ais`.
     tolerance : float
@@ -103,9 +103,9 @@ def score(
         raise ValueError("X must have at least one example")
     free = rbm.free_energy(bits, n_threads) if free is None else free
     smaller = enumerated_units(rbm)
-    how: dict[str, Any] = {"n_chains": n_chains, "seed": seed, "progress": progress, "n_threads": n_threads}
-    if path is None:
-        how["n_betas"] = n_betas
+    how: dict[str, Any] = {
+        "n_chains": n_chains, "n_betas": n_betas, "seed": seed, "progress": progress, "n_threads": n_threads,
+    }  # fmt: skip
     if method == "exact" or method == "auto" and smaller <= EXACT_UNITS:
         z: LogPartition | Bidirectional = exact(rbm, progress, n_threads)
     elif method == "ais":

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._core import philox
+from .._core import floatmath, philox
 from .._core.progress import Countdown
 from ..sampling.annealing import population_annealing
 from ..sampling.modes import mode_biases
-from ..sampling.path import Path, data_bias
-from ..sampling.resampling import Annealed, anneal, descendants
+from ..sampling.path import Path, bounded, data_bias
+from ..sampling.resampling import Annealed, anneal, descendants, normalized
 from ..sampling.starts import chain_ends
 from ..states.bits import BitMatrix, of_planes
 from .bennett import acceptance_ratio
-from .bounds import fields_of_none, hidden_masses, lower_bound
+from .bounds import fields_of_none, hidden_masses, log_sum, lower_bound
 from .results import Bidirectional, LogPartition
 from .weights import MARKOV, mean_weight, width
 
@@ -92,25 +92,25 @@ def to_tolerance(
     n_steps = max(fewest, min(int(2.0 * (main.length or 0.0) ** 2), _MOST_STEPS), len(main.models))
     mixture = _mixture(rbm, seed, n_threads)
     bound = lower_bound(rbm, starts if data is None else data, n_threads) - _GRID
-    spent = 0
-    missed = modes
+    spent, missed, first_chain = 0, modes, 0
     while True:
         main, other = main.with_steps(n_steps), None if other is None else other.with_steps(n_steps)
-        sides, spreads = _run(main, other, starts, n, seed, progress, n_threads)
-        missed = _missed(missed, main, sides["forward"].value, n, seed, n_threads)
+        sides, spreads = _run(main, other, starts, n, first_chain, seed, progress, n_threads)
+        missed = _missed(missed, main, sides["forward"].value, n, first_chain, seed, n_threads)
         sides["mixture"] = mixture
         result = _judged(sides, modes, missed, bound, main, n)
         spent += 2 * n * main.n_steps
         half = (result.upper - result.lower) / 2
         if result.agree and half <= tolerance:
             return result
-        wanted = _MOST_GROWTH if not result.agree else min(1.2 * (half / tolerance) ** 2, _MOST_GROWTH)
-        growth = min(max(wanted, _LEAST_GROWTH), (MOST_WORK - spent) / (2 * n * main.n_steps))
+        wanted = 1.2 * (half / tolerance) * (half / tolerance) if result.agree else _MOST_GROWTH
+        growth = min(max(wanted, _LEAST_GROWTH), _MOST_GROWTH, (MOST_WORK - spent) / (2 * n * main.n_steps))
         late = seconds is not None and time.perf_counter() - started > seconds
         if late or growth < _LEAST_GROWTH:
             return result.ended(tolerance, "the time" if late else "the work that it may do")
         main = main.respaced(spreads, _every(main), main.n_steps)
         n_steps = int(main.n_steps * growth)
+        first_chain += n  # a round draws other numbers than those that chose its points
 
 
 def _every(path: Path) -> int:
@@ -150,40 +150,37 @@ def _modes(rbm: RBM, seed: int, n_threads: int | None) -> list[_Mode]:
     unit switches on."""
     found = []
     for k, bias in enumerate(_unlike(rbm)):
-        path = Path(rbm, _MODE_STEPS, base_bias=bias.astype(np.float32))
-        side, ends = _up(path, _MODE_CHAINS, 1, seed, (philox.MODES, philox.MODES_RESAMPLE), n_threads, k)
+        path = Path(rbm, _MODE_STEPS, base_bias=bounded(bias))
+        streams = philox.MODES, philox.MODES_RESAMPLE
+        side, ends = _up(path, _MODE_CHAINS, 1, seed, streams, n_threads, k * _MODE_CHAINS)
         found.append(_Mode(path, side, ends))
     return found
 
 
 def _unlike(rbm: RBM) -> list[np.ndarray]:
-    """The fields of the visible units in such states, float64 (V,) each. Two are unlike where the Bhattacharyya distance
-    of their p(v | h) is above 2: that of fields a and b is the sum over the units of (cgf(a) + cgf(b))/2 -
+    """The fields of the visible units in such states, float64 (V,) each. Two are unlike where the Bhattacharyya
+    distance of their p(v | h) is above 2: that of fields a and b is the sum over the units of (cgf(a) + cgf(b))/2 -
     cgf((a + b)/2)."""
     masses, off = hidden_masses(rbm), fields_of_none(rbm)
-    chosen: list[np.ndarray] = []
+    chosen: list[tuple[np.ndarray, np.ndarray]] = []  # and their cgf
     for state in np.argsort(-masses, kind="stable")[:_LOOKED_AT]:
         a = off if state == 0 else off + rbm.hidden.step * rbm.weights[:, state - 1].astype(np.float64)
-        if all(_distance(rbm, a, b) > _UNLIKE for b in chosen):
-            chosen.append(a)
+        cgf = rbm.visible.cgf(a)
+        if all(floatmath.total((cgf + other) / 2 - rbm.visible.cgf((a + b) / 2)) > _UNLIKE for b, other in chosen):
+            chosen.append((a, cgf))
         if len(chosen) == _MODES:
             break
-    return chosen
-
-
-def _distance(rbm: RBM, a: np.ndarray, b: np.ndarray) -> float:
-    cgf = rbm.visible.cgf(np.stack([a, b, (a + b) / 2]))
-    return float(np.add.accumulate((cgf[0] + cgf[1]) / 2 - cgf[2])[-1])
+    return [fields for fields, _ in chosen]
 
 
 def _up(
-    path: Path, n: int, every: int, seed: int, streams: tuple[int, int], n_threads: int | None, group: int = 0,
-    countdown: Countdown | None = None,
+    path: Path, n: int, every: int, seed: int, streams: tuple[int, int], n_threads: int | None, first_chain: int,
 ) -> tuple[_Side, BitMatrix]:  # fmt: skip
-    """A population that goes up, of chains of a group of their own, and its equally weighted ends."""
-    visible = path.base_states(n, seed, streams[0], n_threads, first_chain=group * n)
-    run = anneal(path, visible, True, seed, streams, _BELOW, every, n_threads, countdown, group * n)
-    return _Side.of(path, run, True), visible[descendants(run.log_weights, seed, streams[1], path.n_steps + group)[0]]
+    """A population that goes up, of chains first_chain, first_chain + 1, ..., and its equally weighted ends."""
+    visible = path.base_states(n, seed, streams[0], n_threads, first_chain)
+    run = anneal(path, visible, True, seed, streams, _BELOW, every, n_threads, None, first_chain)
+    chosen, _ = descendants(run.log_weights, seed, streams[1], path.n_steps, first_chain)
+    return _Side.of(path, run, True), visible[chosen]
 
 
 def _paths(
@@ -196,6 +193,7 @@ def _paths(
     paths = []
     for base in (Path(given, base_bias=data_bias(given, data)), Path(given)):
         path = base.adapted(base.n_steps, seed, n_threads=n_threads)
+        assert path._pilot is not None
         paths.append((_Side.of(path, path._pilot, True).lower, path.length, path))
     most = max(seen for seen, _, _ in paths)
     first, second = sorted(paths, key=lambda each: (each[0] < most - _FAR, each[1]))
@@ -206,29 +204,32 @@ def _paths(
 
 
 def _run(
-    main: Path, other: Path | None, starts: BitMatrix, n: int, seed: int, progress: bool,
+    main: Path, other: Path | None, starts: BitMatrix, n: int, first_chain: int, seed: int, progress: bool,
     n_threads: int | None,
-) -> tuple[dict[str, _Side], np.ndarray]:
-    """All sides of one round, and the spreads along the path upward."""
+) -> tuple[dict[str, _Side], np.ndarray]:  # fmt: skip
+    """All sides of one round, by the numbers of chains first_chain, first_chain + 1, ..., and the spreads along the
+    path upward."""
     every, half, up = _every(main), n // 2, (philox.ANNEAL, philox.ANNEAL_RESAMPLE)
     with Countdown(f"log Z, {main.n_steps:,} steps up", n * main.n_steps, progress) as countdown:
-        visible = main.base_states(n, seed, up[0], n_threads)
-        run = anneal(main, visible, True, seed, up, _BELOW, every, n_threads, countdown)
+        visible = main.base_states(n, seed, up[0], n_threads, first_chain)
+        run = anneal(main, visible, True, seed, up, _BELOW, every, n_threads, countdown, first_chain)
     sides, spreads = {"forward": _Side.of(main, run, True)}, run.spreads
-    ends = visible[descendants(run.log_weights, seed, up[1], main.n_steps)[0][::2]]
+    ends = visible[descendants(run.log_weights, seed, up[1], main.n_steps, first_chain)[0][::2]]
     downward = {"ends": (ends, (philox.ENDS, philox.ENDS_RESAMPLE)),
                 "data": (starts.copy(), (philox.REVERSE, philox.REVERSE_RESAMPLE))}  # fmt: skip
     for name, (states, streams) in downward.items():
         with Countdown(f"log Z, {main.n_steps:,} steps down", half * main.n_steps, progress) as countdown:
-            run = anneal(main, states, False, seed, streams, _BELOW, every, n_threads, countdown)
+            run = anneal(main, states, False, seed, streams, _BELOW, every, n_threads, countdown, first_chain)
         sides[name] = _Side.of(main, run, False)
     if other is not None:
         streams = philox.OTHER_BASE, philox.OTHER_RESAMPLE
-        sides["other"], _ = _up(other, n // _OTHER, _every(other), seed, streams, n_threads)
+        sides["other"], _ = _up(other, n // _OTHER, _every(other), seed, streams, n_threads, first_chain)
     return sides, spreads
 
 
-def _judged(sides: dict[str, _Side], modes: list[_Mode], missed: list[_Mode], bound: float, path: Path, n: int) -> Bidirectional:
+def _judged(
+    sides: dict[str, _Side], modes: list[_Mode], missed: list[_Mode], bound: float, path: Path, n: int
+) -> Bidirectional:
     """What the sides say together."""
     forward, own, data = sides["forward"], sides["ends"], sides["data"]
     # data that are below are no samples of this model; data of a mode that the chains missed would be above
@@ -273,7 +274,7 @@ def _judged(sides: dict[str, _Side], modes: list[_Mode], missed: list[_Mode], bo
     upper = max(min(side.upper, side.value + MARKOV) for side in parts)
     if highest.lower > combined.value + 2 * combined.standard_error:  # two modes that know nothing of each other add up
         top = min(highest.upper, highest.value + MARKOV)
-        upper = max(top, upper) + math.log1p(math.exp(-abs(top - upper)))
+        upper = log_sum(np.array([top, upper]))
     upper, value = max(upper, lower), (lower + upper) / 2
     if lower <= mixture.value <= upper and math.isfinite(mixture.error):
         value = mixture.value
@@ -282,7 +283,7 @@ def _judged(sides: dict[str, _Side], modes: list[_Mode], missed: list[_Mode], bo
 
 
 def _missed(
-    modes: list[_Mode], main: Path, value: float, n: int, seed: int, n_threads: int | None
+    modes: list[_Mode], main: Path, value: float, n: int, first_chain: int, seed: int, n_threads: int | None
 ) -> list[_Mode]:
     """Those modes of weight in which too few of the n chains that go up the main path end, for their weights to stand
     for it. Chains that go down from the mode give an estimate of log(Z_mode / part), where part is that of the upward
@@ -291,7 +292,9 @@ def _missed(
     if heavy:
         planes = np.concatenate([mode.ends.planes for mode in heavy], axis=1)
         states = of_planes(planes, main.rbm.visible)
-        log_weights = main.move(states, main.n_steps, 0, seed, philox.MODES_DOWN, 1, n_threads)
+        log_weights = main.move(
+            states, main.n_steps, 0, seed, philox.MODES_DOWN, 1, n_threads, first_chain=first_chain
+        )
         for k, mode in enumerate(heavy):
             mean, error, _ = mean_weight(log_weights[k * _MODE_CHAINS : (k + 1) * _MODE_CHAINS])
             lowest = main.log_base - mean - min(width(error), 2 * MARKOV)
@@ -302,9 +305,11 @@ def _missed(
 
 def _pooled(one: _Side, two: _Side) -> _Side:
     """Two downward populations of one size as one, whose mean weight is the mean of both."""
-    weights = [math.exp(min(one.value, two.value) - side.value) for side in (one, two)]
-    value = min(one.value, two.value) - math.log(sum(weights) / 2)
-    error = math.hypot(*(w * side.error for w, side in zip(weights, (one, two), strict=True))) / sum(weights)
+    weights, top = normalized(np.array([-one.value, -two.value]))
+    total = floatmath.total(weights)
+    value = -top - float(floatmath.log(total / 2))
+    # an infinite error stays one, however small the weight
+    error = math.sqrt(floatmath.total(np.square(weights * np.array([one.error, two.error])))) / total
     each = None if one.each is None or two.each is None else np.concatenate([one.each, two.each])
     return _Side(value, error, one.families + two.families, False, each)
 
@@ -320,7 +325,7 @@ def _combined(forward: _Side, reverse: _Side, path: Path) -> LogPartition:
         precisions = [1.0 / max(side.error, 1e-12) ** 2 for side in (forward, reverse)]
         total, error = sum(precisions), math.inf
         if total > 0.0 and math.isfinite(forward.error + reverse.error):
-            value, error = (precisions[0] * forward.value + precisions[1] * reverse.value) / total, total**-0.5
+            value, error = (precisions[0] * forward.value + precisions[1] * reverse.value) / total, 1 / math.sqrt(total)
         else:
             value = (forward.value + reverse.value) / 2
     return LogPartition(value, value - 3 * error, value + 3 * error, method, families, None, error)

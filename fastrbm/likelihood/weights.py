@@ -19,7 +19,7 @@ def mean_weight(log_weights: np.ndarray) -> tuple[float, float, float]:
     """(log of the mean weight, its standard error relative to it, effective sample size)."""
     n = len(log_weights)
     w, top = normalized(log_weights)
-    total, squares = float(np.add.accumulate(w)[-1]), float(np.add.accumulate(w * w)[-1])
+    total, squares = floatmath.total(w), floatmath.total(w * w)
     mean = total / n
     # the sum over chains of (w - mean)^2, over n (n - 1), is the variance of the mean
     error = math.sqrt(max(squares - n * mean * mean, 0.0) / (n * (n - 1))) / mean if n > 1 else math.inf

@@ -29,6 +29,7 @@ _STRETCH = 10  # steps between two draws of a chain's base, and single steps at 
 _MORE = (
     "More chains, or population_annealing with more steps, make it sharper; method='tempered' or TemperedChains may too"
 )
+_NUMBERS = 1 << 22  # values of units at a time: bounds the memory
 _SHARED = 256  # chains of one base, below which threads would only wait for each other
 _RESAMPLE_BELOW = 0.9  # of the chains: the effective sample size at which chains are chosen anew by weight
 
@@ -140,7 +141,7 @@ def _annealed(
         visible = path.base_states(n, seed, philox.POPULATION, n_threads, first_chain)
         streams = philox.POPULATION, philox.RESAMPLE
         end = anneal(path, visible, True, seed, streams, _RESAMPLE_BELOW, 1, n_threads, countdown, first_chain)
-    chosen, _ = descendants(end.log_weights, seed, philox.RESAMPLE, path.n_steps - 1)
+    chosen, _ = descendants(end.log_weights, seed, philox.RESAMPLE, path.n_steps - 1, first_chain)
     visible.planes[:] = visible.planes[:, chosen]
     return Population(visible, path.log_base + end.log_ratio, _families(end.family[chosen]), end.ess)
 
@@ -158,7 +159,7 @@ def _of_mixture(
         ess = effective_size(normalized(log_weights)[0])
         smallest = min(smallest, ess)
         if ess < _RESAMPLE_BELOW * n or step == path.n_steps:
-            chosen, log_mean = descendants(log_weights, seed, philox.RESAMPLE, step - 1 + (first_chain >> 1))
+            chosen, log_mean = descendants(log_weights, seed, philox.RESAMPLE, step - 1, first_chain)
             visible.planes[:] = visible.planes[:, chosen]
             log_z += log_mean
             family, log_weights = family[chosen], np.zeros(n)
@@ -167,9 +168,9 @@ def _of_mixture(
 
 
 def _families(family: np.ndarray) -> float:
-    """Their effective number."""
-    sizes = np.bincount(family) / len(family)
-    return 1.0 / float((sizes * sizes).sum())
+    """Their effective number, by integers: it decides what is done next, so it must be the same on any machine."""
+    sizes = np.bincount(family).astype(np.int64)
+    return float(len(family)) ** 2 / float(np.square(sizes).sum())
 
 
 class _Mixture:
@@ -181,7 +182,9 @@ class _Mixture:
     to it, here each mode has a weight of about its own all the way: at the start its base's, at the end the model's.
 
     A chain moves with a base k that is drawn given v, with probabilities in proportion to w_k exp((1 - beta) (r_k'v -
-    A_k)): which leaves the distribution of v as it is, and makes its move one of the path with that base alone.
+    A_k)): which leaves the distribution of v as it is, and makes its move one of the path with that base alone. Over
+    several steps beta is that of their start, and the weight is the base's own. Of a single step the weight is that of
+    the mixtures, summed over bases, and beta is that of its end: there the move must leave the mixture as it is.
     """
 
     def __init__(self, path: Path, modes: ArrayLike, n: int) -> None:
@@ -225,26 +228,37 @@ class _Mixture:
                 visible, first, last, seed, philox.POPULATION, 1 + first, n_threads, first_chain=first_chain
             )
             return np.arange(n), weights
-        fields = self._fields(visible)
-        before = fields * (1.0 - self._points[first]) + self._log_shares
-        odds = np.add.accumulate(floatmath.exp(np.maximum(before - before.max(axis=1, keepdims=True), -700.0)), axis=1)
-        words = philox.words(n, seed, philox.BASE, 1 + first + (first_chain >> 1))
-        base = (odds <= ((words + 0.5) * 2.0**-32 * odds[:, -1])[:, None]).sum(axis=1)
+        words = philox.words(n, seed, philox.BASE, 1 + first, 4 * first_chain)
+        base, weights, step = np.empty(n, np.intp), np.empty(n), self._points[last] - self._points[first]
+        rows = max(1, _NUMBERS // (visible.n_units + len(self._paths)))
+        for start in range(0, n, rows):
+            part = slice(start, start + rows)
+            base[part], weights[part] = self._drawn(visible[part], words[part], first, last)
         order = np.argsort(base, kind="stable")
-        base, fields, before = base[order], fields[order], before[order]
+        base, weights = base[order], weights[order]
         visible.planes[:] = visible.planes[:, order]
-        weights, step = np.empty(n), self._points[last] - self._points[first]
         ends = np.searchsorted(base, np.arange(len(self._paths) + 1))
         for k, (start, stop) in enumerate(zip(ends, ends[1:], strict=False)):
             if start < stop:
-                weights[start:stop] = step * self._log_norms[k] + self._paths[k].move(
+                weights[start:stop] += step * self._log_norms[k] + self._paths[k].move(
                     visible[start:stop], first, last, seed, philox.POPULATION, 1 + first,
                     n_threads if stop - start >= _SHARED else 1, first_chain=first_chain + int(start),
                 )  # fmt: skip
-        if last == first + 1:  # all bases at once: no chain's weight depends on which it was given
-            after = fields * (1.0 - self._points[last]) + self._log_shares
-            weights += step * fields[np.arange(n), base] + _log_sum(after) - _log_sum(before)
         return order, weights
+
+    def _drawn(self, visible: BitMatrix, words: np.ndarray, first: int, last: int) -> tuple[np.ndarray, np.ndarray]:
+        """The base of each chain, by a random word; and what the weight of a single step has beside that of its base's
+        path, so that it is that of all bases at once."""
+        fields = self._fields(visible)
+        before = fields * (1.0 - self._points[first]) + self._log_shares
+        after = fields * (1.0 - self._points[last]) + self._log_shares
+        single = last == first + 1
+        sums = _running_sums(after if single else before)
+        base = (sums <= ((words + 0.5) * 2.0**-32 * sums[:, -1])[:, None]).sum(axis=1)
+        if not single:
+            return base, np.zeros(len(base))
+        step = self._points[last] - self._points[first]
+        return base, step * fields[np.arange(len(base)), base] + _log_sum(after) - _log_sum(before)
 
     def _fields(self, visible: BitMatrix) -> np.ndarray:
         """r_k'v - A_k, float64 (n, K + 1), but for the hidden layer's part of A_k."""
@@ -255,9 +269,12 @@ class _Mixture:
 
 def _log_sum(x: np.ndarray) -> np.ndarray:
     """log sum_k exp(x_ik), float64 (n,)."""
-    top = x.max(axis=1)
-    total = np.add.accumulate(floatmath.exp(np.maximum(x - top[:, None], -700.0)), axis=1)[:, -1]
-    return top + floatmath.log(total)
+    return x.max(axis=1) + floatmath.log(_running_sums(x)[:, -1])
+
+
+def _running_sums(x: np.ndarray) -> np.ndarray:
+    """Of exp(x_ik) along k, less the largest x_ik of each row."""
+    return np.add.accumulate(floatmath.exp(np.maximum(x - x.max(axis=1, keepdims=True), -700.0)), axis=1)
 
 
 def annealed_starts(rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int | None) -> BitMatrix:
@@ -287,7 +304,7 @@ def _modes_of(rbm: RBM, visible: BitMatrix, seed: int, n_threads: int | None) ->
     """The modes (K, V) that visible states are in."""
     hidden = BitMatrix.empty(len(visible), rbm.n_hidden)
     gibbs.half_step(
-        rbm._parameters.to_hidden, visible, kind=philox.HIDDEN, seed=seed, stream=philox.MODE_SEARCH, first_chain=_SECOND,
-        out=hidden, n_threads=n_threads,
+        rbm._parameters.to_hidden, visible, kind=philox.HIDDEN, seed=seed, stream=philox.MODE_SEARCH,
+        first_chain=_SECOND, out=hidden, n_threads=n_threads,
     )  # fmt: skip
     return clustered(rbm, visible, hidden, n_threads)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import validate
+from .._core import floatmath, validate
 from ..states.bits import BitMatrix, free_planes, packed
 
 if TYPE_CHECKING:
@@ -72,8 +72,7 @@ def _conditioned(rbm: RBM, values: np.ndarray) -> RBM:
     unit, free = rbm.visible, np.isnan(values)
     clamped = ~np.repeat(free, unit.units_of_columns)
     on = unit.unit_values(np.where(free, 0.0, values).astype(np.uint8)[None])[0]
-    sent = on[clamped, None] * rbm.weights[clamped].astype(np.float64)
-    c = rbm.hidden_bias + np.add.accumulate(sent, axis=0)[-1]
+    c = rbm.hidden_bias + floatmath.row_sums(rbm.weights[clamped].T, on[clamped])
     segments, column = [], 0
     for segment in unit.segments:
         own = free[column : column + segment.n_columns]
@@ -98,10 +97,14 @@ def drawn_given(
     if clamp is not None:
         values = validate.clamped_states(clamp, n, rbm.visible, "clamp")[0].astype(np.float64)
     free = np.isnan(values)
+    model = rbm if free.all() or not free.any() else _conditioned(rbm, values)
+    if beta != 1.0:
+        model = _heated(model, beta)
+    if free.all():
+        return draw(model, n, n_sweeps, seed, n_threads)
     states = np.repeat(np.where(free, 0.0, values).astype(np.uint8)[None], n, axis=0)
     if free.any():
-        model = rbm if free.all() else _conditioned(rbm, values)
-        states[:, free] = draw(model if beta == 1.0 else _heated(model, beta), n, n_sweeps, seed, n_threads).to_states()
+        states[:, free] = draw(model, n, n_sweeps, seed, n_threads).to_states()
     return packed(states, rbm.visible)
 
 

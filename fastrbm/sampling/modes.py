@@ -24,6 +24,7 @@ _APART, _WIDER = 0.1, 1.4  # of the columns: mean difference of two modes, and b
 _PSEUDO = 10.0  # examples that a mode counts as: with the smoothing, no unit of its base is on with less than 0.05
 _SINGLE = 4  # one in so many chains starts with a single hidden unit on
 _GRID = 1 << 10  # biases are multiples of 1 / this, so that sums of them are exact in any order
+_NUMBERS = 1 << 20  # probabilities at a time: bounds the memory
 _LARGEST, _TINY = 30.0, 1e-12  # bias; probability
 
 
@@ -88,9 +89,8 @@ def clustered(rbm: RBM, visible: BitMatrix, hidden: BitMatrix, n_threads: int | 
     gibbs.half_step(rbm._parameters.to_visible, hidden, probabilities=means, n_threads=n_threads)
     places = np.rint(means * np.float32(_GRID)).astype(np.int32)  # integers: their sums are exact in any order
     mass = -rbm._free_energy(visible, n_threads) - _log_conditional(rbm, visible, means)
-    order, apart, leaders = np.argsort(-mass, kind="stable"), _APART, None
-    while leaders is None:
-        leaders = _leaders(places, order, apart * _GRID * unit.n_columns)
+    order, apart = np.argsort(-mass, kind="stable"), _APART
+    while (leaders := _leaders(places, order, apart * _GRID * unit.n_columns)) is None:
         apart *= _WIDER
     pseudo = places[leaders] * (_PSEUDO / _GRID)
     return to_grid(np.array([unit.bias_of(sums, _PSEUDO, floatmath.log) for sums in pseudo]))
@@ -99,7 +99,8 @@ def clustered(rbm: RBM, visible: BitMatrix, hidden: BitMatrix, n_threads: int | 
 def _leaders(places: np.ndarray, order: np.ndarray, apart: float) -> list[int] | None:
     """Of places in this order, those that are farther than that from all that were chosen before; None where these are
     too many. The mean of all that are near would be one of states above the mode's, and of others beside it."""
-    left, leaders = np.ones(len(places), bool), []
+    left = np.ones(len(places), bool)
+    leaders: list[int] = []
     for k in order.tolist():
         if left[k]:
             if len(leaders) == _MOST:
@@ -112,9 +113,12 @@ def _leaders(places: np.ndarray, order: np.ndarray, apart: float) -> list[int] |
 def _log_conditional(rbm: RBM, visible: BitMatrix, means: np.ndarray) -> np.ndarray:
     """log p(v | h), float64 (n,), where these are the means of v given h."""
     two = np.concatenate([np.full(s.n, s.layout is None) for s in rbm.visible.segments])
-    on, p = visible.to_units() == 1, np.clip(means.astype(np.float64), _TINY, 1.0)
-    terms = floatmath.log(np.where(on, p, np.where(two, np.maximum(1.0 - p, _TINY), 1.0)))
-    return np.add.accumulate(terms, axis=1)[:, -1]  # one after the other: the same bits on any machine
+    out, rows = np.empty(len(means)), max(1, _NUMBERS // rbm.n_visible)
+    for start in range(0, len(means), rows):
+        part = slice(start, start + rows)
+        on, p = visible[part].to_units() == 1, np.clip(means[part].astype(np.float64), _TINY, 1.0)
+        out[part] = floatmath.row_sums(floatmath.log(np.where(on, p, np.where(two, np.maximum(1.0 - p, _TINY), 1.0))))
+    return out
 
 
 def to_grid(biases: np.ndarray) -> np.ndarray:

@@ -6,12 +6,12 @@ import math
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import philox, threads, validate, workload
+from .._core import floatmath, philox, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.progress import Countdown
 from .._core.segments import placed
@@ -71,8 +71,9 @@ class Path:
         Those up to 1 are float32 numbers.
     base_bias : float32 (V,)
     length : float or None
-        Of a path that :meth:`adapted` made, its thermodynamic length as the pilot run saw it (Crooks 2007; Sivak & Crooks
-        2012): the log weight of a chain that is annealed along it in n steps has a variance of about length^2 / n.
+        Of a path that :meth:`adapted` made, its thermodynamic length as the pilot run saw it (Crooks 2007; Sivak &
+        Crooks 2012): the log weight of a chain that is annealed along it in n steps has a variance of about
+        length^2 / n.
 
     Examples
     --------
@@ -97,6 +98,7 @@ class Path:
         first = self._models[0]
         if base_bias is not None and data is not None:
             raise ValueError("base_bias and data are two ways to say the same: give one")
+        bias: ArrayLike
         if data is not None:
             bias = data_bias(first, data)
         else:
@@ -105,6 +107,12 @@ class Path:
         self._bias.flags.writeable = False
         self.length: float | None = None
         self._pilot: Annealed | None = None  # of an adapted path: its pilot run
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """From a pickle or a copy, whose arrays could be written."""
+        self.__dict__.update(state)
+        for array in (self._points, self._bias):
+            array.flags.writeable = False
 
     @property
     def models(self) -> tuple[RBM, ...]:
@@ -135,7 +143,7 @@ class Path:
     def log_base(self) -> float:
         """log Z_0 = H log 2 + sum_i cgf(r_i), in nats."""
         terms = self.rbm.visible.cgf(self._bias.astype(np.float64))
-        return self.rbm.n_hidden * math.log(2.0) + float(np.add.accumulate(terms)[-1])
+        return self.rbm.n_hidden * math.log(2.0) + floatmath.total(terms)
 
     def with_points(self, points: ArrayLike) -> Path:
         """The same path at other points."""
@@ -244,11 +252,11 @@ class Path:
         """The same path with its points where they serve best, as two short pilot runs find them.
 
         A population of chains goes up the path in 50 stretches, resampled by weight after each. Of a stretch of m steps
-        over which the chains' log weights gain a variance s^2, more steps m' would leave a variance of about s^2 m / m':
-        steps are so many, and chains so slow. The sum of these over all stretches is least, for a given number of
-        steps, when each has steps in proportion to sqrt(m s^2), and it is then length^2 / n_steps, where length is the
-        sum of the sqrt(m s^2) (the thermodynamic length; Sivak & Crooks 2012). A stretch gets a tenth of the mean at
-        least.
+        over which the chains' log weights gain a variance s^2, more steps m' would leave a variance of about
+        s^2 m / m': steps are so many, and chains so slow. The sum of these over all stretches is least, for a given
+        number of steps, when each has steps in proportion to sqrt(m s^2), and it is then length^2 / n_steps, where
+        length is the sum of the sqrt(m s^2) (the thermodynamic length; Sivak & Crooks 2012). A stretch gets a tenth of
+        the mean at least.
 
         Parameters
         ----------
@@ -367,12 +375,13 @@ class Path:
         """The path in n_steps steps whose points serve best, after a run along this one whose stretches of so many
         steps had these spreads: see :meth:`adapted`."""
         ends = self._points[np.minimum(np.arange(len(spreads) + 1) * every, self.n_steps)]
-        shares = np.maximum(spreads, _FEWEST * spreads.mean())
+        length = floatmath.total(spreads)
+        shares = np.maximum(spreads, _FEWEST * length / len(spreads))
         if not shares.max() > _NOTHING:  # a path that changes nothing but by rounding
             shares = np.diff(ends)
         total = np.concatenate([[0.0], np.add.accumulate(shares)])
         result = self.with_points(np.interp(np.linspace(0.0, total[-1], n_steps + 1), total, ends))
-        result.length = float(np.add.accumulate(spreads)[-1])
+        result.length = length
         return result
 
     def __repr__(self) -> str:
@@ -411,8 +420,13 @@ def path_of(given: RBM | Path, n_steps: int | None, base_bias: ArrayLike | None,
 def hot_bias(rbm: RBM) -> np.ndarray:
     """b + W E[h] at beta 0, float32 (V,): sums in one order, so the same bits on any machine."""
     mean = rbm.hidden.off + 0.5 * rbm.hidden.step
-    inputs = mean * np.add.accumulate(rbm.weights.astype(np.float64), axis=1)[:, -1]
-    return (rbm.visible_bias + inputs).clip(-_LARGEST_BIAS, _LARGEST_BIAS).astype(np.float32)
+    inputs = mean * floatmath.row_sums(rbm.weights)
+    return bounded(rbm.visible_bias + inputs)
+
+
+def bounded(bias: np.ndarray) -> np.ndarray:
+    """The bias of a base-rate model, float32, that is like this one, float64 (V,), within the bound of parameters."""
+    return bias.clip(-_LARGEST_BIAS, _LARGEST_BIAS).astype(np.float32)
 
 
 def data_bias(rbm: RBM, data: ArrayLike) -> np.ndarray:
@@ -424,10 +438,9 @@ def data_bias(rbm: RBM, data: ArrayLike) -> np.ndarray:
 
 
 def _models(given: RBM | Sequence[RBM]) -> tuple[RBM, ...]:
-    try:
-        several = (given,) if isinstance(given, Model) else tuple(given)
-    except TypeError:
-        several = (given,)
+    if isinstance(given, Model) or not isinstance(given, Iterable):
+        return (model(given),)
+    several = tuple(given)
     if not several:
         raise ValueError("models must have at least one RBM")
     for each in several:

@@ -13,6 +13,7 @@ from .._core import floatmath, philox
 from .._core.progress import Countdown
 
 if TYPE_CHECKING:
+    from ..rbm import RBM
     from ..states.bits import BitMatrix
     from .path import Path
 
@@ -67,19 +68,15 @@ def anneal(
         ess = effective_size(normalized(log_weights)[0])
         smallest = min(smallest, ess)
         if ess < below * n and done + count < n_steps:
-            chosen, log_mean = descendants(log_weights, seed, streams[1], done + count - 1)
+            chosen, log_mean = descendants(log_weights, seed, streams[1], done + count - 1, first_chain)
             visible.planes[:] = visible.planes[:, chosen]
             log_ratio += log_mean
             family, log_weights, resampled = family[chosen], np.zeros(n), True
         if countdown:
             countdown.done(n * (done + count))
     weights, top = normalized(log_weights)
-    log_ratio += top + float(floatmath.log(np.add.accumulate(weights)[-1] / n))
+    log_ratio += top + float(floatmath.log(floatmath.total(weights) / n))
     return Annealed(log_ratio, family, log_weights, smallest, resampled, np.array(spreads))
-
-if TYPE_CHECKING:
-    from ..rbm import RBM
-    from ..states.bits import BitMatrix
 
 
 def normalized(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
@@ -88,16 +85,19 @@ def normalized(log_weights: np.ndarray) -> tuple[np.ndarray, float]:
     return floatmath.exp(np.maximum(log_weights - top, -708.0)), top
 
 
-def descendants(log_weights: np.ndarray, seed: int, stream: int, step: int) -> tuple[np.ndarray, float]:
+def descendants(
+    log_weights: np.ndarray, seed: int, stream: int, step: int, first_chain: int = 0
+) -> tuple[np.ndarray, float]:
     """(which chain each place of the next population is a copy of, int (n,); the logarithm of the mean weight).
 
-    Systematic: n even points of the weights' running sum, from a random one on, each of the chain that it falls to. So a
-    chain has a number of copies that is n times its share of the weight, rounded up or down, and neighbors stay
-    neighbors: all chains of one family together have a number of copies that is right within one, too.
+    Systematic: n even points of the weights' running sum, from a random one on, each of the chain that it falls to. So
+    a chain has a number of copies that is n times its share of the weight, rounded up or down, and neighbors stay
+    neighbors: all chains of one family together have a number of copies that is right within one, too. Populations of
+    other first chains have other random points.
     """
     weights, top = normalized(log_weights)
     n, total = len(weights), np.add.accumulate(weights)  # one after the other: the same bits on any machine
-    start = (int(philox.words(4, seed, stream, step + 1)[0]) + 0.5) * 2.0**-32
+    start = (int(philox.words(4, seed, stream, step + 1, 4 * first_chain)[0]) + 0.5) * 2.0**-32
     points = (np.arange(n) + start) * (total[-1] / n)
     chosen = np.minimum(np.searchsorted(total, points, side="right"), n - 1)
     return chosen, top + float(floatmath.log(total[-1] / n))
@@ -105,7 +105,7 @@ def descendants(log_weights: np.ndarray, seed: int, stream: int, step: int) -> t
 
 def effective_size(weights: np.ndarray) -> float:
     """(sum w)^2 / sum w^2, sums one after the other."""
-    return float(np.add.accumulate(weights)[-1]) ** 2 / float(np.add.accumulate(weights * weights)[-1])
+    return floatmath.total(weights) ** 2 / floatmath.total(weights * weights)
 
 
 def log_ratio(one: RBM, other: RBM, visible: BitMatrix, n_threads: int | None) -> np.ndarray:
@@ -126,11 +126,10 @@ def acceptance(exponents: np.ndarray) -> np.ndarray:
 
 
 def mean(x: np.ndarray) -> float:
-    """Summed one after the other: the same bits on any machine."""
-    return float(np.add.accumulate(x)[-1]) / len(x)
+    """The same bits on any machine."""
+    return floatmath.total(x) / len(x)
 
 
 def _variance(x: np.ndarray) -> float:
-    """Sums one after the other: the same bits on any machine."""
-    mean = float(np.add.accumulate(x)[-1]) / len(x)
-    return float(np.add.accumulate(np.square(x - mean))[-1]) / max(len(x) - 1, 1)
+    """The same bits on any machine."""
+    return floatmath.total(np.square(x - mean(x))) / max(len(x) - 1, 1)

@@ -366,7 +366,7 @@ def tempered_samples(rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int 
     betas = np.unique(betas.astype(np.float32))[::-1]
     each = min(len(betas), n, max(1, n_sweeps // 2))  # samples of a chain
     n_chains = -(-n // each)
-    sweeps = max(each, n * n_sweeps // (n_chains * len(betas)))
+    sweeps = max(2 * each, n * n_sweeps // (n_chains * len(betas)))  # no state is taken twice
     base = Path(rbm).base_states(n_chains, seed, philox.SAMPLE_TEMPERED, n_threads)
     chains = _SampleChains(rbm, n_chains, betas=betas, seed=seed, start=base, n_threads=n_threads)
     times = np.rint(np.linspace(sweeps / 2, sweeps, each + 1)).astype(int)[1:]

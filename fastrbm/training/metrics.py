@@ -139,11 +139,12 @@ class LogLikelihood(_Metric):
 class Mixing(_Metric):
     """Columns ``tau_int`` and ``rhat`` of the chains of the negative phase, held at the model as it is: copies of up to
     64 of them run on, so that the training stays as it was. Both are the largest over several traces: free energy, mean
-    activity, and the data's first two principal axes (:func:`fastrbm.diagnostics.traces`, :func:`fastrbm.diagnostics.rhat`).
+    activity, and the data's first two principal axes (:func:`fastrbm.diagnostics.traces`,
+    :func:`fastrbm.diagnostics.rhat`).
 
-    Where tau_int is a large part of n_sweeps, or rhat above 1.1 or so, the chains lag behind the model, or stay in their
-    modes: more sweeps an update, a smaller rate, or tempering. Of tempered chains, the copies are plain ones. A tau_int beyond
-    n_sweeps / 50 or so is a lower bound. CD has no chains that go on: NaN.
+    Where tau_int is a large part of n_sweeps, or rhat above 1.1 or so, the chains lag behind the model, or stay in
+    their modes: more sweeps an update, a smaller rate, or tempering. Of tempered chains, the copies are plain ones. A
+    tau_int beyond n_sweeps / 50 or so is a lower bound. CD has no chains that go on: NaN.
 
     Parameters
     ----------
