@@ -167,3 +167,27 @@ def test_bad_arguments(arguments, error, message):
 def test_huge_weights_are_no_fault_of_the_base():
     rbm = fr.RBM(np.full((3, 5), 9e29))
     assert rbm.sample(2, 3).shape == (2, 3)
+
+
+def test_one_chain_knows_no_error():
+    rbm = random_rbm(5, 4, seed=0)
+    for bases in (None, np.zeros((1, 5))):
+        assert fr.population_annealing(rbm, 1, 5, modes=bases).standard_error == np.inf
+        assert 0 <= fr.population_annealing(rbm, 2, 5, modes=bases).standard_error < np.inf
+
+
+def test_a_second_population_is_the_caller_s_choice(monkeypatch):
+    """The end of a training is judged by one, whose cost is a tenth of it; samples by two where the first has few
+    families."""
+    runs, before = [], annealing._annealed
+
+    def counted(path, n, *how):
+        runs.append(n)
+        return before(path, n, *how)
+
+    monkeypatch.setattr(annealing, "_annealed", counted)
+    monkeypatch.setattr(annealing, "FEW", 1000)
+    rbm = two_modes(1.0)
+    annealing.of_modes(rbm, 64, 200, 0, 1, again=False)
+    annealing.of_modes(rbm, 64, 200, 0, 1)
+    assert runs == [64, 64, 128]

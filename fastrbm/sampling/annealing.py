@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,7 @@ from ..states.bits import BitMatrix, zeros
 from . import gibbs
 from .modes import SWEEPS, clustered, mode_biases, to_grid
 from .path import N_STEPS, Path, path_of
-from .resampling import anneal, descendants, effective_size, normalized
+from .resampling import anneal, descendants, effective_size, error_of, normalized
 from .starts import FEW, warn_of_few
 
 if TYPE_CHECKING:
@@ -52,7 +51,7 @@ class Population:
         The smallest effective sample size (sum w)^2 / sum w^2 that was seen.
     standard_error : float
         Of log_partition, in nats: sqrt(1 / families - 1 / n_chains), what the sizes of the families tell of it (Lee &
-        Whiteley 2018). It knows nothing of modes that no chain visited.
+        Whiteley 2018); infinite for one chain. It knows nothing of modes that no chain visited.
     """
 
     visible: BitMatrix
@@ -62,7 +61,7 @@ class Population:
 
     @property
     def standard_error(self) -> float:
-        return math.sqrt(max(1.0 / self.families - 1.0 / len(self.visible), 0.0))
+        return error_of(self.families, len(self.visible))
 
 
 def population_annealing(
@@ -286,15 +285,17 @@ def annealed_starts(rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int |
     return population.visible[order[:n]]
 
 
-def of_modes(rbm: RBM, n_chains: int, n_steps: int, seed: int, n_threads: int | None) -> Population:
+def of_modes(
+    rbm: RBM, n_chains: int, n_steps: int, seed: int, n_threads: int | None, again: bool = True
+) -> Population:
     """Population annealing from the modes that short chains find.
 
     Where its ends are of few families and steps are not few, the modes that it ended in join the others, and twice the
-    chains take twice the steps.
+    chains take twice the steps, if it may be done again.
     """
     modes = mode_biases(rbm, min(SWEEPS, n_steps), seed, n_threads)
     population = _annealed(Path(rbm, n_steps), n_chains, seed, modes, False, n_threads)
-    if population.families < FEW and n_steps >= N_STEPS:
+    if again and population.families < FEW and n_steps >= N_STEPS:
         modes = np.concatenate([_modes_of(rbm, population.visible, seed, n_threads), modes])
         population = _annealed(Path(rbm, 2 * n_steps), 2 * n_chains, seed, modes, False, n_threads, _SECOND)
     return population

@@ -46,7 +46,12 @@ class Annealed:
     def error(self) -> float:
         """The standard error of log_ratio, from the sizes of the families (Lee & Whiteley 2018); of chains that were
         never resampled, that of their mean weight relative to it."""
-        return math.sqrt(max(1.0 / self.families - 1.0 / len(self.family), 0.0))
+        return error_of(self.families, len(self.family))
+
+
+def error_of(families: float, n: int) -> float:
+    """The standard error of log Z by a population of n chains; that of one chain is unknown."""
+    return math.sqrt(max(1.0 / families - 1.0 / n, 0.0)) if n > 1 else math.inf
 
 
 def anneal(

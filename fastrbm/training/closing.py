@@ -69,7 +69,7 @@ def _model_apart(
     likely = math.nan
     if n_updates >= _FEWEST_UPDATES and len(states) > 1:
         n_steps = min(_STEPS, max(_FEWEST_STEPS, n_updates // _UPDATES_A_STEP))
-        population = of_modes(rbm, _ANNEALED, n_steps, seed, n_threads)
+        population = of_modes(rbm, _ANNEALED, n_steps, seed, n_threads, again=False)
         samples = population.visible.to_units()
         center = states.mean(axis=0)
         spread, moved = states - center, samples - center
