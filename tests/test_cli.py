@@ -81,6 +81,21 @@ def test_score(tmp_path, capsys):
     assert code == 2 and err == "fastrbm: X has 16 units per example where the model has 64\n"
 
 
+def test_score_to_a_tolerance_and_along_a_path(tmp_path, capsys):
+    model, other, path = tmp_path / "m.npz", tmp_path / "o.npz", tmp_path / "p.npz"
+    options = ("--hidden", 24, "--epochs", 5, "--quiet", "--out")
+    fastrbm(capsys, "train", "digits", "--trajectory", path, *options, model)
+    fastrbm(capsys, "train", "digits", "--seed", 1, *options, other)
+    code, out, err = fastrbm(capsys, "score", model, "digits", "--path", path, "--tolerance", 1)
+    assert code == 0 and "annealing both ways" in out and "steps up 100%" in err
+    code, out, _ = fastrbm(capsys, "score", model, "digits", "--tolerance", 0.001, "--seconds", 1e-9, "--json", "--quiet")
+    numbers = json.loads(out)
+    assert code == 0 and "the tolerance of 0.001" in numbers["warning"] and 0 < numbers["log_z_error"] < 1
+    code, _, err = fastrbm(capsys, "score", other, "digits", "--path", path, "--quiet")
+    assert code == 2 and "path must be a Path whose last model is rbm (--path" in err
+    assert fastrbm(capsys, "score", model, "digits", "--tolerance", 0)[0] == 2
+
+
 def test_info(capsys):
     code, out, _ = fastrbm(capsys, "info")
     assert code == 0

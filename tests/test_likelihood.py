@@ -290,8 +290,8 @@ def test_a_disagreement_is_reported_in_words():
     X = rbm.sample(200, 2000, seed=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        both = likelihood.bidirectional(rbm, X, n_betas=5)
-        result = likelihood.score(rbm, X, method="bidirectional", n_betas=5)
+        both = likelihood.bidirectional(rbm, X, n_betas=3)
+        result = likelihood.score(rbm, X, method="bidirectional", n_betas=3)
     assert not both.agree and both.forward.value < truth - 1 and both.reverse.value > truth
     assert both.lower <= truth <= both.upper and math.isfinite(both.lower) and math.isfinite(both.upper)
     assert "DISAGREE by" in str(both) and "DISAGREE by" in str(result)

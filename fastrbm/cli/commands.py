@@ -9,6 +9,7 @@ import warnings
 from .._core.signals import Ended, Signals
 from .._core.version import __version__
 from ..likelihood.score import score as likelihood_score
+from ..rbm import load_path
 from ..training.checkpoint import CheckpointWarning
 from .bench import add_bench
 from .common import BUNDLED, Parser, add_common, add_data, add_score, model_of
@@ -61,6 +62,10 @@ def build_parser() -> Parser:
     score.add_argument("model", metavar="MODEL", help="a model that 'fastrbm train' wrote")
     score.add_argument("data", metavar="DATA", help=f"as for train: {', '.join(BUNDLED)} or a file")
     add_score(score)
+    score.add_argument(
+        "--path", metavar="FILE",
+        help="anneal along the models of a training, from 'fastrbm train --trajectory', and not along temperatures",
+    )  # fmt: skip
     add_data(score)
     score.add_argument("--json", action="store_true", help="one JSON object, for scripts")
     score.add_argument("--quiet", action="store_true", help="no progress")
@@ -89,6 +94,7 @@ def run_score(options: argparse.Namespace) -> None:
             n_threads=options.threads,
             tolerance=options.tolerance,
             seconds=options.seconds,
+            path=None if options.path is None else load_path(options.path),
         )
     for warning in caught:
         if options.json or str(warning.message) not in f"score: {result}":

@@ -194,7 +194,7 @@ class Score(_Interval):
         if exact:
             return f"{line} nats ({examples}, log Z exact)"
         if math.isfinite(self.log_z_error):
-            line += f" +- {self.log_z_error:.2f} (log Z)"
+            line += f" +- {self.log_z_error:{'.2f' if self.log_z_error >= 0.01 else '.1g'}} (log Z)"
         line += f" nats, {self.lower:.2f} to {self.upper:.2f} by the uncertainty of log Z ({examples}, {self.method})"
         warning = getattr(self.log_partition, "warning", "")
         return f"{line}. {warning}" if warning else line

@@ -90,8 +90,8 @@ def score(
     _, seed = checked(1 if n_chains is None else n_chains, seed, progress, n_threads)
     if n_betas is not None:
         n_betas = validate.integer(n_betas, "n_betas", 1, MOST_STEPS)
-    if path is not None and (not isinstance(path, Path) or path.rbm._parameters is not rbm._parameters):
-        raise ValueError("path must be a Path whose last model is rbm")
+    if path is not None and not (isinstance(path, Path) and _same(path.rbm, rbm)):
+        raise ValueError("path must be a Path whose last model is rbm (--path: that of the training of MODEL)")
     rbm._check_names(X, "X")
     X = rbm._coded(X, "X")
     free = None
@@ -119,3 +119,11 @@ def score(
     error = float(per_example.std(ddof=1)) / math.sqrt(len(bits)) if len(bits) > 1 else math.nan
     base = -float(np.mean(free))  # all three from one mean: where log Z is exact they are one number
     return Score(per_example, base - z.value, error, base - z.upper, base - z.lower, z)
+
+
+def _same(one: RBM, other: RBM) -> bool:
+    """Whether two models are equal, which one read from a file is."""
+    if (one.visible, one.hidden) != (other.visible, other.hidden):
+        return False
+    names = ("weights", "visible_bias", "hidden_bias")
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
