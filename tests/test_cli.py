@@ -88,7 +88,8 @@ def test_score_to_a_tolerance_and_along_a_path(tmp_path, capsys):
     fastrbm(capsys, "train", "digits", "--seed", 1, *options, other)
     code, out, err = fastrbm(capsys, "score", model, "digits", "--path", path, "--tolerance", 1)
     assert code == 0 and "annealing both ways" in out and "steps up 100%" in err
-    code, out, _ = fastrbm(capsys, "score", model, "digits", "--tolerance", 0.001, "--seconds", 1e-9, "--json", "--quiet")
+    short = "--tolerance", 0.001, "--seconds", 1e-9
+    code, out, _ = fastrbm(capsys, "score", model, "digits", *short, "--json", "--quiet")
     numbers = json.loads(out)
     assert code == 0 and "the tolerance of 0.001" in numbers["warning"] and 0 < numbers["log_z_error"] < 1
     code, _, err = fastrbm(capsys, "score", other, "digits", "--path", path, "--quiet")
