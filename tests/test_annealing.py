@@ -174,20 +174,3 @@ def test_one_chain_knows_no_error():
     for bases in (None, np.zeros((1, 5))):
         assert fr.population_annealing(rbm, 1, 5, modes=bases).standard_error == np.inf
         assert 0 <= fr.population_annealing(rbm, 2, 5, modes=bases).standard_error < np.inf
-
-
-def test_a_second_population_is_the_caller_s_choice(monkeypatch):
-    """The end of a training is judged by one, whose cost is a tenth of it; samples by two where the first has few
-    families."""
-    runs, before = [], annealing._annealed
-
-    def counted(path, n, *how):
-        runs.append(n)
-        return before(path, n, *how)
-
-    monkeypatch.setattr(annealing, "_annealed", counted)
-    monkeypatch.setattr(annealing, "FEW", 1000)
-    rbm = two_modes(1.0)
-    annealing.of_modes(rbm, 64, 200, 0, 1, again=False)
-    annealing.of_modes(rbm, 64, 200, 0, 1)
-    assert runs == [64, 64, 128]

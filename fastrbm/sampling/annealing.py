@@ -285,17 +285,15 @@ def annealed_starts(rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int |
     return population.visible[order[:n]]
 
 
-def of_modes(
-    rbm: RBM, n_chains: int, n_steps: int, seed: int, n_threads: int | None, again: bool = True
-) -> Population:
+def of_modes(rbm: RBM, n_chains: int, n_steps: int, seed: int, n_threads: int | None) -> Population:
     """Population annealing from the modes that short chains find.
 
     Where its ends are of few families and steps are not few, the modes that it ended in join the others, and twice the
-    chains take twice the steps, if it may be done again.
+    chains take twice the steps.
     """
     modes = mode_biases(rbm, min(SWEEPS, n_steps), seed, n_threads)
     population = _annealed(Path(rbm, n_steps), n_chains, seed, modes, False, n_threads)
-    if again and population.families < FEW and n_steps >= N_STEPS:
+    if population.families < FEW and n_steps >= N_STEPS:
         modes = np.concatenate([_modes_of(rbm, population.visible, seed, n_threads), modes])
         population = _annealed(Path(rbm, 2 * n_steps), 2 * n_chains, seed, modes, False, n_threads, _SECOND)
     return population

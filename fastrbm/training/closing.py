@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _ANNEALED, _FEWEST_STEPS, _STEPS = 512, 50, 500  # chains that the end of a training is judged by, and their steps
 _AXES, _LEAST = 8, 0.02  # principal axes of the data that are looked along, and the part of the variance of each
-_UPDATES_A_STEP, _FEWEST_UPDATES = 20, 1000  # so that this takes a tenth of a training, or little more
+_UPDATES_A_STEP, _FEWEST_UPDATES = 20, 1000  # a tenth of a training, or half where a second population is needed
 _ENOUGH = 8.0  # families, from which they say something
 _LOOKED_AT = 32  # rows whose hidden inputs are
 _SCORE_COLUMNS = ("log_likelihood", "pseudo_likelihood")
@@ -69,7 +69,7 @@ def _model_apart(
     likely = math.nan
     if n_updates >= _FEWEST_UPDATES and len(states) > 1:
         n_steps = min(_STEPS, max(_FEWEST_STEPS, n_updates // _UPDATES_A_STEP))
-        population = of_modes(rbm, _ANNEALED, n_steps, seed, n_threads, again=False)
+        population = of_modes(rbm, _ANNEALED, n_steps, seed, n_threads)
         samples = population.visible.to_units()
         center = states.mean(axis=0)
         spread, moved = states - center, samples - center
