@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from ..rbm import RBM
 
 MOST_WORK = 1 << 25  # chains times steps, over all rounds
+_MOST_CONNECTIONS = 1 << 44  # of them all: fewer chains and steps of models beyond 724 x 724
 _CHAINS, _FEWEST_STEPS, _MOST_STEPS = 512, 500, 8000  # of the first round
 _SMALL = 1 << 12  # connections, up to which the first round has more of both, which cost little then
 _SMALL_CHAINS, _SMALL_STEPS = 1024, 2000
@@ -81,7 +82,7 @@ def to_tolerance(
     progress: bool, n_threads: int | None,
 ) -> Bidirectional:  # fmt: skip
     """log Z from both sides, in rounds of more and more steps, until half of the interval is below the tolerance, or
-    the time, or MOST_WORK, is spent."""
+    the time, or the work that it may do, is spent."""
     started, rbm = time.perf_counter(), given.rbm if isinstance(given, Path) else given
     small = rbm.n_visible * rbm.n_hidden <= _SMALL
     n, fewest = (_SMALL_CHAINS, _SMALL_STEPS) if small else (_CHAINS, _FEWEST_STEPS)
@@ -92,6 +93,7 @@ def to_tolerance(
     n_steps = max(fewest, min(int(2.0 * (main.length or 0.0) ** 2), _MOST_STEPS), len(main.models))
     mixture = _mixture(rbm, seed, n_threads)
     bound = lower_bound(rbm, starts if data is None else data, n_threads) - _GRID
+    most = min(MOST_WORK, _MOST_CONNECTIONS // (rbm.n_visible * rbm.n_hidden))
     spent, missed, first_chain = 0, modes, 0
     while True:
         main, other = main.with_steps(n_steps), None if other is None else other.with_steps(n_steps)
@@ -104,7 +106,7 @@ def to_tolerance(
         if result.agree and half <= tolerance:
             return result
         wanted = 1.2 * (half / tolerance) * (half / tolerance) if result.agree else _MOST_GROWTH
-        growth = min(max(wanted, _LEAST_GROWTH), _MOST_GROWTH, (MOST_WORK - spent) / (2 * n * main.n_steps))
+        growth = min(max(wanted, _LEAST_GROWTH), _MOST_GROWTH, (most - spent) / (2 * n * main.n_steps))
         late = seconds is not None and time.perf_counter() - started > seconds
         if late or growth < _LEAST_GROWTH:
             return result.ended(tolerance, "the time" if late else "the work that it may do")
