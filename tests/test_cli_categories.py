@@ -150,6 +150,10 @@ def test_missing_entries(folder, capsys):
     same = fr.RBM.from_data(X, 4, seed=0, visible=rbm.visible)
     fr.fit(same, X, fr.gradient.PCD(256), epochs=3, seed=0, missing="latent")
     assert np.array_equal(same.weights, rbm.weights)
+    done(capsys, "train", "holes.csv", *SHORT, "--missing", "latent", "--missing-sweeps", 2, "--out", "m2.npz")
+    fewer = fr.RBM.from_data(X, 4, seed=0, visible=rbm.visible)
+    fr.fit(fewer, X, fr.gradient.PCD(256), epochs=3, seed=0, missing="latent", missing_sweeps=2)
+    assert np.array_equal(fr.load("m2.npz").weights, fewer.weights) and not np.array_equal(fewer.weights, rbm.weights)
     score = json.loads(done(capsys, "score", "m.npz", "holes.csv", "--json"))
     assert score["mean"] == fr.likelihood.score(rbm, X).mean
     done(capsys, "inpaint", "m.npz", "holes.csv", "--out", "filled.csv", "--sweeps", 10)

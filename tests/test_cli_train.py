@@ -48,6 +48,7 @@ CASES = {
     "--momentum 0.5 --nesterov --l1 1e-3 --l2 1e-2 --max-norm 0.1": lambda: {
         "optimizer": fr.optim.SGD(LINEAR, 0.5, 0.01, 0.001, nesterov=True, max_norm=0.1)
     },
+    "--l1b 0.5": lambda: {"optimizer": fr.optim.SGD(LINEAR, l1b=0.5, l2=1e-3)},
     "--average 0.5": lambda: {"averaging": fr.optim.Averaging(0.5)},
     "--sample-weight {tmp}/w.npy": lambda: {"sample_weight": np.arange(len(X))},
     "--sample-weight {tmp}/w.csv": lambda: {"sample_weight": np.arange(len(X))},

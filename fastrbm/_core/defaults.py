@@ -12,6 +12,7 @@ BETAS = 10
 RATE = 0.1  # of SGD, at the start; it falls linearly to 0
 ADAM_RATE = 0.0005  # likewise
 L2 = 1e-3  # of the optimizer that fit takes by itself: what the data do not ask for stays small
+MISSING_SWEEPS = 5  # that draw latent values before each use of their example
 
 UPDATES, _MANY = 20_000, 50_000  # updates that small data need, and that are enough for large data
 _PASSES = 100  # between these: passes through the data

@@ -95,6 +95,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
             resume=options.resume,
             dynamic_binarization=options.dynamic_binarization,
             missing=options.missing,
+            missing_sweeps=options.missing_sweeps,
             **more,
         )
         signals.held = True  # from here on they wait: nothing that was learned is lost
@@ -211,7 +212,7 @@ def _optimizer(options):
     if options.warm_up:
         rate = optim.WarmUp(rate, options.warm_up)
     l2 = options.l2 if options.l2 is not None else 0.0 if adam else defaults.L2
-    small = {"l1": options.l1, "l2": l2, "max_norm": options.max_norm or float("inf")}
+    small = {"l1": options.l1, "l1b": options.l1b, "l2": l2, "max_norm": options.max_norm or float("inf")}
     if adam:
         if options.momentum or options.nesterov:
             raise CommandError("--momentum and --nesterov are of --optimizer sgd")

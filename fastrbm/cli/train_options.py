@@ -73,6 +73,10 @@ def _add_model(group) -> None:
         "knows, drawn as the training goes on; absent: sites that an example does not have, by --method cd",
     )  # fmt: skip
     group.add_argument(
+        "--missing-sweeps", type=whole(1), default=defaults.MISSING_SWEEPS, metavar="K",
+        help="of latent values, before each use of their example (default %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
         "--alphabet", metavar="NAME",
         help="of FASTA: protein, rna, dna (with a gap), or the letters in the order of their codes (default: by the "
         "letters of the file)",
@@ -168,6 +172,10 @@ def _add_update(group) -> None:
     group.add_argument("--momentum", type=real(0, 0.9999), default=0.0, metavar="U", help="of sgd (default 0)")
     group.add_argument("--nesterov", action="store_true", help="momentum that looks ahead")
     group.add_argument("--l1", type=real(0), default=0.0, metavar="L", help="pull of small weights to 0 (default 0)")
+    group.add_argument(
+        "--l1b", type=real(0), default=0.0, metavar="L",
+        help="pull to 0 that grows with the sum of a hidden unit's weights, as protein models have it (default 0)",
+    )  # fmt: skip
     group.add_argument(
         "--l2", type=real(0), metavar="L", help=f"decay of the weights (default {defaults.L2}, for adam 0)"
     )

@@ -68,7 +68,7 @@ def fit(
     *,
     dynamic_binarization: bool = False,
     missing: str | None = None,
-    missing_sweeps: int = 5,
+    missing_sweeps: int = defaults.MISSING_SWEEPS,
     averaging: Averaging | None = None,
     trajectory: Trajectory | bool | None = None,
     validation: ArrayLike | None = None,
