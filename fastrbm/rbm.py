@@ -164,10 +164,10 @@ class RBM(Model):
         seed = validate.seed(seed)
         weight_scale = validate.real(weight_scale, "weight_scale", 0.0)
         names, categories = _given.names_of(X), None
-        if visible is None and frames.is_frame(X) and frames.has_categories(X):
-            X = frames.describe_frame(X, name="X")
-        if isinstance(X, frames.CodedTable):
-            described, codes, names, categories = of_table(X)
+        has_categories = visible is None and frames.is_frame(X) and frames.has_categories(X)
+        table = frames.describe_frame(X, name="X") if has_categories else X
+        if isinstance(table, frames.CodedTable):
+            described, codes, names, categories = of_table(table)
             visible, X = described if visible is None else visible, frames.nan_where_missing(codes)
         visible = "bernoulli" if visible is None else counted(visible, X)
         unit = reader(visible, "visible")
@@ -637,12 +637,14 @@ class RBM(Model):
                 f"method {method!r} takes no start, no clamped hidden units, and one clamp and beta for all samples: "
                 "use method='gibbs'"
             )
+        ends: BitMatrix | None = None
         if same and start is None and method != "gibbs" and n and n_sweeps:
             drawn = tempered_samples if method == "tempered" else annealed_starts
-            start = drawn_given(drawn, self, clamp, float(beta), n, n_sweeps, seed, n_threads)  # type: ignore[arg-type]
-        if method != "tempered" or start is None:
-            start = chain_ends(self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, clamped)
-        return self.visible.values(start.to_states())
+            ends = drawn_given(drawn, self, clamp, float(beta), n, n_sweeps, seed, n_threads)  # type: ignore[arg-type]
+            start = ends
+        if method != "tempered" or ends is None:
+            ends = chain_ends(self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, clamped)
+        return self.visible.values(ends.to_states())
 
     def inpaint(
         self, X: ArrayLike, n_sweeps: int = 1000, seed: int = 0, n_threads: int | None = None, *,

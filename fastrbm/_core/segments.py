@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -24,6 +24,10 @@ def placed(values: np.ndarray, segments: kernels.Segments | None) -> np.ndarray:
     return out
 
 
+@overload
+def segments_of(layout: None) -> None: ...
+@overload
+def segments_of(layout: tuple[tuple[str, Any], ...]) -> kernels.Segments: ...
 @lru_cache(maxsize=64)
 def segments_of(layout: tuple[tuple[str, Any], ...] | None) -> kernels.Segments | None:
     """How the kernels see a layer; None where all its units are of one type of two values."""

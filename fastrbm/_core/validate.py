@@ -279,12 +279,12 @@ def _minus_one_as_nan(array: np.ndarray) -> np.ndarray:
 
 def _clamped_codes(array: np.ndarray, unit: Unit, name: str, word: str, origin: tuple[int, int]) -> np.ndarray:
     free = np.isnan(array) | (array == -1)
-    codes = np.where(free, 0.0, array)
-    good = (np.abs(codes - np.rint(codes)) <= ROUNDING) & (codes > -0.5) & (codes < np.array(unit.sizes) - 0.5)
+    codes, sizes = np.where(free, 0.0, array), unit.n_states_of_columns
+    good = (np.abs(codes - np.rint(codes)) <= ROUNDING) & (codes > -0.5) & (codes < np.array(sizes) - 0.5)
     if not bool(good.all()):
         row, at = np.argwhere(~good)[0]
         raise ValueError(
-            f"{name} must hold codes from 0 to {unit.sizes[at] - 1} in column {origin[1] + at}, or NaN or -1 ({word}); "
+            f"{name} must hold codes from 0 to {sizes[at] - 1} in column {origin[1] + at}, or NaN or -1 ({word}); "
             f"{name}[{origin[0] + row}, {origin[1] + at}] is {array[row, at]:g}"
         )
     return np.where(free, np.nan, np.rint(codes))

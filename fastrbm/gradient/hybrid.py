@@ -184,6 +184,7 @@ class GradientSum(Gradient):
     @once
     def _biases(self) -> tuple[np.ndarray, np.ndarray]:
         visible, hidden = (sum(factor * b for b, factor in self._of(name)) for name in _PARTS[1:])
+        assert not isinstance(visible, int) and not isinstance(hidden, int)  # no sum is empty: there is a first term
         visible.flags.writeable = hidden.flags.writeable = False
         return visible, hidden
 

@@ -57,8 +57,8 @@ def of_labels(
     n, unit = states.shape[0], 2.0**-FIXED_BITS
     if weight is None and isinstance(states, BitMatrix) and n <= ROWS_A_PART:
         sums = label_sums(rbm, column, states, labels, None, n_threads)
-        positive = PhaseStates(rbm, column.with_labels(states, labels), sums.positive, n_threads)
-        return positive, LabelPhase.of_sums(rbm, column, states, sums, n_threads)
+        known = PhaseStates(rbm, column.with_labels(states, labels), sums.positive, n_threads)
+        return known, LabelPhase.of_sums(rbm, column, states, sums, n_threads)
     positive, negative = nothing(rbm), nothing(rbm)
     pairs, counts = np.zeros((column.n_states, rbm.n_hidden)), np.zeros(column.n_states)
     for rows in workload.parts(n, workload.moments(rbm.n_visible, rbm.n_hidden), most=ROWS_A_PART, blocks=(ROWS,)):

@@ -105,8 +105,8 @@ class Adam(Optimizer):
                 step += np.float32(self.eps)
                 np.divide(mean / unbiased1, step, out=step)
         means, squares, steps = (list(part) for part in zip(*new, strict=True))
-        step = less_l1b(Direction(*steps), rbm, self.l1b)
-        self._move(rbm, step, progress, self.l2, self.l1, n_threads)
+        direction = less_l1b(Direction(*steps), rbm, self.l1b)
+        self._move(rbm, direction, progress, self.l2, self.l1, n_threads)
         self._other = [(m, s, step) for (m, s), step in zip(old, steps, strict=True)]
         self._means, self._squares, self._powers = means, squares, powers
 

@@ -94,14 +94,14 @@ class LabelColumn:
     def with_labels(self, states: BitMatrix | np.ndarray, labels: np.ndarray | None) -> Any:
         """A copy of states with these labels (n,), -1: absent; None: all of them absent, or off."""
         if not isinstance(states, BitMatrix):
-            out = states.copy()
-            out[:, self.units] = 0.0
+            fractions = states.copy()
+            fractions[:, self.units] = 0.0
             if labels is not None and self.can_miss:
                 rows = np.flatnonzero(labels >= 0)
-                out[rows, self.units.start + labels[rows]] = 1.0
+                fractions[rows, self.units.start + labels[rows]] = 1.0
             elif labels is not None:
-                out[:, self.units.start] = labels
-            return out
+                fractions[:, self.units.start] = labels
+            return fractions
         out = states.copy()
         row = out._planes[self.row]
         if self.can_miss:

@@ -34,14 +34,14 @@ def completions(
             rbm.visible, rbm.visible_bias, count * n, seed, philox.INPAINT, n_threads, first_chain=first
         )
         clamp.apply(visible)
-        hidden, place = BitMatrix.empty(count * n, rbm.n_hidden), {"seed": seed, "stream": philox.INPAINT}
+        hidden = BitMatrix.empty(count * n, rbm.n_hidden)
         gibbs.half_step(
-            rbm._parameters.to_hidden, visible, kind=philox.HIDDEN, out=hidden, first_chain=first, n_threads=n_threads,
-            **place,
+            rbm._parameters.to_hidden, visible, kind=philox.HIDDEN, seed=seed, stream=philox.INPAINT, out=hidden,
+            first_chain=first, n_threads=n_threads,
         )  # fmt: skip
         gibbs.sweep(
-            rbm._parameters, visible, hidden, n_sweeps, first_sweep=1, first_chain=first, clamp=clamp,
-            n_threads=n_threads, **place,
+            rbm._parameters, visible, hidden, n_sweeps, seed=seed, stream=philox.INPAINT, first_sweep=1,
+            first_chain=first, clamp=clamp, n_threads=n_threads,
         )  # fmt: skip
         for k in range(count):
             yield visible[k * n : (k + 1) * n], hidden[k * n : (k + 1) * n]

@@ -21,8 +21,10 @@ from ..states.numbers import cut, limits_of, states_of, states_of_good
 class Estimator(BaseEstimator):
     """The base class of the estimators. rbm_ is the model once they are fitted."""
 
-    _parameter_constraints: dict[str, list[Any]] = {}
+    _parameter_constraints: dict[str, list[Any] | str] = {}
     _good_arguments: dict = {}  # that were checked
+    _seed: int
+    _n_draws: int
 
     def __sklearn_is_fitted__(self):
         return "rbm_" in vars(self)

@@ -143,18 +143,23 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         """X with its missing entries filled in, of the same kind: array, or data frame."""
         rbm = self._fitted()
         X, table = self._table(X, reset=False)
-        codes = frames.encode_frame(table, rbm.visible_names, rbm.visible_categories, "X")
+        names, categories = rbm.visible_names, rbm.visible_categories
+        assert categories is not None  # fit made the model from a table
+        codes = frames.encode_frame(table, names, categories, "X")
         missing = codes < 0
         rows = np.flatnonzero(missing.any(axis=1))
         if len(rows):
-            how = {"most_probable": True, "n_draws": int(self.n_draws)} if self.strategy == "most_probable" else {}
+            most_probable = self.strategy == "most_probable"
             given = frames.nan_where_missing(codes[rows])
-            codes[rows] = rbm.inpaint(given, int(self.n_sweeps), self._seed, self._threads(), **how)
+            codes[rows] = rbm.inpaint(
+                given, int(self.n_sweeps), self._seed, self._threads(),
+                n_draws=int(self.n_draws) if most_probable else None, most_probable=most_probable,
+            )  # fmt: skip
         if not isinstance(table, Mapping):
-            filled = frames.to_frame(codes, rbm.visible_names, rbm.visible_categories, like=X)
+            filled = frames.to_frame(codes, names, categories, like=X)
             return filled.set_index(X.index) if hasattr(X, "set_index") else filled
         out = np.array(X)
-        for column, labels in enumerate(rbm.visible_categories):
+        for column, labels in enumerate(categories):
             gone = missing[:, column]
             if gone.any():
                 out[gone, column] = np.array(labels)[codes[gone, column]]

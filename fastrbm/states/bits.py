@@ -267,7 +267,9 @@ class CodeMatrix(BitMatrix):
 
     @property
     def segments(self) -> kernels.Segments:
-        return segments_of(self._unit.layout)
+        layout = self._unit.layout
+        assert layout is not None  # states of other layers are plain BitMatrix
+        return segments_of(layout)
 
     def _like(self, planes: np.ndarray) -> CodeMatrix:
         return self._of_good(planes, self._unit)

@@ -83,7 +83,9 @@ def absent_sites(states: Any) -> np.ndarray | None:
 @lru_cache(maxsize=64)
 def _site_rows(unit: Unit) -> tuple[np.ndarray, np.ndarray]:
     """Which rows of planes are sites, and how many categories each has, (sites, 1)."""
-    rows, sizes, row = [], [], 0
+    rows: list[int] = []
+    sizes: list[int] = []
+    row = 0
     for segment in unit.segments:
         n_rows = -(-segment.n // 8) if segment.layout is None else segment.n_columns
         if segment.layout is not None:

@@ -34,14 +34,15 @@ def is_array(X: object) -> bool:
     return isinstance(X, (BitMatrix, list, tuple)) or hasattr(X, "__array__") or hasattr(X, "shape")
 
 
-def totals(X, unit: Unit) -> tuple[np.ndarray, int | np.ndarray]:
+def totals(X, unit: Unit) -> tuple[np.ndarray, float | np.ndarray]:
     """(in how many examples each visible unit is on, examples; where entries are missing, in how many each unit is
     known) of data whose numbers are values of such units: exact, so the same bits whatever the data come from; a part
     at a time."""
     refuse_no_batches(X)
     if type(X) is np.ndarray:
         unit.check_data(X, "X")
-    total, n, gone = np.zeros(0), 0, 0.0
+    total, n = np.zeros(0), 0
+    gone: float | np.ndarray = 0.0
     name = "X" if is_array(X) else BATCH
     for part in _parts(X):
         rows = range(n, sys.maxsize) if is_array(X) else None

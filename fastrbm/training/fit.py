@@ -248,11 +248,11 @@ def fit(
             f"{type(gradient).__name__} has chains of the whole model, in which all sites are there"
         )
     trajectory = _trajectory(trajectory, gradient, missing == "absent")
-    labels = hasattr(gradient, "encode") and is_array(X) and not is_on_disk(X)
-    if labels:
+    encode = getattr(gradient, "encode", None) if is_array(X) and not is_on_disk(X) else None
+    if encode is not None:
         if missing == "latent":
             raise ValueError(f"missing='latent' would fill in labels, which {type(gradient).__name__} takes as absent")
-        X = gradient.encode(rbm, X)  # labels may be absent
+        X = encode(rbm, X)  # labels may be absent
     source: InMemory | UserBatches
     if missing == "latent" and _has_gaps(X, rbm):
         source = Latent(X, rbm, batch_size, seed, sample_weight, missing_sweeps, n_threads)
@@ -266,7 +266,7 @@ def fit(
             raise
         absent = missing == "absent" or absent_sites(X) is not None
         rbm._has_absent = rbm._has_absent or absent
-        if missing is None and not labels and absent:
+        if missing is None and encode is None and absent:
             raise ValueError(f"X has absent sites: {_MISSING_HINT}")
     if validation is not None:
         if missing == "absent":

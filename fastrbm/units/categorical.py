@@ -58,6 +58,7 @@ class Categorical(Unit):
         n_sites = validate.integer(n_sites, "n_sites", 1, 1 << 32)
         if isinstance(n_states, (str, bytes)):
             raise TypeError(f"n_states must be an integer, or one for each site, not {arrays.kind(n_states)}")
+        given: list[Any]  # each is checked below
         if np.ndim(n_states):
             given = list(n_states)  # type: ignore[arg-type]
             if len(given) != n_sites:

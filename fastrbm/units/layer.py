@@ -106,7 +106,7 @@ def from_segments(segments: list[dict[str, Any]], name: str) -> Unit:
             sites = segment.get("n_sites")
             if type(sites) is not int or not isinstance(states, (int, list)) or isinstance(states, bool):
                 raise ValueError(f"{name} must have n_sites and n_states where units are categorical")
-            unit = Categorical(sites, states)
+            unit: Unit = Categorical(sites, states)
         else:
             unit = TYPES[kind](n)
         if unit.n != n:
