@@ -89,6 +89,19 @@ def test_log_partition_is_in_its_interval(size, coupling):
     assert both.agree and both.lower <= of_the_rbm(size, coupling) <= both.upper and both.upper - both.lower < 0.5
 
 
+@pytest.mark.parametrize("size, tolerance", [(8, 0.1), (16, 0.3), (32, 1.0)])
+@pytest.mark.slow
+def test_log_partition_to_a_tolerance(size, tolerance):
+    """At the critical coupling, of a model that is told nothing; a population's within five of its standard errors."""
+    rbm, _ = torus(size, CRITICAL)
+    truth = of_the_rbm(size, CRITICAL)
+    z = fr.likelihood.bidirectional(rbm, tolerance=tolerance, seed=1)
+    assert z.agree and z.lower <= truth <= z.upper and z.upper - z.lower <= 2 * tolerance
+    path = fr.sampling.Path(rbm, 1000).adapted(seed=1)
+    population = fr.population_annealing(path, 500, seed=1)
+    assert abs(population.log_partition - truth) < 5 * population.standard_error < 3
+
+
 @pytest.mark.parametrize("coupling, correlation", [(0.3, 0.3522663354), (0.4, 0.5656589922)])
 @pytest.mark.slow
 def test_bond_correlation_by_tempered_chains(coupling, correlation):

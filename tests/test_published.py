@@ -49,6 +49,13 @@ def test_log_z_of_the_cd25_model(published):
     assert score.log_partition.agree
 
 
+def test_log_z_of_the_cd25_model_to_a_tolerance(published):
+    """Told nothing but the tolerance: the published figure is in an interval of at most 0.2 nats."""
+    rbm, _, test = published
+    z = fr.likelihood.score(rbm, test, tolerance=0.1).log_partition
+    assert z.agree and z.lower <= 451.28 <= z.upper and z.upper - z.lower <= 0.2
+
+
 def exact_after(images, centering, seed=0):
     """784 x 16, 30,000 PCD-1 updates with 100 chains, batches of 100 and rate 0.01, as Melchior, Fischer & Wiskott did
     ("How to center deep Boltzmann machines", JMLR 2016): mean log-likelihood of the test set, exactly."""

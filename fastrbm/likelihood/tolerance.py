@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..rbm import RBM
 
 MOST_WORK = 1 << 25  # chains times steps, over all rounds
-_MOST_CONNECTIONS = 1 << 44  # of them all: fewer chains and steps of models beyond 724 x 724
+_MOST_CONNECTIONS = 1 << 45  # of them all: fewer chains and steps of models beyond 1,024 x 1,024
 _CHAINS, _FEWEST_STEPS, _MOST_STEPS = 512, 500, 8000  # of the first round
 _SMALL = 1 << 12  # connections, up to which the first round has more of both, which cost little then
 _SMALL_CHAINS, _SMALL_STEPS = 1024, 2000

@@ -24,7 +24,7 @@ __all__ = ["Population", "population_annealing"]
 
 _FEWEST_CHAINS = 512  # of a population that sample takes its starts from
 _SECOND = 1 << 31  # the first chain of a second population under the same seed
-_SECOND_WORK = 4  # times the work of the first
+_HOPELESS = 2.0  # families, below which four times the work is not tried
 _STRETCH = 10  # steps between two draws of a chain's base, and single steps at the end, where bases become one
 _MORE = (
     "More chains, or population_annealing with more steps, make it sharper; method='tempered' or TemperedChains may too"
@@ -290,12 +290,11 @@ def of_modes(rbm: RBM, n_chains: int, n_steps: int, seed: int, n_threads: int | 
     """Population annealing from the modes that short chains find.
 
     Where its ends are of few families and steps are not few, the modes that it ended in join the others, and twice the
-    chains take twice the steps. That is four times the work, and families grow with the work at best: it is spared
-    where it cannot make them enough.
+    chains take twice the steps; not where nearly all are of one family.
     """
     modes = mode_biases(rbm, min(SWEEPS, n_steps), seed, n_threads)
     population = _annealed(Path(rbm, n_steps), n_chains, seed, modes, False, n_threads)
-    if FEW / _SECOND_WORK <= population.families < FEW and n_steps >= N_STEPS:
+    if _HOPELESS <= population.families < FEW and n_steps >= N_STEPS:
         modes = np.concatenate([_modes_of(rbm, population.visible, seed, n_threads), modes])
         population = _annealed(Path(rbm, 2 * n_steps), 2 * n_chains, seed, modes, False, n_threads, _SECOND)
     return population
