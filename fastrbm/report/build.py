@@ -238,8 +238,9 @@ def _score(page: Page, score: Score, reported: list[str], rbm: RBM, examples: Bi
     page.table({
         "mean log-likelihood": f"{nats(score.mean)} nats per example",
         "by the uncertainty of log Z": "none: log Z is exact" if exact else interval(score.lower, score.upper),
-        "standard error": "one example has none" if len(examples) == 1
+        "standard error, data": "one example has none" if len(examples) == 1
         else f"{score.standard_error:.2f} nats, from the spread of the examples",
+        "standard error, log Z": "none: log Z is exact" if exact else f"{score.log_z_error:.2g} nats",
         "log Z": f"{nats(z.value)} nats, {z.method}" + ("" if exact else f", {interval(z.lower, z.upper)}"),
         f"independent {words}": f"{nats(alone)} nats per example",
     })  # fmt: skip
