@@ -92,7 +92,7 @@ def test_log_partition_is_in_its_interval(size, coupling):
 @pytest.mark.parametrize("size, tolerance", [(8, 0.1), (16, 0.3), (32, 1.0)])
 @pytest.mark.slow
 def test_log_partition_to_a_tolerance(size, tolerance):
-    """At the critical coupling, of a model that is told nothing; a population's within five of its standard errors."""
+    """At the critical coupling, nothing chosen but the tolerance; a population's within five of its standard errors."""
     rbm, _ = torus(size, CRITICAL)
     truth = of_the_rbm(size, CRITICAL)
     z = fr.likelihood.bidirectional(rbm, tolerance=tolerance, seed=1)

@@ -50,7 +50,7 @@ def test_log_z_of_the_cd25_model(published):
 
 
 def test_log_z_of_the_cd25_model_to_a_tolerance(published):
-    """Told nothing but the tolerance: the published figure is in an interval of at most 0.2 nats."""
+    """Nothing chosen but the tolerance: the published figure is in an interval of at most 0.2 nats."""
     rbm, _, test = published
     z = fr.likelihood.score(rbm, test, tolerance=0.1).log_partition
     assert z.agree and z.lower <= 451.28 <= z.upper and z.upper - z.lower <= 0.2
