@@ -25,19 +25,20 @@ FRACTIONS = np.random.default_rng(2).random((N, V))
 
 COUNTS = {
     "n", "n_sweeps", "n_chains", "n_betas", "n_hidden", "n_units", "n_hidden_samples", "n_joint_samples", "n_threads",
-    "seed", "epochs", "batch_size", "every", "patience", "update",
+    "seed", "epochs", "batch_size", "every", "patience", "update", "n_steps", "most",
 }  # fmt: skip
 REALS = {
     "learning_rate", "rate", "decay", "momentum", "l1", "l2", "max_norm", "eps", "beta1", "beta2", "last", "fraction",
-    "stop", "weight_scale", "min_delta", "target_rate", "checkpoint_seconds", "total",
+    "stop", "weight_scale", "min_delta", "target_rate", "checkpoint_seconds", "total", "tolerance", "seconds",
 }  # fmt: skip
 FLAGS = {"dynamic_binarization", "resume", "nesterov"}
 NONE_IS_A_DEFAULT = {
     ("ais", "n_betas"), ("reverse_ais", "n_betas"), ("bidirectional", "n_betas"), ("bidirectional", "n_chains"),
-    ("score", "n_betas"), ("score", "n_chains"),
+    ("score", "n_betas"), ("score", "n_chains"), ("population_annealing", "n_steps"), ("Path", "n_steps"),
+    ("Path.adapted", "n_steps"), ("along", "n_chains"), ("bidirectional to a tolerance", "seconds"),
 }  # fmt: skip
 MAY_BE_NONE = {"n_threads", "every", "target_rate", "epochs"}
-UNBOUNDED = {"every", "patience", "update"}  # a count of this size is of use to nobody, but costs nothing
+UNBOUNDED = {"every", "patience", "update", "most"}  # a count of this size is of use to nobody, but costs nothing
 
 REFUSED = {  # by all scalar arguments
     "complex": 2 + 0j, "complex64": np.complex64(1), "time span": np.timedelta64(2, "s"),
@@ -80,6 +81,7 @@ class Place:
         self.rbm = random_rbm(V, H)
         self.chains = fr.Chains(self.rbm, 4)
         self.tempered = fr.TemperedChains(self.rbm, 4, n_betas=2)
+        self.path = fr.sampling.Path(self.rbm, 2)
         self.gradient = gradient.Exact()(self.rbm, X)
         self.moments = fr.Moments.of_data(self.rbm, X)
         self.bits = fr.BitMatrix.from_states(X)
@@ -204,6 +206,21 @@ CALLS = {
     "ais": of(likelihood.ais, path=".rbm", data=None, base_bias=None, betas=None, **AIS),
     "reverse_ais": of(likelihood.reverse_ais, path=".rbm", start=X, n_sweeps=1, data=None, betas=None, **AIS),
     "bidirectional": of(likelihood.bidirectional, path=".rbm", data=X, n_sweeps=1, betas=None, **AIS),
+    "bidirectional to a tolerance": of(likelihood.bidirectional, path=".rbm", data=X, tolerance=0.5, seconds=0.5),
+    "along": of(likelihood.along, path=".path", X=X, n_sweeps=2, n_chains=2, seed=1, n_threads=1),
+    "lower_bound": of(likelihood.lower_bound, rbm=".rbm", X=X, n_threads=1),
+    "Path": of(fr.sampling.Path, models=".rbm", n_steps=1, points=None, base_bias=None, data=None),
+    "Path.adapted": method("path.adapted", n_steps=1, seed=1, n_chains=16, n_threads=1),
+    "Path.thinned": method("path.thinned", rate=0.5, seed=1, n_chains=16, n_threads=1),
+    "Path.with_steps": method("path.with_steps", n_steps=1),
+    "Path.with_points": method("path.with_points", points=[0, 1]),
+    "Path.model_at": method("path.model_at", point=1),
+    "mode_biases": of(fr.sampling.mode_biases, rbm=".rbm", n_sweeps=1, seed=1, n_threads=1),
+    "population_annealing": of(
+        fr.population_annealing, path=".rbm", n_chains=1, n_steps=1, seed=1, base_bias=None, progress=False, n_threads=1,
+        modes=None,
+    ),
+    "Trajectory": of(fr.sampling.Trajectory, target_rate=0.5, n_chains=1, most=2),
     "exact": of(likelihood.exact, rbm=".rbm", progress=False, n_threads=1),
     "pseudo": of(likelihood.pseudo, rbm=".rbm", X=X, n_threads=1),
     "conditional": of(likelihood.conditional, rbm=".rbm", X=X, units=[0, 1], n_threads=1),
@@ -228,7 +245,10 @@ CALLS = {
     "datasets.load": of(fr.datasets.load, path="no such file.csv", threshold=None, key=None),
     "datasets.load_fractions": of(fr.datasets.load_fractions, path="no such file.csv", key=None),
 }
-LEAST = {("Mixing", "n_sweeps"): 5, ("bars_and_stripes", "n"): 2}  # where 1 is too few
+LEAST = {
+    ("Mixing", "n_sweeps"): 5, ("bars_and_stripes", "n"): 2, ("Path.adapted", "n_chains"): 16, ("Trajectory", "most"): 2,
+    ("along", "n_sweeps"): 2, ("along", "n_chains"): 2, ("Path.thinned", "n_chains"): 16,
+}  # where 1 is too few
 
 
 def cases():
