@@ -464,8 +464,8 @@ def start(*arguments, **options):
 
 @pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_to_the_command_leaves_model_and_history(tmp_path, number, code):
-    out, table = tmp_path / "m.npz", tmp_path / "h.csv"
-    process = start(*ENDLESS, "--out", out, "--history", table)
+    out, table, path = tmp_path / "m.npz", tmp_path / "h.csv", tmp_path / "p.npz"
+    process = start(*ENDLESS, "--out", out, "--history", table, "--trajectory", path)
     assert process.stderr.readline().startswith("epoch ")
     process.send_signal(number)
     process.send_signal(number)
@@ -474,7 +474,9 @@ def test_a_signal_to_the_command_leaves_model_and_history(tmp_path, number, code
     assert err.endswith(f"fastrbm: ended by {signal.Signals(number).name}\n")
     assert f"broken off; the model of the last complete update is in {out}" in said
     assert fr.load(out).n_hidden == 6 and len(fr.History.load(table)) > 0
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["h.csv", "m.npz"]
+    kept = ["p.npz"] if "models of the training, on a path" in said else []  # what there was at that moment
+    assert not kept or fr.load_path(path).rbm.n_hidden == 6
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["h.csv", "m.npz", *kept]
 
 
 def test_a_second_command_at_a_checkpoint_is_refused(tmp_path):

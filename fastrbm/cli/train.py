@@ -116,14 +116,14 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
             say(f"broken off; the {'best model so far' if stop else which} is in {where}")
         elif not learned and not isinstance(broken, Exception):
             say("broken off before the first update; nothing is saved")
+        if kept and trajectory and trajectory.models:
+            _keep_path(kept, trajectory, say)
         raise broken
     if where:
         _conclude(watch.history, options, stop, where, say)
     along = None
     if kept and trajectory:
-        path = trajectory.path
-        along = kept.keep(path.save)
-        say(f"{len(path.models)} models of the training, on a path of {path.n_steps} steps: {along}")
+        along = _keep_path(kept, trajectory, say)
     signals.held = False
     signals.reraise()
     written = None
@@ -140,6 +140,14 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     if options.json:
         files_of = {"model": where, "report": written} | ({"trajectory": along} if kept else {})
         say_json(files_of | {"verdict": watch.history.verdict} | watch.history.last)
+
+
+def _keep_path(kept: Output, trajectory: Trajectory, say) -> str | None:
+    """Write the path of the models that were kept so far."""
+    path = trajectory.path
+    if where := kept.keep(path.save):
+        say(f"{len(path.models)} models of the training, on a path of {path.n_steps} steps: {where}")
+    return where
 
 
 def _refuse_unused(options) -> None:
