@@ -246,8 +246,8 @@ CALLS = {
     "datasets.load_fractions": of(fr.datasets.load_fractions, path="no such file.csv", key=None),
 }
 LEAST = {
-    ("Mixing", "n_sweeps"): 5, ("bars_and_stripes", "n"): 2, ("Trajectory", "most"): 2, ("Path.adapted", "n_chains"): 16,
-    ("along", "n_sweeps"): 2, ("along", "n_chains"): 2, ("Path.thinned", "n_chains"): 16,
+    ("Mixing", "n_sweeps"): 5, ("bars_and_stripes", "n"): 2, ("Trajectory", "most"): 2, ("along", "n_sweeps"): 2,
+    ("along", "n_chains"): 2, ("Path.adapted", "n_chains"): 16, ("Path.thinned", "n_chains"): 16,
 }  # where 1 is too few
 
 
