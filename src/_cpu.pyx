@@ -59,5 +59,6 @@ def openmp_version():
 
 
 def openmp_threads():
-    """The threads that OpenMP itself would use, in calls from this thread: threadpoolctl and omp_set_num_threads set it."""
+    """The threads that OpenMP itself would use, in calls from this thread: threadpoolctl and omp_set_num_threads set
+    it."""
     return largest_team()

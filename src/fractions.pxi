@@ -1,7 +1,7 @@
 # Fractions in place of bits: rows of whole numbers from 0 to 2^22, in units of 2^-22, times the integers of Q. Their
 # sums are below 2^53, so that float64 holds them exactly: in any order, with fused multiply-adds or without. Where all
-# numbers are 0 or 2^22, everything that follows has the bits that the states of a BitMatrix give. Of a layer of segments
-# the numbers are what its units count for, from -2^22 to 2^22: a fraction x of a spin is 2 x - 1.
+# numbers are 0 or 2^22, everything that follows has the bits that the states of a BitMatrix give. Of a layer of
+# segments the numbers are what its units count for, from -2^22 to 2^22: a fraction x of a spin is 2 x - 1.
 
 cdef enum:
     NUMBERS_BLOCK = 128     # most rows in a block: their sums are 64 kB

@@ -217,8 +217,15 @@ CALLS = {
     "Path.model_at": method("path.model_at", point=1),
     "mode_biases": of(fr.sampling.mode_biases, rbm=".rbm", n_sweeps=1, seed=1, n_threads=1),
     "population_annealing": of(
-        fr.population_annealing, path=".rbm", n_chains=1, n_steps=1, seed=1, base_bias=None, progress=False,
-        n_threads=1, modes=None,
+        fr.population_annealing,
+        path=".rbm",
+        n_chains=1,
+        n_steps=1,
+        seed=1,
+        base_bias=None,
+        progress=False,
+        n_threads=1,
+        modes=None,
     ),
     "Trajectory": of(fr.sampling.Trajectory, target_rate=0.5, n_chains=1, most=2),
     "exact": of(likelihood.exact, rbm=".rbm", progress=False, n_threads=1),
@@ -246,8 +253,13 @@ CALLS = {
     "datasets.load_fractions": of(fr.datasets.load_fractions, path="no such file.csv", key=None),
 }
 LEAST = {
-    ("Mixing", "n_sweeps"): 5, ("bars_and_stripes", "n"): 2, ("Trajectory", "most"): 2, ("along", "n_sweeps"): 2,
-    ("along", "n_chains"): 2, ("Path.adapted", "n_chains"): 16, ("Path.thinned", "n_chains"): 16,
+    ("Mixing", "n_sweeps"): 5,
+    ("bars_and_stripes", "n"): 2,
+    ("Trajectory", "most"): 2,
+    ("along", "n_sweeps"): 2,
+    ("along", "n_chains"): 2,
+    ("Path.adapted", "n_chains"): 16,
+    ("Path.thinned", "n_chains"): 16,
 }  # where 1 is too few
 
 

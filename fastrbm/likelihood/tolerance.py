@@ -294,9 +294,7 @@ def _missed(
     if heavy:
         planes = np.concatenate([mode.ends.planes for mode in heavy], axis=1)
         states = of_planes(planes, main.rbm.visible)
-        log_weights = main.move(
-            states, main.n_steps, 0, seed, philox.MODES_DOWN, 1, n_threads, first_chain=first_chain
-        )
+        log_weights = main.move(states, main.n_steps, 0, seed, philox.MODES_DOWN, 1, n_threads, first_chain=first_chain)
         for k, mode in enumerate(heavy):
             mean, error, _ = mean_weight(log_weights[k * _MODE_CHAINS : (k + 1) * _MODE_CHAINS])
             lowest = main.log_base - mean - min(width(error), 2 * MARKOV)
