@@ -35,7 +35,8 @@ FLAGS = {"dynamic_binarization", "resume", "nesterov"}
 NONE_IS_A_DEFAULT = {
     ("ais", "n_betas"), ("reverse_ais", "n_betas"), ("bidirectional", "n_betas"), ("bidirectional", "n_chains"),
     ("score", "n_betas"), ("score", "n_chains"), ("population_annealing", "n_steps"), ("Path", "n_steps"),
-    ("Path.adapted", "n_steps"), ("along", "n_chains"), ("bidirectional to a tolerance", "seconds"),
+    ("Path.adapted", "n_steps"), ("TemperedChains", "n_betas"), ("along", "n_chains"),
+    ("bidirectional to a tolerance", "seconds"),
 }  # fmt: skip
 MAY_BE_NONE = {"n_threads", "every", "target_rate", "epochs"}
 UNBOUNDED = {"every", "patience", "update", "most"}  # a count of this size is of use to nobody, but costs nothing
