@@ -1,5 +1,9 @@
 """What several tests share: models by enumeration, in float64, and the kernels of every ISA level."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 
 import fastrbm as fr
@@ -129,3 +133,14 @@ def random_planes(layout, n, rng):
         else:
             rows += [rng.integers(0, 1 << min(8, sizes - k), n) for k in range(0, sizes, 8)]
     return np.array(rows, np.uint8)
+
+
+def printed_at_every_level(script):
+    """What a script prints at each instruction set level that this machine runs: one text, where they agree."""
+    return {
+        subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", script], env=os.environ | {"FASTRBM_ISA": level}, text=True,
+            check=True, capture_output=True,
+        ).stdout
+        for level in LEVELS
+    }  # fmt: skip

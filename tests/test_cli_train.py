@@ -157,6 +157,22 @@ def test_what_diverges_leaves_its_last_good_model(tmp_path, capsys):
     assert np.isfinite(fr.load(out).weights).all()
 
 
+def test_what_is_broken_off_leaves_its_path(tmp_path, capsys, monkeypatch):
+    """Of the models that were kept until then."""
+    from fastrbm.cli import train
+
+    def broken(*arguments, **options):
+        fr.fit(*arguments, **options)
+        raise FloatingPointError("broken")
+
+    monkeypatch.setattr(train, "fit", broken)
+    out, path = tmp_path / "m.npz", tmp_path / "p.npz"
+    options = ["--hidden", 8, "--epochs", 30, "--quiet", "--trajectory", path, "--out", out]
+    code, said, err = fastrbm(capsys, "train", "digits", *options)
+    assert code == 2 and "broken" in err and "models of the training, on a path of" in said
+    assert np.array_equal(fr.load_path(path).rbm.weights, fr.load(out).weights)
+
+
 # ---------------------------------------------------------------- checkpoints
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import LEVELS, Enumerated, random_rbm
+from helpers import Enumerated, printed_at_every_level, random_rbm
 
 import fastrbm as fr
 from fastrbm._core import philox
@@ -193,10 +193,6 @@ def test_estimators_take_a_path():
 
 
 def test_same_bits_at_every_level():
-    import os
-    import subprocess
-    import sys
-
     script = (
         "import fastrbm as fr, numpy as np, hashlib; X = fr.datasets.load_digits()\n"
         "low, high = (fr.RBM.from_data(X, 16, seed=1, weight_scale=s) for s in (0.3, 0.6))\n"
@@ -205,14 +201,7 @@ def test_same_bits_at_every_level():
         "p = fr.population_annealing(path, 100)\n"
         "print(hashlib.sha256(path.points.tobytes() + p.visible.planes.tobytes()).hexdigest(), repr(z))"
     )
-    out = {
-        subprocess.run(
-            [sys.executable, "-W", "ignore", "-c", script], env=os.environ | {"FASTRBM_ISA": level}, text=True,
-            check=True, capture_output=True,
-        ).stdout
-        for level in LEVELS
-    }  # fmt: skip
-    assert len(out) == 1
+    assert len(printed_at_every_level(script)) == 1
 
 
 def test_a_copy_cannot_be_written_either():

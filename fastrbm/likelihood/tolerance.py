@@ -195,8 +195,8 @@ def _paths(
     paths = []
     for base in (Path(given, base_bias=data_bias(given, data)), Path(given)):
         path = base.adapted(base.n_steps, seed, n_threads=n_threads)
-        assert path._pilot is not None
-        paths.append((_Side.of(path, path._pilot, True).lower, path.length, path))
+        assert path.pilot is not None  # it is adapted
+        paths.append((_Side.of(path, path.pilot, True).lower, path.length, path))
     most = max(seen for seen, _, _ in paths)
     first, second = sorted(paths, key=lambda each: (each[0] < most - _FAR, each[1]))
     best = max(modes, key=lambda mode: mode.side.lower)

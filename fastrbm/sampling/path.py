@@ -28,7 +28,6 @@ __all__ = ["Path"]
 
 N_STEPS = 200  # of a path of which nothing is said
 MOST_STEPS = 1 << 24
-_STEPS_BETWEEN = 1  # of neighboring models
 _FIRST_STEPS = 20  # up to the first of several models, which is an easy one
 _LARGEST_BIAS = 1e29  # of the base-rate model that is chosen here: any will do, but parameters have a bound
 _STRETCHES = 50  # of a path, whose lengths are measured
@@ -74,6 +73,8 @@ class Path:
         Of a path that :meth:`adapted` made, its thermodynamic length as the pilot run saw it (Crooks 2007; Sivak &
         Crooks 2012): the log weight of a chain that is annealed along it in n steps has a variance of about
         length^2 / n.
+    pilot : Annealed or None
+        The pilot run of a path that :meth:`adapted` made.
 
     Examples
     --------
@@ -106,7 +107,7 @@ class Path:
         self._bias = validate.parameter(bias, "base_bias", (first.n_visible,)).copy()
         self._bias.flags.writeable = False
         self.length: float | None = None
-        self._pilot: Annealed | None = None  # of an adapted path: its pilot run
+        self.pilot: Annealed | None = None
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """From a pickle or a copy, whose arrays could be written."""
@@ -196,7 +197,7 @@ class Path:
                     stop += 1
                 betas = np.ascontiguousarray(points[done : stop + 1], np.float32)
                 total += self._heat(visible, betas, seed, stream, first_sweep + done, n_threads, countdown, done,
-                                    n_steps, first_chain)  # fmt: skip
+                                    first_chain)  # fmt: skip
                 done = stop
             else:
                 before = self.model_at(points[done])
@@ -212,7 +213,7 @@ class Path:
 
     def _heat(
         self, visible: BitMatrix, betas: np.ndarray, seed: int, stream: int, first_sweep: int, n_threads: int | None,
-        countdown: Countdown | None, done: int, whole: int, first_chain: int,
+        countdown: Countdown | None, done: int, first_chain: int,
     ) -> np.ndarray:  # fmt: skip
         """Steps along the temperatures of the first model, in calls short enough for Ctrl-C."""
         rbm = self._models[0]
@@ -289,7 +290,7 @@ class Path:
             visible = self.base_states(n_chains, seed, streams[0], n_threads, first_chain)
             run = anneal(path, visible, True, seed, streams, math.inf, _PILOT_STEPS, n_threads, None, first_chain)
             path = path.respaced(run.spreads, _PILOT_STEPS, n_steps if first_chain else _PILOT_STEPS * _STRETCHES)
-        path._pilot = run
+        path.pilot = run
         return path
 
     def thinned(
