@@ -161,7 +161,7 @@ def main():
     print(f"  update of W and its transpose {1e3 * seconds:.3f} ms;  {moved * 1e-9:.0f} GB/s moved, {moved * copy:.2f} "
           "x one thread's copying")  # fmt: skip
     direction = np.empty_like(p)
-    args = phase.transposed, phase.fixed, 2.0**-29, phase.transposed, phase.fixed, 2.0**-29, None, H
+    args = phase.transposed, phase.fixed, 2.0**-29, phase.transposed, phase.fixed, 2.0**-29, False, None, H
     seconds = median(lambda: kernels.difference(*args, direction, None, None, threads))
     flops = 4 * n * V * H / seconds
     print(f"  difference of phases, {n} examples each {1e3 * seconds:.3f} ms  {flops * 1e-9:.0f} GFLOP-equivalents/s = "

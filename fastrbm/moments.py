@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ._core import threads, validate, workload
 from ._core.dispatch import kernels
-from ._core.layout import FIXED_BITS, ROWS, to_fixed_point
+from ._core.layout import FIXED_BITS, REAL_BITS, ROWS, to_fixed_point
 from ._core.settings import Setting
 from .sampling import gibbs
 from .sampling.model import model
@@ -37,11 +37,13 @@ def _sums(value: ArrayLike, name: str, n_axes: int) -> np.ndarray:
 
 class Moments:
     """Averages of v s', v and s over a set of examples, where s = E[h | v] = sigmoid(c + W'v), or tanh(c + W'v) of
-    spins.
+    spins, or the mean of a real unit with field c + W'v.
 
     Using s in place of a sampled h is exact for data and lowers the variance for samples (Rao-Blackwell). Kept as
     sums, so that moments of parts add up to the moments of the whole: with states of 0 and 1 and no weights, s is
-    rounded to a multiple of 2^-22 and the sums are exact, the same bits however the examples are split or ordered.
+    rounded to a multiple of 2^-22 and the sums are exact, the same bits however the examples are split or ordered. (Of
+    real hidden units s is rounded to a multiple of the finest power of two for which 22 bits hold any mean that the
+    model's weights allow.)
 
     Attributes
     ----------
@@ -139,8 +141,9 @@ class Moments:
         # fractions add up in blocks of ROWS, so that cuts elsewhere would change the last bits
         for rows in workload.parts(n, workload.moments(rbm.n_visible, rbm.n_hidden), most=ROWS_A_PART, blocks=(ROWS,)):
             fixed = gibbs.fixed_buffer(rows.stop - rows.start, rbm.n_hidden)
-            gibbs.half_step(rbm._parameters.to_hidden, data[rows], fixed=fixed, n_threads=n_threads)
-            add(moments, data[rows], fixed, None if weight is None else weight[rows], scale, n_threads)
+            layer = rbm._parameters.to_hidden
+            gibbs.half_step(layer, data[rows], fixed=fixed, n_threads=n_threads)
+            add(moments, data[rows], fixed, layer, None if weight is None else weight[rows], scale, n_threads)
         return of_values(moments, (rbm.visible, rbm.hidden))
 
     @classmethod
@@ -175,48 +178,63 @@ def add(
     moments: Moments,
     states: BitMatrix | np.ndarray,
     fixed: np.ndarray,
+    layer: kernels.Layer,
     weight: np.ndarray | None = None,
     scale: float = 1.0,
     n_threads: int | None = None,
 ) -> None:
     """Add examples to moments of bits in place.
 
-    states: BitMatrix, or float64 (n, V); fixed: their P(h | v) in units of 2^-22, float32 (tiles, 8 ceil(n/8), 64),
-    zero past the last example; weight: float64 (n,) of integers up to 2^22, in units of scale / 2^22.
+    states: BitMatrix, or float64 (n, V); fixed: their P(h | v) in units of 2^-22, or means in those of the hidden
+    layer, float32 (tiles, 8 ceil(n/8), 64), zero past the last example; weight: float64 (n,) of integers up to 2^22, in
+    units of scale / 2^22.
     """
     n = states.shape[0]
-    unit = 2.0**-FIXED_BITS * scale
+    unit = 2.0**-layer.fixed_bits * scale
     if weight is not None:
         fixed[:, :n] = np.rint(fixed[:, :n] * (weight * 2.0**-FIXED_BITS)[None, :, None])
     accumulate = moments.total != 0.0
-    moments.total += n if weight is None else float(weight.sum()) * unit
+    one = 2.0**-FIXED_BITS * scale  # of a weight
+    moments.total += n if weight is None else float(weight.sum()) * one
     used = threads.resolve(n_threads, moments.weight_sum.size * n)
-    if not isinstance(states, BitMatrix):
+    if not isinstance(states, BitMatrix) or _are_real(states):
         if not accumulate:
             moments.weight_sum[...], moments.hidden_sum[...] = 0.0, 0.0
-        _add_fractions(moments, states, fixed, weight, unit)
+        _add_numbers(moments, states, fixed, weight, unit, one)
         return
+    signed = layer.to is not None
     transposed = np.empty((-(-n // 8), states.n_units), np.uint8)
     kernels.transpose(states._planes, states.n_units, states.segments, transposed, used)
-    kernels.moments(transposed, fixed, unit, accumulate, moments.weight_sum, moments.hidden_sum, used)
+    kernels.moments(transposed, fixed, signed, unit, accumulate, moments.weight_sum, moments.hidden_sum, used)
     if weight is None:
         kernels.count_bits(states._planes, states.n_units, states.segments, moments.visible_sum, used)
     else:
         # integers below 2^53: exact in whatever order BLAS adds them
-        moments.visible_sum += states.weighted_sums(weight) * unit
+        moments.visible_sum += states.weighted_sums(weight) * one
 
 
-def _add_fractions(
-    moments: Moments, states: np.ndarray, fixed: np.ndarray, weight: np.ndarray | None, unit: float
-) -> None:
+def _are_real(states: BitMatrix) -> bool:
+    """Whether any unit of these states is real."""
+    return states.segments is not None and states.segments.real
+
+
+def _add_numbers(
+    moments: Moments, states: BitMatrix | np.ndarray, fixed: np.ndarray, weight: np.ndarray | None, unit: float,
+    one: float,
+) -> None:  # fmt: skip
+    """add, of fractions or of states with real units; unit: of the hidden means, one: of a weight."""
     n, n_hidden = states.shape[0], moments.hidden_sum.size
-    grid = to_fixed_point(states)
+    if isinstance(states, BitMatrix):
+        grid, step, most = states.to_values() * float(1 << REAL_BITS), 2.0**-REAL_BITS, ROWS // 2
+    else:
+        grid, step, most = to_fixed_point(states), 2.0**-FIXED_BITS, ROWS
     probabilities = np.concatenate(list(fixed), axis=1)[:n, :n_hidden].astype(np.float64)
-    ones = np.full(n, 1.0 * (1 << FIXED_BITS)) if weight is None else weight
-    for start in range(0, n, ROWS):  # 504 rows of products of two 22-bit numbers are exact in float64
-        rows = slice(start, start + ROWS)
-        moments.weight_sum += (grid[rows].T @ probabilities[rows]) * (unit * 2.0**-FIXED_BITS)
-        moments.visible_sum += (ones[rows] @ grid[rows]) * (unit * 2.0**-FIXED_BITS)
+    if weight is None:
+        weight, one = np.ones(n), 1.0
+    for start in range(0, n, most):  # 504 rows of products of two 22-bit numbers are exact in float64
+        rows = slice(start, start + most)
+        moments.weight_sum += (grid[rows].T @ probabilities[rows]) * (unit * step)
+        moments.visible_sum += (weight[rows] @ grid[rows]) * (one * step)
     moments.hidden_sum += probabilities.sum(axis=0) * unit
 
 
@@ -238,20 +256,20 @@ class PhaseStates:
     visible_sum, hidden_sum : float64 (V,), (H,)
         Of bits, not of the values that they stand for.
     total : float
+    unit : float
+        What the numbers of fixed count in: 2^-22, of real hidden units another power of two.
     """
 
     def __init__(self, rbm: RBM, states: BitMatrix, fixed: np.ndarray, n_threads: int | None = None) -> None:
         n = len(states)
         self.shape = rbm.n_visible, rbm.n_hidden
-        self.fixed, self.total = fixed, float(n)
+        self.fixed, self.total, self.unit = fixed, float(n), 2.0**-rbm._parameters.to_hidden.fixed_bits
         self.transposed = np.empty((-(-n // 8), rbm.n_visible), np.uint8)
         self.visible_sum, self.hidden_sum = np.empty(rbm.n_visible), np.empty(rbm.n_hidden)
         used = threads.resolve(n_threads, 4 * threads.PASS * n * (rbm.n_visible // 8 + rbm.n_hidden))
         kernels.prepare_phase(
-            states._planes, states.segments, fixed, 2.0**-FIXED_BITS, self.transposed, self.visible_sum,
-            self.hidden_sum,
-            used,
-        )  # fmt: skip
+            states._planes, states.segments, fixed, self.unit, self.transposed, self.visible_sum, self.hidden_sum, used
+        )
         self.units = rbm.visible, rbm.hidden
 
     @classmethod
@@ -264,7 +282,18 @@ class PhaseStates:
             return Moments.of_data(rbm, data, sample_weight, n_threads)
         fixed = gibbs.fixed_buffer(len(data), rbm.n_hidden)
         gibbs.half_step(rbm._parameters.to_hidden, data, fixed=fixed, n_threads=n_threads)
-        return cls(rbm, data, fixed, n_threads)
+        return cls.of_states(rbm, data, fixed, n_threads)
+
+    @classmethod
+    def of_states(
+        cls, rbm: RBM, states: BitMatrix, fixed: np.ndarray, n_threads: int | None = None
+    ) -> PhaseStates | Moments:
+        """Of states and their fixed-point P(h | v), or means; where visible units are real, the moments at once."""
+        if not _are_real(states):
+            return cls(rbm, states, fixed, n_threads)
+        moments = nothing(rbm)
+        add(moments, states, fixed, rbm._parameters.to_hidden, n_threads=n_threads)
+        return of_values(moments, (rbm.visible, rbm.hidden))
 
     @property
     def means(self) -> tuple[np.ndarray, np.ndarray]:
@@ -285,5 +314,8 @@ class PhaseStates:
         moments = Moments(np.empty(self.shape), self.visible_sum.copy(), self.hidden_sum.copy(), self.total)
         used = threads.resolve(n_threads, moments.weight_sum.size * int(self.total))
         all_of_fixed = np.empty(self.shape[1])  # which is more than hidden_sum in a LabelPhase
-        kernels.moments(self.transposed, self.fixed, 2.0**-FIXED_BITS, False, moments.weight_sum, all_of_fixed, used)
+        signed = self.units[1].real
+        kernels.moments(
+            self.transposed, self.fixed, signed, self.unit, False, moments.weight_sum, all_of_fixed, used
+        )
         return of_values(moments, self.units)

@@ -101,8 +101,10 @@ class RBM(Model):
             )
         checked = validate.parameter(weights, "weights", (None, None))
         units = layer(visible, checked.shape[0], "visible"), layer(hidden, checked.shape[1], "hidden")
-        if units[1].layout is not None:
-            raise ValueError(f"hidden must be of one type of two values, 'bernoulli' or 'spin', not {units[1]!r}")
+        if units[1].layout is not None and not (units[1].real and len(units[1].segments) == 1):
+            raise ValueError(
+                f"hidden must be of one type, 'bernoulli', 'spin', 'gaussian', 'relu' or 'drelu', not {units[1]!r}"
+            )
         self._set(checked, visible_bias, hidden_bias, units)
 
     def _set(
@@ -429,7 +431,11 @@ class RBM(Model):
         result = self._bias_sums(visible, self.visible, p.wide_visible_bias)
         result += self._bias_sums(hidden, self.hidden, p.wide_hidden_bias)
         all_inputs = self._all_inputs() if self.visible.layout is None and self.visible.shifted else 0
+        result -= self.visible.own_energy(visible.to_states()) + self.hidden.own_energy(hidden.to_states())
         for part in workload.parts(n, workload.half_step(*p.shape), most=max(1, _SUMS // self.n_hidden)):
+            if self.visible.real or self.hidden.real:
+                result[part] += self._pairs(visible[part], hidden[part])
+                continue
             acc = np.empty((part.stop - part.start, self.n_hidden), np.int32)
             used = threads.resolve(n_threads, acc.size * self.n_visible)
             # int64 sums of int32 are exact
@@ -442,6 +448,14 @@ class RBM(Model):
             pairs = np.einsum("ij,ij->i", sent, self.hidden.values(hidden[part].to_states()), dtype=np.int64)
             result[part] += pairs * 2.0**-p.to_hidden.exponent
         return -result
+
+    def _pairs(self, visible: BitMatrix, hidden: BitMatrix) -> np.ndarray:
+        """v'W h of each pair of states, some of whose units are real: weights on the grid, so that v'W is exact."""
+        scale = 2.0**self._parameters.to_hidden.exponent
+        weights = np.rint(self.weights * np.float32(scale)).astype(np.float64)
+        values = self.visible.unit_values(visible.to_states())
+        inputs = np.einsum("ij,jk->ik", values, weights) / scale
+        return floatmath.row_sums(inputs * self.hidden.unit_values(hidden.to_states()))
 
     def free_energy(self, v: ArrayLike, n_threads: int | None = None) -> np.ndarray:
         """F(v) = -b'v - sum_j cgf(c_j + (v'W)_j) = -log sum_h exp(-E(v, h)) of each example, in nats.
@@ -470,7 +484,8 @@ class RBM(Model):
         for part in workload.parts(len(bits), workload.free_energy(*p.shape)):
             used = threads.resolve(n_threads, (part.stop - part.start) * self.n_visible * self.n_hidden)
             kernels.cgf_sums(bits.planes[:, part], p.to_hidden, one, result[part], used)
-        return -(result + self._bias_sums(bits, self.visible, p.wide_visible_bias))
+        result = -(result + self._bias_sums(bits, self.visible, p.wide_visible_bias))
+        return result + self.visible.own_energy(bits.to_states()) if self.visible.real else result
 
     def _all_inputs(self) -> np.ndarray:
         """The sums of all the integers that the weights of each hidden unit are in the kernels, int64 (H,)."""

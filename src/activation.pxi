@@ -33,14 +33,18 @@ cdef struct HalfStep:
     # the receiving layer
     int unit                        # its units' type
     const Plan *to                  # NULL, or its segments
+    const double *shape             # NULL, or of real units the numbers that describe them: SIDES rows (real.pxi)
+    Py_ssize_t shape_length
+    double fixed_scale              # 2^f, in which their means are counted
     Py_ssize_t n_units
     Py_ssize_t n_tiles
     uint8_t *out                    # NULL: do not sample
     Py_ssize_t out_stride
     const uint8_t *free             # NULL: all; or planes like out's: of the others, out keeps what it has
     Py_ssize_t free_stride
-    float *probabilities            # NULL or (n, n_units)
-    float *fixed                    # NULL or tiles of rint(P(on) 2^22), [tile][chain][64]; anything past n_units
+    float *probabilities            # NULL or (n, n_units); of real units their means
+    float *fixed                    # NULL or tiles of rint(P(on) 2^22), [tile][chain][64]; anything past n_units; of real
+                                    # units of their means times 2^f
     Py_ssize_t fixed_length
     # the chains
     Py_ssize_t n
@@ -106,34 +110,39 @@ cdef inline Columns columns_of(const HalfStep *step, Py_ssize_t tile) noexcept n
 cdef void sum_tile(int32_t *acc, Scratch *scratch, const HalfStep *step, Py_ssize_t tile, Py_ssize_t first,
                    Py_ssize_t n) noexcept nogil:
     """acc OUT [n][64]: for each of n chains, from the first on, the sums of a tile's columns over the units that are
-    on; of a layer of segments, of what they send."""
+    on; of a layer of segments, of what they send, but for real units."""
     cdef const float *rows = step.tiles + tile * step.tile_length
     cdef Py_ssize_t n_columns = columns_of(step, tile).n, k, i
     cdef const Run *run
     cdef const uint8_t *planes
     cdef int32_t *sums
     cdef int32_t all_sums[TILE]
+    cdef bint started = False
     if step.given == NULL:
         product_tile(acc, scratch, rows, step.grid, step.planes + first, step.stride, step.n_bytes, n, n_columns,
                      ALL_LIMBS)
         return
     for k in range(step.given.n_runs):
         run = step.given.runs + k
+        if is_real(run.kind):
+            continue
         if run.kind == CATEGORICAL:
             gather_sums(acc, scratch, rows, step.grid, step.given, run, step.planes + first, step.stride, n, n_columns,
-                        k > 0)
+                        started)
+            started = True
             continue
         planes = step.planes + run.row * step.stride + first
-        sums = acc if k == 0 else scratch.more
+        sums = acc if not started else scratch.more
         product_tile(sums, scratch, rows + run.unit * TILE, step.grid, planes, step.stride, run.n_rows, n, n_columns,
                      ALL_LIMBS)
         if takes_sums(run.kind):
             sum_run(rows, step.grid, step.given, run, all_sums)
             for i in range(n * VECTORS):
                 (<viu *> sums)[i] = sent_by(run.kind, (<viu *> sums)[i], (<viu *> all_sums)[i % VECTORS])
-        if k > 0:
+        if started:
             for i in range(n * VECTORS):
                 (<viu *> acc)[i] = (<viu *> acc)[i] + (<viu *> sums)[i]
+        started = True
 
 
 cdef void sum_run(const float *rows, float grid, const Plan *plan, const Run *run, int32_t *sums) noexcept nogil:
@@ -316,12 +325,18 @@ cdef void half_step_item(const HalfStep *step, Py_ssize_t item, Scratch *scratch
     cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block
     cdef Py_ssize_t n = smaller(step.block, step.n - first)
     cdef HalfStep own
+    if step.given != NULL and step.given.real:
+        real_senders_item(step, tile, first, n, scratch)
+        return
     if step.to != NULL and step.to.tiles[tile].kind == CATEGORICAL:
         sites_item(step, tile, first, n, scratch)
         return
     sum_tile(scratch.sums, scratch, step, tile, first, n)
     if step.to == NULL:
         activate(step, scratch.sums, tile, first, n, scratch.masks)
+    elif is_real(step.to.tiles[tile].kind):
+        turn_to_sent(scratch.sums, step, tile, n)
+        draw_reals(step, step.to.tiles[tile].kind, scratch.sums, False, 1.0, tile, first, n)
     else:
         own = step[0]
         own.unit = step.to.tiles[tile].kind

@@ -136,11 +136,40 @@ cdef void weigh_and_draw_hidden(const Annealing *job, Py_ssize_t item, Py_ssize_
     cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block
     cdef Py_ssize_t n = smaller(step.block, step.n - first), n_columns = smaller(TILE, step.n_units - tile * TILE)
     cdef int32_t *acc = scratch.sums
+    if step.to != NULL or (step.given != NULL and step.given.real):
+        weigh_and_draw_reals(job, &step, tile, first, n, s, scratch)
+        return
     sum_tile(acc, scratch, &step, tile, first, n)
     activate(&step, acc, tile, first, n, scratch.masks)
     turn_to_sent(acc, &step, tile, n)
     weigh_hidden(step.unit, acc, step.bias + tile * TILE, <double> step.scale, n_columns, n, <double> job.betas[s],
                  <double> job.betas[s + 1], <double *> scratch.masks, job.log_weights + tile * job.n_chains + first)
+
+
+cdef void weigh_and_draw_reals(const Annealing *job, const HalfStep *step, Py_ssize_t tile, Py_ssize_t first,
+                               Py_ssize_t n, Py_ssize_t s, Scratch *scratch) noexcept nogil:
+    """The same where either layer has real units."""
+    cdef bint sent = step.given != NULL and step.given.real
+    cdef Py_ssize_t start = 0, count, i
+    if not sent:
+        sum_tile(scratch.sums, scratch, step, tile, first, n)
+        turn_to_sent(scratch.sums, step, tile, n)
+    while start < n:
+        count = smaller(REAL_BLOCK, n - start)
+        if sent:
+            real_sums(scratch.reals, scratch, step, tile, first + start, count)
+        else:
+            for i in range(count * TILE):
+                scratch.reals[i] = <double> scratch.sums[start * TILE + i]
+        weigh_reals(step, scratch.reals, tile, count, <double> job.betas[s], <double> job.betas[s + 1],
+                    job.log_weights + tile * job.n_chains + first + start)
+        if step.to != NULL:
+            draw_reals(step, step.to.tiles[tile].kind, scratch.reals, True, 1.0, tile, first + start, count)
+        else:
+            for i in range(count * TILE):
+                scratch.floats[i] = <float> scratch.reals[i]
+            activate_sums(step, <const int32_t *> scratch.floats, tile, first + start, count, True, scratch.masks)
+        start += REAL_BLOCK
 
 
 cdef void weigh_hidden(int unit, const int32_t *acc, const float *bias, double scale, Py_ssize_t n_columns,

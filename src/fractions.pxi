@@ -6,7 +6,6 @@
 cdef enum:
     NUMBERS_BLOCK = 128     # most rows in a block: their sums are 64 kB
     NUMBERS_TOGETHER = 4    # rows whose sums, of LANES columns, stay in registers
-    INPUTS = 256            # inputs a pass: their integers, as float64, are 128 kB, in L2
 
 cdef struct NumbersScratch:     # what a thread needs
     double integers[INPUTS * TILE]
@@ -121,6 +120,9 @@ cdef void numbers_item(const HalfStep *step, Py_ssize_t item, NumbersScratch *sc
             return
         step = &own
     sent_tile(scratch.sums, scratch.integers, step, tile, first, n)
+    if step.to != NULL and is_real(step.unit):
+        draw_reals(step, step.unit, scratch.sums, True, 2.384185791015625e-7, tile, first, n)   # 2^-22
+        return
     for i in range(n * TILE):
         scratch.floats[i] = <float> (scratch.sums[i] * 2.384185791015625e-7)    # 2^-22
     activate_sums(step, <const int32_t *> scratch.floats, tile, first, n, True, scratch.masks)
@@ -171,6 +173,15 @@ cdef void log_odds_tile(double *out, Scratch *scratch, const HalfStep *step, Py_
         # the room that a product's sums would have: INPUTS rows of doubles, or BLOCK of integers
         sent_tile(out, <double *> scratch.sums, step, tile, first, n)
         scale = scale * 2.384185791015625e-7
+        for row in range(n):
+            for k in range(n_columns):
+                out[row * TILE + k] = log_odds_d(step.unit, out[row * TILE + k] * scale + <double> bias[k])
+        return
+    if step.given != NULL and step.given.real:
+        row = 0
+        while row < n:
+            real_sums(out + row * TILE, scratch, step, tile, first + row, smaller(REAL_BLOCK, n - row))
+            row += REAL_BLOCK
         for row in range(n):
             for k in range(n_columns):
                 out[row * TILE + k] = log_odds_d(step.unit, out[row * TILE + k] * scale + <double> bias[k])

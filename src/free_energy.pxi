@@ -2,9 +2,9 @@
 # every ISA level. The cgf of a unit is kink(x) + log(1 + exp(-|x|)), x its log odds (units.pxi).
 
 
-cdef inline vd exp_negative_d(vd x) noexcept nogil:
-    """exp(x) for -708 <= x <= 0 (and up to 700, where that is needed), as exp_negative, by the Taylor polynomial of
-    degree 13, which errs by under 1 ulp."""
+cdef inline vd exp_of_rest(vd x, vd *power) noexcept nogil:
+    """exp(r) - 1 and power = 2^k, where x = r + k log 2 with |r| <= log(2) / 2, for -708 <= x <= 700, by the Taylor
+    polynomial of degree 13. Where k is 0, r is x."""
     cdef vd magic = splat_d(6755399441055744.0)  # 1.5 * 2^52
     cdef vd t = x * splat_d(1.4426950408889634) + magic
     cdef vd n = t - magic
@@ -21,8 +21,20 @@ cdef inline vd exp_negative_d(vd x) noexcept nogil:
     p = p * r + splat_d(1.0 / 24.0)
     p = p * r + splat_d(1.0 / 6.0)
     p = p * r + splat_d(0.5)
-    p = p * (r * r) + r + splat_d(1.0)
-    return p * double_of((bits_d(t) - bits_d(magic) + splat_q(1023)) << 52)
+    power[0] = double_of((bits_d(t) - bits_d(magic) + splat_q(1023)) << 52)
+    return p * (r * r) + r
+
+
+cdef inline vd exp_negative_d(vd x) noexcept nogil:
+    """exp(x) for -708 <= x <= 0 (and up to 700, where that is needed), which errs by under 1 ulp."""
+    cdef vd power, p = exp_of_rest(x, &power)
+    return (p + splat_d(1.0)) * power
+
+
+cdef inline vd exp_minus_one_d(vd x) noexcept nogil:
+    """exp(x) - 1 for -708 <= x <= 0, with a small relative error also where x is near 0."""
+    cdef vd power, p = exp_of_rest(x, &power)
+    return p * power + (power - splat_d(1.0))
 
 
 cdef inline vd log_d(vd x) noexcept nogil:
@@ -136,11 +148,17 @@ cdef void cgf_item(const HalfStep *step, Py_ssize_t first, const double *beta, b
     for tile in range(step.n_tiles):
         n_columns = smaller(TILE, step.n_units - tile * TILE)
         log_odds_tile(odds, &scratch.product, step, tile, first, n)
+        if step.to != NULL:
+            for chain in range(n):
+                add_real_cgf(step, odds + chain * TILE, tile, n_columns, beta[first + chain] if own_beta else beta[0],
+                             lines + 8 * chain)
+            continue
         for chain in range(n):
             add_cgf(step.unit, odds + chain * TILE, n_columns, beta[first + chain] if own_beta else beta[0],
                     lines + 8 * chain, products + 8 * chain)
-        if tile % ROOM == ROOM - 1 or tile == step.n_tiles - 1:
+        if tile % ROOM == ROOM - 1:
             take_logs(products, logs, 8 * n)
+    take_logs(products, logs, 8 * n)
     for chain in range(n):
         out[first + chain] = sum8(lines + 8 * chain) + sum8(logs + 8 * chain)
 
@@ -203,12 +221,16 @@ cdef void bias_item(const Plan *plan, int unit, Py_ssize_t n_units, const uint8_
 
 cdef void build_bias_table(Row row, const double *bias, double *table) noexcept nogil:
     """table[x] for what a row of planes may hold, of biases IN of all units: sum_k bias_k value(bit k of x), from the
-    low bit up, or the bias of category x."""
+    low bit up, or the bias of category x, or bias times what a byte of a real unit's integer stands for."""
     cdef Py_ssize_t k, m
     cdef double b
     if row.kind == CATEGORICAL:
         memset(table, 0, 256 * sizeof(double))
         memcpy(table, bias + row.unit, row.size * sizeof(double))
+        return
+    if is_real(row.kind):
+        for m in range(256):
+            table[m] = value_of_byte(row.byte, <uint8_t> m) * bias[row.unit]
         return
     table[0] = 0
     for k in range(8):

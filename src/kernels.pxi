@@ -7,7 +7,7 @@ from _openmp cimport Barrier, Piece, Pieces, WorkQueue, barriers_passed, finish_
     team_size, time_asked, time_had, wait_at, wait_for
 from cython.parallel cimport parallel, prange, threadid
 from libc.math cimport frexp, ldexp
-from libc.stdint cimport int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
+from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
@@ -43,6 +43,8 @@ cdef extern from "simd.h" nogil:
     vd exponent_d(vq)
     vd double_of(vq)
     vd sign_d(vd)
+    vd sqrt_d(vd)
+    bint any_d(vq)
     vi select_i(vi, vi, vi)
     vd select_d(vq, vd, vd)
     vi not_above_i(vi, vi)
@@ -153,7 +155,9 @@ include "bits.pxi"
 include "numbers.pxi"
 include "product.pxi"
 include "product_amx.pxi"
+include "truncated.pxi"
 include "activation.pxi"
+include "real.pxi"
 include "categorical.pxi"
 include "flips.pxi"
 include "sweep.pxi"

@@ -18,6 +18,8 @@ cdef enum:                              # bytes of an integer of Q that count
 cdef enum:
     LISTED = 8                          # where one word in so many is zero, those that are not are listed
     BLOCK = 1024                        # most chains in a block: their accumulators are 256 kB, in L2
+    INPUTS = 256                        # of products in float64, a pass: their integers are 128 kB, in L2
+    REAL_BLOCK = 64                     # chains whose sums of real units' products are made together
 
 cdef struct Scratch:                    # what one thread needs for a half step of a tile; all are whole cache lines
     char tables[TABLES]
@@ -28,6 +30,10 @@ cdef struct Scratch:                    # what one thread needs for a half step 
     int32_t sums[BLOCK * TILE]          # the accumulators
     int32_t more[BLOCK * TILE]          # and those of a further segment
     uint64_t masks[BLOCK]               # the states that activation.pxi makes of them
+    double reals[REAL_BLOCK * TILE]     # real.pxi: sums,
+    float floats[REAL_BLOCK * TILE]     # the same, rounded,
+    double numbers[INPUTS * REAL_BLOCK]  # the states of real units
+    double integers[INPUTS * TILE]      # and the integers of their rows of weights
 
 
 cdef inline vi grid_row(const float *row, float scale) noexcept nogil:

@@ -3,6 +3,7 @@
 #
 #   states     planes[row, chain]: a segment of bits has a row for 8 units, a categorical segment a row for each site,
 #              which holds the site's category, 0 .. q - 1, or q where the site is absent: a category without weights.
+#              A real unit has three rows: the bytes of its integer, the lowest first (real.pxi).
 #   weights    one row for each unit: a bit, or a category of a site; segment by segment, site by site.
 #   tiles      of the layer that receives: 64 columns each, of one segment. A tile has whole sites, as many as fit, at
 #   most
@@ -11,13 +12,18 @@
 
 cdef enum:
     CATEGORICAL = 2             # beside the types of units.pxi
+    GAUSSIAN = 3                # the real ones, from here on
+    RELU = 4
+    DRELU = 5
+    REAL_BYTES = 3
     SITES = 32                  # in a tile, at most: four share a block of random words
     MOST_CATEGORIES = 255
 
 cdef struct Row:                # a row of planes
     int unit                    # its first unit
-    int size                    # how many units: up to 8 bits, or the categories of a site
-    int kind                    # BERNOULLI, SPIN or CATEGORICAL
+    int size                    # how many units: up to 8 bits, the categories of a site, or one
+    int kind                    # BERNOULLI, SPIN, CATEGORICAL, GAUSSIAN, RELU or DRELU
+    int byte                    # which one of a real unit's integer
 
 cdef struct Run:                # rows of one type that follow each other
     Py_ssize_t row
@@ -41,6 +47,14 @@ cdef struct Plan:
     const Columns *tiles
     Py_ssize_t n_tiles
     Py_ssize_t n_units
+    bint real                   # whether any unit is
+
+
+REAL_KINDS = {"gaussian": GAUSSIAN, "relu": RELU, "drelu": DRELU}
+
+
+cdef inline bint is_real(int kind) noexcept nogil:
+    return kind >= GAUSSIAN
 
 
 cdef class Segments:
@@ -50,10 +64,11 @@ cdef class Segments:
     cdef readonly Py_ssize_t n_units, n_rows, n_tiles
     cdef readonly Py_ssize_t n_inputs       # rows of weights that products may read
     cdef readonly object steps              # between the values of each unit; None: 1 everywhere
+    cdef readonly bint real                 # whether any unit is
 
     def __init__(self, segments):
-        """segments: (name of the type, sizes) of each; sizes is a number of units of two values, or a sequence of the
-        numbers of categories of sites."""
+        """segments: (name of the type, sizes) of each; sizes is a number of units of two values or real ones, or a
+        sequence of the numbers of categories of sites."""
         cdef list rows = [], runs = [], tiles = [], steps = []
         cdef Py_ssize_t unit = 0, row, first, k, size
         cdef object name, sizes
@@ -66,41 +81,50 @@ cdef class Segments:
                     if not 1 <= size <= MOST_CATEGORIES:
                         raise ValueError(f"a site must have from 1 to {MOST_CATEGORIES} categories, got {size}")
                     tiles_of_site(tiles, unit, size, len(rows))
-                    rows.append((unit, size, CATEGORICAL))
+                    rows.append((unit, size, CATEGORICAL, 0))
                     unit += size
                 tiles.append(None)      # the next segment begins with a tile of its own
                 kind = CATEGORICAL
+            elif name in REAL_KINDS:
+                kind = REAL_KINDS[name]
+                for k in range(0, sizes, TILE):
+                    size = min(TILE, sizes - k)
+                    tiles.append([unit + k, size, row + REAL_BYTES * k, REAL_BYTES * size, kind, 1])
+                for k in range(REAL_BYTES * sizes):
+                    rows.append((unit + k // REAL_BYTES, 1, kind, k % REAL_BYTES))
+                unit += sizes
             else:
                 kind = UNITS[name]
                 for k in range(0, sizes, TILE):
                     size = min(TILE, sizes - k)
                     tiles.append([unit + k, size, row + k // 8, ceil_div(size, 8), kind, 1])
                 for k in range(0, sizes, 8):
-                    rows.append((unit + k, min(8, sizes - k), kind))
+                    rows.append((unit + k, min(8, sizes - k), kind, 0))
                 unit += sizes
             runs.append((row, len(rows) - row, first, kind))
-            steps += [1.0 if kind == CATEGORICAL else value_step(kind)] * (unit - first)
+            steps += [value_step(kind) if name in UNITS else 1.0] * (unit - first)
         tiles = [tile for tile in tiles if tile is not None]
         self.steps = None if set(steps) == {1.0} else tuple(steps)
         self.n_units, self.n_rows, self.n_tiles = unit, len(rows), len(tiles)
         # the rows of weights that products of bits read end at a multiple of 8 behind the last unit of every run
         self.n_inputs = unit
+        self.real = any(is_real(kind) for _, size, first, kind in runs)
         for _, size, first, kind in runs:
-            if kind != CATEGORICAL:
+            if kind < CATEGORICAL:
                 self.n_inputs = max(self.n_inputs, first + 8 * size)
         self.n_inputs = 8 * ceil_div(self.n_inputs, 8)
         self.rows = memory_for(1, whole_lines(len(rows) * sizeof(Row)), "a layer")
         self.runs = memory_for(1, whole_lines(len(runs) * sizeof(Run)), "a layer")
         self.tiles = memory_for(1, whole_lines(len(tiles) * sizeof(Columns)), "a layer")
         for k in range(len(rows)):
-            (<Row *> self.rows.start)[k] = Row(rows[k][0], rows[k][1], rows[k][2])
+            (<Row *> self.rows.start)[k] = Row(rows[k][0], rows[k][1], rows[k][2], rows[k][3])
         for k in range(len(runs)):
             (<Run *> self.runs.start)[k] = Run(runs[k][0], runs[k][1], runs[k][2], runs[k][3])
         for k in range(len(tiles)):
             tile = tiles[k]
             (<Columns *> self.tiles.start)[k] = Columns(tile[0], tile[1], tile[2], tile[3], tile[4], tile[5])
         self.plan = Plan(<Row *> self.rows.start, len(rows), <Run *> self.runs.start, len(runs),
-                         <Columns *> self.tiles.start, len(tiles), unit)
+                         <Columns *> self.tiles.start, len(tiles), unit, self.real)
 
     @property
     def places(self):
@@ -129,7 +153,7 @@ cdef inline Row row_of(const Plan *plan, Py_ssize_t n_units, int kind, Py_ssize_
     """A row of planes; plan NULL: of n_units units of this type."""
     if plan != NULL:
         return plan.rows[row]
-    return Row(<int> (8 * row), <int> smaller(8, n_units - 8 * row), kind)
+    return Row(<int> (8 * row), <int> smaller(8, n_units - 8 * row), kind, 0)
 
 
 def place_tiles(const float[:, :, ::1] tiles, Segments segments, float[:, :, ::1] out, int n_threads):
@@ -160,7 +184,7 @@ cdef void place_tile(const float *tiles, Py_ssize_t n_inputs, Py_ssize_t unit, P
 
 def largest_input(const float[:, :, ::1] tiles, Segments segments):
     """The largest sum, over the columns of tiles IN (tiles, inputs, 64), of the sizes of all that the layer can send:
-    of each bit, and of the largest of each site's categories. float64, added in one order."""
+    of each bit or real unit, and of the largest of each site's categories. float64, added in one order."""
     cdef double largest = 0
     cdef Py_ssize_t tile
     if DEBUG_CHECKS:
@@ -182,6 +206,8 @@ cdef double largest_input_of(const float *tile, const Plan *plan) noexcept nogil
     memset(sums, 0, sizeof(sums))
     for k in range(plan.n_rows):
         row = plan.rows[k]
+        if row.byte > 0:
+            continue
         memset(most, 0, sizeof(most))
         for unit in range(row.size):
             weights = tile + (row.unit + unit) * TILE

@@ -29,18 +29,28 @@ cdef class Layer:
     cdef readonly Py_ssize_t n_units
     cdef readonly int unit, sent
     cdef readonly Segments to, given
+    cdef readonly object shape_array
+    cdef const double[:, ::1] shape
+    cdef readonly int fixed_bits            # of the fraction of a fixed-point mean or probability
 
     def __init__(self, tiles, int exponent, bias, Py_ssize_t n_units, str unit, str sent, Segments to=None,
-                 Segments given=None):
+                 Segments given=None, shape=None, int fixed_bits=FIXED_BITS):
         """tiles float32 (ceil(n_units/64), units of the other layer rounded up to 8, 64); bias float32 (64 tiles,).
         unit is the type of the layer's units, sent that of the other layer's; of a layer of segments it is "bernoulli",
         and the segments, to of the layer itself and given of the other one, say the rest: the layer has as many tiles
         as they. Where the other one has segments, there is memory behind the tiles that can be read, up to
-        given.n_inputs rows of the last one: see empty_tiles of fastrbm/_core/segments.py."""
+        given.n_inputs rows of the last one: see empty_tiles of fastrbm/_core/segments.py. Of a layer of real units
+        shape float64 (6, 64 tiles) describes them (real.pxi), and their means are counted in units of
+        2^-fixed_bits."""
         self.tiles_array, self.bias_array = tiles, bias
         self.tiles, self.bias, self.exponent, self.n_units = tiles, bias, exponent, n_units
         self.unit, self.sent, self.to, self.given = UNITS[unit], UNITS[sent], to, given
+        self.shape_array, self.fixed_bits = shape, fixed_bits
+        if to is not None and to.real:
+            self.shape = shape
         if DEBUG_CHECKS:
+            check(to is None or not to.real or (self.shape.shape[0] == SIDES
+                                                and self.shape.shape[1] == self.bias.shape[0]), "shape")
             check(self.tiles.shape[0] == (ceil_div(n_units, TILE) if to is None else to.n_tiles)
                   and self.tiles.shape[2] == TILE and self.bias.shape[0] == TILE * self.tiles.shape[0]
                   and (to is None or to.n_units == n_units)
@@ -80,6 +90,9 @@ cdef HalfStep prepare_layer(Layer layer, Py_ssize_t n, uint64_t seed, Py_ssize_t
     step.bias = &layer.bias[0]
     step.unit, step.sent = layer.unit, layer.sent
     step.to, step.given = plan_of(layer.to), plan_of(layer.given)
+    step.fixed_scale = ldexp(1.0, layer.fixed_bits)
+    if step.to != NULL and step.to.real:
+        step.shape, step.shape_length = &layer.shape[0, 0], layer.shape.shape[1]
     step.n_units = layer.n_units
     step.n_tiles = layer.tiles.shape[0]
     step.first_chain = first_chain

@@ -325,9 +325,9 @@ cdef void move_weights(Worker *me, int updates) noexcept nogil:
     cdef Ascent ascent = job.ascent
     cdef Py_ssize_t item, tile, first, chunk
     phases[0] = Phase(job.data.transposed, ceil_div(me.n, 8), job.data.fixed, job.data.fixed_length,
-                      unit / <double> me.n)
+                      unit / <double> me.n, POSITIVE_LIMBS)
     phases[1] = Phase(job.model.transposed, ceil_div(job.n_chains, 8), job.model.fixed, job.model.fixed_length,
-                      -(unit / <double> job.n_chains))
+                      -(unit / <double> job.n_chains), POSITIVE_LIMBS)
     if job.shifted:
         offsets.visible_shift, offsets.hidden_shift = job.visible_shift, job.hidden_shift
         offsets.visible_offset, offsets.hidden_offset = job.visible_offset[1 - me.now], job.hidden_offset[1 - me.now]

@@ -18,6 +18,7 @@ cdef struct Phase:
     const float *fixed
     Py_ssize_t fixed_length
     double factor
+    int limbs
 
 
 cdef struct Offsets:
@@ -56,7 +57,8 @@ cdef struct Ascent:
 
 
 def difference(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, double positive_factor,
-               const uint8_t[:, ::1] negative_bits, const float[:, :, ::1] negative, double negative_factor, centering,
+               const uint8_t[:, ::1] negative_bits, const float[:, :, ::1] negative, double negative_factor, bint signed,
+               centering,
                Py_ssize_t n_hidden, float[:, :, ::1] out, double[::1] along_hidden, double[::1] along_visible,
                int n_threads):
     """out OUT in tiles (tiles, 8 ceil(V/8), 64) = positive_factor sum_r v_r p_r' over the positive examples minus the
@@ -71,8 +73,8 @@ def difference(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] posit
     cdef Phase phases[2]
     cdef Ascent ascent
     cdef Py_ssize_t n_visible = positive_bits.shape[1], i, j
-    phases[0] = phase_of(positive_bits, positive, positive_factor)
-    phases[1] = phase_of(negative_bits, negative, -negative_factor)
+    phases[0] = phase_of(positive_bits, positive, positive_factor, signed)
+    phases[1] = phase_of(negative_bits, negative, -negative_factor, signed)
     memset(&ascent, 0, sizeof(Ascent))
     if DEBUG_CHECKS:
         check(negative_bits.shape[1] == n_visible and out.shape[0] == ceil_div(n_hidden, TILE)
@@ -82,7 +84,8 @@ def difference(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] posit
 
 
 def step(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, double positive_factor,
-         const uint8_t[:, ::1] negative_bits, const float[:, :, ::1] negative, double negative_factor, centering,
+         const uint8_t[:, ::1] negative_bits, const float[:, :, ::1] negative, double negative_factor, bint signed,
+         centering,
          Py_ssize_t n_hidden, const float[:, :, ::1] weights, double rate, double l2, double l1, float limit,
          float[:, :, ::1] out, float[:, :, ::1] transposed, double[::1] along_hidden, double[::1] along_visible,
          int n_threads):
@@ -91,17 +94,17 @@ def step(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, d
     cdef Ascent ascent
     cdef Py_ssize_t n_visible = positive_bits.shape[1]
     cdef _Memory sums = memory_of_sums(out, transposed)
-    phases[0] = phase_of(positive_bits, positive, positive_factor)
-    phases[1] = phase_of(negative_bits, negative, -negative_factor)
+    phases[0] = phase_of(positive_bits, positive, positive_factor, signed)
+    phases[1] = phase_of(negative_bits, negative, -negative_factor, signed)
     ascent = ascent_of(weights, rate, l2, l1, limit, out, transposed, sums)
     run_difference(phases, centering, n_visible, n_hidden, NULL, along_hidden, along_visible, &ascent, n_threads)
     return outcome(&ascent)
 
 
-cdef Phase phase_of(const uint8_t[:, ::1] bits, const float[:, :, ::1] fixed, double factor) except *:
+cdef Phase phase_of(const uint8_t[:, ::1] bits, const float[:, :, ::1] fixed, double factor, bint signed) except *:
     if DEBUG_CHECKS:
         check(fixed.shape[1] == 8 * bits.shape[0] and bits.shape[0] > 0, "a phase")
-    return Phase(&bits[0, 0], bits.shape[0], &fixed[0, 0, 0], fixed.shape[1] * TILE, factor)
+    return Phase(&bits[0, 0], bits.shape[0], &fixed[0, 0, 0], fixed.shape[1] * TILE, factor, limbs_of(signed))
 
 
 cdef _Memory memory_of_sums(float[:, :, ::1] out, float[:, :, ::1] transposed):
@@ -196,7 +199,7 @@ cdef Py_ssize_t difference_item(const Phase *phases, const Offsets *offsets, con
         while byte < phase.n_bytes:
             count = smaller(ROWS // 8, phase.n_bytes - byte)
             product_tile(acc[p], &scratch.product, phase.fixed + tile * phase.fixed_length + 8 * byte * TILE, 1.0,
-                         phase.transposed + byte * n_visible + first, n_visible, count, n, n_columns, POSITIVE_LIMBS)
+                         phase.transposed + byte * n_visible + first, n_visible, count, n, n_columns, phase.limbs)
             byte += count
             if byte < phase.n_bytes:    # int32 has no room for more: on to float64
                 if folded:

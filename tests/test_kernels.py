@@ -76,9 +76,9 @@ def run(module, case, n_threads):
     module.half_step(planes, to_hidden, None, SEED, 3, 5, 1, 11, hidden, fixed, probabilities, n_threads)
     results |= {"hidden": hidden.copy(), "fixed": valid(fixed, n_hidden), "probabilities": probabilities}
     weights, hidden_sum = np.full((n_visible, n_hidden), np.nan), np.full(n_hidden, np.nan)
-    module.moments(transposed, fixed, 2.0**-22, False, weights, hidden_sum, n_threads)
+    module.moments(transposed, fixed, False, 2.0**-22, False, weights, hidden_sum, n_threads)
     more_weights, more_hidden = np.ones((n_visible, n_hidden)), np.ones(n_hidden)
-    module.moments(transposed, fixed, 2.0**-21, True, more_weights, more_hidden, n_threads)
+    module.moments(transposed, fixed, False, 2.0**-21, True, more_weights, more_hidden, n_threads)
     counts = np.ones(n_visible)
     module.count_bits(planes, n_visible, None, counts, n_threads)
     results |= {"moments": weights, "hidden_sum": hidden_sum, "counts": counts}
@@ -137,7 +137,8 @@ def run_update(module, case, n_threads, before, to_hidden, planes, fixed):
     few = -(-n // 16)  # bytes of the negative phase: half of the chains
     transposed = np.empty((-(-n // 8), n_visible), np.uint8)
     module.transpose(planes, n_visible, None, transposed, n_threads)
-    phases = (*before, 2.0**-22 / n, transposed[:few].copy(), np.ascontiguousarray(fixed[:, : 8 * few]), 2.0**-22 / 7)
+    negative = transposed[:few].copy(), np.ascontiguousarray(fixed[:, : 8 * few]), 2.0**-22 / 7
+    phases = (*before, 2.0**-22 / n, *negative, False)
     plain, centered = np.full((2, *to_hidden.tiles_array.shape), np.nan, np.float32)
     module.difference(*phases, None, n_hidden, plain, None, None, n_threads)
     rng = np.random.default_rng(1)

@@ -86,7 +86,7 @@ def test_more_rows_than_int32_has_room_for_are_folded(module, n, folded):
     fixed = np.zeros((1, 8 * len(bits), 64), np.float32)
     out, along = np.empty((1, 24, 64), np.float32), (np.empty(24), np.empty(64))
     phase = bits, fixed, 1.0
-    paths = ran(module, lambda: module.difference(*phase, *phase, None, 30, out, *along, 1))
+    paths = ran(module, lambda: module.difference(*phase, *phase, False, None, 30, out, *along, 1))
     assert ("sums_folded" in paths) == folded
 
 

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 LEVEL_LANES: int
 UNITS: dict[str, int]
+REAL_KINDS: dict[str, int]
 LEVEL_MANY: int
 LEVEL_CHAINS_A_THREAD: int
 LEVEL_MATRICES: bool
@@ -23,6 +24,8 @@ class Segments:
     def steps(self) -> tuple[float, ...] | None: ...
     @property
     def places(self) -> list[tuple[int, int]]: ...
+    @property
+    def real(self) -> bool: ...
     def __init__(self, segments: Iterable[tuple[str, int | Sequence[int]]]) -> None: ...
 
 class Layer:
@@ -42,6 +45,10 @@ class Layer:
     def to(self) -> Segments | None: ...
     @property
     def given(self) -> Segments | None: ...
+    @property
+    def shape_array(self) -> NDArray[np.float64] | None: ...
+    @property
+    def fixed_bits(self) -> int: ...
     def __init__(
         self,
         tiles: NDArray[np.float32],
@@ -52,6 +59,8 @@ class Layer:
         sent: str,
         to: Segments | None = None,
         given: Segments | None = None,
+        shape: NDArray[np.float64] | None = None,
+        fixed_bits: int = 22,
     ) -> None: ...
 
 def team_time() -> tuple[int, int]: ...
@@ -129,6 +138,7 @@ def inputs(planes: NDArray[np.uint8], layer: Layer, out: NDArray[np.int32], n_th
 def moments(
     transposed: NDArray[np.uint8],
     fixed: NDArray[np.float32],
+    signed: bool,
     scale: float,
     accumulate: bool,
     weights: NDArray[np.float64],
@@ -142,6 +152,7 @@ def difference(
     negative_bits: NDArray[np.uint8],
     negative: NDArray[np.float32],
     negative_factor: float,
+    signed: bool,
     centering: tuple[NDArray[np.float64], ...] | None,
     n_hidden: int,
     out: NDArray[np.float32],
@@ -156,6 +167,7 @@ def step(
     negative_bits: NDArray[np.uint8],
     negative: NDArray[np.float32],
     negative_factor: float,
+    signed: bool,
     centering: tuple[NDArray[np.float64], ...] | None,
     n_hidden: int,
     weights: NDArray[np.float32],

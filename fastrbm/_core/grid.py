@@ -33,7 +33,7 @@ def warn_if_coarse(parameters: Parameters, bits: BitMatrix, free_energies: np.nd
     visible, hidden = parameters.units
     states = visible.unit_values(bits[rows].to_states())
     inputs = np.einsum("ij,jk->ik", states, weights.astype(np.float64)) + parameters.hidden_bias
-    own = np.einsum("ij,j->i", states, bias.astype(np.float64))
+    own = np.einsum("ij,j->i", states, bias.astype(np.float64)) - visible.own_energy(bits[rows].to_states())
     exact = -(own + hidden.cgf(inputs).sum(axis=1))
     error = float(np.abs(exact - free_energies[rows]).max())
     if error > _WORTH_A_WORD:

@@ -13,14 +13,15 @@ import numpy as np
 
 from . import threads, validate
 from .dispatch import kernels
-from .layout import TILE, from_tiles, to_tiles
-from .segments import empty_tiles, placed, placed_tiles, segments_of
+from .layout import FIXED_BITS, TILE, from_tiles, to_tiles
+from .segments import empty_tiles, placed, placed_shape, placed_tiles, segments_of
 from .settings import once
 
 if TYPE_CHECKING:
     from ..units.unit import Unit
 
 _LARGEST_SUM = 2**31 - 1
+_LARGEST_OF_REALS = 2**29 - 1  # times 2^23, the integers of real units, it is below 2^53
 
 
 class Update:
@@ -53,15 +54,29 @@ class Update:
         return kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads)
 
 
-def exponent(largest_sum: float, n_in: int) -> int:
-    """The finest grid 2^-e on which no sum of n_in rounded weights leaves int32.
+def exponent(largest_sum: float, n_in: int, real: bool = False) -> int:
+    """The finest grid 2^-e on which no sum of n_in rounded weights leaves int32; where real units send, no sum of
+    their integers' products leaves the whole numbers that float64 holds.
 
     floor(log2((2^31 - 1 - n_in) / largest_sum)), where largest_sum = max_j sum_i |W_ij|: rounding adds at most 1/2 a
-    weight. At most 60, so that the grid itself is never a subnormal number.
+    weight; with 2^29 in place of 2^31 where units are real. At most 60, so that the grid itself is never a subnormal
+    number.
     """
     if largest_sum == 0.0:
         return 60
-    return min(60, math.frexp((_LARGEST_SUM - n_in) / largest_sum)[1] - 1)
+    most = _LARGEST_OF_REALS if real else _LARGEST_SUM
+    return min(60, math.frexp((most - n_in) / largest_sum)[1] - 1)
+
+
+def fixed_bits(hidden: Unit, bias: np.ndarray, largest_input: float) -> int:
+    """f, where means of hidden units are counted in units of 2^-f: 22 of two values; of real units the finest on which
+    none is above 2^22, whatever the visible states."""
+    if not hidden.real:
+        return FIXED_BITS
+    sides = hidden.sides()
+    theta = np.abs(sides[:2] + bias.astype(np.float64)) + largest_input
+    most = float((sides[2:4] * (theta * sides[2:4] + 1.0)).max())  # D(a) < |a| + 1 of truncated.pxi
+    return min(40, math.frexp(float(1 << FIXED_BITS) / most)[1] - 1)
 
 
 class Direction(Update):
@@ -106,14 +121,13 @@ class Parameters:
         self.units = units
         self.grid_checked = False  # see _grid
         self.transposed = transposed  # units in a row, whatever their places in tiles
-        segments = segments_of(units[0].layout)
+        segments, real = segments_of(units[0].layout), segments_of(units[1].layout)
         visible_padded, hidden_padded = placed(visible_bias, segments), placed(hidden_bias, None)
         self.hidden_bias = hidden_padded[:n_hidden]
+        names = tuple(unit.name if unit.layout is None else "bernoulli" for unit in units)
         if segments is None:
-            names = units[0].name, units[1].name
             self.visible_bias, largest_input = visible_padded[:n_visible], largest_sums[0]
         else:
-            names = "bernoulli", units[1].name
             self.visible_bias = np.array(visible_bias, np.float32)
             self.visible_bias.flags.writeable = False
             largest_input = kernels.largest_input(weights, segments)
@@ -121,11 +135,17 @@ class Parameters:
                 given, weights = weights, empty_tiles(weights.shape, segments)
                 weights[...] = given
             transposed = placed_tiles(transposed, segments)
-        exponents = exponent(largest_input, n_visible), exponent(largest_sums[1], n_hidden)
+        exponents = (
+            exponent(largest_input, n_visible, units[0].real), exponent(largest_sums[1], n_hidden, units[1].real)
+        )  # fmt: skip
         self.to_hidden = kernels.Layer(
-            weights, exponents[0], hidden_padded, n_hidden, names[1], names[0], None, segments
-        )
-        self.to_visible = kernels.Layer(transposed, exponents[1], visible_padded, n_visible, *names, segments)
+            weights, exponents[0], hidden_padded, n_hidden, names[1], names[0], real, segments,
+            placed_shape(units[1], real), fixed_bits(units[1], self.hidden_bias, largest_input),
+        )  # fmt: skip
+        self.to_visible = kernels.Layer(
+            transposed, exponents[1], visible_padded, n_visible, *names, segments, real,
+            placed_shape(units[0], segments),
+        )  # fmt: skip
 
     @classmethod
     def of(

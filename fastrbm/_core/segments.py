@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 
 from .dispatch import kernels
 from .layout import TILE
+
+if TYPE_CHECKING:
+    from ..units.unit import Unit
 
 
 def placed(values: np.ndarray, segments: kernels.Segments | None) -> np.ndarray:
@@ -32,6 +35,18 @@ def segments_of(layout: tuple[tuple[str, Any], ...]) -> kernels.Segments: ...
 def segments_of(layout: tuple[tuple[str, Any], ...] | None) -> kernels.Segments | None:
     """How the kernels see a layer; None where all its units are of one type of two values."""
     return None if layout is None else kernels.Segments(layout)
+
+
+def placed_shape(unit: Unit, segments: kernels.Segments | None) -> np.ndarray | None:
+    """What describes the real units of a layer (src/real.pxi), float64 (6, 64 tiles), in the columns of its tiles; None
+    where none is real."""
+    if not unit.real or segments is None:
+        return None
+    sides = unit.sides()
+    out = np.zeros((len(sides), segments.n_tiles * TILE))
+    for tile, (first, n) in enumerate(segments.places):
+        out[:, tile * TILE : tile * TILE + n] = sides[:, first : first + n]
+    return out
 
 
 def empty_tiles(shape: tuple[int, ...], segments: kernels.Segments | None) -> np.ndarray:

@@ -6,7 +6,7 @@ import numpy as np
 
 from .._core import threads, validate
 from .._core.dispatch import kernels
-from .._core.layout import FIXED_BITS, TILE, from_tiles, to_tiles
+from .._core.layout import TILE, from_tiles, to_tiles
 from .._core.parameters import Update
 from .._core.settings import once
 from ..moments import Moments, PhaseStates
@@ -260,12 +260,12 @@ def _read_only(array: np.ndarray) -> np.ndarray:
 
 def _sides(
     positive: PhaseStates, negative: PhaseStates, scale: float
-) -> tuple[np.ndarray, np.ndarray, float, np.ndarray, np.ndarray, float]:
+) -> tuple[np.ndarray, np.ndarray, float, np.ndarray, np.ndarray, float, bool]:
     """The phases, scaled, as kernels.difference takes them."""
-    unit = 2.0**-FIXED_BITS * scale * positive.units[0].step * positive.units[1].step
+    v, h = positive.units
+    factors = [phase.unit * scale * v.step * h.step / phase.total for phase in (positive, negative)]
     return (
-        positive.transposed, positive.fixed, unit / positive.total,
-        negative.transposed, negative.fixed, unit / negative.total,
+        positive.transposed, positive.fixed, factors[0], negative.transposed, negative.fixed, factors[1], h.real,
     )  # fmt: skip
 
 

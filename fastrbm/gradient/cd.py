@@ -71,7 +71,7 @@ class CD(Described):
         gibbs.check_capacity(first, n_sweeps + 1)
         self._next_sweep = first + n_sweeps + 1
         visible, clamp = _chains_of(data, rbm)
-        hidden = BitMatrix.empty(n, rbm.n_hidden)
+        hidden = zeros(n, rbm.hidden)
         fixed = gibbs.fixed_buffer(n, rbm.n_hidden)
         place: dict[str, Any] = {"seed": self.seed, "stream": philox.CD, "first_chain": self.first_chain}
         gibbs.half_step(
@@ -82,7 +82,7 @@ class CD(Described):
             n_threads=n_threads, **place,
         )  # fmt: skip
         if sample_weight is None:
-            return Gradient(positive, PhaseStates(rbm, visible, fixed, n_threads), n_threads)
+            return Gradient(positive, PhaseStates.of_states(rbm, visible, fixed, n_threads), n_threads)
         return Gradient(positive, Moments.of_data(rbm, visible, sample_weight, n_threads), n_threads)
 
     def get_state(self) -> dict[str, Any]:

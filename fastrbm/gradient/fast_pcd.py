@@ -97,7 +97,7 @@ class FastPCD(Described):
         chains.rbm = faster
         fixed = gibbs.fixed_buffer(len(chains), rbm.n_hidden)
         chains._sweep(self.n_sweeps, fixed, n_threads)
-        gradient = Gradient(positive, PhaseStates(rbm, chains.visible_bits, fixed, n_threads), n_threads)
+        gradient = Gradient(positive, PhaseStates.of_states(rbm, chains.visible_bits, fixed, n_threads), n_threads)
         if self.rate or fast:
             now = (gradient.tiles, gradient.visible_bias, gradient.hidden_bias)
             rate, decay = np.float32(self.rate * scale), np.float32(self.decay)

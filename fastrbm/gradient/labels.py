@@ -59,13 +59,13 @@ def of_labels(
         sums = label_sums(rbm, column, states, labels, None, n_threads)
         known = PhaseStates(rbm, column.with_labels(states, labels), sums.positive, n_threads)
         return known, LabelPhase.of_sums(rbm, column, states, sums, n_threads)
-    positive, negative = nothing(rbm), nothing(rbm)
+    positive, negative, layer = nothing(rbm), nothing(rbm), rbm._parameters.to_hidden
     pairs, counts = np.zeros((column.n_states, rbm.n_hidden)), np.zeros(column.n_states)
     for rows in workload.parts(n, workload.moments(rbm.n_visible, rbm.n_hidden), most=ROWS_A_PART, blocks=(ROWS,)):
         own = None if weight is None else weight[rows]
         sums = label_sums(rbm, column, states[rows], labels[rows], own, n_threads)
-        add(positive, column.with_labels(states[rows], labels[rows]), sums.positive, own, scale, n_threads)
-        add(negative, column.with_labels(states[rows], None), sums.negative, own, scale, n_threads)
+        add(positive, column.with_labels(states[rows], labels[rows]), sums.positive, layer, own, scale, n_threads)
+        add(negative, column.with_labels(states[rows], None), sums.negative, layer, own, scale, n_threads)
         pairs += sums.pairs
         counts += sums.counts
     # of a unit of two values, the higher one is on

@@ -14,7 +14,7 @@ from ..moments import Moments
 from ..sampling import gibbs
 from ..sampling.model import model
 from ..sampling.starts import start_chains
-from ..states.bits import BitMatrix
+from ..states.bits import BitMatrix, zeros
 from .base import Gradient, refuse_absent
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class MonteCarlo(Described):
     ) -> tuple[Moments, tuple[np.ndarray, np.ndarray, np.ndarray]]:
         n, N = len(bits), self.n_hidden_samples
         v, hidden = rbm.visible.unit_values(bits.to_states()), np.zeros((n, rbm.n_hidden))
-        out = BitMatrix.empty(n, rbm.n_hidden)
+        out = zeros(n, rbm.hidden)
         for _ in range(N):
             gibbs.half_step(
                 rbm._parameters.to_hidden, bits, kind=philox.HIDDEN, seed=self.seed, stream=philox.MONTE_CARLO,

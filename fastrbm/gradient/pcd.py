@@ -92,7 +92,7 @@ class PCD(Described):
         fixed = gibbs.fixed_buffer(len(chains), rbm.n_hidden)
         # the sweep ends in p(h | v), which is all that the moments need beside v
         chains._sweep(self.n_sweeps, fixed, n_threads)
-        return Gradient(positive, PhaseStates(rbm, chains.visible_bits, fixed, n_threads), n_threads)
+        return Gradient(positive, PhaseStates.of_states(rbm, chains.visible_bits, fixed, n_threads), n_threads)
 
     def _start(self, rbm: RBM, n_threads: int | None) -> Chains:
         """The chains of this model, new ones where there are none yet."""

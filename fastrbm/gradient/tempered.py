@@ -167,7 +167,7 @@ class Tempered(Described):
         # the coldest come first
         cold = gibbs.fixed_buffer(len(chains), rbm.n_hidden)
         cold[:, : len(chains)] = fixed[:, : len(chains)]
-        return Gradient(positive, PhaseStates(rbm, chains.visible_bits, cold, n_threads), n_threads)
+        return Gradient(positive, PhaseStates.of_states(rbm, chains.visible_bits, cold, n_threads), n_threads)
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the chains and their ladder."""

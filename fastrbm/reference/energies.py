@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import units
+from . import real, units
 from .activation import FIXED_BITS, log_odds
-from .sampling import HIDDEN, VISIBLE, draw_layer, fields, sent_sums, sum8, sums_of_fractions, unpack
+from .sampling import HIDDEN, VISIBLE, draw_layer, sent_sums, sum8, sums_of_fractions, unpack
 from .segments import CATEGORICAL, of_one_type
 from .tiles import TILE, from_tiles
 
@@ -15,6 +15,18 @@ from .tiles import TILE, from_tiles
 
 def exp_negative_d(x):
     """exp(x) in float64 for -708 <= x <= 0, and up to 700."""
+    p, power = _exp_of_rest(x)
+    return (p + 1.0) * power
+
+
+def exp_minus_one_d(x):
+    """exp(x) - 1 for -708 <= x <= 0, with a small relative error also where x is near 0."""
+    p, power = _exp_of_rest(x)
+    return p * power + (power - 1.0)
+
+
+def _exp_of_rest(x):
+    """exp(r) - 1 and 2^k, where x = r + k log 2 with |r| <= log(2) / 2."""
     magic = np.float64(6755399441055744.0)
     t = x * 1.4426950408889634 + magic
     n = t - magic
@@ -22,9 +34,8 @@ def exp_negative_d(x):
     p = np.full_like(r, 1.0 / 6227020800.0)
     for c in (479001600.0, 39916800.0, 3628800.0, 362880.0, 40320.0, 5040.0, 720.0, 120.0, 24.0, 6.0, 2.0):
         p = p * r + 1.0 / c
-    p = p * (r * r) + r + 1.0
     power = (t.view(np.int64) - magic.view(np.int64) + np.int64(1023)) << np.int64(52)
-    return p * power.view(np.float64)
+    return p * (r * r) + r, power.view(np.float64)
 
 
 def softplus(x):
@@ -99,16 +110,29 @@ def cgf_sums(planes, layer, beta, out, n_threads=1):
 
     A lane adds up kink(x) and multiplies 1 + exp(-|x|), x the log odds, taking the logarithm every 512 factors.
     """
-    _sum_cgf(_log_odds(planes, layer), layer.unit, beta, out)
+    _sum_cgf(_log_odds(planes, layer), layer, beta, out)
 
 
 def cgf_sums_of_fractions(numbers, layer, beta, out, n_threads=1):
     """cgf_sums, given whole numbers as sums_of_fractions takes them."""
-    _sum_cgf(_log_odds_of_fractions(numbers, layer), layer.unit, beta, out)
+    _sum_cgf(_log_odds_of_fractions(numbers, layer), layer, beta, out)
 
 
-def _sum_cgf(x, unit, beta, out):
-    out[...] = _cgf_of(x * np.asarray(beta, np.float64)[:, None], unit)
+def _sum_cgf(x, layer, beta, out):
+    beta = np.asarray(beta, np.float64)[:, None]
+    if layer.to is None:
+        out[...] = _cgf_of(x * beta, layer.unit)
+    else:
+        out[...] = sum8(_real_cgf_lanes(x, layer, slice(0, layer.n_units), beta)) + 0.0
+
+
+def _real_cgf_lanes(x, layer, units_, beta):
+    """Of fields x (n, some units) at beta 1, by lane: the sums of cgfs at beta, (n, 8)."""
+    part = layer.to.parts[0]
+    terms = real.cgf(part.name, layer.shape_array[:, part.columns[units_]], x * beta, beta)
+    lanes = np.zeros((len(x), -(-x.shape[1] // 8) * 8))
+    lanes[:, : x.shape[1]] = terms
+    return np.add.accumulate(lanes.reshape(len(x), -1, 8), axis=1)[:, -1]
 
 
 def bias_sums(planes, unit, segments, bias, out, n_threads=1):
@@ -130,15 +154,32 @@ def anneal(visible, hidden, to_visible, to_hidden, reference, bias_difference, b
         beta0, beta1 = betas[k], betas[k + 1]
         x = _log_odds(visible, to_hidden)
         for tile in range(n_hidden_tiles):
-            part = x[:, tile * TILE : (tile + 1) * TILE]
-            _weigh_hidden(part, to_hidden.unit, float(beta0), float(beta1), log_weights[tile])
+            units_ = slice(tile * TILE, (tile + 1) * TILE)
+            if to_hidden.to is not None or (to_hidden.given is not None and to_hidden.given.real):
+                _weigh_wide(x[:, units_], to_hidden, units_, float(beta0), float(beta1), log_weights[tile])
+            else:
+                _weigh_hidden(x[:, units_], to_hidden.unit, float(beta0), float(beta1), log_weights[tile])
         for tile, rows in to_visible.receiving.groups:
             sums = to_visible.receiving.bias_of(visible, rows, bias_difference)
             log_weights[n_hidden_tiles + tile] += (float(beta1) - float(beta0)) * sums
         now, all_beta1 = (first_sweep + k) & 0xFFFFFFFF, np.full(n, beta1, np.float32)
-        draw_layer(fields(visible, to_hidden, all_beta1), to_hidden, (seed, stream, now, HIDDEN, first_chain), hidden)
-        field = fields(hidden, to_visible, all_beta1, reference)
-        draw_layer(field, to_visible, (seed, stream, now, VISIBLE, first_chain), visible)
+        name, sent = (seed, stream, now, HIDDEN, first_chain), sent_sums(visible, to_hidden)
+        draw_layer(sent, to_hidden, name, hidden, beta=all_beta1)
+        name, sent = (seed, stream, now, VISIBLE, first_chain), sent_sums(hidden, to_visible)
+        draw_layer(sent, to_visible, name, visible, beta=all_beta1, reference=reference)
+
+
+def _weigh_wide(x, layer, units_, beta0, beta1, out):
+    """The same where either layer has real units, each cgf by itself."""
+    if layer.to is not None:
+        low, high = (sum8(_real_cgf_lanes(x, layer, units_, beta)) for beta in (beta0, beta1))
+    else:
+        sums = []
+        for beta in (beta0, beta1):
+            lines, factors = _cgf_lanes(x * beta, layer.unit)
+            sums.append(sum8(lines + logs_in_lanes(factors, 512)))
+        low, high = sums
+    out += high - low
 
 
 def _weigh_hidden(x, unit, beta0, beta1, out):

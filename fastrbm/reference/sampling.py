@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import categorical, units
+from . import categorical, real, units
 from .activation import FIXED_BITS, fixed_probability, less_likely, log_odds, probability
 from .segments import CATEGORICAL, of_one_type
 from .tiles import TILE, from_tiles, quantized_weights
@@ -148,10 +148,13 @@ def _below(p, seed, stream, sweep, kind, first_chain, places=None):
 
 class Layer:
     """What it takes to draw a layer given the other: tiles of weights, the exponent of their grid, the padded bias, and
-    what the units of both layers are: of one type, or segments, to of the layer itself and given of the other one."""
+    what the units of both layers are: of one type, or segments, to of the layer itself and given of the other one. Of a
+    layer of real units shape, float64 (6, 64 tiles), describes them, and means are counted in units of 2^-fixed_bits."""
 
-    def __init__(self, tiles, exponent, bias, n_units, unit, sent, to=None, given=None):
+    def __init__(self, tiles, exponent, bias, n_units, unit, sent, to=None, given=None, shape=None,
+                 fixed_bits=FIXED_BITS):  # fmt: skip
         self.tiles_array, self.bias_array, self.exponent, self.n_units = tiles, bias, exponent, n_units
+        self.shape_array, self.fixed_bits = shape, fixed_bits
         self.unit, self.sent, self.to, self.given = unit, sent, to, given
         self.receiving = to or of_one_type(unit, n_units)
         self.sending = given or of_one_type(sent, tiles.shape[1])
@@ -178,9 +181,9 @@ def inputs(planes, layer, out, n_threads=1):
     out[...] = sent_sums(planes, layer)
 
 
-def fields(planes, layer, beta=None, reference=None):
-    """field = (bias + sent 2^-e) beta [+ reference (1 - beta)], float32 (n, n_units); beta (n,)."""
-    field = sent_sums(planes, layer).astype(np.float32) * np.float32(2.0**-layer.exponent)
+def fields(sent, layer, beta=None, reference=None):
+    """field = (bias + sent 2^-e) beta [+ reference (1 - beta)], float32 (n, n_units), of what is sent; beta (n,)."""
+    field = sent.astype(np.float32) * np.float32(2.0**-layer.exponent)
     field = field + layer.in_place(layer.bias_array)
     if beta is None:
         return field
@@ -197,16 +200,14 @@ def half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, 
 def _half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, free, fixed, probabilities=None):
     """half_step; of units that are not in the planes of free, out keeps what it has."""
     name = seed, stream, sweep, kind, first_chain
-    draw_layer(fields(planes, layer, beta), layer, name, out, free, fixed, probabilities)
+    draw_layer(sent_sums(planes, layer), layer, name, out, free, fixed, probabilities, beta)
 
 
 def half_step_of_fractions(numbers, layer, seed, stream, sweep, kind, first_chain, out, fixed, probabilities,
                            n_threads=1):  # fmt: skip
     """half_step, given whole numbers as sums_of_fractions takes them."""
-    sent = (sums_of_fractions(numbers, layer) * 2.0**-FIXED_BITS).astype(np.float32)
-    field = sent * np.float32(2.0**-layer.exponent) + layer.in_place(layer.bias_array)
-    name = seed, stream, sweep, kind, first_chain
-    draw_layer(field, layer, name, out, None, fixed, probabilities)
+    sent, name = sums_of_fractions(numbers, layer) * 2.0**-FIXED_BITS, (seed, stream, sweep, kind, first_chain)
+    draw_layer(sent, layer, name, out, None, fixed, probabilities)
 
 
 def sums_of_fractions(numbers, layer):
@@ -219,13 +220,17 @@ def sums_of_fractions(numbers, layer):
     return values @ layer.integers(numbers.shape[1]) + 0.0
 
 
-def draw_layer(field, layer, name: Name, out, free=None, fixed=None, probabilities=None):
-    """What a half step gives out, given the fields (n, n_units) and the name of the random numbers."""
-    drawn = None if out is None else np.empty(out.shape, np.uint8)
+def draw_layer(sent, layer, name: Name, out, free=None, fixed=None, probabilities=None, beta=None, reference=None):
+    """What a half step gives out, given 2^e times what is sent, float64 (n, n_units), and the name of the random
+    numbers."""
+    drawn, field = None if out is None else np.empty(out.shape, np.uint8), fields(sent, layer, beta, reference)
     for part in layer.receiving.parts:
         own, rows = field[:, part.units], None if drawn is None else drawn[part.rows]
         chances = None if probabilities is None else probabilities[:, part.units]
-        if part.name == CATEGORICAL:
+        if part.name in real.NAMES:
+            own, betas = real.fields(sent, layer, beta, reference)
+            _give_reals(own[:, part.units], betas, layer, part, name, rows, fixed, chances)
+        elif part.name == CATEGORICAL:
             _give_sites(own, part, name, rows, chances)
         else:
             _give_bits(log_odds(own, part.name), part, name, rows, fixed, chances)
@@ -240,6 +245,24 @@ def _give_bits(odds, part, name: Name, rows, fixed, chances):
         fixed[part.columns // TILE, : len(odds), part.columns % TILE] = fixed_probability(odds).T
     if chances is not None:
         chances[...] = probability(odds)
+
+
+def _give_reals(field, beta, layer, part, name: Name, rows, fixed, chances):
+    sides = layer.shape_array[:, part.columns]
+    if fixed is not None or chances is not None:
+        means = real.mean(part.name, sides, field, beta)
+    if fixed is not None:
+        whole = np.rint(np.clip(means * 2.0**layer.fixed_bits, -(2.0**FIXED_BITS), 2.0**FIXED_BITS))
+        fixed[part.columns // TILE, : len(field), part.columns % TILE] = whole.T
+    if chances is not None:
+        chances[...] = means
+    if rows is not None:
+        seed, stream, sweep, kind, first_chain = name
+        chains = np.arange(first_chain, first_chain + len(field)).astype(np.uint32)
+        words = blocks(seed, stream << 8 | (kind + real.KIND), sweep, chains, np.unique(part.columns // 2))
+        words = words.reshape(len(field), -1, 2)[:, : len(part.columns)].astype(np.uint64)
+        u = ((words[..., 0] << np.uint64(20) | words[..., 1] >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
+        real.put(real.quantile(part.name, sides, field, beta, u), rows)
 
 
 def _give_sites(field, part, name: Name, rows, chances):

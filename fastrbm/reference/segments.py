@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import categorical, units
+from . import categorical, real, units
 from .tiles import TILE, from_tiles
 
 CATEGORICAL = "categorical"
@@ -19,7 +19,7 @@ class Part(NamedTuple):
     name: str  # of its type
     units: slice  # of the layer
     rows: slice  # of planes
-    sizes: tuple[int, ...]  # units in each row
+    sizes: tuple[int, ...]  # units in each row; of a real unit, which has several, in the first
     columns: np.ndarray  # of each unit, in all tiles side by side: also its place among the numbers of 16 random bits
     words: np.ndarray  # of each row: its place among the words of 32 random bits; only sites draw those
 
@@ -28,14 +28,14 @@ class Segments:
     """What the units of a layer are, and where: in weights, planes and tiles.
 
     A row of planes is 8 units of two values, or the category of one site (q: the site is absent, none of its units is
-    on). Each row belongs to one group, and each group to one segment: as many whole rows as make at most 64 units, at
+    on), or a byte of a real unit's integer, the lowest first. Each row belongs to one group, and each group to one segment: as many whole rows as make at most 64 units, at
     most 32 rows. A group has a tile of columns by itself; a row of more than 64 units is a group by itself, and has as
     many tiles as it takes.
 
     Parameters
     ----------
     layout : sequence of (name of the type, sizes)
-        sizes: how many units of two values, or of each site, how many categories.
+        sizes: how many units of two values, or real ones, or of each site, how many categories.
 
     Attributes
     ----------
@@ -63,6 +63,10 @@ class Segments:
         self.n_units, self.n_rows, read = 0, 0, 0
         steps: list[float] = []
         for name, sizes in layout:
+            if name in real.NAMES:
+                steps += [1.0] * sizes
+                self._add_reals(name, sizes)
+                continue
             if name != CATEGORICAL:
                 steps += [units.step(name)] * sizes
                 sizes = [8] * (sizes // 8) + [sizes % 8] * (sizes % 8 > 0)
@@ -73,6 +77,18 @@ class Segments:
         self.n_tiles = len(self.places)
         self.n_inputs = -(-max(read, self.n_units) // 8) * 8
         self.steps = None if set(steps) == {1.0} else tuple(steps)
+        self.real = any(part.name in real.NAMES for part in self.parts)
+
+    def _add_reals(self, name, n):
+        first, row, columns = self.n_units, self.n_rows, [np.arange(0)]
+        for k in range(0, n, TILE):
+            size, tile = min(TILE, n - k), len(self.places)
+            columns.append(tile * TILE + np.arange(size))
+            self.groups.append((tile, slice(row + real.BYTES * k, row + real.BYTES * (k + size))))
+            self.places.append((first + k, size))
+        self.n_units, self.n_rows = first + n, row + real.BYTES * n
+        where, sizes = (slice(first, self.n_units), slice(row, self.n_rows)), (1, *[0] * (real.BYTES - 1)) * n
+        self.parts.append(Part(name, *where, sizes, np.concatenate(columns), np.arange(0)))
 
     def _add(self, name, sizes):
         unit, row, columns, words = self.n_units, self.n_rows, [np.arange(0)], [np.arange(0)]
@@ -101,9 +117,11 @@ class Segments:
         return np.repeat([_off(part.name) for part in self.parts], [sum(part.sizes) for part in self.parts])
 
     def units_on(self, planes):
-        """Which units are on, uint8 (n, n_units)."""
+        """Which units are on, uint8 (n, n_units); no real one is."""
         on = np.zeros((planes.shape[1], self.n_units), np.uint8)
         for part in self.parts:
+            if part.name in real.NAMES:
+                continue
             rows, own = np.ascontiguousarray(planes[part.rows].T), on[:, part.units]
             if part.name == CATEGORICAL:
                 site = np.repeat(np.arange(len(part.sizes)), part.sizes)
@@ -115,13 +133,25 @@ class Segments:
     def values(self, planes):
         """What the units count for, float64 (n, n_units)."""
         steps = 1.0 if self.steps is None else np.array(self.steps)
-        return self.off + steps * self.units_on(planes)
+        values = self.off + steps * self.units_on(planes)
+        for part in self.parts:
+            if part.name in real.NAMES:
+                values[:, part.units] = real.values(planes[part.rows])
+        return values
 
     def bias_of(self, planes, rows, bias):
         """The sum of bias (n_units,) times value over the units of some rows of planes, (n,): within a row from its
-        first unit on, then the rows."""
+        first unit on, then the rows; of a real unit, what each of its bytes stands for."""
         terms, total, stops = self.values(planes) * bias, np.zeros(planes.shape[1]), self._stops
+        bytes_ = {}
+        for part in self.parts:
+            if part.name in real.NAMES:
+                bytes_ |= {row: (row - part.rows.start) % real.BYTES for row in range(part.rows.start, part.rows.stop)}
         for row in range(rows.start, rows.stop):
+            if row in bytes_:
+                unit = stops[row - bytes_[row]]
+                total = total + real.value_of_byte(planes[row], bytes_[row]) * bias[unit]
+                continue
             total = total + np.add.accumulate(terms[:, stops[row] : stops[row + 1]], axis=1)[:, -1]
         return total
 
@@ -137,7 +167,7 @@ def of_one_type(name, n):
 
 
 def _off(name):
-    return 0.0 if name == CATEGORICAL else units.UNITS[name].OFF
+    return units.UNITS[name].OFF if name in units.UNITS else 0.0
 
 
 def _groups(sizes):

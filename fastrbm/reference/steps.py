@@ -13,7 +13,7 @@ ROWS = 504
 # ---------------------------------------------------------------- moments
 
 
-def moments(transposed, fixed, scale, accumulate, weights, hidden, n_threads=1):
+def moments(transposed, fixed, signed, scale, accumulate, weights, hidden, n_threads=1):
     """weights (V, H) = scale * sum_r v_ri fixed_rj, hidden (H,) = scale * sum_r fixed_rj; or added to what is there."""
     n_visible, n_hidden = weights.shape
     if not accumulate:
@@ -44,8 +44,8 @@ def count_bits(planes, n_units, segments, out, n_threads=1):
 # ---------------------------------------------------------------- update
 
 
-def difference(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, centering, n_hidden,
-               out, along_hidden, along_visible, n_threads=1):  # fmt: skip
+def difference(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, signed, centering,
+               n_hidden, out, along_hidden, along_visible, n_threads=1):  # fmt: skip
     """out, in tiles = positive_factor sum_r v_r p_r' - negative_factor sum_r v_r p_r', rounded once to float32.
 
     centering: None, or (mu, lambda, mu', lambda', dv, dh), padded; then mu'_i dh_j + dv_i lambda'_j is subtracted, and
@@ -107,12 +107,12 @@ def ascend(weights, direction, rate, l2, l1, limit, out, transposed, n_threads=1
     return bad, float(columns.max()), float(rows.max())
 
 
-def step(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, centering, n_hidden,
-         weights, rate, l2, l1, limit, out, transposed, along_hidden, along_visible, n_threads=1):  # fmt: skip
+def step(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, signed, centering,
+         n_hidden, weights, rate, l2, l1, limit, out, transposed, along_hidden, along_visible, n_threads=1):  # fmt: skip
     """difference and ascend in one."""
     direction = np.empty_like(weights)
     difference(
-        positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, centering, n_hidden,
-        direction, along_hidden, along_visible,
+        positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, signed, centering,
+        n_hidden, direction, along_hidden, along_visible,
     )  # fmt: skip
     return ascend(weights, direction, rate, l2, l1, limit, out, transposed)

@@ -302,7 +302,7 @@ def of_modes(rbm: RBM, n_chains: int, n_steps: int, seed: int, n_threads: int | 
 
 def _modes_of(rbm: RBM, visible: BitMatrix, seed: int, n_threads: int | None) -> np.ndarray:
     """The modes (K, V) that visible states are in."""
-    hidden = BitMatrix.empty(len(visible), rbm.n_hidden)
+    hidden = zeros(len(visible), rbm.hidden)
     gibbs.half_step(
         rbm._parameters.to_hidden, visible, kind=philox.HIDDEN, seed=seed, stream=philox.MODE_SEARCH,
         first_chain=_SECOND, out=hidden, n_threads=n_threads,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._core import philox
-from ..states.bits import BitMatrix
+from ..states.bits import BitMatrix, zeros
 from . import gibbs
 from .clamp import Clamp, ClampedLayer
 
@@ -34,7 +34,7 @@ def completions(
             rbm.visible, rbm.visible_bias, count * n, seed, philox.INPAINT, n_threads, first_chain=first
         )
         clamp.apply(visible)
-        hidden = BitMatrix.empty(count * n, rbm.n_hidden)
+        hidden = zeros(count * n, rbm.hidden)
         gibbs.half_step(
             rbm._parameters.to_hidden, visible, kind=philox.HIDDEN, seed=seed, stream=philox.INPAINT, out=hidden,
             first_chain=first, n_threads=n_threads,

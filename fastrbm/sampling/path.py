@@ -142,9 +142,12 @@ class Path:
 
     @property
     def log_base(self) -> float:
-        """log Z_0 = H log 2 + sum_i cgf(r_i), in nats."""
-        terms = self.rbm.visible.cgf(self._bias.astype(np.float64))
-        return self.rbm.n_hidden * math.log(2.0) + floatmath.total(terms)
+        """log Z_0 = sum_j cgf_j(0) + sum_i cgf_i(r_i), in nats; of hidden units of two values, H log 2 + sum_i
+        cgf_i(r_i)."""
+        terms, hidden = self.rbm.visible.cgf(self._bias.astype(np.float64)), self.rbm.hidden
+        if not hidden.real:
+            return self.rbm.n_hidden * math.log(2.0) + floatmath.total(terms)
+        return floatmath.total(hidden.with_beta(0.0).cgf(np.zeros(hidden.n))) + floatmath.total(terms)
 
     def with_points(self, points: ArrayLike) -> Path:
         """The same path at other points."""
@@ -225,7 +228,7 @@ class Path:
             size = part.stop - part.start
             planes = visible.planes[:, part]
             if first == 0:
-                hidden, weights = BitMatrix.empty(size, rbm.n_hidden), np.zeros((n_tiles, size))
+                hidden, weights = zeros(size, rbm.hidden), np.zeros((n_tiles, size))
             kernels.anneal(
                 planes, hidden.planes, p.to_visible, p.to_hidden, reference, difference,
                 betas[first : first + count + 1], seed, stream, first_sweep + first, first_chain + part.start, weights,
@@ -243,7 +246,7 @@ class Path:
     ) -> np.ndarray:  # fmt: skip
         """A step from one model to the next: the weights, then a sweep."""
         weights = log_ratio(after, before, visible, n_threads)
-        hidden = BitMatrix.empty(len(visible), after.n_hidden)
+        hidden = zeros(len(visible), after.hidden)
         gibbs.refresh(after._parameters, visible, hidden, seed, stream, sweep, first_chain, n_threads)
         return weights
 
@@ -398,7 +401,7 @@ def population(
     visible = hidden = before = None
     for k, each in enumerate(models):
         if visible is None or hidden is None or before is None:
-            visible, hidden = zeros(n, each.visible), BitMatrix.empty(n, each.n_hidden)
+            visible, hidden = zeros(n, each.visible), zeros(n, each.hidden)
         else:
             log_weights = log_ratio(each, before, visible, n_threads)
             # of the numbers of a sweep that no chain has

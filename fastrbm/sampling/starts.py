@@ -9,7 +9,7 @@ import numpy as np
 
 from .._core import philox
 from .._core.warn import warn
-from ..states.bits import BitMatrix
+from ..states.bits import BitMatrix, zeros
 from . import gibbs
 from .gibbs import independent_states
 
@@ -57,7 +57,7 @@ def start_chains(
             raise ValueError(f"start must have as many examples as there are chains, {n}, got {len(visible)}")
     if clamp is not None:
         clamp.apply(visible)
-    hidden = BitMatrix.empty(n, rbm.n_hidden)
+    hidden = zeros(n, rbm.hidden)
     gibbs.half_step(
         rbm._parameters.to_hidden, visible, kind=philox.HIDDEN, seed=seed, stream=stream, sweep=sweep, beta=beta,
         out=hidden, first_chain=first_chain, n_threads=n_threads,

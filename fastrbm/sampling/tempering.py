@@ -155,7 +155,7 @@ class TemperedChains:
     def _start_of_models(self, rungs: Models, states: BitMatrix | None, n_threads: int | None) -> None:
         """Joint states from visible ones, or from what population annealing has on its way from the hottest rung."""
         rbm, n, K = self._rbm, self._n, len(rungs)
-        self._visible, self._hidden = zeros(K * n, rbm.visible), BitMatrix.empty(K * n, rbm.n_hidden)
+        self._visible, self._hidden = zeros(K * n, rbm.visible), zeros(K * n, rbm.hidden)
         models, how = (rbm, *rungs.hotter), (self._seed, self._start_stream, n_threads)
         if states is None:
             for k, (_, visible, hidden) in enumerate(population(models[::-1], n, *how)):

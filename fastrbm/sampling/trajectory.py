@@ -11,7 +11,7 @@ import numpy as np
 from .._core import floatmath, philox, saved, validate, workload
 from .._core.describe import Described
 from .._core.settings import Setting
-from ..states.bits import BitMatrix
+from ..states.bits import BitMatrix, zeros
 from ..states.saved import saved_bits
 from . import gibbs
 from .path import Path
@@ -229,7 +229,7 @@ class Trajectory(Described):
     def _now(self, rbm: RBM, chains: BitMatrix | None, n_threads: int | None, last: bool = False) -> BitMatrix:
         """Visible states of this time. Those of the end are drawn as the next look's would be."""
         start = self._own if chains is None else chains[: self.n_chains]
-        visible, hidden = start.copy(), BitMatrix.empty(len(start), rbm.n_hidden)
+        visible, hidden = start.copy(), zeros(len(start), rbm.hidden)
         for k in range(_SWEEPS):
             sweep = 1 + self._n_looks * _SWEEPS + k
             gibbs.refresh(rbm._parameters, visible, hidden, self._seed, philox.TRAJECTORY, sweep, 0, n_threads)

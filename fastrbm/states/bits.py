@@ -1,5 +1,5 @@
-"""The states of many chains, as the kernels hold them: one bit a unit (BitMatrix), one byte a categorical site
-(CodeMatrix)."""
+"""The states of many chains, as the kernels hold them: one bit a unit (BitMatrix); of layers of segments (CodeMatrix)
+also one byte a categorical site, three bytes a real unit."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import arrays, threads, validate, workload
+from .._core.layout import REAL_BITS, REAL_BYTES
 from .._core.dispatch import kernels
 from .._core.segments import segments_of
 
@@ -113,6 +114,10 @@ class BitMatrix:
         """Which units are on, uint8 (n, U)."""
         return self.to_states()
 
+    def to_values(self) -> np.ndarray:
+        """What each unit is, float64 (n, U): which are on, and the values of real units."""
+        return self.to_units().astype(np.float64)
+
     def weighted_sums(self, weight: np.ndarray) -> np.ndarray:
         """sum_i weight_i v_i over the units, float64 (U,), of whole numbers (n,): exact where they sum to below
         2^53."""
@@ -169,10 +174,11 @@ def _restored(planes: np.ndarray, n_units: int) -> BitMatrix:
 
 
 class CodeMatrix(BitMatrix):
-    """States of n examples of a layer that has categorical sites: a byte a site, which is its category.
+    """States of n examples of a layer that has categorical sites or real-valued units.
 
     ``planes`` is uint8 (rows, n): the categories of a site in a row of their own, units of two values 8 to a row as in
-    a BitMatrix, segment by segment. A site in category q, one more than there are, is absent: it counts for nothing.
+    a BitMatrix, segment by segment. A site in category q, one more than there are, is absent: it counts for nothing. A
+    real unit has three rows, the bytes of a signed whole number, the lowest first; its value is 2^-12 times that.
     Whatever takes the model's states takes a CodeMatrix too.
 
     Parameters
@@ -211,7 +217,7 @@ class CodeMatrix(BitMatrix):
 
     @classmethod
     def zeros(cls, n: int, unit: Unit) -> CodeMatrix:
-        """n examples with all sites in category 0 and all units off."""
+        """n examples with all sites in category 0, all units off and real ones 0."""
         n = validate.integer(n, "n", 0, 1 << 40)
         try:
             planes = np.zeros((len(_rows(unit.layout)[1]), n), np.uint8)
@@ -230,26 +236,51 @@ class CodeMatrix(BitMatrix):
 
     @classmethod
     def packed(cls, parts: np.ndarray, unit: Unit) -> CodeMatrix:
-        """Of uint8 (n, columns): codes of sites, and which units are on."""
+        """Of (n, columns): codes of sites, and which units are on; of real units the whole numbers; uint8, or int32
+        where there are any real ones."""
         states = cls.zeros(len(parts), unit)
         for segment, rows, columns in _places(unit):
             own = parts[:, columns]
-            bits = None if segment.layout else BitMatrix.of(np.ascontiguousarray(own), "states")
-            states._planes[rows] = own.T if bits is None else bits._planes
+            if segment.real:
+                for byte in range(REAL_BYTES):
+                    states._planes[rows][byte::REAL_BYTES] = (own.T >> 8 * byte) & 255
+            elif segment.layout:
+                states._planes[rows] = own.T
+            else:
+                states._planes[rows] = BitMatrix.of(np.ascontiguousarray(own, np.uint8), "states")._planes
         return states
 
     def to_states(self, n_threads: int | None = None) -> np.ndarray:
-        """uint8 (n, columns): codes of sites, and which units are on."""
-        parts = [
-            self._planes[rows].T if segment.layout else BitMatrix(self._planes[rows], segment.n).to_states(n_threads)
-            for segment, rows, _ in _places(self._unit)
-        ]
+        """(n, columns): codes of sites, which units are on, and the whole numbers of real units; uint8, or int32 where
+        there are any real ones."""
+        parts = []
+        for segment, rows, _ in _places(self._unit):
+            planes = self._planes[rows]
+            if segment.real:
+                parts.append(_integers(planes).T)
+            elif segment.layout:
+                parts.append(planes.T)
+            else:
+                parts.append(BitMatrix(planes, segment.n).to_states(n_threads))
         return np.ascontiguousarray(np.concatenate(parts, axis=1))
 
     def to_units(self) -> np.ndarray:
         return self._unit.units_on(self.to_states())
 
+    def to_values(self) -> np.ndarray:
+        if not self.segments.real:
+            return super().to_values()
+        states, out, unit = self.to_states(), np.empty(self.shape), 0
+        for segment, _, columns in _places(self._unit):
+            own = states[:, columns]
+            values = own * 2.0**-REAL_BITS if segment.real else segment.units_on(own.astype(np.uint8))
+            out[:, unit : unit + segment.n] = values
+            unit += segment.n
+        return out
+
     def weighted_sums(self, weight: np.ndarray) -> np.ndarray:
+        if self.segments.real:  # not by BLAS: one number after the other
+            return np.add.accumulate(weight[:, None] * self.to_values(), axis=0)[-1]
         weight, sums = weight.astype(np.float64), []
         for segment, rows, _ in _places(self._unit):
             planes = self._planes[rows]
@@ -289,12 +320,19 @@ def _restored_codes(planes: np.ndarray, unit: Unit) -> CodeMatrix:
     return CodeMatrix(planes if planes.flags.writeable else np.array(planes), unit)
 
 
+def _integers(planes: np.ndarray) -> np.ndarray:
+    """The whole numbers of real units, int32 (units, n), of their rows of planes."""
+    low, middle, high = (planes[byte::REAL_BYTES] for byte in range(REAL_BYTES))
+    return low | middle.astype(np.int32) << 8 | high.view(np.int8).astype(np.int32) << 16
+
+
 @lru_cache(maxsize=64)
 def _places(unit: Unit) -> list[tuple[Unit, slice, slice]]:
     """Each segment of a layer, with its rows of planes and its columns of the data."""
     places, row, column = [], 0, 0
     for segment in unit.segments:
         n_rows = segment.n_columns if segment.layout else -(-segment.n // 8)
+        n_rows *= REAL_BYTES if segment.real else 1
         places.append((segment, slice(row, row + n_rows), slice(column, column + segment.n_columns)))
         row, column = row + n_rows, column + segment.n_columns
     return places
@@ -307,6 +345,8 @@ def _rows(layout: tuple[tuple[str, Any], ...]) -> tuple[int, np.ndarray]:
     for name, sizes in layout:
         if name == "categorical":
             most += sizes
+        elif name in kernels.REAL_KINDS:
+            most += [255] * (REAL_BYTES * sizes)
         else:
             most += [255] * (sizes // 8) + [(1 << sizes % 8) - 1] * (sizes % 8 > 0)
     return len(most), np.array(most)
@@ -334,5 +374,6 @@ def free_planes(free: np.ndarray, unit: Unit) -> np.ndarray:
     planes = []
     for segment, _, columns in _places(unit):
         own = free[:, columns]
-        planes.append(own.T * np.uint8(255) if segment.layout else BitMatrix.from_states(own).planes)
+        whole = np.repeat(own.T * np.uint8(255), REAL_BYTES if segment.real else 1, axis=0)
+        planes.append(whole if segment.layout else BitMatrix.from_states(own).planes)
     return np.ascontiguousarray(np.concatenate(planes))

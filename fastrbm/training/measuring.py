@@ -9,7 +9,7 @@ import numpy as np
 
 from .._core import philox
 from ..sampling import gibbs
-from ..states.bits import BitMatrix, packed
+from ..states.bits import BitMatrix, packed, zeros
 from ..states.missing import absent_sites
 from .contracts import Metric, Snapshot, metric_values
 from .history import History
@@ -112,7 +112,7 @@ class Basics:
 
     def measure(self, rbm: RBM, epoch: int, n_threads: int | None) -> dict[str, float]:
         """Of the model as it is."""
-        hidden = BitMatrix.empty(len(self.bits), rbm.n_hidden)
+        hidden = zeros(len(self.bits), rbm.hidden)
         means = np.empty(hidden.shape, np.float32)
         gibbs.half_step(
             rbm._parameters.to_hidden, self.bits, kind=philox.HIDDEN, seed=self.seed, stream=philox.MEASURE,

@@ -11,7 +11,7 @@ import numpy as np
 from .._core import philox, saved
 from ..sampling import gibbs
 from ..sampling.clamp import Clamp, ClampedLayer
-from ..states.bits import BitMatrix, free_planes, of_planes, packed
+from ..states.bits import BitMatrix, free_planes, of_planes, packed, zeros
 from ..states.missing import absent_sites, known_parts
 from .data import InMemory
 
@@ -85,7 +85,7 @@ class Latent(InMemory):
         if not len(examples):
             return
         parameters, visible = self._rbm._parameters, self._rows(examples)
-        hidden = BitMatrix.empty(len(examples), self._rbm.n_hidden)
+        hidden = zeros(len(examples), self._rbm.hidden)
         sweep = 1 + (epoch - 1) * (self._n_sweeps + 1)
         place: dict[str, Any] = {"seed": self._seed, "stream": philox.LATENT, "first_chain": first}
         gibbs.check_capacity(sweep, self._n_sweeps + 1)

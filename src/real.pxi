@@ -1,0 +1,430 @@
+# Real-valued units: Gaussian, ReLU and dReLU units. A unit's state is an integer H of 24 bits, its value x = 2^-12 H.
+#
+# With field f = bias + input, s = 1/sqrt(gamma), and R the Mills ratio (truncated.pxi):
+#   Gaussian   p(x) ~ exp(f x - gamma x^2 / 2): x = f / gamma + s y, y normal; cgf = (f s)^2 / 2 - log(gamma / (2 pi)) / 2
+#   ReLU       the same for x >= 0: x = s (y - a), a = -f s, y normal and at least a; cgf = log R(a) - log(gamma) / 2
+#   dReLU      two of these: for x >= 0 with field f + theta_plus and gamma_plus, for x < 0 with f + theta_minus and
+#              gamma_minus, mirrored; cgf = log(exp(cgf_plus) + exp(cgf_minus)), P(x >= 0) = exp(cgf_plus - cgf)
+# (Tubiana, Cocco & Monasson, eLife 2019). An inverse temperature beta multiplies f, theta_plus and theta_minus, and never
+# gamma: so all distributions of a path can be normalized.
+#
+# What a real unit sends is H Q with Q on the grid of the weights, so a sum over units is an integer: below 2^52, since
+# |H| < 2^23 and the |Q| of a column sum to less than 2^29 (fastrbm/_core/parameters.py). float64 holds all partial sums
+# exactly, in any order, fused or not: an error-free product, as in the Ozaki scheme (arXiv 2504.08009).
+#
+# A unit is drawn by one uniform number of 52 bits, by inversion of its distribution, and rounded to the grid.
+
+cdef enum:
+    REAL_BITS = 12              # the grid of values is 2^-12
+    REAL_LARGEST = 8388607      # of |H|: values end at 2048
+    REAL = 4                    # added to the kind of draw (word 3 of the counter): two units share a block
+    REAL_TOGETHER = 4           # of them, those whose sums of LANES columns stay in registers
+    SIDES = 6                   # numbers that describe a unit:
+    THETA_PLUS = 0              # of either side, beyond the bias,
+    THETA_MINUS = 1
+    WIDTH_PLUS = 2              # 1 / sqrt(gamma),
+    WIDTH_MINUS = 3
+    LOG_PLUS = 4                # log(gamma) / 2
+    LOG_MINUS = 5
+
+
+cdef inline double value_of_byte(int byte, uint8_t x) noexcept nogil:
+    """What a byte of a unit's integer stands for."""
+    if byte == 2:
+        return <double> <int8_t> x * 16.0                           # 2^16 2^-12
+    return <double> x * (0.0625 if byte == 1 else 0.000244140625)   # 2^8 2^-12, 2^-12
+
+
+# ---------------------------------------------------------------- what real units send
+
+
+cdef void real_sums(double *sums, Scratch *scratch, const HalfStep *step, Py_ssize_t tile, Py_ssize_t first,
+                    Py_ssize_t n) noexcept nogil:
+    """sums OUT [n][64], for n (at most REAL_BLOCK) chains: 2^e times what the sending layer, some of whose units are
+    real, sends to the columns of a tile."""
+    cdef const float *rows = step.tiles + tile * step.tile_length
+    cdef Py_ssize_t n_columns = columns_of(step, tile).n, k, i
+    cdef const Run *run
+    cdef const Row *last
+    cdef bint started = False
+    if step.given.runs[0].kind < GAUSSIAN or step.given.n_runs > 1:
+        sum_tile(scratch.sums, scratch, step, tile, first, n)       # of the units that are not real
+        for i in range(n * TILE):
+            sums[i] = <double> scratch.sums[i] * 4096.0
+        started = True
+    for k in range(step.given.n_runs):
+        run = step.given.runs + k
+        if is_real(run.kind):
+            add_reals(sums, scratch, rows + run.unit * TILE, step.grid, step.planes + run.row * step.stride + first,
+                      step.stride, run.n_rows // REAL_BYTES, n, n_columns, started)
+            started = True
+    for i in range(n * TILE):
+        sums[i] = sums[i] * 0.000244140625      # 2^-12
+
+
+cdef void add_reals(double *sums, Scratch *scratch, const float *rows, float grid, const uint8_t *planes,
+                    Py_ssize_t stride, Py_ssize_t n_units, Py_ssize_t n, Py_ssize_t n_columns,
+                    bint started) noexcept nogil:
+    """Add to sums INOUT [n][64] (started: they have something) the products of n_units units' integers and those of
+    their rows of a tile."""
+    cdef Py_ssize_t unit = 0, count, strip, chain, n_strips = ceil_div(n_columns, LANES)
+    while unit < n_units:
+        count = smaller(INPUTS, n_units - unit)
+        widen_rows(scratch.integers, rows + unit * TILE, grid, count, n_strips)
+        read_reals(scratch.numbers, planes + REAL_BYTES * unit * stride, stride, count, n)
+        for strip in range(n_strips):
+            chain = 0
+            while chain < n:
+                add_real_products(sums + chain * TILE + strip * LANES, scratch.integers + strip * INPUTS * LANES,
+                                  scratch.numbers + chain, count, started)
+                chain += REAL_TOGETHER
+        started = True
+        unit += count
+
+
+cdef void read_reals(double *out, const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_units,
+                     Py_ssize_t n) noexcept nogil:
+    """out OUT [unit][REAL_BLOCK]: the integers of n chains, zeros up to a multiple of REAL_TOGETHER."""
+    cdef Py_ssize_t unit, chain
+    cdef const uint8_t *low
+    cdef const uint8_t *middle
+    cdef const uint8_t *high
+    cdef double *line
+    for unit in range(n_units):
+        low = planes + REAL_BYTES * unit * stride
+        middle, high, line = low + stride, low + 2 * stride, out + unit * REAL_BLOCK
+        for chain in range(n):
+            line[chain] = <double> (<int32_t> (<uint32_t> low[chain] << 8 | <uint32_t> middle[chain] << 16
+                                               | <uint32_t> high[chain] << 24) >> 8)
+        for chain in range(n, REAL_TOGETHER * ceil_div(n, REAL_TOGETHER)):
+            line[chain] = 0
+
+
+cdef void add_real_products(double *sums, const double *integers, const double *numbers, Py_ssize_t n,
+                            bint started) noexcept nogil:
+    """Add to LANES columns of four chains' sums the products of n units."""
+    cdef const vd *q = <const vd *> integers
+    cdef vd s[2 * REAL_TOGETHER]
+    cdef Py_ssize_t i
+    for i in range(2 * REAL_TOGETHER):
+        s[i] = (<const vdu *> (sums + (i // 2) * TILE))[i % 2] if started else splat_d(0.0)
+    for i in range(n):
+        s[0] = multiply_and_add(splat_d(numbers[0]), q[2 * i], s[0])
+        s[1] = multiply_and_add(splat_d(numbers[0]), q[2 * i + 1], s[1])
+        s[2] = multiply_and_add(splat_d(numbers[1]), q[2 * i], s[2])
+        s[3] = multiply_and_add(splat_d(numbers[1]), q[2 * i + 1], s[3])
+        s[4] = multiply_and_add(splat_d(numbers[2]), q[2 * i], s[4])
+        s[5] = multiply_and_add(splat_d(numbers[2]), q[2 * i + 1], s[5])
+        s[6] = multiply_and_add(splat_d(numbers[3]), q[2 * i], s[6])
+        s[7] = multiply_and_add(splat_d(numbers[3]), q[2 * i + 1], s[7])
+        numbers += REAL_BLOCK
+    for i in range(2 * REAL_TOGETHER):
+        (<vdu *> (sums + (i // 2) * TILE))[i % 2] = s[i]
+
+
+cdef void real_senders_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n,
+                            Scratch *scratch) noexcept nogil:
+    """half_step_item where units of the sending layer are real."""
+    cdef Columns where = columns_of(step, tile)
+    cdef Py_ssize_t start = 0, count, k, i, together
+    cdef HalfStep own = step[0]
+    if where.span == 0:
+        return
+    own.unit = where.kind
+    together = REAL_BLOCK // where.span // LANES * LANES
+    while start < n:
+        count = smaller(together, n - start)
+        for k in range(where.span):
+            real_sums(scratch.reals, scratch, step, tile + k, first + start, count)
+            if is_real(where.kind):
+                draw_reals(step, where.kind, scratch.reals, True, 1.0, tile, first + start, count)
+                break
+            for i in range(count * TILE):
+                scratch.floats[k * together * TILE + i] = <float> scratch.reals[i]
+        if where.kind == CATEGORICAL:
+            draw_sites(step, <const int32_t *> scratch.floats, together * TILE, tile, first + start, count, True)
+        elif not is_real(where.kind):
+            activate_sums(&own, <const int32_t *> scratch.floats, tile, first + start, count, True, scratch.masks)
+        start += count
+
+
+# ---------------------------------------------------------------- how they are drawn
+
+
+cdef struct Unit:                       # a real one: what it takes to draw it
+    vd theta_plus
+    vd theta_minus
+    vd width_plus
+    vd width_minus
+    vd log_plus
+    vd log_minus
+
+
+cdef inline Unit unit_at(const HalfStep *step, Py_ssize_t place) noexcept nogil:
+    """The unit of this column of all tiles, the same in all lanes."""
+    cdef const double *x = step.shape + place
+    cdef Py_ssize_t k = step.shape_length
+    return Unit(splat_d(x[0]), splat_d(x[k]), splat_d(x[2 * k]), splat_d(x[3 * k]), splat_d(x[4 * k]),
+                splat_d(x[5 * k]))
+
+
+cdef inline Unit units_at(const HalfStep *step, Py_ssize_t place) noexcept nogil:
+    """The units of HALF columns, from this one on."""
+    cdef const double *x = step.shape + place
+    cdef Py_ssize_t k = step.shape_length
+    return Unit((<const vdu *> x)[0], (<const vdu *> (x + k))[0], (<const vdu *> (x + 2 * k))[0],
+                (<const vdu *> (x + 3 * k))[0], (<const vdu *> (x + 4 * k))[0], (<const vdu *> (x + 5 * k))[0])
+
+
+cdef inline vd real_cgf(int kind, const Unit *unit, vd field, vd beta) noexcept nogil:
+    """The cumulant generating function at beta; field has beta in it."""
+    cdef vd plus, minus, x, y
+    if kind == GAUSSIAN:
+        x = field * unit.width_plus
+        return x * x * splat_d(0.5) + (splat_d(0.9189385332046727) - unit.log_plus)     # log(2 pi) / 2
+    if kind == RELU:
+        truncated(splat_d(0.0) - field * unit.width_plus, &plus, &x, &y, False)
+        return plus - unit.log_plus
+    truncated(splat_d(0.0) - (field + unit.theta_plus * beta) * unit.width_plus, &plus, &x, &y, False)
+    truncated((field + unit.theta_minus * beta) * unit.width_minus, &minus, &x, &y, False)
+    plus = plus - unit.log_plus
+    minus = minus - unit.log_minus
+    return max_d(plus, minus) + log_d(one_plus_exp(plus - minus))
+
+
+cdef inline vd real_mean(int kind, const Unit *unit, vd field, vd beta) noexcept nogil:
+    """E[x] given the field."""
+    cdef vd plus, minus, mean_plus, mean_minus, second, e
+    cdef vq negative
+    if kind == GAUSSIAN:
+        return field * unit.width_plus * unit.width_plus
+    if kind == RELU:
+        truncated(splat_d(0.0) - field * unit.width_plus, &plus, &mean_plus, &second, True)
+        return mean_plus * unit.width_plus
+    truncated(splat_d(0.0) - (field + unit.theta_plus * beta) * unit.width_plus, &plus, &mean_plus, &second, True)
+    truncated((field + unit.theta_minus * beta) * unit.width_minus, &minus, &mean_minus, &second, True)
+    plus = (plus - unit.log_plus) - (minus - unit.log_minus)    # the log odds of x >= 0
+    e = exp_negative_d(max_d(splat_d(0.0) - abs_d(plus), splat_d(-708.0)))
+    mean_plus = mean_plus * unit.width_plus
+    mean_minus = mean_minus * unit.width_minus
+    negative = mask_lt_d(plus, splat_d(0.0))
+    return (select_d(negative, e, splat_d(1.0)) * mean_plus
+            - select_d(negative, splat_d(1.0), e) * mean_minus) / (splat_d(1.0) + e)
+
+
+cdef inline vd real_draw(int kind, const Unit *unit, vd field, vd beta, vd u) noexcept nogil:
+    """The quantile of u, in (0, 1); of a dReLU unit u says on which side it is, too, and again where there."""
+    cdef vd plus, minus, a, b, x, y, e, width
+    cdef vq negative, less
+    if kind == GAUSSIAN:
+        return field * unit.width_plus * unit.width_plus + normal_of(log_d(u)) * unit.width_plus
+    if kind == RELU:
+        a = splat_d(0.0) - field * unit.width_plus
+        truncated(a, &plus, &x, &y, False)
+        return tail_draw(log_d(u), a, plus) * unit.width_plus
+    a = splat_d(0.0) - (field + unit.theta_plus * beta) * unit.width_plus
+    b = (field + unit.theta_minus * beta) * unit.width_minus
+    truncated(a, &plus, &x, &y, False)
+    truncated(b, &minus, &x, &y, False)
+    x = (plus - unit.log_plus) - (minus - unit.log_minus)       # the log odds of x >= 0
+    e = exp_negative_d(max_d(splat_d(0.0) - abs_d(x), splat_d(-708.0)))
+    # the less likely side has q = e / (1 + e), and what is left of u there is u / q
+    less = mask_lt_d(u * (splat_d(1.0) + e), e)
+    y = select_d(less, u, splat_d(1.0) - u) * (splat_d(1.0) + e)
+    y = y / select_d(less, e, splat_d(1.0))
+    y = splat_d(1.0) - max_d(splat_d(1.0) - y, splat_d(1.1102230246251565e-16))      # below 1, by 2^-53
+    negative = mask_lt_d(x, splat_d(0.0)) ^ less                # whether it is x < 0
+    width = select_d(negative, unit.width_minus, unit.width_plus)
+    x = tail_draw(log_d(y), select_d(negative, b, a), select_d(negative, minus, plus)) * width
+    return select_d(negative, splat_d(0.0) - x, x)
+
+
+cdef void draw_reals(const HalfStep *step, int kind, const void *sums, bint doubles, double unit, Py_ssize_t tile,
+                     Py_ssize_t first, Py_ssize_t n) noexcept nogil:
+    """Draw a tile of real units, for n chains from the first on, or give out their means. sums [n][64]: 2^e times what
+    is sent, int32, or with doubles float64 in these units."""
+    if kind == GAUSSIAN:
+        draw_reals_of(step, GAUSSIAN, sums, doubles, unit, tile, first, n)
+    elif kind == RELU:
+        draw_reals_of(step, RELU, sums, doubles, unit, tile, first, n)
+    else:
+        draw_reals_of(step, DRELU, sums, doubles, unit, tile, first, n)
+
+
+cdef inline void draw_reals_of(const HalfStep *step, int kind, const void *sums, bint doubles, double unit,
+                               Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
+    """draw_reals, of a literal kind; chains are in the lanes."""
+    cdef vd fields[TILE * 2]
+    cdef vd betas[2]
+    cdef uint32_t random[4][LANES]
+    cdef Columns where = columns_of(step, tile)
+    cdef Keys keys
+    cdef Unit own
+    cdef Py_ssize_t start, count, column, half
+    cdef bint means = step.fixed != NULL or step.probabilities != NULL
+    philox_keys(step.key0, step.key1, &keys)
+    start = 0
+    while start < n:
+        count = smaller(LANES, n - start)
+        put_real_fields(step, sums, doubles, unit, tile, first, start, count, where.n, <double *> fields,
+                        <double *> betas)
+        for column in range(where.n):
+            own = unit_at(step, tile * TILE + column)
+            if step.out != NULL and column % 2 == 0:
+                philox_chains(<uint32_t> (tile * (TILE // 2) + column // 2),
+                              <uint32_t> (step.first_chain + first + start), step.sweep, step.kind + REAL, &keys,
+                              random)
+            if means:
+                for half in range(2):
+                    give_real_means(step, real_mean(kind, &own, fields[2 * column + half], betas[half]), tile, column,
+                                    where.unit + column, first + start + half * HALF, count - half * HALF)
+            if step.out != NULL:
+                for half in range(2):
+                    fields[2 * column + half] = real_draw(
+                        kind, &own, fields[2 * column + half], betas[half],
+                        uniforms(random[2 * (column % 2)] + half * HALF, random[2 * (column % 2) + 1] + half * HALF))
+        if step.out != NULL:
+            for column in range(where.n):
+                put_reals(step, <double *> (fields + 2 * column), where.row + REAL_BYTES * column, first + start, count)
+        start += LANES
+
+
+cdef inline void put_real_fields(const HalfStep *step, const void *sums, bint doubles, double unit, Py_ssize_t tile,
+                                 Py_ssize_t first, Py_ssize_t start, Py_ssize_t count, Py_ssize_t n_columns,
+                                 double *fields, double *betas) noexcept nogil:
+    """fields OUT [column][LANES] of LANES chains, the last one again past it, and their betas OUT."""
+    cdef Py_ssize_t lane, column, chain
+    cdef double beta, x, scale = <double> step.scale * unit
+    cdef const float *bias = step.bias + tile * TILE
+    for lane in range(LANES):
+        chain = start + smaller(lane, count - 1)
+        beta = 1.0 if step.beta == NULL else <double> step.beta[(first + chain) * step.beta_stride]
+        betas[lane] = beta
+        for column in range(n_columns):
+            if doubles:
+                x = (<const double *> sums)[chain * TILE + column]
+            else:
+                x = <double> (<const int32_t *> sums)[chain * TILE + column]
+            x = x * scale + <double> bias[column]
+            if step.beta != NULL:
+                x = x * beta
+                if step.reference != NULL:
+                    x = x + <double> step.reference[tile * TILE + column] * (1.0 - beta)
+            fields[column * LANES + lane] = x
+
+
+cdef inline vd uniforms(const uint32_t *high, const uint32_t *low) noexcept nogil:
+    """HALF numbers of 52 bits, in the middles of as many equal parts of (0, 1)."""
+    cdef uint64_t bits[HALF]
+    cdef vq x
+    cdef int k
+    for k in range(HALF):
+        bits[k] = <uint64_t> high[k] << 20 | low[k] >> 12
+    memcpy(&x, bits, WIDTH)
+    # the bits in the mantissa of 2^52, from which it is subtracted
+    return ((double_of(x | splat_q(0x4330000000000000u)) - splat_d(4503599627370496.0)) + splat_d(0.5)) * splat_d(
+        2.220446049250313e-16)      # 2^-52
+
+
+cdef inline void put_reals(const HalfStep *step, const double *values, Py_ssize_t row, Py_ssize_t first,
+                           Py_ssize_t count) noexcept nogil:
+    """Round values [count] to the grid, and write their bytes to three rows of planes."""
+    cdef uint8_t *low = step.out + row * step.out_stride + first
+    cdef uint8_t *middle = low + step.out_stride
+    cdef uint8_t *high = middle + step.out_stride
+    cdef const uint8_t *free
+    cdef int32_t whole[LANES]
+    cdef vd x
+    cdef Py_ssize_t k
+    cdef double lanes[LANES]
+    for k in range(2):
+        x = (<const vd *> values)[k] * splat_d(4096.0)
+        x = max_d(x, splat_d(-8388607.0))
+        x = splat_d(0.0) - max_d(splat_d(0.0) - x, splat_d(-8388607.0))
+        x = (x + splat_d(6755399441055744.0)) - splat_d(6755399441055744.0)    # 1.5 2^52: to the nearest integer
+        memcpy(lanes + k * HALF, &x, WIDTH)
+    for k in range(LANES):
+        whole[k] = <int32_t> lanes[k]
+    if step.free == NULL:
+        for k in range(count):
+            low[k] = <uint8_t> whole[k]
+            middle[k] = <uint8_t> (whole[k] >> 8)
+            high[k] = <uint8_t> (whole[k] >> 16)
+        return
+    free = step.free + row * step.free_stride + first
+    for k in range(count):
+        if free[k]:
+            low[k] = <uint8_t> whole[k]
+            middle[k] = <uint8_t> (whole[k] >> 8)
+            high[k] = <uint8_t> (whole[k] >> 16)
+
+
+cdef void give_real_means(const HalfStep *step, vd mean, Py_ssize_t tile, Py_ssize_t column, Py_ssize_t unit,
+                          Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+    """To the first count lanes' chains: the means of a column, as whole numbers of up to 22 bits in units of 2^-f, and
+    as they are."""
+    cdef double lanes[HALF]
+    cdef double x
+    cdef Py_ssize_t lane
+    memcpy(lanes, &mean, WIDTH)
+    for lane in range(smaller(count, HALF)):
+        if step.probabilities != NULL:
+            step.probabilities[(first + lane) * step.n_units + unit] = <float> lanes[lane]
+        if step.fixed != NULL:
+            x = lanes[lane] * step.fixed_scale
+            x = x if x > -4194304.0 else -4194304.0
+            x = x if x < 4194304.0 else 4194304.0
+            step.fixed[tile * step.fixed_length + (first + lane) * TILE + column] = <float> (
+                (x + 6755399441055744.0) - 6755399441055744.0)
+
+
+# ---------------------------------------------------------------- energies
+
+
+cdef void add_real_cgf(const HalfStep *step, const double *fields, Py_ssize_t tile, Py_ssize_t n_columns, double beta,
+                       double *lines) noexcept nogil:
+    """Add to lane j mod 8 the cgf at beta of unit j, given fields [64] at beta 1, of the first n_columns of a tile."""
+    cdef int kind = step.to.tiles[tile].kind
+    cdef Py_ssize_t column = 0, part
+    cdef Unit own
+    cdef vd x
+    while column < n_columns:
+        part = column % 8 // HALF
+        own = units_at(step, tile * TILE + column)
+        x = real_cgf(kind, &own, (<const vdu *> (fields + column))[0] * splat_d(beta), splat_d(beta))
+        (<vdu *> lines)[part] = (<vdu *> lines)[part] + first_d(n_columns - column, x, splat_d(0.0))
+        column += HALF
+
+
+cdef void weigh_reals(const HalfStep *step, const double *sums, Py_ssize_t tile, Py_ssize_t n, double beta0,
+                      double beta1, double *out) noexcept nogil:
+    """Add to out, for each chain, the sum over a tile's columns of cgf at beta1 less cgf at beta0; sums [n][64]: 2^e
+    times what is sent. Of real units or, where the layer that sends is real, of units of two values."""
+    cdef double fields[TILE]
+    cdef double low[8]
+    cdef double high[8]
+    cdef double products[16]
+    cdef double logs[16]
+    cdef Py_ssize_t chain, column, k, n_columns = columns_of(step, tile).n
+    cdef double scale = step.scale
+    cdef const float *bias = step.bias + tile * TILE
+    for chain in range(n):
+        for column in range(TILE):
+            fields[column] = sums[chain * TILE + column] * scale + <double> bias[column]
+        for k in range(8):
+            low[k] = high[k] = 0
+        if step.to != NULL:
+            add_real_cgf(step, fields, tile, n_columns, beta0, low)
+            add_real_cgf(step, fields, tile, n_columns, beta1, high)
+        else:
+            for k in range(16):
+                products[k], logs[k] = 1, 0
+            for column in range(n_columns):
+                fields[column] = log_odds_d(step.unit, fields[column])
+            add_cgf(step.unit, fields, n_columns, beta0, low, products)
+            add_cgf(step.unit, fields, n_columns, beta1, high, products + 8)
+            take_logs(products, logs, 16)
+            for k in range(8):
+                low[k] += logs[k]
+                high[k] += logs[8 + k]
+        out[chain] += sum8(high) - sum8(low)
