@@ -8,6 +8,9 @@ from numpy.typing import DTypeLike
 TILE = 64  # output units in a tile of weights
 FIXED_BITS = 22  # fixed-point probabilities are multiples of 2^-22
 ROWS = 504  # rows whose fixed-point probabilities sum in int32
+REAL_BITS = 12  # values of real units are multiples of 2^-12
+REAL_LARGEST = (1 << 23) - 1  # of them, so a value is between -2048 and 2048
+REAL_UNITS = "gaussian", "relu", "drelu"  # the types whose values are real
 
 
 def to_tiles(matrix: np.ndarray, dtype: DTypeLike = np.float32) -> np.ndarray:
