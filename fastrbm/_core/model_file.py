@@ -10,6 +10,7 @@ import numpy as np
 
 from . import output, validate
 from .archive import Archive
+from .layout import REAL_UNITS
 from .reading import refusing
 
 if TYPE_CHECKING:
@@ -84,10 +85,11 @@ def _read_segments(archive: Archive, name: str, n: int) -> list[dict[str, Any]]:
 
 
 def _states_of_columns(segments: list[dict[str, Any]]) -> list[int]:
-    """How many states each column of the data has."""
+    """How many states each column of the data has; 0 where it holds real values."""
     sizes: list[int] = []
     for segment in segments:
-        states, n_sites = segment.get("n_states", 2), segment.get("n_sites", segment["n"])
+        of_type = 0 if segment["type"] in REAL_UNITS else 2
+        states, n_sites = segment.get("n_states", of_type), segment.get("n_sites", segment["n"])
         sizes += states if isinstance(states, list) else [states] * n_sites
     return sizes
 

@@ -10,12 +10,15 @@ import numpy as np
 from .._core import arrays, validate
 from .bernoulli import Bernoulli
 from .categorical import MOST_STATES, Categorical
+from .gaussian import Gaussian
+from .real import Real
+from .relu import DReLU, ReLU
 from .row import Row
 from .spin import Spin
 from .unit import Unit
 
 LayerLike: TypeAlias = str | Unit | Sequence[Unit]
-TYPES: dict[str, type[Unit]] = {kind.name: kind for kind in (Bernoulli, Spin, Categorical)}
+TYPES: dict[str, type[Unit]] = {kind.name: kind for kind in (Bernoulli, Spin, Categorical, Gaussian, ReLU, DReLU)}
 
 
 def layer(description: Any, n: int, name: str) -> Unit:
@@ -59,6 +62,8 @@ def _joined(segments: list[Unit]) -> Unit:
             joined.append(segment)
         elif isinstance(last, Categorical) and isinstance(segment, Categorical):
             joined[-1] = Categorical(last.n_sites + segment.n_sites, last.sizes + segment.sizes)
+        elif isinstance(last, Real) and isinstance(segment, Real):
+            joined[-1] = last.joined(segment)
         elif last is not None:
             joined[-1] = type(segment)(last.n + segment.n)
     return joined[0] if len(joined) == 1 else Row(joined)
@@ -108,11 +113,23 @@ def from_segments(segments: list[dict[str, Any]], name: str) -> Unit:
                 raise ValueError(f"{name} must have n_sites and n_states where units are categorical")
             unit: Unit = Categorical(sites, states)
         else:
-            unit = TYPES[kind](n)
+            unit = TYPES[kind](n, **_parameters(TYPES[kind], segment, name))
         if unit.n != n:
             raise ValueError(f"{name} must describe {n} units, got {unit.n}")
         units.append(unit)
     return layer(units, sum(unit.n for unit in units), name)
+
+
+def _parameters(kind: type[Unit], segment: dict[str, Any], name: str) -> dict[str, np.ndarray]:
+    """The parameters of real units in what a file says of them; their values are checked by the constructor."""
+    found = {}
+    for parameter in kind.defaults if issubclass(kind, Real) else ():
+        if parameter in segment:
+            given = segment[parameter]
+            if not isinstance(given, list) or len(given) != segment["n"] or {type(x) for x in given} != {float}:
+                raise ValueError(f"{name} must have a list of {segment['n']} numbers as {parameter}")
+            found[parameter] = np.array(given)
+    return found
 
 
 def _size(description: Any) -> int:

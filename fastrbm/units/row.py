@@ -31,8 +31,7 @@ class Row(Unit):
         for name, value in (
             ("off", np.concatenate([np.full(s.n, s.off) for s in segments]) if spins else 0.0),
             ("step", np.concatenate([np.full(s.n, s.step) for s in segments]) if spins else 1.0),
-            # codes and -1 fit the next larger integers
-            ("dtype", np.int16 if spins and any(s.layout for s in segments) else np.int8 if spins else np.uint8),
+            ("dtype", _dtype(segments)),
         ):
             object.__setattr__(self, name, value)
         super().__init__(sum(segment.n for segment in segments))
@@ -48,6 +47,20 @@ class Row(Unit):
     @property
     def layout(self) -> tuple[tuple[str, Any], ...]:
         return tuple(pair for s in self.segments for pair in (s.layout or ((s.name, s.n),)))
+
+    @property
+    def real(self) -> bool:  # type: ignore[override]
+        return any(segment.real for segment in self.segments)
+
+    @property
+    def plain(self) -> Row:
+        return Row([segment.plain for segment in self.segments])
+
+    def with_beta(self, beta: float) -> Row:
+        return Row([segment.with_beta(beta) for segment in self.segments])
+
+    def sides(self) -> np.ndarray:
+        return np.concatenate([segment.sides() for segment in self.segments], axis=1)
 
     @property
     def numbers(self) -> str:  # type: ignore[override]
@@ -68,12 +81,13 @@ class Row(Unit):
 
     def parts(self, array: np.ndarray, fractions: bool) -> np.ndarray | None:
         wide = array.shape[1] == self.n and self.n != self.n_columns  # a column for each unit
+        fractions = fractions and not self.real
         read = [s.parts(array[:, at], fractions) for s, at in (self._units() if wide else self._columns())]
         parts = [part for part in read if part is not None]
         if len(parts) < len(read):
             return None
-        if all(part.dtype == np.uint8 for part in parts):
-            return np.concatenate(parts, axis=1)
+        if self.real or all(part.dtype == np.uint8 for part in parts):
+            return np.concatenate(parts, axis=1)  # int32 where any is real
         return np.concatenate([_fractions(s, part) for s, part in zip(self.segments, parts, strict=True)], axis=1)
 
     def complaint(
@@ -83,13 +97,14 @@ class Row(Unit):
         if places is not None:
             return f"{name} must be dense where a layer has several segments"
         wide = array.shape[1] == self.n and self.n != self.n_columns
+        fractions = fractions and not self.real
         for segment, at in self._units() if wide else self._columns():
             if segment.parts(array[:, at], fractions) is None:
                 return segment.complaint(array[:, at], name, fractions, rows, first_column=first_column + at.start)
         return f"{name} must hold {self.numbers}"
 
     def values(self, parts: np.ndarray) -> np.ndarray:
-        if parts.dtype != np.uint8:  # fractions, one a unit
+        if parts.dtype.kind == "f":  # fractions, one a unit
             return self.off + self.step * parts
         return np.concatenate([s.values(parts[:, at]).astype(self.dtype) for s, at in self._columns()], axis=1)
 
@@ -97,7 +112,7 @@ class Row(Unit):
         return np.concatenate([segment.units_on(parts[:, at]) for segment, at in self._columns()], axis=1)
 
     def mean(self, probability: np.ndarray) -> np.ndarray:
-        return (self.off + self.step * probability).astype(probability.dtype)
+        return np.concatenate([segment.mean(probability[..., at]) for segment, at in self._units()], axis=-1)
 
     def log_odds(self, field: np.ndarray) -> np.ndarray:
         return self.step * field
@@ -119,6 +134,10 @@ class Row(Unit):
     def units_of_columns(self) -> tuple[int, ...]:
         return tuple(n for segment in self.segments for n in segment.units_of_columns)
 
+    def own_energy(self, parts: np.ndarray) -> np.ndarray:
+        energies = [segment.own_energy(parts[:, at]) for segment, at in self._columns()]
+        return np.add.accumulate(energies, axis=0)[-1]
+
     def bias_of(self, sums: np.ndarray, n: float | np.ndarray, log: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         n = np.broadcast_to(n, sums.shape)
         return np.concatenate([segment.bias_of(sums[at], n[at], log) for segment, at in self._units()])
@@ -132,6 +151,15 @@ class Row(Unit):
 
     def __repr__(self) -> str:
         return f"[{', '.join(map(repr, self.segments))}]"
+
+
+def _dtype(segments: Sequence[Unit]) -> Any:
+    """What holds the values of all segments."""
+    if any(segment.real for segment in segments):
+        return np.float64
+    if not any(segment.shifted for segment in segments):
+        return np.uint8
+    return np.int16 if any(segment.layout for segment in segments) else np.int8  # codes and -1 fit int16
 
 
 def _slices(segments: tuple[Unit, ...], lengths: list[int]) -> list[tuple[Unit, slice]]:

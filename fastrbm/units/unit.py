@@ -17,7 +17,9 @@ _MOST = 1 << 40
 class Unit:
     """n units of one type, each of which has two values. It is kept as a bit, which is on for the higher value.
 
-    A site of several categories is as many units of 0 and 1, of which one is on (:class:`Categorical`).
+    A site of several categories is as many units of 0 and 1, of which one is on (:class:`Categorical`). Real units
+    (:class:`Gaussian`, :class:`ReLU`, :class:`DReLU`) have any value, and an own energy whose parameters belong to the
+    description.
 
     What a type answers, here and in the kernels (src/units.pxi), where ``name`` leads to the same type:
 
@@ -26,8 +28,8 @@ class Unit:
     3. draw: on with probability sigmoid(:meth:`log_odds` of the field);
     4. mean: :meth:`mean`;
     5. cumulant generating function: :meth:`cgf` of a field;
-    6. energy: -bias times value;
-    7. statistics: the value, ``off`` or ``off + step``; one parameter, the bias;
+    6. energy: -bias times value, and :meth:`own_energy`;
+    7. statistics: the value; one parameter that the model trains, the bias;
     8. initial parameters: :meth:`bias_of` data;
     9. gauge: :meth:`zero_sum`; a layer of two values has no direction that changes nothing.
 
@@ -50,6 +52,7 @@ class Unit:
     step: ClassVar[Any]
     dtype: ClassVar[Any]
     numbers: ClassVar[str]  # which users may pass, for messages
+    real: ClassVar[bool] = False  # whether values are real numbers
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n", validate.integer(self.n, "n", 1, _MOST))
@@ -70,6 +73,21 @@ class Unit:
         return None
 
     @property
+    def plain(self) -> Unit:
+        """These units without the parameters of their own energy, for comparing types."""
+        return self
+
+    def with_beta(self, beta: float) -> Unit:
+        """The units of the model at an inverse temperature: its weights and fields times beta. The quadratic part of an
+        own energy stays as it is, so that the distribution is one at beta 0, too."""
+        return self
+
+    def sides(self) -> np.ndarray:
+        """What the kernels read of real units, float64 (6, n); zeros for others. Of the positive side, then of the
+        negative one: theta less the bias (rows 0, 1), 1 / sqrt(gamma) (2, 3), log(gamma) / 2 (4, 5)."""
+        return np.zeros((6, self.n))
+
+    @property
     def shifted(self) -> bool:
         """Whether any unit counts for something where it is off."""
         return bool(np.any(self.off))
@@ -80,7 +98,8 @@ class Unit:
         return np.ndim(self.step) == 0
 
     def units_on(self, parts: np.ndarray) -> np.ndarray:
-        """Which units are on, uint8 (n, units), in states as :meth:`parts` gives them."""
+        """Which units are on, uint8 (n, units), in states as :meth:`parts` gives them; of real units their values,
+        float64."""
         return parts
 
     def unit_values(self, parts: np.ndarray) -> np.ndarray:
@@ -93,7 +112,7 @@ class Unit:
 
     def parts(self, array: np.ndarray, fractions: bool) -> np.ndarray | None:
         """Numbers (n, m) of users as uint8 bits, or, where they are welcome and there are any, as float64 fractions of
-        on; None where they are neither."""
+        on; None where they are neither. Of a layer with real units, as int32, without fractions."""
         raise NotImplementedError
 
     def complaint(
@@ -104,7 +123,8 @@ class Unit:
         raise NotImplementedError
 
     def values(self, parts: np.ndarray) -> np.ndarray:
-        """uint8 bits as the values of units, in their dtype; float64 fractions of on as numbers between the values."""
+        """What :meth:`parts` gives as the values of units, in their dtype; float64 fractions of on as numbers between
+        the values."""
         raise NotImplementedError
 
     def check_data(self, array: np.ndarray, name: str) -> None:
@@ -129,7 +149,8 @@ class Unit:
 
     @property
     def n_states_of_columns(self) -> tuple[int, ...]:
-        """How many states a column of the data may have, for each."""
+        """How many states a column of the data may have, for each; 0 of real ones, which have no such number. What
+        multiplies these has to look at :attr:`real` first."""
         return (2,) * self.n
 
     @property
@@ -142,8 +163,13 @@ class Unit:
         return type(self)(int(columns.sum()))
 
     def cgf(self, field: np.ndarray) -> np.ndarray:
-        """log sum_x exp(x field) over both values, float64, the same bits on any machine."""
+        """log sum_x exp(x field) over both values, float64, the same bits on any machine. Of real units the integral of
+        exp(x field - U(x)), with the own energy U."""
         raise NotImplementedError
+
+    def own_energy(self, parts: np.ndarray) -> np.ndarray:
+        """What E has of these units beside -bias times value, float64 (n,), in states as :meth:`parts` gives them."""
+        return np.zeros(len(parts))
 
     def bias_of(self, sums: np.ndarray, n: float | np.ndarray, log: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """The biases of units by themselves that have the means of data, in sums of which of n examples (one number
