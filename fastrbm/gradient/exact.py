@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from .._core import threads, validate
 from .._core.describe import Described
 from ..moments import Moments
-from ..sampling.model import enumerated_units, model, visible_bits, visible_states
+from ..sampling.model import enumerated_units, hidden_bits, hidden_states, model, visible_bits, visible_states
 from ..states.bits import BitMatrix
 from .base import Gradient, refuse_absent
 
@@ -91,7 +91,7 @@ def model_moments(rbm: RBM) -> Moments:
     """Moments of the model itself, by enumeration of the smaller layer; total is 1."""
     W = rbm.weights.astype(np.float64)
     visible_bias, hidden_bias = rbm.visible_bias.astype(np.float64), rbm.hidden_bias.astype(np.float64)
-    transposed = rbm.n_hidden < visible_bits(rbm)  # enumerate the hidden layer
+    transposed = hidden_bits(rbm) < visible_bits(rbm)  # enumerate the hidden layer
     own, other = rbm.visible, rbm.hidden
     if transposed:
         W, visible_bias, hidden_bias, own, other = W.T, hidden_bias, visible_bias, other, own
@@ -100,7 +100,7 @@ def model_moments(rbm: RBM) -> Moments:
     pairs, small, large = np.zeros(W.shape), np.zeros(W.shape[0]), np.zeros(W.shape[1])
     for start in range(0, n_states, _BLOCK):
         stop = min(start + _BLOCK, n_states)
-        states = own.unit_values(_binary(start, stop, own.n) if transposed else visible_states(rbm, start, stop))
+        states = own.unit_values((hidden_states if transposed else visible_states)(rbm, start, stop))
         field = states @ W + hidden_bias
         log_weight = states @ visible_bias + other.cgf(field).sum(axis=1)
         new_peak = max(peak, float(log_weight.max()))
@@ -114,8 +114,3 @@ def model_moments(rbm: RBM) -> Moments:
         peak = new_peak
     pairs, small, large = pairs / z, small / z, large / z
     return Moments(pairs.T, large, small, 1.0) if transposed else Moments(pairs, small, large, 1.0)
-
-
-def _binary(start: int, stop: int, n_units: int) -> np.ndarray:
-    """The states numbered start .. stop - 1: unit k is bit k of the number."""
-    return ((np.arange(start, stop)[:, None] >> np.arange(n_units)) & 1).astype(np.uint8)

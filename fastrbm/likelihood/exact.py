@@ -11,7 +11,7 @@ from .._core import floatmath, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.progress import Countdown
 from .._core.segments import segments_of
-from ..sampling.model import enumerated_units, model, visible_states
+from ..sampling.model import enumerated_units, hidden_bits, hidden_states, model, visible_bits, visible_states
 from .results import LogPartition
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..units.unit import Unit
 
 MAX_UNITS = 25
-_VISIBLE_NUMBERS = 1 << 18  # of states and fields at a time
+_NUMBERS = 1 << 18  # of states and fields at a time
 _LOW_UNITS = 6  # units of the low part of a state: a table of 64 rows of fields
 _HIGH_STATES = 256  # high parts a call, at most: bounds the memory
 
@@ -63,8 +63,8 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
             f"enumeration takes at most {MAX_UNITS} units in the smaller layer; this model has {rbm.n_visible} visible "
             f"and {rbm.n_hidden} hidden units: use likelihood.bidirectional"
         )
-    if rbm.visible.layout is not None and n_units < rbm.n_hidden:
-        value = _by_visible_states(rbm, progress)
+    if rbm.hidden.real or rbm.visible.real or (rbm.visible.layout is not None and n_units < rbm.n_hidden):
+        value = _by_terms(rbm, progress)
         return LogPartition(value, value, value, "exact")
     n_units = min(rbm.n_hidden, rbm.n_visible) if rbm.visible.layout is None else rbm.n_hidden
     W, own_bias, other_bias = rbm.weights.astype(np.float64), rbm.visible_bias, rbm.hidden_bias
@@ -101,20 +101,25 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
     return LogPartition(value, value, value, "exact")
 
 
-def _by_visible_states(rbm: RBM, progress: bool) -> float:
-    """log sum_v exp(-F(v)) over all visible states, of few: term by term in one order, the same bits on any machine."""
-    W, b, c = (array.astype(np.float64) for array in (rbm.weights, rbm.visible_bias, rbm.hidden_bias))
-    n_states = math.prod(rbm.visible.n_states_of_columns)
+def _by_terms(rbm: RBM, progress: bool) -> float:
+    """log sum_s exp(-F(s)) over all states of the layer that has fewer: term by term in one order, the same bits on any
+    machine."""
+    W, own_bias, other_bias = (array.astype(np.float64) for array in (rbm.weights, rbm.visible_bias, rbm.hidden_bias))
+    own, other, n_states = rbm.visible, rbm.hidden, math.prod(rbm.visible.n_states_of_columns)
+    by_hidden = hidden_bits(rbm) < visible_bits(rbm)
+    if by_hidden:
+        W, own_bias, other_bias, own, other, n_states = W.T, other_bias, own_bias, other, own, 1 << rbm.n_hidden
     peak, total = -np.inf, 0.0
-    step = max(1, _VISIBLE_NUMBERS // (rbm.n_visible + rbm.n_hidden))
+    step = max(1, _NUMBERS // (rbm.n_visible + rbm.n_hidden))
     with Countdown("enumeration", n_states, progress) as countdown:
         for start in range(0, n_states, step):
-            values = rbm.visible.unit_values(visible_states(rbm, start, min(start + step, n_states)))
-            fields, own = np.tile(c, (len(values), 1)), np.zeros(len(values))
-            for unit in range(rbm.n_visible):
+            stop = min(start + step, n_states)
+            values = own.unit_values(hidden_states(rbm, start, stop) if by_hidden else visible_states(rbm, start, stop))
+            fields, biases = np.tile(other_bias, (len(values), 1)), np.zeros(len(values))
+            for unit in range(own.n):
                 fields += values[:, unit, None] * W[unit]
-                own += values[:, unit] * b[unit]
-            weights = own + np.add.accumulate(rbm.hidden.cgf(fields), axis=1)[:, -1]
+                biases += values[:, unit] * own_bias[unit]
+            weights = biases + np.add.accumulate(other.cgf(fields), axis=1)[:, -1]
             top = max(peak, float(weights.max()))
             terms = floatmath.exp(np.maximum(weights - top, -708.0))
             total = total * _exp(peak - top) + float(np.add.accumulate(terms)[-1])

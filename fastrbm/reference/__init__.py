@@ -17,14 +17,11 @@ from .energies import (
     cgf_sums,
     cgf_sums_of_fractions,
     enumerate_states,
-    exp_minus_one_d,
-    exp_negative_d,
-    log,
     logs,
     pseudo_sums,
     pseudo_sums_of_fractions,
-    softplus,
 )
+from .floats import exp_minus_one_d, exp_negative_d, log, softplus
 from .fused import train
 from .numbers import hash_rows, pack_numbers, sum_fractions
 from .sampling import (

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from .floats import exp_negative_d, log
+from .truncated import normal_of, tail_draw, truncated
+
 NAMES = "gaussian", "relu", "drelu"
 BYTES = 3
 KIND = 4  # added to the kind of draw

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .energies import exp_minus_one_d, exp_negative_d, log
+from .floats import exp_minus_one_d, exp_negative_d, log
 
 FAR = 5.0  # from this a on, quantiles are computed as excesses over a
 _LOG_MILLS_FAR, _MINUS_LOG_TAIL_FAR = -1.646059860784053, 15.064998393988725  # log R(5), -log Q(5)

@@ -14,7 +14,7 @@ import numpy as np
 from .._core import arrays, philox, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.layout import FIXED_BITS, TILE, to_fixed_point
-from .._core.segments import placed, segments_of
+from .._core.segments import placed, placed_shape, segments_of
 from ..states.bits import BitMatrix, CodeMatrix, packed, zeros
 
 if TYPE_CHECKING:
@@ -149,7 +149,9 @@ def independent_states(
     in_place = placed(bias, segments)
     no_weights = np.zeros((in_place.size // TILE, 8, TILE), np.float32)
     name = unit.name if segments is None else "bernoulli"
-    layer = kernels.Layer(no_weights, 0, in_place, bias.size, name, "bernoulli", segments)
+    layer = kernels.Layer(
+        no_weights, 0, in_place, bias.size, name, "bernoulli", segments, None, placed_shape(unit, segments)
+    )
     out = zeros(n, unit)
     half_step(
         layer, BitMatrix.empty(n, 8), kind=philox.VISIBLE, seed=seed, stream=stream, sweep=sweep, out=out,

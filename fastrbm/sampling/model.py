@@ -35,14 +35,26 @@ def checked_model(rbm: RBM, followed: RBM) -> RBM:
 def enumerated_units(rbm: RBM) -> float:
     """Of the layer that an enumeration goes through, the one of fewer states: how many units of two values have as many
     states, log2 of their number."""
-    return min(float(rbm.n_hidden), visible_bits(rbm))
+    return min(hidden_bits(rbm), visible_bits(rbm))
+
+
+def hidden_bits(rbm: RBM) -> float:
+    """log2 of the number of hidden states."""
+    return math.inf if rbm.hidden.real else float(rbm.n_hidden)
 
 
 def visible_bits(rbm: RBM) -> float:
     """log2 of the number of visible states."""
+    if rbm.visible.real:
+        return math.inf
     if rbm.visible.layout is None:
         return float(rbm.n_visible)
     return math.fsum(math.log2(n) for n in rbm.visible.n_states_of_columns)
+
+
+def hidden_states(rbm: RBM, start: int, stop: int) -> np.ndarray:
+    """The hidden states numbered start .. stop - 1, bits (stop - start, H): unit k is bit k of the number."""
+    return ((np.arange(start, stop)[:, None] >> np.arange(rbm.n_hidden)) & 1).astype(np.uint8)
 
 
 def visible_states(rbm: RBM, start: int, stop: int) -> np.ndarray:

@@ -423,8 +423,11 @@ def path_of(given: RBM | Path, n_steps: int | None, base_bias: ArrayLike | None,
 
 def hot_bias(rbm: RBM) -> np.ndarray:
     """b + W E[h] at beta 0, float32 (V,): sums in one order, so the same bits on any machine."""
-    mean = rbm.hidden.off + 0.5 * rbm.hidden.step
-    inputs = mean * floatmath.row_sums(rbm.weights)
+    hidden = rbm.hidden
+    if hidden.real:
+        inputs = floatmath.row_sums(rbm.weights, hidden.with_beta(0.0).mean_of(np.zeros(hidden.n)))
+    else:
+        inputs = (hidden.off + 0.5 * hidden.step) * floatmath.row_sums(rbm.weights)
     return bounded(rbm.visible_bias + inputs)
 
 
