@@ -43,6 +43,8 @@ cdef extern from "simd.h" nogil:
     vd exponent_d(vq)
     vd double_of(vq)
     vd sign_d(vd)
+    vd sqrt_d(vd)
+    bint any_d(vq)
     vi select_i(vi, vi, vi)
     vd select_d(vq, vd, vd)
     vi not_above_i(vi, vi)
@@ -153,6 +155,7 @@ include "bits.pxi"
 include "numbers.pxi"
 include "product.pxi"
 include "product_amx.pxi"
+include "truncated.pxi"
 include "activation.pxi"
 include "categorical.pxi"
 include "flips.pxi"

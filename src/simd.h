@@ -162,12 +162,34 @@ static inline vd first_d(ptrdiff_t n, vd x, vd y) {
     return select_d((vq)(lane < splat_q(n > 0 ? (uint64_t)n : 0)), x, y);
 }
 
+static inline vd sqrt_d(vd x) { /* the nearest double, as IEEE asks */
+#if LEVEL_AVX512
+    return (vd)_mm512_sqrt_pd((__m512d)x);
+#elif LEVEL_AVX2
+    return (vd)_mm256_sqrt_pd((__m256d)x);
+#elif defined(__SSE2__)
+    return (vd)_mm_sqrt_pd((__m128d)x);
+#else
+    return (vd){__builtin_sqrt(x[0]), __builtin_sqrt(x[1])};
+#endif
+}
+
 static inline vd sign_d(vd x) { /* -1, 0 or 1 */
     return (vd)(((vq)(x != 0) & (vq)splat_d(1.0)) | ((vq)x & ((vq)(x != 0) & 0x8000000000000000ULL)));
 }
 
 /* all bits of a lane set where x < y: false for NaN */
 static inline vq mask_lt_d(vd x, vd y) { return (vq)(x < y); }
+/* whether such a mask has any lane set */
+static inline int any_d(vq mask) {
+#if LEVEL_AVX512
+    return _mm512_movepi64_mask((__m512i)mask) != 0;
+#elif LEVEL_AVX2
+    return _mm256_movemask_pd((__m256d)mask) != 0;
+#else
+    return (mask[0] | mask[1]) != 0;
+#endif
+}
 /* the k of x = m 2^k with m in [1/2, 1), of normal x > 0, from its bits: k + 2^52 is made in the mantissa */
 static inline vd exponent_d(vq bits) {
     return (vd)((bits >> 52) | 0x4330000000000000ULL) - (4503599627370496.0 + 1022.0);

@@ -17,6 +17,7 @@ from .energies import (
     cgf_sums,
     cgf_sums_of_fractions,
     enumerate_states,
+    exp_minus_one_d,
     exp_negative_d,
     log,
     logs,
@@ -56,15 +57,16 @@ from .segments import Segments, largest_input, place_tiles
 from .sites import label_terms, pseudo_of_sites, zero_sum
 from .steps import ROWS, ascend, count_bits, difference, moments, prepare_phase, step
 from .tiles import TILE, from_tiles, quantized_weights, to_tiles
+from .truncated import normal_draws, normal_of, tail_draw, truncated, truncated_draws, truncated_moments
 
 __all__ = [
-    "FIXED_BITS", "HIDDEN", "LEVEL_LANES", "LEVEL_MANY", "ROWS", "TIE", "TILE", "VISIBLE", "Layer", "Segments",
+    "FIXED_BITS", "HIDDEN", "LEVEL_LANES", "LEVEL_MANY", "Layer", "ROWS", "Segments", "TIE", "TILE", "VISIBLE",
     "anneal", "ascend", "bias_sums", "blocks", "categorical", "cgf_sums", "cgf_sums_of_fractions", "count_bits",
-    "difference", "draw", "draw_states", "enumerate_states", "exp_negative", "exp_negative_d", "fields",
-    "fixed_probability", "from_tiles", "half_step", "half_step_of_fractions", "hash_rows", "inputs", "largest_input",
-    "less_likely", "log", "logs", "moments", "normals", "pack", "pack_numbers", "philox_blocks", "place_tiles",
-    "prepare_phase", "probability", "product", "pseudo_sums", "pseudo_sums_of_fractions", "quantized_weights",
-    "sent_sums", "softplus", "step", "sum_fractions", "label_terms", "pseudo_of_sites",
-    "sums_of_fractions", "sweep", "to_tiles", "train", "transpose",
-    "units_on", "unpack", "words", "zero_sum",
+    "difference", "draw", "draw_states", "enumerate_states", "exp_minus_one_d", "exp_negative", "exp_negative_d",
+    "fields", "fixed_probability", "from_tiles", "half_step", "half_step_of_fractions", "hash_rows", "inputs",
+    "label_terms", "largest_input", "less_likely", "log", "logs", "moments", "normal_draws", "normal_of", "normals",
+    "pack", "pack_numbers", "philox_blocks", "place_tiles", "prepare_phase", "probability", "product",
+    "pseudo_of_sites", "pseudo_sums", "pseudo_sums_of_fractions", "quantized_weights", "sent_sums", "softplus", "step",
+    "sum_fractions", "sums_of_fractions", "sweep", "tail_draw", "to_tiles", "train", "transpose", "truncated",
+    "truncated_draws", "truncated_moments", "units_on", "unpack", "words", "zero_sum",
 ]  # fmt: skip
