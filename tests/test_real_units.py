@@ -8,7 +8,7 @@ import pytest
 
 import fastrbm as fr
 from fastrbm import units as u
-from fastrbm._core import layout, model_file
+from fastrbm._core import layout, model_file, validate
 from fastrbm.units.layer import from_segments
 
 STEP = 2.0**-12
@@ -472,12 +472,22 @@ def test_a_large_array_is_read_in_parts():
     ],
 )  # fmt: skip
 def test_numbers_that_are_no_states(layer, X, message):
-    from fastrbm._core import validate
-
     segments = layer if isinstance(layer, list) else [layer]
     layer = u.layer(layer, sum(segment.n for segment in segments), "visible")
     with pytest.raises(ValueError, match=message):
         validate.states(np.array(X, float), layer.n_columns, "X", fractions=True, unit=layer)
+
+
+def test_sparse_data():
+    """Zeros that are not stored are numbers like others."""
+    sparse = pytest.importorskip("scipy.sparse")
+    X = np.array([[0.0, 5.0, 0.0], [2.0, 0.0, 0.0]])
+    unit = u.Gaussian(3, mean=1.0)
+    found = validate.states(sparse.csr_matrix(X), 3, "X", True, unit=unit)
+    assert found.dtype == np.int32 and np.array_equal(found, unit.parts(X, False))
+    assert validate.states(sparse.csr_matrix((0, 3)), 3, "X", unit=unit).dtype == np.int32
+    with pytest.raises(ValueError, match="X has 2 units per example where the model has 3$"):
+        validate.states(X[:, :2], 3, "X", unit=unit)
 
 
 def test_rows_of_numbers_that_are_named():

@@ -178,11 +178,10 @@ def states(
         hint = hints.get(array.ndim, f"; use {name}.reshape(len({name}), -1)")
         raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {array.shape}{hint}")
     if n_units is not None and array.shape[1] != n_units and not (unit is not None and array.shape[1] == unit.n):
-        if unit is not None and unit.layout is not None:
+        if unit is not None and unit.n != unit.n_columns:
             raise ValueError(
                 f"{name} has {array.shape[1]} columns where the model has {n_units} ({unit!r}), or {unit.n} with one "
-                f"for "
-                "each category"
+                "for each category"
             )
         raise ValueError(f"{name} has {array.shape[1]} units per example where the model has {n_units}")
     if arrays.is_sparse(array) and unit is not None and unit.layout is not None and array.shape[1] == unit.n:
@@ -211,7 +210,7 @@ def _dense_states(array: Any, name: str, fractions: bool, unit: Unit) -> np.ndar
     kinds = {part.dtype for part in parts}
     if len(kinds) > 1:
         raise ValueError(f"{name} must hold categories in all rows, or probabilities in all")
-    return np.concatenate(parts) if parts else np.zeros((0, unit.n_columns), np.uint8)
+    return np.concatenate(parts) if parts else np.zeros((0, unit.n_columns), np.int32 if unit.real else np.uint8)
 
 
 def bits_or_fractions(array: np.ndarray, fractions: bool) -> np.ndarray | None:

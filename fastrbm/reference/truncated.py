@@ -1,4 +1,4 @@
-"""The reference implementation of half-normal distributions, in float64: y is a standard normal number, given that y >= a.
+"""The reference implementation of truncated normal numbers, in float64: y is standard normal, given that y >= a.
 
 R(a), the integral from a to infinity of exp((a^2 - y^2) / 2) dy, is the Mills ratio, and D(a) = 1/R(a) - a = E[y - a].
 ``src/truncated.pxi`` says where the coefficients come from.

@@ -89,7 +89,7 @@ class Gaussian(Real):
         return self.data_mean + self.scale * self.units_on(parts)
 
     def mean(self, probability: np.ndarray) -> np.ndarray:
-        """In the data's units."""
+        """Means of z, which the kernels have in the place of probabilities, in the data's units."""
         return (self.data_mean + self.scale * probability).astype(probability.dtype)
 
     def cgf(self, field: np.ndarray) -> np.ndarray:

@@ -75,16 +75,12 @@ class Real(Unit):
         return super().describe() | {name: array.tolist() for name, array in self._changed().items()}
 
     def part(self, columns: np.ndarray) -> Real:
-        return self._of(int(columns.sum()), {name: array[columns] for name, array in self._own.items()})
+        return type(self)(int(columns.sum()), **{name: array[columns] for name, array in self._own.items()})
 
     def joined(self, other: Real) -> Real:
         """These units, and then others of the same type."""
         own = {name: np.concatenate((array, other._own[name])) for name, array in self._own.items()}
-        return self._of(self.n + other.n, own)
-
-    @classmethod
-    def _of(cls, n: int, own: Mapping[str, Any]) -> Real:
-        return cls(n, **own)
+        return type(self)(self.n + other.n, **own)
 
     @classmethod
     def of_parameters(cls, n: int, parameters: Mapping[str, ArrayLike]) -> tuple[np.ndarray | None, Real]:
@@ -97,7 +93,7 @@ class Real(Unit):
         check_names(cls, parameters, names)
         theta = parameters.get("theta")
         bias = None if theta is None else numbers_of(theta, "theta", n, np.float64)
-        return bias, cls._of(n, {"gamma": parameters.get("gamma")})
+        return bias, cls(n, **{"gamma": parameters.get("gamma")})
 
     # ------------------------------------------------------------ states
 
@@ -177,6 +173,7 @@ class Real(Unit):
         return self.gamma * 0.5 * (x * x)
 
     def mean(self, probability: np.ndarray) -> np.ndarray:
+        """What is passed: in the place of probabilities the kernels have the means of real units."""
         return probability
 
     def log_odds(self, field: np.ndarray) -> np.ndarray:
@@ -236,4 +233,4 @@ def _shown(array: np.ndarray) -> str:
 
 def _rebuilt(kind: type[Real], n: int, own: dict[str, np.ndarray]) -> Real:
     """What a pickle holds."""
-    return kind._of(n, own)
+    return kind(n, **own)

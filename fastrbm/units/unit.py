@@ -144,7 +144,8 @@ class Unit:
         return self.step * field
 
     def hardened(self, fractions: np.ndarray) -> np.ndarray:
-        """The likeliest states, as :meth:`parts` gives them, of units that are on with probabilities (n, units)."""
+        """The likeliest states, as :meth:`parts` gives them, of units that are on with probabilities (n, units).
+        TypeError where there are real units."""
         return (fractions >= 0.5).astype(np.uint8)
 
     @property
