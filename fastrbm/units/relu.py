@@ -12,7 +12,8 @@ from .._core.layout import REAL_LARGEST
 from .real import Real, check_names, numbers_of
 
 _MOST_GAMMA = 2.0**16  # of a side: a standard deviation is at least 16 steps of the grid
-_HALVINGS = 60
+_MOST_BIAS, _HALVINGS = 2.0**22, 76  # to 2^-54
+_FARTHEST = 1e8  # standard deviations from zero: as far as floatmath.truncated goes, and beyond all values
 _OWN = "theta", "delta", "xi", "gamma"
 _SIDES = "theta_plus", "theta_minus", "gamma_plus", "gamma_minus"
 
@@ -22,13 +23,9 @@ class _Halves(Real):
 
     def bias_of(self, sums: np.ndarray, n: float | np.ndarray, log: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """The bias of each unit that has the mean of the data, smoothed by one example with the mean of a unit without
-        a field: no bias is infinite. By bisection, since the mean grows with the field."""
+        a field, and at most 2^22 in size. By bisection, since the mean grows with the field."""
         goal = (sums + self.mean_of(np.zeros(self.n))) / (np.asarray(n, np.float64) + 1.0)
-        low, high = -np.ones(self.n), np.ones(self.n)
-        while bool((over := self.mean_of(low) > goal).any()):
-            low = np.where(over, 2.0 * low, low)
-        while bool((under := self.mean_of(high) < goal).any()):
-            high = np.where(under, 2.0 * high, high)
+        low, high = np.full(self.n, -_MOST_BIAS), np.full(self.n, _MOST_BIAS)
         for _ in range(_HALVINGS):
             middle = (low + high) * 0.5
             under = self.mean_of(middle) < goal
@@ -222,5 +219,5 @@ class DReLU(_Halves):
 def _half(field: np.ndarray, root: np.ndarray, log: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Of x >= 0 with exp(field x - gamma x^2 / 2): the logarithm of the integral, E[x] and E[x^2]; root is 1 /
     sqrt(gamma), log is log(gamma) / 2."""
-    log_ratio, first, second = floatmath.truncated(-field * root)
+    log_ratio, first, second = floatmath.truncated(np.clip(-field * root, -_FARTHEST, _FARTHEST))
     return log_ratio - log, first * root, second * (root * root)
