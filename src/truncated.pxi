@@ -170,8 +170,8 @@ def truncated_moments(const double[::1] a, double[:, ::1] out):
 
 
 def truncated_draws(const double[::1] log_u, const double[::1] a, double[::1] out):
-    """out OUT (n,): y - a for the y that is exceeded with probability u, given that y >= a; log_u IN (n,), below 0; a IN
-    (n,), |a| <= 1e8."""
+    """out OUT (n,): y - a for the y that is exceeded with probability u, given that y >= a; log_u IN (n,), below 0;
+    a IN (n,), |a| <= 1e8."""
     cdef Py_ssize_t n = a.shape[0], start = 0, count
     cdef vd x, y, log_mills
     if DEBUG_CHECKS:
