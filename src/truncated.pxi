@@ -140,8 +140,8 @@ cdef inline vd tail_draw(vd log_u, vd a, vd log_mills) noexcept nogil:
     cdef vd zero = splat_d(0.0), limit = splat_d(FAR), x = zero, log_q, y
     cdef vq near = mask_lt_d(a, limit)
     if any_d(near):
-        # log Q(a) = log R(a) - a^2 / 2 - log(2 pi) / 2. Below -8.3 it is 0 to 1e-16, and the difference may be wrong where
-        # log R(a) and a^2 / 2 are on either side of a power of two.
+        # log Q(a) = log R(a) - a^2 / 2 - log(2 pi) / 2. Below -8.3 it is 0 to 1e-16, and the difference may be wrong
+        # where log R(a) and a^2 / 2 are on either side of a power of two.
         log_q = (log_mills - splat_d(0.9189385332046728)) - splat_d(0.5) * a * a
         log_q = zero - max_d(zero - log_q, zero)
         log_q = select_d(mask_lt_d(a, splat_d(-8.3)), zero, log_q)

@@ -192,8 +192,8 @@ def test_both_ways_agree_where_they_meet():
 
 
 def test_nearly_all_of_the_normal_distribution():
-    """Q(a) is 1 to 1e-16 below -8.3, so that y is a quantile of all. log R(a) - a^2 / 2 cannot tell where a^2 / 2 is just
-    below a power of two and log R(a) just above, with coarser roundings."""
+    """Q(a) is 1 to 1e-16 below -8.3, so that y is a quantile of all. log R(a) - a^2 / 2 cannot tell where a^2 / 2 is
+    just below a power of two and log R(a) just above, with coarser roundings."""
     a = -np.concatenate([np.linspace(8.31, 50.0, 99), 10.0 ** np.linspace(2, 8, 100), [16777215.999999998]])
     for w in (-1e-3, -0.5, -3.0, -36.0):
         assert np.array_equal(draws(np.full(200, w), a), normals([w]) - a)
