@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,9 @@ from .sampling.path import Path
 from .sampling.starts import chain_ends
 from .sampling.tempering import tempered_samples
 from .states import totals
-from .states.bits import BitMatrix, zeros
+from .states.bits import BitMatrix, CodeMatrix, zeros
 from .states.missing import known_parts
-from .units.layer import LayerLike, counted, from_segments, layer, of_table, reader
+from .units.layer import LayerLike, counted, from_segments, is_open, layer, of_columns, of_table, reader
 from .units.unit import Unit
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class RBM(Model):
 
     @classmethod
     def from_data(
-        cls, X: ArrayLike | Iterable[ArrayLike], n_hidden: int, seed: int = 0, weight_scale: float = 0.01,
+        cls, X: ArrayLike | Iterable[ArrayLike], n_hidden: int, seed: int = 0, weight_scale: float | None = None,
         sample_weight: ArrayLike | None = None, *, visible: LayerLike | None = None, hidden: LayerLike = "bernoulli",
     ) -> RBM:  # fmt: skip
         """A model to start training from: small random weights, visible biases that fit the data's means.
@@ -132,25 +133,33 @@ class RBM(Model):
         itself that has the mean of the data (for 0 and 1: its logit), smoothed by one example half-way between the two
         values, c = 0 (Hinton 2012, "A practical guide to training RBMs", section 8).
 
+        Columns of Gaussian units are standardized: the units hold (x - mean) / scale, with the mean and the standard
+        deviation of all of X, and the model takes and gives x. A column that is constant has scale 1. The sums go row
+        by row, from the first known number of each column on: the same bits however X is cut into batches.
+
         Parameters
         ----------
         X : array (n, V), data frame, table of categories, sparse matrix or BitMatrix, or batches
             0 and 1, or fractions from 0 to 1; of spins -1 and 1, or numbers from -1 to 1. A memory-mapped array is read
             in parts. Missing entries (NaN, None, pandas.NA, masked, -1 in columns of categories) are left out of the
             means. The model keeps the names of a data frame's columns (:attr:`visible_names`). An object whose
-            iteration yields batches (n, V), as :func:`fastrbm.fit` takes it, is gone through once.
+            iteration yields batches (n, V), as :func:`fastrbm.fit` takes it, is gone through once; twice where columns
+            are standardized. Of real units any numbers.
         n_hidden : int
             Number of hidden units H, at least 1.
         seed : int
             From 0 to 2^64 - 1.
-        weight_scale : float
-            Standard deviation of the initial weights.
+        weight_scale : float, optional
+            Standard deviation of the initial weights. By default 0.01; of real hidden units sqrt(0.1 / columns), which
+            gives their inputs a variance of about 0.1 (Tubiana, Cocco & Monasson 2019).
         sample_weight : array (n,), optional
             Weights of the rows of an array X, not negative; as :func:`fastrbm.fit` takes them. The biases fit the
             weighted means. A total below the number of rows counts as that number.
         visible, hidden : str or description
             The unit types, as for the constructor. "categorical": as many categories in every column of X as its
             largest code says; where one may be missing from X, say how many: ``units.Categorical(n_sites, n_states)``.
+            "gaussian": real numbers, standardized; likewise segments ``units.Gaussian(n)`` whose mean and scale are not
+            given.
             By default units of 0 and 1; of a data frame whose columns hold text, categories or other whole numbers than
             0 and 1, units that fit them (:func:`fastrbm.datasets.describe_frame`), whose categories the model keeps
             (:attr:`visible_categories`).
@@ -164,7 +173,8 @@ class RBM(Model):
         """
         n_hidden = validate.integer(n_hidden, "n_hidden", 1, _MOST_HIDDEN)
         seed = validate.seed(seed)
-        weight_scale = validate.real(weight_scale, "weight_scale", 0.0)
+        if weight_scale is not None:
+            weight_scale = validate.real(weight_scale, "weight_scale", 0.0)
         names, categories = _given.names_of(X), None
         has_categories = visible is None and frames.is_frame(X) and frames.has_categories(X)
         table = frames.describe_frame(X, name="X") if has_categories else X
@@ -172,6 +182,8 @@ class RBM(Model):
             described, codes, names, categories = of_table(table)
             visible, X = described if visible is None else visible, frames.nan_where_missing(codes)
         visible = "bernoulli" if visible is None else counted(visible, X)
+        if is_open(visible):
+            visible = X.unit if isinstance(X, CodeMatrix) else of_columns(visible, *totals.column_moments(X, sample_weight))
         unit = reader(visible, "visible")
         sums, n = totals.totals(X, unit) if sample_weight is None else totals.weighted_totals(X, sample_weight, unit)
         units = layer(visible, sums.size, "visible"), layer(hidden, n_hidden, "hidden")
@@ -181,9 +193,12 @@ class RBM(Model):
 
     @classmethod
     def _from_totals(
-        cls, sums: np.ndarray, n: float | np.ndarray, units: tuple[Unit, Unit], seed: int, weight_scale: float = 0.01
-    ) -> RBM:
+        cls, sums: np.ndarray, n: float | np.ndarray, units: tuple[Unit, Unit], seed: int,
+        weight_scale: float | None = None,
+    ) -> RBM:  # fmt: skip
         """from_data, of how many of n examples (one number, or one a unit) each visible unit is on in."""
+        if weight_scale is None:
+            weight_scale = math.sqrt(0.1 / units[0].n_columns) if units[1].real else 0.01
         bias = units[0].bias_of(sums, n, floatmath.log)
         weights = philox.normal((sums.size, units[1].n), seed, philox.WEIGHTS) * np.float32(weight_scale)
         return cls(units[0].zero_sum(weights)[0], bias, visible=units[0], hidden=units[1])

@@ -353,9 +353,9 @@ def test_joined_neighbors_and_parts(unit):
 
 
 def test_of_moments():
-    unit = u.Gaussian.of_moments(5, [0.0, 5.0, 1e6, 1e6, -2.0], [4.0, 0.0, 0.99, 1.01, 1e-20])
+    unit = u.Gaussian.of_moments(5, [0.0, 5.0, 1e6, 1e6, -2.0], [4.0, 0.0, 0.05, 0.06, 1e-20])
     assert unit.data_mean.tolist() == [0.0, 5.0, 1e6, 1e6, -2.0]
-    assert unit.scale.tolist() == [2.0, 1.0, 1.0, np.sqrt(1.01), 1.0]
+    assert unit.scale.tolist() == [2.0, 1.0, 1.0, np.sqrt(0.06), 1.0]  # 2^-22 of 1e6 is 0.238
     assert u.Gaussian.of_moments(1, 0.0, 1e-20).scale.tolist() == [1e-10]
     assert u.Gaussian.of_moments(1, 3.0, -1e-18).scale.tolist() == [1.0]  # by rounding
     for mean, variance in ((np.nan, 1.0), (1.0, np.nan)):
@@ -503,10 +503,12 @@ def test_rows_of_numbers_that_are_named():
     assert "dense" in u.ReLU(2).complaint(np.array([1.0]), "X", False, None, (np.array([0]), np.array([0])))
 
 
-def test_there_is_no_likeliest_state(unit):
-    for layer in (unit, u.Row([u.Bernoulli(1), unit])):
-        with pytest.raises(TypeError, match=f"{type(unit).__name__} units have real values"):
-            layer.hardened(np.zeros((2, layer.n)))
+def test_the_likeliest_state_is_the_one_nearest_to_the_mean(unit):
+    means = np.array([[0.3, -0.3 + unit.one_sided, 1e9], [-1.0, 1.00001, 0.0]])
+    wanted = np.array([[1229, 2867 if unit.one_sided else -1229, 2**23 - 1], [-4096 * (not unit.one_sided), 4096, 0]])
+    assert np.array_equal(unit.hardened(means), wanted)
+    layer = u.Row([u.Bernoulli(1), unit])
+    assert np.array_equal(layer.hardened(np.concatenate([[[0.6], [0.4]], means], axis=1))[:, 1:], wanted)
 
 
 def test_means_are_in_the_units_of_the_data(unit):

@@ -11,6 +11,7 @@ TEMPERED_CHAINS = 128  # at each temperature
 BETAS = 10
 RATE = 0.1  # of SGD, at the start; it falls linearly to 0
 ADAM_RATE = 0.0005  # likewise
+REAL_RATE = 0.01  # of SGD where visible units are real (Hinton 2012, section 13.2): their gradients have no bound
 L2 = 1e-3  # of the optimizer that fit takes by itself: what the data do not ask for stays small
 MISSING_SWEEPS = 5  # that draw latent values before each use of their example
 
@@ -18,6 +19,11 @@ UPDATES, _MANY = 20_000, 50_000  # updates that small data need, and that are en
 _PASSES = 100  # between these: passes through the data
 _LARGE = 1 << 19  # connections of a model above which an update takes long
 _LEAST = 2_000  # updates of the largest model
+
+
+def rate(real: bool) -> float:
+    """The learning rate of SGD; real: whether visible units are."""
+    return REAL_RATE if real else RATE
 
 
 def epochs(n_batches: int, n_visible: int, n_hidden: int) -> int:

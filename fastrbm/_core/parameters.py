@@ -13,7 +13,7 @@ import numpy as np
 
 from . import threads, validate
 from .dispatch import kernels
-from .layout import FIXED_BITS, TILE, from_tiles, to_tiles
+from .layout import FIXED_BITS, REAL_RANGE, TILE, from_tiles, to_tiles
 from .segments import empty_tiles, placed, placed_shape, placed_tiles, segments_of
 from .settings import once
 
@@ -120,6 +120,7 @@ class Parameters:
         n_visible, n_hidden = self.shape = shape
         self.units = units
         self.grid_checked = False  # see _grid
+        self._gain = math.inf  # a bound of the largest singular value of the weights between real units
         self.transposed = transposed  # units in a row, whatever their places in tiles
         segments, real = segments_of(units[0].layout), segments_of(units[1].layout)
         visible_padded, hidden_padded = placed(visible_bias, segments), placed(hidden_bias, None)
@@ -174,11 +175,37 @@ class Parameters:
         )
         if bad:
             refuse("weights", from_tiles(new, *self.shape))
-        return Parameters(
+        moved = Parameters(
             self.shape, new, transposed, sums,
             moved_values(self.visible_bias, direction.visible_bias, rate, "visible_bias"),
             moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"), self.units,
         )  # fmt: skip
+        if self.units[0].real:
+            moved._check_reals(self, sums[1])
+        return moved
+
+    def _check_reals(self, before: Parameters, largest_sum: float) -> None:
+        """Raise where these parameters take real visible units beyond the grid of their values, or are of no
+        distribution. before: what they were moved from; largest_sum: max_i sum_j |W_ij|."""
+        if self.units[1].real:
+            widest = float(_roots(self.units[0]).max() * _roots(self.units[1]).max())
+            self._gain = before._gain + _distance(self, before) * widest
+            if self._gain >= 1.0:
+                self._gain = _bounded_gain(self)
+            return
+        widths = np.square(_roots(self.units[0]))  # 1 / gamma
+        if (largest_sum + float(np.abs(self.visible_bias).max())) * float(widths.max()) < REAL_RANGE:
+            return
+        most = np.abs(self.wide_visible_bias)
+        most += np.add.accumulate(np.abs(self.weights.astype(np.float64)), axis=1)[:, -1]
+        most *= widths
+        if not most.max() < REAL_RANGE:
+            unit = int(most.argmax())
+            raise FloatingPointError(
+                f"the step would take the mean of visible unit {unit} up to {most[unit]:.3g}, where values of real units "
+                f"end at {REAL_RANGE:g}: the training diverges; the model keeps the parameters it had (try a smaller "
+                "learning rate)"
+            )
 
     def clipped(self, max_norm: float, n_threads: int | None = None) -> Parameters:
         """With the weights of each hidden unit scaled down to a Euclidean norm of at most max_norm, up to rounding."""
@@ -236,6 +263,53 @@ class Parameters:
     @once
     def wide_hidden_bias(self) -> np.ndarray:
         return self.hidden_bias.astype(np.float64)
+
+
+def _roots(unit: Unit) -> np.ndarray:
+    """1 / sqrt(gamma) of real units, of either side the larger one; 0 of others."""
+    return unit.sides()[2:4].max(axis=0)
+
+
+def _distance(new: Parameters, old: Parameters) -> float:
+    """The Euclidean distance of two weights, a bound of what singular values differ by (Weyl 1912)."""
+    apart = new.to_hidden.tiles_array - old.to_hidden.tiles_array
+    return math.sqrt(float(np.square(apart, dtype=np.float64).sum(axis=1).sum()))
+
+
+def _bounded_gain(parameters: Parameters) -> float:
+    """A bound, below 1, of the largest singular value of the weights between real units, each over the root of its
+    gamma.
+
+    FloatingPointError where that value is 1 or more: then exp(-E) has no finite integral where both layers are
+    Gaussian, and need not have one where hidden units are ReLU or double ReLU, with the smaller gamma of a side. t^2 I
+    - M'M is positive definite, as its Cholesky factors tell, if and only if that value is below t.
+    """
+    visible, hidden = map(_roots, parameters.units)
+    weights = parameters.weights[visible > 0] * visible[visible > 0, None] * hidden
+    weights = np.ascontiguousarray(weights if weights.shape[0] >= weights.shape[1] else weights.T)
+    product = np.zeros((weights.shape[1], weights.shape[1]))
+    for row in weights:  # not by BLAS: one after the other
+        product += row[:, None] * row
+    for bound in (0.5, 0.75, 0.875, 0.9375, 0.96875, 0.984375, 1.0):
+        if _is_positive(bound * bound * np.eye(len(product)) - product):
+            return bound
+    raise FloatingPointError(
+        "the step would make a model that cannot be normalized: the largest singular value of the weights between real "
+        "units would be 1 or more; the model keeps the parameters it had (try a smaller learning rate, or a larger l2)"
+    )
+
+
+def _is_positive(matrix: np.ndarray) -> bool:
+    """Whether a symmetric matrix is positive definite: whether elimination finds positive pivots alone. Single
+    operations in a fixed order, the same on any machine."""
+    rest = matrix.copy()
+    for k in range(len(rest)):
+        pivot = rest[k, k]
+        if not pivot > 0.0:
+            return False
+        column = rest[k + 1 :, k]
+        rest[k + 1 :, k + 1 :] -= column[:, None] * (column / pivot)
+    return True
 
 
 def _ascend(

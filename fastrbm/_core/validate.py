@@ -247,7 +247,8 @@ def clamped_states(
     value: ArrayLike, n: int, unit: Unit, name: str, word: str = "free", rows: Sequence[int] | None = None
 ) -> np.ndarray:
     """Which units of n chains are clamped, and to what: floats (1, n_columns) or (n, n_columns) of 0 (off), 1 and NaN
-    (free); of a site its category or NaN. word: what NaN stands for, for messages; rows: as for :func:`states`."""
+    (free); of a site its category or NaN, of a real unit its whole number. word: what NaN stands for, for messages;
+    rows: as for :func:`states`."""
     n_units = unit.n_columns
     array = arrays.numbers(value, name, missing=True)
     if array.ndim == 2 and array.shape[1] != n_units:
@@ -256,7 +257,7 @@ def clamped_states(
         raise ValueError(f"{name} must have shape ({n_units},) or ({n}, {n_units}), got {array.shape}")
     array = array.reshape(-1, n_units)
     first = 0 if rows is None or not len(rows) else rows[0]
-    array = array if array.dtype.kind == "f" else array.astype(np.float32)
+    array = array if array.dtype.kind == "f" else array.astype(np.float64 if unit.real else np.float32)
     if unit.layout is None:
         return _clamped_bits(array, unit, name, word, (first, 0))
     parts, column = [], 0
@@ -265,6 +266,8 @@ def clamped_states(
         if segment.layout is None:
             own = _minus_one_as_nan(own) if segment.off == 0 else own
             parts.append(_clamped_bits(own, segment, name, word, (first, column)))
+        elif segment.real:
+            parts.append(_clamped_reals(own, segment, name, (first, column)))
         else:
             parts.append(_clamped_codes(own, segment, name, word, (first, column)))
         column += segment.n_columns
@@ -287,6 +290,16 @@ def _clamped_codes(array: np.ndarray, unit: Unit, name: str, word: str, origin: 
             f"{name}[{origin[0] + row}, {origin[1] + at}] is {array[row, at]:g}"
         )
     return np.where(free, np.nan, np.rint(codes))
+
+
+def _clamped_reals(array: np.ndarray, unit: Unit, name: str, origin: tuple[int, int]) -> np.ndarray:
+    free = np.isnan(array)
+    known = np.where(free, unit.values(np.zeros((1, unit.n), np.int32)), array)
+    parts = unit.parts(known, False)
+    if parts is None:
+        rows = range(origin[0], origin[0] + len(known))
+        raise ValueError(unit.complaint(known, name, False, rows, first_column=origin[1]))
+    return np.where(free, np.nan, parts)
 
 
 def _clamped_bits(array: np.ndarray, unit: Unit, name: str, word: str, first: tuple[int, int]) -> np.ndarray:

@@ -48,9 +48,19 @@ def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None, *, per_site: bo
     >>> bool(np.isclose(fr.likelihood.pseudo(fr.RBM(np.zeros((10, 3))), np.zeros((1, 10))), -10 * np.log(2)))
     True
     """
-    states = model(rbm)._states(X, "X")
+    refuse_real(model(rbm), "pseudo")
+    states = rbm._states(X, "X")
     validate.flag(per_site, "per_site")
     return of_sites(rbm, states, n_threads) if per_site else pseudo_of(rbm, states, n_threads)
+
+
+def refuse_real(rbm: RBM, name: str) -> None:
+    """ValueError where visible units are real: p(v_i | rest) has no closed form then."""
+    if rbm.visible.real:
+        raise ValueError(
+            f"{name} has no closed form where visible units are real, each a mixture given the others: take the "
+            "log-likelihood (likelihood.score, metrics.LogLikelihood)"
+        )
 
 
 def of_sites(rbm: RBM, states: BitMatrix, n_threads: int | None = None) -> np.ndarray:

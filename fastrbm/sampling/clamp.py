@@ -60,7 +60,7 @@ class ClampedLayer:
             return None
         array = validate.clamped_states(given, n, unit, name)
         free = np.isnan(array)
-        values, masks = packed(np.where(free, 0.0, array).astype(np.uint8, order="C"), unit), free_planes(free, unit)
+        values, masks = packed(_parts(array, unit), unit), free_planes(free, unit)
         if array.ndim == 2 and len(array) == n:
             return cls(values, masks)
         return cls(values[np.zeros(n, np.intp)], np.repeat(masks, n, axis=1))
@@ -71,7 +71,7 @@ def _conditioned(rbm: RBM, values: np.ndarray) -> RBM:
     are. It has their own biases and weights, and hidden biases c + W_clamped' v_clamped."""
     unit, free = rbm.visible, np.isnan(values)
     clamped = ~np.repeat(free, unit.units_of_columns)
-    on = unit.unit_values(np.where(free, 0.0, values).astype(np.uint8)[None])[0]
+    on = unit.unit_values(_parts(values[None], unit))[0]
     c = rbm.hidden_bias + floatmath.row_sums(rbm.weights[clamped].T, on[clamped])
     segments, column = [], 0
     for segment in unit.segments:
@@ -102,7 +102,7 @@ def drawn_given(
         model = _heated(model, beta)
     if free.all():
         return draw(model, n, n_sweeps, seed, n_threads)
-    states = np.repeat(np.where(free, 0.0, values).astype(np.uint8)[None], n, axis=0)
+    states = np.repeat(_parts(values[None], rbm.visible), n, axis=0)
     if free.any():
         states[:, free] = draw(model, n, n_sweeps, seed, n_threads).to_states()
     return packed(states, rbm.visible)
@@ -113,4 +113,9 @@ def _heated(rbm: RBM, beta: float) -> RBM:
     weights, b, c = (
         _within(beta * array.astype(np.float64)) for array in (rbm.weights, rbm.visible_bias, rbm.hidden_bias)
     )
-    return type(rbm)(weights, b, c, visible=rbm.visible, hidden=rbm.hidden)
+    return type(rbm)(weights, b, c, visible=rbm.visible.with_beta(beta), hidden=rbm.hidden.with_beta(beta))
+
+
+def _parts(clamped: np.ndarray, unit: Unit) -> np.ndarray:
+    """What validate.clamped_states gives as states (n, columns), zeros where units are free."""
+    return np.where(np.isnan(clamped), 0.0, clamped).astype(np.int32 if unit.real else np.uint8, order="C")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import arrays, validate
+from .._core.layout import REAL_BYTES
 from .bits import BitMatrix, CodeMatrix, packed
 
 if TYPE_CHECKING:
@@ -36,25 +37,25 @@ def has_missing(X: Any, unit: Unit) -> bool:
     column = 0
     for segment in unit.segments:
         own = X[:, column : column + segment.n_columns]
-        if segment.off == 0 and bool((own == -1).any()):  # of two values beside categories, too
+        if segment.off == 0 and not segment.real and bool((own == -1).any()):  # of two values beside categories, too
             return True
         column += segment.n_columns
     return False
 
 
 def known_parts(X: Any, unit: Unit, name: str, rows: Sequence[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """(states as Unit.parts gives them, 0 where they are missing; which are missing), uint8 and bool (n, columns)."""
+    """(states as Unit.parts gives them, 0 where they are missing; which are missing), bool (n, columns)."""
     if isinstance(X, BitMatrix):
         if unit.layout is not None and not (isinstance(X, CodeMatrix) and X.unit == unit) or X.n_units != unit.n:
             raise ValueError(f"{name} holds states of other units than the model's, {unit!r}")
         parts = X.to_states()
-        missing = parts >= np.array(unit.n_states_of_columns)
-        return np.where(missing, np.uint8(0), parts), missing
+        missing = _beyond(parts, unit)
+        return np.where(missing, parts.dtype.type(0), parts), missing
     array = arrays.numbers(X, name, missing=True)
     if array.ndim != 2:
         raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {array.shape}")
     n, step = len(array), max(1, _PART // max(1, array.shape[1]))
-    out, missing = np.zeros((n, unit.n_columns), np.uint8), np.zeros((n, unit.n_columns), bool)
+    out, missing = np.zeros((n, unit.n_columns), np.int32 if unit.real else np.uint8), np.zeros((n, unit.n_columns), bool)
     for start in range(0, max(1, n), step):
         part = array[start : start + step]
         own = range(start, start + len(part)) if rows is None else rows[start : start + step]
@@ -67,7 +68,12 @@ def known_parts(X: Any, unit: Unit, name: str, rows: Sequence[int] | None = None
 
 def are_sites(unit: Unit) -> np.ndarray:
     """Which columns are categorical sites, bool (columns,)."""
-    return np.concatenate([np.full(segment.n_columns, segment.layout is not None) for segment in unit.segments])
+    return np.concatenate([np.full(s.n_columns, s.layout is not None and not s.real) for s in unit.segments])
+
+
+def _beyond(parts: np.ndarray, unit: Unit) -> np.ndarray:
+    """Which states are absent, bool (n, columns): in the category one above the last."""
+    return (parts >= np.array(unit.n_states_of_columns)) & are_sites(unit)
 
 
 def absent_sites(states: Any) -> np.ndarray | None:
@@ -77,7 +83,7 @@ def absent_sites(states: Any) -> np.ndarray | None:
     rows, sizes = _site_rows(states.unit)
     if not bool((states.planes[rows] == sizes).any()):
         return None
-    return states.to_states() >= np.array(states.unit.n_states_of_columns)
+    return _beyond(states.to_states(), states.unit)
 
 
 @lru_cache(maxsize=64)
@@ -88,7 +94,9 @@ def _site_rows(unit: Unit) -> tuple[np.ndarray, np.ndarray]:
     row = 0
     for segment in unit.segments:
         n_rows = -(-segment.n // 8) if segment.layout is None else segment.n_columns
-        if segment.layout is not None:
+        if segment.real:
+            n_rows *= REAL_BYTES
+        elif segment.layout is not None:
             rows += range(row, row + n_rows)
             sizes += segment.n_states_of_columns
         row += n_rows
@@ -104,9 +112,12 @@ def with_absent(X: Any, unit: Unit, name: str) -> BitMatrix:
     units = missing & ~are_sites(unit)
     if bool(units.any()):
         row, column = np.argwhere(units)[0].tolist()
+        if unit.n_states_of_columns[column] == 0:
+            what = "one of real values; take missing='latent'"
+        else:
+            what = "a unit of two values; make such columns sites, Categorical(n, 2), or take missing='latent'"
         raise ValueError(
-            f"{name}[{row}, {column}] is missing: only categorical sites can be absent, and this is a unit of two "
-            "values; make such columns sites, Categorical(n, 2), or take missing='latent'"
+            f"{name}[{row}, {column}] is missing: only categorical sites can be absent, and this is {what}"
         )
     absent = np.array(unit.n_states_of_columns, np.uint8)
     return packed(np.where(missing, absent, parts), unit, name)

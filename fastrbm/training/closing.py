@@ -39,21 +39,30 @@ def closing(
     gap = float(rbm._free_energy(basics.noise, n_threads).mean() - rbm._free_energy(basics.bits, n_threads).mean())
     return Closing(
         n_updates,
-        rbm.n_visible,
+        _size(rbm),
         float(np.abs(inputs).mean()),
         history["update"],
         np.append(history["shuffled_gap"][:-1], gap),
-        **_chains_apart(rbm, states.mean(axis=0), len(states), chains),
+        **_chains_apart(rbm, states, chains),
         **_model_apart(rbm, basics, states, n_updates, seed, n_threads),
         **({} if kept or basics.validation is None else _scores(history)),
     )
 
 
-def _chains_apart(rbm: RBM, means: np.ndarray, n: int, chains: Any) -> dict[str, Any]:
+def _size(rbm: RBM) -> float:
+    """How many visible units there are; a Gaussian one of a small variance, whose free energies are the larger for it,
+    counts as several."""
+    root = rbm.visible.sides()[2]  # 1 / sqrt(gamma)
+    return float(np.maximum(1.0, 1.0 / np.square(np.where(root > 0, root, 1.0))).sum())
+
+
+def _chains_apart(rbm: RBM, states: np.ndarray, chains: Any) -> dict[str, Any]:
     """How far the chains of the training are from the data, in the means of their units."""
     if not isinstance(chains, (Chains, TemperedChains)) or chains.rbm is not rbm:
         return {}
-    error = np.sqrt(means * (1.0 - means) * (1.0 / n + 1.0 / len(chains)))
+    means = states.mean(axis=0)
+    variance = states.var(axis=0) if rbm.visible.real else means * (1.0 - means)
+    error = np.sqrt(variance * (1.0 / len(states) + 1.0 / len(chains)))
     apart = np.abs(chains.visible_bits.to_units().mean(axis=0) - means)
     return {"off_means": float(apart.mean()), "means_error": float(error.mean())}
 

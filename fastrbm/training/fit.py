@@ -84,7 +84,8 @@ def fit(
     rbm : RBM
         Changed by each update. :meth:`RBM.from_data` makes one to start from.
     X : array (n, V) or BitMatrix, or batches
-        0 and 1, or fractions from 0 to 1. An array is packed once, to a bit a number; a memory-mapped one stays where
+        0 and 1, or fractions from 0 to 1; of real units real numbers, in the data's own units. An array is packed once,
+        to a bit a number (three bytes of real units); a memory-mapped one stays where
         it is, and the rows of a batch are read when it is their turn. Or any object that is iterated over once an
         epoch, yields batches (n, V), and whose len() is their number: its order and its batch sizes are then its own.
         (Its first batches are read once more beforehand, for the examples that metrics are taken on.)
@@ -92,7 +93,7 @@ def fit(
         By default ``gradient.PCD()``.
     optimizer : optimizer, optional
         By default ``optim.SGD(optim.Linear(0.1, 0.0), l2=0.001)``: plain ascent at a rate that falls to 0, with a
-        decay that keeps small what the data do not ask for.
+        decay that keeps small what the data do not ask for. Where visible units are real, the rate starts at 0.01.
     epochs : int, optional
         Passes through the data. By default a budget in updates: 100 passes, but at least 20,000 updates, which small
         data need, and at most 50,000; of models of more than 524,288 connections the least number is smaller.
@@ -130,7 +131,7 @@ def fit(
 
         "absent": there is no unit, for this example: it sends nothing, and is not drawn. Ratings are of this kind: each
         user is an RBM of the films that the user rated, and all share their weights (Salakhutdinov, Mnih & Hinton
-        2007). Of categorical sites only, and by gradient.CD only, the default then. What is learned is no single
+        2007). Of categorical sites only, not of real units, and by gradient.CD only, the default then. What is learned is no single
         distribution of all sites; validation data may have absent sites too.
     missing_sweeps : int
         With "latent", from 1 up. The states have to keep up with a model that changes; large data, whose epochs are
@@ -169,10 +170,11 @@ def fit(
     -------
     History
         Columns: ``epoch``, ``update``, ``seconds``, ``learning_rate``; ``reconstruction_error``, the expected
-        fraction of visible units that one Gibbs sweep from data changes; ``shuffled_gap``, in nats, the mean
+        fraction of visible units that one Gibbs sweep from data changes (of real units the mean distance from data to
+        their expectation given h, in the units of Gaussian.scale); ``shuffled_gap``, in nats, the mean
         free energy of data whose columns were shuffled independently, minus that of the data: by how much the model
         finds the data more likely than noise with the same means (log Z cancels), about 0 for a model that has
-        learned no more than the means; ``hidden_activity``, the mean of P(h = 1 | v); ``weight_norm``, the Euclidean
+        learned no more than the means; ``hidden_activity``, the mean of P(h = 1 | v), or of E[h | v]; ``weight_norm``, the Euclidean
         norm of W; with validation data ``free_energy_gap``, in nats, their mean free energy minus that of the training
         data, which grows when the model overfits (Hinton 2012, section 6); and the columns of metrics. Taken on up to
         256 examples, every 256 updates or so; about 20 times in shorter trainings, though not more often than every 64
@@ -185,7 +187,8 @@ def fit(
     Raises
     ------
     FloatingPointError
-        When an update would make a parameter non-finite; the model keeps its last good parameters.
+        When an update would make a parameter non-finite, take real units beyond the grid of their values, or make a
+        model with real units in both layers that cannot be normalized; the model keeps its last good parameters.
     KeyboardInterrupt
         On Ctrl-C; the model is as the last complete update left it. With a checkpoint, that is written first; a second
         Ctrl-C does not wait for it.
@@ -220,7 +223,6 @@ def fit(
         validate.one_of(missing, "missing", ("latent", "absent"))
     if gradient is None:
         gradient = CD() if missing == "absent" else PCD()
-    optimizer = SGD(Linear(defaults.RATE, 0.0), l2=defaults.L2) if optimizer is None else optimizer
     epochs = None if epochs is None else validate.integer(epochs, "epochs", 0, philox.MOST_SWEEPS)
     batch_size = validate.integer(batch_size, "batch_size", 1, philox.MOST_CHAINS)
     progress, dynamic_binarization, resume = (
@@ -233,11 +235,16 @@ def fit(
     callbacks = _several(callbacks, "callbacks", callable(callbacks))
     metrics = _several(metrics, "metrics", callable(metrics) or hasattr(metrics, "columns"))
     _check_kinds(rbm, centered, averaging)
+    if optimizer is None:
+        optimizer = SGD(Linear(defaults.rate(rbm.visible.real), 0.0), l2=defaults.L2)
     missing_sweeps = validate.integer(missing_sweeps, "missing_sweeps", 1, philox.MOST_SWEEPS)
     centering = centered if isinstance(centered, Centering) else Centering() if centered else None
     check_parts(gradient, optimizer, sample_weight is not None)
     check_callbacks(callbacks)
     check_metrics(metrics)
+    for metric in metrics:  # reported now, not when it is due
+        if hasattr(metric, "_check_model"):
+            metric._check_model(rbm)
     rbm._check_names(X, "X")
     X = rbm._coded(X, "X")
     if missing is not None and dynamic_binarization:

@@ -10,7 +10,7 @@ import numpy as np
 from .._core import philox
 from ..sampling import gibbs
 from ..states.bits import BitMatrix, packed, zeros
-from ..states.missing import absent_sites
+from ..states.missing import absent_sites, are_sites
 from .contracts import Metric, Snapshot, metric_values
 from .history import History
 
@@ -121,9 +121,16 @@ class Basics:
         changed = np.empty(self.bits.shape, np.float32)
         gibbs.half_step(rbm._parameters.to_visible, hidden, probabilities=changed, n_threads=n_threads)
         apart = np.abs(self.bits.to_units() - changed)
-        error = (apart if self._present is None else apart[self._present]).mean(dtype=np.float64)
+        present = slice(None) if self._present is None else self._present
+        error = apart[present].mean(dtype=np.float64)
         if self._unit.n != self._unit.n_columns:  # a site that is wrong is so in two of its categories
-            error *= self._unit.n / (2.0 * self._unit.n_columns)
+            if self._unit.real:
+                sites = np.repeat(are_sites(self._unit), self._unit.units_of_columns)
+                columns = np.broadcast_to(1.0 / np.repeat(self._unit.units_of_columns, self._unit.units_of_columns), apart.shape)
+                apart[:, sites] *= 0.5
+                error = apart[present].sum(dtype=np.float64) / columns[present].sum()
+            else:
+                error *= self._unit.n / (2.0 * self._unit.n_columns)
         free_energy = rbm._free_energy(self.bits, n_threads).mean()
         row = {
             "reconstruction_error": float(error),

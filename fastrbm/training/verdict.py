@@ -40,7 +40,7 @@ class Finding:
 class Closing:
     """The numbers at the end of a training.
 
-    n_updates, n_visible; hidden_input: mean size of the hidden units' inputs, given data; updates, gaps: history of the
+    n_updates; n_visible: visible units, or more where free energies are larger; hidden_input: mean size of the hidden units' inputs, given data; updates, gaps: history of the
     shuffled gap; excess_gap: the free-energy gap minus that of independent units: by how much less likely validation
     data are than training data, beyond their means, NaN without validation data; margin: by how much validation data
     are more likely than under independent units, as AIS has it (too high on average), NaN where that is unknown;
@@ -51,7 +51,7 @@ class Closing:
     """
 
     n_updates: int
-    n_visible: int
+    n_visible: float
     hidden_input: float
     updates: np.ndarray
     gaps: np.ndarray

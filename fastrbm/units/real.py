@@ -31,6 +31,7 @@ class Real(Unit):
 
     off, step, dtype, real = 0.0, 1.0, np.float64, True
     numbers = "numbers"
+    one_sided: ClassVar[bool] = False
     defaults: ClassVar[dict[str, float]]  # the parameters that the constructor takes, by name
     _own: dict[str, np.ndarray]
     _key: tuple[Any, ...]
@@ -61,7 +62,7 @@ class Real(Unit):
         return hash(self._key)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (type(self), self.n, dict(self._own))
+        return rebuilt, (type(self), self.n, dict(self._own))
 
     def __repr__(self) -> str:
         own = [f", {name}={_shown(array)}" for name, array in self._changed().items()]
@@ -155,7 +156,8 @@ class Real(Unit):
         return parts * GRID
 
     def hardened(self, fractions: np.ndarray) -> np.ndarray:
-        raise TypeError(f"{type(self).__name__} units have real values: no probability says which is the likeliest")
+        grid = np.rint(fractions / GRID).clip(0 if self.one_sided else -REAL_LARGEST, REAL_LARGEST)
+        return grid.astype(np.int32)
 
     # ------------------------------------------------------------ energies and moments
 
@@ -231,6 +233,6 @@ def _shown(array: np.ndarray) -> str:
     return f"{low:g}" if low == high else f"{low:g}..{high:g}"
 
 
-def _rebuilt(kind: type[Real], n: int, own: dict[str, np.ndarray]) -> Real:
+def rebuilt(kind: type[Real], n: int, own: dict[str, np.ndarray]) -> Real:
     """What a pickle holds."""
     return kind(n, **own)

@@ -58,6 +58,7 @@ class ReLU(_Halves):
 
     name = "relu"
     numbers = "numbers of at least 0"
+    one_sided = True
     defaults = {"gamma": 1.0}
 
     def __init__(self, n: int, gamma: ArrayLike | None = None) -> None:

@@ -77,6 +77,10 @@ class Unit:
         """These units without the parameters of their own energy, for comparing types."""
         return self
 
+    def settled(self) -> Unit:
+        """These units with nothing left open, as a model has them."""
+        return self
+
     def with_beta(self, beta: float) -> Unit:
         """The units of the model at an inverse temperature: its weights and fields times beta. The quadratic part of an
         own energy stays as it is, so that the distribution is one at beta 0, too."""
@@ -144,8 +148,8 @@ class Unit:
         return self.step * field
 
     def hardened(self, fractions: np.ndarray) -> np.ndarray:
-        """The likeliest states, as :meth:`parts` gives them, of units that are on with probabilities (n, units).
-        TypeError where there are real units."""
+        """The likeliest states, as :meth:`parts` gives them, of units that are on with probabilities (n, units); of
+        real units those nearest to their means."""
         return (fractions >= 0.5).astype(np.uint8)
 
     @property
