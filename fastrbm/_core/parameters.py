@@ -27,8 +27,9 @@ _LARGEST_OF_REALS = 2**29 - 1  # times 2^23, the integers of real units, it is b
 class Update:
     """What an update needs of a direction; Direction and Gradient are such.
 
-    tiles, visible_bias and hidden_bias are its parts, shape the number of visible and of hidden units, and work what
-    ascend has to do beside the update itself, in connections.
+    tiles, visible_bias and hidden_bias are its parts, own that of what else is trained of the hidden units (K, H), or
+    None, shape the number of visible and of hidden units, and work what ascend has to do beside the update itself, in
+    connections.
     """
 
     if TYPE_CHECKING:
@@ -43,6 +44,8 @@ class Update:
         def visible_bias(self) -> np.ndarray: ...
         @property
         def hidden_bias(self) -> np.ndarray: ...
+        @property
+        def own(self) -> np.ndarray | None: ...
 
     def ascend(
         self, weights: np.ndarray, rate: float, l2: float, l1: float, limit: float, out: np.ndarray,
@@ -80,12 +83,14 @@ def fixed_bits(hidden: Unit, bias: np.ndarray, largest_input: float) -> int:
 
 
 class Direction(Update):
-    """Where an update goes: the weights' part in tiles, the biases' parts (V,) and (H,)."""
+    """Where an update goes: the weights' part in tiles, the biases' parts (V,) and (H,), and own (K, H), if any."""
 
     work = 0
 
-    def __init__(self, tiles: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray) -> None:
-        self._parts = tiles, visible_bias, hidden_bias
+    def __init__(
+        self, tiles: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray, own: np.ndarray | None = None
+    ) -> None:
+        self._parts, self._own = (tiles, visible_bias, hidden_bias), own
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -102,6 +107,16 @@ class Direction(Update):
     @property
     def hidden_bias(self) -> np.ndarray:
         return self._parts[2]
+
+    @property
+    def own(self) -> np.ndarray | None:
+        return self._own
+
+
+def parts_of(direction: Update) -> list[np.ndarray]:
+    """The weights' part in tiles, the biases' parts, and that of what else is trained of hidden units, if any."""
+    parts = [direction.tiles, direction.visible_bias, direction.hidden_bias]
+    return parts if direction.own is None else [*parts, direction.own]
 
 
 class Parameters:
@@ -177,8 +192,17 @@ class Parameters:
         return Parameters(
             self.shape, new, transposed, sums,
             moved_values(self.visible_bias, direction.visible_bias, rate, "visible_bias"),
-            moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"), self.units,
+            moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"), self._moved_units(direction, rate),
         )  # fmt: skip
+
+    def _moved_units(self, direction: Update, rate: float) -> tuple[Unit, Unit]:
+        """The units after an update, with what else of the hidden ones it changes."""
+        visible, hidden = self.units
+        own = hidden.own
+        if own is None or direction.own is None:
+            return self.units
+        names = " and ".join(hidden.trained)
+        return visible, hidden.with_own(moved_values(own, direction.own, rate, f"{names} of the hidden units"))
 
     def clipped(self, max_norm: float, n_threads: int | None = None) -> Parameters:
         """With the weights of each hidden unit scaled down to a Euclidean norm of at most max_norm, up to rounding."""
