@@ -362,7 +362,5 @@ class PhaseStates:
         used = threads.resolve(n_threads, moments.weight_sum.size * int(self.total))
         all_of_fixed = np.empty(self.shape[1])  # which is more than hidden_sum in a LabelPhase
         signed = self.units[1].real
-        kernels.moments(
-            self.transposed, self.fixed, signed, self.unit, False, moments.weight_sum, all_of_fixed, used
-        )
+        kernels.moments(self.transposed, self.fixed, signed, self.unit, False, moments.weight_sum, all_of_fixed, used)
         return of_values(moments, self.units)

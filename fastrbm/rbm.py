@@ -284,7 +284,7 @@ class RBM(Model):
         own = getattr(gradient, "own", None)
         if own is not None and self.hidden.own is not None:
             own = validate.change(own, "gradient.own", self.hidden.own.shape)
-        return Direction(layout.to_tiles(parts[0]), *parts[1:], own)
+        return Direction(layout.to_tiles(parts[0]), parts[1], parts[2], own)
 
     def _move(
         self, direction: Update, rate: float, l2: float = 0.0, l1: float = 0.0, n_threads: int | None = None
@@ -819,6 +819,9 @@ def load_path(file: str | PathLike[str]) -> Path:
     last = _read(found.model, file)
     before = [RBM(*parameters, visible=last.visible, hidden=last.hidden) for parameters in found.before]
     try:
+        if found.own is not None:
+            for each, own in zip(before, found.own, strict=True):
+                each.set_parameters(hidden=last.hidden.with_own(own))
         return Path([*before, last], points=found.points, base_bias=found.base_bias)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{file} is damaged: {error}") from None

@@ -139,7 +139,7 @@ class Parameters:
         segments, real = segments_of(units[0].layout), segments_of(units[1].layout)
         visible_padded, hidden_padded = placed(visible_bias, segments), placed(hidden_bias, None)
         self.hidden_bias = hidden_padded[:n_hidden]
-        names = tuple(unit.name if unit.layout is None else "bernoulli" for unit in units)
+        names = _kernel_name(units[0]), _kernel_name(units[1])
         if segments is None:
             self.visible_bias, largest_input = visible_padded[:n_visible], largest_sums[0]
         else:
@@ -192,7 +192,8 @@ class Parameters:
         return Parameters(
             self.shape, new, transposed, sums,
             moved_values(self.visible_bias, direction.visible_bias, rate, "visible_bias"),
-            moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"), self._moved_units(direction, rate),
+            moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"),
+            self._moved_units(direction, rate),
         )  # fmt: skip
 
     def _moved_units(self, direction: Update, rate: float) -> tuple[Unit, Unit]:
@@ -260,6 +261,11 @@ class Parameters:
     @once
     def wide_hidden_bias(self) -> np.ndarray:
         return self.hidden_bias.astype(np.float64)
+
+
+def _kernel_name(unit: Unit) -> str:
+    """How the kernels call the type of a layer; what has segments is told by these."""
+    return unit.name if unit.layout is None else "bernoulli"
 
 
 def _ascend(

@@ -156,7 +156,8 @@ class Checkpoints:
         seconds, stopped = saved.number(training, "seconds"), saved.flag(training, "stopped")
         unmeasured = "unmeasured" in training and saved.flag(training, "unmeasured")
         offered = raw = loop.rbm.copy()
-        offered.set_parameters(*parameters.parameters, **_units_of(parameters))
+        visible, hidden = map(from_segments, parameters.segments, ("visible_units", "hidden_units"))
+        offered.set_parameters(*parameters.parameters, visible=visible, hidden=hidden)
         if any(name in training for name in _RAW):  # the model of the file is an average, or the best of several
             shapes = zip(_RAW, ((None, None), (None,), (None,)), strict=True)
             raw = loop.rbm.copy()
@@ -179,12 +180,6 @@ class Checkpoints:
             run.source.keep_examples(_kept_examples(training, loop.rbm.visible))
         loop.update, run.seconds, run.stopped, run.unmeasured = update, seconds, stopped, unmeasured
         run.offered._parameters, loop.rbm._parameters = offered._parameters, raw._parameters
-
-
-def _units_of(found: model_file.Read) -> dict[str, Unit]:
-    """The descriptions of both layers of a file."""
-    names = ("visible", "hidden")
-    return {name: from_segments(part, name) for name, part in zip(names, found.segments, strict=True)}
 
 
 def _kept_examples(state: saved.State, unit: Unit) -> np.ndarray:

@@ -158,6 +158,10 @@ class Unit:
         with np.errstate(over="ignore"):  # of exp: to infinity, which gives the right 0
             return self.mean(1.0 / (1.0 + np.exp(-self.log_odds(field))))
 
+    def moments_of(self, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(E[x], E[x^2]) of real units with these fields, float64 (..., n)."""
+        raise NotImplementedError
+
     def log_odds(self, field: np.ndarray) -> np.ndarray:
         """log(P(on) / P(off)) of a unit with this field."""
         return self.step * field
