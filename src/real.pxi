@@ -176,6 +176,12 @@ cdef inline Unit units_at(const HalfStep *step, Py_ssize_t place) noexcept nogil
                 (<const vdu *> (x + 3 * k))[0], (<const vdu *> (x + 4 * k))[0], (<const vdu *> (x + 5 * k))[0])
 
 
+cdef inline vd bounded_d(vd a) noexcept nogil:
+    """What truncated() takes: at most 1e8 in size."""
+    a = max_d(a, splat_d(-1e8))
+    return splat_d(0.0) - max_d(splat_d(0.0) - a, splat_d(-1e8))
+
+
 cdef inline vd real_cgf(int kind, const Unit *unit, vd field, vd beta) noexcept nogil:
     """The cumulant generating function at beta; field has beta in it."""
     cdef vd plus, minus, x, y
@@ -183,10 +189,10 @@ cdef inline vd real_cgf(int kind, const Unit *unit, vd field, vd beta) noexcept 
         x = field * unit.width_plus
         return x * x * splat_d(0.5) + (splat_d(0.9189385332046727) - unit.log_plus)     # log(2 pi) / 2
     if kind == RELU:
-        truncated(splat_d(0.0) - field * unit.width_plus, &plus, &x, &y, False)
+        truncated(bounded_d(splat_d(0.0) - field * unit.width_plus), &plus, &x, &y, False)
         return plus - unit.log_plus
-    truncated(splat_d(0.0) - (field + unit.theta_plus * beta) * unit.width_plus, &plus, &x, &y, False)
-    truncated((field + unit.theta_minus * beta) * unit.width_minus, &minus, &x, &y, False)
+    truncated(bounded_d(splat_d(0.0) - (field + unit.theta_plus * beta) * unit.width_plus), &plus, &x, &y, False)
+    truncated(bounded_d((field + unit.theta_minus * beta) * unit.width_minus), &minus, &x, &y, False)
     plus = plus - unit.log_plus
     minus = minus - unit.log_minus
     return max_d(plus, minus) + log_d(one_plus_exp(plus - minus))
@@ -199,10 +205,10 @@ cdef inline vd real_mean(int kind, const Unit *unit, vd field, vd beta) noexcept
     if kind == GAUSSIAN:
         return field * unit.width_plus * unit.width_plus
     if kind == RELU:
-        truncated(splat_d(0.0) - field * unit.width_plus, &plus, &mean_plus, &second, True)
+        truncated(bounded_d(splat_d(0.0) - field * unit.width_plus), &plus, &mean_plus, &second, True)
         return mean_plus * unit.width_plus
-    truncated(splat_d(0.0) - (field + unit.theta_plus * beta) * unit.width_plus, &plus, &mean_plus, &second, True)
-    truncated((field + unit.theta_minus * beta) * unit.width_minus, &minus, &mean_minus, &second, True)
+    truncated(bounded_d(splat_d(0.0) - (field + unit.theta_plus * beta) * unit.width_plus), &plus, &mean_plus, &second, True)
+    truncated(bounded_d((field + unit.theta_minus * beta) * unit.width_minus), &minus, &mean_minus, &second, True)
     plus = (plus - unit.log_plus) - (minus - unit.log_minus)    # the log odds of x >= 0
     e = exp_negative_d(max_d(splat_d(0.0) - abs_d(plus), splat_d(-708.0)))
     mean_plus = mean_plus * unit.width_plus
@@ -219,11 +225,11 @@ cdef inline vd real_draw(int kind, const Unit *unit, vd field, vd beta, vd u) no
     if kind == GAUSSIAN:
         return field * unit.width_plus * unit.width_plus + normal_of(log_d(u)) * unit.width_plus
     if kind == RELU:
-        a = splat_d(0.0) - field * unit.width_plus
+        a = bounded_d(splat_d(0.0) - field * unit.width_plus)
         truncated(a, &plus, &x, &y, False)
         return tail_draw(log_d(u), a, plus) * unit.width_plus
-    a = splat_d(0.0) - (field + unit.theta_plus * beta) * unit.width_plus
-    b = (field + unit.theta_minus * beta) * unit.width_minus
+    a = bounded_d(splat_d(0.0) - (field + unit.theta_plus * beta) * unit.width_plus)
+    b = bounded_d((field + unit.theta_minus * beta) * unit.width_minus)
     truncated(a, &plus, &x, &y, False)
     truncated(b, &minus, &x, &y, False)
     x = (plus - unit.log_plus) - (minus - unit.log_minus)       # the log odds of x >= 0
@@ -428,3 +434,99 @@ cdef void weigh_reals(const HalfStep *step, const double *sums, Py_ssize_t tile,
                 low[k] += logs[k]
                 high[k] += logs[8 + k]
         out[chain] += sum8(high) - sum8(low)
+
+
+# ---------------------------------------------------------------- statistics of what a training changes
+
+
+def real_statistics(const uint8_t[:, :] planes, Layer layer, weight, double[:, ::1] out, int n_threads):
+    """out OUT (4, H): the sums over the chains, given planes IN of the other layer, of four means of each dReLU unit:
+    E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2] and E[min(x, 0)^2]. Each is rounded to a multiple of 2^-20, so that the
+    sums are exact in any order. weight is None, or float64 (n,): what a chain's means are multiplied by first."""
+    cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
+    run_statistics(&step, weight, out, n_threads)
+
+
+def real_statistics_of_fractions(const double[:, ::1] numbers, Layer layer, weight, double[:, ::1] out, int n_threads):
+    """real_statistics, of numbers IN (n, units of the other layer), whole, from 0 to 2^22."""
+    cdef HalfStep step = prepare_numbers(numbers, layer, 0, 0, n_threads)
+    run_statistics(&step, weight, out, n_threads)
+
+
+cdef int run_statistics(const HalfStep *step, weight, double[:, ::1] out, int n_threads) except -1:
+    cdef const double[::1] weights
+    cdef const double *of_chains = NULL
+    cdef Py_ssize_t item, n_columns = TILE * step.n_tiles, thread, row, unit
+    cdef Barrier barrier = new_barrier()
+    cdef _Memory memory, sums_memory
+    cdef EnergyScratch *scratch
+    cdef double *sums
+    out[...] = 0.0
+    if step.n == 0:
+        return 0
+    if weight is not None:
+        weights = weight
+        of_chains = &weights[0]
+    if DEBUG_CHECKS:
+        check(step.to != NULL and step.to.tiles[0].kind == DRELU and out.shape[0] == 4
+              and out.shape[1] == step.n_units and (weight is None or weights.shape[0] == step.n), "real_statistics")
+    memory = memory_for(n_threads, sizeof(EnergyScratch), "statistics of real units")
+    sums_memory = memory_for(4 * n_threads * step.n_tiles, TILE * sizeof(double), "statistics of real units")
+    scratch, sums = <EnergyScratch *> memory.start, <double *> sums_memory.start
+    memset(sums, 0, 4 * n_threads * n_columns * sizeof(double))
+    with nogil, parallel(num_threads=n_threads):
+        join_team()
+        for item in prange(step.n_tiles * ceil_div(step.n, ENERGY_BLOCK), schedule="dynamic", chunksize=1):
+            statistics_item(step, item % step.n_tiles, item // step.n_tiles * ENERGY_BLOCK, of_chains,
+                            sums + 4 * threadid() * n_columns + item % step.n_tiles * TILE, n_columns,
+                            scratch + threadid())
+        leave_team(&barrier)
+    for thread in range(n_threads):
+        for row in range(4):
+            for unit in range(step.n_units):
+                out[row, unit] += sums[(4 * thread + row) * n_columns + unit]
+    return 0
+
+
+cdef void statistics_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t first, const double *weight, double *sums,
+                          Py_ssize_t stride, EnergyScratch *scratch) noexcept nogil:
+    """Add those of a block of chains to a tile's columns of sums [4]."""
+    cdef Py_ssize_t n = smaller(ENERGY_BLOCK, step.n - first), chain, column = 0
+    cdef Py_ssize_t n_columns = columns_of(step, tile).n, k
+    cdef Unit own
+    cdef vd means[4]
+    cdef vd totals[4]
+    cdef vd w = splat_d(1.0)
+    log_odds_tile(scratch.odds, &scratch.product, step, tile, first, n)
+    while column < n_columns:
+        own = units_at(step, tile * TILE + column)
+        for k in range(4):
+            totals[k] = (<vdu *> (sums + k * stride + column))[0]
+        for chain in range(n):
+            drelu_means(&own, (<const vdu *> (scratch.odds + chain * TILE + column))[0], means)
+            if weight != NULL:
+                w = splat_d(weight[first + chain])
+            for k in range(4):
+                # rounded to a multiple of 2^-20 by what 1.5 2^32 has no room for
+                totals[k] = totals[k] + ((means[k] * w + splat_d(6442450944.0)) - splat_d(6442450944.0))
+        for k in range(4):
+            (<vdu *> (sums + k * stride + column))[0] = totals[k]
+        column += HALF
+
+
+cdef inline void drelu_means(const Unit *unit, vd field, vd *means) noexcept nogil:
+    """E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2], E[min(x, 0)^2]."""
+    cdef vd plus, minus, mean_plus, mean_minus, second_plus, second_minus, e, p_plus, p_minus
+    cdef vq negative
+    truncated(bounded_d(splat_d(0.0) - (field + unit.theta_plus) * unit.width_plus), &plus, &mean_plus, &second_plus,
+              True)
+    truncated(bounded_d((field + unit.theta_minus) * unit.width_minus), &minus, &mean_minus, &second_minus, True)
+    plus = (plus - unit.log_plus) - (minus - unit.log_minus)    # the log odds of x >= 0
+    e = exp_negative_d(max_d(splat_d(0.0) - abs_d(plus), splat_d(-708.0)))
+    negative = mask_lt_d(plus, splat_d(0.0))
+    p_plus = select_d(negative, e, splat_d(1.0)) / (splat_d(1.0) + e)
+    p_minus = select_d(negative, splat_d(1.0), e) / (splat_d(1.0) + e)
+    means[0] = p_plus * (mean_plus * unit.width_plus)
+    means[1] = splat_d(0.0) - p_minus * (mean_minus * unit.width_minus)
+    means[2] = p_plus * (second_plus * (unit.width_plus * unit.width_plus))
+    means[3] = p_minus * (second_minus * (unit.width_minus * unit.width_minus))

@@ -13,6 +13,7 @@ import numpy as np
 
 from . import threads, validate
 from .dispatch import kernels
+from .gain import UNKNOWN
 from .layout import FIXED_BITS, REAL_RANGE, TILE, from_tiles, to_tiles
 from .segments import empty_tiles, placed, placed_shape, placed_tiles, segments_of
 from .settings import once
@@ -27,8 +28,9 @@ _LARGEST_OF_REALS = 2**29 - 1  # times 2^23, the integers of real units, it is b
 class Update:
     """What an update needs of a direction; Direction and Gradient are such.
 
-    tiles, visible_bias and hidden_bias are its parts, shape the number of visible and of hidden units, and work what
-    ascend has to do beside the update itself, in connections.
+    tiles, visible_bias and hidden_bias are its parts, own that of what else is trained of the hidden units (K, H), or
+    None, shape the number of visible and of hidden units, and work what ascend has to do beside the update itself, in
+    connections.
     """
 
     if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class Update:
         def visible_bias(self) -> np.ndarray: ...
         @property
         def hidden_bias(self) -> np.ndarray: ...
+        @property
+        def own(self) -> np.ndarray | None: ...
 
     def ascend(
         self, weights: np.ndarray, rate: float, l2: float, l1: float, limit: float, out: np.ndarray,
@@ -80,12 +84,14 @@ def fixed_bits(hidden: Unit, bias: np.ndarray, largest_input: float) -> int:
 
 
 class Direction(Update):
-    """Where an update goes: the weights' part in tiles, the biases' parts (V,) and (H,)."""
+    """Where an update goes: the weights' part in tiles, the biases' parts (V,) and (H,), and own (K, H), if any."""
 
     work = 0
 
-    def __init__(self, tiles: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray) -> None:
-        self._parts = tiles, visible_bias, hidden_bias
+    def __init__(
+        self, tiles: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray, own: np.ndarray | None = None
+    ) -> None:
+        self._parts, self._own = (tiles, visible_bias, hidden_bias), own
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -102,6 +108,16 @@ class Direction(Update):
     @property
     def hidden_bias(self) -> np.ndarray:
         return self._parts[2]
+
+    @property
+    def own(self) -> np.ndarray | None:
+        return self._own
+
+
+def parts_of(direction: Update) -> list[np.ndarray]:
+    """The weights' part in tiles, the biases' parts, and that of what else is trained of hidden units, if any."""
+    parts = [direction.tiles, direction.visible_bias, direction.hidden_bias]
+    return parts if direction.own is None else [*parts, direction.own]
 
 
 class Parameters:
@@ -120,12 +136,12 @@ class Parameters:
         n_visible, n_hidden = self.shape = shape
         self.units = units
         self.grid_checked = False  # see _grid
-        self._gain = math.inf  # a bound of the largest singular value of the weights between real units
+        self.gain = UNKNOWN
         self.transposed = transposed  # units in a row, whatever their places in tiles
         segments, real = segments_of(units[0].layout), segments_of(units[1].layout)
         visible_padded, hidden_padded = placed(visible_bias, segments), placed(hidden_bias, None)
         self.hidden_bias = hidden_padded[:n_hidden]
-        names = tuple(unit.name if unit.layout is None else "bernoulli" for unit in units)
+        names = _kernel_name(units[0]), _kernel_name(units[1])
         if segments is None:
             self.visible_bias, largest_input = visible_padded[:n_visible], largest_sums[0]
         else:
@@ -178,7 +194,8 @@ class Parameters:
         moved = Parameters(
             self.shape, new, transposed, sums,
             moved_values(self.visible_bias, direction.visible_bias, rate, "visible_bias"),
-            moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"), self.units,
+            moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"),
+            self._moved_units(direction, rate),
         )  # fmt: skip
         if self.units[0].real:
             moved._check_reals(self, sums[1])
@@ -188,12 +205,9 @@ class Parameters:
         """Raise where these parameters take real visible units beyond the grid of their values, or are of no
         distribution. before: what they were moved from; largest_sum: max_i sum_j |W_ij|."""
         if self.units[1].real:
-            widest = float(_roots(self.units[0]).max() * _roots(self.units[1]).max())
-            self._gain = before._gain + _distance(self, before) * widest
-            if self._gain >= 1.0:
-                self._gain = _bounded_gain(self)
+            self.gain = before.gain.after(before, self)
             return
-        widths = np.square(_roots(self.units[0]))  # 1 / gamma
+        widths = np.square(self.units[0].sides()[2:4].max(axis=0))  # 1 / gamma, 0 of units that are not real
         if (largest_sum + float(np.abs(self.visible_bias).max())) * float(widths.max()) < REAL_RANGE:
             return
         most = np.abs(self.wide_visible_bias)
@@ -202,10 +216,19 @@ class Parameters:
         if not most.max() < REAL_RANGE:
             unit = int(most.argmax())
             raise FloatingPointError(
-                f"the step would take the mean of visible unit {unit} up to {most[unit]:.3g}, where values of real units "
-                f"end at {REAL_RANGE:g}: the training diverges; the model keeps the parameters it had (try a smaller "
-                "learning rate)"
+                f"the step would take the mean of visible unit {unit} up to {most[unit]:.3g}, where values of real "
+                f"units end at {REAL_RANGE:g}: the training diverges; the model keeps the parameters it had (try a "
+                "smaller learning rate)"
             )
+
+    def _moved_units(self, direction: Update, rate: float) -> tuple[Unit, Unit]:
+        """The units after an update, with what else of the hidden ones it changes."""
+        visible, hidden = self.units
+        own = hidden.own
+        if own is None or direction.own is None:
+            return self.units
+        names = " and ".join(hidden.trained)
+        return visible, hidden.with_own(moved_values(own, direction.own, rate, f"{names} of the hidden units"))
 
     def clipped(self, max_norm: float, n_threads: int | None = None) -> Parameters:
         """With the weights of each hidden unit scaled down to a Euclidean norm of at most max_norm, up to rounding."""
@@ -265,51 +288,9 @@ class Parameters:
         return self.hidden_bias.astype(np.float64)
 
 
-def _roots(unit: Unit) -> np.ndarray:
-    """1 / sqrt(gamma) of real units, of either side the larger one; 0 of others."""
-    return unit.sides()[2:4].max(axis=0)
-
-
-def _distance(new: Parameters, old: Parameters) -> float:
-    """The Euclidean distance of two weights, a bound of what singular values differ by (Weyl 1912)."""
-    apart = new.to_hidden.tiles_array - old.to_hidden.tiles_array
-    return math.sqrt(float(np.square(apart, dtype=np.float64).sum(axis=1).sum()))
-
-
-def _bounded_gain(parameters: Parameters) -> float:
-    """A bound, below 1, of the largest singular value of the weights between real units, each over the root of its
-    gamma.
-
-    FloatingPointError where that value is 1 or more: then exp(-E) has no finite integral where both layers are
-    Gaussian, and need not have one where hidden units are ReLU or double ReLU, with the smaller gamma of a side. t^2 I
-    - M'M is positive definite, as its Cholesky factors tell, if and only if that value is below t.
-    """
-    visible, hidden = map(_roots, parameters.units)
-    weights = parameters.weights[visible > 0] * visible[visible > 0, None] * hidden
-    weights = np.ascontiguousarray(weights if weights.shape[0] >= weights.shape[1] else weights.T)
-    product = np.zeros((weights.shape[1], weights.shape[1]))
-    for row in weights:  # not by BLAS: one after the other
-        product += row[:, None] * row
-    for bound in (0.5, 0.75, 0.875, 0.9375, 0.96875, 0.984375, 1.0):
-        if _is_positive(bound * bound * np.eye(len(product)) - product):
-            return bound
-    raise FloatingPointError(
-        "the step would make a model that cannot be normalized: the largest singular value of the weights between real "
-        "units would be 1 or more; the model keeps the parameters it had (try a smaller learning rate, or a larger l2)"
-    )
-
-
-def _is_positive(matrix: np.ndarray) -> bool:
-    """Whether a symmetric matrix is positive definite: whether elimination finds positive pivots alone. Single
-    operations in a fixed order, the same on any machine."""
-    rest = matrix.copy()
-    for k in range(len(rest)):
-        pivot = rest[k, k]
-        if not pivot > 0.0:
-            return False
-        column = rest[k + 1 :, k]
-        rest[k + 1 :, k + 1 :] -= column[:, None] * (column / pivot)
-    return True
+def _kernel_name(unit: Unit) -> str:
+    """How the kernels call the type of a layer; what has segments is told by these."""
+    return unit.name if unit.layout is None else "bernoulli"
 
 
 def _ascend(
