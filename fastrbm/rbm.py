@@ -151,7 +151,8 @@ class RBM(Model):
             From 0 to 2^64 - 1.
         weight_scale : float, optional
             Standard deviation of the initial weights. By default 0.01; of real hidden units sqrt(0.1 / columns), which
-            gives their inputs a variance of about 0.1 (Tubiana, Cocco & Monasson 2019).
+            gives their inputs a variance of about 0.1 (Tubiana, Cocco & Monasson 2019), at most 0.3 / (sqrt(V) +
+            sqrt(H)) where visible units are real, too, so that the model can be normalized.
         sample_weight : array (n,), optional
             Weights of the rows of an array X, not negative; as :func:`fastrbm.fit` takes them. The biases fit the
             weighted means. A total below the number of rows counts as that number.
@@ -183,7 +184,8 @@ class RBM(Model):
             visible, X = described if visible is None else visible, frames.nan_where_missing(codes)
         visible = "bernoulli" if visible is None else counted(visible, X)
         if is_open(visible):
-            visible = X.unit if isinstance(X, CodeMatrix) else of_columns(visible, *totals.column_moments(X, sample_weight))
+            moments = None if isinstance(X, CodeMatrix) else totals.column_moments(X, sample_weight)
+            visible = X.unit if moments is None else of_columns(visible, *moments)
         unit = reader(visible, "visible")
         sums, n = totals.totals(X, unit) if sample_weight is None else totals.weighted_totals(X, sample_weight, unit)
         units = layer(visible, sums.size, "visible"), layer(hidden, n_hidden, "hidden")
@@ -198,7 +200,7 @@ class RBM(Model):
     ) -> RBM:  # fmt: skip
         """from_data, of how many of n examples (one number, or one a unit) each visible unit is on in."""
         if weight_scale is None:
-            weight_scale = math.sqrt(0.1 / units[0].n_columns) if units[1].real else 0.01
+            weight_scale = _weight_scale(*units)
         bias = units[0].bias_of(sums, n, floatmath.log)
         weights = philox.normal((sums.size, units[1].n), seed, philox.WEIGHTS) * np.float32(weight_scale)
         return cls(units[0].zero_sum(weights)[0], bias, visible=units[0], hidden=units[1])
@@ -779,6 +781,15 @@ class RBM(Model):
     def _save_path(self, file: PathLike[str], path: Path) -> None:
         """Write a path that ends here: sampling/ stands below models and their files."""
         path_file.save(file, path)
+
+
+def _weight_scale(visible: Unit, hidden: Unit) -> float:
+    """The standard deviation of initial weights. Times sqrt(V) + sqrt(H) it is about their largest singular value,
+    which must be below 1 between real units."""
+    if not hidden.real:
+        return 0.01
+    scale = math.sqrt(0.1 / visible.n_columns)
+    return min(scale, 0.3 / (math.sqrt(visible.n) + math.sqrt(hidden.n))) if visible.real else scale
 
 
 def _rebuilt(kind: type[RBM], weights: Any, visible_bias: Any, hidden_bias: Any, visible: Unit, hidden: Unit) -> RBM:

@@ -12,6 +12,7 @@ BETAS = 10
 RATE = 0.1  # of SGD, at the start; it falls linearly to 0
 ADAM_RATE = 0.0005  # likewise
 REAL_RATE = 0.01  # of SGD where visible units are real (Hinton 2012, section 13.2): their gradients have no bound
+REALS_RATE = 0.003  # where hidden units are real, too: beyond some weights, no distribution has them
 L2 = 1e-3  # of the optimizer that fit takes by itself: what the data do not ask for stays small
 MISSING_SWEEPS = 5  # that draw latent values before each use of their example
 
@@ -21,9 +22,9 @@ _LARGE = 1 << 19  # connections of a model above which an update takes long
 _LEAST = 2_000  # updates of the largest model
 
 
-def rate(real: bool) -> float:
-    """The learning rate of SGD; real: whether visible units are."""
-    return REAL_RATE if real else RATE
+def rate(visible_real: bool, hidden_real: bool) -> float:
+    """The learning rate of SGD at the start, of units that are real or not."""
+    return (REALS_RATE if hidden_real else REAL_RATE) if visible_real else RATE
 
 
 def epochs(n_batches: int, n_visible: int, n_hidden: int) -> int:

@@ -203,15 +203,16 @@ class Parameters:
 
     def _check_reals(self, before: Parameters, largest_sum: float) -> None:
         """Raise where these parameters take real visible units beyond the grid of their values, or are of no
-        distribution. before: what they were moved from; largest_sum: max_i sum_j |W_ij|."""
+        distribution. before: what they were moved from; largest_sum: max_i sum_j |W_ij|, which bounds what hidden
+        units send where these are not real."""
         if self.units[1].real:
-            self.gain = before.gain.after(before, self)
-            return
+            self.gain, largest_sum = before.gain.after(before, self), 0.0
         widths = np.square(self.units[0].sides()[2:4].max(axis=0))  # 1 / gamma, 0 of units that are not real
         if (largest_sum + float(np.abs(self.visible_bias).max())) * float(widths.max()) < REAL_RANGE:
             return
         most = np.abs(self.wide_visible_bias)
-        most += np.add.accumulate(np.abs(self.weights.astype(np.float64)), axis=1)[:, -1]
+        if largest_sum:
+            most += np.add.accumulate(np.abs(self.weights.astype(np.float64)), axis=1)[:, -1]
         most *= widths
         if not most.max() < REAL_RANGE:
             unit = int(most.argmax())

@@ -55,7 +55,10 @@ def known_parts(X: Any, unit: Unit, name: str, rows: Sequence[int] | None = None
     if array.ndim != 2:
         raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {array.shape}")
     n, step = len(array), max(1, _PART // max(1, array.shape[1]))
-    out, missing = np.zeros((n, unit.n_columns), np.int32 if unit.real else np.uint8), np.zeros((n, unit.n_columns), bool)
+    out, missing = (
+        np.zeros((n, unit.n_columns), np.int32 if unit.real else np.uint8),
+        np.zeros((n, unit.n_columns), bool),
+    )
     for start in range(0, max(1, n), step):
         part = array[start : start + step]
         own = range(start, start + len(part)) if rows is None else rows[start : start + step]

@@ -93,7 +93,8 @@ def fit(
         By default ``gradient.PCD()``.
     optimizer : optimizer, optional
         By default ``optim.SGD(optim.Linear(0.1, 0.0), l2=0.001)``: plain ascent at a rate that falls to 0, with a
-        decay that keeps small what the data do not ask for. Where visible units are real, the rate starts at 0.01.
+        decay that keeps small what the data do not ask for. Where visible units are real, the rate starts at 0.01;
+        where hidden ones are, too, at 0.003.
     epochs : int, optional
         Passes through the data. By default a budget in updates: 100 passes, but at least 20,000 updates, which small
         data need, and at most 50,000; of models of more than 524,288 connections the least number is smaller.
@@ -131,8 +132,8 @@ def fit(
 
         "absent": there is no unit, for this example: it sends nothing, and is not drawn. Ratings are of this kind: each
         user is an RBM of the films that the user rated, and all share their weights (Salakhutdinov, Mnih & Hinton
-        2007). Of categorical sites only, not of real units, and by gradient.CD only, the default then. What is learned is no single
-        distribution of all sites; validation data may have absent sites too.
+        2007). Of categorical sites only, not of real units, and by gradient.CD only, the default then. What is learned
+        is no single distribution of all sites; validation data may have absent sites too.
     missing_sweeps : int
         With "latent", from 1 up. The states have to keep up with a model that changes; large data, whose epochs are
         few, may require more.
@@ -174,8 +175,8 @@ def fit(
         their expectation given h, in the units of Gaussian.scale); ``shuffled_gap``, in nats, the mean
         free energy of data whose columns were shuffled independently, minus that of the data: by how much the model
         finds the data more likely than noise with the same means (log Z cancels), about 0 for a model that has
-        learned no more than the means; ``hidden_activity``, the mean of P(h = 1 | v), or of E[h | v]; ``weight_norm``, the Euclidean
-        norm of W; with validation data ``free_energy_gap``, in nats, their mean free energy minus that of the training
+        learned no more than the means; ``hidden_activity``, the mean of P(h = 1 | v), or of E[h | v];
+        ``weight_norm``, the Euclidean norm of W; with validation data ``free_energy_gap``, in nats, their mean free energy minus that of the training
         data, which grows when the model overfits (Hinton 2012, section 6); and the columns of metrics. Taken on up to
         256 examples, every 256 updates or so; about 20 times in shorter trainings, though not more often than every 64
         updates; after each epoch of up to 20; and at the end.
@@ -236,7 +237,7 @@ def fit(
     metrics = _several(metrics, "metrics", callable(metrics) or hasattr(metrics, "columns"))
     _check_kinds(rbm, centered, averaging)
     if optimizer is None:
-        optimizer = SGD(Linear(defaults.rate(rbm.visible.real), 0.0), l2=defaults.L2)
+        optimizer = SGD(Linear(defaults.rate(rbm.visible.real, rbm.hidden.real), 0.0), l2=defaults.L2)
     missing_sweeps = validate.integer(missing_sweeps, "missing_sweeps", 1, philox.MOST_SWEEPS)
     centering = centered if isinstance(centered, Centering) else Centering() if centered else None
     check_parts(gradient, optimizer, sample_weight is not None)

@@ -40,14 +40,14 @@ class Finding:
 class Closing:
     """The numbers at the end of a training.
 
-    n_updates; n_visible: visible units, or more where free energies are larger; hidden_input: mean size of the hidden units' inputs, given data; updates, gaps: history of the
-    shuffled gap; excess_gap: the free-energy gap minus that of independent units: by how much less likely validation
-    data are than training data, beyond their means, NaN without validation data; margin: by how much validation data
-    are more likely than under independent units, as AIS has it (too high on average), NaN where that is unknown;
-    off_means: mean difference of the units' means between the chains and the data, and means_error, what noise explains
-    of it; off_axis: the mean of samples along a main axis of the data, that where it is farthest, from that of the
-    data, in standard deviations of the data, and axis_error, its standard error; score_updates, scores, score_error: of
-    a score on validation data, if any.
+    n_updates; n_visible: visible units, or more where free energies are larger; hidden_input: mean size of the hidden
+    units' inputs, given data; updates, gaps: history of the shuffled gap; excess_gap: the free-energy gap minus that of
+    independent units: by how much less likely validation data are than training data, beyond their means, NaN without
+    validation data; margin: by how much validation data are more likely than under independent units, as AIS has it
+    (too high on average), NaN where that is unknown; off_means: mean difference of the units' means between the chains
+    and the data, and means_error, what noise explains of it; off_axis: the mean of samples along a main axis of the
+    data, that where it is farthest, from that of the data, in standard deviations of the data, and axis_error, its
+    standard error; score_updates, scores, score_error: of a score on validation data, if any.
     """
 
     n_updates: int
