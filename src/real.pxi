@@ -1,12 +1,12 @@
 # Real-valued units: Gaussian, ReLU and dReLU units. A unit's state is an integer H of 24 bits, its value x = 2^-12 H.
 #
 # With field f = bias + input, s = 1/sqrt(gamma), and R the Mills ratio (truncated.pxi):
-#   Gaussian   p(x) ~ exp(f x - gamma x^2 / 2): x = f / gamma + s y, y normal; cgf = (f s)^2 / 2 - log(gamma / (2 pi)) / 2
+#   Gaussian   p(x) ~ exp(f x - gamma x^2 / 2): x = f / gamma + s y, y normal; cgf = (f s)^2 / 2 - log(gamma / 2 pi) / 2
 #   ReLU       the same for x >= 0: x = s (y - a), a = -f s, y normal and at least a; cgf = log R(a) - log(gamma) / 2
 #   dReLU      two of these: for x >= 0 with field f + theta_plus and gamma_plus, for x < 0 with f + theta_minus and
 #              gamma_minus, mirrored; cgf = log(exp(cgf_plus) + exp(cgf_minus)), P(x >= 0) = exp(cgf_plus - cgf)
-# (Tubiana, Cocco & Monasson, eLife 2019). An inverse temperature beta multiplies f, theta_plus and theta_minus, and never
-# gamma: so all distributions of a path can be normalized.
+# (Tubiana, Cocco & Monasson, eLife 2019). An inverse temperature beta multiplies f, theta_plus and theta_minus, and
+# never gamma: so all distributions of a path can be normalized.
 #
 # What a real unit sends is H Q with Q on the grid of the weights, so a sum over units is an integer: below 2^52, since
 # |H| < 2^23 and the |Q| of a column sum to less than 2^29 (fastrbm/_core/parameters.py). float64 holds all partial sums
@@ -207,8 +207,9 @@ cdef inline vd real_mean(int kind, const Unit *unit, vd field, vd beta) noexcept
     if kind == RELU:
         truncated(bounded_d(splat_d(0.0) - field * unit.width_plus), &plus, &mean_plus, &second, True)
         return mean_plus * unit.width_plus
-    truncated(bounded_d(splat_d(0.0) - (field + unit.theta_plus * beta) * unit.width_plus), &plus, &mean_plus, &second, True)
-    truncated(bounded_d((field + unit.theta_minus * beta) * unit.width_minus), &minus, &mean_minus, &second, True)
+    sides_of(DRELU, unit, field, beta, &plus, &minus)
+    truncated(plus, &plus, &mean_plus, &second, True)
+    truncated(minus, &minus, &mean_minus, &second, True)
     plus = (plus - unit.log_plus) - (minus - unit.log_minus)    # the log odds of x >= 0
     e = exp_negative_d(max_d(splat_d(0.0) - abs_d(plus), splat_d(-708.0)))
     mean_plus = mean_plus * unit.width_plus
@@ -218,31 +219,71 @@ cdef inline vd real_mean(int kind, const Unit *unit, vd field, vd beta) noexcept
             - select_d(negative, splat_d(1.0), e) * mean_minus) / (splat_d(1.0) + e)
 
 
-cdef inline vd real_draw(int kind, const Unit *unit, vd field, vd beta, vd u) noexcept nogil:
-    """The quantile of u, in (0, 1); of a dReLU unit u says on which side it is, too, and again where there."""
-    cdef vd plus, minus, a, b, x, y, e, width
-    cdef vq negative, less
-    if kind == GAUSSIAN:
-        return field * unit.width_plus * unit.width_plus + normal_of(log_d(u)) * unit.width_plus
+cdef struct Draws:                      # of a tile's units for LANES chains, [column][half]: what stages hand on
+    vd fields[2 * TILE]
+    vd plus[2 * TILE]                   # the cgfs of both sides; then the side that is drawn: its log R,
+    vd minus[2 * TILE]
+    vd bounds[2 * TILE]                 # its a,
+    vd widths[2 * TILE]                 # its 1 / sqrt(gamma), with its sign,
+    vd uniforms[2 * TILE]               # and the uniform number that is left for it
+
+
+cdef inline void sides_of(int kind, const Unit *unit, vd field, vd beta, vd *a, vd *b) noexcept nogil:
+    """a of the positive side, b that of the negative one, mirrored."""
     if kind == RELU:
-        a = bounded_d(splat_d(0.0) - field * unit.width_plus)
-        truncated(a, &plus, &x, &y, False)
-        return tail_draw(log_d(u), a, plus) * unit.width_plus
-    a = bounded_d(splat_d(0.0) - (field + unit.theta_plus * beta) * unit.width_plus)
-    b = bounded_d((field + unit.theta_minus * beta) * unit.width_minus)
-    truncated(a, &plus, &x, &y, False)
-    truncated(b, &minus, &x, &y, False)
+        a[0] = bounded_d(splat_d(0.0) - field * unit.width_plus)
+        return
+    a[0] = bounded_d(splat_d(0.0) - (field + unit.theta_plus * beta) * unit.width_plus)
+    b[0] = bounded_d((field + unit.theta_minus * beta) * unit.width_minus)
+
+
+cdef inline void choose_side(const Unit *unit, vd beta, Draws *draws, Py_ssize_t i) noexcept nogil:
+    """The side of a dReLU unit that its uniform number says, and what is left of the number there."""
+    cdef vd a, b, plus = draws.plus[i], minus = draws.minus[i], u = draws.uniforms[i], x, y, e
+    cdef vq negative, less
+    sides_of(DRELU, unit, draws.fields[i], beta, &a, &b)
     x = (plus - unit.log_plus) - (minus - unit.log_minus)       # the log odds of x >= 0
     e = exp_negative_d(max_d(splat_d(0.0) - abs_d(x), splat_d(-708.0)))
     # the less likely side has q = e / (1 + e), and what is left of u there is u / q
     less = mask_lt_d(u * (splat_d(1.0) + e), e)
     y = select_d(less, u, splat_d(1.0) - u) * (splat_d(1.0) + e)
     y = y / select_d(less, e, splat_d(1.0))
-    y = splat_d(1.0) - max_d(splat_d(1.0) - y, splat_d(1.1102230246251565e-16))      # below 1, by 2^-53
+    draws.uniforms[i] = splat_d(1.0) - max_d(splat_d(1.0) - y, splat_d(1.1102230246251565e-16))  # below 1, by 2^-53
     negative = mask_lt_d(x, splat_d(0.0)) ^ less                # whether it is x < 0
-    width = select_d(negative, unit.width_minus, unit.width_plus)
-    x = tail_draw(log_d(y), select_d(negative, b, a), select_d(negative, minus, plus)) * width
-    return select_d(negative, splat_d(0.0) - x, x)
+    draws.widths[i] = select_d(negative, splat_d(0.0) - unit.width_minus, unit.width_plus)
+    draws.bounds[i] = select_d(negative, b, a)
+    draws.plus[i] = select_d(negative, minus, plus)
+
+
+cdef inline void draw_values(const HalfStep *step, int kind, Draws *draws, const vd *betas, Py_ssize_t place,
+                             Py_ssize_t n) noexcept nogil:
+    """fields INOUT: the quantiles of the uniform numbers of n columns, from this place of all tiles on. In stages: what
+    follows each other for one unit would wait for itself."""
+    cdef Py_ssize_t i
+    cdef Unit own
+    cdef vd mean, second
+    if kind == GAUSSIAN:
+        for i in range(2 * n):
+            own = unit_at(step, place + i // 2)
+            draws.fields[i] = draws.fields[i] * own.width_plus * own.width_plus + (
+                normal_at(draws.uniforms[i]) * own.width_plus)
+        return
+    for i in range(2 * n):
+        own = unit_at(step, place + i // 2)
+        sides_of(kind, &own, draws.fields[i], betas[i % 2], draws.bounds + i, draws.minus + i)
+        draws.widths[i] = own.width_plus
+    for i in range(2 * n):
+        truncated(draws.bounds[i], draws.plus + i, &mean, &second, False)
+    if kind == DRELU:
+        for i in range(2 * n):
+            truncated(draws.minus[i], draws.minus + i, &mean, &second, False)
+        for i in range(2 * n):
+            own = unit_at(step, place + i // 2)
+            choose_side(&own, betas[i % 2], draws, i)
+    for i in range(2 * n):
+        draws.uniforms[i] = log_d(draws.uniforms[i])
+    for i in range(2 * n):
+        draws.fields[i] = tail_draw(draws.uniforms[i], draws.bounds[i], draws.plus[i]) * draws.widths[i]
 
 
 cdef void draw_reals(const HalfStep *step, int kind, const void *sums, bint doubles, double unit, Py_ssize_t tile,
@@ -260,63 +301,72 @@ cdef void draw_reals(const HalfStep *step, int kind, const void *sums, bint doub
 cdef inline void draw_reals_of(const HalfStep *step, int kind, const void *sums, bint doubles, double unit,
                                Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
     """draw_reals, of a literal kind; chains are in the lanes."""
-    cdef vd fields[TILE * 2]
+    cdef Draws draws
     cdef vd betas[2]
     cdef uint32_t random[4][LANES]
     cdef Columns where = columns_of(step, tile)
     cdef Keys keys
     cdef Unit own
-    cdef Py_ssize_t start, count, column, half
+    cdef Py_ssize_t start = 0, count, column, half
     cdef bint means = step.fixed != NULL or step.probabilities != NULL
     philox_keys(step.key0, step.key1, &keys)
-    start = 0
     while start < n:
         count = smaller(LANES, n - start)
-        put_real_fields(step, sums, doubles, unit, tile, first, start, count, where.n, <double *> fields,
-                        <double *> betas)
-        for column in range(where.n):
-            own = unit_at(step, tile * TILE + column)
-            if step.out != NULL and column % 2 == 0:
-                philox_chains(<uint32_t> (tile * (TILE // 2) + column // 2),
-                              <uint32_t> (step.first_chain + first + start), step.sweep, step.kind + REAL, &keys,
-                              random)
-            if means:
+        put_real_fields(step, sums, doubles, unit, tile, first, start, count, where.n, draws.fields, betas)
+        if means:
+            for column in range(where.n):
+                own = unit_at(step, tile * TILE + column)
                 for half in range(2):
-                    give_real_means(step, real_mean(kind, &own, fields[2 * column + half], betas[half]), tile, column,
-                                    where.unit + column, first + start + half * HALF, count - half * HALF)
-            if step.out != NULL:
-                for half in range(2):
-                    fields[2 * column + half] = real_draw(
-                        kind, &own, fields[2 * column + half], betas[half],
-                        uniforms(random[2 * (column % 2)] + half * HALF, random[2 * (column % 2) + 1] + half * HALF))
+                    give_real_means(step, real_mean(kind, &own, draws.fields[2 * column + half], betas[half]), tile,
+                                    column, where.unit + column, first + start + half * HALF, count - half * HALF)
         if step.out != NULL:
             for column in range(where.n):
-                put_reals(step, <double *> (fields + 2 * column), where.row + REAL_BYTES * column, first + start, count)
+                if column % 2 == 0:
+                    philox_chains(<uint32_t> (tile * (TILE // 2) + column // 2),
+                                  <uint32_t> (step.first_chain + first + start), step.sweep, step.kind + REAL, &keys,
+                                  random)
+                for half in range(2):
+                    draws.uniforms[2 * column + half] = uniforms(random[2 * (column % 2)] + half * HALF,
+                                                                 random[2 * (column % 2) + 1] + half * HALF)
+            draw_values(step, kind, &draws, betas, tile * TILE, where.n)
+            for column in range(where.n):
+                put_reals(step, <double *> (draws.fields + 2 * column), where.row + REAL_BYTES * column,
+                          first + start, count)
         start += LANES
 
 
 cdef inline void put_real_fields(const HalfStep *step, const void *sums, bint doubles, double unit, Py_ssize_t tile,
                                  Py_ssize_t first, Py_ssize_t start, Py_ssize_t count, Py_ssize_t n_columns,
-                                 double *fields, double *betas) noexcept nogil:
-    """fields OUT [column][LANES] of LANES chains, the last one again past it, and their betas OUT."""
-    cdef Py_ssize_t lane, column, chain
-    cdef double beta, x, scale = <double> step.scale * unit
+                                 vd *fields, vd *betas) noexcept nogil:
+    """fields OUT [column][half] of LANES chains, and their betas OUT [half]; past the last chain, what nobody reads."""
+    cdef int32_t whole[TILE * LANES]
+    cdef Py_ssize_t lane, column, half
+    cdef vd scale = splat_d(<double> step.scale * unit), one = splat_d(1.0), x
     cdef const float *bias = step.bias + tile * TILE
     for lane in range(LANES):
-        chain = start + smaller(lane, count - 1)
-        beta = 1.0 if step.beta == NULL else <double> step.beta[(first + chain) * step.beta_stride]
-        betas[lane] = beta
+        (<double *> betas)[lane] = 1.0 if step.beta == NULL else (
+            <double> step.beta[(first + start + smaller(lane, count - 1)) * step.beta_stride])
+    if doubles:
+        for lane in range(LANES):
+            for column in range(n_columns):
+                (<double *> fields)[column * LANES + lane] = (
+                    <const double *> sums)[(start + smaller(lane, count - 1)) * TILE + column]
+    else:
+        for column in range(0, n_columns, 4):
+            for lane in range(0, LANES, 4):
+                transpose_4x4(<const float *> sums + (start + lane) * TILE + column, TILE,
+                              <float *> whole + column * LANES + lane, LANES)
         for column in range(n_columns):
-            if doubles:
-                x = (<const double *> sums)[chain * TILE + column]
-            else:
-                x = <double> (<const int32_t *> sums)[chain * TILE + column]
-            x = x * scale + <double> bias[column]
+            fields[2 * column] = to_double(whole + column * LANES)
+            fields[2 * column + 1] = to_double(whole + column * LANES + HALF)
+    for column in range(n_columns):
+        for half in range(2):
+            x = fields[2 * column + half] * scale + splat_d(<double> bias[column])
             if step.beta != NULL:
-                x = x * beta
+                x = x * betas[half]
                 if step.reference != NULL:
-                    x = x + <double> step.reference[tile * TILE + column] * (1.0 - beta)
-            fields[column * LANES + lane] = x
+                    x = x + splat_d(<double> step.reference[tile * TILE + column]) * (one - betas[half])
+            fields[2 * column + half] = x
 
 
 cdef inline vd uniforms(const uint32_t *high, const uint32_t *low) noexcept nogil:
