@@ -18,7 +18,7 @@ cdef enum:
     REAL_BITS = 12              # the grid of values is 2^-12
     REAL_LARGEST = 8388607      # of |H|: values end at 2048
     REAL = 4                    # added to the kind of draw (word 3 of the counter): two units share a block
-    REAL_TOGETHER = 4           # of them, those whose sums of LANES columns stay in registers
+    REAL_TOGETHER = 4 + 4 * (LANES // 16)      # of them, those whose sums of LANES columns stay in registers
     SIDES = 6                   # numbers that describe a unit:
     THETA_PLUS = 0              # of either side, beyond the bias,
     THETA_MINUS = 1
@@ -76,7 +76,7 @@ cdef void add_reals(double *sums, Scratch *scratch, const float *rows, float gri
             chain = 0
             while chain < n:
                 add_real_products(sums + chain * TILE + strip * LANES, scratch.integers + strip * INPUTS * LANES,
-                                  scratch.numbers + chain, count, started)
+                                  scratch.numbers + chain, count, started, REAL_TOGETHER)
                 chain += REAL_TOGETHER
         started = True
         unit += count
@@ -100,26 +100,25 @@ cdef void read_reals(double *out, const uint8_t *planes, Py_ssize_t stride, Py_s
             line[chain] = 0
 
 
-cdef void add_real_products(double *sums, const double *integers, const double *numbers, Py_ssize_t n,
-                            bint started) noexcept nogil:
-    """Add to LANES columns of four chains' sums the products of n units."""
+cdef inline void add_real_products(double *sums, const double *integers, const double *numbers, Py_ssize_t n,
+                                   bint started, int together) noexcept nogil:
+    """Add to LANES columns of the sums of so many chains, a literal, the products of n units."""
     cdef const vd *q = <const vd *> integers
     cdef vd s[2 * REAL_TOGETHER]
+    cdef vd x
     cdef Py_ssize_t i
-    for i in range(2 * REAL_TOGETHER):
-        s[i] = (<const vdu *> (sums + (i // 2) * TILE))[i % 2] if started else splat_d(0.0)
+    cdef int k
+    for k in range(2 * together):
+        s[k] = (<const vdu *> (sums + (k // 2) * TILE))[k % 2] if started else splat_d(0.0)
     for i in range(n):
-        s[0] = multiply_and_add(splat_d(numbers[0]), q[2 * i], s[0])
-        s[1] = multiply_and_add(splat_d(numbers[0]), q[2 * i + 1], s[1])
-        s[2] = multiply_and_add(splat_d(numbers[1]), q[2 * i], s[2])
-        s[3] = multiply_and_add(splat_d(numbers[1]), q[2 * i + 1], s[3])
-        s[4] = multiply_and_add(splat_d(numbers[2]), q[2 * i], s[4])
-        s[5] = multiply_and_add(splat_d(numbers[2]), q[2 * i + 1], s[5])
-        s[6] = multiply_and_add(splat_d(numbers[3]), q[2 * i], s[6])
-        s[7] = multiply_and_add(splat_d(numbers[3]), q[2 * i + 1], s[7])
+        for k in range(together):
+            x = splat_d(numbers[k])
+            s[2 * k] = multiply_and_add(x, q[0], s[2 * k])
+            s[2 * k + 1] = multiply_and_add(x, q[1], s[2 * k + 1])
         numbers += REAL_BLOCK
-    for i in range(2 * REAL_TOGETHER):
-        (<vdu *> (sums + (i // 2) * TILE))[i % 2] = s[i]
+        q += 2
+    for k in range(2 * together):
+        (<vdu *> (sums + (k // 2) * TILE))[k % 2] = s[k]
 
 
 cdef void real_senders_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n,
