@@ -310,3 +310,256 @@ def test_kernels_of_real_units_equal_the_reference(level, k):
                 assert np.isfinite(expected).all(), name
                 assert np.array_equal(result, expected), (name, n_threads)
             assert isinstance(result, np.ndarray) or result == expected, (name, n_threads)
+
+
+@pytest.mark.parametrize("k", [1, 7, 13, 17, 21, 23])
+@pytest.mark.parametrize("cuts", [(1,), (3, 60), (8, 16, 63)])
+@each_level
+def test_a_chain_is_the_same_in_any_batch(level, k, cuts):
+    """The chains in pieces, each in a strided slice, give the bits of the chains in one call."""
+    module, e, n = MODULES[level], example_of(k), 64
+    layers = real_layers(module, e.weights, *e.biases, e.units)
+    whole = [planes[:, :n].copy() for planes in e.states]
+    parts = [planes.copy() for planes in whole]
+    module.sweep(*whole, *layers, e.beta[:n].copy(), 5, 0, 1, 3, 100, None, None, None, 2)
+    for start, stop in zip((0, *cuts), (*cuts, n), strict=True):
+        part = slice(start, stop)
+        place = 5, 0, 1, 3, 100 + start
+        module.sweep(*(planes[:, part] for planes in parts), *layers, e.beta[part].copy(), *place, None, None, None, 3)
+    assert all(np.array_equal(*pair) for pair in zip(whole, parts, strict=True))
+
+
+@pytest.mark.parametrize("k", [3, 8, 18, 20])
+@each_level
+def test_sweeps_in_one_call_or_several(level, k):
+    module, e = MODULES[level], example_of(k)
+    layers = real_layers(module, e.weights, *e.biases, e.units)
+    once, parts = ([planes.copy() for planes in e.states] for _ in range(2))
+    module.sweep(*once, *layers, None, 5, 0, 1, 12, 0, None, None, None, 1)
+    for first, count in ((1, 1), (2, 9), (11, 2)):
+        module.sweep(*parts, *layers, None, 5, 0, first, count, 0, None, None, None, 3)
+    assert all(np.array_equal(*pair) for pair in zip(once, parts, strict=True))
+
+
+@pytest.mark.parametrize("module", [reference, *MODULES.values()], ids=["reference", *MODULES])
+@pytest.mark.parametrize("k", [2, 13, 19])
+def test_no_chains_and_read_only_input(module, k):
+    e = example_of(k)
+    layers = real_layers(module, e.weights, *e.biases, e.units)
+    v, h = (planes[:, :0].copy() for planes in e.states)
+    module.sweep(v, h, *layers, None, 0, 0, 1, 3, 0, None, None, None, 2)
+    for given, out, layer in ((v, h, layers[1]), (h, v, layers[0])):
+        module.half_step(given, layer, None, 0, 0, 0, 0, 0, out, None, None, 2)
+    module.cgf_sums(v, layers[1], np.ones(1), np.empty(0), 2)
+    module.bias_sums(h, "bernoulli", layers[1].to, np.ones(e.sizes[1]), np.empty(0), 2)
+    states, free, beta = e.states[0].copy(), [planes.copy() for planes in e.free], e.beta.copy()
+    arrays = [states, *free, beta, *(a for layer in layers for a in (layer.tiles_array, layer.bias_array))]
+    for array in (*arrays, *(layer.shape_array for layer in layers if layer.shape_array is not None)):
+        array.flags.writeable = False
+    out = np.empty_like(e.states[1])
+    module.half_step(states, layers[1], beta, *(SEED, 3, 5, 1, 2**32 - 7), out, None, None, 2)
+    assert np.array_equal(out, e.expected["tempered_up"])
+    module.sweep(states.copy(), out, *layers, beta, 1, 0, 1, 1, 0, *free, None, 2)
+
+
+@pytest.mark.parametrize("k", range(len(EXAMPLES)))
+def test_units_that_are_clamped_stay(k):
+    """All three bytes of a real unit, and bits and sites beside it; and some change, where they may."""
+    e = example_of(k)
+    for layer, name in enumerate(("clamped_v", "clamped_h")):
+        before, after, free = e.states[layer], e.expected[name], e.free[layer]
+        assert np.array_equal(after & ~free, before & ~free)
+        assert e.n < 5 or (after != before).any()
+
+
+def test_values_saturate():
+    """Where the field is so large that the value would be beyond 2048."""
+    e = example_of(5)
+    part = reference.Segments([("gaussian", 64)]).parts[0]
+    assert np.abs(reference.real.values(e.expected["up"][part.rows])).max() == LARGEST / 4096
+    assert np.abs(e.expected["p_up"]).max() > 2048
+
+
+def test_means_of_hidden_units_are_never_cut_off():
+    """Whatever the visible values: as fixed-point numbers they are as long as the largest ones there can be."""
+    import fastrbm as fr
+
+    values = np.array([[3.0, 1.0], [-30.0, 7.0], [LARGEST / 4096, LARGEST / 4096], [0.0, -2e3]])
+    for hidden in (u.Gaussian(2, [0.5, 2.0]), u.ReLU(2), u.DReLU(2, 1.0, [-1.5, 1.5])):
+        for X, visible in ((values, u.Gaussian(2, 1e3)), (values > 0, u.Bernoulli(2)), (values[:3] > 0, u.Spin(2))):
+            X = 2.0 * X - 1.0 if visible.name == "spin" else X
+            rbm = fr.RBM([[10.0, -3.0], [0.1, 2.0]], hidden_bias=[1.0, -40.0], visible=visible, hidden=hidden)
+            step = 2.0**-rbm._parameters.to_hidden.fixed_bits
+            for row in np.asarray(X, np.float64):
+                exact = hidden.mean_of(row @ rbm.weights.astype(np.float64) + rbm.hidden_bias)
+                found = fr.Moments.of_data(rbm, row[None]).hidden
+                assert (np.abs(found - exact) <= step / 2 + 1e-6 * np.abs(exact)).all()  # of the grid of weights
+
+
+# ---------------------------------------------------------------- the product is exact
+
+
+@pytest.mark.parametrize("layout", [[], [("bernoulli", 9)], [("spin", 130), ("categorical", (70, 3))]])
+@pytest.mark.parametrize("n_real", [1, 7, 300])
+@each_level
+def test_products_are_those_of_whole_numbers(level, layout, n_real):
+    """The cgf of a spin is |field| where that is above 20, exactly: so it gives away the sum of the products, at the
+    largest integers and weights there can be, of one sign and of both, against Python's integers."""
+    module, rng = MODULES[level], np.random.default_rng(n_real)
+    visible = u.Row([layer_of(part, rng) for part in layout] + [u.Gaussian(n_real)])
+    plan, n = reference.Segments(visible.layout), 37
+
+    def extreme(shape):
+        whole = rng.choice([-LARGEST, LARGEST], shape)
+        whole[:, ::3] = LARGEST
+        whole[:, 1::3] = rng.integers(-LARGEST, LARGEST + 1, whole[:, 1::3].shape)
+        return whole
+
+    planes = planes_of(visible, extreme, n, rng)
+    values = np.rint(plan.values(planes) * 4096).astype(np.int64)
+    for kind in ("equal", "signs", "wild"):
+        weights = np.full((visible.n, 1), 3e4, np.float32)
+        if kind != "equal":
+            weights *= rng.choice([-1, 1], weights.shape)
+        if kind == "wild":
+            weights *= (10.0 ** rng.uniform(-5, 5, weights.shape)).astype(np.float32)
+        zeros = np.zeros(visible.n, np.float32), np.zeros(1, np.float32)
+        layer = real_layers(module, weights, *zeros, (visible, u.Spin(1)))[1]
+        whole = [int(q) for q in np.rint(weights[:, 0].astype(np.float64) * 2.0**layer.exponent)]
+        largest = reference.largest_input(layer.tiles_array, plan) * 2.0**layer.exponent  # of a site one category
+        assert (2**27 if kind != "wild" else 0) < largest < 2**29
+        exact = [abs(sum(int(h) * q for h, q in zip(row, whole, strict=True))) for row in values]
+        assert kind != "equal" or n_real < 300 or max(exact) > 2**49
+        found = np.empty(n)
+        module.cgf_sums(planes, layer, np.ones(1), found, 2)
+        scale = 12 + layer.exponent
+        for number, sent in zip(found.tolist(), exact, strict=True):
+            assert sent < 20 * 2.0**scale or int(number * 2.0**scale) == sent == number * 2.0**scale
+        assert sum(sent >= 20 * 2.0**scale for sent in exact) > n // 2
+
+
+# ---------------------------------------------------------------- draws
+
+
+def drawn(unit, fields, n, level="base", beta=None, seed=7):
+    """n draws of each unit with these fields, float64 (n, units)."""
+    module = MODULES[level]
+    weights = np.zeros((1, unit.n), np.float32)
+    layer = real_layers(module, weights, np.zeros(1, np.float32), np.asarray(fields, np.float32), (u.Spin(1), unit))[1]
+    out = np.empty((3 * unit.n, n), np.uint8)
+    beta = None if beta is None else np.full(n, beta, np.float32)
+    module.half_step(np.zeros((1, n), np.uint8), layer, beta, seed, 0, 1, 1, 0, out, None, None, 2)
+    return reference.real.values(out)
+
+
+def log_mills(a):
+    """log R(a) of an array: by math.erfc, or from 5 on by Laplace's continued fraction 1 / (a + 1 / (a + 2 / (a + .."""
+    import math
+
+    a = np.asarray(a, np.float64)
+    rest = np.zeros(a.shape)
+    for k in range(200, 0, -1):
+        rest = k / (np.maximum(a, 5.0) + rest)
+    near = [0.5 * x * x + math.log(math.sqrt(math.pi / 2) * math.erfc(x / math.sqrt(2))) for x in
+            np.minimum(a, 5.0).reshape(-1)]  # fmt: skip
+    return np.where(a > 5, -np.log(np.maximum(a, 5.0) + rest), np.reshape(near, a.shape))
+
+
+def distribution(x, theta, gamma):
+    """(log of the integral, P(X <= x)) of exp(theta x - gamma x^2 / 2) over x >= 0."""
+    root = np.sqrt(gamma)
+    a, y = -theta / root, np.maximum(x, 0.0) * root
+    tail = np.exp(log_mills(a + y) - log_mills(a) - a * y - y * y / 2)
+    return log_mills(a) - np.log(gamma) / 2, np.where(x >= 0, 1.0 - tail, 0.0)
+
+
+def probability_below(unit, k, field, beta, x):
+    """P(unit k, rounded to the grid, <= x), at multiples x of 2^-12."""
+    x = x + 2.0**-13
+    gamma = float(unit.gamma[k])
+    if unit.name == "relu":
+        return distribution(x, beta * field, gamma)[1]
+    if unit.name == "gaussian":
+        sides = (beta * field,) * 2, (gamma,) * 2
+    else:
+        eta = unit.xi[k] / (1 + abs(float(unit.xi[k])))
+        theta = field + float(unit.delta[k]) / (1 + eta), field - float(unit.delta[k]) / (1 - eta)
+        sides = [beta * t for t in theta], (gamma / (1 + eta), gamma / (1 - eta))
+    (log_plus, plus), (log_minus, minus) = (
+        distribution(sign * x, sign * theta, g) for sign, theta, g in zip((1, -1), *sides, strict=True)
+    )
+    p = 1.0 / (1.0 + np.exp(np.clip(log_minus - log_plus, -700, 700)))
+    return np.where(x >= 0, 1.0 - p + p * plus, (1.0 - p) * (1.0 - minus))
+
+
+FIELDS = np.array([-30.0, -10.0, -3.0, -0.5, 0.0, 0.5, 3.0, 10.0, 30.0])
+EXTREMES = [
+    u.Gaussian(9), u.Gaussian(9, [2.0**-8, 0.1, 0.5, 1, 2, 7, 30, 500, 2.0**12]),
+    u.ReLU(9), u.ReLU(9, [30, 10, 3, 1, 0.1, 0.3, 1, 3, 30]),
+    u.DReLU(9), u.DReLU(9, 5.0, 20.0, 0.04), u.DReLU(9, -5.0, [-20, 20, 1, -1, 0, 0.3, -0.3, 7, -7], 2.0),
+    u.DReLU(9, [30, 10, 3, 1, 0, -1, -3, -10, -30], 0.5), u.DReLU(9, 3.0, 1000.0, 50.0),
+]  # fmt: skip
+
+
+def distances(unit, fields, x, beta=1.0):
+    """Of each unit, the largest difference of its draws' distribution function and the exact one."""
+    found = []
+    for k, field in enumerate(fields):
+        values, counts = np.unique(x[:, k], return_counts=True)
+        share = np.cumsum(counts) / len(x)
+        found.append(np.abs(share - probability_below(unit, k, float(np.float32(field)), beta, values)).max())
+    return np.array(found)
+
+
+def most_apart(n, tests=500):
+    """What a distance of n draws passes once in 1e9 runs of so many tests: P(distance > t) <= 2 exp(-2 n t^2)
+    (Dvoretzky, Kiefer & Wolfowitz; Massart)."""
+    return np.sqrt(np.log(2e9 * tests) / (2 * n))
+
+
+@pytest.mark.parametrize("beta", [1.0, 0.25])
+@pytest.mark.parametrize("k", range(len(EXTREMES)), ids=lambda k: f"{k}-{EXTREMES[k].name}")
+def test_draws_follow_their_distribution(k, beta):
+    """From the far tail of one side to that of the other, Kolmogorov and Smirnov's distance."""
+    n = 40_000
+    x = drawn(EXTREMES[k], FIELDS, n, beta=beta)
+    assert (distances(EXTREMES[k], FIELDS, x, beta) < most_apart(n)).all()
+
+
+@pytest.mark.parametrize("name", ["relu", "drelu"])
+@pytest.mark.parametrize("a", [5.0, 10.0, 30.0, 100.0])
+def test_tails(name, a):
+    """Peers return 0 beyond a = 7.7. With a / sqrt(gamma) the depth, x a / sqrt(gamma) is nearly exponential: by the
+    exact distribution function, and the mean against 1 - 2 / a^2 + 10 / a^4."""
+    n, gamma = 40_000, 2.0**-8
+    unit = u.ReLU(2, gamma) if name == "relu" else u.DReLU(2, -3.0 * a * 2.0**-4, 0.0, gamma)
+    field = -a * 2.0**-4 if name == "relu" else 2.0 * a * 2.0**-4  # theta_plus is -a / 16, theta_minus 5 a / 16
+    x = drawn(unit, [field, field], n, seed=int(a))
+    assert (distances(unit, [field, field], x) < most_apart(n)).all()
+    own = x[x > 0] * a / 16
+    assert own.size > 0.4 * n and np.unique(own).size > 2000 / a
+    expected = 1 - 2 / a**2 + 10 / a**4
+    assert abs(own.mean() - expected) < 6 / np.sqrt(own.size) + 74 / a**6 + a * 2.0**-15
+
+
+def test_a_wrong_distribution_would_show():
+    """A mean without gamma, a tail that is cut off, and both sides of one half: all far apart."""
+    n = 40_000
+    x = drawn(u.Gaussian(9, 1.5), FIELDS, n)
+    assert (distances(u.Gaussian(9, 1.5), FIELDS, x * 1.05) > most_apart(n))[[0, 1, 2, 6, 7, 8]].all()
+    x = drawn(u.ReLU(9, 1.0), FIELDS, n)
+    assert (distances(u.ReLU(9, 1.1), FIELDS, x) > most_apart(n))[4:].all()
+    x = drawn(u.DReLU(9, 1.0), FIELDS, n)
+    assert (distances(u.DReLU(9, 1.2), FIELDS, x) > most_apart(n))[3:6].all()
+
+
+@each_level
+def test_draws_are_independent(level):
+    """Two units share a block of random words, and chains, sweeps and kinds have others: ranks are not correlated by
+    more than 6 standard errors, 1 / sqrt(n)."""
+    n = 20_000
+    x = np.concatenate([drawn(u.Gaussian(5), np.zeros(5), n, level, seed=seed) for seed in (1, 2)], axis=1)
+    ranks = np.argsort(np.argsort(x, axis=0), axis=0) / n - 0.5
+    columns = np.concatenate([ranks, np.roll(ranks, 1, axis=0)], axis=1) * np.sqrt(12.0)
+    correlation = columns.T @ columns / n - np.eye(20)
+    assert np.abs(correlation).max() < 6 / np.sqrt(n)
