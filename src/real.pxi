@@ -47,11 +47,12 @@ cdef void real_sums(double *sums, Scratch *scratch, const HalfStep *step, Py_ssi
     cdef const Run *run
     cdef const Row *last
     cdef bint started = False
-    if step.given.runs[0].kind < GAUSSIAN or step.given.n_runs > 1:
+    for k in range(step.given.n_runs):
+        started = started or not is_real(step.given.runs[k].kind)
+    if started:
         sum_tile(scratch.sums, scratch, step, tile, first, n)       # of the units that are not real
         for i in range(n * TILE):
             sums[i] = <double> scratch.sums[i] * 4096.0
-        started = True
     for k in range(step.given.n_runs):
         run = step.given.runs + k
         if is_real(run.kind):
