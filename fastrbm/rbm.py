@@ -183,9 +183,10 @@ class RBM(Model):
             described, codes, names, categories = of_table(table)
             visible, X = described if visible is None else visible, frames.nan_where_missing(codes)
         visible = "bernoulli" if visible is None else counted(visible, X)
-        if is_open(visible):
-            moments = None if isinstance(X, CodeMatrix) else totals.column_moments(X, sample_weight)
-            visible = X.unit if moments is None else of_columns(visible, *moments)
+        if isinstance(X, CodeMatrix) and is_open(visible):
+            visible = X.unit
+        elif is_open(visible):
+            visible = of_columns(visible, *totals.column_moments(X, sample_weight))
         unit = reader(visible, "visible")
         sums, n = totals.totals(X, unit) if sample_weight is None else totals.weighted_totals(X, sample_weight, unit)
         units = layer(visible, sums.size, "visible"), layer(hidden, n_hidden, "hidden")

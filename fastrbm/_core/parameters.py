@@ -14,7 +14,7 @@ import numpy as np
 from . import threads, validate
 from .dispatch import kernels
 from .gain import UNKNOWN
-from .layout import FIXED_BITS, REAL_RANGE, TILE, from_tiles, to_tiles
+from .layout import FIXED_BITS, REAL_BITS, REAL_LARGEST, REAL_RANGE, TILE, from_tiles, to_tiles
 from .segments import empty_tiles, placed, placed_shape, placed_tiles, segments_of
 from .settings import once
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _LARGEST_SUM = 2**31 - 1
 _LARGEST_OF_REALS = 2**29 - 1  # times 2^23, the integers of real units, it is below 2^53
+_LARGEST_VALUE = (REAL_LARGEST + 1) * 2.0**-REAL_BITS  # of a real unit
 
 
 class Update:
@@ -72,12 +73,16 @@ def exponent(largest_sum: float, n_in: int, real: bool = False) -> int:
     return min(60, math.frexp((most - n_in) / largest_sum)[1] - 1)
 
 
-def fixed_bits(hidden: Unit, bias: np.ndarray, largest_input: float) -> int:
+def fixed_bits(units: tuple[Unit, Unit], bias: np.ndarray, largest_sum: float) -> int:
     """f, where means of hidden units are counted in units of 2^-f: 22 of two values; of real units the finest on which
-    none is above 2^22, whatever the visible states."""
+    none is above 2^22, whatever the visible states.
+
+    largest_sum is of the sizes of the weights of a hidden unit.
+    """
+    visible, hidden = units
     if not hidden.real:
         return FIXED_BITS
-    sides = hidden.sides()
+    sides, largest_input = hidden.sides(), largest_sum * (_LARGEST_VALUE if visible.real else 1.0)
     theta = np.abs(sides[:2] + bias.astype(np.float64)) + largest_input
     most = float((sides[2:4] * (theta * sides[2:4] + 1.0)).max())  # D(a) < |a| + 1 of truncated.pxi
     return min(40, math.frexp(float(1 << FIXED_BITS) / most)[1] - 1)
@@ -157,7 +162,7 @@ class Parameters:
         )  # fmt: skip
         self.to_hidden = kernels.Layer(
             weights, exponents[0], hidden_padded, n_hidden, names[1], names[0], real, segments,
-            placed_shape(units[1], real), fixed_bits(units[1], self.hidden_bias, largest_input),
+            placed_shape(units[1], real), fixed_bits(units, self.hidden_bias, largest_input),
         )  # fmt: skip
         self.to_visible = kernels.Layer(
             transposed, exponents[1], visible_padded, n_visible, *names, segments, real,

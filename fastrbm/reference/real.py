@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .floats import exp_negative_d, log
-from .truncated import normal_of, tail_draw, truncated
+from .truncated import normal_at, tail_draw, truncated
 
 NAMES = "gaussian", "relu", "drelu"
 BYTES = 3
@@ -81,7 +81,7 @@ def quantile(name, sides, field, beta, u):
     """The value that a uniform number u in (0, 1) draws; of a dReLU unit it says on which side first."""
     theta_plus, theta_minus, width_plus, width_minus, log_plus, log_minus = sides
     if name == "gaussian":
-        return field * width_plus * width_plus + normal_of(log(u)) * width_plus
+        return field * width_plus * width_plus + normal_at(u) * width_plus
     a = _bounded(0.0 - field * width_plus)
     if name == "relu":
         return tail_draw(log(u), a, truncated(a)[0]) * width_plus
@@ -95,8 +95,7 @@ def quantile(name, sides, field, beta, u):
     y = 1.0 - np.maximum(1.0 - y, 2.0**-53)
     negative = (odds < 0) ^ less
     x = tail_draw(log(y), np.where(negative, b, a), np.where(negative, minus, plus))
-    x = x * np.where(negative, width_minus, width_plus)
-    return np.where(negative, 0.0 - x, x)
+    return x * np.where(negative, 0.0 - width_minus, width_plus)
 
 
 def drelu_means(sides, field):

@@ -176,8 +176,9 @@ def fit(
         free energy of data whose columns were shuffled independently, minus that of the data: by how much the model
         finds the data more likely than noise with the same means (log Z cancels), about 0 for a model that has
         learned no more than the means; ``hidden_activity``, the mean of P(h = 1 | v), or of E[h | v];
-        ``weight_norm``, the Euclidean norm of W; with validation data ``free_energy_gap``, in nats, their mean free energy minus that of the training
-        data, which grows when the model overfits (Hinton 2012, section 6); and the columns of metrics. Taken on up to
+        ``weight_norm``, the Euclidean norm of W; with validation data ``free_energy_gap``, in nats, their mean free
+        energy minus that of the training data, which grows when the model overfits (Hinton 2012, section 6); and the
+        columns of metrics. Taken on up to
         256 examples, every 256 updates or so; about 20 times in shorter trainings, though not more often than every 64
         updates; after each epoch of up to 20; and at the end.
 
