@@ -727,7 +727,8 @@ class RBM(Model):
         -------
         array (n, columns), as :meth:`sample` returns them
             With n_draws above 1, (n_draws, n, columns). With probabilities, float64 (n, V), one for each unit
-            (category), 0 or 1 where the entry is known. With most_probable, (n, columns).
+            (category), 0 or 1 where the entry is known; of real units their means, as the units count them
+            (Gaussian.scale). With most_probable, (n, columns), where real units have their means.
 
         Examples
         --------
@@ -746,18 +747,28 @@ class RBM(Model):
         if probabilities and most_probable:
             raise ValueError("probabilities and most_probable are two different results: choose one")
         self._check_names(X, "X")
-        parts, missing = known_parts(self._coded(X, "X"), self.visible, "X")
+        X = self._coded(X, "X")
+        parts, missing = known_parts(X, self.visible, "X")
         most = philox.MOST_CHAINS // max(1, len(parts))
         drawn = (inpainting.MANY if averaged else 1) if n_draws is None else n_draws
         drawn = validate.integer(drawn, "n_draws", 1, most)
         how = self, parts, missing, n_sweeps, drawn, seed, n_threads
         if not averaged:
-            draws = [self.visible.values(visible.to_states()) for visible, _ in inpainting.completions(*how)]
+            draws = [
+                self._as_known(X, missing, self.visible.values(visible.to_states()))
+                for visible, _ in inpainting.completions(*how)
+            ]
             return draws[0] if drawn == 1 else np.stack(draws)
         means = inpainting.probabilities(*how)
         if probabilities:
             return means
-        return self.visible.values(np.where(missing, self.visible.hardened(means), parts))
+        return self._as_known(X, missing, self.visible.values(np.where(missing, self.visible.hardened(means), parts)))
+
+    def _as_known(self, X: Any, missing: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Values of the visible layer, but where real numbers are known, which are on no grid, these as they are."""
+        if not self.visible.real or isinstance(X, BitMatrix):
+            return values
+        return np.where(missing, values, _given.numbers(X, "X", missing=True))
 
     def reconstruct(self, v: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """E[v | h], float32 (n, V), with h drawn from p(h | v) for each example: what one step there and back makes of
