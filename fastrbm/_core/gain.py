@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from ..units.unit import Unit
     from .parameters import Parameters
 
+MOST = 31 / 32  # that a training may reach: chains take some 1 / (1 - gain) sweeps to forget, and variances grow by it
 _STARTS = 4  # directions that are followed
 _FIRST, _MORE = 60, 6  # steps along them: when they are new, and each time that they are looked at again
+_NEAR = 1 / 128  # the least distance between two looks
 
 
 class Gain:
@@ -24,28 +26,25 @@ class Gain:
     that w_j'v is on, and a ReLU has no negative one. So p can be normalized if f is below 1 everywhere. f is convex and
     homogeneous, and grows along v <- sum_j w_j (w_j'v) / gamma_j, which of Gaussian units is the power iteration for
     the largest singular value. From a few directions, kept from look to look, that finds a maximum, which need not be
-    the largest one: what is refused is wrong, what passes is right as far as it is known.
+    the largest one.
     """
 
     def __init__(self, found: float, left: float, directions: np.ndarray | None) -> None:
         self.found, self._left, self._directions = found, left, directions
 
     def after(self, before: Parameters, now: Parameters) -> Gain:
-        """That of parameters that were moved from others, of which this is the gain. FloatingPointError where it is 1
-        or more."""
+        """That of parameters that were moved from others, of which this is the gain."""
         apart = np.square(_scaled(now) - _scaled(before)).sum(axis=0)
         left = self._left - math.sqrt(float(np.add.accumulate(apart)[-1]))  # singular values move by less (Weyl 1912)
         if left > 0.0:
             return Gain(self.found, left, self._directions)
         weights = now.weights * _roots(now.units[0])[:, None]
         found, directions = _ascent(weights, _factors(now), self._directions)
-        if not found < 1.0:
-            raise FloatingPointError(
-                "the step would make a model that cannot be normalized: in some direction of the visible units the "
-                "weights to real hidden units outweigh gamma; the model keeps the parameters it had (try a smaller "
-                "learning rate, or a larger l2)"
-            )
-        return Gain(found, (1.0 - math.sqrt(found)) / 2.0, directions)
+        return Gain(found, max(_NEAR, (1.0 - math.sqrt(min(found, 1.0))) / 2.0), directions)
+
+    def lowered(self) -> Gain:
+        """That of weights that are scaled down to MOST."""
+        return Gain(MOST, _NEAR, self._directions)
 
 
 UNKNOWN = Gain(math.inf, 0.0, None)

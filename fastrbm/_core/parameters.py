@@ -13,7 +13,7 @@ import numpy as np
 
 from . import threads, validate
 from .dispatch import kernels
-from .gain import UNKNOWN
+from .gain import MOST, UNKNOWN
 from .layout import FIXED_BITS, REAL_BITS, REAL_LARGEST, REAL_RANGE, TILE, from_tiles, to_tiles
 from .segments import empty_tiles, placed, placed_shape, placed_tiles, segments_of
 from .settings import once
@@ -202,16 +202,45 @@ class Parameters:
             moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"),
             self._moved_units(direction, rate),
         )  # fmt: skip
-        if self.units[0].real:
-            moved._check_reals(self, sums[1])
+        return moved._of_reals(self, sums[1], n_threads) if self.units[0].real else moved
+
+    def with_units(self, units: tuple[Unit, Unit], n_threads: int | None = None) -> Parameters:
+        """The same weights and biases with other parameters of the units' own energies; FloatingPointError and scaling
+        as for moved."""
+        tiles = self.to_hidden.tiles_array
+        nowhere = Direction(tiles, self.visible_bias, self.hidden_bias)
+        new, transposed, _, sums = _ascend(tiles, nowhere, self.shape[1], 0.0, 0.0, 0.0, n_threads)
+        changed = Parameters(self.shape, new, transposed, sums, self.visible_bias, self.hidden_bias, units)
+        return changed._of_reals(self, sums[1], n_threads) if units[0].real else changed
+
+    def _of_reals(self, before: Parameters, largest_sum: float, n_threads: int | None) -> Parameters:
+        """These parameters, of a model with real visible units, which were moved from others; where hidden units are
+        real, too, with weights between them scaled down to a gain of MOST, if it is larger.
+
+        FloatingPointError where they take visible units beyond the grid of their values. largest_sum: max_i sum_j
+        |W_ij|.
+        """
+        moved = self
+        if self.units[1].real:
+            self.gain = before.gain.after(before, self)
+            if self.gain.found > MOST:
+                moved = self._lowered(n_threads)
+            largest_sum = 0.0  # it is no bound of what they send
+        moved._check_range(largest_sum)
         return moved
 
-    def _check_reals(self, before: Parameters, largest_sum: float) -> None:
-        """Raise where these parameters take real visible units beyond the grid of their values, or are of no
-        distribution. before: what they were moved from; largest_sum: max_i sum_j |W_ij|, which bounds what hidden
-        units send where these are not real."""
-        if self.units[1].real:
-            self.gain, largest_sum = before.gain.after(before, self), 0.0
+    def _lowered(self, n_threads: int | None) -> Parameters:
+        real = self.units[0].sides()[2] > 0
+        factors = np.ones(self.to_hidden.tiles_array.shape[1])
+        factors[: real.size][real] = math.sqrt(MOST / self.gain.found)
+        smaller = (self.to_hidden.tiles_array * factors[:, None]).astype(np.float32)
+        nowhere = Direction(smaller, self.visible_bias, self.hidden_bias)
+        new, transposed, _, sums = _ascend(smaller, nowhere, self.shape[1], 0.0, 0.0, 0.0, n_threads)
+        lowered = Parameters(self.shape, new, transposed, sums, self.visible_bias, self.hidden_bias, self.units)
+        lowered.gain = self.gain.lowered()
+        return lowered
+
+    def _check_range(self, largest_sum: float) -> None:
         widths = np.square(self.units[0].sides()[2:4].max(axis=0))  # 1 / gamma, 0 of units that are not real
         if (largest_sum + float(np.abs(self.visible_bias).max())) * float(widths.max()) < REAL_RANGE:
             return

@@ -269,6 +269,7 @@ def _load_categories(name: str, options: argparse.Namespace, header: bool) -> Co
 def _by_option(error: Exception) -> CommandError:
     """An error of load_categories, with options in place of its arguments."""
     said = str(error).replace("header=False", "--no-header").replace("raise max_levels", "raise --max-levels")
+    said = said.replace("say visible='gaussian'", "say --visible gaussian")
     return CommandError(re.sub(r"\b([Ll])eave it out", r"\1eave it out (--drop)", said))
 
 
@@ -399,7 +400,7 @@ def data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool = Fa
         return given.examples
     if options.threshold is not None:
         what = "takes them as they are" if form.unit.real else "has categories"
-        raise CommandError(f"--threshold is for real values of units of two values; the model {what}")
+        raise CommandError(f"--threshold is for real values; the model {what}")
     validate.check_names(None if table.names is None else tuple(table.names), form.names, name)
     _check_codes(table.array, form.unit, name)
     return table.array

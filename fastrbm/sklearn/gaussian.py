@@ -56,6 +56,9 @@ class GaussianRBM(Transformer):
     n_chains : int or None
         Persistent chains; None: as many as batch_size. As for n_components, a change after the first fit or
         partial_fit counts from the next fit on.
+    learn_variance : bool
+        Whether the variances of features given the hidden units are learned, too (see :func:`fastrbm.fit`); else they
+        are those of the data, which leaves little for hidden units to explain.
     centered : bool
         The centered gradient (:class:`fastrbm.gradient.Centering`).
     n_jobs : int or None
@@ -92,6 +95,8 @@ class GaussianRBM(Transformer):
     ((200, 2), (4, 3))
     """
 
+    _parameter_constraints = Transformer._parameter_constraints | {"learn_variance": ["boolean"]}
+
     def __init__(
         self,
         n_components=256,
@@ -103,6 +108,7 @@ class GaussianRBM(Transformer):
         random_state=None,
         n_sweeps=1,
         n_chains=None,
+        learn_variance=True,
         centered=False,
         n_jobs=None,
     ):
@@ -114,6 +120,7 @@ class GaussianRBM(Transformer):
         self.random_state = random_state
         self.n_sweeps = n_sweeps
         self.n_chains = n_chains
+        self.learn_variance = learn_variance
         self.centered = centered
         self.n_jobs = n_jobs
 

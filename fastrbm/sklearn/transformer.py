@@ -50,6 +50,7 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     _offsets: Centering | None = None
     _waiting: dict[str, np.ndarray] = {}  # attributes that were assigned before there is a model to take them
     dynamic_binarization = False  # whether numbers are probabilities from which states are drawn
+    learn_variance = False  # of Gaussian visible units
     n_components: Any
     learning_rate: Any
     batch_size: Any
@@ -115,7 +116,10 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     def _loop(self, rbm: RBM, gradient: PCD, offsets: Centering, source: ByContents | OneBatch, n_updates: int) -> Loop:
         centering = offsets if self.centered else None
-        return Loop(rbm, source, gradient, SGD(self.learning_rate), centering, n_updates, n_threads=self._threads())
+        return Loop(
+            rbm, source, gradient, SGD(self.learning_rate), centering, n_updates, n_threads=self._threads(),
+            learn_variance=self.learn_variance,
+        )  # fmt: skip
 
     def partial_fit(self, X, y=None, sample_weight=None):
         """One update by the examples of X, all in one batch; the chains go on from the last call. Returns self.

@@ -14,9 +14,11 @@ from ..sampling.annealing import of_modes
 from ..sampling.chains import Chains
 from ..sampling.tempering import TemperedChains
 from ..states.missing import absent_sites
+from .variance import LARGEST, SMALLEST
 from .verdict import Closing, farness
 
 if TYPE_CHECKING:
+    from ..units.unit import Unit
     from .history import History
     from .measuring import Basics
 
@@ -93,7 +95,7 @@ def _model_apart(
                     numbers = {"off_axis": off, "axis_error": error}
         likely = -population.log_partition
     if basics.validation is not None:
-        independent = RBM.from_data(basics.bits, 1, weight_scale=0.0, visible=rbm.visible)
+        independent = RBM.from_data(basics.bits, 1, weight_scale=0.0, visible=_independent_units(rbm, states))
         free, plain = (
             [float(model._free_energy(examples, n_threads).mean()) for examples in (basics.validation, basics.bits)]
             for model in (rbm, independent)
@@ -101,6 +103,13 @@ def _model_apart(
         numbers["excess_gap"] = free[0] - free[1] - (plain[0] - plain[1])
         numbers["margin"] = likely - free[0] - score(independent, basics.validation).mean
     return numbers
+
+
+def _independent_units(rbm: RBM, states: np.ndarray) -> Unit:
+    """The visible units, but Gaussian ones with the variances of these states (n, V)."""
+    if rbm.visible.gammas is None:
+        return rbm.visible
+    return rbm.visible.with_gammas((1.0 / states.var(axis=0).clip(1.0 / LARGEST, None)).clip(SMALLEST, LARGEST))
 
 
 def _scores(history: History) -> dict[str, Any]:

@@ -66,6 +66,7 @@ def fit(
     n_threads: int | None = None,
     centered: bool | Centering = True,
     *,
+    learn_variance: bool | None = None,
     dynamic_binarization: bool = False,
     missing: str | None = None,
     missing_sweeps: int = defaults.MISSING_SWEEPS,
@@ -117,6 +118,12 @@ def fit(
     centered : bool or gradient.Centering
         Whether gradients are centered, which helps (see :class:`fastrbm.gradient.Centering`); or a Centering that was
         used before, to go on with its offsets. Gradients of your own classes are taken as they are.
+    learn_variance : bool, optional
+        Whether the gammas of Gaussian visible units are trained, too, by their logarithms, at a rate of their own that
+        falls from 0.01 to 0; each stays between 2^-4 and 2^10. Needed where columns depend on each other: with gamma 1
+        a standardized column has its whole variance already given the hidden units, and nothing is left for these to
+        explain. By default wherever there are such units and it can be done: with ``gradient.PCD``, and without a
+        trajectory, whose models differ in weights and biases alone.
     dynamic_binarization : bool
         Take fractions as probabilities: states of 0 and 1 are drawn from them each time that a batch is used, so that
         each epoch sees others. By default fractions drive the hidden layer as they are.
@@ -257,6 +264,7 @@ def fit(
             f"{type(gradient).__name__} has chains of the whole model, in which all sites are there"
         )
     trajectory = _trajectory(trajectory, gradient, missing == "absent")
+    learn_variance = _learns_variance(learn_variance, rbm, gradient, trajectory)
     encode = getattr(gradient, "encode", None) if is_array(X) and not is_on_disk(X) else None
     if encode is not None:
         if missing == "latent":
@@ -307,12 +315,14 @@ def fit(
         averaging,
         isinstance(centered, Centering) or not centered,
         n_threads,
+        learn_variance,
     )
     if trajectory is not None:
         _start(trajectory, loop, source, X, sample_weight, batch_size, seed)
     training = Training(loop, source, measuring, callbacks, epochs, progress, trajectory)
     if checkpoint is not None:
         setup: dict[str, object] = {"batch_size": batch_size, "seed": seed}
+        setup |= {"learn_variance": True} if learn_variance else {}
         training.checkpoints = Checkpoints(training, checkpoint, checkpoint_seconds, resume, setup)
     elif resume:
         raise ValueError("resume needs a checkpoint to go on from")
@@ -334,6 +344,22 @@ def _trajectory(given: object, gradient: GradientEstimator, absent: bool) -> Tra
     if trajectory is not None and not getattr(gradient, "generative", True):
         raise ValueError(f"trajectory is of distributions; {type(gradient).__name__} learns none")
     return trajectory
+
+
+def _learns_variance(given: bool | None, rbm: RBM, gradient: GradientEstimator, trajectory: Trajectory | None) -> bool:
+    """Whether variances are trained; ValueError where they cannot be, and are to be."""
+    reason = ""
+    if rbm.visible.gammas is None:
+        reason = "Gaussian visible units"
+    elif not isinstance(gradient, PCD):
+        reason = f"gradient.PCD, whose chains tell the model's variances, not {type(gradient).__name__}"
+    elif trajectory is not None:
+        reason = "a training without a trajectory, whose models differ in weights and biases alone"
+    if given is None or not validate.flag(given, "learn_variance"):
+        return given is None and not reason
+    if reason:
+        raise ValueError(f"learn_variance needs {reason}")
+    return True
 
 
 def _start(

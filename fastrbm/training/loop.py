@@ -16,6 +16,7 @@ from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
 from ..gradient.weighted import weighted_gradient
 from ..optim.sgd import SGD
+from . import variance
 from .data import InMemory
 from .fused import FEWEST, Updates, possible
 
@@ -61,6 +62,8 @@ class Loop:
     strict : bool
         Complain of gradients that cannot be centered, rather than take them as they are.
     n_threads : int or None
+    learn_variance : bool
+        Of Gaussian visible units; the gradient has chains then.
 
     Attributes
     ----------
@@ -74,10 +77,11 @@ class Loop:
     def __init__(
         self, rbm: RBM, source: InMemory | UserBatches | OneBatch, gradient: GradientEstimator, optimizer: Optimizer,
         centering: Centering | None, n_updates: int, averaging: Averaging | None = None, strict: bool = True,
-        n_threads: int | None = None,
+        n_threads: int | None = None, learn_variance: bool = False,
     ) -> None:  # fmt: skip
         self.rbm, self.source, self.gradient, self.optimizer = rbm, source, gradient, optimizer
         self.centering, self.averaging, self.strict, self.n_threads = centering, averaging, strict, n_threads
+        self.learn_variance = learn_variance
         self.schedule, self.update, self.pause = Schedule(n_updates), 0, 0
 
     def run(self, stop: int) -> None:
@@ -157,5 +161,8 @@ class Loop:
         if self.centering is not None and (self.strict or isinstance(estimate, Gradient)):
             estimate = self.centering(estimate)
         self.optimizer.update(self.rbm, estimate, self.schedule(self.update), self.n_threads)
+        if self.learn_variance:
+            chains, progress = self.gradient.chains, self.schedule(self.update)  # type: ignore[attr-defined]
+            variance.update(self.rbm, batch, weight, mean_weight, chains, progress, self.n_threads)
         if self.averaging is not None:
             self.averaging.update(self.rbm, self.update + 1)

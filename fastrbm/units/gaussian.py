@@ -78,6 +78,13 @@ class Gaussian(Real):
         scale = np.where(deviation <= _CONSTANT * np.abs(mean), 1.0, deviation)
         return type(self)(self.n, self.gamma, mean, scale)
 
+    @property
+    def gammas(self) -> np.ndarray:
+        return self.gamma
+
+    def with_gammas(self, gammas: np.ndarray) -> Gaussian:
+        return type(self)(self.n, gammas, self.data_mean, self.scale)
+
     def settled(self) -> Gaussian:
         return type(self)(self.n, **self._own) if self.open else self
 

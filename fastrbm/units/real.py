@@ -13,7 +13,7 @@ from .._core.layout import REAL_BITS, REAL_LARGEST
 from .unit import Unit
 
 GRID = 2.0**-REAL_BITS  # a value is a whole number of these
-_SMALLEST_GAMMA, _LARGEST_GAMMA = 2.0**-8, 2.0**12  # between which standard deviations fit the grid and its range
+SMALLEST_GAMMA, LARGEST_GAMMA = 2.0**-8, 2.0**12  # between which standard deviations fit the grid and its range
 _NUMBERS = 1 << 20  # that are read at a time
 
 
@@ -214,11 +214,11 @@ def check_names(kind: type[Real], parameters: Mapping[str, Any], names: Sequence
 
 
 def _check_gamma(gamma: np.ndarray, name: str) -> None:
-    good = (gamma >= _SMALLEST_GAMMA) & (gamma <= _LARGEST_GAMMA)
+    good = (gamma >= SMALLEST_GAMMA) & (gamma <= LARGEST_GAMMA)
     if not bool(good.all()):
         where, bad = validate.first_of(~good, gamma, (0,))
         raise ValueError(
-            f"{name}[{where}] is {bad:g}, outside {_SMALLEST_GAMMA:g} to {_LARGEST_GAMMA:g}: rescale the unit (h / l, "
+            f"{name}[{where}] is {bad:g}, outside {SMALLEST_GAMMA:g} to {LARGEST_GAMMA:g}: rescale the unit (h / l, "
             "W l, theta l, gamma l^2 is the same model)"
         )
 

@@ -59,6 +59,18 @@ class Row(Unit):
     def with_beta(self, beta: float) -> Row:
         return Row([segment.with_beta(beta) for segment in self.segments])
 
+    @property
+    def gammas(self) -> np.ndarray | None:
+        own = [segment.gammas for segment in self.segments]
+        if all(gammas is None for gammas in own):
+            return None
+        return np.concatenate(
+            [np.ones(s.n, np.float32) if g is None else g for s, g in zip(self.segments, own, strict=True)]
+        )
+
+    def with_gammas(self, gammas: np.ndarray) -> Row:
+        return Row([segment.with_gammas(gammas[at]) for segment, at in self._units()])
+
     def sides(self) -> np.ndarray:
         return np.concatenate([segment.sides() for segment in self.segments], axis=1)
 

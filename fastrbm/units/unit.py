@@ -88,6 +88,15 @@ class Unit:
         return self
 
     @property
+    def gammas(self) -> np.ndarray | None:
+        """gamma of Gaussian units, 1 of others, float32 (n,); None where there are no Gaussian ones."""
+        return None
+
+    def with_gammas(self, gammas: np.ndarray) -> Unit:
+        """Units whose Gaussian ones have other gammas, (n,)."""
+        return self
+
+    @property
     def own(self) -> np.ndarray | None:
         """The values of :attr:`trained`, float32 (K, n); None where there are none."""
         return None
