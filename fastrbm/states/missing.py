@@ -46,11 +46,8 @@ def has_missing(X: Any, unit: Unit) -> bool:
 def known_parts(X: Any, unit: Unit, name: str, rows: Sequence[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
     """(states as Unit.parts gives them, 0 where they are missing; which are missing), bool (n, columns)."""
     if isinstance(X, BitMatrix):
-        if (
-            unit.layout is not None
-            and not (isinstance(X, CodeMatrix) and X.unit.plain == unit.plain)
-            or X.n_units != unit.n
-        ):
+        same = unit.layout is None or isinstance(X, CodeMatrix) and X.unit.plain == unit.plain
+        if not same or X.n_units != unit.n:
             raise ValueError(f"{name} holds states of other units than the model's, {unit!r}")
         parts = X.to_states()
         missing = _beyond(parts, unit)

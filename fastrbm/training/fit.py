@@ -322,7 +322,7 @@ def fit(
     training = Training(loop, source, measuring, callbacks, epochs, progress, trajectory)
     if checkpoint is not None:
         setup: dict[str, object] = {"batch_size": batch_size, "seed": seed}
-        setup |= {"learn_variance": True} if learn_variance else {}
+        setup |= {} if rbm.visible.gammas is None else {"learn_variance": learn_variance}
         training.checkpoints = Checkpoints(training, checkpoint, checkpoint_seconds, resume, setup)
     elif resume:
         raise ValueError("resume needs a checkpoint to go on from")

@@ -64,9 +64,8 @@ class Row(Unit):
         own = [segment.gammas for segment in self.segments]
         if all(gammas is None for gammas in own):
             return None
-        return np.concatenate(
-            [np.ones(s.n, np.float32) if g is None else g for s, g in zip(self.segments, own, strict=True)]
-        )
+        ones = (np.ones(segment.n, np.float32) for segment in self.segments)
+        return np.concatenate([one if given is None else given for one, given in zip(ones, own, strict=True)])
 
     def with_gammas(self, gammas: np.ndarray) -> Row:
         return Row([segment.with_gammas(gammas[at]) for segment, at in self._units()])
