@@ -557,11 +557,13 @@ class RBM(Model):
 
     def mean_visible(self, h: ArrayLike, n_threads: int | None = None) -> np.ndarray:
         """E[v | h], float32 (n, V): of 0 and 1, P(v_i = 1 | h) = sigmoid(b_i + (W h)_i); of spins, tanh(b_i + (W h)_i);
-        of the categories of a site, their probabilities, in proportion to exp(b_i + (W h)_i).
+        of the categories of a site, their probabilities, in proportion to exp(b_i + (W h)_i). Where there are real
+        units float64, and of Gaussian ones in the units of the data.
 
         h (n, H) holds the units' values, or numbers between them.
         """
-        return self.visible.mean(self._mean(self._parameters.to_visible, self._states(h, "h", True), n_threads))
+        means = self._mean(self._parameters.to_visible, self._states(h, "h", True), n_threads)
+        return self.visible.mean(means.astype(np.float64) if self.visible.real else means)
 
     def _mean(self, layer: kernels.Layer, given: BitMatrix | np.ndarray, n_threads: int | None) -> np.ndarray:
         threads.resolve(n_threads)  # fractions need none
@@ -651,7 +653,7 @@ class RBM(Model):
         Returns
         -------
         uint8 (n, columns) of 0 and 1 and of categories, or int8 of -1 and 1; int16 where a layer has spins and
-        categories
+        categories; float64 where it has real units, in the units of the data
 
         Warns
         -----
@@ -706,8 +708,9 @@ class RBM(Model):
         ----------
         X : array (n, columns) or data frame
             The units' values, and NaN, None or pandas.NA where one is missing (or masked, in a masked array); in
-            columns of categories -1 will do. A data frame's labels become the codes of the model's categories, which
-            :meth:`to_frame` turns into labels again: ``rbm.to_frame(rbm.inpaint(frame), like=frame)``.
+            columns of categories -1 will do. Real numbers that are known come back as they are. A data frame's labels
+            become the codes of the model's categories, which :meth:`to_frame` turns into labels again:
+            ``rbm.to_frame(rbm.inpaint(frame), like=frame)``.
         n_sweeps : int
             Sweeps of each chain, with the known units clamped. As for :meth:`sample`, draws follow p(missing | known)
             only when this is long against the mixing time.

@@ -13,6 +13,7 @@ from fastrbm._core import defaults
 from fastrbm._core.gain import MOST
 from fastrbm.states import totals
 from fastrbm.states.bits import CodeMatrix, packed
+from fastrbm.states.missing import has_missing
 from fastrbm.training import variance
 from fastrbm.training.early_stopping import EarlyStopping
 
@@ -222,7 +223,7 @@ def test_a_mixture_is_learned():
     d = (new - SHIFTS)[:, None] / SCALES - CENTERS
     right = np.log(np.exp(-0.5 * (d * d).sum(-1)).mean(1)) - 4 * math.log(2 * math.pi)
     best = float((right + np.log(rbm.visible.scale / SCALES).sum()).mean())
-    assert alone + 0.8 * (best - alone) < likely < best + 0.1, (alone, likely, best)
+    assert alone + 0.9 * (best - alone) < likely < best + 0.1, (alone, likely, best)
 
 
 def test_the_same_bits_whatever_threads_and_storage(tmp_path):
@@ -281,6 +282,19 @@ def test_resume_to_the_same_bits(tmp_path, extra):
     assert same(whole, parts) and (whole.visible.gamma != 1.0).all()
     with pytest.raises(ValueError, match="learn_variance"):
         fr.fit(start(), X, epochs=8, checkpoint=path, resume=True, learn_variance=False, **options())
+
+
+def test_a_checkpoint_at_the_end_has_the_best_model_and_the_last(tmp_path):
+    X, path = mixture(200), tmp_path / "c.npz"
+    rbm, first = fr.RBM.from_data(X, 4, visible="gaussian"), []
+    keep = lambda state: first.append(state.rbm.visible.gamma) if state.epoch == 1 else None  # noqa: E731
+    stopping = EarlyStopping("update", patience=99, mode="min")
+    fr.fit(rbm, X, epochs=5, checkpoint=path, callbacks=[stopping, keep])
+    assert np.array_equal(rbm.visible.gamma, first[0]) and np.array_equal(fr.load(path).visible.gamma, first[0])
+    raw = np.load(path)["training/raw_gammas"]
+    assert (np.abs(np.log(raw)) > np.abs(np.log(first[0]))).mean() > 0.5
+    fr.fit(fr.RBM.from_data(X, 4, visible="gaussian"), X, epochs=6, checkpoint=path, resume=True,
+           callbacks=[EarlyStopping("update", patience=99, mode="min"), keep])  # fmt: skip
 
 
 def test_log_gamma_climbs_its_gradient(monkeypatch):
@@ -463,6 +477,7 @@ def test_latent_numbers_are_drawn():
         fr.fit(rbm, gaps, epochs=1)
     with pytest.raises(ValueError, match="this is one of real values"):
         fr.fit(rbm, gaps, epochs=1, missing="absent")
+    assert not has_missing(np.full((2, 8), -1.0), rbm.visible)
     negative = np.where(known, -1.0, NAN)  # -1 is a number here, not a missing code
     assert fr.RBM.from_data(negative, 2, visible="gaussian").visible.data_mean.tolist() == [-1.0] * 8
 

@@ -130,6 +130,8 @@ def refuse_senseless(options: argparse.Namespace) -> None:
         ):  # fmt: skip
             if given:
                 raise CommandError(f"{option} is for real values, and does nothing with {where}")
+    if options.fixed_variance and options.visible != Gaussian.name:
+        raise CommandError("--fixed-variance is for --visible gaussian")
     if options.visible is not None and TYPES[options.visible].real:
         for option, given in (
             ("--threshold", options.threshold is not None), ("--scale", options.scale is not None),

@@ -100,6 +100,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
             dynamic_binarization=options.dynamic_binarization,
             missing=options.missing,
             missing_sweeps=options.missing_sweeps,
+            learn_variance=False if options.fixed_variance else None,
             **more,
         )
         signals.held = True  # from here on they wait: nothing that was learned is lost

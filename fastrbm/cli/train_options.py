@@ -89,6 +89,10 @@ def _add_model(group) -> None:
         "--hidden-type", choices=tuple(kind for kind in TYPES if kind != Categorical.name), default="bernoulli",
         help="hidden units; gaussian, relu and drelu are real-valued (default %(default)s)",
     )  # fmt: skip
+    group.add_argument(
+        "--fixed-variance", action="store_true",
+        help="of gaussian visible units: keep their variances given the hidden units as those of the data",
+    )  # fmt: skip
     group.add_argument("--out", default="rbm.npz", metavar="FILE", help="the model (default %(default)s)")
     group.add_argument(
         "--epochs",

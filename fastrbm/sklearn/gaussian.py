@@ -167,7 +167,7 @@ class GaussianRBM(Transformer):
     # ------------------------------------------------------------ what it says of data
 
     def inverse_transform(self, X):
-        """E[v | h] in the units of the data, float32 (n_samples, n_features), of hidden states, or their probabilities
+        """E[v | h] in the units of the data, float64 (n_samples, n_features), of hidden states, or their probabilities
         as transform gives them, (n_samples, n_components)."""
         return self._fitted().mean_visible(X, self._threads())
 
