@@ -29,7 +29,7 @@ def _cgf_lanes(x, unit):
     kinks, factors = np.zeros((2, len(x), -(-x.shape[1] // 8) * 8))
     factors[...] = 1.0
     kinks[:, : x.shape[1]], factors[:, : x.shape[1]] = units.UNITS[unit].kink(x), _one_plus_exp(x)
-    shape = len(x), -1, 8
+    shape = len(x), kinks.shape[1] // 8, 8
     return np.add.accumulate(kinks.reshape(shape), axis=1)[:, -1], factors.reshape(shape)
 
 
@@ -78,7 +78,7 @@ def _real_cgf_lanes(x, layer, units_, beta):
     terms = real.cgf(part.name, layer.shape_array[:, part.columns[units_]], x * beta, beta)
     lanes = np.zeros((len(x), -(-x.shape[1] // 8) * 8))
     lanes[:, : x.shape[1]] = terms
-    return np.add.accumulate(lanes.reshape(len(x), -1, 8), axis=1)[:, -1]
+    return np.add.accumulate(lanes.reshape(len(x), lanes.shape[1] // 8, 8), axis=1)[:, -1]
 
 
 def bias_sums(planes, unit, segments, bias, out, n_threads=1):
