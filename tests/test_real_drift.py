@@ -30,6 +30,7 @@ HIDDEN = {
 REAL = {
     "gaussian": u.Gaussian(3, [0.5, 1.0, 3.0]),
     "mixed": u.Row([u.Bernoulli(2), u.Gaussian(2, [0.5, 2.0]), u.Categorical(1, 3)]),
+    "several": u.Row([u.Gaussian(2, [0.5, 2.0]), u.DReLU(2, [1.0, -1.0], [0.0, 2.0]), u.ReLU(1)]),
 }
 
 
@@ -97,14 +98,19 @@ class RealVisible:
         return potts.total_variation(numbers, self.p) / potts.floor(self.p, len(h))
 
     def deviation(self, v):
-        """How many standard errors the means and mean products of Gaussian units are off, at most."""
-        columns = slice(None) if isinstance(self.visible, u.Gaussian) else slice(2, 4)
-        unit = self.visible if isinstance(self.visible, u.Gaussian) else self.visible.segments[1]
-        own, (mean, _) = v[:, columns], unit.moments_of(self.fields[:, columns])
-        products = (own[:, :, None] * own[:, None, :]).reshape(len(v), -1)
-        exact = (mean * self.p[:, None]).T @ mean + np.diag(1 / unit.gamma.astype(np.float64))
+        """How many standard errors the means and mean products of real units are off, at most."""
+        parts = [(part, at) for part, at in u.Row(self.visible.segments)._units() if part.real]
+        columns = np.concatenate([np.arange(at.start, at.stop) for _, at in parts])
+        mean, second = (
+            np.concatenate(moments, axis=1)
+            for moments in zip(*(part.moments_of(self.fields[:, at]) for part, at in parts), strict=True)
+        )
+        own = v[:, columns]  # real units come before sites, so that their columns are those of the units
+        products = own[:, :, None] * own[:, None, :]
+        exact = (mean * self.p[:, None]).T @ mean
+        np.fill_diagonal(exact, self.p @ second)
         z = [(own.mean(axis=0) - self.p @ mean) / own.std(axis=0)]
-        z.append((products.mean(axis=0) - exact.reshape(-1)) / products.std(axis=0))
+        z.append(((products.mean(axis=0) - exact) / products.std(axis=0)).reshape(-1))
         return float(np.abs(np.concatenate(z)).max()) * math.sqrt(len(v))
 
 
@@ -216,7 +222,8 @@ def test_a_peer_s_rule_drifts():
     """rbms 0.6.0 draws h ~ N(c + v'W, 1) where its energies have gamma = the number of visible units: one sweep moves
     exp(-F) by a total variation of 0.1 or so, by quadrature; a mean without gamma moves it, too. The same measure
     passes the right rule, and our chains."""
-    exact, n, rng = Discrete([("bernoulli", 3)], u.Gaussian(1, 3.0), scale=1.5, seed=3), 100_000, np.random.default_rng(1)
+    exact = Discrete([("bernoulli", 3)], u.Gaussian(1, 3.0), scale=1.5, seed=3)
+    n, rng = 100_000, np.random.default_rng(1)
     W, b, c, gamma = exact.W, exact.b, exact.c, 3.0
     nodes, weights = np.polynomial.hermite_e.hermegauss(80)
     rules = {
@@ -270,6 +277,32 @@ def test_exact_likelihoods(visible, hidden):
 def test_exact_likelihoods_where_visible_units_are_real(visible, hidden):
     exact = RealVisible(REAL[visible], hidden)
     assert abs(likelihood.exact(exact.rbm).value - exact.log_z) < 1e-12
+
+
+@pytest.mark.parametrize("hidden", [u.Bernoulli(3), u.Spin(3), *HIDDEN.values()], ids=lambda unit: unit.name)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_moments_of_mixed_data(hidden, weighted):
+    """Of bits, spins, sites and real units of all sizes, against sums in float64: means are off by half a step of their
+    fixed point and by the grid of weights, each times the size of x."""
+    visible = u.Row([u.Bernoulli(2), u.Gaussian(2), u.Spin(1), u.Categorical(1, 3), u.DReLU(1)])
+    n, rng = 1500, np.random.default_rng(1)
+    W, b, c = (rng.normal(0, 0.6, k).astype(np.float32) for k in ((visible.n, 3), visible.n, 3))
+    rbm = fr.RBM(W, b, c, visible=visible, hidden=hidden)
+    real = np.rint(rng.normal(0, 3, (n, 3)) * 4096) / 4096
+    real[:2] = [[2047, -2047, 5], [-1000, 3, 2047]]
+    site = rng.integers(0, 3, n)
+    X = np.column_stack([rng.integers(0, 2, (n, 2)), real[:, :2], rng.choice([-1, 1], n), site, real[:, 2]])
+    x = np.column_stack([X[:, :5], np.eye(3)[site], real[:, 2]])
+    weight = np.rint(rng.uniform(0, 16, n)) if weighted else None  # multiples of 2^-22 of the largest, exactly
+    w = np.ones(n) if weight is None else weight
+    field = x @ W.astype(np.float64) + c
+    s = potts.hidden_mean(field, hidden.name) if hidden.layout is None else hidden.mean_of(field)
+    found = fr.Moments.of_data(rbm, X, weight)
+    bits = rbm._parameters.to_hidden.fixed_bits
+    error = 2.0**-bits + max(rbm.grid) * np.abs(x).sum(axis=1).max() + 1e-6  # of a mean, times a weight below 1
+    assert np.abs(found.visible - w @ x / w.sum()).max() < 1e-12
+    assert np.abs(found.hidden - w @ s / w.sum()).max() < error
+    assert (np.abs(found.weights - (x * w[:, None]).T @ s / w.sum()) < error * np.abs(x).max(axis=0)[:, None]).all()
 
 
 # ---------------------------------------------------------------- decorated rings
@@ -340,7 +373,7 @@ def test_annealing_of_rings(N, q, n_chains, n_betas, hidden):
     assert score.lower <= ring.log_probability(X).mean() <= score.upper
 
 
-# ---------------------------------------------------------------- Curie and Weiss: all spins couple by one Gaussian unit
+# ---------------------------------------------------------------- Curie and Weiss: one Gaussian unit couples all spins
 
 
 def curie_weiss(N, w, b, c, gamma):
