@@ -135,12 +135,22 @@ cdef inline vd normal_of(vd log_t) noexcept nogil:
     return select_d(above, y, zero - y)
 
 
+cdef inline vd normal_at(vd t) noexcept nogil:
+    """normal_of log t, of numbers t from 2^-53 to 1 - 2^-53."""
+    cdef vd rest = splat_d(1.0) - t
+    cdef vq above = mask_lt_d(t, rest)
+    cdef vd r = sqrt_d(splat_d(0.0) - log_d(select_d(above, t, rest)))
+    cdef vd y = quantile_top(r) / quantile_bottom(r)
+    return select_d(above, y, splat_d(0.0) - y)
+
+
 cdef inline vd tail_draw(vd log_u, vd a, vd log_mills) noexcept nogil:
     """y - a >= 0 with Q(y) = u Q(a): a quantile of y given that y >= a, of log u < 0, |a| <= 1e8 and log R(a)."""
     cdef vd zero = splat_d(0.0), limit = splat_d(FAR), x = zero, log_q, y
     cdef vq near = mask_lt_d(a, limit)
     if any_d(near):
-        # log Q(a) = log R(a) - a^2 / 2 - log(2 pi) / 2; below -8.3 it is 0 to 1e-16, and the difference is not
+        # log Q(a) = log R(a) - a^2 / 2 - log(2 pi) / 2. Below -8.3 it is 0 to 1e-16, and the difference may be wrong
+        # where log R(a) and a^2 / 2 are on either side of a power of two.
         log_q = (log_mills - splat_d(0.9189385332046728)) - splat_d(0.5) * a * a
         log_q = zero - max_d(zero - log_q, zero)
         log_q = select_d(mask_lt_d(a, splat_d(-8.3)), zero, log_q)
@@ -170,8 +180,8 @@ def truncated_moments(const double[::1] a, double[:, ::1] out):
 
 
 def truncated_draws(const double[::1] log_u, const double[::1] a, double[::1] out):
-    """out OUT (n,): y - a for the y that is exceeded with probability u, given that y >= a; log_u IN (n,), below 0; a IN
-    (n,), |a| <= 1e8."""
+    """out OUT (n,): y - a for the y that is exceeded with probability u, given that y >= a; log_u IN (n,), below 0;
+    a IN (n,), |a| <= 1e8."""
     cdef Py_ssize_t n = a.shape[0], start = 0, count
     cdef vd x, y, log_mills
     if DEBUG_CHECKS:

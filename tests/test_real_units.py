@@ -162,6 +162,12 @@ def test_a_nearly_one_sided_unit_keeps_its_digits():
     assert abs(unit.gamma_plus[0] / 60001.0 - 1) < 1e-15 and abs(unit.sides()[0, 0] / 60001.0 - 1) < 1e-15
 
 
+def test_fields_of_any_size_have_finite_moments(unit):
+    for field in (-1e30, -1e9, 1e9, 1e30):
+        moments = np.stack(unit.moments_of(np.full((1, 3), field)))
+        assert np.isfinite(moments).all() and np.isfinite(unit.cgf(np.full((1, 3), field))).all()
+
+
 # ---------------------------------------------------------------- own energies
 
 
@@ -206,7 +212,8 @@ def test_first_biases_have_the_means_of_the_data(n):
     for unit in EACH[1:]:
         goal = (sums + unit.mean_of(np.zeros(3))) / (n + 1)
         assert np.allclose(unit.mean_of(unit.bias_of(sums, n, np.log)), goal, rtol=1e-12)
-        assert np.isfinite(unit.bias_of(np.zeros(3), 1e9, np.log)).all()
+        assert (np.abs(unit.bias_of(np.zeros(3), 1e12, np.log)) <= 2.0**22).all()
+        assert (unit.bias_of(np.full(3, 1e30), 1e12, np.log) == 2.0**22).all()
 
 
 # ---------------------------------------------------------------- parameters

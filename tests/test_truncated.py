@@ -150,7 +150,7 @@ def test_normal_quantiles_against_mpmath(mp):
         assert error < (4e-13 if w > -53 else 1e-9 + 2e-16 * abs(y)), w
 
 
-def test_the_other_half_of_the_normal_law(mp):
+def test_normal_quantiles_of_t_near_one(mp):
     """t near 1: 1 - t = -expm1(log t), as small as 1e-300."""
     log_t = -(10.0 ** np.linspace(-300, -0.2, 60))
     for w, y in zip(log_t, normals(log_t), strict=True):
@@ -189,6 +189,14 @@ def test_both_ways_agree_where_they_meet():
     log_u = -np.concatenate([10.0 ** np.linspace(-8, 0, 40), np.linspace(1, 37, 60)])
     below, beyond = draws(log_u, np.full(100, np.nextafter(5.0, 0.0))), draws(log_u, np.full(100, 5.0))
     assert np.abs(below - beyond).max() < 1e-11
+
+
+def test_nearly_all_of_the_normal_distribution():
+    """Q(a) is 1 to 1e-16 below -8.3, so that y is a quantile of all. log R(a) - a^2 / 2 cannot tell where a^2 / 2 is
+    just below a power of two and log R(a) just above, with coarser roundings."""
+    a = -np.concatenate([np.linspace(8.31, 50.0, 99), 10.0 ** np.linspace(2, 8, 100), [16777215.999999998]])
+    for w in (-1e-3, -0.5, -3.0, -36.0):
+        assert np.array_equal(draws(np.full(200, w), a), normals([w]) - a)
 
 
 @pytest.mark.parametrize("a", [5.0, 10.0, 30.0, 100.0, 1e4])

@@ -49,8 +49,8 @@ def truncated(a: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """log R(a), D(a) and 1 - a D(a), each of the shape of a, float64; |a| <= 1e8 and not NaN.
 
     R(a), the integral from a to infinity of exp((a^2 - y^2) / 2) dy, is the Mills ratio. For a standard normal number
-    y, given that y >= a, D(a) = 1/R(a) - a is the mean of y - a, and 1 - a D(a) that of its square. Their relative errors
-    are below 1e-14. The absolute error of log R(a) is below 1e-14 + 2e-16 a^2.
+    y, given that y >= a, D(a) = 1/R(a) - a is the mean of y - a, and 1 - a D(a) that of its square. Their relative
+    errors are below 1e-14. The absolute error of log R(a) is below 1e-14 + 2e-16 a^2.
 
     >>> import numpy as np
     >>> from fastrbm._core import floatmath

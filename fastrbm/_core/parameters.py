@@ -28,8 +28,9 @@ _LARGEST_VALUE = (REAL_LARGEST + 1) * 2.0**-REAL_BITS  # of a real unit
 class Update:
     """What an update needs of a direction; Direction and Gradient are such.
 
-    tiles, visible_bias and hidden_bias are its parts, shape the number of visible and of hidden units, and work what
-    ascend has to do beside the update itself, in connections.
+    tiles, visible_bias and hidden_bias are its parts, own that of what else is trained of the hidden units (K, H), or
+    None, shape the number of visible and of hidden units, and work what ascend has to do beside the update itself, in
+    connections.
     """
 
     if TYPE_CHECKING:
@@ -44,6 +45,8 @@ class Update:
         def visible_bias(self) -> np.ndarray: ...
         @property
         def hidden_bias(self) -> np.ndarray: ...
+        @property
+        def own(self) -> np.ndarray | None: ...
 
     def ascend(
         self, weights: np.ndarray, rate: float, l2: float, l1: float, limit: float, out: np.ndarray,
@@ -85,12 +88,14 @@ def fixed_bits(units: tuple[Unit, Unit], bias: np.ndarray, largest_sum: float) -
 
 
 class Direction(Update):
-    """Where an update goes: the weights' part in tiles, the biases' parts (V,) and (H,)."""
+    """Where an update goes: the weights' part in tiles, the biases' parts (V,) and (H,), and own (K, H), if any."""
 
     work = 0
 
-    def __init__(self, tiles: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray) -> None:
-        self._parts = tiles, visible_bias, hidden_bias
+    def __init__(
+        self, tiles: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray, own: np.ndarray | None = None
+    ) -> None:
+        self._parts, self._own = (tiles, visible_bias, hidden_bias), own
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -107,6 +112,16 @@ class Direction(Update):
     @property
     def hidden_bias(self) -> np.ndarray:
         return self._parts[2]
+
+    @property
+    def own(self) -> np.ndarray | None:
+        return self._own
+
+
+def parts_of(direction: Update) -> list[np.ndarray]:
+    """The weights' part in tiles, the biases' parts, and that of what else is trained of hidden units, if any."""
+    parts = [direction.tiles, direction.visible_bias, direction.hidden_bias]
+    return parts if direction.own is None else [*parts, direction.own]
 
 
 class Parameters:
@@ -129,7 +144,7 @@ class Parameters:
         segments, real = segments_of(units[0].layout), segments_of(units[1].layout)
         visible_padded, hidden_padded = placed(visible_bias, segments), placed(hidden_bias, None)
         self.hidden_bias = hidden_padded[:n_hidden]
-        names = tuple(unit.name if unit.layout is None else "bernoulli" for unit in units)
+        names = _kernel_name(units[0]), _kernel_name(units[1])
         if segments is None:
             self.visible_bias, largest_input = visible_padded[:n_visible], largest_sums[0]
         else:
@@ -182,8 +197,18 @@ class Parameters:
         return Parameters(
             self.shape, new, transposed, sums,
             moved_values(self.visible_bias, direction.visible_bias, rate, "visible_bias"),
-            moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"), self.units,
+            moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"),
+            self._moved_units(direction, rate),
         )  # fmt: skip
+
+    def _moved_units(self, direction: Update, rate: float) -> tuple[Unit, Unit]:
+        """The units after an update, with what else of the hidden ones it changes."""
+        visible, hidden = self.units
+        own = hidden.own
+        if own is None or direction.own is None:
+            return self.units
+        names = " and ".join(hidden.trained)
+        return visible, hidden.with_own(moved_values(own, direction.own, rate, f"{names} of the hidden units"))
 
     def clipped(self, max_norm: float, n_threads: int | None = None) -> Parameters:
         """With the weights of each hidden unit scaled down to a Euclidean norm of at most max_norm, up to rounding."""
@@ -241,6 +266,11 @@ class Parameters:
     @once
     def wide_hidden_bias(self) -> np.ndarray:
         return self.hidden_bias.astype(np.float64)
+
+
+def _kernel_name(unit: Unit) -> str:
+    """How the kernels call the type of a layer; what has segments is told by these."""
+    return unit.name if unit.layout is None else "bernoulli"
 
 
 def _ascend(

@@ -23,6 +23,7 @@ class Read(NamedTuple):
 
     model: model_file.Read
     before: list[tuple[np.ndarray, ...]]
+    own: np.ndarray | None  # what else is trained of the hidden units, of each of those before, float32 (n, K, H)
     points: np.ndarray
     base_bias: np.ndarray
 
@@ -34,6 +35,9 @@ def save(file: str | PathLike[str], path: Path) -> None:
     for name in _PARAMETERS:
         values = [getattr(each, name) for each in before]
         arrays[f"path_{name}"] = np.array(values, np.float32).reshape(len(before), *getattr(last, name).shape)
+    if last.hidden.own is not None:
+        own = [each.hidden.own for each in before]
+        arrays["path_own"] = np.array(own, np.float32).reshape(len(before), *last.hidden.own.shape)
     output.replace_file(file, output.archive(**arrays, **model_file.entries(last)))
 
 
@@ -55,7 +59,10 @@ def load(file: str | PathLike[str]) -> Read:
         ]
         bias = _numbers(archive, "path_base_bias", 1)
         bias = validate.parameter(bias, f"path_base_bias in {file}", model.parameters[1].shape)
-        return Read(model, before, _numbers(archive, "path_points", 1), bias)
+        own = _numbers(archive, "path_own", 3).astype(np.float32) if "path_own" in archive else None
+        if own is not None and (len(own) != len(before) or own.shape[2] != model.parameters[2].size):
+            raise ValueError(f"{file} is damaged: path_own must be of {len(before)} models")
+        return Read(model, before, own, _numbers(archive, "path_points", 1), bias)
 
 
 def _numbers(archive: Archive, name: str, n_dimensions: int) -> np.ndarray:

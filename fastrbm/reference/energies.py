@@ -81,6 +81,18 @@ def _real_cgf_lanes(x, layer, units_, beta):
     return np.add.accumulate(lanes.reshape(len(x), lanes.shape[1] // 8, 8), axis=1)[:, -1]
 
 
+def real_statistics(planes, layer, weight, out, n_threads=1):
+    """out (4, H): the sums over the chains of means of each dReLU unit; see src/real.pxi."""
+    part = layer.to.parts[0]
+    out[...] = real.sums_of_means(layer.shape_array[:, part.columns], _log_odds(planes, layer), weight)
+
+
+def real_statistics_of_fractions(numbers, layer, weight, out, n_threads=1):
+    """real_statistics, given whole numbers as sums_of_fractions takes them."""
+    part = layer.to.parts[0]
+    out[...] = real.sums_of_means(layer.shape_array[:, part.columns], _log_odds_of_fractions(numbers, layer), weight)
+
+
 def bias_sums(planes, unit, segments, bias, out, n_threads=1):
     """out (n,) = sum of bias (U,) times value over the units, of one type or of segments: within each row of planes
     from its low bit up, then the rows."""

@@ -148,8 +148,8 @@ def _below(p, seed, stream, sweep, kind, first_chain, places=None):
 
 class Layer:
     """What it takes to draw a layer given the other: tiles of weights, the exponent of their grid, the padded bias, and
-    what the units of both layers are: of one type, or segments, to of the layer itself and given of the other one. Of a
-    layer of real units shape, float64 (6, 64 tiles), describes them, and means are counted in units of 2^-fixed_bits."""
+    what the units of both layers are: of one type, or segments, to of the layer itself and given of the other one. Of
+    real units shape, float64 (6, 64 tiles), describes them, and means are counted in units of 2^-fixed_bits."""
 
     def __init__(self, tiles, exponent, bias, n_units, unit, sent, to=None, given=None, shape=None,
                  fixed_bits=FIXED_BITS):  # fmt: skip

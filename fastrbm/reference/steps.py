@@ -27,6 +27,14 @@ def moments(transposed, fixed, signed, scale, accumulate, weights, hidden, n_thr
     hidden += numbers.sum(axis=0) * scale
 
 
+def moments_of_numbers(numbers, fixed, rows, scale, weights, n_threads=1):
+    """Add to weights (V, H) scale times the sums over examples of numbers (n, V) times fixed, so many rows at a time,
+    over which they are exact."""
+    hidden = from_tiles(fixed, len(numbers), weights.shape[1]).astype(np.float64)
+    for start in range(0, len(numbers), rows):
+        weights += (numbers[start : start + rows].T @ hidden[start : start + rows]) * scale
+
+
 def prepare_phase(planes, segments, fixed, scale, transposed, visible, hidden, n_threads=1):
     """transposed, as transpose gives it; visible (V,), the number of examples in which each unit is on; hidden (H,) =
     scale * sum_r fixed_rj."""
@@ -108,7 +116,8 @@ def ascend(weights, direction, rate, l2, l1, limit, out, transposed, n_threads=1
 
 
 def step(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, signed, centering,
-         n_hidden, weights, rate, l2, l1, limit, out, transposed, along_hidden, along_visible, n_threads=1):  # fmt: skip
+         n_hidden, weights, rate, l2, l1, limit, out, transposed, along_hidden, along_visible,
+         n_threads=1):  # fmt: skip
     """difference and ascend in one."""
     direction = np.empty_like(weights)
     difference(

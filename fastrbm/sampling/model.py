@@ -24,7 +24,7 @@ def model(rbm: object) -> RBM:
 
 def checked_model(rbm: RBM, followed: RBM) -> RBM:
     """rbm, if it is a model that chains which followed another one can follow: one with the same units."""
-    if (model(rbm).visible, rbm.hidden) != (followed.visible, followed.hidden):
+    if (model(rbm).visible.plain, rbm.hidden.plain) != (followed.visible.plain, followed.hidden.plain):
         raise ValueError(
             f"rbm must have {followed.n_visible} visible and {followed.n_hidden} hidden units of the types that the "
             f"chains have, {followed.visible} and {followed.hidden}, not {rbm.visible} and {rbm.hidden}"

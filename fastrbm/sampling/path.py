@@ -368,6 +368,8 @@ class Path:
         for each in self._models:
             for array in (each.weights, each.visible_bias, each.hidden_bias):
                 crc = zlib.crc32(array.tobytes(), crc)
+            if each.hidden.own is not None:
+                crc = zlib.crc32(each.hidden.own.tobytes(), crc)
         return f"{self!r} ({crc:08x})"
 
     def with_steps(self, n_steps: int) -> Path:

@@ -266,6 +266,9 @@ class Trajectory(Described):
             "next_update": self.next_update, "n_looks": self._n_looks, "halvings": self._halvings,
             "own": self._own.planes.copy(),
         }  # fmt: skip
+        if base.rbm.hidden.own is not None:
+            shape = base.rbm.hidden.own.shape
+            state["hidden_own"] = np.array([each.rbm.hidden.own for each in kept], np.float32).reshape(-1, *shape)
         if kept:
             state["states"] = np.concatenate([each.states.planes for each in kept], axis=1)
         return state
@@ -293,9 +296,13 @@ class Trajectory(Described):
             parts = [states[end - size : end].copy() for size, end in zip(sizes.tolist(), ends.tolist(), strict=True)]
         if n > self.most or bool((np.diff(updates) <= 0).any()):
             raise ValueError(f"the state's updates must go up, at most {self.most} of them")
+        hidden = [like.hidden] * n
+        if like.hidden.own is not None:
+            values = saved.array(state, "hidden_own", np.float32, (n, *like.hidden.own.shape))
+            hidden = [like.hidden.with_own(each) for each in values]
         models = [
-            type(like)(*parameters, visible=unit, hidden=like.hidden)
-            for parameters in zip(weights, visible_bias, hidden_bias, strict=True)
+            type(like)(*parameters, visible=unit, hidden=of_hidden)
+            for *parameters, of_hidden in zip(weights, visible_bias, hidden_bias, hidden, strict=True)
         ]
         kept = tuple(map(Kept, models, updates.tolist(), rates.tolist(), parts))
         base = type(like)(like.weights, base_bias, like.hidden_bias, visible=unit, hidden=like.hidden)
@@ -312,6 +319,6 @@ def _log(rate: float) -> float:
 
 
 def _same(one: RBM, other: RBM) -> bool:
-    return all(
+    return one.hidden == other.hidden and all(
         np.array_equal(getattr(one, name), getattr(other, name)) for name in ("weights", "visible_bias", "hidden_bias")
     )

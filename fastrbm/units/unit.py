@@ -53,6 +53,7 @@ class Unit:
     dtype: ClassVar[Any]
     numbers: ClassVar[str]  # which users may pass, for messages
     real: ClassVar[bool] = False  # whether values are real numbers
+    trained: ClassVar[tuple[str, ...]] = ()  # the parameters of the own energy that a training changes, beside the bias
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n", validate.integer(self.n, "n", 1, _MOST))
@@ -81,6 +82,24 @@ class Unit:
         """The units of the model at an inverse temperature: its weights and fields times beta. The quadratic part of an
         own energy stays as it is, so that the distribution is one at beta 0, too."""
         return self
+
+    @property
+    def own(self) -> np.ndarray | None:
+        """The values of :attr:`trained`, float32 (K, n); None where there are none."""
+        return None
+
+    def with_own(self, values: np.ndarray) -> Unit:
+        """Units with other values of :attr:`trained`, (K, n)."""
+        raise NotImplementedError
+
+    def half_means(self, field: np.ndarray) -> np.ndarray:
+        """What own_gradient takes the sums of, of units with these fields, float64 (4, ..., n)."""
+        raise NotImplementedError
+
+    def own_gradient(self, sums: np.ndarray) -> np.ndarray:
+        """What sums (4, n) over examples of E[max(x, 0)], E[min(x, 0)] and their squares' means are as sums of the
+        derivatives of the cgf by :attr:`trained`, float64 (K, n)."""
+        raise NotImplementedError
 
     def sides(self) -> np.ndarray:
         """What the kernels read of real units, float64 (6, n); zeros for others. Of the positive side, then of the
@@ -138,6 +157,10 @@ class Unit:
         """The mean value of units with these fields, float64 (..., units)."""
         with np.errstate(over="ignore"):  # of exp: to infinity, which gives the right 0
             return self.mean(1.0 / (1.0 + np.exp(-self.log_odds(field))))
+
+    def moments_of(self, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(E[x], E[x^2]) of real units with these fields, float64 (..., n)."""
+        raise NotImplementedError
 
     def log_odds(self, field: np.ndarray) -> np.ndarray:
         """log(P(on) / P(off)) of a unit with this field."""
