@@ -176,6 +176,10 @@ class NumpyDReLU(NumpyPotts):
         self.draw, self.sides = draw, Sides(delta, xi)
         super().__init__(size, W, b, c, codes, gather, workers)
 
+    @property
+    def states(self):
+        return self.codes
+
     def draw_hidden(self, k):
         rows = self.blocks[k]
         self.h[rows] = self.draw(self.sides, self.hidden_fields(self.codes[rows]), self.rngs[k])
@@ -316,11 +320,16 @@ def drelu_numpy(draws, workers, size, parameters, codes, exact=None):
     """The fastest of the ways, with so many workers; None: as many as there are threads."""
     count = default_threads() if workers is None else workers
     found = [NumpyDReLU(size, *parameters, codes, gather, draw, count) for draw in draws for gather in (True, False)]
+    return sweeps_of(found, exact)
+
+
+def sweeps_of(found, exact):
+    """The fastest sweep of some Blocks."""
     for baseline in found if exact else ():
         before = baseline.h.copy()
         baseline.sweep()
-        exact.check_sweep(before, baseline.codes, baseline.h)
-    return {"sweep": min((one.sweep for one in found), key=seconds)}
+        exact.check_sweep(before, baseline.states, baseline.h)
+    return {"sweep": found[0].sweep if len(found) == 1 else min((one.sweep for one in found), key=seconds)}
 
 
 @functools.cache
@@ -348,9 +357,9 @@ def loops():
         y = s - (2.515517 + s * (0.802853 + s * 0.010328)) / (1 + s * (1.432788 + s * (0.189269 + s * 0.001308)))
         return y if tail < 0.5 else -y
 
-    @numba.njit(parallel=True)
+    @numba.njit(nogil=True)
     def draw_hidden(codes, W, c, theta_plus, theta_minus, width_plus, width_minus, h):
-        for k in numba.prange(len(codes)):
+        for k in range(len(codes)):
             for m in range(len(W)):
                 field = c[m]
                 for i in range(codes.shape[1]):
@@ -369,10 +378,10 @@ def loops():
                     x = max(above(tail * (1 - np.random.random())) - cut, 0.0)
                 h[k, m] = x * width_plus[m] if positive else -x * width_minus[m]
 
-    @numba.njit(parallel=True)
+    @numba.njit(nogil=True)
     def draw_visible(fields, b, codes):
         n_states = b.shape[1]
-        for k in numba.prange(len(codes)):
+        for k in range(len(codes)):
             sums = np.empty(n_states, np.float32)
             for i in range(codes.shape[1]):
                 largest = np.float32(-np.inf)
@@ -392,32 +401,33 @@ def loops():
                         low = middle + 1
                 codes[k, i] = low
 
-    numba.set_num_threads(default_threads())
     return draw_hidden, draw_visible
 
 
+class PGM(Blocks):
+    """int16 codes; v -> h by adding up single weights, h -> v by np.dot; draws in scalar loops. Here in blocks, and by
+    all threads."""
+
+    def __init__(self, size, W, b, c, delta, xi, codes):
+        self.N, self.q, H = size
+        super().__init__(len(codes), self.N * self.q, default_threads())
+        self.draws, self.sides = loops(), Sides(delta, xi).astype(np.float32)
+        self.W, self.b, self.c = np.ascontiguousarray(W.T).reshape(H, self.N, self.q), b.reshape(self.N, self.q), c
+        self.states, self.h = codes.astype(np.int16), np.empty((len(codes), H), np.float32)
+        self.each(self.draw_hidden)
+
+    def draw_hidden(self, k):
+        rows = self.blocks[k]
+        self.draws[0](self.states[rows], self.W, self.c, *self.sides, self.h[rows])
+
+    def draw_visible(self, k):
+        rows = self.blocks[k]
+        fields = np.dot(self.h[rows], self.W.reshape(len(self.c), -1))
+        self.draws[1](fields.reshape(-1, self.N, self.q), self.b, self.states[rows])
+
+
 def drelu_pgm(size, parameters, codes, exact=None):
-    """int16 codes; v -> h by adding up single weights, h -> v by np.dot; draws in scalar loops, here on all threads."""
-    draw_hidden, draw_visible = loops()
-    N, q, H = size
-    W, b, c, delta, xi = parameters
-    by_hidden, codes = np.ascontiguousarray(W.T).reshape(H, N, q), codes.astype(np.int16)
-    sides, h = Sides(delta, xi).astype(np.float32), np.empty((len(codes), H), np.float32)
-    b = b.reshape(N, q)
-
-    def hidden():
-        draw_hidden(codes, by_hidden, c, *sides, h)
-
-    def sweep():
-        draw_visible(np.dot(h, by_hidden.reshape(H, -1)).reshape(-1, N, q), b, codes)
-        hidden()
-
-    hidden()
-    if exact:
-        before = h.copy()
-        sweep()
-        exact.check_sweep(before, codes, h)
-    return {"sweep": sweep}
+    return sweeps_of([PGM(size, *parameters, codes)], exact)
 
 
 # ---------------------------------------------------------------- Gaussian x Bernoulli
@@ -448,32 +458,27 @@ class NumpyGaussian(Blocks):
 
     def __init__(self, W, b, c, v, workers=1):
         super().__init__(*v.shape, workers)
-        self.W, self.W_down, self.b, self.c, self.v = W, np.ascontiguousarray(W.T), b, c, v.copy()
+        self.W, self.W_down, self.b, self.c, self.states = W, np.ascontiguousarray(W.T), b, c, v.copy()
         self.h = np.empty((len(v), len(c)), np.float32)
         self.each(self.draw_hidden)
 
     def draw_visible(self, k):
         rows = self.blocks[k]
-        v = self.v[rows]
+        v = self.states[rows]
         np.matmul(self.h[rows], self.W_down, out=v)
         v += self.b
         v += self.rngs[k].standard_normal(v.shape, np.float32)
 
     def draw_hidden(self, k):
         rows = self.blocks[k]
-        p = self.v[rows] @ self.W
+        p = self.states[rows] @ self.W
         p += self.c
         to_probabilities(p)
         np.less(self.rngs[k].random(p.shape, np.float32), p, out=self.h[rows], casting="unsafe")
 
 
 def gaussian_numpy(workers, size, parameters, v, exact=None):
-    baseline = NumpyGaussian(*parameters, v, default_threads() if workers is None else workers)
-    if exact:
-        before = baseline.h.copy()
-        baseline.sweep()
-        exact.check_sweep(before, baseline.v, baseline.h)
-    return {"sweep": baseline.sweep}
+    return sweeps_of([NumpyGaussian(*parameters, v, default_threads() if workers is None else workers)], exact)
 
 
 def gaussian_pytorch(size, parameters, v, exact=None):
@@ -583,7 +588,7 @@ BENCHES = {
             "NumPy": (partial(drelu_numpy, (by_polynomials,), 1), {}),
             "NumPy, SciPy": (partial(drelu_numpy, (by_scipy,), 1), {}),
             "NumPy, threads": (partial(drelu_numpy, (by_polynomials,), None), ONE),
-            "PGM's way, Numba": (drelu_pgm, {}),
+            "PGM's way, Numba": (drelu_pgm, ONE),
             "fastrbm": (drelu_fastrbm, {}),
             "fastrbm, AVX2": (drelu_fastrbm, {"FASTRBM_ISA": "avx2"}),
         },
@@ -623,7 +628,7 @@ def main():
     unknown = set(options.parts) - set(SIZES)
     if unknown:
         parser.error(f"a part is one of {', '.join(SIZES)}, not {unknown.pop()}")
-    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(options.threads)  # the contenders' processes inherit these
     fr.show_config()
     for part in options.parts or SIZES:
