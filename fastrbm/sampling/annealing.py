@@ -192,7 +192,7 @@ class _Mixture:
         given = validate.parameter(modes, "modes", (None, rbm.n_visible))[: n // 2]
         self._paths = [
             Path(path.models, points=path.points, base_bias=bias)
-            for bias in to_grid(np.concatenate([path.base_bias[None], given]).astype(np.float64))
+            for bias in to_grid(np.concatenate([path.base_bias[None], given]).astype(np.float64), rbm.visible)
         ]
         self._biases = np.array([p.base_bias for p in self._paths], np.float64)
         self._log_norms = np.array([p.log_base for p in self._paths])
@@ -263,8 +263,7 @@ class _Mixture:
     def _fields(self, visible: BitMatrix) -> np.ndarray:
         """r_k'v - A_k, float64 (n, K + 1), but for the hidden layer's part of A_k."""
         values = self._paths[0].rbm.visible.unit_values(visible.to_states())
-        hidden = self._paths[0].rbm.n_hidden * floatmath.log(np.array([2.0]))
-        return np.einsum("ij,kj->ik", values, self._biases) - (self._log_norms - hidden)
+        return np.einsum("ij,kj->ik", values, self._biases) - (self._log_norms - self._paths[0].log_hidden_base)
 
 
 def _log_sum(x: np.ndarray) -> np.ndarray:

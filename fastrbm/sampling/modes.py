@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._core import floatmath, philox, threads, validate
+from .._core import floatmath, philox, threads, validate, workload
+from .._core.dispatch import kernels
 from ..states.bits import BitMatrix, packed, zeros
+from ..units.real import Real
 from . import gibbs
 from .gibbs import independent_states
 from .model import model
 
 if TYPE_CHECKING:
     from ..rbm import RBM
+    from ..units.unit import Unit
 
 __all__ = ["mode_biases"]
 
@@ -26,16 +29,17 @@ _SINGLE = 4  # one in so many chains starts with a single hidden unit on
 _GRID = 1 << 10  # biases are multiples of 1 / this, so that sums of them are exact in any order
 _NUMBERS = 1 << 20  # probabilities at a time: bounds the memory
 _LARGEST, _TINY = 30.0, 1e-12  # bias; probability
+_LARGEST_OF_REALS = 4096.0  # a bias
 
 
 def mode_biases(rbm: RBM, n_sweeps: int = SWEEPS, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
     """The modes that short chains find, as biases of independent visible units that have the means of v in each.
 
     512 chains start at random hidden states, half of whose units are on, and a quarter of them with a single hidden
-    unit on. A random hidden state is at the border of many modes; so chains fall into all of them, where draws from
-    the visible biases fall into the one that these are of. Ends whose E[v | h] differ by less than a tenth of the
-    columns are of one mode, or by more, so that there are no more than 31. A mode into which few hidden states fall may
-    be missing.
+    unit on (of real units: draws without a field, and a single unit three standard deviations from 0). A random hidden
+    state is at the border of many modes; so chains fall into all of them, where draws from the visible biases fall into
+    the one that these are of. Ends whose E[v | h] differ by less than a tenth of the columns are of one mode, or by
+    more, so that there are no more than 31. A mode into which few hidden states fall may be missing.
 
     Parameters
     ----------
@@ -66,16 +70,24 @@ def mode_biases(rbm: RBM, n_sweeps: int = SWEEPS, seed: int = 0, n_threads: int 
     threads.resolve(n_threads)
     n = min(_CHAINS, max(_FEWEST_CHAINS, _ENTRIES // rbm.n_visible))
     starts = independent_states(rbm.hidden, np.zeros(rbm.n_hidden, np.float32), n, seed, philox.MODE_SEARCH, n_threads)
-    on = starts.to_states(n_threads)
-    single = min(n // _SINGLE, rbm.n_hidden)
-    on[:single] = 0
-    on[np.arange(single), np.arange(single) * rbm.n_hidden // single] = 1
+    on, alone = starts.to_states(n_threads), single_parts(rbm.hidden)
+    single = min(n // _SINGLE, len(alone))
+    on[:single] = alone[np.arange(single) * len(alone) // single]
     hidden, visible = packed(on, rbm.hidden), zeros(n, rbm.visible)
     gibbs.sweep(
         rbm._parameters, visible, hidden, n_sweeps, seed=seed, stream=philox.MODE_SEARCH, first_sweep=1,
         n_threads=n_threads,
     )  # fmt: skip
     return clustered(rbm, visible, hidden, n_threads)
+
+
+def single_parts(hidden: Unit) -> np.ndarray:
+    """Hidden states of a single unit each, as Unit.parts gives them, (K, H): the one that is on; of real units one that
+    is three standard deviations from 0, on the one side of it for all units, then on the other."""
+    if not hidden.real:
+        return np.eye(hidden.n, dtype=np.uint8)
+    assert isinstance(hidden, Real)  # hidden layers are of one type
+    return np.concatenate([hidden.hardened(np.diag(values)) for values in hidden.far_values()])
 
 
 def clustered(rbm: RBM, visible: BitMatrix, hidden: BitMatrix, n_threads: int | None = None) -> np.ndarray:
@@ -88,12 +100,12 @@ def clustered(rbm: RBM, visible: BitMatrix, hidden: BitMatrix, n_threads: int | 
     unit, means = rbm.visible, np.empty(visible.shape[:1] + (rbm.n_visible,), np.float32)
     gibbs.half_step(rbm._parameters.to_visible, hidden, probabilities=means, n_threads=n_threads)
     places = np.rint(means * np.float32(_GRID)).astype(np.int32)  # integers: their sums are exact in any order
-    mass = -rbm._free_energy(visible, n_threads) - _log_conditional(rbm, visible, means)
+    mass = -rbm._free_energy(visible, n_threads) - _log_conditional(rbm, visible, hidden, means, n_threads)
     order, apart = np.argsort(-mass, kind="stable"), _APART
     while (leaders := _leaders(places, order, apart * _GRID * unit.n_columns)) is None:
         apart *= _WIDER
     pseudo = places[leaders] * (_PSEUDO / _GRID)
-    return to_grid(np.array([unit.bias_of(sums, _PSEUDO, floatmath.log) for sums in pseudo]))
+    return to_grid(np.array([unit.bias_of(sums, _PSEUDO, floatmath.log) for sums in pseudo]), unit)
 
 
 def _leaders(places: np.ndarray, order: np.ndarray, apart: float) -> list[int] | None:
@@ -110,8 +122,12 @@ def _leaders(places: np.ndarray, order: np.ndarray, apart: float) -> list[int] |
     return leaders
 
 
-def _log_conditional(rbm: RBM, visible: BitMatrix, means: np.ndarray) -> np.ndarray:
-    """log p(v | h), float64 (n,), where these are the means of v given h."""
+def _log_conditional(
+    rbm: RBM, visible: BitMatrix, hidden: BitMatrix, means: np.ndarray, n_threads: int | None
+) -> np.ndarray:
+    """log p(v | h), float64 (n,), where these are the means of v given h; of real units the logarithm of a density."""
+    if rbm.visible.real:
+        return -rbm.energy(visible, hidden, n_threads) - log_masses(rbm, hidden)
     two = np.concatenate([np.full(s.n, s.layout is None) for s in rbm.visible.segments])
     out, rows = np.empty(len(means)), max(1, _NUMBERS // rbm.n_visible)
     for start in range(0, len(means), rows):
@@ -121,6 +137,16 @@ def _log_conditional(rbm: RBM, visible: BitMatrix, means: np.ndarray) -> np.ndar
     return out
 
 
-def to_grid(biases: np.ndarray) -> np.ndarray:
+def log_masses(rbm: RBM, hidden: BitMatrix) -> np.ndarray:
+    """log of the sum, or integral, of exp(-E(v, h)) over v, float64 (n,)."""
+    p, inputs, one = rbm._parameters, np.empty(len(hidden)), np.ones(1)
+    for part in workload.parts(len(hidden), workload.free_energy(*p.shape)):
+        kernels.cgf_sums(hidden.planes[:, part], p.to_visible, one, inputs[part], 1)
+    own = rbm.hidden.own_energy(hidden.to_states()) if rbm.hidden.real else 0.0
+    return inputs + rbm._bias_sums(hidden, rbm.hidden, p.wide_hidden_bias) - own
+
+
+def to_grid(biases: np.ndarray, unit: Unit) -> np.ndarray:
     """Rounded, so that sums over units are exact."""
-    return (np.rint(np.clip(biases, -_LARGEST, _LARGEST) * _GRID) / _GRID).astype(np.float32)
+    most = np.concatenate([np.full(s.n, _LARGEST_OF_REALS if s.real else _LARGEST) for s in unit.segments])
+    return (np.rint(np.clip(biases, -most, most) * _GRID) / _GRID).astype(np.float32)

@@ -43,7 +43,8 @@ class Path:
     of one model it goes on by exp(-beta E(v, h) + (1 - beta) r'v), with beta from 0 up to 1. Along the models that a
     training went through, its trajectory (Decelle, Furtlehner & Seoane 2021; Bereux et al. 2024), it goes so to the
     first of them, and from each to the next through models whose parameters are on the line between: these have the
-    densities p_k^(1 - s) p_(k+1)^s of (v, h), up to a factor. Where a model has modes that no temperature joins, the
+    densities p_k^(1 - s) p_(k+1)^s of (v, h), up to a factor. The quadratic part of the energy of real units does not
+    change with beta; between two models it is on the line, too. Where a model has modes that no temperature joins, the
     models of its training still go from one to the next in small steps.
 
     A point of the path is a number from 0 to the number of its models: up to 1 it is beta, of the first model; a point
@@ -143,11 +144,17 @@ class Path:
     @property
     def log_base(self) -> float:
         """log Z_0 = sum_j cgf_j(0) + sum_i cgf_i(r_i), in nats; of hidden units of two values, H log 2 + sum_i
-        cgf_i(r_i)."""
-        terms, hidden = self.rbm.visible.cgf(self._bias.astype(np.float64)), self.rbm.hidden
+        cgf_i(r_i). Real units are as they are at beta 0."""
+        terms = self._models[0].visible.with_beta(0.0).cgf(self._bias.astype(np.float64))
+        return self.log_hidden_base + floatmath.total(terms)
+
+    @property
+    def log_hidden_base(self) -> float:
+        """The hidden layer's part of log_base."""
+        hidden = self._models[0].hidden
         if not hidden.real:
-            return self.rbm.n_hidden * math.log(2.0) + floatmath.total(terms)
-        return floatmath.total(hidden.with_beta(0.0).cgf(np.zeros(hidden.n))) + floatmath.total(terms)
+            return hidden.n * math.log(2.0)
+        return floatmath.total(hidden.with_beta(0.0).cgf(np.zeros(hidden.n)))
 
     def with_points(self, points: ArrayLike) -> Path:
         """The same path at other points."""
@@ -161,23 +168,25 @@ class Path:
         if point == below and below > 0:
             return self._models[below - 1]
         s, next_one = point - below, self._models[min(below, len(self._models) - 1)]
-        high = next_one.weights, next_one.visible_bias, next_one.hidden_bias
+        high = _wide(next_one)
         if below == 0:
-            low: tuple[np.ndarray, ...] = np.zeros_like(high[0]), self._bias, np.zeros_like(high[2])
+            weights, b, c = s * high[0], (1.0 - s) * self._bias.astype(np.float64) + s * high[1], s * high[2]
+            visible, hidden = next_one.visible.with_beta(s), next_one.hidden.with_beta(s)
         else:
             last = self._models[below - 1]
-            low = last.weights, last.visible_bias, last.hidden_bias
-        weights, b, c = (
-            ((1.0 - s) * old.astype(np.float64) + s * new.astype(np.float64)).astype(np.float32)
-            for old, new in zip(low, high, strict=True)
-        )
-        return type(next_one)(weights, b, c, visible=next_one.visible, hidden=next_one.hidden)
+            low = _wide(last)
+            weights = (1.0 - s) * low[0] + s * high[0]
+            b, visible = last.visible.between(next_one.visible, low[1], high[1], s)
+            c, hidden = last.hidden.between(next_one.hidden, low[2], high[2], s)
+        parameters = (array.astype(np.float32) for array in (weights, b, c))
+        return type(next_one)(*parameters, visible=visible, hidden=hidden)
 
     def base_states(
         self, n: int, seed: int, stream: int, n_threads: int | None = None, first_chain: int = 0
     ) -> BitMatrix:
         """n exact draws of v from the base-rate model, for chains first_chain, first_chain + 1, ..."""
-        return independent_states(self.rbm.visible, self._bias, n, seed, stream, n_threads, first_chain=first_chain)
+        unit = self._models[0].visible.with_beta(0.0)
+        return independent_states(unit, self._bias, n, seed, stream, n_threads, first_chain=first_chain)
 
     def move(
         self, visible: BitMatrix, first: int, last: int, seed: int, stream: int, first_sweep: int,
@@ -192,11 +201,13 @@ class Path:
         """
         points = self._points[first : last + 1] if last >= first else self._points[last : first + 1][::-1]
         total, n_steps = np.zeros(len(visible)), len(points) - 1
+        # the kernel knows nothing of what the energy of visible units has beside biases and a quadratic part
+        heated = 1.0 if self._models[0].visible.with_beta(0.0) == self._models[0].visible else -1.0
         done = 0
         while done < n_steps:
-            if max(points[done], points[done + 1]) <= 1.0:
+            if max(points[done], points[done + 1]) <= heated:
                 stop = done + 1
-                while stop < n_steps and points[stop + 1] <= 1.0:
+                while stop < n_steps and points[stop + 1] <= heated:
                     stop += 1
                 betas = np.ascontiguousarray(points[done : stop + 1], np.float32)
                 total += self._heat(visible, betas, seed, stream, first_sweep + done, n_threads, countdown, done,
@@ -204,7 +215,7 @@ class Path:
                 done = stop
             else:
                 before = self.model_at(points[done])
-                while done < n_steps and max(points[done], points[done + 1]) > 1.0:
+                while done < n_steps and max(points[done], points[done + 1]) > heated:
                     after = self.model_at(points[done + 1])
                     total += self._between(visible, before, after, seed, stream, first_sweep + done, n_threads,
                                            first_chain)  # fmt: skip
@@ -368,6 +379,8 @@ class Path:
         for each in self._models:
             for array in (each.weights, each.visible_bias, each.hidden_bias):
                 crc = zlib.crc32(array.tobytes(), crc)
+            for unit in (each.visible, each.hidden):
+                crc = zlib.crc32(unit.sides().tobytes(), crc) if unit.real else crc
         return f"{self!r} ({crc:08x})"
 
     def with_steps(self, n_steps: int) -> Path:
@@ -453,6 +466,12 @@ def _models(given: RBM | Sequence[RBM]) -> tuple[RBM, ...]:
     for each in several:
         checked_model(each, model(several[0]))
     return several
+
+
+def _wide(rbm: RBM) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The parameters as float64."""
+    weights, b, c = (array.astype(np.float64) for array in (rbm.weights, rbm.visible_bias, rbm.hidden_bias))
+    return weights, b, c
 
 
 def _even(n_models: int, n_steps: int | None) -> np.ndarray:

@@ -42,7 +42,8 @@ class TemperedChains:
 
         min(1, exp((beta_k - beta_l) (E_k - E_l))),
 
-    which leaves the joint distribution of all temperatures as it is. A state that wanders down to a hot chain, where
+    which leaves the joint distribution of all temperatures as it is. (Of real units the quadratic part of E does not
+    scale with beta, and is no part of E here.) A state that wanders down to a hot chain, where
     modes hang together, and up again comes back in any mode.
 
     Given a path, the rungs are the distributions at its points, from its last model, the coldest, down to the base-rate

@@ -82,6 +82,23 @@ class Unit:
         own energy stays as it is, so that the distribution is one at beta 0, too."""
         return self
 
+    @property
+    def own_parameters(self) -> np.ndarray:
+        """All parameters that the description has, float64 (k,): none, but of real units."""
+        return np.zeros(0)
+
+    def with_own(self, values: np.ndarray) -> Unit:
+        """Units of the same type with other own parameters, float64 (k,); ValueError where they cannot be."""
+        return self
+
+    def between(self, other: Unit, bias: np.ndarray, other_bias: np.ndarray, s: float) -> tuple[np.ndarray, Unit]:
+        """(biases, units) whose energy is 1 - s times that of these units plus s times that of others of the same type,
+        for biases float64 (n,) of both.
+
+        ValueError where no units of the type have such an energy.
+        """
+        return (1.0 - s) * bias + s * other_bias, self
+
     def sides(self) -> np.ndarray:
         """What the kernels read of real units, float64 (6, n); zeros for others. Of the positive side, then of the
         negative one: theta less the bias (rows 0, 1), 1 / sqrt(gamma) (2, 3), log(gamma) / 2 (4, 5)."""
@@ -143,9 +160,14 @@ class Unit:
         """log(P(on) / P(off)) of a unit with this field."""
         return self.step * field
 
+    def expected(self, means: np.ndarray) -> np.ndarray:
+        """What users get of probabilities of on, (n, units): these; of real units, whose means stand in their place,
+        the means in the data's units."""
+        return means
+
     def hardened(self, fractions: np.ndarray) -> np.ndarray:
-        """The likeliest states, as :meth:`parts` gives them, of units that are on with probabilities (n, units).
-        TypeError where there are real units."""
+        """The likeliest states, as :meth:`parts` gives them, of units that are on with probabilities (n, units); of
+        real units their means, which stand in the place of probabilities."""
         return (fractions >= 0.5).astype(np.uint8)
 
     @property
@@ -158,6 +180,13 @@ class Unit:
     def units_of_columns(self) -> tuple[int, ...]:
         """How many units each column of the data has."""
         return (1,) * self.n
+
+    @property
+    def log_scales(self) -> np.ndarray:
+        """The logarithm of what a column of the data changes by where its unit's value changes by 1, float64
+        (n_columns,): log p of the data's numbers is log p of the units' values less these. 0 of units that are not
+        real, whose distributions have no density."""
+        return np.zeros(self.n_columns)
 
     def part(self, columns: np.ndarray) -> Unit:
         """A layer of some of the columns, bool (n_columns,), at least one."""
