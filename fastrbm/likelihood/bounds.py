@@ -58,7 +58,7 @@ def hidden_masses(rbm: RBM) -> np.ndarray:
     """log m(h) of the state in which no hidden unit is on, then of those in which one is, float64 (H + 1,). Of real
     units the state of zeros, then those of single_parts: logarithms of a density."""
     if rbm.hidden.real:
-        parts = np.concatenate([np.zeros((1, rbm.n_hidden), np.int32), single_parts(rbm.hidden)])
+        parts = np.concatenate([np.zeros((1, rbm.n_hidden), np.int32), single_parts(rbm)])
         return log_masses(rbm, packed(parts, rbm.hidden))
     hidden, W = rbm.hidden, rbm.weights.T
     c = rbm.hidden_bias.astype(np.float64)
@@ -81,7 +81,7 @@ def fields_of_single(rbm: RBM, state: int) -> np.ndarray:
         return fields
     if not rbm.hidden.real:
         return fields + rbm.hidden.step * rbm.weights[:, state - 1].astype(np.float64)
-    h = rbm.hidden.unit_values(single_parts(rbm.hidden)[state - 1 : state])[0]
+    h = rbm.hidden.unit_values(single_parts(rbm)[state - 1 : state])[0]
     unit = (state - 1) % rbm.n_hidden
     return fields + h[unit] * rbm.weights[:, unit].astype(np.float64)
 

@@ -36,10 +36,10 @@ def mode_biases(rbm: RBM, n_sweeps: int = SWEEPS, seed: int = 0, n_threads: int 
     """The modes that short chains find, as biases of independent visible units that have the means of v in each.
 
     512 chains start at random hidden states, half of whose units are on, and a quarter of them with a single hidden
-    unit on (of real units: draws without a field, and a single unit three standard deviations from 0). A random hidden
-    state is at the border of many modes; so chains fall into all of them, where draws from the visible biases fall into
-    the one that these are of. Ends whose E[v | h] differ by less than a tenth of the columns are of one mode, or by
-    more, so that there are no more than 31. A mode into which few hidden states fall may be missing.
+    unit on (of real units: draws given random visible states, and a single unit far from 0). A random hidden state is
+    at the border of many modes; so chains fall into all of them, where draws from the visible biases fall into the one
+    that these are of. Ends whose E[v | h] differ by less than a tenth of the columns are of one mode, or by more, so
+    that there are no more than 31. A mode into which few hidden states fall may be missing.
 
     Parameters
     ----------
@@ -69,8 +69,7 @@ def mode_biases(rbm: RBM, n_sweeps: int = SWEEPS, seed: int = 0, n_threads: int 
     seed = validate.seed(seed)
     threads.resolve(n_threads)
     n = min(_CHAINS, max(_FEWEST_CHAINS, _ENTRIES // rbm.n_visible))
-    starts = independent_states(rbm.hidden, np.zeros(rbm.n_hidden, np.float32), n, seed, philox.MODE_SEARCH, n_threads)
-    on, alone = starts.to_states(n_threads), single_parts(rbm.hidden)
+    on, alone = _random_parts(rbm, n, seed, n_threads), single_parts(rbm)
     single = min(n // _SINGLE, len(alone))
     on[:single] = alone[np.arange(single) * len(alone) // single]
     hidden, visible = packed(on, rbm.hidden), zeros(n, rbm.visible)
@@ -81,13 +80,49 @@ def mode_biases(rbm: RBM, n_sweeps: int = SWEEPS, seed: int = 0, n_threads: int 
     return clustered(rbm, visible, hidden, n_threads)
 
 
-def single_parts(hidden: Unit) -> np.ndarray:
-    """Hidden states of a single unit each, as Unit.parts gives them, (K, H): the one that is on; of real units one that
-    is three standard deviations from 0, on the one side of it for all units, then on the other."""
+def _random_parts(rbm: RBM, n: int, seed: int, n_threads: int | None) -> np.ndarray:
+    """Random hidden states, (n, H), as Unit.parts gives them, at the border of many modes: draws without a field. Those
+    of real units would be near 0 in all modes; so they are drawn given visible states that are drawn without a field.
+    """
+    unit = rbm.visible if rbm.hidden.real else rbm.hidden
+    states = independent_states(unit, np.zeros(unit.n, np.float32), n, seed, philox.MODE_SEARCH, n_threads)
+    if not rbm.hidden.real:
+        return states.to_states(n_threads)
+    hidden = zeros(n, rbm.hidden)
+    gibbs.half_step(
+        rbm._parameters.to_hidden, states, kind=philox.HIDDEN, seed=seed, stream=philox.MODE_SEARCH, out=hidden,
+        n_threads=n_threads,
+    )  # fmt: skip
+    return hidden.to_states(n_threads)
+
+
+def single_parts(rbm: RBM) -> np.ndarray:
+    """Hidden states of a single unit each, as Unit.parts gives them, (K, H), for units 0, 1, .. H - 1 and so on again:
+    the one that is on; of real units one that is three standard deviations from 0, on the one side of it, then on the
+    other, then at its mean given the visible states that send it the most, then the least."""
+    hidden = rbm.hidden
     if not hidden.real:
         return np.eye(hidden.n, dtype=np.uint8)
     assert isinstance(hidden, Real)  # hidden layers are of one type
-    return np.concatenate([hidden.hardened(np.diag(values)) for values in hidden.far_values()])
+    far = hidden.far_values()
+    ends = [hidden.mean_of(rbm.hidden_bias + field) for field in _largest_fields(rbm)[: len(far)]]
+    return np.concatenate([hidden.hardened(np.diag(values)) for values in (*far, *ends)])
+
+
+def _largest_fields(rbm: RBM) -> tuple[np.ndarray, np.ndarray]:
+    """What visible states send to each hidden unit at the most, and at the least, float64 (H,); real ones within three
+    standard deviations."""
+    W, first = rbm.weights.astype(np.float64), 0
+    most, least = np.zeros(rbm.n_hidden), np.zeros(rbm.n_hidden)
+    for segment in rbm.visible.segments:
+        for unit, size in enumerate(segment.units_of_columns):
+            rows = W[first : first + size]
+            if segment.real:
+                rows = rows * np.array([0.0, *(values[unit] for values in segment.far_values())])[:, None]
+            elif not segment.layout:
+                rows = rows * np.array([[segment.off], [segment.off + segment.step]])
+            most, least, first = most + rows.max(axis=0), least + rows.min(axis=0), first + size
+    return most, least
 
 
 def clustered(rbm: RBM, visible: BitMatrix, hidden: BitMatrix, n_threads: int | None = None) -> np.ndarray:
