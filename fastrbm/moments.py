@@ -53,6 +53,9 @@ class Moments:
         <v>.
     hidden : float64 (H,)
         <s>.
+    own : float64 (K, H) or None
+        The means of the derivatives of the hidden units' cgf by what else a training changes of them: delta and xi of
+        dReLU units.
     total : float
         The number of examples, or their total weight.
     """
@@ -62,8 +65,12 @@ class Moments:
     hidden_sum = Setting(_sums, 1)
     total = Setting(validate.real, 0.0)
 
-    def __init__(self, weight_sum: np.ndarray, visible_sum: np.ndarray, hidden_sum: np.ndarray, total: float) -> None:
+    def __init__(
+        self, weight_sum: np.ndarray, visible_sum: np.ndarray, hidden_sum: np.ndarray, total: float,
+        own_sum: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
         self.weight_sum, self.visible_sum, self.hidden_sum, self.total = weight_sum, visible_sum, hidden_sum, total
+        self.own_sum = None if own_sum is None else _sums(own_sum, "own_sum", 2)
         _ = self.shape
 
     @property
@@ -94,6 +101,10 @@ class Moments:
     def hidden(self) -> np.ndarray:
         return self.hidden_sum / self.total
 
+    @property
+    def own(self) -> np.ndarray | None:
+        return None if self.own_sum is None else self.own_sum / self.total
+
     def __add__(self, other: Moments) -> Moments:
         """The moments of both sets of examples together."""
         if not isinstance(other, Moments):
@@ -105,6 +116,7 @@ class Moments:
             self.visible_sum + other.visible_sum,
             self.hidden_sum + other.hidden_sum,
             self.total + other.total,
+            None if self.own_sum is None or other.own_sum is None else self.own_sum + other.own_sum,
         )
 
     @classmethod
@@ -143,7 +155,11 @@ class Moments:
             fixed = gibbs.fixed_buffer(rows.stop - rows.start, rbm.n_hidden)
             layer = rbm._parameters.to_hidden
             gibbs.half_step(layer, data[rows], fixed=fixed, n_threads=n_threads)
-            add(moments, data[rows], fixed, layer, None if weight is None else weight[rows], scale, n_threads)
+            own = None if weight is None else weight[rows]
+            add(moments, data[rows], fixed, layer, own, scale, n_threads)
+            sums = own_sums(rbm, data[rows], own, scale, n_threads)
+            if sums is not None:
+                moments.own_sum = sums if moments.own_sum is None else moments.own_sum + sums
         return of_values(moments, (rbm.visible, rbm.hidden))
 
     @classmethod
@@ -166,6 +182,29 @@ def of_values(moments: Moments, units: tuple[Unit, Unit]) -> Moments:
         moments.weight_sum += (h.off * visible)[:, None] + np.reshape(v.off, (-1, 1)) * (hidden + h.off * n)
         moments.visible_sum, moments.hidden_sum = v.off * n + visible, h.off * n + hidden
     return moments
+
+
+def own_sums(
+    rbm: RBM, states: BitMatrix | np.ndarray, weight: np.ndarray | None = None, scale: float = 1.0,
+    n_threads: int | None = None,
+) -> np.ndarray | None:  # fmt: skip
+    """What the own of Moments sums up over examples, given their visible states, float64 (K, H): exact sums of numbers
+    on a grid, so the same bits in any order. weight and scale as for add. None where there is nothing of the kind."""
+    layer, hidden = rbm._parameters.to_hidden, rbm.hidden
+    if not hidden.trained:
+        return None
+    sums, part = np.empty((4, hidden.n)), np.empty((4, hidden.n))
+    sums[...] = 0.0
+    for rows in workload.parts(states.shape[0], workload.free_energy(*rbm._parameters.shape)):
+        used = threads.resolve(n_threads, (rows.stop - rows.start) * rbm.n_visible * rbm.n_hidden)
+        factors = None if weight is None else weight[rows] * (2.0**-FIXED_BITS)
+        if isinstance(states, BitMatrix):
+            kernels.real_statistics(states._planes[:, rows], layer, factors, part, used)
+        else:
+            numbers = gibbs.fixed_numbers(states[rows], layer)
+            kernels.real_statistics_of_fractions(numbers, layer, factors, part, used)
+        sums += part
+    return hidden.own_gradient(sums * scale)
 
 
 def nothing(rbm: RBM) -> Moments:
@@ -271,6 +310,7 @@ class PhaseStates:
             states._planes, states.segments, fixed, self.unit, self.transposed, self.visible_sum, self.hidden_sum, used
         )
         self.units = rbm.visible, rbm.hidden
+        self.own_sum = own_sums(rbm, states, n_threads=n_threads)
 
     @classmethod
     def of_data(
@@ -293,7 +333,13 @@ class PhaseStates:
             return cls(rbm, states, fixed, n_threads)
         moments = nothing(rbm)
         add(moments, states, fixed, rbm._parameters.to_hidden, n_threads=n_threads)
+        moments.own_sum = own_sums(rbm, states, n_threads=n_threads)
         return of_values(moments, (rbm.visible, rbm.hidden))
+
+    @property
+    def own(self) -> np.ndarray | None:
+        """As of Moments."""
+        return None if self.own_sum is None else self.own_sum / self.total
 
     @property
     def means(self) -> tuple[np.ndarray, np.ndarray]:
@@ -311,11 +357,10 @@ class PhaseStates:
 
     def moments(self, n_threads: int | None = None) -> Moments:
         """The averages themselves."""
-        moments = Moments(np.empty(self.shape), self.visible_sum.copy(), self.hidden_sum.copy(), self.total)
+        sums = self.visible_sum.copy(), self.hidden_sum.copy()
+        moments = Moments(np.empty(self.shape), *sums, self.total, self.own_sum)
         used = threads.resolve(n_threads, moments.weight_sum.size * int(self.total))
         all_of_fixed = np.empty(self.shape[1])  # which is more than hidden_sum in a LabelPhase
         signed = self.units[1].real
-        kernels.moments(
-            self.transposed, self.fixed, signed, self.unit, False, moments.weight_sum, all_of_fixed, used
-        )
+        kernels.moments(self.transposed, self.fixed, signed, self.unit, False, moments.weight_sum, all_of_fixed, used)
         return of_values(moments, self.units)

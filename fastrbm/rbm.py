@@ -213,15 +213,23 @@ class RBM(Model):
 
     def set_parameters(
         self, weights: ArrayLike | None = None, visible_bias: ArrayLike | None = None,
-        hidden_bias: ArrayLike | None = None,
+        hidden_bias: ArrayLike | None = None, *, visible: Unit | None = None, hidden: Unit | None = None,
     ) -> None:  # fmt: skip
-        """Replace some or all parameters; shapes must stay as they are. Errors as for the constructor."""
-        shape = self._parameters.shape
+        """Replace some or all parameters; shapes and unit types must stay as they are. Errors as for the constructor.
+
+        visible and hidden are descriptions, such as ``units.DReLU(H, delta=...)``: they have the parameters of real
+        units' own energy.
+        """
+        shape, units = self._parameters.shape, []
+        for name, old, new in (("visible", self.visible, visible), ("hidden", self.hidden, hidden)):
+            if new is not None and (not isinstance(new, Unit) or new.plain != old.plain):
+                raise ValueError(f"{name} must describe units like {old.plain!r}, got {validate.shown(new)}")
+            units.append(old if new is None else new)
         self._set(
             self.weights if weights is None else validate.parameter(weights, "weights", shape),
             self.visible_bias if visible_bias is None else visible_bias,
             self.hidden_bias if hidden_bias is None else hidden_bias,
-            self._parameters.units,
+            (units[0], units[1]),
         )
 
     def add(
@@ -281,7 +289,10 @@ class RBM(Model):
                     f"gradient must have {', '.join(_PARAMETERS)}; a {type(gradient).__name__} has no {name}"
                 )
             parts.append(validate.change(getattr(gradient, name), f"gradient.{name}", getattr(self, name).shape))
-        return Direction(layout.to_tiles(parts[0]), *parts[1:])
+        own = getattr(gradient, "own", None)
+        if own is not None and self.hidden.own is not None:
+            own = validate.change(own, "gradient.own", self.hidden.own.shape)
+        return Direction(layout.to_tiles(parts[0]), parts[1], parts[2], own)
 
     def _move(
         self, direction: Update, rate: float, l2: float = 0.0, l1: float = 0.0, n_threads: int | None = None
@@ -331,7 +342,7 @@ class RBM(Model):
 
     def __repr__(self) -> str:
         kinds = [
-            f", {side}={unit.name!r}" if unit.layout is None else f", {side}={unit!r}"
+            f", {side}={unit.name!r}" if unit.layout is None else f", {side}={unit.plain!r}"
             for side, unit in (("visible", self.visible), ("hidden", self.hidden))
             if unit.shifted or unit.layout
         ]
@@ -824,11 +835,13 @@ def load_path(file: str | PathLike[str]) -> Path:
     """
     found = path_file.load(validate.path(file, "file"))
     last = _read(found.model, file)
-    cut = last.visible.own_parameters.size
     try:
+        hidden = [last.hidden] * len(found.before)
+        if found.own is not None:
+            hidden = [last.hidden.with_own(own) for own in found.own]
         before = [
-            RBM(*parameters, visible=last.visible.with_own(own[:cut]), hidden=last.hidden.with_own(own[cut:]))
-            for parameters, own in zip(found.before, found.own, strict=True)
+            RBM(*parameters, visible=last.visible, hidden=units)
+            for parameters, units in zip(found.before, hidden, strict=True)
         ]
         return Path([*before, last], points=found.points, base_bias=found.base_bias)
     except (ValueError, TypeError) as error:

@@ -43,8 +43,8 @@ cdef struct HalfStep:
     const uint8_t *free             # NULL: all; or planes like out's: of the others, out keeps what it has
     Py_ssize_t free_stride
     float *probabilities            # NULL or (n, n_units); of real units their means
-    float *fixed                    # NULL or tiles of rint(P(on) 2^22), [tile][chain][64]; anything past n_units; of real
-                                    # units of their means times 2^f
+    # NULL or tiles of rint(P(on) 2^22), [tile][chain][64]; anything past n_units; of real units of means times 2^f
+    float *fixed
     Py_ssize_t fixed_length
     # the chains
     Py_ssize_t n

@@ -13,8 +13,8 @@ def moments(const uint8_t[:, ::1] transposed, const float[:, :, ::1] fixed, bint
     these are added to what is there.
 
     transposed IN (ceil(n/8), V) from transpose(); fixed IN (tiles, 8 ceil(n/8), 64), rows past the n-th zero; n and
-    what sums are exact: see above. signed: whether numbers of fixed may be negative, as means of real units are. scale is
-    a power of two."""
+    what sums are exact: see above. signed: whether numbers of fixed may be negative, as means of real units are.
+    scale is a power of two."""
     cdef Py_ssize_t n_visible = weights.shape[0], n_hidden = weights.shape[1], n_bytes = transposed.shape[0]
     cdef Py_ssize_t n_tiles = fixed.shape[0], block = block_length(n_visible, n_tiles, n_threads), item
     cdef Barrier barrier = new_barrier()

@@ -1,12 +1,12 @@
 # Real-valued units: Gaussian, ReLU and dReLU units. A unit's state is an integer H of 24 bits, its value x = 2^-12 H.
 #
 # With field f = bias + input, s = 1/sqrt(gamma), and R the Mills ratio (truncated.pxi):
-#   Gaussian   p(x) ~ exp(f x - gamma x^2 / 2): x = f / gamma + s y, y normal; cgf = (f s)^2 / 2 - log(gamma / (2 pi)) / 2
+#   Gaussian   p(x) ~ exp(f x - gamma x^2 / 2): x = f / gamma + s y, y normal; cgf = (f s)^2 / 2 - log(gamma / 2 pi) / 2
 #   ReLU       the same for x >= 0: x = s (y - a), a = -f s, y normal and at least a; cgf = log R(a) - log(gamma) / 2
 #   dReLU      two of these: for x >= 0 with field f + theta_plus and gamma_plus, for x < 0 with f + theta_minus and
 #              gamma_minus, mirrored; cgf = log(exp(cgf_plus) + exp(cgf_minus)), P(x >= 0) = exp(cgf_plus - cgf)
-# (Tubiana, Cocco & Monasson, eLife 2019). An inverse temperature beta multiplies f, theta_plus and theta_minus, and never
-# gamma: so all distributions of a path can be normalized.
+# (Tubiana, Cocco & Monasson, eLife 2019). An inverse temperature beta multiplies f, theta_plus and theta_minus, and
+# never gamma: so all distributions of a path can be normalized.
 #
 # What a real unit sends is H Q with Q on the grid of the weights, so a sum over units is an integer: below 2^52, since
 # |H| < 2^23 and the |Q| of a column sum to less than 2^29 (fastrbm/_core/parameters.py). float64 holds all partial sums
@@ -18,7 +18,7 @@ cdef enum:
     REAL_BITS = 12              # the grid of values is 2^-12
     REAL_LARGEST = 8388607      # of |H|: values end at 2048
     REAL = 4                    # added to the kind of draw (word 3 of the counter): two units share a block
-    REAL_TOGETHER = 4           # of them, those whose sums of LANES columns stay in registers
+    REAL_TOGETHER = 4 + 4 * (LANES // 16)      # of them, those whose sums of LANES columns stay in registers
     SIDES = 6                   # numbers that describe a unit:
     THETA_PLUS = 0              # of either side, beyond the bias,
     THETA_MINUS = 1
@@ -47,11 +47,12 @@ cdef void real_sums(double *sums, Scratch *scratch, const HalfStep *step, Py_ssi
     cdef const Run *run
     cdef const Row *last
     cdef bint started = False
-    if step.given.runs[0].kind < GAUSSIAN or step.given.n_runs > 1:
+    for k in range(step.given.n_runs):
+        started = started or not is_real(step.given.runs[k].kind)
+    if started:
         sum_tile(scratch.sums, scratch, step, tile, first, n)       # of the units that are not real
         for i in range(n * TILE):
             sums[i] = <double> scratch.sums[i] * 4096.0
-        started = True
     for k in range(step.given.n_runs):
         run = step.given.runs + k
         if is_real(run.kind):
@@ -76,7 +77,7 @@ cdef void add_reals(double *sums, Scratch *scratch, const float *rows, float gri
             chain = 0
             while chain < n:
                 add_real_products(sums + chain * TILE + strip * LANES, scratch.integers + strip * INPUTS * LANES,
-                                  scratch.numbers + chain, count, started)
+                                  scratch.numbers + chain, count, started, REAL_TOGETHER)
                 chain += REAL_TOGETHER
         started = True
         unit += count
@@ -100,26 +101,25 @@ cdef void read_reals(double *out, const uint8_t *planes, Py_ssize_t stride, Py_s
             line[chain] = 0
 
 
-cdef void add_real_products(double *sums, const double *integers, const double *numbers, Py_ssize_t n,
-                            bint started) noexcept nogil:
-    """Add to LANES columns of four chains' sums the products of n units."""
+cdef inline void add_real_products(double *sums, const double *integers, const double *numbers, Py_ssize_t n,
+                                   bint started, int together) noexcept nogil:
+    """Add to LANES columns of the sums of so many chains, a literal, the products of n units."""
     cdef const vd *q = <const vd *> integers
     cdef vd s[2 * REAL_TOGETHER]
+    cdef vd x
     cdef Py_ssize_t i
-    for i in range(2 * REAL_TOGETHER):
-        s[i] = (<const vdu *> (sums + (i // 2) * TILE))[i % 2] if started else splat_d(0.0)
+    cdef int k
+    for k in range(2 * together):
+        s[k] = (<const vdu *> (sums + (k // 2) * TILE))[k % 2] if started else splat_d(0.0)
     for i in range(n):
-        s[0] = multiply_and_add(splat_d(numbers[0]), q[2 * i], s[0])
-        s[1] = multiply_and_add(splat_d(numbers[0]), q[2 * i + 1], s[1])
-        s[2] = multiply_and_add(splat_d(numbers[1]), q[2 * i], s[2])
-        s[3] = multiply_and_add(splat_d(numbers[1]), q[2 * i + 1], s[3])
-        s[4] = multiply_and_add(splat_d(numbers[2]), q[2 * i], s[4])
-        s[5] = multiply_and_add(splat_d(numbers[2]), q[2 * i + 1], s[5])
-        s[6] = multiply_and_add(splat_d(numbers[3]), q[2 * i], s[6])
-        s[7] = multiply_and_add(splat_d(numbers[3]), q[2 * i + 1], s[7])
+        for k in range(together):
+            x = splat_d(numbers[k])
+            s[2 * k] = multiply_and_add(x, q[0], s[2 * k])
+            s[2 * k + 1] = multiply_and_add(x, q[1], s[2 * k + 1])
         numbers += REAL_BLOCK
-    for i in range(2 * REAL_TOGETHER):
-        (<vdu *> (sums + (i // 2) * TILE))[i % 2] = s[i]
+        q += 2
+    for k in range(2 * together):
+        (<vdu *> (sums + (k // 2) * TILE))[k % 2] = s[k]
 
 
 cdef void real_senders_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n,
@@ -176,6 +176,12 @@ cdef inline Unit units_at(const HalfStep *step, Py_ssize_t place) noexcept nogil
                 (<const vdu *> (x + 3 * k))[0], (<const vdu *> (x + 4 * k))[0], (<const vdu *> (x + 5 * k))[0])
 
 
+cdef inline vd bounded_d(vd a) noexcept nogil:
+    """What truncated() takes: at most 1e8 in size."""
+    a = max_d(a, splat_d(-1e8))
+    return splat_d(0.0) - max_d(splat_d(0.0) - a, splat_d(-1e8))
+
+
 cdef inline vd real_cgf(int kind, const Unit *unit, vd field, vd beta) noexcept nogil:
     """The cumulant generating function at beta; field has beta in it."""
     cdef vd plus, minus, x, y
@@ -183,10 +189,10 @@ cdef inline vd real_cgf(int kind, const Unit *unit, vd field, vd beta) noexcept 
         x = field * unit.width_plus
         return x * x * splat_d(0.5) + (splat_d(0.9189385332046727) - unit.log_plus)     # log(2 pi) / 2
     if kind == RELU:
-        truncated(splat_d(0.0) - field * unit.width_plus, &plus, &x, &y, False)
+        truncated(bounded_d(splat_d(0.0) - field * unit.width_plus), &plus, &x, &y, False)
         return plus - unit.log_plus
-    truncated(splat_d(0.0) - (field + unit.theta_plus * beta) * unit.width_plus, &plus, &x, &y, False)
-    truncated((field + unit.theta_minus * beta) * unit.width_minus, &minus, &x, &y, False)
+    truncated(bounded_d(splat_d(0.0) - (field + unit.theta_plus * beta) * unit.width_plus), &plus, &x, &y, False)
+    truncated(bounded_d((field + unit.theta_minus * beta) * unit.width_minus), &minus, &x, &y, False)
     plus = plus - unit.log_plus
     minus = minus - unit.log_minus
     return max_d(plus, minus) + log_d(one_plus_exp(plus - minus))
@@ -199,10 +205,11 @@ cdef inline vd real_mean(int kind, const Unit *unit, vd field, vd beta) noexcept
     if kind == GAUSSIAN:
         return field * unit.width_plus * unit.width_plus
     if kind == RELU:
-        truncated(splat_d(0.0) - field * unit.width_plus, &plus, &mean_plus, &second, True)
+        truncated(bounded_d(splat_d(0.0) - field * unit.width_plus), &plus, &mean_plus, &second, True)
         return mean_plus * unit.width_plus
-    truncated(splat_d(0.0) - (field + unit.theta_plus * beta) * unit.width_plus, &plus, &mean_plus, &second, True)
-    truncated((field + unit.theta_minus * beta) * unit.width_minus, &minus, &mean_minus, &second, True)
+    sides_of(DRELU, unit, field, beta, &plus, &minus)
+    truncated(plus, &plus, &mean_plus, &second, True)
+    truncated(minus, &minus, &mean_minus, &second, True)
     plus = (plus - unit.log_plus) - (minus - unit.log_minus)    # the log odds of x >= 0
     e = exp_negative_d(max_d(splat_d(0.0) - abs_d(plus), splat_d(-708.0)))
     mean_plus = mean_plus * unit.width_plus
@@ -212,31 +219,71 @@ cdef inline vd real_mean(int kind, const Unit *unit, vd field, vd beta) noexcept
             - select_d(negative, splat_d(1.0), e) * mean_minus) / (splat_d(1.0) + e)
 
 
-cdef inline vd real_draw(int kind, const Unit *unit, vd field, vd beta, vd u) noexcept nogil:
-    """The quantile of u, in (0, 1); of a dReLU unit u says on which side it is, too, and again where there."""
-    cdef vd plus, minus, a, b, x, y, e, width
-    cdef vq negative, less
-    if kind == GAUSSIAN:
-        return field * unit.width_plus * unit.width_plus + normal_of(log_d(u)) * unit.width_plus
+cdef struct Draws:                      # of a tile's units for LANES chains, [column][half]: what stages hand on
+    vd fields[2 * TILE]
+    vd plus[2 * TILE]                   # the cgfs of both sides; then the side that is drawn: its log R,
+    vd minus[2 * TILE]
+    vd bounds[2 * TILE]                 # its a,
+    vd widths[2 * TILE]                 # its 1 / sqrt(gamma), with its sign,
+    vd uniforms[2 * TILE]               # and the uniform number that is left for it
+
+
+cdef inline void sides_of(int kind, const Unit *unit, vd field, vd beta, vd *a, vd *b) noexcept nogil:
+    """a of the positive side, b that of the negative one, mirrored."""
     if kind == RELU:
-        a = splat_d(0.0) - field * unit.width_plus
-        truncated(a, &plus, &x, &y, False)
-        return tail_draw(log_d(u), a, plus) * unit.width_plus
-    a = splat_d(0.0) - (field + unit.theta_plus * beta) * unit.width_plus
-    b = (field + unit.theta_minus * beta) * unit.width_minus
-    truncated(a, &plus, &x, &y, False)
-    truncated(b, &minus, &x, &y, False)
+        a[0] = bounded_d(splat_d(0.0) - field * unit.width_plus)
+        return
+    a[0] = bounded_d(splat_d(0.0) - (field + unit.theta_plus * beta) * unit.width_plus)
+    b[0] = bounded_d((field + unit.theta_minus * beta) * unit.width_minus)
+
+
+cdef inline void choose_side(const Unit *unit, vd beta, Draws *draws, Py_ssize_t i) noexcept nogil:
+    """The side of a dReLU unit that its uniform number says, and what is left of the number there."""
+    cdef vd a, b, plus = draws.plus[i], minus = draws.minus[i], u = draws.uniforms[i], x, y, e
+    cdef vq negative, less
+    sides_of(DRELU, unit, draws.fields[i], beta, &a, &b)
     x = (plus - unit.log_plus) - (minus - unit.log_minus)       # the log odds of x >= 0
     e = exp_negative_d(max_d(splat_d(0.0) - abs_d(x), splat_d(-708.0)))
     # the less likely side has q = e / (1 + e), and what is left of u there is u / q
     less = mask_lt_d(u * (splat_d(1.0) + e), e)
     y = select_d(less, u, splat_d(1.0) - u) * (splat_d(1.0) + e)
     y = y / select_d(less, e, splat_d(1.0))
-    y = splat_d(1.0) - max_d(splat_d(1.0) - y, splat_d(1.1102230246251565e-16))      # below 1, by 2^-53
+    draws.uniforms[i] = splat_d(1.0) - max_d(splat_d(1.0) - y, splat_d(1.1102230246251565e-16))  # below 1, by 2^-53
     negative = mask_lt_d(x, splat_d(0.0)) ^ less                # whether it is x < 0
-    width = select_d(negative, unit.width_minus, unit.width_plus)
-    x = tail_draw(log_d(y), select_d(negative, b, a), select_d(negative, minus, plus)) * width
-    return select_d(negative, splat_d(0.0) - x, x)
+    draws.widths[i] = select_d(negative, splat_d(0.0) - unit.width_minus, unit.width_plus)
+    draws.bounds[i] = select_d(negative, b, a)
+    draws.plus[i] = select_d(negative, minus, plus)
+
+
+cdef inline void draw_values(const HalfStep *step, int kind, Draws *draws, const vd *betas, Py_ssize_t place,
+                             Py_ssize_t n) noexcept nogil:
+    """fields INOUT: the quantiles of the uniform numbers of n columns, from this place of all tiles on. In stages: what
+    follows each other for one unit would wait for itself."""
+    cdef Py_ssize_t i
+    cdef Unit own
+    cdef vd mean, second
+    if kind == GAUSSIAN:
+        for i in range(2 * n):
+            own = unit_at(step, place + i // 2)
+            draws.fields[i] = draws.fields[i] * own.width_plus * own.width_plus + (
+                normal_at(draws.uniforms[i]) * own.width_plus)
+        return
+    for i in range(2 * n):
+        own = unit_at(step, place + i // 2)
+        sides_of(kind, &own, draws.fields[i], betas[i % 2], draws.bounds + i, draws.minus + i)
+        draws.widths[i] = own.width_plus
+    for i in range(2 * n):
+        truncated(draws.bounds[i], draws.plus + i, &mean, &second, False)
+    if kind == DRELU:
+        for i in range(2 * n):
+            truncated(draws.minus[i], draws.minus + i, &mean, &second, False)
+        for i in range(2 * n):
+            own = unit_at(step, place + i // 2)
+            choose_side(&own, betas[i % 2], draws, i)
+    for i in range(2 * n):
+        draws.uniforms[i] = log_d(draws.uniforms[i])
+    for i in range(2 * n):
+        draws.fields[i] = tail_draw(draws.uniforms[i], draws.bounds[i], draws.plus[i]) * draws.widths[i]
 
 
 cdef void draw_reals(const HalfStep *step, int kind, const void *sums, bint doubles, double unit, Py_ssize_t tile,
@@ -254,63 +301,72 @@ cdef void draw_reals(const HalfStep *step, int kind, const void *sums, bint doub
 cdef inline void draw_reals_of(const HalfStep *step, int kind, const void *sums, bint doubles, double unit,
                                Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n) noexcept nogil:
     """draw_reals, of a literal kind; chains are in the lanes."""
-    cdef vd fields[TILE * 2]
+    cdef Draws draws
     cdef vd betas[2]
     cdef uint32_t random[4][LANES]
     cdef Columns where = columns_of(step, tile)
     cdef Keys keys
     cdef Unit own
-    cdef Py_ssize_t start, count, column, half
+    cdef Py_ssize_t start = 0, count, column, half
     cdef bint means = step.fixed != NULL or step.probabilities != NULL
     philox_keys(step.key0, step.key1, &keys)
-    start = 0
     while start < n:
         count = smaller(LANES, n - start)
-        put_real_fields(step, sums, doubles, unit, tile, first, start, count, where.n, <double *> fields,
-                        <double *> betas)
-        for column in range(where.n):
-            own = unit_at(step, tile * TILE + column)
-            if step.out != NULL and column % 2 == 0:
-                philox_chains(<uint32_t> (tile * (TILE // 2) + column // 2),
-                              <uint32_t> (step.first_chain + first + start), step.sweep, step.kind + REAL, &keys,
-                              random)
-            if means:
+        put_real_fields(step, sums, doubles, unit, tile, first, start, count, where.n, draws.fields, betas)
+        if means:
+            for column in range(where.n):
+                own = unit_at(step, tile * TILE + column)
                 for half in range(2):
-                    give_real_means(step, real_mean(kind, &own, fields[2 * column + half], betas[half]), tile, column,
-                                    where.unit + column, first + start + half * HALF, count - half * HALF)
-            if step.out != NULL:
-                for half in range(2):
-                    fields[2 * column + half] = real_draw(
-                        kind, &own, fields[2 * column + half], betas[half],
-                        uniforms(random[2 * (column % 2)] + half * HALF, random[2 * (column % 2) + 1] + half * HALF))
+                    give_real_means(step, real_mean(kind, &own, draws.fields[2 * column + half], betas[half]), tile,
+                                    column, where.unit + column, first + start + half * HALF, count - half * HALF)
         if step.out != NULL:
             for column in range(where.n):
-                put_reals(step, <double *> (fields + 2 * column), where.row + REAL_BYTES * column, first + start, count)
+                if column % 2 == 0:
+                    philox_chains(<uint32_t> (tile * (TILE // 2) + column // 2),
+                                  <uint32_t> (step.first_chain + first + start), step.sweep, step.kind + REAL, &keys,
+                                  random)
+                for half in range(2):
+                    draws.uniforms[2 * column + half] = uniforms(random[2 * (column % 2)] + half * HALF,
+                                                                 random[2 * (column % 2) + 1] + half * HALF)
+            draw_values(step, kind, &draws, betas, tile * TILE, where.n)
+            for column in range(where.n):
+                put_reals(step, <double *> (draws.fields + 2 * column), where.row + REAL_BYTES * column,
+                          first + start, count)
         start += LANES
 
 
 cdef inline void put_real_fields(const HalfStep *step, const void *sums, bint doubles, double unit, Py_ssize_t tile,
                                  Py_ssize_t first, Py_ssize_t start, Py_ssize_t count, Py_ssize_t n_columns,
-                                 double *fields, double *betas) noexcept nogil:
-    """fields OUT [column][LANES] of LANES chains, the last one again past it, and their betas OUT."""
-    cdef Py_ssize_t lane, column, chain
-    cdef double beta, x, scale = <double> step.scale * unit
+                                 vd *fields, vd *betas) noexcept nogil:
+    """fields OUT [column][half] of LANES chains, and their betas OUT [half]; past the last chain, what nobody reads."""
+    cdef int32_t whole[TILE * LANES]
+    cdef Py_ssize_t lane, column, half
+    cdef vd scale = splat_d(<double> step.scale * unit), one = splat_d(1.0), x
     cdef const float *bias = step.bias + tile * TILE
     for lane in range(LANES):
-        chain = start + smaller(lane, count - 1)
-        beta = 1.0 if step.beta == NULL else <double> step.beta[(first + chain) * step.beta_stride]
-        betas[lane] = beta
+        (<double *> betas)[lane] = 1.0 if step.beta == NULL else (
+            <double> step.beta[(first + start + smaller(lane, count - 1)) * step.beta_stride])
+    if doubles:
+        for lane in range(LANES):
+            for column in range(n_columns):
+                (<double *> fields)[column * LANES + lane] = (
+                    <const double *> sums)[(start + smaller(lane, count - 1)) * TILE + column]
+    else:
+        for column in range(0, n_columns, 4):
+            for lane in range(0, LANES, 4):
+                transpose_4x4(<const float *> sums + (start + lane) * TILE + column, TILE,
+                              <float *> whole + column * LANES + lane, LANES)
         for column in range(n_columns):
-            if doubles:
-                x = (<const double *> sums)[chain * TILE + column]
-            else:
-                x = <double> (<const int32_t *> sums)[chain * TILE + column]
-            x = x * scale + <double> bias[column]
+            fields[2 * column] = to_double(whole + column * LANES)
+            fields[2 * column + 1] = to_double(whole + column * LANES + HALF)
+    for column in range(n_columns):
+        for half in range(2):
+            x = fields[2 * column + half] * scale + splat_d(<double> bias[column])
             if step.beta != NULL:
-                x = x * beta
+                x = x * betas[half]
                 if step.reference != NULL:
-                    x = x + <double> step.reference[tile * TILE + column] * (1.0 - beta)
-            fields[column * LANES + lane] = x
+                    x = x + splat_d(<double> step.reference[tile * TILE + column]) * (one - betas[half])
+            fields[2 * column + half] = x
 
 
 cdef inline vd uniforms(const uint32_t *high, const uint32_t *low) noexcept nogil:
@@ -428,3 +484,99 @@ cdef void weigh_reals(const HalfStep *step, const double *sums, Py_ssize_t tile,
                 low[k] += logs[k]
                 high[k] += logs[8 + k]
         out[chain] += sum8(high) - sum8(low)
+
+
+# ---------------------------------------------------------------- statistics of what a training changes
+
+
+def real_statistics(const uint8_t[:, :] planes, Layer layer, weight, double[:, ::1] out, int n_threads):
+    """out OUT (4, H): the sums over the chains, given planes IN of the other layer, of four means of each dReLU unit:
+    E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2] and E[min(x, 0)^2]. Each is rounded to a multiple of 2^-20, so that the
+    sums are exact in any order. weight is None, or float64 (n,): what a chain's means are multiplied by first."""
+    cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
+    run_statistics(&step, weight, out, n_threads)
+
+
+def real_statistics_of_fractions(const double[:, ::1] numbers, Layer layer, weight, double[:, ::1] out, int n_threads):
+    """real_statistics, of numbers IN (n, units of the other layer), whole, from 0 to 2^22."""
+    cdef HalfStep step = prepare_numbers(numbers, layer, 0, 0, n_threads)
+    run_statistics(&step, weight, out, n_threads)
+
+
+cdef int run_statistics(const HalfStep *step, weight, double[:, ::1] out, int n_threads) except -1:
+    cdef const double[::1] weights
+    cdef const double *of_chains = NULL
+    cdef Py_ssize_t item, n_columns = TILE * step.n_tiles, thread, row, unit
+    cdef Barrier barrier = new_barrier()
+    cdef _Memory memory, sums_memory
+    cdef EnergyScratch *scratch
+    cdef double *sums
+    out[...] = 0.0
+    if step.n == 0:
+        return 0
+    if weight is not None:
+        weights = weight
+        of_chains = &weights[0]
+    if DEBUG_CHECKS:
+        check(step.to != NULL and step.to.tiles[0].kind == DRELU and out.shape[0] == 4
+              and out.shape[1] == step.n_units and (weight is None or weights.shape[0] == step.n), "real_statistics")
+    memory = memory_for(n_threads, sizeof(EnergyScratch), "statistics of real units")
+    sums_memory = memory_for(4 * n_threads * step.n_tiles, TILE * sizeof(double), "statistics of real units")
+    scratch, sums = <EnergyScratch *> memory.start, <double *> sums_memory.start
+    memset(sums, 0, 4 * n_threads * n_columns * sizeof(double))
+    with nogil, parallel(num_threads=n_threads):
+        join_team()
+        for item in prange(step.n_tiles * ceil_div(step.n, ENERGY_BLOCK), schedule="dynamic", chunksize=1):
+            statistics_item(step, item % step.n_tiles, item // step.n_tiles * ENERGY_BLOCK, of_chains,
+                            sums + 4 * threadid() * n_columns + item % step.n_tiles * TILE, n_columns,
+                            scratch + threadid())
+        leave_team(&barrier)
+    for thread in range(n_threads):
+        for row in range(4):
+            for unit in range(step.n_units):
+                out[row, unit] += sums[(4 * thread + row) * n_columns + unit]
+    return 0
+
+
+cdef void statistics_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t first, const double *weight, double *sums,
+                          Py_ssize_t stride, EnergyScratch *scratch) noexcept nogil:
+    """Add those of a block of chains to a tile's columns of sums [4]."""
+    cdef Py_ssize_t n = smaller(ENERGY_BLOCK, step.n - first), chain, column = 0
+    cdef Py_ssize_t n_columns = columns_of(step, tile).n, k
+    cdef Unit own
+    cdef vd means[4]
+    cdef vd totals[4]
+    cdef vd w = splat_d(1.0)
+    log_odds_tile(scratch.odds, &scratch.product, step, tile, first, n)
+    while column < n_columns:
+        own = units_at(step, tile * TILE + column)
+        for k in range(4):
+            totals[k] = (<vdu *> (sums + k * stride + column))[0]
+        for chain in range(n):
+            drelu_means(&own, (<const vdu *> (scratch.odds + chain * TILE + column))[0], means)
+            if weight != NULL:
+                w = splat_d(weight[first + chain])
+            for k in range(4):
+                # rounded to a multiple of 2^-20 by what 1.5 2^32 has no room for
+                totals[k] = totals[k] + ((means[k] * w + splat_d(6442450944.0)) - splat_d(6442450944.0))
+        for k in range(4):
+            (<vdu *> (sums + k * stride + column))[0] = totals[k]
+        column += HALF
+
+
+cdef inline void drelu_means(const Unit *unit, vd field, vd *means) noexcept nogil:
+    """E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2], E[min(x, 0)^2]."""
+    cdef vd plus, minus, mean_plus, mean_minus, second_plus, second_minus, e, p_plus, p_minus
+    cdef vq negative
+    truncated(bounded_d(splat_d(0.0) - (field + unit.theta_plus) * unit.width_plus), &plus, &mean_plus, &second_plus,
+              True)
+    truncated(bounded_d((field + unit.theta_minus) * unit.width_minus), &minus, &mean_minus, &second_minus, True)
+    plus = (plus - unit.log_plus) - (minus - unit.log_minus)    # the log odds of x >= 0
+    e = exp_negative_d(max_d(splat_d(0.0) - abs_d(plus), splat_d(-708.0)))
+    negative = mask_lt_d(plus, splat_d(0.0))
+    p_plus = select_d(negative, e, splat_d(1.0)) / (splat_d(1.0) + e)
+    p_minus = select_d(negative, splat_d(1.0), e) / (splat_d(1.0) + e)
+    means[0] = p_plus * (mean_plus * unit.width_plus)
+    means[1] = splat_d(0.0) - p_minus * (mean_minus * unit.width_minus)
+    means[2] = p_plus * (second_plus * (unit.width_plus * unit.width_plus))
+    means[3] = p_minus * (second_minus * (unit.width_minus * unit.width_minus))

@@ -135,6 +135,15 @@ cdef inline vd normal_of(vd log_t) noexcept nogil:
     return select_d(above, y, zero - y)
 
 
+cdef inline vd normal_at(vd t) noexcept nogil:
+    """normal_of log t, of numbers t from 2^-53 to 1 - 2^-53."""
+    cdef vd rest = splat_d(1.0) - t
+    cdef vq above = mask_lt_d(t, rest)
+    cdef vd r = sqrt_d(splat_d(0.0) - log_d(select_d(above, t, rest)))
+    cdef vd y = quantile_top(r) / quantile_bottom(r)
+    return select_d(above, y, splat_d(0.0) - y)
+
+
 cdef inline vd tail_draw(vd log_u, vd a, vd log_mills) noexcept nogil:
     """y - a >= 0 with Q(y) = u Q(a): a quantile of y given that y >= a, of log u < 0, |a| <= 1e8 and log R(a)."""
     cdef vd zero = splat_d(0.0), limit = splat_d(FAR), x = zero, log_q, y

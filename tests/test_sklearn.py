@@ -326,7 +326,7 @@ def test_many_updates_in_a_call_are_the_same_bits(monkeypatch):
     wanted = small().fit(X)
     monkeypatch.setattr("fastrbm.training.loop.possible", lambda *a: False)
     assert same(small().fit(X), wanted)
-    assert fused.possible(wanted._gradient, fr.optim.SGD(0.1), None, 10)
+    assert fused.possible(fr.RBM([[0.0]]), wanted._gradient, fr.optim.SGD(0.1), None, 10)
 
 
 def test_attributes_can_be_set():

@@ -280,5 +280,9 @@ def test_calls_are_short_whoever_made_the_chains():
     ],
 )
 def test_what_goes_update_by_update(gradient, optimizer, centering):
-    assert not fused.possible(gradient, optimizer, centering, 10)
-    assert fused.possible(fr.gradient.PCD(), fr.optim.SGD(l2=0.1), fr.gradient.Centering(), 10)
+    rbm = fr.RBM([[0.0]])
+    assert not fused.possible(rbm, gradient, optimizer, centering, 10)
+    usual = fr.gradient.PCD(), fr.optim.SGD(l2=0.1), fr.gradient.Centering(), 10
+    assert fused.possible(rbm, *usual)
+    assert not fused.possible(fr.RBM([[0.0]], hidden="drelu"), *usual)
+    assert not fused.possible(fr.RBM([[0.0]], visible="gaussian"), *usual)

@@ -138,6 +138,20 @@ def sweep(
     n_threads: int,
 ) -> None: ...
 def inputs(planes: NDArray[np.uint8], layer: Layer, out: NDArray[np.int32], n_threads: int) -> None: ...
+def real_statistics(
+    planes: NDArray[np.uint8],
+    layer: Layer,
+    weight: NDArray[np.float64] | None,
+    out: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
+def real_statistics_of_fractions(
+    numbers: NDArray[np.float64],
+    layer: Layer,
+    weight: NDArray[np.float64] | None,
+    out: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
 def moments(
     transposed: NDArray[np.uint8],
     fixed: NDArray[np.float32],
@@ -299,6 +313,7 @@ def anneal(
     reference: NDArray[np.float32],
     bias_difference: NDArray[np.float64],
     betas: NDArray[np.float32],
+    visible_betas: NDArray[np.float64],
     seed: int,
     stream: int,
     first_sweep: int,

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import threads, validate
 from .dispatch import kernels
-from .layout import FIXED_BITS, TILE, from_tiles, to_tiles
+from .layout import FIXED_BITS, REAL_BITS, REAL_LARGEST, TILE, from_tiles, to_tiles
 from .segments import empty_tiles, placed, placed_shape, placed_tiles, segments_of
 from .settings import once
 
@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 
 _LARGEST_SUM = 2**31 - 1
 _LARGEST_OF_REALS = 2**29 - 1  # times 2^23, the integers of real units, it is below 2^53
+_LARGEST_VALUE = (REAL_LARGEST + 1) * 2.0**-REAL_BITS  # of a real unit
 
 
 class Update:
     """What an update needs of a direction; Direction and Gradient are such.
 
-    tiles, visible_bias and hidden_bias are its parts, shape the number of visible and of hidden units, and work what
-    ascend has to do beside the update itself, in connections.
+    tiles, visible_bias and hidden_bias are its parts, own that of what else is trained of the hidden units (K, H), or
+    None, shape the number of visible and of hidden units, and work what ascend has to do beside the update itself, in
+    connections.
     """
 
     if TYPE_CHECKING:
@@ -43,6 +45,8 @@ class Update:
         def visible_bias(self) -> np.ndarray: ...
         @property
         def hidden_bias(self) -> np.ndarray: ...
+        @property
+        def own(self) -> np.ndarray | None: ...
 
     def ascend(
         self, weights: np.ndarray, rate: float, l2: float, l1: float, limit: float, out: np.ndarray,
@@ -68,12 +72,16 @@ def exponent(largest_sum: float, n_in: int, real: bool = False) -> int:
     return min(60, math.frexp((most - n_in) / largest_sum)[1] - 1)
 
 
-def fixed_bits(hidden: Unit, bias: np.ndarray, largest_input: float) -> int:
+def fixed_bits(units: tuple[Unit, Unit], bias: np.ndarray, largest_sum: float) -> int:
     """f, where means of hidden units are counted in units of 2^-f: 22 of two values; of real units the finest on which
-    none is above 2^22, whatever the visible states."""
+    none is above 2^22, whatever the visible states.
+
+    largest_sum is of the sizes of the weights of a hidden unit.
+    """
+    visible, hidden = units
     if not hidden.real:
         return FIXED_BITS
-    sides = hidden.sides()
+    sides, largest_input = hidden.sides(), largest_sum * (_LARGEST_VALUE if visible.real else 1.0)
     theta = np.abs(sides[:2] + bias.astype(np.float64)) + largest_input
     most = float((sides[2:4] * (theta * sides[2:4] + 1.0)).max())  # D(a) < |a| + 1 of truncated.pxi
     return min(40, math.frexp(float(1 << FIXED_BITS) / most)[1] - 1)
@@ -109,12 +117,14 @@ def _check_coupling(weights: np.ndarray, units: tuple[Unit, Unit]) -> None:
 
 
 class Direction(Update):
-    """Where an update goes: the weights' part in tiles, the biases' parts (V,) and (H,)."""
+    """Where an update goes: the weights' part in tiles, the biases' parts (V,) and (H,), and own (K, H), if any."""
 
     work = 0
 
-    def __init__(self, tiles: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray) -> None:
-        self._parts = tiles, visible_bias, hidden_bias
+    def __init__(
+        self, tiles: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray, own: np.ndarray | None = None
+    ) -> None:
+        self._parts, self._own = (tiles, visible_bias, hidden_bias), own
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -131,6 +141,16 @@ class Direction(Update):
     @property
     def hidden_bias(self) -> np.ndarray:
         return self._parts[2]
+
+    @property
+    def own(self) -> np.ndarray | None:
+        return self._own
+
+
+def parts_of(direction: Update) -> list[np.ndarray]:
+    """The weights' part in tiles, the biases' parts, and that of what else is trained of hidden units, if any."""
+    parts = [direction.tiles, direction.visible_bias, direction.hidden_bias]
+    return parts if direction.own is None else [*parts, direction.own]
 
 
 class Parameters:
@@ -159,7 +179,7 @@ class Parameters:
         segments, real = segments_of(units[0].layout), segments_of(units[1].layout)
         visible_padded, hidden_padded = placed(visible_bias, segments), placed(hidden_bias, None)
         self.hidden_bias = hidden_padded[:n_hidden]
-        names = tuple(unit.name if unit.layout is None else "bernoulli" for unit in units)
+        names = _kernel_name(units[0]), _kernel_name(units[1])
         if segments is None:
             self.visible_bias, largest_input = visible_padded[:n_visible], largest_sums[0]
         else:
@@ -175,7 +195,7 @@ class Parameters:
         )  # fmt: skip
         self.to_hidden = kernels.Layer(
             weights, exponents[0], hidden_padded, n_hidden, names[1], names[0], real, segments,
-            placed_shape(units[1], real), fixed_bits(units[1], self.hidden_bias, largest_input),
+            placed_shape(units[1], real), fixed_bits(units, self.hidden_bias, largest_input),
         )  # fmt: skip
         self.to_visible = kernels.Layer(
             transposed, exponents[1], visible_padded, n_visible, *names, segments, real,
@@ -212,8 +232,18 @@ class Parameters:
         return Parameters(
             self.shape, new, transposed, sums,
             moved_values(self.visible_bias, direction.visible_bias, rate, "visible_bias"),
-            moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"), self.units,
+            moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"),
+            self._moved_units(direction, rate),
         )  # fmt: skip
+
+    def _moved_units(self, direction: Update, rate: float) -> tuple[Unit, Unit]:
+        """The units after an update, with what else of the hidden ones it changes."""
+        visible, hidden = self.units
+        own = hidden.own
+        if own is None or direction.own is None:
+            return self.units
+        names = " and ".join(hidden.trained)
+        return visible, hidden.with_own(moved_values(own, direction.own, rate, f"{names} of the hidden units"))
 
     def clipped(self, max_norm: float, n_threads: int | None = None) -> Parameters:
         """With the weights of each hidden unit scaled down to a Euclidean norm of at most max_norm, up to rounding."""
@@ -271,6 +301,11 @@ class Parameters:
     @once
     def wide_hidden_bias(self) -> np.ndarray:
         return self.hidden_bias.astype(np.float64)
+
+
+def _kernel_name(unit: Unit) -> str:
+    """How the kernels call the type of a layer; what has segments is told by these."""
+    return unit.name if unit.layout is None else "bernoulli"
 
 
 def _ascend(

@@ -15,17 +15,15 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 _WRITERS = "Path.save and 'fastrbm train --trajectory' write them"
-_OWN = "path_unit_parameters"  # of the models before the last, where units are real
 _PARAMETERS = ("weights", "visible_bias", "hidden_bias")
 
 
 class Read(NamedTuple):
-    """The model of interest, the parameters of those before it, and those that their units have, the points, and the
-    bias of the base-rate model."""
+    """The model of interest, the parameters of those before it, the points, and the bias of the base-rate model."""
 
     model: model_file.Read
     before: list[tuple[np.ndarray, ...]]
-    own: list[np.ndarray]
+    own: np.ndarray | None  # what else is trained of the hidden units, of each of those before, float32 (n, K, H)
     points: np.ndarray
     base_bias: np.ndarray
 
@@ -37,9 +35,9 @@ def save(file: str | PathLike[str], path: Path) -> None:
     for name in _PARAMETERS:
         values = [getattr(each, name) for each in before]
         arrays[f"path_{name}"] = np.array(values, np.float32).reshape(len(before), *getattr(last, name).shape)
-    own = [np.concatenate([each.visible.own_parameters, each.hidden.own_parameters]) for each in before]
-    if own and own[0].size:
-        arrays[_OWN] = np.array(own)
+    if last.hidden.own is not None:
+        own = [each.hidden.own for each in before]
+        arrays["path_own"] = np.array(own, np.float32).reshape(len(before), *last.hidden.own.shape)
     output.replace_file(file, output.archive(**arrays, **model_file.entries(last)))
 
 
@@ -61,10 +59,10 @@ def load(file: str | PathLike[str]) -> Read:
         ]
         bias = _numbers(archive, "path_base_bias", 1)
         bias = validate.parameter(bias, f"path_base_bias in {file}", model.parameters[1].shape)
-        own = _numbers(archive, _OWN, 2).astype(np.float64) if _OWN in archive else np.zeros((len(before), 0))
-        if len(own) != len(before) or not bool(np.isfinite(own).all()):
-            raise ValueError(f"{file} is damaged: {_OWN} must hold finite numbers of {len(before)} models")
-        return Read(model, before, list(own), _numbers(archive, "path_points", 1), bias)
+        own = _numbers(archive, "path_own", 3).astype(np.float32) if "path_own" in archive else None
+        if own is not None and (len(own) != len(before) or own.shape[2] != model.parameters[2].size):
+            raise ValueError(f"{file} is damaged: path_own must be of {len(before)} models")
+        return Read(model, before, own, _numbers(archive, "path_points", 1), bias)
 
 
 def _numbers(archive: Archive, name: str, n_dimensions: int) -> np.ndarray:

@@ -54,15 +54,17 @@ def tiles(state: State, name: str, shape: tuple[int, int], dtype: DTypeLike) -> 
     return value
 
 
-def parts(state: State, names: tuple[str, str, str], dtype: DTypeLike = np.float32) -> list[np.ndarray]:
-    """Copies of three arrays that belong to weights (in tiles), visible and hidden biases of one shape; an empty list
-    where there is none of them. dtype is that of the weights' part."""
+def parts(state: State, names: tuple[str, ...], dtype: DTypeLike = np.float32) -> list[np.ndarray]:
+    """Copies of three arrays that belong to weights (in tiles), visible and hidden biases of one shape, and of a fourth
+    one, if there is any, that belongs to what else is trained of hidden units (K, H); an empty list where there is none
+    of them. dtype is that of the weights' part."""
     if not any(name in state for name in names):
         return []
-    visible, hidden = (array(state, name, np.float64, (None,)) for name in names[1:])
+    visible, hidden = (array(state, name, np.float64, (None,)) for name in names[1:3])
     if visible.size == 0 or hidden.size == 0:
         raise ValueError(f"the state's {names[1]} and {names[2]} must not be empty")
-    return [tiles(state, names[0], (visible.size, hidden.size), dtype), visible, hidden]
+    own = [array(state, name, np.float64, (None, hidden.size)) for name in names[3:] if name in state]
+    return [tiles(state, names[0], (visible.size, hidden.size), dtype), visible, hidden, *own]
 
 
 def count(state: State, name: str, high: int = COUNTS) -> int:

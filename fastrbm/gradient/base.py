@@ -34,6 +34,8 @@ class Gradient(Update):
     visible_bias : float64 (V,)
     hidden_bias : float64 (H,)
         In nats per unit of the parameter.
+    own : float64 (K, H) or None
+        By what else a training changes of the hidden units: delta and xi of dReLU units, where both phases have it.
     scale : float
         What the difference of the phases is multiplied by: see :meth:`scaled`.
     """
@@ -115,6 +117,11 @@ class Gradient(Update):
     @property
     def hidden_bias(self) -> np.ndarray:
         return self._biases[1]
+
+    @once
+    def own(self) -> np.ndarray | None:
+        data, model = (phase.own for phase in self._phases)
+        return None if data is None or model is None else _read_only((data - model) * self.scale)
 
     @once
     def _weights(self) -> np.ndarray:

@@ -76,15 +76,19 @@ def _data_moments(rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None) -> Mo
     weight = np.ones(n) if sample_weight is None else validate.sample_weight(sample_weight, n)
     W, c = rbm.weights.astype(np.float64), rbm.hidden_bias.astype(np.float64)
     pairs, visible, hidden = np.zeros(W.shape), np.zeros(W.shape[0]), np.zeros(W.shape[1])
+    halves = np.zeros((4, W.shape[1]))
     for start in range(0, n, _BLOCK):
         part = data[start : start + _BLOCK]
         v = rbm.visible.unit_values(part.to_states()) if isinstance(part, BitMatrix) else rbm.visible.values(part)
-        s = rbm.hidden.mean_of(v @ W + c)
-        w = weight[start : start + _BLOCK]
+        field, w = v @ W + c, weight[start : start + _BLOCK]
+        s = rbm.hidden.mean_of(field)
+        if rbm.hidden.trained:
+            halves += w @ rbm.hidden.half_means(field)
         pairs += (v * w[:, None]).T @ s
         visible += w @ v
         hidden += w @ s
-    return Moments(pairs, visible, hidden, float(weight.sum()))
+    own = rbm.hidden.own_gradient(halves) if rbm.hidden.trained else None
+    return Moments(pairs, visible, hidden, float(weight.sum()), own)
 
 
 def model_moments(rbm: RBM) -> Moments:
@@ -98,6 +102,7 @@ def model_moments(rbm: RBM) -> Moments:
     n_states = 1 << rbm.n_hidden if transposed else math.prod(rbm.visible.n_states_of_columns)
     peak, z = -np.inf, 0.0
     pairs, small, large = np.zeros(W.shape), np.zeros(W.shape[0]), np.zeros(W.shape[1])
+    halves = np.zeros((4, W.shape[1]))
     for start in range(0, n_states, _BLOCK):
         stop = min(start + _BLOCK, n_states)
         states = own.unit_values((hidden_states if transposed else visible_states)(rbm, start, stop))
@@ -111,6 +116,10 @@ def model_moments(rbm: RBM) -> Moments:
         pairs = pairs * shrink + (states * weight[:, None]).T @ mean
         small = small * shrink + weight @ states
         large = large * shrink + weight @ mean
+        if other.trained:
+            halves = halves * shrink + weight @ other.half_means(field)
         peak = new_peak
     pairs, small, large = pairs / z, small / z, large / z
-    return Moments(pairs.T, large, small, 1.0) if transposed else Moments(pairs, small, large, 1.0)
+    if transposed:
+        return Moments(pairs.T, large, small, 1.0)
+    return Moments(pairs, small, large, 1.0, other.own_gradient(halves / z) if other.trained else None)

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from .._core import philox, saved, validate
 from .._core.defaults import CHAINS
 from .._core.describe import Described
-from .._core.parameters import Direction
+from .._core.parameters import Direction, parts_of
 from .._core.settings import Setting
 from ..moments import PhaseStates
 from ..sampling import gibbs
@@ -68,7 +68,7 @@ class FastPCD(Described):
     ) -> None:
         self.n_chains, self.n_sweeps, self.rate, self.decay, self.seed = n_chains, n_sweeps, rate, decay, seed
         self._own: tuple[RBM, Chains, RBM] | None = None  # model, its chains, the faster model that they follow
-        self._fast: list[np.ndarray] = []  # phi: tiles, visible bias, hidden bias
+        self._fast: list[np.ndarray] = []  # phi: tiles, visible bias, hidden bias, and what else is trained
         self._scale = 1.0
 
     def scale_next(self, scale: float) -> None:
@@ -99,7 +99,7 @@ class FastPCD(Described):
         chains._sweep(self.n_sweeps, fixed, n_threads)
         gradient = Gradient(positive, PhaseStates.of_states(rbm, chains.visible_bits, fixed, n_threads), n_threads)
         if self.rate or fast:
-            now = (gradient.tiles, gradient.visible_bias, gradient.hidden_bias)
+            now = parts_of(gradient)
             rate, decay = np.float32(self.rate * scale), np.float32(self.decay)
             old = fast or [np.zeros_like(part) for part in now]
             fast = [decay * phi + rate * part for phi, part in zip(old, now, strict=True)]
@@ -116,7 +116,7 @@ class FastPCD(Described):
         """Go on, with this model, from a state that get_state gave."""
         own, fast = None, []
         if state:
-            fast = saved.parts(state, ("fast0", "fast1", "fast2"))
+            fast = saved.parts(state, ("fast0", "fast1", "fast2", "fast3"))
             if fast:
                 saved.fits((fast[1].size, fast[2].size), (rbm.n_visible, rbm.n_hidden), "the state")
             own = self._start(rbm, len(saved_bits(state, "visible", None, rbm.visible)))

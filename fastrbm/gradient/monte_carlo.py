@@ -19,6 +19,7 @@ from .base import Gradient, refuse_absent
 
 if TYPE_CHECKING:
     from ..rbm import RBM
+    from ..units.unit import Unit
 
 
 class MonteCarloGradient(Gradient):
@@ -98,18 +99,25 @@ class MonteCarlo(Described):
     ) -> tuple[Moments, tuple[np.ndarray, np.ndarray, np.ndarray]]:
         n, N = len(bits), self.n_hidden_samples
         v, hidden = rbm.visible.unit_values(bits.to_states()), np.zeros((n, rbm.n_hidden))
-        out = zeros(n, rbm.hidden)
+        out, halves = zeros(n, rbm.hidden), np.zeros((4, rbm.n_hidden))
         for _ in range(N):
             gibbs.half_step(
                 rbm._parameters.to_hidden, bits, kind=philox.HIDDEN, seed=self.seed, stream=philox.MONTE_CARLO,
                 sweep=self._next_sweep, out=out, n_threads=n_threads,
             )  # fmt: skip
             self._next_sweep += 1
-            hidden += rbm.hidden.values(out.to_states())
-        moments = Moments(v.T @ hidden / N, v.sum(axis=0), hidden.sum(axis=0) / N, float(n))
-        # given v, the h_n are independent: the variance of their mean is (s - low) (high - s) / N, for the true s
-        s, low = rbm.mean_hidden(bits).astype(np.float64), rbm.hidden.off
-        spread = (s - low) * (low + rbm.hidden.step - s) / N
+            drawn = rbm.hidden.values(out.to_states())
+            hidden += drawn
+            halves += _halves(drawn)
+        own = rbm.hidden.own_gradient(halves / N) if rbm.hidden.trained else None
+        moments = Moments(v.T @ hidden / N, v.sum(axis=0), hidden.sum(axis=0) / N, float(n), own)
+        # given v, the h_n are independent: the variance of their mean is that of one by N
+        if rbm.hidden.real:
+            mean, second = rbm.hidden.moments_of(v @ rbm.weights.astype(np.float64) + rbm.hidden_bias)
+            spread = (second - mean * mean) / N
+        else:  # (s - low) (high - s), for the true s
+            s, low = rbm.mean_hidden(bits).astype(np.float64), rbm.hidden.off
+            spread = (s - low) * (low + rbm.hidden.step - s) / N
         return moments, (np.square(v).T @ spread / n**2, np.zeros(rbm.n_visible), spread.sum(axis=0) / n**2)
 
     def _negative(self, rbm: RBM, n_threads: int | None) -> tuple[Moments, tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -122,8 +130,9 @@ class MonteCarlo(Described):
         )  # fmt: skip
         self._next_sweep += self.n_sweeps
         v, h = (unit.unit_values(states.to_states()) for unit, states in ((rbm.visible, visible), (rbm.hidden, hidden)))
-        moments = Moments(v.T @ h, v.sum(axis=0), h.sum(axis=0), float(M))
-        ends = [np.array([np.min(unit.off), np.max(unit.off + unit.step)]) for unit in (rbm.visible, rbm.hidden)]
+        own = rbm.hidden.own_gradient(_halves(h)) if rbm.hidden.trained else None
+        moments = Moments(v.T @ h, v.sum(axis=0), h.sum(axis=0), float(M), own)
+        ends = [_ends(unit, values) for unit, values in ((rbm.visible, v), (rbm.hidden, h))]
         pairs = np.multiply.outer(*ends)
         return moments, (
             _variance(moments.weight_sum, np.square(v).T @ np.square(h), np.array([pairs.min(), pairs.max()]), M),
@@ -144,6 +153,19 @@ class MonteCarlo(Described):
             f"MonteCarlo(n_hidden_samples={self.n_hidden_samples}, n_joint_samples={self.n_joint_samples}, "
             f"n_sweeps={self.n_sweeps}, seed={self.seed})"
         )
+
+
+def _halves(h: np.ndarray) -> np.ndarray:
+    """The sums over samples (n, H) of max(h, 0), min(h, 0) and their squares, (4, H)."""
+    parts = np.maximum(h, 0.0), np.minimum(h, 0.0)
+    return np.stack([*(part.sum(axis=0) for part in parts), *(np.square(part).sum(axis=0) for part in parts)])
+
+
+def _ends(unit: Unit, values: np.ndarray) -> np.ndarray:
+    """Of the range of a unit's values; of real ones, of what was seen."""
+    if unit.real:
+        return np.array([values.min(), values.max()])
+    return np.array([np.min(unit.off), np.max(unit.off + unit.step)])
 
 
 def _variance(sums: np.ndarray, squares: np.ndarray, ends: np.ndarray, n: int) -> np.ndarray:

@@ -10,10 +10,10 @@ import numpy as np
 
 from .._core import saved, validate
 from .._core.defaults import ADAM_RATE
-from .._core.parameters import Direction
+from .._core.parameters import Direction, parts_of
 from .._core.settings import Setting
 from ..sampling.model import model
-from .base import Optimizer, less_l1b, parts_of
+from .base import Optimizer, less_l1b
 from .schedules import Linear
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ class Adam(Optimizer):
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on, with the model of the next update, from a state that get_state gave."""
         powers = saved.array(state, "powers", np.float64, (2,), 0.0, 1.0)
-        means, squares = (saved.parts(state, (f"{name}0", f"{name}1", f"{name}2")) for name in ("mean", "square"))
+        means, squares = (saved.parts(state, tuple(f"{name}{k}" for k in range(4))) for name in ("mean", "square"))
         if [part.shape for part in means] != [part.shape for part in squares]:
             raise ValueError("the state's means and squares must be of one model")
         if any(bool((square < 0).any()) for square in squares):

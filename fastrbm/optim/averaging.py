@@ -59,7 +59,8 @@ class Averaging(Described):
             return
         p = model(rbm)._parameters
         self._must_fit(rbm)
-        now = [p.to_hidden.tiles_array, p.visible_bias, p.hidden_bias]
+        now, own = [p.to_hidden.tiles_array, p.visible_bias, p.hidden_bias], p.units[1].own
+        now += [] if own is None else [own]
         self._t += 1
         if not self._means:
             self._means = [part.astype(np.float64) for part in now]
@@ -79,9 +80,11 @@ class Averaging(Described):
         if not self._means:
             offered._parameters = rbm._parameters
             return
-        tiles, b, c = (mean.astype(np.float32) for mean in self._means)
+        tiles, b, c, *own = (mean.astype(np.float32) for mean in self._means)
         weights = np.ascontiguousarray(from_tiles(tiles, *rbm._parameters.shape))
-        offered._parameters = Parameters.of(weights, b, c, rbm._parameters.units, n_threads)
+        visible, hidden = rbm._parameters.units
+        units = visible, hidden.with_own(own[0]) if own else hidden
+        offered._parameters = Parameters.of(weights, b, c, units, n_threads)
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
@@ -89,7 +92,7 @@ class Averaging(Described):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
-        t, means = saved.count(state, "t"), saved.parts(state, ("mean0", "mean1", "mean2"), np.float64)
+        t, means = saved.count(state, "t"), saved.parts(state, ("mean0", "mean1", "mean2", "mean3"), np.float64)
         if (t > 0) != bool(means):
             raise ValueError(f"the state's t is {t}, and it has {'' if means else 'no '}means")
         self._t, self._means = t, means

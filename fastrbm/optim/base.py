@@ -44,7 +44,7 @@ class Optimizer(Described):
         """Forget what earlier updates left."""
 
     def _kept(self) -> Sequence[np.ndarray]:
-        """What earlier updates left, the biases' parts last; empty where there is nothing."""
+        """What earlier updates left, as parts_of has it; empty where there is nothing."""
         return ()
 
     def _follow(self, rbm: RBM) -> None:
@@ -59,7 +59,7 @@ class Optimizer(Described):
         """Raise where what is kept is of a model of another shape."""
         kept = self._kept()
         if kept:
-            saved.fits((kept[-2].size, kept[-1].size), (rbm.n_visible, rbm.n_hidden), "what the optimizer keeps")
+            saved.fits((kept[1].size, kept[2].size), (rbm.n_visible, rbm.n_hidden), "what the optimizer keeps")
 
     def rate(self, progress: float) -> float:
         """The learning rate when this fraction of the training is done."""
@@ -89,9 +89,4 @@ def less_l1b(direction: Update, rbm: RBM, l1b: float) -> Update:
     # one row after the other in every column: the same bits on any machine
     means = np.abs(weights).sum(axis=1, dtype=np.float64) * (l1b / rbm.n_visible)
     penalty = np.sign(weights) * means.astype(np.float32)[:, None, :]
-    return Direction(direction.tiles - penalty, direction.visible_bias, direction.hidden_bias)
-
-
-def parts_of(direction: Update) -> list[np.ndarray]:
-    """The weights' part in tiles, the biases' parts."""
-    return [direction.tiles, direction.visible_bias, direction.hidden_bias]
+    return Direction(direction.tiles - penalty, direction.visible_bias, direction.hidden_bias, direction.own)

@@ -10,10 +10,10 @@ import numpy as np
 
 from .._core import saved, validate
 from .._core.defaults import RATE
-from .._core.parameters import Direction
+from .._core.parameters import Direction, parts_of
 from .._core.settings import Setting
 from ..sampling.model import model
-from .base import Optimizer, less_l1b, parts_of
+from .base import Optimizer, less_l1b
 from .schedules import Linear
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _RATE = Linear(RATE, 0.0)
 
-_NAMES = "tiles", "visible_bias", "hidden_bias"
+_NAMES = "tiles", "visible_bias", "hidden_bias", "own"
 
 
 class SGD(Optimizer):

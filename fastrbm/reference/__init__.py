@@ -20,6 +20,8 @@ from .energies import (
     logs,
     pseudo_sums,
     pseudo_sums_of_fractions,
+    real_statistics,
+    real_statistics_of_fractions,
 )
 from .floats import exp_minus_one_d, exp_negative_d, log, softplus
 from .fused import train
@@ -63,7 +65,8 @@ __all__ = [
     "fields", "fixed_probability", "from_tiles", "half_step", "half_step_of_fractions", "hash_rows", "inputs",
     "label_terms", "largest_input", "less_likely", "log", "logs", "moments", "normal_draws", "normal_of", "normals",
     "pack", "pack_numbers", "philox_blocks", "place_tiles", "prepare_phase", "probability", "product",
-    "pseudo_of_sites", "pseudo_sums", "pseudo_sums_of_fractions", "quantized_weights", "sent_sums", "softplus", "step",
+    "pseudo_of_sites", "pseudo_sums", "pseudo_sums_of_fractions", "quantized_weights", "real_statistics",
+    "real_statistics_of_fractions", "sent_sums", "softplus", "step",
     "sum_fractions", "sums_of_fractions", "sweep", "tail_draw", "to_tiles", "train", "transpose", "truncated",
     "truncated_draws", "truncated_moments", "units_on", "unpack", "words", "zero_sum",
 ]  # fmt: skip

@@ -52,8 +52,8 @@ def train(packed, examples, ends, rates, visible, hidden, seed, stream, first_sw
             along = np.empty(lengths[0]), np.empty(lengths[1])
         unit, new = 2.0**-FIXED_BITS * steps[0] * steps[1], 1 - which
         bad, *new_sums = step(
-            data.transposed, data.fixed, unit / data.n, model.transposed, model.fixed, unit / model.n, given, n_hidden,
-            weights[which], rate, l2, l1, limit, weights[new], transposed[new], *along,
+            data.transposed, data.fixed, unit / data.n, model.transposed, model.fixed, unit / model.n, False, given,
+            n_hidden, weights[which], rate, l2, l1, limit, weights[new], transposed[new], *along,
         )  # fmt: skip
         if centering is not None:
             assert along[0] is not None and along[1] is not None

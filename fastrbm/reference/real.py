@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .floats import exp_negative_d, log
-from .truncated import normal_of, tail_draw, truncated
+from .truncated import normal_at, tail_draw, truncated
 
 NAMES = "gaussian", "relu", "drelu"
 BYTES = 3
@@ -55,9 +55,9 @@ def cgf(name, sides, field, beta):
         x = field * width_plus
         return x * x * 0.5 + (0.9189385332046727 - log_plus)
     if name == "relu":
-        return truncated(0.0 - field * width_plus)[0] - log_plus
-    plus = truncated(0.0 - (field + theta_plus * beta) * width_plus)[0] - log_plus
-    minus = truncated((field + theta_minus * beta) * width_minus)[0] - log_minus
+        return truncated(_bounded(0.0 - field * width_plus))[0] - log_plus
+    plus = truncated(_bounded(0.0 - (field + theta_plus * beta) * width_plus))[0] - log_plus
+    minus = truncated(_bounded((field + theta_minus * beta) * width_minus))[0] - log_minus
     small = exp_negative_d(np.maximum(0.0 - np.abs(plus - minus), -708.0))
     return np.maximum(plus, minus) + log(1.0 + small)
 
@@ -68,9 +68,9 @@ def mean(name, sides, field, beta):
     if name == "gaussian":
         return field * width_plus * width_plus
     if name == "relu":
-        return truncated(0.0 - field * width_plus)[1] * width_plus
-    plus, mean_plus, _ = truncated(0.0 - (field + theta_plus * beta) * width_plus)
-    minus, mean_minus, _ = truncated((field + theta_minus * beta) * width_minus)
+        return truncated(_bounded(0.0 - field * width_plus))[1] * width_plus
+    plus, mean_plus, _ = truncated(_bounded(0.0 - (field + theta_plus * beta) * width_plus))
+    minus, mean_minus, _ = truncated(_bounded((field + theta_minus * beta) * width_minus))
     odds = (plus - log_plus) - (minus - log_minus)
     e = exp_negative_d(np.maximum(0.0 - np.abs(odds), -708.0))
     mean_plus, mean_minus = mean_plus * width_plus, mean_minus * width_minus
@@ -81,12 +81,12 @@ def quantile(name, sides, field, beta, u):
     """The value that a uniform number u in (0, 1) draws; of a dReLU unit it says on which side first."""
     theta_plus, theta_minus, width_plus, width_minus, log_plus, log_minus = sides
     if name == "gaussian":
-        return field * width_plus * width_plus + normal_of(log(u)) * width_plus
-    a = 0.0 - field * width_plus
+        return field * width_plus * width_plus + normal_at(u) * width_plus
+    a = _bounded(0.0 - field * width_plus)
     if name == "relu":
         return tail_draw(log(u), a, truncated(a)[0]) * width_plus
-    a = 0.0 - (field + theta_plus * beta) * width_plus
-    b = (field + theta_minus * beta) * width_minus
+    a = _bounded(0.0 - (field + theta_plus * beta) * width_plus)
+    b = _bounded((field + theta_minus * beta) * width_minus)
     plus, minus = truncated(a)[0], truncated(b)[0]
     odds = (plus - log_plus) - (minus - log_minus)
     e = exp_negative_d(np.maximum(0.0 - np.abs(odds), -708.0))
@@ -95,5 +95,30 @@ def quantile(name, sides, field, beta, u):
     y = 1.0 - np.maximum(1.0 - y, 2.0**-53)
     negative = (odds < 0) ^ less
     x = tail_draw(log(y), np.where(negative, b, a), np.where(negative, minus, plus))
-    x = x * np.where(negative, width_minus, width_plus)
-    return np.where(negative, 0.0 - x, x)
+    return x * np.where(negative, 0.0 - width_minus, width_plus)
+
+
+def drelu_means(sides, field):
+    """E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2] and E[min(x, 0)^2] of dReLU units, at beta 1."""
+    theta_plus, theta_minus, width_plus, width_minus, log_plus, log_minus = sides
+    plus, mean_plus, second_plus = truncated(_bounded(0.0 - (field + theta_plus) * width_plus))
+    minus, mean_minus, second_minus = truncated(_bounded((field + theta_minus) * width_minus))
+    odds = (plus - log_plus) - (minus - log_minus)
+    e = exp_negative_d(np.maximum(0.0 - np.abs(odds), -708.0))
+    p_plus, p_minus = np.where(odds < 0, e, 1.0) / (1.0 + e), np.where(odds < 0, 1.0, e) / (1.0 + e)
+    return (
+        p_plus * (mean_plus * width_plus), 0.0 - p_minus * (mean_minus * width_minus),
+        p_plus * (second_plus * (width_plus * width_plus)), p_minus * (second_minus * (width_minus * width_minus)),
+    )  # fmt: skip
+
+
+def sums_of_means(sides, field, weight):
+    """The sums over rows of field (n, n_units) of these four, float64 (4, n_units), each times weight (n,) or 1 and
+    rounded to a multiple of 2^-20."""
+    weight, magic = 1.0 if weight is None else weight[:, None], 1.5 * 2.0**32
+    return np.stack([((mean * weight + magic) - magic).sum(axis=0) for mean in drelu_means(sides, field)])
+
+
+def _bounded(a):
+    """What truncated takes: at most 1e8 in size."""
+    return np.clip(a, -1e8, 1e8)

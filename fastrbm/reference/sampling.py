@@ -148,8 +148,8 @@ def _below(p, seed, stream, sweep, kind, first_chain, places=None):
 
 class Layer:
     """What it takes to draw a layer given the other: tiles of weights, the exponent of their grid, the padded bias, and
-    what the units of both layers are: of one type, or segments, to of the layer itself and given of the other one. Of a
-    layer of real units shape, float64 (6, 64 tiles), describes them, and means are counted in units of 2^-fixed_bits."""
+    what the units of both layers are: of one type, or segments, to of the layer itself and given of the other one. Of
+    real units shape, float64 (6, 64 tiles), describes them, and means are counted in units of 2^-fixed_bits."""
 
     def __init__(self, tiles, exponent, bias, n_units, unit, sent, to=None, given=None, shape=None,
                  fixed_bits=FIXED_BITS):  # fmt: skip
@@ -260,7 +260,7 @@ def _give_reals(field, beta, layer, part, name: Name, rows, fixed, chances):
         seed, stream, sweep, kind, first_chain = name
         chains = np.arange(first_chain, first_chain + len(field)).astype(np.uint32)
         words = blocks(seed, stream << 8 | (kind + real.KIND), sweep, chains, np.unique(part.columns // 2))
-        words = words.reshape(len(field), -1, 2)[:, : len(part.columns)].astype(np.uint64)
+        words = words.reshape(len(field), 2 * words.shape[1], 2)[:, : len(part.columns)].astype(np.uint64)
         u = ((words[..., 0] << np.uint64(20) | words[..., 1] >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
         real.put(real.quantile(part.name, sides, field, beta, u), rows)
 

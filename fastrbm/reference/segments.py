@@ -28,9 +28,9 @@ class Segments:
     """What the units of a layer are, and where: in weights, planes and tiles.
 
     A row of planes is 8 units of two values, or the category of one site (q: the site is absent, none of its units is
-    on), or a byte of a real unit's integer, the lowest first. Each row belongs to one group, and each group to one segment: as many whole rows as make at most 64 units, at
-    most 32 rows. A group has a tile of columns by itself; a row of more than 64 units is a group by itself, and has as
-    many tiles as it takes.
+    on), or a byte of a real unit's integer, the lowest first. Each row belongs to one group, and each group to one
+    segment: as many whole rows as make at most 64 units, of sites at most 32 rows. A group has a tile of columns by
+    itself; a row of more than 64 units is a group by itself, and has as many tiles as it takes.
 
     Parameters
     ----------
@@ -143,7 +143,7 @@ class Segments:
         """The sum of bias (n_units,) times value over the units of some rows of planes, (n,): within a row from its
         first unit on, then the rows; of a real unit, what each of its bytes stands for."""
         terms, total, stops = self.values(planes) * bias, np.zeros(planes.shape[1]), self._stops
-        bytes_ = {}
+        bytes_: dict[int, int] = {}
         for part in self.parts:
             if part.name in real.NAMES:
                 bytes_ |= {row: (row - part.rows.start) % real.BYTES for row in range(part.rows.start, part.rows.stop)}

@@ -108,7 +108,8 @@ def ascend(weights, direction, rate, l2, l1, limit, out, transposed, n_threads=1
 
 
 def step(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, signed, centering,
-         n_hidden, weights, rate, l2, l1, limit, out, transposed, along_hidden, along_visible, n_threads=1):  # fmt: skip
+         n_hidden, weights, rate, l2, l1, limit, out, transposed, along_hidden, along_visible,
+         n_threads=1):  # fmt: skip
     """difference and ascend in one."""
     direction = np.empty_like(weights)
     difference(

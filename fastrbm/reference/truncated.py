@@ -76,6 +76,14 @@ def normal_of(log_t):
     return np.where(above, y, 0.0 - y)
 
 
+def normal_at(t):
+    """normal_of log t, of numbers t from 2^-53 to 1 - 2^-53."""
+    above = t < 1.0 - t
+    r = np.sqrt(0.0 - log(np.where(above, t, 1.0 - t)))
+    y = _polynomial(_QUANTILE_TOP, r) / _polynomial(_QUANTILE_BOTTOM, r)
+    return np.where(above, y, 0.0 - y)
+
+
 def tail_draw(log_u, a, log_mills):
     """y - a >= 0 with Q(y) = u Q(a), of log u < 0, |a| <= 1e8 and log R(a)."""
     near = a < FAR

@@ -43,9 +43,14 @@ class Path:
     of one model it goes on by exp(-beta E(v, h) + (1 - beta) r'v), with beta from 0 up to 1. Along the models that a
     training went through, its trajectory (Decelle, Furtlehner & Seoane 2021; Bereux et al. 2024), it goes so to the
     first of them, and from each to the next through models whose parameters are on the line between: these have the
-    densities p_k^(1 - s) p_(k+1)^s of (v, h), up to a factor. The quadratic part of the energy of real units does not
-    change with beta; between two models it is on the line, too. Where a model has modes that no temperature joins, the
+    densities p_k^(1 - s) p_(k+1)^s of (v, h), up to a factor. Where a model has modes that no temperature joins, the
     models of its training still go from one to the next in small steps.
+
+    The quadratic part of the energy of real units does not change with beta, so that there is a distribution at beta 0.
+    Where hidden units are real and no visible ones, visible biases are multiplied by beta^2 and weights and hidden
+    biases by beta: exp(-beta^2 E(v, h / beta) + (1 - beta^2) r'v). The cgf of a real unit grows with the square of its
+    field; so modes of like weight in the model have like weights all along the path, which they do not where visible
+    biases are multiplied by beta itself. Between two models the quadratic part is on the line, too.
 
     A point of the path is a number from 0 to the number of its models: up to 1 it is beta, of the first model; a point
     k + s, for k at least 1, is between model k and model k + 1, the first being model 1.
@@ -156,6 +161,15 @@ class Path:
             return hidden.n * math.log(2.0)
         return floatmath.total(hidden.with_beta(0.0).cgf(np.zeros(hidden.n)))
 
+    @property
+    def _squares(self) -> bool:
+        """Whether visible biases go with the squares of points up to 1."""
+        return self._models[0].hidden.real and not self._models[0].visible.real
+
+    def visible_beta(self, points: np.ndarray) -> np.ndarray:
+        """What visible biases are multiplied by at points up to 1, float64."""
+        return points * points if self._squares else points
+
     def with_points(self, points: ArrayLike) -> Path:
         """The same path at other points."""
         return Path(self._models, points=points, base_bias=self._bias)
@@ -170,7 +184,9 @@ class Path:
         s, next_one = point - below, self._models[min(below, len(self._models) - 1)]
         high = _wide(next_one)
         if below == 0:
-            weights, b, c = s * high[0], (1.0 - s) * self._bias.astype(np.float64) + s * high[1], s * high[2]
+            of_visible = float(self.visible_beta(np.array(s)))
+            weights, c = s * high[0], s * high[2]
+            b = (1.0 - of_visible) * self._bias.astype(np.float64) + of_visible * high[1]
             visible, hidden = next_one.visible.with_beta(s), next_one.hidden.with_beta(s)
         else:
             last = self._models[below - 1]
@@ -232,7 +248,16 @@ class Path:
         """Steps along the temperatures of the first model, in calls short enough for Ctrl-C."""
         rbm = self._models[0]
         p, n, n_steps = rbm._parameters, len(visible), len(betas) - 1
-        reference, difference = placed(self._bias, p.to_visible.to), p.wide_visible_bias - self._bias
+        difference, visible_betas = p.wide_visible_bias - self._bias, self.visible_beta(betas.astype(np.float64))
+
+        def at(first: int, count: int) -> np.ndarray:
+            """r of steps; where s is the beta of weights, and s^2 that of b, r less s (b - r): the kernel makes
+            s (b + W h) + (1 - s) (r - s (b - r)) of it."""
+            if not self._squares:
+                return placed(self._bias, p.to_visible.to)[None]
+            s = betas[first + 1 : first + count + 1]
+            return np.array([placed((self._bias - beta * difference).astype(np.float32), p.to_visible.to) for beta in s])
+
         n_tiles = p.to_hidden.tiles_array.shape[0] + p.to_visible.tiles_array.shape[0]
         sizes, out = (rbm.n_visible, rbm.n_hidden), np.empty(n)
         for part, first, count, used in chain_calls(n, n_steps, sizes, workload.annealing(*sizes), n_threads):
@@ -241,9 +266,9 @@ class Path:
             if first == 0:
                 hidden, weights = zeros(size, rbm.hidden), np.zeros((n_tiles, size))
             kernels.anneal(
-                planes, hidden.planes, p.to_visible, p.to_hidden, reference, difference,
-                betas[first : first + count + 1], seed, stream, first_sweep + first, first_chain + part.start, weights,
-                used,
+                planes, hidden.planes, p.to_visible, p.to_hidden, at(first, count), difference,
+                betas[first : first + count + 1], visible_betas[first : first + count + 1], seed, stream,
+                first_sweep + first, first_chain + part.start, weights, used,
             )  # fmt: skip
             if countdown:
                 countdown.done(n * done + part.start * n_steps + size * (first + count))
@@ -370,7 +395,16 @@ class Path:
         ------
         OSError
             When the file cannot be written, or is not a regular file.
+        ValueError
+            When the models have real units that differ in more than a training changes, such as gamma.
         """
+        for each in self._models:
+            hidden = each.hidden if each.hidden.own is None else each.hidden.with_own(self.rbm.hidden.own)
+            if (each.visible, hidden) != (self.rbm.visible, self.rbm.hidden):
+                raise ValueError(
+                    f"files of paths have one gamma for all models, and these have {each.hidden!r} and "
+                    f"{self.rbm.hidden!r}, {each.visible!r} and {self.rbm.visible!r}"
+                )
         self.rbm._save_path(validate.path(file, "file"), self)
 
     def describe(self) -> str:

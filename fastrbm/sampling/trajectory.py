@@ -266,9 +266,9 @@ class Trajectory(Described):
             "next_update": self.next_update, "n_looks": self._n_looks, "halvings": self._halvings,
             "own": self._own.planes.copy(),
         }  # fmt: skip
-        if base.rbm.visible.real or base.rbm.hidden.real:
-            own = [np.concatenate([each.rbm.visible.own_parameters, each.rbm.hidden.own_parameters]) for each in kept]
-            state["unit_parameters"] = np.array(own, np.float64).reshape(len(kept), -1)
+        if base.rbm.hidden.own is not None:
+            shape = base.rbm.hidden.own.shape
+            state["hidden_own"] = np.array([each.rbm.hidden.own for each in kept], np.float32).reshape(-1, *shape)
         if kept:
             state["states"] = np.concatenate([each.states.planes for each in kept], axis=1)
         return state
@@ -296,13 +296,13 @@ class Trajectory(Described):
             parts = [states[end - size : end].copy() for size, end in zip(sizes.tolist(), ends.tolist(), strict=True)]
         if n > self.most or bool((np.diff(updates) <= 0).any()):
             raise ValueError(f"the state's updates must go up, at most {self.most} of them")
-        cut, width = unit.own_parameters.size, unit.own_parameters.size + like.hidden.own_parameters.size
-        own_parameters = np.zeros((n, 0))
-        if n and width:
-            own_parameters = saved.array(state, "unit_parameters", np.float64, (n, width))
+        hidden = [like.hidden] * n
+        if like.hidden.own is not None:
+            values = saved.array(state, "hidden_own", np.float32, (n, *like.hidden.own.shape))
+            hidden = [like.hidden.with_own(each) for each in values]
         models = [
-            type(like)(w, b, c, visible=unit.with_own(own[:cut]), hidden=like.hidden.with_own(own[cut:]))
-            for w, b, c, own in zip(weights, visible_bias, hidden_bias, own_parameters, strict=True)
+            type(like)(*parameters, visible=unit, hidden=of_hidden)
+            for *parameters, of_hidden in zip(weights, visible_bias, hidden_bias, hidden, strict=True)
         ]
         kept = tuple(map(Kept, models, updates.tolist(), rates.tolist(), parts))
         base = _independent(like, base_bias)

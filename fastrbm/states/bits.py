@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import arrays, threads, validate, workload
-from .._core.layout import REAL_BITS, REAL_BYTES
 from .._core.dispatch import kernels
+from .._core.layout import REAL_BITS, REAL_BYTES
 from .._core.segments import segments_of
 
 if TYPE_CHECKING:

@@ -60,8 +60,8 @@ def arrays_of(states: dict[str, dict[str, Any]]) -> dict[str, np.ndarray]:
     return arrays
 
 
-def read(path: str | PathLike[str]) -> tuple[tuple[np.ndarray, ...], dict[str, dict[str, Any]], dict[str, object]]:
-    """(parameters, states, setup); ValueError names the file and what is wrong with it.
+def read(path: str | PathLike[str]) -> tuple[model_file.Read, dict[str, dict[str, Any]], dict[str, object]]:
+    """(model, states, setup); ValueError names the file and what is wrong with it.
 
     Only the entries that the set-up lists are read. They are numbers, strings and arrays of them; their shapes are for
     those to check whose states they are.
@@ -76,8 +76,8 @@ def read(path: str | PathLike[str]) -> tuple[tuple[np.ndarray, ...], dict[str, d
         for part, name in entries:
             value = archive.read(f"{part}/{name}")
             states.setdefault(part, {})[name] = value if value.ndim else value.item()
-        parameters = model_file.read_parameters(archive)
-    return parameters, states, setup
+        model = model_file.read_model(archive)
+    return model, states, setup
 
 
 def _setup(archive: Archive) -> dict[str, Any]:

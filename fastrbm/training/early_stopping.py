@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["EarlyStopping"]
 
 _PARAMETERS = ("weights", "visible_bias", "hidden_bias")
+_OWN = "own"  # what else is trained of the hidden units
 _PART = 0.05  # of what was gained: an error below it is small
 _SMALL = ("reconstruction_error", "free_energy_gap", "tau_int", "rhat")
 
@@ -104,7 +105,8 @@ class EarlyStopping(Described):
     def finish(self, rbm: RBM) -> None:
         """Set rbm to the best model so far; fit does so when the training ends, however it ends."""
         if self._parameters:
-            rbm.set_parameters(*self._parameters)
+            weights, b, c, *own = self._parameters
+            rbm.set_parameters(weights, b, c, hidden=rbm.hidden.with_own(own[0]) if own else None)
 
     def restart(self, rbm: RBM) -> None:
         """Set rbm to the best model so far, from which the rate is to fall; fit does so when the score has stalled."""
@@ -123,13 +125,16 @@ class EarlyStopping(Described):
             return
         if first or gain > self.min_delta:
             self.best, self.best_epoch, self._best_error, self._waited = value, state.epoch, error, 0
-            self._parameters = state.rbm.weights, state.rbm.visible_bias, state.rbm.hidden_bias
+            own = state.rbm.hidden.own
+            self._parameters = (
+                state.rbm.weights, state.rbm.visible_bias, state.rbm.hidden_bias, *([] if own is None else [own])
+            )  # fmt: skip
         else:
             self._waited += 1
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the best model, and how long it has been the best."""
-        best = dict(zip(_PARAMETERS, self._parameters, strict=False))
+        best = dict(zip((*_PARAMETERS, _OWN), self._parameters, strict=False))
         return best | {
             "best": self.best, "best_epoch": self.best_epoch, "best_error": self._best_error, "first": self._first,
             "waited": self._waited, "seen": self._seen,
@@ -145,6 +150,8 @@ class EarlyStopping(Described):
             weights = saved.array(state, _PARAMETERS[0], np.float32, (None, None))
             sizes = zip(_PARAMETERS[1:], weights.shape, strict=True)
             parameters = weights, *(saved.array(state, name, np.float32, (size,)) for name, size in sizes)
+            if _OWN in state:
+                parameters = *parameters, saved.array(state, _OWN, np.float32, (None, weights.shape[1]))
         best, best_error, first = (saved.number(state, name, finite=False) for name in ("best", "best_error", "first"))
         best_epoch, waited, seen = (saved.count(state, name) for name in ("best_epoch", "waited", "seen"))
         self._parameters, self.best, self.best_epoch = parameters, best, best_epoch

@@ -25,10 +25,13 @@ FEWEST = 4  # updates that are worth a call
 _LARGEST_BATCH = 4096  # examples, or chains; above, an update is long enough by itself
 
 
-def possible(gradient, optimizer, centering, batch_size: int) -> bool:
-    """Whether this is persistent contrastive divergence by plain ascent, with nothing changed by a subclass."""
+def possible(rbm: RBM, gradient, optimizer, centering, batch_size: int) -> bool:
+    """Whether this is persistent contrastive divergence by plain ascent, with nothing changed by a subclass, of units
+    without real values."""
     return (
-        type(gradient) is PCD
+        not rbm.visible.real
+        and not rbm.hidden.real
+        and type(gradient) is PCD
         and gradient.n_sweeps <= 2  # from three on, what flips is worth keeping track of
         and type(optimizer) is SGD
         and not optimizer.momentum

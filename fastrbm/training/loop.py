@@ -109,7 +109,7 @@ class Loop:
         if not isinstance(source, InMemory) or not source.in_bits or self.averaging is not None:
             return
         gradient, optimizer = self.gradient, self.optimizer
-        if not possible(gradient, optimizer, self.centering, source.batch_size):
+        if not possible(self.rbm, gradient, optimizer, self.centering, source.batch_size):
             return
         assert isinstance(gradient, PCD) and isinstance(optimizer, SGD)
         if not self.rbm.visible.even or self.rbm.visible.layout is not None and optimizer.l1:

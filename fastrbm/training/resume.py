@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._core import output, saved, validate
+from .._core import model_file, output, saved, validate
 from .._core.describe import describe
 from .._core.warn import warn
 from ..states.missing import are_sites
+from ..units.layer import from_segments
 from . import checkpoint
 from .contracts import check_states
 from .data import InMemory, UserBatches
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from .run import Training
 
 _RAW = ("raw_weights", "raw_visible_bias", "raw_hidden_bias")
+_RAW_OWN = "raw_own"
 
 
 class Checkpoints:
@@ -125,6 +127,8 @@ class Checkpoints:
             raw = loop.rbm._parameters
         if raw is not run.offered._parameters:
             training |= dict(zip(_RAW, (raw.weights, raw.visible_bias, raw.hidden_bias), strict=True))
+            if raw.units[1].own is not None:
+                training[_RAW_OWN] = raw.units[1].own
         checkpoint.write(self.path, run.offered, {"training": training} | self._states(), self.setup)
 
     # ------------------------------------------------------------ from the file
@@ -141,7 +145,7 @@ class Checkpoints:
         if update > self.training.n_updates:
             raise ValueError(f"{path} is {update} updates on, more than the {self.training.n_updates} asked for")
 
-    def _go_on_from(self, update: int, parameters: tuple[np.ndarray, ...], states: dict[str, dict[str, Any]]) -> None:
+    def _go_on_from(self, update: int, parameters: model_file.Read, states: dict[str, dict[str, Any]]) -> None:
         """Take over what a checkpoint holds, all of which is checked: a file may hold anything."""
         run, loop, training = self.training, self.training.loop, states["training"]
         if "cooling" in training:
@@ -152,11 +156,15 @@ class Checkpoints:
         seconds, stopped = saved.number(training, "seconds"), saved.flag(training, "stopped")
         unmeasured = "unmeasured" in training and saved.flag(training, "unmeasured")
         offered = raw = loop.rbm.copy()
-        offered.set_parameters(*parameters)
+        visible, hidden = map(from_segments, parameters.segments, ("visible_units", "hidden_units"))
+        offered.set_parameters(*parameters.parameters, visible=visible, hidden=hidden)
         if any(name in training for name in _RAW):  # the model of the file is an average, or the best of several
             shapes = zip(_RAW, ((None, None), (None,), (None,)), strict=True)
             raw = loop.rbm.copy()
             raw.set_parameters(*(saved.array(training, name, np.float32, shape) for name, shape in shapes))
+            if raw.hidden.own is not None:
+                own = saved.array(training, _RAW_OWN, np.float32, raw.hidden.own.shape)
+                raw.set_parameters(hidden=raw.hidden.with_own(own))
         for name, part in self._parts():
             more = (loop.rbm,) if name == "gradient" else ()
             try:

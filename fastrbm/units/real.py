@@ -55,14 +55,6 @@ class Real(Unit):
     def plain(self) -> Unit:
         return type(self)(self.n)
 
-    @property
-    def own_parameters(self) -> np.ndarray:
-        return np.concatenate(list(self._own.values()), dtype=np.float64)
-
-    def with_own(self, values: np.ndarray) -> Real:
-        arrays = np.asarray(values).reshape(len(self._own), self.n)
-        return type(self)(self.n, **dict(zip(self._own, arrays, strict=True)))
-
     def between(self, other: Unit, bias: np.ndarray, other_bias: np.ndarray, s: float) -> tuple[np.ndarray, Unit]:
         if self == other:
             return super().between(other, bias, other_bias, s)

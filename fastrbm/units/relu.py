@@ -123,6 +123,7 @@ class DReLU(_Halves):
 
     name = "drelu"
     defaults = {"delta": 0.0, "xi": 0.0, "gamma": 1.0}
+    trained = "delta", "xi"
 
     def __init__(
         self, n: int, delta: ArrayLike | None = None, xi: ArrayLike | None = None, gamma: ArrayLike | None = None
@@ -201,6 +202,32 @@ class DReLU(_Halves):
         upper, lower = self._widths()
         return bias + self.delta / upper, bias - self.delta / lower, self.gamma_plus, self.gamma_minus
 
+    @property
+    def own(self) -> np.ndarray:
+        return np.stack([self.delta, self.xi])
+
+    def with_own(self, values: np.ndarray) -> DReLU:
+        """What a training may not reach is cut: xi stays where the gamma of neither side is above 2^16."""
+        most = _MOST_GAMMA / self.gamma - 2.0
+        return DReLU(self.n, values[0], values[1].clip(-most, most), self.gamma)
+
+    def half_means(self, field: np.ndarray) -> np.ndarray:
+        """E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2] and E[min(x, 0)^2] of units with these fields, float64 (4, ...,
+        n): the statistics of theta_plus and theta_minus, and twice those of gamma_plus and gamma_minus but for their
+        sign."""
+        p_plus, p_minus, positive, negative = self._parts_of(field)
+        return np.stack([p_plus * positive[0], -p_minus * negative[0], p_plus * positive[1], p_minus * negative[1]])
+
+    def own_gradient(self, sums: np.ndarray) -> np.ndarray:
+        upper, lower = self._widths()
+        gamma, size = self.gamma.astype(np.float64), 1.0 + np.abs(self.xi.astype(np.float64))
+        plus, minus, square_plus, square_minus = sums
+        of_delta = plus / upper - minus / lower
+        # by eta, where theta_plus = theta + delta / (1 + eta), gamma_plus = gamma / (1 + eta), and so on
+        of_eta = gamma * (square_plus / (upper * upper) - square_minus / (lower * lower)) * 0.5
+        of_eta -= self.delta * (plus / (upper * upper) + minus / (lower * lower))
+        return np.stack([of_delta, of_eta / (size * size)])  # d eta / d xi = 1 / (1 + |xi|)^2
+
     def with_beta(self, beta: float) -> DReLU:
         return DReLU(self.n, self.delta.astype(np.float64) * beta, self.xi, self.gamma)
 
@@ -226,11 +253,16 @@ class DReLU(_Halves):
         return np.maximum(plus, minus) + floatmath.softplus(-np.abs(plus - minus))
 
     def moments_of(self, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        plus, minus, square_plus, square_minus = self.half_means(field)
+        return plus + minus, square_plus + square_minus
+
+    def _parts_of(self, field: np.ndarray) -> tuple[np.ndarray, np.ndarray, list[np.ndarray], list[np.ndarray]]:
+        """The probabilities of both sides, and each side's mean and second moment, as positive numbers."""
         (plus, *positive), (minus, *negative) = self._sides_of(field)
         ratio = floatmath.exp(np.maximum(-np.abs(plus - minus), -708.0))  # of the smaller side to the larger one
         larger, smaller = 1.0 / (1.0 + ratio), ratio / (1.0 + ratio)
         p_plus, p_minus = np.where(plus >= minus, (larger, smaller), (smaller, larger))
-        return p_plus * positive[0] - p_minus * negative[0], p_plus * positive[1] + p_minus * negative[1]
+        return p_plus, p_minus, positive, negative
 
 
 def _half(field: np.ndarray, root: np.ndarray, log: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

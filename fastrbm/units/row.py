@@ -59,14 +59,6 @@ class Row(Unit):
     def with_beta(self, beta: float) -> Row:
         return Row([segment.with_beta(beta) for segment in self.segments])
 
-    @property
-    def own_parameters(self) -> np.ndarray:
-        return np.concatenate([segment.own_parameters for segment in self.segments])
-
-    def with_own(self, values: np.ndarray) -> Row:
-        slices = _slices(self.segments, [segment.own_parameters.size for segment in self.segments])
-        return Row([segment.with_own(values[at]) for segment, at in slices])
-
     def between(self, other: Unit, bias: np.ndarray, other_bias: np.ndarray, s: float) -> tuple[np.ndarray, Unit]:
         pairs = [
             one.between(two, bias[at], other_bias[at], s)

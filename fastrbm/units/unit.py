@@ -53,6 +53,7 @@ class Unit:
     dtype: ClassVar[Any]
     numbers: ClassVar[str]  # which users may pass, for messages
     real: ClassVar[bool] = False  # whether values are real numbers
+    trained: ClassVar[tuple[str, ...]] = ()  # the parameters of the own energy that a training changes, beside the bias
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "n", validate.integer(self.n, "n", 1, _MOST))
@@ -82,15 +83,6 @@ class Unit:
         own energy stays as it is, so that the distribution is one at beta 0, too."""
         return self
 
-    @property
-    def own_parameters(self) -> np.ndarray:
-        """All parameters that the description has, float64 (k,): none, but of real units."""
-        return np.zeros(0)
-
-    def with_own(self, values: np.ndarray) -> Unit:
-        """Units of the same type with other own parameters, float64 (k,); ValueError where they cannot be."""
-        return self
-
     def between(self, other: Unit, bias: np.ndarray, other_bias: np.ndarray, s: float) -> tuple[np.ndarray, Unit]:
         """(biases, units) whose energy is 1 - s times that of these units plus s times that of others of the same type,
         for biases float64 (n,) of both.
@@ -98,6 +90,24 @@ class Unit:
         ValueError where no units of the type have such an energy.
         """
         return (1.0 - s) * bias + s * other_bias, self
+
+    @property
+    def own(self) -> np.ndarray | None:
+        """The values of :attr:`trained`, float32 (K, n); None where there are none."""
+        return None
+
+    def with_own(self, values: np.ndarray) -> Unit:
+        """Units with other values of :attr:`trained`, (K, n)."""
+        raise NotImplementedError
+
+    def half_means(self, field: np.ndarray) -> np.ndarray:
+        """What own_gradient takes the sums of, of units with these fields, float64 (4, ..., n)."""
+        raise NotImplementedError
+
+    def own_gradient(self, sums: np.ndarray) -> np.ndarray:
+        """What sums (4, n) over examples of E[max(x, 0)], E[min(x, 0)] and their squares' means are as sums of the
+        derivatives of the cgf by :attr:`trained`, float64 (K, n)."""
+        raise NotImplementedError
 
     def sides(self) -> np.ndarray:
         """What the kernels read of real units, float64 (6, n); zeros for others. Of the positive side, then of the
@@ -155,6 +165,10 @@ class Unit:
         """The mean value of units with these fields, float64 (..., units)."""
         with np.errstate(over="ignore"):  # of exp: to infinity, which gives the right 0
             return self.mean(1.0 / (1.0 + np.exp(-self.log_odds(field))))
+
+    def moments_of(self, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(E[x], E[x^2]) of real units with these fields, float64 (..., n)."""
+        raise NotImplementedError
 
     def log_odds(self, field: np.ndarray) -> np.ndarray:
         """log(P(on) / P(off)) of a unit with this field."""
