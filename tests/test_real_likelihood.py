@@ -163,7 +163,9 @@ def test_energies_by_formula(visible, hidden):
     h = rbm.hidden.unit_values(chains.hidden_bits.to_states())
     assert np.allclose(rbm.energy(chains.visible, chains.hidden), energy(rbm, v, h), rtol=1e-6, atol=1e-5)
     assert np.allclose(rbm.free_energy(chains.visible), free_energy(rbm, v), rtol=1e-6, atol=1e-5)
-    assert np.array_equal(rbm.energy(chains.visible_bits, chains.hidden_bits), rbm.energy(chains.visible, chains.hidden))
+    assert np.array_equal(
+        rbm.energy(chains.visible_bits, chains.hidden_bits), rbm.energy(chains.visible, chains.hidden)
+    )
 
 
 # ---------------------------------------------------------------- log Z
@@ -330,7 +332,7 @@ def test_log_base_is_that_of_the_models_at_beta_0():
 
 @pytest.mark.parametrize("rbm", AIS_MODELS, ids=repr)
 def test_models_on_a_path_have_the_paths_distributions(rbm):
-    """log p*_b(v) - log p*_a(v) of the kernel's weights, of steps along the temperatures, and by models at the points."""
+    """The kernel's weights are log p*_b(v) - log p*_a(v), of the models at the points."""
     path = fr.sampling.Path(rbm, points=[0.0, 0.3, 0.7, 1.0])
     for k in range(3):
         visible = path.base_states(20, 0, 1)
@@ -339,19 +341,26 @@ def test_models_on_a_path_have_the_paths_distributions(rbm):
         assert np.allclose(path.move(visible, k, k + 1, 0, 2, 1), wanted, atol=1e-5)
 
 
-def test_hot_models_on_a_path_are_drawn_from():
-    """Chains of a hot DReLU model, of beta's kernel, and of model_at, have the mean that quadrature gives."""
+def test_hot_models():
+    """At beta DReLU units have beta times the delta. Visible biases are beta times theirs in samples, and beta^2 times
+    theirs on a path, whose distribution of v is that of exp(-beta^2 E)."""
     rbm = model(u.Bernoulli(2), u.DReLU(1, delta=[2.0], xi=[1.0]), bias=1.0)
+    v, b = all_states(rbm)[1], rbm.visible_bias.astype(float)
+    fields = 0.5 * (v @ rbm.weights.astype(float) + rbm.hidden_bias)
+    cgf = integral(u.DReLU(1, delta=[1.0], xi=[1.0]), fields).sum(axis=1)
     hot = fr.sampling.Path(rbm, 2, base_bias=np.zeros(2)).model_at(0.5)
-    v = all_states(rbm)[1]
-    F = -0.5 * v @ rbm.visible_bias - integral(
-        u.DReLU(1, delta=[1.0], xi=[1.0]), 0.5 * (v @ rbm.weights.astype(float) + rbm.hidden_bias)
-    ).sum(axis=1)
-    assert np.allclose(hot.free_energy(v), F, atol=1e-5)
-    p = np.exp(-F - log_sum(-F))
-    for X in (rbm.sample(4000, 20, beta=0.5, seed=1, method="gibbs"), rbm.sample(4000, 20, beta=0.5, seed=1)):
-        counts = np.bincount(rows_of(X, v), minlength=4)
-        assert_frequencies(counts, p, 4000 if X is not None else 1)
+    assert np.allclose(hot.free_energy(v), -0.25 * v @ b - cgf, atol=1e-5)
+    x = AXIS[:, None]
+    whole = np.exp(0.25 * (v @ b + (2 * fields[:, 0]) * x - own_energies(rbm.hidden, x))) * AXIS_WEIGHTS[:, None]
+    assert np.allclose(
+        np.exp(-hot.free_energy(v)) / whole.sum(axis=0), 0.5, atol=1e-4
+    )  # x and x / 2: a factor of 1 / 2
+    log_p = 0.5 * v @ b + cgf
+    for method in ("gibbs", "annealed", "tempered"):
+        X = rbm.sample(4000, 20, beta=0.5, seed=1, method=method)
+        worth = 400 if method == "tempered" else 4000
+        counts = np.bincount(rows_of(X, v), minlength=4) * worth / 4000
+        assert_frequencies(counts, np.exp(log_p - log_sum(log_p)), worth)
 
 
 def test_a_path_of_models_of_other_shapes(tmp_path):
@@ -375,6 +384,8 @@ def test_a_path_of_models_of_other_shapes(tmp_path):
     other = fr.sampling.Path([models[0].copy(), *models[1:]], 90)
     other._models[0]._parameters = fr.RBM(models[0].weights, hidden=u.DReLU(2))._parameters
     assert other.describe() != path.describe()
+    with pytest.raises(ValueError, match="one gamma for all models"):
+        fr.sampling.Path([fr.RBM([[0.0]], hidden=u.Gaussian(1, gamma)) for gamma in (1, 2)]).save(tmp_path / "path.npz")
     scaled = [fr.RBM(np.zeros((1, 1)), visible=u.Gaussian(1, scale=k)) for k in (1.0, 2.0)]
     with pytest.raises(ValueError, match="of the types that the chains have"):
         fr.sampling.Path(scaled)
@@ -404,11 +415,11 @@ def test_a_trajectory_keeps_the_units_of_its_models():
     trajectory.look(rbm, 4, None)
     assert len(trajectory.models) == 1
     state, again = trajectory.get_state(), fr.sampling.Trajectory(0.99, n_chains=16)
-    again.start(model(u.Bernoulli(4), u.DReLU(3)), np.zeros(4, np.float32), X, 0, 10**9, 4)
+    again.start(model(u.Bernoulli(4), u.DReLU(3, gamma=rbm.hidden.gamma)), np.zeros(4, np.float32), X, 0, 10**9, 4)
     again.set_state(state)
     assert again.models[0].hidden == rbm.hidden and again.path.describe() == trajectory.path.describe()
-    state["unit_parameters"] = state["unit_parameters"][:, 1:]
-    with pytest.raises(ValueError, match="unit_parameters"):
+    state["hidden_own"] = state["hidden_own"][:, 1:]
+    with pytest.raises(ValueError, match="hidden_own"):
         again.set_state(state)
 
 
@@ -416,7 +427,7 @@ def test_a_trajectory_keeps_the_units_of_its_models():
 
 
 def two_modes(hidden):
-    """8 units that are all off or all on, by a hidden unit that is on either side; and the probabilities of all states."""
+    """8 units that are all off or all on, by one hidden unit; and the probabilities of all states."""
     n, w = 8, {"gaussian": 1.7, "relu": 1.7, "drelu": 0.6}[hidden.name]
     off, on = (float(integral(hidden, np.array([k * w]))[0]) for k in (0, n))
     rbm = fr.RBM(np.full((n, 1), w), np.full(n, (off - on) / n), [0.0], hidden=hidden)  # 00..0 and 11..1 alike
@@ -438,9 +449,11 @@ def test_modes_have_their_weights(hidden):
         X = rbm.sample(n, 100, seed=1, method=method)
         found = (X.mean(axis=1) > 0.7).mean()
         assert abs(found - high) < 5 * math.sqrt(high * (1 - high) / worth), (method, found, high)
-    chains = fr.TemperedChains(fr.sampling.Path(rbm, 12), 200, seed=1)
-    chains.sweep(50)
+    chains = fr.TemperedChains(fr.sampling.Path(rbm, 16, base_bias=np.zeros(8)), 200, seed=1)
+    chains.sweep(100)
     assert abs((chains.visible.mean(axis=1) > 0.7).mean() - high) < 5 * math.sqrt(high * (1 - high) / 200)
+    population = fr.population_annealing(rbm, 500, 100, modes=fr.sampling.mode_biases(rbm))
+    assert abs(population.log_partition - likelihood.exact(rbm).value) < 5 * population.standard_error < 0.5
 
 
 @pytest.mark.parametrize("rbm", [AIS_MODELS[0], AIS_MODELS[2], AIS_MODELS[3]], ids=repr)
@@ -497,7 +510,11 @@ def test_modes_are_looked_for_on_both_sides():
     fields = h @ rbm.weights.T.astype(float) + rbm.visible_bias
     for state in range(13):
         assert np.allclose(fields_of_single(rbm, state), fields[state])
-    wanted = h @ rbm.hidden_bias.astype(float) - own_energies(rbm.hidden, h).sum(axis=1) + np.logaddexp(0, fields).sum(axis=1)
+    wanted = (
+        h @ rbm.hidden_bias.astype(float)
+        - own_energies(rbm.hidden, h).sum(axis=1)
+        + np.logaddexp(0, fields).sum(axis=1)
+    )
     assert np.allclose(masses, wanted, atol=1e-5)
     found = fr.sampling.mode_biases(fr.RBM(np.full((6, 1), 4.0), visible=u.Gaussian(6, gamma=4.0), hidden="spin"))
     assert sorted(found.tolist()) == [[-4.0] * 6, [4.0] * 6]  # biases of z = -1 and 1
@@ -684,7 +701,9 @@ def test_pseudo_likelihood_of_gaussian_units_is_that_of_their_cgf():
     site = model(u.Categorical(2, 3), HIDDEN["relu"])
     absent = with_absent([[0, -1], [2, 1]], site.visible, "X")
     found = likelihood.pseudo(site, absent, per_site=True)
-    assert found[0, 1] == 0.0 and found[0, 0] < 0 and found[1, 1] == likelihood.pseudo(site, [[2, 1]], per_site=True)[0, 1]
+    assert (
+        found[0, 1] == 0.0 and found[0, 0] < 0 and found[1, 1] == likelihood.pseudo(site, [[2, 1]], per_site=True)[0, 1]
+    )
 
 
 def test_what_is_refused_by_name():

@@ -18,8 +18,8 @@ _ROWS, _FEWEST_ROWS, _NUMBERS = 1000, 64, 1 << 22  # states that axes are found 
 
 class Axes(NamedTuple):
     """Principal axes of the values of visible units: vectors of length 1 (n, V), in multiples of 2^-30 (where there are
-    real units 2^-18), so that sums over units are exact in any order and equal states have equal places; and where the center of the states is along
-    them, (n,)."""
+    real units 2^-18), so that sums over units are exact in any order and equal states have equal places; and where the
+    center of the states is along them, (n,)."""
 
     directions: np.ndarray
     centers: np.ndarray

@@ -255,8 +255,9 @@ class Path:
             s (b + W h) + (1 - s) (r - s (b - r)) of it."""
             if not self._squares:
                 return placed(self._bias, p.to_visible.to)[None]
-            s = betas[first + 1 : first + count + 1]
-            return np.array([placed((self._bias - beta * difference).astype(np.float32), p.to_visible.to) for beta in s])
+            s = betas[first + 1 : first + count + 1, None].astype(np.float64)
+            each = (self._bias - s * difference).astype(np.float32)
+            return np.array([placed(bias, p.to_visible.to) for bias in each])
 
         n_tiles = p.to_hidden.tiles_array.shape[0] + p.to_visible.tiles_array.shape[0]
         sizes, out = (rbm.n_visible, rbm.n_hidden), np.empty(n)
