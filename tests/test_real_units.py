@@ -512,15 +512,6 @@ def test_means_stand_for_the_likeliest_states(unit):
     assert row.dtype == np.int32 and row.tolist() == [[1, *parts[0]]]
 
 
-def test_own_parameters_as_one_array(unit):
-    assert unit.with_own(unit.own_parameters) == unit
-    row = u.Row([u.Bernoulli(2), unit, u.Categorical(1, 3), unit])
-    assert row.with_own(row.own_parameters) == row and row.own_parameters.size == 2 * unit.own_parameters.size
-    assert u.Spin(3).own_parameters.size == 0 and u.Spin(3).with_own(np.zeros(0)) == u.Spin(3)
-    with pytest.raises(ValueError):
-        unit.with_own(unit.own_parameters * np.nan)
-
-
 @pytest.mark.parametrize("s", [0.25, 0.9])
 def test_units_between_two_have_an_energy_between(unit, s):
     """U(x) - theta x is on the line, to the float32 rounding of parameters."""
