@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ._core import threads, validate, workload
 from ._core.dispatch import kernels
-from ._core.layout import FIXED_BITS, REAL_BITS, ROWS, to_fixed_point
+from ._core.layout import FIXED_BITS, REAL_BITS, ROWS, TILE, to_fixed_point
 from ._core.settings import Setting
 from .sampling import gibbs
 from .sampling.model import model
@@ -239,7 +239,7 @@ def add(
     if not isinstance(states, BitMatrix) or _are_real(states):
         if not accumulate:
             moments.weight_sum[...], moments.hidden_sum[...] = 0.0, 0.0
-        _add_numbers(moments, states, fixed, weight, unit, one)
+        _add_numbers(moments, states, fixed, weight, unit, one, used)
         return
     signed = layer.to is not None
     transposed = np.empty((-(-n // 8), states.n_units), np.uint8)
@@ -259,22 +259,23 @@ def _are_real(states: BitMatrix) -> bool:
 
 def _add_numbers(
     moments: Moments, states: BitMatrix | np.ndarray, fixed: np.ndarray, weight: np.ndarray | None, unit: float,
-    one: float,
+    one: float, n_threads: int,
 ) -> None:  # fmt: skip
     """add, of fractions or of states with real units; unit: of the hidden means, one: of a weight."""
-    n, n_hidden = states.shape[0], moments.hidden_sum.size
+    n = states.shape[0]
     if isinstance(states, BitMatrix):
         grid, step, most = states.to_values() * float(1 << REAL_BITS), 2.0**-REAL_BITS, ROWS // 2
     else:
         grid, step, most = to_fixed_point(states), 2.0**-FIXED_BITS, ROWS
-    probabilities = np.concatenate(list(fixed), axis=1)[:n, :n_hidden].astype(np.float64)
-    if weight is None:
-        weight, one = np.ones(n), 1.0
-    for start in range(0, n, most):  # 504 rows of products of two 22-bit numbers are exact in float64
+    # 504 rows of products of two 22-bit numbers are exact in float64, or 252 where one of them has 23 bits
+    kernels.moments_of_numbers(grid, fixed, most, unit * step, moments.weight_sum, n_threads)
+    for start in range(0, n, most):  # not by BLAS, whose threads would keep the CPUs from the next call's for a while
         rows = slice(start, start + most)
-        moments.weight_sum += (grid[rows].T @ probabilities[rows]) * (unit * step)
-        moments.visible_sum += (weight[rows] @ grid[rows]) * (one * step)
-    moments.hidden_sum += probabilities.sum(axis=0) * unit
+        weighted = grid[rows] if weight is None else grid[rows] * weight[rows, None]
+        moments.visible_sum += weighted.sum(axis=0) * (step if weight is None else one * step)
+    for tile, sums in enumerate(fixed[:, :n].sum(axis=1, dtype=np.float64)):
+        own = moments.hidden_sum[tile * TILE : (tile + 1) * TILE]
+        own += sums[: own.size] * unit
 
 
 def _examples(rbm: RBM, X: ArrayLike) -> BitMatrix | np.ndarray:

@@ -68,19 +68,26 @@ cdef void add_reals(double *sums, Scratch *scratch, const float *rows, float gri
                     bint started) noexcept nogil:
     """Add to sums INOUT [n][64] (started: they have something) the products of n_units units' integers and those of
     their rows of a tile."""
-    cdef Py_ssize_t unit = 0, count, strip, chain, n_strips = ceil_div(n_columns, LANES)
+    cdef Py_ssize_t unit = 0, count, n_strips = ceil_div(n_columns, LANES)
     while unit < n_units:
         count = smaller(INPUTS, n_units - unit)
         widen_rows(scratch.integers, rows + unit * TILE, grid, count, n_strips)
         read_reals(scratch.numbers, planes + REAL_BYTES * unit * stride, stride, count, n)
-        for strip in range(n_strips):
-            chain = 0
-            while chain < n:
-                add_real_products(sums + chain * TILE + strip * LANES, scratch.integers + strip * INPUTS * LANES,
-                                  scratch.numbers + chain, count, started, REAL_TOGETHER)
-                chain += REAL_TOGETHER
+        multiply_block(sums, scratch, n, count, n_strips, started)
         started = True
         unit += count
+
+
+cdef void multiply_block(double *sums, Scratch *scratch, Py_ssize_t n, Py_ssize_t n_units, Py_ssize_t n_strips,
+                         bint started) noexcept nogil:
+    """Add to sums the products of scratch.numbers, of n chains and n_units units, and scratch.integers."""
+    cdef Py_ssize_t strip, chain
+    for strip in range(n_strips):
+        chain = 0
+        while chain < n:
+            add_real_products(sums + chain * TILE + strip * LANES, scratch.integers + strip * INPUTS * LANES,
+                              scratch.numbers + chain, n_units, started, REAL_TOGETHER)
+            chain += REAL_TOGETHER
 
 
 cdef void read_reals(double *out, const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_units,
@@ -146,6 +153,55 @@ cdef void real_senders_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t fi
         elif not is_real(where.kind):
             activate_sums(&own, <const int32_t *> scratch.floats, tile, first + start, count, True, scratch.masks)
         start += count
+
+
+def moments_of_numbers(const double[:, ::1] numbers, const float[:, :, ::1] fixed, Py_ssize_t rows, double scale,
+                       double[:, ::1] weights, int n_threads):
+    """Add to weights INOUT (V, H) scale times the sums over examples of numbers IN (n, V) and fixed IN (tiles, >= n, 64),
+    whole numbers whose products over so many rows sum to less than 2^53: these sums are exact, and then added up."""
+    cdef Py_ssize_t n_tiles = fixed.shape[0], n_blocks = ceil_div(weights.shape[0], REAL_BLOCK), item
+    cdef Barrier barrier = new_barrier()
+    cdef _Memory memory
+    cdef Scratch *scratch
+    if DEBUG_CHECKS:
+        check(numbers.shape[1] == weights.shape[0] and fixed.shape[1] >= numbers.shape[0]
+              and n_tiles == ceil_div(weights.shape[1], TILE), "moments_of_numbers")
+    if numbers.shape[0] == 0:
+        return
+    memory = memory_for(n_threads, sizeof(Scratch), "the moments")
+    scratch = <Scratch *> memory.start
+    with nogil, parallel(num_threads=n_threads):
+        join_team()
+        for item in prange(n_tiles * n_blocks, schedule="dynamic", chunksize=1):
+            moments_of_numbers_item(&numbers[0, 0], numbers.shape[0], numbers.shape[1], &fixed[item % n_tiles, 0, 0],
+                                    rows, scale, &weights[0, 0], weights.shape[1], item % n_tiles,
+                                    item // n_tiles * REAL_BLOCK, scratch + threadid())
+        leave_team(&barrier)
+
+
+cdef void moments_of_numbers_item(const double *numbers, Py_ssize_t n, Py_ssize_t n_visible, const float *fixed,
+                                  Py_ssize_t rows, double scale, double *weights, Py_ssize_t n_hidden, Py_ssize_t tile,
+                                  Py_ssize_t first, Scratch *scratch) noexcept nogil:
+    """A tile's columns of a block of visible units. Examples are what units are to a half step."""
+    cdef Py_ssize_t length = smaller(REAL_BLOCK, n_visible - first), n_columns = smaller(TILE, n_hidden - tile * TILE)
+    cdef Py_ssize_t start = 0, stop, row, count, unit, k, n_strips = ceil_div(n_columns, LANES)
+    cdef double *out
+    while start < n:
+        stop, row = smaller(start + rows, n), start
+        while row < stop:
+            count = smaller(INPUTS, stop - row)
+            for k in range(count):
+                memcpy(scratch.numbers + k * REAL_BLOCK, numbers + (row + k) * n_visible + first,
+                       length * sizeof(double))
+                memset(scratch.numbers + k * REAL_BLOCK + length, 0, (REAL_BLOCK - length) * sizeof(double))
+            widen_rows(scratch.integers, fixed + row * TILE, 1.0, count, n_strips)
+            multiply_block(scratch.reals, scratch, length, count, n_strips, row > start)
+            row += count
+        for unit in range(length):
+            out = weights + (first + unit) * n_hidden + tile * TILE
+            for k in range(n_columns):
+                out[k] += scratch.reals[unit * TILE + k] * scale
+        start = stop
 
 
 # ---------------------------------------------------------------- how they are drawn

@@ -138,6 +138,14 @@ def sweep(
     n_threads: int,
 ) -> None: ...
 def inputs(planes: NDArray[np.uint8], layer: Layer, out: NDArray[np.int32], n_threads: int) -> None: ...
+def moments_of_numbers(
+    numbers: NDArray[np.float64],
+    fixed: NDArray[np.float32],
+    rows: int,
+    scale: float,
+    weights: NDArray[np.float64],
+    n_threads: int,
+) -> None: ...
 def real_statistics(
     planes: NDArray[np.uint8],
     layer: Layer,

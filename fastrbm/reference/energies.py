@@ -78,7 +78,7 @@ def _real_cgf_lanes(x, layer, units_, beta):
     terms = real.cgf(part.name, layer.shape_array[:, part.columns[units_]], x * beta, beta)
     lanes = np.zeros((len(x), -(-x.shape[1] // 8) * 8))
     lanes[:, : x.shape[1]] = terms
-    return np.add.accumulate(lanes.reshape(len(x), -1, 8), axis=1)[:, -1]
+    return np.add.accumulate(lanes.reshape(len(x), lanes.shape[1] // 8, 8), axis=1)[:, -1]
 
 
 def real_statistics(planes, layer, weight, out, n_threads=1):

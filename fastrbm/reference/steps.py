@@ -27,6 +27,14 @@ def moments(transposed, fixed, signed, scale, accumulate, weights, hidden, n_thr
     hidden += numbers.sum(axis=0) * scale
 
 
+def moments_of_numbers(numbers, fixed, rows, scale, weights, n_threads=1):
+    """Add to weights (V, H) scale times the sums over examples of numbers (n, V) times fixed, so many rows at a time,
+    over which they are exact."""
+    hidden = from_tiles(fixed, len(numbers), weights.shape[1]).astype(np.float64)
+    for start in range(0, len(numbers), rows):
+        weights += (numbers[start : start + rows].T @ hidden[start : start + rows]) * scale
+
+
 def prepare_phase(planes, segments, fixed, scale, transposed, visible, hidden, n_threads=1):
     """transposed, as transpose gives it; visible (V,), the number of examples in which each unit is on; hidden (H,) =
     scale * sum_r fixed_rj."""
