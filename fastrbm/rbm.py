@@ -194,6 +194,13 @@ class RBM(Model):
         weights = philox.normal((sums.size, units[1].n), seed, philox.WEIGHTS) * np.float32(weight_scale)
         return cls(units[0].zero_sum(weights)[0], bias, visible=units[0], hidden=units[1])
 
+    def _bias_of(self, states: BitMatrix | np.ndarray) -> np.ndarray:
+        """The bias, float32 (V,), of the base-rate model of checked states: of visible units as they are at beta 0."""
+        unit = self.visible.with_beta(0.0)
+        # fractions are read as the units' numbers
+        sums, n = totals.totals(states if isinstance(states, BitMatrix) else self.visible.values(states), unit)
+        return unit.bias_of(sums, n, floatmath.log).astype(np.float32)
+
     # ------------------------------------------------------------ parameters
 
     @property

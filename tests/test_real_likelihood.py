@@ -168,6 +168,14 @@ def test_energies_by_formula(visible, hidden):
     )
 
 
+@pytest.mark.parametrize("hidden", HIDDEN)
+def test_free_energies_of_fractions(hidden):
+    rbm = model(u.Spin(4), HIDDEN[hidden])
+    x = np.random.default_rng(1).uniform(-1, 1, (5, 4))
+    states = rbm._states(x, "X", fractions=True)
+    assert np.allclose(likelihood.fractions.free_energy(rbm, states), free_energy(rbm, x), atol=1e-5)
+
+
 # ---------------------------------------------------------------- log Z
 
 
@@ -273,6 +281,10 @@ def test_a_step_that_would_make_it_so_is_refused():
     with pytest.raises(FloatingPointError, match="could not be normalized"):
         rbm.step(Direction(), 0.5)
     assert rbm._parameters is before
+    for optimizer in (fr.optim.SGD(0.5), fr.optim.SGD(0.5, momentum=0.5), fr.optim.Adam(0.6)):
+        with pytest.raises(FloatingPointError, match="could not be normalized"):
+            optimizer.update(rbm, Direction())
+        assert rbm._parameters is before
     rbm.add(*change, rate=0.4)
     assert rbm.weights[0, 0] == np.float32(0.9)
 
@@ -321,6 +333,17 @@ def test_annealing_both_ways(rbm):
     assert abs(population.log_partition - truth) < 5 * population.standard_error + 0.02
     population = fr.population_annealing(rbm, 500, 50, seed=2, modes=fr.sampling.mode_biases(rbm, 20))
     assert abs(population.log_partition - truth) < 5 * population.standard_error + 0.02
+
+
+def test_base_rates_of_data():
+    """Units as they are at beta 0, with the means of data."""
+    rbm, X = AIS_MODELS[3], np.array([[1.0, -2.0, 1, 0], [3.0, 0.5, 1, 0]])
+    bias = fr.sampling.path.data_bias(rbm, X)
+    hot = rbm.visible.with_beta(0.0)
+    at_zero = hot.mean_of(np.zeros((1, 4)))[0]
+    wanted = np.append((X[:, :2].sum(axis=0) + at_zero[:2]) / 3, (X[:, 2:].sum(axis=0) + 0.5) / 3)
+    assert np.allclose(hot.mean_of(bias[None].astype(float))[0], wanted, atol=1e-6)
+    assert np.allclose(fr.sampling.path.data_bias(AIS_MODELS[0], np.ones((2, 4))), math.atanh(2 / 3))
 
 
 def test_log_base_is_that_of_the_models_at_beta_0():

@@ -9,7 +9,6 @@ import numpy as np
 from .._core import floatmath, philox, threads, validate, workload
 from .._core.dispatch import kernels
 from ..states.bits import BitMatrix, packed, zeros
-from ..units.real import Real
 from . import gibbs
 from .gibbs import independent_states
 from .model import model
@@ -103,7 +102,6 @@ def single_parts(rbm: RBM) -> np.ndarray:
     hidden = rbm.hidden
     if not hidden.real:
         return np.eye(hidden.n, dtype=np.uint8)
-    assert isinstance(hidden, Real)  # hidden layers are of one type
     far = hidden.far_values()
     ends = [hidden.mean_of(rbm.hidden_bias + field) for field in _largest_fields(rbm)[: len(far)]]
     return np.concatenate([hidden.hardened(np.diag(values)) for values in (*far, *ends)])
@@ -139,8 +137,8 @@ def clustered(rbm: RBM, visible: BitMatrix, hidden: BitMatrix, n_threads: int | 
     order, apart = np.argsort(-mass, kind="stable"), _APART
     while (leaders := _leaders(places, order, apart * _GRID * unit.n_columns)) is None:
         apart *= _WIDER
-    pseudo = places[leaders] * (_PSEUDO / _GRID)
-    return to_grid(np.array([unit.bias_of(sums, _PSEUDO, floatmath.log) for sums in pseudo]), unit)
+    pseudo, base = places[leaders] * (_PSEUDO / _GRID), unit.with_beta(0.0)
+    return to_grid(np.array([base.bias_of(sums, _PSEUDO, floatmath.log) for sums in pseudo]), unit)
 
 
 def _leaders(places: np.ndarray, order: np.ndarray, apart: float) -> list[int] | None:

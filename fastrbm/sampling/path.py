@@ -399,8 +399,9 @@ class Path:
         ValueError
             When the models have real units that differ in more than a training changes, such as gamma.
         """
+        own = self.rbm.hidden.own
         for each in self._models:
-            hidden = each.hidden if each.hidden.own is None else each.hidden.with_own(self.rbm.hidden.own)
+            hidden = each.hidden if own is None else each.hidden.with_own(own)
             if (each.visible, hidden) != (self.rbm.visible, self.rbm.hidden):
                 raise ValueError(
                     f"files of paths have one gamma for all models, and these have {each.hidden!r} and "
@@ -485,11 +486,8 @@ def bounded(bias: np.ndarray) -> np.ndarray:
 
 
 def data_bias(rbm: RBM, data: ArrayLike) -> np.ndarray:
-    """The bias of independent units that have the smoothed means of data, float32 (V,)."""
-    bits = rbm._states(data, "data", fractions=True)
-    if not isinstance(bits, BitMatrix):  # fractions, which a model reads as its units' numbers
-        bits = rbm.visible.values(bits)
-    return rbm.from_data(bits, 1, visible=rbm.visible).visible_bias  # a class method
+    """The bias of independent units, as they are at beta 0, that have the smoothed means of data, float32 (V,)."""
+    return rbm._bias_of(rbm._states(data, "data", fractions=True))
 
 
 def _models(given: RBM | Sequence[RBM]) -> tuple[RBM, ...]:

@@ -175,8 +175,6 @@ class Real(Unit):
     # ------------------------------------------------------------ energies and moments
 
     def far_values(self) -> tuple[np.ndarray, ...]:
-        """Values (n,) in the middle of which most of a mode is that a single unit makes: three standard deviations from
-        0, on either side or on the only one."""
         _, _, plus, minus, _, _ = self.sides()
         return np.minimum(3.0 * plus, _MOST), np.maximum(-3.0 * minus, -_MOST)
 

@@ -91,6 +91,11 @@ class Unit:
         """
         return (1.0 - s) * bias + s * other_bias, self
 
+    def far_values(self) -> tuple[np.ndarray, ...]:
+        """Of real units values (n,) in the middle of which most of a mode is that a single unit makes: three standard
+        deviations from 0, on either side or on the only one."""
+        raise NotImplementedError
+
     @property
     def own(self) -> np.ndarray | None:
         """The values of :attr:`trained`, float32 (K, n); None where there are none."""
