@@ -12,7 +12,7 @@ from fastrbm import units as u
 from fastrbm._core.parameters import coupling_of
 from fastrbm.likelihood.bounds import fields_of_single, hidden_masses
 from fastrbm.sampling.ladder import Temperatures
-from fastrbm.sampling.modes import log_masses, single_parts
+from fastrbm.sampling.modes import _log_conditional, _random_parts, log_masses, single_parts
 from fastrbm.states.bits import packed
 from fastrbm.states.missing import absent_sites, has_missing, known_parts, with_absent
 
@@ -367,7 +367,7 @@ def test_models_on_a_path_have_the_paths_distributions(rbm):
 def test_hot_models():
     """At beta DReLU units have beta times the delta. Visible biases are beta times theirs in samples, and beta^2 times
     theirs on a path, whose distribution of v is that of exp(-beta^2 E)."""
-    rbm = model(u.Bernoulli(2), u.DReLU(1, delta=[2.0], xi=[1.0]), bias=1.0)
+    rbm = fr.RBM([[1.0], [2.0]], [-1.0, -1.5], [-1.0], hidden=u.DReLU(1, delta=[2.0], xi=[1.0]))
     v, b = all_states(rbm)[1], rbm.visible_bias.astype(float)
     fields = 0.5 * (v @ rbm.weights.astype(float) + rbm.hidden_bias)
     cgf = integral(u.DReLU(1, delta=[1.0], xi=[1.0]), fields).sum(axis=1)
@@ -541,6 +541,24 @@ def test_modes_are_looked_for_on_both_sides():
     assert np.allclose(masses, wanted, atol=1e-5)
     found = fr.sampling.mode_biases(fr.RBM(np.full((6, 1), 4.0), visible=u.Gaussian(6, gamma=4.0), hidden="spin"))
     assert sorted(found.tolist()) == [[-4.0] * 6, [4.0] * 6]  # biases of z = -1 and 1
+
+
+def test_random_states_at_the_border_of_modes():
+    """Hidden states given visible ones of which half the units are on: in a model whose units are all off, or all on,
+    they are in the middle between both."""
+    rbm, _, _ = two_modes(u.Gaussian(1))
+    h = _random_parts(rbm, 500, 0, None) * GRID
+    assert_mean(h[:, 0], 4 * 1.7, 1 + 8 * 0.25 * 1.7**2)
+
+
+def test_densities_of_real_units_given_hidden_ones():
+    rbm = model(u.Gaussian(3, gamma=[1.0, 2.0, 0.5]), u.Bernoulli(2))
+    chains = fr.Chains(rbm, 20, seed=1)
+    chains.sweep(2)
+    visible, hidden = chains.visible_bits, chains.hidden_bits
+    gamma, mean = rbm.visible.gamma, rbm.mean_visible(chains.hidden)
+    wanted = 0.5 * (np.log(gamma / (2 * math.pi)) - gamma * (chains.visible - mean) ** 2).sum(axis=1)
+    assert np.allclose(_log_conditional(rbm, visible, hidden, mean, None), wanted, atol=1e-5)
 
 
 # ---------------------------------------------------------------- clamped units
