@@ -543,6 +543,21 @@ def test_modes_are_looked_for_on_both_sides():
     assert sorted(found.tolist()) == [[-4.0] * 6, [4.0] * 6]  # biases of z = -1 and 1
 
 
+@pytest.mark.parametrize("visible", [*VISIBLE, "mixed"])
+@pytest.mark.parametrize("hidden", [*HIDDEN, "spin"])
+def test_masses_of_hidden_states(visible, hidden):
+    """log of the integral of exp(-E(v, h)) over v, by all states or quadrature."""
+    layer = (
+        u.Categorical(1, 3) if visible == "categorical" else VISIBLE.get(visible, [u.Categorical(1, 3), u.Gaussian(1)])
+    )
+    rbm = model(layer, HIDDEN.get(hidden, u.Spin(3)), scale=0.2)
+    chains = fr.Chains(rbm, 5, seed=1)
+    h = rbm.hidden.unit_values(chains.hidden_bits.to_states())
+    v, log_w = nodes(rbm)
+    wanted = [log_sum(log_w - energy(rbm, v, np.repeat(row[None], len(v), axis=0))) for row in h]
+    assert np.allclose(log_masses(rbm, chains.hidden_bits), wanted, atol=1e-5)
+
+
 def test_random_states_at_the_border_of_modes():
     """Hidden states given visible ones of which half the units are on: in a model whose units are all off, or all on,
     they are in the middle between both."""

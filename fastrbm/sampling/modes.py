@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._core import floatmath, philox, threads, validate, workload
-from .._core.dispatch import kernels
+from .._core import floatmath, philox, threads, validate
 from ..states.bits import BitMatrix, packed, zeros
 from . import gibbs
 from .gibbs import independent_states
@@ -171,12 +170,19 @@ def _log_conditional(
 
 
 def log_masses(rbm: RBM, hidden: BitMatrix) -> np.ndarray:
-    """log of the sum, or integral, of exp(-E(v, h)) over v, float64 (n,)."""
-    p, inputs, one = rbm._parameters, np.empty(len(hidden)), np.ones(1)
-    for part in workload.parts(len(hidden), workload.free_energy(*p.shape)):
-        kernels.cgf_sums(hidden.planes[:, part], p.to_visible, one, inputs[part], 1)
-    own = rbm.hidden.own_energy(hidden.to_states()) if rbm.hidden.real else 0.0
-    return inputs + rbm._bias_sums(hidden, rbm.hidden, p.wide_hidden_bias) - own
+    """log of the sum, or integral, of exp(-E(v, h)) over v, float64 (n,). Weights are on the kernels' grid, so that
+    sums of what h sends are exact in any order."""
+    p, unit, out = rbm._parameters, rbm.hidden, np.empty(len(hidden))
+    scale = 2.0**p.to_visible.exponent
+    weights, rows = np.rint(rbm.weights * np.float32(scale)).astype(np.float64), max(1, _NUMBERS // rbm.n_visible)
+    for start in range(0, len(hidden), rows):
+        part = slice(start, start + rows)
+        parts = hidden[part].to_states()
+        h = unit.unit_values(parts)
+        fields = p.wide_visible_bias + np.einsum("ij,kj->ik", h, weights) / scale
+        out[part] = floatmath.row_sums(h, p.wide_hidden_bias) + floatmath.row_sums(rbm.visible.cgf(fields))
+        out[part] -= unit.own_energy(parts)
+    return out
 
 
 def to_grid(biases: np.ndarray, unit: Unit) -> np.ndarray:
