@@ -59,7 +59,7 @@ cdef struct Annealing:          # a call of anneal
     HalfStep down
     const float *betas
     const double *visible_betas
-    Py_ssize_t reference_stride # from the reference of a step to the next
+    Py_ssize_t reference_stride  # from the reference of a step to the next
     Py_ssize_t n_steps
     uint32_t stream
     uint32_t first_sweep
