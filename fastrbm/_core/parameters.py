@@ -304,7 +304,7 @@ class Parameters:
 
 
 def _kernel_name(unit: Unit) -> str:
-    """How the kernels call the type of a layer; what has segments is told by these."""
+    """How the kernels call the type of a layer; segments say the rest."""
     return unit.name if unit.layout is None else "bernoulli"
 
 

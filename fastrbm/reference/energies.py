@@ -29,7 +29,7 @@ def _cgf_lanes(x, unit):
     kinks, factors = np.zeros((2, len(x), -(-x.shape[1] // 8) * 8))
     factors[...] = 1.0
     kinks[:, : x.shape[1]], factors[:, : x.shape[1]] = units.UNITS[unit].kink(x), _one_plus_exp(x)
-    shape = len(x), -1, 8
+    shape = len(x), kinks.shape[1] // 8, 8
     return np.add.accumulate(kinks.reshape(shape), axis=1)[:, -1], factors.reshape(shape)
 
 
@@ -84,13 +84,15 @@ def _real_cgf_lanes(x, layer, units_, beta):
 def real_statistics(planes, layer, weight, out, n_threads=1):
     """out (4, H): the sums over the chains of means of each dReLU unit; see src/real.pxi."""
     part = layer.to.parts[0]
-    out[...] = real.sums_of_means(layer.shape_array[:, part.columns], _log_odds(planes, layer), weight)
+    sides, field = layer.shape_array[:, part.columns], _log_odds(planes, layer)
+    out[...] = real.sums_of_means(sides, field, weight, layer.fixed_bits)
 
 
 def real_statistics_of_fractions(numbers, layer, weight, out, n_threads=1):
     """real_statistics, given whole numbers as sums_of_fractions takes them."""
     part = layer.to.parts[0]
-    out[...] = real.sums_of_means(layer.shape_array[:, part.columns], _log_odds_of_fractions(numbers, layer), weight)
+    sides, field = layer.shape_array[:, part.columns], _log_odds_of_fractions(numbers, layer)
+    out[...] = real.sums_of_means(sides, field, weight, layer.fixed_bits)
 
 
 def bias_sums(planes, unit, segments, bias, out, n_threads=1):
