@@ -59,14 +59,24 @@ def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None, *, per_site: bo
     >>> bool(np.isclose(fr.likelihood.pseudo(fr.RBM(np.zeros((10, 3))), np.zeros((1, 10))), -10 * np.log(2)))
     True
     """
-    states = model(rbm)._states(X, "X")
+    refuse_real(model(rbm), "pseudo")
+    states = rbm._states(X, "X")
     validate.flag(per_site, "per_site")
     return of_sites(rbm, states, n_threads) if per_site else pseudo_of(rbm, states, n_threads)
 
 
+def refuse_real(rbm: RBM, name: str) -> None:
+    """ValueError where visible units are real: p(v_i | rest) has no closed form then."""
+    if rbm.visible.real:
+        raise ValueError(
+            f"{name} has no closed form where visible units are real, each a mixture given the others: take the "
+            "log-likelihood (likelihood.score, metrics.LogLikelihood)"
+        )
+
+
 def of_sites(rbm: RBM, states: BitMatrix, n_threads: int | None = None) -> np.ndarray:
     """log p(v_i | v without v_i) of each column of checked states, float64 (n, columns)."""
-    refuse_real(rbm)
+    refuse_real(rbm, "pseudo")
     if rbm.hidden.real:
         return _by_cgf(rbm, states, n_threads)
     p = rbm._parameters
@@ -83,15 +93,6 @@ def of_sites(rbm: RBM, states: BitMatrix, n_threads: int | None = None) -> np.nd
             states._planes[:, part], p.to_hidden, segments, p.wide_visible_bias, capacity, out[part], used
         )
     return out
-
-
-def refuse_real(rbm: RBM) -> None:
-    """ValueError where visible units are real."""
-    if rbm.visible.real:
-        raise ValueError(
-            f"there is no pseudo-likelihood of {rbm.visible!r}: given the others, a real unit follows a mixture that "
-            "has no closed form; use likelihood.score"
-        )
 
 
 def _by_cgf(rbm: RBM, states: BitMatrix, n_threads: int | None) -> np.ndarray:
@@ -162,7 +163,7 @@ def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = 
     alone).
     """
     threads.resolve(n_threads)
-    refuse_real(rbm)
+    refuse_real(rbm, "pseudo")
     if rbm.hidden.real and not isinstance(states, BitMatrix):
         raise ValueError(f"X must hold states, not fractions, where hidden units are real ({rbm.hidden!r})")
     if rbm.visible.layout is not None or rbm.hidden.real:
