@@ -87,6 +87,35 @@ def fixed_bits(units: tuple[Unit, Unit], bias: np.ndarray, largest_sum: float) -
     return min(40, math.frexp(float(1 << FIXED_BITS) / most)[1] - 1)
 
 
+def coupling_of(weights: np.ndarray, units: tuple[Unit, Unit]) -> float:
+    """Of layers that both have real units, the largest singular value of W_ij / sqrt(gamma_i gamma_j) over these, or a
+    bound of it that is below 1; of a DReLU unit with the smaller gamma of its sides.
+
+    Where it is below 1, the quadratic part of E is positive definite, and exp(-E) has a finite integral. Where it is
+    not, the integral of Gaussian units is infinite; that of ReLU and DReLU units may be, and is refused alike. The last
+    bits of the value are NumPy's.
+    """
+    widths = [np.maximum(*unit.sides()[2:4]) for unit in units]  # 1 / sqrt(gamma), 0 of units that are not real
+    coupling = widths[0][:, None] * weights.astype(np.float64) * widths[1]
+    size = np.abs(coupling)
+    if size.max() >= 1.0:
+        return float(size.max())
+    bound = math.sqrt(float(size.sum(axis=0).max()) * float(size.sum(axis=1).max()))
+    if bound < 1.0:
+        return bound
+    small = coupling if coupling.shape[0] <= coupling.shape[1] else coupling.T
+    return math.sqrt(max(float(np.linalg.eigvalsh(small @ small.T)[-1]), 0.0))
+
+
+def _check_coupling(weights: np.ndarray, units: tuple[Unit, Unit]) -> None:
+    if not (coupling := coupling_of(weights, units)) < 1.0:
+        raise FloatingPointError(
+            "the model could not be normalized: where both layers have real units, the largest singular value of "
+            f"W_ij / sqrt(gamma_i gamma_j) must be below 1, and it is {coupling:.6g}; a model that there was stays as "
+            "it was (smaller weights or learning rate, or larger gamma)"
+        )
+
+
 class Direction(Update):
     """Where an update goes: the weights' part in tiles, the biases' parts (V,) and (H,), and own (K, H), if any."""
 
@@ -125,7 +154,11 @@ def parts_of(direction: Update) -> list[np.ndarray]:
 
 
 class Parameters:
-    """Weights in tiles, both ways round, and biases; checked by the caller, read-only from here on."""
+    """Weights in tiles, both ways round, and biases; checked by the caller, read-only from here on.
+
+    FloatingPointError where both layers have real units, and their joint distribution has no finite integral, as far as
+    coupling_of can tell.
+    """
 
     def __init__(
         self,
@@ -140,6 +173,8 @@ class Parameters:
         n_visible, n_hidden = self.shape = shape
         self.units = units
         self.grid_checked = False  # see _grid
+        if units[0].real and units[1].real:
+            _check_coupling(from_tiles(weights, *shape), units)
         self.transposed = transposed  # units in a row, whatever their places in tiles
         segments, real = segments_of(units[0].layout), segments_of(units[1].layout)
         visible_padded, hidden_padded = placed(visible_bias, segments), placed(hidden_bias, None)
