@@ -1,4 +1,4 @@
-"""Train categorical x dReLU models of aligned proteins, as Tubiana, Cocco and Monasson do, and bracket their likelihood.
+"""Train categorical x dReLU models of aligned proteins, as Tubiana, Cocco and Monasson do, and bound their likelihood.
 
     python bench/proteins.py WW_domain_MSA.fasta --gap --weights 0.1 --hidden-units 50 --epochs 500 --sweeps 10 --l1b 0.25
     python bench/proteins.py Lattice_Proteins_MSA.fasta --test 10000 --hidden-units 100 --epochs 100 --sweeps 5 --l1b 0.025
