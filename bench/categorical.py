@@ -15,22 +15,18 @@ rbms (DsysDML, PyTorch) takes part where rbms and torch are installed.
 """
 
 import argparse
-import multiprocessing
 import os
-import resource
-import statistics
-import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
-from compare import PAUSE, ROUND, environment
+from turns import Bench, check, compare, seconds, table
 
 import fastrbm as fr
 from fastrbm._core.threads import default_threads
 
 STEPS = ["sweep", "PCD-1 update"]
 RATE = 1e-9  # of the timed updates: the model stays as it is
-CHECKED = 4000  # chains
 BLOCK = 1 << 18  # fields of visible units that NumPy works on at a time, 1 MB: they stay in cache
 
 
@@ -85,13 +81,7 @@ class Exact:
         check(off < 1e-5, f"the gradient is off by {off:g}")
 
 
-def check(right, message):
-    if not right:
-        raise ArithmeticError(message)
-
-
 # ---------------------------------------------------------------- contenders
-# Each is a function of (size, parameters, codes, exact), which returns its steps by name; with exact, it checks itself.
 
 
 def fastrbm(size, parameters, codes, exact=None):
@@ -109,7 +99,39 @@ def fastrbm(size, parameters, codes, exact=None):
     return {"sweep": chains.sweep, "PCD-1 update": lambda: sgd.update(trained, pcd(trained, codes))}
 
 
-class NumpyPotts:
+class Blocks:
+    """Chains in blocks of equal length, as many for each worker, whose fields of width visible units stay in cache."""
+
+    def __init__(self, n_chains, width, workers=1, seed=0):
+        count = workers * -(-n_chains * width // (BLOCK * workers))
+        length = -(-n_chains // count)
+        self.blocks = [slice(start, start + length) for start in range(0, n_chains, length)]
+        self.rngs = [np.random.default_rng([seed, k]) for k in range(len(self.blocks))]
+        self.workers = ThreadPoolExecutor(workers) if workers > 1 else None
+
+    def each(self, work):
+        """work(block number) of every block, by the workers."""
+        numbers = range(len(self.blocks))
+        return list(self.workers.map(work, numbers) if self.workers else map(work, numbers))
+
+    def sweep_block(self, k):
+        self.draw_visible(k)
+        return self.draw_hidden(k)
+
+    def sweep(self):
+        """One sweep of all chains; returns what draw_hidden does, by blocks."""
+        return self.each(self.sweep_block)
+
+
+def to_probabilities(x):
+    """sigmoid in place."""
+    np.negative(x, out=x)
+    np.exp(x, out=x)
+    x += 1
+    return np.reciprocal(x, out=x)
+
+
+class NumpyPotts(Blocks):
     """Model and chains in float32. v -> h by a product with one-hot rows, or by adding up rows of W; h -> v by a
     product, softmax, running sums over the categories and one uniform number a site, in blocks of chains that stay in
     cache.
@@ -123,12 +145,7 @@ class NumpyPotts:
         self.by_category()
         self.codes = codes.copy()
         self.h = np.empty((len(codes), self.H), np.float32)
-        # blocks of equal length, as many for each worker
-        count = workers * -(-len(codes) * self.N * self.q // (BLOCK * workers))
-        length = -(-len(codes) // count)
-        self.blocks = [slice(start, start + length) for start in range(0, len(codes), length)]
-        self.rngs = [np.random.default_rng([seed, k]) for k in range(len(self.blocks))]
-        self.workers = ThreadPoolExecutor(workers) if workers > 1 else None
+        super().__init__(len(codes), self.N * self.q, workers, seed)
         self.each(self.draw_hidden)
 
     def by_category(self):
@@ -136,18 +153,13 @@ class NumpyPotts:
         self.W_down = self.W_down.reshape(-1, self.H)
         self.b_down = np.ascontiguousarray(self.b.reshape(self.N, self.q).T)[:, :, None]
 
-    def each(self, work):
-        """work(block number) of every block, by the workers."""
-        numbers = range(len(self.blocks))
-        return list(self.workers.map(work, numbers) if self.workers else map(work, numbers))
-
     def one_hot(self, codes):
         out = np.zeros((len(codes), self.N * self.q), np.float32)
         rows = np.arange(len(codes))[:, None] * (self.N * self.q)
         out.reshape(-1)[rows + np.arange(self.N) * self.q + codes] = 1
         return out
 
-    def mean_hidden(self, codes, one_hot=None):
+    def hidden_fields(self, codes, one_hot=None):
         if self.gather:
             W = self.W.reshape(self.N, self.q, self.H)
             x = W[0][codes[:, 0]]
@@ -157,10 +169,10 @@ class NumpyPotts:
         else:
             x = (self.one_hot(codes) if one_hot is None else one_hot) @ self.W
             x += self.c
-        np.negative(x, out=x)
-        np.exp(x, out=x)
-        x += 1
-        return np.reciprocal(x, out=x)
+        return x
+
+    def mean_hidden(self, codes, one_hot=None):
+        return to_probabilities(self.hidden_fields(codes, one_hot))
 
     def draw_hidden(self, k):
         """h of a block, and its P(h | v)."""
@@ -183,14 +195,6 @@ class NumpyPotts:
         # the last running sum is never below u: codes stay below q
         self.codes[rows] = (field[:-1] <= u).sum(axis=0, dtype=np.uint8).T
 
-    def sweep_block(self, k):
-        self.draw_visible(k)
-        return self.draw_hidden(k)
-
-    def sweep(self):
-        """One sweep of all chains; returns the last P(h | v) by blocks."""
-        return self.each(self.sweep_block)
-
     def sums(self, codes, p=None):
         """(sum of x p', of x, of p) of a block."""
         x = self.one_hot(codes)
@@ -209,33 +213,19 @@ class NumpyPotts:
         self.by_category()
 
 
-def numpy(gather):
+def numpy(gather, size, parameters, codes, exact=None):
     """gather: None takes the faster way, by all threads."""
-
-    def contender(size, parameters, codes, exact=None):
-        count = default_threads() if gather is None else 1
-        ways = (True, False) if gather is None else (gather,)
-        found = [NumpyPotts(size, *parameters, codes, way, count) for way in ways]
-        for baseline in found if exact else ():
-            before = baseline.h.copy()
-            baseline.sweep()
-            exact.check_sweep(before, baseline.codes, baseline.h)
-            baseline.update(codes, 1.0)
-            exact.check_update(baseline.W - parameters[0], codes, baseline.codes)
-        baseline = found[0] if len(found) == 1 else min(found, key=lambda one: seconds(one.sweep))
-        return {"sweep": baseline.sweep, "PCD-1 update": lambda: baseline.update(codes, RATE)}
-
-    return contender
-
-
-def seconds(step, repeats=3):
-    """The shortest of a few runs."""
-    best = np.inf
-    for _ in range(repeats):
-        started = time.perf_counter()
-        step()
-        best = min(best, time.perf_counter() - started)
-    return best
+    count = default_threads() if gather is None else 1
+    ways = (True, False) if gather is None else (gather,)
+    found = [NumpyPotts(size, *parameters, codes, way, count) for way in ways]
+    for baseline in found if exact else ():
+        before = baseline.h.copy()
+        baseline.sweep()
+        exact.check_sweep(before, baseline.codes, baseline.h)
+        baseline.update(codes, 1.0)
+        exact.check_update(baseline.W - parameters[0], codes, baseline.codes)
+    baseline = found[0] if len(found) == 1 else min(found, key=lambda one: seconds(one.sweep))
+    return {"sweep": baseline.sweep, "PCD-1 update": lambda: baseline.update(codes, RATE)}
 
 
 def rbms(size, parameters, codes, exact=None):
@@ -274,98 +264,15 @@ def rbms(size, parameters, codes, exact=None):
     return {"sweep": sweep, "PCD-1 update": lambda: update(RATE)}
 
 
-BASES = "NumPy, one-hot", "NumPy, gather", "NumPy, threads"  # the fastest of these is what ratios refer to
 # name: (function, what its process finds in the environment)
 CONTENDERS = {
-    "NumPy, one-hot": (numpy(False), {}),
-    "NumPy, gather": (numpy(True), {}),
-    "NumPy, threads": (numpy(None), {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}),
+    "NumPy, one-hot": (partial(numpy, False), {}),
+    "NumPy, gather": (partial(numpy, True), {}),
+    "NumPy, threads": (partial(numpy, None), {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}),
     "fastrbm": (fastrbm, {}),
     "fastrbm, AVX2": (fastrbm, {"FASTRBM_ISA": "avx2"}),
     "rbms": (rbms, {}),
 }
-
-
-# ---------------------------------------------------------------- timing
-
-
-def peak_kilobytes():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def verify(name, size, threads, pipe):
-    """A process that checks a contender: sends None, or a sentence where its library is not installed."""
-    *parameters, codes = problem(size, CHECKED)
-    check(default_threads() == threads, f"{name} has {default_threads()} threads in place of {threads}")
-    try:
-        CONTENDERS[name][0](size, parameters, codes, Exact(size, *parameters))
-        pipe.send(None)
-    except ImportError as error:
-        pipe.send(f"{name} is left out: {error}")
-
-
-def work(name, size, n_chains, threads, pipe):
-    """A contender's process: build, then time rounds of a step whenever asked."""
-    *parameters, codes = problem(size, n_chains)
-    build = CONTENDERS[name][0]
-    for step in build(size, parameters, codes[:2]).values():  # its libraries
-        step()
-    before, loops = peak_kilobytes(), {}
-    steps = build(size, parameters, codes)
-    for kind, step in steps.items():
-        step()
-        loops[kind] = max(1, int(ROUND / seconds(step, 1)))
-    pipe.send(None)
-    while kind := pipe.recv():
-        time.sleep(PAUSE)
-        steps[kind]()  # threads and caches wake outside the clock
-        started = time.perf_counter()
-        for _ in range(loops[kind]):
-            steps[kind]()
-        pipe.send((time.perf_counter() - started) / loops[kind])
-    pipe.send((peak_kilobytes() - before) / n_chains)
-
-
-def started(name, target, *arguments):
-    """A process of a contender, and our end of the pipe to it."""
-    context = multiprocessing.get_context("spawn")
-    pipe, end = context.Pipe()
-    with environment(**CONTENDERS[name][1]):
-        context.Process(target=target, args=(name, *arguments, end), daemon=True).start()
-    end.close()
-    return pipe
-
-
-def compare(names, size, n_chains, threads, repeats):
-    """({(step, contender): median seconds}, {contender: kB a chain}, sentences about those that are left out)."""
-    pipes, times, memory, missing = {}, {}, {}, []
-    for name in names:
-        sentence = started(name, verify, size, threads).recv()
-        if sentence:
-            missing.append(sentence)
-            continue
-        pipes[name] = started(name, work, size, n_chains, threads)
-        pipes[name].recv()
-    for _ in range(repeats):
-        for kind in STEPS:
-            for name, pipe in pipes.items():
-                pipe.send(kind)
-                times.setdefault((kind, name), []).append(pipe.recv())
-    for name, pipe in pipes.items():
-        pipe.send(None)
-        memory[name] = pipe.recv()
-    return {key: statistics.median(values) for key, values in times.items()}, memory, missing
-
-
-def table(times, memory):
-    """Lines, a contender each."""
-    yield f"{'':<16}" + "".join(f"{step + ' ms':>18} {'ratio':>6}" for step in STEPS) + f"{'kB a chain':>13}"
-    for name in memory:
-        line = f"{name:<16}"
-        for step in STEPS:
-            base = min((times[step, other] for other in BASES if other in memory), default=float("nan"))
-            line += f"{1e3 * times[step, name]:>18.3f} {base / times[step, name]:>6.2f}"
-        yield line + f"{memory[name]:>13.2f}"
 
 
 def main():
@@ -379,18 +286,19 @@ def main():
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = str(options.threads)  # the contenders' processes inherit these
     fr.show_config()
+    bench = Bench(CONTENDERS, problem, Exact, STEPS, ("NumPy, one-hot", "NumPy, gather", "NumPy, threads"))
     said = set()
     for text in options.sizes:
         size = tuple(map(int, text.split("x")))
         for n_chains in options.chains:
             names = list(options.only or CONTENDERS)
-            times, memory, missing = compare(names, size, n_chains, options.threads, options.repeats)
+            times, memory, missing = compare(bench, names, size, n_chains, options.threads, options.repeats)
             for sentence in missing:
                 if sentence not in said:
                     print(sentence)
                     said.add(sentence)
             print(f"\n{text}, {n_chains:,} chains, {options.threads} threads; ratio: to the fastest NumPy")
-            print("\n".join(table(times, memory)), flush=True)
+            print("\n".join(table(bench, times, memory)), flush=True)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,10 @@ class RBM(Model):
     Raises
     ------
     ValueError
-        Where a shape does not fit, or a parameter is not finite or not below 1e30.
+        Where a shape does not fit, or a parameter is not finite or not below 1e30. Where both layers have real units
+        and the model cannot be normalized: the largest singular value of W_ij / sqrt(gamma_i gamma_j) must be below 1,
+        of DReLU units with the smaller gamma of both sides (with ReLU and DReLU units this is sufficient, not
+        necessary).
     TypeError
         Where an argument does not hold numbers.
 
@@ -120,7 +123,10 @@ class RBM(Model):
         c = validate.parameter(c, "hidden_bias", (n_hidden,))
         if hasattr(self, "_parameters") and self._parameters.shape != weights.shape:  # chains rely on it
             raise ValueError(f"weights must keep their shape, {self._parameters.shape}, got {weights.shape}")
-        self._parameters = Parameters.of(weights, b, c, units)
+        try:
+            self._parameters = Parameters.of(weights, b, c, units)
+        except FloatingPointError as error:  # which says that a step went too far
+            raise ValueError(str(error)) from None
 
     @classmethod
     def from_data(
@@ -206,6 +212,13 @@ class RBM(Model):
         weights = philox.normal((sums.size, units[1].n), seed, philox.WEIGHTS) * np.float32(weight_scale)
         return cls(units[0].zero_sum(weights)[0], bias, visible=units[0], hidden=units[1])
 
+    def _bias_of(self, states: BitMatrix | np.ndarray) -> np.ndarray:
+        """The bias, float32 (V,), of the base-rate model of checked states: of visible units as they are at beta 0."""
+        unit = self.visible.with_beta(0.0)
+        # fractions are read as the units' numbers
+        sums, n = totals.totals(states if isinstance(states, BitMatrix) else self.visible.values(states), unit)
+        return unit.bias_of(sums, n, floatmath.log).astype(np.float32)
+
     # ------------------------------------------------------------ parameters
 
     @property
@@ -260,7 +273,8 @@ class RBM(Model):
         Raises
         ------
         FloatingPointError
-            When a parameter would no longer be finite (or below 1e30). It says which; the model stays as it was.
+            When a parameter would no longer be finite (or below 1e30). It says which; the model stays as it was. Also
+            when both layers have real units and the model could no longer be normalized.
         """
         rate = validate.real(rate, "rate")
         new = []
@@ -274,7 +288,8 @@ class RBM(Model):
     def step(self, gradient: Gradient, learning_rate: float, n_threads: int | None = None) -> None:
         """theta <- theta + learning_rate * gradient, the plain ascent of the log-likelihood.
 
-        Raises FloatingPointError, and leaves the model as it was, when a parameter would not stay finite.
+        Raises FloatingPointError, and leaves the model as it was, when a parameter would not stay finite, or when both
+        layers have real units and the model could no longer be normalized.
 
         Examples
         --------
@@ -441,7 +456,8 @@ class RBM(Model):
     # ------------------------------------------------------------ energies
 
     def energy(self, v: ArrayLike, h: ArrayLike, n_threads: int | None = None) -> np.ndarray:
-        """E(v, h) = -v'W h - b'v - c'h of each pair, in nats.
+        """E(v, h) = -v'W h - b'v - c'h of each pair, in nats; of real units also their own energies, gamma x^2 / 2 of
+        Gaussian ones, where v are the units' values z and not the data's numbers.
 
         Parameters
         ----------
@@ -489,8 +505,10 @@ class RBM(Model):
     def free_energy(self, v: ArrayLike, n_threads: int | None = None) -> np.ndarray:
         """F(v) = -b'v - sum_j cgf(c_j + (v'W)_j) = -log sum_h exp(-E(v, h)) of each example, in nats.
 
-        cgf(x) is softplus(x) = log(1 + exp(x)) of hidden units of 0 and 1, and log(2 cosh x) of spins. log p(v) =
-        -F(v) - log Z, so differences of F are log ratios of probabilities.
+        cgf(x) is softplus(x) = log(1 + exp(x)) of hidden units of 0 and 1, and log(2 cosh x) of spins; of real units it
+        is the log of an integral. log p(v) = -F(v) - log Z, so differences of F are log ratios of probabilities. Of
+        real visible units F also has their own energies, and exp(-F) / Z is the density of their values z (of data in
+        units of their own: see :func:`fastrbm.likelihood.score`).
 
         Parameters
         ----------
@@ -549,7 +567,8 @@ class RBM(Model):
     # ------------------------------------------------------------ conditional distributions
 
     def mean_hidden(self, v: ArrayLike, n_threads: int | None = None) -> np.ndarray:
-        """E[h | v], float32 (n, H): of 0 and 1, P(h_j = 1 | v) = sigmoid(c_j + (v'W)_j); of spins, tanh(c_j + (v'W)_j).
+        """E[h | v], float32 (n, H): of 0 and 1, P(h_j = 1 | v) = sigmoid(c_j + (v'W)_j); of spins, tanh(c_j + (v'W)_j);
+        of real units the mean at the field c_j + (v'W)_j, of Gaussian ones (c_j + (v'W)_j) / gamma_j.
 
         v (n, V) holds the units' values, or numbers between them.
         """
@@ -557,8 +576,8 @@ class RBM(Model):
 
     def mean_visible(self, h: ArrayLike, n_threads: int | None = None) -> np.ndarray:
         """E[v | h], float32 (n, V): of 0 and 1, P(v_i = 1 | h) = sigmoid(b_i + (W h)_i); of spins, tanh(b_i + (W h)_i);
-        of the categories of a site, their probabilities, in proportion to exp(b_i + (W h)_i). Where there are real
-        units float64, and of Gaussian ones in the units of the data.
+        of the categories of a site, their probabilities, in proportion to exp(b_i + (W h)_i); of Gaussian units mean +
+        scale (b_i + (W h)_i) / gamma_i, in the data's units. float64 where there are real units.
 
         h (n, H) holds the units' values, or numbers between them.
         """
@@ -572,7 +591,8 @@ class RBM(Model):
         return out
 
     def sample_hidden(self, v: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """A draw of h from p(h | v) for each example, (n, H): uint8 of 0 and 1, or int8 of -1 and 1.
+        """A draw of h from p(h | v) for each example, (n, H): uint8 of 0 and 1, int8 of -1 and 1, or float64 of real
+        units.
 
         The same seed gives the same draw: in a loop, pass a new seed each time (or use :class:`Chains`), or every pass
         repeats the same random numbers and the chains do not follow the model.
@@ -582,8 +602,8 @@ class RBM(Model):
         return self.hidden.values(drawn)
 
     def sample_visible(self, h: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """A draw of v from p(v | h) for each example, (n, columns): uint8 of 0 and 1 and of categories, or int8 of -1
-        and 1.
+        """A draw of v from p(v | h) for each example, (n, columns): uint8 of 0 and 1 and of categories, int8 of -1
+        and 1, or float64, in the data's units, where there are real units.
 
         The same seed gives the same draw: in a loop, pass a new seed each time, as for :meth:`sample_hidden`.
         """
@@ -626,7 +646,9 @@ class RBM(Model):
         start : array (n, columns) or BitMatrix, optional
             Where the chains start, with method "gibbs".
         beta : float or array (n,)
-            Inverse temperature: the samples follow exp(-beta E).
+            Inverse temperature: the samples follow exp(-beta E). The quadratic part of the energy of real units does
+            not scale: they follow the model whose weights and fields (biases, and delta of DReLU units) are multiplied
+            by beta.
         n_threads : int, optional
             See :func:`fastrbm.show_config`. No effect on the samples.
         clamp : array (columns,) or (n, columns), or dict, optional
@@ -653,7 +675,7 @@ class RBM(Model):
         Returns
         -------
         uint8 (n, columns) of 0 and 1 and of categories, or int8 of -1 and 1; int16 where a layer has spins and
-        categories; float64 where it has real units, in the units of the data
+        categories; float64, in the data's units, where it has real units
 
         Warns
         -----
@@ -722,16 +744,17 @@ class RBM(Model):
             Independent draws, each the end of a chain of its own: by default 1, and 30 for what is an average over
             them. Draws of a smaller number are the first of a larger one.
         probabilities : bool
-            Return P(unit on | known), the mean of P(unit on | h) over the draws of h.
+            Return P(unit on | known), the mean of P(unit on | h) over the draws of h; of real units E[value | known].
         most_probable : bool
-            Fill in the value, or category, of the largest of these probabilities: of each missing entry by itself.
+            Fill in the value, or category, of the largest of these probabilities: of each missing entry by itself. Of
+            real units, the mean.
 
         Returns
         -------
         array (n, columns), as :meth:`sample` returns them
             With n_draws above 1, (n_draws, n, columns). With probabilities, float64 (n, V), one for each unit
-            (category), 0 or 1 where the entry is known; of real units their means, as the units count them
-            (Gaussian.scale). With most_probable, (n, columns), where real units have their means.
+            (category), 0 or 1 where the entry is known; of real units the values, or their means, in the data's units.
+            With most_probable, (n, columns).
 
         Examples
         --------
@@ -764,7 +787,7 @@ class RBM(Model):
             return draws[0] if drawn == 1 else np.stack(draws)
         means = inpainting.probabilities(*how)
         if probabilities:
-            return means
+            return self.visible.expected(means)
         return self._as_known(X, missing, self.visible.values(np.where(missing, self.visible.hardened(means), parts)))
 
     def _as_known(self, X: Any, missing: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -774,8 +797,8 @@ class RBM(Model):
         return np.where(missing, values, _given.numbers(X, "X", missing=True))
 
     def reconstruct(self, v: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """E[v | h], float32 (n, V), with h drawn from p(h | v) for each example: what one step there and back makes of
-        it. v (n, V) holds the units' values, or numbers between them."""
+        """E[v | h], float32 (n, V), in the data's units, with h drawn from p(h | v) for each example: what one step
+        there and back makes of it. v (n, V) holds the units' values, or numbers between them."""
         return self.mean_visible(self.sample_hidden(v, seed, n_threads), n_threads)
 
     # ------------------------------------------------------------ files
@@ -858,11 +881,14 @@ def load_path(file: str | PathLike[str]) -> Path:
     """
     found = path_file.load(validate.path(file, "file"))
     last = _read(found.model, file)
-    before = [RBM(*parameters, visible=last.visible, hidden=last.hidden) for parameters in found.before]
     try:
+        hidden = [last.hidden] * len(found.before)
         if found.own is not None:
-            for each, own in zip(before, found.own, strict=True):
-                each.set_parameters(hidden=last.hidden.with_own(own))
+            hidden = [last.hidden.with_own(own) for own in found.own]
+        before = [
+            RBM(*parameters, visible=last.visible, hidden=units)
+            for parameters, units in zip(found.before, hidden, strict=True)
+        ]
         return Path([*before, last], points=found.points, base_bias=found.base_bias)
     except (ValueError, TypeError) as error:
         raise ValueError(f"{file} is damaged: {error}") from None

@@ -547,8 +547,8 @@ cdef void weigh_reals(const HalfStep *step, const double *sums, Py_ssize_t tile,
 
 def real_statistics(const uint8_t[:, :] planes, Layer layer, weight, double[:, ::1] out, int n_threads):
     """out OUT (4, H): the sums over the chains, given planes IN of the other layer, of four means of each dReLU unit:
-    E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2] and E[min(x, 0)^2]. Each is rounded to a multiple of 2^-20, so that the
-    sums are exact in any order. weight is None, or float64 (n,): what a chain's means are multiplied by first."""
+    E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2] and E[min(x, 0)^2]. Each is rounded to a multiple of 2^-g, so that the sums
+    of up to 2^24 chains are exact in any order: squares are below 2^(44 - 2 f), g is 2 f - 15, at most 20. weight is None, or float64 (n,): what a chain's means are multiplied by first."""
     cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
     run_statistics(&step, weight, out, n_threads)
 
@@ -594,6 +594,14 @@ cdef int run_statistics(const HalfStep *step, weight, double[:, ::1] out, int n_
     return 0
 
 
+cdef inline double rounding_to_grid(const HalfStep *step) noexcept nogil:
+    """A number that, added and subtracted again, leaves multiples of 2^-g."""
+    cdef int e, g
+    frexp(step.fixed_scale, &e)         # 2^f is 1/2 times 2^e
+    g = 2 * (e - 1) - 15
+    return ldexp(1.5, 52 - (g if g < 20 else 20))
+
+
 cdef void statistics_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t first, const double *weight, double *sums,
                           Py_ssize_t stride, EnergyScratch *scratch) noexcept nogil:
     """Add those of a block of chains to a tile's columns of sums [4]."""
@@ -602,7 +610,7 @@ cdef void statistics_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t firs
     cdef Unit own
     cdef vd means[4]
     cdef vd totals[4]
-    cdef vd w = splat_d(1.0)
+    cdef vd w = splat_d(1.0), to_grid = splat_d(rounding_to_grid(step))
     log_odds_tile(scratch.odds, &scratch.product, step, tile, first, n)
     while column < n_columns:
         own = units_at(step, tile * TILE + column)
@@ -613,8 +621,7 @@ cdef void statistics_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t firs
             if weight != NULL:
                 w = splat_d(weight[first + chain])
             for k in range(4):
-                # rounded to a multiple of 2^-20 by what 1.5 2^32 has no room for
-                totals[k] = totals[k] + ((means[k] * w + splat_d(6442450944.0)) - splat_d(6442450944.0))
+                totals[k] = totals[k] + ((means[k] * w + to_grid) - to_grid)
         for k in range(4):
             (<vdu *> (sums + k * stride + column))[0] = totals[k]
         column += HALF

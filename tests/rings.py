@@ -9,6 +9,7 @@ so that Z = trace(T_0 T_1 ... T_(N-1)), and marginals are entries of such produc
 entry. All in float64 NumPy; nothing of the package but its model's class is used.
 """
 
+import math
 from functools import cached_property
 
 import numpy as np
@@ -16,12 +17,20 @@ import numpy as np
 import fastrbm as fr
 
 SIZES = [(31, 21), (136, 5), (200, 21)]
-BIAS = {"bernoulli": -0.5, "spin": 0.2}  # of the hidden units of test rings
+# of the hidden units of test rings: theta, and of real ones theta_minus, gamma and gamma_minus
+BIAS = {"bernoulli": -0.5, "spin": 0.2, "gaussian": 0.3, "relu": 0.4, "drelu": 0.5}
+GAMMA = {"gaussian": 1.5, "relu": 1.2, "drelu": 1.0}
+MINUS = -0.3, 1.8  # of the double ReLU
 LOG_PARTITION = {  # of the test rings
     "bernoulli": {(31, 21): 119.327382114, (136, 5): 327.166822872, (200, 21): 768.754581086},
     "spin": {(31, 21): 137.792748311, (136, 5): 409.090092613, (200, 21): 888.679876122},
+    "gaussian": {(31, 21): 139.963732563, (136, 5): 418.132776431, (200, 21): 902.117990846},
+    "relu": {(31, 21): 145.329775101, (136, 5): 424.096108552, (200, 21): 934.329918509},
+    "drelu": {(31, 21): 173.546446233, (136, 5): 558.755381342, (200, 21): 1116.617221006},
 }
-FIRST_MARGINAL = {"bernoulli": 0.103811259, "spin": 0.075188084}  # P(site 0 = 0), 31 x 21
+FIRST_MARGINAL = {  # P(site 0 = 0), 31 x 21
+    "bernoulli": 0.103811259, "spin": 0.075188084, "gaussian": 0.084943233, "relu": 0.120111014, "drelu": 0.098845678,
+}  # fmt: skip
 
 
 def ring_weights(N, q):
@@ -40,14 +49,71 @@ def parameters(g, A, B, bias):
     return W.reshape(N * q, N), g.reshape(-1), np.full(N, float(bias))
 
 
-def cgf(x, hidden):
-    """log sum_h exp(h x), h in {0, 1} or {-1, 1}."""
+def half(theta, gamma):
+    """(log of the integral, mean, second moment) of exp(theta x - gamma x^2 / 2) over x >= 0, where theta / sqrt(gamma)
+    is above -25 or so."""
+    a = -theta / np.sqrt(gamma)
+    tail = np.vectorize(math.erfc)(a / math.sqrt(2))  # twice the probability above a
+    excess = math.sqrt(2 / math.pi) * np.exp(-a * a / 2) / tail - a
+    log = a * a / 2 + np.log(tail) + 0.5 * math.log(math.pi / 2) - np.log(gamma) / 2
+    return log, excess / np.sqrt(gamma), (1 - a * excess) / gamma
+
+
+def of_real(x, hidden, strength=1.0, rounded=False):
+    """(cgf, mean, second moment) of a real hidden unit of the test rings, whose field is x."""
+    gamma = GAMMA[hidden]
+    if rounded and hidden != "drelu":
+        gamma = float(np.float32(gamma))
+    if hidden == "gaussian":
+        return x * x / (2 * gamma) + np.log(2 * np.pi / gamma) / 2, x / gamma, 1 / gamma + (x / gamma) ** 2
+    if hidden == "relu":
+        return half(x, gamma)
+    theta, plus, minus, gammas = double_sides(strength, rounded)
+    upper, lower = half(x - theta + plus, gammas[0]), half(theta - x - minus, gammas[1])
+    log = np.logaddexp(upper[0], lower[0])
+    p, q = np.exp(upper[0] - log), np.exp(lower[0] - log)
+    return log, p * upper[1] - q * lower[1], p * upper[2] + q * lower[2]
+
+
+def described(hidden, strength=1.0):
+    """(bias, the units as a model takes them) of one unit."""
+    if hidden not in GAMMA:
+        return strength * BIAS[hidden], hidden
+    parameters = {"theta": strength * BIAS[hidden], "gamma": GAMMA[hidden]}
+    kind = {"gaussian": fr.units.Gaussian, "relu": fr.units.ReLU, "drelu": fr.units.DReLU}[hidden]
+    if hidden == "drelu":
+        names = "theta_plus", "theta_minus", "gamma_plus", "gamma_minus"
+        values = strength * BIAS[hidden], strength * MINUS[0], GAMMA[hidden], MINUS[1]
+        parameters = dict(zip(names, values, strict=True))
+    bias, unit = kind.of_parameters(1, parameters)
+    return float(bias[0]), unit
+
+
+def double_sides(strength, rounded):
+    """(theta, theta_plus, theta_minus, (gamma_plus, gamma_minus)) of the test rings' double ReLUs; theta is the bias of
+    the model. A model keeps delta, xi and gamma as float32."""
+    bias, unit = described("drelu", strength)
+    plus, minus, gammas = strength * BIAS["drelu"], strength * MINUS[0], (GAMMA["drelu"], MINUS[1])
+    if not rounded:
+        return bias, plus, minus, gammas
+    delta, xi, gamma = (float(x[0]) for x in (unit.delta, unit.xi, unit.gamma))
+    upper, lower = 1 + xi / (1 + abs(xi)), 1 - xi / (1 + abs(xi))
+    bias = float(np.float32(bias))
+    return bias, bias + delta / upper, bias - delta / lower, (gamma / upper, gamma / lower)
+
+
+def cgf(x, hidden, **options):
+    """log sum_h exp(h x), h in {0, 1} or {-1, 1}; of real units their cumulant generating function."""
+    if hidden in GAMMA:
+        return of_real(x, hidden, **options)[0]
     if hidden == "bernoulli":
         return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
     return np.abs(x) + np.log1p(np.exp(-2 * np.abs(x)))
 
 
-def mean(x, hidden):
+def mean(x, hidden, **options):
+    if hidden in GAMMA:
+        return of_real(x, hidden, **options)[1]
     t = np.tanh(x / 2) if hidden == "bernoulli" else np.tanh(x)
     return (1 + t) / 2 if hidden == "bernoulli" else t
 
@@ -55,28 +121,34 @@ def mean(x, hidden):
 class Ring:
     """A decorated ring of at least 3 sites.
 
-    A model keeps float32 parameters, which moves log Z of the test rings by up to 5e-7; rounded=True is the ring of
-    these.
+    A model keeps float32 parameters, which moves log Z of the test rings by up to 5e-7, with real hidden units by up to
+    2e-5; rounded=True is the ring of these.
     """
 
-    def __init__(self, g, A, B, bias, hidden="bernoulli", rounded=True):
+    def __init__(self, g, A, B, bias, hidden="bernoulli", rounded=True, strength=1.0):
+        self.options = {"strength": strength, "rounded": rounded}  # of real hidden units, beside the bias
         kind = np.float32 if rounded else np.float64
         self.g, self.A, self.B = (np.asarray(x, kind).astype(np.float64) for x in (g, A, B))
         self.bias, self.hidden = float(kind(bias)), hidden
         self.N, self.q = self.g.shape
         self.inputs = self.bias + self.A[:, :, None] + self.B[:, None, :]  # of hidden unit i, (N, q, q)
         self.log_factors = self.g[:, :, None] / 2 + np.roll(self.g, -1, axis=0)[:, None, :] / 2
-        self.log_factors = self.log_factors + cgf(self.inputs, hidden)
+        self.log_factors = self.log_factors + cgf(self.inputs, hidden, **self.options)
 
     @classmethod
     def of_test(cls, N, q, hidden="bernoulli", rounded=True, strength=1.0):
         """The test ring; its weights times a strength, which makes modes."""
         g, A, B = ring_weights(N, q)
-        return cls(strength * g, strength * A, strength * B, strength * BIAS[hidden], hidden, rounded)
+        bias = described(hidden, strength)[0]
+        return cls(strength * g, strength * A, strength * B, bias, hidden, rounded, strength)
 
     def model(self):
         W, g, c = parameters(self.g, self.A, self.B, self.bias)
-        return fr.RBM(W, g, c, visible=fr.units.Categorical(self.N, self.q), hidden=self.hidden)
+        hidden = described(self.hidden, self.options["strength"])[1]
+        if self.hidden in GAMMA:
+            own = {name: np.full(self.N, array[0]) for name, array in hidden._own.items()}
+            hidden = type(hidden)(self.N, **own)
+        return fr.RBM(W, g, c, visible=fr.units.Categorical(self.N, self.q), hidden=hidden)
 
     @cached_property
     def _products(self):
@@ -117,14 +189,14 @@ class Ring:
     def moments(self):
         """(<x h'> (N q, N), <x> (N q,), <h> (N,)) of the model, x the one-hot units."""
         weights = np.stack([self._with_hidden(j) for j in range(self.N)], axis=2)
-        hidden = (self.pairs * mean(self.inputs, self.hidden)).sum(axis=(1, 2))
+        hidden = (self.pairs * mean(self.inputs, self.hidden, **self.options)).sum(axis=(1, 2))
         return weights.reshape(self.N * self.q, self.N), self.sites.reshape(-1), hidden
 
     def _with_hidden(self, j):
         """E[x_ia h_j] of all sites (N, q): the factor of pair j times E[h_j | pair], and the way round the ring from
         site j + 1 to site j, cut open at each site in turn."""
         N, q, T = self.N, self.q, self._products[0]
-        h = mean(self.inputs[j], self.hidden)
+        h = mean(self.inputs[j], self.hidden, **self.options)
         out = np.empty((N, q))
         out[j], out[(j + 1) % N] = (self.pairs[j] * h).sum(axis=1), (self.pairs[j] * h).sum(axis=0)
         way = [(j + k) % N for k in range(1, N)]  # the other factors: way[k] leads from site j + 1 + k to the next
@@ -143,7 +215,7 @@ class Ring:
         codes = np.asarray(codes, np.int64)
         x = np.zeros((len(codes), self.N, self.q))
         np.put_along_axis(x, codes[:, :, None], 1.0, axis=2)
-        x, s = x.reshape(len(codes), -1), mean(self.fields(codes), self.hidden)
+        x, s = x.reshape(len(codes), -1), mean(self.fields(codes), self.hidden, **self.options)
         return x.T @ s / len(codes), x.mean(axis=0), s.mean(axis=0)
 
     def gradient(self, codes):
@@ -158,7 +230,7 @@ class Ring:
     def free_energies(self, codes):
         """F(v) of codes (n, N)."""
         biases = self.g[np.arange(self.N), np.asarray(codes, np.int64)]
-        return -(biases + cgf(self.fields(codes), self.hidden)).sum(axis=1)
+        return -(biases + cgf(self.fields(codes), self.hidden, **self.options)).sum(axis=1)
 
     def log_probability(self, codes):
         return -self.free_energies(codes) - self.log_z

@@ -235,7 +235,18 @@ def run(module, e, n_threads):
         out = room(f"bias_{len(results)}", n, dtype=np.float64)
         module.bias_sums(planes, name, segments, bias, out, n_threads)
     assert intact(ends[0]) and intact(ends[1])
-    if not e.units[0].real:
+    if e.units[1].name == "drelu":
+        weight = np.rint(np.random.default_rng(5).random(n) * 2**22) * 2.0**-22
+        for name, factors in (("statistics", None), ("weighted_statistics", weight)):
+            module.real_statistics(ends[0], to_hidden, factors, room(name, 4, n_hidden, dtype=np.float64), n_threads)
+            if e.fractions[0] is not None:
+                out = room(f"{name}_f", 4, n_hidden, dtype=np.float64)
+                module.real_statistics_of_fractions(e.fractions[0], to_hidden, factors, out, n_threads)
+    if e.units[0].real:
+        numbers = reference.Segments(e.units[0].layout).values(e.states[0]) * 4096.0
+        sums = results["moments_of_numbers"] = np.ones((n_visible, n_hidden))
+        module.moments_of_numbers(numbers, fixed[""], 252, 2.0**-12, sums, n_threads)
+    else:
         results |= run_updates(module, e, layers, ends[0], fixed, n_threads)
 
     v, h = strided(e.states[0]), strided(e.states[1])
@@ -251,7 +262,9 @@ def run(module, e, n_threads):
     base = placed(base, [(k, 64) for k in range(0, n_visible, 64)] if visible is None else visible.places)
     log_weights = np.ones((to_hidden.tiles_array.shape[0] + to_visible.tiles_array.shape[0], n))
     ladder = np.array([0.0, 0.3, 0.35, 1.0], np.float32)
-    module.anneal(v, h, *layers, base, wide[0], ladder, SEED, 5, 7, 3, log_weights, n_threads)
+    bases = np.stack([base, 0.5 * base, -base])  # of each step
+    both = ladder, np.square(ladder, dtype=float)
+    module.anneal(v, h, *layers, bases, wide[0], *both, SEED, 5, 7, 3, log_weights, n_threads)
     results |= {"annealed_v": v.copy(), "annealed_h": h.copy(), "log_weights": log_weights}
     assert intact(v) and intact(h)
     for flat, size, name in flats:

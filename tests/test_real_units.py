@@ -306,7 +306,8 @@ def test_descriptions(unit):
     assert (unit.n, unit.n_columns, unit.layout, unit.real) == (3, 3, ((unit.name, 3),), True)
     assert unit.n_states_of_columns == (0, 0, 0) and unit.units_of_columns == (1, 1, 1)
     assert not unit.shifted and unit.even and unit.dtype == np.float64 and unit.segments == (unit,)
-    assert unit.plain == kind(3) != unit and unit == kind(3, **unit._own) and unit != kind(4)
+    columns = {name: array for name, array in unit._own.items() if name in ("mean", "scale")}  # how data are read
+    assert unit.plain == kind(3, **columns) != unit and unit == kind(3, **unit._own) and unit != kind(4)
     for name, array in unit._own.items():
         assert array.dtype == (np.float64 if name in ("mean", "scale") else np.float32)
         with pytest.raises(ValueError):
@@ -503,12 +504,32 @@ def test_rows_of_numbers_that_are_named():
     assert "dense" in u.ReLU(2).complaint(np.array([1.0]), "X", False, None, (np.array([0]), np.array([0])))
 
 
-def test_the_likeliest_state_is_the_one_nearest_to_the_mean(unit):
-    means = np.array([[0.3, -0.3 + unit.one_sided, 1e9], [-1.0, 1.00001, 0.0]])
-    wanted = np.array([[1229, 2867 if unit.one_sided else -1229, 2**23 - 1], [-4096 * (not unit.one_sided), 4096, 0]])
-    assert np.array_equal(unit.hardened(means), wanted)
-    layer = u.Row([u.Bernoulli(1), unit])
-    assert np.array_equal(layer.hardened(np.concatenate([[[0.6], [0.4]], means], axis=1))[:, 1:], wanted)
+def test_means_stand_for_the_likeliest_states(unit):
+    means = np.array([[0.5, 1 / 3, 9999.0]])
+    parts = unit.hardened(means)
+    assert parts.dtype == np.int32 and parts.tolist() == [[2048, 1365, 2**23 - 1]]
+    row = u.Row([u.Bernoulli(1), unit]).hardened(np.array([[0.7, *means[0]]]))
+    assert row.dtype == np.int32 and row.tolist() == [[1, *parts[0]]]
+
+
+@pytest.mark.parametrize("s", [0.25, 0.9])
+def test_units_between_two_have_an_energy_between(unit, s):
+    """U(x) - theta x is on the line, to the float32 rounding of parameters."""
+    own = unit._own | {"gamma": unit.gamma * 2}
+    own |= {"delta": unit.delta[::-1], "xi": -unit.xi} if unit.name == "drelu" else {}
+    other, one, two = type(unit)(3, **own), np.array([0.5, -1.0, 0.0]), np.array([2.0, 0.0, 1.0])
+    bias, between = unit.between(other, one, two, s)
+    for x in ([[0.5, 2.0, 3.0]], [[0.25, 0.0, 7.0]]) + (([[-0.5, -2.0, -3.0]],) if unit.name != "relu" else ()):
+        x = np.array(x)
+        energies = [u_._own_energies(x) - theta * x for u_, theta in ((unit, one), (other, two), (between, bias))]
+        size = sum(np.abs(e) for e in energies) + np.abs(two * x)
+        assert (np.abs(energies[2] - (1 - s) * energies[0] - s * energies[1]) < 1e-6 * size + 1e-6).all()
+    assert unit.between(unit, one, two, s)[1] == unit
+
+
+def test_nothing_is_between_other_columns():
+    with pytest.raises(ValueError, match="no model is between"):
+        u.Gaussian(1).between(u.Gaussian(1, scale=2.0), np.zeros(1), np.zeros(1), 0.5)
 
 
 def test_means_are_in_the_units_of_the_data(unit):
@@ -547,7 +568,12 @@ def test_rows(row):
     assert row.parts(np.where(X == 1, 0.5, X), True) is None  # fractions of bits
     assert np.allclose(row.own_energy(parts), [0.25 + 0.0625 + 4.5, 49.0], rtol=1e-15)
     assert pickle.loads(pickle.dumps(row)) == row and hash(pickle.loads(pickle.dumps(row))) == hash(row)
-    assert row.plain.segments[1] == u.Gaussian(2) and row.plain != row
+    assert (
+        row.plain.segments[1]
+        == u.Gaussian(2, mean=row.segments[1].data_mean, scale=row.segments[1].scale)
+        != row.segments[1]
+    )
+    assert row.plain != row
 
 
 def test_rows_answer_segment_by_segment(row):

@@ -112,10 +112,11 @@ def drelu_means(sides, field):
     )  # fmt: skip
 
 
-def sums_of_means(sides, field, weight):
+def sums_of_means(sides, field, weight, fixed_bits):
     """The sums over rows of field (n, n_units) of these four, float64 (4, n_units), each times weight (n,) or 1 and
-    rounded to a multiple of 2^-20."""
-    weight, magic = 1.0 if weight is None else weight[:, None], 1.5 * 2.0**32
+    rounded to a multiple of 2^-g."""
+    g = min(20, 2 * fixed_bits - 15)
+    weight, magic = 1.0 if weight is None else weight[:, None], 1.5 * 2.0 ** (52 - g)
     return np.stack([((mean * weight + magic) - magic).sum(axis=0) for mean in drelu_means(sides, field)])
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import floatmath, validate
-from ..states.bits import BitMatrix, free_planes, packed
+from ..states.bits import BitMatrix, free_planes, packed, parts_dtype
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -66,6 +66,11 @@ class ClampedLayer:
         return cls(values[np.zeros(n, np.intp)], np.repeat(masks, n, axis=1))
 
 
+def _parts(array: np.ndarray, unit: Unit) -> np.ndarray:
+    """Of what validate.clamped_states gives, states as Unit.parts gives them, 0 where units are free."""
+    return np.where(np.isnan(array), 0.0, array).astype(parts_dtype(unit), order="C")
+
+
 def _conditioned(rbm: RBM, values: np.ndarray) -> RBM:
     """The model of the free visible units given the clamped ones, float64 (columns,): states, NaN where free, as some
     are. It has their own biases and weights, and hidden biases c + W_clamped' v_clamped."""
@@ -109,13 +114,9 @@ def drawn_given(
 
 
 def _heated(rbm: RBM, beta: float) -> RBM:
-    """The model at an inverse temperature: with beta times the parameters."""
+    """The model at an inverse temperature: with beta times the weights and fields, of real units the quadratic part of
+    their energy as it is."""
     weights, b, c = (
         _within(beta * array.astype(np.float64)) for array in (rbm.weights, rbm.visible_bias, rbm.hidden_bias)
     )
     return type(rbm)(weights, b, c, visible=rbm.visible.with_beta(beta), hidden=rbm.hidden.with_beta(beta))
-
-
-def _parts(clamped: np.ndarray, unit: Unit) -> np.ndarray:
-    """What validate.clamped_states gives as states (n, columns), zeros where units are free."""
-    return np.where(np.isnan(clamped), 0.0, clamped).astype(np.int32 if unit.real else np.uint8, order="C")

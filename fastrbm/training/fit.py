@@ -196,8 +196,9 @@ def fit(
     Raises
     ------
     FloatingPointError
-        When an update would make a parameter non-finite, take real units beyond the grid of their values, or make a
-        model with real units in both layers that cannot be normalized; the model keeps its last good parameters.
+        When an update would make a parameter non-finite, or take real visible units beyond the grid of their values;
+        the model keeps its last good parameters. An update to a model with real units in both layers that cannot be
+        normalized is left out; weights between these units are lowered by a 64th instead.
     KeyboardInterrupt
         On Ctrl-C; the model is as the last complete update left it. With a checkpoint, that is written first; a second
         Ctrl-C does not wait for it.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._core.parameters import NotNormalizable
 from ..gradient.base import Gradient
 from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .contracts import GradientEstimator, Optimizer
     from .data import OneBatch, UserBatches
 
+_LOWERED = 63 / 64  # of weights between real units, in place of a step to where no distribution is
 _AT_ONCE = 256  # updates of a call that goes through several epochs, at most
 
 
@@ -69,6 +71,9 @@ class Loop:
     ----------
     update : int
         Updates that are done.
+    left_out : int
+        Of these, those that would have made a model with real units in both layers that cannot be normalized: weights
+        between real units are lowered by a 64th instead.
     pause : int
         An update that no call of many may go beyond: somebody has to look at the model then. One that is past means
         nothing.
@@ -81,7 +86,7 @@ class Loop:
     ) -> None:  # fmt: skip
         self.rbm, self.source, self.gradient, self.optimizer = rbm, source, gradient, optimizer
         self.centering, self.averaging, self.strict, self.n_threads = centering, averaging, strict, n_threads
-        self.learn_variance = learn_variance
+        self.learn_variance, self.left_out = learn_variance, 0
         self.schedule, self.update, self.pause = Schedule(n_updates), 0, 0
 
     def run(self, stop: int) -> None:
@@ -160,9 +165,13 @@ class Loop:
         estimate = weighted_gradient(self.gradient, self.rbm, batch, weight, mean_weight, self.n_threads)
         if self.centering is not None and (self.strict or isinstance(estimate, Gradient)):
             estimate = self.centering(estimate)
-        self.optimizer.update(self.rbm, estimate, self.schedule(self.update), self.n_threads)
-        if self.learn_variance:
-            chains, progress = self.gradient.chains, self.schedule(self.update)  # type: ignore[attr-defined]
-            variance.update(self.rbm, batch, weight, mean_weight, chains, progress, self.n_threads)
+        try:
+            self.optimizer.update(self.rbm, estimate, self.schedule(self.update), self.n_threads)
+            if self.learn_variance:
+                chains, progress = self.gradient.chains, self.schedule(self.update)  # type: ignore[attr-defined]
+                variance.update(self.rbm, batch, weight, mean_weight, chains, progress, self.n_threads)
+        except NotNormalizable:  # data that are nearly in a plane lead up to where no distribution is, and noise beyond
+            self.rbm._parameters = self.rbm._parameters.lowered(_LOWERED, self.n_threads)
+            self.left_out += 1
         if self.averaging is not None:
             self.averaging.update(self.rbm, self.update + 1)

@@ -120,6 +120,8 @@ class Checkpoints:
         training: dict[str, Any] = {"update": loop.update, "seconds": run.elapsed(), "stopped": run.stopped}
         if run.unmeasured:
             training["unmeasured"] = True
+        if loop.left_out:
+            training["left_out"] = loop.left_out
         if loop.schedule.cooling:
             training["cooling"] = np.array(loop.schedule.cooling)
         if isinstance(run.source, UserBatches):
@@ -159,6 +161,7 @@ class Checkpoints:
             run.cool(since, epochs)
         seconds, stopped = saved.number(training, "seconds"), saved.flag(training, "stopped")
         unmeasured = "unmeasured" in training and saved.flag(training, "unmeasured")
+        loop.left_out = saved.count(training, "left_out") if "left_out" in training else 0
         offered = raw = loop.rbm.copy()
         visible, hidden = map(from_segments, parameters.segments, ("visible_units", "hidden_units"))
         offered.set_parameters(*parameters.parameters, visible=visible, hidden=hidden)

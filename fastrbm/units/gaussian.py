@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._core import floatmath
 from .real import Real, rebuilt
 
 _HALF_LOG_TWO_PI = 0.9189385332046727
@@ -99,6 +100,15 @@ class Gaussian(Real):
     @property
     def scale(self) -> np.ndarray:
         return self._own["scale"]
+
+    @property
+    def plain(self) -> Gaussian:
+        """The mean and the scale of the data stay: they say which data a state stands for."""
+        return Gaussian(self.n, mean=self.data_mean, scale=self.scale)
+
+    @property
+    def log_scales(self) -> np.ndarray:
+        return floatmath.log(self.scale)
 
     def _unit_values(self, array: np.ndarray) -> np.ndarray:
         return (array.astype(np.float64) - self.data_mean) / self.scale

@@ -15,6 +15,7 @@ from .unit import Unit
 GRID = 2.0**-REAL_BITS  # a value is a whole number of these
 SMALLEST_GAMMA, LARGEST_GAMMA = 2.0**-8, 2.0**12  # between which standard deviations fit the grid and its range
 _NUMBERS = 1 << 20  # that are read at a time
+_MOST = REAL_LARGEST * GRID
 
 
 class Real(Unit):
@@ -31,7 +32,6 @@ class Real(Unit):
 
     off, step, dtype, real = 0.0, 1.0, np.float64, True
     numbers = "numbers"
-    one_sided: ClassVar[bool] = False
     defaults: ClassVar[dict[str, float]]  # the parameters that the constructor takes, by name
     _own: dict[str, np.ndarray]
     _key: tuple[Any, ...]
@@ -54,6 +54,17 @@ class Real(Unit):
     @property
     def plain(self) -> Unit:
         return type(self)(self.n)
+
+    def between(self, other: Unit, bias: np.ndarray, other_bias: np.ndarray, s: float) -> tuple[np.ndarray, Unit]:
+        if self == other:
+            return super().between(other, bias, other_bias, s)
+        if self.plain != other.plain or not isinstance(other, Real):
+            raise ValueError(f"no model is between {self!r} and {other!r}: they read the data's columns in other ways")
+        return self._between(other, bias, other_bias, s)
+
+    def _between(self, other: Real, bias: np.ndarray, other_bias: np.ndarray, s: float) -> tuple[np.ndarray, Unit]:
+        own = self._own | {"gamma": (1.0 - s) * self.gamma.astype(np.float64) + s * other.gamma.astype(np.float64)}
+        return (1.0 - s) * bias + s * other_bias, type(self)(self.n, **own)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Real) and self._key == other._key
@@ -155,11 +166,17 @@ class Real(Unit):
     def units_on(self, parts: np.ndarray) -> np.ndarray:
         return parts * GRID
 
+    def expected(self, means: np.ndarray) -> np.ndarray:
+        return self.mean(means)
+
     def hardened(self, fractions: np.ndarray) -> np.ndarray:
-        grid = np.rint(fractions / GRID).clip(0 if self.one_sided else -REAL_LARGEST, REAL_LARGEST)
-        return grid.astype(np.int32)
+        return np.rint(fractions / GRID).clip(-REAL_LARGEST, REAL_LARGEST).astype(np.int32)
 
     # ------------------------------------------------------------ energies and moments
+
+    def far_values(self) -> tuple[np.ndarray, ...]:
+        _, _, plus, minus, _, _ = self.sides()
+        return np.minimum(3.0 * plus, _MOST), np.maximum(-3.0 * minus, -_MOST)
 
     def sides(self) -> np.ndarray:
         root, log = 1.0 / np.sqrt(self.gamma.astype(np.float64)), floatmath.log(self.gamma) * 0.5
