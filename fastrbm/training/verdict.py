@@ -20,7 +20,7 @@ _WORTH_A_WORD = 100  # updates below which a training is a step of a loop, not a
 _ERRORS, _FAR = 4.0, 0.4  # standard errors, and standard deviations of the data, that samples may be off
 _MEANS = 0.1  # mean difference of the units' means
 _RISE = 0.15  # of the shuffled gap, in the second half of the updates
-_LEFT_OUT = 0.05  # of the updates
+_LEFT_OUT = 0.1  # of the updates
 _OVERFITTING = 0.25  # of the shuffled gap
 
 
