@@ -23,11 +23,6 @@ _LARGE = 1 << 19  # connections of a model above which an update takes long
 _LEAST = 2_000  # updates of the largest model
 
 
-def rate(visible_real: bool, hidden_real: bool) -> float:
-    """The learning rate of SGD at the start, of units that are real or not."""
-    return (REALS_RATE if hidden_real else REAL_RATE) if visible_real else RATE
-
-
 def epochs(n_batches: int, n_visible: int, n_hidden: int) -> int:
     """Passes through the data for a budget in updates: 100 passes, but at least 20,000 updates, and at most 50,000.
 

@@ -23,6 +23,7 @@ from ..training import metrics
 from ..training.early_stopping import EarlyStopping
 from ..training.fit import FitState, fit
 from ..training.history import History
+from ..training.rate import default_rate
 from ..training.verdict import TrainingWarning
 from ..units.layer import TYPES
 from . import words as _words
@@ -83,7 +84,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
             rbm,
             X,
             gradient=_gradient(options),
-            optimizer=_optimizer(options),
+            optimizer=_optimizer(options, rbm),
             epochs=options.epochs,
             batch_size=options.batch_size,
             seed=options.seed,
@@ -214,10 +215,9 @@ def _gradient(options):
     return CD(sweeps, seed) if options.method == "cd" else PCD(chains, sweeps, seed)
 
 
-def _optimizer(options):
+def _optimizer(options, rbm: RBM):
     adam = options.optimizer == "adam"
-    real = (TYPES[options.visible or "bernoulli"].real, TYPES[options.hidden_type].real)
-    start = options.learning_rate or (defaults.ADAM_RATE if adam else defaults.rate(*real))
+    start = options.learning_rate or (defaults.ADAM_RATE if adam else default_rate(rbm))
     stop = options.final_rate
     if options.schedule == "constant":
         rate = start

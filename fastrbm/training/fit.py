@@ -37,6 +37,7 @@ from .early_stopping import EarlyStopping
 from .loop import Loop
 from .measuring import Measuring
 from .missing import Latent
+from .rate import default_rate
 from .resume import Checkpoints
 from .run import Training
 
@@ -95,7 +96,8 @@ def fit(
     optimizer : optimizer, optional
         By default ``optim.SGD(optim.Linear(0.1, 0.0), l2=0.001)``: plain ascent at a rate that falls to 0, with a
         decay that keeps small what the data do not ask for. Where visible units are real, the rate starts at 0.01;
-        where hidden ones are, too, at 0.003.
+        where hidden ones are, too, at 0.003. Where hidden units alone are real it starts at 0.1, halved until it is at
+        most one by the sum of the variances of the visible units.
     epochs : int, optional
         Passes through the data. By default a budget in updates: 100 passes, but at least 20,000 updates, which small
         data need, and at most 50,000; of models of more than 524,288 connections the least number is smaller.
@@ -246,7 +248,7 @@ def fit(
     metrics = _several(metrics, "metrics", callable(metrics) or hasattr(metrics, "columns"))
     _check_kinds(rbm, centered, averaging)
     if optimizer is None:
-        optimizer = SGD(Linear(defaults.rate(rbm.visible.real, rbm.hidden.real), 0.0), l2=defaults.L2)
+        optimizer = SGD(Linear(default_rate(rbm), 0.0), l2=defaults.L2)
     missing_sweeps = validate.integer(missing_sweeps, "missing_sweeps", 1, philox.MOST_SWEEPS)
     centering = centered if isinstance(centered, Centering) else Centering() if centered else None
     check_parts(gradient, optimizer, sample_weight is not None)
