@@ -509,6 +509,7 @@ EXTREMES = [
     u.ReLU(9), u.ReLU(9, [30, 10, 3, 1, 0.1, 0.3, 1, 3, 30]),
     u.DReLU(9), u.DReLU(9, 5.0, 20.0, 0.04), u.DReLU(9, -5.0, [-20, 20, 1, -1, 0, 0.3, -0.3, 7, -7], 2.0),
     u.DReLU(9, [30, 10, 3, 1, 0, -1, -3, -10, -30], 0.5), u.DReLU(9, 3.0, 1000.0, 50.0),
+    u.DReLU(9, 45.0, 5e-4),  # two modes, between which exp(-a^2 / 2) underflows
 ]  # fmt: skip
 
 
