@@ -8,14 +8,18 @@
 # One product serves a step: the fields of v give the weight and the draw of h. Each tile keeps its own part of a
 # chain's log weight, so that every number has one owner: rows 0 .. hidden tiles - 1 of log_weights, then the visible
 # tiles' part of (beta' - beta) (b - r)'v.
+#
+# Where hidden units are real, visible biases have another beta than weights and hidden biases: see sampling/path.py.
 
 
-def anneal(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer to_hidden, const float[::1] reference,
-           const double[::1] bias_difference, const float[::1] betas, uint64_t seed, uint32_t stream,
-           uint32_t first_sweep, Py_ssize_t first_chain, double[:, ::1] log_weights, int n_threads):
+def anneal(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer to_hidden,
+           const float[:, ::1] reference, const double[::1] bias_difference, const float[::1] betas,
+           const double[::1] visible_betas, uint64_t seed, uint32_t stream, uint32_t first_sweep,
+           Py_ssize_t first_chain, double[:, ::1] log_weights, int n_threads):
     """Take n chains from betas[0] to betas[-1]: visible INOUT, hidden OUT, log_weights INOUT (all tiles, n).
 
-    reference IN float32 (64 visible tiles,) is r; bias_difference IN float64 (V,) is b - r.
+    reference IN float32 (1 or steps, 64 visible tiles) is r, of all steps or of each; bias_difference IN float64 (V,)
+    is b - r. visible_betas IN (steps + 1,): those of the visible biases' part of the weights.
     Step k draws the numbers of sweep first_sweep + k."""
     cdef Annealing job
     cdef Py_ssize_t n_bytes = visible.shape[0], byte
@@ -27,15 +31,18 @@ def anneal(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer 
     job.n_steps, job.stream, job.first_sweep = betas.shape[0] - 1, stream, first_sweep
     if DEBUG_CHECKS:
         check(log_weights.shape[0] == job.up.n_tiles + job.down.n_tiles and log_weights.shape[1] == job.up.n
-              and reference.shape[0] == TILE * job.down.n_tiles and bias_difference.shape[0] == job.down.n_units,
-              "anneal")
+              and reference.shape[1] == TILE * job.down.n_tiles and bias_difference.shape[0] == job.down.n_units
+              and (reference.shape[0] == 1 or reference.shape[0] == job.n_steps)
+              and visible_betas.shape[0] == job.n_steps + 1, "anneal")
     give_out(&job.up, hidden, None, None)
     give_out(&job.down, visible, None, None)
     if job.up.n == 0 or job.n_steps < 1:
         return
     # the visible layer's parameters are r at beta 0: field = beta (b + W h) + (1 - beta) r
-    job.down.reference = &reference[0]
+    job.down.reference = &reference[0, 0]
+    job.reference_stride = 0 if reference.shape[0] == 1 else reference.shape[1]
     job.betas, job.log_weights, job.n_chains = &betas[0], &log_weights[0, 0], job.up.n
+    job.visible_betas = &visible_betas[0]
     job.block = chains_of_a_thread(job.up.n, n_threads)
     memory = memory_for(n_threads, sizeof(Scratch), "annealing")
     table_memory = memory_for(n_bytes, 256 * sizeof(double), "annealing")
@@ -51,6 +58,8 @@ cdef struct Annealing:          # a call of anneal
     HalfStep up
     HalfStep down
     const float *betas
+    const double *visible_betas
+    Py_ssize_t reference_stride  # from the reference of a step to the next
     Py_ssize_t n_steps
     uint32_t stream
     uint32_t first_sweep
@@ -82,6 +91,7 @@ cdef void anneal_chains(Annealing *job, Piece *mine, Scratch *scratch) noexcept 
     memset(&part, 0, sizeof(Annealing))     # not a copy of the job, in which the threads share out their work meanwhile
     part.betas, part.n_steps, part.tables, part.n_chains = job.betas, job.n_steps, job.tables, job.n_chains
     part.stream, part.first_sweep = job.stream, job.first_sweep
+    part.visible_betas, part.reference_stride = job.visible_betas, job.reference_stride
     for s in range(mine.step, job.n_steps):
         if other_chains:
             part.up, part.down = of_chains(&job.up, mine.first, mine.n), of_chains(&job.down, mine.first, mine.n)
@@ -231,7 +241,8 @@ cdef inline double log_scalar(double x) noexcept nogil:
 
 
 cdef void weigh_visible(const Annealing *job, Py_ssize_t item, Py_ssize_t s) noexcept nogil:
-    """A tile of visible units, for a block of chains: its part of (betas[s + 1] - betas[s]) (b - r)'v."""
+    """A tile of visible units, for a block of chains: its part of (visible_betas[s + 1] - visible_betas[s]) (b - r)'v.
+    """
     cdef const HalfStep *up = &job.up
     cdef const HalfStep *down = &job.down
     cdef Py_ssize_t tile = item % down.n_tiles, first = (item // down.n_tiles) * down.block, chain, byte
@@ -239,7 +250,7 @@ cdef void weigh_visible(const Annealing *job, Py_ssize_t item, Py_ssize_t s) noe
     cdef Columns where = columns_of(down, tile)
     cdef Py_ssize_t stop = smaller(where.row + where.n_rows, up.n_bytes)
     cdef double *out = job.log_weights + (up.n_tiles + tile) * job.n_chains + first
-    cdef double change = <double> job.betas[s + 1] - <double> job.betas[s], total
+    cdef double change = job.visible_betas[s + 1] - job.visible_betas[s], total
     if where.span == 0:
         return
     for chain in range(n):
@@ -251,4 +262,5 @@ cdef void weigh_visible(const Annealing *job, Py_ssize_t item, Py_ssize_t s) noe
 
 cdef void draw_visible(const Annealing *job, Py_ssize_t item, Py_ssize_t s, Scratch *scratch) noexcept nogil:
     cdef HalfStep step = at_step(&job.down, job, s, VISIBLE)
+    step.reference = job.down.reference + s * job.reference_stride
     half_step_item(&step, item, scratch)

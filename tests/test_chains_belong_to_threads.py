@@ -69,7 +69,9 @@ def annealed(module, n, n_steps, n_threads):
     difference = to_visible.bias_array[: SHAPE[0]].astype(float) - base[: SHAPE[0]]
     weights = np.zeros((5, n))
     betas = np.linspace(0, 1, n_steps + 1).astype(np.float32)
-    module.anneal(visible, hidden, to_visible, to_hidden, base, difference, betas, 5, 9, 7, 1000, weights, n_threads)
+    bases = np.outer(np.linspace(1, 2, n_steps), base).astype(np.float32)
+    both = betas, np.square(betas, dtype=float)
+    module.anneal(visible, hidden, to_visible, to_hidden, bases, difference, *both, 5, 9, 7, 1000, weights, n_threads)
     return visible, hidden, weights
 
 

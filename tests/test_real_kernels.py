@@ -262,7 +262,9 @@ def run(module, e, n_threads):
     base = placed(base, [(k, 64) for k in range(0, n_visible, 64)] if visible is None else visible.places)
     log_weights = np.ones((to_hidden.tiles_array.shape[0] + to_visible.tiles_array.shape[0], n))
     ladder = np.array([0.0, 0.3, 0.35, 1.0], np.float32)
-    module.anneal(v, h, *layers, base, wide[0], ladder, SEED, 5, 7, 3, log_weights, n_threads)
+    bases = np.stack([base, 0.5 * base, -base])  # of each step
+    both = ladder, np.square(ladder, dtype=float)
+    module.anneal(v, h, *layers, bases, wide[0], *both, SEED, 5, 7, 3, log_weights, n_threads)
     results |= {"annealed_v": v.copy(), "annealed_h": h.copy(), "log_weights": log_weights}
     assert intact(v) and intact(h)
     for flat, size, name in flats:

@@ -306,7 +306,8 @@ def test_descriptions(unit):
     assert (unit.n, unit.n_columns, unit.layout, unit.real) == (3, 3, ((unit.name, 3),), True)
     assert unit.n_states_of_columns == (0, 0, 0) and unit.units_of_columns == (1, 1, 1)
     assert not unit.shifted and unit.even and unit.dtype == np.float64 and unit.segments == (unit,)
-    assert unit.plain == kind(3) != unit and unit == kind(3, **unit._own) and unit != kind(4)
+    columns = {name: array for name, array in unit._own.items() if name in ("mean", "scale")}  # how data are read
+    assert unit.plain == kind(3, **columns) != unit and unit == kind(3, **unit._own) and unit != kind(4)
     for name, array in unit._own.items():
         assert array.dtype == (np.float64 if name in ("mean", "scale") else np.float32)
         with pytest.raises(ValueError):
@@ -353,9 +354,9 @@ def test_joined_neighbors_and_parts(unit):
 
 
 def test_of_moments():
-    unit = u.Gaussian.of_moments(5, [0.0, 5.0, 1e6, 1e6, -2.0], [4.0, 0.0, 0.99, 1.01, 1e-20])
+    unit = u.Gaussian.of_moments(5, [0.0, 5.0, 1e6, 1e6, -2.0], [4.0, 0.0, 0.05, 0.06, 1e-20])
     assert unit.data_mean.tolist() == [0.0, 5.0, 1e6, 1e6, -2.0]
-    assert unit.scale.tolist() == [2.0, 1.0, 1.0, np.sqrt(1.01), 1.0]
+    assert unit.scale.tolist() == [2.0, 1.0, 1.0, np.sqrt(0.06), 1.0]  # 2^-22 of 1e6 is 0.238
     assert u.Gaussian.of_moments(1, 0.0, 1e-20).scale.tolist() == [1e-10]
     assert u.Gaussian.of_moments(1, 3.0, -1e-18).scale.tolist() == [1.0]  # by rounding
     for mean, variance in ((np.nan, 1.0), (1.0, np.nan)):
@@ -503,10 +504,32 @@ def test_rows_of_numbers_that_are_named():
     assert "dense" in u.ReLU(2).complaint(np.array([1.0]), "X", False, None, (np.array([0]), np.array([0])))
 
 
-def test_there_is_no_likeliest_state(unit):
-    for layer in (unit, u.Row([u.Bernoulli(1), unit])):
-        with pytest.raises(TypeError, match=f"{type(unit).__name__} units have real values"):
-            layer.hardened(np.zeros((2, layer.n)))
+def test_means_stand_for_the_likeliest_states(unit):
+    means = np.array([[0.5, 1 / 3, 9999.0]])
+    parts = unit.hardened(means)
+    assert parts.dtype == np.int32 and parts.tolist() == [[2048, 1365, 2**23 - 1]]
+    row = u.Row([u.Bernoulli(1), unit]).hardened(np.array([[0.7, *means[0]]]))
+    assert row.dtype == np.int32 and row.tolist() == [[1, *parts[0]]]
+
+
+@pytest.mark.parametrize("s", [0.25, 0.9])
+def test_units_between_two_have_an_energy_between(unit, s):
+    """U(x) - theta x is on the line, to the float32 rounding of parameters."""
+    own = unit._own | {"gamma": unit.gamma * 2}
+    own |= {"delta": unit.delta[::-1], "xi": -unit.xi} if unit.name == "drelu" else {}
+    other, one, two = type(unit)(3, **own), np.array([0.5, -1.0, 0.0]), np.array([2.0, 0.0, 1.0])
+    bias, between = unit.between(other, one, two, s)
+    for x in ([[0.5, 2.0, 3.0]], [[0.25, 0.0, 7.0]]) + (([[-0.5, -2.0, -3.0]],) if unit.name != "relu" else ()):
+        x = np.array(x)
+        energies = [u_._own_energies(x) - theta * x for u_, theta in ((unit, one), (other, two), (between, bias))]
+        size = sum(np.abs(e) for e in energies) + np.abs(two * x)
+        assert (np.abs(energies[2] - (1 - s) * energies[0] - s * energies[1]) < 1e-6 * size + 1e-6).all()
+    assert unit.between(unit, one, two, s)[1] == unit
+
+
+def test_nothing_is_between_other_columns():
+    with pytest.raises(ValueError, match="no model is between"):
+        u.Gaussian(1).between(u.Gaussian(1, scale=2.0), np.zeros(1), np.zeros(1), 0.5)
 
 
 def test_means_are_in_the_units_of_the_data(unit):
@@ -545,7 +568,12 @@ def test_rows(row):
     assert row.parts(np.where(X == 1, 0.5, X), True) is None  # fractions of bits
     assert np.allclose(row.own_energy(parts), [0.25 + 0.0625 + 4.5, 49.0], rtol=1e-15)
     assert pickle.loads(pickle.dumps(row)) == row and hash(pickle.loads(pickle.dumps(row))) == hash(row)
-    assert row.plain.segments[1] == u.Gaussian(2) and row.plain != row
+    assert (
+        row.plain.segments[1]
+        == u.Gaussian(2, mean=row.segments[1].data_mean, scale=row.segments[1].scale)
+        != row.segments[1]
+    )
+    assert row.plain != row
 
 
 def test_rows_answer_segment_by_segment(row):

@@ -218,7 +218,12 @@ def run(module, example, n_threads):
     log_weights = np.ones((to_hidden.tiles_array.shape[0] + segments.n_tiles, n))
     betas = np.array([0.0, 0.3, 0.35, 1.0], np.float32)
     bases = placed(base, segments.places), wide
-    module.anneal(visible, hidden, *layers, *bases, betas, SEED, 5, 7, 3, log_weights, n_threads)
+    place = SEED, 5, 7, 3
+    both = betas, betas.astype(np.float64)
+    module.anneal(visible, hidden, *layers, bases[0][None], wide, *both, *place, log_weights, n_threads)
+    several = np.stack([bases[0], -bases[0], 0.5 * bases[0]])  # of each step
+    both = betas, np.square(betas, dtype=np.float64)
+    module.anneal(visible, hidden, *layers, several, wide, *both, *place, log_weights, n_threads)
     results |= {"annealed_v": visible.copy(), "annealed_h": hidden.copy(), "log_weights": log_weights}
     assert intact(visible) and intact(hidden)
 

@@ -321,6 +321,7 @@ def anneal(
     reference: NDArray[np.float32],
     bias_difference: NDArray[np.float64],
     betas: NDArray[np.float32],
+    visible_betas: NDArray[np.float64],
     seed: int,
     stream: int,
     first_sweep: int,

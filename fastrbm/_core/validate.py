@@ -247,7 +247,8 @@ def clamped_states(
     value: ArrayLike, n: int, unit: Unit, name: str, word: str = "free", rows: Sequence[int] | None = None
 ) -> np.ndarray:
     """Which units of n chains are clamped, and to what: floats (1, n_columns) or (n, n_columns) of 0 (off), 1 and NaN
-    (free); of a site its category or NaN. word: what NaN stands for, for messages; rows: as for :func:`states`."""
+    (free); of a site its category or NaN; of a real unit its whole number or NaN. word: what NaN stands for, for
+    messages; rows: as for :func:`states`."""
     n_units = unit.n_columns
     array = arrays.numbers(value, name, missing=True)
     if array.ndim == 2 and array.shape[1] != n_units:
@@ -256,13 +257,15 @@ def clamped_states(
         raise ValueError(f"{name} must have shape ({n_units},) or ({n}, {n_units}), got {array.shape}")
     array = array.reshape(-1, n_units)
     first = 0 if rows is None or not len(rows) else rows[0]
-    array = array if array.dtype.kind == "f" else array.astype(np.float32)
+    array = array if array.dtype.kind == "f" else array.astype(np.float64 if unit.real else np.float32)
     if unit.layout is None:
         return _clamped_bits(array, unit, name, word, (first, 0))
     parts, column = [], 0
     for segment in unit.segments:
         own = array[:, column : column + segment.n_columns]
-        if segment.layout is None:
+        if segment.real:
+            parts.append(_clamped_numbers(own, segment, name, word, (first, column)))
+        elif segment.layout is None:
             own = _minus_one_as_nan(own) if segment.off == 0 else own
             parts.append(_clamped_bits(own, segment, name, word, (first, column)))
         else:
@@ -274,6 +277,16 @@ def clamped_states(
 def _minus_one_as_nan(array: np.ndarray) -> np.ndarray:
     """Tables of codes have -1 for what is missing in columns of two values, too."""
     return np.where(array == -1, np.nan, array).astype(np.float64 if array.dtype == np.float64 else np.float32)
+
+
+def _clamped_numbers(array: np.ndarray, unit: Unit, name: str, word: str, origin: tuple[int, int]) -> np.ndarray:
+    free = np.isnan(array)
+    known = np.where(free, unit.values(np.zeros((1, unit.n), np.int32)), array)
+    parts = unit.parts(known, False)
+    if parts is None:
+        rows = range(origin[0], origin[0] + len(array))
+        raise ValueError(unit.complaint(known, name, False, rows, first_column=origin[1]))
+    return np.where(free, np.nan, parts)
 
 
 def _clamped_codes(array: np.ndarray, unit: Unit, name: str, word: str, origin: tuple[int, int]) -> np.ndarray:
@@ -330,7 +343,7 @@ def what_is_wrong(
     if low == -1 and high == 1 and bool((np.abs(array) == 1).all()):
         hint = f"; spins need a model of spins (visible='spin'), or become 0 and 1 by ({name} + 1) / 2"
     elif low >= 0 and high > 1:
-        hint = f"; real values need a threshold, such as {name} >= {high / 2:g}"
+        hint = f"; real values need Gaussian units (visible='gaussian'), or a threshold, such as {name} >= {high / 2:g}"
     elif low >= 0:
         hint = f"; probabilities need a draw or a threshold, such as {name} >= 0.5"
     return f"{name} must hold {wanted}, got values from {low:g} to {high:g} ({at} is {bad:g}){hint}"

@@ -62,6 +62,9 @@ def _facts(path: str) -> dict:
         "largest weight": float(np.abs(rbm.weights).max()),
     }
     form = Form.of(rbm)
+    real = [repr(segment) for unit in (rbm.visible, rbm.hidden) for segment in unit.segments if segment.real]
+    if real:
+        facts["real units"] = ", ".join(real)
     if form.coded:
         facts["columns"] = rbm.visible.n_columns
     if form.alphabet:

@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 _ITERATIONS = 30  # of the search for an axis
 _NOTHING = 1e-9  # of the variance: an axis along which there is no more than that is rounding
-_GRID = float(1 << 30)
+_GRID, _GRID_OF_REALS = float(1 << 30), float(1 << 18)
 _ROWS, _FEWEST_ROWS, _NUMBERS = 1000, 64, 1 << 22  # states that axes are found from: so many, or numbers of them
 
 
 class Axes(NamedTuple):
-    """Principal axes of the values of visible units: vectors of length 1 (n, V), in multiples of 2^-30, so that sums
-    over units are exact in any order and equal states have equal places; and where the center of the states is along
-    them, (n,)."""
+    """Principal axes of the values of visible units: vectors of length 1 (n, V), in multiples of 2^-30 (where there are
+    real units 2^-18), so that sums over units are exact in any order and equal states have equal places; and where the
+    center of the states is along them, (n,)."""
 
     directions: np.ndarray
     centers: np.ndarray
@@ -31,7 +31,8 @@ def axes_of(rbm: RBM, states: BitMatrix, n: int) -> Axes:
     some = evenly(states, min(_ROWS, max(_FEWEST_ROWS, _NUMBERS // rbm.n_visible)))
     values = rbm.visible.unit_values(some.to_states())
     center = values.mean(axis=0)
-    directions = np.rint(principal_axes(values - center, n) * _GRID) / _GRID
+    grid = _GRID_OF_REALS if rbm.visible.real else _GRID
+    directions = np.rint(principal_axes(values - center, n) * grid) / grid
     return Axes(directions, along(directions, center))
 
 

@@ -143,7 +143,7 @@ def meet(
 
     - the means of the visible units: the root of twice the log of the likelihood ratio of two binomial distributions,
       against one mean for both, with the counts half a count nearer to each other. Its tails are normal for rare units,
-      too;
+      too. Of real units differences of mean normal scores, as below;
     - places along the first three principal axes of the data, and free energies: differences of mean normal scores
       (van der Waerden 1952), which have no heavy tails, of the numbers, and of their distances from the median.
 
@@ -224,19 +224,29 @@ def compare(
     n, axes = len(from_data), axes_of(rbm, data, _AXES)
     one, *others = (
         (
-            states.to_units().mean(axis=0),
+            states.to_values(),
             np.concatenate([projections(rbm, states, axes), rbm.free_energy(states, n_threads)[None]]),
         )
         for states in (from_data, from_biases, population.visible)
     )
     units, rest = [], []
-    for (means, numbers), draws in zip(others, (float(n), population.families), strict=True):
-        units.append(_means_apart(one[0], means, n, draws))
+    for (values, numbers), draws in zip(others, (float(n), population.families), strict=True):
+        units.append(_units_apart(rbm, one[0], values, n, draws))
         rest.append([_scores_apart(*pair, n, draws) for pair in zip(one[1], numbers, strict=True)])
     comparisons = 2 * (len(units[0]) + 2 * len(rest[0]))
     threshold = NormalDist().inv_cdf(1.0 - _FALSE_ALARMS / (2 * comparisons))
     apart = np.array(rest)
     return Meeting(np.array(units), apart[:, :-1], apart[:, -1], threshold, population.families, n, n_sweeps)
+
+
+def _units_apart(rbm: RBM, x: np.ndarray, y: np.ndarray, m: float, n: float) -> np.ndarray:
+    """How far the means of units are apart, of values (states, V) that are worth m and n draws."""
+    out, first = _means_apart(x.mean(axis=0), y.mean(axis=0), m, n), 0
+    for segment in rbm.visible.segments:
+        for unit in range(first, first + segment.n) if segment.real else ():
+            out[unit] = _location_apart(np.concatenate([x[:, unit], y[:, unit]]), len(x), m, n)
+        first += segment.n
+    return out
 
 
 def _means_apart(p: np.ndarray, q: np.ndarray, m: float, n: float) -> np.ndarray:
@@ -260,10 +270,14 @@ def _relative_entropy(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 def _scores_apart(x: np.ndarray, y: np.ndarray, m: float, n: float) -> float:
     """How far numbers that are worth m and n draws are apart in location, or in spread if that is more, in standard
     errors: by their normal scores."""
-    both, worst = np.concatenate([x, y]), 0.0
-    for numbers in (both, folded(both)):
-        scores = normal_scores(numbers)
-        error = float(scores.std(ddof=1)) * np.sqrt(1.0 / m + 1.0 / n)
-        if error > 0.0:
-            worst = max(worst, abs(float(scores[: len(x)].mean() - scores[len(x) :].mean())) / float(error))
-    return worst
+    both = np.concatenate([x, y])
+    return max(_location_apart(numbers, len(x), m, n) for numbers in (both, folded(both)))
+
+
+def _location_apart(both: np.ndarray, n_first: int, m: float, n: float) -> float:
+    """How far the first of numbers are from the others in location, in standard errors: by their normal scores."""
+    scores = normal_scores(both)
+    error = float(scores.std(ddof=1)) * np.sqrt(1.0 / m + 1.0 / n)
+    if not error > 0.0:
+        return 0.0
+    return abs(float(scores[:n_first].mean() - scores[n_first:].mean())) / float(error)

@@ -50,8 +50,9 @@ def traces(
     -------
     dict of str to float64 (n_sweeps, chains)
         ``free_energy``, in nats; ``mean_activity``, the mean of the visible units' values (the same number for all
-        states where all units are categories); ``axis_1``, ``axis_2``, ...: v along the principal axes, from the mean
-        of what they were found from. Axes come from up to 1,000 states, by 30 power iterations each.
+        states where all units are categories; of real units z, not the data's numbers); ``axis_1``, ``axis_2``, ...: v
+        along the principal axes, from the mean of what they were found from. Axes come from up to 1,000 states, by 30
+        power iterations each.
 
     Raises
     ------

@@ -55,7 +55,7 @@ def of_labels(
     """Both phases of labels' gradient, h ~ p(h | x, y) and (y, h) ~ p(y, h | x), of examples whose labels y are known,
     int32 (n,). weight: float64 (n,) of integers up to 2^22, in units of scale / 2^22."""
     n, unit = states.shape[0], 2.0**-FIXED_BITS
-    if weight is None and isinstance(states, BitMatrix) and n <= ROWS_A_PART:
+    if weight is None and isinstance(states, BitMatrix) and n <= ROWS_A_PART and not rbm.visible.real:
         sums = label_sums(rbm, column, states, labels, None, n_threads)
         known = PhaseStates(rbm, column.with_labels(states, labels), sums.positive, n_threads)
         return known, LabelPhase.of_sums(rbm, column, states, sums, n_threads)

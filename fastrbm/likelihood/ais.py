@@ -60,10 +60,10 @@ def ais(
     """Estimate log Z by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008).
 
     Chains start at exact draws from the base-rate model, p_0(v) ~ exp(r'v), and go up the path, as a rule through the
-    distributions exp(-beta E(v, h) + (1 - beta) r'v). Before each move a chain's weight is multiplied by the ratio of
-    the two unnormalized distributions of v at the state it is in. The mean weight times Z_0 = 2^H prod_i
-    exp(cgf(r_i)) has expectation Z; so log Z is under-estimated on average, and likelihoods over-estimated: see
-    :func:`bidirectional`.
+    distributions exp(-beta E(v, h) + (1 - beta) r'v) (of real units see :class:`fastrbm.sampling.Path`). Before each
+    move a chain's weight is multiplied by the ratio of the two unnormalized distributions of v at the state it is in.
+    The mean weight times Z_0 = 2^H prod_i exp(cgf(r_i)) has expectation Z; so log Z is under-estimated on average, and
+    likelihoods over-estimated: see :func:`bidirectional`.
 
     Parameters
     ----------

@@ -15,6 +15,7 @@ from ..sampling.rungs import Models
 from ..sampling.tempering import TemperedChains
 from ..sampling.trajectory import Trajectory
 from .bennett import acceptance_ratio, reverse_share
+from .density import log_density
 
 _FEW_SWAPS = 0.03  # a rate below which neighbors are too far apart
 _PART_BEFORE = 4  # one in so many sweeps comes before those that count
@@ -29,7 +30,7 @@ class Along:
     updates : int64 (n,)
         After which update of the training each model was kept; of a path that is no trajectory, 1, 2, ...
     mean : float64 (n,)
-        The mean log-likelihood of the data under each, in nats.
+        The mean log-likelihood of the data under each, in nats; of real units as :func:`score` has it.
     standard_error : float64 (n,)
         Of the mean, from the spread of the examples.
     log_z : float64 (n,)
@@ -130,9 +131,10 @@ def along(
     log_z_error = np.sqrt(np.add.accumulate(np.square(influence), axis=1)[:, -1] / (n * (n - 1)))
     free = np.array([each._free_energy(bits, n_threads) for each in way.models])
     mean = -np.add.accumulate(free, axis=1)[:, -1] / m
+    density = log_density(way.rbm)
     spread = np.add.accumulate(np.square(free + mean[:, None]), axis=1)[:, -1]
     error = np.sqrt(spread / (m * (m - 1))) if m > 1 else np.full(len(free), math.nan)
-    return Along(updates, mean - log_z, error, log_z, log_z_error)
+    return Along(updates, mean - log_z + density, error, log_z, log_z_error)
 
 
 def _warn_if_apart(swap_rates: np.ndarray) -> None:

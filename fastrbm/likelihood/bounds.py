@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,8 @@ from numpy.typing import ArrayLike
 
 from .._core import floatmath, threads
 from ..sampling.model import model
-from ..states.bits import BitMatrix
+from ..sampling.modes import log_masses, single_parts
+from ..states.bits import BitMatrix, packed
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -18,12 +20,15 @@ _NUMBERS = 1 << 20  # fields at a time: bounds the memory
 
 
 def lower_bound(rbm: RBM, X: ArrayLike | None = None, n_threads: int | None = None) -> float:
-    """A number that log Z is not below, in nats: the larger of two sums that are parts of Z.
+    """A number that log Z is not below, in nats: the larger of two sums that are parts of Z. -inf where neither is one.
 
     Z = sum_h m(h), with m(h) = sum_v exp(-E(v, h)) = exp(c'h + sum_i cgf_i(b_i + (W h)_i)). The states in which no
     hidden unit is on, and in which one is, are H + 1 terms of it. A mode that a single hidden unit switches on is seen
     so, even where no chain found it. And Z = sum_v exp(-F(v)), of which the different examples of X are some terms; F
     takes the weights on the kernels' grid (:attr:`RBM.grid`), which may move this sum by 1e-5 nats or so.
+
+    A layer with real units has an integral in the place of its sum, of which single states are no part: so the first
+    sum is only there where hidden units have two values, the second one where no visible unit is real.
 
     Parameters
     ----------
@@ -42,15 +47,19 @@ def lower_bound(rbm: RBM, X: ArrayLike | None = None, n_threads: int | None = No
     True
     """
     threads.resolve(n_threads)
-    bound = log_sum(hidden_masses(model(rbm)))
+    bound = -math.inf if model(rbm).hidden.real else log_sum(hidden_masses(rbm))
     if X is None:
         return bound
     states = rbm._states(X, "X")
-    return max(bound, visible_mass(rbm, states, n_threads)) if len(states) else bound
+    return max(bound, visible_mass(rbm, states, n_threads)) if len(states) and not rbm.visible.real else bound
 
 
 def hidden_masses(rbm: RBM) -> np.ndarray:
-    """log m(h) of the state in which no hidden unit is on, then of those in which one is, float64 (H + 1,)."""
+    """log m(h) of the state in which no hidden unit is on, then of those in which one is, float64 (H + 1,). Of real
+    units the state of zeros, then those of single_parts: logarithms of a density."""
+    if rbm.hidden.real:
+        parts = np.concatenate([np.zeros((1, rbm.n_hidden), np.int32), single_parts(rbm)])
+        return log_masses(rbm, packed(parts, rbm.hidden))
     hidden, W = rbm.hidden, rbm.weights.T
     c = rbm.hidden_bias.astype(np.float64)
     fields = fields_of_none(rbm)
@@ -63,6 +72,18 @@ def hidden_masses(rbm: RBM) -> np.ndarray:
         own = fields + hidden.step * W[part].astype(np.float64)
         out[1:][part] = biases + hidden.step * c[part] + floatmath.row_sums(rbm.visible.cgf(own))
     return out
+
+
+def fields_of_single(rbm: RBM, state: int) -> np.ndarray:
+    """b + W h of one of the states of hidden_masses, float64 (V,)."""
+    fields = fields_of_none(rbm)
+    if state == 0:
+        return fields
+    if not rbm.hidden.real:
+        return fields + rbm.hidden.step * rbm.weights[:, state - 1].astype(np.float64)
+    h = rbm.hidden.unit_values(single_parts(rbm)[state - 1 : state])[0]
+    unit = (state - 1) % rbm.n_hidden
+    return fields + h[unit] * rbm.weights[:, unit].astype(np.float64)
 
 
 def fields_of_none(rbm: RBM) -> np.ndarray:

@@ -33,7 +33,7 @@ def conditional(rbm: RBM, X: ArrayLike, units: Sequence[int], n_threads: int | N
     rbm : RBM
     X : array (n, columns) or BitMatrix, of the units' values
     units : sequence of int
-        A: from 1 to 16 different columns of X, numbered from 0, of at most 65,536 states together.
+        A: from 1 to 16 different columns of X, numbered from 0, of at most 65,536 states together, none of them real.
 
     Returns
     -------
@@ -57,6 +57,11 @@ def conditional(rbm: RBM, X: ArrayLike, units: Sequence[int], n_threads: int | N
     n_columns, sizes = rbm.visible.n_columns, rbm.visible.n_states_of_columns
     if not 1 <= len(units) <= MAX_UNITS or len(set(units)) != len(units) or max(units) >= n_columns:
         raise ValueError(f"units must be 1 to {MAX_UNITS} different numbers below {n_columns}, got {units}")
+    for unit in units:
+        if sizes[unit] == 0:
+            raise ValueError(
+                f"units must have states to enumerate: column {unit} has real values (but v_B may have some)"
+            )
     n_states = math.prod(sizes[unit] for unit in units)
     if n_states > MOST_STATES:
         raise ValueError(f"units must have at most {MOST_STATES:,} states together, got {n_states:,}")

@@ -1,4 +1,4 @@
-"""Exact log Z, by enumeration of the smaller layer."""
+"""Exact log Z, by enumeration of the smaller layer; in closed form where all units are Gaussian."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from .._core.dispatch import kernels
 from .._core.progress import Countdown
 from .._core.segments import segments_of
 from ..sampling.model import enumerated_units, hidden_bits, hidden_states, model, visible_bits, visible_states
+from ..units.gaussian import Gaussian
 from .results import LogPartition
 
 if TYPE_CHECKING:
@@ -32,10 +33,16 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
     its factor is the sum over them. In float64 throughout, on the float32 parameters themselves; memory for 320
     rows of the larger layer; time 2^min(V, H) max(V, H) exponentials.
 
+    A layer with real units has no states to enumerate, and is summed out: its factor is the integral of each. Where all
+    units of both layers are Gaussian, log Z = ((V + H) log 2 pi + t' A^-1 t - log det A) / 2 with A = [[G_v, -W], [-W',
+    G_h]], G the diagonal matrices of gamma, and t = (b, c). (The last bits of that are NumPy's, unlike those of sums.)
+    Z is that of the values z of visible Gaussian units, not of the data in units of their own.
+
     Parameters
     ----------
     rbm : RBM
-        With at most 25 units in its smaller layer, or as few states where there are categories.
+        With at most 25 units in its smaller layer, or as few states where there are categories; or with Gaussian units
+        alone.
     progress : bool
         Show a line on standard error.
     n_threads : int, optional
@@ -44,7 +51,7 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
     Raises
     ------
     ValueError
-        When the smaller layer is larger.
+        When the smaller layer is larger, or both layers have real units that are not all Gaussian.
 
     Examples
     --------
@@ -57,7 +64,15 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
     """
     validate.flag(progress, "progress")
     threads.resolve(n_threads)
-    n_units = enumerated_units(model(rbm))
+    if all_gaussian(model(rbm)):
+        value = _of_gaussians(rbm)
+        return LogPartition(value, value, value, "exact")
+    n_units = enumerated_units(rbm)
+    if math.isinf(n_units):
+        raise ValueError(
+            f"log Z of {rbm.visible!r} with {rbm.hidden!r} has no closed form: both layers have real units, and not "
+            "all are Gaussian; use likelihood.bidirectional"
+        )
     if n_units > MAX_UNITS:
         raise ValueError(
             f"enumeration takes at most {MAX_UNITS} units in the smaller layer; this model has {rbm.n_visible} visible "
@@ -99,6 +114,31 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
             countdown.done(stop)
     value = peak + float(floatmath.log(total))
     return LogPartition(value, value, value, "exact")
+
+
+def all_gaussian(rbm: RBM) -> bool:
+    """Whether all units of both layers are Gaussian."""
+    return isinstance(rbm.visible, Gaussian) and isinstance(rbm.hidden, Gaussian)
+
+
+def _of_gaussians(rbm: RBM) -> float:
+    """By Cholesky's decomposition of the Schur complement of the larger layer: of I - M M', with M = W_ij /
+    sqrt(gamma_i gamma_j), or of I - M' M."""
+    widths, logs = (np.concatenate([unit.sides()[row] for unit in (rbm.visible, rbm.hidden)]) for row in (2, 4))
+    t = np.concatenate([rbm.visible_bias, rbm.hidden_bias]).astype(np.float64) * widths
+    V = rbm.n_visible
+    M, own, other = widths[:V, None] * rbm.weights.astype(np.float64) * widths[V:], t[:V], t[V:]
+    if V > rbm.n_hidden:
+        M, own, other = M.T, other, own
+    # u with M other + own summed out: t'A^-1 t = |other|^2 + |L^-1 (own + M other)|^2
+    try:
+        L = np.linalg.cholesky(np.eye(len(M)) - M @ M.T)
+    except np.linalg.LinAlgError:
+        raise ValueError("log Z is infinite: the quadratic part of the energy is not positive definite") from None
+    u = np.linalg.solve(L, own + M @ other)
+    square = float(other @ other + u @ u)
+    log_det = 2.0 * float(np.log(np.diag(L)).sum() + logs.sum())
+    return 0.5 * (t.size * math.log(2.0 * math.pi) + square - log_det)
 
 
 def _by_terms(rbm: RBM, progress: bool) -> float:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import floatmath, threads
-from ..sampling.model import model
+from ..sampling.model import hidden_bits, model
 from ..states.bits import packed
 from ..states.missing import has_missing, known_parts
 
@@ -31,7 +31,9 @@ def marginal(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray
         p*(known) = sum_h exp(c'h) prod_{known i} exp(field_i(h) v_i) prod_{missing i} sum_a exp(field_i(h) a),
 
     field = b + W h, in float64, at 2^H V multiplications an example. The latter's matrix products are NumPy's, so that
-    its last bits may differ between machines. Of an example of which nothing is missing it is -F(v).
+    its last bits may differ between machines. Of an example of which nothing is missing it is -F(v). The sum over a
+    missing real unit is an integral, which only the second way can do, and needs hidden units of two values. Then it is
+    the log of a density of the units' values, as F is.
 
     Parameters
     ----------
@@ -46,7 +48,8 @@ def marginal(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray
     Raises
     ------
     ValueError
-        When what is missing of an example has more than 65,536 states, and the model more than 20 hidden units.
+        When what is missing of an example has more than 65,536 states, or is real, and the model has more than 20
+        hidden units, or real ones.
 
     Examples
     --------
@@ -63,16 +66,16 @@ def marginal(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray
     if not has_missing(X, rbm.visible):
         return -rbm.free_energy(X, n_threads)
     parts, missing = known_parts(X, rbm.visible, "X")
-    n_states = np.where(missing, np.array(rbm.visible.n_states_of_columns, np.float64), 1.0).prod(axis=1)
-    of_hidden = 2.0**rbm.n_hidden if rbm.n_hidden <= MAX_HIDDEN else np.inf
+    sizes = np.array(rbm.visible.n_states_of_columns, np.float64)
+    n_states = np.where(missing, np.where(sizes > 0, sizes, np.inf), 1.0).prod(axis=1)
+    of_hidden = 2.0**rbm.n_hidden if hidden_bits(rbm) <= MAX_HIDDEN else np.inf
     completed = (n_states <= MOST_STATES) & (n_states <= of_hidden)
     if not completed.all() and of_hidden == np.inf:
         row = int(np.argmin(completed))
         raise ValueError(
             f"X[{row}] has missing entries of {n_states[row]:.3g} joint states: the likelihood of what is known is "
-            f"exact up to "
-            f"{MOST_STATES:,} of them, or for models of up to {MAX_HIDDEN} hidden units, and this one has "
-            f"{rbm.n_hidden}; "
+            f"exact up to {MOST_STATES:,} of them, or for models of up to {MAX_HIDDEN} hidden units of two values, and "
+            f"this one has {rbm.n_hidden}{' real ones' if rbm.hidden.real else ''}; "
             "leave such rows out, or fill them in (RBM.inpaint) and say so: that is another likelihood"
         )
     out = np.empty(len(parts))
@@ -115,7 +118,7 @@ def _over_hidden(rbm: RBM, parts: np.ndarray, missing: np.ndarray) -> np.ndarray
         top = np.maximum(peak, log_weight.max(axis=1))
         total = total * _exp(peak - top) + _exp(log_weight - top[:, None]).sum(axis=1)
         peak = top
-    return peak + floatmath.log(total)
+    return peak + floatmath.log(total) - visible.own_energy(parts)  # that of what is missing is 0
 
 
 def _log_sum(values: np.ndarray) -> np.ndarray:

@@ -12,10 +12,11 @@ from .._core import validate
 from .._core.warn import warn
 from ..sampling.model import enumerated_units, model
 from ..sampling.path import MOST_STEPS, Path
-from ..states.missing import has_missing
+from ..states.missing import has_missing, known_parts
 from .ais import ais, checked
 from .bidirectional import bidirectional
-from .exact import exact
+from .density import log_density
+from .exact import all_gaussian, exact
 from .marginal import marginal
 from .results import METHODS, Bidirectional, LogPartition, Score
 
@@ -42,6 +43,10 @@ def score(
 ) -> Score:
     """log p(v) = -F(v) - log Z of each example, and their mean with what is uncertain about it.
 
+    Where visible units are real, it is the logarithm of a density, that of the data's own numbers: of columns x = mean
+    + scale z, log p(x) = log p(z) - sum_i log(scale_i), the sum over columns that are known. log Z, and F, are those of
+    the units' values z.
+
     Parameters
     ----------
     rbm : RBM
@@ -53,7 +58,7 @@ def score(
     method : "auto", "exact", "bidirectional" or "ais"
         "exact" enumerates the smaller layer, up to 25 units. "bidirectional" estimates log Z from both sides: see
         :func:`bidirectional`. "ais" estimates it from one side: on average its likelihood is too high, and it cannot
-        say by how much. "auto" is exact up to 20 units, else bidirectional.
+        say by how much. "auto" is exact up to 20 units, and where all units are Gaussian, else bidirectional.
     n_chains, n_betas : int, optional
         For one run of this size (100 chains and 10,000 betas where the other one is given) in place of as many as the
         tolerance requires. A path has its own steps: leave out n_betas.
@@ -94,19 +99,21 @@ def score(
         raise ValueError("path must be a Path whose last model is rbm (--path: that of the training of MODEL)")
     rbm._check_names(X, "X")
     X = rbm._coded(X, "X")
-    free = None
+    free, missing = None, None
     if has_missing(X, rbm.visible):
         free = -marginal(rbm, X, n_threads)
+        missing = known_parts(X, rbm.visible, "X")[1]
         X = rbm.inpaint(X, _SWEEPS, seed, n_threads)
     bits = rbm._states(X, "X")
     if len(bits) == 0:
         raise ValueError("X must have at least one example")
     free = rbm.free_energy(bits, n_threads) if free is None else free
+    free = free - log_density(rbm, missing)
     smaller = enumerated_units(rbm)
     how: dict[str, Any] = {
         "n_chains": n_chains, "n_betas": n_betas, "seed": seed, "progress": progress, "n_threads": n_threads,
     }  # fmt: skip
-    if method == "exact" or method == "auto" and smaller <= EXACT_UNITS:
+    if method == "exact" or method == "auto" and (smaller <= EXACT_UNITS or all_gaussian(rbm)):
         z: LogPartition | Bidirectional = exact(rbm, progress, n_threads)
     elif method == "ais":
         how["n_chains"] = 100 if n_chains is None else n_chains

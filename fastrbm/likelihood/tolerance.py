@@ -18,7 +18,7 @@ from ..sampling.resampling import Annealed, anneal, descendants, normalized
 from ..sampling.starts import chain_ends
 from ..states.bits import BitMatrix, of_planes
 from .bennett import acceptance_ratio
-from .bounds import fields_of_none, hidden_masses, log_sum, lower_bound
+from .bounds import fields_of_single, hidden_masses, log_sum, lower_bound
 from .results import Bidirectional, LogPartition
 from .weights import MARKOV, mean_weight, width
 
@@ -147,9 +147,9 @@ class _Mode:
 
 
 def _modes(rbm: RBM, seed: int, n_threads: int | None) -> list[_Mode]:
-    """Populations that go up from p(v | h), for hidden states of at most one unit that are on: those of the largest
-    masses whose p(v | h) are unlike. p(v | h) is a base-rate model itself, in the middle of a mode that this hidden
-    unit switches on."""
+    """Populations that go up from p(v | h), for hidden states of at most one unit that is on (of real units: that is
+    far from 0): those of the largest masses whose p(v | h) are unlike. p(v | h) is a base-rate model itself, in the
+    middle of a mode that this hidden unit switches on."""
     found = []
     for k, bias in enumerate(_unlike(rbm)):
         path = Path(rbm, _MODE_STEPS, base_bias=bounded(bias))
@@ -163,10 +163,10 @@ def _unlike(rbm: RBM) -> list[np.ndarray]:
     """The fields of the visible units in such states, float64 (V,) each. Two are unlike where the Bhattacharyya
     distance of their p(v | h) is above 2: that of fields a and b is the sum over the units of (cgf(a) + cgf(b))/2 -
     cgf((a + b)/2)."""
-    masses, off = hidden_masses(rbm), fields_of_none(rbm)
+    masses = hidden_masses(rbm)
     chosen: list[tuple[np.ndarray, np.ndarray]] = []  # and their cgf
     for state in np.argsort(-masses, kind="stable")[:_LOOKED_AT]:
-        a = off if state == 0 else off + rbm.hidden.step * rbm.weights[:, state - 1].astype(np.float64)
+        a = fields_of_single(rbm, state)
         cgf = rbm.visible.cgf(a)
         if all(floatmath.total((cgf + other) / 2 - rbm.visible.cgf((a + b) / 2)) > _UNLIKE for b, other in chosen):
             chosen.append((a, cgf))

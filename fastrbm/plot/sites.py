@@ -106,7 +106,7 @@ def words_of(visible: Any, hidden: Any) -> str:
         return f"{visible.name} and {hidden.name}"
     parts = []
     for segment in visible.segments:
-        if isinstance(segment, (Bernoulli, Spin)):
+        if isinstance(segment, (Bernoulli, Spin)) or segment.real:
             parts.append(f"{segment.n:,} {segment.name}")
             continue
         low, high, n = min(segment.sizes), max(segment.sizes), len(segment.sizes)

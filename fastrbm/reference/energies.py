@@ -105,10 +105,11 @@ def bias_sums(planes, unit, segments, bias, out, n_threads=1):
 # ---------------------------------------------------------------- annealing
 
 
-def anneal(visible, hidden, to_visible, to_hidden, reference, bias_difference, betas, seed, stream, first_sweep,
-           first_chain, log_weights, n_threads=1):  # fmt: skip
+def anneal(visible, hidden, to_visible, to_hidden, reference, bias_difference, betas, visible_betas, seed, stream,
+           first_sweep, first_chain, log_weights, n_threads=1):  # fmt: skip
     """Take chains from betas[0] to betas[-1] and add each step's log p*_beta'(v) - log p*_beta(v) to their log weights,
-    tile by tile: log_weights (hidden tiles + visible tiles, n); a site of several tiles has its part in the first."""
+    tile by tile: log_weights (hidden tiles + visible tiles, n); a site of several tiles has its part in the first.
+    reference (1 or steps, 64 tiles): of all steps or of each; visible_betas: of the visible biases' part of weights."""
     n, n_hidden_tiles = visible.shape[1], to_hidden.tiles_array.shape[0]
     for k in range(len(betas) - 1):
         beta0, beta1 = betas[k], betas[k + 1]
@@ -121,12 +122,12 @@ def anneal(visible, hidden, to_visible, to_hidden, reference, bias_difference, b
                 _weigh_hidden(x[:, units_], to_hidden.unit, float(beta0), float(beta1), log_weights[tile])
         for tile, rows in to_visible.receiving.groups:
             sums = to_visible.receiving.bias_of(visible, rows, bias_difference)
-            log_weights[n_hidden_tiles + tile] += (float(beta1) - float(beta0)) * sums
+            log_weights[n_hidden_tiles + tile] += (visible_betas[k + 1] - visible_betas[k]) * sums
         now, all_beta1 = (first_sweep + k) & 0xFFFFFFFF, np.full(n, beta1, np.float32)
         name, sent = (seed, stream, now, HIDDEN, first_chain), sent_sums(visible, to_hidden)
         draw_layer(sent, to_hidden, name, hidden, beta=all_beta1)
         name, sent = (seed, stream, now, VISIBLE, first_chain), sent_sums(hidden, to_visible)
-        draw_layer(sent, to_visible, name, visible, beta=all_beta1, reference=reference)
+        draw_layer(sent, to_visible, name, visible, beta=all_beta1, reference=reference[k % len(reference)])
 
 
 def _weigh_wide(x, layer, units_, beta0, beta1, out):

@@ -139,7 +139,9 @@ def report(
     need_matplotlib()
     from matplotlib import style
 
-    layered = model(rbm).visible.layout is not None
+    if model(rbm).visible.real:
+        raise ValueError("a report cannot show real visible units")
+    layered = rbm.visible.layout is not None
     shape = coded.picture_of(rbm, shape) if layered else checked_shape(shape, rbm.n_visible)
     if history is not None and not isinstance(history, History):
         raise TypeError(f"history must be a History or None, not {type(history).__name__}")

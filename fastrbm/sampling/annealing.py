@@ -192,14 +192,14 @@ class _Mixture:
         given = validate.parameter(modes, "modes", (None, rbm.n_visible))[: n // 2]
         self._paths = [
             Path(path.models, points=path.points, base_bias=bias)
-            for bias in to_grid(np.concatenate([path.base_bias[None], given]).astype(np.float64))
+            for bias in to_grid(np.concatenate([path.base_bias[None], given]).astype(np.float64), rbm.visible)
         ]
         self._biases = np.array([p.base_bias for p in self._paths], np.float64)
         self._log_norms = np.array([p.log_base for p in self._paths])
         each = n // 2 // max(1, len(given))
         self._counts = np.array([n - each * len(given)] + [each] * len(given))
         self._log_shares = floatmath.log(self._counts / n)
-        self._points = path.points
+        self._betas = path.visible_beta(path.points)
         self._hot = int(np.searchsorted(path.points, 1.0))  # steps before the first model
 
     def start(self, n: int, seed: int, n_threads: int | None, first_chain: int) -> BitMatrix:
@@ -229,7 +229,7 @@ class _Mixture:
             )
             return np.arange(n), weights
         words = philox.words(n, seed, philox.BASE, 1 + first, 4 * first_chain)
-        base, weights, step = np.empty(n, np.intp), np.empty(n), self._points[last] - self._points[first]
+        base, weights, step = np.empty(n, np.intp), np.empty(n), self._betas[last] - self._betas[first]
         rows = max(1, _NUMBERS // (visible.n_units + len(self._paths)))
         for start in range(0, n, rows):
             part = slice(start, start + rows)
@@ -250,21 +250,20 @@ class _Mixture:
         """The base of each chain, by a random word; and what the weight of a single step has beside that of its base's
         path, so that it is that of all bases at once."""
         fields = self._fields(visible)
-        before = fields * (1.0 - self._points[first]) + self._log_shares
-        after = fields * (1.0 - self._points[last]) + self._log_shares
+        before = fields * (1.0 - self._betas[first]) + self._log_shares
+        after = fields * (1.0 - self._betas[last]) + self._log_shares
         single = last == first + 1
         sums = _running_sums(after if single else before)
         base = (sums <= ((words + 0.5) * 2.0**-32 * sums[:, -1])[:, None]).sum(axis=1)
         if not single:
             return base, np.zeros(len(base))
-        step = self._points[last] - self._points[first]
+        step = self._betas[last] - self._betas[first]
         return base, step * fields[np.arange(len(base)), base] + _log_sum(after) - _log_sum(before)
 
     def _fields(self, visible: BitMatrix) -> np.ndarray:
         """r_k'v - A_k, float64 (n, K + 1), but for the hidden layer's part of A_k."""
         values = self._paths[0].rbm.visible.unit_values(visible.to_states())
-        hidden = self._paths[0].rbm.n_hidden * floatmath.log(np.array([2.0]))
-        return np.einsum("ij,kj->ik", values, self._biases) - (self._log_norms - hidden)
+        return np.einsum("ij,kj->ik", values, self._biases) - (self._log_norms - self._paths[0].log_hidden_base)
 
 
 def _log_sum(x: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import floatmath, validate
-from ..states.bits import BitMatrix, free_planes, packed
+from ..states.bits import BitMatrix, free_planes, packed, parts_dtype
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -60,10 +60,15 @@ class ClampedLayer:
             return None
         array = validate.clamped_states(given, n, unit, name)
         free = np.isnan(array)
-        values, masks = packed(np.where(free, 0.0, array).astype(np.uint8, order="C"), unit), free_planes(free, unit)
+        values, masks = packed(_parts(array, unit), unit), free_planes(free, unit)
         if array.ndim == 2 and len(array) == n:
             return cls(values, masks)
         return cls(values[np.zeros(n, np.intp)], np.repeat(masks, n, axis=1))
+
+
+def _parts(array: np.ndarray, unit: Unit) -> np.ndarray:
+    """Of what validate.clamped_states gives, states as Unit.parts gives them, 0 where units are free."""
+    return np.where(np.isnan(array), 0.0, array).astype(parts_dtype(unit), order="C")
 
 
 def _conditioned(rbm: RBM, values: np.ndarray) -> RBM:
@@ -71,7 +76,7 @@ def _conditioned(rbm: RBM, values: np.ndarray) -> RBM:
     are. It has their own biases and weights, and hidden biases c + W_clamped' v_clamped."""
     unit, free = rbm.visible, np.isnan(values)
     clamped = ~np.repeat(free, unit.units_of_columns)
-    on = unit.unit_values(np.where(free, 0.0, values).astype(np.uint8)[None])[0]
+    on = unit.unit_values(_parts(values[None], unit))[0]
     c = rbm.hidden_bias + floatmath.row_sums(rbm.weights[clamped].T, on[clamped])
     segments, column = [], 0
     for segment in unit.segments:
@@ -102,15 +107,16 @@ def drawn_given(
         model = _heated(model, beta)
     if free.all():
         return draw(model, n, n_sweeps, seed, n_threads)
-    states = np.repeat(np.where(free, 0.0, values).astype(np.uint8)[None], n, axis=0)
+    states = np.repeat(_parts(values[None], rbm.visible), n, axis=0)
     if free.any():
         states[:, free] = draw(model, n, n_sweeps, seed, n_threads).to_states()
     return packed(states, rbm.visible)
 
 
 def _heated(rbm: RBM, beta: float) -> RBM:
-    """The model at an inverse temperature: with beta times the parameters."""
+    """The model at an inverse temperature: with beta times the weights and fields, of real units the quadratic part of
+    their energy as it is."""
     weights, b, c = (
         _within(beta * array.astype(np.float64)) for array in (rbm.weights, rbm.visible_bias, rbm.hidden_bias)
     )
-    return type(rbm)(weights, b, c, visible=rbm.visible, hidden=rbm.hidden)
+    return type(rbm)(weights, b, c, visible=rbm.visible.with_beta(beta), hidden=rbm.hidden.with_beta(beta))

@@ -8,7 +8,7 @@ import numpy as np
 
 from .._core import arrays, frames, validate
 from .._core.layout import to_fixed_point
-from ..states.bits import BitMatrix, CodeMatrix, packed
+from ..states.bits import BitMatrix, CodeMatrix, packed, places
 from ..units.categorical import Categorical
 from ..units.layer import layer
 from ..units.unit import Unit
@@ -48,13 +48,17 @@ class LabelColumn:
 
     def _find(self) -> None:
         others: list[Unit] = []
-        column = first = row = 0
-        for segment in self.unit.segments:
-            own = self.index - column
+        first = 0
+        for segment, rows, columns in places(self.unit):
+            own, row = self.index - columns.start, rows.start
             if not 0 <= own < segment.n_columns:
                 others.append(segment)
             else:
                 self.segment = segment
+                if segment.real:
+                    raise ValueError(
+                        f"column {self.index} has real values: a label must be a site or a unit of two values"
+                    )
                 if isinstance(segment, Categorical):
                     start = first + int(segment.offsets[own])
                     self.units, self.row, self.bit = slice(start, start + self.n_states), row + own, -1
@@ -63,9 +67,7 @@ class LabelColumn:
                 else:
                     self.units, self.row, self.bit = slice(first + own, first + own + 1), row + own // 8, own % 8
                     others += [type(segment)(segment.n - 1)] if segment.n > 1 else []
-            column += segment.n_columns
             first += segment.n
-            row += segment.n_columns if segment.layout else -(-segment.n // 8)
         self.others = layer(others, sum(segment.n for segment in others), "visible")
 
     @property
@@ -114,15 +116,14 @@ class LabelColumn:
         return out
 
     def joined_states(self, states: BitMatrix, labels: np.ndarray) -> BitMatrix:
-        """These states, and behind them some of a label by itself: all other sites absent, all other units off."""
+        """These states, and behind them some of a label by itself: all other sites absent, all other units off, or
+        0."""
         n, planes = len(states), states._planes
         out = np.zeros((len(planes), n + len(labels)), np.uint8)
         out[:, :n] = planes
-        row = 0
-        for segment in self.unit.segments:
-            if segment.layout:
-                out[row : row + segment.n_columns, n:] = np.array(segment.n_states_of_columns, np.uint8)[:, None]
-            row += segment.n_columns if segment.layout else -(-segment.n // 8)
+        for segment, rows, _ in places(self.unit):
+            if segment.layout and not segment.real:
+                out[rows, n:] = np.array(segment.n_states_of_columns, np.uint8)[:, None]
         out[self.row, n:] = labels if self.can_miss else np.where(labels > 0, 1 << self.bit, 0)
         return states._like(out)
 
@@ -164,8 +165,8 @@ class LabelColumn:
         """States of the layer, of those of the other columns as Unit.parts gives them, and labels (n,); -1, or None for
         all: absent, or off."""
         n = len(parts)
-        if parts.dtype == np.uint8:
-            codes = np.full(n, self.n_states if self.can_miss else 0, np.uint8)
+        if parts.dtype != np.float64:
+            codes = np.full(n, self.n_states if self.can_miss else 0, parts.dtype)
             if labels is not None:
                 codes[labels >= 0] = labels[labels >= 0]
             whole = np.concatenate([parts[:, : self.index], codes[:, None], parts[:, self.index :]], axis=1)
@@ -176,9 +177,9 @@ class LabelColumn:
 
     def _of_states(self, states: BitMatrix, name: str) -> Any:
         own = states.unit if isinstance(states, CodeMatrix) else None
-        if own == self.unit or (own is None and self.unit.layout is None and states.n_units == self.unit.n):
+        if _alike(own, self.unit) or (own is None and self.unit.layout is None and states.n_units == self.unit.n):
             return states
-        if own == self.others or (own is None and self.others.layout is None and states.n_units == self.others.n):
+        if _alike(own, self.others) or (own is None and self.others.layout is None and states.n_units == self.others.n):
             return self.joined(states.to_states(), None)
         raise ValueError(f"{name} holds states of other units than the model's {self.unit!r}")
 
@@ -236,6 +237,10 @@ class LabelColumn:
         if not bool(((on == 0) | (on == 1)).all()) or bool((on.sum(axis=1) > 1).any()):
             raise ValueError(f"{name} must have at most a single 1 among the {self.n_states} columns of the label")
         return np.where(on.any(axis=1), on.argmax(axis=1), MISSING).astype(np.int32)
+
+
+def _alike(one: Unit | None, other: Unit) -> bool:
+    return one is not None and one.plain == other.plain
 
 
 def _has_nan(array: np.ndarray) -> bool:

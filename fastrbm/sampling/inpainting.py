@@ -51,7 +51,7 @@ def probabilities(
     rbm: RBM, parts: np.ndarray, missing: np.ndarray, n_sweeps: int, n_draws: int, seed: int, n_threads: int | None
 ) -> np.ndarray:
     """P(unit on | known), float64 (n, V): the mean of P(on | h) over draws of h (Rao-Blackwell); where the entry is
-    known, 0 or 1."""
+    known, 0 or 1. Of real units E[value | known], likewise."""
     out, one = np.zeros((len(parts), rbm.n_visible)), np.empty((len(parts), rbm.n_visible), np.float32)
     for _, hidden in completions(rbm, parts, missing, n_sweeps, n_draws, seed, n_threads):
         gibbs.half_step(rbm._parameters.to_visible, hidden, probabilities=one, n_threads=n_threads)

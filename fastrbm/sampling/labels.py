@@ -54,6 +54,10 @@ def label_sums(
 ) -> LabelSums:  # fmt: skip
     """The sums over examples with labels, int32 (n,), of states that hold the labels or do not. weight: of examples,
     float64 (n,) of integers up to 2^22, in units of 2^-22."""
+    if rbm.hidden.real:
+        raise ValueError(
+            f"the gradient of log p(label | rest) needs hidden units of two values, and these are {rbm.hidden!r}"
+        )
     n = states.shape[0]
     fixed = gibbs.fixed_buffer(n, rbm.n_hidden), gibbs.fixed_buffer(n, rbm.n_hidden)
     pairs, counts = np.zeros((column.n_states, rbm.n_hidden)), np.zeros(column.n_states)
@@ -94,6 +98,9 @@ def _terms(
 ) -> None:  # fmt: skip
     """kernels.label_terms."""
     p = rbm._parameters
+    if rbm.hidden.real or rbm.visible.real:
+        _by_states(rbm, column, states, log_p, sums)
+        return
     rows = p.weights[column.units]
     largest = (1.0 if column.can_miss else 2.0) * column.segment.step * rbm.hidden.step * float(np.abs(rows).max())
     if largest > _CAPACITY:
@@ -116,10 +123,10 @@ def _terms(
 def _by_states(
     rbm: RBM, column: LabelColumn, states: BitMatrix | np.ndarray, log_p: np.ndarray, sums: tuple | None
 ) -> None:
-    """The same from fields for each label, for weights whose exponentials leave float64's range."""
+    """The same from fields for each label, for weights whose exponentials leave float64's range, and for real units."""
     n, hidden = len(log_p), rbm.hidden
     no_label = column.with_labels(states, None)
-    fields = _fields(rbm, no_label)
+    fields = fields_of(rbm, no_label)
     rows, bias = _label_rows(rbm, column)
     for state in range(column.n_states):
         cgf = hidden.cgf(fields + rows[state])
@@ -159,7 +166,7 @@ def _label_rows(rbm: RBM, column: LabelColumn) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate([0.0 * weights, step * weights]), np.concatenate([0.0 * bias, step * bias])
 
 
-def _fields(rbm: RBM, states: BitMatrix | np.ndarray) -> np.ndarray:
+def fields_of(rbm: RBM, states: BitMatrix | np.ndarray) -> np.ndarray:
     """c + W'x, float64 (n, H), on the kernels' grid."""
     to_hidden = rbm._parameters.to_hidden
     wide = rbm._parameters.wide_hidden_bias
@@ -168,4 +175,5 @@ def _fields(rbm: RBM, states: BitMatrix | np.ndarray) -> np.ndarray:
     else:
         values = rbm.visible.off + rbm.visible.step * np.rint(states * 2.0**FIXED_BITS) * 2.0**-FIXED_BITS
     scale = 2.0**to_hidden.exponent
+    # of numbers on grids: sums are exact in any order
     return wide + values @ (np.rint(rbm.weights * np.float32(scale)).astype(np.float64) / scale)

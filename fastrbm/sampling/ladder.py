@@ -53,8 +53,13 @@ class Temperatures:
         self, rbm: RBM, visible: BitMatrix, hidden: BitMatrix, first: np.ndarray, n_threads: int | None
     ) -> np.ndarray:
         """Of each chain of the pairs (first, first + 1), the logarithm of how much likelier the exchanged states are,
-        float64 (len(first), n)."""
-        energy = rbm.energy(visible, hidden, n_threads).reshape(len(self), -1)
+        float64 (len(first), n): of real units the quadratic part of E, which is the same at all temperatures, is none
+        of it."""
+        energy = rbm.energy(visible, hidden, n_threads)
+        for unit, states in ((rbm.visible, visible), (rbm.hidden, hidden)):
+            if unit.real:
+                energy -= unit.with_beta(0.0).own_energy(states.to_states())
+        energy = energy.reshape(len(self), -1)
         gap = (self.betas[first] - self.betas[first + 1])[:, None]
         return gap * (energy[first] - energy[first + 1])
 

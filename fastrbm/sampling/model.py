@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
+from .._core.parameters import coupling_of
+
 if TYPE_CHECKING:
     from ..rbm import RBM
 
@@ -23,13 +25,25 @@ def model(rbm: object) -> RBM:
 
 
 def checked_model(rbm: RBM, followed: RBM) -> RBM:
-    """rbm, if it is a model that chains which followed another one can follow: one with the same units."""
+    """rbm, if it is a model that chains which followed another one can follow: one with the same units, whatever the
+    parameters of their own energies."""
     if (model(rbm).visible.plain, rbm.hidden.plain) != (followed.visible.plain, followed.hidden.plain):
         raise ValueError(
             f"rbm must have {followed.n_visible} visible and {followed.n_hidden} hidden units of the types that the "
             f"chains have, {followed.visible} and {followed.hidden}, not {rbm.visible} and {rbm.hidden}"
         )
     return rbm
+
+
+def check_beta(rbm: RBM, beta: np.ndarray | None) -> None:
+    """ValueError where the model at one of these inverse temperatures cannot be normalized."""
+    if beta is None or not (rbm.visible.real and rbm.hidden.real) or not beta.size:
+        return
+    largest = float(beta.max())
+    if largest > 1.0 and not coupling_of(largest * rbm.weights.astype(np.float64), (rbm.visible, rbm.hidden)) < 1.0:
+        raise ValueError(
+            f"beta {largest:g} is too large: where both layers have real units, the model could not be normalized"
+        )
 
 
 def enumerated_units(rbm: RBM) -> float:

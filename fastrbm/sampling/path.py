@@ -46,6 +46,12 @@ class Path:
     densities p_k^(1 - s) p_(k+1)^s of (v, h), up to a factor. Where a model has modes that no temperature joins, the
     models of its training still go from one to the next in small steps.
 
+    The quadratic part of the energy of real units does not change with beta, so that there is a distribution at beta 0.
+    Where hidden units are real and no visible ones, visible biases are multiplied by beta^2 and weights and hidden
+    biases by beta: exp(-beta^2 E(v, h / beta) + (1 - beta^2) r'v). The cgf of a real unit grows with the square of its
+    field; so modes of like weight in the model have like weights all along the path, which they do not where visible
+    biases are multiplied by beta itself. Between two models the quadratic part is on the line, too.
+
     A point of the path is a number from 0 to the number of its models: up to 1 it is beta, of the first model; a point
     k + s, for k at least 1, is between model k and model k + 1, the first being model 1.
 
@@ -143,11 +149,26 @@ class Path:
     @property
     def log_base(self) -> float:
         """log Z_0 = sum_j cgf_j(0) + sum_i cgf_i(r_i), in nats; of hidden units of two values, H log 2 + sum_i
-        cgf_i(r_i)."""
-        terms, hidden = self.rbm.visible.cgf(self._bias.astype(np.float64)), self.rbm.hidden
+        cgf_i(r_i). Real units are as they are at beta 0."""
+        terms = self._models[0].visible.with_beta(0.0).cgf(self._bias.astype(np.float64))
+        return self.log_hidden_base + floatmath.total(terms)
+
+    @property
+    def log_hidden_base(self) -> float:
+        """The hidden layer's part of log_base."""
+        hidden = self._models[0].hidden
         if not hidden.real:
-            return self.rbm.n_hidden * math.log(2.0) + floatmath.total(terms)
-        return floatmath.total(hidden.with_beta(0.0).cgf(np.zeros(hidden.n))) + floatmath.total(terms)
+            return hidden.n * math.log(2.0)
+        return floatmath.total(hidden.with_beta(0.0).cgf(np.zeros(hidden.n)))
+
+    @property
+    def _squares(self) -> bool:
+        """Whether visible biases go with the squares of points up to 1."""
+        return self._models[0].hidden.real and not self._models[0].visible.real
+
+    def visible_beta(self, points: np.ndarray) -> np.ndarray:
+        """What visible biases are multiplied by at points up to 1, float64."""
+        return points * points if self._squares else points
 
     def with_points(self, points: ArrayLike) -> Path:
         """The same path at other points."""
@@ -161,23 +182,27 @@ class Path:
         if point == below and below > 0:
             return self._models[below - 1]
         s, next_one = point - below, self._models[min(below, len(self._models) - 1)]
-        high = next_one.weights, next_one.visible_bias, next_one.hidden_bias
+        high = _wide(next_one)
         if below == 0:
-            low: tuple[np.ndarray, ...] = np.zeros_like(high[0]), self._bias, np.zeros_like(high[2])
+            of_visible = float(self.visible_beta(np.array(s)))
+            weights, c = s * high[0], s * high[2]
+            b = (1.0 - of_visible) * self._bias.astype(np.float64) + of_visible * high[1]
+            visible, hidden = next_one.visible.with_beta(s), next_one.hidden.with_beta(s)
         else:
             last = self._models[below - 1]
-            low = last.weights, last.visible_bias, last.hidden_bias
-        weights, b, c = (
-            ((1.0 - s) * old.astype(np.float64) + s * new.astype(np.float64)).astype(np.float32)
-            for old, new in zip(low, high, strict=True)
-        )
-        return type(next_one)(weights, b, c, visible=next_one.visible, hidden=next_one.hidden)
+            low = _wide(last)
+            weights = (1.0 - s) * low[0] + s * high[0]
+            b, visible = last.visible.between(next_one.visible, low[1], high[1], s)
+            c, hidden = last.hidden.between(next_one.hidden, low[2], high[2], s)
+        parameters = (array.astype(np.float32) for array in (weights, b, c))
+        return type(next_one)(*parameters, visible=visible, hidden=hidden)
 
     def base_states(
         self, n: int, seed: int, stream: int, n_threads: int | None = None, first_chain: int = 0
     ) -> BitMatrix:
         """n exact draws of v from the base-rate model, for chains first_chain, first_chain + 1, ..."""
-        return independent_states(self.rbm.visible, self._bias, n, seed, stream, n_threads, first_chain=first_chain)
+        unit = self._models[0].visible.with_beta(0.0)
+        return independent_states(unit, self._bias, n, seed, stream, n_threads, first_chain=first_chain)
 
     def move(
         self, visible: BitMatrix, first: int, last: int, seed: int, stream: int, first_sweep: int,
@@ -192,11 +217,13 @@ class Path:
         """
         points = self._points[first : last + 1] if last >= first else self._points[last : first + 1][::-1]
         total, n_steps = np.zeros(len(visible)), len(points) - 1
+        # the kernel knows nothing of what the energy of visible units has beside biases and a quadratic part
+        heated = 1.0 if self._models[0].visible.with_beta(0.0) == self._models[0].visible else -1.0
         done = 0
         while done < n_steps:
-            if max(points[done], points[done + 1]) <= 1.0:
+            if max(points[done], points[done + 1]) <= heated:
                 stop = done + 1
-                while stop < n_steps and points[stop + 1] <= 1.0:
+                while stop < n_steps and points[stop + 1] <= heated:
                     stop += 1
                 betas = np.ascontiguousarray(points[done : stop + 1], np.float32)
                 total += self._heat(visible, betas, seed, stream, first_sweep + done, n_threads, countdown, done,
@@ -204,7 +231,7 @@ class Path:
                 done = stop
             else:
                 before = self.model_at(points[done])
-                while done < n_steps and max(points[done], points[done + 1]) > 1.0:
+                while done < n_steps and max(points[done], points[done + 1]) > heated:
                     after = self.model_at(points[done + 1])
                     total += self._between(visible, before, after, seed, stream, first_sweep + done, n_threads,
                                            first_chain)  # fmt: skip
@@ -221,7 +248,17 @@ class Path:
         """Steps along the temperatures of the first model, in calls short enough for Ctrl-C."""
         rbm = self._models[0]
         p, n, n_steps = rbm._parameters, len(visible), len(betas) - 1
-        reference, difference = placed(self._bias, p.to_visible.to), p.wide_visible_bias - self._bias
+        difference, visible_betas = p.wide_visible_bias - self._bias, self.visible_beta(betas.astype(np.float64))
+
+        def at(first: int, count: int) -> np.ndarray:
+            """r of steps; where s is the beta of weights, and s^2 that of b, r less s (b - r): the kernel makes
+            s (b + W h) + (1 - s) (r - s (b - r)) of it."""
+            if not self._squares:
+                return placed(self._bias, p.to_visible.to)[None]
+            s = betas[first + 1 : first + count + 1, None].astype(np.float64)
+            each = (self._bias - s * difference).astype(np.float32)
+            return np.array([placed(bias, p.to_visible.to) for bias in each])
+
         n_tiles = p.to_hidden.tiles_array.shape[0] + p.to_visible.tiles_array.shape[0]
         sizes, out = (rbm.n_visible, rbm.n_hidden), np.empty(n)
         for part, first, count, used in chain_calls(n, n_steps, sizes, workload.annealing(*sizes), n_threads):
@@ -230,9 +267,9 @@ class Path:
             if first == 0:
                 hidden, weights = zeros(size, rbm.hidden), np.zeros((n_tiles, size))
             kernels.anneal(
-                planes, hidden.planes, p.to_visible, p.to_hidden, reference, difference,
-                betas[first : first + count + 1], seed, stream, first_sweep + first, first_chain + part.start, weights,
-                used,
+                planes, hidden.planes, p.to_visible, p.to_hidden, at(first, count), difference,
+                betas[first : first + count + 1], visible_betas[first : first + count + 1], seed, stream,
+                first_sweep + first, first_chain + part.start, weights, used,
             )  # fmt: skip
             if countdown:
                 countdown.done(n * done + part.start * n_steps + size * (first + count))
@@ -359,7 +396,17 @@ class Path:
         ------
         OSError
             When the file cannot be written, or is not a regular file.
+        ValueError
+            When the models have real units that differ in more than a training changes, such as gamma.
         """
+        own = self.rbm.hidden.own
+        for each in self._models:
+            hidden = each.hidden if own is None else each.hidden.with_own(own)
+            if (each.visible, hidden) != (self.rbm.visible, self.rbm.hidden):
+                raise ValueError(
+                    f"files of paths have one gamma for all models, and these have {each.hidden!r} and "
+                    f"{self.rbm.hidden!r}, {each.visible!r} and {self.rbm.visible!r}"
+                )
         self.rbm._save_path(validate.path(file, "file"), self)
 
     def describe(self) -> str:
@@ -368,8 +415,8 @@ class Path:
         for each in self._models:
             for array in (each.weights, each.visible_bias, each.hidden_bias):
                 crc = zlib.crc32(array.tobytes(), crc)
-            if each.hidden.own is not None:
-                crc = zlib.crc32(each.hidden.own.tobytes(), crc)
+            for unit in (each.visible, each.hidden):
+                crc = zlib.crc32(unit.sides().tobytes(), crc) if unit.real else crc
         return f"{self!r} ({crc:08x})"
 
     def with_steps(self, n_steps: int) -> Path:
@@ -439,11 +486,8 @@ def bounded(bias: np.ndarray) -> np.ndarray:
 
 
 def data_bias(rbm: RBM, data: ArrayLike) -> np.ndarray:
-    """The bias of independent units that have the smoothed means of data, float32 (V,)."""
-    bits = rbm._states(data, "data", fractions=True)
-    if not isinstance(bits, BitMatrix):  # fractions, which a model reads as its units' numbers
-        bits = rbm.visible.values(bits)
-    return rbm.from_data(bits, 1, visible=rbm.visible).visible_bias  # a class method
+    """The bias of independent units, as they are at beta 0, that have the smoothed means of data, float32 (V,)."""
+    return rbm._bias_of(rbm._states(data, "data", fractions=True))
 
 
 def _models(given: RBM | Sequence[RBM]) -> tuple[RBM, ...]:
@@ -455,6 +499,12 @@ def _models(given: RBM | Sequence[RBM]) -> tuple[RBM, ...]:
     for each in several:
         checked_model(each, model(several[0]))
     return several
+
+
+def _wide(rbm: RBM) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The parameters as float64."""
+    weights, b, c = (array.astype(np.float64) for array in (rbm.weights, rbm.visible_bias, rbm.hidden_bias))
+    return weights, b, c
 
 
 def _even(n_models: int, n_steps: int | None) -> np.ndarray:

@@ -12,6 +12,7 @@ from .._core.warn import warn
 from ..states.bits import BitMatrix, zeros
 from . import gibbs
 from .gibbs import independent_states
+from .model import check_beta
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -48,6 +49,7 @@ def start_chains(
     model at this beta gives joint states that do. Draws from the biases follow no beta. What is clamped is clamped from
     the start.
     """
+    check_beta(rbm, beta)
     if start is None:
         beta = None
         visible = independent_states(rbm.visible, rbm.visible_bias, n, seed, stream, n_threads, sweep, first_chain)

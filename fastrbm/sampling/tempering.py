@@ -42,7 +42,9 @@ class TemperedChains:
 
         min(1, exp((beta_k - beta_l) (E_k - E_l))),
 
-    which leaves the joint distribution of all temperatures as it is. A state that wanders down to a hot chain, where
+    which leaves the joint distribution of all temperatures as it is. (Of real units the quadratic part of E does not
+    scale with beta, and is no part of E here. With real hidden units modes of like weight have other weights at such
+    temperatures; a Path keeps them.) A state that wanders down to a hot chain, where
     modes hang together, and up again comes back in any mode.
 
     Given a path, the rungs are the distributions at its points, from its last model, the coldest, down to the base-rate
@@ -357,7 +359,7 @@ def tempered_samples(rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int 
 
     Betas are even in thermodynamic length, which makes rates of swaps about even, from 0 up to 1. The last state of
     each chain is taken, and those before it at even times of the second half. A warning where states made few round
-    trips.
+    trips. With real hidden units the rungs are the points of a path, along which modes keep their weights.
     """
     pilot = Path(rbm, base_bias=np.zeros(rbm.n_visible)).adapted(seed=seed, n_threads=n_threads)
     assert pilot.length is not None
@@ -367,8 +369,12 @@ def tempered_samples(rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int 
     each = min(len(betas), n, max(1, n_sweeps // 2))  # samples of a chain
     n_chains = -(-n // each)
     sweeps = max(2 * each, n * n_sweeps // (n_chains * len(betas)))  # no state is taken twice
-    base = Path(rbm).base_states(n_chains, seed, philox.SAMPLE_TEMPERED, n_threads)
-    chains = _SampleChains(rbm, n_chains, betas=betas, seed=seed, start=base, n_threads=n_threads)
+    if rbm.hidden.real:
+        path = pilot.with_points(betas[::-1].astype(np.float64))
+        chains = _SampleChains(path, n_chains, seed=seed, n_threads=n_threads)
+    else:
+        base = Path(rbm).base_states(n_chains, seed, philox.SAMPLE_TEMPERED, n_threads)
+        chains = _SampleChains(rbm, n_chains, betas=betas, seed=seed, start=base, n_threads=n_threads)
     times = np.rint(np.linspace(sweeps / 2, sweeps, each + 1)).astype(int)[1:]
     states = []
     for time in times.tolist():

@@ -176,8 +176,8 @@ class Trajectory(Described):
         """Forget all, before a training of this model. examples: where chains of its own start; update_work:
         connections of an update; n_batches: updates of an epoch."""
         V, H = rbm.n_visible, rbm.n_hidden
-        base = type(rbm)(np.zeros((V, H)), base_bias, np.zeros(H), visible=rbm.visible, hidden=rbm.hidden)
-        states = gibbs.independent_states(rbm.visible, base_bias, self.n_chains, seed, philox.TRAJECTORY, n_threads)
+        base = _independent(rbm, base_bias)
+        states = gibbs.independent_states(base.visible, base_bias, self.n_chains, seed, philox.TRAJECTORY, n_threads)
         self._base, self._kept, self._last = Kept(base, 0, 1.0, states), (), None
         self._seed, self._n_batches, self._n_looks, self._halvings = seed, n_batches, 0, 0
         self._own = examples[np.resize(np.arange(len(examples)), self.n_chains)]
@@ -286,7 +286,7 @@ class Trajectory(Described):
         sizes = saved.array(state, "sizes", np.int64, (n,), 1, self.n_chains)
         base_bias = saved.array(state, "base_bias", np.float32, (V,))
         base_states = saved_bits(state, "base_states", None, unit)
-        own = saved_bits(state, "own", self.n_chains, unit)
+        states_of_own = saved_bits(state, "own", self.n_chains, unit)
         next_update, n_looks = (saved.count(state, name) for name in ("next_update", "n_looks"))
         halvings = saved.count(state, "halvings", 64)
         parts: list[BitMatrix] = []
@@ -305,12 +305,19 @@ class Trajectory(Described):
             for *parameters, of_hidden in zip(weights, visible_bias, hidden_bias, hidden, strict=True)
         ]
         kept = tuple(map(Kept, models, updates.tolist(), rates.tolist(), parts))
-        base = type(like)(like.weights, base_bias, like.hidden_bias, visible=unit, hidden=like.hidden)
-        self._base, self._kept, self._last, self._own = Kept(base, 0, 1.0, base_states), kept, None, own
+        base = _independent(like, base_bias)
+        self._base, self._kept, self._last, self._own = Kept(base, 0, 1.0, base_states), kept, None, states_of_own
         self.next_update, self._n_looks, self._halvings = next_update, n_looks, halvings
 
     def __repr__(self) -> str:
         return f"Trajectory(target_rate={self.target_rate!r}, n_chains={self.n_chains}, most={self.most})"
+
+
+def _independent(rbm: RBM, base_bias: np.ndarray) -> RBM:
+    """The base-rate model: no weights, units as they are at beta 0."""
+    V, H = rbm.n_visible, rbm.n_hidden
+    units: dict[str, Any] = {"visible": rbm.visible.with_beta(0.0), "hidden": rbm.hidden.with_beta(0.0)}
+    return type(rbm)(np.zeros((V, H)), base_bias, np.zeros(H), **units)
 
 
 def _log(rate: float) -> float:
@@ -319,6 +326,6 @@ def _log(rate: float) -> float:
 
 
 def _same(one: RBM, other: RBM) -> bool:
-    return one.hidden == other.hidden and all(
+    return (one.visible, one.hidden) == (other.visible, other.hidden) and all(
         np.array_equal(getattr(one, name), getattr(other, name)) for name in ("weights", "visible_bias", "hidden_bias")
     )

@@ -239,7 +239,7 @@ class CodeMatrix(BitMatrix):
         """Of (n, columns): codes of sites, and which units are on; of real units the whole numbers; uint8, or int32
         where there are any real ones."""
         states = cls.zeros(len(parts), unit)
-        for segment, rows, columns in _places(unit):
+        for segment, rows, columns in places(unit):
             own = parts[:, columns]
             if segment.real:
                 for byte in range(REAL_BYTES):
@@ -254,7 +254,7 @@ class CodeMatrix(BitMatrix):
         """(n, columns): codes of sites, which units are on, and the whole numbers of real units; uint8, or int32 where
         there are any real ones."""
         parts = []
-        for segment, rows, _ in _places(self._unit):
+        for segment, rows, _ in places(self._unit):
             planes = self._planes[rows]
             if segment.real:
                 parts.append(_integers(planes).T)
@@ -271,7 +271,7 @@ class CodeMatrix(BitMatrix):
         if not self.segments.real:
             return super().to_values()
         states, out, unit = self.to_states(), np.empty(self.shape), 0
-        for segment, _, columns in _places(self._unit):
+        for segment, _, columns in places(self._unit):
             own = states[:, columns]
             values = own * 2.0**-REAL_BITS if segment.real else segment.units_on(own.astype(np.uint8))
             out[:, unit : unit + segment.n] = values
@@ -279,10 +279,8 @@ class CodeMatrix(BitMatrix):
         return out
 
     def weighted_sums(self, weight: np.ndarray) -> np.ndarray:
-        if self.segments.real:  # not by BLAS: one number after the other
-            return np.add.accumulate(weight[:, None] * self.to_values(), axis=0)[-1]
         weight, sums = weight.astype(np.float64), []
-        for segment, rows, _ in _places(self._unit):
+        for segment, rows, _ in places(self._unit):
             planes = self._planes[rows]
             if segment.layout:
                 sizes = segment.n_states_of_columns
@@ -327,15 +325,15 @@ def _integers(planes: np.ndarray) -> np.ndarray:
 
 
 @lru_cache(maxsize=64)
-def _places(unit: Unit) -> list[tuple[Unit, slice, slice]]:
+def places(unit: Unit) -> list[tuple[Unit, slice, slice]]:
     """Each segment of a layer, with its rows of planes and its columns of the data."""
-    places, row, column = [], 0, 0
+    found, row, column = [], 0, 0
     for segment in unit.segments:
         n_rows = segment.n_columns if segment.layout else -(-segment.n // 8)
         n_rows *= REAL_BYTES if segment.real else 1
-        places.append((segment, slice(row, row + n_rows), slice(column, column + segment.n_columns)))
+        found.append((segment, slice(row, row + n_rows), slice(column, column + segment.n_columns)))
         row, column = row + n_rows, column + segment.n_columns
-    return places
+    return found
 
 
 @lru_cache(maxsize=64)
@@ -357,6 +355,11 @@ def zeros(n: int, unit: Unit) -> BitMatrix:
     return BitMatrix.empty(n, unit.n) if unit.layout is None else CodeMatrix.zeros(n, unit)
 
 
+def parts_dtype(unit: Unit) -> type[np.generic]:
+    """Of states as Unit.parts gives them, where they are not fractions."""
+    return np.int32 if unit.real else np.uint8
+
+
 def packed(parts: np.ndarray, unit: Unit, name: str = "states") -> BitMatrix:
     """States of a layer, of what Unit.parts gives where it is not fractions."""
     return BitMatrix.of(parts, name) if unit.layout is None else CodeMatrix.packed(parts, unit)
@@ -372,7 +375,7 @@ def free_planes(free: np.ndarray, unit: Unit) -> np.ndarray:
     if unit.layout is None:
         return BitMatrix.from_states(free).planes
     planes = []
-    for segment, _, columns in _places(unit):
+    for segment, _, columns in places(unit):
         own = free[:, columns]
         whole = np.repeat(own.T * np.uint8(255), REAL_BYTES if segment.real else 1, axis=0)
         planes.append(whole if segment.layout else BitMatrix.from_states(own).planes)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import arrays, validate
-from .bits import BitMatrix, CodeMatrix, packed
+from .bits import BitMatrix, CodeMatrix, packed, parts_dtype, places
 
 if TYPE_CHECKING:
     from ..units.unit import Unit
@@ -36,25 +36,28 @@ def has_missing(X: Any, unit: Unit) -> bool:
     column = 0
     for segment in unit.segments:
         own = X[:, column : column + segment.n_columns]
-        if segment.off == 0 and bool((own == -1).any()):  # of two values beside categories, too
+        # of two values beside categories, too; of spins and real units -1 is a value
+        if segment.off == 0 and not segment.real and bool((own == -1).any()):
             return True
         column += segment.n_columns
     return False
 
 
 def known_parts(X: Any, unit: Unit, name: str, rows: Sequence[int] | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """(states as Unit.parts gives them, 0 where they are missing; which are missing), uint8 and bool (n, columns)."""
+    """(states as Unit.parts gives them, 0 where they are missing, uint8, or int32 where there are real units; which are
+    missing, bool), both (n, columns)."""
     if isinstance(X, BitMatrix):
-        if unit.layout is not None and not (isinstance(X, CodeMatrix) and X.unit == unit) or X.n_units != unit.n:
+        coded = isinstance(X, CodeMatrix) and X.unit.plain == unit.plain
+        if unit.layout is not None and not coded or X.n_units != unit.n:
             raise ValueError(f"{name} holds states of other units than the model's, {unit!r}")
         parts = X.to_states()
-        missing = parts >= np.array(unit.n_states_of_columns)
-        return np.where(missing, np.uint8(0), parts), missing
+        missing = _absent(parts, unit)
+        return np.where(missing, parts.dtype.type(0), parts), missing
     array = arrays.numbers(X, name, missing=True)
     if array.ndim != 2:
         raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {array.shape}")
     n, step = len(array), max(1, _PART // max(1, array.shape[1]))
-    out, missing = np.zeros((n, unit.n_columns), np.uint8), np.zeros((n, unit.n_columns), bool)
+    out, missing = np.zeros((n, unit.n_columns), parts_dtype(unit)), np.zeros((n, unit.n_columns), bool)
     for start in range(0, max(1, n), step):
         part = array[start : start + step]
         own = range(start, start + len(part)) if rows is None else rows[start : start + step]
@@ -67,7 +70,12 @@ def known_parts(X: Any, unit: Unit, name: str, rows: Sequence[int] | None = None
 
 def are_sites(unit: Unit) -> np.ndarray:
     """Which columns are categorical sites, bool (columns,)."""
-    return np.concatenate([np.full(segment.n_columns, segment.layout is not None) for segment in unit.segments])
+    return np.concatenate([np.full(s.n_columns, s.layout is not None and not s.real) for s in unit.segments])
+
+
+def _absent(parts: np.ndarray, unit: Unit) -> np.ndarray:
+    """Which entries of states are absent sites: in the category one above the last."""
+    return are_sites(unit) & (parts >= np.array(unit.n_states_of_columns))
 
 
 def absent_sites(states: Any) -> np.ndarray | None:
@@ -77,7 +85,7 @@ def absent_sites(states: Any) -> np.ndarray | None:
     rows, sizes = _site_rows(states.unit)
     if not bool((states.planes[rows] == sizes).any()):
         return None
-    return states.to_states() >= np.array(states.unit.n_states_of_columns)
+    return _absent(states.to_states(), states.unit)
 
 
 @lru_cache(maxsize=64)
@@ -85,13 +93,10 @@ def _site_rows(unit: Unit) -> tuple[np.ndarray, np.ndarray]:
     """Which rows of planes are sites, and how many categories each has, (sites, 1)."""
     rows: list[int] = []
     sizes: list[int] = []
-    row = 0
-    for segment in unit.segments:
-        n_rows = -(-segment.n // 8) if segment.layout is None else segment.n_columns
-        if segment.layout is not None:
-            rows += range(row, row + n_rows)
+    for segment, place, _ in places(unit):
+        if segment.layout is not None and not segment.real:
+            rows += range(place.start, place.stop)
             sizes += segment.n_states_of_columns
-        row += n_rows
     return np.array(rows, np.intp), np.array(sizes, np.uint8)[:, None]
 
 
@@ -105,8 +110,9 @@ def with_absent(X: Any, unit: Unit, name: str) -> BitMatrix:
     if bool(units.any()):
         row, column = np.argwhere(units)[0].tolist()
         raise ValueError(
-            f"{name}[{row}, {column}] is missing: only categorical sites can be absent, and this is a unit of two "
-            "values; make such columns sites, Categorical(n, 2), or take missing='latent'"
+            f"{name}[{row}, {column}] is missing: only categorical sites can be absent, and this is a unit of "
+            f"{'real values' if unit.real else 'two values'}; make such columns sites, Categorical(n, 2), or take "
+            "missing='latent'"
         )
-    absent = np.array(unit.n_states_of_columns, np.uint8)
+    absent = np.array(unit.n_states_of_columns, parts.dtype)
     return packed(np.where(missing, absent, parts), unit, name)

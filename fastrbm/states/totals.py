@@ -11,8 +11,8 @@ import numpy as np
 
 from .._core import arrays, validate
 from .._core.dispatch import kernels
-from .._core.layout import FIXED_BITS, to_fixed_point
-from .bits import BitMatrix, packed
+from .._core.layout import FIXED_BITS, REAL_BITS, to_fixed_point
+from .bits import BitMatrix, CodeMatrix, packed
 from .missing import are_sites, has_missing, known_parts
 
 if TYPE_CHECKING:
@@ -22,6 +22,8 @@ BATCH = "a batch of X"
 _PART = 1 << 24  # numbers of an array on disk that are read at a time
 _NUMBERS = 1 << 13  # that are read at a time, so that what is made of them stays in cache
 _ROWS = 1024  # that are weighted at a time
+_MOMENTS = 1 << 20  # numbers whose moments are taken at a time
+_HALF = 20  # bits of half a weight: with 23 of a value, and the sum of 1024 rows, they fit 53
 
 
 def refuse_no_batches(X: object) -> None:
@@ -46,6 +48,8 @@ def totals(X, unit: Unit) -> tuple[np.ndarray, float | np.ndarray]:
     name = "X" if is_array(X) else BATCH
     for part in _parts(X):
         rows = range(n, sys.maxsize) if is_array(X) else None
+        if unit.real and isinstance(part, BitMatrix) and not isinstance(part, CodeMatrix):
+            part = part.to_states()
         if not isinstance(part, (np.ndarray, BitMatrix)):
             part = arrays.numbers(part, name, missing=True, sparse=True)
         if not arrays.is_sparse(part) and has_missing(part, _sized(unit, part)):
@@ -54,7 +58,7 @@ def totals(X, unit: Unit) -> tuple[np.ndarray, float | np.ndarray]:
         else:
             given = isinstance(part, BitMatrix)
             data = part if given else validate.states(part, _columns(unit), name, True, rows, unit)
-        if unit.layout is not None and not isinstance(data, BitMatrix) and data.dtype == np.uint8:
+        if unit.layout is not None and not isinstance(data, BitMatrix) and data.dtype != np.float64:
             data = packed(data, unit)
         if n and data.shape[1] != total.size:
             raise ValueError(f"X has batches of {total.size} units and of {data.shape[1]}")
@@ -86,9 +90,7 @@ def _columns(unit: Unit) -> int | None:
 def _sums(data) -> np.ndarray:
     """Of the columns of states: BitMatrix, uint8 or float64, dense or CSR."""
     if isinstance(data, BitMatrix):
-        sums = np.zeros(data.n_units)
-        kernels.count_bits(data.planes, data.n_units, data.segments, sums, 1)
-        return sums
+        return _unweighted(data)
     unit = 1.0
     if data.dtype == np.float64:  # whole numbers, whatever order they are added in
         unit = 2.0**-FIXED_BITS
@@ -104,6 +106,8 @@ def weighted_totals(X, sample_weight, unit: Unit) -> tuple[np.ndarray, float | n
     """(the same by weight, how many examples they count as), likewise exact."""
     if not is_array(X):
         raise ValueError("sample_weight needs X to be an array: batches of your own carry no weights")
+    if unit.real and isinstance(X, BitMatrix) and not isinstance(X, CodeMatrix):
+        X = X.to_states()
     if not isinstance(X, BitMatrix):
         X = arrays.numbers(X, "X", missing=True, sparse=True)
     if not arrays.is_sparse(X) and has_missing(X, _sized(unit, X)):
@@ -143,6 +147,10 @@ def weighted_sums(states, sample_weight: np.ndarray | None) -> tuple[np.ndarray,
     # whole numbers whose sum fits 40 bits, beside which 22 bits of a unit fit int64
     unit = 2.0 ** (math.frexp(float(sample_weight.sum()))[1] - 40)
     weight = np.rint(sample_weight / unit).astype(np.int64)
+    n = float(weight.sum()) * unit
+    examples = max(n, float(np.count_nonzero(sample_weight)))  # as OrderedExamples counts them
+    if _are_real(states):
+        return _real_sums(states, weight) * (unit * (examples / n)), examples
     total = np.zeros(states.shape[1], np.int64)
     for start in range(0, states.shape[0], _ROWS):
         rows = slice(start, start + _ROWS)
@@ -151,12 +159,30 @@ def weighted_sums(states, sample_weight: np.ndarray | None) -> tuple[np.ndarray,
             total += part.weighted_sums(weight[rows]).astype(np.int64) << FIXED_BITS
         else:
             total += weight[rows] @ to_fixed_point(dense(part)).astype(np.int64)
-    n = float(weight.sum()) * unit
-    examples = max(n, float(np.count_nonzero(sample_weight)))  # as OrderedExamples counts them
     return total * (unit * 2.0**-FIXED_BITS * (examples / n)), examples
 
 
+def _are_real(states) -> bool:
+    """Whether any unit of these states is real."""
+    return isinstance(states, BitMatrix) and states.segments is not None and states.segments.real
+
+
+def _real_sums(states: BitMatrix, weight: np.ndarray | None) -> np.ndarray:
+    """sum_i weight_i v_i of units some of which are real, for whole numbers below 2^40 (None: ones): integers, in any
+    order the same, rounded once."""
+    total = np.zeros(states.n_units, object)
+    for start in range(0, len(states), _ROWS):
+        rows = slice(start, start + _ROWS)
+        whole = (states[rows].to_values() * float(1 << REAL_BITS)).astype(np.int64)
+        own = np.ones(len(whole), np.int64) if weight is None else weight[rows]
+        for half, bits in ((own >> _HALF, _HALF), (own & (1 << _HALF) - 1, 0)):
+            total += (half[:, None] * whole).sum(axis=0).astype(object) << bits
+    return (total / (1 << REAL_BITS)).astype(np.float64)
+
+
 def _unweighted(states) -> np.ndarray:
+    if _are_real(states):
+        return _real_sums(states, None)
     sums = np.zeros(states.shape[1])
     if isinstance(states, BitMatrix):
         kernels.count_bits(states.planes, states.n_units, states.segments, sums, 1)
@@ -165,6 +191,68 @@ def _unweighted(states) -> np.ndarray:
     for part in parts:
         kernels.sum_fractions(part, sums)
     return sums * 2.0**-FIXED_BITS
+
+
+def column_moments(X, sample_weight=None) -> tuple[np.ndarray, np.ndarray]:
+    """Means and variances of the columns of data of any form, float64 (columns,); missing entries (NaN) are left out.
+
+    Numbers count from the first known one of their column, so that an offset costs no digits, and are added up one row
+    after the other, so that the bits do not depend on how X is cut into parts or batches. Iterated over once.
+    """
+    refuse_no_batches(X)
+    if not is_array(X):
+        if sample_weight is not None:
+            raise ValueError("sample_weight needs X to be an array: batches of your own carry no weights")
+        if hasattr(X, "__next__"):
+            raise TypeError(
+                "X must give a new iterator each time, where its columns are standardized: it is gone through twice; "
+                "or describe them, Gaussian(n, mean=..., scale=...)"
+            )
+    name, weight, row = "X" if is_array(X) else BATCH, None, 0
+    first, sums = np.zeros(0), np.zeros((3, 0))
+    for part in _parts(np.asarray(X) if isinstance(X, BitMatrix) else X):
+        part = arrays.numbers(part, name, missing=True, sparse=True)
+        if len(part.shape) != 2:
+            raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {part.shape}")
+        if row == 0:
+            first, sums = np.full(part.shape[1], np.nan), np.zeros((3, part.shape[1]))
+        if sample_weight is not None and weight is None:
+            weight = validate.sample_weight(sample_weight, X.shape[0] if hasattr(X, "shape") else len(X))
+        if part.shape[1] != first.size:
+            raise ValueError(f"X has batches of {first.size} units and of {part.shape[1]}")
+        for rows in _slices(part):
+            numbers = dense(part[rows])
+            if bool(np.isinf(numbers).any()):
+                where, bad = validate.first_of(np.isinf(numbers), numbers, (row, 0))
+                raise ValueError(f"{name} must hold finite numbers; {name}[{where}] is {bad:g}")
+            own = np.ones(len(numbers)) if weight is None else weight[row : row + len(numbers)]
+            first, sums = _moments_after(first, sums, numbers, own)
+            row += len(numbers)
+    if row == 0 or first.size == 0:
+        raise ValueError(f"X must have at least one example and one unit, got {row} examples of {first.size} units")
+    n = np.where(sums[0] > 0, sums[0], 1.0)
+    shift = sums[1] / n
+    return np.where(np.isnan(first), 0.0, first) + shift, np.maximum(sums[2] / n - shift * shift, 0.0)
+
+
+def _slices(part):
+    step = max(1, _MOMENTS // max(1, part.shape[1]))
+    return (slice(start, start + step) for start in range(0, part.shape[0], step))
+
+
+def _moments_after(
+    first: np.ndarray, sums: np.ndarray, numbers: np.ndarray, weight: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The first known number of each column, and the sums of 1, x and x^2 by weight, of x from there, after some more
+    rows."""
+    known = ~np.isnan(numbers) & (weight > 0)[:, None]
+    begins = np.isnan(first) & known.any(axis=0)
+    first = np.where(begins, numbers[known.argmax(axis=0), np.arange(first.size)], first)
+    with np.errstate(over="ignore", invalid="ignore"):  # of columns too wide for any scale, which say so
+        x = np.where(known, numbers - first, 0.0)
+        one = known * weight[:, None]
+        terms = np.stack([one, one * x, one * (x * x)])
+        return first, np.add.accumulate(np.concatenate([sums[:, None], terms], axis=1), axis=1)[:, -1]
 
 
 def is_plain(X) -> bool:

@@ -13,8 +13,9 @@ from .._core.layout import REAL_BITS, REAL_LARGEST
 from .unit import Unit
 
 GRID = 2.0**-REAL_BITS  # a value is a whole number of these
-_SMALLEST_GAMMA, _LARGEST_GAMMA = 2.0**-8, 2.0**12  # between which standard deviations fit the grid and its range
+SMALLEST_GAMMA, LARGEST_GAMMA = 2.0**-8, 2.0**12  # between which standard deviations fit the grid and its range
 _NUMBERS = 1 << 20  # that are read at a time
+_MOST = REAL_LARGEST * GRID
 
 
 class Real(Unit):
@@ -54,6 +55,17 @@ class Real(Unit):
     def plain(self) -> Unit:
         return type(self)(self.n)
 
+    def between(self, other: Unit, bias: np.ndarray, other_bias: np.ndarray, s: float) -> tuple[np.ndarray, Unit]:
+        if self == other:
+            return super().between(other, bias, other_bias, s)
+        if self.plain != other.plain or not isinstance(other, Real):
+            raise ValueError(f"no model is between {self!r} and {other!r}: they read the data's columns in other ways")
+        return self._between(other, bias, other_bias, s)
+
+    def _between(self, other: Real, bias: np.ndarray, other_bias: np.ndarray, s: float) -> tuple[np.ndarray, Unit]:
+        own = self._own | {"gamma": (1.0 - s) * self.gamma.astype(np.float64) + s * other.gamma.astype(np.float64)}
+        return (1.0 - s) * bias + s * other_bias, type(self)(self.n, **own)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Real) and self._key == other._key
 
@@ -61,7 +73,7 @@ class Real(Unit):
         return hash(self._key)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (type(self), self.n, dict(self._own))
+        return rebuilt, (type(self), self.n, dict(self._own))
 
     def __repr__(self) -> str:
         own = [f", {name}={_shown(array)}" for name, array in self._changed().items()]
@@ -154,10 +166,17 @@ class Real(Unit):
     def units_on(self, parts: np.ndarray) -> np.ndarray:
         return parts * GRID
 
+    def expected(self, means: np.ndarray) -> np.ndarray:
+        return self.mean(means)
+
     def hardened(self, fractions: np.ndarray) -> np.ndarray:
-        raise TypeError(f"{type(self).__name__} units have real values: no probability says which is the likeliest")
+        return np.rint(fractions / GRID).clip(-REAL_LARGEST, REAL_LARGEST).astype(np.int32)
 
     # ------------------------------------------------------------ energies and moments
+
+    def far_values(self) -> tuple[np.ndarray, ...]:
+        _, _, plus, minus, _, _ = self.sides()
+        return np.minimum(3.0 * plus, _MOST), np.maximum(-3.0 * minus, -_MOST)
 
     def sides(self) -> np.ndarray:
         root, log = 1.0 / np.sqrt(self.gamma.astype(np.float64)), floatmath.log(self.gamma) * 0.5
@@ -212,11 +231,11 @@ def check_names(kind: type[Real], parameters: Mapping[str, Any], names: Sequence
 
 
 def _check_gamma(gamma: np.ndarray, name: str) -> None:
-    good = (gamma >= _SMALLEST_GAMMA) & (gamma <= _LARGEST_GAMMA)
+    good = (gamma >= SMALLEST_GAMMA) & (gamma <= LARGEST_GAMMA)
     if not bool(good.all()):
         where, bad = validate.first_of(~good, gamma, (0,))
         raise ValueError(
-            f"{name}[{where}] is {bad:g}, outside {_SMALLEST_GAMMA:g} to {_LARGEST_GAMMA:g}: rescale the unit (h / l, "
+            f"{name}[{where}] is {bad:g}, outside {SMALLEST_GAMMA:g} to {LARGEST_GAMMA:g}: rescale the unit (h / l, "
             "W l, theta l, gamma l^2 is the same model)"
         )
 
@@ -231,6 +250,6 @@ def _shown(array: np.ndarray) -> str:
     return f"{low:g}" if low == high else f"{low:g}..{high:g}"
 
 
-def _rebuilt(kind: type[Real], n: int, own: dict[str, np.ndarray]) -> Real:
+def rebuilt(kind: type[Real], n: int, own: dict[str, np.ndarray]) -> Real:
     """What a pickle holds."""
     return kind(n, **own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,6 +11,7 @@ from numpy.typing import ArrayLike
 from .._core import floatmath, validate
 from .._core.layout import REAL_LARGEST
 from .real import Real, check_names, numbers_of
+from .unit import Unit
 
 _MOST_GAMMA = 2.0**16  # of a side: a standard deviation is at least 16 steps of the grid
 _MOST_BIAS, _HALVINGS = 2.0**22, 76  # to 2^-54
@@ -68,6 +70,9 @@ class ReLU(_Halves):
 
     def _out_of_range(self, name: str, at: str, bad: float, column: int, first_column: int) -> str:
         return f"{name} must hold numbers of at least 0 and below 2048; {at} is {bad:g}"
+
+    def far_values(self) -> tuple[np.ndarray, ...]:
+        return super().far_values()[:1]
 
     def cgf(self, field: np.ndarray) -> np.ndarray:
         """log R(a) - log(gamma) / 2 with a = -field / sqrt(gamma) and the Mills ratio R."""
@@ -184,6 +189,18 @@ class DReLU(_Halves):
         size = 1.0 + np.abs(xi)
         narrow, wide = 1.0 / size, (size + np.abs(xi)) / size
         return np.where(xi >= 0, wide, narrow), np.where(xi >= 0, narrow, wide)
+
+    def _between(self, other: Any, bias: np.ndarray, other_bias: np.ndarray, s: float) -> tuple[np.ndarray, Unit]:
+        pairs = zip(self._parameters_of_sides(bias), other._parameters_of_sides(other_bias), strict=True)
+        sides = ((1.0 - s) * one + s * two for one, two in pairs)
+        theta, unit = self.of_parameters(self.n, dict(zip(_SIDES, sides, strict=True)))
+        assert theta is not None
+        return theta, unit
+
+    def _parameters_of_sides(self, bias: np.ndarray) -> tuple[np.ndarray, ...]:
+        """theta_plus, theta_minus, gamma_plus and gamma_minus."""
+        upper, lower = self._widths()
+        return bias + self.delta / upper, bias - self.delta / lower, self.gamma_plus, self.gamma_minus
 
     @property
     def own(self) -> np.ndarray:

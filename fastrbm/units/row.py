@@ -59,6 +59,24 @@ class Row(Unit):
     def with_beta(self, beta: float) -> Row:
         return Row([segment.with_beta(beta) for segment in self.segments])
 
+    def between(self, other: Unit, bias: np.ndarray, other_bias: np.ndarray, s: float) -> tuple[np.ndarray, Unit]:
+        pairs = [
+            one.between(two, bias[at], other_bias[at], s)
+            for (one, at), two in zip(self._units(), other.segments, strict=True)
+        ]
+        return np.concatenate([part for part, _ in pairs]), Row([unit for _, unit in pairs])
+
+    @property
+    def gammas(self) -> np.ndarray | None:
+        own = [segment.gammas for segment in self.segments]
+        if all(gammas is None for gammas in own):
+            return None
+        ones = (np.ones(segment.n, np.float32) for segment in self.segments)
+        return np.concatenate([one if given is None else given for one, given in zip(ones, own, strict=True)])
+
+    def with_gammas(self, gammas: np.ndarray) -> Row:
+        return Row([segment.with_gammas(gammas[at]) for segment, at in self._units()])
+
     def sides(self) -> np.ndarray:
         return np.concatenate([segment.sides() for segment in self.segments], axis=1)
 
@@ -123,6 +141,9 @@ class Row(Unit):
     def mean_of(self, field: np.ndarray) -> np.ndarray:
         return np.concatenate([segment.mean_of(field[..., at]) for segment, at in self._units()], axis=-1)
 
+    def expected(self, means: np.ndarray) -> np.ndarray:
+        return np.concatenate([segment.expected(means[:, at]) for segment, at in self._units()], axis=1)
+
     def hardened(self, fractions: np.ndarray) -> np.ndarray:
         return np.concatenate([segment.hardened(fractions[:, at]) for segment, at in self._units()], axis=1)
 
@@ -133,6 +154,10 @@ class Row(Unit):
     @property
     def units_of_columns(self) -> tuple[int, ...]:
         return tuple(n for segment in self.segments for n in segment.units_of_columns)
+
+    @property
+    def log_scales(self) -> np.ndarray:
+        return np.concatenate([segment.log_scales for segment in self.segments])
 
     def own_energy(self, parts: np.ndarray) -> np.ndarray:
         energies = [segment.own_energy(parts[:, at]) for segment, at in self._columns()]

@@ -78,9 +78,35 @@ class Unit:
         """These units without the parameters of their own energy, for comparing types."""
         return self
 
+    def settled(self) -> Unit:
+        """These units with nothing left open, as a model has them."""
+        return self
+
     def with_beta(self, beta: float) -> Unit:
         """The units of the model at an inverse temperature: its weights and fields times beta. The quadratic part of an
         own energy stays as it is, so that the distribution is one at beta 0, too."""
+        return self
+
+    def between(self, other: Unit, bias: np.ndarray, other_bias: np.ndarray, s: float) -> tuple[np.ndarray, Unit]:
+        """(biases, units) whose energy is 1 - s times that of these units plus s times that of others of the same type,
+        for biases float64 (n,) of both.
+
+        ValueError where no units of the type have such an energy.
+        """
+        return (1.0 - s) * bias + s * other_bias, self
+
+    def far_values(self) -> tuple[np.ndarray, ...]:
+        """Of real units values (n,) in the middle of which most of a mode is that a single unit makes: three standard
+        deviations from 0, on either side or on the only one."""
+        raise NotImplementedError
+
+    @property
+    def gammas(self) -> np.ndarray | None:
+        """gamma of Gaussian units, 1 of others, float32 (n,); None where there are no Gaussian ones."""
+        return None
+
+    def with_gammas(self, gammas: np.ndarray) -> Unit:
+        """Units whose Gaussian ones have other gammas, (n,)."""
         return self
 
     @property
@@ -166,9 +192,14 @@ class Unit:
         """log(P(on) / P(off)) of a unit with this field."""
         return self.step * field
 
+    def expected(self, means: np.ndarray) -> np.ndarray:
+        """What users get of probabilities of on, (n, units): these; of real units, whose means stand in their place,
+        the means in the data's units."""
+        return means
+
     def hardened(self, fractions: np.ndarray) -> np.ndarray:
-        """The likeliest states, as :meth:`parts` gives them, of units that are on with probabilities (n, units).
-        TypeError where there are real units."""
+        """The likeliest states, as :meth:`parts` gives them, of units that are on with probabilities (n, units); of
+        real units their means, which stand in the place of probabilities."""
         return (fractions >= 0.5).astype(np.uint8)
 
     @property
@@ -181,6 +212,13 @@ class Unit:
     def units_of_columns(self) -> tuple[int, ...]:
         """How many units each column of the data has."""
         return (1,) * self.n
+
+    @property
+    def log_scales(self) -> np.ndarray:
+        """The logarithm of what a column of the data changes by where its unit's value changes by 1, float64
+        (n_columns,): log p of the data's numbers is log p of the units' values less these. 0 of units that are not
+        real, whose distributions have no density."""
+        return np.zeros(self.n_columns)
 
     def part(self, columns: np.ndarray) -> Unit:
         """A layer of some of the columns, bool (n_columns,), at least one."""
