@@ -10,6 +10,7 @@ import pytest
 import fastrbm as fr
 from fastrbm import units as u
 from fastrbm._core import defaults
+from fastrbm.training.rate import default_rate
 from fastrbm._core.parameters import coupling_of
 from fastrbm.states import totals
 from fastrbm.states.bits import CodeMatrix, packed
@@ -401,7 +402,7 @@ def test_no_training_ends_in_nan(kind, hidden):
     X = difficult(kind)
     for factor in (1, 10, 1000):
         rbm = fr.RBM.from_data(X, 16, visible="gaussian", hidden=hidden)
-        rate = factor * defaults.rate(True, rbm.hidden.real)
+        rate = factor * default_rate(rbm)
         try:
             fr.fit(rbm, X, optimizer=fr.optim.SGD(fr.optim.Linear(rate, 0.0), l2=1e-3), epochs=15)
         except FloatingPointError as error:

@@ -66,7 +66,7 @@ __all__ = [
     "largest_input", "less_likely", "log", "logs", "moments", "moments_of_numbers", "normal_at", "normal_draws",
     "normals", "pack", "pack_numbers", "philox_blocks", "place_tiles", "prepare_phase", "probability", "product",
     "pseudo_of_sites", "pseudo_sums", "pseudo_sums_of_fractions", "quantized_weights", "real_statistics",
-    "real_statistics_of_fractions", "sent_sums", "softplus", "step",
-    "sum_fractions", "sums_of_fractions", "sweep", "tail_draw", "to_tiles", "train", "transpose", "truncated",
-    "truncated_draws", "truncated_moments", "units_on", "unpack", "words", "zero_sum",
+    "real_statistics_of_fractions", "sent_sums", "softplus", "step", "sum_fractions", "sums_of_fractions", "sweep",
+    "tail_draw", "to_tiles", "train", "transpose", "truncated", "truncated_draws", "truncated_moments", "units_on",
+    "unpack", "words", "zero_sum",
 ]  # fmt: skip
