@@ -2,9 +2,9 @@
 # every ISA level. The cgf of a unit is kink(x) + log(1 + exp(-|x|)), x its log odds (units.pxi).
 
 
-cdef inline vd exp_of_rest(vd x, vd *power) noexcept nogil:
-    """exp(r) - 1 and power = 2^k, where x = r + k log 2 with |r| <= log(2) / 2, for -708 <= x <= 700, by the Taylor
-    polynomial of degree 13. Where k is 0, r is x."""
+cdef inline vd exp_negative_d(vd x) noexcept nogil:
+    """exp(x) for -708 <= x <= 0 (and up to 700, where that is needed), which errs by under 1 ulp: exp(r) 2^k, where
+    x = r + k log 2 with |r| <= log(2) / 2, by the Taylor polynomial of degree 13."""
     cdef vd magic = splat_d(6755399441055744.0)  # 1.5 * 2^52
     cdef vd t = x * splat_d(1.4426950408889634) + magic
     cdef vd n = t - magic
@@ -21,20 +21,8 @@ cdef inline vd exp_of_rest(vd x, vd *power) noexcept nogil:
     p = p * r + splat_d(1.0 / 24.0)
     p = p * r + splat_d(1.0 / 6.0)
     p = p * r + splat_d(0.5)
-    power[0] = double_of((bits_d(t) - bits_d(magic) + splat_q(1023)) << 52)
-    return p * (r * r) + r
-
-
-cdef inline vd exp_negative_d(vd x) noexcept nogil:
-    """exp(x) for -708 <= x <= 0 (and up to 700, where that is needed), which errs by under 1 ulp."""
-    cdef vd power, p = exp_of_rest(x, &power)
-    return (p + splat_d(1.0)) * power
-
-
-cdef inline vd exp_minus_one_d(vd x) noexcept nogil:
-    """exp(x) - 1 for -708 <= x <= 0, with a small relative error also where x is near 0."""
-    cdef vd power, p = exp_of_rest(x, &power)
-    return p * power + (power - splat_d(1.0))
+    p = p * (r * r) + r + splat_d(1.0)
+    return p * double_of((bits_d(t) - bits_d(magic) + splat_q(1023)) << 52)
 
 
 cdef inline vd log_d(vd x) noexcept nogil:

@@ -55,6 +55,8 @@ cdef extern from "simd.h" nogil:
     vd abs_d(vd)
     vf max_f(vf, vf)
     vd max_d(vd, vd)
+    vi low_halves(vq, vq)
+    void store_bytes(vi, uint8_t *)
     uint32_t mask_lt(vi, vi)
     uint32_t mask_eq(vi, vi)
     uint32_t mask_sign(vf)
@@ -101,6 +103,7 @@ cdef extern from "philox.h" nogil:
     void philox_keys(uint32_t, uint32_t, Keys *)
     void philox(vq *, const Keys *)
     void philox_in_sequence(uint64_t, uint32_t, uint32_t, const Keys *, uint32_t *)
+    void philox_lanes(uint32_t, uint32_t, uint32_t, uint32_t, const Keys *, vq (*)[4])
     void philox_chains(uint32_t, uint32_t, uint32_t, uint32_t, const Keys *, uint32_t (*)[LANES])
     void philox_64_units(uint32_t, uint32_t, uint32_t, uint32_t, const Keys *, uint16_t (*)[64])
 

@@ -83,15 +83,27 @@ static inline void philox_64_units(uint32_t first, uint32_t chain, uint32_t swee
     }
 }
 
-/* The four words of one block for each of LANES chains in a row. */
+/* The four words of one block for each of LANES chains in a row, HALF of them at a time, in the low halves of the lanes;
+ * the high halves are scrap. */
+static inline void philox_lanes(uint32_t block, uint32_t chain, uint32_t sweep, uint32_t kind, const Keys *keys,
+                                vq out[2][4]) {
+    for (int half = 0; half < 2; half++) {
+        vq c[4] = {splat_q(block), splat_q(chain + half * HALF), splat_q(sweep), splat_q(kind)};
+        for (int k = 0; k < HALF; k++) c[1][k] += k;
+        memcpy(out[half], c, sizeof(c));
+    }
+    for (int round = 0; round < 10; round++)
+        for (int half = 0; half < 2; half++) philox_round(out[half], keys->k0[round], keys->k1[round]);
+}
+
+/* The same as numbers of 32 bits. */
 static inline void philox_chains(uint32_t block, uint32_t chain, uint32_t sweep, uint32_t kind, const Keys *keys,
                                  uint32_t out[4][LANES]) {
-    for (int first = 0; first < LANES; first += HALF) {
-        vq c[4] = {splat_q(block), splat_q(chain + first), splat_q(sweep), splat_q(kind)};
-        for (int k = 0; k < HALF; k++) c[1][k] += k;
-        philox(c, keys);
-        for (int word = 0; word < 4; word++)
-            for (int k = 0; k < HALF; k++) out[word][first + k] = (uint32_t)c[word][k];
+    vq c[2][4];
+    philox_lanes(block, chain, sweep, kind, keys, c);
+    for (int word = 0; word < 4; word++) {
+        vi x = low_halves(c[0][word], c[1][word]);
+        memcpy(out[word], &x, WIDTH);
     }
 }
 

@@ -19,6 +19,7 @@ cdef enum:
     REAL_LARGEST = 8388607      # of |H|: values end at 2048
     REAL = 4                    # added to the kind of draw (word 3 of the counter): two units share a block
     REAL_TOGETHER = 4 + 4 * (LANES // 16)      # of them, those whose sums of LANES columns stay in registers
+    REAL_COLUMNS = 16           # units that are drawn at a time: what stages hand on stays in the cache
     SIDES = 6                   # numbers that describe a unit:
     THETA_PLUS = 0              # of either side, beyond the bias,
     THETA_MINUS = 1
@@ -213,15 +214,13 @@ cdef struct Unit:                       # a real one: what it takes to draw it
     vd width_plus
     vd width_minus
     vd log_plus
-    vd log_minus
 
 
 cdef inline Unit unit_at(const HalfStep *step, Py_ssize_t place) noexcept nogil:
     """The unit of this column of all tiles, the same in all lanes."""
     cdef const double *x = step.shape + place
     cdef Py_ssize_t k = step.shape_length
-    return Unit(splat_d(x[0]), splat_d(x[k]), splat_d(x[2 * k]), splat_d(x[3 * k]), splat_d(x[4 * k]),
-                splat_d(x[5 * k]))
+    return Unit(splat_d(x[0]), splat_d(x[k]), splat_d(x[2 * k]), splat_d(x[3 * k]), splat_d(x[4 * k]))
 
 
 cdef inline Unit units_at(const HalfStep *step, Py_ssize_t place) noexcept nogil:
@@ -229,59 +228,13 @@ cdef inline Unit units_at(const HalfStep *step, Py_ssize_t place) noexcept nogil
     cdef const double *x = step.shape + place
     cdef Py_ssize_t k = step.shape_length
     return Unit((<const vdu *> x)[0], (<const vdu *> (x + k))[0], (<const vdu *> (x + 2 * k))[0],
-                (<const vdu *> (x + 3 * k))[0], (<const vdu *> (x + 4 * k))[0], (<const vdu *> (x + 5 * k))[0])
+                (<const vdu *> (x + 3 * k))[0], (<const vdu *> (x + 4 * k))[0])
 
 
 cdef inline vd bounded_d(vd a) noexcept nogil:
     """What truncated() takes: at most 1e8 in size."""
     a = max_d(a, splat_d(-1e8))
     return splat_d(0.0) - max_d(splat_d(0.0) - a, splat_d(-1e8))
-
-
-cdef inline vd real_cgf(int kind, const Unit *unit, vd field, vd beta) noexcept nogil:
-    """The cumulant generating function at beta; field has beta in it."""
-    cdef vd plus, minus, x, y
-    if kind == GAUSSIAN:
-        x = field * unit.width_plus
-        return x * x * splat_d(0.5) + (splat_d(0.9189385332046727) - unit.log_plus)     # log(2 pi) / 2
-    if kind == RELU:
-        truncated(bounded_d(splat_d(0.0) - field * unit.width_plus), &plus, &x, &y, False)
-        return plus - unit.log_plus
-    truncated(bounded_d(splat_d(0.0) - (field + unit.theta_plus * beta) * unit.width_plus), &plus, &x, &y, False)
-    truncated(bounded_d((field + unit.theta_minus * beta) * unit.width_minus), &minus, &x, &y, False)
-    plus = plus - unit.log_plus
-    minus = minus - unit.log_minus
-    return max_d(plus, minus) + log_d(one_plus_exp(plus - minus))
-
-
-cdef inline vd real_mean(int kind, const Unit *unit, vd field, vd beta) noexcept nogil:
-    """E[x] given the field."""
-    cdef vd plus, minus, mean_plus, mean_minus, second, e
-    cdef vq negative
-    if kind == GAUSSIAN:
-        return field * unit.width_plus * unit.width_plus
-    if kind == RELU:
-        truncated(bounded_d(splat_d(0.0) - field * unit.width_plus), &plus, &mean_plus, &second, True)
-        return mean_plus * unit.width_plus
-    sides_of(DRELU, unit, field, beta, &plus, &minus)
-    truncated(plus, &plus, &mean_plus, &second, True)
-    truncated(minus, &minus, &mean_minus, &second, True)
-    plus = (plus - unit.log_plus) - (minus - unit.log_minus)    # the log odds of x >= 0
-    e = exp_negative_d(max_d(splat_d(0.0) - abs_d(plus), splat_d(-708.0)))
-    mean_plus = mean_plus * unit.width_plus
-    mean_minus = mean_minus * unit.width_minus
-    negative = mask_lt_d(plus, splat_d(0.0))
-    return (select_d(negative, e, splat_d(1.0)) * mean_plus
-            - select_d(negative, splat_d(1.0), e) * mean_minus) / (splat_d(1.0) + e)
-
-
-cdef struct Draws:                      # of a tile's units for LANES chains, [column][half]: what stages hand on
-    vd fields[2 * TILE]
-    vd plus[2 * TILE]                   # the cgfs of both sides; then the side that is drawn: its log R,
-    vd minus[2 * TILE]
-    vd bounds[2 * TILE]                 # its a,
-    vd widths[2 * TILE]                 # its 1 / sqrt(gamma), with its sign,
-    vd uniforms[2 * TILE]               # and the uniform number that is left for it
 
 
 cdef inline void sides_of(int kind, const Unit *unit, vd field, vd beta, vd *a, vd *b) noexcept nogil:
@@ -293,53 +246,120 @@ cdef inline void sides_of(int kind, const Unit *unit, vd field, vd beta, vd *a, 
     b[0] = bounded_d((field + unit.theta_minus * beta) * unit.width_minus)
 
 
-cdef inline void choose_side(const Unit *unit, vd beta, Draws *draws, Py_ssize_t i) noexcept nogil:
+cdef inline void weigh_sides(const Unit *unit, vd a, vd b, vd *plus, vd *minus) noexcept nogil:
+    """plus, minus INOUT: T(a) and T(b) of a dReLU unit's sides; then exp(cgf_plus - h) and exp(cgf_minus - h), where h
+    is log_scale(a, b)."""
+    cdef vd x = mode_of(a), y = mode_of(b)
+    cdef vd log_ratio = splat_d(0.5) * (x - y) * (x + y)
+    cdef vd e = exp_negative_d(max_d(splat_d(0.0) - abs_d(log_ratio), splat_d(-600.0)))
+    cdef vq negative = mask_lt_d(log_ratio, splat_d(0.0))
+    plus[0] = plus[0] * unit.width_plus * select_d(negative, e, splat_d(1.0))
+    minus[0] = minus[0] * unit.width_minus * select_d(negative, splat_d(1.0), e)
+
+
+cdef inline vd log_scale(vd a, vd b) noexcept nogil:
+    """log(2 pi) / 2, and the log density at the higher one of the two modes, less that at x = 0."""
+    cdef vd m = max_d(mode_of(a), mode_of(b))
+    return splat_d(0.9189385332046727) + splat_d(0.5) * m * m
+
+
+cdef inline vd real_cgf(int kind, const Unit *unit, vd field, vd beta) noexcept nogil:
+    """The cumulant generating function at beta; field has beta in it."""
+    cdef vd a, b, plus, minus
+    if kind == GAUSSIAN:
+        a = field * unit.width_plus
+        return a * a * splat_d(0.5) + (splat_d(0.9189385332046727) - unit.log_plus)     # log(2 pi) / 2
+    sides_of(kind, unit, field, beta, &a, &b)
+    plus = scaled_tail(a, bell(a))
+    if kind == RELU:
+        return log_mills(a, plus) - unit.log_plus
+    minus = scaled_tail(b, bell(b))
+    weigh_sides(unit, a, b, &plus, &minus)
+    return log_d(plus + minus) + log_scale(a, b)
+
+
+cdef inline vd real_mean(int kind, const Unit *unit, vd field, vd beta) noexcept nogil:
+    """E[x] given the field."""
+    cdef vd a, b, plus, minus, mean_plus, mean_minus, second
+    if kind == GAUSSIAN:
+        return field * unit.width_plus * unit.width_plus
+    sides_of(kind, unit, field, beta, &a, &b)
+    truncated(a, &plus, &mean_plus, &second)
+    if kind == RELU:
+        return mean_plus * unit.width_plus
+    truncated(b, &minus, &mean_minus, &second)
+    weigh_sides(unit, a, b, &plus, &minus)
+    return (plus * (mean_plus * unit.width_plus) - minus * (mean_minus * unit.width_minus)) / (plus + minus)
+
+
+cdef struct Side:                       # of units [column][half]: what stages hand on
+    vd bounds[2 * REAL_COLUMNS]         # a
+    vd scaled[2 * REAL_COLUMNS]         # T(a), then what the side weighs
+    vd tails[2 * REAL_COLUMNS]          # Q(a)
+
+cdef struct Draws:                      # of REAL_COLUMNS units for LANES chains
+    Side plus                           # in the end the side that is drawn,
+    Side minus
+    vd widths[2 * REAL_COLUMNS]         # its 1 / sqrt(gamma), with its sign,
+    vd uniforms[2 * REAL_COLUMNS]       # and the uniform number that is left for it
+
+
+cdef inline void prepare_side(Side *side, Py_ssize_t n) noexcept nogil:
+    """Q and T of n bounds."""
+    cdef Py_ssize_t i
+    for i in range(n):
+        side.tails[i] = bell(side.bounds[i])
+    for i in range(n):
+        side.scaled[i] = scaled_tail(side.bounds[i], side.tails[i])
+        side.tails[i] = tail(side.bounds[i], side.tails[i], side.scaled[i])
+
+
+cdef inline void choose_side(const Unit *unit, Draws *draws, Py_ssize_t i) noexcept nogil:
     """The side of a dReLU unit that its uniform number says, and what is left of the number there."""
-    cdef vd a, b, plus = draws.plus[i], minus = draws.minus[i], u = draws.uniforms[i], x, y, e
-    cdef vq negative, less
-    sides_of(DRELU, unit, draws.fields[i], beta, &a, &b)
-    x = (plus - unit.log_plus) - (minus - unit.log_minus)       # the log odds of x >= 0
-    e = exp_negative_d(max_d(splat_d(0.0) - abs_d(x), splat_d(-708.0)))
-    # the less likely side has q = e / (1 + e), and what is left of u there is u / q
-    less = mask_lt_d(u * (splat_d(1.0) + e), e)
-    y = select_d(less, u, splat_d(1.0) - u) * (splat_d(1.0) + e)
-    y = y / select_d(less, e, splat_d(1.0))
-    draws.uniforms[i] = splat_d(1.0) - max_d(splat_d(1.0) - y, splat_d(1.1102230246251565e-16))  # below 1, by 2^-53
-    negative = mask_lt_d(x, splat_d(0.0)) ^ less                # whether it is x < 0
+    cdef vd plus = draws.plus.scaled[i], minus = draws.minus.scaled[i], u = draws.uniforms[i], total = plus + minus
+    # the less likely side first, where u has all its digits
+    cdef vq plus_is_less = mask_lt_d(plus, minus)
+    cdef vq less = mask_lt_d(u * total, select_d(plus_is_less, plus, minus))
+    cdef vq negative = plus_is_less ^ less      # whether it is x < 0
+    draws.uniforms[i] = select_d(less, u, splat_d(1.0) - u) * total / select_d(negative, minus, plus)
     draws.widths[i] = select_d(negative, splat_d(0.0) - unit.width_minus, unit.width_plus)
-    draws.bounds[i] = select_d(negative, b, a)
-    draws.plus[i] = select_d(negative, minus, plus)
+    draws.plus.bounds[i] = select_d(negative, draws.minus.bounds[i], draws.plus.bounds[i])
+    draws.plus.tails[i] = select_d(negative, draws.minus.tails[i], draws.plus.tails[i])
 
 
-cdef inline void draw_values(const HalfStep *step, int kind, Draws *draws, const vd *betas, Py_ssize_t place,
-                             Py_ssize_t n) noexcept nogil:
+cdef inline void draw_values(const HalfStep *step, int kind, Draws *draws, vd *fields, const vd *betas,
+                             Py_ssize_t place, Py_ssize_t n) noexcept nogil:
     """fields INOUT: the quantiles of the uniform numbers of n columns, from this place of all tiles on. In stages: what
-    follows each other for one unit would wait for itself."""
+    follows each other for one unit waits for itself, while a short stage works on several units at a time."""
     cdef Py_ssize_t i
     cdef Unit own
-    cdef vd mean, second
+    cdef Side *side = &draws.plus
     if kind == GAUSSIAN:
         for i in range(2 * n):
+            side.tails[i] = root_of(draws.uniforms[i])
+        for i in range(2 * n):
             own = unit_at(step, place + i // 2)
-            draws.fields[i] = draws.fields[i] * own.width_plus * own.width_plus + (
-                normal_at(draws.uniforms[i]) * own.width_plus)
+            fields[i] = fields[i] * own.width_plus * own.width_plus + (
+                normal_at(draws.uniforms[i], side.tails[i]) * own.width_plus)
         return
     for i in range(2 * n):
         own = unit_at(step, place + i // 2)
-        sides_of(kind, &own, draws.fields[i], betas[i % 2], draws.bounds + i, draws.minus + i)
+        sides_of(kind, &own, fields[i], betas[i % 2], side.bounds + i, draws.minus.bounds + i)
         draws.widths[i] = own.width_plus
-    for i in range(2 * n):
-        truncated(draws.bounds[i], draws.plus + i, &mean, &second, False)
+    prepare_side(side, 2 * n)
     if kind == DRELU:
-        for i in range(2 * n):
-            truncated(draws.minus[i], draws.minus + i, &mean, &second, False)
+        prepare_side(&draws.minus, 2 * n)
         for i in range(2 * n):
             own = unit_at(step, place + i // 2)
-            choose_side(&own, betas[i % 2], draws, i)
+            weigh_sides(&own, side.bounds[i], draws.minus.bounds[i], side.scaled + i, draws.minus.scaled + i)
+        for i in range(2 * n):
+            own = unit_at(step, place + i // 2)
+            choose_side(&own, draws, i)
     for i in range(2 * n):
-        draws.uniforms[i] = log_d(draws.uniforms[i])
+        side.tails[i] = draws.uniforms[i] * side.tails[i]
+        side.scaled[i] = root_of(side.tails[i])
     for i in range(2 * n):
-        draws.fields[i] = tail_draw(draws.uniforms[i], draws.bounds[i], draws.plus[i]) * draws.widths[i]
+        fields[i] = tail_draw(draws.uniforms[i], side.bounds[i], side.tails[i], side.scaled[i]) * draws.widths[i]
 
 
 cdef void draw_reals(const HalfStep *step, int kind, const void *sums, bint doubles, double unit, Py_ssize_t tile,
@@ -359,35 +379,31 @@ cdef inline void draw_reals_of(const HalfStep *step, int kind, const void *sums,
     """draw_reals, of a literal kind; chains are in the lanes."""
     cdef Draws draws
     cdef vd betas[2]
-    cdef uint32_t random[4][LANES]
+    cdef vd fields[2 * TILE]
     cdef Columns where = columns_of(step, tile)
     cdef Keys keys
     cdef Unit own
-    cdef Py_ssize_t start = 0, count, column, half
+    cdef Py_ssize_t start = 0, count, column, half, end, k
     cdef bint means = step.fixed != NULL or step.probabilities != NULL
     philox_keys(step.key0, step.key1, &keys)
     while start < n:
         count = smaller(LANES, n - start)
-        put_real_fields(step, sums, doubles, unit, tile, first, start, count, where.n, draws.fields, betas)
+        put_real_fields(step, sums, doubles, unit, tile, first, start, count, where.n, fields, betas)
         if means:
             for column in range(where.n):
                 own = unit_at(step, tile * TILE + column)
                 for half in range(2):
-                    give_real_means(step, real_mean(kind, &own, draws.fields[2 * column + half], betas[half]), tile,
-                                    column, where.unit + column, first + start + half * HALF, count - half * HALF)
-        if step.out != NULL:
-            for column in range(where.n):
-                if column % 2 == 0:
-                    philox_chains(<uint32_t> (tile * (TILE // 2) + column // 2),
-                                  <uint32_t> (step.first_chain + first + start), step.sweep, step.kind + REAL, &keys,
-                                  random)
-                for half in range(2):
-                    draws.uniforms[2 * column + half] = uniforms(random[2 * (column % 2)] + half * HALF,
-                                                                 random[2 * (column % 2) + 1] + half * HALF)
-            draw_values(step, kind, &draws, betas, tile * TILE, where.n)
-            for column in range(where.n):
-                put_reals(step, <double *> (draws.fields + 2 * column), where.row + REAL_BYTES * column,
-                          first + start, count)
+                    give_real_means(step, real_mean(kind, &own, fields[2 * column + half], betas[half]), tile, column,
+                                    where.unit + column, first + start + half * HALF, count - half * HALF)
+        column = 0
+        while step.out != NULL and column < where.n:
+            end = smaller(column + REAL_COLUMNS, where.n)
+            for k in range(column, end, 2):
+                put_uniforms(step, tile, k, first + start, &keys, draws.uniforms + 2 * (k - column))
+            draw_values(step, kind, &draws, fields + 2 * column, betas, tile * TILE + column, end - column)
+            for k in range(column, end):
+                put_reals(step, fields + 2 * k, where.row + REAL_BYTES * k, first + start, count)
+            column = end
         start += LANES
 
 
@@ -425,50 +441,49 @@ cdef inline void put_real_fields(const HalfStep *step, const void *sums, bint do
             fields[2 * column + half] = x
 
 
-cdef inline vd uniforms(const uint32_t *high, const uint32_t *low) noexcept nogil:
-    """HALF numbers of 52 bits, in the middles of as many equal parts of (0, 1)."""
-    cdef uint64_t bits[HALF]
+cdef inline void put_uniforms(const HalfStep *step, Py_ssize_t tile, Py_ssize_t column, Py_ssize_t first,
+                              const Keys *keys, vd *out) noexcept nogil:
+    """out OUT [2][half]: numbers of 52 bits, in the middles of as many equal parts of (0, 1), of an even column and the
+    next one and LANES chains."""
+    cdef vq random[2][4]
+    cdef Py_ssize_t k, half
     cdef vq x
-    cdef int k
-    for k in range(HALF):
-        bits[k] = <uint64_t> high[k] << 20 | low[k] >> 12
-    memcpy(&x, bits, WIDTH)
-    # the bits in the mantissa of 2^52, from which it is subtracted
-    return ((double_of(x | splat_q(0x4330000000000000u)) - splat_d(4503599627370496.0)) + splat_d(0.5)) * splat_d(
-        2.220446049250313e-16)      # 2^-52
-
-
-cdef inline void put_reals(const HalfStep *step, const double *values, Py_ssize_t row, Py_ssize_t first,
-                           Py_ssize_t count) noexcept nogil:
-    """Round values [count] to the grid, and write their bytes to three rows of planes."""
-    cdef uint8_t *low = step.out + row * step.out_stride + first
-    cdef uint8_t *middle = low + step.out_stride
-    cdef uint8_t *high = middle + step.out_stride
-    cdef const uint8_t *free
-    cdef int32_t whole[LANES]
-    cdef vd x
-    cdef Py_ssize_t k
-    cdef double lanes[LANES]
+    philox_lanes(<uint32_t> (tile * (TILE // 2) + column // 2), <uint32_t> (step.first_chain + first), step.sweep,
+                 step.kind + REAL, keys, random)
     for k in range(2):
-        x = (<const vd *> values)[k] * splat_d(4096.0)
-        x = max_d(x, splat_d(-8388607.0))
-        x = splat_d(0.0) - max_d(splat_d(0.0) - x, splat_d(-8388607.0))
-        x = (x + splat_d(6755399441055744.0)) - splat_d(6755399441055744.0)    # 1.5 2^52: to the nearest integer
-        memcpy(lanes + k * HALF, &x, WIDTH)
-    for k in range(LANES):
-        whole[k] = <int32_t> lanes[k]
-    if step.free == NULL:
-        for k in range(count):
-            low[k] = <uint8_t> whole[k]
-            middle[k] = <uint8_t> (whole[k] >> 8)
-            high[k] = <uint8_t> (whole[k] >> 16)
-        return
-    free = step.free + row * step.free_stride + first
-    for k in range(count):
-        if free[k]:
-            low[k] = <uint8_t> whole[k]
-            middle[k] = <uint8_t> (whole[k] >> 8)
-            high[k] = <uint8_t> (whole[k] >> 16)
+        for half in range(2):
+            # 32 bits of one word and 20 of the next; made the mantissa of a number from 1 to 2
+            x = random[half][2 * k] << 32 >> 12 | random[half][2 * k + 1] << 32 >> 44
+            out[2 * k + half] = double_of(x | splat_q(0x3ff0000000000000u)) - splat_d(0.9999999999999999)   # 1 - 2^-53
+
+
+cdef inline void put_reals(const HalfStep *step, const vd *values, Py_ssize_t row, Py_ssize_t first,
+                           Py_ssize_t count) noexcept nogil:
+    """Round the values of LANES chains to the grid, and write the bytes of count of them to three rows of planes."""
+    cdef uint8_t *out = step.out + row * step.out_stride + first
+    cdef const uint8_t *free = NULL     # of a real unit all bits are, or none
+    cdef uint8_t bytes_[LANES]
+    cdef vi whole = low_halves(nearest_integer(values[0]), nearest_integer(values[1]))
+    cdef Py_ssize_t k, byte
+    if step.free != NULL:
+        free = step.free + row * step.free_stride + first
+    for byte in range(REAL_BYTES):
+        if count == LANES and free == NULL:
+            store_bytes(whole, out)
+        else:
+            store_bytes(whole, bytes_)
+            for k in range(count):
+                if free == NULL or free[k]:
+                    out[k] = bytes_[k]
+        whole = whole >> 8
+        out += step.out_stride
+
+
+cdef inline vq nearest_integer(vd x) noexcept nogil:
+    """The H next to a value, in the low bits."""
+    x = max_d(x * splat_d(4096.0), splat_d(-8388607.0))
+    x = splat_d(0.0) - max_d(splat_d(0.0) - x, splat_d(-8388607.0))
+    return bits_d(x + splat_d(6755399441055744.0))      # 1.5 2^52
 
 
 cdef void give_real_means(const HalfStep *step, vd mean, Py_ssize_t tile, Py_ssize_t column, Py_ssize_t unit,
@@ -476,18 +491,19 @@ cdef void give_real_means(const HalfStep *step, vd mean, Py_ssize_t tile, Py_ssi
     """To the first count lanes' chains: the means of a column, as whole numbers of up to 22 bits in units of 2^-f, and
     as they are."""
     cdef double lanes[HALF]
-    cdef double x
+    cdef vd x
     cdef Py_ssize_t lane
-    memcpy(lanes, &mean, WIDTH)
-    for lane in range(smaller(count, HALF)):
-        if step.probabilities != NULL:
+    if step.probabilities != NULL:
+        memcpy(lanes, &mean, WIDTH)
+        for lane in range(smaller(count, HALF)):
             step.probabilities[(first + lane) * step.n_units + unit] = <float> lanes[lane]
-        if step.fixed != NULL:
-            x = lanes[lane] * step.fixed_scale
-            x = x if x > -4194304.0 else -4194304.0
-            x = x if x < 4194304.0 else 4194304.0
-            step.fixed[tile * step.fixed_length + (first + lane) * TILE + column] = <float> (
-                (x + 6755399441055744.0) - 6755399441055744.0)
+    if step.fixed != NULL:
+        x = max_d(mean * splat_d(step.fixed_scale), splat_d(-4194304.0))
+        x = splat_d(0.0) - max_d(splat_d(0.0) - x, splat_d(-4194304.0))
+        x = (x + splat_d(6755399441055744.0)) - splat_d(6755399441055744.0)
+        memcpy(lanes, &x, WIDTH)
+        for lane in range(smaller(count, HALF)):
+            step.fixed[tile * step.fixed_length + (first + lane) * TILE + column] = <float> lanes[lane]
 
 
 # ---------------------------------------------------------------- energies
@@ -629,16 +645,13 @@ cdef void statistics_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t firs
 
 cdef inline void drelu_means(const Unit *unit, vd field, vd *means) noexcept nogil:
     """E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2], E[min(x, 0)^2]."""
-    cdef vd plus, minus, mean_plus, mean_minus, second_plus, second_minus, e, p_plus, p_minus
-    cdef vq negative
-    truncated(bounded_d(splat_d(0.0) - (field + unit.theta_plus) * unit.width_plus), &plus, &mean_plus, &second_plus,
-              True)
-    truncated(bounded_d((field + unit.theta_minus) * unit.width_minus), &minus, &mean_minus, &second_minus, True)
-    plus = (plus - unit.log_plus) - (minus - unit.log_minus)    # the log odds of x >= 0
-    e = exp_negative_d(max_d(splat_d(0.0) - abs_d(plus), splat_d(-708.0)))
-    negative = mask_lt_d(plus, splat_d(0.0))
-    p_plus = select_d(negative, e, splat_d(1.0)) / (splat_d(1.0) + e)
-    p_minus = select_d(negative, splat_d(1.0), e) / (splat_d(1.0) + e)
+    cdef vd a, b, plus, minus, mean_plus, mean_minus, second_plus, second_minus, p_plus, p_minus
+    sides_of(DRELU, unit, field, splat_d(1.0), &a, &b)
+    truncated(a, &plus, &mean_plus, &second_plus)
+    truncated(b, &minus, &mean_minus, &second_minus)
+    weigh_sides(unit, a, b, &plus, &minus)
+    p_plus = plus / (plus + minus)
+    p_minus = minus / (plus + minus)
     means[0] = p_plus * (mean_plus * unit.width_plus)
     means[1] = splat_d(0.0) - p_minus * (mean_minus * unit.width_minus)
     means[2] = p_plus * (second_plus * (unit.width_plus * unit.width_plus))

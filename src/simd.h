@@ -254,6 +254,37 @@ static inline vi load_u16(const uint16_t *x) {
 #endif
 }
 
+/* the low halves of the lanes of x, then those of y */
+static inline vi low_halves(vq x, vq y) {
+#if LEVEL_AVX512
+    __m256i low = _mm512_cvtepi64_epi32((__m512i)x), high = _mm512_cvtepi64_epi32((__m512i)y);
+    return (vi)_mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+#elif LEVEL_AVX2
+    __m256i pairs = (__m256i)_mm256_shuffle_ps((__m256)x, (__m256)y, 0x88); /* of x, y, x, y */
+    return (vi)_mm256_permute4x64_epi64(pairs, 0xD8);
+#elif defined(__SSE2__)
+    return (vi)_mm_shuffle_ps((__m128)x, (__m128)y, 0x88);
+#else
+    return (vi){(int32_t)x[0], (int32_t)x[1], (int32_t)y[0], (int32_t)y[1]};
+#endif
+}
+
+/* the lowest byte of each lane, LANES bytes; compilers take them out one by one */
+static inline void store_bytes(vi x, uint8_t *out) {
+#if LEVEL_AVX512
+    _mm_storeu_si128((void *)out, _mm512_cvtepi32_epi8((__m512i)x));
+#elif LEVEL_AVX2
+    __m256i fours = _mm256_shuffle_epi8((__m256i)x, _mm256_set1_epi32(0x0C080400)); /* in each half */
+    _mm_storel_epi64((void *)out,
+                     _mm_unpacklo_epi32(_mm256_castsi256_si128(fours), _mm256_extracti128_si256(fours, 1)));
+#elif LEVEL_SSE
+    int32_t four = _mm_cvtsi128_si32(_mm_shuffle_epi8((__m128i)x, _mm_set1_epi32(0x0C080400)));
+    memcpy(out, &four, 4);
+#else
+    for (int k = 0; k < LANES; k++) out[k] = (uint8_t)x[k];
+#endif
+}
+
 static inline uint64_t load_u64(const uint8_t *x) {
     uint64_t word;
     memcpy(&word, x, 8);

@@ -6,6 +6,10 @@
 # second = bottom - b top, coefficient by coefficient. All coefficients are positive, so that nothing cancels, and
 # R(b) = bottom / (top + b bottom). The fit is by interpolation at Chebyshev's points in (b - 4.5) / (b + 4.5); its
 # relative error is below 1e-15 (D) and 6e-15 (1 - b D) for all b >= 0.
+#
+# Q(a) is the probability of a standard normal number above a, T(a) = Q(a) exp(max(a, 0)^2 / 2) the same without what
+# makes it underflow: R(a) / sqrt(2 pi) for a >= 0, and 1 - Q(-a) for a < 0. R(a) = sqrt(2 pi) exp(m^2 / 2) T(a), where
+# m = max(-a, 0) is the mode of y - a.
 
 
 cdef inline vd mills_top(vd b) noexcept nogil:
@@ -48,38 +52,58 @@ cdef inline vd mills_second(vd b) noexcept nogil:
     return p * b + splat_d(3285101.863222396)
 
 
-cdef inline void truncated(vd a, vd *log_mills, vd *mean, vd *second, bint moments) noexcept nogil:
-    """log R(a) and, if moments, D(a) = E[y - a] and E[(y - a)^2] = 1 - a D(a); |a| <= 1e8.
+cdef inline vd mode_of(vd a) noexcept nogil:
+    return max_d(splat_d(0.0) - a, splat_d(0.0))
 
-    For a < 0, R(a) = exp(a^2 / 2) S, where S = sqrt(2 pi) - exp(-a^2 / 2) R(-a), and D(a) = exp(-a^2 / 2) / S - a."""
+
+cdef inline vd bell(vd a) noexcept nogil:
+    """exp(-a^2 / 2), or exp(-100) where that is less: next to nothing in what follows, and never subnormal."""
+    return exp_negative_d(max_d(splat_d(-0.5) * a * a, splat_d(-100.0)))
+
+
+cdef inline vd scaled_tail(vd a, vd e) noexcept nogil:
+    """T(a), of e = bell(a) and |a| <= 1e8."""
+    cdef vd b = abs_d(a), bottom = mills_bottom(b)
+    cdef vd t = splat_d(0.3989422804014327) * bottom / (mills_top(b) + b * bottom)      # 1 / sqrt(2 pi)
+    return select_d(mask_lt_d(a, splat_d(0.0)), splat_d(1.0) - e * t, t)
+
+
+cdef inline vd tail(vd a, vd e, vd scaled) noexcept nogil:
+    """Q(a), of e = bell(a) and T(a); right where a < FAR."""
+    return select_d(mask_lt_d(a, splat_d(0.0)), splat_d(1.0), e) * scaled
+
+
+cdef inline vd log_mills(vd a, vd scaled) noexcept nogil:
+    """log R(a), of T(a)."""
+    cdef vd m = mode_of(a)
+    return log_d(scaled) + splat_d(0.9189385332046727) + splat_d(0.5) * m * m       # log(2 pi) / 2
+
+
+cdef inline void truncated(vd a, vd *scaled, vd *mean, vd *second) noexcept nogil:
+    """T(a), D(a) = E[y - a] and E[(y - a)^2] = 1 - a D(a); |a| <= 1e8. For a < 0, D(a) is exp(-a^2 / 2) / sqrt(2 pi) /
+    T(a) - a."""
     cdef vd zero = splat_d(0.0), one = splat_d(1.0)
-    cdef vd b = abs_d(a), top = mills_top(b), bottom = mills_bottom(b)
-    cdef vd half = splat_d(0.5) * b * b
-    cdef vd e = exp_negative_d(max_d(zero - half, splat_d(-708.0)))
-    cdef vd mills = bottom / (top + b * bottom)
-    cdef vd s = splat_d(2.5066282746310007) - e * mills     # sqrt(2 pi)
-    cdef vd inverse
+    cdef vd b = abs_d(a), e = bell(a), inverse
     cdef vq below = mask_lt_d(a, zero)
-    log_mills[0] = log_d(select_d(below, s, mills)) + select_d(below, half, zero)
-    if moments:
-        inverse = one / select_d(below, s, bottom)
-        mean[0] = select_d(below, e, top) * inverse + select_d(below, b, zero)
-        second[0] = select_d(below, one + b * mean[0], mills_second(b) * inverse)
+    scaled[0] = scaled_tail(a, e)
+    inverse = one / select_d(below, scaled[0], mills_bottom(b))
+    mean[0] = select_d(below, splat_d(0.3989422804014327) * e, mills_top(b)) * inverse + select_d(below, b, zero)
+    second[0] = select_d(below, one + b * mean[0], mills_second(b) * inverse)
 
 
 cdef enum:
     FAR = 5     # from this a on, quantiles are computed as excesses over a
 
 
-cdef inline vd excess(vd w, vd a, vd log_mills) noexcept nogil:
-    """The x with Q(a + x) = exp(-w) Q(a), of w > 0 and a >= FAR: a x + x^2 / 2 + log R(a) - log R(a + x) = w.
+cdef inline vd excess(vd w, vd a) noexcept nogil:
+    """The x with Q(a + x) = exp(-w) Q(a), of w >= 0 and a >= FAR: a x + x^2 / 2 + log(R(a) / R(a + x)) = w.
 
     The left side is convex in x. It begins as x / R(a) + D(a) x^2 / (2 R(a)), and is never less, nor less than
     a x + x^2 / 2: the smaller one of the two roots is above the solution and near it, and two steps of Newton's method
     do the rest, to a relative error of 1e-10. Where w is small, the first root is better than they are."""
     cdef vd half = splat_d(0.5), two_w = w + w
     cdef vd mean = mills_top(a) / mills_bottom(a)
-    cdef vd hazard = a + mean
+    cdef vd hazard = a + mean                               # 1 / R(a)
     cdef vd first = two_w / (hazard + sqrt_d(hazard * hazard + two_w * (mean * hazard)))
     cdef vd x = two_w / (a + sqrt_d(a * a + two_w))
     cdef vd y, bottom, mills
@@ -89,7 +113,7 @@ cdef inline vd excess(vd w, vd a, vd log_mills) noexcept nogil:
         y = a + x
         bottom = mills_bottom(y)
         mills = bottom / (mills_top(y) + y * bottom)
-        x = x - (x * (a + half * x) + (log_mills - log_d(mills)) - w) * mills
+        x = x - (x * (a + half * x) - log_d(hazard * mills) - w) * mills
     return select_d(mask_lt_d(w, splat_d(0.0005)), first, x)
 
 
@@ -115,99 +139,82 @@ cdef inline vd quantile_bottom(vd r) noexcept nogil:
     return p * r + splat_d(21.82194339989918)
 
 
-cdef inline vd normal_of(vd log_t) noexcept nogil:
-    """The y with Q(y) = t, where Q(y) is the probability of a standard normal number above y, and log t < 0.
+# The y with Q(y) = t: with r = sqrt(-log min(t, 1 - t)), abs y is a rational function of r, for t >= exp(-53), which
+# errs by under 4e-13. Its fit is by interpolation at Chebyshev's points in (r - r0) / (r - r0 + 3), r0 = sqrt(log 2).
+# Two functions make it, since loops over many numbers have two stages (real.pxi).
 
-    With w = -log min(t, 1 - t), abs y is a rational function of r = sqrt(w) for w <= 53, which errs by under 4e-13. Its
-    fit is by interpolation at Chebyshev's points in (r - r0) / (r - r0 + 3), r0 = sqrt(log 2). Beyond, y is an excess
-    over FAR, and errs by under 1e-9."""
-    cdef vd zero = splat_d(0.0), limit = splat_d(53.0)
-    cdef vq above = mask_lt_d(log_t, splat_d(-0.6931471805599453)), far
-    cdef vd rest = zero - exp_minus_one_d(max_d(log_t, splat_d(-708.0)))
-    cdef vd w = zero - select_d(above, log_t, log_d(max_d(rest, splat_d(2.3e-308))))
-    cdef vd r = sqrt_d(select_d(mask_lt_d(w, limit), w, limit))
+
+cdef inline vd root_of(vd t) noexcept nogil:
+    """r, of numbers t from exp(-53) to 1; from 1 - 2^-53 on it is that of 1 - 2^-53."""
+    cdef vd rest = max_d(splat_d(1.0) - t, splat_d(1.1102230246251565e-16))
+    return sqrt_d(splat_d(0.0) - log_d(select_d(mask_lt_d(t, rest), t, rest)))
+
+
+cdef inline vd normal_at(vd t, vd r) noexcept nogil:
+    """y, of t and r = root_of(t)."""
     cdef vd y = quantile_top(r) / quantile_bottom(r)
-    far = mask_lt_d(limit, w)
-    if any_d(far):
-        # -log Q(5), and log R(5)
-        w = max_d(w - splat_d(15.064998393988725), splat_d(1.0))
-        y = select_d(far, splat_d(FAR) + excess(w, splat_d(FAR), splat_d(-1.646059860784053)), y)
-    return select_d(above, y, zero - y)
+    return select_d(mask_lt_d(t, splat_d(1.0) - t), y, splat_d(0.0) - y)
 
 
-cdef inline vd normal_at(vd t) noexcept nogil:
-    """normal_of log t, of numbers t from 2^-53 to 1 - 2^-53."""
-    cdef vd rest = splat_d(1.0) - t
-    cdef vq above = mask_lt_d(t, rest)
-    cdef vd r = sqrt_d(splat_d(0.0) - log_d(select_d(above, t, rest)))
-    cdef vd y = quantile_top(r) / quantile_bottom(r)
-    return select_d(above, y, splat_d(0.0) - y)
-
-
-cdef inline vd tail_draw(vd log_u, vd a, vd log_mills) noexcept nogil:
-    """y - a >= 0 with Q(y) = u Q(a): a quantile of y given that y >= a, of log u < 0, |a| <= 1e8 and log R(a)."""
-    cdef vd zero = splat_d(0.0), limit = splat_d(FAR), x = zero, log_q, y
-    cdef vq near = mask_lt_d(a, limit)
-    if any_d(near):
-        # log Q(a) = log R(a) - a^2 / 2 - log(2 pi) / 2. Below -8.3 it is 0 to 1e-16, and the difference may be wrong
-        # where log R(a) and a^2 / 2 are on either side of a power of two.
-        log_q = (log_mills - splat_d(0.9189385332046728)) - splat_d(0.5) * a * a
-        log_q = zero - max_d(zero - log_q, zero)
-        log_q = select_d(mask_lt_d(a, splat_d(-8.3)), zero, log_q)
-        y = normal_of(select_d(near, log_u + log_q, splat_d(-1.0)))
-        x = max_d(y - a, zero)
+cdef inline vd tail_draw(vd u, vd a, vd t, vd r) noexcept nogil:
+    """y - a >= 0 with Q(y) = u Q(a): a quantile of y given that y >= a, of u from 2^-53 to 1, |a| <= 1e8, t = u tail(a)
+    and r = root_of(t). Where a < FAR, log Q(a) is above -15.1 and log t above -52."""
+    cdef vd x = normal_at(t, r) - a
+    cdef vq near = mask_lt_d(a, splat_d(FAR))
     if any_d(~near):
-        y = excess(zero - log_u, max_d(a, limit), select_d(near, splat_d(-1.646059860784053), log_mills))
-        x = select_d(near, x, y)
-    return x
+        x = select_d(near, x, excess(splat_d(0.0) - log_d(u), max_d(a, splat_d(FAR))))
+    return max_d(x, splat_d(0.0))
 
 
 def truncated_moments(const double[::1] a, double[:, ::1] out):
     """out OUT (3, n): log R(a), E[y - a] and E[(y - a)^2] of a standard normal number y >= a; a IN (n,), |a| <= 1e8."""
     cdef Py_ssize_t n = a.shape[0], start = 0, count
-    cdef vd x, log_mills, mean, second
+    cdef vd x, scaled, mean, second
     if DEBUG_CHECKS:
         check(out.shape[0] == 3 and out.shape[1] == n, "truncated_moments")
     while start < n:
         count = smaller(HALF, n - start)
         x = splat_d(0.0)
         memcpy(&x, &a[start], count * sizeof(double))
-        truncated(x, &log_mills, &mean, &second, True)
-        memcpy(&out[0, start], &log_mills, count * sizeof(double))
+        truncated(x, &scaled, &mean, &second)
+        x = log_mills(x, scaled)
+        memcpy(&out[0, start], &x, count * sizeof(double))
         memcpy(&out[1, start], &mean, count * sizeof(double))
         memcpy(&out[2, start], &second, count * sizeof(double))
         start += count
 
 
-def truncated_draws(const double[::1] log_u, const double[::1] a, double[::1] out):
-    """out OUT (n,): y - a for the y that is exceeded with probability u, given that y >= a; log_u IN (n,), below 0;
-    a IN (n,), |a| <= 1e8."""
+def truncated_draws(const double[::1] u, const double[::1] a, double[::1] out):
+    """out OUT (n,): y - a for the y that is exceeded with probability u, given that y >= a; u IN (n,), from 2^-53 to
+    1 - 2^-53; a IN (n,), |a| <= 1e8."""
     cdef Py_ssize_t n = a.shape[0], start = 0, count
-    cdef vd x, y, log_mills
+    cdef vd x, y, t, e
     if DEBUG_CHECKS:
-        check(log_u.shape[0] == n and out.shape[0] == n, "truncated_draws")
+        check(u.shape[0] == n and out.shape[0] == n, "truncated_draws")
     while start < n:
         count = smaller(HALF, n - start)
         x = splat_d(0.0)
-        y = splat_d(-1.0)
+        y = splat_d(0.5)
         memcpy(&x, &a[start], count * sizeof(double))
-        memcpy(&y, &log_u[start], count * sizeof(double))
-        truncated(x, &log_mills, NULL, NULL, False)
-        y = tail_draw(y, x, log_mills)
+        memcpy(&y, &u[start], count * sizeof(double))
+        e = bell(x)
+        t = y * tail(x, e, scaled_tail(x, e))
+        y = tail_draw(y, x, t, root_of(t))
         memcpy(&out[start], &y, count * sizeof(double))
         start += count
 
 
-def normal_draws(const double[::1] log_t, double[::1] out):
-    """out OUT (n,): the y that a standard normal number exceeds with probability t; log_t IN (n,), below 0."""
-    cdef Py_ssize_t n = log_t.shape[0], start = 0, count
+def normal_draws(const double[::1] t, double[::1] out):
+    """out OUT (n,): the y that a standard normal number exceeds with probability t; t IN (n,), from exp(-53) to
+    1 - 2^-53."""
+    cdef Py_ssize_t n = t.shape[0], start = 0, count
     cdef vd y
     if DEBUG_CHECKS:
         check(out.shape[0] == n, "normal_draws")
     while start < n:
         count = smaller(HALF, n - start)
-        y = splat_d(-1.0)
-        memcpy(&y, &log_t[start], count * sizeof(double))
-        y = normal_of(y)
+        y = splat_d(0.5)
+        memcpy(&y, &t[start], count * sizeof(double))
+        y = normal_at(y, root_of(y))
         memcpy(&out[start], &y, count * sizeof(double))
         start += count

@@ -12,56 +12,60 @@ from fastrbm._core import floatmath
 MODULES = modules()
 EPS = 2.0**-52
 EXTREME = [0.0, -0.0, 5.0, np.nextafter(5.0, 0.0), -8.3, 1e8, -1e8, 37.7, -37.7, 1e-300, -1e-300, 5e-324, 1e4, -1e4]
-LOG_U = [-1e-300, -5e-324, -1e-16, -1e-4, -5e-4, -math.log(2.0), -0.7, -1.0, -37.4, -60.0, -708.0, -1e4]
+U = [2.0**-53, 1e-15, 1e-9, 1e-4, math.exp(-1.0), 0.4999, 0.5, 0.5001, 0.9995, 0.9999, 1 - 1e-9, 1 - EPS, 1 - EPS / 2]
+BEYOND = [1.0, 1.0 + EPS]  # what is left of a uniform number on one of two sides may round to these
 
 
 def arguments(n, seed=0):
-    """n of a, both signs and all sizes, the extreme ones among them, and of log u."""
+    """n of a, both signs and all sizes, the extreme ones among them, and of u."""
     rng = np.random.default_rng(seed)
     a = np.where(rng.random(n) < 0.7, rng.normal(0, 4, n), rng.choice([-1.0, 1.0], n) * 10.0 ** rng.uniform(-8, 8, n))
-    log_u = np.where(rng.random(n) < 0.7, np.log(1.0 - rng.random(n)) - 1e-17, -(10.0 ** rng.uniform(-17, 4, n)))
-    pairs = np.array([(x, w) for x in EXTREME for w in LOG_U])
+    small = 2.0 ** rng.uniform(-53, -1, n)
+    u = np.where(
+        rng.random(n) < 0.5, rng.uniform(2.0**-53, 1 - EPS, n), np.where(rng.random(n) < 0.5, small, 1 - small)
+    )
+    pairs = np.array([(x, v) for x in EXTREME for v in (*U, *BEYOND)])
     k = min(n, len(pairs))
-    a[:k], log_u[:k] = pairs[:k].T
-    return a, log_u
+    a[:k], u[:k] = pairs[:k].T
+    return a, u
 
 
-def results(module, a, log_u):
+def results(module, a, u):
     """All that a module makes of them."""
     moments, draws, normals = np.full((3, len(a)), np.nan), np.full(len(a), np.nan), np.full(len(a), np.nan)
     module.truncated_moments(a, moments)
-    module.truncated_draws(log_u, a, draws)
-    module.normal_draws(log_u, normals)
+    module.truncated_draws(u, a, draws)
+    module.normal_draws(u, normals)
     return moments, draws, normals
 
 
-def draws(log_u, a):
+def draws(u, a):
     out = np.empty(len(a))
-    floatmath.kernels.truncated_draws(np.asarray(log_u, np.float64), np.asarray(a, np.float64), out)
+    floatmath.kernels.truncated_draws(np.asarray(u, np.float64), np.asarray(a, np.float64), out)
     return out
 
 
-def normals(log_t):
-    out = np.empty(len(log_t))
-    floatmath.kernels.normal_draws(np.asarray(log_t, np.float64), out)
+def normals(t):
+    out = np.empty(len(t))
+    floatmath.kernels.normal_draws(np.asarray(t, np.float64), out)
     return out
 
 
 @pytest.mark.parametrize("level", MODULES)
 @pytest.mark.parametrize("n", [0, 1, 2, 3, 7, 8, 9, 5000])
 def test_the_bits_are_those_of_the_reference(level, n):
-    a, log_u = arguments(n)
-    for got, expected in zip(results(MODULES[level], a, log_u), results(reference, a, log_u), strict=True):
+    a, u = arguments(n)
+    for got, expected in zip(results(MODULES[level], a, u), results(reference, a, u), strict=True):
         assert np.array_equal(got.view(np.int64), expected.view(np.int64))
 
 
 def test_a_number_s_place_does_not_matter():
     """Branches are taken by whole vectors; lanes that do not need them must not notice."""
-    a, log_u = arguments(4000)
-    alone = np.concatenate([draws(log_u[k : k + 1], a[k : k + 1]) for k in range(len(a))])
-    assert np.array_equal(draws(log_u, a), alone)
-    alone = np.concatenate([normals(log_u[k : k + 1]) for k in range(len(a))])
-    assert np.array_equal(normals(log_u), alone)
+    a, u = arguments(4000)
+    alone = np.concatenate([draws(u[k : k + 1], a[k : k + 1]) for k in range(len(a))])
+    assert np.array_equal(draws(u, a), alone)
+    alone = np.concatenate([normals(u[k : k + 1]) for k in range(len(a))])
+    assert np.array_equal(normals(u), alone)
 
 
 def test_any_shape():
@@ -142,68 +146,63 @@ def test_expansions_of_the_tail():
 
 
 def test_normal_quantiles_against_mpmath(mp):
-    """Each lies where it should to 1e-9: an error of its logarithm, over the slope of that, the hazard 1/R."""
-    log_t = -np.concatenate([np.linspace(1e-3, 1, 40), np.linspace(1, 60, 60), 10.0 ** np.linspace(1.7, 16, 40)])
-    for w, y in zip(log_t, normals(log_t), strict=True):
+    """Each lies where it should to 4e-13: an error of its logarithm, over the slope of that, the hazard 1/R."""
+    t = np.exp(-np.concatenate([np.linspace(1e-3, 1, 40), np.linspace(1, 53, 100)]))
+    for x, y in zip(t, normals(t), strict=True):
         exact = Exact(mp, y)
-        error = abs(float((exact.log_tail - mp.mpf(w)) * exact.mills))
-        assert error < (4e-13 if w > -53 else 1e-9 + 2e-16 * abs(y)), w
+        assert abs(float((exact.log_tail - mp.log(mp.mpf(x))) * exact.mills)) < 4e-13, x
 
 
 def test_normal_quantiles_of_t_near_one(mp):
-    """t near 1: 1 - t = -expm1(log t), as small as 1e-300."""
-    log_t = -(10.0 ** np.linspace(-300, -0.2, 60))
-    for w, y in zip(log_t, normals(log_t), strict=True):
+    t = 1.0 - 2.0 ** np.linspace(-53, -0.5, 100)
+    for x, y in zip(t, normals(t), strict=True):
         exact = Exact(mp, -y)
-        with mp.workdps(360):
-            rest = mp.log(-mp.expm1(mp.mpf(w)))
-        assert abs(float((exact.log_tail - rest) * exact.mills)) < (4e-13 if w < -1e-22 else 1e-9), w
-    assert normals([-math.log(2.0)])[0] == pytest.approx(0.0, abs=4e-13)
+        assert abs(float((exact.log_tail - mp.log(1 - mp.mpf(x))) * exact.mills)) < 4e-13, x
+    assert normals([0.5])[0] == pytest.approx(0.0, abs=4e-13)
+    assert np.array_equal(normals(BEYOND), normals([1 - EPS / 2] * 2))
 
 
 @pytest.mark.parametrize("a", [-1e4, -40.0, -8.3, -8.0, -3.0, 0.0, 1.0, 4.99, 5.0, 7.7, 10.0, 30.0, 100.0, 1e6, 1e8])
 def test_quantiles_invert_the_tail(mp, a):
     """log Q(a + x) - log Q(a) = log u. What is left over, times R(a + x), is the error of x: relative where a >= 5."""
-    log_u = -np.concatenate([10.0 ** np.linspace(-9, -1, 12), np.linspace(0.2, 40, 25), [100.0, 1e4]])
+    u = np.concatenate([1.0 - 2.0 ** np.linspace(-53, -3, 20), np.exp(-np.linspace(0.2, 36, 25)), [2.0**-53]])
     at = Exact(mp, a)
-    for w, x in zip(log_u, draws(log_u, np.full(len(log_u), a)), strict=True):
+    for v, x in zip(u, draws(u, np.full(len(u), a)), strict=True):
         beyond = Exact(mp, mp.mpf(a) + mp.mpf(x))
-        left = a * mp.mpf(x) + mp.mpf(x) ** 2 / 2 + at.log_mills - beyond.log_mills + mp.mpf(w)
+        left = a * mp.mpf(x) + mp.mpf(x) ** 2 / 2 + at.log_mills - beyond.log_mills + mp.log(mp.mpf(v))
         if a >= 5:
-            assert abs(float(left * beyond.mills)) < 1e-10 * x, w
-        else:  # y errs by 4e-13, or 1e-9 from w = 53 on; log Q(a) by some roundings of a^2 / 2, but below -8.3
-            allowed = (4e-13 if w > -36 else 1e-9) / float(beyond.mills) + 4 * EPS * (35 + abs(w)) + 2 * EPS * abs(a)
-            assert abs(float(left)) < allowed, w
+            assert abs(float(left * beyond.mills)) < 1e-10 * x, v
+        else:  # y errs by 4e-13, y - a is rounded; and Q(a) errs by 3e-15 for that of a^2 / 2, and some roundings
+            assert abs(float(left)) < (4e-13 + EPS * abs(a)) / float(beyond.mills) + 1e-14, v
 
 
 def test_quantiles_fall_as_u_rises():
     """By more than they err."""
-    log_u = -(10.0 ** np.linspace(-3, 4, 3000))
+    u = np.exp(-(10.0 ** np.linspace(-3, math.log10(36.7), 3000)))
     for a in (-20.0, -8.3, -2.0, 0.0, 3.0, 4.9999, 5.0, 20.0, 1e3, 1e8):
-        assert np.all(np.diff(draws(log_u, np.full(3000, a))) > 0), a
-    assert np.all(np.diff(normals(log_u)) > 0)
+        assert np.all(np.diff(draws(u, np.full(3000, a))) > 0), a
+    assert np.all(np.diff(normals(u)) > 0)
 
 
 def test_both_ways_agree_where_they_meet():
     """Below 5 quantiles are differences y - a, from there on excesses."""
-    log_u = -np.concatenate([10.0 ** np.linspace(-8, 0, 40), np.linspace(1, 37, 60)])
-    below, beyond = draws(log_u, np.full(100, np.nextafter(5.0, 0.0))), draws(log_u, np.full(100, 5.0))
+    u = np.exp(-np.concatenate([10.0 ** np.linspace(-8, 0, 40), np.linspace(1, 36.7, 60)]))
+    below, beyond = draws(u, np.full(100, np.nextafter(5.0, 0.0))), draws(u, np.full(100, 5.0))
     assert np.abs(below - beyond).max() < 1e-11
 
 
 def test_nearly_all_of_the_normal_distribution():
-    """Q(a) is 1 to 1e-16 below -8.3, so that y is a quantile of all. log R(a) - a^2 / 2 cannot tell where a^2 / 2 is
-    just below a power of two and log R(a) just above, with coarser roundings."""
-    a = -np.concatenate([np.linspace(8.31, 50.0, 99), 10.0 ** np.linspace(2, 8, 100), [16777215.999999998]])
-    for w in (-1e-3, -0.5, -3.0, -36.0):
-        assert np.array_equal(draws(np.full(200, w), a), normals([w]) - a)
+    """Q(a) is 1 to 1e-16 below -8.3, so that y is a quantile of all."""
+    a = -np.concatenate([np.linspace(8.31, 50.0, 100), 10.0 ** np.linspace(2, 8, 100)])
+    for u in (2.0**-53, 0.03, 0.6, 0.999):
+        assert np.array_equal(draws(np.full(200, u), a), normals([u]) - a)
 
 
 @pytest.mark.parametrize("a", [5.0, 10.0, 30.0, 100.0, 1e4])
 def test_exponential_limit(a):
     """With w = -log u, a x + x^2 / 2 <= w <= (a + 1/a) x + x^2 / 2, as 0 < D < 1/a: so a x -> w."""
-    log_u = np.log(np.linspace(0.001, 0.999, 400))
-    x = draws(log_u, np.full(400, a))
+    u = np.linspace(0.001, 0.999, 400)
+    log_u, x = np.log(u), draws(u, np.full(400, a))
     low = a * x + x * x / 2
     assert np.all(low <= -log_u * (1 + 1e-10)) and np.all(-log_u <= (low + x / a) * (1 + 1e-10))
     assert np.all(np.abs(a * x / -log_u - 1) < (1.0 - log_u) / a**2)
@@ -214,19 +213,19 @@ def test_moments_of_the_quantiles():
     distribution, the limit, has the heaviest tail. Its quantile, -log u, has relative errors of log(2) / (2 n), by
     Stirling's formula, and of about log(n) / (2 n)."""
     n = 4000
-    log_u = np.log((np.arange(n) + 0.5) / n)
+    u = (np.arange(n) + 0.5) / n
     for a in (-9.0, -8.2, -1.0, 0.0, 2.0, 4.9, 5.1, 50.0):
-        x = draws(log_u, np.full(n, a))
+        x = draws(u, np.full(n, a))
         _, mean, second = (float(v) for v in floatmath.truncated(np.array(a)))
         assert x.mean() == pytest.approx(mean, rel=1 / n)
         assert (x * x).mean() == pytest.approx(second, rel=math.log(n) / n)
 
 
 def test_extreme_arguments():
-    pairs = np.array([(x, w) for x in EXTREME for w in LOG_U])
-    a, log_u = np.ascontiguousarray(pairs.T)
-    for values in (*results(floatmath.kernels, a, log_u), draws(log_u, a)):
+    pairs = np.array([(x, v) for x in EXTREME for v in (*U, *BEYOND)])
+    a, u = np.ascontiguousarray(pairs.T)
+    for values in (*results(floatmath.kernels, a, u), draws(u, a)):
         assert np.isfinite(values).all()
-    assert np.all(draws(log_u, a) >= 0)
-    assert draws([-1e-300], [1e8])[0] == pytest.approx(1e-308, rel=1e-9)
-    assert draws([-1.0], [-1e8])[0] == pytest.approx(1e8 + 0.3375, abs=1e-4)
+    assert np.all(draws(u, a) >= 0)
+    assert draws([1 - EPS / 2], [1e8])[0] == pytest.approx(EPS / 2 * 1e-8, rel=1e-9)
+    assert draws([math.exp(-1.0)], [-1e8])[0] == pytest.approx(1e8 + 0.3375, abs=1e-4)

@@ -23,7 +23,7 @@ from .energies import (
     real_statistics,
     real_statistics_of_fractions,
 )
-from .floats import exp_minus_one_d, exp_negative_d, log, softplus
+from .floats import exp_negative_d, log, softplus
 from .fused import train
 from .numbers import hash_rows, pack_numbers, sum_fractions
 from .sampling import (
@@ -56,16 +56,16 @@ from .segments import Segments, largest_input, place_tiles
 from .sites import label_terms, pseudo_of_sites, zero_sum
 from .steps import ROWS, ascend, count_bits, difference, moments, moments_of_numbers, prepare_phase, step
 from .tiles import TILE, from_tiles, quantized_weights, to_tiles
-from .truncated import normal_draws, normal_of, tail_draw, truncated, truncated_draws, truncated_moments
+from .truncated import normal_at, normal_draws, tail_draw, truncated, truncated_draws, truncated_moments
 
 __all__ = [
     "FIXED_BITS", "HIDDEN", "LEVEL_LANES", "LEVEL_MANY", "Layer", "ROWS", "Segments", "TIE", "TILE", "VISIBLE",
     "anneal", "ascend", "bias_sums", "blocks", "categorical", "cgf_sums", "cgf_sums_of_fractions", "count_bits",
-    "difference", "draw", "draw_states", "enumerate_states", "exp_minus_one_d", "exp_negative", "exp_negative_d",
-    "fields", "fixed_probability", "from_tiles", "half_step", "half_step_of_fractions", "hash_rows", "inputs",
-    "label_terms", "largest_input", "less_likely", "log", "logs", "moments", "moments_of_numbers", "normal_draws",
-    "normal_of", "normals", "pack", "pack_numbers", "philox_blocks", "place_tiles", "prepare_phase", "probability",
-    "product", "pseudo_of_sites", "pseudo_sums", "pseudo_sums_of_fractions", "quantized_weights", "real_statistics",
+    "difference", "draw", "draw_states", "enumerate_states", "exp_negative", "exp_negative_d", "fields",
+    "fixed_probability", "from_tiles", "half_step", "half_step_of_fractions", "hash_rows", "inputs", "label_terms",
+    "largest_input", "less_likely", "log", "logs", "moments", "moments_of_numbers", "normal_at", "normal_draws",
+    "normals", "pack", "pack_numbers", "philox_blocks", "place_tiles", "prepare_phase", "probability", "product",
+    "pseudo_of_sites", "pseudo_sums", "pseudo_sums_of_fractions", "quantized_weights", "real_statistics",
     "real_statistics_of_fractions", "sent_sums", "softplus", "step", "sum_fractions", "sums_of_fractions", "sweep",
     "tail_draw", "to_tiles", "train", "transpose", "truncated", "truncated_draws", "truncated_moments", "units_on",
     "unpack", "words", "zero_sum",

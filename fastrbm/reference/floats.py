@@ -6,19 +6,7 @@ import numpy as np
 
 
 def exp_negative_d(x):
-    """exp(x) in float64 for -708 <= x <= 0, and up to 700."""
-    p, power = _exp_of_rest(x)
-    return (p + 1.0) * power
-
-
-def exp_minus_one_d(x):
-    """exp(x) - 1 for -708 <= x <= 0, with a small relative error also where x is near 0."""
-    p, power = _exp_of_rest(x)
-    return p * power + (power - 1.0)
-
-
-def _exp_of_rest(x):
-    """exp(r) - 1 and 2^k, where x = r + k log 2 with |r| <= log(2) / 2."""
+    """exp(x) in float64 for -708 <= x <= 0, and up to 700: exp(r) 2^k, where x = r + k log 2 with |r| <= log(2) / 2."""
     magic = np.float64(6755399441055744.0)
     t = x * 1.4426950408889634 + magic
     n = t - magic
@@ -26,8 +14,9 @@ def _exp_of_rest(x):
     p = np.full_like(r, 1.0 / 6227020800.0)
     for c in (479001600.0, 39916800.0, 3628800.0, 362880.0, 40320.0, 5040.0, 720.0, 120.0, 24.0, 6.0, 2.0):
         p = p * r + 1.0 / c
+    p = p * (r * r) + r + 1.0
     power = (t.view(np.int64) - magic.view(np.int64) + np.int64(1023)) << np.int64(52)
-    return p * (r * r) + r, power.view(np.float64)
+    return p * power.view(np.float64)
 
 
 def softplus(x):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from .floats import exp_negative_d, log
-from .truncated import normal_at, tail_draw, truncated
+from .truncated import log_mills, mode_of, normal_at, scaled_moments, scaled_tail, tail_draw
 
 NAMES = "gaussian", "relu", "drelu"
 BYTES = 3
@@ -50,62 +50,73 @@ def fields(sent, layer, beta, reference):
 
 def cgf(name, sides, field, beta):
     """The cumulant generating function at beta."""
-    theta_plus, theta_minus, width_plus, width_minus, log_plus, log_minus = sides
+    width, log_gamma = sides[2], sides[4]
     if name == "gaussian":
-        x = field * width_plus
-        return x * x * 0.5 + (0.9189385332046727 - log_plus)
+        x = field * width
+        return x * x * 0.5 + (0.9189385332046727 - log_gamma)
+    a, b = bounds(name, sides, field, beta)
     if name == "relu":
-        return truncated(_bounded(0.0 - field * width_plus))[0] - log_plus
-    plus = truncated(_bounded(0.0 - (field + theta_plus * beta) * width_plus))[0] - log_plus
-    minus = truncated(_bounded((field + theta_minus * beta) * width_minus))[0] - log_minus
-    small = exp_negative_d(np.maximum(0.0 - np.abs(plus - minus), -708.0))
-    return np.maximum(plus, minus) + log(1.0 + small)
+        return log_mills(a, scaled_tail(a)) - log_gamma
+    plus, minus = weights(sides, a, b, scaled_tail(a), scaled_tail(b))
+    m = np.maximum(mode_of(a), mode_of(b))
+    return log(plus + minus) + (0.9189385332046727 + 0.5 * m * m)
 
 
 def mean(name, sides, field, beta):
     """E[x]."""
-    theta_plus, theta_minus, width_plus, width_minus, log_plus, log_minus = sides
+    width_plus, width_minus = sides[2:4]
     if name == "gaussian":
         return field * width_plus * width_plus
+    a, b = bounds(name, sides, field, beta)
+    plus, mean_plus, _ = scaled_moments(a)
     if name == "relu":
-        return truncated(_bounded(0.0 - field * width_plus))[1] * width_plus
-    plus, mean_plus, _ = truncated(_bounded(0.0 - (field + theta_plus * beta) * width_plus))
-    minus, mean_minus, _ = truncated(_bounded((field + theta_minus * beta) * width_minus))
-    odds = (plus - log_plus) - (minus - log_minus)
-    e = exp_negative_d(np.maximum(0.0 - np.abs(odds), -708.0))
-    mean_plus, mean_minus = mean_plus * width_plus, mean_minus * width_minus
-    return (np.where(odds < 0, e, 1.0) * mean_plus - np.where(odds < 0, 1.0, e) * mean_minus) / (1.0 + e)
+        return mean_plus * width_plus
+    minus, mean_minus, _ = scaled_moments(b)
+    plus, minus = weights(sides, a, b, plus, minus)
+    return (plus * (mean_plus * width_plus) - minus * (mean_minus * width_minus)) / (plus + minus)
 
 
 def quantile(name, sides, field, beta, u):
     """The value that a uniform number u in (0, 1) draws; of a dReLU unit it says on which side first."""
-    theta_plus, theta_minus, width_plus, width_minus, log_plus, log_minus = sides
+    width_plus, width_minus = sides[2:4]
     if name == "gaussian":
         return field * width_plus * width_plus + normal_at(u) * width_plus
-    a = _bounded(0.0 - field * width_plus)
+    a, b = bounds(name, sides, field, beta)
     if name == "relu":
-        return tail_draw(log(u), a, truncated(a)[0]) * width_plus
+        return tail_draw(u, a) * width_plus
+    plus, minus = weights(sides, a, b, scaled_tail(a), scaled_tail(b))
+    total = plus + minus
+    less = u * total < np.minimum(plus, minus)  # on the less likely side
+    negative = (plus < minus) ^ less
+    u = np.where(less, u, 1.0 - u) * total / np.where(negative, minus, plus)
+    return tail_draw(u, np.where(negative, b, a)) * np.where(negative, 0.0 - width_minus, width_plus)
+
+
+def bounds(name, sides, field, beta):
+    """a of the positive side, and that of the negative one, mirrored; None of a ReLU unit, which has none."""
+    theta_plus, theta_minus, width_plus, width_minus, _, _ = sides
+    if name == "relu":
+        return _bounded(0.0 - field * width_plus), None
     a = _bounded(0.0 - (field + theta_plus * beta) * width_plus)
-    b = _bounded((field + theta_minus * beta) * width_minus)
-    plus, minus = truncated(a)[0], truncated(b)[0]
-    odds = (plus - log_plus) - (minus - log_minus)
-    e = exp_negative_d(np.maximum(0.0 - np.abs(odds), -708.0))
-    less = u * (1.0 + e) < e  # the less likely side has probability e / (1 + e)
-    y = np.where(less, u, 1.0 - u) * (1.0 + e) / np.where(less, e, 1.0)
-    y = 1.0 - np.maximum(1.0 - y, 2.0**-53)
-    negative = (odds < 0) ^ less
-    x = tail_draw(log(y), np.where(negative, b, a), np.where(negative, minus, plus))
-    return x * np.where(negative, 0.0 - width_minus, width_plus)
+    return a, _bounded((field + theta_minus * beta) * width_minus)
+
+
+def weights(sides, a, b, plus, minus):
+    """In proportion to the probabilities of x >= 0 and x < 0, of T(a) and T(b)."""
+    x, y = mode_of(a), mode_of(b)
+    log_ratio = 0.5 * (x - y) * (x + y)
+    e = exp_negative_d(np.maximum(0.0 - np.abs(log_ratio), -600.0))
+    plus = plus * sides[2] * np.where(log_ratio < 0, e, 1.0)
+    return plus, minus * sides[3] * np.where(log_ratio < 0, 1.0, e)
 
 
 def drelu_means(sides, field):
     """E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2] and E[min(x, 0)^2] of dReLU units, at beta 1."""
-    theta_plus, theta_minus, width_plus, width_minus, log_plus, log_minus = sides
-    plus, mean_plus, second_plus = truncated(_bounded(0.0 - (field + theta_plus) * width_plus))
-    minus, mean_minus, second_minus = truncated(_bounded((field + theta_minus) * width_minus))
-    odds = (plus - log_plus) - (minus - log_minus)
-    e = exp_negative_d(np.maximum(0.0 - np.abs(odds), -708.0))
-    p_plus, p_minus = np.where(odds < 0, e, 1.0) / (1.0 + e), np.where(odds < 0, 1.0, e) / (1.0 + e)
+    width_plus, width_minus = sides[2:4]
+    a, b = bounds("drelu", sides, field, 1.0)
+    (plus, mean_plus, second_plus), (minus, mean_minus, second_minus) = scaled_moments(a), scaled_moments(b)
+    plus, minus = weights(sides, a, b, plus, minus)
+    p_plus, p_minus = plus / (plus + minus), minus / (plus + minus)
     return (
         p_plus * (mean_plus * width_plus), 0.0 - p_minus * (mean_minus * width_minus),
         p_plus * (second_plus * (width_plus * width_plus)), p_minus * (second_minus * (width_minus * width_minus)),
@@ -121,5 +132,5 @@ def sums_of_means(sides, field, weight, fixed_bits):
 
 
 def _bounded(a):
-    """What truncated takes: at most 1e8 in size."""
+    """What truncated normal numbers take: at most 1e8 in size."""
     return np.clip(a, -1e8, 1e8)

@@ -1,6 +1,8 @@
 """The reference implementation of truncated normal numbers, in float64: y is standard normal, given that y >= a.
 
 R(a), the integral from a to infinity of exp((a^2 - y^2) / 2) dy, is the Mills ratio, and D(a) = 1/R(a) - a = E[y - a].
+Q(a) is the probability of a standard normal number above a, T(a) = Q(a) exp(max(a, 0)^2 / 2) the same without what
+makes it underflow. R(a) = sqrt(2 pi) exp(m^2 / 2) T(a), where m = max(-a, 0) is the mode of y - a.
 ``src/truncated.pxi`` says where the coefficients come from.
 """
 
@@ -8,10 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from .floats import exp_minus_one_d, exp_negative_d, log
+from .floats import exp_negative_d, log
 
 FAR = 5.0  # from this a on, quantiles are computed as excesses over a
-_LOG_MILLS_FAR, _MINUS_LOG_TAIL_FAR = -1.646059860784053, 15.064998393988725  # log R(5), -log Q(5)
+_ROOT = 0.3989422804014327  # 1 / sqrt(2 pi)
 
 # Coefficients, the highest power first: D(b) = top / bottom, 1 - b D(b) = second / bottom, for b >= 0
 _TOP = (
@@ -47,51 +49,56 @@ def truncated(a):
     [[50000000.918939, 0.225791, -9.21034], [10000.0, 0.797885, 0.0001], [100000001.0, 1.0, 0.0]]
     """
     a = np.asarray(a, np.float64)
-    b, below = np.abs(a), a < 0
-    top, bottom = _polynomial(_TOP, b), _polynomial(_BOTTOM, b)
-    half = 0.5 * b * b
-    e = exp_negative_d(np.maximum(0.0 - half, -708.0))
-    mills = bottom / (top + b * bottom)
-    s = 2.5066282746310007 - e * mills  # sqrt(2 pi) less the other tail
-    log_mills = log(np.where(below, s, mills)) + np.where(below, half, 0.0)
-    inverse = 1.0 / np.where(below, s, bottom)
-    mean = np.where(below, e, top) * inverse + np.where(below, b, 0.0)
-    return log_mills, mean, np.where(below, 1.0 + b * mean, _polynomial(_SECOND, b) * inverse)
+    scaled, mean, second = scaled_moments(a)
+    return log_mills(a, scaled), mean, second
 
 
-def normal_of(log_t):
-    """The y with Q(y) = t, where Q(y) is the probability of a standard normal number above y, and log t < 0.
+def scaled_moments(a):
+    """T(a), D(a) and 1 - a D(a)."""
+    b, below, e = np.abs(a), a < 0, _bell(a)
+    scaled = scaled_tail(a)
+    inverse = 1.0 / np.where(below, scaled, _polynomial(_BOTTOM, b))
+    mean = np.where(below, _ROOT * e, _polynomial(_TOP, b)) * inverse + np.where(below, b, 0.0)
+    return scaled, mean, np.where(below, 1.0 + b * mean, _polynomial(_SECOND, b) * inverse)
 
-    >>> import numpy as np
-    >>> from fastrbm import reference
-    >>> reference.normal_of(np.log([0.975, 0.9, 0.025])).round(6).tolist()
-    [-1.959964, -1.281552, 1.959964]
-    """
-    above = log_t < -0.6931471805599453
-    rest = 0.0 - exp_minus_one_d(np.maximum(log_t, -708.0))
-    w = 0.0 - np.where(above, log_t, log(np.maximum(rest, 2.3e-308)))
-    r = np.sqrt(np.where(w < 53.0, w, 53.0))
-    y = _polynomial(_QUANTILE_TOP, r) / _polynomial(_QUANTILE_BOTTOM, r)
-    y = np.where(w > 53.0, FAR + _excess(np.maximum(w - _MINUS_LOG_TAIL_FAR, 1.0), FAR, _LOG_MILLS_FAR), y)
-    return np.where(above, y, 0.0 - y)
+
+def scaled_tail(a):
+    """T(a)."""
+    b = np.abs(a)
+    bottom = _polynomial(_BOTTOM, b)
+    t = _ROOT * bottom / (_polynomial(_TOP, b) + b * bottom)
+    return np.where(a < 0, 1.0 - _bell(a) * t, t)
+
+
+def mode_of(a):
+    """m."""
+    return np.maximum(0.0 - a, 0.0)
+
+
+def log_mills(a, scaled):
+    """log R(a), of T(a)."""
+    m = mode_of(a)
+    return log(scaled) + 0.9189385332046727 + 0.5 * m * m  # log(2 pi) / 2
 
 
 def normal_at(t):
-    """normal_of log t, of numbers t from 2^-53 to 1 - 2^-53."""
-    above = t < 1.0 - t
-    r = np.sqrt(0.0 - log(np.where(above, t, 1.0 - t)))
+    """The y with Q(y) = t, of numbers t from exp(-53) to 1; from 1 - 2^-53 on it is that of 1 - 2^-53.
+
+    >>> import numpy as np
+    >>> from fastrbm import reference
+    >>> reference.normal_at(np.array([0.975, 0.9, 0.025])).round(6).tolist()
+    [-1.959964, -1.281552, 1.959964]
+    """
+    r = np.sqrt(0.0 - log(np.minimum(t, np.maximum(1.0 - t, 2.0**-53))))
     y = _polynomial(_QUANTILE_TOP, r) / _polynomial(_QUANTILE_BOTTOM, r)
-    return np.where(above, y, 0.0 - y)
+    return np.where(t < 1.0 - t, y, 0.0 - y)
 
 
-def tail_draw(log_u, a, log_mills):
-    """y - a >= 0 with Q(y) = u Q(a), of log u < 0, |a| <= 1e8 and log R(a)."""
-    near = a < FAR
-    log_q = (log_mills - 0.9189385332046728) - 0.5 * a * a  # log(2 pi) / 2
-    log_q = 0.0 - np.maximum(0.0 - log_q, 0.0)
-    log_q = np.where(a < -8.3, 0.0, log_q)
-    x = np.maximum(normal_of(np.where(near, log_u + log_q, -1.0)) - a, 0.0)
-    return np.where(near, x, _excess(0.0 - log_u, np.maximum(a, FAR), np.where(near, _LOG_MILLS_FAR, log_mills)))
+def tail_draw(u, a):
+    """y - a >= 0 with Q(y) = u Q(a), of u from 2^-53 to 1 and |a| <= 1e8."""
+    near, tail = a < FAR, np.where(a < 0, 1.0, _bell(a)) * scaled_tail(a)  # Q(a)
+    x = np.where(near, normal_at(u * tail) - a, _excess(0.0 - log(u), np.maximum(a, FAR)))
+    return np.maximum(x, 0.0)
 
 
 def truncated_moments(a, out):
@@ -99,18 +106,23 @@ def truncated_moments(a, out):
     out[...] = truncated(a)
 
 
-def truncated_draws(log_u, a, out):
-    """out (n,): tail_draw of log_u (n,) and a (n,)."""
-    out[...] = tail_draw(log_u, a, truncated(a)[0])
+def truncated_draws(u, a, out):
+    """out (n,): tail_draw of u (n,) and a (n,)."""
+    out[...] = tail_draw(u, a)
 
 
-def normal_draws(log_t, out):
-    """out (n,): normal_of of log_t (n,)."""
-    out[...] = normal_of(log_t)
+def normal_draws(t, out):
+    """out (n,): normal_at of t (n,)."""
+    out[...] = normal_at(t)
 
 
-def _excess(w, a, log_mills):
-    """The x with a x + x^2 / 2 + log R(a) - log R(a + x) = w, for a >= FAR: two steps of Newton's method."""
+def _bell(a):
+    """exp(-a^2 / 2), or exp(-100) where that is less."""
+    return exp_negative_d(np.maximum(-0.5 * a * a, -100.0))
+
+
+def _excess(w, a):
+    """The x with a x + x^2 / 2 + log(R(a) / R(a + x)) = w, for a >= FAR: two steps of Newton's method."""
     mean = _polynomial(_TOP, a) / _polynomial(_BOTTOM, a)
     hazard = a + mean
     first = (w + w) / (hazard + np.sqrt(hazard * hazard + (w + w) * (mean * hazard)))
@@ -119,7 +131,7 @@ def _excess(w, a, log_mills):
         y = a + x
         bottom = _polynomial(_BOTTOM, y)
         mills = bottom / (_polynomial(_TOP, y) + y * bottom)
-        x = x - (x * (a + 0.5 * x) + (log_mills - log(mills)) - w) * mills
+        x = x - (x * (a + 0.5 * x) - log(hazard * mills) - w) * mills
     return np.where(w < 0.0005, first, x)
 
 
