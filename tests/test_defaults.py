@@ -7,8 +7,8 @@ import pytest
 from test_cli import fastrbm
 
 import fastrbm as fr
-from fastrbm.training.rate import default_rate
 from fastrbm._core import defaults
+from fastrbm.training.rate import default_rate
 
 X = fr.datasets.load_digits()
 

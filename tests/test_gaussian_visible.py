@@ -10,13 +10,13 @@ import pytest
 import fastrbm as fr
 from fastrbm import units as u
 from fastrbm._core import defaults
-from fastrbm.training.rate import default_rate
 from fastrbm._core.parameters import coupling_of
 from fastrbm.states import totals
 from fastrbm.states.bits import CodeMatrix, packed
 from fastrbm.states.missing import has_missing
 from fastrbm.training import variance
 from fastrbm.training.early_stopping import EarlyStopping
+from fastrbm.training.rate import default_rate
 from fastrbm.training.verdict import TrainingWarning
 
 NAN = float("nan")
