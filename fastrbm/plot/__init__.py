@@ -5,11 +5,13 @@ distinguished by color-blind readers too (Okabe & Ito 2008); in pictures of weig
 """
 
 from .charts import autocorrelation, energies, learning_curve, principal_axes
+from .columns import column_moments, marginals
 from .grids import filters, samples
+from .responses import inputs
 from .statistics import pair_correlations, site_frequencies
 from .weights import category_weights, logos
 
 __all__ = [
-    "autocorrelation", "category_weights", "energies", "filters", "learning_curve", "logos", "pair_correlations",
-    "principal_axes", "samples", "site_frequencies",
+    "autocorrelation", "category_weights", "column_moments", "energies", "filters", "inputs", "learning_curve", "logos",
+    "marginals", "pair_correlations", "principal_axes", "samples", "site_frequencies",
 ]  # fmt: skip

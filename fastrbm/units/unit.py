@@ -97,6 +97,11 @@ class Unit:
         raise NotImplementedError
 
     @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """What the description of real units holds, arrays (n,) by name; nothing of others."""
+        return {}
+
+    @property
     def own(self) -> np.ndarray | None:
         """The values of :attr:`trained`, float32 (K, n); None where there are none."""
         return None
