@@ -1,6 +1,7 @@
 """Pictures of a model, of its samples and of its training, by matplotlib: ``pip install "fastrbm[plot]"``.
 
-Every function draws on one axes, ``ax``, by default on a new figure of its own, and returns it. Colors are
+Every function draws on one axes, ``ax``, by default on a new figure of its own, and returns it; :func:`inputs` and
+:func:`marginals` divide it into smaller ones. Colors are
 distinguished by color-blind readers too (Okabe & Ito 2008); in pictures of weights 0 is white.
 """
 

@@ -414,6 +414,8 @@ def _samples(
         f"F(v) = -log p(v) - log Z. To the model, its samples are on average {abs(gap):.1f} nats "
         f"{'less' if gap > 0 else 'more'} likely than the data; of a model that fits, the two histograms agree."
     )
+    if rbm.visible.real:
+        meaning += " v are the units' values: those of real columns are in multiples of their scale."
     seen = f"Histograms of free energies: data with mean {of_data:.1f} nats, samples with mean {of_samples:.1f} nats"
     pictures.append((fig, seen, meaning))
     fig, ax = figure()
