@@ -1,12 +1,13 @@
 """Train categorical x dReLU models of aligned proteins, as Tubiana, Cocco and Monasson do, and bound their likelihood.
 
-    python bench/proteins.py WW_domain_MSA.fasta --gap --weights 0.1 --hidden-units 50 --epochs 500 --sweeps 10 --l1b 0.25
-    python bench/proteins.py Lattice_Proteins_MSA.fasta --test 10000 --hidden-units 100 --epochs 100 --sweeps 5 --l1b 0.025
+    python bench/proteins.py WW_domain_MSA.fasta --gap --weights 0.1 --epochs 500
+    python bench/proteins.py Lattice_Proteins_MSA.fasta --test 10000 --hidden-units 100 --sweeps 5 --l1b 0.025
 
-The files are those of jertubiana/PGM (eLife 2019; Neural Computation 2019), whose notebooks print -1.3183 nats a site for
-the first (weighted) and -1.7998 / -1.8134 for the second (training / test). Settings are theirs: Adam at 0.005, falling to
-1 % of it over the second half; batches and chains of 100; duplicates dropped where sequences have weights. Printed: log
-p(sequence) a site, with the interval of log Z from annealing both ways, the independent-site model's, and the time.
+The files are those of jertubiana/PGM (eLife 2019; Neural Computation 2019), whose notebooks print -1.3183 nats a site
+for the first (weighted) and -1.7998 / -1.8134 for the second (training / test). Settings are theirs: Adam at 0.005,
+falling to 1 % of it over the second half; batches and chains of 100; L1b 0.25 and 10 sweeps (in ours L1b acts beside
+Adam's step, in theirs within it); duplicates dropped where sequences have weights. Printed: log p(sequence) a site,
+with the interval of log Z from annealing both ways, the independent-site model's, and the time.
 """
 
 import argparse

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,9 @@ from .sampling.path import Path
 from .sampling.starts import chain_ends
 from .sampling.tempering import tempered_samples
 from .states import totals
-from .states.bits import BitMatrix, zeros
+from .states.bits import BitMatrix, CodeMatrix, zeros
 from .states.missing import known_parts
-from .units.layer import LayerLike, counted, from_segments, layer, of_table, reader
+from .units.layer import LayerLike, counted, from_segments, is_open, layer, of_columns, of_table, reader
 from .units.unit import Unit
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ class RBM(Model):
 
     @classmethod
     def from_data(
-        cls, X: ArrayLike | Iterable[ArrayLike], n_hidden: int, seed: int = 0, weight_scale: float = 0.01,
+        cls, X: ArrayLike | Iterable[ArrayLike], n_hidden: int, seed: int = 0, weight_scale: float | None = None,
         sample_weight: ArrayLike | None = None, *, visible: LayerLike | None = None, hidden: LayerLike = "bernoulli",
     ) -> RBM:  # fmt: skip
         """A model to start training from: small random weights, visible biases that fit the data's means.
@@ -138,25 +139,34 @@ class RBM(Model):
         itself that has the mean of the data (for 0 and 1: its logit), smoothed by one example half-way between the two
         values, c = 0 (Hinton 2012, "A practical guide to training RBMs", section 8).
 
+        Columns of Gaussian units are standardized: the units hold (x - mean) / scale, with the mean and the standard
+        deviation of all of X, and the model takes and gives x. A column that is constant has scale 1. The sums go row
+        by row, from the first known number of each column on: the same bits however X is cut into batches.
+
         Parameters
         ----------
         X : array (n, V), data frame, table of categories, sparse matrix or BitMatrix, or batches
             0 and 1, or fractions from 0 to 1; of spins -1 and 1, or numbers from -1 to 1. A memory-mapped array is read
             in parts. Missing entries (NaN, None, pandas.NA, masked, -1 in columns of categories) are left out of the
             means. The model keeps the names of a data frame's columns (:attr:`visible_names`). An object whose
-            iteration yields batches (n, V), as :func:`fastrbm.fit` takes it, is gone through once.
+            iteration yields batches (n, V), as :func:`fastrbm.fit` takes it, is gone through once; twice where columns
+            are standardized. Of real units any numbers.
         n_hidden : int
             Number of hidden units H, at least 1.
         seed : int
             From 0 to 2^64 - 1.
-        weight_scale : float
-            Standard deviation of the initial weights.
+        weight_scale : float, optional
+            Standard deviation of the initial weights. By default 0.01; of real hidden units sqrt(0.1 / columns), which
+            gives their inputs a variance of about 0.1 (Tubiana, Cocco & Monasson 2019), at most 0.3 / (sqrt(V) +
+            sqrt(H)) where visible units are real, too, so that the model can be normalized.
         sample_weight : array (n,), optional
             Weights of the rows of an array X, not negative; as :func:`fastrbm.fit` takes them. The biases fit the
             weighted means. A total below the number of rows counts as that number.
         visible, hidden : str or description
             The unit types, as for the constructor. "categorical": as many categories in every column of X as its
             largest code says; where one may be missing from X, say how many: ``units.Categorical(n_sites, n_states)``.
+            "gaussian": real numbers, standardized; likewise segments ``units.Gaussian(n)`` whose mean and scale are not
+            given.
             By default units of 0 and 1; of a data frame whose columns hold text, categories or other whole numbers than
             0 and 1, units that fit them (:func:`fastrbm.datasets.describe_frame`), whose categories the model keeps
             (:attr:`visible_categories`).
@@ -170,7 +180,8 @@ class RBM(Model):
         """
         n_hidden = validate.integer(n_hidden, "n_hidden", 1, _MOST_HIDDEN)
         seed = validate.seed(seed)
-        weight_scale = validate.real(weight_scale, "weight_scale", 0.0)
+        if weight_scale is not None:
+            weight_scale = validate.real(weight_scale, "weight_scale", 0.0)
         names, categories = _given.names_of(X), None
         has_categories = visible is None and frames.is_frame(X) and frames.has_categories(X)
         table = frames.describe_frame(X, name="X") if has_categories else X
@@ -178,6 +189,10 @@ class RBM(Model):
             described, codes, names, categories = of_table(table)
             visible, X = described if visible is None else visible, frames.nan_where_missing(codes)
         visible = "bernoulli" if visible is None else counted(visible, X)
+        if isinstance(X, CodeMatrix) and is_open(visible):
+            visible = X.unit
+        elif is_open(visible):
+            visible = of_columns(visible, *totals.column_moments(X, sample_weight))
         unit = reader(visible, "visible")
         sums, n = totals.totals(X, unit) if sample_weight is None else totals.weighted_totals(X, sample_weight, unit)
         units = layer(visible, sums.size, "visible"), layer(hidden, n_hidden, "hidden")
@@ -187,9 +202,12 @@ class RBM(Model):
 
     @classmethod
     def _from_totals(
-        cls, sums: np.ndarray, n: float | np.ndarray, units: tuple[Unit, Unit], seed: int, weight_scale: float = 0.01
-    ) -> RBM:
+        cls, sums: np.ndarray, n: float | np.ndarray, units: tuple[Unit, Unit], seed: int,
+        weight_scale: float | None = None,
+    ) -> RBM:  # fmt: skip
         """from_data, of how many of n examples (one number, or one a unit) each visible unit is on in."""
+        if weight_scale is None:
+            weight_scale = _weight_scale(*units)
         bias = units[0].bias_of(sums, n, floatmath.log)
         weights = philox.normal((sums.size, units[1].n), seed, philox.WEIGHTS) * np.float32(weight_scale)
         return cls(units[0].zero_sum(weights)[0], bias, visible=units[0], hidden=units[1])
@@ -559,11 +577,12 @@ class RBM(Model):
     def mean_visible(self, h: ArrayLike, n_threads: int | None = None) -> np.ndarray:
         """E[v | h], float32 (n, V): of 0 and 1, P(v_i = 1 | h) = sigmoid(b_i + (W h)_i); of spins, tanh(b_i + (W h)_i);
         of the categories of a site, their probabilities, in proportion to exp(b_i + (W h)_i); of Gaussian units mean +
-        scale (b_i + (W h)_i) / gamma_i, in the data's units.
+        scale (b_i + (W h)_i) / gamma_i, in the data's units. float64 where there are real units.
 
         h (n, H) holds the units' values, or numbers between them.
         """
-        return self.visible.mean(self._mean(self._parameters.to_visible, self._states(h, "h", True), n_threads))
+        means = self._mean(self._parameters.to_visible, self._states(h, "h", True), n_threads)
+        return self.visible.mean(means.astype(np.float64) if self.visible.real else means)
 
     def _mean(self, layer: kernels.Layer, given: BitMatrix | np.ndarray, n_threads: int | None) -> np.ndarray:
         threads.resolve(n_threads)  # fractions need none
@@ -711,8 +730,9 @@ class RBM(Model):
         ----------
         X : array (n, columns) or data frame
             The units' values, and NaN, None or pandas.NA where one is missing (or masked, in a masked array); in
-            columns of categories -1 will do. A data frame's labels become the codes of the model's categories, which
-            :meth:`to_frame` turns into labels again: ``rbm.to_frame(rbm.inpaint(frame), like=frame)``.
+            columns of categories -1 will do. Real numbers that are known come back as they are. A data frame's labels
+            become the codes of the model's categories, which :meth:`to_frame` turns into labels again:
+            ``rbm.to_frame(rbm.inpaint(frame), like=frame)``.
         n_sweeps : int
             Sweeps of each chain, with the known units clamped. As for :meth:`sample`, draws follow p(missing | known)
             only when this is long against the mixing time.
@@ -734,7 +754,7 @@ class RBM(Model):
         array (n, columns), as :meth:`sample` returns them
             With n_draws above 1, (n_draws, n, columns). With probabilities, float64 (n, V), one for each unit
             (category), 0 or 1 where the entry is known; of real units the values, or their means, in the data's units.
-            With most_probable, (n, columns). What is known of real units comes back as the grid has it.
+            With most_probable, (n, columns).
 
         Examples
         --------
@@ -753,18 +773,28 @@ class RBM(Model):
         if probabilities and most_probable:
             raise ValueError("probabilities and most_probable are two different results: choose one")
         self._check_names(X, "X")
-        parts, missing = known_parts(self._coded(X, "X"), self.visible, "X")
+        X = self._coded(X, "X")
+        parts, missing = known_parts(X, self.visible, "X")
         most = philox.MOST_CHAINS // max(1, len(parts))
         drawn = (inpainting.MANY if averaged else 1) if n_draws is None else n_draws
         drawn = validate.integer(drawn, "n_draws", 1, most)
         how = self, parts, missing, n_sweeps, drawn, seed, n_threads
         if not averaged:
-            draws = [self.visible.values(visible.to_states()) for visible, _ in inpainting.completions(*how)]
+            draws = [
+                self._as_known(X, missing, self.visible.values(visible.to_states()))
+                for visible, _ in inpainting.completions(*how)
+            ]
             return draws[0] if drawn == 1 else np.stack(draws)
         means = inpainting.probabilities(*how)
         if probabilities:
             return self.visible.expected(means)
-        return self.visible.values(np.where(missing, self.visible.hardened(means), parts))
+        return self._as_known(X, missing, self.visible.values(np.where(missing, self.visible.hardened(means), parts)))
+
+    def _as_known(self, X: Any, missing: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Values of the visible layer, but where real numbers are known, which are on no grid, these as they are."""
+        if not self.visible.real or isinstance(X, BitMatrix):
+            return values
+        return np.where(missing, values, _given.numbers(X, "X", missing=True))
 
     def reconstruct(self, v: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """E[v | h], float32 (n, V), in the data's units, with h drawn from p(h | v) for each example: what one step
@@ -789,6 +819,15 @@ class RBM(Model):
     def _save_path(self, file: PathLike[str], path: Path) -> None:
         """Write a path that ends here: sampling/ stands below models and their files."""
         path_file.save(file, path)
+
+
+def _weight_scale(visible: Unit, hidden: Unit) -> float:
+    """The standard deviation of initial weights. Times sqrt(V) + sqrt(H) it is about their largest singular value,
+    which must be below 1 between real units."""
+    if not hidden.real:
+        return 0.01
+    scale = math.sqrt(0.1 / visible.n_columns)
+    return min(scale, 0.3 / (math.sqrt(visible.n) + math.sqrt(hidden.n))) if visible.real else scale
 
 
 def _rebuilt(kind: type[RBM], weights: Any, visible_bias: Any, hidden_bias: Any, visible: Unit, hidden: Unit) -> RBM:

@@ -349,7 +349,7 @@ MISTAKES = [
     (["train", "holes.csv", "--missing", "latent", "--on-disk"], "--on-disk does nothing with --missing"),
     (["train", "family.fasta", "--missing", "latent"], "--missing does nothing with sequences"),
     (["train", "numbers.csv"], "numbers.csv, line 3, column 2: it is empty (column 'b'; an RBM needs every value"),
-    (["train", "real.csv"], "column 2 ('b') is real-valued (1.5): such columns are not supported yet; bin it"),
+    (["train", "real.csv"], "column 2 ('b') is real-valued (1.5), no category: say --visible gaussian where"),
     (["train", "id.csv"], "another text in each of its 30 rows, such as 'n0': an identifier? Leave it out (--drop)"),
     (["train", "survey.csv", "--drop", "colors"], "survey.csv has no column 'colors' to drop"),
     (["train", "codes.npy", "--states", "5", "--drop", "0"], "--drop needs a .csv with names of columns"),

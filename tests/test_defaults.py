@@ -7,6 +7,7 @@ import pytest
 from test_cli import fastrbm
 
 import fastrbm as fr
+from fastrbm.training.rate import default_rate
 from fastrbm._core import defaults
 
 X = fr.datasets.load_digits()
@@ -135,3 +136,17 @@ def test_rows_within_epochs_change_no_bits_of_the_training(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(optimizer=Broken(rate, l2=1e-3), checkpoint=path, checkpoint_seconds=0.0)
     same(whole, run(checkpoint=path, checkpoint_seconds=0.0, resume=True))
+
+
+def test_the_rate_of_real_hidden_units_falls_with_the_variance_of_the_visible_ones():
+    for n, rate in ((16, 0.1), (40, 0.1), (41, 0.05), (80, 0.05), (81, 0.025), (10_000, 0.1 / 256)):
+        for visible in ("bernoulli", fr.units.Categorical(n // 2, 2)):  # whose units have a variance of 1/4 each
+            width = n // 2 * 2 if visible != "bernoulli" else n
+            assert default_rate(fr.RBM(np.zeros((width, 2)), visible=visible, hidden="drelu")) == (
+                rate if width == n else default_rate(fr.RBM(np.zeros((width, 2)), hidden="drelu"))
+            )
+        assert default_rate(fr.RBM(np.zeros((n, 2)))) == 0.1
+    assert default_rate(fr.RBM(np.zeros((10, 2)), visible="spin", hidden="relu")) == 0.1  # a spin's is 1
+    assert default_rate(fr.RBM(np.zeros((11, 2)), visible="spin", hidden="relu")) == 0.05
+    assert default_rate(fr.RBM(np.zeros((11, 2)), visible="gaussian")) == 0.01
+    assert default_rate(fr.RBM(np.zeros((11, 2)), visible="gaussian", hidden="gaussian")) == 0.003

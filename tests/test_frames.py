@@ -208,7 +208,11 @@ def test_categories_that_do_not_occur():
 @pytest.mark.parametrize(
     "values, error, message",
     [
-        ([1.5, 2.0], ValueError, r"is real-valued \(1\.5\): .*not supported yet; bin it \(pandas\.cut, pandas\.qcut"),
+        (
+            [1.5, 2.0],
+            ValueError,
+            r"is real-valued \(1\.5\), no category: say visible=.gaussian. .*or bin it \(pandas\.cut, pandas\.qcut",
+        ),
         ([1.0, float("inf")], ValueError, r"is real-valued \(inf\)"),
         (list(range(21)), ValueError, "has 21 different numbers, from 0 to 20; of more than 20 .*raise max_levels"),
         ([f"id {k}" for k in range(21)], ValueError, "has another text in each of its 21 rows, .*: an identifier"),

@@ -178,7 +178,7 @@ BAD = {
     "NaN": (np.array([[0, 1], [1, NAN]]), ValueError, r"X contains NaN, the first at X\[1, 1\]"),
     "masked": (np.ma.masked_array([[0, 1]], [[False, True]]), ValueError, r"X has masked values, .* X\[0, 1\]"),
     "spins": (2 * STATES.astype(int) - 1, ValueError, r"spins .* become 0 and 1 by \(X \+ 1\) / 2"),
-    "gray": (STATES * 9, ValueError, r"X\[\d+, \d+\] is 9\); real values need a threshold"),
+    "gray": (STATES * 9, ValueError, r"X\[\d+, \d+\] is 9\); real values need Gaussian units"),
     "infinite": (np.array([[0, np.inf]]), ValueError, r"X\[0, 1\] is inf"),
     "pair": ([STATES, STATES[:, 0]], TypeError, r"X must be one array .* of a pair \(x, y\) give x alone"),
 }  # fmt: skip

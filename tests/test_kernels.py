@@ -106,8 +106,17 @@ def run(module, case, n_threads):
     betas = np.array([0.0, 0.3, 0.35, 1.0], np.float32)
     place = (SEED, 5, 7, 3)
     module.anneal(
-        annealed_v, annealed_h, to_visible, to_hidden, reference[None], difference, betas, betas.astype(float), *place,
-        log_weights, n_threads,
+        annealed_v,
+        annealed_h,
+        to_visible,
+        to_hidden,
+        reference[None],
+        difference,
+        betas,
+        betas.astype(float),
+        *place,
+        log_weights,
+        n_threads,
     )
     results |= {"annealed_v": annealed_v, "annealed_h": annealed_h, "log_weights": log_weights}
 

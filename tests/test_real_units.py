@@ -354,9 +354,9 @@ def test_joined_neighbors_and_parts(unit):
 
 
 def test_of_moments():
-    unit = u.Gaussian.of_moments(5, [0.0, 5.0, 1e6, 1e6, -2.0], [4.0, 0.0, 0.99, 1.01, 1e-20])
+    unit = u.Gaussian.of_moments(5, [0.0, 5.0, 1e6, 1e6, -2.0], [4.0, 0.0, 0.05, 0.06, 1e-20])
     assert unit.data_mean.tolist() == [0.0, 5.0, 1e6, 1e6, -2.0]
-    assert unit.scale.tolist() == [2.0, 1.0, 1.0, np.sqrt(1.01), 1.0]
+    assert unit.scale.tolist() == [2.0, 1.0, 1.0, np.sqrt(0.06), 1.0]  # 2^-22 of 1e6 is 0.238
     assert u.Gaussian.of_moments(1, 0.0, 1e-20).scale.tolist() == [1e-10]
     assert u.Gaussian.of_moments(1, 3.0, -1e-18).scale.tolist() == [1.0]  # by rounding
     for mean, variance in ((np.nan, 1.0), (1.0, np.nan)):

@@ -10,7 +10,10 @@ CHAINS = 256
 TEMPERED_CHAINS = 128  # at each temperature
 BETAS = 10
 RATE = 0.1  # of SGD, at the start; it falls linearly to 0
+VARIANCE_RATE = 0.01  # of log gamma, likewise; most of the chains' noise in it is averaged out
 ADAM_RATE = 0.0005  # likewise
+REAL_RATE = 0.01  # of SGD where visible units are real (Hinton 2012, section 13.2): their gradients have no bound
+REALS_RATE = 0.003  # where hidden units are real, too: beyond some weights, no distribution has them
 L2 = 1e-3  # of the optimizer that fit takes by itself: what the data do not ask for stays small
 MISSING_SWEEPS = 5  # that draw latent values before each use of their example
 

@@ -310,8 +310,8 @@ def _checked(labels: list[Label | None], column: Column, max_levels: int, where:
     real = next((label for label in numbers if isinstance(label, float) and not label.is_integer()), None)
     if real is not None:
         raise ValueError(
-            f"{where} is real-valued ({real:g}): such columns are not supported yet; bin it (pandas.cut, pandas.qcut "
-            "or the like), or leave it out"
+            f"{where} is real-valued ({real:g}), no category: say visible='gaussian' where all columns are numbers, or "
+            "bin it (pandas.cut, pandas.qcut or the like), or leave it out"
         )
     if len(numbers) > max_levels:
         raise ValueError(

@@ -10,7 +10,8 @@ FIXED_BITS = 22  # fixed-point probabilities are multiples of 2^-22
 ROWS = 504  # rows whose fixed-point probabilities sum in int32
 REAL_BITS = 12  # values of real units are multiples of 2^-12,
 REAL_BYTES = 3  # whole numbers of so many bytes,
-REAL_LARGEST = (1 << 23) - 1  # at most this in size: values are below 2048
+REAL_LARGEST = (1 << 23) - 1  # at most this in size:
+REAL_RANGE = 2048.0  # values are below this
 REAL_UNITS = "gaussian", "relu", "drelu"  # the types whose values are real
 
 

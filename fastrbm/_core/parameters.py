@@ -13,7 +13,7 @@ import numpy as np
 
 from . import threads, validate
 from .dispatch import kernels
-from .layout import FIXED_BITS, REAL_BITS, REAL_LARGEST, TILE, from_tiles, to_tiles
+from .layout import FIXED_BITS, REAL_BITS, REAL_LARGEST, REAL_RANGE, TILE, from_tiles, to_tiles
 from .segments import empty_tiles, placed, placed_shape, placed_tiles, segments_of
 from .settings import once
 
@@ -107,9 +107,13 @@ def coupling_of(weights: np.ndarray, units: tuple[Unit, Unit]) -> float:
     return math.sqrt(max(float(np.linalg.eigvalsh(small @ small.T)[-1]), 0.0))
 
 
+class NotNormalizable(FloatingPointError):
+    """A model with real units in both layers whose exp(-E) has no finite integral."""
+
+
 def _check_coupling(weights: np.ndarray, units: tuple[Unit, Unit]) -> None:
     if not (coupling := coupling_of(weights, units)) < 1.0:
-        raise FloatingPointError(
+        raise NotNormalizable(
             "the model could not be normalized: where both layers have real units, the largest singular value of "
             f"W_ij / sqrt(gamma_i gamma_j) must be below 1, and it is {coupling:.6g}; a model that there was stays as "
             "it was (smaller weights or learning rate, or larger gamma)"
@@ -229,12 +233,55 @@ class Parameters:
         )
         if bad:
             refuse("weights", from_tiles(new, *self.shape))
-        return Parameters(
+        moved = Parameters(
             self.shape, new, transposed, sums,
             moved_values(self.visible_bias, direction.visible_bias, rate, "visible_bias"),
             moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"),
             self._moved_units(direction, rate),
         )  # fmt: skip
+        moved._check_range(sums[1])
+        return moved
+
+    def with_units(self, units: tuple[Unit, Unit], n_threads: int | None = None) -> Parameters:
+        """The same weights and biases with other parameters of the units' own energies; errors as for moved."""
+        return self._scaled(1.0, units, n_threads)
+
+    def lowered(self, factor: float, n_threads: int | None = None) -> Parameters:
+        """With the weights of real visible units times a factor."""
+        return self._scaled(factor, self.units, n_threads)
+
+    def _scaled(self, factor: float, units: tuple[Unit, Unit], n_threads: int | None) -> Parameters:
+        tiles, real = self.to_hidden.tiles_array, units[0].sides()[2] > 0
+        if factor != 1.0:
+            factors = np.ones(tiles.shape[1], np.float32)
+            factors[: real.size][real] = factor
+            tiles = tiles * factors[:, None]
+        nowhere = Direction(tiles, self.visible_bias, self.hidden_bias)
+        new, transposed, _, sums = _ascend(tiles, nowhere, self.shape[1], 0.0, 0.0, 0.0, n_threads)
+        scaled = Parameters(self.shape, new, transposed, sums, self.visible_bias, self.hidden_bias, units)
+        scaled._check_range(sums[1])
+        return scaled
+
+    def _check_range(self, largest_sum: float) -> None:
+        """FloatingPointError where means of real visible units are beyond the grid of their values. largest_sum: max_i
+        sum_j |W_ij|, which bounds what hidden units send where these are not real."""
+        if not self.units[0].real:
+            return
+        largest_sum = 0.0 if self.units[1].real else largest_sum
+        widths = np.square(self.units[0].sides()[2:4].max(axis=0))  # 1 / gamma, 0 of units that are not real
+        if (largest_sum + float(np.abs(self.visible_bias).max())) * float(widths.max()) < REAL_RANGE:
+            return
+        most = np.abs(self.wide_visible_bias)
+        if largest_sum:
+            most += np.add.accumulate(np.abs(self.weights.astype(np.float64)), axis=1)[:, -1]
+        most *= widths
+        if not most.max() < REAL_RANGE:
+            unit = int(most.argmax())
+            raise FloatingPointError(
+                f"the step would take the mean of visible unit {unit} up to {most[unit]:.3g}, where values of real "
+                f"units end at {REAL_RANGE:g}: the training diverges; the model keeps the parameters it had (try a "
+                "smaller learning rate)"
+            )
 
     def _moved_units(self, direction: Update, rate: float) -> tuple[Unit, Unit]:
         """The units after an update, with what else of the hidden ones it changes."""

@@ -343,7 +343,7 @@ def what_is_wrong(
     if low == -1 and high == 1 and bool((np.abs(array) == 1).all()):
         hint = f"; spins need a model of spins (visible='spin'), or become 0 and 1 by ({name} + 1) / 2"
     elif low >= 0 and high > 1:
-        hint = f"; real values need a threshold, such as {name} >= {high / 2:g}"
+        hint = f"; real values need Gaussian units (visible='gaussian'), or a threshold, such as {name} >= {high / 2:g}"
     elif low >= 0:
         hint = f"; probabilities need a draw or a threshold, such as {name} >= 0.5"
     return f"{name} must hold {wanted}, got values from {low:g} to {high:g} ({at} is {bad:g}){hint}"

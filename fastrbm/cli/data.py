@@ -22,7 +22,8 @@ from ..datasets.files import map_rows, read_table
 from ..datasets.scales import NoScale, binarize, scaled
 from ..datasets.table import Table
 from ..units.categorical import Categorical
-from ..units.layer import counted, of_table, reader
+from ..units.gaussian import Gaussian
+from ..units.layer import TYPES, counted, of_table, reader
 from ..units.unit import Unit
 from .common import BUNDLED, beside, hint, order_of
 from .words import CommandError, say
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 FASTA = (".fasta", ".fa", ".afa", ".fas", ".faa", ".fna", ".a2m", ".a3m")
 _LOOK = 256  # examples on disk that are looked at beforehand
 _NAMED = 8  # columns that a message names
+_OTHER_UNITS = "of codes of categories, train with --visible categorical, of real numbers with --visible gaussian"
+_REAL = ".10g"  # how real numbers are written
 _MISSING = "train with --missing latent, or leave out its row or column"
 
 
@@ -88,6 +91,8 @@ def training_data(options: argparse.Namespace) -> Training:
     if options.on_disk:
         return _on_disk(options)
     visible = options.visible
+    if visible is not None and TYPES[visible].real:
+        return _of_reals(name, options)
     coded, missing = visible == Categorical.name or options.states is not None, options.missing is not None
     if is_csv(name) and options.states is None and (coded or missing and visible is None):
         _there(name, options)
@@ -110,7 +115,7 @@ def training_data(options: argparse.Namespace) -> Training:
     except NoScale as error:
         if visible is not None or binary:
             raise
-        raise CommandError(f"{error}; or, of codes of categories, train with --visible categorical") from None
+        raise CommandError(f"{error}; or, {_OTHER_UNITS}") from None
 
 
 def refuse_senseless(options: argparse.Namespace) -> None:
@@ -125,6 +130,22 @@ def refuse_senseless(options: argparse.Namespace) -> None:
         ):  # fmt: skip
             if given:
                 raise CommandError(f"{option} is for real values, and does nothing with {where}")
+    if options.fixed_variance and options.visible != Gaussian.name:
+        raise CommandError("--fixed-variance is for --visible gaussian")
+    if options.visible is not None and TYPES[options.visible].real:
+        for option, given in (
+            ("--threshold", options.threshold is not None), ("--scale", options.scale is not None),
+            ("--dynamic-binarization", options.dynamic_binarization),
+        ):  # fmt: skip
+            if given:
+                raise CommandError(f"{option} is for units of two values, and does nothing with --visible "
+                                   f"{options.visible}")  # fmt: skip
+        if options.missing == "absent":
+            raise CommandError(f"--missing absent is for categorical sites: with --visible {options.visible}, latent")
+        if options.score == "pseudo-likelihood":
+            raise CommandError(
+                f"--score pseudo-likelihood has no closed form with --visible {options.visible}: log-likelihood has"
+            )
     if options.states is not None and options.visible not in (None, Categorical.name):
         raise CommandError(f"--states is the number of categories, and does nothing with --visible {options.visible}")
     for option, given in (
@@ -200,6 +221,8 @@ def _on_disk(options: argparse.Namespace) -> Training:
             "(datasets.load and numpy.save)"
         )
     X = map_rows(name)
+    if options.visible is not None and TYPES[options.visible].real:
+        return Training(X, Form(TYPES[options.visible](X.shape[1])))
     if options.visible == Categorical.name or options.states is not None:
         unit = _codes_unit(X, name, options)
         return Training(X, Form(unit), _count_words(unit))
@@ -230,6 +253,8 @@ def _of_csv(name: str, options: argparse.Namespace, unit: Unit) -> Training:
     try:
         table = _load_categories(name, options, header)
     except (ValueError, TypeError) as error:
+        if isinstance(plain, NoScale):
+            raise CommandError(f"{plain}; or, {_OTHER_UNITS}") from None
         raise (_by_option(error) if isinstance(plain, NotNumbers) else plain) from None
     labels = {label for known in table.categories for label in known if isinstance(label, str)}
     if not isinstance(plain, (NoScale, NotNumbers)) and not any(map(is_word, labels)):
@@ -244,6 +269,7 @@ def _load_categories(name: str, options: argparse.Namespace, header: bool) -> Co
 def _by_option(error: Exception) -> CommandError:
     """An error of load_categories, with options in place of its arguments."""
     said = str(error).replace("header=False", "--no-header").replace("raise max_levels", "raise --max-levels")
+    said = said.replace("say visible='gaussian'", "say --visible gaussian")
     return CommandError(re.sub(r"\b([Ll])eave it out", r"\1eave it out (--drop)", said))
 
 
@@ -301,6 +327,23 @@ def _with_missing(name: str, options: argparse.Namespace) -> Training:
     return Training(X, Form(reader(options.visible or "bernoulli", "--visible")))
 
 
+def _of_reals(name: str, options: argparse.Namespace) -> Training:
+    """Real numbers as they are, in which NaN is missing."""
+    if options.missing is not None and is_csv(name):
+        _there(name, options)
+        table = Table(load_codes(name, drop=options.drop))
+    else:
+        table = _numbers(name, options)
+    good = np.isfinite(table.array) | (np.isnan(table.array) & (options.missing is not None))
+    if not bool(good.all()):
+        row, column = np.argwhere(~good)[0].tolist()
+        raise CommandError(f"{table.cell(name, row, column)}: the value is missing or infinite: {_MISSING}")
+    names = None if table.names is None else tuple(table.names)
+    kind = TYPES[options.visible]
+    how = "standardized" if kind is Gaussian else "as they are"
+    return Training(table.array, Form(kind(table.array.shape[1]), names), f"columns of real numbers, {how}")
+
+
 def _codes_unit(codes: np.ndarray, name: str, options: argparse.Namespace) -> Categorical:
     if options.states is not None:
         return Categorical(codes.shape[1], options.states)
@@ -356,7 +399,8 @@ def data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool = Fa
         validate.check_names(given.form.names, form.names, name)
         return given.examples
     if options.threshold is not None:
-        raise CommandError("--threshold is for real values; the model has categories")
+        what = "takes them as they are" if form.unit.real else "has categories"
+        raise CommandError(f"--threshold is for real values; the model {what}")
     validate.check_names(None if table.names is None else tuple(table.names), form.names, name)
     _check_codes(table.array, form.unit, name)
     return table.array
@@ -429,6 +473,11 @@ def content(states: np.ndarray, kind: str, form: Form) -> memoryview | bytes:
     elif form.names is not None or form.categories is not None:
         known = form.categories or (None,) * form.unit.n_columns
         columns = to_frame(states, form.names, known, like={})
+        if states.dtype.kind == "f":
+            columns = {
+                name: values if labels else [format(x, _REAL) for x in values]
+                for (name, values), labels in zip(columns.items(), known, strict=True)
+            }
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         if form.names is not None:
@@ -436,5 +485,5 @@ def content(states: np.ndarray, kind: str, form: Form) -> memoryview | bytes:
         writer.writerows(zip(*columns.values(), strict=True))
         return text.getvalue().encode()
     else:
-        np.savetxt(file, states, fmt="%d", delimiter=",")
+        np.savetxt(file, states, fmt=f"%{_REAL}" if states.dtype.kind == "f" else "%d", delimiter=",")
     return file.getbuffer()

@@ -23,9 +23,11 @@ from ..training import metrics
 from ..training.early_stopping import EarlyStopping
 from ..training.fit import FitState, fit
 from ..training.history import History
+from ..training.rate import default_rate
 from ..training.verdict import TrainingWarning
+from ..units.layer import TYPES
 from . import words as _words
-from .data import Training, data_of, refuse_senseless, training_data
+from .data import Form, Training, data_of, refuse_senseless, training_data
 from .files import Output, check_output
 from .report import check_report, write_report
 from .settings import as_toml
@@ -61,6 +63,9 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     kinds = {"visible": form.unit if form.coded else form.unit.name, "hidden": options.hidden_type}
     rbm = RBM.from_data(X, options.hidden, options.seed, sample_weight=more.get("sample_weight"), **kinds)
     rbm._visible_names, rbm._visible_categories = form.names, form.categories
+    if form.unit.real:
+        form = Form.of(rbm)  # with the scales of the data
+    more |= _validation(options, form)
     untrained = rbm.weights
     threads = _threads.resolve(options.threads)
     what = "columns" if form.coded else "units"
@@ -79,7 +84,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
             rbm,
             X,
             gradient=_gradient(options),
-            optimizer=_optimizer(options),
+            optimizer=_optimizer(options, rbm),
             epochs=options.epochs,
             batch_size=options.batch_size,
             seed=options.seed,
@@ -96,6 +101,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
             dynamic_binarization=options.dynamic_binarization,
             missing=options.missing,
             missing_sweeps=options.missing_sweeps,
+            learn_variance=False if options.fixed_variance else None,
             **more,
         )
         signals.held = True  # from here on they wait: nothing that was learned is lost
@@ -187,13 +193,15 @@ def _complete(options, X: np.ndarray) -> np.ndarray:
 
 
 def _more(options, training: Training) -> dict:
-    """What else of fit's arguments comes from files."""
+    """What else is known of the examples."""
     more: dict = {} if training.weights is None else {"sample_weight": training.weights}
     if options.sample_weight:
         more["sample_weight"] = read_column(options.sample_weight)
-    if options.validation:
-        more["validation"] = data_of(options.validation, options, training.form, options.json)
     return more
+
+
+def _validation(options, form: Form) -> dict:
+    return {"validation": data_of(options.validation, options, form, options.json)} if options.validation else {}
 
 
 def _gradient(options):
@@ -207,9 +215,9 @@ def _gradient(options):
     return CD(sweeps, seed) if options.method == "cd" else PCD(chains, sweeps, seed)
 
 
-def _optimizer(options):
+def _optimizer(options, rbm: RBM):
     adam = options.optimizer == "adam"
-    start = options.learning_rate or (defaults.ADAM_RATE if adam else defaults.RATE)
+    start = options.learning_rate or (defaults.ADAM_RATE if adam else default_rate(rbm))
     stop = options.final_rate
     if options.schedule == "constant":
         rate = start
@@ -263,9 +271,13 @@ def _conclude(history: History, options, stop: EarlyStopping | None, out: str, s
     # the last row of an epoch is that of its end
     k = len(epochs) - 1 - epochs[::-1].index(stop.best_epoch) if stop and stop.best_epoch in epochs else -1
     at = {column: history[column][k] for column in history.columns}
+    error = at["reconstruction_error"]
+    moved = f"changes {error:.1%} of the units"
+    if options.visible is not None and TYPES[options.visible].real:
+        moved = f"expects them {error:.2f} standard deviations off"
     say(
-        f"{history.last['update']:,} updates in {history.last['seconds']:.1f} s. One sweep from data changes "
-        f"{at['reconstruction_error']:.1%} of the units; the model finds the data\n"
+        f"{history.last['update']:,} updates in {history.last['seconds']:.1f} s. One sweep from data {moved}; "
+        "the model finds the data\n"
         f"{at['shuffled_gap']:.1f} nats per example more likely than noise with the same means. Saved {out}"
     )
     if history.verdict:

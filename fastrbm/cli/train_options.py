@@ -6,6 +6,7 @@ import argparse
 
 from .._core import defaults
 from .._core.frames import MAX_LEVELS
+from ..units.categorical import Categorical
 from ..units.layer import TYPES
 from .common import BUNDLED, add_common, add_data, add_sequence_weights, add_shape, real, whole
 
@@ -20,6 +21,7 @@ EXAMPLES = """examples:
   fastrbm train survey.csv --out survey.npz             columns of text: the model keeps names and categories
   fastrbm train family.fasta --alphabet protein --sequence-weights 0.2
   fastrbm train genotypes.npy --visible categorical --states 3
+  fastrbm train measurements.csv --visible gaussian     columns of real numbers
   fastrbm train train.npy --epochs 1000 --checkpoint run.npz --resume   start, or go on after an interruption
   fastrbm train digits --method tempered --print-config > run.toml
   fastrbm train --config run.toml --hidden 200"""
@@ -54,7 +56,8 @@ def _add_model(group) -> None:
     group.add_argument(
         "--visible", choices=tuple(TYPES),
         help="visible units: bernoulli for data of 0 and 1, spin for data of -1 and 1 (0 and 1 become -1 and 1), "
-        "categorical for codes (default bernoulli; of sequences, and of a .csv of text or codes, as its columns are)",
+        "categorical for codes, gaussian for real numbers, whose columns are standardized, relu for real numbers of at "
+        "least 0 (default bernoulli; of sequences, and of a .csv of text or codes, as its columns are)",
     )  # fmt: skip
     group.add_argument(
         "--states", type=whole(1, 255), metavar="Q",
@@ -83,8 +86,13 @@ def _add_model(group) -> None:
     )  # fmt: skip
     add_sequence_weights(group)
     group.add_argument(
-        "--hidden-type", choices=("bernoulli", "spin"), default="bernoulli", help="hidden units (default %(default)s)"
-    )
+        "--hidden-type", choices=tuple(kind for kind in TYPES if kind != Categorical.name), default="bernoulli",
+        help="hidden units; gaussian, relu and drelu are real-valued (default %(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--fixed-variance", action="store_true",
+        help="of gaussian visible units: keep their variances given the hidden units as those of the data",
+    )  # fmt: skip
     group.add_argument("--out", default="rbm.npz", metavar="FILE", help="the model (default %(default)s)")
     group.add_argument(
         "--epochs",
@@ -151,7 +159,8 @@ def _add_update(group) -> None:
         "--learning-rate",
         type=real(0, strict=True),
         metavar="R",
-        help=f"at the start (default {defaults.RATE}, for adam {defaults.ADAM_RATE})",
+        help=f"at the start (default {defaults.RATE}, for adam {defaults.ADAM_RATE}; of real visible units "
+        f"{defaults.REAL_RATE}, {defaults.REALS_RATE} where hidden ones are real, too)",
     )
     group.add_argument(
         "--schedule",

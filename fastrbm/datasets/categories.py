@@ -130,7 +130,7 @@ def load_codes(
 
     Returns
     -------
-    float32 (n, columns), NaN where a cell is missing.
+    float32 (n, columns), float64 where columns have no categories; NaN where a cell is missing.
 
     Raises
     ------
@@ -181,7 +181,7 @@ def load_codes(
         rows.append([float(code) for code in codes if code is not None])
     if not rows:
         raise ValueError(f"{path} has no examples")
-    return np.array(rows, np.float32)
+    return np.array(rows, np.float64 if any(column.labels is None for column in columns) else np.float32)
 
 
 def _is_head(cells: list[str], codes: list[float | None], names: Sequence[str] | None) -> bool:

@@ -25,6 +25,7 @@ from ..sampling.annealing import population_annealing
 from ..sampling.chains import Chains
 from ..sampling.model import model
 from ..training.history import History
+from ..training.variance import visible_size
 from . import coded
 from .page import Page, figure
 from .verdict import RHAT, answers, interval, nats
@@ -166,7 +167,7 @@ def report(
     samples, traces, met = _run_chains(rbm, examples, n_samples, n_sweeps, seed, progress, n_threads)
     found, alone = summary(traces), _alone(rbm, examples)
     page = Page(f"Report on {name}")
-    page.answers(answers(score, alone, reported, found, met, history, rbm.n_visible))
+    page.answers(answers(score, alone, reported, found, met, history, visible_size(rbm)))
     with style.context("default"):
         _score(page, score, reported, rbm, examples, alone)
         _model(page, rbm, examples, samples, shape, name, n_threads)

@@ -13,6 +13,7 @@ from ..plot import columns, grids, statistics
 from ..plot import sites as layout
 from ..plot import weights as drawn
 from ..plot.grids import checked_shape, default_shape
+from ..units.real import LARGEST_GAMMA
 from .page import Page, figure
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _BARS = 8  # a hidden unit
 _HISTOGRAMS = 6  # real columns
 _SIDE = 8  # of the smallest picture whose pixels may have names, or be real
 MOMENTS = "means", "standard deviations"
-_NARROWEST = 2.0**-12  # the smallest variance that a real unit may have
+_NARROWEST = 1.0 / LARGEST_GAMMA  # the smallest variance that a real unit may have
 
 
 class Picture(NamedTuple):

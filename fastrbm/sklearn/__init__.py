@@ -9,6 +9,7 @@ except ImportError as error:
 
 from .bernoulli import BernoulliRBM
 from .classifier import RBMClassifier
+from .gaussian import GaussianRBM
 from .imputer import RBMImputer
 
-__all__ = ["BernoulliRBM", "RBMClassifier", "RBMImputer"]
+__all__ = ["BernoulliRBM", "GaussianRBM", "RBMClassifier", "RBMImputer"]

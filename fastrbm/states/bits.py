@@ -279,8 +279,6 @@ class CodeMatrix(BitMatrix):
         return out
 
     def weighted_sums(self, weight: np.ndarray) -> np.ndarray:
-        if self.segments.real:  # not by BLAS: one number after the other
-            return np.add.accumulate(weight[:, None] * self.to_values(), axis=0)[-1]
         weight, sums = weight.astype(np.float64), []
         for segment, rows, _ in places(self._unit):
             planes = self._planes[rows]

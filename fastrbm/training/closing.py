@@ -14,9 +14,11 @@ from ..sampling.annealing import of_modes
 from ..sampling.chains import Chains
 from ..sampling.tempering import TemperedChains
 from ..states.missing import absent_sites
+from .variance import LARGEST, SMALLEST, visible_size
 from .verdict import Closing, farness
 
 if TYPE_CHECKING:
+    from ..units.unit import Unit
     from .history import History
     from .measuring import Basics
 
@@ -39,21 +41,23 @@ def closing(
     gap = float(rbm._free_energy(basics.noise, n_threads).mean() - rbm._free_energy(basics.bits, n_threads).mean())
     return Closing(
         n_updates,
-        rbm.n_visible,
+        visible_size(rbm),
         float(np.abs(inputs).mean()),
         history["update"],
         np.append(history["shuffled_gap"][:-1], gap),
-        **_chains_apart(rbm, states.mean(axis=0), len(states), chains),
+        **_chains_apart(rbm, states, chains),
         **_model_apart(rbm, basics, states, n_updates, seed, n_threads),
         **({} if kept or basics.validation is None else _scores(history)),
     )
 
 
-def _chains_apart(rbm: RBM, means: np.ndarray, n: int, chains: Any) -> dict[str, Any]:
+def _chains_apart(rbm: RBM, states: np.ndarray, chains: Any) -> dict[str, Any]:
     """How far the chains of the training are from the data, in the means of their units."""
     if not isinstance(chains, (Chains, TemperedChains)) or chains.rbm is not rbm:
         return {}
-    error = np.sqrt(means * (1.0 - means) * (1.0 / n + 1.0 / len(chains)))
+    means = states.mean(axis=0)
+    variance = states.var(axis=0) if rbm.visible.real else means * (1.0 - means)
+    error = np.sqrt(variance * (1.0 / len(states) + 1.0 / len(chains)))
     apart = np.abs(chains.visible_bits.to_units().mean(axis=0) - means)
     return {"off_means": float(apart.mean()), "means_error": float(error.mean())}
 
@@ -84,7 +88,7 @@ def _model_apart(
                     numbers = {"off_axis": off, "axis_error": error}
         likely = -population.log_partition
     if basics.validation is not None:
-        independent = RBM.from_data(basics.bits, 1, weight_scale=0.0, visible=rbm.visible)
+        independent = RBM.from_data(basics.bits, 1, weight_scale=0.0, visible=_independent_units(rbm, states))
         free, plain = (
             [float(model._free_energy(examples, n_threads).mean()) for examples in (basics.validation, basics.bits)]
             for model in (rbm, independent)
@@ -92,6 +96,13 @@ def _model_apart(
         numbers["excess_gap"] = free[0] - free[1] - (plain[0] - plain[1])
         numbers["margin"] = likely - free[0] - score(independent, basics.validation).mean
     return numbers
+
+
+def _independent_units(rbm: RBM, states: np.ndarray) -> Unit:
+    """The visible units, but Gaussian ones with the variances of these states (n, V)."""
+    if rbm.visible.gammas is None:
+        return rbm.visible
+    return rbm.visible.with_gammas((1.0 / states.var(axis=0).clip(1.0 / LARGEST, None)).clip(SMALLEST, LARGEST))
 
 
 def _scores(history: History) -> dict[str, Any]:

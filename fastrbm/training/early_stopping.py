@@ -10,6 +10,7 @@ import numpy as np
 from .._core import saved, validate
 from .._core.describe import Described
 from .._core.settings import Setting
+from ..units.real import LARGEST_GAMMA, SMALLEST_GAMMA
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -19,6 +20,7 @@ __all__ = ["EarlyStopping"]
 
 _PARAMETERS = ("weights", "visible_bias", "hidden_bias")
 _OWN = "own"  # what else is trained of the hidden units
+_GAMMAS = "gammas"  # of Gaussian visible units
 _PART = 0.05  # of what was gained: an error below it is small
 _SMALL = ("reconstruction_error", "free_energy_gap", "tau_int", "rhat")
 
@@ -90,6 +92,7 @@ class EarlyStopping(Described):
         self.best, self.best_epoch, self._first = math.nan, 0, math.nan
         self._best_error = 0.0
         self._parameters: tuple[np.ndarray, ...] = ()
+        self._gammas: np.ndarray | None = None
         self._seen = self._waited = 0
 
     def __call__(self, state: FitState) -> bool:
@@ -106,7 +109,8 @@ class EarlyStopping(Described):
         """Set rbm to the best model so far; fit does so when the training ends, however it ends."""
         if self._parameters:
             weights, b, c, *own = self._parameters
-            rbm.set_parameters(weights, b, c, hidden=rbm.hidden.with_own(own[0]) if own else None)
+            visible = None if self._gammas is None else rbm.visible.with_gammas(self._gammas)
+            rbm.set_parameters(weights, b, c, visible=visible, hidden=rbm.hidden.with_own(own[0]) if own else None)
 
     def restart(self, rbm: RBM) -> None:
         """Set rbm to the best model so far, from which the rate is to fall; fit does so when the score has stalled."""
@@ -125,7 +129,7 @@ class EarlyStopping(Described):
             return
         if first or gain > self.min_delta:
             self.best, self.best_epoch, self._best_error, self._waited = value, state.epoch, error, 0
-            own = state.rbm.hidden.own
+            own, self._gammas = state.rbm.hidden.own, state.rbm.visible.gammas
             self._parameters = (
                 state.rbm.weights, state.rbm.visible_bias, state.rbm.hidden_bias, *([] if own is None else [own])
             )  # fmt: skip
@@ -135,6 +139,8 @@ class EarlyStopping(Described):
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the best model, and how long it has been the best."""
         best = dict(zip((*_PARAMETERS, _OWN), self._parameters, strict=False))
+        if self._parameters and self._gammas is not None:
+            best[_GAMMAS] = self._gammas
         return best | {
             "best": self.best, "best_epoch": self.best_epoch, "best_error": self._best_error, "first": self._first,
             "waited": self._waited, "seen": self._seen,
@@ -155,6 +161,9 @@ class EarlyStopping(Described):
         best, best_error, first = (saved.number(state, name, finite=False) for name in ("best", "best_error", "first"))
         best_epoch, waited, seen = (saved.count(state, name) for name in ("best_epoch", "waited", "seen"))
         self._parameters, self.best, self.best_epoch = parameters, best, best_epoch
+        self._gammas = None
+        if parameters and _GAMMAS in state:
+            self._gammas = saved.array(state, _GAMMAS, np.float32, (len(parameters[1]),), SMALLEST_GAMMA, LARGEST_GAMMA)
         self._best_error, self._first, self._waited, self._seen = best_error, first, waited, seen
 
     def _must_fit(self, rbm: RBM) -> None:

@@ -37,6 +37,7 @@ from .early_stopping import EarlyStopping
 from .loop import Loop
 from .measuring import Measuring
 from .missing import Latent
+from .rate import default_rate
 from .resume import Checkpoints
 from .run import Training
 
@@ -66,6 +67,7 @@ def fit(
     n_threads: int | None = None,
     centered: bool | Centering = True,
     *,
+    learn_variance: bool | None = None,
     dynamic_binarization: bool = False,
     missing: str | None = None,
     missing_sweeps: int = defaults.MISSING_SWEEPS,
@@ -84,7 +86,8 @@ def fit(
     rbm : RBM
         Changed by each update. :meth:`RBM.from_data` makes one to start from.
     X : array (n, V) or BitMatrix, or batches
-        0 and 1, or fractions from 0 to 1. An array is packed once, to a bit a number; a memory-mapped one stays where
+        0 and 1, or fractions from 0 to 1; of real units real numbers, in the data's own units. An array is packed once,
+        to a bit a number (three bytes of real units); a memory-mapped one stays where
         it is, and the rows of a batch are read when it is their turn. Or any object that is iterated over once an
         epoch, yields batches (n, V), and whose len() is their number: its order and its batch sizes are then its own.
         (Its first batches are read once more beforehand, for the examples that metrics are taken on.)
@@ -92,7 +95,9 @@ def fit(
         By default ``gradient.PCD()``.
     optimizer : optimizer, optional
         By default ``optim.SGD(optim.Linear(0.1, 0.0), l2=0.001)``: plain ascent at a rate that falls to 0, with a
-        decay that keeps small what the data do not ask for.
+        decay that keeps small what the data do not ask for. Where visible units are real, the rate starts at 0.01;
+        where hidden ones are, too, at 0.003. Where hidden units alone are real it starts at 0.1, halved until it is at
+        most one by the sum of the variances of the visible units.
     epochs : int, optional
         Passes through the data. By default a budget in updates: 100 passes, but at least 20,000 updates, which small
         data need, and at most 50,000; of models of more than 524,288 connections the least number is smaller.
@@ -115,6 +120,12 @@ def fit(
     centered : bool or gradient.Centering
         Whether gradients are centered, which helps (see :class:`fastrbm.gradient.Centering`); or a Centering that was
         used before, to go on with its offsets. Gradients of your own classes are taken as they are.
+    learn_variance : bool, optional
+        Whether the gammas of Gaussian visible units are trained, too, by their logarithms, at a rate of their own that
+        falls from 0.01 to 0; each stays between 2^-4 and 2^10. Needed where columns depend on each other: with gamma 1
+        a standardized column has its whole variance already given the hidden units, and nothing is left for these to
+        explain. By default wherever there are such units and it can be done: with ``gradient.PCD``, and without a
+        trajectory, whose models differ in weights and biases alone.
     dynamic_binarization : bool
         Take fractions as probabilities: states of 0 and 1 are drawn from them each time that a batch is used, so that
         each epoch sees others. By default fractions drive the hidden layer as they are.
@@ -130,8 +141,8 @@ def fit(
 
         "absent": there is no unit, for this example: it sends nothing, and is not drawn. Ratings are of this kind: each
         user is an RBM of the films that the user rated, and all share their weights (Salakhutdinov, Mnih & Hinton
-        2007). Of categorical sites only, and by gradient.CD only, the default then. What is learned is no single
-        distribution of all sites; validation data may have absent sites too.
+        2007). Of categorical sites only, not of real units, and by gradient.CD only, the default then. What is learned
+        is no single distribution of all sites; validation data may have absent sites too.
     missing_sweeps : int
         With "latent", from 1 up. The states have to keep up with a model that changes; large data, whose epochs are
         few, may require more.
@@ -169,12 +180,14 @@ def fit(
     -------
     History
         Columns: ``epoch``, ``update``, ``seconds``, ``learning_rate``; ``reconstruction_error``, the expected
-        fraction of visible units that one Gibbs sweep from data changes; ``shuffled_gap``, in nats, the mean
+        fraction of visible units that one Gibbs sweep from data changes (of real units the mean distance from data to
+        their expectation given h, in the units of Gaussian.scale); ``shuffled_gap``, in nats, the mean
         free energy of data whose columns were shuffled independently, minus that of the data: by how much the model
         finds the data more likely than noise with the same means (log Z cancels), about 0 for a model that has
-        learned no more than the means; ``hidden_activity``, the mean of P(h = 1 | v); ``weight_norm``, the Euclidean
-        norm of W; with validation data ``free_energy_gap``, in nats, their mean free energy minus that of the training
-        data, which grows when the model overfits (Hinton 2012, section 6); and the columns of metrics. Taken on up to
+        learned no more than the means; ``hidden_activity``, the mean of P(h = 1 | v), or of E[h | v];
+        ``weight_norm``, the Euclidean norm of W; with validation data ``free_energy_gap``, in nats, their mean free
+        energy minus that of the training data, which grows when the model overfits (Hinton 2012, section 6); and the
+        columns of metrics. Taken on up to
         256 examples, every 256 updates or so; about 20 times in shorter trainings, though not more often than every 64
         updates; after each epoch of up to 20; and at the end.
 
@@ -185,7 +198,9 @@ def fit(
     Raises
     ------
     FloatingPointError
-        When an update would make a parameter non-finite; the model keeps its last good parameters.
+        When an update would make a parameter non-finite, or take real visible units beyond the grid of their values;
+        the model keeps its last good parameters. An update to a model with real units in both layers that cannot be
+        normalized is left out; weights between these units are lowered by a 64th instead.
     KeyboardInterrupt
         On Ctrl-C; the model is as the last complete update left it. With a checkpoint, that is written first; a second
         Ctrl-C does not wait for it.
@@ -220,7 +235,6 @@ def fit(
         validate.one_of(missing, "missing", ("latent", "absent"))
     if gradient is None:
         gradient = CD() if missing == "absent" else PCD()
-    optimizer = SGD(Linear(defaults.RATE, 0.0), l2=defaults.L2) if optimizer is None else optimizer
     epochs = None if epochs is None else validate.integer(epochs, "epochs", 0, philox.MOST_SWEEPS)
     batch_size = validate.integer(batch_size, "batch_size", 1, philox.MOST_CHAINS)
     progress, dynamic_binarization, resume = (
@@ -233,11 +247,16 @@ def fit(
     callbacks = _several(callbacks, "callbacks", callable(callbacks))
     metrics = _several(metrics, "metrics", callable(metrics) or hasattr(metrics, "columns"))
     _check_kinds(rbm, centered, averaging)
+    if optimizer is None:
+        optimizer = SGD(Linear(default_rate(rbm), 0.0), l2=defaults.L2)
     missing_sweeps = validate.integer(missing_sweeps, "missing_sweeps", 1, philox.MOST_SWEEPS)
     centering = centered if isinstance(centered, Centering) else Centering() if centered else None
     check_parts(gradient, optimizer, sample_weight is not None)
     check_callbacks(callbacks)
     check_metrics(metrics)
+    for metric in metrics:  # reported now, not when it is due
+        if hasattr(metric, "_check_model"):
+            metric._check_model(rbm)
     rbm._check_names(X, "X")
     X = rbm._coded(X, "X")
     if missing is not None and dynamic_binarization:
@@ -248,6 +267,7 @@ def fit(
             f"{type(gradient).__name__} has chains of the whole model, in which all sites are there"
         )
     trajectory = _trajectory(trajectory, gradient, missing == "absent")
+    learn_variance = _learns_variance(learn_variance, rbm, gradient, trajectory)
     encode = getattr(gradient, "encode", None) if is_array(X) and not is_on_disk(X) else None
     if encode is not None:
         if missing == "latent":
@@ -298,12 +318,14 @@ def fit(
         averaging,
         isinstance(centered, Centering) or not centered,
         n_threads,
+        learn_variance,
     )
     if trajectory is not None:
         _start(trajectory, loop, source, X, sample_weight, batch_size, seed)
     training = Training(loop, source, measuring, callbacks, epochs, progress, trajectory)
     if checkpoint is not None:
         setup: dict[str, object] = {"batch_size": batch_size, "seed": seed}
+        setup |= {} if rbm.visible.gammas is None else {"learn_variance": learn_variance}
         training.checkpoints = Checkpoints(training, checkpoint, checkpoint_seconds, resume, setup)
     elif resume:
         raise ValueError("resume needs a checkpoint to go on from")
@@ -325,6 +347,22 @@ def _trajectory(given: object, gradient: GradientEstimator, absent: bool) -> Tra
     if trajectory is not None and not getattr(gradient, "generative", True):
         raise ValueError(f"trajectory is of distributions; {type(gradient).__name__} learns none")
     return trajectory
+
+
+def _learns_variance(given: bool | None, rbm: RBM, gradient: GradientEstimator, trajectory: Trajectory | None) -> bool:
+    """Whether variances are trained; ValueError where they cannot be, and are to be."""
+    reason = ""
+    if rbm.visible.gammas is None:
+        reason = "Gaussian visible units"
+    elif not isinstance(gradient, PCD):
+        reason = f"gradient.PCD, whose chains tell the model's variances, not {type(gradient).__name__}"
+    elif trajectory is not None:
+        reason = "a training without a trajectory, whose models differ in weights and biases alone"
+    if given is None or not validate.flag(given, "learn_variance"):
+        return given is None and not reason
+    if reason:
+        raise ValueError(f"learn_variance needs {reason}")
+    return True
 
 
 def _start(

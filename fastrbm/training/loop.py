@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._core.parameters import NotNormalizable
 from ..gradient.base import Gradient
 from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
 from ..gradient.weighted import weighted_gradient
 from ..optim.sgd import SGD
+from . import variance
 from .data import InMemory
 from .fused import FEWEST, Updates, possible
 
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from .contracts import GradientEstimator, Optimizer
     from .data import OneBatch, UserBatches
 
+_LOWERED = 63 / 64  # of weights between real units, in place of a step to where no distribution is
 _AT_ONCE = 256  # updates of a call that goes through several epochs, at most
 
 
@@ -61,11 +64,16 @@ class Loop:
     strict : bool
         Complain of gradients that cannot be centered, rather than take them as they are.
     n_threads : int or None
+    learn_variance : bool
+        Of Gaussian visible units; the gradient has chains then.
 
     Attributes
     ----------
     update : int
         Updates that are done.
+    left_out : int
+        Of these, those that would have made a model with real units in both layers that cannot be normalized: weights
+        between real units are lowered by a 64th instead.
     pause : int
         An update that no call of many may go beyond: somebody has to look at the model then. One that is past means
         nothing.
@@ -74,10 +82,11 @@ class Loop:
     def __init__(
         self, rbm: RBM, source: InMemory | UserBatches | OneBatch, gradient: GradientEstimator, optimizer: Optimizer,
         centering: Centering | None, n_updates: int, averaging: Averaging | None = None, strict: bool = True,
-        n_threads: int | None = None,
+        n_threads: int | None = None, learn_variance: bool = False,
     ) -> None:  # fmt: skip
         self.rbm, self.source, self.gradient, self.optimizer = rbm, source, gradient, optimizer
         self.centering, self.averaging, self.strict, self.n_threads = centering, averaging, strict, n_threads
+        self.learn_variance, self.left_out = learn_variance, 0
         self.schedule, self.update, self.pause = Schedule(n_updates), 0, 0
 
     def run(self, stop: int) -> None:
@@ -112,6 +121,8 @@ class Loop:
         if not possible(self.rbm, gradient, optimizer, self.centering, source.batch_size):
             return
         assert isinstance(gradient, PCD) and isinstance(optimizer, SGD)
+        if self.rbm.visible.real or self.rbm.hidden.real:
+            return  # which the kernel does not know
         if not self.rbm.visible.even or self.rbm.visible.layout is not None and optimizer.l1:
             return  # the kernel's factor of a difference is one for all units, and it does not go back to the gauge
         many = Updates(self.rbm, gradient, optimizer, self.centering, self.n_threads)
@@ -154,6 +165,13 @@ class Loop:
         estimate = weighted_gradient(self.gradient, self.rbm, batch, weight, mean_weight, self.n_threads)
         if self.centering is not None and (self.strict or isinstance(estimate, Gradient)):
             estimate = self.centering(estimate)
-        self.optimizer.update(self.rbm, estimate, self.schedule(self.update), self.n_threads)
+        try:
+            self.optimizer.update(self.rbm, estimate, self.schedule(self.update), self.n_threads)
+            if self.learn_variance:
+                chains, progress = self.gradient.chains, self.schedule(self.update)  # type: ignore[attr-defined]
+                variance.update(self.rbm, batch, weight, mean_weight, chains, progress, self.n_threads)
+        except NotNormalizable:  # data that are nearly in a plane lead up to where no distribution is, and noise beyond
+            self.rbm._parameters = self.rbm._parameters.lowered(_LOWERED, self.n_threads)
+            self.left_out += 1
         if self.averaging is not None:
             self.averaging.update(self.rbm, self.update + 1)

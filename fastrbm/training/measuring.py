@@ -10,7 +10,7 @@ import numpy as np
 from .._core import philox
 from ..sampling import gibbs
 from ..states.bits import BitMatrix, packed, zeros
-from ..states.missing import absent_sites
+from ..states.missing import absent_sites, are_sites
 from .contracts import Metric, Snapshot, metric_values
 from .history import History
 
@@ -120,13 +120,10 @@ class Basics:
         )  # fmt: skip
         changed = np.empty(self.bits.shape, np.float32)
         gibbs.half_step(rbm._parameters.to_visible, hidden, probabilities=changed, n_threads=n_threads)
-        apart = np.abs(self.bits.to_units() - changed)
-        error = (apart if self._present is None else apart[self._present]).mean(dtype=np.float64)
-        if self._unit.n != self._unit.n_columns:  # a site that is wrong is so in two of its categories
-            error *= self._unit.n / (2.0 * self._unit.n_columns)
+        error = self._mean_of(np.abs(self.bits.to_units() - changed))
         free_energy = rbm._free_energy(self.bits, n_threads).mean()
         row = {
-            "reconstruction_error": float(error),
+            "reconstruction_error": error,
             "shuffled_gap": float(rbm._free_energy(self.noise, n_threads).mean() - free_energy),
             "hidden_activity": float(means.mean(dtype=np.float64)),
             "weight_norm": rbm._parameters.norm,
@@ -134,6 +131,18 @@ class Basics:
         if self.validation is not None:
             row["free_energy_gap"] = float(rbm._free_energy(self.validation, n_threads).mean() - free_energy)
         return row
+
+    def _mean_of(self, apart: np.ndarray) -> float:
+        """The mean of distances of units (n, V) over the columns that are there; a site that is wrong is so in two of
+        its categories."""
+        unit, present = self._unit, slice(None) if self._present is None else self._present
+        if unit.real:
+            sizes = np.repeat(unit.units_of_columns, unit.units_of_columns)
+            halves = np.where(np.repeat(are_sites(unit), unit.units_of_columns), 0.5, 1.0)
+            columns = np.broadcast_to(1.0 / sizes, apart.shape)
+            return float((apart * halves)[present].sum() / columns[present].sum())
+        error = float(apart[present].mean(dtype=np.float64))
+        return error * unit.n / (2.0 * unit.n_columns) if unit.n != unit.n_columns else error
 
 
 def some(examples: BitMatrix) -> BitMatrix:

@@ -11,19 +11,23 @@ from __future__ import annotations
 
 import math
 import warnings
+from typing import TYPE_CHECKING
 
 from .._core import philox, validate
 from .._core.describe import Described
 from .._core.settings import Setting
 from ..diagnostics.summary import summary
 from ..diagnostics.tracing import traces
-from ..likelihood.pseudo import pseudo
+from ..likelihood.pseudo import pseudo, refuse_real
 from ..likelihood.results import METHODS
 from ..likelihood.score import score
 from ..sampling.chains import Chains
 from ..sampling.path import MOST_STEPS
 from .contracts import Snapshot
 from .measuring import some
+
+if TYPE_CHECKING:
+    from ..rbm import RBM
 
 __all__ = ["LogLikelihood", "Mixing", "PseudoLikelihood", "Snapshot"]
 
@@ -68,6 +72,10 @@ class PseudoLikelihood(_Metric):
 
     def __init__(self, every: int | None = None) -> None:
         super().__init__(every)
+
+    def _check_model(self, rbm: RBM) -> None:
+        """ValueError where it cannot be taken of this model."""
+        refuse_real(rbm, "metrics.PseudoLikelihood")
 
     def __call__(self, snapshot: Snapshot) -> dict[str, float]:
         examples = some(snapshot.examples if snapshot.validation is None else snapshot.validation)

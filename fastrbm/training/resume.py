@@ -14,6 +14,7 @@ from .._core.describe import describe
 from .._core.warn import warn
 from ..states.missing import are_sites
 from ..units.layer import from_segments
+from ..units.real import LARGEST_GAMMA, SMALLEST_GAMMA
 from . import checkpoint
 from .contracts import check_states
 from .data import InMemory, UserBatches
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _RAW = ("raw_weights", "raw_visible_bias", "raw_hidden_bias")
 _RAW_OWN = "raw_own"
+_RAW_GAMMAS = "raw_gammas"
 
 
 class Checkpoints:
@@ -118,6 +120,8 @@ class Checkpoints:
         training: dict[str, Any] = {"update": loop.update, "seconds": run.elapsed(), "stopped": run.stopped}
         if run.unmeasured:
             training["unmeasured"] = True
+        if loop.left_out:
+            training["left_out"] = loop.left_out
         if loop.schedule.cooling:
             training["cooling"] = np.array(loop.schedule.cooling)
         if isinstance(run.source, UserBatches):
@@ -129,6 +133,8 @@ class Checkpoints:
             training |= dict(zip(_RAW, (raw.weights, raw.visible_bias, raw.hidden_bias), strict=True))
             if raw.units[1].own is not None:
                 training[_RAW_OWN] = raw.units[1].own
+            if raw.units[0].gammas is not None:
+                training[_RAW_GAMMAS] = raw.units[0].gammas
         checkpoint.write(self.path, run.offered, {"training": training} | self._states(), self.setup)
 
     # ------------------------------------------------------------ from the file
@@ -155,6 +161,7 @@ class Checkpoints:
             run.cool(since, epochs)
         seconds, stopped = saved.number(training, "seconds"), saved.flag(training, "stopped")
         unmeasured = "unmeasured" in training and saved.flag(training, "unmeasured")
+        loop.left_out = saved.count(training, "left_out") if "left_out" in training else 0
         offered = raw = loop.rbm.copy()
         visible, hidden = map(from_segments, parameters.segments, ("visible_units", "hidden_units"))
         offered.set_parameters(*parameters.parameters, visible=visible, hidden=hidden)
@@ -165,6 +172,11 @@ class Checkpoints:
             if raw.hidden.own is not None:
                 own = saved.array(training, _RAW_OWN, np.float32, raw.hidden.own.shape)
                 raw.set_parameters(hidden=raw.hidden.with_own(own))
+            if raw.visible.gammas is not None:
+                gammas = saved.array(
+                    training, _RAW_GAMMAS, np.float32, raw.visible.gammas.shape, SMALLEST_GAMMA, LARGEST_GAMMA
+                )
+                raw.set_parameters(visible=raw.visible.with_gammas(gammas))
         for name, part in self._parts():
             more = (loop.rbm,) if name == "gradient" else ()
             try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -241,7 +242,8 @@ class Training:
         loop, basics = self.loop, self.measuring.basics
         chains = getattr(loop.gradient, "chains", None)
         kept = any(hasattr(callback, "finish") for callback in self.callbacks)
-        found = findings(closing(loop.rbm, basics, self.history, chains, kept, self.measuring.seed, loop.n_threads))
+        numbers = closing(loop.rbm, basics, self.history, chains, kept, self.measuring.seed, loop.n_threads)
+        found = findings(replace(numbers, left_out=loop.left_out / max(1, loop.update)))
         self.history.findings = tuple(found)
         for finding in found:
             if finding.fault:

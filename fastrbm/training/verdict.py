@@ -20,6 +20,7 @@ _WORTH_A_WORD = 100  # updates below which a training is a step of a loop, not a
 _ERRORS, _FAR = 4.0, 0.4  # standard errors, and standard deviations of the data, that samples may be off
 _MEANS = 0.1  # mean difference of the units' means
 _RISE = 0.15  # of the shuffled gap, in the second half of the updates
+_LEFT_OUT = 0.1  # of the updates
 _OVERFITTING = 0.25  # of the shuffled gap
 
 
@@ -40,18 +41,19 @@ class Finding:
 class Closing:
     """The numbers at the end of a training.
 
-    n_updates, n_visible; hidden_input: mean size of the hidden units' inputs, given data; updates, gaps: history of the
-    shuffled gap; excess_gap: the free-energy gap minus that of independent units: by how much less likely validation
-    data are than training data, beyond their means, NaN without validation data; margin: by how much validation data
-    are more likely than under independent units, as AIS has it (too high on average), NaN where that is unknown;
-    off_means: mean difference of the units' means between the chains and the data, and means_error, what noise explains
-    of it; off_axis: the mean of samples along a main axis of the data, that where it is farthest, from that of the
-    data, in standard deviations of the data, and axis_error, its standard error; score_updates, scores, score_error: of
-    a score on validation data, if any.
+    n_updates; n_visible: visible units, or more where free energies are larger; hidden_input: mean size of the hidden
+    units' inputs, given data; updates, gaps: history of the shuffled gap; excess_gap: the free-energy gap minus that of
+    independent units: by how much less likely validation data are than training data, beyond their means, NaN without
+    validation data; margin: by how much validation data are more likely than under independent units, as AIS has it
+    (too high on average), NaN where that is unknown; off_means: mean difference of the units' means between the chains
+    and the data, and means_error, what noise explains of it; off_axis: the mean of samples along a main axis of the
+    data, that where it is farthest, from that of the data, in standard deviations of the data, and axis_error, its
+    standard error; score_updates, scores, score_error: of a score on validation data, if any; left_out: which part of
+    the updates was left out.
     """
 
     n_updates: int
-    n_visible: int
+    n_visible: float
     hidden_input: float
     updates: np.ndarray
     gaps: np.ndarray
@@ -65,6 +67,7 @@ class Closing:
     score_updates: np.ndarray = field(default_factory=lambda: np.zeros(0))
     scores: np.ndarray = field(default_factory=lambda: np.zeros(0))
     score_error: float = 0.0
+    left_out: float = 0.0
 
 
 def findings(c: Closing) -> list[Finding]:
@@ -73,6 +76,8 @@ def findings(c: Closing) -> list[Finding]:
     if not c.hidden_input <= _LARGE_INPUT or not abs(gap) <= _LARGE_GAP * c.n_visible:
         return [Finding("diverged", _diverged(c))]
     found = []
+    if c.left_out > _LEFT_OUT:
+        found.append(Finding("updates left out", _left_out(c)))
     if c.off_means > max(_MEANS, 4 * c.means_error) or _is_far(c):
         found.append(Finding("samples unlike the data", _unlike(c)))
     if gap < _NOTHING and not found:
@@ -85,6 +90,13 @@ def findings(c: Closing) -> list[Finding]:
         if rising:
             found.append(Finding("still rising", rising, fault=False))
     return found
+
+
+def _left_out(c: Closing) -> str:
+    return (
+        f"{c.left_out:.0%} of the updates were left out, since they would have made a model that cannot be normalized. "
+        "Use a smaller learning rate, or hidden units of two values, which always can."
+    )
 
 
 def _diverged(c: Closing) -> str:

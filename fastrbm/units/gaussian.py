@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import floatmath
-from .real import Real
+from .real import Real, rebuilt
 
 _HALF_LOG_TWO_PI = 0.9189385332046727
-_CONSTANT = 1e-6  # standard deviations per mean
+_CONSTANT = 2.0**-22  # standard deviations per mean
 
 
 class Gaussian(Real):
@@ -28,7 +29,8 @@ class Gaussian(Real):
     gamma : float or array (n,)
         From 2^-8 to 2^12; 1 by default.
     mean, scale : float or array (n,)
-        Of the data's columns; 0 and 1 by default. A scale is above 0.
+        Of the data's columns; 0 and 1 by default. A scale is above 0. Where neither is given, :meth:`RBM.from_data`
+        takes both from the data.
 
     Attributes
     ----------
@@ -36,6 +38,8 @@ class Gaussian(Real):
     data_mean : float64 (n,)
         What is given as mean.
     scale : float64 (n,)
+    open : bool
+        Whether mean and scale were left open.
 
     Examples
     --------
@@ -48,12 +52,14 @@ class Gaussian(Real):
     """
 
     name = "gaussian"
+    open: bool
     defaults = {"gamma": 1.0, "mean": 0.0, "scale": 1.0}
 
     def __init__(
         self, n: int, gamma: ArrayLike | None = None, mean: ArrayLike | None = None, scale: ArrayLike | None = None
     ) -> None:
         self._keep(n, gamma=gamma, mean=mean, scale=scale)
+        object.__setattr__(self, "open", mean is None and scale is None)
         if not bool((self.scale > 0).all()):
             first = int(np.argmin(self.scale > 0))
             raise ValueError(f"scale must be above 0, got scale[{first}] = {self.scale[first]:g}")
@@ -62,11 +68,30 @@ class Gaussian(Real):
     def of_moments(cls, n: int, mean: ArrayLike, variance: ArrayLike) -> Gaussian:
         """Units of data whose columns have these means and variances, numbers or arrays (n,).
 
-        A column that is constant has scale 1. So has one whose standard deviation is at most a millionth of its mean:
-        float32 numbers, and sums of squares, are no more exact, so what differs there may be rounding alone.
+        A column that is constant has scale 1. So has one whose standard deviation is at most 2^-22 of its mean: float32
+        numbers have 24 bits, so what differs there may be rounding alone.
         """
+        return cls(n).of_columns(mean, variance)
+
+    def of_columns(self, mean: ArrayLike, variance: ArrayLike) -> Gaussian:
+        """These units, with mean and scale of such columns: see :meth:`of_moments`."""
         mean, deviation = np.asarray(mean, np.float64), np.sqrt(np.maximum(variance, 0.0))
-        return cls(n, mean=mean, scale=np.where(deviation <= _CONSTANT * np.abs(mean), 1.0, deviation))
+        scale = np.where(deviation <= _CONSTANT * np.abs(mean), 1.0, deviation)
+        return type(self)(self.n, self.gamma, mean, scale)
+
+    @property
+    def gammas(self) -> np.ndarray:
+        return self.gamma
+
+    def with_gammas(self, gammas: np.ndarray) -> Gaussian:
+        return type(self)(self.n, gammas, self.data_mean, self.scale)
+
+    def settled(self) -> Gaussian:
+        return type(self)(self.n, **self._own) if self.open else self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        own = {name: array for name, array in self._own.items() if name == "gamma" or not self.open}
+        return rebuilt, (type(self), self.n, own)
 
     @property
     def data_mean(self) -> np.ndarray:

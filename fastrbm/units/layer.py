@@ -35,7 +35,7 @@ def layer(description: Any, n: int, name: str) -> Unit:
                 f"{name} must say how many categories there are: Categorical(n_sites, n_states), whose n_sites times "
                 f"n_states are {n} units"
             )
-        return TYPES[description](n)
+        return TYPES[description](n).settled()
     if isinstance(description, Row):
         description = description.segments
     segments = [description] if isinstance(description, Unit) else description
@@ -57,6 +57,7 @@ def _joined(segments: list[Unit]) -> Unit:
     """One layer of segments, neighbors of one type together."""
     joined: list[Unit] = []
     for segment in segments:
+        segment = segment.settled()
         last = joined[-1] if joined else None
         if type(last) is not type(segment):
             joined.append(segment)
@@ -67,6 +68,36 @@ def _joined(segments: list[Unit]) -> Unit:
         elif last is not None:
             joined[-1] = type(segment)(last.n + segment.n)
     return joined[0] if len(joined) == 1 else Row(joined)
+
+
+def of_columns(description: Any, mean: np.ndarray, variance: np.ndarray) -> Any:
+    """The description, with what it leaves open of real units taken from the data's columns, which have these means and
+    variances, (columns,) each."""
+    if isinstance(description, str):
+        description = TYPES[description](mean.size)
+    segments, column = [], 0
+    for segment in _parts(description):
+        own = slice(column, column + segment.n_columns)
+        column = own.stop
+        if isinstance(segment, Gaussian) and segment.open and column <= mean.size:
+            segment = segment.of_columns(mean[own], variance[own])
+        segments.append(segment)
+    return segments
+
+
+def is_open(description: Any) -> bool:
+    """Whether a description of a layer leaves something open that data tell: of real units how many, or the mean and
+    scale of their columns."""
+    if isinstance(description, str):
+        return description in TYPES and TYPES[description].real
+    return any(getattr(segment, "open", False) for segment in _parts(description))
+
+
+def _parts(description: Any) -> Sequence[Any]:
+    """The segments of a description that need not be one."""
+    if isinstance(description, Unit):
+        return description.segments
+    return description if isinstance(description, (list, tuple)) else ()
 
 
 def reader(description: Any, name: str) -> Unit:

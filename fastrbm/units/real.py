@@ -13,7 +13,7 @@ from .._core.layout import REAL_BITS, REAL_LARGEST
 from .unit import Unit
 
 GRID = 2.0**-REAL_BITS  # a value is a whole number of these
-_SMALLEST_GAMMA, _LARGEST_GAMMA = 2.0**-8, 2.0**12  # between which standard deviations fit the grid and its range
+SMALLEST_GAMMA, LARGEST_GAMMA = 2.0**-8, 2.0**12  # between which standard deviations fit the grid and its range
 _NUMBERS = 1 << 20  # that are read at a time
 _MOST = REAL_LARGEST * GRID
 
@@ -77,7 +77,7 @@ class Real(Unit):
         return hash(self._key)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuilt, (type(self), self.n, dict(self._own))
+        return rebuilt, (type(self), self.n, dict(self._own))
 
     def __repr__(self) -> str:
         own = [f", {name}={_shown(array)}" for name, array in self._changed().items()]
@@ -235,11 +235,11 @@ def check_names(kind: type[Real], parameters: Mapping[str, Any], names: Sequence
 
 
 def _check_gamma(gamma: np.ndarray, name: str) -> None:
-    good = (gamma >= _SMALLEST_GAMMA) & (gamma <= _LARGEST_GAMMA)
+    good = (gamma >= SMALLEST_GAMMA) & (gamma <= LARGEST_GAMMA)
     if not bool(good.all()):
         where, bad = validate.first_of(~good, gamma, (0,))
         raise ValueError(
-            f"{name}[{where}] is {bad:g}, outside {_SMALLEST_GAMMA:g} to {_LARGEST_GAMMA:g}: rescale the unit (h / l, "
+            f"{name}[{where}] is {bad:g}, outside {SMALLEST_GAMMA:g} to {LARGEST_GAMMA:g}: rescale the unit (h / l, "
             "W l, theta l, gamma l^2 is the same model)"
         )
 
@@ -254,6 +254,6 @@ def _shown(array: np.ndarray) -> str:
     return f"{low:g}" if low == high else f"{low:g}..{high:g}"
 
 
-def _rebuilt(kind: type[Real], n: int, own: dict[str, np.ndarray]) -> Real:
+def rebuilt(kind: type[Real], n: int, own: dict[str, np.ndarray]) -> Real:
     """What a pickle holds."""
     return kind(n, **own)

@@ -66,6 +66,17 @@ class Row(Unit):
         ]
         return np.concatenate([part for part, _ in pairs]), Row([unit for _, unit in pairs])
 
+    @property
+    def gammas(self) -> np.ndarray | None:
+        own = [segment.gammas for segment in self.segments]
+        if all(gammas is None for gammas in own):
+            return None
+        ones = (np.ones(segment.n, np.float32) for segment in self.segments)
+        return np.concatenate([one if given is None else given for one, given in zip(ones, own, strict=True)])
+
+    def with_gammas(self, gammas: np.ndarray) -> Row:
+        return Row([segment.with_gammas(gammas[at]) for segment, at in self._units()])
+
     def sides(self) -> np.ndarray:
         return np.concatenate([segment.sides() for segment in self.segments], axis=1)
 

@@ -78,6 +78,10 @@ class Unit:
         """These units without the parameters of their own energy, for comparing types."""
         return self
 
+    def settled(self) -> Unit:
+        """These units with nothing left open, as a model has them."""
+        return self
+
     def with_beta(self, beta: float) -> Unit:
         """The units of the model at an inverse temperature: its weights and fields times beta. The quadratic part of an
         own energy stays as it is, so that the distribution is one at beta 0, too."""
@@ -100,6 +104,15 @@ class Unit:
     def parameters(self) -> dict[str, np.ndarray]:
         """What the description of real units holds, arrays (n,) by name; nothing of others."""
         return {}
+
+    @property
+    def gammas(self) -> np.ndarray | None:
+        """gamma of Gaussian units, 1 of others, float32 (n,); None where there are no Gaussian ones."""
+        return None
+
+    def with_gammas(self, gammas: np.ndarray) -> Unit:
+        """Units whose Gaussian ones have other gammas, (n,)."""
+        return self
 
     @property
     def own(self) -> np.ndarray | None:
