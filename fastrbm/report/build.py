@@ -217,7 +217,7 @@ def _alone(rbm: RBM, examples: BitMatrix) -> float:
     if rbm.visible.layout is not None:
         layer = sites.of_model(rbm)
         alone = coded.independent(means, len(examples), layer)
-        return alone + coded.independent_reals(units[:, layer.real[layer.column]], rbm.visible.log_scales)
+        return alone + coded.independent_reals(rbm, units[:, layer.real[layer.column]])
     smooth = (means * len(examples) + 0.5) / (len(examples) + 1)
     return float((means * np.log(smooth) + (1 - means) * np.log1p(-smooth)).sum())
 
@@ -234,7 +234,8 @@ def _score(page: Page, score: Score, reported: list[str], rbm: RBM, examples: Bi
     if rbm.visible.real:
         page.text(
             "Of real columns the likelihood is a density, per unit of each of the data's columns: it may be above 0, "
-            "and in other units of the data it is another number. Differences of models are the same in all units."
+            "and in other units of the data it is another number. Differences of models are the same in all units. "
+            "Columns by themselves are taken as at least as wide as the model's units given hidden ones."
         )
     exact = score.lower == score.upper
     if not exact:

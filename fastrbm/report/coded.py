@@ -13,7 +13,6 @@ from ..plot import columns, grids, statistics
 from ..plot import sites as layout
 from ..plot import weights as drawn
 from ..plot.grids import checked_shape, default_shape
-from ..units.real import LARGEST_GAMMA
 from .page import Page, figure
 
 if TYPE_CHECKING:
@@ -30,7 +29,6 @@ _BARS = 8  # a hidden unit
 _HISTOGRAMS = 6  # real columns
 _SIDE = 8  # of the smallest picture whose pixels may have names, or be real
 MOMENTS = "means", "standard deviations"
-_NARROWEST = 1.0 / LARGEST_GAMMA  # the smallest variance that a real unit may have
 
 
 class Picture(NamedTuple):
@@ -70,12 +68,14 @@ def independent(means: np.ndarray, n: int, sites: layout.Sites) -> float:
     return float(on[discrete].sum() + off[single].sum())
 
 
-def independent_reals(values: np.ndarray, log_scales: np.ndarray) -> float:
-    """The same of real columns, in units' values (n, columns): each normal, with its mean and variance, at least the
-    smallest that a unit may have; the density is per unit of the data. log_scales: of all columns."""
+def independent_reals(rbm: RBM, values: np.ndarray) -> float:
+    """The same of real columns, in units' values (n, columns): each normal, with its mean and variance. The variance is
+    at least that of the model's unit given hidden units: the density of a column that hardly varies has no bound, and
+    says nothing of how columns depend on each other. The density is per unit of the data."""
+    widths = np.square(rbm.visible.sides()[2:4].max(axis=0))  # 1 / gamma, 0 of units that are not real
     variance = values.var(axis=0)
-    wide = np.maximum(variance, _NARROWEST)
-    return float(-0.5 * (np.log(2.0 * np.pi * wide) + variance / wide).sum()) - floatmath.total(log_scales)
+    wide = np.maximum(variance, widths[widths > 0])
+    return float(-0.5 * (np.log(2.0 * np.pi * wide) + variance / wide).sum()) - floatmath.total(rbm.visible.log_scales)
 
 
 def knowledge(rbm: RBM) -> str:
