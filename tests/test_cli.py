@@ -118,6 +118,22 @@ def test_info_of_a_file(tmp_path, capsys):
     assert json.loads(fastrbm(capsys, "info", "--json")[1])["fastrbm"] == fr.__version__
 
 
+def test_info_of_real_units(tmp_path, capsys):
+    """The ranges of the parameters of their own energies."""
+    visible = fr.units.Gaussian(2, mean=[170, -1.5], scale=[10, 0.25])
+    fr.RBM(np.ones((2, 3)) / 9, visible=visible, hidden=fr.units.DReLU(3, [-1, 0, 2], 0.5)).save(tmp_path / "m.npz")
+    code, out, _ = fastrbm(capsys, "info", tmp_path / "m.npz")
+    lines = [" ".join(line.split()) for line in out.splitlines()]
+    assert code == 0
+    for line in (
+        "unit types 2 gaussian; hidden drelu", "parameters 17", "visible gamma 1", "visible mean -1.5 to 170",
+        "visible scale 0.25 to 10", "hidden delta -1 to 2", "hidden xi 0.5", "hidden gamma 1",
+    ):  # fmt: skip
+        assert line in lines
+    facts = json.loads(fastrbm(capsys, "info", tmp_path / "m.npz", "--json")[1])
+    assert facts["hidden_delta"] == [-1, 2] and facts["visible_gamma"] == [1, 1]
+
+
 @pytest.mark.slow
 def test_bench(capsys):
     code, out, _ = fastrbm(capsys, "bench", "--size", "20x10", "--chains", 16)

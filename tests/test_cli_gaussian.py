@@ -80,7 +80,8 @@ def test_sample_score_info_and_inpaint(folder, capsys):
     fastrbm(capsys, "train", "x.csv", *SHORT, "--hidden-type", "drelu")
     rbm = fr.load("rbm.npz")
     assert "4 gaussian; hidden drelu" in (info := fastrbm(capsys, "info", "rbm.npz"))
-    assert "Gaussian(4" in info and "DReLU(4" in info and "height, weight, offset, constant" in info
+    assert all(f"\n{name} " in info for name in ("visible mean", "visible scale", "hidden delta", "hidden xi"))
+    assert "height, weight, offset, constant" in info
     fastrbm(capsys, "sample", "rbm.npz", "-n", "5", "--sweeps", "9", "--out", "s.csv")
     fastrbm(capsys, "sample", "rbm.npz", "-n", "5", "--sweeps", "9", "--out", "s.npy")
     with open("s.csv") as file:
@@ -116,12 +117,19 @@ def test_settings(folder, capsys):
     assert same(fr.load("rbm.npz"), model("relu", learn_variance=False))
 
 
+def test_a_report(folder, capsys):
+    pytest.importorskip("matplotlib")
+    fastrbm(capsys, "train", "x.csv", *SHORT, "--report", "r.html")
+    page = (folder / "r.html").read_text()
+    assert "Means and standard deviations of 4 real columns" in page and "reconstruction error" in page
+    assert "<td>height</td>" in page
+
+
 MISTAKES = [
     ("x.npy --visible gaussian --threshold 3", "--threshold is for units of two values, and does nothing with"),
     ("x.npy --visible gaussian --dynamic-binarization", "--dynamic-binarization is for units of two values"),
     ("x.npy --visible gaussian --score pseudo-likelihood", "has no closed form with --visible gaussian"),
     ("x.npy --visible gaussian --states 3", "--states is the number of categories"),
-    ("x.npy --visible gaussian --report r.html", "--report cannot show --visible gaussian"),
     ("gaps.npy --visible gaussian", "gaps.npy, row 1, column 1 of 4: the value is missing or infinite: train with"),
     ("gaps.npy --visible gaussian --missing absent --method cd", "--missing absent is for categorical sites"),
     ("x.npy --fixed-variance", "--fixed-variance is for --visible gaussian"),

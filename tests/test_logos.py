@@ -188,6 +188,18 @@ def test_a_mixed_layer_has_bars_and_letters():
     assert [label.get_text() for label in ax.get_xticklabels()] == ["a", "b", "one", "two", "up"]
 
 
+def test_real_units_have_bars_and_a_legend():
+    segments = fr.units.Gaussian(1), fr.units.Categorical(1, 3), fr.units.Spin(1)
+    rbm = fr.RBM([[0.5], [2.0], [1.0], [0.0], [-1.0]], visible=list(segments))
+    boxes, colors = letters_of(plot.logos(rbm))
+    assert boxes[:, 3] - boxes[:, 1] == pytest.approx([0.5, 1.0, 1.0, 1.0])  # the middle category has no height
+    assert np.array_equal(colors[0], colors[-1])
+    legends = [[text.get_text() for text in plot.logos(m).get_legend().get_texts()] for m in (
+        rbm, fr.RBM(rbm.weights[:4], visible=list(segments[:2])), fr.RBM(rbm.weights[1:], visible=list(segments[1:]))
+    )]  # fmt: skip
+    assert [legend[-1] for legend in legends] == ["bit or spin or real unit", "real unit", "bit or spin"]
+
+
 def test_of_many_sites_those_of_the_largest_weights_are_drawn():
     matrix = np.tile([[1.0], [-1.0]], (100, 1)) * 0.01
     matrix[2 * 50 : 2 * 90] *= 100

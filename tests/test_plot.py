@@ -36,6 +36,23 @@ def close():
 
 
 ODD = fr.RBM(np.ones((7, 1)))  # no square, one hidden unit
+RNG = np.random.default_rng(2)
+DRELU = fr.RBM(RNG.integers(-20, 20, (64, 8)) / 64, hidden=fr.units.DReLU(8, RNG.normal(size=8), RNG.normal(size=8)))
+GAUSSIAN = fr.RBM(
+    RNG.normal(size=(9, 3)), visible=fr.units.Gaussian(9, mean=np.arange(9.0), scale=10.0 ** np.arange(-4, 5))
+)
+REALS = GAUSSIAN.sample(90, 10)
+COLUMNS = [fr.units.Gaussian(2, mean=[10, -3], scale=[2, 0.5]), fr.units.Categorical(2, 3), fr.units.Spin(1)]
+MIXED = fr.RBM(  # in no gauge, and small where both layers are real
+    np.concatenate([RNG.integers(-20, 20, (2, 5)) / 256, RNG.integers(-20, 20, (7, 5)) / 64 + 0.5]),
+    hidden_bias=RNG.normal(size=5), visible=COLUMNS,
+    hidden=fr.units.DReLU(5, RNG.normal(size=5), RNG.normal(size=5)),
+)  # fmt: skip
+TABLE = np.column_stack(
+    [RNG.normal(10, 2, 60), RNG.normal(-3, 0.5, 60), RNG.integers(0, 3, (60, 2)), RNG.integers(0, 2, 60) * 2 - 1]
+)
+ACTIVITY = fr.History()
+ACTIVITY.record(epoch=1, hidden_activity=3.0, reconstruction_error=0.5)
 CALLS = {
     "filters": lambda **o: plot.filters(RBM, **o),
     "filters, a shape": lambda **o: plot.filters(RBM, (4, 16), 5, **o),
@@ -60,6 +77,20 @@ CALLS = {
     "autocorrelation": lambda **o: plot.autocorrelation(TRACE, **o),
     "autocorrelation, short": lambda **o: plot.autocorrelation([1.0, 2.0, 1.5], **o),
     "autocorrelation, constant": lambda **o: plot.autocorrelation(np.ones(50), **o),
+    "inputs": lambda **o: plot.inputs(DRELU, X[::9], n=3, **o),
+    "inputs, one unit": lambda **o: plot.inputs(fr.RBM([[1.0]], hidden="relu"), [[1], [0]], **o),
+    "inputs, all alike": lambda **o: plot.inputs(fr.RBM(np.zeros((64, 3)), hidden="gaussian"), X[:1], **o),
+    "filters, of real units": lambda **o: plot.filters(GAUSSIAN, **o),
+    "samples, of real units": lambda **o: plot.samples(REALS, limits=(-20, 1000), **o),
+    "energies, of real units": lambda **o: plot.energies(MIXED, TABLE, TABLE[:9], **o),
+    "principal axes, of real units": lambda **o: plot.principal_axes(TABLE, TABLE[:9], rbm=MIXED, **o),
+    "marginals, mixed": lambda **o: plot.marginals(TABLE, TABLE[:9], rbm=MIXED, **o),
+    "marginals, constant": lambda **o: plot.marginals(np.ones((1, 1)), np.ones((2, 1)), **o),
+    "column moments": lambda **o: plot.column_moments(REALS, REALS[:20], **o),
+    "column moments, constant": lambda **o: plot.column_moments(np.ones((1, 2)), np.zeros((1, 2)), **o),
+    "pair correlations, mixed": lambda **o: plot.pair_correlations(TABLE, TABLE[:9], MIXED, **o),
+    "site frequencies, mixed": lambda **o: plot.site_frequencies(TABLE, TABLE[:9], MIXED, **o),
+    "logos, mixed": lambda **o: plot.logos(MIXED, **o),
 }
 
 
@@ -154,7 +185,159 @@ def test_autocorrelation_is_that_of_diagnostics():
     assert f"tau_int: {time.value:.3g} sweeps" in ax.get_legend().get_texts()[0].get_text()
 
 
+def quadrature(side, field):
+    """The mean of a real unit with these fields, whose own energy is side(x), by the trapezoid rule."""
+    x = np.linspace(-30, 30, 24_001)
+    u = side(x)
+    logs = field[:, None] * x - u
+    density = np.exp(logs - logs.max(axis=1, keepdims=True))
+    return (density * x).sum(axis=1) / density.sum(axis=1)
+
+
+def own_energy(hidden, j):
+    """The energy of a unit without its bias, by the definitions in its documentation."""
+    if hidden.name == "gaussian":
+        return lambda x: hidden.gamma[j] * x**2 / 2
+    if hidden.name == "relu":
+        return lambda x: np.where(x > 0, hidden.gamma[j] * x**2 / 2, np.where(x == 0, np.log(2), np.inf))  # half of it
+    delta, xi, gamma = (float(own[j]) for own in (hidden.delta, hidden.xi, hidden.gamma))
+    eta = xi / (1 + abs(xi))
+    plus, minus = gamma / (1 + eta), gamma / (1 - eta)
+    return lambda x: np.where(x >= 0, plus * x**2 / 2 - delta / (1 + eta) * x, minus * x**2 / 2 + delta / (1 - eta) * x)
+
+
+@pytest.mark.parametrize("kind", ["bernoulli", "spin", "gaussian", "relu", "drelu"])
+def test_inputs_are_sums_of_weights_and_the_curve_is_the_mean(kind):
+    """Of real columns, categories and spins, and in the zero-sum gauge: the unit's own field is the same one."""
+    hidden = {"gaussian": fr.units.Gaussian(5, gamma=2.0), "drelu": MIXED.hidden}.get(kind, kind)
+    rbm = fr.RBM(MIXED.weights, hidden_bias=MIXED.hidden_bias, visible=MIXED.visible, hidden=hidden)
+    one_hot = np.concatenate([np.eye(3)[TABLE[:, i].astype(int)] for i in (2, 3)], axis=1)
+    units = np.column_stack([(TABLE[:, 0] - 10) / 2, (TABLE[:, 1] + 3) / 0.5, one_hot, TABLE[:, 4]])
+    W = rbm.weights.astype(np.float64)
+    gauged, shift = W.copy(), np.zeros(5)
+    for site in (slice(2, 5), slice(5, 8)):
+        gauged[site] -= W[site].mean(axis=0)
+        shift += W[site].mean(axis=0)
+    weight = np.arange(60)
+    ax = plot.inputs(rbm, TABLE, sample_weight=weight)
+    order = np.argsort(-np.linalg.norm(gauged, axis=0))
+    assert [panel.get_title().split(",")[0] for panel in ax.child_axes] == [f"hidden unit {j}" for j in order]
+    for j, panel in zip(order, ax.child_axes, strict=True):
+        fractions, edges = panel.patches[0].get_data()[:2]
+        given = units @ gauged[:, j]
+        # a value is kept in steps of 2^-12, and weights sum to below 8
+        assert abs(edges[0] - given.min()) < 8 * 2.0**-12 and abs(edges[-1] - given.max()) < 8 * 2.0**-12
+        assert fractions.sum() == pytest.approx(1)
+        middle = fractions @ (edges[1:] + edges[:-1]) / 2
+        assert abs(middle - weight @ given / weight.sum()) < (edges[1] - edges[0]) / 2 + 8 * 2.0**-12
+        (curve,) = panel.child_axes[0].lines
+        x, y = (values[::20] for values in curve.get_data())
+        assert (x[0], x[-1]) == (edges[0], edges[-1])
+        field = float(rbm.hidden_bias[j]) + shift[j] + x
+        if kind in ("bernoulli", "spin"):
+            expected = 1 / (1 + np.exp(-field * (2 if kind == "spin" else 1)))
+        else:
+            expected = quadrature(own_energy(rbm.hidden, j), field)
+        # steps of 0.0025: a kink of the density errs by a twelfth of their square times the change of its slope
+        assert np.allclose(y, expected, atol=1e-5)
+    assert panel.child_axes[0].get_ylabel() == ("E[h | I]" if rbm.hidden.real else "P(h = 1 | I)")
+
+
+def test_marginals_are_in_the_units_of_the_data():
+    samples = TABLE[:20]
+    ax = plot.marginals(TABLE, samples, rbm=MIXED)
+    assert [panel.get_title()[:8] for panel in ax.child_axes] == ["column 0", "column 1"]
+    for i, panel in enumerate(ax.child_axes):
+        (data, edges), (model, others) = ((p.get_data()[0], p.get_data()[1]) for p in panel.patches[1::2])
+        assert np.array_equal(edges, others)
+        # values are kept in steps of 2^-12 of a scale of at most 2
+        assert abs(edges[0] - TABLE[:, i].min()) < 2.0**-12 and abs(edges[-1] - TABLE[:, i].max()) < 2.0**-12
+        for drawn, values in ((data, TABLE[:, i]), (model, samples[:, i])):
+            assert drawn.sum() == pytest.approx(1)
+            assert abs(drawn @ (edges[1:] + edges[:-1]) / 2 - values.mean()) < edges[1] - edges[0]
+
+
+def test_the_farthest_columns_are_shown():
+    data = np.zeros((50, 9))
+    data[:, 1:] = RNG.normal(size=(50, 8))
+    samples = data.copy()
+    samples[:, 0] = 1.0  # constant in the data: the last to be shown, however far
+    samples[:, 5] += 1.0
+    samples[:, 2] += 3.0
+    ax = plot.marginals(data, samples, n=2)
+    apart = [max(abs(np.mean(data[:, i] <= t) - np.mean(samples[:, i] <= t)) for t in [*data[:, i], *samples[:, i]])
+             for i in (2, 5)]  # fmt: skip
+    titles = [f"column {i}, distance {d:.2f}" for i, d in zip((2, 5), apart, strict=True)]
+    assert [panel.get_title() for panel in ax.child_axes] == titles
+    twice = plot.marginals(data, samples, columns=[2], sample_weight=np.repeat([1, 0], 25))
+    assert twice.child_axes[0].get_title() == plot.marginals(data[:25], samples, columns=2).child_axes[0].get_title()
+
+
+def test_moments_of_columns_are_those_of_a_count():
+    samples = REALS[:30] + [0, 1e-4, 0, 0, 0, 0, 0, 0, 50.0]
+    weight = np.arange(90)
+    (points,) = (
+        c for c in plot.column_moments(REALS, samples, GAUSSIAN, weight).collections if len(c.get_offsets()) > 1
+    )
+    mean = weight @ REALS / weight.sum()
+    spread = np.sqrt(weight @ (REALS - mean) ** 2 / weight.sum())
+    expected = np.stack([(samples.mean(axis=0) - mean) / spread, samples.std(axis=0) / spread], axis=1)
+    # values are kept in steps of 2^-12 of a scale, which is at most their spread
+    assert np.allclose(points.get_offsets(), expected, atol=2.0**-12)
+    half = plot.column_moments(np.column_stack([REALS[:, 0], np.ones(90)]), samples[:, :2])
+    assert "1 columns (1 constant ones are left out)" in [text.get_text() for text in half.get_legend().get_texts()]
+
+
+def test_correlations_of_real_columns_are_in_their_scales():
+    ax = plot.pair_correlations(TABLE, TABLE[::2], MIXED)
+    (points,) = (c for c in ax.collections if len(c.get_offsets()) > 1)
+    column = np.array([0, 1, 2, 2, 2, 3, 3, 3, 4])
+    pairs = column[:, None] < column
+    for values, drawn in zip((TABLE, TABLE[::2]), np.transpose(points.get_offsets()), strict=True):
+        one_hot = [np.eye(3)[values[:, i].astype(int)] for i in (2, 3)]
+        units = np.column_stack([(values[:, 0] - 10) / 2, (values[:, 1] + 3) / 0.5, *one_hot, values[:, 4] > 0])
+        # values of order 3 in steps of 2^-12
+        assert np.allclose(drawn, np.cov(units.T, bias=True)[pairs], atol=4 * 2.0**-12)
+
+
+def test_pictures_of_packed_states_have_the_units_of_the_data():
+    packed = MIXED._states(TABLE, "X")
+    one, two = (plot.samples(states, n=4, limits=(-5, 20)).images[0].get_array() for states in (TABLE, packed))
+    assert np.allclose(one, two, atol=2.0**-12)
+    one, two = (plot.inputs(MIXED, states, 0).child_axes[0].patches[0].get_data()[1] for states in (TABLE, packed))
+    assert np.array_equal(one, two)
+
+
+def test_history_of_real_units_has_no_probabilities():
+    for rbm, label in ((DRELU, "hidden activity (mean of E[h | v])"), (RBM, "hidden activity (probability)")):
+        assert plot.learning_curve(ACTIVITY, "hidden_activity", rbm=rbm).get_ylabel() == label
+    drawn = plot.learning_curve(ACTIVITY, "reconstruction_error", rbm=MIXED)
+    assert drawn.get_ylabel() == "reconstruction error (per column)"
+
+
+PACKED = GAUSSIAN._states(REALS, "X")
 MISTAKES = [
+    (lambda: plot.inputs(X, X), TypeError, "rbm must be an RBM, not ndarray"),
+    (lambda: plot.inputs(DRELU, X[:0]), ValueError, "X must have at least one example"),
+    (lambda: plot.inputs(DRELU, X[:, :9]), ValueError, "X has 9 units per example"),
+    (lambda: plot.inputs(DRELU, X, hidden=8), ValueError, "hidden must be numbers of hidden units, got 8"),
+    (lambda: plot.inputs(DRELU, X, n=0), ValueError, "n must be at least 1"),
+    (lambda: plot.inputs(DRELU, X, sample_weight=[1.0]), ValueError, r"sample_weight must have shape \(1797,\)"),
+    (lambda: plot.inputs(GAUSSIAN, REALS * np.nan), ValueError, "X contains NaN"),
+    (lambda: plot.marginals(X, X, rbm=RBM), ValueError, "rbm must have real visible units"),
+    (lambda: plot.marginals(TABLE, TABLE, columns=[2], rbm=MIXED), ValueError, "column 2 is not"),
+    (lambda: plot.marginals(TABLE, TABLE, columns=[5], rbm=MIXED), ValueError, "columns must be numbers of columns"),
+    (lambda: plot.marginals([[np.nan]], [[1.0]]), ValueError, r"X must hold finite numbers; X\[0, 0\] is nan"),
+    (lambda: plot.marginals(TABLE, TABLE[0]), ValueError, r"samples must be \(examples, columns\)"),
+    (lambda: plot.column_moments(TABLE, TABLE[:, :2]), ValueError, "samples has 2 columns where X has 5"),
+    (lambda: plot.site_frequencies(REALS, REALS, GAUSSIAN), ValueError, "real ones have column_moments"),
+    (lambda: plot.site_frequencies(PACKED, REALS), ValueError, "X has real columns, .* give rbm"),
+    (lambda: plot.principal_axes(PACKED, PACKED), ValueError, "X has real columns, .* give rbm"),
+    (lambda: plot.pair_correlations(TABLE, TABLE), ValueError, "of a model with real columns give rbm"),
+    (lambda: plot.samples(REALS), ValueError, "states must hold 0 or 1, or fractions"),
+    (lambda: plot.samples(REALS, limits=1), TypeError, r"limits must be \(low, high\), got 1"),
+    (lambda: plot.samples(REALS, limits=(1, 1)), ValueError, "low below high, got 1 and 1"),
+    (lambda: plot.samples(REALS * np.inf, limits=(0, 1)), ValueError, "states must hold finite numbers"),
     (lambda: plot.filters(X), TypeError, "rbm must be an RBM, not ndarray"),
     (lambda: plot.filters(RBM, (3, 3)), ValueError, r"shape must hold 64 units, got 3 x 3 = 9"),
     (lambda: plot.filters(RBM, 8), TypeError, r"shape must be \(height, width\), got 8"),

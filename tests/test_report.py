@@ -97,6 +97,7 @@ def test_it_says_what_was_computed(tmp_path):
         f"numpy {np.__version__}",
     ):
         assert words in text, words
+    assert "Inputs of hidden units" not in text  # which real ones have
 
 
 def test_same_arguments_same_file(tmp_path):
@@ -413,3 +414,97 @@ def test_pixels_and_a_label(tmp_path):
 def test_layers_of_any_kind(tmp_path, rbm, Y):
     report(rbm, Y, tmp_path / "r.html", **FAST)
     Parsed(tmp_path / "r.html")
+
+
+# ---------------------------------------------------------------- real units
+
+
+def reals(hidden="bernoulli", names=None):
+    """A Gaussian visible model of two groups, columns of very different units, and its examples."""
+    mean, scale = np.array([170.0, 0.01, -3.0]), np.array([10.0, 0.002, 1.0])
+    visible = fr.units.Gaussian(3, mean=mean, scale=scale)
+    rbm = fr.RBM(np.array([[0.8], [0.5], [-0.3]]) * np.ones((1, 2)) * 0.4, visible=visible, hidden=hidden)
+    rbm._visible_names = names
+    return rbm, mean + scale * np.random.default_rng(3).normal(size=(70, 3)) * [1, 0.5, 2]
+
+
+SEGMENTS = [fr.units.Gaussian(2, mean=[5, 0], scale=[2, 1]), fr.units.Categorical(2, 3), fr.units.Bernoulli(1)]
+FACES = fr.RBM(np.ones((64, 3)) / 20, visible=fr.units.Gaussian(64, mean=7.0, scale=3.0), hidden="relu")
+
+
+def test_real_hidden_units_have_no_probabilities(tmp_path):
+    """Means in their place, their inputs, and dead units: one whose weights are zero."""
+    weights = np.array(RBM.weights)
+    weights[:, 3] = 0.0
+    rbm = fr.RBM(weights, RBM.visible_bias, hidden=fr.units.DReLU(12, delta=1.0, xi=0.5))
+    table = fr.History()
+    table.record(epoch=1, hidden_activity=2.5)
+    report(rbm, X, tmp_path / "r.html", history=table, **FAST)
+    page = Parsed(tmp_path / "r.html")
+    means = rbm.mean_hidden(X).mean(axis=0, dtype=np.float64)
+    for words in (
+        "parameters of hidden units delta 1, xi 0.5, gamma 1",
+        "parameters 868 ",  # 64 x 12 + 64 + 12, and delta and xi of 12 units
+        f"means of hidden units on data {means.min():.4g} to {means.max():.4g}, median {np.median(means):.3g}",
+        "dead hidden units 1 of 12 (the variance of E[h | v]",
+        "Inputs of hidden units",
+        "make it larger, blue ones smaller",
+    ):
+        assert words in page.text, words
+    for words in ("P(h = 1", "likelier to be on", "on in the data"):
+        assert words not in page.text
+    alt = "Histograms of the inputs of the 6 hidden units of largest norms, and their means at these inputs"
+    assert [image["alt"] for image in page.all("img")].count(alt) == 1
+
+
+def test_real_columns_are_in_the_units_of_the_data(tmp_path):
+    rbm, Y = reals(names=("height", "<tiny> $x$", "log"))
+    score = report(rbm, Y, tmp_path / "r.html", **FAST)
+    page = Parsed(tmp_path / "r.html")
+    # columns by themselves are normal, with the means and variances of the data: by the density of the data's numbers;
+    # the second column varies less than its unit does
+    variance = Y.var(axis=0)
+    wide = np.maximum(variance, rbm.visible.scale**2)
+    alone = -0.5 * (np.log(2 * np.pi * wide) + variance / wide).sum()
+    assert list(wide > variance) == [False, True, False]
+    chains = fr.Chains(rbm, 8)
+    chains.sweep(12)
+    for words in (
+        # values are kept in steps of 2^-12 of a scale: log variance is off by less than 1e-5
+        f"independent columns {alone:.2f} nats per example",
+        f"is worth {score.mean - alone:.2f} nats per example",
+        "columns that never change 0 means of real columns",
+        "parameters of visible units gamma 1, mean -3 to 170, scale 0.002 to 10",
+        "unit types 3 gaussian; hidden bernoulli",
+        "mean of P(h = 1 | v) on data",
+        "<tiny> $x$ +0.20",
+        *(
+            f"{name} {data.mean():.4g} {data.std():.4g} {drawn.mean():.4g} {drawn.std():.4g}"
+            for name, data, drawn in zip(rbm.visible_names, Y.T, chains.visible.T, strict=True)
+        ),
+        " ".join(f"{value:.4g}" for value in chains.visible[0]),
+    ):
+        assert words in page.text, words
+    assert "categories that are not in them" not in page.text and "Single-site" not in page.source
+    alts = [image["alt"] for image in page.all("img")]
+    assert "Histograms of 3 real columns in data and samples" in alts
+    assert "Means and standard deviations of 3 real columns" in alts
+    assert any(alt.startswith("Pair correlations: r = ") for alt in alts)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "rbm, Y",
+    [
+        (fr.RBM(np.ones((9, 2)) / 9, visible=SEGMENTS, hidden="drelu"), [[5.5, 0.5, 2, 0, 1], [4, -1, 1, 2, 0]] * 9),
+        (fr.RBM([[0.5]], visible=fr.units.Gaussian(1), hidden="gaussian"), [[0.25]]),
+        (FACES, np.random.default_rng(0).normal(7, 3, (20, 64))),
+    ],
+    ids=["mixed", "one of each", "pictures"],
+)
+def test_real_units_of_any_kind(tmp_path, rbm, Y):
+    report(rbm, Y, tmp_path / "r.html", sample_weight=np.arange(1, len(Y) + 1), **FAST)
+    page = Parsed(tmp_path / "r.html")
+    assert " nan" not in page.text.lower()
+    assert ("Single-site frequencies" in page.source) == any(n > 0 for n in rbm.visible.n_states_of_columns)
+    assert ("Data: 20 states, as pictures" in [image["alt"] for image in page.all("img")]) == (rbm is FACES)

@@ -140,8 +140,6 @@ def refuse_senseless(options: argparse.Namespace) -> None:
             if given:
                 raise CommandError(f"{option} is for units of two values, and does nothing with --visible "
                                    f"{options.visible}")  # fmt: skip
-        if options.report:
-            raise CommandError(f"--report cannot show --visible {options.visible}: leave it out")
         if options.missing == "absent":
             raise CommandError(f"--missing absent is for categorical sites: with --visible {options.visible}, latent")
         if options.score == "pseudo-likelihood":

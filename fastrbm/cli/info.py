@@ -10,7 +10,7 @@ import numpy as np
 from .._core.archive import Archive
 from .._core.config import get_config
 from .._core.reading import shown
-from ..plot.sites import words_of
+from ..plot.sites import ranges_of, words_of
 from ..rbm import load
 from ..training import checkpoint
 from .common import history_in
@@ -50,21 +50,21 @@ def run_info(options: argparse.Namespace) -> None:
 def _facts(path: str) -> dict:
     rbm = load(path)
     norms = np.linalg.norm(rbm.weights.astype(np.float64), axis=0)
-    facts = {
+    own = rbm.hidden.own
+    facts: dict[str, Any] = {
         "file": path,
         "kind": "model",
         "visible units": rbm.n_visible,
         "hidden units": rbm.n_hidden,
         "unit types": words_of(rbm.visible, rbm.hidden),
-        "parameters": rbm.n_visible * rbm.n_hidden + rbm.n_visible + rbm.n_hidden,
+        "parameters": rbm.n_visible * rbm.n_hidden + rbm.n_visible + rbm.n_hidden + (0 if own is None else own.size),
         "norm of the weights": float(np.sqrt((norms**2).sum())),
         "largest norm of a hidden unit": float(norms.max()),
         "largest weight": float(np.abs(rbm.weights).max()),
     }
+    for side, units in (("visible", rbm.visible), ("hidden", rbm.hidden)):
+        facts |= {f"{side} {name}": list(ends) for name, ends in ranges_of(units).items()}
     form = Form.of(rbm)
-    real = [repr(segment) for unit in (rbm.visible, rbm.hidden) for segment in unit.segments if segment.real]
-    if real:
-        facts["real units"] = ", ".join(real)
     if form.coded:
         facts["columns"] = rbm.visible.n_columns
     if form.alphabet:
@@ -89,4 +89,7 @@ def _facts(path: str) -> dict:
 def _text(value) -> str:
     if isinstance(value, float):
         return f"{value:.6g}"
+    if isinstance(value, list):  # the smallest and the largest
+        low, high = map(_text, value)
+        return low if low == high else f"{low} to {high}"
     return f"{value:,}" if isinstance(value, int) else shown(str(value), 10_000)

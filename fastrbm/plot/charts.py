@@ -33,7 +33,7 @@ UNITS = {
 }  # fmt: skip
 
 
-def learning_curve(history: History, columns=None, ax: Axes | None = None) -> Axes:
+def learning_curve(history: History, columns=None, ax: Axes | None = None, rbm: RBM | None = None) -> Axes:
     """Draw columns of a history against the epoch. Values that were not measured (NaN) are passed over.
 
     Parameters
@@ -43,6 +43,8 @@ def learning_curve(history: History, columns=None, ax: Axes | None = None) -> Ax
         Columns of one unit, such as nats. By default ``shuffled_gap``; where there is none, the first column that is
         not ``epoch``.
     ax : matplotlib Axes, optional
+    rbm : RBM, optional
+        The model, whose unit types say what the hidden activity and the reconstruction error are of.
 
     Returns
     -------
@@ -72,7 +74,8 @@ def learning_curve(history: History, columns=None, ax: Axes | None = None) -> Ax
         others = [name for name in history.columns if name != "epoch"]
         columns = "shuffled_gap" if "shuffled_gap" in others else others[0]
     columns = [columns] if isinstance(columns, str) else list(columns)
-    units = {name: UNITS.get(name, "") for name in columns}
+    known_units = UNITS | ({} if rbm is None else _of_reals(model(rbm)))
+    units = {name: known_units.get(name, "") for name in columns}
     if len(columns) == 0 or len(set(units.values())) > 1:
         listed = ", ".join(f"{name} ({unit or 'of its own'})" for name, unit in units.items())
         raise ValueError(f"columns must be of one unit, got {listed or 'none'}: draw others on axes of their own")
@@ -96,6 +99,12 @@ def learning_curve(history: History, columns=None, ax: Axes | None = None) -> Ax
     ax.grid(alpha=0.3)
     ax.set_title("Training")
     return ax
+
+
+def _of_reals(rbm: RBM) -> dict[str, str]:
+    """Units of columns that are other ones where a model has real units."""
+    visible = {"reconstruction_error": "per column"} if rbm.visible.real else {}
+    return visible | ({"hidden_activity": "mean of E[h | v]"} if rbm.hidden.real else {})
 
 
 def energies(rbm: RBM, X, samples, ax: Axes | None = None) -> Axes:
@@ -158,7 +167,8 @@ def principal_axes(X, samples, ax: Axes | None = None, rbm: RBM | None = None) -
     samples : array (n_samples, V) or BitMatrix, likewise
     ax : matplotlib Axes, optional
     rbm : RBM, optional
-        The model whose visible layer says what the columns are: a category is a direction of its own, 0 or 1.
+        The model whose visible layer says what the columns are: a category is a direction of its own, 0 or 1. Data with
+        real columns need it; of Gaussian units these count in multiples of their ``scale``.
 
     Returns
     -------
@@ -179,7 +189,9 @@ def principal_axes(X, samples, ax: Axes | None = None, rbm: RBM | None = None) -
     >>> fr.plot.principal_axes(X, X[:100]).get_xlabel()
     "first principal axis (11.4 % of the data's variance)"
     """
-    if rbm is not None or isinstance(X, CodeMatrix):
+    if rbm is not None and sites.of_model(rbm).real.any():
+        data, model = (_some_values(rbm, states, name) for states, name in ((X, "X"), (samples, "samples")))
+    elif rbm is not None or isinstance(X, CodeMatrix):
         given = sites.of_layer(X.unit) if rbm is None else sites.of_model(rbm)
         data, model = (_on(given, states, name) for states, name in ((X, "X"), (samples, "samples")))
     else:
@@ -250,10 +262,13 @@ def _packed(rbm: RBM, states, name: str) -> BitMatrix:
     """States of the visible layer, of at least one example."""
     if rbm.visible.layout is None:
         return BitMatrix.from_states(states_of(states, rbm.n_visible, name))
-    packed = rbm._states(states, name)
-    if not len(packed):
-        raise ValueError(f"{name} must have at least one example")
-    return packed
+    return sites.packed(rbm, states, name)
+
+
+def _some_values(rbm: RBM, states, name: str) -> np.ndarray:
+    """The values of the visible units, float64 (n, units), in some examples from all over them."""
+    given = sites.packed(rbm, states, name)
+    return given[np.linspace(0, len(given) - 1, min(len(given), _POINTS)).astype(np.intp)].to_units()
 
 
 def _on(layer: sites.Sites, states, name: str) -> np.ndarray:

@@ -9,8 +9,8 @@ import numpy as np
 
 from .._core import validate
 from ..sampling.model import model
-from .common import axes_of, states_of
-from .sites import two_valued
+from .common import axes_of, numbers_of, states_of
+from .sites import pictured
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,7 +24,8 @@ _GAP = "0.75"  # gray between pictures
 def filters(rbm: RBM, shape=None, n: int | None = None, ax: Axes | None = None) -> Axes:
     """Draw the weights of hidden units as pictures over the visible units, largest Euclidean norms first.
 
-    Of a layer of several segments, over the largest segment of units of two values; categories have :func:`logos`.
+    Of a layer of several segments, over the largest segment of units of two values or of real ones; categories have
+    :func:`logos`.
 
     Parameters
     ----------
@@ -56,9 +57,11 @@ def filters(rbm: RBM, shape=None, n: int | None = None, ax: Axes | None = None) 
     >>> fr.plot.filters(rbm, n=9).get_xlabel()
     '9 of 16 hidden units, largest norms first'
     """
-    segment = two_valued(model(rbm).visible)
+    segment = pictured(model(rbm).visible)
     if segment is None:
-        raise ValueError("rbm must have units of two values; weights of categories have logos and category_weights")
+        raise ValueError(
+            "rbm must have units of two values or real ones; weights of categories have logos and category_weights"
+        )
     weights = rbm.weights[segment[1]].T.astype(np.float64)
     n = _count(n, len(weights))
     shape = checked_shape(shape, weights.shape[1])
@@ -73,17 +76,21 @@ def filters(rbm: RBM, shape=None, n: int | None = None, ax: Axes | None = None) 
     return ax
 
 
-def samples(states, shape=None, n: int | None = None, ax: Axes | None = None) -> Axes:
+def samples(
+    states, shape=None, n: int | None = None, ax: Axes | None = None, limits: tuple[float, float] | None = None
+) -> Axes:
     """Draw states of the visible units as pictures; 0 is white, 1 is black, and probabilities are gray.
 
     Parameters
     ----------
     states : array (n, V) or BitMatrix
-        0 and 1, or fractions from 0 to 1.
+        0 and 1, or fractions from 0 to 1; with limits any real numbers.
     shape, ax
         As for :func:`filters`; a table has a state a row.
     n : int, optional
         States to show, at least 1: the first 64, or as many as there are.
+    limits : (low, high), optional
+        Of states of real units: the number that is white and the number that is black.
 
     Returns
     -------
@@ -101,12 +108,14 @@ def samples(states, shape=None, n: int | None = None, ax: Axes | None = None) ->
     >>> fr.plot.samples(fr.datasets.load_digits(), n=10).get_xlabel()
     '10 of 1,797 states; 1 is black'
     """
-    states = states_of(states, None, "states", fractions=True)
+    low, high = (0.0, 1.0) if limits is None else _limits(limits)
+    states = states_of(states, None, "states", fractions=True) if limits is None else numbers_of(states, "states")
     n = _count(n, len(states))
     shape = checked_shape(shape, states.shape[1])
     ax = axes_of(ax)
-    words = f"{n:,} of {len(states):,} states; 1 is black"
-    _pictures(ax, states[:n].astype(np.float64), shape, words, cmap="gray_r", vmin=0, vmax=1)
+    scale = "1 is black" if limits is None else f"{low:.4g} is white, {high:.4g} is black"
+    words = f"{n:,} of {len(states):,} states; {scale}"
+    _pictures(ax, states[:n].astype(np.float64), shape, words, cmap="gray_r", vmin=low, vmax=high)
     ax.set_title("States of the visible units")
     return ax
 
@@ -129,6 +138,17 @@ def checked_shape(shape, n_units: int) -> tuple[int, int] | None:
     if height * width != n_units:
         raise ValueError(f"shape must hold {n_units} units, got {height} x {width} = {height * width}")
     return height, width
+
+
+def _limits(value) -> tuple[float, float]:
+    try:
+        low, high = value
+    except (TypeError, ValueError):
+        raise TypeError(f"limits must be (low, high), got {value!r}") from None
+    low, high = validate.real(low, "limits[0]"), validate.real(high, "limits[1]")
+    if low >= high:
+        raise ValueError(f"limits must be (low, high), low below high, got {low:g} and {high:g}")
+    return low, high
 
 
 def _count(n: int | None, there: int) -> int:

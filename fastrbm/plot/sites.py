@@ -1,5 +1,5 @@
 """The columns of data beside the visible units of a model: a categorical column has a unit for each of its categories,
-a column of bits or spins has one."""
+a column of bits, spins or real numbers has one."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ import numpy as np
 from .._core import arrays, validate
 from ..states.bits import BitMatrix, CodeMatrix
 from ..units.bernoulli import Bernoulli
+from ..units.real import Real
 from ..units.spin import Spin
 
-CATEGORICAL, BERNOULLI, SPIN = "categorical", "bernoulli", "spin"
+CATEGORICAL, BERNOULLI, SPIN, REAL = "categorical", "bernoulli", "spin", "real"
 _MOST = 255  # categories of a site
 _BLOCK = 1 << 22  # numbers of a block of examples
 
 
 @dataclass(frozen=True)
 class Sites:
-    """Columns, in order. sizes: the visible units of each; kinds: CATEGORICAL, BERNOULLI or SPIN, one a column."""
+    """Columns, in order. sizes: the visible units of each; kinds: of each CATEGORICAL, BERNOULLI, SPIN or REAL."""
 
     sizes: tuple[int, ...]
     kinds: tuple[str, ...]
@@ -50,6 +51,11 @@ class Sites:
         """(n_columns,): which columns are categorical."""
         return np.array([kind == CATEGORICAL for kind in self.kinds])
 
+    @cached_property
+    def real(self) -> np.ndarray:
+        """(n_columns,): which columns hold real numbers."""
+        return np.array([kind == REAL for kind in self.kinds])
+
     def take(self, columns: np.ndarray) -> Sites:
         return Sites(tuple(self.sizes[i] for i in columns), tuple(self.kinds[i] for i in columns))
 
@@ -67,18 +73,18 @@ def of_layer(visible: Any) -> Sites:
     sizes: list[int] = []
     kinds: list[str] = []
     for segment in getattr(visible, "segments", (visible,)):
-        binary = isinstance(segment, (Bernoulli, Spin))
-        own = (1,) * segment.n if binary else tuple(int(q) for q in segment.sizes)
+        single = isinstance(segment, (Bernoulli, Spin, Real))
+        own = (1,) * segment.n if single else tuple(int(q) for q in segment.sizes)
         sizes += own
-        kinds += [segment.name if binary else CATEGORICAL] * len(own)
+        kinds += [REAL if isinstance(segment, Real) else segment.name if single else CATEGORICAL] * len(own)
     return Sites(tuple(sizes), tuple(kinds))
 
 
 def labels_of(rbm: Any) -> list[tuple[str, ...]]:
-    """What each value of each column is called: the model's categories, or numbers."""
+    """What each value of each column is called: the model's categories, or numbers. () of real columns."""
     sites = of_model(rbm)
     known = getattr(rbm, "visible_categories", None) or (None,) * sites.n_columns
-    plain = {BERNOULLI: (0, 1), SPIN: (-1, 1)}
+    plain = {BERNOULLI: (0, 1), SPIN: (-1, 1), REAL: ()}
     return [
         tuple(map(str, plain.get(kind, range(q)) if own is None else own))
         for kind, q, own in zip(sites.kinds, sites.sizes, known, strict=True)
@@ -90,11 +96,12 @@ def names_of(rbm: Any) -> list[str]:
     return [str(name) for name in getattr(rbm, "visible_names", None) or range(of_model(rbm).n_columns)]
 
 
-def two_valued(visible: Any) -> tuple[slice, slice] | None:
-    """(columns, units) of the largest segment of units of two values, if there is one."""
+def pictured(visible: Any) -> tuple[slice, slice] | None:
+    """(columns, units) of the largest segment of columns with one unit each, of two values or real, if there is one."""
     best, column, unit = None, 0, 0
     for segment in visible.segments:
-        if isinstance(segment, (Bernoulli, Spin)) and (best is None or segment.n > best[0].stop - best[0].start):
+        single = isinstance(segment, (Bernoulli, Spin, Real))
+        if single and (best is None or segment.n > best[0].stop - best[0].start):
             best = slice(column, column + segment.n), slice(unit, unit + segment.n)
         column, unit = column + segment.n_columns, unit + segment.n
     return best
@@ -106,13 +113,24 @@ def words_of(visible: Any, hidden: Any) -> str:
         return f"{visible.name} and {hidden.name}"
     parts = []
     for segment in visible.segments:
-        if isinstance(segment, (Bernoulli, Spin)) or segment.real:
+        if isinstance(segment, (Bernoulli, Spin, Real)):
             parts.append(f"{segment.n:,} {segment.name}")
             continue
         low, high, n = min(segment.sizes), max(segment.sizes), len(segment.sizes)
         each = f"{low}" if low == high else f"{low} to {high}"
         parts.append(f"{n:,} site{'s' * (n > 1)} of {each} categories")
     return f"{', '.join(parts)}; hidden {hidden.name}"
+
+
+def ranges_of(layer: Any) -> dict[str, tuple[float, float]]:
+    """The smallest and the largest of each parameter of the real units of a layer, by name: delta, xi, gamma and the
+    like."""
+    found: dict[str, tuple[float, float]] = {}
+    for segment in layer.segments:
+        for name, values in segment.parameters.items():
+            low, high = found.get(name, (np.inf, -np.inf))
+            found[name] = min(low, float(values.min())), max(high, float(values.max()))
+    return found
 
 
 def of_sizes(sizes: Any, n_columns: int) -> Sites:
@@ -141,7 +159,8 @@ def guess(*states: Any) -> Sites:
     if codes.any() and high[codes].max() >= _MOST:
         i = int(np.argmax(np.where(codes, high, 0)))
         raise ValueError(
-            f"codes of categories must be below {_MOST}, got {high[i]:g} in column {i}: put values in groups"
+            f"codes of categories must be below {_MOST}, got {high[i]:g} in column {i}: put values in groups, or, of "
+            "a model with real columns, give rbm"
         )
     sizes = tuple(int(q) + 1 if c else 1 for q, c in zip(high, codes, strict=True))
     kinds = tuple(CATEGORICAL if c else SPIN if s else BERNOULLI for c, s in zip(codes, spins, strict=True))
@@ -151,6 +170,8 @@ def guess(*states: Any) -> Sites:
 def table(value: Any, name: str) -> Any:
     """Examples (n, columns) of at least one example and one column: an array, a CSR matrix or a BitMatrix."""
     if isinstance(value, CodeMatrix):
+        if value.unit.real:
+            raise ValueError(f"{name} has real columns, which only the model can tell: give rbm")
         value = np.asarray(value)
     if not isinstance(value, BitMatrix):
         value = arrays.numbers(value, name, sparse=True)
@@ -178,6 +199,27 @@ def blocks(value: Any, sites: Sites, name: str) -> Iterator[tuple[slice, np.ndar
         yield rows, read(dense, sites, name, start, bits)
 
 
+def units(value: Any, sites: Sites, name: str, dtype: Any) -> Iterator[tuple[slice, np.ndarray]]:
+    """Blocks of the rows of a table: which rows, and (rows, n_units) which units are on, as 0 and 1 of a dtype; of real
+    columns, which only a CodeMatrix may have, the units' values, all float64."""
+    if not sites.real.any():
+        for rows, on in blocks(value, sites, name):
+            yield rows, one_hot(on, sites.n_units, dtype)
+        return
+    step = max(1, _BLOCK // sites.n_units)
+    for start in range(0, len(value), step):
+        rows = slice(start, min(start + step, len(value)))
+        yield rows, value[rows].to_units()
+
+
+def packed(rbm: Any, states: Any, name: str) -> BitMatrix:
+    """States of the visible layer of a model, of at least one example."""
+    given: BitMatrix = rbm._states(states, name)
+    if not len(given):
+        raise ValueError(f"{name} must have at least one example")
+    return given
+
+
 def one_hot(on: np.ndarray, n_units: int, dtype: Any) -> np.ndarray:
     """(rows, n_units) of 0 and 1, from what :func:`blocks` gives."""
     result = np.zeros((len(on), n_units + 1), dtype)
@@ -195,9 +237,9 @@ def _from_values(part: np.ndarray, sites: Sites, name: str, start: int, bits: bo
     if not bool(good.all()):
         row, i = np.unravel_index(int(np.argmin(good)), good.shape)
         required = {CATEGORICAL: f"codes from 0 to {high[i]}", BERNOULLI: "0 or 1", SPIN: "-1 or 1"}[sites.kinds[i]]
-        raise ValueError(
-            f"{name} must hold {required} in column {i}; {name}[{start + row}, {i}] is {float(part[row, i]):g}"
-        )
+        bad = float(part[row, i])
+        hint = "; of a model with real columns give rbm" if bad % 1.0 else ""
+        raise ValueError(f"{name} must hold {required} in column {i}; {name}[{start + row}, {i}] is {bad:g}{hint}")
     codes = part.astype(np.intp)
     return np.where((kinds == CATEGORICAL) | (codes == 1), sites.starts + codes * (kinds == CATEGORICAL), sites.n_units)
 

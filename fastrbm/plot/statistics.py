@@ -34,7 +34,8 @@ def site_frequencies(
     samples : array (n_samples, columns) or BitMatrix
         Likewise, such as ``rbm.sample(1000)``.
     rbm : RBM, optional
-        The model whose visible layer says what the columns are.
+        The model whose visible layer says what the columns are. Its real columns are left out: they have
+        :func:`column_moments` and :func:`marginals`.
     sizes : int or sequence of ints, optional
         Without rbm: all columns are categorical, with so many categories. Without both, a column of 0 and 1 has bits,
         one of -1 and 1 spins, and others codes.
@@ -66,7 +67,10 @@ def site_frequencies(
     'Single-site frequencies: r = 0.999, slope 0.995'
     """
     sites, (data, model), weights = _read(X, samples, rbm, sizes, sample_weight)
-    x, y = frequencies(data, sites, "X", weights), frequencies(model, sites, "samples")
+    counted = ~sites.real[sites.column]
+    if not counted.any():
+        raise ValueError("rbm must have columns of categories, bits or spins; real ones have column_moments")
+    x, y = frequencies(data, sites, "X", weights)[counted], frequencies(model, sites, "samples")[counted]
     effective = data.shape[0] if weights is None else weights.sum() ** 2 / (weights**2).sum()
     ax = axes_of(ax)
     grid = np.linspace(0, 1, 201)
@@ -86,13 +90,14 @@ def pair_correlations(
     """Draw the connected correlations of pairs in samples against those in data.
 
     ``C_ij(a, b) = f_ij(a, b) - f_i(a) f_j(b)``, f the frequencies of category a at site i and b at site j, for all
-    pairs of sites and all of their categories.
+    pairs of sites and all of their categories. A real column has one value in their place, that of its unit: of
+    Gaussian units in multiples of their ``scale``, so that C_ij of two standardized columns is Pearson's correlation.
 
     Parameters
     ----------
     X, samples, rbm, sizes, sample_weight, ax
-        As for :func:`site_frequencies`; at least two columns. The columns of more than 3,000 units are too many: as
-        many of them as have 3,000 are taken, from all over them.
+        As for :func:`site_frequencies`, but that real columns of rbm count; at least two columns. The columns of
+        more than 3,000 units are too many: as many of them as have 3,000 are taken, from all over them.
 
     Returns
     -------
@@ -131,11 +136,16 @@ def pair_correlations(
 
 
 def frequencies(states: Any, sites: layout.Sites, name: str, weights: np.ndarray | None = None) -> np.ndarray:
-    """(n_units,) float64: how often each category is there, and each bit or spin is 1."""
+    """(n_units,) float64: how often each category is there, and each bit or spin is 1; of real columns, which only a
+    CodeMatrix may have, the units' means."""
     total = np.zeros(sites.n_units + 1)
-    for rows, on in layout.blocks(states, sites, name):
-        each = None if weights is None else np.repeat(weights[rows], sites.n_columns)
-        total += np.bincount(on.reshape(-1), each, minlength=sites.n_units + 1)
+    if sites.real.any():
+        for rows, values in layout.units(states, sites, name, np.float64):
+            total[:-1] += (values if weights is None else values * weights[rows, None]).sum(axis=0)
+    else:
+        for rows, on in layout.blocks(states, sites, name):
+            each = None if weights is None else np.repeat(weights[rows], sites.n_columns)
+            total += np.bincount(on.reshape(-1), each, minlength=sites.n_units + 1)
     return total[:-1] / (states.shape[0] if weights is None else weights.sum())
 
 
@@ -143,15 +153,16 @@ def correlations(
     states: Any, sites: layout.Sites, name: str, weights: np.ndarray | None = None, columns: np.ndarray | None = None
 ) -> np.ndarray:
     """(pairs,) float64: the connected correlations of all pairs of units of different columns, ordered as the rows of a
-    matrix above its diagonal. Cost: n U^2 multiplications, U the units of these columns."""
+    matrix above its diagonal. Cost: n U^2 multiplications, U the units of these columns. Of a layer with real columns,
+    states is a CodeMatrix."""
     columns = np.arange(sites.n_columns) if columns is None else columns
     units = np.flatnonzero(np.isin(sites.column, columns))
     both = np.zeros((units.size, units.size))
     single = np.zeros(units.size)
     # sums of ones are exact in float32 up to 2^24 rows, and a block has fewer: its rows have two units or more
     dtype = np.float32 if weights is None else np.float64
-    for rows, on in layout.blocks(states, sites, name):
-        ones = layout.one_hot(on, sites.n_units, dtype)[:, units]
+    for rows, values in layout.units(states, sites, name, dtype):
+        ones = values[:, units]
         scaled = ones if weights is None else ones * weights[rows, None]
         both += scaled.T @ ones
         single += scaled.sum(axis=0, dtype=np.float64)
@@ -192,6 +203,10 @@ def _read(X: Any, samples: Any, rbm: Any, sizes: Any, sample_weight: Any):
     """What the columns are, both tables, and the weights."""
     if rbm is not None and sizes is not None:
         raise ValueError("give rbm or sizes, not both")
+    if rbm is not None and layout.of_model(rbm).real.any():
+        packed = layout.packed(rbm, X, "X"), layout.packed(rbm, samples, "samples")
+        weights = None if sample_weight is None else validate.sample_weight(sample_weight, len(packed[0]))
+        return layout.of_model(rbm), packed, weights
     tables = layout.table(X, "X"), layout.table(samples, "samples")
     width = tables[0].shape[1]
     if rbm is None and tables[1].shape[1] != width:

@@ -41,7 +41,7 @@ def logos(rbm: RBM, hidden=None, alphabet=None, n: int | None = None, columns=No
     Each hidden unit has a row, all on one scale. At each site, a letter is as high as the weight of its category is
     large, above the axis where it is positive and below where it is negative, the largest at the outside. Weights are
     drawn in the zero-sum gauge: at each site, the mean over the categories is subtracted, which does not change the
-    model. A Bernoulli unit or a spin is a bar without a letter, as high as its weight.
+    model. A Bernoulli unit, a spin or a real unit is a bar without a letter, as high as its weight.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def logos(rbm: RBM, hidden=None, alphabet=None, n: int | None = None, columns=No
     sites, weights, names, labels = _read(rbm, alphabet)
     if not are_letters(sites, labels):
         return category_weights(rbm, hidden, alphabet, ax=ax)
-    shown = _units(weights, hidden, n, _ROWS)
+    shown = hidden_units(weights, hidden, n, _ROWS)
     columns = _columns(sites, weights[:, shown], columns)
     some = sites.take(columns)
     units = np.concatenate([np.arange(sites.starts[i], sites.starts[i] + sites.sizes[i]) for i in columns])
@@ -99,7 +99,7 @@ def logos(rbm: RBM, hidden=None, alphabet=None, n: int | None = None, columns=No
     if set(letters) & set(_GAPS):
         legend["gap"] = _GRAY
     if "" in letters:
-        legend["bit or spin"] = _BAR
+        legend[_without_letters(some)] = _BAR
     _legend(ax, legend)
     all_of_them = "" if len(columns) == sites.n_columns else f" ({len(columns):,} of {sites.n_columns:,})"
     ax.set_xlabel(f"site{all_of_them}")
@@ -143,7 +143,7 @@ def category_weights(rbm: RBM, hidden=None, alphabet=None, n: int | None = None,
     [('column 1', -2.0), ('column 0', 1.0)]
     """
     sites, weights, names, labels = _read(rbm, alphabet)
-    shown = _units(weights, hidden, None, _BLOCKS)
+    shown = hidden_units(weights, hidden, None, _BLOCKS)
     n = min(_BARS if n is None else validate.integer(n, "n", 1), len(weights))
     words = unit_names(sites, names, labels)
     places, values, ticks, heads = [], [], [], []
@@ -157,14 +157,14 @@ def category_weights(rbm: RBM, hidden=None, alphabet=None, n: int | None = None,
     ax = axes_of(ax, (6.5, min(1.1 + 0.24 * (n + 1.4) * len(shown), 14.0)))
     ax.barh(places, values, height=0.8, color=[_POSITIVE if x > 0 else _NEGATIVE for x in values])
     ax.axvline(0, color="0.4", linewidth=0.8)
-    for head, j in zip(heads, shown, strict=True):
-        ax.annotate(_head(weights, j), (0, head), (4, 0), ("axes fraction", "data"), "offset points",
+    for top, j in zip(heads, shown, strict=True):
+        ax.annotate(head(weights, j), (0, top), (4, 0), ("axes fraction", "data"), "offset points",
                     va="center", fontsize="small", fontweight="bold")  # fmt: skip
     top = max(max(map(abs, values)), 1e-30) * 1.08
     low, high = min(values), max(values)
     ax.set_xlim(-top if low < 0 else -0.02 * top, top if high > 0 or low == 0 else 0.02 * top)
     ax.set_ylim(places[-1] + 0.7, -1.5)
-    ax.set_yticks(places, ticks, fontsize="small")
+    ax.set_yticks(places, [escaped(tick) for tick in ticks], fontsize="small")
     ax.grid(axis="x", alpha=0.3)
     ax.set_axisbelow(True)
     ax.set_xlabel("weight (nats)")
@@ -216,9 +216,9 @@ def unit_names(sites: layout.Sites, names: Sequence[str], labels: Sequence[Seque
     """What each visible unit is called: column = category, or the column alone where it has one unit."""
     result = []
     for kind, name, own in zip(sites.kinds, names, labels, strict=True):
-        name = _short(name if not name.isdigit() else f"column {name}")
+        name = shortened(name if not name.isdigit() else f"column {name}")
         result += (
-            [f"{name} = {_short(label)}" for label in own] if kind == layout.CATEGORICAL or own != ("",) else [name]
+            [f"{name} = {shortened(label)}" for label in own] if kind == layout.CATEGORICAL or own != ("",) else [name]
         )
     return result
 
@@ -255,16 +255,16 @@ def _alphabet(value: Any) -> tuple[str, ...]:
     return labels
 
 
-def _units(weights: np.ndarray, hidden: Any, n: int | None, default: int) -> list[int]:
+def hidden_units(weights: np.ndarray, hidden: Any, n: int | None, default: int) -> list[int]:
     """The hidden units to show."""
     there = weights.shape[1]
     if hidden is None:
         n = default if n is None else validate.integer(n, "n", 1)
         return np.argsort(-np.linalg.norm(weights, axis=0), kind="stable")[:n].tolist()
-    return _indices(hidden, "hidden", there, "hidden units")
+    return indices(hidden, "hidden", there, "hidden units")
 
 
-def _indices(value: Any, name: str, there: int, what: str) -> list[int]:
+def indices(value: Any, name: str, there: int, what: str) -> list[int]:
     if arrays.index(value) is not None:
         value = [value]
     if not isinstance(value, (Sequence, np.ndarray, range)) or isinstance(value, str):
@@ -279,7 +279,7 @@ def _indices(value: Any, name: str, there: int, what: str) -> list[int]:
 def _columns(sites: layout.Sites, weights: np.ndarray, columns: Any) -> np.ndarray:
     """The columns to show."""
     if columns is not None:
-        return np.array(_indices(columns, "columns", sites.n_columns, "columns of the data"))
+        return np.array(indices(columns, "columns", sites.n_columns, "columns of the data"))
     if sites.n_columns <= SITES:
         return np.arange(sites.n_columns)
     norms = np.add.reduceat((weights**2).sum(axis=1), sites.starts)
@@ -354,7 +354,7 @@ def _rows(ax: Axes, weights: np.ndarray, shown: Sequence[int], pitch: float, up:
             if -down <= tick <= up:
                 ticks.append(tick - k * pitch)
                 words.append(f"{tick:g}".replace("-", "\N{MINUS SIGN}"))
-        ax.annotate(_head(weights, j), (0, up - k * pitch), (4, 1), ("axes fraction", "data"), "offset points",
+        ax.annotate(head(weights, j), (0, up - k * pitch), (4, 1), ("axes fraction", "data"), "offset points",
                     va="bottom", fontsize="small")  # fmt: skip
     ax.set_yticks(ticks, words, fontsize="small")
     ax.set_ylim(-(len(shown) - 1) * pitch - down - 0.03 * pitch, up + 0.17 * pitch)
@@ -365,22 +365,29 @@ def _site_ticks(ax: Axes, columns: np.ndarray, names: Sequence[str]) -> None:
     if [str(i) for i in range(n)] == list(names):
         ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     else:
-        names = [_short(name) for name in names]
+        names = [short(name) for name in names]
         upright = max(map(len, names)) > 2 and n > 6 or n > 40
         every = max(1, math.ceil(n / 100))
         ax.set_xticks(range(0, n, every), names[::every], rotation=90 if upright else 0, fontsize="small")
     ax.set_xlim(-0.7, n - 0.3)
 
 
+def _without_letters(sites: layout.Sites) -> str:
+    """What the columns without letters have."""
+    real, two = sites.real.any(), bool((~sites.real & ~sites.categorical).any())
+    return " or ".join(["bit or spin"] * two + ["real unit"] * bool(real))
+
+
 def _legend(ax: Axes, colors: dict[str, str]) -> None:
     from matplotlib.patches import Patch
 
-    handles = [Patch(color=color, label=_short(name)) for name, color in colors.items()]
+    handles = [Patch(color=color, label=short(name)) for name, color in colors.items()]
     ax.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize="small",
               handlelength=1.0)  # fmt: skip
 
 
-def _head(weights: np.ndarray, unit: int) -> str:
+def head(weights: np.ndarray, unit: int) -> str:
+    """What a hidden unit is called, and the norm of its weights."""
     return f"hidden unit {unit}, norm {np.linalg.norm(weights[:, unit]):.3g}"
 
 
@@ -390,6 +397,14 @@ def _nice(top: float) -> float:
     return next(k * power for k in (5, 2, 1) if k * power <= 0.8 * top * (1 + 1e-9))
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """A name of bounded length, in which matplotlib sees no formula."""
-    return (name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}...").replace("$", r"\$")
+    return escaped(shortened(name))
+
+
+def shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."
+
+
+def escaped(text: str) -> str:
+    return text.replace("$", r"\$")

@@ -17,7 +17,7 @@ from ..diagnostics.meeting import Meeting, chains_from, compare
 from ..diagnostics.summary import Summary, summary
 from ..diagnostics.tracing import N_AXES, record
 from ..likelihood.score import score as likelihood_score
-from ..plot import charts, grids, sites
+from ..plot import charts, grids, responses, sites
 from ..plot.common import need_matplotlib
 from ..plot.grids import checked_shape
 from ..plot.weights import zero_sum
@@ -25,6 +25,7 @@ from ..sampling.annealing import population_annealing
 from ..sampling.chains import Chains
 from ..sampling.model import model
 from ..training.history import History
+from ..training.variance import visible_size
 from . import coded
 from .page import Page, figure
 from .verdict import RHAT, answers, interval, nats
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 __all__ = ["report"]
 
 _ACTIVITY_EXAMPLES = 2000
-_DEAD = 0.001  # a hidden unit whose mean is as near as this to 0 or 1 says nothing about an example
+_DEAD = 0.001  # a hidden unit whose mean is as near as this to 0 or 1 says nothing about an example; nor does a real
+# one whose mean varies that little over the data, as a part of its variance at its mean input
+_INPUTS = 6  # real hidden units whose inputs are drawn
 _STEP = 50  # sweeps between two looks at the progress line, at most
 
 
@@ -71,7 +74,8 @@ def report(
 
     Of units of two values it shows weights and samples as pictures. Of categorical sites it shows logos of weights, or
     bars where categories are no single letters; samples as text; frequencies and pair correlations of samples against
-    data.
+    data. Of real columns it shows distributions, means and standard deviations in the data's units; of real hidden
+    units their inputs over the data (:func:`fastrbm.plot.inputs`).
 
     The same arguments on the same machine and versions give the same file: it holds no date and no times but those of
     the history. It is written under another name first and then renamed.
@@ -92,9 +96,10 @@ def report(
         How the report was asked for, to be shown in it.
     shape : (height, width), optional
         Of the pictures; by default a square where the number of visible units is one, else a table. Of a layer of
-        several segments, that of its largest segment of units of two values.
+        several segments, or of real units, that of its largest segment of units of two values or real ones.
     sample_weight : array (n,), optional
-        Weights of the examples, for the frequencies of categories and pairs of them alone.
+        Weights of the examples, for the frequencies of categories and pairs of them, the moments of real columns, and
+        the inputs of hidden units alone.
     n_samples : int
         Gibbs chains whose states are the samples; they start at draws from the visible biases alone. As many chains
         that start at data, and as many annealed samples, are compared with them.
@@ -139,9 +144,7 @@ def report(
     need_matplotlib()
     from matplotlib import style
 
-    if model(rbm).visible.real:
-        raise ValueError("a report cannot show real visible units")
-    layered = rbm.visible.layout is not None
+    layered = model(rbm).visible.layout is not None
     shape = coded.picture_of(rbm, shape) if layered else checked_shape(shape, rbm.n_visible)
     if history is not None and not isinstance(history, History):
         raise TypeError(f"history must be a History or None, not {type(history).__name__}")
@@ -164,14 +167,16 @@ def report(
     samples, traces, met = _run_chains(rbm, examples, n_samples, n_sweeps, seed, progress, n_threads)
     found, alone = summary(traces), _alone(rbm, examples)
     page = Page(f"Report on {name}")
-    page.answers(answers(score, alone, reported, found, met, history, rbm.n_visible))
+    page.answers(answers(score, alone, reported, found, met, history, visible_size(rbm)))
     with style.context("default"):
         _score(page, score, reported, rbm, examples, alone)
         _model(page, rbm, examples, samples, shape, name, n_threads)
+        if rbm.hidden.real:
+            _inputs(page, rbm, examples, sample_weight)
         _samples(page, rbm, examples, samples, shape, n_sweeps, sample_weight)
         _mixing(page, traces, found, met)
         if history is not None and len(history):
-            _training(page, history)
+            _training(page, history, rbm)
         page.heading("How this was made")
         if command:
             page.code(command)
@@ -205,23 +210,33 @@ def _run_chains(
 
 
 def _alone(rbm: RBM, examples: BitMatrix) -> float:
-    """The mean log-likelihood of units, or columns, that know nothing of each other, with the means of the data."""
-    means = examples.to_units().mean(axis=0)
+    """The mean log-likelihood of units, or columns, that know nothing of each other, with the means of the data; of
+    real columns also with their variances."""
+    units = examples.to_units()
+    means = units.mean(axis=0)
     if rbm.visible.layout is not None:
-        return coded.independent(means, len(examples), sites.of_model(rbm))
+        layer = sites.of_model(rbm)
+        alone = coded.independent(means, len(examples), layer)
+        return alone + coded.independent_reals(rbm, units[:, layer.real[layer.column]])
     smooth = (means * len(examples) + 0.5) / (len(examples) + 1)
     return float((means * np.log(smooth) + (1 - means) * np.log1p(-smooth)).sum())
 
 
 def _score(page: Page, score: Score, reported: list[str], rbm: RBM, examples: BitMatrix, alone: float) -> None:
     means = examples.to_units().mean(axis=0)
-    words, mean = ("units", "mean") if rbm.visible.layout is None else ("columns", "frequencies")
+    words, mean = ("units", "mean") if rbm.visible.layout is None else ("columns", coded.knowledge(rbm))
     page.heading("Score")
     page.text(
         f"The model gives the data a mean log-likelihood of {nats(score.mean)} nats per example. {words.capitalize()} "
         f"that know nothing of each other, each with its {mean} in these data, give {nats(alone)}: what the model has "
         f"learned of how {words} depend on each other is worth {nats(score.mean - alone)} nats per example."
     )
+    if rbm.visible.real:
+        page.text(
+            "Of real columns the likelihood is a density, per unit of each of the data's columns: it may be above 0, "
+            "and in other units of the data it is another number. Differences of models are the same in all units. "
+            "Columns by themselves are taken as at least as wide as the model's units given hidden ones."
+        )
     exact = score.lower == score.upper
     if not exact:
         page.text(
@@ -250,11 +265,17 @@ def _score(page: Page, score: Score, reported: list[str], rbm: RBM, examples: Bi
     if rbm.visible.layout is not None:
         values = examples.to_states()
         constant = int((values.min(axis=0) == values.max(axis=0)).sum())
-        page.table({
+        layer = sites.of_model(rbm)
+        rows = {
             "examples": f"{len(examples):,}, each of {rbm.visible.n_columns:,} columns",
             "columns that never change": f"{constant:,}",
-            "categories that are not in them": f"{_absent(means, rbm):,}",
-        })  # fmt: skip
+        }
+        if layer.categorical.any():
+            rows["categories that are not in them"] = f"{_absent(means, layer):,}"
+        if layer.real.any():
+            of_data = coded.real_moments(rbm, examples)
+            rows |= {f"{name} of real columns": _range(x) for name, x in zip(coded.MOMENTS, of_data, strict=True)}
+        page.table(rows)
         return
     page.table({
         "examples": f"{len(examples):,}, each of {examples.n_units:,} units",
@@ -263,9 +284,13 @@ def _score(page: Page, score: Score, reported: list[str], rbm: RBM, examples: Bi
     })  # fmt: skip
 
 
-def _absent(means: np.ndarray, rbm: RBM) -> int:
+def _range(values: np.ndarray) -> str:
+    low, high = float(values.min()), float(values.max())
+    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+
+
+def _absent(means: np.ndarray, layer: sites.Sites) -> int:
     """How many categories no example has."""
-    layer = sites.of_model(rbm)
     return int(((means == 0) & layer.categorical[layer.column]).sum())
 
 
@@ -274,34 +299,77 @@ def _model(page: Page, rbm: RBM, examples: BitMatrix, samples: BitMatrix, shape,
     matrix = zero_sum(rbm.weights, sites.of_model(rbm)) if layered else rbm.weights.astype(np.float64)
     norms = np.linalg.norm(matrix, axis=0)
     activity = _activity(rbm, examples, n_threads)
-    dead = int(((activity < _DEAD) | (activity > 1 - _DEAD)).sum())
-    page.heading("Model")
-    page.table({
+    own = rbm.hidden.own
+    rows = {
         "name": name,
         "visible and hidden units": f"{rbm.n_visible:,} and {rbm.n_hidden:,}",
         "unit types": sites.words_of(rbm.visible, rbm.hidden),
-        "parameters": f"{rbm.n_visible * rbm.n_hidden + rbm.n_visible + rbm.n_hidden:,}",
+    }
+    for side, units in (("visible", rbm.visible), ("hidden", rbm.hidden)):
+        if units.real:
+            ranges = (f"{word} {_range(np.array(ends))}" for word, ends in sites.ranges_of(units).items())
+            rows[f"parameters of {side} units"] = ", ".join(ranges)
+    n_parameters = rbm.n_visible * rbm.n_hidden + rbm.n_visible + rbm.n_hidden + (0 if own is None else own.size)
+    page.heading("Model")
+    page.table(rows | {
+        "parameters": f"{n_parameters:,}",
         "norm of the weights": f"{np.sqrt((norms**2).sum()):.3g}",
         "norms of hidden units": f"{norms.min():.3g} to {norms.max():.3g}, median {np.median(norms):.3g}",
         "largest weight": f"{np.abs(matrix).max():.3g}",
-        "mean of P(h = 1 | v) on data": f"{activity.mean():.1%}",
-        "dead hidden units": f"{dead:,} of {rbm.n_hidden:,} (on data, on or off in all but {_DEAD:.1%} of examples)",
-    })  # fmt: skip
+    } | _of_hidden(rbm, examples, activity, n_threads))  # fmt: skip
     if layered:
         coded.weights(page, rbm, shape, activity, _activity(rbm, samples, n_threads))
         return
+    more, less = coded.pulls(rbm)
     shown = min(grids.PICTURES, rbm.n_hidden)
     fig, ax = figure(7.5, 6.5)
     grids.filters(rbm, shape, grids.PICTURES, ax=ax)
     meaning = (
-        "What a hidden unit looks for: visible units that its red weights join make it likelier to be on, blue ones "
-        "less likely. Pictures of pure noise are units that have learned nothing yet."
+        f"What a hidden unit looks for: visible units that its red weights join make it {more}, blue ones {less}. "
+        "Pictures of pure noise are units that have learned nothing yet."
     )
     page.pictures((fig, f"Weights of the {shown:,} hidden units of largest norms, as pictures", meaning))
 
 
+def _of_hidden(rbm: RBM, examples: BitMatrix, activity: np.ndarray, n_threads) -> dict[str, str]:
+    """What the hidden units do on data, which have this activity there."""
+    if not rbm.hidden.real:
+        dead = int(((activity < _DEAD) | (activity > 1 - _DEAD)).sum())
+        return {
+            "mean of P(h = 1 | v) on data": f"{activity.mean():.1%}",
+            "dead hidden units":
+            f"{dead:,} of {rbm.n_hidden:,} (on data, on or off in all but {_DEAD:.1%} of examples)",
+        }  # fmt: skip
+    some = _some(examples, _ACTIVITY_EXAMPLES)
+    spread = rbm.mean_hidden(some, n_threads).var(axis=0, dtype=np.float64)
+    values = rbm.visible.unit_values(some.to_states()).mean(axis=0)
+    field = np.einsum("i,ij->j", values, rbm.weights.astype(np.float64)) + rbm.hidden_bias
+    mean, square = rbm.hidden.moments_of(field)
+    dead = int((spread < _DEAD * (square - mean * mean)).sum())
+    return {
+        "means of hidden units on data": f"{_range(activity)}, median {np.median(activity):.3g}",
+        "dead hidden units": f"{dead:,} of {rbm.n_hidden:,} (the variance of E[h | v] over the data is below "
+        f"{_DEAD:.1%} of the variance of h at the unit's mean input)",
+    }  # fmt: skip
+
+
+def _inputs(page: Page, rbm: RBM, examples: BitMatrix, sample_weight) -> None:
+    n = min(_INPUTS, rbm.n_hidden)
+    fig, ax = figure(*((11.0, 6.0) if n > 3 else (11.0, 3.5)))
+    responses.inputs(rbm, examples, n=n, sample_weight=sample_weight, ax=ax)
+    meaning = (
+        "Bars: the inputs I = v'W of hidden units over the data. Curve: the mean of the unit at such an input. Where "
+        "inputs form groups and the curve is far apart between them, the unit tells kinds of examples apart; where the "
+        "curve is flat, inputs make no difference; where it is straight, the unit is nearly a Gaussian one, which sees "
+        "pairs of visible units alone."
+    )
+    seen = f"Histograms of the inputs of the {n:,} hidden units of largest norms, and their means at these inputs"
+    page.heading("Inputs of hidden units")
+    page.pictures((fig, seen, meaning), wide=True)
+
+
 def _activity(rbm: RBM, states: BitMatrix, n_threads) -> np.ndarray:
-    """How often each hidden unit is on, given some of these states."""
+    """How often each hidden unit is on, given some of these states; of real units, their means."""
     means = rbm.mean_hidden(_some(states, _ACTIVITY_EXAMPLES), n_threads).mean(axis=0, dtype=np.float64)
     return (means - rbm.hidden.off) / rbm.hidden.step
 
@@ -348,6 +416,8 @@ def _samples(
         f"F(v) = -log p(v) - log Z. To the model, its samples are on average {abs(gap):.1f} nats "
         f"{'less' if gap > 0 else 'more'} likely than the data; of a model that fits, the two histograms agree."
     )
+    if rbm.visible.real:
+        meaning += " v are the units' values: those of real columns are in multiples of their scale."
     seen = f"Histograms of free energies: data with mean {of_data:.1f} nats, samples with mean {of_samples:.1f} nats"
     pictures.append((fig, seen, meaning))
     fig, ax = figure()
@@ -395,7 +465,7 @@ def _mixing(page: Page, traces: dict[str, np.ndarray], found: Summary, met: Meet
     page.pictures((fig, f"Autocorrelation of {found.worst} against lag", meaning))
 
 
-def _training(page: Page, history: History) -> None:
+def _training(page: Page, history: History, rbm: RBM) -> None:
     last = history.last
     page.heading("Training")
     page.table({name.replace("_", " "): f"{x:.6g}" for name, x in last.items() if not math.isnan(x)})
@@ -406,7 +476,7 @@ def _training(page: Page, history: History) -> None:
     pictures = []
     for name in drawn:
         fig, ax = figure(6.5, 3.5)
-        charts.learning_curve(history, name, ax=ax)
+        charts.learning_curve(history, name, ax=ax, rbm=rbm)
         words = name.replace("_", " ")
         pictures.append((fig, f"{words} against the epoch, {last[name]:.6g} at the end", words))
     page.pictures(*pictures)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -60,7 +61,7 @@ class Page:
     def code(self, text: str) -> None:
         self._parts.append(f"<p><code>{escape(text)}</code></p>")
 
-    def table(self, rows: dict[str, object]) -> None:
+    def table(self, rows: Mapping[str, object]) -> None:
         """A line for each name and value."""
         lines = (
             f'<tr><th scope="row">{escape(str(name))}</th><td>{escape(str(value))}</td></tr>'

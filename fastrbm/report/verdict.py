@@ -31,7 +31,7 @@ class Answer(NamedTuple):
 
 def answers(
     score: Score, alone: float, reported: list[str], found: Summary, met: Meeting, history: History | None,
-    n_visible: int,
+    n_visible: float,
 ) -> list[Answer]:  # fmt: skip
     """The four lines. alone: the mean log-likelihood of independent units; reported: warnings of the score."""
     judged = _judged(history, n_visible)
@@ -55,7 +55,7 @@ def _more(gain: float) -> str:
     return "more" if gain > 0 else "less"
 
 
-def _judged(history: History | None, n_visible: int) -> dict[str, str]:
+def _judged(history: History | None, n_visible: float) -> dict[str, str]:
     """The words of each kind of finding; of a history from a file, of those that its columns show."""
     found: tuple[Finding, ...] | list[Finding] = ()
     if history is not None and history.findings is not None:

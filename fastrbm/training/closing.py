@@ -14,7 +14,7 @@ from ..sampling.annealing import of_modes
 from ..sampling.chains import Chains
 from ..sampling.tempering import TemperedChains
 from ..states.missing import absent_sites
-from .variance import LARGEST, SMALLEST
+from .variance import LARGEST, SMALLEST, visible_size
 from .verdict import Closing, farness
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def closing(
     gap = float(rbm._free_energy(basics.noise, n_threads).mean() - rbm._free_energy(basics.bits, n_threads).mean())
     return Closing(
         n_updates,
-        _size(rbm),
+        visible_size(rbm),
         float(np.abs(inputs).mean()),
         history["update"],
         np.append(history["shuffled_gap"][:-1], gap),
@@ -49,13 +49,6 @@ def closing(
         **_model_apart(rbm, basics, states, n_updates, seed, n_threads),
         **({} if kept or basics.validation is None else _scores(history)),
     )
-
-
-def _size(rbm: RBM) -> float:
-    """How many visible units there are; a Gaussian one of a small variance, whose free energies are the larger for it,
-    counts as several."""
-    root = rbm.visible.sides()[2]  # 1 / sqrt(gamma)
-    return float(np.maximum(1.0, 1.0 / np.square(np.where(root > 0, root, 1.0))).sum())
 
 
 def _chains_apart(rbm: RBM, states: np.ndarray, chains: Any) -> dict[str, Any]:

@@ -49,3 +49,10 @@ def _mean_squares(states: BitMatrix, weight: np.ndarray | None) -> np.ndarray:
         return whole / (float(len(states)) * float(1 << 2 * REAL_BITS))
     sums = np.add.accumulate(weight[:, None] * np.square(values), axis=0)[-1]
     return sums / float(np.add.accumulate(weight)[-1])
+
+
+def visible_size(rbm: RBM) -> float:
+    """How many visible units there are; a Gaussian one of a small variance, whose free energies are the larger for it,
+    counts as several."""
+    root = rbm.visible.sides()[2]  # 1 / sqrt(gamma)
+    return float(np.maximum(1.0, 1.0 / np.square(np.where(root > 0, root, 1.0))).sum())

@@ -48,6 +48,10 @@ class Real(Unit):
         object.__setattr__(self, "_key", (type(self), self.n, *(array.tobytes() for array in own.values())))
 
     @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        return dict(self._own)
+
+    @property
     def gamma(self) -> np.ndarray:
         return self._own["gamma"]
 

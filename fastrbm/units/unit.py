@@ -101,6 +101,11 @@ class Unit:
         raise NotImplementedError
 
     @property
+    def parameters(self) -> dict[str, np.ndarray]:
+        """What the description of real units holds, arrays (n,) by name; nothing of others."""
+        return {}
+
+    @property
     def gammas(self) -> np.ndarray | None:
         """gamma of Gaussian units, 1 of others, float32 (n,); None where there are no Gaussian ones."""
         return None
