@@ -158,8 +158,9 @@ cdef void real_senders_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t fi
 
 def moments_of_numbers(const double[:, ::1] numbers, const float[:, :, ::1] fixed, Py_ssize_t rows, double scale,
                        double[:, ::1] weights, int n_threads):
-    """Add to weights INOUT (V, H) scale times the sums over examples of numbers IN (n, V) and fixed IN (tiles, >= n, 64),
-    whole numbers whose products over so many rows sum to less than 2^53: these sums are exact, and then added up."""
+    """Add to weights INOUT (V, H) scale times the sums over examples of numbers IN (n, V) and fixed IN (tiles, >= n,
+    64), whole numbers whose products over so many rows sum to less than 2^53: these sums are exact, and then added
+    up."""
     cdef Py_ssize_t n_tiles = fixed.shape[0], n_blocks = ceil_div(weights.shape[0], REAL_BLOCK), item
     cdef Barrier barrier = new_barrier()
     cdef _Memory memory
@@ -563,8 +564,9 @@ cdef void weigh_reals(const HalfStep *step, const double *sums, Py_ssize_t tile,
 
 def real_statistics(const uint8_t[:, :] planes, Layer layer, weight, double[:, ::1] out, int n_threads):
     """out OUT (4, H): the sums over the chains, given planes IN of the other layer, of four means of each dReLU unit:
-    E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2] and E[min(x, 0)^2]. Each is rounded to a multiple of 2^-g, so that the sums
-    of up to 2^24 chains are exact in any order: squares are below 2^(44 - 2 f), g is 2 f - 15, at most 20. weight is None, or float64 (n,): what a chain's means are multiplied by first."""
+    E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2] and E[min(x, 0)^2]. Each is rounded to a multiple of 2^-g, so that the
+    sums of up to 2^24 chains are exact in any order: squares are below 2^(44 - 2 f), g is 2 f - 15, at most 20. weight
+    is None, or float64 (n,): what a chain's means are multiplied by first."""
     cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
     run_statistics(&step, weight, out, n_threads)
 

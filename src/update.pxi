@@ -58,8 +58,8 @@ cdef struct Ascent:
 
 def difference(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, double positive_factor,
                const uint8_t[:, ::1] negative_bits, const float[:, :, ::1] negative, double negative_factor,
-               bint signed, centering, Py_ssize_t n_hidden, float[:, :, ::1] out, double[::1] along_hidden, double[::1] along_visible,
-               int n_threads):
+               bint signed, centering, Py_ssize_t n_hidden, float[:, :, ::1] out, double[::1] along_hidden,
+               double[::1] along_visible, int n_threads):
     """out OUT in tiles (tiles, 8 ceil(V/8), 64) = positive_factor sum_r v_r p_r' over the positive examples minus the
     same of the negative ones, rounded once to float32, zero in the padding.
 
@@ -84,9 +84,9 @@ def difference(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] posit
 
 def step(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, double positive_factor,
          const uint8_t[:, ::1] negative_bits, const float[:, :, ::1] negative, double negative_factor,
-         bint signed, centering, Py_ssize_t n_hidden, const float[:, :, ::1] weights, double rate, double l2, double l1, float limit,
-         float[:, :, ::1] out, float[:, :, ::1] transposed, double[::1] along_hidden, double[::1] along_visible,
-         int n_threads):
+         bint signed, centering, Py_ssize_t n_hidden, const float[:, :, ::1] weights, double rate, double l2,
+         double l1, float limit, float[:, :, ::1] out, float[:, :, ::1] transposed, double[::1] along_hidden,
+         double[::1] along_visible, int n_threads):
     """difference and ascend in one: the difference itself is never written down."""
     cdef Phase phases[2]
     cdef Ascent ascent
