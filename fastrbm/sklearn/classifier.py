@@ -81,7 +81,7 @@ class RBMClassifier(ClassifierMixin, Estimator):
     classes_ : array (n_classes,)
         The labels, sorted; at most 255.
     rbm_ : fastrbm.RBM
-        The model: features are the first columns of its data, the label's code, its place in classes_, is the last one.
+        The model: features are the first columns of its data; the label's code, its place in ``classes_``, is the last.
     n_features_in_, feature_names_in_
         As everywhere in scikit-learn.
 
@@ -212,13 +212,13 @@ class RBMClassifier(ClassifierMixin, Estimator):
     # ------------------------------------------------------------ what it says of data
 
     def predict_log_proba(self, X):
-        """log p(y | x), float64 (n_samples, n_classes), in the order of classes_."""
+        """log p(y | x), float64 (n_samples, n_classes), in the order of ``classes_``."""
         rbm = self._fitted()
         log_p = self._log_p(rbm, self._checked(X, features=rbm.visible.n_columns - 1)[1])
         return log_p if len(self.classes_) > 1 else np.zeros((len(log_p), 1))
 
     def predict_proba(self, X):
-        """p(y | x), float64 (n_samples, n_classes), in the order of classes_."""
+        """p(y | x), float64 (n_samples, n_classes), in the order of ``classes_``."""
         return floatmath.exp(np.maximum(self.predict_log_proba(X), -708.0))
 
     def predict(self, X):
