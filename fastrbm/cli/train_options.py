@@ -160,8 +160,8 @@ def _add_update(group) -> None:
         type=real(0, strict=True),
         metavar="R",
         help=f"at the start (default {defaults.RATE}, for adam {defaults.ADAM_RATE}; of real visible units "
-        f"{defaults.REAL_RATE}, {defaults.REALS_RATE} where hidden ones are real, too; of real hidden units alone less "
-        "than one by the variance of all visible units)",
+        f"{defaults.REAL_RATE}, {defaults.REALS_RATE} where hidden ones are real, too; of real hidden units alone "
+        f"{defaults.RATE}, halved until it is at most 1 / (sum of the variances of visible units))",
     )
     group.add_argument(
         "--schedule",
