@@ -781,6 +781,7 @@ def test_population_annealing(some):
     assert abs(modes.log_partition - two_modes()[1].log_z) < 0.2
 
 
+@pytest.mark.slow
 def test_clamped_sites_stay_and_the_others_follow(model):
     rbm, exact = model
     n, row = 20_000, exact.v[len(exact.v) // 2].astype(float)

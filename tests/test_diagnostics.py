@@ -348,6 +348,7 @@ def comparisons(met):
     return 2 * (met.units.shape[1] + 2 * (met.axes.shape[1] + 1))
 
 
+@pytest.mark.slow
 def test_no_alarm_where_chains_mix(mixing):
     """At one in a thousand, two alarms in a hundred have a probability below 0.005. At one in ten, by the same numbers,
     there are ten alarms on average, and more than ten and four standard deviations of three nearly never."""

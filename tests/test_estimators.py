@@ -41,6 +41,7 @@ def test_the_mean_is_zero_at_the_model_itself(name):
     assert errors.max() < 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["PCD", "Tempered", "FastPCD"])
 @pytest.mark.parametrize("centering", [True, False])
 def test_moments_at_the_fixed_point_are_the_data_s(name, centering):

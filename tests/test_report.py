@@ -124,6 +124,7 @@ def test_warnings_are_reported(tmp_path):
     assert "by the uncertainty of log Z none" not in page.text
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("shape", [(1, 1), (7, 1), (1, 7), (805, 40)])
 def test_models_of_any_size(tmp_path, shape):
@@ -398,6 +399,7 @@ def test_pixels_and_a_label(tmp_path):
         report(*SEQUENCES, tmp_path / "r.html", shape=(7, 5), **FAST)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize(
     "rbm, Y",

@@ -75,6 +75,7 @@ def test_order_storage_and_weights():
     assert fitted().transform(X.astype(np.float32)).dtype == np.float32
 
 
+@pytest.mark.slow
 def test_variances_are_learned_unless_they_are_not_to_be():
     assert (fitted().rbm_.visible.gamma != 1.0).all() and (fitted(learn_variance=False).rbm_.visible.gamma == 1.0).all()
     model = fitted(n_iter=100)

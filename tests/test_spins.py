@@ -189,6 +189,7 @@ ESTIMATORS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_gradients_are_the_exact_one_up_to_noise(model, estimator):
     """Long chains of a model that mixes at once: what is left is noise, of 1 / sqrt(chains) at most (units have a
@@ -348,6 +349,7 @@ def test_scores(model):
     assert score.lower <= score.mean <= score.upper
 
 
+@pytest.mark.slow
 def test_clamping_and_inpainting(model):
     rbm, exact = model
     low, high = VALUES[exact.units[0]]

@@ -25,6 +25,7 @@ def checked(rbm, X, truth, **how):
     return z.lower <= truth <= z.upper, z.agree, z.value - truth
 
 
+@pytest.mark.slow
 def test_some_of_the_models_of_known_log_z():
     """One of each kind; bench/coverage.py has a hundred. Intervals of three standard errors, and no less than 0.05
     nats either way, miss about once in a hundred: at most one of these."""
@@ -43,6 +44,7 @@ def test_a_hundred_models_of_known_log_z():
     assert sum(not agree for _, agree, _ in found) <= 10  # warnings are rare
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("log_ratio", [3, 100])
 def test_a_mode_that_data_do_not_show(log_ratio):
     """One hidden unit switches all visible units on, in a mode that is heavier by e^log_ratio: right, or warned of."""
@@ -57,6 +59,7 @@ def test_a_mode_that_data_do_not_show(log_ratio):
     assert abs(z.value - truth) < 0.1 or not z.agree
 
 
+@pytest.mark.slow
 def test_without_the_nets_it_is_silently_wrong(monkeypatch):
     """The test above would see it."""
     rbm, X = coverage.hidden_mode(3)
@@ -71,6 +74,7 @@ def test_without_the_nets_it_is_silently_wrong(monkeypatch):
     assert z.agree and z.upper < truth - 1
 
 
+@pytest.mark.slow
 def test_the_tolerance_is_met_or_said_not_to_be():
     rbm = random_rbm(60, 40, scale=1.0, seed=2)
     wide = likelihood.bidirectional(rbm, tolerance=1.0)
@@ -106,6 +110,7 @@ def test_types_of_units(layers):
     assert holds and agree and abs(error) < 0.1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (5, 1), (8, 8)])
 def test_small_models(shape):
     rbm = random_rbm(*shape, seed=1)

@@ -55,6 +55,7 @@ def test_weights_act_between_batches_too(batch_size):
     assert abs(learned(trained(fr.gradient.Exact(), batch_size, 3000)) - P) < tolerance(batch_size, 3000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("centering", [True, False], ids=["centered", "plain"])
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_every_estimator_learns_the_weighted_mean(name, centering):
