@@ -193,8 +193,7 @@ def own_sums(
     layer, hidden = rbm._parameters.to_hidden, rbm.hidden
     if not hidden.trained:
         return None
-    sums, part = np.empty((4, hidden.n)), np.empty((4, hidden.n))
-    sums[...] = 0.0
+    sums, part = np.zeros((4, hidden.n)), np.empty((4, hidden.n))
     for rows in workload.parts(states.shape[0], workload.free_energy(*rbm._parameters.shape)):
         used = threads.resolve(n_threads, (rows.stop - rows.start) * rbm.n_visible * rbm.n_hidden)
         factors = None if weight is None else weight[rows] * (2.0**-FIXED_BITS)

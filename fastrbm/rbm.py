@@ -476,7 +476,9 @@ class RBM(Model):
         result = self._bias_sums(visible, self.visible, p.wide_visible_bias)
         result += self._bias_sums(hidden, self.hidden, p.wide_hidden_bias)
         all_inputs = self._all_inputs() if self.visible.layout is None and self.visible.shifted else 0
-        result -= self.visible.own_energy(visible.to_states()) + self.hidden.own_energy(hidden.to_states())
+        for unit, states in ((self.visible, visible), (self.hidden, hidden)):
+            if unit.real:
+                result -= unit.own_energy(states.to_states())
         for part in workload.parts(n, workload.half_step(*p.shape), most=max(1, _SUMS // self.n_hidden)):
             if self.visible.real or self.hidden.real:
                 result[part] += self._pairs(visible[part], hidden[part])

@@ -30,7 +30,7 @@ cdef struct Scratch:                    # what one thread needs for a half step 
     int32_t sums[BLOCK * TILE]          # the accumulators
     int32_t more[BLOCK * TILE]          # and those of a further segment
     uint64_t masks[BLOCK]               # the states that activation.pxi makes of them
-    double reals[REAL_BLOCK * TILE]     # real.pxi: sums,
+    double reals[REAL_BLOCK * TILE]     # real_product.pxi: sums,
     float floats[REAL_BLOCK * TILE]     # the same, rounded,
     double numbers[INPUTS * REAL_BLOCK]  # the states of real units
     double integers[INPUTS * TILE]      # and the integers of their rows of weights

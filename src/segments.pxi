@@ -6,9 +6,8 @@
 #              A real unit has three rows: the bytes of its integer, the lowest first (real.pxi).
 #   weights    one row for each unit: a bit, or a category of a site; segment by segment, site by site.
 #   tiles      of the layer that receives: 64 columns each, of one segment. A tile has whole sites, as many as fit, at
-#   most
-#              32; a site of more than 64 categories has as many tiles as it takes, the first of which stands for them
-#              all.
+#              most 32; a site of more than 64 categories has as many tiles as it takes, the first of which stands for
+#              them all.
 
 cdef enum:
     CATEGORICAL = 2             # beside the types of units.pxi

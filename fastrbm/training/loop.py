@@ -121,8 +121,6 @@ class Loop:
         if not possible(self.rbm, gradient, optimizer, self.centering, source.batch_size):
             return
         assert isinstance(gradient, PCD) and isinstance(optimizer, SGD)
-        if self.rbm.visible.real or self.rbm.hidden.real:
-            return  # which the kernel does not know
         if not self.rbm.visible.even or self.rbm.visible.layout is not None and optimizer.l1:
             return  # the kernel's factor of a difference is one for all units, and it does not go back to the gauge
         many = Updates(self.rbm, gradient, optimizer, self.centering, self.n_threads)
