@@ -1,0 +1,303 @@
+"""Ranks: processes that share one computation, on one machine or on many; one process is a rank by itself.
+
+All ranks make the same calls with the same arguments, and all have the same results. What takes long is shared out: of
+samples and likelihoods each rank takes some of the chains, of a training (``fit(comm=)``) some of the units. Nothing is
+added up across ranks whose sum would depend on its order, so that results are the same bits for any number of them.
+
+A communicator is mpi4py's, or any object with its methods ``Get_rank``, ``Get_size``, ``Allgatherv``, ``Alltoallv``,
+``allgather``, ``bcast`` and ``Abort``: this package imports no MPI.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ._core import threads
+from ._core.version import __version__
+
+T = TypeVar("T")
+
+_METHODS = "Get_rank", "Get_size", "Allgatherv", "Alltoallv", "allgather", "bcast", "Abort"
+_FEWEST_CHAINS = 32  # of a rank: fewer are hardly quicker than these
+_HASHED = 1 << 24  # bytes of an array that tell it from others; of a larger one, evenly spaced rows
+_WORLD_SIZES = "SLURM_STEP_NUM_TASKS", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE"  # of what started the process
+
+_local = threading.local()
+
+
+class RanksDiffer(ValueError):
+    """Ranks called with different arguments."""
+
+
+class Alone:
+    """One process by itself: it has all that there is to share out, and exchanges nothing."""
+
+    size, rank = 1, 0
+
+    def shares(self, n: int) -> list[slice]:
+        """Which of n chains each rank takes."""
+        return [slice(0, n)]
+
+    def first(self, value: T) -> T:
+        """The value that rank 0 has."""
+        return value
+
+    def all(self, value: T) -> list[T]:
+        """The values of all ranks."""
+        return [value]
+
+
+class Ranks:
+    """The ranks of a communicator of at least two.
+
+    Attributes
+    ----------
+    size, rank : int
+        How many there are, and which one this process is.
+    received : int
+        Bytes of arrays that came from other ranks so far.
+    exchanges : int
+        Collective calls so far.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        self._comm = comm
+        self.size, self.rank = int(comm.Get_size()), int(comm.Get_rank())
+        self.received = self.exchanges = 0
+
+    # ------------------------------------------------------------ shares
+
+    def shares(self, n: int) -> list[slice]:
+        """Which of n chains each rank takes: about as many, but at least 32, so that some may have none."""
+        some = max(1, min(self.size, n // _FEWEST_CHAINS))
+        cuts = [n * k // some for k in range(some + 1)] + [n] * (self.size - some)
+        return [slice(start, stop) for start, stop in zip(cuts, cuts[1:], strict=False)]
+
+    # ------------------------------------------------------------ exchanges
+
+    def gather(self, array: np.ndarray, shares: Sequence[slice], axis: int = 0) -> None:
+        """Let all ranks have all of an array, in place, of which each has its share along an axis."""
+        moved = np.moveaxis(array, axis, 0)
+        rest = moved.shape[1:]
+        counts = [int(np.prod(rest, dtype=np.int64)) * _length(share) for share in shares]
+        own = np.ascontiguousarray(moved[shares[self.rank]])
+        if axis == 0 and array.flags.c_contiguous:
+            self._allgatherv(own.reshape(-1), array.reshape(-1), counts)
+            return
+        received = np.empty(sum(counts), array.dtype)
+        self._allgatherv(own.reshape(-1), received, counts)
+        start = 0
+        for rank, (share, count) in enumerate(zip(shares, counts, strict=True)):
+            if rank != self.rank:
+                moved[share] = received[start : start + count].reshape(-1, *rest)
+            start += count
+
+    def _allgatherv(self, own: np.ndarray, whole: np.ndarray, counts: list[int]) -> None:
+        self._count(whole.nbytes - own.nbytes)
+        displacements = np.concatenate([[0], np.add.accumulate(counts)[:-1]]).tolist()
+        self._comm.Allgatherv(own.copy() if np.shares_memory(own, whole) else own, [whole, (counts, displacements)])
+
+    def to_each(self, parts: np.ndarray, counts: Sequence[int], received: np.ndarray, own: Sequence[int]) -> None:
+        """Send to each rank its part of an array, so many numbers one after the other, and receive so many from each,
+        likewise."""
+        self._count(received.nbytes - own[self.rank] * received.itemsize)
+        sent, got = (np.concatenate([[0], np.add.accumulate(n)[:-1]]).tolist() for n in (counts, own))
+        self._comm.Alltoallv([parts, (list(counts), sent)], [received, (list(own), got)])
+
+    def largest(self, *numbers: float) -> list[float]:
+        """The largest value of each number among all ranks; NaN counts as infinite."""
+        own = np.array([x if x == x else np.inf for x in numbers], np.float64)
+        every = np.empty((self.size, own.size))
+        self._allgatherv(own, every.reshape(-1), [own.size] * self.size)
+        return every.max(axis=0).tolist()
+
+    def first(self, value: T) -> T:
+        """The value that rank 0 has."""
+        self._count(0)
+        return self._comm.bcast(value, root=0)
+
+    def all(self, value: T) -> list[T]:
+        """The values of all ranks."""
+        self._count(0)
+        return self._comm.allgather(value)
+
+    def _count(self, n_bytes: int) -> None:
+        self.received += n_bytes
+        self.exchanges += 1
+
+    # ------------------------------------------------------------ agreement
+
+    def agree(self, action: Callable[[], T]) -> T:
+        """What an action returns that may fail on some ranks alone: then it fails on all of them, with the words of the
+        first rank that it failed on."""
+        error: BaseException | None = None
+        result: T | None = None
+        try:
+            result = action()
+        except BaseException as caught:
+            error = caught
+        failed = self.all(None if error is None else f"{type(error).__name__}: {error}")
+        if error is not None:
+            agreed(error)
+            raise error
+        for rank, words in enumerate(failed):
+            if words is not None:
+                raise agreed(RuntimeError(f"rank {rank} of {self.size} failed: {words}"))
+        return result  # type: ignore[return-value]
+
+    def start(self, given: dict[str, Any]) -> None:
+        """Look at what all ranks were called with, and at where they run.
+
+        RanksDiffer names what is not alike. Ranks that may use the same CPUs share them: each gets its part of the
+        threads.
+        """
+        prints = {name: fingerprint(value) for name, value in given.items()}
+        prints["the version of fastrbm"] = prints["that of numpy"] = ""
+        prints["the version of fastrbm"], prints["that of numpy"] = __version__, np.__version__
+        every = self.all((prints, _place()))
+        for rank, (other, _) in enumerate(every):
+            for name, value in every[0][0].items():
+                if other.get(name) != value:
+                    raise agreed(
+                        RanksDiffer(
+                            f"all ranks must be called alike; {name} is {value} on rank 0, {other.get(name)} on rank "
+                            f"{rank} (a seed made from the rank? files in another order?)"
+                        )
+                    )
+        threads.share_with(sum(place == every[self.rank][1] for _, place in every))
+
+    def end(self, error: BaseException, exchanges: int) -> None:
+        """Let an error through that all ranks have alike; one that this rank may have alone ends all of them, with its
+        words: others would wait for this one for ever. exchanges: those at the start of what failed."""
+        alike = isinstance(error, (ValueError, TypeError)) and self.exchanges == exchanges
+        if alike or getattr(error, "_agreed", False):
+            return
+        try:
+            print(f"fastrbm, rank {self.rank} of {self.size}, ends all ranks:", file=sys.stderr)
+            traceback.print_exception(type(error), error, error.__traceback__)
+            sys.stderr.flush()
+        finally:
+            self._comm.Abort(1)
+
+
+_ALONE = Alone()
+
+
+def agreed(error: T) -> T:
+    """An error that all ranks raise at the same place."""
+    error._agreed = True  # type: ignore[attr-defined]
+    return error
+
+
+def of(comm: Any) -> Alone | Ranks:
+    """The ranks of a communicator; None: one process by itself.
+
+    TypeError where it is no communicator; RuntimeError where several processes were started that do not know of each
+    other, each a rank 0 of 1.
+    """
+    if comm is None:
+        return _ALONE
+    lacking = [name for name in _METHODS if not callable(getattr(comm, name, None))]
+    if lacking:
+        raise TypeError(
+            f"comm must be a communicator of mpi4py, such as MPI.COMM_WORLD, or None; {type(comm).__name__} has no "
+            f"{lacking[0]}"
+        )
+    if comm.Get_size() > 1:
+        return Ranks(comm)
+    world = getattr(sys.modules.get("mpi4py.MPI"), "COMM_WORLD", comm)
+    for name in _WORLD_SIZES:
+        value = os.environ.get(name, "")
+        if value.isdigit() and int(value) > 1 and world.Get_size() == 1:
+            raise RuntimeError(
+                f"{name} says that {value} processes were started, but MPI knows of one: each would do all of the work "
+                "(srun --mpi=pmix, or --mpi=pmi2 with MPICH and Intel MPI; mpiexec of the MPI library that mpi4py uses)"
+            )
+    return _ALONE
+
+
+def current() -> Alone | Ranks:
+    """The ranks that share the work of this thread."""
+    return getattr(_local, "ranks", _ALONE)
+
+
+@contextmanager
+def sharing(comm: Any, **given: Any) -> Iterator[Alone | Ranks]:
+    """A context in which the ranks of a communicator share the work. given: the arguments of the call, which must be
+    alike on all ranks."""
+    ranks = of(comm)
+    if isinstance(ranks, Alone):
+        yield ranks
+        return
+    exchanges = ranks.exchanges
+    before = getattr(_local, "ranks", _ALONE)
+    try:
+        ranks.start(given)
+        exchanges = ranks.exchanges
+        _local.ranks = ranks
+        yield ranks
+    except BaseException as error:
+        ranks.end(error, exchanges)
+        raise
+    finally:
+        _local.ranks = before
+        threads.share_with(1)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """A context in which a rank does all that it is given itself: its own share."""
+    before, _local.ranks = getattr(_local, "ranks", _ALONE), _ALONE
+    try:
+        yield
+    finally:
+        _local.ranks = before
+
+
+def fingerprint(value: Any) -> str:
+    """A short text that tells a value from others: of arrays and models a checksum."""
+    parameters = getattr(value, "_parameters", None)
+    if parameters is not None:
+        arrays = parameters.to_hidden.tiles_array, parameters.visible_bias, parameters.hidden_bias
+        return f"{value!r} ({_checksum(*arrays)})"
+    if hasattr(value, "planes"):
+        return f"{type(value).__name__}{value.shape} ({_checksum(value.planes)})"
+    if callable(getattr(value, "describe", None)):
+        return str(value.describe())
+    if isinstance(value, np.ndarray) or hasattr(value, "__array__"):
+        array = np.asarray(value)
+        if array.dtype != object:
+            return f"{array.dtype} {array.shape} ({_checksum(array)})"
+    text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+    return text if len(text) <= 100 else f"{text[:60]}... ({hashlib.sha256(text.encode()).hexdigest()[:8]})"
+
+
+def _checksum(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        if array.nbytes > _HASHED and len(array) > 1:
+            rows = max(2, _HASHED * len(array) // array.nbytes)
+            array = array[np.linspace(0, len(array) - 1, rows).astype(np.intp)]
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:8]
+
+
+def _place() -> tuple[str, tuple[int, ...]]:
+    """The machine and the CPUs that this process may use."""
+    cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return socket.gethostname(), tuple(cpus)
+
+
+def _length(share: slice) -> int:
+    return share.stop - share.start
