@@ -122,6 +122,12 @@ class Ranks:
         self._allgatherv(own, every.reshape(-1), [own.size] * self.size)
         return every.max(axis=0).tolist()
 
+    def total(self, whole: np.ndarray) -> np.ndarray:
+        """The sums over all ranks of whole numbers, int64 (n,): exact, whatever the order."""
+        every = np.empty((self.size, whole.size), np.int64)
+        self._allgatherv(whole, every.reshape(-1), [whole.size] * self.size)
+        return every.sum(axis=0)
+
     def first(self, value: T) -> T:
         """The value that rank 0 has."""
         self._count(0)

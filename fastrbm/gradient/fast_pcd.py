@@ -95,7 +95,7 @@ class FastPCD(Described):
         if fast:
             faster._move(Direction(*fast), 1.0, n_threads=n_threads)
         chains.rbm = faster
-        fixed = gibbs.fixed_buffer(len(chains), rbm.n_hidden)
+        fixed = gibbs.fixed_buffer(len(chains), rbm._parameters.to_hidden)
         chains._sweep(self.n_sweeps, fixed, n_threads)
         gradient = Gradient(positive, PhaseStates.of_states(rbm, chains.visible_bits, fixed, n_threads), n_threads)
         if self.rate or fast:
