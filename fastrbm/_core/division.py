@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -152,10 +152,3 @@ class Division:
             out[own] = sums.reshape(len(by_tile), -1).T
         ranks.gather(out, units)
         return [np.ascontiguousarray(column) for column in out.T]
-
-
-def refuse_whole(what: str) -> Any:
-    """Say that a rank has only a part of this."""
-    raise RuntimeError(
-        f"the {what} of this model are divided among ranks while it is trained; a callback's state.rbm has them all"
-    )

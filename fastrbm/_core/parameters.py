@@ -7,19 +7,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import threads, validate
 from .dispatch import kernels
-from .division import Division, refuse_whole
 from .layout import FIXED_BITS, REAL_BITS, REAL_LARGEST, REAL_RANGE, TILE, from_tiles, to_tiles
 from .segments import empty_tiles, placed, placed_shape, placed_tiles, segments_of
 from .settings import once
 
 if TYPE_CHECKING:
     from ..units.unit import Unit
+    from .division import Division
 
 _LARGEST_SUM = 2**31 - 1
 _LARGEST_OF_REALS = 2**29 - 1  # times 2^23, the integers of real units, it is below 2^53
@@ -451,6 +451,13 @@ def moved_values(old: np.ndarray, change: np.ndarray, rate: float, name: str) ->
     if not np.abs(new).max() < validate.LARGEST:  # false for NaN
         refuse(name, new)
     return new
+
+
+def refuse_whole(what: str) -> Any:
+    """Say that this rank has only its part."""
+    raise RuntimeError(
+        f"the {what} of this model are divided among ranks while it is trained; a callback's state.rbm has them all"
+    )
 
 
 def refuse(name: str, values: np.ndarray) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .._core import threads, validate
 from .._core.dispatch import kernels
-from .._core.division import Division, refuse_whole
 from .._core.layout import TILE, from_tiles, to_tiles
-from .._core.parameters import Update, outcome, rows_for
+from .._core.parameters import Update, outcome, refuse_whole, rows_for
 from .._core.settings import once
 from ..moments import Moments, PhaseStates
 from ..states.missing import absent_sites
 from ..units.unit import Unit
+
+if TYPE_CHECKING:
+    from .._core.division import Division
 
 
 class Gradient(Update):
