@@ -93,6 +93,7 @@ class Division:
         self.visible, self.hidden = LayerParts.of(ranks, units[0]), LayerParts.of(ranks, units[1])
         self._n_visible, self._n_hidden = units[0].n, units[1].n
         self._segments = segments_of(units[0].layout)
+        self._received = np.empty(0, np.float32)
         # 64 visible units are a chunk; those in which the units of a rank are, its neighbors' perhaps too
         self.chunks = [
             slice(own.start // TILE, -(-own.stop // TILE) if own.stop > own.start else own.start // TILE)
@@ -116,7 +117,10 @@ class Division:
         sent = [transposed[chunks].reshape(-1) for chunks in self.chunks]
         alike = sum(part.size for part in sent) == transposed.size
         parts = transposed.reshape(-1) if alike else np.concatenate(sent)
-        received = np.empty(n_chunks * sum(lengths) * TILE, np.float32)
+        size = n_chunks * sum(lengths) * TILE
+        if self._received.size != size:  # memory that is new costs more than what is written to it
+            self._received = np.empty(size, np.float32)
+        received = self._received
         ranks.to_each(
             parts, [(chunks.stop - chunks.start) * mine * TILE for chunks in self.chunks],
             received, [n_chunks * length * TILE for length in lengths],
