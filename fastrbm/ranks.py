@@ -123,6 +123,19 @@ class Ranks:
         sent, got = (np.concatenate([[0], np.add.accumulate(n)[:-1]]).tolist() for n in (counts, own))
         self._comm.Alltoallv([parts, (list(counts), sent)], [received, (list(own), got)])
 
+    def start_to_each(
+        self, parts: np.ndarray, counts: Sequence[int], received: np.ndarray, own: Sequence[int]
+    ) -> Callable[[], object]:
+        """:meth:`to_each`, which may go on while this rank has other work to do, until the function that is returned
+        was called. Until then parts and received belong to it."""
+        start = getattr(self._comm, "Ialltoallv", None)
+        if start is None:
+            self.to_each(parts, counts, received, own)
+            return lambda: None
+        self._count(received.nbytes - own[self.rank] * received.itemsize)
+        sent, got = (np.concatenate([[0], np.add.accumulate(n)[:-1]]).tolist() for n in (counts, own))
+        return start([parts, (list(counts), sent)], [received, (list(own), got)]).Wait
+
     def largest(self, *numbers: float) -> list[float]:
         """The largest value of each number among all ranks; NaN counts as infinite."""
         own = np.array([x if x == x else np.inf for x in numbers], np.float64)
