@@ -34,6 +34,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _METHODS = "Get_rank", "Get_size", "Allgatherv", "Alltoallv", "allgather", "bcast", "Abort"
 _FEWEST_CHAINS = 32  # of a rank: fewer are hardly quicker than these
+_LEAST_WORK = threads.SERIAL_BELOW  # that ranks share: an exchange takes longer than to wake threads
 _MAY_DIFFER = "comm", "n_threads", "progress"  # arguments of ranks that are called alike
 _HASHED = 1 << 24  # bytes of an array that tell it from others; of a larger one, evenly spaced rows
 _WORLD_SIZES = "SLURM_STEP_NUM_TASKS", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE"  # of what started the process
@@ -287,14 +288,17 @@ def shared(function: F) -> F:
 
 
 @contextmanager
-def own_share(n: int, *arrays: tuple[np.ndarray | None, int]) -> Iterator[slice]:
-    """A context for what is done for each of n chains by itself: those that this rank does. arrays: what it does it in,
-    each with its axis of chains; afterwards all ranks have all of them. Chains that one rank takes all of, each rank
-    does, and waits for none."""
+def own_share(n: int, work: int, *arrays: tuple[np.ndarray | None, int]) -> Iterator[slice]:
+    """A context for what is done for each of n chains by itself: those that this rank does.
+
+    work is what there is to do, in connections, as for threads. arrays: what it is done in, each with its axis of
+    chains; afterwards all ranks have all of them. Where there is little to do, or chains are few, each rank does it all
+    and waits for none.
+    """
     ranks = current()
     shares = ranks.shares(n)
-    if shares[0].stop == n:
-        yield shares[0]
+    if shares[0].stop == n or work < _LEAST_WORK:
+        yield slice(0, n)
         return
     with alone():
         yield shares[ranks.rank]

@@ -474,7 +474,7 @@ class RBM(Model):
         if n != len(hidden):
             raise ValueError(f"v and h must have as many examples as each other, got {n} and {len(hidden)}")
         result = np.empty(n)
-        with own_share(n, (result, 0)) as own:
+        with own_share(n, n * self.n_visible * self.n_hidden, (result, 0)) as own:
             result[own] = self._energy(visible[own], hidden[own], n_threads)
         return result
 
@@ -534,8 +534,9 @@ class RBM(Model):
         return result
 
     def _free_energy(self, bits: BitMatrix, n_threads: int | None = None) -> np.ndarray:
-        result = np.empty(len(bits))
-        with own_share(len(bits), (result, 0)) as own:
+        n = len(bits)
+        result = np.empty(n)
+        with own_share(n, n * self.n_visible * self.n_hidden, (result, 0)) as own:
             result[own] = self._free_energies(bits[own], n_threads)
         return result
 

@@ -14,6 +14,7 @@ from ranks_by_threads import Aborted, on_ranks
 
 import fastrbm as fr
 from fastrbm import ranks
+from fastrbm._core import threads
 from fastrbm._core.dispatch import kernels
 from fastrbm._core.progress import Countdown
 from fastrbm.sampling import Path
@@ -21,6 +22,12 @@ from fastrbm.sampling import Path
 SIZES = 1, 2, 3, 5
 N = 203  # chains: sizes that divide nothing, and five ranks of at least 32
 _HERE = threading.local()
+
+
+@pytest.fixture(autouse=True)
+def _however_little_work(monkeypatch):
+    """Small models are shared, too."""
+    monkeypatch.setattr(ranks, "_LEAST_WORK", 0)
 
 
 def model(visible, hidden, seed=0, scale=0.4):
@@ -76,6 +83,20 @@ def test_samples(rbm, method):
         return rbm.sample(N, 4, seed=3, method=method, comm=comm)
 
     same_on_all(program, SIZES if method == "gibbs" else (3,))
+
+
+@pytest.mark.parametrize("name", ["bernoulli", "relu"])
+def test_probabilities_at_the_end_of_sweeps(name):
+    """What gradients take of chains: rows of eight, which shares cut anywhere."""
+    rbm = MODELS[name]
+
+    def program(comm):
+        chains, fixed = fr.Chains(rbm, N, seed=5), fr.sampling.gibbs.fixed_buffer(N, rbm.n_hidden)
+        with ranks.sharing(comm):
+            chains._sweep(3, fixed, None)
+        return chains.hidden_bits, fixed
+
+    same_on_all(program)
 
 
 def test_samples_of_clamped_chains_at_several_temperatures():
@@ -299,6 +320,18 @@ def test_few_chains_are_not_shared(work):
             assert np.array_equal(states, alone)
             assert calls == (3 if shares[-1] == 0 else 1)  # the arguments; visible and hidden states
         assert shares_of(work, "sweep", size) == [4 * share for share in shares]
+
+
+def test_little_work_is_not_shared(work, monkeypatch):
+    """What is not worth waking threads for, is not worth an exchange."""
+    monkeypatch.setattr(ranks, "_LEAST_WORK", threads.SERIAL_BELOW)
+    rbm = MODELS["bernoulli"]
+    connections = 2 * 19 * 9 * 64
+    enough = -(-threads.SERIAL_BELOW // connections)
+    for n_sweeps, share in ((enough - 1, 64), (enough, 32)):
+        work.clear()
+        on_ranks(2, counted(lambda comm, n=n_sweeps: rbm.sample(64, n, method="gibbs", comm=comm)))
+        assert shares_of(work, "sweep", 2) == [n_sweeps * share] * 2
 
 
 def test_small_moves_of_a_mixture_exchange_nothing(work):

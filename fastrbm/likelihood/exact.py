@@ -92,10 +92,14 @@ def exact(
 
     n_low = min(n_units, _LOW_UNITS)
     low, low_bias = _part(0, 1 << n_low, padded[:n_low], own_bias[:n_low], own)
-    used = threads.resolve(n_threads, W.shape[1] << n_units)
+    connections = W.shape[1] << n_units
+    used = threads.resolve(n_threads, connections)
     n_high = 1 << (n_units - n_low)
     peaks, totals = np.empty(n_high), np.empty(n_high)
-    with Countdown("enumeration", n_high, progress) as countdown, own_share(n_high, (peaks, 0), (totals, 0)) as mine:
+    with (
+        Countdown("enumeration", n_high, progress) as countdown,
+        own_share(n_high, connections, (peaks, 0), (totals, 0)) as mine,
+    ):
         work, n_mine = workload.exponentials(len(low) * padded.shape[1]), mine.stop - mine.start
         for part in workload.parts(n_mine, work, most=_HIGH_STATES, blocks=(1,)):
             start, stop = mine.start + part.start, mine.start + part.stop

@@ -84,8 +84,9 @@ def refuse_real(rbm: RBM, name: str) -> None:
 def of_sites(rbm: RBM, states: BitMatrix, n_threads: int | None = None) -> np.ndarray:
     """log p(v_i | v without v_i) of each column of checked states, float64 (n, columns)."""
     refuse_real(rbm, "pseudo")
-    out = np.empty((len(states), rbm.visible.n_columns))
-    with own_share(len(states), (out, 0)) as own:
+    n = len(states)
+    out = np.empty((n, rbm.visible.n_columns))
+    with own_share(n, _FLIP * n * rbm.n_visible * rbm.n_hidden, (out, 0)) as own:
         _of_sites(rbm, states[own], out[own], n_threads)
     return out
 
@@ -183,8 +184,9 @@ def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = 
         return np.add.accumulate(of_sites(rbm, states, n_threads), axis=1)[:, -1]  # the same bits on any machine
     if not isinstance(states, BitMatrix) or every > 1:  # of which the number of an example decides
         return _by_products(rbm, states, n_threads, every)
-    out = np.empty(len(states))
-    with own_share(len(states), (out, 0)) as own:
+    n = len(states)
+    out = np.empty(n)
+    with own_share(n, _FLIP * n * rbm.n_visible * rbm.n_hidden, (out, 0)) as own:
         out[own] = _by_products(rbm, states[own], n_threads, every)
     return out
 

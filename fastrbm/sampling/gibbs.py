@@ -53,7 +53,8 @@ def sweep(
     hidden layer as multiples of 2^-22. The states already have what is clamped."""
     check_capacity(first_sweep, n_sweeps)
     sizes = visible.n_units, hidden.n_units
-    with own_share(len(visible), (visible.planes, 1), (hidden.planes, 1), (fixed, 1)) as own:
+    n, connections = len(visible), 2 * sizes[0] * sizes[1]
+    with own_share(n, connections * n * n_sweeps, (visible.planes, 1), (hidden.planes, 1), (fixed, 1)) as own:
         n_own = own.stop - own.start
         for some, done, count, used in chain_calls(n_own, n_sweeps, sizes, workload.sweep(*sizes), n_threads):
             part = slice(own.start + some.start, own.start + some.stop)
@@ -135,7 +136,8 @@ def refresh(
     n_threads: int | None,
 ) -> None:  # fmt: skip
     """h from p(h | v), then v from p(v | h), in place: a sweep of chains that only visible states are known of."""
-    with own_share(len(visible), (visible.planes, 1), (hidden.planes, 1)) as own:
+    n, connections = len(visible), 2 * visible.n_units * hidden.n_units
+    with own_share(n, connections * n, (visible.planes, 1), (hidden.planes, 1)) as own:
         v, h = visible[own], hidden[own]
         how: dict[str, Any] = {
             "seed": seed, "stream": stream, "sweep": sweep, "first_chain": first_chain + own.start,

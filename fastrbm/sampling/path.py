@@ -216,9 +216,9 @@ class Path:
         the unnormalized distributions of v, log p*_b(v) - log p*_a(v), at the state before the step. A countdown gets
         chains times steps.
         """
-        n = len(visible)
-        total = np.empty(n)
-        with own_share(n, (visible.planes, 1), (total, 0)) as own:
+        n, rbm = len(visible), self.rbm
+        total, work = np.empty(n), 2 * rbm.n_visible * rbm.n_hidden * n * abs(last - first)
+        with own_share(n, work, (visible.planes, 1), (total, 0)) as own:
             total[own] = self._moved(
                 visible[own], first, last, seed, stream, first_sweep, n_threads, countdown, first_chain + own.start, n
             )
