@@ -288,27 +288,6 @@ def shared(function: F) -> F:
 
 
 @contextmanager
-def own_share(n: int, work: int, *arrays: tuple[np.ndarray | None, int]) -> Iterator[slice]:
-    """A context for what is done for each of n chains by itself: those that this rank does.
-
-    work is what there is to do, in connections, as for threads. arrays: what it is done in, each with its axis of
-    chains; afterwards all ranks have all of them. Where there is little to do, or chains are few, each rank does it all
-    and waits for none.
-    """
-    ranks = current()
-    shares = ranks.shares(n)
-    if shares[0].stop == n or work < _LEAST_WORK:
-        yield slice(0, n)
-        return
-    with alone():
-        yield shares[ranks.rank]
-    assert isinstance(ranks, Ranks)
-    for array, axis in arrays:
-        if array is not None:
-            ranks.gather(array, shares, axis)
-
-
-@contextmanager
 def alone() -> Iterator[None]:
     """A context in which a rank does all that it is given itself: its own share."""
     before, _local.ranks = getattr(_local, "ranks", _ALONE), _ALONE
@@ -316,6 +295,37 @@ def alone() -> Iterator[None]:
         yield
     finally:
         _local.ranks = before
+
+
+class own_share:  # noqa: N801, a context
+    """A context for what is done for each of n chains by itself: those that this rank does.
+
+    work is what there is to do, in connections, as for threads. arrays: what it is done in, each with its axis of
+    chains; afterwards all ranks have all of them. Where there is little to do, or chains are few, each rank does it all
+    and waits for none.
+    """
+
+    __slots__ = "_arrays", "_ranks", "_shares"
+
+    def __init__(self, n: int, work: int, *arrays: tuple[np.ndarray | None, int]) -> None:
+        self._ranks, self._arrays = current(), arrays
+        self._shares = self._ranks.shares(n)
+        if self._shares[0].stop == n or work < _LEAST_WORK:
+            self._ranks, self._shares = _ALONE, [slice(0, n)]
+
+    def __enter__(self) -> slice:
+        if self._ranks is not _ALONE:
+            _local.ranks = _ALONE
+        return self._shares[self._ranks.rank]
+
+    def __exit__(self, kind: object, *error: object) -> None:
+        ranks = self._ranks
+        if isinstance(ranks, Alone):
+            return
+        _local.ranks = ranks
+        for array, axis in self._arrays if kind is None else ():
+            if array is not None:
+                ranks.gather(array, self._shares, axis)
 
 
 def fingerprint(value: Any) -> str:
