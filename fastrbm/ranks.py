@@ -55,6 +55,10 @@ class Alone:
         """Which of n chains each rank takes."""
         return [slice(0, n)]
 
+    def agree(self, action: Callable[[], T]) -> T:
+        """What an action returns."""
+        return action()
+
     def first(self, value: T) -> T:
         """The value that rank 0 has."""
         return value
@@ -62,6 +66,10 @@ class Alone:
     def all(self, value: T) -> list[T]:
         """The values of all ranks."""
         return [value]
+
+    def largest(self, *numbers: float) -> list[float]:
+        """The largest value of each number among all ranks."""
+        return list(numbers)
 
 
 class Ranks:
@@ -131,6 +139,12 @@ class Ranks:
         self._allgatherv(own, every.reshape(-1), [own.size] * self.size)
         return every.max(axis=0).tolist()
 
+    def total(self, whole: np.ndarray) -> np.ndarray:
+        """The sums over all ranks of whole numbers, int64 (n,): exact, whatever the order."""
+        every = np.empty((self.size, whole.size), np.int64)
+        self._allgatherv(whole, every.reshape(-1), [whole.size] * self.size)
+        return every.sum(axis=0)
+
     def first(self, value: T) -> T:
         """The value that rank 0 has."""
         self._count(0)
@@ -190,8 +204,8 @@ class Ranks:
     def end(self, error: BaseException, exchanges: int) -> None:
         """Let an error through that all ranks have alike; one that this rank may have alone ends all of them, with its
         words: others would wait for this one for ever. exchanges: those at the start of what failed."""
-        alike = isinstance(error, (ValueError, TypeError)) and self.exchanges == exchanges
-        if alike or getattr(error, "_agreed", False):
+        before = isinstance(error, (ValueError, TypeError)) and self.exchanges == exchanges
+        if before or is_agreed(error):
             return
         try:
             print(f"fastrbm, rank {self.rank} of {self.size}, ends all ranks:", file=sys.stderr)
@@ -208,6 +222,11 @@ def agreed(error: T) -> T:
     """An error that all ranks raise at the same place."""
     error._agreed = True  # type: ignore[attr-defined]
     return error
+
+
+def is_agreed(error: BaseException) -> bool:
+    """Whether all ranks raise this error: one by :func:`agreed`, or of parameters, which all have alike."""
+    return getattr(error, "_agreed", False) or isinstance(error, FloatingPointError)
 
 
 def of(comm: Any) -> Alone | Ranks:

@@ -486,20 +486,27 @@ class RBM(Model):
         for unit, states in ((self.visible, visible), (self.hidden, hidden)):
             if unit.real:
                 result -= unit.own_energy(states.to_states())
+        own = slice(None) if p.division is None else p.division.hidden.own_units
+        n_hidden = self.n_hidden if p.division is None else p.division.own_hidden
         for part in workload.parts(n, workload.half_step(*p.shape), most=max(1, _SUMS // self.n_hidden)):
             if self.visible.real or self.hidden.real:
                 result[part] += self._pairs(visible[part], hidden[part])
                 continue
-            acc = np.empty((part.stop - part.start, self.n_hidden), np.int32)
+            acc = np.zeros((part.stop - part.start, n_hidden), np.int32)
             used = threads.resolve(n_threads, acc.size * self.n_visible)
             # int64 sums of int32 are exact
-            if self.visible.layout is None:
+            if n_hidden == 0:
+                sent = acc.astype(np.int64)
+            elif self.visible.layout is None:
                 kernels.product(visible.planes[:, part], p.to_hidden.tiles_array, p.to_hidden.exponent, acc, used)
                 sent = int(self.visible.step) * acc.astype(np.int64) + int(self.visible.off) * all_inputs
             else:
                 kernels.inputs(visible.planes[:, part], p.to_hidden, acc, used)
                 sent = acc.astype(np.int64)
-            pairs = np.einsum("ij,ij->i", sent, self.hidden.values(hidden[part].to_states()), dtype=np.int64)
+            values = self.hidden.values(hidden[part].to_states())[:, own]
+            pairs = np.einsum("ij,ij->i", sent, values, dtype=np.int64)
+            if p.division is not None:
+                pairs = p.division.ranks.total(pairs)
             result[part] += pairs * 2.0**-p.to_hidden.exponent
         return -result
 
@@ -552,9 +559,11 @@ class RBM(Model):
 
     def _all_inputs(self) -> np.ndarray:
         """The sums of all the integers that the weights of each hidden unit are in the kernels, int64 (H,)."""
-        on, out = BitMatrix.from_states(np.ones((1, self.n_visible), np.uint8)), np.empty((1, self.n_hidden), np.int32)
-        to_hidden = self._parameters.to_hidden
-        kernels.product(on.planes, to_hidden.tiles_array, to_hidden.exponent, out, 1)
+        to_hidden, division = self._parameters.to_hidden, self._parameters.division
+        n_hidden = self.n_hidden if division is None else division.own_hidden
+        on, out = BitMatrix.from_states(np.ones((1, self.n_visible), np.uint8)), np.empty((1, n_hidden), np.int32)
+        if n_hidden:
+            kernels.product(on.planes, to_hidden.tiles_array, to_hidden.exponent, out, 1)
         return out[0].astype(np.int64)
 
     @property
