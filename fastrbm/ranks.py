@@ -19,7 +19,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -320,13 +320,18 @@ def shared(function: F) -> F:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """A context in which a rank does all that it is given itself: its own share."""
-    before, _local.ranks = getattr(_local, "ranks", _ALONE), _ALONE
+def among(ranks: Alone | Ranks) -> Iterator[None]:
+    """A context in which these ranks share the work, which all of them are in."""
+    before, _local.ranks = getattr(_local, "ranks", _ALONE), ranks
     try:
         yield
     finally:
         _local.ranks = before
+
+
+def alone() -> AbstractContextManager[None]:
+    """A context in which a rank does all that it is given itself: its own share."""
+    return among(_ALONE)
 
 
 class own_share:  # noqa: N801, a context

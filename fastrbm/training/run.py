@@ -14,7 +14,7 @@ from .._core import validate
 from .._core.progress import ProgressLine
 from .._core.signals import BREAKS, Signals, exception_of
 from .._core.warn import warn
-from ..ranks import agreed, fingerprint, is_agreed
+from ..ranks import agreed, among, fingerprint, is_agreed
 from ..sampling.chains import Chains
 from ..sampling.tempering import TemperedChains
 from . import divided
@@ -306,9 +306,10 @@ class Training:
         loop, basics = self.loop, self.measuring.basics
         chains = getattr(loop.gradient, "chains", None)
         kept = any(hasattr(callback, "finish") for callback in self.callbacks)
-        numbers = closing(loop.rbm, basics, self.history, chains, kept, self.measuring.seed, loop.n_threads)
+        with among(self.ranks):
+            numbers = closing(loop.rbm, basics, self.history, chains, kept, self.measuring.seed, loop.n_threads)
         found = findings(replace(numbers, left_out=loop.left_out / max(1, loop.update)))
         self.history.findings = tuple(found)
         for finding in found:
-            if finding.fault and self.ranks.rank == 0:
+            if finding.fault:
                 warn(finding.words, TrainingWarning)
