@@ -4,19 +4,20 @@
     python bench/ranks.py --large        # 65,536 x 8,192: memory and time on one process and on two ranks
     python bench/ranks.py --predict [--write]    # efficiencies on 2 to 64 ranks, from constants measured here
 
-A size is visible x hidden units x examples of a batch, as many as chains. Contenders: one process with one and with two
-threads, a communicator of one rank, and two ranks with a thread each, started by mpiexec (pip install mpi4py mpich). Each
-trains the same model on the same data in processes of its own, in turns; all must end with the same bits. An epoch has
-at most 64 updates, between which fit measures nothing; they are timed where its loop hands over one. The first is not
-counted.
+A size is visible x hidden units x examples of a batch, as many as chains. Contenders: one process with one and with
+two threads, a communicator of one rank, and two ranks with a thread each, started by mpiexec (pip install mpi4py
+mpich). Each trains the same model on the same data, in processes of its own, in turns; all must end with the same bits.
+An epoch has at most 64 updates, between which fit measures nothing; the clock is read where its loop hands over what is
+done. The first call is not counted.
 
-Bytes are those that a rank receives in an update, beside f (k C (V + H) / 8 + 4.25 V H / P): f = (P - 1) / P, P ranks, C
-chains, k sweeps: the bits of both layers, and the weights of others turned round with the sums of their rows.
+Bytes are those that a rank receives in an update, beside f (k C (V + H) / 8 + 4.25 V H / P): f = (P - 1) / P, P ranks,
+C chains, k sweeps. These are the bits of both layers, and the weights of others, turned round, with the sums of their
+rows. Layers are cut at tiles of 64 units: where these divide unevenly, one rank receives more.
 
---predict takes the time of an update on one core, divides it by 16 cores a rank and by the largest part of the units
-that a rank has, and adds what two ranks cost here beside arithmetic: a fixed time an update, and a time a byte. To that
-it adds a network, which is assumed: NETWORKS. An exchange takes log2 P latencies, one of all with all P - 1. Nothing but
-two ranks on two cores is measured.
+--predict takes the time of an update on one core; divides it by 16 cores a rank, and by ranks as far as tiles go; and
+adds what two ranks cost here beside arithmetic, a fixed time an update and a time a byte. In the place of the exchange
+between processes of one machine it puts a network, which is assumed: NETWORKS. A gather takes log2 P latencies, an
+exchange of all with all P - 1. More than two ranks on two cores is not measured.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from pathlib import Path
 import numpy as np
 
 import fastrbm as fr
+from fastrbm._core.layout import TILE
 from fastrbm.training.loop import Loop
 
 SIZES = {"784x500x128": 64, "784x500x500": 48, "2048x2048x500": 24, "4096x4096x250": 16}  # updates of an epoch
@@ -47,6 +49,10 @@ CONTENDERS = {  # ranks, 0 without a communicator; threads of each
 }
 BASE = "1 process, 2 threads"  # what ratios refer to
 LARGE = "65536x8192x128"
+MEMORY = {
+    "base": "before data and model", "before": "peak until updates", "divided": "at the start of updates",
+    "updates": "peak of updates", "peak": "peak in all",
+}  # fmt: skip
 MOST = 64  # updates of an epoch without a measurement: measuring._FEWEST_UPDATES
 PARTS = 8  # of an epoch, whose means are what is compared: calls of many updates, or single ones
 PAUSE, PATIENCE = 0.1, 3600.0  # seconds
@@ -84,7 +90,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.marks: list[tuple[int, float, float, int, int]] = []
-        self.memory: dict[str, float] = {}
+        self.memory = {"base": status("VmRSS")}
 
     def install(self) -> None:
         steps = Loop.steps
@@ -127,9 +133,9 @@ def train(size: str, updates: int, comm) -> dict:
     if updates > MOST:
         raise ValueError(f"fit measures after {MOST} updates, got {updates}")
     n_visible, n_hidden, n = numbers(size)
+    clock = Clock()
     X = (np.random.default_rng(0).integers(0, 256, (updates * n, n_visible), np.uint8) < 80).astype(np.uint8)
     rbm, pcd = fr.RBM.from_data(X, n_hidden, seed=0), fr.gradient.PCD(n, seed=0)
-    clock = Clock()
     clock.install()
     fr.fit(rbm, X, pcd, fr.optim.SGD(0.01, l2=1e-3), epochs=1, batch_size=n, seed=0, comm=comm)
     digest = hashlib.sha256()
@@ -137,6 +143,18 @@ def train(size: str, updates: int, comm) -> dict:
         digest.update(np.ascontiguousarray(array).data)
     clock.memory["peak"] = max(status("VmHWM"), clock.memory["before"], clock.memory["updates"])
     return {"parts": clock.parts(), "memory": clock.memory, "digest": digest.hexdigest()[:16]}
+
+
+def exchange(n_bytes: int, repeats: int, comm) -> dict:
+    """How long it takes until each of two ranks has so many bytes of the other, with nothing else to do."""
+    sent, received = np.ones(n_bytes, np.uint8), np.empty(n_bytes, np.uint8)
+    counts, parts = [0 if rank == comm.Get_rank() else n_bytes for rank in range(2)], []
+    for _ in range(repeats):
+        comm.Barrier()
+        started = time.perf_counter()
+        comm.Alltoallv([sent, (counts, [0, 0])], [received, (counts, [0, 0])])
+        parts.append([time.perf_counter() - started])
+    return {"parts": parts}
 
 
 def job(size: str, updates: int, ranks: int) -> None:
@@ -147,7 +165,7 @@ def job(size: str, updates: int, ranks: int) -> None:
         comm = MPI.COMM_WORLD
         if comm.Get_size() != ranks:
             raise RuntimeError(f"mpiexec started {comm.Get_size()} ranks, not {ranks}: is it of another MPI library?")
-    found = train(size, updates, comm)
+    found = train(size, updates, comm) if "x" in size else exchange(int(size), updates, comm)
     every = [found] if comm is None else comm.gather(found)
     if every is not None:
         print(json.dumps(every))
@@ -201,11 +219,13 @@ def in_turns(size: str, updates: int, contenders: dict, rounds: int) -> dict[str
 
 def column(turns: list[list[dict]], k: int) -> list[float]:
     """One number of all parts: of the slowest rank, where ranks differ."""
-    return [max(part[k] for part in parts) for every in turns for parts in zip(*(r["parts"] for r in every), strict=True)]
+    together = [parts for every in turns for parts in zip(*(rank["parts"] for rank in every), strict=True)]
+    return [max(part[k] for part in parts) for parts in together]
 
 
 def compare(sizes: dict[str, int], rounds: int) -> None:
-    print(f"{'ms an update':<26}{'low':>9}{'ratio':>7}{'median':>9}{'ratio':>7}{'CPU':>9}{'bytes':>12}{'of formula':>11}")
+    heads = "".join(f"{head:>9}{'ratio':>7}" for head in ("low", "median"))
+    print(f"{'ms an update':<26}{heads}{'CPU':>9}{'bytes':>12}{'of formula':>11}")
     for size, updates in sizes.items():
         found = in_turns(size, updates, CONTENDERS, rounds)
         print(f"{size}, the same bits from all")
@@ -227,8 +247,7 @@ def large(size: str, updates: int) -> None:
     for name, (every,) in found.items():
         low, median = quantiles(column([every], 0))
         print(f"  {name}: an update {low:,.0f} ms, median {median:,.0f}")
-        words = {"before": "peak before", "divided": "at the start of updates", "updates": "peak of updates", "peak": "in all"}
-        for kind, text in words.items():
+        for kind, text in MEMORY.items():
             print(f"    {text:<24}" + "".join(f"{rank['memory'][kind]:>10,.0f}" for rank in every), flush=True)
 
 
@@ -242,35 +261,49 @@ def low(size: str, updates: int, ranks: int, rounds: int) -> tuple[float, float,
 
 
 class Costs:
-    """Of two ranks here, beside arithmetic: seconds of an update whatever its size, and of a byte that is received."""
+    """Of two ranks here, beside arithmetic.
+
+    Attributes
+    ----------
+    fixed : float
+        Seconds of an update, whatever its size; the latencies of this machine included.
+    exchanges : float
+        How many an update has.
+    of_byte, of_exchange : float
+        Seconds for each byte received: all that it costs; and to exchange it between two processes.
+    """
 
     def __init__(self, rounds: int) -> None:
         self.fixed, _, self.exchanges = low(TINY, MOST, 2, rounds)
         alone, (together, n_bytes, _) = low(COSTLY, 8, 0, rounds)[0], low(COSTLY, 8, 2, rounds)
         self.of_byte = max(0.0, (together - alone / 2 - self.fixed) / n_bytes)
+        bare = [run(str(int(n_bytes)), 32, 2, 1) for _ in range(rounds)]
+        self.of_exchange = quantiles(column(bare, 0))[0] / 1e3 / n_bytes
 
     def seconds(self, size: str, alone: float, ranks: int, network: tuple[float, float] | None) -> float:
         """Of an update on ranks, each of which would take so long alone; network: latency and bandwidth, or None for
-        ranks of this machine, whose latency is part of what is fixed."""
-        tiles = [-(-units // 64) for units in numbers(size)[:2]]
-        part = max(-(-n // ranks) / n for n in tiles)
-        latency, rate = (0.0, math.inf) if network is None else network
+        ranks of this machine."""
+        part = max(-(-n // ranks) / n for n in (-(-units // TILE) for units in numbers(size)[:2]))
+        latency, of_byte = 0.0, self.of_byte
+        if network is not None:
+            latency, of_byte = network[0], max(0.0, self.of_byte - self.of_exchange) + 1 / network[1]
         latencies = (self.exchanges - 2) * math.ceil(math.log2(ranks)) + 2 * (ranks - 1)
-        moved = expected_bytes(size, ranks) * (self.of_byte + 1 / rate)
-        return alone * part + self.fixed + latencies * latency + moved
+        return alone * part + self.fixed + latencies * latency + of_byte * expected_bytes(size, ranks)
 
 
 def predict(rounds: int) -> str:
     """A table of efficiencies in percent, with what it is made from."""
     costs = Costs(rounds)
     print(
-        f"two ranks: {1e6 * costs.fixed:.0f} us an update beside arithmetic, {1e9 * costs.of_byte:.3f} ns a byte, "
-        f"{costs.exchanges:.0f} exchanges"
+        f"two ranks, beside arithmetic: {1e6 * costs.fixed:.0f} us an update of {costs.exchanges:.0f} exchanges, "
+        f"{1e9 * costs.of_byte:.3f} ns a byte, of which the exchange {1e9 * costs.of_exchange:.3f}"
     )
     for size, updates in CHECKED.items():
         alone, together = low(size, updates, 0, rounds)[0], low(size, updates, 2, rounds)[0]
         said = costs.seconds(size, alone, 2, None)
-        print(f"  {size} on two ranks of one thread: predicted {1e3 * said:.3f} ms, measured {1e3 * together:.3f}", flush=True)
+        print(
+            f"  {size}, two ranks of one thread: {1e3 * said:.3f} ms by this, {1e3 * together:.3f} measured", flush=True
+        )
     heads = [f"{network}: {' '.join(map(str, RANKS))}" for network in NETWORKS]
     lines = [f"| model, examples | one rank, ms | {' | '.join(heads)} |", "|---|---:|" + "---|" * len(heads)]
     measured: dict[str, float] = {}
