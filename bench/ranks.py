@@ -54,7 +54,7 @@ MEMORY = {
     "updates": "peak of updates", "peak": "peak in all",
 }  # fmt: skip
 MOST = 64  # updates of an epoch without a measurement: measuring._FEWEST_UPDATES
-PARTS = 8  # of an epoch, whose means are what is compared: calls of many updates, or single ones
+PARTS = 16  # of an epoch, whose means are what is compared: calls of many updates, or single ones
 PAUSE, PATIENCE = 0.1, 3600.0  # seconds
 
 CORES = 16  # of a rank of --predict
@@ -151,9 +151,9 @@ def exchange(n_bytes: int, repeats: int, comm) -> dict:
     counts, parts = [0 if rank == comm.Get_rank() else n_bytes for rank in range(2)], []
     for _ in range(repeats):
         comm.Barrier()
-        started = time.perf_counter()
+        started, busy = time.perf_counter(), time.process_time()
         comm.Alltoallv([sent, (counts, [0, 0])], [received, (counts, [0, 0])])
-        parts.append([time.perf_counter() - started])
+        parts.append([time.perf_counter() - started, time.process_time() - busy])
     return {"parts": parts}
 
 
@@ -171,13 +171,10 @@ def job(size: str, updates: int, ranks: int) -> None:
         print(json.dumps(every))
 
 
-def mpiexec() -> str:
+def mpiexec() -> str | None:
     """Of this environment, whose MPI library is the one that mpi4py uses; else of the system."""
     beside = Path(sys.executable).parent / "mpiexec"
-    found = str(beside) if beside.exists() else shutil.which("mpiexec")
-    if found is None:
-        sys.exit("bench/ranks.py needs mpiexec: pip install mpi4py mpich")
-    return found
+    return str(beside) if beside.exists() else shutil.which("mpiexec")
 
 
 def run(size: str, updates: int, ranks: int, threads: int) -> list[dict]:
@@ -255,9 +252,10 @@ def large(size: str, updates: int) -> None:
 
 
 def low(size: str, updates: int, ranks: int, rounds: int) -> tuple[float, float, float]:
-    """(seconds, bytes, exchanges) of an update on one thread a rank."""
+    """(seconds, bytes, exchanges) of an update on one thread a rank. CPU time, which is what the clock shows where nobody
+    else is at work: ranks that wait do so on the CPU."""
     turns = [run(size, updates, ranks, 1) for _ in range(rounds)]
-    return quantiles(column(turns, 0))[0] / 1e3, *(statistics.median(column(turns, k)) for k in (2, 3))
+    return quantiles(column(turns, 1))[0] / 1e3, *(statistics.median(column(turns, k)) for k in (2, 3))
 
 
 class Costs:
@@ -278,7 +276,7 @@ class Costs:
         alone, (together, n_bytes, _) = low(COSTLY, 8, 0, rounds)[0], low(COSTLY, 8, 2, rounds)
         self.of_byte = max(0.0, (together - alone / 2 - self.fixed) / n_bytes)
         bare = [run(str(int(n_bytes)), 32, 2, 1) for _ in range(rounds)]
-        self.of_exchange = quantiles(column(bare, 0))[0] / 1e3 / n_bytes
+        self.of_exchange = quantiles(column(bare, 1))[0] / 1e3 / n_bytes
 
     def seconds(self, size: str, alone: float, ranks: int, network: tuple[float, float] | None) -> float:
         """Of an update on ranks, each of which would take so long alone; network: latency and bandwidth, or None for
@@ -339,6 +337,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help=f"the predictions, to {PAGE.name}")
     parser.add_argument("--job", nargs=3, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if mpiexec() is None:
+        sys.exit("bench/ranks.py needs mpiexec: pip install mpi4py mpich")
     if options.job:
         size, updates, ranks = options.job
         job(size, int(updates), int(ranks))
