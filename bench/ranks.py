@@ -15,9 +15,10 @@ C chains, k sweeps. These are the bits of both layers, and the weights of others
 rows. Layers are cut at tiles of 64 units: where these divide unevenly, one rank receives more.
 
 --predict takes the time of an update on one core; divides it by 16 cores a rank, and by ranks as far as tiles go; and
-adds what two ranks cost here beside arithmetic, a fixed time an update and a time a byte. In the place of the exchange
-between processes of one machine it puts a network, which is assumed: NETWORKS. A gather takes log2 P latencies, an
-exchange of all with all P - 1. More than two ranks on two cores is not measured.
+adds what two ranks cost here beside arithmetic, a fixed time an update and a time a byte. Of the latter, the exchange
+between two processes gives way to a network, which is assumed: NETWORKS; the rest, memory that is read and written, is
+divided by cores as well. A gather takes log2 P latencies, an exchange of all with all P - 1. Nothing is taken to go on
+at the same time. More than two ranks on two cores is not measured.
 """
 
 from __future__ import annotations
@@ -252,14 +253,14 @@ def large(size: str, updates: int) -> None:
 
 
 def low(size: str, updates: int, ranks: int, rounds: int) -> tuple[float, float, float]:
-    """(seconds, bytes, exchanges) of an update on one thread a rank. CPU time, which is what the clock shows where nobody
-    else is at work: ranks that wait do so on the CPU."""
+    """(seconds, bytes, exchanges) of an update on one thread a rank. CPU time: what the clock shows where nobody else
+    is at work, since ranks that wait do so on the CPU."""
     turns = [run(size, updates, ranks, 1) for _ in range(rounds)]
     return quantiles(column(turns, 1))[0] / 1e3, *(statistics.median(column(turns, k)) for k in (2, 3))
 
 
 class Costs:
-    """Of two ranks here, beside arithmetic.
+    """Of two ranks of a thread here, beside arithmetic.
 
     Attributes
     ----------
@@ -279,12 +280,12 @@ class Costs:
         self.of_exchange = quantiles(column(bare, 1))[0] / 1e3 / n_bytes
 
     def seconds(self, size: str, alone: float, ranks: int, network: tuple[float, float] | None) -> float:
-        """Of an update on ranks, each of which would take so long alone; network: latency and bandwidth, or None for
-        ranks of this machine."""
+        """Of an update on ranks, one of which would take so long alone; network: latency and bandwidth, or None for
+        ranks of a thread on this machine."""
         part = max(-(-n // ranks) / n for n in (-(-units // TILE) for units in numbers(size)[:2]))
         latency, of_byte = 0.0, self.of_byte
         if network is not None:
-            latency, of_byte = network[0], max(0.0, self.of_byte - self.of_exchange) + 1 / network[1]
+            latency, of_byte = network[0], max(0.0, self.of_byte - self.of_exchange) / CORES + 1 / network[1]
         latencies = (self.exchanges - 2) * math.ceil(math.log2(ranks)) + 2 * (ranks - 1)
         return alone * part + self.fixed + latencies * latency + of_byte * expected_bytes(size, ranks)
 
@@ -303,7 +304,7 @@ def predict(rounds: int) -> str:
             f"  {size}, two ranks of one thread: {1e3 * said:.3f} ms by this, {1e3 * together:.3f} measured", flush=True
         )
     heads = [f"{network}: {' '.join(map(str, RANKS))}" for network in NETWORKS]
-    lines = [f"| model, examples | one rank, ms | {' | '.join(heads)} |", "|---|---:|" + "---|" * len(heads)]
+    lines = [f"| model, examples | ms on one rank | {' | '.join(heads)} |", "|---|---:|" + "---|" * len(heads)]
     measured: dict[str, float] = {}
     for size, source in PREDICTED.items():
         n_visible, n_hidden, n = numbers(size)

@@ -133,7 +133,7 @@ def test_ranks_are_predicted_to_divide_the_arithmetic_and_to_add_the_exchange():
     n_bytes = bench.expected_bytes("1024x1024x8", 4)
     assert n_bytes == 0.75 * (8 * 2048 / 8 + 4.25 * 2**20 / 4)
     latencies = 8 * 2 + 2 * 3  # gathers by doubling, two exchanges of all with all
-    expected = 0.25 + 0.5 + latencies * 1e-3 + n_bytes * (3e-9 - 1e-9 + 1 / 1e9)
+    expected = 0.25 + 0.5 + latencies * 1e-3 + n_bytes * ((3e-9 - 1e-9) / bench.CORES + 1 / 1e9)
     assert costs.seconds("1024x1024x8", 1.0, 4, (1e-3, 1e9)) == pytest.approx(expected, rel=1e-12)
 
 
