@@ -54,6 +54,7 @@ MEMORY = {
     "base": "before data and model", "before": "peak until updates", "divided": "at the start of updates",
     "updates": "peak of updates", "peak": "peak in all",
 }  # fmt: skip
+COPIES = 7  # of the weights, that a rank has at most, while it makes a whole model of its part
 MOST = 64  # updates of an epoch without a measurement: measuring._FEWEST_UPDATES
 PARTS = 16  # of an epoch, whose means are what is compared: calls of many updates, or single ones
 PAUSE, PATIENCE = 0.1, 3600.0  # seconds
@@ -139,10 +140,15 @@ def train(size: str, updates: int, comm) -> dict:
     rbm, pcd = fr.RBM.from_data(X, n_hidden, seed=0), fr.gradient.PCD(n, seed=0)
     clock.install()
     fr.fit(rbm, X, pcd, fr.optim.SGD(0.01, l2=1e-3), epochs=1, batch_size=n, seed=0, comm=comm)
+    clock.memory["peak"] = max(status("VmHWM"), clock.memory["before"])
     digest = hashlib.sha256()
-    for array in (rbm.weights, rbm.visible_bias, rbm.hidden_bias, pcd.chains.visible_bits.planes):
+    for array in (
+        rbm._parameters.to_hidden.tiles_array,
+        rbm.visible_bias,
+        rbm.hidden_bias,
+        pcd.chains.visible_bits.planes,
+    ):
         digest.update(np.ascontiguousarray(array).data)
-    clock.memory["peak"] = max(status("VmHWM"), clock.memory["before"], clock.memory["updates"])
     return {"parts": clock.parts(), "memory": clock.memory, "digest": digest.hexdigest()[:16]}
 
 
@@ -239,6 +245,10 @@ def compare(sizes: dict[str, int], rounds: int) -> None:
 
 
 def large(size: str, updates: int) -> None:
+    free = int(Path("/proc/meminfo").read_text(encoding="ascii").split("MemAvailable:")[1].split()[0]) * 1e3
+    needed = 2 * COPIES * 4 * math.prod(numbers(size)[:2])
+    if needed > free:
+        sys.exit(f"two ranks take up to {needed / 1e9:.1f} GB for {size}, and {free / 1e9:.1f} are free: --large VxHxN")
     contenders = {name: CONTENDERS[name] for name in (BASE, "2 ranks, 1 thread each")}
     found = in_turns(size, updates, contenders, 1)
     print(f"{size}, {updates} updates, the same bits; MB by rank")

@@ -406,8 +406,9 @@ class Parameters:
         """The Euclidean (Frobenius) norm of W."""
         if self.division is not None:
             refuse_whole("weights")
-        tiles = self.to_hidden.tiles_array
-        return math.sqrt(float(np.square(tiles, dtype=np.float64).sum(axis=1).sum()))
+        # tile by tile: of all weights at once, doubles would take as much memory as the model has
+        squares = [np.square(tile, dtype=np.float64).sum(axis=0) for tile in self.to_hidden.tiles_array]
+        return math.sqrt(float(np.stack(squares).sum()))
 
     @once
     def weights(self) -> np.ndarray:
