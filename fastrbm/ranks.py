@@ -49,6 +49,10 @@ class Alone:
         """Which of n chains each rank takes."""
         return [slice(0, n)]
 
+    def agree(self, action: Callable[[], T]) -> T:
+        """What an action returns."""
+        return action()
+
     def first(self, value: T) -> T:
         """The value that rank 0 has."""
         return value
@@ -56,6 +60,10 @@ class Alone:
     def all(self, value: T) -> list[T]:
         """The values of all ranks."""
         return [value]
+
+    def largest(self, *numbers: float) -> list[float]:
+        """The largest value of each number among all ranks."""
+        return list(numbers)
 
 
 class Ranks:
@@ -186,8 +194,8 @@ class Ranks:
     def end(self, error: BaseException, exchanges: int) -> None:
         """Let an error through that all ranks have alike; one that this rank may have alone ends all of them, with its
         words: others would wait for this one for ever. exchanges: those at the start of what failed."""
-        alike = isinstance(error, (ValueError, TypeError)) and self.exchanges == exchanges
-        if alike or getattr(error, "_agreed", False):
+        before = isinstance(error, (ValueError, TypeError)) and self.exchanges == exchanges
+        if before or is_agreed(error):
             return
         try:
             print(f"fastrbm, rank {self.rank} of {self.size}, ends all ranks:", file=sys.stderr)
@@ -204,6 +212,11 @@ def agreed(error: T) -> T:
     """An error that all ranks raise at the same place."""
     error._agreed = True  # type: ignore[attr-defined]
     return error
+
+
+def is_agreed(error: BaseException) -> bool:
+    """Whether all ranks raise this error: one by :func:`agreed`, or of parameters, which all have alike."""
+    return getattr(error, "_agreed", False) or isinstance(error, FloatingPointError)
 
 
 def of(comm: Any) -> Alone | Ranks:

@@ -140,7 +140,8 @@ class Division:
         units = [slice(chunks.start * TILE, chunks.stop * TILE) for chunks in self._summed]
         own = units[ranks.rank]
         sizes = [len(by_tile) * (part.stop - part.start) for part in units]
-        parts = np.concatenate([np.concatenate([wide[:, part] for wide in padded], axis=1).reshape(-1) for part in units])
+        side_by_side = [np.concatenate([wide[:, part] for wide in padded], axis=1) for part in units]
+        parts = np.concatenate([part.reshape(-1) for part in side_by_side])
         received = np.empty(sum(n_tiles) * sizes[ranks.rank])
         ranks.to_each(
             parts, [n_tiles[ranks.rank] * size for size in sizes], received, [n * sizes[ranks.rank] for n in n_tiles]

@@ -61,9 +61,7 @@ class Update:
             return kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads)
         rows, bad, column = rows_for(weights), 0, 0.0
         if len(weights):
-            bad, column, _ = kernels.ascend(
-                weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads, rows
-            )
+            bad, column, _ = kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads, rows)
         return outcome(division, bad, column, *division.row_sums(rows))
 
 
@@ -266,7 +264,8 @@ class Parameters:
             raise ValueError(f"a direction must be of a model of {self.shape} units, got one of {direction.shape}")
         new, transposed, bad, sums = self._ascend(self.to_hidden.tiles_array, direction, rate, l2, l1, n_threads)
         if bad:
-            refuse("weights", from_tiles(new if self.division is None else self.division.hidden.whole(new), *self.shape))
+            tiles = new if self.division is None else self.division.hidden.whole(new)
+            refuse("weights", from_tiles(tiles, *self.shape))
         moved = self.replaced(
             new, transposed, sums, moved_values(self.visible_bias, direction.visible_bias, rate, "visible_bias"),
             moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"),

@@ -52,6 +52,8 @@ class CD(Described):
     (9, 8)
     """
 
+    divides = True
+    divided_entries = ("fast0",)
     takes_absent = True
     n_sweeps = Setting(validate.integer, 1, philox.MOST_SWEEPS)
     seed = Setting(validate.seed)

@@ -57,6 +57,8 @@ class FastPCD(Described):
     Gradient(64, 16) of 100 examples and 50 of the model
     """
 
+    divides = True
+    divided_entries = ("fast0",)
     n_chains = Setting(validate.integer, 1, philox.MOST_CHAINS)
     n_sweeps = Setting(validate.integer, 1, philox.MOST_SWEEPS)
     rate = Setting(validate.real, 0.0)

@@ -59,6 +59,8 @@ class PCD(Described):
     (100.0, 64.0)
     """
 
+    divides = True
+    divided_entries = ("fast0",)
     n_chains = Setting(validate.integer, 1, philox.MOST_CHAINS)
     n_sweeps = Setting(validate.integer, 1, philox.MOST_SWEEPS)
     seed = Setting(validate.seed)

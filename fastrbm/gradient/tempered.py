@@ -104,6 +104,8 @@ class Tempered(Described):
     Gradient(64, 16) of 100 examples and 50 of the model
     """
 
+    divides = True
+    divided_entries = ("fast0",)
     n_chains = Setting(validate.integer, 1, philox.MOST_CHAINS)
     n_betas = Setting(validate.integer, 1, MOST_BETAS)
     n_sweeps = Setting(validate.integer, 1, philox.MOST_SWEEPS)
