@@ -34,7 +34,7 @@ from .contracts import (
     check_metrics,
     check_parts,
 )
-from .data import InMemory, UserBatches, is_on_disk, source_of
+from .data import ON_RANKS, InMemory, UserBatches, is_on_disk, source_of
 from .early_stopping import EarlyStopping
 from .loop import Loop
 from .measuring import Measuring
@@ -346,9 +346,7 @@ def _prepared(
         if len(validation) == 0:
             raise ValueError("validation must have at least one example")
     if isinstance(ranks, Ranks) and isinstance(source, InMemory) and not (source.in_bits or source.refills):
-        raise ValueError(
-            "comm: on several ranks the data must be states, not fractions; dynamic_binarization=True draws states"
-        )
+        raise ValueError(ON_RANKS)
     if epochs is None:
         epochs = defaults.epochs(source.n_batches, rbm.n_visible, rbm.n_hidden)
     measuring = Measuring(metrics, validation, epochs, source.n_batches, seed, n_threads, ranks)

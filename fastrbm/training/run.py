@@ -14,11 +14,12 @@ from .._core import validate
 from .._core.progress import ProgressLine
 from .._core.signals import BREAKS, Signals, exception_of
 from .._core.warn import warn
-from ..ranks import agreed, fingerprint, is_agreed
+from ..ranks import agreed, among, fingerprint, is_agreed
 from ..sampling.chains import Chains
 from ..sampling.tempering import TemperedChains
 from . import divided
 from .contracts import Callback, FitState
+from .data import OnDisk
 from .early_stopping import EarlyStopping
 from .verdict import Closing, TrainingWarning, findings
 
@@ -111,6 +112,11 @@ class Training:
         assert self._last_whole[1] is not None
         return self._last_whole[1]
 
+    def _let_go(self) -> None:
+        """Of a divided model, keep no more than this rank's part between two looks at all of it."""
+        if self.loop.rbm._parameters.division is not None:
+            self.offered._parameters, self._last_whole = self.loop.rbm._parameters, (None, None)
+
     def cool(self, update: int, epochs: int) -> None:
         """Go through what is left of the schedule between this update and the end of this many epochs."""
         self.epochs, self.n_updates = epochs, epochs * self.n_batches
@@ -122,6 +128,9 @@ class Training:
         self.line = ProgressLine(self.epochs, self.n_updates, self.loop.update) if self.progress else None
         try:
             divided.divide(self.loop, self.ranks)
+            self._let_go()
+            if isinstance(self.source, OnDisk):
+                self.source.ranks = self.ranks
             with self._interrupts() as interrupted:
                 epoch = self.loop.update // self.n_batches - self.unmeasured
                 self.unmeasured = False
@@ -167,6 +176,7 @@ class Training:
                     self.offer()
                     self._measure(epoch, [])
                 self._save_if_due(interrupted)
+                self._let_go()
         last = epoch == self.epochs
         due = self.measuring.due(epoch, self.epochs, self.callbacks)
         measured = self.measuring.row_is_due(epoch, self.epochs) or bool(due)
@@ -184,6 +194,7 @@ class Training:
             self.stopped = True
         if not last and not self.stopped:
             self._save_if_due(interrupted)
+            self._let_go()
 
     def _look(self) -> None:
         """Let the trajectory look at the model, if it is time."""
@@ -295,9 +306,10 @@ class Training:
         loop, basics = self.loop, self.measuring.basics
         chains = getattr(loop.gradient, "chains", None)
         kept = any(hasattr(callback, "finish") for callback in self.callbacks)
-        numbers = closing(loop.rbm, basics, self.history, chains, kept, self.measuring.seed, loop.n_threads)
+        with among(self.ranks):
+            numbers = closing(loop.rbm, basics, self.history, chains, kept, self.measuring.seed, loop.n_threads)
         found = findings(replace(numbers, left_out=loop.left_out / max(1, loop.update)))
         self.history.findings = tuple(found)
         for finding in found:
-            if finding.fault and self.ranks.rank == 0:
+            if finding.fault:
                 warn(finding.words, TrainingWarning)
