@@ -1,4 +1,4 @@
-"""Parts of layers: what a rank that has some of a layer's tiles draws, adds up and hands on has the bits of the whole."""
+"""Parts of layers: what a rank with some of a layer's tiles draws, adds up and hands on has the bits of the whole."""
 
 from types import SimpleNamespace
 
@@ -14,7 +14,6 @@ from fastrbm import reference
 from fastrbm import units as u
 from fastrbm._core import dispatch
 from fastrbm._core.division import Division, LayerParts
-from fastrbm._core.layout import from_tiles
 from fastrbm._core.parameters import Direction, Parameters
 from fastrbm.gradient.base import Gradient
 from fastrbm.moments import Moments, PhaseStates
@@ -199,7 +198,7 @@ def test_other_kernels_refuse_parts(level, whole):
     """On a rank that has all tiles, too: all ranks raise alike."""
     module, model = MODULES[level], model_of("bits")
     tiles = slice(0, 4 if whole else 3)
-    n, (n_visible, n_hidden) = model.n, model.sizes
+    n, n_visible = model.n, model.sizes[0]
     to_visible, to_hidden = model.layer(module, 0), model.layer(module, 1)
     divided = model.layer(module, 1, tiles)
     v, h = (planes.copy() for planes in model.states)
@@ -253,7 +252,11 @@ class Phases:
         """Of some tiles of hidden units; sums: whether the caller adds up what goes over tiles."""
         n_visible, n_hidden = self.sizes
         own = min(n_hidden, 64 * tiles.stop) - 64 * tiles.start
-        weights, padded, columns = self.weights[tiles].copy(), self.weights.shape[1], slice(64 * tiles.start, 64 * tiles.stop)
+        weights, padded, columns = (
+            self.weights[tiles].copy(),
+            self.weights.shape[1],
+            slice(64 * tiles.start, 64 * tiles.stop),
+        )
         centering = tuple(x if k % 2 == 0 else x[columns].copy() for k, x in enumerate(self.offsets))
         phases, results = [], {}
         for bits, fixed, factor in zip(self.bits, self.fixed, self.factors, strict=True):
@@ -388,8 +391,12 @@ def test_every_tile_has_one_rank(name, size):
             assert own_rows == slice(rows[tiles.start][0], max(map(sum, rows[tiles])))
     for rank, division in enumerate(divisions):
         own, chunks = division.visible.own_units, division.chunks[rank]
-        assert chunks.stop == chunks.start if own.start == own.stop else (
-            64 * chunks.start <= own.start < 64 * chunks.start + 64 and own.stop <= 64 * chunks.stop < own.stop + 64
+        assert (
+            chunks.stop == chunks.start
+            if own.start == own.stop
+            else (
+                64 * chunks.start <= own.start < 64 * chunks.start + 64 and own.stop <= 64 * chunks.stop < own.stop + 64
+            )
         )
         assert division.own_hidden == division.hidden.own_units.stop - division.hidden.own_units.start
 
@@ -420,10 +427,12 @@ def test_weights_are_turned_round(name, size):
         padded = np.zeros((64 * tiles_for(len(mine)), mine.shape[1]), np.float32)
         padded[: len(mine)] = mine
         transposed = np.ascontiguousarray(padded.reshape(tiles_for(len(mine)), 64, mine.shape[1]).transpose(0, 2, 1))
-        return division.visible.own_tiles, division.turned(transposed, 1 + comm.Get_rank() % 2)
+        first = division.turned(transposed, 1 + comm.Get_rank() % 2)
+        second = division.turned(-transposed, 1)  # while nobody has asked for the first
+        return division.visible.own_tiles, first(), second()
 
-    for tiles, turned in on_ranks(size, program):
-        assert np.array_equal(turned, expected[tiles])
+    for tiles, first, second in on_ranks(size, program):
+        assert np.array_equal(first, expected[tiles]) and np.array_equal(second, -expected[tiles])
 
 
 @pytest.mark.parametrize("size", [2, 3, 5])
@@ -538,7 +547,9 @@ def test_gradients_of_a_part(name, size):
                 own = rbm.copy()
                 own._parameters = rbm._parameters
                 bits = own._states(X, "X")
-                g = Gradient(PhaseStates.of_data(own, bits, n_threads=1), PhaseStates.of_data(own, bits[: model.n // 2]))
+                g = Gradient(
+                    PhaseStates.of_data(own, bits, n_threads=1), PhaseStates.of_data(own, bits[: model.n // 2])
+                )
                 g = g.centered(*offsets) if centered else g
                 if before:
                     _ = g.tiles
@@ -595,11 +606,12 @@ def test_all_ranks_refuse_a_bad_update_with_the_same_words(what, value):
     units, (n_visible, n_hidden) = tuple(model.units), model.sizes
     start = Parameters.of(model.weights, *model.biases, units, 1)
     parts = {"weights": np.zeros(model.sizes), "visible_bias": np.zeros(n_visible), "hidden_bias": np.zeros(n_hidden)}
-    parts[what][-2 :] = value
+    where = (n_visible - 2, 150) if what == "weights" else (parts[what].size - 2,)
+    parts[what][where] = value
     tiles, biases = reference.to_tiles(parts["weights"]), (parts["visible_bias"], parts["hidden_bias"])
     with pytest.raises(FloatingPointError) as alone:
         start.moved(Direction(tiles, *biases), 10.0, 0.0, 0.0, 1)
-    assert f"{what}[{(n_visible if what != 'hidden_bias' else n_hidden) - 2}" in str(alone.value)
+    assert f"{what}[{', '.join(map(str, where))}]" in str(alone.value)
 
     def program(comm):
         division = divide(comm, units)
