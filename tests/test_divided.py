@@ -620,3 +620,16 @@ def test_all_ranks_refuse_a_bad_update_with_the_same_words(what, value):
         return str(refused.value)
 
     assert on_ranks(3, program) == [str(alone.value)] * 3
+
+
+def test_a_training_of_uneven_units_is_refused():
+    """Bits and spins in one layer, whose gradient is made of moments: on all ranks, before anything is divided."""
+    model = model_of("segments")
+    rbm = fr.RBM(model.weights, *model.biases, visible=model.units[0], hidden=model.units[1])
+    X = data_of(model)
+
+    def program(comm):
+        with pytest.raises(ValueError, match="steps of their own"):
+            fr.fit(rbm.copy(), X, comm=comm)
+
+    on_ranks(2, program)

@@ -32,6 +32,8 @@ def refuse(
     for name, unit in (("visible", rbm.visible), ("hidden", rbm.hidden)):
         if unit.real:
             reason = f"the {name} units are real"
+    if not rbm.visible.even:
+        reason = "visible units with steps of their own need moments, which need all weights on one rank"
     if sample_weight is not None:
         reason = "with sample_weight, sums depend on their order"
     if trajectory is not None and trajectory is not False:
