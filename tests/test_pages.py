@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import fastrbm as fr
+from fastrbm import cli
 
 ROOT = Path(__file__).parent.parent
 PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
@@ -45,7 +46,8 @@ def run_python(code, page, namespace):
 
 
 def run_commands(code):
-    """Lines that call fastrbm; others (installing, say) are for the reader."""
+    """Lines that call fastrbm; others (installing, say) are for the reader. In this process, which saves loading the
+    package for each line; in one of its own where the line sets what is read as the package loads."""
     env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(fr.__file__).parent.parent), *sys.path])}
     out = ""
     for line in code.replace("\\\n", " ").splitlines():
@@ -54,17 +56,32 @@ def run_commands(code):
             name, _, value = words.pop(0).partition("=")
             settings[name] = value
         if words[:1] == ["fastrbm"]:
-            done = subprocess.run(
-                [sys.executable, "-m", *words],
-                capture_output=True,
-                text=True,
-                timeout=120,
-                env=env | settings,
-                check=False,
-            )
-            assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-            out += done.stdout
+            if settings:
+                done = subprocess.run(
+                    [sys.executable, "-m", *words],
+                    capture_output=True,
+                    text=True,
+                    timeout=120,
+                    env=env | settings,
+                    check=False,
+                )
+                returned, stdout, stderr = done.returncode, done.stdout, done.stderr
+            else:
+                returned, stdout, stderr = run_here(words[1:])
+            assert returned == 0, f"{line}\n{stdout}{stderr}"
+            out += stdout
     return out
+
+
+def run_here(arguments):
+    """(exit code, standard output, standard error) of the command line, called."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            returned = cli.main(arguments)
+        except SystemExit as stop:  # argparse
+            returned = stop.code
+    return returned, out.getvalue(), err.getvalue()
 
 
 def run_page(page, blocks):
