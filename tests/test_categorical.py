@@ -2,18 +2,15 @@
 and against rings of any size whose log Z and moments are known (rings.py)."""
 
 import json
-import os
 import pickle
 import signal
-import subprocess
-import sys
 import warnings
 
 import numpy as np
 import potts
 import pytest
 import rings
-from helpers import LEVELS
+from helpers import LEVELS, printed_by_level
 
 import fastrbm as fr
 from fastrbm import likelihood
@@ -939,12 +936,11 @@ print(json.dumps(found))
 
 def test_the_same_bits_for_any_threads_and_level():
     """Training, samples and likelihoods with 1, 2, 3 and 7 threads at every instruction set."""
-    digests = {}
-    for level in LEVELS:
-        environment = os.environ | {"FASTRBM_ISA": level}
-        run = subprocess.run([sys.executable, "-c", SAME], env=environment, capture_output=True, text=True)
-        assert run.returncode == 0, run.stderr
-        digests |= {(level, threads): digest for threads, digest in json.loads(run.stdout).items()}
+    digests = {
+        (level, threads): digest
+        for level, printed in printed_by_level(SAME).items()
+        for threads, digest in json.loads(printed).items()
+    }
     assert len(digests) == 4 * len(LEVELS) and len(set(digests.values())) == 1, digests
 
 
