@@ -925,7 +925,8 @@ for threads in (1, 2, 3, 7):
             rbm.weights, rbm.free_energy(X, **n), rbm.mean_hidden(X, **n), rbm.sample(40, 3, **n),
             rbm.mean_visible(rbm.sample_hidden(X, seed=2, **n), **n), fr.likelihood.pseudo(rbm, X[:20], **n),
             fr.likelihood.conditional(rbm, X[:20], [1], **n), np.array(fr.likelihood.exact(small, **n).value),
-            np.array(fr.likelihood.ais(rbm, 20, 10, **n).value), rbm.inpaint(np.where(X == 1, np.nan, X), 3, **n),
+            np.array(fr.likelihood.ais(rbm, 20, 10, base_bias=rbm.visible_bias, **n).value),
+            rbm.inpaint(np.where(X == 1, np.nan, X), 3, **n),
             np.array(fr.population_annealing(rbm, 40, 5, **n).log_partition),
         ):
             digest.update(np.ascontiguousarray(a).tobytes())
