@@ -152,7 +152,7 @@ class Moments:
             weight = np.rint(weight / scale * (1 << FIXED_BITS))
         # fractions add up in blocks of ROWS, so that cuts elsewhere would change the last bits
         for rows in workload.parts(n, workload.moments(rbm.n_visible, rbm.n_hidden), most=ROWS_A_PART, blocks=(ROWS,)):
-            fixed = gibbs.fixed_buffer(rows.stop - rows.start, rbm.n_hidden)
+            fixed = gibbs.fixed_buffer(rows.stop - rows.start, rbm._parameters.to_hidden)
             layer = rbm._parameters.to_hidden
             gibbs.half_step(layer, data[rows], fixed=fixed, n_threads=n_threads)
             own = None if weight is None else weight[rows]
@@ -292,6 +292,7 @@ class PhaseStates:
     ----------
     transposed : uint8 (ceil(n/8), V)
     fixed : float32 (tiles, 8 ceil(n/8), 64)
+        Of a divided model this rank's tiles; all else is of all units.
     visible_sum, hidden_sum : float64 (V,), (H,)
         Of bits, not of the values that they stand for.
     total : float
@@ -304,11 +305,15 @@ class PhaseStates:
         self.shape = rbm.n_visible, rbm.n_hidden
         self.fixed, self.total, self.unit = fixed, float(n), 2.0**-rbm._parameters.to_hidden.fixed_bits
         self.transposed = np.empty((-(-n // 8), rbm.n_visible), np.uint8)
-        self.visible_sum, self.hidden_sum = np.empty(rbm.n_visible), np.empty(rbm.n_hidden)
+        self.division = division = rbm._parameters.division
+        n_hidden = rbm.n_hidden if division is None else division.own_hidden
+        self.visible_sum, self.hidden_sum = np.empty(rbm.n_visible), np.empty(n_hidden)
         used = threads.resolve(n_threads, 4 * threads.PASS * n * (rbm.n_visible // 8 + rbm.n_hidden))
         kernels.prepare_phase(
             states._planes, states.segments, fixed, self.unit, self.transposed, self.visible_sum, self.hidden_sum, used
         )
+        if division is not None:
+            self.hidden_sum = division.hidden.all_units(self.hidden_sum)
         self.units = rbm.visible, rbm.hidden
         self.own_sum = own_sums(rbm, states, n_threads=n_threads)
 
@@ -320,7 +325,7 @@ class PhaseStates:
         data = _examples(rbm, X)
         if sample_weight is not None or not isinstance(data, BitMatrix) or len(data) > ROWS_A_PART:
             return Moments.of_data(rbm, data, sample_weight, n_threads)
-        fixed = gibbs.fixed_buffer(len(data), rbm.n_hidden)
+        fixed = gibbs.fixed_buffer(len(data), rbm._parameters.to_hidden)
         gibbs.half_step(rbm._parameters.to_hidden, data, fixed=fixed, n_threads=n_threads)
         return cls.of_states(rbm, data, fixed, n_threads)
 

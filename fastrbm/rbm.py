@@ -15,6 +15,7 @@ from ._core import floatmath, frames, layout, model_file, path_file, philox, thr
 from ._core.dispatch import kernels
 from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
+from .ranks import own_share, shared
 from .sampling import gibbs, inpainting
 from .sampling.annealing import annealed_starts
 from .sampling.clamp import Clamp, drawn_given
@@ -468,31 +469,44 @@ class RBM(Model):
         -------
         float64 (n,). Weights enter on the kernels' grid (:attr:`grid`).
         """
-        p = self._parameters
         visible, hidden = self._states(v, "v"), self._states(h, "h")
         n = len(visible)
         if n != len(hidden):
             raise ValueError(f"v and h must have as many examples as each other, got {n} and {len(hidden)}")
+        result = np.empty(n)
+        with own_share(n, n * self.n_visible * self.n_hidden, (result, 0)) as own:
+            result[own] = self._energy(visible[own], hidden[own], n_threads)
+        return result
+
+    def _energy(self, visible: BitMatrix, hidden: BitMatrix, n_threads: int | None) -> np.ndarray:
+        p, n = self._parameters, len(visible)
         result = self._bias_sums(visible, self.visible, p.wide_visible_bias)
         result += self._bias_sums(hidden, self.hidden, p.wide_hidden_bias)
         all_inputs = self._all_inputs() if self.visible.layout is None and self.visible.shifted else 0
         for unit, states in ((self.visible, visible), (self.hidden, hidden)):
             if unit.real:
                 result -= unit.own_energy(states.to_states())
+        own = slice(None) if p.division is None else p.division.hidden.own_units
+        n_hidden = self.n_hidden if p.division is None else p.division.own_hidden
         for part in workload.parts(n, workload.half_step(*p.shape), most=max(1, _SUMS // self.n_hidden)):
             if self.visible.real or self.hidden.real:
                 result[part] += self._pairs(visible[part], hidden[part])
                 continue
-            acc = np.empty((part.stop - part.start, self.n_hidden), np.int32)
+            acc = np.zeros((part.stop - part.start, n_hidden), np.int32)
             used = threads.resolve(n_threads, acc.size * self.n_visible)
             # int64 sums of int32 are exact
-            if self.visible.layout is None:
+            if n_hidden == 0:
+                sent = acc.astype(np.int64)
+            elif self.visible.layout is None:
                 kernels.product(visible.planes[:, part], p.to_hidden.tiles_array, p.to_hidden.exponent, acc, used)
                 sent = int(self.visible.step) * acc.astype(np.int64) + int(self.visible.off) * all_inputs
             else:
                 kernels.inputs(visible.planes[:, part], p.to_hidden, acc, used)
                 sent = acc.astype(np.int64)
-            pairs = np.einsum("ij,ij->i", sent, self.hidden.values(hidden[part].to_states()), dtype=np.int64)
+            values = self.hidden.values(hidden[part].to_states())[:, own]
+            pairs = np.einsum("ij,ij->i", sent, values, dtype=np.int64)
+            if p.division is not None:
+                pairs = p.division.ranks.total(pairs)
             result[part] += pairs * 2.0**-p.to_hidden.exponent
         return -result
 
@@ -527,6 +541,13 @@ class RBM(Model):
         return result
 
     def _free_energy(self, bits: BitMatrix, n_threads: int | None = None) -> np.ndarray:
+        n = len(bits)
+        result = np.empty(n)
+        with own_share(n, n * self.n_visible * self.n_hidden, (result, 0)) as own:
+            result[own] = self._free_energies(bits[own], n_threads)
+        return result
+
+    def _free_energies(self, bits: BitMatrix, n_threads: int | None) -> np.ndarray:
         p = self._parameters
         result = np.empty(len(bits))
         one = np.ones(1)
@@ -538,9 +559,11 @@ class RBM(Model):
 
     def _all_inputs(self) -> np.ndarray:
         """The sums of all the integers that the weights of each hidden unit are in the kernels, int64 (H,)."""
-        on, out = BitMatrix.from_states(np.ones((1, self.n_visible), np.uint8)), np.empty((1, self.n_hidden), np.int32)
-        to_hidden = self._parameters.to_hidden
-        kernels.product(on.planes, to_hidden.tiles_array, to_hidden.exponent, out, 1)
+        to_hidden, division = self._parameters.to_hidden, self._parameters.division
+        n_hidden = self.n_hidden if division is None else division.own_hidden
+        on, out = BitMatrix.from_states(np.ones((1, self.n_visible), np.uint8)), np.empty((1, n_hidden), np.int32)
+        if n_hidden:
+            kernels.product(on.planes, to_hidden.tiles_array, to_hidden.exponent, out, 1)
         return out[0].astype(np.int64)
 
     @property
@@ -623,6 +646,7 @@ class RBM(Model):
         gibbs.half_step(layer, given, kind=kind, seed=seed, stream=philox.ONCE, out=out, n_threads=n_threads)
         return out.to_states()
 
+    @shared
     def sample(
         self,
         n: int,
@@ -634,6 +658,8 @@ class RBM(Model):
         clamp: ArrayLike | None = None,
         clamp_hidden: ArrayLike | None = None,
         method: str | None = None,
+        *,
+        comm: Any = None,
     ) -> np.ndarray:
         """n samples of v; given some of the units, if any are clamped.
 
@@ -673,6 +699,9 @@ class RBM(Model):
             alone; samples then follow p(v) only when n_sweeps is long against the chains' mixing time, and a mode's
             weight may be that of the starts. It takes clamps and beta of each sample, and clamped hidden units.
             None: "annealed" where it takes what is given, else "gibbs".
+        comm : communicator, optional
+            Of mpi4py: its ranks share the chains, all with the same arguments, and all get the same result; see the
+            docs' page On a cluster.
 
         Returns
         -------
@@ -716,9 +745,10 @@ class RBM(Model):
             ends = chain_ends(self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, clamped)
         return self.visible.values(ends.to_states())
 
+    @shared
     def inpaint(
         self, X: ArrayLike, n_sweeps: int = 1000, seed: int = 0, n_threads: int | None = None, *,
-        n_draws: int | None = None, probabilities: bool = False, most_probable: bool = False,
+        n_draws: int | None = None, probabilities: bool = False, most_probable: bool = False, comm: Any = None,
     ) -> np.ndarray:  # fmt: skip
         """Fill in what is missing: for each example draws of its missing units given the others, or what is most
         probable.
@@ -750,6 +780,9 @@ class RBM(Model):
         most_probable : bool
             Fill in the value, or category, of the largest of these probabilities: of each missing entry by itself. Of
             real units, the mean.
+        comm : communicator, optional
+            Of mpi4py: its ranks share the chains, all with the same arguments, and all get the same result; see the
+            docs' page On a cluster.
 
         Returns
         -------

@@ -37,7 +37,8 @@ cdef struct HalfStep:
     Py_ssize_t shape_length
     double fixed_scale              # 2^f, in which their means are counted
     Py_ssize_t n_units
-    Py_ssize_t n_tiles
+    Py_ssize_t n_tiles              # that are drawn, from this one on; tiles and fixed point to where tile 0 would be
+    Py_ssize_t first_tile
     uint8_t *out                    # NULL: do not sample
     Py_ssize_t out_stride
     const uint8_t *free             # NULL: all; or planes like out's: of the others, out keeps what it has
@@ -322,7 +323,7 @@ cdef uint64_t break_ties(const float *rest, uint64_t ties, uint32_t first_unit, 
 
 cdef void half_step_item(const HalfStep *step, Py_ssize_t item, Scratch *scratch) noexcept nogil:
     """One tile of one block of chains: product, then activation while the sums are at hand."""
-    cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block
+    cdef Py_ssize_t tile = step.first_tile + item % step.n_tiles, first = (item // step.n_tiles) * step.block
     cdef Py_ssize_t n = smaller(step.block, step.n - first)
     cdef HalfStep own
     if step.given != NULL and step.given.real:

@@ -109,7 +109,7 @@ def half_step_of_fractions(const double[:, ::1] numbers, Layer layer, uint64_t s
 
 cdef void numbers_item(const HalfStep *step, Py_ssize_t item, NumbersScratch *scratch) noexcept nogil:
     """As half_step_item."""
-    cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block, i
+    cdef Py_ssize_t tile = step.first_tile + item % step.n_tiles, first = (item // step.n_tiles) * step.block, i
     cdef Py_ssize_t n = smaller(step.block, step.n - first)
     cdef HalfStep own
     if step.to != NULL:

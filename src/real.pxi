@@ -387,12 +387,14 @@ def real_statistics(const uint8_t[:, :] planes, Layer layer, weight, double[:, :
     sums of up to 2^24 chains are exact in any order: squares are below 2^(44 - 2 f), g is 2 f - 15, at most 20. weight
     is None, or float64 (n,): what a chain's means are multiplied by first."""
     cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
+    refuse_part(layer)
     run_statistics(&step, weight, out, n_threads)
 
 
 def real_statistics_of_fractions(const double[:, ::1] numbers, Layer layer, weight, double[:, ::1] out, int n_threads):
     """real_statistics, of numbers IN (n, units of the other layer), whole, from 0 to 2^22."""
     cdef HalfStep step = prepare_numbers(numbers, layer, 0, 0, n_threads)
+    refuse_part(layer)
     run_statistics(&step, weight, out, n_threads)
 
 

@@ -131,6 +131,12 @@ cdef class Segments:
         cdef const Plan *plan = &self.plan
         return [(plan.tiles[k].unit, plan.tiles[k].n) for k in range(plan.n_tiles)]
 
+    @property
+    def rows_of_tiles(self):
+        """(first row of planes, how many) of each tile; no rows of one that belongs to the tile before."""
+        cdef const Plan *plan = &self.plan
+        return [(plan.tiles[k].row, plan.tiles[k].n_rows if plan.tiles[k].span else 0) for k in range(plan.n_tiles)]
+
 
 cdef tiles_of_site(list tiles, Py_ssize_t unit, Py_ssize_t size, Py_ssize_t row):
     """Add a site of a categorical segment to its tiles [first unit, units, first row, rows, kind, span]."""
@@ -155,19 +161,24 @@ cdef inline Row row_of(const Plan *plan, Py_ssize_t n_units, int kind, Py_ssize_
     return Row(<int> (8 * row), <int> smaller(8, n_units - 8 * row), kind, 0)
 
 
-def place_tiles(const float[:, :, ::1] tiles, Segments segments, float[:, :, ::1] out, int n_threads):
-    """out OUT (the layer's tiles, inputs, 64): tiles IN (ceil(units/64), inputs, 64) of its units in a row, each in its
-    place; zeros beside them."""
+def place_tiles(const float[:, :, ::1] tiles, Segments segments, float[:, :, ::1] out, int n_threads,
+                Py_ssize_t first_chunk=0, Py_ssize_t first_tile=0):
+    """out OUT (some of the layer's tiles, from first_tile on, inputs, 64): tiles IN (any, inputs, 64) of its units in a
+    row, from unit 64 first_chunk on, each in its place; zeros beside them."""
     cdef const Plan *plan = &segments.plan
     cdef Py_ssize_t n_inputs = tiles.shape[1], item
     cdef Barrier barrier = new_barrier()
     if DEBUG_CHECKS:
-        check(tiles.shape[0] >= ceil_div(plan.n_units, TILE) and out.shape[0] == plan.n_tiles
+        check(first_tile >= 0 and first_tile + out.shape[0] <= plan.n_tiles
+              and TILE * first_chunk <= plan.tiles[first_tile].unit
+              and TILE * (first_chunk + tiles.shape[0]) >= plan.tiles[first_tile + out.shape[0] - 1].unit
+              + plan.tiles[first_tile + out.shape[0] - 1].n
               and out.shape[1] == n_inputs and out.shape[2] == TILE, "place_tiles")
     with nogil, parallel(num_threads=n_threads):
         join_team()
-        for item in prange(plan.n_tiles, schedule="static"):
-            place_tile(&tiles[0, 0, 0], n_inputs, plan.tiles[item].unit, plan.tiles[item].n, &out[item, 0, 0])
+        for item in prange(out.shape[0], schedule="static"):
+            place_tile(&tiles[0, 0, 0], n_inputs, plan.tiles[first_tile + item].unit - TILE * first_chunk,
+                       plan.tiles[first_tile + item].n, &out[item, 0, 0])
         leave_team(&barrier)
 
 

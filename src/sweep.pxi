@@ -32,30 +32,56 @@ cdef class Layer:
     cdef readonly object shape_array
     cdef const double[:, ::1] shape
     cdef readonly int fixed_bits            # of the fraction of a fixed-point mean or probability
+    cdef readonly Py_ssize_t first_tile     # of the layer's, which the tiles begin with
+    cdef readonly object division           # None, or how the layer is divided among ranks, which have a part each
 
     def __init__(self, tiles, int exponent, bias, Py_ssize_t n_units, str unit, str sent, Segments to=None,
-                 Segments given=None, shape=None, int fixed_bits=FIXED_BITS):
+                 Segments given=None, shape=None, int fixed_bits=FIXED_BITS, Py_ssize_t first_tile=0, division=None):
         """tiles float32 (ceil(n_units/64), units of the other layer rounded up to 8, 64); bias float32 (64 tiles,).
         unit is the type of the layer's units, sent that of the other layer's; of a layer of segments it is "bernoulli",
         and the segments, to of the layer itself and given of the other one, say the rest: the layer has as many tiles
         as they. Where the other one has segments, there is memory behind the tiles that can be read, up to
         given.n_inputs rows of the last one: see empty_tiles of fastrbm/_core/segments.py. Of a layer of real units
         shape float64 (6, 64 tiles) describes them (real.pxi), and their means are counted in units of
-        2^-fixed_bits."""
+        2^-fixed_bits.
+
+        A part of a layer has some of its tiles, from the first_tile-th on, at least one, and all else of the whole:
+        half_step draws its units as it would among all; other kernels refuse it. division is whatever the caller
+        finds the other parts by."""
         self.tiles_array, self.bias_array = tiles, bias
         self.tiles, self.bias, self.exponent, self.n_units = tiles, bias, exponent, n_units
         self.unit, self.sent, self.to, self.given = UNITS[unit], UNITS[sent], to, given
         self.shape_array, self.fixed_bits = shape, fixed_bits
+        self.first_tile, self.division = first_tile, division
         if to is not None and to.real:
             self.shape = shape
         if DEBUG_CHECKS:
             check(to is None or not to.real or (self.shape.shape[0] == SIDES
                                                 and self.shape.shape[1] == self.bias.shape[0]), "shape")
-            check(self.tiles.shape[0] == (ceil_div(n_units, TILE) if to is None else to.n_tiles)
-                  and self.tiles.shape[2] == TILE and self.bias.shape[0] == TILE * self.tiles.shape[0]
+            check((is_whole(self) or division is not None and first_tile >= 0
+                   and first_tile + self.tiles.shape[0] <= tiles_of(self))
+                  and self.tiles.shape[2] == TILE and self.bias.shape[0] == TILE * tiles_of(self)
                   and (to is None or to.n_units == n_units)
                   and (given is None or 8 * ceil_div(given.n_units, 8) == self.tiles.shape[1]),
                   "Layer")
+
+
+cdef inline Py_ssize_t tiles_of(Layer layer) noexcept:
+    """Of the whole layer."""
+    return ceil_div(layer.n_units, TILE) if layer.to is None else layer.to.n_tiles
+
+
+cdef inline bint is_whole(Layer layer) noexcept:
+    return layer.tiles.shape[0] == tiles_of(layer)
+
+
+cdef int refuse_part(Layer layer) except -1:
+    """RuntimeError where the layer is a part, for kernels that need all of it."""
+    if not is_whole(layer):
+        raise RuntimeError(
+            "the weights of this model are divided among ranks while it is trained; what needs all of them takes a "
+            "copy of the model, such as the rbm of a callback's state")
+    return 0
 
 
 cdef HalfStep prepare(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, Py_ssize_t first_chain,
@@ -83,8 +109,9 @@ cdef HalfStep prepare_layer(Layer layer, Py_ssize_t n, uint64_t seed, Py_ssize_t
     cdef HalfStep step
     memset(&step, 0, sizeof(HalfStep))
     step.n = n
-    step.tiles = &layer.tiles[0, 0, 0]
     step.tile_length = layer.tiles.shape[1] * TILE
+    step.first_tile = layer.first_tile
+    step.tiles = &layer.tiles[0, 0, 0] - step.first_tile * step.tile_length     # tile numbers are those of the whole
     step.grid = <float> ldexp(1.0, layer.exponent)
     step.scale = <float> ldexp(1.0, -layer.exponent)
     step.bias = &layer.bias[0]
@@ -124,8 +151,8 @@ cdef int give_out(HalfStep *step, planes, fixed, probabilities) except -1:
         numbers = fixed
         if DEBUG_CHECKS:
             check(numbers.shape[0] == step.n_tiles and numbers.shape[1] >= step.n and numbers.shape[2] == TILE, "fixed")
-        step.fixed = &numbers[0, 0, 0]
         step.fixed_length = numbers.strides[0] // 4
+        step.fixed = &numbers[0, 0, 0] - step.first_tile * step.fixed_length
     if probabilities is not None:
         floats = probabilities
         if DEBUG_CHECKS:
@@ -174,13 +201,15 @@ cdef Py_ssize_t chains_of_a_thread(Py_ssize_t n, int n_threads) noexcept nogil:
 
 
 def half_step(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, uint32_t stream, uint32_t sweep, int kind,
-              Py_ssize_t first_chain, out, fixed, probabilities, int n_threads):
+              Py_ssize_t first_chain, out, fixed, probabilities, int n_threads, free=None):
     """Draw one layer given planes IN (bytes, n) of the other. Any of the outputs may be None: out OUT planes of the
     layer, fixed OUT float32 (tiles, >= n, 64) and probabilities OUT float32 (n, n_units). beta is None or float32
-    (n,)."""
+    (n,); free IN as for sweep. Of a part of a layer, fixed has its tiles alone, and of the other arrays it writes what
+    belongs to its units."""
     cdef HalfStep step = prepare(planes, layer, beta, seed, first_chain, n_threads)
     cdef _Memory memory
     give_out(&step, out, fixed, probabilities)
+    clamp(&step, free)
     if step.n == 0:
         return
     step.sweep = sweep
@@ -203,6 +232,8 @@ def sweep(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer t
     None, or planes of the units that may change. fixed as in half_step, of the last hidden layer."""
     cdef Sweeps job
     cdef _Memory scratch, flips, rows
+    refuse_part(to_visible)
+    refuse_part(to_hidden)
     memset(&job, 0, sizeof(Sweeps))
     job.down = prepare(hidden, to_visible, beta, seed, first_chain, n_threads)
     job.up = prepare(visible, to_hidden, beta, seed, first_chain, n_threads)
@@ -328,26 +359,30 @@ cdef void sweep_item(const Sweeps *job, const HalfStep *step, Flips *flips, Py_s
 
 
 def inputs(const uint8_t[:, :] planes, Layer layer, int32_t[:, ::1] out, int n_threads):
-    """out OUT (n, units of the layer): 2^e times what planes IN (rows, n) of a layer of segments send."""
+    """out OUT (n, units of the layer, or of the part of it): 2^e times what planes IN (rows, n) of a layer of segments
+    send."""
     cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
     cdef Py_ssize_t item
     cdef Barrier barrier = new_barrier()
     cdef _Memory memory
     if DEBUG_CHECKS:
-        check(out.shape[0] == step.n and out.shape[1] == step.n_units and step.given != NULL, "inputs")
+        check(out.shape[0] == step.n and step.to == NULL and step.given != NULL
+              and out.shape[1] == smaller(TILE * step.n_tiles, step.n_units - TILE * step.first_tile), "inputs")
     if step.n == 0:
         return
     memory = memory_for(n_threads, sizeof(Scratch), "the inputs of a layer")
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(step.n_tiles * ceil_div(step.n, step.block), schedule="dynamic", chunksize=1):
-            input_item(&step, item, &out[0, 0], <Scratch *> memory.start + threadid())
+            input_item(&step, item, &out[0, 0], out.shape[1], <Scratch *> memory.start + threadid())
         leave_team(&barrier)
 
 
-cdef void input_item(const HalfStep *step, Py_ssize_t item, int32_t *out, Scratch *scratch) noexcept nogil:
-    cdef Py_ssize_t tile = item % step.n_tiles, first = (item // step.n_tiles) * step.block, chain
+cdef void input_item(const HalfStep *step, Py_ssize_t item, int32_t *out, Py_ssize_t stride,
+                     Scratch *scratch) noexcept nogil:
+    cdef Py_ssize_t own = item % step.n_tiles, first = (item // step.n_tiles) * step.block, chain
+    cdef Py_ssize_t tile = step.first_tile + own
     cdef Py_ssize_t n = smaller(step.block, step.n - first), n_columns = columns_of(step, tile).n
     sum_tile(scratch.sums, scratch, step, tile, first, n)
     for chain in range(n):
-        memcpy(out + (first + chain) * step.n_units + tile * TILE, scratch.sums + chain * TILE, 4 * n_columns)
+        memcpy(out + (first + chain) * stride + own * TILE, scratch.sums + chain * TILE, 4 * n_columns)

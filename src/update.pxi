@@ -53,13 +53,14 @@ cdef struct Ascent:
     Py_ssize_t n_tiles
     double *rows                    # (tiles, 64 chunks) and (chunks, 64 tiles): sums of |out|
     double *columns
+    bint rows_given                 # whether the caller adds up the rows
     Py_ssize_t bad
 
 
 def difference(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, double positive_factor,
                const uint8_t[:, ::1] negative_bits, const float[:, :, ::1] negative, double negative_factor,
                bint signed, centering, Py_ssize_t n_hidden, float[:, :, ::1] out, double[::1] along_hidden,
-               double[::1] along_visible, int n_threads):
+               double[::1] along_visible, int n_threads, by_tile=None):
     """out OUT in tiles (tiles, 8 ceil(V/8), 64) = positive_factor sum_r v_r p_r' over the positive examples minus the
     same of the negative ones, rounded once to float32, zero in the padding.
 
@@ -67,7 +68,8 @@ def difference(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] posit
     None or six float64 arrays, padded with zeros to the padding of out: offsets mu (V,) and lambda (H,), the same less
     the values off_v and off_h of units that are off, differences of means dv (V,) and dh (H,). Then
     (mu_i - off_v) dh_j + dv_i (lambda_j - off_h) is subtracted, along_hidden OUT (V,) = out lambda and along_visible
-    OUT (H,) = out' mu. With factors times the steps between the values of both layers' units, and dv, dh and offsets in
+    OUT (H,) = out' mu. by_tile OUT is None, or float64 (tiles, padding of V): what along_hidden adds up, tile by tile.
+    With factors times the steps between the values of both layers' units, and dv, dh and offsets in
     these values, out is the difference of <(x - mu)(y - lambda)'>, x and y the values."""
     cdef Phase phases[2]
     cdef Ascent ascent
@@ -78,7 +80,7 @@ def difference(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] posit
     if DEBUG_CHECKS:
         check(negative_bits.shape[1] == n_visible and out.shape[0] == ceil_div(n_hidden, TILE)
               and out.shape[1] == 8 * ceil_div(n_visible, 8), "difference")
-    run_difference(phases, centering, n_visible, n_hidden, &out[0, 0, 0], along_hidden, along_visible, &ascent,
+    run_difference(phases, centering, n_visible, n_hidden, &out[0, 0, 0], along_hidden, along_visible, by_tile, &ascent,
                    n_threads)
 
 
@@ -86,7 +88,7 @@ def step(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, d
          const uint8_t[:, ::1] negative_bits, const float[:, :, ::1] negative, double negative_factor,
          bint signed, centering, Py_ssize_t n_hidden, const float[:, :, ::1] weights, double rate, double l2,
          double l1, float limit, float[:, :, ::1] out, float[:, :, ::1] transposed, double[::1] along_hidden,
-         double[::1] along_visible, int n_threads):
+         double[::1] along_visible, int n_threads, rows=None, by_tile=None):
     """difference and ascend in one: the difference itself is never written down."""
     cdef Phase phases[2]
     cdef Ascent ascent
@@ -94,8 +96,9 @@ def step(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, d
     cdef _Memory sums = memory_of_sums(out, transposed)
     phases[0] = phase_of(positive_bits, positive, positive_factor, signed)
     phases[1] = phase_of(negative_bits, negative, -negative_factor, signed)
-    ascent = ascent_of(weights, rate, l2, l1, limit, out, transposed, sums)
-    run_difference(phases, centering, n_visible, n_hidden, NULL, along_hidden, along_visible, &ascent, n_threads)
+    ascent = ascent_of(weights, rate, l2, l1, limit, out, transposed, rows, sums)
+    run_difference(phases, centering, n_visible, n_hidden, NULL, along_hidden, along_visible, by_tile, &ascent,
+                   n_threads)
     return outcome(&ascent)
 
 
@@ -111,26 +114,35 @@ cdef _Memory memory_of_sums(float[:, :, ::1] out, float[:, :, ::1] transposed):
 
 
 cdef Ascent ascent_of(const float[:, :, ::1] weights, double rate, double l2, double l1, float limit,
-                      float[:, :, ::1] out, float[:, :, ::1] transposed, _Memory sums) except *:
+                      float[:, :, ::1] out, float[:, :, ::1] transposed, rows_given, _Memory sums) except *:
     cdef Py_ssize_t n_tiles = out.shape[0], padded = out.shape[1], n_chunks = transposed.shape[0]
-    cdef double *rows = <double *> sums.start
+    cdef double *own = <double *> sums.start
+    cdef double *rows = own
+    cdef double[:, ::1] given
+    if rows_given is not None:
+        given = rows_given
+        rows = &given[0, 0]
+        if DEBUG_CHECKS:
+            check(given.shape[0] == n_tiles and given.shape[1] == n_chunks * TILE, "rows")
     if DEBUG_CHECKS:
         check(weights.shape[0] == n_tiles and weights.shape[1] == padded and n_chunks == ceil_div(padded, TILE)
               and n_tiles == ceil_div(transposed.shape[1], TILE), "an update")
     return Ascent(&weights[0, 0, 0], rate, l2, l1, limit, &out[0, 0, 0], &transposed[0, 0, 0], padded,
-                  transposed.shape[1], n_tiles, rows, rows + n_tiles * n_chunks * TILE, 0)
+                  transposed.shape[1], n_tiles, rows, own + n_tiles * n_chunks * TILE, rows_given is not None, 0)
 
 
 cdef outcome(Ascent *ascent):
     """What ascend returns."""
     cdef Py_ssize_t n_chunks = ceil_div(ascent.padded, TILE)
     cdef double largest_column = largest_sum(ascent.columns, n_chunks, ascent.n_tiles * TILE, ascent.n_tiles * TILE)
-    cdef double largest_row = largest_sum(ascent.rows, ascent.n_tiles, n_chunks * TILE, n_chunks * TILE)
+    cdef double largest_row = 0
+    if not ascent.rows_given:
+        largest_row = largest_sum(ascent.rows, ascent.n_tiles, n_chunks * TILE, n_chunks * TILE)
     return ascent.bad, largest_column, largest_row
 
 
 cdef int run_difference(const Phase *phases, centering, Py_ssize_t n_visible, Py_ssize_t n_hidden, float *out,
-                        double[::1] along_hidden, double[::1] along_visible, Ascent *ascent,
+                        double[::1] along_hidden, double[::1] along_visible, by_tile, Ascent *ascent,
                         int n_threads) except -1:
     cdef Py_ssize_t n_tiles = ceil_div(n_hidden, TILE), padded = 8 * ceil_div(n_visible, 8), item, i, bad = 0
     cdef Py_ssize_t slice_length = length_of_slice(n_visible, n_tiles, n_threads)
@@ -138,6 +150,7 @@ cdef int run_difference(const Phase *phases, centering, Py_ssize_t n_visible, Py
     cdef Py_ssize_t n_chunks = ceil_div(n_visible, CHUNK)
     cdef Offsets offsets
     cdef const double[::1] mu, lam, mu_shift, lam_shift, dv, dh
+    cdef double[:, ::1] tile_sums
     cdef _Memory memory = memory_for(n_threads, sizeof(UpdateScratch), "a training step"), sums
     cdef UpdateScratch *scratch = <UpdateScratch *> memory.start
     cdef Barrier barrier = new_barrier()
@@ -152,6 +165,12 @@ cdef int run_difference(const Phase *phases, centering, Py_ssize_t n_visible, Py
         sums = memory_for(n_tiles * (padded // 8 + 8 * n_chunks), 8 * sizeof(double), "a training step")
         offsets = Offsets(&mu[0], &lam[0], &mu_shift[0], &lam_shift[0], &dv[0], &dh[0], <double *> sums.start,
                           <double *> sums.start + n_tiles * padded)
+        if by_tile is not None:
+            tile_sums = by_tile
+            tile_sums[:, n_visible:] = 0
+            offsets.by_tile = &tile_sums[0, 0]
+            if DEBUG_CHECKS:
+                check(tile_sums.shape[0] == n_tiles and tile_sums.shape[1] == padded, "by_tile")
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(n_tiles * n_slices, schedule="dynamic", chunksize=1):
@@ -281,17 +300,19 @@ cdef inline double sum8(double *x) noexcept nogil:
 
 
 def ascend(const float[:, :, ::1] weights, const float[:, :, ::1] direction, double rate, double l2, double l1,
-           float limit, float[:, :, ::1] out, float[:, :, ::1] transposed, int n_threads):
+           float limit, float[:, :, ::1] out, float[:, :, ::1] transposed, int n_threads, rows=None):
     """out OUT = weights + rate (direction - l2 weights - l1 sign(weights)), in tiles, computed in float64 and rounded
     once to float32; transposed OUT is the same the other way round, in tiles (ceil(V/64), 8 ceil(H/8), 64).
 
     Returns how many of the numbers are not finite or not below limit in size, and the largest sums of |out| over a
-    hidden unit's and over a visible unit's weights, float64, always added in the same order."""
+    hidden unit's and over a visible unit's weights, float64, always added in the same order. With rows OUT float64
+    (tiles, 64 ceil(V/64)) the latter sums are the caller's affair: it gets what they add up, tile by tile, and 0 is
+    returned."""
     cdef Py_ssize_t n_chunks = transposed.shape[0], item, bad = 0
     if DEBUG_CHECKS:
         check(direction.shape[0] == out.shape[0] and direction.shape[1] == out.shape[1], "a direction")
     cdef _Memory sums = memory_of_sums(out, transposed)
-    cdef Ascent ascent = ascent_of(weights, rate, l2, l1, limit, out, transposed, sums)
+    cdef Ascent ascent = ascent_of(weights, rate, l2, l1, limit, out, transposed, rows, sums)
     cdef Barrier barrier = new_barrier()
     with nogil, parallel(num_threads=n_threads):
         join_team()
@@ -385,3 +406,24 @@ cdef Py_ssize_t count_bad(const float *values, Py_ssize_t n, float limit) noexce
 
 cdef inline float abs_scalar(float x) noexcept nogil:
     return x if x > 0 else -x
+
+
+def join_parts(const float[::1] parts, lengths, float[:, :, ::1] out, int n_threads):
+    """out OUT (tiles, inputs, 64): parts IN side by side, part k of which is (tiles, lengths[k], 64), one part after
+    the other; the lengths add up to the inputs."""
+    cdef Py_ssize_t n_tiles = out.shape[0], n_inputs = out.shape[1], first = 0, length, item
+    cdef Barrier barrier = new_barrier()
+    cdef const float *part
+    cdef float *to
+    if DEBUG_CHECKS:
+        check(sum(lengths) == n_inputs and parts.shape[0] == n_tiles * n_inputs * TILE, "join_parts")
+    for length in lengths:
+        if n_tiles == 0 or length == 0:
+            continue
+        part, to = &parts[n_tiles * first * TILE], &out[0, first, 0]
+        with nogil, parallel(num_threads=n_threads):
+            join_team()
+            for item in prange(n_tiles, schedule="static"):
+                memcpy(to + item * n_inputs * TILE, part + item * length * TILE, length * TILE * sizeof(float))
+            leave_team(&barrier)
+        first += length

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from .settings import once
 
 if TYPE_CHECKING:
     from ..units.unit import Unit
+    from .division import Division
 
 _LARGEST_SUM = 2**31 - 1
 _LARGEST_OF_REALS = 2**29 - 1  # times 2^23, the integers of real units, it is below 2^53
@@ -50,12 +51,18 @@ class Update:
 
     def ascend(
         self, weights: np.ndarray, rate: float, l2: float, l1: float, limit: float, out: np.ndarray,
-        transposed: np.ndarray, n_threads: int,
+        transposed: np.ndarray, n_threads: int, division: Division | None = None,
     ) -> tuple[int, float, float]:  # fmt: skip
-        """The update of the weights: see kernels.ascend."""
+        """The update of the weights: see kernels.ascend. Of a divided model it is that of this rank's tiles; what is
+        returned is of all."""
         if self.tiles.shape != weights.shape:
             raise ValueError(f"a direction must have tiles of shape {weights.shape}, got {self.tiles.shape}")
-        return kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads)
+        if division is None:
+            return kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads)
+        rows, bad, column = rows_for(weights), 0, 0.0
+        if len(weights):
+            bad, column, _ = kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads, rows)
+        return outcome(division, bad, column, *division.row_sums(rows))
 
 
 def exponent(largest_sum: float, n_in: int, real: bool = False) -> int:
@@ -105,6 +112,18 @@ def coupling_of(weights: np.ndarray, units: tuple[Unit, Unit]) -> float:
         return bound
     small = coupling if coupling.shape[0] <= coupling.shape[1] else coupling.T
     return math.sqrt(max(float(np.linalg.eigvalsh(small @ small.T)[-1]), 0.0))
+
+
+def rows_for(weights: np.ndarray) -> np.ndarray:
+    """Where the kernels put the sums over visible units' weights, tile by tile, float64 (tiles, 64 chunks)."""
+    return np.empty((len(weights), -(-weights.shape[1] // TILE) * TILE))
+
+
+def outcome(division: Division, bad: int, column: float, rows: np.ndarray) -> tuple[int, float, float]:
+    """What kernels.ascend returns, of all ranks; rows: the sums over all visible units' weights."""
+    of_all, largest = division.ranks.largest(float(bad), column)
+    # where numbers are bad, so may their sums be
+    return int(min(of_all, 1 << 62)), largest, float(rows.max())
 
 
 class NotNormalizable(FloatingPointError):
@@ -168,18 +187,21 @@ class Parameters:
         self,
         shape: tuple[int, int],
         weights: np.ndarray,
-        transposed: np.ndarray,
+        transposed: Any,
         largest_sums: Sequence[float],
         visible_bias: np.ndarray,
         hidden_bias: np.ndarray,
         units: tuple[Unit, Unit],
+        division: Division | None = None,
     ) -> None:
         n_visible, n_hidden = self.shape = shape
         self.units = units
+        self.division = division  # among ranks: this one has its tiles of the weights, and all biases
         self.grid_checked = False  # see _grid
+        self._largest_sums = largest_sums
         if units[0].real and units[1].real:
             _check_coupling(from_tiles(weights, *shape), units)
-        self.transposed = transposed  # units in a row, whatever their places in tiles
+        self.transposed = transposed  # units in a row, whatever their places in tiles; of a part see to_visible
         segments, real = segments_of(units[0].layout), segments_of(units[1].layout)
         visible_padded, hidden_padded = placed(visible_bias, segments), placed(hidden_bias, None)
         self.hidden_bias = hidden_padded[:n_hidden]
@@ -189,21 +211,35 @@ class Parameters:
         else:
             self.visible_bias = np.array(visible_bias, np.float32)
             self.visible_bias.flags.writeable = False
-            largest_input = kernels.largest_input(weights, segments)
+            largest_input = kernels.largest_input(weights, segments) if len(weights) else 0.0
+            if division is not None:
+                largest_input = division.ranks.largest(largest_input)[0]
             if segments.n_inputs > weights.shape[1]:
                 given, weights = weights, empty_tiles(weights.shape, segments)
                 weights[...] = given
-            transposed = placed_tiles(transposed, segments)
-        exponents = (
-            exponent(largest_input, n_visible, units[0].real), exponent(largest_sums[1], n_hidden, units[1].real)
-        )  # fmt: skip
+        self._padded_visible_bias = visible_padded
         self.to_hidden = kernels.Layer(
-            weights, exponents[0], hidden_padded, n_hidden, names[1], names[0], real, segments,
-            placed_shape(units[1], real), fixed_bits(units, self.hidden_bias, largest_input),
+            weights, exponent(largest_input, n_visible, units[0].real), hidden_padded, n_hidden, names[1], names[0],
+            real, segments, placed_shape(units[1], real), fixed_bits(units, self.hidden_bias, largest_input),
+            *((0, None) if division is None else (division.hidden.own_tiles.start, division.hidden)),
         )  # fmt: skip
-        self.to_visible = kernels.Layer(
-            transposed, exponents[1], visible_padded, n_visible, *names, segments, real,
-            placed_shape(units[0], segments),
+        if division is None:
+            _ = self.to_visible
+
+    @once
+    def to_visible(self) -> kernels.Layer:
+        """For h -> v. The tiles of a divided model may be on their way from other ranks until somebody asks for
+        them."""
+        (n_visible, n_hidden), units, division = self.shape, self.units, self.division
+        segments, real = segments_of(units[0].layout), segments_of(units[1].layout)
+        tiles = self.transposed() if callable(self.transposed) else self.transposed
+        if division is None and segments is not None:
+            tiles = placed_tiles(tiles, segments)
+        return kernels.Layer(
+            tiles, exponent(self._largest_sums[1], n_hidden, units[1].real), self._padded_visible_bias, n_visible,
+            _kernel_name(units[0]), _kernel_name(units[1]), segments, real, placed_shape(units[0], segments),
+            FIXED_BITS,
+            *((0, None) if division is None else (division.visible.own_tiles.start, division.visible)),
         )  # fmt: skip
 
     @classmethod
@@ -216,10 +252,17 @@ class Parameters:
         n_threads: int | None = None,
     ) -> Parameters:
         """From checked arrays (V, H), (V,), (H,), which are copied."""
-        tiles = to_tiles(weights)
+        return cls._of_whole(to_tiles(weights), visible_bias, hidden_bias, units, n_threads)
+
+    @classmethod
+    def _of_whole(
+        cls, tiles: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray, units: tuple[Unit, Unit],
+        n_threads: int | None,
+    ) -> Parameters:  # fmt: skip
         nowhere = Direction(tiles, visible_bias, hidden_bias)
-        new, transposed, _, sums = _ascend(tiles, nowhere, weights.shape[1], 0.0, 0.0, 0.0, n_threads)
-        return cls(weights.shape, new, transposed, sums, visible_bias, hidden_bias, units)
+        shape = visible_bias.size, hidden_bias.size
+        new, transposed, _, sums = _ascend(tiles, nowhere, shape[1], 0.0, 0.0, 0.0, n_threads)
+        return cls(shape, new, transposed, sums, visible_bias, hidden_bias, units)
 
     def moved(self, direction: Update, rate: float, l2: float, l1: float, n_threads: int | None = None) -> Parameters:
         """theta + rate * direction, with decay of the weights, as kernels.ascend has it.
@@ -228,14 +271,12 @@ class Parameters:
         """
         if direction.shape != self.shape:
             raise ValueError(f"a direction must be of a model of {self.shape} units, got one of {direction.shape}")
-        new, transposed, bad, sums = _ascend(
-            self.to_hidden.tiles_array, direction, self.shape[1], rate, l2, l1, n_threads
-        )
+        new, transposed, bad, sums = self._ascend(self.to_hidden.tiles_array, direction, rate, l2, l1, n_threads)
         if bad:
-            refuse("weights", from_tiles(new, *self.shape))
-        moved = Parameters(
-            self.shape, new, transposed, sums,
-            moved_values(self.visible_bias, direction.visible_bias, rate, "visible_bias"),
+            tiles = new if self.division is None else self.division.hidden.whole(new)
+            refuse("weights", from_tiles(tiles, *self.shape))
+        moved = self.replaced(
+            new, transposed, sums, moved_values(self.visible_bias, direction.visible_bias, rate, "visible_bias"),
             moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"),
             self._moved_units(direction, rate),
         )  # fmt: skip
@@ -256,9 +297,7 @@ class Parameters:
             factors = np.ones(tiles.shape[1], np.float32)
             factors[: real.size][real] = factor
             tiles = tiles * factors[:, None]
-        nowhere = Direction(tiles, self.visible_bias, self.hidden_bias)
-        new, transposed, _, sums = _ascend(tiles, nowhere, self.shape[1], 0.0, 0.0, 0.0, n_threads)
-        scaled = Parameters(self.shape, new, transposed, sums, self.visible_bias, self.hidden_bias, units)
+        scaled, sums = self._of_tiles(tiles, self.visible_bias, self.hidden_bias, units, n_threads)
         scaled._check_range(sums[1])
         return scaled
 
@@ -297,13 +336,12 @@ class Parameters:
         tiles = self.to_hidden.tiles_array
         # sums over visible units, one after the other in every column: the same bits on any machine
         norms = np.sqrt(np.square(tiles, dtype=np.float64).sum(axis=1))
-        if not (norms > max_norm).any():
+        above = bool((norms > max_norm).any())
+        if not (above if self.division is None else self.division.ranks.largest(above)[0]):
             return self
         scale = np.where(norms > max_norm, max_norm / np.maximum(norms, max_norm), 1.0)
         smaller = (tiles * scale[:, None, :]).astype(np.float32)
-        nowhere = Direction(smaller, self.visible_bias, self.hidden_bias)
-        new, transposed, _, sums = _ascend(smaller, nowhere, self.shape[1], 0.0, 0.0, 0.0, n_threads)
-        return Parameters(self.shape, new, transposed, sums, self.visible_bias, self.hidden_bias, self.units)
+        return self._of_tiles(smaller, self.visible_bias, self.hidden_bias, self.units, n_threads)[0]
 
     def zero_summed(self, n_threads: int | None = None) -> Parameters:
         """The same model in the gauge in which the weights of a site to each hidden unit, and its biases, sum to zero
@@ -313,29 +351,69 @@ class Parameters:
             return self
         tiles = self.to_hidden.tiles_array
         out, shift = np.empty_like(tiles), np.empty((tiles.shape[0], TILE))
-        kernels.zero_sum(tiles, segments, out, shift, threads.resolve(n_threads, threads.PASS * tiles.size))
+        if len(tiles):
+            kernels.zero_sum(tiles, segments, out, shift, threads.resolve(n_threads, threads.PASS * tiles.size))
+        shifts = shift.reshape(-1)
+        if self.division is not None:
+            shifts = self.division.hidden.all_units(shifts[: self.division.own_hidden])
         visible_bias = self.units[0].zero_sum(self.visible_bias.astype(np.float64))[0].astype(np.float32)
-        hidden_bias = moved_values(self.hidden_bias, shift.reshape(-1)[: self.shape[1]], 1.0, "hidden_bias")
-        nowhere = Direction(out, visible_bias, hidden_bias)
-        new, transposed, _, sums = _ascend(out, nowhere, self.shape[1], 0.0, 0.0, 0.0, n_threads)
-        return Parameters(self.shape, new, transposed, sums, visible_bias, hidden_bias, self.units)
+        hidden_bias = moved_values(self.hidden_bias, shifts[: self.shape[1]], 1.0, "hidden_bias")
+        return self._of_tiles(out, visible_bias, hidden_bias, self.units, n_threads)[0]
 
     def replaced(
-        self, weights: np.ndarray, transposed: np.ndarray, largest_sums: Sequence[float], visible_bias: np.ndarray,
-        hidden_bias: np.ndarray,
+        self, weights: np.ndarray, transposed: Any, largest_sums: Sequence[float], visible_bias: np.ndarray,
+        hidden_bias: np.ndarray, units: tuple[Unit, Unit] | None = None,
     ) -> Parameters:  # fmt: skip
         """Others of the same shape; weights and their transpose in tiles, which are kept."""
-        return Parameters(self.shape, weights, transposed, largest_sums, visible_bias, hidden_bias, self.units)
+        units = self.units if units is None else units
+        biases = visible_bias, hidden_bias
+        return Parameters(self.shape, weights, transposed, largest_sums, *biases, units, self.division)
+
+    def _of_tiles(
+        self, tiles: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray, units: tuple[Unit, Unit],
+        n_threads: int | None,
+    ) -> tuple[Parameters, list[float]]:  # fmt: skip
+        """Parameters with these weights; and the largest sums of their sizes."""
+        nowhere = Direction(tiles, visible_bias, hidden_bias)
+        new, transposed, _, sums = self._ascend(tiles, nowhere, 0.0, 0.0, 0.0, n_threads)
+        return self.replaced(new, transposed, sums, visible_bias, hidden_bias, units), sums
+
+    def _ascend(
+        self, tiles: np.ndarray, direction: Update, rate: float, l2: float, l1: float, n_threads: int | None
+    ) -> tuple[np.ndarray, Any, int, list[float]]:
+        return _ascend(tiles, direction, self.shape[1], rate, l2, l1, n_threads, self.division)
+
+    def divided(self, division: Division) -> Parameters:
+        """This rank's part of these parameters, a copy."""
+        to_hidden, to_visible = self.to_hidden.tiles_array, self.to_visible.tiles_array
+        sizes = self._largest_sums
+        own = division.hidden.own_tiles, division.visible.own_tiles
+        weights = empty_tiles((own[0].stop - own[0].start, *to_hidden.shape[1:]), segments_of(self.units[0].layout))
+        weights[...] = to_hidden[own[0]]
+        biases = self.visible_bias, self.hidden_bias
+        return Parameters(self.shape, weights, to_visible[own[1]].copy(), sizes, *biases, self.units, division)
+
+    def whole(self, n_threads: int | None = None) -> Parameters:
+        """The parameters of which this rank has its part; themselves where they are not divided."""
+        if self.division is None:
+            return self
+        self.division.settle()
+        tiles = self.division.hidden.whole(self.to_hidden.tiles_array)
+        return Parameters._of_whole(tiles, self.visible_bias, self.hidden_bias, self.units, n_threads)
 
     @property
     def norm(self) -> float:
         """The Euclidean (Frobenius) norm of W."""
+        if self.division is not None:
+            refuse_whole("weights")
         tiles = self.to_hidden.tiles_array
         return math.sqrt(float(np.square(tiles, dtype=np.float64).sum(axis=1).sum()))
 
     @once
     def weights(self) -> np.ndarray:
         """W (V, H), float32, contiguous, read-only."""
+        if self.division is not None:
+            refuse_whole("weights")
         weights = np.ascontiguousarray(from_tiles(self.to_hidden.tiles_array, *self.shape))
         weights.flags.writeable = False
         return weights.view()  # which cannot be made writable, unlike the array that owns its memory
@@ -363,12 +441,14 @@ def _ascend(
     l2: float,
     l1: float,
     n_threads: int | None,
-) -> tuple[np.ndarray, np.ndarray, int, list[float]]:
+    division: Division | None = None,
+) -> tuple[np.ndarray, Any, int, list[float]]:
+    n_hidden = n_hidden if division is None else division.own_hidden
     used = threads.resolve(n_threads, threads.PASS * tiles.size + direction.work)
     new = np.empty(tiles.shape, np.float32)
     transposed = np.empty((-(-tiles.shape[1] // TILE), -(-n_hidden // 8) * 8, TILE), np.float32)
-    bad, *sums = direction.ascend(tiles, rate, l2, l1, validate.LARGEST, new, transposed, used)
-    return new, transposed, bad, sums
+    bad, *sums = direction.ascend(tiles, rate, l2, l1, validate.LARGEST, new, transposed, used, division)
+    return new, transposed if division is None else division.turned(transposed, used), bad, sums
 
 
 def moved_values(old: np.ndarray, change: np.ndarray, rate: float, name: str) -> np.ndarray:
@@ -380,6 +460,13 @@ def moved_values(old: np.ndarray, change: np.ndarray, rate: float, name: str) ->
     if not np.abs(new).max() < validate.LARGEST:  # false for NaN
         refuse(name, new)
     return new
+
+
+def refuse_whole(what: str) -> Any:
+    """Say that this rank has only its part."""
+    raise RuntimeError(
+        f"the {what} of this model are divided among ranks while it is trained; a callback's state.rbm has them all"
+    )
 
 
 def refuse(name: str, values: np.ndarray) -> None:

@@ -59,8 +59,12 @@ def empty_tiles(shape: tuple[int, ...], segments: kernels.Segments | None) -> np
     return flat[:size].reshape(shape)
 
 
-def placed_tiles(tiles: np.ndarray, segments: kernels.Segments) -> np.ndarray:
-    """Tiles of a layer's units in a row, in the tiles of its segments."""
-    out = np.empty((segments.n_tiles, *tiles.shape[1:]), np.float32)
-    kernels.place_tiles(tiles, segments, out, 1)
+def placed_tiles(
+    tiles: np.ndarray, segments: kernels.Segments, n_tiles: int | None = None, first_chunk: int = 0, first_tile: int = 0
+) -> np.ndarray:
+    """Tiles of a layer's units in a row, in the tiles of its segments; or some of these, from first_tile on, given
+    those from unit 64 first_chunk on."""
+    out = np.empty((segments.n_tiles if n_tiles is None else n_tiles, *tiles.shape[1:]), np.float32)
+    if len(out):
+        kernels.place_tiles(tiles, segments, out, 1, first_chunk, first_tile)
     return out

@@ -77,13 +77,18 @@ class Signals:
         if echo:
             return
         if not self.held or self._number and number == signal.SIGINT:
-            raise _exception(number)
+            raise exception_of(number)
         self._number = self._number or number
+
+    @property
+    def number(self) -> int:
+        """Of the signal that was noted; 0: none."""
+        return self._number
 
     def reraise(self) -> None:
         """Raise what the signal that was noted means, if there was one."""
         if self._number:
-            raise _exception(self._number)
+            raise exception_of(self._number)
 
 
 def _defaults() -> dict[int, Callable[..., Any] | int | None]:
@@ -93,5 +98,6 @@ def _defaults() -> dict[int, Callable[..., Any] | int | None]:
     }  # fmt: skip
 
 
-def _exception(number: int) -> BaseException:
+def exception_of(number: int) -> BaseException:
+    """What a signal means."""
     return KeyboardInterrupt() if number == signal.SIGINT else Ended(number)

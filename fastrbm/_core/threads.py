@@ -119,12 +119,21 @@ def _machine_threads() -> int:
     return max(1, min(cpus, math.ceil(quota) if quota < math.inf else cpus))
 
 
+_shared = threading.local()  # by: how many ranks of a computation may use the same CPUs
+
+
+def share_with(n_ranks: int) -> None:
+    """Let the calls of this thread leave CPUs for so many ranks, itself included (fastrbm/ranks.py)."""
+    _shared.by = n_ranks
+
+
 def default_threads() -> int:
     """Threads used where n_threads is None, if other programs leave CPUs for them."""
     if _cpu.openmp_version() == 0 or _forked:
         return 1
     wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    threads = min(int(wanted), MOST) if wanted.isdigit() and int(wanted) > 0 else _machine_threads()
+    given = wanted.isdigit() and int(wanted) > 0
+    threads = min(int(wanted), MOST) if given else max(1, _machine_threads() // getattr(_shared, "by", 1))
     limit = _cpu.openmp_threads()
     return threads if limit == _AT_FIRST else min(threads, limit)
 

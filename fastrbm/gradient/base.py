@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from .._core import threads, validate
 from .._core.dispatch import kernels
 from .._core.layout import TILE, from_tiles, to_tiles
-from .._core.parameters import Update
+from .._core.parameters import Update, outcome, refuse_whole, rows_for
 from .._core.settings import once
 from ..moments import Moments, PhaseStates
 from ..states.missing import absent_sites
 from ..units.unit import Unit
+
+if TYPE_CHECKING:
+    from .._core.division import Division
 
 
 class Gradient(Update):
@@ -125,6 +130,8 @@ class Gradient(Update):
 
     @once
     def _weights(self) -> np.ndarray:
+        if self._division is not None:
+            refuse_whole("weights")
         if self._states() is not None:
             return _read_only(np.ascontiguousarray(from_tiles(self.tiles, *self.shape)))
         weights = (self.positive.weights - self.negative.weights) * self.scale
@@ -144,19 +151,30 @@ class Gradient(Update):
         states = self._states()
         if states is None:
             return to_tiles(self.weights)
-        n_hidden = self.shape[1]
         out = np.empty(self._tile_shape, np.float32)
         used = threads.resolve(self._n_threads, out.size * int(sum(phase.total for phase in states)))
         along = self._workspace(out.shape, states[0].units)
         centering = self._centering(out.shape, states[0].units)
-        kernels.difference(*_sides(*states, self.scale), centering, n_hidden, out, *along, used)
-        self._keep(along)
+        by_tile = self._by_tile(out.shape, centering)
+        if len(out):
+            kernels.difference(*_sides(*states, self.scale), centering, self._own_hidden, out, *along, used, by_tile)
+        self._keep(along, by_tile)
         return out
 
     @property
+    def _division(self) -> Division | None:
+        """Of the model, whose phases have the tiles that this rank has."""
+        positive = self._phases[0]
+        return positive.division if isinstance(positive, PhaseStates) else None
+
+    @property
+    def _own_hidden(self) -> int:
+        """How many hidden units this rank has."""
+        return self.shape[1] if self._division is None else self._division.own_hidden
+
+    @property
     def _tile_shape(self) -> tuple[int, int, int]:
-        n_visible, n_hidden = self.shape
-        return -(-n_hidden // TILE), -(-n_visible // 8) * 8, TILE
+        return -(-self._own_hidden // TILE), -(-self.shape[0] // 8) * 8, TILE
 
     def ascend(
         self,
@@ -168,18 +186,27 @@ class Gradient(Update):
         out: np.ndarray,
         transposed: np.ndarray,
         n_threads: int,
+        division: Division | None = None,
     ) -> tuple[int, float, float]:
         """The update of the weights, in one pass with the difference of the phases where that is not yet known."""
         decay, states = (rate, l2, l1, limit, out, transposed), self._states()
         if "tiles" in self.__dict__ or states is None:
-            return super().ascend(weights, *decay, n_threads)
+            return super().ascend(weights, *decay, n_threads, division)
         if not self._tile_shape == weights.shape == out.shape:
             raise ValueError(f"a gradient of {self.shape} units cannot change weights in tiles of {weights.shape}")
         units = states[0].units
         centering, along = self._centering(out.shape, units), self._workspace(out.shape, units)
-        sums = kernels.step(*_sides(*states, self.scale), centering, self.shape[1], weights, *decay, *along, n_threads)
-        self._keep(along)
-        return sums
+        rows = None if division is None else rows_for(weights)
+        by_tile, sums = self._by_tile(out.shape, centering), (0, 0.0, 0.0)
+        if len(weights):
+            sums = kernels.step(
+                *_sides(*states, self.scale), centering, self._own_hidden, weights, *decay, *along, n_threads, rows,
+                by_tile,
+            )  # fmt: skip
+        if division is None or rows is None:
+            self._keep(along)
+            return sums
+        return outcome(division, sums[0], sums[1], self._keep(along, by_tile, rows))
 
     @property
     def work(self) -> int:
@@ -201,7 +228,9 @@ class Gradient(Update):
         offsets = (np.zeros(self.shape[0]), np.zeros(self.shape[1])) if self._offsets is None else self._offsets
         shifts = [offset - unit.off for offset, unit in zip(offsets, units, strict=True)]
         lengths = (shape[1], shape[0] * TILE) * 3
-        return tuple(map(_padded, (*offsets, *shifts, *self._differences), lengths))
+        own = slice(None) if self._division is None else self._division.hidden.own_units
+        values = [pair for both in (offsets, shifts, self._differences) for pair in (both[0], both[1][own])]
+        return tuple(map(_padded, values, lengths))
 
     def _workspace(
         self, shape: tuple[int, ...], units: tuple[Unit, Unit]
@@ -211,9 +240,26 @@ class Gradient(Update):
             return None, None
         return np.empty(shape[1]), np.empty(shape[0] * TILE)
 
-    def _keep(self, along: tuple[np.ndarray | None, np.ndarray | None]) -> None:
-        if along[0] is not None and along[1] is not None:
-            self._along = along[0][: self.shape[0]], along[1][: self.shape[1]]
+    def _by_tile(self, shape: tuple[int, ...], centering: object) -> np.ndarray | None:
+        """Where the kernels put what the first of these adds up over this rank's tiles."""
+        return None if self._division is None or centering is None else np.empty(shape[:2])
+
+    def _keep(
+        self, along: tuple[np.ndarray | None, np.ndarray | None], by_tile: np.ndarray | None = None,
+        rows: np.ndarray | None = None,
+    ) -> np.ndarray:  # fmt: skip
+        """Keep the weights' part times either offset. Of a divided model, added up over the ranks; returns what rows,
+        numbers of visible units tile by tile, add up to."""
+        visible, hidden, sums = *along, np.empty(0)
+        if self._division is not None:
+            parts = [part for part in (rows, by_tile) if part is not None]
+            added = self._division.row_sums(*parts) if parts else []
+            sums = added[0] if rows is not None else sums
+            visible = None if by_tile is None else added[-1]
+            hidden = None if hidden is None else self._division.hidden.all_units(hidden[: self._own_hidden])
+        if visible is not None and hidden is not None:
+            self._along = visible[: self.shape[0]], hidden[: self.shape[1]]
+        return sums
 
     @property
     def data_means(self) -> tuple[np.ndarray, np.ndarray]:

@@ -52,6 +52,8 @@ class CD(Described):
     (9, 8)
     """
 
+    divides = True
+    divided_entries = ("fast0",)
     takes_absent = True
     n_sweeps = Setting(validate.integer, 1, philox.MOST_SWEEPS)
     seed = Setting(validate.seed)
@@ -72,7 +74,7 @@ class CD(Described):
         self._next_sweep = first + n_sweeps + 1
         visible, clamp = _chains_of(data, rbm)
         hidden = zeros(n, rbm.hidden)
-        fixed = gibbs.fixed_buffer(n, rbm.n_hidden)
+        fixed = gibbs.fixed_buffer(n, rbm._parameters.to_hidden)
         place: dict[str, Any] = {"seed": self.seed, "stream": philox.CD, "first_chain": self.first_chain}
         gibbs.half_step(
             rbm._parameters.to_hidden, data, kind=philox.HIDDEN, sweep=first, out=hidden, n_threads=n_threads, **place

@@ -57,6 +57,8 @@ class FastPCD(Described):
     Gradient(64, 16) of 100 examples and 50 of the model
     """
 
+    divides = True
+    divided_entries = ("fast0",)
     n_chains = Setting(validate.integer, 1, philox.MOST_CHAINS)
     n_sweeps = Setting(validate.integer, 1, philox.MOST_SWEEPS)
     rate = Setting(validate.real, 0.0)
@@ -95,7 +97,7 @@ class FastPCD(Described):
         if fast:
             faster._move(Direction(*fast), 1.0, n_threads=n_threads)
         chains.rbm = faster
-        fixed = gibbs.fixed_buffer(len(chains), rbm.n_hidden)
+        fixed = gibbs.fixed_buffer(len(chains), rbm._parameters.to_hidden)
         chains._sweep(self.n_sweeps, fixed, n_threads)
         gradient = Gradient(positive, PhaseStates.of_states(rbm, chains.visible_bits, fixed, n_threads), n_threads)
         if self.rate or fast:

@@ -59,6 +59,8 @@ class PCD(Described):
     (100.0, 64.0)
     """
 
+    divides = True
+    divided_entries = ("fast0",)
     n_chains = Setting(validate.integer, 1, philox.MOST_CHAINS)
     n_sweeps = Setting(validate.integer, 1, philox.MOST_SWEEPS)
     seed = Setting(validate.seed)
@@ -89,7 +91,7 @@ class PCD(Described):
     def _against(self, rbm: RBM, positive: PhaseStates | Moments, n_threads: int | None) -> Gradient:
         """The gradient with this positive phase."""
         chains = self._start(rbm, n_threads)
-        fixed = gibbs.fixed_buffer(len(chains), rbm.n_hidden)
+        fixed = gibbs.fixed_buffer(len(chains), rbm._parameters.to_hidden)
         # the sweep ends in p(h | v), which is all that the moments need beside v
         chains._sweep(self.n_sweeps, fixed, n_threads)
         return Gradient(positive, PhaseStates.of_states(rbm, chains.visible_bits, fixed, n_threads), n_threads)

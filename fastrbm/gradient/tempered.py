@@ -104,6 +104,8 @@ class Tempered(Described):
     Gradient(64, 16) of 100 examples and 50 of the model
     """
 
+    divides = True
+    divided_entries = ("fast0",)
     n_chains = Setting(validate.integer, 1, philox.MOST_CHAINS)
     n_betas = Setting(validate.integer, 1, MOST_BETAS)
     n_sweeps = Setting(validate.integer, 1, philox.MOST_SWEEPS)
@@ -162,10 +164,10 @@ class Tempered(Described):
         if chains is None or chains.rbm is not rbm:
             self.chains = chains = self._new_chains(rbm, n_threads)
         self._follow(chains)
-        fixed = gibbs.fixed_buffer(chains.n_states, rbm.n_hidden)
+        fixed = gibbs.fixed_buffer(chains.n_states, rbm._parameters.to_hidden)
         chains._sweep(self.n_sweeps, fixed, n_threads)
         # the coldest come first
-        cold = gibbs.fixed_buffer(len(chains), rbm.n_hidden)
+        cold = gibbs.fixed_buffer(len(chains), rbm._parameters.to_hidden)
         cold[:, : len(chains)] = fixed[:, : len(chains)]
         return Gradient(positive, PhaseStates.of_states(rbm, chains.visible_bits, cold, n_threads), n_threads)
 

@@ -50,6 +50,7 @@ class Adam(Optimizer):
     >>> fr.optim.Adam(0.01).update(rbm, fr.gradient.Exact()(rbm, X))
     """
 
+    divides, divided_entries = True, ("mean0", "square0")
     beta1 = Setting(validate.below_one)
     beta2 = Setting(validate.below_one)
     eps = Setting(validate.positive)

@@ -41,6 +41,7 @@ class Averaging(Described):
     >>> history = fr.fit(rbm, X, optimizer=fr.optim.SGD(0.05), epochs=5, averaging=averaging)
     """
 
+    divides, divided_entries = True, ("mean0",)
     last = Setting(validate.positive, 1.0)
     every = Setting(validate.integer, 1)
 
@@ -78,9 +79,11 @@ class Averaging(Described):
         self._must_fit(rbm)
         threads.resolve(n_threads)
         if not self._means:
-            offered._parameters = rbm._parameters
+            offered._parameters = rbm._parameters.whole(n_threads)
             return
         tiles, b, c, *own = (mean.astype(np.float32) for mean in self._means)
+        division = rbm._parameters.division
+        tiles = tiles if division is None else division.hidden.whole(tiles)
         weights = np.ascontiguousarray(from_tiles(tiles, *rbm._parameters.shape))
         visible, hidden = rbm._parameters.units
         units = visible, hidden.with_own(own[0]) if own else hidden

@@ -59,6 +59,7 @@ class SGD(Optimizer):
     >>> sgd.update(rbm, fr.gradient.Exact()(rbm, X), progress=0.0)
     """
 
+    divides, divided_entries = True, (_NAMES[0],)
     momentum = Setting(validate.below_one)
     nesterov = Setting(validate.flag)
 

@@ -15,6 +15,7 @@ from .._core import arrays, philox, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.layout import FIXED_BITS, TILE, to_fixed_point
 from .._core.segments import placed, placed_shape, segments_of
+from ..ranks import own_share
 from ..states.bits import BitMatrix, CodeMatrix, packed, zeros
 
 if TYPE_CHECKING:
@@ -51,16 +52,41 @@ def sweep(
     """n_sweeps sweeps of chains first_chain, first_chain + 1, ... in place; fixed, if given, gets P(h | v) of the last
     hidden layer as multiples of 2^-22. The states already have what is clamped."""
     check_capacity(first_sweep, n_sweeps)
+    if parameters.division is not None:
+        _sweep_by_layers(parameters, visible, hidden, range(first_sweep, first_sweep + n_sweeps), clamp, fixed, {
+            "seed": seed, "stream": stream, "first_chain": first_chain, "beta": beta, "n_threads": n_threads,
+        })  # fmt: skip
+        return
     sizes = visible.n_units, hidden.n_units
-    for part, done, count, used in chain_calls(len(visible), n_sweeps, sizes, workload.sweep(*sizes), n_threads):
-        v, h = visible.planes[:, part], hidden.planes[:, part]
-        b = None if beta is None else beta[part]
-        f = None if fixed is None else fixed[:, part]
-        free = (None, None) if clamp is None else clamp.free_planes(part)
-        last = f if done + count == n_sweeps else None
-        kernels.sweep(
-            v, h, parameters.to_visible, parameters.to_hidden, b, seed, stream, first_sweep + done, count,
-            first_chain + part.start, *free, last, used,
+    n, connections = len(visible), 2 * sizes[0] * sizes[1]
+    with own_share(n, connections * n * n_sweeps, (visible.planes, 1), (hidden.planes, 1), (fixed, 1)) as own:
+        n_own = own.stop - own.start
+        for some, done, count, used in chain_calls(n_own, n_sweeps, sizes, workload.sweep(*sizes), n_threads):
+            part = slice(own.start + some.start, own.start + some.stop)
+            v, h = visible.planes[:, part], hidden.planes[:, part]
+            b = None if beta is None else beta[part]
+            f = None if fixed is None else fixed[:, part]
+            free = (None, None) if clamp is None else clamp.free_planes(part)
+            last = f if done + count == n_sweeps else None
+            kernels.sweep(
+                v, h, parameters.to_visible, parameters.to_hidden, b, seed, stream, first_sweep + done, count,
+                first_chain + part.start, *free, last, used,
+            )  # fmt: skip
+
+
+def _sweep_by_layers(
+    parameters: Parameters, visible: BitMatrix, hidden: BitMatrix, sweeps: range, clamp: Clamp | None,
+    fixed: np.ndarray | None, how: dict[str, Any],
+) -> None:  # fmt: skip
+    """These sweeps of a divided model, one layer after the other: ranks exchange the states of each."""
+    free = (None, None) if clamp is None else clamp.free_planes(slice(0, len(visible)))
+    for sweep in sweeps:
+        half_step(
+            parameters.to_visible, hidden, kind=philox.VISIBLE, sweep=sweep, free=free[0], out=visible, **how
+        )  # fmt: skip
+        last = fixed if sweep == sweeps[-1] else None
+        half_step(
+            parameters.to_hidden, visible, kind=philox.HIDDEN, sweep=sweep, free=free[1], out=hidden, fixed=last, **how
         )  # fmt: skip
 
 
@@ -90,6 +116,7 @@ def half_step(
     sweep: int = 0,
     first_chain: int = 0,
     beta: np.ndarray | None = None,
+    free: np.ndarray | None = None,
     out: BitMatrix | None = None,
     fixed: np.ndarray | None = None,
     probabilities: np.ndarray | None = None,
@@ -97,10 +124,25 @@ def half_step(
 ) -> None:
     """One layer given the other: bits to out, multiples of 2^-22 to fixed, float32 to probabilities, each if given.
 
-    beta: None, or float32 (n,), inverse temperatures of the chains; only of bits. ``given`` is a BitMatrix, or float64
-    (n, U) of fractions.
+    beta: None, or float32 (n,), inverse temperatures of the chains; only of bits. free: None, or planes of the units
+    that may change, likewise. ``given`` is a BitMatrix, or float64 (n, U) of fractions. Of a divided layer fixed has
+    this rank's tiles; out gets the states of all units.
     """
-    n, n_in, n_units = given.shape[0], given.shape[1], layer.n_units
+    if layer.tiles_array.shape[0]:
+        _own_half_step(
+            layer, given, kind, seed, stream, sweep, first_chain, beta, free, out, fixed, probabilities, n_threads
+        )
+    if layer.division is not None and out is not None:
+        layer.division.gather_planes(out.planes)
+
+
+def _own_half_step(
+    layer: kernels.Layer, given: BitMatrix | np.ndarray, kind: int, seed: int, stream: int, sweep: int,
+    first_chain: int, beta: np.ndarray | None, free: np.ndarray | None, out: BitMatrix | None,
+    fixed: np.ndarray | None, probabilities: np.ndarray | None, n_threads: int | None,
+) -> None:  # fmt: skip
+    """Of the units that this rank has."""
+    n, n_in, n_units = given.shape[0], given.shape[1], min(layer.n_units, TILE * layer.tiles_array.shape[0])
     if isinstance(given, BitMatrix):
         parts, cost = workload.chain_parts(n, workload.half_step(n_in, n_units)), 1
     else:
@@ -118,7 +160,10 @@ def half_step(
         if isinstance(given, BitMatrix):
             planes = given._planes[:, part]
             betas = None if beta is None else beta[part]
-            kernels.half_step(planes, layer, betas, seed, stream, sweep, kind, first_chain + part.start, *to, used)
+            kernels.half_step(
+                planes, layer, betas, seed, stream, sweep, kind, first_chain + part.start, *to, used,
+                None if free is None else free[:, part],
+            )  # fmt: skip
         else:
             numbers = fixed_numbers(given[part], layer)
             kernels.half_step_of_fractions(
@@ -131,11 +176,15 @@ def refresh(
     n_threads: int | None,
 ) -> None:  # fmt: skip
     """h from p(h | v), then v from p(v | h), in place: a sweep of chains that only visible states are known of."""
-    how: dict[str, Any] = {
-        "seed": seed, "stream": stream, "sweep": sweep, "first_chain": first_chain, "n_threads": n_threads,
-    }  # fmt: skip
-    half_step(parameters.to_hidden, visible, kind=philox.HIDDEN, out=hidden, **how)
-    half_step(parameters.to_visible, hidden, kind=philox.VISIBLE, out=visible, **how)
+    n, connections = len(visible), 2 * visible.n_units * hidden.n_units
+    with own_share(n, connections * n, (visible.planes, 1), (hidden.planes, 1)) as own:
+        v, h = visible[own], hidden[own]
+        how: dict[str, Any] = {
+            "seed": seed, "stream": stream, "sweep": sweep, "first_chain": first_chain + own.start,
+            "n_threads": n_threads,
+        }  # fmt: skip
+        half_step(parameters.to_hidden, v, kind=philox.HIDDEN, out=h, **how)
+        half_step(parameters.to_visible, h, kind=philox.VISIBLE, out=v, **how)
 
 
 def independent_states(
@@ -170,12 +219,15 @@ def fixed_numbers(fractions: np.ndarray, layer: kernels.Layer) -> np.ndarray:
     return numbers
 
 
-def fixed_buffer(n: int, n_units: int) -> np.ndarray:
-    """An array for the fixed-point probabilities of n examples, with zeros past the last example, as moments need them,
-    and past the last unit, where not all levels write."""
-    out = np.empty((-(-n_units // TILE), -(-n // 8) * 8, TILE), np.float32)
+def fixed_buffer(n: int, layer: kernels.Layer) -> np.ndarray:
+    """An array for a hidden layer's fixed-point probabilities of n examples, or for those of this rank's tiles, with
+    zeros past the last example, as moments need them, and past the last unit, where not all levels write."""
+    n_tiles = layer.tiles_array.shape[0]
+    out = np.empty((n_tiles, -(-n // 8) * 8, TILE), np.float32)
     out[:, n:] = 0.0
-    out[-1, :, (n_units - 1) % TILE + 1 :] = 0.0
+    past = TILE * (layer.first_tile + n_tiles) - layer.n_units
+    if past > 0:
+        out[-1:, :, TILE - past :] = 0.0
     return out
 
 

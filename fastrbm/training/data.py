@@ -12,6 +12,8 @@ import numpy as np
 
 from .._core import arrays, philox, threads, validate
 from .._core.dispatch import kernels
+from ..moments import ROWS_A_PART
+from ..ranks import Alone, Ranks, agreed
 from ..sampling import gibbs
 from ..states.bits import BitMatrix, of_planes, packed, zeros
 from ..states.missing import with_absent
@@ -22,6 +24,10 @@ MEASURED = 256  # examples that are measured as training goes on
 _DRAW = 32  # drawing a state costs as much as so many connections; see threads.PASS
 _DRAWN = 1 << 20  # numbers that are read, and made into bits, at a time
 _RUN = 64 << 20  # bytes of bits that are made of an array on disk at a time
+ON_RANKS = (
+    "comm: on several ranks a batch must be states, not fractions (dynamic_binarization=True draws states from them) "
+    f"of at most {ROWS_A_PART:,} examples"
+)
 _CHECKED = 1 << 26  # numbers that a checksum is of, at most
 
 
@@ -211,8 +217,14 @@ class InMemory:
 
 class OnDisk(InMemory):
     """Of a memory-mapped array: the rows of each batch, or of a run of batches, are read, and checked, when it is their
-    turn."""
+    turn. Ranks that train together read a share of the rows each.
 
+    Attributes
+    ----------
+    ranks : Alone or Ranks
+    """
+
+    ranks: Alone | Ranks = Alone()
     _seen_fractions = False
 
     def _keep(self, X):
@@ -250,11 +262,25 @@ class OnDisk(InMemory):
 
     def _rows(self, examples: np.ndarray):
         order = np.argsort(examples)  # in the order of the file, then put back
-        there = examples[order]
-        states = gibbs.states_given(self._data[there], self._n_units, "X", True, there, self._unit)
+        states = self._read(examples[order])
         back = np.empty_like(order)
         back[order] = np.arange(order.size)
         return states[back]
+
+    def _read(self, examples: np.ndarray):
+        """These rows of the file."""
+        ranks = self.ranks
+        shares = ranks.shares(len(examples))
+        own = examples[shares[ranks.rank]]
+        states = ranks.agree(lambda: gibbs.states_given(self._data[own], self._n_units, "X", True, own, self._unit))
+        if isinstance(ranks, Alone):
+            return states
+        if ranks.largest(not isinstance(states, BitMatrix))[0] or not isinstance(states, BitMatrix):
+            raise agreed(ValueError(ON_RANKS))
+        all_states = zeros(len(examples), self._unit)
+        all_states.planes[:, shares[ranks.rank]] = states.planes
+        ranks.gather(all_states.planes, shares, axis=1)
+        return all_states
 
 
 class OneBatch:

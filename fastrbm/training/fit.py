@@ -16,11 +16,13 @@ from ..gradient.pcd import PCD
 from ..optim.averaging import Averaging
 from ..optim.schedules import Linear
 from ..optim.sgd import SGD
+from ..ranks import Alone, Ranks, alone, sharing
 from ..rbm import RBM
 from ..sampling.trajectory import Trajectory
 from ..states.bits import BitMatrix, packed
 from ..states.missing import absent_sites, has_missing, with_absent
 from ..states.totals import is_array
+from . import divided
 from .closing import closing
 from .contracts import (
     Callback,
@@ -32,7 +34,7 @@ from .contracts import (
     check_metrics,
     check_parts,
 )
-from .data import InMemory, UserBatches, is_on_disk, source_of
+from .data import ON_RANKS, InMemory, UserBatches, is_on_disk, source_of
 from .early_stopping import EarlyStopping
 from .loop import Loop
 from .measuring import Measuring
@@ -78,6 +80,7 @@ def fit(
     checkpoint: str | PathLike[str] | None = None,
     checkpoint_seconds: float = 60.0,
     resume: bool = False,
+    comm: Any = None,
 ) -> History:
     """Train a model in place by stochastic gradient ascent of its log-likelihood.
 
@@ -176,6 +179,15 @@ def fit(
         so that a rate which had fallen to 0 rises again: prolong trainings with a constant rate. One that a callback
         ended stays ended.
 
+    comm : communicator, optional
+        Of mpi4py, such as ``MPI.COMM_WORLD``: its ranks, processes on one machine or on many, train the model
+        together. All of them call fit with the same arguments, and all get the same result, to the same bits as one
+        process. Each has a part of the weights, and memory for it, while the training goes on. For ``gradient.PCD``,
+        ``CD``, ``FastPCD`` and ``Tempered`` (without a path), SGD and Adam, and units that are not real; without a
+        trajectory, weights of examples, or fractions as data (``dynamic_binarization`` takes them). Callbacks and
+        metrics are called on all ranks; rank 0 says what they returned, shows progress, warns, and writes the
+        checkpoint. See the docs' page On a cluster.
+
     Returns
     -------
     History
@@ -231,17 +243,50 @@ def fit(
     >>> bool(history["shuffled_gap"][-1] > 5)
     True
     """
+    alike = {
+        "the model": rbm, "seed": seed, "batch_size": batch_size, "epochs": epochs, "gradient": gradient,
+        "optimizer": optimizer, "centered": centered, "averaging": averaging, "missing": missing,
+        "dynamic_binarization": dynamic_binarization, "checkpoint": None if checkpoint is None else str(checkpoint),
+        "resume": resume, "sample_weight": sample_weight, "metrics": metrics,
+    }  # fmt: skip
+    resume = validate.flag(resume, "resume")
+    checkpoint_seconds = validate.real(checkpoint_seconds, "checkpoint_seconds", 0.0)
+    with sharing(comm, **alike) as ranks, alone():
+        training = ranks.agree(
+            lambda: _prepared(
+                rbm, X, gradient, optimizer, epochs, batch_size, seed, sample_weight, callbacks, progress, n_threads,
+                centered, learn_variance, dynamic_binarization, missing, missing_sweeps, averaging, trajectory,
+                validation, metrics, ranks,
+            )
+        )  # fmt: skip
+        if isinstance(ranks, Ranks):
+            ranks.start(training.data())
+        if checkpoint is not None:
+            setup: dict[str, object] = {"batch_size": training.batch_size, "seed": seed}
+            setup |= {} if rbm.visible.gammas is None else {"learn_variance": training.loop.learn_variance}
+            training.checkpoints = Checkpoints(training, checkpoint, checkpoint_seconds, resume, setup)
+        elif resume:
+            raise ValueError("resume needs a checkpoint to go on from")
+        return training.run(closing)
+
+
+def _prepared(
+    rbm: RBM, X: Any, gradient: GradientEstimator | None, optimizer: Optimizer | None, epochs: int | None,
+    batch_size: int, seed: int, sample_weight: ArrayLike | None, callbacks: Any, progress: bool, n_threads: int | None,
+    centered: bool | Centering, learn_variance: bool | None, dynamic_binarization: bool, missing: str | None,
+    missing_sweeps: int, averaging: Averaging | None, trajectory: Any, validation: ArrayLike | None, metrics: Any,
+    ranks: Alone | Ranks,
+) -> Training:  # fmt: skip
+    """The training that fit's arguments ask for; of what they do not fit, an error says so. Ranks exchange nothing
+    here."""
     if missing is not None:
         validate.one_of(missing, "missing", ("latent", "absent"))
     if gradient is None:
         gradient = CD() if missing == "absent" else PCD()
     epochs = None if epochs is None else validate.integer(epochs, "epochs", 0, philox.MOST_SWEEPS)
     batch_size = validate.integer(batch_size, "batch_size", 1, philox.MOST_CHAINS)
-    progress, dynamic_binarization, resume = (
-        validate.flag(value, name)
-        for name, value in (("progress", progress), ("dynamic_binarization", dynamic_binarization), ("resume", resume))
-    )
-    checkpoint_seconds = validate.real(checkpoint_seconds, "checkpoint_seconds", 0.0)
+    progress = validate.flag(progress, "progress")
+    dynamic_binarization = validate.flag(dynamic_binarization, "dynamic_binarization")
     threads.resolve(n_threads)
     seed = validate.seed(seed)
     callbacks = _several(callbacks, "callbacks", callable(callbacks))
@@ -266,6 +311,8 @@ def fit(
             f"missing='absent' needs gradient.CD, whose chains start at the data and have the sites of their example; "
             f"{type(gradient).__name__} has chains of the whole model, in which all sites are there"
         )
+    if isinstance(ranks, Ranks):
+        divided.refuse(rbm, gradient, optimizer, sample_weight, trajectory, batch_size, averaging)
     trajectory = _trajectory(trajectory, gradient, missing == "absent")
     learn_variance = _learns_variance(learn_variance, rbm, gradient, trajectory)
     encode = getattr(gradient, "encode", None) if is_array(X) and not is_on_disk(X) else None
@@ -298,9 +345,11 @@ def fit(
                 raise ValueError("validation has absent sites: these need missing='absent'")
         if len(validation) == 0:
             raise ValueError("validation must have at least one example")
+    if isinstance(ranks, Ranks) and isinstance(source, InMemory) and not (source.in_bits or source.refills):
+        raise ValueError(ON_RANKS)
     if epochs is None:
         epochs = defaults.epochs(source.n_batches, rbm.n_visible, rbm.n_hidden)
-    measuring = Measuring(metrics, validation, epochs, source.n_batches, seed, n_threads)
+    measuring = Measuring(metrics, validation, epochs, source.n_batches, seed, n_threads, ranks)
     columns = measuring.columns
     twice = {name for name in columns if columns.count(name) > 1}
     if twice:
@@ -322,14 +371,7 @@ def fit(
     )
     if trajectory is not None:
         _start(trajectory, loop, source, X, sample_weight, batch_size, seed)
-    training = Training(loop, source, measuring, callbacks, epochs, progress, trajectory)
-    if checkpoint is not None:
-        setup: dict[str, object] = {"batch_size": batch_size, "seed": seed}
-        setup |= {} if rbm.visible.gammas is None else {"learn_variance": learn_variance}
-        training.checkpoints = Checkpoints(training, checkpoint, checkpoint_seconds, resume, setup)
-    elif resume:
-        raise ValueError("resume needs a checkpoint to go on from")
-    return training.run(closing)
+    return Training(loop, source, measuring, callbacks, epochs, progress, trajectory, ranks, batch_size)
 
 
 def _trajectory(given: object, gradient: GradientEstimator, absent: bool) -> Trajectory | None:

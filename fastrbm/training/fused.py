@@ -27,9 +27,10 @@ _LARGEST_BATCH = 4096  # examples, or chains; above, an update is long enough by
 
 def possible(rbm: RBM, gradient, optimizer, centering, batch_size: int) -> bool:
     """Whether this is persistent contrastive divergence by plain ascent, with nothing changed by a subclass, of units
-    without real values."""
+    without real values, all in one process."""
     return (
-        not rbm.visible.real
+        rbm._parameters.division is None
+        and not rbm.visible.real
         and not rbm.hidden.real
         and type(gradient) is PCD
         and gradient.n_sweeps <= 2  # from three on, what flips is worth keeping track of

@@ -16,9 +16,12 @@ from ..gradient.base import Gradient
 from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
 from ..gradient.weighted import weighted_gradient
+from ..moments import ROWS_A_PART
 from ..optim.sgd import SGD
+from ..ranks import agreed
+from ..states.bits import BitMatrix
 from . import variance
-from .data import InMemory
+from .data import ON_RANKS, InMemory
 from .fused import FEWEST, Updates, possible
 
 if TYPE_CHECKING:
@@ -160,6 +163,8 @@ class Loop:
         those of all data."""
         if weight is not None and not weight.any():
             return
+        if self.rbm._parameters.division is not None:
+            _refuse_undivided(batch)
         estimate = weighted_gradient(self.gradient, self.rbm, batch, weight, mean_weight, self.n_threads)
         if self.centering is not None and (self.strict or isinstance(estimate, Gradient)):
             estimate = self.centering(estimate)
@@ -173,3 +178,9 @@ class Loop:
             self.left_out += 1
         if self.averaging is not None:
             self.averaging.update(self.rbm, self.update + 1)
+
+
+def _refuse_undivided(batch: BitMatrix | np.ndarray) -> None:
+    """ValueError, on all ranks, where the moments of a batch have no exact sums by tile."""
+    if not isinstance(batch, BitMatrix) or len(batch) > ROWS_A_PART:
+        raise agreed(ValueError(ON_RANKS))

@@ -15,6 +15,7 @@ from .contracts import Metric, Snapshot, metric_values
 from .history import History
 
 if TYPE_CHECKING:
+    from ..ranks import Alone, Ranks
     from ..rbm import RBM
     from ..units.unit import Unit
 
@@ -36,8 +37,9 @@ class Measuring:
 
     def __init__(
         self, metrics: list[Metric], validation: BitMatrix | None, epochs: int, n_batches: int, seed: int,
-        n_threads: int | None,
+        n_threads: int | None, ranks: Alone | Ranks,
     ) -> None:  # fmt: skip
+        self.ranks = ranks
         self.metrics, self.validation, self.seed, self.n_threads = metrics, validation, seed, n_threads
         self._n_batches = n_batches
         least, most = (-(-updates // n_batches) for updates in (_FEWEST_UPDATES, _UPDATES_A_MEASUREMENT))
@@ -79,7 +81,14 @@ class Measuring:
     def measure(
         self, rbm: RBM, epoch: int, update: int, seconds: float, rate: float, chains: Any, due: list[Metric]
     ) -> None:
-        """Add a row of the model as it is: the basic columns, and those of the metrics that are due."""
+        """Add a row of the model as it is: the basic columns, and those of the metrics that are due. All ranks have the
+        row of rank 0, since what decides must be the same, and sums of NumPy's are not on any CPU."""
+        row = self.ranks.agree(lambda: self._row(rbm, epoch, update, seconds, rate, chains, due))
+        self.history.record(**self.ranks.first(row))
+
+    def _row(
+        self, rbm: RBM, epoch: int, update: int, seconds: float, rate: float, chains: Any, due: list[Metric]
+    ) -> dict[str, float]:
         row: dict[str, float] = {
             "epoch": epoch, "update": update, "seconds": seconds, "learning_rate": rate,
             **self.basics.measure(rbm, epoch, self.n_threads),
@@ -91,7 +100,7 @@ class Measuring:
         now = {id(metric) for metric in due}
         for metric in self.metrics:
             row |= metric_values(metric, snapshot) if id(metric) in now else dict.fromkeys(metric.columns, math.nan)
-        self.history.record(**row)
+        return row
 
 
 class Basics:

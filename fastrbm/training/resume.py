@@ -15,7 +15,7 @@ from .._core.warn import warn
 from ..states.missing import are_sites
 from ..units.layer import from_segments
 from ..units.real import LARGEST_GAMMA, SMALLEST_GAMMA
-from . import checkpoint
+from . import checkpoint, divided
 from .contracts import check_states
 from .data import InMemory, UserBatches
 
@@ -38,37 +38,55 @@ class Checkpoints:
         """Write to path every so many seconds; with resume, take over what is there. setup: the arguments that must be
         the same where a training goes on, beside those of its parts."""
         given = validate.path(path, "checkpoint")
-        self.training, self.path, self.pause = training, given.absolute(), seconds
-        check_states(self._parts())
-        self.setup = setup | self._describe()
-        if not self.path.parent.is_dir():
-            raise FileNotFoundError(f"checkpoint {path}: there is no folder {self.path.parent}")
-        checkpoint.arrays_of(self._states())  # to hear of what cannot be kept before, not after an hour
-        self.lock = output.Lock(path)
+        self.training, self.path, self.pause, self.setup = training, given.absolute(), seconds, setup
+        self.ranks = ranks = training.ranks
+        self.lock: output.Lock | None = None
+        ranks.agree(self._check)
         try:
-            output.check(path)
-            output.clean_up(path)
-            if resume and self.path.exists():
-                self._resume(given)
-            elif self.path.exists():
-                raise FileExistsError(f"checkpoint {path} exists: pass resume=True to go on from it, or remove it")
+            read = ranks.first(ranks.agree(lambda: self._claim(given, resume) if ranks.rank == 0 else None))
+            if read is not None:
+                ranks.agree(lambda: self._resume(given, *read))
         except BaseException:
-            self.lock.release()
+            self.release()
             raise
         self._saved = time.perf_counter()
 
+    def _check(self) -> None:
+        check_states(self._parts())
+        self.setup = self.setup | self._describe()
+        states = {name: part.get_state() for name, part in self._parts()}
+        checkpoint.arrays_of(states)  # to hear of what cannot be kept before, not after an hour
+
+    def _claim(self, path: Path, resume: bool) -> Any:
+        """Make the file this training's own; what is in it, if the training goes on from it. On rank 0 alone, since all
+        ranks may not see the same folder."""
+        if not self.path.parent.is_dir():
+            raise FileNotFoundError(f"checkpoint {path}: there is no folder {self.path.parent}")
+        self.lock = output.Lock(path)
+        output.check(path)
+        output.clean_up(path)
+        if resume and self.path.exists():
+            return checkpoint.read(path)
+        if self.path.exists():
+            raise FileExistsError(f"checkpoint {path} exists: pass resume=True to go on from it, or remove it")
+        return None
+
     def release(self) -> None:
         """Let another training use the file."""
-        self.lock.release()
+        if self.lock is not None:
+            self.lock.release()
 
     def due(self) -> bool:
         """Whether so many seconds have passed since the last one."""
         return time.perf_counter() - self._saved >= self.pause
 
     def try_to_save(self, raw: Parameters | None = None) -> None:
-        """A checkpoint that cannot be written, on a full disk say, costs no training; raw: as for _save, at the end."""
+        """A checkpoint that cannot be written, on a full disk say, costs no training; raw: as for _save, at the end.
+        All ranks put it together; rank 0 writes it."""
         try:
-            self._save(raw)
+            states = self._collected(raw)
+            if self.ranks.rank == 0:
+                checkpoint.write(self.path, self.training.offered, states, self.setup)
         except Exception as error:
             ending = "this was the last one" if raw is not None else "trying again later"
             words = f"no checkpoint could be written: {error}; {ending}"
@@ -110,12 +128,17 @@ class Checkpoints:
         return parts
 
     def _states(self) -> dict[str, dict[str, Any]]:
-        return {name: part.get_state() for name, part in self._parts()}
+        parts, division = self._parts(), self.training.loop.rbm._parameters.division
+        states = self.ranks.agree(lambda: {name: part.get_state() for name, part in parts})
+        for name, part in parts:
+            divided.complete(part, states[name], division)
+        return states
 
     # ------------------------------------------------------------ to the file
 
-    def _save(self, raw: Parameters | None = None) -> None:
-        """raw: at the end, when rbm is already what the training offers, its parameters before that."""
+    def _collected(self, raw: Parameters | None = None) -> dict[str, dict[str, Any]]:
+        """What goes into the file, beside the model that the training offers. raw: at the end, when rbm is already what
+        the training offers, its parameters before that."""
         run, loop = self.training, self.training.loop
         training: dict[str, Any] = {"update": loop.update, "seconds": run.elapsed(), "stopped": run.stopped}
         if run.unmeasured:
@@ -128,19 +151,20 @@ class Checkpoints:
             training["examples"] = run.source.some_examples()
         if raw is None:
             run.offer()
-            raw = loop.rbm._parameters
+            raw = run.whole(loop.rbm._parameters)
         if raw is not run.offered._parameters:
             training |= dict(zip(_RAW, (raw.weights, raw.visible_bias, raw.hidden_bias), strict=True))
             if raw.units[1].own is not None:
                 training[_RAW_OWN] = raw.units[1].own
             if raw.units[0].gammas is not None:
                 training[_RAW_GAMMAS] = raw.units[0].gammas
-        checkpoint.write(self.path, run.offered, {"training": training} | self._states(), self.setup)
+        return {"training": training} | self._states()
 
     # ------------------------------------------------------------ from the file
 
-    def _resume(self, path: Path) -> None:
-        parameters, states, setup = checkpoint.read(path)
+    def _resume(
+        self, path: Path, parameters: model_file.Read, states: dict[str, dict[str, Any]], setup: dict[str, object]
+    ) -> None:
         checkpoint.refuse_other(path, setup, self.setup)
         try:
             update = saved.count(states.get("training", {}), "update")

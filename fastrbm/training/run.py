@@ -12,15 +12,20 @@ import numpy as np
 
 from .._core import validate
 from .._core.progress import ProgressLine
-from .._core.signals import BREAKS, Signals
+from .._core.signals import BREAKS, Signals, exception_of
 from .._core.warn import warn
+from ..ranks import agreed, among, fingerprint, is_agreed
 from ..sampling.chains import Chains
 from ..sampling.tempering import TemperedChains
+from . import divided
 from .contracts import Callback, FitState
+from .data import OnDisk
 from .early_stopping import EarlyStopping
 from .verdict import Closing, TrainingWarning, findings
 
 if TYPE_CHECKING:
+    from .._core.parameters import Parameters
+    from ..ranks import Alone, Ranks
     from ..sampling.trajectory import Trajectory
     from ..states.bits import BitMatrix
     from .data import InMemory, UserBatches
@@ -35,14 +40,17 @@ class Training:
 
     def __init__(
         self, loop: Loop, source: InMemory | UserBatches, measuring: Measuring, callbacks: list[Callback], epochs: int,
-        progress: bool, trajectory: Trajectory | None = None,
+        progress: bool, trajectory: Trajectory | None, ranks: Alone | Ranks, batch_size: int,
     ) -> None:  # fmt: skip
+        self.ranks, self.batch_size = ranks, batch_size
         self.loop, self.source, self.measuring, self.callbacks = loop, source, measuring, callbacks
-        self.epochs, self.progress, self.trajectory = epochs, progress, trajectory
-        self.offered = loop.rbm  # the model as the training offers it
-        if loop.averaging is not None:
+        self.epochs, self.progress, self.trajectory = epochs, progress and ranks.rank == 0, trajectory
+        self.offered = loop.rbm  # the model as the training offers it, whole
+        if loop.averaging is not None or ranks.size > 1:
             self.offered = loop.rbm.copy()
+        if loop.averaging is not None:
             loop.averaging.start()
+        self._last_whole: tuple[Parameters | None, Parameters | None] = None, None  # a rank's part, and what it is of
         self.n_batches = source.n_batches
         self.n_updates = epochs * self.n_batches
         self.history = measuring.history
@@ -66,6 +74,8 @@ class Training:
                 self._run()
             self._judge(closing)
         except BaseException as error:
+            if is_agreed(error):
+                divided.make_whole(self.loop)
             with suppress(AttributeError):  # an exception that takes no attributes
                 error.history = self.history  # type: ignore[attr-defined]
             raise
@@ -78,10 +88,34 @@ class Training:
         """Seconds of training, those before an interruption included."""
         return self.seconds + time.perf_counter() - self.started
 
+    def data(self) -> dict[str, Any]:
+        """What says which data are trained on."""
+        validation = self.measuring.validation
+        return {
+            "X": self.source.describe(), "X (its first examples)": fingerprint(self.source.some_examples()),
+            "validation": None if validation is None else fingerprint(validation),
+        }  # fmt: skip
+
     def offer(self) -> None:
         """Bring the model that the training offers up to date."""
         if self.loop.averaging is not None:
             self.loop.averaging.offer(self.loop.rbm, self.offered, self.loop.n_threads)
+        elif self.offered is not self.loop.rbm:
+            self.offered._parameters = self.whole(self.loop.rbm._parameters)
+
+    def whole(self, parameters: Parameters) -> Parameters:
+        """These parameters; where they are divided among ranks, what they are parts of."""
+        if parameters.division is None:
+            return parameters
+        if self._last_whole[0] is not parameters:
+            self._last_whole = parameters, parameters.whole(self.loop.n_threads)
+        assert self._last_whole[1] is not None
+        return self._last_whole[1]
+
+    def _let_go(self) -> None:
+        """Of a divided model, keep no more than this rank's part between two looks at all of it."""
+        if self.loop.rbm._parameters.division is not None:
+            self.offered._parameters, self._last_whole = self.loop.rbm._parameters, (None, None)
 
     def cool(self, update: int, epochs: int) -> None:
         """Go through what is left of the schedule between this update and the end of this many epochs."""
@@ -93,33 +127,39 @@ class Training:
     def _run(self) -> None:
         self.line = ProgressLine(self.epochs, self.n_updates, self.loop.update) if self.progress else None
         try:
+            divided.divide(self.loop, self.ranks)
+            self._let_go()
+            if isinstance(self.source, OnDisk):
+                self.source.ranks = self.ranks
             with self._interrupts() as interrupted:
                 epoch = self.loop.update // self.n_batches - self.unmeasured
                 self.unmeasured = False
                 while epoch < self.epochs and not self.stopped:
                     epoch += 1
                     self._epoch(epoch, interrupted)
-                raw = self.loop.rbm._parameters
+                raw = self.whole(self.loop.rbm._parameters)
                 self._finish()
                 if self.checkpoints is not None:
                     self.checkpoints.try_to_save(raw)
-                interrupted.reraise()
+                self._break_off(self.ranks.largest(interrupted.number)[0])
         finally:
             if self.line:
                 self.line.close()
 
     @contextmanager
     def _interrupts(self) -> Iterator[Signals]:
-        """With checkpoints, the first Ctrl-C or SIGTERM waits for the end of the update and a checkpoint."""
+        """With checkpoints, the first Ctrl-C or SIGTERM waits for the end of the update and a checkpoint; on several
+        ranks, too, all of which end after the same update."""
         signals = Signals(held=True)
-        if self.checkpoints is None:
+        if self.checkpoints is None and self.ranks.size == 1:
             yield signals
             return
         with signals:
             try:
                 yield signals
             except Exception:
-                signals.reraise()  # which was noted, and would be lost with this error
+                if self.ranks.size == 1:
+                    signals.reraise()  # which was noted, and would be lost with this error
                 raise
 
     def _epoch(self, epoch: int, interrupted: Signals) -> None:
@@ -136,10 +176,12 @@ class Training:
                     self.offer()
                     self._measure(epoch, [])
                 self._save_if_due(interrupted)
-        self.offer()
+                self._let_go()
         last = epoch == self.epochs
         due = self.measuring.due(epoch, self.epochs, self.callbacks)
         measured = self.measuring.row_is_due(epoch, self.epochs) or bool(due)
+        if measured or self.callbacks:
+            self.offer()
         if measured:
             self._measure_unless_broken_off(epoch, due, interrupted)
         if self._call_back(epoch):
@@ -152,6 +194,7 @@ class Training:
             self.stopped = True
         if not last and not self.stopped:
             self._save_if_due(interrupted)
+            self._let_go()
 
     def _look(self) -> None:
         """Let the trajectory look at the model, if it is time."""
@@ -170,11 +213,17 @@ class Training:
     def _call_back(self, epoch: int) -> bool:
         """Call all callbacks, whatever the others return; whether one of them ends the training."""
         state = FitState(self.offered, self.history, epoch, self.epochs, self.loop.update, self.n_updates)
-        answers = [callback(state) for callback in self.callbacks]
+        if not self.callbacks:
+            return False
+        as_offered = self.offered._parameters
+        answers = self.ranks.agree(lambda: [callback(state) for callback in self.callbacks])
+        ends = self.ranks.first([isinstance(answer, (bool, np.bool_)) and bool(answer) for answer in answers])
+        if self.offered is not self.loop.rbm and self.loop.averaging is None:
+            if self.offered._parameters is not as_offered:  # a callback changed the model
+                divided.make_whole(self.loop, self.offered._parameters)
+            divided.divide(self.loop, self.ranks)
         ending = [
-            callback
-            for callback, answer in zip(self.callbacks, answers, strict=True)
-            if isinstance(answer, (bool, np.bool_)) and answer and not self._cools(callback)
+            callback for callback, end in zip(self.callbacks, ends, strict=True) if end and not self._cools(callback)
         ]
         return bool(ending)
 
@@ -190,7 +239,9 @@ class Training:
         epochs = min(self.epochs, done + max(1, round(part * loop.update / self.n_batches)))
         if loop.update < epochs * self.n_batches:
             self.cool(loop.update, epochs)
+            divided.make_whole(loop, self.whole(loop.rbm._parameters))
             callback.restart(loop.rbm)
+            divided.divide(loop, self.ranks)
         return loop.update < self.n_updates
 
     def _measure(self, epoch: int, due: list[Any]) -> None:
@@ -204,7 +255,11 @@ class Training:
             self.line.measurement(epoch, loop.update, self.history)
 
     def _measure_unless_broken_off(self, epoch: int, due: list[Any], interrupted: Signals) -> None:
-        """A measurement may take long, so that Ctrl-C and SIGTERM end it; whoever resumes takes it anew."""
+        """A measurement may take long, so that Ctrl-C and SIGTERM end it; whoever resumes takes it anew. Several ranks
+        go through it together."""
+        if self.ranks.size > 1:
+            self._measure(epoch, due)
+            return
         rows, self.unmeasured = len(self.history), True
         # not as a context: a signal that came between its frames would find nobody to save
         try:
@@ -222,15 +277,24 @@ class Training:
         self.unmeasured = False
 
     def _save_if_due(self, interrupted: Signals) -> None:
-        if self.checkpoints is not None and (interrupted or self.checkpoints.due()):
+        """By the clock of rank 0, or by the signal of any rank."""
+        late = self.checkpoints is not None and self.ranks.rank == 0 and self.checkpoints.due()
+        number, due = self.ranks.largest(interrupted.number, late)
+        if self.checkpoints is not None and (number or due):
             self.checkpoints.try_to_save()
-            interrupted.reraise()
+        self._break_off(number)
+
+    def _break_off(self, number: float) -> None:
+        """Raise, on all ranks, what a signal means; 0: none."""
+        if number:
+            raise agreed(exception_of(int(number)))
 
     def _finish(self) -> None:
         """Let rbm be what the training offers, after callbacks had a last word on it."""
-        for callback in self.callbacks:
-            if hasattr(callback, "finish"):
-                callback.finish(self.offered)
+        finishing = [callback for callback in self.callbacks if hasattr(callback, "finish")]
+        if finishing:
+            self.ranks.agree(lambda: [callback.finish(self.offered) for callback in finishing])
+        divided.make_whole(self.loop, self.offered._parameters)
         self.loop.rbm._parameters = self.offered._parameters
         if self.trajectory is not None:
             self.trajectory.finish(self.loop.rbm, self.loop.update, self._chains(), self.loop.n_threads)
@@ -242,7 +306,8 @@ class Training:
         loop, basics = self.loop, self.measuring.basics
         chains = getattr(loop.gradient, "chains", None)
         kept = any(hasattr(callback, "finish") for callback in self.callbacks)
-        numbers = closing(loop.rbm, basics, self.history, chains, kept, self.measuring.seed, loop.n_threads)
+        with among(self.ranks):
+            numbers = closing(loop.rbm, basics, self.history, chains, kept, self.measuring.seed, loop.n_threads)
         found = findings(replace(numbers, left_out=loop.left_out / max(1, loop.update)))
         self.history.findings = tuple(found)
         for finding in found:

@@ -1,0 +1,404 @@
+"""Ranks: processes that share one computation, on one machine or on many; one process is a rank by itself.
+
+All ranks make the same calls with the same arguments, and all have the same results. What takes long is shared out: of
+samples and likelihoods each rank takes some of the chains, of a training (``fit(comm=)``) some of the units. Nothing is
+added up across ranks whose sum would depend on its order, so that results are the same bits for any number of them.
+
+A communicator is mpi4py's, or any object with its methods ``Get_rank``, ``Get_size``, ``Allgatherv``, ``Alltoallv``,
+``allgather``, ``bcast`` and ``Abort``: this package imports no MPI.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import os
+import re
+import socket
+import sys
+import threading
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import wraps
+from typing import Any, TypeVar
+
+import numpy as np
+
+from ._core import threads
+from ._core.version import __version__
+from ._core.warn import silence
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
+
+_METHODS = "Get_rank", "Get_size", "Allgatherv", "Alltoallv", "allgather", "bcast", "Abort"
+_FEWEST_CHAINS = 32  # of a rank: fewer are hardly quicker than these
+_LEAST_WORK = threads.SERIAL_BELOW  # that ranks share: an exchange takes longer than to wake threads
+_MAY_DIFFER = "comm", "n_threads", "progress"  # arguments of ranks that are called alike
+_HASHED = 1 << 24  # bytes of an array that tell it from others; of a larger one, evenly spaced rows
+_WORLD_SIZES = "SLURM_STEP_NUM_TASKS", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE"  # of what started the process
+
+_local = threading.local()
+
+
+class RanksDiffer(ValueError):
+    """Ranks called with different arguments."""
+
+
+class Alone:
+    """One process by itself: it has all that there is to share out, and exchanges nothing."""
+
+    size, rank, beside = 1, 0, 1
+
+    def shares(self, n: int) -> list[slice]:
+        """Which of n chains each rank takes."""
+        return [slice(0, n)]
+
+    def agree(self, action: Callable[[], T]) -> T:
+        """What an action returns."""
+        return action()
+
+    def first(self, value: T) -> T:
+        """The value that rank 0 has."""
+        return value
+
+    def all(self, value: T) -> list[T]:
+        """The values of all ranks."""
+        return [value]
+
+    def largest(self, *numbers: float) -> list[float]:
+        """The largest value of each number among all ranks."""
+        return list(numbers)
+
+
+class Ranks:
+    """The ranks of a communicator of at least two.
+
+    Attributes
+    ----------
+    size, rank : int
+        How many there are, and which one this process is.
+    beside : int
+        How many of them may use the CPUs of this one, itself included.
+    received : int
+        Bytes of arrays that came from other ranks so far.
+    exchanges : int
+        Collective calls so far.
+    """
+
+    def __init__(self, comm: Any) -> None:
+        self._comm = comm
+        self.size, self.rank = int(comm.Get_size()), int(comm.Get_rank())
+        self.beside = 1
+        self.received = self.exchanges = 0
+
+    # ------------------------------------------------------------ shares
+
+    def shares(self, n: int) -> list[slice]:
+        """Which of n chains each rank takes: about as many, but at least 32, so that some may have none."""
+        some = max(1, min(self.size, n // _FEWEST_CHAINS))
+        cuts = [n * k // some for k in range(some + 1)] + [n] * (self.size - some)
+        return [slice(start, stop) for start, stop in zip(cuts, cuts[1:], strict=False)]
+
+    # ------------------------------------------------------------ exchanges
+
+    def gather(self, array: np.ndarray, shares: Sequence[slice], axis: int = 0) -> None:
+        """Let all ranks have all of an array, in place, of which each has its share along an axis."""
+        moved = np.moveaxis(array, axis, 0)
+        rest = moved.shape[1:]
+        counts = [int(np.prod(rest, dtype=np.int64)) * _length(share) for share in shares]
+        own = np.ascontiguousarray(moved[shares[self.rank]])
+        if axis == 0 and array.flags.c_contiguous:
+            self._allgatherv(own.reshape(-1), array.reshape(-1), counts)
+            return
+        received = np.empty(sum(counts), array.dtype)
+        self._allgatherv(own.reshape(-1), received, counts)
+        start = 0
+        for rank, (share, count) in enumerate(zip(shares, counts, strict=True)):
+            if rank != self.rank:
+                moved[share] = received[start : start + count].reshape(-1, *rest)
+            start += count
+
+    def _allgatherv(self, own: np.ndarray, whole: np.ndarray, counts: list[int]) -> None:
+        self._count(whole.nbytes - own.nbytes)
+        displacements = np.concatenate([[0], np.add.accumulate(counts)[:-1]]).tolist()
+        self._comm.Allgatherv(own.copy() if np.shares_memory(own, whole) else own, [whole, (counts, displacements)])
+
+    def to_each(self, parts: np.ndarray, counts: Sequence[int], received: np.ndarray, own: Sequence[int]) -> None:
+        """Send to each rank its part of an array, so many numbers one after the other, and receive so many from each,
+        likewise."""
+        self._count(received.nbytes - own[self.rank] * received.itemsize)
+        sent, got = (np.concatenate([[0], np.add.accumulate(n)[:-1]]).tolist() for n in (counts, own))
+        self._comm.Alltoallv([parts, (list(counts), sent)], [received, (list(own), got)])
+
+    def start_to_each(
+        self, parts: np.ndarray, counts: Sequence[int], received: np.ndarray, own: Sequence[int]
+    ) -> Callable[[], object]:
+        """:meth:`to_each`, which may go on while this rank has other work to do, until the function that is returned
+        was called. Until then parts and received belong to it."""
+        start = getattr(self._comm, "Ialltoallv", None)
+        if start is None:
+            self.to_each(parts, counts, received, own)
+            return lambda: None
+        self._count(received.nbytes - own[self.rank] * received.itemsize)
+        sent, got = (np.concatenate([[0], np.add.accumulate(n)[:-1]]).tolist() for n in (counts, own))
+        return start([parts, (list(counts), sent)], [received, (list(own), got)]).Wait
+
+    def largest(self, *numbers: float) -> list[float]:
+        """The largest value of each number among all ranks; NaN counts as infinite."""
+        own = np.array([x if x == x else np.inf for x in numbers], np.float64)
+        every = np.empty((self.size, own.size))
+        self._allgatherv(own, every.reshape(-1), [own.size] * self.size)
+        return every.max(axis=0).tolist()
+
+    def total(self, whole: np.ndarray) -> np.ndarray:
+        """The sums over all ranks of whole numbers, int64 (n,): exact, whatever the order."""
+        every = np.empty((self.size, whole.size), np.int64)
+        self._allgatherv(whole, every.reshape(-1), [whole.size] * self.size)
+        return every.sum(axis=0)
+
+    def first(self, value: T) -> T:
+        """The value that rank 0 has."""
+        self._count(0)
+        return self._comm.bcast(value, root=0)
+
+    def all(self, value: T) -> list[T]:
+        """The values of all ranks."""
+        self._count(0)
+        return self._comm.allgather(value)
+
+    def _count(self, n_bytes: int) -> None:
+        self.received += n_bytes
+        self.exchanges += 1
+
+    # ------------------------------------------------------------ agreement
+
+    def agree(self, action: Callable[[], T]) -> T:
+        """What an action returns that may fail on some ranks alone: then it fails on all of them, with the words of the
+        first rank that it failed on."""
+        error: BaseException | None = None
+        result: T | None = None
+        try:
+            result = action()
+        except BaseException as caught:
+            error = caught
+        failed = self.all(None if error is None else f"{type(error).__name__}: {error}")
+        if error is not None:
+            agreed(error)
+            raise error
+        for rank, words in enumerate(failed):
+            if words is not None:
+                raise agreed(RuntimeError(f"rank {rank} of {self.size} failed: {words}"))
+        return result  # type: ignore[return-value]
+
+    def start(self, given: dict[str, Any]) -> None:
+        """Look at what all ranks were called with, and at where they run.
+
+        RanksDiffer names what is not alike. Ranks that may use the same CPUs share them: each gets its part of the
+        threads.
+        """
+        prints = {name: fingerprint(value) for name, value in given.items()}
+        prints["the version of fastrbm"] = prints["that of numpy"] = ""
+        prints["the version of fastrbm"], prints["that of numpy"] = __version__, np.__version__
+        every = self.all((prints, _place()))
+        for rank, (other, _) in enumerate(every):
+            for name, value in every[0][0].items():
+                if other.get(name) != value:
+                    raise agreed(
+                        RanksDiffer(
+                            f"all ranks must be called alike; {name} is {value} on rank 0, {other.get(name)} on rank "
+                            f"{rank} (a seed made from the rank? files in another order?)"
+                        )
+                    )
+        self.beside = sum(place == every[self.rank][1] for _, place in every)
+        threads.share_with(self.beside)
+
+    def end(self, error: BaseException, exchanges: int) -> None:
+        """Let an error through that all ranks have alike; one that this rank may have alone ends all of them, with its
+        words: others would wait for this one for ever. exchanges: those at the start of what failed."""
+        before = isinstance(error, (ValueError, TypeError)) and self.exchanges == exchanges
+        if before or is_agreed(error):
+            return
+        try:
+            print(f"fastrbm, rank {self.rank} of {self.size}, ends all ranks:", file=sys.stderr)
+            traceback.print_exception(type(error), error, error.__traceback__)
+            sys.stderr.flush()
+        finally:
+            self._comm.Abort(1)
+
+
+_ALONE = Alone()
+
+
+def agreed(error: T) -> T:
+    """An error that all ranks raise at the same place."""
+    error._agreed = True  # type: ignore[attr-defined]
+    return error
+
+
+def is_agreed(error: BaseException) -> bool:
+    """Whether all ranks raise this error: one by :func:`agreed`, or of parameters, which all have alike."""
+    return getattr(error, "_agreed", False) or isinstance(error, FloatingPointError)
+
+
+def of(comm: Any) -> Alone | Ranks:
+    """The ranks of a communicator; None: one process by itself.
+
+    TypeError where it is no communicator; RuntimeError where several processes were started that do not know of each
+    other, each a rank 0 of 1.
+    """
+    if comm is None:
+        return _ALONE
+    lacking = [name for name in _METHODS if not callable(getattr(comm, name, None))]
+    if lacking:
+        raise TypeError(
+            f"comm must be a communicator of mpi4py, such as MPI.COMM_WORLD, or None; {type(comm).__name__} has no "
+            f"{lacking[0]}"
+        )
+    if comm.Get_size() > 1:
+        return Ranks(comm)
+    world = getattr(sys.modules.get("mpi4py.MPI"), "COMM_WORLD", comm)
+    for name in _WORLD_SIZES:
+        value = os.environ.get(name, "")
+        if value.isdigit() and int(value) > 1 and world.Get_size() == 1:
+            raise RuntimeError(
+                f"{name} says that {value} processes were started, but MPI knows of one: each would do all of the work "
+                "(srun --mpi=pmix, or --mpi=pmi2 with MPICH and Intel MPI; mpiexec of the MPI library that mpi4py uses)"
+            )
+    return _ALONE
+
+
+def current() -> Alone | Ranks:
+    """The ranks that share the work of this thread."""
+    return getattr(_local, "ranks", _ALONE)
+
+
+@contextmanager
+def sharing(comm: Any, **given: Any) -> Iterator[Alone | Ranks]:
+    """A context in which the ranks of a communicator share the work. given: the arguments of the call, which must be
+    alike on all ranks."""
+    ranks = of(comm)
+    if isinstance(ranks, Alone):
+        yield ranks
+        return
+    exchanges = ranks.exchanges
+    before = getattr(_local, "ranks", _ALONE)
+    try:
+        ranks.start(given)
+        exchanges = ranks.exchanges
+        _local.ranks = ranks
+        silence(ranks.rank > 0)  # it would say what rank 0 says
+        yield ranks
+    except BaseException as error:
+        ranks.end(error, exchanges)
+        raise
+    finally:
+        _local.ranks = before
+        threads.share_with(before.beside)
+        silence(before.rank > 0)
+
+
+def shared(function: F) -> F:
+    """A function, or method, whose work the ranks of its argument comm share: called with the same arguments, but for
+    threads and progress lines."""
+
+    @wraps(function)
+    def call(*args: Any, comm: Any = None, **kwargs: Any) -> Any:
+        if comm is None:
+            return function(*args, **kwargs)
+        bound = inspect.signature(function).bind(*args, **kwargs)
+        bound.apply_defaults()
+        given = {name: value for name, value in bound.arguments.items() if name not in _MAY_DIFFER}
+        own = given.pop("self", None)
+        if hasattr(own, "_parameters") or hasattr(own, "describe"):
+            given[f"the {type(own).__name__}"] = own
+        with sharing(comm, **given):
+            return function(*args, comm=comm, **kwargs)
+
+    return call  # type: ignore[return-value]
+
+
+@contextmanager
+def among(ranks: Alone | Ranks) -> Iterator[None]:
+    """A context in which these ranks share the work, which all of them are in."""
+    before, _local.ranks = getattr(_local, "ranks", _ALONE), ranks
+    try:
+        yield
+    finally:
+        _local.ranks = before
+
+
+def alone() -> AbstractContextManager[None]:
+    """A context in which a rank does all that it is given itself: its own share."""
+    return among(_ALONE)
+
+
+class own_share:  # noqa: N801, a context
+    """A context for what is done for each of n chains by itself: those that this rank does.
+
+    work is what there is to do, in connections, as for threads. arrays: what it is done in, each with its axis of
+    chains; afterwards all ranks have all of them. Where there is little to do, or chains are few, each rank does it all
+    and waits for none.
+    """
+
+    __slots__ = "_arrays", "_ranks", "_shares"
+
+    def __init__(self, n: int, work: int, *arrays: tuple[np.ndarray | None, int]) -> None:
+        self._ranks, self._arrays = current(), arrays
+        self._shares = self._ranks.shares(n)
+        if self._shares[0].stop == n or work < _LEAST_WORK:
+            self._ranks, self._shares = _ALONE, [slice(0, n)]
+
+    def __enter__(self) -> slice:
+        if self._ranks is not _ALONE:
+            _local.ranks = _ALONE
+        return self._shares[self._ranks.rank]
+
+    def __exit__(self, kind: object, *error: object) -> None:
+        ranks = self._ranks
+        if isinstance(ranks, Alone):
+            return
+        _local.ranks = ranks
+        for array, axis in self._arrays if kind is None else ():
+            if array is not None:
+                ranks.gather(array, self._shares, axis)
+
+
+def fingerprint(value: Any) -> str:
+    """A short text that tells a value from others: of arrays and models a checksum."""
+    parameters = getattr(value, "_parameters", None)
+    if parameters is not None:
+        arrays = [parameters.to_hidden.tiles_array, parameters.visible_bias, parameters.hidden_bias]
+        arrays += [unit.sides() for unit in parameters.units if unit.real]
+        return f"{value!r} ({_checksum(*arrays)})"
+    if hasattr(value, "planes"):
+        return f"{type(value).__name__}{value.shape} ({_checksum(value.planes)})"
+    if callable(getattr(value, "describe", None)):
+        return str(value.describe())
+    if isinstance(value, np.ndarray) or hasattr(value, "__array__"):
+        array = np.asarray(value)
+        if array.dtype != object:
+            return f"{array.dtype} {array.shape} ({_checksum(array)})"
+    text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+    return text if len(text) <= 100 else f"{text[:60]}... ({hashlib.sha256(text.encode()).hexdigest()[:8]})"
+
+
+def _checksum(*arrays: np.ndarray) -> str:
+    digest = hashlib.sha256()
+    for array in arrays:
+        if array.nbytes > _HASHED and len(array) > 1:
+            rows = max(2, _HASHED * len(array) // array.nbytes)
+            array = array[np.linspace(0, len(array) - 1, rows).astype(np.intp)]
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:8]
+
+
+def _place() -> tuple[str, tuple[int, ...]]:
+    """The machine and the CPUs that this process may use."""
+    cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return socket.gethostname(), tuple(cpus)
+
+
+def _length(share: slice) -> int:
+    return share.stop - share.start

@@ -1,0 +1,107 @@
+"""Ranks that are threads of one process: a communicator with mpi4py's methods, for tests that need no MPI."""
+
+from __future__ import annotations
+
+import copy
+import threading
+import time
+
+import numpy as np
+
+PATIENCE = 60.0  # seconds that a rank waits for the others: a test that would hang fails
+
+
+class Aborted(RuntimeError):
+    """Another rank ended the job."""
+
+
+class _Job:
+    def __init__(self, size: int) -> None:
+        self.barrier = threading.Barrier(size)
+        self.slots = [None] * size
+        self.aborted_by: list[int] = []
+
+
+class ThreadComm:
+    """What a rank sees of the job. Its methods take what mpi4py's take; other forms are errors here."""
+
+    def __init__(self, job: _Job, rank: int, size: int) -> None:
+        self._job, self._rank, self._size = job, rank, size
+        self.calls = 0
+
+    def Get_rank(self) -> int:
+        return self._rank
+
+    def Get_size(self) -> int:
+        return self._size
+
+    def _exchange(self, value, kind: str):
+        """What all ranks put in; a rank in another kind of call is an error, where MPI would hang."""
+        job = self._job
+        self.calls += 1
+        try:
+            job.slots[self._rank] = kind, value
+            job.barrier.wait(PATIENCE)
+            slots = list(job.slots)
+            job.barrier.wait(PATIENCE)
+        except threading.BrokenBarrierError:
+            raise Aborted(f"rank {self._rank}: another rank ended the job, or did not come") from None
+        kinds = {kind for kind, _ in slots}
+        if len(kinds) > 1:
+            job.barrier.abort()
+            raise Aborted(f"ranks are in different calls: {sorted(kinds)}")
+        return [value for _, value in slots]
+
+    def Allgatherv(self, send, receive) -> None:
+        whole, (counts, starts) = receive
+        assert send.flags.c_contiguous and whole.flags.c_contiguous and not np.shares_memory(send, whole)
+        assert send.size == counts[self._rank] and send.dtype == whole.dtype
+        every = self._exchange((send.copy(), tuple(counts)), "Allgatherv")
+        for (part, theirs), count, start in zip(every, counts, starts, strict=True):
+            assert theirs == tuple(counts) and part.size == count
+            whole[start : start + count] = part
+
+    def Alltoallv(self, send, receive) -> None:
+        (parts, (counts, starts)), (received, (own, places)) = send, receive
+        assert parts.flags.c_contiguous and received.flags.c_contiguous and parts.dtype == received.dtype
+        assert parts.ndim == received.ndim == 1
+        mine = [parts[start : start + count].copy() for count, start in zip(counts, starts, strict=True)]
+        every = self._exchange(mine, "Alltoallv")
+        for theirs, count, place in zip(every, own, places, strict=True):
+            assert theirs[self._rank].size == count
+            received[place : place + count] = theirs[self._rank]
+
+    def allgather(self, value):
+        return [copy.deepcopy(each) for each in self._exchange(value, "allgather")]
+
+    def bcast(self, value, root: int = 0):
+        return copy.deepcopy(self._exchange(value if self._rank == root else None, "bcast")[root])
+
+    def Abort(self, code: int) -> None:
+        self._job.aborted_by.append(self._rank)
+        self._job.barrier.abort()
+
+
+def on_ranks(size: int, program, *arguments) -> list:
+    """What program(comm, *arguments) returns on each of so many ranks; the first error of a rank that was not merely
+    ended by another one is raised."""
+    job = _Job(size)
+    results, errors = [None] * size, [None] * size
+
+    def run(rank: int) -> None:
+        try:
+            results[rank] = program(ThreadComm(job, rank, size), *arguments)
+        except BaseException as error:
+            errors[rank] = error
+            time.sleep(0.01)
+            job.barrier.abort()
+
+    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(2 * PATIENCE)
+    raised = [error for error in errors if error is not None]
+    if raised:
+        raise next((error for error in raised if not isinstance(error, Aborted)), raised[0])
+    return results
