@@ -52,7 +52,7 @@ def closing(
 
 
 def _inputs(rbm: RBM, seen: np.ndarray) -> np.ndarray:
-    """What these visible states, float64 (n, V), send to the hidden units (n, H). Tile by tile, since a large model has no
+    """What these visible states, float64 (n, V), send to the hidden units (n, H). Tile by tile: a large model leaves no
     room for a copy of its weights."""
     tiles = rbm._parameters.to_hidden.tiles_array[:, : rbm.n_visible]
     parts = [np.einsum("ij,jk->ik", seen, tile.astype(np.float64)) for tile in tiles]
