@@ -141,13 +141,8 @@ def train(size: str, updates: int, comm) -> dict:
     clock.install()
     fr.fit(rbm, X, pcd, fr.optim.SGD(0.01, l2=1e-3), epochs=1, batch_size=n, seed=0, comm=comm)
     clock.memory["peak"] = max(status("VmHWM"), clock.memory["before"])
-    digest = hashlib.sha256()
-    for array in (
-        rbm._parameters.to_hidden.tiles_array,
-        rbm.visible_bias,
-        rbm.hidden_bias,
-        pcd.chains.visible_bits.planes,
-    ):
+    digest, tiles = hashlib.sha256(), rbm._parameters.to_hidden.tiles_array
+    for array in (tiles, rbm.visible_bias, rbm.hidden_bias, pcd.chains.visible_bits.planes):
         digest.update(np.ascontiguousarray(array).data)
     return {"parts": clock.parts(), "memory": clock.memory, "digest": digest.hexdigest()[:16]}
 
