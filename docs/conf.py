@@ -4,6 +4,7 @@ import re
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
+from docutils.utils.math.latex2mathml import tex2mathml
 
 import fastrbm
 from fastrbm.cli.commands import build_parser, command_parser
@@ -11,10 +12,13 @@ from fastrbm.cli.commands import build_parser, command_parser
 project = "fastrbm"
 author = "the fastrbm developers"
 version = release = fastrbm.__version__
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.mathjax", "sphinx.ext.viewcode"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 exclude_patterns = ["_build"]
 html_theme = "furo"
 html_title = "fastrbm"
+html_math_renderer = "mathml"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 
 myst_enable_extensions = ["dollarmath"]
 myst_heading_anchors = 3
@@ -26,7 +30,7 @@ napoleon_google_docstring = False
 napoleon_use_ivar = True
 
 # Pages link to files outside docs/ as one reads them in the source tree. On the site, these are pages too.
-OUTSIDE = {"../src/README.md": "core.md"}
+OUTSIDE = {"../src/README.md": "core.md", "../CHANGELOG.md": "changelog.md"}
 
 
 class CommandHelp(Directive):
@@ -37,6 +41,26 @@ class CommandHelp(Directive):
     def run(self):
         text = command_parser(build_parser(), self.arguments[0]).format_help()
         return [nodes.literal_block(text, text)]
+
+
+THIN = '<mspace width="0.17em"/>'
+
+
+def mathml(node, as_block=False):
+    """The formula of a node. TeX has a thin space on either side of a log, unless a parenthesis follows."""
+    text = tex2mathml(node.astext(), as_block=as_block)
+    text = re.sub(r'(<mo>&ApplyFunction;</mo>)(?!\s*<mo stretchy="false">\()', rf"\1{THIN}", text)
+    return re.sub(r"(</(?:mi|mn|msub|msup|mrow)>\s*)(<mi>log</mi>)", rf"\1{THIN}\2", text)
+
+
+def inline_formula(translator, node):
+    translator.body.append(mathml(node))
+    raise nodes.SkipNode
+
+
+def displayed_formula(translator, node):
+    translator.body.append(f'<div class="formula">{mathml(node, as_block=True)}</div>')
+    raise nodes.SkipNode
 
 
 def links_on_the_site(app, docname, source):
@@ -55,6 +79,8 @@ def short_name(app, env, node, contnode):
 
 
 def setup(app):
+    # MathML, which browsers draw by themselves: the site needs no script and no font from anywhere.
+    app.add_html_math_renderer("mathml", (inline_formula, None), (displayed_formula, None))
     app.add_directive("command-help", CommandHelp)
     app.connect("source-read", links_on_the_site)
     app.connect("missing-reference", short_name)
