@@ -43,7 +43,7 @@ def add_report(commands) -> None:
         help="a page on a model: score, pictures, diagnostics",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Write one HTML file on a model and data: a verdict, score, filters, samples, energies, mixing. It "
-        "needs no other file and no network. Requires matplotlib: pip install 'fastrbm[plot]'.",
+        "needs no other file and no network. Requires matplotlib: pip install matplotlib.",
         epilog="examples:\n"
         "  fastrbm report rbm.npz digits\n"
         "  fastrbm report rbm.npz test.npy -o test.html --history run.csv\n"
