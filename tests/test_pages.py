@@ -112,6 +112,13 @@ def test_the_reference_has_every_public_name(site):
         for name in module.__all__:
             if callable(getattr(module, name)):
                 assert f"{module.__name__}.{name}" in known
+    # attributes: one of several on a line, and one that ends in an underscore
+    for name in (
+        "likelihood.Bidirectional.upper",
+        "sklearn.BernoulliRBM.components_",
+        "sklearn.BernoulliRBM.h_samples_",
+    ):
+        assert f"fastrbm.{name}" in known
 
 
 def test_nothing_on_the_site_is_left_unrendered(site):
