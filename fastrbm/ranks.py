@@ -10,6 +10,7 @@ A communicator is mpi4py's, or any object with its methods ``Get_rank``, ``Get_s
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import os
 import re
@@ -18,7 +19,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 import numpy as np
@@ -154,20 +155,20 @@ class Ranks:
 
     def agree(self, action: Callable[[], T]) -> T:
         """What an action returns that may fail on some ranks alone: then it fails on all of them, with the words of the
-        first rank that it failed on."""
+        first rank that it failed on, and as an error of the same kind where Python has it."""
         error: BaseException | None = None
         result: T | None = None
         try:
             result = action()
         except BaseException as caught:
             error = caught
-        failed = self.all(None if error is None else f"{type(error).__name__}: {error}")
+        failed = self.all(None if error is None else (type(error).__name__, str(error)))
         if error is not None:
             agreed(error)
             raise error
-        for rank, words in enumerate(failed):
-            if words is not None:
-                raise agreed(RuntimeError(f"rank {rank} of {self.size} failed: {words}"))
+        for rank, what in enumerate(failed):
+            if what is not None:
+                raise agreed(_alike(*what, f"rank {rank} of {self.size} failed"))
         return result  # type: ignore[return-value]
 
     def start(self, given: dict[str, Any]) -> None:
@@ -176,9 +177,8 @@ class Ranks:
         RanksDiffer names what is not alike. Ranks that may use the same CPUs share them: each gets its part of the
         threads.
         """
-        prints = {name: fingerprint(value) for name, value in given.items()}
-        prints["the version of fastrbm"] = prints["that of numpy"] = ""
-        prints["the version of fastrbm"], prints["that of numpy"] = __version__, np.__version__
+        prints = self.agree(lambda: {name: fingerprint(value) for name, value in given.items()})
+        prints |= {"the version of fastrbm": __version__, "that of numpy": np.__version__}
         every = self.all((prints, _place()))
         for rank, (other, _) in enumerate(every):
             for name, value in every[0][0].items():
@@ -217,6 +217,15 @@ def agreed(error: T) -> T:
 def is_agreed(error: BaseException) -> bool:
     """Whether all ranks raise this error: one by :func:`agreed`, or of parameters, which all have alike."""
     return getattr(error, "_agreed", False) or isinstance(error, FloatingPointError)
+
+
+def _alike(kind: str, words: str, where: str) -> BaseException:
+    """An error as another rank has it; RuntimeError for one that Python does not have, or not with words alone."""
+    found = getattr(builtins, kind, None)
+    if isinstance(found, type) and issubclass(found, BaseException):
+        with suppress(TypeError):
+            return found(f"{where}: {words}")
+    return RuntimeError(f"{where}: {kind}: {words}")
 
 
 def of(comm: Any) -> Alone | Ranks:
@@ -298,7 +307,10 @@ def fingerprint(value: Any) -> str:
         array = np.asarray(value)
         if array.dtype != object:
             return f"{array.dtype} {array.shape} ({_checksum(array)})"
-    text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+    if isinstance(value, dict):
+        text = ", ".join(f"{name} {fingerprint(part)}" for name, part in value.items()) or "none"
+    else:
+        text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))
     return text if len(text) <= 100 else f"{text[:60]}... ({hashlib.sha256(text.encode()).hexdigest()[:8]})"
 
 

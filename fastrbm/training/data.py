@@ -217,7 +217,7 @@ class InMemory:
 
 class OnDisk(InMemory):
     """Of a memory-mapped array: the rows of each batch, or of a run of batches, are read, and checked, when it is their
-    turn. Ranks that train together read a share of the rows each.
+    turn. Ranks that train together read a share of the rows each, unless states are to be drawn from fractions.
 
     Attributes
     ----------
@@ -271,9 +271,9 @@ class OnDisk(InMemory):
         """These rows of the file."""
         ranks = self.ranks
         shares = ranks.shares(len(examples))
-        own = examples[shares[ranks.rank]]
+        own = examples if self._dynamic else examples[shares[ranks.rank]]  # fractions take longer to send than to read
         states = ranks.agree(lambda: gibbs.states_given(self._data[own], self._n_units, "X", True, own, self._unit))
-        if isinstance(ranks, Alone):
+        if isinstance(ranks, Alone) or self._dynamic:
             return states
         if ranks.largest(not isinstance(states, BitMatrix))[0]:
             raise agreed(ValueError(ON_RANKS))

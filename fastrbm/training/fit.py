@@ -247,7 +247,8 @@ def fit(
         "the model": rbm, "seed": seed, "batch_size": batch_size, "epochs": epochs, "gradient": gradient,
         "optimizer": optimizer, "centered": centered, "averaging": averaging, "missing": missing,
         "dynamic_binarization": dynamic_binarization, "checkpoint": None if checkpoint is None else str(checkpoint),
-        "resume": resume, "sample_weight": sample_weight, "metrics": metrics,
+        "resume": resume, "sample_weight": sample_weight, "metrics": metrics, "learn_variance": learn_variance,
+        "missing_sweeps": missing_sweeps, "trajectory": trajectory,
     }  # fmt: skip
     resume = validate.flag(resume, "resume")
     checkpoint_seconds = validate.real(checkpoint_seconds, "checkpoint_seconds", 0.0)
@@ -260,7 +261,7 @@ def fit(
             )
         )  # fmt: skip
         if isinstance(ranks, Ranks):
-            ranks.start(training.data())
+            ranks.start(training.given())
         if checkpoint is not None:
             setup: dict[str, object] = {"batch_size": training.batch_size, "seed": seed}
             setup |= {} if rbm.visible.gammas is None else {"learn_variance": training.loop.learn_variance}

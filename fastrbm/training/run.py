@@ -14,14 +14,14 @@ from .._core import validate
 from .._core.progress import ProgressLine
 from .._core.signals import BREAKS, Signals, exception_of
 from .._core.warn import warn
-from ..ranks import agreed, fingerprint, is_agreed
+from ..ranks import RanksDiffer, agreed, fingerprint, is_agreed
 from ..sampling.chains import Chains
 from ..sampling.tempering import TemperedChains
 from . import divided
 from .contracts import Callback, FitState
 from .data import OnDisk
 from .early_stopping import EarlyStopping
-from .verdict import Closing, TrainingWarning, findings
+from .verdict import Closing, Finding, TrainingWarning, findings
 
 if TYPE_CHECKING:
     from .._core.parameters import Parameters
@@ -68,14 +68,16 @@ class Training:
             if self.stopped or self.loop.update == self.n_updates and not self.unmeasured:
                 raw = self.loop.rbm._parameters
                 self._finish()
-                if self.checkpoints is not None and not self.checkpoints.path.exists():  # no epochs at all
-                    self.checkpoints.try_to_save(raw)
+                if self.checkpoints is not None and not self.ranks.first(self.checkpoints.path.exists()):
+                    self.checkpoints.try_to_save(raw)  # no epochs at all
             else:
                 self._run()
             self._judge(closing)
         except BaseException as error:
             if is_agreed(error):
                 divided.make_whole(self.loop)
+                if self.offered._parameters.division is not None:
+                    self.offered._parameters = self.loop.rbm._parameters
             with suppress(AttributeError):  # an exception that takes no attributes
                 error.history = self.history  # type: ignore[attr-defined]
             raise
@@ -88,12 +90,20 @@ class Training:
         """Seconds of training, those before an interruption included."""
         return self.seconds + time.perf_counter() - self.started
 
-    def data(self) -> dict[str, Any]:
-        """What says which data are trained on."""
-        validation = self.measuring.validation
+    def given(self) -> dict[str, Any]:
+        """What says which data are trained on, and where the training starts."""
+        loop, validation = self.loop, self.measuring.validation
+        parts = {"gradient": loop.gradient, "optimizer": loop.optimizer, "centered": loop.centering}
         return {
             "X": self.source.describe(), "X (its first examples)": fingerprint(self.source.some_examples()),
             "validation": None if validation is None else fingerprint(validation),
+            "callbacks": [
+                fingerprint(callback) if hasattr(callback, "describe") else type(callback).__name__
+                for callback in self.callbacks
+            ],
+        } | {
+            f"{name} (what it kept of earlier updates)": part.get_state()
+            for name, part in parts.items() if hasattr(part, "get_state")
         }  # fmt: skip
 
     def offer(self) -> None:
@@ -215,17 +225,29 @@ class Training:
         state = FitState(self.offered, self.history, epoch, self.epochs, self.loop.update, self.n_updates)
         if not self.callbacks:
             return False
-        as_offered = self.offered._parameters
+        before = self.loop.rbm._parameters, self.offered._parameters
         answers = self.ranks.agree(lambda: [callback(state) for callback in self.callbacks])
         ends = self.ranks.first([isinstance(answer, (bool, np.bool_)) and bool(answer) for answer in answers])
-        if self.offered is not self.loop.rbm and self.loop.averaging is None:
-            if self.offered._parameters is not as_offered:  # a callback changed the model
-                divided.make_whole(self.loop, self.offered._parameters)
-            divided.divide(self.loop, self.ranks)
+        if self.ranks.size > 1:
+            self._take_over(*before)
         ending = [
             callback for callback, end in zip(self.callbacks, ends, strict=True) if end and not self._cools(callback)
         ]
         return bool(ending)
+
+    def _take_over(self, own: Parameters, offered: Parameters) -> None:
+        """Go on from a model that callbacks changed: all of it, own and offered as they were before."""
+        rbm = self.offered if self.loop.rbm._parameters is own else self.loop.rbm
+        new = rbm._parameters
+        changed = new.division is None and new is not offered and (rbm is self.loop.rbm or not self.loop.averaging)
+        if not self.ranks.largest(changed)[0]:
+            return
+        self.loop.rbm._parameters = own
+        prints = self.ranks.all(fingerprint(rbm) if changed else "no change")
+        if len(set(prints)) > 1:
+            raise agreed(RanksDiffer(f"callbacks must change the model alike on all ranks; it is now {prints}"))
+        divided.make_whole(self.loop, new)
+        divided.divide(self.loop, self.ranks)
 
     def _cools(self, callback: Any) -> bool:
         """Whether a training that this callback would end lets its learning rate fall first: it does so where the rate
@@ -306,8 +328,12 @@ class Training:
         loop, basics = self.loop, self.measuring.basics
         chains = getattr(loop.gradient, "chains", None)
         kept = any(hasattr(callback, "finish") for callback in self.callbacks)
-        numbers = closing(loop.rbm, basics, self.history, chains, kept, self.measuring.seed, loop.n_threads)
-        found = findings(replace(numbers, left_out=loop.left_out / max(1, loop.update)))
+
+        def found_here() -> list[Finding]:
+            numbers = closing(loop.rbm, basics, self.history, chains, kept, self.measuring.seed, loop.n_threads)
+            return findings(replace(numbers, left_out=loop.left_out / max(1, loop.update)))
+
+        found = self.ranks.first(self.ranks.agree(found_here))
         self.history.findings = tuple(found)
         for finding in found:
             if finding.fault and self.ranks.rank == 0:
