@@ -218,3 +218,318 @@ def test_two_trainings_side_by_side_on_halves_of_the_ranks():
 
 def test_one_rank_is_one_process():
     assert differing(on_ranks(1, lambda comm: train(comm, "pcd")), train(None, "pcd")) == []
+
+
+# ------------------------------------------------------------ refused before any work
+
+
+class NeedsAll(fr.optim.SGD):
+    """A class of the user's, which may read all weights."""
+
+
+REFUSED = {
+    "gradient Exact": {"gradient": fr.gradient.Exact()},
+    "gradient MonteCarlo": {"gradient": fr.gradient.MonteCarlo()},
+    "gradient Discriminative": {"gradient": fr.gradient.Discriminative()},
+    "gradient Hybrid": {"gradient": fr.gradient.Hybrid()},
+    "Tempered with a path": {"gradient": Tempered(20, path=fr.sampling.Trajectory())},
+    "gradient function": {"gradient": lambda rbm, batch, n_threads=None: PCD()(rbm, batch)},
+    "optimizer NeedsAll may need all of the model, unless it says divides": {"optimizer": NeedsAll(0.1)},
+    "sample_weight": {"sample_weight": np.ones(300)},
+    "trajectory": {"trajectory": True},
+    "batch_size must be at most 8,064": {"batch_size": 8065},
+    "not fractions": {"X": X * 0.5},
+    "the visible units are real": {"rbm": lambda: fr.RBM.from_data(X + 0.5, 8, visible="gaussian"), "X": X + 0.5},
+    "the hidden units are real": {"rbm": lambda: fr.RBM.from_data(X, 8, hidden="relu")},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("words", REFUSED)
+def test_what_ranks_cannot_do_is_refused_on_all_of_them(words):
+    given = {"X": X, "batch_size": 100} | REFUSED[words]
+    make, seen = given.pop("rbm", lambda: fr.RBM.from_data(X, 8)), []
+
+    def run(comm):
+        rbm = make()
+        before = rbm._parameters
+        with pytest.raises(ValueError, match=f"comm: .*{words}"):
+            fr.fit(rbm, **given, epochs=1, callbacks=seen.append, comm=comm)
+        assert rbm._parameters is before
+        return True
+
+    assert on_ranks(3, run) == [True] * 3 and not seen
+
+
+def test_fractions_that_come_later_are_refused_on_all_ranks(tmp_path):
+    """Of a batch of one's own, and of a row of a file that one rank reads."""
+    late = [X[:100], X[100:] * 0.5]
+    file = np.repeat(X, 3, axis=0).astype(float)
+    file[801, 20] = 0.5
+    np.save(tmp_path / "x.npy", file)
+
+    def run(comm, given, how):
+        rbm = fr.RBM.from_data(X, 70)
+        with pytest.raises(ValueError, match="must be states, not fractions"):
+            fr.fit(rbm, given, epochs=2, batch_size=200, comm=comm, **how)
+        return rbm.weights.tobytes()  # whole
+
+    for given in (late, np.load(tmp_path / "x.npy", mmap_mode="r")):
+        assert len(set(on_ranks(3, run, given, {}))) == 1
+
+
+UNLIKE = {
+    "seed is 0 on rank 0, 1 on rank 1": lambda r: {"seed": int(r == 1)},
+    "batch_size is 128 on rank 0, 64 on rank 2": lambda r: {"batch_size": 64 if r == 2 else 128},
+    "epochs is 1 on rank 0, 2 on rank 1": lambda r: {"epochs": 1 + (r == 1)},
+    "X is 300 examples of 64 units, checksum .* on rank 1": lambda r: {"X": X if r != 1 else X[::-1]},
+    "first examples.* on rank 1": lambda r: {"X": [X if r != 1 else X[::-1]]},
+    "validation is .* on rank 2": lambda r: {"validation": X[: 40 + r // 2]},
+    "the model is .* on rank 1": lambda r: {"rbm": fr.RBM.from_data(X, 8, seed=int(r == 1))},
+    "gradient is .*seed=0.* on rank 0, .*seed=1.* on rank 1": lambda r: {"gradient": PCD(50, seed=r)},
+    "optimizer is SGD": lambda r: {"optimizer": SGD(0.1 + 0.1 * (r == 2))},
+    "callbacks is .*'function'.* on rank 0, .* on rank 1": lambda r: {"callbacks": () if r else lambda state: None},
+    "callbacks is .*patience=2.* on rank 0": lambda r: {"callbacks": fr.EarlyStopping("shuffled_gap", 2 + r)},
+    "checkpoint is None on rank 0, a.npz on rank 1": lambda r: {"checkpoint": "a.npz" if r == 1 else None},
+    "missing is None on rank 0, latent on rank 1": lambda r: {"missing": "latent" if r == 1 else None},
+    "missing_sweeps is 1 on rank 0, 2 on rank 1": lambda r: {"missing": "latent", "missing_sweeps": 1 + r},
+    "metrics is .*every=1.* on rank 0, .*every=2": lambda r: {"metrics": fr.metrics.PseudoLikelihood(every=1 + r)},
+    "centered is True on rank 0, False on rank 2": lambda r: {"centered": r != 2},
+    "the version of fastrbm is ": lambda r: {"version": f"9.{r}"},
+}
+
+
+@pytest.mark.parametrize("words", UNLIKE)
+def test_unlike_calls_are_refused_by_name(words, monkeypatch):
+    """On all ranks, before any work."""
+    place = threading.local()
+    monkeypatch.setattr("fastrbm.ranks.__version__", type("Version", (str,), {"__str__": lambda _: place.version})())
+
+    def run(comm):
+        given = {"rbm": fr.RBM.from_data(X, 8), "X": X, "epochs": 1, "comm": comm} | UNLIKE[words](comm.Get_rank())
+        place.version = given.pop("version", "1")
+        before = given["rbm"]._parameters
+        with pytest.raises(ValueError, match=f"all ranks must be called alike; .*{words}"):
+            fr.fit(**given)
+        assert given["rbm"]._parameters is before
+        return True
+
+    assert on_ranks(3, run) == [True] * 3
+
+
+def test_what_earlier_trainings_left_must_be_alike():
+    """The chains of an estimator that one rank alone has used before."""
+
+    def run(comm):
+        rbm, pcd = fr.RBM.from_data(X, 8), PCD(50)
+        if comm.Get_rank() == 1:
+            pcd(rbm, X[:100])
+        with pytest.raises(ValueError, match=r"gradient \(what it kept of earlier updates\) is none on rank 0, visible"):
+            fr.fit(rbm, X, pcd, epochs=1, comm=comm)
+        return True
+
+    assert on_ranks(2, run) == [True] * 2
+
+
+def test_an_argument_that_one_rank_alone_cannot_take():
+    """The others hear of it: they do not wait."""
+
+    def run(comm):
+        rbm = fr.RBM.from_data(X, 8)
+        bad = comm.Get_rank() == 1
+        with pytest.raises(ValueError, match="" if bad else "rank 1 of 3 failed: X must hold"):
+            fr.fit(rbm, X * 3 if bad else X, epochs=1, comm=comm)
+        return True
+
+    assert on_ranks(3, run) == [True] * 3
+
+
+# ------------------------------------------------------------ callbacks
+
+
+def test_callbacks_are_called_on_all_ranks_and_rank_0_says_what_they_return():
+    def run(comm):
+        seen = []
+
+        def callback(state):
+            seen.append((state.epoch, state.update, state.rbm.weights.tobytes()))
+            # the others' answers do not count
+            return state.epoch == 3 if comm.Get_rank() == 0 else state.epoch == 1
+
+        history = fr.fit(fr.RBM.from_data(X, 100), X, epochs=9, batch_size=100, callbacks=callback, comm=comm)
+        return seen, history["epoch"][-1]
+
+    results = on_ranks(3, run)
+    assert results[0] == results[1] == results[2]
+    assert [epoch for epoch, *_ in results[0][0]] == [1, 2, 3] and results[0][1] == 3
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, type("Mine", (Exception,), {})])
+@pytest.mark.parametrize("where", ["callback", "metric", "finish"])
+def test_one_that_raises_on_one_rank_ends_all_with_its_words(error, where):
+    """As an error of the same kind, where Python has it; the model is whole, and the same on all ranks."""
+
+    class Raises:
+        columns = ("mine",)
+
+        def __init__(self, rank):
+            self.rank = rank
+
+        def __call__(self, given):
+            if self.rank == 1 and given.epoch == 2 and where != "finish":
+                raise error("not here")
+            return {"mine": 1.0} if where == "metric" else None
+
+        def finish(self, rbm):
+            if self.rank == 1:
+                raise error("not here")
+
+    def run(comm):
+        rbm, mine = fr.RBM.from_data(X, 100), Raises(comm.Get_rank())
+        given = {"metrics": mine} if where == "metric" else {"callbacks": mine}
+        kind = error if error.__module__ == "builtins" or mine.rank == 1 else RuntimeError
+        if where != "finish":
+            Raises.finish = lambda *_: None
+        with pytest.raises(kind, match="not here" if mine.rank == 1 else "rank 1 of 3 failed: .*not here") as info:
+            fr.fit(rbm, X, epochs=4, batch_size=100, comm=comm, **given)
+        return rbm.weights.tobytes(), len(info.value.history)
+
+    results = on_ranks(3, run)
+    assert len(set(results)) == 1 and results[0][1] == {"callback": 2, "metric": 1, "finish": 4}[where]
+
+
+@pytest.mark.parametrize("whose", ["state.rbm", "its own"])
+@pytest.mark.parametrize("name", ["momentum", "averaging"])
+def test_a_callback_may_change_the_model(whose, name):
+    def run(comm):
+        (gradient, optimizer), _, _, options = CASES[name]
+        options = {key: value() for key, value in options.items()}
+        rbm = fr.RBM.from_data(X, 150)
+
+        def callback(state):
+            if state.epoch == 2:
+                changed = state.rbm if whose == "state.rbm" else rbm
+                W = np.linspace(-0.2, 0.2, 64 * 150, dtype=np.float32).reshape(64, 150)
+                changed.set_parameters(W, state.rbm.visible_bias, state.rbm.hidden_bias)
+
+        history = fr.fit(rbm, X, gradient(), optimizer(), epochs=4, callbacks=callback, comm=comm, **options)
+        return result_of(rbm, history)
+
+    assert differing(on_ranks(3, run), run(None)) == []
+
+
+def test_callbacks_that_change_the_model_unlike_are_an_error():
+    def run(comm):
+        rbm = fr.RBM.from_data(X, 70)
+
+        def callback(state):
+            if comm.Get_rank() == 0:
+                state.rbm.set_parameters(hidden_bias=np.ones(70))
+
+        with pytest.raises(ValueError, match="callbacks must change the model alike on all ranks"):
+            fr.fit(rbm, X, epochs=2, callbacks=callback, comm=comm)
+        return rbm.weights.tobytes()
+
+    assert len(set(on_ranks(2, run))) == 1
+
+
+def test_a_divided_model_says_what_it_is():
+    """Inside of a training the model itself has a part of the weights; state.rbm has all."""
+
+    def run(comm):
+        rbm, words = fr.RBM.from_data(X, 100), []
+
+        def callback(state):
+            for use in (lambda: rbm.weights, lambda: rbm.copy().weights, lambda: rbm.set_parameters(hidden_bias=[0] * 100)):
+                with pytest.raises(RuntimeError) as error:
+                    use()
+                words.append(str(error.value))
+            assert state.rbm.weights.shape == (64, 100) and state.rbm.free_energy(X).shape == (300,)
+
+        fr.fit(rbm, X, epochs=1, callbacks=callback, comm=comm)
+        return words
+
+    words = "the weights of this model are divided among ranks while it is trained; a callback's state.rbm has them all"
+    assert on_ranks(2, run) == [[words] * 3] * 2
+
+
+@pytest.mark.parametrize("cool_down", [0.0, 0.5])
+@pytest.mark.parametrize("name", ["pcd", "momentum", "averaging", "fast"])
+def test_early_stopping(name, cool_down):
+    """The best model, and what is left of the schedule."""
+    (gradient, optimizer), _, _, options = CASES[name]
+
+    def run(comm):
+        more = {key: value() for key, value in options.items()}
+        rbm, g, o = fr.RBM.from_data(X, 130), gradient(), optimizer()
+        stop = fr.EarlyStopping("reconstruction_error", patience=1, cool_down=cool_down, mode="max")
+        history = fr.fit(rbm, X, g, o, epochs=12, batch_size=100, callbacks=stop, comm=comm, **more)
+        return result_of(rbm, history, gradient=g, optimizer=o, stop=stop)
+
+    alone = run(None)
+    assert alone["column epoch"][-1] < 12
+    assert differing(on_ranks(3, run), alone) == []
+
+
+# ------------------------------------------------------------ failures
+
+
+@pytest.mark.parametrize("optimizer", [lambda: SGD(lambda p: 0.1 if p < 0.5 else 1e38), lambda: SGD(0.1, 0.5)])
+@pytest.mark.parametrize("late", [False, True], ids=["weights", "biases"])
+def test_a_number_that_would_not_be_finite_is_the_same_error_everywhere(optimizer, late):
+    """And the model is whole, and the last good one, as of one process."""
+
+    class Steep(fr.optim.SGD):
+        divides = True
+
+        def rate(self, progress):
+            return 0.1 if progress < 0.5 else 1e31 if late else 1e34
+
+    def run(comm):
+        rbm, pcd = fr.RBM.from_data(WIDE, 150), PCD(50)
+        steep = Steep(momentum=optimizer().momentum)
+        with pytest.raises(FloatingPointError) as error:
+            fr.fit(rbm, WIDE, pcd, steep, epochs=4, batch_size=50, comm=comm)
+        return result_of(rbm, error.value.history, gradient=pcd, optimizer=steep) | {"words": np.array(str(error.value))}
+
+    alone = run(None)
+    assert np.abs(alone["weights"]).max() < 10 and "learning rate" in str(alone["words"])
+    assert differing(on_ranks(3, run), alone) == []
+
+
+def test_an_error_that_one_rank_alone_has_ends_the_job(capfd):
+    """Of a schedule, or of batches; its words are on standard error, and the others do not wait."""
+
+    def run(comm):
+        rank, ended = comm.Get_rank(), comm._job.aborted_by
+
+        def rate(progress):
+            if rank == 1 and progress > 0.3:
+                raise KeyError("no such rate")
+            return 0.1
+
+        try:
+            fr.fit(fr.RBM.from_data(X, 70), X, optimizer=SGD(rate), epochs=3, batch_size=100, comm=comm)
+        except Exception:
+            return ended
+        return None
+
+    ended = on_ranks(3, run)[0]
+    assert ended[0] == 1
+    err = capfd.readouterr().err
+    assert "fastrbm, rank 1 of 3, ends all ranks:\nTraceback" in err and "KeyError: 'no such rate'" in err
+
+
+def test_progress_and_warnings_are_of_rank_0(capsys):
+    """One line of progress for each measurement, one warning of what was reached."""
+
+    def run(comm):
+        fr.fit(fr.RBM.from_data(X, 20), X, epochs=6, batch_size=100, progress=True, comm=comm)
+
+    with pytest.warns() as caught:
+        run(None)
+    lines, said = capsys.readouterr().err.splitlines(), [str(w.message) for w in caught]
+    with pytest.warns() as caught:
+        on_ranks(3, run)
+    epochs = [line.split("  ")[0] for line in lines]
+    assert [line.split("  ")[0] for line in capsys.readouterr().err.splitlines()] == epochs != []
+    assert [str(w.message) for w in caught] == said and len(said) == 1

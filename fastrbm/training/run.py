@@ -98,7 +98,7 @@ class Training:
             "X": self.source.describe(), "X (its first examples)": fingerprint(self.source.some_examples()),
             "validation": None if validation is None else fingerprint(validation),
             "callbacks": [
-                fingerprint(callback) if hasattr(callback, "describe") else type(callback).__name__
+                callback.describe() if hasattr(callback, "describe") else type(callback).__name__
                 for callback in self.callbacks
             ],
         } | {
