@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import builtins
 import hashlib
+import inspect
 import os
 import re
 import socket
@@ -19,18 +20,23 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import wraps
 from typing import Any, TypeVar
 
 import numpy as np
 
 from ._core import threads
 from ._core.version import __version__
+from ._core.warn import silence
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 _METHODS = "Get_rank", "Get_size", "Allgatherv", "Alltoallv", "allgather", "bcast", "Abort"
 _FEWEST_CHAINS = 32  # of a rank: fewer are hardly quicker than these
+_LEAST_WORK = threads.SERIAL_BELOW  # that ranks share: an exchange takes longer than to wake threads
+_MAY_DIFFER = "comm", "n_threads", "progress"  # arguments of ranks that are called alike
 _HASHED = 1 << 24  # bytes of an array that tell it from others; of a larger one, evenly spaced rows
 _WORLD_SIZES = "SLURM_STEP_NUM_TASKS", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE"  # of what started the process
 
@@ -44,7 +50,7 @@ class RanksDiffer(ValueError):
 class Alone:
     """One process by itself: it has all that there is to share out, and exchanges nothing."""
 
-    size, rank = 1, 0
+    size, rank, beside = 1, 0, 1
 
     def shares(self, n: int) -> list[slice]:
         """Which of n chains each rank takes."""
@@ -74,6 +80,8 @@ class Ranks:
     ----------
     size, rank : int
         How many there are, and which one this process is.
+    beside : int
+        How many of them may use the CPUs of this one, itself included.
     received : int
         Bytes of arrays that came from other ranks so far.
     exchanges : int
@@ -83,6 +91,7 @@ class Ranks:
     def __init__(self, comm: Any) -> None:
         self._comm = comm
         self.size, self.rank = int(comm.Get_size()), int(comm.Get_rank())
+        self.beside = 1
         self.received = self.exchanges = 0
 
     # ------------------------------------------------------------ shares
@@ -124,6 +133,19 @@ class Ranks:
         sent, got = (np.concatenate([[0], np.add.accumulate(n)[:-1]]).tolist() for n in (counts, own))
         self._comm.Alltoallv([parts, (list(counts), sent)], [received, (list(own), got)])
 
+    def start_to_each(
+        self, parts: np.ndarray, counts: Sequence[int], received: np.ndarray, own: Sequence[int]
+    ) -> Callable[[], object]:
+        """:meth:`to_each`, which may go on while this rank has other work to do, until the function that is returned
+        was called. Until then parts and received belong to it."""
+        start = getattr(self._comm, "Ialltoallv", None)
+        if start is None:
+            self.to_each(parts, counts, received, own)
+            return lambda: None
+        self._count(received.nbytes - own[self.rank] * received.itemsize)
+        sent, got = (np.concatenate([[0], np.add.accumulate(n)[:-1]]).tolist() for n in (counts, own))
+        return start([parts, (list(counts), sent)], [received, (list(own), got)]).Wait
+
     def largest(self, *numbers: float) -> list[float]:
         """The largest value of each number among all ranks; NaN counts as infinite."""
         own = np.array([x if x == x else np.inf for x in numbers], np.float64)
@@ -156,20 +178,17 @@ class Ranks:
     def agree(self, action: Callable[[], T]) -> T:
         """What an action returns that may fail on some ranks alone: then it fails on all of them, with the words of the
         first rank that it failed on, and as an error of the same kind where Python has it."""
-        error: BaseException | None = None
-        result: T | None = None
-        try:
-            result = action()
-        except BaseException as caught:
-            error = caught
-        failed = self.all(None if error is None else (type(error).__name__, str(error)))
+        result, error = _tried(action)
+        self._raise(error, self.all(_in_words(error)))
+        return result  # type: ignore[return-value]
+
+    def _raise(self, error: BaseException | None, failed: Sequence[tuple[str, str] | None]) -> None:
+        """Raise this rank's error, or that of the first rank that failed, if any did."""
         if error is not None:
-            agreed(error)
-            raise error
+            raise agreed(error)
         for rank, what in enumerate(failed):
             if what is not None:
                 raise agreed(_alike(*what, f"rank {rank} of {self.size} failed"))
-        return result  # type: ignore[return-value]
 
     def start(self, given: dict[str, Any]) -> None:
         """Look at what all ranks were called with, and at where they run.
@@ -177,11 +196,12 @@ class Ranks:
         RanksDiffer names what is not alike. Ranks that may use the same CPUs share them: each gets its part of the
         threads.
         """
-        prints = self.agree(lambda: {name: fingerprint(value) for name, value in given.items()})
-        prints |= {"the version of fastrbm": __version__, "that of numpy": np.__version__}
-        every = self.all((prints, _place()))
-        for rank, (other, _) in enumerate(every):
-            for name, value in every[0][0].items():
+        versions = {"the version of fastrbm": __version__, "that of numpy": np.__version__}
+        prints, error = _tried(lambda: {name: fingerprint(value) for name, value in given.items()} | versions)
+        every: list[Any] = self.all((_in_words(error), prints, _place()))
+        self._raise(error, [what for what, *_ in every])
+        for rank, (_, other, _) in enumerate(every):
+            for name, value in every[0][1].items():
                 if other.get(name) != value:
                     raise agreed(
                         RanksDiffer(
@@ -189,7 +209,8 @@ class Ranks:
                             f"{rank} (a seed made from the rank? files in another order?)"
                         )
                     )
-        threads.share_with(sum(place == every[self.rank][1] for _, place in every))
+        self.beside = sum(place == every[self.rank][2] for *_, place in every)
+        threads.share_with(self.beside)
 
     def end(self, error: BaseException, exchanges: int) -> None:
         """Let an error through that all ranks have alike; one that this rank may have alone ends all of them, with its
@@ -217,6 +238,18 @@ def agreed(error: T) -> T:
 def is_agreed(error: BaseException) -> bool:
     """Whether all ranks raise this error: one by :func:`agreed`, or of parameters, which all have alike."""
     return getattr(error, "_agreed", False) or isinstance(error, FloatingPointError)
+
+
+def _tried(action: Callable[[], T]) -> tuple[T | None, BaseException | None]:
+    """What an action returns, or its error."""
+    try:
+        return action(), None
+    except BaseException as error:
+        return None, error
+
+
+def _in_words(error: BaseException | None) -> tuple[str, str] | None:
+    return None if error is None else (type(error).__name__, str(error))
 
 
 def _alike(kind: str, words: str, where: str) -> BaseException:
@@ -274,35 +307,95 @@ def sharing(comm: Any, **given: Any) -> Iterator[Alone | Ranks]:
         ranks.start(given)
         exchanges = ranks.exchanges
         _local.ranks = ranks
+        silence(ranks.rank > 0)  # it would say what rank 0 says
         yield ranks
     except BaseException as error:
         ranks.end(error, exchanges)
         raise
     finally:
         _local.ranks = before
-        threads.share_with(1)
+        threads.share_with(before.beside)
+        silence(before.rank > 0)
+
+
+def shared(function: F) -> F:
+    """A function, or method, whose work the ranks of its argument comm share: called with the same arguments, but for
+    threads and progress lines."""
+
+    @wraps(function)
+    def call(*args: Any, comm: Any = None, **kwargs: Any) -> Any:
+        if comm is None:
+            return function(*args, **kwargs)
+        bound = inspect.signature(function).bind(*args, **kwargs)
+        bound.apply_defaults()
+        given = {name: value for name, value in bound.arguments.items() if name not in _MAY_DIFFER}
+        own = given.pop("self", None)
+        if hasattr(own, "_parameters") or hasattr(own, "describe"):
+            given[f"the {type(own).__name__}"] = own
+        with sharing(comm, **given):
+            return function(*args, comm=comm, **kwargs)
+
+    return call  # type: ignore[return-value]
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """A context in which a rank does all that it is given itself: its own share."""
-    before, _local.ranks = getattr(_local, "ranks", _ALONE), _ALONE
+def among(ranks: Alone | Ranks) -> Iterator[None]:
+    """A context in which these ranks share the work, which all of them are in."""
+    before, _local.ranks = getattr(_local, "ranks", _ALONE), ranks
     try:
         yield
     finally:
         _local.ranks = before
 
 
+def alone() -> AbstractContextManager[None]:
+    """A context in which a rank does all that it is given itself: its own share."""
+    return among(_ALONE)
+
+
+class own_share:  # noqa: N801, a context
+    """A context for what is done for each of n chains by itself: those that this rank does.
+
+    work is what there is to do, in connections, as for threads. arrays: what it is done in, each with its axis of
+    chains; afterwards all ranks have all of them. Where there is little to do, or chains are few, each rank does it all
+    and waits for none.
+    """
+
+    __slots__ = "_arrays", "_ranks", "_shares"
+
+    def __init__(self, n: int, work: int, *arrays: tuple[np.ndarray | None, int]) -> None:
+        self._ranks, self._arrays = current(), arrays
+        self._shares = self._ranks.shares(n)
+        if self._shares[0].stop == n or work < _LEAST_WORK:
+            self._ranks, self._shares = _ALONE, [slice(0, n)]
+
+    def __enter__(self) -> slice:
+        if self._ranks is not _ALONE:
+            _local.ranks = _ALONE
+        return self._shares[self._ranks.rank]
+
+    def __exit__(self, kind: object, *error: object) -> None:
+        ranks = self._ranks
+        if isinstance(ranks, Alone):
+            return
+        _local.ranks = ranks
+        for array, axis in self._arrays if kind is None else ():
+            if array is not None:
+                ranks.gather(array, self._shares, axis)
+
+
 def fingerprint(value: Any) -> str:
     """A short text that tells a value from others: of arrays and models a checksum."""
-    parameters = getattr(value, "_parameters", None)
-    if parameters is not None:
-        arrays = parameters.to_hidden.tiles_array, parameters.visible_bias, parameters.hidden_bias
+    parameters: Any = getattr(value, "_parameters", None)
+    if hasattr(parameters, "to_hidden"):
+        arrays = [parameters.to_hidden.tiles_array, parameters.visible_bias, parameters.hidden_bias]
+        arrays += [unit.sides() for unit in parameters.units if unit.real]
         return f"{value!r} ({_checksum(*arrays)})"
     if hasattr(value, "planes"):
         return f"{type(value).__name__}{value.shape} ({_checksum(value.planes)})"
     if callable(getattr(value, "describe", None)):
-        return str(value.describe())
+        with suppress(TypeError):  # a function among its settings, say, that nothing is known of
+            return str(value.describe())
     if isinstance(value, np.ndarray) or hasattr(value, "__array__"):
         array = np.asarray(value)
         if array.dtype != object:

@@ -15,6 +15,7 @@ from ._core import floatmath, frames, layout, model_file, path_file, philox, thr
 from ._core.dispatch import kernels
 from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
+from .ranks import own_share, shared
 from .sampling import gibbs, inpainting
 from .sampling.annealing import annealed_starts
 from .sampling.clamp import Clamp, drawn_given
@@ -468,11 +469,17 @@ class RBM(Model):
         -------
         float64 (n,). Weights enter on the kernels' grid (:attr:`grid`).
         """
-        p = self._parameters
         visible, hidden = self._states(v, "v"), self._states(h, "h")
         n = len(visible)
         if n != len(hidden):
             raise ValueError(f"v and h must have as many examples as each other, got {n} and {len(hidden)}")
+        result = np.empty(n)
+        with own_share(n, n * self.n_visible * self.n_hidden, (result, 0)) as own:
+            result[own] = self._energy(visible[own], hidden[own], n_threads)
+        return result
+
+    def _energy(self, visible: BitMatrix, hidden: BitMatrix, n_threads: int | None) -> np.ndarray:
+        p, n = self._parameters, len(visible)
         result = self._bias_sums(visible, self.visible, p.wide_visible_bias)
         result += self._bias_sums(hidden, self.hidden, p.wide_hidden_bias)
         all_inputs = self._all_inputs() if self.visible.layout is None and self.visible.shifted else 0
@@ -534,6 +541,13 @@ class RBM(Model):
         return result
 
     def _free_energy(self, bits: BitMatrix, n_threads: int | None = None) -> np.ndarray:
+        n = len(bits)
+        result = np.empty(n)
+        with own_share(n, n * self.n_visible * self.n_hidden, (result, 0)) as own:
+            result[own] = self._free_energies(bits[own], n_threads)
+        return result
+
+    def _free_energies(self, bits: BitMatrix, n_threads: int | None) -> np.ndarray:
         p = self._parameters
         result = np.empty(len(bits))
         one = np.ones(1)
@@ -632,6 +646,7 @@ class RBM(Model):
         gibbs.half_step(layer, given, kind=kind, seed=seed, stream=philox.ONCE, out=out, n_threads=n_threads)
         return out.to_states()
 
+    @shared
     def sample(
         self,
         n: int,
@@ -643,6 +658,8 @@ class RBM(Model):
         clamp: ArrayLike | None = None,
         clamp_hidden: ArrayLike | None = None,
         method: str | None = None,
+        *,
+        comm: Any = None,
     ) -> np.ndarray:
         """n samples of v; given some of the units, if any are clamped.
 
@@ -682,6 +699,9 @@ class RBM(Model):
             alone; samples then follow p(v) only when n_sweeps is long against the chains' mixing time, and a mode's
             weight may be that of the starts. It takes clamps and beta of each sample, and clamped hidden units.
             None: "annealed" where it takes what is given, else "gibbs".
+        comm : communicator, optional
+            Of mpi4py: its ranks share the chains, all with the same arguments, and all get the same result; see the
+            docs' page On a cluster.
 
         Returns
         -------
@@ -725,9 +745,10 @@ class RBM(Model):
             ends = chain_ends(self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, clamped)
         return self.visible.values(ends.to_states())
 
+    @shared
     def inpaint(
         self, X: ArrayLike, n_sweeps: int = 1000, seed: int = 0, n_threads: int | None = None, *,
-        n_draws: int | None = None, probabilities: bool = False, most_probable: bool = False,
+        n_draws: int | None = None, probabilities: bool = False, most_probable: bool = False, comm: Any = None,
     ) -> np.ndarray:  # fmt: skip
         """Fill in what is missing: for each example draws of its missing units given the others, or what is most
         probable.
@@ -759,6 +780,9 @@ class RBM(Model):
         most_probable : bool
             Fill in the value, or category, of the largest of these probabilities: of each missing entry by itself. Of
             real units, the mean.
+        comm : communicator, optional
+            Of mpi4py: its ranks share the chains, all with the same arguments, and all get the same result; see the
+            docs' page On a cluster.
 
         Returns
         -------

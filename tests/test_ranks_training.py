@@ -1,15 +1,20 @@
-"""fit(comm=): several ranks train one model, to the bits of one process. Ranks are threads here; test_mpi.py has jobs."""
+"""fit(comm=): several ranks train one model, to the bits of one process. Ranks are threads here, jobs in test_mpi."""
 
 import functools
-import hashlib
+import signal
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
 from ranks_by_threads import on_ranks
+from test_checkpoint import Stop, assert_same_files, entries, stop_after
 from test_fit import EXPECTED, METHODS, SAME
 
 import fastrbm as fr
+from fastrbm._core import output
+from fastrbm._core.signals import Ended, Signals
+from fastrbm.training import checkpoint
 
 pytestmark = pytest.mark.filterwarnings("ignore::fastrbm.TrainingWarning")
 
@@ -26,7 +31,6 @@ def with_gaps(states, missing=np.nan):
     out = states.astype(float)
     out[np.random.default_rng(1).random(out.shape) < 0.1] = missing
     return out
-
 
 
 def result_of(rbm, history, **parts):
@@ -113,8 +117,8 @@ CASES = {
 }  # fmt: skip
 
 
-def train(comm, name, n_threads=1, epochs=3):
-    """A training of CASES, of 3 epochs, and all that it leaves."""
+def train(comm, name, n_threads=1, epochs=3, **more):
+    """A training of CASES, and all that it leaves."""
     (gradient, optimizer), states, units, options = CASES[name]
     gradient, optimizer = gradient(), optimizer()
     options = {key: value() if callable(value) else value for key, value in options.items()}
@@ -122,7 +126,7 @@ def train(comm, name, n_threads=1, epochs=3):
     given = given if "missing" not in options else np.where(np.isnan(given), 0, given).clip(0)
     rbm = fr.RBM.from_data(given, **{"n_hidden": 150, "seed": 5} | units)
     centering = options.setdefault("centered", fr.gradient.Centering())
-    options = {"batch_size": 101, "seed": 3, "epochs": epochs, "n_threads": n_threads, "comm": comm} | options
+    options = {"batch_size": 101, "seed": 3, "epochs": epochs, "n_threads": n_threads, "comm": comm} | options | more
     history = fr.fit(rbm, states, gradient, optimizer, **options)
     parts = {"centering": centering, "averaging": options.get("averaging")}
     parts = {key: part for key, part in parts.items() if part}
@@ -132,8 +136,7 @@ def train(comm, name, n_threads=1, epochs=3):
 # ------------------------------------------------------------ the same bits
 
 
-@functools.cache
-def digests(program, comm=None):
+def digests(program, comm):
     printed = []
     lines = program.replace("fr.fit(", "fit(").replace("int(sys.argv[1])", "1")
     exec(lines, {"fit": functools.partial(fr.fit, comm=comm), "print": printed.append})
@@ -177,9 +180,11 @@ def test_any_number_of_ranks(size, name):
     assert differing(on_ranks(size, lambda comm: train(comm, name)), train(None, name)) == []
 
 
-@pytest.mark.parametrize("name", ["pcd", "fast", "momentum", "adam", "tempered", "averaging"])
-@pytest.mark.parametrize("divided", [(True, False), (False, True), (True, True)])
-@pytest.mark.parametrize("other", [False, True], ids=["the same model", "another model"])
+@pytest.mark.parametrize("divided", [(True, False), (False, True)], ids=["divided first", "divided then"])
+@pytest.mark.parametrize("name, other", [
+    ("pcd", False), ("tempered", False), ("averaging", False), ("momentum", False), ("adam", False), ("fast", False),
+    ("momentum", True), ("fast", True),
+], ids=str)  # fmt: skip
 def test_what_is_left_of_a_training_goes_on(name, divided, other):
     """Two trainings in a row with the same estimator and optimizer, each divided among ranks or not; of another model
     they start anew."""
@@ -262,7 +267,8 @@ def test_what_ranks_cannot_do_is_refused_on_all_of_them(words):
 
 def test_fractions_that_come_later_are_refused_on_all_ranks(tmp_path):
     """Of a batch of one's own, and of a row of a file that one rank reads."""
-    late = [X[:100], X[100:] * 0.5]
+    late = Batches(X.astype(float))
+    late.parts[2] *= 0.5
     file = np.repeat(X, 3, axis=0).astype(float)
     file[801, 20] = 0.5
     np.save(tmp_path / "x.npy", file)
@@ -281,32 +287,28 @@ UNLIKE = {
     "seed is 0 on rank 0, 1 on rank 1": lambda r: {"seed": int(r == 1)},
     "batch_size is 128 on rank 0, 64 on rank 2": lambda r: {"batch_size": 64 if r == 2 else 128},
     "epochs is 1 on rank 0, 2 on rank 1": lambda r: {"epochs": 1 + (r == 1)},
-    "X is 300 examples of 64 units, checksum .* on rank 1": lambda r: {"X": X if r != 1 else X[::-1]},
-    "first examples.* on rank 1": lambda r: {"X": [X if r != 1 else X[::-1]]},
+    "X is '300 examples of 64 units, checksum .* on rank 1": lambda r: {"X": X if r != 1 else X[::-1]},
+    "first examples.* on rank 1": lambda r: {"X": Batches(X if r != 1 else X[::-1])},
     "validation is .* on rank 2": lambda r: {"validation": X[: 40 + r // 2]},
     "the model is .* on rank 1": lambda r: {"rbm": fr.RBM.from_data(X, 8, seed=int(r == 1))},
     "gradient is .*seed=0.* on rank 0, .*seed=1.* on rank 1": lambda r: {"gradient": PCD(50, seed=r)},
     "optimizer is SGD": lambda r: {"optimizer": SGD(0.1 + 0.1 * (r == 2))},
     "callbacks is .*'function'.* on rank 0, .* on rank 1": lambda r: {"callbacks": () if r else lambda state: None},
     "callbacks is .*patience=2.* on rank 0": lambda r: {"callbacks": fr.EarlyStopping("shuffled_gap", 2 + r)},
-    "checkpoint is None on rank 0, a.npz on rank 1": lambda r: {"checkpoint": "a.npz" if r == 1 else None},
-    "missing is None on rank 0, latent on rank 1": lambda r: {"missing": "latent" if r == 1 else None},
+    "checkpoint is None on rank 0, 'a.npz' on rank 1": lambda r: {"checkpoint": "a.npz" if r == 1 else None},
+    "missing is None on rank 0, 'latent' on rank 1": lambda r: {"missing": "latent" if r == 1 else None},
     "missing_sweeps is 1 on rank 0, 2 on rank 1": lambda r: {"missing": "latent", "missing_sweeps": 1 + r},
     "metrics is .*every=1.* on rank 0, .*every=2": lambda r: {"metrics": fr.metrics.PseudoLikelihood(every=1 + r)},
     "centered is True on rank 0, False on rank 2": lambda r: {"centered": r != 2},
-    "the version of fastrbm is ": lambda r: {"version": f"9.{r}"},
 }
 
 
 @pytest.mark.parametrize("words", UNLIKE)
-def test_unlike_calls_are_refused_by_name(words, monkeypatch):
+def test_unlike_calls_are_refused_by_name(words):
     """On all ranks, before any work."""
-    place = threading.local()
-    monkeypatch.setattr("fastrbm.ranks.__version__", type("Version", (str,), {"__str__": lambda _: place.version})())
 
     def run(comm):
         given = {"rbm": fr.RBM.from_data(X, 8), "X": X, "epochs": 1, "comm": comm} | UNLIKE[words](comm.Get_rank())
-        place.version = given.pop("version", "1")
         before = given["rbm"]._parameters
         with pytest.raises(ValueError, match=f"all ranks must be called alike; .*{words}"):
             fr.fit(**given)
@@ -316,6 +318,19 @@ def test_unlike_calls_are_refused_by_name(words, monkeypatch):
     assert on_ranks(3, run) == [True] * 3
 
 
+def test_other_versions_are_refused_by_name():
+    def run(comm):
+        if comm.Get_rank() == 1:
+            gather = comm.allgather
+            old = {"the version of fastrbm": "0.1"}
+            comm.allgather = lambda v: gather((v[0], v[1] | old, v[2]))
+        with pytest.raises(ValueError, match=f"the version of fastrbm is {fr.__version__} on rank 0, 0.1 on rank 1"):
+            fr.fit(fr.RBM.from_data(X, 8), X, epochs=1, comm=comm)
+        return True
+
+    assert on_ranks(2, run) == [True] * 2
+
+
 def test_what_earlier_trainings_left_must_be_alike():
     """The chains of an estimator that one rank alone has used before."""
 
@@ -323,7 +338,9 @@ def test_what_earlier_trainings_left_must_be_alike():
         rbm, pcd = fr.RBM.from_data(X, 8), PCD(50)
         if comm.Get_rank() == 1:
             pcd(rbm, X[:100])
-        with pytest.raises(ValueError, match=r"gradient \(what it kept of earlier updates\) is none on rank 0, visible"):
+        with pytest.raises(
+            ValueError, match=r"gradient \(what it kept of earlier updates\) is none on rank 0, visible"
+        ):
             fr.fit(rbm, X, pcd, epochs=1, comm=comm)
         return True
 
@@ -336,7 +353,7 @@ def test_an_argument_that_one_rank_alone_cannot_take():
     def run(comm):
         rbm = fr.RBM.from_data(X, 8)
         bad = comm.Get_rank() == 1
-        with pytest.raises(ValueError, match="" if bad else "rank 1 of 3 failed: X must hold"):
+        with pytest.raises(ValueError, match="X must hold" if bad else "rank 1 of 3 failed: X must hold"):
             fr.fit(rbm, X * 3 if bad else X, epochs=1, comm=comm)
         return True
 
@@ -369,7 +386,7 @@ def test_one_that_raises_on_one_rank_ends_all_with_its_words(error, where):
     """As an error of the same kind, where Python has it; the model is whole, and the same on all ranks."""
 
     class Raises:
-        columns = ("mine",)
+        columns, every = ("mine",), 1
 
         def __init__(self, rank):
             self.rank = rank
@@ -439,7 +456,11 @@ def test_a_divided_model_says_what_it_is():
         rbm, words = fr.RBM.from_data(X, 100), []
 
         def callback(state):
-            for use in (lambda: rbm.weights, lambda: rbm.copy().weights, lambda: rbm.set_parameters(hidden_bias=[0] * 100)):
+            for use in (
+                lambda: rbm.weights,
+                lambda: rbm.copy().weights,
+                lambda: rbm.set_parameters(hidden_bias=[0] * 100),
+            ):
                 with pytest.raises(RuntimeError) as error:
                     use()
                 words.append(str(error.value))
@@ -489,7 +510,9 @@ def test_a_number_that_would_not_be_finite_is_the_same_error_everywhere(optimize
         steep = Steep(momentum=optimizer().momentum)
         with pytest.raises(FloatingPointError) as error:
             fr.fit(rbm, WIDE, pcd, steep, epochs=4, batch_size=50, comm=comm)
-        return result_of(rbm, error.value.history, gradient=pcd, optimizer=steep) | {"words": np.array(str(error.value))}
+        return result_of(rbm, error.value.history, gradient=pcd, optimizer=steep) | {
+            "words": np.array(str(error.value))
+        }
 
     alone = run(None)
     assert np.abs(alone["weights"]).max() < 10 and "learning rate" in str(alone["words"])
@@ -523,7 +546,7 @@ def test_progress_and_warnings_are_of_rank_0(capsys):
     """One line of progress for each measurement, one warning of what was reached."""
 
     def run(comm):
-        fr.fit(fr.RBM.from_data(X, 20), X, epochs=6, batch_size=100, progress=True, comm=comm)
+        fr.fit(fr.RBM.from_data(X, 20), X, epochs=40, batch_size=100, progress=True, comm=comm)
 
     with pytest.warns() as caught:
         run(None)
@@ -533,3 +556,155 @@ def test_progress_and_warnings_are_of_rank_0(capsys):
     epochs = [line.split("  ")[0] for line in lines]
     assert [line.split("  ")[0] for line in capsys.readouterr().err.splitlines()] == epochs != []
     assert [str(w.message) for w in caught] == said and len(said) == 1
+
+
+# ------------------------------------------------------------ checkpoints
+
+
+def on(size, program):
+    """What a program(comm) returns on rank 0 of so many, or in one process by itself: None."""
+    return program(None) if size is None else on_ranks(size, program)[0]
+
+
+@pytest.mark.parametrize("name, sizes", [
+    ("averaging", (3, 2, None)), ("adam", (3, 2, None)), ("mixed, fast", (None, 3)), ("mixed, fast", (2, 5)),
+    ("tempered", (2, 1, 3)), ("latent", (None, 2)), ("batches", (3, 2)),
+], ids=str)  # fmt: skip
+def test_a_checkpoint_goes_on_on_any_number_of_ranks(tmp_path, name, sizes):
+    """Broken off in the middle of epochs, and gone on with by others: to the bits of one process, in each array."""
+    cut, whole = tmp_path / "cut.npz", tmp_path / "whole.npz"
+
+    def run(comm, path, **more):
+        stop = fr.EarlyStopping("reconstruction_error", patience=2, mode="max")
+        callbacks = [stop, *more.pop("callbacks", [])]
+        how = {"epochs": 5, "batch_size": 40, "checkpoint": path, "callbacks": callbacks, "resume": True}
+        return train(comm, name, **how, **more)
+
+    expected = run(None, whole, checkpoint_seconds=1e9)
+    for k, size in enumerate(sizes[:-1]):
+        with pytest.raises(Stop):
+            on(size, lambda comm, k=k: run(comm, cut, checkpoint_seconds=0.0, callbacks=[stop_after(2 + k)]))
+        assert entries(cut)["training/update"] == (2 + k) * (3 if name in ("batches", "mixed, fast") else 8) - 1
+    assert differing([on(sizes[-1], lambda comm: run(comm, cut, checkpoint_seconds=1e9))], expected) == []
+    assert_same_files(cut, whole)
+
+
+def test_a_checkpoint_that_cannot_be_written_costs_no_training(tmp_path, monkeypatch):
+    """A word of rank 0, whether the disk is full or the state of a callback cannot be had on another rank."""
+
+    class Stateful:
+        def __init__(self, rank):
+            self.bad = rank == 1
+
+        def __call__(self, state):
+            self.late = True
+
+        def get_state(self):
+            if self.bad and hasattr(self, "late"):
+                raise MemoryError("no room")
+            return {}
+
+        def set_state(self, state):
+            pass
+
+        def describe(self):
+            return "Stateful"
+
+    def run(comm, bad):
+        mine = Stateful(comm.Get_rank() if bad else 0)
+        return train(comm, "momentum", checkpoint=tmp_path / f"{bad}.npz", callbacks=mine)
+
+    expected = train(None, "momentum")
+    with pytest.warns(checkpoint.CheckpointWarning, match="no room; this was the last one") as caught:
+        assert differing(on_ranks(3, run, True), expected) == []
+    assert len(caught) == 1 and not (tmp_path / "True.npz").exists()
+
+    def full(*_):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(checkpoint, "write", full)
+    with pytest.warns(checkpoint.CheckpointWarning, match="disk full; this was the last one") as caught:
+        assert differing(on_ranks(3, run, False), expected) == []
+    assert len(caught) == 1
+
+
+def test_a_checkpoint_that_cannot_be_taken_is_refused_alike(tmp_path):
+    """The same kind of error on all ranks, though rank 0 alone looks at the file."""
+    path = tmp_path / "c.npz"
+    on_ranks(2, lambda comm: train(comm, "pcd", checkpoint=path))
+    before = path.read_bytes()
+
+    def refused(kind, words, name="pcd", path=path, **more):
+        def run(comm):
+            with pytest.raises(kind, match=words):
+                train(comm, name, checkpoint=path, **more)
+            return True
+
+        assert on_ranks(3, run) == [True] * 3
+        assert not path.exists() or path.read_bytes() == before
+
+    refused(FileExistsError, "exists: pass resume=True")
+    refused(FileNotFoundError, "there is no folder", path=tmp_path / "no" / "c.npz")
+    refused(ValueError, "is of a training with seed 3, not 4", seed=4, resume=True)
+    refused(ValueError, "is of a training with optimizer SGD", "momentum", resume=True)
+    refused(ValueError, "is 9 updates on, more than the 3", epochs=1, resume=True)
+    (tmp_path / "bad.npz").write_bytes(before := b"no archive")
+    refused(ValueError, "bad.npz is", path=tmp_path / "bad.npz", resume=True)
+    lock = output.Lock(tmp_path / "locked.npz")
+    refused(BlockingIOError, "locked.npz", path=tmp_path / "locked.npz")
+    lock.release()
+
+
+def test_only_rank_0_looks_for_the_file(tmp_path, monkeypatch):
+    """Others may be on machines that do not see it."""
+    place, exists = threading.local(), Path.exists
+    monkeypatch.setattr(Path, "exists", lambda self: getattr(place, "rank", 0) == 0 and exists(self))
+    monkeypatch.setattr(
+        Path, "is_dir", lambda self, is_dir=Path.is_dir: getattr(place, "rank", 0) == 0 and is_dir(self)
+    )
+
+    def run(comm, **more):
+        place.rank = comm.Get_rank()
+        return train(comm, "pcd", checkpoint=tmp_path / "c.npz", resume=True, **more)
+
+    for _ in range(2):  # new, and complete
+        assert differing(on_ranks(3, run), train(None, "pcd")) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("kept", [True, False], ids=["checkpoint", "no checkpoint"])
+def test_a_signal_to_one_rank_stops_all_after_the_same_update(tmp_path, monkeypatch, number, kept):
+    place, path = threading.local(), tmp_path / "c.npz"
+
+    class Noted(Signals):
+        number = property(lambda self: getattr(place, "number", 0))
+
+    monkeypatch.setattr("fastrbm.training.run.Signals", Noted)
+
+    def schedule(progress):
+        if place.rank == 1 and progress > 0.4:
+            place.number = number
+        return 0.1
+
+    schedule.__qualname__ = schedule.__name__
+    schedule.describe = lambda: "schedule"
+
+    def run(comm):
+        place.rank, rbm, pcd = comm.Get_rank(), fr.RBM.from_data(X, 100), PCD(50)
+        with pytest.raises(KeyboardInterrupt if number == signal.SIGINT else Ended) as error:
+            fr.fit(rbm, X, pcd, SGD(schedule), 4, 50, comm=comm, checkpoint=path if kept else None)
+        assert getattr(error.value, "code", 143) == 143
+        return rbm.weights.tobytes(), pcd.chains.n_sweeps_done
+
+    results = on_ranks(3, run)
+    assert len(set(results)) == 1 and results[0][1] == 11  # the first update beyond 0.4 of 24, and no more
+    if not kept:
+        return
+
+    def go_on(comm, how):
+        place.rank, place.number, rbm, pcd = 0, 0, fr.RBM.from_data(X, 100), PCD(50)
+        history = fr.fit(rbm, X, pcd, SGD(schedule), 4, 50, comm=comm, **how)
+        return result_of(rbm, history, gradient=pcd)
+
+    assert entries(path)["training/update"] == 11
+    assert differing(on_ranks(2, go_on, {"checkpoint": path, "resume": True}), go_on(None, {})) == []

@@ -9,7 +9,7 @@ Whatever is added up in floating-point numbers is added up by the tiles and chun
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -79,6 +79,21 @@ class LayerParts:
         return out
 
 
+class Turning:
+    """Tiles that are on their way from other ranks, while there is other work to do."""
+
+    def __init__(self, join: Callable[[], np.ndarray]) -> None:
+        self._join: Callable[[], np.ndarray] | None = join
+        self._tiles: np.ndarray | None = None
+
+    def __call__(self) -> np.ndarray:
+        """The tiles, as soon as all have come."""
+        if self._join is not None:
+            self._tiles, self._join = self._join(), None
+        assert self._tiles is not None
+        return self._tiles
+
+
 class Division:
     """The parts of both layers of a model.
 
@@ -94,6 +109,7 @@ class Division:
         self._n_visible, self._n_hidden = units[0].n, units[1].n
         self._segments = segments_of(units[0].layout)
         self._received = np.empty(0, np.float32)
+        self._turning: Turning | None = None
         # 64 visible units are a chunk; those in which the units of a rank are, its neighbors' perhaps too
         self.chunks = [
             slice(own.start // TILE, -(-own.stop // TILE) if own.stop > own.start else own.start // TILE)
@@ -108,30 +124,41 @@ class Division:
         own = self.hidden.own_units
         return own.stop - own.start
 
-    def turned(self, transposed: np.ndarray, n_threads: int) -> np.ndarray:
+    def turned(self, transposed: np.ndarray, n_threads: int) -> Turning:
         """The tiles of this rank's visible units, for h -> v, from what each rank has of them: the weights of its
         hidden units the other way round, float32 (chunks, its hidden units rounded up to 8, 64)."""
+        self.settle()  # what comes would be written over
         ranks, own = self.ranks, self.chunks[self.ranks.rank]
         lengths = [8 * -(-(units.stop - units.start) // 8) for units in self.hidden.units]
         n_chunks, mine = own.stop - own.start, lengths[ranks.rank]
-        sent = [transposed[chunks].reshape(-1) for chunks in self.chunks]
-        alike = sum(part.size for part in sent) == transposed.size
-        parts = transposed.reshape(-1) if alike else np.concatenate(sent)
+        alike = sum(chunks.stop - chunks.start for chunks in self.chunks) == len(transposed)
+        parts = transposed if alike else np.concatenate([transposed[chunks] for chunks in self.chunks])
         size = n_chunks * sum(lengths) * TILE
         if self._received.size != size:  # memory that is new costs more than what is written to it
             self._received = np.empty(size, np.float32)
-        received = self._received
-        ranks.to_each(
-            parts, [(chunks.stop - chunks.start) * mine * TILE for chunks in self.chunks],
-            received, [n_chunks * length * TILE for length in lengths],
+        arrive = ranks.start_to_each(
+            parts.reshape(-1), [(chunks.stop - chunks.start) * mine * TILE for chunks in self.chunks],
+            self._received, [n_chunks * length * TILE for length in lengths],
         )  # fmt: skip
-        joined = np.empty((n_chunks, sum(lengths), TILE), np.float32)
-        if n_chunks:
-            kernels.join_parts(received, lengths, joined, n_threads)
-        if self._segments is None:
-            return joined
-        tiles = self.visible.own_tiles
-        return placed_tiles(joined, self._segments, tiles.stop - tiles.start, own.start, tiles.start)
+
+        def join() -> np.ndarray:
+            arrive()
+            joined = np.empty((n_chunks, sum(lengths), TILE), np.float32)
+            if n_chunks:
+                kernels.join_parts(self._received, lengths, joined, n_threads)
+            if self._segments is None:
+                return joined
+            tiles = self.visible.own_tiles
+            return placed_tiles(joined, self._segments, tiles.stop - tiles.start, own.start, tiles.start)
+
+        self._turning = Turning(join)
+        return self._turning
+
+    def settle(self) -> None:
+        """Let all come that is on its way."""
+        if self._turning is not None:
+            self._turning()
+            self._turning = None
 
     def row_sums(self, *by_tile: np.ndarray) -> list[np.ndarray]:
         """The sums over all hidden tiles, tile by tile, of numbers of visible units, float64 (own tiles, at least V):

@@ -187,7 +187,7 @@ class Parameters:
         self,
         shape: tuple[int, int],
         weights: np.ndarray,
-        transposed: np.ndarray,
+        transposed: Any,
         largest_sums: Sequence[float],
         visible_bias: np.ndarray,
         hidden_bias: np.ndarray,
@@ -201,7 +201,7 @@ class Parameters:
         self._largest_sums = largest_sums
         if units[0].real and units[1].real:
             _check_coupling(from_tiles(weights, *shape), units)
-        self.transposed = transposed  # units in a row, whatever their places in tiles
+        self.transposed = transposed  # units in a row, whatever their places in tiles; of a part see to_visible
         segments, real = segments_of(units[0].layout), segments_of(units[1].layout)
         visible_padded, hidden_padded = placed(visible_bias, segments), placed(hidden_bias, None)
         self.hidden_bias = hidden_padded[:n_hidden]
@@ -217,19 +217,28 @@ class Parameters:
             if segments.n_inputs > weights.shape[1]:
                 given, weights = weights, empty_tiles(weights.shape, segments)
                 weights[...] = given
-            if division is None:
-                transposed = placed_tiles(transposed, segments)
-        exponents = (
-            exponent(largest_input, n_visible, units[0].real), exponent(largest_sums[1], n_hidden, units[1].real)
-        )  # fmt: skip
+        self._padded_visible_bias = visible_padded
         self.to_hidden = kernels.Layer(
-            weights, exponents[0], hidden_padded, n_hidden, names[1], names[0], real, segments,
-            placed_shape(units[1], real), fixed_bits(units, self.hidden_bias, largest_input),
+            weights, exponent(largest_input, n_visible, units[0].real), hidden_padded, n_hidden, names[1], names[0],
+            real, segments, placed_shape(units[1], real), fixed_bits(units, self.hidden_bias, largest_input),
             *((0, None) if division is None else (division.hidden.own_tiles.start, division.hidden)),
         )  # fmt: skip
-        self.to_visible = kernels.Layer(
-            transposed, exponents[1], visible_padded, n_visible, *names, segments, real,
-            placed_shape(units[0], segments), FIXED_BITS,
+        if division is None:
+            _ = self.to_visible
+
+    @once
+    def to_visible(self) -> kernels.Layer:
+        """For h -> v. The tiles of a divided model may be on their way from other ranks until somebody asks for
+        them."""
+        (n_visible, n_hidden), units, division = self.shape, self.units, self.division
+        segments, real = segments_of(units[0].layout), segments_of(units[1].layout)
+        tiles = self.transposed() if callable(self.transposed) else self.transposed
+        if division is None and segments is not None:
+            tiles = placed_tiles(tiles, segments)
+        return kernels.Layer(
+            tiles, exponent(self._largest_sums[1], n_hidden, units[1].real), self._padded_visible_bias, n_visible,
+            _kernel_name(units[0]), _kernel_name(units[1]), segments, real, placed_shape(units[0], segments),
+            FIXED_BITS,
             *((0, None) if division is None else (division.visible.own_tiles.start, division.visible)),
         )  # fmt: skip
 
@@ -352,7 +361,7 @@ class Parameters:
         return self._of_tiles(out, visible_bias, hidden_bias, self.units, n_threads)[0]
 
     def replaced(
-        self, weights: np.ndarray, transposed: np.ndarray, largest_sums: Sequence[float], visible_bias: np.ndarray,
+        self, weights: np.ndarray, transposed: Any, largest_sums: Sequence[float], visible_bias: np.ndarray,
         hidden_bias: np.ndarray, units: tuple[Unit, Unit] | None = None,
     ) -> Parameters:  # fmt: skip
         """Others of the same shape; weights and their transpose in tiles, which are kept."""
@@ -371,7 +380,7 @@ class Parameters:
 
     def _ascend(
         self, tiles: np.ndarray, direction: Update, rate: float, l2: float, l1: float, n_threads: int | None
-    ) -> tuple[np.ndarray, np.ndarray, int, list[float]]:
+    ) -> tuple[np.ndarray, Any, int, list[float]]:
         return _ascend(tiles, direction, self.shape[1], rate, l2, l1, n_threads, self.division)
 
     def divided(self, division: Division) -> Parameters:
@@ -388,6 +397,7 @@ class Parameters:
         """The parameters of which this rank has its part; themselves where they are not divided."""
         if self.division is None:
             return self
+        self.division.settle()
         tiles = self.division.hidden.whole(self.to_hidden.tiles_array)
         return Parameters._of_whole(tiles, self.visible_bias, self.hidden_bias, self.units, n_threads)
 
@@ -432,7 +442,7 @@ def _ascend(
     l1: float,
     n_threads: int | None,
     division: Division | None = None,
-) -> tuple[np.ndarray, np.ndarray, int, list[float]]:
+) -> tuple[np.ndarray, Any, int, list[float]]:
     n_hidden = n_hidden if division is None else division.own_hidden
     used = threads.resolve(n_threads, threads.PASS * tiles.size + direction.work)
     new = np.empty(tiles.shape, np.float32)

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
+from .warn import silent
+
 if TYPE_CHECKING:
     from ..training.history import History
 
@@ -114,7 +116,7 @@ class Countdown:
     """A line for one long computation: how much of it is done, and the time left. Used as a context."""
 
     def __init__(self, name: str, total: int, show: bool, stream: TextIO | None = None) -> None:
-        self.name, self.total, self.show = name, total, show
+        self.name, self.total, self.show = name, total, show and not silent()
         self.line = _Line(stream)
 
     def __enter__(self) -> Countdown:

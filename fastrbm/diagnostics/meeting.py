@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import philox, validate, workload
 from .._core.progress import Countdown
+from ..ranks import shared
 from ..sampling.annealing import population_annealing
 from ..sampling.chains import Chains
 from ..sampling.model import model
@@ -123,6 +124,7 @@ class Meeting:
         return "\n".join([*lines, self.words])
 
 
+@shared
 def meet(
     rbm: RBM,
     X: ArrayLike,
@@ -131,6 +133,8 @@ def meet(
     seed: int = 0,
     progress: bool = False,
     n_threads: int | None = None,
+    *,
+    comm: Any = None,
 ) -> Meeting:
     """Let chains start at the data, and as many at draws from the visible biases, and see whether they end in one
     distribution, and that of annealed samples.
@@ -167,6 +171,9 @@ def meet(
         Show a line on standard error.
     n_threads : int, optional
         No effect on the chains.
+    comm : communicator, optional
+        Of mpi4py: its ranks share the chains, all with the same arguments, and all get the same result; see the
+        docs' page On a cluster.
 
     Returns
     -------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from .._core import philox, threads, validate
 from .._core.progress import Countdown
 from .._core.warn import warn
+from ..ranks import shared
 from ..sampling.model import model
 from ..sampling.path import MOST_STEPS, Path, data_bias
 from ..sampling.starts import chain_ends
@@ -46,6 +47,7 @@ def standard_betas(n_betas: int = 14_500) -> np.ndarray:
     return np.interp(place, points, ends).astype(np.float32)
 
 
+@shared
 def ais(
     path: RBM | Path,
     n_chains: int = 100,
@@ -56,6 +58,8 @@ def ais(
     betas: ArrayLike | None = None,
     progress: bool = False,
     n_threads: int | None = None,
+    *,
+    comm: Any = None,
 ) -> LogPartition:
     """Estimate log Z by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008).
 
@@ -85,6 +89,9 @@ def ais(
         Show a line on standard error.
     n_threads : int, optional
         No effect on the result.
+    comm : communicator, optional
+        Of mpi4py: its ranks share the chains, all with the same arguments, and all get the same result; see the
+        docs' page On a cluster.
 
     Returns
     -------
@@ -120,6 +127,7 @@ def ais(
     return LogPartition(value, value - min(width(error), MARKOV), value + width(error), "AIS", ess, ratios, error)
 
 
+@shared
 def reverse_ais(
     path: RBM | Path,
     start: ArrayLike | None = None,
@@ -132,6 +140,8 @@ def reverse_ais(
     betas: ArrayLike | None = None,
     progress: bool = False,
     n_threads: int | None = None,
+    *,
+    comm: Any = None,
 ) -> LogPartition:
     """Estimate log Z by annealing the other way: from states of the model down to the base-rate model.
 
@@ -148,7 +158,7 @@ def reverse_ais(
         default the ends of chains of 5,000 sweeps.
     n_sweeps : int
         Sweeps of the model that the starting states do first.
-    n_chains, n_betas, seed, data, base_bias, betas, progress, n_threads
+    n_chains, n_betas, seed, data, base_bias, betas, progress, n_threads, comm
         As for :func:`ais`; data defaults to start.
 
     Returns

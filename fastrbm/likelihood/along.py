@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import floatmath, philox, threads, validate
 from .._core.warn import warn
+from ..ranks import shared
 from ..sampling.path import Path
 from ..sampling.rungs import Models
 from ..sampling.tempering import TemperedChains
@@ -55,6 +57,7 @@ class Along:
         return "\n".join(lines)
 
 
+@shared
 def along(
     path: Path | Trajectory,
     X: ArrayLike,
@@ -62,6 +65,8 @@ def along(
     n_chains: int | None = None,
     seed: int = 0,
     n_threads: int | None = None,
+    *,
+    comm: Any = None,
 ) -> Along:
     """The log-likelihood of data under every model of a path, or of a training's trajectory.
 
@@ -92,6 +97,9 @@ def along(
         The same seed gives the same result.
     n_threads : int, optional
         No effect on the result.
+    comm : communicator, optional
+        Of mpi4py: its ranks share the chains, all with the same arguments, and all get the same result; see the
+        docs' page On a cluster.
 
     Returns
     -------
@@ -117,10 +125,10 @@ def along(
     n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS)
     seed = validate.seed(seed)
     threads.resolve(n_threads)
-    chains, way, updates = _chains(path, n_chains, seed, n_threads)
-    bits = way.rbm._states(X, "X")
+    bits = (path if isinstance(path, Path) else path.path).rbm._states(X, "X")
     if len(bits) == 0:
         raise ValueError("X must have at least one example")
+    chains, way, updates = _chains(path, n_chains, seed, n_threads)
     steps, errors = _steps(chains, n_sweeps, n_threads)
     _warn_if_apart(chains.swap_rates[::-1])
     # the coldest rung comes first

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import validate
+from ..ranks import shared
 from ..sampling.model import model
 from ..sampling.path import Path
 from .ais import MOST_START_SWEEPS, ais, annealing_path, checked, reverse_ais
@@ -24,6 +25,7 @@ _CLOSE = 1.0  # nats: what counts as agreement where the weights are too few to 
 _ENOUGH = 10  # chains each way, from which the combined estimate's error, a large-sample formula, is to be trusted
 
 
+@shared
 def bidirectional(
     path: RBM | Path,
     data: ArrayLike | None = None,
@@ -37,6 +39,7 @@ def bidirectional(
     *,
     tolerance: float = 0.5,
     seconds: float | None = None,
+    comm: Any = None,
 ) -> Bidirectional:
     """log Z from both sides: by chains that are annealed up to the model, and by chains that are annealed down from it.
 
@@ -61,7 +64,7 @@ def bidirectional(
     data : array (n, columns) or BitMatrix, optional
         Starting states of downward chains, and the base rates where a model is given. By default both come from chains
         of the model.
-    n_chains, n_betas, seed, betas, progress, n_threads
+    n_chains, n_betas, seed, betas, progress, n_threads, comm
         As for :func:`ais`.
     n_sweeps : int
         Sweeps of the model that the starting states of downward chains do first.
@@ -88,10 +91,7 @@ def bidirectional(
     """
     chosen, seed = checked(100 if n_chains is None else n_chains, seed, progress, n_threads)
     n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, MOST_START_SWEEPS)
-    tolerance = validate.real(tolerance, "tolerance", 0.0)
-    if tolerance == 0.0:
-        raise ValueError("tolerance must be above 0")
-    seconds = None if seconds is None else validate.real(seconds, "seconds", 0.0)
+    tolerance, seconds = limits(tolerance, seconds)
     if n_chains is None and n_betas is None and betas is None:
         rbm = path.rbm if isinstance(path, Path) else model(path)
         states = None if data is None else rbm._states(data, "data")
@@ -122,3 +122,11 @@ def bidirectional(
         ends += [forward.value - MARKOV, reverse.value + MARKOV]
     middle = value if agree else (forward.value + reverse.value) / 2
     return Bidirectional(middle, min(ends), max(ends), forward, reverse, combined, agree, **size)
+
+
+def limits(tolerance: float, seconds: float | None) -> tuple[float, float | None]:
+    """The arguments that say when to end, after a look at them."""
+    tolerance = validate.real(tolerance, "tolerance", 0.0)
+    if tolerance == 0.0:
+        raise ValueError("tolerance must be above 0")
+    return tolerance, None if seconds is None else validate.real(seconds, "seconds", 0.0)

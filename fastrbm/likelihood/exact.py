@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from .._core import floatmath, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.progress import Countdown
 from .._core.segments import segments_of
+from ..ranks import own_share, shared
 from ..sampling.model import enumerated_units, hidden_bits, hidden_states, model, visible_bits, visible_states
 from ..units.gaussian import Gaussian
 from .results import LogPartition
@@ -25,7 +26,10 @@ _LOW_UNITS = 6  # units of the low part of a state: a table of 64 rows of fields
 _HIGH_STATES = 256  # high parts a call, at most: bounds the memory
 
 
-def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> LogPartition:
+@shared
+def exact(
+    rbm: RBM, progress: bool = False, n_threads: int | None = None, *, comm: Any = None
+) -> LogPartition:  # fmt: skip
     """log Z by enumeration of the smaller layer, the other one summed out.
 
     Z = sum_s exp(a's) prod_k (1 + exp(d_k + (s'M)_k)) over the states s of the smaller layer, with its bias a, the
@@ -47,6 +51,9 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
         Show a line on standard error.
     n_threads : int, optional
         No effect on the result.
+    comm : communicator, optional
+        Of mpi4py: its ranks share the states, all with the same arguments, and all get the same result; see the
+        docs' page On a cluster.
 
     Raises
     ------
@@ -64,20 +71,11 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
     """
     validate.flag(progress, "progress")
     threads.resolve(n_threads)
-    if all_gaussian(model(rbm)):
+    check_exact(model(rbm))
+    if all_gaussian(rbm):
         value = _of_gaussians(rbm)
         return LogPartition(value, value, value, "exact")
     n_units = enumerated_units(rbm)
-    if math.isinf(n_units):
-        raise ValueError(
-            f"log Z of {rbm.visible!r} with {rbm.hidden!r} has no closed form: both layers have real units, and not "
-            "all are Gaussian; use likelihood.bidirectional"
-        )
-    if n_units > MAX_UNITS:
-        raise ValueError(
-            f"enumeration takes at most {MAX_UNITS} units in the smaller layer; this model has {rbm.n_visible} visible "
-            f"and {rbm.n_hidden} hidden units: use likelihood.bidirectional"
-        )
     if rbm.hidden.real or rbm.visible.real or (rbm.visible.layout is not None and n_units < rbm.n_hidden):
         value = _by_terms(rbm, progress)
         return LogPartition(value, value, value, "exact")
@@ -94,26 +92,47 @@ def exact(rbm: RBM, progress: bool = False, n_threads: int | None = None) -> Log
 
     n_low = min(n_units, _LOW_UNITS)
     low, low_bias = _part(0, 1 << n_low, padded[:n_low], own_bias[:n_low], own)
-    used = threads.resolve(n_threads, W.shape[1] << n_units)
-    peak, total = -np.inf, 0.0
+    connections = W.shape[1] << n_units
+    used = threads.resolve(n_threads, connections)
     n_high = 1 << (n_units - n_low)
-    with Countdown("enumeration", n_high, progress) as countdown:
-        work = workload.exponentials(len(low) * padded.shape[1])
-        for part in workload.parts(n_high, work, most=_HIGH_STATES, blocks=(1,)):
-            start, stop = part.start, part.stop
+    peaks, totals = np.empty(n_high), np.empty(n_high)
+    with (
+        Countdown("enumeration", n_high, progress) as countdown,
+        own_share(n_high, connections, (peaks, 0), (totals, 0)) as mine,
+    ):
+        work, n_mine = workload.exponentials(len(low) * padded.shape[1]), mine.stop - mine.start
+        for part in workload.parts(n_mine, work, most=_HIGH_STATES, blocks=(1,)):
+            start, stop = mine.start + part.start, mine.start + part.stop
             high, high_bias = _part(start, stop, padded[n_low:], own_bias[n_low:], own)
-            peaks, totals = np.empty(stop - start), np.empty(stop - start)
             kernels.enumerate_states(
                 high + bias, high_bias, low, low_bias, "bernoulli" if other.layout else other.name,
-                segments_of(other.layout), other.n, peaks, totals, used,
+                segments_of(other.layout), other.n, peaks[start:stop], totals[start:stop], used,
             )  # fmt: skip
-            for p, t in zip(peaks.tolist(), totals.tolist(), strict=True):
-                top = max(peak, p)
-                total = total * _exp(peak - top) + t * _exp(p - top)
-                peak = top
-            countdown.done(stop)
+            countdown.done(part.stop * n_high // n_mine)
+    peak, total = -np.inf, 0.0
+    for p, t in zip(peaks.tolist(), totals.tolist(), strict=True):
+        top = max(peak, p)
+        total = total * _exp(peak - top) + t * _exp(p - top)
+        peak = top
     value = peak + float(floatmath.log(total))
     return LogPartition(value, value, value, "exact")
+
+
+def check_exact(rbm: RBM) -> None:
+    """ValueError where log Z can be neither enumerated nor written down."""
+    if all_gaussian(rbm):
+        return
+    n_units = enumerated_units(rbm)
+    if math.isinf(n_units):
+        raise ValueError(
+            f"log Z of {rbm.visible!r} with {rbm.hidden!r} has no closed form: both layers have real units, and not "
+            "all are Gaussian; use likelihood.bidirectional"
+        )
+    if n_units > MAX_UNITS:
+        raise ValueError(
+            f"enumeration takes at most {MAX_UNITS} units in the smaller layer; this model has {rbm.n_visible} visible "
+            f"and {rbm.n_hidden} hidden units: use likelihood.bidirectional"
+        )
 
 
 def all_gaussian(rbm: RBM) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -11,6 +11,7 @@ from .._core import floatmath, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.layout import FIXED_BITS, to_fixed_point
 from .._core.segments import segments_of
+from ..ranks import own_share, shared
 from ..sampling.labels import fields_of
 from ..sampling.model import model
 from ..states.bits import BitMatrix, packed
@@ -26,7 +27,10 @@ _NUMBERS = 1 << 16  # fields of hidden units at a time: they stay in cache
 _FLIP = 32  # connections that a flip costs each hidden unit; see threads.PASS
 
 
-def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None, *, per_site: bool = False) -> np.ndarray:
+@shared
+def pseudo(
+    rbm: RBM, X: ArrayLike, n_threads: int | None = None, *, per_site: bool = False, comm: Any = None
+) -> np.ndarray:
     """sum_i log p(v_i | v_1 .. v_V without v_i) of each example, over all sites (units of two values, or categorical
     sites): deterministic, no log Z, no sampling. (Other programs report the mean over sites.)
 
@@ -42,6 +46,9 @@ def pseudo(rbm: RBM, X: ArrayLike, n_threads: int | None = None, *, per_site: bo
     X : array (n, columns) or BitMatrix, of the units' values
     per_site : bool
         The terms of the sum, one for each column of X.
+    comm : communicator, optional
+        Of mpi4py: its ranks share the examples, all with the same arguments, and all get the same result; see the
+        docs' page On a cluster.
 
     Returns
     -------
@@ -77,31 +84,39 @@ def refuse_real(rbm: RBM, name: str) -> None:
 def of_sites(rbm: RBM, states: BitMatrix, n_threads: int | None = None) -> np.ndarray:
     """log p(v_i | v without v_i) of each column of checked states, float64 (n, columns)."""
     refuse_real(rbm, "pseudo")
+    n = len(states)
+    out = np.empty((n, rbm.visible.n_columns))
+    with own_share(n, _FLIP * n * rbm.n_visible * rbm.n_hidden, (out, 0)) as own:
+        _of_sites(rbm, states[own], out[own], n_threads)
+    return out
+
+
+def _of_sites(rbm: RBM, states: BitMatrix, out: np.ndarray, n_threads: int | None) -> None:
+    """of_sites, written to out."""
     if rbm.hidden.real:
-        return _by_cgf(rbm, states, n_threads)
+        _by_cgf(rbm, states, out, n_threads)
+        return
     p = rbm._parameters
     segments = segments_of(rbm.visible.layout or ((rbm.visible.name, rbm.visible.n),))
     largest = 2.0 * float(np.max(rbm.visible.step)) * rbm.hidden.step * float(np.abs(p.to_hidden.tiles_array).max())
-    n, out = len(states), np.empty((len(states), rbm.visible.n_columns))
     if largest > _CAPACITY:
-        return _by_states(rbm, states, n_threads)
+        _by_states(rbm, states, out, n_threads)
+        return
     capacity = max(1, int(_CAPACITY / max(largest, 1e-3)))
     shape = rbm.n_visible, rbm.n_hidden
-    for part in workload.parts(n, workload.pseudo(*shape)):
+    for part in workload.parts(len(states), workload.pseudo(*shape)):
         used = threads.resolve(n_threads, _FLIP * (part.stop - part.start) * shape[0] * shape[1])
         kernels.pseudo_of_sites(
             states._planes[:, part], p.to_hidden, segments, p.wide_visible_bias, capacity, out[part], used
         )
-    return out
 
 
-def _by_cgf(rbm: RBM, states: BitMatrix, n_threads: int | None) -> np.ndarray:
+def _by_cgf(rbm: RBM, states: BitMatrix, out: np.ndarray, n_threads: int | None) -> None:
     """of_sites by the cgf of real hidden units, at the fields that each state of a site makes."""
     threads.resolve(n_threads)
     n, hidden, gaussian = len(states), rbm.hidden, isinstance(rbm.hidden, Gaussian)
     W, b = rbm.weights.astype(np.float64), rbm.visible_bias.astype(np.float64)
     columns = _states_of_columns(rbm)
-    out = np.empty((n, len(columns)))
     rows = max(1, _NUMBERS // rbm.n_hidden)
     for start in range(0, n, rows):
         part = states[start : start + rows]
@@ -122,7 +137,6 @@ def _by_cgf(rbm: RBM, states: BitMatrix, n_threads: int | None) -> np.ndarray:
             out[start : start + len(parts), column] = np.where(
                 there, terms[np.where(there, now, 0), np.arange(len(now))] - total, 0.0
             )
-    return out
 
 
 def _gaussian_gain(hidden: Unit, fields: np.ndarray, change: np.ndarray) -> np.ndarray:
@@ -141,10 +155,9 @@ def _states_of_columns(rbm: RBM) -> list[tuple[slice, np.ndarray]]:
     return found
 
 
-def _by_states(rbm: RBM, states: BitMatrix, n_threads: int | None) -> np.ndarray:
+def _by_states(rbm: RBM, states: BitMatrix, out: np.ndarray, n_threads: int | None) -> None:
     """The same from a free energy for each state of each site, for weights whose exponentials leave float64's range."""
     parts, own = states.to_states(), -rbm._free_energy(states, n_threads)
-    out = np.zeros(parts.shape)
     for column, n_states in enumerate(rbm.visible.n_states_of_columns):
         terms = np.empty((n_states, len(parts)))
         changed = parts.copy()
@@ -154,7 +167,6 @@ def _by_states(rbm: RBM, states: BitMatrix, n_threads: int | None) -> np.ndarray
         top = terms.max(axis=0)
         total = np.add.accumulate(floatmath.exp(np.maximum(terms - top, -708.0)), axis=0)[-1]
         out[:, column] = np.where(parts[:, column] < n_states, own - top - floatmath.log(total), 0.0)
-    return out
 
 
 def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = None, every: int = 1) -> np.ndarray:
@@ -170,6 +182,17 @@ def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = 
         if not isinstance(states, BitMatrix):
             raise ValueError("X must hold states, not probabilities, where units are categorical or of segments")
         return np.add.accumulate(of_sites(rbm, states, n_threads), axis=1)[:, -1]  # the same bits on any machine
+    if not isinstance(states, BitMatrix) or every > 1:  # of which the number of an example decides
+        return _by_products(rbm, states, n_threads, every)
+    n = len(states)
+    out = np.empty(n)
+    with own_share(n, _FLIP * n * rbm.n_visible * rbm.n_hidden, (out, 0)) as own:
+        out[own] = _by_products(rbm, states[own], n_threads, every)
+    return out
+
+
+def _by_products(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None, every: int) -> np.ndarray:
+    """pseudo_of units of two values: the changes of the fields are factors."""
     p = rbm._parameters
     layer, bias = p.to_hidden, p.visible_bias.astype(np.float64)
     largest = rbm.visible.step * rbm.hidden.step * float(np.abs(layer.tiles_array).max())  # of a change of log odds

@@ -10,13 +10,14 @@ from numpy.typing import ArrayLike
 
 from .._core import validate
 from .._core.warn import warn
+from ..ranks import shared
 from ..sampling.model import enumerated_units, model
 from ..sampling.path import MOST_STEPS, Path
 from ..states.missing import has_missing, known_parts
 from .ais import ais, checked
-from .bidirectional import bidirectional
+from .bidirectional import bidirectional, limits
 from .density import log_density
-from .exact import all_gaussian, exact
+from .exact import all_gaussian, check_exact, exact
 from .marginal import marginal
 from .results import METHODS, Bidirectional, LogPartition, Score
 
@@ -27,6 +28,7 @@ _SWEEPS = 100  # that fill in what is missing, for the starting states of revers
 EXACT_UNITS = 20  # up to which method="auto" enumerates: a second or so
 
 
+@shared
 def score(
     rbm: RBM,
     X: ArrayLike,
@@ -40,6 +42,7 @@ def score(
     tolerance: float = 0.5,
     seconds: float | None = None,
     path: Path | None = None,
+    comm: Any = None,
 ) -> Score:
     """log p(v) = -F(v) - log Z of each example, and their mean with what is uncertain about it.
 
@@ -62,7 +65,7 @@ def score(
     n_chains, n_betas : int, optional
         For one run of this size (100 chains and 10,000 betas where the other one is given) in place of as many as the
         tolerance requires. A path has its own steps: leave out n_betas.
-    seed, progress, n_threads
+    seed, progress, n_threads, comm
         As for :func:`ais`.
     tolerance : float
         In nats: what half of the interval that the uncertainty of log Z leaves should be.
@@ -97,6 +100,9 @@ def score(
         n_betas = validate.integer(n_betas, "n_betas", 1, MOST_STEPS)
     if path is not None and not (isinstance(path, Path) and _same(path.rbm, rbm)):
         raise ValueError("path must be a Path whose last model is rbm (--path: that of the training of MODEL)")
+    tolerance, seconds = limits(tolerance, seconds)
+    if method == "exact":
+        check_exact(rbm)
     rbm._check_names(X, "X")
     X = rbm._coded(X, "X")
     free, missing = None, None

@@ -11,6 +11,7 @@ import numpy as np
 
 from .._core import floatmath, philox
 from .._core.progress import Countdown
+from ..ranks import current
 from ..sampling.annealing import population_annealing
 from ..sampling.modes import mode_biases
 from ..sampling.path import Path, bounded, data_bias
@@ -107,7 +108,7 @@ def to_tolerance(
             return result
         wanted = 1.2 * (half / tolerance) * (half / tolerance) if result.agree else _MOST_GROWTH
         growth = min(max(wanted, _LEAST_GROWTH), _MOST_GROWTH, (most - spent) / (2 * n * main.n_steps))
-        late = seconds is not None and time.perf_counter() - started > seconds
+        late = seconds is not None and current().first(time.perf_counter() - started > seconds)
         if late or growth < _LEAST_GROWTH:
             return result.ended(tolerance, "the time" if late else "the work that it may do")
         main = main.respaced(spreads, _every(main), main.n_steps)

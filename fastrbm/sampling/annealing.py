@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import floatmath, philox, threads, validate
 from .._core.progress import Countdown
+from ..ranks import shared
 from ..states.bits import BitMatrix, zeros
 from . import gibbs
 from .modes import SWEEPS, clustered, mode_biases, to_grid
@@ -65,6 +66,7 @@ class Population:
         return error_of(self.families, len(self.visible))
 
 
+@shared
 def population_annealing(
     path: RBM | Path,
     n_chains: int = 1024,
@@ -75,6 +77,7 @@ def population_annealing(
     n_threads: int | None = None,
     *,
     modes: ArrayLike | None = None,
+    comm: Any = None,
 ) -> Population:
     """Draw samples by annealing a population of chains that are resampled by their weights on the way (Hukushima & Iba
     2003; Machta 2010).
@@ -107,6 +110,9 @@ def population_annealing(
         at draws from these, as many from each, and the path's first distribution is the mixture of them all. The ends
         have the right weights whatever the modes are. Where modes are far apart, this is what lets chains find them:
         along the temperatures of such a model, all its weight goes from one mode to another at once.
+    comm : communicator, optional
+        Of mpi4py: its ranks share the chains, all with the same arguments, and all get the same result; see the
+        docs' page On a cluster.
 
     Returns
     -------

@@ -9,11 +9,13 @@ from numpy.typing import ArrayLike
 
 from .._core import philox, saved, threads, validate
 from .._core.settings import Setting
+from ..ranks import shared
 from ..states.saved import saved_bits
 from . import gibbs
 from .clamp import Clamp
 from .model import checked_model, model
 from .starts import start_chains
+from .together import Together
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Chains"]
 
 
-class Chains:
+class Chains(Together):
     """Gibbs chains of a model, which remember where they are.
 
     A sweep draws v from p(v | h) and then h from p(h | v), so that (v, h) is a joint state at all times. The chains
@@ -49,6 +51,9 @@ class Chains:
     first_chain : int
         The number of the first chain: these are chains first_chain, first_chain + 1, ... of all those that the seed
         has, and take the paths that they take among all.
+    comm : communicator, optional
+        Of mpi4py: its ranks share the chains, at each sweep, too, all with the same arguments, and all get the same
+        states; see the docs' page On a cluster.
 
     Attributes
     ----------
@@ -70,6 +75,7 @@ class Chains:
     _stream, _start_stream = philox.CHAINS, philox.CHAIN_START
     n_sweeps_done = Setting(validate.integer, 0, philox.MOST_SWEEPS)
 
+    @shared
     def __init__(
         self,
         rbm: RBM,
@@ -81,6 +87,8 @@ class Chains:
         clamp: ArrayLike | None = None,
         clamp_hidden: ArrayLike | None = None,
         first_chain: int = 0,
+        *,
+        comm: Any = None,
     ) -> None:
         self._rbm = model(rbm)
         n_chains = validate.integer(n_chains, "n_chains", 1, philox.MOST_CHAINS)
@@ -93,10 +101,12 @@ class Chains:
             first_chain=self._first_chain,
         )  # fmt: skip
         self.n_sweeps_done = 0
+        self._comm, self._agreed = comm, rbm._parameters
 
     def sweep(self, n_sweeps: int = 1, n_threads: int | None = None) -> None:
         """Advance every chain by n_sweeps sweeps. Ctrl-C leaves valid chains, somewhere on the way."""
-        self._sweep(validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS), None, n_threads)
+        with self._sharing(self._rbm, n_sweeps, self.n_sweeps_done):
+            self._sweep(validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS), None, n_threads)
 
     @property
     def rbm(self) -> RBM:

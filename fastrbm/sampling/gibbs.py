@@ -15,6 +15,7 @@ from .._core import arrays, philox, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.layout import FIXED_BITS, TILE, to_fixed_point
 from .._core.segments import placed, placed_shape, segments_of
+from ..ranks import own_share
 from ..states.bits import BitMatrix, CodeMatrix, packed, zeros
 
 if TYPE_CHECKING:
@@ -57,16 +58,20 @@ def sweep(
         })  # fmt: skip
         return
     sizes = visible.n_units, hidden.n_units
-    for part, done, count, used in chain_calls(len(visible), n_sweeps, sizes, workload.sweep(*sizes), n_threads):
-        v, h = visible.planes[:, part], hidden.planes[:, part]
-        b = None if beta is None else beta[part]
-        f = None if fixed is None else fixed[:, part]
-        free = (None, None) if clamp is None else clamp.free_planes(part)
-        last = f if done + count == n_sweeps else None
-        kernels.sweep(
-            v, h, parameters.to_visible, parameters.to_hidden, b, seed, stream, first_sweep + done, count,
-            first_chain + part.start, *free, last, used,
-        )  # fmt: skip
+    n, connections = len(visible), 2 * sizes[0] * sizes[1]
+    with own_share(n, connections * n * n_sweeps, (visible.planes, 1), (hidden.planes, 1), (fixed, 1)) as own:
+        n_own = own.stop - own.start
+        for some, done, count, used in chain_calls(n_own, n_sweeps, sizes, workload.sweep(*sizes), n_threads):
+            part = slice(own.start + some.start, own.start + some.stop)
+            v, h = visible.planes[:, part], hidden.planes[:, part]
+            b = None if beta is None else beta[part]
+            f = None if fixed is None else fixed[:, part]
+            free = (None, None) if clamp is None else clamp.free_planes(part)
+            last = f if done + count == n_sweeps else None
+            kernels.sweep(
+                v, h, parameters.to_visible, parameters.to_hidden, b, seed, stream, first_sweep + done, count,
+                first_chain + part.start, *free, last, used,
+            )  # fmt: skip
 
 
 def _sweep_by_layers(
@@ -171,11 +176,15 @@ def refresh(
     n_threads: int | None,
 ) -> None:  # fmt: skip
     """h from p(h | v), then v from p(v | h), in place: a sweep of chains that only visible states are known of."""
-    how: dict[str, Any] = {
-        "seed": seed, "stream": stream, "sweep": sweep, "first_chain": first_chain, "n_threads": n_threads,
-    }  # fmt: skip
-    half_step(parameters.to_hidden, visible, kind=philox.HIDDEN, out=hidden, **how)
-    half_step(parameters.to_visible, hidden, kind=philox.VISIBLE, out=visible, **how)
+    n, connections = len(visible), 2 * visible.n_units * hidden.n_units
+    with own_share(n, connections * n, (visible.planes, 1), (hidden.planes, 1)) as own:
+        v, h = visible[own], hidden[own]
+        how: dict[str, Any] = {
+            "seed": seed, "stream": stream, "sweep": sweep, "first_chain": first_chain + own.start,
+            "n_threads": n_threads,
+        }  # fmt: skip
+        half_step(parameters.to_hidden, v, kind=philox.HIDDEN, out=h, **how)
+        half_step(parameters.to_visible, h, kind=philox.VISIBLE, out=v, **how)
 
 
 def independent_states(

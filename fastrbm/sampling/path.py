@@ -15,6 +15,7 @@ from .._core import floatmath, philox, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.progress import Countdown
 from .._core.segments import placed
+from ..ranks import own_share, shared
 from ..states.bits import BitMatrix, zeros
 from . import gibbs
 from .gibbs import chain_calls, independent_states
@@ -215,6 +216,19 @@ class Path:
         the unnormalized distributions of v, log p*_b(v) - log p*_a(v), at the state before the step. A countdown gets
         chains times steps.
         """
+        n, rbm = len(visible), self.rbm
+        total, work = np.empty(n), 2 * rbm.n_visible * rbm.n_hidden * n * abs(last - first)
+        with own_share(n, work, (visible.planes, 1), (total, 0)) as own:
+            total[own] = self._moved(
+                visible[own], first, last, seed, stream, first_sweep, n_threads, countdown, first_chain + own.start, n
+            )
+        return total
+
+    def _moved(
+        self, visible: BitMatrix, first: int, last: int, seed: int, stream: int, first_sweep: int,
+        n_threads: int | None, countdown: Countdown | None, first_chain: int, of: int,
+    ) -> np.ndarray:  # fmt: skip
+        """move, of some chains; a countdown gets the steps of so many, all of which are as far."""
         points = self._points[first : last + 1] if last >= first else self._points[last : first + 1][::-1]
         total, n_steps = np.zeros(len(visible)), len(points) - 1
         # the kernel knows nothing of what the energy of visible units has beside biases and a quadratic part
@@ -227,7 +241,7 @@ class Path:
                     stop += 1
                 betas = np.ascontiguousarray(points[done : stop + 1], np.float32)
                 total += self._heat(visible, betas, seed, stream, first_sweep + done, n_threads, countdown, done,
-                                    first_chain)  # fmt: skip
+                                    first_chain, of)  # fmt: skip
                 done = stop
             else:
                 before = self.model_at(points[done])
@@ -238,12 +252,12 @@ class Path:
                     before = after
                     done += 1
                     if countdown:
-                        countdown.done(len(visible) * done)
+                        countdown.done(of * done)
         return total
 
     def _heat(
         self, visible: BitMatrix, betas: np.ndarray, seed: int, stream: int, first_sweep: int, n_threads: int | None,
-        countdown: Countdown | None, done: int, first_chain: int,
+        countdown: Countdown | None, done: int, first_chain: int, of: int,
     ) -> np.ndarray:  # fmt: skip
         """Steps along the temperatures of the first model, in calls short enough for Ctrl-C."""
         rbm = self._models[0]
@@ -272,7 +286,7 @@ class Path:
                 first_sweep + first, first_chain + part.start, weights, used,
             )  # fmt: skip
             if countdown:
-                countdown.done(n * done + part.start * n_steps + size * (first + count))
+                countdown.done(of * (n * done + part.start * n_steps + size * (first + count)) // n)
             if first + count == n_steps:
                 out[part] = np.add.accumulate(weights, axis=0)[-1]
         return out
@@ -287,9 +301,11 @@ class Path:
         gibbs.refresh(after._parameters, visible, hidden, seed, stream, sweep, first_chain, n_threads)
         return weights
 
+    @shared
     def adapted(
-        self, n_steps: int | None = None, seed: int = 0, n_chains: int = 256, n_threads: int | None = None
-    ) -> Path:
+        self, n_steps: int | None = None, seed: int = 0, n_chains: int = 256, n_threads: int | None = None, *,
+        comm: Any = None,
+    ) -> Path:  # fmt: skip
         """The same path with its points where they serve best, as two short pilot runs find them.
 
         A population of chains goes up the path in 50 stretches, resampled by weight after each. Of a stretch of m steps
@@ -309,6 +325,9 @@ class Path:
             Of the pilot runs, at least 16.
         n_threads : int, optional
             No effect on the result.
+        comm : communicator, optional
+            Of mpi4py: its ranks share the chains, all with the same arguments, and all get the same result; see the
+            docs' page On a cluster.
 
         Examples
         --------
@@ -333,8 +352,10 @@ class Path:
         path.pilot = run
         return path
 
+    @shared
     def thinned(
-        self, rate: float = 0.3, seed: int = 0, n_chains: int = 256, n_threads: int | None = None
+        self, rate: float = 0.3, seed: int = 0, n_chains: int = 256, n_threads: int | None = None, *,
+        comm: Any = None,
     ) -> Path:  # fmt: skip
         """As few of the points as let neighbors exchange states at this rate, for :class:`fastrbm.TemperedChains`.
 
@@ -354,6 +375,9 @@ class Path:
             Of the pilot run, at least 16.
         n_threads : int, optional
             No effect on the result.
+        comm : communicator, optional
+            Of mpi4py: its ranks share the chains, all with the same arguments, and all get the same result; see the
+            docs' page On a cluster.
 
         Examples
         --------

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from .._core import philox, saved, threads, validate
 from .._core.settings import Setting
+from ..ranks import shared
 from ..states.bits import BitMatrix, of_planes, zeros
 from ..states.saved import saved_bits
 from . import gibbs
@@ -20,6 +21,7 @@ from .path import Path, population
 from .resampling import acceptance
 from .rungs import Models
 from .starts import start_chains, warn_of_few
+from .together import Together
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -33,7 +35,7 @@ _MOST_OF_SAMPLE = 100  # temperatures of RBM.sample
 _RECENT = 100  # swap attempts that rates of swaps are averaged over
 
 
-class TemperedChains:
+class TemperedChains(Together):
     """Parallel tempering (Swendsen & Wang 1986; Desjardins et al. 2010): chains that can leave their mode.
 
     At each of n_betas inverse temperatures 1 = beta_1 > ... > beta_K >= 0, n_chains chains sample exp(-beta_k E).
@@ -77,6 +79,9 @@ class TemperedChains:
         Where chains of all rungs start (of K n_chains examples: where each chain of each rung does, the coldest rung
         first); by default at draws from the visible biases alone. Those of a path start, by
         default, as population annealing comes by on its way from the base-rate model.
+    comm : communicator, optional
+        Of mpi4py: its ranks share the chains, at each sweep, too, all with the same arguments, and all get the same
+        states; see the docs' page On a cluster.
 
     Attributes
     ----------
@@ -105,6 +110,7 @@ class TemperedChains:
     target_rate = Setting(check_target_rate)
     _least_gain = 0.0  # of the adaptation, which goes like the number of swaps to the power of -3/4
 
+    @shared
     def __init__(
         self,
         path: RBM | Path,
@@ -115,6 +121,8 @@ class TemperedChains:
         seed: int = 0,
         start: ArrayLike | None = None,
         n_threads: int | None = None,
+        *,
+        comm: Any = None,
     ) -> None:
         if isinstance(path, Path) and (n_betas is not None or betas is not None):
             raise ValueError("a Path has its own rungs: leave out n_betas and betas")
@@ -129,6 +137,7 @@ class TemperedChains:
         else:
             rbm, rungs, self.target_rate = model(path), Temperatures(ladder(betas, "betas")), None
         self._set_up(rbm, rungs, n_chains, seed, start, n_threads)
+        self._comm, self._agreed = comm, rbm._parameters
 
     def _set_up(
         self, rbm: RBM, rungs: Temperatures | Models, n_chains: int, seed: int, start: ArrayLike | None,
@@ -174,7 +183,8 @@ class TemperedChains:
 
     def sweep(self, n_sweeps: int = 1, n_threads: int | None = None) -> None:
         """n_sweeps sweeps of every chain, swaps before each."""
-        self._sweep(validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS), None, n_threads)
+        with self._sharing(self._rbm, n_sweeps, self.n_sweeps_done):
+            self._sweep(validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS), None, n_threads)
 
     def _sweep(self, n_sweeps: int, fixed: np.ndarray | None, n_threads: int | None) -> None:
         """fixed, if given, gets P(h | v) of the coldest chains at least, as in gibbs.sweep."""

@@ -25,8 +25,8 @@ _DRAW = 32  # drawing a state costs as much as so many connections; see threads.
 _DRAWN = 1 << 20  # numbers that are read, and made into bits, at a time
 _RUN = 64 << 20  # bytes of bits that are made of an array on disk at a time
 ON_RANKS = (
-    "comm: on several ranks a batch must be states, not fractions (dynamic_binarization=True draws states from them), of "
-    f"at most {ROWS_A_PART:,} examples"
+    "comm: on several ranks a batch must be states, not fractions (dynamic_binarization=True draws states from them) "
+    f"of at most {ROWS_A_PART:,} examples"
 )
 _CHECKED = 1 << 26  # numbers that a checksum is of, at most
 
@@ -275,7 +275,7 @@ class OnDisk(InMemory):
         states = ranks.agree(lambda: gibbs.states_given(self._data[own], self._n_units, "X", True, own, self._unit))
         if isinstance(ranks, Alone) or self._dynamic:
             return states
-        if ranks.largest(not isinstance(states, BitMatrix))[0]:
+        if ranks.largest(not isinstance(states, BitMatrix))[0] or not isinstance(states, BitMatrix):
             raise agreed(ValueError(ON_RANKS))
         all_states = zeros(len(examples), self._unit)
         all_states.planes[:, shares[ranks.rank]] = states.planes

@@ -74,7 +74,8 @@ def complete(part: Any, state: dict[str, Any], division: Division | None) -> Non
 
 
 def _convert(loop: Loop, tiles_to: Callable[[np.ndarray], np.ndarray]) -> None:
-    for part in (loop.gradient, loop.optimizer, loop.averaging):
+    parts: tuple[Any, ...] = loop.gradient, loop.optimizer, loop.averaging
+    for part in parts:
         owner = getattr(part, "_rbm", None)
         if hasattr(part, "_convert") and (owner is None or owner is loop.rbm):  # else it is of another model
             part._convert(tiles_to)

@@ -90,8 +90,7 @@ class Checkpoints:
         except Exception as error:
             ending = "this was the last one" if raw is not None else "trying again later"
             words = f"no checkpoint could be written: {error}; {ending}"
-            if self.ranks.rank == 0:
-                warn(checkpoint.CheckpointWarning(words, last=raw is not None))
+            warn(checkpoint.CheckpointWarning(words, last=raw is not None))
         self._saved = time.perf_counter()
 
     # ------------------------------------------------------------ what takes part

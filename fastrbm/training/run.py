@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,14 +14,14 @@ from .._core import validate
 from .._core.progress import ProgressLine
 from .._core.signals import BREAKS, Signals, exception_of
 from .._core.warn import warn
-from ..ranks import RanksDiffer, agreed, fingerprint, is_agreed
+from ..ranks import RanksDiffer, agreed, among, fingerprint, is_agreed
 from ..sampling.chains import Chains
 from ..sampling.tempering import TemperedChains
 from . import divided
 from .contracts import Callback, FitState
 from .data import OnDisk
 from .early_stopping import EarlyStopping
-from .verdict import Closing, Finding, TrainingWarning, findings
+from .verdict import Closing, TrainingWarning, findings
 
 if TYPE_CHECKING:
     from .._core.parameters import Parameters
@@ -72,7 +72,10 @@ class Training:
                     self.checkpoints.try_to_save(raw)  # no epochs at all
             else:
                 self._run()
-            self._judge(closing)
+            # a signal waits until all ranks have said what was reached
+            with Signals(held=True) if self.ranks.size > 1 else nullcontext(Signals(held=True)) as interrupted:
+                self._judge(closing)
+                self._break_off(self.ranks.largest(interrupted.number)[0])
         except BaseException as error:
             if is_agreed(error):
                 divided.make_whole(self.loop)
@@ -98,7 +101,7 @@ class Training:
             "X": self.source.describe(), "X (its first examples)": fingerprint(self.source.some_examples()),
             "validation": None if validation is None else fingerprint(validation),
             "callbacks": [
-                callback.describe() if hasattr(callback, "describe") else type(callback).__name__
+                fingerprint(callback) if hasattr(callback, "describe") else type(callback).__name__
                 for callback in self.callbacks
             ],
         } | {
@@ -242,8 +245,8 @@ class Training:
         changed = new.division is None and new is not offered and (rbm is self.loop.rbm or not self.loop.averaging)
         if not self.ranks.largest(changed)[0]:
             return
-        self.loop.rbm._parameters = own
         prints = self.ranks.all(fingerprint(rbm) if changed else "no change")
+        self.loop.rbm._parameters = own
         if len(set(prints)) > 1:
             raise agreed(RanksDiffer(f"callbacks must change the model alike on all ranks; it is now {prints}"))
         divided.make_whole(self.loop, new)
@@ -328,13 +331,10 @@ class Training:
         loop, basics = self.loop, self.measuring.basics
         chains = getattr(loop.gradient, "chains", None)
         kept = any(hasattr(callback, "finish") for callback in self.callbacks)
-
-        def found_here() -> list[Finding]:
+        with among(self.ranks):
             numbers = closing(loop.rbm, basics, self.history, chains, kept, self.measuring.seed, loop.n_threads)
-            return findings(replace(numbers, left_out=loop.left_out / max(1, loop.update)))
-
-        found = self.ranks.first(self.ranks.agree(found_here))
+        found = self.ranks.first(findings(replace(numbers, left_out=loop.left_out / max(1, loop.update))))
         self.history.findings = tuple(found)
         for finding in found:
-            if finding.fault and self.ranks.rank == 0:
+            if finding.fault:
                 warn(finding.words, TrainingWarning)
