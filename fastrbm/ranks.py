@@ -20,7 +20,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -59,6 +59,10 @@ class Alone:
     def agree(self, action: Callable[[], T]) -> T:
         """What an action returns."""
         return action()
+
+    def agreeing(self) -> AbstractContextManager[None]:
+        """A context that nothing happens in."""
+        return nullcontext()
 
     def first(self, value: T) -> T:
         """The value that rank 0 has."""
@@ -190,6 +194,16 @@ class Ranks:
             if what is not None:
                 raise agreed(_alike(*what, f"rank {rank} of {self.size} failed"))
 
+    @contextmanager
+    def agreeing(self) -> Iterator[None]:
+        """A context of what may fail on some ranks alone: as agree."""
+        error: BaseException | None = None
+        try:
+            yield
+        except BaseException as caught:
+            error = caught
+        self._raise(error, self.all(_in_words(error)))
+
     def start(self, given: dict[str, Any]) -> None:
         """Look at what all ranks were called with, and at where they run.
 
@@ -215,15 +229,20 @@ class Ranks:
     def end(self, error: BaseException, exchanges: int) -> None:
         """Let an error through that all ranks have alike; one that this rank may have alone ends all of them, with its
         words: others would wait for this one for ever. exchanges: those at the start of what failed."""
-        before = isinstance(error, (ValueError, TypeError)) and self.exchanges == exchanges
-        if before or is_agreed(error):
+        if isinstance(error, (ValueError, TypeError)) and self.exchanges == exchanges:
+            agreed(error)
+        if is_agreed(error):
             return
         try:
             print(f"fastrbm, rank {self.rank} of {self.size}, ends all ranks:", file=sys.stderr)
             traceback.print_exception(type(error), error, error.__traceback__)
             sys.stderr.flush()
         finally:
-            self._comm.Abort(1)
+            self.abort(1)
+
+    def abort(self, code: int) -> None:
+        """End all ranks, with this exit code."""
+        self._comm.Abort(code)
 
 
 _ALONE = Alone()
