@@ -236,7 +236,7 @@ def test_kill_9_of_random_ranks(tmp_path):
     """20 kills of a random rank of three at random moments; two or four ranks go on, and three again. The end is as of
     a training that nobody killed, in each array."""
     rng, cut, whole = random.Random(0), tmp_path / "cut.npz", tmp_path / "whole.npz"
-    kills, updates, epochs = 0, [], 200
+    kills, updates, epochs = 0, [], 50
     size = 3
     while True:
         seen = cut.stat().st_mtime_ns if cut.exists() else None
@@ -244,14 +244,15 @@ def test_kill_9_of_random_ranks(tmp_path):
             deadline = time.monotonic() + LIMIT
             while kills < 20 and job.process.poll() is None and time.monotonic() < deadline:
                 if cut.exists() and cut.stat().st_mtime_ns != seen:  # it is on its way
-                    time.sleep(rng.uniform(0.0, 0.3))
+                    time.sleep(rng.uniform(0.0, 0.1))
                     os.kill(pids_of(cut, size)[rng.randrange(size)], signal.SIGKILL)
                     break
                 time.sleep(0.002)
-            code, _, err = job.end()
-        if code == 0:
+            killed, (code, _, err) = kills < 20 and job.process.poll() is None, job.end()
+        if not killed:
+            assert code == 0, err
             break
-        assert code in (-signal.SIGKILL, signal.SIGKILL, 128 + signal.SIGKILL), err
+        assert code != 0  # of the kill, or of a rank that found the other gone
         kills += 1
         updates.append(int(entries(cut)["training/update"]))  # whole at any moment
         assert fr.load(cut).n_hidden == 150
