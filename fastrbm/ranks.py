@@ -76,6 +76,9 @@ class Alone:
         """The largest value of each number among all ranks."""
         return list(numbers)
 
+    def same(self, number: float, what: str) -> None:
+        """RanksDiffer where ranks have other numbers."""
+
 
 class Ranks:
     """The ranks of a communicator of at least two.
@@ -178,6 +181,15 @@ class Ranks:
         self.exchanges += 1
 
     # ------------------------------------------------------------ agreement
+
+    def same(self, number: float, what: str) -> None:
+        """RanksDiffer, on all ranks, where they have other numbers."""
+        self.refuse_unlike(what, *self.largest(number, -number))
+
+    def refuse_unlike(self, what: str, largest: float, smallest: float) -> None:
+        """As same, where the largest value of a number, and of its negative, are known."""
+        if largest != -smallest:
+            raise agreed(RanksDiffer(f"{what} must be the same on all ranks"))
 
     def agree(self, action: Callable[[], T]) -> T:
         """What an action returns that may fail on some ranks alone: then it fails on all of them, with the words of the

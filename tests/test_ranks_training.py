@@ -331,6 +331,40 @@ def test_other_versions_are_refused_by_name():
     assert on_ranks(2, run) == [True] * 2
 
 
+@pytest.mark.parametrize("unlike", ["other", "fewer", "an error"])
+def test_unlike_batches_are_refused_when_they_come(unlike):
+    """Of an object of the user's that draws them by the rank, say: in the first epoch they were alike."""
+
+    class Random(Batches):
+        epoch = 0
+
+        def __iter__(self):
+            self.epoch += 1
+            for k, part in enumerate(self.parts):
+                if self.epoch == 4 and k == 1 and self.rank == 1:  # it is read once more beforehand
+                    if unlike == "an error":
+                        raise OSError("no file")
+                    if unlike == "fewer":
+                        return
+                    part = 1 - part
+                yield part
+
+    def run(comm):
+        rbm, batches = fr.RBM.from_data(X, 70), Random(X)
+        batches.rank = comm.Get_rank()
+        kind = {
+            "other": "the batches of X in epoch 3 must be the same",
+            "fewer": "X yields 1 batches",
+            "an error": "no file",
+        }
+        with pytest.raises(OSError if unlike == "an error" else ValueError, match=kind[unlike]) as error:
+            fr.fit(rbm, batches, epochs=5, callbacks=lambda _: None, comm=comm)
+        return rbm.weights.tobytes(), error.value.history["update"].tolist()
+
+    results = on_ranks(2, run)
+    assert results[0] == results[1] and results[0][1] == [3, 6]
+
+
 def test_what_earlier_trainings_left_must_be_alike():
     """The chains of an estimator that one rank alone has used before."""
 
@@ -434,19 +468,51 @@ def test_a_callback_may_change_the_model(whose, name):
     assert differing(on_ranks(3, run), run(None)) == []
 
 
-def test_callbacks_that_change_the_model_unlike_are_an_error():
+@pytest.mark.parametrize("averaging", [False, True], ids=["plain", "averaging"])
+@pytest.mark.parametrize("when", ["callback", "finish"])
+def test_what_callbacks_make_of_the_model_on_rank_0_counts(when, averaging):
+    """Their arithmetic may have other last bits on another machine. The last change is that of the last epoch."""
+
+    class Changes:
+        def __init__(self, rank):
+            self.rank = rank
+
+        def __call__(self, state):
+            if when == "callback" and state.epoch >= 2:
+                self.change(state.rbm)
+
+        def finish(self, rbm):
+            if when == "finish":
+                self.change(rbm)
+
+        def change(self, rbm):
+            if self.rank != 1:  # which does nothing
+                rbm.set_parameters(hidden_bias=rbm.hidden_bias + np.float32(1 + self.rank))
+
+    def run(comm):
+        rbm, g, o = fr.RBM.from_data(X, 150), PCD(50), SGD(0.1, 0.5)
+        changes = Changes(0 if comm is None else comm.Get_rank())
+        more = {"averaging": fr.optim.Averaging(every=1)} if averaging else {}
+        history = fr.fit(rbm, X, g, o, epochs=3, callbacks=changes, comm=comm, **more)
+        return result_of(rbm, history, gradient=g, optimizer=o, **more)
+
+    alone = run(None)
+    assert alone["hidden_bias"].mean() > 0.5
+    assert differing(on_ranks(3, run), alone) == []
+
+
+def test_a_model_that_another_rank_alone_changes_stays_as_it_is():
     def run(comm):
         rbm = fr.RBM.from_data(X, 70)
+        other = comm is not None and comm.Get_rank() == 1
 
-        def callback(state):
-            if comm.Get_rank() == 0:
+        def change(state):
+            if other:
                 state.rbm.set_parameters(hidden_bias=np.ones(70))
 
-        with pytest.raises(ValueError, match="callbacks must change the model alike on all ranks"):
-            fr.fit(rbm, X, epochs=2, callbacks=callback, comm=comm)
-        return rbm.weights.tobytes()
+        return result_of(rbm, fr.fit(rbm, X, epochs=2, callbacks=change, comm=comm))
 
-    assert len(set(on_ranks(2, run))) == 1
+    assert differing(on_ranks(2, run), run(None)) == []
 
 
 def test_a_divided_model_says_what_it_is():
@@ -517,6 +583,18 @@ def test_a_number_that_would_not_be_finite_is_the_same_error_everywhere(optimize
     alone = run(None)
     assert np.abs(alone["weights"]).max() < 10 and "learning rate" in str(alone["words"])
     assert differing(on_ranks(3, run), alone) == []
+
+
+def test_a_schedule_that_is_unlike_is_an_error_on_all_ranks():
+    """Of the update at which it is: no rank goes on with weights of its own."""
+
+    def run(comm):
+        rbm, rank = fr.RBM.from_data(X, 150), comm.Get_rank()
+        with pytest.raises(ValueError, match="the learning rate must be the same on all ranks"):
+            fr.fit(rbm, X, CD(), SGD(lambda p: 0.1 + 0.1 * (rank == 1 and p > 0.5), 0.5), epochs=3, comm=comm)
+        return rbm.weights.tobytes()
+
+    assert len(set(on_ranks(3, run))) == 1
 
 
 def test_an_error_that_one_rank_alone_has_ends_the_job(capfd):

@@ -62,7 +62,7 @@ class Update:
         rows, bad, column = rows_for(weights), 0, 0.0
         if len(weights):
             bad, column, _ = kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads, rows)
-        return outcome(division, bad, column, *division.row_sums(rows))
+        return outcome(division, bad, column, *division.row_sums(rows), rate)
 
 
 def exponent(largest_sum: float, n_in: int, real: bool = False) -> int:
@@ -119,9 +119,11 @@ def rows_for(weights: np.ndarray) -> np.ndarray:
     return np.empty((len(weights), -(-weights.shape[1] // TILE) * TILE))
 
 
-def outcome(division: Division, bad: int, column: float, rows: np.ndarray) -> tuple[int, float, float]:
-    """What kernels.ascend returns, of all ranks; rows: the sums over all visible units' weights."""
-    of_all, largest = division.ranks.largest(float(bad), column)
+def outcome(division: Division, bad: int, column: float, rows: np.ndarray, rate: float) -> tuple[int, float, float]:
+    """What kernels.ascend returns, of all ranks; rows: the sums over all visible units' weights. ValueError where they
+    have other rates."""
+    of_all, largest, *rates = division.ranks.largest(float(bad), column, rate, -rate)
+    division.ranks.refuse_unlike("the learning rate", *rates)
     # where numbers are bad, so may their sums be
     return int(min(of_all, 1 << 62)), largest, float(rows.max())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
@@ -11,24 +12,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import validate
+from .._core.parameters import Parameters
 from .._core.progress import ProgressLine
 from .._core.signals import BREAKS, Signals, exception_of
 from .._core.warn import warn
-from ..ranks import RanksDiffer, agreed, among, fingerprint, is_agreed
+from ..ranks import agreed, among, fingerprint, is_agreed
 from ..sampling.chains import Chains
 from ..sampling.tempering import TemperedChains
 from . import divided
 from .contracts import Callback, FitState
-from .data import OnDisk
+from .data import OnDisk, UserBatches
 from .early_stopping import EarlyStopping
 from .verdict import Closing, TrainingWarning, findings
 
 if TYPE_CHECKING:
-    from .._core.parameters import Parameters
     from ..ranks import Alone, Ranks
     from ..sampling.trajectory import Trajectory
     from ..states.bits import BitMatrix
-    from .data import InMemory, UserBatches
+    from .data import InMemory
     from .history import History
     from .loop import Loop
     from .measuring import Measuring
@@ -142,7 +143,7 @@ class Training:
         try:
             divided.divide(self.loop, self.ranks)
             self._let_go()
-            if isinstance(self.source, OnDisk):
+            if isinstance(self.source, (OnDisk, UserBatches)):
                 self.source.ranks = self.ranks
             with self._interrupts() as interrupted:
                 epoch = self.loop.update // self.n_batches - self.unmeasured
@@ -239,18 +240,34 @@ class Training:
         return bool(ending)
 
     def _take_over(self, own: Parameters, offered: Parameters) -> None:
-        """Go on from a model that callbacks changed: all of it, own and offered as they were before."""
-        rbm = self.offered if self.loop.rbm._parameters is own else self.loop.rbm
-        new = rbm._parameters
-        changed = new.division is None and new is not offered and (rbm is self.loop.rbm or not self.loop.averaging)
-        if not self.ranks.largest(changed)[0]:
+        """Go on from a model that callbacks changed on rank 0; own and offered as they were before."""
+        rbm, state = self.loop.rbm, self.offered  # by a name of the callback's, and as it was given
+        mine = rbm._parameters
+        by_name, by_state = self.ranks.first((mine.division is None, state._parameters is not offered))
+        rbm._parameters = own if mine.division is None else mine
+        state._parameters = self._of_rank_0(state._parameters) if by_state else offered
+        if by_name:
+            mine = self._of_rank_0(mine if mine.division is None else offered)
+        elif by_state and self.loop.averaging is None:
+            mine = state._parameters
+        else:
             return
-        prints = self.ranks.all(fingerprint(rbm) if changed else "no change")
-        self.loop.rbm._parameters = own
-        if len(set(prints)) > 1:
-            raise agreed(RanksDiffer(f"callbacks must change the model alike on all ranks; it is now {prints}"))
-        divided.make_whole(self.loop, new)
+        if self.loop.averaging is None:
+            state._parameters = mine
+        divided.make_whole(self.loop, mine)
         divided.divide(self.loop, self.ranks)
+
+    def _of_rank_0(self, parameters: Parameters) -> Parameters:
+        """What callbacks made of the model. Where their arithmetic is not the same on all ranks, as by BLAS, what they
+        made of it on rank 0."""
+        arrays = parameters.weights, parameters.visible_bias, parameters.hidden_bias
+        checksum = 0
+        for array in arrays:
+            checksum = zlib.crc32(array.data, checksum)
+        largest, smallest = self.ranks.largest(checksum, -checksum)
+        if largest == -smallest:
+            return parameters
+        return Parameters.of(*self.ranks.first(arrays), parameters.units, self.loop.n_threads)
 
     def _cools(self, callback: Any) -> bool:
         """Whether a training that this callback would end lets its learning rate fall first: it does so where the rate
@@ -319,6 +336,7 @@ class Training:
         finishing = [callback for callback in self.callbacks if hasattr(callback, "finish")]
         if finishing:
             self.ranks.agree(lambda: [callback.finish(self.offered) for callback in finishing])
+            self.offered._parameters = self._of_rank_0(self.offered._parameters)
         divided.make_whole(self.loop, self.offered._parameters)
         self.loop.rbm._parameters = self.offered._parameters
         if self.trajectory is not None:
