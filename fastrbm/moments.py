@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from ._core import threads, validate, workload
 from ._core.dispatch import kernels
 from ._core.layout import FIXED_BITS, REAL_BITS, ROWS, TILE, to_fixed_point
+from ._core.parameters import refuse_whole
 from ._core.settings import Setting
 from .sampling import gibbs
 from .sampling.model import model
@@ -190,12 +191,15 @@ def own_sums(
 ) -> np.ndarray | None:  # fmt: skip
     """What the own of Moments sums up over examples, given their visible states, float64 (K, H): exact sums of numbers
     on a grid, so the same bits in any order. weight and scale as for add. None where there is nothing of the kind."""
-    layer, hidden = rbm._parameters.to_hidden, rbm.hidden
+    layer, hidden, division = rbm._parameters.to_hidden, rbm.hidden, rbm._parameters.division
     if not hidden.trained:
         return None
-    sums, part = np.zeros((4, hidden.n)), np.empty((4, hidden.n))
+    n_units = hidden.n if division is None else division.own_hidden
+    sums, part = np.zeros((4, n_units)), np.empty((4, n_units))
     for rows in workload.parts(states.shape[0], workload.free_energy(*rbm._parameters.shape)):
-        used = threads.resolve(n_threads, (rows.stop - rows.start) * rbm.n_visible * rbm.n_hidden)
+        if n_units == 0:  # of this rank
+            break
+        used = threads.resolve(n_threads, (rows.stop - rows.start) * rbm.n_visible * n_units)
         factors = None if weight is None else weight[rows] * (2.0**-FIXED_BITS)
         if isinstance(states, BitMatrix):
             kernels.real_statistics(states._planes[:, rows], layer, factors, part, used)
@@ -203,11 +207,15 @@ def own_sums(
             numbers = gibbs.fixed_numbers(states[rows], layer)
             kernels.real_statistics_of_fractions(numbers, layer, factors, part, used)
         sums += part
+    if division is not None:
+        sums = np.stack([division.hidden.all_units(row) for row in sums])
     return hidden.own_gradient(sums * scale)
 
 
 def nothing(rbm: RBM) -> Moments:
     """Sums over no example yet: total is 0, and what is in weight_sum and hidden_sum does not matter."""
+    if rbm._parameters.division is not None:
+        refuse_whole("moments")
     weight_sum = np.empty((rbm.n_visible, rbm.n_hidden))
     return Moments(weight_sum, np.zeros(rbm.n_visible), np.empty(rbm.n_hidden), 0.0)
 
@@ -362,6 +370,8 @@ class PhaseStates:
 
     def moments(self, n_threads: int | None = None) -> Moments:
         """The averages themselves."""
+        if self.division is not None:
+            refuse_whole("moments")
         sums = self.visible_sum.copy(), self.hidden_sum.copy()
         moments = Moments(np.empty(self.shape), *sums, self.total, self.own_sum)
         used = threads.resolve(n_threads, moments.weight_sum.size * int(self.total))

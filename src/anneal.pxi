@@ -25,8 +25,6 @@ def anneal(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer 
     cdef Py_ssize_t n_bytes = visible.shape[0], byte
     cdef _Memory memory, table_memory
     cdef double *tables
-    refuse_part(to_visible)
-    refuse_part(to_hidden)
     memset(&job, 0, sizeof(Annealing))
     job.up = prepare(visible, to_hidden, None, seed, first_chain, n_threads)
     job.down = prepare(hidden, to_visible, None, seed, first_chain, n_threads)

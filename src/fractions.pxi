@@ -15,9 +15,9 @@ cdef struct NumbersScratch:     # what a thread needs
 
 
 cdef HalfStep prepare_numbers(const double[:, ::1] numbers, Layer layer, uint64_t seed, Py_ssize_t first_chain,
-                              int n_threads):
+                              int n_threads, bint parts=False):
     """As prepare, for numbers (n, units of the sending layer)."""
-    cdef HalfStep step = prepare_layer(layer, numbers.shape[0], seed, first_chain, n_threads)
+    cdef HalfStep step = prepare_layer(layer, numbers.shape[0], seed, first_chain, n_threads, parts)
     if DEBUG_CHECKS:
         check(layer.given.n_units == numbers.shape[1] if layer.given is not None
               else layer.tiles.shape[1] == 8 * ceil_div(numbers.shape[1], 8), "units of the sending layer")
@@ -88,7 +88,7 @@ cdef void add_products(double *sums, const double *integers, const double *numbe
 def half_step_of_fractions(const double[:, ::1] numbers, Layer layer, uint64_t seed, uint32_t stream, uint32_t sweep,
                            int kind, Py_ssize_t first_chain, out, fixed, probabilities, int n_threads):
     """half_step, given numbers IN (n, units of the other layer), whole, from 0 to 2^22."""
-    cdef HalfStep step = prepare_numbers(numbers, layer, seed, first_chain, n_threads)
+    cdef HalfStep step = prepare_numbers(numbers, layer, seed, first_chain, n_threads, True)
     cdef Py_ssize_t item
     cdef _Memory memory
     cdef NumbersScratch *scratch

@@ -93,7 +93,6 @@ def cgf_sums(const uint8_t[:, :] planes, Layer layer, const double[::1] beta, do
     """out OUT (n,): sum over the units j of layer of cgf(beta field_j); beta IN (n,) or (1,) for all. Unit j goes to
     lane j mod 8, whose terms kink(x) add up and whose factors 1 + exp(-|x|) multiply."""
     cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
-    refuse_part(layer)
     run_cgf(&step, beta, out, n_threads)
 
 
@@ -101,7 +100,6 @@ def cgf_sums_of_fractions(const double[:, ::1] numbers, Layer layer, const doubl
                           int n_threads):
     """cgf_sums, of numbers IN (n, units of the other layer), whole, from 0 to 2^22."""
     cdef HalfStep step = prepare_numbers(numbers, layer, 0, 0, n_threads)
-    refuse_part(layer)
     run_cgf(&step, beta, out, n_threads)
 
 

@@ -57,7 +57,6 @@ def label_terms(planes, numbers, Layer layer, Segments segments, Py_ssize_t row,
     cdef Arena arena = Arena(NULL, 0)
     cdef Barrier barrier = new_barrier()
     cdef _Memory memory
-    refuse_part(layer)
     if numbers is None:
         step = prepare(planes, layer, None, 0, 0, n_threads)
     else:

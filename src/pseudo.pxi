@@ -17,7 +17,6 @@ def pseudo_sums(const uint8_t[:, :] planes, Layer layer, const double[::1] visib
     """out OUT (n,) = sum_i log p(v_i | v without i), planes IN (bytes, n), layer the hidden one, visible_bias IN (V,);
     capacity: how many factors exp(|w|) multiply without leaving the range of float64."""
     cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
-    refuse_part(layer)
     run_pseudo(&step, visible_bias, capacity, 1, out, n_threads)
 
 
@@ -26,7 +25,6 @@ def pseudo_sums_of_fractions(const double[:, ::1] numbers, Layer layer, const do
     """out OUT (n,) = sum_i log(p(v) / (p(v) + p(v'))), where v' is v with v_i turned into 1 - v_i; numbers IN (n, V),
     whole, in units of 2^-22. Of row r only the units i with i mod every = r mod every."""
     cdef HalfStep step = prepare_numbers(numbers, layer, 0, 0, n_threads)
-    refuse_part(layer)
     run_pseudo(&step, visible_bias, capacity, every, out, n_threads)
 
 

@@ -17,7 +17,6 @@ def pseudo_of_sites(const uint8_t[:, :] planes, Layer layer, Segments segments, 
     cdef Barrier barrier = new_barrier()
     cdef Arena arena = Arena(NULL, 0)
     cdef _Memory memory
-    refuse_part(layer)
     if DEBUG_CHECKS:
         check(out.shape[0] == step.n and capacity > 0 and visible_bias.shape[0] == plan.n_units
               and planes.shape[0] == plan.n_rows, "pseudo_of_sites")

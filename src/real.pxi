@@ -382,19 +382,18 @@ cdef void weigh_reals(const HalfStep *step, const double *sums, Py_ssize_t tile,
 
 
 def real_statistics(const uint8_t[:, :] planes, Layer layer, weight, double[:, ::1] out, int n_threads):
-    """out OUT (4, H): the sums over the chains, given planes IN of the other layer, of four means of each dReLU unit:
-    E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2] and E[min(x, 0)^2]. Each is rounded to a multiple of 2^-g, so that the
-    sums of up to 2^24 chains are exact in any order: squares are below 2^(44 - 2 f), g is 2 f - 15, at most 20. weight
-    is None, or float64 (n,): what a chain's means are multiplied by first."""
-    cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
-    refuse_part(layer)
+    """out OUT (4, units of the layer, or of the part of it): the sums over the chains, given planes IN of the other
+    layer, of four means of each dReLU unit: E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2] and E[min(x, 0)^2]. Each is
+    rounded to a multiple of 2^-g, so that the sums of up to 2^24 chains are exact in any order: squares are below
+    2^(44 - 2 f), g is 2 f - 15, at most 20. weight is None, or float64 (n,): what a chain's means are multiplied by
+    first."""
+    cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads, True)
     run_statistics(&step, weight, out, n_threads)
 
 
 def real_statistics_of_fractions(const double[:, ::1] numbers, Layer layer, weight, double[:, ::1] out, int n_threads):
     """real_statistics, of numbers IN (n, units of the other layer), whole, from 0 to 2^22."""
-    cdef HalfStep step = prepare_numbers(numbers, layer, 0, 0, n_threads)
-    refuse_part(layer)
+    cdef HalfStep step = prepare_numbers(numbers, layer, 0, 0, n_threads, True)
     run_statistics(&step, weight, out, n_threads)
 
 
@@ -414,7 +413,8 @@ cdef int run_statistics(const HalfStep *step, weight, double[:, ::1] out, int n_
         of_chains = &weights[0]
     if DEBUG_CHECKS:
         check(step.to != NULL and step.to.tiles[0].kind == DRELU and out.shape[0] == 4
-              and out.shape[1] == step.n_units and (weight is None or weights.shape[0] == step.n), "real_statistics")
+              and out.shape[1] == units_of_part(step) and (weight is None or weights.shape[0] == step.n),
+              "real_statistics")
     memory = memory_for(n_threads, sizeof(EnergyScratch), "statistics of real units")
     sums_memory = memory_for(4 * n_threads * step.n_tiles, TILE * sizeof(double), "statistics of real units")
     scratch, sums = <EnergyScratch *> memory.start, <double *> sums_memory.start
@@ -422,13 +422,13 @@ cdef int run_statistics(const HalfStep *step, weight, double[:, ::1] out, int n_
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(step.n_tiles * ceil_div(step.n, ENERGY_BLOCK), schedule="dynamic", chunksize=1):
-            statistics_item(step, item % step.n_tiles, item // step.n_tiles * ENERGY_BLOCK, of_chains,
+            statistics_item(step, step.first_tile + item % step.n_tiles, item // step.n_tiles * ENERGY_BLOCK, of_chains,
                             sums + 4 * threadid() * n_columns + item % step.n_tiles * TILE, n_columns,
                             scratch + threadid())
         leave_team(&barrier)
     for thread in range(n_threads):
         for row in range(4):
-            for unit in range(step.n_units):
+            for unit in range(units_of_part(step)):
                 out[row, unit] += sums[(4 * thread + row) * n_columns + unit]
     return 0
 

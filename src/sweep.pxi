@@ -45,9 +45,9 @@ cdef class Layer:
         shape float64 (6, 64 tiles) describes them (real.pxi), and their means are counted in units of
         2^-fixed_bits.
 
-        A part of a layer has some of its tiles, from the first_tile-th on, at least one, and all else of the whole:
-        half_step draws its units as it would among all; other kernels refuse it. division is whatever the caller
-        finds the other parts by."""
+        A part of a layer has some of its tiles, from the first_tile-th on, whole sites, and all else of the whole:
+        kernels of parts draw its units as they would among all; the others refuse it. Where it has no tile, none is
+        called. division is whatever the caller finds the other parts by."""
         self.tiles_array, self.bias_array = tiles, bias
         self.tiles, self.bias, self.exponent, self.n_units = tiles, bias, exponent, n_units
         self.unit, self.sent, self.to, self.given = UNITS[unit], UNITS[sent], to, given
@@ -58,8 +58,9 @@ cdef class Layer:
         if DEBUG_CHECKS:
             check(to is None or not to.real or (self.shape.shape[0] == SIDES
                                                 and self.shape.shape[1] == self.bias.shape[0]), "shape")
-            check((is_whole(self) or division is not None and first_tile >= 0
-                   and first_tile + self.tiles.shape[0] <= tiles_of(self))
+            check(first_tile >= 0 and first_tile + self.tiles.shape[0] <= tiles_of(self)
+                  and (division is not None or self.tiles.shape[0] == tiles_of(self))
+                  and begins_site(self, first_tile) and begins_site(self, first_tile + self.tiles.shape[0])
                   and self.tiles.shape[2] == TILE and self.bias.shape[0] == TILE * tiles_of(self)
                   and (to is None or to.n_units == n_units)
                   and (given is None or 8 * ceil_div(given.n_units, 8) == self.tiles.shape[1]),
@@ -71,13 +72,15 @@ cdef inline Py_ssize_t tiles_of(Layer layer) noexcept:
     return ceil_div(layer.n_units, TILE) if layer.to is None else layer.to.n_tiles
 
 
-cdef inline bint is_whole(Layer layer) noexcept:
-    return layer.tiles.shape[0] == tiles_of(layer)
+cdef bint begins_site(Layer layer, Py_ssize_t tile) noexcept:
+    """Whether no site of the layer goes on into this tile from the one before."""
+    return layer.to is None or tile == layer.to.n_tiles or layer.to.plan.tiles[tile].span > 0
 
 
 cdef int refuse_part(Layer layer) except -1:
-    """RuntimeError where the layer is a part, for kernels that need all of it."""
-    if not is_whole(layer):
+    """RuntimeError where the layer is divided, for kernels that need all of it; on a rank that has all tiles, too, as
+    others have none."""
+    if layer.division is not None:
         raise RuntimeError(
             "the weights of this model are divided among ranks while it is trained; what needs all of them takes a "
             "copy of the model, such as the rbm of a callback's state")
@@ -85,9 +88,10 @@ cdef int refuse_part(Layer layer) except -1:
 
 
 cdef HalfStep prepare(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, Py_ssize_t first_chain,
-                      int n_threads):
-    """A half step but for what it gives out and for the place in the stream of random numbers."""
-    cdef HalfStep step = prepare_layer(layer, planes.shape[1], seed, first_chain, n_threads)
+                      int n_threads, bint parts=False):
+    """A half step but for what it gives out and for the place in the stream of random numbers. parts: whether it may
+    be one of a part of the layer, whose tiles begin with step.first_tile."""
+    cdef HalfStep step = prepare_layer(layer, planes.shape[1], seed, first_chain, n_threads, parts)
     cdef const float[::1] betas
     step.stride = planes.strides[0]
     step.n_bytes = planes.shape[0]
@@ -104,9 +108,12 @@ cdef HalfStep prepare(const uint8_t[:, :] planes, Layer layer, beta, uint64_t se
     return step
 
 
-cdef HalfStep prepare_layer(Layer layer, Py_ssize_t n, uint64_t seed, Py_ssize_t first_chain, int n_threads):
+cdef HalfStep prepare_layer(Layer layer, Py_ssize_t n, uint64_t seed, Py_ssize_t first_chain, int n_threads,
+                            bint parts):
     """The same but for the sending layer's states."""
     cdef HalfStep step
+    if not parts:
+        refuse_part(layer)
     memset(&step, 0, sizeof(HalfStep))
     step.n = n
     step.tile_length = layer.tiles.shape[1] * TILE
@@ -132,6 +139,11 @@ cdef HalfStep prepare_layer(Layer layer, Py_ssize_t n, uint64_t seed, Py_ssize_t
 cdef inline Py_ssize_t rows_of(const HalfStep *step) noexcept nogil:
     """Of the receiving layer's planes."""
     return step.to.n_rows if step.to != NULL else ceil_div(step.n_units, 8)
+
+
+cdef inline Py_ssize_t units_of_part(const HalfStep *step) noexcept nogil:
+    """How many units the tiles have, of a layer of one type."""
+    return smaller(TILE * step.n_tiles, step.n_units - TILE * step.first_tile)
 
 
 cdef int give_out(HalfStep *step, planes, fixed, probabilities) except -1:
@@ -206,7 +218,7 @@ def half_step(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, uint
     layer, fixed OUT float32 (tiles, >= n, 64) and probabilities OUT float32 (n, n_units). beta is None or float32
     (n,); free IN as for sweep. Of a part of a layer, fixed has its tiles alone, and of the other arrays it writes what
     belongs to its units."""
-    cdef HalfStep step = prepare(planes, layer, beta, seed, first_chain, n_threads)
+    cdef HalfStep step = prepare(planes, layer, beta, seed, first_chain, n_threads, True)
     cdef _Memory memory
     give_out(&step, out, fixed, probabilities)
     clamp(&step, free)
@@ -232,8 +244,6 @@ def sweep(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer t
     None, or planes of the units that may change. fixed as in half_step, of the last hidden layer."""
     cdef Sweeps job
     cdef _Memory scratch, flips, rows
-    refuse_part(to_visible)
-    refuse_part(to_hidden)
     memset(&job, 0, sizeof(Sweeps))
     job.down = prepare(hidden, to_visible, beta, seed, first_chain, n_threads)
     job.up = prepare(visible, to_hidden, beta, seed, first_chain, n_threads)
@@ -361,13 +371,13 @@ cdef void sweep_item(const Sweeps *job, const HalfStep *step, Flips *flips, Py_s
 def inputs(const uint8_t[:, :] planes, Layer layer, int32_t[:, ::1] out, int n_threads):
     """out OUT (n, units of the layer, or of the part of it): 2^e times what planes IN (rows, n) of a layer of segments
     send."""
-    cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
+    cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads, True)
     cdef Py_ssize_t item
     cdef Barrier barrier = new_barrier()
     cdef _Memory memory
     if DEBUG_CHECKS:
-        check(out.shape[0] == step.n and step.to == NULL and step.given != NULL
-              and out.shape[1] == smaller(TILE * step.n_tiles, step.n_units - TILE * step.first_tile), "inputs")
+        check(out.shape[0] == step.n and out.shape[1] == units_of_part(&step) and step.to == NULL
+              and step.given != NULL, "inputs")
     if step.n == 0:
         return
     memory = memory_for(n_threads, sizeof(Scratch), "the inputs of a layer")

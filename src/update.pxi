@@ -167,10 +167,10 @@ cdef int run_difference(const Phase *phases, centering, Py_ssize_t n_visible, Py
                           <double *> sums.start + n_tiles * padded)
         if by_tile is not None:
             tile_sums = by_tile
-            tile_sums[:, n_visible:] = 0
-            offsets.by_tile = &tile_sums[0, 0]
             if DEBUG_CHECKS:
                 check(tile_sums.shape[0] == n_tiles and tile_sums.shape[1] == padded, "by_tile")
+            tile_sums[:, n_visible:] = 0
+            offsets.by_tile = &tile_sums[0, 0]
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(n_tiles * n_slices, schedule="dynamic", chunksize=1):

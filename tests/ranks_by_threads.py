@@ -22,6 +22,15 @@ class _Job:
         self.aborted_by: list[int] = []
 
 
+class _Request:
+    def __init__(self, sent, received, arriving) -> None:
+        self._sent, self._then, self._received, self._arriving = sent, sent.copy(), received, arriving
+
+    def Wait(self) -> None:
+        assert np.array_equal(self._sent, self._then, equal_nan=True) and np.isnan(self._received).all()
+        self._received[...] = self._arriving
+
+
 class ThreadComm:
     """What a rank sees of the job. Its methods take what mpi4py's take; other forms are errors here."""
 
@@ -70,6 +79,13 @@ class ThreadComm:
         for theirs, count, place in zip(every, own, places, strict=True):
             assert theirs[self._rank].size == count
             received[place : place + count] = theirs[self._rank]
+
+    def Ialltoallv(self, send, receive):
+        """Nothing of it is there before its Wait; until then nobody may write to what is sent, nor where it goes."""
+        arriving = np.empty_like(receive[0])
+        self.Alltoallv(send, [arriving, receive[1]])
+        receive[0].fill(np.nan)
+        return _Request(send[0], receive[0], arriving)
 
     def allgather(self, value):
         return [copy.deepcopy(each) for each in self._exchange(value, "allgather")]

@@ -85,7 +85,7 @@ def test_same_bits_for_any_threads_and_parts(shape, n, monkeypatch):
 
     rbm = random_rbm(*shape, seed=2)
     found = fr.sampling.mode_biases(rbm, seed=4, n_threads=1)
-    how = {"n_chains": n, "n_steps": 25, "seed": 4}
+    how = {"n_chains": n, "n_steps": 12, "seed": 4}
     ones = [fr.population_annealing(rbm, **how, n_threads=1, modes=m) for m in (None, found)]
     monkeypatch.setattr(workload, "A_CALL", 1)
     monkeypatch.setattr(annealing, "_NUMBERS", 300)

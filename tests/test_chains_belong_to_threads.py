@@ -2,6 +2,7 @@
 wait for one that does not run, there are fewer of them. The bits are the same either way."""
 
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -35,6 +36,7 @@ def share(cpus):
     return _threads.Share(team_time, lambda: 0.0)
 
 
+@cache
 def layers(module, scale):
     rng = np.random.default_rng(0)
     weights, *biases = (rng.normal(0, scale, shape).astype(np.float32) for shape in (SHAPE, *SHAPE))

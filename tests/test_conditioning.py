@@ -57,7 +57,7 @@ def test_samples_that_ignored_the_clamp_would_fail():
     """The same distance tells the unconditional distribution, and a clamp that is written only at the end, from the
     right one."""
     clamped = CASES[0][0]
-    free = RBM.sample(N, n_sweeps=60, seed=2)
+    free = RBM.sample(N, n_sweeps=60, seed=2, method="gibbs")
     late = free.copy()
     for unit, value in clamped:
         late[:, unit] = value

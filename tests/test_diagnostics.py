@@ -4,6 +4,7 @@ that meet or do not."""
 import math
 import sys
 from fractions import Fraction
+from functools import cache
 from statistics import NormalDist
 
 import numpy as np
@@ -325,22 +326,22 @@ def tail(level, comparisons):
     return NormalDist().inv_cdf(1 - level / (2 * comparisons))
 
 
-@pytest.fixture(scope="module")
-def mixing():
-    """Meetings of 20 seeds each of models whose chains mix: name -> [(meeting, comparisons)]."""
-    digits = fr.RBM.from_data(DIGITS, 32, seed=0)
-    fr.fit(digits, DIGITS, epochs=100)
-    rng = np.random.default_rng(1)
-    rare = fr.RBM(rng.normal(0, 0.3, (200, 10)), rng.uniform(-7, -2, 200))  # most units are on in a few chains
-    models = {
-        "digits": (digits, DIGITS, 300), "rare units": (rare, None, 30), "random": (random_rbm(20, 12), None, 30),
-        "segments": (MODELS["segments"], None, 30), "one unit": (random_rbm(1, 1), None, 30),
-    }  # fmt: skip
-    met = {}
-    for name, (rbm, data, n_sweeps) in models.items():
-        data = rbm.sample(200, 50, seed=1000) if data is None else data
-        met[name] = [diagnostics.meet(rbm, data, 256, n_sweeps, seed=seed) for seed in range(20)]
-    return met
+MIXING = "digits", "rare units", "random", "segments", "one unit"
+
+
+@cache
+def mixing(name):
+    """Meetings of 20 seeds of a model whose chains mix."""
+    if name == "digits":
+        rbm = fr.RBM.from_data(DIGITS, 32, seed=0)
+        fr.fit(rbm, DIGITS, epochs=100)
+    elif name == "rare units":  # most of them are on in a few chains
+        rng = np.random.default_rng(1)
+        rbm = fr.RBM(rng.normal(0, 0.3, (200, 10)), rng.uniform(-7, -2, 200))
+    else:
+        rbm = {"random": random_rbm(20, 12), "segments": MODELS["segments"], "one unit": random_rbm(1, 1)}[name]
+    data, n_sweeps = (DIGITS, 300) if name == "digits" else (rbm.sample(200, 50, seed=1000), 30)
+    return [diagnostics.meet(rbm, data, 256, n_sweeps, seed=seed) for seed in range(20)]
 
 
 def comparisons(met):
@@ -349,10 +350,10 @@ def comparisons(met):
 
 
 @pytest.mark.slow
-def test_no_alarm_where_chains_mix(mixing):
+def test_no_alarm_where_chains_mix():
     """At one in a thousand, two alarms in a hundred have a probability below 0.005. At one in ten, by the same numbers,
     there are ten alarms on average, and more than ten and four standard deviations of three nearly never."""
-    met = [m for several in mixing.values() for m in several]
+    met = [m for name in MIXING for m in mixing(name)]
     assert len(met) == 100 and sum(not m.agree for m in met) <= 1
     assert all(m.threshold == tail(0.001, comparisons(m)) for m in met)
     assert sum(m.worst > tail(0.1, comparisons(m)) for m in met) <= 10 + 4 * 3
@@ -360,12 +361,12 @@ def test_no_alarm_where_chains_mix(mixing):
     assert all(m.words.startswith(same) == m.agree for m in met)
 
 
-def test_differences_are_of_the_size_of_their_errors(mixing):
+def test_differences_are_of_the_size_of_their_errors():
     """So that the test above does not pass because they are all too small. The mean of the absolute value of a normal
     number is 0.798, with a standard deviation of 0.6; that of the larger of two (location and spread) 1.128 at most.
     Units, on in a part p of 256 chains, are compared with both counts half a count nearer: 1 / sqrt(512 p (1 - p))
     standard errors less, at most. The 20 units of a chain are not independent: one draw a seed, at worst."""
-    met = mixing["random"]
+    met = mixing("random")
     units, free_energy = np.mean([m.units[0] for m in met]), np.mean([m.free_energy[0] for m in met])
     p = np.mean(random_rbm(20, 12).sample(2000, 50, seed=5), axis=0)
     nearer = float(np.mean(1 / np.sqrt(512 * p * (1 - p))))

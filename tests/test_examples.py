@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import runpy
 import struct
 import subprocess
 import sys
@@ -22,27 +23,41 @@ def write_idx(path, array):
 
 
 @pytest.fixture
-def run(tmp_path):
-    def run(script, *arguments, needs=("matplotlib", "fastrbm.plot")):
+def run(tmp_path, monkeypatch, capsys):
+    """Run a script as it is run from a shell; in this process, where that saves loading all that it needs, unless
+    alone."""
+
+    def run(script, *arguments, needs=("matplotlib", "fastrbm.plot"), alone=False):
         for name in needs:
             if importlib.util.find_spec(name) is None:
                 pytest.skip(f"needs {name}")
-        path = os.pathsep.join([str(Path(fr.__file__).parent.parent), *sys.path])
-        env = os.environ | {
-            "PYTHONPATH": path,
-            "MPLBACKEND": "agg",
-            "OMP_NUM_THREADS": "1",
-            "OPENBLAS_NUM_THREADS": "1",
-        }
-        command = [sys.executable, str(EXAMPLES / script), *arguments]
-        done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
-        if "picture: " in done.stdout:
-            picture = tmp_path / re.search(r"picture: (.*)", done.stdout)[1]
+        out = (by_itself if alone else here)(str(EXAMPLES / script), *arguments)
+        if "picture: " in out:
+            picture = tmp_path / re.search(r"picture: (.*)", out)[1]
             assert picture.read_bytes().startswith(b"\x89PNG")
+        return out
+
+    def by_itself(*command):
+        path = os.pathsep.join([str(Path(fr.__file__).parent.parent), *sys.path])
+        env = os.environ | {"PYTHONPATH": path, "MPLBACKEND": "agg", "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [sys.executable, *command], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    return run
+    def here(*command):
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setenv("MPLBACKEND", "agg")
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
+        monkeypatch.setattr(sys, "argv", [*command])
+        capsys.readouterr()
+        runpy.run_path(command[0], run_name="__main__")
+        return capsys.readouterr().out
+
+    yield run
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")
 
 
 def number(pattern, text):
@@ -56,7 +71,7 @@ def test_all_are_tested():
 
 
 def test_digits(run):
-    out = run("digits.py", "--epochs", "20", "--hidden", "32")
+    out = run("digits.py", "--epochs", "20", "--hidden", "32", alone=True)
     assert number("mean log-likelihood #", out) > number("means alone: #", out)
 
 

@@ -212,7 +212,7 @@ def test_a_mixture_is_learned():
     standard deviations, and correlations to as much."""
     X, new = mixture(2000), mixture(1000, seed=1)
     rbm = fr.RBM.from_data(X, 8, visible="gaussian", hidden="spin")
-    history = fr.fit(rbm, X, epochs=400, validation=new)
+    history = fr.fit(rbm, X, epochs=200, validation=new)
     assert not history.verdict or history.verdict.startswith("Still rising"), history.verdict
     samples, scale = rbm.sample(4000, n_sweeps=100), X.std(0)
     assert samples.dtype == np.float64

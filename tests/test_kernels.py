@@ -1,6 +1,8 @@
 """Every kernel equals its reference implementation, bits and integers exactly: odd shapes, any n_threads, every ISA
 level."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from helpers import BINARY, PAIRS, build_layers, modules, pack, tiles_for
@@ -202,15 +204,22 @@ def compare(module, case, n_threads):
         assert np.array_equal(result, expected), name
 
 
-@pytest.mark.parametrize("level", MODULES)
-def test_ties_are_drawn_alike(level):
-    """In a million draws about 16 tie in their first 16 bits: the rare path is compared too, and is really taken."""
+@cache
+def case_of_ties():
+    """In a million draws about 16 tie in their first 16 bits."""
     case = Case(64, 256, 4096)
     layer = build_layers(reference, case.weights, case.visible_bias, case.hidden_bias)[1]
     field = reference.fields(reference.sent_sums(case.expected["planes"], layer), layer)
     numbers = reference.blocks(SEED, 3 << 8 | 1, 5, np.arange(11, 11 + 4096).astype(np.uint32), np.arange(32))
     whole = (reference.less_likely(field) * np.float32(65536)).astype(np.int32)
     assert (numbers.reshape(4096, -1).view(np.uint16) == whole).sum() > 3
+    return case
+
+
+@pytest.mark.parametrize("level", MODULES)
+def test_ties_are_drawn_alike(level):
+    """The rare path is compared too, and is really taken."""
+    case = case_of_ties()
     assert np.array_equal(run(MODULES[level], case, 2)["hidden"], case.expected["hidden"])
 
 

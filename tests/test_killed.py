@@ -118,11 +118,13 @@ def test_sigterm_at_random_moments(tmp_path, times, momentum):
 def test_ctrl_c_writes_a_checkpoint(tmp_path):
     """The first SIGINT waits for the end of the update and a checkpoint, though none was due."""
     path = tmp_path / "c.npz"
+    program = PROGRAM.replace("resume=True", "resume=True, callbacks=lambda state: print(state.epoch, flush=True)")
     process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.replace("rbm.save", "print"), str(path), "1000000", "1e9"],
-        stderr=subprocess.PIPE, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        [sys.executable, "-c", program.replace("rbm.save", "print"), str(path), "1000000", "1e9"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip
-    time.sleep(2)
+    assert process.stdout.readline()  # the end of an epoch
     assert process.poll() is None and not path.exists()
     process.send_signal(signal.SIGINT)
     assert b"KeyboardInterrupt" in process.communicate(timeout=60)[1]

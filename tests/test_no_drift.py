@@ -6,12 +6,15 @@ The floor is the expected total variation between p and n exact samples: half th
 which is at most sum sqrt(p (1 - p) / n) / 2.
 """
 
+from functools import cache
+
 import numpy as np
 import pytest
-from helpers import BINARY, LEVELS, Enumerated, build_layers, modules, pack, random_rbm, state_numbers
+from helpers import BINARY, LEVELS, Enumerated, build_layers, pack, random_rbm, state_numbers
 
 import fastrbm as fr
 from fastrbm import reference
+from fastrbm._core import dispatch
 
 N_CHAINS = 200_000  # ten times the usual 20,000: the floor falls, and the test sees three times smaller faults
 MODELS = {
@@ -60,15 +63,21 @@ def one_uniform_a_chain(module, layers, v, h, n_sweeps):
             module.pack((u < p).view(np.uint8), planes_out, 2)
 
 
+@cache
+def start_of(rbm):
+    """Exact samples, packed."""
+    return pack(Enumerated(rbm).sample_visible(N_CHAINS, seed=7))
+
+
 def worst_ratio(level, rbm, sweep):
     """The largest of TV / floor after 1, 4 and 16 sweeps, over the visible states."""
     exact = Enumerated(rbm)
-    module = modules()[level]
+    module = dispatch.load(level)
     layers = build_layers(module, rbm.weights, rbm.visible_bias, rbm.hidden_bias)
-    start = exact.sample_visible(N_CHAINS, seed=7)
+    start = start_of(rbm)
     ratios = []
     for n_sweeps in (1, 4, 16):
-        v = pack(start)
+        v = start.copy()
         h = np.empty((-(-rbm.n_hidden // 8), N_CHAINS), np.uint8)
         module.half_step(v, layers[1], None, 1, 0, 0, 1, 0, h, None, None, 2)
         sweep(module, layers, v, h, n_sweeps)
@@ -85,9 +94,9 @@ def test_no_drift(level, model):
 
 
 @pytest.mark.parametrize("broken", [reused_uniforms, wrong_bias, one_uniform_a_chain])
-@pytest.mark.parametrize("level", LEVELS)
-def test_a_broken_kernel_fails(level, broken):
-    assert worst_ratio(level, MODELS["4x3"], broken) > 4
+def test_a_broken_kernel_fails(broken):
+    """At any level: what is broken is here."""
+    assert worst_ratio(LEVELS[-1], MODELS["4x3"], broken) > 4
 
 
 def test_joint_distribution_of_chains():

@@ -1,98 +1,35 @@
 """README and docs/*.md: their code runs, their output is what they show, and the site builds without a warning."""
 
-import contextlib
-import doctest
-import importlib.util
-import io
+import multiprocessing
 import os
 import re
-import shlex
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import pages
 import pytest
+from pages import PAGES, ROOT, blocks_of, run_page
 
 import fastrbm as fr
 
-ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
-BLOCK = re.compile(r"^```(python|sh|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-# what a block needs that fastrbm does not, by what it says
-EXTRAS = {
-    "sklearn": ("sklearn",),
-    "import pandas": ("pandas",),
-    "matplotlib": ("matplotlib",),
-    "fr.plot": ("matplotlib", "fastrbm.plot"),
-}
 
-
-def blocks_of(page):
-    return BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
-
-
-def missing(code):
-    """The first package that the code needs and that is not here."""
-    needed = [name for word, names in EXTRAS.items() if word in code for name in names]
-    return next((name for name in needed if importlib.util.find_spec(name) is None), None)
-
-
-def run_python(code, page, namespace):
-    out = io.StringIO()
-    with contextlib.redirect_stdout(out):
-        exec(compile(code, page, "exec"), namespace)
-    return out.getvalue()
-
-
-def run_commands(code):
-    """Lines that call fastrbm; others (installing, say) are for the reader."""
-    env = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(fr.__file__).parent.parent), *sys.path])}
-    out = ""
-    for line in code.replace("\\\n", " ").splitlines():
-        words, settings = shlex.split(line, comments=True), {}
-        while words and re.match(r"[A-Z_]+=", words[0]):
-            name, _, value = words.pop(0).partition("=")
-            settings[name] = value
-        if words[:1] == ["fastrbm"]:
-            done = subprocess.run(
-                [sys.executable, "-m", *words],
-                capture_output=True,
-                text=True,
-                timeout=120,
-                env=env | settings,
-                check=False,
-            )
-            assert done.returncode == 0, f"{line}\n{done.stdout}{done.stderr}"
-            out += done.stdout
-    return out
-
-
-def run_page(page, blocks):
-    """Run the blocks in order, the Python in one namespace; a text block is what the block before it prints. A block
-    that needs a package which is not there is passed over, and so are those that need its names or files."""
-    namespace, printed, passed_over = {"__name__": page}, None, False
-    same = doctest.OutputChecker()
-    for kind, code in blocks:
-        if kind == "text":
-            assert printed is None or same.check_output(code, printed, doctest.ELLIPSIS), (
-                f"{page} shows\n{code}\nbut its code prints\n{printed}"
-            )
-        elif missing(code) or passed_over and kind == "sh":
-            printed, passed_over = None, True
-        else:
-            try:
-                printed = run_python(code, page, namespace) if kind == "python" else run_commands(code)
-            except NameError:
-                if not passed_over:
-                    raise
-                printed = None
+@pytest.fixture(scope="module")
+def running(request, tmp_path_factory):
+    """The pages that are asked for, on their way, two at a time, since each keeps about one core busy."""
+    items = [item for item in request.session.items if getattr(item, "function", None) is test_code_on_a_page_runs]
+    pool = ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))
+    yield {
+        page: pool.submit(pages.run_in, tmp_path_factory.mktemp("page"), page)
+        for page in (item.callspec.params["page"] for item in items)
+    }
+    pool.shutdown(cancel_futures=True)
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page)])
-def test_code_on_a_page_runs(page, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MPLBACKEND", "agg")
-    run_page(page, blocks_of(page))
+def test_code_on_a_page_runs(page, running):
+    running[page].result()
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,7 @@ def test_estimators_take_a_path():
     with pytest.raises(ValueError, match="a Path has its own steps and base"):
         fr.population_annealing(path, n_steps=3)
     X = np.zeros((3, 6))
-    score = fr.likelihood.score(path.rbm, X, method="bidirectional", path=path)
+    score = fr.likelihood.score(path.rbm, X, method="bidirectional", n_chains=100, path=path)
     assert score.lower <= fr.likelihood.score(path.rbm, X).mean <= score.upper
     with pytest.raises(ValueError, match="path must be a Path whose last model is rbm"):
         fr.likelihood.score(path.models[0], X, path=path)

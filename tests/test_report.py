@@ -58,11 +58,21 @@ def training(epochs=3):
     return table
 
 
-def test_one_file_that_needs_no_other(tmp_path):
-    path = tmp_path / "report.html"
-    report(RBM, X, path, history=training(), **QUICK)
+NAME = "<script>alert('x')</script> & \"m\".npz"
+DIGITS = QUICK | {"history": training(), "name": NAME, "command": f"fastrbm report {NAME}"}
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """(what the report on the digits returned, its file, in a folder of its own)"""
+    path = tmp_path_factory.mktemp("digits") / "report.html"
+    return report(RBM, X, path, **DIGITS), path
+
+
+def test_one_file_that_needs_no_other(digits):
+    path = digits[1]
     page = Parsed(path)
-    assert os.listdir(tmp_path) == ["report.html"]
+    assert os.listdir(path.parent) == ["report.html"]
     assert page.source.startswith("<!DOCTYPE html>\n") and page.all("html") == [{"lang": "en"}]
     assert {"charset": "utf-8"} in page.all("meta") and len(page.all("title")) == len(page.all("h1")) == 1
     assert "http" not in page.source.lower() and "//" not in page.text
@@ -72,9 +82,8 @@ def test_one_file_that_needs_no_other(tmp_path):
         assert image["src"].startswith("data:image/png;base64,iVBORw0KGgo") and len(image["alt"]) > 10
 
 
-def test_it_says_what_was_computed(tmp_path):
-    path = tmp_path / "report.html"
-    score = report(RBM, X, path, history=training(), command="fastrbm report a.npz digits", **QUICK)
+def test_it_says_what_was_computed(digits):
+    score, path = digits
     text = Parsed(path).text
     assert score == fr.likelihood.score(RBM, X)
     p = (X.sum(axis=0) + 0.5) / (len(X) + 1)
@@ -93,25 +102,22 @@ def test_it_says_what_was_computed(tmp_path):
         f"samples are on average {abs(gap):.1f} nats {'less' if gap > 0 else 'more'} likely",
         f"examples 1,797, each of 64 units units that are 1 {X.mean():.1%}",
         "shuffled gap 4.5",
-        "fastrbm report a.npz digits",
         f"numpy {np.__version__}",
     ):
         assert words in text, words
     assert "Inputs of hidden units" not in text  # which real ones have
 
 
-def test_same_arguments_same_file(tmp_path):
-    for name, states, seed in (("a", X, 0), ("b", fr.BitMatrix.from_states(X), 0), ("c", X, 1)):
-        report(RBM, states, tmp_path / name, seed=seed, **QUICK)
-    one, two, other = ((tmp_path / name).read_bytes() for name in ("a", "b", "c"))
+def test_same_arguments_same_file(digits, tmp_path):
+    for name, states, seed in (("again", fr.BitMatrix.from_states(X), 0), ("other", X, 1)):
+        report(RBM, states, tmp_path / name, seed=seed, **DIGITS)
+    one, two, other = (path.read_bytes() for path in (digits[1], tmp_path / "again", tmp_path / "other"))
     assert one == two != other
 
 
-def test_text_is_escaped(tmp_path):
-    name = "<script>alert('x')</script> & \"m\".npz"
-    report(RBM, X, tmp_path / "r.html", name=name, command=f"fastrbm report {name}", **QUICK)
-    page = Parsed(tmp_path / "r.html")
-    assert not page.all("script") and f"Report on {name}" in page.text and f"fastrbm report {name}" in page.text
+def test_text_is_escaped(digits):
+    page = Parsed(digits[1])
+    assert not page.all("script") and f"Report on {NAME}" in page.text and f"fastrbm report {NAME}" in page.text
 
 
 def test_warnings_are_reported(tmp_path):
@@ -358,23 +364,26 @@ def test_sequences_have_logos_and_lines_of_letters(tmp_path):
     assert "examples 80, each of 7 columns" in page.text and "7 sites of 5 categories; hidden bernoulli" in page.text
 
 
-def test_the_gain_over_independent_columns(tmp_path):
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory):
+    """(what the report on the survey returned, its page)"""
+    path = tmp_path_factory.mktemp("survey") / "r.html"
+    return report(*SURVEY, path, **FAST), Parsed(path)
+
+
+def test_the_gain_over_independent_columns(survey):
     """By a direct count of the frequencies."""
-    rbm, Y = SURVEY
-    score = report(rbm, Y, tmp_path / "r.html", **FAST)
+    (_, Y), (score, page) = SURVEY, survey
     alone = 0.0
     for column, q in zip(Y.T, (3, 4, 2), strict=True):
         p = (np.bincount(column, minlength=q) + 1 / q) / 81
         alone += np.log(p)[column].mean()
-    text = Parsed(tmp_path / "r.html").text
-    assert f"independent columns {alone:.2f} nats" in text
-    assert f"is worth {score.mean - alone:.2f} nats per example" in text
+    assert f"independent columns {alone:.2f} nats" in page.text
+    assert f"is worth {score.mean - alone:.2f} nats per example" in page.text
 
 
-def test_a_survey_has_bars_and_rows_of_labels(tmp_path):
-    rbm, Y = SURVEY
-    report(rbm, Y, tmp_path / "r.html", **FAST)
-    page = Parsed(tmp_path / "r.html")
+def test_a_survey_has_bars_and_rows_of_labels(survey):
+    (_, Y), (_, page) = SURVEY, survey
     alts = [image["alt"] for image in page.all("img")]
     assert sum(alt.startswith("The largest weights of hidden units") for alt in alts) == 3  # 5 units, in twos
     row = [("blue", "green", "red")[Y[0, 0]], str(Y[0, 1] + 1), ("no", "yes")[Y[0, 2]]]

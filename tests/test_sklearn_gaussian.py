@@ -54,7 +54,7 @@ def test_everything_is_in_the_units_of_the_data():
 def test_score_samples_is_a_density_of_the_data():
     """Its integral over one feature, by the trapezoidal rule far below 1e-6 off for a smooth density, is 1."""
     feature = X[:, 1:2]
-    model = GaussianRBM(3, n_iter=100, random_state=0).fit(feature)
+    model = GaussianRBM(3, n_iter=20, random_state=0).fit(feature)
     grid = np.linspace(170 - 400, 170 + 400, 20_001)
     density = np.exp(model.score_samples(grid[:, None]))
     assert abs(density.sum() * (grid[1] - grid[0]) - 1) < 1e-3  # the grid of states is 2^-12 of a deviation

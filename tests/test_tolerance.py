@@ -118,11 +118,17 @@ def test_small_models(shape):
     assert checked(rbm, None, truth)[0] and checked(rbm, np.ones((1, shape[0])), truth)[0]
 
 
+FEW = 512, 200  # chains and steps of a round, where only bits are compared
+
+
 def test_same_result_for_any_threads_and_calls(monkeypatch):
     from fastrbm._core import workload
 
     rbm = random_rbm(20, 21, scale=1.0, seed=3)
+    monkeypatch.setattr(tolerance, "_SMALL_CHAINS", FEW[0])
+    monkeypatch.setattr(tolerance, "_SMALL_STEPS", FEW[1])
     one = likelihood.bidirectional(rbm, n_threads=1)
+    assert (one.n_chains, one.n_steps) == FEW
     monkeypatch.setattr(workload, "A_CALL", 1 << 16)
     for threads in (2, 3):
         assert likelihood.bidirectional(rbm, n_threads=threads) == one
@@ -130,7 +136,9 @@ def test_same_result_for_any_threads_and_calls(monkeypatch):
 
 def test_same_result_at_every_level():
     script = (
-        "import fastrbm as fr; rbm = fr.RBM.from_data(fr.datasets.bars_and_stripes(3), 30, seed=1, weight_scale=1)\n"
+        "import fastrbm as fr; from fastrbm.likelihood import tolerance\n"
+        f"tolerance._SMALL_CHAINS, tolerance._SMALL_STEPS = {FEW}\n"
+        "rbm = fr.RBM.from_data(fr.datasets.bars_and_stripes(3), 30, seed=1, weight_scale=1)\n"
         "print(repr(fr.likelihood.bidirectional(rbm, seconds=0)))"
     )
     assert len(printed_at_every_level(script)) == 1

@@ -25,6 +25,8 @@ class Segments:
     @property
     def places(self) -> list[tuple[int, int]]: ...
     @property
+    def rows_of_tiles(self) -> list[tuple[int, int]]: ...
+    @property
     def real(self) -> bool: ...
     def __init__(self, segments: Iterable[tuple[str, int | Sequence[int]]]) -> None: ...
 
@@ -49,6 +51,10 @@ class Layer:
     def shape_array(self) -> NDArray[np.float64] | None: ...
     @property
     def fixed_bits(self) -> int: ...
+    @property
+    def first_tile(self) -> int: ...
+    @property
+    def division(self) -> Any: ...
     def __init__(
         self,
         tiles: NDArray[np.float32],
@@ -61,6 +67,8 @@ class Layer:
         given: Segments | None = None,
         shape: NDArray[np.float64] | None = None,
         fixed_bits: int = 22,
+        first_tile: int = 0,
+        division: Any = None,
     ) -> None: ...
 
 def team_time() -> tuple[int, int]: ...
@@ -74,7 +82,17 @@ def unpack(planes: NDArray[np.uint8], states: NDArray[np.uint8], n_threads: int)
 def transpose(
     planes: NDArray[np.uint8], n_units: int, segments: Segments | None, out: NDArray[np.uint8], n_threads: int
 ) -> None: ...
-def place_tiles(tiles: NDArray[np.float32], segments: Segments, out: NDArray[np.float32], n_threads: int) -> None: ...
+def place_tiles(
+    tiles: NDArray[np.float32],
+    segments: Segments,
+    out: NDArray[np.float32],
+    n_threads: int,
+    first_chunk: int = 0,
+    first_tile: int = 0,
+) -> None: ...
+def join_parts(
+    parts: NDArray[np.float32], lengths: Sequence[int], out: NDArray[np.float32], n_threads: int
+) -> None: ...
 def largest_input(tiles: NDArray[np.float32], segments: Segments) -> float: ...
 def product(
     planes: NDArray[np.uint8], tiles: NDArray[np.float32], exponent: int, out: NDArray[np.int32], n_threads: int
@@ -107,6 +125,7 @@ def half_step(
     fixed: NDArray[np.float32] | None,
     probabilities: NDArray[np.float32] | None,
     n_threads: int,
+    free: NDArray[np.uint8] | None = None,
 ) -> None: ...
 def half_step_of_fractions(
     numbers: NDArray[np.float64],
@@ -184,6 +203,7 @@ def difference(
     along_hidden: NDArray[np.float64] | None,
     along_visible: NDArray[np.float64] | None,
     n_threads: int,
+    by_tile: NDArray[np.float64] | None = None,
 ) -> None: ...
 def step(
     positive_bits: NDArray[np.uint8],
@@ -205,6 +225,8 @@ def step(
     along_hidden: NDArray[np.float64] | None,
     along_visible: NDArray[np.float64] | None,
     n_threads: int,
+    rows: NDArray[np.float64] | None = None,
+    by_tile: NDArray[np.float64] | None = None,
 ) -> tuple[int, float, float]: ...
 def train(
     packed: NDArray[np.uint8],
@@ -246,6 +268,7 @@ def ascend(
     out: NDArray[np.float32],
     transposed: NDArray[np.float32],
     n_threads: int,
+    rows: NDArray[np.float64] | None = None,
 ) -> tuple[int, float, float]: ...
 def enumerate_states(
     high: NDArray[np.float64],

@@ -106,7 +106,6 @@ class Division:
     def __init__(self, ranks: Ranks, units: tuple[Unit, Unit]) -> None:
         self.ranks = ranks
         self.visible, self.hidden = LayerParts.of(ranks, units[0]), LayerParts.of(ranks, units[1])
-        self._n_visible, self._n_hidden = units[0].n, units[1].n
         self._segments = segments_of(units[0].layout)
         self._received = np.empty(0, np.float32)
         self._turning: Turning | None = None
@@ -115,7 +114,7 @@ class Division:
             slice(own.start // TILE, -(-own.stop // TILE) if own.stop > own.start else own.start // TILE)
             for own in self.visible.units
         ]
-        n_chunks = -(-self._n_visible // TILE)
+        n_chunks = -(-units[0].n // TILE)
         self._summed = [slice(n_chunks * k // ranks.size, n_chunks * (k + 1) // ranks.size) for k in range(ranks.size)]
 
     @property
@@ -179,8 +178,9 @@ class Division:
         )
         out = np.empty((width, len(by_tile)))
         if own.stop > own.start:
-            # one tile after the other, as add_in_order of src/update.pxi
-            sums = np.add.accumulate(received.reshape(sum(n_tiles), sizes[ranks.rank]), axis=0)[-1]
+            # one tile after the other, as add_in_order of src/update.pxi; bad weights are refused later
+            with np.errstate(invalid="ignore"):
+                sums = np.add.accumulate(received.reshape(sum(n_tiles), sizes[ranks.rank]), axis=0)[-1]
             out[own] = sums.reshape(len(by_tile), -1).T
         ranks.gather(out, units)
         return [np.ascontiguousarray(column) for column in out.T]

@@ -390,10 +390,8 @@ class Parameters:
         to_hidden, to_visible = self.to_hidden.tiles_array, self.to_visible.tiles_array
         sizes = self._largest_sums
         own = division.hidden.own_tiles, division.visible.own_tiles
-        weights = empty_tiles((own[0].stop - own[0].start, *to_hidden.shape[1:]), segments_of(self.units[0].layout))
-        weights[...] = to_hidden[own[0]]
-        biases = self.visible_bias, self.hidden_bias
-        return Parameters(self.shape, weights, to_visible[own[1]].copy(), sizes, *biases, self.units, division)
+        tiles = to_hidden[own[0]].copy(), to_visible[own[1]].copy()
+        return Parameters(self.shape, *tiles, sizes, self.visible_bias, self.hidden_bias, self.units, division)
 
     def whole(self, n_threads: int | None = None) -> Parameters:
         """The parameters of which this rank has its part; themselves where they are not divided."""

@@ -82,15 +82,15 @@ def _real_cgf_lanes(x, layer, units_, beta):
 
 
 def real_statistics(planes, layer, weight, out, n_threads=1):
-    """out (4, H): the sums over the chains of means of each dReLU unit; see src/real.pxi."""
-    part = layer.to.parts[0]
+    """out (4, units): the sums over the chains of means of each dReLU unit; see src/real.pxi."""
+    part = layer.parts[0]
     sides, field = layer.shape_array[:, part.columns], _log_odds(planes, layer)
     out[...] = real.sums_of_means(sides, field, weight, layer.fixed_bits)
 
 
 def real_statistics_of_fractions(numbers, layer, weight, out, n_threads=1):
     """real_statistics, given whole numbers as sums_of_fractions takes them."""
-    part = layer.to.parts[0]
+    part = layer.parts[0]
     sides, field = layer.shape_array[:, part.columns], _log_odds_of_fractions(numbers, layer)
     out[...] = real.sums_of_means(sides, field, weight, layer.fixed_bits)
 

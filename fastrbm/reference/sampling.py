@@ -149,40 +149,51 @@ def _below(p, seed, stream, sweep, kind, first_chain, places=None):
 class Layer:
     """What it takes to draw a layer given the other: tiles of weights, the exponent of their grid, the padded bias, and
     what the units of both layers are: of one type, or segments, to of the layer itself and given of the other one. Of
-    real units shape, float64 (6, 64 tiles), describes them, and means are counted in units of 2^-fixed_bits."""
+    real units shape, float64 (6, 64 tiles), describes them, and means are counted in units of 2^-fixed_bits.
+
+    A part of a layer has some of its tiles, from first_tile on, with whole sites, and all else of the whole: half
+    steps, inputs and statistics are of its units alone, with the random numbers that these have in the whole. The
+    kernels refuse it in all other functions; these do not look."""
 
     def __init__(self, tiles, exponent, bias, n_units, unit, sent, to=None, given=None, shape=None,
-                 fixed_bits=FIXED_BITS):  # fmt: skip
+                 fixed_bits=FIXED_BITS, first_tile=0, division=None):  # fmt: skip
         self.tiles_array, self.bias_array, self.exponent, self.n_units = tiles, bias, exponent, n_units
         self.shape_array, self.fixed_bits = shape, fixed_bits
         self.unit, self.sent, self.to, self.given = unit, sent, to, given
+        self.first_tile, self.division = first_tile, division
         self.receiving = to or of_one_type(unit, n_units)
         self.sending = given or of_one_type(sent, tiles.shape[1])
+        self.parts = self.receiving.parts_in(first_tile, len(tiles))
+        self.columns = np.concatenate([part.columns for part in self.parts])  # of all tiles of the layer
 
     def integers(self, n_in):
-        """Q = rint(W 2^exponent), float64 (n_in, n_units)."""
-        columns = from_tiles(self.tiles_array, n_in, None)[:, self.receiving.columns]
+        """Q = rint(W 2^exponent), float64 (n_in, units)."""
+        columns = from_tiles(self.tiles_array, n_in, None)[:, self.columns - TILE * self.first_tile]
         return quantized_weights(columns, self.exponent)
 
     def in_place(self, values):
-        """Of numbers for each column of the tiles, those of the units (n_units,)."""
-        return values[self.receiving.columns]
+        """Of numbers for each column of all tiles of the layer, those of the units (units,)."""
+        return values[self.columns]
+
+    def put_fixed(self, fixed, part, numbers):
+        """numbers (n, units of a part) in their places among those of all tiles that there are."""
+        fixed[part.columns // TILE - self.first_tile, : len(numbers), part.columns % TILE] = numbers.T
 
 
 def sent_sums(planes, layer):
-    """sum_i Q_i value_i over the units of the other layer, float64 (n, n_units): exactly, since no partial sum leaves
+    """sum_i Q_i value_i over the units of the other layer, float64 (n, units): exactly, since no partial sum leaves
     int32."""
     values = layer.sending.values(planes)
     return values @ layer.integers(values.shape[1]) + 0.0  # which has no sign of zero
 
 
 def inputs(planes, layer, out, n_threads=1):
-    """out (n, n_units), int32: 2^exponent times what the other layer, which is of segments, sends."""
+    """out (n, units), int32: 2^exponent times what the other layer, which is of segments, sends."""
     out[...] = sent_sums(planes, layer)
 
 
 def fields(sent, layer, beta=None, reference=None):
-    """field = (bias + sent 2^-e) beta [+ reference (1 - beta)], float32 (n, n_units), of what is sent; beta (n,)."""
+    """field = (bias + sent 2^-e) beta [+ reference (1 - beta)], float32 (n, units), of what is sent; beta (n,)."""
     field = sent.astype(np.float32) * np.float32(2.0**-layer.exponent)
     field = field + layer.in_place(layer.bias_array)
     if beta is None:
@@ -192,13 +203,10 @@ def fields(sent, layer, beta=None, reference=None):
     return field if reference is None else field + layer.in_place(reference) * (np.float32(1.0) - beta)
 
 
-def half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, fixed, probabilities, n_threads=1):
-    """Draw a layer given planes of the other; any of out, fixed and probabilities may be None."""
-    _half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, None, fixed, probabilities)
-
-
-def _half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, free, fixed, probabilities=None):
-    """half_step; of units that are not in the planes of free, out keeps what it has."""
+def half_step(planes, layer, beta, seed, stream, sweep, kind, first_chain, out, fixed, probabilities, n_threads=1,
+              free=None):  # fmt: skip
+    """Draw a layer given planes of the other; any of out, fixed and probabilities may be None. Of units that are not in
+    the planes of free, if given, out keeps what it has."""
     name = seed, stream, sweep, kind, first_chain
     draw_layer(sent_sums(planes, layer), layer, name, out, free, fixed, probabilities, beta)
 
@@ -221,28 +229,30 @@ def sums_of_fractions(numbers, layer):
 
 
 def draw_layer(sent, layer, name: Name, out, free=None, fixed=None, probabilities=None, beta=None, reference=None):
-    """What a half step gives out, given 2^e times what is sent, float64 (n, n_units), and the name of the random
+    """What a half step gives out, given 2^e times what is sent, float64 (n, units), and the name of the random
     numbers."""
-    drawn, field = None if out is None else np.empty(out.shape, np.uint8), fields(sent, layer, beta, reference)
-    for part in layer.receiving.parts:
-        own, rows = field[:, part.units], None if drawn is None else drawn[part.rows]
+    drawn, field = None if out is None else out.copy(), fields(sent, layer, beta, reference)
+    for part in layer.parts:
+        first = layer.parts[0].units.start
+        units_ = slice(part.units.start - first, part.units.stop - first)  # of those that there are
+        own, rows = field[:, units_], None if drawn is None else drawn[part.rows]
         chances = None if probabilities is None else probabilities[:, part.units]
         if part.name in real.NAMES:
             own, betas = real.fields(sent, layer, beta, reference)
-            _give_reals(own[:, part.units], betas, layer, part, name, rows, fixed, chances)
+            _give_reals(own[:, units_], betas, layer, part, name, rows, fixed, chances)
         elif part.name == CATEGORICAL:
             _give_sites(own, part, name, rows, chances)
         else:
-            _give_bits(log_odds(own, part.name), part, name, rows, fixed, chances)
+            _give_bits(log_odds(own, part.name), layer, part, name, rows, fixed, chances)
     if drawn is not None:
         out[...] = drawn if free is None else (out & ~free) | (drawn & free)
 
 
-def _give_bits(odds, part, name: Name, rows, fixed, chances):
+def _give_bits(odds, layer, part, name: Name, rows, fixed, chances):
     if rows is not None:
         pack(draw(odds, *name, part.columns), rows)
     if fixed is not None:
-        fixed[part.columns // TILE, : len(odds), part.columns % TILE] = fixed_probability(odds).T
+        layer.put_fixed(fixed, part, fixed_probability(odds))
     if chances is not None:
         chances[...] = probability(odds)
 
@@ -253,7 +263,7 @@ def _give_reals(field, beta, layer, part, name: Name, rows, fixed, chances):
         means = real.mean(part.name, sides, field, beta)
     if fixed is not None:
         whole = np.rint(np.clip(means * 2.0**layer.fixed_bits, -(2.0**FIXED_BITS), 2.0**FIXED_BITS))
-        fixed[part.columns // TILE, : len(field), part.columns % TILE] = whole.T
+        layer.put_fixed(fixed, part, whole)
     if chances is not None:
         chances[...] = means
     if rows is not None:
@@ -283,5 +293,5 @@ def sweep(visible, hidden, to_visible, to_hidden, beta, seed, stream, first_swee
         now = (first_sweep + s) & 0xFFFFFFFF
         last = fixed if s == n_sweeps - 1 else None
         name = beta, seed, stream, now
-        _half_step(hidden, to_visible, *name, VISIBLE, first_chain, visible, free_visible, None)
-        _half_step(visible, to_hidden, *name, HIDDEN, first_chain, hidden, free_hidden, last)
+        half_step(hidden, to_visible, *name, VISIBLE, first_chain, visible, None, None, free=free_visible)
+        half_step(visible, to_hidden, *name, HIDDEN, first_chain, hidden, last, None, free=free_hidden)

@@ -49,6 +49,8 @@ class Segments:
     parts : list of Part
     groups : list of (int, slice)
         First tile and rows of each.
+    rows_of_tiles : list of (int, int)
+        Of each tile: its first row, and how many there are; none of one that belongs to the tile before.
 
     >>> from fastrbm import reference
     >>> layer = reference.Segments([("spin", 9), ("categorical", (3, 70, 2))])
@@ -116,6 +118,29 @@ class Segments:
         """What each unit counts for where it is off, float64 (n_units,)."""
         return np.repeat([_off(part.name) for part in self.parts], [sum(part.sizes) for part in self.parts])
 
+    @property
+    def rows_of_tiles(self):
+        begun = {tile: (rows.start, rows.stop - rows.start) for tile, rows in self.groups}
+        own: list[tuple[int, int]] = []
+        for tile in range(self.n_tiles):
+            own.append(begun[tile] if tile in begun else (own[-1][0], 0))
+        return own
+
+    def parts_in(self, first_tile, n_tiles):
+        """Of the parts, what is in some of the tiles, which have whole sites."""
+        parts = []
+        rows = [own for tile, own in self.groups if first_tile <= tile < first_tile + n_tiles]
+        for part in self.parts:
+            there = np.flatnonzero((part.columns // TILE >= first_tile) & (part.columns // TILE < first_tile + n_tiles))
+            if there.size:
+                first, stop = max(part.rows.start, rows[0].start), min(part.rows.stop, rows[-1].stop)
+                units = slice(part.units.start + int(there[0]), part.units.start + int(there[-1]) + 1)
+                own = slice(first - part.rows.start, stop - part.rows.start)
+                parts.append(
+                    Part(part.name, units, slice(first, stop), part.sizes[own], part.columns[there], part.words[own])
+                )
+        return parts
+
     def units_on(self, planes):
         """Which units are on, uint8 (n, n_units); no real one is."""
         on = np.zeros((planes.shape[1], self.n_units), np.uint8)
@@ -180,11 +205,12 @@ def _groups(sizes):
     return groups
 
 
-def place_tiles(tiles, segments, out, n_threads=1):
-    """out (the layer's tiles, inputs, 64): the columns of tiles (ceil(units/64), inputs, 64), each in its place; zeros
-    beside them."""
+def place_tiles(tiles, segments, out, n_threads=1, first_chunk=0, first_tile=0):
+    """out (some of the layer's tiles, from first_tile on, inputs, 64): the columns of tiles (any, inputs, 64), which
+    begin with that of unit 64 first_chunk, each in its place; zeros beside them."""
     out[...] = 0.0
-    for tile, (first, n) in zip(out, segments.places, strict=True):
+    for tile, (unit, n) in zip(out, segments.places[first_tile : first_tile + len(out)], strict=True):
+        first = unit - TILE * first_chunk
         tile[:, :n] = from_tiles(tiles, None, None)[:, first : first + n]
 
 

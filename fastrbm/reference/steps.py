@@ -53,11 +53,11 @@ def count_bits(planes, n_units, segments, out, n_threads=1):
 
 
 def difference(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, signed, centering,
-               n_hidden, out, along_hidden, along_visible, n_threads=1):  # fmt: skip
+               n_hidden, out, along_hidden, along_visible, n_threads=1, by_tile=None):  # fmt: skip
     """out, in tiles = positive_factor sum_r v_r p_r' - negative_factor sum_r v_r p_r', rounded once to float32.
 
     centering: None, or (mu, lambda, mu', lambda', dv, dh), padded; then mu'_i dh_j + dv_i lambda'_j is subtracted, and
-    along_hidden is out lambda, along_visible out' mu.
+    along_hidden is out lambda, along_visible out' mu; by_tile: None, or what along_hidden adds up, tile by tile.
     """
     n_visible, parts, last = positive_bits.shape[1], [], []
     for bits, fixed, factor in (
@@ -81,22 +81,23 @@ def difference(positive_bits, positive, positive_factor, negative_bits, negative
     wide[:n_visible] -= mu_shift[:n_visible, None] * dh + dv[:n_visible, None] * lam_shift
     wide = wide.astype(np.float32).astype(np.float64)
     out[...] = to_tiles(wide.astype(np.float32))
-    along_hidden[...] = 0.0
+    by_tile = np.empty((columns // TILE, len(wide))) if by_tile is None else by_tile
     for tile in range(columns // TILE):
         part = slice(tile * TILE, (tile + 1) * TILE)
         lanes = (wide[:, part] * lam[part]).reshape(len(wide), -1, 8)
-        along_hidden += sum8(np.add.accumulate(lanes, axis=1)[:, -1])
-    along_hidden[n_visible:] = 0.0
+        by_tile[tile] = sum8(np.add.accumulate(lanes, axis=1)[:, -1])
+    by_tile[:, n_visible:] = 0.0
+    along_hidden[...] = np.add.accumulate(by_tile, axis=0)[-1]
     along_visible[...] = 0.0
     for start in range(0, n_visible, TILE):
         rows = slice(start, min(start + TILE, n_visible))
         along_visible += np.add.accumulate(wide[rows] * mu[rows, None], axis=0)[-1]
 
 
-def ascend(weights, direction, rate, l2, l1, limit, out, transposed, n_threads=1):
+def ascend(weights, direction, rate, l2, l1, limit, out, transposed, n_threads=1, rows=None):
     """out = weights + rate (direction - l2 weights - l1 sign(weights)), in tiles, rounded once to float32; transposed,
     the same the other way round. Returns how many are not below limit in size, and the largest sums of |out| over the
-    weights of a hidden unit and of a visible unit."""
+    weights of a hidden unit and of a visible unit; the latter is 0 where rows gets what they add up, tile by tile."""
     w, d = weights.astype(np.float64), direction.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
         out[...] = w + rate * ((d - l2 * w) - l1 * np.sign(w)) if l1 else w + rate * (d - l2 * w)
@@ -105,23 +106,31 @@ def ascend(weights, direction, rate, l2, l1, limit, out, transposed, n_threads=1
     square[:padded] = np.concatenate(list(out), axis=1)
     transposed[...] = to_tiles(square.T)[:, : transposed.shape[1]]
     size = np.abs(square).astype(np.float64)
-    rows, columns = np.zeros(len(square)), np.zeros(n_tiles * TILE)
+    by_tile, columns = np.empty((n_tiles, len(square))) if rows is None else rows, np.zeros(n_tiles * TILE)
     for tile in range(n_tiles):
         lanes = size[:, tile * TILE : (tile + 1) * TILE].reshape(len(square), -1, 8)
-        rows = rows + sum8(np.add.accumulate(lanes, axis=1)[:, -1])
+        by_tile[tile] = sum8(np.add.accumulate(lanes, axis=1)[:, -1])
     for share in range(transposed.shape[0]):
         columns = columns + np.add.accumulate(size[share * TILE : (share + 1) * TILE], axis=0)[-1]
     bad = int(out.size - (np.abs(out) < np.float32(limit)).sum())
-    return bad, float(columns.max()), float(rows.max())
+    largest_row = float(np.add.accumulate(by_tile, axis=0)[-1].max()) if rows is None else 0.0
+    return bad, float(columns.max()), largest_row
 
 
 def step(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, signed, centering,
          n_hidden, weights, rate, l2, l1, limit, out, transposed, along_hidden, along_visible,
-         n_threads=1):  # fmt: skip
+         n_threads=1, rows=None, by_tile=None):  # fmt: skip
     """difference and ascend in one."""
     direction = np.empty_like(weights)
     difference(
         positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, signed, centering,
-        n_hidden, direction, along_hidden, along_visible,
+        n_hidden, direction, along_hidden, along_visible, by_tile=by_tile,
     )  # fmt: skip
-    return ascend(weights, direction, rate, l2, l1, limit, out, transposed)
+    return ascend(weights, direction, rate, l2, l1, limit, out, transposed, rows=rows)
+
+
+def join_parts(parts, lengths, out, n_threads=1):
+    """out (tiles, inputs, 64): parts (tiles, lengths[k], 64) side by side, given one after the other."""
+    cuts = np.add.accumulate([0, *lengths]) * len(out) * TILE
+    pieces = [parts[start:stop].reshape(len(out), -1, TILE) for start, stop in zip(cuts, cuts[1:], strict=False)]
+    out[...] = np.concatenate(pieces, axis=1)

@@ -126,7 +126,7 @@ def half_step(
 
     beta: None, or float32 (n,), inverse temperatures of the chains; only of bits. free: None, or planes of the units
     that may change, likewise. ``given`` is a BitMatrix, or float64 (n, U) of fractions. Of a divided layer fixed has
-    this rank's tiles; out gets the states of all units.
+    this rank's tiles; out and probabilities get those of all units.
     """
     if layer.tiles_array.shape[0]:
         _own_half_step(
@@ -134,6 +134,8 @@ def half_step(
         )
     if layer.division is not None and out is not None:
         layer.division.gather_planes(out.planes)
+    if layer.division is not None and probabilities is not None:
+        layer.division.ranks.gather(probabilities, layer.division.units, axis=1)
 
 
 def _own_half_step(

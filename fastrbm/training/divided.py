@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core.division import Division
+from ..gradient.tempered import Tempered
 from ..moments import ROWS_A_PART
 from ..ranks import Alone, Ranks
 
@@ -35,9 +36,12 @@ def refuse(
                 reason = f"{name} {type(part).__name__} may need all of the model, unless it says divides = True"
     if getattr(gradient, "path", None) is not None:
         reason = "gradient.Tempered with a path needs other models beside this one"
-    for name, unit in (("visible", rbm.visible), ("hidden", rbm.hidden)):
-        if unit.real:
-            reason = f"the {name} units are real"
+    if rbm.visible.real:
+        reason = "the visible units are real"
+    if rbm.hidden.real and isinstance(gradient, Tempered):
+        reason = "gradient.Tempered needs energies, which need all weights on one rank where hidden units are real"
+    if not rbm.visible.even:
+        reason = "visible units with steps of their own need moments, which need all weights on one rank"
     if sample_weight is not None:
         reason = "with sample_weight, sums depend on their order"
     if trajectory is not None and trajectory is not False:
