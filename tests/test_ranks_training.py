@@ -214,6 +214,30 @@ def test_what_is_left_of_a_training_goes_on(name, divided, other):
     assert differing(on_ranks(3, run, divided), run(None, divided)) == []
 
 
+def test_what_is_of_another_model_stays_as_it_is():
+    """An error before the first update finds an estimator and an optimizer that were used with a smaller model."""
+
+    class Late(Batches):
+        def __iter__(self):
+            self.again = hasattr(self, "again")  # the first examples are read beforehand
+            if self.again:
+                raise OSError("no file")
+            return super().__iter__()
+
+    def run(comm):
+        g, o = FastPCD(40), Adam(0.01)
+        fr.fit(fr.RBM.from_data(X, 20), X, g, o, epochs=1)
+        before, rbm = {"fast": g.get_state(), "adam": o.get_state()}, fr.RBM.from_data(X, 150)
+        start = rbm.weights.copy()
+        with pytest.raises(OSError, match="no file"):
+            fr.fit(rbm, Late(X), g, o, epochs=1, comm=comm)
+        assert (rbm.weights == start).all()
+        after = {"fast": g.get_state(), "adam": o.get_state()}
+        return all(np.array_equal(after[part][name], before[part][name]) for part in before for name in before[part])
+
+    assert on_ranks(3, run) == [True] * 3
+
+
 def test_two_trainings_side_by_side_on_halves_of_the_ranks():
     """Communicators of their own, as comm.Split makes them."""
     names = "momentum", "mixed"
