@@ -115,7 +115,7 @@ class Ranks:
         """Let all ranks have all of an array, in place, of which each has its share along an axis."""
         moved = np.moveaxis(array, axis, 0)
         rest = moved.shape[1:]
-        counts = [int(np.prod(rest, dtype=np.int64)) * _length(share) for share in shares]
+        counts = _counts(rest, shares)
         own = np.ascontiguousarray(moved[shares[self.rank]])
         if axis == 0 and array.flags.c_contiguous:
             self._allgatherv(own.reshape(-1), array.reshape(-1), counts)
@@ -127,6 +127,12 @@ class Ranks:
             if rank != self.rank:
                 moved[share] = received[start : start + count].reshape(-1, *rest)
             start += count
+
+    def gathered(self, own: np.ndarray, shares: Sequence[slice]) -> np.ndarray:
+        """All of an array, of which each rank has its share of the first axis."""
+        whole = np.empty((shares[-1].stop, *own.shape[1:]), own.dtype)
+        self._allgatherv(np.ascontiguousarray(own).reshape(-1), whole.reshape(-1), _counts(own.shape[1:], shares))
+        return whole
 
     def _allgatherv(self, own: np.ndarray, whole: np.ndarray, counts: list[int]) -> None:
         self._count(whole.nbytes - own.nbytes)
@@ -456,3 +462,8 @@ def _place() -> tuple[str, tuple[int, ...]]:
 
 def _length(share: slice) -> int:
     return share.stop - share.start
+
+
+def _counts(rest: tuple[int, ...], shares: Sequence[slice]) -> list[int]:
+    """Numbers in each share of an array whose other axes have these lengths."""
+    return [int(np.prod(rest, dtype=np.int64)) * _length(share) for share in shares]

@@ -398,16 +398,20 @@ class Parameters:
         if self.division is None:
             return self
         self.division.settle()
-        tiles = self.division.hidden.whole(self.to_hidden.tiles_array)
-        return Parameters._of_whole(tiles, self.visible_bias, self.hidden_bias, self.units, n_threads)
+        tiles, biases = self.division.hidden.whole(self.to_hidden.tiles_array), (self.visible_bias, self.hidden_bias)
+        if self.units[0].layout is not None:  # whose tiles for h -> v are not those of units in a row
+            return Parameters._of_whole(tiles, *biases, self.units, n_threads)
+        transposed = self.division.visible.whole(self.to_visible.tiles_array)
+        return Parameters(self.shape, tiles, transposed, self._largest_sums, *biases, self.units)
 
     @property
     def norm(self) -> float:
         """The Euclidean (Frobenius) norm of W."""
         if self.division is not None:
             refuse_whole("weights")
-        tiles = self.to_hidden.tiles_array
-        return math.sqrt(float(np.square(tiles, dtype=np.float64).sum(axis=1).sum()))
+        # tile by tile: of all weights at once, doubles would take as much memory as the model has
+        squares = [np.square(tile, dtype=np.float64).sum(axis=0) for tile in self.to_hidden.tiles_array]
+        return math.sqrt(float(np.stack(squares).sum()))
 
     @once
     def weights(self) -> np.ndarray:

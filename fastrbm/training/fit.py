@@ -183,7 +183,7 @@ def fit(
         Of mpi4py, such as ``MPI.COMM_WORLD``: its ranks, processes on one machine or on many, train the model
         together. All of them call fit with the same arguments, and all get the same result, to the same bits as one
         process. Each has a part of the weights, and memory for it, while the training goes on. For ``gradient.PCD``,
-        ``CD``, ``FastPCD`` and ``Tempered`` (without a path), SGD and Adam, and units that are not real; without a
+        ``CD``, ``FastPCD`` and ``Tempered`` (without a path), SGD and Adam, visible units that are not real; without a
         trajectory, weights of examples, or fractions as data (``dynamic_binarization`` takes them). Callbacks and
         metrics are called on all ranks; rank 0 says what they returned, shows progress, warns, and writes the
         checkpoint. See the docs' page On a cluster.
