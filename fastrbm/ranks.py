@@ -252,8 +252,10 @@ class Ranks:
         if is_agreed(error):
             return
         try:
-            print(f"fastrbm, rank {self.rank} of {self.size}, ends all ranks:", file=sys.stderr)
-            traceback.print_exception(type(error), error, error.__traceback__)
+            what = "" if isinstance(error, Exception) else f" {type(error).__name__}"
+            print(f"fastrbm, rank {self.rank} of {self.size}, ends all ranks:{what}", file=sys.stderr)
+            if not what:
+                traceback.print_exception(type(error), error, error.__traceback__)
             sys.stderr.flush()
         finally:
             self.abort(1)

@@ -62,7 +62,7 @@ class Update:
         rows, bad, column = rows_for(weights), 0, 0.0
         if len(weights):
             bad, column, _ = kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads, rows)
-        return outcome(division, bad, column, *division.row_sums(rows), rate)
+        return outcome(division, bad, column, division.row_sums(rows)[0], rate)
 
 
 def exponent(largest_sum: float, n_in: int, real: bool = False) -> int:
