@@ -36,6 +36,8 @@ POLITE = {
     "MPIR_CVAR_POLLS_BEFORE_YIELD": "1", "MPIR_CVAR_CH4_PROGRESS_THROTTLE": "true",
     "MPIR_CVAR_CH4_PROGRESS_THROTTLE_NO_PROGRESS_COUNT": "1",
 }  # fmt: skip
+# the package that is tested, wherever a job runs
+ENV = os.environ | POLITE | {"PYTHONPATH": os.pathsep.join([str(Path(fr.__file__).parent.parent), *sys.path])}
 X = fr.datasets.load_digits()
 
 
@@ -45,7 +47,7 @@ class Job:
     def __init__(self, size, *arguments, **environment):
         self.process = subprocess.Popen(
             [MPIEXEC, "-n", str(size), sys.executable, "-W", "ignore", *map(str, arguments)],
-            env=os.environ | POLITE | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=ENV | environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
             start_new_session=True,
         )  # fmt: skip
 
@@ -276,7 +278,7 @@ def test_processes_that_do_not_know_of_each_other_are_refused(tmp_path, name):
     if name != "PMI_SIZE":
         program = "from fastrbm.cli import main; main(['train', 'digits', '--mpi'])"
     run = subprocess.run(
-        [sys.executable, "-c", program], env=os.environ | {name: "2"}, capture_output=True, text=True, timeout=LIMIT,
+        [sys.executable, "-c", program], env=ENV | {name: "2"}, capture_output=True, text=True, timeout=LIMIT,
         cwd=tmp_path,
     )  # fmt: skip
     assert f"{name} says that 2 processes were started, but MPI knows of one" in run.stderr
@@ -292,6 +294,6 @@ from fastrbm.cli import main
 train = "train", "digits", "--epochs", "1", "--quiet"
 print(main([*train, "--mpi"]), main(train))
 """
-    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path)
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=tmp_path, env=ENV)
     assert 'pip install "fastrbm[mpi]" mpich' in run.stderr and run.stderr.count("\n") == 1
     assert run.stdout.endswith("2 0\n")
