@@ -22,6 +22,7 @@ import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -276,7 +277,7 @@ def agreed(error: T) -> T:
 
 def is_agreed(error: BaseException) -> bool:
     """Whether all ranks raise this error: one by :func:`agreed`, or of parameters, which all have alike."""
-    return getattr(error, "_agreed", False) or isinstance(error, FloatingPointError)
+    return getattr(error, "_agreed", False)
 
 
 def _tried(action: Callable[[], T]) -> tuple[T | None, BaseException | None]:
@@ -457,9 +458,13 @@ def _checksum(*arrays: np.ndarray) -> str:
 
 
 def _place() -> tuple[str, tuple[int, ...]]:
-    """The machine and the CPUs that this process may use."""
+    """The machine, and the CPUs that this process may use."""
     cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    return socket.gethostname(), tuple(cpus)
+    try:  # containers of one machine have names of their own, and machines may have one name
+        machine = Path("/proc/sys/kernel/random/boot_id").read_text()
+    except OSError:
+        machine = socket.gethostname()
+    return machine, tuple(cpus)
 
 
 def _length(share: slice) -> int:

@@ -128,6 +128,12 @@ def outcome(division: Division, bad: int, column: float, rows: np.ndarray, rate:
     return int(min(of_all, 1 << 62)), largest, float(rows.max())
 
 
+class Spoiled(FloatingPointError):
+    """A step would spoil a parameter. Ranks that train together find the same."""
+
+    _agreed = True  # see fastrbm/ranks.py
+
+
 class NotNormalizable(FloatingPointError):
     """A model with real units in both layers whose exp(-E) has no finite integral."""
 
@@ -318,7 +324,7 @@ class Parameters:
         most *= widths
         if not most.max() < REAL_RANGE:
             unit = int(most.argmax())
-            raise FloatingPointError(
+            raise Spoiled(
                 f"the step would take the mean of visible unit {unit} up to {most[unit]:.3g}, where values of real "
                 f"units end at {REAL_RANGE:g}: the training diverges; the model keeps the parameters it had (try a "
                 "smaller learning rate)"
@@ -476,7 +482,7 @@ def refuse_whole(what: str) -> Any:
 def refuse(name: str, values: np.ndarray) -> None:
     """Say which parameter a step would spoil."""
     where, value = validate.first_bad(values)
-    raise FloatingPointError(
+    raise Spoiled(
         f"the step would make {name}[{where}] = {value:g}; the model keeps the parameters it had (try a smaller "
         "learning rate)"
     )

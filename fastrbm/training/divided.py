@@ -49,7 +49,7 @@ def refuse(
     if batch_size > ROWS_A_PART:
         reason = f"batch_size must be at most {ROWS_A_PART:,}, and is {batch_size:,}"
     if reason:
-        raise ValueError(f"comm: several ranks cannot do this training together: {reason}")
+        raise ValueError(f"several ranks cannot do this training together (comm, --mpi): {reason}")
 
 
 def divide(loop: Loop, ranks: Alone | Ranks) -> None:
