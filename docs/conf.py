@@ -102,7 +102,7 @@ def short_name(app, env, node, contnode):
 
 def attributes_by_name(app, what, name, obj, options, lines):
     """Each attribute of a class under its own name, each of 'value, lower, upper' too. This stands in place of
-    napoleon's list, which loses such names and those that end in an underscore. Properties have docstrings of their own."""
+    napoleon's list, which loses such names and those that end in an underscore. Properties have docstrings."""
     text = "\n".join(lines)
     section = re.search(r"^Attributes\n-+\n(.*?)(?=^\w[^\n]*\n-{3,}$|\Z)", text, re.DOTALL | re.MULTILINE)
     if what != "class" or not section:
