@@ -115,6 +115,27 @@ def test_same_arguments_same_file(digits, tmp_path):
     assert one == two != other
 
 
+def test_its_head_says_on_what_when_and_how_the_model_was_trained(tmp_path):
+    """By the model's own record, which is of a file and may hold anything; the date is the one that it is given."""
+    rbm, path = fr.RBM.from_data(X, 4), tmp_path / "r.html"
+    report(rbm, X[:50], path, **QUICK)
+    assert (
+        "Trained" not in Parsed(path).text and f"On data, 50 examples. fastrbm {fr.__version__}." in Parsed(path).text
+    )
+    history = fr.fit(rbm, X, epochs=2, seed=7)
+    rbm._keep_record({**rbm.training_record, "data_name": "<b>", "more": {"<i>": 1}})
+    gap = f"last shuffled gap {history.last['shuffled_gap']:.6g}"
+    for more in ({}, {"history": history}):
+        report(rbm, X[:50], path, data_name="x & y.npy", date="today", **more, **QUICK)
+        page = Parsed(path)
+        head = page.text[: page.text.index("Fitted?")]
+        assert f"On x & y.npy, 50 examples. Made today. fastrbm {fr.__version__}." in head
+        assert "Trained on <b>: 1797 examples of 64 units, checksum ae4a47d5, by PCD(" in head
+        assert "30 updates, batches of 128, seed 7, complete" in head
+        assert page.texts.count("Training") == 1 and not page.all("b") and not page.all("i")
+        assert f"gradient {fr.gradient.PCD()!r}" in page.text and (gap in page.text) == (not more)
+
+
 def test_text_is_escaped(digits):
     page = Parsed(digits[1])
     assert not page.all("script") and f"Report on {NAME}" in page.text and f"fastrbm report {NAME}" in page.text

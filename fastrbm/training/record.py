@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .._core.describe import describe
+from .._core.reading import shown
 from .._core.version import __version__
 from .data import InMemory
 
@@ -12,6 +14,13 @@ if TYPE_CHECKING:
     from .run import Training
 
 _TIMES = "seconds"  # the one column that two equal trainings do not share
+_COUNTS = ("epoch", "update")  # which the record has beside its last row
+_NAMES = "_name"  # after data and validation: what the command line was given
+_TITLES = {"fastrbm": "trained by fastrbm", "data": "trained on"}
+_SENTENCE = {
+    "trained on": "on {}", "gradient": "by {}", "optimizer": "{}", "updates": "{} updates",
+    "batch size": "batches of {}", "seed": "seed {}", "ended": "{}", "trained by fastrbm": "fastrbm {}",
+}  # fmt: skip
 
 
 def settings_of(training: Training) -> dict[str, Any]:
@@ -53,3 +62,39 @@ def _words(part: Any) -> str | None:
         return describe(part, "")
     except Exception:
         return type(part).__name__
+
+
+# ---------------------------------------------------------------- in words
+
+
+def in_words(record: Mapping[str, Any]) -> dict[str, str]:
+    """A line for each entry of a record, which may be of a file: whatever it holds can be shown."""
+    rows = {}
+    for name, value in record.items():
+        if name == "last" and isinstance(value, Mapping):
+            measured = {column: number for column, number in value.items() if column not in _COUNTS}
+            rows |= {f"last {_title(column)}": _text(number) for column, number in measured.items()}
+        elif not name.endswith(_NAMES):
+            known_as = record.get(name + _NAMES)
+            words = _text(value, name) if known_as is None else f"{_text(known_as)}: {_text(value)}"
+            rows[_title(_TITLES.get(name, name))] = words
+    return rows
+
+
+def in_a_sentence(record: Mapping[str, Any]) -> str:
+    """What matters most of it."""
+    rows = in_words(record)
+    parts = [words.format(rows[name]) for name, words in _SENTENCE.items() if name in rows]
+    return f"Trained {', '.join(parts)}." if parts else ""
+
+
+def _title(name: str) -> str:
+    return shown(name.replace("_", " "), 60)
+
+
+def _text(value: Any, name: str = "") -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (int, float)):
+        return f"{value:.6g}" if isinstance(value, float) else f"{value:,}" if name != "seed" else str(value)
+    return shown(" ".join(str(value).split()), 2000)
