@@ -45,10 +45,9 @@ def run_info(options: argparse.Namespace) -> None:
     categories: Any = facts.pop("categories", {})
     for name, known in categories.items():
         facts[f"column {shown(name, 40)}"] = shown(", ".join(map(str, known)), 200)
-    if facts.get("training record"):
-        facts |= in_words(facts.pop("training record"))
-    elif "training record" in facts:
-        facts["training record"] = "none: it was not trained, or changed afterwards"
+    if "training record" in facts:
+        record: Any = facts.pop("training record")
+        facts |= in_words(record or {"training record": "none: it was not trained, or changed afterwards"})
     if "names" in facts:
         facts["names"] = shown(", ".join(facts["names"]), 200)
     width = max(map(len, facts))

@@ -69,7 +69,7 @@ def _words(part: Any) -> str | None:
 
 def in_words(record: Mapping[str, Any]) -> dict[str, str]:
     """A line for each entry of a record, which may be of a file: whatever it holds can be shown."""
-    rows = {}
+    rows: dict[str, str] = {}
     for name, value in record.items():
         if name == "last" and isinstance(value, Mapping):
             measured = {column: number for column, number in value.items() if column not in _COUNTS}
