@@ -11,18 +11,31 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._core import arrays as _given
-from ._core import floatmath, frames, layout, model_file, path_file, philox, record, threads, validate, workload
+from ._core import (
+    chains_file,
+    floatmath,
+    frames,
+    layout,
+    model_file,
+    path_file,
+    philox,
+    record,
+    threads,
+    validate,
+    workload,
+)
 from ._core.dispatch import kernels
 from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
 from .ranks import own_share, shared
 from .sampling import gibbs, inpainting
 from .sampling.annealing import annealed_starts
+from .sampling.chains import Chains
 from .sampling.clamp import Clamp, drawn_given
 from .sampling.model import Model
 from .sampling.path import Path
 from .sampling.starts import chain_ends
-from .sampling.tempering import tempered_samples
+from .sampling.tempering import TemperedChains, tempered_samples
 from .states import totals
 from .states.bits import BitMatrix, CodeMatrix, zeros
 from .states.missing import known_parts
@@ -32,7 +45,7 @@ from .units.unit import Unit
 if TYPE_CHECKING:
     from .gradient import Gradient
 
-__all__ = ["RBM", "load", "load_path"]
+__all__ = ["RBM", "load", "load_chains", "load_path"]
 
 _MOST_HIDDEN = 1 << 24  # units; sums over them must have room in int32
 _PARAMETERS = ("weights", "visible_bias", "hidden_bias")
@@ -896,6 +909,10 @@ class RBM(Model):
         """Write a path that ends here: sampling/ stands below models and their files."""
         path_file.save(file, path)
 
+    def _save_chains(self, file: PathLike[str], state: dict[str, Any]) -> None:
+        """Write chains of this model, likewise."""
+        chains_file.save(file, self, state)
+
 
 def _weight_scale(visible: Unit, hidden: Unit) -> float:
     """The standard deviation of initial weights. Times sqrt(V) + sqrt(H) it is about their largest singular value,
@@ -941,6 +958,40 @@ def _read(found: model_file.Read, path: str | PathLike[str]) -> RBM:
     if found.record is not None:
         rbm._trained = rbm._parameters, found.record
     return rbm
+
+
+def load_chains(path: str | PathLike[str]) -> Chains | TemperedChains:
+    """Read chains that :meth:`Chains.save` or :meth:`TemperedChains.save` wrote; they go on to the same bits as if
+    there were no file.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be read.
+    ValueError
+        When it is damaged, or not a file of chains.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import fastrbm as fr
+    >>> rbm = fr.RBM.from_data(fr.datasets.load_digits(), n_hidden=16, seed=0)
+    >>> chains = fr.Chains(rbm, n_chains=100, seed=0)
+    >>> chains.sweep(10)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     chains.save(f"{folder}/chains.npz")
+    ...     again = fr.load_chains(f"{folder}/chains.npz")
+    >>> chains.sweep(10)
+    >>> again.sweep(10)
+    >>> bool((again.visible == chains.visible).all())
+    True
+    """
+    found, state = chains_file.load(validate.path(path))
+    rbm = _read(found, path)
+    try:
+        return (TemperedChains if "trip" in state else Chains)._of_state(rbm, state)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
 
 
 def load_path(file: str | PathLike[str]) -> Path:
