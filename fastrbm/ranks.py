@@ -259,7 +259,7 @@ class Ranks:
                 traceback.print_exception(type(error), error, error.__traceback__)
             sys.stderr.flush()
         finally:
-            self.abort(1)
+            self.abort(_exit_code(error))
 
     def abort(self, code: int) -> None:
         """End all ranks, with this exit code."""
@@ -286,6 +286,13 @@ def _tried(action: Callable[[], T]) -> tuple[T | None, BaseException | None]:
         return action(), None
     except BaseException as error:
         return None, error
+
+
+def _exit_code(error: BaseException) -> int:
+    """Of a process that an error ends."""
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    return error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
 
 
 def _in_words(error: BaseException | None) -> tuple[str, str] | None:

@@ -25,8 +25,8 @@ _DRAW = 32  # drawing a state costs as much as so many connections; see threads.
 _DRAWN = 1 << 20  # numbers that are read, and made into bits, at a time
 _RUN = 64 << 20  # bytes of bits that are made of an array on disk at a time
 ON_RANKS = (
-    "comm: on several ranks a batch must be states, not fractions (dynamic_binarization=True draws states from them) "
-    f"of at most {ROWS_A_PART:,} examples"
+    "several ranks cannot do this training together (comm, --mpi): a batch must be states, not fractions "
+    f"(dynamic_binarization=True draws states from them), of at most {ROWS_A_PART:,} examples"
 )
 _CHECKED = 1 << 26  # numbers that a checksum is of, at most
 
