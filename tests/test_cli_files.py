@@ -126,8 +126,8 @@ def test_sample_says_how_far_it_is(tmp_path, capsys, monkeypatch):
     ):  # fmt: skip
         arguments = ["sample", tmp_path / "m.npz", "-n", 30, "--sweeps", 700, "--method", method, "--out", out]
         code, said, err = fastrbm(capsys, *arguments)
-        told = [re.sub(r"  .*", "", line) for line in err.splitlines() if not line.startswith("fastrbm:")]
-        assert code == 0 and told == lines and said.startswith("30 samples x 64 units")
+        lines_seen = [re.sub(r"  .*", "", line) for line in err.splitlines() if not line.startswith("fastrbm:")]
+        assert code == 0 and lines_seen == lines and said.startswith("30 samples x 64 units")
         drawn = np.load(out)
         for quiet in ("--quiet", "--json"):
             err = fastrbm(capsys, *arguments, quiet)[2]
