@@ -91,7 +91,7 @@ def test_what_is_no_file_of_chains(tmp_path):
     assert not (tmp_path / "c.npz").exists()
 
 
-@pytest.mark.parametrize("kind", ["clamped", "numbered, at betas", "mixed", "tempered"])
+@pytest.mark.parametrize("kind", ["mixed", "tempered"])
 def test_edited_files(tmp_path, kind):
     """Every entry is left out, cut, widened, put on its head: refused with the file's name, or chains that work."""
     path, refused = tmp_path / "c.npz", 0

@@ -229,7 +229,7 @@ def test_report(tmp_path, capsys):
     assert code == 0 and err == "" and "against the epoch" not in page.read_text()
     assert (
         "Trained on digits: 1797 examples" in page.read_text()
-        and "On digits, 1,797 examples. Made 20" in page.read_text()
+        and "On digits: 1,797 examples. Made 20" in page.read_text()
     )
     for arguments, message in (
         (["--shape", "3x3"], "shape must hold 64 units, got 3 x 3 = 9"),

@@ -9,6 +9,7 @@ import pytest
 
 import fastrbm as fr
 from fastrbm._core import record as _record
+from fastrbm.training.record import last_row
 
 X = fr.datasets.load_digits()[:200, 20:36]
 
@@ -139,6 +140,13 @@ def test_what_is_no_number_is_left_out():
     assert json.loads(text) == {"last": {"c": 1.5, "d": 2.0}, "e": "x" * 2000}
     many = _record.as_text({"seed": 1, "last": {f"column {k}": 0.1 for k in range(20_000)}})
     assert json.loads(many) == {"seed": 1}
+
+
+def test_a_last_row_of_a_file():
+    """Whatever it holds, numbers are taken and nothing else."""
+    assert last_row(None) is last_row({}) is last_row({"last": 3}) is last_row({"last": {"a": "b", "c": None}}) is None
+    row = last_row({"last": {"update": 10**400, "gap": 1.5, "x": (1,), "self": 2}})
+    assert row.last == {"gap": 1.5, "self": 2}
 
 
 def rewritten(path, value):

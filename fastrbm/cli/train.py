@@ -149,12 +149,13 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
         examples, weight = more.get("validation"), None
         which, data_name = "the validation examples", names_of(options, held).get("validation_name")
         if examples is None:
-            examples, which, data_name = X[complete], "the training examples", names_of(options, held)["data_name"]
+            examples, which = X[complete], "the training examples"
             which += " in which nothing is missing" if options.missing else ""
+            data_name = f"{names_of(options, held)['data_name']} ({which})"
             weight = more["sample_weight"][complete] if form.coded and "sample_weight" in more else None
         written = write_report(
             rbm, examples, page, options, watch.history, say, f", of {which}", name=out.path.name,
-            data_name=f"{data_name} ({which})", sample_weight=weight,
+            data_name=data_name, sample_weight=weight,
         )  # fmt: skip
     if options.json:
         files_of = {"model": where, "report": written} | ({"trajectory": along} if kept else {})

@@ -26,7 +26,7 @@ from ..sampling.annealing import population_annealing
 from ..sampling.chains import Chains
 from ..sampling.model import model
 from ..training.history import History
-from ..training.record import in_a_sentence, in_words
+from ..training.record import in_a_sentence, in_words, last_row
 from ..training.variance import visible_size
 from . import coded
 from .page import Page, figure
@@ -95,8 +95,8 @@ def report(
     path : path
         The file to write, such as ``report.html``.
     history : History, optional
-        Of the training; its columns are drawn, and what its end shows is said at the top. Overfitting shows only where
-        the training had validation data.
+        Of the training; its columns are drawn, and what its end shows is said at the top; without it, what the last row
+        in :attr:`RBM.training_record` shows. Overfitting shows only where the training had validation data.
     name : str
         What the report calls the model, such as its file.
     data_name : str, optional
@@ -178,12 +178,13 @@ def report(
     samples, traces, met = _run_chains(rbm, examples, n_samples, n_sweeps, seed, progress, n_threads)
     found, alone = summary(traces), _alone(rbm, examples)
     page = Page(f"Report on {name}")
-    about = f"On {data_name or 'data'}, {len(examples):,} examples."
+    about = f"On {data_name or 'data'}: {len(examples):,} examples."
     page.about(about + (f" Made {date}." if date else "") + f" fastrbm {__version__}.")
     trained = rbm.training_record
     if trained and (words := in_a_sentence(trained)):
         page.about(words)
-    page.answers(answers(score, alone, reported, found, met, history, visible_size(rbm)))
+    known = last_row(trained) if history is None else history
+    page.answers(answers(score, alone, reported, found, met, known, visible_size(rbm)))
     with style.context("default"):
         _score(page, score, reported, rbm, examples, alone)
         _model(page, rbm, examples, samples, shape, name, n_threads)

@@ -33,6 +33,11 @@ td.answer { font-weight: 600; white-space: nowrap; border-left: .3rem solid tran
 tr.good td.answer { color: #1b6e3c; }
 tr.bad td { background: #fdf1e8; }
 tr.bad td.answer { color: #b34700; border-left-color: #d55e00; }
+@media (max-width: 40rem) {  /* one below another where three columns would leave no room for words */
+  table.verdict :is(th, td) { display: block; border-bottom: none; }
+  table.verdict tr { display: block; border-bottom: 1px solid #e5e5e5; padding: .4rem 0; }
+  table.verdict tr td.answer { border-left: none; padding-left: 0; }
+}
 pre { font: .85rem/1.35 ui-monospace, monospace; overflow-x: auto; background: #f8f8f8; padding: .5rem .75rem;
   margin: .25rem 0; }
 .scroll { overflow-x: auto; }

@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .._core.describe import describe
 from .._core.reading import shown
 from .._core.version import __version__
 from .data import InMemory
+from .history import History
 
 if TYPE_CHECKING:
     from .run import Training
 
 _TIMES = "seconds"  # the one column that two equal trainings do not share
+_LARGEST = 1 << 63
 _COUNTS = ("epoch", "update")  # which the record has beside its last row
 _NAMES = "_name"  # after data and validation: what the command line was given
 _TITLES = {"fastrbm": "trained by fastrbm", "data": "trained on"}
@@ -62,6 +66,17 @@ def _words(part: Any) -> str | None:
         return describe(part, "")
     except Exception:
         return type(part).__name__
+
+
+def last_row(record: Mapping[str, Any] | None) -> History | None:
+    """What a record, which may be of a file, has of the history; None where that is nothing."""
+    row = (record or {}).get("last")
+    if not isinstance(row, Mapping):
+        return None
+    numbers = {name: x for name, x in row.items() if type(x) in (int, float) and abs(x) < _LARGEST}
+    history = History()
+    history.set_state({name: np.array([x]) for name, x in numbers.items()})
+    return history if numbers else None
 
 
 # ---------------------------------------------------------------- in words
