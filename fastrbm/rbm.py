@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -712,7 +711,6 @@ class RBM(Model):
         clamp_hidden: ArrayLike | None = None,
         method: str | None = None,
         *,
-        progress: bool = False,
         comm: Any = None,
     ) -> np.ndarray:
         """n samples of v; given some of the units, if any are clamped.
@@ -753,8 +751,6 @@ class RBM(Model):
             alone; samples then follow p(v) only when n_sweeps is long against the chains' mixing time, and a mode's
             weight may be that of the starts. It takes clamps and beta of each sample, and clamped hidden units.
             None: "annealed" where it takes what is given, else "gibbs".
-        progress : bool
-            Show progress lines on standard error.
         comm : communicator, optional
             Of mpi4py: its ranks share the chains, all with the same arguments, and all get the same result; see the
             docs' page On a cluster.
@@ -783,7 +779,6 @@ class RBM(Model):
         n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS)
         seed, betas, clamp = validate.seed(seed), validate.inverse_temperature(beta, n), self._clamp(clamp)
         clamped = Clamp.of(clamp, clamp_hidden, n, self._parameters.units)
-        validate.flag(progress, "progress")
         if method is not None:
             validate.one_of(method, "method", ("annealed", "tempered", "gibbs"))
         threads.resolve(n_threads)
@@ -795,13 +790,11 @@ class RBM(Model):
             )
         ends: BitMatrix | None = None
         if same and start is None and method != "gibbs" and n and n_sweeps:
-            drawn = partial(tempered_samples if method == "tempered" else annealed_starts, progress=progress)
+            drawn = tempered_samples if method == "tempered" else annealed_starts
             ends = drawn_given(drawn, self, clamp, float(beta), n, n_sweeps, seed, n_threads)  # type: ignore[arg-type]
             start = ends
         if method != "tempered" or ends is None:
-            ends = chain_ends(
-                self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, clamped, progress=progress
-            )
+            ends = chain_ends(self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, clamped)
         return self.visible.values(ends.to_states())
 
     @shared

@@ -1,7 +1,6 @@
-"""The command line about files: data held out, what a model file remembers of them, samples as they are asked for."""
+"""The command line: data held out, what a model file remembers of its data, names above samples."""
 
 import re
-import warnings
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ from test_cli_train import SHORT
 
 import fastrbm as fr
 from fastrbm import cli
-from fastrbm._core import philox, workload
+from fastrbm._core import philox
 
 X = fr.datasets.load_digits()
 
@@ -117,33 +116,10 @@ def test_what_is_broken_off_has_its_record(tmp_path, capsys):
 # ---------------------------------------------------------------- sample
 
 
-def test_sample_says_how_far_it_is(tmp_path, capsys, monkeypatch):
-    """On standard error, whatever the method, and nothing with --quiet; samples are the same."""
-    rbm, out = fr.RBM.from_data(X, 9, seed=1, weight_scale=0.3), tmp_path / "s.npy"
-    rbm.save(tmp_path / "m.npz")
-    for method, lines in (
-        ("annealed", ["population annealing 100%", "sampling 100%"]), ("gibbs", ["sampling 100%"]),
-        ("tempered", ["tempered chains 100%"]),
-    ):  # fmt: skip
-        arguments = ["sample", tmp_path / "m.npz", "-n", 30, "--sweeps", 300, "--method", method, "--out", out]
-        code, said, err = fastrbm(capsys, *arguments)
-        lines_seen = [re.sub(r"  .*", "", line) for line in err.splitlines() if not line.startswith("fastrbm:")]
-        assert code == 0 and lines_seen == lines and said.startswith("30 samples x 64 units")
-        drawn = np.load(out)
-        for quiet in ("--quiet",) if method == "tempered" else ("--quiet", "--json"):
-            err = fastrbm(capsys, *arguments, quiet)[2]
-            assert "100%" not in err and np.array_equal(np.load(out), drawn)
-        with warnings.catch_warnings(), monkeypatch.context() as short:
-            warnings.simplefilter("ignore")
-            short.setattr(workload, "A_CALL", 40_000)  # many calls
-            assert np.array_equal(rbm.sample(30, 300, method=method, progress=True), drawn)
-        capsys.readouterr()
-
-
 def test_names_head_the_samples(tmp_path, capsys):
     """Of bits as of categories; a model without names has no such line."""
     rbm, path, out = fr.RBM(np.zeros((3, 2)), [9.0, -9.0, 9.0]), tmp_path / "m.npz", tmp_path / "s.csv"
-    arguments = ["sample", path, "-n", 2, "--sweeps", 3, "--quiet", "--clamp", "1=1", "--out", out]
+    arguments = ["sample", path, "-n", 2, "--sweeps", 3, "--clamp", "1=1", "--out", out]
     for names, text in ((None, "1,1,1\n1,1,1\n"), (("a", "b,c", "d"), 'a,"b,c",d\n1,1,1\n1,1,1\n')):
         rbm._visible_names = names
         rbm.save(path)

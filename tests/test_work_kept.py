@@ -660,7 +660,6 @@ def test_outputs_that_cannot_be_written_are_refused_before_the_training(tmp_path
         (["sample", "m.npz", "--out", "s.npy", "--samples", "3"], "-n"),
         (["sample", "m.npz", "--out", "s.npy", "--condition", "a=1"], "--clamp"),
         (["sample", "m.npz", "--out", "s.npy", "--temperature", "2"], "--beta"),
-        (["sample", "m.npz", "--out", "s.npy", "--silent"], "--quiet"),
         (["fit", "digits"], "train"),
         (["evaluate", "m.npz", "digits"], "score"),
         (["smaple", "m.npz"], "sample"),

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import philox, saved, threads, validate, workload
-from .._core.progress import Countdown
+from .._core import philox, saved, threads, validate
 from .._core.settings import Setting
 from ..ranks import shared
 from ..states.bits import BitMatrix, of_planes, zeros
@@ -397,9 +396,7 @@ class _SampleChains(TemperedChains):
     _swap_stream = philox.SAMPLE_SWAP
 
 
-def tempered_samples(
-    rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int | None, progress: bool = False
-) -> BitMatrix:
+def tempered_samples(rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int | None) -> BitMatrix:
     """n visible states of tempered chains that start at draws from the base-rate model and do n * n_sweeps sweeps in
     all.
 
@@ -422,13 +419,10 @@ def tempered_samples(
         base = Path(rbm).base_states(n_chains, seed, philox.SAMPLE_TEMPERED, n_threads)
         chains = _SampleChains(rbm, n_chains, betas=betas, seed=seed, start=base, n_threads=n_threads)
     times = np.rint(np.linspace(sweeps / 2, sweeps, each + 1)).astype(int)[1:]
-    most, states = workload.steps_a_call(workload.sweep(*rbm._parameters.shape).of(chains.n_states)), []
-    with Countdown("tempered chains", sweeps, progress) as line:
-        for time in times.tolist():
-            while left := time - chains.n_sweeps_done:
-                chains.sweep(min(left, most), n_threads)
-                line.done(chains.n_sweeps_done)
-            states.append(chains.visible_bits.planes.copy())
+    states = []
+    for time in times.tolist():
+        chains.sweep(time - chains.n_sweeps_done, n_threads)
+        states.append(chains.visible_bits.planes.copy())
     round_trips = chains.round_trip_rate * n_chains * chains.n_sweeps_done
     made = f"{n_chains:,} tempered chains made {round_trips:.0f} round trips"
     warn_of_few(round_trips, f"{made}. More sweeps make it sharper")
