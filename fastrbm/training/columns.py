@@ -48,10 +48,9 @@ class Column:
         return f"{self.label} ({self.unit})" if self.unit else self.label
 
     def show(self, value: float) -> str:
-        """A value in few characters: its label, two decimals of nats and four digits of others, and nats by name."""
-        if self.unit.startswith("nats"):
-            return f"{self.label} {value:.2f} nats"
-        return f"{self.label} {value}" if isinstance(value, int) else f"{self.label} {value:#.4g}".rstrip(".")
+        """The label and a value, with two decimals where it is in nats, else with four."""
+        digits = 0 if isinstance(value, int) else 2 if self.unit.startswith("nats") else 4
+        return f"{self.label} {value:.{digits}f}"
 
 
 # Every column that the package writes. Those of metrics are named by the metric.
