@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from ._core import arrays as _given
 from ._core import floatmath, frames, layout, model_file, path_file, philox, threads, validate, workload
 from ._core.dispatch import kernels
+from ._core.display import facts, titled
 from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
 from .ranks import own_share, shared
@@ -36,6 +37,7 @@ __all__ = ["RBM", "load", "load_path"]
 
 _MOST_HIDDEN = 1 << 24  # units; sums over them must have room in int32
 _PARAMETERS = ("weights", "visible_bias", "hidden_bias")
+_NAMES = 8  # of columns, that are shown
 _SUMS = 1 << 22  # that are kept at a time: bounds the memory
 
 
@@ -373,6 +375,14 @@ class RBM(Model):
             if unit.shifted or unit.layout
         ]
         return f"RBM(n_visible={self.n_visible}, n_hidden={self.n_hidden}{''.join(kinds)})"
+
+    def _repr_html_(self) -> str:
+        names, size = self.visible_names, self.n_visible * self.n_hidden
+        columns = ", ".join(names[:_NAMES]) + (", ..." if len(names) > _NAMES else "") if names else ""
+        rows = {"visible units": f"{self.visible!r}", "columns": columns, "hidden units": f"{self.hidden!r}"}
+        if self._parameters.division is None:
+            rows["weights"] = f"{size:,}, root mean square {self._parameters.norm / math.sqrt(size):.3g}"
+        return titled(type(self).__name__, facts({name: words for name, words in rows.items() if words}))
 
     @property
     def visible(self) -> Unit:

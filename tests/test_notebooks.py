@@ -1,13 +1,17 @@
 """Notebooks: progress that rewrites itself and is on no red ground, and objects as HTML."""
 
+import dataclasses
 import sys
 import types
+import warnings
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
 import fastrbm as fr
-from fastrbm._core import progress
+from fastrbm._core import display, progress
+from fastrbm.training.verdict import Finding
 
 X = fr.datasets.load_digits()
 
@@ -102,3 +106,110 @@ def test_a_bar_for_annealing(widgets):
     fr.likelihood.ais(fr.RBM.from_data(X, 4), n_betas=20, n_chains=8, progress=True)
     (bar,) = widgets
     assert bar.name == "AIS" and bar.closed == (160, 160, 160)
+
+
+# ---------------------------------------------------------------- what objects look like
+
+
+class Elements(HTMLParser):
+    """The tags of a piece of HTML, which must be closed, and all of its text."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.open, self.tags, self.text = [], [], ""
+        self.feed(html)
+        self.close()
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def objects():
+    named = fr.RBM.from_data(X, n_hidden=16, seed=0)
+    named._visible_names = tuple(f"<{k}>" for k in range(64))
+    history = fr.fit(named.copy(), X, epochs=200, metrics=[fr.metrics.PseudoLikelihood(every=100)], seed=0)
+    history.record(**dict.fromkeys(history, float("nan")))
+    history.findings = (Finding("odd", "a < b"), Finding("more", "a > b"))
+    short = fr.History()
+    short.record(epoch=1, score=float("nan"))
+    ais = fr.likelihood.ais(named, n_betas=20, n_chains=30)
+    off = dataclasses.replace(
+        fr.likelihood.bidirectional(named, X[:50], n_betas=20, n_chains=30), agree=False, reason="they are <far> apart"
+    )
+    chains = fr.Chains(named, 20)
+    return {
+        "model": named, "spins": fr.RBM(np.zeros((3, 2)), visible="spin"), "history": history, "short": short,
+        "no rows": fr.History(), "exact": fr.likelihood.exact(named), "ais": ais, "both ways": off,
+        "score": fr.likelihood.score(named, X[:50]), "one example": fr.likelihood.score(named, X[:1]),
+        "doubted": dataclasses.replace(fr.likelihood.score(named, X[:50]), log_partition=off, upper=0.0),
+        "population": fr.population_annealing(named, 100, 20), "chains": chains,
+        "summary": fr.diagnostics.summary(fr.diagnostics.traces(chains, 20)),
+        "meeting": fr.diagnostics.meet(named, X[:100], n_sweeps=20),
+        "along": fr.likelihood.along(fr.sampling.Path(named, n_steps=3), X[:50], n_chains=10),
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shown():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return objects()
+
+
+def test_every_repr_is_one_line(shown):
+    for name, thing in shown.items():
+        assert "\n" not in repr(thing) and len(repr(thing)) < 200, name
+        assert repr(thing).startswith(type(thing).__name__), name
+
+
+def test_html_is_whole_and_needs_nothing_else(shown):
+    pages = {name: Elements(thing._repr_html_()) for name, thing in shown.items() if hasattr(thing, "_repr_html_")}
+    assert len(pages) == 11
+    for name, page in pages.items():
+        assert {tag for tag, _ in page.tags} <= {*"div strong table thead tbody tr th td p svg polyline".split()}, name
+        for tag, attributes in page.tags:
+            assert not {"src", "href", "onclick"} & {*attributes} and "color" not in attributes.get("style", ""), name
+            assert tag != "polyline" or attributes["stroke"] == "currentColor"
+    text = {name: page.text for name, page in pages.items()}
+    assert "<0>, <1>" in text["model"] and "Spin(3)" in text["spins"] and "1,024, root mean square 0.0" in text["model"]
+    assert "they are <far> apart" in text["both ways"] and "NO" in text["both ways"]
+    assert "they are <far> apart" in text["doubted"] and "by log Z" in text["doubted"]
+    assert (
+        "by the data" in text["score"] and "by the data" not in text["one example"] and "of 1\n" in text["one example"]
+    )
+    assert f"{shown['score'].mean:.3f} nats per example, of 50" in text["score"] and "exact" in text["exact"]
+    assert "not measured" in text["short"] and "1 row" in text["short"] and "0 rows" in text["no rows"]
+    assert "a < b" in text["history"] and "a > b" in text["history"] and "21 rows" in text["history"]
+
+
+def test_a_curve_goes_through_what_was_measured(shown):
+    history = shown["history"]
+    page = Elements(history._repr_html_())
+    curves = [attributes["points"].split() for tag, attributes in page.tags if tag == "polyline"]
+    assert len(curves) == len(history.columns)
+    for name, points in zip(history, curves, strict=True):
+        column = history[name][np.isfinite(history[name])]
+        heights = 22 - np.array([float(point.split(",")[1]) for point in points])  # of up to 20 pixels, in tenths
+        expected = 20 * (column - column.min()) / np.ptp(column)
+        assert len(points) == len(column) and np.abs(heights - expected).max() <= 0.051, name
+        assert all(0 <= float(x) <= 120 for x, _ in (point.split(",") for point in points))
+
+
+@pytest.mark.parametrize(
+    "values, points",
+    [([], 0), ([1.0], 0), ([np.nan, 1.0], 0), ([1.0, np.inf, 2.0], 2), ([3.0, 3.0], 2), ([-1e308, 1e308], 0)],
+)
+def test_curves_of_few_numbers(values, points):
+    html = display.curve(np.array(values))
+    assert html.count(",") == points and "nan" not in html

@@ -48,16 +48,14 @@ class _Line:
 
         A line that wraps would leave a copy on every rewrite: what does not fit is dropped, fields as a whole, and the
         first one last."""
-        width = self._columns()
+        width, left = self._columns(), (now - self.started) * (total - done) / max(done, 1)
+        first, *others = *fields, speed
         line = name[:width]
-        for field in (*fields[:1], f"{_clock(self._left(done, total, now))} left", *fields[1:], speed):
+        for field in (first, f"{_clock(left)} left", *others):
             if len(line) + 2 + len(field) <= width:
                 line += f"  {field}"
         self._write(f"\r{line.ljust(self.width)}" if self.rewritten else f"{line}\n")
         self.shown, self.width = now, len(line)
-
-    def _left(self, done: int, total: int, now: float) -> float:
-        return (now - self.started) * (total - done) / max(done, 1)
 
     def _columns(self) -> int:
         """Characters that fit on a line; any number where the terminal does not say."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import floatmath, philox, threads, validate
+from .._core.display import one_line
 from .._core.progress import Countdown
 from ..ranks import shared
 from ..states.bits import BitMatrix, zeros
@@ -60,6 +61,9 @@ class Population:
     log_partition: float
     families: float
     ess: float
+
+    def __repr__(self) -> str:
+        return one_line(self, "log_partition", "families", "ess", "visible")
 
     @property
     def standard_error(self) -> float:

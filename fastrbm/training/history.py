@@ -7,6 +7,7 @@ import io
 import json
 import math
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from html import escape
 from importlib import import_module
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import validate
+from .._core.display import curve, grid, titled
 from .._core.output import replace_file
 from .._core.reading import open_regular, refusing
 from .columns import Column, columns_of, known
@@ -219,6 +221,19 @@ class History:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def _repr_html_(self) -> str:
+        """A line a column, with its first and last value and a small curve; NaN is left out."""
+        rows = []
+        for name, column in self.items():
+            known = column[~np.isnan(column)]
+            ends = [f"{x:,}" if column.dtype.kind == "i" else f"{x:.6g}" for x in (*known[:1], *known[-1:])]
+            about = self.about(name)
+            cells = (name, about.unit, *(ends or ("not measured", "")))
+            rows.append([*map(escape, cells), curve(column)])
+        title = f"History, {len(self):,} row{'s'[: len(self) != 1]}"
+        head = ("column", "unit", "first", "last", "curve")
+        return titled(title, grid(head, rows) if rows else "", self.verdict)
 
     def __repr__(self) -> str:
         return f"History({len(self)} rows of {', '.join(self.columns) or 'nothing yet'})"
