@@ -336,7 +336,7 @@ def test_countdown(capsys):
     assert "enumeration  100%  0:00 left" in capsys.readouterr().err
     likelihood.bidirectional(random_rbm(5, 4), n_betas=20, progress=True)
     err = capsys.readouterr().err
-    assert "\nreverse AIS 100%" in err and err.startswith("AIS 100%")
+    assert "\nreverse AIS  100%" in err and err.startswith("AIS  100%")
 
 
 def test_log_of_the_reference_is_used():

@@ -172,7 +172,7 @@ class Countdown:
         """So many of the total are done."""
         now = time.perf_counter()
         if self.show and (now - self.line.shown >= self.line.pause or count == self.total):
-            self.line.show(self.name, count, self.total, [], f"{count / self.total:.0%}", now)
+            self.line.show(self.name, count, self.total, [], f"{count / self.total:4.0%}", now)
 
     def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         self.line.end(error is None)
