@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, TextIO
@@ -25,17 +25,15 @@ _NOTEBOOK_COLUMNS = 100  # a longer line would do no harm there, but is harder t
 
 class _Line:
     """A line on a stream. A stream that cannot be written, such as a closed one or a full disk, is left alone from
-    then on: no work is lost for a line that tells of it.
-
-    In a notebook it is on standard output: what is on standard error has a red background there."""
+    then on: no work is lost for a line that tells of it."""
 
     def __init__(self, stream: TextIO | None) -> None:
-        self.notebook = stream is None and _in_notebook()
-        self.stream = stream if stream is not None else sys.stdout if self.notebook else sys.stderr
-        self.rewritten = self.notebook or self._is_terminal()
+        self.stream = sys.stderr if stream is None else stream
+        self.rewritten = self._is_terminal()
         self.pause = _PAUSE if self.rewritten else _LOG_PAUSE
         self.started = self.shown = time.perf_counter()
         self.width = 0
+        self.works = True
 
     def _is_terminal(self) -> bool:
         try:
@@ -54,68 +52,87 @@ class _Line:
         for field in (first, f"{_clock(left)} left", *others):
             if len(line) + 2 + len(field) <= width:
                 line += f"  {field}"
-        self._write(f"\r{line.ljust(self.width)}" if self.rewritten else f"{line}\n")
+        self._try(self._put, line)
         self.shown, self.width = now, len(line)
 
     def _columns(self) -> int:
         """Characters that fit on a line; any number where the terminal does not say."""
-        if not self.rewritten or self.notebook:
-            return _NOTEBOOK_COLUMNS if self.notebook else sys.maxsize
         try:
-            columns = os.get_terminal_size(self.stream.fileno()).columns
+            columns = os.get_terminal_size(self.stream.fileno()).columns if self.rewritten else 0
         except Exception:  # a stream that is no file
             columns = 0
         return columns - 1 if columns > 1 else sys.maxsize
 
+    def _put(self, line: str) -> None:
+        self._write(f"\r{line.ljust(self.width)}" if self.rewritten else f"{line}\n")
+
     def _write(self, text: str) -> None:
         if self.stream is not None:
+            self.stream.write(text)
+            self.stream.flush()
+
+    def _try(self, action: Callable[..., None], *arguments: Any) -> None:
+        if self.works:
             try:
-                self.stream.write(text)
-                self.stream.flush()
+                action(*arguments)
             except Exception:
-                self.stream = None
+                self.works = False
 
     def end(self, complete: bool) -> None:
         """What follows starts on a line of its own."""
         if self.rewritten and self.width:
-            self._write("\n")
+            self._try(self._write, "\n")
 
 
-class _Bar:
-    """The same by tqdm, which keeps the time by itself. One that cannot be shown is left alone from then on."""
-
-    rewritten, pause, width = True, _PAUSE, 1
+class _Cell(_Line):
+    """A line in a notebook: an output that is replaced. (What is on standard error has a red background there.)"""
 
     def __init__(self) -> None:
-        self.started = self.shown = time.perf_counter()
-        self.bar: Any = None
-        self.works = True
+        super().__init__(None)
+        self.rewritten, self.pause, self.output = True, _PAUSE, None  # type: bool, float, Any
+
+    def _columns(self) -> int:
+        return _NOTEBOOK_COLUMNS
+
+    def _put(self, line: str) -> None:
+        text = {"text/plain": line}
+        if self.output is None:
+            display: Any = import_module("IPython.display").display
+            self.output = display(text, raw=True, display_id=True)
+        else:
+            self.output.update(text, raw=True)
+
+    def end(self, complete: bool) -> None:
+        """It stays as it is."""
+
+
+class _Bar(_Cell):
+    """The same by tqdm, which keeps the time by itself; red where the computation was broken off."""
 
     def show(self, name: str, done: int, total: int, fields: list[str], speed: str, now: float) -> None:
         """Move the bar; the first time, make it."""
-        self.shown = now
-        if self.works:
-            try:
-                self._move(name, done, total, fields, now)
-            except Exception:
-                self.works = False
+        self._try(self._move, name, done, total, fields, now)
+        self.shown, self.width = now, 1
 
     def _move(self, name: str, done: int, total: int, fields: list[str], now: float) -> None:
-        if self.bar is None:
-            self.bar = import_module("tqdm.auto").tqdm(total=total, dynamic_ncols=True)
-            self.bar.start_t -= now - self.started
-        if total != self.bar.total:  # a training that ends earlier than was thought
-            self.bar.total = self.bar.container.children[1].max = total
-        self.bar.n = done
-        self.bar.set_description_str(name, refresh=False)
-        self.bar.set_postfix_str(", ".join(fields))
+        if self.output is None:
+            self.output = import_module("tqdm.auto").tqdm(total=total, dynamic_ncols=True)
+            self.output.start_t -= now - self.started
+        if total != self.output.total:  # a training that ends earlier than was thought
+            self.output.total = self.output.container.children[1].max = total
+        self.output.n = done
+        self.output.set_description_str(name, refresh=False)
+        self.output.set_postfix_str(", ".join(fields))
 
     def end(self, complete: bool) -> None:
-        """Leave the bar; it is red where the computation was broken off."""
-        if self.bar is not None and self.works:
-            with suppress(Exception):
-                self.bar.total = self.bar.n if complete else self.bar.total
-                self.bar.close()
+        """Leave the bar."""
+        if self.output is not None:
+            self._try(self._close, complete)
+
+    def _close(self, complete: bool) -> None:
+        if complete:
+            self.output.total = self.output.n
+        self.output.close()
 
 
 class ProgressLine:
@@ -178,10 +195,12 @@ class Countdown:
         self.line.end(error is None)
 
 
-def _display(stream: TextIO | None) -> _Line | _Bar:
+def _display(stream: TextIO | None) -> _Line:
     """What shows progress here."""
+    if stream is not None or not _in_notebook():
+        return _Line(stream)
     packages = ("tqdm", "ipywidgets")  # without the second, tqdm.auto warns and writes a line
-    return _Bar() if stream is None and _in_notebook() and all(map(find_spec, packages)) else _Line(stream)
+    return _Bar() if all(map(find_spec, packages)) else _Cell()
 
 
 def _in_notebook() -> bool:

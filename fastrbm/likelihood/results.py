@@ -210,7 +210,7 @@ class Score(_Interval):
         return self.log_partition.standard_error
 
     def _repr_html_(self) -> str:
-        rows = {"mean log-likelihood": f"{self.mean:.3f} nats per example, of {len(self.per_example):,}"}
+        rows = {"mean log-likelihood": f"{self.mean:.3f} nats per example ({_examples(self)})"}
         if math.isfinite(self.standard_error):
             rows["by the data"] = f"\u00b1 {self.standard_error:.3f} (standard error)"
         if self.lower < self.upper:
@@ -224,7 +224,7 @@ class Score(_Interval):
         line = f"mean log-likelihood {self.mean:.{digits}f}"
         if math.isfinite(self.standard_error):
             line += f" +- {self.standard_error:.{digits}f} (data)"
-        examples = f"{len(self.per_example):,} example{'s'[: len(self.per_example) > 1]}"
+        examples = _examples(self)
         if exact:
             return f"{line} nats ({examples}, log Z exact)"
         if math.isfinite(self.log_z_error):
@@ -232,6 +232,10 @@ class Score(_Interval):
         line += f" nats, {self.lower:.2f} to {self.upper:.2f} by the uncertainty of log Z ({examples}, {self.method})"
         warning = getattr(self.log_partition, "warning", "")
         return f"{line}. {warning}" if warning else line
+
+
+def _examples(score: Score) -> str:
+    return f"{len(score.per_example):,} example{'s'[: len(score.per_example) > 1]}"
 
 
 def _nats(estimate: LogPartition | Bidirectional) -> str:

@@ -11,7 +11,7 @@ from ..diagnostics.correlation import autocorrelation as autocorrelation_of
 from ..diagnostics.correlation import autocorrelation_time
 from ..sampling.model import model
 from ..states.bits import BitMatrix, CodeMatrix
-from ..training.columns import Column, of_reals
+from ..training.columns import of_reals
 from ..training.history import History
 from . import sites
 from .common import DATA, LINES, MODEL, axes_of, states_of
@@ -87,7 +87,7 @@ def learning_curve(history: History, columns=None, ax: Axes | None = None, rbm: 
     margin = max(0.5, 0.03 * float(epochs[-1] - epochs[0]))  # all epochs are in view, measured or not
     ax.set_xlim(epochs[0] - margin, epochs[-1] + margin)
     ax.set_xlabel("epoch")
-    ax.set_ylabel(Column(", ".join(about[name].label for name in columns), unit).title)
+    ax.set_ylabel(about[columns[0]].title if len(columns) == 1 else unit)  # several have a legend
     ax.xaxis.get_major_locator().set_params(integer=True)
     if len(columns) > 1 or not any(np.isfinite(y).any() for y in values):
         ax.legend()

@@ -227,7 +227,7 @@ class History:
         rows = []
         for name, column in self.items():
             known = column[~np.isnan(column)]
-            ends = [f"{x:,}" if column.dtype.kind == "i" else f"{x:.6g}" for x in (*known[:1], *known[-1:])]
+            ends = [f"{x:,}" if column.dtype.kind == "i" else f"{x:.5g}" for x in (*known[:1], *known[-1:])]
             about = self.about(name)
             cells = (name, about.unit, *(ends or ("not measured", "")))
             rows.append([*map(escape, cells), curve(column)])
