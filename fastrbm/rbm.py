@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -669,6 +670,7 @@ class RBM(Model):
         clamp_hidden: ArrayLike | None = None,
         method: str | None = None,
         *,
+        progress: bool = False,
         comm: Any = None,
     ) -> np.ndarray:
         """n samples of v; given some of the units, if any are clamped.
@@ -709,6 +711,8 @@ class RBM(Model):
             alone; samples then follow p(v) only when n_sweeps is long against the chains' mixing time, and a mode's
             weight may be that of the starts. It takes clamps and beta of each sample, and clamped hidden units.
             None: "annealed" where it takes what is given, else "gibbs".
+        progress : bool
+            Show lines on standard error.
         comm : communicator, optional
             Of mpi4py: its ranks share the chains, all with the same arguments, and all get the same result; see the
             docs' page On a cluster.
@@ -739,6 +743,7 @@ class RBM(Model):
         clamped = Clamp.of(clamp, clamp_hidden, n, self._parameters.units)
         if method is not None:
             validate.one_of(method, "method", ("annealed", "tempered", "gibbs"))
+        validate.flag(progress, "progress")
         threads.resolve(n_threads)
         same = clamp_hidden is None and np.ndim(beta) == 0 and (clamp is None or np.ndim(clamp) == 1)
         if method in ("annealed", "tempered") and not (same and start is None):
@@ -748,11 +753,12 @@ class RBM(Model):
             )
         ends: BitMatrix | None = None
         if same and start is None and method != "gibbs" and n and n_sweeps:
-            drawn = tempered_samples if method == "tempered" else annealed_starts
+            drawn = partial(tempered_samples if method == "tempered" else annealed_starts, progress=progress)
             ends = drawn_given(drawn, self, clamp, float(beta), n, n_sweeps, seed, n_threads)  # type: ignore[arg-type]
             start = ends
         if method != "tempered" or ends is None:
-            ends = chain_ends(self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, clamped)
+            how = seed, philox.SAMPLE, start, betas, n_threads, clamped
+            ends = chain_ends(self, n, n_sweeps, *how, progress=progress)
         return self.visible.values(ends.to_states())
 
     @shared

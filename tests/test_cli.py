@@ -31,7 +31,7 @@ def test_train_sample_and_load(tmp_path, capsys):
     model, samples = tmp_path / "m.npz", tmp_path / "s.npy"
     code, out, err = fastrbm(capsys, "train", "digits", "--hidden", 20, "--epochs", 20, "--seed", 3, "--out", model)
     assert code == 0 and "1,797 examples x 64 units, 20 hidden units" in out and f"Saved {model}" in out
-    assert "epoch 20/20  reconstruction error" in err
+    assert "epoch 20/20  shuffled gap " in err
     rbm = fr.load(model)
     assert (rbm.n_visible, rbm.n_hidden) == (64, 20)
     code, out, err = fastrbm(capsys, "sample", model, "-n", 7, "--sweeps", 5, "--seed", 2, "--out", samples)

@@ -11,6 +11,7 @@ import pytest
 
 import fastrbm as fr
 from fastrbm._core import display, progress
+from fastrbm.sampling import gibbs
 from fastrbm.training.verdict import Finding
 
 X = fr.datasets.load_digits()
@@ -225,3 +226,53 @@ def test_a_curve_goes_through_what_was_measured(shown):
 def test_curves_of_few_numbers(values, points):
     html = display.curve(np.array(values))
     assert html.count(",") == points and "nan" not in html
+
+
+# ---------------------------------------------------------------- progress of samples
+
+
+@pytest.mark.parametrize(
+    "how, names",
+    [
+        ({}, ["population annealing", "sampling"]), ({"method": "gibbs"}, ["sampling"]),
+        ({"method": "tempered"}, ["tempered sampling"]), ({"clamp": {0: 1}}, ["population annealing", "sampling"]),
+    ],
+)  # fmt: skip
+def test_sampling_shows_progress_and_is_the_same(how, names, monkeypatch, capsys):
+    rbm = fr.RBM.from_data(X, 16, seed=0)
+    counts = {}
+    done = progress.Countdown.done
+    monkeypatch.setattr(
+        progress.Countdown, "done",
+        lambda self, count: (counts.setdefault(self.name, []).append(count / self.total), done(self, count)),
+    )  # fmt: skip
+    quiet = rbm.sample(30, 400, **how)
+    assert capsys.readouterr() == ("", "")
+    counts.clear()
+    assert np.array_equal(rbm.sample(30, 400, progress=True, **how), quiet)
+    lines = capsys.readouterr().err.splitlines()
+    assert list(counts) == names and [line.split("  ")[0] for line in lines] == names
+    for seen in counts.values():
+        assert seen == sorted(seen) and seen[-1] == 1.0
+    with pytest.raises(TypeError, match="progress must be True or False"):
+        rbm.sample(3, progress=1)
+
+
+def test_progress_of_sampling_comes_often():
+    """Four million sweeps of one call are not one step."""
+    seen = []
+    countdown = types.SimpleNamespace(done=seen.append)
+    rbm = fr.RBM.from_data(X, 16, seed=0)
+    visible, hidden = (fr.BitMatrix.from_states(np.zeros((2000, n), np.uint8)) for n in (64, 16))
+    gibbs.sweep(
+        rbm._parameters, visible, hidden, 2000, seed=0, stream=1, first_sweep=1, countdown=countdown, n_threads=1
+    )
+    assert seen == sorted(seen) and seen[-1] == 2000 * 2000 and len(seen) > 5
+
+
+def test_quiet_on_the_command_line(tmp_path, capsys):
+    fr.RBM.from_data(X, 4).save(tmp_path / "m.npz")
+    command = ["sample", str(tmp_path / "m.npz"), "-n", "5", "--sweeps", "20", "--out", str(tmp_path / "s.npy")]
+    for more, shown in ([], True), (["--quiet"], False), (["--json"], False):
+        assert fr.cli.main([*command, *more]) == 0
+        assert ("sampling  100%" in capsys.readouterr().err) is shown

@@ -55,6 +55,7 @@ def add_sample(commands) -> None:
     )  # fmt: skip
     parser.add_argument("--out", required=True, metavar="FILE", help="samples (N, columns): .npy, .npz, .csv, or FASTA")
     parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
     add_data(parser)
     add_common(parser)
     parser.set_defaults(run=run_sample)
@@ -81,8 +82,9 @@ def run_sample(options: argparse.Namespace) -> None:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         samples = rbm.sample(
-            options.n, options.sweeps, options.seed, start, options.beta, options.threads, clamp, method=options.method
-        )
+            options.n, options.sweeps, options.seed, start, options.beta, options.threads, clamp,
+            method=options.method, progress=not options.quiet and not options.json,
+        )  # fmt: skip
     for warning in caught:
         tell(f"fastrbm: {warning.message}")
     where = out.keep(_writer(samples, form, options.out))
