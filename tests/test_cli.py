@@ -34,7 +34,7 @@ def test_train_sample_and_load(tmp_path, capsys):
     assert "epoch 20/20  shuffled gap " in err
     rbm = fr.load(model)
     assert (rbm.n_visible, rbm.n_hidden) == (64, 20)
-    code, out, err = fastrbm(capsys, "sample", model, "-n", 7, "--sweeps", 5, "--seed", 2, "--out", samples)
+    code, out, err = fastrbm(capsys, "sample", model, "-n", 7, "--sweeps", 5, "--seed", 2, "--quiet", "--out", samples)
     assert code == 0 and "7 samples x 64 units after 5 sweeps" in out and err == ""
     assert np.array_equal(np.load(samples), rbm.sample(7, 5, seed=2))
     for name, read in (("s.npz", lambda p: np.load(p)["samples"]), ("s.csv", lambda p: np.loadtxt(p, delimiter=","))):
