@@ -234,7 +234,6 @@ class SingularValues(_Metric):
 
     @property
     def columns(self) -> Mapping[str, Column]:  # type: ignore[override]
-        """Their names, and what they are."""
         return columns_of(f"sv{i}" for i in range(1, self.k + 1))
 
     def _check_model(self, rbm: RBM) -> None:
