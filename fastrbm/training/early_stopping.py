@@ -55,7 +55,7 @@ class EarlyStopping(Described):
     mode : "max" or "min", optional
         Whether the column should be large or small. By default what ``history.about(column)`` says: "min" for
         ``reconstruction_error``, ``free_energy_gap``, ``tau_int`` and ``rhat``, for a metric of your own what its
-        :class:`fastrbm.metrics.Column` has; "max" where nothing says it.
+        :class:`metrics.Column <fastrbm.training.metrics.Column>` has; "max" where nothing says it.
     cool_down : float
         How many updates the rest of the rate's schedule gets when the score stalls, as a part of those that are done,
         and at most as many as are left. With 0 the training ends at once.

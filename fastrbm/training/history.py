@@ -42,7 +42,7 @@ class History:
 
     Parameters
     ----------
-    about : dict of str to :class:`fastrbm.metrics.Column`, optional
+    about : dict of str to :class:`metrics.Column <fastrbm.training.metrics.Column>`, optional
         What columns are that the package does not know. ``fit`` puts in what its metrics say.
 
     Examples
