@@ -13,7 +13,7 @@ import numpy as np
 
 _WIDTH, _HEIGHT, _MARGIN = 120, 24, 2  # of a curve, in pixels
 _POINTS = 120  # of a curve
-_LEFT = ' style="text-align: left; vertical-align: top"'
+LEFT = ' style="text-align: left; vertical-align: top"'
 
 
 def one_line(thing: object, *names: str) -> str:
@@ -27,10 +27,10 @@ def _short(value: Any) -> str:
     return f"<{' x '.join(map(str, value.shape))}>" if isinstance(value, np.ndarray) else repr(value)
 
 
-def facts(rows: Mapping[str, object]) -> str:
-    """A table with a line for each name and value; text is escaped."""
+def facts(rows: Mapping[str, object], style: str = LEFT) -> str:
+    """A table with a line for each name and value; text is escaped. style: of cells, which notebooks align right."""
     lines = (
-        f'<tr><th scope="row"{_LEFT}>{escape(str(name))}</th><td{_LEFT}>{escape(str(value))}</td></tr>'
+        f'<tr><th scope="row"{style}>{escape(str(name))}</th><td{style}>{escape(str(value))}</td></tr>'
         for name, value in rows.items()
     )
     return "<table>\n" + "\n".join(lines) + "\n</table>"
@@ -42,10 +42,10 @@ def titled(title: str, body: str, words: str = "") -> str:
     return f"<div><strong>{escape(title)}</strong>\n{body}{paragraphs}</div>"
 
 
-def grid(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def grid(head: Sequence[str], rows: Sequence[Sequence[str]], style: str = LEFT) -> str:
     """A table with a line of names; cells are HTML."""
-    names = "".join(f'<th scope="col"{_LEFT}>{escape(name)}</th>' for name in head)
-    lines = "\n".join("<tr>" + "".join(f"<td{_LEFT}>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    names = "".join(f'<th scope="col"{style}>{escape(name)}</th>' for name in head)
+    lines = "\n".join("<tr>" + "".join(f"<td{style}>{cell}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table>\n<thead><tr>{names}</tr></thead>\n<tbody>\n{lines}\n</tbody>\n</table>"
 
 

@@ -62,7 +62,7 @@ class Update:
         rows, bad, column = rows_for(weights), 0, 0.0
         if len(weights):
             bad, column, _ = kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads, rows)
-        return outcome(division, bad, column, *division.row_sums(rows))
+        return outcome(division, bad, column, division.row_sums(rows)[0], rate)
 
 
 def exponent(largest_sum: float, n_in: int, real: bool = False) -> int:
@@ -119,11 +119,19 @@ def rows_for(weights: np.ndarray) -> np.ndarray:
     return np.empty((len(weights), -(-weights.shape[1] // TILE) * TILE))
 
 
-def outcome(division: Division, bad: int, column: float, rows: np.ndarray) -> tuple[int, float, float]:
-    """What kernels.ascend returns, of all ranks; rows: the sums over all visible units' weights."""
-    of_all, largest = division.ranks.largest(float(bad), column)
+def outcome(division: Division, bad: int, column: float, rows: np.ndarray, rate: float) -> tuple[int, float, float]:
+    """What kernels.ascend returns, of all ranks; rows: the sums over all visible units' weights. ValueError where they
+    have other rates."""
+    of_all, largest, *rates = division.ranks.largest(float(bad), column, rate, -rate)
+    division.ranks.refuse_unlike("the learning rate", *rates)
     # where numbers are bad, so may their sums be
     return int(min(of_all, 1 << 62)), largest, float(rows.max())
+
+
+class Spoiled(FloatingPointError):
+    """A step would spoil a parameter. Ranks that train together find the same."""
+
+    _agreed = True  # see fastrbm/ranks.py
 
 
 class NotNormalizable(FloatingPointError):
@@ -316,7 +324,7 @@ class Parameters:
         most *= widths
         if not most.max() < REAL_RANGE:
             unit = int(most.argmax())
-            raise FloatingPointError(
+            raise Spoiled(
                 f"the step would take the mean of visible unit {unit} up to {most[unit]:.3g}, where values of real "
                 f"units end at {REAL_RANGE:g}: the training diverges; the model keeps the parameters it had (try a "
                 "smaller learning rate)"
@@ -474,7 +482,7 @@ def refuse_whole(what: str) -> Any:
 def refuse(name: str, values: np.ndarray) -> None:
     """Say which parameter a step would spoil."""
     where, value = validate.first_bad(values)
-    raise FloatingPointError(
+    raise Spoiled(
         f"the step would make {name}[{where}] = {value:g}; the model keeps the parameters it had (try a smaller "
         "learning rate)"
     )

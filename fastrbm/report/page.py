@@ -65,7 +65,7 @@ class Page:
 
     def table(self, rows: Mapping[str, object]) -> None:
         """A line for each name and value."""
-        self._parts.append(facts(rows))
+        self._parts.append(facts(rows, style=""))
 
     def answers(self, answers: list[Answer]) -> None:
         """A line for each question: what it is, the answer, numbers and what to do."""
@@ -122,7 +122,7 @@ def figure(width: float = 6.5, height: float = 5.5):
 
 
 def _grid(head: list[str], rows: list[list[str]]) -> str:
-    return f'<div class="scroll">{grid(head, [list(map(escape, row)) for row in rows])}</div>'
+    return f'<div class="scroll">{grid(head, [list(map(escape, row)) for row in rows], style="")}</div>'
 
 
 def _png(figure: Figure) -> str:
