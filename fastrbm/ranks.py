@@ -325,14 +325,22 @@ def of(comm: Any) -> Alone | Ranks:
     if comm.Get_size() > 1:
         return Ranks(comm)
     world = getattr(sys.modules.get("mpi4py.MPI"), "COMM_WORLD", comm)
+    name, size = started()
+    if size > 1 and world.Get_size() == 1:
+        raise RuntimeError(
+            f"{name} says that {size} processes were started, but MPI knows of one: each would do all of the work "
+            "(srun --mpi=pmix, or --mpi=pmi2 with MPICH and Intel MPI; mpiexec of the MPI library that mpi4py uses)"
+        )
+    return _ALONE
+
+
+def started() -> tuple[str, int]:
+    """How many processes mpiexec or srun started beside this one, itself included, and the variable that says so."""
     for name in _WORLD_SIZES:
         value = os.environ.get(name, "")
-        if value.isdigit() and int(value) > 1 and world.Get_size() == 1:
-            raise RuntimeError(
-                f"{name} says that {value} processes were started, but MPI knows of one: each would do all of the work "
-                "(srun --mpi=pmix, or --mpi=pmi2 with MPICH and Intel MPI; mpiexec of the MPI library that mpi4py uses)"
-            )
-    return _ALONE
+        if value.isdigit() and int(value) > 1:
+            return name, int(value)
+    return "", 1
 
 
 def current() -> Alone | Ranks:

@@ -487,6 +487,11 @@ class RBM(Model):
         array = np.full(self.visible.n_columns, np.nan)
         for column, label in value.items():
             names = list(self.visible_names or ())
+            if isinstance(column, str) and names and column not in names:
+                raise ValueError(
+                    f"clamp has the column {column!r}, which the model has not; its columns are "
+                    f"{', '.join(map(repr, names[:10]))}{', ...' if len(names) > 10 else ''}"
+                )
             at = names.index(column) if column in names else column
             at = validate.integer(at, "a column of clamp", 0, array.size - 1) if at is column else at
             labels = None if self._visible_categories is None else self._visible_categories[at]

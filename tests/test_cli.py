@@ -390,3 +390,13 @@ def test_ctrl_c_reaches_long_calls(call):
         run.send_signal(signal.SIGINT)
         _, err = run.communicate(timeout=60)
     assert "KeyboardInterrupt" in err
+
+
+def test_processes_that_were_not_told_of_each_other(capsys, tmp_path, monkeypatch):
+    """mpiexec without --mpi: each process trains, and writes the same file. That is allowed, and said."""
+    train = "train", "digits", "--hidden", 2, "--epochs", 1, "--quiet", "--out", tmp_path / "m.npz"
+    for size, said in ("2", True), ("1", False), ("", False):
+        monkeypatch.setenv("PMI_SIZE", size)
+        code, _, err = fastrbm(capsys, *train)
+        line = "fastrbm: PMI_SIZE says that 2 processes were started: each does all of the work (add --mpi to share it)"
+        assert code == 0 and (line in err.splitlines()) == said

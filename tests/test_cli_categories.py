@@ -178,7 +178,7 @@ def test_dropped_columns(folder, capsys):
     done(capsys, "inpaint", "m.npz", "people.csv", *drop, "--out", "c.csv")
     assert rows_of("c.csv") == rows_of("survey.csv")
     code, _, err = fastrbm(capsys, "score", "m.npz", "people.csv", "--quiet")
-    assert code == 2 and "it has 'id', 'kg', which the model has not" in err
+    assert code == 2 and "it has 'id', 'kg', which the model has not: leave out such columns (--drop)" in err
     bits = {"id": names, "a": [0, 1] * 30, "b": [1, 1, 0] * 20}
     write_csv("bits.csv", bits)
     done(capsys, "train", "bits.csv", *SHORT, "--drop", "id", "--out", "b.npz")
@@ -352,6 +352,7 @@ MISTAKES = [
     (["train", "real.csv"], "column 2 ('b') is real-valued (1.5), no category: say --visible gaussian where"),
     (["train", "id.csv"], "another text in each of its 30 rows, such as 'n0': an identifier? Leave it out (--drop)"),
     (["train", "survey.csv", "--drop", "colors"], "survey.csv has no column 'colors' to drop"),
+    (["train", "survey.csv", "--drop", "color,rooms"], "no column 'color,rooms' to drop: drop several one by one"),
     (["train", "codes.npy", "--states", "5", "--drop", "0"], "--drop needs a .csv with names of columns"),
     (["train", "survey.csv", "--max-levels", "4"], "of more than 4 it is a quantity"),
     (["train", "codes.npy", "--visible", "potts"], "did you mean 'categorical'?"),

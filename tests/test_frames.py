@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from mutate import mutations
 
+import fastrbm as fr
 from fastrbm.datasets import CodedTable, describe_frame, encode_frame, load_categories, to_frame
 
 RNG = np.random.default_rng(0)
@@ -274,7 +275,8 @@ def test_later_data():
     codes = pd.DataFrame({"a": [0, 1, 1], "b": [2, 0, 1]})
     assert np.array_equal(encode_frame(codes, names, [None, None]), codes)
     for wrong, message in (
-        (frame[["b", "a"]], "frame has the model's columns in another order, the first that differs is 'b'"),
+        (frame[["b", "a"]], r"in another order, the first that differs is 'b': .* frame\[list\(rbm.visible_names\)\]"),
+        (frame.assign(id=1), r"it has 'id', which the model has not: take frame\[list\(rbm.visible_names\)\]$"),
         (frame[["a"]], "frame has other columns than the model: it lacks 'b'"),
         (frame.rename(columns={"a": "z"}), "it lacks 'a'; it has 'z'"),
         (frame.replace("red", "pink"), r"column 'a' of frame has the value 'pink' in row 0 .*its categories: 'blue'"),
@@ -290,6 +292,20 @@ def test_later_data():
     assert describe_frame(nameless).names is None and encode_frame(nameless, names, categories).tolist() == [[1, 2]]
     with pytest.raises(ValueError, match="frame has 1 columns where 2 are required"):
         encode_frame(nameless[[0]], names, categories)
+
+
+def test_mistakes_of_a_new_user():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"home": ["flat", "farm"] * 3, "rooms": [1, 2, 3] * 2})
+    rbm = fr.RBM.from_data(frame, n_hidden=2, seed=0)
+    with pytest.raises(ValueError, match="clamp has the column 'hom', which the model has not; .* 'home', 'rooms'$"):
+        rbm.sample(2, clamp={"hom": "farm"})
+    for row in (frame.iloc[0], frame.to_numpy()):
+        with pytest.raises(TypeError, match=r"is 'flat', of type str; .*, of one row frame.iloc\[\[0\]\]$"):
+            rbm.free_energy(row)
+    assert rbm.free_energy(frame.iloc[[0]]).shape == (1,)
+    with pytest.raises(TypeError, match=r"not dict: of columns make a data frame, pandas.DataFrame\(v\)$"):
+        rbm.free_energy({"home": ["flat"], "rooms": [1]})
 
 
 def test_truth_values_and_bits():

@@ -160,7 +160,7 @@ def test_what_was_passed_stays_as_it_is():
 
 BAD = {
     "text": (np.array([["0", "1"]]), TypeError, "X must be an array of numbers, not of dtype <U1"),
-    "text in objects": (np.array([[0, "a"]], object), TypeError, r"X must hold numbers; X\[0, 1\] is 'a', a str"),
+    "text in objects": (np.array([[0, "a"]], object), TypeError, r"X must hold numbers; X\[0, 1\] is 'a', of type str; labels are"),
     "complex": (STATES.astype(complex), TypeError, "X must be an array of numbers, not of dtype complex128"),
     "dates": (np.zeros((2, 2), "M8[s]"), TypeError, "X must be an array of numbers, not of dtype datetime64"),
     "timedelta": (np.zeros((2, 2), "m8[s]"), TypeError, "X must be an array of numbers, not of dtype timedelta64"),
@@ -179,6 +179,8 @@ BAD = {
     "masked": (np.ma.masked_array([[0, 1]], [[False, True]]), ValueError, r"X has masked values, .* X\[0, 1\]"),
     "spins": (2 * STATES.astype(int) - 1, ValueError, r"spins .* become 0 and 1 by \(X \+ 1\) / 2"),
     "gray": (STATES * 9, ValueError, r"X\[\d+, \d+\] is 9\); real values need Gaussian units"),
+    "codes": (np.array([[0, 2]]), ValueError, r"is 2\); real .*, codes of categories need visible='categorical', or"),
+    "halves": (np.array([[0, 2.5]]), ValueError, r"real values need Gaussian units \(visible='gaussian'\), or a thr"),
     "infinite": (np.array([[0, np.inf]]), ValueError, r"X\[0, 1\] is inf"),
     "pair": ([STATES, STATES[:, 0]], TypeError, r"X must be one array .* of a pair \(x, y\) give x alone"),
 }  # fmt: skip

@@ -367,7 +367,7 @@ def test_fractions_within_rounding(tmp_path):
     np.save(path, np.array([[0, 1.0000000000000002], [1, 0]]))
     assert fr.datasets.load(path).tolist() == [[0, 1], [1, 0]]
     np.save(path, np.array([[0.5, 1.001]]))
-    with pytest.raises(ValueError, match="of no scale known here"):
+    with pytest.raises(ValueError, match="; scales that end at 1, 15, 16 or 255 are known"):
         fr.datasets.load_fractions(path)
 
 

@@ -23,7 +23,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 import fastrbm as fr  # noqa: E402
 from fastrbm import BitMatrix  # noqa: E402
-from fastrbm.sklearn import BernoulliRBM  # noqa: E402
+from fastrbm.sklearn import BernoulliRBM, RBMClassifier  # noqa: E402
 from fastrbm.states.totals import weighted_sums  # noqa: E402
 from fastrbm.training import fused  # noqa: E402
 from fastrbm.training.by_contents import ByContents  # noqa: E402
@@ -392,3 +392,9 @@ def test_wrong_data_are_named():
 def test_only_this_module_imports_scikit_learn():
     code = "import sys, fastrbm, fastrbm.cli; sys.exit('sklearn' in sys.modules or 'scipy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+@pytest.mark.parametrize("kind", [BernoulliRBM, RBMClassifier])
+def test_text_is_refused_with_what_takes_it(kind):
+    with pytest.raises(ValueError, match="could not convert string to float: 'yes'; OneHotEncoder .*RBMImputer takes"):
+        kind().fit(np.array([["yes", "no"]] * 4, object), [0, 1] * 2)

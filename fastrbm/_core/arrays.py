@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import operator
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from numbers import Real
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 _BLOCK = 1 << 23  # numbers of a sparse matrix that are made dense at a time
+_LABELS = "; labels are read from data frames, of one row frame.iloc[[0]]"
 
 
 def numbers(value: Any, name: str, missing: bool = False, sparse: bool = False) -> Any:
@@ -35,7 +36,8 @@ def numbers(value: Any, name: str, missing: bool = False, sparse: bool = False) 
     if array.dtype.kind == "O":
         array = _of_objects(array, name, missing)
     if array.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must be an array of numbers, not of dtype {array.dtype}")
+        cure = _LABELS if array.dtype.kind in "US" else ""
+        raise TypeError(f"{name} must be an array of numbers, not of dtype {array.dtype}{cure}")
     return _true_is_one(array)
 
 
@@ -108,7 +110,8 @@ def _array(value: Any, name: str) -> np.ndarray:
     except Exception as error:  # NumPy's own words do not say which argument it is
         raise TypeError(f"{name} cannot be read as an array of numbers: {_first_line(error)}") from error
     if array.dtype.kind == "O" and array.ndim == 0:
-        raise TypeError(f"{name} must be an array of numbers, not {type(value).__name__}")
+        cure = f": of columns make a data frame, pandas.DataFrame({name})" if isinstance(value, Mapping) else ""
+        raise TypeError(f"{name} must be an array of numbers, not {type(value).__name__}{cure}")
     return array
 
 
@@ -152,7 +155,8 @@ def _of_objects(array: np.ndarray, name: str, missing: bool) -> np.ndarray:
     if bad:
         place = next(k for k, x in enumerate(flat) if type(x) is bad[0])
         where = ", ".join(str(int(i)) for i in np.unravel_index(place, array.shape))
-        raise TypeError(f"{name} must hold numbers; {name}[{where}] is {flat[place]!r}, a {bad[0].__name__}")
+        is_bad = f"{name}[{where}] is {flat[place]!r}, of type {bad[0].__name__}"
+        raise TypeError(f"{name} must hold numbers; {is_bad}{_LABELS}")
     if gone and not missing:
         lost = np.array([type(x) in gone for x in flat]).reshape(array.shape)
         raise ValueError(

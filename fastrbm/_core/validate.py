@@ -343,7 +343,10 @@ def what_is_wrong(
     if low == -1 and high == 1 and bool((np.abs(array) == 1).all()):
         hint = f"; spins need a model of spins (visible='spin'), or become 0 and 1 by ({name} + 1) / 2"
     elif low >= 0 and high > 1:
-        hint = f"; real values need Gaussian units (visible='gaussian'), or a threshold, such as {name} >= {high / 2:g}"
+        whole = bool((array == np.floor(array)).all())
+        codes = ", codes of categories need visible='categorical'" if whole else ""
+        hint = f"; real values need Gaussian units (visible='gaussian'){codes}, or a threshold, such as {name} >= "
+        hint += f"{high / 2:g}"
     elif low >= 0:
         hint = f"; probabilities need a draw or a threshold, such as {name} >= 0.5"
     return f"{name} must hold {wanted}, got values from {low:g} to {high:g} ({at} is {bad:g}){hint}"
@@ -367,21 +370,23 @@ def sample_weight(value: ArrayLike, n: int) -> np.ndarray:
     return array
 
 
-def check_names(given: tuple[str, ...] | None, known: tuple[str, ...] | None, name: str) -> None:
-    """Raise where the columns of a data frame are others than the model's, or in another order."""
+def check_names(given: tuple[str, ...] | None, known: tuple[str, ...] | None, name: str, file: bool = False) -> None:
+    """Raise where the columns of a data frame, or of a file, are others than the model's, or in another order."""
     if given is None or known is None or given == known:
         return
     if sorted(given) == sorted(known):
         first = next(a for a, b in zip(given, known, strict=True) if a != b)
         raise ValueError(
             f"{name} has the model's columns in another order, the first that differs is {first!r}: put them in that "
-            "of the model's visible_names"
+            f"of the model's visible_names{'' if file else ', as in frame[list(rbm.visible_names)]'}"
         )
     lacks = [label for label in known if label not in given]
     extra = [label for label in given if label not in known]
     parts = [f"it lacks {', '.join(map(repr, lacks[:3]))}"] if lacks else []
     parts += [f"it has {', '.join(map(repr, extra[:3]))}, which the model has not"] if extra else []
-    raise ValueError(f"{name} has other columns than the model: {'; '.join(parts) or 'some are there twice'}")
+    cure = ": leave out such columns (--drop)" if file else ": take frame[list(rbm.visible_names)]"
+    cure = cure if extra and not lacks else ""
+    raise ValueError(f"{name} has other columns than the model: {'; '.join(parts) or 'some are there twice'}{cure}")
 
 
 def inverse_temperature(value: ArrayLike, n: int) -> np.ndarray | None:

@@ -163,6 +163,8 @@ def _run(parser: Parser, arguments: list[str] | None, signals: Signals) -> int:
         options.arguments, options.signals = given, signals
         if getattr(options, "mpi", False) and together.comm is None:  # in short
             together.start(True)
+        if getattr(options, "mpi", True) is False and together.each_alone():
+            tell(f"fastrbm: {together.each_alone()}")
         options.run(options)
     except OSError as error:
         return leave(error, f"{error.filename}: {error.strerror}" if error.filename else str(error), 2)

@@ -396,12 +396,12 @@ def data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool = Fa
     table = _numbers(name, options)
     if not form.coded:
         given = _of_binary(table, name, options, form.unit, quiet)
-        validate.check_names(given.form.names, form.names, name)
+        validate.check_names(given.form.names, form.names, name, file=True)
         return given.examples
     if options.threshold is not None:
         what = "takes them as they are" if form.unit.real else "has categories"
         raise CommandError(f"--threshold is for real values; the model {what}")
-    validate.check_names(None if table.names is None else tuple(table.names), form.names, name)
+    validate.check_names(None if table.names is None else tuple(table.names), form.names, name, file=True)
     _check_codes(table.array, form.unit, name)
     return table.array
 

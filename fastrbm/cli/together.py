@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..ranks import Alone, Ranks, of
+from ..ranks import Alone, Ranks, of, started
 
 comm: Any = None  # of the command that runs
 ranks: Alone | Ranks = Alone()
@@ -31,6 +31,14 @@ def start(asked: bool) -> None:
         comm, ranks = MPI.COMM_WORLD, of(MPI.COMM_WORLD)
     except RuntimeError as error:
         raise ValueError(f"--mpi: {error}") from None
+
+
+def each_alone() -> str:
+    """What to say where mpiexec or srun started several processes that were not told of each other; '' elsewhere."""
+    name, size = started()
+    if comm is not None or size == 1:
+        return ""
+    return f"{name} says that {size} processes were started: each does all of the work (add --mpi to share it)"
 
 
 def speaks() -> bool:

@@ -101,7 +101,8 @@ def kept_columns(names: Sequence[str], drop: Iterable[str], path: str) -> list[i
     gone = list(drop)
     for name in gone:
         if name not in names:
-            raise ValueError(f"{path} has no column '{shown(name, 40)}' to drop")
+            cure = ": drop several one by one" if "," in name else ""
+            raise ValueError(f"{path} has no column '{shown(name, 40)}' to drop{cure}")
     kept = [k for k, name in enumerate(names) if name not in gone]
     if not kept:
         raise ValueError(f"{path}: no column is left")
@@ -166,12 +167,12 @@ def load_codes(
             cells = [cells[k] for k in kept]
         if len(cells) != n:
             if number == 0 and names is not None and any(cell.strip() in names for cell in cells):
-                validate.check_names(tuple(cell.strip() for cell in cells), tuple(names), str(path))
+                validate.check_names(tuple(cell.strip() for cell in cells), tuple(names), str(path), file=True)
             raise ValueError(f"{path}, line {line}: it has {len(cells)} cells where {n} are required")
         codes = [column.code(cell) for column, cell in zip(columns, cells, strict=True)]
         if number == 0 and _is_head([cell.strip() for cell in cells], codes, names):
             validate.check_names(
-                tuple(cell.strip() for cell in cells), None if names is None else tuple(names), str(path)
+                tuple(cell.strip() for cell in cells), None if names is None else tuple(names), str(path), file=True
             )
             continue
         if None in codes:

@@ -15,6 +15,7 @@ _CODES = (-9, -99, -999, -1, 9, 99, 999)  # that people write where an answer is
 _SOME = 0.25  # part of the columns of pictures: more reach the middle of the scale, and fewer never go beyond 1,
 _FEW = 0.1  # or, in ten pictures or more, far fewer
 _BLOCK = 1 << 20  # numbers that are looked at in one go, so that masks stay small
+_UNKNOWN = "scales that end at 1, 15, 16 or 255 are known"
 _BY_THRESHOLD = "say with threshold (--threshold) from which value on a unit is 1"
 _BY_SCALE = "say with scale (--scale) what the largest value could be, such as 100 for percents"
 UNPACK = "unpack them first, by numpy.unpackbits(array, axis=1, count=units), and save that"
@@ -62,7 +63,7 @@ def scaled(data: Table | np.ndarray, name: str, scale: float | None = None) -> t
     _refuse_odd_columns(table, name, _BY_SCALE)
     top = _scale(low, high)
     if top is None:
-        raise ValueError(f"{name} has values from {low:g} to {high:g}, of no scale known here: {_BY_SCALE}")
+        raise ValueError(f"{name} has values from {low:g} to {high:g}; {_UNKNOWN}: {_BY_SCALE}")
     return array.astype(np.float32) / np.float32(top), top
 
 
@@ -79,7 +80,7 @@ def _middle(array: np.ndarray, name: str) -> float:
     top = _scale(low, high)
     if top is not None and low < _MIDDLES[top]:
         return _MIDDLES[top]
-    raise NoScale(f"{name} has values from {low:g} to {high:g}, of no scale known here: {_BY_THRESHOLD}")
+    raise NoScale(f"{name} has values from {low:g} to {high:g}; {_UNKNOWN}: {_BY_THRESHOLD}")
 
 
 def _finite(data: Table | np.ndarray, name: str) -> Table:

@@ -17,6 +17,11 @@ from .._core.warn import warn
 from ..rbm import RBM
 from ..states.numbers import cut, limits_of, states_of, states_of_good
 
+_TEXT = (
+    "OneHotEncoder makes 0 and 1 of categories, and before that fastrbm.sklearn.RBMImputer takes text with missing "
+    "entries; leave out identifiers"
+)
+
 
 class Estimator(BaseEstimator):
     """The base class of the estimators. rbm_ is the model once they are fitted."""
@@ -57,7 +62,12 @@ class Estimator(BaseEstimator):
         else:
             if isinstance(X, np.ma.MaskedArray):  # of which scikit-learn takes what lies under the mask
                 X = arrays.numbers(X, "X")
-            X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset, skip_check_array=good)
+            try:
+                X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset, skip_check_array=good)
+            except ValueError as error:
+                if "convert string" not in str(error):
+                    raise
+                raise ValueError(f"{error}; {_TEXT}") from error
         if states is None or limits is None:
             X = arrays.numbers(X, "X", sparse=True)
             states = states_of(X)

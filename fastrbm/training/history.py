@@ -236,7 +236,7 @@ class History:
         return titled(title, grid(head, rows) if rows else "", self.verdict)
 
     def __repr__(self) -> str:
-        return f"History({len(self)} rows of {', '.join(self.columns) or 'nothing yet'})"
+        return f"History({len(self)} rows{' of ' if self.columns else ''}{', '.join(self.columns)})"
 
 
 def _csv_rows(file: IO[str]) -> Iterator[dict[str, str]]:
