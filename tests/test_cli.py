@@ -79,7 +79,7 @@ def test_score(tmp_path, capsys):
     code, out, err = fastrbm(capsys, "score", small, "digits", "--quiet")
     assert code == 0 and "log Z exact" in out and err == ""
     code, _, err = fastrbm(capsys, "score", model, "bars-and-stripes")
-    assert code == 2 and err == "fastrbm: X has 16 units per example where the model has 64\n"
+    assert code == 2 and err == "fastrbm: bars-and-stripes has 16 columns where the model has 64\n"
 
 
 def test_score_to_a_tolerance_and_along_a_path(tmp_path, capsys):

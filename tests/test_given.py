@@ -160,7 +160,7 @@ def test_what_was_passed_stays_as_it_is():
 
 BAD = {
     "text": (np.array([["0", "1"]]), TypeError, "X must be an array of numbers, not of dtype <U1"),
-    "text in objects": (np.array([[0, "a"]], object), TypeError, r"X\[0, 1\] is 'a', of type str; labels are read from"),
+    "text in objects": (np.array([[0, "a"]], object), TypeError, r"X\[0, 1\] is 'a', of type str; labels are read"),
     "complex": (STATES.astype(complex), TypeError, "X must be an array of numbers, not of dtype complex128"),
     "dates": (np.zeros((2, 2), "M8[s]"), TypeError, "X must be an array of numbers, not of dtype datetime64"),
     "timedelta": (np.zeros((2, 2), "m8[s]"), TypeError, "X must be an array of numbers, not of dtype timedelta64"),

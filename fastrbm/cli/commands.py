@@ -15,7 +15,7 @@ from ..training.checkpoint import CheckpointWarning
 from . import together
 from .bench import add_bench
 from .common import BUNDLED, Parser, add_common, add_data, add_score, model_of
-from .data import Form, data_of
+from .data import data_for
 from .info import add_info
 from .inpaint import add_inpaint
 from .report import add_report
@@ -84,7 +84,7 @@ def build_parser() -> Parser:
 def run_score(options: argparse.Namespace) -> None:
     with together.ranks.agreeing():
         rbm = model_of(options)
-        X = data_of(options.data, options, Form.of(rbm), quiet=options.json)
+        X = data_for(rbm, options.data, options, quiet=options.json)
         path = None if options.path is None else load_path(options.path)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")

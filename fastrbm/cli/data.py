@@ -380,6 +380,14 @@ def _of_binary(
 # ---------------------------------------------------------------- of a model
 
 
+def data_for(rbm: RBM, name: str, options: argparse.Namespace, quiet: bool = False) -> np.ndarray:
+    """The examples of a bundled set or a file, of as many columns as a model has."""
+    data, unit = data_of(name, options, Form.of(rbm), quiet), rbm.visible
+    if data.shape[1] not in (unit.n_columns, unit.n):
+        raise CommandError(f"{name} has {data.shape[1]} columns where the model has {unit.n_columns}")
+    return data
+
+
 def data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool = False) -> np.ndarray:
     """The examples of a bundled set or a file, as a model of this form takes them."""
     if is_alignment(name):

@@ -26,7 +26,7 @@ from .common import (
     model_of,
     whole,
 )
-from .data import Form, data_of
+from .data import data_for
 from .files import Output, check_output
 from .words import CommandError, say
 
@@ -72,7 +72,7 @@ def add_report(commands) -> None:
 def run_report(options: argparse.Namespace) -> None:
     out = check_report("--out", options.out, options.model, options.data, options.history)
     rbm = model_of(options)
-    X = data_of(options.data, options, Form.of(rbm))
+    X = data_for(rbm, options.data, options)
     if has_missing(X, rbm.visible):
         raise CommandError(f"{options.data} has missing entries: fill them in first (fastrbm inpaint)")
     history = history_of(options.history) if options.history else None
