@@ -142,6 +142,7 @@ def test_missing_entries(folder, capsys):
     holes["color"][3] = holes["rooms"][5] = holes["smokes"][5] = holes["child"][9] = ""
     write_csv("holes.csv", holes)
     said = done(capsys, "train", "holes.csv", *SHORT, "--missing", "latent", "--out", "m.npz", "--report", "r.html")
+    assert "Nothing was held out, so that overfitting would not show: --validation FILE, of complete examples" in said
     assert said.startswith("categories: color 3, rooms 5; two values: smokes, child; 1.7% of the entries are missing\n")
     assert "(57 examples, " in said and "of the training examples in which nothing is missing. Saved r.html" in said
     X = fr.datasets.load_categories("holes.csv").codes

@@ -296,7 +296,10 @@ def _conclude(history: History, options, stop: EarlyStopping | None, out: str, s
     if history.verdict:
         say(history.verdict)
     if not options.validation:
-        say("Nothing was held out, so that overfitting would not show: --validation 0.2, or a file")
+        what = (
+            "--validation FILE, of complete examples" if options.missing == "latent" else "--validation 0.2, or a file"
+        )
+        say(f"Nothing was held out, so that overfitting would not show: {what}")
     if options.score:
         which = "best, and saved" if stop and stop.best_epoch else "last"
         say(f"{options.score}: {at[SCORES[options.score]]:.2f} nats per example, {which}, epoch {epochs[k]}")
