@@ -16,7 +16,7 @@ from ..states.bits import BitMatrix, CodeMatrix
 from ..training.columns import of_reals
 from ..training.history import History
 from . import sites
-from .common import DATA, LINES, MODEL, axes_of, named, next_color, set_scales, states_of
+from .common import DATA, MODEL, axes_of, named, next_color, set_scales, states_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

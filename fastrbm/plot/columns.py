@@ -121,7 +121,8 @@ def column_moments(
         A point for each column that is not constant in the data: the difference of its means, in its standard
         deviations in the data, and the ratio of its standard deviations. Where samples are like data it is at (0, 1).
         The box is two standard errors either way, where examples and samples are independent and normal. Of more than
-        5,000 columns, 5,000 from all over them are taken. The five that are farthest outside of the box have their names.
+        5,000 columns, 5,000 from all over them are taken. The five that are farthest outside of the box have their
+        names.
 
     Raises
     ------
