@@ -349,9 +349,9 @@ def autocorrelation(series, *, ax: Axes | None = None, label: str | None = None,
         said = "not to be had from so short a series" if math.isnan(time.value) else f"{time.value:.3g} sweeps"
         if not math.isnan(time.value) and not time.enough:
             said += " or more: the series is short"
-        ax.plot(
-            np.arange(far), rho[:far], color=color, label=f"{prefix}tau_int: {said}", marker="o" if far <= 30 else None
-        )
+        marker = "o" if far <= 30 else None
+        words = f"{prefix}tau_int: {said}"
+        ax.plot(np.arange(far), rho[:far], color=color, label=words, marker=marker, markersize=4)
         window = f"summed up to lag {time.window}" if label is None else None
         ax.axvline(time.window, color="0.4" if label is None else color, linestyle=":", label=window)
     ax.axhline(0, color="0.6", linewidth=0.8)

@@ -159,10 +159,12 @@ def column_moments(
     ax.scatter(x, y, s=size, alpha=0.5, linewidths=0, color=color, zorder=3,
                label=f"{x.size:,} columns{left_out}" if label is None else label)  # fmt: skip
     outside = np.maximum(np.abs(x), np.abs(y - 1) * math.sqrt(2))
+    middle = sum(ax.get_xlim()) / 2
     for i in np.argsort(-outside, kind="stable")[:_NAMED]:
         if outside[i] > error:
             name = names[some[varies][i]]
-            ax.annotate(name, (x[i], y[i]), (4, 3), textcoords="offset points", fontsize="small", color=color)
+            place, side = ((4, 3), "left") if x[i] < middle else ((-4, 3), "right")
+            ax.annotate(name, (x[i], y[i]), place, textcoords="offset points", ha=side, fontsize="small", color=color)
     ax.set_xlabel("mean in samples less that in data, in standard deviations of the data")
     ax.set_ylabel("standard deviation in samples, as a part of that in data")
     ax.set_title(f"Means and standard deviations of {columns:,} real column{'s' * (columns > 1)}")

@@ -74,9 +74,21 @@ def named(value: Any, kind: type, what: str, name: str, label: Any, color: Any) 
 
 
 def set_scales(ax: Axes, log: str | None) -> None:
-    """Make the axes that log names logarithmic."""
+    """Make the axes that log names logarithmic, with numbers at 1, 2 and 5 times powers of ten; over more than three
+    decades, at powers of ten alone."""
+    from matplotlib.ticker import LogLocator
+
     for letter in log or "":
         getattr(ax, f"set_{letter}scale")("log")
+        axis = getattr(ax, f"{letter}axis")
+        axis.set_minor_locator(LogLocator(subs=(2, 5)))
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.set_minor_formatter(lambda value, _, axis=axis: f"{value:g}" if _decades(axis) <= 3 else "")
+
+
+def _decades(axis: Any) -> float:
+    low, high = axis.get_view_interval()
+    return math.log10(high / low)
 
 
 def panels(ax: Axes, n: int, right: bool = False) -> list[Axes]:

@@ -187,10 +187,10 @@ def moments(
     >>> [panel.get_title() for panel in ax.child_axes]
     ['Means', 'Pair correlations']
     """
-    layout.packed(model_of(rbm), X, "X")  # mistakes are seen before chains run
+    X = layout.packed(model_of(rbm), X, "X")  # mistakes are seen before chains run
     if layout.of_model(rbm).n_columns < 2:
         raise ValueError("pair correlations need at least two columns, got 1")
-    samples = rbm.sample(_SAMPLES, seed=seed) if samples is None else samples
+    samples = layout.packed(rbm, rbm.sample(_SAMPLES, seed=seed) if samples is None else samples, "samples")
     sites, (data, model), weights = _read(X, samples, rbm, None, sample_weight)
     columns = some_columns(sites)
     both = (
