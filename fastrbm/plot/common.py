@@ -82,6 +82,7 @@ def set_scales(ax: Axes, log: str | None) -> None:
         getattr(ax, f"set_{letter}scale")("log")
         axis = getattr(ax, f"{letter}axis")
         axis.set_minor_locator(LogLocator(subs=(2, 5)))
+        axis.set_tick_params(which="both", length=3.5, pad=3.5)  # all numbers stand on one line
         axis.set_major_formatter(lambda value, _: f"{value:g}")
         axis.set_minor_formatter(lambda value, _, axis=axis: f"{value:g}" if _decades(axis) <= 3 else "")
 

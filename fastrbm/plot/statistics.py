@@ -200,9 +200,16 @@ def moments(
     )  # fmt: skip
     ax = axes_of(ax, (9.6, 5.0), color)
     for panel, (title, what, x, y) in zip(ax.child_axes[:2] or panels(ax, 2, right=True), both, strict=True):
-        limits = ends_of(x, y) if sites.real.any() or what == "pairs" else (0.0, 1.0)
+        limits = ends_of(x, y)
+        if what == "units":  # errors of means are to be seen beside the spread of the columns
+            real = bool(sites.real.any())
+            if real and np.ptp(x) <= 2.0**-12:  # of standardized columns: no more than what their values are rounded to
+                x = np.full_like(x, x.mean())
+            limits = (min(limits[0], -1.0), max(limits[1], 1.0)) if real else (0.0, 1.0)
         agreed = _against(panel, x, y, f"{x.size:,} {what}", limits, label, color)
-        panel.set_title(f"{title}{agreed}", fontsize="medium")
+        panel.set_title(f"{title}{agreed}", fontsize="small")
+        legend = panel.legend(loc="upper left", fontsize="small")
+        legend.set_in_layout(False)  # a long label takes no room from the panels
     label_panels(ax, "Moments of data and model", "in the data", "in samples of the model")
     return ax
 

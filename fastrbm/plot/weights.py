@@ -367,7 +367,8 @@ def site_ticks(ax: Axes, names: Sequence[str]) -> None:
         ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     else:
         names = [short(name) for name in names]
-        upright = max(map(len, names)) > 2 and n > 6 or n > 40
+        longest = max(map(len, names))
+        upright = longest > 2 and n > 6 or n > 40 or n * longest > 60
         every = max(1, math.ceil(n / 100))
         ax.set_xticks(range(0, n, every), names[::every], rotation=90 if upright else 0, fontsize="small")
     ax.set_xlim(-0.7, n - 0.3)
