@@ -340,7 +340,7 @@ def test_many_points_are_counted_in_cells():
     (cells,) = (c for c in ax.collections if isinstance(c, PolyCollection))
     pairs = 20 * 19 // 2 * 64
     assert cells.get_array().sum() == pairs > 10_000
-    assert f"{pairs:,} pairs" in ax.figure.axes[1].get_ylabel()
+    assert f"{pairs:,} pairs" in ax.child_axes[0].get_ylabel()
 
 
 def test_of_very_many_columns_some_are_taken():

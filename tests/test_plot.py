@@ -68,6 +68,15 @@ CALLS = {
     "learning curve, two": lambda **o: plot.learning_curve(history(), ["shuffled_gap", "log_likelihood"], **o),
     "learning curve, one epoch": lambda **o: plot.learning_curve(history(1), **o),
     "learning curve, not measured": lambda **o: plot.learning_curve(history(1), "tau_int", **o),
+    "learning curve, runs": lambda **o: plot.learning_curve(
+        {"a": history(), "b": history(5)}, ["shuffled_gap", "log_likelihood"], log="x", **o
+    ),
+    "spectrum": lambda **o: plot.spectrum({"one": RBM, "another": ODD}, log="xy", **o),
+    "spectrum, all zero": lambda **o: plot.spectrum(fr.RBM(np.zeros((9, 4))), **o),
+    "spectrum, one unit": lambda **o: plot.spectrum(fr.RBM([[2.0]]), log=None, **o),
+    "moments": lambda **o: plot.moments(RBM, X, SAMPLES, label="run", **o),
+    "moments, mixed": lambda **o: plot.moments(MIXED, TABLE, TABLE[:9], **o),
+    "moments, one example": lambda **o: plot.moments(GAUSSIAN, REALS[:1], REALS[:1], **o),
     "energies": lambda **o: plot.energies(RBM, X, SAMPLES, **o),
     "energies, constant": lambda **o: plot.energies(ODD, np.ones((1, 7)), np.ones((2, 7)), **o),
     "principal axes": lambda **o: plot.principal_axes(X, SAMPLES, **o),
@@ -148,6 +157,140 @@ def test_a_learning_curve_passes_over_what_was_not_measured():
     (line,) = ax.lines
     assert line.get_xydata().tolist() == [[2.0, 7.0], [4.0, 7.0]] and ax.get_ylabel() == "tau_int (sweeps)"
     assert plot.learning_curve(history(1)).lines[0].get_marker() == "o"  # a line through one point is not seen
+
+
+def words_of(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def timed(start, epochs):
+    table = fr.History()
+    for k in range(1, epochs + 1):
+        table.record(epoch=k, update=15 * k, seconds=0.25 * k, weight_norm=start * k, sv1=start * 2.0**-k)
+    return table
+
+
+@pytest.mark.parametrize("x", ["epoch", "update", "seconds"])
+def test_runs_are_compared_in_one_call_or_in_several(x):
+    runs = {"short": timed(1.0, 3), "long": timed(3.0, 40)}
+    late = fr.History()
+    late.record(**{name: float(column[-1]) for name, column in runs["long"].items()})
+    for first, second in ((late, runs["short"]), (runs["short"], late)):
+        low, high = plot.learning_curve(second, x=x, ax=plot.learning_curve(first, x=x)).get_xlim()
+        assert low < runs["short"][x][0] and late[x][0] < high
+    together = plot.learning_curve(runs, "weight_norm", x=x, log="xy")
+    ax = plt.figure().subplots()
+    for key, run in runs.items():
+        assert plot.learning_curve(run, "weight_norm", x=x, log="xy", ax=ax, label=key) is ax
+    for own in (together, ax):
+        assert words_of(own) == ["short", "long"] and own.get_xlabel() == x
+        assert own.get_xscale() == own.get_yscale() == "log"
+        assert [line.get_color() for line in own.lines] == ["#0072B2", "#D55E00"]
+        for line, run in zip(own.lines, runs.values(), strict=True):
+            assert np.array_equal(line.get_xydata(), np.stack([run[x], run["weight_norm"]], axis=1))
+        low, high = own.get_xlim()
+        assert low < runs["long"][x][0] and runs["long"][x][-1] < high  # all of both runs is in view
+    linear = plot.learning_curve(runs["long"], x=x, ax=plt.figure().subplots())
+    assert linear.get_xscale() == "linear" and linear.get_ylabel() == "weight norm (nats)"  # no clock is drawn
+
+
+def test_a_run_has_a_color_and_its_columns_have_dashes():
+    runs = {"a": timed(1.0, 3), "b": timed(3.0, 3)}
+    lines = plot.learning_curve(runs, ["weight_norm", "sv1"]).lines
+    looks = [(line.get_color(), line.get_linestyle()) for line in lines]
+    assert looks == [("#0072B2", "-"), ("#0072B2", "--"), ("#D55E00", "-"), ("#D55E00", "--")]
+    assert [line.get_label() for line in lines[:2]] == ["a: weight norm", "a: singular value 1"]
+    (line,) = plot.learning_curve(runs["a"], color="k").lines
+    assert line.get_color() == "k" and not line.axes.get_legend()
+
+
+def test_numbers_of_log_axes_are_plain():
+    ax = plot.learning_curve(timed(1.0, 40), x="update", log="x")
+    ax.figure.canvas.draw()
+    shown = [text.get_text() for which in ("minor", "major") for text in ax.get_xticklabels(which=which)]
+    assert {"20", "50", "100", "200", "500"} <= set(shown)
+
+
+def test_the_spectrum_is_that_of_the_weights():
+    after = fr.RBM(RBM.weights[:, [*range(18), 0, 0]])  # of rank 18; LAPACK's last two are rounding
+    ax = plot.spectrum({"before": RBM, "after": after})
+    assert ax.get_yscale() == "log" and words_of(ax) == ["before", "after (2 more are 0)"]
+    for line, rbm, n in zip(ax.lines, (RBM, after), (20, 18), strict=True):
+        W = rbm.weights.astype(float)
+        # eigenvalues of W'W err by some 64 ulp of the largest; the smallest is a hundredth of it or more
+        expected = np.sqrt(np.linalg.eigvalsh(W.T @ W)[::-1][:n])
+        assert line.get_xdata().tolist() == list(range(1, n + 1)) and np.allclose(line.get_ydata(), expected, rtol=1e-9)
+    assert plot.spectrum(after, log=None).lines[0].get_ydata()[18:].tolist() == [0, 0]
+    assert plot.spectrum(RBM, ax=ax, label="again", color="k") is ax and len(ax.lines) == 3
+
+
+def test_moments_of_model_and_data_are_those_of_a_count():
+    weight = np.arange(len(X))
+    ax = plot.moments(RBM, X, SAMPLES, sample_weight=weight)
+    means, pairs = ax.child_axes
+    above = np.triu_indices(64, 1)
+    cov = [np.cov(X.T, bias=True, aweights=weight), np.cov(SAMPLES.T, bias=True)]
+    expected = [
+        np.stack([weight @ X / weight.sum(), SAMPLES.mean(axis=0)], axis=1),
+        np.stack([own[above] for own in cov], axis=1),
+    ]
+    for panel, points in zip((means, pairs), expected, strict=True):
+        # sums of 1,797 float64 that are at most 1
+        assert np.allclose(panel.collections[0].get_offsets(), points, atol=1e-12)
+        (equal,) = panel.lines
+        assert np.array_equal(equal.get_xdata(), equal.get_ydata()) and equal.get_label() == "equal"
+        r, slope = np.corrcoef(points.T)[0, 1], np.polyfit(*points.T, 1)[0]
+        assert panel.get_title().endswith(f": r = {r:.3f}, slope {slope:.3f}")
+
+
+def test_moments_of_two_models_are_on_the_same_panels():
+    other = fr.RBM(RBM.weights, visible_bias=np.full(64, 3.0))
+    ax = plot.moments(RBM, X, SAMPLES, label="one")
+    before = ax.child_axes[:]
+    plot.moments(other, X, other.sample(20, 5), ax=ax, label="other", color="k")
+    assert ax.child_axes == before and len(before) == 2
+    for panel in before:
+        assert [words.split(":")[0] for words in words_of(panel)] == ["one", "other", "equal"]
+        assert len(panel.lines) == 1 and len(panel.collections) == 2
+        low, high = panel.get_xlim()
+        for points in panel.collections:
+            assert low < np.min(points.get_offsets()) and np.max(points.get_offsets()) < high
+
+
+def test_moments_draw_samples_by_a_seed(monkeypatch):
+    monkeypatch.setattr(plot.statistics, "_SAMPLES", 50)
+    small = fr.RBM(RNG.normal(size=(5, 2)))
+    drawn = [
+        plot.moments(small, X[:, 20:25], *given, **o).child_axes[0].collections[0].get_offsets()
+        for given, o in (((), {"seed": 3}), ((small.sample(50, seed=3),), {}), ((), {"seed": 4}))
+    ]
+    assert np.array_equal(drawn[0], drawn[1]) and not np.array_equal(drawn[0], drawn[2])
+
+
+def test_points_of_several_calls_have_labels_and_colors():
+    for draw in (plot.site_frequencies, plot.pair_correlations, plot.column_moments):
+        ax = draw(X[:, 20:26], X[::2, 20:26], label="half")
+        draw(X[:, 20:26], SAMPLES[:, 20:26], ax=ax, label="model")
+        words = [text.split(":")[0] for text in words_of(ax)]
+        assert words.count("half") == words.count("model") == 1 and words.count("two standard errors") <= 1
+        points = [c for c in ax.collections if len(c.get_offsets()) > 1]
+        assert [matplotlib.colors.to_hex(c.get_facecolor()[0]).upper() for c in points] == ["#0072B2", "#009E73"]
+    ax = plot.autocorrelation(TRACE, label="one")
+    plot.autocorrelation(TRACE[:, :1], ax=ax, label="other", color="k")
+    assert [words.split(",")[0] for words in words_of(ax)] == ["one", "other"]
+    many = plot.pair_correlations(RNG.integers(0, 2, (9, 200)), RNG.integers(0, 2, (9, 200)), color="k")
+    assert len(many.collections[0].get_offsets()) == 10_000 and "10,000 of 19,900 pairs" in words_of(many)
+
+
+def test_columns_have_their_names():
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(TABLE[:, :2], columns=["wing", "long_$name"])
+    named = fr.RBM.from_data(frame, n_hidden=3, visible="gaussian")
+    far = plot.column_moments(TABLE[:, :2], TABLE[:, :2] + [0, 5], named)
+    assert [text.get_text() for text in far.texts] == [r"long_\$name"]
+    table = plot.filters(named)
+    assert [text.get_text() for text in table.get_xticklabels()] == ["wing", r"long_\$name"]
+    assert plot.moments(named, frame, frame).child_axes[0].get_title() == "Means: r and slope not defined"  # all are 0
 
 
 def test_histograms_are_those_of_the_free_energies():
@@ -359,6 +502,25 @@ MISTAKES = [
         ValueError,
         "samples has 9 units per example where 64 are",
     ),
+    (lambda: plot.learning_curve(history(), x="time"), ValueError, "x must be"),
+    (lambda: plot.learning_curve(history(), x="update"), ValueError, "history must have a column update and others"),
+    (lambda: plot.learning_curve(history(), log="z"), ValueError, "log must be"),
+    (
+        lambda: plot.learning_curve(history(), "log_likelihood", log="y"),
+        ValueError,
+        "log='y' requires positive numbers, log_likelihood has -89",
+    ),
+    (lambda: plot.learning_curve({"a": history(), "b": 1}), TypeError, r"history\['b'\] must be a History, not int"),
+    (lambda: plot.learning_curve({}), ValueError, "history must have at least one entry"),
+    (lambda: plot.learning_curve({"a": history()}, label="b"), ValueError, "label and color are of one curve"),
+    (lambda: plot.learning_curve(history(), color="no color"), ValueError, "color must be a color of matplotlib"),
+    (lambda: plot.spectrum(X), TypeError, "rbm must be an RBM, not ndarray"),
+    (lambda: plot.spectrum({"a": RBM, "b": X}), TypeError, r"rbm\['b'\] must be an RBM, not ndarray"),
+    (lambda: plot.spectrum(RBM, log="log"), ValueError, "log must be"),
+    (lambda: plot.moments(X, X), TypeError, "rbm must be an RBM, not ndarray"),
+    (lambda: plot.moments(RBM, X[:, :9]), ValueError, "X has 9 units per example"),
+    (lambda: plot.moments(RBM, X, X[:0]), ValueError, "samples must have at least one example"),
+    (lambda: plot.moments(fr.RBM([[1.0]]), [[1]]), ValueError, "pair correlations need at least two columns"),
     (lambda: plot.autocorrelation(["a"]), ValueError, "series must be an array of numbers"),
 ]
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._core import validate
 from ..diagnostics.correlation import autocorrelation as autocorrelation_of
 from ..diagnostics.correlation import autocorrelation_time
-from ..sampling.model import model
+from ..sampling.model import Model, model
 from ..states.bits import BitMatrix, CodeMatrix
 from ..training.columns import of_reals
 from ..training.history import History
 from . import sites
-from .common import DATA, LINES, MODEL, axes_of, states_of
+from .common import DATA, MODEL, axes_of, named, next_color, set_scales, states_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,20 +25,36 @@ if TYPE_CHECKING:
 
 _POINTS = 2000  # examples of each kind in principal_axes: an SVD of so many is quick, and more points hide each other
 _BINS = 40
+_CLOCKS = ("epoch", "update", "seconds")
+_LOGS = ("x", "y", "xy")
+_DASHES = ("-", "--", ":", "-.")
 
 
-def learning_curve(history: History, columns=None, ax: Axes | None = None, rbm: RBM | None = None) -> Axes:
-    """Draw columns of a history against the epoch. Values that were not measured (NaN) are passed over.
+def learning_curve(
+    history: History | Mapping[str, History], columns=None, *, x: str = "epoch", log: str | None = None,
+    rbm: RBM | None = None, ax: Axes | None = None, label: str | None = None, color=None,
+) -> Axes:  # fmt: skip
+    """Draw columns of a history, or of several to compare runs. Values that were not measured (NaN) are passed over.
 
     Parameters
     ----------
-    history : History
+    history : History, or mapping of str to History
+        The keys of a mapping are the labels of its runs.
     columns : str or list of str, optional
         Columns of one unit, such as nats. By default ``shuffled_gap``; where there is none, the first column that is
-        not ``epoch``.
-    ax : matplotlib Axes, optional
+        not ``epoch``, ``update`` or ``seconds``.
+    x : "epoch", "update" or "seconds"
+        The column to draw against.
+    log : "x", "y" or "xy", optional
+        Which axes are logarithmic; all numbers on such an axis must be positive.
     rbm : RBM, optional
         The model, whose unit types say what the hidden activity and the reconstruction error are of.
+    ax : matplotlib Axes, optional
+        By default those of a new figure. What is on it stays: several calls draw several runs.
+    label : str, optional
+        Of a run, in the legend.
+    color : color of matplotlib, optional
+        By default the next that is not on the axes. Where a run has a color, its columns differ by their dashes.
 
     Returns
     -------
@@ -45,28 +63,38 @@ def learning_curve(history: History, columns=None, ax: Axes | None = None, rbm: 
     Raises
     ------
     KeyError
-        Where history has no such column.
+        Where a history has no such column.
     TypeError, ValueError, ImportError
-        Where history is empty or lacks ``epoch``, or the columns have different units; as for :func:`filters`.
+        Where a history is empty or lacks the column x, the columns have different units, or a number on a logarithmic
+        axis is not positive; as for :func:`filters`.
 
     Examples
     --------
     >>> import matplotlib; matplotlib.use("Agg")
     >>> import fastrbm as fr, fastrbm.plot
     >>> X = fr.datasets.load_digits()
-    >>> history = fr.fit(fr.RBM.from_data(X, n_hidden=16, seed=0), X, epochs=40)
-    >>> fr.plot.learning_curve(history, "reconstruction_error").get_ylabel()
-    'reconstruction error (fraction of units)'
+    >>> runs = {
+    ...     f"{n} hidden units": fr.fit(fr.RBM.from_data(X, n_hidden=n, seed=0), X, epochs=40) for n in (16, 64)
+    ... }
+    >>> ax = fr.plot.learning_curve(runs, "reconstruction_error", x="update", log="x")
+    >>> ax.get_xlabel(), ax.get_ylabel()
+    ('update', 'reconstruction error (fraction of units)')
+    >>> [line.get_label() for line in ax.lines]
+    ['16 hidden units', '64 hidden units']
     """
-    if not isinstance(history, History):
-        raise TypeError(f"history must be a History, not {type(history).__name__}")
-    if "epoch" not in history.columns or len(history.columns) < 2:
-        raise ValueError(f"history must have a column epoch and others, got {', '.join(history.columns) or 'none'}")
+    runs = named(history, History, "a History", "history", label, color)
+    validate.one_of(x, "x", _CLOCKS)
+    if log is not None:
+        validate.one_of(log, "log", _LOGS)
+    for _, run in runs:
+        if x not in run.columns or len(run.columns) < 2:
+            raise ValueError(f"history must have a column {x} and others, got {', '.join(run.columns) or 'none'}")
+    first = runs[0][1]
     if columns is None:
-        others = [name for name in history.columns if name != "epoch"]
+        others = [name for name in first.columns if name not in _CLOCKS] or [c for c in first.columns if c != x]
         columns = "shuffled_gap" if "shuffled_gap" in others else others[0]
     columns = [columns] if isinstance(columns, str) else list(columns)
-    about = {name: history.about(name) for name in columns}
+    about = {name: first.about(name) for name in columns}
     if rbm is not None:  # a history from a file does not know whether units are real
         real = of_reals(model(rbm).visible.real, rbm.hidden.real)
         about |= {name: real[name] for name in columns if name in real}
@@ -74,29 +102,110 @@ def learning_curve(history: History, columns=None, ax: Axes | None = None, rbm: 
     if len(columns) == 0 or len(set(units.values())) > 1:
         listed = ", ".join(f"{name} ({unit or 'of its own'})" for name, unit in units.items())
         raise ValueError(f"columns must be of one unit, got {listed or 'none'}: draw others on axes of their own")
-    values = [np.asarray(history[name], np.float64) for name in columns]
-    epochs = history["epoch"]
-    ax = axes_of(ax)
-    for k, (name, y) in enumerate(zip(columns, values, strict=True)):
-        known = np.isfinite(y)
-        words = about[name].label if known.any() else f"{about[name].label}: not measured"
-        marker = "o" if known.sum() <= 30 else None
-        color = LINES[k % len(LINES)]
-        ax.plot(epochs[known], y[known], label=words, color=color, marker=marker, markersize=4)
-    unit = units[columns[0]]
-    margin = max(0.5, 0.03 * float(epochs[-1] - epochs[0]))  # all epochs are in view, measured or not
-    ax.set_xlim(epochs[0] - margin, epochs[-1] + margin)
-    ax.set_xlabel("epoch")
-    ax.set_ylabel(about[columns[0]].title if len(columns) == 1 else unit)  # several have a legend
-    ax.xaxis.get_major_locator().set_params(integer=True)
-    if len(columns) > 1 or not any(np.isfinite(y).any() for y in values):
+    clocks = [np.asarray(run[x], np.float64) for _, run in runs]
+    values = [[np.asarray(run[name], np.float64) for name in columns] for _, run in runs]
+    for letter, names, tables in (("x", [x], [[clock] for clock in clocks]), ("y", columns, values)):
+        for name, numbers in (pair for table in tables for pair in zip(names, table, strict=True)):
+            if letter in (log or "") and (numbers <= 0).any():
+                raise ValueError(f"log={log!r} requires positive numbers, {name} has {numbers[numbers <= 0][0]:.4g}")
+    ax = axes_of(ax, color=color)
+    before = ax.get_xlim() if ax.lines else None
+    set_scales(ax, log)
+    by_run = len(runs) > 1 or color is not None or runs[0][0] is not None
+    for (key, _), clock, table in zip(runs, clocks, values, strict=True):
+        of_run = next_color(ax) if color is None else color
+        for k, (name, y) in enumerate(zip(columns, table, strict=True)):
+            known = np.isfinite(y)
+            words = about[name].label if key is None else f"{key}: {about[name].label}" if len(columns) > 1 else key
+            ax.plot(
+                clock[known], y[known], label=words if known.any() else f"{words}: not measured",
+                color=of_run if by_run else next_color(ax), linestyle=_DASHES[k % len(_DASHES)] if by_run else "-",
+                marker="o" if known.sum() <= 30 else None, markersize=4,
+            )  # fmt: skip
+    low, high = min(c[0] for c in clocks), max(c[-1] for c in clocks)
+    if ax.get_xscale() == "log":
+        low, high = low / 1.1, high * 1.1
+    else:  # all rows are in view, measured or not
+        margin = max(0.5 if x != "seconds" else 1e-9, 0.03 * float(high - low))
+        low, high = low - margin, high + margin
+        ax.xaxis.get_major_locator().set_params(integer=x != "seconds")
+    ax.set_xlim((low, high) if before is None else (min(low, before[0]), max(high, before[1])))
+    ax.set_xlabel(first.about(x).label)
+    ax.set_ylabel(about[columns[0]].title if len(columns) == 1 else units[columns[0]])  # several have a legend
+    if len(ax.lines) > 1 or runs[0][0] is not None or not any(np.isfinite(y).any() for y in values[0]):
         ax.legend()
     ax.grid(alpha=0.3)
     ax.set_title("Training")
     return ax
 
 
-def energies(rbm: RBM, X, samples, ax: Axes | None = None) -> Axes:
+def spectrum(
+    rbm: RBM | Mapping[str, RBM], *, log: str | None = "y", ax: Axes | None = None, label: str | None = None,
+    color=None,
+) -> Axes:  # fmt: skip
+    """Draw the singular values of the weights, largest first, of a model or of several, such as before and after.
+
+    Those of a random start form a bulk. Those that training has moved out of it are directions of the data that the
+    model has found (Decelle, Fissore & Furtlehner 2017, "Spectral dynamics of learning in restricted Boltzmann
+    machines"); :class:`metrics.SingularValues <fastrbm.training.metrics.SingularValues>` follows them through a
+    training.
+
+    Parameters
+    ----------
+    rbm : RBM, or mapping of str to RBM
+        The keys of a mapping are the labels of its models.
+    log : "x", "y" or "xy", optional
+        Which axes are logarithmic. Values below 1e-7 of the largest are rounding and count as 0; a logarithmic axis
+        leaves them out, and the legend says how many they are.
+    ax, label, color : optional
+        As for :func:`learning_curve`.
+
+    Returns
+    -------
+    Axes
+        A line for each model, with as many points as its smaller layer has units.
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As for :func:`filters`.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("Agg")
+    >>> import fastrbm as fr, fastrbm.plot
+    >>> ax = fr.plot.spectrum({"one": fr.RBM([[3.0, 0.0], [0.0, 4.0]]), "other": fr.RBM([[2.0, 0.0], [0.0, 0.0]])})
+    >>> [line.get_ydata().tolist() for line in ax.lines]
+    [[4.0, 3.0], [2.0]]
+    >>> [text.get_text() for text in ax.get_legend().get_texts()]
+    ['one', 'other (1 more is 0)']
+    """
+    models = named(rbm, Model, "an RBM", "rbm", label, color)
+    if log is not None:
+        validate.one_of(log, "log", _LOGS)
+    found = [np.linalg.svd(own.weights.astype(np.float64), compute_uv=False) for _, own in models]
+    ax = axes_of(ax, color=color)
+    set_scales(ax, log)
+    for (key, _), values in zip(models, found, strict=True):
+        values = np.where(values <= 1e-7 * values[0], 0.0, values)
+        shown = values[values > 0] if ax.get_yscale() == "log" else values
+        words = "singular values" if key is None else key
+        if left_out := values.size - shown.size:
+            words += f" ({left_out:,} more {'is' if left_out == 1 else 'are'} 0)"
+        ax.plot(np.arange(1, shown.size + 1), shown, label=words, color=next_color(ax) if color is None else color,
+                marker="o", markersize=4 if values.size <= 30 else 2, linewidth=1)  # fmt: skip
+    if ax.get_xscale() == "linear":
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.set_xlabel("number of the singular value, largest first")
+    ax.set_ylabel("singular value of W (nats)")
+    if len(ax.lines) > 1 or ax.lines[0].get_label() != "singular values":
+        ax.legend()
+    ax.grid(alpha=0.3)
+    ax.set_title("Singular values of the weights")
+    return ax
+
+
+def energies(rbm: RBM, X, samples, *, ax: Axes | None = None) -> Axes:
     """Draw histograms of the free energies of data and of samples, over the same bins.
 
     A model that fits gives both the same: its samples are as likely to it as the data are.
@@ -146,7 +255,7 @@ def energies(rbm: RBM, X, samples, ax: Axes | None = None) -> Axes:
     return ax
 
 
-def principal_axes(X, samples, ax: Axes | None = None, rbm: RBM | None = None) -> Axes:
+def principal_axes(X, samples, *, rbm: RBM | None = None, ax: Axes | None = None) -> Axes:
     """Draw data and samples as points on the data's first two principal axes.
 
     Parameters
@@ -200,14 +309,15 @@ def principal_axes(X, samples, ax: Axes | None = None, rbm: RBM | None = None) -
     return ax
 
 
-def autocorrelation(series, ax: Axes | None = None) -> Axes:
+def autocorrelation(series, *, ax: Axes | None = None, label: str | None = None, color=None) -> Axes:
     """Draw the autocorrelation of chains, as far as Sokal's window and half as far again.
 
     Parameters
     ----------
     series : array (n,) or (n, chains)
         One number a sweep for each chain, such as :func:`fastrbm.diagnostics.free_energy_trace` gives.
-    ax : matplotlib Axes, optional
+    ax, label, color : optional
+        As for :func:`learning_curve`.
 
     Returns
     -------
@@ -229,16 +339,21 @@ def autocorrelation(series, ax: Axes | None = None) -> Axes:
     """
     rho = autocorrelation_of(series)
     time = autocorrelation_time(series)
-    ax = axes_of(ax)
+    ax = axes_of(ax, color=color)
+    color = next_color(ax) if color is None else color
+    prefix = "" if label is None else f"{label}, "
     if math.isnan(rho[0]):
-        ax.plot([], [], label="the series is constant")
+        ax.plot([], [], color=color, label=f"{prefix}the series is constant")
     else:
         far = min(rho.size, max(21, time.window + time.window // 2 + 1))
         said = "not to be had from so short a series" if math.isnan(time.value) else f"{time.value:.3g} sweeps"
         if not math.isnan(time.value) and not time.enough:
             said += " or more: the series is short"
-        ax.plot(np.arange(far), rho[:far], color=DATA, label=f"tau_int: {said}", marker="o" if far <= 30 else None)
-        ax.axvline(time.window, color="0.4", linestyle=":", label=f"summed up to lag {time.window}")
+        marker = "o" if far <= 30 else None
+        words = f"{prefix}tau_int: {said}"
+        ax.plot(np.arange(far), rho[:far], color=color, label=words, marker=marker, markersize=4)
+        window = f"summed up to lag {time.window}" if label is None else None
+        ax.axvline(time.window, color="0.4" if label is None else color, linestyle=":", label=window)
     ax.axhline(0, color="0.6", linewidth=0.8)
     ax.set_xlabel("lag (sweeps)")
     ax.set_ylabel("autocorrelation")

@@ -9,7 +9,7 @@ import numpy as np
 
 from .._core import validate
 from . import sites as layout
-from .common import DATA, MODEL, axes_of, bins, columns_of, label_panels, numbers_of, panels
+from .common import DATA, MODEL, axes_of, bins, columns_of, label_panels, next_color, numbers_of, panels
 from .weights import indices, short
 
 if TYPE_CHECKING:
@@ -18,11 +18,19 @@ if TYPE_CHECKING:
     from ..rbm import RBM
 
 _PANELS = 6  # columns, where n and columns are not given
+_NAMED = 5  # points with a name
 _POINTS = 5000  # columns; more hide each other
 
 
 def marginals(
-    X, samples, columns=None, n: int | None = None, rbm: RBM | None = None, sample_weight=None, ax: Axes | None = None
+    X,
+    samples,
+    columns=None,
+    n: int | None = None,
+    rbm: RBM | None = None,
+    sample_weight=None,
+    *,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw histograms of real columns in data and in samples, over the same bins, in the data's units.
 
@@ -94,13 +102,18 @@ def marginals(
     return ax
 
 
-def column_moments(X, samples, rbm: RBM | None = None, sample_weight=None, ax: Axes | None = None) -> Axes:
+def column_moments(
+    X, samples, rbm: RBM | None = None, sample_weight=None, *, ax: Axes | None = None, label: str | None = None,
+    color=None,
+) -> Axes:  # fmt: skip
     """Draw how far the means and the standard deviations of real columns in samples are from those in data.
 
     Parameters
     ----------
-    X, samples, rbm, sample_weight, ax
+    X, samples, rbm, sample_weight
         As for :func:`marginals`.
+    ax, label, color : optional
+        As for :func:`learning_curve`.
 
     Returns
     -------
@@ -108,7 +121,8 @@ def column_moments(X, samples, rbm: RBM | None = None, sample_weight=None, ax: A
         A point for each column that is not constant in the data: the difference of its means, in its standard
         deviations in the data, and the ratio of its standard deviations. Where samples are like data it is at (0, 1).
         The box is two standard errors either way, where examples and samples are independent and normal. Of more than
-        5,000 columns, 5,000 from all over them are taken.
+        5,000 columns, 5,000 from all over them are taken. The five that are farthest outside of the box have their
+        names.
 
     Raises
     ------
@@ -124,7 +138,7 @@ def column_moments(X, samples, rbm: RBM | None = None, sample_weight=None, ax: A
     >>> ax.get_title()
     'Means and standard deviations of 3 real columns'
     """
-    _, _, (data, model), share = _read(X, samples, rbm, sample_weight)
+    _, names, (data, model), share = _read(X, samples, rbm, sample_weight)
     columns = data.shape[1]
     some = np.linspace(0, columns - 1, min(columns, _POINTS)).astype(np.intp)
     (mean, spread), (mean_of_samples, spread_of_samples) = moments(data[:, some], share), moments(model[:, some])
@@ -133,14 +147,24 @@ def column_moments(X, samples, rbm: RBM | None = None, sample_weight=None, ax: A
     y = spread_of_samples[varies] / spread[varies]
     effective = len(data) if share is None else 1.0 / (share**2).sum()
     error = 2.0 * math.sqrt(1.0 / effective + 1.0 / len(model))
-    ax = axes_of(ax)
+    ax = axes_of(ax, color=color)
+    another = bool(ax.collections)
+    color = next_color(ax) if color is None else color
     ax.fill_between([-error, error], 1 - error / math.sqrt(2), 1 + error / math.sqrt(2), color="0.85", linewidth=0,
-                    label="two standard errors")  # fmt: skip
+                    label=None if another else "two standard errors", zorder=0)  # fmt: skip
     ax.axvline(0.0, color=MODEL, linewidth=1)
     ax.axhline(1.0, color=MODEL, linewidth=1)
     left_out = f" ({varies.size - x.size:,} constant ones are left out)" if x.size < varies.size else ""
     size = min(max(6000 / max(x.size, 1), 5), 30)
-    ax.scatter(x, y, s=size, alpha=0.5, linewidths=0, color=DATA, label=f"{x.size:,} columns{left_out}", zorder=3)
+    ax.scatter(x, y, s=size, alpha=0.5, linewidths=0, color=color, zorder=3,
+               label=f"{x.size:,} columns{left_out}" if label is None else label)  # fmt: skip
+    outside = np.maximum(np.abs(x), np.abs(y - 1) * math.sqrt(2))
+    middle = sum(ax.get_xlim()) / 2
+    for i in np.argsort(-outside, kind="stable")[:_NAMED]:
+        if outside[i] > error:
+            name = names[some[varies][i]]
+            place, side = ((4, 3), "left") if x[i] < middle else ((-4, 3), "right")
+            ax.annotate(name, (x[i], y[i]), place, textcoords="offset points", ha=side, fontsize="small", color=color)
     ax.set_xlabel("mean in samples less that in data, in standard deviations of the data")
     ax.set_ylabel("standard deviation in samples, as a part of that in data")
     ax.set_title(f"Means and standard deviations of {columns:,} real column{'s' * (columns > 1)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -28,11 +29,14 @@ def need_matplotlib() -> None:
         raise ImportError("pictures need matplotlib: pip install matplotlib") from error
 
 
-def axes_of(ax: Axes | None, size: tuple[float, float] | None = None) -> Axes:
-    """The user's axes, or those of a new figure, of a size in inches."""
+def axes_of(ax: Axes | None, size: tuple[float, float] | None = None, color: Any = None) -> Axes:
+    """The user's axes, or those of a new figure, of a size in inches; the user's color is checked before."""
     need_matplotlib()
     from matplotlib.axes import Axes
+    from matplotlib.colors import is_color_like
 
+    if color is not None and not is_color_like(color):
+        raise ValueError(f"color must be a color of matplotlib, got {color!r}")
     if ax is None:
         import matplotlib.pyplot as plt
 
@@ -40,6 +44,52 @@ def axes_of(ax: Axes | None, size: tuple[float, float] | None = None) -> Axes:
     if not isinstance(ax, Axes):
         raise TypeError(f"ax must be a matplotlib Axes, not {type(ax).__name__}")
     return ax
+
+
+def next_color(ax: Axes) -> str:
+    """The first of LINES that no line and no points on the axes have."""
+    from matplotlib.colors import to_hex
+
+    drawn = [line.get_color() for line in ax.lines]
+    drawn += [colors[0] for points in ax.collections if len(colors := points.get_facecolor())]
+    used = [to_hex(color) for color in drawn]
+    return min(LINES, key=lambda color: used.count(color.lower()))
+
+
+def named(value: Any, kind: type, what: str, name: str, label: Any, color: Any) -> list[tuple[str | None, Any]]:
+    """(label, value) of one value of a kind, in words what, or of each value of a mapping from labels to them."""
+    if not isinstance(value, Mapping):
+        given = [(None if label is None else str(label), value)]
+    elif label is not None or color is not None:
+        raise ValueError(f"label and color are of one curve: where {name} is a mapping, its keys are the labels")
+    elif not value:
+        raise ValueError(f"{name} must have at least one entry, got an empty mapping")
+    else:
+        given = [(str(key), own) for key, own in value.items()]
+    for key, own in given:
+        if not isinstance(own, kind):
+            where = f"{name}[{key!r}]" if isinstance(value, Mapping) else name
+            raise TypeError(f"{where} must be {what}, not {type(own).__name__}")
+    return given
+
+
+def set_scales(ax: Axes, log: str | None) -> None:
+    """Make the axes that log names logarithmic, with numbers at 1, 2 and 5 times powers of ten; over more than three
+    decades, at powers of ten alone."""
+    from matplotlib.ticker import LogLocator
+
+    for letter in log or "":
+        getattr(ax, f"set_{letter}scale")("log")
+        axis = getattr(ax, f"{letter}axis")
+        axis.set_minor_locator(LogLocator(subs=(2, 5)))
+        axis.set_tick_params(which="both", length=3.5, pad=3.5)  # all numbers stand on one line
+        axis.set_major_formatter(lambda value, _: f"{value:g}")
+        axis.set_minor_formatter(lambda value, _, axis=axis: f"{value:g}" if _decades(axis) <= 3 else "")
+
+
+def _decades(axis: Any) -> float:
+    low, high = axis.get_view_interval()
+    return math.log10(high / low)
 
 
 def panels(ax: Axes, n: int, right: bool = False) -> list[Axes]:

@@ -10,7 +10,8 @@ import numpy as np
 from .._core import validate
 from ..sampling.model import model
 from .common import axes_of, numbers_of, states_of
-from .sites import pictured
+from .sites import names_of, pictured
+from .weights import site_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +22,7 @@ PICTURES = 64  # where n is not given
 _GAP = "0.75"  # gray between pictures
 
 
-def filters(rbm: RBM, shape=None, n: int | None = None, ax: Axes | None = None) -> Axes:
+def filters(rbm: RBM, shape=None, n: int | None = None, *, ax: Axes | None = None) -> Axes:
     """Draw the weights of hidden units as pictures over the visible units, largest Euclidean norms first.
 
     Of a layer of several segments, over the largest segment of units of two values or of real ones; categories have
@@ -32,7 +33,7 @@ def filters(rbm: RBM, shape=None, n: int | None = None, ax: Axes | None = None) 
     rbm : RBM
     shape : (height, width), optional
         Of a picture; height x width visible units. By default a square where their number is one, else a table: a
-        hidden unit a row, a visible unit a column.
+        hidden unit a row, a visible unit a column, with the names of ``rbm.visible_names``.
     n : int, optional
         Hidden units to show, at least 1; 64, or as many as there are.
     ax : matplotlib Axes, optional
@@ -71,13 +72,16 @@ def filters(rbm: RBM, shape=None, n: int | None = None, ax: Axes | None = None) 
     ax = axes_of(ax)
     words = f"{n:,} of {len(weights):,} hidden units, largest norms first"
     image = _pictures(ax, shown, shape, words, cmap="RdBu_r", vmin=-top, vmax=top)
+    if shape is None and getattr(rbm, "visible_names", None):
+        site_ticks(ax, names_of(rbm)[segment[0]])
+        ax.set_xlim(-0.5, weights.shape[1] - 0.5)
     ax.figure.colorbar(image, ax=ax, label="weight (nats)", shrink=0.8)
     ax.set_title("Weights of hidden units")
     return ax
 
 
 def samples(
-    states, shape=None, n: int | None = None, ax: Axes | None = None, limits: tuple[float, float] | None = None
+    states, shape=None, n: int | None = None, *, limits: tuple[float, float] | None = None, ax: Axes | None = None
 ) -> Axes:
     """Draw states of the visible units as pictures; 0 is white, 1 is black, and probabilities are gray.
 

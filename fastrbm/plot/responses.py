@@ -25,7 +25,7 @@ _BLOCK = 1 << 22  # numbers of a block of examples
 
 
 def inputs(
-    rbm: RBM, X, hidden=None, n: int | None = None, sample_weight=None, ax: Axes | None = None
+    rbm: RBM, X, hidden=None, n: int | None = None, sample_weight=None, *, ax: Axes | None = None
 ) -> Axes:  # fmt: skip
     """Draw histograms of the inputs of hidden units over data, and as a curve the mean of each unit at an input.
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import validate
+from ..sampling.model import model as model_of
 from . import sites as layout
-from .common import DATA, MODEL, axes_of
+from .common import MODEL, axes_of, label_panels, next_color, panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 _UNITS = 3000  # pairs of so many are 4.5 million: a second, and 200 MB
 _POINTS = 10_000  # more hide each other, and are counted in cells instead
 _CELLS = 70  # across a picture
+_SAMPLES = 2000  # where none are given: errors of frequencies are at most 0.011
 
 
 def site_frequencies(
-    X, samples, rbm: RBM | None = None, sizes=None, sample_weight=None, ax: Axes | None = None
-) -> Axes:
+    X, samples, rbm: RBM | None = None, sizes=None, sample_weight=None, *, ax: Axes | None = None,
+    label: str | None = None, color=None,
+) -> Axes:  # fmt: skip
     """Draw how often samples have each category at each site, against how often data have it.
 
     Parameters
@@ -41,7 +44,8 @@ def site_frequencies(
         one of -1 and 1 spins, and others codes.
     sample_weight : array (n,), optional
         Weights of the examples of X.
-    ax : matplotlib Axes, optional
+    ax, label, color : optional
+        As for :func:`learning_curve`. With a label, what the title says of the agreement is in the legend.
 
     Returns
     -------
@@ -49,7 +53,8 @@ def site_frequencies(
         A point for each category of each site; for bits and spins, a point for each column, the frequency of 1. The
         band is two standard errors of the difference of both frequencies, where examples and samples are independent
         and the model is right. The title has Pearson's correlation of the points, and the slope of their regression of
-        samples on data. Of more than 10,000 points, their number in each cell.
+        samples on data. Of more than 10,000 points, their number in each cell; with a label or a color, 10,000 points
+        from all over them.
 
     Raises
     ------
@@ -72,21 +77,24 @@ def site_frequencies(
         raise ValueError("rbm must have columns of categories, bits or spins; real ones have column_moments")
     x, y = frequencies(data, sites, "X", weights)[counted], frequencies(model, sites, "samples")[counted]
     effective = data.shape[0] if weights is None else weights.sum() ** 2 / (weights**2).sum()
-    ax = axes_of(ax)
+    ax = axes_of(ax, color=color)
+    another = bool(ax.collections)
     grid = np.linspace(0, 1, 201)
     error = 2 * np.sqrt(grid * (1 - grid) * (1 / effective + 1 / model.shape[0]))
-    ax.fill_between(grid, grid - error, grid + error, color="0.85", linewidth=0, label="two standard errors")
+    ax.fill_between(grid, grid - error, grid + error, color="0.85", linewidth=0, zorder=0,
+                    label=None if another else "two standard errors")  # fmt: skip
     what = f"categories at {sites.n_columns:,} sites" if sites.categorical.all() else "units"
-    _against(ax, x, y, f"{x.size:,} {what}", (0.0, 1.0))
+    agreed = _against(ax, x, y, f"{x.size:,} {what}", (0.0, 1.0), label, color)
     ax.set_xlabel("frequency in the data")
     ax.set_ylabel("frequency in the samples")
-    ax.set_title(f"Single-site frequencies: {agreement(x, y)}")
+    ax.set_title(f"Single-site frequencies{agreed}")
     return ax
 
 
 def pair_correlations(
-    X, samples, rbm: RBM | None = None, sizes=None, sample_weight=None, ax: Axes | None = None
-) -> Axes:
+    X, samples, rbm: RBM | None = None, sizes=None, sample_weight=None, *, ax: Axes | None = None,
+    label: str | None = None, color=None,
+) -> Axes:  # fmt: skip
     """Draw the connected correlations of pairs in samples against those in data.
 
     ``C_ij(a, b) = f_ij(a, b) - f_i(a) f_j(b)``, f the frequencies of category a at site i and b at site j, for all
@@ -95,15 +103,15 @@ def pair_correlations(
 
     Parameters
     ----------
-    X, samples, rbm, sizes, sample_weight, ax
+    X, samples, rbm, sizes, sample_weight, ax, label, color
         As for :func:`site_frequencies`, but that real columns of rbm count; at least two columns. The columns of
         more than 3,000 units are too many: as many of them as have 3,000 are taken, from all over them.
 
     Returns
     -------
     Axes
-        A point for each pair of categories of each pair of sites; for bits and spins, ``C_ij(1, 1)``. Of more than
-        10,000 points, their number in each cell. Title as of :func:`site_frequencies`.
+        A point for each pair of categories of each pair of sites; for bits and spins, ``C_ij(1, 1)``. Many
+        points, and the title, are as of :func:`site_frequencies`.
 
     Raises
     ------
@@ -124,15 +132,93 @@ def pair_correlations(
     columns = some_columns(sites)
     x = correlations(data, sites, "X", weights, columns)
     y = correlations(model, sites, "samples", None, columns)
-    ax = axes_of(ax)
-    ends = float(min(x.min(), y.min())), float(max(x.max(), y.max()))
-    margin = 0.04 * (ends[1] - ends[0]) or 0.01
+    ax = axes_of(ax, color=color)
     taken = f", of {columns.size:,} of {sites.n_columns:,} columns" if columns.size < sites.n_columns else ""
-    _against(ax, x, y, f"{x.size:,} pairs{taken}", (ends[0] - margin, ends[1] + margin))
+    agreed = _against(ax, x, y, f"{x.size:,} pairs{taken}", ends_of(x, y), label, color)
     ax.set_xlabel("connected correlation in the data")
     ax.set_ylabel("connected correlation in the samples")
-    ax.set_title(f"Pair correlations: {agreement(x, y)}")
+    ax.set_title(f"Pair correlations{agreed}")
     return ax
+
+
+def moments(
+    rbm: RBM, X, samples=None, *, seed: int = 0, sample_weight=None, ax: Axes | None = None, label: str | None = None,
+    color=None,
+) -> Axes:  # fmt: skip
+    """Draw the moments of a model against those of data: means of visible units, and connected correlations of pairs.
+
+    A mean is the frequency of a category, or of the value 1 of a bit or spin; a real column has the mean of its unit.
+    Correlations are those of :func:`pair_correlations`.
+
+    Parameters
+    ----------
+    rbm : RBM
+    X : array (n, columns) or BitMatrix, of the units' values
+        Data.
+    samples : array (n_samples, columns) or BitMatrix, likewise, optional
+        Samples of the model, by default ``rbm.sample(2000, seed=seed)``. Of a model whose chains mix badly, give
+        better ones.
+    seed : int
+        Of the samples, where they are not given.
+    sample_weight : array (n,), optional
+        Weights of the examples of X.
+    ax, label, color : optional
+        As for :func:`site_frequencies`; ax gets two small axes (``ax.child_axes``), which a second call with the same
+        ax uses again.
+
+    Returns
+    -------
+    Axes
+
+    Raises
+    ------
+    TypeError, ValueError, ImportError
+        As for :func:`pair_correlations`.
+
+    Examples
+    --------
+    >>> import matplotlib; matplotlib.use("Agg")
+    >>> import fastrbm as fr, fastrbm.plot
+    >>> X = fr.datasets.load_digits()
+    >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
+    >>> ax = fr.plot.moments(rbm, X, label="before")
+    >>> _ = fr.fit(rbm, X, epochs=20)
+    >>> ax = fr.plot.moments(rbm, X, ax=ax, label="after")
+    >>> [panel.get_title() for panel in ax.child_axes]
+    ['Means', 'Pair correlations']
+    """
+    X = layout.packed(model_of(rbm), X, "X")  # mistakes are seen before chains run
+    if layout.of_model(rbm).n_columns < 2:
+        raise ValueError("pair correlations need at least two columns, got 1")
+    samples = layout.packed(rbm, rbm.sample(_SAMPLES, seed=seed) if samples is None else samples, "samples")
+    sites, (data, model), weights = _read(X, samples, rbm, None, sample_weight)
+    columns = some_columns(sites)
+    both = (
+        ("Means", "units", frequencies(data, sites, "X", weights), frequencies(model, sites, "samples")),
+        ("Pair correlations", "pairs", correlations(data, sites, "X", weights, columns),
+         correlations(model, sites, "samples", None, columns)),
+    )  # fmt: skip
+    ax = axes_of(ax, (9.6, 5.0), color)
+    for panel, (title, what, x, y) in zip(ax.child_axes[:2] or panels(ax, 2, right=True), both, strict=True):
+        limits = ends_of(x, y)
+        if what == "units":  # errors of means are to be seen beside the spread of the columns
+            real = bool(sites.real.any())
+            if real and np.ptp(x) <= 2.0**-12:  # of standardized columns: no more than what their values are rounded to
+                x = np.full_like(x, x.mean())
+            limits = (min(limits[0], -1.0), max(limits[1], 1.0)) if real else (0.0, 1.0)
+        agreed = _against(panel, x, y, f"{x.size:,} {what}", limits, label, color)
+        panel.set_title(f"{title}{agreed}", fontsize="small")
+        legend = panel.legend(loc="upper left", fontsize="small")
+        legend.set_in_layout(False)  # a long label takes no room from the panels
+    label_panels(ax, "Moments of data and model", "in the data", "in samples of the model")
+    return ax
+
+
+def ends_of(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """The range of both, with a margin."""
+    low, high = float(min(x.min(), y.min())), float(max(x.max(), y.max()))
+    margin = 0.04 * (high - low) or 0.01
+    return low - margin, high + margin
 
 
 def frequencies(states: Any, sites: layout.Sites, name: str, weights: np.ndarray | None = None) -> np.ndarray:
@@ -219,21 +305,36 @@ def _read(X: Any, samples: Any, rbm: Any, sizes: Any, sample_weight: Any):
     return sites, tables, weights
 
 
-def _against(ax: Axes, x: np.ndarray, y: np.ndarray, words: str, limits: tuple[float, float]) -> None:
-    """Draw y against x as points, or as numbers of points, with the line where both are equal."""
+def _against(
+    ax: Axes, x: np.ndarray, y: np.ndarray, words: str, limits: tuple[float, float], label: str | None, color: Any
+) -> str:
+    """Draw y against x as points, or as numbers of points, with the line where both are equal; what the title says of
+    the agreement, which the legend says where there is a label."""
     low, high = limits
-    if x.size > _POINTS:
+    agreed = f": {agreement(x, y)}"
+    if x.size > _POINTS and label is None and color is None:
         cells = ax.hexbin(x, y, gridsize=_CELLS, extent=(low, high, low, high), bins="log", mincnt=1, cmap="viridis_r",
                           linewidths=0.1)  # fmt: skip
-        ax.figure.colorbar(cells, ax=ax, label=f"points in a cell ({words})", shrink=0.8)
+        bar = ax.inset_axes((1.03, 0.1, 0.04, 0.8))
+        ax.figure.colorbar(cells, cax=bar, label=f"points in a cell ({words})")
     else:
+        if x.size > _POINTS:
+            words = f"{_POINTS:,} of {words}"
+            some = np.linspace(0, x.size - 1, _POINTS).astype(np.intp)
+            x, y = x[some], y[some]
         size = min(max(6000 / x.size, 5), 30)
-        ax.scatter(x, y, s=size, alpha=0.5, linewidths=0, color=DATA, label=words)
-    ax.plot([low, high], [low, high], color=MODEL, linewidth=1, label="equal", zorder=3)
+        ax.scatter(x, y, s=size, alpha=0.5, linewidths=0, color=next_color(ax) if color is None else color,
+                   label=words if label is None else f"{label}{agreed}")  # fmt: skip
     margin = 0.02 * (high - low)
+    before = next((line for line in ax.lines if line.get_label() == "equal"), None)
+    if before is not None:  # of an earlier call on these axes
+        low, high = (end(np.append(before.get_xdata(), own)) for end, own in ((np.min, low), (np.max, high)))
+        before.remove()
+    ax.plot([low, high], [low, high], color=MODEL, linewidth=1, label="equal", zorder=3)
     ax.set_xlim(low - margin, high + margin)
     ax.set_ylim(low - margin, high + margin)
     ax.set_aspect("equal")
     for axis in (ax.xaxis, ax.yaxis):
         axis.get_major_locator().set_params(nbins=6)
     ax.legend(loc="upper left")
+    return agreed if label is None else ""

@@ -35,7 +35,7 @@ _GAPS = "-.~"
 _OTHER_ACIDS, _OTHER_BASES = "XBZJUO*?", "NX?"  # what sequences may have beside the twenty acids, and beside bases
 
 
-def logos(rbm: RBM, hidden=None, alphabet=None, n: int | None = None, columns=None, ax: Axes | None = None) -> Axes:
+def logos(rbm: RBM, hidden=None, alphabet=None, n: int | None = None, columns=None, *, ax: Axes | None = None) -> Axes:
     """Draw the weights of hidden units over sites as stacks of letters.
 
     Each hidden unit has a row, all on one scale. At each site, a letter is as high as the weight of its category is
@@ -93,7 +93,7 @@ def logos(rbm: RBM, hidden=None, alphabet=None, n: int | None = None, columns=No
     ax = axes_of(ax, size(len(columns), len(shown)))
     pitch, up, down = _draw_letters(ax, values, some, letters, palette)
     _rows(ax, weights, shown, pitch, up, down)
-    _site_ticks(ax, columns, [names[i] for i in columns])
+    site_ticks(ax, [names[i] for i in columns])
     if legend is None:
         legend = {letter: palette[letter] for letter in palette if letter in letters and letter not in _GAPS}
     if set(letters) & set(_GAPS):
@@ -108,7 +108,7 @@ def logos(rbm: RBM, hidden=None, alphabet=None, n: int | None = None, columns=No
     return ax
 
 
-def category_weights(rbm: RBM, hidden=None, alphabet=None, n: int | None = None, ax: Axes | None = None) -> Axes:
+def category_weights(rbm: RBM, hidden=None, alphabet=None, n: int | None = None, *, ax: Axes | None = None) -> Axes:
     """Draw the largest weights of hidden units as bars, with the names of columns and categories.
 
     Parameters
@@ -360,13 +360,15 @@ def _rows(ax: Axes, weights: np.ndarray, shown: Sequence[int], pitch: float, up:
     ax.set_ylim(-(len(shown) - 1) * pitch - down - 0.03 * pitch, up + 0.17 * pitch)
 
 
-def _site_ticks(ax: Axes, columns: np.ndarray, names: Sequence[str]) -> None:
-    n = len(columns)
+def site_ticks(ax: Axes, names: Sequence[str]) -> None:
+    """Names at the places 0, 1, ... of x."""
+    n = len(names)
     if [str(i) for i in range(n)] == list(names):
         ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     else:
         names = [short(name) for name in names]
-        upright = max(map(len, names)) > 2 and n > 6 or n > 40
+        longest = max(map(len, names))
+        upright = longest > 2 and n > 6 or n > 40 or n * longest > 60
         every = max(1, math.ceil(n / 100))
         ax.set_xticks(range(0, n, every), names[::every], rotation=90 if upright else 0, fontsize="small")
     ax.set_xlim(-0.7, n - 0.3)

@@ -219,7 +219,7 @@ def samples(
     if sites.real.any():
         _reals(page, rbm, examples, states, sites, sample_weight)
         fig, ax = figure()
-        columns.column_moments(examples, states, rbm, sample_weight, ax)
+        columns.column_moments(examples, states, rbm, sample_weight, ax=ax)
         meaning = (
             "How far samples are from data in the mean and in the standard deviation of each real column. A column "
             "that the model has right is where the lines cross; the box is what chance explains."
