@@ -11,7 +11,14 @@ root=$home/root   # of Debian's aarch64 packages
 tools=$home/tools # compiler and emulator, for x86-64
 tests=(
     tests/test_philox.py tests/test_kernels.py tests/test_segments.py tests/test_updates.py tests/test_real_kernels.py
-    tests/test_truncated.py tests/test_fit.py::test_training_is_the_same_bits_anywhere
+    tests/test_truncated.py tests/test_divided.py
+    tests/test_annealing.py::test_same_bits_at_every_level
+    tests/test_categorical.py::test_the_same_bits_for_any_threads_and_level
+    tests/test_fit.py::test_training_is_the_same_bits_anywhere
+    tests/test_missing.py::test_the_same_bits_for_any_threads_and_level
+    tests/test_path.py::test_same_bits_at_every_level
+    tests/test_real_training.py::test_threads_and_levels_do_not_matter
+    tests/test_tolerance.py::test_same_result_at_every_level
 )
 
 skip() {
@@ -64,7 +71,7 @@ set_up() {
     python3 -m venv "$home/pip" || skip "python3 has no venv"
     timeout 300 "$home/pip/bin/pip" install -q --target "$home/lib/$python/site-packages" --only-binary=:all: \
         --python-version "${python#python}" --platform manylinux_2_28_aarch64 --platform manylinux_2_17_aarch64 \
-        "cython>=3.1" numpy "pytest>=8" "setuptools>=77" || skip "pip gets no aarch64 packages"
+        "cython>=3.1" numpy "pytest>=8" pytest-xdist "setuptools>=77" || skip "pip gets no aarch64 packages"
     echo "$PWD" >"$home/lib/$python/site-packages/fastrbm.pth"
     touch "$home/ready"
 }
@@ -74,6 +81,6 @@ for program in apt-get dpkg-deb python3; do command -v $program >/dev/null || sk
 if [ ! -e "$home/ready" ]; then set_up; fi
 echo "+ build for aarch64"
 CC="$home/bin/cc" LDSHARED="$home/bin/cc -shared" "$home/bin/python" setup.py -q build_ext --inplace
-if [ $# = 0 ]; then set -- "${tests[@]}"; fi
+if [ $# = 0 ]; then set -- -n "$(nproc)" --dist loadfile "${tests[@]}"; fi
 echo "+ python -m pytest $*"
 exec "$home/bin/python" -m pytest -q "$@"
