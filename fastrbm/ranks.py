@@ -10,6 +10,7 @@ A communicator is mpi4py's, or any object with its methods ``Get_rank``, ``Get_s
 
 from __future__ import annotations
 
+import builtins
 import hashlib
 import inspect
 import os
@@ -19,8 +20,9 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import wraps
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -59,6 +61,10 @@ class Alone:
         """What an action returns."""
         return action()
 
+    def agreeing(self) -> AbstractContextManager[None]:
+        """A context that nothing happens in."""
+        return nullcontext()
+
     def first(self, value: T) -> T:
         """The value that rank 0 has."""
         return value
@@ -70,6 +76,9 @@ class Alone:
     def largest(self, *numbers: float) -> list[float]:
         """The largest value of each number among all ranks."""
         return list(numbers)
+
+    def same(self, number: float, what: str) -> None:
+        """RanksDiffer where ranks have other numbers."""
 
 
 class Ranks:
@@ -107,7 +116,7 @@ class Ranks:
         """Let all ranks have all of an array, in place, of which each has its share along an axis."""
         moved = np.moveaxis(array, axis, 0)
         rest = moved.shape[1:]
-        counts = [int(np.prod(rest, dtype=np.int64)) * _length(share) for share in shares]
+        counts = _counts(rest, shares)
         own = np.ascontiguousarray(moved[shares[self.rank]])
         if axis == 0 and array.flags.c_contiguous:
             self._allgatherv(own.reshape(-1), array.reshape(-1), counts)
@@ -119,6 +128,12 @@ class Ranks:
             if rank != self.rank:
                 moved[share] = received[start : start + count].reshape(-1, *rest)
             start += count
+
+    def gathered(self, own: np.ndarray, shares: Sequence[slice]) -> np.ndarray:
+        """All of an array, of which each rank has its share of the first axis."""
+        whole = np.empty((shares[-1].stop, *own.shape[1:]), own.dtype)
+        self._allgatherv(np.ascontiguousarray(own).reshape(-1), whole.reshape(-1), _counts(own.shape[1:], shares))
+        return whole
 
     def _allgatherv(self, own: np.ndarray, whole: np.ndarray, counts: list[int]) -> None:
         self._count(whole.nbytes - own.nbytes)
@@ -174,23 +189,39 @@ class Ranks:
 
     # ------------------------------------------------------------ agreement
 
+    def same(self, number: float, what: str) -> None:
+        """RanksDiffer, on all ranks, where they have other numbers."""
+        self.refuse_unlike(what, *self.largest(number, -number))
+
+    def refuse_unlike(self, what: str, largest: float, smallest: float) -> None:
+        """As same, where the largest value of a number, and of its negative, are known."""
+        if largest != -smallest:
+            raise agreed(RanksDiffer(f"{what} must be the same on all ranks"))
+
     def agree(self, action: Callable[[], T]) -> T:
         """What an action returns that may fail on some ranks alone: then it fails on all of them, with the words of the
-        first rank that it failed on."""
+        first rank that it failed on, and as an error of the same kind where Python has it."""
+        result, error = _tried(action)
+        self._raise(error, self.all(_in_words(error)))
+        return result  # type: ignore[return-value]
+
+    def _raise(self, error: BaseException | None, failed: Sequence[tuple[str, str] | None]) -> None:
+        """Raise this rank's error, or that of the first rank that failed, if any did."""
+        if error is not None:
+            raise agreed(error)
+        for rank, what in enumerate(failed):
+            if what is not None:
+                raise agreed(_alike(*what, f"rank {rank} of {self.size} failed"))
+
+    @contextmanager
+    def agreeing(self) -> Iterator[None]:
+        """A context of what may fail on some ranks alone: as agree."""
         error: BaseException | None = None
-        result: T | None = None
         try:
-            result = action()
+            yield
         except BaseException as caught:
             error = caught
-        failed = self.all(None if error is None else f"{type(error).__name__}: {error}")
-        if error is not None:
-            agreed(error)
-            raise error
-        for rank, words in enumerate(failed):
-            if words is not None:
-                raise agreed(RuntimeError(f"rank {rank} of {self.size} failed: {words}"))
-        return result  # type: ignore[return-value]
+        self._raise(error, self.all(_in_words(error)))
 
     def start(self, given: dict[str, Any]) -> None:
         """Look at what all ranks were called with, and at where they run.
@@ -198,12 +229,12 @@ class Ranks:
         RanksDiffer names what is not alike. Ranks that may use the same CPUs share them: each gets its part of the
         threads.
         """
-        prints = {name: fingerprint(value) for name, value in given.items()}
-        prints["the version of fastrbm"] = prints["that of numpy"] = ""
-        prints["the version of fastrbm"], prints["that of numpy"] = __version__, np.__version__
-        every = self.all((prints, _place()))
-        for rank, (other, _) in enumerate(every):
-            for name, value in every[0][0].items():
+        versions = {"the version of fastrbm": __version__, "that of numpy": np.__version__}
+        prints, error = _tried(lambda: {name: fingerprint(value) for name, value in given.items()} | versions)
+        every: list[Any] = self.all((_in_words(error), prints, _place()))
+        self._raise(error, [what for what, *_ in every])
+        for rank, (_, other, _) in enumerate(every):
+            for name, value in every[0][1].items():
                 if other.get(name) != value:
                     raise agreed(
                         RanksDiffer(
@@ -211,21 +242,28 @@ class Ranks:
                             f"{rank} (a seed made from the rank? files in another order?)"
                         )
                     )
-        self.beside = sum(place == every[self.rank][1] for _, place in every)
+        self.beside = sum(place == every[self.rank][2] for *_, place in every)
         threads.share_with(self.beside)
 
     def end(self, error: BaseException, exchanges: int) -> None:
         """Let an error through that all ranks have alike; one that this rank may have alone ends all of them, with its
         words: others would wait for this one for ever. exchanges: those at the start of what failed."""
-        before = isinstance(error, (ValueError, TypeError)) and self.exchanges == exchanges
-        if before or is_agreed(error):
+        if isinstance(error, (ValueError, TypeError)) and self.exchanges == exchanges:
+            agreed(error)
+        if is_agreed(error):
             return
         try:
-            print(f"fastrbm, rank {self.rank} of {self.size}, ends all ranks:", file=sys.stderr)
-            traceback.print_exception(type(error), error, error.__traceback__)
+            what = "" if isinstance(error, Exception) else f" {type(error).__name__}"
+            print(f"fastrbm, rank {self.rank} of {self.size}, ends all ranks:{what}", file=sys.stderr)
+            if not what:
+                traceback.print_exception(type(error), error, error.__traceback__)
             sys.stderr.flush()
         finally:
-            self._comm.Abort(1)
+            self.abort(_exit_code(error))
+
+    def abort(self, code: int) -> None:
+        """End all ranks, with this exit code."""
+        self._comm.Abort(code)
 
 
 _ALONE = Alone()
@@ -239,7 +277,35 @@ def agreed(error: T) -> T:
 
 def is_agreed(error: BaseException) -> bool:
     """Whether all ranks raise this error: one by :func:`agreed`, or of parameters, which all have alike."""
-    return getattr(error, "_agreed", False) or isinstance(error, FloatingPointError)
+    return getattr(error, "_agreed", False)
+
+
+def _tried(action: Callable[[], T]) -> tuple[T | None, BaseException | None]:
+    """What an action returns, or its error."""
+    try:
+        return action(), None
+    except BaseException as error:
+        return None, error
+
+
+def _exit_code(error: BaseException) -> int:
+    """Of a process that an error ends."""
+    if isinstance(error, KeyboardInterrupt):
+        return 130
+    return error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
+
+
+def _in_words(error: BaseException | None) -> tuple[str, str] | None:
+    return None if error is None else (type(error).__name__, str(error))
+
+
+def _alike(kind: str, words: str, where: str) -> BaseException:
+    """An error as another rank has it; RuntimeError for one that Python does not have, or not with words alone."""
+    found = getattr(builtins, kind, None)
+    if isinstance(found, type) and issubclass(found, BaseException):
+        with suppress(TypeError):
+            return found(f"{where}: {words}")
+    return RuntimeError(f"{where}: {kind}: {words}")
 
 
 def of(comm: Any) -> Alone | Ranks:
@@ -367,20 +433,24 @@ class own_share:  # noqa: N801, a context
 
 def fingerprint(value: Any) -> str:
     """A short text that tells a value from others: of arrays and models a checksum."""
-    parameters = getattr(value, "_parameters", None)
-    if parameters is not None:
+    parameters: Any = getattr(value, "_parameters", None)
+    if hasattr(parameters, "to_hidden"):
         arrays = [parameters.to_hidden.tiles_array, parameters.visible_bias, parameters.hidden_bias]
         arrays += [unit.sides() for unit in parameters.units if unit.real]
         return f"{value!r} ({_checksum(*arrays)})"
     if hasattr(value, "planes"):
         return f"{type(value).__name__}{value.shape} ({_checksum(value.planes)})"
     if callable(getattr(value, "describe", None)):
-        return str(value.describe())
+        with suppress(TypeError):  # a function among its settings, say, that nothing is known of
+            return str(value.describe())
     if isinstance(value, np.ndarray) or hasattr(value, "__array__"):
         array = np.asarray(value)
         if array.dtype != object:
             return f"{array.dtype} {array.shape} ({_checksum(array)})"
-    text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))
+    if isinstance(value, dict):
+        text = ", ".join(f"{name} {fingerprint(part)}" for name, part in value.items()) or "none"
+    else:
+        text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))
     return text if len(text) <= 100 else f"{text[:60]}... ({hashlib.sha256(text.encode()).hexdigest()[:8]})"
 
 
@@ -395,10 +465,19 @@ def _checksum(*arrays: np.ndarray) -> str:
 
 
 def _place() -> tuple[str, tuple[int, ...]]:
-    """The machine and the CPUs that this process may use."""
+    """The machine, and the CPUs that this process may use."""
     cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    return socket.gethostname(), tuple(cpus)
+    try:  # containers of one machine have names of their own, and machines may have one name
+        machine = Path("/proc/sys/kernel/random/boot_id").read_text()
+    except OSError:
+        machine = socket.gethostname()
+    return machine, tuple(cpus)
 
 
 def _length(share: slice) -> int:
     return share.stop - share.start
+
+
+def _counts(rest: tuple[int, ...], shares: Sequence[slice]) -> list[int]:
+    """Numbers in each share of an array whose other axes have these lengths."""
+    return [int(np.prod(rest, dtype=np.int64)) * _length(share) for share in shares]

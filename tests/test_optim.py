@@ -129,6 +129,7 @@ def test_schedules_at_their_ends_and_between():
     for t in np.linspace(0, 1, 101).tolist():
         assert fr.optim.Cosine(2.0)(t) == pytest.approx(1 + math.cos(math.pi * t), abs=1e-15)
     assert type(fr.optim.Linear(np.float32(0.5))(0.5)) is float
+    assert fr.optim.Cosine(0.01)(1.0) == 0.0  # not below, by a rounding: no rate is
     assert fr.optim.Cosine(0.4, 0.1)(1 / 3) == pytest.approx(0.1 + 0.3 * 0.75)
     assert fr.optim.InverseTime(0.4, 0.1)(1 / 3) == pytest.approx(0.2)  # 1 / rate is linear
     warm = fr.optim.WarmUp(0.4, 0.1)

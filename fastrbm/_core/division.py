@@ -66,17 +66,11 @@ class LayerParts:
 
     def whole(self, own: np.ndarray) -> np.ndarray:
         """All tiles (tiles, ...), of which each rank has its own."""
-        out = np.empty((self.tiles[-1].stop, *own.shape[1:]), own.dtype)
-        out[self.own_tiles] = own
-        self.ranks.gather(out, self.tiles)
-        return out
+        return self.ranks.gathered(own, self.tiles)
 
     def all_units(self, own: np.ndarray) -> np.ndarray:
         """Numbers of all units (n,), of which each rank has those of its own."""
-        out = np.empty(self.units[-1].stop, own.dtype)
-        out[self.own_units] = own
-        self.ranks.gather(out, self.units)
-        return out
+        return self.ranks.gathered(own, self.units)
 
 
 class Turning:

@@ -62,7 +62,7 @@ class Update:
         rows, bad, column = rows_for(weights), 0, 0.0
         if len(weights):
             bad, column, _ = kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads, rows)
-        return outcome(division, bad, column, *division.row_sums(rows))
+        return outcome(division, bad, column, division.row_sums(rows)[0], rate)
 
 
 def exponent(largest_sum: float, n_in: int, real: bool = False) -> int:
@@ -119,11 +119,19 @@ def rows_for(weights: np.ndarray) -> np.ndarray:
     return np.empty((len(weights), -(-weights.shape[1] // TILE) * TILE))
 
 
-def outcome(division: Division, bad: int, column: float, rows: np.ndarray) -> tuple[int, float, float]:
-    """What kernels.ascend returns, of all ranks; rows: the sums over all visible units' weights."""
-    of_all, largest = division.ranks.largest(float(bad), column)
+def outcome(division: Division, bad: int, column: float, rows: np.ndarray, rate: float) -> tuple[int, float, float]:
+    """What kernels.ascend returns, of all ranks; rows: the sums over all visible units' weights. ValueError where they
+    have other rates."""
+    of_all, largest, *rates = division.ranks.largest(float(bad), column, rate, -rate)
+    division.ranks.refuse_unlike("the learning rate", *rates)
     # where numbers are bad, so may their sums be
     return int(min(of_all, 1 << 62)), largest, float(rows.max())
+
+
+class Spoiled(FloatingPointError):
+    """A step would spoil a parameter. Ranks that train together find the same."""
+
+    _agreed = True  # see fastrbm/ranks.py
 
 
 class NotNormalizable(FloatingPointError):
@@ -316,7 +324,7 @@ class Parameters:
         most *= widths
         if not most.max() < REAL_RANGE:
             unit = int(most.argmax())
-            raise FloatingPointError(
+            raise Spoiled(
                 f"the step would take the mean of visible unit {unit} up to {most[unit]:.3g}, where values of real "
                 f"units end at {REAL_RANGE:g}: the training diverges; the model keeps the parameters it had (try a "
                 "smaller learning rate)"
@@ -396,16 +404,20 @@ class Parameters:
         if self.division is None:
             return self
         self.division.settle()
-        tiles = self.division.hidden.whole(self.to_hidden.tiles_array)
-        return Parameters._of_whole(tiles, self.visible_bias, self.hidden_bias, self.units, n_threads)
+        tiles, biases = self.division.hidden.whole(self.to_hidden.tiles_array), (self.visible_bias, self.hidden_bias)
+        if self.units[0].layout is not None:  # whose tiles for h -> v are not those of units in a row
+            return Parameters._of_whole(tiles, *biases, self.units, n_threads)
+        transposed = self.division.visible.whole(self.to_visible.tiles_array)
+        return Parameters(self.shape, tiles, transposed, self._largest_sums, *biases, self.units)
 
     @property
     def norm(self) -> float:
         """The Euclidean (Frobenius) norm of W."""
         if self.division is not None:
             refuse_whole("weights")
-        tiles = self.to_hidden.tiles_array
-        return math.sqrt(float(np.square(tiles, dtype=np.float64).sum(axis=1).sum()))
+        # tile by tile: of all weights at once, doubles would take as much memory as the model has
+        squares = [np.square(tile, dtype=np.float64).sum(axis=0) for tile in self.to_hidden.tiles_array]
+        return math.sqrt(float(np.stack(squares).sum()))
 
     @once
     def weights(self) -> np.ndarray:
@@ -470,7 +482,7 @@ def refuse_whole(what: str) -> Any:
 def refuse(name: str, values: np.ndarray) -> None:
     """Say which parameter a step would spoil."""
     where, value = validate.first_bad(values)
-    raise FloatingPointError(
+    raise Spoiled(
         f"the step would make {name}[{where}] = {value:g}; the model keeps the parameters it had (try a smaller "
         "learning rate)"
     )

@@ -9,8 +9,10 @@ import warnings
 from .._core.signals import Ended, Signals
 from .._core.version import __version__
 from ..likelihood.score import score as likelihood_score
+from ..ranks import is_agreed
 from ..rbm import load_path
 from ..training.checkpoint import CheckpointWarning
+from . import together
 from .bench import add_bench
 from .common import BUNDLED, Parser, add_common, add_data, add_score, model_of
 from .data import Form, data_of
@@ -21,7 +23,7 @@ from .sample import add_sample
 from .settings import apply_file
 from .train import run_train
 from .train_options import add_train
-from .words import CommandError, failures, fill_gaps, reason, say, say_json, settle, tell
+from .words import CommandError, failures, fill_gaps, leave, reason, say, say_json, settle, tell
 
 EPILOG = """examples:
   fastrbm train digits --out rbm.npz        train a model on the bundled digits
@@ -69,6 +71,7 @@ def build_parser() -> Parser:
     add_data(score)
     score.add_argument("--json", action="store_true", help="one JSON object, for scripts")
     score.add_argument("--quiet", action="store_true", help="no progress")
+    together.add_mpi(score)
     add_common(score)
     score.set_defaults(run=run_score)
 
@@ -79,8 +82,10 @@ def build_parser() -> Parser:
 
 
 def run_score(options: argparse.Namespace) -> None:
-    rbm = model_of(options)
-    X = data_of(options.data, options, Form.of(rbm), quiet=options.json)
+    with together.ranks.agreeing():
+        rbm = model_of(options)
+        X = data_of(options.data, options, Form.of(rbm), quiet=options.json)
+        path = None if options.path is None else load_path(options.path)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         result = likelihood_score(
@@ -94,7 +99,8 @@ def run_score(options: argparse.Namespace) -> None:
             n_threads=options.threads,
             tolerance=options.tolerance,
             seconds=options.seconds,
-            path=None if options.path is None else load_path(options.path),
+            path=path,
+            comm=together.comm,
         )
     for warning in caught:
         if options.json or str(warning.message) not in f"score: {result}":
@@ -127,22 +133,25 @@ def main(arguments: list[str] | None = None) -> int:
         with Signals(held=False) as signals, warnings.catch_warnings():
             warnings.showwarning = _tell_warning
             return _run(build_parser(), arguments, signals) or (2 if failures else 0)
-    except KeyboardInterrupt:
-        tell("fastrbm: interrupted")
-        return 130
-    except Ended as ended:
-        tell(f"fastrbm: ended by {ended.name}")
-        return 128 + ended.number
+    except KeyboardInterrupt as error:
+        return leave(error, "interrupted", 130)
+    except Ended as error:
+        return leave(error, f"ended by {error.name}", 128 + error.number)
+    except Exception as error:
+        leave(error, None, 1)
+        raise
     finally:
         settle()
 
 
 def _run(parser: Parser, arguments: list[str] | None, signals: Signals) -> int:
-    options, unknown = parser.parse_known_args(arguments)
-    if options.command is None and not unknown:
-        parser.print_help(sys.stderr)
-        return 2
+    given = sys.argv[1:] if arguments is None else arguments
     try:
+        together.start("--mpi" in given)  # before a mistake is reported, by one of them
+        options, unknown = parser.parse_known_args(given)
+        if options.command is None and not unknown:
+            parser.print_help(sys.stderr)
+            return 2
         if options.command is None:
             parser.error(f"unrecognized arguments: {' '.join(unknown)}")
         command = command_parser(parser, options.command)
@@ -150,19 +159,21 @@ def _run(parser: Parser, arguments: list[str] | None, signals: Signals) -> int:
             command.error(f"unrecognized arguments: {' '.join(unknown)}")
         if getattr(options, "config", None):
             apply_file(command, options.config)
-            options = parser.parse_args(arguments)
-        options.arguments = sys.argv[1:] if arguments is None else arguments
-        options.signals = signals
+            options = parser.parse_args(given)
+        options.arguments, options.signals = given, signals
+        if getattr(options, "mpi", False) and together.comm is None:  # in short
+            together.start(True)
         options.run(options)
     except OSError as error:
-        tell(f"fastrbm: {error.filename}: {error.strerror}" if error.filename else f"fastrbm: {error}")
-        return 2
+        return leave(error, f"{error.filename}: {error.strerror}" if error.filename else str(error), 2)
     except MemoryError as error:
-        tell(f"fastrbm: not enough memory: {error}")
-        return 2
+        return leave(error, f"not enough memory: {error}", 2)
     except (CommandError, ValueError, TypeError, ArithmeticError, RecursionError, EOFError) as error:
-        tell(f"fastrbm: {reason(error)}")
-        return 2
+        return leave(error, reason(error), 2)
+    except RuntimeError as error:
+        if not is_agreed(error):
+            raise
+        return leave(error, reason(error), 2)  # another rank's
     return 0
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._core import output
+from . import together
 from .words import CommandError, fail, reason
 
 OUTPUTS = (".npy", ".npz", ".csv")  # of states
@@ -29,6 +30,8 @@ class Output:
         """Let write(path) write it. Where that fails it goes beside, into the current or the temporary folder.
 
         Returns what to call the file that was written, None if none was."""
+        if not together.speaks():
+            return self.name
         try:
             write(self.path)
             return self.name
@@ -50,6 +53,8 @@ def check_output(
     """Refuse, before any work, a file that could not be written at the end, or that is one of the others, which are
     read or written too."""
     path = Path(name)
+    if not together.speaks():
+        return Output(option, name, path.absolute())
     for other in others:
         if other is not None and _same(path, Path(other)):
             raise CommandError(f"{option} {name} is also a file to read from, or to write something else to")

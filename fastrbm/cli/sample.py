@@ -13,6 +13,7 @@ from .._core.output import replace_file
 from .._core.reading import shown
 from ..datasets.alignments import write_fasta
 from ..datasets.categories import code_of
+from . import together
 from .common import add_common, add_data, hint, model_of, real, whole
 from .data import FASTA, Form, content, data_of, is_alignment
 from .files import OUTPUTS, check_output
@@ -56,33 +57,38 @@ def add_sample(commands) -> None:
     parser.add_argument("--out", required=True, metavar="FILE", help="samples (N, columns): .npy, .npz, .csv, or FASTA")
     parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
     add_data(parser)
+    together.add_mpi(parser)
     add_common(parser)
     parser.set_defaults(run=run_sample)
 
 
 def run_sample(options: argparse.Namespace) -> None:
-    kinds = (*OUTPUTS, *(ending + packed for ending in FASTA for packed in ("", ".gz")))
-    out = check_output("--out", options.out, kinds, options.model, shown_kinds=(*OUTPUTS, ".fasta"))
-    rbm = model_of(options)
-    form = Form.of(rbm)
-    if is_alignment(options.out) and form.alphabet is None:
-        raise CommandError(
-            f"--out {options.out}: the model's columns are no letters of one alphabet; a .csv has its categories"
-        )
-    clamp = _given(options.given, form) if options.given else None
-    start = None
-    if options.start is not None:
-        if options.method not in (None, "gibbs"):
-            raise CommandError(f"--start is for --method gibbs: with {options.method}, chains start elsewhere")
-        start = data_of(options.start, options, form, quiet=options.json)
-        if len(start) < options.n:
-            raise CommandError(f"--start {options.start} has {len(start):,} examples where -n asks for {options.n:,}")
-        start = start[: options.n]
+    with together.ranks.agreeing():
+        kinds = (*OUTPUTS, *(ending + packed for ending in FASTA for packed in ("", ".gz")))
+        out = check_output("--out", options.out, kinds, options.model, shown_kinds=(*OUTPUTS, ".fasta"))
+        rbm = model_of(options)
+        form = Form.of(rbm)
+        if is_alignment(options.out) and form.alphabet is None:
+            raise CommandError(
+                f"--out {options.out}: the model's columns are no letters of one alphabet; a .csv has its categories"
+            )
+        clamp = _given(options.given, form) if options.given else None
+        start = None
+        if options.start is not None:
+            if options.method not in (None, "gibbs"):
+                raise CommandError(f"--start is for --method gibbs: with {options.method}, chains start elsewhere")
+            start = data_of(options.start, options, form, quiet=options.json)
+            if len(start) < options.n:
+                raise CommandError(
+                    f"--start {options.start} has {len(start):,} examples where -n asks for {options.n:,}"
+                )
+            start = start[: options.n]
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         samples = rbm.sample(
-            options.n, options.sweeps, options.seed, start, options.beta, options.threads, clamp, method=options.method
-        )
+            options.n, options.sweeps, options.seed, start, options.beta, options.threads, clamp,
+            method=options.method, comm=together.comm,
+        )  # fmt: skip
     for warning in caught:
         tell(f"fastrbm: {warning.message}")
     where = out.keep(_writer(samples, form, options.out))

@@ -11,7 +11,7 @@ from .._core.reading import open_regular, refusing, shown, size_of
 from .common import hint
 from .words import CommandError
 
-_NO_SETTINGS = {"help", "config", "print_config", "resume", "json"}
+_NO_SETTINGS = {"help", "config", "print_config", "resume", "json", "mpi"}
 _LARGEST = 1 << 20  # bytes of a file
 
 

@@ -26,6 +26,7 @@ from ..training.history import History
 from ..training.rate import default_rate
 from ..training.verdict import TrainingWarning
 from ..units.layer import TYPES
+from . import together
 from . import words as _words
 from .data import Form, Training, data_of, refuse_senseless, training_data
 from .files import Output, check_output
@@ -43,37 +44,39 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
         return
     if options.data is None:
         parser.error("the following arguments are required: DATA")
-    refuse_senseless(options)
-    _refuse_unused(options)
-    inputs = options.data, options.validation, options.sample_weight, options.config
-    out = check_output("--out", options.out, (".npz",), *inputs)
-    checkpoint = _checkpoint(options, out, inputs)
-    files: list[str | Path | None] = [*inputs, out.path, checkpoint.path if checkpoint else None]
-    table = check_output("--history", options.history, (".csv", ".jsonl"), *files) if options.history else None
-    files.append(table.path if table else None)
-    kept = check_output("--trajectory", options.trajectory, (".npz",), *files) if options.trajectory else None
-    files.append(kept.path if kept else None)
-    trajectory = Trajectory() if kept else None
-    page = check_report("--report", options.report, *files) if options.report else None
-    say = tell if options.json else _words.say
-    training = training_data(options)
-    X, form = training.examples, training.form
-    more = _more(options, training)
-    complete = _complete(options, X) if page and options.missing and not options.validation else slice(None)
-    kinds = {"visible": form.unit if form.coded else form.unit.name, "hidden": options.hidden_type}
-    rbm = RBM.from_data(X, options.hidden, options.seed, sample_weight=more.get("sample_weight"), **kinds)
-    rbm._visible_names, rbm._visible_categories = form.names, form.categories
-    if form.unit.real:
-        form = Form.of(rbm)  # with the scales of the data
-    more |= _validation(options, form)
-    untrained = rbm.weights
-    threads = _threads.resolve(options.threads)
-    what = "columns" if form.coded else "units"
-    words = f"{X.shape[0]:,} examples x {X.shape[1]} {what}, {options.hidden} hidden units, "
-    words += f"{threads} thread{'s' * (threads > 1)}"
-    if training.words:
-        say(training.words)
-    say(words + (f". Going on from {checkpoint.name}" if checkpoint and checkpoint.path.exists() else ""))
+    with together.ranks.agreeing():
+        refuse_senseless(options)
+        _refuse_unused(options)
+        inputs = options.data, options.validation, options.sample_weight, options.config
+        out = check_output("--out", options.out, (".npz",), *inputs)
+        checkpoint = _checkpoint(options, out, inputs)
+        files: list[str | Path | None] = [*inputs, out.path, checkpoint.path if checkpoint else None]
+        table = check_output("--history", options.history, (".csv", ".jsonl"), *files) if options.history else None
+        files.append(table.path if table else None)
+        kept = check_output("--trajectory", options.trajectory, (".npz",), *files) if options.trajectory else None
+        files.append(kept.path if kept else None)
+        trajectory = Trajectory() if kept else None
+        page = check_report("--report", options.report, *files) if options.report else None
+        say = tell if options.json else _words.say
+        training = training_data(options)
+        X, form = training.examples, training.form
+        more = _more(options, training)
+        complete = _complete(options, X) if page and options.missing and not options.validation else slice(None)
+        kinds = {"visible": form.unit if form.coded else form.unit.name, "hidden": options.hidden_type}
+        rbm = RBM.from_data(X, options.hidden, options.seed, sample_weight=more.get("sample_weight"), **kinds)
+        rbm._visible_names, rbm._visible_categories = form.names, form.categories
+        if form.unit.real:
+            form = Form.of(rbm)  # with the scales of the data
+        more |= _validation(options, form)
+        untrained = rbm.weights
+        gradient, optimizer = _gradient(options), _optimizer(options, rbm)
+        threads = _threads.resolve(options.threads)
+        what = "columns" if form.coded else "units"
+        words = f"{X.shape[0]:,} examples x {X.shape[1]} {what}, {options.hidden} hidden units, "
+        words += f"{threads} thread{'s' * (threads > 1)}" if together.comm is None else f"{together.ranks.size} ranks"
+        if training.words:
+            say(training.words)
+        say(words + (f". Going on from {checkpoint.name}" if checkpoint and checkpoint.path.exists() else ""))
     averaging = optim.Averaging(options.average) if options.average else None
     stop = EarlyStopping(SCORES[options.score], options.patience) if options.patience else None
     watch = _Watch(table)
@@ -83,8 +86,8 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
         watch.history = fit(
             rbm,
             X,
-            gradient=_gradient(options),
-            optimizer=_optimizer(options, rbm),
+            gradient=gradient,
+            optimizer=optimizer,
             epochs=options.epochs,
             batch_size=options.batch_size,
             seed=options.seed,
@@ -102,6 +105,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
             missing=options.missing,
             missing_sweeps=options.missing_sweeps,
             learn_variance=False if options.fixed_variance else None,
+            comm=together.comm,
             **more,
         )
         signals.held = True  # from here on they wait: nothing that was learned is lost
@@ -133,7 +137,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     signals.held = False
     signals.reraise()
     written = None
-    if page:
+    if page and together.speaks():
         examples, weight = more.get("validation"), None
         which = "the validation examples"
         if examples is None:
@@ -179,7 +183,7 @@ def _checkpoint(options, out: Output, inputs) -> Output | None:
         return None
     name = options.checkpoint or str(Path(out.name).with_name(f"{out.path.stem}.checkpoint.npz"))
     output = check_output("--checkpoint", name, (".npz",), *inputs, out.path)
-    if output.path.exists() and not options.resume:
+    if output.path.exists() and not options.resume and together.speaks():
         raise CommandError(f"--checkpoint {name} exists: add --resume to go on from it, or remove it")
     return output
 
@@ -253,7 +257,7 @@ class _Watch:
 
     def __call__(self, state: FitState) -> None:
         self.history = state.history
-        if self.table and len(self.history) and time.monotonic() - self.written > _HISTORY_PAUSE:
+        if self.table and together.speaks() and len(self.history) and time.monotonic() - self.written > _HISTORY_PAUSE:
             self.written = time.monotonic()
             try:
                 self.history.save(self.table.path)

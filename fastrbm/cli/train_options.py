@@ -9,6 +9,7 @@ from .._core.frames import MAX_LEVELS
 from ..units.categorical import Categorical
 from ..units.layer import TYPES
 from .common import BUNDLED, add_common, add_data, add_sequence_weights, add_shape, real, whole
+from .together import add_mpi
 
 METHODS = ("pcd", "tempered", "fast-pcd", "cd")
 SCHEDULES = ("linear", "cosine", "inverse-time", "constant")
@@ -23,6 +24,7 @@ EXAMPLES = """examples:
   fastrbm train genotypes.npy --visible categorical --states 3
   fastrbm train measurements.csv --visible gaussian     columns of real numbers
   fastrbm train train.npy --epochs 1000 --checkpoint run.npz --resume   start, or go on after an interruption
+  mpiexec -n 4 fastrbm train train.npy --mpi            four processes, on one machine or on several
   fastrbm train digits --method tempered --print-config > run.toml
   fastrbm train --config run.toml --hidden 200"""
 
@@ -240,5 +242,6 @@ def _add_run(group) -> None:
         action="store_true",
         help="go on from the checkpoint, if there is one, with the same settings (default name: beside --out)",
     )
+    add_mpi(group)
     group.add_argument("--config", metavar="FILE", help="TOML file of settings; options given here go first")
     group.add_argument("--print-config", action="store_true", help="print the settings as TOML, and stop")

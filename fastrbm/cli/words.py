@@ -6,7 +6,11 @@ import json
 import math
 import os
 import sys
+import traceback
 from contextlib import suppress
+
+from ..ranks import Ranks, is_agreed
+from . import together
 
 failures: list[str] = []  # what was asked for and could not be written; the exit code is 2 then
 
@@ -17,6 +21,8 @@ class CommandError(Exception):
 
 def say(line: str) -> None:
     """A line on standard output. A reader that has seen enough, such as head, is no failure."""
+    if not together.speaks():
+        return
     try:
         _write(sys.stdout, line)
     except BrokenPipeError:
@@ -28,6 +34,11 @@ def say(line: str) -> None:
 
 def tell(line: str) -> None:
     """A line on standard error, where there is one to be written to."""
+    if together.speaks():
+        _tell(line)
+
+
+def _tell(line: str) -> None:
     try:
         _write(sys.stderr, " ".join(line.splitlines()))
     except Exception:
@@ -44,6 +55,21 @@ def fail(line: str) -> None:
     """Tell of an output that could not be written as asked."""
     failures.append(line)
     tell(f"fastrbm: {line}")
+
+
+def leave(error: BaseException, line: str | None, code: int) -> int:
+    """The exit code after an error, with its line on standard error, or with its traceback. Other ranks that do not
+    have this error are ended: they would wait for ever."""
+    ranks = together.ranks
+    if isinstance(ranks, Ranks) and not is_agreed(error):
+        _tell(f"fastrbm, rank {ranks.rank} of {ranks.size}, ends all ranks: {line or type(error).__name__}")
+        if line is None:
+            traceback.print_exception(type(error), error, error.__traceback__)
+        settle()
+        ranks.abort(code)
+    elif line is not None:
+        tell(f"fastrbm: {line}")
+    return code
 
 
 def reason(error: BaseException) -> str:

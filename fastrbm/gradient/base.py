@@ -206,7 +206,7 @@ class Gradient(Update):
         if division is None or rows is None:
             self._keep(along)
             return sums
-        return outcome(division, sums[0], sums[1], self._keep(along, by_tile, rows))
+        return outcome(division, sums[0], sums[1], self._keep(along, by_tile, rows), rate)
 
     @property
     def work(self) -> int:

@@ -53,7 +53,6 @@ class CD(Described):
     """
 
     divides = True
-    divided_entries = ("fast0",)
     takes_absent = True
     n_sweeps = Setting(validate.integer, 1, philox.MOST_SWEEPS)
     seed = Setting(validate.seed)

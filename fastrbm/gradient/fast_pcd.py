@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,6 +80,11 @@ class FastPCD(Described):
         self._scale = scale
 
     @property
+    def _rbm(self) -> RBM | None:
+        """The model that phi and the chains are of."""
+        return None if self._own is None else self._own[0]
+
+    @property
     def chains(self) -> Chains | None:
         return None if self._own is None else self._own[1]
 
@@ -107,6 +113,10 @@ class FastPCD(Described):
             fast = [decay * phi + rate * part for phi, part in zip(old, now, strict=True)]
         self._fast = fast
         return gradient
+
+    def _convert(self, tiles_to: Callable[[np.ndarray], np.ndarray]) -> None:
+        """See fastrbm/training/divided.py."""
+        self._fast = [*(tiles_to(tiles) for tiles in self._fast[:1]), *self._fast[1:]]
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the chains and the fast parameters."""

@@ -105,7 +105,6 @@ class Tempered(Described):
     """
 
     divides = True
-    divided_entries = ("fast0",)
     n_chains = Setting(validate.integer, 1, philox.MOST_CHAINS)
     n_betas = Setting(validate.integer, 1, MOST_BETAS)
     n_sweeps = Setting(validate.integer, 1, philox.MOST_SWEEPS)

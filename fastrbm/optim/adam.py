@@ -123,6 +123,11 @@ class Adam(Optimizer):
             other = [(np.empty(*kind), np.empty(*kind), np.empty(*kind)) for kind in kinds]
         return other
 
+    def _convert(self, tiles_to: Callable[[np.ndarray], np.ndarray]) -> None:
+        """See fastrbm/training/divided.py."""
+        for kept in (self._means, self._squares):
+            kept[:1] = [tiles_to(tiles) for tiles in kept[:1]]
+
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: both running means, and how far they are from unbiased."""
         state: dict = {"powers": self._powers.copy()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -88,6 +89,10 @@ class Averaging(Described):
         visible, hidden = rbm._parameters.units
         units = visible, hidden.with_own(own[0]) if own else hidden
         offered._parameters = Parameters.of(weights, b, c, units, n_threads)
+
+    def _convert(self, tiles_to: Callable[[np.ndarray], np.ndarray]) -> None:
+        """See fastrbm/training/divided.py."""
+        self._means[:1] = [tiles_to(tiles) for tiles in self._means[:1]]
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""

@@ -57,7 +57,7 @@ class Cosine(_FromTo):
     """
 
     def __call__(self, progress: float) -> float:
-        return self.stop + (self.start - self.stop) * (0.5 + 0.5 * _sine(math.pi * (0.5 - progress)))
+        return self.stop + (self.start - self.stop) * (0.5 + 0.5 * max(-1.0, _sine(math.pi * (0.5 - progress))))
 
 
 @dataclass(frozen=True)

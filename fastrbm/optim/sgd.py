@@ -114,6 +114,12 @@ class SGD(Optimizer):
         pairs = zip(parts_of(velocity), parts_of(gradient), strict=True)
         return Direction(*(momentum * u + g for u, g in pairs))
 
+    def _convert(self, tiles_to: Callable[[np.ndarray], np.ndarray]) -> None:
+        """See fastrbm/training/divided.py."""
+        if self._velocity is not None:
+            tiles, *others = parts_of(self._velocity)
+            self._velocity = Direction(tiles_to(tiles), *others)
+
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the velocity."""
         return dict(zip(_NAMES, (part.copy() for part in self._kept()), strict=False))

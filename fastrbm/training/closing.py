@@ -37,7 +37,7 @@ def closing(
     n_updates, states = int(history.last["update"]), basics.bits.to_units().astype(np.float64)
     # not by BLAS, whose threads would slow down what follows a short training
     seen = rbm.visible.unit_values(basics.states[:_LOOKED_AT])
-    inputs = np.einsum("ij,jk->ik", seen, rbm.weights.astype(np.float64)) + rbm.hidden_bias
+    inputs = _inputs(rbm, seen)
     gap = float(rbm._free_energy(basics.noise, n_threads).mean() - rbm._free_energy(basics.bits, n_threads).mean())
     return Closing(
         n_updates,
@@ -49,6 +49,14 @@ def closing(
         **_model_apart(rbm, basics, states, n_updates, seed, n_threads),
         **({} if kept or basics.validation is None else _scores(history)),
     )
+
+
+def _inputs(rbm: RBM, seen: np.ndarray) -> np.ndarray:
+    """What these visible states, float64 (n, V), send to the hidden units (n, H). Tile by tile: a large model leaves no
+    room for a copy of its weights."""
+    tiles = rbm._parameters.to_hidden.tiles_array[:, : rbm.n_visible]
+    parts = [np.einsum("ij,jk->ik", seen, tile.astype(np.float64)) for tile in tiles]
+    return np.concatenate(parts, axis=1)[:, : rbm.n_hidden] + rbm.hidden_bias
 
 
 def _chains_apart(rbm: RBM, states: np.ndarray, chains: Any) -> dict[str, Any]:

@@ -25,8 +25,8 @@ _DRAW = 32  # drawing a state costs as much as so many connections; see threads.
 _DRAWN = 1 << 20  # numbers that are read, and made into bits, at a time
 _RUN = 64 << 20  # bytes of bits that are made of an array on disk at a time
 ON_RANKS = (
-    "comm: on several ranks a batch must be states, not fractions (dynamic_binarization=True draws states from them) "
-    f"of at most {ROWS_A_PART:,} examples"
+    "several ranks cannot do this training together (comm, --mpi): a batch must be states, not fractions "
+    f"(dynamic_binarization=True draws states from them), of at most {ROWS_A_PART:,} examples"
 )
 _CHECKED = 1 << 26  # numbers that a checksum is of, at most
 
@@ -217,7 +217,7 @@ class InMemory:
 
 class OnDisk(InMemory):
     """Of a memory-mapped array: the rows of each batch, or of a run of batches, are read, and checked, when it is their
-    turn. Ranks that train together read a share of the rows each.
+    turn. Ranks that train together read a share of the rows each, unless states are to be drawn from fractions.
 
     Attributes
     ----------
@@ -271,9 +271,9 @@ class OnDisk(InMemory):
         """These rows of the file."""
         ranks = self.ranks
         shares = ranks.shares(len(examples))
-        own = examples[shares[ranks.rank]]
+        own = examples if self._dynamic else examples[shares[ranks.rank]]  # fractions take longer to send than to read
         states = ranks.agree(lambda: gibbs.states_given(self._data[own], self._n_units, "X", True, own, self._unit))
-        if isinstance(ranks, Alone):
+        if isinstance(ranks, Alone) or self._dynamic:
             return states
         if ranks.largest(not isinstance(states, BitMatrix))[0] or not isinstance(states, BitMatrix):
             raise agreed(ValueError(ON_RANKS))
@@ -299,9 +299,15 @@ class OneBatch:
 class UserBatches:
     """Batches (n, V) that the user's object yields, the same number in every epoch. What their order is, is its
     affair: a training is reproducible, and goes on from a checkpoint to the same bits, if it yields the same batches
-    again."""
+    again. Ranks that train together must all be given the same.
+
+    Attributes
+    ----------
+    ranks : Alone or Ranks
+    """
 
     mean_weight, refills = 1.0, False
+    ranks: Alone | Ranks = Alone()
 
     def __init__(
         self, X, unit: Unit, seed: int, dynamic_binarization: bool, names: tuple[str, ...] | None = None,
@@ -322,6 +328,20 @@ class UserBatches:
         self._some: np.ndarray | None = None
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[BitMatrix | np.ndarray, np.ndarray | None]]:
+        batches = self._own_batches(epoch, first)
+        while (states := self.ranks.agree(lambda: next(batches, None))) is not None:
+            if isinstance(self.ranks, Ranks):
+                self._look_at_others(states, epoch)
+            yield states, None
+        if isinstance(self.ranks, Ranks):
+            self._look_at_others(None, epoch)
+
+    def _look_at_others(self, states: BitMatrix | np.ndarray | None, epoch: int) -> None:
+        """RanksDiffer where this is not the batch that all ranks have; None: the end of the epoch."""
+        numbers = states.planes if isinstance(states, BitMatrix) else np.zeros(0) if states is None else states
+        self.ranks.same(zlib.crc32(np.ascontiguousarray(numbers).data), f"the batches of X in epoch {epoch}")
+
+    def _own_batches(self, epoch: int, first: int) -> Iterator[BitMatrix | np.ndarray]:
         count = 0
         for batch in self._batches:
             if count == self.n_batches:
@@ -332,7 +352,7 @@ class UserBatches:
                     raise ValueError("a batch of X has no examples")
                 if self._dynamic and not isinstance(states, BitMatrix):
                     states = drawn_bits(states, self._seed, (epoch - 1) * self.n_batches + count)
-                yield _as_given(states, self._unit), None
+                yield _as_given(states, self._unit)
             count += 1
         if count < self.n_batches:
             raise ValueError(f"X yields {count} batches where its len() promises {self.n_batches}")

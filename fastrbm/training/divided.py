@@ -2,13 +2,16 @@
 and made whole again.
 
 While a training goes on, a rank has its part of the weights, and of whatever has a number for each weight: velocities,
-running means, averages. Such a part of a training names the entries of its state that hold weights' tiles first
-(``divided_entries``).
+running means, averages. Such a part of a training has a method ``_convert``, which puts what a function makes of them
+in the place of weights' tiles, and names the entries of its state that hold them (``divided_entries``).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from .._core.division import Division
 from ..gradient.tempered import Tempered
@@ -26,8 +29,11 @@ def refuse(
     """ValueError, which says why, where a training cannot be done on several ranks."""
     reason = ""
     for name, part in (("gradient", gradient), ("optimizer", optimizer), ("averaging", averaging)):
-        if part is not None and not getattr(part, "divides", False):
+        # of each class by itself: one of the user's that inherits may ask for all of the model
+        if part is not None and not vars(type(part)).get("divides", False):
             reason = f"{name} {type(part).__name__} needs all of the model on one rank"
+            if getattr(part, "divides", False):
+                reason = f"{name} {type(part).__name__} may need all of the model, unless it says divides = True"
     if getattr(gradient, "path", None) is not None:
         reason = "gradient.Tempered with a path needs other models beside this one"
     if rbm.visible.real:
@@ -43,7 +49,7 @@ def refuse(
     if batch_size > ROWS_A_PART:
         reason = f"batch_size must be at most {ROWS_A_PART:,}, and is {batch_size:,}"
     if reason:
-        raise ValueError(f"comm: several ranks cannot do this training together: {reason}")
+        raise ValueError(f"several ranks cannot do this training together (comm, --mpi): {reason}")
 
 
 def divide(loop: Loop, ranks: Alone | Ranks) -> None:
@@ -52,7 +58,7 @@ def divide(loop: Loop, ranks: Alone | Ranks) -> None:
         division = Division(ranks, loop.rbm._parameters.units)
         loop.rbm._parameters = loop.rbm._parameters.divided(division)
         own = division.hidden.own_tiles
-        _convert(loop, lambda tiles: tiles[own])
+        _convert(loop, lambda tiles: tiles[own].copy())
 
 
 def make_whole(loop: Loop, parameters: Any = None) -> None:
@@ -71,18 +77,9 @@ def complete(part: Any, state: dict[str, Any], division: Division | None) -> Non
                 state[name] = division.hidden.whole(state[name])
 
 
-def _convert(loop: Loop, tiles_to: Any) -> None:
-    parts: list[tuple[Any, tuple[Any, ...]]] = [
-        (loop.gradient, (loop.rbm,)),
-        (loop.optimizer, ()),
-        (loop.averaging, ()),
-    ]
-    for part, more in parts:
-        names = getattr(part, "divided_entries", ())
-        if not names or getattr(part, "_rbm", None) not in (None, loop.rbm):  # what it has is of another model
-            continue
-        state = part.get_state()
-        if any(name in state for name in names):
-            part.set_state(state | {name: tiles_to(state[name]) for name in names if name in state}, *more)
-            if hasattr(part, "_rbm"):
-                part._rbm = loop.rbm
+def _convert(loop: Loop, tiles_to: Callable[[np.ndarray], np.ndarray]) -> None:
+    parts: tuple[Any, ...] = loop.gradient, loop.optimizer, loop.averaging
+    for part in parts:
+        owner = getattr(part, "_rbm", None)
+        if hasattr(part, "_convert") and (owner is None or owner is loop.rbm):  # else it is of another model
+            part._convert(tiles_to)

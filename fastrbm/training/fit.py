@@ -183,10 +183,11 @@ def fit(
         Of mpi4py, such as ``MPI.COMM_WORLD``: its ranks, processes on one machine or on many, train the model
         together. All of them call fit with the same arguments, and all get the same result, to the same bits as one
         process. Each has a part of the weights, and memory for it, while the training goes on. For ``gradient.PCD``,
-        ``CD``, ``FastPCD`` and ``Tempered`` (without a path), SGD and Adam, and units that are not real; without a
+        ``CD``, ``FastPCD`` and ``Tempered`` (without a path), SGD and Adam, visible units that are not real; without a
         trajectory, weights of examples, or fractions as data (``dynamic_binarization`` takes them). Callbacks and
-        metrics are called on all ranks; rank 0 says what they returned, shows progress, warns, and writes the
-        checkpoint. See the docs' page On a cluster.
+        metrics are called on all ranks; what they return, and make of the model, on rank 0 counts. Rank 0 shows
+        progress, warns, and writes the checkpoint. An error that not all ranks have ends them all. See the docs' page
+        On a cluster.
 
     Returns
     -------
@@ -217,8 +218,8 @@ def fit(
         On Ctrl-C; the model is as the last complete update left it. With a checkpoint, that is written first; a second
         Ctrl-C does not wait for it.
     SystemExit
-        Only with a checkpoint, in the main thread, where the program does not handle the signal itself: on SIGTERM
-        (code 143) and SIGHUP (129), after the checkpoint.
+        Only with a checkpoint or on several ranks, in the main thread, where the program does not handle the signal
+        itself: on SIGTERM (code 143) and SIGHUP (129), after the checkpoint, and on all ranks after the same update.
     FileExistsError
         When there is a checkpoint already and resume is False.
     BlockingIOError
@@ -226,7 +227,7 @@ def fit(
     OSError
         When the checkpoint cannot be written at the start.
     ValueError
-        When the checkpoint is damaged, or of another training.
+        When the checkpoint is damaged, or of another training; when ranks are called with other arguments or data.
 
     Notes
     -----
@@ -247,7 +248,8 @@ def fit(
         "the model": rbm, "seed": seed, "batch_size": batch_size, "epochs": epochs, "gradient": gradient,
         "optimizer": optimizer, "centered": centered, "averaging": averaging, "missing": missing,
         "dynamic_binarization": dynamic_binarization, "checkpoint": None if checkpoint is None else str(checkpoint),
-        "resume": resume, "sample_weight": sample_weight, "metrics": metrics,
+        "resume": resume, "sample_weight": sample_weight, "metrics": metrics, "learn_variance": learn_variance,
+        "missing_sweeps": missing_sweeps, "trajectory": trajectory,
     }  # fmt: skip
     resume = validate.flag(resume, "resume")
     checkpoint_seconds = validate.real(checkpoint_seconds, "checkpoint_seconds", 0.0)
@@ -260,7 +262,7 @@ def fit(
             )
         )  # fmt: skip
         if isinstance(ranks, Ranks):
-            ranks.start(training.data())
+            ranks.start(training.given())
         if checkpoint is not None:
             setup: dict[str, object] = {"batch_size": training.batch_size, "seed": seed}
             setup |= {} if rbm.visible.gammas is None else {"learn_variance": training.loop.learn_variance}

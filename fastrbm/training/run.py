@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._core import validate
+from .._core.parameters import Parameters
 from .._core.progress import ProgressLine
 from .._core.signals import BREAKS, Signals, exception_of
 from .._core.warn import warn
@@ -19,16 +21,15 @@ from ..sampling.chains import Chains
 from ..sampling.tempering import TemperedChains
 from . import divided
 from .contracts import Callback, FitState
-from .data import OnDisk
+from .data import OnDisk, UserBatches
 from .early_stopping import EarlyStopping
 from .verdict import Closing, TrainingWarning, findings
 
 if TYPE_CHECKING:
-    from .._core.parameters import Parameters
     from ..ranks import Alone, Ranks
     from ..sampling.trajectory import Trajectory
     from ..states.bits import BitMatrix
-    from .data import InMemory, UserBatches
+    from .data import InMemory
     from .history import History
     from .loop import Loop
     from .measuring import Measuring
@@ -68,14 +69,19 @@ class Training:
             if self.stopped or self.loop.update == self.n_updates and not self.unmeasured:
                 raw = self.loop.rbm._parameters
                 self._finish()
-                if self.checkpoints is not None and not self.checkpoints.path.exists():  # no epochs at all
-                    self.checkpoints.try_to_save(raw)
+                if self.checkpoints is not None and not self.ranks.first(self.checkpoints.path.exists()):
+                    self.checkpoints.try_to_save(raw)  # no epochs at all
             else:
                 self._run()
-            self._judge(closing)
+            # a signal waits until all ranks have said what was reached
+            with Signals(held=True) if self.ranks.size > 1 else nullcontext(Signals(held=True)) as interrupted:
+                self._judge(closing)
+                self._break_off(self.ranks.largest(interrupted.number)[0])
         except BaseException as error:
             if is_agreed(error):
                 divided.make_whole(self.loop)
+                if self.offered._parameters.division is not None:
+                    self.offered._parameters = self.loop.rbm._parameters
             with suppress(AttributeError):  # an exception that takes no attributes
                 error.history = self.history  # type: ignore[attr-defined]
             raise
@@ -88,12 +94,20 @@ class Training:
         """Seconds of training, those before an interruption included."""
         return self.seconds + time.perf_counter() - self.started
 
-    def data(self) -> dict[str, Any]:
-        """What says which data are trained on."""
-        validation = self.measuring.validation
+    def given(self) -> dict[str, Any]:
+        """What says which data are trained on, and where the training starts."""
+        loop, validation = self.loop, self.measuring.validation
+        parts = {"gradient": loop.gradient, "optimizer": loop.optimizer, "centered": loop.centering}
         return {
             "X": self.source.describe(), "X (its first examples)": fingerprint(self.source.some_examples()),
             "validation": None if validation is None else fingerprint(validation),
+            "callbacks": [
+                fingerprint(callback) if hasattr(callback, "describe") else type(callback).__name__
+                for callback in self.callbacks
+            ],
+        } | {
+            f"{name} (what it kept of earlier updates)": part.get_state()
+            for name, part in parts.items() if hasattr(part, "get_state")
         }  # fmt: skip
 
     def offer(self) -> None:
@@ -129,7 +143,7 @@ class Training:
         try:
             divided.divide(self.loop, self.ranks)
             self._let_go()
-            if isinstance(self.source, OnDisk):
+            if isinstance(self.source, (OnDisk, UserBatches)):
                 self.source.ranks = self.ranks
             with self._interrupts() as interrupted:
                 epoch = self.loop.update // self.n_batches - self.unmeasured
@@ -215,17 +229,45 @@ class Training:
         state = FitState(self.offered, self.history, epoch, self.epochs, self.loop.update, self.n_updates)
         if not self.callbacks:
             return False
-        as_offered = self.offered._parameters
+        before = self.loop.rbm._parameters, self.offered._parameters
         answers = self.ranks.agree(lambda: [callback(state) for callback in self.callbacks])
         ends = self.ranks.first([isinstance(answer, (bool, np.bool_)) and bool(answer) for answer in answers])
-        if self.offered is not self.loop.rbm and self.loop.averaging is None:
-            if self.offered._parameters is not as_offered:  # a callback changed the model
-                divided.make_whole(self.loop, self.offered._parameters)
-            divided.divide(self.loop, self.ranks)
+        if self.ranks.size > 1:
+            self._take_over(*before)
         ending = [
             callback for callback, end in zip(self.callbacks, ends, strict=True) if end and not self._cools(callback)
         ]
         return bool(ending)
+
+    def _take_over(self, own: Parameters, offered: Parameters) -> None:
+        """Go on from a model that callbacks changed on rank 0; own and offered as they were before."""
+        rbm, state = self.loop.rbm, self.offered  # by a name of the callback's, and as it was given
+        mine = rbm._parameters
+        by_name, by_state = self.ranks.first((mine.division is None, state._parameters is not offered))
+        rbm._parameters = own if mine.division is None else mine
+        state._parameters = self._of_rank_0(state._parameters) if by_state else offered
+        if by_name:
+            mine = self._of_rank_0(mine if mine.division is None else offered)
+        elif by_state and self.loop.averaging is None:
+            mine = state._parameters
+        else:
+            return
+        if self.loop.averaging is None:
+            state._parameters = mine
+        divided.make_whole(self.loop, mine)
+        divided.divide(self.loop, self.ranks)
+
+    def _of_rank_0(self, parameters: Parameters) -> Parameters:
+        """What callbacks made of the model. Where their arithmetic is not the same on all ranks, as by BLAS, what they
+        made of it on rank 0."""
+        arrays = parameters.weights, parameters.visible_bias, parameters.hidden_bias
+        checksum = 0
+        for array in arrays:
+            checksum = zlib.crc32(array.data, checksum)
+        largest, smallest = self.ranks.largest(checksum, -checksum)
+        if largest == -smallest:
+            return parameters
+        return Parameters.of(*self.ranks.first(arrays), parameters.units, self.loop.n_threads)
 
     def _cools(self, callback: Any) -> bool:
         """Whether a training that this callback would end lets its learning rate fall first: it does so where the rate
@@ -294,6 +336,7 @@ class Training:
         finishing = [callback for callback in self.callbacks if hasattr(callback, "finish")]
         if finishing:
             self.ranks.agree(lambda: [callback.finish(self.offered) for callback in finishing])
+            self.offered._parameters = self._of_rank_0(self.offered._parameters)
         divided.make_whole(self.loop, self.offered._parameters)
         self.loop.rbm._parameters = self.offered._parameters
         if self.trajectory is not None:
@@ -308,7 +351,7 @@ class Training:
         kept = any(hasattr(callback, "finish") for callback in self.callbacks)
         with among(self.ranks):
             numbers = closing(loop.rbm, basics, self.history, chains, kept, self.measuring.seed, loop.n_threads)
-        found = findings(replace(numbers, left_out=loop.left_out / max(1, loop.update)))
+        found = self.ranks.first(findings(replace(numbers, left_out=loop.left_out / max(1, loop.update))))
         self.history.findings = tuple(found)
         for finding in found:
             if finding.fault:
