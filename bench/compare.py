@@ -2,8 +2,7 @@
 
     python bench/compare.py [--chains 1024 128] [--sizes 784x500] [--steps sweep "PCD-1 update"] [--only NumPy fastrbm]
     python bench/compare.py --full      all sizes, numbers of chains and steps (about 40 minutes)
-    python bench/compare.py --write     as --full; then docs/benchmarks.md, its chart and the README's table anew
-    python bench/compare.py --readme    the README's table anew
+    python bench/compare.py --write     as --full; then docs/benchmarks.md and its chart anew
 
 Contenders (bench/contenders.py): NumPy as shipped and with its best kernels, scikit-learn, PyTorch and rbms where they
 are installed. Each lives in a process of its own, since idle threads of one library slow the next; they are timed in
@@ -104,7 +103,6 @@ def main():
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--threads", type=int, help="for all contenders (default: all that the process may use)")
     parser.add_argument("--full", action="store_true", help="all sizes, chains and steps")
-    parser.add_argument("--readme", action="store_true", help="write the README's table")
     parser.add_argument("--write", action="store_true", help="as --full, and write the documents")
     options = parser.parse_args()
     if options.threads:  # the contenders' processes inherit these, and their libraries read them when loaded
@@ -126,8 +124,6 @@ def main():
             print("\n".join(report.table(rows[-len(names) * len(options.steps) :], options.steps, size, n_chains)))
     if options.write:
         report.write(rows, STEPS)
-    elif options.readme:
-        report.write_readme(rows, STEPS)
 
 
 if __name__ == "__main__":

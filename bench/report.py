@@ -10,8 +10,6 @@ from fastrbm._core.threads import default_threads
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
-README = HERE.parent / "README.md"
-START, END = "<!-- bench: start -->", "<!-- bench: end -->"
 
 
 def of(rows, size, n_chains):
@@ -56,7 +54,7 @@ def machine():
 
 
 def write(rows, steps):
-    """docs/benchmarks.md, docs/speed.svg and the README's table."""
+    """docs/benchmarks.md and docs/speed.svg."""
     settings = list(dict.fromkeys((size, n) for size, n, *_ in rows))
     text = [
         "# Benchmarks",
@@ -69,8 +67,9 @@ def write(rows, steps):
         f"Machine: {machine()}.",
         "**Other machines, sizes and versions give other numbers: run it on yours.** `NumPy, SkylakeX` is NumPy with",
         "OPENBLAS_CORETYPE=SkylakeX, the faster of OpenBLAS's kernels on an AVX-512 machine, which it does not pick by",
-        "itself on every CPU. `fastrbm, AVX-512` and `fastrbm, AVX2` are fastrbm held to these. What a library does",
-        "not offer is left out.",
+        "itself on every CPU. `fastrbm, AVX-512` and `fastrbm, AVX2` are fastrbm held to these. PyTorch is tuned",
+        "(`addmm`, in-place). What a library does not offer is left out. `pip install -e '.[bench]'` gets what the",
+        "script needs, but for PyTorch and rbms.",
         "bench/NOTES.md has the limits of the machine and what was tried.",
         "",
         "![Speed against NumPy](speed.svg)",
@@ -89,15 +88,6 @@ def write(rows, steps):
     text += ["", "## Where fastrbm is slower", ""] + ([f"- {loss}" for loss in losses] or ["Nowhere in these tables."])
     (DOCS / "benchmarks.md").write_text("\n".join(text) + "\n")
     chart(rows, DOCS / "speed.svg")
-    write_readme(rows, steps)
-
-
-def write_readme(rows, steps):
-    """The README's table: 784x500, sweeps and updates."""
-    lines = [line for n in (1024, 128) for line in table(rows, steps[:2], "784x500", n)]
-    readme = README.read_text()
-    before, after = readme.split(START)[0], readme.split(END)[1]
-    README.write_text("\n".join([before + START, "```", *lines, "```", END + after]).replace("```\n\n784", "```\n784"))
 
 
 def chart(rows, path):
@@ -108,7 +98,7 @@ def chart(rows, path):
     matplotlib.rcParams["svg.hashsalt"] = "fastrbm"
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(1, 2, figsize=(9, 3.6), sharey=True, layout="constrained")
+    figure, axes = pyplot.subplots(1, 2, figsize=(7.2, 3.8), sharey=True, layout="constrained")
     chains = sorted({n for size, n, *_ in rows if size == "784x500"})
     for axis, kind in zip(axes, ("sweep", "PCD-1 update"), strict=True):
         names = list(dict.fromkeys(name for size, _, k, name, *_ in rows if size == "784x500" and k == kind))
@@ -118,10 +108,10 @@ def chart(rows, path):
             axis.plot(chains, ratios, "o-" if ours else "s--", label=name, linewidth=2 if ours else 1, markersize=4)
         axis.set_xscale("log", base=2)
         axis.set_xticks(chains, [f"{n:,}" for n in chains])
-        axis.set_xlabel("chains (and examples per batch)" if kind != "sweep" else "chains")
+        axis.set_xlabel("chains, examples per batch" if kind != "sweep" else "chains")
         axis.set_title(f"{kind}, 784 x 500")
         axis.grid(alpha=0.3)
     axes[0].set_ylabel("times as fast as NumPy as shipped")
     axes[0].set_ylim(bottom=0)
-    axes[1].legend(*axes[0].get_legend_handles_labels(), fontsize=8, loc="upper left", ncols=2)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
     figure.savefig(path, metadata={"Date": None})

@@ -33,11 +33,13 @@ def main():
     print(f"the same by the pixels' means alone: {means_only.mean:.2f}")
 
     samples = rbm.sample(64, n_sweeps=1000, seed=0)
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 4.2), layout="constrained")
-    fr.plot.samples(train[:64], ax=left).set_title("data")
-    fr.plot.samples(samples, ax=middle).set_title("samples of the model")
-    fr.plot.learning_curve(history, "shuffled_gap", ax=right)
-    figure.savefig(options.picture, dpi=110)
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(7.5, 2.7), layout="constrained")
+    fr.plot.samples(train, n=36, ax=left).set_title("data")
+    fr.plot.samples(samples, n=36, ax=middle).set_title("samples of the model")
+    fr.plot.filters(rbm, n=36, ax=right).set_title("weights")
+    for ax in (left, middle, right):
+        ax.set(xlabel="", ylabel="")
+    figure.savefig(options.picture, dpi=150)
     print(f"picture: {options.picture}")
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from . import training as training
     from ._core.config import show_config
     from .moments import Moments
-    from .rbm import RBM, load, load_path
+    from .rbm import RBM, load, load_chains, load_path
     from .sampling.annealing import Population, population_annealing
     from .sampling.chains import Chains
     from .sampling.tempering import TemperedChains
@@ -36,7 +36,8 @@ else:
         "FitState": "training.fit", "History": "training.history", "Moments": "moments",
         "Population": "sampling.annealing", "RBM": "rbm", "TemperedChains": "sampling.tempering",
         "TrainingWarning": "training.verdict", "fit": "training.fit", "load": "rbm",
-        "load_path": "rbm", "population_annealing": "sampling.annealing", "show_config": "_core.config",
+        "load_chains": "rbm", "load_path": "rbm", "population_annealing": "sampling.annealing",
+        "show_config": "_core.config",
     }  # fmt: skip
 
     def __getattr__(name):
@@ -56,6 +57,6 @@ else:
 # what `from fastrbm import *` gives: not what needs matplotlib or scikit-learn
 __all__ = [
     "RBM", "BitMatrix", "Chains", "EarlyStopping", "FitState", "History", "Moments", "Population", "TemperedChains",
-    "TrainingWarning", "__version__", "datasets", "diagnostics", "fit", "gradient", "likelihood", "load", "load_path",
-    "metrics", "optim", "population_annealing", "show_config", "units",
+    "TrainingWarning", "__version__", "datasets", "diagnostics", "fit", "gradient", "likelihood", "load", "load_chains",
+    "load_path", "metrics", "optim", "population_annealing", "show_config", "units",
 ]  # fmt: skip

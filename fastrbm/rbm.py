@@ -11,18 +11,31 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._core import arrays as _given
-from ._core import floatmath, frames, layout, model_file, path_file, philox, threads, validate, workload
+from ._core import (
+    chains_file,
+    floatmath,
+    frames,
+    layout,
+    model_file,
+    path_file,
+    philox,
+    record,
+    threads,
+    validate,
+    workload,
+)
 from ._core.dispatch import kernels
 from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
 from .ranks import own_share, shared
 from .sampling import gibbs, inpainting
 from .sampling.annealing import annealed_starts
+from .sampling.chains import Chains
 from .sampling.clamp import Clamp, drawn_given
 from .sampling.model import Model
 from .sampling.path import Path
 from .sampling.starts import chain_ends
-from .sampling.tempering import tempered_samples
+from .sampling.tempering import TemperedChains, tempered_samples
 from .states import totals
 from .states.bits import BitMatrix, CodeMatrix, zeros
 from .states.missing import known_parts
@@ -32,7 +45,7 @@ from .units.unit import Unit
 if TYPE_CHECKING:
     from .gradient import Gradient
 
-__all__ = ["RBM", "load", "load_path"]
+__all__ = ["RBM", "load", "load_chains", "load_path"]
 
 _MOST_HIDDEN = 1 << 24  # units; sums over them must have room in int32
 _PARAMETERS = ("weights", "visible_bias", "hidden_bias")
@@ -94,6 +107,7 @@ class RBM(Model):
     _has_absent = False  # whether it learned from data with absent sites, of which no category is on
     _visible_names: tuple[str, ...] | None = None
     _visible_categories: tuple[tuple[frames.Label, ...], ...] | None = None
+    _trained: tuple[Parameters, str] | None = None  # what a training ended with, and its record
 
     def __init__(
         self, weights: ArrayLike, visible_bias: ArrayLike | None = None, hidden_bias: ArrayLike | None = None, *,
@@ -359,12 +373,13 @@ class RBM(Model):
         other = object.__new__(type(self))
         other._parameters, other._visible_names = self._parameters, self._visible_names
         other._visible_categories, other._has_absent = self._visible_categories, self._has_absent
+        other._trained = self._trained
         return other
 
     def __reduce__(self) -> tuple[Any, ...]:
         arrays = np.array(self.weights), np.array(self.visible_bias), np.array(self.hidden_bias)
         names = {"_visible_names": self._visible_names, "_visible_categories": self._visible_categories}
-        return _rebuilt, (type(self), *arrays, *self._parameters.units), names
+        return _rebuilt, (type(self), *arrays, *self._parameters.units, self._record), names
 
     def __repr__(self) -> str:
         kinds = [
@@ -395,6 +410,43 @@ class RBM(Model):
         """What the codes of each column stand for, where the model was made from a table of categories: the labels in
         the order of their codes."""
         return self._visible_categories
+
+    @property
+    def training_record(self) -> Mapping[str, Any] | None:
+        """How, on what and by which version these parameters were trained: a read-only mapping of plain values, which
+        :func:`fastrbm.fit` makes and model files keep. None where nothing is known of it.
+
+        It belongs to the parameters as the training left them: whatever changes them, such as :meth:`step` or
+        :meth:`set_parameters`, ends it, and another training puts its own in its place. A copy has it, too. It holds no
+        date and no times, so that the same training makes the same file.
+
+        ``fastrbm``: the version. ``data``, ``validation``: their sizes and checksums; ``data_name``,
+        ``validation_name``: what ``fastrbm train`` was given. ``gradient``, ``optimizer``, ``centered``, ``averaging``,
+        ``trajectory``, ``callbacks``, ``learn_variance``, ``batch_size``, ``seed``: the settings. ``epochs``,
+        ``updates``: how many were done. ``ended``: "complete", "early" (by a callback) or "broken off". ``last``: the
+        last row of the history. ``verdict``: what the end of the training shows. What does not apply is left out.
+
+        Examples
+        --------
+        >>> import fastrbm as fr
+        >>> X = fr.datasets.bars_and_stripes(3)
+        >>> rbm = fr.RBM.from_data(X, n_hidden=4, seed=0)
+        >>> history = fr.fit(rbm, X, epochs=5)
+        >>> rbm.training_record["data"], rbm.training_record["updates"], rbm.training_record["ended"]
+        ('14 examples of 9 units, checksum 3f61b586', 5, 'complete')
+        >>> rbm.set_parameters(hidden_bias=[0.0, 0.0, 0.0, 0.0])
+        >>> rbm.training_record is None
+        True
+        """
+        return None if self._record is None else record.read_only(self._record)
+
+    @property
+    def _record(self) -> str | None:
+        """The text of the record, where it is that of these parameters."""
+        return self._trained[1] if self._trained is not None and self._trained[0] is self._parameters else None
+
+    def _keep_record(self, values: Mapping[str, Any]) -> None:
+        self._trained = self._parameters, record.as_text(values)
 
     def to_frame(self, values: ArrayLike, like: Any = None) -> Any:
         """Samples, or other states, as a table of the data's own categories under its columns' names.
@@ -841,6 +893,8 @@ class RBM(Model):
     def save(self, path: str | PathLike[str]) -> None:
         """Write the model to a file (.npz, a format number, no pickle): whole, or not at all.
 
+        The file holds the parameters, the unit types, names and categories of columns, and :attr:`training_record`.
+
         Its content goes to a temporary file beside it, which is renamed; where that cannot be, such as a file that
         Docker mounts, an existing file is written in place. A symbolic link stays, and what it leads to is written.
 
@@ -855,6 +909,10 @@ class RBM(Model):
         """Write a path that ends here: sampling/ stands below models and their files."""
         path_file.save(file, path)
 
+    def _save_chains(self, file: PathLike[str], state: dict[str, Any]) -> None:
+        """Write chains of this model, likewise."""
+        chains_file.save(file, self, state)
+
 
 def _weight_scale(visible: Unit, hidden: Unit) -> float:
     """The standard deviation of initial weights. Times sqrt(V) + sqrt(H) it is about their largest singular value,
@@ -865,9 +923,15 @@ def _weight_scale(visible: Unit, hidden: Unit) -> float:
     return min(scale, 0.3 / (math.sqrt(visible.n) + math.sqrt(hidden.n))) if visible.real else scale
 
 
-def _rebuilt(kind: type[RBM], weights: Any, visible_bias: Any, hidden_bias: Any, visible: Unit, hidden: Unit) -> RBM:
+def _rebuilt(
+    kind: type[RBM], weights: Any, visible_bias: Any, hidden_bias: Any, visible: Unit, hidden: Unit,
+    record: str | None = None,
+) -> RBM:  # fmt: skip
     """What a pickle holds."""
-    return kind(weights, visible_bias, hidden_bias, visible=visible, hidden=hidden)
+    rbm = kind(weights, visible_bias, hidden_bias, visible=visible, hidden=hidden)
+    if record is not None:
+        rbm._trained = rbm._parameters, record
+    return rbm
 
 
 def load(path: str | PathLike[str]) -> RBM:
@@ -891,7 +955,43 @@ def _read(found: model_file.Read, path: str | PathLike[str]) -> RBM:
         raise ValueError(f"{path} is of a newer fastrbm, or damaged: {error}") from None
     rbm = RBM(*found.parameters, visible=visible, hidden=hidden)
     rbm._visible_names, rbm._visible_categories = found.names, found.categories
+    if found.record is not None:
+        rbm._trained = rbm._parameters, found.record
     return rbm
+
+
+def load_chains(path: str | PathLike[str]) -> Chains | TemperedChains:
+    """Read chains that :meth:`Chains.save` or :meth:`TemperedChains.save` wrote; they go on to the same bits as if
+    there were no file.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be read.
+    ValueError
+        When it is damaged, or not a file of chains.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import fastrbm as fr
+    >>> rbm = fr.RBM.from_data(fr.datasets.load_digits(), n_hidden=16, seed=0)
+    >>> chains = fr.Chains(rbm, n_chains=100, seed=0)
+    >>> chains.sweep(10)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     chains.save(f"{folder}/chains.npz")
+    ...     again = fr.load_chains(f"{folder}/chains.npz")
+    >>> chains.sweep(10)
+    >>> again.sweep(10)
+    >>> bool((again.visible == chains.visible).all())
+    True
+    """
+    found, state = chains_file.load(validate.path(path))
+    rbm = _read(found, path)
+    try:
+        return (TemperedChains if "trip" in state else Chains)._of_state(rbm, state)
+    except (ValueError, TypeError) as error:
+        raise ValueError(f"{path} is damaged: {error}") from None
 
 
 def load_path(file: str | PathLike[str]) -> Path:

@@ -84,18 +84,18 @@ def test_some_of_the_categories_are_enough_for_a_score(folder, capsys):
     assert score["mean"] == fr.likelihood.score(rbm, [[2, 3, 1, 0]]).mean
 
 
-def test_samples_given_values(folder, capsys):
+def test_samples_of_clamped_columns(folder, capsys):
     done(capsys, "train", "survey.csv", *SHORT, "--out", "m.npz")
-    given = ["--given", "color=light, blue", "--given", "rooms=2", "--given", "3=True"]
-    done(capsys, "sample", "m.npz", "-n", 8, "--sweeps", 3, *given, "--out", "s.csv")
+    clamp = ["--clamp", "color=light, blue", "--clamp", "rooms=2", "--clamp", "3=True"]
+    done(capsys, "sample", "m.npz", "-n", 8, "--sweeps", 3, *clamp, "--out", "s.csv")
     assert {tuple(row[k] for k in (0, 1, 3)) for row in rows_of("s.csv")[1:]} == {("light, blue", "2", "True")}
     for pair, message in (
         ("colors=red", "the model has columns color, rooms, smokes, child; did you mean 'color'?"),
         ("color=rad", "the values of this column are green, light, blue, red; did you mean 'red'?"),
-        ("color", "--given must be COLUMN=VALUE"),
+        ("color", "--clamp must be COLUMN=VALUE"),
         ("4=red", "the model has columns"),
     ):
-        code, _, err = fastrbm(capsys, "sample", "m.npz", "--given", pair, "--out", "s.csv")
+        code, _, err = fastrbm(capsys, "sample", "m.npz", "--clamp", pair, "--out", "s.csv")
         assert code == 2 and message in err and err.count("\n") == 1
 
 
@@ -230,7 +230,7 @@ def test_sequences_there_and_back(folder, capsys):
         assert json.loads(done(capsys, "score", "m.npz", name, "--json"))["examples"] == 6
     done(capsys, "sample", "m.npz", "-n", 6, "--sweeps", 4, "--seed", 2, "--out", "s.csv")
     assert ["".join(row) for row in rows_of("s.csv")] == fr.datasets.decode_sequences(drawn, "rna")
-    done(capsys, "sample", "m.npz", "--sweeps", 4, "--given", "2=G", "--out", "s.fasta")
+    done(capsys, "sample", "m.npz", "--sweeps", 4, "--clamp", "2=G", "--out", "s.fasta")
     assert (fr.datasets.read_fasta("s.fasta", "rna")[:, 2] == 3).all()
     for data in ("family.fa.gz", "codes.npy", "s.csv"):
         done(capsys, "score", "m.npz", data, "--quiet")
@@ -355,7 +355,7 @@ MISTAKES = [
     (["train", "codes.npy", "--states", "5", "--drop", "0"], "--drop needs a .csv with names of columns"),
     (["train", "survey.csv", "--max-levels", "4"], "of more than 4 it is a quantity"),
     (["train", "codes.npy", "--visible", "potts"], "did you mean 'categorical'?"),
-    (["sample", "table.npz", "--clamp", "x", "--out", "s.csv"], "did you mean '--given'?"),
+    (["sample", "table.npz", "--clamp", "x", "--out", "s.csv"], "--clamp must be COLUMN=VALUE, got x"),
     (["train", "plain.csv", "--hidden-type", "categorical"], "invalid choice: 'categorical'"),
     (["train", "survey.csv", "--validation", "color.csv"], "it lacks 'rooms', 'smokes', 'child'"),
     (["train", "survey.csv", "--validation", "codes.npy"], "codes.npy has 9 columns where the model has 4"),

@@ -89,7 +89,7 @@ def test_sample_score_info_and_inpaint(folder, capsys):
     samples = rbm.sample(5, 9)
     assert lines[0] == NAMES.split(",") and np.array_equal(np.load("s.npy"), samples)
     assert np.allclose(np.array(lines[1:], float), samples, rtol=1e-9)
-    fastrbm(capsys, "sample", "rbm.npz", "-n", "5", "--sweeps", "9", "--given", "weight=80.5", "--out", "s.npy")
+    fastrbm(capsys, "sample", "rbm.npz", "-n", "5", "--sweeps", "9", "--clamp", "weight=80.5", "--out", "s.npy")
     assert (np.abs(np.load("s.npy")[:, 1] - 80.5) < 0.01).all()
     found = json.loads(fastrbm(capsys, "score", "rbm.npz", "valid.csv", "--json"))
     assert np.isfinite(found["mean"]) and found["examples"] == 50

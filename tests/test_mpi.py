@@ -151,7 +151,7 @@ rank = comm.Get_rank()
 with open(f"{path}.{rank}.pid", "w") as file:
     file.write(str(os.getpid()))
 rbm, pcd = fr.RBM.from_data(X, n_hidden=150, seed=0), fr.gradient.PCD(100, seed=1)
-def told(state):
+def shown(state):
     if fail == "callback" and rank == 1:
         raise KeyError("no such thing")
     if rank == 0:
@@ -165,7 +165,7 @@ class Rate:
         return "Rate"
 try:
     fr.fit(rbm, X, pcd, fr.optim.SGD(Rate(), momentum=0.5), epochs=epochs, seed=2, averaging=fr.optim.Averaging(),
-           metrics=fr.metrics.PseudoLikelihood(every=1), callbacks=told, checkpoint=path, checkpoint_seconds=seconds,
+           metrics=fr.metrics.PseudoLikelihood(every=1), callbacks=shown, checkpoint=path, checkpoint_seconds=seconds,
            resume=True, comm=comm)
 finally:
     print(f"rank {rank}: {pcd.chains.n_sweeps_done} updates, {hash(rbm.weights.tobytes())}", file=sys.stderr)

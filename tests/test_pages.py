@@ -1,5 +1,6 @@
 """README and docs/*.md: their code runs, their output is what they show, and the site builds without a warning."""
 
+import json
 import multiprocessing
 import os
 import re
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pages
 import pytest
-from pages import PAGES, ROOT, blocks_of, run_page
+from pages import BLOCK, PAGES, ROOT, blocks_of, run_page
 
 import fastrbm as fr
 
@@ -55,6 +56,31 @@ def test_the_error_that_the_readme_shows():
     assert f"ValueError: {caught.value}" == shown
 
 
+def test_the_readme_is_short_and_says_how_to_set_up():
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 80
+    venv = "python3 -m venv .venv && .venv/bin/pip install -e"
+    assert f"{venv} . && .venv/bin/fastrbm train digits --out digits-rbm.npz" in lines
+    assert f'{venv} ".[test]" && .venv/bin/python -m pytest' in lines
+
+
+SEARCHED = (
+    "overfitting, regularization, early stopping, imputation, pandas, GPU, SLURM, spin, partition function".split(", ")
+)
+
+
+@pytest.mark.parametrize("word", SEARCHED)
+def test_a_search_finds(word):
+    """Sphinx's search puts headings first: each of the words is in one."""
+    headings = [
+        line.lower()
+        for page in PAGES
+        for line in BLOCK.sub("", (ROOT / page).read_text(encoding="utf-8")).splitlines()
+        if line.startswith("#")
+    ]
+    assert any(word.lower() in heading for heading in headings)
+
+
 def test_links_lead_somewhere():
     for page in PAGES:
         for link in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", (ROOT / page).read_text(encoding="utf-8")):
@@ -86,9 +112,42 @@ def test_the_reference_has_every_public_name(site):
         for name in module.__all__:
             if callable(getattr(module, name)):
                 assert f"{module.__name__}.{name}" in known
+    # attributes: one of several on a line, and one that ends in an underscore
+    for name in (
+        "likelihood.Bidirectional.upper",
+        "sklearn.BernoulliRBM.components_",
+        "sklearn.BernoulliRBM.h_samples_",
+    ):
+        assert f"fastrbm.{name}" in known
 
 
 def test_nothing_on_the_site_is_left_unrendered(site):
     for page in site.rglob("*.html"):
         if "_modules" not in page.parts:
             assert not re.search(r"(:class:|:func:|:meth:)`", page.read_text(encoding="utf-8")), page.name
+
+
+def test_the_site_needs_no_network(site):
+    """Links may lead elsewhere; what a page loads by itself may not."""
+    loads = r"""<(?:script|img|iframe|source)\b[^>]*\bsrc=["'](?:https?:)?//|<link\b[^>]*\bhref=["'](?:https?:)?//"""
+    for page in site.rglob("*.html"):
+        assert not re.search(loads, page.read_text(encoding="utf-8")), page.name
+    for sheet in site.rglob("*.css"):
+        assert not re.search(
+            r"(?:@import|url\()\s*[\"']?(?:url\([\"']?)?(?:https?:)?//", sheet.read_text(encoding="utf-8")
+        )
+
+
+def test_formulas_are_drawn_by_the_browser(site):
+    """As MathML: none is left as TeX, and none as an error."""
+    page = (site / "theory.html").read_text(encoding="utf-8")
+    assert page.count("<math") > 50 and "merror" not in page
+    for page in site.rglob("*.html"):
+        text = re.sub(r"<(pre|code|script)\b.*?</\1>", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        assert not re.search(r"\\(?:frac|sum|mathrm|mathbb|log|theta|partial)\b", text), page.name
+
+
+def test_the_index_of_the_search_has(site):
+    text = (site / "searchindex.js").read_text(encoding="utf-8")
+    titles = " ".join(json.loads(text[text.index("{") : text.rindex("}") + 1])["alltitles"]).lower()
+    assert all(word.lower() in titles for word in SEARCHED)

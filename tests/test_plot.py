@@ -378,4 +378,4 @@ def test_without_matplotlib():
     )
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     last = run.stderr.splitlines()[-1]
-    assert last == 'ImportError: pictures need matplotlib: pip install "fastrbm[plot]"', run.stderr
+    assert last == "ImportError: pictures need matplotlib: pip install matplotlib", run.stderr

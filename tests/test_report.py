@@ -115,6 +115,26 @@ def test_same_arguments_same_file(digits, tmp_path):
     assert one == two != other
 
 
+def test_its_head_says_on_what_when_and_how_the_model_was_trained(digits, tmp_path):
+    """By the model's own record, which is of a file and may hold anything; the date is the one that it is given."""
+    text = Parsed(digits[1]).text
+    assert "Trained" not in text and f"On data: 1,797 examples. fastrbm {fr.__version__}." in text
+    rbm, path = fr.RBM.from_data(X, 4), tmp_path / "r.html"
+    history = fr.fit(rbm, X, epochs=2, seed=7, validation=X[:9])
+    rbm._keep_record({**rbm.training_record, "data_name": "<b>", "more": {"<i>": 1}})
+    report(rbm, X[:50], path, data_name="x & y.npy", date="today", **QUICK)
+    page = Parsed(path)
+    head = page.text[: page.text.index("Fitted?")]
+    assert f"On x & y.npy: 50 examples. Made today. fastrbm {fr.__version__}." in head
+    assert "Trained on <b>: 1797 examples of 64 units, checksum ae4a47d5, by PCD(" in head
+    assert "30 updates, batches of 128, seed 7, complete" in head
+    assert page.texts.count("Training") == 1 and not page.all("b") and not page.all("i")
+    assert f"gradient {fr.gradient.PCD()!r}" in page.text
+    gap = history.last["free_energy_gap"]
+    assert f"Validation data are {abs(gap):.2f} nats per example" in page.text  # which the record knows of
+    assert f"last shuffled gap {history.last['shuffled_gap']:.6g}" in page.text
+
+
 def test_text_is_escaped(digits):
     page = Parsed(digits[1])
     assert not page.all("script") and f"Report on {NAME}" in page.text and f"fastrbm report {NAME}" in page.text

@@ -89,8 +89,8 @@ class Archive:
     def __contains__(self, name: str) -> bool:
         return name in self._entries
 
-    def read(self, name: str) -> np.ndarray:
-        """One of its arrays."""
+    def read(self, name: str, most: int | None = None) -> np.ndarray:
+        """One of its arrays; where it is known how large it can be, of at most so many bytes."""
         what = f"{self.path} {self._damaged}"
         entry = self._entries.get(name)
         if entry is None:
@@ -99,6 +99,8 @@ class Archive:
             raise ValueError(f"{what} ({shown(name)} is encrypted)")
         if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ValueError(f"{what} ({shown(name)} is compressed in a way that NumPy does not use)")
+        if most is not None and entry.file_size > most + _LONGEST_HEADER:
+            raise ValueError(f"{what} ({shown(name)} has {entry.file_size:,} bytes, and at most {most:,} make sense)")
         if entry.file_size > self._left:
             raise ValueError(
                 f"{self.path} is refused: {shown(name)} would take {entry.file_size:,} bytes, more than data compress "

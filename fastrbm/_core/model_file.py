@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from . import output, validate
+from . import output, record, validate
 from .archive import Archive
 from .layout import REAL_UNITS
 from .reading import refusing
@@ -23,6 +23,7 @@ _NAMES = ("weights", "visible_bias", "hidden_bias")
 _VISIBLE_NAMES = "visible_names"
 _CATEGORIES = "visible_categories"  # JSON: a list of labels for each column
 _UNITS = ("visible_units", "hidden_units")  # JSON: [{"type": "spin", "n": 64}], a list of segments
+_RECORD = "training_record"  # JSON: an object
 
 
 def save(path: str | PathLike[str], rbm: RBM) -> None:
@@ -31,8 +32,8 @@ def save(path: str | PathLike[str], rbm: RBM) -> None:
 
 
 def entries(rbm: RBM) -> dict[str, np.ndarray]:
-    """What the file of a model holds: the format, the parameters, the units, and the names of visible ones that have
-    any."""
+    """What the file of a model holds: the format, the parameters, the units, the names of visible ones that have any,
+    and the record of the training, where there was one."""
     arrays = {"fastrbm_format": np.array(FORMAT, np.int64)} | {name: getattr(rbm, name) for name in _NAMES}
     for name, unit in zip(_UNITS, (rbm.visible, rbm.hidden), strict=True):
         arrays[name] = np.array(json.dumps([segment.describe() for segment in unit.segments]), np.str_)
@@ -40,17 +41,21 @@ def entries(rbm: RBM) -> dict[str, np.ndarray]:
         arrays[_VISIBLE_NAMES] = np.array(rbm.visible_names, np.str_)
     if rbm.visible_categories is not None:
         arrays[_CATEGORIES] = np.array(json.dumps(rbm.visible_categories), np.str_)
+    if rbm._record is not None:
+        arrays[_RECORD] = np.array(rbm._record, np.str_)
     return arrays
 
 
 class Read(NamedTuple):
     """What the file of a model holds: the three arrays; the segments of either layer, what each says of itself; the
-    names of the data's columns or None; the labels of their categories or None."""
+    names of the data's columns or None; the labels of their categories or None; the text of the training's record or
+    None."""
 
     parameters: tuple[np.ndarray, np.ndarray, np.ndarray]
     segments: list[list[dict[str, Any]]]
     names: tuple[str, ...] | None
     categories: tuple[tuple[Any, ...], ...] | None
+    record: str | None
 
 
 def load(path: str | PathLike[str]) -> Read:
@@ -64,7 +69,8 @@ def read_model(archive: Archive) -> Read:
     parameters = read_parameters(archive)
     segments = [_read_segments(archive, name, n) for name, n in zip(_UNITS, parameters[0].shape, strict=True)]
     sizes = _states_of_columns(segments[0])
-    return Read(parameters, segments, _read_names(archive, len(sizes)), _read_categories(archive, sizes))
+    names, categories = _read_names(archive, len(sizes)), _read_categories(archive, sizes)
+    return Read(parameters, segments, names, categories, _read_record(archive))
 
 
 def _read_segments(archive: Archive, name: str, n: int) -> list[dict[str, Any]]:
@@ -115,6 +121,16 @@ def _read_names(archive: Archive, n_columns: int) -> tuple[str, ...] | None:
     if names.dtype.kind != "U" or names.shape != (n_columns,):
         raise ValueError(f"{archive.path} is damaged: {_VISIBLE_NAMES} must be {n_columns} names")
     return tuple(names.tolist())
+
+
+def _read_record(archive: Archive) -> str | None:
+    if _RECORD not in archive:
+        return None
+    found, wrong = archive.read(_RECORD, 4 * record.LONGEST), f"is damaged: {_RECORD} must be a JSON object"
+    if found.dtype.kind != "U" or found.shape != ():
+        raise ValueError(f"{archive.path} {wrong}")
+    with refusing(archive.path, wrong):
+        return record.checked(str(found))
 
 
 def read_parameters(archive: Archive) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

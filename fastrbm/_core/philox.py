@@ -65,6 +65,7 @@ MODE_SEARCH = 44  # RBM.sample: chains that look for modes
 BASE = 45  # population_annealing: the mode with whose base a chain moves
 SAMPLE_TEMPERED = 46  # RBM.sample: tempered chains
 SAMPLE_SWAP = 47  # RBM.sample: their swaps
+HELD_OUT = 48  # fastrbm train --validation 0.2: which examples are held out
 
 _NORMALS = 1 << 16  # normal numbers of one sweep number, as the kernel has it
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import time
 from typing import Any
 
 import numpy as np
@@ -13,6 +16,7 @@ from .._core.reading import shown
 from ..plot.sites import ranges_of, words_of
 from ..rbm import load
 from ..training import checkpoint
+from ..training.record import in_words
 from .common import history_in
 from .data import Form
 from .words import say, say_json
@@ -22,9 +26,10 @@ def add_info(commands) -> None:
     """Add the command to those of the parser."""
     parser = commands.add_parser(
         "info",
-        help="versions, ISA level and threads; or what a file holds",
+        help="versions, ISA level and threads; or what a file holds, and how it was trained",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Print versions, instruction set and threads; of a model or checkpoint, what it holds.",
+        description="Print versions, instruction set and threads; of a model or checkpoint, what it holds, and how, on "
+        "what and by\nwhich version it was trained.",
         epilog="examples:\n  fastrbm info\n  fastrbm info rbm.npz\n  fastrbm info run.npz --json",
     )
     parser.add_argument("file", metavar="FILE", nargs="?", help="a model, or a checkpoint of a training")
@@ -40,6 +45,9 @@ def run_info(options: argparse.Namespace) -> None:
     categories: Any = facts.pop("categories", {})
     for name, known in categories.items():
         facts[f"column {shown(name, 40)}"] = shown(", ".join(map(str, known)), 200)
+    if "training record" in facts:
+        record: Any = facts.pop("training record")
+        facts |= in_words(record or {"training record": "none: it was not trained, or changed afterwards"})
     if "names" in facts:
         facts["names"] = shown(", ".join(facts["names"]), 200)
     width = max(map(len, facts))
@@ -73,9 +81,10 @@ def _facts(path: str) -> dict:
         facts["categories"] = dict(zip(form.titles, map(list, form.categories), strict=True))
     elif form.names:
         facts["names"] = list(form.names)
+    facts["written"] = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(os.stat(path).st_mtime))
     with Archive(path) as archive:
         if "fastrbm_checkpoint" not in archive:
-            return facts
+            return facts | {"training record": None if rbm._record is None else json.loads(rbm._record)}
     _, states, setup = checkpoint.read(path)
     facts["kind"] = "checkpoint of a training, and its model"
     facts |= {f"set-up: {name}": str(value) for name, value in setup.items() if name != "entries"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def add_report(commands) -> None:
         help="a page on a model: score, pictures, diagnostics",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         description="Write one HTML file on a model and data: a verdict, score, filters, samples, energies, mixing. It "
-        "needs no other file and no network. Requires matplotlib: pip install 'fastrbm[plot]'.",
+        "needs no other file and no network. Requires matplotlib: pip install matplotlib.",
         epilog="examples:\n"
         "  fastrbm report rbm.npz digits\n"
         "  fastrbm report rbm.npz test.npy -o test.html --history run.csv\n"
@@ -77,7 +78,8 @@ def run_report(options: argparse.Namespace) -> None:
     history = history_of(options.history) if options.history else None
     weight = None if options.sequence_weights is None else sequence_weights(X, threshold=options.sequence_weights)
     write_report(
-        rbm, X, out, options, history, say, name=Path(options.model).name, n_samples=options.n, n_sweeps=options.sweeps,
+        rbm, X, out, options, history, say, name=Path(options.model).name, data_name=Path(options.data).name,
+        n_samples=options.n, n_sweeps=options.sweeps,
         method=options.method, n_chains=options.chains, n_betas=options.betas, tolerance=options.tolerance,
         seconds=options.seconds,
         sample_weight=weight,
@@ -105,12 +107,12 @@ def write_report(
     if isinstance(X, np.ndarray) and X.dtype.kind == "f" and rbm.visible.layout is None and not np.isnan(X).any():
         X = rbm.visible.values((rbm.visible.off + 0.5 * rbm.visible.step <= X).astype(np.uint8))  # means
     shape = tuple(map(int, options.shape.split("x"))) if options.shape else None
-    command = shlex.join(["fastrbm", *options.arguments])
+    command, date = shlex.join(["fastrbm", *options.arguments]), time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     scores: list[Score] = []
 
     def write(path: Path) -> None:
         scores.append(report(
-            rbm, X, path, history=history, shape=shape, command=command, seed=options.seed,
+            rbm, X, path, history=history, shape=shape, command=command, date=date, seed=options.seed,
             progress=not options.quiet, n_threads=options.threads, **more,
         ))  # fmt: skip
 

@@ -30,7 +30,7 @@ def add_sample(commands) -> None:
         "categories\n(.csv), or sequences of its alphabet (.fasta, .fa, .afa, .gz).",
         epilog="examples:\n"
         "  fastrbm sample rbm.npz -n 100 --sweeps 2000 --out samples.npy\n"
-        "  fastrbm sample survey.npz --given color=red --given smokes=no --out samples.csv\n"
+        "  fastrbm sample survey.npz --clamp color=red --clamp smokes=no --out samples.csv\n"
         "  fastrbm sample family.npz -n 1000 --out designed.fasta\n"
         "  fastrbm sample rbm.npz --method tempered --out samples.npy",
     )
@@ -51,10 +51,16 @@ def add_sample(commands) -> None:
         "--start", metavar="DATA", help="N examples, as for train, that plain chains start at (--method gibbs)"
     )
     parser.add_argument(
-        "--given", action="append", default=[], metavar="COLUMN=VALUE",
+        "--clamp", action="append", default=[], metavar="COLUMN=VALUE",
         help="clamp a column, by its name or its number from 0, to one of its values; may be given several times",
     )  # fmt: skip
-    parser.add_argument("--out", required=True, metavar="FILE", help="samples (N, columns): .npy, .npz, .csv, or FASTA")
+    parser.add_argument("--given", action="append", dest="clamp", default=[], help=argparse.SUPPRESS)  # its old name
+    parser.add_argument(
+        "--out",
+        required=True,
+        metavar="FILE",
+        help="samples (N, columns): .npy, .npz, .csv (with the names of the columns, if the model has them), or FASTA",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
     add_data(parser)
     together.add_mpi(parser)
@@ -72,7 +78,7 @@ def run_sample(options: argparse.Namespace) -> None:
             raise CommandError(
                 f"--out {options.out}: the model's columns are no letters of one alphabet; a .csv has its categories"
             )
-        clamp = _given(options.given, form) if options.given else None
+        clamp = _clamp(options.clamp, form) if options.clamp else None
         start = None
         if options.start is not None:
             if options.method not in (None, "gibbs"):
@@ -101,27 +107,27 @@ def run_sample(options: argparse.Namespace) -> None:
         say(f"{options.n:,} samples x {n_columns} {what} after {options.sweeps:,} sweeps. Saved {where}")
 
 
-def _given(pairs: list[str], form: Form) -> np.ndarray:
+def _clamp(pairs: list[str], form: Form) -> np.ndarray:
     """The clamp (columns,) of pairs COLUMN=VALUE."""
     n_columns, names = form.unit.n_columns, list(form.names or ())
     clamp = np.full(n_columns, np.nan)
     for pair in pairs:
         name, equal, value = (part.strip() for part in pair.rpartition("="))
         if not equal or not name:
-            raise CommandError(f"--given must be COLUMN=VALUE, got {shown(pair)}")
+            raise CommandError(f"--clamp must be COLUMN=VALUE, got {shown(pair)}")
         if name in names:
             column = names.index(name)
         elif name.isdecimal() and int(name) < n_columns:
             column = int(name)
         else:
             there = f"numbers from 0 to {n_columns - 1}" if not names else f"columns {shown(', '.join(names))}"
-            raise CommandError(f"--given {shown(pair)}: the model has {there}{hint(name, names)}")
+            raise CommandError(f"--clamp {shown(pair)}: the model has {there}{hint(name, names)}")
         known = None if form.categories is None else form.categories[column]
         code = code_of(value, known)
         if code is None:
             labels = list(map(str, known or ()))
             which = f"are {shown(', '.join(labels))}" if labels else "are numbers"
-            raise CommandError(f"--given {shown(pair)}: the values of this column {which}{hint(value, labels)}")
+            raise CommandError(f"--clamp {shown(pair)}: the values of this column {which}{hint(value, labels)}")
         clamp[column] = code
     return clamp
 

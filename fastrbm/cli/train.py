@@ -28,11 +28,12 @@ from ..training.verdict import TrainingWarning
 from ..units.layer import TYPES
 from . import together
 from . import words as _words
-from .data import Form, Training, data_of, refuse_senseless, training_data
+from .data import Form, Training, refuse_senseless, training_data
 from .files import Output, check_output
 from .report import check_report, write_report
 from .settings import as_toml
 from .train_options import SCORES
+from .validation import held_out_part, names_of, split, validation_of
 from .words import CommandError, reason, say_json, tell
 
 _HISTORY_PAUSE = 10.0  # seconds between two writings of --history
@@ -47,7 +48,9 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     with together.ranks.agreeing():
         refuse_senseless(options)
         _refuse_unused(options)
-        inputs = options.data, options.validation, options.sample_weight, options.config
+        part = held_out_part(options)
+        validation = None if part else options.validation
+        inputs = options.data, validation, options.sample_weight, options.config
         out = check_output("--out", options.out, (".npz",), *inputs)
         checkpoint = _checkpoint(options, out, inputs)
         files: list[str | Path | None] = [*inputs, out.path, checkpoint.path if checkpoint else None]
@@ -58,16 +61,19 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
         trajectory = Trajectory() if kept else None
         page = check_report("--report", options.report, *files) if options.report else None
         say = tell if options.json else _words.say
-        training = training_data(options)
+        training, held = training_data(options), None
+        rows: np.ndarray | slice = slice(None)
+        if part:
+            training, rows, held = split(training, part, options.seed)
         X, form = training.examples, training.form
-        more = _more(options, training)
+        more = _more(options, training, rows)
         complete = _complete(options, X) if page and options.missing and not options.validation else slice(None)
         kinds = {"visible": form.unit if form.coded else form.unit.name, "hidden": options.hidden_type}
         rbm = RBM.from_data(X, options.hidden, options.seed, sample_weight=more.get("sample_weight"), **kinds)
         rbm._visible_names, rbm._visible_categories = form.names, form.categories
         if form.unit.real:
             form = Form.of(rbm)  # with the scales of the data
-        more |= _validation(options, form)
+        more |= validation_of(options, form, held)
         untrained = rbm.weights
         gradient, optimizer = _gradient(options), _optimizer(options, rbm)
         threads = _threads.resolve(options.threads)
@@ -112,12 +118,14 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     except BaseException as error:
         signals.held = True
         watch.history, broken = getattr(error, "history", watch.history), error
-    where, learned = None, broken is None or rbm.weights is not untrained
+    where, learned, record = None, broken is None or rbm.weights is not untrained, rbm.training_record
     if learned:
         if broken and averaging:
             averaging.offer(rbm, rbm, options.threads)
         if broken and stop:
             stop.finish(rbm)
+        if record is not None:
+            rbm._keep_record({**record, **names_of(options, held)})
         where = out.keep(rbm.save)
         watch.keep()
     if broken:
@@ -139,14 +147,16 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     written = None
     if page and together.speaks():
         examples, weight = more.get("validation"), None
-        which = "the validation examples"
+        which, data_name = "the validation examples", names_of(options, held).get("validation_name")
         if examples is None:
             examples, which = X[complete], "the training examples"
             which += " in which nothing is missing" if options.missing else ""
+            data_name = f"{names_of(options, held)['data_name']} ({which})"
             weight = more["sample_weight"][complete] if form.coded and "sample_weight" in more else None
         written = write_report(
-            rbm, examples, page, options, watch.history, say, f", of {which}", name=out.path.name, sample_weight=weight
-        )
+            rbm, examples, page, options, watch.history, say, f", of {which}", name=out.path.name,
+            data_name=data_name, sample_weight=weight,
+        )  # fmt: skip
     if options.json:
         files_of = {"model": where, "report": written} | ({"trajectory": along} if kept else {})
         say_json(files_of | {"verdict": watch.history.verdict} | watch.history.last)
@@ -196,16 +206,15 @@ def _complete(options, X: np.ndarray) -> np.ndarray:
     return complete
 
 
-def _more(options, training: Training) -> dict:
+def _more(options, training: Training, rows: np.ndarray | slice) -> dict:
     """What else is known of the examples."""
     more: dict = {} if training.weights is None else {"sample_weight": training.weights}
     if options.sample_weight:
-        more["sample_weight"] = read_column(options.sample_weight)
+        weight = read_column(options.sample_weight)
+        if isinstance(rows, np.ndarray) and len(weight) > rows[-1]:  # of the wrong number fit tells
+            weight = weight[rows]
+        more["sample_weight"] = weight
     return more
-
-
-def _validation(options, form: Form) -> dict:
-    return {"validation": data_of(options.validation, options, form, options.json)} if options.validation else {}
 
 
 def _gradient(options):
@@ -287,7 +296,7 @@ def _conclude(history: History, options, stop: EarlyStopping | None, out: str, s
     if history.verdict:
         say(history.verdict)
     if not options.validation:
-        say("Nothing was held out, so that overfitting would not show: --validation FILE")
+        say("Nothing was held out, so that overfitting would not show: --validation 0.2, or a file")
     if options.score:
         which = "best, and saved" if stop and stop.best_epoch else "last"
         say(f"{options.score}: {at[SCORES[options.score]]:.2f} nats per example, {which}, epoch {epochs[k]}")

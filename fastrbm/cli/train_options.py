@@ -18,6 +18,7 @@ SCORES = {"pseudo-likelihood": "pseudo_likelihood", "log-likelihood": "log_likel
 EXAMPLES = """examples:
   fastrbm train digits --out digits-rbm.npz
   fastrbm train images-idx3-ubyte.gz --hidden 500 --epochs 10 --out rbm.npz --report rbm.html
+  fastrbm train train.npy --validation 0.2              hold a fifth out, to see overfitting
   fastrbm train train.npy --validation valid.npy --score log-likelihood --patience 10
   fastrbm train survey.csv --out survey.npz             columns of text: the model keeps names and categories
   fastrbm train family.fasta --alphabet protein --sequence-weights 0.2
@@ -203,7 +204,11 @@ def _add_update(group) -> None:
 
 
 def _add_measurements(group) -> None:
-    group.add_argument("--validation", metavar="FILE", help="examples to measure on, not trained on")
+    group.add_argument(
+        "--validation", type=str, metavar="FILE or PART",
+        help="examples to measure on, not trained on: a file, or the part of DATA to hold out, such as 0.2, chosen "
+        "by --seed",
+    )  # fmt: skip
     group.add_argument("--score", choices=tuple(SCORES), help="measure this on the validation examples as it goes")
     group.add_argument(
         "--score-every",

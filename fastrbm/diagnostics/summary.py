@@ -134,7 +134,7 @@ def to_inference_data(traces: Mapping[str, ArrayLike]) -> Any:
     Raises
     ------
     ImportError
-        Without ArviZ below 1.0: ``pip install "fastrbm[diagnostics]"``.
+        Without ArviZ below 1.0: ``pip install "arviz<1"``.
     TypeError, ValueError
         As for :func:`summary`.
 
@@ -149,7 +149,7 @@ def to_inference_data(traces: Mapping[str, ArrayLike]) -> Any:
     try:
         from arviz import InferenceData, from_dict
     except ImportError:
-        raise ImportError("to_inference_data needs ArviZ, below 1.0: pip install 'fastrbm[diagnostics]'") from None
+        raise ImportError("to_inference_data needs ArviZ, below 1.0: pip install 'arviz<1'") from None
     data: InferenceData = from_dict(posterior={name: np.ascontiguousarray(x.T) for name, x in checked.items()})
     return data
 

@@ -1,4 +1,4 @@
-"""Pictures of a model, of its samples and of its training, by matplotlib: ``pip install "fastrbm[plot]"``.
+"""Pictures of a model, of its samples and of its training, by matplotlib: ``pip install matplotlib``.
 
 Every function draws on one axes, ``ax``, by default on a new figure of its own, and returns it; :func:`inputs` and
 :func:`marginals` divide it into smaller ones. Colors are

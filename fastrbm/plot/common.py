@@ -25,7 +25,7 @@ def need_matplotlib() -> None:
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
-        raise ImportError('pictures need matplotlib: pip install "fastrbm[plot]"') from error
+        raise ImportError("pictures need matplotlib: pip install matplotlib") from error
 
 
 def axes_of(ax: Axes | None, size: tuple[float, float] | None = None) -> Axes:

@@ -12,6 +12,7 @@ import numpy as np
 from .._core import output, validate, workload
 from .._core.config import get_config
 from .._core.progress import Countdown
+from .._core.version import __version__
 from ..diagnostics.axes import axes_of
 from ..diagnostics.meeting import Meeting, chains_from, compare
 from ..diagnostics.summary import Summary, summary
@@ -25,6 +26,7 @@ from ..sampling.annealing import population_annealing
 from ..sampling.chains import Chains
 from ..sampling.model import model
 from ..training.history import History
+from ..training.record import in_a_sentence, in_words, last_row
 from ..training.variance import visible_size
 from . import coded
 from .page import Page, figure
@@ -51,6 +53,8 @@ def report(
     *,
     history: History | None = None,
     name: str = "an RBM",
+    data_name: str | None = None,
+    date: str | None = None,
     command: str | None = None,
     shape=None,
     sample_weight=None,
@@ -72,13 +76,16 @@ def report(
     the biases and annealed samples end in one distribution (:func:`fastrbm.diagnostics.meet`), and the worst R-hat of
     several traces (:func:`fastrbm.diagnostics.traces`) is at most 1.1.
 
+    Above them it says on what data and, given a date, when it was made, and how the model was trained
+    (:attr:`RBM.training_record`).
+
     Of units of two values it shows weights and samples as pictures. Of categorical sites it shows logos of weights, or
     bars where categories are no single letters; samples as text; frequencies and pair correlations of samples against
     data. Of real columns it shows distributions, means and standard deviations in the data's units; of real hidden
     units their inputs over the data (:func:`fastrbm.plot.inputs`).
 
-    The same arguments on the same machine and versions give the same file: it holds no date and no times but those of
-    the history. It is written under another name first and then renamed.
+    The same arguments on the same machine and versions give the same file: it holds no date but the one that it is
+    given, and no times but those of the history. It is written under another name first and then renamed.
 
     Parameters
     ----------
@@ -88,10 +95,14 @@ def report(
     path : path
         The file to write, such as ``report.html``.
     history : History, optional
-        Of the training; its columns are drawn, and what its end shows is said at the top. Overfitting shows only where
-        the training had validation data.
+        Of the training; its columns are drawn, and what its end shows is said at the top; without it, what the last row
+        in :attr:`RBM.training_record` shows. Overfitting shows only where the training had validation data.
     name : str
         What the report calls the model, such as its file.
+    data_name : str, optional
+        What it calls the data, such as their file.
+    date : str, optional
+        When it is made, in whatever form.
     command : str, optional
         How the report was asked for, to be shown in it.
     shape : (height, width), optional
@@ -167,7 +178,13 @@ def report(
     samples, traces, met = _run_chains(rbm, examples, n_samples, n_sweeps, seed, progress, n_threads)
     found, alone = summary(traces), _alone(rbm, examples)
     page = Page(f"Report on {name}")
-    page.answers(answers(score, alone, reported, found, met, history, visible_size(rbm)))
+    about = f"On {data_name or 'data'}: {len(examples):,} examples."
+    page.about(about + (f" Made {date}." if date else "") + f" fastrbm {__version__}.")
+    trained = rbm.training_record
+    if trained and (words := in_a_sentence(trained)):
+        page.about(words)
+    known = last_row(trained) if history is None else history
+    page.answers(answers(score, alone, reported, found, met, known, visible_size(rbm)))
     with style.context("default"):
         _score(page, score, reported, rbm, examples, alone)
         _model(page, rbm, examples, samples, shape, name, n_threads)
@@ -175,7 +192,12 @@ def report(
             _inputs(page, rbm, examples, sample_weight)
         _samples(page, rbm, examples, samples, shape, n_sweeps, sample_weight)
         _mixing(page, traces, found, met)
-        if history is not None and len(history):
+        if trained or history:
+            page.heading("Training")
+        if trained:
+            rows = in_words(trained)
+            page.table({name: words for name, words in rows.items() if not (history and name.startswith("last "))})
+        if history:
             _training(page, history, rbm)
         page.heading("How this was made")
         if command:
@@ -467,7 +489,6 @@ def _mixing(page: Page, traces: dict[str, np.ndarray], found: Summary, met: Meet
 
 def _training(page: Page, history: History, rbm: RBM) -> None:
     last = history.last
-    page.heading("Training")
     page.table({name.replace("_", " "): f"{x:.6g}" for name, x in last.items() if not math.isnan(x)})
     drawn = [name for name in history.columns if name not in ("epoch", "update", "seconds")]
     drawn = [name for name in drawn if np.isfinite(np.asarray(history[name], np.float64)).any()]

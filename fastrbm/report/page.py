@@ -22,6 +22,7 @@ body { font: 1rem/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; m
 h1 { font-size: 1.6rem; line-height: 1.2; margin: .5rem 0 1rem; }
 h2 { font-size: 1.2rem; margin: 2.25rem 0 .5rem; border-bottom: 1px solid #ccc; padding-bottom: .2rem; }
 p { max-width: 46rem; margin: .5rem 0; }
+p.about { font-size: .9rem; color: #444; max-width: none; margin: .25rem 0; }
 p.warning { border-left: .3rem solid #d55e00; background: #fdf1e8; padding: .5rem .75rem; }
 table { border-collapse: collapse; margin: .75rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .2rem 1.25rem .2rem 0; border-bottom: 1px solid #e5e5e5; }
@@ -32,6 +33,11 @@ td.answer { font-weight: 600; white-space: nowrap; border-left: .3rem solid tran
 tr.good td.answer { color: #1b6e3c; }
 tr.bad td { background: #fdf1e8; }
 tr.bad td.answer { color: #b34700; border-left-color: #d55e00; }
+@media (max-width: 40rem) {  /* one below another where three columns would leave no room for words */
+  table.verdict :is(th, td) { display: block; border-bottom: none; }
+  table.verdict tr { display: block; border-bottom: 1px solid #e5e5e5; padding: .4rem 0; }
+  table.verdict tr td.answer { border-left: none; padding-left: 0; }
+}
 pre { font: .85rem/1.35 ui-monospace, monospace; overflow-x: auto; background: #f8f8f8; padding: .5rem .75rem;
   margin: .25rem 0; }
 .scroll { overflow-x: auto; }
@@ -57,6 +63,10 @@ class Page:
     def text(self, text: str, warning: bool = False) -> None:
         kind = ' class="warning"' if warning else ""
         self._parts.append(f"<p{kind}>{escape(text)}</p>")
+
+    def about(self, text: str) -> None:
+        """A line below the title."""
+        self._parts.append(f'<p class="about">{escape(text)}</p>')
 
     def code(self, text: str) -> None:
         self._parts.append(f"<p><code>{escape(text)}</code></p>")

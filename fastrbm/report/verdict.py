@@ -129,7 +129,7 @@ def _overfitting(history: History | None, judged: dict[str, str]) -> Answer:
         return Answer(question, "not known", None, "A history of a training with validation data would show it.")
     gap = float(history.last.get("free_energy_gap", math.nan))
     if math.isnan(gap):
-        advice = "Nothing was held out: train with validation data (fit(validation=...), --validation FILE)."
+        advice = "Nothing was held out: train with validation data (fit(validation=...), --validation 0.2)."
         return Answer(question, "not known", None, advice)
     numbers = f"Validation data are {nats(abs(gap))} nats per example {_more(-gap)} likely than training data"
     if any(kind in judged for kind in _NOT_FITTED):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from ..ranks import shared
 from ..states.saved import saved_bits
 from . import gibbs
 from .clamp import Clamp
-from .model import checked_model, model
+from .model import check_beta, checked_model, model
 from .starts import start_chains
 from .together import Together
 
@@ -174,6 +175,23 @@ class Chains(Together):
             self._clamp.apply(visible, hidden)
         self._visible, self._hidden, self.n_sweeps_done = visible, hidden, n_sweeps_done
         self._seed, self._stream, self._beta, self._first_chain = seed, stream, beta, first_chain
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the chains and their model to a file (.npz), from which :func:`fastrbm.load_chains` goes on to the same
+        bits: states, seed and sweeps done, beta, and what is clamped. Errors as for :meth:`RBM.save`, of which
+        :func:`fastrbm.load` reads the model alone."""
+        clamped = {} if self._clamp is None else self._clamp.get_state((self._rbm.visible, self._rbm.hidden))
+        self._rbm._save_chains(validate.path(path), self.get_state() | clamped)
+
+    @classmethod
+    def _of_state(cls, rbm: RBM, state: dict[str, Any]) -> Chains:
+        """Chains of a model that go on from what a file had."""
+        chains = object.__new__(cls)
+        chains._rbm, chains._visible = rbm, saved_bits(state, "visible", None, rbm.visible)
+        chains._clamp = Clamp.of_state(state, len(chains), (rbm.visible, rbm.hidden))
+        chains.set_state(state)
+        check_beta(rbm, chains._beta)
+        return chains
 
     def __len__(self) -> int:
         return len(self._visible)

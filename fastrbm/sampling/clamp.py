@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import floatmath, validate
-from ..states.bits import BitMatrix, free_planes, packed, parts_dtype
+from .._core import floatmath, saved, validate
+from ..states.bits import BitMatrix, free_columns, free_planes, packed, parts_dtype
+from ..states.saved import saved_bits
 
 if TYPE_CHECKING:
     from ..rbm import RBM
     from ..units.unit import Unit
 
+_SIDES = ("visible", "hidden")
 _LARGEST = 9e29  # of parameters that are made here; those of a model must be below 1e30
 
 
@@ -30,6 +32,24 @@ class Clamp:
         if visible is None and hidden is None:
             return None
         return cls(ClampedLayer.of(visible, n, units[0], "clamp"), ClampedLayer.of(hidden, n, units[1], "clamp_hidden"))
+
+    def get_state(self, units: tuple[Unit, Unit]) -> dict[str, Any]:
+        """What a file keeps: of a layer with clamped units its values, and which columns are free."""
+        state: dict[str, Any] = {}
+        for side, layer, unit in zip(_SIDES, self._layers, units, strict=True):
+            if layer is not None:
+                free = BitMatrix.from_states(free_columns(layer.free, unit))
+                state |= {f"clamped_{side}": layer.values.planes.copy(), f"free_{side}": free.planes}
+        return state
+
+    @classmethod
+    def of_state(cls, state: dict[str, Any], n: int, units: tuple[Unit, Unit]) -> Clamp | None:
+        """Of a state that get_state gave, of n chains."""
+        layers = [
+            ClampedLayer.of_state(state, n, unit, side) if f"clamped_{side}" in state else None
+            for side, unit in zip(_SIDES, units, strict=True)
+        ]
+        return None if layers == [None, None] else cls(*layers)
 
     def apply(self, visible: BitMatrix, hidden: BitMatrix | None = None) -> None:
         """Set the clamped units in states to their values."""
@@ -53,6 +73,13 @@ class ClampedLayer:
     def of_known(cls, parts: np.ndarray, missing: np.ndarray, unit: Unit) -> ClampedLayer:
         """Of states (n, columns), and which of them are missing: these are free."""
         return cls(packed(parts, unit), free_planes(missing, unit))
+
+    @classmethod
+    def of_state(cls, state: dict[str, Any], n: int, unit: Unit, side: str) -> ClampedLayer:
+        values = saved_bits(state, f"clamped_{side}", n, unit).to_states()
+        planes = saved.array(state, f"free_{side}", np.uint8, (-(-unit.n_columns // 8), n), 0, 255)
+        free = BitMatrix(planes, unit.n_columns).to_states().astype(bool)
+        return cls.of_known(np.where(free, 0, values).astype(values.dtype, order="C"), free, unit)
 
     @classmethod
     def of(cls, given: ArrayLike | None, n: int, unit: Unit, name: str) -> ClampedLayer | None:

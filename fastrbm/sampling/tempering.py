@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -344,6 +345,38 @@ class TemperedChains(Together):
         self._visible, self._hidden = visible, hidden
         self._rates, self._swap_attempts, self._trip = rates, swap_attempts, trip
         self._n_swaps, self.n_sweeps_done, self._seed = n_swaps, n_sweeps_done, seed
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the chains and their model to a file (.npz), from which :func:`fastrbm.load_chains` goes on to the same
+        bits. Errors as for :meth:`RBM.save`; ValueError for chains of a path."""
+        if not isinstance(self._rungs, Temperatures):
+            raise ValueError(
+                "chains of a path have a model on each rung, and a file of chains has one: pickle them, or save the "
+                "path (Path.save) and start chains anew"
+            )
+        more: dict[str, Any] = {
+            "stream": self._stream, "swap_stream": self._swap_stream, "least_gain": self._least_gain,
+        }  # fmt: skip
+        if self.target_rate is not None:
+            more["target_rate"] = self.target_rate
+        self._rbm._save_chains(validate.path(path), self.get_state() | more)
+
+    @classmethod
+    def _of_state(cls, rbm: RBM, state: dict[str, Any]) -> TemperedChains:
+        """Chains of a model that go on from what a file had."""
+        trip = saved.array(state, "trip", np.uint8, (None, None), _UNKNOWN, _UP)
+        if trip.size == 0:
+            raise ValueError("the state's trip must not be empty")
+        chains = object.__new__(cls)
+        chains._rbm, chains._trip, chains._n = rbm, trip, trip.shape[1]
+        chains._rungs = Temperatures(np.linspace(1.0, 0.0, len(trip)) if len(trip) > 1 else np.ones(1))
+        chains.target_rate = saved.number(state, "target_rate") if "target_rate" in state else None
+        chains.set_state(state)
+        chains._stream, chains._swap_stream = (
+            saved.count(state, name, saved.STREAMS) for name in ("stream", "swap_stream")
+        )
+        chains._least_gain = saved.number(state, "least_gain")
+        return chains
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """From a pickle; one that was read from a memory map holds arrays that cannot be written."""

@@ -380,3 +380,15 @@ def free_planes(free: np.ndarray, unit: Unit) -> np.ndarray:
         whole = np.repeat(own.T * np.uint8(255), REAL_BYTES if segment.real else 1, axis=0)
         planes.append(whole if segment.layout else BitMatrix.from_states(own).planes)
     return np.ascontiguousarray(np.concatenate(planes))
+
+
+def free_columns(planes: np.ndarray, unit: Unit) -> np.ndarray:
+    """The other way round: which columns may change, bool (n, columns)."""
+    free = np.empty((planes.shape[1], unit.n_columns), bool)
+    for segment, rows, columns in places(unit):
+        own = planes[rows]
+        if segment.layout:
+            free[:, columns] = own[:: REAL_BYTES if segment.real else 1].T != 0
+        else:
+            free[:, columns] = BitMatrix(own, segment.n).to_states()
+    return free

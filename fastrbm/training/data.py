@@ -183,6 +183,10 @@ class InMemory:
         drawn = ", drawn" if self._dynamic else ""
         return f"{self._n_rows} examples of {self._n_units} units, checksum {self._checksum():08x}{weight}{drawn}"
 
+    def brief(self) -> str:
+        """What a model remembers of the data that it was trained on."""
+        return self.describe()
+
     def _checksum(self) -> int:
         n = min(self._n_rows, max(1, _CHECKED // self._n_units))
         examples = np.linspace(0, self._n_rows - 1, n).astype(np.intp)
@@ -226,6 +230,10 @@ class OnDisk(InMemory):
 
     ranks: Alone | Ranks = Alone()
     _seen_fractions = False
+
+    def brief(self) -> str:
+        """Without a checksum, for which a large part of the file would have to be read."""
+        return f"{self._n_rows} examples of {self._n_units} units, on disk"
 
     def _keep(self, X):
         if X.ndim != 2:
@@ -383,6 +391,9 @@ class UserBatches:
     def keep_examples(self, examples: np.ndarray) -> None:
         """Measure these examples, as before an interruption."""
         self._some = examples
+
+    def brief(self) -> str:
+        return self.describe()
 
     def describe(self) -> str:
         return (

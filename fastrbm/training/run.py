@@ -23,6 +23,7 @@ from . import divided
 from .contracts import Callback, FitState
 from .data import OnDisk, UserBatches
 from .early_stopping import EarlyStopping
+from .record import outcome_of, settings_of
 from .verdict import Closing, TrainingWarning, findings
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ class Training:
     def run(self, closing: Callable[..., Closing]) -> History:
         """Train from where it is to the end, which closing puts into numbers."""
         self.started = time.perf_counter()
+        settings: dict[str, Any] = {}
         try:
+            settings = self.ranks.agree(lambda: settings_of(self))
             self.measuring.start(self.source.some_examples(), self.loop.rbm.visible)
             if self.stopped or self.loop.update == self.n_updates and not self.unmeasured:
                 raw = self.loop.rbm._parameters
@@ -77,11 +80,13 @@ class Training:
             with Signals(held=True) if self.ranks.size > 1 else nullcontext(Signals(held=True)) as interrupted:
                 self._judge(closing)
                 self._break_off(self.ranks.largest(interrupted.number)[0])
+            self._keep_record(settings, "early" if self.stopped else "complete")
         except BaseException as error:
             if is_agreed(error):
                 divided.make_whole(self.loop)
                 if self.offered._parameters.division is not None:
                     self.offered._parameters = self.loop.rbm._parameters
+            self._keep_record(settings, "broken off")
             with suppress(AttributeError):  # an exception that takes no attributes
                 error.history = self.history  # type: ignore[attr-defined]
             raise
@@ -341,6 +346,12 @@ class Training:
         self.loop.rbm._parameters = self.offered._parameters
         if self.trajectory is not None:
             self.trajectory.finish(self.loop.rbm, self.loop.update, self._chains(), self.loop.n_threads)
+
+    def _keep_record(self, settings: dict[str, Any], ended: str) -> None:
+        """Let the model know how it was trained, if it was."""
+        rbm = self.loop.rbm
+        if self.loop.update and rbm._parameters.division is None:
+            rbm._keep_record(settings | outcome_of(self, ended))
 
     def _judge(self, closing: Callable[..., Closing]) -> None:
         """Say in words what was reached: in the history, and as a warning where it is a fault."""
