@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ from ._core import (
     workload,
 )
 from ._core.dispatch import kernels
+from ._core.display import facts, titled
 from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
 from .ranks import own_share, shared
@@ -49,6 +51,7 @@ __all__ = ["RBM", "load", "load_chains", "load_path"]
 
 _MOST_HIDDEN = 1 << 24  # units; sums over them must have room in int32
 _PARAMETERS = ("weights", "visible_bias", "hidden_bias")
+_NAMES = 8  # of columns, that are shown
 _SUMS = 1 << 22  # that are kept at a time: bounds the memory
 
 
@@ -389,6 +392,14 @@ class RBM(Model):
         ]
         return f"RBM(n_visible={self.n_visible}, n_hidden={self.n_hidden}{''.join(kinds)})"
 
+    def _repr_html_(self) -> str:
+        names, size = self.visible_names, self.n_visible * self.n_hidden
+        columns = ", ".join(names[:_NAMES]) + (", ..." if len(names) > _NAMES else "") if names else ""
+        rows = {"visible units": f"{self.visible!r}", "columns": columns, "hidden units": f"{self.hidden!r}"}
+        if self._parameters.division is None:
+            rows["weights"] = f"{size:,}, root mean square {self._parameters.norm / math.sqrt(size):.3g}"
+        return titled(type(self).__name__, facts({name: words for name, words in rows.items() if words}))
+
     @property
     def visible(self) -> Unit:
         """The visible layer's units."""
@@ -711,6 +722,7 @@ class RBM(Model):
         clamp_hidden: ArrayLike | None = None,
         method: str | None = None,
         *,
+        progress: bool = False,
         comm: Any = None,
     ) -> np.ndarray:
         """n samples of v; given some of the units, if any are clamped.
@@ -751,6 +763,8 @@ class RBM(Model):
             alone; samples then follow p(v) only when n_sweeps is long against the chains' mixing time, and a mode's
             weight may be that of the starts. It takes clamps and beta of each sample, and clamped hidden units.
             None: "annealed" where it takes what is given, else "gibbs".
+        progress : bool
+            Show lines on standard error.
         comm : communicator, optional
             Of mpi4py: its ranks share the chains, all with the same arguments, and all get the same result; see the
             docs' page On a cluster.
@@ -781,6 +795,7 @@ class RBM(Model):
         clamped = Clamp.of(clamp, clamp_hidden, n, self._parameters.units)
         if method is not None:
             validate.one_of(method, "method", ("annealed", "tempered", "gibbs"))
+        validate.flag(progress, "progress")
         threads.resolve(n_threads)
         same = clamp_hidden is None and np.ndim(beta) == 0 and (clamp is None or np.ndim(clamp) == 1)
         if method in ("annealed", "tempered") and not (same and start is None):
@@ -790,11 +805,12 @@ class RBM(Model):
             )
         ends: BitMatrix | None = None
         if same and start is None and method != "gibbs" and n and n_sweeps:
-            drawn = tempered_samples if method == "tempered" else annealed_starts
+            drawn = partial(tempered_samples if method == "tempered" else annealed_starts, progress=progress)
             ends = drawn_given(drawn, self, clamp, float(beta), n, n_sweeps, seed, n_threads)  # type: ignore[arg-type]
             start = ends
         if method != "tempered" or ends is None:
-            ends = chain_ends(self, n, n_sweeps, seed, philox.SAMPLE, start, betas, n_threads, clamped)
+            how = seed, philox.SAMPLE, start, betas, n_threads, clamped
+            ends = chain_ends(self, n, n_sweeps, *how, progress=progress)
         return self.visible.values(ends.to_states())
 
     @shared

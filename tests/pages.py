@@ -23,6 +23,7 @@ EXTRAS = {
     "sklearn": ("sklearn",),
     "import pandas": ("pandas",),
     "matplotlib": ("matplotlib",),
+    "ToTensorBoard": ("tensorboardX",),
     "fr.plot": ("matplotlib", "fastrbm.plot"),
 }
 

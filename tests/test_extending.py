@@ -244,7 +244,7 @@ def test_what_is_known_of_a_part():
 def test_every_class_of_the_package_describes_itself():
     modules = fr.gradient, fr.optim, fr.metrics
     found = {thing for module in modules for name in module.__all__ if isinstance(thing := getattr(module, name), type)}
-    results = {fr.gradient.Gradient, fr.gradient.MonteCarloGradient, fr.metrics.Snapshot}
+    results = {fr.gradient.Gradient, fr.gradient.MonteCarloGradient, fr.metrics.Column, fr.metrics.Snapshot}
     assert {thing for thing in found if not issubclass(thing, Described)} == results
     assert issubclass(fr.EarlyStopping, Described)
 

@@ -146,7 +146,7 @@ def test_samples_are_the_states():
 def test_a_learning_curve_passes_over_what_was_not_measured():
     ax = plot.learning_curve(history(5), "tau_int")
     (line,) = ax.lines
-    assert line.get_xydata().tolist() == [[2.0, 7.0], [4.0, 7.0]] and ax.get_ylabel() == "tau int (sweeps)"
+    assert line.get_xydata().tolist() == [[2.0, 7.0], [4.0, 7.0]] and ax.get_ylabel() == "tau_int (sweeps)"
     assert plot.learning_curve(history(1)).lines[0].get_marker() == "o"  # a line through one point is not seen
 
 

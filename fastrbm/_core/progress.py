@@ -1,11 +1,15 @@
-"""The progress line of a training run: rewritten in place on a terminal, now and then a plain line elsewhere."""
+"""The progress of a long computation: a line that is rewritten on a terminal and in a notebook, a bar by tqdm in a
+notebook that has it, and now and then a plain line elsewhere."""
 
 from __future__ import annotations
 
 import os
 import sys
 import time
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
@@ -14,11 +18,9 @@ from .warn import silent
 if TYPE_CHECKING:
     from ..training.history import History
 
-_TERMINAL_PAUSE = 0.25  # seconds between two looks at the line
+_PAUSE = 0.25  # seconds between two looks at what is rewritten
 _LOG_PAUSE = 10.0  # seconds between two lines in a log
-_SCORES = {
-    "free_energy_gap": "free-energy gap", "pseudo_likelihood": "pseudo-likelihood", "log_likelihood": "log-likelihood",
-}  # fmt: skip
+_NOTEBOOK_COLUMNS = 100  # a longer line would do no harm there, but is harder to read
 
 
 class _Line:
@@ -27,10 +29,11 @@ class _Line:
 
     def __init__(self, stream: TextIO | None) -> None:
         self.stream = sys.stderr if stream is None else stream
-        self.terminal = self._is_terminal()
-        self.pause = _TERMINAL_PAUSE if self.terminal else _LOG_PAUSE
+        self.rewritten = self._is_terminal()
+        self.pause = _PAUSE if self.rewritten else _LOG_PAUSE
         self.started = self.shown = time.perf_counter()
         self.width = 0
+        self.works = True
 
     def _is_terminal(self) -> bool:
         try:
@@ -38,32 +41,110 @@ class _Line:
         except Exception:  # None, where standard error is closed; or an object that has no such method
             return False
 
-    def show(self, line: str, now: float) -> None:
-        """Rewrite the line on a terminal, add one to a log."""
-        self.write(f"\r{line.ljust(self.width)}" if self.terminal else f"{line}\n")
+    def show(self, name: str, done: int, total: int, fields: list[str], speed: str, now: float) -> None:
+        """Rewrite the line on a terminal, add one to a log.
+
+        A line that wraps would leave a copy on every rewrite: what does not fit is dropped, fields as a whole, and the
+        first one last."""
+        width, left = self._columns(), (now - self.started) * (total - done) / max(done, 1)
+        first, *others = *fields, speed
+        line = name[:width]
+        for field in (first, f"{_clock(left)} left", *others):
+            if len(line) + 2 + len(field) <= width:
+                line += f"  {field}"
+        self._try(self._put, line)
         self.shown, self.width = now, len(line)
 
-    def write(self, text: str) -> None:
-        if self.stream is not None:
-            try:
-                self.stream.write(text)
-                self.stream.flush()
-            except Exception:
-                self.stream = None
+    def _columns(self) -> int:
+        """Characters that fit on a line; any number where the terminal does not say."""
+        try:
+            columns = os.get_terminal_size(self.stream.fileno()).columns if self.rewritten else 0
+        except Exception:  # a stream that is no file
+            columns = 0
+        return columns - 1 if columns > 1 else sys.maxsize
 
-    def end(self) -> None:
+    def _put(self, line: str) -> None:
+        self._write(f"\r{line.ljust(self.width)}" if self.rewritten else f"{line}\n")
+
+    def _write(self, text: str) -> None:
+        if self.stream is not None:
+            self.stream.write(text)
+            self.stream.flush()
+
+    def _try(self, action: Callable[..., None], *arguments: Any) -> None:
+        if self.works:
+            try:
+                action(*arguments)
+            except Exception:
+                self.works = False
+
+    def end(self, complete: bool) -> None:
         """What follows starts on a line of its own."""
-        if self.terminal and self.width:
-            self.write("\n")
+        if self.rewritten and self.width:
+            self._try(self._write, "\n")
+
+
+class _Cell(_Line):
+    """A line in a notebook: an output that is replaced. (What is on standard error has a red background there.)"""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.rewritten, self.pause, self.output = True, _PAUSE, None  # type: bool, float, Any
+
+    def _columns(self) -> int:
+        return _NOTEBOOK_COLUMNS
+
+    def _put(self, line: str) -> None:
+        text = {"text/plain": line}
+        if self.output is None:
+            display: Any = import_module("IPython.display").display
+            self.output = display(text, raw=True, display_id=True)
+        else:
+            self.output.update(text, raw=True)
+
+    def end(self, complete: bool) -> None:
+        """It stays as it is."""
+
+
+class _Bar(_Cell):
+    """The same by tqdm, which keeps the time by itself; red where the computation was broken off."""
+
+    def show(self, name: str, done: int, total: int, fields: list[str], speed: str, now: float) -> None:
+        """Move the bar; the first time, make it."""
+        self._try(self._move, name, done, total, fields, now)
+        self.shown, self.width = now, 1
+
+    def _move(self, name: str, done: int, total: int, fields: list[str], now: float) -> None:
+        if self.output is None:
+            self.output = import_module("tqdm.auto").tqdm(total=total, dynamic_ncols=True)
+            self.output.start_t -= now - self.started
+        if total != self.output.total:  # a training that ends earlier than was thought
+            self.output.total = self.output.container.children[1].max = total
+        self.output.n = done
+        self.output.set_description_str(name, refresh=False)
+        self.output.set_postfix_str(", ".join(fields))
+
+    def end(self, complete: bool) -> None:
+        """Leave the bar."""
+        if self.output is not None:
+            self._try(self._close, complete)
+
+    def _close(self, complete: bool) -> None:
+        if complete:
+            self.output.total = self.output.n
+        self.output.close()
 
 
 class ProgressLine:
     """Show how far a run is. A call costs a clock reading unless there is something to show."""
 
-    def __init__(self, epochs: int, n_updates: int, first: int = 0, stream: TextIO | None = None) -> None:
-        self.line = _Line(stream)
+    def __init__(
+        self, epochs: int, n_updates: int, first: int = 0, shown: list[str] | None = None, stream: TextIO | None = None
+    ) -> None:
+        self.line = _display(stream)
         self.epochs, self.n_updates, self.first = epochs, n_updates, first  # first: updates that were done before
-        self.measured: list[str] = []  # what the last measurement gave, the score first
+        self.columns = shown or []  # of the history, the score first
+        self.measured: list[str] = []
 
     def update(self, epoch: int, update: int) -> None:
         """After each update; the last is followed by a measurement."""
@@ -74,42 +155,24 @@ class ProgressLine:
     def measurement(self, epoch: int, update: int, history: History) -> None:
         """After each measurement; a terminal shows them all, a log the last and those that are due, or have no line
         before them."""
-        row = history.last
-        scores = []
-        for column, words in _SCORES.items():
-            if column in row:
-                values = history[column]
-                known = values[~np.isnan(values)]
-                scores += [f"{words} {known[-1]:.2f}"] if known.size else []
-        self.measured = [
-            *reversed(scores),
-            f"shuffled gap {row['shuffled_gap']:.2f} nats",
-            f"reconstruction error {row['reconstruction_error']:.4f}",
-        ]
-        if self.line.terminal or not self.line.width or update == self.n_updates:
+        self.measured = []
+        for name in self.columns:
+            values = history[name] if name in history else np.zeros(0)
+            known = values[~np.isnan(values)]
+            self.measured += [history.about(name).show(known[-1].item())] if known.size else []
+        if self.line.rewritten or not self.line.width or update == self.n_updates:
             self._show(epoch, update, time.perf_counter())
         else:
             self.update(epoch, update)
 
     def _show(self, epoch: int, update: int, now: float) -> None:
-        elapsed = max(now - self.line.started, 1e-9)
         done = update - self.first
-        left = elapsed * (self.n_updates - update) / max(done, 1)
-        speed = f"{done / elapsed:,.0f} updates/s"
-        first, last = f"epoch {epoch}/{self.epochs}", f"{_clock(left)} left"
-        line = "  ".join([first, *reversed(self.measured), speed, last])
-        width = _columns(self.line.stream) if self.line.terminal else sys.maxsize
-        if len(line) > width:  # a longer one would wrap, and leave a copy on every rewrite
-            line = f"{first}  {last}"
-            for field in [*self.measured, speed]:
-                if len(line) + 2 + len(field) <= width:
-                    line += f"  {field}"
-            line = line[:width]
-        self.line.show(line, now)
+        speed = f"{done / max(now - self.line.started, 1e-9):,.0f} updates/s"
+        self.line.show(f"epoch {epoch}/{self.epochs}", done, self.n_updates - self.first, self.measured, speed, now)
 
-    def close(self) -> None:
+    def close(self, complete: bool = True) -> None:
         """End the line, so that what follows starts on its own."""
-        self.line.end()
+        self.line.end(complete)
 
 
 class Countdown:
@@ -117,7 +180,7 @@ class Countdown:
 
     def __init__(self, name: str, total: int, show: bool, stream: TextIO | None = None) -> None:
         self.name, self.total, self.show = name, total, show and not silent()
-        self.line = _Line(stream)
+        self.line = _display(stream)
 
     def __enter__(self) -> Countdown:
         return self
@@ -126,20 +189,24 @@ class Countdown:
         """So many of the total are done."""
         now = time.perf_counter()
         if self.show and (now - self.line.shown >= self.line.pause or count == self.total):
-            left = (now - self.line.started) * (self.total - count) / count
-            self.line.show(f"{self.name} {count / self.total:4.0%}  {_clock(left)} left", now)
+            self.line.show(self.name, count, self.total, [], f"{count / self.total:4.0%}", now)
 
-    def __exit__(self, *error: object) -> None:
-        self.line.end()
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
+        self.line.end(error is None)
 
 
-def _columns(stream: TextIO | None) -> int:
-    """Characters that fit on a line of a terminal; any number where it does not say."""
-    try:
-        columns = os.get_terminal_size(stream.fileno()).columns  # type: ignore[union-attr]
-    except Exception:  # a stream that is no file
-        columns = 0
-    return columns - 1 if columns > 1 else sys.maxsize
+def _display(stream: TextIO | None) -> _Line:
+    """What shows progress here."""
+    if stream is not None or not _in_notebook():
+        return _Line(stream)
+    packages = ("tqdm", "ipywidgets")  # without the second, tqdm.auto warns and writes a line
+    return _Bar() if all(map(find_spec, packages)) else _Cell()
+
+
+def _in_notebook() -> bool:
+    """Whether this is a kernel of IPython, whose output a notebook shows."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
 
 
 def _clock(seconds: float) -> str:

@@ -62,6 +62,7 @@ def add_sample(commands) -> None:
         help="samples (N, columns): .npy, .npz, .csv (with the names of the columns, if the model has them), or FASTA",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
     add_data(parser)
     together.add_mpi(parser)
     add_common(parser)
@@ -93,7 +94,7 @@ def run_sample(options: argparse.Namespace) -> None:
         warnings.simplefilter("always")
         samples = rbm.sample(
             options.n, options.sweeps, options.seed, start, options.beta, options.threads, clamp,
-            method=options.method, comm=together.comm,
+            method=options.method, progress=not options.quiet and not options.json, comm=together.comm,
         )  # fmt: skip
     for warning in caught:
         tell(f"fastrbm: {warning.message}")

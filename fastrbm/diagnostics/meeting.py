@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import philox, validate, workload
+from .._core.display import one_line
 from .._core.progress import Countdown
 from ..ranks import shared
 from ..sampling.annealing import population_annealing
@@ -61,6 +62,9 @@ class Meeting:
     families: float
     n_chains: int
     n_sweeps: int
+
+    def __repr__(self) -> str:
+        return one_line(self, "agree", "worst", "threshold", "families", "n_chains", "n_sweeps")
 
     @property
     def worst(self) -> float:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._core.display import one_line
 from .convergence import all_of
 from .correlation import AutocorrelationTime, autocorrelation_time
 from .series import checked_series
@@ -56,6 +57,9 @@ class Summary:
     def worst(self) -> str:
         """The name of the trace with the worst R-hat; the first one where no trace varies."""
         return max(self.traces, key=lambda name: -math.inf if math.isnan(r := self.traces[name].rhat) else r)
+
+    def __repr__(self) -> str:
+        return one_line(self, "rhat", "worst", "ess", "n_draws")
 
     def __str__(self) -> str:
         head = ("trace", "mean", "MCSE", "R-hat", "bulk ESS", "tail ESS", "tau")

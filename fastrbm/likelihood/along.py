@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import floatmath, philox, threads, validate
+from .._core.display import one_line
 from .._core.warn import warn
 from ..ranks import shared
 from ..sampling.path import Path
@@ -49,6 +50,9 @@ class Along:
 
     def __len__(self) -> int:
         return len(self.mean)
+
+    def __repr__(self) -> str:
+        return one_line(self, "updates", "mean", "log_z")
 
     def __str__(self) -> str:
         lines = ["  update  log-likelihood  +- (log Z)  +- (data)"]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from .._core.display import facts, one_line, titled
+
 METHODS = ("auto", "exact", "bidirectional", "ais")  # of score
 
 
@@ -14,6 +16,7 @@ class _Interval:
     """A number and its interval, which holds it whatever the rounding of its ends."""
 
     _center = "value"
+    _named: tuple[str, ...] = ()  # what repr shows beside the center and the interval
     lower: float
     upper: float
 
@@ -22,8 +25,11 @@ class _Interval:
         object.__setattr__(self, "lower", min(self.lower, center))
         object.__setattr__(self, "upper", max(self.upper, center))
 
+    def __repr__(self) -> str:
+        return one_line(self, self._center, "lower", "upper", *self._named)
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class LogPartition(_Interval):
     """log Z of a model, in nats.
 
@@ -42,6 +48,7 @@ class LogPartition(_Interval):
         Of value, in nats; 0 where it is exact, infinite where the weights are too few to tell.
     """
 
+    _named = ("method",)
     value: float
     lower: float
     upper: float
@@ -53,6 +60,13 @@ class LogPartition(_Interval):
     def __float__(self) -> float:
         return self.value
 
+    def _repr_html_(self) -> str:
+        rows = {"log Z": _nats(self)}
+        if self.ess is not None:
+            of = "" if self.log_ratios is None else f" of {len(self.log_ratios):,} chains"
+            rows["effective sample size"] = f"{self.ess:,.1f}{of}"
+        return titled(type(self).__name__, facts(rows | {"method": self.method}))
+
     def __str__(self) -> str:
         if self.ess is None:
             return f"log Z = {self.value:.4f}, {self.method}"
@@ -63,7 +77,7 @@ class LogPartition(_Interval):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Bidirectional(_Interval):
     """log Z from both sides, by :func:`bidirectional`.
 
@@ -88,6 +102,7 @@ class Bidirectional(_Interval):
         A number that log Z is not below: see :func:`lower_bound`.
     """
 
+    _named = ("agree",)
     value: float
     lower: float
     upper: float
@@ -123,6 +138,15 @@ class Bidirectional(_Interval):
     def __float__(self) -> float:
         return self.value
 
+    def _repr_html_(self) -> str:
+        rows = {
+            "log Z": _nats(self),
+            self.forward.method: _nats(self.forward),
+            self.reverse.method: _nats(self.reverse),
+        }
+        agree = {"do they agree?": "yes" if self.agree else "NO"}
+        return titled(type(self).__name__, facts(rows | agree), self.warning if not self.agree or self.short else "")
+
     def __str__(self) -> str:
         line = (
             f"log Z = {self.value:.2f} ({self.lower:.2f} to {self.upper:.2f}), {self.forward.method} "
@@ -147,7 +171,7 @@ class Bidirectional(_Interval):
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Score(_Interval):
     """Log-likelihood of data under a model, in nats.
 
@@ -164,6 +188,7 @@ class Score(_Interval):
     """
 
     _center = "mean"
+    _named = ("standard_error", "method")
     per_example: np.ndarray = field(repr=False, compare=False)
     mean: float
     standard_error: float
@@ -184,13 +209,22 @@ class Score(_Interval):
         """The standard error of log Z, in nats: what the estimate of log Z moves the mean by."""
         return self.log_partition.standard_error
 
+    def _repr_html_(self) -> str:
+        rows = {"mean log-likelihood": f"{self.mean:.3f} nats per example ({_examples(self)})"}
+        if math.isfinite(self.standard_error):
+            rows["by the data"] = f"\u00b1 {self.standard_error:.3f} (standard error)"
+        if self.lower < self.upper:
+            rows["by log Z"] = f"\u00b1 {self.log_z_error:.2g} (standard error), {self.lower:.2f} to {self.upper:.2f}"
+        warning = getattr(self.log_partition, "warning", "")
+        return titled(type(self).__name__, facts(rows | {"log Z": self.method}), warning)
+
     def __str__(self) -> str:
         exact = self.lower == self.upper
         digits = 3 if exact else 2
         line = f"mean log-likelihood {self.mean:.{digits}f}"
         if math.isfinite(self.standard_error):
             line += f" +- {self.standard_error:.{digits}f} (data)"
-        examples = f"{len(self.per_example):,} example{'s'[: len(self.per_example) > 1]}"
+        examples = _examples(self)
         if exact:
             return f"{line} nats ({examples}, log Z exact)"
         if math.isfinite(self.log_z_error):
@@ -198,3 +232,14 @@ class Score(_Interval):
         line += f" nats, {self.lower:.2f} to {self.upper:.2f} by the uncertainty of log Z ({examples}, {self.method})"
         warning = getattr(self.log_partition, "warning", "")
         return f"{line}. {warning}" if warning else line
+
+
+def _examples(score: Score) -> str:
+    return f"{len(score.per_example):,} example{'s'[: len(score.per_example) > 1]}"
+
+
+def _nats(estimate: LogPartition | Bidirectional) -> str:
+    """A value and its interval, in words."""
+    if estimate.lower == estimate.upper:
+        return f"{estimate.value:.4f} nats"
+    return f"{estimate.value:.2f} nats ({estimate.lower:.2f} to {estimate.upper:.2f})"

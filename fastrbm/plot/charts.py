@@ -11,6 +11,7 @@ from ..diagnostics.correlation import autocorrelation as autocorrelation_of
 from ..diagnostics.correlation import autocorrelation_time
 from ..sampling.model import model
 from ..states.bits import BitMatrix, CodeMatrix
+from ..training.columns import of_reals
 from ..training.history import History
 from . import sites
 from .common import DATA, LINES, MODEL, axes_of, states_of
@@ -22,15 +23,6 @@ if TYPE_CHECKING:
 
 _POINTS = 2000  # examples of each kind in principal_axes: an SVD of so many is quick, and more points hide each other
 _BINS = 40
-
-# columns of a History in a unit; those of the same unit may share an axis
-UNITS = {
-    "learning_rate": "step per gradient", "seconds": "seconds", "update": "updates",
-    "reconstruction_error": "fraction of units", "hidden_activity": "probability", "weight_norm": "nats",
-    "shuffled_gap": "nats per example", "free_energy_gap": "nats per example", "pseudo_likelihood": "nats per example",
-    "log_likelihood": "nats per example", "log_likelihood_error": "nats per example", "tau_int": "sweeps",
-    "rhat": "ratio",
-}  # fmt: skip
 
 
 def learning_curve(history: History, columns=None, ax: Axes | None = None, rbm: RBM | None = None) -> Axes:
@@ -74,8 +66,11 @@ def learning_curve(history: History, columns=None, ax: Axes | None = None, rbm: 
         others = [name for name in history.columns if name != "epoch"]
         columns = "shuffled_gap" if "shuffled_gap" in others else others[0]
     columns = [columns] if isinstance(columns, str) else list(columns)
-    known_units = UNITS | ({} if rbm is None else _of_reals(model(rbm)))
-    units = {name: known_units.get(name, "") for name in columns}
+    about = {name: history.about(name) for name in columns}
+    if rbm is not None:  # a history from a file does not know whether units are real
+        real = of_reals(model(rbm).visible.real, rbm.hidden.real)
+        about |= {name: real[name] for name in columns if name in real}
+    units = {name: about[name].unit for name in columns}
     if len(columns) == 0 or len(set(units.values())) > 1:
         listed = ", ".join(f"{name} ({unit or 'of its own'})" for name, unit in units.items())
         raise ValueError(f"columns must be of one unit, got {listed or 'none'}: draw others on axes of their own")
@@ -84,7 +79,7 @@ def learning_curve(history: History, columns=None, ax: Axes | None = None, rbm: 
     ax = axes_of(ax)
     for k, (name, y) in enumerate(zip(columns, values, strict=True)):
         known = np.isfinite(y)
-        words = _words(name) if known.any() else f"{_words(name)}: not measured"
+        words = about[name].label if known.any() else f"{about[name].label}: not measured"
         marker = "o" if known.sum() <= 30 else None
         color = LINES[k % len(LINES)]
         ax.plot(epochs[known], y[known], label=words, color=color, marker=marker, markersize=4)
@@ -92,19 +87,13 @@ def learning_curve(history: History, columns=None, ax: Axes | None = None, rbm: 
     margin = max(0.5, 0.03 * float(epochs[-1] - epochs[0]))  # all epochs are in view, measured or not
     ax.set_xlim(epochs[0] - margin, epochs[-1] + margin)
     ax.set_xlabel("epoch")
-    ax.set_ylabel(", ".join(_words(name) for name in columns) + (f" ({unit})" if unit else ""))
+    ax.set_ylabel(about[columns[0]].title if len(columns) == 1 else unit)  # several have a legend
     ax.xaxis.get_major_locator().set_params(integer=True)
     if len(columns) > 1 or not any(np.isfinite(y).any() for y in values):
         ax.legend()
     ax.grid(alpha=0.3)
     ax.set_title("Training")
     return ax
-
-
-def _of_reals(rbm: RBM) -> dict[str, str]:
-    """Units of columns that are other ones where a model has real units."""
-    visible = {"reconstruction_error": "per column"} if rbm.visible.real else {}
-    return visible | ({"hidden_activity": "mean of E[h | v]"} if rbm.hidden.real else {})
 
 
 def energies(rbm: RBM, X, samples, ax: Axes | None = None) -> Axes:
@@ -278,10 +267,6 @@ def _on(layer: sites.Sites, states, name: str) -> np.ndarray:
         table = table[np.linspace(0, table.shape[0] - 1, _POINTS).astype(np.intp)]
     parts = [sites.one_hot(on, layer.n_units, np.float64) for _, on in sites.blocks(table, layer, name)]
     return np.concatenate(parts)
-
-
-def _words(column: str) -> str:
-    return column.replace("free_energy", "free-energy").replace("_", " ")
 
 
 def _principal(centered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

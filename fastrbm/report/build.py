@@ -489,7 +489,7 @@ def _mixing(page: Page, traces: dict[str, np.ndarray], found: Summary, met: Meet
 
 def _training(page: Page, history: History, rbm: RBM) -> None:
     last = history.last
-    page.table({name.replace("_", " "): f"{x:.6g}" for name, x in last.items() if not math.isnan(x)})
+    page.table({history.about(name).label: f"{x:.6g}" for name, x in last.items() if not math.isnan(x)})
     drawn = [name for name in history.columns if name not in ("epoch", "update", "seconds")]
     drawn = [name for name in drawn if np.isfinite(np.asarray(history[name], np.float64)).any()]
     if "epoch" not in history.columns or not drawn:
@@ -498,6 +498,6 @@ def _training(page: Page, history: History, rbm: RBM) -> None:
     for name in drawn:
         fig, ax = figure(6.5, 3.5)
         charts.learning_curve(history, name, ax=ax, rbm=rbm)
-        words = name.replace("_", " ")
+        words = history.about(name).label
         pictures.append((fig, f"{words} against the epoch, {last[name]:.6g} at the end", words))
     page.pictures(*pictures)

@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
+from .._core.display import facts, grid
+
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
@@ -73,11 +75,7 @@ class Page:
 
     def table(self, rows: Mapping[str, object]) -> None:
         """A line for each name and value."""
-        lines = (
-            f'<tr><th scope="row">{escape(str(name))}</th><td>{escape(str(value))}</td></tr>'
-            for name, value in rows.items()
-        )
-        self._parts.append("<table>\n" + "\n".join(lines) + "\n</table>")
+        self._parts.append(facts(rows, style=""))
 
     def answers(self, answers: list[Answer]) -> None:
         """A line for each question: what it is, the answer, numbers and what to do."""
@@ -134,9 +132,7 @@ def figure(width: float = 6.5, height: float = 5.5):
 
 
 def _grid(head: list[str], rows: list[list[str]]) -> str:
-    names = "".join(f'<th scope="col">{escape(name)}</th>' for name in head)
-    lines = "\n".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="scroll"><table>\n<thead><tr>{names}</tr></thead>\n<tbody>\n{lines}\n</tbody>\n</table></div>'
+    return f'<div class="scroll">{grid(head, [list(map(escape, row)) for row in rows], style="")}</div>'
 
 
 def _png(figure: Figure) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import floatmath, philox, threads, validate
+from .._core.display import one_line
 from .._core.progress import Countdown
 from ..ranks import shared
 from ..states.bits import BitMatrix, zeros
@@ -60,6 +61,9 @@ class Population:
     log_partition: float
     families: float
     ess: float
+
+    def __repr__(self) -> str:
+        return one_line(self, "log_partition", "families", "ess", "visible")
 
     @property
     def standard_error(self) -> float:
@@ -282,26 +286,30 @@ def _running_sums(x: np.ndarray) -> np.ndarray:
     return np.add.accumulate(floatmath.exp(np.maximum(x - x.max(axis=1, keepdims=True), -700.0)), axis=1)
 
 
-def annealed_starts(rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int | None) -> BitMatrix:
+def annealed_starts(
+    rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int | None, progress: bool = False
+) -> BitMatrix:
     """n visible states for chains of so many sweeps to start from; a warning where they are of few families."""
-    population = of_modes(rbm, max(n, _FEWEST_CHAINS), min(N_STEPS, n_sweeps), seed, n_threads)
+    population = of_modes(rbm, max(n, _FEWEST_CHAINS), min(N_STEPS, n_sweeps), seed, n_threads, progress)
     chains, families = f"the {len(population.visible):,} chains of population annealing", population.families
     warn_of_few(families, f"{chains} are of {families:.1f} families. {_MORE}")
     order = philox.permutation(len(population.visible), seed, philox.RESAMPLE, 0)
     return population.visible[order[:n]]
 
 
-def of_modes(rbm: RBM, n_chains: int, n_steps: int, seed: int, n_threads: int | None) -> Population:
+def of_modes(
+    rbm: RBM, n_chains: int, n_steps: int, seed: int, n_threads: int | None, progress: bool = False
+) -> Population:
     """Population annealing from the modes that short chains find.
 
     Where its ends are of few families and steps are not few, the modes that it ended in join the others, and twice the
     chains take twice the steps; not where nearly all are of one family.
     """
     modes = mode_biases(rbm, min(SWEEPS, n_steps), seed, n_threads)
-    population = _annealed(Path(rbm, n_steps), n_chains, seed, modes, False, n_threads)
+    population = _annealed(Path(rbm, n_steps), n_chains, seed, modes, progress, n_threads)
     if _HOPELESS <= population.families < FEW and n_steps >= N_STEPS:
         modes = np.concatenate([_modes_of(rbm, population.visible, seed, n_threads), modes])
-        population = _annealed(Path(rbm, 2 * n_steps), 2 * n_chains, seed, modes, False, n_threads, _SECOND)
+        population = _annealed(Path(rbm, 2 * n_steps), 2 * n_chains, seed, modes, progress, n_threads, _SECOND)
     return population
 
 

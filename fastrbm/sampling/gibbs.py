@@ -20,6 +20,7 @@ from ..states.bits import BitMatrix, CodeMatrix, packed, zeros
 
 if TYPE_CHECKING:
     from .._core.parameters import Parameters
+    from .._core.progress import Countdown
     from .clamp import Clamp
 
 if TYPE_CHECKING:
@@ -48,9 +49,10 @@ def sweep(
     clamp: Clamp | None = None,
     fixed: np.ndarray | None = None,
     n_threads: int | None = None,
+    countdown: Countdown | None = None,
 ) -> None:
     """n_sweeps sweeps of chains first_chain, first_chain + 1, ... in place; fixed, if given, gets P(h | v) of the last
-    hidden layer as multiples of 2^-22. The states already have what is clamped."""
+    hidden layer as multiples of 2^-22. The states already have what is clamped. countdown: of sweeps, times chains."""
     check_capacity(first_sweep, n_sweeps)
     if parameters.division is not None:
         _sweep_by_layers(parameters, visible, hidden, range(first_sweep, first_sweep + n_sweeps), clamp, fixed, {
@@ -60,7 +62,7 @@ def sweep(
     sizes = visible.n_units, hidden.n_units
     n, connections = len(visible), 2 * sizes[0] * sizes[1]
     with own_share(n, connections * n * n_sweeps, (visible.planes, 1), (hidden.planes, 1), (fixed, 1)) as own:
-        n_own = own.stop - own.start
+        n_own, swept = own.stop - own.start, 0
         for some, done, count, used in chain_calls(n_own, n_sweeps, sizes, workload.sweep(*sizes), n_threads):
             part = slice(own.start + some.start, own.start + some.stop)
             v, h = visible.planes[:, part], hidden.planes[:, part]
@@ -72,6 +74,9 @@ def sweep(
                 v, h, parameters.to_visible, parameters.to_hidden, b, seed, stream, first_sweep + done, count,
                 first_chain + part.start, *free, last, used,
             )  # fmt: skip
+            swept += (part.stop - part.start) * count
+            if countdown is not None:
+                countdown.done(n * swept // n_own)  # of all ranks, which are about as far as this one
 
 
 def _sweep_by_layers(

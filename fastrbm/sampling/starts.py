@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._core import philox
+from .._core.progress import Countdown
 from .._core.warn import warn
 from ..states.bits import BitMatrix, zeros
 from . import gibbs
@@ -23,17 +24,18 @@ FEW = 25  # families or round trips: below this, the weight of a mode may be off
 
 def chain_ends(
     rbm: RBM, n: int, n_sweeps: int, seed: int, stream: int, start=None, beta=None, n_threads=None, clamp=None,
-    first_chain: int = 0,
+    first_chain: int = 0, progress: bool = False,
 ) -> BitMatrix:  # fmt: skip
     """The visible states in which n chains of n_sweeps sweeps end, from the numbers of a stream: those of chains
     first_chain, first_chain + 1, ..."""
     visible, hidden = start_chains(
         rbm, n, seed, stream, start, n_threads, clamp=clamp, beta=beta, first_chain=first_chain
     )
-    gibbs.sweep(
-        rbm._parameters, visible, hidden, n_sweeps, seed=seed, stream=stream, first_sweep=1, first_chain=first_chain,
-        beta=beta, clamp=clamp, n_threads=n_threads,
-    )  # fmt: skip
+    with Countdown("sampling", n * n_sweeps, progress) as countdown:
+        gibbs.sweep(
+            rbm._parameters, visible, hidden, n_sweeps, seed=seed, stream=stream, first_sweep=1,
+            first_chain=first_chain, beta=beta, clamp=clamp, n_threads=n_threads, countdown=countdown,
+        )  # fmt: skip
     return visible
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import philox, saved, threads, validate
+from .._core.progress import Countdown
 from .._core.settings import Setting
 from ..ranks import shared
 from ..states.bits import BitMatrix, of_planes, zeros
@@ -33,6 +34,7 @@ _BETAS = 10
 _UNKNOWN, _DOWN, _UP = 0, 1, 2  # a state's round trip: since it was the coldest, then since it was the hottest
 _GAP = 1.2  # length of the path from one temperature to the next, for which about 0.4 of swaps are accepted
 _MOST_OF_SAMPLE = 100  # temperatures of RBM.sample
+_SWEEPS_A_LOOK = 50  # of RBM.sample, at the progress line
 _RECENT = 100  # swap attempts that rates of swaps are averaged over
 
 
@@ -396,7 +398,9 @@ class _SampleChains(TemperedChains):
     _swap_stream = philox.SAMPLE_SWAP
 
 
-def tempered_samples(rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int | None) -> BitMatrix:
+def tempered_samples(
+    rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int | None, progress: bool = False
+) -> BitMatrix:
     """n visible states of tempered chains that start at draws from the base-rate model and do n * n_sweeps sweeps in
     all.
 
@@ -420,9 +424,12 @@ def tempered_samples(rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int 
         chains = _SampleChains(rbm, n_chains, betas=betas, seed=seed, start=base, n_threads=n_threads)
     times = np.rint(np.linspace(sweeps / 2, sweeps, each + 1)).astype(int)[1:]
     states = []
-    for time in times.tolist():
-        chains.sweep(time - chains.n_sweeps_done, n_threads)
-        states.append(chains.visible_bits.planes.copy())
+    with Countdown("tempered sampling", sweeps, progress) as countdown:
+        for time in times.tolist():
+            while chains.n_sweeps_done < time:
+                chains.sweep(min(_SWEEPS_A_LOOK, time - chains.n_sweeps_done), n_threads)
+                countdown.done(chains.n_sweeps_done)
+            states.append(chains.visible_bits.planes.copy())
     round_trips = chains.round_trip_rate * n_chains * chains.n_sweeps_done
     made = f"{n_chains:,} tempered chains made {round_trips:.0f} round trips"
     warn_of_few(round_trips, f"{made}. More sweeps make it sharper")

@@ -121,7 +121,7 @@ def _scores(history: History) -> dict[str, Any]:
             errors = history[error] if error in history.columns else np.zeros(len(history))
             known = np.flatnonzero(np.isfinite(history[name]) & np.isfinite(errors))
             return {
-                "score_name": name.replace("_", "-"), "score_updates": history["update"][known],
+                "score_name": history.about(name).label, "score_updates": history["update"][known],
                 "scores": history[name][known], "score_error": float(errors[known[-1]]) if known.size else 0.0,
             }  # fmt: skip
     return {}

@@ -7,7 +7,7 @@ makes the checks before a training starts: a mistake is an error that names the 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import validate
+from .columns import Column
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -103,11 +104,11 @@ class Optimizer(Protocol):
 
 
 class Metric(Protocol):
-    """Called when it is due, with a Snapshot; returns a number for each of its columns. Optional attributes: every,
-    epochs between two calls, and cost, in updates."""
+    """Called when it is due, with a Snapshot; returns a number for each of its columns, which are names, or a dict of
+    names with what each is, a Column. Optional attributes: every, epochs between two calls, and cost, in updates."""
 
     @property
-    def columns(self) -> Sequence[str]: ...
+    def columns(self) -> Collection[str]: ...
     def __call__(self, snapshot: Snapshot, /) -> dict[str, float]: ...
 
 
@@ -147,8 +148,11 @@ def check_metrics(metrics: Iterable[Any]) -> None:
         if isinstance(metric, type) or not callable(metric) or not hasattr(metric, "columns"):
             raise TypeError(f"metrics must be such as metrics.PseudoLikelihood(), not {metric!r}")
         columns = metric.columns
-        if not isinstance(columns, (tuple, list)) or not columns or not all(isinstance(c, str) for c in columns):
+        if not isinstance(columns, (tuple, list, Mapping)) or not columns or {type(name) for name in columns} != {str}:
             raise TypeError(f"metrics: columns of {metric!r} must be a tuple of names, not {columns!r}")
+        for name, column in columns.items() if isinstance(columns, Mapping) else ():
+            if not isinstance(column, Column):
+                raise TypeError(f"metrics: columns[{name!r}] of {metric!r} must be a metrics.Column, not {column!r}")
         _takes(metric, f"metrics: {metric!r}", "(snapshot)", None)
         if getattr(metric, "every", None) is not None:
             validate.integer(metric.every, f"every of {metric!r}", 1)

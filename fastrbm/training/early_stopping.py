@@ -11,6 +11,7 @@ from .._core import saved, validate
 from .._core.describe import Described
 from .._core.settings import Setting
 from ..units.real import LARGEST_GAMMA, SMALLEST_GAMMA
+from .columns import known
 
 if TYPE_CHECKING:
     from ..rbm import RBM
@@ -22,7 +23,10 @@ _PARAMETERS = ("weights", "visible_bias", "hidden_bias")
 _OWN = "own"  # what else is trained of the hidden units
 _GAMMAS = "gammas"  # of Gaussian visible units
 _PART = 0.05  # of what was gained: an error below it is small
-_SMALL = ("reconstruction_error", "free_energy_gap", "tau_int", "rhat")
+
+
+def _mode(value: str | None, name: str) -> str | None:
+    return None if value is None else validate.one_of(value, name, ("max", "min"))
 
 
 class EarlyStopping(Described):
@@ -49,8 +53,9 @@ class EarlyStopping(Described):
     min_delta : float
         The smallest change that counts as better: it must be larger than this.
     mode : "max" or "min", optional
-        Whether the column should be large or small. By default "min" for ``reconstruction_error``, ``free_energy_gap``,
-        ``tau_int`` and ``rhat``, else "max".
+        Whether the column should be large or small. By default what ``history.about(column)`` says: "min" for
+        ``reconstruction_error``, ``free_energy_gap``, ``tau_int`` and ``rhat``, for a metric of your own what its
+        :class:`metrics.Column <fastrbm.training.metrics.Column>` has; "max" where nothing says it.
     cool_down : float
         How many updates the rest of the rate's schedule gets when the score stalls, as a part of those that are done,
         and at most as many as are left. With 0 the training ends at once.
@@ -75,7 +80,7 @@ class EarlyStopping(Described):
 
     patience = Setting(validate.integer, 1)
     min_delta = Setting(validate.real, 0.0)
-    mode = Setting(validate.one_of, ("max", "min"))
+    mode = Setting(_mode)
     cool_down = Setting(validate.real, 0.0)
 
     def __init__(
@@ -85,7 +90,7 @@ class EarlyStopping(Described):
             raise TypeError(f"column must be the name of a column, not {type(column).__name__}")
         self.column = column
         self.patience, self.min_delta, self.cool_down = patience, min_delta, cool_down
-        self.mode = ("min" if column in _SMALL else "max") if mode is None else mode
+        self.mode = known(column).mode if mode is None else mode
         self._start()
 
     def _start(self) -> None:
@@ -120,7 +125,8 @@ class EarlyStopping(Described):
             self.best, self.best_epoch, self._first, self._parameters = math.nan, 0, math.nan, ()
 
     def _look(self, state: FitState, value: float, error: float) -> None:
-        gain = self.best - value if self.mode == "min" else value - self.best
+        mode = self.mode or state.history.about(self.column).mode
+        gain = self.best - value if mode == "min" else value - self.best
         first = math.isnan(self.best)
         if first:
             self._first = value

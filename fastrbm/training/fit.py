@@ -351,7 +351,9 @@ def _prepared(
         raise ValueError(ON_RANKS)
     if epochs is None:
         epochs = defaults.epochs(source.n_batches, rbm.n_visible, rbm.n_hidden)
-    measuring = Measuring(metrics, validation, epochs, source.n_batches, seed, n_threads, ranks)
+    measuring = Measuring(
+        metrics, validation, epochs, source.n_batches, seed, n_threads, ranks, rbm.visible, rbm.hidden
+    )  # fmt: skip
     columns = measuring.columns
     twice = {name for name in columns if columns.count(name) > 1}
     if twice:

@@ -6,15 +6,19 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
+from html import escape
+from importlib import import_module
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._core import validate
+from .._core.display import curve, grid, titled
 from .._core.output import replace_file
 from .._core.reading import open_regular, refusing
+from .columns import Column, columns_of, known
 
 if TYPE_CHECKING:
     from ..sampling.trajectory import Trajectory
@@ -28,10 +32,18 @@ _KINDS = (".csv", ".jsonl")
 class History:
     """A table that grows by a row at each measurement; ``history["epoch"]`` is a column, as an array.
 
+    It is read as a dict of columns: ``in``, ``keys()``, ``values()``, ``items()``, ``get()`` and loops go over columns,
+    and ``dict(history)`` has them all. Its length is the number of rows, though. ``about(name)`` says what a column is.
+
     What was not measured that time is NaN. ``findings`` are what the end of the training shows, each a ``kind`` ("still
     rising", "overfitting", ...), its ``words`` and whether it is a ``fault``; None where nobody looked: before the end,
     and of a table that was read from a file. ``verdict`` is their words, what would help included; it is empty where
     there is nothing to say. ``trajectory`` has the models that ``fit(trajectory=)`` kept, or is None.
+
+    Parameters
+    ----------
+    about : dict of str to :class:`metrics.Column <fastrbm.training.metrics.Column>`, optional
+        What columns are that the package does not know. ``fit`` puts in what its metrics say.
 
     Examples
     --------
@@ -43,9 +55,14 @@ class History:
     array([0.25 , 0.125])
     >>> history.last
     {'epoch': 2, 'reconstruction_error': 0.125}
+    >>> "epoch" in history, list(history), len(history)
+    (True, ['epoch', 'reconstruction_error'], 2)
+    >>> history.about("reconstruction_error")
+    Column(label='reconstruction error', unit='fraction of units', mode='min')
     """
 
-    def __init__(self) -> None:
+    def __init__(self, about: Mapping[str, Column] | None = None) -> None:
+        self._about = columns_of({} if about is None else about)
         self._rows: list[dict[str, float]] = []
         self.findings: tuple[Finding, ...] | None = None
         self.trajectory: Trajectory | None = None
@@ -70,6 +87,43 @@ class History:
     def columns(self) -> list[str]:
         """The names of the columns."""
         return list(self._rows[0]) if self._rows else []
+
+    def about(self, column: str) -> Column:
+        """What a column is: its label, its unit, and whether it should be large or small."""
+        if column in self._about:
+            return self._about[column]
+        self._must_have(column)
+        return known(column)
+
+    def keys(self) -> KeysView[str]:
+        """The names of the columns."""
+        return dict.fromkeys(self.columns).keys()
+
+    def values(self) -> ValuesView[np.ndarray]:
+        """The columns."""
+        return dict(self.items()).values()
+
+    def items(self) -> ItemsView[str, np.ndarray]:
+        """The columns with their names."""
+        return {name: self[name] for name in self.columns}.items()
+
+    def get(self, column: str, default: Any = None) -> Any:
+        """A column, or default where there is none of this name."""
+        return self[column] if column in self else default
+
+    def to_dataframe(self) -> Any:
+        """A pandas DataFrame with the same columns and rows.
+
+        Raises
+        ------
+        ImportError
+            Without pandas.
+        """
+        try:
+            pandas: Any = import_module("pandas")
+        except ImportError as error:
+            raise ImportError("History.to_dataframe needs pandas: pip install pandas") from error
+        return pandas.DataFrame(dict(self.items()))
 
     @property
     def last(self) -> dict[str, float]:
@@ -136,7 +190,7 @@ class History:
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: the columns."""
-        return {name: self[name] for name in self.columns}
+        return dict(self.items())
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
@@ -148,13 +202,38 @@ class History:
         columns = {name: column.tolist() for name, column in state.items()}
         self._rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
-    def __getitem__(self, column: str) -> np.ndarray:
-        if column not in self.columns:
+    def _must_have(self, column: object) -> None:
+        if column not in self:
             raise KeyError(f"no column {column!r}; there are {', '.join(self.columns) or 'none yet'}")
+
+    def __getitem__(self, column: str) -> np.ndarray:
+        self._must_have(column)
         return np.array([row[column] for row in self._rows])
+
+    def __contains__(self, column: object) -> bool:
+        return column in self.columns
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return self.columns
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    def _repr_html_(self) -> str:
+        """A line a column, with its first and last value and a small curve; NaN is left out."""
+        rows = []
+        for name, column in self.items():
+            known = column[~np.isnan(column)]
+            ends = [f"{x:,}" if column.dtype.kind == "i" else f"{x:.5g}" for x in (*known[:1], *known[-1:])]
+            about = self.about(name)
+            cells = (name, about.unit, *(ends or ("not measured", "")))
+            rows.append([*map(escape, cells), curve(column)])
+        title = f"History, {len(self):,} row{'s'[: len(self) != 1]}"
+        head = ("column", "unit", "first", "last", "curve")
+        return titled(title, grid(head, rows) if rows else "", self.verdict)
 
     def __repr__(self) -> str:
         return f"History({len(self)} rows of {', '.join(self.columns) or 'nothing yet'})"

@@ -11,6 +11,7 @@ from .._core import philox
 from ..sampling import gibbs
 from ..states.bits import BitMatrix, packed, zeros
 from ..states.missing import absent_sites, are_sites
+from .columns import columns_of, of_reals
 from .contracts import Metric, Snapshot, metric_values
 from .history import History
 
@@ -37,7 +38,7 @@ class Measuring:
 
     def __init__(
         self, metrics: list[Metric], validation: BitMatrix | None, epochs: int, n_batches: int, seed: int,
-        n_threads: int | None, ranks: Alone | Ranks,
+        n_threads: int | None, ranks: Alone | Ranks, visible: Unit, hidden: Unit,
     ) -> None:  # fmt: skip
         self.ranks = ranks
         self.metrics, self.validation, self.seed, self.n_threads = metrics, validation, seed, n_threads
@@ -46,13 +47,22 @@ class Measuring:
         self._interval = 1 if epochs <= _ROWS else min(most, max(least, epochs // _ROWS))
         # updates between two measurements of an epoch, where epochs are too few for so many rows
         self.piece = max(_FEWEST_UPDATES, -(-n_batches // -(-_ROWS // max(1, epochs))))
-        self.history = History()
+        about = columns_of(_BASIC_COLUMNS) | of_reals(visible.real, hidden.real)
+        self.history = History(about | {k: v for metric in metrics for k, v in columns_of(metric.columns).items()})
 
     @property
     def columns(self) -> list[str]:
         """Of the history that there will be."""
         more = [name for metric in self.metrics for name in metric.columns]
         return [*_BASIC_COLUMNS, *(["free_energy_gap"] if self.validation else []), *more]
+
+    def shown(self, callbacks: list[Any]) -> list[str]:
+        """The columns of the progress line, the score first: what a callback watches, metrics in their order, and the
+        basic ones."""
+        watched = [column for callback in callbacks if (column := getattr(callback, "column", None)) in self.columns]
+        more = [name for metric in self.metrics for name in metric.columns if self.history.about(name).mode]
+        gaps = ["free_energy_gap"] if self.validation else []
+        return list(dict.fromkeys([*watched, *more, *gaps, "shuffled_gap", "reconstruction_error"]))
 
     def start(self, examples: np.ndarray, unit: Unit) -> None:
         """Measure on these examples of this layer, uint8 (n, columns) or float64 (n, V)."""

@@ -1,17 +1,22 @@
 """Metrics: what fit records in its history.
 
-The basic columns are always there and cheap. Metrics beyond them are objects with ``columns`` (their names), ``every``
-(epochs between two measurements, or None) and a call that takes a :class:`Snapshot` and returns a dict with a value for
-each column. With None they are due so often that they take about half a percent of the time, and always at the end;
-about 5 % and 50 times where an :class:`fastrbm.EarlyStopping` watches them. This goes by their ``cost`` in updates, not
-by the clock, so that it is the same in every run. In other rows of the history their columns are NaN.
+The basic columns are always there and cheap. Metrics beyond them are objects with ``columns`` (their names, or a dict
+of names with what each is, a :class:`Column`), ``every`` (epochs between two measurements, or None) and a call that
+takes a :class:`Snapshot` and returns a dict with a value for each column. With None they are due so often that they
+take about half a percent of the time, and always at the end; about 5 % and 50 times where an
+:class:`fastrbm.EarlyStopping` watches them. This goes by their ``cost`` in updates, not by the clock, so that it is the
+same in every run. In other rows of the history their columns are NaN.
 """
 
 from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from .._core import philox, validate
 from .._core.describe import Described
@@ -23,13 +28,14 @@ from ..likelihood.results import METHODS
 from ..likelihood.score import score
 from ..sampling.chains import Chains
 from ..sampling.path import MOST_STEPS
+from .columns import Column, columns_of
 from .contracts import Snapshot
 from .measuring import some
 
 if TYPE_CHECKING:
     from ..rbm import RBM
 
-__all__ = ["LogLikelihood", "Mixing", "PseudoLikelihood", "Snapshot"]
+__all__ = ["Column", "LogLikelihood", "Mixing", "PseudoLikelihood", "SingularValues", "Snapshot"]
 
 
 def _epochs(value: int | None, name: str) -> int | None:
@@ -37,7 +43,7 @@ def _epochs(value: int | None, name: str) -> int | None:
 
 
 class _Metric(Described):
-    columns: tuple[str, ...] = ()
+    columns: Mapping[str, Column] = MappingProxyType({})
     cost = 1.0  # in updates of a training, measured at 784 x 500 and 64 x 128
 
     every = Setting(_epochs)
@@ -67,7 +73,7 @@ class PseudoLikelihood(_Metric):
     (2,)
     """
 
-    columns = ("pseudo_likelihood",)
+    columns = columns_of(["pseudo_likelihood"])
     cost = 40.0
 
     def __init__(self, every: int | None = None) -> None:
@@ -112,7 +118,7 @@ class LogLikelihood(_Metric):
     True
     """
 
-    columns = ("log_likelihood", "log_likelihood_error")
+    columns = columns_of(["log_likelihood", "log_likelihood_error"])
     method = Setting(validate.one_of, METHODS)
     n_chains = Setting(validate.integer, 1, philox.MOST_CHAINS)
     n_betas = Setting(validate.integer, 1, MOST_STEPS)
@@ -171,7 +177,7 @@ class Mixing(_Metric):
     ['tau_int', 'rhat']
     """
 
-    columns = ("tau_int", "rhat")
+    columns = columns_of(["tau_int", "rhat"])
     n_sweeps = Setting(validate.integer, 4, philox.MOST_SWEEPS)
 
     def __init__(self, n_sweeps: int = 200, every: int | None = None) -> None:
@@ -190,6 +196,60 @@ class Mixing(_Metric):
 
     def __repr__(self) -> str:
         return f"Mixing(n_sweeps={self.n_sweeps}, every={self.every})"
+
+
+class SingularValues(_Metric):
+    """Columns ``sv1``, ``sv2``, ...: the k largest singular values of W, by the eigenvalues of W'W in float64.
+
+    In a training that learns, one after another leaves the bulk of the random start; each that does is a direction of
+    the data that the model has found (Decelle, Fissore & Furtlehner 2017). Draw them with
+    ``plot.learning_curve(history, ["sv1", "sv2"])``. They are LAPACK's: their last bits may differ from one machine to
+    another, and those below 1e-7 of the largest are rounding. Nothing in the training goes by them.
+
+    Parameters
+    ----------
+    k : int
+        At most as many as the smaller layer has units.
+    every : int, optional
+        Epochs between two measurements.
+
+    Examples
+    --------
+    >>> import fastrbm as fr
+    >>> X = fr.datasets.load_digits()
+    >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
+    >>> history = fr.fit(rbm, X, epochs=2, metrics=[fr.metrics.SingularValues(3, every=1)])
+    >>> history.columns[-3:], history.about("sv1").label
+    (['sv1', 'sv2', 'sv3'], 'singular value 1')
+    >>> bool(history["sv1"][-1] > history["sv2"][-1] > 0)
+    True
+    """
+
+    cost = 20.0
+    k = Setting(validate.integer, 1)
+
+    def __init__(self, k: int = 10, every: int | None = None) -> None:
+        super().__init__(every)
+        self.k = k
+
+    @property
+    def columns(self) -> Mapping[str, Column]:  # type: ignore[override]
+        return columns_of(f"sv{i}" for i in range(1, self.k + 1))
+
+    def _check_model(self, rbm: RBM) -> None:
+        """ValueError where the model has fewer."""
+        most = min(rbm.n_visible, rbm.n_hidden)
+        if self.k > most:
+            raise ValueError(f"metrics.SingularValues: k must be at most {most} for {rbm!r}, got {self.k}")
+
+    def __call__(self, snapshot: Snapshot) -> dict[str, float]:
+        weights = snapshot.rbm.weights.astype(np.float64)
+        narrow = weights if weights.shape[0] >= weights.shape[1] else weights.T
+        squares = np.linalg.eigvalsh(narrow.T @ narrow)[: -self.k - 1 : -1]  # in a fifth of the time of an SVD
+        return dict(zip(self.columns, np.sqrt(squares.clip(0.0, None)).tolist(), strict=True))
+
+    def __repr__(self) -> str:
+        return f"SingularValues(k={self.k}, every={self.every})"
 
 
 class _Copies(Chains):

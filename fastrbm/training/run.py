@@ -144,7 +144,10 @@ class Training:
             self.line.epochs, self.line.n_updates = self.epochs, self.n_updates
 
     def _run(self) -> None:
-        self.line = ProgressLine(self.epochs, self.n_updates, self.loop.update) if self.progress else None
+        if self.progress:
+            shown = self.measuring.shown(self.callbacks)
+            self.line = ProgressLine(self.epochs, self.n_updates, self.loop.update, shown)
+        complete = False
         try:
             divided.divide(self.loop, self.ranks)
             self._let_go()
@@ -161,9 +164,10 @@ class Training:
                 if self.checkpoints is not None:
                     self.checkpoints.try_to_save(raw)
                 self._break_off(self.ranks.largest(interrupted.number)[0])
+            complete = True
         finally:
             if self.line:
-                self.line.close()
+                self.line.close(complete)
 
     @contextmanager
     def _interrupts(self) -> Iterator[Signals]:
