@@ -81,6 +81,6 @@ for program in apt-get dpkg-deb python3; do command -v $program >/dev/null || sk
 if [ ! -e "$home/ready" ]; then set_up; fi
 echo "+ build for aarch64"
 CC="$home/bin/cc" LDSHARED="$home/bin/cc -shared" "$home/bin/python" setup.py -q build_ext --inplace
-if [ $# = 0 ]; then set -- -n "$(nproc)" --dist loadfile -k "not distribution" "${tests[@]}"; fi # the same bits have the same
+if [ $# = 0 ]; then set -- -n "$(nproc)" --dist worksteal -k "not distribution" "${tests[@]}"; fi # the same bits have the same
 echo "+ python -m pytest $*"
 exec "$home/bin/python" -m pytest -q "$@"
