@@ -79,6 +79,9 @@ DIRECTIVES = {
     "initializedcheck": DEBUG,
     "nonecheck": DEBUG,
     "cdivision": True,
+    # A Python without its lock turns it on as it loads these, and says so. The kernels would do without it; nothing
+    # else of the package has been tried like that.
+    "freethreading_compatible": False,
 }
 
 

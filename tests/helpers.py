@@ -151,5 +151,5 @@ def printed_by_level(script):
 
 
 def printed_at_every_level(script):
-    """The texts that a script prints at any level: one, where they agree."""
-    return set(printed_by_level(script).values())
+    """The texts that a script prints at any level, without the last line's end: one, where they agree."""
+    return {out.rstrip("\n") for out in printed_by_level(script).values()}

@@ -4,10 +4,12 @@ import ast
 import importlib
 import importlib.util
 import inspect
+import os
 import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 import zipfile
 from pathlib import Path
 
@@ -86,6 +88,12 @@ def test_the_wheel_says_what_it_needs(wheel):
     needs = [line for line in lines if line.startswith("Requires-Dist") and "extra ==" not in line]
     assert len(needs) == 1 and needs[0].startswith("Requires-Dist: numpy")
     assert "License-Expression: BSD-3-Clause" in lines
+
+
+@pytest.mark.skipif(not sysconfig.get_config_var("Py_GIL_DISABLED"), reason="this Python has a GIL at all times")
+@pytest.mark.skipif(os.environ.get("PYTHON_GIL") == "0", reason="PYTHON_GIL asks for none")
+def test_a_free_threaded_python_has_turned_its_lock_on():
+    assert sys._is_gil_enabled()
 
 
 @pytest.mark.parametrize("name", ["_cpu", *(f"_kernels_{level}" for level in dispatch.available_levels())])

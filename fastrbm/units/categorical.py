@@ -163,7 +163,7 @@ class Categorical(Unit):
         rows = np.arange(len(parts))
         for site, (first, size) in enumerate(zip(self.offsets, self.sizes, strict=True)):
             there = parts[:, site] < size  # else absent
-            on[rows[there], first + parts[there, site]] = 1
+            on[rows[there], first + parts[there, site].astype(np.intp)] = 1  # NumPy 1 would add as uint8
         return on
 
     def part(self, columns: np.ndarray) -> Categorical:
