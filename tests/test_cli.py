@@ -392,7 +392,7 @@ def test_ctrl_c_reaches_long_calls(call):
     assert "KeyboardInterrupt" in err
 
 
-def test_processes_that_were_not_told_of_each_other(capsys, tmp_path, monkeypatch):
+def test_processes_that_do_not_know_of_each_other(capsys, tmp_path, monkeypatch):
     """mpiexec without --mpi: each process trains, and writes the same file. That is allowed, and said."""
     train = "train", "digits", "--hidden", 2, "--epochs", 1, "--quiet", "--out", tmp_path / "m.npz"
     for size, said in ("2", True), ("1", False), ("", False):

@@ -34,7 +34,7 @@ def start(asked: bool) -> None:
 
 
 def each_alone() -> str:
-    """What to say where mpiexec or srun started several processes that were not told of each other; '' elsewhere."""
+    """What to say where mpiexec or srun started several processes that do not know of each other; '' elsewhere."""
     name, size = started()
     if comm is not None or size == 1:
         return ""
