@@ -315,15 +315,24 @@ class PhaseStates:
         self.transposed = np.empty((-(-n // 8), rbm.n_visible), np.uint8)
         self.division = division = rbm._parameters.division
         n_hidden = rbm.n_hidden if division is None else division.own_hidden
-        self.visible_sum, self.hidden_sum = np.empty(rbm.n_visible), np.empty(n_hidden)
+        self.visible_sum, self._hidden_sum = np.empty(rbm.n_visible), np.empty(n_hidden)
         used = threads.resolve(n_threads, 4 * threads.PASS * n * (rbm.n_visible // 8 + rbm.n_hidden))
         kernels.prepare_phase(
-            states._planes, states.segments, fixed, self.unit, self.transposed, self.visible_sum, self.hidden_sum, used
+            states._planes, states.segments, fixed, self.unit, self.transposed, self.visible_sum, self._hidden_sum, used
         )
-        if division is not None:
-            self.hidden_sum = division.hidden.all_units(self.hidden_sum)
+        self._complete = division is None
         self.units = rbm.visible, rbm.hidden
         self.own_sum = own_sums(rbm, states, n_threads=n_threads)
+
+    @property
+    def hidden_sum(self) -> np.ndarray:
+        """Of a divided model, this rank's units know theirs until somebody asks for all."""
+        complete(self)
+        return self._hidden_sum
+
+    @hidden_sum.setter
+    def hidden_sum(self, sums: np.ndarray) -> None:
+        self._hidden_sum = sums
 
     @classmethod
     def of_data(
@@ -379,3 +388,12 @@ class PhaseStates:
         signed = self.units[1].real
         kernels.moments(self.transposed, self.fixed, signed, self.unit, False, moments.weight_sum, all_of_fixed, used)
         return of_values(moments, self.units)
+
+
+def complete(*phases: PhaseStates | Moments) -> None:
+    """Let all ranks have the sums of all hidden units, of phases of a divided model: in one exchange."""
+    lacking = [phase for phase in phases if isinstance(phase, PhaseStates) and not phase._complete]
+    if lacking and lacking[0].division is not None:
+        own = np.stack([phase._hidden_sum for phase in lacking], axis=1)
+        for phase, sums in zip(lacking, lacking[0].division.hidden.all_units(own).T, strict=True):
+            phase._hidden_sum, phase._complete = np.ascontiguousarray(sums), True

@@ -450,7 +450,7 @@ def test_sums_over_tiles_are_added_in_their_order(name, size):
     def program(comm):
         division = divide(comm, model.units)
         own = [x[division.hidden.own_tiles] for x in numbers]
-        return [division.row_sums(own[0])[0], *division.row_sums(*own)]
+        return [*division.totals(own[:1])[0], *division.totals(own)[0]]
 
     for alone, first, second in on_ranks(size, program):
         for sums, of_one in ((alone, expected[0]), (first, expected[0]), (second, expected[1])):

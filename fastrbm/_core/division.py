@@ -153,28 +153,50 @@ class Division:
             self._turning()
             self._turning = None
 
-    def row_sums(self, *by_tile: np.ndarray) -> list[np.ndarray]:
-        """The sums over all hidden tiles, tile by tile, of numbers of visible units, float64 (own tiles, at least V):
-        float64 (64 chunks,) each, on all ranks."""
+    def totals(
+        self, by_tile: Sequence[np.ndarray], hidden: np.ndarray | None = None, numbers: Sequence[float] = ()
+    ) -> tuple[list[np.ndarray], np.ndarray | None, list[float]]:
+        """What an update adds up over ranks, in two exchanges: of each of some arrays of numbers of visible units,
+        float64 (own tiles, at least V), the sums over all hidden tiles, tile by tile, float64 (64 chunks,); numbers of
+        all hidden units, given those of this rank's; and the largest among ranks of each of some numbers, where NaN
+        counts as infinite."""
         ranks, n_tiles = self.ranks, [tiles.stop - tiles.start for tiles in self.hidden.tiles]
-        width = self._summed[-1].stop * TILE
-        padded = [np.zeros((len(numbers), width)) for numbers in by_tile]
-        for wide, numbers in zip(padded, by_tile, strict=True):
-            wide[:, : min(width, numbers.shape[1])] = numbers[:, :width]
         units = [slice(chunks.start * TILE, chunks.stop * TILE) for chunks in self._summed]
-        own = units[ranks.rank]
-        sizes = [len(by_tile) * (part.stop - part.start) for part in units]
-        side_by_side = [np.concatenate([wide[:, part] for wide in padded], axis=1) for part in units]
-        parts = np.concatenate([part.reshape(-1) for part in side_by_side])
-        received = np.empty(sum(n_tiles) * sizes[ranks.rank])
-        ranks.to_each(
-            parts, [n_tiles[ranks.rank] * size for size in sizes], received, [n * sizes[ranks.rank] for n in n_tiles]
-        )
-        out = np.empty((width, len(by_tile)))
-        if own.stop > own.start:
+        sizes, sums = [len(by_tile) * (part.stop - part.start) for part in units], np.empty(0)
+        if by_tile:
+            wide = [_widened(array, units[-1].stop) for array in by_tile]
+            parts = [np.concatenate([array[:, part] for array in wide], axis=1).reshape(-1) for part in units]
+            received = np.empty(sum(n_tiles) * sizes[ranks.rank])
+            ranks.to_each(
+                np.concatenate(parts), [n_tiles[ranks.rank] * size for size in sizes],
+                received, [n * sizes[ranks.rank] for n in n_tiles],
+            )  # fmt: skip
             # one tile after the other, as add_in_order of src/update.pxi; bad weights are refused later
             with np.errstate(invalid="ignore"):
-                sums = np.add.accumulate(received.reshape(sum(n_tiles), sizes[ranks.rank]), axis=0)[-1]
-            out[own] = sums.reshape(len(by_tile), -1).T
-        ranks.gather(out, units)
-        return [np.ascontiguousarray(column) for column in out.T]
+                sums = received.reshape(sum(n_tiles), sizes[ranks.rank]).sum(axis=0)
+        finite = [number if number == number else np.inf for number in numbers]
+        mine = np.concatenate([sums, np.empty(0) if hidden is None else hidden, finite])
+        n_hidden = [0 if hidden is None else part.stop - part.start for part in self.hidden.units]
+        counts = [size + n + len(finite) for size, n in zip(sizes, n_hidden, strict=True)]
+        ends = np.add.accumulate([0, *counts]).tolist()
+        every = ranks.gathered(mine, [slice(*pair) for pair in zip(ends, ends[1:], strict=False)])
+        added = [np.empty(units[-1].stop) for _ in by_tile]
+        all_hidden = None if hidden is None else np.empty(sum(n_hidden))
+        for rank, (part, theirs) in enumerate(zip(units, self.hidden.units, strict=True)):
+            at = ends[rank]
+            for array in added:
+                array[part] = every[at : at + part.stop - part.start]
+                at += part.stop - part.start
+            if all_hidden is not None:
+                all_hidden[theirs] = every[at : at + n_hidden[rank]]
+        largest = np.max([every[end - len(finite) : end] for end in ends[1:]], axis=0)
+        return added, all_hidden, largest.tolist()
+
+
+def _widened(array: np.ndarray, width: int) -> np.ndarray:
+    """Zeros behind each row, up to this length; or what is behind it cut off."""
+    if array.shape[1] >= width:
+        return array[:, :width]
+    out = np.zeros((len(array), width))
+    out[:, : array.shape[1]] = array
+    return out

@@ -62,7 +62,8 @@ class Update:
         rows, bad, column = rows_for(weights), 0, 0.0
         if len(weights):
             bad, column, _ = kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads, rows)
-        return outcome(division, bad, column, division.row_sums(rows)[0], rate)
+        (sums,), _, numbers = division.totals([rows], None, outcome_of(bad, column, rate))
+        return outcome(division, numbers, sums)
 
 
 def exponent(largest_sum: float, n_in: int, real: bool = False) -> int:
@@ -119,10 +120,16 @@ def rows_for(weights: np.ndarray) -> np.ndarray:
     return np.empty((len(weights), -(-weights.shape[1] // TILE) * TILE))
 
 
-def outcome(division: Division, bad: int, column: float, rows: np.ndarray, rate: float) -> tuple[int, float, float]:
+def outcome_of(bad: int, column: float, rate: float) -> list[float]:
+    """What outcome takes the largest of: of this rank's part of an update how many weights are bad, and the largest sum
+    over a hidden unit's; and its learning rate."""
+    return [float(bad), column, rate, -rate]
+
+
+def outcome(division: Division, largest_of: Sequence[float], rows: np.ndarray) -> tuple[int, float, float]:
     """What kernels.ascend returns, of all ranks; rows: the sums over all visible units' weights. ValueError where they
     have other rates."""
-    of_all, largest, *rates = division.ranks.largest(float(bad), column, rate, -rate)
+    of_all, largest, *rates = largest_of
     division.ranks.refuse_unlike("the learning rate", *rates)
     # where numbers are bad, so may their sums be
     return int(min(of_all, 1 << 62)), largest, float(rows.max())

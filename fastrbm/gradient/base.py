@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,9 +10,9 @@ import numpy as np
 from .._core import threads, validate
 from .._core.dispatch import kernels
 from .._core.layout import TILE, from_tiles, to_tiles
-from .._core.parameters import Update, outcome, refuse_whole, rows_for
+from .._core.parameters import Update, outcome, outcome_of, refuse_whole, rows_for
 from .._core.settings import once
-from ..moments import Moments, PhaseStates
+from ..moments import Moments, PhaseStates, complete
 from ..states.missing import absent_sites
 from ..units.unit import Unit
 
@@ -62,6 +63,7 @@ class Gradient(Update):
         if isinstance(positive, PhaseStates) and isinstance(negative, PhaseStates) and not positive.units[0].even:
             # the kernels' factor of a difference is one for all units
             positive, negative = positive.moments(n_threads), negative.moments(n_threads)
+        complete(positive, negative)
         self._phases = positive, negative
         self._shape = positive.shape
         if self.shape != negative.shape:
@@ -206,7 +208,7 @@ class Gradient(Update):
         if division is None or rows is None:
             self._keep(along)
             return sums
-        return outcome(division, sums[0], sums[1], self._keep(along, by_tile, rows), rate)
+        return outcome(division, *self._keep(along, by_tile, rows, outcome_of(sums[0], sums[1], rate)))
 
     @property
     def work(self) -> int:
@@ -246,20 +248,20 @@ class Gradient(Update):
 
     def _keep(
         self, along: tuple[np.ndarray | None, np.ndarray | None], by_tile: np.ndarray | None = None,
-        rows: np.ndarray | None = None,
-    ) -> np.ndarray:  # fmt: skip
-        """Keep the weights' part times either offset. Of a divided model, added up over the ranks; returns what rows,
-        numbers of visible units tile by tile, add up to."""
-        visible, hidden, sums = *along, np.empty(0)
+        rows: np.ndarray | None = None, numbers: Sequence[float] = (),
+    ) -> tuple[list[float], np.ndarray]:  # fmt: skip
+        """Keep the weights' part times either offset. Of a divided model, added up over the ranks; returns the largest
+        of each of some numbers, and what rows, numbers of visible units tile by tile, add up to."""
+        (visible, hidden), largest, sums = along, list(numbers), np.empty(0)
         if self._division is not None:
             parts = [part for part in (rows, by_tile) if part is not None]
-            added = self._division.row_sums(*parts) if parts else []
+            own = None if hidden is None else hidden[: self._own_hidden]
+            added, hidden, largest = self._division.totals(parts, own, numbers)
             sums = added[0] if rows is not None else sums
             visible = None if by_tile is None else added[-1]
-            hidden = None if hidden is None else self._division.hidden.all_units(hidden[: self._own_hidden])
         if visible is not None and hidden is not None:
             self._along = visible[: self.shape[0]], hidden[: self.shape[1]]
-        return sums
+        return largest, sums
 
     @property
     def data_means(self) -> tuple[np.ndarray, np.ndarray]:
