@@ -54,7 +54,7 @@ MEMORY = {
     "base": "before data and model", "before": "peak until updates", "divided": "at the start of updates",
     "updates": "peak of updates", "peak": "peak in all",
 }  # fmt: skip
-COPIES = 7  # of the weights, that a rank has at most, while it makes a whole model of its part
+COPIES = 5  # of the weights, that a rank has at most, while it makes a whole model of its part
 MOST = 64  # updates of an epoch without a measurement: measuring._FEWEST_UPDATES
 PARTS = 16  # of an epoch, whose means are what is compared: calls of many updates, or single ones
 PAUSE, PATIENCE = 0.1, 3600.0  # seconds

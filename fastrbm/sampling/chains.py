@@ -102,7 +102,7 @@ class Chains(Together):
             first_chain=self._first_chain,
         )  # fmt: skip
         self.n_sweeps_done = 0
-        self._comm, self._agreed = comm, rbm._parameters
+        self._comm, self._agreed = comm, None if comm is None else rbm._parameters
 
     def sweep(self, n_sweeps: int = 1, n_threads: int | None = None) -> None:
         """Advance every chain by n_sweeps sweeps. Ctrl-C leaves valid chains, somewhere on the way."""

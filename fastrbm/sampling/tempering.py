@@ -140,7 +140,7 @@ class TemperedChains(Together):
         else:
             rbm, rungs, self.target_rate = model(path), Temperatures(ladder(betas, "betas")), None
         self._set_up(rbm, rungs, n_chains, seed, start, n_threads)
-        self._comm, self._agreed = comm, rbm._parameters
+        self._comm, self._agreed = comm, None if comm is None else rbm._parameters
 
     def _set_up(
         self, rbm: RBM, rungs: Temperatures | Models, n_chains: int, seed: int, start: ArrayLike | None,

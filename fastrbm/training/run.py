@@ -120,6 +120,8 @@ class Training:
         if self.loop.averaging is not None:
             self.loop.averaging.offer(self.loop.rbm, self.offered, self.loop.n_threads)
         elif self.offered is not self.loop.rbm:
+            if self._last_whole[0] is not self.loop.rbm._parameters:
+                self._let_go()  # before there is more to keep
             self.offered._parameters = self.whole(self.loop.rbm._parameters)
 
     def whole(self, parameters: Parameters) -> Parameters:
@@ -347,7 +349,7 @@ class Training:
             self.ranks.agree(lambda: [callback.finish(self.offered) for callback in finishing])
             self.offered._parameters = self._of_rank_0(self.offered._parameters)
         divided.make_whole(self.loop, self.offered._parameters)
-        self.loop.rbm._parameters = self.offered._parameters
+        self.loop.rbm._parameters, self._last_whole = self.offered._parameters, (None, None)
         if self.trajectory is not None:
             self.trajectory.finish(self.loop.rbm, self.loop.update, self._chains(), self.loop.n_threads)
 
