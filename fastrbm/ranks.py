@@ -416,22 +416,27 @@ class own_share:  # noqa: N801, a context
     and waits for none.
     """
 
-    __slots__ = "_arrays", "_ranks", "_shares"
+    __slots__ = "_arrays", "_n", "_ranks", "_shares"
 
     def __init__(self, n: int, work: int, *arrays: tuple[np.ndarray | None, int]) -> None:
-        self._ranks, self._arrays = current(), arrays
-        self._shares = self._ranks.shares(n)
-        if self._shares[0].stop == n or work < _LEAST_WORK:
-            self._ranks, self._shares = _ALONE, [slice(0, n)]
+        ranks = current()
+        self._n, self._arrays = n, arrays
+        self._ranks: Ranks | None = (
+            None  # one process by itself, which is the usual case: short calls come through here
+        )
+        if isinstance(ranks, Ranks) and work >= _LEAST_WORK:
+            self._shares = ranks.shares(n)
+            self._ranks = ranks if self._shares[0].stop < n else None
 
     def __enter__(self) -> slice:
-        if self._ranks is not _ALONE:
-            _local.ranks = _ALONE
+        if self._ranks is None:
+            return slice(0, self._n)
+        _local.ranks = _ALONE
         return self._shares[self._ranks.rank]
 
     def __exit__(self, kind: object, *error: object) -> None:
         ranks = self._ranks
-        if isinstance(ranks, Alone):
+        if ranks is None:
             return
         _local.ranks = ranks
         for array, axis in self._arrays if kind is None else ():
