@@ -422,7 +422,7 @@ class own_share:  # noqa: N801, a context
         ranks = current()
         self._n, self._arrays = n, arrays
         self._ranks: Ranks | None = (
-            None  # one process by itself, which is the usual case: short calls come through here
+            None  # one process by itself, as a rule: short calls come through here
         )
         if isinstance(ranks, Ranks) and work >= _LEAST_WORK:
             self._shares = ranks.shares(n)
