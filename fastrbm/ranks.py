@@ -421,9 +421,7 @@ class own_share:  # noqa: N801, a context
     def __init__(self, n: int, work: int, *arrays: tuple[np.ndarray | None, int]) -> None:
         ranks = current()
         self._n, self._arrays = n, arrays
-        self._ranks: Ranks | None = (
-            None  # one process by itself, as a rule: short calls come through here
-        )
+        self._ranks: Ranks | None = None  # one process by itself, as a rule: short calls come through here
         if isinstance(ranks, Ranks) and work >= _LEAST_WORK:
             self._shares = ranks.shares(n)
             self._ranks = ranks if self._shares[0].stop < n else None
