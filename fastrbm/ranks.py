@@ -137,15 +137,14 @@ class Ranks:
 
     def _allgatherv(self, own: np.ndarray, whole: np.ndarray, counts: list[int]) -> None:
         self._count(whole.nbytes - own.nbytes)
-        displacements = np.concatenate([[0], np.add.accumulate(counts)[:-1]]).tolist()
-        self._comm.Allgatherv(own.copy() if np.shares_memory(own, whole) else own, [whole, (counts, displacements)])
+        own = own.copy() if np.shares_memory(own, whole) else own
+        self._comm.Allgatherv(own, [whole, _in_a_row(counts)])
 
     def to_each(self, parts: np.ndarray, counts: Sequence[int], received: np.ndarray, own: Sequence[int]) -> None:
         """Send to each rank its part of an array, so many numbers one after the other, and receive so many from each,
         likewise."""
         self._count(received.nbytes - own[self.rank] * received.itemsize)
-        sent, got = (np.concatenate([[0], np.add.accumulate(n)[:-1]]).tolist() for n in (counts, own))
-        self._comm.Alltoallv([parts, (list(counts), sent)], [received, (list(own), got)])
+        self._comm.Alltoallv([parts, _in_a_row(counts)], [received, _in_a_row(own)])
 
     def start_to_each(
         self, parts: np.ndarray, counts: Sequence[int], received: np.ndarray, own: Sequence[int]
@@ -157,8 +156,7 @@ class Ranks:
             self.to_each(parts, counts, received, own)
             return lambda: None
         self._count(received.nbytes - own[self.rank] * received.itemsize)
-        sent, got = (np.concatenate([[0], np.add.accumulate(n)[:-1]]).tolist() for n in (counts, own))
-        return start([parts, (list(counts), sent)], [received, (list(own), got)]).Wait
+        return start([parts, _in_a_row(counts)], [received, _in_a_row(own)]).Wait
 
     def largest(self, *numbers: float) -> list[float]:
         """The largest value of each number among all ranks; NaN counts as infinite."""
@@ -487,6 +485,11 @@ def _place() -> tuple[str, tuple[int, ...]]:
 
 def _length(share: slice) -> int:
     return share.stop - share.start
+
+
+def _in_a_row(counts: Sequence[int]) -> tuple[list[int], list[int]]:
+    """So many numbers one after the other, as MPI takes them: counts, and where each begins."""
+    return list(counts), [0, *np.add.accumulate(counts)[:-1].tolist()]
 
 
 def _counts(rest: tuple[int, ...], shares: Sequence[slice]) -> list[int]:
