@@ -347,7 +347,10 @@ def test_values_that_are_no_codes():
     with pytest.raises(ValueError, match="like has other columns than the model"):
         to_frame([[0, 0]], ("x", "y"), categories, like=pd.DataFrame({"x": ["a"], "z": [1]}))
     other = pd.DataFrame({"x": pd.Categorical(["b"]), "y": [1]})
-    with pytest.raises(ValueError, match="column 'x' of like has no category 'a'"):
+    with pytest.raises(
+        ValueError,
+        match="column 'x' of like is of type category, which .*: there is no category 'a'",
+    ):
         to_frame([[0, 0]], ("x", "y"), categories, like=other)
 
 

@@ -36,14 +36,15 @@ def numbers(value: Any, name: str, missing: bool = False, sparse: bool = False) 
     if array.dtype.kind == "O":
         array = _of_objects(array, name, missing)
     if array.dtype.kind not in "biuf":
-        cure = _LABELS if array.dtype.kind in "US" else ""
+        file = "; of a file's name, fastrbm.datasets.load makes an array"
+        cure = (file if array.ndim == 0 else _LABELS) if array.dtype.kind in "US" else ""
         raise TypeError(f"{name} must be an array of numbers, not of dtype {array.dtype}{cure}")
     return _true_is_one(array)
 
 
 def names_of(value: Any) -> tuple[str, ...] | None:
     """The names of the columns of a data frame; None where they are not all text, and for anything else."""
-    if not is_frame(value):
+    if not is_frame(value) or is_lazy(value):
         return None
     names = tuple(value.columns)
     return names if all(isinstance(name, str) for name in names) else None
@@ -116,6 +117,8 @@ def _array(value: Any, name: str) -> np.ndarray:
 
 
 def _first_line(error: Exception) -> str:
+    if "inhomogeneous" in str(error):
+        return "its rows are of several lengths"
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
@@ -177,7 +180,12 @@ def _csr(value: Any, name: str) -> Any:
     """As CSR with each entry once; what the user passed stays as it is."""
     if len(value.shape) != 2:
         raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {tuple(value.shape)}")
+    _check_indices(value, name)
     csr = value.tocsr()
+    if getattr(csr, "format", "") != "csr":
+        raise TypeError(f"{name} must be a sparse matrix of SciPy or an array of numbers, not {kind(value)}")
+    if csr is not value:
+        _check_indices(csr, name)  # of lists, which say nothing of it before
     if csr.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold numbers, not {csr.dtype}")
     if csr.dtype == np.bool_:  # of entries that are there twice, the sum would be taken
@@ -189,12 +197,45 @@ def _csr(value: Any, name: str) -> Any:
     return csr
 
 
+def _check_indices(value: Any, name: str) -> None:
+    """Raise where the arrays of a sparse matrix do not fit together: SciPy reads and writes where they say."""
+    n_rows, n_columns = value.shape
+    kind = getattr(value, "format", "")
+    if kind in ("csr", "csc", "bsr"):
+        height, width = value.data.shape[1:] if kind == "bsr" else (1, 1)
+        starts, inner, n = value.indptr, value.indices, len(value.data)
+        n_outer, n_inner = (n_columns, n_rows) if kind == "csc" else (n_rows // height, n_columns // width)
+        good = inner.ndim == 1 and starts.shape == (n_outer + 1,)
+        good = good and starts[0] == 0 and starts[-1] <= min(n, len(inner))
+        good = good and not bool((starts[1:] < starts[:-1]).any()) and _inside(inner[: starts[-1]], n_inner)
+    elif kind == "coo":
+        good = len(value.row) == len(value.col) == len(value.data)
+        good = good and _inside(value.row, n_rows) and _inside(value.col, n_columns)
+    else:
+        return
+    if not good:
+        raise ValueError(
+            f"{name} is a damaged sparse matrix: its indices do not fit its shape, {value.shape} (its method "
+            "check_format says more)"
+        )
+
+
+def _inside(indices: np.ndarray, n: int) -> bool:
+    return not len(indices) or bool(indices.min() >= 0 and indices.max() < n)
+
+
 # ------------------------------------------------------------ data frames
 
 
 def is_frame(value: Any) -> bool:
     """Whether this is a data frame of pandas or polars."""
-    return hasattr(value, "columns") and library(value) in ("pandas", "polars") and hasattr(value, "dtypes")
+    # of its type: to ask a LazyFrame itself would make it work
+    return library(value) in ("pandas", "polars") and hasattr(type(value), "columns") and hasattr(type(value), "dtypes")
+
+
+def is_lazy(frame: Any) -> bool:
+    """Whether a frame is one of polars that has no rows yet."""
+    return library(frame) == "polars" and not hasattr(frame, "get_columns")
 
 
 def library(value: Any) -> str:
@@ -203,7 +244,7 @@ def library(value: Any) -> str:
 
 def _of_frame(frame: Any, name: str, missing: bool) -> np.ndarray:
     """A data frame as an array: booleans and categories of two values as 0 and 1."""
-    if library(frame) == "polars" and not hasattr(frame, "get_columns"):
+    if is_lazy(frame):
         raise TypeError(f"{name} is a polars LazyFrame: use {name}.collect()")
     labels = list(frame.columns)
     kinds = set(frame.dtypes)
@@ -213,7 +254,7 @@ def _of_frame(frame: Any, name: str, missing: bool) -> np.ndarray:
     for k, label in enumerate(labels):
         where = f"column {label!r} of {name}"
         if library(frame) == "polars":
-            columns.append(_polars_column(frame.get_columns()[k], where))
+            columns.append(of_polars(frame.get_columns()[k], where))
         else:
             columns.append(_pandas_column(frame.iloc[:, k], where))
         if not missing and columns[-1].dtype.kind == "f" and np.isnan(columns[-1]).any():
@@ -243,7 +284,7 @@ def _pandas_column(series: Any, where: str) -> np.ndarray:
     return series.to_numpy(np.float64, na_value=np.nan)
 
 
-def _polars_column(series: Any, where: str) -> np.ndarray:
+def of_polars(series: Any, where: str) -> np.ndarray:
     polars: Any = sys.modules["polars"]
     dtype = series.dtype
     if dtype == polars.Object:
@@ -256,7 +297,8 @@ def _polars_column(series: Any, where: str) -> np.ndarray:
         return series.cast(kind).to_numpy()
     if not dtype.is_numeric():
         raise _not_numbers(where, dtype)
-    return (series.cast(polars.Float64) if series.null_count() else series).to_numpy()
+    wide = series.null_count() or str(dtype).endswith("128")  # NumPy has no such integers
+    return (series.cast(polars.Float64) if wide else series).to_numpy()
 
 
 def _of_codes(codes: np.ndarray, categories: list, where: str) -> np.ndarray:
@@ -264,8 +306,8 @@ def _of_codes(codes: np.ndarray, categories: list, where: str) -> np.ndarray:
     known = all(isinstance(x, (Real, np.bool_)) and x in (0, 1) for x in categories)
     if not known and len(categories) != 2:
         raise ValueError(
-            f"{where} has {len(categories)} categories; a binary unit takes two: give a column to each "
-            "(pandas.get_dummies)"
+            f"{where} has {len(categories)} categories where numbers are required; of a data frame with categories "
+            "RBM.from_data makes a model that takes them, without the argument visible"
         )
     values = np.array([float(x) for x in categories] if known else [0.0, 1.0])
     out = np.where(codes < 0, np.nan, values[np.maximum(codes, 0)] if len(values) else np.nan)
@@ -274,6 +316,6 @@ def _of_codes(codes: np.ndarray, categories: list, where: str) -> np.ndarray:
 
 def _not_numbers(where: str, dtype: object) -> TypeError:
     return TypeError(
-        f"{where} holds {dtype}, not numbers: leave it out, or make it a category of two values (astype('category')) "
-        "or columns of 0 and 1 (get_dummies)"
+        f"{where} holds {dtype}, not numbers: leave it out, or make it columns of 0 and 1 (get_dummies); of a data "
+        "frame with text RBM.from_data makes a model that takes it, without the argument visible"
     )

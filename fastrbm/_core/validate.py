@@ -337,6 +337,8 @@ def what_is_wrong(
     at = f"{name}[{row if rows is None else rows[row]}, {first_column + column}]"
     if np.isnan(bad):
         return f"{name} contains NaN, the first at {at}: leave such rows out, or fill them in (RBM.inpaint)"
+    if np.isinf(bad):
+        return f"{name} must hold finite numbers; {at} is {bad:g}"
     wanted = "0 or 1, or fractions from 0 to 1" if fractions else "0 or 1"
     low, high = np.nanmin(array), np.nanmax(array)
     hint = ""
