@@ -96,6 +96,8 @@ def path(value: Any, name: str = "path") -> Path:
     if not isinstance(value, (str, os.PathLike)):
         raise TypeError(f"{name} must be a path, str or os.PathLike, not {kind(value)}")
     given = Path(value)
+    if not os.fspath(value):
+        raise ValueError(f"{name} must not be empty")
     if "\0" in str(given):
         raise ValueError(f"{name} must not hold a null character, got {str(given)!r}")
     return given
