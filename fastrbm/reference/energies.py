@@ -223,13 +223,13 @@ def pseudo_sums(planes, layer, visible_bias, capacity, out, n_threads=1):
 def pseudo_sums_of_fractions(numbers, layer, visible_bias, capacity, every, out, n_threads=1):
     """out (n,) = sum_i log(p(v) / (p(v) + p(v'))), where v' is v with v_i turned into 1 - v_i; numbers (n, V), whole,
     in units of 2^-22. Of row r only the units i with i mod every = r mod every. Factors are float32, in 16 lanes."""
-    on, off = (np.float32(p) for p in two_probabilities(_log_odds_of_fractions(numbers, layer), 16))
+    on, off = (p.astype(np.float32) for p in two_probabilities(_log_odds_of_fractions(numbers, layer), 16))
     turns = 1.0 - numbers * 2.0 ** (1 - FIXED_BITS)
     out[...] = 0.0
     for unit, (W, own) in enumerate(_changes_of_odds(layer, visible_bias, on.shape[1])):
         rows = slice(unit % every, None, every)
         turn = turns[rows, unit]
-        factors = off[rows] + on[rows] * exp_negative(np.float32(turn)[:, None] * np.float32(W))
+        factors = off[rows] + on[rows] * exp_negative(turn.astype(np.float32)[:, None] * W.astype(np.float32))
         logs = logs_in_lanes(factors.reshape(len(factors), on.shape[1] // 16, 16), capacity)
         change = sum8(logs[:, :8]) + sum8(logs[:, 8:])
         out[rows] -= _flip_terms(turn * own + change)

@@ -139,9 +139,10 @@ class Loop:
                 return
             calls = -(-ahead // most)  # of about the same size, so that none is too short for the kernel
             rates = self._rates(optimizer, range(self.update, self.update + -(-ahead // calls)))
-            packed, rows, ends = source.part(epochs, first, source.n_batches if whole else len(rates), self.n_threads)
+            batches = source.n_batches if whole else len(rates)
+            packed, rows, ends, weights = source.part(epochs, first, batches, self.n_threads)
             n = min(len(rates), len(ends) - 1)
-            done = many.run(packed, rows, ends[: n + 1], rates[:n])
+            done = many.run(packed, rows, ends[: n + 1], rates[:n], weights, source.mean_weight)
             self.update += done
             if done:
                 yield done
