@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from .._core import arrays, philox, threads, validate
+from .._core.agreement import agreed
 from .._core.dispatch import kernels
 from ..moments import ROWS_A_PART
-from ..ranks import Alone, Ranks, agreed
+from ..ranks import Alone, Ranks
 from ..sampling import gibbs
 from ..states.bits import BitMatrix, of_planes, packed, zeros
 from ..states.missing import with_absent

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._core.agreement import agreed
 from .._core.parameters import NotNormalizable
 from ..gradient.base import Gradient
 from ..gradient.centering import Centering
@@ -18,7 +19,6 @@ from ..gradient.pcd import PCD
 from ..gradient.weighted import weighted_gradient
 from ..moments import ROWS_A_PART
 from ..optim.sgd import SGD
-from ..ranks import agreed
 from ..states.bits import BitMatrix
 from . import variance
 from .data import ON_RANKS, InMemory
