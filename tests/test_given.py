@@ -154,6 +154,8 @@ DAMAGED = {
     "csc": {"indices": [99, -1], "indptr": [10**6, -1], "data": None},
     "bsr": {"indices": [99, -1], "indptr": [10**6, -1]},
     "coo": {"row": [10**6, -1], "col": [99, -1], "data": None},
+    "dia": {"offsets": None, "data": None},
+    "lil": {"rows": None, "data": None},
 }
 
 
@@ -176,7 +178,9 @@ def test_damaged_sparse_matrices_are_refused(kind):
             else:
                 setattr(X, name, entries)
             for call in (rbm.free_energy, lambda X: fr.RBM.from_data(X, 2), fr.BitMatrix.from_states):
-                with pytest.raises(ValueError, match="is a damaged sparse matrix: its indices do not fit its shape"):
+                with pytest.raises(
+                    ValueError, match="is a damaged sparse matrix: its entries and their places do not fit"
+                ):
                     call(X)
 
 

@@ -181,7 +181,10 @@ def _csr(value: Any, name: str) -> Any:
     if len(value.shape) != 2:
         raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {tuple(value.shape)}")
     _check_indices(value, name)
-    csr = value.tocsr()
+    try:
+        csr = value.tocsr()
+    except (IndexError, ValueError, OverflowError) as error:  # of SciPy, which looks at the places of dictionaries
+        raise _damaged(value, name) from error
     if getattr(csr, "format", "") != "csr":
         raise TypeError(f"{name} must be a sparse matrix of SciPy or an array of numbers, not {kind(value)}")
     if csr is not value:
@@ -200,28 +203,34 @@ def _csr(value: Any, name: str) -> Any:
 def _check_indices(value: Any, name: str) -> None:
     """Raise where the arrays of a sparse matrix do not fit together: SciPy reads and writes where they say."""
     n_rows, n_columns = value.shape
-    kind = getattr(value, "format", "")
+    kind, good = getattr(value, "format", ""), True
     if kind in ("csr", "csc", "bsr"):
         height, width = value.data.shape[1:] if kind == "bsr" else (1, 1)
-        starts, inner, n = value.indptr, value.indices, len(value.data)
+        starts, inner = value.indptr, value.indices
         n_outer, n_inner = (n_columns, n_rows) if kind == "csc" else (n_rows // height, n_columns // width)
-        good = inner.ndim == 1 and starts.shape == (n_outer + 1,)
-        good = good and starts[0] == 0 and starts[-1] <= min(n, len(inner))
+        good = starts.shape == (n_outer + 1,) and inner.ndim == 1 and value.data.ndim == (3 if kind == "bsr" else 1)
+        good = good and starts.dtype.kind == "i" and starts[0] == 0 and starts[-1] <= len(value.data) == len(inner)
         good = good and not bool((starts[1:] < starts[:-1]).any()) and _inside(inner[: starts[-1]], n_inner)
     elif kind == "coo":
-        good = len(value.row) == len(value.col) == len(value.data)
+        good = value.row.shape == value.col.shape == value.data.shape == (len(value.data),)
         good = good and _inside(value.row, n_rows) and _inside(value.col, n_columns)
-    else:
-        return
+    elif kind == "dia":
+        good = value.data.ndim == 2 and value.offsets.shape == value.data.shape[:1]
+        good = good and _inside(np.abs(value.offsets), max(n_rows, n_columns) + 1)
+    elif kind == "lil":
+        lengths = [list(map(len, lists)) for lists in (value.rows, value.data)]
+        good = lengths[0] == lengths[1] and len(lengths[0]) == n_rows
     if not good:
-        raise ValueError(
-            f"{name} is a damaged sparse matrix: its indices do not fit its shape, {value.shape} (its method "
-            "check_format says more)"
-        )
+        raise _damaged(value, name)
+
+
+def _damaged(value: Any, name: str) -> ValueError:
+    words = "its entries and their places do not fit its shape"
+    return ValueError(f"{name} is a damaged sparse matrix: {words}, {tuple(value.shape)}")
 
 
 def _inside(indices: np.ndarray, n: int) -> bool:
-    return not len(indices) or bool(indices.min() >= 0 and indices.max() < n)
+    return indices.dtype.kind in "iu" and (not len(indices) or bool(indices.min() >= 0 and indices.max() < n))
 
 
 # ------------------------------------------------------------ data frames
