@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._core import validate
+from .._core.spectrum import ROUNDING, singular_values
+from ..diagnostics.axes import along
+from ..diagnostics.axes import principal_axes as principal_axes_of
 from ..diagnostics.correlation import autocorrelation as autocorrelation_of
 from ..diagnostics.correlation import autocorrelation_time
 from ..sampling.model import Model, model
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
 
     from ..rbm import RBM
 
-_POINTS = 2000  # examples of each kind in principal_axes: an SVD of so many is quick, and more points hide each other
+_POINTS = 2000  # examples of each kind in principal_axes; more points hide each other
 _BINS = 40
 _CLOCKS = ("epoch", "update", "seconds")
 _LOGS = ("x", "y", "xy")
@@ -155,7 +158,7 @@ def spectrum(
     rbm : RBM, or mapping of str to RBM
         The keys of a mapping are the labels of its models.
     log : "x", "y" or "xy", optional
-        Which axes are logarithmic. Values below 1e-7 of the largest are rounding and count as 0; a logarithmic axis
+        Which axes are logarithmic. Values below 1e-6 of the largest may be rounding and count as 0; a logarithmic axis
         leaves them out, and the legend says how many they are.
     ax, label, color : optional
         As for :func:`learning_curve`.
@@ -183,11 +186,11 @@ def spectrum(
     models = named(rbm, Model, "an RBM", "rbm", label, color)
     if log is not None:
         validate.one_of(log, "log", _LOGS)
-    found = [np.linalg.svd(own.weights.astype(np.float64), compute_uv=False) for _, own in models]
+    found = [singular_values(own.weights) for _, own in models]
     ax = axes_of(ax, color=color)
     set_scales(ax, log)
     for (key, _), values in zip(models, found, strict=True):
-        values = np.where(values <= 1e-7 * values[0], 0.0, values)
+        values = np.where(values <= ROUNDING * values[0], 0.0, values)
         shown = values[values > 0] if ax.get_yscale() == "log" else values
         words = "singular values" if key is None else key
         if left_out := values.size - shown.size:
@@ -299,7 +302,7 @@ def principal_axes(X, samples, *, rbm: RBM | None = None, ax: Axes | None = None
     axes, parts = _principal(data - mean)
     ax = axes_of(ax)
     for word, states, color in (("data", data, DATA), ("samples", model, MODEL)):
-        x, y = axes @ (states - mean).T
+        x, y = (along(states - mean, axis) for axis in axes)
         size = min(max(4000 / len(states), 6), 30)  # few points are large, so that they are seen among many
         ax.scatter(x, y, s=size, alpha=0.6, linewidths=0, color=color, label=f"{word} ({len(states):,})")
     for name, part, label in (("first", parts[0], ax.set_xlabel), ("second", parts[1], ax.set_ylabel)):
@@ -386,12 +389,10 @@ def _on(layer: sites.Sites, states, name: str) -> np.ndarray:
 
 def _principal(centered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The first two principal axes (2, V), and the part of the variance along each; zeros where there is none."""
-    _, singular, axes = np.linalg.svd(centered, full_matrices=False)
-    variance = singular**2
-    two, parts = np.zeros((2, centered.shape[1])), np.zeros(2)
-    k = min(2, len(axes))
-    two[:k] = axes[:k]
-    if variance.sum() > 0:
-        parts[:k] = variance[:k] / variance.sum()
-    largest = np.take_along_axis(two, np.abs(two).argmax(axis=1)[:, None], axis=1)
-    return two * np.where(largest < 0, -1.0, 1.0), parts
+    found = principal_axes_of(centered, 2)
+    axes, parts = np.zeros((2, centered.shape[1])), np.zeros(2)
+    axes[: len(found)] = found
+    whole = float(np.square(centered).sum())
+    for k, axis in enumerate(found):
+        parts[k] = float(np.square(along(centered, axis)).sum()) / whole
+    return axes, parts
