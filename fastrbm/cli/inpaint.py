@@ -51,6 +51,7 @@ def add_inpaint(commands) -> None:
     parser.add_argument("--key", help="which array of an .npz file")
     add_drop(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
     add_common(parser)
     parser.set_defaults(run=run_inpaint)
 
@@ -62,7 +63,8 @@ def run_inpaint(options: argparse.Namespace) -> None:
     X = _data(options, rbm)
     missing = int(known_parts(X, rbm.visible, options.data)[1].sum()) if has_missing(X, rbm.visible) else 0
     how = {} if options.fill == "draw" else {"most_probable": True, "n_draws": options.draws}
-    filled = rbm.inpaint(X, options.sweeps, options.seed, options.threads, **how)
+    show = not options.quiet and not options.json
+    filled = rbm.inpaint(X, options.sweeps, options.seed, options.threads, progress=show, **how)
     where = out.keep(lambda path: replace_file(path, content(filled, path.suffix, form)))
     if options.json:
         say_json({"examples": len(filled), "missing": missing, "fill": options.fill, "out": where})
