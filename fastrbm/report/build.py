@@ -17,6 +17,7 @@ from ..diagnostics.axes import axes_of
 from ..diagnostics.meeting import Meeting, chains_from, compare
 from ..diagnostics.summary import Summary, summary
 from ..diagnostics.tracing import N_AXES, record
+from ..likelihood.results import unseen
 from ..likelihood.score import score as likelihood_score
 from ..plot import charts, grids, responses, sites
 from ..plot.common import need_matplotlib
@@ -276,10 +277,10 @@ def _score(page: Page, score: Score, reported: list[str], rbm: RBM, examples: Bi
     z = score.log_partition
     page.table({
         "mean log-likelihood": f"{nats(score.mean)} nats per example",
-        "by the uncertainty of log Z": "none: log Z is exact" if exact else interval(score.lower, score.upper),
+        "by the uncertainty of log Z": "none: log Z is exact" if exact else interval(score.lower, score.upper) + unseen(score),
         "standard error, data": "one example has none" if len(examples) == 1
         else f"{score.standard_error:.2f} nats, from the spread of the examples",
-        "standard error, log Z": "none: log Z is exact" if exact else f"{score.log_z_error:.2g} nats",
+        "standard error, log Z": "none: log Z is exact" if exact else f"{score.log_z_error:.2g} nats, from the spread of the chains",
         "log Z": f"{nats(z.value)} nats, {z.method}" + ("" if exact else f", {interval(z.lower, z.upper)}"),
         f"independent {words}": f"{nats(alone)} nats per example",
     })  # fmt: skip
