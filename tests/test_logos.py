@@ -238,7 +238,14 @@ def bars_of(ax):
 
 
 def test_bars_are_the_largest_weights_with_their_names():
-    names = ["odor = foul", "odor = none", f"odor = {'x' * 37}...", r"cap (\$) = flat", r"cap (\$) = bell", "ring"]
+    names = [
+        "odor = foul",
+        "odor = none",
+        f"odor = {'x' * 25}...{'x' * 12}",
+        r"cap (\$) = flat",
+        r"cap (\$) = bell",
+        "ring",
+    ]
     w = weights.zero_sum(WORDS.weights, layout.of_model(WORDS))
     expected = []
     for j in (2, 0):

@@ -215,7 +215,9 @@ class Score(_Interval):
         if math.isfinite(self.standard_error):
             rows["by the data"] = f"\u00b1 {self.standard_error:.3f} (standard error)"
         if self.lower < self.upper:
-            rows["by log Z"] = f"\u00b1 {self.log_z_error:.2g} (standard error), {self.lower:.2f} to {self.upper:.2f}{unseen(self)}"
+            rows["by log Z"] = (
+                f"\u00b1 {self.log_z_error:.2g} (standard error), {self.lower:.2f} to {self.upper:.2f}{unseen(self)}"
+            )
         warning = getattr(self.log_partition, "warning", "")
         return titled(type(self).__name__, facts(rows | {"log Z": self.method}), warning)
 

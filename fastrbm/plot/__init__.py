@@ -2,7 +2,8 @@
 
 Every function draws on one axes, ``ax``, by default on a new figure of its own, and returns it; :func:`inputs`,
 :func:`marginals` and :func:`moments` divide it into smaller ones. A function that draws one curve or one set of points
-takes ``label`` and ``color``, too: several calls with one ax compare runs. Color-blind readers can tell the colors
+takes ``label`` and ``color``, too: several calls with one ax compare runs. One that draws data beside samples takes
+``labels`` and ``colors``, of both. Color-blind readers can tell the colors
 apart (Okabe & Ito 2008). In pictures of weights 0 is white.
 """
 

@@ -19,7 +19,7 @@ from ..states.bits import BitMatrix, CodeMatrix
 from ..training.columns import of_reals
 from ..training.history import History
 from . import sites
-from .common import DATA, MODEL, axes_of, named, next_color, set_scales, states_of
+from .common import axes_of, named, next_color, pair, set_scales, states_of, steps
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -199,6 +199,8 @@ def spectrum(
                 marker="o", markersize=4 if values.size <= 30 else 2, linewidth=1)  # fmt: skip
     if ax.get_xscale() == "linear":
         ax.xaxis.get_major_locator().set_params(integer=True)
+        if max(values.size for values in found) == 1 and len(ax.lines) == len(found):
+            ax.set_xlim(0.0, 2.0)  # that of one point is narrower than the distance of two integers
     ax.set_xlabel("number of the singular value, largest first")
     ax.set_ylabel("singular value of W (nats)")
     if len(ax.lines) > 1 or ax.lines[0].get_label() != "singular values":
@@ -208,7 +210,7 @@ def spectrum(
     return ax
 
 
-def energies(rbm: RBM, X, samples, *, ax: Axes | None = None) -> Axes:
+def energies(rbm: RBM, X, samples, *, log: str | None = None, ax: Axes | None = None, labels=None, colors=None) -> Axes:
     """Draw histograms of the free energies of data and of samples, over the same bins.
 
     A model that fits gives both the same: its samples are as likely to it as the data are.
@@ -220,7 +222,13 @@ def energies(rbm: RBM, X, samples, *, ax: Axes | None = None) -> Axes:
         Data.
     samples : array (n_samples, columns) or BitMatrix, of the units' values
         Such as ``rbm.sample(1000)``.
+    log : "y", optional
+        Fractions on a logarithmic axis, to see the tails.
     ax : matplotlib Axes, optional
+    labels : (of data, of samples), optional
+        What the legend calls them, such as ``("training", "test")``; by default data and samples.
+    colors : (of data, of samples), optional
+        Colors of matplotlib.
 
     Returns
     -------
@@ -241,24 +249,26 @@ def energies(rbm: RBM, X, samples, *, ax: Axes | None = None) -> Axes:
     'free energy F(v) (nats)'
     """
     model(rbm)
-    kinds = (("data", X, "X", DATA), ("samples", samples, "samples", MODEL))
-    packed = {word: _packed(rbm, states, name) for word, states, name, _ in kinds}
-    free = {word: rbm.free_energy(states) for word, states in packed.items()}
-    edges = np.histogram_bin_edges(np.concatenate(list(free.values())), _BINS)
+    if log is not None:
+        validate.one_of(log, "log", ("y",))
+    both = pair(labels, colors)
+    packed = [_packed(rbm, states, name) for states, name in ((X, "X"), (samples, "samples"))]
+    free = [rbm.free_energy(states) for states in packed]
+    edges = np.histogram_bin_edges(np.concatenate(free), _BINS)
     ax = axes_of(ax)
-    for word, _, _, color in kinds:
-        fractions = np.histogram(free[word], edges)[0] / len(free[word])
-        label = f"{word}: mean {free[word].mean():.1f}"
-        ax.stairs(fractions, edges, fill=True, color=color, alpha=0.25)
-        ax.stairs(fractions, edges, color=color, linewidth=1.5, label=label)
+    set_scales(ax, log)
+    for (label, color), values in zip(both, free, strict=True):
+        steps(ax, values, edges, color, f"{label}: mean {values.mean():,.1f}")
+    if log is not None:
+        ax.set_ylim(bottom=0.5 / max(map(len, free)))
     ax.set_xlabel("free energy F(v) (nats)")
     ax.set_ylabel("fraction of examples")
     ax.legend()
-    ax.set_title("Free energies of data and samples")
+    ax.set_title(f"Free energies of {both[0][0]} and {both[1][0]}")
     return ax
 
 
-def principal_axes(X, samples, *, rbm: RBM | None = None, ax: Axes | None = None) -> Axes:
+def principal_axes(X, samples, *, rbm: RBM | None = None, ax: Axes | None = None, labels=None, colors=None) -> Axes:
     """Draw data and samples as points on the data's first two principal axes.
 
     Parameters
@@ -266,10 +276,11 @@ def principal_axes(X, samples, *, rbm: RBM | None = None, ax: Axes | None = None
     X : array (n, V) or BitMatrix, of 0 and 1; with rbm, of the values of its units
         Data. Of more than 2,000 examples, 2,000 from all over them are taken, for the axes too; of samples likewise.
     samples : array (n_samples, V) or BitMatrix, likewise
-    ax : matplotlib Axes, optional
     rbm : RBM, optional
         The model whose visible layer says what the columns are: a category is a direction of its own, 0 or 1. Data with
         real columns need it; of Gaussian units these count in multiples of their ``scale``.
+    ax, labels, colors : optional
+        As for :func:`energies`.
 
     Returns
     -------
@@ -290,6 +301,7 @@ def principal_axes(X, samples, *, rbm: RBM | None = None, ax: Axes | None = None
     >>> fr.plot.principal_axes(X, X[:100]).get_xlabel()
     "first principal axis (11.4 % of the data's variance)"
     """
+    both = pair(labels, colors)
     if rbm is not None and sites.of_model(rbm).real.any():
         data, model = (_some_values(rbm, states, name) for states, name in ((X, "X"), (samples, "samples")))
     elif rbm is not None or isinstance(X, CodeMatrix):
@@ -301,24 +313,28 @@ def principal_axes(X, samples, *, rbm: RBM | None = None, ax: Axes | None = None
     mean = data.mean(axis=0)
     axes, parts = _principal(data - mean)
     ax = axes_of(ax)
-    for word, states, color in (("data", data, DATA), ("samples", model, MODEL)):
+    for (label, color), states in zip(both, (data, model), strict=True):
         x, y = (along(states - mean, axis) for axis in axes)
         size = min(max(4000 / len(states), 6), 30)  # few points are large, so that they are seen among many
-        ax.scatter(x, y, s=size, alpha=0.6, linewidths=0, color=color, label=f"{word} ({len(states):,})")
-    for name, part, label in (("first", parts[0], ax.set_xlabel), ("second", parts[1], ax.set_ylabel)):
-        label(f"{name} principal axis ({part:.1%} of the data's variance)".replace("%", " %"))
+        ax.scatter(x, y, s=size, alpha=0.6, linewidths=0, color=color, label=f"{label} ({len(states):,})")
+    for name, part, write in (("first", parts[0], ax.set_xlabel), ("second", parts[1], ax.set_ylabel)):
+        write(f"{name} principal axis ({part:.1%} of the data's variance)".replace("%", " %"))
     ax.legend()
-    ax.set_title("Data and samples on the data's principal axes")
+    ax.set_title("The data's first two principal axes")
     return ax
 
 
-def autocorrelation(series, *, ax: Axes | None = None, label: str | None = None, color=None) -> Axes:
+def autocorrelation(
+    series, *, log: str | None = None, ax: Axes | None = None, label: str | None = None, color=None
+) -> Axes:
     """Draw the autocorrelation of chains, as far as Sokal's window and half as far again.
 
     Parameters
     ----------
     series : array (n,) or (n, chains)
         One number a sweep for each chain, such as :func:`fastrbm.diagnostics.free_energy_trace` gives.
+    log : "y", optional
+        A logarithmic axis, on which an exponential decay is a straight line; values of 0 and below are left out.
     ax, label, color : optional
         As for :func:`learning_curve`.
 
@@ -342,11 +358,16 @@ def autocorrelation(series, *, ax: Axes | None = None, label: str | None = None,
     """
     rho = autocorrelation_of(series)
     time = autocorrelation_time(series)
+    if log is not None:
+        validate.one_of(log, "log", ("y",))
+        rho = np.where(rho > 0, rho, math.nan)
     ax = axes_of(ax, color=color)
+    set_scales(ax, log)
     color = next_color(ax) if color is None else color
     prefix = "" if label is None else f"{label}, "
     if math.isnan(rho[0]):
         ax.plot([], [], color=color, label=f"{prefix}the series is constant")
+        ax.set_xlim(0.0, rho.size)
     else:
         far = min(rho.size, max(21, time.window + time.window // 2 + 1))
         said = "not to be had from so short a series" if math.isnan(time.value) else f"{time.value:.3g} sweeps"
@@ -357,7 +378,9 @@ def autocorrelation(series, *, ax: Axes | None = None, label: str | None = None,
         ax.plot(np.arange(far), rho[:far], color=color, label=words, marker=marker, markersize=4)
         window = f"summed up to lag {time.window}" if label is None else None
         ax.axvline(time.window, color="0.4" if label is None else color, linestyle=":", label=window)
-    ax.axhline(0, color="0.6", linewidth=0.8)
+    if log is None:
+        ax.axhline(0, color="0.6", linewidth=0.8)
+        ax.set_ylim(top=1.05)
     ax.set_xlabel("lag (sweeps)")
     ax.set_ylabel("autocorrelation")
     ax.legend()

@@ -22,7 +22,7 @@ _ROWS = 5  # hidden units, where n and hidden are not given
 SITES = 80  # more letters in a row are too narrow to read
 _BARS = 10
 _BLOCKS = 2  # hidden units with bars, where hidden is not given
-_LONGEST = 40  # letters of a name
+_LONGEST, LONGEST_TICK = 40, 24  # letters of a name, and of one below an axis
 _POSITIVE, _NEGATIVE, _BAR, _GRAY = "#B2182B", "#2166AC", "#56B4E9", "0.68"
 
 # Colors of amino acids, by what their side chains are like
@@ -366,7 +366,7 @@ def site_ticks(ax: Axes, names: Sequence[str]) -> None:
     if [str(i) for i in range(n)] == list(names):
         ax.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     else:
-        names = [short(name) for name in names]
+        names = [short(name, LONGEST_TICK) for name in names]
         longest = max(map(len, names))
         upright = longest > 2 and n > 6 or n > 40 or n * longest > 60
         every = max(1, math.ceil(n / 100))
@@ -399,13 +399,15 @@ def _nice(top: float) -> float:
     return next(k * power for k in (5, 2, 1) if k * power <= 0.8 * top * (1 + 1e-9))
 
 
-def short(name: str) -> str:
+def short(name: str, longest: int = _LONGEST) -> str:
     """A name of bounded length, in which matplotlib sees no formula."""
-    return escaped(shortened(name))
+    return escaped(shortened(name, longest))
 
 
-def shortened(name: str) -> str:
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 3]}..."
+def shortened(name: str, longest: int = _LONGEST) -> str:
+    """The beginning and the end of a long name: many names of one table begin alike."""
+    end = (longest - 3) // 3
+    return name if len(name) <= longest else f"{name[: longest - 3 - end]}...{name[len(name) - end :]}"
 
 
 def escaped(text: str) -> str:

@@ -12,7 +12,7 @@ from .._core import floatmath
 from ..plot import columns, grids, statistics
 from ..plot import sites as layout
 from ..plot import weights as drawn
-from ..plot.grids import checked_shape, default_shape
+from ..plot.grids import NAMED, checked_shape, default_shape
 from .page import Page, figure
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ _LOGOS = 6  # hidden units of a logo
 _LOGO_SITES = 5  # fewer have bars
 _BARS = 8  # a hidden unit
 _HISTOGRAMS = 6  # real columns
-_SIDE = 8  # of the smallest picture whose pixels may have names, or be real
 MOMENTS = "means", "standard deviations"
 
 
@@ -51,10 +50,8 @@ def picture_of(rbm: RBM, shape: Any) -> Picture | None:
     n, real = columns.stop - columns.start, bool(layout.of_model(rbm).real[columns.start])
     if shape is not None:
         return Picture(columns, checked_shape(shape, n) or (1, n), real)
-    found = default_shape(n)
-    if found is None or found[0] < (4 if rbm.visible_names is None and not real else _SIDE):
-        return None
-    return Picture(columns, found, real)
+    found = default_shape(n, 4 if rbm.visible_names is None and not real else NAMED)
+    return None if found is None else Picture(columns, found, real)
 
 
 def independent(means: np.ndarray, n: int, sites: layout.Sites) -> float:
