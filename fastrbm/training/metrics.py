@@ -16,8 +16,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from .._core import philox, validate
 from .._core.describe import Described
 from .._core.settings import Setting
