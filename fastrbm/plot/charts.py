@@ -108,7 +108,7 @@ def learning_curve(
     clocks = [np.asarray(run[x], np.float64) for _, run in runs]
     values = [[np.asarray(run[name], np.float64) for name in columns] for _, run in runs]
     for letter, names, tables in (("x", [x], [[clock] for clock in clocks]), ("y", columns, values)):
-        for name, numbers in (pair for table in tables for pair in zip(names, table, strict=True)):
+        for name, numbers in (each for table in tables for each in zip(names, table, strict=True)):
             if letter in (log or "") and (numbers <= 0).any():
                 raise ValueError(f"log={log!r} requires positive numbers, {name} has {numbers[numbers <= 0][0]:.4g}")
     ax = axes_of(ax, color=color)

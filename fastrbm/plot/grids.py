@@ -123,16 +123,16 @@ def samples(
     low, high = (0.0, 1.0) if limits is None else _limits(limits)
     names, scale = None, "1 is black" if limits is None else f"{low:.4g} is white, {high:.4g} is black"
     if rbm is not None:
-        given = packed(rbm, states, "states")
-        n, there = _count(n, len(given)), len(given)
-        shown, scale = _scaled(rbm, given)[:n], "black: a column's highest value"
+        table, scale = _scaled(rbm, packed(rbm, states, "states")), "black: a column's highest value"
         names = names_of(rbm) if rbm.visible_names else None
+    elif limits is not None:
+        table = numbers_of(states, "states")
     else:
-        given = states_of(states, None, "states", fractions=True) if limits is None else numbers_of(states, "states")
-        n, there = _count(n, len(given)), len(given)
-        shown = given[:n].astype(np.float64)
+        table = states_of(states, None, "states", fractions=True)
+    n = _count(n, len(table))
+    shown = table[:n].astype(np.float64)
     shape = checked_shape(shape, shown.shape[1], 2 if names is None else NAMED)
-    words = f"{n:,} of {there:,} states; {scale}"
+    words = f"{n:,} of {len(table):,} states; {scale}"
     ax, _ = _pictures(ax, shown, shape, words, names, cmap="gray_r", vmin=low, vmax=high)
     ax.set_title("States of the visible units")
     return ax

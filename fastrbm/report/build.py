@@ -275,12 +275,16 @@ def _score(page: Page, score: Score, reported: list[str], rbm: RBM, examples: Bi
             warning=True,
         )
     z = score.log_partition
+    by_log_z, error = "none: log Z is exact", "none: log Z is exact"
+    if not exact:
+        by_log_z = interval(score.lower, score.upper) + unseen(score)
+        error = f"{score.log_z_error:.2g} nats, from the spread of the chains"
     page.table({
         "mean log-likelihood": f"{nats(score.mean)} nats per example",
-        "by the uncertainty of log Z": "none: log Z is exact" if exact else interval(score.lower, score.upper) + unseen(score),
+        "by the uncertainty of log Z": by_log_z,
         "standard error, data": "one example has none" if len(examples) == 1
         else f"{score.standard_error:.2f} nats, from the spread of the examples",
-        "standard error, log Z": "none: log Z is exact" if exact else f"{score.log_z_error:.2g} nats, from the spread of the chains",
+        "standard error, log Z": error,
         "log Z": f"{nats(z.value)} nats, {z.method}" + ("" if exact else f", {interval(z.lower, z.upper)}"),
         f"independent {words}": f"{nats(alone)} nats per example",
     })  # fmt: skip
