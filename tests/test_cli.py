@@ -130,7 +130,7 @@ def test_info_tells_how_a_model_was_trained(tmp_path, capsys):
     last = rbm.training_record["last"]
     for line in (
         f"trained by fastrbm {fr.__version__}",
-        "trained on a\\x1b[2J.npy: 1797 examples of 64 units, checksum ae4a47d5",
+        "trained on a\\x1b[2J.npy: 1,797 examples of 64 units, checksum ae4a47d5",
         f"gradient {fr.gradient.PCD()!r}", "centered no", "seed 18446744073709551615", "updates 45", "epochs 3",
         "ended complete", f"last shuffled gap {last['shuffled_gap']:.6g}", "odd b c",
     ):  # fmt: skip

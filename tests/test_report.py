@@ -77,7 +77,7 @@ def test_one_file_that_needs_no_other(digits):
     assert {"charset": "utf-8"} in page.all("meta") and len(page.all("title")) == len(page.all("h1")) == 1
     assert "http" not in page.source.lower() and "//" not in page.text
     assert not page.all("script") and not page.all("link")
-    assert len(page.all("img")) == 6 + 2  # a column that was not measured has no picture
+    assert len(page.all("img")) == 9 + 2  # a column that was not measured has no picture
     for image in page.all("img"):
         assert image["src"].startswith("data:image/png;base64,iVBORw0KGgo") and len(image["alt"]) > 10
 
@@ -126,7 +126,7 @@ def test_its_head_says_on_what_when_and_how_the_model_was_trained(digits, tmp_pa
     page = Parsed(path)
     head = page.text[: page.text.index("Fitted?")]
     assert f"On x & y.npy: 50 examples. Made today. fastrbm {fr.__version__}." in head
-    assert "Trained on <b>: 1797 examples of 64 units, checksum ae4a47d5, by PCD(" in head
+    assert "Trained on <b>: 1,797 examples of 64 units, checksum ae4a47d5, by PCD(" in head
     assert "30 updates, batches of 128, seed 7, complete" in head
     assert page.texts.count("Training") == 1 and not page.all("b") and not page.all("i")
     assert f"gradient {fr.gradient.PCD()!r}" in page.text
@@ -228,9 +228,10 @@ def history(findings=None, **last):
     return table
 
 
-def said(question, score=None, found=GOOD, met=MET, trained=None, reported=(), alone=-20.0):
+def said(question, score=None, found=GOOD, met=MET, trained=None, reported=()):
     """(answer, whether it is good, words) of one of the four lines."""
     score = scored(-10.0, -10.2, -9.8) if score is None else score
+    alone = np.array([-20.2, -20.0, -19.8])  # whose standard error is 0.12
     lines = {line.question: line[1:] for line in answers(score, alone, list(reported), found, met, trained, 64)}
     assert list(lines) == ["Fitted?", "Mixing?", "Trusted likelihood?", "Overfitting?"]
     return lines[question]

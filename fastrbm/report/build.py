@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Mapping
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from .._core import output, validate, workload
 from .._core.config import get_config
+from .._core.display import number
 from .._core.progress import Countdown
 from .._core.version import __version__
 from ..diagnostics.axes import axes_of
@@ -186,20 +188,24 @@ def report(
         page.about(words)
     known = last_row(trained) if history is None else history
     page.answers(answers(score, alone, reported, found, met, known, visible_size(rbm)))
+    activity = _activity(rbm, examples, n_threads)
     with style.context("default"):
-        _score(page, score, reported, rbm, examples, alone)
-        _model(page, rbm, examples, samples, shape, name, n_threads)
+        with page.sides():
+            with page.side():
+                _score(page, score, reported, rbm, alone)
+            with page.side():
+                _data(page, rbm, examples)
+                _model(page, rbm, examples, name, activity, n_threads)
+        if layered:
+            coded.weights(page, rbm, shape, activity, _activity(rbm, samples, n_threads))
+        else:
+            _weights(page, rbm, shape)
         if rbm.hidden.real:
             _inputs(page, rbm, examples, sample_weight)
         _samples(page, rbm, examples, samples, shape, n_sweeps, sample_weight)
         _mixing(page, traces, found, met)
         if trained or history:
-            page.heading("Training")
-        if trained:
-            rows = in_words(trained)
-            page.table({name: words for name, words in rows.items() if not (history and name.startswith("last "))})
-        if history:
-            _training(page, history, rbm)
+            _training(page, trained or {}, history, rbm)
         page.heading("How this was made")
         if command:
             page.code(command)
@@ -232,21 +238,17 @@ def _run_chains(
     return chains.visible_bits, traces, met
 
 
-def _alone(rbm: RBM, examples: BitMatrix) -> float:
-    """The mean log-likelihood of units, or columns, that know nothing of each other, with the means of the data; of
-    real columns also with their variances."""
-    units = examples.to_units()
-    means = units.mean(axis=0)
-    if rbm.visible.layout is not None:
-        layer = sites.of_model(rbm)
-        alone = coded.independent(means, len(examples), layer)
-        return alone + coded.independent_reals(rbm, units[:, layer.real[layer.column]])
-    smooth = (means * len(examples) + 0.5) / (len(examples) + 1)
-    return float((means * np.log(smooth) + (1 - means) * np.log1p(-smooth)).sum())
+def _alone(rbm: RBM, examples: BitMatrix) -> np.ndarray:
+    """The log-likelihood of each example, (n,), under units, or columns, that know nothing of each other, with the
+    means of the data; of real columns also with their variances."""
+    units, layer = examples.to_units().astype(np.float64), sites.of_model(rbm)
+    alone = coded.independent(units, layer)
+    real = layer.real[layer.column]
+    return alone + coded.independent_reals(rbm, units[:, real]) if real.any() else alone
 
 
-def _score(page: Page, score: Score, reported: list[str], rbm: RBM, examples: BitMatrix, alone: float) -> None:
-    means = examples.to_units().mean(axis=0)
+def _score(page: Page, score: Score, reported: list[str], rbm: RBM, each: np.ndarray) -> None:
+    alone = float(each.mean())
     words, mean = ("units", "mean") if rbm.visible.layout is None else ("columns", coded.knowledge(rbm))
     page.heading("Score")
     page.text(
@@ -282,12 +284,16 @@ def _score(page: Page, score: Score, reported: list[str], rbm: RBM, examples: Bi
     page.table({
         "mean log-likelihood": f"{nats(score.mean)} nats per example",
         "by the uncertainty of log Z": by_log_z,
-        "standard error, data": "one example has none" if len(examples) == 1
+        "standard error, data": "one example has none" if len(each) == 1
         else f"{score.standard_error:.2f} nats, from the spread of the examples",
         "standard error, log Z": error,
         "log Z": f"{nats(z.value)} nats, {z.method}" + ("" if exact else f", {interval(z.lower, z.upper)}"),
         f"independent {words}": f"{nats(alone)} nats per example",
     })  # fmt: skip
+
+
+def _data(page: Page, rbm: RBM, examples: BitMatrix) -> None:
+    means = examples.to_units().mean(axis=0)
     page.heading("Data")
     if rbm.visible.layout is not None:
         values = examples.to_states()
@@ -313,7 +319,7 @@ def _score(page: Page, score: Score, reported: list[str], rbm: RBM, examples: Bi
 
 def _range(values: np.ndarray) -> str:
     low, high = float(values.min()), float(values.max())
-    return f"{low:.4g}" if low == high else f"{low:.4g} to {high:.4g}"
+    return number(low) if low == high else f"{number(low)} to {number(high)}"
 
 
 def _absent(means: np.ndarray, layer: sites.Sites) -> int:
@@ -321,11 +327,9 @@ def _absent(means: np.ndarray, layer: sites.Sites) -> int:
     return int(((means == 0) & layer.categorical[layer.column]).sum())
 
 
-def _model(page: Page, rbm: RBM, examples: BitMatrix, samples: BitMatrix, shape, name: str, n_threads) -> None:
-    layered = rbm.visible.layout is not None
-    matrix = zero_sum(rbm.weights, sites.of_model(rbm)) if layered else rbm.weights.astype(np.float64)
+def _model(page: Page, rbm: RBM, examples: BitMatrix, name: str, activity: np.ndarray, n_threads) -> None:
+    matrix = zero_sum(rbm.weights, sites.of_model(rbm))
     norms = np.linalg.norm(matrix, axis=0)
-    activity = _activity(rbm, examples, n_threads)
     own = rbm.hidden.own
     rows = {
         "name": name,
@@ -344,9 +348,9 @@ def _model(page: Page, rbm: RBM, examples: BitMatrix, samples: BitMatrix, shape,
         "norms of hidden units": f"{norms.min():.3g} to {norms.max():.3g}, median {np.median(norms):.3g}",
         "largest weight": f"{np.abs(matrix).max():.3g}",
     } | _of_hidden(rbm, examples, activity, n_threads))  # fmt: skip
-    if layered:
-        coded.weights(page, rbm, shape, activity, _activity(rbm, samples, n_threads))
-        return
+
+
+def _weights(page: Page, rbm: RBM, shape) -> None:
     more, less = coded.pulls(rbm)
     shown = min(grids.PICTURES, rbm.n_hidden)
     fig, ax = figure(7.5, 6.5)
@@ -355,7 +359,14 @@ def _model(page: Page, rbm: RBM, examples: BitMatrix, samples: BitMatrix, shape,
         f"What a hidden unit looks for: visible units that its red weights join make it {more}, blue ones {less}. "
         "Pictures of pure noise are units that have learned nothing yet."
     )
-    page.pictures((fig, f"Weights of the {shown:,} hidden units of largest norms, as pictures", meaning))
+    seen = f"Weights of the {shown:,} hidden units of largest norms, as pictures"
+    line, ax = figure(7.5, 6.5)
+    charts.spectrum(rbm, ax=ax)
+    about = (
+        "How many directions of the data the model has found: the singular values that stand out above the others. "
+        "Those of a random start lie close together."
+    )
+    page.pictures((fig, seen, meaning), (line, "Singular values of the weights, largest first", about))
 
 
 def _of_hidden(rbm: RBM, examples: BitMatrix, activity: np.ndarray, n_threads) -> dict[str, str]:
@@ -419,7 +430,7 @@ def _samples(
     pictures = []
     layered = rbm.visible.layout is not None
     if layered:
-        pictures += coded.samples(page, rbm, examples, drawn, samples, shape, sample_weight)
+        coded.samples(page, rbm, examples, drawn, samples, shape, sample_weight)
     for title, states, meaning in (
         (
             (
@@ -435,6 +446,7 @@ def _samples(
         fig, ax = figure()
         grids.samples(states, shape, grids.PICTURES, ax=ax).set_title(title)
         pictures.append((fig, f"{title}: {min(grids.PICTURES, len(states)):,} states, as pictures", meaning))
+    pictures += coded.moments(rbm, examples, samples, sample_weight)
     fig, ax = figure()
     charts.energies(rbm, examples, samples, ax=ax)
     of_data, of_samples = rbm.free_energy(examples).mean(), rbm.free_energy(samples).mean()
@@ -459,6 +471,22 @@ def _samples(
 
 def _mixing(page: Page, traces: dict[str, np.ndarray], found: Summary, met: Meeting) -> None:
     page.heading("How the chains move")
+    with page.sides():
+        with page.side():
+            _moves(page, found, met)
+        with page.side():
+            fig, ax = figure()
+            charts.autocorrelation(traces[found.worst], ax=ax)
+            n_sweeps = len(traces[found.worst])
+            meaning = (
+                f"Of the trace {found.worst}, whose R-hat is the worst, over {n_sweeps:,} sweeps. 0: the past is "
+                "forgotten."
+            )
+            page.pictures((fig, f"Autocorrelation of {found.worst} against lag", meaning))
+
+
+def _moves(page: Page, found: Summary, met: Meeting) -> None:
+    """The traces, and whether chains from different starts meet."""
     head = ["trace", "mean", "standard error", "R-hat", "bulk ESS", "tail ESS", "tau_int (sweeps)"]
     page.grid(head, [list(found.row(name)) for name in found.traces])
     page.text(
@@ -483,18 +511,25 @@ def _mixing(page: Page, traces: dict[str, np.ndarray], found: Summary, met: Meet
     rows = met.rows()
     page.grid(list(rows[0]), [list(row) for row in rows[1:]])
     page.text(met.words if met.agree else f"Warning: {met.words}", warning=not met.agree)
-    fig, ax = figure()
-    charts.autocorrelation(traces[found.worst], ax=ax)
-    n_sweeps = len(traces[found.worst])
-    meaning = (
-        f"Of the trace {found.worst}, whose R-hat is the worst, over {n_sweeps:,} sweeps. 0: the past is forgotten."
-    )
-    page.pictures((fig, f"Autocorrelation of {found.worst} against lag", meaning))
 
 
-def _training(page: Page, history: History, rbm: RBM) -> None:
+def _training(page: Page, trained: Mapping[str, Any], history: History | None, rbm: RBM) -> None:
+    rows = {name: words for name, words in in_words(trained).items() if not (history and name.startswith("last "))}
+    page.heading("Training")
+    with page.sides():
+        if rows:
+            with page.side():
+                page.table(rows)
+        if history:
+            with page.side():
+                last = {history.about(name).label: x for name, x in history.last.items() if not math.isnan(x)}
+                page.table({label: f"{x:.6g}" for label, x in last.items()})
+    if history:
+        _curves(page, history, rbm)
+
+
+def _curves(page: Page, history: History, rbm: RBM) -> None:
     last = history.last
-    page.table({history.about(name).label: f"{x:.6g}" for name, x in last.items() if not math.isnan(x)})
     drawn = [name for name in history.columns if name not in ("epoch", "update", "seconds")]
     drawn = [name for name in drawn if np.isfinite(np.asarray(history[name], np.float64)).any()]
     if "epoch" not in history.columns or not drawn:

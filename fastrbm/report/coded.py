@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .._core import floatmath
+from .._core.display import number
 from ..plot import columns, grids, statistics
 from ..plot import sites as layout
 from ..plot import weights as drawn
@@ -54,25 +55,27 @@ def picture_of(rbm: RBM, shape: Any) -> Picture | None:
     return None if found is None else Picture(columns, found, real)
 
 
-def independent(means: np.ndarray, n: int, sites: layout.Sites) -> float:
-    """The mean log-likelihood of columns that know nothing of each other, each with its frequencies in n examples: the
-    means of the units. One more example counts, which has all values of a column alike."""
+def independent(units: np.ndarray, sites: layout.Sites) -> np.ndarray:
+    """The log-likelihood of each example, (n,), whose units these are, (n, units), under columns that know nothing of
+    each other, each with its frequencies in these examples. One more example counts, which has all values of a column
+    alike."""
+    means, n = units.mean(axis=0), len(units)
     sizes = np.repeat(np.where(sites.categorical, sites.sizes, 2), sites.sizes)
     discrete, single = (~np.repeat(kind, sites.sizes) for kind in (sites.real, sites.real | sites.categorical))
     p = np.where(discrete, means, 0.5)
-    on = p * np.log((p * n + 1.0 / sizes) / (n + 1.0))
-    off = (1 - p) * np.log(((1 - p) * n + 1.0 / sizes) / (n + 1.0))
-    return float(on[discrete].sum() + off[single].sum())
+    on, off = (np.log((part * n + 1.0 / sizes) / (n + 1.0)) for part in (p, 1 - p))
+    both = np.einsum("ij,j->i", units[:, discrete], on[discrete])
+    return both + np.einsum("ij,j->i", 1.0 - units[:, single], off[single])
 
 
-def independent_reals(rbm: RBM, values: np.ndarray) -> float:
+def independent_reals(rbm: RBM, values: np.ndarray) -> np.ndarray:
     """The same of real columns, in units' values (n, columns): each normal, with its mean and variance. The variance is
     at least that of the model's unit given hidden units: the density of a column that hardly varies has no bound, and
     says nothing of how columns depend on each other. The density is per unit of the data."""
     widths = np.square(rbm.visible.sides()[2:4].max(axis=0))  # 1 / gamma, 0 of units that are not real
-    variance = values.var(axis=0)
-    wide = np.maximum(variance, widths[widths > 0])
-    return float(-0.5 * (np.log(2.0 * np.pi * wide) + variance / wide).sum()) - floatmath.total(rbm.visible.log_scales)
+    wide = np.maximum(values.var(axis=0), widths[widths > 0])
+    each = np.log(2.0 * np.pi * wide) + np.square(values - values.mean(axis=0)) / wide
+    return -0.5 * each.sum(axis=1) - floatmath.total(rbm.visible.log_scales)
 
 
 def knowledge(rbm: RBM) -> str:
@@ -192,8 +195,8 @@ def _without(rbm: RBM, kept: list[int]) -> Any:
 def samples(
     page: Page, rbm: RBM, examples: BitMatrix, some: BitMatrix, states: BitMatrix, picture: Picture | None,
     sample_weight: Any,
-) -> list[tuple[Any, str, str]]:  # fmt: skip
-    """Samples beside data as text, and as pictures where there are any; returns the pictures of statistics."""
+) -> None:  # fmt: skip
+    """Samples beside data as text, and as pictures where there are any; distributions of real columns."""
     kinds = (
         ("Samples of the model", states, "Samples unlike any of the data, or like few of them, show what is amiss."),
         ("Data", some, f"{len(some):,} of {len(examples):,} examples, from all over them, to compare with."),
@@ -212,9 +215,14 @@ def samples(
         page.pictures(*parts)
     if _kept(rbm, picture):
         page.texts(*((title, *_text(rbm, given, picture), meaning) for title, given, meaning in kinds))
+    if layout.of_model(rbm).real.any():
+        _reals(page, rbm, examples, states, layout.of_model(rbm), sample_weight)
+
+
+def moments(rbm: RBM, examples: BitMatrix, states: BitMatrix, sample_weight: Any) -> list[tuple[Any, str, str]]:
+    """Pictures of the statistics of samples against those of data: of columns, and of pairs."""
     parts, sites = [], layout.of_model(rbm)
     if sites.real.any():
-        _reals(page, rbm, examples, states, sites, sample_weight)
         fig, ax = figure()
         columns.column_moments(examples, states, rbm, sample_weight, ax=ax)
         meaning = (
@@ -225,9 +233,10 @@ def samples(
     if not sites.real.all():
         fig, ax = figure()
         statistics.site_frequencies(examples, states, rbm, sample_weight=sample_weight, ax=ax)
+        what = "category is there" if sites.categorical.any() else "unit is 1"
         meaning = (
-            "How often each category is there, in samples and data. Points off the line are categories that are drawn "
-            "too often or too rarely; the band is what chance explains."
+            f"How often each {what}, in samples and data. Points off the line are drawn too often or too rarely; the "
+            "band is what chance explains."
         )
         parts.append((fig, ax.get_title(), meaning))
     if rbm.visible.n_columns > 1:
@@ -237,6 +246,8 @@ def samples(
             "How pairs of columns vary together, in samples and data, each column in multiples of its scale."
             if sites.real.all()
             else "What pairs of categories at two sites have in common beyond their frequencies, in samples and data."
+            if sites.categorical.any()
+            else "What pairs of units have in common beyond their frequencies, in samples and data."
         )
         meaning = (
             f"{what} A slope below 1 says that the model has learned a part of it; few samples or examples scatter the "
@@ -269,7 +280,7 @@ def _reals(
     page.pictures((fig, f"Histograms of {n:,} real columns in data and samples", meaning), wide=True)
     names = [name for name, real in zip(layout.names_of(rbm), sites.real, strict=True) if real]
     table = [*real_moments(rbm, examples, sample_weight), *real_moments(rbm, states)]
-    rows = [[name, *(f"{x[i]:.4g}" for x in table)] for i, name in enumerate(names[:_COLUMNS])]
+    rows = [[name, *(number(x[i]) for x in table)] for i, name in enumerate(names[:_COLUMNS])]
     if len(names) > _COLUMNS:
         page.text(f"The first {_COLUMNS} of {len(names):,} real columns:")
     head = ["mean", "standard deviation"]
@@ -296,7 +307,7 @@ def _text(rbm: RBM, given: BitMatrix, picture: Picture | None) -> tuple[list[str
     head = [names[i] for i in kept[:_COLUMNS]] + ["..."] * (len(kept) > _COLUMNS)
     values = rbm.visible.values(parts)
     rows = [
-        [f"{values[k, i]:.4g}" if real[i] else labels[i][row[i]] for i in kept[:_COLUMNS]]
+        [number(values[k, i]) if real[i] else labels[i][row[i]] for i in kept[:_COLUMNS]]
         + ["..."] * (len(kept) > _COLUMNS)
         for k, row in enumerate(parts)
     ]  # fmt: skip
