@@ -11,8 +11,9 @@ import pytest
 
 import fastrbm as fr
 from fastrbm._core import display, progress
+from fastrbm._core.warn import warn
 from fastrbm.sampling import gibbs, inpainting
-from fastrbm.training.verdict import Finding
+from fastrbm.training.verdict import Finding, TrainingWarning
 
 X = fr.datasets.load_digits()
 
@@ -41,11 +42,11 @@ class Bar:
 def notebook(monkeypatch):
     """A kernel of IPython, without tqdm; the lines that it shows one after another in one place."""
     shell = types.SimpleNamespace(kernel=object())
-    shell.lines = []
+    shell.lines, shell.html = [], []
 
     def display(text, raw, display_id=None):
-        assert raw and (display_id is True) is not bool(shell.lines)
-        shell.lines.append(text["text/plain"])
+        assert raw and (display_id is True) is not ("text/html" in text or bool(shell.lines))
+        (shell.html if "text/html" in text else shell.lines).append(text.get("text/html", text["text/plain"]))
         return types.SimpleNamespace(update=display)
 
     module = types.SimpleNamespace(get_ipython=lambda: shell)
@@ -69,6 +70,39 @@ def test_the_line_of_a_notebook_is_rewritten_and_not_red(notebook, capsys):
     lines = notebook.lines
     assert len(lines) >= 5 and lines[0].startswith("epoch 1/5  ") and lines[-1].startswith("epoch 5/5  shuffled gap ")
     assert all(len(line) <= 100 for line in lines)
+
+
+def test_warnings_of_a_notebook_are_not_red(notebook, capsys, monkeypatch):
+    """They are shown as output where Python would write them, and else as filters have it."""
+
+    def warned():
+        warn("a < b and so on", TrainingWarning)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        with monkeypatch.context() as patch:  # pytest would record it
+            patch.setattr(warnings, "showwarning", print_warning)
+            warned()
+    assert notebook.html == ["<p><strong>TrainingWarning</strong>: a &lt; b and so on</p>"]
+    assert capsys.readouterr() == ("", "")
+    with pytest.warns(TrainingWarning, match="a < b"):
+        warned()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warned()
+        warnings.simplefilter("error")
+        with pytest.raises(TrainingWarning):
+            warned()
+    assert len(notebook.html) == 1 and capsys.readouterr() == ("", "")
+    del notebook.kernel
+    with pytest.warns(TrainingWarning):
+        warned()
+    assert len(notebook.html) == 1
+
+
+def print_warning(message, category, filename, lineno, file=None, line=None):
+    """As Python does it."""
+    print(warnings.formatwarning(message, category, filename, lineno, line), file=file or sys.stderr)
 
 
 def test_a_terminal_of_ipython_is_no_notebook(notebook, capsys):

@@ -29,7 +29,7 @@ def _short(value: Any) -> str:
 
 def number(value: float) -> str:
     """Four significant digits; those of large numbers before the point, so that few have an exponent."""
-    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e9 else f"{value:.4g}"
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:.4g}"
 
 
 def facts(rows: Mapping[str, object], style: str = LEFT) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
+from . import notebook
 from .warn import silent
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 _PAUSE = 0.25  # seconds between two looks at what is rewritten
 _LOG_PAUSE, _LOG_GROWTH = 10.0, 0.08  # seconds between two lines in a log, or that part of the time until the first
 # of the two where it is more: 13 lines in the first two minutes, 54 in an hour, about 100 in a day
-_NOTEBOOK_COLUMNS = 100  # a longer line would do no harm there, but is harder to read
 
 
 class _Line:
@@ -90,22 +90,20 @@ class _Line:
 
 
 class _Cell(_Line):
-    """A line in a notebook: an output that is replaced. (What is on standard error has a red background there.)"""
+    """A line in a notebook: an output that is replaced."""
 
     def __init__(self) -> None:
         super().__init__(None)
         self.rewritten, self.output = True, None  # type: bool, Any
 
     def _columns(self) -> int:
-        return _NOTEBOOK_COLUMNS
+        return notebook.COLUMNS
 
     def _put(self, line: str) -> None:
-        text = {"text/plain": line}
         if self.output is None:
-            display: Any = import_module("IPython.display").display
-            self.output = display(text, raw=True, display_id=True)
+            self.output = notebook.show(line, display_id=True)
         else:
-            self.output.update(text, raw=True)
+            self.output.update({"text/plain": line}, raw=True)
 
     def end(self, complete: bool) -> None:
         """It stays as it is."""
@@ -203,16 +201,10 @@ class Countdown:
 
 def _display(stream: TextIO | None) -> _Line:
     """What shows progress here."""
-    if stream is not None or not _in_notebook():
+    if stream is not None or not notebook.running():
         return _Line(stream)
     packages = ("tqdm", "ipywidgets")  # without the second, tqdm.auto warns and writes a line
     return _Bar() if all(map(find_spec, packages)) else _Cell()
-
-
-def _in_notebook() -> bool:
-    """Whether this is a kernel of IPython, whose output a notebook shows."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return getattr(shell, "kernel", None) is not None
 
 
 def _clock(seconds: float) -> str:

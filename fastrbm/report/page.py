@@ -57,14 +57,15 @@ figcaption { font-size: .9rem; color: #444; max-width: 46rem; }
 code { font: .9em ui-monospace, monospace; background: #f4f4f4; padding: .1em .3em; }
 @media print {
   @page { margin: 15mm; }
-  body { font-size: 9.5pt; max-width: none; padding: 0; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  html { font-size: 9pt; }
+  body { max-width: none; padding: 0; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   h2 { break-after: avoid; }
   figure, tr, p { break-inside: avoid; }
+  .sides { display: block; }
   .pictures { grid-template-columns: 1fr 1fr; gap: .75rem; }
   .wide { grid-template-columns: 1fr; }
-  .sides { grid-template-columns: 1fr 1fr; gap: 0 1.5rem; }
   .scroll { overflow: visible; }
-  .scroll :is(th, td) { overflow-wrap: anywhere; padding-right: .5rem; }
+  .scroll :is(th, td) { padding-right: .75rem; }
   pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 }
 """
