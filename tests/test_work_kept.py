@@ -471,7 +471,7 @@ def test_a_signal_to_the_command_leaves_model_and_history(tmp_path, number, code
     assert err.endswith(f"fastrbm: ended by {signal.Signals(number).name}\n")
     assert f"broken off; the model of the last complete update is in {out}" in said
     assert fr.load(out).n_hidden == 6 and len(fr.History.load(table)) > 0
-    kept = ["p.npz"] if "models of the training, on a path" in said else []  # what there was at that moment
+    kept = ["p.npz"] if " of the training, on a path" in said else []  # what there was at that moment
     assert not kept or fr.load_path(path).rbm.n_hidden == 6
     assert sorted(p.name for p in tmp_path.iterdir()) == ["h.csv", "m.npz", *kept]
 
