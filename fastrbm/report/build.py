@@ -360,13 +360,7 @@ def _weights(page: Page, rbm: RBM, shape) -> None:
         "Pictures of pure noise are units that have learned nothing yet."
     )
     seen = f"Weights of the {shown:,} hidden units of largest norms, as pictures"
-    line, ax = figure(7.5, 6.5)
-    charts.spectrum(rbm, ax=ax)
-    about = (
-        "How many directions of the data the model has found: the singular values that stand out above the others. "
-        "Those of a random start lie close together."
-    )
-    page.pictures((fig, seen, meaning), (line, "Singular values of the weights, largest first", about))
+    page.pictures((fig, seen, meaning), coded.spectrum(rbm))
 
 
 def _of_hidden(rbm: RBM, examples: BitMatrix, activity: np.ndarray, n_threads) -> dict[str, str]:

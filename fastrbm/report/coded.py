@@ -10,7 +10,7 @@ import numpy as np
 
 from .._core import floatmath
 from .._core.display import number
-from ..plot import columns, grids, statistics
+from ..plot import charts, columns, grids, statistics
 from ..plot import sites as layout
 from ..plot import weights as drawn
 from ..plot.grids import NAMED, checked_shape, default_shape
@@ -112,7 +112,7 @@ def weights(page: Page, rbm: RBM, picture: Picture | None, activity: np.ndarray,
             f"What a hidden unit looks for in the {'real units' if picture.real else 'units of two values'}: red "
             f"weights make it {more}, blue ones {less}."
         )
-        page.pictures((fig, "Weights of hidden units over the pictures", meaning))
+        page.pictures((fig, "Weights of hidden units over the pictures", meaning), spectrum(rbm))
     kept = _kept(rbm, picture)
     letters = drawn.are_letters(sites, [own if c else ("",) for own, c in zip(labels, sites.categorical, strict=True)])
     if letters and len(kept) >= _LOGO_SITES:
@@ -144,6 +144,17 @@ def weights(page: Page, rbm: RBM, picture: Picture | None, activity: np.ndarray,
     what, head = ("their means", "mean") if rbm.hidden.real else ("how often they are on", "on")
     page.text(f"The hidden units of the largest norms: {what}, and their largest weights.")
     page.grid(["hidden unit", "norm", f"{head} in the data", f"{head} in the samples", "largest weights (nats)"], rows)
+
+
+def spectrum(rbm: RBM) -> tuple[Any, str, str]:
+    """A picture of the singular values of the weights, what is seen on it and what that means."""
+    fig, ax = figure(7.5, 6.5)
+    charts.spectrum(rbm, ax=ax)
+    meaning = (
+        "How many directions of the data the model has found: the singular values that stand out above the others. "
+        "Those of a random start lie close together."
+    )
+    return fig, "Singular values of the weights, largest first", meaning
 
 
 def _kept(rbm: RBM, picture: Picture | None) -> list[int]:
@@ -294,7 +305,8 @@ def _text(rbm: RBM, given: BitMatrix, picture: Picture | None) -> tuple[list[str
     if picture is not None and len(kept) == 1 and not real[kept[0]]:  # the label of each picture, in their places
         values = given[: grids.PICTURES].to_states()[:, kept[0]]
         words = [labels[kept[0]][value] for value in values]
-        return None, [names[kept[0]]] + [""] * 7, [words[k : k + 8] for k in range(0, len(words), 8)]
+        name = names[kept[0]] if rbm.visible_names else f"column {kept[0]}"
+        return None, [name] + [""] * 7, [words[k : k + 8] for k in range(0, len(words), 8)]
     parts = given[:_ROWS].to_states()
     if (
         not real[kept].any()

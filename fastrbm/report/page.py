@@ -127,7 +127,7 @@ class Page:
     def texts(self, *parts: tuple[str, list[str] | None, list[str], list[list[str]], str]) -> None:
         """Lines, or where they are None a table with names and rows (title, lines, names, rows, what it means), side by
         side; tables of many columns one below another."""
-        wide = any(len(head) > _MANY for _, _, head, _, _ in parts)
+        wide = any(sum(map(bool, head)) > _MANY for _, _, head, _, _ in parts)
         self._parts.append(f'<div class="pictures{" wide" * wide}">')
         for title, lines, head, rows, meaning in parts:
             body = _grid(head, rows) if lines is None else f"<pre>{escape(chr(10).join(lines))}</pre>"
