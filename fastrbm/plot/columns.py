@@ -11,7 +11,7 @@ import numpy as np
 from .._core import validate
 from . import sites as layout
 from .common import MODEL, axes_of, bins, columns_of, label_panels, next_color, numbers_of, pair, panels, steps
-from .weights import indices, short
+from .names import indices, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

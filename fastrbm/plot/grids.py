@@ -10,8 +10,8 @@ import numpy as np
 from .._core import validate
 from ..sampling.model import model
 from .common import axes_of, numbers_of, states_of
+from .names import LONGEST_TICK, site_ticks
 from .sites import SPIN, names_of, of_model, packed, pictured
-from .weights import LONGEST_TICK, site_ticks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

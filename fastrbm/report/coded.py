@@ -10,7 +10,7 @@ import numpy as np
 
 from .._core import floatmath
 from .._core.display import number
-from ..plot import charts, columns, grids, statistics
+from ..plot import charts, columns, grids, letters, statistics
 from ..plot import sites as layout
 from ..plot import weights as drawn
 from ..plot.grids import NAMED, checked_shape, default_shape
@@ -114,11 +114,11 @@ def weights(page: Page, rbm: RBM, picture: Picture | None, activity: np.ndarray,
         )
         page.pictures((fig, "Weights of hidden units over the pictures", meaning), spectrum(rbm))
     kept = _kept(rbm, picture)
-    letters = drawn.are_letters(sites, [own if c else ("",) for own, c in zip(labels, sites.categorical, strict=True)])
-    if letters and len(kept) >= _LOGO_SITES:
+    known = [own if c else ("",) for own, c in zip(labels, sites.categorical, strict=True)]
+    if letters.are_letters(sites, known) and len(kept) >= _LOGO_SITES:
         n = min(_LOGOS, rbm.n_hidden)
-        fig, ax = figure(*drawn.size(min(len(kept), drawn.SITES), n))
-        drawn.logos(rbm, n=n, columns=None if picture is None else kept, ax=ax)
+        fig, ax = figure(*letters.size(min(len(kept), letters.SITES), n))
+        letters.logos(rbm, n=n, columns=None if picture is None else kept, ax=ax)
         meaning = (
             f"Letters above the line make a hidden unit {more}, letters below it {less}: they change its input by as "
             "many nats as they are high. At each site the weights sum to 0."
