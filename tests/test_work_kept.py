@@ -434,7 +434,7 @@ def test_a_log_has_a_line_every_ten_seconds(monkeypatch):
     log, history = io.StringIO(), fr.History()
     line = progress.ProgressLine(100, 1000, shown=list(ROW), stream=log)
     for update in range(1, 1001):
-        now[0] += 0.5
+        now[0] += 0.125
         epoch = -(-update // 10)
         line.update(epoch, update)
         if update % 40 == 0:
@@ -442,7 +442,7 @@ def test_a_log_has_a_line_every_ten_seconds(monkeypatch):
             line.measurement(epoch, update, history)
     line.close()
     epochs = [int(text.split()[1].split("/")[0]) for text in log.getvalue().splitlines()]
-    assert epochs[0] == 2 and epochs[-1] == 100 and len(epochs) == 50  # in 500 s
+    assert epochs[0] == 4 and epochs[-1] == 100 and len(epochs) == 13  # after 5, 15, ... 125 s
     assert "log-likelihood -17.25" in log.getvalue().splitlines()[-1]
 
 
