@@ -456,7 +456,7 @@ cdef void statistics_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t firs
     cdef vd means[4]
     cdef vd totals[8]
     cdef int g = grid_of_squares(step)
-    cdef vd w = splat_d(1.0), to_grid = rounding_to(g), to_fine = rounding_to(g + 30), x, on_grid
+    cdef vd w = splat_d(1.0), to_grid = rounding_to(g), to_fine = rounding_to(g + 30), x, rounded
     log_odds_tile(scratch.odds, &scratch.product, step, tile, first, n)
     while column < n_columns:
         own = units_at(step, tile * TILE + column)
@@ -468,9 +468,9 @@ cdef void statistics_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t firs
                 w = splat_d(weight[first + chain])
             for k in range(4):
                 x = means[k] * w
-                on_grid = (x + to_grid) - to_grid
-                totals[k] = totals[k] + on_grid
-                totals[4 + k] = totals[4 + k] + (((x - on_grid) + to_fine) - to_fine)
+                rounded = (x + to_grid) - to_grid
+                totals[k] = totals[k] + rounded
+                totals[4 + k] = totals[4 + k] + (((x - rounded) + to_fine) - to_fine)
         for k in range(8):
             (<vdu *> (sums + k * stride + column))[0] = totals[k]
         column += HALF

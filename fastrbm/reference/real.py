@@ -131,9 +131,9 @@ def sums_of_means(sides, field, weight, fixed_bits):
     sums, rests = [], []
     for mean in drelu_means(sides, field):
         x = mean * weight
-        on_grid = (x + coarse) - coarse
-        sums.append(on_grid.sum(axis=0))
-        rests.append((((x - on_grid) + fine) - fine).sum(axis=0))
+        rounded = (x + coarse) - coarse
+        sums.append(rounded.sum(axis=0))
+        rests.append((((x - rounded) + fine) - fine).sum(axis=0))
     return np.stack([*sums, *rests])
 
 
