@@ -200,7 +200,7 @@ def own_sums(
     if not hidden.trained:
         return None
     n_units = hidden.n if division is None else division.own_hidden
-    sums, part = np.zeros((4, n_units)), np.empty((4, n_units))
+    sums, part = np.zeros((8, n_units)), np.empty((8, n_units))
     for rows in workload.parts(states.shape[0], workload.free_energy(*rbm._parameters.shape)):
         if n_units == 0:  # of this rank
             break
@@ -212,6 +212,7 @@ def own_sums(
             numbers = gibbs.fixed_numbers(states[rows], layer)
             kernels.real_statistics_of_fractions(numbers, layer, factors, part, used)
         sums += part
+    sums = sums[:4] + sums[4:]
     if division is not None:
         sums = np.stack([division.hidden.all_units(row) for row in sums])
     return hidden.own_gradient(sums * scale)

@@ -559,8 +559,8 @@ class RBM(Model):
     # ------------------------------------------------------------ energies
 
     def energy(self, v: ArrayLike, h: ArrayLike, n_threads: int | None = None) -> np.ndarray:
-        """E(v, h) = -v'W h - b'v - c'h of each pair, in nats; of real units also their own energies, gamma x^2 / 2 of
-        Gaussian ones, where v are the units' values z and not the data's numbers.
+        """E(v, h) = -v'W h - b'v - c'h of each pair, in nats; of real units also their own energies, gamma z^2 / 2 of
+        Gaussian ones. What is passed are the data's numbers, mean + scale z; the formula has z.
 
         Parameters
         ----------

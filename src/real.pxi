@@ -382,11 +382,13 @@ cdef void weigh_reals(const HalfStep *step, const double *sums, Py_ssize_t tile,
 
 
 def real_statistics(const uint8_t[:, :] planes, Layer layer, weight, double[:, ::1] out, int n_threads):
-    """out OUT (4, units of the layer, or of the part of it): the sums over the chains, given planes IN of the other
+    """out OUT (8, units of the layer, or of the part of it): the sums over the chains, given planes IN of the other
     layer, of four means of each dReLU unit: E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2] and E[min(x, 0)^2]. Each is
     rounded to a multiple of 2^-g, so that the sums of up to 2^24 chains are exact in any order: squares are below
-    2^(44 - 2 f), g is 2 f - 15, at most 20. weight is None, or float64 (n,): what a chain's means are multiplied by
-    first."""
+    2^(44 - 2 f), g is 2 f - 15. What rounding leaves of each, at most 2^-(g + 1), is rounded to a
+    multiple of 2^-(g + 30), and its sums are the last four rows: g follows from the largest field that any visible
+    state can make, and where visible units are real hardly a mean is above 2^-g. weight is None, or float64 (n,) of at
+    most 1: what a chain's means are multiplied by first."""
     cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads, True)
     run_statistics(&step, weight, out, n_threads)
 
@@ -412,56 +414,64 @@ cdef int run_statistics(const HalfStep *step, weight, double[:, ::1] out, int n_
         weights = weight
         of_chains = &weights[0]
     if DEBUG_CHECKS:
-        check(step.to != NULL and step.to.tiles[0].kind == DRELU and out.shape[0] == 4
+        check(step.to != NULL and step.to.tiles[0].kind == DRELU and out.shape[0] == 8
               and out.shape[1] == units_of_part(step) and (weight is None or weights.shape[0] == step.n),
               "real_statistics")
     memory = memory_for(n_threads, sizeof(EnergyScratch), "statistics of real units")
-    sums_memory = memory_for(4 * n_threads * step.n_tiles, TILE * sizeof(double), "statistics of real units")
+    sums_memory = memory_for(8 * n_threads * step.n_tiles, TILE * sizeof(double), "statistics of real units")
     scratch, sums = <EnergyScratch *> memory.start, <double *> sums_memory.start
-    memset(sums, 0, 4 * n_threads * n_columns * sizeof(double))
+    memset(sums, 0, 8 * n_threads * n_columns * sizeof(double))
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(step.n_tiles * ceil_div(step.n, ENERGY_BLOCK), schedule="dynamic", chunksize=1):
             statistics_item(step, step.first_tile + item % step.n_tiles, item // step.n_tiles * ENERGY_BLOCK, of_chains,
-                            sums + 4 * threadid() * n_columns + item % step.n_tiles * TILE, n_columns,
+                            sums + 8 * threadid() * n_columns + item % step.n_tiles * TILE, n_columns,
                             scratch + threadid())
         leave_team(&barrier)
     for thread in range(n_threads):
-        for row in range(4):
+        for row in range(8):
             for unit in range(units_of_part(step)):
-                out[row, unit] += sums[(4 * thread + row) * n_columns + unit]
+                out[row, unit] += sums[(8 * thread + row) * n_columns + unit]
     return 0
 
 
-cdef inline double rounding_to_grid(const HalfStep *step) noexcept nogil:
-    """A number that, added and subtracted again, leaves multiples of 2^-g."""
-    cdef int e, g
+cdef inline int grid_of_squares(const HalfStep *step) noexcept nogil:
+    """g, see real_statistics."""
+    cdef int e
     frexp(step.fixed_scale, &e)         # 2^f is 1/2 times 2^e
-    g = 2 * (e - 1) - 15
-    return ldexp(1.5, 52 - (g if g < 20 else 20))
+    return 2 * (e - 1) - 15
+
+
+cdef inline vd rounding_to(int g) noexcept nogil:
+    """What, added and subtracted again, leaves multiples of 2^-g."""
+    return splat_d(ldexp(1.5, 52 - g))
 
 
 cdef void statistics_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t first, const double *weight, double *sums,
                           Py_ssize_t stride, EnergyScratch *scratch) noexcept nogil:
-    """Add those of a block of chains to a tile's columns of sums [4]."""
+    """Add those of a block of chains to a tile's columns of sums [8]."""
     cdef Py_ssize_t n = smaller(ENERGY_BLOCK, step.n - first), chain, column = 0
     cdef Py_ssize_t n_columns = columns_of(step, tile).n, k
     cdef Unit own
     cdef vd means[4]
-    cdef vd totals[4]
-    cdef vd w = splat_d(1.0), to_grid = splat_d(rounding_to_grid(step))
+    cdef vd totals[8]
+    cdef int g = grid_of_squares(step)
+    cdef vd w = splat_d(1.0), to_grid = rounding_to(g), to_fine = rounding_to(g + 30), x, rounded
     log_odds_tile(scratch.odds, &scratch.product, step, tile, first, n)
     while column < n_columns:
         own = units_at(step, tile * TILE + column)
-        for k in range(4):
+        for k in range(8):
             totals[k] = (<vdu *> (sums + k * stride + column))[0]
         for chain in range(n):
             drelu_means(&own, (<const vdu *> (scratch.odds + chain * TILE + column))[0], means)
             if weight != NULL:
                 w = splat_d(weight[first + chain])
             for k in range(4):
-                totals[k] = totals[k] + ((means[k] * w + to_grid) - to_grid)
-        for k in range(4):
+                x = means[k] * w
+                rounded = (x + to_grid) - to_grid
+                totals[k] = totals[k] + rounded
+                totals[4 + k] = totals[4 + k] + (((x - rounded) + to_fine) - to_fine)
+        for k in range(8):
             (<vdu *> (sums + k * stride + column))[0] = totals[k]
         column += HALF
 

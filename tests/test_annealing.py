@@ -165,3 +165,14 @@ def test_one_chain_knows_no_error():
     for bases in (None, np.zeros((1, 5))):
         assert fr.population_annealing(rbm, 1, 5, modes=bases).standard_error == np.inf
         assert 0 <= fr.population_annealing(rbm, 2, 5, modes=bases).standard_error < np.inf
+
+
+@pytest.mark.parametrize("modes", [None, [[0.5, -0.5, 0.0, 1.0], [-1.0, 0.0, 0.5, 0.5]]])
+def test_the_error_is_not_zero_where_each_chain_has_one_descendant(modes):
+    """Of nearly equal weights the sizes of families say nothing, but log Z has the spread of the weights."""
+    weights = np.random.default_rng(3).normal(0, 0.1, (4, 3))
+    rbm = fr.RBM(weights, [0.5, -0.5, 0.0, 0.25])
+    exact = fr.likelihood.exact(rbm).value
+    for seed in range(20):
+        found = fr.population_annealing(rbm, 64, 4, seed, modes=modes)
+        assert abs(found.log_partition - exact) < 4.5 * found.standard_error

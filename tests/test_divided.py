@@ -106,9 +106,9 @@ class Model:
             if not layer.given.real:
                 module.inputs(given, layer, results["inputs"], n_threads)
         if self.units[k].name == "drelu":
-            results["statistics"] = np.full((4, units_in(layer)), np.nan)
+            results["statistics"] = np.full((8, units_in(layer)), np.nan)
             module.real_statistics(given, layer, self.beta.astype(np.float64), results["statistics"], n_threads)
-            more = results["more statistics"] = np.full((4, units_in(layer)), np.nan)
+            more = results["more statistics"] = np.full((8, units_in(layer)), np.nan)
             module.real_statistics_of_fractions(self.numbers[1 - k], layer, None, more, n_threads)
         return results
 

@@ -374,3 +374,24 @@ def test_exact_scores_agree():
     rbm = fr.RBM.from_data(X[:, 20:28], 4, seed=0)
     history = fr.fit(rbm, X[:, 20:28], epochs=5, metrics=fr.metrics.LogLikelihood(every=5), validation=X[:, 20:28])
     assert history["log_likelihood"][-1] == pytest.approx(Enumerated(rbm).log_likelihood(X[:, 20:28]), abs=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore::fastrbm.training.verdict.TrainingWarning")
+def test_the_reconstruction_error_counts_every_column_once():
+    """Without weights a sweep draws each column afresh: it changes with 1 - P(value it has). Sites of few and of many
+    categories, units of two values beside them, and absent sites."""
+    p = [0.25, 0.5, 0.125, 0.0625, 0.0625], [0.75, 0.25], [0.5, 0.25, 0.25]
+    X = np.array([[0, 1, 1, 2], [1, 0, -1, 0], [4, 0, 1, 1], [0, 1, -1, 2]])
+    u = fr.units
+    mixed = [u.Categorical(1, 5), u.Bernoulli(1), u.Spin(1), u.Categorical(1, 3)]
+    for visible, of_columns, data, missing in (
+        (mixed, (p[0], p[1], {1: 0.25, -1: 0.75}, p[2]), X, None),
+        (u.Categorical(3, [5, 2, 3]), p, np.where(X[:, [0, 1, 3]] == 2, -1, X[:, [0, 1, 3]]), "absent"),
+    ):
+        bias = [np.log(p[0]), [np.log(1 / 3)], [np.log(1 / 3) / 2], np.log(p[2])]
+        bias = np.concatenate(bias if missing is None else [np.log(q) for q in p])
+        rbm = fr.RBM(np.zeros((len(bias), 2)), bias, visible=visible)
+        rest = fr.gradient.CD(), fr.optim.SGD(0.0)
+        error = fr.fit(rbm, data, *rest, epochs=1, missing=missing)["reconstruction_error"][-1]
+        there = [(of_columns[k][x]) for row in data for k, x in enumerate(row) if missing is None or x >= 0]
+        assert abs(error - (1.0 - np.mean(there))) < 1e-6  # probabilities are float32

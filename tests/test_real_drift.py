@@ -305,6 +305,11 @@ def test_moments_of_mixed_data(hidden, weighted):
     assert np.abs(found.visible - w @ x / w.sum()).max() < 1e-12
     assert np.abs(found.hidden - w @ s / w.sum()).max() < error
     assert (np.abs(found.weights - (x * w[:, None]).T @ s / w.sum()) < error * np.abs(x).max(axis=0)[:, None]).all()
+    if hidden.trained:  # of delta and xi: no coarser than the fields, though 2047 may come from any visible unit
+        apart = max(rbm.grid) * np.abs(x).sum(axis=1, keepdims=True)
+        own, moved = (hidden.own_gradient(hidden.half_means(f)) for f in (field, field + apart))
+        slack = (np.abs(moved - own) * w[:, None]).sum(axis=1) / w.sum() + 2.0**-30
+        assert (np.abs(found.own - (own * w[:, None]).sum(axis=1) / w.sum()) < slack).all()
 
 
 # ---------------------------------------------------------------- decorated rings

@@ -238,9 +238,9 @@ def run(module, e, n_threads):
     if e.units[1].name == "drelu":
         weight = np.rint(np.random.default_rng(5).random(n) * 2**22) * 2.0**-22
         for name, factors in (("statistics", None), ("weighted_statistics", weight)):
-            module.real_statistics(ends[0], to_hidden, factors, room(name, 4, n_hidden, dtype=np.float64), n_threads)
+            module.real_statistics(ends[0], to_hidden, factors, room(name, 8, n_hidden, dtype=np.float64), n_threads)
             if e.fractions[0] is not None:
-                out = room(f"{name}_f", 4, n_hidden, dtype=np.float64)
+                out = room(f"{name}_f", 8, n_hidden, dtype=np.float64)
                 module.real_statistics_of_fractions(e.fractions[0], to_hidden, factors, out, n_threads)
     if e.units[0].real:
         numbers = reference.Segments(e.units[0].layout).values(e.states[0]) * 4096.0

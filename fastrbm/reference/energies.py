@@ -82,7 +82,7 @@ def _real_cgf_lanes(x, layer, units_, beta):
 
 
 def real_statistics(planes, layer, weight, out, n_threads=1):
-    """out (4, units): the sums over the chains of means of each dReLU unit; see src/real.pxi."""
+    """out (8, units): the sums over the chains of means of each dReLU unit; see src/real.pxi."""
     part = layer.parts[0]
     sides, field = layer.shape_array[:, part.columns], _log_odds(planes, layer)
     out[...] = real.sums_of_means(sides, field, weight, layer.fixed_bits)

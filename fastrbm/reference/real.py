@@ -124,11 +124,17 @@ def drelu_means(sides, field):
 
 
 def sums_of_means(sides, field, weight, fixed_bits):
-    """The sums over rows of field (n, n_units) of these four, float64 (4, n_units), each times weight (n,) or 1 and
-    rounded to a multiple of 2^-g."""
-    g = min(20, 2 * fixed_bits - 15)
-    weight, magic = 1.0 if weight is None else weight[:, None], 1.5 * 2.0 ** (52 - g)
-    return np.stack([((mean * weight + magic) - magic).sum(axis=0) for mean in drelu_means(sides, field)])
+    """The sums over rows of field (n, n_units) of these four, each times weight (n,) or 1 and rounded to a multiple
+    of 2^-g, and of what that leaves of them, to one of 2^-(g + 30): float64 (8, n_units)."""
+    g = 2 * fixed_bits - 15
+    weight, coarse, fine = 1.0 if weight is None else weight[:, None], 1.5 * 2.0 ** (52 - g), 1.5 * 2.0 ** (22 - g)
+    sums, rests = [], []
+    for mean in drelu_means(sides, field):
+        x = mean * weight
+        rounded = (x + coarse) - coarse
+        sums.append(rounded.sum(axis=0))
+        rests.append((((x - rounded) + fine) - fine).sum(axis=0))
+    return np.stack([*sums, *rests])
 
 
 def _bounded(a):

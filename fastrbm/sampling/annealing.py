@@ -17,7 +17,7 @@ from ..states.bits import BitMatrix, zeros
 from . import gibbs
 from .modes import SWEEPS, clustered, mode_biases, to_grid
 from .path import N_STEPS, Path, path_of
-from .resampling import anneal, descendants, effective_size, error_of, normalized
+from .resampling import anneal, descendants, effective_size, error_of, families_of, normalized
 from .starts import FEW, warn_of_few
 
 if TYPE_CHECKING:
@@ -49,8 +49,9 @@ class Population:
         An estimate of log Z, in nats; that of Z has no bias.
     families : float
         The effective number of families, 1 / sum_k f_k^2, where f_k is the part of the population that descends from
-        chain k of the start: n_chains if all chains had one descendant each, 1 if all are of one family. The weight p
-        of a mode is known to about sqrt(p (1 - p) / families).
+        chain k of the start, or, where that makes it smaller, the part of the weight before the last resampling (of
+        chains of nearly one weight each has one descendant): n_chains if no chain counts for more than another, 1 if
+        all are of one family. The weight p of a mode is known to about sqrt(p (1 - p) / families).
     ess : float
         The smallest effective sample size (sum w)^2 / sum w^2 that was seen.
     standard_error : float
@@ -155,7 +156,8 @@ def _annealed(
         end = anneal(path, visible, True, seed, streams, _RESAMPLE_BELOW, 1, n_threads, countdown, first_chain)
     chosen, _ = descendants(end.log_weights, seed, philox.RESAMPLE, path.n_steps - 1, first_chain)
     visible.planes[:] = visible.planes[:, chosen]
-    return Population(visible, path.log_base + end.log_ratio, _families(end.family[chosen]), end.ess)
+    families = min(_families(end.family[chosen]), end.families)
+    return Population(visible, path.log_base + end.log_ratio, families, end.ess)
 
 
 def _of_mixture(
@@ -163,24 +165,26 @@ def _of_mixture(
 ) -> Population:
     """The same from a mixture of bases; the chains take other places at each move."""
     visible = mixture.start(n, seed, n_threads, first_chain)
-    log_z, family, log_weights, smallest, step = 0.0, np.arange(n), np.zeros(n), float(n), 0
+    log_z, family, log_weights, smallest, step, families = 0.0, np.arange(n), np.zeros(n), float(n), 0, float(n)
     while step < path.n_steps:
         order, gained = mixture.move(visible, step, seed, n_threads, first_chain)
         family, log_weights = family[order], log_weights[order] + gained
         step = mixture.last(step)
         ess = effective_size(normalized(log_weights)[0])
         smallest = min(smallest, ess)
+        if step == path.n_steps:
+            families = families_of(family, log_weights)
         if ess < _RESAMPLE_BELOW * n or step == path.n_steps:
             chosen, log_mean = descendants(log_weights, seed, philox.RESAMPLE, step - 1, first_chain)
             visible.planes[:] = visible.planes[:, chosen]
             log_z += log_mean
             family, log_weights = family[chosen], np.zeros(n)
         countdown.done(n * step)
-    return Population(visible, log_z, _families(family), smallest)
+    return Population(visible, log_z, min(_families(family), families), smallest)
 
 
 def _families(family: np.ndarray) -> float:
-    """Their effective number, by integers: it decides what is done next, so it must be the same on any machine."""
+    """Their effective number, by integers."""
     sizes = np.bincount(family).astype(np.int64)
     return float(len(family)) ** 2 / float(np.square(sizes).sum())
 

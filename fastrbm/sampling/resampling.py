@@ -38,15 +38,21 @@ class Annealed:
 
     @property
     def families(self) -> float:
-        """Their effective number, 1 / sum_k f_k^2, with f_k the part of the weight that family k has."""
-        weights, _ = normalized(self.log_weights)
-        return effective_size(np.bincount(self.family, weights, minlength=len(weights)))  # in the order of the chains
+        """Their effective number, see families_of."""
+        return families_of(self.family, self.log_weights)
 
     @property
     def error(self) -> float:
         """The standard error of log_ratio, from the sizes of the families (Lee & Whiteley 2018); of chains that were
         never resampled, that of their mean weight relative to it."""
         return error_of(self.families, len(self.family))
+
+
+def families_of(family: np.ndarray, log_weights: np.ndarray) -> float:
+    """The effective number of families, 1 / sum_k f_k^2, with f_k the part of the weight that family k has; the same
+    bits on any machine: it decides what is done next."""
+    weights, _ = normalized(log_weights)
+    return effective_size(np.bincount(family, weights, minlength=len(weights)))  # in the order of the chains
 
 
 def error_of(families: float, n: int) -> float:

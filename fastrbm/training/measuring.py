@@ -155,13 +155,12 @@ class Basics:
         """The mean of distances of units (n, V) over the columns that are there; a site that is wrong is so in two of
         its categories."""
         unit, present = self._unit, slice(None) if self._present is None else self._present
-        if unit.real:
-            sizes = np.repeat(unit.units_of_columns, unit.units_of_columns)
-            halves = np.where(np.repeat(are_sites(unit), unit.units_of_columns), 0.5, 1.0)
-            columns = np.broadcast_to(1.0 / sizes, apart.shape)
-            return float((apart * halves)[present].sum() / columns[present].sum())
-        error = float(apart[present].mean(dtype=np.float64))
-        return error * unit.n / (2.0 * unit.n_columns) if unit.n != unit.n_columns else error
+        if unit.n == unit.n_columns:
+            return float(apart[present].mean(dtype=np.float64))
+        sizes = np.repeat(unit.units_of_columns, unit.units_of_columns)
+        halves = np.where(np.repeat(are_sites(unit), unit.units_of_columns), 0.5, 1.0)
+        columns = np.broadcast_to(1.0 / sizes, apart.shape)
+        return float((apart * halves)[present].sum() / columns[present].sum())
 
 
 def some(examples: BitMatrix) -> BitMatrix:
