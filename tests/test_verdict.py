@@ -31,6 +31,14 @@ def kinds(**numbers):
         ({"gaps": np.array([1.0, math.inf]), "updates": np.array([1, 75])}, "diverged", True),
         ({"gaps": np.zeros(10), "n_updates": 100}, "nothing learned", True),
         ({"gaps": np.zeros(10), "n_updates": 99}, None, False),  # a step of a loop
+        ({"hidden_input": 80.0, "n_visible": 784}, None, False),  # of far prototypes
+        ({"off_clusters": 0.3, "cluster_errors": 5.7, "n_clusters": 8}, "samples unlike the data", True),
+        ({"off_clusters": 0.3, "cluster_errors": 4.1, "n_clusters": 2}, "samples unlike the data", True),
+        ({"off_clusters": 0.3, "cluster_errors": 5.6, "n_clusters": 8}, None, False),  # within the error
+        ({"off_clusters": 0.19, "cluster_errors": 9.0, "n_clusters": 8}, None, False),  # too little for words
+        ({"off_clusters": 0.0, "cluster_errors": 0.0, "n_clusters": 1}, None, False),
+        ({"families": 7.0}, "weights of modes unknown", False),
+        ({"families": 8.0}, None, False),
         ({"off_axis": 0.88, "axis_error": 0.06}, "samples unlike the data", True),
         ({"off_axis": 0.56, "axis_error": 0.23}, None, False),  # within the error
         ({"off_axis": 0.35, "axis_error": 0.01}, None, False),  # too little for words
