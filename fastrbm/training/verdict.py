@@ -11,8 +11,8 @@ from .._core.defaults import UPDATES
 
 # Good trainings of bars-and-stripes, digits, surveys and MNIST by default: inputs of 0.6 to 12, shuffled gaps of 0.2
 # to 1.5 nats a unit that rise by up to 4 % in the second half, chains within 0.05 of the means, samples on eight axes
-# within 0.3 standard deviations and 2 standard errors, weights of clusters within 0.14 in total variation, excess gaps up to 0.1 of the shuffled gap. Thresholds stand
-# apart from these, and below what the faults show.
+# within 0.3 standard deviations and 2 standard errors, weights of clusters within 0.16 in total variation, excess gaps
+# up to 0.1 of the shuffled gap. Thresholds stand apart from these, and below what the faults show.
 # mean size of the hidden units' inputs, from which their sigmoids are 0 or 1 to 20 digits; and a visible unit: of
 # prototypes that differ in half of 256 units, of which one in 50 changes, the right model has 46
 _LARGE_INPUT, _LARGE_INPUT_A_UNIT = 50.0, 0.5
@@ -118,8 +118,8 @@ def _largest_input(c: Closing) -> float:
 def _diverged(c: Closing) -> str:
     return (
         f"The training has diverged: the inputs of the hidden units are {c.hidden_input:.3g} in size, on average, and "
-        f"less than {_largest_input(c):.0f} in a model that has learned well. Its free energies and their gap mean nothing. "
-        "Use a smaller learning rate."
+        f"less than {_largest_input(c):.0f} in a model that has learned well. Its free energies and their gap mean "
+        "nothing. Use a smaller learning rate."
     )
 
 
