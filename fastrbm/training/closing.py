@@ -140,7 +140,7 @@ def _samples_apart(
 def _axis_apart(data: np.ndarray, samples: np.ndarray, families: float, variance: float) -> dict[str, float]:
     """By how many standard deviations of the data the mean is off, and the error of that, on the worst axis; of places
     (n, axes), of axes that have a part of this variance."""
-    worst = {}
+    worst: dict[str, float] = {}
     for of_data, of_model in zip(data.T, samples.T, strict=True):
         deviation = float(of_data.std())
         if deviation**2 > _LEAST * variance:
