@@ -1,7 +1,7 @@
 """Trajectories: PCD, tempered PCD, and tempered PCD along the training's own trajectory, at equal numbers of sweeps, on
 data whose modes are far apart.
 
-    python bench/trajectory.py [GENOMES] [--sweeps 100000] [--hidden 100] [--chains 128] [--only WORD]
+    python bench/trajectory.py [GENOMES] [--sweeps 100000] [--hidden 100] [--chains 128] [--only WORD] [--picture FILE]
 
 GENOMES: .npz as for bench/genomes.py; without it, the coin alone: ten columns that are all alike, 0.45 of the rows 1.
 Sweeps are those of all rungs for a chain and update, so that a training with ten rungs has a tenth of the updates. For
@@ -13,7 +13,8 @@ sweep, of the training's chains, and of new ones along the trajectory of the tra
 clusters of the held-out data and those of samples. Samples: 1,000 sweeps of plain chains ("plain"), population
 annealing ("annealed"), 300 sweeps of tempered chains along temperatures with as many rungs as the path has
 ("tempered"), and along the path ("path"). Clusters are those of k-means on the first principal axes of the training
-data; each row belongs to the nearest center.
+data; each row belongs to the nearest center. The picture has held-out data and the samples of the last model on the
+data's first two principal axes.
 """
 
 import argparse
@@ -123,12 +124,28 @@ def report(name, train, test, clusters, options):
         "tempered": tempered.visible,
         "path": along_path.visible,
     }
-    truth = clusters.weights(test)
+    truth, off = clusters.weights(test), {}
     print("  clusters    " + " ".join(f"{p:5.3f}" for p in truth) + "  of the held-out data; total variation")
     for kind, states in samples.items():
         weights = clusters.weights(states)
-        apart = np.abs(weights - truth).sum() / 2
-        print(f"  {kind:11} " + " ".join(f"{p:5.3f}" for p in weights) + f"  {apart:5.3f}", flush=True)
+        off[kind] = np.abs(weights - truth).sum() / 2
+        print(f"  {kind:11} " + " ".join(f"{p:5.3f}" for p in weights) + f"  {off[kind]:5.3f}", flush=True)
+    if options.picture:
+        picture(options.picture, test, samples, off)
+
+
+def picture(path, test, samples, off):
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, panels = plt.subplots(1, len(samples), figsize=(14, 3.8), sharex=True, sharey=True, layout="constrained")
+    for ax, (kind, states) in zip(panels, samples.items(), strict=True):
+        fr.plot.principal_axes(test, states, ax=ax)
+        ax.set(title=f"{kind}: total variation {off[kind]:.2f}", xlabel="first principal axis", ylabel="")
+    panels[0].set_ylabel("second principal axis")
+    figure.savefig(path, dpi=80)
 
 
 def chains_words(chains):
@@ -163,6 +180,7 @@ def main():
     parser.add_argument("--rate", type=float, default=0.1)
     parser.add_argument("--ais", type=int, default=10_000, help="betas of annealed importance sampling")
     parser.add_argument("--only", default="", metavar="WORD", help="methods whose name has this word")
+    parser.add_argument("--picture", metavar="FILE.png")
     options = parser.parse_args()
     data = {"coin": (*coin(), 10, 2, 1)}
     if options.genomes:

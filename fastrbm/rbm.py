@@ -39,7 +39,8 @@ from .sampling.clamp import Clamp, drawn_given
 from .sampling.model import Model
 from .sampling.path import Path
 from .sampling.starts import chain_ends
-from .sampling.tempering import TemperedChains, tempered_samples
+from .sampling.tempered_samples import tempered_samples
+from .sampling.tempering import TemperedChains
 from .states import totals
 from .states.bits import BitMatrix, CodeMatrix, zeros
 from .states.missing import known_parts

@@ -16,6 +16,7 @@ from test_metrics import ar1
 import fastrbm as fr
 from fastrbm import diagnostics
 from fastrbm.diagnostics import axes as _axes
+from fastrbm.diagnostics import clusters as _clusters
 from fastrbm.diagnostics import convergence, meeting
 
 DIGITS = fr.datasets.load_digits()
@@ -140,6 +141,51 @@ def test_one_chain_and_short_ones(n):
             function([[1.0, math.nan]] * 4)
     with pytest.raises(ValueError, match="kind must be one of bulk, tail, mean, got 'Bulk'"):
         diagnostics.ess(x, "Bulk")
+
+
+# ---------------------------------------------------------------- clusters
+
+
+def test_clusters_are_the_far_groups_whatever_their_order():
+    """Groups with a spread of 1 whose centers are at least 15 apart, the lightest of 2 %."""
+    rng = np.random.default_rng(0)
+    centers, sizes = 20.0 * np.eye(5), [500, 20, 200, 180, 100]
+    which = rng.permutation(np.repeat(np.arange(5), sizes))
+    points = centers[which] + rng.normal(size=(1000, 5))
+    found = _clusters.Clusters(points, 5)
+    nearest = found.nearest(points)
+    pairs = {(int(a), int(b)) for a, b in zip(which, nearest, strict=True)}
+    assert len(pairs) == 5
+    assert sorted(found.weights(points).tolist()) == pytest.approx(sorted(np.array(sizes) / 1000))
+    assert np.array_equal(found.centers, _clusters.Clusters(points, 5).centers)
+
+
+@pytest.mark.parametrize(
+    "points, n", [(np.zeros((1, 1)), 1), (np.ones((9, 3)), 1), (np.repeat([[0.0], [1.0]], 5, axis=0), 2)]
+)
+def test_no_more_clusters_than_points_differ(points, n):
+    assert len(_clusters.Clusters(points, 8).centers) == n
+    assert _clusters.Clusters(points, 8).weights(points).sum() == 1.0
+
+
+def test_clusters_that_are_left_without_points_go():
+    points = np.random.default_rng(1).normal(size=(40, 2)) ** 3
+    found = _clusters.Clusters(points, 30)
+    assert len(np.unique(found.nearest(points))) == len(found.centers) <= 30
+
+
+def test_how_far_weights_of_clusters_are_apart():
+    """Pearson's chi^2 of two sets of one distribution has the mean K - 1, and of 2,000 pairs of sets the mean is within
+    4 sqrt(2 (K - 1) / 2000) of that."""
+    total, errors = _clusters.apart(np.array([0.5, 0.5, 0.0]), np.array([0.7, 0.3, 0.0]), 100, 100)
+    assert total == pytest.approx(0.2)
+    assert errors == pytest.approx(math.sqrt(0.04 / 0.6 + 0.04 / 0.4) / math.sqrt(0.02))
+    rng, p = np.random.default_rng(2), np.array([0.4, 0.3, 0.2, 0.1])
+    squares = [
+        _clusters.apart(rng.multinomial(400, p) / 400, rng.multinomial(150, p) / 150, 400, 150)[1] ** 2
+        for _ in range(2000)
+    ]
+    assert abs(np.mean(squares) - 3.0) < 4.0 * math.sqrt(6.0 / 2000)
 
 
 # ---------------------------------------------------------------- axes

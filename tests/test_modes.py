@@ -278,9 +278,8 @@ def test_mixtures(n_modes, n_visible, monkeypatch):
 )
 @pytest.mark.slow
 def test_default_training_is_right_or_warns(n_modes, n_visible, n_seeds):
-    """Of default trainings of 12 hidden units: the weights of modes are within 0.4 of the data's in total variation, or
-    there is a TrainingWarning. (Two modes whose weights are off by 0.4 of their standard deviations, 0.5 at most, make
-    up 0.2, and eight twice that.)"""
+    """Of default trainings of 12 hidden units: the weights of modes are within 0.25 of the data's in total variation,
+    or there is a TrainingWarning, which is of more than 0.2, as far as samples tell."""
     for seed in range(n_seeds):
         data, prototypes = mixture(n_modes, n_visible, seed) if n_modes else coin()
         rbm = fr.RBM.from_data(data, 12, seed=seed)
@@ -288,4 +287,4 @@ def test_default_training_is_right_or_warns(n_modes, n_visible, n_seeds):
             warnings.simplefilter("always")
             fr.fit(rbm, data, seed=seed, n_threads=1)
         apart = 0.5 * np.abs(exact_weights(rbm, prototypes, 20_000) - weights_of(data, prototypes)).sum()
-        assert apart < 0.4 or any(issubclass(w.category, fr.TrainingWarning) for w in caught), seed
+        assert apart < 0.25 or any(issubclass(w.category, fr.TrainingWarning) for w in caught), seed

@@ -338,12 +338,12 @@ def test_annealing_both_ways(rbm):
 def test_base_rates_of_data():
     """Units as they are at beta 0, with the means of data."""
     rbm, X = AIS_MODELS[3], np.array([[1.0, -2.0, 1, 0], [3.0, 0.5, 1, 0]])
-    bias = fr.sampling.path.data_bias(rbm, X)
+    bias = fr.sampling.base_rate.data_bias(rbm, X)
     hot = rbm.visible.with_beta(0.0)
     at_zero = hot.mean_of(np.zeros((1, 4)))[0]
     wanted = np.append((X[:, :2].sum(axis=0) + at_zero[:2]) / 3, (X[:, 2:].sum(axis=0) + 0.5) / 3)
     assert np.allclose(hot.mean_of(bias[None].astype(float))[0], wanted, atol=1e-6)
-    assert np.allclose(fr.sampling.path.data_bias(AIS_MODELS[0], np.ones((2, 4))), math.atanh(2 / 3))
+    assert np.allclose(fr.sampling.base_rate.data_bias(AIS_MODELS[0], np.ones((2, 4))), math.atanh(2 / 3))
 
 
 def test_log_base_is_that_of_the_models_at_beta_0():

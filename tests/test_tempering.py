@@ -1,6 +1,10 @@
 """Parallel tempering: swaps leave the exact distribution, broken ones do not; both modes are found; the ladder
 adapts."""
 
+import copy
+import pickle
+import sys
+
 import numpy as np
 import pytest
 from helpers import Enumerated, logsumexp, random_rbm, state_numbers
@@ -24,8 +28,8 @@ def at_equilibrium(kind, rbm, n, betas=BETAS, seed=0):
         pair = rng.choice(exact.p.size, n, p=exact.p.reshape(-1))
         visible.append(exact.v[pair // len(exact.h)])
         hidden.append(exact.h[pair % len(exact.h)])
-    chains._visible = fr.BitMatrix.from_states(np.concatenate(visible))
-    chains._hidden = fr.BitMatrix.from_states(np.concatenate(hidden))
+    states = (fr.BitMatrix.from_states(np.concatenate(each)) for each in (visible, hidden))
+    chains._hold(*states, chains._trip)
     return chains
 
 
@@ -298,6 +302,50 @@ def test_swap_probability_follows_the_joint_energies():
     chains.sweep(2)  # one swap attempt of the pair
     assert abs(chains.swap_rates[0] - mean) < 5 * 0.5 / np.sqrt(100_000)
     assert logsumexp(-energy) == pytest.approx(cold.log_z)
+
+
+def test_ctrl_c_leaves_joint_states_whole():
+    """Broken off at any line of an exchange, each place has v, h and the way of one state: here, its number in all
+    three."""
+    rbm, code = random_rbm(6, 6), fr.TemperedChains._exchange.__code__
+    lines = sorted({line for *_, line in code.co_lines() if line and line > code.co_firstlineno})
+    assert len(lines) >= 2
+    for stop in lines:
+        chains = fr.TemperedChains(rbm, 10, n_betas=3)
+        number = np.arange(30, dtype=np.uint8)
+        chains._rows[:] = number
+        moved = np.roll(np.arange(30), 10)
+
+        def break_off(frame, event, argument, stop=stop):
+            if frame.f_code is code and event == "line" and frame.f_lineno == stop:
+                raise KeyboardInterrupt
+            return break_off
+
+        before = sys.gettrace()
+        sys.settrace(break_off)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                chains._exchange(moved)
+        finally:
+            sys.settrace(before)
+        visible, hidden = chains._visible.planes[0], chains._hidden.planes[0]
+        assert np.array_equal(visible, hidden) and np.array_equal(np.sort(visible), number)
+        if stop == lines[-1]:
+            assert np.array_equal(visible, moved)
+
+
+def test_copies_of_chains_hold_their_own_states():
+    chains = fr.TemperedChains(random_rbm(6, 6), 10, n_betas=3)
+    chains.sweep(3)
+    for other in (copy.deepcopy(chains), pickle.loads(pickle.dumps(chains))):
+        again = copy.deepcopy(chains)
+        other.sweep(4)
+        again.sweep(4)
+        assert np.array_equal(other._visible.planes, again._visible.planes)
+        assert np.array_equal(other._hidden.planes, again._hidden.planes) and np.array_equal(other._trip, again._trip)
+        assert other.round_trip_rate == again.round_trip_rate
+        assert np.shares_memory(other._rows, other._trip) and np.shares_memory(other._rows, other._hidden.planes)
+        assert not np.shares_memory(other._rows, chains._rows)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ def at_equilibrium(kind, path, n, seed=0):
     """Chains whose states are exact draws on every rung."""
     chains, rng = kind(path, n, seed=seed, start=np.zeros((n, 4))), np.random.default_rng(seed)
     states = [each.v[rng.choice(len(each.p_v), n, p=each.p_v)] for each in exact(path)]
-    chains._visible = fr.BitMatrix.from_states(np.concatenate(states))
+    chains._hold(fr.BitMatrix.from_states(np.concatenate(states)), chains._hidden, chains._trip)
     return chains
 
 
@@ -164,8 +164,8 @@ def test_states_of_chains_of_a_path(tmp_path):
         fr.TemperedChains(fr.sampling.Path(path.models, points=[0, 1, 2, 3]), 10).set_state(chains.get_state())
     with pytest.raises(AttributeError, match="no betas"):
         chains.betas  # noqa: B018
-    for more in ({"n_betas": 3}, {"betas": [1.0]}):
-        with pytest.raises(ValueError, match="a Path has its own rungs: leave out n_betas and betas"):
+    for more in ({"n_betas": 3}, {"betas": [1.0]}, {"target_rate": 0.3}):
+        with pytest.raises(ValueError, match="a Path has its own rungs: leave out n_betas, betas and target_rate"):
             fr.TemperedChains(path, 10, **more)
     with pytest.raises(ValueError, match="start must have as many examples as there are chains, 10, got 3"):
         fr.TemperedChains(path, 10, start=np.zeros((3, 4)))
@@ -657,8 +657,9 @@ def test_threads_do_not_change_a_training_along_a_trajectory():
 def test_bad_paths_of_the_gradient():
     with pytest.raises(TypeError, match="path must be a sampling.Path, a sampling.Trajectory or None, not RBM"):
         fr.gradient.Tempered(path=random_rbm(4, 3))
-    with pytest.raises(ValueError, match="a path has its own rungs: leave out betas"):
-        fr.gradient.Tempered(betas=[1.0], path=fr.sampling.Trajectory())
+    for more in ({"n_betas": 3}, {"betas": [1.0]}, {"target_rate": 0.3}):
+        with pytest.raises(ValueError, match="a path has its own rungs: leave out n_betas, betas and target_rate"):
+            fr.gradient.Tempered(path=fr.sampling.Trajectory(), **more)
     rbm = fr.RBM.from_data(X, 4)
     with pytest.raises(ValueError, match="trajectory and gradient.path must be one Trajectory, got two"):
         fr.fit(rbm, X, fr.gradient.Tempered(path=fr.sampling.Trajectory()), trajectory=fr.sampling.Trajectory())

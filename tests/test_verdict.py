@@ -30,6 +30,14 @@ def kinds(**numbers):
         ({"gaps": np.array([1.0, 14380.7]), "updates": np.array([1, 75])}, "diverged", True),
         ({"gaps": np.array([1.0, math.inf]), "updates": np.array([1, 75])}, "diverged", True),
         ({"gaps": np.zeros(10), "n_updates": 100}, "nothing learned", True),
+        ({"hidden_input": 80.0, "n_visible": 784}, None, False),  # of far prototypes
+        ({"off_clusters": 0.3, "cluster_errors": 5.7, "n_clusters": 8}, "samples unlike the data", True),
+        ({"off_clusters": 0.3, "cluster_errors": 4.1, "n_clusters": 2}, "samples unlike the data", True),
+        ({"off_clusters": 0.3, "cluster_errors": 5.6, "n_clusters": 8}, None, False),  # within the error
+        ({"off_clusters": 0.19, "cluster_errors": 9.0, "n_clusters": 8}, None, False),  # too little for words
+        ({"off_clusters": 0.0, "cluster_errors": 0.0, "n_clusters": 1}, None, False),
+        ({"families": 7.0}, "weights of modes unknown", False),
+        ({"families": 8.0}, None, False),
         ({"gaps": np.zeros(10), "n_updates": 99}, "nothing learned", False),  # a step of a loop: no warning
         ({"gaps": np.array([0.0008]), "updates": np.array([30]), "n_updates": 30}, "nothing learned", False),
         ({"off_axis": 0.88, "axis_error": 0.06}, "samples unlike the data", True),

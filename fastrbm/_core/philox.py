@@ -66,6 +66,7 @@ BASE = 45  # population_annealing: the mode with whose base a chain moves
 SAMPLE_TEMPERED = 46  # RBM.sample: tempered chains
 SAMPLE_SWAP = 47  # RBM.sample: their swaps
 HELD_OUT = 48  # fastrbm train --validation 0.2: which examples are held out
+CLOSING = 49  # fit: the samples that its end is judged by
 
 _NORMALS = 1 << 16  # normal numbers of one sweep number, as the kernel has it
 

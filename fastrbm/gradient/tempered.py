@@ -14,7 +14,7 @@ from .._core.settings import Setting
 from .._core.synonyms import keywords
 from ..moments import PhaseStates
 from ..sampling import gibbs
-from ..sampling.ladder import MOST_BETAS, check_target_rate, ladder
+from ..sampling.ladder import MOST_BETAS, TARGET_RATE, check_target_rate, ladder
 from ..sampling.model import checked_model
 from ..sampling.path import Path
 from ..sampling.rungs import Models
@@ -84,10 +84,10 @@ class Tempered(Described):
     seed : int
     path : sampling.Path or sampling.Trajectory, optional
         In place of temperatures, the hotter chains are those of other models (:class:`fastrbm.TemperedChains` of a
-        path); n_betas and target_rate then mean nothing. A path stays as it is: the model that is trained stands on top
-        of its last one, and should be near it, as when a training goes on. A trajectory grows as ``fit`` keeps models
-        of this training: each becomes a rung just below the model that is trained, with copies of its chains. An update
-        costs as many sweeps as there are rungs, and about as much for swaps.
+        path); n_betas, betas and target_rate are left out then. A path stays as it is: the model that is trained stands
+        on top of its last one, and should be near it, as when a training goes on. A trajectory grows as ``fit`` keeps
+        models of this training: each becomes a rung just below the model that is trained, with copies of its chains. An
+        update costs as many sweeps as there are rungs, and about as much for swaps.
 
     Attributes
     ----------
@@ -123,17 +123,18 @@ class Tempered(Described):
         n_betas: int = BETAS,
         n_sweeps: int = 1,
         betas: ArrayLike | None = None,
-        target_rate: float | None = 0.4,
+        target_rate: float | None = TARGET_RATE,
         seed: int = 0,
         path: Path | Trajectory | None = None,
     ) -> None:
-        if path is not None and betas is not None:
-            raise ValueError("a path has its own rungs: leave out betas")
         self.path = path
         self.n_chains, self.n_betas, self.n_sweeps = n_chains, n_betas, n_sweeps
         self.betas = _given_ladder(betas, "betas")
         self.target_rate, self.seed = target_rate, seed
         self.chains = None
+        has_ladder = not (self.betas is None and self.n_betas == BETAS and self.target_rate in (None, TARGET_RATE))
+        if path is not None and has_ladder:
+            raise ValueError("a path has its own rungs: leave out n_betas, betas and target_rate")
 
     def _new_chains(self, rbm: RBM, n_threads: int | None = None) -> TemperedChains:
         if self.path is not None:

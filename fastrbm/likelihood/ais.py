@@ -12,8 +12,10 @@ from .._core.progress import Countdown
 from .._core.synonyms import keywords
 from .._core.warn import warn
 from ..ranks import shared
+from ..sampling.base_rate import data_bias
 from ..sampling.model import model
-from ..sampling.path import MOST_STEPS, Path, data_bias
+from ..sampling.path import Path
+from ..sampling.points import MOST_STEPS
 from ..sampling.starts import chain_ends
 from .results import LogPartition
 from .weights import MARKOV, mean_weight, width

@@ -13,7 +13,8 @@ from .._core.synonyms import keywords
 from .._core.warn import warn
 from ..ranks import shared
 from ..sampling.model import enumerated_units, model
-from ..sampling.path import MOST_STEPS, Path
+from ..sampling.path import Path
+from ..sampling.points import MOST_STEPS
 from ..states.missing import has_missing, known_parts
 from .ais import ais, checked
 from .bidirectional import bidirectional, limits

@@ -13,8 +13,9 @@ from .._core import floatmath, philox
 from .._core.progress import Countdown
 from ..ranks import current
 from ..sampling.annealing import population_annealing
+from ..sampling.base_rate import bounded, data_bias
 from ..sampling.modes import mode_biases
-from ..sampling.path import Path, bounded, data_bias
+from ..sampling.path import Path
 from ..sampling.resampling import Annealed, anneal, descendants, normalized
 from ..sampling.starts import chain_ends
 from ..states.bits import BitMatrix, of_planes

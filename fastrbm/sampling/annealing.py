@@ -16,7 +16,8 @@ from ..ranks import shared
 from ..states.bits import BitMatrix, zeros
 from . import gibbs
 from .modes import SWEEPS, clustered, mode_biases, to_grid
-from .path import N_STEPS, Path, path_of
+from .path import Path, path_of
+from .points import N_STEPS
 from .resampling import anneal, descendants, effective_size, error_of, families_of, normalized
 from .starts import FEW, warn_of_few
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ..rbm import RBM
 
 MOST_BETAS = 1 << 16
+TARGET_RATE = 0.4  # of swaps, where none is given
 
 
 def ladder(betas: ArrayLike, name: str) -> np.ndarray:

@@ -19,8 +19,10 @@ from .._core.synonyms import keywords
 from ..ranks import own_share, shared
 from ..states.bits import BitMatrix, zeros
 from . import gibbs
+from .base_rate import data_bias, hot_bias
 from .gibbs import chain_calls, independent_states
 from .model import Model, checked_model, model
+from .points import MOST_STEPS, even_points, given_points
 from .resampling import Annealed, anneal, descendants, log_ratio, swap_rate
 
 if TYPE_CHECKING:
@@ -28,10 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Path"]
 
-N_STEPS = 200  # of a path of which nothing is said
-MOST_STEPS = 1 << 24
-_FIRST_STEPS = 20  # up to the first of several models, which is an easy one
-_LARGEST_BIAS = 1e29  # of the base-rate model that is chosen here: any will do, but parameters have a bound
 _STRETCHES = 50  # of a path, whose lengths are measured
 _PILOT_STEPS = 8  # of each stretch
 _NOTHING = 1e-9  # nats
@@ -103,7 +101,9 @@ class Path:
         self._models = _models(models)
         if n_steps is not None and points is not None:
             raise ValueError("n_steps and points are two ways to say the same: give one")
-        self._points = _even(len(self._models), n_steps) if points is None else _given(points, len(self._models))
+        self._points = (
+            even_points(len(self._models), n_steps) if points is None else given_points(points, len(self._models))
+        )
         self._points.flags.writeable = False
         first = self._models[0]
         if base_bias is not None and data is not None:
@@ -496,26 +496,6 @@ def path_of(given: RBM | Path, n_steps: int | None, base_bias: ArrayLike | None,
     return given
 
 
-def hot_bias(rbm: RBM) -> np.ndarray:
-    """b + W E[h] at beta 0, float32 (V,): sums in one order, so the same bits on any machine."""
-    hidden = rbm.hidden
-    if hidden.real:
-        inputs = floatmath.row_sums(rbm.weights, hidden.with_beta(0.0).mean_of(np.zeros(hidden.n)))
-    else:
-        inputs = (hidden.off + 0.5 * hidden.step) * floatmath.row_sums(rbm.weights)
-    return bounded(rbm.visible_bias + inputs)
-
-
-def bounded(bias: np.ndarray) -> np.ndarray:
-    """The bias of a base-rate model, float32, that is like this one, float64 (V,), within the bound of parameters."""
-    return bias.clip(-_LARGEST_BIAS, _LARGEST_BIAS).astype(np.float32)
-
-
-def data_bias(rbm: RBM, data: ArrayLike) -> np.ndarray:
-    """The bias of independent units, as they are at beta 0, that have the smoothed means of data, float32 (V,)."""
-    return rbm._bias_of(rbm._states(data, "data", fractions=True))
-
-
 def _models(given: RBM | Sequence[RBM]) -> tuple[RBM, ...]:
     if isinstance(given, Model) or not isinstance(given, Iterable):
         return (model(given),)
@@ -531,31 +511,3 @@ def _wide(rbm: RBM) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """The parameters as float64."""
     weights, b, c = (array.astype(np.float64) for array in (rbm.weights, rbm.visible_bias, rbm.hidden_bias))
     return weights, b, c
-
-
-def _even(n_models: int, n_steps: int | None) -> np.ndarray:
-    """Evenly spaced points: in n_steps steps over all, each whole number being one."""
-    if n_models == 1:
-        n_steps = N_STEPS if n_steps is None else validate.integer(n_steps, "n_steps", 1, MOST_STEPS)
-        return _exact(np.linspace(0.0, 1.0, n_steps + 1))
-    if n_steps is None:
-        return _exact(np.concatenate([np.linspace(0.0, 1.0, _FIRST_STEPS + 1), np.arange(2.0, n_models + 1)]))
-    n_steps = validate.integer(n_steps, "n_steps", n_models, MOST_STEPS)
-    each = np.diff(np.rint(np.arange(n_models + 1) * (n_steps / n_models)).astype(int))
-    return _exact(np.concatenate([[0.0], *(k + np.arange(1, m + 1) / m for k, m in enumerate(each))]))
-
-
-def _given(points: ArrayLike, n_models: int) -> np.ndarray:
-    array = np.asarray(points)
-    if array.dtype.kind not in "iuf" or array.ndim != 1 or not 2 <= len(array) <= MOST_STEPS + 1:
-        raise ValueError(f"points must be a sequence of at least two numbers, from 0 to {n_models}")
-    array = array.astype(np.float64)
-    if array[0] != 0 or array[-1] != n_models or not bool((np.diff(array) >= 0).all()):
-        raise ValueError(f"points must go from 0 up to {n_models}, none below the one before")
-    whole = np.setdiff1d(np.arange(n_models + 1.0), array)
-    return _exact(np.insert(array, np.searchsorted(array, whole), whole))
-
-
-def _exact(points: np.ndarray) -> np.ndarray:
-    """As the kernels take temperatures."""
-    return np.where(points <= 1.0, points.astype(np.float32).astype(np.float64), points)

@@ -11,19 +11,18 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import philox, saved, threads, validate
-from .._core.progress import Countdown
 from .._core.settings import Setting
 from .._core.synonyms import keywords
 from ..ranks import shared
 from ..states.bits import BitMatrix, of_planes, zeros
 from ..states.saved import saved_bits
 from . import gibbs
-from .ladder import MOST_BETAS, Temperatures, check_target_rate, ladder
+from .ladder import MOST_BETAS, TARGET_RATE, Temperatures, check_target_rate, ladder
 from .model import checked_model, model
 from .path import Path, population
 from .resampling import acceptance
 from .rungs import Models
-from .starts import start_chains, warn_of_few
+from .starts import start_chains
 from .together import Together
 
 if TYPE_CHECKING:
@@ -33,9 +32,6 @@ __all__ = ["TemperedChains"]
 
 _BETAS = 10
 _UNKNOWN, _DOWN, _UP = 0, 1, 2  # a state's round trip: since it was the coldest, then since it was the hottest
-_GAP = 1.2  # length of the path from one temperature to the next, for which about 0.4 of swaps are accepted
-_MOST_OF_SAMPLE = 100  # temperatures of RBM.sample
-_SWEEPS_A_LOOK = 50  # of RBM.sample, at the progress line
 _RECENT = 100  # swap attempts that rates of swaps are averaged over
 
 
@@ -77,7 +73,7 @@ class TemperedChains(Together):
     target_rate : float or None
         Of a model without betas: the gaps of the ladder are adapted until neighbors swap at this rate, which moves its
         lower end: with more temperatures it reaches further down, and not below 0. The adaptation fades (Miasojedow,
-        Moulines & Vihola 2013). None: the ladder stays as it is. Of a path, it has no meaning.
+        Moulines & Vihola 2013). None: the ladder stays as it is.
     seed : int
     start : array (n_chains, V) or BitMatrix, optional
         Where chains of all rungs start (of K n_chains examples: where each chain of each rung does, the coldest rung
@@ -122,23 +118,25 @@ class TemperedChains(Together):
         n_chains: int = 128,
         n_betas: int | None = None,
         betas: ArrayLike | None = None,
-        target_rate: float | None = 0.4,
+        target_rate: float | None = TARGET_RATE,
         seed: int = 0,
         start: ArrayLike | None = None,
         n_threads: int | None = None,
         *,
         comm: Any = None,
     ) -> None:
-        if isinstance(path, Path) and (n_betas is not None or betas is not None):
-            raise ValueError("a Path has its own rungs: leave out n_betas and betas")
-        n_betas = _BETAS if n_betas is None else validate.integer(n_betas, "n_betas", 1, MOST_BETAS)
         self.target_rate = target_rate
+        if n_betas is not None:
+            n_betas = validate.integer(n_betas, "n_betas", 1, MOST_BETAS)
         rungs: Temperatures | Models
         if isinstance(path, Path):
+            if n_betas is not None or betas is not None or self.target_rate not in (None, TARGET_RATE):
+                raise ValueError("a Path has its own rungs: leave out n_betas, betas and target_rate")
             rbm, self.target_rate = path.rbm, None
             rungs = Models([path.model_at(point) for point in path.points[-2::-1]])
         elif betas is None:
-            rbm, rungs = model(path), Temperatures(np.linspace(1.0, 0.0, n_betas) if n_betas > 1 else np.ones(1))
+            K = _BETAS if n_betas is None else n_betas
+            rbm, rungs = model(path), Temperatures(np.linspace(1.0, 0.0, K) if K > 1 else np.ones(1))
         else:
             rbm, rungs, self.target_rate = model(path), Temperatures(ladder(betas, "betas")), None
         self._set_up(rbm, rungs, n_chains, seed, start, n_threads)
@@ -155,36 +153,48 @@ class TemperedChains(Together):
         if states is not None and len(states) not in (self._n, K * self._n):
             raise ValueError(f"start must have as many examples as there are chains, {self._n}, got {len(states)}")
         if isinstance(rungs, Models):
-            self._start_of_models(rungs, states, n_threads)
+            joint = self._start_of_models(rungs, states, n_threads)
         else:
             given = None if states is None else states[np.resize(np.arange(len(states)), K * self._n)]
-            self._visible, self._hidden = start_chains(
+            joint = start_chains(
                 rbm, K * self._n, self._seed, self._start_stream, given, n_threads, beta=rungs.of_chains(self._n)
             )
         self.n_sweeps_done = self._n_swaps = 0
         self._rates = np.full(K - 1, np.nan)  # of swaps, of late
         self._swap_attempts = np.zeros(K - 1)
         self._round_trips = 0
-        self._trip = np.full((K, self._n), _UNKNOWN, np.uint8)  # of the state that is here
-        self._trip[0] = _DOWN
+        trip = np.full((K, self._n), _UNKNOWN, np.uint8)  # of the state that is here
+        trip[0] = _DOWN
+        self._hold(*joint, trip)
 
-    def _start_of_models(self, rungs: Models, states: BitMatrix | None, n_threads: int | None) -> None:
+    def _hold(self, visible: BitMatrix, hidden: BitMatrix, trip: np.ndarray) -> None:
+        """Take these joint states, and where each is on its round trip, uint8 (K, n): into the rows of one array, so
+        that an exchange is one copy, and Ctrl-C cannot come in between."""
+        rows = np.concatenate([visible.planes, hidden.planes, trip.reshape(1, -1)])
+        middle = len(visible.planes)
+        both = of_planes(rows[:middle], self._rbm.visible), of_planes(rows[middle:-1], self._rbm.hidden)
+        self._rows, self._trip, (self._visible, self._hidden) = rows, rows[-1].reshape(trip.shape), both
+
+    def _start_of_models(
+        self, rungs: Models, states: BitMatrix | None, n_threads: int | None
+    ) -> tuple[BitMatrix, BitMatrix]:
         """Joint states from visible ones, or from what population annealing has on its way from the hottest rung."""
         rbm, n, K = self._rbm, self._n, len(rungs)
-        self._visible, self._hidden = zeros(K * n, rbm.visible), zeros(K * n, rbm.hidden)
+        all_visible, all_hidden = zeros(K * n, rbm.visible), zeros(K * n, rbm.hidden)
         models, how = (rbm, *rungs.hotter), (self._seed, self._start_stream, n_threads)
         if states is None:
             for k, (_, visible, hidden) in enumerate(population(models[::-1], n, *how)):
                 place = slice((K - 1 - k) * n, (K - k) * n)
-                self._visible.planes[:, place], self._hidden.planes[:, place] = visible.planes, hidden.planes
-            return
-        self._visible.planes[:] = states.planes[:, np.resize(np.arange(len(states)), K * n)]
+                all_visible.planes[:, place], all_hidden.planes[:, place] = visible.planes, hidden.planes
+            return all_visible, all_hidden
+        all_visible.planes[:] = states.planes[:, np.resize(np.arange(len(states)), K * n)]
         for k, each in enumerate(models):
             place = slice(k * n, (k + 1) * n)
             gibbs.half_step(
-                each._parameters.to_hidden, self._visible[place], kind=philox.HIDDEN, seed=self._seed,
-                stream=self._start_stream, out=self._hidden[place], first_chain=k * n, n_threads=n_threads,
+                each._parameters.to_hidden, all_visible[place], kind=philox.HIDDEN, seed=self._seed,
+                stream=self._start_stream, out=all_hidden[place], first_chain=k * n, n_threads=n_threads,
             )  # fmt: skip
+        return all_visible, all_hidden
 
     def sweep(self, n_sweeps: int = 1, n_threads: int | None = None) -> None:
         """n_sweeps sweeps of every chain, swaps before each."""
@@ -230,13 +240,11 @@ class TemperedChains(Together):
 
     def _exchange(self, moved: np.ndarray) -> None:
         """Put the state of place moved[k] in place k, and follow the round trips."""
-        for bits in (self._visible, self._hidden):
-            bits.planes[:] = bits.planes[:, moved]
-        trip = self._trip.reshape(-1)[moved].reshape(self._trip.shape)
-        trip[-1][trip[-1] == _DOWN] = _UP
-        self._round_trips += int((trip[0] == _UP).sum())
-        trip[0] = _DOWN
-        self._trip = trip
+        self._rows[:] = self._rows[:, moved]
+        hottest, coldest = self._trip[-1], self._trip[0]
+        hottest[hottest == _DOWN] = _UP
+        self._round_trips += int((coldest == _UP).sum())
+        coldest[:] = _DOWN
 
     def _follow(self, hotter: Sequence[RBM]) -> None:
         """Go on with other models below the coldest rung. One that was there keeps its chains; those of a new one start
@@ -252,7 +260,8 @@ class TemperedChains(Together):
         rates, attempts = np.append(self._rates, np.nan), np.append(self._swap_attempts, 0.0)
         visible, hidden = self._visible[place], self._hidden[place]
         trip = np.where(stayed[:, None], self._trip[came_from], np.uint8(_UNKNOWN))
-        self._rungs, self._visible, self._hidden, self._trip = Models(hotter), visible, hidden, trip
+        self._rungs = Models(hotter)
+        self._hold(visible, hidden, trip)
         self._rates = np.where(together, rates[pairs], np.nan)
         self._swap_attempts = np.where(together, attempts[pairs], 0.0)
 
@@ -346,8 +355,8 @@ class TemperedChains(Together):
         seed = saved.count(state, "seed", saved.SEEDS)
         self._round_trips = saved.count(state, "round_trips")  # the last one that may be refused
         self._rungs.set_state(rungs)
-        self._visible, self._hidden = visible, hidden
-        self._rates, self._swap_attempts, self._trip = rates, swap_attempts, trip
+        self._hold(visible, hidden, trip)
+        self._rates, self._swap_attempts = rates, swap_attempts
         self._n_swaps, self.n_sweeps_done, self._seed = n_swaps, n_sweeps_done, seed
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -382,57 +391,17 @@ class TemperedChains(Together):
         chains._least_gain = saved.number(state, "least_gain")
         return chains
 
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        del state["_rows"]  # which the others are parts of
+        return state
+
     def __setstate__(self, state: dict[str, Any]) -> None:
         """From a pickle; one that was read from a memory map holds arrays that cannot be written."""
         self.__dict__.update(state)
-        for name in ("_rates", "_swap_attempts", "_trip"):
-            setattr(self, name, np.array(getattr(self, name)))
+        self._rates, self._swap_attempts = np.array(self._rates), np.array(self._swap_attempts)
+        self._hold(self._visible, self._hidden, self._trip)
 
     def __repr__(self) -> str:
         rungs = "n_betas" if isinstance(self._rungs, Temperatures) else "n_rungs"
         return f"TemperedChains({self.rbm!r}, n_chains={self._n}, {rungs}={self.n_rungs})"
-
-
-class _SampleChains(TemperedChains):
-    """Chains with streams of their own: a user's TemperedChains of the same seed must not repeat their numbers."""
-
-    _stream = _start_stream = philox.SAMPLE_TEMPERED
-    _swap_stream = philox.SAMPLE_SWAP
-
-
-def tempered_samples(
-    rbm: RBM, n: int, n_sweeps: int, seed: int, n_threads: int | None, progress: bool = False
-) -> BitMatrix:
-    """n visible states of tempered chains that start at draws from the base-rate model and do n * n_sweeps sweeps in
-    all.
-
-    Betas are even in thermodynamic length, which makes rates of swaps about even, from 0 up to 1. The last state of
-    each chain is taken, and those before it at even times of the second half. A warning where states made few round
-    trips. With real hidden units the rungs are the points of a path, along which modes keep their weights.
-    """
-    pilot = Path(rbm, base_bias=np.zeros(rbm.n_visible)).adapted(seed=seed, n_threads=n_threads)
-    assert pilot.length is not None
-    n_betas = min(_MOST_OF_SAMPLE, 2 + math.ceil(pilot.length / _GAP))
-    betas = np.interp(np.linspace(0.0, 1.0, n_betas), np.linspace(0.0, 1.0, pilot.n_steps + 1), pilot.points)
-    betas = np.unique(betas.astype(np.float32))[::-1]
-    each = min(len(betas), n, max(1, n_sweeps // 2))  # samples of a chain
-    n_chains = -(-n // each)
-    sweeps = max(2 * each, n * n_sweeps // (n_chains * len(betas)))  # no state is taken twice
-    if rbm.hidden.real:
-        path = pilot.with_points(betas[::-1].astype(np.float64))
-        chains = _SampleChains(path, n_chains, seed=seed, n_threads=n_threads)
-    else:
-        base = Path(rbm).base_states(n_chains, seed, philox.SAMPLE_TEMPERED, n_threads)
-        chains = _SampleChains(rbm, n_chains, betas=betas, seed=seed, start=base, n_threads=n_threads)
-    times = np.rint(np.linspace(sweeps / 2, sweeps, each + 1)).astype(int)[1:]
-    states = []
-    with Countdown("tempered sampling", sweeps, progress) as countdown:
-        for time in times.tolist():
-            while chains.n_sweeps_done < time:
-                chains.sweep(min(_SWEEPS_A_LOOK, time - chains.n_sweeps_done), n_threads)
-                countdown.done(chains.n_sweeps_done)
-            states.append(chains.visible_bits.planes.copy())
-    round_trips = chains.round_trip_rate * n_chains * chains.n_sweeps_done
-    made = f"{n_chains:,} tempered chains made {round_trips:.0f} round trips"
-    warn_of_few(round_trips, f"{made}. More sweeps make it sharper")
-    return of_planes(np.ascontiguousarray(np.concatenate(states[::-1], axis=1)[:, :n]), rbm.visible)

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .._core import philox
 from ..diagnostics.axes import along, principal_axes
+from ..diagnostics.clusters import Clusters, apart
 from ..likelihood.score import score
 from ..rbm import RBM
 from ..sampling.annealing import of_modes
 from ..sampling.chains import Chains
+from ..sampling.starts import chain_ends
 from ..sampling.tempering import TemperedChains
 from ..states.missing import absent_sites
 from .variance import LARGEST, SMALLEST, visible_size
-from .verdict import Closing, farness
+from .verdict import FEWEST_FAMILIES, Closing, clusters_apart, farness
 
 if TYPE_CHECKING:
     from ..units.unit import Unit
@@ -25,15 +28,18 @@ if TYPE_CHECKING:
 _ANNEALED, _FEWEST_STEPS, _STEPS = 512, 50, 500  # chains that the end of a training is judged by, and their steps
 _AXES, _LEAST = 8, 0.02  # principal axes of the data that are looked along, and the part of the variance of each
 _UPDATES_A_STEP, _FEWEST_UPDATES = 20, 1000  # a tenth of a training, or half where a second population is needed
-_ENOUGH = 8.0  # families, from which they say something
+_SWEEPS_A_STEP = 2  # of the samples, after so many steps of annealing: where chains mix, they mend what annealing left
+_CLUSTERS, _MORE = 8, 4  # of the data; so many times the chains, where their weights are off but not beyond doubt
 _LOOKED_AT = 32  # rows whose hidden inputs are
 _SCORE_COLUMNS = ("log_likelihood", "pseudo_likelihood")
 
 
 def closing(
-    rbm: RBM, basics: Basics, history: History, chains: Any, kept: bool, seed: int, n_threads: int | None
-) -> Closing:
-    """The numbers that say how a training ended. kept: whether the model is one of before the end."""
+    rbm: RBM, basics: Basics, examples: np.ndarray, history: History, chains: Any, kept: bool, seed: int,
+    n_threads: int | None,
+) -> Closing:  # fmt: skip
+    """The numbers that say how a training ended. examples: more of them, uint8 (n, columns) or float64 (n, V); kept:
+    whether the model is one of before the end."""
     n_updates, states = int(history.last["update"]), basics.bits.to_units().astype(np.float64)
     # not by BLAS, whose threads would slow down what follows a short training
     seen = rbm.visible.unit_values(basics.states[:_LOOKED_AT])
@@ -46,7 +52,7 @@ def closing(
         history["update"],
         np.append(history["shuffled_gap"][:-1], gap),
         **_chains_apart(rbm, states, chains),
-        **_model_apart(rbm, basics, states, n_updates, seed, n_threads),
+        **_model_apart(rbm, basics, examples, states, n_updates, seed, n_threads),
         **({} if kept or basics.validation is None else _scores(history)),
     )
 
@@ -71,30 +77,18 @@ def _chains_apart(rbm: RBM, states: np.ndarray, chains: Any) -> dict[str, Any]:
 
 
 def _model_apart(
-    rbm: RBM, basics: Basics, states: np.ndarray, n_updates: int, seed: int, n_threads: int | None
-) -> dict[str, Any]:
-    """How far the model is from the data along one of their main axes, that where it is farthest, and from validation
-    data, by annealed samples."""
+    rbm: RBM, basics: Basics, examples: np.ndarray, states: np.ndarray, n_updates: int, seed: int,
+    n_threads: int | None,
+) -> dict[str, Any]:  # fmt: skip
+    """How far the model is from the data, by annealed samples, and from validation data."""
     numbers: dict[str, Any] = {}
     if absent_sites(basics.bits) is not None:  # the model of all sites is not what was trained
         return numbers
     likely = math.nan
     if n_updates >= _FEWEST_UPDATES and len(states) > 1:
         n_steps = min(_STEPS, max(_FEWEST_STEPS, n_updates // _UPDATES_A_STEP))
-        population = of_modes(rbm, _ANNEALED, n_steps, seed, n_threads)
-        samples = population.visible.to_units()
-        center = states.mean(axis=0)
-        spread, moved = states - center, samples - center
-        for axis in principal_axes(spread, _AXES) if population.families >= _ENOUGH else ():
-            data, model = along(spread, axis), along(moved, axis)
-            if np.square(data).sum() > _LEAST * np.square(spread).sum():
-                deviation = float(data.std())
-                of_model = float(model.std()) / math.sqrt(population.families)
-                error = math.hypot(deviation / math.sqrt(len(data)), of_model) / deviation
-                off = abs(float(model.mean())) / deviation
-                if not numbers or farness(off, error) > farness(numbers["off_axis"], numbers["axis_error"]):
-                    numbers = {"off_axis": off, "axis_error": error}
-        likely = -population.log_partition
+        numbers, log_z = _samples_apart(rbm, basics, examples, states, n_steps, seed, n_threads)
+        likely = -log_z
     if basics.validation is not None:
         independent = RBM.from_data(basics.bits, 1, weight_scale=0.0, visible=_independent_units(rbm, states))
         free, plain = (
@@ -104,6 +98,57 @@ def _model_apart(
         numbers["excess_gap"] = free[0] - free[1] - (plain[0] - plain[1])
         numbers["margin"] = likely - free[0] - score(independent, basics.validation).mean
     return numbers
+
+
+def _samples_apart(
+    rbm: RBM, basics: Basics, examples: np.ndarray, states: np.ndarray, n_steps: int, seed: int, n_threads: int | None
+) -> tuple[dict[str, Any], float]:
+    """How far samples are off along a main axis of the data, that where they are farthest, and in the weights of the
+    data's clusters, which are those of their places along these axes; and log Z.
+
+    The samples are those of rbm.sample, by default: a population of chains, swept on.
+    """
+    center = states.mean(axis=0)
+    axes = principal_axes(states - center, _AXES)
+    if not len(axes):
+        return {}, of_modes(rbm, _ANNEALED, n_steps, seed, n_threads).log_partition
+
+    def places(rows: np.ndarray) -> np.ndarray:
+        return np.stack([along(rows - center, axis) for axis in axes], axis=1)
+
+    data = places(basics.packed(examples).to_units().astype(np.float64))
+    clusters = Clusters(data, _CLUSTERS)
+    for n_chains in (_ANNEALED, _MORE * _ANNEALED):
+        population = of_modes(rbm, n_chains, n_steps, seed, n_threads)
+        numbers: dict[str, Any] = {"families": population.families}
+        if population.families < FEWEST_FAMILIES:
+            break
+        n = len(population.visible)
+        ends = chain_ends(
+            rbm, n, _SWEEPS_A_STEP * n_steps, seed, philox.CLOSING, population.visible, n_threads=n_threads
+        )
+        samples = places(ends.to_units().astype(np.float64))
+        numbers |= _axis_apart(data, samples, population.families, float(np.square(states - center).mean(axis=0).sum()))
+        total, errors = apart(clusters.weights(data), clusters.weights(samples), len(data), population.families)
+        numbers |= {"off_clusters": total, "cluster_errors": errors, "n_clusters": len(clusters.centers)}
+        doubtful = errors, math.sqrt(_MORE) * errors  # as it is, and as it would be by so many times the families
+        if [clusters_apart(total, each, len(clusters.centers)) > 1.0 for each in doubtful] != [False, True]:
+            break
+    return numbers, population.log_partition
+
+
+def _axis_apart(data: np.ndarray, samples: np.ndarray, families: float, variance: float) -> dict[str, float]:
+    """By how many standard deviations of the data the mean is off, and the error of that, on the worst axis; of places
+    (n, axes), of axes that have a part of this variance."""
+    worst: dict[str, float] = {}
+    for of_data, of_model in zip(data.T, samples.T, strict=True):
+        deviation = float(of_data.std())
+        if deviation**2 > _LEAST * variance:
+            error = math.hypot(1.0 / math.sqrt(len(of_data)), float(of_model.std()) / deviation / math.sqrt(families))
+            off = abs(float(of_model.mean() - of_data.mean())) / deviation
+            if not worst or farness(off, error) > farness(worst["off_axis"], worst["axis_error"]):
+                worst = {"off_axis": off, "axis_error": error}
+    return worst
 
 
 def _independent_units(rbm: RBM, states: np.ndarray) -> Unit:

@@ -168,13 +168,13 @@ class InMemory:
                 states = _as_given(self._rows(rows[0]), self._unit)
             yield states, None if self._weight is None else self._weight[rows[0]]
 
-    def some_examples(self) -> np.ndarray:
-        """Up to 256 examples from all over the data, (n, V) uint8 or float64; where they have weights, at even steps of
+    def some_examples(self, n: int = MEASURED) -> np.ndarray:
+        """Up to n examples from all over the data, (n, V) uint8 or float64; where they have weights, at even steps of
         weight, so that means over them are weighted ones."""
-        examples = np.linspace(0, self._n_rows - 1, min(self._n_rows, MEASURED)).astype(np.intp)
+        examples = np.linspace(0, self._n_rows - 1, min(self._n_rows, n)).astype(np.intp)
         if self._weight is not None:
             ends = np.add.accumulate(self._weight)
-            examples = np.searchsorted(ends, (np.arange(MEASURED) + 0.5) / MEASURED * ends[-1], side="right")
+            examples = np.searchsorted(ends, (np.arange(n) + 0.5) / n * ends[-1], side="right")
         rows = self._rows(examples)
         return rows.to_states() if isinstance(rows, BitMatrix) else rows
 
@@ -368,8 +368,8 @@ class UserBatches:
         if count < self.n_batches:
             raise ValueError(f"X yields {count} batches where its len() promises {self.n_batches}")
 
-    def some_examples(self) -> np.ndarray:
-        """The first 256 examples that there are."""
+    def some_examples(self, n: int = MEASURED) -> np.ndarray:
+        """The first 256 examples that there are; no more, whatever n."""
         if self._some is None:
             parts, count = [], 0
             for batch in self._batches:

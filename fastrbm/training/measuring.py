@@ -13,6 +13,7 @@ from ..states.bits import BitMatrix, packed, zeros
 from ..states.missing import absent_sites, are_sites
 from .columns import columns_of, of_reals
 from .contracts import Metric, Snapshot, metric_values
+from .data import MEASURED
 from .history import History
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _PART_OF_COST = 0.005  # each metric's, where it leaves open when it is due
 _PART_OF_COST_WATCHED = 0.05  # likewise, where the training may end by it
 _TIMES_WATCHED = 50  # and then it is taken so many times at least
 _VALIDATION_EXAMPLES = 256
+_AT_THE_END, _NUMBERS = 2048, 1 << 22  # examples by which the end is judged; fewer where they have more units than that
 
 
 class Measuring:
@@ -113,12 +115,17 @@ class Measuring:
         return row
 
 
+def n_at_the_end(n_visible: int) -> int:
+    """How many examples the end of a training is judged by, at most."""
+    return max(MEASURED, min(_AT_THE_END, _NUMBERS // n_visible))
+
+
 class Basics:
     """The columns that are always there, on a few examples chosen once."""
 
     def __init__(self, examples: np.ndarray, validation: BitMatrix | None, seed: int, unit: Unit) -> None:
         self.seed, self._unit = seed, unit
-        self.states = unit.hardened(examples) if examples.dtype == np.float64 else examples
+        self.states = self._hardened(examples)
         self.bits = packed(self.states, unit)
         absent = absent_sites(self.bits)
         self._present = None if absent is None else np.repeat(~absent, unit.units_of_columns, axis=1)
@@ -128,6 +135,13 @@ class Basics:
         ]
         self.noise = packed(np.stack(columns, axis=1), unit)
         self.validation = None if validation is None else some(validation)
+
+    def packed(self, examples: np.ndarray) -> BitMatrix:
+        """The states of more examples."""
+        return packed(self._hardened(examples), self._unit)
+
+    def _hardened(self, examples: np.ndarray) -> np.ndarray:
+        return self._unit.hardened(examples) if examples.dtype == np.float64 else examples
 
     def measure(self, rbm: RBM, epoch: int, n_threads: int | None) -> dict[str, float]:
         """Of the model as it is."""

@@ -26,7 +26,7 @@ from ..likelihood.pseudo import pseudo, refuse_real
 from ..likelihood.results import METHODS
 from ..likelihood.score import score
 from ..sampling.chains import Chains
-from ..sampling.path import MOST_STEPS
+from ..sampling.points import MOST_STEPS
 from .columns import Column, columns_of
 from .contracts import Snapshot
 from .measuring import some

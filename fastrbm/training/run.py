@@ -25,6 +25,7 @@ from . import divided
 from .contracts import Callback, FitState
 from .data import OnDisk, UserBatches
 from .early_stopping import EarlyStopping
+from .measuring import n_at_the_end
 from .record import outcome_of, settings_of
 from .verdict import Closing, TrainingWarning, findings
 
@@ -368,8 +369,11 @@ class Training:
         loop, basics = self.loop, self.measuring.basics
         chains = getattr(loop.gradient, "chains", None)
         kept = any(hasattr(callback, "finish") for callback in self.callbacks)
+        examples = self.source.some_examples(n_at_the_end(loop.rbm.n_visible))
         with among(self.ranks):
-            numbers = closing(loop.rbm, basics, self.history, chains, kept, self.measuring.seed, loop.n_threads)
+            numbers = closing(
+                loop.rbm, basics, examples, self.history, chains, kept, self.measuring.seed, loop.n_threads
+            )
         found = self.ranks.first(findings(replace(numbers, left_out=loop.left_out / max(1, loop.update))))
         self.history.findings = tuple(found)
         for finding in found:

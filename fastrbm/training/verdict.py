@@ -11,13 +11,17 @@ from .._core.defaults import UPDATES
 
 # Good trainings of bars-and-stripes, digits, surveys and MNIST by default: inputs of 0.6 to 12, shuffled gaps of 0.2
 # to 1.5 nats a unit that rise by up to 4 % in the second half, chains within 0.05 of the means, samples on eight axes
-# within 0.3 standard deviations and 2 standard errors, excess gaps up to 0.1 of the shuffled gap. Thresholds stand
-# apart from these, and below what the faults show.
-_LARGE_INPUT = 50.0  # mean size of the hidden units' inputs: their sigmoids are 0 or 1 to 20 digits
+# within 0.3 standard deviations and 2 standard errors, weights of clusters within 0.16 in total variation, excess gaps
+# up to 0.1 of the shuffled gap. Thresholds stand apart from these, and below what the faults show.
+# mean size of the hidden units' inputs, from which their sigmoids are 0 or 1 to 20 digits; and a visible unit: of
+# prototypes that differ in half of 256 units, of which one in 50 changes, the right model has 46
+_LARGE_INPUT, _LARGE_INPUT_A_UNIT = 50.0, 0.5
 _LARGE_GAP = 10.0  # nats a visible unit
 _NOTHING = 0.05  # nats
 _WORTH_A_WARNING = 100  # updates; fewer may be a step of a user's loop
 _ERRORS, _FAR = 4.0, 0.4  # standard errors, and standard deviations of the data, that samples may be off
+_FAR_CLUSTERS = 0.2  # total variation of the weights of clusters
+FEWEST_FAMILIES = 8.0  # of annealed chains, from which they say something
 _MEANS = 0.1  # mean difference of the units' means
 _RISE = 0.15  # of the shuffled gap, in the second half of the updates
 _LEFT_OUT = 0.1  # of the updates
@@ -48,7 +52,9 @@ class Closing:
     (too high on average), NaN where that is unknown; off_means: mean difference of the units' means between the chains
     and the data, and means_error, what noise explains of it; off_axis: the mean of samples along a main axis of the
     data, that where it is farthest, from that of the data, in standard deviations of the data, and axis_error, its
-    standard error; score_updates, scores, score_error: of a score on validation data, if any; left_out: which part of
+    standard error; off_clusters: the total variation between the weights that clusters of the data have in samples and
+    in the data, cluster_errors, how many standard errors that is, and n_clusters; families: of these samples, NaN where
+    there are none; score_updates, scores, score_error: of a score on validation data, if any; left_out: which part of
     the updates was left out.
     """
 
@@ -63,6 +69,10 @@ class Closing:
     means_error: float = math.nan
     off_axis: float = math.nan
     axis_error: float = math.nan
+    off_clusters: float = math.nan
+    cluster_errors: float = math.nan
+    n_clusters: int = 0
+    families: float = math.nan
     score_name: str = ""
     score_updates: np.ndarray = field(default_factory=lambda: np.zeros(0))
     scores: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -73,12 +83,12 @@ class Closing:
 def findings(c: Closing) -> list[Finding]:
     """What these numbers say, the gravest first."""
     gap = float(c.gaps[-1])
-    if not c.hidden_input <= _LARGE_INPUT or not abs(gap) <= _LARGE_GAP * c.n_visible:
+    if not c.hidden_input <= _largest_input(c) or not abs(gap) <= _LARGE_GAP * c.n_visible:
         return [Finding("diverged", _diverged(c))]
     found = []
     if c.left_out > _LEFT_OUT:
         found.append(Finding("updates left out", _left_out(c)))
-    if c.off_means > max(_MEANS, 4 * c.means_error) or _is_far(c):
+    if c.off_means > max(_MEANS, 4 * c.means_error) or _is_far(c) or _has_other_weights(c):
         found.append(Finding("samples unlike the data", _unlike(c)))
     if gap < _NOTHING and not found:
         return [Finding("nothing learned", _nothing(c, gap), fault=c.n_updates >= _WORTH_A_WARNING)]
@@ -89,6 +99,8 @@ def findings(c: Closing) -> list[Finding]:
         rising = _rising(c, gap)
         if rising:
             found.append(Finding("still rising", rising, fault=False))
+    if not found and c.families < FEWEST_FAMILIES:
+        found.append(Finding("weights of modes unknown", _unknown(c), fault=False))
     return found
 
 
@@ -99,11 +111,15 @@ def _left_out(c: Closing) -> str:
     )
 
 
+def _largest_input(c: Closing) -> float:
+    return max(_LARGE_INPUT, _LARGE_INPUT_A_UNIT * c.n_visible)
+
+
 def _diverged(c: Closing) -> str:
     return (
         f"The training has diverged: the inputs of the hidden units are {c.hidden_input:.3g} in size, on average, and "
-        f"less than {_LARGE_INPUT:.0f} in a model that has learned well. Its free energies and their gap mean nothing. "
-        "Use a smaller learning rate."
+        f"less than {_largest_input(c):.0f} in a model that has learned well. Its free energies and their gap mean "
+        "nothing. Use a smaller learning rate."
     )
 
 
@@ -116,8 +132,25 @@ def _is_far(c: Closing) -> bool:
     return farness(c.off_axis, c.axis_error) > 1.0
 
 
+def clusters_apart(off: float, errors: float, n_clusters: int) -> float:
+    """How far the weights of clusters are off, in units of what is worth a word. Where all is well, errors squared are
+    as large as the sum of the squares of n_clusters - 1 normal numbers; beyond 3 and the root of that they are once in
+    ten thousand times. That is 4 standard errors of two clusters."""
+    return min(off / _FAR_CLUSTERS, errors / (_ERRORS - 1.0 + math.sqrt(max(0, n_clusters - 1))))
+
+
+def _has_other_weights(c: Closing) -> bool:
+    return clusters_apart(c.off_clusters, c.cluster_errors, c.n_clusters) > 1.0
+
+
 def _unlike(c: Closing) -> str:
-    if _is_far(c):
+    if _has_other_weights(c):
+        what = (
+            f"Samples of the model are unlike the data: the weights of {c.n_clusters} clusters of the data are off by "
+            f"{c.off_clusters:.2f} in total variation. The chains of the training stayed in some modes, and the model "
+            "has others, or has them too heavy"
+        )
+    elif _is_far(c):
         what = (
             "Samples of the model are unlike the data: on a main axis of the data their mean is off by "
             f"{c.off_axis:.1f} standard deviations of the data. The chains of the training stayed in some modes, and "
@@ -130,6 +163,13 @@ def _unlike(c: Closing) -> str:
         )
     return (
         f"{what}. Use tempered chains (gradient.Tempered, --method tempered), more sweeps, or a smaller learning rate."
+    )
+
+
+def _unknown(c: Closing) -> str:
+    return (
+        "Whether the modes of the model have the weights that they have in the data is not known: annealed chains, by "
+        f"which it could be seen, are of {c.families:.1f} families. Compare samples by TemperedChains with the data."
     )
 
 
