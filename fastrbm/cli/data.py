@@ -18,7 +18,7 @@ from .._core.reading import shown
 from ..datasets.alignments import ALPHABETS, Alphabet, guessed_alphabet, read_fasta, sequence_weights
 from ..datasets.categories import kept_columns, load_categories, load_codes
 from ..datasets.csv import NotNumbers, is_word, records, split
-from ..datasets.files import map_rows, read_table
+from ..datasets.files import map_rows, read_column, read_table
 from ..datasets.scales import NoScale, binarize, scaled
 from ..datasets.table import Table
 from ..units.categorical import Categorical
@@ -169,6 +169,10 @@ def refuse_senseless(options: argparse.Namespace) -> None:
     ):  # fmt: skip
         if given:
             raise CommandError(f"{option} does nothing with sequences ({name})")
+    _refuse_both_weights(options)
+
+
+def _refuse_both_weights(options: argparse.Namespace) -> None:
     if options.sequence_weights is not None and options.sample_weight:
         raise CommandError("give --sample-weight or --sequence-weights, not both")
 
@@ -412,6 +416,14 @@ def data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool = Fa
     validate.check_names(None if table.names is None else tuple(table.names), form.names, name, file=True)
     _check_codes(table.array, form.unit, name)
     return table.array
+
+
+def weights_of(options: argparse.Namespace, X: np.ndarray) -> np.ndarray | None:
+    """The weights of the examples of a model's data, if the options ask for any."""
+    _refuse_both_weights(options)
+    if options.sample_weight:
+        return read_column(options.sample_weight)
+    return None if options.sequence_weights is None else sequence_weights(X, threshold=options.sequence_weights)
 
 
 def _check_codes(array: np.ndarray, unit: Unit, name: str) -> None:

@@ -8,7 +8,7 @@ from .._core import defaults
 from .._core.frames import MAX_LEVELS
 from ..units.categorical import Categorical
 from ..units.layer import TYPES
-from .common import BUNDLED, add_common, add_data, add_sequence_weights, add_shape, real, whole
+from .common import BUNDLED, add_common, add_data, add_sample_weight, add_sequence_weights, add_shape, real, whole
 from .together import add_mpi
 
 METHODS = ("pcd", "tempered", "fast-pcd", "cd")
@@ -111,7 +111,7 @@ def _add_model(group) -> None:
         metavar="B",
         help="examples per update (default %(default)s)",
     )
-    group.add_argument("--sample-weight", metavar="FILE", help="weights of the examples, one a row: .npy or .csv")
+    add_sample_weight(group)
     group.add_argument(
         "--dynamic-binarization",
         action="store_true",

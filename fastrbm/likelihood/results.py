@@ -185,6 +185,8 @@ class Score(_Interval):
     lower, upper : float
         The mean with log Z at the two ends of its interval: how far the estimate of log Z may be off.
     log_partition : LogPartition or Bidirectional
+    total_weight : float or None
+        Of the examples, where they have weights; mean and standard_error are weighted then.
     """
 
     _center = "mean"
@@ -195,6 +197,7 @@ class Score(_Interval):
     lower: float
     upper: float
     log_partition: LogPartition | Bidirectional
+    total_weight: float | None = None
 
     @property
     def method(self) -> str:
@@ -235,7 +238,8 @@ class Score(_Interval):
 
 
 def _examples(score: Score) -> str:
-    return f"{len(score.per_example):,} example{'s'[: len(score.per_example) > 1]}"
+    words = f"{len(score.per_example):,} example{'s'[: len(score.per_example) > 1]}"
+    return words if score.total_weight is None else f"{words} of total weight {score.total_weight:,.1f}"
 
 
 def _nats(estimate: LogPartition | Bidirectional) -> str:

@@ -109,8 +109,8 @@ def report(
         Of the pictures; by default a square where the number of visible units is one, else a table. Of a layer of
         several segments, or of real units, that of its largest segment of units of two values or real ones.
     sample_weight : array (n,), optional
-        Weights of the examples, for the frequencies of categories and pairs of them, the moments of real columns, and
-        the inputs of hidden units alone.
+        Weights of the examples: of the score, as for :func:`fastrbm.likelihood.score`, and of columns by themselves;
+        of the frequencies of categories and pairs of them, the moments of real columns, and the inputs of hidden units.
     n_samples : int
         Gibbs chains whose states are the samples; they start at draws from the visible biases alone. As many chains
         that start at data, and as many annealed samples, are compared with them.
@@ -173,10 +173,12 @@ def report(
     settings = {name: value for name, value in settings.items() if value is not None}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        score = likelihood_score(rbm, examples, **settings, progress=progress, n_threads=n_threads)
+        score = likelihood_score(
+            rbm, examples, **settings, progress=progress, n_threads=n_threads, sample_weight=sample_weight
+        )
     reported = [str(warning.message) for warning in caught]
     samples, traces, met = _run_chains(rbm, examples, n_samples, n_sweeps, seed, progress, n_threads)
-    found, alone = summary(traces), _alone(rbm, examples)
+    found, alone = summary(traces), _alone(rbm, examples, sample_weight)
     page = Page(f"Report on {name}")
     about = f"On {data_name or 'data'}: {len(examples):,} examples."
     page.about(about + (f" Made {date}." if date else "") + f" fastrbm {__version__}.")
@@ -231,16 +233,16 @@ def _run_chains(
     return chains.visible_bits, traces, met
 
 
-def _alone(rbm: RBM, examples: BitMatrix) -> float:
+def _alone(rbm: RBM, examples: BitMatrix, weight: np.ndarray | None) -> float:
     """The mean log-likelihood of units, or columns, that know nothing of each other, with the means of the data; of
     real columns also with their variances."""
     units = examples.to_units()
-    means = units.mean(axis=0)
+    means, n = np.average(units, axis=0, weights=weight), len(examples) if weight is None else float(weight.sum())
     if rbm.visible.layout is not None:
         layer = sites.of_model(rbm)
-        alone = coded.independent(means, len(examples), layer)
-        return alone + coded.independent_reals(rbm, units[:, layer.real[layer.column]])
-    smooth = (means * len(examples) + 0.5) / (len(examples) + 1)
+        alone = coded.independent(means, n, layer)
+        return alone + coded.independent_reals(rbm, units[:, layer.real[layer.column]], weight)
+    smooth = (means * n + 0.5) / (n + 1)
     return float((means * np.log(smooth) + (1 - means) * np.log1p(-smooth)).sum())
 
 
@@ -277,7 +279,7 @@ def _score(page: Page, score: Score, reported: list[str], rbm: RBM, examples: Bi
     page.table({
         "mean log-likelihood": f"{nats(score.mean)} nats per example",
         "by the uncertainty of log Z": "none: log Z is exact" if exact else interval(score.lower, score.upper),
-        "standard error, data": "one example has none" if len(examples) == 1
+        "standard error, data": "one example has none" if not math.isfinite(score.standard_error)
         else f"{score.standard_error:.2f} nats, from the spread of the examples",
         "standard error, log Z": "none: log Z is exact" if exact else f"{score.log_z_error:.2g} nats",
         "log Z": f"{nats(z.value)} nats, {z.method}" + ("" if exact else f", {interval(z.lower, z.upper)}"),

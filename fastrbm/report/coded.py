@@ -57,7 +57,7 @@ def picture_of(rbm: RBM, shape: Any) -> Picture | None:
     return Picture(columns, found, real)
 
 
-def independent(means: np.ndarray, n: int, sites: layout.Sites) -> float:
+def independent(means: np.ndarray, n: float, sites: layout.Sites) -> float:
     """The mean log-likelihood of columns that know nothing of each other, each with its frequencies in n examples: the
     means of the units. One more example counts, which has all values of a column alike."""
     sizes = np.repeat(np.where(sites.categorical, sites.sizes, 2), sites.sizes)
@@ -68,12 +68,12 @@ def independent(means: np.ndarray, n: int, sites: layout.Sites) -> float:
     return float(on[discrete].sum() + off[single].sum())
 
 
-def independent_reals(rbm: RBM, values: np.ndarray) -> float:
+def independent_reals(rbm: RBM, values: np.ndarray, weight: np.ndarray | None) -> float:
     """The same of real columns, in units' values (n, columns): each normal, with its mean and variance. The variance is
     at least that of the model's unit given hidden units: the density of a column that hardly varies has no bound, and
     says nothing of how columns depend on each other. The density is per unit of the data."""
     widths = np.square(rbm.visible.sides()[2:4].max(axis=0))  # 1 / gamma, 0 of units that are not real
-    variance = values.var(axis=0)
+    variance = np.average((values - np.average(values, axis=0, weights=weight)) ** 2, axis=0, weights=weight)
     wide = np.maximum(variance, widths[widths > 0])
     return float(-0.5 * (np.log(2.0 * np.pi * wide) + variance / wide).sum()) - floatmath.total(rbm.visible.log_scales)
 
