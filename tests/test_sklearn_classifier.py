@@ -221,4 +221,6 @@ def test_score_takes_weights():
     model = small().fit(BITS[SMALL], Y[SMALL])
     weight = np.arange(500) % 4
     right = model.predict(BITS[:500]) == Y[:500]
-    assert model.score(BITS[:500], Y[:500], sample_weight=weight) == pytest.approx((right * weight).sum() / weight.sum())
+    assert model.score(BITS[:500], Y[:500], sample_weight=weight) == pytest.approx(
+        (right * weight).sum() / weight.sum()
+    )

@@ -12,8 +12,8 @@ from ..datasets.files import read_table
 from ..rbm import RBM
 from ..states.missing import has_missing, known_parts
 from .common import add_common, add_drop, model_of, whole
-from .data import Form, content
 from .files import OUTPUTS, check_output
+from .form import Form, content
 from .words import say, say_json
 
 

@@ -28,11 +28,12 @@ from ..training.verdict import TrainingWarning
 from ..units.layer import TYPES
 from . import together
 from . import words as _words
-from .data import Form, Training, refuse_senseless, training_data
 from .files import Output, check_output
+from .form import Form, Training
 from .report import check_report, write_report
 from .settings import as_toml
 from .train_options import SCORES
+from .training_data import refuse_senseless, training_data
 from .validation import held_out_part, names_of, split, validation_of
 from .words import CommandError, reason, say_json, tell
 

@@ -73,6 +73,8 @@ def independent_reals(rbm: RBM, values: np.ndarray, weight: np.ndarray | None) -
     at least that of the model's unit given hidden units: the density of a column that hardly varies has no bound, and
     says nothing of how columns depend on each other. The density is per unit of the data."""
     widths = np.square(rbm.visible.sides()[2:4].max(axis=0))  # 1 / gamma, 0 of units that are not real
+    if values.shape[1] == 0:
+        return 0.0
     variance = np.average((values - np.average(values, axis=0, weights=weight)) ** 2, axis=0, weights=weight)
     wide = np.maximum(variance, widths[widths > 0])
     return float(-0.5 * (np.log(2.0 * np.pi * wide) + variance / wide).sum()) - floatmath.total(rbm.visible.log_scales)
