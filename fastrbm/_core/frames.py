@@ -153,13 +153,14 @@ def encode_frame(
     names : tuple of str, or None
         The names of the columns; None: they are not checked.
     categories : sequence, one entry a column
-        The labels in the order of their codes; None for a column that holds codes.
+        The labels in the order of their codes; None for a column that holds codes, none, (), for one of real numbers.
     name : str
         What messages call the frame.
 
     Returns
     -------
-    array (n, columns): uint8; int16 where values are missing, which are -1.
+    array (n, columns): uint8; int16 where values are missing, which are -1. Of a frame with columns of real numbers
+    float64, and NaN.
 
     Raises
     ------
@@ -179,7 +180,8 @@ def encode_frame(
         raise ValueError(f"{name} has {len(labels)} columns where {len(categories)} are required")
     codes = []
     for label, column, known in zip(labels, columns, categories, strict=True):
-        codes.append(_encoded(column, known, f"column {label!r} of {name}"))
+        encoded = _encoded if known is None or len(known) else _numbers
+        codes.append(encoded(column, known, f"column {label!r} of {name}"))
     return _stacked(codes)
 
 
@@ -195,7 +197,7 @@ def to_frame(
     names : sequence of str, or None
         The names of the columns; None: those of like, or 0, 1, 2 ...
     categories : sequence, one entry a column
-        The labels in the order of their codes; None for a column whose values stay as they are.
+        The labels in the order of their codes; None, or none, for a column whose values stay as they are.
     like : pandas.DataFrame, polars.DataFrame or dict, optional
         A frame with the same columns, such as the one that was described: the result is of its library, with its types
         of columns. A dict gives lists. By default a pandas.DataFrame: text becomes "category", numbers and truth values
@@ -227,8 +229,7 @@ def to_frame(
         validate.check_names(_text(shape_of), None if names is None else tuple(names), "like")
     titles = list(names) if names is not None else list(range(len(categories))) if shape_of is None else shape_of
     columns = [
-        None if known is None else _decoded(array[:, k], len(known), f"values[:, {k}]")
-        for k, known in enumerate(categories)
+        _decoded(array[:, k], len(known), f"values[:, {k}]") if known else None for k, known in enumerate(categories)
     ]
     if isinstance(like, Mapping):
         return {
@@ -344,6 +345,18 @@ def _encoded(column: Column, known: Sequence[Label] | None, where: str) -> np.nd
     return result
 
 
+def _numbers(column: Column, known: Sequence[Label] | None, where: str) -> np.ndarray:
+    """The real numbers of a column, NaN where one is missing; float64."""
+    values = [_plain(label) for label in column.labels]
+    table = np.array([*(value if isinstance(value, Real) else np.inf for value in values), np.nan], np.float64)
+    result = table[column.codes]
+    if bool(np.isinf(result).any()):
+        row = int(np.argmax(np.isinf(result)))
+        value = _written(column.labels[column.codes[row]])
+        raise ValueError(f"{where} has the value {shown(value)} in row {row} (counted from 0), which is no real number")
+    return result
+
+
 def _unlike(value: Label, known: Sequence[Label] | None) -> str:
     """Why a value has no code."""
     if known is None:
@@ -376,6 +389,9 @@ def _segments(kinds: list[tuple[str, int]]) -> tuple[tuple[str, Any], ...]:
 
 
 def _stacked(codes: list[np.ndarray]) -> np.ndarray:
+    if any(column.dtype == np.float64 for column in codes):
+        return np.stack([column if column.dtype == np.float64 else np.where(column < 0, np.nan, column)
+                         for column in codes], axis=1)  # fmt: skip
     missing = any(bool((column < 0).any()) for column in codes)
     result = np.empty((len(codes[0]) if codes else 0, len(codes)), np.int16 if missing else np.uint8)
     for k, column in enumerate(codes):

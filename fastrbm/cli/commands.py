@@ -1,4 +1,4 @@
-"""The command line: fastrbm train | sample | inpaint | score | report | info | bench."""
+"""The command line: fastrbm train | sample | inpaint | classify | score | report | info | bench."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ..rbm import load_path
 from ..training.checkpoint import CheckpointWarning
 from . import together
 from .bench import add_bench
+from .classify import add_classify
 from .common import (
     BUNDLED,
     Parser,
@@ -38,6 +39,7 @@ EPILOG = """examples:
   fastrbm train digits --out rbm.npz        train a model on the bundled digits
   fastrbm sample rbm.npz --out samples.npy  draw from it
   fastrbm inpaint rbm.npz x.csv --out y.csv fill in what is missing of a table
+  fastrbm classify rbm.npz x.csv --out y.csv labels of a model of labels
   fastrbm score rbm.npz digits              its log-likelihood
   fastrbm report rbm.npz digits             a page with its score, pictures and diagnostics
   fastrbm train --help                      every option of a command
@@ -55,13 +57,17 @@ def build_parser() -> Parser:
         epilog=EPILOG,
     )
     parser.add_argument("--version", action="version", version=f"fastrbm {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="train | sample | inpaint | score | report | info | bench")
+    commands = parser.add_subparsers(
+        dest="command", metavar="train | sample | inpaint | classify | score | report | info | bench"
+    )
 
     add_train(commands, run_train)
 
     add_sample(commands)
 
     add_inpaint(commands)
+
+    add_classify(commands)
 
     score = commands.add_parser(
         "score",

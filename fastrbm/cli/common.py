@@ -47,6 +47,7 @@ _SYNONYMS = {
     "exclude": ("drop",), "ignore": ("drop",), "skip": ("drop",),
     "n-states": ("states",), "n-categories": ("states",), "categories": ("states",), "potts": ("categorical",),
     "softmax": ("categorical",), "multinomial": ("categorical",), "binary": ("bernoulli",), "ising": ("spin",),
+    "predict": ("classify",), "target": ("labels",), "y": ("labels",), "label": ("labels",),
     "impute": ("inpaint",), "fill": ("inpaint",), "complete": ("inpaint",),
     "benchmark": ("bench",), "help": ("help",), "version": ("version",),
 }  # fmt: skip

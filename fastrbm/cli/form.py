@@ -52,12 +52,14 @@ class Form(NamedTuple):
 
 
 class Training(NamedTuple):
-    """The examples of a training, what they are, in words too, and their weights, if they bring any."""
+    """The examples of a training, what they are, in words too, their weights, if they bring any, and which column is
+    the label."""
 
     examples: np.ndarray
     form: Form
     words: str = ""
     weights: np.ndarray | None = None
+    label: int | None = None  # the number of the column that is the label
 
 
 def content(states: np.ndarray, kind: str, form: Form) -> memoryview | bytes:

@@ -24,6 +24,9 @@ from ..units.layer import TYPES, counted, of_table, reader
 from ..units.unit import Unit
 from .data import of_binary, refuse_both_weights
 from .form import Form, Training
+from .labels import METHODS as LABEL_METHODS
+from .labels import codes_of, joined, place, read_labels, words_apart
+from .labels import is_file as labels_are_file
 from .reading import (
     is_alignment,
     is_csv,
@@ -43,6 +46,58 @@ _MISSING = "train with --missing latent, or leave out its row or column"
 
 def training_data(options: argparse.Namespace) -> Training:
     """The examples that a model is to be made for."""
+    labels = options.labels
+    if labels is None:
+        return _training_data(options)
+    what = f"--labels {labels}"
+    if labels_are_file(labels):
+        return joined(_training_data(options), read_labels(labels), None, None, what)
+    if is_alignment(options.data):
+        raise CommandError(f"{what}: of sequences, labels are in a file of their own, one a row")
+    if options.missing is None and (apart := _label_apart(options)) is not None:
+        return apart
+    training = _training_data(options)
+    names, n = training.form.names, training.examples.shape[1]
+    return training._replace(label=place(labels, names, n))
+
+
+def _label_apart(options: argparse.Namespace) -> Training | None:
+    """Of a table of numbers, whose other columns are what they would be without the label; None of another table."""
+    name, visible = options.data, options.visible
+    if is_csv(name) and visible == Categorical.name and options.states is None:
+        return None
+    what, known = f"--labels {options.labels}", None
+    try:
+        table = numbers_of(name, options)
+        at = place(options.labels, table.names, table.array.shape[1])
+        title = table.names[at] if table.names else None
+        rest, column = table.without(at)
+    except ValueError as error:
+        if isinstance(error, CommandError) or not is_csv(name) or options.no_header:
+            raise
+        try:
+            rest, column, at, title, known = words_apart(name, options.labels, options.drop)
+        except ValueError:
+            return None  # of text
+    if rest.array.shape[1] == 0:
+        raise CommandError(f"{what}: {name} has no other column")
+    try:
+        if visible is not None and TYPES[visible].real:
+            training = _reals(rest, name, options)
+        elif visible == Categorical.name or options.states is not None:
+            training = _of_codes(rest, name, options)
+        else:
+            training = Training(*of_binary(rest, name, options, reader(visible or "bernoulli", "--visible"),
+                                           options.json, options.dynamic_binarization))  # fmt: skip
+    except ValueError:
+        if is_csv(name) and visible is None:
+            return None  # of categories that are written as numbers
+        raise
+    return joined(training, codes_of(column, what), at, title, what, known)
+
+
+def _training_data(options: argparse.Namespace) -> Training:
+    """The same, but for labels."""
     name = options.data
     if is_alignment(name):
         return _sequences(name, options)
@@ -56,7 +111,7 @@ def training_data(options: argparse.Namespace) -> Training:
         refuse_absent(name, options)
         header = not options.no_header
         try:
-            return _of_table(_load_categories(name, options, header), name, header, missing)
+            return _of_table(_load_categories(name, options, header), name, header, missing, options.labels)
         except (ValueError, TypeError) as error:
             raise _by_option(error) from None
     if missing:
@@ -88,6 +143,16 @@ def refuse_senseless(options: argparse.Namespace) -> None:
         ):  # fmt: skip
             if given:
                 raise CommandError(f"{option} is for real values, and does nothing with {where}")
+    if options.method in LABEL_METHODS and options.labels is None:
+        raise CommandError(
+            f"--method {options.method} needs --labels: the column that is the label, or a file of labels"
+        )
+    if options.alpha is not None and options.method != "hybrid":
+        raise CommandError("--alpha is of --method hybrid; a learning rate is --learning-rate")
+    if options.on_disk and options.labels is not None:
+        raise CommandError("--labels does nothing with --on-disk")
+    if options.report and options.method == "discriminative":
+        raise CommandError("--report is about samples and likelihoods, which --method discriminative does not learn")
     if options.fixed_variance and options.visible != Gaussian.name:
         raise CommandError("--fixed-variance is for --visible gaussian")
     if options.visible is not None and TYPES[options.visible].real:
@@ -194,7 +259,7 @@ def _of_csv(name: str, options: argparse.Namespace, unit: Unit) -> Training:
     labels = {label for known in table.categories for label in known if isinstance(label, str)}
     if not isinstance(plain, (NoScale, NotNumbers)) and not any(map(is_word, labels)):
         raise plain  # numbers that something is wrong with
-    return _of_table(table, name, header, missing=False)
+    return _of_table(table, name, header, False, options.labels)
 
 
 def _load_categories(name: str, options: argparse.Namespace, header: bool) -> CodedTable:
@@ -208,11 +273,15 @@ def _by_option(error: Exception) -> CommandError:
     return CommandError(re.sub(r"\b([Ll])eave it out", r"\1eave it out (--drop)", said))
 
 
-def _of_table(table: CodedTable, name: str, header: bool, missing: bool) -> Training:
+def _of_table(table: CodedTable, name: str, header: bool, missing: bool, labels: str | None) -> Training:
     unit, codes, names, categories = of_table(table)
     names = names if header else None
     if not missing:
-        _refuse_missing(codes, name, names, header)
+        needed = codes
+        if labels is not None and not labels_are_file(labels):  # examples need not have one
+            needed = codes.copy()
+            needed[:, place(labels, names, codes.shape[1])] = 0
+        _refuse_missing(needed, name, names, header)
     form = Form(unit, names, categories)
     named = [(shown(title, 30), len(known)) for title, known in zip(form.titles, categories, strict=True)]
     sites = [f"{title} {n}" for title, n in named if n != 2]
@@ -269,6 +338,10 @@ def _of_reals(name: str, options: argparse.Namespace) -> Training:
         table = Table(load_codes(name, drop=options.drop))
     else:
         table = numbers_of(name, options)
+    return _reals(table, name, options)
+
+
+def _reals(table: Table, name: str, options: argparse.Namespace) -> Training:
     good = np.isfinite(table.array) | (np.isnan(table.array) & (options.missing is not None))
     if not bool(good.all()):
         row, column = np.argwhere(~good)[0].tolist()

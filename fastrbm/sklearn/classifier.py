@@ -192,8 +192,8 @@ class RBMClassifier(ClassifierMixin, Estimator):
         return self
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """Go once through X (n_samples, n_features) and labels y (n_samples,), in batches of batch_size, at the constant
-        rate learning_rate; chains and Adam's means go on from the last call. Returns self.
+        """Go once through X (n_samples, n_features) and labels y (n_samples,), in batches of batch_size, at a constant
+        rate, learning_rate; chains and Adam's means go on from the last call. Returns self.
 
         classes: all labels that there will be; the first call must have them, later ones may. The biases start from
         the examples of the first call. After fit, it goes on with the model that fit learned. learning_rate and l2 may
