@@ -370,7 +370,7 @@ MISTAKES = [
     (["train", "survey.csv", "--validation", "color.csv"], "it lacks 'rooms', 'smokes', 'child'"),
     (["train", "survey.csv", "--validation", "codes.npy"], "codes.npy has 9 columns where the model has 4"),
     (["sample", "table.npz", "--out", "s.fasta"], "the model's columns are no letters of one alphabet"),
-    (["sample", "table.npz", "--out", "s.txt"], "its name must end in .npy or .npz or .csv or .fasta"),
+    (["sample", "table.npz", "--out", "s.txt"], "its name must end in .npy or .npz or .csv or .tsv or .fasta"),
     (
         ["score", "table.npz", "pink.csv"],
         "pink.csv, line 2, column 1 ('color'): 'pink' is none of its categories: green",

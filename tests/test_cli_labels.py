@@ -127,6 +127,11 @@ def test_tables(folder, capsys, data):
     with open("s.csv", newline="") as file:
         assert [row[column] for row in csv.reader(file)] == ["kind"] + 5 * [known[1]]
     done(capsys, "score", "m.npz", "s.csv", "--quiet")
+    done(capsys, "sample", "m.npz", "-n", 5, "--sweeps", 3, "--clamp", f"kind={known[1]}", "--quiet", "--out", "s.tsv")
+    assert (folder / "s.tsv").read_text() == (folder / "s.csv").read_text().replace(",", "\t")
+    done(capsys, "classify", "m.npz", "s.tsv", "--labels", "kind", "--out", "t.tsv")
+    done(capsys, "classify", "m.npz", "s.csv", "--labels", "kind", "--out", "t.csv")
+    assert (folder / "t.tsv").read_text() == (folder / "t.csv").read_text().replace(",", "\t")
 
 
 def test_classify_numbers(folder, capsys):

@@ -138,7 +138,7 @@ def _content(log_p: np.ndarray, path: Path, title: str, known: tuple[Any, ...]) 
         np.savez_compressed(file, probabilities=p)
     else:
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        writer = csv.writer(text, delimiter="\t" if path.suffix == ".tsv" else ",", lineterminator="\n")
         writer.writerow([title, *(f"p({label})" for label in known)])
         for best, row in zip(log_p.argmax(axis=1), p, strict=True):
             writer.writerow([known[best], *(format(x, ".6g") for x in row)])

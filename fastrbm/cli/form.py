@@ -63,9 +63,9 @@ class Training(NamedTuple):
 
 
 def content(states: np.ndarray, kind: str, form: Form) -> memoryview | bytes:
-    """States as a file of this kind, one of OUTPUTS: of .csv the labels of categories, below the names of the columns,
+    """States as a file of this kind, one of OUTPUTS: of .csv and .tsv the labels of categories, below the names of the columns,
     where there are any."""
-    file = io.BytesIO()
+    file, mark = io.BytesIO(), "\t" if kind == ".tsv" else ","
     if kind == ".npy":
         np.save(file, states)
     elif kind == ".npz":
@@ -79,11 +79,11 @@ def content(states: np.ndarray, kind: str, form: Form) -> memoryview | bytes:
                 for (name, values), labels in zip(columns.items(), known, strict=True)
             }
         text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        writer = csv.writer(text, delimiter=mark, lineterminator="\n")
         if form.names is not None:
             writer.writerow(form.names)
         writer.writerows(zip(*columns.values(), strict=True))
         return text.getvalue().encode()
     else:
-        np.savetxt(file, states, fmt=f"%{_REAL}" if states.dtype.kind == "f" else "%d", delimiter=",")
+        np.savetxt(file, states, fmt=f"%{_REAL}" if states.dtype.kind == "f" else "%d", delimiter=mark)
     return file.getbuffer()

@@ -14,6 +14,7 @@ from ..states.missing import has_missing, known_parts
 from .common import add_common, add_drop, model_of, whole
 from .files import OUTPUTS, check_output
 from .form import Form, content
+from .reading import is_csv
 from .words import say, say_json
 
 
@@ -72,7 +73,7 @@ def run_inpaint(options: argparse.Namespace) -> None:
 
 def _data(options: argparse.Namespace, rbm: RBM) -> np.ndarray:
     """The examples, NaN where an entry is missing."""
-    if options.data.lower().endswith(".csv"):
+    if is_csv(options.data):
         known = rbm.visible_categories or (None,) * rbm.visible.n_columns
         return load_codes(options.data, rbm.visible_names, known, drop=options.drop)
     return read_table(options.data, options.key).array

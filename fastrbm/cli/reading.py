@@ -11,7 +11,7 @@ from .._core.reading import shown
 from ..datasets.alignments import Alphabet, read_fasta
 from ..datasets.categories import kept_columns
 from ..datasets.csv import records, split
-from ..datasets.files import read_table
+from ..datasets.files import TABLES, read_table
 from ..datasets.table import Table
 from .common import BUNDLED, beside, hint, order_of
 from .words import CommandError
@@ -25,7 +25,8 @@ def is_alignment(name: str) -> bool:
 
 
 def is_csv(name: str) -> bool:
-    return name.lower().endswith(".csv")
+    """Whether a file is a table as text, by its name."""
+    return name.lower().endswith(TABLES)
 
 
 def numbers_of(name: str, options: argparse.Namespace) -> Table:

@@ -47,7 +47,7 @@ def add_train(commands, run) -> None:
         "data",
         metavar="DATA",
         nargs="?",
-        help=f"a bundled set ({', '.join(BUNDLED)}) or a file: .npy, .npz, .csv, IDX (.gz), whose rows are the "
+        help=f"a bundled set ({', '.join(BUNDLED)}) or a file: .npy, .npz, .csv, .tsv, IDX (.gz), whose rows are the "
         "examples; or aligned sequences: .fasta, .fa, .afa (.gz)",
     )
     _add_model(train.add_argument_group("model and data"))
