@@ -206,10 +206,10 @@ class RBM(Model):
         if isinstance(table, frames.CodedTable):
             described, codes, names, categories = of_table(table)
             visible, X = described if visible is None else visible, frames.nan_where_missing(codes)
-        visible = "bernoulli" if visible is None else counted(visible, X)
-        if isinstance(X, CodeMatrix) and is_open(visible):
+        if isinstance(X, CodeMatrix) and (visible is None or is_open(visible)):
             visible = X.unit
-        elif is_open(visible):
+        visible = "bernoulli" if visible is None else counted(visible, X)
+        if is_open(visible):
             visible = of_columns(visible, *totals.column_moments(X, sample_weight))
         unit = reader(visible, "visible")
         sums, n = totals.totals(X, unit) if sample_weight is None else totals.weighted_totals(X, sample_weight, unit)

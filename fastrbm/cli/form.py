@@ -63,8 +63,8 @@ class Training(NamedTuple):
 
 
 def content(states: np.ndarray, kind: str, form: Form) -> memoryview | bytes:
-    """States as a file of this kind, one of OUTPUTS: of .csv and .tsv the labels of categories, below the names of the columns,
-    where there are any."""
+    """States as a file of this kind, one of OUTPUTS: of .csv and .tsv the labels of categories, below the names of the
+    columns, where there are any."""
     file, mark = io.BytesIO(), "\t" if kind == ".tsv" else ","
     if kind == ".npy":
         np.save(file, states)

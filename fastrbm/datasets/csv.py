@@ -38,7 +38,8 @@ class Layout(NamedTuple):
 def read_csv(path: str | PathLike[str]) -> Table:
     """The numbers of a table: finite, as many in each row.
 
-    Separated by commas, semicolons or tabs (.tsv always by tabs); beside the latter two, with decimal commas too; True and False are 1 and 0.
+    Separated by commas, semicolons or tabs (.tsv always by tabs); beside the latter two, with decimal commas too; True
+    and False are 1 and 0.
     Lines that start with # are left out. A first line is names where it has words; where it counts the columns, from 0
     or 1; where it has other numbers than all other lines. ValueError names the line and the column.
     """
