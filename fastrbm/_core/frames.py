@@ -256,7 +256,7 @@ def _plain(label: Any) -> Label | None:
     return float(label) if isinstance(label, Real) or type(label).__name__ == "Decimal" else None
 
 
-def _written(label: Any) -> Label:
+def written(label: Any) -> Label:
     """A label of the user's categories; what is of another type, such as pandas' intervals, as text."""
     plain = _plain(label)
     return str(label) if plain is None else plain
@@ -265,7 +265,7 @@ def _written(label: Any) -> Label:
 def _ordered(column: Column, max_levels: int, where: str) -> Column:
     """The column with plain labels in the order of their codes."""
     if column.declared:
-        labels = [_written(label) for label in column.labels]
+        labels = [written(label) for label in column.labels]
         if len(set(labels)) < len(labels):
             raise ValueError(f"{where} has two categories that read alike: {shown(_twice(labels))}")
         order = list(range(len(labels)))
@@ -335,12 +335,12 @@ def _twice(labels: list[Label]) -> Label:
 def _encoded(column: Column, known: Sequence[Label] | None, where: str) -> np.ndarray:
     """The codes of a column in categories that are known, -1 where a value is missing; int16."""
     lookup: dict[Any, int] = {label: k for k, label in enumerate(range(MOST) if known is None else known)}
-    codes = [lookup.get(_written(label), -2) for label in column.labels]
+    codes = [lookup.get(written(label), -2) for label in column.labels]
     table = np.array([*codes, -1], np.int16)  # the last: missing
     result = table[column.codes]
     if bool((result == -2).any()):
         row = int(np.argmax(result == -2))
-        value = _written(column.labels[column.codes[row]])
+        value = written(column.labels[column.codes[row]])
         raise ValueError(f"{where} has the value {shown(value)} in row {row} (counted from 0), {_unlike(value, known)}")
     return result
 
@@ -352,7 +352,7 @@ def _numbers(column: Column, known: Sequence[Label] | None, where: str) -> np.nd
     result = table[column.codes]
     if bool(np.isinf(result).any()):
         row = int(np.argmax(np.isinf(result)))
-        value = _written(column.labels[column.codes[row]])
+        value = written(column.labels[column.codes[row]])
         raise ValueError(f"{where} has the value {shown(value)} in row {row} (counted from 0), which is no real number")
     return result
 
@@ -410,7 +410,7 @@ def _given_categories(categories: Any, labels: Sequence[Any], name: str) -> dict
             raise ValueError(f"categories has {shown(label)}, which is no column of {name}")
         if isinstance(chosen, str) or not isinstance(chosen, Iterable):
             raise TypeError(f"categories[{shown(label)}] must be a sequence of labels, not {validate.kind(chosen)}")
-        given[label] = [_written(x) for x in chosen]
+        given[label] = [written(x) for x in chosen]
         if not 1 <= len(given[label]) <= MOST or len(set(given[label])) < len(given[label]):
             raise ValueError(f"categories[{shown(label)}] must be from 1 to {MOST} different labels")
     return given
@@ -578,7 +578,7 @@ def _kind(labels: list[Label]) -> type:
 def _pandas_column(pandas: Any, codes: np.ndarray, labels: list[Label], dtype: Any, where: str) -> Any:
     missing = bool((codes < 0).any())
     if dtype is not None and hasattr(dtype, "categories"):
-        places = {_written(label): k for k, label in enumerate(dtype.categories)}
+        places = {written(label): k for k, label in enumerate(dtype.categories)}
         table = np.array([*(places.get(label, -2) for label in labels), -1])
         found = table[codes]
         if bool((found == -2).any()):

@@ -16,7 +16,7 @@ from ..datasets.table import Table
 from ..likelihood.labels import label_probabilities
 from ..sampling.columns import MISSING, LabelColumn
 from ..units.categorical import MOST_STATES, Categorical
-from ..units.layer import TYPES, layer
+from ..units.layer import TYPES, layer, values_of_columns
 from .common import hint
 from .form import Form, Training
 from .words import CommandError
@@ -111,7 +111,7 @@ def joined(
         names = (*names[:at], name, *names[at:])
     categories = form.categories
     if categories is not None or known is not None:
-        categories = _values_of(unit) if categories is None else categories
+        categories = values_of_columns(unit) if categories is None else categories
         categories = (*categories[:at], known or tuple(range(n_states)), *categories[at:])
     segments = [*_part(unit, 0, at), Categorical(1, n_states), *_part(unit, at, X.shape[1])]
     whole = layer(segments, sum(segment.n for segment in segments), "--labels")
@@ -121,18 +121,6 @@ def joined(
     words = f"{n_states} labels" + (f", of {n_known:,} of {len(X):,} examples" if n_known < len(X) else "")
     said = "; ".join(filter(None, (training.words, words)))
     return training._replace(examples=examples, form=Form(whole, names, categories), words=said, label=at)
-
-
-def _values_of(unit: Any) -> tuple[tuple[Any, ...], ...]:
-    """What a model keeps as the categories of columns that have no words: their values, none of real ones."""
-    values: list[tuple[Any, ...]] = []
-    for segment in unit.segments:
-        if isinstance(segment, Categorical):
-            values += [tuple(range(size)) for size in segment.sizes]
-        else:
-            own = () if segment.real else (int(segment.off), int(segment.off + segment.step))
-            values += [own] * segment.n_columns
-    return tuple(values)
 
 
 def _part(unit: Any, start: int, stop: int) -> list[Any]:

@@ -61,7 +61,7 @@ def add_sample(commands) -> None:
         "--out",
         required=True,
         metavar="FILE",
-        help="samples (N, columns): .npy, .npz, .csv, .tsv (with the model's names of columns, if it has any), or FASTA",
+        help="samples (N, columns): .npy, .npz, .csv, .tsv (with the names of the columns, if it has any), or FASTA",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
     parser.add_argument("--quiet", action="store_true", help="no progress")

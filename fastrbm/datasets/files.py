@@ -31,8 +31,8 @@ def load(path: str | PathLike[str], threshold: float | None = None, key: str | N
     path : path
         A regular file. .npy or .npz: an array (n, ...). .csv, .tsv: numbers, one example a line, separated by
         commas, semicolons or tabs; True and False are 1 and 0; the first line may be names. It is taken for names where
-        it has words, where it counts the columns (0, 1, 2 ..., as pandas does), and where its numbers are unlike those of all
-        other lines. IDX: the format of MNIST's files.
+        it has words, where it counts the columns (0, 1, 2 ..., as pandas does), and where its numbers are unlike those
+        of all other lines. IDX: the format of MNIST's files.
     threshold : float, optional
         Values of at least this become 1, the others 0. By default, data of 0 and 1 stay as they are; real values are
         cut at half of their scale, which the largest value tells: fractions of 1 at 0.5, 0 .. 15 and 0 .. 16 at 8,
