@@ -1,6 +1,6 @@
 """Test errors on MNIST's labels of joint, discriminative and hybrid training, against those that are published.
 
-    FASTRBM_DATA=FOLDER python bench/labels.py [--methods joint discriminative hybrid] [--hidden 500] [--epochs 30] --test
+    FASTRBM_DATA=FOLDER python bench/labels.py [--methods joint discriminative hybrid] [--epochs 40] [--test]
 
 FOLDER holds mnist/ (IDX files, also .gz). A model has a unit for each pixel and a categorical one for the label; an
 example gets the label with the largest p(y | x). As in the paper, 10,000 of the 60,000 training examples are kept aside
@@ -8,10 +8,10 @@ for choosing: after each epoch the error on them is shown, training stops when i
 one with the smallest. The test set is looked at with --test alone, once, at the end. Published (Larochelle & Bengio
 2008, Table 1): joint, 6,000 hidden units, 3.39 %; discriminative, 500, 1.81 %; hybrid, 1,500, 1.28 %.
 
---pixels says what training makes of a pixel from 0 to 255: "threshold", 0 or 1 by 1/2; "gray", a number from 0 to 1 that
-stands in place of a state, as in the paper; "drawn", a state drawn with that number as its probability, anew at each
-use. Other pixels than of "threshold" are told apart by their numbers from 0 to 1. Times are of this machine as it is,
-and hold the measurements on the 10,000 (a few percent).
+--pixels says what training makes of a pixel from 0 to 255: "threshold", 0 or 1 by 1/2; "gray", a number from 0 to 1
+that stands in place of a state, as in the paper; "drawn", a state drawn with that number as its probability, anew at
+each use. Labels are predicted from the numbers from 0 to 1, with "threshold" from its 0 and 1. Times are of this
+machine as it is, and hold the measurements on the 10,000 (a few percent).
 """
 
 from __future__ import annotations

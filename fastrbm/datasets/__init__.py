@@ -13,10 +13,9 @@ from .alignments import (
 from .bundled import bars_and_stripes, load_digits
 from .categories import load_categories, load_codes
 from .files import load, load_fractions
-from .sparse import sparse_codes
 
 __all__ = [
     "Alphabet", "CodedTable", "bars_and_stripes", "decode_sequences", "describe_frame", "encode_frame",
     "encode_sequences", "load", "load_categories", "load_codes", "load_digits", "load_fractions", "read_fasta",
-    "sequence_weights", "sparse_codes", "to_frame", "unique_sequences", "write_fasta",
+    "sequence_weights", "to_frame", "unique_sequences", "write_fasta",
 ]  # fmt: skip

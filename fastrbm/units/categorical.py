@@ -138,7 +138,7 @@ class Categorical(Unit):
         if places is not None:
             return (
                 f"{name} must be dense where it holds codes of categories, or have a column for each category; of "
-                "ratings, what is not stored being absent, datasets.sparse_codes makes codes"
+                "ratings, what is not stored being absent, CodeMatrix.from_sparse makes codes"
             )
         if array.shape[1] == self.n and self.n != self.n_columns:
             return (
