@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._core import validate
-from ..datasets.alignments import sequence_weights
 from ..datasets.categories import load_codes
 from ..datasets.files import read_column
 from ..datasets.scales import binarize, scaled
+from ..datasets.similarity import sequence_weights
 from ..datasets.table import Table
 from ..units.unit import Unit
 from .form import Form

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .._core.frames import to_frame
-from ..datasets.alignments import Alphabet
+from ..datasets.alphabets import Alphabet
 from ..units.categorical import Categorical
 from ..units.unit import Unit
 

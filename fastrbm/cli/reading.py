@@ -8,7 +8,8 @@ import os
 import numpy as np
 
 from .._core.reading import shown
-from ..datasets.alignments import Alphabet, read_fasta
+from ..datasets.alignments import read_fasta
+from ..datasets.alphabets import Alphabet
 from ..datasets.categories import kept_columns
 from ..datasets.csv import records, split
 from ..datasets.files import TABLES, read_table

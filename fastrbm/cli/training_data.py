@@ -12,11 +12,13 @@ import numpy as np
 
 from .._core.frames import CodedTable, nan_where_missing
 from .._core.reading import shown
-from ..datasets.alignments import ALPHABETS, Alphabet, guessed_alphabet, sequence_weights
+from ..datasets.alignments import guessed_alphabet
+from ..datasets.alphabets import ALPHABETS, Alphabet
 from ..datasets.categories import load_categories, load_codes
 from ..datasets.csv import NotNumbers, is_word
 from ..datasets.files import map_rows
 from ..datasets.scales import NoScale, binarize
+from ..datasets.similarity import sequence_weights
 from ..datasets.table import Table
 from ..units.categorical import Categorical
 from ..units.gaussian import Gaussian
