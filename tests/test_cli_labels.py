@@ -146,6 +146,19 @@ def test_classify_numbers(folder, capsys):
         assert np.array_equal(np.load("q.npz")["probabilities"], p)
 
 
+def test_sequences(folder, capsys):
+    codes = np.where(BITS > 0, Y[:, None] + 1, 4)
+    fr.datasets.write_fasta("s.fasta", codes, "rna")
+    short = [*SHORT, "--alphabet", "rna", "--method", "hybrid", "--out", "m.npz"]
+    done(capsys, "train", "s.fasta", "--labels", "y.npy", *short)
+    rbm = fr.load("m.npz")
+    X = np.column_stack([codes, Y])
+    units = [fr.units.Categorical(12, 5), fr.units.Categorical(1, 3)]
+    assert same("m.npz", trained(fr.gradient.Hybrid(fr.gradient.PCD(256), 0.01, 12), X, visible=units))
+    done(capsys, "classify", "m.npz", "s.fasta", "--labels", "y.npy", "--out", "p.npy")
+    assert np.array_equal(np.load("p.npy"), fr.likelihood.label_probabilities(rbm, X))
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
@@ -157,6 +170,7 @@ def test_classify_numbers(folder, capsys):
         (["train", "bits.npy", "--labels", "few.npy"], "there are 9 labels of 90 examples"),
         (["train", "bits.npy", "--labels", "half.npy"], "that of row 2 is 0.5"),
         (["train", "bits.npy", "--labels", "none.npy"], "there is no label"),
+        (["train", "s.fasta", "--labels", "1"], "of sequences, labels are in a file of their own"),
         (["train", "joint.npy", "--on-disk", "--labels", "12"], "--labels does nothing with --on-disk"),
         (
             ["train", "joint.npy", "--labels", "12", "--method", "discriminative", "--report", "r.html"],

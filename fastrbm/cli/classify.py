@@ -18,12 +18,12 @@ from ..datasets.table import Table
 from ..likelihood.labels import label_probabilities
 from ..sampling.columns import LabelColumn
 from ..units.unit import Unit
-from .common import add_common, add_drop, model_of
-from .data import of_binary
+from .common import add_common, add_data, model_of
+from .data import data_of, of_binary
 from .files import OUTPUTS, check_output
 from .form import Form
 from .labels import add_labels, codes_of, compared, in_words, is_file, place, read_labels
-from .reading import is_csv, numbers_of, refuse_absent
+from .reading import is_alignment, is_csv, numbers_of, refuse_absent
 from .words import CommandError, say, say_json
 
 
@@ -48,9 +48,7 @@ def add_classify(commands) -> None:
         help=".csv: the label and the probabilities of all labels, a row an example; .npy or .npz: probabilities "
         "(examples, labels)",
     )  # fmt: skip
-    parser.add_argument("--threshold", type=float, metavar="T", help="real values from T up are 1, as for train")
-    parser.add_argument("--key", help="which array of an .npz file")
-    add_drop(parser)
+    add_data(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
     add_common(parser)
     parser.set_defaults(run=run_classify)
@@ -83,6 +81,9 @@ def run_classify(options: argparse.Namespace) -> None:
 def _data(options: argparse.Namespace, form: Form, label: LabelColumn) -> tuple[np.ndarray, np.ndarray | None]:
     """(the examples without their label, their labels where they have any)."""
     name, n, k = options.data, form.unit.n_columns, label.index
+    if is_alignment(name):
+        letters = None if form.categories is None else (*form.categories[:k], *form.categories[k + 1 :])
+        return data_of(name, options, Form(label.others, None, letters)), None
     if is_csv(name) and form.categories is not None:
         refuse_absent(name, options)
         width = len(split(name)[0].first) - len(set(options.drop))
