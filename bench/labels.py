@@ -9,7 +9,7 @@ one with the smallest. The test set is looked at with --test alone, once, at the
 2008, Table 1): joint, 6,000 hidden units, 3.39 %; discriminative, 500, 1.81 %; hybrid, 1,500, 1.28 %.
 
 --pixels says what training makes of a pixel from 0 to 255: "threshold", 0 or 1 by 1/2; "gray", a number from 0 to 1
-that stands in place of a state, as in the paper; "drawn", a state drawn with that number as its probability, anew at
+that stands in place of a state; "drawn", a state drawn with that number as its probability, anew at
 each use. Labels are predicted from the numbers from 0 to 1, with "threshold" from its 0 and 1. Times are of this
 machine as it is, and hold the measurements on the 10,000 (a few percent).
 """
