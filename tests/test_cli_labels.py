@@ -176,6 +176,7 @@ def test_sequences(folder, capsys):
             ["train", "joint.npy", "--labels", "12", "--method", "discriminative", "--report", "r.html"],
             "does not learn",
         ),
+        (["train", "bits.npy", "--labels", "o.npz"], "--out o.npz is also a file to read from"),
         (["classify", "m.npz", "y.npy"], "it must be (examples, units)"),
         (["classify", "m.npz", "few.csv"], "few.csv has 2 columns where the model has 13, or 12 without the label"),
         (["classify", "m.npz", "bits.npy", "--labels", "few.npy"], "there are 9 labels of 90 examples"),
@@ -187,6 +188,7 @@ def test_mistakes(folder, capsys, arguments, message):
     np.save("few.npy", Y[:9])
     np.save("half.npy", np.array([1, 0.5] + 88 * [1]))
     np.save("none.npy", np.full(90, np.nan))
+    np.savez("o.npz", Y)
     write("few.csv", [[0, 1], [1, 0]])
     fr.RBM.from_data(JOINT, 3, visible=VISIBLE).save("m.npz")
     more = ["--out", "o.npz" if arguments[0] == "train" else "o.csv"]

@@ -53,7 +53,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
         _refuse_unused(options)
         part = held_out_part(options)
         validation = None if part else options.validation
-        inputs = options.data, validation, options.sample_weight, options.config
+        inputs = options.data, validation, options.sample_weight, options.labels, options.config
         out = check_output("--out", options.out, (".npz",), *inputs)
         checkpoint = _checkpoint(options, out, inputs)
         files: list[str | Path | None] = [*inputs, out.path, checkpoint.path if checkpoint else None]
