@@ -121,7 +121,7 @@ def run(method: str, train: tuple, test: tuple, options: argparse.Namespace) -> 
     n_hidden = options.hidden or hidden
     kept, aside = ([part[rows] for part in train] for rows in np.split(np.arange(len(train[1])), [-N_VALIDATION]))
     adam = options.adam or method != "joint"
-    schedule = fr.optim.Linear(options.rate or (0.002 if adam else 0.05), 0.0)
+    schedule = fr.optim.Linear(options.rate or (0.002 if adam else 0.2), 0.0)
     optimizer = fr.optim.Adam(schedule, l2=options.l2) if adam else fr.optim.SGD(schedule, l2=options.l2)
     print(f"{method}, {n_hidden} hidden units, {options.pixels} pixels, {optimizer}", flush=True)
     first = np.column_stack([entered(kept[0], options.pixels), kept[1]])
