@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .sampling.annealing import Population, population_annealing
     from .sampling.chains import Chains
     from .sampling.tempering import TemperedChains
-    from .states.bits import BitMatrix
+    from .states.bits import BitMatrix, CodeMatrix
     from .training import metrics
     from .training.early_stopping import EarlyStopping
     from .training.fit import FitState, fit
@@ -32,8 +32,9 @@ else:
         "states", "training", "units",
     )} | {"metrics": "training.metrics"}  # fmt: skip
     _HOMES = {
-        "BitMatrix": "states.bits", "Chains": "sampling.chains", "EarlyStopping": "training.early_stopping",
-        "FitState": "training.fit", "History": "training.history", "Moments": "moments",
+        "BitMatrix": "states.bits", "Chains": "sampling.chains", "CodeMatrix": "states.bits",
+        "EarlyStopping": "training.early_stopping", "FitState": "training.fit", "History": "training.history",
+        "Moments": "moments",
         "Population": "sampling.annealing", "RBM": "rbm", "TemperedChains": "sampling.tempering",
         "TrainingWarning": "training.verdict", "fit": "training.fit", "load": "rbm",
         "load_chains": "rbm", "load_path": "rbm", "population_annealing": "sampling.annealing",
@@ -56,7 +57,8 @@ else:
 
 # what `from fastrbm import *` gives: not what needs matplotlib or scikit-learn
 __all__ = [
-    "RBM", "BitMatrix", "Chains", "EarlyStopping", "FitState", "History", "Moments", "Population", "TemperedChains",
-    "TrainingWarning", "__version__", "datasets", "diagnostics", "fit", "gradient", "likelihood", "load", "load_chains",
+    "RBM", "BitMatrix", "Chains", "CodeMatrix", "EarlyStopping", "FitState", "History", "Moments", "Population",
+    "TemperedChains", "TrainingWarning",
+    "__version__", "datasets", "diagnostics", "fit", "gradient", "likelihood", "load", "load_chains",
     "load_path", "metrics", "optim", "population_annealing", "show_config", "units",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from os import PathLike
 from typing import TYPE_CHECKING, Any
@@ -44,7 +44,7 @@ from .sampling.tempering import TemperedChains
 from .states import totals
 from .states.bits import BitMatrix, CodeMatrix, zeros
 from .states.missing import known_parts
-from .units.layer import LayerLike, counted, from_segments, is_open, layer, of_columns, of_table, reader
+from .units.layer import LayerLike, counted, from_segments, is_open, layer, named, of_columns, of_table, reader
 from .units.unit import Unit
 
 if TYPE_CHECKING:
@@ -163,6 +163,7 @@ class RBM(Model):
     def from_data(
         cls, X: ArrayLike | Iterable[ArrayLike], n_hidden: int, seed: int = 0, weight_scale: float | None = None,
         sample_weight: ArrayLike | None = None, *, visible: LayerLike | None = None, hidden: LayerLike = "bernoulli",
+        names: Sequence[str] | None = None, categories: Mapping[Any, Sequence[Any]] | Sequence[Any] | None = None,
     ) -> RBM:  # fmt: skip
         """A model to start training from: small random weights, visible biases that fit the data's means.
 
@@ -201,6 +202,12 @@ class RBM(Model):
             By default units of 0 and 1; of a data frame whose columns hold text, categories or other whole numbers than
             0 and 1, units that fit them (:func:`fastrbm.datasets.describe_frame`), whose categories the model keeps
             (:attr:`visible_categories`).
+        names : sequence of str, optional
+            Of the columns of an array (:attr:`visible_names`); a data frame has its own.
+        categories : sequence with the labels of each column, or mapping from columns to labels, optional
+            What the codes of an array stand for (:attr:`visible_categories`): labels in the order of the codes, as many
+            as there are. Columns are named, or numbered from 0. A column of which nothing is said, or None, has its
+            codes for labels.
 
         Examples
         --------
@@ -213,22 +220,26 @@ class RBM(Model):
         seed = validate.seed(seed)
         if weight_scale is not None:
             weight_scale = validate.real(weight_scale, "weight_scale", 0.0)
-        names, categories = _given.names_of(X), None
+        own, labels = _given.names_of(X), None
         has_categories = visible is None and frames.is_frame(X) and frames.has_categories(X)
         table = frames.describe_frame(X, name="X") if has_categories else X
         if isinstance(table, frames.CodedTable):
-            described, codes, names, categories = of_table(table)
+            described, codes, own, labels = of_table(table)
             visible, X = described if visible is None else visible, frames.nan_where_missing(codes)
-        visible = "bernoulli" if visible is None else counted(visible, X)
-        if isinstance(X, CodeMatrix) and is_open(visible):
+        if isinstance(X, CodeMatrix) and (visible is None or is_open(visible)):
             visible = X.unit
-        elif is_open(visible):
+        visible = "bernoulli" if visible is None else counted(visible, X)
+        if is_open(visible):
             visible = of_columns(visible, *totals.column_moments(X, sample_weight))
         unit = reader(visible, "visible")
         sums, n = totals.totals(X, unit) if sample_weight is None else totals.weighted_totals(X, sample_weight, unit)
         units = layer(visible, sums.size, "visible"), layer(hidden, n_hidden, "hidden")
+        if names is not None or categories is not None:
+            if own is not None or labels is not None:
+                raise ValueError("names and categories are for arrays: these columns have names")
+            own, labels = named(units[0], names, categories)
         rbm = cls._from_totals(sums, n, units, seed, weight_scale)
-        rbm._visible_names, rbm._visible_categories = names, categories
+        rbm._visible_names, rbm._visible_categories = own, labels
         return rbm
 
     @classmethod

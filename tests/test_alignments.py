@@ -23,7 +23,7 @@ from fastrbm.datasets import (
     unique_sequences,
     write_fasta,
 )  # fmt: skip
-from fastrbm.datasets.alignments import ALPHABETS
+from fastrbm.datasets.alphabets import ALPHABETS
 
 DATA = Path(os.environ.get("FASTRBM_DATA", "nowhere")) / "protein"
 published = pytest.mark.skipif(not DATA.is_dir(), reason="FASTRBM_DATA does not name the folder of published data")

@@ -232,6 +232,12 @@ def test_sequences_there_and_back(folder, capsys):
         assert said == f"6 samples x 9 sites after 4 sweeps. Saved {name}\n"
         assert np.array_equal(fr.datasets.read_fasta(name, "rna"), drawn)
         assert json.loads(done(capsys, "score", "m.npz", name, "--json"))["examples"] == 6
+    score = json.loads(done(capsys, "score", "m.npz", "family.fasta", "--sequence-weights", 0.2, "--json"))
+    assert score["mean"] == fr.likelihood.score(rbm, CODES, sample_weight=weights).mean
+    assert score["total_weight"] == weights.sum() and score["examples"] == len(CODES)
+    np.save("w.npy", weights)
+    again = json.loads(done(capsys, "score", "m.npz", "family.fasta", "--sample-weight", "w.npy", "--json"))
+    assert again == score
     done(capsys, "sample", "m.npz", "-n", 6, "--sweeps", 4, "--seed", 2, "--out", "s.csv")
     assert ["".join(row) for row in rows_of("s.csv")] == fr.datasets.decode_sequences(drawn, "rna")
     done(capsys, "sample", "m.npz", "--sweeps", 4, "--clamp", "2=G", "--out", "s.fasta")
@@ -335,6 +341,8 @@ MISTAKES = [
         ["train", "survey.csv", "--alphabet", "rna"],
         "--alphabet is for aligned sequences, in a file that ends in .fasta",
     ),
+    (["score", "sequences.npz", "family.fasta", "--sequence-weights", "0.2", "--sample-weight", "w.npy"], "not both"),
+    (["score", "sequences.npz", "codes.npy", "--sequence-weights", "0.2"], "is for aligned sequences"),
     (["train", "codes.npy", "--sequence-weights", "0.2"], "--sequence-weights is for aligned sequences"),
     (["train", "survey.csv", "--visible", "bernoulli"], "is not a number (column 'color'"),
     (["train", "survey.csv", "--threshold", "2"], "is not a number"),
@@ -371,7 +379,7 @@ MISTAKES = [
     (["train", "digits", "--history", ""], "history must not be empty"),
     (["sample", "table.npz", "--out", "a\0.npy"], "out must not hold a null character"),
     (["sample", "table.npz", "--out", "s.fasta"], "the model's columns are no letters of one alphabet"),
-    (["sample", "table.npz", "--out", "s.txt"], "its name must end in .npy or .npz or .csv or .fasta"),
+    (["sample", "table.npz", "--out", "s.txt"], "its name must end in .npy or .npz or .csv or .tsv or .fasta"),
     (
         ["score", "table.npz", "pink.csv"],
         "pink.csv, line 2, column 1 ('color'): 'pink' is none of its categories: green",

@@ -249,14 +249,14 @@ def test_training_from_a_settings_file(tmp_path, capsys):
 
 
 MISTAKES = [
-    ('hiden = 3', "no setting 'hiden'; there are alphabet, average, batch-size, "),
+    ('hiden = 3', "no setting 'hiden'; there are alpha, alphabet, average, batch-size, "),
     ('hidden = 0', "hidden must be at least 1, got 0"),
     ('hidden = 1.5', "hidden must be a whole number, got 1.5"),
     ('hidden = true', "hidden must be a number or a string, got True"),
     ('hidden = [1]', "hidden must be a number or a string, got [1]"),
     ('nesterov = 1', "nesterov must be true or false, got 1"),
     ('drop = "id"', "drop must be a list of strings, got 'id'"),
-    ('method = "magic"', "method must be one of pcd, tempered, fast-pcd, cd, got 'magic'"),
+    ('method = "magic"', "method must be one of pcd, tempered, fast-pcd, cd, discriminative, hybrid, got 'magic'"),
     ('out = 3', "out must be a string, got 3"),
     ('hidden 3', "is not TOML"),
     ('resume = true', "no setting 'resume'"),

@@ -124,7 +124,7 @@ DAMAGED = [
     ("x.csv", b"a,b\n", "has a line of names and no examples"),
     ("x.csv", b"1,1\n0\n", "line 2: it has 1 numbers, the lines before have 2"),
     ("x.csv", b"0,nan\n", "missing or infinite"),
-    ("x.txt", b"1,0\n", "unknown kind of file; known are .npy, .npz, .csv, or IDX"),
+    ("x.txt", b"1,0\n", "unknown kind of file; known are .npy, .npz, .csv, .tsv, or IDX"),
 ]
 
 

@@ -489,3 +489,69 @@ def test_mutated_text(tmp_path):
                 column.max() < len(labels) for column, labels in zip(table.codes.T, table.categories, strict=True)
             )
     assert refused > 5
+
+
+# ---------------------------------------------------------------- arrays of codes with names
+
+
+def test_names_and_categories_of_an_array(tmp_path):
+    pd = pytest.importorskip("pandas")
+    codes = np.array([[0, 2, 1], [1, 0, 0], [1, 1, 1]])
+    units = [fr.units.Bernoulli(1), fr.units.Categorical(1, 3), fr.units.Bernoulli(1)]
+    names, colors = ("smokes", "color", "child"), ("blue", "green", "red")
+    rbm = fr.RBM.from_data(codes, 2, visible=units, names=names, categories={"color": colors, 2: ("no", "yes")})
+    assert rbm.visible_names == names and rbm.visible_categories == ((0, 1), colors, ("no", "yes"))
+    also = fr.RBM.from_data(
+        codes, 2, visible=units, names=list(names), categories=[None, colors, np.array(["no", "yes"])]
+    )
+    assert also.visible_categories == rbm.visible_categories
+    table = {"smokes": [0, 1, 1], "color": ["red", "blue", "green"], "child": ["yes", "no", "yes"]}
+    assert rbm.to_frame(codes, like={}) == table
+    assert np.array_equal(rbm.free_energy(pd.DataFrame(table)), rbm.free_energy(codes))
+    rbm.save(tmp_path / "m.npz")
+    found = fr.load(tmp_path / "m.npz")
+    assert found.visible_names == names and found.visible_categories == rbm.visible_categories
+    drawn = found.sample(5, 3, clamp={"color": "red"})
+    assert (drawn[:, 1] == 2).all()
+    sites = fr.RBM.from_data(codes[:, 1:2], 2, visible=fr.units.Categorical(1, 3), categories=["ACG"])
+    assert sites.visible_categories == (("A", "C", "G"),) and sites.visible_names is None
+    spins = fr.RBM.from_data(2 * codes[:, :1] - 1, 2, visible="spin", names=["up"], categories={})
+    assert spins.visible_names == ("up",) and spins.visible_categories == ((-1, 1),)
+
+
+def test_real_columns_beside_labels(tmp_path):
+    pd = pytest.importorskip("pandas")
+    X = np.array([[0.5, 2], [1.5, 0], [-1.0, 1], [3.0, 2]])
+    units = [fr.units.Gaussian(1), fr.units.Categorical(1, 3)]
+    rbm = fr.RBM.from_data(X, 2, visible=units, names=["size", "color"], categories={"color": ["blue", "green", "red"]})
+    assert rbm.visible_categories == ((), ("blue", "green", "red"))
+    table = {"size": X[:, 0].tolist(), "color": ["red", "blue", "green", "red"]}
+    assert np.array_equal(rbm.free_energy(pd.DataFrame(table)), rbm.free_energy(X))
+    assert rbm.to_frame(X, like={}) == table
+    rbm.save(tmp_path / "m.npz")
+    assert fr.load(tmp_path / "m.npz").visible_categories == rbm.visible_categories
+    with pytest.raises(ValueError, match="'large' in row 1 .*which is no real number"):
+        rbm.free_energy(pd.DataFrame({"size": [0.5, "large"], "color": ["red", "red"]}))
+    holes = rbm.inpaint(pd.DataFrame({"size": [0.5, None], "color": [None, "red"]}), n_sweeps=3)
+    assert holes[0, 0] == pytest.approx(0.5, abs=1e-3) and holes[1, 1] == 2 and np.isfinite(holes).all()
+
+
+@pytest.mark.parametrize(
+    "more, message",
+    [
+        ({"names": ["a"]}, "names must be 2 different str"),
+        ({"names": ["a", "a"]}, "names must be 2 different str"),
+        ({"names": ["a", 1]}, "names must be 2 different str"),
+        ({"categories": [("x", "y")]}, "an entry for each of 2 columns, got 1"),
+        ({"categories": {"a": ("x", "y")}}, "which is no name of a column"),
+        ({"categories": {2: ("x", "y")}}, "no number of one"),
+        ({"categories": {0: ("x",)}}, "must be 2 different labels of column 0"),
+        ({"categories": {0: ("x", "x")}}, "must be 2 different labels of column 0"),
+    ],
+)
+def test_names_and_categories_that_do_not_fit(more, message):
+    pd = pytest.importorskip("pandas")
+    with pytest.raises(ValueError, match=message):
+        fr.RBM.from_data(np.eye(2), 2, **more)
+    with pytest.raises(ValueError, match="names and categories are for arrays"):
+        fr.RBM.from_data(pd.DataFrame({"a": [0, 1]}), 2, names=["b"])

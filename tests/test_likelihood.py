@@ -328,6 +328,38 @@ def test_score_by_sampling():
     assert math.isnan(likelihood.score(rbm, X[:1], method="exact").standard_error)
 
 
+def test_weights_of_a_score_count_examples():
+    rbm = random_rbm(9, 6, scale=0.3, seed=5)
+    X, weight = all_states(9)[::7], np.random.default_rng(0).integers(0, 4, 74)
+    weighted = likelihood.score(rbm, X, sample_weight=weight)
+    repeated = likelihood.score(rbm, np.repeat(X, weight, axis=0))
+    # sums of at most 222 terms of one sign, in another order: 222 roundings each, and a few more
+    for name in ("mean", "standard_error", "lower", "upper"):
+        assert getattr(weighted, name) == pytest.approx(getattr(repeated, name), rel=500 * 2.0**-53)
+    assert weighted.total_weight == weight.sum() and repeated.total_weight is None
+    plain = likelihood.score(rbm, X)
+    assert np.array_equal(weighted.per_example, plain.per_example)
+    assert abs(weighted.mean - plain.mean) > 0.001
+    assert f"74 examples of total weight {weight.sum():,}.0" in str(weighted)
+    halves = likelihood.score(rbm, X, sample_weight=weight / 2)  # half as many examples
+    assert halves.mean == pytest.approx(weighted.mean, rel=1e-14)
+    n = weight.sum()
+    assert halves.standard_error == pytest.approx(weighted.standard_error * math.sqrt((n - 1) / (n / 2 - 1)), rel=1e-12)
+    # where log Z is an estimate, its interval is as wide as without weights
+    one, two = (likelihood.score(rbm, X, "ais", n_betas=50, sample_weight=w) for w in (None, weight))
+    assert two.upper - two.lower == pytest.approx(one.upper - one.lower, rel=1e-9) and one.upper > one.lower
+    assert two.mean == pytest.approx(weighted.mean + one.mean - plain.mean, rel=1e-12)
+
+
+def test_weights_that_a_score_refuses():
+    rbm = random_rbm(4, 3)
+    X = all_states(4)
+    assert math.isnan(likelihood.score(rbm, X, sample_weight=np.full(16, 1 / 16)).standard_error)
+    for weight, message in ((np.ones(15), "shape"), (-np.ones(16), "not negative"), (np.zeros(16), "above 0")):
+        with pytest.raises(ValueError, match=message):
+            likelihood.score(rbm, X, sample_weight=weight)
+
+
 # ---------------------------------------------------------------- all of them
 
 

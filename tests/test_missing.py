@@ -693,3 +693,71 @@ def test_the_command_fills_in_tables(tmp_path, monkeypatch, capsys):
     capsys.readouterr()
     assert main(["inpaint", "m.npz", "x.csv", "--out", "y.csv"]) == 2
     assert "'9' is none of its categories" in capsys.readouterr().err
+
+
+# ---------------------------------------------------------------- sparse ratings
+
+
+SITES = fr.units.Categorical(9, 5)
+
+
+def stars_and_codes(seed=0, shape=(60, 9), q=5):
+    rng = np.random.default_rng(seed)
+    stars = np.where(rng.random(shape) < 0.7, 0, rng.integers(1, q + 1, shape))
+    return stars, np.where(stars > 0, stars - 1.0, np.nan)
+
+
+@pytest.mark.parametrize("form", ["csr", "csc", "coo", "lil"])
+def test_sparse_ratings_are_codes_with_absent_sites(form):
+    sparse = pytest.importorskip("scipy.sparse")
+    stars, dense = stars_and_codes()
+    codes = fr.CodeMatrix.from_sparse(getattr(sparse, f"{form}_matrix")(stars), SITES)
+    assert np.array_equal(codes.to_states(), np.where(stars > 0, stars - 1, 5))
+    trained = []
+    for X in (codes, dense):
+        rbm = fr.RBM.from_data(X, 4, visible=fr.units.Categorical(9, 5), seed=1)
+        fr.fit(rbm, X, missing="absent", epochs=3, batch_size=16, seed=1)
+        trained.append(rbm)
+    assert np.array_equal(trained[0].weights, trained[1].weights)
+    assert fr.RBM.from_data(codes, 4).visible == fr.units.Categorical(9, 5)
+
+
+def test_sites_of_several_sizes_empty_rows_and_other_first_categories():
+    sparse = pytest.importorskip("scipy.sparse")
+    sizes = (2, 3, 255)
+    stars = np.array([[1, 0, 255], [0, 0, 0], [2, 3, 1]])
+    codes = fr.CodeMatrix.from_sparse(sparse.csr_array(stars), fr.units.Categorical(3, sizes))
+    assert np.array_equal(codes.to_states(), [[0, 3, 254], [2, 3, 255], [1, 2, 0]])
+    three = fr.units.Categorical(3, 3)
+    X = sparse.csr_matrix(([0, -1, 1], ([0, 0, 1], [0, 2, 1])), shape=(3, 3))
+    assert np.array_equal(fr.CodeMatrix.from_sparse(X, three, first=-1).to_states(), [[1, 3, 0], [3, 2, 3], [3, 3, 3]])
+    assert fr.CodeMatrix.from_sparse(sparse.csr_matrix((0, 3)), three).to_states().shape == (0, 3)
+
+
+def test_sparse_ratings_that_are_refused():
+    sparse = pytest.importorskip("scipy.sparse")
+    stars, dense = stars_and_codes()
+    with pytest.raises(TypeError, match="must be a sparse matrix"):
+        fr.CodeMatrix.from_sparse(dense, SITES)
+    for bad, message in (
+        (6, "is 6; categories are whole numbers from 1 to 5"), (-1, "is -1"), (2.5, "is 2.5"), (np.nan, "is nan"),
+    ):  # fmt: skip
+        wrong = stars.astype(float)
+        wrong[3, 4] = bad
+        with pytest.raises(ValueError, match=rf"X\[3, 4\] {message}"):
+            fr.CodeMatrix.from_sparse(sparse.csr_matrix(wrong), SITES)
+    stored = sparse.csr_matrix(([0.0], ([1], [2])), shape=(3, 4))
+    for unit in (
+        fr.units.Categorical(8, 5),
+        fr.units.Bernoulli(9),
+        [fr.units.Bernoulli(8), fr.units.Categorical(1, 5)],
+    ):
+        unit = fr.RBM.from_data(np.zeros((2, 9)), 2, visible=unit).visible if isinstance(unit, list) else unit
+        with pytest.raises(ValueError, match=r"unit must be Categorical\(9, n_states\)"):
+            fr.CodeMatrix.from_sparse(sparse.csr_matrix(stars), unit)
+    with pytest.raises(ValueError, match="eliminate_zeros"):
+        fr.CodeMatrix.from_sparse(stored, fr.units.Categorical(4, 5))
+    with pytest.raises(ValueError, match="CodeMatrix.from_sparse makes codes"):
+        fr.fit(
+            fr.RBM.from_data(dense, 3, visible=fr.units.Categorical(9, 5)), sparse.csr_matrix(stars), missing="absent"
+        )

@@ -121,6 +121,23 @@ def test_forms_of_tables(tmp_path, text, values):
     assert read_table(table(text, tmp_path)).array.tolist() == values
 
 
+@pytest.mark.parametrize(
+    "name, text",
+    [
+        ("x.tsv", "color\tsize\nred, dark\t1;5\nblue\t2\ngreen\t3\n"),
+        ("x.TSV", "color\tsize\nred, dark\t1;5\nblue\t2\ngreen\t3\n"),
+        ("x.csv", 'color,size\n"red, dark",1;5\nblue,2\ngreen,3\n'),  # a semicolon in a cell below the names
+        ("x.csv", 'color;size\nred, dark;"1;5"\nblue;2\ngreen;3\n'),
+        ("x.csv", "color\tsize\nred, dark\t1;5\nblue\t2\ngreen\t3\n"),
+    ],
+)
+def test_what_separates_cells(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    found = fr.datasets.load_categories(tmp_path / name)
+    assert found.names == ("color", "size")
+    assert found.categories == (("blue", "green", "red, dark"), ("1;5", "2", "3"))
+
+
 # ---------------------------------------------------------------- what is reported of a table that cannot be read
 
 

@@ -11,6 +11,7 @@ import fastrbm as fr
 
 pytest.importorskip("matplotlib")
 from fastrbm._core.display import number  # noqa: E402
+from fastrbm.likelihood.score import weighted_mean  # noqa: E402
 from fastrbm.report import page as _page  # noqa: E402
 from fastrbm.report import report  # noqa: E402
 from fastrbm.report.verdict import Answer, answers  # noqa: E402
@@ -255,8 +256,7 @@ def history(findings=None, **last):
 def said(question, score=None, found=GOOD, met=MET, trained=None, reported=()):
     """(answer, whether it is good, words) of one of the four lines."""
     score = scored(-10.0, -10.2, -9.8) if score is None else score
-    alone = np.array([-20.2, -20.0, -19.8])  # whose standard error is 0.12
-    lines = {line.question: line[1:] for line in answers(score, alone, list(reported), found, met, trained, 64)}
+    lines = {line.question: line[1:] for line in answers(score, -20.0, 0.12, list(reported), found, met, trained, 64)}
     assert list(lines) == ["Fitted?", "Mixing?", "Trusted likelihood?", "Overfitting?"]
     return lines[question]
 
@@ -294,13 +294,14 @@ def test_fitted(arguments, answer, good, words):
 def test_the_gain_has_an_error_of_its_own():
     """Examples that differ much from each other may all gain alike: what counts is the spread of their gains."""
     each = np.array([-10.0, -60.0, -110.0])  # whose standard error is 29
-    alone = each - [0.4, 0.5, 0.6]  # and that of the gains 0.06
     score = fr.likelihood.Score(each, -60.0, 29.0, -60.1, -59.9, Z())
 
     def fitted(alone):
-        return answers(score, alone, [], GOOD, MET, None, 64)[0]
+        base, noise = weighted_mean(alone, np.ones(3))[0], weighted_mean(each - alone, np.ones(3))[1]
+        return answers(score, base, noise, [], GOOD, MET, None, 64)[0]
 
-    assert fitted(alone)[1:3] == ("yes", True) and "0.50 more than independent units" in fitted(alone).words
+    alike = fitted(each - [0.4, 0.5, 0.6])  # whose gains have an error of 0.06
+    assert alike[1:3] == ("yes", True) and "0.50 more than independent units" in alike.words
     assert fitted(each - [-0.5, 0.5, 1.5])[1:3] == ("no", False)  # whose gains have 0.58
 
 

@@ -146,3 +146,81 @@ def test_columns_have_names():
     assert np.array_equal(model.predict(frame), small().fit(BITS[SMALL], Y[SMALL]).predict(BITS[SMALL]))
     with pytest.raises(ValueError, match="feature names"):
         model.predict(frame[frame.columns[::-1]])
+
+
+# ---------------------------------------------------------------- partial_fit
+
+
+def chunks(model, X, y, size=100, **more):
+    for start in range(0, len(X), size):
+        model.partial_fit(X[start : start + size], y[start : start + size], **more)
+    return model
+
+
+def test_partial_fit_learns_and_goes_on():
+    model = small(n_components=32)
+    for _ in range(8):
+        chunks(model, BITS[TRAIN], Y[TRAIN], 300, classes=np.arange(10))
+    assert model.score(BITS[TEST], Y[TEST]) > 0.8  # of ten classes
+    # a copy that was kept in between goes on to the same bits: chains, Adam's means and draws are with it
+    other = pickle.loads(pickle.dumps(model))
+    assert same(chunks(model, BITS[SMALL], Y[SMALL]), chunks(other, BITS[SMALL], Y[SMALL]))
+    # and one without them does not
+    other._partial = None
+    assert not same(chunks(model, BITS[SMALL], Y[SMALL]), chunks(other, BITS[SMALL], Y[SMALL]))
+
+
+def test_partial_fit_is_a_loop_of_batches():
+    model = small(alpha=0.0, batch_size=50, l2=0.01).partial_fit(BITS[:100], Y[:100], classes=range(10))
+    rbm = small(n_iter=0).fit(BITS[:100], Y[:100]).rbm_  # the same start
+    assert not np.array_equal(rbm.weights, model.rbm_.weights)
+    data, optimizer = np.column_stack([BITS[:100], Y[:100]]), fr.optim.Adam(0.01, l2=0.01)
+    one = small(alpha=0.0, batch_size=100, l2=0.01).partial_fit(BITS[:100], Y[:100], classes=range(10))
+    optimizer.update(rbm, fr.gradient.Discriminative()(rbm, data))
+    assert np.array_equal(rbm.weights, one.rbm_.weights)
+    one.set_params(learning_rate=0.001).partial_fit(BITS[100:200], Y[100:200])
+    optimizer.learning_rate = 0.001
+    optimizer.update(rbm, fr.gradient.Discriminative()(rbm, np.column_stack([BITS[100:200], Y[100:200]])))
+    assert np.array_equal(rbm.weights, one.rbm_.weights)
+
+
+def test_partial_fit_after_fit_weights_and_examples_without_a_label():
+    fitted = small().fit(BITS[SMALL], Y[SMALL])
+    before = fitted.rbm_.weights
+    fitted.partial_fit(BITS[200:300], Y[200:300])
+    assert not np.array_equal(before, fitted.rbm_.weights) and np.array_equal(fitted.classes_, np.arange(10))
+    weight = np.arange(100) % 3
+    rows = np.repeat(np.arange(100), weight)
+    one = small().partial_fit(BITS[:100], Y[:100], classes=range(10), sample_weight=weight)
+    assert same(one, small().partial_fit(BITS[rows], Y[rows], classes=range(10)))
+    none = np.full(100, -1)
+    model = small(unlabeled=-1).partial_fit(BITS[:100], none, classes=range(10))  # learns pixels alone
+    assert np.allclose(model.predict_proba(BITS[:5]).sum(axis=1), 1.0)
+    model.partial_fit(BITS[:100], Y[:100])
+    first = small(unlabeled=-1).fit(BITS[SMALL], np.where(np.arange(200) < 150, Y[SMALL], -1))
+    assert same(first, small(unlabeled=-1).fit(BITS[SMALL], np.where(np.arange(200) < 150, Y[SMALL], -1)))
+
+
+def test_what_partial_fit_refuses():
+    with pytest.raises(ValueError, match="classes must be passed on the first call"):
+        small().partial_fit(BITS[:9], Y[:9])
+    with pytest.raises(ValueError, match="y has labels that are not in classes, such as"):
+        small().partial_fit(BITS[:20], Y[:20], classes=[0, 1])
+    with pytest.raises(ValueError, match="marks examples without a label"):
+        small(unlabeled=-1).partial_fit(BITS[:20], Y[:20], classes=range(-1, 10))
+    model = small().partial_fit(BITS[:20], Y[:20], classes=range(10))
+    with pytest.raises(ValueError, match="not the same as on the last call"):
+        model.partial_fit(BITS[:20], Y[:20], classes=range(11))
+    with pytest.raises(ValueError, match="features"):
+        model.partial_fit(BITS[:20, 1:], Y[:20])
+    with pytest.raises(ValueError, match="requires y"):
+        model.partial_fit(BITS[:20], None)
+
+
+def test_score_takes_weights():
+    model = small().fit(BITS[SMALL], Y[SMALL])
+    weight = np.arange(500) % 4
+    right = model.predict(BITS[:500]) == Y[:500]
+    assert model.score(BITS[:500], Y[:500], sample_weight=weight) == pytest.approx(
+        (right * weight).sum() / weight.sum()
+    )

@@ -154,13 +154,14 @@ def encode_frame(
     names : tuple of str, or None
         The names of the columns; None: they are not checked.
     categories : sequence, one entry a column
-        The labels in the order of their codes; None for a column that holds codes.
+        The labels in the order of their codes; None for a column that holds codes, none, (), for one of real numbers.
     name : str
         What messages call the frame.
 
     Returns
     -------
-    array (n, columns): uint8; int16 where values are missing, which are -1.
+    array (n, columns): uint8; int16 where values are missing, which are -1. Of a frame with columns of real numbers
+    float64, and NaN.
 
     Raises
     ------
@@ -180,7 +181,8 @@ def encode_frame(
         raise ValueError(f"{name} has {len(labels)} columns where {len(categories)} are required")
     codes = []
     for label, column, known in zip(labels, columns, categories, strict=True):
-        codes.append(_encoded(column, known, f"column {label!r} of {name}"))
+        encoded = _encoded if known is None or len(known) else _numbers
+        codes.append(encoded(column, known, f"column {label!r} of {name}"))
     return _stacked(codes)
 
 
@@ -196,7 +198,7 @@ def to_frame(
     names : sequence of str, or None
         The names of the columns; None: those of like, or 0, 1, 2 ...
     categories : sequence, one entry a column
-        The labels in the order of their codes; None for a column whose values stay as they are.
+        The labels in the order of their codes; None, or none, for a column whose values stay as they are.
     like : pandas.DataFrame, polars.DataFrame or dict, optional
         A frame with the same columns, such as the one that was described: the result is of its library, with its types
         of columns. A dict gives lists. By default a pandas.DataFrame: text becomes "category", numbers and truth values
@@ -228,8 +230,7 @@ def to_frame(
         validate.check_names(_text(shape_of), None if names is None else tuple(names), "like")
     titles = list(names) if names is not None else list(range(len(categories))) if shape_of is None else shape_of
     columns = [
-        None if known is None else _decoded(array[:, k], len(known), f"values[:, {k}]")
-        for k, known in enumerate(categories)
+        _decoded(array[:, k], len(known), f"values[:, {k}]") if known else None for k, known in enumerate(categories)
     ]
     if isinstance(like, Mapping):
         return {
@@ -256,7 +257,7 @@ def _plain(label: Any) -> Label | None:
     return float(label) if isinstance(label, Real) or type(label).__name__ == "Decimal" else None
 
 
-def _written(label: Any) -> Label:
+def written(label: Any) -> Label:
     """A label of the user's categories; what is of another type, such as pandas' intervals, as text."""
     plain = _plain(label)
     return str(label) if plain is None else plain
@@ -265,7 +266,7 @@ def _written(label: Any) -> Label:
 def _ordered(column: Column, max_levels: int, where: str) -> Column:
     """The column with plain labels in the order of their codes."""
     if column.declared:
-        labels = [_written(label) for label in column.labels]
+        labels = [written(label) for label in column.labels]
         if len(set(labels)) < len(labels):
             raise ValueError(f"{where} has two categories that read alike: {shown(_twice(labels))}")
         order = list(range(len(labels)))
@@ -342,13 +343,25 @@ def _twice(labels: list[Label]) -> Label:
 def _encoded(column: Column, known: Sequence[Label] | None, where: str) -> np.ndarray:
     """The codes of a column in categories that are known, -1 where a value is missing; int16."""
     lookup: dict[Any, int] = {label: k for k, label in enumerate(range(MOST) if known is None else known)}
-    codes = [lookup.get(_written(label), -2) for label in column.labels]
+    codes = [lookup.get(written(label), -2) for label in column.labels]
     table = np.array([*codes, -1], np.int16)  # the last: missing
     result = table[column.codes]
     if bool((result == -2).any()):
         row = int(np.argmax(result == -2))
-        value = _written(column.labels[column.codes[row]])
+        value = written(column.labels[column.codes[row]])
         raise ValueError(f"{where} has the value {shown(value)} in row {row} (counted from 0), {_unlike(value, known)}")
+    return result
+
+
+def _numbers(column: Column, known: Sequence[Label] | None, where: str) -> np.ndarray:
+    """The real numbers of a column, NaN where one is missing; float64."""
+    values = [_plain(label) for label in column.labels]
+    table = np.array([*(value if isinstance(value, Real) else np.inf for value in values), np.nan], np.float64)
+    result = table[column.codes]
+    if bool(np.isinf(result).any()):
+        row = int(np.argmax(np.isinf(result)))
+        value = written(column.labels[column.codes[row]])
+        raise ValueError(f"{where} has the value {shown(value)} in row {row} (counted from 0), which is no real number")
     return result
 
 
@@ -384,6 +397,9 @@ def _segments(kinds: list[tuple[str, int]]) -> tuple[tuple[str, Any], ...]:
 
 
 def _stacked(codes: list[np.ndarray]) -> np.ndarray:
+    if any(column.dtype == np.float64 for column in codes):
+        return np.stack([column if column.dtype == np.float64 else np.where(column < 0, np.nan, column)
+                         for column in codes], axis=1)  # fmt: skip
     missing = any(bool((column < 0).any()) for column in codes)
     result = np.empty((len(codes[0]) if codes else 0, len(codes)), np.int16 if missing else np.uint8)
     for k, column in enumerate(codes):
@@ -402,7 +418,7 @@ def _given_categories(categories: Any, labels: Sequence[Any], name: str) -> dict
             raise ValueError(f"categories has {shown(label)}, which is no column of {name}")
         if isinstance(chosen, str) or not isinstance(chosen, Iterable):
             raise TypeError(f"categories[{shown(label)}] must be a sequence of labels, not {validate.kind(chosen)}")
-        given[label] = [_written(x) for x in chosen]
+        given[label] = [written(x) for x in chosen]
         if not 1 <= len(given[label]) <= MOST or len(set(given[label])) < len(given[label]):
             raise ValueError(f"categories[{shown(label)}] must be from 1 to {MOST} different labels")
     return given
@@ -572,7 +588,7 @@ def _kind(labels: list[Label]) -> type:
 def _pandas_column(pandas: Any, codes: np.ndarray, labels: list[Label], dtype: Any) -> Any:
     missing = bool((codes < 0).any())
     if dtype is not None and hasattr(dtype, "categories"):
-        places = {_written(label): k for k, label in enumerate(dtype.categories)}
+        places = {written(label): k for k, label in enumerate(dtype.categories)}
         table = np.array([*(places.get(label, -2) for label in labels), -1])
         found = table[codes]
         if bool((found == -2).any()):

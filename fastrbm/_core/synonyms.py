@@ -38,6 +38,7 @@ _SYNONYMS = {
     "exclude": ("drop",), "ignore": ("drop",), "skip": ("drop",),
     "categories": ("states",), "potts": ("categorical",),
     "softmax": ("categorical",), "multinomial": ("categorical",), "binary": ("bernoulli",), "ising": ("spin",),
+    "predict": ("classify",), "target": ("labels",), "y": ("labels",), "label": ("labels",),
     "impute": ("inpaint",), "fill": ("inpaint",), "complete": ("inpaint",),
     "monitor": ("column",), "tol": ("min-delta", "tolerance"), "benchmark": ("bench",),
     "help": ("help",), "version": ("version",),

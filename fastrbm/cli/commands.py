@@ -1,4 +1,4 @@
-"""The command line: fastrbm train | sample | inpaint | score | report | info | bench."""
+"""The command line: fastrbm train | sample | inpaint | classify | score | report | info | bench."""
 
 from __future__ import annotations
 
@@ -14,8 +14,18 @@ from ..rbm import load_path
 from ..training.checkpoint import CheckpointWarning
 from . import together
 from .bench import add_bench
-from .common import BUNDLED, Parser, add_common, add_data, add_score, model_of
-from .data import data_for
+from .classify import add_classify
+from .common import (
+    BUNDLED,
+    Parser,
+    add_common,
+    add_data,
+    add_sample_weight,
+    add_score,
+    add_sequence_weights,
+    model_of,
+)
+from .data import data_for, weights_of
 from .info import add_info
 from .inpaint import add_inpaint
 from .report import add_report
@@ -29,6 +39,7 @@ EPILOG = """examples:
   fastrbm train digits --out rbm.npz        train a model on the bundled digits
   fastrbm sample rbm.npz --out samples.npy  draw from it
   fastrbm inpaint rbm.npz x.csv --out y.csv fill in what is missing of a table
+  fastrbm classify rbm.npz x.csv --out y.csv labels of a model of labels
   fastrbm score rbm.npz digits              its log-likelihood
   fastrbm report rbm.npz digits             a page with its score, pictures and diagnostics
   fastrbm train --help                      every option of a command
@@ -46,13 +57,17 @@ def build_parser() -> Parser:
         epilog=EPILOG,
     )
     parser.add_argument("--version", action="version", version=f"fastrbm {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="train | sample | inpaint | score | report | info | bench")
+    commands = parser.add_subparsers(
+        dest="command", metavar="train | sample | inpaint | classify | score | report | info | bench"
+    )
 
     add_train(commands, run_train)
 
     add_sample(commands)
 
     add_inpaint(commands)
+
+    add_classify(commands)
 
     score = commands.add_parser(
         "score",
@@ -69,6 +84,8 @@ def build_parser() -> Parser:
         help="anneal along the models of a training, from 'fastrbm train --trajectory', and not along temperatures",
     )  # fmt: skip
     add_data(score)
+    add_sequence_weights(score)
+    add_sample_weight(score)
     score.add_argument("--json", action="store_true", help="one JSON object, for scripts")
     score.add_argument("--quiet", action="store_true", help="no progress")
     together.add_mpi(score)
@@ -85,6 +102,7 @@ def run_score(options: argparse.Namespace) -> None:
     with together.ranks.agreeing():
         rbm = model_of(options)
         X = data_for(rbm, options.data, options, quiet=options.json)
+        weight = weights_of(options, X)
         path = None if options.path is None else load_path(options.path)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -100,6 +118,7 @@ def run_score(options: argparse.Namespace) -> None:
             tolerance=options.tolerance,
             seconds=options.seconds,
             path=path,
+            sample_weight=weight,
             comm=together.comm,
         )
     for warning in caught:
@@ -115,7 +134,7 @@ def run_score(options: argparse.Namespace) -> None:
         "examples": len(result.per_example), "method": result.method, "log_z": z.value, "log_z_lower": z.lower,
         "log_z_upper": z.upper, "warning": getattr(z, "warning", ""),
     }  # fmt: skip
-    say_json(numbers)
+    say_json(numbers | ({} if result.total_weight is None else {"total_weight": result.total_weight}))
 
 
 def command_parser(parser: Parser, command: str) -> argparse.ArgumentParser:

@@ -96,6 +96,10 @@ def add_sequence_weights(parser) -> None:
     )  # fmt: skip
 
 
+def add_sample_weight(parser) -> None:
+    parser.add_argument("--sample-weight", metavar="FILE", help="weights of the examples, one a row: .npy or .csv")
+
+
 def add_drop(parser) -> None:
     parser.add_argument(
         "--drop", action="append", default=[], metavar="COLUMN",

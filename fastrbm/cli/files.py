@@ -14,7 +14,7 @@ from .._core import output
 from . import together
 from .words import CommandError, fail, reason
 
-OUTPUTS = (".npy", ".npz", ".csv")  # of states
+OUTPUTS = (".npy", ".npz", ".csv", ".tsv")  # of states
 
 
 @dataclass(frozen=True)

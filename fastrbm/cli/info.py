@@ -18,7 +18,7 @@ from ..rbm import load, load_chains, load_path
 from ..training import checkpoint
 from ..training.record import in_words
 from .common import history_in
-from .data import Form
+from .form import Form
 from .words import say, say_json
 
 

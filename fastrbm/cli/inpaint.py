@@ -12,8 +12,9 @@ from ..datasets.files import read_table
 from ..rbm import RBM
 from ..states.missing import known_parts
 from .common import add_common, add_drop, model_of, whole
-from .data import Form, content
 from .files import OUTPUTS, check_output
+from .form import Form, content
+from .reading import is_csv
 from .words import say, say_json
 
 
@@ -78,7 +79,7 @@ def run_inpaint(options: argparse.Namespace) -> None:
 
 def _data(options: argparse.Namespace, rbm: RBM) -> np.ndarray:
     """The examples, NaN where an entry is missing."""
-    if options.data.lower().endswith(".csv"):
+    if is_csv(options.data):
         known = rbm.visible_categories or (None,) * rbm.visible.n_columns
         return load_codes(options.data, rbm.visible_names, known, drop=options.drop)
     return read_table(options.data, options.key).array

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..datasets.alignments import sequence_weights
 from ..plot.common import need_matplotlib
 from ..report.build import report
 from ..states.missing import has_missing
@@ -19,6 +18,7 @@ from .common import (
     BUNDLED,
     add_common,
     add_data,
+    add_sample_weight,
     add_score,
     add_sequence_weights,
     add_shape,
@@ -26,7 +26,7 @@ from .common import (
     model_of,
     whole,
 )
-from .data import data_for
+from .data import data_for, weights_of
 from .files import Output, check_output
 from .words import CommandError, say
 
@@ -66,6 +66,7 @@ def add_report(commands) -> None:
     add_shape(parser)
     add_data(parser)
     add_sequence_weights(parser)
+    add_sample_weight(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress")
     add_common(parser)
     parser.set_defaults(run=run_report)
@@ -78,13 +79,12 @@ def run_report(options: argparse.Namespace) -> None:
     if has_missing(X, rbm.visible):
         raise CommandError(f"{options.data} has missing entries: fill them in first (fastrbm inpaint)")
     history = history_of(options.history) if options.history else None
-    weight = None if options.sequence_weights is None else sequence_weights(X, threshold=options.sequence_weights)
     write_report(
         rbm, X, out, options, history, say, name=Path(options.model).name, data_name=Path(options.data).name,
         n_samples=options.n, n_sweeps=options.sweeps,
         method=options.method, n_chains=options.chains, n_betas=options.betas, tolerance=options.tolerance,
         seconds=options.seconds,
-        sample_weight=weight,
+        sample_weight=weights_of(options, X),
     )  # fmt: skip
 
 

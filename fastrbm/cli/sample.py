@@ -16,8 +16,10 @@ from ..datasets.alignments import write_fasta
 from ..datasets.categories import code_of
 from . import together
 from .common import add_common, add_data, hint, model_of, real, whole
-from .data import FASTA, Form, content, data_of, is_alignment
+from .data import data_of
 from .files import OUTPUTS, check_output
+from .form import Form, content
+from .reading import FASTA, is_alignment
 from .words import CommandError, say, say_json, tell
 
 if TYPE_CHECKING:
@@ -66,7 +68,7 @@ def add_sample(commands) -> None:
         "--out",
         required=True,
         metavar="FILE",
-        help="samples (N, columns): .npy, .npz, .csv (with the names of the columns, if the model has them), or FASTA",
+        help="samples (N, columns): .npy, .npz, .csv, .tsv (with the names of the columns, if it has any), or FASTA",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
     parser.add_argument("--quiet", action="store_true", help="no progress")

@@ -14,7 +14,9 @@ from .._core import defaults
 from .._core import threads as _threads
 from ..datasets.files import read_column
 from ..gradient.cd import CD
+from ..gradient.discriminative import Discriminative
 from ..gradient.fast_pcd import FastPCD
+from ..gradient.hybrid import Hybrid
 from ..gradient.pcd import PCD
 from ..gradient.tempered import Tempered
 from ..rbm import RBM
@@ -26,13 +28,14 @@ from ..training.history import History
 from ..training.rate import default_rate
 from ..training.verdict import TrainingWarning
 from ..units.layer import TYPES
-from . import together
+from . import labels, together
 from . import words as _words
-from .data import Form, Training, refuse_senseless, training_data
 from .files import Output, check_output
+from .form import Form, Training
 from .report import check_report, write_report
 from .settings import as_toml
-from .train_options import SCORES
+from .train_options import LABELS_RATE, SCORES
+from .training_data import refuse_senseless, training_data
 from .validation import held_out_part, names_of, split, validation_of
 from .words import CommandError, reason, say_json, tell
 
@@ -50,7 +53,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
         _refuse_unused(options)
         part = held_out_part(options)
         validation = None if part else options.validation
-        inputs = options.data, validation, options.sample_weight, options.config
+        inputs = options.data, validation, options.sample_weight, options.labels, options.config
         out = check_output("--out", options.out, (".npz",), *inputs)
         checkpoint = _checkpoint(options, out, inputs)
         files: list[str | Path | None] = [*inputs, out.path, checkpoint.path if checkpoint else None]
@@ -67,14 +70,15 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
             training, rows, held = split(training, part, options.seed)
         X, form = training.examples, training.form
         more = _more(options, training, rows)
-        complete = _complete(options, X) if page and options.missing and not options.validation else slice(None)
+        gaps = options.missing or training.label is not None
+        complete = _complete(X) if page and gaps and not options.validation else slice(None)
         kinds = {"visible": form.unit if form.coded else form.unit.name, "hidden": options.hidden_type}
         rbm = RBM.from_data(X, options.hidden, options.seed, sample_weight=more.get("sample_weight"), **kinds)
         rbm._visible_names, rbm._visible_categories = form.names, form.categories
         form = Form.of(rbm)  # with the number of units, and the scales of the data
         more |= validation_of(options, form, held)
         untrained = rbm.weights
-        gradient, optimizer = _gradient(options), _optimizer(options, rbm)
+        gradient, optimizer = _gradient(options, training.label), _optimizer(options, rbm)
         threads = _threads.resolve(options.threads)
         what = "columns" if form.coded else "units"
         words = f"{X.shape[0]:,} examples x {X.shape[1]} {what}, {options.hidden} hidden units, "
@@ -97,7 +101,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
             batch_size=options.batch_size,
             seed=options.seed,
             progress=not options.quiet,
-            centered=not options.uncentered,
+            centered=not options.uncentered and options.method not in labels.METHODS,
             n_threads=options.threads,
             averaging=averaging,
             trajectory=trajectory,
@@ -138,6 +142,11 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
         raise broken
     if where:
         _conclude(watch.history, options, stop, where, say)
+    found: dict[str, float] = {}
+    if where and training.label is not None:
+        held_out = more.get("validation")
+        found = labels.errors(rbm, X if held_out is None else held_out, training.label, options.threads)
+        say(labels.in_words(found, f"{'training' if held_out is None else 'validation'} examples"))
     along = None
     if kept and trajectory:
         along = _keep_path(kept, trajectory, say)
@@ -158,7 +167,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
         )  # fmt: skip
     if options.json:
         files_of = {"model": where, "report": written} | ({"trajectory": along} if kept else {})
-        say_json(files_of | {"verdict": watch.history.verdict} | watch.history.last)
+        say_json(files_of | {"verdict": watch.history.verdict} | watch.history.last | found)
 
 
 def _keep_path(kept: Output, trajectory: Trajectory, say) -> str | None:
@@ -198,7 +207,7 @@ def _checkpoint(options, out: Output, inputs) -> Output | None:
     return output
 
 
-def _complete(options, X: np.ndarray) -> np.ndarray:
+def _complete(X: np.ndarray) -> np.ndarray:
     """Which examples a report can be about: those in which nothing is missing."""
     complete: np.ndarray = ~np.isnan(X).any(axis=1) if X.dtype.kind == "f" else np.ones(len(X), bool)
     if not complete.any():
@@ -217,8 +226,13 @@ def _more(options, training: Training, rows: np.ndarray | slice) -> dict:
     return more
 
 
-def _gradient(options):
+def _gradient(options, label: int | None):
     sweeps, seed = options.sweeps, options.seed
+    if label is not None and options.method == "discriminative":
+        return Discriminative(label)
+    if label is not None and options.method == "hybrid":
+        generative = PCD(options.chains or defaults.CHAINS, sweeps, seed)
+        return Hybrid(generative, 0.01 if options.alpha is None else options.alpha, label, seed)
     if options.method == "tempered":
         chains = options.chains or defaults.TEMPERED_CHAINS
         return Tempered(chains, options.betas, sweeps, seed=seed)
@@ -229,8 +243,11 @@ def _gradient(options):
 
 
 def _optimizer(options, rbm: RBM):
-    adam = options.optimizer == "adam"
-    start = options.learning_rate or (defaults.ADAM_RATE if adam else default_rate(rbm))
+    of_labels = options.method in labels.METHODS
+    adam = options.optimizer == "adam" or of_labels and options.optimizer is None
+    start = options.learning_rate or (
+        default_rate(rbm) if not adam else LABELS_RATE if of_labels else defaults.ADAM_RATE
+    )
     stop = options.final_rate
     if options.schedule == "constant":
         rate = start
@@ -288,11 +305,13 @@ def _conclude(history: History, options, stop: EarlyStopping | None, out: str, s
     moved = f"changes {error:.1%} of the units"
     if options.visible is not None and TYPES[options.visible].real:
         moved = f"expects them {error:.2f} standard deviations off"
-    say(
-        f"{history.last['update']:,} updates in {history.last['seconds']:.1f} s. One sweep from data {moved}; "
-        "the model finds the data\n"
-        f"{at['shuffled_gap']:.1f} nats per example more likely than noise with the same means. Saved {out}"
-    )
+    done = f"{history.last['update']:,} updates in {history.last['seconds']:.1f} s."
+    if options.method != "discriminative":  # which learns no distribution of data
+        done += (
+            f" One sweep from data {moved}; the model finds the data\n{at['shuffled_gap']:.1f} nats per example more "
+            "likely than noise with the same means."
+        )
+    say(f"{done} Saved {out}")
     if history.verdict:
         say(history.verdict)
     if not options.validation:

@@ -8,10 +8,13 @@ from .._core import defaults
 from .._core.frames import MAX_LEVELS
 from ..units.categorical import Categorical
 from ..units.layer import TYPES
-from .common import BUNDLED, add_common, add_data, add_sequence_weights, add_shape, real, whole
+from .common import BUNDLED, add_common, add_data, add_sample_weight, add_sequence_weights, add_shape, real, whole
+from .labels import METHODS as LABEL_METHODS
+from .labels import add_labels
 from .together import add_mpi
 
-METHODS = ("pcd", "tempered", "fast-pcd", "cd")
+METHODS = ("pcd", "tempered", "fast-pcd", "cd", *LABEL_METHODS)
+LABELS_RATE = 0.005  # of Adam
 SCHEDULES = ("linear", "cosine", "inverse-time", "constant")
 SCORES = {"pseudo-likelihood": "pseudo_likelihood", "log-likelihood": "log_likelihood"}
 
@@ -23,6 +26,7 @@ EXAMPLES = """examples:
   fastrbm train survey.csv --out survey.npz             columns of text: the model keeps names and categories
   fastrbm train family.fasta --alphabet protein --sequence-weights 0.2
   fastrbm train genotypes.npy --visible categorical --states 3
+  fastrbm train flowers.csv --labels species --method hybrid --out flowers.npz       then: fastrbm classify
   fastrbm train measurements.csv --visible gaussian     columns of real numbers
   fastrbm train train.npy --epochs 1000 --checkpoint run.npz --resume   start, or go on after an interruption
   mpiexec -n 4 fastrbm train train.npy --mpi            four processes, on one machine or on several
@@ -43,7 +47,7 @@ def add_train(commands, run) -> None:
         "data",
         metavar="DATA",
         nargs="?",
-        help=f"a bundled set ({', '.join(BUNDLED)}) or a file: .npy, .npz, .csv, IDX (.gz), whose rows are the "
+        help=f"a bundled set ({', '.join(BUNDLED)}) or a file: .npy, .npz, .csv, .tsv, IDX (.gz), whose rows are the "
         "examples; or aligned sequences: .fasta, .fa, .afa (.gz)",
     )
     _add_model(train.add_argument_group("model and data"))
@@ -85,6 +89,7 @@ def _add_model(group) -> None:
         help="with --missing latent: sweeps of the unknown values before each use of their example (default "
         "%(default)s)",
     )  # fmt: skip
+    add_labels(group, "a column of categories, beside the others, for --method discriminative and hybrid, or any other")
     group.add_argument(
         "--alphabet", metavar="NAME",
         help="of FASTA: protein, rna, dna (with a gap), or the letters in the order of their codes (default: by the "
@@ -114,7 +119,7 @@ def _add_model(group) -> None:
         metavar="B",
         help="examples per update (default %(default)s)",
     )
-    group.add_argument("--sample-weight", metavar="FILE", help="weights of the examples, one a row: .npy or .csv")
+    add_sample_weight(group)
     group.add_argument(
         "--dynamic-binarization",
         action="store_true",
@@ -134,7 +139,14 @@ def _add_model(group) -> None:
 
 
 def _add_gradient(group) -> None:
-    group.add_argument("--method", choices=METHODS, default="pcd", help="negative phase (default %(default)s)")
+    group.add_argument(
+        "--method", choices=METHODS, default="pcd",
+        help="negative phase (default %(default)s); discriminative: p(label | the rest) alone, and hybrid: with a "
+        "generative part by pcd; both with --labels, and not centered",
+    )  # fmt: skip
+    group.add_argument(
+        "--alpha", type=real(0), metavar="A", help="of hybrid: the weight of its generative part (default 0.01)"
+    )
     group.add_argument(
         "--chains",
         type=whole(1),
@@ -163,15 +175,14 @@ def _add_update(group) -> None:
     group.add_argument(
         "--optimizer",
         choices=("sgd", "adam"),
-        default="sgd",
-        help="the update rule (default %(default)s)",
+        help="the update rule (default sgd, of --method discriminative and hybrid adam)",
     )
     group.add_argument(
         "--learning-rate",
         type=real(0, strict=True),
         metavar="R",
-        help=f"learning rate at the start (default {defaults.RATE}, for adam {defaults.ADAM_RATE}; with real "
-        f"visible units "
+        help=f"learning rate at the start (default {defaults.RATE}, for adam {defaults.ADAM_RATE}, {LABELS_RATE} of "
+        "--method discriminative and hybrid; with real visible units "
         f"{defaults.REAL_RATE}, with real units in both layers {defaults.REALS_RATE}; with real hidden units alone "
         f"{defaults.RATE}, halved until it is at most 1 / (sum of the variances of the visible units))",
     )

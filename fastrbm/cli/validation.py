@@ -9,7 +9,8 @@ from contextlib import suppress
 import numpy as np
 
 from .._core import philox
-from .data import Form, Training, data_of
+from .data import data_of
+from .form import Form, Training
 from .words import CommandError
 
 

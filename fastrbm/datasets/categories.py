@@ -125,8 +125,8 @@ def load_codes(
     names : sequence of str, optional
         The names of the columns, as ``rbm.visible_names``: where the file has names, they must be the same.
     categories : sequence, one entry a column, optional
-        The labels in the order of their codes, as ``rbm.visible_categories``; None, all or one of them: the cells are
-        numbers, which stay as they are.
+        The labels in the order of their codes, as ``rbm.visible_categories``; None, all or one of them, or no labels:
+        the cells are numbers, which stay as they are.
     missing : iterable of str
         Cells that stand for a missing value, beside those of :func:`load_categories`.
     drop : iterable of str
@@ -171,7 +171,7 @@ def read_codes(
     width = len(layout.first)
     kept = kept_columns([cell.strip() for cell in layout.first], drop, str(path)) if drop else list(range(width))
     n = len(kept) if categories is None else len(categories)
-    columns = [_Known(known, gone, layout.separator) for known in (categories or [None] * n)]
+    columns = [_Known(known or None, gone, layout.separator) for known in (categories or [None] * n)]
     numbers = all(column.labels is None for column in columns)
     head: list[str] | None = None
     rows: list[list[float]] = []

@@ -1,4 +1,4 @@
-"""Tables of numbers as text: .csv."""
+"""Tables of numbers as text: .csv, .tsv."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class Layout(NamedTuple):
 def read_csv(path: str | PathLike[str]) -> Table:
     """The numbers of a table: finite, as many in each row.
 
-    Separated by commas, semicolons or tabs; beside the latter two, with decimal commas too; True and False are 1 and 0.
+    Separated by commas, semicolons or tabs (.tsv always by tabs); beside the latter two, with decimal commas too; True
+    and False are 1 and 0.
     Lines that start with # are left out. A first line is names where it has words; where it counts the columns, from 0
     or 1; where it has other numbers than all other lines. ValueError names the line and the column.
     """
@@ -90,8 +91,7 @@ def _split(path: str | PathLike[str]) -> tuple[Layout, list[str]]:
                 break
     if not lines:
         raise ValueError(f"{path} has no rows" if comments else f"{path} is empty, or its first line is")
-    unquoted = re.sub(r'"[^"]*"', "", lines[-1])
-    separator = next((mark for mark in ";\t" if mark in unquoted), ",")
+    separator = "\t" if str(path).lower().endswith(".tsv") else _separator(lines)
     _refuse_other_separators(path, lines)
     rows = records(path, Layout(separator, 0, None, [], []))
     line_1, first = next(rows)
@@ -110,6 +110,14 @@ def _refuse_other_separators(path: str | PathLike[str], lines: list[str]) -> Non
     spaced = len(numbers[-1]) > 1 and len({len(cells) for cells in numbers}) == 1 and None not in numbers[-1]
     if spaced or len(bars) == 1 and bars != {0}:
         raise ValueError(f"{path}: its cells are separated by {'spaces' if spaced else 'bars'}; {_REQUIRED}")
+
+
+def _separator(lines: list[str]) -> str:
+    """What separates the cells of these lines, the first one or two: a mark that all have the same number of, outside
+    quotes; semicolons and tabs go before commas, which may be of decimals."""
+    bare = [re.sub(r'"[^"]*"', "", line) for line in lines]
+    alike = (mark for mark in ";\t," if bare[0].count(mark) == bare[-1].count(mark) > 0)
+    return next(alike, None) or next((mark for mark in ";\t" if mark in bare[-1]), ",")
 
 
 def _layout(path: str | PathLike[str]) -> Layout:

@@ -1,4 +1,4 @@
-"""Readers for data files: IDX (also .gz), .npy, .npz, .csv, chosen by the file's name."""
+"""Readers for data files: IDX (also .gz), .npy, .npz, .csv, .tsv, chosen by the file's name."""
 
 from __future__ import annotations
 
@@ -19,24 +19,25 @@ from .table import Table
 # IDX type codes (LeCun's MNIST page): big-endian numbers
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _PACKED = ("bits", "packed")  # names that people give to numpy.packbits(...) in an .npz
+TABLES = (".csv", ".tsv")
 _CURES = {
-    (".tsv", ".tab", ".txt", ".dat", ".data"): ": a table of text is read if its name ends in .csv",
+    (".tab", ".txt", ".dat", ".data"): ": a table of text is read if its name ends in .csv or .tsv",
     (".csv.gz", ".npy.gz", ".tsv.gz"): ": unpack it (gunzip)",
     (".xlsx", ".xls", ".ods", ".parquet", ".feather", ".pkl", ".pickle"): ": save it as .csv, by pandas say",
 }
-_KINDS = ".npy, .npz, .csv, or IDX (its name ends in ubyte or .idx, with or without .gz)"
+_KINDS = ".npy, .npz, .csv, .tsv, or IDX (its name ends in ubyte or .idx, with or without .gz)"
 
 
 def load(path: str | PathLike[str], threshold: float | None = None, key: str | None = None) -> np.ndarray:
-    """Read binary data from a file, by its extension: .npy, .npz, .csv, or IDX (plain or .gz).
+    """Read binary data from a file, by its extension: .npy, .npz, .csv, .tsv, or IDX (plain or .gz).
 
     Parameters
     ----------
     path : path
-        A regular file. .npy or .npz: an array (n, ...). .csv: numbers, one example a line, separated by commas,
-        semicolons or tabs; True and False are 1 and 0; the first line may be names. It is taken for names where it has
-        words, where it counts the columns (0, 1, 2 ..., as pandas does), and where its numbers are unlike those of all
-        other lines. IDX: the format of MNIST's files.
+        A regular file. .npy or .npz: an array (n, ...). .csv, .tsv: numbers, one example a line, separated by
+        commas, semicolons or tabs; True and False are 1 and 0; the first line may be names. It is taken for names where
+        it has words, where it counts the columns (0, 1, 2 ..., as pandas does), and where its numbers are unlike those
+        of all other lines. IDX: the format of MNIST's files.
     threshold : float, optional
         Values of at least this become 1, the others 0. By default, data of 0 and 1 stay as they are; real values are
         cut at half of their scale, which the largest value tells: fractions of 1 at 0.5, 0 .. 15 and 0 .. 16 at 8,
@@ -110,7 +111,7 @@ def read_table(path: str | PathLike[str], key: str | None = None) -> Table:
 
 
 def read_column(path: str | PathLike[str]) -> np.ndarray:
-    """The numbers of a file, .npy or .csv, as one row of them."""
+    """The numbers of a file, such as .npy or .csv, as one row of them."""
     array = _read_any(path, None).array
     if array.size != max(array.shape, default=1):
         raise ValueError(f"{path} holds an array of shape {array.shape}; it must be one column")
@@ -140,7 +141,7 @@ def _read_any(path: str | PathLike[str], key: str | None) -> Table:
         return Table(_numbers(read_npy(path), path))
     if name.endswith(".npz"):
         return Table(_numbers(_read_npz(path, key), path))
-    if name.endswith(".csv"):
+    if name.endswith(TABLES):
         return read_csv(path)
     cure = next((cure for ends, cure in _CURES.items() if name.endswith(ends)), "")
     raise ValueError(f"{path}: unknown kind of file; known are {_KINDS}{cure}")

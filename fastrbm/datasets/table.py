@@ -17,6 +17,11 @@ class Table(NamedTuple):
     names: list[str] | None = None
     line_of: Callable[[int], int] | None = None
 
+    def without(self, j: int) -> tuple[Table, np.ndarray]:
+        """(the table without column j, that column)."""
+        names = None if self.names is None else [*self.names[:j], *self.names[j + 1 :]]
+        return self._replace(array=np.delete(self.array, j, axis=1), names=names), self.array[:, j]
+
     def column(self, path: str, j: int) -> str:
         """Column j in words, which count from 1."""
         return f"{path}, {self._column(j)}"

@@ -186,6 +186,8 @@ class Score(_Interval):
         The mean with log Z at the two ends of its interval: how far the estimate of log Z may be off. By populations
         that is never less than 0.05 nats, however small log_z_error is: a mode that no chain saw may be that heavy.
     log_partition : LogPartition or Bidirectional
+    total_weight : float or None
+        Of the examples, where they have weights; mean and standard_error are weighted then.
     """
 
     _center = "mean"
@@ -196,6 +198,7 @@ class Score(_Interval):
     lower: float
     upper: float
     log_partition: LogPartition | Bidirectional
+    total_weight: float | None = None
 
     @property
     def method(self) -> str:
@@ -243,7 +246,8 @@ def unseen(score: Score) -> str:
 
 
 def _examples(score: Score) -> str:
-    return f"{len(score.per_example):,} example{'s'[: len(score.per_example) > 1]}"
+    words = f"{len(score.per_example):,} example{'s'[: len(score.per_example) > 1]}"
+    return words if score.total_weight is None else f"{words} of total weight {score.total_weight:,.1f}"
 
 
 def _nats(estimate: LogPartition | Bidirectional) -> str:

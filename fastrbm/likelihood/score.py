@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import validate
+from .._core import floatmath, validate
 from .._core.synonyms import keywords
 from .._core.warn import warn
 from ..ranks import shared
@@ -45,6 +45,7 @@ def score(
     tolerance: float = 0.5,
     seconds: float | None = None,
     path: Path | None = None,
+    sample_weight: ArrayLike | None = None,
     comm: Any = None,
 ) -> Score:
     """log p(v) = -F(v) - log Z of each example, and their mean with what is uncertain about it.
@@ -77,6 +78,11 @@ def score(
     path : Path, optional
         To anneal along, up to rbm: the path of a training's trajectory, which may be shorter than that of the
         temperatures.
+    sample_weight : array (n,), optional
+        Weights of the examples, not negative: the mean is sum_i w_i log p(v_i) / sum_i w_i. A weight of 2 is an example
+        that is there twice, also for the mean's standard error, which goes by the total weight as the number of
+        examples: weights must be counts, or what adds up to an effective number of examples, as
+        :func:`fastrbm.datasets.sequence_weights` do. All examples may be starting states of reverse AIS.
 
     Returns
     -------
@@ -116,6 +122,7 @@ def score(
     bits = rbm._states(X, "X")
     if len(bits) == 0:
         raise ValueError("X must have at least one example")
+    weight = None if sample_weight is None else validate.sample_weight(sample_weight, len(bits))
     free = rbm.free_energy(bits, n_threads) if free is None else free
     free = free - log_density(rbm, missing)
     smaller = enumerated_units(rbm)
@@ -132,9 +139,22 @@ def score(
         if z.warning:
             warn(f"score: {z.warning}")
     per_example = -free - z.value
-    error = float(per_example.std(ddof=1)) / math.sqrt(len(bits)) if len(bits) > 1 else math.nan
-    base = -float(np.mean(free))  # all three from one mean: where log Z is exact they are one number
-    return Score(per_example, base - z.value, error, base - z.upper, base - z.lower, z)
+    # all three from one mean: where log Z is exact they are one number
+    if weight is None:
+        error = float(per_example.std(ddof=1)) / math.sqrt(len(bits)) if len(bits) > 1 else math.nan
+        base, total = -float(np.mean(free)), None
+    else:
+        base, error, total = weighted_mean(-free, weight)
+    return Score(per_example, base - z.value, error, base - z.upper, base - z.lower, z, total)
+
+
+def weighted_mean(x: np.ndarray, weight: np.ndarray) -> tuple[float, float, float]:
+    """(mean, its standard error, total weight) of numbers with weights, as if each were there so many times; of a total
+    of one or less the error is not known, NaN."""
+    total = floatmath.total(weight)
+    mean = floatmath.total(weight * x) / total
+    squares = floatmath.total(weight * (x - mean) ** 2)
+    return mean, math.sqrt(squares / (total - 1.0) / total) if total > 1.0 else math.nan, total
 
 
 def _same(one: RBM, other: RBM) -> bool:

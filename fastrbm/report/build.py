@@ -17,6 +17,7 @@ from ..diagnostics.meeting import Meeting, chains_from, compare
 from ..diagnostics.summary import summary
 from ..diagnostics.tracing import N_AXES, record
 from ..likelihood.score import score as likelihood_score
+from ..likelihood.score import weighted_mean
 from ..plot.common import need_matplotlib
 from ..plot.grids import checked_shape
 from ..sampling.annealing import population_annealing
@@ -102,8 +103,8 @@ def report(
         Of the pictures; by default a square where the number of visible units is one, else a table. Of a layer of
         several segments, or of real units, that of its largest segment of units of two values or real ones.
     sample_weight : array (n,), optional
-        Weights of the examples, for the frequencies of categories and pairs of them, the moments of real columns, and
-        the inputs of hidden units alone.
+        Weights of the examples: of the score, as for :func:`fastrbm.likelihood.score`, and of columns by themselves;
+        of the frequencies of categories and pairs of them, the moments of real columns, and the inputs of hidden units.
     n_samples : int
         Gibbs chains whose states are the samples; they start at draws from the visible biases alone. As many chains
         that start at data, and as many annealed samples, are compared with them.
@@ -166,10 +167,14 @@ def report(
     settings = {name: value for name, value in settings.items() if value is not None}
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        score = likelihood_score(rbm, examples, **settings, progress=progress, n_threads=n_threads)
+        score = likelihood_score(
+            rbm, examples, **settings, progress=progress, n_threads=n_threads, sample_weight=sample_weight
+        )
     reported = [str(warning.message) for warning in caught]
     samples, traces, met = _run_chains(rbm, examples, n_samples, n_sweeps, seed, progress, n_threads)
-    found, alone = summary(traces), sections.alone(rbm, examples)
+    found, alone = summary(traces), sections.alone(rbm, examples, sample_weight)
+    weight = np.ones(len(examples)) if sample_weight is None else sample_weight
+    base, noise = weighted_mean(alone, weight)[0], weighted_mean(score.per_example - alone, weight)[1]
     page = Page(f"Report on {name}")
     about = f"On {data_name or 'data'}: {len(examples):,} examples."
     page.about(about + (f" Made {date}." if date else "") + f" fastrbm {__version__}.")
@@ -177,12 +182,12 @@ def report(
     if trained and (words := in_a_sentence(trained)):
         page.about(words)
     known = last_row(trained) if history is None else history
-    page.answers(answers(score, alone, reported, found, met, known, visible_size(rbm)))
+    page.answers(answers(score, base, noise, reported, found, met, known, visible_size(rbm)))
     activity = sections.activity(rbm, examples, n_threads)
     with style.context("default"):
         with page.sides():
             with page.side():
-                sections.score(page, score, reported, rbm, alone)
+                sections.score(page, score, reported, rbm, base)
             with page.side():
                 sections.data(page, rbm, examples)
                 sections.model(page, rbm, examples, name, activity, n_threads)

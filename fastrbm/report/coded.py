@@ -55,11 +55,11 @@ def picture_of(rbm: RBM, shape: Any) -> Picture | None:
     return None if found is None else Picture(columns, found, real)
 
 
-def independent(units: np.ndarray, sites: layout.Sites) -> np.ndarray:
+def independent(units: np.ndarray, sites: layout.Sites, weight: np.ndarray | None = None) -> np.ndarray:
     """The log-likelihood of each example, (n,), whose units these are, (n, units), under columns that know nothing of
-    each other, each with its frequencies in these examples. One more example counts, which has all values of a column
-    alike."""
-    means, n = units.mean(axis=0), len(units)
+    each other, each with its frequencies in these examples, by weight. One more example counts, which has all values of
+    a column alike."""
+    means, n = np.average(units, axis=0, weights=weight), len(units) if weight is None else float(weight.sum())
     sizes = np.repeat(np.where(sites.categorical, sites.sizes, 2), sites.sizes)
     discrete, single = (~np.repeat(kind, sites.sizes) for kind in (sites.real, sites.real | sites.categorical))
     p = np.where(discrete, means, 0.5)
@@ -68,13 +68,16 @@ def independent(units: np.ndarray, sites: layout.Sites) -> np.ndarray:
     return both + np.einsum("ij,j->i", 1.0 - units[:, single], off[single])
 
 
-def independent_reals(rbm: RBM, values: np.ndarray) -> np.ndarray:
+def independent_reals(rbm: RBM, values: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
     """The same of real columns, in units' values (n, columns): each normal, with its mean and variance. The variance is
     at least that of the model's unit given hidden units: the density of a column that hardly varies has no bound, and
     says nothing of how columns depend on each other. The density is per unit of the data."""
     widths = np.square(rbm.visible.sides()[2:4].max(axis=0))  # 1 / gamma, 0 of units that are not real
-    wide = np.maximum(values.var(axis=0), widths[widths > 0])
-    each = np.log(2.0 * np.pi * wide) + np.square(values - values.mean(axis=0)) / wide
+    if values.shape[1] == 0:
+        return np.zeros(len(values))
+    mean = np.average(values, axis=0, weights=weight)
+    wide = np.maximum(np.average((values - mean) ** 2, axis=0, weights=weight), widths[widths > 0])
+    each = np.log(2.0 * np.pi * wide) + np.square(values - mean) / wide
     return -0.5 * each.sum(axis=1) - floatmath.total(rbm.visible.log_scales)
 
 

@@ -31,17 +31,16 @@ _DEAD = 0.001  # a hidden unit whose mean is as near as this to 0 or 1 says noth
 _INPUTS = 6  # real hidden units whose inputs are drawn
 
 
-def alone(rbm: RBM, examples: BitMatrix) -> np.ndarray:
+def alone(rbm: RBM, examples: BitMatrix, weight: np.ndarray | None = None) -> np.ndarray:
     """The log-likelihood of each example, (n,), under units, or columns, that know nothing of each other, with the
-    means of the data; of real columns also with their variances."""
+    means of the data, by weight; of real columns also with their variances."""
     units, layer = examples.to_units().astype(np.float64), sites.of_model(rbm)
-    alone = coded.independent(units, layer)
+    alone = coded.independent(units, layer, weight)
     real = layer.real[layer.column]
-    return alone + coded.independent_reals(rbm, units[:, real]) if real.any() else alone
+    return alone + coded.independent_reals(rbm, units[:, real], weight) if real.any() else alone
 
 
-def score(page: Page, score: Score, reported: list[str], rbm: RBM, each: np.ndarray) -> None:
-    alone = float(each.mean())
+def score(page: Page, score: Score, reported: list[str], rbm: RBM, alone: float) -> None:
     words, mean = ("units", "mean") if rbm.visible.layout is None else ("columns", coded.knowledge(rbm))
     page.heading("Score")
     page.text(
@@ -77,7 +76,7 @@ def score(page: Page, score: Score, reported: list[str], rbm: RBM, each: np.ndar
     page.table({
         "mean log-likelihood": f"{nats(score.mean)} nats per example",
         "by the uncertainty of log Z": by_log_z,
-        "standard error, data": "one example has none" if len(each) == 1
+        "standard error, data": "one example has none" if not math.isfinite(score.standard_error)
         else f"{score.standard_error:.2f} nats, from the spread of the examples",
         "standard error, log Z": error,
         "log Z": f"{nats(z.value)} nats, {z.method}" + ("" if exact else f", {interval(z.lower, z.upper)}"),

@@ -30,14 +30,14 @@ class Answer(NamedTuple):
 
 
 def answers(
-    score: Score, alone: np.ndarray, reported: list[str], found: Summary, met: Meeting, history: History | None,
-    n_visible: float,
+    score: Score, base: float, noise: float, reported: list[str], found: Summary, met: Meeting,
+    history: History | None, n_visible: float,
 ) -> list[Answer]:  # fmt: skip
-    """The four lines. alone: the log-likelihood of each example under independent units, (n,); reported: warnings of
-    the score."""
+    """The four lines. base: the mean log-likelihood of independent units; noise: the standard error of what the model
+    gains over them, NaN where there is none; reported: warnings of the score."""
     judged = _judged(history, n_visible)
     return [
-        _fitted(score, alone, judged),
+        _fitted(score, base, noise, judged),
         _mixing(found, met),
         _trusted(score, reported, met),
         _overfitting(history, judged),
@@ -69,19 +69,18 @@ def _judged(history: History | None, n_visible: float) -> dict[str, str]:
     return {finding.kind: finding.words for finding in found}
 
 
-def _fitted(score: Score, alone: np.ndarray, judged: dict[str, str]) -> Answer:
-    question, base = "Fitted?", float(alone.mean())
-    gain, gains = score.mean - base, score.per_example - alone
+def _fitted(score: Score, base: float, noise: float, judged: dict[str, str]) -> Answer:
+    question, gain = "Fitted?", score.mean - base
     numbers = f"{nats(score.mean)} nats per example, {nats(abs(gain))} {_more(gain)} than independent units."
     for kind in _NOT_FITTED:
         if kind in judged:
             return Answer(question, "no", False, f"{numbers} {judged[kind]}")
-    noise = 2.0 * float(gains.std(ddof=1)) / math.sqrt(len(gains)) if len(gains) > 1 else 0.0
-    if score.lower - base > noise:
+    least = 0.0 if math.isnan(noise) else 2.0 * noise
+    if score.lower - base > least:
         if "still rising" in judged:
             return Answer(question, "not yet", False, f"{numbers} {judged['still rising']}")
         return Answer(question, "yes", True, numbers)
-    if score.upper - base > noise:
+    if score.upper - base > least:
         uncertain = f"By the uncertainty of log Z and of the mean, {interval(score.lower, score.upper)}."
         return Answer(question, "not known", None, f"{numbers} {uncertain}")
     advice = "It overfits, see below." if "overfitting" in judged else "More epochs, or another learning rate."

@@ -85,7 +85,9 @@ class RBMClassifier(ClassifierMixin, Estimator):
     n_features_in_, feature_names_in_
         As everywhere in scikit-learn.
 
-    Notes ----- Features are 0 and 1, or numbers from 0 to 1, dense or sparse; others count as the nearer of 0 and 1,
+    Notes
+    -----
+    Features are 0 and 1, or numbers from 0 to 1, dense or sparse; others count as the nearer of 0 and 1,
     with a warning (MinMaxScaler scales them). Numbers in between become a dense array of float32. What fit learns does
     not depend on the order of the rows, and a sample_weight of 2 is a row that is there twice. Predictions are the
     same bits on any machine.
@@ -151,43 +153,39 @@ class RBMClassifier(ClassifierMixin, Estimator):
 
     # ------------------------------------------------------------ training
 
+    _partial: tuple[Hybrid | Discriminative, Adam] | None = None  # what partial_fit goes on with
+
     def fit(self, X, y, sample_weight=None):
         """Learn from X (n_samples, n_features), dense or CSR, and labels y (n_samples,). Returns self.
 
         sample_weight (n_samples,), not negative: as for :class:`BernoulliRBM`.
         """
         self._check_arguments()
-        if y is None:
-            name = type(self).__name__
-            raise ValueError(f"This {name} estimator requires y to be passed, but the target y is None.")
+        self._require(y)
         X, states = self._checked(X, reset=True)
-        codes = self._codes(y, X)
-        weight = self._weights(sample_weight, X)
-        seed, n_classes = self._new_seed(), max(2, len(self.classes_))  # a category of its own needs another one
-        unit = Row([Bernoulli(X.shape[1]), Categorical(1, n_classes)])
-        label = LabelColumn(unit, -1)
-        source = _Joint(
-            _joint(states, codes, label), label, int(self.batch_size), seed, weight, self.dynamic_binarization
-        )
-        rbm = RBM._from_totals(
-            *_totals(states, codes, n_classes, weight), (unit, Bernoulli(int(self.n_components))), seed
-        )
-        self.rbm_, n_updates = rbm, int(self.n_iter) * source.n_batches
-        chains = PCD(int(self.n_chains or self.batch_size), int(self.n_sweeps), seed)
-        gradient = Hybrid(chains, float(self.alpha), seed=seed) if self.alpha else Discriminative()
-        optimizer = Adam(Linear(float(self.learning_rate), 0.0), l2=float(self.l2))
-        loop = Loop(rbm, source, gradient, optimizer, None, n_updates, n_threads=self._threads())
+        y, known = self._labels(y, X)
+        if not known.any():
+            raise ValueError("y has no labeled example")
+        self.classes_ = _classes(y[known])
+        codes, weight = self._codes(y, known), self._weights(sample_weight, X)
+        seed = self._new_seed()
+        source = self._source(states, codes, weight, seed)
+        self.rbm_ = rbm = self._first_model(states, codes, weight, seed)
+        self._partial, n_updates = None, int(self.n_iter) * source.n_batches
+        schedule = Linear(float(self.learning_rate), 0.0)
+        loop = Loop(rbm, source, self._gradient(seed), self._optimizer(schedule), None, n_updates,
+                    n_threads=self._threads())  # fmt: skip
         if not self.verbose:
             loop.run(n_updates)
             return self
-        known = np.flatnonzero(codes >= 0)
-        known = known[np.linspace(0, len(known) - 1, min(len(known), _SHOWN)).astype(np.intp)]
-        shown, began = states[known], time.perf_counter()
+        places = np.flatnonzero(known)
+        places = places[np.linspace(0, len(places) - 1, min(len(places), _SHOWN)).astype(np.intp)]
+        shown, began = states[places], time.perf_counter()
         for iteration in range(1, int(self.n_iter) + 1):
             loop.run(iteration * source.n_batches)
             log_p, now = self._log_p(rbm, shown), time.perf_counter()
-            mean = log_p[np.arange(len(known)), codes[known]].mean()
-            right = (log_p.argmax(axis=1) == codes[known]).mean()
+            mean = log_p[np.arange(len(places)), codes[places]].mean()
+            right = (log_p.argmax(axis=1) == codes[places]).mean()
             words = f"log p(y | x) = {mean:.4f}, accuracy = {right:.4f} on training data, time = {now - began:.2f}s"
             print(f"[{type(self).__name__}] Iteration {iteration}, {words}")
             began = now
@@ -199,21 +197,83 @@ class RBMClassifier(ClassifierMixin, Estimator):
             isinstance(label, Categorical) and label.n_columns == 1 and [type(unit) for unit in features] == [Bernoulli]
         )
 
-    def _codes(self, y, X) -> np.ndarray:
-        """Labels as codes, int32 (n,), -1 where there is none; and classes_."""
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """Go once through X (n_samples, n_features) and labels y (n_samples,), in batches of batch_size, at a constant
+        rate, learning_rate; chains and Adam's means go on from the last call. Returns self.
+
+        classes: all labels that there will be; the first call must have them, later ones may. The biases start from
+        the examples of the first call. After fit, it goes on with the model that fit learned. learning_rate and l2 may
+        change from call to call. sample_weight: as for fit, within a call.
+        """
+        self._check_arguments()
+        self._require(y)
+        first = "rbm_" not in vars(self)
+        if first and classes is None:
+            raise ValueError("classes must be passed on the first call to partial_fit.")
+        X, states = self._checked(X, reset=first, features=None if first else self.rbm_.visible.n_columns - 1)
+        y, known = self._labels(y, X)
+        if classes is not None:
+            given = _classes(classes)
+            if self.unlabeled is not None and bool((given == self.unlabeled).any()):
+                raise ValueError(f"classes must not have {self.unlabeled!r}, which marks examples without a label")
+            if not first and not np.array_equal(given, self.classes_):
+                raise ValueError(f"classes={classes!r} is not the same as on the last call, {self.classes_!r}")
+            self.classes_ = given
+        codes, weight = self._codes(y, known), self._weights(sample_weight, X)
+        if first:
+            seed = self._new_seed()
+            self.rbm_ = self._first_model(states, codes, weight, seed)
+        if self._partial is None:
+            self._partial = self._gradient(self._seed), self._optimizer(float(self.learning_rate))
+        rbm, (gradient, optimizer) = self.rbm_, self._partial
+        optimizer.learning_rate, optimizer.l2 = float(self.learning_rate), float(self.l2)
+        source = self._source(states, codes, weight, self._next_seed())
+        loop = Loop(rbm, source, gradient, optimizer, None, source.n_batches, n_threads=self._threads())
+        loop.run(source.n_batches)
+        return self
+
+    def _require(self, y) -> None:
+        if y is None:
+            name = type(self).__name__
+            raise ValueError(f"This {name} estimator requires y to be passed, but the target y is None.")
+
+    def _labels(self, y, X) -> tuple[np.ndarray, np.ndarray]:
+        """y, checked, and which examples have a label."""
         y = _check_y(y, estimator=self)
         check_consistent_length(X, y)
         check_classification_targets(y)
-        known = np.ones(len(y), bool) if self.unlabeled is None else y != self.unlabeled
-        classes, codes = np.unique(y[known], return_inverse=True)
-        if len(classes) == 0:
-            raise ValueError("y has no labeled example")
-        if len(classes) > MOST_STATES:
-            raise ValueError(f"y must have at most {MOST_STATES} classes, got {len(classes)}")
-        self.classes_ = classes
-        out = np.full(len(y), -1, np.int32)
-        out[known] = codes.reshape(-1)
+        return y, np.ones(len(y), bool) if self.unlabeled is None else y != self.unlabeled
+
+    def _codes(self, y: np.ndarray, known: np.ndarray) -> np.ndarray:
+        """Labels as codes, their places in classes_, int32 (n,); -1 where there is none."""
+        out, classes = np.full(len(y), -1, np.int32), self.classes_
+        codes = np.searchsorted(classes, y[known]).clip(0, len(classes) - 1)
+        unknown = y[known][classes[codes] != y[known]]
+        if len(unknown):
+            raise ValueError(f"y has labels that are not in classes, such as {unknown[0]!r}")
+        out[known] = codes
         return out
+
+    def _first_model(self, states, codes: np.ndarray, weight: np.ndarray | None, seed: int) -> RBM:
+        unit = self._unit(states)
+        sums = _totals(states, codes, unit.n - states.shape[1], weight)
+        return RBM._from_totals(*sums, (unit, Bernoulli(int(self.n_components))), seed)
+
+    def _unit(self, states) -> Row:
+        # a category of its own needs another one
+        return Row([Bernoulli(states.shape[1]), Categorical(1, max(2, len(self.classes_)))])
+
+    def _source(self, states, codes: np.ndarray, weight: np.ndarray | None, seed: int) -> _Joint:
+        label = LabelColumn(self._unit(states), -1)
+        joint = _joint(states, codes, label)
+        return _Joint(joint, label, int(self.batch_size), seed, weight, self.dynamic_binarization)
+
+    def _gradient(self, seed: int) -> Hybrid | Discriminative:
+        chains = PCD(int(self.n_chains or self.batch_size), int(self.n_sweeps), seed)
+        return Hybrid(chains, float(self.alpha), seed=seed) if self.alpha else Discriminative()
+
+    def _optimizer(self, rate) -> Adam:
+        return Adam(rate, l2=float(self.l2))
 
     # ------------------------------------------------------------ what it says of data
 
@@ -278,6 +338,14 @@ class RBMClassifier(ClassifierMixin, Estimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def _classes(labels) -> np.ndarray:
+    """Different labels, sorted."""
+    classes = np.unique(np.asarray(labels))
+    if not 0 < len(classes) <= MOST_STATES:
+        raise ValueError(f"y must have at most {MOST_STATES} classes, got {len(classes)}")
+    return classes
 
 
 class _Joint(ByContents):

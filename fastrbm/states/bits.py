@@ -226,6 +226,63 @@ class CodeMatrix(BitMatrix):
         return cls._of_good(planes, unit)
 
     @classmethod
+    def from_sparse(cls, X: Any, unit: Unit, first: int = 1) -> CodeMatrix:
+        """Categories from a sparse matrix, in which what is not stored is absent: films that a user did not rate.
+
+        Parameters
+        ----------
+        X : sparse matrix (n, sites), of any SciPy format
+            Whole numbers, from first up. Sparse matrices do not store 0, so that categories usually count from 1, as
+            stars do; halves of stars are doubled first. What is stored twice adds up, as everywhere in SciPy.
+        unit : units.Categorical
+        first : int
+            The number of the first category, whose code is 0.
+
+        Returns
+        -------
+        CodeMatrix
+            For ``RBM.from_data`` and ``fit(missing="absent")``: a byte an entry, stored or not, and no array of numbers
+            on the way. Its codes, and those of samples, count from 0.
+
+        Raises
+        ------
+        TypeError, ValueError
+            When X is not sparse, is of another width, or a stored entry is no category.
+
+        Examples
+        --------
+        >>> import fastrbm as fr
+        >>> from scipy import sparse
+        >>> stars = sparse.csr_matrix([[5, 0, 1], [0, 2, 0]])
+        >>> ratings = fr.CodeMatrix.from_sparse(stars, fr.units.Categorical(3, 5))
+        >>> ratings.to_states()  # 5: absent
+        array([[4, 5, 0],
+               [5, 1, 5]], dtype=uint8)
+        >>> rbm = fr.RBM.from_data(ratings, n_hidden=2)
+        >>> history = fr.fit(rbm, ratings, missing="absent", epochs=10)
+        """
+        if not arrays.is_sparse(X):
+            raise TypeError(f"X must be a sparse matrix, not {arrays.kind(X)}: fit takes dense codes, NaN where absent")
+        first = validate.integer(first, "first", -(1 << 31), 1 << 31)
+        csr = arrays.numbers(X, "X", sparse=True)
+        n, sizes = csr.shape[0], np.array(unit.n_states_of_columns)
+        if not all(segment.layout and not segment.real for segment in unit.segments) or csr.shape[1] != len(sizes):
+            raise ValueError(f"unit must be Categorical({csr.shape[1]}, n_states), as X is wide, not {unit!r}")
+        examples, sites = np.repeat(np.arange(n), np.diff(csr.indptr)), csr.indices
+        codes = csr.data.astype(np.float64) - first
+        bad = ~((codes == np.rint(codes)) & (codes >= 0) & (codes < sizes[sites]))
+        if bool(bad.any()):
+            k = int(np.argmax(bad))
+            zero = " and stored, not absent (X.eliminate_zeros())" if csr.data[k] == 0 and first == 1 else ""
+            raise ValueError(
+                f"X[{examples[k]}, {sites[k]}] is {csr.data[k]:g}{zero}; categories are whole numbers from {first} to "
+                f"{first + sizes[sites[k]] - 1}"
+            )
+        planes = np.repeat(sizes.astype(np.uint8)[:, None], n, axis=1)
+        planes[sites, examples] = codes
+        return cls._of_good(planes, unit)
+
+    @classmethod
     def _of_good(cls, planes: np.ndarray, unit: Unit) -> CodeMatrix:
         """Of planes that are known to be good."""
         if planes.shape[1] > 1 and planes.strides[1] != 1:

@@ -136,7 +136,10 @@ class Categorical(Unit):
         places: tuple[np.ndarray, np.ndarray] | None = None, first_column: int = 0,
     ) -> str:  # fmt: skip
         if places is not None:
-            return f"{name} must be dense where it holds codes of categories, or have a column for each category"
+            return (
+                f"{name} must be dense where it holds codes of categories, or have a column for each category; of "
+                "ratings, what is not stored being absent, CodeMatrix.from_sparse makes codes"
+            )
         if array.shape[1] == self.n and self.n != self.n_columns:
             return (
                 f"{name} has a column for each of {self.n} categories, so each row must have a single 1 among those of "

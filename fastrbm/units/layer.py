@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from .._core import arrays, validate
+from .._core import arrays, frames, validate
+from .._core.reading import shown
 from .bernoulli import Bernoulli
 from .categorical import MOST_STATES, Categorical
 from .gaussian import Gaussian
@@ -128,6 +129,56 @@ def of_table(table: Any) -> tuple[Unit, np.ndarray, tuple[str, ...] | None, tupl
         for kind, sizes in table.segments
     ]
     return _joined(units), table.codes, table.names, table.categories
+
+
+def values_of_columns(unit: Unit) -> tuple[tuple[int, ...], ...]:
+    """The values of each column: codes of a site, both of a unit of two; none of real ones."""
+    values: list[tuple[int, ...]] = []
+    for segment in unit.segments:
+        if isinstance(segment, Categorical):
+            values += [tuple(range(size)) for size in segment.sizes]
+        else:
+            own = () if segment.real else (int(segment.off), int(segment.off + segment.step))
+            values += [own] * segment.n_columns
+    return tuple(values)
+
+
+def named(
+    unit: Unit, names: Sequence[str] | None, categories: Any
+) -> tuple[tuple[str, ...] | None, tuple[tuple[Any, ...], ...] | None]:
+    """The names of the columns of a layer, and the labels that their codes stand for, as a user gave them: labels of
+    all columns, or a mapping from names or numbers of columns to labels. Columns without labels keep their values."""
+    if names is not None:
+        names = (names,) if isinstance(names, str) else tuple(names)
+        if len(names) != unit.n_columns or len(set(names)) < len(names) or not all(type(n) is str for n in names):
+            raise ValueError(f"names must be {unit.n_columns} different str, one a column, got {shown(str(names))}")
+    if categories is None:
+        return names, None
+    labels: list[tuple[Any, ...]] = list(values_of_columns(unit))
+    if isinstance(categories, Mapping):
+        given = [(_column(key, names, unit.n_columns), own) for key, own in categories.items()]
+    else:
+        given = list(enumerate(categories))
+        if len(given) != unit.n_columns:
+            raise ValueError(f"categories must have an entry for each of {unit.n_columns} columns, got {len(given)}")
+    for column, own in given:
+        own = None if own is None else tuple(map(frames.written, own))
+        if own is not None and (len(set(own)) != len(own) or len(own) != len(labels[column])):
+            raise ValueError(
+                f"categories must be {len(labels[column])} different labels of column {column}, got {shown(str(own))}"
+            )
+        labels[column] = labels[column] if own is None else own
+    return names, tuple(labels)
+
+
+def _column(key: Any, names: tuple[str, ...] | None, n_columns: int) -> int:
+    """The number of a column that is named."""
+    if names is not None and key in names:
+        return names.index(key)
+    at = arrays.index(key)
+    if at is None or not 0 <= at < n_columns:
+        raise ValueError(f"categories has {shown(str(key))}, which is no name of a column, and no number of one")
+    return at
 
 
 def from_segments(segments: list[dict[str, Any]], name: str) -> Unit:
