@@ -166,7 +166,7 @@ def meet(
         fewer, several chains start at one.
     n_chains : int
         Of each kind. That a mode has another weight shows, for a weight of about p, from a difference of
-        5 sqrt(2 p (1 - p) / n_chains) on.
+        `5 sqrt(2 p (1 - p) / n_chains)` on.
     n_sweeps : int
         Of the chains; annealing takes its 200 steps.
     seed : int

@@ -64,7 +64,7 @@ def _tempered_chains(chains: TemperedChains | None, name: str) -> TemperedChains
 class Tempered(Described):
     """PCD whose chains exchange states with hotter ones (Desjardins et al. 2010; Cho, Raiko & Ilin 2010).
 
-    The negative phase is the average over the chains at beta 1 of v s', v and s. The hotter ones cross from mode to
+    The negative phase is the average over the chains at beta 1 of `v s'`, v and s. The hotter ones cross from mode to
     mode, so that the model is seen whole even where plain chains stay where they are. Costs about n_betas times the
     sweeps of :class:`PCD`; see :class:`fastrbm.TemperedChains` for the swaps and the ladder.
 

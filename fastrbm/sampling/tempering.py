@@ -41,8 +41,8 @@ _RECENT = 100  # swap attempts that rates of swaps are averaged over
 class TemperedChains(Together):
     """Parallel tempering (Swendsen & Wang 1986; Desjardins et al. 2010): chains that can leave their mode.
 
-    At each of n_betas inverse temperatures 1 = beta_1 > ... > beta_K >= 0, n_chains chains sample exp(-beta_k E).
-    Before each sweep, neighbors (k, k + 1), those of even k and those of odd k in turns, exchange their states (v, h)
+    At each of n_betas inverse temperatures `1 = beta_1 > ... > beta_K >= 0`, n_chains chains sample `exp(-beta_k E)`.
+    Before each sweep, neighbors `(k, k + 1)`, those of even k and those of odd k in turns, exchange their states (v, h)
     with the probability
 
         min(1, exp((beta_k - beta_l) (E_k - E_l))),
