@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -63,6 +64,28 @@ def test_the_readme_is_short_and_says_how_to_set_up():
     venv = "python3 -m venv .venv && .venv/bin/pip install -e"
     assert f"{venv} . && .venv/bin/fastrbm train digits --out digits-rbm.npz" in lines
     assert f'{venv} ".[test]" && .venv/bin/python -m pytest' in lines
+
+
+def test_new_benchmarks_leave_what_is_written_by_hand(tmp_path, monkeypatch):
+    """bench/compare.py --write makes its own sections of docs/benchmarks.md anew, and no other."""
+    import report
+
+    page = tmp_path / "benchmarks.md"
+    shutil.copy(ROOT / "docs" / "benchmarks.md", page)
+    kept = report.by_hand(page.read_text(encoding="utf-8"))
+    assert kept[0].startswith("## Categorical units\n\n`python bench/categorical.py`") and kept[0].endswith("```")
+    monkeypatch.setattr(report, "DOCS", tmp_path)
+    monkeypatch.setattr(report, "chart", lambda rows, path: None)
+    times = [("NumPy", 2e-3), ("fastrbm", 1e-3), ("PyTorch", 5e-4)]
+    for _ in range(2):
+        report.write([("8x4", 16, "sweep", name, seconds, 40.0) for name, seconds in times], ["sweep"])
+        text = page.read_text(encoding="utf-8")
+        assert re.findall(r"^## .*$", text, re.MULTILINE) == [
+            "## 8x4, 16 chains",
+            "## Categorical units",
+            "## Where fastrbm is slower",
+        ]
+        assert kept[0] in text and text.endswith("- sweep, 8x4, 16 chains: PyTorch takes 0.50 of fastrbm's time\n")
 
 
 SEARCHED = (
