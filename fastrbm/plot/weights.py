@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import arrays, validate
+from ..datasets.alignments import ALPHABETS, Alphabet
 from . import sites as layout
 from .common import LINES, axes_of
 
@@ -50,8 +51,9 @@ def logos(rbm: RBM, hidden=None, alphabet=None, n: int | None = None, columns=No
         ``rbm.visible_categories``, or digits. Without, :func:`category_weights` draws bars in its place.
     hidden : int or sequence of ints, optional
         Hidden units to show, in this order. By default the n of the largest Euclidean norms (in the zero-sum gauge).
-    alphabet : str or sequence of labels, optional
-        Of the categories in the order of their codes, such as ``"ACDEFGHIKLMNPQRSTVWY-"``.
+    alphabet : str or sequence of labels, or Alphabet, optional
+        Of the categories in the order of their codes, such as ``"ACDEFGHIKLMNPQRSTVWY-"``, or a name of
+        :class:`fastrbm.datasets.Alphabet`, such as ``"protein"``.
     n : int, optional
         Without hidden: how many to show, 5, or as many as there are.
     columns : sequence of ints, optional
@@ -246,6 +248,7 @@ def _read(rbm: Any, alphabet: Any):
 
 
 def _alphabet(value: Any) -> tuple[str, ...]:
+    value = value.letters if isinstance(value, Alphabet) else ALPHABETS.get(value, value) if isinstance(value, str) else value
     if not isinstance(value, (str, Sequence, np.ndarray)):
         raise TypeError(f"alphabet must be a string or a sequence of labels, not {validate.kind(value)}")
     labels = tuple(map(str, value))
