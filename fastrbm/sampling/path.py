@@ -360,10 +360,14 @@ class Path:
         """As few of the points as let neighbors exchange states at this rate, for :class:`fastrbm.TemperedChains`.
 
         A pilot run of population annealing visits all points. From the base-rate model up, the next one to stay is the
-        last before the mean of `min(1, exp(F_k(v_k) + F_l(v_l) - F_k(v_l) - F_l(v_k)))`, over its states and those of
-        the one that stayed last, is below the rate. Where even neighbors on this path swap less, both stay. What stays
-        is the models of the new path, the first model too where there are temperatures below it; the model of interest
-        is its last one, as before.
+        last before the rate of exchange with the one that stayed last falls below the rate that is asked for. It is the
+        mean of
+
+            min(1, exp(F_k(v_k) + F_l(v_l) - F_k(v_l) - F_l(v_k)))
+
+        over the states of both. Where even neighbors on this path swap less, both stay. What stays is the models of the
+        new path, the first model too where there are temperatures below it; the model of interest is its last one, as
+        before.
 
         Parameters
         ----------

@@ -48,8 +48,11 @@ class Trajectory(Described):
     """The models of a training that ``fit(trajectory=)`` keeps (Decelle, Furtlehner & Seoane 2021; Bereux et al. 2024).
 
     From time to time a training looks at its model. It estimates at which rate that model and the one that was kept
-    last would exchange states, the mean of `min(1, exp(F_k(v_k) + F_l(v_l) - F_k(v_l) - F_l(v_k)))`, over pairs of the
-    states that were kept with the one and some of this time. Below target_rate it keeps a copy of the model, with these
+    last would exchange states. This is the mean of
+
+        min(1, exp(F_k(v_k) + F_l(v_l) - F_k(v_l) - F_l(v_k)))
+
+    over pairs of the states that were kept with the one and some of this time. Below target_rate it keeps a copy of the model, with these
     states. The first of all is the base-rate model, independent units with the means of the data; the last is the
     result of the training. So chains can pass from independent draws to the model in steps that they do not refuse,
     whatever modes it has by now.
