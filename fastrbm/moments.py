@@ -149,8 +149,7 @@ class Moments:
         weight = None if sample_weight is None else validate.sample_weight(sample_weight, n)
         moments, scale = nothing(rbm), 1.0
         if weight is not None:
-            scale = 2.0 ** math.frexp(weight.max())[1]
-            weight = np.rint(weight / scale * (1 << FIXED_BITS))
+            weight, scale = whole_weights(weight)
         # fractions add up in blocks of ROWS, so that cuts elsewhere would change the last bits
         for rows in workload.parts(n, workload.moments(rbm.n_visible, rbm.n_hidden), most=ROWS_A_PART, blocks=(ROWS,)):
             fixed = gibbs.fixed_buffer(rows.stop - rows.start, rbm._parameters.to_hidden)
@@ -172,6 +171,12 @@ class Moments:
 
     def __repr__(self) -> str:
         return f"Moments(n_visible={self.visible_sum.size}, n_hidden={self.hidden_sum.size}, total={self.total:g})"
+
+
+def whole_weights(weight: np.ndarray) -> tuple[np.ndarray, float]:
+    """Weights (n,) as whole numbers up to 2^22, float64, in units of scale / 2^22; and scale, a power of two."""
+    scale = 2.0 ** math.frexp(weight.max())[1]
+    return np.rint(weight / scale * (1 << FIXED_BITS)), scale
 
 
 def of_values(moments: Moments, units: tuple[Unit, Unit]) -> Moments:
@@ -251,7 +256,9 @@ def add(
     signed = layer.to is not None
     transposed = np.empty((-(-n // 8), states.n_units), np.uint8)
     kernels.transpose(states._planes, states.n_units, states.segments, transposed, used)
-    kernels.moments(transposed, fixed, signed, unit, accumulate, moments.weight_sum, moments.hidden_sum, used)
+    kernels.moments(
+        transposed, fixed, signed, unit, accumulate, moments.weight_sum, moments.hidden_sum, used, states.segments
+    )
     if weight is None:
         kernels.count_bits(states._planes, states.n_units, states.segments, moments.visible_sum, used)
     else:
@@ -299,6 +306,9 @@ class PhaseStates:
     Attributes
     ----------
     transposed : uint8 (ceil(n/8), V)
+        As kernels.transpose has it by these segments.
+    segments : Segments or None
+        Of the visible layer.
     fixed : float32 (tiles, 8 ceil(n/8), 64)
         Of a divided model this rank's tiles; all else is of all units.
     visible_sum, hidden_sum : float64 (V,), (H,)
@@ -308,21 +318,28 @@ class PhaseStates:
         What the numbers of fixed count in: 2^-22, of real hidden units another power of two.
     """
 
-    def __init__(self, rbm: RBM, states: BitMatrix, fixed: np.ndarray, n_threads: int | None = None) -> None:
-        n = len(states)
+    def __init__(
+        self, rbm: RBM, states: BitMatrix, fixed: np.ndarray, n_threads: int | None = None,
+        weight: np.ndarray | None = None, scale: float = 1.0,
+    ) -> None:  # fmt: skip
+        """fixed becomes this object's, and weighted; weight and scale as for add."""
+        n, one = len(states), 2.0**-FIXED_BITS * scale  # of a weight
         self.shape = rbm.n_visible, rbm.n_hidden
-        self.fixed, self.total, self.unit = fixed, float(n), 2.0**-rbm._parameters.to_hidden.fixed_bits
+        self.total = float(n) if weight is None else float(weight.sum()) * one
+        self.segments = states.segments
+        self.fixed, self.unit = fixed, 2.0**-rbm._parameters.to_hidden.fixed_bits * scale
         self.transposed = np.empty((-(-n // 8), rbm.n_visible), np.uint8)
         self.division = division = rbm._parameters.division
         n_hidden = rbm.n_hidden if division is None else division.own_hidden
         self.visible_sum, self._hidden_sum = np.empty(rbm.n_visible), np.empty(n_hidden)
         used = threads.resolve(n_threads, 4 * threads.PASS * n * (rbm.n_visible // 8 + rbm.n_hidden))
         kernels.prepare_phase(
-            states._planes, states.segments, fixed, self.unit, self.transposed, self.visible_sum, self._hidden_sum, used
-        )
+            states._planes, self.segments, fixed, self.unit, self.transposed, self.visible_sum, self._hidden_sum,
+            None if weight is None else (weight, one), used,
+        )  # fmt: skip
         self._complete = division is None
         self.units = rbm.visible, rbm.hidden
-        self.own_sum = own_sums(rbm, states, n_threads=n_threads)
+        self.own_sum = own_sums(rbm, states, weight, scale, n_threads)
 
     @property
     def hidden_sum(self) -> np.ndarray:
@@ -338,24 +355,28 @@ class PhaseStates:
     def of_data(
         cls, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
     ) -> PhaseStates | Moments:
-        """Of data; where they have weights or fractions, or are very many, their moments at once."""
+        """Of data; where they have fractions, or are very many, their moments at once."""
         data = _examples(rbm, X)
-        if sample_weight is not None or not isinstance(data, BitMatrix) or len(data) > ROWS_A_PART:
+        if not isinstance(data, BitMatrix) or len(data) > ROWS_A_PART:
             return Moments.of_data(rbm, data, sample_weight, n_threads)
         fixed = gibbs.fixed_buffer(len(data), rbm._parameters.to_hidden)
         gibbs.half_step(rbm._parameters.to_hidden, data, fixed=fixed, n_threads=n_threads)
-        return cls.of_states(rbm, data, fixed, n_threads)
+        return cls.of_states(rbm, data, fixed, n_threads, sample_weight)
 
     @classmethod
     def of_states(
-        cls, rbm: RBM, states: BitMatrix, fixed: np.ndarray, n_threads: int | None = None
-    ) -> PhaseStates | Moments:
+        cls, rbm: RBM, states: BitMatrix, fixed: np.ndarray, n_threads: int | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> PhaseStates | Moments:  # fmt: skip
         """Of states and their fixed-point P(h | v), or means; where visible units are real, the moments at once."""
+        weight, scale = None, 1.0
+        if sample_weight is not None:
+            weight, scale = whole_weights(validate.sample_weight(sample_weight, len(states)))
         if not _are_real(states):
-            return cls(rbm, states, fixed, n_threads)
+            return cls(rbm, states, fixed, n_threads, weight, scale)
         moments = nothing(rbm)
-        add(moments, states, fixed, rbm._parameters.to_hidden, n_threads=n_threads)
-        moments.own_sum = own_sums(rbm, states, n_threads=n_threads)
+        add(moments, states, fixed, rbm._parameters.to_hidden, weight, scale, n_threads)
+        moments.own_sum = own_sums(rbm, states, weight, scale, n_threads)
         return of_values(moments, (rbm.visible, rbm.hidden))
 
     @property
@@ -386,7 +407,9 @@ class PhaseStates:
         used = threads.resolve(n_threads, moments.weight_sum.size * int(self.total))
         all_of_fixed = np.empty(self.shape[1])  # which is more than hidden_sum in a LabelPhase
         signed = self.units[1].real
-        kernels.moments(self.transposed, self.fixed, signed, self.unit, False, moments.weight_sum, all_of_fixed, used)
+        kernels.moments(
+            self.transposed, self.fixed, signed, self.unit, False, moments.weight_sum, all_of_fixed, used, self.segments
+        )
         return of_values(moments, self.units)
 
 

@@ -8,15 +8,17 @@ cdef enum:
 
 
 def moments(const uint8_t[:, ::1] transposed, const float[:, :, ::1] fixed, bint signed, double scale, bint accumulate,
-            double[:, ::1] weights, double[::1] hidden, int n_threads):
+            double[:, ::1] weights, double[::1] hidden, int n_threads, Segments segments=None):
     """weights OUT (V, H) = scale * sum_r v_ri fixed_rj and hidden OUT (H,) = scale * sum_r fixed_rj; with accumulate
     these are added to what is there.
 
-    transposed IN (ceil(n/8), V) from transpose(); fixed IN (tiles, 8 ceil(n/8), 64), rows past the n-th zero; n and
+    transposed IN (ceil(n/8), V) from transpose() by these segments; fixed IN (tiles, 8 ceil(n/8), 64), rows past the
+    n-th zero; n and
     what sums are exact: see above. signed: whether numbers of fixed may be negative, as means of real units are.
     scale is a power of two."""
     cdef Py_ssize_t n_visible = weights.shape[0], n_hidden = weights.shape[1], n_bytes = transposed.shape[0]
     cdef Py_ssize_t n_tiles = fixed.shape[0], block = block_length(n_visible, n_tiles, n_threads), item
+    cdef const Plan *plan = plan_of(segments)
     cdef Barrier barrier = new_barrier()
     cdef _Memory memory
     cdef Scratch *scratch
@@ -30,8 +32,8 @@ def moments(const uint8_t[:, ::1] transposed, const float[:, :, ::1] fixed, bint
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(n_tiles * ceil_div(n_visible, block), schedule="dynamic", chunksize=1):
-            moments_item(&transposed[0, 0], n_visible, n_bytes, &fixed[item % n_tiles, 0, 0], limbs_of(signed), scale,
-                         accumulate, &weights[0, 0], n_hidden, item % n_tiles, (item // n_tiles) * block, block,
+            moments_item(plan, &transposed[0, 0], n_visible, n_bytes, &fixed[item % n_tiles, 0, 0], limbs_of(signed),
+                         scale, accumulate, &weights[0, 0], n_hidden, item % n_tiles, (item // n_tiles) * block, block,
                          scratch + threadid())
         for item in prange(n_tiles, schedule="static"):
             hidden_item(&fixed[item, 0, 0], 8 * n_bytes, scale, accumulate, &hidden[item * TILE],
@@ -43,16 +45,17 @@ cdef inline int limbs_of(bint signed) noexcept nogil:
     return ALL_LIMBS if signed else POSITIVE_LIMBS
 
 
-cdef void moments_item(const uint8_t *transposed, Py_ssize_t n_visible, Py_ssize_t n_bytes, const float *fixed,
-                       int limbs, double scale, bint accumulate, double *weights, Py_ssize_t n_hidden, Py_ssize_t tile,
-                       Py_ssize_t first, Py_ssize_t block, Scratch *scratch) noexcept nogil:
+cdef void moments_item(const Plan *plan, const uint8_t *transposed, Py_ssize_t n_visible, Py_ssize_t n_bytes,
+                       const float *fixed, int limbs, double scale, bint accumulate, double *weights,
+                       Py_ssize_t n_hidden, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t block,
+                       Scratch *scratch) noexcept nogil:
     cdef int32_t *acc = scratch.sums
     cdef Py_ssize_t n = smaller(block, n_visible - first), n_columns = smaller(TILE, n_hidden - tile * TILE)
     cdef Py_ssize_t byte = 0, unit, k
     cdef double *out
     while byte < n_bytes:
-        product_tile(acc, scratch, fixed + 8 * byte * TILE, 1.0, transposed + byte * n_visible + first, n_visible,
-                     smaller(ROWS // 8, n_bytes - byte), n, n_columns, limbs)
+        sum_examples(acc, scratch, plan, transposed + byte * n_visible, n_visible, smaller(ROWS // 8, n_bytes - byte),
+                     first, n, fixed + 8 * byte * TILE, n_columns, limbs)
         for unit in range(n):
             out = weights + (first + unit) * n_hidden + tile * TILE
             if accumulate or byte > 0:
@@ -84,17 +87,27 @@ cdef void hidden_item(const float *fixed, Py_ssize_t n_rows, double scale, bint 
         start += ROWS
 
 
-def prepare_phase(const uint8_t[:, :] planes, Segments segments, const float[:, :, ::1] fixed, double scale,
-                  uint8_t[:, ::1] transposed, double[::1] visible, double[::1] hidden, int n_threads):
+def prepare_phase(const uint8_t[:, :] planes, Segments segments, float[:, :, ::1] fixed, double scale,
+                  uint8_t[:, ::1] transposed, double[::1] visible, double[::1] hidden, weight, int n_threads):
     """What a phase of the gradient needs beside its products: transposed OUT (ceil(n/8), V) as transpose gives it,
     visible OUT (V,) the number of examples in which each unit is on, hidden OUT (H,) = scale * sum_r fixed_rj. segments
-    as transpose takes them."""
+    as transpose takes them.
+
+    weight: None, or IN (n,) of whole numbers up to 2^22, and what one of them stands for; then each example counts by
+    its weight, also in fixed INOUT, whose numbers are taken times weight 2^-22 and rounded."""
     cdef const Plan *plan = plan_of(segments)
     cdef Py_ssize_t n = planes.shape[1], n_visible = visible.shape[0], n_hidden = hidden.shape[0], item
     cdef Py_ssize_t n_bytes = planes.shape[0], n_tiles = fixed.shape[0]
     cdef Barrier barrier = new_barrier()
+    cdef const double[::1] whole
+    cdef const double *weights = NULL
+    cdef double one = 1.0
+    if weight is not None:
+        whole, one = weight
+        weights = &whole[0]
     if DEBUG_CHECKS:
-        check(n > 0 and n_bytes == (ceil_div(n_visible, 8) if plan == NULL else plan.n_rows)
+        check(n > 0 and (weights == NULL or whole.shape[0] == n)
+              and n_bytes == (ceil_div(n_visible, 8) if plan == NULL else plan.n_rows)
               and n_tiles == ceil_div(n_hidden, TILE)
               and fixed.shape[1] == 8 * ceil_div(n, 8) and transposed.shape[0] == ceil_div(n, 8)
               and transposed.shape[1] == n_visible, "prepare_phase")
@@ -104,7 +117,12 @@ def prepare_phase(const uint8_t[:, :] planes, Segments segments, const float[:, 
             if item < n_bytes:
                 transpose_and_count(&planes[item, 0], n, row_of(plan, n_visible, BERNOULLI, item), n_visible,
                                     &transposed[0, 0], &visible[0])
+                if weights != NULL:
+                    weigh_counts(&planes[item, 0], n, row_of(plan, n_visible, BERNOULLI, item), 0, n_visible, weights,
+                                 one, &visible[0])
             else:
+                if weights != NULL:
+                    weigh_rows(&fixed[item - n_bytes, 0, 0], weights, n)
                 hidden_item(&fixed[item - n_bytes, 0, 0], fixed.shape[1], scale, False,
                             &hidden[(item - n_bytes) * TILE], smaller(TILE, n_hidden - (item - n_bytes) * TILE))
         leave_team(&barrier)
@@ -134,6 +152,34 @@ cdef void transpose_and_count(const uint8_t *states, Py_ssize_t n, Row row, Py_s
             totals[k] += <int64_t> ((sums >> (8 * k)) & 255)
     for k in range(row.size):
         counts[row.unit + k] = <double> totals[k]
+
+
+cdef void weigh_rows(float *fixed, const double *weight, Py_ssize_t n) noexcept nogil:
+    """Rows of a tile, whole numbers below 2^23, times weights in units of 2^-22; to the nearest, ties to even."""
+    cdef double magic = 6755399441055744.0, factor     # 1.5 * 2^52: adding it rounds to an integer
+    cdef Py_ssize_t row, k
+    for row in range(n):
+        factor = weight[row] * 2.384185791015625e-7    # 2^-22
+        for k in range(TILE):
+            fixed[row * TILE + k] = <float> ((<double> fixed[row * TILE + k] * factor + magic) - magic)
+
+
+cdef void weigh_counts(const uint8_t *states, Py_ssize_t n, Row row, Py_ssize_t first, Py_ssize_t stop,
+                       const double *weight, double one, double *counts) noexcept nogil:
+    """counts OUT of those of a row's units that are from first up to stop: by weight, in units of one."""
+    cdef Py_ssize_t low = first - row.unit if first > row.unit else 0, high = smaller(stop - row.unit, row.size)
+    cdef Py_ssize_t chain, k
+    cdef double totals[CATEGORIES]
+    memset(totals, 0, sizeof(totals))
+    if row.kind == CATEGORICAL:
+        for chain in range(n):
+            totals[states[chain]] += weight[chain]  # also of absent sites, where nobody looks
+    else:
+        for chain in range(n):
+            for k in range(8):
+                totals[k] += weight[chain] if (states[chain] >> k) & 1 else 0.0
+    for k in range(low, high):
+        counts[row.unit + k] = totals[k] * one
 
 
 cdef inline uint64_t count_in_bytes(uint64_t x) noexcept nogil:

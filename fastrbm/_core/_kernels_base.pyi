@@ -188,6 +188,7 @@ def moments(
     weights: NDArray[np.float64],
     hidden: NDArray[np.float64],
     n_threads: int,
+    segments: Segments | None = None,
 ) -> None: ...
 def difference(
     positive_bits: NDArray[np.uint8],
@@ -204,6 +205,7 @@ def difference(
     along_visible: NDArray[np.float64] | None,
     n_threads: int,
     by_tile: NDArray[np.float64] | None = None,
+    segments: Segments | None = None,
 ) -> None: ...
 def step(
     positive_bits: NDArray[np.uint8],
@@ -227,6 +229,7 @@ def step(
     n_threads: int,
     rows: NDArray[np.float64] | None = None,
     by_tile: NDArray[np.float64] | None = None,
+    segments: Segments | None = None,
 ) -> tuple[int, float, float]: ...
 def train(
     packed: NDArray[np.uint8],
@@ -252,6 +255,7 @@ def train(
     segments: Segments | None,
     hidden_unit: str,
     centering: tuple[float, NDArray[np.float64], NDArray[np.float64], bool] | None,
+    weights_of_examples: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
     l2: float,
     l1: float,
     limit: float,
@@ -320,6 +324,7 @@ def prepare_phase(
     transposed: NDArray[np.uint8],
     visible: NDArray[np.float64],
     hidden: NDArray[np.float64],
+    weight: tuple[NDArray[np.float64], float] | None,
     n_threads: int,
 ) -> None: ...
 def count_bits(
