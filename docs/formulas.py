@@ -115,7 +115,7 @@ def _word(word):
 
 
 def _group(tokens):
-    """The tokens between a bracket, which is next, and the one that closes it; all of these are taken away."""
+    """The tokens from the parenthesis that is next to the one that closes it, without these; all are taken away."""
     opening, depth, inside = tokens.pop(0)[1], 1, []
     while tokens:
         token = tokens.pop(0)

@@ -767,16 +767,15 @@ class RBM(Model):
         clamp_hidden : array (H,) or (n, H), optional
             The same for hidden units.
         method : "annealed", "tempered", "gibbs" or None
-            "annealed": each sample is the end of a Gibbs chain of n_sweeps sweeps that starts at one of the ends of
-            population annealing, where every mode has its weight; the sweeps make chains of one family differ. 512
-            chains, or n, take 200 steps, or n_sweeps if these are fewer, from the modes that 512 short chains find
-            (see :func:`population_annealing`); twice as many take twice the steps where that leaves few families. It
-            takes one clamp and one beta for all samples: the clamped model is a smaller one, the model at beta one of
-            beta times the parameters.
-            "tempered": samples of :class:`TemperedChains` that do, at all temperatures, as many sweeps as n chains of
-            n_sweeps sweeps. A pilot run of about 300,000 sweeps of one chain finds how many temperatures there must be
-            and where. n divided by their number is the number of chains at beta 1, each of which gives several samples,
-            at even times in the second half of its sweeps; these depend on each other.
+            "annealed": population annealing gives states in which every mode has its weight
+            (:func:`population_annealing`). Each sample is the end of a Gibbs chain of n_sweeps sweeps from one of
+            them. The population has n chains, at least 512, takes 200 steps, at most n_sweeps, and starts at the modes
+            that 512 short chains find. Where that leaves few families, a second one has twice the chains and twice the
+            steps. All samples have one clamp and one beta.
+            "tempered": samples of :class:`TemperedChains`. These do as many sweeps, at all temperatures together, as n
+            chains of n_sweeps sweeps. A pilot run of about 300,000 sweeps of one chain chooses the temperatures. Each
+            chain at beta 1 gives several samples, one for each temperature, from the second half of its sweeps. Samples
+            of one chain depend on each other.
             "gibbs": each sample is the end of a Gibbs chain that starts at start, or at a draw from the visible biases
             alone; samples then follow `p(v)` only when n_sweeps is long against the chains' mixing time, and a mode's
             weight may be that of the starts. It takes clamps and beta of each sample, and clamped hidden units.

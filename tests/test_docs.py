@@ -109,10 +109,7 @@ def test_what_is_no_formula_is_refused(plain):
 
 
 def test_indented_lines_are_formulas_and_examples_are_not():
-    lines = ["Energy.", "", "    x = 1,", "    y = 2", "", "rate : float", "    Of u.", "", "    x = 3", "", ">>> 1", "1"]
-    shown = formulas.displayed(lines)
-    assert [after.strip() for line, _, after in zip(shown, shown[1:], shown[2:]) if line.strip() == ".. math::"] == [
-        "x = 1,",
-        "y = 2",
-    ]
-    assert shown[-3:-1] == [">>> 1", "1"]
+    text = "Energy.\n\n    x = 1,\n    y = 2\n\nrate : float\n    Of u.\n\n    More of u.\n\n>>> 1\n1"
+    shown = "\n".join(formulas.displayed(text.split("\n")))
+    assert shown.startswith("Energy.\n\n.. math::\n\n    x = 1,\n\n.. math::\n\n    y = 2\n\nrate : float\n")
+    assert shown.count(".. math::") == 2 and shown.endswith("\n    More of u.\n\n>>> 1\n1\n")

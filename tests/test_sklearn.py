@@ -403,5 +403,5 @@ def test_text_is_refused_with_what_takes_it(kind):
     for columns in (["smokes", "age"], ["smokes"]):
         with pytest.raises(ValueError, match="OneHotEncoder .*RBMImputer takes text"):
             kind().fit(frame[columns], [0, 1] * 2)
-    with pytest.raises(ValueError, match="(?s)contains NaN.*RBMImputer, a step before this one, fills in missing values"):
+    with pytest.raises(ValueError, match="(?s)contains NaN.*RBMImputer, a step before this one, fills in"):
         kind().fit(frame[["age"]].assign(age=[1.0, np.nan, 0.0, 1.0]), [0, 1] * 2)

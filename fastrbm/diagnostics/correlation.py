@@ -63,11 +63,13 @@ class AutocorrelationTime:
 
 def autocorrelation_time(series: ArrayLike) -> AutocorrelationTime:
     """Integrated autocorrelation time with Sokal's automatic window (Sokal 1997, "Monte Carlo methods in statistical
-    mechanics", section 3): the smallest window that is at least 5 and 5 times the tau it gives, of the series and of
-    the series with alternating signs, `(-1)^t x_t`. A chain whose terms alternate has a small tau and a long memory,
-    which the second one shows: of AR(1) with coefficient -0.9 tau is 1/19, and the window must hold 19 sweeps five
-    times. (Chains in detailed balance have real eigenvalues: their memory is at one of these two ends of the spectrum.)
-    The last term counts half, so that of alternating terms as many count with either sign.
+    mechanics", section 3).
+
+    The window is the smallest that is at least 5, and at least 5 times the tau that it gives. It must be so for the
+    series, and for the series with alternating signs, `(-1)^t x_t`. A chain whose terms alternate has a small tau and a
+    long memory, which the second series shows: of AR(1) with coefficient -0.9 tau is 1/19, and the memory is 19 sweeps.
+    (Chains in detailed balance have real eigenvalues: their memory is at one of these two ends of the spectrum.) The
+    last term counts half, so that as many alternating terms count with either sign.
 
     Parameters
     ----------

@@ -100,12 +100,11 @@ def ais(
     Returns
     -------
     LogPartition
-        Its interval is that Z is within a factor of `1 - 3 s` of the estimate, either way: s is the standard error of
-        the mean weight relative to it, from the spread of the chains' weights. Weights are skew, few are large, so
-        that a mean is more often too small than too large: hence `1 / (1 - 3 s)` upward and not `1 + 3 s`. Where 3 s
-        reaches 1 there is no upper end; the lower one is never further down than 6.6 nats, which Markov's inequality
-        gives for any weights. All this tells of the spread that was seen, and knows nothing of modes that no chain
-        visited.
+        Its interval for Z goes from `1 - 3 s` to `1 / (1 - 3 s)` times the estimate. s is the relative standard error
+        of the mean weight, from the spread of the chains' weights. The upper end is not `1 + 3 s`, since weights are
+        skew: few are large, and a mean is more often too small than too large. Where `3 s` reaches 1 there is no upper
+        end. The lower end is at most 6.6 nats below the estimate, by Markov's inequality, which holds for any weights.
+        The spread is the one that was seen: it says nothing of modes that no chain visited.
 
     Warns
     -----

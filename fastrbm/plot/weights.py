@@ -248,7 +248,8 @@ def _read(rbm: Any, alphabet: Any):
 
 
 def _alphabet(value: Any) -> tuple[str, ...]:
-    value = value.letters if isinstance(value, Alphabet) else ALPHABETS.get(value, value) if isinstance(value, str) else value
+    if isinstance(value, Alphabet) or isinstance(value, str) and value in ALPHABETS:
+        value = Alphabet(value).letters if isinstance(value, str) else value.letters
     if not isinstance(value, (str, Sequence, np.ndarray)):
         raise TypeError(f"alphabet must be a string or a sequence of labels, not {validate.kind(value)}")
     labels = tuple(map(str, value))

@@ -308,12 +308,11 @@ class Path:
     ) -> Path:  # fmt: skip
         """The same path with its points where they serve best, as two short pilot runs find them.
 
-        A population of chains goes up the path in 50 stretches, resampled by weight after each. Of a stretch of m steps
-        over which the chains' log weights gain a variance `s^2`, n steps would leave a variance of about
-        `s^2 m / n`: steps are so many, and chains so slow. The sum of these over all stretches is least, for a given
-        number of steps, when each has steps in proportion to `sqrt(m s^2)`, and it is then `length^2 / n_steps`, where
-        length is the sum of the `sqrt(m s^2)` (the thermodynamic length; Sivak & Crooks 2012). A stretch gets a tenth
-        of the mean at least.
+        A population of chains goes up the path in 50 stretches, resampled by weight after each. On a stretch of m steps
+        the chains' log weights gain a variance `s^2`. With n steps in its place it would be about `s^2 m / n`. For a
+        given number of steps, the sum over all stretches is least when each has steps in proportion to
+        `sqrt(m s^2)`. It is then `length^2 / n_steps`, and length is the sum of the `sqrt(m s^2)` (the thermodynamic
+        length; Sivak & Crooks 2012). A stretch gets at least a tenth of the mean number of steps.
 
         Parameters
         ----------

@@ -79,9 +79,8 @@ class TemperedChains(Together):
         Moulines & Vihola 2013). None: the ladder stays as it is. Of a path, it has no meaning.
     seed : int
     start : array (n_chains, V) or BitMatrix, optional
-        Where chains of all rungs start (of K n_chains examples: where each chain of each rung does, the coldest rung
-        first); by default at draws from the visible biases alone. Those of a path start, by
-        default, as population annealing comes by on its way from the base-rate model.
+        Where chains start: n_chains examples for all rungs alike, or K n_chains, the coldest rung first. By default, of
+        a model, draws from the visible biases alone; of a path, the states that population annealing has at each point.
     comm : communicator, optional
         Of mpi4py: its ranks share the chains, at each sweep, too, all with the same arguments, and all get the same
         states; see the docs' page On a cluster.

@@ -110,9 +110,9 @@ def fit(
     seed : int
         Of the order of the examples, which is drawn anew for each epoch, of dynamic binarization, and of metrics.
     sample_weight : array (n,), optional
-        Weights of the examples, not negative: what is ascended is `sum_i w_i log p(v_i) / sum_i w_i`. Of each batch the
-        gradient is that of its weighted mean, times its mean weight over that of all examples, so that weights act
-        between batches as within them. A batch whose weights are all zero is passed over.
+        Weights of the examples, not negative: what is ascended is `sum_i w_i log p(v_i) / sum_i w_i`. The
+        gradient of a batch is that of its weighted mean. It counts by the batch's mean weight over that of all
+        examples, so that weights act between batches, too. A batch whose weights are all zero is passed over.
     callbacks : function of a :class:`FitState`, or several
         Called at the end of each epoch; one that returns True ends the training. One with a method ``finish(rbm)`` has
         a last word on the result. See :class:`EarlyStopping`.

@@ -161,8 +161,8 @@ class Unit:
         return {"type": self.name, "n": self.n}
 
     def parts(self, array: np.ndarray, fractions: bool) -> np.ndarray | None:
-        """Numbers (n, m) of users as uint8 bits, or, where they are welcome and there are any, as float64 fractions of
-        on; None where they are neither. Of a layer with real units, as int32, without fractions."""
+        """The data of a user, numbers (n, m), as the kernels hold them: uint8 bits; int32 of a layer with real units.
+        Where fractions may be, and there are some: float64, from 0 to 1. None where the numbers are none of these."""
         raise NotImplementedError
 
     def complaint(
