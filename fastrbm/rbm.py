@@ -29,6 +29,7 @@ from ._core.dispatch import kernels
 from ._core.display import facts, titled
 from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
+from ._core.progress import Countdown
 from .ranks import own_share, shared
 from .sampling import gibbs, inpainting
 from .sampling.annealing import annealed_starts
@@ -833,7 +834,8 @@ class RBM(Model):
     @shared
     def inpaint(
         self, X: ArrayLike, n_sweeps: int = 1000, seed: int = 0, n_threads: int | None = None, *,
-        n_draws: int | None = None, probabilities: bool = False, most_probable: bool = False, comm: Any = None,
+        n_draws: int | None = None, probabilities: bool = False, most_probable: bool = False, progress: bool = False,
+        comm: Any = None,
     ) -> np.ndarray:  # fmt: skip
         """Fill in what is missing: for each example draws of its missing units given the others, or what is most
         probable.
@@ -866,6 +868,8 @@ class RBM(Model):
         most_probable : bool
             Fill in the value, or category, of the largest of these probabilities: of each missing entry by itself. Of
             real units, the mean.
+        progress : bool
+            Show how far it is, as :meth:`sample` does.
         comm : communicator, optional
             Of mpi4py: its ranks share the chains, all with the same arguments, and all get the same result; see the
             docs' page On a cluster.
@@ -893,20 +897,22 @@ class RBM(Model):
         averaged = validate.flag(probabilities, "probabilities") | validate.flag(most_probable, "most_probable")
         if probabilities and most_probable:
             raise ValueError("probabilities and most_probable are two different results: choose one")
+        validate.flag(progress, "progress")
         self._check_names(X, "X")
         X = self._coded(X, "X")
         parts, missing = known_parts(X, self.visible, "X")
         most = philox.MOST_CHAINS // max(1, len(parts))
         drawn = (inpainting.MANY if averaged else 1) if n_draws is None else n_draws
         drawn = validate.integer(drawn, "n_draws", 1, most)
-        how = self, parts, missing, n_sweeps, drawn, seed, n_threads
-        if not averaged:
-            draws = [
-                self._as_known(X, missing, self.visible.values(visible.to_states()))
-                for visible, _ in inpainting.completions(*how)
-            ]
-            return draws[0] if drawn == 1 else np.stack(draws)
-        means = inpainting.probabilities(*how)
+        with Countdown("inpainting", drawn * len(parts) * n_sweeps, progress) as countdown:
+            how = self, parts, missing, n_sweeps, drawn, seed, n_threads, countdown
+            if not averaged:
+                draws = [
+                    self._as_known(X, missing, self.visible.values(visible.to_states()))
+                    for visible, _ in inpainting.completions(*how)
+                ]
+                return draws[0] if drawn == 1 else np.stack(draws)
+            means = inpainting.probabilities(*how)
         if probabilities:
             return self.visible.expected(means)
         return self._as_known(X, missing, self.visible.values(np.where(missing, self.visible.hardened(means), parts)))

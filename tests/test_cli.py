@@ -130,7 +130,7 @@ def test_info_tells_how_a_model_was_trained(tmp_path, capsys):
     last = rbm.training_record["last"]
     for line in (
         f"trained by fastrbm {fr.__version__}",
-        "trained on a\\x1b[2J.npy: 1797 examples of 64 units, checksum ae4a47d5",
+        "trained on a\\x1b[2J.npy: 1,797 examples of 64 units, checksum ae4a47d5",
         f"gradient {fr.gradient.PCD()!r}", "centered no", "seed 18446744073709551615", "updates 45", "epochs 3",
         "ended complete", f"last shuffled gap {last['shuffled_gap']:.6g}", "odd b c",
     ):  # fmt: skip
@@ -142,6 +142,29 @@ def test_info_tells_how_a_model_was_trained(tmp_path, capsys):
     rbm.save(path)
     assert "training record none: it was not trained" in " ".join(fastrbm(capsys, "info", path)[1].split())
     assert json.loads(fastrbm(capsys, "info", path, "--json")[1])["training_record"] is None
+
+
+def test_info_of_chains_and_paths(tmp_path, capsys):
+    """What kind of file it is, and how many chains or models it has."""
+    X, kept = fr.datasets.load_digits(), fr.sampling.Trajectory()
+    rbm = fr.RBM.from_data(X, 9)
+    fr.fit(rbm, X, epochs=3, trajectory=kept)
+    chains = fr.Chains(rbm, 7)
+    chains.sweep(5)
+    chains.save(tmp_path / "chains.npz")
+    fr.TemperedChains(rbm, 4, 3).save(tmp_path / "tempered.npz")
+    kept.path.save(tmp_path / "path.npz")
+
+    def lines(name):
+        code, out, _ = fastrbm(capsys, "info", tmp_path / name)
+        assert code == 0
+        return [" ".join(line.split()) for line in out.splitlines()]
+
+    assert {"kind Chains of a model", "chains 7", "sweeps done 5", "updates 45"} < set(lines("chains.npz"))
+    assert {"kind TemperedChains of a model", "chains 4"} < set(lines("tempered.npz"))
+    found = lines("path.npz")
+    assert {"kind path to a model", f"models {len(kept.path.models)}", f"steps {kept.path.n_steps}"} < set(found)
+    assert not any(line.startswith("training record") for line in found)
 
 
 def test_info_of_real_units(tmp_path, capsys):
@@ -228,7 +251,7 @@ def test_report(tmp_path, capsys):
     code, _, err = fastrbm(capsys, "report", model, "digits", "--quiet", "-o", page, *quick)
     assert code == 0 and err == "" and "against the epoch" not in page.read_text()
     assert (
-        "Trained on digits: 1797 examples" in page.read_text()
+        "Trained on digits: 1,797 examples" in page.read_text()
         and "On digits: 1,797 examples. Made 20" in page.read_text()
     )
     for arguments, message in (

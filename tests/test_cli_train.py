@@ -169,7 +169,7 @@ def test_what_is_broken_off_leaves_its_path(tmp_path, capsys, monkeypatch):
     out, path = tmp_path / "m.npz", tmp_path / "p.npz"
     options = ["--hidden", 8, "--epochs", 30, "--quiet", "--trajectory", path, "--out", out]
     code, said, err = fastrbm(capsys, "train", "digits", *options)
-    assert code == 2 and "broken" in err and "models of the training, on a path of" in said
+    assert code == 2 and "broken" in err and "of the training, on a path of" in said
     assert np.array_equal(fr.load_path(path).rbm.weights, fr.load(out).weights)
 
 

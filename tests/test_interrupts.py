@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import numpy as np
 import pytest
@@ -217,10 +218,26 @@ def test_more_chains_than_random_numbers(n):
         fr.likelihood.ais(rbm, n_betas=n)
 
 
-def test_a_countdown_shows_what_is_done():
+def test_a_countdown_shows_what_is_done(monkeypatch):
     stream = io.StringIO()
+    monkeypatch.setattr(progress, "_LOG_PAUSE", 0.0)
     with progress.Countdown("AIS", 4, True, stream) as line:
-        line.line.pause = 0.0
         line.done(1)
-        line.done(4)
-    assert stream.getvalue().count("\n") == 2
+        line.before = 2
+        line.done(2)
+    assert [words.split()[1] for words in stream.getvalue().splitlines()] == ["25%", "100%"]
+
+
+def test_a_log_of_a_day_has_about_a_hundred_lines(monkeypatch):
+    """Each ten seconds, until 8 % of the time is more than that: after 125 s each line is at 1.08 times the one before,
+    log(86400 / 125) / log(1.08) = 85 of them; the clock here goes in steps of a second, which costs one or two."""
+    now = 0.0
+    monkeypatch.setattr(progress.time, "perf_counter", lambda: now)
+    lines, stream = [], types.SimpleNamespace(isatty=lambda: False, flush=lambda: None)
+    stream.write = lambda _: lines.append(now)
+    with progress.Countdown("AIS", 1 << 40, True, stream) as line:
+        for now in range(86_401):  # noqa: B007 (the clock)
+            line.done(now)
+    assert lines[:12] == list(range(10, 121, 10))
+    assert all(1.08 * one <= other < 1.08 * one + 1 for one, other in zip(lines[12:], lines[13:], strict=False))
+    assert 12 + 85 - 2 <= len(lines) <= 12 + 85

@@ -8,8 +8,8 @@ import pytest
 
 import fastrbm as fr
 from fastrbm import plot
+from fastrbm.plot import letters, statistics, weights
 from fastrbm.plot import sites as layout
-from fastrbm.plot import statistics, weights
 
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
@@ -131,7 +131,7 @@ def test_the_gauge_is_that_of_zero_sums():
 
 
 def test_stacks_have_the_largest_outside():
-    bottoms, heights = weights.stacks(np.array([1.0, -2.0, 3.0, -0.5, 0.0, -1.0]), (5, 1))
+    bottoms, heights = letters.stacks(np.array([1.0, -2.0, 3.0, -0.5, 0.0, -1.0]), (5, 1))
     assert heights.tolist() == [1.0, 2.0, 3.0, 0.5, 0.0, 1.0]
     assert bottoms.tolist() == [0.0, -2.5, 1.0, -0.5, 0.0, -1.0]
 
@@ -214,21 +214,21 @@ def test_of_many_sites_those_of_the_largest_weights_are_drawn():
 
 
 def test_colors_are_of_classes_for_proteins():
-    palette, legend = weights._colors(sorted(PROTEIN + "X"))
+    palette, legend = letters._colors(sorted(PROTEIN + "X"))
     assert palette["D"] == palette["E"] == legend["negative"] and palette["K"] == palette["R"] == legend["positive"]
     assert palette["N"] == legend["polar"] and palette["-"] == palette["X"] and len(set(palette.values())) == 7
     for rna in ("ACGU-", "acgun"):
-        palette, legend = weights._colors(sorted(rna))
+        palette, legend = letters._colors(sorted(rna))
         assert legend is None and len({palette[letter] for letter in rna}) == 5
-    palette, _ = weights._colors(["a", "b", "n"])
+    palette, _ = letters._colors(["a", "b", "n"])
     assert len(set(palette.values())) == 3
 
 
 def test_letters_or_words():
     assert not plot.logos(WORDS).collections and plot.logos(WORDS).patches
-    assert weights.are_letters(layout.of_model(DNA), [tuple("ACGT-")] * 4)
-    assert not weights.are_letters(layout.of_model(DNA), [("A", "C", "G", "T", "gap")] * 4)
-    assert not weights.are_letters(layout.of_model(fr.RBM([[1.0]])), [("",)])
+    assert letters.are_letters(layout.of_model(DNA), [tuple("ACGT-")] * 4)
+    assert not letters.are_letters(layout.of_model(DNA), [("A", "C", "G", "T", "gap")] * 4)
+    assert not letters.are_letters(layout.of_model(fr.RBM([[1.0]])), [("",)])
     eleven = model(np.ones((11, 1)), Sites((11,)))  # the code 10 is no letter
     assert plot.logos(eleven).patches and letters_of(plot.logos(eleven, alphabet="abcdefghijk"))
 
@@ -238,7 +238,14 @@ def bars_of(ax):
 
 
 def test_bars_are_the_largest_weights_with_their_names():
-    names = ["odor = foul", "odor = none", f"odor = {'x' * 37}...", r"cap (\$) = flat", r"cap (\$) = bell", "ring"]
+    names = [
+        "odor = foul",
+        "odor = none",
+        f"odor = {'x' * 25}...{'x' * 12}",
+        r"cap (\$) = flat",
+        r"cap (\$) = bell",
+        "ring",
+    ]
     w = weights.zero_sum(WORDS.weights, layout.of_model(WORDS))
     expected = []
     for j in (2, 0):

@@ -11,8 +11,9 @@ import pytest
 
 import fastrbm as fr
 from fastrbm._core import display, progress
-from fastrbm.sampling import gibbs
-from fastrbm.training.verdict import Finding
+from fastrbm._core.warn import warn
+from fastrbm.sampling import gibbs, inpainting
+from fastrbm.training.verdict import Finding, TrainingWarning
 
 X = fr.datasets.load_digits()
 
@@ -41,11 +42,11 @@ class Bar:
 def notebook(monkeypatch):
     """A kernel of IPython, without tqdm; the lines that it shows one after another in one place."""
     shell = types.SimpleNamespace(kernel=object())
-    shell.lines = []
+    shell.lines, shell.html = [], []
 
     def display(text, raw, display_id=None):
-        assert raw and (display_id is True) is not bool(shell.lines)
-        shell.lines.append(text["text/plain"])
+        assert raw and (display_id is True) is not ("text/html" in text or bool(shell.lines))
+        (shell.html if "text/html" in text else shell.lines).append(text.get("text/html", text["text/plain"]))
         return types.SimpleNamespace(update=display)
 
     module = types.SimpleNamespace(get_ipython=lambda: shell)
@@ -69,6 +70,39 @@ def test_the_line_of_a_notebook_is_rewritten_and_not_red(notebook, capsys):
     lines = notebook.lines
     assert len(lines) >= 5 and lines[0].startswith("epoch 1/5  ") and lines[-1].startswith("epoch 5/5  shuffled gap ")
     assert all(len(line) <= 100 for line in lines)
+
+
+def test_warnings_of_a_notebook_are_not_red(notebook, capsys, monkeypatch):
+    """They are shown as output where Python would write them, and else as filters have it."""
+
+    def warned():
+        warn("a < b and so on", TrainingWarning)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        with monkeypatch.context() as patch:  # pytest would record it
+            patch.setattr(warnings, "showwarning", print_warning)
+            warned()
+    assert notebook.html == ["<p><strong>TrainingWarning</strong>: a &lt; b and so on</p>"]
+    assert capsys.readouterr() == ("", "")
+    with pytest.warns(TrainingWarning, match="a < b"):
+        warned()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warned()
+        warnings.simplefilter("error")
+        with pytest.raises(TrainingWarning):
+            warned()
+    assert len(notebook.html) == 1 and capsys.readouterr() == ("", "")
+    del notebook.kernel
+    with pytest.warns(TrainingWarning):
+        warned()
+    assert len(notebook.html) == 1
+
+
+def print_warning(message, category, filename, lineno, file=None, line=None):
+    """As Python does it."""
+    print(warnings.formatwarning(message, category, filename, lineno, line), file=file or sys.stderr)
 
 
 def test_a_terminal_of_ipython_is_no_notebook(notebook, capsys):
@@ -258,6 +292,29 @@ def test_sampling_shows_progress_and_is_the_same(how, names, monkeypatch, capsys
         rbm.sample(3, progress=1)
 
 
+@pytest.mark.parametrize("how", [{}, {"n_draws": 3}, {"most_probable": True}, {"probabilities": True, "n_draws": 2}])
+def test_inpainting_shows_progress_and_is_the_same(how, monkeypatch, capsys):
+    """Draws that are swept in several parts count on from each other."""
+    monkeypatch.setattr(inpainting, "_CHAINS", 10)
+    rbm, given, seen = fr.RBM.from_data(X, 16, seed=0), np.where(X[:7] == 1, np.nan, X[:7]), []
+    done = progress.Countdown.done
+    monkeypatch.setattr(
+        progress.Countdown,
+        "done",
+        lambda self, count: (seen.append((self.before + count) / self.total), done(self, count)),
+    )
+    quiet = rbm.inpaint(given, 40, **how)
+    assert capsys.readouterr() == ("", "")
+    seen.clear()
+    assert np.array_equal(rbm.inpaint(given, 40, progress=True, **how), quiet)
+    assert capsys.readouterr().err.splitlines() == ["inpainting  100%  0:00 left"]
+    n = how.get("n_draws", 30 if "most_probable" in how else 1)
+    assert seen == sorted(seen) and seen[-1] == 1.0
+    assert all(np.isclose(seen, k / n).any() for k in range(1, n + 1))  # after each draw
+    with pytest.raises(TypeError, match="progress must be True or False"):
+        rbm.inpaint(given, 3, progress=1)
+
+
 def test_progress_of_sampling_comes_often():
     """Four million sweeps of one call are not one step."""
     seen = []
@@ -272,7 +329,11 @@ def test_progress_of_sampling_comes_often():
 
 def test_quiet_on_the_command_line(tmp_path, capsys):
     fr.RBM.from_data(X, 4).save(tmp_path / "m.npz")
-    command = ["sample", str(tmp_path / "m.npz"), "-n", "5", "--sweeps", "20", "--out", str(tmp_path / "s.npy")]
-    for more, shown in ([], True), (["--quiet"], False), (["--json"], False):
-        assert fr.cli.main([*command, *more]) == 0
-        assert ("sampling  100%" in capsys.readouterr().err) is shown
+    np.save(tmp_path / "x.npy", np.where(X[:5] == 1, np.nan, X[:5]))
+    model, ending = str(tmp_path / "m.npz"), ["--sweeps", "20", "--out", str(tmp_path / "s.npy")]
+    for command, words in (
+        (["sample", model, "-n", "5"], "sampling"), (["inpaint", model, str(tmp_path / "x.npy")], "inpainting")
+    ):  # fmt: skip
+        for more, shown in ([], True), (["--quiet"], False), (["--json"], False):
+            assert fr.cli.main([*command, *ending, *more]) == 0
+            assert (f"{words}  100%" in capsys.readouterr().err) is shown

@@ -13,6 +13,7 @@ from fastrbm import diagnostics, plot
 matplotlib = pytest.importorskip("matplotlib")
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
+from matplotlib.patches import StepPatch  # noqa: E402
 
 X = fr.datasets.load_digits()
 RBM = fr.RBM.from_data(X, 20, seed=1, weight_scale=0.1)
@@ -64,6 +65,8 @@ CALLS = {
     "samples, one": lambda **o: plot.samples(SAMPLES[:1], **o),
     "samples, a table": lambda **o: plot.samples(SAMPLES[:, :11], **o),
     "samples, probabilities": lambda **o: plot.samples(RBM.mean_visible(RBM.mean_hidden(X[:9])), **o),
+    "samples, of a mixed model": lambda **o: plot.samples(TABLE, rbm=MIXED, **o),
+    "samples, one of a model": lambda **o: plot.samples(REALS[:1], rbm=GAUSSIAN, **o),
     "learning curve": lambda **o: plot.learning_curve(history(), **o),
     "learning curve, two": lambda **o: plot.learning_curve(history(), ["shuffled_gap", "log_likelihood"], **o),
     "learning curve, one epoch": lambda **o: plot.learning_curve(history(1), **o),
@@ -78,12 +81,14 @@ CALLS = {
     "moments, mixed": lambda **o: plot.moments(MIXED, TABLE, TABLE[:9], **o),
     "moments, one example": lambda **o: plot.moments(GAUSSIAN, REALS[:1], REALS[:1], **o),
     "energies": lambda **o: plot.energies(RBM, X, SAMPLES, **o),
+    "energies, logarithmic": lambda **o: plot.energies(RBM, X, SAMPLES, log="y", **o),
     "energies, constant": lambda **o: plot.energies(ODD, np.ones((1, 7)), np.ones((2, 7)), **o),
     "principal axes": lambda **o: plot.principal_axes(X, SAMPLES, **o),
     "principal axes, constant": lambda **o: plot.principal_axes(np.ones((5, 4)), np.zeros((2, 4)), **o),
     "principal axes, one unit": lambda **o: plot.principal_axes([[0], [1]], [[1]], **o),
     "principal axes, one example": lambda **o: plot.principal_axes(X[:1], fr.BitMatrix.from_states(SAMPLES), **o),
     "autocorrelation": lambda **o: plot.autocorrelation(TRACE, **o),
+    "autocorrelation, logarithmic": lambda **o: plot.autocorrelation(TRACE, log="y", **o),
     "autocorrelation, short": lambda **o: plot.autocorrelation([1.0, 2.0, 1.5], **o),
     "autocorrelation, constant": lambda **o: plot.autocorrelation(np.ones(50), **o),
     "inputs": lambda **o: plot.inputs(DRELU, X[::9], n=3, **o),
@@ -459,6 +464,68 @@ def test_history_of_real_units_has_no_probabilities():
 
 
 PACKED = GAUSSIAN._states(REALS, "X")
+
+
+def named(rbm, names):
+    rbm._visible_names = tuple(names)
+    return rbm
+
+
+def test_samples_of_a_model_have_names_and_the_range_of_each_column():
+    model = named(MIXED.copy(), ["height", "weight", "a $ of more than twenty-four letters", "smokes", "s"])
+    ax = plot.samples(TABLE, n=20, rbm=model)
+    expected = TABLE[:20].copy()
+    low, high = TABLE[:, :2].min(axis=0), TABLE[:, :2].max(axis=0)
+    expected[:, :2] = (expected[:, :2] - low) / (high - low)  # the grid of real units has 2^-16 of a scale
+    expected[:, 2:] = (expected[:, 2:] - [0, 0, -1]) / 2
+    assert np.abs(ax.images[0].get_array() - expected).max() < 1e-3 and ax.images[0].get_clim() == (0, 1)
+    words = [label.get_text() for label in ax.get_xticklabels()]
+    assert words == ["height", "weight", r"a \$ of more th...letters", "smokes", "s"]
+    assert "20 of 60 states" in ax.get_ylabel() and ax.get_xlabel() == "column of the data"
+    assert (
+        plot.samples(TABLE[:1], rbm=model).images[0].get_array()[0, :2] == 0.5
+    ).all()  # of one state no column varies
+
+
+def test_a_table_with_names_is_no_picture_of_three_by_three():
+    survey = named(fr.RBM(np.ones((9, 2))), "abcdefghi")
+    assert [label.get_text() for label in plot.filters(survey).get_xticklabels()] == list("abcdefghi")
+    assert plot.samples(np.eye(9), rbm=survey).images[0].get_array().shape == (9, 9)
+    assert plot.filters(fr.RBM(np.ones((9, 2)))).get_xlabel() == "2 of 2 hidden units, largest norms first"
+    pixels = named(RBM.copy(), map(str, range(64)))
+    assert "hidden units" in plot.filters(pixels).get_xlabel()
+
+
+def test_data_and_samples_have_the_names_and_colors_that_are_asked_for():
+    both = {"labels": ("training", "test"), "colors": ["k", (0.0, 0.5, 0.0)]}
+    expected = [(0.0, 0.0, 0.0), (0.0, 0.5, 0.0)]
+    for ax in (
+        plot.energies(RBM, X, SAMPLES, **both),
+        plot.principal_axes(X, SAMPLES, **both),
+        plot.marginals(REALS, REALS[:9], n=2, **both).child_axes[0],
+    ):
+        handles, labels = ax.get_legend_handles_labels()
+        assert [label.split(":")[0].split(" (")[0] for label in labels] == ["training", "test"]
+        drawn = [np.ravel(h.get_edgecolor() if isinstance(h, StepPatch) else h.get_facecolor()) for h in handles]
+        assert [tuple(color[:3]) for color in drawn] == expected
+    assert plot.energies(RBM, X, SAMPLES, **both).get_title() == "Free energies of training and test"
+
+
+def test_names_of_columns_do_not_hide_each_other():
+    far = REALS * 3.0
+    names = [text.get_text() for text in plot.column_moments(REALS, far).texts]
+    assert names and len(names) == len(set(names)) <= 5
+    ax = plot.column_moments(np.repeat(REALS[:, :1], 5, axis=1), np.repeat(far[:, :1], 5, axis=1))
+    assert [text.get_text() for text in ax.texts] == ["column 0"]
+
+
+def test_long_names_take_lines_in_the_titles_of_panels():
+    names = [f"a name of many letters, number {k}, in milligrams" for k in range(9)]
+    panels = plot.marginals(REALS, REALS[:9], rbm=named(GAUSSIAN.copy(), names)).child_axes
+    for panel in panels:
+        assert max(map(len, panel.get_title().split("\n"))) <= 30 and "distance" in panel.get_title()
+
+
 MISTAKES = [
     (lambda: plot.inputs(X, X), TypeError, "rbm must be an RBM, not ndarray"),
     (lambda: plot.inputs(DRELU, X[:0]), ValueError, "X must have at least one example"),
@@ -481,6 +548,15 @@ MISTAKES = [
     (lambda: plot.samples(REALS, limits=1), TypeError, r"limits must be \(low, high\), got 1"),
     (lambda: plot.samples(REALS, limits=(1, 1)), ValueError, "low below high, got 1 and 1"),
     (lambda: plot.samples(REALS * np.inf, limits=(0, 1)), ValueError, "states must hold finite numbers"),
+    (lambda: plot.samples(TABLE, limits=(0, 1), rbm=MIXED), ValueError, "give limits or rbm, not both"),
+    (lambda: plot.samples(TABLE[:, :2], rbm=MIXED), ValueError, "states has 2 columns"),
+    (lambda: plot.samples(TABLE * np.nan, rbm=MIXED), ValueError, "states contains NaN"),
+    (lambda: plot.energies(RBM, X, X, labels="data"), TypeError, r"labels must be \(of data, of samples\), not str"),
+    (lambda: plot.energies(RBM, X, X, labels=("a",)), ValueError, "labels must be two, of data and of samples, got 1"),
+    (lambda: plot.energies(RBM, X, X, log="x"), ValueError, "log must be"),
+    (lambda: plot.principal_axes(X, X, colors=("k", "no color")), ValueError, r"colors\[1\] is 'no color'"),
+    (lambda: plot.marginals(REALS, REALS, colors=3), TypeError, "colors must be"),
+    (lambda: plot.autocorrelation(TRACE, log="x"), ValueError, "log must be"),
     (lambda: plot.filters(X), TypeError, "rbm must be an RBM, not ndarray"),
     (lambda: plot.filters(RBM, (3, 3)), ValueError, r"shape must hold 64 units, got 3 x 3 = 9"),
     (lambda: plot.filters(RBM, 8), TypeError, r"shape must be \(height, width\), got 8"),

@@ -41,7 +41,8 @@ def test_what_a_training_leaves():
         "updates": 12, "ended": "complete",
     }  # fmt: skip
     assert {name: found[name] for name in expected} == expected
-    assert set(found) == {*expected, "data", "validation", "last"}  # nothing to say in a verdict
+    assert set(found) == {*expected, "data", "validation", "last", "verdict"}
+    assert found["verdict"] == history.verdict and "12 updates are few" in history.verdict
     with pytest.raises(TypeError):
         found["seed"] = 5
     with pytest.raises(TypeError):

@@ -10,6 +10,7 @@ import pytest
 import fastrbm as fr
 
 pytest.importorskip("matplotlib")
+from fastrbm._core.display import number  # noqa: E402
 from fastrbm.report import page as _page  # noqa: E402
 from fastrbm.report import report  # noqa: E402
 from fastrbm.report.verdict import Answer, answers  # noqa: E402
@@ -77,7 +78,7 @@ def test_one_file_that_needs_no_other(digits):
     assert {"charset": "utf-8"} in page.all("meta") and len(page.all("title")) == len(page.all("h1")) == 1
     assert "http" not in page.source.lower() and "//" not in page.text
     assert not page.all("script") and not page.all("link")
-    assert len(page.all("img")) == 6 + 2  # a column that was not measured has no picture
+    assert len(page.all("img")) == 9 + 2  # a column that was not measured has no picture
     for image in page.all("img"):
         assert image["src"].startswith("data:image/png;base64,iVBORw0KGgo") and len(image["alt"]) > 10
 
@@ -126,7 +127,7 @@ def test_its_head_says_on_what_when_and_how_the_model_was_trained(digits, tmp_pa
     page = Parsed(path)
     head = page.text[: page.text.index("Fitted?")]
     assert f"On x & y.npy: 50 examples. Made today. fastrbm {fr.__version__}." in head
-    assert "Trained on <b>: 1797 examples of 64 units, checksum ae4a47d5, by PCD(" in head
+    assert "Trained on <b>: 1,797 examples of 64 units, checksum ae4a47d5, by PCD(" in head
     assert "30 updates, batches of 128, seed 7, complete" in head
     assert page.texts.count("Training") == 1 and not page.all("b") and not page.all("i")
     assert f"gradient {fr.gradient.PCD()!r}" in page.text
@@ -200,6 +201,29 @@ def test_every_part_of_a_page_escapes_what_it_is_given(tmp_path):
     assert parsed.text.count(evil) == 11  # title, h1, h2, p, code, th, td, a question, its answer, words, figcaption
 
 
+def test_sides_and_wide_tables():
+    """Sections stand side by side; a table of more columns than fit there takes the whole width."""
+    page = _page.Page("p")
+    with page.sides():
+        for words in ("one", "other"):
+            with page.side():
+                page.text(words)
+    page.texts(("few", None, ["a"] + [""] * 7, [["1"] * 8], "m"))
+    page.texts(("many", None, list("abcdef"), [["1"] * 6], "m"))
+    html = page.html()
+    assert '<div class="sides">\n<div>\n<p>one</p>\n</div>\n<div>\n<p>other</p>\n</div>\n</div>' in html
+    assert html.count('<div class="pictures">') == 1 and html.count('<div class="pictures wide">') == 1
+    assert html.count("<div") == html.count("</div>") and "@media print" in html
+
+
+@pytest.mark.parametrize(
+    "value, words", [(0.0, "0"), (0.12345, "0.1235"), (-999.96, "-1000"), (1234.5, "1,234"), (9984.9, "9,985"),
+                     (12345678.0, "12,345,678"), (3e12, "3e+12"), (-1e-9, "-1e-09"), (math.inf, "inf")],
+)  # fmt: skip
+def test_numbers_of_readers(value, words):
+    assert number(value) == words
+
+
 # ---------------------------------------------------------------- the verdict
 
 NAN = math.nan
@@ -228,9 +252,10 @@ def history(findings=None, **last):
     return table
 
 
-def said(question, score=None, found=GOOD, met=MET, trained=None, reported=(), alone=-20.0):
+def said(question, score=None, found=GOOD, met=MET, trained=None, reported=()):
     """(answer, whether it is good, words) of one of the four lines."""
     score = scored(-10.0, -10.2, -9.8) if score is None else score
+    alone = np.array([-20.2, -20.0, -19.8])  # whose standard error is 0.12
     lines = {line.question: line[1:] for line in answers(score, alone, list(reported), found, met, trained, 64)}
     assert list(lines) == ["Fitted?", "Mixing?", "Trusted likelihood?", "Overfitting?"]
     return lines[question]
@@ -264,6 +289,19 @@ WORSE = (Finding("overfitting", "Overfitting: the validation data are unlikely. 
 def test_fitted(arguments, answer, good, words):
     found = said("Fitted?", **arguments)
     assert found[:2] == (answer, good) and words in found[2]
+
+
+def test_the_gain_has_an_error_of_its_own():
+    """Examples that differ much from each other may all gain alike: what counts is the spread of their gains."""
+    each = np.array([-10.0, -60.0, -110.0])  # whose standard error is 29
+    alone = each - [0.4, 0.5, 0.6]  # and that of the gains 0.06
+    score = fr.likelihood.Score(each, -60.0, 29.0, -60.1, -59.9, Z())
+
+    def fitted(alone):
+        return answers(score, alone, [], GOOD, MET, None, 64)[0]
+
+    assert fitted(alone)[1:3] == ("yes", True) and "0.50 more than independent units" in fitted(alone).words
+    assert fitted(each - [-0.5, 0.5, 1.5])[1:3] == ("no", False)  # whose gains have 0.58
 
 
 def slow(rhat):

@@ -583,7 +583,7 @@ def test_the_command_writes_a_path(tmp_path, capsys):
         "--quiet",
     ]
     code, out, err = fastrbm(capsys, "train", "digits", *options)
-    assert code == 0 and "models of the training, on a path of" in out, err
+    assert code == 0 and "of the training, on a path of" in out, err
     path = fr.load_path(file)
     assert same(path.rbm, fr.load(tmp_path / "m.npz")) and path.n_steps >= 1
 

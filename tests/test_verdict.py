@@ -30,7 +30,8 @@ def kinds(**numbers):
         ({"gaps": np.array([1.0, 14380.7]), "updates": np.array([1, 75])}, "diverged", True),
         ({"gaps": np.array([1.0, math.inf]), "updates": np.array([1, 75])}, "diverged", True),
         ({"gaps": np.zeros(10), "n_updates": 100}, "nothing learned", True),
-        ({"gaps": np.zeros(10), "n_updates": 99}, None, False),  # a step of a loop
+        ({"gaps": np.zeros(10), "n_updates": 99}, "nothing learned", False),  # a step of a loop: no warning
+        ({"gaps": np.array([0.0008]), "updates": np.array([30]), "n_updates": 30}, "nothing learned", False),
         ({"off_axis": 0.88, "axis_error": 0.06}, "samples unlike the data", True),
         ({"off_axis": 0.56, "axis_error": 0.23}, None, False),  # within the error
         ({"off_axis": 0.35, "axis_error": 0.01}, None, False),  # too little for words
@@ -75,7 +76,8 @@ def test_diverged():
 def test_nothing_learned():
     verdict, reported = trained(fr.datasets.bars_and_stripes(4), 16, epochs=100)
     assert len(reported) == 1 and verdict.startswith("Nothing was learned") and "100 updates are few" in verdict
-    assert trained(fr.datasets.bars_and_stripes(4), 16, epochs=10) == ("", [])
+    verdict, reported = trained(fr.datasets.bars_and_stripes(4), 16, epochs=10)
+    assert not reported and verdict.startswith("Nothing was learned") and "10 updates are few" in verdict
 
 
 def test_still_rising():

@@ -434,7 +434,7 @@ def test_a_log_has_a_line_every_ten_seconds(monkeypatch):
     log, history = io.StringIO(), fr.History()
     line = progress.ProgressLine(100, 1000, shown=list(ROW), stream=log)
     for update in range(1, 1001):
-        now[0] += 0.5
+        now[0] += 0.125
         epoch = -(-update // 10)
         line.update(epoch, update)
         if update % 40 == 0:
@@ -442,7 +442,7 @@ def test_a_log_has_a_line_every_ten_seconds(monkeypatch):
             line.measurement(epoch, update, history)
     line.close()
     epochs = [int(text.split()[1].split("/")[0]) for text in log.getvalue().splitlines()]
-    assert epochs[0] == 2 and epochs[-1] == 100 and len(epochs) == 50  # in 500 s
+    assert epochs[0] == 4 and epochs[-1] == 100 and len(epochs) == 13  # after 5, 15, ... 125 s
     assert "log-likelihood -17.25" in log.getvalue().splitlines()[-1]
 
 
@@ -471,7 +471,7 @@ def test_a_signal_to_the_command_leaves_model_and_history(tmp_path, number, code
     assert err.endswith(f"fastrbm: ended by {signal.Signals(number).name}\n")
     assert f"broken off; the model of the last complete update is in {out}" in said
     assert fr.load(out).n_hidden == 6 and len(fr.History.load(table)) > 0
-    kept = ["p.npz"] if "models of the training, on a path" in said else []  # what there was at that moment
+    kept = ["p.npz"] if " of the training, on a path" in said else []  # what there was at that moment
     assert not kept or fr.load_path(path).rbm.n_hidden == 6
     assert sorted(p.name for p in tmp_path.iterdir()) == ["h.csv", "m.npz", *kept]
 

@@ -27,6 +27,11 @@ def _short(value: Any) -> str:
     return f"<{' x '.join(map(str, value.shape))}>" if isinstance(value, np.ndarray) else repr(value)
 
 
+def number(value: float) -> str:
+    """Four significant digits; those of large numbers before the point, so that few have an exponent."""
+    return f"{value:,.0f}" if 1e3 <= abs(value) < 1e9 else f"{value:.4g}"
+
+
 def facts(rows: Mapping[str, object], style: str = LEFT) -> str:
     """A table with a line for each name and value; text is escaped. style: of cells, which notebooks align right."""
     lines = (

@@ -16,6 +16,7 @@ from .dispatch import kernels
 from .layout import FIXED_BITS, REAL_BITS, REAL_LARGEST, REAL_RANGE, TILE, from_tiles, to_tiles
 from .segments import empty_tiles, placed, placed_shape, placed_tiles, segments_of
 from .settings import once
+from .spectrum import singular_values
 
 if TYPE_CHECKING:
     from ..units.unit import Unit
@@ -111,8 +112,7 @@ def coupling_of(weights: np.ndarray, units: tuple[Unit, Unit]) -> float:
     bound = math.sqrt(float(size.sum(axis=0).max()) * float(size.sum(axis=1).max()))
     if bound < 1.0:
         return bound
-    small = coupling if coupling.shape[0] <= coupling.shape[1] else coupling.T
-    return math.sqrt(max(float(np.linalg.eigvalsh(small @ small.T)[-1]), 0.0))
+    return float(singular_values(coupling)[0])
 
 
 def rows_for(weights: np.ndarray) -> np.ndarray:

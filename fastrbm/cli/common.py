@@ -108,30 +108,31 @@ def add_data(parser) -> None:
     parser.add_argument(
         "--threshold", type=float, metavar="T", help="real values from T up are 1 (default: half of 1, 15, 16 or 255)"
     )
-    parser.add_argument("--key", help="which array of an .npz file")
+    parser.add_argument("--key", metavar="NAME", help="the array to read from an .npz file of several")
     add_drop(parser)
     parser.add_argument(
         "--unknown", choices=("error", "gap"),
-        help="of FASTA: what letters are that the alphabet has not, such as X (default error)",
+        help="of FASTA: take letters outside of the alphabet, such as X, as an error or as a gap (default error)",
     )  # fmt: skip
     parser.add_argument(
         "--insertions", choices=("error", "drop", "match"),
-        help="of FASTA: what lowercase letters and '.' are; drop leaves them out (A2M, A3M), match reads them as "
-        "uppercase letters and gaps (default error)",
+        help="of FASTA: take lowercase letters and '.' as an error, leave them out (drop: A2M, A3M), or read them as "
+        "uppercase letters and gaps (match) (default error)",
     )  # fmt: skip
 
 
 def add_sequence_weights(parser) -> None:
     parser.add_argument(
         "--sequence-weights", type=real(0, 1, strict=True), metavar="D",
-        help="of FASTA: count sequences that differ at less than this part of the sites as one, such as 0.2",
+        help="of FASTA: give sequences that differ at less than this part of their sites, such as 0.2, together the "
+        "weight of one",
     )  # fmt: skip
 
 
 def add_drop(parser) -> None:
     parser.add_argument(
         "--drop", action="append", default=[], metavar="COLUMN",
-        help="of a .csv: leave out this column, such as an identifier; may be given several times",
+        help="of a .csv: leave this column out, such as an identifier; may be given several times",
     )  # fmt: skip
 
 
@@ -144,15 +145,18 @@ def add_score(parser) -> None:
     )
     parser.add_argument(
         "--tolerance", type=real(0.0, strict=True), default=0.5, metavar="NATS",
-        help="go on until half of the interval of log Z is so small (default %(default)s)",
+        help="go on until half of the interval of log Z is at most this (default %(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--seconds", type=real(0.0, strict=True), metavar="T", help="start no further round after so much time"
+        "--seconds", type=real(0.0, strict=True), metavar="T", help="start no further round after this time"
     )
     parser.add_argument(
-        "--betas", type=whole(1), metavar="B", help="one run of AIS of so many steps, and not to a tolerance"
+        "--betas",
+        type=whole(1),
+        metavar="B",
+        help="one run of AIS with this many steps, in place of rounds until the tolerance is met",
     )
-    parser.add_argument("--chains", type=whole(1), metavar="M", help="of one run of AIS (default 100)")
+    parser.add_argument("--chains", type=whole(1), metavar="M", help="chains of that run (default 100)")
 
 
 def add_shape(parser) -> None:
@@ -160,7 +164,7 @@ def add_shape(parser) -> None:
         "--shape",
         type=picture_shape,
         metavar="HxW",
-        help="height and width of an example as a picture (default: square)",
+        help="height and width of an example as a picture, such as 28x28 (default: a square)",
     )
 
 
@@ -176,7 +180,10 @@ def add_common(parser) -> None:
         "--seed", type=whole(0, 2**64 - 1), default=0, metavar="S", help="same seed, same result (default %(default)s)"
     )
     parser.add_argument(
-        "--threads", type=_threads_asked(), metavar="T", help="at most, and by default, all that this process may use"
+        "--threads",
+        type=_threads_asked(),
+        metavar="T",
+        help="threads (default, and most: as many as this process may use)",
     )
 
 

@@ -14,7 +14,7 @@ from .._core.archive import Archive
 from .._core.config import get_config
 from .._core.reading import shown
 from ..plot.sites import ranges_of, words_of
-from ..rbm import load
+from ..rbm import load, load_chains, load_path
 from ..training import checkpoint
 from ..training.record import in_words
 from .common import history_in
@@ -26,13 +26,14 @@ def add_info(commands) -> None:
     """Add the command to those of the parser."""
     parser = commands.add_parser(
         "info",
-        help="versions, ISA level and threads; or what a file holds, and how it was trained",
+        help="versions and threads; or what a file holds, and how it was trained",
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Print versions, instruction set and threads; of a model or checkpoint, what it holds, and how, on "
-        "what and by\nwhich version it was trained.",
+        description="Print versions, instruction set and threads; or what a file of this package holds, and how, on "
+        "what and "
+        "by which\nversion its model was trained.",
         epilog="examples:\n  fastrbm info\n  fastrbm info rbm.npz\n  fastrbm info run.npz --json",
     )
-    parser.add_argument("file", metavar="FILE", nargs="?", help="a model, or a checkpoint of a training")
+    parser.add_argument("file", metavar="FILE", nargs="?", help="a model, a checkpoint, chains or a path")
     parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
     parser.set_defaults(run=run_info)
 
@@ -50,6 +51,7 @@ def run_info(options: argparse.Namespace) -> None:
         facts |= in_words(record or {"training record": "none: it was not trained, or changed afterwards"})
     if "names" in facts:
         facts["names"] = shown(", ".join(facts["names"]), 200)
+    facts = {name: value for name, value in facts.items() if value not in ("None", "[]")}  # of a set-up
     width = max(map(len, facts))
     for name, value in facts.items():
         say(f"{name:<{width}} {_text(value)}")
@@ -83,15 +85,23 @@ def _facts(path: str) -> dict:
         facts["names"] = list(form.names)
     facts["written"] = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(os.stat(path).st_mtime))
     with Archive(path) as archive:
-        if "fastrbm_checkpoint" not in archive:
-            return facts | {"training record": None if rbm._record is None else json.loads(rbm._record)}
+        kind = next((kind for kind in ("checkpoint", "chains", "path") if f"fastrbm_{kind}" in archive), "model")
+    if kind == "path":
+        line = load_path(path)
+        return facts | {"kind": "path to a model", "models": len(line.models), "steps": line.n_steps}
+    if kind == "chains":
+        chains = load_chains(path)
+        facts |= {"kind": f"{type(chains).__name__} of a model", "chains": len(chains)}
+        facts["sweeps done"] = chains.n_sweeps_done
+    if kind != "checkpoint":
+        return facts | {"training record": None if rbm._record is None else json.loads(rbm._record)}
     _, states, setup = checkpoint.read(path)
     facts["kind"] = "checkpoint of a training, and its model"
-    facts |= {f"set-up: {name}": str(value) for name, value in setup.items() if name != "entries"}
+    facts |= {f"set-up: {name.replace('_', ' ')}": str(value) for name, value in setup.items() if name != "entries"}
     history = history_in(states, path)
     if len(history):
         facts["rows of history"] = len(history)
-        facts |= {f"last: {name}": value for name, value in history.last.items()}
+        facts |= {f"last {name.replace('_', ' ')}": value for name, value in history.last.items()}
     return facts
 
 

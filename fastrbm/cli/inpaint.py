@@ -34,10 +34,14 @@ def add_inpaint(commands) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--fill", choices=("most-probable", "draw"), default="most-probable",
-        help="the value of the largest probability, or a draw, which keeps the spread of data (default %(default)s)",
+        help="fill in the value of the largest probability, or a draw, which keeps the spread of the data (default "
+        "%(default)s)",
     )  # fmt: skip
     parser.add_argument(
-        "--draws", type=whole(1), metavar="N", help="whose mean estimates the probabilities (default 30)"
+        "--draws",
+        type=whole(1),
+        metavar="N",
+        help="with most-probable: draws that the probabilities are the mean of (default 30)",
     )
     parser.add_argument(
         "--sweeps", type=whole(0), default=1000, metavar="K", help="sweeps before each draw (default %(default)s)"
@@ -46,11 +50,12 @@ def add_inpaint(commands) -> None:
         "--out",
         required=True,
         metavar="FILE",
-        help="the complete data: .csv, with labels and names; .npy or .npz: codes",
+        help="the complete data: .csv, with names and labels; .npy or .npz, with codes",
     )
-    parser.add_argument("--key", help="which array of an .npz file")
+    parser.add_argument("--key", metavar="NAME", help="the array to read from an .npz file of several")
     add_drop(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object, for scripts")
+    parser.add_argument("--quiet", action="store_true", help="no progress")
     add_common(parser)
     parser.set_defaults(run=run_inpaint)
 
@@ -62,7 +67,8 @@ def run_inpaint(options: argparse.Namespace) -> None:
     X = _data(options, rbm)
     missing = int(known_parts(X, rbm.visible, options.data)[1].sum()) if has_missing(X, rbm.visible) else 0
     how = {} if options.fill == "draw" else {"most_probable": True, "n_draws": options.draws}
-    filled = rbm.inpaint(X, options.sweeps, options.seed, options.threads, **how)
+    show = not options.quiet and not options.json
+    filled = rbm.inpaint(X, options.sweeps, options.seed, options.threads, progress=show, **how)
     where = out.keep(lambda path: replace_file(path, content(filled, path.suffix, form)))
     if options.json:
         say_json({"examples": len(filled), "missing": missing, "fill": options.fill, "out": where})

@@ -54,11 +54,13 @@ def add_report(commands) -> None:
     parser.add_argument("model", metavar="MODEL", help="a model that 'fastrbm train' wrote")
     parser.add_argument("data", metavar="DATA", help=f"as for train: {', '.join(BUNDLED)} or a file")
     parser.add_argument("-o", "--out", default="report.html", metavar="FILE", help="the page (default %(default)s)")
-    parser.add_argument("--history", metavar="FILE", help="of the training: .csv, .jsonl, or its checkpoint .npz")
+    parser.add_argument(
+        "--history", metavar="FILE", help="history of the training: .csv, .jsonl, or its checkpoint, .npz"
+    )
     parser.add_argument("-n", type=whole(1), default=256, metavar="N", help="samples (default %(default)s)")
     parser.add_argument(
         "--sweeps", type=whole(4), default=1000, metavar="K",
-        help="sweeps before the chains are looked at, and again while they are (default %(default)s)",
+        help="sweeps of the chains before they are looked at, and as many again while they are (default %(default)s)",
     )  # fmt: skip
     add_score(parser)
     add_shape(parser)

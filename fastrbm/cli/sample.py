@@ -42,17 +42,20 @@ def add_sample(commands) -> None:
     parser.add_argument(
         "--method", choices=("annealed", "tempered", "gibbs"),
         help="annealed: chains start at the ends of population annealing, where each mode has its weight (default); "
-        "tempered: by tempered chains; gibbs: plain chains from the visible biases, or from --start",
+        "tempered: chains at several temperatures, which swap; gibbs: plain chains from the visible biases, or from "
+        "--start",
     )  # fmt: skip
     parser.add_argument(
         "--beta", type=real(0), default=1.0, metavar="B", help="inverse temperature (default %(default)s)"
     )
     parser.add_argument(
-        "--start", metavar="DATA", help="N examples, as for train, that plain chains start at (--method gibbs)"
+        "--start",
+        metavar="DATA",
+        help="with --method gibbs: the examples that chains start at, N or more, in the form that train takes",
     )
     parser.add_argument(
         "--clamp", action="append", default=[], metavar="COLUMN=VALUE",
-        help="clamp a column, by its name or its number from 0, to one of its values; may be given several times",
+        help="clamp a column, by its name or its number from 0, at one of its values; may be given several times",
     )  # fmt: skip
     parser.add_argument("--given", action="append", dest="clamp", default=[], help=argparse.SUPPRESS)  # its old name
     parser.add_argument(

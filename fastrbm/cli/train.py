@@ -166,7 +166,8 @@ def _keep_path(kept: Output, trajectory: Trajectory, say) -> str | None:
     """Write the path of the models that were kept so far."""
     path = trajectory.path
     if where := kept.keep(path.save):
-        say(f"{len(path.models)} models of the training, on a path of {path.n_steps} steps: {where}")
+        n, steps = len(path.models), path.n_steps
+        say(f"{n:,} model{'s' * (n > 1)} of the training, on a path of {steps:,} step{'s' * (steps > 1)}: {where}")
     return where
 
 

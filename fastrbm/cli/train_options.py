@@ -71,16 +71,19 @@ def _add_model(group) -> None:
     )
     group.add_argument(
         "--max-levels", type=whole(2, 255), default=MAX_LEVELS, metavar="L",
-        help="of a .csv of categories: more different numbers in a column are a quantity (default %(default)s)",
+        help="of a .csv of categories: a column with more different numbers than this is a quantity (default "
+        "%(default)s)",
     )  # fmt: skip
     group.add_argument(
         "--missing", choices=("latent", "absent"),
-        help="what missing entries are (empty, NA, NaN or ? in a .csv; NaN in arrays). latent: values that nobody "
-        "knows, drawn as the training goes on; absent: sites that an example does not have, by --method cd",
+        help="the data have missing entries (empty, NA, NaN or ? in a .csv; NaN in arrays). latent: they have values "
+        "that nobody knows, which are drawn as the training goes on; absent: the example does not have these sites "
+        "(with --method cd)",
     )  # fmt: skip
     group.add_argument(
         "--missing-sweeps", type=whole(1), default=defaults.MISSING_SWEEPS, metavar="K",
-        help="of latent values, before each use of their example (default %(default)s)",
+        help="with --missing latent: sweeps of the unknown values before each use of their example (default "
+        "%(default)s)",
     )  # fmt: skip
     group.add_argument(
         "--alphabet", metavar="NAME",
@@ -94,7 +97,7 @@ def _add_model(group) -> None:
     )  # fmt: skip
     group.add_argument(
         "--fixed-variance", action="store_true",
-        help="of gaussian visible units: keep their variances given the hidden units as those of the data",
+        help="of gaussian visible units: keep the variances of the data, in place of learning those given hidden units",
     )  # fmt: skip
     group.add_argument("--out", default="rbm.npz", metavar="FILE", help="the model (default %(default)s)")
     group.add_argument(
@@ -124,7 +127,7 @@ def _add_model(group) -> None:
         help="with --dynamic-binarization: the largest real value there could be (default: 1, 15, 16 or 255)",
     )
     group.add_argument(
-        "--on-disk", action="store_true", help="leave the examples in their .npy file, and read a batch at a time"
+        "--on-disk", action="store_true", help="leave the examples in their .npy file, and read them batch by batch"
     )
     add_data(group)
     add_common(group)
@@ -136,17 +139,22 @@ def _add_gradient(group) -> None:
         "--chains",
         type=whole(1),
         metavar="M",
-        help=f"Gibbs chains (default {defaults.CHAINS}, of tempered {defaults.TEMPERED_CHAINS} a temperature)",
+        help=f"Gibbs chains (default {defaults.CHAINS}; with --method tempered {defaults.TEMPERED_CHAINS} at each "
+        f"temperature)",
     )
     group.add_argument(
-        "--sweeps", type=whole(1), default=1, metavar="K", help="sweeps of the chains an update (default %(default)s)"
+        "--sweeps",
+        type=whole(1),
+        default=1,
+        metavar="K",
+        help="sweeps of the chains in each update (default %(default)s)",
     )
     group.add_argument(
         "--betas",
         type=whole(1),
         default=defaults.BETAS,
         metavar="T",
-        help="temperatures of tempered (default %(default)s)",
+        help="with --method tempered: temperatures (default %(default)s)",
     )
     group.add_argument("--uncentered", action="store_true", help="plain gradients, which are not centered")
 
@@ -162,9 +170,10 @@ def _add_update(group) -> None:
         "--learning-rate",
         type=real(0, strict=True),
         metavar="R",
-        help=f"at the start (default {defaults.RATE}, for adam {defaults.ADAM_RATE}; of real visible units "
-        f"{defaults.REAL_RATE}, {defaults.REALS_RATE} where hidden ones are real, too; of real hidden units alone "
-        f"{defaults.RATE}, halved until it is at most 1 / (sum of the variances of visible units))",
+        help=f"learning rate at the start (default {defaults.RATE}, for adam {defaults.ADAM_RATE}; with real "
+        f"visible units "
+        f"{defaults.REAL_RATE}, with real units in both layers {defaults.REALS_RATE}; with real hidden units alone "
+        f"{defaults.RATE}, halved until it is at most 1 / (sum of the variances of the visible units))",
     )
     group.add_argument(
         "--schedule",
@@ -173,17 +182,20 @@ def _add_update(group) -> None:
         help="how the rate falls (default %(default)s)",
     )
     group.add_argument(
-        "--final-rate", type=real(0), metavar="R", help="at the end (default 0, for inverse-time 1%% of the start)"
+        "--final-rate",
+        type=real(0),
+        metavar="R",
+        help="learning rate at the end (default 0, for inverse-time 1%% of the start)",
     )
     group.add_argument(
         "--warm-up",
         type=real(0, 1),
         default=0.0,
         metavar="F",
-        help="part of the run in which the rate rises (default 0)",
+        help="part of the run in which the rate first rises, such as 0.1 (default 0)",
     )
-    group.add_argument("--momentum", type=real(0, 0.9999), default=0.0, metavar="U", help="of sgd (default 0)")
-    group.add_argument("--nesterov", action="store_true", help="momentum that looks ahead")
+    group.add_argument("--momentum", type=real(0, 0.9999), default=0.0, metavar="U", help="momentum of sgd (default 0)")
+    group.add_argument("--nesterov", action="store_true", help="take Nesterov's momentum, which looks ahead")
     group.add_argument("--l1", type=real(0), default=0.0, metavar="L", help="pull of small weights to 0 (default 0)")
     group.add_argument(
         "--l1b", type=real(0), default=0.0, metavar="L",
@@ -199,7 +211,11 @@ def _add_update(group) -> None:
         help="largest norm of a unit's weights (default none)",
     )
     group.add_argument(
-        "--average", type=real(0, 1), default=0.0, metavar="F", help="save the average over the last part F (default 0)"
+        "--average",
+        type=real(0, 1),
+        default=0.0,
+        metavar="F",
+        help="save the average model over the last part F of the updates (default 0: none)",
     )
 
 
@@ -209,21 +225,24 @@ def _add_measurements(group) -> None:
         help="examples to measure on, not trained on: a file, or the part of DATA to hold out, such as 0.2, chosen "
         "by --seed",
     )  # fmt: skip
-    group.add_argument("--score", choices=tuple(SCORES), help="measure this on the validation examples as it goes")
+    group.add_argument(
+        "--score", choices=tuple(SCORES), help="measure this on the validation examples during the training"
+    )
     group.add_argument(
         "--score-every",
         type=whole(1),
         metavar="E",
-        help="epochs between two scores (default: for 0.5%% of the time; with --patience, 50 times or more)",
+        help="epochs between two scores (default: so many that scores take 0.5%% of the time; with --patience, at "
+        "least 50 scores)",
     )
     group.add_argument(
         "--patience",
         type=whole(1),
         metavar="N",
-        help="after N scores without a better one let the rate fall, then stop; keep the best model",
+        help="after N scores in a row without a new best one let the rate fall to 0 and stop; the best model is saved",
     )
     group.add_argument("--mixing", action="store_true", help="measure how slowly the chains move")
-    group.add_argument("--history", metavar="FILE", help="what was measured, as .csv or .jsonl")
+    group.add_argument("--history", metavar="FILE", help="write what was measured to this file, .csv or .jsonl")
     group.add_argument(
         "--report", metavar="FILE", help="a report on the result, as one .html file (requires matplotlib)"
     )
@@ -235,18 +254,29 @@ def _add_measurements(group) -> None:
 def _add_run(group) -> None:
     group.add_argument(
         "--trajectory", metavar="FILE",
-        help="keep models on the way from independent units to the result, near enough for chains to go from one to "
-        "the next, as a path (.npz) for tempered sampling",
+        help="write models of the training to this file (.npz), as a path from independent units to the result: so "
+        "near "
+        "to each other that chains go from one to the next ('fastrbm score --path')",
     )  # fmt: skip
-    group.add_argument("--checkpoint", metavar="FILE", help="keep here what it takes to go on (.npz)")
     group.add_argument(
-        "--checkpoint-seconds", type=real(0), default=60.0, metavar="S", help="how often (default %(default)s)"
+        "--checkpoint",
+        metavar="FILE",
+        help="write to this file (.npz), now and then, what it takes to go on after an interruption",
+    )
+    group.add_argument(
+        "--checkpoint-seconds",
+        type=real(0),
+        default=60.0,
+        metavar="S",
+        help="seconds between two checkpoints (default %(default)s)",
     )
     group.add_argument(
         "--resume",
         action="store_true",
-        help="go on from the checkpoint, if there is one, with the same settings (default name: beside --out)",
+        help="go on from the checkpoint, if there is one, with the same settings (without --checkpoint: beside --out)",
     )
     add_mpi(group)
-    group.add_argument("--config", metavar="FILE", help="TOML file of settings; options given here go first")
+    group.add_argument(
+        "--config", metavar="FILE", help="TOML file of settings; options on the command line override them"
+    )
     group.add_argument("--print-config", action="store_true", help="print the settings as TOML, and stop")

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from ..rbm import RBM
     from ..states.bits import BitMatrix
 
-_ITERATIONS = 30  # of the search for an axis
+_DIRECTIONS, _MORE = 32, 4  # of the space of the search for axes, and more for each of them
+_ROUNDING = 1e-8  # of a direction: less than that left of it is none
 _NOTHING = 1e-9  # of the variance: an axis along which there is no more than that is rounding
 _GRID, _GRID_OF_REALS = float(1 << 30), float(1 << 18)
 _ROWS, _FEWEST_ROWS, _NUMBERS = 1000, 64, 1 << 22  # states that axes are found from: so many, or numbers of them
@@ -53,26 +54,41 @@ def evenly(states: BitMatrix, n: int) -> BitMatrix:
 
 
 def principal_axes(spread: np.ndarray, n: int) -> np.ndarray:
-    """The first n principal axes of rows (m, V) of mean 0, or as many as they vary along, (at most n, V)."""
-    axes: list[np.ndarray] = []
-    least = _NOTHING * float(np.square(spread).sum())
-    while len(axes) < n:
-        axis = main_axis(spread)
-        places = along(spread, axis)
-        if not float(np.square(places).sum()) > least:
-            break
-        axes.append(axis)
-        spread = spread - places[:, None] * axis
-    return np.array(axes).reshape(-1, spread.shape[1])
+    """The first n principal axes of rows (m, V) of mean 0, or as many as they vary along, (at most n, V), very nearly.
+    The largest component of each is positive.
+
+    They are the best ones in a space of few dimensions, by Lanczos's iteration: each direction of the space is S'S
+    times the one before, S the rows, less what the space has already (Golub & Van Loan, "Matrix computations", 10.1).
+    """
+    space, places = np.zeros((0, spread.shape[1])), np.zeros((0, len(spread)))
+    least, direction = _NOTHING * float(np.square(spread).sum()), _longest(spread)
+    while len(space) < min(_DIRECTIONS + _MORE * n, spread.shape[1]):
+        before = _length(direction)
+        for _ in range(2):  # once leaves rounding errors as large as what is subtracted has them
+            direction = direction - np.einsum("i,ij->j", along(space, direction), space)
+        if not _length(direction) > _ROUNDING * before:  # from here there is nothing else to reach
+            left = spread - np.einsum("ki,kj->ij", places, space)
+            if not float(np.square(left).sum()) > least:
+                break
+            direction = _longest(left)
+            continue
+        space = np.vstack([space, direction / _length(direction)])
+        places = np.vstack([places, along(spread, space[-1])])
+        direction = along(spread.T, places[-1])
+    variances, turns = np.linalg.eigh(np.einsum("ik,jk->ij", places, places))
+    axes = np.einsum("ki,kj->ij", turns[:, variances > least][:, : -n - 1 : -1], space)
+    largest = np.take_along_axis(axes, np.abs(axes).argmax(axis=1)[:, None], axis=1)
+    return axes * np.where(largest < 0, -1.0, 1.0)
 
 
-def main_axis(spread: np.ndarray) -> np.ndarray:
-    """The unit vector along which rows (n, V) of mean 0 vary most, very nearly, by power iteration."""
-    axis = spread[int(np.argmax(np.square(spread).sum(axis=1)))]
-    for _ in range(_ITERATIONS):
-        axis = along(spread.T, along(spread, axis))
-        axis = axis / max(float(np.sqrt(np.square(axis).sum())), 1e-300)
-    return axis
+def _longest(rows: np.ndarray) -> np.ndarray:
+    """The row of the largest Euclidean norm."""
+    row: np.ndarray = rows[int(np.argmax(np.square(rows).sum(axis=1)))]
+    return row
+
+
+def _length(direction: np.ndarray) -> float:
+    return float(np.sqrt(np.square(direction).sum()))
 
 
 def along(rows: np.ndarray, axis: np.ndarray) -> np.ndarray:

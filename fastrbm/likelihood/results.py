@@ -183,7 +183,8 @@ class Score(_Interval):
     standard_error : float
         Of the mean, from the spread of the examples: how far other data of as many examples would move it.
     lower, upper : float
-        The mean with log Z at the two ends of its interval: how far the estimate of log Z may be off.
+        The mean with log Z at the two ends of its interval: how far the estimate of log Z may be off. By populations
+        that is never less than 0.05 nats, however small log_z_error is: a mode that no chain saw may be that heavy.
     log_partition : LogPartition or Bidirectional
     """
 
@@ -206,7 +207,7 @@ class Score(_Interval):
 
     @property
     def log_z_error(self) -> float:
-        """The standard error of log Z, in nats: what the estimate of log Z moves the mean by."""
+        """The standard error of log Z, in nats: by how much other random numbers would move the mean."""
         return self.log_partition.standard_error
 
     def _repr_html_(self) -> str:
@@ -214,7 +215,9 @@ class Score(_Interval):
         if math.isfinite(self.standard_error):
             rows["by the data"] = f"\u00b1 {self.standard_error:.3f} (standard error)"
         if self.lower < self.upper:
-            rows["by log Z"] = f"\u00b1 {self.log_z_error:.2g} (standard error), {self.lower:.2f} to {self.upper:.2f}"
+            rows["by log Z"] = (
+                f"\u00b1 {self.log_z_error:.2g} (standard error), {self.lower:.2f} to {self.upper:.2f}{unseen(self)}"
+            )
         warning = getattr(self.log_partition, "warning", "")
         return titled(type(self).__name__, facts(rows | {"log Z": self.method}), warning)
 
@@ -227,11 +230,16 @@ class Score(_Interval):
         examples = _examples(self)
         if exact:
             return f"{line} nats ({examples}, log Z exact)"
-        if math.isfinite(self.log_z_error):
+        if math.isfinite(self.log_z_error) and not unseen(self):
             line += f" +- {self.log_z_error:{'.2f' if self.log_z_error >= 0.01 else '.1g'}} (log Z)"
         line += f" nats, {self.lower:.2f} to {self.upper:.2f} by the uncertainty of log Z ({examples}, {self.method})"
         warning = getattr(self.log_partition, "warning", "")
         return f"{line}. {warning}" if warning else line
+
+
+def unseen(score: Score) -> str:
+    """What makes the interval wider than chance, of which it has three standard errors; empty where nothing does."""
+    return ", modes that no chain saw included" if score.upper - score.lower > 7.0 * score.log_z_error else ""
 
 
 def _examples(score: Score) -> str:

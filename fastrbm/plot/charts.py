@@ -1,4 +1,4 @@
-"""Charts: training, energies, principal axes, autocorrelation."""
+"""Charts of trainings, models and chains: learning curves, singular values, autocorrelation."""
 
 from __future__ import annotations
 
@@ -9,22 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._core import validate
+from .._core.spectrum import ROUNDING, singular_values
 from ..diagnostics.correlation import autocorrelation as autocorrelation_of
 from ..diagnostics.correlation import autocorrelation_time
 from ..sampling.model import Model, model
-from ..states.bits import BitMatrix, CodeMatrix
 from ..training.columns import of_reals
 from ..training.history import History
-from . import sites
-from .common import DATA, MODEL, axes_of, named, next_color, set_scales, states_of
+from .common import axes_of, named, next_color, set_scales
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from ..rbm import RBM
 
-_POINTS = 2000  # examples of each kind in principal_axes: an SVD of so many is quick, and more points hide each other
-_BINS = 40
 _CLOCKS = ("epoch", "update", "seconds")
 _LOGS = ("x", "y", "xy")
 _DASHES = ("-", "--", ":", "-.")
@@ -105,7 +102,7 @@ def learning_curve(
     clocks = [np.asarray(run[x], np.float64) for _, run in runs]
     values = [[np.asarray(run[name], np.float64) for name in columns] for _, run in runs]
     for letter, names, tables in (("x", [x], [[clock] for clock in clocks]), ("y", columns, values)):
-        for name, numbers in (pair for table in tables for pair in zip(names, table, strict=True)):
+        for name, numbers in (each for table in tables for each in zip(names, table, strict=True)):
             if letter in (log or "") and (numbers <= 0).any():
                 raise ValueError(f"log={log!r} requires positive numbers, {name} has {numbers[numbers <= 0][0]:.4g}")
     ax = axes_of(ax, color=color)
@@ -155,7 +152,7 @@ def spectrum(
     rbm : RBM, or mapping of str to RBM
         The keys of a mapping are the labels of its models.
     log : "x", "y" or "xy", optional
-        Which axes are logarithmic. Values below 1e-7 of the largest are rounding and count as 0; a logarithmic axis
+        Which axes are logarithmic. Values below 1e-6 of the largest may be rounding and count as 0; a logarithmic axis
         leaves them out, and the legend says how many they are.
     ax, label, color : optional
         As for :func:`learning_curve`.
@@ -183,11 +180,11 @@ def spectrum(
     models = named(rbm, Model, "an RBM", "rbm", label, color)
     if log is not None:
         validate.one_of(log, "log", _LOGS)
-    found = [np.linalg.svd(own.weights.astype(np.float64), compute_uv=False) for _, own in models]
+    found = [singular_values(own.weights) for _, own in models]
     ax = axes_of(ax, color=color)
     set_scales(ax, log)
     for (key, _), values in zip(models, found, strict=True):
-        values = np.where(values <= 1e-7 * values[0], 0.0, values)
+        values = np.where(values <= ROUNDING * values[0], 0.0, values)
         shown = values[values > 0] if ax.get_yscale() == "log" else values
         words = "singular values" if key is None else key
         if left_out := values.size - shown.size:
@@ -196,6 +193,8 @@ def spectrum(
                 marker="o", markersize=4 if values.size <= 30 else 2, linewidth=1)  # fmt: skip
     if ax.get_xscale() == "linear":
         ax.xaxis.get_major_locator().set_params(integer=True)
+        if max(values.size for values in found) == 1 and len(ax.lines) == len(found):
+            ax.set_xlim(0.0, 2.0)  # that of one point is narrower than the distance of two integers
     ax.set_xlabel("number of the singular value, largest first")
     ax.set_ylabel("singular value of W (nats)")
     if len(ax.lines) > 1 or ax.lines[0].get_label() != "singular values":
@@ -205,117 +204,17 @@ def spectrum(
     return ax
 
 
-def energies(rbm: RBM, X, samples, *, ax: Axes | None = None) -> Axes:
-    """Draw histograms of the free energies of data and of samples, over the same bins.
-
-    A model that fits gives both the same: its samples are as likely to it as the data are.
-
-    Parameters
-    ----------
-    rbm : RBM
-    X : array (n, columns) or BitMatrix, of the units' values
-        Data.
-    samples : array (n_samples, columns) or BitMatrix, of the units' values
-        Such as ``rbm.sample(1000)``.
-    ax : matplotlib Axes, optional
-
-    Returns
-    -------
-    Axes
-
-    Raises
-    ------
-    TypeError, ValueError, ImportError
-        As for :func:`filters`.
-
-    Examples
-    --------
-    >>> import matplotlib; matplotlib.use("Agg")
-    >>> import fastrbm as fr, fastrbm.plot
-    >>> X = fr.datasets.load_digits()
-    >>> rbm = fr.RBM.from_data(X, n_hidden=16, seed=0)
-    >>> fr.plot.energies(rbm, X, rbm.sample(100, n_sweeps=10)).get_xlabel()
-    'free energy F(v) (nats)'
-    """
-    model(rbm)
-    kinds = (("data", X, "X", DATA), ("samples", samples, "samples", MODEL))
-    packed = {word: _packed(rbm, states, name) for word, states, name, _ in kinds}
-    free = {word: rbm.free_energy(states) for word, states in packed.items()}
-    edges = np.histogram_bin_edges(np.concatenate(list(free.values())), _BINS)
-    ax = axes_of(ax)
-    for word, _, _, color in kinds:
-        fractions = np.histogram(free[word], edges)[0] / len(free[word])
-        label = f"{word}: mean {free[word].mean():.1f}"
-        ax.stairs(fractions, edges, fill=True, color=color, alpha=0.25)
-        ax.stairs(fractions, edges, color=color, linewidth=1.5, label=label)
-    ax.set_xlabel("free energy F(v) (nats)")
-    ax.set_ylabel("fraction of examples")
-    ax.legend()
-    ax.set_title("Free energies of data and samples")
-    return ax
-
-
-def principal_axes(X, samples, *, rbm: RBM | None = None, ax: Axes | None = None) -> Axes:
-    """Draw data and samples as points on the data's first two principal axes.
-
-    Parameters
-    ----------
-    X : array (n, V) or BitMatrix, of 0 and 1; with rbm, of the values of its units
-        Data. Of more than 2,000 examples, 2,000 from all over them are taken, for the axes too; of samples likewise.
-    samples : array (n_samples, V) or BitMatrix, likewise
-    ax : matplotlib Axes, optional
-    rbm : RBM, optional
-        The model whose visible layer says what the columns are: a category is a direction of its own, 0 or 1. Data with
-        real columns need it; of Gaussian units these count in multiples of their ``scale``.
-
-    Returns
-    -------
-    Axes
-        An axis points to where its largest component is positive; the labels say how much of the data's variance is
-        along it.
-
-    Raises
-    ------
-    TypeError, ValueError, ImportError
-        As for :func:`filters`.
-
-    Examples
-    --------
-    >>> import matplotlib; matplotlib.use("Agg")
-    >>> import fastrbm as fr, fastrbm.plot
-    >>> X = fr.datasets.load_digits()
-    >>> fr.plot.principal_axes(X, X[:100]).get_xlabel()
-    "first principal axis (11.4 % of the data's variance)"
-    """
-    if rbm is not None and sites.of_model(rbm).real.any():
-        data, model = (_some_values(rbm, states, name) for states, name in ((X, "X"), (samples, "samples")))
-    elif rbm is not None or isinstance(X, CodeMatrix):
-        given = sites.of_layer(X.unit) if rbm is None else sites.of_model(rbm)
-        data, model = (_on(given, states, name) for states, name in ((X, "X"), (samples, "samples")))
-    else:
-        data = states_of(X, None, "X", _POINTS).astype(np.float64)
-        model = states_of(samples, data.shape[1], "samples", _POINTS).astype(np.float64)
-    mean = data.mean(axis=0)
-    axes, parts = _principal(data - mean)
-    ax = axes_of(ax)
-    for word, states, color in (("data", data, DATA), ("samples", model, MODEL)):
-        x, y = axes @ (states - mean).T
-        size = min(max(4000 / len(states), 6), 30)  # few points are large, so that they are seen among many
-        ax.scatter(x, y, s=size, alpha=0.6, linewidths=0, color=color, label=f"{word} ({len(states):,})")
-    for name, part, label in (("first", parts[0], ax.set_xlabel), ("second", parts[1], ax.set_ylabel)):
-        label(f"{name} principal axis ({part:.1%} of the data's variance)".replace("%", " %"))
-    ax.legend()
-    ax.set_title("Data and samples on the data's principal axes")
-    return ax
-
-
-def autocorrelation(series, *, ax: Axes | None = None, label: str | None = None, color=None) -> Axes:
+def autocorrelation(
+    series, *, log: str | None = None, ax: Axes | None = None, label: str | None = None, color=None
+) -> Axes:
     """Draw the autocorrelation of chains, as far as Sokal's window and half as far again.
 
     Parameters
     ----------
     series : array (n,) or (n, chains)
         One number a sweep for each chain, such as :func:`fastrbm.diagnostics.free_energy_trace` gives.
+    log : "y", optional
+        A logarithmic axis, on which an exponential decay is a straight line; values of 0 and below are left out.
     ax, label, color : optional
         As for :func:`learning_curve`.
 
@@ -339,11 +238,16 @@ def autocorrelation(series, *, ax: Axes | None = None, label: str | None = None,
     """
     rho = autocorrelation_of(series)
     time = autocorrelation_time(series)
+    if log is not None:
+        validate.one_of(log, "log", ("y",))
+        rho = np.where(rho > 0, rho, math.nan)
     ax = axes_of(ax, color=color)
+    set_scales(ax, log)
     color = next_color(ax) if color is None else color
     prefix = "" if label is None else f"{label}, "
     if math.isnan(rho[0]):
         ax.plot([], [], color=color, label=f"{prefix}the series is constant")
+        ax.set_xlim(0.0, rho.size)
     else:
         far = min(rho.size, max(21, time.window + time.window // 2 + 1))
         said = "not to be had from so short a series" if math.isnan(time.value) else f"{time.value:.3g} sweeps"
@@ -354,44 +258,11 @@ def autocorrelation(series, *, ax: Axes | None = None, label: str | None = None,
         ax.plot(np.arange(far), rho[:far], color=color, label=words, marker=marker, markersize=4)
         window = f"summed up to lag {time.window}" if label is None else None
         ax.axvline(time.window, color="0.4" if label is None else color, linestyle=":", label=window)
-    ax.axhline(0, color="0.6", linewidth=0.8)
+    if log is None:
+        ax.axhline(0, color="0.6", linewidth=0.8)
+        ax.set_ylim(top=1.05)
     ax.set_xlabel("lag (sweeps)")
     ax.set_ylabel("autocorrelation")
     ax.legend()
     ax.set_title("How the chains forget")
     return ax
-
-
-def _packed(rbm: RBM, states, name: str) -> BitMatrix:
-    """States of the visible layer, of at least one example."""
-    if rbm.visible.layout is None:
-        return BitMatrix.from_states(states_of(states, rbm.n_visible, name))
-    return sites.packed(rbm, states, name)
-
-
-def _some_values(rbm: RBM, states, name: str) -> np.ndarray:
-    """The values of the visible units, float64 (n, units), in some examples from all over them."""
-    given = sites.packed(rbm, states, name)
-    return given[np.linspace(0, len(given) - 1, min(len(given), _POINTS)).astype(np.intp)].to_units()
-
-
-def _on(layer: sites.Sites, states, name: str) -> np.ndarray:
-    """Which units are on, float64 (n, units), in some examples from all over them."""
-    table = sites.table(states, name)
-    if table.shape[0] > _POINTS:
-        table = table[np.linspace(0, table.shape[0] - 1, _POINTS).astype(np.intp)]
-    parts = [sites.one_hot(on, layer.n_units, np.float64) for _, on in sites.blocks(table, layer, name)]
-    return np.concatenate(parts)
-
-
-def _principal(centered: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The first two principal axes (2, V), and the part of the variance along each; zeros where there is none."""
-    _, singular, axes = np.linalg.svd(centered, full_matrices=False)
-    variance = singular**2
-    two, parts = np.zeros((2, centered.shape[1])), np.zeros(2)
-    k = min(2, len(axes))
-    two[:k] = axes[:k]
-    if variance.sum() > 0:
-        parts[:k] = variance[:k] / variance.sum()
-    largest = np.take_along_axis(two, np.abs(two).argmax(axis=1)[:, None], axis=1)
-    return two * np.where(largest < 0, -1.0, 1.0), parts

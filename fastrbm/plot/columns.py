@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._core import validate
 from . import sites as layout
-from .common import DATA, MODEL, axes_of, bins, columns_of, label_panels, next_color, numbers_of, panels
-from .weights import indices, short
+from .common import MODEL, axes_of, bins, columns_of, label_panels, next_color, numbers_of, pair, panels, steps
+from .names import indices, short
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ..rbm import RBM
 
 _PANELS = 6  # columns, where n and columns are not given
+_LINE = 30  # letters in a line of a title, which is about as wide as a panel
 _NAMED = 5  # points with a name
 _POINTS = 5000  # columns; more hide each other
 
@@ -31,6 +33,8 @@ def marginals(
     sample_weight=None,
     *,
     ax: Axes | None = None,
+    labels=None,
+    colors=None,
 ) -> Axes:
     """Draw histograms of real columns in data and in samples, over the same bins, in the data's units.
 
@@ -52,6 +56,8 @@ def marginals(
         Weights of the examples of X.
     ax : matplotlib Axes, optional
         It gets a small axes for each column (``ax.child_axes``).
+    labels, colors : optional
+        As for :func:`energies`.
 
     Returns
     -------
@@ -73,6 +79,7 @@ def marginals(
     >>> [panel.get_title().split(",")[0] for panel in ax.child_axes]
     ['column 0', 'column 1']
     """
+    both = pair(labels, colors)
     real, names, (data, model), share = _read(X, samples, rbm, sample_weight)
     apart = np.array([distance(x, y, share) for x, y in zip(data.T, model.T, strict=True)])
     if columns is None:
@@ -88,17 +95,22 @@ def marginals(
         shown = [there.index(i) for i in asked]
     across = columns_of(len(shown))
     ax = axes_of(ax, (max(3.0 * across, 5.0), 2.3 * -(-len(shown) // across) + 1.0))
-    for k, (i, panel) in enumerate(zip(shown, panels(ax, len(shown)), strict=True)):
+    titles = [textwrap.fill(f"{names[i]}, distance {apart[i]:.2f}", _LINE) for i in shown]
+    lines = 1 + max(title.count("\n") for title in titles)
+    for k, (i, panel) in enumerate(zip(shown, panels(ax, len(shown), lines=lines), strict=True)):
         edges = bins(data[:, i], model[:, i], n=30)
-        for word, values, weights, color in (("data", data[:, i], share, DATA), ("samples", model[:, i], None, MODEL)):
-            fractions = np.histogram(values, edges, weights=weights)[0]
-            fractions = fractions / fractions.sum()
-            panel.stairs(fractions, edges, fill=True, color=color, alpha=0.25)
-            panel.stairs(fractions, edges, color=color, linewidth=1.2, label=word)
-        panel.set_title(f"{names[i]}, distance {apart[i]:.2f}", fontsize="small")
+        for (label, color), values, weights in zip(both, (data, model), (share, None), strict=True):
+            steps(panel, values[:, i], edges, color, label, weights)
+        panel.set_title(titles[k], fontsize="small")
         if k == 0:
             panel.legend(fontsize="small")
-    label_panels(ax, "Real columns in data and samples", "value, in the data's units", "fraction of examples")
+    label_panels(
+        ax,
+        f"Real columns in {both[0][0]} and {both[1][0]}",
+        "value, in the data's units",
+        "fraction of examples",
+        lines,
+    )
     return ax
 
 
@@ -122,7 +134,7 @@ def column_moments(
         deviations in the data, and the ratio of its standard deviations. Where samples are like data it is at (0, 1).
         The box is two standard errors either way, where examples and samples are independent and normal. Of more than
         5,000 columns, 5,000 from all over them are taken. The five that are farthest outside of the box have their
-        names.
+        names, where there is room for them.
 
     Raises
     ------
@@ -158,18 +170,26 @@ def column_moments(
     size = min(max(6000 / max(x.size, 1), 5), 30)
     ax.scatter(x, y, s=size, alpha=0.5, linewidths=0, color=color, zorder=3,
                label=f"{x.size:,} columns{left_out}" if label is None else label)  # fmt: skip
+    ax.margins(0.1)  # for names
     outside = np.maximum(np.abs(x), np.abs(y - 1) * math.sqrt(2))
-    middle = sum(ax.get_xlim()) / 2
     for i in np.argsort(-outside, kind="stable")[:_NAMED]:
         if outside[i] > error:
-            name = names[some[varies][i]]
-            place, side = ((4, 3), "left") if x[i] < middle else ((-4, 3), "right")
-            ax.annotate(name, (x[i], y[i]), place, textcoords="offset points", ha=side, fontsize="small", color=color)
+            _write_name(ax, names[some[varies][i]], (float(x[i]), float(y[i])), color)
     ax.set_xlabel("mean in samples less that in data, in standard deviations of the data")
     ax.set_ylabel("standard deviation in samples, as a part of that in data")
     ax.set_title(f"Means and standard deviations of {columns:,} real column{'s' * (columns > 1)}")
     ax.legend()
     return ax
+
+
+def _write_name(ax: Axes, name: str, point: tuple[float, float], color: Any) -> None:
+    """A name beside a point, unless another one is there."""
+    left = point[0] < sum(ax.get_xlim()) / 2
+    text = ax.annotate(name, point, (4 if left else -4, 3), textcoords="offset points", ha="left" if left else "right",
+                       fontsize="small", color=color)  # fmt: skip
+    box = text.get_window_extent()
+    if any(box.overlaps(other.get_window_extent()) for other in ax.texts if other is not text):
+        text.remove()
 
 
 def moments(values: np.ndarray, share: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:

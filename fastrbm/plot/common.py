@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -73,6 +73,36 @@ def named(value: Any, kind: type, what: str, name: str, label: Any, color: Any) 
     return given
 
 
+def pair(labels: Any, colors: Any) -> tuple[tuple[str, Any], tuple[str, Any]]:
+    """(label, color) of data, and of samples."""
+    one, other = ("data", "samples") if labels is None else tuple(map(str, _two(labels, "labels")))
+    need_matplotlib()
+    from matplotlib.colors import is_color_like
+
+    shown = (DATA, MODEL) if colors is None else _two(colors, "colors")
+    for k, color in enumerate(shown):
+        if not is_color_like(color):
+            raise ValueError(f"colors must be two colors of matplotlib, colors[{k}] is {color!r}")
+    return (one, shown[0]), (other, shown[1])
+
+
+def _two(value: Any, name: str) -> tuple[Any, Any]:
+    """What is for data and for samples."""
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise TypeError(f"{name} must be (of data, of samples), not {validate.kind(value)}")
+    if len(value) != 2:
+        raise ValueError(f"{name} must be two, of data and of samples, got {len(value)}")
+    return value[0], value[1]
+
+
+def steps(ax: Axes, values: np.ndarray, edges: np.ndarray, color: Any, label: str, weights=None) -> None:
+    """A histogram of values, or of their weights: the fraction in each bin."""
+    fractions = np.histogram(values, edges, weights=weights)[0]
+    fractions = fractions / fractions.sum()
+    ax.stairs(fractions, edges, fill=True, color=color, alpha=0.25)
+    ax.stairs(fractions, edges, color=color, linewidth=1.5, label=label)
+
+
 def set_scales(ax: Axes, log: str | None) -> None:
     """Make the axes that log names logarithmic, with numbers at 1, 2 and 5 times powers of ten; over more than three
     decades, at powers of ten alone."""
@@ -92,14 +122,15 @@ def _decades(axis: Any) -> float:
     return math.log10(high / low)
 
 
-def panels(ax: Axes, n: int, right: bool = False) -> list[Axes]:
+def panels(ax: Axes, n: int, right: bool = False, lines: int = 1) -> list[Axes]:
     """n small axes in the place of one, row by row, whose title and labels are those of all. right: they have numbers
-    at the right, too."""
+    at the right, too; lines: of their titles."""
     columns = columns_of(n)
     rows = -(-n // columns)
     box = ax.get_window_extent()
     # between panels, as a part of the whole: room for numbers and titles, in inches
-    across, down = ((0.95 if right else 0.5) / (box.width / ax.figure.dpi)), 0.55 / (box.height / ax.figure.dpi)
+    across = (0.95 if right else 0.5) / (box.width / ax.figure.dpi)
+    down = (0.4 + 0.15 * lines) / (box.height / ax.figure.dpi)
     width = max((1.0 - across * (columns - 1)) / columns, 0.4 / columns)
     height = max((1.0 - down * (rows - 1)) / rows, 0.4 / rows)
     across, down = ((1.0 - k * size) / max(k - 1, 1) for k, size in ((columns, width), (rows, height)))
@@ -121,9 +152,9 @@ def columns_of(n: int) -> int:
     return n if n <= 3 else math.ceil(math.sqrt(n))
 
 
-def label_panels(ax: Axes, title: str, x: str, y: str) -> None:
-    """The title and labels of axes with panels, outside of their numbers and titles."""
-    ax.set_title(title, pad=22)
+def label_panels(ax: Axes, title: str, x: str, y: str, lines: int = 1) -> None:
+    """The title and labels of axes with panels, outside of their numbers and titles, of so many lines."""
+    ax.set_title(title, pad=10 + 12 * lines)
     ax.set_xlabel(x, labelpad=20)
     ax.set_ylabel(y, labelpad=38)
 

@@ -10,16 +10,20 @@ import numpy as np
 from .._core import validate
 from ..sampling.model import model
 from .common import axes_of, numbers_of, states_of
-from .sites import names_of, pictured
-from .weights import site_ticks
+from .names import LONGEST_TICK, site_ticks
+from .sites import SPIN, names_of, of_model, packed, pictured
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.image import AxesImage
 
     from ..rbm import RBM
+    from ..states.bits import BitMatrix
 
 PICTURES = 64  # where n is not given
+NAMED = 8  # the side of the smallest picture whose pixels may have names: yes and no of a survey are none
 _GAP = "0.75"  # gray between pictures
+_INCHES = 0.07  # of a letter of a name
 
 
 def filters(rbm: RBM, shape=None, n: int | None = None, *, ax: Axes | None = None) -> Axes:
@@ -32,8 +36,8 @@ def filters(rbm: RBM, shape=None, n: int | None = None, *, ax: Axes | None = Non
     ----------
     rbm : RBM
     shape : (height, width), optional
-        Of a picture; height x width visible units. By default a square where their number is one, else a table: a
-        hidden unit a row, a visible unit a column, with the names of ``rbm.visible_names``.
+        Of a picture; height x width visible units. By default a square where their number is one (with names, from
+        8 x 8 up), else a table: a hidden unit a row, a visible unit a column, with the names of ``rbm.visible_names``.
     n : int, optional
         Hidden units to show, at least 1; 64, or as many as there are.
     ax : matplotlib Axes, optional
@@ -65,36 +69,38 @@ def filters(rbm: RBM, shape=None, n: int | None = None, *, ax: Axes | None = Non
         )
     weights = rbm.weights[segment[1]].T.astype(np.float64)
     n = _count(n, len(weights))
-    shape = checked_shape(shape, weights.shape[1])
+    names = names_of(rbm)[segment[0]] if rbm.visible_names else None
+    shape = checked_shape(shape, weights.shape[1], 2 if names is None else NAMED)
     norms = np.sqrt((weights**2).sum(axis=1))
     shown = weights[np.argsort(-norms, kind="stable")[:n]]
     top = float(np.abs(shown).max()) or 1.0
-    ax = axes_of(ax)
     words = f"{n:,} of {len(weights):,} hidden units, largest norms first"
-    image = _pictures(ax, shown, shape, words, cmap="RdBu_r", vmin=-top, vmax=top)
-    if shape is None and getattr(rbm, "visible_names", None):
-        site_ticks(ax, names_of(rbm)[segment[0]])
-        ax.set_xlim(-0.5, weights.shape[1] - 0.5)
+    ax, image = _pictures(ax, shown, shape, words, names, cmap="RdBu_r", vmin=-top, vmax=top)
     ax.figure.colorbar(image, ax=ax, label="weight (nats)", shrink=0.8)
     ax.set_title("Weights of hidden units")
     return ax
 
 
 def samples(
-    states, shape=None, n: int | None = None, *, limits: tuple[float, float] | None = None, ax: Axes | None = None
-) -> Axes:
+    states, shape=None, n: int | None = None, *, limits: tuple[float, float] | None = None, rbm: RBM | None = None,
+    ax: Axes | None = None,
+) -> Axes:  # fmt: skip
     """Draw states of the visible units as pictures; 0 is white, 1 is black, and probabilities are gray.
 
     Parameters
     ----------
     states : array (n, V) or BitMatrix
-        0 and 1, or fractions from 0 to 1; with limits any real numbers.
+        0 and 1, or fractions from 0 to 1; with limits any real numbers; with rbm, of the values of its units.
     shape, ax
         As for :func:`filters`; a table has a state a row.
     n : int, optional
         States to show, at least 1: the first 64, or as many as there are.
     limits : (low, high), optional
         Of states of real units: the number that is white and the number that is black.
+    rbm : RBM, optional
+        The model whose visible layer says what the columns are. Each column is white at its lowest value and black at
+        its highest: the first and the last of its categories, or the ends of a real column in all of the states. A
+        table has the names of ``rbm.visible_names``.
 
     Returns
     -------
@@ -112,28 +118,36 @@ def samples(
     >>> fr.plot.samples(fr.datasets.load_digits(), n=10).get_xlabel()
     '10 of 1,797 states; 1 is black'
     """
+    if limits is not None and rbm is not None:
+        raise ValueError("give limits or rbm, not both")
     low, high = (0.0, 1.0) if limits is None else _limits(limits)
-    states = states_of(states, None, "states", fractions=True) if limits is None else numbers_of(states, "states")
-    n = _count(n, len(states))
-    shape = checked_shape(shape, states.shape[1])
-    ax = axes_of(ax)
-    scale = "1 is black" if limits is None else f"{low:.4g} is white, {high:.4g} is black"
-    words = f"{n:,} of {len(states):,} states; {scale}"
-    _pictures(ax, states[:n].astype(np.float64), shape, words, cmap="gray_r", vmin=low, vmax=high)
+    names, scale = None, "1 is black" if limits is None else f"{low:.4g} is white, {high:.4g} is black"
+    if rbm is not None:
+        table, scale = _scaled(rbm, packed(rbm, states, "states")), "black: a column's highest value"
+        names = names_of(rbm) if rbm.visible_names else None
+    elif limits is not None:
+        table = numbers_of(states, "states")
+    else:
+        table = states_of(states, None, "states", fractions=True)
+    n = _count(n, len(table))
+    shown = table[:n].astype(np.float64)
+    shape = checked_shape(shape, shown.shape[1], 2 if names is None else NAMED)
+    words = f"{n:,} of {len(table):,} states; {scale}"
+    ax, _ = _pictures(ax, shown, shape, words, names, cmap="gray_r", vmin=low, vmax=high)
     ax.set_title("States of the visible units")
     return ax
 
 
-def default_shape(n_units: int) -> tuple[int, int] | None:
-    """A square where the number of units is one (from 2 x 2 up), else none."""
+def default_shape(n_units: int, least: int = 2) -> tuple[int, int] | None:
+    """A square where the number of units is one, of sides of at least that many, else none."""
     side = math.isqrt(n_units)
-    return (side, side) if side > 1 and side * side == n_units else None
+    return (side, side) if side >= least and side * side == n_units else None
 
 
-def checked_shape(shape, n_units: int) -> tuple[int, int] | None:
-    """(height, width) of a picture, or None for a row of a table."""
+def checked_shape(shape, n_units: int, least: int = 2) -> tuple[int, int] | None:
+    """(height, width) of a picture, or None for a row of a table; by default, as :func:`default_shape` has it."""
     if shape is None:
-        return default_shape(n_units)
+        return default_shape(n_units, least)
     try:
         height, width = shape
     except (TypeError, ValueError):
@@ -159,15 +173,33 @@ def _count(n: int | None, there: int) -> int:
     return min(PICTURES if n is None else validate.integer(n, "n", 1), there)
 
 
-def _pictures(ax: Axes, rows: np.ndarray, shape, words: str, **how):
+def _scaled(rbm: RBM, states: BitMatrix) -> np.ndarray:
+    """The columns of states, float64 (n, columns), each from 0 at its lowest value to 1 at its highest; 0.5 where
+    these are one."""
+    values, sites = rbm.visible.values(states.to_states()).astype(np.float64), of_model(rbm)
+    low = np.array([-1.0 if kind == SPIN else 0.0 for kind in sites.kinds])
+    high = np.where(sites.categorical, np.array(sites.sizes) - 1.0, 1.0)
+    low, high = (np.where(sites.real, end(values, axis=0), own) for end, own in ((np.min, low), (np.max, high)))
+    return np.where(high > low, (values - low) / np.where(high > low, high - low, 1.0), 0.5)
+
+
+def _pictures(
+    ax: Axes | None, rows: np.ndarray, shape, words: str, names: list[str] | None, **how
+) -> tuple[Axes, AxesImage]:
     """Draw rows (n, units) as pictures of a shape, with gaps of NaN between them, or as the table that they are."""
     if shape is None:
+        room = 0.0 if names is None else _INCHES * max(min(len(name), LONGEST_TICK) for name in names)
+        ax = axes_of(ax, (6.4, 4.8 + room))
         image = ax.imshow(rows, aspect="auto", interpolation="nearest", **how)
-        ax.set_xlabel("visible unit")
+        ax.set_xlabel("visible unit" if names is None else "column of the data")
         ax.set_ylabel(words)
         for axis in (ax.xaxis, ax.yaxis):
-            axis.get_major_locator().set_params(integer=True)
-        return image
+            axis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        if names is not None:
+            site_ticks(ax, names)
+            ax.set_xlim(-0.5, rows.shape[1] - 0.5)
+        return ax, image
+    ax = axes_of(ax)
     height, width = shape
     n = len(rows)
     columns = min(n, max(1, round(math.sqrt(n * height / width))))  # about as wide as high
@@ -182,4 +214,4 @@ def _pictures(ax: Axes, rows: np.ndarray, shape, words: str, **how):
     ax.set_ylabel(f"each {height} x {width} visible units")
     ax.set_xticks([])
     ax.set_yticks([])
-    return image
+    return ax, image

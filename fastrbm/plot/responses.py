@@ -11,7 +11,7 @@ from ..sampling.model import model
 from ..states.bits import BitMatrix
 from . import sites as layout
 from .common import DATA, MODEL, axes_of, bins, columns_of, label_panels, panels
-from .weights import head, hidden_units
+from .names import head, hidden_units
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .._core import floatmath
-from ..plot import columns, grids, statistics
+from .._core.display import number
+from ..plot import charts, columns, grids, letters, statistics
 from ..plot import sites as layout
 from ..plot import weights as drawn
-from ..plot.grids import checked_shape, default_shape
+from ..plot.grids import NAMED, checked_shape, default_shape
 from .page import Page, figure
 
 if TYPE_CHECKING:
@@ -27,7 +28,6 @@ _LOGOS = 6  # hidden units of a logo
 _LOGO_SITES = 5  # fewer have bars
 _BARS = 8  # a hidden unit
 _HISTOGRAMS = 6  # real columns
-_SIDE = 8  # of the smallest picture whose pixels may have names, or be real
 MOMENTS = "means", "standard deviations"
 
 
@@ -51,31 +51,31 @@ def picture_of(rbm: RBM, shape: Any) -> Picture | None:
     n, real = columns.stop - columns.start, bool(layout.of_model(rbm).real[columns.start])
     if shape is not None:
         return Picture(columns, checked_shape(shape, n) or (1, n), real)
-    found = default_shape(n)
-    if found is None or found[0] < (4 if rbm.visible_names is None and not real else _SIDE):
-        return None
-    return Picture(columns, found, real)
+    found = default_shape(n, 4 if rbm.visible_names is None and not real else NAMED)
+    return None if found is None else Picture(columns, found, real)
 
 
-def independent(means: np.ndarray, n: int, sites: layout.Sites) -> float:
-    """The mean log-likelihood of columns that know nothing of each other, each with its frequencies in n examples: the
-    means of the units. One more example counts, which has all values of a column alike."""
+def independent(units: np.ndarray, sites: layout.Sites) -> np.ndarray:
+    """The log-likelihood of each example, (n,), whose units these are, (n, units), under columns that know nothing of
+    each other, each with its frequencies in these examples. One more example counts, which has all values of a column
+    alike."""
+    means, n = units.mean(axis=0), len(units)
     sizes = np.repeat(np.where(sites.categorical, sites.sizes, 2), sites.sizes)
     discrete, single = (~np.repeat(kind, sites.sizes) for kind in (sites.real, sites.real | sites.categorical))
     p = np.where(discrete, means, 0.5)
-    on = p * np.log((p * n + 1.0 / sizes) / (n + 1.0))
-    off = (1 - p) * np.log(((1 - p) * n + 1.0 / sizes) / (n + 1.0))
-    return float(on[discrete].sum() + off[single].sum())
+    on, off = (np.log((part * n + 1.0 / sizes) / (n + 1.0)) for part in (p, 1 - p))
+    both = np.einsum("ij,j->i", units[:, discrete], on[discrete])
+    return both + np.einsum("ij,j->i", 1.0 - units[:, single], off[single])
 
 
-def independent_reals(rbm: RBM, values: np.ndarray) -> float:
+def independent_reals(rbm: RBM, values: np.ndarray) -> np.ndarray:
     """The same of real columns, in units' values (n, columns): each normal, with its mean and variance. The variance is
     at least that of the model's unit given hidden units: the density of a column that hardly varies has no bound, and
     says nothing of how columns depend on each other. The density is per unit of the data."""
     widths = np.square(rbm.visible.sides()[2:4].max(axis=0))  # 1 / gamma, 0 of units that are not real
-    variance = values.var(axis=0)
-    wide = np.maximum(variance, widths[widths > 0])
-    return float(-0.5 * (np.log(2.0 * np.pi * wide) + variance / wide).sum()) - floatmath.total(rbm.visible.log_scales)
+    wide = np.maximum(values.var(axis=0), widths[widths > 0])
+    each = np.log(2.0 * np.pi * wide) + np.square(values - values.mean(axis=0)) / wide
+    return -0.5 * each.sum(axis=1) - floatmath.total(rbm.visible.log_scales)
 
 
 def knowledge(rbm: RBM) -> str:
@@ -112,13 +112,13 @@ def weights(page: Page, rbm: RBM, picture: Picture | None, activity: np.ndarray,
             f"What a hidden unit looks for in the {'real units' if picture.real else 'units of two values'}: red "
             f"weights make it {more}, blue ones {less}."
         )
-        page.pictures((fig, "Weights of hidden units over the pictures", meaning))
+        page.pictures((fig, "Weights of hidden units over the pictures", meaning), spectrum(rbm))
     kept = _kept(rbm, picture)
-    letters = drawn.are_letters(sites, [own if c else ("",) for own, c in zip(labels, sites.categorical, strict=True)])
-    if letters and len(kept) >= _LOGO_SITES:
+    known = [own if c else ("",) for own, c in zip(labels, sites.categorical, strict=True)]
+    if letters.are_letters(sites, known) and len(kept) >= _LOGO_SITES:
         n = min(_LOGOS, rbm.n_hidden)
-        fig, ax = figure(*drawn.size(min(len(kept), drawn.SITES), n))
-        drawn.logos(rbm, n=n, columns=None if picture is None else kept, ax=ax)
+        fig, ax = figure(*letters.size(min(len(kept), letters.SITES), n))
+        letters.logos(rbm, n=n, columns=None if picture is None else kept, ax=ax)
         meaning = (
             f"Letters above the line make a hidden unit {more}, letters below it {less}: they change its input by as "
             "many nats as they are high. At each site the weights sum to 0."
@@ -144,6 +144,17 @@ def weights(page: Page, rbm: RBM, picture: Picture | None, activity: np.ndarray,
     what, head = ("their means", "mean") if rbm.hidden.real else ("how often they are on", "on")
     page.text(f"The hidden units of the largest norms: {what}, and their largest weights.")
     page.grid(["hidden unit", "norm", f"{head} in the data", f"{head} in the samples", "largest weights (nats)"], rows)
+
+
+def spectrum(rbm: RBM) -> tuple[Any, str, str]:
+    """A picture of the singular values of the weights, what is seen on it and what that means."""
+    fig, ax = figure(7.5, 6.5)
+    charts.spectrum(rbm, ax=ax)
+    meaning = (
+        "How many directions of the data the model has found: the singular values that stand out above the others. "
+        "Those of a random start lie close together."
+    )
+    return fig, "Singular values of the weights, largest first", meaning
 
 
 def _kept(rbm: RBM, picture: Picture | None) -> list[int]:
@@ -195,8 +206,8 @@ def _without(rbm: RBM, kept: list[int]) -> Any:
 def samples(
     page: Page, rbm: RBM, examples: BitMatrix, some: BitMatrix, states: BitMatrix, picture: Picture | None,
     sample_weight: Any,
-) -> list[tuple[Any, str, str]]:  # fmt: skip
-    """Samples beside data as text, and as pictures where there are any; returns the pictures of statistics."""
+) -> None:  # fmt: skip
+    """Samples beside data as text, and as pictures where there are any; distributions of real columns."""
     kinds = (
         ("Samples of the model", states, "Samples unlike any of the data, or like few of them, show what is amiss."),
         ("Data", some, f"{len(some):,} of {len(examples):,} examples, from all over them, to compare with."),
@@ -215,9 +226,14 @@ def samples(
         page.pictures(*parts)
     if _kept(rbm, picture):
         page.texts(*((title, *_text(rbm, given, picture), meaning) for title, given, meaning in kinds))
+    if layout.of_model(rbm).real.any():
+        _reals(page, rbm, examples, states, layout.of_model(rbm), sample_weight)
+
+
+def moments(rbm: RBM, examples: BitMatrix, states: BitMatrix, sample_weight: Any) -> list[tuple[Any, str, str]]:
+    """Pictures of the statistics of samples against those of data: of columns, and of pairs."""
     parts, sites = [], layout.of_model(rbm)
     if sites.real.any():
-        _reals(page, rbm, examples, states, sites, sample_weight)
         fig, ax = figure()
         columns.column_moments(examples, states, rbm, sample_weight, ax=ax)
         meaning = (
@@ -228,9 +244,10 @@ def samples(
     if not sites.real.all():
         fig, ax = figure()
         statistics.site_frequencies(examples, states, rbm, sample_weight=sample_weight, ax=ax)
+        what = "category is there" if sites.categorical.any() else "unit is 1"
         meaning = (
-            "How often each category is there, in samples and data. Points off the line are categories that are drawn "
-            "too often or too rarely; the band is what chance explains."
+            f"How often each {what}, in samples and data. Points off the line are drawn too often or too rarely; the "
+            "band is what chance explains."
         )
         parts.append((fig, ax.get_title(), meaning))
     if rbm.visible.n_columns > 1:
@@ -240,6 +257,8 @@ def samples(
             "How pairs of columns vary together, in samples and data, each column in multiples of its scale."
             if sites.real.all()
             else "What pairs of categories at two sites have in common beyond their frequencies, in samples and data."
+            if sites.categorical.any()
+            else "What pairs of units have in common beyond their frequencies, in samples and data."
         )
         meaning = (
             f"{what} A slope below 1 says that the model has learned a part of it; few samples or examples scatter the "
@@ -272,7 +291,7 @@ def _reals(
     page.pictures((fig, f"Histograms of {n:,} real columns in data and samples", meaning), wide=True)
     names = [name for name, real in zip(layout.names_of(rbm), sites.real, strict=True) if real]
     table = [*real_moments(rbm, examples, sample_weight), *real_moments(rbm, states)]
-    rows = [[name, *(f"{x[i]:.4g}" for x in table)] for i, name in enumerate(names[:_COLUMNS])]
+    rows = [[name, *(number(x[i]) for x in table)] for i, name in enumerate(names[:_COLUMNS])]
     if len(names) > _COLUMNS:
         page.text(f"The first {_COLUMNS} of {len(names):,} real columns:")
     head = ["mean", "standard deviation"]
@@ -286,7 +305,8 @@ def _text(rbm: RBM, given: BitMatrix, picture: Picture | None) -> tuple[list[str
     if picture is not None and len(kept) == 1 and not real[kept[0]]:  # the label of each picture, in their places
         values = given[: grids.PICTURES].to_states()[:, kept[0]]
         words = [labels[kept[0]][value] for value in values]
-        return None, [names[kept[0]]] + [""] * 7, [words[k : k + 8] for k in range(0, len(words), 8)]
+        name = names[kept[0]] if rbm.visible_names else f"column {kept[0]}"
+        return None, [name] + [""] * 7, [words[k : k + 8] for k in range(0, len(words), 8)]
     parts = given[:_ROWS].to_states()
     if (
         not real[kept].any()
@@ -299,7 +319,7 @@ def _text(rbm: RBM, given: BitMatrix, picture: Picture | None) -> tuple[list[str
     head = [names[i] for i in kept[:_COLUMNS]] + ["..."] * (len(kept) > _COLUMNS)
     values = rbm.visible.values(parts)
     rows = [
-        [f"{values[k, i]:.4g}" if real[i] else labels[i][row[i]] for i in kept[:_COLUMNS]]
+        [number(values[k, i]) if real[i] else labels[i][row[i]] for i in kept[:_COLUMNS]]
         + ["..."] * (len(kept) > _COLUMNS)
         for k, row in enumerate(parts)
     ]  # fmt: skip

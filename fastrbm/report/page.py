@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from .verdict import Answer
 
+_MANY = 5  # columns of a table, more of which take the whole width
 _DPI = 130  # of a picture, about twice what a screen shows it at
 
 _STYLE = """
@@ -26,6 +28,9 @@ h2 { font-size: 1.2rem; margin: 2.25rem 0 .5rem; border-bottom: 1px solid #ccc; 
 p { max-width: 46rem; margin: .5rem 0; }
 p.about { font-size: .9rem; color: #444; max-width: none; margin: .25rem 0; }
 p.warning { border-left: .3rem solid #d55e00; background: #fdf1e8; padding: .5rem .75rem; }
+.sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 30rem), 1fr)); gap: 0 2.5rem;
+  align-items: start; }
+.sides > div { min-width: 0; }
 table { border-collapse: collapse; margin: .75rem 0; }
 th, td { text-align: left; vertical-align: top; padding: .2rem 1.25rem .2rem 0; border-bottom: 1px solid #e5e5e5; }
 th { font-weight: 600; min-width: 8rem; }
@@ -43,12 +48,26 @@ tr.bad td.answer { color: #b34700; border-left-color: #d55e00; }
 pre { font: .85rem/1.35 ui-monospace, monospace; overflow-x: auto; background: #f8f8f8; padding: .5rem .75rem;
   margin: .25rem 0; }
 .scroll { overflow-x: auto; }
+.scroll :is(th, td) { overflow-wrap: normal; }  /* a word that is broken anywhere is hard to read: it scrolls */
 .pictures { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 26rem), 1fr)); gap: 1.25rem; }
 .wide { grid-template-columns: 1fr; }
 figure { min-width: 0; margin: .75rem 0 0; }
 figure img { width: 100%; height: auto; border: 1px solid #e5e5e5; box-sizing: border-box; }
 figcaption { font-size: .9rem; color: #444; max-width: 46rem; }
 code { font: .9em ui-monospace, monospace; background: #f4f4f4; padding: .1em .3em; }
+@media print {
+  @page { margin: 15mm; }
+  html { font-size: 9pt; }
+  body { max-width: none; padding: 0; print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  h2 { break-after: avoid; }
+  figure, tr, p { break-inside: avoid; }
+  .sides { display: block; }
+  .pictures { grid-template-columns: 1fr 1fr; gap: .75rem; }
+  .wide { grid-template-columns: 1fr; }
+  .scroll { overflow: visible; }
+  .scroll :is(th, td) { padding-right: .75rem; }
+  pre { white-space: pre-wrap; overflow-wrap: anywhere; }
+}
 """
 
 
@@ -91,10 +110,25 @@ class Page:
         """A table with a line of names."""
         self._parts.append(_grid(head, rows))
 
+    @contextmanager
+    def sides(self) -> Iterator[None]:
+        """What is added within stands side by side, where the page is wide enough: each :meth:`side`."""
+        self._parts.append('<div class="sides">')
+        yield
+        self._parts.append("</div>")
+
+    @contextmanager
+    def side(self) -> Iterator[None]:
+        """One of the sides."""
+        self._parts.append("<div>")
+        yield
+        self._parts.append("</div>")
+
     def texts(self, *parts: tuple[str, list[str] | None, list[str], list[list[str]], str]) -> None:
         """Lines, or where they are None a table with names and rows (title, lines, names, rows, what it means), side by
-        side."""
-        self._parts.append('<div class="pictures">')
+        side; tables of many columns one below another."""
+        wide = any(sum(map(bool, head)) > _MANY for _, _, head, _, _ in parts)
+        self._parts.append(f'<div class="pictures{" wide" * wide}">')
         for title, lines, head, rows, meaning in parts:
             body = _grid(head, rows) if lines is None else f"<pre>{escape(chr(10).join(lines))}</pre>"
             self._parts.append(

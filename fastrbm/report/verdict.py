@@ -30,10 +30,11 @@ class Answer(NamedTuple):
 
 
 def answers(
-    score: Score, alone: float, reported: list[str], found: Summary, met: Meeting, history: History | None,
+    score: Score, alone: np.ndarray, reported: list[str], found: Summary, met: Meeting, history: History | None,
     n_visible: float,
 ) -> list[Answer]:  # fmt: skip
-    """The four lines. alone: the mean log-likelihood of independent units; reported: warnings of the score."""
+    """The four lines. alone: the log-likelihood of each example under independent units, (n,); reported: warnings of
+    the score."""
     judged = _judged(history, n_visible)
     return [
         _fitted(score, alone, judged),
@@ -68,18 +69,19 @@ def _judged(history: History | None, n_visible: float) -> dict[str, str]:
     return {finding.kind: finding.words for finding in found}
 
 
-def _fitted(score: Score, alone: float, judged: dict[str, str]) -> Answer:
-    question, gain = "Fitted?", score.mean - alone
+def _fitted(score: Score, alone: np.ndarray, judged: dict[str, str]) -> Answer:
+    question, base = "Fitted?", float(alone.mean())
+    gain, gains = score.mean - base, score.per_example - alone
     numbers = f"{nats(score.mean)} nats per example, {nats(abs(gain))} {_more(gain)} than independent units."
     for kind in _NOT_FITTED:
         if kind in judged:
             return Answer(question, "no", False, f"{numbers} {judged[kind]}")
-    noise = 0.0 if math.isnan(score.standard_error) else 2.0 * score.standard_error
-    if score.lower - alone > noise:
+    noise = 2.0 * float(gains.std(ddof=1)) / math.sqrt(len(gains)) if len(gains) > 1 else 0.0
+    if score.lower - base > noise:
         if "still rising" in judged:
             return Answer(question, "not yet", False, f"{numbers} {judged['still rising']}")
         return Answer(question, "yes", True, numbers)
-    if score.upper - alone > noise:
+    if score.upper - base > noise:
         uncertain = f"By the uncertainty of log Z and of the mean, {interval(score.lower, score.upper)}."
         return Answer(question, "not known", None, f"{numbers} {uncertain}")
     advice = "It overfits, see below." if "overfitting" in judged else "More epochs, or another learning rate."

@@ -13,6 +13,7 @@ from . import gibbs
 from .clamp import Clamp, ClampedLayer
 
 if TYPE_CHECKING:
+    from .._core.progress import Countdown
     from ..rbm import RBM
 
 MANY = 30  # draws whose mean estimates a probability, where no number is given
@@ -20,10 +21,11 @@ _CHAINS = 1 << 12  # of several draws that are swept together
 
 
 def completions(
-    rbm: RBM, parts: np.ndarray, missing: np.ndarray, n_sweeps: int, n_draws: int, seed: int, n_threads: int | None
-) -> Iterator[tuple[BitMatrix, BitMatrix]]:
+    rbm: RBM, parts: np.ndarray, missing: np.ndarray, n_sweeps: int, n_draws: int, seed: int, n_threads: int | None,
+    countdown: Countdown | None = None,
+) -> Iterator[tuple[BitMatrix, BitMatrix]]:  # fmt: skip
     """(visible, hidden) states of the examples, of each draw: the end of a chain of its own, whose number is draw *
-    examples + example."""
+    examples + example. countdown: of n_draws * examples * n_sweeps."""
     n = len(parts)
     together = max(1, _CHAINS // max(1, n))
     for draw in range(0, n_draws, together):
@@ -41,19 +43,22 @@ def completions(
         )  # fmt: skip
         gibbs.sweep(
             rbm._parameters, visible, hidden, n_sweeps, seed=seed, stream=philox.INPAINT, first_sweep=1,
-            first_chain=first, clamp=clamp, n_threads=n_threads,
+            first_chain=first, clamp=clamp, n_threads=n_threads, countdown=countdown,
         )  # fmt: skip
+        if countdown is not None:
+            countdown.before += count * n * n_sweeps
         for k in range(count):
             yield visible[k * n : (k + 1) * n], hidden[k * n : (k + 1) * n]
 
 
 def probabilities(
-    rbm: RBM, parts: np.ndarray, missing: np.ndarray, n_sweeps: int, n_draws: int, seed: int, n_threads: int | None
-) -> np.ndarray:
+    rbm: RBM, parts: np.ndarray, missing: np.ndarray, n_sweeps: int, n_draws: int, seed: int, n_threads: int | None,
+    countdown: Countdown | None = None,
+) -> np.ndarray:  # fmt: skip
     """P(unit on | known), float64 (n, V): the mean of P(on | h) over draws of h (Rao-Blackwell); where the entry is
     known, 0 or 1. Of real units E[value | known], likewise."""
     out, one = np.zeros((len(parts), rbm.n_visible)), np.empty((len(parts), rbm.n_visible), np.float32)
-    for _, hidden in completions(rbm, parts, missing, n_sweeps, n_draws, seed, n_threads):
+    for _, hidden in completions(rbm, parts, missing, n_sweeps, n_draws, seed, n_threads, countdown):
         gibbs.half_step(rbm._parameters.to_visible, hidden, probabilities=one, n_threads=n_threads)
         out += one
     gone = np.repeat(missing, rbm.visible.units_of_columns, axis=1)

@@ -188,7 +188,7 @@ class InMemory:
 
     def brief(self) -> str:
         """What a model remembers of the data that it was trained on."""
-        return self.describe()
+        return self.describe().replace(f"{self._n_rows} ", f"{self._n_rows:,} ", 1)
 
     def _checksum(self) -> int:
         n = min(self._n_rows, max(1, _CHECKED // self._n_units))
@@ -236,7 +236,7 @@ class OnDisk(InMemory):
 
     def brief(self) -> str:
         """Without a checksum, for which a large part of the file would have to be read."""
-        return f"{self._n_rows} examples of {self._n_units} units, on disk"
+        return f"{self._n_rows:,} examples of {self._n_units:,} units, on disk"
 
     def _keep(self, X):
         if X.ndim != 2:

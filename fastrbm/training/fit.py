@@ -206,7 +206,7 @@ def fit(
 
         ``history.verdict`` says in words what the end of the training shows and what would help: diverged, nothing
         learned, samples unlike the data, overfitting (with validation data), still rising; empty otherwise. All but the
-        last are warnings, too.
+        last are warnings, too; of fewer than 100 updates, that nothing was learned is none.
 
     Raises
     ------

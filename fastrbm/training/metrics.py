@@ -16,11 +16,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from .._core import philox, validate
 from .._core.describe import Described
 from .._core.settings import Setting
+from .._core.spectrum import singular_values
 from ..diagnostics.summary import summary
 from ..diagnostics.tracing import traces
 from ..likelihood.pseudo import pseudo, refuse_real
@@ -243,10 +242,7 @@ class SingularValues(_Metric):
             raise ValueError(f"metrics.SingularValues: k must be at most {most} for {rbm!r}, got {self.k}")
 
     def __call__(self, snapshot: Snapshot) -> dict[str, float]:
-        weights = snapshot.rbm.weights.astype(np.float64)
-        narrow = weights if weights.shape[0] >= weights.shape[1] else weights.T
-        squares = np.linalg.eigvalsh(narrow.T @ narrow)[: -self.k - 1 : -1]  # in a fifth of the time of an SVD
-        return dict(zip(self.columns, np.sqrt(squares.clip(0.0, None)).tolist(), strict=True))
+        return dict(zip(self.columns, singular_values(snapshot.rbm.weights)[: self.k].tolist(), strict=True))
 
     def __repr__(self) -> str:
         return f"SingularValues(k={self.k}, every={self.every})"

@@ -16,7 +16,7 @@ from .._core.defaults import UPDATES
 _LARGE_INPUT = 50.0  # mean size of the hidden units' inputs: their sigmoids are 0 or 1 to 20 digits
 _LARGE_GAP = 10.0  # nats a visible unit
 _NOTHING = 0.05  # nats
-_WORTH_A_WORD = 100  # updates below which a training is a step of a loop, not a training
+_WORTH_A_WARNING = 100  # updates; fewer may be a step of a user's loop
 _ERRORS, _FAR = 4.0, 0.4  # standard errors, and standard deviations of the data, that samples may be off
 _MEANS = 0.1  # mean difference of the units' means
 _RISE = 0.15  # of the shuffled gap, in the second half of the updates
@@ -81,11 +81,11 @@ def findings(c: Closing) -> list[Finding]:
     if c.off_means > max(_MEANS, 4 * c.means_error) or _is_far(c):
         found.append(Finding("samples unlike the data", _unlike(c)))
     if gap < _NOTHING and not found:
-        return [Finding("nothing learned", _nothing(c, gap))] if c.n_updates >= _WORTH_A_WORD else []
+        return [Finding("nothing learned", _nothing(c, gap), fault=c.n_updates >= _WORTH_A_WARNING)]
     overfitting = _overfitting(c, gap)
     if overfitting:
         found.append(Finding("overfitting", overfitting))
-    elif not found and c.n_updates >= _WORTH_A_WORD:
+    elif not found and c.n_updates >= _WORTH_A_WARNING:
         rising = _rising(c, gap)
         if rising:
             found.append(Finding("still rising", rising, fault=False))
@@ -135,11 +135,11 @@ def _unlike(c: Closing) -> str:
 
 def _nothing(c: Closing, gap: float) -> str:
     words = (
-        f"Nothing was learned beyond the means: the model finds the data {gap:.2f} nats per example more likely than "
-        "noise with the same means."
+        f"Nothing was learned beyond the means: the model finds the data {abs(gap):.2g} nats per example "
+        f"{'more' if gap >= 0 else 'less'} likely than noise with the same means."
     )
     if c.n_updates < UPDATES:
-        return f"{words} {c.n_updates:,} updates are few, {UPDATES:,} are usual: more epochs."
+        return f"{words} {c.n_updates:,} updates are few, {UPDATES:,} are usual: train for more epochs."
     return f"{words} A larger learning rate may help, or the columns of the data are independent."
 
 
