@@ -30,6 +30,7 @@ from ._core.display import facts, titled
 from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
 from ._core.progress import Countdown
+from ._core.synonyms import keywords
 from .ranks import own_share, shared
 from .sampling import gibbs, inpainting
 from .sampling.annealing import annealed_starts
@@ -50,8 +51,15 @@ if TYPE_CHECKING:
 
 __all__ = ["RBM", "load", "load_chains", "load_path"]
 
-_MOST_HIDDEN = 1 << 24  # units; sums over them must have room in int32
+MOST_HIDDEN = 1 << 24  # units; sums over them must have room in int32
 _PARAMETERS = ("weights", "visible_bias", "hidden_bias")
+_FROM_DATA = (
+    "for a new model of your data use RBM.from_data(X, n_hidden=16), with the number of hidden units that you want"
+)
+# what the parameters are called elsewhere: Python's own errors would not say what they are here
+_ELSEWHERE = {"W": "weights", "w": "weights", "components_": "weights"} | {
+    name: "visible_bias" for name in ("b", "vbias", "v_bias", "bv", "intercept_visible_")
+} | {name: "hidden_bias" for name in ("c", "hbias", "h_bias", "bh", "intercept_hidden_")}  # fmt: skip
 _NAMES = 8  # of columns, that are shown
 _SUMS = 1 << 22  # that are kept at a time: bounds the memory
 
@@ -115,15 +123,13 @@ class RBM(Model):
     _visible_categories: tuple[tuple[frames.Label, ...], ...] | None = None
     _trained: tuple[Parameters, str] | None = None  # what a training ended with, and its record
 
+    @keywords(n_visible=_FROM_DATA, n_hidden=_FROM_DATA)
     def __init__(
         self, weights: ArrayLike, visible_bias: ArrayLike | None = None, hidden_bias: ArrayLike | None = None, *,
         visible: LayerLike = "bernoulli", hidden: LayerLike = "bernoulli",
     ) -> None:  # fmt: skip
         if np.isscalar(weights) or weights is None:
-            raise TypeError(
-                "RBM takes weights (V, H); for a new model of your data use RBM.from_data(X, n_hidden=16), with the "
-                "number of hidden units that you want"
-            )
+            raise TypeError(f"RBM takes weights (V, H); {_FROM_DATA}")
         checked = validate.parameter(weights, "weights", (None, None))
         units = layer(visible, checked.shape[0], "visible"), layer(hidden, checked.shape[1], "hidden")
         if units[1].layout is not None and not (units[1].real and len(units[1].segments) == 1):
@@ -142,14 +148,19 @@ class RBM(Model):
         c = np.zeros(n_hidden, np.float32) if hidden_bias is None else hidden_bias
         b = validate.parameter(b, "visible_bias", (n_visible,))
         c = validate.parameter(c, "hidden_bias", (n_hidden,))
-        if hasattr(self, "_parameters") and self._parameters.shape != weights.shape:  # chains rely on it
-            raise ValueError(f"weights must keep their shape, {self._parameters.shape}, got {weights.shape}")
+        if hasattr(self, "_parameters"):  # chains rely on it
+            if self._parameters.shape != weights.shape:
+                raise ValueError(f"weights must keep their shape, {self._parameters.shape}, got {weights.shape}")
+            for name, old, new in zip(("visible", "hidden"), self._parameters.units, units, strict=True):
+                if new.plain != old.plain:
+                    raise ValueError(f"{name} must stay units of the same type, {old.plain!r}, got {new.plain!r}")
         try:
             self._parameters = Parameters.of(weights, b, c, units)
         except FloatingPointError as error:  # which says that a step went too far
             raise ValueError(str(error)) from None
 
     @classmethod
+    @keywords()
     def from_data(
         cls, X: ArrayLike | Iterable[ArrayLike], n_hidden: int, seed: int = 0, weight_scale: float | None = None,
         sample_weight: ArrayLike | None = None, *, visible: LayerLike | None = None, hidden: LayerLike = "bernoulli",
@@ -199,7 +210,7 @@ class RBM(Model):
         >>> rbm.weights.shape, rbm.weights.dtype
         ((64, 16), dtype('float32'))
         """
-        n_hidden = validate.integer(n_hidden, "n_hidden", 1, _MOST_HIDDEN)
+        n_hidden = validate.integer(n_hidden, "n_hidden", 1, MOST_HIDDEN)
         seed = validate.seed(seed)
         if weight_scale is not None:
             weight_scale = validate.real(weight_scale, "weight_scale", 0.0)
@@ -239,6 +250,22 @@ class RBM(Model):
         # fractions are read as the units' numbers
         sums, n = totals.totals(states if isinstance(states, BitMatrix) else self.visible.values(states), unit)
         return unit.bias_of(sums, n, floatmath.log).astype(np.float32)
+
+    if not TYPE_CHECKING:  # or any attribute would pass a type checker
+
+        def __getattr__(self, name: str) -> Any:
+            meant = f": its {_ELSEWHERE[name]}?" if name in _ELSEWHERE else ""
+            raise AttributeError(f"an RBM has no attribute {name}{meant}")
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            own = getattr(type(self), name, None)
+            if name in _ELSEWHERE or name in _PARAMETERS:
+                raise AttributeError(
+                    f"{name} of an RBM cannot be assigned: use set_parameters({_ELSEWHERE.get(name, name)}=...)"
+                )
+            if isinstance(own, property) and own.fset is None:
+                raise AttributeError(f"{name} of an RBM cannot be assigned: make another model")
+            object.__setattr__(self, name, value)
 
     # ------------------------------------------------------------ parameters
 
@@ -486,23 +513,29 @@ class RBM(Model):
     def _clamp(self, value: Any) -> Any:
         """A clamp as an array: of a dict of columns and values, those; all else as it is."""
         if not isinstance(value, Mapping):
+            self._check_names(value, "clamp")
             return self._coded(value, "clamp")
-        array = np.full(self.visible.n_columns, np.nan)
+        array, names = np.full(self.visible.n_columns, np.nan), self.visible_names or ()
         for column, label in value.items():
-            names = list(self.visible_names or ())
-            if isinstance(column, str) and names and column not in names:
+            if isinstance(column, str) and names and names.count(column) != 1:
                 raise ValueError(
                     f"clamp has the column {column!r}, which the model has not; its columns are "
                     f"{', '.join(map(repr, names[:10]))}{', ...' if len(names) > 10 else ''}"
+                    if column not in names
+                    else f"clamp has the column {column!r}, a name of several columns: take a number, from 0"
                 )
             at = names.index(column) if column in names else column
             at = validate.integer(at, "a column of clamp", 0, array.size - 1) if at is column else at
             labels = None if self._visible_categories is None else self._visible_categories[at]
-            if labels is not None and label not in labels:
+            if labels is None:
+                array[at] = validate.real(label, f"clamp[{column!r}]")
+            elif np.ndim(label) or label not in labels:
                 raise ValueError(
-                    f"clamp has {label!r} for column {column!r}, which is none of {', '.join(map(repr, labels))}"
+                    f"clamp has {validate.shown(label)} for column {column!r}, which is none of "
+                    f"{', '.join(map(repr, labels))}"
                 )
-            array[at] = validate.real(label, f"clamp[{column!r}]") if labels is None else labels.index(label)
+            else:
+                array[at] = labels.index(label)
         return array
 
     def _coded(self, value: Any, name: str) -> Any:
@@ -727,6 +760,7 @@ class RBM(Model):
         gibbs.half_step(layer, given, kind=kind, seed=seed, stream=philox.ONCE, out=out, n_threads=n_threads)
         return out.to_states()
 
+    @keywords()
     @shared
     def sample(
         self,
@@ -831,6 +865,7 @@ class RBM(Model):
             ends = chain_ends(self, n, n_sweeps, *how, progress=progress)
         return self.visible.values(ends.to_states())
 
+    @keywords()
     @shared
     def inpaint(
         self, X: ArrayLike, n_sweeps: int = 1000, seed: int = 0, n_threads: int | None = None, *,
@@ -993,7 +1028,10 @@ def _read(found: model_file.Read, path: str | PathLike[str]) -> RBM:
         visible, hidden = map(from_segments, found.segments, ("visible_units", "hidden_units"))
     except ValueError as error:
         raise ValueError(f"{path} is of a newer fastrbm, or damaged: {error}") from None
-    rbm = RBM(*found.parameters, visible=visible, hidden=hidden)
+    try:
+        rbm = RBM(*found.parameters, visible=visible, hidden=hidden)
+    except ValueError as error:  # two layers of real units, say, whose weights are too large for both
+        raise ValueError(f"{path} is damaged: {error}") from None
     rbm._visible_names, rbm._visible_categories = found.names, found.categories
     if found.record is not None:
         rbm._trained = rbm._parameters, found.record
@@ -1058,6 +1096,8 @@ def load_path(file: str | PathLike[str]) -> Path:
     last = _read(found.model, file)
     try:
         hidden = [last.hidden] * len(found.before)
+        if (found.own is None) != (last.hidden.own is None) and found.before:
+            raise ValueError("path_own must be there where hidden units have parameters of their own, and only there")
         if found.own is not None:
             hidden = [last.hidden.with_own(own) for own in found.own]
         before = [

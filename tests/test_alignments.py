@@ -43,7 +43,9 @@ def fasta(text, folder, name="x.fasta"):
 def test_named_alphabets(name):
     alphabet = Alphabet(name)
     assert alphabet.letters == ALPHABETS[name] and alphabet.n_states == len(alphabet) == len(set(alphabet.letters))
-    assert alphabet == Alphabet(alphabet.letters) and hash(alphabet) == hash(Alphabet(alphabet.letters))
+    assert alphabet == Alphabet(name.upper()) == Alphabet(alphabet.letters) and hash(alphabet) == hash(
+        Alphabet(alphabet.letters)
+    )
     assert alphabet.letters.replace("-", "") == "".join(sorted(alphabet.letters.replace("-", "")))
     assert alphabet.gap == (None if "no_gap" in name else alphabet.letters.index("-"))
     codes = np.arange(len(alphabet))[None]
@@ -106,6 +108,7 @@ def test_sequences_that_are_none():
     for wrong, error, message in (
         ("ACD", TypeError, "sequences must be several strings"),
         ([], ValueError, "sequences has no sequences"),
+        (None, TypeError, "sequences must be several strings, not None"),
         (["A", 3], TypeError, r"sequences\[1\] must be a string, not int"),
         (["A", ""], ValueError, r"sequences\[1\]: the sequence is empty"),
         (["AC", "A"], ValueError, r"sequences\[1\]: the sequence has 1 letters, those before have 2; aligned"),
@@ -214,6 +217,7 @@ def test_files_that_are_none(tmp_path):
     for names, message in (
         (["a"], "names must be 2 strings"), ("ab", "names must be 2 strings"), (["a", 3], r"names\[1\] must be a"),
         (["a\nb", "c"], r"names\[0\] must be a string of one line"), (["a", "b\n"], r"names\[1\] must be"),
+        (["\udcff", "c"], r"names\[0\] must be"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             write_fasta(tmp_path / "x.fasta", [[1], [2]], names=names)

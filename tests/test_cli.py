@@ -360,6 +360,26 @@ def test_what_stops_the_import_is_reported_in_one_line(monkeypatch, capsys, erro
     assert __main__.main() == code
 
 
+def test_ctrl_c_while_modules_are_loaded():
+    """Some of them make other errors of a KeyboardInterrupt: unicodedata a SyntaxError."""
+    code = """if True:
+        import os, signal, sys, time
+        class Stop:
+            def find_spec(self, name, *more):
+                if name == "fastrbm.cli.commands":
+                    try:
+                        os.kill(os.getpid(), signal.SIGINT)
+                        time.sleep(5)
+                    except KeyboardInterrupt:
+                        raise SyntaxError("cannot be loaded") from None
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        sys.meta_path.insert(0, Stop())
+        from fastrbm.__main__ import main
+        sys.exit(main())"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 130 and run.stderr == "fastrbm: interrupted\n"
+
+
 @contextmanager
 def interruptible(*arguments):
     """A Python process that heeds SIGINT, even where this one was started in the background and ignores it."""

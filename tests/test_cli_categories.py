@@ -8,6 +8,9 @@ import pytest
 from test_cli import fastrbm
 
 import fastrbm as fr
+from fastrbm.cli.data import Form
+from fastrbm.cli.sample import _clamp
+from fastrbm.cli.words import CommandError
 
 SHORT = ["--hidden", "4", "--epochs", "3", "--quiet"]
 RNG = np.random.default_rng(0)
@@ -361,6 +364,12 @@ MISTAKES = [
     (["train", "plain.csv", "--hidden-type", "categorical"], "invalid choice: 'categorical'"),
     (["train", "survey.csv", "--validation", "color.csv"], "it lacks 'rooms', 'smokes', 'child'"),
     (["train", "survey.csv", "--validation", "codes.npy"], "codes.npy has 9 columns where the model has 4"),
+    (["train", "digits", "--validation", "bars-and-stripes"], "bars-and-stripes has 16 columns where the model has 64"),
+    (["train", "codes.npy", "--missing", "latent"], "codes.npy must hold 0, 1, or NaN (missing); codes.npy["),
+    (["score", "table.npz", "-"], "(digits, bars-and-stripes); standard input is not read: give a file"),
+    (["score", "", "digits"], "model must not be empty"),
+    (["train", "digits", "--history", ""], "history must not be empty"),
+    (["sample", "table.npz", "--out", "a\0.npy"], "out must not hold a null character"),
     (["sample", "table.npz", "--out", "s.fasta"], "the model's columns are no letters of one alphabet"),
     (["sample", "table.npz", "--out", "s.txt"], "its name must end in .npy or .npz or .csv or .fasta"),
     (
@@ -417,3 +426,16 @@ def test_mistakes_get_one_line_and_exit_code_2(folder, models, capsys, arguments
     code, _, err = fastrbm(capsys, *arguments)
     assert code == 2 and err.startswith("fastrbm") and err.count("\n") == 1 and message in err, err
     assert not (folder / "m.npz").exists()
+
+
+@pytest.mark.parametrize(
+    "column, value, right, words",
+    [(0, "0.5", "1", "0, 1"), (2, "0.5", "-1", "-1, 1"), (3, "-1", "2", "0, 1, 2"), (4, "x", "0.5", "numbers")],
+)
+def test_values_that_a_column_has_not(column, value, right, words):
+    units = fr.units
+    form = Form(fr.RBM(np.zeros((8, 2)), visible=[units.Bernoulli(2), units.Spin(1), units.Categorical(1, 3),
+                                                  units.Gaussian(2)]).visible)  # fmt: skip
+    with pytest.raises(CommandError, match=rf"--clamp {column}={value}: the values of this column are {words}"):
+        _clamp([f"{column}={value}"], form)
+    assert _clamp([f"{column}={right}"], form)[column] == float(right)

@@ -376,6 +376,7 @@ SETTINGS = [
     (lambda: fr.metrics.PseudoLikelihood(), {"every": 0}),
     (lambda: fr.metrics.LogLikelihood(), {"every": 0.5, "method": "x", "n_chains": 0, "n_betas": 0}),
     (lambda: fr.metrics.Mixing(), {"n_sweeps": 3}),
+    (lambda: fr.metrics.SingularValues(), {"k": 2**40}),
     (lambda: fr.Moments.of_data(model(), X), {
         "weight_sum": np.zeros(3), "visible_sum": "x", "hidden_sum": np.zeros((2, 2)), "total": -1,
     }),
@@ -391,7 +392,12 @@ READ_ONLY = [
     (lambda: Direction(np.zeros((1, 8, 64), np.float32), np.zeros(3), np.zeros(3)), {
         "tiles": 1, "visible_bias": 1, "hidden_bias": 1, "shape": (1, 1),
     }),
-    (model, {"weights": 1, "visible_bias": 1, "hidden_bias": 1, "n_visible": 1, "n_hidden": 1}),
+    (model, {
+        "weights": 1, "visible_bias": 1, "hidden_bias": 1, "n_visible": 1, "n_hidden": 1, "visible": 1, "W": 1, "b": 1,
+        "c": 1, "grid": 1,
+    }),
+    (lambda: fr.units.Categorical(2, 3), {"sizes": (9, 9), "offsets": 1, "n": 5, "name": "spin", "n_states": 3}),
+    (lambda: fr.units.Gaussian(3), {"scale": 1, "_own": {}, "n": 5, "open": 1}),
 ]  # fmt: skip
 
 
@@ -541,6 +547,17 @@ OBJECTS = list(objects_of_another_model())
 def test_objects_of_another_model(call):
     with pytest.raises(ValueError, match=r"\d"):
         call()
+
+
+@pytest.mark.parametrize("units", ["spin", "gaussian", fr.units.Categorical(2, 2), [fr.units.Spin(2)] * 2])
+def test_a_model_that_is_made_again_keeps_its_units(units):
+    """Chains that follow it would be written past their end."""
+    rbm = fr.RBM(np.zeros((4, 3)))
+    chains = fr.Chains(rbm, 3)
+    with pytest.raises(ValueError, match=r"visible must stay units of the same type, Bernoulli\(4\), got"):
+        rbm.__init__(np.zeros((4, 3)), visible=units)
+    chains.sweep(1)
+    assert chains.visible.dtype == np.uint8
 
 
 def test_moments_that_change_their_shape():

@@ -1,6 +1,7 @@
 """Tables of categories: which units fit a column, and codes there and back, of pandas, polars, dicts and CSV."""
 
 import datetime
+import warnings
 from decimal import Decimal
 from fractions import Fraction
 
@@ -224,6 +225,7 @@ def test_categories_that_do_not_occur():
         ([1j, 2j], TypeError, "holds complex objects"),
         ([[1], [2]], TypeError, "cannot be read as categories: .*unhashable"),
         ([b"a"], TypeError, "holds bytes objects"),
+        ([10**30, 1], ValueError, "has 1" + "0" * 30 + ", too large for a category: an identifier"),
     ],
 )
 def test_columns_that_are_refused(values, error, message):
@@ -254,6 +256,8 @@ def test_frames_that_are_none():
     ):
         with pytest.raises(error, match=message):
             describe_frame(wrong)
+    with pytest.raises(ValueError, match="has 30 different numbers, from a number of 1329 bits to"):
+        describe_frame({"a": [10**400 + k for k in range(30)]})
     for levels, error in ((1, ValueError), (256, ValueError), (2.5, TypeError)):
         with pytest.raises(error, match="max_levels must be"):
             describe_frame({"a": [1, 2]}, max_levels=levels)
@@ -308,6 +312,43 @@ def test_mistakes_of_a_new_user():
         rbm.free_energy({"home": ["flat"], "rooms": [1]})
 
 
+def test_clamps_by_frame_and_by_name():
+    """A clamp has the columns of the model, in its order, for chains as for samples."""
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame({"home": ["flat", "farm", "hut"] * 2, "rooms": [1, 2] * 3})
+    rbm = fr.RBM.from_data(frame, n_hidden=2, seed=0)
+    for clamp in (frame.assign(rooms=None), {"home": "farm"}):
+        chains = fr.Chains(rbm, 6, clamp=clamp)
+        chains.sweep(2)
+        drawn = rbm.to_frame(chains.visible)["home"].tolist()
+        assert drawn == (["farm"] * 6 if isinstance(clamp, dict) else frame["home"].tolist())
+    plain = fr.RBM.from_data(pd.DataFrame({"a": [0, 1], "b": [1, 1]}), 2)
+    for model, other in ((rbm, frame[["rooms", "home"]]), (plain, pd.DataFrame({"b": [1] * 6, "a": [0] * 6}))):
+        for call in (lambda: model.sample(6, 1, clamp=other), lambda: fr.Chains(model, 6, clamp=other)):  # noqa: B023
+            with pytest.raises(ValueError, match="clamp has the model's columns in another order"):
+                call()
+    with pytest.raises(ValueError, match=r"clamp has array\(\[1, 2\]\) for column 'rooms', which is none of 1, 2"):
+        rbm.sample(2, 1, clamp={"rooms": np.array([1, 2])})
+    twice = fr.RBM.from_data(pd.DataFrame([["a", 1], ["b", 2], ["c", 3]], columns=["x", "x"]), 2)
+    with pytest.raises(ValueError, match="clamp has the column 'x', a name of several columns: take a number"):
+        twice.sample(2, 1, clamp={"x": "a"})
+    assert (twice.sample(2, 1, clamp={0: "b"})[:, 0] == 1).all()
+
+
+def test_types_that_cannot_hold_the_labels():
+    pd, pl = pytest.importorskip("pandas"), pytest.importorskip("polars")
+    for like in (pd.DataFrame({"x": [1]}), pl.DataFrame({"x": pl.Series([], dtype=pl.Enum(["b"]))})):
+        with pytest.raises(ValueError, match="column 'x' of like is of type .*, which cannot hold"):
+            to_frame([[0], [1]], ("x",), [("a", "b")], like=like)
+    wide = pl.DataFrame({"x": [1, 2, 3]}).cast(pl.Int128) if hasattr(pl, "Int128") else pl.DataFrame({"x": [1, 2, 3]})
+    assert fr.RBM.from_data(wide, 2).visible_categories == ((1, 2, 3),)
+    with pytest.raises(TypeError, match=r"X is a polars LazyFrame: use X.collect\(\)"), warnings.catch_warnings():
+        warnings.simplefilter("error")  # that it is asked for its columns
+        fr.RBM.from_data(pl.DataFrame({"x": ["a"]}).lazy(), 2)
+    with pytest.raises(ValueError, match="3 categories where numbers are required; .* without the argument visible"):
+        fr.RBM.from_data(pd.DataFrame({"x": pd.Categorical(list("abc"))}), 2, visible="categorical")
+
+
 def test_truth_values_and_bits():
     """True is 1, whichever of them the model has seen."""
     for known in ((False, True), (0, 1), (0.0, 1.0)):
@@ -347,7 +388,10 @@ def test_values_that_are_no_codes():
     with pytest.raises(ValueError, match="like has other columns than the model"):
         to_frame([[0, 0]], ("x", "y"), categories, like=pd.DataFrame({"x": ["a"], "z": [1]}))
     other = pd.DataFrame({"x": pd.Categorical(["b"]), "y": [1]})
-    with pytest.raises(ValueError, match="column 'x' of like has no category 'a'"):
+    with pytest.raises(
+        ValueError,
+        match="column 'x' of like is of type category, which .*: there is no category 'a'",
+    ):
         to_frame([[0, 0]], ("x", "y"), categories, like=other)
 
 

@@ -149,6 +149,41 @@ def test_sparse_data_are_packed_without_a_dense_copy():
     assert int(np.bitwise_count(bits.planes).sum()) == X.nnz if hasattr(np, "bitwise_count") else True
 
 
+DAMAGED = {
+    "csr": {"indices": [99, -1], "indptr": [10**6, -1], "data": None},
+    "csc": {"indices": [99, -1], "indptr": [10**6, -1], "data": None},
+    "bsr": {"indices": [99, -1], "indptr": [10**6, -1]},
+    "coo": {"row": [10**6, -1], "col": [99, -1], "data": None},
+    "dia": {"offsets": None, "data": None},
+    "lil": {"rows": None, "data": None},
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGED)
+def test_damaged_sparse_matrices_are_refused(kind):
+    """SciPy, and the kernels, would read and write wherever such indices say: it ended the process."""
+    rbm = fr.RBM(np.zeros((STATES.shape[1], 3)))
+    for name, values in DAMAGED[kind].items():
+        for value in values or [None]:
+            X = sparse_of(f"{kind}_matrix").copy()
+            entries = getattr(X, name).copy()
+            if value is None:
+                entries = entries[:-1]
+            else:
+                entries[1] = value
+            if kind == "coo" and name != "data":
+                X.coords = tuple(
+                    entries if axis == name else c for axis, c in zip(("row", "col"), X.coords, strict=True)
+                )
+            else:
+                setattr(X, name, entries)
+            for call in (rbm.free_energy, lambda X: fr.RBM.from_data(X, 2), fr.BitMatrix.from_states):
+                with pytest.raises(
+                    ValueError, match="is a damaged sparse matrix: its entries and their places do not fit"
+                ):
+                    call(X)
+
+
 def test_what_was_passed_stays_as_it_is():
     X = sparse_of("csr_matrix").astype(float)
     X.data[:] = 0.5
@@ -166,7 +201,7 @@ BAD = {
     "timedelta": (np.zeros((2, 2), "m8[s]"), TypeError, "X must be an array of numbers, not of dtype timedelta64"),
     "date objects": (np.array([[datetime.date(2020, 1, 1)]]), TypeError, r"X\[0, 0\] is datetime.date"),
     "structured": (np.zeros((2, 2), [("a", "u1")]), TypeError, "X must be an array of numbers"),
-    "ragged": ([[0, 1], [1]], TypeError, "X cannot be read as an array of numbers"),
+    "ragged": ([[0, 1], [1]], TypeError, "X cannot be read as an array of numbers: its rows are of several lengths"),
     "dict": ({"a": [0, 1]}, TypeError, "X must be an array .* not dict"),
     "set": ({0, 1}, TypeError, "X must be an array .* not set"),
     "None": (None, TypeError, "X must be an array .* not NoneType"),
@@ -181,7 +216,7 @@ BAD = {
     "gray": (STATES * 9, ValueError, r"X\[\d+, \d+\] is 9\); real values need Gaussian units"),
     "codes": (np.array([[0, 2]]), ValueError, r"is 2\); real .*, codes of categories need visible='categorical', or"),
     "halves": (np.array([[0, 2.5]]), ValueError, r"real values need Gaussian units \(visible='gaussian'\), or a thr"),
-    "infinite": (np.array([[0, np.inf]]), ValueError, r"X\[0, 1\] is inf"),
+    "infinite": (np.array([[0, np.inf]]), ValueError, r"X must hold finite numbers; X\[0, 1\] is inf$"),
     "pair": ([STATES, STATES[:, 0]], TypeError, r"X must be one array .* of a pair \(x, y\) give x alone"),
 }  # fmt: skip
 MISSING = ("None among numbers", "NaN", "masked")  # which from_data leaves out of the means

@@ -74,6 +74,70 @@ READERS = {
 }
 
 
+def in_use(path):
+    """A model that is loaded can be used."""
+    rbm = fr.load(path)
+    try:
+        rbm.free_energy(rbm.sample(2, n_sweeps=1, method="gibbs"))
+    except FloatingPointError:
+        pass
+    except ValueError as error:
+        raise AssertionError(f"loaded, and then {error!r}") from error
+
+
+def chains_in_use(path):
+    fr.load_chains(path).sweep(1)
+
+
+def test_mutated_files_of_every_kind_of_unit(tmp_path):
+    """Models with categories and real values, their chains and paths: as above. What is read can be used."""
+    rng, u = np.random.default_rng(0), fr.units
+    codes, reals = np.stack([rng.integers(0, k, 30) for k in (3, 4, 2)], 1), rng.normal(size=(30, 3))
+    coded = fr.RBM.from_data(fr.datasets.describe_frame({"a": list("xyz") * 10, "b": [1, 2, 3, 4, 1] * 6}), 3)
+    mixed = np.concatenate([reals, codes], 1)
+    layers = [u.Gaussian(3), u.Categorical(3, [3, 4, 2])]
+    models = {
+        "coded": coded, "mixed": fr.RBM.from_data(mixed, 3, visible=layers),
+        "both": fr.RBM.from_data(reals, 3, visible="gaussian", hidden="gaussian"),
+        "drelu": fr.RBM.from_data(codes, 3, visible="categorical", hidden="drelu"),
+    }  # fmt: skip
+    good = {}
+    for name, rbm in models.items():
+        rbm.save(tmp_path / f"{name}.npz")
+        fr.Chains(rbm, 3, clamp=rbm.sample(1, 1, method="gibbs")[0]).save(tmp_path / f"{name}-chains.npz")
+        fr.TemperedChains(rbm, 3, n_betas=2).save(tmp_path / f"{name}-tempered.npz")
+        fr.sampling.Path([rbm, rbm.copy()], n_steps=2).save(tmp_path / f"{name}-path.npz")
+        good[f"{name}.npz"] = in_use
+        good |= {f"{name}-chains.npz": chains_in_use, f"{name}-tempered.npz": chains_in_use}
+        good[f"{name}-path.npz"] = lambda path: fr.load_path(path).model_at(0)
+    refused = 0
+    for k, (name, read) in enumerate(good.items()):
+        path = tmp_path / name
+        for words, content in mutations(path.read_bytes(), 10, seed=100 + k):
+            path.write_bytes(content)
+            try:
+                read(path)
+            except (ValueError, OSError) as error:
+                assert str(path) in str(error) and str(error).isprintable(), (name, words, error)
+                refused += 1
+            except BaseException as error:
+                raise AssertionError(f"{name}, {words}: {error!r}") from error
+    assert refused > 75
+
+
+@pytest.mark.parametrize("hidden, entry", [("drelu", "hidden_units.npy"), ("gaussian", None)])
+def test_files_whose_entries_do_not_go_together(tmp_path, hidden, entry):
+    """A path whose hidden units' parameters are of no units; weights that no two real layers can have."""
+    X = np.random.default_rng(0).normal(size=(20, 3))
+    path, rbm = tmp_path / "x.npz", fr.RBM.from_data(X, 2, visible="gaussian", hidden=hidden)
+    fr.sampling.Path([rbm, rbm.copy()], n_steps=2).save(path)
+    with np.load(path) as archive:
+        entries = {name: archive[name] for name in archive.files if f"{name}.npy" != entry}
+    entries["weights"] = entries["weights"] + np.float32(0 if entry else 9)
+    np.savez(path, **entries)
+    refused(path, fr.load_path, "is damaged: path_own must be there" if entry else "could not be normalized")
+
+
 def fuzz(folder, good, n, seed):
     """n mutations of each good file; the number that were refused."""
     count = 0

@@ -638,6 +638,34 @@ def test_codes_of_a_table(tmp_path):
     assert np.array_equal(fr.datasets.load_codes(path), [[1, NAN, 0], [NAN, 1, 1]], equal_nan=True)
     with pytest.raises(TypeError, match="missing must be several strings"):
         fr.datasets.load_codes(path, missing="-")
+    for head in ("0,1,2", "2019,2020,2021"):  # what pandas writes, above numbers
+        path.write_text(f"{head}\n1,,0\n0,1,1\n")
+        assert np.array_equal(fr.datasets.load_codes(path), [[1, NAN, 0], [0, 1, 1]], equal_nan=True)
+    for text, message in (
+        (",a,b\n0,1,1\n", r"line 1, column 1: a column without a name \(an index column"),
+        ("Unnamed: 0,a\n0,1\n", r"line 1, column 1: a column without a name \(an index column"),
+        ("a,b,\n1,1,\n", r"line 1, column 3: a column without a name \(a separator at the end"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            fr.datasets.load_codes(path)
+
+
+def test_a_training_with_gaps_keeps_names_and_refuses_empty_columns(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    train = ["train", "x.csv", "--missing", "latent", "--hidden", "2", "--epochs", "1", "--out", "m.npz", "--visible"]
+    (tmp_path / "x.csv").write_text("0,1,2\n1.5,,-1\n3,0.25,9\n2,1,8\n")
+    assert main([*train, "gaussian"]) == 0
+    rbm = fr.load("m.npz")
+    assert rbm.visible_names == ("0", "1", "2") and rbm.visible.data_mean[0] == 6.5 / 3
+    capsys.readouterr()
+    for text, kind, message in (
+        ("a,b\n1,\n0,NA\n", "bernoulli", "x.csv, column 2 ('b') has no values at all: leave it out (--drop)"),
+        ("a,b\n1,\n0,7\n", "bernoulli", "x.csv must hold 0, 1, or NaN (missing); x.csv[1, 1] is 7: of codes of"),
+    ):
+        (tmp_path / "x.csv").write_text(text)
+        assert main([*train, kind]) == 2 and message in capsys.readouterr().err
+    assert main(["train", "bars-and-stripes", *train[2:], "bernoulli"]) == 0
 
 
 def test_the_command_fills_in_tables(tmp_path, monkeypatch, capsys):

@@ -310,3 +310,43 @@ def test_extreme_models():
 def test_messages_name_the_class_that_people_know():
     with pytest.raises(TypeError, match=r"RBM\.sample\(\) got an unexpected keyword argument 'x'"):
         random_rbm(3, 2).sample(5, x=1)
+
+
+@pytest.mark.parametrize(
+    "call, word, meant",
+    [
+        (lambda rbm: fr.fit, "learning_rate", r"to an optimizer, such as optimizer=optim.SGD\(learning_rate=0.1\)"),
+        (lambda rbm: fr.fit, "lr", "to an optimizer"),
+        (lambda rbm: fr.fit, "n_sweeps", "to an estimator, such as gradient=gradient.PCD"),
+        (lambda rbm: fr.fit, "n_iter", "did you mean epochs"),
+        (lambda rbm: fr.gradient.CD, "k", "did you mean n_sweeps"),
+        (lambda rbm: fr.gradient.PCD, "n_particles", "did you mean n_chains"),
+        (lambda rbm: fr.optim.Adam, "weight_decay", "did you mean l2"),
+        (lambda rbm: fr.optim.SGD, "nesterof", "did you mean nesterov"),
+        (lambda rbm: fr.RBM, "n_hidden", r"use RBM.from_data\(X, n_hidden=16\)"),
+        (lambda rbm: fr.RBM.from_data, "n_components", "did you mean n_hidden"),
+        (lambda rbm: rbm.sample, "num_samples", "did you mean n[?]"),
+        (lambda rbm: rbm.inpaint, "random_state", "did you mean seed"),
+        (lambda rbm: fr.EarlyStopping, "monitor", "did you mean column"),
+        (lambda rbm: fr.Chains, "n_jobs", "did you mean n_threads"),
+        (lambda rbm: fr.likelihood.score, "zzz", "its arguments are rbm, X, method"),
+    ],
+)
+def test_arguments_by_their_names_elsewhere(call, word, meant):
+    with pytest.raises(TypeError, match=f"got an unexpected keyword argument '{word}': .*{meant}"):
+        call(random_rbm(3, 2))(**{word: 1})
+
+
+def test_parameters_cannot_be_assigned():
+    rbm = random_rbm(3, 2)
+    for name, meant in (("W", "weights"), ("weights", "weights"), ("b", "visible_bias"), ("hbias", "hidden_bias")):
+        with pytest.raises(
+            AttributeError, match=rf"^{name} of an RBM cannot be assigned: use set_parameters\({meant}="
+        ):
+            setattr(rbm, name, 0)
+    with pytest.raises(AttributeError, match="n_hidden of an RBM cannot be assigned: make another model"):
+        rbm.n_hidden = 3
+    with pytest.raises(AttributeError, match="an RBM has no attribute W: its weights[?]"):
+        _ = rbm.W
+    rbm.note = "of the user"
+    assert rbm.note == "of the user" and not hasattr(rbm, "other")

@@ -170,17 +170,21 @@ def test_codes_of_missing_values(tmp_path, code):
         ("a,b\nTrue,ja\n", ", line 2, column 2: 'ja' is not a number"),
         ("yes,no\nno,no\n", ", line 1, column 1: 'yes' is not a number"),
         ("1,O\n1,0\n", ", line 1, column 2: 'O' is not a number"),
-        ("1 0\n0 1\n", ", line 1, column 1: '1 0' is not a number .*separated by commas, semicolons or tabs"),
+        ("1 0\n0 1\n", ": its cells are separated by spaces; required .*separated by commas, semicolons or tabs"),
+        ("a|b\n1|0\n", ": its cells are separated by bars; required"),
+        ("sep=;\na;b\n1;0\n", ": its first line, 'sep=;', is for Excel alone: remove it"),
         ('a,"b\nc"\n1,0\n0,x\n', r", line 4, column 2: 'x' is not a number \(column 'b\\nc'"),
         ("1_0,1\n1,1\n", ", line 1, column 1: '1_0' is not a number"),
         ("\u0661,1\n1,1\n", ", line 1, column 1: .* is not a number"),
-        ("a,b\n1,\0\n", r", line 2(, column 2: '\\x00' is not a number|: it cannot be split)"),
+        ("a,b\n1,\0\n", r", line 2: it is not text \(it has null characters\)"),
         (",a,b\n0,1,0\n1,1,1\n", r", line 1, column 1: a column without a name \(an index column\?.*index=False"),
         ("Unnamed: 0,a,b\n0,1,0\n", ", line 1, column 1: a column without a name .*index=False"),
         (",0,1\n0,1,0\n1,1,1\n", r", line 1, column 1: it is empty \(an index column\?.*index=False"),
         ('"","a"\n"1",1\n"2",1\n', ", line 1, column 1: a column without a name .*row.names = FALSE"),
         ('"a","b"\n"1",1,0\n"2",1,1\n', ", line 2: it has 3 cells below 2 names .*row.names = FALSE"),
-        ("a,b\n1,0,\n", ", line 1, column 1: 'a' is not a number"),
+        ("a,b\n1,0,\n", r", line 2: it has 3 cells below 2 names \(a separator at the end of the line\?"),
+        ("a,b,\n1,0,\n", r", line 1, column 3: a column without a name \(a separator at the end of the line\?"),
+        ("1,0,\n0,1,\n", ", line 1, column 3: it is empty .* or a separator at the end of the line"),
         ("a,b\n1,0\n1\n", ", line 3: it has 1 numbers, the lines before have 2"),
         ("1" * 200_000 + ",x\n", ", line 1: it cannot be split into cells"),
         ('a,b\n1,"0\n1,1\n' * 9000, ", line .*(it cannot be split into cells|is not a number)"),
@@ -400,6 +404,21 @@ def test_columns_of_weights(tmp_path):
         read_column(table("a,b\n1,2\n2,3\n", tmp_path))
     with pytest.raises(ValueError, match="index=False"):
         read_column(table(",w\n0,0.5\n1,2\n", tmp_path))
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("x.tsv", "if its name ends in .csv"),
+        ("x.csv.gz", "unpack it"),
+        ("x.xlsx", "save it as .csv"),
+        ("x.md", r"gz\)$"),
+    ],
+)
+def test_kinds_of_files_that_are_not_read(tmp_path, name, words):
+    (tmp_path / name).write_bytes(b"1\t0\n")
+    with pytest.raises(ValueError, match=f"{name}: unknown kind of file; .*{words}"):
+        fr.datasets.load(tmp_path / name)
 
 
 def test_rows_on_disk_keep_their_file(tmp_path):

@@ -23,7 +23,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks  # noqa: E402
 
 import fastrbm as fr  # noqa: E402
 from fastrbm import BitMatrix  # noqa: E402
-from fastrbm.sklearn import BernoulliRBM, RBMClassifier  # noqa: E402
+from fastrbm.sklearn import BernoulliRBM, GaussianRBM, RBMClassifier, RBMImputer  # noqa: E402
 from fastrbm.states.totals import weighted_sums  # noqa: E402
 from fastrbm.training import fused  # noqa: E402
 from fastrbm.training.by_contents import ByContents  # noqa: E402
@@ -405,3 +405,33 @@ def test_text_is_refused_with_what_takes_it(kind):
             kind().fit(frame[columns], [0, 1] * 2)
     with pytest.raises(ValueError, match="(?s)contains NaN.*RBMImputer, a step before this one, fills in"):
         kind().fit(frame[["age"]].assign(age=[1.0, np.nan, 0.0, 1.0]), [0, 1] * 2)
+
+
+def test_a_model_of_another_kind_is_refused():
+    """rbm_ goes to the kernels as the estimator reads data: others' bits would be read past their end."""
+    numbers = np.random.default_rng(0).normal(size=(30, 6))
+    bits = (numbers > 0).astype(np.uint8)
+    models = {
+        BernoulliRBM: fr.RBM.from_data(bits, 2), GaussianRBM: fr.RBM.from_data(numbers, 2, visible="gaussian"),
+        None: fr.RBM.from_data(bits[:, :3], 2, visible=fr.units.Categorical(3, 2)),
+        "relu": fr.RBM.from_data(bits, 2, hidden="relu"),
+    }  # fmt: skip
+    for kind in (BernoulliRBM, GaussianRBM, RBMClassifier, RBMImputer):
+        fitted = kind(2, n_iter=1, random_state=0).fit(numbers if kind is GaussianRBM else bits, bits[:, 0])
+        before = fitted.rbm_
+        for name, rbm in models.items():
+            if name is kind:
+                fitted.rbm_ = rbm
+                assert fitted.rbm_ is rbm and hasattr(clone(fitted).set_params(n_iter=2), "n_iter")
+                fitted.rbm_ = before
+                continue
+            with pytest.raises(ValueError, match="rbm_ must be a model of such units as fit makes one of, not RBM"):
+                fitted.rbm_ = rbm
+        with pytest.raises(TypeError, match="rbm_ must be a fastrbm.RBM, not int"):
+            fitted.rbm_ = 3
+        assert fitted.rbm_ is before and not hasattr(kind(), "rbm_")
+        for name in ("n_components", "batch_size", "learning_rate"):
+            with pytest.raises(ValueError, match=name):  # before memory is asked for
+                clone(fitted).set_params(**{name: 10**400}).fit(bits, bits[:, 0])
+    with pytest.raises(ValueError, match="real-valued .*: take GaussianRBM.inpaint where all columns are numbers"):
+        RBMImputer(2, n_iter=1).fit(numbers)

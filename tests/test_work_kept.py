@@ -1,6 +1,7 @@
 """Work is never lost: not by signals, errors, full disks, closed streams, a second process or another folder."""
 
 import errno
+import inspect
 import io
 import json
 import os
@@ -20,7 +21,7 @@ from test_cli import fastrbm
 import fastrbm as fr
 from fastrbm import cli
 from fastrbm._core import output as _output
-from fastrbm._core import progress, signals
+from fastrbm._core import progress, signals, synonyms
 from fastrbm.cli import sample
 from fastrbm.training import checkpoint
 
@@ -668,13 +669,16 @@ def test_what_options_and_commands_are_called_elsewhere(capsys, given, meant):
     assert code == 2 and out == "" and err.count("\n") == 1 and f"did you mean {meant!r}?" in err
 
 
-def test_every_synonym_leads_to_an_option_or_its_value_or_a_command(capsys):
+def test_every_synonym_leads_to_an_option_or_its_value_or_a_command_or_an_argument():
     parser = cli.build_parser()
     parsers = parser._subparsers._group_actions[0].choices
     options = {name.lstrip("-") for p in (parser, *parsers.values()) for name in p._option_string_actions}
     options |= {value for p in parsers.values() for action in p._actions for value in action.choices or ()}
-    for word, meant in cli.common._SYNONYMS.items():
-        assert set(meant) <= options | set(parsers), word
+    functions = fr.fit, fr.EarlyStopping, fr.datasets.load, fr.likelihood.score
+    arguments = {name for function in functions for name in inspect.signature(function).parameters}
+    known = {synonyms._plain(name) for name in (*options, *parsers, *arguments)}
+    for word, meant in synonyms._SYNONYMS.items():
+        assert set(meant) <= known and word == synonyms._plain(word), word
 
 
 def test_the_command_alone_shows_the_help(capsys):

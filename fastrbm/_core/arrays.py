@@ -36,14 +36,15 @@ def numbers(value: Any, name: str, missing: bool = False, sparse: bool = False) 
     if array.dtype.kind == "O":
         array = _of_objects(array, name, missing)
     if array.dtype.kind not in "biuf":
-        cure = _LABELS if array.dtype.kind in "US" else ""
+        file = "; of a file's name, fastrbm.datasets.load makes an array"
+        cure = (file if array.ndim == 0 else _LABELS) if array.dtype.kind in "US" else ""
         raise TypeError(f"{name} must be an array of numbers, not of dtype {array.dtype}{cure}")
     return _true_is_one(array)
 
 
 def names_of(value: Any) -> tuple[str, ...] | None:
     """The names of the columns of a data frame; None where they are not all text, and for anything else."""
-    if not is_frame(value):
+    if not is_frame(value) or is_lazy(value):
         return None
     names = tuple(value.columns)
     return names if all(isinstance(name, str) for name in names) else None
@@ -119,6 +120,8 @@ def _array(value: Any, name: str) -> np.ndarray:
 
 
 def _first_line(error: Exception) -> str:
+    if "inhomogeneous" in str(error):
+        return "its rows are of several lengths"
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
@@ -180,7 +183,15 @@ def _csr(value: Any, name: str) -> Any:
     """As CSR with each entry once; what the user passed stays as it is."""
     if len(value.shape) != 2:
         raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {tuple(value.shape)}")
-    csr = value.tocsr()
+    _check_indices(value, name)
+    try:
+        csr = value.tocsr()
+    except (IndexError, ValueError, OverflowError) as error:  # of SciPy, which looks at the places of dictionaries
+        raise _damaged(value, name) from error
+    if getattr(csr, "format", "") != "csr":
+        raise TypeError(f"{name} must be a sparse matrix of SciPy or an array of numbers, not {kind(value)}")
+    if csr is not value:
+        _check_indices(csr, name)  # of lists, which say nothing of it before
     if csr.dtype.kind not in "biuf":
         raise TypeError(f"{name} must hold numbers, not {csr.dtype}")
     if csr.dtype == np.bool_:  # of entries that are there twice, the sum would be taken
@@ -192,12 +203,51 @@ def _csr(value: Any, name: str) -> Any:
     return csr
 
 
+def _check_indices(value: Any, name: str) -> None:
+    """Raise where the arrays of a sparse matrix do not fit together: SciPy reads and writes where they say."""
+    n_rows, n_columns = value.shape
+    kind, good = getattr(value, "format", ""), True
+    if kind in ("csr", "csc", "bsr"):
+        height, width = value.data.shape[1:] if kind == "bsr" else (1, 1)
+        starts, inner = value.indptr, value.indices
+        n_outer, n_inner = (n_columns, n_rows) if kind == "csc" else (n_rows // height, n_columns // width)
+        good = starts.shape == (n_outer + 1,) and inner.ndim == 1 and value.data.ndim == (3 if kind == "bsr" else 1)
+        good = good and starts.dtype.kind == "i" and starts[0] == 0 and starts[-1] <= len(value.data) == len(inner)
+        good = good and not bool((starts[1:] < starts[:-1]).any()) and _inside(inner[: starts[-1]], n_inner)
+    elif kind == "coo":
+        good = value.row.shape == value.col.shape == value.data.shape == (len(value.data),)
+        good = good and _inside(value.row, n_rows) and _inside(value.col, n_columns)
+    elif kind == "dia":
+        good = value.data.ndim == 2 and value.offsets.shape == value.data.shape[:1]
+        good = good and _inside(np.abs(value.offsets), max(n_rows, n_columns) + 1)
+    elif kind == "lil":
+        lengths = [list(map(len, lists)) for lists in (value.rows, value.data)]
+        good = lengths[0] == lengths[1] and len(lengths[0]) == n_rows
+    if not good:
+        raise _damaged(value, name)
+
+
+def _damaged(value: Any, name: str) -> ValueError:
+    words = "its entries and their places do not fit its shape"
+    return ValueError(f"{name} is a damaged sparse matrix: {words}, {tuple(value.shape)}")
+
+
+def _inside(indices: np.ndarray, n: int) -> bool:
+    return indices.dtype.kind in "iu" and (not len(indices) or bool(indices.min() >= 0 and indices.max() < n))
+
+
 # ------------------------------------------------------------ data frames
 
 
 def is_frame(value: Any) -> bool:
     """Whether this is a data frame of pandas or polars."""
-    return hasattr(value, "columns") and library(value) in ("pandas", "polars") and hasattr(value, "dtypes")
+    # of its type: to ask a LazyFrame itself would make it work
+    return library(value) in ("pandas", "polars") and hasattr(type(value), "columns") and hasattr(type(value), "dtypes")
+
+
+def is_lazy(frame: Any) -> bool:
+    """Whether a frame is one of polars that has no rows yet."""
+    return library(frame) == "polars" and not hasattr(frame, "get_columns")
 
 
 def library(value: Any) -> str:
@@ -206,7 +256,7 @@ def library(value: Any) -> str:
 
 def _of_frame(frame: Any, name: str, missing: bool) -> np.ndarray:
     """A data frame as an array: booleans and categories of two values as 0 and 1."""
-    if library(frame) == "polars" and not hasattr(frame, "get_columns"):
+    if is_lazy(frame):
         raise TypeError(f"{name} is a polars LazyFrame: use {name}.collect()")
     labels = list(frame.columns)
     kinds = set(frame.dtypes)
@@ -216,7 +266,7 @@ def _of_frame(frame: Any, name: str, missing: bool) -> np.ndarray:
     for k, label in enumerate(labels):
         where = f"column {label!r} of {name}"
         if library(frame) == "polars":
-            columns.append(_polars_column(frame.get_columns()[k], where))
+            columns.append(of_polars(frame.get_columns()[k], where))
         else:
             columns.append(_pandas_column(frame.iloc[:, k], where))
         if not missing and columns[-1].dtype.kind == "f" and np.isnan(columns[-1]).any():
@@ -246,7 +296,7 @@ def _pandas_column(series: Any, where: str) -> np.ndarray:
     return series.to_numpy(np.float64, na_value=np.nan)
 
 
-def _polars_column(series: Any, where: str) -> np.ndarray:
+def of_polars(series: Any, where: str) -> np.ndarray:
     polars: Any = sys.modules["polars"]
     dtype = series.dtype
     if dtype == polars.Object:
@@ -259,7 +309,8 @@ def _polars_column(series: Any, where: str) -> np.ndarray:
         return series.cast(kind).to_numpy()
     if not dtype.is_numeric():
         raise _not_numbers(where, dtype)
-    return (series.cast(polars.Float64) if series.null_count() else series).to_numpy()
+    wide = series.null_count() or str(dtype).endswith("128")  # NumPy has no such integers
+    return (series.cast(polars.Float64) if wide else series).to_numpy()
 
 
 def _of_codes(codes: np.ndarray, categories: list, where: str) -> np.ndarray:
@@ -267,8 +318,8 @@ def _of_codes(codes: np.ndarray, categories: list, where: str) -> np.ndarray:
     known = all(isinstance(x, (Real, np.bool_)) and x in (0, 1) for x in categories)
     if not known and len(categories) != 2:
         raise ValueError(
-            f"{where} has {len(categories)} categories; a binary unit takes two: give a column to each "
-            "(pandas.get_dummies)"
+            f"{where} has {len(categories)} categories where numbers are required; of a data frame with categories "
+            "RBM.from_data makes a model that takes them, without the argument visible"
         )
     values = np.array([float(x) for x in categories] if known else [0.0, 1.0])
     out = np.where(codes < 0, np.nan, values[np.maximum(codes, 0)] if len(values) else np.nan)
@@ -277,6 +328,6 @@ def _of_codes(codes: np.ndarray, categories: list, where: str) -> np.ndarray:
 
 def _not_numbers(where: str, dtype: object) -> TypeError:
     return TypeError(
-        f"{where} holds {dtype}, not numbers: leave it out, or make it a category of two values (astype('category')) "
-        "or columns of 0 and 1 (get_dummies)"
+        f"{where} holds {dtype}, not numbers: leave it out, or make it columns of 0 and 1 (get_dummies); of a data "
+        "frame with text RBM.from_data makes a model that takes it, without the argument visible"
     )

@@ -7,7 +7,8 @@ frame that is asked for.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from itertools import groupby
 from numbers import Real
@@ -273,6 +274,9 @@ def _ordered(column: Column, max_levels: int, where: str) -> Column:
         order = sorted(range(len(labels)), key=labels.__getitem__)
     if not labels:
         raise ValueError(f"{where} has no values at all: leave it out")
+    for label in labels:
+        if isinstance(label, int) and not -(1 << 63) <= label < 1 << 64:  # which no file would hold
+            raise ValueError(f"{where} has {shown(label)}, too large for a category: an identifier? Leave it out")
     if len(labels) > MOST:
         raise ValueError(
             f"{where} has {len(labels)} categories; at most {MOST} are possible: put rare ones together, or leave it "
@@ -315,9 +319,9 @@ def _checked(labels: list[Label | None], column: Column, max_levels: int, where:
         )
     if len(numbers) > max_levels:
         raise ValueError(
-            f"{where} has {len(numbers)} different numbers, from {min(numbers):g} to {max(numbers):g}; of more than "
-            f"{max_levels} it is a quantity, not a category: bin it (pandas.cut, pandas.qcut or the like), leave it "
-            "out, or raise max_levels"
+            f"{where} has {len(numbers)} different numbers, from {_short(min(numbers))} to {_short(max(numbers))}; of "
+            f"more than {max_levels} it is a quantity, not a category: bin it (pandas.cut, pandas.qcut or the like), "
+            "leave it out, or raise max_levels"
         )
     n = int((column.codes >= 0).sum())
     if text and len(text) == n > _IDENTIFIER:
@@ -325,6 +329,10 @@ def _checked(labels: list[Label | None], column: Column, max_levels: int, where:
             f"{where} has another text in each of its {n} rows, such as {shown(text[0])}: an identifier? Leave it out"
         )
     return good
+
+
+def _short(number: float) -> str:
+    return shown(number) if isinstance(number, int) else f"{number:g}"
 
 
 def _twice(labels: list[Label]) -> Label:
@@ -406,7 +414,7 @@ def _given_categories(categories: Any, labels: Sequence[Any], name: str) -> dict
 def has_categories(frame: Any) -> bool:
     """Whether a pandas or polars frame has columns that are no plain numbers from 0 to 1: text, categories, or whole
     numbers other than 0 and 1 (as floats only where some are missing, as pandas has them then)."""
-    if isinstance(frame, Mapping):
+    if isinstance(frame, Mapping) or arrays.is_lazy(frame):
         return False
     polars = library(frame) == "polars"
     for column in frame.get_columns() if polars else (frame.iloc[:, k] for k in range(frame.shape[1])):
@@ -418,7 +426,7 @@ def has_categories(frame: Any) -> bool:
             return True
         if kind == "b":
             continue
-        known = column.drop_nulls().to_numpy() if polars else column.dropna().to_numpy()
+        known = arrays.of_polars(column.drop_nulls(), "") if polars else column.dropna().to_numpy()
         known = known[known == known] if kind == "f" else known
         whole = kind != "f" or len(known) < len(column) and bool((known % 1 == 0).all())
         if whole and len(known) and (known.max() > 1 or kind != "f" and known.min() < 0):
@@ -443,7 +451,7 @@ def _frame_labels(frame: Any, name: str) -> list[Any]:
         raise TypeError(
             f"{name} must be a data frame of pandas or polars, or a dict of columns, not {validate.kind(frame)}"
         )
-    if library(frame) == "polars" and not hasattr(frame, "get_columns"):
+    if arrays.is_lazy(frame):
         raise TypeError(f"{name} is a polars LazyFrame: use {name}.collect()")
     return list(frame.columns)
 
@@ -491,8 +499,9 @@ def _of_polars(series: Any, where: str) -> Column:
         return Column(dtype.categories.to_list(), codes.astype(np.intp), declared=True)
     if dtype == polars.Categorical:
         series = series.cast(polars.String)
-    elif (dtype == polars.Boolean or dtype.is_integer() or dtype.is_float()) and not series.null_count():
-        return _of_values(series.to_numpy(), where)
+    elif dtype == polars.Boolean or dtype.is_integer() or dtype.is_float():
+        if not series.null_count() and not str(dtype).endswith("128"):  # NumPy has no such integers
+            return _of_values(series.to_numpy(), where)
     return _of_values(series.to_list(), where)
 
 
@@ -540,11 +549,12 @@ def _pandas_frame(array: np.ndarray, titles: list[Any], columns: list[Any], cate
     parts = []
     for k, codes in enumerate(columns):
         dtype = None if like is None else like.dtypes.iloc[k]
-        if codes is None:
-            part = pandas.Series(array[:, k])
-            parts.append(part if dtype is None else part.astype(dtype))
-        else:
-            parts.append(_pandas_column(pandas, codes, list(categories[k]), dtype, f"column {titles[k]!r} of like"))
+        with _fitting(dtype, f"column {titles[k]!r} of like"):
+            if codes is None:
+                part = pandas.Series(array[:, k])
+                parts.append(part if dtype is None else part.astype(dtype))
+            else:
+                parts.append(_pandas_column(pandas, codes, list(categories[k]), dtype))
     frame = pandas.concat(parts, axis=1) if parts else pandas.DataFrame(index=range(len(array)))
     frame.columns = titles if like is None else like.columns
     return frame
@@ -559,7 +569,7 @@ def _kind(labels: list[Label]) -> type:
     return str if str in kinds else kinds.pop() if len(kinds) == 1 else float
 
 
-def _pandas_column(pandas: Any, codes: np.ndarray, labels: list[Label], dtype: Any, where: str) -> Any:
+def _pandas_column(pandas: Any, codes: np.ndarray, labels: list[Label], dtype: Any) -> Any:
     missing = bool((codes < 0).any())
     if dtype is not None and hasattr(dtype, "categories"):
         places = {_written(label): k for k, label in enumerate(dtype.categories)}
@@ -567,7 +577,7 @@ def _pandas_column(pandas: Any, codes: np.ndarray, labels: list[Label], dtype: A
         found = table[codes]
         if bool((found == -2).any()):
             value = labels[int(codes[int(np.argmax(found == -2))])]
-            raise ValueError(f"{where} has no category {shown(value)}")
+            raise ValueError(f"there is no category {shown(value)}")
         return pandas.Series(pandas.Categorical.from_codes(found, dtype=dtype))
     if dtype is None and any(isinstance(label, str) for label in labels):
         return pandas.Series(pandas.Categorical.from_codes(codes, labels))
@@ -590,5 +600,16 @@ def _polars_frame(array: np.ndarray, titles: list[Any], columns: list[Any], cate
     parts = []
     for k, (codes, dtype) in enumerate(zip(columns, like.dtypes, strict=True)):
         values = array[:, k] if codes is None else _listed(codes, categories[k])
-        parts.append(polars.Series(str(titles[k]), values).cast(dtype))
+        with _fitting(dtype, f"column {titles[k]!r} of like"):
+            parts.append(polars.Series(str(titles[k]), values).cast(dtype))
     return polars.DataFrame(parts)
+
+
+@contextmanager
+def _fitting(dtype: Any, where: str) -> Iterator[None]:
+    """Say which column's type cannot hold the values that it is to have."""
+    try:
+        yield
+    except Exception as error:  # polars has kinds of its own
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"{where} is of type {dtype}, which cannot hold the model's labels: {reason}") from error

@@ -96,6 +96,8 @@ def path(value: Any, name: str = "path") -> Path:
     if not isinstance(value, (str, os.PathLike)):
         raise TypeError(f"{name} must be a path, str or os.PathLike, not {kind(value)}")
     given = Path(value)
+    if not os.fspath(value):
+        raise ValueError(f"{name} must not be empty")
     if "\0" in str(given):
         raise ValueError(f"{name} must not hold a null character, got {str(given)!r}")
     return given
@@ -337,6 +339,8 @@ def what_is_wrong(
     at = f"{name}[{row if rows is None else rows[row]}, {first_column + column}]"
     if np.isnan(bad):
         return f"{name} contains NaN, the first at {at}: leave such rows out, or fill them in (RBM.inpaint)"
+    if np.isinf(bad):
+        return f"{name} must hold finite numbers; {at} is {bad:g}"
     wanted = "0 or 1, or fractions from 0 to 1" if fractions else "0 or 1"
     low, high = np.nanmin(array), np.nanmax(array)
     hint = ""

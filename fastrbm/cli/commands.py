@@ -160,6 +160,9 @@ def _run(parser: Parser, arguments: list[str] | None, signals: Signals) -> int:
         if getattr(options, "config", None):
             apply_file(command, options.config)
             options = parser.parse_args(given)
+        for name, value in vars(options).items():
+            if isinstance(value, str) and (not value or "\0" in value):  # a variable of the shell that is not set
+                command.error(f"{name} must not {'hold a null character' if value else 'be empty'}")
         options.arguments, options.signals = given, signals
         if getattr(options, "mpi", False) and together.comm is None:  # in short
             together.start(True)

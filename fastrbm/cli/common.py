@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import os
 import re
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from .. import datasets
 from .._core import philox
 from .._core.reading import refusing, shown
+from .._core.synonyms import near
 from ..likelihood.results import METHODS
 from ..rbm import RBM, load
 from ..training import checkpoint
@@ -22,43 +22,10 @@ from .words import CommandError, tell
 BUNDLED = {"digits": datasets.load_digits, "bars-and-stripes": lambda: datasets.bars_and_stripes(4)}
 
 
-# What options and commands are called elsewhere, by their names here; the first that a command has is meant.
-_SYNONYMS = {
-    "lr": ("learning-rate",), "eta": ("learning-rate",), "rate": ("learning-rate",), "alpha": ("learning-rate",),
-    "step-size": ("learning-rate",), "n-hidden": ("hidden",), "hidden-units": ("hidden",), "n-components": ("hidden",),
-    "units": ("hidden",), "hidden-size": ("hidden",), "batch": ("batch-size",), "minibatch": ("batch-size",),
-    "minibatch-size": ("batch-size",), "bs": ("batch-size",), "epoch": ("epochs",), "n-epochs": ("epochs",),
-    "iterations": ("epochs",), "iter": ("epochs",), "n-iter": ("epochs",), "max-iter": ("epochs",),
-    "output": ("out",), "output-file": ("out",), "save": ("out",), "model": ("out",), "file": ("out",),
-    "n-chains": ("chains",), "particles": ("chains",), "n-particles": ("chains",), "n-sweeps": ("sweeps",),
-    "k": ("sweeps",), "steps": ("sweeps",), "gibbs-steps": ("sweeps",), "n-samples": ("n", "chains"),
-    "samples": ("n", "chains"), "num-samples": ("n", "chains"), "weight-decay": ("l2",), "decay": ("l2",),
-    "jobs": ("threads",), "j": ("threads",), "n-jobs": ("threads",), "n-threads": ("threads",), "cpus": ("threads",),
-    "workers": ("threads",), "random-state": ("seed",), "random-seed": ("seed",), "algorithm": ("method",),
-    "estimator": ("method",), "val": ("validation",), "valid": ("validation",), "test": ("validation",),
-    "validation-split": ("validation",), "val-split": ("validation",), "test-size": ("validation",),
-    "hold-out": ("validation",), "holdout": ("validation",),
-    "early-stopping": ("patience",), "log": ("history",), "log-file": ("history",), "csv": ("history",),
-    "settings": ("config",), "weights": ("sample-weight",), "silent": ("quiet",), "q": ("quiet",), "html": ("report",),
-    "n-betas": ("betas",), "temperatures": ("betas",), "size": ("shape",), "average-last": ("average",),
-    "fit": ("train",), "learn": ("train",), "evaluate": ("score",), "eval": ("score",), "likelihood": ("score",),
-    "ais": ("score",), "generate": ("sample",), "draw": ("sample",), "plot": ("report",), "show": ("info",),
-    "condition": ("clamp",), "conditional": ("clamp",), "temperature": ("beta",), "init": ("start",),
-    "exclude": ("drop",), "ignore": ("drop",), "skip": ("drop",),
-    "n-states": ("states",), "n-categories": ("states",), "categories": ("states",), "potts": ("categorical",),
-    "softmax": ("categorical",), "multinomial": ("categorical",), "binary": ("bernoulli",), "ising": ("spin",),
-    "impute": ("inpaint",), "fill": ("inpaint",), "complete": ("inpaint",),
-    "benchmark": ("bench",), "help": ("help",), "version": ("version",),
-}  # fmt: skip
-
-
 def hint(word: str, known) -> str:
     """What the user may have meant, to be added to a message; empty where nothing known is near."""
-    names, plain = {name.lstrip("-"): name for name in known}, word.lstrip("-").lower().replace("_", "-")
-    initials = [name for name in names if len(plain) > 1 and plain == "".join(re.findall(r"\b\w", name))]
-    near = [name for name in (plain, *_SYNONYMS.get(plain, ())) if name in names] or initials
-    near = near or difflib.get_close_matches(plain, names, 1) or difflib.get_close_matches(word, names, 1)
-    return f"; did you mean {names[near[0]]!r}?" if near else ""
+    meant = near(word, known)
+    return "" if meant is None else f"; did you mean {meant!r}?"
 
 
 class Parser(argparse.ArgumentParser):

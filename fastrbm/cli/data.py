@@ -16,14 +16,15 @@ from .._core import validate
 from .._core.frames import CodedTable, nan_where_missing, to_frame
 from .._core.reading import shown
 from ..datasets.alignments import ALPHABETS, Alphabet, guessed_alphabet, read_fasta, sequence_weights
-from ..datasets.categories import kept_columns, load_categories, load_codes
+from ..datasets.categories import kept_columns, load_categories, load_codes, read_codes
 from ..datasets.csv import NotNumbers, is_word, records, split
 from ..datasets.files import map_rows, read_table
 from ..datasets.scales import NoScale, binarize, scaled
 from ..datasets.table import Table
+from ..states.missing import known_parts
 from ..units.categorical import Categorical
 from ..units.gaussian import Gaussian
-from ..units.layer import TYPES, counted, of_table, reader
+from ..units.layer import TYPES, counted, layer, of_table, reader
 from ..units.unit import Unit
 from .common import BUNDLED, beside, hint, order_of
 from .words import CommandError, say
@@ -186,8 +187,7 @@ def refuse_options_of_sequences(name: str, options: argparse.Namespace) -> None:
 def _sequences(name: str, options: argparse.Namespace) -> Training:
     _there(name, options)
     given = options.alphabet
-    alphabet = Alphabet(guessed_alphabet(name) if given is None else given.lower() if given.lower() in ALPHABETS
-                        else given)  # fmt: skip
+    alphabet = Alphabet(guessed_alphabet(name) if given is None else given)
     codes = _read_fasta(name, alphabet, options)
     n, n_sites = codes.shape
     form = Form(Categorical(n_sites, alphabet.n_states), None, (tuple(alphabet.letters),) * n_sites)
@@ -269,7 +269,6 @@ def _load_categories(name: str, options: argparse.Namespace, header: bool) -> Co
 def _by_option(error: Exception) -> CommandError:
     """An error of load_categories, with options in place of its arguments."""
     said = str(error).replace("header=False", "--no-header").replace("raise max_levels", "raise --max-levels")
-    said = said.replace("say visible='gaussian'", "say --visible gaussian")
     return CommandError(re.sub(r"\b([Ll])eave it out", r"\1eave it out (--drop)", said))
 
 
@@ -319,21 +318,32 @@ def _of_codes(table: Table, name: str, options: argparse.Namespace) -> Training:
 
 def _with_missing(name: str, options: argparse.Namespace) -> Training:
     """An array of codes, bits or spins, in which NaN is missing."""
-    _there(name, options)
-    X = load_codes(name, drop=options.drop) if is_csv(name) else _numbers(name, options).array
+    table = _with_gaps(name, options) if is_csv(name) else _numbers(name, options)
+    X, names = table.array, None if table.names is None else tuple(table.names)
     if options.visible == Categorical.name or options.states is not None:
         unit: Unit = _codes_unit(X, name, options)
-        return Training(X, Form(unit), _count_words(unit))
-    return Training(X, Form(reader(options.visible or "bernoulli", "--visible")))
+        return Training(X, Form(unit, names), _count_words(unit))
+    unit = layer(options.visible or "bernoulli", X.shape[1], "--visible")
+    try:
+        known_parts(X, unit, name)
+    except ValueError as error:
+        raise CommandError(f"{error}: {_OTHER_UNITS}") from None
+    return Training(X, Form(unit, names))
+
+
+def _with_gaps(name: str, options: argparse.Namespace) -> Table:
+    """The numbers of a .csv in which some are missing, but not all of a column."""
+    _there(name, options)
+    table = read_codes(name, drop=options.drop)
+    empty = np.isnan(table.array).all(axis=0)
+    if empty.any():
+        raise CommandError(f"{table.column(name, int(empty.argmax()))} has no values at all: leave it out (--drop)")
+    return table
 
 
 def _of_reals(name: str, options: argparse.Namespace) -> Training:
     """Real numbers as they are, in which NaN is missing."""
-    if options.missing is not None and is_csv(name):
-        _there(name, options)
-        table = Table(load_codes(name, drop=options.drop))
-    else:
-        table = _numbers(name, options)
+    table = _with_gaps(name, options) if options.missing and is_csv(name) else _numbers(name, options)
     good = np.isfinite(table.array) | (np.isnan(table.array) & (options.missing is not None))
     if not bool(good.all()):
         row, column = np.argwhere(~good)[0].tolist()
@@ -382,14 +392,18 @@ def _of_binary(
 
 def data_for(rbm: RBM, name: str, options: argparse.Namespace, quiet: bool = False) -> np.ndarray:
     """The examples of a bundled set or a file, of as many columns as a model has."""
-    data, unit = data_of(name, options, Form.of(rbm), quiet), rbm.visible
+    return data_of(name, options, Form.of(rbm), quiet)
+
+
+def data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool = False) -> np.ndarray:
+    """The examples of a bundled set or a file, as a model of this form takes them."""
+    data, unit = _data_of(name, options, form, quiet), form.unit
     if data.shape[1] not in (unit.n_columns, unit.n):
         raise CommandError(f"{name} has {data.shape[1]} columns where the model has {unit.n_columns}")
     return data
 
 
-def data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool = False) -> np.ndarray:
-    """The examples of a bundled set or a file, as a model of this form takes them."""
+def _data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool) -> np.ndarray:
     if is_alignment(name):
         _there(name, options)
         alphabet = form.alphabet
@@ -459,7 +473,7 @@ def _dropped(table: Table, name: str, options: argparse.Namespace) -> Table:
 def _there(name: str, options: argparse.Namespace) -> None:
     """Raise where there is no such file."""
     if not os.path.lexists(name):
-        meant = hint(name, [*BUNDLED, *beside(name)])
+        meant = hint(name, [*BUNDLED, *beside(name)]) if name != "-" else "; standard input is not read: give a file"
         raise CommandError(f"no file {shown(name)}, and no bundled set of that name ({', '.join(BUNDLED)}){meant}")
 
 

@@ -10,7 +10,7 @@ from .._core.output import replace_file
 from ..datasets.categories import load_codes
 from ..datasets.files import read_table
 from ..rbm import RBM
-from ..states.missing import has_missing, known_parts
+from ..states.missing import known_parts
 from .common import add_common, add_drop, model_of, whole
 from .data import Form, content
 from .files import OUTPUTS, check_output
@@ -65,7 +65,7 @@ def run_inpaint(options: argparse.Namespace) -> None:
     rbm = model_of(options)
     form = Form.of(rbm)
     X = _data(options, rbm)
-    missing = int(known_parts(X, rbm.visible, options.data)[1].sum()) if has_missing(X, rbm.visible) else 0
+    missing = int(known_parts(X, rbm.visible, options.data)[1].sum())  # raises where X does not fit, with its name
     how = {} if options.fill == "draw" else {"most_probable": True, "n_draws": options.draws}
     show = not options.quiet and not options.json
     filled = rbm.inpaint(X, options.sweeps, options.seed, options.threads, progress=show, **how)

@@ -6,6 +6,7 @@ import argparse
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from .common import add_common, add_data, hint, model_of, real, whole
 from .data import FASTA, Form, content, data_of, is_alignment
 from .files import OUTPUTS, check_output
 from .words import CommandError, say, say_json, tell
+
+if TYPE_CHECKING:
+    from ..units.unit import Unit
 
 
 def add_sample(commands) -> None:
@@ -128,12 +132,22 @@ def _clamp(pairs: list[str], form: Form) -> np.ndarray:
             raise CommandError(f"--clamp {shown(pair)}: the model has {there}{hint(name, names)}")
         known = None if form.categories is None else form.categories[column]
         code = code_of(value, known)
-        if code is None:
-            labels = list(map(str, known or ()))
+        labels = list(map(str, _values_of(form.unit, column) if known is None else known))
+        if code is None or known is None and labels and f"{code:g}" not in labels:
             which = f"are {shown(', '.join(labels))}" if labels else "are numbers"
             raise CommandError(f"--clamp {shown(pair)}: the values of this column {which}{hint(value, labels)}")
         clamp[column] = code
     return clamp
+
+
+def _values_of(unit: Unit, column: int) -> list[int]:
+    """The values that a column of a layer may have; none where they are real."""
+    for segment in unit.segments:
+        if column < segment.n_columns:
+            states = 0 if segment.real else segment.n_states_of_columns[column]
+            return [int(segment.off + segment.step * state) for state in range(states)]
+        column -= segment.n_columns
+    return []
 
 
 def _writer(samples: np.ndarray, form: Form, name: str) -> Callable[[Path], object]:

@@ -71,8 +71,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
         kinds = {"visible": form.unit if form.coded else form.unit.name, "hidden": options.hidden_type}
         rbm = RBM.from_data(X, options.hidden, options.seed, sample_weight=more.get("sample_weight"), **kinds)
         rbm._visible_names, rbm._visible_categories = form.names, form.categories
-        if form.unit.real:
-            form = Form.of(rbm)  # with the scales of the data
+        form = Form.of(rbm)  # with the number of units, and the scales of the data
         more |= validation_of(options, form, held)
         untrained = rbm.weights
         gradient, optimizer = _gradient(options), _optimizer(options, rbm)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import sys
 import traceback
 from contextlib import suppress
@@ -74,8 +75,9 @@ def leave(error: BaseException, line: str | None, code: int) -> int:
 
 
 def reason(error: BaseException) -> str:
-    """What went wrong, without the number of the error and the name of the file."""
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+    """What went wrong, without the number of the error and the name of the file, with options for arguments."""
+    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return re.sub(r"\b(visible|missing)='(\w+)'", r"--\1 \2", said)
 
 
 def settle() -> None:

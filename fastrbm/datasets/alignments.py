@@ -38,7 +38,7 @@ class Alphabet:
     letters : str
         Different printable ASCII letters, at most 255, or one of the names "protein" (ACDEFGHIKLMNPQRSTVWY-),
         "protein_gap_first" (-ACDEFGHIKLMNPQRSTVWY), "protein_no_gap", "rna" (-ACGU), "rna_gap_last" (ACGU-), "dna"
-        (-ACGT), "dna_gap_last" (ACGT-).
+        (-ACGT), "dna_gap_last" (ACGT-), in small letters or capitals.
 
     Attributes
     ----------
@@ -61,7 +61,7 @@ class Alphabet:
     def __init__(self, letters: str) -> None:
         if not isinstance(letters, str):
             raise TypeError(f"alphabet must be a name or a string of letters, not {validate.kind(letters)}")
-        found = ALPHABETS.get(letters, letters)
+        found = ALPHABETS.get(letters.lower(), letters)
         if not 1 <= len(found) <= 255 or len(set(found)) < len(found) or not all("!" <= c <= "~" for c in found):
             raise ValueError(
                 f"alphabet must be one of {', '.join(ALPHABETS)}, or from 1 to 255 different printable ASCII letters, "
@@ -114,8 +114,9 @@ def encode_sequences(
     array([[1, 2, 0, 4],
            [1, 2, 3, 4]], dtype=uint8)
     """
-    if isinstance(sequences, str):
-        raise TypeError("sequences must be several strings, not one")
+    if isinstance(sequences, str) or not isinstance(sequences, Iterable):
+        one = "one" if isinstance(sequences, str) else validate.kind(sequences)
+        raise TypeError(f"sequences must be several strings, not {one}")
     coder = _Coder(alphabet, unknown, insertions)
     parts: list[bytes] = []
     for k, sequence in enumerate(sequences):
@@ -398,7 +399,7 @@ def write_fasta(
     if isinstance(names, str) or len(names) != len(sequences):
         raise ValueError(f"names must be {len(sequences)} strings, one for each sequence, got {arrays.shown(names)}")
     for k, name in enumerate(names):
-        if not isinstance(name, str) or len(name.splitlines()) > 1 or name.endswith(("\n", "\r")) or "\0" in name:
+        if not isinstance(name, str) or name.splitlines() != [name][: len(name)] or not _is_text(name):
             raise ValueError(f"names[{k}] must be a string of one line, got {arrays.shown(name)}")
     text = "".join(f">{name}\n{sequence}\n" for name, sequence in zip(names, sequences, strict=True)).encode()
     packed = validate.path(path).name.lower().endswith(".gz")
@@ -406,6 +407,11 @@ def write_fasta(
 
 
 # ---------------------------------------------------------------- similar sequences
+
+
+def _is_text(name: str) -> bool:
+    """Whether a file of text can hold it."""
+    return "\0" not in name and not any("\ud800" <= c <= "\udfff" for c in name)
 
 
 def unique_sequences(codes: ArrayLike) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,8 @@ import numpy as np
 from .._core import validate
 from .._core.frames import MAX_LEVELS, CodedTable, Column, Label, describe_columns
 from .._core.reading import shown
-from .csv import INDEX_HINT, WORDS, records, split, to_number
+from .csv import INDEX_HINT, WORDS, at_end, counts_or_differs, is_word, records, split, to_number
+from .table import Table
 
 _MISSING = ("", "NA", "NaN", "N/A", "<NA>", "null", "?", "#N/A")  # "none" or "-" may be an answer
 _HEADER_HINT = "without a line of names: header=False"
@@ -82,7 +83,9 @@ def load_categories(
     columns: list[_Cells] = [_Cells(gone) for _ in kept]
     for line, cells in rows:
         if len(cells) != len(names):
-            raise ValueError(f"{path}, line {line}: it has {len(cells)} cells, the first line has {len(names)}")
+            top = len(cells) == len(names) + 1 and not columns[0].codes
+            hint = at_end(cells, len(names)) or (f" ({INDEX_HINT})" if top else "")
+            raise ValueError(f"{path}, line {line}: it has {len(cells)} cells, the first line has {len(names)}{hint}")
         for column, k in zip(columns, kept, strict=True):
             column.add(cells[k])
     if not columns[0].codes:
@@ -152,6 +155,14 @@ def load_codes(
     array([[ 1., nan],
            [nan,  1.]], dtype=float32)
     """
+    return read_codes(path, names, categories, missing, drop).array
+
+
+def read_codes(
+    path: str | PathLike[str], names: Sequence[str] | None = None,
+    categories: Sequence[Sequence[Label] | None] | None = None, missing: Iterable[str] = (), drop: Iterable[str] = (),
+) -> Table:  # fmt: skip
+    """load_codes, with the names that the file has."""
     if isinstance(missing, str):
         raise TypeError("missing must be several strings, not one")
     gone = {text.strip().lower() for text in (*_MISSING, *missing)}
@@ -161,28 +172,44 @@ def load_codes(
     kept = kept_columns([cell.strip() for cell in layout.first], drop, str(path)) if drop else list(range(width))
     n = len(kept) if categories is None else len(categories)
     columns = [_Known(known, gone, layout.separator) for known in (categories or [None] * n)]
+    numbers = all(column.labels is None for column in columns)
+    head: list[str] | None = None
     rows: list[list[float]] = []
+    lines: list[int] = []
     for number, (line, cells) in enumerate(records(path, layout)):
-        if drop and len(cells) == width:
-            cells = [cells[k] for k in kept]
+        cells = [cell.strip() for cell in (map(cells.__getitem__, kept) if drop and len(cells) == width else cells)]
+        if number == 0 and names is None:
+            _refuse_unnamed(cells, f"{path}, line {line}")
         if len(cells) != n:
-            if number == 0 and names is not None and any(cell.strip() in names for cell in cells):
-                validate.check_names(tuple(cell.strip() for cell in cells), tuple(names), str(path), file=True)
-            raise ValueError(f"{path}, line {line}: it has {len(cells)} cells where {n} are required")
+            if number == 0 and names is not None and any(cell in names for cell in cells):
+                validate.check_names(tuple(cells), tuple(names), str(path), file=True)
+            raise ValueError(f"{path}, line {line}: it has {len(cells)} cells where {n} are required{at_end(cells, n)}")
         codes = [column.code(cell) for column, cell in zip(columns, cells, strict=True)]
-        if number == 0 and _is_head([cell.strip() for cell in cells], codes, names):
-            validate.check_names(
-                tuple(cell.strip() for cell in cells), None if names is None else tuple(names), str(path), file=True
-            )
+        if number == 0 and _is_head(cells, codes, names):
+            validate.check_names(tuple(cells), None if names is None else tuple(names), str(path), file=True)
+            head = cells
             continue
         if None in codes:
             k = codes.index(None)
             where = f"{path}, line {line}, column {kept[k] + 1}" + (f" ('{shown(names[k], 40)}')" if names else "")
-            raise ValueError(f"{where}: '{shown(cells[k].strip(), 40)}' {columns[k].required}")
+            raise ValueError(f"{where}: '{shown(cells[k], 40)}' {columns[k].required}")
         rows.append([float(code) for code in codes if code is not None])
+        lines.append(line)
     if not rows:
         raise ValueError(f"{path} has no examples")
-    return np.array(rows, np.float64 if any(column.labels is None for column in columns) else np.float32)
+    array = np.array(rows, np.float64 if any(column.labels is None for column in columns) else np.float32)
+    if head is None and names is None and numbers and counts_or_differs(array, layout):
+        head, array, lines = [layout.first[k].strip() for k in kept], array[1:], lines[1:]
+    return Table(array, head, lines.__getitem__)
+
+
+def _refuse_unnamed(cells: list[str], where: str) -> None:
+    """Raise where a line has names, but none for its first or last column."""
+    words = [is_word(cell) and not cell.startswith("Unnamed: ") for cell in cells]
+    if len(cells) > 1 and all(words[1:]) and not words[0] and (not cells[0] or is_word(cells[0])):
+        raise ValueError(f"{where}, column 1: a column without a name ({INDEX_HINT})")
+    if len(cells) > 1 and all(words[:-1]) and not cells[-1]:
+        raise ValueError(f"{where}, column {len(cells)}: a column without a name{at_end(cells, len(cells) - 1)}")
 
 
 def _is_head(cells: list[str], codes: list[float | None], names: Sequence[str] | None) -> bool:
@@ -273,7 +300,8 @@ def _names_above(path: str | PathLike[str], line: int, cells: list[str], gone: s
     seen: set[str] = set()
     for k, name in enumerate(names):
         if not name or name.startswith("Unnamed: "):
-            raise ValueError(f"{where}, column {k + 1}: a column without a name ({INDEX_HINT})")
+            hint = at_end(names, len(names) - 1) if 0 < k == len(names) - 1 else f" ({INDEX_HINT})"
+            raise ValueError(f"{where}, column {k + 1}: a column without a name{hint}")
         if name in seen:
             raise ValueError(f"{where}: two columns have the name '{shown(name, 40)}' ({_HEADER_HINT})")
         seen.add(name)

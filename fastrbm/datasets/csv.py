@@ -47,7 +47,7 @@ def read_csv(path: str | PathLike[str]) -> Table:
     if array is None:
         array = _read_cells(path, layout)
     names = layout.names
-    if names is None and _counts_or_differs(array, layout):
+    if names is None and counts_or_differs(array, layout):
         names, array = [cell.strip() for cell in layout.first], array[1:]
     shift = names is not layout.names
     return Table(array, names, lambda row: _line_of(path, layout, row + shift))
@@ -92,10 +92,24 @@ def _split(path: str | PathLike[str]) -> tuple[Layout, list[str]]:
         raise ValueError(f"{path} has no rows" if comments else f"{path} is empty, or its first line is")
     unquoted = re.sub(r'"[^"]*"', "", lines[-1])
     separator = next((mark for mark in ";\t" if mark in unquoted), ",")
+    _refuse_other_separators(path, lines)
     rows = records(path, Layout(separator, 0, None, [], []))
     line_1, first = next(rows)
     line_2, second = next(rows, (0, []))
     return Layout(separator, line_1 - 1, None, first, second, line_2), comments
+
+
+def _refuse_other_separators(path: str | PathLike[str], lines: list[str]) -> None:
+    """Raise where the first lines are split by bars or spaces: each would be one long cell."""
+    if lines[0].startswith("sep="):
+        raise ValueError(f"{path}: its first line, {shown(lines[0].strip(), 40)!r}, is for Excel alone: remove it")
+    if any(mark in line for line in lines for mark in ",;\t"):
+        return
+    bars = {line.count("|") for line in lines}
+    numbers = [list(map(to_number, line.split())) for line in lines]
+    spaced = len(numbers[-1]) > 1 and len({len(cells) for cells in numbers}) == 1 and None not in numbers[-1]
+    if spaced or len(bars) == 1 and bars != {0}:
+        raise ValueError(f"{path}: its cells are separated by {'spaces' if spaced else 'bars'}; {_REQUIRED}")
 
 
 def _layout(path: str | PathLike[str]) -> Layout:
@@ -120,9 +134,15 @@ def _are_names(first: list[str], second: list[str], place_1: str, place_2: str) 
     if second and len(first) != len(second):
         if len(second) - len(first) == 1 and len(words) == len(first) > 1 and second[-1].strip():
             raise ValueError(f"{place_2}: it has {len(second)} cells below {len(first)} names ({INDEX_HINT})")
+        if at_end(second, len(first)) and len(words) == len(first):
+            raise ValueError(
+                f"{place_2}: it has {len(second)} cells below {len(first)} names{at_end(second, len(first))}"
+            )
         return False
     if not first[0].strip() or first[0].startswith("Unnamed: "):
         raise ValueError(f"{place_1}, column 1: a column without a name ({INDEX_HINT})")
+    if len(words) == len(first) - 1 and at_end(first, len(words)):
+        raise ValueError(f"{place_1}, column {len(first)}: a column without a name{at_end(first, len(words))}")
     if not all(cell.strip() for cell in first):
         return False
     if any(map(is_word, second)) and not any(to_number(cell) is not None for cell in second):
@@ -132,10 +152,15 @@ def _are_names(first: list[str], second: list[str], place_1: str, place_2: str) 
     return not others or len(others) > 1 and others in (list(range(len(others))), list(range(1, len(others) + 1)))
 
 
-def _counts_or_differs(array: np.ndarray, layout: Layout) -> bool:
+def at_end(cells: list[str], n: int) -> str:
+    """A remark on a line that has n cells and an empty one; empty for others."""
+    return " (a separator at the end of the line? Remove it)" if len(cells) == n + 1 and not cells[-1].strip() else ""
+
+
+def counts_or_differs(array: np.ndarray, layout: Layout) -> bool:
     """Whether the first row of numbers is names: what pandas writes above columns that have none is 0, 1, 2 ..."""
     first, below = array[0], array[1:]
-    n = len(first)
+    n, missing = len(first), np.isnan(below)
     if not len(below):
         return False
     if np.array_equal(first, np.arange(n)) or np.array_equal(first, np.arange(1, n + 1)):
@@ -146,9 +171,9 @@ def _counts_or_differs(array: np.ndarray, layout: Layout) -> bool:
         return plain and all("." in cell or cell.strip().lower() in WORDS for cell in layout.second)
     if len(np.unique(first)) < n or not bool((first % 1 == 0).all()):
         return False
-    if bool(((below >= 0) & (below <= 1)).all()):
+    if bool((missing | (below >= 0) & (below <= 1)).all()):
         return int(((first < 0) | (first > 1)).sum()) > 1  # one such number may be a slip in a row of data
-    return n >= 8 and bool((np.diff(first) > 0).all()) and first[-1] > below.max()
+    return n >= 8 and bool((np.diff(first) > 0).all()) and first[-1] > np.where(missing, -np.inf, below).max()
 
 
 # ---------------------------------------------------------------- rows
@@ -183,7 +208,7 @@ def _read_cells(path: str | PathLike[str], layout: Layout) -> np.ndarray:
 def records(path: str | PathLike[str], layout: Layout) -> Iterator[tuple[int, list[str]]]:
     """(line, cells) of each row that is not blank and no comment."""
     with _open(path) as file:
-        reader = csv.reader(file, delimiter=layout.separator, skipinitialspace=True)
+        reader = csv.reader(_text_of(file, path), delimiter=layout.separator, skipinitialspace=True)
         try:
             for cells in reader:
                 blank = not cells or cells == [""] or len(cells) == 1 and not cells[0].strip()
@@ -197,6 +222,13 @@ def records(path: str | PathLike[str], layout: Layout) -> Iterator[tuple[int, li
             raise _not_utf8(path) from None
 
 
+def _text_of(file: IO[str], path: str | PathLike[str]) -> Iterator[str]:
+    for number, line in enumerate(file, 1):
+        if "\0" in line:
+            raise ValueError(f"{path}, line {number}: it is not text (it has null characters)")
+        yield line
+
+
 def _fault(
     path: str | PathLike[str], layout: Layout, line: int, column: int, cells: list[str], top: bool
 ) -> ValueError:
@@ -208,6 +240,8 @@ def _fault(
         reason, hint = f"'{shown(cell, 40)}' is missing or infinite" if cell else "it is empty", _MISSING_HINT
         if top and not cell and column == 0 and layout.names is None:
             hint = INDEX_HINT
+        elif top and not cell and column == len(cells) - 1:
+            hint = f"{hint}; or a separator at the end of the line, to be removed"
     name = f"column '{shown(layout.names[column], 40)}'; " if layout.names and column < len(layout.names) else ""
     return (NotNumbers if word else ValueError)(f"{path}, line {line}, column {column + 1}: {reason} ({name}{hint})")
 

@@ -19,6 +19,11 @@ from .table import Table
 # IDX type codes (LeCun's MNIST page): big-endian numbers
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _PACKED = ("bits", "packed")  # names that people give to numpy.packbits(...) in an .npz
+_CURES = {
+    (".tsv", ".tab", ".txt", ".dat", ".data"): ": a table of text is read if its name ends in .csv",
+    (".csv.gz", ".npy.gz", ".tsv.gz"): ": unpack it (gunzip)",
+    (".xlsx", ".xls", ".ods", ".parquet", ".feather", ".pkl", ".pickle"): ": save it as .csv, by pandas say",
+}
 _KINDS = ".npy, .npz, .csv, or IDX (its name ends in ubyte or .idx, with or without .gz)"
 
 
@@ -137,7 +142,8 @@ def _read_any(path: str | PathLike[str], key: str | None) -> Table:
         return Table(_numbers(_read_npz(path, key), path))
     if name.endswith(".csv"):
         return read_csv(path)
-    raise ValueError(f"{path}: unknown kind of file; known are {_KINDS}")
+    cure = next((cure for ends, cure in _CURES.items() if name.endswith(ends)), "")
+    raise ValueError(f"{path}: unknown kind of file; known are {_KINDS}{cure}")
 
 
 def _read_idx(path: str | PathLike[str], packed: bool) -> np.ndarray:

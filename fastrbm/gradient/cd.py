@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from .._core import philox, saved, validate
 from .._core.describe import Described
 from .._core.settings import Setting
+from .._core.synonyms import keywords
 from ..moments import PhaseStates
 from ..sampling import gibbs
 from ..sampling.clamp import Clamp, ClampedLayer
@@ -58,6 +59,7 @@ class CD(Described):
     seed = Setting(validate.seed)
     first_chain = Setting(validate.integer, 0, philox.MOST_CHAINS - 1)
 
+    @keywords()
     def __init__(self, n_sweeps: int = 1, seed: int = 0, first_chain: int = 0) -> None:
         self.n_sweeps, self.seed, self.first_chain = n_sweeps, seed, first_chain
         self._next_sweep = 0

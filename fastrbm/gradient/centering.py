@@ -9,6 +9,7 @@ import numpy as np
 from .._core import saved, validate
 from .._core.describe import Described
 from .._core.settings import Setting
+from .._core.synonyms import keywords
 from .base import Gradient
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class Centering(Described):
     visible_offset = Setting(validate.offset)
     hidden_offset = Setting(validate.offset)
 
+    @keywords()
     def __init__(self, rate: float = 0.01) -> None:
         self.rate, self.visible_offset, self.hidden_offset = rate, None, None
 

@@ -12,6 +12,7 @@ from .._core import threads, validate
 from .._core.describe import Described
 from .._core.layout import FIXED_BITS
 from .._core.settings import Setting
+from .._core.synonyms import keywords
 from ..moments import Moments
 from ..sampling.columns import LabelColumn
 from ..sampling.model import model
@@ -73,6 +74,7 @@ class Discriminative(Described):
     takes_absent, generative = True, False
     column = Setting(column_number)
 
+    @keywords()
     def __init__(self, column: int = -1) -> None:
         self.column = column
 

@@ -13,6 +13,7 @@ from .._core.defaults import CHAINS
 from .._core.describe import Described
 from .._core.parameters import Direction, parts_of
 from .._core.settings import Setting
+from .._core.synonyms import keywords
 from ..moments import PhaseStates
 from ..sampling import gibbs
 from ..sampling.chains import Chains
@@ -66,6 +67,7 @@ class FastPCD(Described):
     decay = Setting(validate.below_one)
     seed = Setting(validate.seed)
 
+    @keywords()
     def __init__(
         self, n_chains: int = CHAINS, n_sweeps: int = 1, rate: float = 0.01, decay: float = 0.95, seed: int = 0
     ) -> None:

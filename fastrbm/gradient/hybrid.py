@@ -13,6 +13,7 @@ from .._core.describe import Described, describe
 from .._core.layout import from_tiles
 from .._core.parameters import Update
 from .._core.settings import Setting, once
+from .._core.synonyms import keywords
 from ..sampling.columns import LabelColumn
 from ..sampling.labels import drawn_labels, log_label_probabilities
 from ..sampling.model import model
@@ -73,6 +74,7 @@ class Hybrid(Described):
     column = Setting(column_number)
     seed = Setting(validate.seed)
 
+    @keywords()
     def __init__(self, generative: Any = None, alpha: float = 0.01, column: int = -1, seed: int = 0) -> None:
         self.alpha, self.column, self.seed = alpha, column, seed
         generative = PCD() if generative is None else generative

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from .._core import philox, saved, validate
 from .._core.describe import Described
 from .._core.settings import Setting
+from .._core.synonyms import keywords
 from ..moments import Moments
 from ..sampling import gibbs
 from ..sampling.model import model
@@ -75,6 +76,7 @@ class MonteCarlo(Described):
     n_sweeps = Setting(validate.integer, 1, philox.MOST_SWEEPS)
     seed = Setting(validate.seed)
 
+    @keywords()
     def __init__(
         self, n_hidden_samples: int = 1, n_joint_samples: int = 512, n_sweeps: int = 100, seed: int = 0
     ) -> None:

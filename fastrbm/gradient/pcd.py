@@ -10,6 +10,7 @@ from .._core import philox, validate
 from .._core.defaults import CHAINS
 from .._core.describe import Described
 from .._core.settings import Setting
+from .._core.synonyms import keywords
 from ..moments import Moments, PhaseStates
 from ..sampling import gibbs
 from ..sampling.chains import Chains
@@ -64,6 +65,7 @@ class PCD(Described):
     n_sweeps = Setting(validate.integer, 1, philox.MOST_SWEEPS)
     seed = Setting(validate.seed)
 
+    @keywords()
     def __init__(self, n_chains: int = CHAINS, n_sweeps: int = 1, seed: int = 0) -> None:
         self.n_chains, self.n_sweeps, self.seed = n_chains, n_sweeps, seed
         self._chains: Chains | None = None

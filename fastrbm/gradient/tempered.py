@@ -11,6 +11,7 @@ from .._core import philox, validate
 from .._core.defaults import BETAS, TEMPERED_CHAINS
 from .._core.describe import Described
 from .._core.settings import Setting
+from .._core.synonyms import keywords
 from ..moments import PhaseStates
 from ..sampling import gibbs
 from ..sampling.ladder import MOST_BETAS, check_target_rate, ladder
@@ -115,6 +116,7 @@ class Tempered(Described):
     chains = Setting(_tempered_chains)
     _open = ("path",)
 
+    @keywords()
     def __init__(
         self,
         n_chains: int = TEMPERED_CHAINS,

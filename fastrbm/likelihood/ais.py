@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from .._core import philox, threads, validate
 from .._core.progress import Countdown
+from .._core.synonyms import keywords
 from .._core.warn import warn
 from ..ranks import shared
 from ..sampling.model import model
@@ -47,6 +48,7 @@ def standard_betas(n_betas: int = 14_500) -> np.ndarray:
     return np.interp(place, points, ends).astype(np.float32)
 
 
+@keywords()
 @shared
 def ais(
     path: RBM | Path,
@@ -130,6 +132,7 @@ def ais(
     return LogPartition(value, value - min(width(error), MARKOV), value + width(error), "AIS", ess, ratios, error)
 
 
+@keywords()
 @shared
 def reverse_ais(
     path: RBM | Path,

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from .._core import floatmath, philox, threads, validate
 from .._core.display import one_line
+from .._core.synonyms import keywords
 from .._core.warn import warn
 from ..ranks import shared
 from ..sampling.path import Path
@@ -61,6 +62,7 @@ class Along:
         return "\n".join(lines)
 
 
+@keywords()
 @shared
 def along(
     path: Path | Trajectory,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import validate
+from .._core.synonyms import keywords
 from ..ranks import shared
 from ..sampling.model import model
 from ..sampling.path import Path
@@ -25,6 +26,7 @@ _CLOSE = 1.0  # nats: what counts as agreement where the weights are too few to 
 _ENOUGH = 10  # chains each way, from which the combined estimate's error, a large-sample formula, is to be trusted
 
 
+@keywords()
 @shared
 def bidirectional(
     path: RBM | Path,

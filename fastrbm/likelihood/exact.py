@@ -11,6 +11,7 @@ from .._core import floatmath, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.progress import Countdown
 from .._core.segments import segments_of
+from .._core.synonyms import keywords
 from ..ranks import own_share, shared
 from ..sampling.model import enumerated_units, hidden_bits, hidden_states, model, visible_bits, visible_states
 from ..units.gaussian import Gaussian
@@ -26,6 +27,7 @@ _LOW_UNITS = 6  # units of the low part of a state: a table of 64 rows of fields
 _HIGH_STATES = 256  # high parts a call, at most: bounds the memory
 
 
+@keywords()
 @shared
 def exact(
     rbm: RBM, progress: bool = False, n_threads: int | None = None, *, comm: Any = None

@@ -11,6 +11,7 @@ from .._core import floatmath, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.layout import FIXED_BITS, to_fixed_point
 from .._core.segments import segments_of
+from .._core.synonyms import keywords
 from ..ranks import own_share, shared
 from ..sampling.labels import fields_of
 from ..sampling.model import model
@@ -28,6 +29,7 @@ _NUMBERS = 1 << 16  # fields of hidden units at a time: they stay in cache
 _FLIP = 32  # connections that a flip costs each hidden unit; see threads.PASS
 
 
+@keywords()
 @shared
 def pseudo(
     rbm: RBM, X: ArrayLike, n_threads: int | None = None, *, per_site: bool = False, comm: Any = None

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import validate
+from .._core.synonyms import keywords
 from .._core.warn import warn
 from ..ranks import shared
 from ..sampling.model import enumerated_units, model
@@ -28,6 +29,7 @@ _SWEEPS = 100  # that fill in what is missing, for the starting states of revers
 EXACT_UNITS = 20  # up to which method="auto" enumerates: a second or so
 
 
+@keywords()
 @shared
 def score(
     rbm: RBM,

@@ -12,6 +12,7 @@ from .._core import saved, validate
 from .._core.defaults import ADAM_RATE
 from .._core.parameters import Direction, parts_of
 from .._core.settings import Setting
+from .._core.synonyms import keywords
 from ..sampling.model import model
 from .base import Optimizer, less_l1b
 from .schedules import Linear
@@ -58,6 +59,7 @@ class Adam(Optimizer):
     beta2 = Setting(validate.below_one)
     eps = Setting(validate.positive)
 
+    @keywords()
     def __init__(
         self,
         learning_rate: float | Callable[[float], float] = _RATE,

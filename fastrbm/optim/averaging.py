@@ -12,6 +12,7 @@ from .._core.describe import Described
 from .._core.layout import from_tiles
 from .._core.parameters import Parameters
 from .._core.settings import Setting
+from .._core.synonyms import keywords
 from ..sampling.model import model
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ class Averaging(Described):
     last = Setting(validate.positive, 1.0)
     every = Setting(validate.integer, 1)
 
+    @keywords()
     def __init__(self, last: float = 0.25, every: int = 32) -> None:
         self.last, self.every = last, every
         self.start()

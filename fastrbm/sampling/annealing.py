@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from .._core import floatmath, philox, threads, validate
 from .._core.display import one_line
 from .._core.progress import Countdown
+from .._core.synonyms import keywords
 from ..ranks import shared
 from ..states.bits import BitMatrix, zeros
 from . import gibbs
@@ -70,6 +71,7 @@ class Population:
         return error_of(self.families, len(self.visible))
 
 
+@keywords()
 @shared
 def population_annealing(
     path: RBM | Path,

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from .._core import philox, saved, threads, validate
 from .._core.settings import Setting
+from .._core.synonyms import keywords
 from ..ranks import shared
 from ..states.saved import saved_bits
 from . import gibbs
@@ -48,7 +49,8 @@ class Chains(Together):
     n_threads : int, optional
         For the start. No effect on the states.
     clamp, clamp_hidden : array (V,) or (n_chains, V), (H,) or (n_chains, H), optional
-        A unit's value where it is held, NaN where it is free: the chains sample the free units given the others.
+        A unit's value where it is clamped, NaN where it is free: the chains sample the free units given the others.
+        clamp may be a data frame, or a dict of columns, as for :meth:`RBM.sample`.
     first_chain : int
         The number of the first chain: these are chains first_chain, first_chain + 1, ... of all those that the seed
         has, and take the paths that they take among all.
@@ -76,6 +78,7 @@ class Chains(Together):
     _stream, _start_stream = philox.CHAINS, philox.CHAIN_START
     n_sweeps_done = Setting(validate.integer, 0, philox.MOST_SWEEPS)
 
+    @keywords()
     @shared
     def __init__(
         self,
@@ -96,7 +99,7 @@ class Chains(Together):
         self._first_chain = validate.integer(first_chain, "first_chain", 0, philox.MOST_CHAINS - n_chains)
         self._seed = validate.seed(seed)
         self._beta = validate.inverse_temperature(beta, n_chains)
-        self._clamp = Clamp.of(clamp, clamp_hidden, n_chains, (rbm.visible, rbm.hidden))
+        self._clamp = Clamp.of(rbm._clamp(clamp), clamp_hidden, n_chains, (rbm.visible, rbm.hidden))
         self._visible, self._hidden = start_chains(
             rbm, n_chains, self._seed, self._start_stream, start, n_threads, clamp=self._clamp, beta=self._beta,
             first_chain=self._first_chain,

@@ -15,6 +15,7 @@ from .._core import floatmath, philox, threads, validate, workload
 from .._core.dispatch import kernels
 from .._core.progress import Countdown
 from .._core.segments import placed
+from .._core.synonyms import keywords
 from ..ranks import own_share, shared
 from ..states.bits import BitMatrix, zeros
 from . import gibbs
@@ -94,6 +95,7 @@ class Path:
     Path(RBM(n_visible=64, n_hidden=16), n_steps=4)
     """
 
+    @keywords()
     def __init__(
         self, models: RBM | Sequence[RBM], n_steps: int | None = None, *, points: ArrayLike | None = None,
         base_bias: ArrayLike | None = None, data: ArrayLike | None = None,

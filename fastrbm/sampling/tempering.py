@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from .._core import philox, saved, threads, validate
 from .._core.progress import Countdown
 from .._core.settings import Setting
+from .._core.synonyms import keywords
 from ..ranks import shared
 from ..states.bits import BitMatrix, of_planes, zeros
 from ..states.saved import saved_bits
@@ -112,6 +113,7 @@ class TemperedChains(Together):
     target_rate = Setting(check_target_rate)
     _least_gain = 0.0  # of the adaptation, which goes like the number of swaps to the power of -3/4
 
+    @keywords()
     @shared
     def __init__(
         self,

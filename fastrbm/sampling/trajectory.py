@@ -11,6 +11,7 @@ import numpy as np
 from .._core import floatmath, philox, saved, validate, workload
 from .._core.describe import Described
 from .._core.settings import Setting
+from .._core.synonyms import keywords
 from ..states.bits import BitMatrix, zeros
 from ..states.saved import saved_bits
 from . import gibbs
@@ -109,6 +110,7 @@ class Trajectory(Described):
     n_chains = Setting(validate.integer, 1, philox.MOST_CHAINS)
     most = Setting(validate.integer, 2)
 
+    @keywords()
     def __init__(self, target_rate: float = 0.3, n_chains: int = 128, most: int = 64) -> None:
         self.target_rate, self.n_chains, self.most = target_rate, n_chains, most
         self._kept: tuple[Kept, ...] = ()

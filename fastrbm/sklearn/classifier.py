@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 from sklearn.base import ClassifierMixin
@@ -31,7 +31,7 @@ from ..training.loop import Loop
 from ..units.bernoulli import Bernoulli
 from ..units.categorical import MOST_STATES, Categorical
 from ..units.row import Row
-from .common import Estimator
+from .common import COUNT, DECAY, HIDDEN, RATE, SWEEPS, THREADS, Estimator
 
 __all__ = ["RBMClassifier"]
 
@@ -103,19 +103,19 @@ class RBMClassifier(ClassifierMixin, Estimator):
     """
 
     _parameter_constraints = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "n_components": [HIDDEN],
+        "learning_rate": [RATE],
+        "batch_size": [COUNT],
         "n_iter": [Interval(Integral, 0, None, closed="left")],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "l2": [Interval(Real, 0, None, closed="left")],
-        "n_sweeps": [Interval(Integral, 1, None, closed="left")],
-        "n_chains": [Interval(Integral, 1, None, closed="left"), None],
+        "alpha": [DECAY],
+        "l2": [DECAY],
+        "n_sweeps": [SWEEPS],
+        "n_chains": [COUNT, None],
         "dynamic_binarization": ["boolean"],
         "unlabeled": "no_validation",
         "verbose": ["verbose"],
         "random_state": ["random_state"],
-        "n_jobs": [Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right"), None],
+        "n_jobs": THREADS,
     }
 
     def __init__(
@@ -192,6 +192,12 @@ class RBMClassifier(ClassifierMixin, Estimator):
             print(f"[{type(self).__name__}] Iteration {iteration}, {words}")
             began = now
         return self
+
+    def _takes(self, rbm: RBM) -> bool:
+        *features, label = rbm.visible.segments
+        return (
+            isinstance(label, Categorical) and label.n_columns == 1 and [type(unit) for unit in features] == [Bernoulli]
+        )
 
     def _codes(self, y, X) -> np.ndarray:
         """Labels as codes, int32 (n,), -1 where there is none; and classes_."""

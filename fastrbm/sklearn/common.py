@@ -9,13 +9,14 @@ import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_array, check_random_state
-from sklearn.utils._param_validation import validate_parameter_constraints
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 from sklearn.utils.validation import check_is_fitted, check_non_negative, validate_data
 
 from .._core import arrays, philox, threads, validate
 from .._core.warn import warn
-from ..rbm import RBM
+from ..rbm import MOST_HIDDEN, RBM
 from ..states.numbers import cut, limits_of, states_of, states_of_good
+from ..units.bernoulli import Bernoulli
 
 _TEXT = (
     "; OneHotEncoder makes 0 and 1 of categories, and before that fastrbm.sklearn.RBMImputer takes text with missing "
@@ -28,6 +29,14 @@ _CURES = {
     "contains NaN": "\nfastrbm.sklearn.RBMImputer, a step before this one, fills in missing values.",
 }
 
+# constraints that several estimators have
+HIDDEN = Interval(Integral, 1, MOST_HIDDEN, closed="both")
+COUNT = Interval(Integral, 1, philox.MOST_CHAINS, closed="both")
+SWEEPS = Interval(Integral, 1, philox.MOST_SWEEPS, closed="both")
+RATE = Interval(Real, 0, validate.LARGEST, closed="neither")
+DECAY = Interval(Real, 0, validate.LARGEST, closed="left")
+THREADS = [Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right"), None]
+
 
 class Estimator(BaseEstimator):
     """The base class of the estimators. rbm_ is the model once they are fitted."""
@@ -39,6 +48,25 @@ class Estimator(BaseEstimator):
 
     def __sklearn_is_fitted__(self):
         return "rbm_" in vars(self)
+
+    @property
+    def rbm_(self) -> RBM:
+        try:
+            return vars(self)["rbm_"]
+        except KeyError:
+            raise AttributeError(f"{type(self).__name__} has no rbm_ before it is fitted") from None
+
+    @rbm_.setter
+    def rbm_(self, rbm: RBM) -> None:
+        if not isinstance(rbm, RBM):
+            raise TypeError(f"rbm_ must be a fastrbm.RBM, not {validate.kind(rbm)}")
+        if not isinstance(rbm.hidden, Bernoulli) or not self._takes(rbm):
+            raise ValueError(f"rbm_ must be a model of such units as fit makes one of, not {rbm!r}")
+        self.__dict__["rbm_"] = rbm
+
+    def _takes(self, rbm: RBM) -> bool:
+        """Whether a model has visible units that this estimator is for."""
+        raise NotImplementedError
 
     def _check_arguments(self) -> None:
         """As scikit-learn's decorator for fit does, which takes as long as three to six small updates more; again where

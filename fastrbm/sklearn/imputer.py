@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from ..optim.sgd import SGD
 from ..rbm import RBM
 from ..training.fit import fit
 from ..units.layer import of_table
-from .common import Estimator
+from .common import COUNT, DECAY, HIDDEN, RATE, SWEEPS, THREADS, Estimator
 
 __all__ = ["RBMImputer"]
 
@@ -82,17 +82,17 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
     """
 
     _parameter_constraints = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "n_components": [HIDDEN],
         "strategy": [StrOptions({"most_probable", "draw"})],
-        "n_draws": [Interval(Integral, 1, None, closed="left")],
-        "n_sweeps": [Interval(Integral, 1, None, closed="left")],
+        "n_draws": [COUNT],
+        "n_sweeps": [SWEEPS],
         "n_iter": [Interval(Integral, 0, None, closed="left"), None],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "l2": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [RATE],
+        "l2": [DECAY],
+        "batch_size": [COUNT],
         "max_levels": [Interval(Integral, 2, 255, closed="both")],
         "random_state": ["random_state"],
-        "n_jobs": [Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right"), None],
+        "n_jobs": THREADS,
     }
 
     def __init__(
@@ -126,7 +126,11 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         """Learn from X (n_samples, n_features), of which entries may be missing; y is not used. Returns self."""
         self._check_arguments()
         _, table = self._table(X, reset=True)
-        units, codes, names, categories = of_table(frames.describe_frame(table, int(self.max_levels), name="X"))
+        try:
+            described = frames.describe_frame(table, int(self.max_levels), name="X")
+        except ValueError as error:
+            raise ValueError(str(error).replace("say visible='gaussian'", "take GaussianRBM.inpaint")) from None
+        units, codes, names, categories = of_table(described)
         seed = self._new_seed()
         data = frames.nan_where_missing(codes)
         rbm = RBM.from_data(data, int(self.n_components), seed, visible=units)
@@ -144,7 +148,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         rbm = self._fitted()
         X, table = self._table(X, reset=False)
         names, categories = rbm.visible_names, rbm.visible_categories
-        assert categories is not None  # fit made the model from a table
+        assert categories is not None  # as _takes says
         codes = frames.encode_frame(table, names, categories, "X")
         missing = codes < 0
         rows = np.flatnonzero(missing.any(axis=1))
@@ -164,6 +168,9 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
             if gone.any():
                 out[gone, column] = np.array(labels)[codes[gone, column]]
         return out
+
+    def _takes(self, rbm: RBM) -> bool:
+        return rbm.visible_categories is not None
 
     def _table(self, X: Any, reset: bool) -> tuple[Any, Any]:
         """X, checked; and X as a table: itself, if it is a data frame, else a dict of its columns."""

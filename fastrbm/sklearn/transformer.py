@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from ..training.data import OneBatch, drawn_bits
 from ..training.loop import Loop
 from ..units.bernoulli import Bernoulli
 from ..units.unit import Unit
-from .common import Estimator
+from .common import COUNT, HIDDEN, RATE, SWEEPS, THREADS, Estimator
 
 _ASSIGNED = {"components_": "weights", "intercept_visible_": "visible_bias", "intercept_hidden_": "hidden_bias"}
 
@@ -35,16 +35,16 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     """The base class of the transformers, which differ in their visible units."""
 
     _parameter_constraints: dict[str, list[Any] | str] = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "n_components": [HIDDEN],
+        "learning_rate": [RATE],
+        "batch_size": [COUNT],
         "n_iter": [Interval(Integral, 0, None, closed="left")],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
-        "n_sweeps": [Interval(Integral, 1, None, closed="left")],
-        "n_chains": [Interval(Integral, 1, None, closed="left"), None],
+        "n_sweeps": [SWEEPS],
+        "n_chains": [COUNT, None],
         "centered": ["boolean"],
-        "n_jobs": [Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right"), None],
+        "n_jobs": THREADS,
     }
     _gradient: PCD | None = None  # none before a training
     _offsets: Centering | None = None
@@ -65,6 +65,9 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     def _type(self, n_features: int) -> Unit:
         """The visible units of a model whose weights are assigned."""
         raise NotImplementedError
+
+    def _takes(self, rbm: RBM) -> bool:
+        return type(rbm.visible) is type(self._type(rbm.n_visible))
 
     def _visible_of(self, states, weight: np.ndarray | None) -> Unit:
         """The visible units for the data of a first call."""

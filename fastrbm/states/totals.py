@@ -33,7 +33,9 @@ def refuse_no_batches(X: object) -> None:
 
 
 def is_array(X: object) -> bool:
-    return isinstance(X, (BitMatrix, list, tuple)) or hasattr(X, "__array__") or hasattr(X, "shape")
+    return (
+        isinstance(X, (BitMatrix, list, tuple)) or hasattr(X, "__array__") or hasattr(X, "shape") or arrays.is_frame(X)
+    )
 
 
 def totals(X, unit: Unit) -> tuple[np.ndarray, float | np.ndarray]:

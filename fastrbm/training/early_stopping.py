@@ -10,6 +10,7 @@ import numpy as np
 from .._core import saved, validate
 from .._core.describe import Described
 from .._core.settings import Setting
+from .._core.synonyms import keywords
 from ..units.real import LARGEST_GAMMA, SMALLEST_GAMMA
 from .columns import known
 
@@ -83,6 +84,7 @@ class EarlyStopping(Described):
     mode = Setting(_mode)
     cool_down = Setting(validate.real, 0.0)
 
+    @keywords()
     def __init__(
         self, column: str, patience: int = 10, min_delta: float = 0.0, mode: str | None = None, cool_down: float = 0.5
     ) -> None:

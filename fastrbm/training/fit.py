@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import defaults, philox, threads, validate, workload
+from .._core.synonyms import keywords
 from ..gradient.cd import CD
 from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
@@ -53,8 +54,15 @@ _MISSING_HINT = (
     "sites "
     "that an example does not have"
 )
+_OPTIMIZER = "give it to an optimizer, such as optimizer=optim.SGD(learning_rate=0.1)"
+_GRADIENT = "give it to an estimator, such as gradient=gradient.PCD(n_chains=512, n_sweeps=1)"
+_ELSEWHERE = dict.fromkeys(("learning_rate", "momentum", "nesterov", "l2", "l1", "max_norm"), _OPTIMIZER)
+_ELSEWHERE |= dict.fromkeys(("n_sweeps", "n_chains", "n_betas", "persistent"), _GRADIENT)
+_ELSEWHERE["n_hidden"] = "give it to RBM.from_data, which makes the model that is trained"
+_ELSEWHERE["patience"] = "give it to a callback, such as callbacks=EarlyStopping(column, patience=10)"
 
 
+@keywords(**_ELSEWHERE)
 def fit(
     rbm: RBM,
     X: ArrayLike | Collection[ArrayLike],

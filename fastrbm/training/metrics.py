@@ -225,7 +225,7 @@ class SingularValues(_Metric):
     """
 
     cost = 20.0
-    k = Setting(validate.integer, 1)
+    k = Setting(validate.integer, 1, 1 << 16)
 
     def __init__(self, k: int = 10, every: int | None = None) -> None:
         super().__init__(every)

@@ -13,8 +13,18 @@ from .._core import validate
 _MOST = 1 << 40
 
 
+class _Fixed:
+    """What cannot be changed once it is made: models and chains that have it rely on it."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"{name} of {self!r} cannot be set: make other units")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"{name} of {self!r} cannot be deleted")
+
+
 @dataclass(frozen=True)
-class Unit:
+class Unit(_Fixed):
     """n units of one type, each of which has two values. It is kept as a bit, which is on for the higher value.
 
     A site of several categories is as many units of 0 and 1, of which one is on (:class:`Categorical`). Real units
