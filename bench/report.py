@@ -1,6 +1,7 @@
 """The tables and the chart of bench/compare.py."""
 
 import platform
+import re
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from fastrbm._core.threads import default_threads
 
 HERE = Path(__file__).parent
 DOCS = HERE.parent / "docs"
+SLOWER = "## Where fastrbm is slower"
 
 
 def of(rows, size, n_chains):
@@ -53,16 +55,23 @@ def machine():
     return f"{platform.system()} {platform.machine()}, {threads} threads, levels {levels}, NumPy {np.__version__}"
 
 
+def by_hand(page):
+    """The sections of the page that write does not make."""
+    sections = re.split(r"^(?=## )", page, flags=re.MULTILINE)[1:]
+    return [section.rstrip() for section in sections if not re.match(rf"## \d+x\d+, |{SLOWER}", section)]
+
+
 def write(rows, steps):
-    """docs/benchmarks.md and docs/speed.svg."""
+    """docs/benchmarks.md and docs/speed.svg. Sections of the page that are written by hand stay."""
+    kept = by_hand((DOCS / "benchmarks.md").read_text(encoding="utf-8"))
     settings = list(dict.fromkeys((size, n) for size, n, *_ in rows))
     text = [
         "# Benchmarks",
         "",
-        "Made by `python bench/compare.py --write`; do not edit. Medians in milliseconds, equal threads for all,",
-        "results checked before they are timed. *ratio*: the time of well-written NumPy as shipped over the",
-        "contender's own: below 1 is slower than NumPy. *peak MB*: of the contender's whole process, its libraries",
-        "and the float copies of its data included.",
+        "Made by `python bench/compare.py --write`, which leaves other sections than its own as they are. Medians in",
+        "milliseconds, equal threads for all, results checked before they are timed. *ratio*: the time of well-written",
+        "NumPy as shipped over the contender's own: below 1 is slower than NumPy. *peak MB*: of the contender's whole",
+        "process, its libraries and the float copies of its data included.",
         "",
         f"Machine: {machine()}.",
         "**Other machines, sizes and versions give other numbers: run it on yours.** `NumPy, SkylakeX` is NumPy with",
@@ -85,8 +94,10 @@ def write(rows, steps):
         for size, n, kind, name, s, _ in rows
         if not name.startswith("fastrbm") and s < of(rows, size, n)[kind, "fastrbm"][0]
     ]
-    text += ["", "## Where fastrbm is slower", ""] + ([f"- {loss}" for loss in losses] or ["Nowhere in these tables."])
-    (DOCS / "benchmarks.md").write_text("\n".join(text) + "\n")
+    for section in kept:
+        text += ["", section]
+    text += ["", SLOWER, ""] + ([f"- {loss}" for loss in losses] or ["Nowhere in these tables."])
+    (DOCS / "benchmarks.md").write_text("\n".join(text) + "\n", encoding="utf-8")
     chart(rows, DOCS / "speed.svg")
 
 

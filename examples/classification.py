@@ -6,7 +6,7 @@ Digits of 8 x 8 pixels, each as it is and shifted by a pixel in four directions,
 probabilities are what a logistic regression sees. A quarter of the digits is held back, with all their shifts.
 
 What to expect, in some seconds: 71 of 100 classified correctly from the pixels, since a shift confuses a linear
-classifier, and 89 from the features. With --compare, scikit-learn's own RBM is trained by the same arguments, for its
+classifier, and 90 from the features. With --compare, scikit-learn's own RBM is trained by the same arguments, for its
 accuracy (89 or 90) and its time. Needs scikit-learn.
 """
 

@@ -2,7 +2,7 @@
 
     python examples/digits.py [--epochs 300] [--hidden 128] [--picture digits.png]
 
-What to expect, in about ten seconds: the shuffled gap climbs from 0 to about 18 nats; the log-likelihood of digits
+What to expect, in about ten seconds: the shuffled gap climbs from 0 to about 17 nats; the log-likelihood of digits
 that were held back is about -17 nats per example, where a model that knows only the pixels' means has -24.6; in the
 picture, most samples look like digits. The picture needs matplotlib.
 """

@@ -5,9 +5,9 @@
 FASTA: aligned sequences of one length, plain or .gz. Without it, a family of RNA hairpins is made: six base pairs
 around a loop. Sequences that differ at less than a tenth of the sites count as one.
 
-What to expect of the hairpins, in about ten seconds: a test log-likelihood of about -9.1 nats, where independent sites
-have -14.6; pair correlations of samples like those of the data; and base pairs in 96 of 100 places of the designed
-stems, where chance has 57. The picture needs matplotlib.
+What to expect of the hairpins, in about ten seconds: a test log-likelihood of about -8.6 nats, where independent sites
+have -14.6; pair correlations of samples like those of the data (r = 0.94, slope 0.91); and base pairs in 96 of 100
+places of the designed stems, where chance has 57. The picture needs matplotlib.
 """
 
 import argparse
@@ -61,7 +61,9 @@ def main():
     visible = fr.units.Categorical(train.shape[1], alphabet.n_states)
     rbm = fr.RBM.from_data(train, options.hidden, seed=0, visible=visible, sample_weight=weight)
     optimizer = fr.optim.SGD(fr.optim.Linear(0.3), l2=1e-3)
-    fr.fit(rbm, train, optimizer=optimizer, epochs=options.epochs, seed=0, sample_weight=weight, progress=True)
+    gradient = fr.gradient.Tempered(n_chains=50, n_betas=5)  # plain chains stay in some modes at this rate
+    settings = {"epochs": options.epochs, "sample_weight": weight, "seed": 0, "progress": True}
+    fr.fit(rbm, train, gradient, optimizer, **settings)
     alone = fr.RBM.from_data(train, 1, weight_scale=0.0, visible=visible, sample_weight=weight)
     print(f"test: {fr.likelihood.score(rbm, test, n_betas=2000)}")
     print(f"the same by independent sites: {fr.likelihood.score(alone, test).mean:.2f}")

@@ -37,23 +37,23 @@ def _sums(value: ArrayLike, name: str, n_axes: int) -> np.ndarray:
 
 
 class Moments:
-    """Averages of v s', v and s over a set of examples, where s = E[h | v] = sigmoid(c + W'v), or tanh(c + W'v) of
-    spins, or the mean of a real unit with field c + W'v.
+    """Averages of `v s'`, v and s over a set of examples, where `s = E[h | v] = sigmoid(c + W'v)`, or `tanh(c + W'v)`
+    of spins, or the mean of a real unit with field `c + W'v`.
 
-    Using s in place of a sampled h is exact for data and lowers the variance for samples (Rao-Blackwell). Kept as
-    sums, so that moments of parts add up to the moments of the whole: with states of 0 and 1 and no weights, s is
-    rounded to a multiple of 2^-22 and the sums are exact, the same bits however the examples are split or ordered. (Of
-    real hidden units s is rounded to a multiple of the finest power of two for which 22 bits hold any mean that the
-    model's weights allow.)
+    Using s in place of a sampled h is exact for data and lowers the variance for samples (Rao-Blackwell). Kept as sums,
+    so that moments of parts add up to the moments of the whole: with states of 0 and 1 and no weights, s is rounded to
+    a multiple of `2^-22` and the sums are exact, the same bits however the examples are split or ordered. (Of real
+    hidden units s is rounded to a multiple of the finest power of two for which 22 bits hold any mean that the model's
+    weights allow.)
 
     Attributes
     ----------
     weights : float64 (V, H)
-        <v s'>.
+        `<v s'>`.
     visible : float64 (V,)
-        <v>.
+        `<v>`.
     hidden : float64 (H,)
-        <s>.
+        `<s>`.
     own : float64 (K, H) or None
         The means of the derivatives of the hidden units' cgf by what else a training changes of them: delta and xi of
         dReLU units.
@@ -91,7 +91,7 @@ class Moments:
 
     @property
     def means(self) -> tuple[np.ndarray, np.ndarray]:
-        """<v> and <s>, float64 (V,) and (H,)."""
+        """`<v>` and `<s>`, float64 (V,) and (H,)."""
         return self.visible, self.hidden
 
     @property
@@ -124,7 +124,7 @@ class Moments:
     def of_data(
         cls, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
     ) -> Moments:
-        """The positive phase: moments of data under p(h | v).
+        """The positive phase: moments of data under `p(h | v)`.
 
         Parameters
         ----------
@@ -132,7 +132,7 @@ class Moments:
         X : array (n, V) or BitMatrix
             At least one example, of the units' values, or of numbers between them.
         sample_weight : array (n,), optional
-            Not negative; rounded to multiples of 2^-22 of the largest (up to a factor of 2). An example of weight 0
+            Not negative; rounded to multiples of `2^-22` of the largest (up to a factor of 2). An example of weight 0
             counts for nothing.
 
         Examples
@@ -164,7 +164,7 @@ class Moments:
 
     @classmethod
     def of_chains(cls, rbm: RBM, chains: Chains, n_threads: int | None = None) -> Moments:
-        """The negative phase: moments of the visible states of chains, under rbm's p(h | v)."""
+        """The negative phase: moments of the visible states of chains, under rbm's `p(h | v)`."""
         if not isinstance(getattr(chains, "visible_bits", None), BitMatrix):  # tempered chains will do
             raise TypeError(f"chains must be Chains, not {type(chains).__name__}")
         return cls.of_data(rbm, chains.visible_bits, n_threads=n_threads)

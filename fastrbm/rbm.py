@@ -66,13 +66,15 @@ _SUMS = 1 << 22  # that are kept at a time: bounds the memory
 
 
 class RBM(Model):
-    """A restricted Boltzmann machine.
+    """A restricted Boltzmann machine: a distribution of visible units v and hidden units h by their energy.
 
-    E(v, h) = -v'W h - b'v - c'h, with p(v, h) = exp(-E(v, h)) / Z (Smolensky 1986; Hinton 2002). W are the ``weights``,
-    b the ``visible_bias``, c the ``hidden_bias``. The units of either layer are 0 and 1 (Bernoulli units), or -1 and 1
-    (spins). Visible units may also be sites of several categories, each category a unit that is 1 where the site is in
-    it, or several segments of different types side by side: see :mod:`fastrbm.units`. Data and samples have a column
-    for each unit of two values and for each site, which holds the number of its category.
+        E(v, h) = -v'W h - b'v - c'h,    p(v, h) = exp(-E(v, h)) / Z
+
+    (Smolensky 1986; Hinton 2002). W are the ``weights``, b the ``visible_bias``, c the ``hidden_bias``, and `v'` is v
+    as a row. The units of either layer are 0 and 1 (Bernoulli units), or -1 and 1 (spins). Visible units may also be
+    sites of several categories, each category a unit that is 1 where the site is in it. Or they are several segments of
+    different types side by side: see :mod:`fastrbm.units`. Data and samples have a column for each unit of two values,
+    and one for each site, which holds the number of its category.
 
     Parameters
     ----------
@@ -91,8 +93,8 @@ class RBM(Model):
     ------
     ValueError
         Where a shape does not fit, or a parameter is not finite or not below 1e30. Where both layers have real units
-        and the model cannot be normalized: the largest singular value of W_ij / sqrt(gamma_i gamma_j) must be below 1,
-        of DReLU units with the smaller gamma of both sides (with ReLU and DReLU units this is sufficient, not
+        and the model cannot be normalized: the largest singular value of `W_ij / sqrt(gamma_i gamma_j)` must be below
+        1, of DReLU units with the smaller gamma of both sides (with ReLU and DReLU units this is sufficient, not
         necessary).
     TypeError
         Where an argument does not hold numbers.
@@ -167,11 +169,11 @@ class RBM(Model):
     ) -> RBM:  # fmt: skip
         """A model to start training from: small random weights, visible biases that fit the data's means.
 
-        W is very nearly N(0, weight_scale^2) (sums of uniforms, the same bits on any machine), b the bias of a unit by
-        itself that has the mean of the data (for 0 and 1: its logit), smoothed by one example half-way between the two
-        values, c = 0 (Hinton 2012, "A practical guide to training RBMs", section 8).
+        W is very nearly `N(0, weight_scale^2)` (sums of uniforms, the same bits on any machine), b the bias of a unit
+        by itself that has the mean of the data (for 0 and 1: its logit), smoothed by one example half-way between the
+        two values, `c = 0` (Hinton 2012, "A practical guide to training RBMs", section 8).
 
-        Columns of Gaussian units are standardized: the units hold (x - mean) / scale, with the mean and the standard
+        Columns of Gaussian units are standardized: the units hold `(x - mean) / scale`, with the mean and the standard
         deviation of all of X, and the model takes and gives x. A column that is constant has scale 1. The sums go row
         by row, from the first known number of each column on: the same bits however X is cut into batches.
 
@@ -186,11 +188,11 @@ class RBM(Model):
         n_hidden : int
             Number of hidden units H, at least 1.
         seed : int
-            From 0 to 2^64 - 1.
+            From 0 to `2^64 - 1`.
         weight_scale : float, optional
-            Standard deviation of the initial weights. By default 0.01; of real hidden units sqrt(0.1 / columns), which
-            gives their inputs a variance of about 0.1 (Tubiana, Cocco & Monasson 2019), at most 0.3 / (sqrt(V) +
-            sqrt(H)) where visible units are real, too, so that the model can be normalized.
+            Standard deviation of the initial weights. By default 0.01; of real hidden units `sqrt(0.1 / columns)`,
+            which gives their inputs a variance of about 0.1 (Tubiana, Cocco & Monasson 2019), at most
+            `0.3 / (sqrt(V) + sqrt(H))` where visible units are real, too, so that the model can be normalized.
         sample_weight : array (n,), optional
             Weights of the rows of an array X, not negative; as :func:`fastrbm.fit` takes them. The biases fit the
             weighted means. A total below the number of rows counts as that number.
@@ -319,7 +321,7 @@ class RBM(Model):
         self, weights: ArrayLike, visible_bias: ArrayLike, hidden_bias: ArrayLike, rate: float = 1.0,
         n_threads: int | None = None,
     ) -> None:  # fmt: skip
-        """theta <- theta + rate * change, for every parameter: computed in float64, rounded once to float32.
+        """Add to every parameter, `theta <- theta + rate * change`: in float64, rounded once to float32.
 
         Parameters
         ----------
@@ -344,7 +346,7 @@ class RBM(Model):
         self._parameters = Parameters.of(new[0], new[1], new[2], units, n_threads)
 
     def step(self, gradient: Gradient, learning_rate: float, n_threads: int | None = None) -> None:
-        """theta <- theta + learning_rate * gradient, the plain ascent of the log-likelihood.
+        """A step of plain ascent of the log-likelihood, `theta <- theta + learning_rate * gradient`.
 
         Raises FloatingPointError, and leaves the model as it was, when a parameter would not stay finite, or when both
         layers have real units and the model could no longer be normalized.
@@ -571,8 +573,12 @@ class RBM(Model):
     # ------------------------------------------------------------ energies
 
     def energy(self, v: ArrayLike, h: ArrayLike, n_threads: int | None = None) -> np.ndarray:
-        """E(v, h) = -v'W h - b'v - c'h of each pair, in nats; of real units also their own energies, gamma z^2 / 2 of
-        Gaussian ones. What is passed are the data's numbers, mean + scale z; the formula has z.
+        """The energy of each pair of v and h, in nats.
+
+            E(v, h) = -v'W h - b'v - c'h
+
+        Real units add their own energies, `gamma z^2 / 2` of Gaussian ones. What is passed are the data's numbers, mean
+        + scale z; the formula has z.
 
         Parameters
         ----------
@@ -633,12 +639,14 @@ class RBM(Model):
         return floatmath.row_sums(inputs * self.hidden.unit_values(hidden.to_states()))
 
     def free_energy(self, v: ArrayLike, n_threads: int | None = None) -> np.ndarray:
-        """F(v) = -b'v - sum_j cgf(c_j + (v'W)_j) = -log sum_h exp(-E(v, h)) of each example, in nats.
+        """The free energy of each example, in nats: the energy of v with the hidden units summed out.
 
-        cgf(x) is softplus(x) = log(1 + exp(x)) of hidden units of 0 and 1, and log(2 cosh x) of spins; of real units it
-        is the log of an integral. log p(v) = -F(v) - log Z, so differences of F are log ratios of probabilities. Of
-        real visible units F also has their own energies, and exp(-F) / Z is the density of their values z (of data in
-        units of their own: see :func:`fastrbm.likelihood.score`).
+            F(v) = -log sum_h exp(-E(v, h)) = -b'v - sum_j cgf(c_j + (v'W)_j)
+
+        `cgf(x)` is `softplus(x) = log(1 + exp(x))` of hidden units of 0 and 1, and `log(2 cosh x)` of spins; of real
+        units it is the log of an integral. `log p(v) = -F(v) - log Z`, so differences of F are log ratios of
+        probabilities. Of real visible units F also has their own energies, and `exp(-F) / Z` is the density of their
+        values z (of data in units of their own: see :func:`fastrbm.likelihood.score`).
 
         Parameters
         ----------
@@ -682,7 +690,7 @@ class RBM(Model):
 
     @property
     def grid(self) -> tuple[float, float]:
-        """The grids 2^-e to whose nearest points the kernels round the weights, for v -> h and for h -> v."""
+        """The grids `2^-e` to whose nearest points the kernels round the weights, for `v -> h` and for `h -> v`."""
         p = self._parameters
         return 2.0**-p.to_hidden.exponent, 2.0**-p.to_visible.exponent
 
@@ -706,17 +714,21 @@ class RBM(Model):
     # ------------------------------------------------------------ conditional distributions
 
     def mean_hidden(self, v: ArrayLike, n_threads: int | None = None) -> np.ndarray:
-        """E[h | v], float32 (n, H): of 0 and 1, P(h_j = 1 | v) = sigmoid(c_j + (v'W)_j); of spins, tanh(c_j + (v'W)_j);
-        of real units the mean at the field c_j + (v'W)_j, of Gaussian ones (c_j + (v'W)_j) / gamma_j.
+        """The means of the hidden units given v, `E[h | v]`: float32 (n, H).
+
+        The field of unit j is `f_j = c_j + (v'W)_j`. Of units of 0 and 1 the mean is `P(h_j = 1 | v) = sigmoid(f_j)`,
+        of spins `tanh(f_j)`, of Gaussian units `f_j / gamma_j`.
 
         v (n, V) holds the units' values, or numbers between them.
         """
         return self.hidden.mean(self._mean(self._parameters.to_hidden, self._states(v, "v", True), n_threads))
 
     def mean_visible(self, h: ArrayLike, n_threads: int | None = None) -> np.ndarray:
-        """E[v | h], float32 (n, V): of 0 and 1, P(v_i = 1 | h) = sigmoid(b_i + (W h)_i); of spins, tanh(b_i + (W h)_i);
-        of the categories of a site, their probabilities, in proportion to exp(b_i + (W h)_i); of Gaussian units mean +
-        scale (b_i + (W h)_i) / gamma_i, in the data's units. float64 where there are real units.
+        """The means of the visible units given h, `E[v | h]`: float32 (n, V), float64 where there are real units.
+
+        The field of unit i is `f_i = b_i + (W h)_i`. Of units of 0 and 1 the mean is `P(v_i = 1 | h) = sigmoid(f_i)`,
+        of spins `tanh(f_i)`. Of a site it is the probabilities of the categories, in proportion to `exp(f_i)`. Of
+        Gaussian units it is `mean + scale f_i / gamma_i`, in the data's units.
 
         h (n, H) holds the units' values, or numbers between them.
         """
@@ -730,7 +742,7 @@ class RBM(Model):
         return out
 
     def sample_hidden(self, v: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """A draw of h from p(h | v) for each example, (n, H): uint8 of 0 and 1, int8 of -1 and 1, or float64 of real
+        """A draw of h from `p(h | v)` for each example, (n, H): uint8 of 0 and 1, int8 of -1 and 1, or float64 of real
         units.
 
         The same seed gives the same draw: in a loop, pass a new seed each time (or use :class:`Chains`), or every pass
@@ -741,7 +753,7 @@ class RBM(Model):
         return self.hidden.values(drawn)
 
     def sample_visible(self, h: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """A draw of v from p(v | h) for each example, (n, columns): uint8 of 0 and 1 and of categories, int8 of -1
+        """A draw of v from `p(v | h)` for each example, (n, columns): uint8 of 0 and 1 and of categories, int8 of -1
         and 1, or float64, in the data's units, where there are real units.
 
         The same seed gives the same draw: in a loop, pass a new seed each time, as for :meth:`sample_hidden`.
@@ -790,29 +802,29 @@ class RBM(Model):
         start : array (n, columns) or BitMatrix, optional
             Where the chains start, with method "gibbs".
         beta : float or array (n,)
-            Inverse temperature: the samples follow exp(-beta E). The quadratic part of the energy of real units does
+            Inverse temperature: the samples follow `exp(-beta E)`. The quadratic part of the energy of real units does
             not scale: they follow the model whose weights and fields (biases, and delta of DReLU units) are multiplied
             by beta.
         n_threads : int, optional
             See :func:`fastrbm.show_config`. No effect on the samples.
         clamp : array (columns,) or (n, columns), or dict, optional
-            A unit's value, or a site's code, where it is clamped, NaN where it is free: samples follow p(free units |
-            clamped units). A dict has what is clamped alone: the value or label of columns, by name or number.
+            A unit's value, or a site's code, where it is clamped, NaN where it is free: samples follow
+            `p(free units | clamped units)`. A dict has what is clamped alone: the value or label of columns, by name or
+            number.
         clamp_hidden : array (H,) or (n, H), optional
             The same for hidden units.
         method : "annealed", "tempered", "gibbs" or None
-            "annealed": each sample is the end of a Gibbs chain of n_sweeps sweeps that starts at one of the ends of
-            population annealing, where every mode has its weight; the sweeps make chains of one family differ. 512
-            chains, or n, take 200 steps, or n_sweeps if these are fewer, from the modes that 512 short chains find
-            (see :func:`population_annealing`); twice as many take twice the steps where that leaves few families. It
-            takes one clamp and one beta for all samples: the clamped model is a smaller one, the model at beta one of
-            beta times the parameters.
-            "tempered": samples of :class:`TemperedChains` that do, at all temperatures, as many sweeps as n chains of
-            n_sweeps sweeps. A pilot run of about 300,000 sweeps of one chain finds how many temperatures there must be
-            and where. n divided by their number is the number of chains at beta 1, each of which gives several samples,
-            at even times in the second half of its sweeps; these depend on each other.
+            "annealed": population annealing gives states in which every mode has its weight
+            (:func:`population_annealing`). Each sample is the end of a Gibbs chain of n_sweeps sweeps from one of
+            them. The population has n chains, at least 512, takes 200 steps, at most n_sweeps, and starts at the modes
+            that 512 short chains find. Where that leaves few families, a second one has twice the chains and twice the
+            steps. All samples have one clamp and one beta.
+            "tempered": samples of :class:`TemperedChains`. These do as many sweeps, at all temperatures together, as n
+            chains of n_sweeps sweeps. A pilot run of about 300,000 sweeps of one chain chooses the temperatures. Each
+            chain at beta 1 gives several samples, one for each temperature, from the second half of its sweeps. Samples
+            of one chain depend on each other.
             "gibbs": each sample is the end of a Gibbs chain that starts at start, or at a draw from the visible biases
-            alone; samples then follow p(v) only when n_sweeps is long against the chains' mixing time, and a mode's
+            alone; samples then follow `p(v)` only when n_sweeps is long against the chains' mixing time, and a mode's
             weight may be that of the starts. It takes clamps and beta of each sample, and clamped hidden units.
             None: "annealed" where it takes what is given, else "gibbs".
         progress : bool
@@ -888,7 +900,7 @@ class RBM(Model):
             become the codes of the model's categories, which :meth:`to_frame` turns into labels again:
             ``rbm.to_frame(rbm.inpaint(frame), like=frame)``.
         n_sweeps : int
-            Sweeps of each chain, with the known units clamped. As for :meth:`sample`, draws follow p(missing | known)
+            Sweeps of each chain, with the known units clamped. As for :meth:`sample`, draws follow `p(missing | known)`
             only when this is long against the mixing time.
         seed : int
             The same seed gives the same draws.
@@ -898,7 +910,8 @@ class RBM(Model):
             Independent draws, each the end of a chain of its own: by default 1, and 30 for what is an average over
             them. Draws of a smaller number are the first of a larger one.
         probabilities : bool
-            Return P(unit on | known), the mean of P(unit on | h) over the draws of h; of real units E[value | known].
+            Return `P(unit on | known)`, the mean of `P(unit on | h)` over the draws of h; of real units
+            `E[value | known]`.
         most_probable : bool
             Fill in the value, or category, of the largest of these probabilities: of each missing entry by itself. Of
             real units, the mean.
@@ -958,7 +971,7 @@ class RBM(Model):
         return np.where(missing, values, _given.numbers(X, "X", missing=True))
 
     def reconstruct(self, v: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
-        """E[v | h], float32 (n, V), in the data's units, with h drawn from p(h | v) for each example: what one step
+        """`E[v | h]`, float32 (n, V), in the data's units, with h drawn from `p(h | v)` for each example: what one step
         there and back makes of it. v (n, V) holds the units' values, or numbers between them."""
         return self.mean_visible(self.sample_hidden(v, seed, n_threads), n_threads)
 

@@ -16,7 +16,8 @@ import fastrbm as fr
 from fastrbm import cli
 
 ROOT = Path(__file__).parent.parent
-PAGES = ["README.md", *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))]
+_DOCS = [*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "reference").glob("*.md")]
+PAGES = ["README.md", *sorted(path.relative_to(ROOT).as_posix() for path in _DOCS)]
 BLOCK = re.compile(r"^```(python|sh|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 # what a block needs that fastrbm does not, by what it says
 EXTRAS = {

@@ -47,9 +47,30 @@ def test_the_script_of_the_page_prints_what_the_page_shows(script):
     assert fr.load(script / "rbm.npz").n_hidden == 128 and np.load(script / "samples.npy").shape == (1000, 64)
 
 
-def test_the_batch_file_of_the_page_is_bash():
-    done = subprocess.run(["bash", "-n"], input=block("bash"), capture_output=True, text=True, check=False)
+@pytest.mark.parametrize("k", [0, 1])
+def test_the_batch_files_of_the_page_are_bash(k):
+    done = subprocess.run(["bash", "-n"], input=block("bash", k=k), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def start(folder, batch_file, commands):
+    """The batch file of the page, with these commands in place of those of a cluster; what comes of SIGTERM to it."""
+    (folder / "job.sh").write_text(re.sub(r"(?m)^(module|\.) .*$", "", batch_file), encoding="utf-8")
+    for name, text in {"scontrol": 'echo "scontrol $*"', **commands}.items():
+        (folder / name).write_text(f"#!/bin/bash\n{text}\n", encoding="utf-8")
+        (folder / name).chmod(0o755)
+    env = ENV | {"PATH": f"{folder}:{os.environ['PATH']}", "SLURM_CPUS_PER_TASK": "1", "SLURM_JOB_ID": "77"}
+    with subprocess.Popen(["bash", "job.sh"], cwd=folder, env=env, stdout=subprocess.PIPE, text=True) as job:
+        time.sleep(5)
+        job.send_signal(signal.SIGTERM)
+        assert job.communicate(timeout=LIMIT)[0].endswith("scontrol requeue 77\n")
+
+
+@pytest.mark.slow
+def test_the_batch_file_of_one_node_starts_itself_again(tmp_path):
+    np.save(tmp_path / "data.npy", fr.datasets.load_digits())
+    start(tmp_path, block("bash"), {"fastrbm": f'exec "{sys.executable}" -m fastrbm "$@" --epochs 100000 --quiet'})
+    assert fr.load(tmp_path / "run.npz").n_visible == 64
 
 
 @needs_mpi
@@ -59,20 +80,8 @@ def test_the_batch_file_starts_itself_again(script):
     ranks with a checkpoint."""
     training = (script / "train.py").read_text(encoding="utf-8").replace("epochs=40", "epochs=100_000")
     (script / "train.py").write_text(training, encoding="utf-8")
-    (script / "job.sh").write_text(re.sub(r"(?m)^(module|\.) .*$", "", block("bash")), encoding="utf-8")
-    commands = {
-        "srun": f'while [[ "$1" == --* ]]; do shift; done; exec "{bench.mpiexec()}" -n 2 "$@"',
-        "scontrol": 'echo "scontrol $*"',
-        "python": f'exec "{sys.executable}" "$@"',
-    }
-    for name, text in commands.items():
-        (script / name).write_text(f"#!/bin/bash\n{text}\n", encoding="utf-8")
-        (script / name).chmod(0o755)
-    env = ENV | {"PATH": f"{script}:{os.environ['PATH']}", "SLURM_CPUS_PER_TASK": "1", "SLURM_JOB_ID": "77"}
-    with subprocess.Popen(["bash", "job.sh"], cwd=script, env=env, stdout=subprocess.PIPE, text=True) as job:
-        time.sleep(5)
-        job.send_signal(signal.SIGTERM)
-        assert job.communicate(timeout=LIMIT)[0] == "scontrol requeue 77\n"
+    srun = f'while [[ "$1" == --* ]]; do shift; done; exec "{bench.mpiexec()}" -n 2 "$@"'
+    start(script, block("bash", k=1), {"srun": srun, "python": f'exec "{sys.executable}" "$@"'})
     assert fr.load(script / "run.checkpoint.npz").n_hidden == 128
 
 

@@ -375,6 +375,7 @@ MISTAKES = [
     (lambda: plot.logos(DNA, n=0), ValueError, "n must be at least 1"),
     (lambda: plot.logos(DNA, columns=[4]), ValueError, "columns must be numbers of columns of the data, got 4"),
     (lambda: plot.logos(DNA, alphabet="ACGT"), ValueError, "alphabet must have 5 labels, .* of column 0, got 4"),
+    (lambda: plot.logos(DNA, alphabet="protein"), ValueError, "alphabet must have 5 labels, .* of column 0, got 21"),
     (lambda: plot.logos(DNA, alphabet="ACGTA"), ValueError, "alphabet must have each label once, it has 'A' 2 times"),
     (lambda: plot.logos(DNA, alphabet=5), TypeError, "alphabet must be a string or a sequence of labels, not int"),
     (lambda: plot.logos(DNA, ax=plt.figure()), TypeError, "ax must be a matplotlib Axes, not Figure"),
@@ -414,3 +415,11 @@ def test_mistakes_name_the_argument(call, kind, words):
     with pytest.raises(kind, match=words):
         call()
     assert len(plt.get_fignums()) <= 1  # none but the user's: checks come before figures
+
+
+def test_alphabets_have_names():
+    legends = [
+        [text.get_text() for text in plot.logos(DNA, alphabet=alphabet).get_legend().get_texts()]
+        for alphabet in ("-ACGT", "dna", fr.datasets.Alphabet("dna"))
+    ]
+    assert legends[0] == ["A", "C", "G", "T", "gap"] and legends.count(legends[0]) == 3

@@ -1,9 +1,11 @@
 """README and docs/*.md: their code runs, their output is what they show, and the site builds without a warning."""
 
+import inspect
 import json
 import multiprocessing
 import os
 import re
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ProcessPoolExecutor
@@ -64,6 +66,28 @@ def test_the_readme_is_short_and_says_how_to_set_up():
     assert f'{venv} ".[test]" && .venv/bin/python -m pytest' in lines
 
 
+def test_new_benchmarks_leave_what_is_written_by_hand(tmp_path, monkeypatch):
+    """bench/compare.py --write makes its own sections of docs/benchmarks.md anew, and no other."""
+    import report
+
+    page = tmp_path / "benchmarks.md"
+    shutil.copy(ROOT / "docs" / "benchmarks.md", page)
+    kept = report.by_hand(page.read_text(encoding="utf-8"))
+    assert kept[0].startswith("## Categorical units\n\n`python bench/categorical.py`") and kept[0].endswith("```")
+    monkeypatch.setattr(report, "DOCS", tmp_path)
+    monkeypatch.setattr(report, "chart", lambda rows, path: None)
+    times = [("NumPy", 2e-3), ("fastrbm", 1e-3), ("PyTorch", 5e-4)]
+    for _ in range(2):
+        report.write([("8x4", 16, "sweep", name, seconds, 40.0) for name, seconds in times], ["sweep"])
+        text = page.read_text(encoding="utf-8")
+        assert re.findall(r"^## .*$", text, re.MULTILINE) == [
+            "## 8x4, 16 chains",
+            "## Categorical units",
+            "## Where fastrbm is slower",
+        ]
+        assert kept[0] in text and text.endswith("- sweep, 8x4, 16 chains: PyTorch takes 0.50 of fastrbm's time\n")
+
+
 SEARCHED = (
     "overfitting, regularization, early stopping, imputation, pandas, GPU, SLURM, spin, partition function".split(", ")
 )
@@ -101,6 +125,13 @@ def site(tmp_path_factory):
     return out
 
 
+def attributes_of(thing):
+    """The names in the section Attributes of its docstring."""
+    section = re.search(r"^Attributes\n-+\n(.*?)(?=^\w[^\n]*\n---|\Z)", inspect.getdoc(thing), re.DOTALL | re.MULTILINE)
+    lines = re.findall(r"^(\w+(?:, \w+)*)(?: : .*)?$", section[1], re.MULTILINE) if section else []
+    return [name for line in lines for name in line.split(", ")]
+
+
 def test_the_reference_has_every_public_name(site):
     from sphinx.util.inventory import InventoryFile
 
@@ -112,6 +143,8 @@ def test_the_reference_has_every_public_name(site):
         for name in module.__all__:
             if callable(getattr(module, name)):
                 assert f"{module.__name__}.{name}" in known
+                for attribute in attributes_of(getattr(module, name)):
+                    assert f"{module.__name__}.{name}.{attribute}" in known
     # attributes: one of several on a line, and one that ends in an underscore
     for name in (
         "likelihood.Bidirectional.upper",
@@ -119,6 +152,16 @@ def test_the_reference_has_every_public_name(site):
         "sklearn.BernoulliRBM.h_samples_",
     ):
         assert f"fastrbm.{name}" in known
+
+
+def test_the_reference_lists_its_names(site):
+    """Each page of the reference that is of functions and classes begins with all of them, one line each."""
+    for page in (site / "reference").glob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        own = re.findall(r'<dl class="py (?:class|function|exception)">\n<dt class="[^"]*" id="([\w.]+)"', text)
+        tables = re.findall(r'<table class="names.*?</table>', text, re.DOTALL)
+        listed = re.findall(r'href="#([\w.]+)"', "".join(tables))
+        assert len(own) < 2 or set(own) <= set(listed), page.name
 
 
 def test_nothing_on_the_site_is_left_unrendered(site):
@@ -140,8 +183,10 @@ def test_the_site_needs_no_network(site):
 
 def test_formulas_are_drawn_by_the_browser(site):
     """As MathML: none is left as TeX, and none as an error."""
-    page = (site / "theory.html").read_text(encoding="utf-8")
-    assert page.count("<math") > 50 and "merror" not in page
+    at_least = {"theory": 50, "reference/model": 30, "reference/optim": 10, "reference/likelihood": 30}
+    for name, number in at_least.items():
+        page = (site / f"{name}.html").read_text(encoding="utf-8")
+        assert page.count("<math") > number and "merror" not in page
     for page in site.rglob("*.html"):
         text = re.sub(r"<(pre|code|script)\b.*?</\1>", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
         assert not re.search(r"\\(?:frac|sum|mathrm|mathbb|log|theta|partial)\b", text), page.name

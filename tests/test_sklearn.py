@@ -398,6 +398,13 @@ def test_only_this_module_imports_scikit_learn():
 def test_text_is_refused_with_what_takes_it(kind):
     with pytest.raises(ValueError, match="could not convert string to float: 'yes'; OneHotEncoder .*RBMImputer takes"):
         kind().fit(np.array([["yes", "no"]] * 4, object), [0, 1] * 2)
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame({"smokes": ["yes", "no"] * 2, "age": [1.0, 0.0] * 2})
+    for columns in (["smokes", "age"], ["smokes"]):
+        with pytest.raises(ValueError, match="OneHotEncoder .*RBMImputer takes text"):
+            kind().fit(frame[columns], [0, 1] * 2)
+    with pytest.raises(ValueError, match="(?s)contains NaN.*RBMImputer, a step before this one, fills in"):
+        kind().fit(frame[["age"]].assign(age=[1.0, np.nan, 0.0, 1.0]), [0, 1] * 2)
 
 
 def test_a_model_of_another_kind_is_refused():

@@ -110,6 +110,9 @@ def _array(value: Any, name: str) -> np.ndarray:
         array = np.asarray(value)
     except Exception as error:  # NumPy's own words do not say which argument it is
         raise TypeError(f"{name} cannot be read as an array of numbers: {_first_line(error)}") from error
+    if array.dtype.kind == "O" and array.ndim == 1 and isinstance(value, (list, tuple)):  # by NumPy below 1.24
+        if any(isinstance(part, (list, tuple)) for part in value):
+            raise TypeError(f"{name} cannot be read as an array of numbers: its rows are of several lengths")
     if array.dtype.kind == "O" and array.ndim == 0:
         cure = f": of columns make a data frame, pandas.DataFrame({name})" if isinstance(value, Mapping) else ""
         raise TypeError(f"{name} must be an array of numbers, not {type(value).__name__}{cure}")

@@ -30,7 +30,7 @@ def bars_and_stripes(n: int) -> np.ndarray:
     """The distinct n x n images of bars or stripes: uint8 (2^(n+1) - 2, n^2) of 0 and 1, for n >= 2.
 
     Each column, or each row, is all 0 or all 1; the all-0 and the all-1 image are counted once (MacKay 2003, exercise
-    43.1). A model that knew nothing else would give each the log-likelihood -log(2^(n+1) - 2).
+    43.1). A model that knew nothing else would give each the log-likelihood `-log(2^(n+1) - 2)`.
 
     Examples
     --------

@@ -19,9 +19,11 @@ def split_rhat(series: ArrayLike) -> float:
     """Split R-hat: how much chains, and halves of chains, differ beyond what their spread explains (Gelman et al. 2013,
     "Bayesian Data Analysis", section 11.4).
 
-    sqrt(((m - 1)/m W + B/m) / W) over the 2 x chains half series of m numbers, with W their mean variance and B/m the
-    variance of their means. Near 1, below 1.01 or so, when all have seen the same distribution. Chains that differ in
-    spread but not in mean go unseen, and so do those with a few huge numbers: :func:`rhat` sees them.
+        sqrt(((m - 1)/m W + B/m) / W)
+
+    over the 2 x chains half series of m numbers, with W their mean variance and `B/m` the variance of their means. Near
+    1, below 1.01 or so, when all have seen the same distribution. Chains that differ in spread but not in mean go
+    unseen, and so do those with a few huge numbers: :func:`rhat` sees them.
 
     Parameters
     ----------
@@ -44,7 +46,7 @@ def rhat(series: ArrayLike) -> float:
     16:667, section 4.1), as ArviZ has it.
 
     Split R-hat (:func:`split_rhat`) is taken of normal scores: number k in order of S becomes the quantile
-    (k - 3/8) / (S + 1/4) of the normal distribution, equal numbers that of their mean place. So it exists where the
+    `(k - 3/8) / (S + 1/4)` of the normal distribution, equal numbers that of their mean place. So it exists where the
     variance does not. It is taken once more of the scores of the distances from the median, which differ where chains
     differ in spread.
 
@@ -80,10 +82,10 @@ def ess(series: ArrayLike, kind: str = "bulk") -> float:
     """Effective sample size: how many independent draws the chains are worth (Vehtari et al. 2021, sections 3.2 and
     4.3), as ArviZ has it.
 
-    S / tau of S numbers, with tau = 1 + 2 sum_t rho_t over the half chains, where rho_t takes the variance between them
-    in, so that chains that disagree are worth little. The sum goes over pairs of neighboring lags as long as they are
-    positive, none larger than the one before (Geyer 1992: the initial monotone sequence). At most S log10 S, for chains
-    whose terms alternate.
+    `S / tau` of S numbers, with `tau = 1 + 2 sum_t rho_t` over the half chains, where `rho_t` takes the variance
+    between them in, so that chains that disagree are worth little. The sum goes over pairs of neighboring lags as long
+    as they are positive, none larger than the one before (Geyer 1992: the initial monotone sequence). At most
+    `S log10 S`, for chains whose terms alternate.
 
     Parameters
     ----------

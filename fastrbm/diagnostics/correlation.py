@@ -15,7 +15,7 @@ _LENGTH = 50.0  # times tau: a shorter series says little about tau
 
 
 def autocorrelation(series: ArrayLike) -> np.ndarray:
-    """Autocorrelation function of one or more chains: rho_t = C_t / C_0, C_t = mean_s (x_s - m)(x_{s+t} - m).
+    """Autocorrelation function of one or more chains: `rho_t = C_t / C_0`, `C_t = mean_s (x_s - m)(x_{s+t} - m)`.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def autocorrelation(series: ArrayLike) -> np.ndarray:
 
     Returns
     -------
-    float64 (n,), from rho_0 = 1; NaN where the series is constant.
+    float64 (n,), from `rho_0 = 1`; NaN where the series is constant.
 
     Examples
     --------
@@ -47,7 +47,7 @@ class AutocorrelationTime:
     Attributes
     ----------
     value : float
-        tau = 1 + 2 sum_t rho_t, in sweeps: n sweeps are worth n / tau independent draws. NaN for a constant series,
+        `tau = 1 + 2 sum_t rho_t`, in sweeps: n sweeps are worth `n / tau` independent draws. NaN for a constant series,
         and where the sum is not positive, which a series too short for it can give.
     window : int
         The sum goes up to here: at least 5 tau, and at least 5 times the tau of the series with alternating signs.
@@ -63,11 +63,13 @@ class AutocorrelationTime:
 
 def autocorrelation_time(series: ArrayLike) -> AutocorrelationTime:
     """Integrated autocorrelation time with Sokal's automatic window (Sokal 1997, "Monte Carlo methods in statistical
-    mechanics", section 3): the smallest window that is at least 5 and 5 times the tau it gives, of the series and of
-    the series with alternating signs, (-1)^t x_t. A chain whose terms alternate has a small tau and a long memory,
-    which the second one shows: of AR(1) with coefficient -0.9 tau is 1/19, and the window must hold 19 sweeps five
-    times. (Chains in detailed balance have real eigenvalues: their memory is at one of these two ends of the spectrum.)
-    The last term counts half, so that of alternating terms as many count with either sign.
+    mechanics", section 3).
+
+    The window is the smallest that is at least 5, and at least 5 times the tau that it gives. It must be so for the
+    series, and for the series with alternating signs, `(-1)^t x_t`. A chain whose terms alternate has a small tau and a
+    long memory, which the second series shows: of AR(1) with coefficient -0.9 tau is 1/19, and the memory is 19 sweeps.
+    (Chains in detailed balance have real eigenvalues: their memory is at one of these two ends of the spectrum.) The
+    last term counts half, so that as many alternating terms count with either sign.
 
     Parameters
     ----------

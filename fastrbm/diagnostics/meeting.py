@@ -32,9 +32,10 @@ _OTHERS = "chains from the biases", "annealed samples"  # what chains from the d
 
 @dataclass(frozen=True, eq=False)
 class Meeting:
-    """How far apart the ends of chains are that started at data from those of chains that started at draws from the
-    biases, and from annealed samples: rows 0 and 1 of each array, in standard errors. Prints as a table and two
-    sentences.
+    """How far the ends of chains from the data are from two other sets of states, in standard errors.
+
+    Row 0 of each array compares them with the ends of chains from draws of the biases, row 1 with annealed samples.
+    Prints as a table and two sentences.
 
     Attributes
     ----------
@@ -143,9 +144,9 @@ def meet(
     """Let chains start at the data, and as many at draws from the visible biases, and see whether they end in one
     distribution, and that of annealed samples.
 
-    Chains that forget where they started do, whatever the data are and however well the model fits them. Chains that do
-    not stay in the modes that they started in: their samples have wrong weights, and a training by them learns these.
-    R-hat sees that only where chains of one kind of start are in several modes.
+    They do if chains forget where they started; how well the model fits the data does not matter. If chains do not
+    forget, they stay in the modes that they started in. Then modes have wrong weights in their samples, and a training
+    by such chains learns these weights. R-hat sees this only where chains of one kind of start are in several modes.
 
     What is compared after the sweeps, as differences in standard errors:
 
@@ -166,7 +167,7 @@ def meet(
         fewer, several chains start at one.
     n_chains : int
         Of each kind. That a mode has another weight shows, for a weight of about p, from a difference of
-        5 sqrt(2 p (1 - p) / n_chains) on.
+        `5 sqrt(2 p (1 - p) / n_chains)` on.
     n_sweeps : int
         Of the chains; annealing takes its 200 steps.
     seed : int

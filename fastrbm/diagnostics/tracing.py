@@ -30,7 +30,7 @@ def traces(
     """Run chains on, and note after each sweep several numbers of each, of which at least one tells most modes apart.
 
     Modes of like weight can have like free energies: then chains that never cross between them have the same trace
-    of F(v), and no diagnostic of it sees that they do not. They differ along a principal axis.
+    of `F(v)`, and no diagnostic of it sees that they do not. They differ along a principal axis.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def traces(
 
 
 def free_energy_trace(chains: Chains, n_sweeps: int, n_threads: int | None = None) -> np.ndarray:
-    """Run chains on, and note F(v) of each after each sweep: float64 (n_sweeps, chains), in nats.
+    """Run chains on, and note `F(v)` of each after each sweep: float64 (n_sweeps, chains), in nats.
 
     It does not tell modes of like weight apart: :func:`traces` do.
 

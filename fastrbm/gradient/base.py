@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 class Gradient(Update):
     """The gradient of the mean log-likelihood, or an estimate of it: one subtraction of one type.
 
-    d log p(v)/dtheta = -E_{p(h|v)}[dE/dtheta] + E_{p(v,h)}[dE/dtheta], and with E linear in its parameters:
-    dW = <v s'>_data - <v s'>_model, db = <v>_data - <v>_model, dc = <s>_data - <s>_model.
+        d log p(v)/dtheta = -E_{p(h|v)}[dE/dtheta] + E_{p(v,h)}[dE/dtheta]
+
+    E is linear in its parameters, so that with `s = E[h | v]` this is
+
+        dW = <v s'>_data - <v s'>_model,    db = <v>_data - <v>_model,    dc = <s>_data - <s>_model.
 
     Each phase is an average over its own number of examples. What a training step does not need is computed when it is
     asked for. A centered gradient (see :class:`Centering`) has other components than these; it still vanishes where
@@ -84,7 +87,7 @@ class Gradient(Update):
         return self._scale
 
     def centered(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> Gradient:
-        """This gradient with v - mu (V,) for v and h - lambda (H,) for h: see :class:`Centering`."""
+        """This gradient with `v - mu` (V,) for v and `h - lambda` (H,) for h: see :class:`Centering`."""
         return Gradient(*self._phases, self._n_threads, (visible_offset, hidden_offset), self.scale)
 
     def _checked(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -268,7 +271,7 @@ class Gradient(Update):
 
     @property
     def data_means(self) -> tuple[np.ndarray, np.ndarray]:
-        """<v> and <s> of the positive phase, float64 (V,) and (H,)."""
+        """`<v>` and `<s>` of the positive phase, float64 (V,) and (H,)."""
         return self._phases[0].means
 
     @once

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 
 class Centering(Described):
-    """Gradients with v - mu in place of v and h - lambda in place of h (Montavon & Mueller 2012; Melchior, Fischer &
-    Wiskott 2016).
+    """Gradients with `v - mu` in place of v and `h - lambda` in place of h (Montavon & Mueller 2012; Melchior, Fischer
+    & Wiskott 2016).
 
     With offsets mu and lambda that follow the means of the data, what a weight learns no longer depends on whether a
     unit is mostly on or mostly off: training on pictures and on their negatives is alike, and faster. The model stays

@@ -30,20 +30,20 @@ def column_number(value: Any, name: str) -> int:
 
 
 class Discriminative(Described):
-    """The exact gradient of the mean of log p(y | x), y being one column of the data, the label, and x all the others
+    """The exact gradient of the mean of `log p(y | x)`, y being one column of the data, the label, and x all the others
     (Larochelle & Bengio 2008).
 
-    With s_j(x, a) = E[h_j | x, y = a] and p_a = p(y = a | x), of an example
+    With `s_j(x, a) = E[h_j | x, y = a]` and `p_a = p(y = a | x)`, of an example
 
         d/dW_ij = x_i (s_j(x, y) - sum_a p_a s_j(x, a)),    d/dU_aj = ([a = y] - p_a) s_j(x, a),
         d/dc_j = s_j(x, y) - sum_a p_a s_j(x, a),           d/dd_a = [a = y] - p_a,
 
-    U and d being the label's rows of the weights and its biases; the biases of all other visible units have none. It
-    is a difference of two phases, as of any gradient, and can be centered: h ~ p(h | x, y), and (y, h) ~ p(y, h | x).
+    U and d being the label's rows of the weights and its biases; the biases of all other visible units have none. It is
+    a difference of two phases, as of any gradient, and can be centered: `h ~ p(h | x, y)`, and `(y, h) ~ p(y, h | x)`.
     There are no chains. The model learns to tell labels, not what data look like: samples and likelihoods of it mean
     nothing. See :class:`Hybrid`.
 
-    As moments are, s is rounded to multiples of 2^-22 and sums are exact: the same bits on any machine.
+    As moments are, s is rounded to multiples of `2^-22` and sums are exact: the same bits on any machine.
 
     Parameters
     ----------

@@ -25,10 +25,13 @@ _BLOCK = 1 << 12  # states at a time
 class Exact(Described):
     """The exact gradient of the mean log-likelihood: every state of the smaller layer is visited.
 
-    The other layer is summed out: p(s) ~ exp(a's) prod_k exp(cgf(d_k + (s'M)_k)) for the states s of the smaller layer,
-    with its bias a, the other's bias d, and M = W or W'. All in float64, on the float32 parameters themselves (not on
-    the kernels' grid). It costs 2^min(V, H) V H multiplications. Its matrix products are NumPy's, so that, unlike
-    everything sampled, its last bits may differ between machines.
+    The other layer is summed out. A state s of the smaller one has a probability in proportion to
+
+        exp(a's) prod_k exp(cgf(d_k + (s'M)_k)),
+
+    with its bias a, the other's bias d, and `M = W` or `M = W'`. All in float64, on the float32 parameters themselves
+    (not on the kernels' grid). It costs `2^min(V, H) V H` multiplications. Its matrix products are NumPy's, so that,
+    unlike everything sampled, its last bits may differ between machines.
 
     Raises
     ------

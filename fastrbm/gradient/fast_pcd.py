@@ -31,7 +31,7 @@ class _FastChains(Chains):
 class FastPCD(Described):
     """PCD whose chains see weights that learn faster and forget (Tieleman & Hinton 2009).
 
-    The chains sample the model with parameters theta + phi; after each call phi <- decay phi + rate (gradient). So
+    The chains sample the model with parameters `theta + phi`; after each call `phi <- decay phi + rate (gradient)`. So
     where chains sit, energy rises at once and drives them on: they mix better than the model would let them. phi is
     temporary: with the gradient at 0 it dies out, and the chains then sample the model itself. (phi follows the plain
     gradient, also where theta follows the centered one.)

@@ -29,19 +29,19 @@ _STATE = "generative_"  # before the names of what the generative estimator keep
 
 
 class Hybrid(Described):
-    """The gradient of mean log p(y | x) + alpha mean log p(x, y): :class:`Discriminative` plus alpha times an estimate
-    of the generative gradient (Larochelle & Bengio 2008, section 5).
+    """The gradient of the mean of `log p(y | x) + alpha log p(x, y)`: :class:`Discriminative` plus alpha times an
+    estimate of the generative gradient (Larochelle & Bengio 2008, section 5).
 
     A little of the generative gradient keeps a model that learns to tell labels from overfitting, and makes it one
     that can be sampled: given a label, too (``RBM.sample(clamp=...)``). It is also what examples without a label are
-    for: they add to the second mean log p(x), their label being drawn from p(y | x), exactly, at each call. So the
+    for: they add to the second mean `log p(x)`, their label being drawn from `p(y | x)`, exactly, at each call. So the
     generative estimator sees complete examples, and its gradient has the right expectation. (Both means are over the
     examples of the call that they are of.)
 
     Parameters
     ----------
     generative : estimator, optional
-        Of the gradient of log p(x, y): by default ``gradient.PCD()``. Any other of this module, or one of your own.
+        Of the gradient of `log p(x, y)`: by default ``gradient.PCD()``. Any other of this module, or one of your own.
     alpha : float
         Its weight, from 0 up.
     column : int

@@ -40,9 +40,12 @@ class MonteCarloGradient(Gradient):
 
 
 class MonteCarlo(Described):
-    """-1/N sum_n dE(v, h_n)/dtheta + 1/M sum_m dE(v_m, h_m)/dtheta, with h_n ~ p(h | v) and (v_m, h_m) ~ p(v, h).
+    """The gradient by plain Monte Carlo: two means over samples.
 
-    Binary samples stand on both sides, where the other estimators of this module put E[h | v]: those have a smaller
+        -1/N sum_n dE(v, h_n)/dtheta + 1/M sum_m dE(v_m, h_m)/dtheta
+
+    The samples are `h_n ~ p(h | v)` and `(v_m, h_m) ~ p(v, h)`.
+    Binary samples stand on both sides, where the other estimators of this module put `E[h | v]`: those have a smaller
     variance at less cost (docs/theory.md, section 6). For teaching and for tests; arrays of n H and M (V + H)
     numbers.
 

@@ -32,8 +32,8 @@ class PCD(Described):
     """Persistent contrastive divergence (Younes 1989; Tieleman 2008): the negative phase from chains that go on.
 
     At each call the chains do n_sweeps sweeps under the model as it is now, and the negative phase is the average
-    over them of v s', v and s. With parameters held still this converges to the exact gradient plus noise of variance
-    Var / n_chains; while they move it is biased by about learning rate times mixing time.
+    over them of `v s'`, v and s. With parameters held still this converges to the exact gradient plus noise of variance
+    `Var / n_chains`; while they move it is biased by about learning rate times mixing time.
 
     Parameters
     ----------

@@ -65,7 +65,7 @@ def _tempered_chains(chains: TemperedChains | None, name: str) -> TemperedChains
 class Tempered(Described):
     """PCD whose chains exchange states with hotter ones (Desjardins et al. 2010; Cho, Raiko & Ilin 2010).
 
-    The negative phase is the average over the chains at beta 1 of v s', v and s. The hotter ones cross from mode to
+    The negative phase is the average over the chains at beta 1 of `v s'`, v and s. The hotter ones cross from mode to
     mode, so that the model is seen whole even where plain chains stay where they are. Costs about n_betas times the
     sweeps of :class:`PCD`; see :class:`fastrbm.TemperedChains` for the swaps and the ladder.
 
@@ -83,11 +83,11 @@ class Tempered(Described):
         What rate of swaps the ladder is adapted to, all through the training. None: it stays as it is.
     seed : int
     path : sampling.Path or sampling.Trajectory, optional
-        In place of temperatures, the hotter chains are those of other models (:class:`fastrbm.TemperedChains` of a
-        path); n_betas, betas and target_rate are left out then. A path stays as it is: the model that is trained stands
-        on top of its last one, and should be near it, as when a training goes on. A trajectory grows as ``fit`` keeps
-        models of this training: each becomes a rung just below the model that is trained, with copies of its chains. An
-        update costs as many sweeps as there are rungs, and about as much for swaps.
+        The hotter chains are of other models, in place of temperatures (:class:`fastrbm.TemperedChains` of a path).
+        Leave out n_betas, betas and target_rate then. A path stays as it is. The trained model is the rung after its
+        last one, and should be near it, as when a training goes on. A trajectory grows: each model that ``fit`` keeps
+        becomes the rung before the trained model, with copies of its chains. An update costs a sweep for each rung, and
+        about as much for swaps.
 
     Attributes
     ----------

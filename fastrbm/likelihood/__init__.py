@@ -1,4 +1,4 @@
-"""Likelihoods: log Z exactly or with an interval, log p(v) of data, some of whose entries may be missing,
+"""Likelihoods: log Z exactly or with an interval, `log p(v)` of data, some of whose entries may be missing,
 pseudo-likelihood, conditional scores, labels."""
 
 from .ais import ais, reverse_ais, standard_betas

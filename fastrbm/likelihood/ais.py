@@ -67,11 +67,15 @@ def ais(
 ) -> LogPartition:
     """Estimate log Z by annealed importance sampling (Neal 2001; Salakhutdinov & Murray 2008).
 
-    Chains start at exact draws from the base-rate model, p_0(v) ~ exp(r'v), and go up the path, as a rule through the
-    distributions exp(-beta E(v, h) + (1 - beta) r'v) (of real units see :class:`fastrbm.sampling.Path`). Before each
+    Chains start at exact draws from the base-rate model, `p_0(v) ~ exp(r'v)`, and go up the path, as a rule through the
+    distributions `exp(-beta E(v, h) + (1 - beta) r'v)` (of real units see :class:`fastrbm.sampling.Path`). Before each
     move a chain's weight is multiplied by the ratio of the two unnormalized distributions of v at the state it is in.
-    The mean weight times Z_0 = 2^H prod_i exp(cgf(r_i)) has expectation Z; so log Z is under-estimated on average, and
-    likelihoods over-estimated: see :func:`bidirectional`.
+    The mean weight times the base-rate model's own
+
+        Z_0 = 2^H prod_i exp(cgf(r_i))
+
+    has expectation Z. So log Z is under-estimated on average, and likelihoods are over-estimated: see
+    :func:`bidirectional`.
 
     Parameters
     ----------
@@ -100,12 +104,11 @@ def ais(
     Returns
     -------
     LogPartition
-        Its interval is that Z is within a factor of 1 - 3 s of the estimate, either way: s is the standard error of
-        the mean weight relative to it, from the spread of the chains' weights. Weights are skew, few are large, so
-        that a mean is more often too small than too large: hence 1 / (1 - 3 s) upward and not 1 + 3 s. Where 3 s
-        reaches 1 there is no upper end; the lower one is never further down than 6.6 nats, which Markov's inequality
-        gives for any weights. All this tells of the spread that was seen, and knows nothing of modes that no chain
-        visited.
+        Its interval for Z goes from `1 - 3 s` to `1 / (1 - 3 s)` times the estimate. s is the relative standard error
+        of the mean weight, from the spread of the chains' weights. The upper end is not `1 + 3 s`, since weights are
+        skew: few are large, and a mean is more often too small than too large. Where `3 s` reaches 1 there is no upper
+        end. The lower end is at most 6.6 nats below the estimate, by Markov's inequality, which holds for any weights.
+        The spread is the one that was seen: it says nothing of modes that no chain visited.
 
     Warns
     -----
@@ -150,7 +153,7 @@ def reverse_ais(
 ) -> LogPartition:
     """Estimate log Z by annealing the other way: from states of the model down to the base-rate model.
 
-    With starting states drawn exactly from the model, the mean weight has expectation Z_0 / Z, so that log Z is
+    With starting states drawn exactly from the model, the mean weight has expectation `Z_0 / Z`, so that log Z is
     over-estimated on average: the other side of :func:`ais`. Data, or the ends of long chains, are not exact draws; the
     estimate is as good as they are.
 

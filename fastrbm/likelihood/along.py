@@ -76,11 +76,11 @@ def along(
 ) -> Along:
     """The log-likelihood of data under every model of a path, or of a training's trajectory.
 
-    log Z of the base-rate model is known, and that of each model after it from the one before: Bennett's acceptance
-    ratio (Bennett 1976) of the visible states of both. The states come from :class:`fastrbm.TemperedChains` along the
-    path, those of a trajectory from where the chains of its training were: these lag behind the model that they were
-    kept with, more so at large learning rates, and its estimates from them alone (n_sweeps=0, nearly free) are off by
-    as much. A few sweeps mend that where neighbors swap. (Bereux, Decelle, Furtlehner, Rosset & Seoane 2024, arXiv
+    log Z of the base-rate model is known. That of each other model follows from the model before it, by Bennett's
+    acceptance ratio (Bennett 1976) of visible states of both. The states come from :class:`fastrbm.TemperedChains`
+    along the path. Those of a trajectory start where the chains of its training were. Such chains lag behind their
+    model, more so at large learning rates, so that estimates from them alone (n_sweeps=0, nearly free) are wrong. A few
+    sweeps mend that where neighbors swap. (Bereux, Decelle, Furtlehner, Rosset & Seoane 2024, arXiv
     2405.15376.)
 
     Each chain of the coldest rung belongs to a column of chains, one a rung, which exchange states among themselves

@@ -74,7 +74,7 @@ def bidirectional(
         In nats, above 0: what half of the interval should be.
     seconds : float, optional
         Start no further round after so much time. Where this ends it, the result depends on the machine. By default the
-        end is at 2^25 chains times steps, of the upward chains and the downward ones, and fewer beyond 1,024 x 1,024:
+        end is at `2^25` chains times steps, of the upward chains and the downward ones, and fewer beyond 1,024 x 1,024:
         two minutes or so.
 
     Returns

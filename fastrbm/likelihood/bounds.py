@@ -22,10 +22,15 @@ _NUMBERS = 1 << 20  # fields at a time: bounds the memory
 def lower_bound(rbm: RBM, X: ArrayLike | None = None, n_threads: int | None = None) -> float:
     """A number that log Z is not below, in nats: the larger of two sums that are parts of Z. -inf where neither is one.
 
-    Z = sum_h m(h), with m(h) = sum_v exp(-E(v, h)) = exp(c'h + sum_i cgf_i(b_i + (W h)_i)). The states in which no
-    hidden unit is on, and in which one is, are H + 1 terms of it. A mode that a single hidden unit switches on is seen
-    so, even where no chain found it. And Z = sum_v exp(-F(v)), of which the different examples of X are some terms; F
-    takes the weights on the kernels' grid (:attr:`RBM.grid`), which may move this sum by 1e-5 nats or so.
+        Z = sum_h m(h),    m(h) = sum_v exp(-E(v, h)) = exp(c'h + sum_i cgf_i(b_i + (W h)_i))
+
+    The states in which no hidden unit is on, and those in which one is, are `H + 1` terms of the sum. A mode that a
+    single hidden unit switches on is seen so, even where no chain found it. The second sum is
+
+        Z = sum_v exp(-F(v)),
+
+    of which the different examples of X are some terms. F takes the weights on the kernels' grid (:attr:`RBM.grid`),
+    which may move this sum by 1e-5 nats or so.
 
     A layer with real units has an integral in the place of its sum, of which single states are no part: so the first
     sum is only there where hidden units have two values, the second one where no visible unit is real.

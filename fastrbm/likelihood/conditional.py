@@ -22,11 +22,11 @@ _EXAMPLES = 1 << 12
 
 
 def conditional(rbm: RBM, X: ArrayLike, units: Sequence[int], n_threads: int | None = None) -> np.ndarray:
-    """log p(v_A | v_B) for a few visible units or sites A, B being all the others, by enumeration of v_A. Needs no log
-    Z.
+    """`log p(v_A | v_B)` of a few visible units or sites A given all the others, B: of a label given an image, say.
 
-    p(v_A | v_B) = exp(-F(v_A, v_B)) / sum_a exp(-F(a, v_B)): a label given an image, or a missing measurement given
-    the rest.
+        p(v_A | v_B) = exp(-F(v_A, v_B)) / sum_a exp(-F(a, v_B))
+
+    The sum goes over all states of the units A. It needs no log Z.
 
     Parameters
     ----------

@@ -34,15 +34,22 @@ def exact(
 ) -> LogPartition:  # fmt: skip
     """log Z by enumeration of the smaller layer, the other one summed out.
 
-    Z = sum_s exp(a's) prod_k (1 + exp(d_k + (s'M)_k)) over the states s of the smaller layer, with its bias a, the
-    other layer's bias d, and M = W or W'. A categorical site has as many states as categories; where it is summed out,
-    its factor is the sum over them. In float64 throughout, on the float32 parameters themselves; memory for 320
-    rows of the larger layer; time 2^min(V, H) max(V, H) exponentials.
+        Z = sum_s exp(a's) prod_k (1 + exp(d_k + (s'M)_k))
+
+    The sum is over the states s of the smaller layer, with its bias a, the other layer's bias d, and `M = W` or
+    `M = W'`. (The factors are those of hidden units of 0 and 1; of others they are `exp(cgf(d_k + (s'M)_k))`.) A
+    categorical site has as many states as categories; where it is summed out, its factor is the sum over them. In
+    float64 throughout, on the float32 parameters themselves; memory for 320 rows of the larger layer; time
+    `2^min(V, H) max(V, H)` exponentials.
 
     A layer with real units has no states to enumerate, and is summed out: its factor is the integral of each. Where all
-    units of both layers are Gaussian, log Z = ((V + H) log 2 pi + t' A^-1 t - log det A) / 2 with A = [[G_v, -W], [-W',
-    G_h]], G the diagonal matrices of gamma, and t = (b, c). (The last bits of that are NumPy's, unlike those of sums.)
-    Z is that of the values z of visible Gaussian units, not of the data in units of their own.
+    units of both layers are Gaussian,
+
+        log Z = ((V + H) log(2 pi) + t' A^-1 t - log det A) / 2,
+
+    with `A = [[G_v, -W], [-W', G_h]]`, G the diagonal matrices of gamma, and `t = (b, c)`. (The last bits of that are
+    NumPy's, unlike those of sums.) Z is that of the values z of visible Gaussian units, not of the data in units of
+    their own.
 
     Parameters
     ----------

@@ -19,12 +19,17 @@ if TYPE_CHECKING:
 def label_probabilities(
     rbm: RBM, X: ArrayLike, column: int = -1, n_threads: int | None = None, *, log: bool = False
 ) -> np.ndarray:
-    """p(y | x) of each example: y is one column of the data, a categorical site or a unit of two values, x the others.
+    """`p(y | x)` of each example: y is one column of the data, a categorical site or a unit of two values, x the
+    others.
 
-    p(y = a | x) is proportional to exp(d_a + sum_j cgf(c_j + (x'W)_j + U_aj)), with the label's bias d and its rows U
-    of the weights (Larochelle & Bengio 2008); cgf is softplus for hidden units of 0 and 1, log(2 cosh) for spins.
-    Needs no log Z. The product x'W is computed once an example, and each label costs a multiplication and an addition
-    for each hidden unit. The fields of x are on the kernels' grid (:attr:`RBM.grid`), those of the label are not.
+    `p(y = a | x)` is proportional to
+
+        exp(d_a + sum_j cgf(c_j + (x'W)_j + U_aj)),
+
+    with the label's bias d and its rows U of the weights (Larochelle & Bengio 2008). cgf(f) is softplus(f) for hidden
+    units of 0 and 1, `log(2 cosh f)` for spins. It needs no log Z. The product `x'W` is computed once an example, and
+    each label costs a multiplication and an addition for each hidden unit. The fields of x are on the kernels' grid
+    (:attr:`RBM.grid`), those of the label are not.
 
     Parameters
     ----------
@@ -35,7 +40,7 @@ def label_probabilities(
     column : int
         The label's column; -1: the last one.
     log : bool
-        log p(y | x), in nats, which does not vanish.
+        `log p(y | x)`, in nats, which does not vanish.
 
     Returns
     -------

@@ -22,18 +22,18 @@ _FIELDS = 1 << 20  # numbers at a time
 
 
 def marginal(rbm: RBM, X: ArrayLike, n_threads: int | None = None) -> np.ndarray:
-    """log p*(known) = log sum over what is missing of exp(-F(v)) of each example, in nats: the log-likelihood of what
-    is known, plus log Z.
+    """`log p*(known)` = log sum over what is missing of `exp(-F(v))` of each example, in nats: the log-likelihood of
+    what is known, plus log Z.
 
     Exact, by one of two enumerations, whichever has fewer states: of the states of what is missing, up to 65,536, by
     their free energies; or of the hidden layer, up to 20 units,
 
         p*(known) = sum_h exp(c'h) prod_{known i} exp(field_i(h) v_i) prod_{missing i} sum_a exp(field_i(h) a),
 
-    field = b + W h, in float64, at 2^H V multiplications an example. The latter's matrix products are NumPy's, so that
-    its last bits may differ between machines. Of an example of which nothing is missing it is -F(v). The sum over a
-    missing real unit is an integral, which only the second way can do, and needs hidden units of two values. Then it is
-    the log of a density of the units' values, as F is.
+    `field = b + W h`, in float64, at `2^H V` multiplications an example. The latter's matrix products are NumPy's, so
+    that its last bits may differ between machines. Of an example of which nothing is missing it is `-F(v)`. The sum
+    over a missing real unit is an integral, which only the second way can do, and needs hidden units of two values.
+    Then it is the log of a density of the units' values, as F is.
 
     Parameters
     ----------

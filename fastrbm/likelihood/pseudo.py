@@ -34,14 +34,16 @@ _FLIP = 32  # connections that a flip costs each hidden unit; see threads.PASS
 def pseudo(
     rbm: RBM, X: ArrayLike, n_threads: int | None = None, *, per_site: bool = False, comm: Any = None
 ) -> np.ndarray:
-    """sum_i log p(v_i | v_1 .. v_V without v_i) of each example, over all sites (units of two values, or categorical
-    sites): deterministic, no log Z, no sampling. (Other programs report the mean over sites.)
+    """The pseudo-log-likelihood of each example: `log p(v_i | rest)`, summed over all sites i (units of two values, or
+    categorical sites). Deterministic, no log Z, no sampling. (Other programs report the mean over sites.)
 
-    log p(v_i | rest) = -softplus(F(v) - F(v with unit i flipped)); the fields c + W'v are computed once an example, and
-    a flip changes them by multiples of W_ij (Besag 1975). Costs two multiplications for each weight and example. The
-    fields are on the kernels' grid (:attr:`RBM.grid`), the flips are not. With real hidden units log p(v_i | rest) is a
-    difference of their cgf: of Gaussian ones as cheap; of ReLU and DReLU units it takes an evaluation for each hidden
-    unit, state of a site, and example, in NumPy: about a second for 10 million of them.
+        log p(v_i | rest) = -softplus(F(v) - F(v with unit i flipped))
+
+    The fields `c + W'v` are computed once an example, and a flip changes them by multiples of `W_ij` (Besag 1975).
+    Costs two multiplications for each weight and example. The fields are on the kernels' grid (:attr:`RBM.grid`), the
+    flips are not. With real hidden units `log p(v_i | rest)` is a difference of their cgf: of Gaussian ones as cheap;
+    of ReLU and DReLU units it takes an evaluation for each hidden unit, state of a site, and example, in NumPy: about a
+    second for 10 million of them.
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ class LogPartition(_Interval):
         Its interval: three standard errors for an estimate by sampling, the value itself where it is exact.
     method : str
     ess : float or None
-        Effective sample size of the chains' importance weights, (sum w)^2 / sum w^2; None where there are none.
+        Effective sample size of the chains' importance weights, `(sum w)^2 / sum w^2`; None where there are none.
     log_ratios : float64 (n_chains,) or None
         Each chain's estimate of log Z less the log Z of the reference, as it enters the mean; None where there is none.
     standard_error : float
@@ -178,7 +178,7 @@ class Score(_Interval):
     Attributes
     ----------
     per_example : float64 (n,)
-        log p(v) of each example, with log Z at its estimate.
+        `log p(v)` of each example, with log Z at its estimate.
     mean : float
     standard_error : float
         Of the mean, from the spread of the examples: how far other data of as many examples would move it.

@@ -48,19 +48,19 @@ def score(
     sample_weight: ArrayLike | None = None,
     comm: Any = None,
 ) -> Score:
-    """log p(v) = -F(v) - log Z of each example, and their mean with what is uncertain about it.
+    """`log p(v) = -F(v) - log Z` of each example, and their mean with what is uncertain about it.
 
-    Where visible units are real, it is the logarithm of a density, that of the data's own numbers: of columns x = mean
-    + scale z, log p(x) = log p(z) - sum_i log(scale_i), the sum over columns that are known. log Z, and F, are those of
-    the units' values z.
+    Where visible units are real, it is the logarithm of a density, that of the data's own numbers: of columns
+    `x = mean + scale z`, `log p(x) = log p(z) - sum_i log(scale_i)`, the sum over columns that are known. log Z, and F,
+    are those of the units' values z.
 
     Parameters
     ----------
     rbm : RBM
     X : array (n, V) or BitMatrix, of 0 and 1
         At least one example. Where entries are missing (NaN, None, pandas.NA, masked, -1 in columns of categories), it
-        is log p(known), the sum over what is missing: see :func:`marginal`. With method "bidirectional" also the
-        starting states of reverse AIS. F(v) takes the weights on the kernels' grid (:attr:`RBM.grid`), exact log Z
+        is `log p(known)`, the sum over what is missing: see :func:`marginal`. With method "bidirectional" also the
+        starting states of reverse AIS. `F(v)` takes the weights on the kernels' grid (:attr:`RBM.grid`), exact log Z
         takes them as they are: below 1e-5 nats for ordinary weights.
     method : "auto", "exact", "bidirectional" or "ais"
         "exact" enumerates the smaller layer, up to 25 units. "bidirectional" estimates log Z from both sides: see

@@ -27,9 +27,12 @@ _RATE = Linear(ADAM_RATE, 0.0)
 class Adam(Optimizer):
     """Ascent along the gradient's running mean over the root of its running mean square, component by component.
 
-    m <- beta1 m + (1 - beta1) g, s <- beta2 s + (1 - beta2) g^2, and theta <- theta + epsilon * (m' / (sqrt(s') + eps)
-    - l2 W - l1 sign(W)), where m' = m / (1 - beta1^t), s' = s / (1 - beta2^t) (Kingma & Ba 2015); decay of the weights
-    apart from the scaling (Loshchilov & Hutter 2019). Steps have the size of the rate, whatever the gradient's: rates
+        m <- beta1 m + (1 - beta1) g,    s <- beta2 s + (1 - beta2) g^2
+        m_hat = m / (1 - beta1^t),    s_hat = s / (1 - beta2^t)
+        theta <- theta + epsilon (m_hat / (sqrt(s_hat) + eps) - l2 W - l1 sign(W))
+
+    g is the gradient of update t (Kingma & Ba 2015). The decay of the weights is apart from the scaling (Loshchilov &
+    Hutter 2019). Steps have the size of the rate, whatever the gradient's: rates
     are smaller than SGD's, 0.001 or less. For persistent chains SGD is the better choice (docs/training.md).
 
     Parameters

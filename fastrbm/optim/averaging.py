@@ -24,8 +24,11 @@ class Averaging(Described):
 
     A learning rate that does not fall to 0 leaves the parameters shaking about the optimum; their average sits in the
     middle. Weights rise with a power of the number of the update (Shamir & Zhang 2013), so that the average is of use
-    whenever the training stops: theta' <- theta' + (eta + 1) / (t + eta) (theta - theta'), where eta = 2 / last - 2
-    makes the mean age of what it holds that of a plain mean over the last part.
+    whenever the training stops. After update t the average a becomes
+
+        a <- a + (eta + 1) / (t + eta) (theta - a),
+
+    where `eta = 2 / last - 2` makes the mean age of what it holds that of a plain mean over the last part.
 
     Parameters
     ----------

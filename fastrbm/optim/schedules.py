@@ -62,8 +62,8 @@ class Cosine(_FromTo):
 
 @dataclass(frozen=True)
 class InverseTime(_FromTo):
-    """start / (1 + k t), with the k that makes it stop at the end: the 1/t rule of stochastic approximation (Robbins &
-    Monro 1951).
+    """`start / (1 + k t)`, with the k that makes it stop at the end: the 1/t rule of stochastic approximation (Robbins
+    & Monro 1951).
 
     >>> import fastrbm as fr
     >>> fr.optim.InverseTime(0.1, 0.01)(1 / 9)

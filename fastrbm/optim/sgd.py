@@ -27,7 +27,10 @@ _NAMES = "tiles", "visible_bias", "hidden_bias", "own"
 
 
 class SGD(Optimizer):
-    """Stochastic gradient ascent: theta <- theta + epsilon * u, u <- momentum * u + gradient - l2 * W - l1 * sign(W).
+    """Stochastic gradient ascent, with momentum and decay of the weights.
+
+        u <- momentum * u + gradient - l2 * W - l1 * sign(W)
+        theta <- theta + epsilon * u
 
     Parameters
     ----------
@@ -37,15 +40,15 @@ class SGD(Optimizer):
     momentum : float
         From 0 up to, but not including, 1. With persistent chains, 0 is best: they must keep up with the parameters.
     l2 : float
-        Decay of the weights (not of the biases): ascends log-likelihood - ``l2/2 |W|^2``.
+        Decay of the weights (not of the biases): ascends log-likelihood - `l2/2 |W|^2`.
     l1 : float
-        Likewise, log-likelihood - ``l1 sum |W_ij|``: pulls small weights to 0.
+        Likewise, log-likelihood - `l1 sum_ij |W_ij|`: pulls small weights to 0.
     l1b : float
-        Likewise, log-likelihood - ``l1b / (2 V) sum_j (sum_i |W_ij|)^2``: pulls weights to 0 the more, the more weights
+        Likewise, log-likelihood - `l1b / (2 V) sum_j (sum_i |W_ij|)^2`: pulls weights to 0 the more, the more weights
         a hidden unit has, so that its weights become few and no unit dies (Tubiana, Cocco & Monasson, eLife 2019, eq.
         8: the usual choice for sequences; 0.25 for their WW domain).
     nesterov : bool
-        Move along gradient + momentum * u in place of u: the look-ahead of Nesterov (1983), in the form that takes
+        Move along `gradient + momentum * u` in place of u: the look-ahead of Nesterov (1983), in the form that takes
         the gradient where the parameters are (Bengio et al. 2013).
     max_norm : float
         After each update, the weights of a hidden unit whose Euclidean norm is above this are scaled down to it, up to

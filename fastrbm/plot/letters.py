@@ -48,8 +48,9 @@ def logos(rbm: RBM, hidden=None, alphabet=None, n: int | None = None, columns=No
         ``rbm.visible_categories``, or digits. Without, :func:`category_weights` draws bars in its place.
     hidden : int or sequence of ints, optional
         Hidden units to show, in this order. By default the n of the largest Euclidean norms (in the zero-sum gauge).
-    alphabet : str or sequence of labels, optional
-        Of the categories in the order of their codes, such as ``"ACDEFGHIKLMNPQRSTVWY-"``.
+    alphabet : str or sequence of labels, or Alphabet, optional
+        Of the categories in the order of their codes, such as ``"ACDEFGHIKLMNPQRSTVWY-"``, or a name of
+        :class:`fastrbm.datasets.Alphabet`, such as ``"protein"``.
     n : int, optional
         Without hidden: how many to show, 5, or as many as there are.
     columns : sequence of ints, optional

@@ -29,10 +29,10 @@ def inputs(
 ) -> Axes:  # fmt: skip
     """Draw histograms of the inputs of hidden units over data, and as a curve the mean of each unit at an input.
 
-    The input of hidden unit j is ``I_j = sum_i v_i W_ij``, its mean E[h_j | I_j], with its bias; of units of two values
-    the curve is P(h_j = 1 | I_j). Where the histogram has two groups with different means, the unit tells two kinds of
-    examples apart (Tubiana, Cocco & Monasson 2019, "Learning protein constitutive motifs from sequence data", figures 3
-    to 6).
+    The input of hidden unit j is `I_j = sum_i v_i W_ij`, its mean `E[h_j | I_j]`, with its bias; of units of two
+    values the curve is `P(h_j = 1 | I_j)`. Where the histogram has two groups with different means, the unit tells two
+    kinds of examples apart (Tubiana, Cocco & Monasson 2019, "Learning protein constitutive motifs from sequence data",
+    figures 3 to 6).
 
     Weights are taken in the zero-sum gauge, as for :func:`logos`: an input is the sum of the heights of an example's
     letters.

@@ -97,7 +97,7 @@ def pair_correlations(
 ) -> Axes:  # fmt: skip
     """Draw the connected correlations of pairs in samples against those in data.
 
-    ``C_ij(a, b) = f_ij(a, b) - f_i(a) f_j(b)``, f the frequencies of category a at site i and b at site j, for all
+    `C_ij(a, b) = f_ij(a, b) - f_i(a) f_j(b)`, f the frequencies of category a at site i and b at site j, for all
     pairs of sites and all of their categories. A real column has one value in their place, that of its unit: of
     Gaussian units in multiples of their ``scale``, so that C_ij of two standardized columns is Pearson's correlation.
 
@@ -110,7 +110,7 @@ def pair_correlations(
     Returns
     -------
     Axes
-        A point for each pair of categories of each pair of sites; for bits and spins, ``C_ij(1, 1)``. Many
+        A point for each pair of categories of each pair of sites; for bits and spins, `C_ij(1, 1)`. Many
         points, and the title, are as of :func:`site_frequencies`.
 
     Raises

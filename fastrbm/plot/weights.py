@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import validate
+from ..datasets.alignments import ALPHABETS, Alphabet
 from . import sites as layout
 from .common import axes_of
 from .names import escaped, head, hidden_units, shortened
@@ -131,6 +132,8 @@ def read(rbm: Any, alphabet: Any):
 
 
 def _alphabet(value: Any) -> tuple[str, ...]:
+    if isinstance(value, Alphabet) or isinstance(value, str) and value in ALPHABETS:
+        value = Alphabet(value).letters if isinstance(value, str) else value.letters
     if not isinstance(value, (str, Sequence, np.ndarray)):
         raise TypeError(f"alphabet must be a string or a sequence of labels, not {validate.kind(value)}")
     labels = tuple(map(str, value))

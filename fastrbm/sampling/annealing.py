@@ -49,14 +49,14 @@ class Population:
     log_partition : float
         An estimate of log Z, in nats; that of Z has no bias.
     families : float
-        The effective number of families, 1 / sum_k f_k^2, where f_k is the part of the population that descends from
-        chain k of the start, or, where that makes it smaller, the part of the weight before the last resampling (of
-        chains of nearly one weight each has one descendant): n_chains if no chain counts for more than another, 1 if
-        all are of one family. The weight p of a mode is known to about sqrt(p (1 - p) / families).
+        The effective number of families, `1 / sum_k f_k^2`, where `f_k` is the part of the population that descends
+        from chain k of the start, or, where that makes it smaller, the part of the weight before the last resampling
+        (of chains of nearly one weight each has one descendant): n_chains if no chain counts for more than another, 1
+        if all are of one family. The weight p of a mode is known to about `sqrt(p (1 - p) / families)`.
     ess : float
-        The smallest effective sample size (sum w)^2 / sum w^2 that was seen.
+        The smallest effective sample size `(sum w)^2 / sum w^2` that was seen.
     standard_error : float
-        Of log_partition, in nats: sqrt(1 / families - 1 / n_chains), what the sizes of the families tell of it (Lee &
+        Of log_partition, in nats: `sqrt(1 / families - 1 / n_chains)`, what the sizes of the families tell of it (Lee &
         Whiteley 2018); infinite for one chain. It knows nothing of modes that no chain visited.
     """
 
@@ -91,7 +91,7 @@ def population_annealing(
     2003; Machta 2010).
 
     The chains start at exact draws from the path's base-rate model and go up the path, by default through the
-    distributions exp(-beta E(v, h) + (1 - beta) r'v) with beta from 0 up to 1. Before each move a chain's weight is
+    distributions `exp(-beta E(v, h) + (1 - beta) r'v)` with beta from 0 up to 1. Before each move a chain's weight is
     multiplied by the ratio of the two unnormalized distributions at the state that it is in. When the weights become
     unequal, the population is resampled: a chain has a number of copies that is its weight, rounded up or down
     (systematic resampling). A mode that chains find too seldom gains weight as beta rises, and one that they find too
@@ -108,7 +108,7 @@ def population_annealing(
     seed : int
         The same seed gives the same population.
     base_bias : array (V,), optional
-        r. By default b + W E[h] with hidden units as they are at beta 0: on half of the time. A Path has its own.
+        r. By default `b + W E[h]` with hidden units as they are at beta 0: on half of the time. A Path has its own.
     progress : bool
         Show a line on standard error.
     n_threads : int, optional

@@ -29,7 +29,7 @@ __all__ = ["Chains"]
 class Chains(Together):
     """Gibbs chains of a model, which remember where they are.
 
-    A sweep draws v from p(v | h) and then h from p(h | v), so that (v, h) is a joint state at all times. The chains
+    A sweep draws v from `p(v | h)` and then h from `p(h | v)`, so that (v, h) is a joint state at all times. The chains
     follow the model: when its parameters change, the next sweep uses the new ones (this is what persistent contrastive
     divergence does; Tieleman 2008). One thread at a time may sweep them: two at once leave states of no
     distribution.
@@ -45,7 +45,7 @@ class Chains(Together):
     start : array (n_chains, V) or BitMatrix, optional
         Where they start; by default at draws from the visible biases alone.
     beta : float or array (n_chains,)
-        Inverse temperatures: chain k samples exp(-beta_k E).
+        Inverse temperatures: chain k samples `exp(-beta_k E)`.
     n_threads : int, optional
         For the start. No effect on the states.
     clamp, clamp_hidden : array (V,) or (n_chains, V), (H,) or (n_chains, H), optional

@@ -37,7 +37,8 @@ class LabelColumn:
         n_columns = unit.n_columns
         at = arrays.index(column)
         if at is None:
-            raise TypeError(f"{name} must be the number of a column, not {arrays.kind(column)}")
+            cure = f": rbm.visible_names.index({column!r}) is that of a name" if isinstance(column, str) else ""
+            raise TypeError(f"{name} must be the number of a column, not {arrays.kind(column)}{cure}")
         if not -n_columns <= at < n_columns:
             raise ValueError(f"{name} must be one of the {n_columns} columns of the data, got {column}")
         if n_columns < 2:

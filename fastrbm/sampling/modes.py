@@ -36,8 +36,9 @@ def mode_biases(rbm: RBM, n_sweeps: int = SWEEPS, seed: int = 0, n_threads: int 
     512 chains start at random hidden states, half of whose units are on, and a quarter of them with a single hidden
     unit on (of real units: draws given random visible states, and a single unit far from 0). A random hidden state is
     at the border of many modes; so chains fall into all of them, where draws from the visible biases fall into the one
-    that these are of. Ends whose E[v | h] differ by less than a tenth of the columns are of one mode, or by more, so
-    that there are no more than 31. A mode into which few hidden states fall may be missing.
+    that these are of. Two ends are of one mode if their `E[v | h]` differ by less than a tenth of the columns. Where
+    that would make more than 31 modes, a larger difference is allowed. A mode into which few hidden states fall may be
+    missing.
 
     Parameters
     ----------

@@ -39,21 +39,21 @@ _FEWEST = 0.1  # steps that a stretch gets, as a fraction of the mean
 class Path:
     """Distributions from one of independent visible units up to the model's, which is their last.
 
-    The first is the base-rate model, p_0(v) ~ exp(r'v), with hidden units as they are at beta 0. Along the temperatures
-    of one model it goes on by exp(-beta E(v, h) + (1 - beta) r'v), with beta from 0 up to 1. Along the models that a
-    training went through, its trajectory (Decelle, Furtlehner & Seoane 2021; Bereux et al. 2024), it goes so to the
-    first of them, and from each to the next through models whose parameters are on the line between: these have the
-    densities p_k^(1 - s) p_(k+1)^s of (v, h), up to a factor. Where a model has modes that no temperature joins, the
-    models of its training still go from one to the next in small steps.
+    The first is the base-rate model, `p_0(v) ~ exp(r'v)`, with hidden units as they are at beta 0. Along the
+    temperatures of one model it goes on by `exp(-beta E(v, h) + (1 - beta) r'v)`, with beta from 0 up to 1. Along the
+    models that a training went through, its trajectory (Decelle, Furtlehner & Seoane 2021; Bereux et al. 2024), it goes
+    so to the first of them, and from each to the next through models whose parameters are on the line between: these
+    have the densities `p_k^(1 - s) p_(k+1)^s` of (v, h), up to a factor. Where a model has modes that no temperature
+    joins, the models of its training still go from one to the next in small steps.
 
     The quadratic part of the energy of real units does not change with beta, so that there is a distribution at beta 0.
-    Where hidden units are real and no visible ones, visible biases are multiplied by beta^2 and weights and hidden
-    biases by beta: exp(-beta^2 E(v, h / beta) + (1 - beta^2) r'v). The cgf of a real unit grows with the square of its
-    field; so modes of like weight in the model have like weights all along the path, which they do not where visible
-    biases are multiplied by beta itself. Between two models the quadratic part is on the line, too.
+    Where hidden units are real and no visible ones, visible biases are multiplied by `beta^2` and weights and hidden
+    biases by beta: `exp(-beta^2 E(v, h / beta) + (1 - beta^2) r'v)`. The cgf of a real unit grows with the square of
+    its field; so modes of like weight in the model have like weights all along the path, which they do not where
+    visible biases are multiplied by beta itself. Between two models the quadratic part is on the line, too.
 
     A point of the path is a number from 0 to the number of its models: up to 1 it is beta, of the first model; a point
-    k + s, for k at least 1, is between model k and model k + 1, the first being model 1.
+    `k + s`, for k at least 1, is between model k and model `k + 1`, the first being model 1.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Path:
         The points themselves, from 0 up to the number of models, in place of n_steps. Whole numbers, where the models
         are, are put in where they are missing.
     base_bias : array (V,), optional
-        r. By default, without data, b + W E[h] of the first model, with hidden units as they are at beta 0.
+        r. By default, without data, `b + W E[h]` of the first model, with hidden units as they are at beta 0.
     data : array (n, columns) or BitMatrix, optional
         r is the bias of independent units that have these data's smoothed means.
 
@@ -78,7 +78,7 @@ class Path:
     length : float or None
         Of a path that :meth:`adapted` made, its thermodynamic length as the pilot run saw it (Crooks 2007; Sivak &
         Crooks 2012): the log weight of a chain that is annealed along it in n steps has a variance of about
-        length^2 / n.
+        `length^2 / n`.
     pilot : Annealed or None
         The pilot run of a path that :meth:`adapted` made.
 
@@ -151,8 +151,8 @@ class Path:
 
     @property
     def log_base(self) -> float:
-        """log Z_0 = sum_j cgf_j(0) + sum_i cgf_i(r_i), in nats; of hidden units of two values, H log 2 + sum_i
-        cgf_i(r_i). Real units are as they are at beta 0."""
+        """`log Z_0 = sum_j cgf_j(0) + sum_i cgf_i(r_i)`, in nats; of hidden units of two values,
+        `H log 2 + sum_i cgf_i(r_i)`. Real units are as they are at beta 0."""
         terms = self._models[0].visible.with_beta(0.0).cgf(self._bias.astype(np.float64))
         return self.log_hidden_base + floatmath.total(terms)
 
@@ -215,7 +215,7 @@ class Path:
         the numbers of sweep first_sweep + k.
 
         Returns the logarithms of their weights, float64 (n,): for each step from point a to point b, the log ratio of
-        the unnormalized distributions of v, log p*_b(v) - log p*_a(v), at the state before the step. A countdown gets
+        the unnormalized distributions of v, `log p*_b(v) - log p*_a(v)`, at the state before the step. A countdown gets
         chains times steps.
         """
         n, rbm = len(visible), self.rbm
@@ -310,12 +310,11 @@ class Path:
     ) -> Path:  # fmt: skip
         """The same path with its points where they serve best, as two short pilot runs find them.
 
-        A population of chains goes up the path in 50 stretches, resampled by weight after each. Of a stretch of m steps
-        over which the chains' log weights gain a variance s^2, more steps m' would leave a variance of about
-        s^2 m / m': steps are so many, and chains so slow. The sum of these over all stretches is least, for a given
-        number of steps, when each has steps in proportion to sqrt(m s^2), and it is then length^2 / n_steps, where
-        length is the sum of the sqrt(m s^2) (the thermodynamic length; Sivak & Crooks 2012). A stretch gets a tenth of
-        the mean at least.
+        A population of chains goes up the path in 50 stretches, resampled by weight after each. On a stretch of m steps
+        the chains' log weights gain a variance `s^2`. With n steps in its place it would be about `s^2 m / n`. For a
+        given number of steps, the sum over all stretches is least when each has steps in proportion to
+        `sqrt(m s^2)`. It is then `length^2 / n_steps`, and length is the sum of the `sqrt(m s^2)` (the thermodynamic
+        length; Sivak & Crooks 2012). A stretch gets at least a tenth of the mean number of steps.
 
         Parameters
         ----------
@@ -362,10 +361,14 @@ class Path:
         """As few of the points as let neighbors exchange states at this rate, for :class:`fastrbm.TemperedChains`.
 
         A pilot run of population annealing visits all points. From the base-rate model up, the next one to stay is the
-        last before the mean of min(1, exp(F_k(v_k) + F_l(v_l) - F_k(v_l) - F_l(v_k))), over its states and those of the
-        one that stayed last, is below the rate. Where even neighbors on this path swap less, both stay. What stays is
-        the models of the new path, the first model too where there are temperatures below it; the model of interest is
-        its last one, as before.
+        last before the rate of exchange with the one that stayed last falls below the rate that is asked for. It is the
+        mean of
+
+            min(1, exp(F_k(v_k) + F_l(v_l) - F_k(v_l) - F_l(v_k)))
+
+        over the states of both. Where even neighbors on this path swap less, both stay. What stays is the models of the
+        new path, the first model too where there are temperatures below it; the model of interest is its last one, as
+        before.
 
         Parameters
         ----------

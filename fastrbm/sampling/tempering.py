@@ -38,8 +38,8 @@ _RECENT = 100  # swap attempts that rates of swaps are averaged over
 class TemperedChains(Together):
     """Parallel tempering (Swendsen & Wang 1986; Desjardins et al. 2010): chains that can leave their mode.
 
-    At each of n_betas inverse temperatures 1 = beta_1 > ... > beta_K >= 0, n_chains chains sample exp(-beta_k E).
-    Before each sweep, neighbors (k, k + 1), those of even k and those of odd k in turns, exchange their states (v, h)
+    At each of n_betas inverse temperatures `1 = beta_1 > ... > beta_K >= 0`, n_chains chains sample `exp(-beta_k E)`.
+    Before each sweep, neighbors `(k, k + 1)`, those of even k and those of odd k in turns, exchange their states (v, h)
     with the probability
 
         min(1, exp((beta_k - beta_l) (E_k - E_l))),
@@ -76,9 +76,8 @@ class TemperedChains(Together):
         Moulines & Vihola 2013). None: the ladder stays as it is.
     seed : int
     start : array (n_chains, V) or BitMatrix, optional
-        Where chains of all rungs start (of K n_chains examples: where each chain of each rung does, the coldest rung
-        first); by default at draws from the visible biases alone. Those of a path start, by
-        default, as population annealing comes by on its way from the base-rate model.
+        Where chains start: n_chains examples for all rungs alike, or K n_chains, the coldest rung first. By default, of
+        a model, draws from the visible biases alone; of a path, the states that population annealing has at each point.
     comm : communicator, optional
         Of mpi4py: its ranks share the chains, at each sweep, too, all with the same arguments, and all get the same
         states; see the docs' page On a cluster.

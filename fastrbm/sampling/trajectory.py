@@ -49,21 +49,24 @@ class Trajectory(Described):
     """The models of a training that ``fit(trajectory=)`` keeps (Decelle, Furtlehner & Seoane 2021; Bereux et al. 2024).
 
     From time to time a training looks at its model. It estimates at which rate that model and the one that was kept
-    last would exchange states, the mean of min(1, exp(F_k(v_k) + F_l(v_l) - F_k(v_l) - F_l(v_k))), over pairs of the
-    states that were kept with the one and some of this time. Below target_rate it keeps a copy of the model, with these
-    states. The first of all is the base-rate model, independent units with the means of the data; the last is the
-    result of the training. So chains can pass from independent draws to the model in steps that they do not refuse,
-    whatever modes it has by now.
+    last would exchange states. This is the mean of
+
+        min(1, exp(F_k(v_k) + F_l(v_l) - F_k(v_l) - F_l(v_k)))
+
+    over pairs of the states that were kept with the one and some of this time. Below target_rate it
+    keeps a copy of the model, with these states. The first of all is the base-rate model, independent units with the
+    means of the data; the last is the result of the training. So chains can pass from independent draws to the model in
+    steps that they do not refuse, whatever modes it has by now.
 
     The states of this time start at those of the negative phase's chains and do 5 sweeps of the model, in copies. (The
     chains of a training lag behind a model that learns fast, and would have it swap far too easily: of 805 sites at a
     rate of 0.1, at rates of 0.3 where 0.03 is true, with 5 sweeps as with 400.) Where the gradient has no chains of the
     model (``gradient.CD``), they go on from the look before, and at first from training data.
 
-    The next look is half-way to where the rate would come to the target if the model went on as fast, or at the end of
-    an epoch before. So many looks are made as take 5 % of the training, of whose updates each takes
-    as long as several, and 40 beside, since a training is fastest at its start. Where a model moves on too far from one
-    look to the next, its swap rate is below the target, and the path has points between the two.
+    At each look, it is estimated when the rate would fall to the target if the model went on as fast. The next look is
+    half-way there, or at the end of an epoch before. As many looks are made as take 5 % of the training's work, and 40
+    more, since a training is fastest at its start. Where a model moves too far between two looks, its swap rate is
+    below the target, and the path has points between the two.
 
     Parameters
     ----------

@@ -77,7 +77,7 @@ class BernoulliRBM(Transformer):
     -----
     Data are 0 and 1, or numbers from 0 to 1, each the probability that the unit is on. Others count as the nearer of 0
     and 1, in every method, with a warning where that is more than rounding (1e-6). So spins of -1 and 1 are 0 and 1.
-    Outside of training, numbers enter the fields as they are, to the nearest multiple of 2^-22. Binary data, dense or
+    Outside of training, numbers enter the fields as they are, to the nearest multiple of `2^-22`. Binary data, dense or
     sparse, of any dtype, are packed to bits and never become floats. What fit learns depends neither on the order of
     the rows nor on how they are stored, and a sample_weight of 2 is a row that is there twice. What the methods say of
     a row is the same bits on any machine, whatever rows are beside it; several threads may ask one estimator.
@@ -146,15 +146,15 @@ class BernoulliRBM(Transformer):
     # ------------------------------------------------------------ what it says of data
 
     def free_energy(self, X):
-        """F(v) = -log of the sum over h of exp(-E(v, h)) of each example, in nats, (n_samples,): log p(v) = -F(v) - log
-        Z. Fractions enter by the same formula, -b'v - sum_j softplus(c_j + (v'W)_j)."""
+        """`F(v)` = -log of the sum over h of `exp(-E(v, h))` of each example, in nats, (n_samples,):
+        `log p(v) = -F(v) - log Z`. Fractions enter by the same formula, `-b'v - sum_j softplus(c_j + (v'W)_j)`."""
         rbm = self._fitted()
         parts = parts_of(self._checked(X, rbm=rbm)[1])
         return np.concatenate([fractions.free_energy(rbm, part, self._threads()) for _, part in parts])
 
     def score_samples(self, X):
-        """The pseudo-log-likelihood of each example, (n_samples,): sum over features i of log(p(v) / (p(v) + p(v'))),
-        where v' is v with v_i turned into 1 - v_i. Of all features, so it is the same whatever the order. The line
+        """The pseudo-log-likelihood of each example, (n_samples,): sum over features i of `log(p(v) / (p(v) + p(u)))`,
+        where u is v with `v_i` turned into `1 - v_i`. Of all features, so it is the same whatever the order. The line
         that a verbose fit prints is the mean over some examples, each with some features of its own."""
         rbm = self._fitted()
         parts = parts_of(self._checked(X, rbm=rbm)[1])
@@ -162,7 +162,7 @@ class BernoulliRBM(Transformer):
 
     def score(self, X, y=None):
         """Mean log-likelihood, in nats: exact where a layer has up to 20 units, else by annealed importance sampling
-        from both sides (1,000 steps), whose warnings are worth reading. Fractions enter by -F(v) - log Z, which is at
+        from both sides (1,000 steps), whose warnings are worth reading. Fractions enter by `-F(v) - log Z`, which is at
         most the mean over binary examples with these probabilities."""
         rbm = self._fitted()
         X, states = self._checked(X, rbm=rbm)

@@ -41,9 +41,9 @@ _SHOWN = 1024  # examples behind the line of a verbose fit, at most
 class RBMClassifier(ClassifierMixin, Estimator):
     """A classifier by a restricted Boltzmann machine whose visible layer holds the features and the label.
 
-    p(y | x) of this model is exact (:func:`fastrbm.likelihood.label_probabilities`). What fit ascends is the mean of
-    log p(y | x), plus alpha times that of log p(x, y): the hybrid training of Larochelle & Bengio (2008), by Adam at a
-    rate that falls to 0. Beside a classifier of about the accuracy of a neural network with one hidden layer this
+    `p(y | x)` of this model is exact (:func:`fastrbm.likelihood.label_probabilities`). What fit ascends is the mean of
+    `log p(y | x)`, plus alpha times that of `log p(x, y)`: the hybrid training of Larochelle & Bengio (2008), by Adam
+    at a rate that falls to 0. Beside a classifier of about the accuracy of a neural network with one hidden layer this
     gives a model that can be sampled (:meth:`sample`), and that learns from examples without a label.
 
     Parameters
@@ -278,13 +278,13 @@ class RBMClassifier(ClassifierMixin, Estimator):
     # ------------------------------------------------------------ what it says of data
 
     def predict_log_proba(self, X):
-        """log p(y | x), float64 (n_samples, n_classes), in the order of ``classes_``."""
+        """`log p(y | x)`, float64 (n_samples, n_classes), in the order of ``classes_``."""
         rbm = self._fitted()
         log_p = self._log_p(rbm, self._checked(X, features=rbm.visible.n_columns - 1)[1])
         return log_p if len(self.classes_) > 1 else np.zeros((len(log_p), 1))
 
     def predict_proba(self, X):
-        """p(y | x), float64 (n_samples, n_classes), in the order of ``classes_``."""
+        """`p(y | x)`, float64 (n_samples, n_classes), in the order of ``classes_``."""
         return floatmath.exp(np.maximum(self.predict_log_proba(X), -708.0))
 
     def predict(self, X):
@@ -293,7 +293,7 @@ class RBMClassifier(ClassifierMixin, Estimator):
         return self.classes_[best]
 
     def decision_function(self, X):
-        """log p(y | x), (n_samples, n_classes); of two classes log p(second) - log p(first), (n_samples,)."""
+        """`log p(y | x)`, (n_samples, n_classes); of two classes `log p(second) - log p(first)`, (n_samples,)."""
         log_p = self.predict_log_proba(X)
         return log_p[:, 1] - log_p[:, 0] if len(self.classes_) == 2 else log_p
 

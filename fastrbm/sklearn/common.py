@@ -19,9 +19,15 @@ from ..states.numbers import cut, limits_of, states_of, states_of_good
 from ..units.bernoulli import Bernoulli
 
 _TEXT = (
-    "OneHotEncoder makes 0 and 1 of categories, and before that fastrbm.sklearn.RBMImputer takes text with missing "
+    "; OneHotEncoder makes 0 and 1 of categories, and before that fastrbm.sklearn.RBMImputer takes text with missing "
     "entries; leave out identifiers"
 )
+# what to do, by what scikit-learn or pandas say
+_CURES = {
+    "convert string": _TEXT,
+    "Cannot cast": _TEXT,
+    "contains NaN": "\nfastrbm.sklearn.RBMImputer, a step before this one, fills in missing values.",
+}
 
 # constraints that several estimators have
 HIDDEN = Interval(Integral, 1, MOST_HIDDEN, closed="both")
@@ -93,9 +99,10 @@ class Estimator(BaseEstimator):
             try:
                 X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset, skip_check_array=good)
             except ValueError as error:
-                if "convert string" not in str(error):
+                cure = next((cure for words, cure in _CURES.items() if words in str(error)), None)
+                if cure is None:
                     raise
-                raise ValueError(f"{error}; {_TEXT}") from error
+                raise ValueError(f"{error}{cure}") from error
         if states is None or limits is None:
             X = arrays.numbers(X, "X", sparse=True)
             states = states_of(X)

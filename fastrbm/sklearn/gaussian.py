@@ -33,8 +33,8 @@ class GaussianRBM(Transformer):
     units of 0 and 1.
 
     It learns as :class:`BernoulliRBM` does, by persistent contrastive divergence (Tieleman 2008), and standardizes the
-    features by itself: the units hold (x - mean) / scale, with the mean and the standard deviation of the data of fit,
-    or of the first call of partial_fit. A feature that is constant has scale 1. A StandardScaler before it changes
+    features by itself: the units hold `(x - mean) / scale`, with the mean and the standard deviation of the data of
+    fit, or of the first call of partial_fit. A feature that is constant has scale 1. A StandardScaler before it changes
     nothing but rounding. What comes out is in the units of the data.
 
     Parameters
@@ -82,7 +82,7 @@ class GaussianRBM(Transformer):
 
     Notes
     -----
-    Standardized features count to the nearest multiple of 2^-12, and must be below 2048. What fit learns depends
+    Standardized features count to the nearest multiple of `2^-12`, and must be below 2048. What fit learns depends
     neither on the order of the rows nor on how they are stored.
 
     Examples
@@ -167,12 +167,12 @@ class GaussianRBM(Transformer):
     # ------------------------------------------------------------ what it says of data
 
     def inverse_transform(self, X):
-        """E[v | h] in the units of the data, float64 (n_samples, n_features), of hidden states, or their probabilities
-        as transform gives them, (n_samples, n_components)."""
+        """`E[v | h]` in the units of the data, float64 (n_samples, n_features), of hidden states, or their
+        probabilities as transform gives them, (n_samples, n_components)."""
         return self._fitted().mean_visible(X, self._threads())
 
     def score_samples(self, X):
-        """The log-likelihood of each example, log p(x), in nats, (n_samples,), as a density of the data in their own
+        """The log-likelihood of each example, `log p(x)`, in nats, (n_samples,), as a density of the data in their own
         units. Of up to 20 hidden units exactly; of more, log Z is estimated by annealed importance sampling (1,000
         steps), whose likelihoods are too high on average, by the same number for all examples."""
         rbm = self._fitted()

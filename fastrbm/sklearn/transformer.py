@@ -284,7 +284,7 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     # ------------------------------------------------------------ what it says of data
 
     def transform(self, X):
-        """P(h = 1 | v) of each example, (n_samples, n_components); float32 for float32 data, else float64."""
+        """`P(h = 1 | v)` of each example, (n_samples, n_components); float32 for float32 data, else float64."""
         return self._means(X)
 
     def _means(self, X):

@@ -119,8 +119,8 @@ class BitMatrix:
         return self.to_units().astype(np.float64)
 
     def weighted_sums(self, weight: np.ndarray) -> np.ndarray:
-        """sum_i weight_i v_i over the units, float64 (U,), of whole numbers (n,): exact where they sum to below
-        2^53."""
+        """`sum_i weight_i v_i` over the units, float64 (U,), of whole numbers (n,): exact where they sum to below
+        `2^53`."""
         return weight.astype(np.float64) @ self.to_states().astype(np.float64)
 
     @property
@@ -178,7 +178,7 @@ class CodeMatrix(BitMatrix):
 
     ``planes`` is uint8 (rows, n): the categories of a site in a row of their own, units of two values 8 to a row as in
     a BitMatrix, segment by segment. A site in category q, one more than there are, is absent: it counts for nothing. A
-    real unit has three rows, the bytes of a signed whole number, the lowest first; its value is 2^-12 times that.
+    real unit has three rows, the bytes of a signed whole number, the lowest first; its value is `2^-12` times that.
     Whatever takes the model's states takes a CodeMatrix too.
 
     Parameters

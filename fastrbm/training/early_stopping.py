@@ -33,16 +33,16 @@ def _mode(value: str | None, name: str) -> str | None:
 class EarlyStopping(Described):
     """Watch a column of the history, and leave the model as it was when the column was at its best.
 
-    When the score stalls while the learning rate still has a way to fall, the training does not end at once: the rest
-    of the rate's schedule is gone through in fewer updates, from the best model so far, and the training ends where the
-    rate does. At a high rate models are noisy; the last part of a schedule is worth nats, and lets the score be
-    measured. A best value that was measured with an error is then forgotten: the best of many uncertain values is
-    too good. With a constant rate the training ends at once.
+    The score may stall while the learning rate is still high. Then the training does not end at once. It goes back to
+    the best model so far, runs through the rest of the rate's schedule in fewer updates, and ends where the schedule
+    does. At a high rate models are noisy; the last part of a schedule is worth nats, and lets the score be measured. A
+    best value that was measured with an error is then forgotten: the best of many uncertain values is too good. With a
+    constant rate the training ends at once.
 
-    A measurement whose error is too large to tell counts neither as better nor as worse. What is known of the error is
-    the column of the same name with ``_error`` behind it, if there is one, such as ``log_likelihood_error``: it is too
-    large if it is not finite, or if it is larger than the change from the best value, than ``min_delta`` and than 5 %
-    of what was gained since the first measurement.
+    Some scores are measured with an error, which another column has: that of ``log_likelihood`` is
+    ``log_likelihood_error``. A measurement counts neither as better nor as worse if its error is not finite. The same
+    holds if its error is larger than all of these: the change from the best value, ``min_delta``, and 5 % of what was
+    gained since the first measurement.
 
     Parameters
     ----------

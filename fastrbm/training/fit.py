@@ -118,9 +118,9 @@ def fit(
     seed : int
         Of the order of the examples, which is drawn anew for each epoch, of dynamic binarization, and of metrics.
     sample_weight : array (n,), optional
-        Weights of the examples, not negative: what is ascended is sum_i w_i log p(v_i) / sum_i w_i. Of each batch the
-        gradient is that of its weighted mean, times its mean weight over that of all examples, so that weights act
-        between batches as within them. A batch whose weights are all zero is passed over.
+        Weights of the examples, not negative: what is ascended is `sum_i w_i log p(v_i) / sum_i w_i`. The
+        gradient of a batch is that of its weighted mean. It counts by the batch's mean weight over that of all
+        examples, so that weights act between batches, too. A batch whose weights are all zero is passed over.
     callbacks : function of a :class:`FitState`, or several
         Called at the end of each epoch; one that returns True ends the training. One with a method ``finish(rbm)`` has
         a last word on the result. See :class:`EarlyStopping`.
@@ -133,10 +133,10 @@ def fit(
         used before, to go on with its offsets. Gradients of your own classes are taken as they are.
     learn_variance : bool, optional
         Whether the gammas of Gaussian visible units are trained, too, by their logarithms, at a rate of their own that
-        falls from 0.01 to 0; each stays between 2^-4 and 2^10. Needed where columns depend on each other: with gamma 1
-        a standardized column has its whole variance already given the hidden units, and nothing is left for these to
-        explain. By default wherever there are such units and it can be done: with ``gradient.PCD``, and without a
-        trajectory, whose models differ in weights and biases alone.
+        falls from 0.01 to 0; each stays between `2^-4` and `2^10`. Needed where columns depend on each other: with
+        gamma 1 a standardized column has its whole variance already given the hidden units, and nothing is left for
+        these to explain. By default wherever there are such units and it can be done: with ``gradient.PCD``, and
+        without a trajectory, whose models differ in weights and biases alone.
     dynamic_binarization : bool
         Take fractions as probabilities: states of 0 and 1 are drawn from them each time that a batch is used, so that
         each epoch sees others. By default fractions drive the hidden layer as they are.
@@ -145,7 +145,7 @@ def fit(
         values beside them). None: they are refused.
 
         "latent": there is a value, nobody knows it. What is ascended is the likelihood of what is known, log sum over
-        what is missing of p(v). Each example keeps a state that fills it; before its batch is used, missing_sweeps
+        what is missing of `p(v)`. Each example keeps a state that fills it; before its batch is used, missing_sweeps
         Gibbs sweeps with the known units clamped draw it anew, with the model as it then is. For every estimator,
         optimizer and type of units; X must be an array, which is then kept in memory. Columns of the history, and
         metrics, take the filled examples.
@@ -205,7 +205,7 @@ def fit(
         their expectation given h, in the units of Gaussian.scale); ``shuffled_gap``, in nats, the mean
         free energy of data whose columns were shuffled independently, minus that of the data: by how much the model
         finds the data more likely than noise with the same means (log Z cancels), about 0 for a model that has
-        learned no more than the means; ``hidden_activity``, the mean of P(h = 1 | v), or of E[h | v];
+        learned no more than the means; ``hidden_activity``, the mean of `P(h = 1 | v)`, or of `E[h | v]`;
         ``weight_norm``, the Euclidean norm of W; with validation data ``free_energy_gap``, in nats, their mean free
         energy minus that of the training data, which grows when the model overfits (Hinton 2012, section 6); and the
         columns of metrics. Taken on up to

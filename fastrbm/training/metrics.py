@@ -198,7 +198,7 @@ class Mixing(_Metric):
 
 
 class SingularValues(_Metric):
-    """Columns ``sv1``, ``sv2``, ...: the k largest singular values of W, by the eigenvalues of W'W in float64.
+    """Columns ``sv1``, ``sv2``, ...: the k largest singular values of W, by the eigenvalues of `W'W` in float64.
 
     In a training that learns, one after another leaves the bulk of the random start; each that does is a direction of
     the data that the model has found (Decelle, Fissore & Furtlehner 2017). Draw them with

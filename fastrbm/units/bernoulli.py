@@ -11,7 +11,7 @@ from .unit import Unit
 
 
 class Bernoulli(Unit):
-    """Binary units of 0 and 1: E has -b x for each, and P(x = 1) = sigmoid(field).
+    """Binary units of 0 and 1: E has `-b x` for each, and `P(x = 1) = sigmoid(field)`.
 
     Parameters
     ----------

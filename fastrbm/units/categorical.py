@@ -16,9 +16,9 @@ MOST_STATES = 255  # a state is a byte, of which one value says that the site is
 class Categorical(Unit):
     """Sites each of which is in one of several categories: amino acids, genotypes, answers, labels.
 
-    A site's category a adds its own bias and its own row of weights to the energy: E has -g_a - sum_j W_aj h_j, and
-    P(a) is proportional to exp(field of a). So weights and biases have a row for each site and category, site by site:
-    row ``offsets[i] + a``. With two categories this is a Bernoulli unit of weights W_1 - W_0.
+    A site's category a adds its own bias and its own row of weights to the energy: E has `-g_a - sum_j W_aj h_j`, and
+    `P(a)` is proportional to `exp(field_a)`. So weights and biases have a row for each site and category, site by
+    site: row ``offsets[i] + a``. With two categories this is a Bernoulli unit of weights `W_1 - W_0`.
 
     Data hold a code from 0 to q - 1 for each site; rows of ones and zeros, one for each category, will do too.
 
@@ -173,7 +173,7 @@ class Categorical(Unit):
         return Categorical(int(columns.sum()), [size for size, own in zip(self.sizes, columns, strict=True) if own])
 
     def cgf(self, field: np.ndarray) -> np.ndarray:
-        """log sum_a exp(field_a) of each site, (..., n_sites)."""
+        """`log sum_a exp(field_a)` of each site, (..., n_sites)."""
         field = np.asarray(field, np.float64)
         out = np.empty((*field.shape[:-1], self.n_sites))
         for site, (first, size) in enumerate(zip(self.offsets, self.sizes, strict=True)):

@@ -16,18 +16,18 @@ _CONSTANT = 2.0**-22  # standard deviations per mean
 
 
 class Gaussian(Real):
-    """Real units z: E has gamma z^2 / 2 - b z for each, so given a field f, z is normal, with mean f / gamma and
-    variance 1 / gamma.
+    """Real units z: E has `gamma z^2 / 2 - b z` for each, so given a field f, z is normal, with mean `f / gamma` and
+    variance `1 / gamma`.
 
-    As visible units they describe standardized data: a column of the data holds mean + scale z. As hidden units that
-    are summed out they leave pairwise couplings W diag(1 / gamma) W' of the visible units (a Hopfield model).
+    As visible units they describe standardized data: a column of the data holds `mean + scale z`. As hidden units that
+    are summed out they leave pairwise couplings `W diag(1 / gamma) W'` of the visible units (a Hopfield model).
 
     Parameters
     ----------
     n : int
         How many.
     gamma : float or array (n,)
-        From 2^-8 to 2^12; 1 by default.
+        From `2^-8` to `2^12`; 1 by default.
     mean, scale : float or array (n,)
         Of the data's columns; 0 and 1 by default. A scale is above 0. Where neither is given, :meth:`RBM.from_data`
         takes both from the data.
@@ -68,8 +68,8 @@ class Gaussian(Real):
     def of_moments(cls, n: int, mean: ArrayLike, variance: ArrayLike) -> Gaussian:
         """Units of data whose columns have these means and variances, numbers or arrays (n,).
 
-        A column that is constant has scale 1. So has one whose standard deviation is at most 2^-22 of its mean: float32
-        numbers have 24 bits, so what differs there may be rounding alone.
+        A column that is constant has scale 1. So has one whose standard deviation is at most `2^-22` of its mean:
+        float32 numbers have 24 bits, so what differs there may be rounding alone.
         """
         return cls(n).of_columns(mean, variance)
 
@@ -128,7 +128,7 @@ class Gaussian(Real):
         return (self.data_mean + self.scale * probability).astype(probability.dtype)
 
     def cgf(self, field: np.ndarray) -> np.ndarray:
-        """log of the integral of exp(x field - gamma x^2 / 2): field^2 / (2 gamma) + log(2 pi / gamma) / 2."""
+        """log of the integral of `exp(x field - gamma x^2 / 2)`: `field^2 / (2 gamma) + log(2 pi / gamma) / 2`."""
         _, _, root, _, log, _ = self.sides()
         z = field * root
         return z * z * 0.5 + (_HALF_LOG_TWO_PI - log)

@@ -203,7 +203,7 @@ class Real(Unit):
         return field
 
     def moments_of(self, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(E[x], E[x^2]) of units with these fields, float64 (..., n)."""
+        """`(E[x], E[x^2])` of units with these fields, float64 (..., n)."""
         raise NotImplementedError
 
     def mean_of(self, field: np.ndarray) -> np.ndarray:

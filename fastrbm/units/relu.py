@@ -25,7 +25,7 @@ class _Halves(Real):
 
     def bias_of(self, sums: np.ndarray, n: float | np.ndarray, log: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
         """The bias of each unit that has the mean of the data, smoothed by one example with the mean of a unit without
-        a field, and at most 2^22 in size. By bisection, since the mean grows with the field."""
+        a field, and at most `2^22` in size. By bisection, since the mean grows with the field."""
         goal = (sums + self.mean_of(np.zeros(self.n))) / (np.asarray(n, np.float64) + 1.0)
         low, high = np.full(self.n, -_MOST_BIAS), np.full(self.n, _MOST_BIAS)
         for _ in range(_HALVINGS):
@@ -36,15 +36,15 @@ class _Halves(Real):
 
 
 class ReLU(_Halves):
-    """Rectified linear units: real x >= 0, E has gamma x^2 / 2 - b x for each. Given a field f, x is normal with mean f
-    / gamma and variance 1 / gamma, but for what is below zero, which is cut off.
+    """Rectified linear units: real `x >= 0`, E has `gamma x^2 / 2 - b x` for each. Given a field f, x is normal with
+    mean `f / gamma` and variance `1 / gamma`, but for what is below zero, which is cut off.
 
     Parameters
     ----------
     n : int
         How many.
     gamma : float or array (n,)
-        From 2^-8 to 2^12; 1 by default.
+        From `2^-8` to `2^12`; 1 by default.
 
     Attributes
     ----------
@@ -75,7 +75,7 @@ class ReLU(_Halves):
         return super().far_values()[:1]
 
     def cgf(self, field: np.ndarray) -> np.ndarray:
-        """log R(a) - log(gamma) / 2 with a = -field / sqrt(gamma) and the Mills ratio R."""
+        """`log R(a) - log(gamma) / 2` with `a = -field / sqrt(gamma)` and the Mills ratio R."""
         _, _, root, _, log, _ = self.sides()
         return _half(field, root, log)[0]
 
@@ -88,13 +88,13 @@ class DReLU(_Halves):
     """Double rectified linear units (Tubiana, Cocco & Monasson 2019): real x, of which either side of zero has a normal
     distribution of its own, cut off at zero.
 
-    E has gamma_plus x^2 / 2 - theta_plus x where x >= 0, gamma_minus x^2 / 2 - theta_minus x where x < 0, with the bias
-    theta of the model, eta = xi / (1 + abs(xi)) and
+    E has `gamma_plus x^2 / 2 - theta_plus x` where `x >= 0`, `gamma_minus x^2 / 2 - theta_minus x` where `x < 0`. With
+    the bias theta of the model and `eta = xi / (1 + |xi|)` these are
 
-    - theta_plus = theta + delta / (1 + eta), gamma_plus = gamma / (1 + eta);
-    - theta_minus = theta - delta / (1 - eta), gamma_minus = gamma / (1 - eta).
+        theta_plus = theta + delta / (1 + eta),    gamma_plus = gamma / (1 + eta),
+        theta_minus = theta - delta / (1 - eta),    gamma_minus = gamma / (1 - eta).
 
-    With delta = xi = 0 they are Gaussian units. A positive delta makes two modes, a negative one a peak at zero; a
+    With `delta = xi = 0` they are Gaussian units. A positive delta makes two modes, a negative one a peak at zero; a
     positive xi makes the positive side the wider one.
 
     Parameters
@@ -104,7 +104,7 @@ class DReLU(_Halves):
     delta, xi : float or array (n,)
         0 by default.
     gamma : float or array (n,)
-        From 2^-8 to 2^12; 1 by default. The gamma of a side is at most 2^16.
+        From `2^-8` to `2^12`; 1 by default. The gamma of a side is at most `2^16`.
 
     Attributes
     ----------
@@ -139,8 +139,8 @@ class DReLU(_Halves):
 
     @classmethod
     def of_parameters(cls, n: int, parameters: Mapping[str, ArrayLike]) -> tuple[np.ndarray | None, Real]:
-        """As for other types, of theta, delta, xi and gamma. Or of theta_plus, theta_minus, gamma_plus and gamma_minus,
-        of which each pair may be left out: then theta and delta are 0, or xi is 0 and gamma 1."""
+        """As for other types, of theta, delta, xi and gamma. Or of `theta_plus`, `theta_minus`, `gamma_plus` and
+        `gamma_minus`, of which each pair may be left out: then theta and delta are 0, or xi is 0 and gamma 1."""
         check_names(cls, parameters, (*_OWN, *_SIDES))
         given = {name: numbers_of(x, name, n, np.float64) for name, x in parameters.items() if x is not None}
         if not any(name in given for name in _SIDES):
@@ -207,14 +207,14 @@ class DReLU(_Halves):
         return np.stack([self.delta, self.xi])
 
     def with_own(self, values: np.ndarray) -> DReLU:
-        """What a training may not reach is cut: xi stays where the gamma of neither side is above 2^16."""
+        """What a training may not reach is cut: xi stays where the gamma of neither side is above `2^16`."""
         most = _MOST_GAMMA / self.gamma - 2.0
         return DReLU(self.n, values[0], values[1].clip(-most, most), self.gamma)
 
     def half_means(self, field: np.ndarray) -> np.ndarray:
-        """E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2] and E[min(x, 0)^2] of units with these fields, float64 (4, ...,
-        n): the statistics of theta_plus and theta_minus, and twice those of gamma_plus and gamma_minus but for their
-        sign."""
+        """`E[max(x, 0)]`, `E[min(x, 0)]`, `E[max(x, 0)^2]` and `E[min(x, 0)^2]` of units with these fields, float64 (4,
+        ..., n): the statistics of `theta_plus` and `theta_minus`, and twice those of `gamma_plus` and `gamma_minus` but
+        for their sign."""
         p_plus, p_minus, positive, negative = self._parts_of(field)
         return np.stack([p_plus * positive[0], -p_minus * negative[0], p_plus * positive[1], p_minus * negative[1]])
 

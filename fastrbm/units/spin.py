@@ -11,7 +11,7 @@ from .unit import Unit
 
 
 class Spin(Unit):
-    """Binary units of -1 and 1, as in the Ising model: E has -b s for each, and P(s = 1) = sigmoid(2 field).
+    """Binary units of -1 and 1, as in the Ising model: E has `-b s` for each, and `P(s = 1) = sigmoid(2 field)`.
 
     Without biases nothing changes, to the last bit, when all spins of a layer and their fields change sign.
 

@@ -98,8 +98,8 @@ class Unit(_Fixed):
         return self
 
     def between(self, other: Unit, bias: np.ndarray, other_bias: np.ndarray, s: float) -> tuple[np.ndarray, Unit]:
-        """(biases, units) whose energy is 1 - s times that of these units plus s times that of others of the same type,
-        for biases float64 (n,) of both.
+        """(biases, units) whose energy is `1 - s` times that of these units plus s times that of others of the same
+        type, for biases float64 (n,) of both.
 
         ValueError where no units of the type have such an energy.
         """
@@ -138,13 +138,13 @@ class Unit(_Fixed):
         raise NotImplementedError
 
     def own_gradient(self, sums: np.ndarray) -> np.ndarray:
-        """What sums (4, n) over examples of E[max(x, 0)], E[min(x, 0)] and their squares' means are as sums of the
+        """What sums (4, n) over examples of `E[max(x, 0)]`, `E[min(x, 0)]` and their squares' means are as sums of the
         derivatives of the cgf by :attr:`trained`, float64 (K, n)."""
         raise NotImplementedError
 
     def sides(self) -> np.ndarray:
         """What the kernels read of real units, float64 (6, n); zeros for others. Of the positive side, then of the
-        negative one: theta less the bias (rows 0, 1), 1 / sqrt(gamma) (2, 3), log(gamma) / 2 (4, 5)."""
+        negative one: theta less the bias (rows 0, 1), `1 / sqrt(gamma)` (2, 3), `log(gamma) / 2` (4, 5)."""
         return np.zeros((6, self.n))
 
     @property
@@ -163,7 +163,7 @@ class Unit(_Fixed):
         return parts
 
     def unit_values(self, parts: np.ndarray) -> np.ndarray:
-        """What each unit counts for, float64 (n, units): v in E(v, h)."""
+        """What each unit counts for, float64 (n, units): v in `E(v, h)`."""
         return self.off + self.step * self.units_on(parts).astype(np.float64)
 
     def describe(self) -> dict[str, Any]:
@@ -171,8 +171,8 @@ class Unit(_Fixed):
         return {"type": self.name, "n": self.n}
 
     def parts(self, array: np.ndarray, fractions: bool) -> np.ndarray | None:
-        """Numbers (n, m) of users as uint8 bits, or, where they are welcome and there are any, as float64 fractions of
-        on; None where they are neither. Of a layer with real units, as int32, without fractions."""
+        """The data of a user, numbers (n, m), as the kernels hold them: uint8 bits; int32 of a layer with real units.
+        Where fractions may be, and there are some: float64, from 0 to 1. None where the numbers are none of these."""
         raise NotImplementedError
 
     def complaint(
@@ -200,11 +200,11 @@ class Unit(_Fixed):
             return self.mean(1.0 / (1.0 + np.exp(-self.log_odds(field))))
 
     def moments_of(self, field: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """(E[x], E[x^2]) of real units with these fields, float64 (..., n)."""
+        """`(E[x], E[x^2])` of real units with these fields, float64 (..., n)."""
         raise NotImplementedError
 
     def log_odds(self, field: np.ndarray) -> np.ndarray:
-        """log(P(on) / P(off)) of a unit with this field."""
+        """`log(P(on) / P(off))` of a unit with this field."""
         return self.step * field
 
     def expected(self, means: np.ndarray) -> np.ndarray:
@@ -240,8 +240,8 @@ class Unit(_Fixed):
         return type(self)(int(columns.sum()))
 
     def cgf(self, field: np.ndarray) -> np.ndarray:
-        """log sum_x exp(x field) over both values, float64, the same bits on any machine. Of real units the integral of
-        exp(x field - U(x)), with the own energy U."""
+        """`log sum_x exp(x field)` over both values, float64, the same bits on any machine. Of real units the integral
+        of `exp(x field - U(x))`, with the own energy U."""
         raise NotImplementedError
 
     def own_energy(self, parts: np.ndarray) -> np.ndarray:
