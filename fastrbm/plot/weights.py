@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import validate
-from ..datasets.alignments import ALPHABETS, Alphabet
+from ..datasets.alphabets import ALPHABETS, Alphabet
 from . import sites as layout
 from .common import axes_of
 from .names import escaped, head, hidden_units, shortened
