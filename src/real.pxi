@@ -109,7 +109,7 @@ cdef inline vd real_mean(int kind, const Unit *unit, vd field, vd beta) noexcept
         return mean_plus * unit.width_plus
     truncated(b, &minus, &mean_minus, &second)
     weigh_sides(unit, a, b, &plus, &minus)
-    return (plus * (mean_plus * unit.width_plus) - minus * (mean_minus * unit.width_minus)) / (plus + minus)
+    return mean_of_sides(unit, plus, minus, mean_plus, mean_minus)
 
 
 cdef struct Side:                       # of units [column][half]: what stages hand on
@@ -215,6 +215,8 @@ cdef inline void draw_reals_of(const HalfStep *step, int kind, const void *sums,
                 for half in range(2):
                     give_real_means(step, real_mean(kind, &own, fields[2 * column + half], betas[half]), tile, column,
                                     where.unit + column, first + start + half * HALF, count - half * HALF)
+        if step.fields != NULL:
+            give_fields(step, fields, tile, where.n, first + start, count)
         column = 0
         while step.out != NULL and column < where.n:
             end = smaller(column + REAL_COLUMNS, where.n)
@@ -318,12 +320,28 @@ cdef void give_real_means(const HalfStep *step, vd mean, Py_ssize_t tile, Py_ssi
         for lane in range(smaller(count, HALF)):
             step.probabilities[(first + lane) * step.n_units + unit] = <float> lanes[lane]
     if step.fixed != NULL:
-        x = max_d(mean * splat_d(step.fixed_scale), splat_d(-4194304.0))
-        x = splat_d(0.0) - max_d(splat_d(0.0) - x, splat_d(-4194304.0))
-        x = (x + splat_d(6755399441055744.0)) - splat_d(6755399441055744.0)
+        x = fixed_point(mean, splat_d(step.fixed_scale))
         memcpy(lanes, &x, WIDTH)
         for lane in range(smaller(count, HALF)):
             step.fixed[tile * step.fixed_length + (first + lane) * TILE + column] = <float> lanes[lane]
+
+
+cdef inline vd fixed_point(vd mean, vd scale) noexcept nogil:
+    """A mean in units of 1 / scale, a whole number of up to 22 bits."""
+    cdef vd x = max_d(mean * scale, splat_d(-4194304.0))
+    x = splat_d(0.0) - max_d(splat_d(0.0) - x, splat_d(-4194304.0))
+    return (x + splat_d(6755399441055744.0)) - splat_d(6755399441055744.0)
+
+
+cdef void give_fields(const HalfStep *step, const vd *fields, Py_ssize_t tile, Py_ssize_t n_columns, Py_ssize_t first,
+                      Py_ssize_t count) noexcept nogil:
+    """The fields [column][half] of LANES chains, of count of them."""
+    cdef const double *lanes = <const double *> fields
+    cdef double *out = step.fields + tile * step.fields_length + first * TILE
+    cdef Py_ssize_t lane, column
+    for lane in range(count):
+        for column in range(n_columns):
+            out[lane * TILE + column] = lanes[column * LANES + lane]
 
 
 # ---------------------------------------------------------------- energies
@@ -381,56 +399,46 @@ cdef void weigh_reals(const HalfStep *step, const double *sums, Py_ssize_t tile,
 # ---------------------------------------------------------------- statistics of what a training changes
 
 
-def real_statistics(const uint8_t[:, :] planes, Layer layer, weight, double[:, ::1] out, int n_threads):
-    """out OUT (4, units of the layer, or of the part of it): the sums over the chains, given planes IN of the other
-    layer, of four means of each dReLU unit: E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2] and E[min(x, 0)^2]. Each is
-    rounded to a multiple of 2^-g, so that the sums of up to 2^24 chains are exact in any order: squares are below
-    2^(44 - 2 f), g is 2 f - 15, at most 20. weight is None, or float64 (n,): what a chain's means are multiplied by
-    first."""
-    cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads, True)
-    run_statistics(&step, weight, out, n_threads)
-
-
-def real_statistics_of_fractions(const double[:, ::1] numbers, Layer layer, weight, double[:, ::1] out, int n_threads):
-    """real_statistics, of numbers IN (n, units of the other layer), whole, from 0 to 2^22."""
-    cdef HalfStep step = prepare_numbers(numbers, layer, 0, 0, n_threads, True)
-    run_statistics(&step, weight, out, n_threads)
-
-
-cdef int run_statistics(const HalfStep *step, weight, double[:, ::1] out, int n_threads) except -1:
+def real_means(const double[:, :, :] fields, Layer layer, weight, float[:, :, :] fixed, double[:, ::1] out,
+               Py_ssize_t n, int n_threads):
+    """What moments need of n chains, of a layer of dReLU units or a part of it, given their fields IN float64 (tiles,
+    >= n, 64), as a half step gives them. fixed OUT float32 (tiles, >= n, 64): their means, in units of 2^-f. out OUT
+    (4, units): the sums over the chains of four means of each unit: E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2] and
+    E[min(x, 0)^2]. Each is rounded to a multiple of 2^-g, so that the sums of up to 2^24 chains are exact in any order:
+    squares are below 2^(44 - 2 f), g is 2 f - 15, at most 20. weight is None, or float64 (n,): what a chain's four
+    means are multiplied by first."""
+    cdef HalfStep step = prepare_layer(layer, n, 0, 0, n_threads, True)
     cdef const double[::1] weights
     cdef const double *of_chains = NULL
     cdef Py_ssize_t item, n_columns = TILE * step.n_tiles, thread, row, unit
     cdef Barrier barrier = new_barrier()
-    cdef _Memory memory, sums_memory
-    cdef EnergyScratch *scratch
+    cdef _Memory memory
     cdef double *sums
     out[...] = 0.0
-    if step.n == 0:
-        return 0
+    if n == 0:
+        return
     if weight is not None:
         weights = weight
         of_chains = &weights[0]
     if DEBUG_CHECKS:
         check(step.to != NULL and step.to.tiles[0].kind == DRELU and out.shape[0] == 4
-              and out.shape[1] == units_of_part(step) and (weight is None or weights.shape[0] == step.n),
-              "real_statistics")
-    memory = memory_for(n_threads, sizeof(EnergyScratch), "statistics of real units")
-    sums_memory = memory_for(4 * n_threads * step.n_tiles, TILE * sizeof(double), "statistics of real units")
-    scratch, sums = <EnergyScratch *> memory.start, <double *> sums_memory.start
+              and out.shape[1] == units_of_part(&step) and (weight is None or weights.shape[0] == n)
+              and fields.shape[0] == step.n_tiles and fields.shape[1] >= n and fields.shape[2] == TILE, "real_means")
+    give_out(&step, None, fixed, None)
+    memory = memory_for(4 * n_threads * step.n_tiles, TILE * sizeof(double), "statistics of real units")
+    sums = <double *> memory.start
     memset(sums, 0, 4 * n_threads * n_columns * sizeof(double))
     with nogil, parallel(num_threads=n_threads):
         join_team()
-        for item in prange(step.n_tiles * ceil_div(step.n, ENERGY_BLOCK), schedule="dynamic", chunksize=1):
-            statistics_item(step, step.first_tile + item % step.n_tiles, item // step.n_tiles * ENERGY_BLOCK, of_chains,
-                            sums + 4 * threadid() * n_columns + item % step.n_tiles * TILE, n_columns,
-                            scratch + threadid())
+        for item in prange(step.n_tiles * ceil_div(n, ENERGY_BLOCK), schedule="dynamic", chunksize=1):
+            means_item(&step, step.first_tile + item % step.n_tiles, item // step.n_tiles * ENERGY_BLOCK,
+                       &fields[item % step.n_tiles, 0, 0], of_chains,
+                       sums + 4 * threadid() * n_columns + item % step.n_tiles * TILE, n_columns)
         leave_team(&barrier)
     for thread in range(n_threads):
         for row in range(4):
-            for unit in range(units_of_part(step)):
+            for unit in range(units_of_part(&step)):
                 out[row, unit] += sums[(4 * thread + row) * n_columns + unit]
-    return 0
 
 
 cdef inline double rounding_to_grid(const HalfStep *step) noexcept nogil:
@@ -441,24 +449,26 @@ cdef inline double rounding_to_grid(const HalfStep *step) noexcept nogil:
     return ldexp(1.5, 52 - (g if g < 20 else 20))
 
 
-cdef void statistics_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t first, const double *weight, double *sums,
-                          Py_ssize_t stride, EnergyScratch *scratch) noexcept nogil:
-    """Add those of a block of chains to a tile's columns of sums [4]."""
+cdef void means_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t first, const double *fields,
+                     const double *weight, double *sums, Py_ssize_t stride) noexcept nogil:
+    """The means of a tile of a block of chains; what is summed is added to the tile's columns of sums [4]."""
     cdef Py_ssize_t n = smaller(ENERGY_BLOCK, step.n - first), chain, column = 0
     cdef Py_ssize_t n_columns = columns_of(step, tile).n, k
+    cdef float *fixed = step.fixed + tile * step.fixed_length
     cdef Unit own
     cdef vd means[4]
     cdef vd totals[4]
-    cdef vd w = splat_d(1.0), to_grid = splat_d(rounding_to_grid(step))
-    log_odds_tile(scratch.odds, &scratch.product, step, tile, first, n)
+    cdef vd mean, w = splat_d(1.0), to_grid = splat_d(rounding_to_grid(step)), scale = splat_d(step.fixed_scale)
     while column < n_columns:
         own = units_at(step, tile * TILE + column)
         for k in range(4):
             totals[k] = (<vdu *> (sums + k * stride + column))[0]
-        for chain in range(n):
-            drelu_means(&own, (<const vdu *> (scratch.odds + chain * TILE + column))[0], means)
+        for chain in range(first, first + n):
+            mean = drelu_means(&own, (<const vdu *> (fields + chain * TILE + column))[0], means)
+            mean = first_d(n_columns - column, fixed_point(mean, scale), splat_d(0.0))
+            narrow(mean, fixed + chain * TILE + column)
             if weight != NULL:
-                w = splat_d(weight[first + chain])
+                w = splat_d(weight[chain])
             for k in range(4):
                 totals[k] = totals[k] + ((means[k] * w + to_grid) - to_grid)
         for k in range(4):
@@ -466,8 +476,8 @@ cdef void statistics_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t firs
         column += HALF
 
 
-cdef inline void drelu_means(const Unit *unit, vd field, vd *means) noexcept nogil:
-    """E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2], E[min(x, 0)^2]."""
+cdef inline vd drelu_means(const Unit *unit, vd field, vd *means) noexcept nogil:
+    """E[x], as real_mean has it; means OUT E[max(x, 0)], E[min(x, 0)], E[max(x, 0)^2], E[min(x, 0)^2]."""
     cdef vd a, b, plus, minus, mean_plus, mean_minus, second_plus, second_minus, p_plus, p_minus
     sides_of(DRELU, unit, field, splat_d(1.0), &a, &b)
     truncated(a, &plus, &mean_plus, &second_plus)
@@ -479,3 +489,9 @@ cdef inline void drelu_means(const Unit *unit, vd field, vd *means) noexcept nog
     means[1] = splat_d(0.0) - p_minus * (mean_minus * unit.width_minus)
     means[2] = p_plus * (second_plus * (unit.width_plus * unit.width_plus))
     means[3] = p_minus * (second_minus * (unit.width_minus * unit.width_minus))
+    return mean_of_sides(unit, plus, minus, mean_plus, mean_minus)
+
+
+cdef inline vd mean_of_sides(const Unit *unit, vd plus, vd minus, vd mean_plus, vd mean_minus) noexcept nogil:
+    """E[x] of a dReLU unit, of what its sides weigh and their means in standard deviations."""
+    return (plus * (mean_plus * unit.width_plus) - minus * (mean_minus * unit.width_minus)) / (plus + minus)

@@ -70,6 +70,21 @@ def test_exact_gradients_are_those_of_the_log_likelihood(name, hidden):
             assert np.isclose(moved, g.own[k, j], atol=5e-6), (k, j)
 
 
+@pytest.mark.parametrize("hidden", ["gaussian", "relu", "drelu"])
+def test_fast_weights_count_means_in_a_unit_of_their_own(hidden):
+    """What a fixed-point mean counts in is a power of two that depends on the weights."""
+    rbm, estimator = fr.RBM.from_data(X, 6, hidden=hidden, seed=0), fr.gradient.FastPCD(200, rate=1.0, seed=0)
+    units_of_means = set()
+    for _ in range(4):
+        negative, own = estimator(rbm, X).negative, estimator.chains.rbm
+        bits = own._parameters.to_hidden.fixed_bits
+        expected = own.mean_hidden(estimator.chains.visible_bits).astype(np.float64)
+        # half a unit of a mean, and half a unit of float32
+        assert np.abs(negative.hidden - expected.mean(axis=0)).max() <= 2.0 ** -(bits + 1) + 2.0**-24 * expected.max()
+        units_of_means.add(bits)
+    assert rbm._parameters.to_hidden.fixed_bits in units_of_means and len(units_of_means) > 1
+
+
 @pytest.mark.parametrize("name", visible_layers())
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_the_kernels_moments_are_the_exact_ones(name, hidden):
