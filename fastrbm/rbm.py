@@ -1038,12 +1038,14 @@ def load_path(file: str | PathLike[str]) -> Path:
     found = path_file.load(validate.path(file, "file"))
     last = _read(found.model, file)
     try:
-        hidden = [last.hidden] * len(found.before)
+        visible, hidden = [last.visible] * len(found.before), [last.hidden] * len(found.before)
         if found.own is not None:
             hidden = [last.hidden.with_own(own) for own in found.own]
+        if found.gammas is not None:
+            visible = [last.visible.with_gammas(gammas) for gammas in found.gammas]
         before = [
-            RBM(*parameters, visible=last.visible, hidden=units)
-            for parameters, units in zip(found.before, hidden, strict=True)
+            RBM(*parameters, visible=v, hidden=h)
+            for parameters, v, h in zip(found.before, visible, hidden, strict=True)
         ]
         return Path([*before, last], points=found.points, base_bias=found.base_bias)
     except (ValueError, TypeError) as error:

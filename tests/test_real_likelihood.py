@@ -407,7 +407,7 @@ def test_a_path_of_models_of_other_shapes(tmp_path):
     other = fr.sampling.Path([models[0].copy(), *models[1:]], 90)
     other._models[0]._parameters = fr.RBM(models[0].weights, hidden=u.DReLU(2))._parameters
     assert other.describe() != path.describe()
-    with pytest.raises(ValueError, match="one gamma for all models"):
+    with pytest.raises(ValueError, match="and the gamma of Gaussian visible units"):
         fr.sampling.Path([fr.RBM([[0.0]], hidden=u.Gaussian(1, gamma)) for gamma in (1, 2)]).save(tmp_path / "path.npz")
     scaled = [fr.RBM(np.zeros((1, 1)), visible=u.Gaussian(1, scale=k)) for k in (1.0, 2.0)]
     with pytest.raises(ValueError, match="of the types that the chains have"):

@@ -127,8 +127,7 @@ def fit(
         Whether the gammas of Gaussian visible units are trained, too, by their logarithms, at a rate of their own that
         falls from 0.01 to 0; each stays between 2^-4 and 2^10. Needed where columns depend on each other: with gamma 1
         a standardized column has its whole variance already given the hidden units, and nothing is left for these to
-        explain. By default wherever there are such units and it can be done: with ``gradient.PCD``, and without a
-        trajectory, whose models differ in weights and biases alone.
+        explain. By default wherever there are such units and it can be done, with ``gradient.PCD``.
     dynamic_binarization : bool
         Take fractions as probabilities: states of 0 and 1 are drawn from them each time that a batch is used, so that
         each epoch sees others. By default fractions drive the hidden layer as they are.
@@ -316,7 +315,7 @@ def _prepared(
     if isinstance(ranks, Ranks):
         divided.refuse(rbm, gradient, optimizer, sample_weight, trajectory, batch_size, averaging)
     trajectory = _trajectory(trajectory, gradient, missing == "absent")
-    learn_variance = _learns_variance(learn_variance, rbm, gradient, trajectory)
+    learn_variance = _learns_variance(learn_variance, rbm, gradient)
     encode = getattr(gradient, "encode", None) if is_array(X) and not is_on_disk(X) else None
     if encode is not None:
         if missing == "latent":
@@ -395,15 +394,13 @@ def _trajectory(given: object, gradient: GradientEstimator, absent: bool) -> Tra
     return trajectory
 
 
-def _learns_variance(given: bool | None, rbm: RBM, gradient: GradientEstimator, trajectory: Trajectory | None) -> bool:
+def _learns_variance(given: bool | None, rbm: RBM, gradient: GradientEstimator) -> bool:
     """Whether variances are trained; ValueError where they cannot be, and are to be."""
     reason = ""
     if rbm.visible.gammas is None:
         reason = "Gaussian visible units"
     elif not isinstance(gradient, PCD):
         reason = f"gradient.PCD, whose chains tell the model's variances, not {type(gradient).__name__}"
-    elif trajectory is not None:
-        reason = "a training without a trajectory, whose models differ in weights and biases alone"
     if given is None or not validate.flag(given, "learn_variance"):
         return given is None and not reason
     if reason:
