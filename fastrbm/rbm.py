@@ -109,7 +109,7 @@ class RBM(Model):
     _parameters: Parameters
     _has_absent = False  # whether it learned from data with absent sites, of which no category is on
     _visible_names: tuple[str, ...] | None = None
-    _visible_categories: tuple[tuple[frames.Label, ...], ...] | None = None
+    _visible_categories: tuple[tuple[frames.Label, ...] | None, ...] | None = None
     _trained: tuple[Parameters, str] | None = None  # what a training ended with, and its record
 
     def __init__(
@@ -186,8 +186,8 @@ class RBM(Model):
             "gaussian": real numbers, standardized; likewise segments ``units.Gaussian(n)`` whose mean and scale are not
             given.
             By default units of 0 and 1; of a data frame whose columns hold text, categories or other whole numbers than
-            0 and 1, units that fit them (:func:`fastrbm.datasets.describe_frame`), whose categories the model keeps
-            (:attr:`visible_categories`).
+            0 and 1, units that fit them (:func:`fastrbm.datasets.describe_frame`), Gaussian ones for real numbers
+            beside text, whose categories the model keeps (:attr:`visible_categories`).
 
         Examples
         --------
@@ -417,9 +417,9 @@ class RBM(Model):
         return self._visible_names
 
     @property
-    def visible_categories(self) -> tuple[tuple[str | int | float | bool, ...], ...] | None:
+    def visible_categories(self) -> tuple[tuple[str | int | float | bool, ...] | None, ...] | None:
         """What the codes of each column stand for, where the model was made from a table of categories: the labels in
-        the order of their codes."""
+        the order of their codes, None of a column of real numbers."""
         return self._visible_categories
 
     @property

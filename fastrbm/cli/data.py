@@ -44,7 +44,7 @@ class Form(NamedTuple):
 
     unit: Unit
     names: tuple[str, ...] | None = None
-    categories: tuple[tuple[Any, ...], ...] | None = None
+    categories: tuple[tuple[Any, ...] | None, ...] | None = None
 
     @classmethod
     def of(cls, rbm: RBM) -> Form:
@@ -66,7 +66,9 @@ class Form(NamedTuple):
         if not isinstance(self.unit, Categorical) or not self.categories or len(set(self.categories)) > 1:
             return None
         letters = self.categories[0]
-        if not all(isinstance(letter, str) and len(letter) == 1 and "!" <= letter <= "~" for letter in letters):
+        if letters is None or not all(
+            isinstance(letter, str) and len(letter) == 1 and "!" <= letter <= "~" for letter in letters
+        ):
             return None
         return None if ">" in letters else Alphabet("".join(letters))
 
@@ -256,7 +258,7 @@ def _of_csv(name: str, options: argparse.Namespace, unit: Unit) -> Training:
         if isinstance(plain, NoScale):
             raise CommandError(f"{plain}; or, {_OTHER_UNITS}") from None
         raise (_by_option(error) if isinstance(plain, NotNumbers) else plain) from None
-    labels = {label for known in table.categories for label in known if isinstance(label, str)}
+    labels = {label for known in table.categories for label in known or () if isinstance(label, str)}
     if not isinstance(plain, (NoScale, NotNumbers)) and not any(map(is_word, labels)):
         raise plain  # numbers that something is wrong with
     return _of_table(table, name, header, missing=False)
@@ -279,7 +281,7 @@ def _of_table(table: CodedTable, name: str, header: bool, missing: bool) -> Trai
     if not missing:
         _refuse_missing(codes, name, names, header)
     form = Form(unit, names, categories)
-    named = [(shown(title, 30), len(known)) for title, known in zip(form.titles, categories, strict=True)]
+    named = [(shown(title, 30), len(known or ())) for title, known in zip(form.titles, categories, strict=True)]
     sites = [f"{title} {n}" for title, n in named if n != 2]
     binary = [title for title, n in named if n == 2]
     parts = [f"categories: {_some(sites)}"] if sites else []

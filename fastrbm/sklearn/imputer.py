@@ -126,7 +126,9 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         """Learn from X (n_samples, n_features), of which entries may be missing; y is not used. Returns self."""
         self._check_arguments()
         _, table = self._table(X, reset=True)
-        units, codes, names, categories = of_table(frames.describe_frame(table, int(self.max_levels), name="X"))
+        units, codes, names, categories = of_table(
+            frames.describe_frame(table, int(self.max_levels), name="X", real=False)
+        )
         seed = self._new_seed()
         data = frames.nan_where_missing(codes)
         rbm = RBM.from_data(data, int(self.n_components), seed, visible=units)

@@ -121,13 +121,14 @@ def counted(description: Any, X: Any) -> Any:
     return Categorical(array.shape[1], int(largest) + 1)
 
 
-def of_table(table: Any) -> tuple[Unit, np.ndarray, tuple[str, ...] | None, tuple[tuple[Any, ...], ...]]:
-    """(layer, codes, names, categories) of a described table."""
+def of_table(table: Any) -> tuple[Any, np.ndarray, tuple[str, ...] | None, tuple[tuple[Any, ...] | None, ...]]:
+    """(layer, codes, names, categories) of a described table; with real columns, whose mean and scale are open, its
+    segments."""
     units = [
         Categorical(len(sizes), sizes) if kind == Categorical.name else TYPES[kind](sizes)
         for kind, sizes in table.segments
     ]
-    return _joined(units), table.codes, table.names, table.categories
+    return units if is_open(units) else _joined(units), table.codes, table.names, table.categories
 
 
 def from_segments(segments: list[dict[str, Any]], name: str) -> Unit:
