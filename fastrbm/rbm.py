@@ -29,6 +29,7 @@ from ._core.dispatch import kernels
 from ._core.display import facts, titled
 from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
+from ._core.warn import warn
 from .ranks import own_share, shared
 from .sampling import gibbs, inpainting
 from .sampling.annealing import annealed_starts
@@ -42,6 +43,7 @@ from .states import totals
 from .states.bits import BitMatrix, CodeMatrix, zeros
 from .states.missing import known_parts
 from .units.layer import LayerLike, counted, from_segments, is_open, layer, of_columns, of_table, reader
+from .units.real import GRID
 from .units.unit import Unit
 
 if TYPE_CHECKING:
@@ -142,9 +144,11 @@ class RBM(Model):
         if hasattr(self, "_parameters") and self._parameters.shape != weights.shape:  # chains rely on it
             raise ValueError(f"weights must keep their shape, {self._parameters.shape}, got {weights.shape}")
         try:
-            self._parameters = Parameters.of(weights, b, c, units)
+            parameters = Parameters.of(weights, b, c, units)
+            parameters.check_range()
         except FloatingPointError as error:  # which says that a step went too far
             raise ValueError(str(error)) from None
+        self._parameters = parameters
 
     @classmethod
     def from_data(
@@ -692,7 +696,21 @@ class RBM(Model):
         """
         given = self._states(v, "v", True)
         drawn = self._draw(self._parameters.to_hidden, self.hidden, given, seed, philox.HIDDEN, n_threads)
-        return self.hidden.values(drawn)
+        values = self.hidden.values(drawn)
+        if self._parameters.may_saturate:
+            self._warn_of_range(values)
+        return values
+
+    def _warn_of_range(self, hidden: np.ndarray) -> None:
+        """Warn where values or means of real hidden units, (n, H), are at the end of what a state can hold."""
+        most = np.abs(hidden).max(axis=0)
+        if most.size and most.max() >= layout.REAL_LARGEST * GRID:
+            unit = int(most.argmax())
+            warn(
+                f"hidden unit {unit} is at the end of the range of real values, {layout.REAL_RANGE:g}, where states "
+                "are cut off, so that these are not the model's: with W l, theta l, gamma l^2 in the place of its W, "
+                "theta and gamma the model is the same, and the unit's values are 1 / l of these"
+            )
 
     def sample_visible(self, h: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """A draw of v from p(v | h) for each example, (n, columns): uint8 of 0 and 1 and of categories, int8 of -1
@@ -816,6 +834,8 @@ class RBM(Model):
         if method != "tempered" or ends is None:
             how = seed, philox.SAMPLE, start, betas, n_threads, clamped
             ends = chain_ends(self, n, n_sweeps, *how, progress=progress)
+        if self._parameters.may_saturate:
+            self._warn_of_range(self.mean_hidden(ends, n_threads))
         return self.visible.values(ends.to_states())
 
     @shared

@@ -421,6 +421,22 @@ def test_both_sides_agree(rbm):
     assert z.agree and abs(z.value - likelihood.exact(rbm).value) < 0.1
 
 
+@pytest.mark.parametrize("m, n", [(1, 1), (3, 40), (40, 3), (65, 65)])
+def test_whether_a_model_can_be_normalized_does_not_depend_on_lapack(m, n, monkeypatch):
+    """Which adds up in other orders on other machines. Singular values that are all alike are the hardest for sums of
+    sizes; those within the bound's own rounding, s, of 1 are refused."""
+    rng, layers = np.random.default_rng(m), (u.Gaussian(m), u.Gaussian(n))
+    orthogonal = np.linalg.qr(rng.normal(size=(max(m, n),) * 2))[0][:m, :n]
+    s = 2.0 ** -((53 - (max(m, n) - 1).bit_length()) // 2 + 1) * math.sqrt(m * n)
+    monkeypatch.setattr(np.linalg, "eigvalsh", lambda *_: [9.0])  # of what is refused, for the message alone
+    assert coupling_of((1.0 - 3.0 * s) * orthogonal, layers) < 1.0
+    assert coupling_of((1.0 + 1e-9) * orthogonal, layers) >= 1.0
+    mixed = rng.normal(size=(m, n))
+    mixed /= np.linalg.svd(mixed, compute_uv=False)[0]
+    for scale in (0.5, 0.9, 1 - 1e-4, 1 + 1e-4, 1.5):
+        assert (coupling_of(scale * mixed, layers) < 1.0) == (scale < 1.0)
+
+
 def test_score_brackets_log_z():
     rbm = model(u.Gaussian(1, scale=5.0), u.DReLU(1, delta=[1.0], xi=[0.5]), scale=0.5)
     score, truth = likelihood.score(rbm, [[0.0], [5.0]], tolerance=0.1), log_z(rbm)
