@@ -162,9 +162,9 @@ def _add_update(group) -> None:
         "--learning-rate",
         type=real(0, strict=True),
         metavar="R",
-        help=f"at the start (default {defaults.RATE}, for adam {defaults.ADAM_RATE}; of real visible units "
-        f"{defaults.REAL_RATE}, {defaults.REALS_RATE} where hidden ones are real, too; of real hidden units alone "
-        f"{defaults.RATE}, halved until it is at most 1 / (sum of the variances of visible units))",
+        help=f"at the start (default {defaults.RATE}, for adam {defaults.ADAM_RATE}; "
+        f"{defaults.REALS_RATE} where both layers are real, less than {defaults.RATE} in large models where one is: "
+        "see fastrbm.fit)",
     )
     group.add_argument(
         "--schedule",
