@@ -149,8 +149,7 @@ class Moments:
         weight = None if sample_weight is None else validate.sample_weight(sample_weight, n)
         moments, scale = nothing(rbm), 1.0
         if weight is not None:
-            scale = 2.0 ** math.frexp(weight.max())[1]
-            weight = np.rint(weight / scale * (1 << FIXED_BITS))
+            weight, scale = whole_weights(weight)
         # fractions add up in blocks of ROWS, so that cuts elsewhere would change the last bits
         for rows in workload.parts(n, workload.moments(rbm.n_visible, rbm.n_hidden), most=ROWS_A_PART, blocks=(ROWS,)):
             fixed = gibbs.fixed_buffer(rows.stop - rows.start, rbm._parameters)
@@ -172,6 +171,12 @@ class Moments:
 
     def __repr__(self) -> str:
         return f"Moments(n_visible={self.visible_sum.size}, n_hidden={self.hidden_sum.size}, total={self.total:g})"
+
+
+def whole_weights(weight: np.ndarray) -> tuple[np.ndarray, float]:
+    """Weights (n,) as whole numbers up to 2^22, float64, in units of scale / 2^22; and scale, a power of two."""
+    scale = 2.0 ** math.frexp(weight.max())[1]
+    return np.rint(weight / scale * (1 << FIXED_BITS)), scale
 
 
 def of_values(moments: Moments, units: tuple[Unit, Unit]) -> Moments:
@@ -308,20 +313,24 @@ class PhaseStates:
 
     def __init__(
         self, rbm: RBM, states: BitMatrix, given: np.ndarray, n_threads: int | None = None,
-        layer: kernels.Layer | None = None,
+        weight: np.ndarray | None = None, scale: float = 1.0, layer: kernels.Layer | None = None,
     ) -> None:  # fmt: skip
-        n, layer = len(states), rbm._parameters.to_hidden if layer is None else layer
+        """given becomes this object's, and weighted; weight and scale as for add."""
+        n, one = len(states), 2.0**-FIXED_BITS * scale  # of a weight
+        layer = rbm._parameters.to_hidden if layer is None else layer
         self.shape = rbm.n_visible, rbm.n_hidden
-        fixed, self.own_sum = means_of(rbm, layer, given, n, n_threads=n_threads)
-        self.fixed, self.total, self.unit = fixed, float(n), 2.0**-layer.fixed_bits
+        self.total = float(n) if weight is None else float(weight.sum()) * one
+        fixed, self.own_sum = means_of(rbm, layer, given, n, weight, scale, n_threads)
+        self.fixed, self.unit = fixed, 2.0**-layer.fixed_bits * scale
         self.transposed = np.empty((-(-n // 8), rbm.n_visible), np.uint8)
         self.division = division = rbm._parameters.division
         n_hidden = rbm.n_hidden if division is None else division.own_hidden
         self.visible_sum, self._hidden_sum = np.empty(rbm.n_visible), np.empty(n_hidden)
         used = threads.resolve(n_threads, 4 * threads.PASS * n * (rbm.n_visible // 8 + rbm.n_hidden))
         kernels.prepare_phase(
-            states._planes, states.segments, fixed, self.unit, self.transposed, self.visible_sum, self._hidden_sum, used
-        )
+            states._planes, states.segments, fixed, self.unit, self.transposed, self.visible_sum, self._hidden_sum,
+            None if weight is None else (weight, one), used,
+        )  # fmt: skip
         self._complete = division is None
         self.units = rbm.visible, rbm.hidden
 
@@ -339,25 +348,28 @@ class PhaseStates:
     def of_data(
         cls, rbm: RBM, X: ArrayLike, sample_weight: ArrayLike | None = None, n_threads: int | None = None
     ) -> PhaseStates | Moments:
-        """Of data; where they have weights or fractions, or are very many, their moments at once."""
+        """Of data; where they have fractions, or are very many, their moments at once."""
         data = _examples(rbm, X)
-        if sample_weight is not None or not isinstance(data, BitMatrix) or len(data) > ROWS_A_PART:
+        if not isinstance(data, BitMatrix) or len(data) > ROWS_A_PART:
             return Moments.of_data(rbm, data, sample_weight, n_threads)
         fixed = gibbs.fixed_buffer(len(data), rbm._parameters)
         gibbs.half_step(rbm._parameters.to_hidden, data, fixed=fixed, n_threads=n_threads)
-        return cls.of_states(rbm, data, fixed, n_threads)
+        return cls.of_states(rbm, data, fixed, n_threads, sample_weight)
 
     @classmethod
     def of_states(
         cls, rbm: RBM, states: BitMatrix, given: np.ndarray, n_threads: int | None = None,
-        layer: kernels.Layer | None = None,
+        sample_weight: ArrayLike | None = None, layer: kernels.Layer | None = None,
     ) -> PhaseStates | Moments:  # fmt: skip
         """Of states and what a layer gave of them; where visible units are real, the moments at once."""
+        weight, scale = None, 1.0
+        if sample_weight is not None:
+            weight, scale = whole_weights(validate.sample_weight(sample_weight, len(states)))
         if not _are_real(states):
-            return cls(rbm, states, given, n_threads, layer)
+            return cls(rbm, states, given, n_threads, weight, scale, layer)
         moments, layer = nothing(rbm), rbm._parameters.to_hidden if layer is None else layer
-        fixed, moments.own_sum = means_of(rbm, layer, given, len(states), n_threads=n_threads)
-        add(moments, states, fixed, layer, n_threads=n_threads)
+        fixed, moments.own_sum = means_of(rbm, layer, given, len(states), weight, scale, n_threads)
+        add(moments, states, fixed, layer, weight, scale, n_threads)
         return of_values(moments, (rbm.visible, rbm.hidden))
 
     @property

@@ -10,17 +10,14 @@ A communicator is mpi4py's, or any object with its methods ``Get_rank``, ``Get_s
 
 from __future__ import annotations
 
-import builtins
-import hashlib
 import inspect
 import os
-import re
 import socket
 import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +25,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from ._core import threads
+from ._core.agreement import agreed, alike, exit_code, in_words, is_agreed, tried
+from ._core.fingerprint import fingerprint
 from ._core.version import __version__
 from ._core.warn import silence
 
@@ -38,7 +37,6 @@ _METHODS = "Get_rank", "Get_size", "Allgatherv", "Alltoallv", "allgather", "bcas
 _FEWEST_CHAINS = 32  # of a rank: fewer are hardly quicker than these
 _LEAST_WORK = threads.SERIAL_BELOW  # that ranks share: an exchange takes longer than to wake threads
 _MAY_DIFFER = "comm", "n_threads", "progress"  # arguments of ranks that are called alike
-_HASHED = 1 << 24  # bytes of an array that tell it from others; of a larger one, evenly spaced rows
 _WORLD_SIZES = "SLURM_STEP_NUM_TASKS", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE"  # of what started the process
 
 _local = threading.local()
@@ -199,8 +197,8 @@ class Ranks:
     def agree(self, action: Callable[[], T]) -> T:
         """What an action returns that may fail on some ranks alone: then it fails on all of them, with the words of the
         first rank that it failed on, and as an error of the same kind where Python has it."""
-        result, error = _tried(action)
-        self._raise(error, self.all(_in_words(error)))
+        result, error = tried(action)
+        self._raise(error, self.all(in_words(error)))
         return result  # type: ignore[return-value]
 
     def _raise(self, error: BaseException | None, failed: Sequence[tuple[str, str] | None]) -> None:
@@ -209,7 +207,7 @@ class Ranks:
             raise agreed(error)
         for rank, what in enumerate(failed):
             if what is not None:
-                raise agreed(_alike(*what, f"rank {rank} of {self.size} failed"))
+                raise agreed(alike(*what, f"rank {rank} of {self.size} failed"))
 
     @contextmanager
     def agreeing(self) -> Iterator[None]:
@@ -219,7 +217,7 @@ class Ranks:
             yield
         except BaseException as caught:
             error = caught
-        self._raise(error, self.all(_in_words(error)))
+        self._raise(error, self.all(in_words(error)))
 
     def start(self, given: dict[str, Any]) -> None:
         """Look at what all ranks were called with, and at where they run.
@@ -228,8 +226,8 @@ class Ranks:
         threads.
         """
         versions = {"the version of fastrbm": __version__, "that of numpy": np.__version__}
-        prints, error = _tried(lambda: {name: fingerprint(value) for name, value in given.items()} | versions)
-        every: list[Any] = self.all((_in_words(error), prints, _place()))
+        prints, error = tried(lambda: {name: fingerprint(value) for name, value in given.items()} | versions)
+        every: list[Any] = self.all((in_words(error), prints, _place()))
         self._raise(error, [what for what, *_ in every])
         for rank, (_, other, _) in enumerate(every):
             for name, value in every[0][1].items():
@@ -257,7 +255,7 @@ class Ranks:
                 traceback.print_exception(type(error), error, error.__traceback__)
             sys.stderr.flush()
         finally:
-            self.abort(_exit_code(error))
+            self.abort(exit_code(error))
 
     def abort(self, code: int) -> None:
         """End all ranks, with this exit code."""
@@ -265,45 +263,6 @@ class Ranks:
 
 
 _ALONE = Alone()
-
-
-def agreed(error: T) -> T:
-    """An error that all ranks raise at the same place."""
-    error._agreed = True  # type: ignore[attr-defined]
-    return error
-
-
-def is_agreed(error: BaseException) -> bool:
-    """Whether all ranks raise this error: one by :func:`agreed`, or of parameters, which all have alike."""
-    return getattr(error, "_agreed", False)
-
-
-def _tried(action: Callable[[], T]) -> tuple[T | None, BaseException | None]:
-    """What an action returns, or its error."""
-    try:
-        return action(), None
-    except BaseException as error:
-        return None, error
-
-
-def _exit_code(error: BaseException) -> int:
-    """Of a process that an error ends."""
-    if isinstance(error, KeyboardInterrupt):
-        return 130
-    return error.code if isinstance(error, SystemExit) and isinstance(error.code, int) else 1
-
-
-def _in_words(error: BaseException | None) -> tuple[str, str] | None:
-    return None if error is None else (type(error).__name__, str(error))
-
-
-def _alike(kind: str, words: str, where: str) -> BaseException:
-    """An error as another rank has it; RuntimeError for one that Python does not have, or not with words alone."""
-    found = getattr(builtins, kind, None)
-    if isinstance(found, type) and issubclass(found, BaseException):
-        with suppress(TypeError):
-            return found(f"{where}: {words}")
-    return RuntimeError(f"{where}: {kind}: {words}")
 
 
 def of(comm: Any) -> Alone | Ranks:
@@ -438,39 +397,6 @@ class own_share:  # noqa: N801, a context
         for array, axis in self._arrays if kind is None else ():
             if array is not None:
                 ranks.gather(array, self._shares, axis)
-
-
-def fingerprint(value: Any) -> str:
-    """A short text that tells a value from others: of arrays and models a checksum."""
-    parameters: Any = getattr(value, "_parameters", None)
-    if hasattr(parameters, "to_hidden"):
-        arrays = [parameters.to_hidden.tiles_array, parameters.visible_bias, parameters.hidden_bias]
-        arrays += [unit.sides() for unit in parameters.units if unit.real]
-        return f"{value!r} ({_checksum(*arrays)})"
-    if hasattr(value, "planes"):
-        return f"{type(value).__name__}{value.shape} ({_checksum(value.planes)})"
-    if callable(getattr(value, "describe", None)):
-        with suppress(TypeError):  # a function among its settings, say, that nothing is known of
-            return str(value.describe())
-    if isinstance(value, np.ndarray) or hasattr(value, "__array__"):
-        array = np.asarray(value)
-        if array.dtype != object:
-            return f"{array.dtype} {array.shape} ({_checksum(array)})"
-    if isinstance(value, dict):
-        text = ", ".join(f"{name} {fingerprint(part)}" for name, part in value.items()) or "none"
-    else:
-        text = re.sub(r" at 0x[0-9a-f]+", "", repr(value))
-    return text if len(text) <= 100 else f"{text[:60]}... ({hashlib.sha256(text.encode()).hexdigest()[:8]})"
-
-
-def _checksum(*arrays: np.ndarray) -> str:
-    digest = hashlib.sha256()
-    for array in arrays:
-        if array.nbytes > _HASHED and len(array) > 1:
-            rows = max(2, _HASHED * len(array) // array.nbytes)
-            array = array[np.linspace(0, len(array) - 1, rows).astype(np.intp)]
-        digest.update(np.ascontiguousarray(array).data)
-    return digest.hexdigest()[:8]
 
 
 def _place() -> tuple[str, tuple[int, ...]]:

@@ -64,7 +64,7 @@ cdef struct HalfStep:
 
 
 cdef inline void exp_negative(vf *x, int count) noexcept nogil:
-    """exp(x) in place for -87 <= x <= 0, relative error below 2e-7 + 8e-8 |x|; x, a field, has one of 6e-8 |x| itself.
+    """exp(x) in place for -87 <= x <= 87, relative error below 2e-7 + 8e-8 |x|; x, a field, has one of 6e-8 |x| itself.
     x / log 2 = n + r; a polynomial of degree 5 for 2^r, |r| <= 1/2, which is 1 at 0; 2^n is made in the exponent. Each
     step for all the vectors: one alone would wait for itself."""
     cdef vf magic = splat_f(12583039.0)  # 1.5 * 2^23 + 127: adding it rounds to an integer plus the exponent's bias

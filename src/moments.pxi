@@ -84,17 +84,27 @@ cdef void hidden_item(const float *fixed, Py_ssize_t n_rows, double scale, bint 
         start += ROWS
 
 
-def prepare_phase(const uint8_t[:, :] planes, Segments segments, const float[:, :, ::1] fixed, double scale,
-                  uint8_t[:, ::1] transposed, double[::1] visible, double[::1] hidden, int n_threads):
+def prepare_phase(const uint8_t[:, :] planes, Segments segments, float[:, :, ::1] fixed, double scale,
+                  uint8_t[:, ::1] transposed, double[::1] visible, double[::1] hidden, weight, int n_threads):
     """What a phase of the gradient needs beside its products: transposed OUT (ceil(n/8), V) as transpose gives it,
     visible OUT (V,) the number of examples in which each unit is on, hidden OUT (H,) = scale * sum_r fixed_rj. segments
-    as transpose takes them."""
+    as transpose takes them.
+
+    weight: None, or IN (n,) of whole numbers up to 2^22, and what one of them stands for; then each example counts by
+    its weight, also in fixed INOUT, whose numbers are taken times weight 2^-22 and rounded."""
     cdef const Plan *plan = plan_of(segments)
     cdef Py_ssize_t n = planes.shape[1], n_visible = visible.shape[0], n_hidden = hidden.shape[0], item
     cdef Py_ssize_t n_bytes = planes.shape[0], n_tiles = fixed.shape[0]
     cdef Barrier barrier = new_barrier()
+    cdef const double[::1] whole
+    cdef const double *weights = NULL
+    cdef double one = 1.0
+    if weight is not None:
+        whole, one = weight
+        weights = &whole[0]
     if DEBUG_CHECKS:
-        check(n > 0 and n_bytes == (ceil_div(n_visible, 8) if plan == NULL else plan.n_rows)
+        check(n > 0 and (weights == NULL or whole.shape[0] == n)
+              and n_bytes == (ceil_div(n_visible, 8) if plan == NULL else plan.n_rows)
               and n_tiles == ceil_div(n_hidden, TILE)
               and fixed.shape[1] == 8 * ceil_div(n, 8) and transposed.shape[0] == ceil_div(n, 8)
               and transposed.shape[1] == n_visible, "prepare_phase")
@@ -104,7 +114,12 @@ def prepare_phase(const uint8_t[:, :] planes, Segments segments, const float[:, 
             if item < n_bytes:
                 transpose_and_count(&planes[item, 0], n, row_of(plan, n_visible, BERNOULLI, item), n_visible,
                                     &transposed[0, 0], &visible[0])
+                if weights != NULL:
+                    weigh_counts(&planes[item, 0], n, row_of(plan, n_visible, BERNOULLI, item), 0, n_visible, weights,
+                                 one, &visible[0])
             else:
+                if weights != NULL:
+                    weigh_rows(&fixed[item - n_bytes, 0, 0], weights, n)
                 hidden_item(&fixed[item - n_bytes, 0, 0], fixed.shape[1], scale, False,
                             &hidden[(item - n_bytes) * TILE], smaller(TILE, n_hidden - (item - n_bytes) * TILE))
         leave_team(&barrier)
@@ -134,6 +149,34 @@ cdef void transpose_and_count(const uint8_t *states, Py_ssize_t n, Row row, Py_s
             totals[k] += <int64_t> ((sums >> (8 * k)) & 255)
     for k in range(row.size):
         counts[row.unit + k] = <double> totals[k]
+
+
+cdef void weigh_rows(float *fixed, const double *weight, Py_ssize_t n) noexcept nogil:
+    """Rows of a tile, whole numbers below 2^23, times weights in units of 2^-22; to the nearest, ties to even."""
+    cdef double magic = 6755399441055744.0, factor     # 1.5 * 2^52: adding it rounds to an integer
+    cdef Py_ssize_t row, k
+    for row in range(n):
+        factor = weight[row] * 2.384185791015625e-7    # 2^-22
+        for k in range(TILE):
+            fixed[row * TILE + k] = <float> ((<double> fixed[row * TILE + k] * factor + magic) - magic)
+
+
+cdef void weigh_counts(const uint8_t *states, Py_ssize_t n, Row row, Py_ssize_t first, Py_ssize_t stop,
+                       const double *weight, double one, double *counts) noexcept nogil:
+    """counts OUT of those of a row's units that are from first up to stop: by weight, in units of one."""
+    cdef Py_ssize_t low = first - row.unit if first > row.unit else 0, high = smaller(stop - row.unit, row.size)
+    cdef Py_ssize_t chain, k
+    cdef double totals[CATEGORIES]
+    memset(totals, 0, sizeof(totals))
+    if row.kind == CATEGORICAL:
+        for chain in range(n):
+            totals[states[chain]] += weight[chain]  # also of absent sites, where nobody looks
+    else:
+        for chain in range(n):
+            for k in range(8):
+                totals[k] += weight[chain] if (states[chain] >> k) & 1 else 0.0
+    for k in range(low, high):
+        counts[row.unit + k] = totals[k] * one
 
 
 cdef inline uint64_t count_in_bytes(uint64_t x) noexcept nogil:

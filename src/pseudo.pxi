@@ -4,8 +4,7 @@
 #   cgf(x + w) - cgf(x) = shift w + log(q + p exp(w)),   p = sigmoid(x), q = sigmoid(-x),
 #
 # shift = value(off) / step of the hidden type. The logarithm is that of a sum of positive terms: nothing cancels, and a
-# product over j takes one logarithm for many units. A unit that is a fraction x_i of on turned into 1 - x_i changes the
-# log odds by (1 - 2 x_i) w, and takes exponentials of its own.
+# product over j takes one logarithm for many units. Fractions: src/pseudo_fractions.pxi.
 
 cdef enum:
     PSEUDO_BLOCK = 32       # examples a task: p and q of 500 hidden units take 256 kB
@@ -17,37 +16,23 @@ def pseudo_sums(const uint8_t[:, :] planes, Layer layer, const double[::1] visib
     """out OUT (n,) = sum_i log p(v_i | v without i), planes IN (bytes, n), layer the hidden one, visible_bias IN (V,);
     capacity: how many factors exp(|w|) multiply without leaving the range of float64."""
     cdef HalfStep step = prepare(planes, layer, None, 0, 0, n_threads)
-    run_pseudo(&step, visible_bias, capacity, 1, out, n_threads)
-
-
-def pseudo_sums_of_fractions(const double[:, ::1] numbers, Layer layer, const double[::1] visible_bias,
-                             Py_ssize_t capacity, Py_ssize_t every, double[::1] out, int n_threads):
-    """out OUT (n,) = sum_i log(p(v) / (p(v) + p(v'))), where v' is v with v_i turned into 1 - v_i; numbers IN (n, V),
-    whole, in units of 2^-22. Of row r only the units i with i mod every = r mod every."""
-    cdef HalfStep step = prepare_numbers(numbers, layer, 0, 0, n_threads)
-    run_pseudo(&step, visible_bias, capacity, every, out, n_threads)
-
-
-cdef int run_pseudo(const HalfStep *step, const double[::1] visible_bias, Py_ssize_t capacity, Py_ssize_t every,
-                    double[::1] out, int n_threads) except -1:
-    cdef Py_ssize_t n_visible = visible_bias.shape[0], n_units = 8 * ceil_div(step.n_units, 8), item
+    cdef Py_ssize_t n_units = 8 * ceil_div(step.n_units, 8), item
     cdef Barrier barrier = new_barrier()
     cdef Arena arena = Arena(NULL, 0)
     cdef _Memory memory
     if DEBUG_CHECKS:
-        check(step.tile_length == 8 * ceil_div(n_visible, 8) * TILE and out.shape[0] == step.n and capacity > 0
-              and every > 0, "pseudo_sums")
+        check(step.tile_length == 8 * ceil_div(visible_bias.shape[0], 8) * TILE and out.shape[0] == step.n
+              and capacity > 0, "pseudo_sums")
     if step.n == 0:
-        return 0
+        return
     pseudo_scratch(&arena, n_units)
     memory = memory_for(n_threads, arena.used, "pseudo-likelihoods")
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(ceil_div(step.n, PSEUDO_BLOCK), schedule="dynamic", chunksize=1):
-            pseudo_item(step, item * PSEUDO_BLOCK, &visible_bias[0], n_visible, n_units, capacity, every, &out[0],
+            pseudo_item(&step, item * PSEUDO_BLOCK, &visible_bias[0], visible_bias.shape[0], n_units, capacity, &out[0],
                         memory.start + threadid() * arena.used)
         leave_team(&barrier)
-    return 0
 
 
 cdef struct PseudoScratch:      # what a thread needs
@@ -58,7 +43,6 @@ cdef struct PseudoScratch:      # what a thread needs
     double *weights             # of a visible unit,
     double *up                  # their exponentials,
     double *down                # and those of minus them
-    double *own                 # [example of FLIPS][hidden unit]
 
 
 cdef PseudoScratch pseudo_scratch(Arena *arena, Py_ssize_t n_units) noexcept nogil:
@@ -70,13 +54,11 @@ cdef PseudoScratch pseudo_scratch(Arena *arena, Py_ssize_t n_units) noexcept nog
     scratch.weights = <double *> room_for(arena, n_units, sizeof(double))
     scratch.up = <double *> room_for(arena, n_units, sizeof(double))
     scratch.down = <double *> room_for(arena, n_units, sizeof(double))
-    scratch.own = <double *> room_for(arena, FLIPS * n_units, sizeof(double))
     return scratch
 
 
 cdef void pseudo_item(const HalfStep *step, Py_ssize_t first, const double *bias, Py_ssize_t n_visible,
-                      Py_ssize_t n_units, Py_ssize_t capacity, Py_ssize_t every, double *out,
-                      char *memory) noexcept nogil:
+                      Py_ssize_t n_units, Py_ssize_t capacity, double *out, char *memory) noexcept nogil:
     cdef Py_ssize_t n = smaller(PSEUDO_BLOCK, step.n - first), example, tile, unit, count, k, at
     cdef Arena arena = Arena(memory, 0)
     cdef PseudoScratch scratch = pseudo_scratch(&arena, n_units)
@@ -84,15 +66,11 @@ cdef void pseudo_item(const HalfStep *step, Py_ssize_t first, const double *bias
     cdef double *on = scratch.on
     cdef double *off = scratch.off
     cdef double *weights = scratch.weights
-    cdef double *up = scratch.up
-    cdef double *down = scratch.down
-    cdef double *own = scratch.own
     cdef const double *probabilities[FLIPS]
     cdef const double *factors[FLIPS]
     cdef double turn[FLIPS]
     cdef double change[FLIPS]
     cdef double visible_step = value_step(step.sent), both = visible_step * value_step(step.unit), shift
-    cdef bint known
     for tile in range(step.n_tiles):
         log_odds_tile(odds, scratch.product, step, tile, first, n)
         for example in range(n):
@@ -104,31 +82,24 @@ cdef void pseudo_item(const HalfStep *step, Py_ssize_t first, const double *bias
         for k in range(n_units):
             weights[k] = both * step.tiles[(k // TILE) * step.tile_length + unit * TILE + k % TILE]
         shift = shift_of(step.unit, weights, n_units)
-        known = False
-        example = (every - (first - unit) % every) % every     # the first whose turn it is
+        both_exponentials(weights, n_units, scratch.up, scratch.down)
+        example = 0
         while example < n:
-            count = smaller(FLIPS, ceil_div(n - example, every))
+            count = smaller(FLIPS, n - example)
             for k in range(FLIPS):
-                at = example + (k if k < count else 0) * every
+                at = example + (k if k < count else 0)
                 probabilities[k] = on + at * n_units
-                if k >= count:
-                    factors[k] = factors[0]
-                    continue
-                turn[k] = turn_of(step, first + at, unit)
-                if turn[k] == 1.0 or turn[k] == -1.0:
-                    if not known:
-                        both_exponentials(weights, n_units, up, down)
-                        known = True
-                    factors[k] = up if turn[k] > 0 else down
-                else:
-                    exponentials(weights, turn[k], n_units, own + k * n_units)
-                    factors[k] = own + k * n_units
+                turn[k] = -1.0 if (step.planes[(unit // 8) * step.stride + first + at] >> (unit % 8)) & 1 else 1.0
+                factors[k] = scratch.up if turn[k] > 0 else scratch.down
             log_products(probabilities, off - on, factors, n_units, capacity, change)
             for k in range(count):
-                # F(v) - F(v'), of which the term is -softplus
-                change[k] = turn[k] * (visible_step * bias[unit] + shift) + change[k]
-                out[first + example] -= (change[k] if change[k] > 0 else 0) + log_scalar(one_plus_exp_scalar(change[k]))
-                example += every
+                out[first + example + k] -= flip_term(turn[k] * (visible_step * bias[unit] + shift) + change[k])
+            example += FLIPS
+
+
+cdef inline double flip_term(double change) noexcept nogil:
+    """softplus(F(v) - F(v')): minus log p(v_i | the rest)."""
+    return (change if change > 0 else 0) + log_scalar(one_plus_exp_scalar(change))
 
 
 cdef double shift_of(int unit, const double *weights, Py_ssize_t n) noexcept nogil:
@@ -143,13 +114,6 @@ cdef double shift_of(int unit, const double *weights, Py_ssize_t n) noexcept nog
     return value_of(unit, False) / value_step(unit) * sum8(sums)
 
 
-cdef inline double turn_of(const HalfStep *step, Py_ssize_t example, Py_ssize_t unit) noexcept nogil:
-    """By how much what unit i is of on changes when it is flipped."""
-    if step.numbers != NULL:
-        return 1.0 - step.numbers[example * step.n_in + unit] * 4.76837158203125e-7    # 2^-21
-    return -1.0 if (step.planes[(unit // 8) * step.stride + example] >> (unit % 8)) & 1 else 1.0
-
-
 cdef void both_exponentials(const double *weights, Py_ssize_t n, double *up, double *down) noexcept nogil:
     """up = exp(weights), down = exp(-weights), n a multiple of 8."""
     cdef Py_ssize_t i
@@ -162,13 +126,6 @@ cdef void both_exponentials(const double *weights, Py_ssize_t n, double *up, dou
         negative = mask_lt_d(x, splat_d(0.0))
         (<vdu *> up)[i] = select_d(negative, small, large)
         (<vdu *> down)[i] = select_d(negative, large, small)
-
-
-cdef void exponentials(const double *weights, double turn, Py_ssize_t n, double *out) noexcept nogil:
-    """out = exp(turn weights), n a multiple of 8."""
-    cdef Py_ssize_t i
-    for i in range(n // HALF):
-        (<vdu *> out)[i] = exp_negative_d((<const vdu *> weights)[i] * splat_d(turn))
 
 
 cdef inline double one_plus_exp_scalar(double x) noexcept nogil:

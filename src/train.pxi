@@ -5,6 +5,7 @@
 # One update of n rows of data, x (n, V), and m chains, v (m, V) and h (m, H), at learning rate eps:
 #
 #   gather            x  = the rows of the batch                                     (n, V)  bits, behind the chains'
+#                     (with weights w: sums over x, p are by weight, n is their total, D, dv and dh are times a factor)
 #   stage_down        v ~ p(v | h)                                                   (m, V)  by chunks of 64 units
 #   stage_up          h ~ p(h | v); again down, for each further sweep               (m, H)  by tiles of 64 units
 #   stage_of_tiles    p, q = p(h = 1 | x), p(h = 1 | v);  h ~ q                      (n + m, H)  one product for both
@@ -47,6 +48,8 @@ cdef struct Job:            # what is the same for all updates; pairs are the tw
     const int64_t *examples
     const int64_t *ends
     const double *rates
+    const double *example_weights   # NULL, or of each of examples
+    const double *batches   # NULL, or [update][total weight, what a weight of one stands for, factor of the gradient]
     Py_ssize_t n_updates
     int n_sweeps
     uint64_t seed
@@ -104,8 +107,8 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
           uint8_t[:, ::1] visible, uint8_t[:, ::1] hidden, uint64_t seed, uint32_t stream, uint32_t first_sweep,
           int n_sweeps, Py_ssize_t first_chain, weights, transposed, float[::1] visible_bias, float[::1] hidden_bias,
           int to_visible_exponent, int to_hidden_exponent, Py_ssize_t n_visible, Py_ssize_t n_hidden, str visible_unit,
-          Segments segments, str hidden_unit, centering, double l2, double l1, float limit, double[::1] outcome,
-          int n_threads):
+          Segments segments, str hidden_unit, centering, weights_of_examples, double l2, double l1, float limit,
+          double[::1] outcome, int n_threads):
     """One update for each of rates IN (n,): batch k is the rows examples[ends[k] : ends[k + 1]] of packed IN (examples,
     ceil(V/8)), the chains visible and hidden INOUT (planes) go on for n_sweeps sweeps, from number first_sweep on. They
     are chains first_chain, first_chain + 1, ...; the data draw nothing.
@@ -116,12 +119,17 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
     those of a visible layer that has any, all of units that count for 0 or 1: transposed and biases have its units in a
     row. What is called mean or offset is of their values.
 
+    weights_of_examples is None, or (of each of examples, float64 IN, whole, up to 2^22; and of each update, float64 IN
+    (n, 3): their total, what a weight of one stands for, and a factor of the gradient).
+
     outcome OUT (4,): updates done, which of the two, largest sums of |W| over a hidden and over a visible unit's
     weights. (Not returned: a Ctrl-C comes up as the call ends, and what was done must be known all the same.) An update
     that would make a parameter bad is not done, nor any after it; chains and offsets are then as before it."""
     cdef Job job
     cdef Py_ssize_t largest_batch = 0, n_chains = visible.shape[1], k
     cdef double[::1] visible_offset, hidden_offset
+    cdef const double[::1] whole
+    cdef const double[:, ::1] batches
     cdef float[:, :, ::1] tiles, other
     cdef Arena arena = Arena(NULL, 0)
     cdef _Memory memory, scratch
@@ -159,6 +167,12 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
         job.weights[k], job.transposed[k] = &tiles[0, 0, 0], &other[0, 0, 0]
     job.ascent.l2, job.ascent.l1, job.ascent.limit = l2, l1, limit
     job.ascent.padded, job.ascent.padded_hidden, job.ascent.n_tiles = tiles.shape[1], other.shape[1], job.n_tiles
+    if weights_of_examples is not None:
+        whole, batches = weights_of_examples
+        if DEBUG_CHECKS:
+            check(whole.shape[0] >= ends[rates.shape[0]] and batches.shape[0] == rates.shape[0]
+                  and batches.shape[1] == 3, "weights")
+        job.example_weights, job.batches = &whole[0], &batches[0, 0]
     if centering is not None:
         job.centering_rate, visible_offset, hidden_offset, job.offsets_known = centering
         if DEBUG_CHECKS:

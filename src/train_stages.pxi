@@ -11,6 +11,10 @@ cdef struct Worker:         # a thread, and the update that it is at
     UpdateScratch *scratch
     Py_ssize_t update
     Py_ssize_t n            # examples of the batch
+    const double *weights   # NULL, or theirs
+    double total            # how much they count for
+    double one              # and a weight of one
+    double factor           # of the gradient
     int now                 # the place that the update reads; it writes the other
     HalfStep positive       # v -> h of the data: what its activation needs; the product is that of up
     HalfStep down           # h -> v of the chains
@@ -153,7 +157,11 @@ cdef void gather(Worker *me) noexcept nogil:
     cdef Py_ssize_t block, example, byte, tile
     cdef uint8_t *planes = job.visible[1 - me.update % 2] + job.n_chains
     cdef const uint8_t *row
-    me.n = n
+    me.n, me.total, me.one, me.factor = n, <double> n, 1.0, 1.0
+    if job.example_weights != NULL:
+        me.weights = job.example_weights + job.ends[me.update]
+        me.total, me.one, me.factor = (job.batches[3 * me.update], job.batches[3 * me.update + 1],
+                                       job.batches[3 * me.update + 2])
     block = take(me, GATHER, n_blocks, 1)
     while block < n_blocks:
         for example in range(block * GATHERED, smaller(n, (block + 1) * GATHERED)):
@@ -205,8 +213,8 @@ cdef void stage_of_tiles(Worker *me) noexcept nogil:
     me.up.fixed, me.up.fixed_length = job.model.fixed, job.model.fixed_length
     item = take(me, SUMS_OF_CHUNKS, job.n_chunks, 1)
     while item < job.n_chunks:
-        sum_visible(me, &job.data, job.visible[1 - me.now] + job.n_chains, me.n, item)
-        sum_visible(me, &job.model, job.visible[1 - me.now], job.n_chains, item)
+        sum_visible(me, &job.data, job.visible[1 - me.now] + job.n_chains, me.n, me.weights, item)
+        sum_visible(me, &job.model, job.visible[1 - me.now], job.n_chains, NULL, item)
         compare_means(me, job.visible_unit, job.data.visible, job.model.visible, job.visible_difference,
                       job.visible_offset, job.visible_shift, item, job.n_visible)
         finish_one(finished(me, SUMS_OF_CHUNKS, item))
@@ -219,8 +227,8 @@ cdef void stage_of_tiles(Worker *me) noexcept nogil:
         item = take(me, UP, job.n_tiles, n_blocks)
     for item in range(first, stop):     # its own tiles only: for another's, it would wait
         wait_for(finished(me, UP, item), me.n_up)
-        sum_hidden(me, &job.data, me.n, item)
-        sum_hidden(me, &job.model, job.n_chains, item)
+        sum_hidden(me, &job.data, me.n, me.one, item)
+        sum_hidden(me, &job.model, job.n_chains, 1.0, item)
         compare_means(me, job.hidden_unit, job.data.hidden, job.model.hidden, job.hidden_difference,
                       job.hidden_offset, job.hidden_shift, item, job.n_hidden)
         finish_one(finished(me, SUMS_OF_TILES, item))
@@ -249,26 +257,35 @@ cdef void up_item(Worker *me, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n) n
     else:
         n_model = 0
     if n_model < n:
-        activate(&me.positive, acc + n_model * TILE, tile, first + n_model - n_chains, n - n_model,
-                 scratch.masks)
+        first += n_model - n_chains
+        activate(&me.positive, acc + n_model * TILE, tile, first, n - n_model, scratch.masks)
+        if me.weights != NULL:
+            weigh_rows(me.positive.fixed + tile * me.positive.fixed_length + first * TILE, me.weights + first,
+                       n - n_model)
 
 
-cdef void sum_hidden(Worker *me, Sums *part, Py_ssize_t n, Py_ssize_t tile) noexcept nogil:
-    hidden_item(part.fixed + tile * part.fixed_length, 8 * ceil_div(n, 8), ldexp(1.0, -FIXED_BITS), False,
+cdef void sum_hidden(Worker *me, Sums *part, Py_ssize_t n, double one, Py_ssize_t tile) noexcept nogil:
+    hidden_item(part.fixed + tile * part.fixed_length, 8 * ceil_div(n, 8), ldexp(one, -FIXED_BITS), False,
                 part.hidden + tile * TILE, smaller(TILE, me.job.n_hidden - tile * TILE))
 
 
-cdef void sum_visible(Worker *me, Sums *part, const uint8_t *planes, Py_ssize_t n, Py_ssize_t chunk) noexcept nogil:
+cdef void sum_visible(Worker *me, Sums *part, const uint8_t *planes, Py_ssize_t n, const double *weights,
+                      Py_ssize_t chunk) noexcept nogil:
     cdef Py_ssize_t byte, first = chunk * TILE, stop = smaller(first + TILE, me.job.n_visible)
-    if me.job.plan == NULL:
-        for byte in range(8 * chunk, smaller(8 * chunk + 8, me.job.n_bytes)):
-            transpose_and_count(planes + byte * me.job.stride, n, row_of(NULL, me.job.n_visible, BERNOULLI, byte),
-                                me.job.n_visible, part.transposed, part.visible)
-        return
-    for byte in range(me.job.n_bytes):
-        if me.job.plan.rows[byte].unit < stop and me.job.plan.rows[byte].unit + me.job.plan.rows[byte].size > first:
-            count_in_chunk(planes + byte * me.job.stride, n, me.job.plan.rows[byte], me.job.n_visible, first, stop,
-                           part.transposed, part.visible)
+    cdef Row row
+    for byte in range(8 * chunk if me.job.plan == NULL else 0,
+                      me.job.n_bytes if me.job.plan != NULL else smaller(8 * chunk + 8, me.job.n_bytes)):
+        row = row_of(me.job.plan, me.job.n_visible, BERNOULLI, byte)
+        if row.unit >= stop or row.unit + row.size <= first:
+            continue
+        if me.job.plan == NULL:
+            transpose_and_count(planes + byte * me.job.stride, n, row, me.job.n_visible, part.transposed, part.visible)
+        else:
+            count_in_chunk(planes + byte * me.job.stride, n, row, me.job.n_visible, first, stop, part.transposed,
+                           part.visible)
+        if weights != NULL:
+            weigh_counts(planes + byte * me.job.stride, n, row, first, stop, weights, ldexp(me.one, -FIXED_BITS),
+                         part.visible)
 
 
 cdef void count_in_chunk(const uint8_t *states, Py_ssize_t n, Row row, Py_ssize_t n_units, Py_ssize_t first,
@@ -301,16 +318,17 @@ cdef void compare_means(Worker *me, int unit, const double *data, const double *
                         double **offset, double *shift, Py_ssize_t tile, Py_ssize_t n) noexcept nogil:
     """Of one tile of a layer of n units of this type."""
     cdef Job *job = me.job
-    cdef double n_data = <double> me.n, n_model = <double> job.n_chains, mean
+    cdef double n_model = <double> job.n_chains, rate = job.centering_rate * me.factor, mean
     cdef double off = value_of(unit, False), step = value_step(unit)
     cdef bint known = job.offsets_known or me.update > 0
     cdef Py_ssize_t k
+    rate = 1.0 if rate > 1.0 else rate
     for k in range(tile * TILE, smaller(n, (tile + 1) * TILE)):
-        mean = data[k] / n_data
-        difference[k] = step * (mean - model[k] / n_model)
+        mean = data[k] / me.total
+        difference[k] = step * (mean - model[k] / n_model) * me.factor
         mean = off + step * mean
         if job.centered and known:
-            offset[1 - me.now][k] = offset[me.now][k] + job.centering_rate * (mean - offset[me.now][k])
+            offset[1 - me.now][k] = offset[me.now][k] + rate * (mean - offset[me.now][k])
         elif job.centered:
             offset[1 - me.now][k] = mean
         shift[k] = offset[1 - me.now][k] - off
@@ -325,9 +343,9 @@ cdef void move_weights(Worker *me, int updates) noexcept nogil:
     cdef Ascent ascent = job.ascent
     cdef Py_ssize_t item, tile, first, chunk
     phases[0] = Phase(job.data.transposed, ceil_div(me.n, 8), job.data.fixed, job.data.fixed_length,
-                      unit / <double> me.n, POSITIVE_LIMBS)
+                      unit * me.one * me.factor / me.total, POSITIVE_LIMBS)
     phases[1] = Phase(job.model.transposed, ceil_div(job.n_chains, 8), job.model.fixed, job.model.fixed_length,
-                      -(unit / <double> job.n_chains), POSITIVE_LIMBS)
+                      -(unit * me.factor / <double> job.n_chains), POSITIVE_LIMBS)
     if job.shifted:
         offsets.visible_shift, offsets.hidden_shift = job.visible_shift, job.hidden_shift
         offsets.visible_offset, offsets.hidden_offset = job.visible_offset[1 - me.now], job.hidden_offset[1 - me.now]

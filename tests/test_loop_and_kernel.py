@@ -212,9 +212,9 @@ def test_the_learning_rate(monkeypatch, rate, cooling):
     rates = {"loop": [], "kernel": []}
     run, move = fused.Updates.run, fr.RBM._move
 
-    def spy_on_run(many, packed, rows, ends, given):
+    def spy_on_run(many, packed, rows, ends, given, *weights):
         rates["kernel"] += given.tolist()
-        return run(many, packed, rows, ends, given)
+        return run(many, packed, rows, ends, given, *weights)
 
     def spy_on_move(rbm, direction, given, *arguments, **options):
         rates["loop"].append(given)

@@ -16,6 +16,7 @@ import fastrbm as fr
 from fastrbm import ranks
 from fastrbm._core import threads
 from fastrbm._core.dispatch import kernels
+from fastrbm._core.fingerprint import fingerprint
 from fastrbm._core.progress import Countdown
 from fastrbm.sampling import Path
 
@@ -532,3 +533,14 @@ def test_what_is_no_communicator():
     for comm in (3, "MPI"):
         with pytest.raises(TypeError, match="comm must be a communicator of mpi4py"):
             fr.Chains(MODELS["spin"], 3, comm=comm)
+
+
+def test_a_fingerprint_tells_values_of_any_kind():
+    """A change of one entry in the middle of a frame of words, too, of which its print shows the ends alone."""
+    pandas = pytest.importorskip("pandas")
+    words = np.array([["yes", "no"]] * 500, object)
+    for make in (lambda x: x, pandas.DataFrame, lambda x: x.tolist(), lambda x: (x == "yes").astype(np.float32)):
+        other = words.copy()
+        other[250, 1] = "maybe" if make(words) is words else "yes"
+        assert fingerprint(make(words)) == fingerprint(make(words.copy())) != fingerprint(make(other))
+        assert len(fingerprint(make(words))) < 200

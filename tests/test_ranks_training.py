@@ -26,6 +26,7 @@ SITES = RNG.integers(0, 21, (90, 13))
 MANY = np.c_[RNG.integers(0, 150, (90, 2)), RNG.integers(0, 3, (90, 1))]  # a site of more than two tiles
 MIXED = np.c_[RNG.integers(0, 2, (90, 70)), RNG.integers(0, 5, (90, 4))]
 UNEVEN = np.c_[X[:, :32], 2.0 * X[:, 32:] - 1.0]
+WEIGHT = RNG.random(300) * RNG.integers(0, 2, 300)
 LINEAR = fr.optim.Linear(0.1, 0.0)
 
 
@@ -121,6 +122,16 @@ CASES = {
     "batches, dynamic": (PLAIN, Batches(X * 0.5), {}, {"dynamic_binarization": True}),
     "one example": (PLAIN, X[:5], {}, {"batch_size": 2}),
     "one chain": (((lambda: PCD(1)), PLAIN[1]), X, {}, {}),
+    "weights": (PLAIN, X, {}, {"sample_weight": WEIGHT}),
+    "weights, drelu and categories": (
+        ((lambda: CD()), (lambda: Adam(0.01, l1b=0.1))), SITES,
+        {"visible": fr.units.Categorical(13, 21), "hidden": "drelu"}, {"sample_weight": WEIGHT[:90]},
+    ),
+    "weights, fast, mixed": (
+        ((lambda: FastPCD(40)), PLAIN[1]), MIXED, {"visible": [fr.units.Bernoulli(70), fr.units.Categorical(4, 5)]},
+        {"sample_weight": WEIGHT[:90]},
+    ),
+    "weights, latent": (PLAIN, with_gaps(X), {}, LATENT | {"sample_weight": WEIGHT}),
     "large batches": (((lambda: PCD(1009)), PLAIN[1]), np.tile(X, (4, 1))[:1009], {}, {"batch_size": 1009}),
     "large batches, cd": (((lambda: CD()), PLAIN[1]), np.tile(X, (4, 1))[:1200], {}, {"batch_size": 505}),
     "one hidden unit": (PLAIN, WIDE, {"n_hidden": 1}, {}),
@@ -274,7 +285,6 @@ REFUSED = {
     "Tempered with a path": {"gradient": Tempered(20, path=fr.sampling.Trajectory())},
     "gradient function": {"gradient": lambda rbm, batch, n_threads=None: PCD()(rbm, batch)},
     "optimizer NeedsAll may need all of the model, unless it says divides": {"optimizer": NeedsAll(0.1)},
-    "sample_weight": {"sample_weight": np.ones(300)},
     "trajectory": {"trajectory": True},
     "batch_size must be at most 8,064": {"batch_size": 8065},
     "not fractions": {"X": X * 0.5},

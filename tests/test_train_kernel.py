@@ -12,7 +12,16 @@ from fastrbm.training import fused, loop
 MODULES = modules()
 
 
-def run(module, shape, n_chains, n_sweeps, batch, centered, known, n_threads, rate=0.1, l1=0.0, units=BINARY):
+def weights_of(n, ends, weighted):
+    """As kernels.train takes them, some of them zero."""
+    if not weighted:
+        return None
+    rng = np.random.default_rng(n)
+    return fused._weights_of_batches(rng.random(n) * rng.integers(0, 3, n) + 1e-9, ends, 0.7)
+
+
+def run(module, shape, n_chains, n_sweeps, batch, centered, known, n_threads, rate=0.1, l1=0.0, units=BINARY,
+        weighted=False):  # fmt: skip
     """Everything that a call of train leaves, for five updates by 5 batches, the last one short."""
     n_visible, n_hidden = shape
     rng = np.random.default_rng(n_visible + 7 * n_hidden)
@@ -35,7 +44,8 @@ def run(module, shape, n_chains, n_sweeps, batch, centered, known, n_threads, ra
         packed, order, ends, np.linspace(rate, 0.01, 5), visible, hidden, 2**40 + 3, 8, 2**32 - 4, n_sweeps, 1000,
         tiles, transposed, *padded, to_visible.exponent, to_hidden.exponent, n_visible, n_hidden, units[0], None,
         units[1],
-        (0.05, *offsets, known) if centered else None, 1e-3, l1, 1e30, outcome, n_threads,
+        (0.05, *offsets, known) if centered else None, weights_of(len(states), ends, weighted), 1e-3, l1, 1e30, outcome,
+        n_threads,
     )  # fmt: skip
     which = int(outcome[1])
     model = tiles[which], transposed[which][:, :n_hidden]
@@ -66,6 +76,17 @@ def test_equals_the_reference(level, shape, n_chains, n_sweeps, batch, centered,
 
 
 @pytest.mark.parametrize("level", MODULES)
+@pytest.mark.parametrize("units", [BINARY, PAIRS[-1]], ids=str)
+@pytest.mark.parametrize("case", [CASES[0], CASES[3], CASES[4], CASES[6]], ids=str)
+def test_weights_of_examples_equal_the_reference(level, case, units):
+    wanted = run(reference, *case, 1, units=units, weighted=True)
+    assert wanted[0][0] == 5 and not np.array_equal(wanted[-1], run(reference, *case, 1, units=units)[-1])
+    for n_threads in (1, 2):
+        for ours, theirs in zip(run(MODULES[level], *case, n_threads, units=units, weighted=True), wanted, strict=True):
+            assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.parametrize("level", MODULES)
 @pytest.mark.parametrize("units", PAIRS, ids=str)
 @pytest.mark.parametrize("shape, n_chains, n_sweeps, batch, centered, known", [CASES[0], CASES[6], CASES[7]])
 def test_other_units_equal_the_reference(level, shape, n_chains, n_sweeps, batch, centered, known, units):
@@ -83,7 +104,7 @@ LAYOUTS = [
 ]
 
 
-def run_segments(module, layout, n_hidden, n_chains, n_sweeps, centered, n_threads):
+def run_segments(module, layout, n_hidden, n_chains, n_sweeps, centered, n_threads, weighted=False):
     """The same of a layer of segments: everything that a call of train leaves."""
     rng, batch = np.random.default_rng(3), 40
     segments = module.Segments(layout)
@@ -108,7 +129,8 @@ def run_segments(module, layout, n_hidden, n_chains, n_sweeps, centered, n_threa
     module.train(
         packed, rng.permutation(len(packed)), ends, np.linspace(0.1, 0.01, 5), visible, hidden, 7, 8, 9, n_sweeps, 1000,
         tiles, transposed, *padded, to_visible.exponent, to_hidden_exponent, n_visible, n_hidden, "bernoulli", segments,
-        "bernoulli", (0.05, *offsets, False) if centered else None, 1e-3, 0.0, 1e30, outcome, n_threads,
+        "bernoulli", (0.05, *offsets, False) if centered else None, weights_of(len(packed), ends, weighted), 1e-3, 0.0,
+        1e30, outcome, n_threads,
     )  # fmt: skip
     which = int(outcome[1])
     return [outcome, visible, hidden, *padded, tiles[which], transposed[which][:, :n_hidden], *offsets]
@@ -116,12 +138,15 @@ def run_segments(module, layout, n_hidden, n_chains, n_sweeps, centered, n_threa
 
 @pytest.mark.parametrize("level", MODULES)
 @pytest.mark.parametrize("layout", LAYOUTS, ids=["sequences", "large", "mixed"])
-@pytest.mark.parametrize("n_hidden, n_chains, n_sweeps, centered", [(65, 50, 1, True), (20, 300, 2, False)])
-def test_segments_equal_the_reference(level, layout, n_hidden, n_chains, n_sweeps, centered):
-    wanted = run_segments(reference, layout, n_hidden, n_chains, n_sweeps, centered, 1)
+@pytest.mark.parametrize(
+    "n_hidden, n_chains, n_sweeps, centered, weighted",
+    [(65, 50, 1, True, False), (20, 300, 2, False, False), (65, 50, 1, True, True)],
+)
+def test_segments_equal_the_reference(level, layout, n_hidden, n_chains, n_sweeps, centered, weighted):
+    wanted = run_segments(reference, layout, n_hidden, n_chains, n_sweeps, centered, 1, weighted)
     assert wanted[0][0] == 5
     for n_threads in (1, 2, 3):
-        ours = run_segments(MODULES[level], layout, n_hidden, n_chains, n_sweeps, centered, n_threads)
+        ours = run_segments(MODULES[level], layout, n_hidden, n_chains, n_sweeps, centered, n_threads, weighted)
         for mine, theirs in zip(ours, wanted, strict=True):
             assert np.array_equal(mine, theirs)
 
@@ -161,6 +186,8 @@ def trained(monkeypatch, many, n_threads=2, V=48, H=30, n=230, epochs=3, optimiz
     X = (rng.random((n, V)) < rng.random(V)).astype(np.uint8)
     if options.get("dynamic_binarization"):
         X = rng.random((n, V))
+    if "sample_weight" in options:
+        options["sample_weight"] = np.where(np.arange(n) < options["sample_weight"], rng.random(n), 0.0)
     rbm, pcd = fr.RBM.from_data(X, H, seed=2), fr.gradient.PCD(30, options.pop("n_sweeps", 1), seed=3)
     history = fr.fit(
         rbm, X, pcd, optimizer or fr.optim.SGD(fr.optim.Linear(0.1), l1=1e-4), epochs, 20, 4, n_threads=n_threads,
@@ -174,14 +201,17 @@ def trained(monkeypatch, many, n_threads=2, V=48, H=30, n=230, epochs=3, optimiz
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"centered": False}, {"n_sweeps": 2}, {"n_threads": 1}, {"n_sweeps": 3}, {"dynamic_binarization": True}],
-)
+    [{}, {"centered": False}, {"n_sweeps": 2}, {"n_threads": 1}, {"n_sweeps": 3}, {"dynamic_binarization": True},
+     {"sample_weight": 200}, {"sample_weight": 220, "dynamic_binarization": True, "centered": False},
+     {"sample_weight": 15}],  # most calls end before a batch of no weight
+    ids=str,
+)  # fmt: skip
 def test_fit_is_the_same_either_way(monkeypatch, options):
     for ours, theirs in zip(trained(monkeypatch, True, **options), trained(monkeypatch, False, **options), strict=True):
         assert np.array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("options", [{}, {"dynamic_binarization": True}])
+@pytest.mark.parametrize("options", [{}, {"dynamic_binarization": True}, {"sample_weight": 200}])
 def test_many_updates_are_really_taken_at_once(monkeypatch, options):
     calls = []
     run = fused.Updates.run

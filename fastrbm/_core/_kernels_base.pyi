@@ -247,6 +247,7 @@ def train(
     segments: Segments | None,
     hidden_unit: str,
     centering: tuple[float, NDArray[np.float64], NDArray[np.float64], bool] | None,
+    weights_of_examples: tuple[NDArray[np.float64], NDArray[np.float64]] | None,
     l2: float,
     l1: float,
     limit: float,
@@ -315,6 +316,7 @@ def prepare_phase(
     transposed: NDArray[np.uint8],
     visible: NDArray[np.float64],
     hidden: NDArray[np.float64],
+    weight: tuple[NDArray[np.float64], float] | None,
     n_threads: int,
 ) -> None: ...
 def count_bits(

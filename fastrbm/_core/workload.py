@@ -103,9 +103,9 @@ def free_energy_of_fractions(n_visible: int, n_hidden: int) -> Work:
 
 
 def pseudo_of_fractions(n_visible: int, n_hidden: int, every: int) -> Work:
-    """A free energy, and an exponential for each weight and flip; one unit in so many is flipped."""
+    """A free energy, and an exponential, in float32, for each weight and flip; one unit in so many is flipped."""
     step, chain = free_energy_of_fractions(n_visible, n_hidden)
-    return Work(step, chain + _UNIT * n_visible * _padded(n_hidden, 8) // every)
+    return Work(step, chain + _UNIT // 2 * n_visible * _padded(n_hidden, 16) // every)
 
 
 def means_of_sides(n: int) -> Work:

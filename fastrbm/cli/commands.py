@@ -6,10 +6,10 @@ import argparse
 import sys
 import warnings
 
+from .._core.agreement import is_agreed
 from .._core.signals import Ended, Signals
 from .._core.version import __version__
 from ..likelihood.score import score as likelihood_score
-from ..ranks import is_agreed
 from ..rbm import load_path
 from ..training.checkpoint import CheckpointWarning
 from . import together

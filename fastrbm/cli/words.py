@@ -9,7 +9,8 @@ import sys
 import traceback
 from contextlib import suppress
 
-from ..ranks import Ranks, is_agreed
+from .._core.agreement import is_agreed
+from ..ranks import Ranks
 from . import together
 
 failures: list[str] = []  # what was asked for and could not be written; the exit code is 2 then

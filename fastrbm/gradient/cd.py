@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from .._core import philox, saved, validate
 from .._core.describe import Described
 from .._core.settings import Setting
-from ..moments import Moments, PhaseStates
+from ..moments import PhaseStates
 from ..sampling import gibbs
 from ..sampling.clamp import Clamp, ClampedLayer
 from ..sampling.model import model
@@ -82,9 +82,7 @@ class CD(Described):
             rbm._parameters, visible, hidden, n_sweeps, first_sweep=first + 1, fixed=fixed, clamp=clamp,
             n_threads=n_threads, **place,
         )  # fmt: skip
-        if sample_weight is None:
-            return Gradient(positive, PhaseStates.of_states(rbm, visible, fixed, n_threads), n_threads)
-        return Gradient(positive, Moments.of_data(rbm, visible, sample_weight, n_threads), n_threads)
+        return Gradient(positive, PhaseStates.of_states(rbm, visible, fixed, n_threads, sample_weight), n_threads)
 
     def get_state(self) -> dict[str, Any]:
         """What a checkpoint keeps: how far the random numbers are used up."""

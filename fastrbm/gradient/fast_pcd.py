@@ -106,7 +106,7 @@ class FastPCD(Described):
         fixed = gibbs.fixed_buffer(len(chains), rbm._parameters)
         chains._sweep(self.n_sweeps, fixed, n_threads)
         layer = faster._parameters.to_hidden  # which drew them: its means may count in another unit than the model's
-        negative = PhaseStates.of_states(rbm, chains.visible_bits, fixed, n_threads, layer)
+        negative = PhaseStates.of_states(rbm, chains.visible_bits, fixed, n_threads, layer=layer)
         gradient = Gradient(positive, negative, n_threads)
         if self.rate or fast:
             now = parts_of(gradient)

@@ -32,11 +32,15 @@ def weighted_gradient(
     """
     if sample_weight is None and mean_weight == 1.0:
         return _checked(estimator(rbm, X, n_threads=n_threads), rbm)
-    n = X.shape[0]
-    scale = (float(n) if sample_weight is None else math.fsum(sample_weight)) / (n * mean_weight)
+    scale = factor(X.shape[0], sample_weight, mean_weight)
     if hasattr(estimator, "scale_next"):
         estimator.scale_next(scale)
     return scaled(_checked(estimator(rbm, X, sample_weight=sample_weight, n_threads=n_threads), rbm), scale)
+
+
+def factor(n: int, sample_weight: np.ndarray | None, mean_weight: float) -> float:
+    """The mean weight of a batch of n rows over that of all data."""
+    return (float(n) if sample_weight is None else math.fsum(sample_weight)) / (n * mean_weight)
 
 
 def _checked(estimate: Any, rbm: Any) -> Any:

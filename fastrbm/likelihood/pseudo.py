@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ..units.unit import Unit
 
 _CAPACITY = 600.0  # a product of factors exp(+-w) stays in float64's range while the sum of |w| is below this
+_NARROW_CAPACITY = 80.0  # the same of float32
 _NUMBERS = 1 << 16  # fields of hidden units at a time: they stay in cache
 _FLIP = 32  # connections that a flip costs each hidden unit; see threads.PASS
 
@@ -182,25 +183,32 @@ def pseudo_of(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None = 
         if not isinstance(states, BitMatrix):
             raise ValueError("X must hold states, not probabilities, where units are categorical or of segments")
         return np.add.accumulate(of_sites(rbm, states, n_threads), axis=1)[:, -1]  # the same bits on any machine
-    if not isinstance(states, BitMatrix) or every > 1:  # of which the number of an example decides
-        return _by_products(rbm, states, n_threads, every)
     n = len(states)
     out = np.empty(n)
+    if not isinstance(states, BitMatrix):
+        if every > 1:  # the number of an example decides
+            return _by_products(rbm, states, n_threads, every)
+        numbers = to_fixed_point(states)
+        whole = ((numbers == 0) | (numbers == 1 << FIXED_BITS)).all(axis=1)  # such rows have the bits of 0 and 1
+        out[~whole] = _by_products(rbm, states[~whole], n_threads)
+        out[whole] = _by_products(rbm, BitMatrix.from_states((numbers[whole] > 0).view(np.uint8)), n_threads)
+        return out
     with own_share(n, _FLIP * n * rbm.n_visible * rbm.n_hidden, (out, 0)) as own:
         out[own] = _by_products(rbm, states[own], n_threads, every)
     return out
 
 
-def _by_products(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None, every: int) -> np.ndarray:
+def _by_products(rbm: RBM, states: BitMatrix | np.ndarray, n_threads: int | None, every: int = 1) -> np.ndarray:
     """pseudo_of units of two values: the changes of the fields are factors."""
     p = rbm._parameters
     layer, bias = p.to_hidden, p.visible_bias.astype(np.float64)
     largest = rbm.visible.step * rbm.hidden.step * float(np.abs(layer.tiles_array).max())  # of a change of log odds
-    if largest > _CAPACITY:
+    most = _CAPACITY if isinstance(states, BitMatrix) else _NARROW_CAPACITY
+    if largest > most:
         return _by_flips(rbm, states, n_threads, every)
     n = states.shape[0]
     out = np.empty(n)
-    capacity = max(1, int(_CAPACITY / max(largest, 1e-3)))
+    capacity = max(1, int(most / max(largest, 1e-3)))
     shape = rbm.n_visible, rbm.n_hidden
     if isinstance(states, BitMatrix):
         parts = workload.parts(n, workload.pseudo(*shape))

@@ -10,7 +10,7 @@ FIXED_BITS = 22
 
 
 def exp_negative(x):
-    """exp(x) in float32 for -87 <= x <= 0, relative error below 2e-7 + 8e-8 |x| (see src/activation.pxi)."""
+    """exp(x) in float32 for -87 <= x <= 87, relative error below 2e-7 + 8e-8 |x| (see src/activation.pxi)."""
     f = np.float32
     y = x * f(1.44269504)
     t = y + f(12583039.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import real, units
-from .activation import FIXED_BITS, log_odds
+from .activation import FIXED_BITS, exp_negative, log_odds
 from .floats import exp_negative_d, log
 from .sampling import HIDDEN, VISIBLE, draw_layer, sent_sums, sum8, sums_of_fractions, unpack
 from .segments import CATEGORICAL, of_one_type
@@ -153,10 +153,11 @@ def _weigh_hidden(x, unit, beta0, beta1, out):
 
 
 def logs_in_lanes(factors, capacity):
-    """Of factors (n, groups, 8): the sum of their logarithms (n, 8), one of a product for `capacity` groups."""
-    logs = np.zeros((len(factors), 8))
+    """Of factors (n, groups, lanes): the sum of their logarithms (n, lanes), one of a product for `capacity` groups."""
+    logs = np.zeros((len(factors), factors.shape[2]))
     for start in range(0, factors.shape[1], capacity):
-        logs = logs + log(np.multiply.accumulate(factors[:, start : start + capacity], axis=1)[:, -1])
+        products = np.multiply.accumulate(factors[:, start : start + capacity], axis=1)[:, -1]
+        logs = logs + log(np.float64(products))
     return logs
 
 
@@ -204,38 +205,52 @@ def pseudo_sums(planes, layer, visible_bias, capacity, out, n_threads=1):
     """out (n,) = sum_i log p(v_i | v without i), one logarithm for `capacity` factors of each of eight lanes."""
     states = np.empty((planes.shape[1], len(visible_bias)), np.uint8)
     unpack(planes, states)
-    _sum_pseudo(_log_odds(planes, layer), 1.0 - 2.0 * states, layer, visible_bias, capacity, 1, out)
+    on, off = two_probabilities(_log_odds(planes, layer))
+    turns = 1.0 - 2.0 * states
+    out[...] = 0.0
+    for unit, (W, own) in enumerate(_changes_of_odds(layer, visible_bias, on.shape[1])):
+        change = turns[:, unit, None] * W
+        small = exp_negative_d(-np.abs(change))
+        factors = off + on * np.where(change > 0, 1.0 / small, small)
+        change = sum8(logs_in_lanes(factors.reshape(len(factors), on.shape[1] // 8, 8), capacity))
+        out -= _flip_terms(turns[:, unit] * own + change)
 
 
 def pseudo_sums_of_fractions(numbers, layer, visible_bias, capacity, every, out, n_threads=1):
     """out (n,) = sum_i log(p(v) / (p(v) + p(v'))), where v' is v with v_i turned into 1 - v_i; numbers (n, V), whole,
-    in units of 2^-22. Of row r only the units i with i mod every = r mod every."""
-    x, turns = _log_odds_of_fractions(numbers, layer), 1.0 - numbers * 2.0 ** (1 - FIXED_BITS)
-    _sum_pseudo(x, turns, layer, visible_bias, capacity, every, out)
+    in units of 2^-22. Of row r only the units i with i mod every = r mod every. Factors are float32, in 16 lanes."""
+    on, off = (p.astype(np.float32) for p in two_probabilities(_log_odds_of_fractions(numbers, layer), 16))
+    turns = 1.0 - numbers * 2.0 ** (1 - FIXED_BITS)
+    out[...] = 0.0
+    for unit, (W, own) in enumerate(_changes_of_odds(layer, visible_bias, on.shape[1])):
+        rows = slice(unit % every, None, every)
+        turn = turns[rows, unit]
+        factors = off[rows] + on[rows] * exp_negative(turn.astype(np.float32)[:, None] * W.astype(np.float32))
+        logs = logs_in_lanes(factors.reshape(len(factors), on.shape[1] // 16, 16), capacity)
+        change = sum8(logs[:, :8]) + sum8(logs[:, 8:])
+        out[rows] -= _flip_terms(turn * own + change)
 
 
-def _sum_pseudo(x, turns, layer, visible_bias, capacity, every, out):
-    """Of log odds x (n, n_units); turns (n, V) = 1 - 2 v, where v is of how much on a visible unit is."""
-    (n, n_units), n_padded = x.shape, -(-x.shape[1] // 8) * 8
-    visible_step, hidden = units.step(layer.sent), units.UNITS[layer.unit]
-    W = from_tiles(layer.tiles_array, len(visible_bias), n_padded).astype(np.float64)
-    W = visible_step * units.step(layer.unit) * W
-    e = exp_negative_d(np.maximum(-np.abs(x), -708.0))
+def two_probabilities(x, multiple=8):
+    """sigmoid(x) and sigmoid(-x) of log odds x (n, n_units), in the padding to a multiple 0 and 1."""
+    (n, n_units), e = x.shape, exp_negative_d(np.maximum(-np.abs(x), -708.0))
+    n_padded = -(-n_units // multiple) * multiple
     on, off = np.zeros((n, n_padded)), np.ones((n, n_padded))
     on[:, :n_units] = np.where(x >= 0, 1.0 / (1.0 + e), e / (1.0 + e))
     off[:, :n_units] = np.where(x >= 0, e / (1.0 + e), 1.0 / (1.0 + e))
-    out[...] = 0.0
-    for unit in range(len(visible_bias)):
-        rows = slice(unit % every, None, every)
-        turn = turns[rows, unit, None]
-        change = turn * W[unit]
-        small = exp_negative_d(-np.abs(change))
-        factors = np.where(change > 0, 1.0 / small, small)
-        between = np.abs(turn[:, 0]) != 1.0
-        factors[between] = exp_negative_d(change[between])
-        factors = off[rows] + on[rows] * factors
-        change = sum8(logs_in_lanes(factors.reshape(len(factors), n_padded // 8, 8), capacity))
-        lanes = np.add.accumulate(W[unit].reshape(-1, 8), axis=0)[-1:]
+    return on, off
+
+
+def _changes_of_odds(layer, visible_bias, n_padded):
+    """Of each visible unit that is turned from off to on: by how much the log odds of hidden units change (n_padded,),
+    and minus the free energy apart from their cgf."""
+    visible_step, hidden = units.step(layer.sent), units.UNITS[layer.unit]
+    W = from_tiles(layer.tiles_array, len(visible_bias), n_padded).astype(np.float64)
+    for row, bias in zip(visible_step * units.step(layer.unit) * W, visible_bias, strict=True):
+        lanes = np.add.accumulate(row.reshape(-1, 8), axis=0)[-1:]
         shift = hidden.OFF / units.step(layer.unit) * sum8(lanes)[0] if hidden.OFF else 0.0
-        change = turn[:, 0] * (visible_step * visible_bias[unit] + shift) + change
-        out[rows] -= np.maximum(change, 0.0) + log(_one_plus_exp(change))
+        yield row, visible_step * bias + shift
+
+
+def _flip_terms(change):
+    return np.maximum(change, 0.0) + log(_one_plus_exp(change))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import units
-from .energies import exp_negative_d, log, log_odds_given, logs_in_lanes
+from .energies import exp_negative_d, log, log_odds_given, logs_in_lanes, two_probabilities
 from .sampling import FIXED_BITS, sum8
 from .segments import CATEGORICAL
 from .tiles import TILE, from_tiles
@@ -43,16 +43,6 @@ def _site(layer, segments, row, bit, visible_bias):
     return values * visible_bias[places] + shift, np.where(weights < 0, small, 1.0 / small)
 
 
-def _two_probabilities(x):
-    """P(on) and P(off) of units with log odds x (n, H), padded to whole eights with units that are off."""
-    n_padded = -(-x.shape[1] // 8) * 8
-    e = exp_negative_d(np.maximum(-np.abs(x), -708.0))
-    on, off = np.zeros((len(x), n_padded)), np.ones((len(x), n_padded))
-    on[:, : x.shape[1]] = np.where(x < 0, e / (1.0 + e), 1.0 / (1.0 + e))
-    off[:, : x.shape[1]] = np.where(x < 0, 1.0 / (1.0 + e), e / (1.0 + e))
-    return on, off
-
-
 def _terms(on, off, now, own, factors, capacity):
     """(terms (n, states), the logarithm of the sum of their exponentials (n,), on less the state now): log p*(site in
     a, rest) - log p*(v), v with the site in state now (n,), or absent where that is the number of states."""
@@ -73,7 +63,7 @@ def _terms(on, off, now, own, factors, capacity):
 
 def pseudo_of_sites(planes, layer, segments, visible_bias, capacity, out, n_threads=1):
     """out (n, columns) = log p(site | the others) of each, 0 of an absent one; one logarithm for `capacity` factors."""
-    on, off = _two_probabilities(log_odds_given(planes, None, layer))
+    on, off = two_probabilities(log_odds_given(planes, None, layer))
     column = 0
     for row, (name, _, size) in enumerate(rows_of(segments)):
         for bit in [-1] if name == CATEGORICAL else range(size):
@@ -90,7 +80,7 @@ def pseudo_of_sites(planes, layer, segments, visible_bias, capacity, out, n_thre
 def label_terms(planes, numbers, layer, segments, row, bit, visible_bias, capacity, log_p, sums, n_threads=1):
     """log_p (n, states) = log p(site in each state | the others), of the site of a row (bit -1) that is absent in
     planes, or of a bit of it that is off; and what the gradient sums up, see src/labels.pxi."""
-    on, off = _two_probabilities(log_odds_given(planes, numbers, layer))
+    on, off = two_probabilities(log_odds_given(planes, numbers, layer))
     own, factors = _site(layer, segments, row, bit, visible_bias)
     now = np.full(len(on), len(own) if bit < 0 else 0)
     terms, total, scaled = _terms(on, off, now, own, factors, capacity)

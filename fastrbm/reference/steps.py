@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .activation import FIXED_BITS
 from .sampling import sum8, transpose, units_on, unpack
 from .tiles import TILE, from_tiles, to_tiles
 
@@ -35,12 +36,17 @@ def moments_of_numbers(numbers, fixed, rows, scale, weights, n_threads=1):
         weights += (numbers[start : start + rows].T @ hidden[start : start + rows]) * scale
 
 
-def prepare_phase(planes, segments, fixed, scale, transposed, visible, hidden, n_threads=1):
+def prepare_phase(planes, segments, fixed, scale, transposed, visible, hidden, weight=None, n_threads=1):
     """transposed, as transpose gives it; visible (V,), the number of examples in which each unit is on; hidden (H,) =
-    scale * sum_r fixed_rj."""
+    scale * sum_r fixed_rj. weight: None, or (whole numbers (n,), what one stands for), by which examples count."""
     transpose(planes, visible.size, segments, transposed)
     visible[...] = 0.0
-    count_bits(planes, visible.size, segments, visible)
+    if weight is None:
+        count_bits(planes, visible.size, segments, visible)
+    else:
+        whole, one = weight
+        visible += (units_on(planes, visible.size, segments) * whole[:, None]).sum(axis=0) * one
+        fixed[:, : len(whole)] = np.rint(fixed[:, : len(whole)] * (whole * 2.0**-FIXED_BITS)[None, :, None])
     hidden[...] = from_tiles(fixed, fixed.shape[1], hidden.size).sum(axis=0, dtype=np.float64) * scale
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from .._core import arrays, philox, threads, validate
+from .._core.agreement import agreed
 from .._core.dispatch import kernels
 from ..moments import ROWS_A_PART
-from ..ranks import Alone, Ranks, agreed
+from ..ranks import Alone, Ranks
 from ..sampling import gibbs
 from ..states.bits import BitMatrix, of_planes, packed, zeros
 from ..states.missing import with_absent
@@ -131,22 +132,24 @@ class InMemory:
 
     @property
     def in_bits(self) -> bool:
-        """Whether all batches are bits without weights, as far as is known, which part() gives many of at a time."""
-        return self._weight is None and (self._packed is not None or self._dynamic)
+        """Whether all batches are bits, as far as is known, which part() gives many of at a time."""
+        return self._packed is not None or self._dynamic
 
     def part(
         self, epochs: range, first: int, n: int, n_threads: int | None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """(packed, rows, ends) of n batches of each of these epochs, from the first-th on: batch k of them is the rows
-        rows[ends[k] : ends[k + 1]] of packed, uint8 (any, ceil(V/8)). There may be fewer batches than that."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+        """(packed, rows, ends, weights) of n batches of each of these epochs, from the first-th on: batch k of them is
+        the rows rows[ends[k] : ends[k + 1]] of packed, uint8 (any, ceil(V/8)), of weights[ends[k] : ends[k + 1]],
+        or None. There may be fewer batches than that."""
         cuts = np.minimum(np.arange(first, first + n + 1) * self.batch_size, self.n)
         length = int(cuts[-1] - cuts[0])
         ends = np.append(((cuts[:-1] - cuts[0]) + length * np.arange(len(epochs))[:, None]), length * len(epochs))
         rows = self.orders(epochs)[:, cuts[0] : cuts[-1]]
+        weights = None if self._weight is None else self._weight[rows.reshape(-1)]
         if self._packed is not None:
-            return self._packed, rows.reshape(-1), ends
+            return self._packed, rows.reshape(-1), ends, weights
         packed = self._drawn(rows, epochs.start, int(cuts[0]), n_threads)
-        return packed, np.arange(len(packed)), ends[ends <= len(packed)]
+        return packed, np.arange(len(packed)), ends[ends <= len(packed)], weights
 
     def _drawn(self, rows: np.ndarray, epoch: int, first: int, n_threads: int | None) -> np.ndarray:
         """States, packed, drawn from these rows (epochs, m): the first-th of each epoch's order, and those that
@@ -244,11 +247,11 @@ class OnDisk(InMemory):
 
     @property
     def in_bits(self) -> bool:
-        return self._weight is None and (self._dynamic or not self._seen_fractions)
+        return self._dynamic or not self._seen_fractions
 
     def part(
         self, epochs: range, first: int, n: int, n_threads: int | None
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
         """As in memory; but of the first epoch only, not more batches than a bounded memory holds, and none from one
         with fractions on, unless states are drawn from them."""
         n = min(n, max(1, _RUN // (self.batch_size * self._n_bytes)))

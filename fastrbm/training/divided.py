@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from .loop import Loop
 
 
-def refuse(
-    rbm: RBM, gradient: Any, optimizer: Any, sample_weight: Any, trajectory: Any, batch_size: int, averaging: Any
-) -> None:
+def refuse(rbm: RBM, gradient: Any, optimizer: Any, trajectory: Any, batch_size: int, averaging: Any) -> None:
     """ValueError, which says why, where a training cannot be done on several ranks."""
     reason = ""
     for name, part in (("gradient", gradient), ("optimizer", optimizer), ("averaging", averaging)):
@@ -42,8 +40,6 @@ def refuse(
         reason = "gradient.Tempered needs energies, which need all weights on one rank where hidden units are real"
     if not rbm.visible.even:
         reason = "visible units with steps of their own need moments, which need all weights on one rank"
-    if sample_weight is not None:
-        reason = "with sample_weight, sums depend on their order"
     if trajectory is not None and trajectory is not False:
         reason = "a trajectory keeps whole models"
     if batch_size > ROWS_A_PART:

@@ -314,7 +314,7 @@ def _prepared(
             f"{type(gradient).__name__} has chains of the whole model, in which all sites are there"
         )
     if isinstance(ranks, Ranks):
-        divided.refuse(rbm, gradient, optimizer, sample_weight, trajectory, batch_size, averaging)
+        divided.refuse(rbm, gradient, optimizer, trajectory, batch_size, averaging)
     trajectory = _trajectory(trajectory, gradient, missing == "absent")
     learn_variance = _learns_variance(learn_variance, rbm, gradient)
     encode = getattr(gradient, "encode", None) if is_array(X) and not is_on_disk(X) else None

@@ -10,10 +10,12 @@ import numpy as np
 
 from .._core import threads, validate, workload
 from .._core.dispatch import kernels
-from .._core.layout import TILE
+from .._core.layout import FIXED_BITS, TILE
 from .._core.segments import empty_tiles, placed, segments_of
 from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
+from ..gradient.weighted import factor
+from ..moments import whole_weights
 from ..optim.sgd import SGD
 from ..sampling import gibbs
 
@@ -77,9 +79,17 @@ class Updates:
         examples = 2 * batch_size + (1 + 2 * self.gradient.n_sweeps) * self._n_chains() + threads.PASS
         return threads.resolve(self.n_threads, 10 * self.rbm.n_visible * self.rbm.n_hidden * examples, waits)
 
-    def run(self, packed: np.ndarray, examples: np.ndarray, ends: np.ndarray, rates: np.ndarray) -> int:
+    def run(
+        self, packed: np.ndarray, examples: np.ndarray, ends: np.ndarray, rates: np.ndarray,
+        weights_of_examples: np.ndarray | None = None, mean_weight: float = 1.0,
+    ) -> int:  # fmt: skip
         """An update for each of rates, the k-th by rows examples[ends[k] : ends[k + 1]] of packed, uint8 (rows,
-        ceil(V/8)); returns how many could be done."""
+        ceil(V/8)); returns how many could be done. weights_of_examples: of each of examples, or None; mean_weight: of
+        all data. A batch of no weight is left to the loop, and so are those after it."""
+        given = None
+        if weights_of_examples is not None:
+            given = _weights_of_batches(weights_of_examples, ends, mean_weight)
+            rates, ends = rates[: len(given[1])], ends[: len(given[1]) + 1]
         if len(rates) < FEWEST:
             return 0
         rbm, chains = self.rbm, self.gradient._start(self.rbm, self.n_threads)
@@ -106,7 +116,7 @@ class Updates:
                 chains._stream, first_sweep, self.gradient.n_sweeps, chains._first_chain, weights, transposed,
                 visible_bias, hidden_bias, to_visible.exponent, to_hidden.exponent, rbm.n_visible, rbm.n_hidden,
                 rbm.visible.name if self._segments is None else "bernoulli", self._segments, rbm.hidden.name,
-                centering, self.optimizer.l2, self.optimizer.l1, validate.LARGEST, outcome,
+                centering, given, self.optimizer.l2, self.optimizer.l1, validate.LARGEST, outcome,
                 self._threads(int(ends[1] - ends[0])),
             )  # fmt: skip
         finally:  # Ctrl-C comes up as the call ends: what it has done is done
@@ -135,3 +145,16 @@ class Updates:
             if fits:
                 offsets[-1][:size] = values
         return (self.centering.rate, *offsets, fits), offsets
+
+
+def _weights_of_batches(weights: np.ndarray, ends: np.ndarray, mean_weight: float) -> tuple[np.ndarray, np.ndarray]:
+    """As kernels.train takes weights: whole numbers, and of each batch (total, one, factor), up to one of no weight."""
+    whole, batches = np.zeros(ends[-1]), np.empty((len(ends) - 1, 3))
+    for k, (start, stop) in enumerate(zip(ends[:-1], ends[1:], strict=True)):
+        own = weights[start:stop]
+        if not own.any():
+            return whole, batches[:k]
+        whole[start:stop], scale = whole_weights(own)
+        total = float(whole[start:stop].sum()) * (2.0**-FIXED_BITS * scale)
+        batches[k] = total, scale, factor(len(own), own, mean_weight)
+    return whole, batches

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .._core.agreement import agreed
 from .._core.parameters import NotNormalizable
 from ..gradient.base import Gradient
 from ..gradient.centering import Centering
@@ -18,7 +19,6 @@ from ..gradient.pcd import PCD
 from ..gradient.weighted import weighted_gradient
 from ..moments import ROWS_A_PART
 from ..optim.sgd import SGD
-from ..ranks import agreed
 from ..states.bits import BitMatrix
 from . import variance
 from .data import ON_RANKS, InMemory
@@ -139,9 +139,10 @@ class Loop:
                 return
             calls = -(-ahead // most)  # of about the same size, so that none is too short for the kernel
             rates = self._rates(optimizer, range(self.update, self.update + -(-ahead // calls)))
-            packed, rows, ends = source.part(epochs, first, source.n_batches if whole else len(rates), self.n_threads)
+            batches = source.n_batches if whole else len(rates)
+            packed, rows, ends, weights = source.part(epochs, first, batches, self.n_threads)
             n = min(len(rates), len(ends) - 1)
-            done = many.run(packed, rows, ends[: n + 1], rates[:n])
+            done = many.run(packed, rows, ends[: n + 1], rates[:n], weights, source.mean_weight)
             self.update += done
             if done:
                 yield done

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import validate
+from .._core.agreement import agreed, is_agreed
+from .._core.fingerprint import fingerprint
 from .._core.parameters import Parameters
 from .._core.progress import ProgressLine
 from .._core.signals import BREAKS, Signals, exception_of
 from .._core.warn import warn
-from ..ranks import agreed, among, fingerprint, is_agreed
+from ..ranks import among
 from ..sampling.chains import Chains
 from ..sampling.tempering import TemperedChains
 from . import divided
