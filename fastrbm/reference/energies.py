@@ -83,7 +83,7 @@ def _real_cgf_lanes(x, layer, units_, beta):
 
 def real_means(fields, layer, weight, fixed, out, n, n_threads=1):
     """Of fields (tiles, >= n, 64) of dReLU units: fixed (tiles, >= n, 64) their means in units of 2^-f, out (4, units)
-    the sums over n chains of means of either side; see src/real.pxi."""
+    the sums over n chains of means of either side; see src/real_means.pxi."""
     part = layer.parts[0]
     sides, units_ = layer.shape_array[:, part.columns], np.concatenate(list(fields[:, :n]), axis=1)
     own = units_[:, : len(part.columns)]
