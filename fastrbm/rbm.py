@@ -27,6 +27,7 @@ from ._core import (
 )
 from ._core.dispatch import kernels
 from ._core.display import facts, titled
+from ._core.frame_columns import has_categories
 from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
 from ._core.warn import warn
@@ -205,8 +206,8 @@ class RBM(Model):
         if weight_scale is not None:
             weight_scale = validate.real(weight_scale, "weight_scale", 0.0)
         names, categories = _given.names_of(X), None
-        has_categories = visible is None and frames.is_frame(X) and frames.has_categories(X)
-        table = frames.describe_frame(X, name="X") if has_categories else X
+        coded = visible is None and _given.is_frame(X) and has_categories(X)
+        table = frames.describe_frame(X, name="X") if coded else X
         if isinstance(table, frames.CodedTable):
             described, codes, names, categories = of_table(table)
             visible, X = described if visible is None else visible, frames.nan_where_missing(codes)
@@ -511,7 +512,7 @@ class RBM(Model):
         codes; all else as it is."""
         if isinstance(value, frames.CodedTable):
             return frames.nan_where_missing(value.codes)
-        if self._visible_categories is None or not frames.is_frame(value):
+        if self._visible_categories is None or not _given.is_frame(value):
             return value
         codes = frames.encode_frame(value, self.visible_names, self._visible_categories, name)
         return frames.nan_where_missing(codes)

@@ -1,28 +1,21 @@
-"""Tables of categories: data frames become codes, and codes become data frames.
-
-No other library is imported for reading: frames are known by the module of their type. Writing imports the one of the
-frame that is asked for.
-"""
+"""Tables of categories: data frames become codes, and codes become data frames."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from importlib import import_module
 from itertools import groupby
-from numbers import Real
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import arrays, validate
-from .arrays import is_frame, library, shown
+from .arrays import library, shown
+from .frame_columns import Column, Label, columns_of, frame_labels, plain_label, written
+from .frame_output import listed, pandas_frame, polars_frame
 
 MAX_LEVELS = 20  # different whole numbers of a column that is a category; more of them are a quantity
 MOST = 255  # categories of a site
 _IDENTIFIER = 20  # rows from which on a column of text that has another value in each is no category
-
-Label: TypeAlias = str | int | float | bool
 
 
 class CodedTable(NamedTuple):
@@ -46,17 +39,6 @@ class CodedTable(NamedTuple):
     codes: np.ndarray
     names: tuple[str, ...] | None
     categories: tuple[tuple[Label, ...] | None, ...]
-
-
-class Column(NamedTuple):
-    """The values of a column: its different labels, and which of them each row has (-1: none).
-
-    declared: whether the labels and their order are the user's; otherwise they are as they were found.
-    """
-
-    labels: list[Any]
-    codes: np.ndarray
-    declared: bool = False
 
 
 def describe_frame(
@@ -119,7 +101,7 @@ def describe_frame(
     >>> table.segments, table.categories
     ((('categorical', (2,)), ('gaussian', 1)), (('blue', 'red'), None))
     """
-    labels, columns = _columns(frame, name)
+    labels, columns = columns_of(frame, name)
     columns = list(columns)
     real = any(map(_is_category, columns)) if real is None else validate.flag(real, "real")
     return describe_columns(
@@ -194,7 +176,7 @@ def encode_frame(
     array([[2],
            [0]], dtype=uint8)
     """
-    labels, columns = _columns(frame, name)
+    labels, columns = columns_of(frame, name)
     validate.check_names(_text(labels), names, name)
     if len(labels) != len(categories):
         raise ValueError(f"{name} has {len(labels)} columns where {len(categories)} are required")
@@ -243,7 +225,7 @@ def to_frame(
                          f"{array.shape}")  # fmt: skip
     if names is not None and len(names) != len(categories):
         raise ValueError(f"names has {len(names)} names where categories has {len(categories)} entries")
-    shape_of = None if like is None or isinstance(like, Mapping) and not like else _frame_labels(like, "like")
+    shape_of = None if like is None or isinstance(like, Mapping) and not like else frame_labels(like, "like")
     if shape_of is not None and len(shape_of) != len(categories):
         raise ValueError(f"like has {len(shape_of)} columns where categories has {len(categories)} entries")
     if shape_of is not None:
@@ -255,44 +237,26 @@ def to_frame(
     ]
     if isinstance(like, Mapping):
         return {
-            title: array[:, k].tolist() if codes is None else _listed(codes, categories[k])
+            title: array[:, k].tolist() if codes is None else listed(codes, categories[k])
             for k, (title, codes) in enumerate(zip(titles, columns, strict=True))
         }
     if like is not None and library(like) == "polars":
-        return _polars_frame(array, titles, columns, categories, like)
-    return _pandas_frame(array, titles, columns, categories, like)
+        return polars_frame(array, titles, columns, categories, like)
+    return pandas_frame(array, titles, columns, categories, like)
 
 
 # ---------------------------------------------------------------- labels and codes
 
 
-def _plain(label: Any) -> Label | None:
-    """A label as the Python object that a model's file can hold; None where it is of no such type."""
-    if isinstance(label, (bool, np.bool_)):
-        return bool(label)
-    if isinstance(label, str):
-        return str(label)
-    index = arrays.index(label)
-    if index is not None:
-        return index
-    return float(label) if isinstance(label, Real) or type(label).__name__ == "Decimal" else None
-
-
-def _written(label: Any) -> Label:
-    """A label of the user's categories; what is of another type, such as pandas' intervals, as text."""
-    plain = _plain(label)
-    return str(label) if plain is None else plain
-
-
 def _ordered(column: Column, max_levels: int, where: str) -> Column:
     """The column with plain labels in the order of their codes."""
     if column.declared:
-        labels = [_written(label) for label in column.labels]
+        labels = [written(label) for label in column.labels]
         if len(set(labels)) < len(labels):
             raise ValueError(f"{where} has two categories that read alike: {shown(_twice(labels))}")
         order = list(range(len(labels)))
     else:
-        labels = _checked([_plain(label) for label in column.labels], column, max_levels, where)
+        labels = _checked([plain_label(label) for label in column.labels], column, max_levels, where)
         order = sorted(range(len(labels)), key=labels.__getitem__)
     if not labels:
         raise ValueError(f"{where} has no values at all: leave it out")
@@ -358,7 +322,7 @@ def _is_category(column: Column) -> bool:
 def _quantity(column: Column, max_levels: int, where: str) -> np.ndarray | None:
     """The numbers of a column that are no categories: real ones, or more different whole ones than max_levels. None of
     other columns."""
-    labels = [_plain(label) for label in column.labels]
+    labels = [plain_label(label) for label in column.labels]
     if not labels or _is_category(column) or any(label is None for label in labels):
         return None
     if len(labels) <= max_levels and all(float(label).is_integer() for label in labels if label is not None):
@@ -374,7 +338,7 @@ def _numbers(column: Column, where: str) -> np.ndarray:
     """A column of numbers as they are, NaN where they are missing."""
     values: list[float] = []
     for label in column.labels:
-        plain = _plain(label)
+        plain = plain_label(label)
         if plain is None or isinstance(plain, str) or not np.isfinite(float(plain)):
             row = int(np.argmax(column.codes == len(values)))
             raise ValueError(f"{where} must hold finite numbers; row {row} (counted from 0) has {shown(label)}")
@@ -389,12 +353,12 @@ def _twice(labels: list[Label]) -> Label:
 def _encoded(column: Column, known: Sequence[Label], where: str) -> np.ndarray:
     """The codes of a column in categories that are known, -1 where a value is missing; int16."""
     lookup: dict[Any, int] = {label: k for k, label in enumerate(known)}
-    codes = [lookup.get(_written(label), -2) for label in column.labels]
+    codes = [lookup.get(written(label), -2) for label in column.labels]
     table = np.array([*codes, -1], np.int16)  # the last: missing
     result = table[column.codes]
     if bool((result == -2).any()):
         row = int(np.argmax(result == -2))
-        value = _written(column.labels[column.codes[row]])
+        value = written(column.labels[column.codes[row]])
         raise ValueError(f"{where} has the value {shown(value)} in row {row} (counted from 0), {_unlike(value, known)}")
     return result
 
@@ -416,11 +380,6 @@ def _decoded(values: np.ndarray, n_states: int, where: str) -> np.ndarray:
         bad = float(values[int(np.argmin(good))])
         raise ValueError(f"{where} has the value {bad:g}; codes from 0 to {n_states - 1} are required")
     return np.where(missing, -1, np.where(missing, 0, values)).astype(np.intp)
-
-
-def _listed(codes: np.ndarray, labels: Any) -> list[Any]:
-    """Labels, None where they are missing."""
-    return [*map([*labels, None].__getitem__, codes.tolist())]
 
 
 def _segments(kinds: list[tuple[str, int]]) -> tuple[tuple[str, Any], ...]:
@@ -452,36 +411,10 @@ def _given_categories(categories: Any, labels: Sequence[Any], name: str) -> dict
             raise ValueError(f"categories has {shown(label)}, which is no column of {name}")
         if isinstance(chosen, str) or not isinstance(chosen, Iterable):
             raise TypeError(f"categories[{shown(label)}] must be a sequence of labels, not {validate.kind(chosen)}")
-        given[label] = [_written(x) for x in chosen]
+        given[label] = [written(x) for x in chosen]
         if not 1 <= len(given[label]) <= MOST or len(set(given[label])) < len(given[label]):
             raise ValueError(f"categories[{shown(label)}] must be from 1 to {MOST} different labels")
     return given
-
-
-# ---------------------------------------------------------------- columns of a frame
-
-
-def has_categories(frame: Any) -> bool:
-    """Whether a pandas or polars frame has columns that are no plain numbers from 0 to 1: text, categories, or whole
-    numbers other than 0 and 1 (as floats only where some are missing, as pandas has them then)."""
-    if isinstance(frame, Mapping):
-        return False
-    polars = library(frame) == "polars"
-    for column in frame.get_columns() if polars else (frame.iloc[:, k] for k in range(frame.shape[1])):
-        kind = getattr(column.dtype, "kind", None)
-        if kind is None:  # polars
-            kind = "b" if str(column.dtype) == "Boolean" else "f" if column.dtype.is_float() else "i"
-            kind = kind if kind == "b" or column.dtype.is_numeric() else "O"
-        if kind not in "biuf":
-            return True
-        if kind == "b":
-            continue
-        known = column.drop_nulls().to_numpy() if polars else column.dropna().to_numpy()
-        known = known[known == known] if kind == "f" else known
-        whole = kind != "f" or len(known) < len(column) and bool((known % 1 == 0).all())
-        if whole and len(known) and (known.max() > 1 or kind != "f" and known.min() < 0):
-            return True
-    return False
 
 
 def nan_where_missing(codes: np.ndarray) -> np.ndarray:
@@ -491,164 +424,3 @@ def nan_where_missing(codes: np.ndarray) -> np.ndarray:
 
 def _text(labels: list[Any]) -> tuple[str, ...] | None:
     return tuple(labels) if all(isinstance(label, str) for label in labels) else None
-
-
-def _frame_labels(frame: Any, name: str) -> list[Any]:
-    """The names of the columns of a frame."""
-    if isinstance(frame, Mapping):
-        return list(frame)
-    if not is_frame(frame):
-        raise TypeError(
-            f"{name} must be a data frame of pandas or polars, or a dict of columns, not {validate.kind(frame)}"
-        )
-    if library(frame) == "polars" and not hasattr(frame, "get_columns"):
-        raise TypeError(f"{name} is a polars LazyFrame: use {name}.collect()")
-    return list(frame.columns)
-
-
-def _columns(frame: Any, name: str) -> tuple[list[Any], Iterable[Column]]:
-    """(names, columns), which are read one by one."""
-    labels = _frame_labels(frame, name)
-    places = [f"column {label!r} of {name}" for label in labels]
-    if isinstance(frame, Mapping):
-        parts = [_sized(frame[label], where) for label, where in zip(labels, places, strict=True)]
-        if len(set(map(len, parts))) > 1:
-            raise ValueError(f"{name} has columns of several lengths")
-        return labels, (_of_values(part, where) for part, where in zip(parts, places, strict=True))
-    if library(frame) == "polars":
-        return labels, (_of_polars(part, where) for part, where in zip(frame.get_columns(), places, strict=True))
-    return labels, (_of_pandas(frame.iloc[:, k], where) for k, where in enumerate(places))
-
-
-def _sized(values: Any, where: str) -> Any:
-    if isinstance(values, str) or not hasattr(values, "__len__") or not hasattr(values, "__iter__"):
-        raise TypeError(f"{where} must be a list or an array of values, not {validate.kind(values)}")
-    if isinstance(values, np.ndarray) and values.ndim != 1:
-        raise ValueError(f"{where} must have one dimension, got shape {values.shape}")
-    return values
-
-
-def _of_pandas(series: Any, where: str) -> Column:
-    dtype = series.dtype
-    if hasattr(dtype, "categories"):
-        return Column(list(dtype.categories), series.cat.codes.to_numpy().astype(np.intp), declared=True)
-    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
-        return _of_values(series.to_numpy(), where)
-    try:
-        codes, uniques = series.factorize()
-    except TypeError as error:
-        raise TypeError(f"{where} cannot be read as categories: {error}") from error
-    return Column(list(uniques), np.asarray(codes, np.intp))
-
-
-def _of_polars(series: Any, where: str) -> Column:
-    polars: Any = sys.modules["polars"]
-    dtype = series.dtype
-    if hasattr(polars, "Enum") and dtype == polars.Enum:
-        codes = series.to_physical().cast(polars.Int64).fill_null(-1).to_numpy()
-        return Column(dtype.categories.to_list(), codes.astype(np.intp), declared=True)
-    if dtype == polars.Categorical:
-        series = series.cast(polars.String)
-    elif (dtype == polars.Boolean or dtype.is_integer() or dtype.is_float()) and not series.null_count():
-        return _of_values(series.to_numpy(), where)
-    return _of_values(series.to_list(), where)
-
-
-def _of_values(values: Any, where: str) -> Column:
-    """A column of an array or a list."""
-    mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
-    array = np.asarray(values.data if mask is not None else values) if isinstance(values, np.ndarray) else None
-    if array is not None and array.dtype.kind in "biufU":
-        mask = np.zeros(len(array), bool) if mask is None else mask
-        mask = mask | np.isnan(array) if array.dtype.kind == "f" else mask
-        codes = np.full(len(array), -1, np.intp)
-        uniques, codes[~mask] = np.unique(arrays._true_is_one(array)[~mask], return_inverse=True)
-        return Column(uniques.tolist(), codes)
-    index: dict[Any, int] = {}
-    codes = np.full(len(values), -1, np.intp)
-    try:
-        for k, value in enumerate(values):
-            if not _is_missing(value):
-                codes[k] = index.setdefault(value, len(index))
-    except TypeError as error:
-        raise TypeError(f"{where} cannot be read as categories: {error}") from error
-    return Column(list(index), codes)
-
-
-def _is_missing(value: Any) -> bool:
-    kind = type(value)
-    if kind is str:
-        return False
-    return (
-        value is None or value is np.ma.masked or kind.__name__ in ("NAType", "NaTType")
-        or isinstance(value, (float, np.floating)) and value != value
-    )  # fmt: skip
-
-
-# ---------------------------------------------------------------- frames of labels
-
-
-def _pandas_frame(array: np.ndarray, titles: list[Any], columns: list[Any], categories: Any, like: Any) -> Any:
-    try:
-        pandas: Any = import_module("pandas")
-    except ImportError:
-        raise ImportError(
-            "to_frame needs pandas (pip install pandas), or an argument like: a polars frame, or {} for a dict of lists"
-        ) from None
-    parts = []
-    for k, codes in enumerate(columns):
-        dtype = None if like is None else like.dtypes.iloc[k]
-        if codes is None:
-            whole = dtype is not None and getattr(dtype, "kind", "f") in "iu"
-            part = pandas.Series(np.rint(array[:, k]) if whole else array[:, k])
-            parts.append(part if dtype is None else part.astype(dtype))
-        else:
-            parts.append(_pandas_column(pandas, codes, list(categories[k]), dtype, f"column {titles[k]!r} of like"))
-    frame = pandas.concat(parts, axis=1) if parts else pandas.DataFrame(index=range(len(array)))
-    frame.columns = titles if like is None else like.columns
-    return frame
-
-
-_NULLABLE = {bool: "boolean", int: "Int64", float: "Float64", str: "object"}  # pandas' types
-
-
-def _kind(labels: list[Label]) -> type:
-    """The type that all labels have, or can be."""
-    kinds = {type(label) for label in labels}
-    return str if str in kinds else kinds.pop() if len(kinds) == 1 else float
-
-
-def _pandas_column(pandas: Any, codes: np.ndarray, labels: list[Label], dtype: Any, where: str) -> Any:
-    missing = bool((codes < 0).any())
-    if dtype is not None and hasattr(dtype, "categories"):
-        places = {_written(label): k for k, label in enumerate(dtype.categories)}
-        table = np.array([*(places.get(label, -2) for label in labels), -1])
-        found = table[codes]
-        if bool((found == -2).any()):
-            value = labels[int(codes[int(np.argmax(found == -2))])]
-            raise ValueError(f"{where} has no category {shown(value)}")
-        return pandas.Series(pandas.Categorical.from_codes(found, dtype=dtype))
-    if dtype is None and any(isinstance(label, str) for label in labels):
-        return pandas.Series(pandas.Categorical.from_codes(codes, labels))
-    kind = _kind(labels)
-    part = pandas.Series(np.array([*labels, pandas.NA], object)[codes], dtype=_NULLABLE[kind])
-    if dtype is None:
-        dtype = kind if kind is float or not missing else _NULLABLE[kind]
-    if not missing or not isinstance(dtype, (np.dtype, type)):
-        return part.astype(dtype)
-    chosen = np.dtype(dtype)
-    if chosen.kind == "f":
-        return pandas.Series(part.to_numpy(chosen, na_value=np.nan))
-    if chosen.kind == "O":
-        return pandas.Series(_listed(codes, labels), dtype=object)
-    return part  # NumPy's other types have no place for what is missing
-
-
-def _polars_frame(array: np.ndarray, titles: list[Any], columns: list[Any], categories: Any, like: Any) -> Any:
-    polars: Any = import_module("polars")
-    parts = []
-    for k, (codes, dtype) in enumerate(zip(columns, like.dtypes, strict=True)):
-        numbers = np.rint(array[:, k]) if dtype.is_integer() else array[:, k]
-        values = numbers if codes is None else _listed(codes, categories[k])
-        parts.append(polars.Series(str(titles[k]), values).cast(dtype))
-    return polars.DataFrame(parts)
