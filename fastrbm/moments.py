@@ -253,7 +253,9 @@ def add(
     signed = layer.to is not None
     transposed = np.empty((-(-n // 8), states.n_units), np.uint8)
     kernels.transpose(states._planes, states.n_units, states.segments, transposed, used)
-    kernels.moments(transposed, fixed, signed, unit, accumulate, moments.weight_sum, moments.hidden_sum, used)
+    kernels.moments(
+        transposed, fixed, signed, unit, accumulate, moments.weight_sum, moments.hidden_sum, used, states.segments
+    )
     if weight is None:
         kernels.count_bits(states._planes, states.n_units, states.segments, moments.visible_sum, used)
     else:
@@ -302,6 +304,9 @@ class PhaseStates:
     Attributes
     ----------
     transposed : uint8 (ceil(n/8), V)
+        As kernels.transpose has it by these segments.
+    segments : Segments or None
+        Of the visible layer.
     fixed : float32 (tiles, 8 ceil(n/8), 64)
         Of a divided model this rank's tiles; all else is of all units.
     visible_sum, hidden_sum : float64 (V,), (H,)
@@ -320,6 +325,7 @@ class PhaseStates:
         layer = rbm._parameters.to_hidden if layer is None else layer
         self.shape = rbm.n_visible, rbm.n_hidden
         self.total = float(n) if weight is None else float(weight.sum()) * one
+        self.segments = states.segments
         fixed, self.own_sum = means_of(rbm, layer, given, n, weight, scale, n_threads)
         self.fixed, self.unit = fixed, 2.0**-layer.fixed_bits * scale
         self.transposed = np.empty((-(-n // 8), rbm.n_visible), np.uint8)
@@ -328,7 +334,7 @@ class PhaseStates:
         self.visible_sum, self._hidden_sum = np.empty(rbm.n_visible), np.empty(n_hidden)
         used = threads.resolve(n_threads, 4 * threads.PASS * n * (rbm.n_visible // 8 + rbm.n_hidden))
         kernels.prepare_phase(
-            states._planes, states.segments, fixed, self.unit, self.transposed, self.visible_sum, self._hidden_sum,
+            states._planes, self.segments, fixed, self.unit, self.transposed, self.visible_sum, self._hidden_sum,
             None if weight is None else (weight, one), used,
         )  # fmt: skip
         self._complete = division is None
@@ -400,7 +406,9 @@ class PhaseStates:
         used = threads.resolve(n_threads, moments.weight_sum.size * int(self.total))
         all_of_fixed = np.empty(self.shape[1])  # which is more than hidden_sum in a LabelPhase
         signed = self.units[1].real
-        kernels.moments(self.transposed, self.fixed, signed, self.unit, False, moments.weight_sum, all_of_fixed, used)
+        kernels.moments(
+            self.transposed, self.fixed, signed, self.unit, False, moments.weight_sum, all_of_fixed, used, self.segments
+        )
         return of_values(moments, self.units)
 
 

@@ -57,7 +57,8 @@ cdef void unpack_row(const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_unit
 
 def transpose(const uint8_t[:, :] planes, Py_ssize_t n_units, Segments segments, uint8_t[:, ::1] out, int n_threads):
     """Swap units and chains: planes IN (ceil(U/8), n), or rows of segments, None where all are bits; out OUT
-    (ceil(n/8), U), unused bits zero; a category of a site is a unit that is on where the site is in it."""
+    (ceil(n/8), U), unused bits zero; a category of a site is a unit that is on where the site is in it. Sites of many
+    categories are kept as src/coded.pxi says."""
     cdef const Plan *plan = plan_of(segments)
     cdef Py_ssize_t n = planes.shape[1], row
     cdef Barrier barrier = new_barrier()

@@ -223,6 +223,9 @@ cdef void give_probabilities(const vf *weights, Py_ssize_t size, float *out, Py_
 cdef void transpose_codes(const uint8_t *codes, Py_ssize_t n, Row row, Py_ssize_t n_units, uint8_t *out) noexcept nogil:
     """transpose_row of a site: its categories as units, one of which is on."""
     cdef Py_ssize_t chain
+    if is_coded(&row):
+        code_rows(codes, n, row, n_units, out)
+        return
     for chain in range(ceil_div(n, 8)):
         memset(out + chain * n_units + row.unit, 0, row.size)
     for chain in range(n):

@@ -8,15 +8,17 @@ cdef enum:
 
 
 def moments(const uint8_t[:, ::1] transposed, const float[:, :, ::1] fixed, bint signed, double scale, bint accumulate,
-            double[:, ::1] weights, double[::1] hidden, int n_threads):
+            double[:, ::1] weights, double[::1] hidden, int n_threads, Segments segments=None):
     """weights OUT (V, H) = scale * sum_r v_ri fixed_rj and hidden OUT (H,) = scale * sum_r fixed_rj; with accumulate
     these are added to what is there.
 
-    transposed IN (ceil(n/8), V) from transpose(); fixed IN (tiles, 8 ceil(n/8), 64), rows past the n-th zero; n and
+    transposed IN (ceil(n/8), V) from transpose() by these segments; fixed IN (tiles, 8 ceil(n/8), 64), rows past the
+    n-th zero; n and
     what sums are exact: see above. signed: whether numbers of fixed may be negative, as means of real units are.
     scale is a power of two."""
     cdef Py_ssize_t n_visible = weights.shape[0], n_hidden = weights.shape[1], n_bytes = transposed.shape[0]
     cdef Py_ssize_t n_tiles = fixed.shape[0], block = block_length(n_visible, n_tiles, n_threads), item
+    cdef const Plan *plan = plan_of(segments)
     cdef Barrier barrier = new_barrier()
     cdef _Memory memory
     cdef Scratch *scratch
@@ -30,8 +32,8 @@ def moments(const uint8_t[:, ::1] transposed, const float[:, :, ::1] fixed, bint
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(n_tiles * ceil_div(n_visible, block), schedule="dynamic", chunksize=1):
-            moments_item(&transposed[0, 0], n_visible, n_bytes, &fixed[item % n_tiles, 0, 0], limbs_of(signed), scale,
-                         accumulate, &weights[0, 0], n_hidden, item % n_tiles, (item // n_tiles) * block, block,
+            moments_item(plan, &transposed[0, 0], n_visible, n_bytes, &fixed[item % n_tiles, 0, 0], limbs_of(signed),
+                         scale, accumulate, &weights[0, 0], n_hidden, item % n_tiles, (item // n_tiles) * block, block,
                          scratch + threadid())
         for item in prange(n_tiles, schedule="static"):
             hidden_item(&fixed[item, 0, 0], 8 * n_bytes, scale, accumulate, &hidden[item * TILE],
@@ -43,16 +45,17 @@ cdef inline int limbs_of(bint signed) noexcept nogil:
     return ALL_LIMBS if signed else POSITIVE_LIMBS
 
 
-cdef void moments_item(const uint8_t *transposed, Py_ssize_t n_visible, Py_ssize_t n_bytes, const float *fixed,
-                       int limbs, double scale, bint accumulate, double *weights, Py_ssize_t n_hidden, Py_ssize_t tile,
-                       Py_ssize_t first, Py_ssize_t block, Scratch *scratch) noexcept nogil:
+cdef void moments_item(const Plan *plan, const uint8_t *transposed, Py_ssize_t n_visible, Py_ssize_t n_bytes,
+                       const float *fixed, int limbs, double scale, bint accumulate, double *weights,
+                       Py_ssize_t n_hidden, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t block,
+                       Scratch *scratch) noexcept nogil:
     cdef int32_t *acc = scratch.sums
     cdef Py_ssize_t n = smaller(block, n_visible - first), n_columns = smaller(TILE, n_hidden - tile * TILE)
     cdef Py_ssize_t byte = 0, unit, k
     cdef double *out
     while byte < n_bytes:
-        product_tile(acc, scratch, fixed + 8 * byte * TILE, 1.0, transposed + byte * n_visible + first, n_visible,
-                     smaller(ROWS // 8, n_bytes - byte), n, n_columns, limbs)
+        sum_examples(acc, scratch, plan, transposed + byte * n_visible, n_visible, smaller(ROWS // 8, n_bytes - byte),
+                     first, n, fixed + 8 * byte * TILE, n_columns, limbs)
         for unit in range(n):
             out = weights + (first + unit) * n_hidden + tile * TILE
             if accumulate or byte > 0:

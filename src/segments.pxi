@@ -47,6 +47,7 @@ cdef struct Plan:
     Py_ssize_t n_tiles
     Py_ssize_t n_units
     bint real                   # whether any unit is
+    bint coded                  # whether any site is one of coded.pxi
 
 
 REAL_KINDS = {"gaussian": GAUSSIAN, "relu": RELU, "drelu": DRELU}
@@ -123,7 +124,8 @@ cdef class Segments:
             tile = tiles[k]
             (<Columns *> self.tiles.start)[k] = Columns(tile[0], tile[1], tile[2], tile[3], tile[4], tile[5])
         self.plan = Plan(<Row *> self.rows.start, len(rows), <Run *> self.runs.start, len(runs),
-                         <Columns *> self.tiles.start, len(tiles), unit, self.real)
+                         <Columns *> self.tiles.start, len(tiles), unit, self.real,
+                         any(kind == CATEGORICAL and size >= CODED for _, size, kind, _ in rows))
 
     @property
     def places(self):

@@ -297,6 +297,14 @@ cdef void count_in_chunk(const uint8_t *states, Py_ssize_t n, Row row, Py_ssize_
     low = low if low > 0 else 0
     high = smaller(high, row.size)
     memset(totals, 0, sizeof(totals))
+    if is_coded(&row):
+        if row.unit >= first:
+            code_rows(states, n, row, n_units, out)
+        for chain in range(n):
+            totals[states[chain]] += 1
+        for unit in range(low, high):
+            counts[row.unit + unit] = <double> totals[unit]
+        return
     for block in range(ceil_div(n, 8)):
         memset(out + block * n_units + row.unit + low, 0, high - low)
     if row.kind == CATEGORICAL:
@@ -342,10 +350,10 @@ cdef void move_weights(Worker *me, int updates) noexcept nogil:
     cdef Offsets offsets = job.offsets
     cdef Ascent ascent = job.ascent
     cdef Py_ssize_t item, tile, first, chunk
-    phases[0] = Phase(job.data.transposed, ceil_div(me.n, 8), job.data.fixed, job.data.fixed_length,
+    phases[0] = Phase(job.plan, job.data.transposed, ceil_div(me.n, 8), job.data.fixed, job.data.fixed_length,
                       unit * me.one * me.factor / me.total, POSITIVE_LIMBS)
-    phases[1] = Phase(job.model.transposed, ceil_div(job.n_chains, 8), job.model.fixed, job.model.fixed_length,
-                      -(unit * me.factor / <double> job.n_chains), POSITIVE_LIMBS)
+    phases[1] = Phase(job.plan, job.model.transposed, ceil_div(job.n_chains, 8), job.model.fixed,
+                      job.model.fixed_length, -(unit * me.factor / <double> job.n_chains), POSITIVE_LIMBS)
     if job.shifted:
         offsets.visible_shift, offsets.hidden_shift = job.visible_shift, job.hidden_shift
         offsets.visible_offset, offsets.hidden_offset = job.visible_offset[1 - me.now], job.hidden_offset[1 - me.now]
@@ -356,13 +364,26 @@ cdef void move_weights(Worker *me, int updates) noexcept nogil:
     while item < job.n_tiles * job.n_slices:
         tile, first = item % job.n_tiles, item // job.n_tiles * job.slice_length
         wait_for(finished(me, SUMS_OF_TILES, tile), updates)
-        for chunk in range(first // TILE, ceil_div(smaller(first + job.slice_length, job.n_visible), TILE)):
+        chunk = chunk_of_codes(job, first)
+        while chunk < ceil_div(smaller(first + job.slice_length, job.n_visible), TILE):
             wait_for(finished(me, SUMS_OF_CHUNKS, chunk), updates)
+            chunk += 1
         if difference_item(phases, &offsets, &ascent, job.n_visible, job.n_hidden, tile, first, job.slice_length, NULL,
                            me.scratch):
             next_item(&job.n_bad)
         finish_one(finished(me, ASCENT, tile))
         item = take(me, ASCENT, job.n_tiles, job.n_slices)
+
+
+cdef Py_ssize_t chunk_of_codes(const Job *job, Py_ssize_t unit) noexcept nogil:
+    """The first chunk that has to do with what sums over the examples read from this unit on: a site that it is in
+    has its codes where its first category is."""
+    cdef Py_ssize_t row = 0
+    if job.plan == NULL or not job.plan.coded:
+        return unit // TILE
+    while job.plan.rows[row].unit + job.plan.rows[row].size <= unit:
+        row += 1
+    return job.plan.rows[row].unit // TILE
 
 
 cdef void stage_of_chunks(Worker *me, Barrier *barrier) noexcept nogil:

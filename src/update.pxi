@@ -13,6 +13,7 @@ cdef Py_ssize_t length_of_slice(Py_ssize_t n_units, Py_ssize_t n_tiles, int n_th
 
 
 cdef struct Phase:
+    const Plan *plan                # NULL, or of the visible units
     const uint8_t *transposed
     Py_ssize_t n_bytes
     const float *fixed
@@ -60,11 +61,12 @@ cdef struct Ascent:
 def difference(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, double positive_factor,
                const uint8_t[:, ::1] negative_bits, const float[:, :, ::1] negative, double negative_factor,
                bint signed, centering, Py_ssize_t n_hidden, float[:, :, ::1] out, double[::1] along_hidden,
-               double[::1] along_visible, int n_threads, by_tile=None):
+               double[::1] along_visible, int n_threads, by_tile=None, Segments segments=None):
     """out OUT in tiles (tiles, 8 ceil(V/8), 64) = positive_factor sum_r v_r p_r' over the positive examples minus the
     same of the negative ones, rounded once to float32, zero in the padding.
 
-    Bits (ceil(n/8), V) and fixed-point probabilities (tiles, 8 ceil(n/8), 64) are as moments takes them. centering is
+    Bits (ceil(n/8), V), transposed by these segments, and fixed-point probabilities (tiles, 8 ceil(n/8), 64) are as
+    moments takes them. centering is
     None or six float64 arrays, padded with zeros to the padding of out: offsets mu (V,) and lambda (H,), the same less
     the values off_v and off_h of units that are off, differences of means dv (V,) and dh (H,). Then
     (mu_i - off_v) dh_j + dv_i (lambda_j - off_h) is subtracted, along_hidden OUT (V,) = out lambda and along_visible
@@ -74,8 +76,8 @@ def difference(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] posit
     cdef Phase phases[2]
     cdef Ascent ascent
     cdef Py_ssize_t n_visible = positive_bits.shape[1], i, j
-    phases[0] = phase_of(positive_bits, positive, positive_factor, signed)
-    phases[1] = phase_of(negative_bits, negative, -negative_factor, signed)
+    phases[0] = phase_of(positive_bits, positive, positive_factor, signed, segments)
+    phases[1] = phase_of(negative_bits, negative, -negative_factor, signed, segments)
     memset(&ascent, 0, sizeof(Ascent))
     if DEBUG_CHECKS:
         check(negative_bits.shape[1] == n_visible and out.shape[0] == ceil_div(n_hidden, TILE)
@@ -88,24 +90,26 @@ def step(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, d
          const uint8_t[:, ::1] negative_bits, const float[:, :, ::1] negative, double negative_factor,
          bint signed, centering, Py_ssize_t n_hidden, const float[:, :, ::1] weights, double rate, double l2,
          double l1, float limit, float[:, :, ::1] out, float[:, :, ::1] transposed, double[::1] along_hidden,
-         double[::1] along_visible, int n_threads, rows=None, by_tile=None):
+         double[::1] along_visible, int n_threads, rows=None, by_tile=None, Segments segments=None):
     """difference and ascend in one: the difference itself is never written down."""
     cdef Phase phases[2]
     cdef Ascent ascent
     cdef Py_ssize_t n_visible = positive_bits.shape[1]
     cdef _Memory sums = memory_of_sums(out, transposed)
-    phases[0] = phase_of(positive_bits, positive, positive_factor, signed)
-    phases[1] = phase_of(negative_bits, negative, -negative_factor, signed)
+    phases[0] = phase_of(positive_bits, positive, positive_factor, signed, segments)
+    phases[1] = phase_of(negative_bits, negative, -negative_factor, signed, segments)
     ascent = ascent_of(weights, rate, l2, l1, limit, out, transposed, rows, sums)
     run_difference(phases, centering, n_visible, n_hidden, NULL, along_hidden, along_visible, by_tile, &ascent,
                    n_threads)
     return outcome(&ascent)
 
 
-cdef Phase phase_of(const uint8_t[:, ::1] bits, const float[:, :, ::1] fixed, double factor, bint signed) except *:
+cdef Phase phase_of(const uint8_t[:, ::1] bits, const float[:, :, ::1] fixed, double factor, bint signed,
+                    Segments segments) except *:
     if DEBUG_CHECKS:
         check(fixed.shape[1] == 8 * bits.shape[0] and bits.shape[0] > 0, "a phase")
-    return Phase(&bits[0, 0], bits.shape[0], &fixed[0, 0, 0], fixed.shape[1] * TILE, factor, limbs_of(signed))
+    return Phase(plan_of(segments), &bits[0, 0], bits.shape[0], &fixed[0, 0, 0], fixed.shape[1] * TILE, factor,
+                 limbs_of(signed))
 
 
 cdef _Memory memory_of_sums(float[:, :, ::1] out, float[:, :, ::1] transposed):
@@ -215,8 +219,8 @@ cdef Py_ssize_t difference_item(const Phase *phases, const Offsets *offsets, con
         byte = 0
         while byte < phase.n_bytes:
             count = smaller(ROWS // 8, phase.n_bytes - byte)
-            product_tile(acc[p], &scratch.product, phase.fixed + tile * phase.fixed_length + 8 * byte * TILE, 1.0,
-                         phase.transposed + byte * n_visible + first, n_visible, count, n, n_columns, phase.limbs)
+            sum_examples(acc[p], &scratch.product, phase.plan, phase.transposed + byte * n_visible, n_visible, count,
+                         first, n, phase.fixed + tile * phase.fixed_length + 8 * byte * TILE, n_columns, phase.limbs)
             byte += count
             if byte < phase.n_bytes:    # int32 has no room for more: on to float64
                 if folded:

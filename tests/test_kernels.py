@@ -86,7 +86,7 @@ def run(module, case, n_threads):
     results |= {"moments": weights, "hidden_sum": hidden_sum, "counts": counts}
     results |= {"more_moments": more_weights, "more_hidden_sum": more_hidden}
     phase = np.empty_like(transposed), np.full(n_visible, np.nan), np.full(n_hidden, np.nan)
-    module.prepare_phase(planes, None, fixed, 2.0**-22, *phase, n_threads)
+    module.prepare_phase(planes, None, fixed, 2.0**-22, *phase, None, n_threads)
     results |= {f"phase_{k}": array for k, array in enumerate(phase)}
 
     before = transposed, fixed.copy()

@@ -297,7 +297,7 @@ def run_updates(module, e, layers, planes, fixed, n_threads):
         module.moments(bits, means, True, unit, accumulate, *sums, n_threads)
         results |= {name: sums[0], f"{name}_hidden": sums[1]}
     phase = np.empty_like(bits), np.full(n_visible, np.nan), np.full(n_hidden, np.nan)
-    module.prepare_phase(planes, layers[0].to, means, unit, *phase, n_threads)
+    module.prepare_phase(planes, layers[0].to, means, unit, *phase, None, n_threads)
     results |= {f"phase_{k}": array for k, array in enumerate(phase)}
 
     rows, columns = -(-n_visible // 8) * 8, 64 * tiles_for(n_hidden)

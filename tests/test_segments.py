@@ -183,7 +183,29 @@ def run(module, example, n_threads):
         *(room(f"phase_{size}", size, dtype=np.float64) for size in (n_visible, n_hidden)),
     )
     fixed = np.concatenate([fixed[:, :n], np.zeros_like(fixed[:, n:])], axis=1)
-    module.prepare_phase(planes, segments, fixed, 2.0**-22, *phase, n_threads)
+    module.prepare_phase(planes, segments, fixed, 2.0**-22, *phase, None, n_threads)
+    pairs = room("pairs", n_visible, n_hidden, dtype=np.float64), room("sums", n_hidden, dtype=np.float64)
+    for accumulate in (False, True):
+        module.moments(phase[0], fixed, False, 2.0**-22, accumulate, *pairs, n_threads, segments)
+    if n:
+        weighted = fixed.copy(), np.random.default_rng(3).integers(0, 2**22 + 1, n).astype(np.float64)
+        other = phase[0].copy(), *(room(f"weighted_{size}", size, dtype=np.float64) for size in (n_visible, n_hidden))
+        module.prepare_phase(planes, segments, weighted[0], 2.0**-23, *other, (weighted[1], 2.0**-23), n_threads)
+        results["weighted"] = valid(weighted[0], n_hidden)
+        tiles = to_hidden.tiles_array
+        padded = tiles.shape[1], 64 * len(tiles)
+        difference = room("difference", *tiles.shape)
+        along = [room(f"along_{side}", size, dtype=np.float64) for side, size in enumerate(padded)]
+        sides = phase[0], fixed, 2.0**-22 / n, other[0], weighted[0], 2.0**-21 / n, False
+        offsets = tuple(np.random.default_rng(4).random(size) for size in padded * 3)
+        for tail, size in zip(offsets, (n_visible, n_hidden) * 3, strict=True):
+            tail[size:] = 0.0
+        module.difference(*sides, offsets, n_hidden, difference, *along, n_threads, None, segments)
+        moved = room("moved", *tiles.shape), np.empty((-(-n_visible // 64), -(-n_hidden // 8) * 8, 64), np.float32)
+        results["step"] = np.array(
+            module.step(*sides, offsets, n_hidden, tiles, 0.1, 1e-3, 0.0, 1e30, *moved, *along, n_threads, None, None,
+                        segments)
+        )  # fmt: skip
     for name, beta in (("down", None), ("tempered_down", e.beta)):
         down = strided(np.zeros_like(e.states))
         chances = room("p_" + name, n, n_visible)

@@ -183,6 +183,7 @@ def moments(
     weights: NDArray[np.float64],
     hidden: NDArray[np.float64],
     n_threads: int,
+    segments: Segments | None = None,
 ) -> None: ...
 def difference(
     positive_bits: NDArray[np.uint8],
@@ -199,6 +200,7 @@ def difference(
     along_visible: NDArray[np.float64] | None,
     n_threads: int,
     by_tile: NDArray[np.float64] | None = None,
+    segments: Segments | None = None,
 ) -> None: ...
 def step(
     positive_bits: NDArray[np.uint8],
@@ -222,6 +224,7 @@ def step(
     n_threads: int,
     rows: NDArray[np.float64] | None = None,
     by_tile: NDArray[np.float64] | None = None,
+    segments: Segments | None = None,
 ) -> tuple[int, float, float]: ...
 def train(
     packed: NDArray[np.uint8],

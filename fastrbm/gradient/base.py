@@ -159,7 +159,10 @@ class Gradient(Update):
         centering = self._centering(out.shape, states[0].units)
         by_tile = self._by_tile(out.shape, centering)
         if len(out):
-            kernels.difference(*_sides(*states, self.scale), centering, self._own_hidden, out, *along, used, by_tile)
+            kernels.difference(
+                *_sides(*states, self.scale), centering, self._own_hidden, out, *along, used, by_tile,
+                states[0].segments,
+            )  # fmt: skip
         self._keep(along, by_tile)
         return out
 
@@ -203,7 +206,7 @@ class Gradient(Update):
         if len(weights):
             sums = kernels.step(
                 *_sides(*states, self.scale), centering, self._own_hidden, weights, *decay, *along, n_threads, rows,
-                by_tile,
+                by_tile, states[0].segments,
             )  # fmt: skip
         if division is None or rows is None:
             self._keep(along)

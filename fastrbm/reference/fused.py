@@ -59,7 +59,7 @@ def train(packed, examples, ends, rates, visible, hidden, seed, stream, first_sw
         bad, *new_sums = step(
             data.transposed, data.fixed, unit * data.one * factor / data.n, model.transposed, model.fixed,
             unit * factor / model.n, False, given, n_hidden, weights[which], rate, l2, l1, limit, weights[new],
-            transposed[new], *along,
+            transposed[new], *along, segments=segments,
         )  # fmt: skip
         if centering is not None:
             assert along[0] is not None and along[1] is not None

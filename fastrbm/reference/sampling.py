@@ -11,6 +11,7 @@ from .tiles import TILE, from_tiles, quantized_weights
 
 VISIBLE, HIDDEN, TIE = 0, 1, 2
 Name = tuple[int, int, int, int, int]  # of random numbers: seed, stream, sweep, kind, first chain
+CODED = 12  # categories of a site: see transpose
 LEVEL_LANES = 0  # no vectors here
 LEVEL_MANY = 0
 
@@ -30,8 +31,34 @@ def unpack(planes, states, n_threads=1):
 
 
 def transpose(planes, n_units, segments, out, n_threads=1):
-    """Swap units and chains: planes of segments (None: (ceil(U/8), n), of bits) to out (ceil(n/8), U)."""
+    """Swap units and chains: planes of segments (None: (ceil(U/8), n), of bits) to out (ceil(n/8), U). The columns of a
+    site of CODED categories and more begin with the categories of eight examples, in place of bits."""
     pack(np.ascontiguousarray(units_on(planes, n_units, segments).T), out)
+    for row, unit, size in _coded_sites(segments):
+        codes = np.zeros(8 * len(out), np.uint8)
+        codes[: planes.shape[1]] = planes[row]
+        out[:, unit : unit + size] = 0
+        out[:, unit : unit + 8] = codes.reshape(-1, 8)
+
+
+def _coded_sites(segments):
+    """(row of planes, first unit, categories) of the sites that transposed states keep as categories."""
+    for part in [] if segments is None else segments.parts:
+        unit = part.units.start
+        for row, size in enumerate(part.sizes if part.name == CATEGORICAL else (), part.rows.start):
+            if size >= CODED:
+                yield row, unit, size
+            unit += size
+
+
+def transposed_states(transposed, segments):
+    """Which units are on, float64 (U, 8 ceil(n/8)), of transposed states; past the n-th anything."""
+    states = np.empty((transposed.shape[1], 8 * transposed.shape[0]), np.uint8)
+    unpack(transposed, states)
+    for _, unit, size in _coded_sites(segments):
+        codes = transposed[:, unit : unit + 8].reshape(-1)
+        states[unit : unit + size] = codes == np.arange(size)[:, None]
+    return states.astype(np.float64)
 
 
 def units_on(planes, n_units, segments):

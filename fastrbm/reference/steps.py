@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from .activation import FIXED_BITS
-from .sampling import sum8, transpose, units_on, unpack
+from .sampling import sum8, transpose, transposed_states, units_on
 from .tiles import TILE, from_tiles, to_tiles
 
 ROWS = 504
@@ -14,17 +14,16 @@ ROWS = 504
 # ---------------------------------------------------------------- moments
 
 
-def moments(transposed, fixed, signed, scale, accumulate, weights, hidden, n_threads=1):
+def moments(transposed, fixed, signed, scale, accumulate, weights, hidden, n_threads=1, segments=None):
     """weights (V, H) = scale * sum_r v_ri fixed_rj, hidden (H,) = scale * sum_r fixed_rj; or added to what is there."""
-    n_visible, n_hidden = weights.shape
+    n_hidden = weights.shape[1]
     if not accumulate:
         weights[...], hidden[...] = 0.0, 0.0
-    states = np.empty((n_visible, 8 * transposed.shape[0]), np.uint8)
-    unpack(transposed, states)
+    states = transposed_states(transposed, segments)
     numbers = from_tiles(fixed, 8 * transposed.shape[0], n_hidden).astype(np.float64)
     for start in range(0, states.shape[1], ROWS):
         rows = slice(start, start + ROWS)
-        weights += (states[:, rows].astype(np.float64) @ numbers[rows]) * scale
+        weights += (states[:, rows] @ numbers[rows]) * scale
     hidden += numbers.sum(axis=0) * scale
 
 
@@ -59,7 +58,7 @@ def count_bits(planes, n_units, segments, out, n_threads=1):
 
 
 def difference(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, signed, centering,
-               n_hidden, out, along_hidden, along_visible, n_threads=1, by_tile=None):  # fmt: skip
+               n_hidden, out, along_hidden, along_visible, n_threads=1, by_tile=None, segments=None):  # fmt: skip
     """out, in tiles = positive_factor sum_r v_r p_r' - negative_factor sum_r v_r p_r', rounded once to float32.
 
     centering: None, or (mu, lambda, mu', lambda', dv, dh), padded; then mu'_i dh_j + dv_i lambda'_j is subtracted, and
@@ -69,12 +68,11 @@ def difference(positive_bits, positive, positive_factor, negative_bits, negative
     for bits, fixed, factor in (
         (positive_bits, positive, positive_factor), (negative_bits, negative, -negative_factor)
     ):  # fmt: skip
-        states = np.empty((n_visible, 8 * bits.shape[0]), np.uint8)
-        unpack(bits, states)
+        states = transposed_states(bits, segments)
         numbers = from_tiles(fixed, 8 * bits.shape[0], n_hidden).astype(np.float64)
         for start in range(0, states.shape[1], ROWS):
             rows = slice(start, start + ROWS)
-            parts.append((states[:, rows].astype(np.float64) @ numbers[rows]) * factor)
+            parts.append((states[:, rows] @ numbers[rows]) * factor)
         last.append(parts.pop())
     total = sum(parts[1:], parts[0]) + last[0] if parts else last[0]
     total = total + last[1]
@@ -125,12 +123,12 @@ def ascend(weights, direction, rate, l2, l1, limit, out, transposed, n_threads=1
 
 def step(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, signed, centering,
          n_hidden, weights, rate, l2, l1, limit, out, transposed, along_hidden, along_visible,
-         n_threads=1, rows=None, by_tile=None):  # fmt: skip
+         n_threads=1, rows=None, by_tile=None, segments=None):  # fmt: skip
     """difference and ascend in one."""
     direction = np.empty_like(weights)
     difference(
         positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, signed, centering,
-        n_hidden, direction, along_hidden, along_visible, by_tile=by_tile,
+        n_hidden, direction, along_hidden, along_visible, by_tile=by_tile, segments=segments,
     )  # fmt: skip
     return ascend(weights, direction, rate, l2, l1, limit, out, transposed, rows=rows)
 
