@@ -99,7 +99,7 @@ def describe_frame(
            [ 1,  0,  1,  0]], dtype=int16)
     >>> table = fr.datasets.describe_frame({"color": colors, "area": [71.5, 48.0, None]})
     >>> table.segments, table.categories
-    ((('categorical', (2,)), ('gaussian', 1)), (('blue', 'red'), None))
+    ((('bernoulli', 1), ('gaussian', 1)), (('blue', 'red'), None))
     """
     labels, columns = columns_of(frame, name)
     columns = list(columns)
