@@ -33,7 +33,9 @@ from functools import partial
 import numpy as np
 from categorical import Blocks, NumpyPotts, to_probabilities
 from categorical import problem as potts_problem
-from turns import Bench, check, compare, peak_kilobytes, seconds, started, table
+from real_draws import Sides, by_polynomials, by_scipy
+from real_exact import Exact
+from turns import Bench, compare, peak_kilobytes, seconds, started, table
 
 import fastrbm as fr
 from fastrbm._core.threads import default_threads
@@ -42,82 +44,6 @@ from fastrbm.units.real import GRID
 FRAMES, BATCH = 5000, 100  # of the spike trains; examples, and chains
 ASSEMBLIES, BACKGROUND, ACTIVE = 20, 0.02, 0.3  # probabilities of a spike, in an assembly that is off and on
 UPDATES = 20
-
-
-# ---------------------------------------------------------------- what is right
-
-
-class Exact:
-    """The conditional distributions by their formula, in float64."""
-
-    def __init__(self, W, b, c, visible, hidden):
-        self.W, self.b, self.c = (a.astype(np.float64) for a in (W, b, c))
-        self.visible, self.hidden = visible, hidden
-
-    def hidden_moments(self, v):
-        return moments(self.hidden, numbers(self.visible, v) @ self.W + self.c)
-
-    def visible_moments(self, h):
-        return moments(self.visible, h @ self.W.T + self.b)
-
-    def check_sweep(self, before, v, h):
-        """v was drawn given the hidden states before, and then h given v."""
-        before, v, h = before.astype(np.float64), v.astype(np.float64), h.astype(np.float64)
-        check_draws("visible", self.visible, numbers(self.visible, v), self.visible_moments(before), before)
-        check_draws("hidden", self.hidden, h, self.hidden_moments(v), numbers(self.visible, v))
-
-    def check_means(self, rbm, v, h):
-        """The means that rbm gives: float32, with weights on their grids."""
-        for name, given, exact, senders, grid in (
-            ("hidden", rbm.mean_hidden(v), self.hidden_moments(v), numbers(self.visible, v), rbm.grid[0]),
-            ("visible", rbm.mean_visible(h), self.visible_moments(h), h, rbm.grid[1]),
-        ):
-            mean, second = exact
-            field = np.abs(senders).sum(axis=1).max() * grid / 2  # by how much a field may be off
-            off, allowed = np.abs(given - mean), field * (second - mean**2).max() + 1e-6 * np.maximum(1, np.abs(mean))
-            check((off <= allowed).all(), f"a {name} mean is off by {off.max():g}")
-
-    def check_gradient(self, rbm, gradient, data, v):
-        """Of batches data and v."""
-        expected = data.T @ self.hidden_moments(data)[0] / len(data) - v.T @ self.hidden_moments(v)[0] / len(v)
-        off = np.abs(gradient.weights - expected).max()
-        # the means of either batch are off by half a unit of their fixed point at most
-        check(off < 2.0**-rbm._parameters.to_hidden.fixed_bits + 1e-5, f"the gradient is off by {off:g}")
-
-
-def numbers(unit, states):
-    """What units count for in a product with weights, float64: a one-hot row of a category."""
-    if isinstance(unit, fr.units.Categorical):
-        states = (states[:, :, None] == np.arange(unit.n_states)).reshape(len(states), -1)
-    return states.astype(np.float64)
-
-
-def moments(unit, field):
-    """(E[x], E[x^2]) of units with these fields."""
-    if unit.real:
-        return unit.moments_of(field)
-    if isinstance(unit, fr.units.Categorical):
-        field = field.reshape(len(field), unit.n_sites, unit.n_states)
-        p = np.exp(field - field.max(axis=2, keepdims=True))
-        p = (p / p.sum(axis=2, keepdims=True)).reshape(len(field), -1)
-    else:
-        p = 1 / (1 + np.exp(-field))
-    return p, p
-
-
-def check_draws(name, unit, x, expected, others):
-    """x (n, units) were drawn with these moments, given others (n, units of the other layer)."""
-    mean, second = expected
-    given = np.concatenate([np.ones((len(x), 1)), others], axis=1)
-    off = np.abs(given.T @ (x - mean))
-    allowed = 6 * np.sqrt((given**2).T @ (second - mean**2))
-    if not unit.real:  # no count of events so rare that one is beyond six standard errors is looked at so closely
-        allowed += 6 * np.abs(given).max(axis=0)[:, None]
-    check((off <= allowed).all(), f"the sweep's {name} units do not have their means")
-    for what, off in (("means", x - mean), ("second moments", x**2 - second)) if unit.real else ():
-        for axes in (0, None):  # each unit's, and those of all together
-            right = np.abs(off.sum(axis=axes)) <= 6 * np.sqrt((off**2).sum(axis=axes))
-            check(np.all(right), f"the sweep's {name} units do not have their {what}")
 
 
 # ---------------------------------------------------------------- categorical x dReLU
@@ -155,20 +81,6 @@ def fastrbm_sweeps(rbm, states, exact):
     return {"sweep": chains.sweep}
 
 
-class Sides:
-    """The parameters of both sides of dReLU units, float64 (H,): what is added to the field, 1 / sqrt(gamma)."""
-
-    def __init__(self, delta, xi):
-        xi = xi.astype(np.float64)
-        eta = xi / (1 + np.abs(xi))
-        self.theta = delta / (1 + eta), -delta / (1 - eta)
-        self.width = np.sqrt(1 + eta), np.sqrt(1 - eta)
-
-    def astype(self, dtype):
-        """theta_plus, theta_minus, width_plus, width_minus."""
-        return [array.astype(dtype) for array in (*self.theta, *self.width)]
-
-
 class NumpyDReLU(NumpyPotts):
     """draw(sides, fields, rng) draws hidden units."""
 
@@ -183,137 +95,6 @@ class NumpyDReLU(NumpyPotts):
     def draw_hidden(self, k):
         rows = self.blocks[k]
         self.h[rows] = self.draw(self.sides, self.hidden_fields(self.codes[rows]), self.rngs[k])
-
-
-def by_scipy(sides, fields, rng):
-    """A side, and an inverse of its tail, by scipy.special in float64."""
-    from scipy.special import expit, log_ndtr, ndtri
-
-    theta_plus, theta_minus, width_plus, width_minus = sides.astype(np.float64)
-    plus, minus = -(fields + theta_plus) * width_plus, (fields + theta_minus) * width_minus  # where sides are cut off
-    tail_plus, tail_minus = log_ndtr(-plus), log_ndtr(-minus)
-    odds = tail_plus - tail_minus + (plus**2 - minus**2) / 2 + np.log(width_plus / width_minus)
-    positive = rng.random(odds.shape) < expit(odds)
-    cut = np.where(positive, plus, minus)
-    tail = np.exp(np.where(positive, tail_plus, tail_minus))  # above 0 to 37 standard deviations
-    x = np.maximum(-ndtri(tail * (1 - rng.random(odds.shape))) - cut, 0)
-    return np.where(positive, x * width_plus, -x * width_minus)
-
-
-def by_polynomials(sides, fields, rng):
-    """The same in float32, by whole passes of few operations."""
-    theta_plus, theta_minus, width_plus, width_minus = sides.astype(np.float32)
-    plus = fields + theta_plus
-    plus *= -width_plus
-    minus = fields + theta_minus
-    minus *= width_minus
-    tail_plus, tail_minus = log_tail(plus), log_tail(minus)
-    odds = plus * plus
-    odds -= minus * minus
-    odds *= np.float32(0.5)
-    odds += tail_plus
-    odds -= tail_minus
-    odds += np.log(width_plus / width_minus)
-    with np.errstate(over="ignore"):
-        positive = (rng.random(odds.shape, np.float32) < to_probabilities(odds)).astype(np.float32)
-    cut = blend(positive, plus, minus)
-    tail = blend(positive, tail_plus, tail_minus)
-    u = rng.random(odds.shape, np.float32)
-    np.subtract(1, u, out=u)
-    tail += np.log(u, out=u)
-    x = normal_above(tail)
-    x -= cut
-    np.maximum(x, 0, out=x)
-    x *= blend(positive, width_plus, -width_minus)
-    return x
-
-
-def blend(chosen, one, other):
-    """one where chosen is 1, other where it is 0: np.where takes ten times as long on a coin's tosses."""
-    x = one - other
-    x = chosen * x if x.ndim < chosen.ndim else np.multiply(chosen, x, out=x)
-    x += other
-    return x
-
-
-def horner(coefficients, x):
-    y = coefficients[-1] * x
-    for c in coefficients[-2:0:-1]:
-        y += c
-        y *= x
-    y += coefficients[0]
-    return y
-
-
-SCALE = 2 * math.sqrt(2)
-
-
-@functools.cache
-def mills_coefficients():
-    """log(R(a) / t) of the Mills ratio R as a polynomial in t = 1 / (1 + a / SCALE), to 5e-7 for all a >= 0."""
-
-    def ratio(a):
-        if a > 30:
-            return (1 - 1 / a**2 + 3 / a**4 - 15 / a**6) / a
-        return math.sqrt(math.pi / 2) * math.exp(a * a / 2) * math.erfc(a / math.sqrt(2))
-
-    def values(ts):
-        return np.array([math.log(ratio(SCALE * (1 / t - 1)) / t) for t in ts])
-
-    fit = np.polynomial.Chebyshev.interpolate(values, 9, [0, 1])
-    return fit.convert(kind=np.polynomial.Polynomial).coef.astype(np.float32)
-
-
-def log_tail(a):
-    """log P(y > a) of a normal number y, float32."""
-    t = np.abs(a)
-    t *= np.float32(1 / SCALE)
-    t += 1
-    np.reciprocal(t, out=t)
-    far = horner(mills_coefficients(), t)
-    far += np.log(t, out=t)
-    np.multiply(a, a, out=t)
-    t *= np.float32(0.5)
-    t += np.float32(0.5 * math.log(2 * math.pi))
-    far -= t  # log P(y > |a|)
-    np.exp(far, out=t)
-    np.subtract(1, t, out=t)
-    np.log(t, out=t)  # log P(y > -|a|)
-    return blend((a < 0).astype(np.float32), t, far)
-
-
-# Wichura 1988, algorithm AS 241, PPND7: numerators and denominators, lowest powers first
-MIDDLE = ([3.3871327179, 50.434271938, 159.29113202, 59.109374720], [1, 17.895169469, 78.757757664, 67.187563600])
-NEAR = ([1.4234372777, 2.7568153900, 1.3067284816, 0.17023821103], [1, 0.73700164250, 0.12021132975])
-FAR = ([6.6579051150, 3.0812263860, 0.42868294337, 0.017337203997], [1, 0.24197894225, 0.012258202635])
-MIDDLE, NEAR, FAR = ([np.array(c, np.float32) for c in pair] for pair in (MIDDLE, NEAR, FAR))
-
-
-def rational(pair, x):
-    y = horner(pair[0], x)
-    y /= horner(pair[1], x)
-    return y
-
-
-def normal_above(log_tail):
-    """y of which log P(normal > y) is log_tail, float32."""
-    t = np.exp(log_tail)
-    q = np.float32(0.5) - t
-    np.subtract(1, t, out=t)
-    np.maximum(t, np.float32(2**-25), out=t)
-    np.log(t, out=t)
-    np.minimum(t, log_tail, out=t)  # of the smaller tail
-    np.negative(t, out=t)
-    r = np.sqrt(t, out=t)
-    middle = np.float32(0.180625) - q * q
-    y = rational(MIDDLE, middle)
-    y *= q
-    outer = rational(NEAR, r - np.float32(1.6))
-    beyond = np.flatnonzero(r > 5)
-    if len(beyond):
-        outer.reshape(-1)[beyond] = rational(FAR, r.reshape(-1)[beyond] - np.float32(5))
-    np.copysign(outer, q, out=outer)
-    return blend((middle < 0).astype(np.float32), outer, y)
 
 
 def drelu_numpy(draws, workers, size, parameters, codes, exact=None):

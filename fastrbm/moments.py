@@ -152,12 +152,12 @@ class Moments:
             weight, scale = whole_weights(weight)
         # fractions add up in blocks of ROWS, so that cuts elsewhere would change the last bits
         for rows in workload.parts(n, workload.moments(rbm.n_visible, rbm.n_hidden), most=ROWS_A_PART, blocks=(ROWS,)):
-            fixed = gibbs.fixed_buffer(rows.stop - rows.start, rbm._parameters.to_hidden)
+            fixed = gibbs.fixed_buffer(rows.stop - rows.start, rbm._parameters)
             layer = rbm._parameters.to_hidden
             gibbs.half_step(layer, data[rows], fixed=fixed, n_threads=n_threads)
             own = None if weight is None else weight[rows]
+            fixed, sums = means_of(rbm, layer, fixed, rows.stop - rows.start, own, scale, n_threads)
             add(moments, data[rows], fixed, layer, own, scale, n_threads)
-            sums = own_sums(rbm, data[rows], own, scale, n_threads)
             if sums is not None:
                 moments.own_sum = sums if moments.own_sum is None else moments.own_sum + sums
         return of_values(moments, (rbm.visible, rbm.hidden))
@@ -190,32 +190,29 @@ def of_values(moments: Moments, units: tuple[Unit, Unit]) -> Moments:
     return moments
 
 
-def own_sums(
-    rbm: RBM, states: BitMatrix | np.ndarray, weight: np.ndarray | None = None, scale: float = 1.0,
+def means_of(
+    rbm: RBM, layer: kernels.Layer, given: np.ndarray, n: int, weight: np.ndarray | None = None, scale: float = 1.0,
     n_threads: int | None = None,
-) -> np.ndarray | None:  # fmt: skip
-    """What the own of Moments sums up over examples, given their visible states, float64 (K, H): exact sums of numbers
-    on a grid, so the same bits in any order. weight and scale as for add. None where there is nothing of the kind."""
-    layer, hidden, division = rbm._parameters.to_hidden, rbm.hidden, rbm._parameters.division
+) -> tuple[np.ndarray, np.ndarray | None]:  # fmt: skip
+    """(fixed as add takes it; what the own of Moments sums up, float64 (K, H), or None where there is nothing of the
+    kind), of what this hidden layer gave of n examples, in a fixed_buffer: that itself, or the means of dReLU units,
+    made of their fields. The sums are exact ones of numbers on a grid, so the same bits in any order. weight and scale
+    as for add."""
+    hidden, division = rbm.hidden, rbm._parameters.division
     if not hidden.trained:
-        return None
+        return given, None
     n_units = hidden.n if division is None else division.own_hidden
-    sums, part = np.zeros((8, n_units)), np.empty((8, n_units))
-    for rows in workload.parts(states.shape[0], workload.free_energy(*rbm._parameters.shape)):
-        if n_units == 0:  # of this rank
-            break
-        used = threads.resolve(n_threads, (rows.stop - rows.start) * rbm.n_visible * n_units)
+    fixed, sums, part = np.zeros(given.shape, np.float32), np.zeros((8, n_units)), np.empty((8, n_units))
+    work = workload.means_of_sides(n_units)
+    used = threads.resolve(n_threads, work.of(n))
+    for rows in workload.parts(n, work) if n_units else []:  # of this rank
         factors = None if weight is None else weight[rows] * (2.0**-FIXED_BITS)
-        if isinstance(states, BitMatrix):
-            kernels.real_statistics(states._planes[:, rows], layer, factors, part, used)
-        else:
-            numbers = gibbs.fixed_numbers(states[rows], layer)
-            kernels.real_statistics_of_fractions(numbers, layer, factors, part, used)
+        kernels.real_means(given[:, rows], layer, factors, fixed[:, rows], part, rows.stop - rows.start, used)
         sums += part
     sums = sums[:4] + sums[4:]
     if division is not None:
         sums = np.stack([division.hidden.all_units(row) for row in sums])
-    return hidden.own_gradient(sums * scale)
+    return fixed, hidden.own_gradient(sums * scale)
 
 
 def nothing(rbm: RBM) -> Moments:
@@ -302,7 +299,8 @@ def _examples(rbm: RBM, X: ArrayLike) -> BitMatrix | np.ndarray:
 
 class PhaseStates:
     """Examples with their fixed-point P(h | v), kept as they are until it is known what they are needed for: a gradient
-    takes the difference of two phases in one pass, without either's <v s'>.
+    takes the difference of two phases in one pass, without either's <v s'>. given: what a hidden layer gave of them, in
+    a fixed_buffer; layer: which, the model's own by default.
 
     Attributes
     ----------
@@ -320,15 +318,17 @@ class PhaseStates:
     """
 
     def __init__(
-        self, rbm: RBM, states: BitMatrix, fixed: np.ndarray, n_threads: int | None = None,
-        weight: np.ndarray | None = None, scale: float = 1.0,
+        self, rbm: RBM, states: BitMatrix, given: np.ndarray, n_threads: int | None = None,
+        weight: np.ndarray | None = None, scale: float = 1.0, layer: kernels.Layer | None = None,
     ) -> None:  # fmt: skip
-        """fixed becomes this object's, and weighted; weight and scale as for add."""
+        """given becomes this object's, and weighted; weight and scale as for add."""
         n, one = len(states), 2.0**-FIXED_BITS * scale  # of a weight
+        layer = rbm._parameters.to_hidden if layer is None else layer
         self.shape = rbm.n_visible, rbm.n_hidden
         self.total = float(n) if weight is None else float(weight.sum()) * one
         self.segments = states.segments
-        self.fixed, self.unit = fixed, 2.0**-rbm._parameters.to_hidden.fixed_bits * scale
+        fixed, self.own_sum = means_of(rbm, layer, given, n, weight, scale, n_threads)
+        self.fixed, self.unit = fixed, 2.0**-layer.fixed_bits * scale
         self.transposed = np.empty((-(-n // 8), rbm.n_visible), np.uint8)
         self.division = division = rbm._parameters.division
         n_hidden = rbm.n_hidden if division is None else division.own_hidden
@@ -340,7 +340,6 @@ class PhaseStates:
         )  # fmt: skip
         self._complete = division is None
         self.units = rbm.visible, rbm.hidden
-        self.own_sum = own_sums(rbm, states, weight, scale, n_threads)
 
     @property
     def hidden_sum(self) -> np.ndarray:
@@ -360,24 +359,24 @@ class PhaseStates:
         data = _examples(rbm, X)
         if not isinstance(data, BitMatrix) or len(data) > ROWS_A_PART:
             return Moments.of_data(rbm, data, sample_weight, n_threads)
-        fixed = gibbs.fixed_buffer(len(data), rbm._parameters.to_hidden)
+        fixed = gibbs.fixed_buffer(len(data), rbm._parameters)
         gibbs.half_step(rbm._parameters.to_hidden, data, fixed=fixed, n_threads=n_threads)
         return cls.of_states(rbm, data, fixed, n_threads, sample_weight)
 
     @classmethod
     def of_states(
-        cls, rbm: RBM, states: BitMatrix, fixed: np.ndarray, n_threads: int | None = None,
-        sample_weight: ArrayLike | None = None,
+        cls, rbm: RBM, states: BitMatrix, given: np.ndarray, n_threads: int | None = None,
+        sample_weight: ArrayLike | None = None, layer: kernels.Layer | None = None,
     ) -> PhaseStates | Moments:  # fmt: skip
-        """Of states and their fixed-point P(h | v), or means; where visible units are real, the moments at once."""
+        """Of states and what a layer gave of them; where visible units are real, the moments at once."""
         weight, scale = None, 1.0
         if sample_weight is not None:
             weight, scale = whole_weights(validate.sample_weight(sample_weight, len(states)))
         if not _are_real(states):
-            return cls(rbm, states, fixed, n_threads, weight, scale)
-        moments = nothing(rbm)
-        add(moments, states, fixed, rbm._parameters.to_hidden, weight, scale, n_threads)
-        moments.own_sum = own_sums(rbm, states, weight, scale, n_threads)
+            return cls(rbm, states, given, n_threads, weight, scale, layer)
+        moments, layer = nothing(rbm), rbm._parameters.to_hidden if layer is None else layer
+        fixed, moments.own_sum = means_of(rbm, layer, given, len(states), weight, scale, n_threads)
+        add(moments, states, fixed, layer, weight, scale, n_threads)
         return of_values(moments, (rbm.visible, rbm.hidden))
 
     @property

@@ -27,10 +27,12 @@ from ._core import (
 )
 from ._core.dispatch import kernels
 from ._core.display import facts, titled
+from ._core.frame_columns import has_categories
 from ._core.grid import warn_if_coarse
 from ._core.parameters import Direction, Parameters, Update, moved_values
 from ._core.progress import Countdown
 from ._core.synonyms import keywords
+from ._core.warn import warn
 from .ranks import own_share, shared
 from .sampling import gibbs, inpainting
 from .sampling.annealing import annealed_starts
@@ -45,6 +47,7 @@ from .states import totals
 from .states.bits import BitMatrix, CodeMatrix, zeros
 from .states.missing import known_parts
 from .units.layer import LayerLike, counted, from_segments, is_open, layer, named, of_columns, of_table, reader
+from .units.real import GRID
 from .units.unit import Unit
 
 if TYPE_CHECKING:
@@ -121,7 +124,7 @@ class RBM(Model):
     _parameters: Parameters
     _has_absent = False  # whether it learned from data with absent sites, of which no category is on
     _visible_names: tuple[str, ...] | None = None
-    _visible_categories: tuple[tuple[frames.Label, ...], ...] | None = None
+    _visible_categories: tuple[tuple[frames.Label, ...] | None, ...] | None = None
     _trained: tuple[Parameters, str] | None = None  # what a training ended with, and its record
 
     @keywords(n_visible=_FROM_DATA, n_hidden=_FROM_DATA)
@@ -156,9 +159,11 @@ class RBM(Model):
                 if new.plain != old.plain:
                     raise ValueError(f"{name} must stay units of the same type, {old.plain!r}, got {new.plain!r}")
         try:
-            self._parameters = Parameters.of(weights, b, c, units)
+            parameters = Parameters.of(weights, b, c, units)
+            parameters.check_range()
         except FloatingPointError as error:  # which says that a step went too far
             raise ValueError(str(error)) from None
+        self._parameters = parameters
 
     @classmethod
     @keywords()
@@ -202,8 +207,8 @@ class RBM(Model):
             "gaussian": real numbers, standardized; likewise segments ``units.Gaussian(n)`` whose mean and scale are not
             given.
             By default units of 0 and 1; of a data frame whose columns hold text, categories or other whole numbers than
-            0 and 1, units that fit them (:func:`fastrbm.datasets.describe_frame`), whose categories the model keeps
-            (:attr:`visible_categories`).
+            0 and 1, units that fit them (:func:`fastrbm.datasets.describe_frame`), Gaussian ones for real numbers
+            beside text, whose categories the model keeps (:attr:`visible_categories`).
         names : sequence of str, optional
             Of the columns of an array (:attr:`visible_names`); a data frame has its own.
         categories : sequence with the labels of each column, or mapping from columns to labels, optional
@@ -223,8 +228,8 @@ class RBM(Model):
         if weight_scale is not None:
             weight_scale = validate.real(weight_scale, "weight_scale", 0.0)
         own, labels = _given.names_of(X), None
-        has_categories = visible is None and frames.is_frame(X) and frames.has_categories(X)
-        table = frames.describe_frame(X, name="X") if has_categories else X
+        coded = visible is None and _given.is_frame(X) and has_categories(X)
+        table = frames.describe_frame(X, name="X") if coded else X
         if isinstance(table, frames.CodedTable):
             described, codes, own, labels = of_table(table)
             visible, X = described if visible is None else visible, frames.nan_where_missing(codes)
@@ -459,9 +464,9 @@ class RBM(Model):
         return self._visible_names
 
     @property
-    def visible_categories(self) -> tuple[tuple[str | int | float | bool, ...], ...] | None:
+    def visible_categories(self) -> tuple[tuple[str | int | float | bool, ...] | None, ...] | None:
         """What the codes of each column stand for, where the model was made from a table of categories: the labels in
-        the order of their codes."""
+        the order of their codes, None of a column of real numbers."""
         return self._visible_categories
 
     @property
@@ -555,7 +560,7 @@ class RBM(Model):
         codes; all else as it is."""
         if isinstance(value, frames.CodedTable):
             return frames.nan_where_missing(value.codes)
-        if self._visible_categories is None or not frames.is_frame(value):
+        if self._visible_categories is None or not _given.is_frame(value):
             return value
         codes = frames.encode_frame(value, self.visible_names, self._visible_categories, name)
         return frames.nan_where_missing(codes)
@@ -750,7 +755,21 @@ class RBM(Model):
         """
         given = self._states(v, "v", True)
         drawn = self._draw(self._parameters.to_hidden, self.hidden, given, seed, philox.HIDDEN, n_threads)
-        return self.hidden.values(drawn)
+        values = self.hidden.values(drawn)
+        if self._parameters.may_saturate:
+            self._warn_of_range(values)
+        return values
+
+    def _warn_of_range(self, hidden: np.ndarray) -> None:
+        """Warn where values or means of real hidden units, (n, H), are at the end of what a state can hold."""
+        most = np.abs(hidden).max(axis=0)
+        if most.size and most.max() >= layout.REAL_LARGEST * GRID:
+            unit = int(most.argmax())
+            warn(
+                f"hidden unit {unit} is at the end of the range of real values, {layout.REAL_RANGE:g}, where states "
+                "are cut off, so that these are not the model's: with W l, theta l, gamma l^2 in the place of its W, "
+                "theta and gamma the model is the same, and the unit's values are 1 / l of these"
+            )
 
     def sample_visible(self, h: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """A draw of v from `p(v | h)` for each example, (n, columns): uint8 of 0 and 1 and of categories, int8 of -1
@@ -875,6 +894,8 @@ class RBM(Model):
         if method != "tempered" or ends is None:
             how = seed, philox.SAMPLE, start, betas, n_threads, clamped
             ends = chain_ends(self, n, n_sweeps, *how, progress=progress)
+        if self._parameters.may_saturate:
+            self._warn_of_range(self.mean_hidden(ends, n_threads))
         return self.visible.values(ends.to_states())
 
     @keywords()
@@ -1107,14 +1128,16 @@ def load_path(file: str | PathLike[str]) -> Path:
     found = path_file.load(validate.path(file, "file"))
     last = _read(found.model, file)
     try:
-        hidden = [last.hidden] * len(found.before)
+        visible, hidden = [last.visible] * len(found.before), [last.hidden] * len(found.before)
         if (found.own is None) != (last.hidden.own is None) and found.before:
             raise ValueError("path_own must be there where hidden units have parameters of their own, and only there")
         if found.own is not None:
             hidden = [last.hidden.with_own(own) for own in found.own]
+        if found.gammas is not None:
+            visible = [last.visible.with_gammas(gammas) for gammas in found.gammas]
         before = [
-            RBM(*parameters, visible=last.visible, hidden=units)
-            for parameters, units in zip(found.before, hidden, strict=True)
+            RBM(*parameters, visible=v, hidden=h)
+            for parameters, v, h in zip(found.before, visible, hidden, strict=True)
         ]
         return Path([*before, last], points=found.points, base_bias=found.base_bias)
     except (ValueError, TypeError) as error:

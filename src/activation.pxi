@@ -47,6 +47,8 @@ cdef struct HalfStep:
     # NULL or tiles of rint(P(on) 2^22), [tile][chain][64]; anything past n_units; of real units of means times 2^f
     float *fixed
     Py_ssize_t fixed_length
+    double *fields                  # NULL, or tiles like these of the fields of real units
+    Py_ssize_t fields_length
     # the chains
     Py_ssize_t n
     Py_ssize_t first_chain

@@ -147,9 +147,10 @@ cdef inline Py_ssize_t units_of_part(const HalfStep *step) noexcept nogil:
 
 
 cdef int give_out(HalfStep *step, planes, fixed, probabilities) except -1:
-    """Set where a half step writes; each of the three may be None."""
+    """Set where a half step writes; each of the three may be None, and fixed float64, for fields."""
     cdef uint8_t[:, :] bits
     cdef float[:, :, :] numbers
+    cdef double[:, :, :] fields
     cdef float[:, ::1] floats
     if step.n == 0:
         return 0
@@ -159,7 +160,14 @@ cdef int give_out(HalfStep *step, planes, fixed, probabilities) except -1:
             check(bits.shape[0] == rows_of(step) and bits.shape[1] == step.n, "planes out")
         step.out = &bits[0, 0]
         step.out_stride = bits.strides[0]
-    if fixed is not None:
+    if fixed is not None and fixed.itemsize == sizeof(double):
+        fields = fixed
+        if DEBUG_CHECKS:
+            check(step.to != NULL and is_real(step.to.tiles[0].kind) and fields.shape[0] == step.n_tiles
+                  and fields.shape[1] >= step.n and fields.shape[2] == TILE, "fields")
+        step.fields_length = fields.strides[0] // 8
+        step.fields = &fields[0, 0, 0] - step.first_tile * step.fields_length
+    elif fixed is not None:
         numbers = fixed
         if DEBUG_CHECKS:
             check(numbers.shape[0] == step.n_tiles and numbers.shape[1] >= step.n and numbers.shape[2] == TILE, "fixed")
@@ -199,6 +207,8 @@ cdef HalfStep of_chains(const HalfStep *step, Py_ssize_t first, Py_ssize_t n) no
         part.probabilities += first * step.n_units
     if step.fixed != NULL:
         part.fixed += first * TILE
+    if step.fields != NULL:
+        part.fields += first * TILE
     if step.beta != NULL:
         part.beta += first * step.beta_stride
     return part
@@ -215,9 +225,10 @@ cdef Py_ssize_t chains_of_a_thread(Py_ssize_t n, int n_threads) noexcept nogil:
 def half_step(const uint8_t[:, :] planes, Layer layer, beta, uint64_t seed, uint32_t stream, uint32_t sweep, int kind,
               Py_ssize_t first_chain, out, fixed, probabilities, int n_threads, free=None):
     """Draw one layer given planes IN (bytes, n) of the other. Any of the outputs may be None: out OUT planes of the
-    layer, fixed OUT float32 (tiles, >= n, 64) and probabilities OUT float32 (n, n_units). beta is None or float32
-    (n,); free IN as for sweep. Of a part of a layer, fixed has its tiles alone, and of the other arrays it writes what
-    belongs to its units."""
+    layer, fixed OUT float32 (tiles, >= n, 64) and probabilities OUT float32 (n, n_units). fixed may be float64: then it
+    gets the fields of real units, of which real_means() makes what moments need. beta is None or float32 (n,); free IN
+    as for sweep. Of a part of a layer, fixed has its tiles alone, and of the other arrays it writes what belongs to its
+    units."""
     cdef HalfStep step = prepare(planes, layer, beta, seed, first_chain, n_threads, True)
     cdef _Memory memory
     give_out(&step, out, fixed, probabilities)
@@ -362,6 +373,7 @@ cdef void sweep_item(const Sweeps *job, const HalfStep *step, Flips *flips, Py_s
     now.kind = job.stream << 8 | layer
     if s < job.n_sweeps - 1:
         now.fixed = NULL
+        now.fields = NULL
     if flips == NULL or flips.sums == NULL:
         half_step_item(&now, item, scratch)
     else:

@@ -148,5 +148,9 @@ def test_the_rate_of_real_hidden_units_falls_with_the_variance_of_the_visible_on
         assert default_rate(fr.RBM(np.zeros((n, 2)))) == 0.1
     assert default_rate(fr.RBM(np.zeros((10, 2)), visible="spin", hidden="relu")) == 0.1  # a spin's is 1
     assert default_rate(fr.RBM(np.zeros((11, 2)), visible="spin", hidden="relu")) == 0.05
-    assert default_rate(fr.RBM(np.zeros((11, 2)), visible="gaussian")) == 0.01
+    for hidden, shape, rate in (  # sqrt(V H) is at most 50, 100, 200, 400 at these rates, of spins a quarter
+        ("bernoulli", (50, 50), 0.1), ("bernoulli", (50, 51), 0.05), ("bernoulli", (784, 50), 0.025),
+        ("bernoulli", (784, 500), 0.01), ("spin", (12, 13), 0.1), ("spin", (13, 13), 0.05), ("spin", (500, 50), 0.01),
+    ):  # fmt: skip
+        assert default_rate(fr.RBM(np.zeros(shape), visible="gaussian", hidden=hidden)) == rate
     assert default_rate(fr.RBM(np.zeros((11, 2)), visible="gaussian", hidden="gaussian")) == 0.003

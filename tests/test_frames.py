@@ -207,6 +207,64 @@ def test_categories_that_do_not_occur():
             describe_frame(frame.assign(c=1), categories=wrong)
 
 
+MIXED = {
+    "kind": ["gull", None, "tern", "gull", "owl"], "wing": [66.5, 70.25, NAN, 81.0, 90.0],
+    "ringed": [True, False, False, True, True], "year": [1990, 1991, 1980, 2000, 2010], "eggs": [3, 1, 1, 0, 3],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("library", ["dict", "pandas", "polars"])
+def test_real_columns_beside_categories(library):
+    if library == "polars":
+        table = {name: [None if x != x else x for x in column] for name, column in MIXED.items()}
+        frame = pytest.importorskip("polars").DataFrame(table)
+    else:
+        frame = pytest.importorskip("pandas").DataFrame(MIXED) if library == "pandas" else MIXED
+    described = describe_frame(frame, max_levels=4)
+    kinds = ("categorical", (3,)), ("gaussian", 1), ("bernoulli", 1), ("gaussian", 1), ("categorical", (3,))
+    assert described.segments == kinds
+    assert described.categories == (("gull", "owl", "tern"), None, (False, True), None, (0, 1, 3))
+    wanted = [[0, 66.5, 1, 1990, 2], [NAN, 70.25, 0, 1991, 1], [2, NAN, 0, 1980, 1], [0, 81, 1, 2000, 0],
+              [1, 90, 1, 2010, 2]]  # fmt: skip
+    assert described.codes.dtype == np.float64 and np.array_equal(described.codes, wanted, equal_nan=True)
+    assert np.array_equal(
+        encode_frame(frame, described.names, described.categories), described.codes, equal_nan=True
+    )  # fmt: skip
+    back = to_frame(described.codes + [0, 0, 0, 0.3, 0], described.names, described.categories, like=frame)
+    if library != "dict":  # whole numbers are rounded
+        assert back["year"].to_list() == MIXED["year"] and back["kind"].to_list()[::2] == MIXED["kind"][::2]
+        assert back.dtypes["year"] == np.int64 if library == "pandas" else back["year"].dtype.is_integer()
+    with pytest.raises(ValueError, match="column 'wing' of frame is real-valued"):
+        describe_frame(frame, real=False)
+    alone = {"wing": MIXED["wing"], "year": MIXED["year"]}
+    with pytest.raises(ValueError, match="column 'wing' of frame is real-valued"):
+        describe_frame(alone)
+    assert describe_frame(alone, 4, real=True).segments == (("gaussian", 2),)
+    assert describe_frame(alone, real=True).segments == (("gaussian", 1), ("categorical", (5,)))
+    for wrong, message in (
+        ({"wing": [1.0, float("inf")]}, "'wing' of frame must hold finite numbers; row 1 .* has inf"),
+        ({"id": list(range(7, 40))}, "'id' of frame counts its 33 rows, from 7: an identifier"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            describe_frame(wrong, real=True)
+
+
+def test_a_model_of_real_columns_beside_categories(tmp_path):
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(MIXED).drop([1, 2]).reset_index(drop=True)
+    rbm = fr.RBM.from_data(pd.DataFrame(MIXED), 2, seed=0)  # with gaps
+    assert rbm.visible.segments[1].data_mean == np.mean([66.5, 70.25, 81, 90])
+    rbm.save(tmp_path / "m.npz")
+    again = fr.load(tmp_path / "m.npz")
+    assert again.visible_categories == rbm.visible_categories and again.visible == rbm.visible
+    assert np.array_equal(rbm.free_energy(frame), again.free_energy(frame))
+    fr.fit(rbm, frame, epochs=2)
+    samples = rbm.to_frame(rbm.sample(5, seed=0, clamp={"kind": "owl", "wing": 70.0}), like=frame)
+    assert (samples["kind"] == "owl").all() and np.allclose(samples["wing"], 70.0, atol=0.01)
+    with pytest.raises(ValueError, match="'kind' of X has the value 'crow'"):
+        fr.fit(rbm, frame.replace("owl", "crow"), epochs=1)
+
+
 @pytest.mark.parametrize(
     "values, error, message",
     [
@@ -290,8 +348,9 @@ def test_later_data():
     ):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             encode_frame(wrong, names, categories)
-    with pytest.raises(ValueError, match=r"has the value -1 in row 0 .*which is no code from 0 to 254"):
-        encode_frame(codes - 1, names, [None, None])
+    with pytest.raises(ValueError, match=r"column 'a' of frame must hold finite numbers; row 0 .* has 'red'"):
+        encode_frame(frame, names, [None, None])
+    assert encode_frame(frame, names, [categories[0], None]).dtype == np.float64
     nameless = pd.DataFrame([["red", 3]])
     assert describe_frame(nameless).names is None and encode_frame(nameless, names, categories).tolist() == [[1, 2]]
     with pytest.raises(ValueError, match="frame has 1 columns where 2 are required"):

@@ -251,7 +251,7 @@ def test_the_same_bits_whatever_threads_and_storage(tmp_path):
     assert not np.array_equal(again.weights, fr.RBM.from_data(X, 5, visible="gaussian").weights)
 
 
-@pytest.mark.parametrize("extra", ["plain", "averaging", "stopping", "adam", "drelu"])
+@pytest.mark.parametrize("extra", ["plain", "averaging", "stopping", "adam", "drelu", "trajectory"])
 def test_resume_to_the_same_bits(tmp_path, extra):
     X, path = mixture(200), tmp_path / "c.npz"
 
@@ -263,13 +263,15 @@ def test_resume_to_the_same_bits(tmp_path, extra):
             more["callbacks"] = [EarlyStopping("free_energy_gap", patience=9)]
         if extra == "adam":
             more["optimizer"] = fr.optim.Adam(0.01)
+        if extra == "trajectory":
+            more["trajectory"] = fr.sampling.Trajectory(0.999)
         return more
 
     def start():
         return fr.RBM.from_data(X, 4, visible="gaussian", hidden="drelu" if extra == "drelu" else "bernoulli")
 
-    whole, parts = start(), start()
-    fr.fit(whole, X, epochs=8, **options())
+    whole, parts, given = start(), start(), options()
+    fr.fit(whole, X, epochs=8, **given)
 
     def interrupt(state):
         if state.epoch == 4:
@@ -278,9 +280,12 @@ def test_resume_to_the_same_bits(tmp_path, extra):
     more = options()
     with pytest.raises(KeyboardInterrupt):
         fr.fit(parts, X, epochs=8, checkpoint=path, **more | {"callbacks": [*more.get("callbacks", []), interrupt]})
-    parts = start()
-    fr.fit(parts, X, epochs=8, checkpoint=path, resume=True, **options())
+    parts, more = start(), options()
+    fr.fit(parts, X, epochs=8, checkpoint=path, resume=True, **more)
     assert same(whole, parts) and (whole.visible.gamma != 1.0).all()
+    if extra == "trajectory":
+        pairs = [*zip(given["trajectory"].models, more["trajectory"].models, strict=True)]
+        assert len(pairs) > 2 and all(same(a, b) for a, b in pairs)
     with pytest.raises(ValueError, match="learn_variance"):
         fr.fit(start(), X, epochs=8, checkpoint=path, resume=True, learn_variance=False, **options())
 
@@ -337,13 +342,51 @@ def test_gamma_stays_in_its_bounds():
     assert rbm.visible.gamma[0] == 2.0**-4 and 1000 < rbm.visible.gamma[1] <= 2.0**10
 
 
+@pytest.mark.parametrize("visible", [u.Gaussian(3), [u.Gaussian(2), u.Bernoulli(1)]], ids=str)
+def test_averages_have_the_mean_gamma(visible):
+    rbm, rng = fr.RBM(np.zeros((3, 2)), visible=visible, hidden="drelu"), np.random.default_rng(0)
+    averaging, offered, seen = fr.optim.Averaging(last=1.0, every=1), rbm.copy(), []
+    for k in range(4):
+        rbm.set_parameters(visible_bias=rng.normal(size=3), hidden=u.DReLU(2, delta=rng.normal(size=2)),
+                           visible=rbm.visible.with_gammas(rng.uniform(0.5, 4, 3)))  # fmt: skip
+        averaging.update(rbm, k + 1)
+        seen.append((rbm.visible_bias, rbm.visible.gammas, rbm.hidden.delta))
+    averaging.offer(rbm, offered)
+    got = offered.visible_bias, offered.visible.gammas, offered.hidden.delta
+    for own, parts in zip(got, zip(*seen, strict=True), strict=True):
+        assert np.allclose(own, np.mean(parts, axis=0), rtol=1e-6, atol=1e-7)
+    assert (offered.visible.gammas != rbm.visible.gammas).sum() == offered.visible.segments[0].n
+    again = fr.optim.Averaging(last=1.0, every=1)
+    again.set_state(averaging.get_state())
+    again.offer(rbm, other := rbm.copy())
+    assert same(other, offered) and other.hidden == offered.hidden
+    with pytest.raises(ValueError, match="units like"):
+        again.update(fr.RBM(np.zeros((3, 2)), visible=visible), 5)
+
+
+def test_trajectories_and_files_of_paths_have_each_models_gamma(tmp_path):
+    X, file = mixture(200), tmp_path / "p.npz"
+    rbm, trajectory = fr.RBM.from_data(X, 4, visible="gaussian"), fr.sampling.Trajectory(0.999)
+    fr.fit(rbm, X, epochs=8, trajectory=trajectory)
+    gammas = np.array([each.visible.gamma for each in trajectory.models])
+    assert len(gammas) > 2 and (np.diff(gammas, axis=0) != 0).all() and same(trajectory.models[-1], rbm)
+    trajectory.path.save(file)
+    path = fr.load_path(file)
+    assert path.describe() == trajectory.path.describe()
+    assert all(same(a, b) for a, b in zip(path.models, trajectory.models, strict=True))
+    entries = dict(np.load(file))
+    for wrong in (entries["path_gammas"][1:], 0 * entries["path_gammas"]):
+        np.savez(file, **entries | {"path_gammas": wrong})
+        with pytest.raises(ValueError, match="is damaged"):
+            fr.load_path(file)
+
+
 def test_where_variances_cannot_be_learned():
     X = mixture(50)
     rbm = fr.RBM.from_data(X, 2, visible="gaussian")
     bits = fr.RBM(np.zeros((8, 2)))
     for model, options, message in (
-        (rbm, {"gradient": fr.gradient.CD()}, "not CD"), (rbm, {"trajectory": True}, "trajectory"),
-        (bits, {}, "Gaussian visible units"),
+        (rbm, {"gradient": fr.gradient.CD()}, "not CD"), (bits, {}, "Gaussian visible units"),
     ):  # fmt: skip
         with pytest.raises(ValueError, match=f"learn_variance needs .*{message}"):
             fr.fit(model, X if model is rbm else X > 0, epochs=1, learn_variance=True, **options)

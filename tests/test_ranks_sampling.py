@@ -92,7 +92,7 @@ def test_probabilities_at_the_end_of_sweeps(name):
     rbm = MODELS[name]
 
     def program(comm):
-        chains, fixed = fr.Chains(rbm, N, seed=5), fr.sampling.gibbs.fixed_buffer(N, rbm._parameters.to_hidden)
+        chains, fixed = fr.Chains(rbm, N, seed=5), fr.sampling.gibbs.fixed_buffer(N, rbm._parameters)
         with ranks.sharing(comm):
             chains._sweep(3, fixed, None)
         return chains.hidden_bits, fixed

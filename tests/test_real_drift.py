@@ -28,7 +28,7 @@ HIDDEN = {
     "drelu": u.DReLU(3, [-1.0, 0.0, 1.0], [0.5, -2.0, 0.0], [0.5, 1.0, 3.0]),
 }
 REAL = {
-    "gaussian": u.Gaussian(3, [0.5, 1.0, 3.0]),
+    **HIDDEN,
     "mixed": u.Row([u.Bernoulli(2), u.Gaussian(2, [0.5, 2.0]), u.Categorical(1, 3)]),
     "several": u.Row([u.Gaussian(2, [0.5, 2.0]), u.DReLU(2, [1.0, -1.0], [0.0, 2.0]), u.ReLU(1)]),
 }

@@ -237,11 +237,20 @@ def run(module, e, n_threads):
     assert intact(ends[0]) and intact(ends[1])
     if e.units[1].name == "drelu":
         weight = np.rint(np.random.default_rng(5).random(n) * 2**22) * 2.0**-22
-        for name, factors in (("statistics", None), ("weighted_statistics", weight)):
-            module.real_statistics(ends[0], to_hidden, factors, room(name, 8, n_hidden, dtype=np.float64), n_threads)
-            if e.fractions[0] is not None:
-                out = room(f"{name}_f", 8, n_hidden, dtype=np.float64)
-                module.real_statistics_of_fractions(e.fractions[0], to_hidden, factors, out, n_threads)
+        for end in ("", "_f")[: 1 + (e.fractions[0] is not None)]:
+            fields = np.zeros((tiles_for(n_hidden), -(-n // 8) * 8, 64))
+            if end:
+                module.half_step_of_fractions(e.fractions[0], to_hidden, *places[0], None, fields, None, n_threads)
+            else:
+                module.half_step(ends[0], to_hidden, None, *places[0], None, fields, None, n_threads)
+            results["fields" + end] = valid(fields, n_hidden)
+            for name, factors in (("statistics", None), ("weighted_statistics", weight)):
+                out, means = room(name + end, 8, n_hidden, dtype=np.float64), np.full(fields.shape, 7.0, np.float32)
+                module.real_means(fields, to_hidden, factors, means, out, n, n_threads)
+                assert (means[:, n:] == 7.0).all()
+                results[f"{name}_means{end}"] = valid(means, n_hidden)[:n]
+                if not end:  # what a half step gives at once
+                    assert np.array_equal(valid(means, n_hidden)[:n], valid(fixed[""], n_hidden)[:n])
     if e.units[0].real:
         numbers = reference.Segments(e.units[0].layout).values(e.states[0]) * 4096.0
         sums = results["moments_of_numbers"] = np.ones((n_visible, n_hidden))
@@ -255,8 +264,11 @@ def run(module, e, n_threads):
     module.sweep(v, h, *layers, e.beta, *clamped, n_threads)
     results |= {"clamped_v": v.copy(), "clamped_h": h.copy(), "swept_fixed": valid(numbers, n_hidden)}
     assert not numbers[:, 0].any() and not numbers[:, n + 1 :].any()
-    module.sweep(v, h, *layers, None, SEED, 4, 9, 2, 0, None, None, None, n_threads)
+    fields = np.zeros((tiles_for(n_hidden), n, 64)) if e.units[1].name == "drelu" else None
+    module.sweep(v, h, *layers, None, SEED, 4, 9, 2, 0, None, None, fields, n_threads)
     results |= {"swept_v": v.copy(), "swept_h": h.copy()}
+    if fields is not None:
+        results["swept_fields"] = valid(fields, n_hidden)
 
     base = np.random.default_rng(1).normal(0, 1, n_visible).astype(np.float32)
     base = placed(base, [(k, 64) for k in range(0, n_visible, 64)] if visible is None else visible.places)

@@ -407,7 +407,7 @@ def test_a_path_of_models_of_other_shapes(tmp_path):
     other = fr.sampling.Path([models[0].copy(), *models[1:]], 90)
     other._models[0]._parameters = fr.RBM(models[0].weights, hidden=u.DReLU(2))._parameters
     assert other.describe() != path.describe()
-    with pytest.raises(ValueError, match="one gamma for all models"):
+    with pytest.raises(ValueError, match="and the gamma of Gaussian visible units"):
         fr.sampling.Path([fr.RBM([[0.0]], hidden=u.Gaussian(1, gamma)) for gamma in (1, 2)]).save(tmp_path / "path.npz")
     scaled = [fr.RBM(np.zeros((1, 1)), visible=u.Gaussian(1, scale=k)) for k in (1.0, 2.0)]
     with pytest.raises(ValueError, match="of the types that the chains have"):
@@ -419,6 +419,22 @@ def test_a_path_of_models_of_other_shapes(tmp_path):
 def test_both_sides_agree(rbm):
     z = likelihood.bidirectional(rbm, tolerance=0.2)
     assert z.agree and abs(z.value - likelihood.exact(rbm).value) < 0.1
+
+
+@pytest.mark.parametrize("m, n", [(1, 1), (3, 40), (40, 3), (65, 65)])
+def test_whether_a_model_can_be_normalized_does_not_depend_on_lapack(m, n, monkeypatch):
+    """Which adds up in other orders on other machines. Singular values that are all alike are the hardest for sums of
+    sizes; those within the bound's own rounding, s, of 1 are refused."""
+    rng, layers = np.random.default_rng(m), (u.Gaussian(m), u.Gaussian(n))
+    orthogonal = np.linalg.qr(rng.normal(size=(max(m, n),) * 2))[0][:m, :n]
+    s = 2.0 ** -((53 - (max(m, n) - 1).bit_length()) // 2 + 1) * math.sqrt(m * n)
+    monkeypatch.setattr(np.linalg, "eigvalsh", lambda *_: [9.0])  # of what is refused, for the message alone
+    assert coupling_of((1.0 - 3.0 * s) * orthogonal, layers) < 1.0
+    assert coupling_of((1.0 + 1e-9) * orthogonal, layers) >= 1.0
+    mixed = rng.normal(size=(m, n))
+    mixed /= np.linalg.svd(mixed, compute_uv=False)[0]
+    for scale in (0.5, 0.9, 1 - 1e-4, 1 + 1e-4, 1.5):
+        assert (coupling_of(scale * mixed, layers) < 1.0) == (scale < 1.0)
 
 
 def test_score_brackets_log_z():

@@ -70,6 +70,73 @@ def test_exact_gradients_are_those_of_the_log_likelihood(name, hidden):
             assert np.isclose(moved, g.own[k, j], atol=5e-6), (k, j)
 
 
+@pytest.mark.parametrize("hidden", ["bernoulli", "spin"])
+@pytest.mark.parametrize("visible", [*HIDDEN, "mixed"])
+def test_energies_and_exact_gradients_where_visible_units_are_real(visible, hidden):
+    unit = units.Row([HIDDEN["relu"], units.Bernoulli(1), HIDDEN["drelu"]]) if visible == "mixed" else HIDDEN[visible]
+    rng, step, n = np.random.default_rng(4), 2.0**-7, unit.n
+    W, b, c = 0.4 * rng.normal(size=(n, 2)), 0.3 * rng.normal(size=n), 0.3 * rng.normal(size=2)
+
+    def model(W=W, b=b, c=c):
+        return fr.RBM(W, b, c, visible=unit, hidden=hidden)
+
+    rbm = model()
+    data, h = rbm.sample(40, 1, method="gibbs"), rbm.sample_hidden(rbm.sample(40, 1, method="gibbs"), seed=2)
+    energies, column = -(data * (h @ rbm.weights.T + rbm.visible_bias)).sum(axis=1) - h @ rbm.hidden_bias, 0
+    for part in unit.segments:
+        x, column = data[:, column : column + part.n], column + part.n
+        if part.name == "drelu":  # by its two sides
+            eta = part.xi / (1 + np.abs(part.xi))
+            plus, minus = 0.5 * x**2 * part.gamma / (1 + eta), 0.5 * x**2 * part.gamma / (1 - eta)
+            own = np.where(x > 0, plus - part.delta / (1 + eta) * x, minus + part.delta / (1 - eta) * x)
+        else:
+            own = 0.5 * part.gamma * x**2 if part.real else 0.0 * x
+        energies += own.sum(axis=1)
+    # weights on their grid, and sums of float32 parameters
+    assert np.allclose(rbm.energy(data, h), energies, rtol=1e-6, atol=1e-5)
+
+    def slope(name, at):
+        ends = [log_likelihood(model(**{name: {"W": W, "b": b, "c": c}[name] + k * step * at}), data)
+                for k in (1, -1, 2, -2)]  # fmt: skip
+        return (8 * (ends[0] - ends[1]) - (ends[2] - ends[3])) / (12 * step)
+
+    g = fr.gradient.Exact()(rbm, data)
+    for k in range(n):
+        assert np.isclose(slope("W", np.eye(n)[k][:, None] * [0.0, 1.0]), g.weights[k, 1], atol=1e-5)
+        assert np.isclose(slope("b", np.eye(n)[k]), g.visible_bias[k], atol=1e-5)
+    assert np.isclose(slope("c", np.array([1.0, 0.0])), g.hidden_bias[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("visible", ["relu", "drelu"])
+def test_rectified_visible_units_learn(visible):
+    """Two kinds of numbers of at least 0, by which columns depend on each other."""
+    rng = np.random.default_rng(0)
+    data = rng.gamma(np.where(rng.integers(0, 2, 400)[:, None], [4.0, 1.0], [1.0, 4.0]))
+    rbm = fr.RBM.from_data(data, 3, visible=visible, hidden="spin", seed=0)
+    start = fr.likelihood.score(rbm, data).mean
+    fr.fit(rbm, data, optimizer=fr.optim.SGD(fr.optim.Linear(0.05)), epochs=40, seed=0, metrics=[])
+    assert fr.likelihood.score(rbm, data).mean > start + 0.5
+    samples = rbm.sample(1000, seed=1)
+    assert (samples.min() >= 0) == (visible == "relu")
+    # the means of chains of 256 and of 1,000 samples, five standard errors of each
+    assert np.abs(samples.mean(axis=0) - data.mean(axis=0)).max() < 5 * data.std() * (256**-0.5 + 1000**-0.5)
+
+
+@pytest.mark.parametrize("hidden", ["gaussian", "relu", "drelu"])
+def test_fast_weights_count_means_in_a_unit_of_their_own(hidden):
+    """What a fixed-point mean counts in is a power of two that depends on the weights."""
+    rbm, estimator = fr.RBM.from_data(X, 6, hidden=hidden, seed=0), fr.gradient.FastPCD(200, rate=1.0, seed=0)
+    units_of_means = set()
+    for _ in range(4):
+        negative, own = estimator(rbm, X).negative, estimator.chains.rbm
+        bits = own._parameters.to_hidden.fixed_bits
+        expected = own.mean_hidden(estimator.chains.visible_bits).astype(np.float64)
+        # half a unit of a mean, and half a unit of float32
+        assert np.abs(negative.hidden - expected.mean(axis=0)).max() <= 2.0 ** -(bits + 1) + 2.0**-24 * expected.max()
+        units_of_means.add(bits)
+    assert rbm._parameters.to_hidden.fixed_bits in units_of_means and len(units_of_means) > 1
+
+
 @pytest.mark.parametrize("name", visible_layers())
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_the_kernels_moments_are_the_exact_ones(name, hidden):

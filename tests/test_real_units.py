@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -615,3 +616,42 @@ def test_one_unit():
         assert unit.values(parts).tolist() == [[1.5]] and unit.own_energy(parts).tolist() == [1.125]
         assert unit.cgf(np.zeros((1, 1))).shape == unit.mean_of(np.zeros((1, 1))).shape == (1, 1)
         assert unit.bias_of(np.array([0.0]), 1, np.log).shape == (1,)
+
+
+# ---------------------------------------------------------------- the end of the range of values
+
+
+def test_models_whose_visible_means_are_beyond_the_range_are_refused():
+    fr.RBM([[2000.0]], visible="gaussian")
+    fr.RBM([[8000.0]], visible=u.Gaussian(1, gamma=4.0))
+    for build in (
+        lambda: fr.RBM([[0.0], [2100.0]], visible="gaussian"),
+        lambda: fr.RBM([[1000.0, -1000.0]], [100.0], visible="gaussian"),
+        lambda: fr.RBM([[0.0]], [2048.0], visible="relu"),
+        lambda: fr.RBM([[600.0]], visible=u.Gaussian(1, gamma=0.25)),
+    ):
+        with pytest.raises(
+            ValueError, match=r"weights and biases can take the mean of visible unit \d up to 2\.\d\d?e\+03"
+        ):
+            build()
+    rbm = fr.RBM([[2000.0]], visible="gaussian")
+    with pytest.raises(ValueError, match="up to 2.1e"):
+        rbm.set_parameters(visible_bias=[100.0])
+    assert rbm.visible_bias[0] == 0
+
+
+@pytest.mark.parametrize("hidden", ["gaussian", "relu", "drelu"])
+def test_hidden_values_that_are_cut_off_are_a_warning(hidden):
+    rbm = fr.RBM(np.full((3000, 2), [0.5, 1.0]), hidden=hidden)
+    few, many = np.eye(1, 3000, dtype=int), np.ones((1, 3000), int)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        rbm.sample_hidden(few)
+    with pytest.warns(UserWarning, match="hidden unit 1 is at the end of the range of real values, 2048"):
+        rbm.sample_hidden(many)
+    with pytest.warns(UserWarning, match="hidden unit 1 is at the end"):
+        rbm.sample(2, 1, start=np.repeat(many, 2, axis=0), method="gibbs", clamp=np.repeat(many, 2, axis=0))
+    same = fr.RBM(2 * rbm.weights, hidden=type(rbm.hidden)(2, gamma=4.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert abs(same.sample_hidden(many)[0, 1] - 1500) < 10

@@ -242,7 +242,7 @@ def test_damaged_and_foreign_files_of_paths_are_refused(tmp_path):
     with pytest.raises(ValueError, match="bad.npz is not a fastrbm path"):
         fr.load_path(bad)
     for change in (
-        {"fastrbm_path": np.array(2)}, {"path_points": np.array([0, np.nan, 3.0])}, {"path_points": np.array([0.0, 2])},
+        {"fastrbm_path": np.array(3)}, {"path_points": np.array([0, np.nan, 3.0])}, {"path_points": np.array([0.0, 2])},
         {"path_points": np.array([0, 3], "U")}, {"path_base_bias": np.zeros(3)}, {"path_base_bias": np.full(4, np.inf)},
         {"path_weights": np.zeros((2, 4, 2))}, {"path_weights": np.zeros((1, 4, 3))},
         {"path_weights": np.full((2, 4, 3), np.nan)}, {"path_hidden_bias": np.zeros((2, 3), "U1")},

@@ -122,7 +122,7 @@ def half_step(
     kind: int,
     first_chain: int,
     out: NDArray[np.uint8] | None,
-    fixed: NDArray[np.float32] | None,
+    fixed: NDArray[np.float32] | NDArray[np.float64] | None,
     probabilities: NDArray[np.float32] | None,
     n_threads: int,
     free: NDArray[np.uint8] | None = None,
@@ -136,7 +136,7 @@ def half_step_of_fractions(
     kind: int,
     first_chain: int,
     out: NDArray[np.uint8] | None,
-    fixed: NDArray[np.float32] | None,
+    fixed: NDArray[np.float32] | NDArray[np.float64] | None,
     probabilities: NDArray[np.float32] | None,
     n_threads: int,
 ) -> None: ...
@@ -153,7 +153,7 @@ def sweep(
     first_chain: int,
     free_visible: NDArray[np.uint8] | None,
     free_hidden: NDArray[np.uint8] | None,
-    fixed: NDArray[np.float32] | None,
+    fixed: NDArray[np.float32] | NDArray[np.float64] | None,
     n_threads: int,
 ) -> None: ...
 def inputs(planes: NDArray[np.uint8], layer: Layer, out: NDArray[np.int32], n_threads: int) -> None: ...
@@ -165,18 +165,13 @@ def moments_of_numbers(
     weights: NDArray[np.float64],
     n_threads: int,
 ) -> None: ...
-def real_statistics(
-    planes: NDArray[np.uint8],
+def real_means(
+    fields: NDArray[np.float64],
     layer: Layer,
     weight: NDArray[np.float64] | None,
+    fixed: NDArray[np.float32],
     out: NDArray[np.float64],
-    n_threads: int,
-) -> None: ...
-def real_statistics_of_fractions(
-    numbers: NDArray[np.float64],
-    layer: Layer,
-    weight: NDArray[np.float64] | None,
-    out: NDArray[np.float64],
+    n: int,
     n_threads: int,
 ) -> None: ...
 def moments(

@@ -1,29 +1,21 @@
-"""Tables of categories: data frames become codes, and codes become data frames.
-
-No other library is imported for reading: frames are known by the module of their type. Writing imports the one of the
-frame that is asked for.
-"""
+"""Tables of categories: data frames become codes, and codes become data frames."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from importlib import import_module
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import groupby
-from numbers import Real
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from . import arrays, validate
-from .arrays import is_frame, library, shown
+from .arrays import library, shown
+from .frame_columns import Column, Label, columns_of, frame_labels, plain_label, written
+from .frame_output import listed, pandas_frame, polars_frame
 
 MAX_LEVELS = 20  # different whole numbers of a column that is a category; more of them are a quantity
 MOST = 255  # categories of a site
 _IDENTIFIER = 20  # rows from which on a column of text that has another value in each is no category
-
-Label: TypeAlias = str | int | float | bool
 
 
 class CodedTable(NamedTuple):
@@ -32,36 +24,26 @@ class CodedTable(NamedTuple):
     Attributes
     ----------
     segments : tuple of (str, ...)
-        The units, in the order of the columns: ("bernoulli", how many), or ("categorical", (categories of each site)).
-        Adjacent columns of one kind are one segment.
+        The units, in the order of the columns: ("bernoulli", how many), ("categorical", (categories of each site)), or
+        ("gaussian", how many). Adjacent columns of one kind are one segment.
     codes : array (n, columns)
-        Which category, from 0. uint8; int16 where values are missing, which are -1.
+        Which category, from 0. uint8; int16 where values are missing, which are -1. Where there are columns of real
+        numbers float64: those have the numbers, and NaN is missing.
     names : tuple of str, or None
         Of the columns; None where they are not all text.
     categories : tuple, one entry a column
-        The labels that the codes stand for, a tuple of str, int, float or bool.
+        The labels that the codes stand for, a tuple of str, int, float or bool; None of a column of real numbers.
     """
 
     segments: tuple[tuple[str, Any], ...]
     codes: np.ndarray
     names: tuple[str, ...] | None
-    categories: tuple[tuple[Label, ...], ...]
-
-
-class Column(NamedTuple):
-    """The values of a column: its different labels, and which of them each row has (-1: none).
-
-    declared: whether the labels and their order are the user's; otherwise they are as they were found.
-    """
-
-    labels: list[Any]
-    codes: np.ndarray
-    declared: bool = False
+    categories: tuple[tuple[Label, ...] | None, ...]
 
 
 def describe_frame(
     frame: Any, max_levels: int = MAX_LEVELS, categories: Mapping[Any, Sequence[Label]] | None = None,
-    name: str = "frame",
+    name: str = "frame", real: bool | None = None,
 ) -> CodedTable:  # fmt: skip
     """The units that fit the columns of a data frame, and the frame as their codes.
 
@@ -69,18 +51,24 @@ def describe_frame(
     more values is a categorical site: text, categories (pandas "category", polars Enum), whole numbers of at most
     max_levels different values. Categories keep their order; text and numbers are sorted; 0 is 0 and 1 is 1 in any
     order. A column of one value is a site with one category, or a Bernoulli unit, if that is 0, 1, False or True.
+    Beside columns of text, truth values or categories, one of real numbers, or of more whole numbers, is a Gaussian
+    unit.
 
     Parameters
     ----------
     frame : pandas.DataFrame, polars.DataFrame, or dict of columns
         None, NaN, pandas.NA and null are missing values.
     max_levels : int from 2 to 255
-        With more different whole numbers than this a column is a quantity, and refused.
+        With more different whole numbers than this a column is a quantity.
     categories : mapping from the name of a column to a sequence of labels, optional
         Categories, in their order, of columns where not all of them occur or another order is required. There is no
         limit but 255 for them, and they may be any numbers.
     name : str
         What messages call the frame.
+    real : bool, optional
+        Whether columns of real numbers and quantities are Gaussian units; otherwise they are refused. By default where
+        some other column holds text, truth values or categories: a table of numbers alone may be meant in several ways,
+        and ``visible="gaussian"`` says that they are real.
 
     Returns
     -------
@@ -91,8 +79,9 @@ def describe_frame(
     TypeError
         When a column holds something else than numbers, text, truth values or categories.
     ValueError
-        When a column is real-valued, has too many values, none at all, or is an identifier: text that is another in
-        each of more than 20 rows.
+        When a column is real-valued or a quantity, and may not be (real); when it has too many values, none at all, or
+        an infinite one, or is an identifier: text that is another in each of more than 20 rows, or numbers of all rows
+        in turn.
 
     Examples
     --------
@@ -108,29 +97,41 @@ def describe_frame(
     array([[ 1,  1,  2,  0],
            [ 0, -1,  0,  1],
            [ 1,  0,  1,  0]], dtype=int16)
+    >>> table = fr.datasets.describe_frame({"color": colors, "area": [71.5, 48.0, None]})
+    >>> table.segments, table.categories
+    ((('bernoulli', 1), ('gaussian', 1)), (('blue', 'red'), None))
     """
-    labels, columns = _columns(frame, name)
+    labels, columns = columns_of(frame, name)
+    columns = list(columns)
+    real = any(map(_is_category, columns)) if real is None else validate.flag(real, "real")
     return describe_columns(
-        columns, labels, lambda k: f"column {labels[k]!r} of {name}", name, max_levels=max_levels, categories=categories
-    )
+        columns, labels, lambda k: f"column {labels[k]!r} of {name}", name, max_levels=max_levels,
+        categories=categories, real=real,
+    )  # fmt: skip
 
 
 def describe_columns(
     columns: Iterable[Column], labels: Sequence[Any], where: Callable[[int], str], name: str,
-    max_levels: int = MAX_LEVELS, categories: Mapping[Any, Sequence[Label]] | None = None,
+    max_levels: int = MAX_LEVELS, categories: Mapping[Any, Sequence[Label]] | None = None, real: bool = False,
 ) -> CodedTable:  # fmt: skip
     """describe_frame, of columns that were read. labels: their names; where(k): column k in words."""
     max_levels = validate.integer(max_levels, "max_levels", 2, MOST)
     given = _given_categories(categories, labels, name)
     kinds: list[tuple[str, int]] = []
     codes: list[np.ndarray] = []
-    found: list[tuple[Label, ...]] = []
+    found: list[tuple[Label, ...] | None] = []
     for k, column in enumerate(columns):
         if not len(column.codes):
             raise ValueError(f"{name} has no rows")
         if labels[k] in given:
             chosen = given[labels[k]]
             column = Column(list(chosen), _encoded(column, chosen, where(k)), declared=True)
+        numbers = _quantity(column, max_levels, where(k)) if real else None
+        if numbers is not None:
+            found.append(None)
+            codes.append(numbers)
+            kinds.append(("gaussian", 1))
+            continue
         ordered = _ordered(column, max_levels, where(k))
         found.append(tuple(ordered.labels))
         codes.append(ordered.codes)
@@ -154,14 +155,14 @@ def encode_frame(
     names : tuple of str, or None
         The names of the columns; None: they are not checked.
     categories : sequence, one entry a column
-        The labels in the order of their codes; None for a column that holds codes, none, (), for one of real numbers.
+        The labels in the order of their codes; None, or none, for a column of numbers, which stay as they are.
     name : str
         What messages call the frame.
 
     Returns
     -------
-    array (n, columns): uint8; int16 where values are missing, which are -1. Of a frame with columns of real numbers
-    float64, and NaN.
+    array (n, columns): uint8; int16 where values are missing, which are -1. Where a column has no categories, float64,
+    and NaN where values are missing.
 
     Raises
     ------
@@ -175,14 +176,14 @@ def encode_frame(
     array([[2],
            [0]], dtype=uint8)
     """
-    labels, columns = _columns(frame, name)
+    labels, columns = columns_of(frame, name)
     validate.check_names(_text(labels), names, name)
     if len(labels) != len(categories):
         raise ValueError(f"{name} has {len(labels)} columns where {len(categories)} are required")
     codes = []
     for label, column, known in zip(labels, columns, categories, strict=True):
-        encoded = _encoded if known is None or len(known) else _numbers
-        codes.append(encoded(column, known, f"column {label!r} of {name}"))
+        where = f"column {label!r} of {name}"
+        codes.append(_encoded(column, known, where) if known else _numbers(column, where))
     return _stacked(codes)
 
 
@@ -198,7 +199,8 @@ def to_frame(
     names : sequence of str, or None
         The names of the columns; None: those of like, or 0, 1, 2 ...
     categories : sequence, one entry a column
-        The labels in the order of their codes; None, or none, for a column whose values stay as they are.
+        The labels in the order of their codes; None for a column whose values stay as they are, but for those of a
+        column of whole numbers in like, which are rounded.
     like : pandas.DataFrame, polars.DataFrame or dict, optional
         A frame with the same columns, such as the one that was described: the result is of its library, with its types
         of columns. A dict gives lists. By default a pandas.DataFrame: text becomes "category", numbers and truth values
@@ -223,7 +225,7 @@ def to_frame(
                          f"{array.shape}")  # fmt: skip
     if names is not None and len(names) != len(categories):
         raise ValueError(f"names has {len(names)} names where categories has {len(categories)} entries")
-    shape_of = None if like is None or isinstance(like, Mapping) and not like else _frame_labels(like, "like")
+    shape_of = None if like is None or isinstance(like, Mapping) and not like else frame_labels(like, "like")
     if shape_of is not None and len(shape_of) != len(categories):
         raise ValueError(f"like has {len(shape_of)} columns where categories has {len(categories)} entries")
     if shape_of is not None:
@@ -234,33 +236,15 @@ def to_frame(
     ]
     if isinstance(like, Mapping):
         return {
-            title: array[:, k].tolist() if codes is None else _listed(codes, categories[k])
+            title: array[:, k].tolist() if codes is None else listed(codes, categories[k])
             for k, (title, codes) in enumerate(zip(titles, columns, strict=True))
         }
     if like is not None and library(like) == "polars":
-        return _polars_frame(array, titles, columns, categories, like)
-    return _pandas_frame(array, titles, columns, categories, like)
+        return polars_frame(array, titles, columns, categories, like)
+    return pandas_frame(array, titles, columns, categories, like)
 
 
 # ---------------------------------------------------------------- labels and codes
-
-
-def _plain(label: Any) -> Label | None:
-    """A label as the Python object that a model's file can hold; None where it is of no such type."""
-    if isinstance(label, (bool, np.bool_)):
-        return bool(label)
-    if isinstance(label, str):
-        return str(label)
-    index = arrays.index(label)
-    if index is not None:
-        return index
-    return float(label) if isinstance(label, Real) or type(label).__name__ == "Decimal" else None
-
-
-def written(label: Any) -> Label:
-    """A label of the user's categories; what is of another type, such as pandas' intervals, as text."""
-    plain = _plain(label)
-    return str(label) if plain is None else plain
 
 
 def _ordered(column: Column, max_levels: int, where: str) -> Column:
@@ -271,7 +255,7 @@ def _ordered(column: Column, max_levels: int, where: str) -> Column:
             raise ValueError(f"{where} has two categories that read alike: {shown(_twice(labels))}")
         order = list(range(len(labels)))
     else:
-        labels = _checked([_plain(label) for label in column.labels], column, max_levels, where)
+        labels = _checked([plain_label(label) for label in column.labels], column, max_levels, where)
         order = sorted(range(len(labels)), key=labels.__getitem__)
     if not labels:
         raise ValueError(f"{where} has no values at all: leave it out")
@@ -332,6 +316,38 @@ def _checked(labels: list[Label | None], column: Column, max_levels: int, where:
     return good
 
 
+def _is_category(column: Column) -> bool:
+    """Whether somebody declared the column to be one, or it holds text or truth values."""
+    return column.declared or any(isinstance(label, (str, bool, np.bool_)) for label in column.labels)
+
+
+def _quantity(column: Column, max_levels: int, where: str) -> np.ndarray | None:
+    """The numbers of a column that are no categories: real ones, or more different whole ones than max_levels. None of
+    other columns."""
+    labels = [plain_label(label) for label in column.labels]
+    if not labels or _is_category(column) or any(label is None for label in labels):
+        return None
+    if len(labels) <= max_levels and all(float(label).is_integer() for label in labels if label is not None):
+        return None
+    numbers, n = _numbers(column, where), int((column.codes >= 0).sum())
+    values = np.array(labels, np.float64)
+    if len(labels) == n > _IDENTIFIER and bool((values % 1 == 0).all()) and values.max() - values.min() == n - 1:
+        raise ValueError(f"{where} counts its {n} rows, from {values.min():g}: an identifier? Leave it out")
+    return numbers
+
+
+def _numbers(column: Column, where: str) -> np.ndarray:
+    """A column of numbers as they are, NaN where they are missing."""
+    values: list[float] = []
+    for label in column.labels:
+        plain = plain_label(label)
+        if plain is None or isinstance(plain, str) or not np.isfinite(float(plain)):
+            row = int(np.argmax(column.codes == len(values)))
+            raise ValueError(f"{where} must hold finite numbers; row {row} (counted from 0) has {shown(label)}")
+        values.append(float(plain))
+    return np.array([*values, np.nan])[column.codes]
+
+
 def _short(number: float) -> str:
     return shown(number) if isinstance(number, int) else f"{number:g}"
 
@@ -340,9 +356,9 @@ def _twice(labels: list[Label]) -> Label:
     return next(label for k, label in enumerate(labels) if label in labels[:k])
 
 
-def _encoded(column: Column, known: Sequence[Label] | None, where: str) -> np.ndarray:
+def _encoded(column: Column, known: Sequence[Label], where: str) -> np.ndarray:
     """The codes of a column in categories that are known, -1 where a value is missing; int16."""
-    lookup: dict[Any, int] = {label: k for k, label in enumerate(range(MOST) if known is None else known)}
+    lookup: dict[Any, int] = {label: k for k, label in enumerate(known)}
     codes = [lookup.get(written(label), -2) for label in column.labels]
     table = np.array([*codes, -1], np.int16)  # the last: missing
     result = table[column.codes]
@@ -353,22 +369,8 @@ def _encoded(column: Column, known: Sequence[Label] | None, where: str) -> np.nd
     return result
 
 
-def _numbers(column: Column, known: Sequence[Label] | None, where: str) -> np.ndarray:
-    """The real numbers of a column, NaN where one is missing; float64."""
-    values = [_plain(label) for label in column.labels]
-    table = np.array([*(value if isinstance(value, Real) else np.inf for value in values), np.nan], np.float64)
-    result = table[column.codes]
-    if bool(np.isinf(result).any()):
-        row = int(np.argmax(np.isinf(result)))
-        value = written(column.labels[column.codes[row]])
-        raise ValueError(f"{where} has the value {shown(value)} in row {row} (counted from 0), which is no real number")
-    return result
-
-
-def _unlike(value: Label, known: Sequence[Label] | None) -> str:
+def _unlike(value: Label, known: Sequence[Label]) -> str:
     """Why a value has no code."""
-    if known is None:
-        return f"which is no code from 0 to {MOST - 1}"
     listed = ", ".join(map(shown, known[:6])) + (" ..." if len(known) > 6 else "")
     same = next((label for label in known if str(label) == str(value)), None)
     hint = "" if same is None else f" ({type(same).__name__}, not {type(value).__name__})"
@@ -386,20 +388,17 @@ def _decoded(values: np.ndarray, n_states: int, where: str) -> np.ndarray:
     return np.where(missing, -1, np.where(missing, 0, values)).astype(np.intp)
 
 
-def _listed(codes: np.ndarray, labels: Any) -> list[Any]:
-    """Labels, None where they are missing."""
-    return [*map([*labels, None].__getitem__, codes.tolist())]
-
-
 def _segments(kinds: list[tuple[str, int]]) -> tuple[tuple[str, Any], ...]:
     groups = [(kind, tuple(size for _, size in group)) for kind, group in groupby(kinds, key=lambda pair: pair[0])]
-    return tuple((kind, len(sizes) if kind == "bernoulli" else sizes) for kind, sizes in groups)
+    return tuple((kind, sizes if kind == "categorical" else len(sizes)) for kind, sizes in groups)
 
 
 def _stacked(codes: list[np.ndarray]) -> np.ndarray:
-    if any(column.dtype == np.float64 for column in codes):
-        return np.stack([column if column.dtype == np.float64 else np.where(column < 0, np.nan, column)
-                         for column in codes], axis=1)  # fmt: skip
+    """Columns side by side; where some hold numbers, missing codes are NaN as missing numbers are."""
+    if any(column.dtype.kind == "f" for column in codes):
+        return np.stack(
+            [column if column.dtype.kind == "f" else np.where(column < 0, np.nan, column) for column in codes], axis=1
+        )
     missing = any(bool((column < 0).any()) for column in codes)
     result = np.empty((len(codes[0]) if codes else 0, len(codes)), np.int16 if missing else np.uint8)
     for k, column in enumerate(codes):
@@ -424,32 +423,6 @@ def _given_categories(categories: Any, labels: Sequence[Any], name: str) -> dict
     return given
 
 
-# ---------------------------------------------------------------- columns of a frame
-
-
-def has_categories(frame: Any) -> bool:
-    """Whether a pandas or polars frame has columns that are no plain numbers from 0 to 1: text, categories, or whole
-    numbers other than 0 and 1 (as floats only where some are missing, as pandas has them then)."""
-    if isinstance(frame, Mapping) or arrays.is_lazy(frame):
-        return False
-    polars = library(frame) == "polars"
-    for column in frame.get_columns() if polars else (frame.iloc[:, k] for k in range(frame.shape[1])):
-        kind = getattr(column.dtype, "kind", None)
-        if kind is None:  # polars
-            kind = "b" if str(column.dtype) == "Boolean" else "f" if column.dtype.is_float() else "i"
-            kind = kind if kind == "b" or column.dtype.is_numeric() else "O"
-        if kind not in "biuf":
-            return True
-        if kind == "b":
-            continue
-        known = arrays.of_polars(column.drop_nulls(), "") if polars else column.dropna().to_numpy()
-        known = known[known == known] if kind == "f" else known
-        whole = kind != "f" or len(known) < len(column) and bool((known % 1 == 0).all())
-        if whole and len(known) and (known.max() > 1 or kind != "f" and known.min() < 0):
-            return True
-    return False
-
-
 def nan_where_missing(codes: np.ndarray) -> np.ndarray:
     """Codes, in which -1 is missing, as :func:`encode_frame` gives them; float32 with NaN where there is any."""
     return np.where(codes < 0, np.float32(np.nan), codes.astype(np.float32)) if codes.dtype == np.int16 else codes
@@ -457,175 +430,3 @@ def nan_where_missing(codes: np.ndarray) -> np.ndarray:
 
 def _text(labels: list[Any]) -> tuple[str, ...] | None:
     return tuple(labels) if all(isinstance(label, str) for label in labels) else None
-
-
-def _frame_labels(frame: Any, name: str) -> list[Any]:
-    """The names of the columns of a frame."""
-    if isinstance(frame, Mapping):
-        return list(frame)
-    if not is_frame(frame):
-        raise TypeError(
-            f"{name} must be a data frame of pandas or polars, or a dict of columns, not {validate.kind(frame)}"
-        )
-    if arrays.is_lazy(frame):
-        raise TypeError(f"{name} is a polars LazyFrame: use {name}.collect()")
-    return list(frame.columns)
-
-
-def _columns(frame: Any, name: str) -> tuple[list[Any], Iterable[Column]]:
-    """(names, columns), which are read one by one."""
-    labels = _frame_labels(frame, name)
-    places = [f"column {label!r} of {name}" for label in labels]
-    if isinstance(frame, Mapping):
-        parts = [_sized(frame[label], where) for label, where in zip(labels, places, strict=True)]
-        if len(set(map(len, parts))) > 1:
-            raise ValueError(f"{name} has columns of several lengths")
-        return labels, (_of_values(part, where) for part, where in zip(parts, places, strict=True))
-    if library(frame) == "polars":
-        return labels, (_of_polars(part, where) for part, where in zip(frame.get_columns(), places, strict=True))
-    return labels, (_of_pandas(frame.iloc[:, k], where) for k, where in enumerate(places))
-
-
-def _sized(values: Any, where: str) -> Any:
-    if isinstance(values, str) or not hasattr(values, "__len__") or not hasattr(values, "__iter__"):
-        raise TypeError(f"{where} must be a list or an array of values, not {validate.kind(values)}")
-    if isinstance(values, np.ndarray) and values.ndim != 1:
-        raise ValueError(f"{where} must have one dimension, got shape {values.shape}")
-    return values
-
-
-def _of_pandas(series: Any, where: str) -> Column:
-    dtype = series.dtype
-    if hasattr(dtype, "categories"):
-        return Column(list(dtype.categories), series.cat.codes.to_numpy().astype(np.intp), declared=True)
-    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
-        return _of_values(series.to_numpy(), where)
-    try:
-        codes, uniques = series.factorize()
-    except TypeError as error:
-        raise TypeError(f"{where} cannot be read as categories: {error}") from error
-    return Column(list(uniques), np.asarray(codes, np.intp))
-
-
-def _of_polars(series: Any, where: str) -> Column:
-    polars: Any = sys.modules["polars"]
-    dtype = series.dtype
-    if hasattr(polars, "Enum") and dtype == polars.Enum:
-        codes = series.to_physical().cast(polars.Int64).fill_null(-1).to_numpy()
-        return Column(dtype.categories.to_list(), codes.astype(np.intp), declared=True)
-    if dtype == polars.Categorical:
-        series = series.cast(polars.String)
-    elif dtype == polars.Boolean or dtype.is_integer() or dtype.is_float():
-        if not series.null_count() and not str(dtype).endswith("128"):  # NumPy has no such integers
-            return _of_values(series.to_numpy(), where)
-    return _of_values(series.to_list(), where)
-
-
-def _of_values(values: Any, where: str) -> Column:
-    """A column of an array or a list."""
-    mask = np.ma.getmaskarray(values) if isinstance(values, np.ma.MaskedArray) else None
-    array = np.asarray(values.data if mask is not None else values) if isinstance(values, np.ndarray) else None
-    if array is not None and array.dtype.kind in "biufU":
-        mask = np.zeros(len(array), bool) if mask is None else mask
-        mask = mask | np.isnan(array) if array.dtype.kind == "f" else mask
-        codes = np.full(len(array), -1, np.intp)
-        uniques, codes[~mask] = np.unique(arrays._true_is_one(array)[~mask], return_inverse=True)
-        return Column(uniques.tolist(), codes)
-    index: dict[Any, int] = {}
-    codes = np.full(len(values), -1, np.intp)
-    try:
-        for k, value in enumerate(values):
-            if not _is_missing(value):
-                codes[k] = index.setdefault(value, len(index))
-    except TypeError as error:
-        raise TypeError(f"{where} cannot be read as categories: {error}") from error
-    return Column(list(index), codes)
-
-
-def _is_missing(value: Any) -> bool:
-    kind = type(value)
-    if kind is str:
-        return False
-    return (
-        value is None or value is np.ma.masked or kind.__name__ in ("NAType", "NaTType")
-        or isinstance(value, (float, np.floating)) and value != value
-    )  # fmt: skip
-
-
-# ---------------------------------------------------------------- frames of labels
-
-
-def _pandas_frame(array: np.ndarray, titles: list[Any], columns: list[Any], categories: Any, like: Any) -> Any:
-    try:
-        pandas: Any = import_module("pandas")
-    except ImportError:
-        raise ImportError(
-            "to_frame needs pandas (pip install pandas), or an argument like: a polars frame, or {} for a dict of lists"
-        ) from None
-    parts = []
-    for k, codes in enumerate(columns):
-        dtype = None if like is None else like.dtypes.iloc[k]
-        with _fitting(dtype, f"column {titles[k]!r} of like"):
-            if codes is None:
-                part = pandas.Series(array[:, k])
-                parts.append(part if dtype is None else part.astype(dtype))
-            else:
-                parts.append(_pandas_column(pandas, codes, list(categories[k]), dtype))
-    frame = pandas.concat(parts, axis=1) if parts else pandas.DataFrame(index=range(len(array)))
-    frame.columns = titles if like is None else like.columns
-    return frame
-
-
-_NULLABLE = {bool: "boolean", int: "Int64", float: "Float64", str: "object"}  # pandas' types
-
-
-def _kind(labels: list[Label]) -> type:
-    """The type that all labels have, or can be."""
-    kinds = {type(label) for label in labels}
-    return str if str in kinds else kinds.pop() if len(kinds) == 1 else float
-
-
-def _pandas_column(pandas: Any, codes: np.ndarray, labels: list[Label], dtype: Any) -> Any:
-    missing = bool((codes < 0).any())
-    if dtype is not None and hasattr(dtype, "categories"):
-        places = {written(label): k for k, label in enumerate(dtype.categories)}
-        table = np.array([*(places.get(label, -2) for label in labels), -1])
-        found = table[codes]
-        if bool((found == -2).any()):
-            value = labels[int(codes[int(np.argmax(found == -2))])]
-            raise ValueError(f"there is no category {shown(value)}")
-        return pandas.Series(pandas.Categorical.from_codes(found, dtype=dtype))
-    if dtype is None and any(isinstance(label, str) for label in labels):
-        return pandas.Series(pandas.Categorical.from_codes(codes, labels))
-    kind = _kind(labels)
-    part = pandas.Series(np.array([*labels, pandas.NA], object)[codes], dtype=_NULLABLE[kind])
-    if dtype is None:
-        dtype = kind if kind is float or not missing else _NULLABLE[kind]
-    if not missing or not isinstance(dtype, (np.dtype, type)):
-        return part.astype(dtype)
-    chosen = np.dtype(dtype)
-    if chosen.kind == "f":
-        return pandas.Series(part.to_numpy(chosen, na_value=np.nan))
-    if chosen.kind == "O":
-        return pandas.Series(_listed(codes, labels), dtype=object)
-    return part  # NumPy's other types have no place for what is missing
-
-
-def _polars_frame(array: np.ndarray, titles: list[Any], columns: list[Any], categories: Any, like: Any) -> Any:
-    polars: Any = import_module("polars")
-    parts = []
-    for k, (codes, dtype) in enumerate(zip(columns, like.dtypes, strict=True)):
-        values = array[:, k] if codes is None else _listed(codes, categories[k])
-        with _fitting(dtype, f"column {titles[k]!r} of like"):
-            parts.append(polars.Series(str(titles[k]), values).cast(dtype))
-    return polars.DataFrame(parts)
-
-
-@contextmanager
-def _fitting(dtype: Any, where: str) -> Iterator[None]:
-    """Say which column's type cannot hold the values that it is to have."""
-    try:
-        yield
-    except Exception as error:  # polars has kinds of its own
-        reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise ValueError(f"{where} is of type {dtype}, which cannot hold the model's labels: {reason}") from error

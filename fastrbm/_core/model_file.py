@@ -21,7 +21,7 @@ _FORMATS = (1, 2)  # that are read; the first one was of units of 0 and 1 alone
 _WRITERS = "RBM.save and 'fastrbm train' write them"
 _NAMES = ("weights", "visible_bias", "hidden_bias")
 _VISIBLE_NAMES = "visible_names"
-_CATEGORIES = "visible_categories"  # JSON: a list of labels for each column
+_CATEGORIES = "visible_categories"  # JSON: a list of labels for each column, or null of one of real numbers
 _UNITS = ("visible_units", "hidden_units")  # JSON: [{"type": "spin", "n": 64}], a list of segments
 _RECORD = "training_record"  # JSON: an object
 
@@ -54,7 +54,7 @@ class Read(NamedTuple):
     parameters: tuple[np.ndarray, np.ndarray, np.ndarray]
     segments: list[list[dict[str, Any]]]
     names: tuple[str, ...] | None
-    categories: tuple[tuple[Any, ...], ...] | None
+    categories: tuple[tuple[Any, ...] | None, ...] | None
     record: str | None
 
 
@@ -100,18 +100,18 @@ def _states_of_columns(segments: list[dict[str, Any]]) -> list[int]:
     return sizes
 
 
-def _read_categories(archive: Archive, sizes: list[int]) -> tuple[tuple[Any, ...], ...] | None:
+def _read_categories(archive: Archive, sizes: list[int]) -> tuple[tuple[Any, ...] | None, ...] | None:
     if _CATEGORIES not in archive:
         return None
     found, wrong = archive.read(_CATEGORIES), f"is damaged: {_CATEGORIES} must be the labels of {len(sizes)} columns"
     if found.dtype.kind != "U" or found.shape != ():
         raise ValueError(f"{archive.path} {wrong}")
     with refusing(archive.path, wrong):
-        labels = tuple(tuple(column) for column in json.loads(str(found)))
+        labels = tuple(tuple(column or ()) for column in json.loads(str(found)))
         good = [len(set(column)) for column in labels] == sizes == [len(column) for column in labels]
     if not good or not all(isinstance(label, (str, int, float)) for column in labels for label in column):
         raise ValueError(f"{archive.path} {wrong}")
-    return labels
+    return tuple(column or None for column in labels)
 
 
 def _read_names(archive: Archive, n_columns: int) -> tuple[str, ...] | None:

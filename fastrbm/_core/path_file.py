@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from ..sampling.path import Path
     from .archive import Archive
 
-FORMAT = 1
+FORMAT = 2
+_FORMATS = (1, 2)  # that are read; in the first one all models had one gamma
 _WRITERS = "Path.save and 'fastrbm train --trajectory' write them"
 _PARAMETERS = ("weights", "visible_bias", "hidden_bias")
 
@@ -24,6 +25,7 @@ class Read(NamedTuple):
     model: model_file.Read
     before: list[tuple[np.ndarray, ...]]
     own: np.ndarray | None  # what else is trained of the hidden units, of each of those before, float32 (n, K, H)
+    gammas: np.ndarray | None  # of the visible units, likewise, float32 (n, V)
     points: np.ndarray
     base_bias: np.ndarray
 
@@ -38,12 +40,15 @@ def save(file: str | PathLike[str], path: Path) -> None:
     if last.hidden.own is not None:
         own = [each.hidden.own for each in before]
         arrays["path_own"] = np.array(own, np.float32).reshape(len(before), *last.hidden.own.shape)
+    if last.visible.gammas is not None:
+        gammas = [each.visible.gammas for each in before]
+        arrays["path_gammas"] = np.array(gammas, np.float32).reshape(len(before), last.n_visible)
     output.replace_file(file, output.archive(**arrays, **model_file.entries(last)))
 
 
 def load(file: str | PathLike[str]) -> Read:
     """Read a path; ValueError names the file and what is wrong with it. Points are for the path to check."""
-    with model_file.open_archive(file, "fastrbm_path", (FORMAT,), "fastrbm path", _WRITERS) as archive:
+    with model_file.open_archive(file, "fastrbm_path", _FORMATS, "fastrbm path", _WRITERS) as archive:
         model = model_file.read_model(archive)
         stacks = []
         for name, last in zip(_PARAMETERS, model.parameters, strict=True):
@@ -59,10 +64,15 @@ def load(file: str | PathLike[str]) -> Read:
         ]
         bias = _numbers(archive, "path_base_bias", 1)
         bias = validate.parameter(bias, f"path_base_bias in {file}", model.parameters[1].shape)
-        own = _numbers(archive, "path_own", 3).astype(np.float32) if "path_own" in archive else None
+        own, gammas = (
+            _numbers(archive, name, n).astype(np.float32) if name in archive else None
+            for name, n in (("path_own", 3), ("path_gammas", 2))
+        )
         if own is not None and (len(own) != len(before) or own.shape[2] != model.parameters[2].size):
             raise ValueError(f"{file} is damaged: path_own must be of {len(before)} models")
-        return Read(model, before, own, _numbers(archive, "path_points", 1), bias)
+        if gammas is not None and gammas.shape != (len(before), model.parameters[1].size):
+            raise ValueError(f"{file} is damaged: path_gammas must be of {len(before)} models")
+        return Read(model, before, own, gammas, _numbers(archive, "path_points", 1), bias)
 
 
 def _numbers(archive: Archive, name: str, n_dimensions: int) -> np.ndarray:

@@ -55,16 +55,20 @@ def tiles(state: State, name: str, shape: tuple[int, int], dtype: DTypeLike) -> 
 
 
 def parts(state: State, names: tuple[str, ...], dtype: DTypeLike = np.float32) -> list[np.ndarray]:
-    """Copies of three arrays that belong to weights (in tiles), visible and hidden biases of one shape, and of a fourth
-    one, if there is any, that belongs to what else is trained of hidden units (K, H); an empty list where there is none
-    of them. dtype is that of the weights' part."""
+    """Copies of three arrays that belong to weights (in tiles), visible and hidden biases of one shape, and of further
+    ones, if there are any, that belong to what else is trained: of hidden units (K, H), and of visible ones (V,); an
+    empty list where there is none of them. dtype is that of the weights' part."""
     if not any(name in state for name in names):
         return []
     visible, hidden = (array(state, name, np.float64, (None,)) for name in names[1:3])
     if visible.size == 0 or hidden.size == 0:
         raise ValueError(f"the state's {names[1]} and {names[2]} must not be empty")
-    own = [array(state, name, np.float64, (None, hidden.size)) for name in names[3:] if name in state]
-    return [tiles(state, names[0], (visible.size, hidden.size), dtype), visible, hidden, *own]
+    more = []
+    for name in names[3:]:
+        if name in state:
+            of_visible = np.ndim(state[name]) == 1
+            more.append(array(state, name, np.float64, (visible.size,) if of_visible else (None, hidden.size)))
+    return [tiles(state, names[0], (visible.size, hidden.size), dtype), visible, hidden, *more]
 
 
 def count(state: State, name: str, high: int = COUNTS) -> int:

@@ -20,6 +20,7 @@ A_CALL = 7_500_000_000 * max(4, kernels.LEVEL_LANES) // 4  # products run at abo
 FRACTION = 12  # a fraction times a weight
 _UNIT = 256  # of a layer in whole tiles: its random number and its draw, or its exponential, 0.9 ns
 _LOGARITHMS = 3  # units more that a hidden unit counts for, where its softplus is taken twice
+_SIDES = 8  # units that the means of a dReLU unit count for
 _FEW = 64  # chains whose products take as long as the tables for them
 _HALF_STEP = 1 << 18  # beside its units: 0.5 us, and 0.3 to meet another thread
 _BYTE = 1 << 6  # of a pass over memory, 0.2 ns
@@ -105,6 +106,11 @@ def pseudo_of_fractions(n_visible: int, n_hidden: int, every: int) -> Work:
     """A free energy, and an exponential, in float32, for each weight and flip; one unit in so many is flipped."""
     step, chain = free_energy_of_fractions(n_visible, n_hidden)
     return Work(step, chain + _UNIT // 2 * n_visible * _padded(n_hidden, 16) // every)
+
+
+def means_of_sides(n: int) -> Work:
+    """Of n dReLU units the means and second moments of either side, in float64."""
+    return Work(_HALF_STEP, _SIDES * _UNIT * n)
 
 
 def elements(n: int) -> Work:

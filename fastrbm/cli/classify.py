@@ -67,7 +67,7 @@ def run_classify(options: argparse.Namespace) -> None:
     if own is not None and len(own) != len(X):
         raise CommandError(f"--labels {labels}: there are {len(own):,} labels of {len(X):,} examples")
     log_p = label_probabilities(rbm, X, column, options.threads, log=True)
-    known = form.categories[column] if form.categories else tuple(range(label.n_states))
+    known = (form.categories[column] if form.categories else None) or tuple(range(label.n_states))
     title = form.names[column] if form.names else "label"
     where = out.keep(lambda path: replace_file(path, _content(log_p, path, title, known)))
     found: dict[str, Any] = {} if own is None else compared(log_p, own)

@@ -24,7 +24,7 @@ class Form(NamedTuple):
 
     unit: Unit
     names: tuple[str, ...] | None = None
-    categories: tuple[tuple[Any, ...], ...] | None = None
+    categories: tuple[tuple[Any, ...] | None, ...] | None = None
 
     @classmethod
     def of(cls, rbm: RBM) -> Form:
@@ -46,7 +46,9 @@ class Form(NamedTuple):
         if not isinstance(self.unit, Categorical) or not self.categories or len(set(self.categories)) > 1:
             return None
         letters = self.categories[0]
-        if not all(isinstance(letter, str) and len(letter) == 1 and "!" <= letter <= "~" for letter in letters):
+        if letters is None or not all(
+            isinstance(letter, str) and len(letter) == 1 and "!" <= letter <= "~" for letter in letters
+        ):
             return None
         return None if ">" in letters else Alphabet("".join(letters))
 

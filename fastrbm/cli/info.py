@@ -45,7 +45,7 @@ def run_info(options: argparse.Namespace) -> None:
         return
     categories: Any = facts.pop("categories", {})
     for name, known in categories.items():
-        facts[f"column {shown(name, 40)}"] = shown(", ".join(map(str, known)), 200)
+        facts[f"column {shown(name, 40)}"] = "real numbers" if known is None else shown(", ".join(map(str, known)), 200)
     if "training record" in facts:
         record: Any = facts.pop("training record")
         facts |= in_words(record or {"training record": "none: it was not trained, or changed afterwards"})
@@ -80,7 +80,7 @@ def _facts(path: str) -> dict:
     if form.alphabet:
         facts["alphabet"] = form.alphabet.letters
     elif form.categories:
-        facts["categories"] = dict(zip(form.titles, map(list, form.categories), strict=True))
+        facts["categories"] = dict(zip(form.titles, [known and list(known) for known in form.categories], strict=True))
     elif form.names:
         facts["names"] = list(form.names)
     facts["written"] = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(os.stat(path).st_mtime))

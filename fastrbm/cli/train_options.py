@@ -182,9 +182,8 @@ def _add_update(group) -> None:
         type=real(0, strict=True),
         metavar="R",
         help=f"learning rate at the start (default {defaults.RATE}, for adam {defaults.ADAM_RATE}, {LABELS_RATE} of "
-        "--method discriminative and hybrid; with real visible units "
-        f"{defaults.REAL_RATE}, with real units in both layers {defaults.REALS_RATE}; with real hidden units alone "
-        f"{defaults.RATE}, halved until it is at most 1 / (sum of the variances of the visible units))",
+        f"--method discriminative and hybrid; {defaults.REALS_RATE} where both layers are real, less than "
+        f"{defaults.RATE} in large models where one is: see fastrbm.fit)",
     )
     group.add_argument(
         "--schedule",

@@ -258,7 +258,7 @@ def _of_csv(name: str, options: argparse.Namespace, unit: Unit) -> Training:
         if isinstance(plain, NoScale):
             raise CommandError(f"{plain}; or, {_OTHER_UNITS}") from None
         raise (_by_option(error) if isinstance(plain, NotNumbers) else plain) from None
-    labels = {label for known in table.categories for label in known if isinstance(label, str)}
+    labels = {label for known in table.categories for label in known or () if isinstance(label, str)}
     if not isinstance(plain, (NoScale, NotNumbers)) and not any(map(is_word, labels)):
         raise plain  # numbers that something is wrong with
     return _of_table(table, name, header, False, options.labels)
@@ -284,7 +284,7 @@ def _of_table(table: CodedTable, name: str, header: bool, missing: bool, labels:
             needed[:, place(labels, names, codes.shape[1])] = 0
         _refuse_missing(needed, name, names, header)
     form = Form(unit, names, categories)
-    named = [(shown(title, 30), len(known)) for title, known in zip(form.titles, categories, strict=True)]
+    named = [(shown(title, 30), len(known or ())) for title, known in zip(form.titles, categories, strict=True)]
     sites = [f"{title} {n}" for title, n in named if n != 2]
     binary = [title for title, n in named if n == 2]
     parts = [f"categories: {_some(sites)}"] if sites else []

@@ -75,7 +75,7 @@ class CD(Described):
         self._next_sweep = first + n_sweeps + 1
         visible, clamp = _chains_of(data, rbm)
         hidden = zeros(n, rbm.hidden)
-        fixed = gibbs.fixed_buffer(n, rbm._parameters.to_hidden)
+        fixed = gibbs.fixed_buffer(n, rbm._parameters)
         place: dict[str, Any] = {"seed": self.seed, "stream": philox.CD, "first_chain": self.first_chain}
         gibbs.half_step(
             rbm._parameters.to_hidden, data, kind=philox.HIDDEN, sweep=first, out=hidden, n_threads=n_threads, **place

@@ -105,9 +105,11 @@ class FastPCD(Described):
         if fast:
             faster._move(Direction(*fast), 1.0, n_threads=n_threads)
         chains.rbm = faster
-        fixed = gibbs.fixed_buffer(len(chains), rbm._parameters.to_hidden)
+        fixed = gibbs.fixed_buffer(len(chains), rbm._parameters)
         chains._sweep(self.n_sweeps, fixed, n_threads)
-        gradient = Gradient(positive, PhaseStates.of_states(rbm, chains.visible_bits, fixed, n_threads), n_threads)
+        layer = faster._parameters.to_hidden  # which drew them: its means may count in another unit than the model's
+        negative = PhaseStates.of_states(rbm, chains.visible_bits, fixed, n_threads, layer=layer)
+        gradient = Gradient(positive, negative, n_threads)
         if self.rate or fast:
             now = parts_of(gradient)
             rate, decay = np.float32(self.rate * scale), np.float32(self.decay)

@@ -31,7 +31,7 @@ class LabelPhase(PhaseStates):
         n, first = len(states), 0 if column.can_miss else 1  # of a unit of two values, the higher one is on
         one = float(1 << FIXED_BITS)
         counts = [max(1, math.ceil(float(pairs.max()) / one)) for pairs in sums.pairs[first:]]
-        fixed = gibbs.fixed_buffer(n + sum(counts), rbm._parameters.to_hidden)
+        fixed = gibbs.fixed_buffer(n + sum(counts), rbm._parameters)
         fixed[:, :n] = sums.negative[:, :n]
         labels, row = np.repeat(np.arange(first, column.n_states, dtype=np.int32), counts), n
         for pairs, count in zip(sums.pairs[first:], counts, strict=True):

@@ -92,7 +92,7 @@ class PCD(Described):
     def _against(self, rbm: RBM, positive: PhaseStates | Moments, n_threads: int | None) -> Gradient:
         """The gradient with this positive phase."""
         chains = self._start(rbm, n_threads)
-        fixed = gibbs.fixed_buffer(len(chains), rbm._parameters.to_hidden)
+        fixed = gibbs.fixed_buffer(len(chains), rbm._parameters)
         # the sweep ends in p(h | v), which is all that the moments need beside v
         chains._sweep(self.n_sweeps, fixed, n_threads)
         return Gradient(positive, PhaseStates.of_states(rbm, chains.visible_bits, fixed, n_threads), n_threads)

@@ -166,10 +166,10 @@ class Tempered(Described):
         if chains is None or chains.rbm is not rbm:
             self.chains = chains = self._new_chains(rbm, n_threads)
         self._follow(chains)
-        fixed = gibbs.fixed_buffer(chains.n_states, rbm._parameters.to_hidden)
+        fixed = gibbs.fixed_buffer(chains.n_states, rbm._parameters)
         chains._sweep(self.n_sweeps, fixed, n_threads)
         # the coldest come first
-        cold = gibbs.fixed_buffer(len(chains), rbm._parameters.to_hidden)
+        cold = gibbs.fixed_buffer(len(chains), rbm._parameters)
         cold[:, : len(chains)] = fixed[:, : len(chains)]
         return Gradient(positive, PhaseStates.of_states(rbm, chains.visible_bits, cold, n_threads), n_threads)
 

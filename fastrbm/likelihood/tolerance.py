@@ -86,7 +86,7 @@ def to_tolerance(
     """log Z from both sides, in rounds of more and more steps, until half of the interval is below the tolerance, or
     the time, or the work that it may do, is spent."""
     started, rbm = time.perf_counter(), given.rbm if isinstance(given, Path) else given
-    small = rbm.n_visible * rbm.n_hidden <= _SMALL
+    small = not rbm.hidden.real and rbm.n_visible * rbm.n_hidden <= _SMALL  # draws of real units cost 30 times as much
     n, fewest = (_SMALL_CHAINS, _SMALL_STEPS) if small else (_CHAINS, _FEWEST_STEPS)
     starts = _starts(rbm, data, n // 2, n_sweeps, seed, n_threads)
     modes = _modes(rbm, seed, n_threads)

@@ -30,6 +30,9 @@ class Averaging(Described):
 
     where `eta = 2 / last - 2` makes the mean age of what it holds that of a plain mean over the last part.
 
+    The gammas of Gaussian visible units are averaged as they are, although training moves their logarithms: the energy
+    is linear in them, as it is in weights and biases, and so an average of models that have a distribution has one.
+
     Parameters
     ----------
     last : float
@@ -64,10 +67,8 @@ class Averaging(Described):
         """Take in the parameters after this update (counted from 1)."""
         if validate.integer(update, "update", 1) % self.every:
             return
-        p = model(rbm)._parameters
         self._must_fit(rbm)
-        now, own = [p.to_hidden.tiles_array, p.visible_bias, p.hidden_bias], p.units[1].own
-        now += [] if own is None else [own]
+        now = _averaged(model(rbm)._parameters)
         self._t += 1
         if not self._means:
             self._means = [part.astype(np.float64) for part in now]
@@ -87,13 +88,16 @@ class Averaging(Described):
         if not self._means:
             offered._parameters = rbm._parameters.whole(n_threads)
             return
-        tiles, b, c, *own = (mean.astype(np.float32) for mean in self._means)
+        tiles, b, c, *more = (mean.astype(np.float32) for mean in self._means)
         division = rbm._parameters.division
         tiles = tiles if division is None else division.hidden.whole(tiles)
         weights = np.ascontiguousarray(from_tiles(tiles, *rbm._parameters.shape))
         visible, hidden = rbm._parameters.units
-        units = visible, hidden.with_own(own[0]) if own else hidden
-        offered._parameters = Parameters.of(weights, b, c, units, n_threads)
+        if hidden.own is not None:
+            hidden = hidden.with_own(more.pop(0))
+        if visible.gammas is not None:
+            visible = visible.with_gammas(more.pop(0))
+        offered._parameters = Parameters.of(weights, b, c, (visible, hidden), n_threads)
 
     def _convert(self, tiles_to: Callable[[np.ndarray], np.ndarray]) -> None:
         """See fastrbm/training/divided.py."""
@@ -105,15 +109,18 @@ class Averaging(Described):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
-        t, means = saved.count(state, "t"), saved.parts(state, ("mean0", "mean1", "mean2", "mean3"), np.float64)
+        t, means = saved.count(state, "t"), saved.parts(state, tuple(f"mean{k}" for k in range(5)), np.float64)
         if (t > 0) != bool(means):
             raise ValueError(f"the state's t is {t}, and it has {'' if means else 'no '}means")
         self._t, self._means = t, means
 
     def _must_fit(self, rbm: RBM) -> None:
-        """Raise where the average is of a model of another shape."""
+        """Raise where the average is of a model of another shape, or of other units."""
         if self._means:
             saved.fits((self._means[1].size, self._means[2].size), (rbm.n_visible, rbm.n_hidden), "the average")
+            shapes = [part.shape for part in _averaged(rbm._parameters)[1:]]
+            if [mean.shape for mean in self._means[1:]] != shapes:
+                raise ValueError(f"the average is not of units like {rbm.visible!r} and {rbm.hidden!r}")
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """From a pickle; one that was read from a memory map holds arrays that cannot be written."""
@@ -122,3 +129,10 @@ class Averaging(Described):
 
     def __repr__(self) -> str:
         return f"Averaging(last={self.last!r}, every={self.every!r})"
+
+
+def _averaged(parameters: Parameters) -> list[np.ndarray]:
+    """What is averaged: weights in tiles, biases, what else is trained of hidden units, and gammas of visible ones."""
+    visible, hidden = parameters.units
+    more = [part for part in (hidden.own, visible.gammas) if part is not None]
+    return [parameters.to_hidden.tiles_array, parameters.visible_bias, parameters.hidden_bias, *more]

@@ -20,8 +20,7 @@ from .energies import (
     logs,
     pseudo_sums,
     pseudo_sums_of_fractions,
-    real_statistics,
-    real_statistics_of_fractions,
+    real_means,
 )
 from .floats import exp_negative_d, log, softplus
 from .fused import train
@@ -66,7 +65,7 @@ __all__ = [
     "label_terms", "largest_input", "less_likely", "log", "logs", "moments", "moments_of_numbers", "normal_at",
     "normal_draws", "normals", "pack", "pack_numbers", "philox_blocks", "place_tiles", "prepare_phase",
     "probability", "product", "pseudo_of_sites", "pseudo_sums", "pseudo_sums_of_fractions", "quantized_weights",
-    "real_statistics", "real_statistics_of_fractions", "sent_sums", "softplus", "step", "sum_fractions",
+    "real_means", "sent_sums", "softplus", "step", "sum_fractions",
     "sums_of_fractions", "sweep", "tail_draw", "to_tiles", "train", "transpose", "truncated", "truncated_draws",
     "truncated_moments", "units_on", "unpack", "words", "zero_sum",
 ]  # fmt: skip

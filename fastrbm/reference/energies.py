@@ -81,18 +81,14 @@ def _real_cgf_lanes(x, layer, units_, beta):
     return np.add.accumulate(lanes.reshape(len(x), lanes.shape[1] // 8, 8), axis=1)[:, -1]
 
 
-def real_statistics(planes, layer, weight, out, n_threads=1):
-    """out (8, units): the sums over the chains of means of each dReLU unit; see src/real.pxi."""
+def real_means(fields, layer, weight, fixed, out, n, n_threads=1):
+    """Of fields (tiles, >= n, 64) of dReLU units: fixed (tiles, >= n, 64) their means in units of 2^-f, out (8, units)
+    the sums over n chains of means of either side; see src/real_means.pxi."""
     part = layer.parts[0]
-    sides, field = layer.shape_array[:, part.columns], _log_odds(planes, layer)
-    out[...] = real.sums_of_means(sides, field, weight, layer.fixed_bits)
-
-
-def real_statistics_of_fractions(numbers, layer, weight, out, n_threads=1):
-    """real_statistics, given whole numbers as sums_of_fractions takes them."""
-    part = layer.parts[0]
-    sides, field = layer.shape_array[:, part.columns], _log_odds_of_fractions(numbers, layer)
-    out[...] = real.sums_of_means(sides, field, weight, layer.fixed_bits)
+    sides, units_ = layer.shape_array[:, part.columns], np.concatenate(list(fields[:, :n]), axis=1)
+    own = units_[:, : len(part.columns)]
+    out[...] = real.sums_of_means(sides, own, weight, layer.fixed_bits)
+    layer.put_fixed(fixed, part, real.fixed_point(real.mean(part.name, sides, own, 1.0), layer.fixed_bits))
 
 
 def bias_sums(planes, unit, segments, bias, out, n_threads=1):

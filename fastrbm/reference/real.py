@@ -76,6 +76,11 @@ def mean(name, sides, field, beta):
     return (plus * (mean_plus * width_plus) - minus * (mean_minus * width_minus)) / (plus + minus)
 
 
+def fixed_point(mean, fixed_bits):
+    """In units of 2^-f, whole numbers of up to 22 bits."""
+    return np.rint(np.clip(mean * 2.0**fixed_bits, -(2.0**22), 2.0**22))
+
+
 def quantile(name, sides, field, beta, u):
     """The value that a uniform number u in (0, 1) draws; of a dReLU unit it says on which side first."""
     width_plus, width_minus = sides[2:4]

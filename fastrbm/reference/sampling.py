@@ -289,8 +289,8 @@ def _give_reals(field, beta, layer, part, name: Name, rows, fixed, chances):
     if fixed is not None or chances is not None:
         means = real.mean(part.name, sides, field, beta)
     if fixed is not None:
-        whole = np.rint(np.clip(means * 2.0**layer.fixed_bits, -(2.0**FIXED_BITS), 2.0**FIXED_BITS))
-        layer.put_fixed(fixed, part, whole)
+        wide = fixed.dtype == np.float64
+        layer.put_fixed(fixed, part, field if wide else real.fixed_point(means, layer.fixed_bits))
     if chances is not None:
         chances[...] = means
     if rows is not None:

@@ -180,7 +180,7 @@ class _Part(NamedTuple):
     weights: np.ndarray
     visible: Any
     visible_names: list[str]
-    visible_categories: list[tuple[Any, ...]] | None
+    visible_categories: list[tuple[Any, ...] | None] | None
 
 
 class _Layer(NamedTuple):

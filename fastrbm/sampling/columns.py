@@ -145,7 +145,7 @@ class LabelColumn:
         """
         if isinstance(X, BitMatrix):
             return self._of_states(X, name)
-        if frames.is_frame(X) and rbm.visible_categories is not None:
+        if arrays.is_frame(X) and rbm.visible_categories is not None:
             X = self._coded(rbm, X, labels, name)
         else:
             known = rbm.visible_names

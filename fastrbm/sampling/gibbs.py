@@ -52,7 +52,8 @@ def sweep(
     countdown: Countdown | None = None,
 ) -> None:
     """n_sweeps sweeps of chains first_chain, first_chain + 1, ... in place; fixed, if given, gets P(h | v) of the last
-    hidden layer as multiples of 2^-22. The states already have what is clamped. countdown: of sweeps, times chains."""
+    hidden layer as multiples of 2^-22, or what fixed_buffer is for. The states already have what is clamped. countdown:
+    of sweeps, times chains."""
     check_capacity(first_sweep, n_sweeps)
     if parameters.division is not None:
         _sweep_by_layers(parameters, visible, hidden, range(first_sweep, first_sweep + n_sweeps), clamp, fixed, {
@@ -127,7 +128,8 @@ def half_step(
     probabilities: np.ndarray | None = None,
     n_threads: int | None = None,
 ) -> None:
-    """One layer given the other: bits to out, multiples of 2^-22 to fixed, float32 to probabilities, each if given.
+    """One layer given the other: bits to out, multiples of 2^-22 to fixed (or what fixed_buffer is for), float32 to
+    probabilities, each if given.
 
     beta: None, or float32 (n,), inverse temperatures of the chains; only of bits. free: None, or planes of the units
     that may change, likewise. ``given`` is a BitMatrix, or float64 (n, U) of fractions. Of a divided layer fixed has
@@ -226,11 +228,13 @@ def fixed_numbers(fractions: np.ndarray, layer: kernels.Layer) -> np.ndarray:
     return numbers
 
 
-def fixed_buffer(n: int, layer: kernels.Layer) -> np.ndarray:
-    """An array for a hidden layer's fixed-point probabilities of n examples, or for those of this rank's tiles, with
-    zeros past the last example, as moments need them, and past the last unit, where not all levels write."""
+def fixed_buffer(n: int, parameters: Parameters) -> np.ndarray:
+    """An array for what moments need of the hidden layer of n examples, or of this rank's tiles of it: fixed-point
+    probabilities, float32, or float64 the fields of dReLU units, of which they need more than the mean. With zeros past
+    the last example, as moments need them, and past the last unit, where not all levels write."""
+    layer, hidden = parameters.to_hidden, parameters.units[1]
     n_tiles = layer.tiles_array.shape[0]
-    out = np.empty((n_tiles, -(-n // 8) * 8, TILE), np.float32)
+    out = np.empty((n_tiles, -(-n // 8) * 8, TILE), np.float64 if hidden.trained else np.float32)
     out[:, n:] = 0.0
     past = TILE * (layer.first_tile + n_tiles) - layer.n_units
     if past > 0:

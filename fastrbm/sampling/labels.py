@@ -59,15 +59,14 @@ def label_sums(
             f"the gradient of log p(label | rest) needs hidden units of two values, and these are {rbm.hidden!r}"
         )
     n = states.shape[0]
-    layer = rbm._parameters.to_hidden
-    fixed = gibbs.fixed_buffer(n, layer), gibbs.fixed_buffer(n, layer)
+    fixed = gibbs.fixed_buffer(n, rbm._parameters), gibbs.fixed_buffer(n, rbm._parameters)
     pairs, counts = np.zeros((column.n_states, rbm.n_hidden)), np.zeros(column.n_states)
     own_pairs, own_counts = np.empty(pairs.shape), np.empty(counts.shape)
     labels = np.ascontiguousarray(labels, np.int32)
     part_of = None if weight is None else weight * 2.0**-FIXED_BITS
     for part in _parts(rbm, column, states):
         length = part.stop - part.start
-        own = gibbs.fixed_buffer(length, layer), gibbs.fixed_buffer(length, layer)
+        own = gibbs.fixed_buffer(length, rbm._parameters), gibbs.fixed_buffer(length, rbm._parameters)
         log_p = np.empty((length, column.n_states))
         sums = (labels[part], None if part_of is None else part_of[part], *own, own_pairs, own_counts)
         _terms(rbm, column, states[part], log_p, sums, n_threads)

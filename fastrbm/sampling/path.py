@@ -426,15 +426,18 @@ class Path:
         OSError
             When the file cannot be written, or is not a regular file.
         ValueError
-            When the models have real units that differ in more than a training changes, such as gamma.
+            When the models have real units that differ in more than a training changes, such as the gamma of hidden
+            ones.
         """
-        own = self.rbm.hidden.own
+        own, gammas = self.rbm.hidden.own, self.rbm.visible.gammas
         for each in self._models:
             hidden = each.hidden if own is None else each.hidden.with_own(own)
-            if (each.visible, hidden) != (self.rbm.visible, self.rbm.hidden):
+            visible = each.visible if gammas is None else each.visible.with_gammas(gammas)
+            if (visible, hidden) != (self.rbm.visible, self.rbm.hidden):
                 raise ValueError(
-                    f"files of paths have one gamma for all models, and these have {each.hidden!r} and "
-                    f"{self.rbm.hidden!r}, {each.visible!r} and {self.rbm.visible!r}"
+                    f"files of paths have, of what models may differ in beside weights and biases, delta, xi and the "
+                    f"gamma of Gaussian visible units; these have {each.hidden!r} and {self.rbm.hidden!r}, "
+                    f"{each.visible!r} and {self.rbm.visible!r}"
                 )
         self.rbm._save_path(validate.path(file, "file"), self)
 

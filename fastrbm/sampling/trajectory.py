@@ -14,6 +14,7 @@ from .._core.settings import Setting
 from .._core.synonyms import keywords
 from ..states.bits import BitMatrix, zeros
 from ..states.saved import saved_bits
+from ..units.real import LARGEST_GAMMA, SMALLEST_GAMMA
 from . import gibbs
 from .path import Path
 from .resampling import swap_rate
@@ -274,6 +275,9 @@ class Trajectory(Described):
         if base.rbm.hidden.own is not None:
             shape = base.rbm.hidden.own.shape
             state["hidden_own"] = np.array([each.rbm.hidden.own for each in kept], np.float32).reshape(-1, *shape)
+        if base.rbm.visible.gammas is not None:
+            gammas = np.array([each.rbm.visible.gammas for each in kept], np.float32)
+            state["visible_gammas"] = gammas.reshape(-1, V)
         if kept:
             state["states"] = np.concatenate([each.states.planes for each in kept], axis=1)
         return state
@@ -301,13 +305,18 @@ class Trajectory(Described):
             parts = [states[end - size : end].copy() for size, end in zip(sizes.tolist(), ends.tolist(), strict=True)]
         if n > self.most or bool((np.diff(updates) <= 0).any()):
             raise ValueError(f"the state's updates must go up, at most {self.most} of them")
-        hidden = [like.hidden] * n
+        visible, hidden = [unit] * n, [like.hidden] * n
         if like.hidden.own is not None:
             values = saved.array(state, "hidden_own", np.float32, (n, *like.hidden.own.shape))
             hidden = [like.hidden.with_own(each) for each in values]
+        if unit.gammas is not None:
+            gammas = saved.array(state, "visible_gammas", np.float32, (n, V), SMALLEST_GAMMA, LARGEST_GAMMA)
+            visible = [unit.with_gammas(each) for each in gammas]
         models = [
-            type(like)(*parameters, visible=unit, hidden=of_hidden)
-            for *parameters, of_hidden in zip(weights, visible_bias, hidden_bias, hidden, strict=True)
+            type(like)(*parameters, visible=of_visible, hidden=of_hidden)
+            for *parameters, of_visible, of_hidden in zip(
+                weights, visible_bias, hidden_bias, visible, hidden, strict=True
+            )
         ]
         kept = tuple(map(Kept, models, updates.tolist(), rates.tolist(), parts))
         base = _independent(like, base_bias)

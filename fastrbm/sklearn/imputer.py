@@ -127,7 +127,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         self._check_arguments()
         _, table = self._table(X, reset=True)
         try:
-            described = frames.describe_frame(table, int(self.max_levels), name="X")
+            described = frames.describe_frame(table, int(self.max_levels), name="X", real=False)
         except ValueError as error:
             raise ValueError(str(error).replace("say visible='gaussian'", "take GaussianRBM.inpaint")) from None
         units, codes, names, categories = of_table(described)
@@ -174,7 +174,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     def _table(self, X: Any, reset: bool) -> tuple[Any, Any]:
         """X, checked; and X as a table: itself, if it is a data frame, else a dict of its columns."""
-        if frames.is_frame(X):
+        if arrays.is_frame(X):
             validate_data(self, X, reset=reset, skip_check_array=True)
             if len(X) == 0:
                 raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")

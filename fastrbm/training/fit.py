@@ -106,9 +106,10 @@ def fit(
         By default ``gradient.PCD()``.
     optimizer : optimizer, optional
         By default ``optim.SGD(optim.Linear(0.1, 0.0), l2=0.001)``: plain ascent at a rate that falls to 0, with a
-        decay that keeps small what the data do not ask for. Where visible units are real, the rate starts at 0.01;
-        where hidden ones are, too, at 0.003. Where hidden units alone are real it starts at 0.1, halved until it is at
-        most one by the sum of the variances of the visible units.
+        decay that keeps small what the data do not ask for. Where visible units are real, the rate is halved until it
+        is at most 5 / sqrt(V H), of hidden spins a quarter of this, but at least 0.01; where hidden ones are, too, it
+        is 0.003. Where hidden units alone are real it is halved until it is at most one by the sum of the variances of
+        the visible units.
     epochs : int, optional
         Passes through the data. By default a budget in updates: 100 passes, but at least 20,000 updates, which small
         data need, and at most 50,000; of models of more than 524,288 connections the least number is smaller.
@@ -133,10 +134,9 @@ def fit(
         used before, to go on with its offsets. Gradients of your own classes are taken as they are.
     learn_variance : bool, optional
         Whether the gammas of Gaussian visible units are trained, too, by their logarithms, at a rate of their own that
-        falls from 0.01 to 0; each stays between `2^-4` and `2^10`. Needed where columns depend on each other: with
+        falls from 0.03 to 0; each stays between `2^-4` and `2^10`. Needed where columns depend on each other: with
         gamma 1 a standardized column has its whole variance already given the hidden units, and nothing is left for
-        these to explain. By default wherever there are such units and it can be done: with ``gradient.PCD``, and
-        without a trajectory, whose models differ in weights and biases alone.
+        these to explain. By default wherever there are such units and it can be done, with ``gradient.PCD``.
     dynamic_binarization : bool
         Take fractions as probabilities: states of 0 and 1 are drawn from them each time that a batch is used, so that
         each epoch sees others. By default fractions drive the hidden layer as they are.
@@ -324,7 +324,7 @@ def _prepared(
     if isinstance(ranks, Ranks):
         divided.refuse(rbm, gradient, optimizer, trajectory, batch_size, averaging)
     trajectory = _trajectory(trajectory, gradient, missing == "absent")
-    learn_variance = _learns_variance(learn_variance, rbm, gradient, trajectory)
+    learn_variance = _learns_variance(learn_variance, rbm, gradient)
     encode = getattr(gradient, "encode", None) if is_array(X) and not is_on_disk(X) else None
     if encode is not None:
         if missing == "latent":
@@ -403,15 +403,13 @@ def _trajectory(given: object, gradient: GradientEstimator, absent: bool) -> Tra
     return trajectory
 
 
-def _learns_variance(given: bool | None, rbm: RBM, gradient: GradientEstimator, trajectory: Trajectory | None) -> bool:
+def _learns_variance(given: bool | None, rbm: RBM, gradient: GradientEstimator) -> bool:
     """Whether variances are trained; ValueError where they cannot be, and are to be."""
     reason = ""
     if rbm.visible.gammas is None:
         reason = "Gaussian visible units"
     elif not isinstance(gradient, PCD):
         reason = f"gradient.PCD, whose chains tell the model's variances, not {type(gradient).__name__}"
-    elif trajectory is not None:
-        reason = "a training without a trajectory, whose models differ in weights and biases alone"
     if given is None or not validate.flag(given, "learn_variance"):
         return given is None and not reason
     if reason:

@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from .._core import arrays, frames, validate
+from .._core import arrays, validate
+from .._core.frame_columns import written
 from .._core.reading import shown
 from .bernoulli import Bernoulli
 from .categorical import MOST_STATES, Categorical
@@ -122,30 +123,31 @@ def counted(description: Any, X: Any) -> Any:
     return Categorical(array.shape[1], int(largest) + 1)
 
 
-def of_table(table: Any) -> tuple[Unit, np.ndarray, tuple[str, ...] | None, tuple[tuple[Any, ...], ...]]:
-    """(layer, codes, names, categories) of a described table."""
+def of_table(table: Any) -> tuple[Any, np.ndarray, tuple[str, ...] | None, tuple[tuple[Any, ...] | None, ...]]:
+    """(layer, codes, names, categories) of a described table; with real columns, whose mean and scale are open, its
+    segments."""
     units = [
         Categorical(len(sizes), sizes) if kind == Categorical.name else TYPES[kind](sizes)
         for kind, sizes in table.segments
     ]
-    return _joined(units), table.codes, table.names, table.categories
+    return units if is_open(units) else _joined(units), table.codes, table.names, table.categories
 
 
-def values_of_columns(unit: Unit) -> tuple[tuple[int, ...], ...]:
-    """The values of each column: codes of a site, both of a unit of two; none of real ones."""
-    values: list[tuple[int, ...]] = []
+def values_of_columns(unit: Unit) -> tuple[tuple[int, ...] | None, ...]:
+    """The values of each column: codes of a site, both of a unit of two; None of real ones."""
+    values: list[tuple[int, ...] | None] = []
     for segment in unit.segments:
         if isinstance(segment, Categorical):
             values += [tuple(range(size)) for size in segment.sizes]
         else:
-            own = () if segment.real else (int(segment.off), int(segment.off + segment.step))
+            own = None if segment.real else (int(segment.off), int(segment.off + segment.step))
             values += [own] * segment.n_columns
     return tuple(values)
 
 
 def named(
     unit: Unit, names: Sequence[str] | None, categories: Any
-) -> tuple[tuple[str, ...] | None, tuple[tuple[Any, ...], ...] | None]:
+) -> tuple[tuple[str, ...] | None, tuple[tuple[Any, ...] | None, ...] | None]:
     """The names of the columns of a layer, and the labels that their codes stand for, as a user gave them: labels of
     all columns, or a mapping from names or numbers of columns to labels. Columns without labels keep their values."""
     if names is not None:
@@ -154,7 +156,7 @@ def named(
             raise ValueError(f"names must be {unit.n_columns} different str, one a column, got {shown(str(names))}")
     if categories is None:
         return names, None
-    labels: list[tuple[Any, ...]] = list(values_of_columns(unit))
+    labels: list[tuple[Any, ...] | None] = list(values_of_columns(unit))
     if isinstance(categories, Mapping):
         given = [(_column(key, names, unit.n_columns), own) for key, own in categories.items()]
     else:
@@ -162,12 +164,14 @@ def named(
         if len(given) != unit.n_columns:
             raise ValueError(f"categories must have an entry for each of {unit.n_columns} columns, got {len(given)}")
     for column, own in given:
-        own = None if own is None else tuple(map(frames.written, own))
-        if own is not None and (len(set(own)) != len(own) or len(own) != len(labels[column])):
+        own, known = tuple(map(written, own or ())), labels[column]
+        if own and known is None:
+            raise ValueError(f"categories has labels of column {column}, which is of real numbers: {shown(str(own))}")
+        if own and known is not None and (len(set(own)) != len(own) or len(own) != len(known)):
             raise ValueError(
-                f"categories must be {len(labels[column])} different labels of column {column}, got {shown(str(own))}"
+                f"categories must be {len(known)} different labels of column {column}, got {shown(str(own))}"
             )
-        labels[column] = labels[column] if own is None else own
+        labels[column] = own or known
     return names, tuple(labels)
 
 
