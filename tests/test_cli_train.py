@@ -294,7 +294,7 @@ def test_mistakes_in_a_settings_file(tmp_path, capsys, text, message):
         (["--on-disk"], "--on-disk needs a .npy file, got digits"),
         (["--sample-weight", "{tmp}/w.npy"], "w.npy: No such file or directory"),
         (["--validation", "{tmp}/v.npy"], "no file"),
-        (["--validation", "bars-and-stripes"], "validation has 16 units per example where the model has 64"),
+        (["--validation", "bars-and-stripes"], "bars-and-stripes has 16 columns where the model has 64"),
     ],
 )
 def test_mistakes_get_one_line(tmp_path, capsys, arguments, message):

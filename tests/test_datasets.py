@@ -120,7 +120,7 @@ DAMAGED = [
     ("x.csv", b"1,,1\n1,0,1\n", "line 1, column 2: it is empty"),
     ("x.csv", b"1,O\n1,0\n", "line 1, column 2: 'O' is not a number"),
     ("x.csv", b"a\n1,0\n", "line 1, column 1: 'a' is not a number"),
-    ("x.csv", b"1 0\n1 1\n", "line 1, column 1: '1 0' is not a number"),
+    ("x.csv", b"1 0\n1 1\n", "its cells are separated by spaces"),
     ("x.csv", b"a,b\n", "has a line of names and no examples"),
     ("x.csv", b"1,1\n0\n", "line 2: it has 1 numbers, the lines before have 2"),
     ("x.csv", b"0,nan\n", "missing or infinite"),

@@ -426,7 +426,7 @@ def test_columns_of_weights(tmp_path):
 @pytest.mark.parametrize(
     "name, words",
     [
-        ("x.tsv", "if its name ends in .csv"),
+        ("x.tab", "if its name ends in .csv or .tsv"),
         ("x.csv.gz", "unpack it"),
         ("x.xlsx", "save it as .csv"),
         ("x.md", r"gz\)$"),

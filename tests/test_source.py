@@ -185,7 +185,7 @@ def test_draws_do_not_depend_on_batches_dtype_or_place(tmp_path):
         source = source_of(data, 64, 24, 3, dynamic_binarization=True)
         wanted.append(np.concatenate([batch.to_states() for batch, _ in source.batches(2)]))
         assert np.array_equal(wanted[0], wanted[-1])
-        packed, examples, ends = source.part(range(2, 3), 3, 5, 1)
+        packed, examples, ends, _ = source.part(range(2, 3), 3, 5, 1)
         part = fr.BitMatrix(np.ascontiguousarray(packed[examples[ends[0] : ends[-1]]].T), 64).to_states()
         assert np.array_equal(part, wanted[0][3 * 24 : 8 * 24]) and np.diff(ends).tolist() == [24] * 5
 

@@ -16,7 +16,6 @@ from . import together
 from .bench import add_bench
 from .classify import add_classify
 from .common import (
-    BUNDLED,
     Parser,
     add_common,
     add_data,
@@ -26,6 +25,7 @@ from .common import (
     model_of,
 )
 from .data import data_for, weights_of
+from .hints import BUNDLED
 from .info import add_info
 from .inpaint import add_inpaint
 from .report import add_report

@@ -9,23 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from .. import datasets
 from .._core import philox
 from .._core.reading import refusing, shown
-from .._core.synonyms import near
 from ..likelihood.results import METHODS
 from ..rbm import RBM, load
 from ..training import checkpoint
 from ..training.history import History
+from .hints import BUNDLED, hint, order_of
 from .words import CommandError, tell
-
-BUNDLED = {"digits": datasets.load_digits, "bars-and-stripes": lambda: datasets.bars_and_stripes(4)}
-
-
-def hint(word: str, known) -> str:
-    """What the user may have meant, to be added to a message; empty where nothing known is near."""
-    meant = near(word, known)
-    return "" if meant is None else f"; did you mean {meant!r}?"
 
 
 class Parser(argparse.ArgumentParser):
@@ -179,19 +170,6 @@ def model_of(options: argparse.Namespace) -> RBM:
         if " is not a fastrbm model" in str(error):
             raise CommandError(f"{error}{order_of(options)}") from None
         raise
-
-
-def order_of(options: argparse.Namespace) -> str:
-    return ": MODEL comes first, then DATA" if hasattr(options, "model") and hasattr(options, "data") else ""
-
-
-def beside(name: str) -> list[str]:
-    """The files in the folder where one was looked for, written as it was."""
-    folder = Path(name).parent
-    try:
-        return [str(folder / other.name) for other in folder.iterdir()]
-    except (OSError, ValueError):
-        return []
 
 
 def history_of(name: str) -> History:

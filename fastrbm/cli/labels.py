@@ -17,8 +17,8 @@ from ..likelihood.labels import label_probabilities
 from ..sampling.columns import MISSING, LabelColumn
 from ..units.categorical import MOST_STATES, Categorical
 from ..units.layer import TYPES, layer, values_of_columns
-from .common import hint
 from .form import Form, Training
+from .hints import hint
 from .words import CommandError
 
 if TYPE_CHECKING:

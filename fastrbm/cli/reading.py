@@ -14,7 +14,7 @@ from ..datasets.categories import kept_columns
 from ..datasets.csv import records, split
 from ..datasets.files import TABLES, read_table
 from ..datasets.table import Table
-from .common import BUNDLED, beside, hint, order_of
+from .hints import BUNDLED, beside, hint, order_of
 from .words import CommandError
 
 FASTA = (".fasta", ".fa", ".afa", ".fas", ".faa", ".fna", ".a2m", ".a3m")

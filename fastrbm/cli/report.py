@@ -15,7 +15,6 @@ from ..report.build import report
 from ..states.missing import has_missing
 from ..training.data import is_on_disk
 from .common import (
-    BUNDLED,
     add_common,
     add_data,
     add_sample_weight,
@@ -28,6 +27,7 @@ from .common import (
 )
 from .data import data_for, weights_of
 from .files import Output, check_output
+from .hints import BUNDLED
 from .words import CommandError, say
 
 if TYPE_CHECKING:

@@ -15,10 +15,11 @@ from .._core.reading import shown
 from ..datasets.alignments import write_fasta
 from ..datasets.categories import code_of
 from . import together
-from .common import add_common, add_data, hint, model_of, real, whole
+from .common import add_common, add_data, model_of, real, whole
 from .data import data_of
 from .files import OUTPUTS, check_output
 from .form import Form, content
+from .hints import hint
 from .reading import FASTA, is_alignment
 from .words import CommandError, say, say_json, tell
 

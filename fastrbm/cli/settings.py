@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from .._core.reading import open_regular, refusing, shown, size_of
-from .common import hint
+from .hints import hint
 from .words import CommandError
 
 _NO_SETTINGS = {"help", "config", "print_config", "resume", "json", "mpi"}

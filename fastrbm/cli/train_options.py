@@ -8,7 +8,8 @@ from .._core import defaults
 from .._core.frames import MAX_LEVELS
 from ..units.categorical import Categorical
 from ..units.layer import TYPES
-from .common import BUNDLED, add_common, add_data, add_sample_weight, add_sequence_weights, add_shape, real, whole
+from .common import add_common, add_data, add_sample_weight, add_sequence_weights, add_shape, real, whole
+from .hints import BUNDLED
 from .labels import METHODS as LABEL_METHODS
 from .labels import add_labels
 from .together import add_mpi

@@ -164,7 +164,7 @@ def named(
         if len(given) != unit.n_columns:
             raise ValueError(f"categories must have an entry for each of {unit.n_columns} columns, got {len(given)}")
     for column, own in given:
-        own, known = tuple(map(written, own or ())), labels[column]
+        own, known = tuple(map(written, () if own is None else own)), labels[column]
         if own and known is None:
             raise ValueError(f"categories has labels of column {column}, which is of real numbers: {shown(str(own))}")
         if own and known is not None and (len(set(own)) != len(own) or len(own) != len(known)):
