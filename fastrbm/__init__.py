@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from . import states as states
     from . import training as training
     from ._core.config import show_config
+    from .loading import load, load_chains, load_path
     from .moments import Moments
-    from .rbm import RBM, load, load_chains, load_path
+    from .rbm import RBM
     from .sampling.annealing import Population, population_annealing
     from .sampling.chains import Chains
     from .sampling.tempering import TemperedChains
@@ -36,8 +37,8 @@ else:
         "EarlyStopping": "training.early_stopping", "FitState": "training.fit", "History": "training.history",
         "Moments": "moments",
         "Population": "sampling.annealing", "RBM": "rbm", "TemperedChains": "sampling.tempering",
-        "TrainingWarning": "training.verdict", "fit": "training.fit", "load": "rbm",
-        "load_chains": "rbm", "load_path": "rbm", "population_annealing": "sampling.annealing",
+        "TrainingWarning": "training.verdict", "fit": "training.fit", "load": "loading",
+        "load_chains": "loading", "load_path": "loading", "population_annealing": "sampling.annealing",
         "show_config": "_core.config",
     }  # fmt: skip
 

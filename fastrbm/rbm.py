@@ -23,7 +23,6 @@ from ._core import (
     record,
     threads,
     validate,
-    workload,
 )
 from ._core.dispatch import kernels
 from ._core.display import facts, titled
@@ -36,24 +35,21 @@ from ._core.warn import warn
 from .ranks import own_share, shared
 from .sampling import gibbs, inpainting
 from .sampling.annealing import annealed_starts
-from .sampling.chains import Chains
 from .sampling.clamp import Clamp, drawn_given
+from .sampling.energies import energies, free_energies
 from .sampling.model import Model
 from .sampling.path import Path
 from .sampling.starts import chain_ends
 from .sampling.tempered_samples import tempered_samples
-from .sampling.tempering import TemperedChains
 from .states import totals
 from .states.bits import BitMatrix, CodeMatrix, zeros
 from .states.missing import known_parts
-from .units.layer import LayerLike, counted, from_segments, is_open, layer, named, of_columns, of_table, reader
+from .units.layer import LayerLike, counted, is_open, layer, named, of_columns, of_table, reader
 from .units.real import GRID
 from .units.unit import Unit
 
 if TYPE_CHECKING:
     from .gradient import Gradient
-
-__all__ = ["RBM", "load", "load_chains", "load_path"]
 
 MOST_HIDDEN = 1 << 24  # units; sums over them must have room in int32
 _PARAMETERS = ("weights", "visible_bias", "hidden_bias")
@@ -65,7 +61,6 @@ _ELSEWHERE = {"W": "weights", "w": "weights", "components_": "weights"} | {
     name: "visible_bias" for name in ("b", "vbias", "v_bias", "bv", "intercept_visible_")
 } | {name: "hidden_bias" for name in ("c", "hbias", "h_bias", "bh", "intercept_hidden_")}  # fmt: skip
 _NAMES = 8  # of columns, that are shown
-_SUMS = 1 << 22  # that are kept at a time: bounds the memory
 
 
 class RBM(Model):
@@ -600,48 +595,8 @@ class RBM(Model):
             raise ValueError(f"v and h must have as many examples as each other, got {n} and {len(hidden)}")
         result = np.empty(n)
         with own_share(n, n * self.n_visible * self.n_hidden, (result, 0)) as own:
-            result[own] = self._energy(visible[own], hidden[own], n_threads)
+            result[own] = energies(self, visible[own], hidden[own], n_threads)
         return result
-
-    def _energy(self, visible: BitMatrix, hidden: BitMatrix, n_threads: int | None) -> np.ndarray:
-        p, n = self._parameters, len(visible)
-        result = self._bias_sums(visible, self.visible, p.wide_visible_bias)
-        result += self._bias_sums(hidden, self.hidden, p.wide_hidden_bias)
-        all_inputs = self._all_inputs() if self.visible.layout is None and self.visible.shifted else 0
-        for unit, states in ((self.visible, visible), (self.hidden, hidden)):
-            if unit.real:
-                result -= unit.own_energy(states.to_states())
-        own = slice(None) if p.division is None else p.division.hidden.own_units
-        n_hidden = self.n_hidden if p.division is None else p.division.own_hidden
-        for part in workload.parts(n, workload.half_step(*p.shape), most=max(1, _SUMS // self.n_hidden)):
-            if self.visible.real or self.hidden.real:
-                result[part] += self._pairs(visible[part], hidden[part])
-                continue
-            acc = np.zeros((part.stop - part.start, n_hidden), np.int32)
-            used = threads.resolve(n_threads, acc.size * self.n_visible)
-            # int64 sums of int32 are exact
-            if n_hidden == 0:
-                sent = acc.astype(np.int64)
-            elif self.visible.layout is None:
-                kernels.product(visible.planes[:, part], p.to_hidden.tiles_array, p.to_hidden.exponent, acc, used)
-                sent = int(self.visible.step) * acc.astype(np.int64) + int(self.visible.off) * all_inputs
-            else:
-                kernels.inputs(visible.planes[:, part], p.to_hidden, acc, used)
-                sent = acc.astype(np.int64)
-            values = self.hidden.values(hidden[part].to_states())[:, own]
-            pairs = np.einsum("ij,ij->i", sent, values, dtype=np.int64)
-            if p.division is not None:
-                pairs = p.division.ranks.total(pairs)
-            result[part] += pairs * 2.0**-p.to_hidden.exponent
-        return -result
-
-    def _pairs(self, visible: BitMatrix, hidden: BitMatrix) -> np.ndarray:
-        """v'W h of each pair of states, some of whose units are real: weights on the grid, so that v'W is exact."""
-        scale = 2.0**self._parameters.to_hidden.exponent
-        weights = np.rint(self.weights * np.float32(scale)).astype(np.float64)
-        values = self.visible.unit_values(visible.to_states())
-        inputs = np.einsum("ij,jk->ik", values, weights) / scale
-        return floatmath.row_sums(inputs * self.hidden.unit_values(hidden.to_states()))
 
     def free_energy(self, v: ArrayLike, n_threads: int | None = None) -> np.ndarray:
         """The free energy of each example, in nats: the energy of v with the hidden units summed out.
@@ -671,40 +626,14 @@ class RBM(Model):
         n = len(bits)
         result = np.empty(n)
         with own_share(n, n * self.n_visible * self.n_hidden, (result, 0)) as own:
-            result[own] = self._free_energies(bits[own], n_threads)
+            result[own] = free_energies(self, bits[own], n_threads)
         return result
-
-    def _free_energies(self, bits: BitMatrix, n_threads: int | None) -> np.ndarray:
-        p = self._parameters
-        result = np.empty(len(bits))
-        one = np.ones(1)
-        for part in workload.parts(len(bits), workload.free_energy(*p.shape)):
-            used = threads.resolve(n_threads, (part.stop - part.start) * self.n_visible * self.n_hidden)
-            kernels.cgf_sums(bits.planes[:, part], p.to_hidden, one, result[part], used)
-        result = -(result + self._bias_sums(bits, self.visible, p.wide_visible_bias))
-        return result + self.visible.own_energy(bits.to_states()) if self.visible.real else result
-
-    def _all_inputs(self) -> np.ndarray:
-        """The sums of all the integers that the weights of each hidden unit are in the kernels, int64 (H,)."""
-        to_hidden, division = self._parameters.to_hidden, self._parameters.division
-        n_hidden = self.n_hidden if division is None else division.own_hidden
-        on, out = BitMatrix.from_states(np.ones((1, self.n_visible), np.uint8)), np.empty((1, n_hidden), np.int32)
-        if n_hidden:
-            kernels.product(on.planes, to_hidden.tiles_array, to_hidden.exponent, out, 1)
-        return out[0].astype(np.int64)
 
     @property
     def grid(self) -> tuple[float, float]:
         """The grids `2^-e` to whose nearest points the kernels round the weights, for `v -> h` and for `h -> v`."""
         p = self._parameters
         return 2.0**-p.to_hidden.exponent, 2.0**-p.to_visible.exponent
-
-    def _bias_sums(self, states: BitMatrix, unit: Unit, wide_bias: np.ndarray) -> np.ndarray:
-        out = np.empty(len(states))
-        for part in workload.parts(len(states), workload.elements(states.n_units)):
-            name = unit.name if unit.layout is None else "bernoulli"
-            kernels.bias_sums(states.planes[:, part], name, states.segments, wide_bias, out[part], 1)
-        return out
 
     def _states(self, value: ArrayLike, name: str, fractions: bool = False) -> Any:
         """A user's states of the hidden layer (name "h") or of the visible one, whose columns may have names."""
@@ -1040,105 +969,3 @@ def _rebuilt(
     if record is not None:
         rbm._trained = rbm._parameters, record
     return rbm
-
-
-def load(path: str | PathLike[str]) -> RBM:
-    """Read a model that :meth:`RBM.save` wrote.
-
-    Raises
-    ------
-    OSError
-        When the file cannot be read.
-    ValueError
-        When it is damaged, or not a model of this package.
-    """
-    return _read(model_file.load(validate.path(path)), path)
-
-
-def _read(found: model_file.Read, path: str | PathLike[str]) -> RBM:
-    """The model of a file."""
-    try:
-        visible, hidden = map(from_segments, found.segments, ("visible_units", "hidden_units"))
-    except ValueError as error:
-        raise ValueError(f"{path} is of a newer fastrbm, or damaged: {error}") from None
-    try:
-        rbm = RBM(*found.parameters, visible=visible, hidden=hidden)
-    except ValueError as error:  # two layers of real units, say, whose weights are too large for both
-        raise ValueError(f"{path} is damaged: {error}") from None
-    rbm._visible_names, rbm._visible_categories = found.names, found.categories
-    if found.record is not None:
-        rbm._trained = rbm._parameters, found.record
-    return rbm
-
-
-def load_chains(path: str | PathLike[str]) -> Chains | TemperedChains:
-    """Read chains that :meth:`Chains.save` or :meth:`TemperedChains.save` wrote; they go on to the same bits as if
-    there were no file.
-
-    Raises
-    ------
-    OSError
-        When the file cannot be read.
-    ValueError
-        When it is damaged, or not a file of chains.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import fastrbm as fr
-    >>> rbm = fr.RBM.from_data(fr.datasets.load_digits(), n_hidden=16, seed=0)
-    >>> chains = fr.Chains(rbm, n_chains=100, seed=0)
-    >>> chains.sweep(10)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     chains.save(f"{folder}/chains.npz")
-    ...     again = fr.load_chains(f"{folder}/chains.npz")
-    >>> chains.sweep(10)
-    >>> again.sweep(10)
-    >>> bool((again.visible == chains.visible).all())
-    True
-    """
-    found, state = chains_file.load(validate.path(path))
-    rbm = _read(found, path)
-    try:
-        return (TemperedChains if "trip" in state else Chains)._of_state(rbm, state)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{path} is damaged: {error}") from None
-
-
-def load_path(file: str | PathLike[str]) -> Path:
-    """Read a path that :meth:`Path.save` or ``fastrbm train --trajectory`` wrote.
-
-    Raises
-    ------
-    OSError
-        When the file cannot be read.
-    ValueError
-        When it is damaged, or not a path of this package.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> import fastrbm as fr
-    >>> rbm = fr.RBM.from_data(fr.datasets.load_digits(), n_hidden=16, seed=0)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     fr.sampling.Path(rbm, n_steps=10).save(f"{folder}/path.npz")
-    ...     fr.load_path(f"{folder}/path.npz")
-    Path(RBM(n_visible=64, n_hidden=16), n_steps=10)
-    """
-    found = path_file.load(validate.path(file, "file"))
-    last = _read(found.model, file)
-    try:
-        visible, hidden = [last.visible] * len(found.before), [last.hidden] * len(found.before)
-        if (found.own is None) != (last.hidden.own is None) and found.before:
-            raise ValueError("path_own must be there where hidden units have parameters of their own, and only there")
-        if found.own is not None:
-            hidden = [last.hidden.with_own(own) for own in found.own]
-        if found.gammas is not None:
-            visible = [last.visible.with_gammas(gammas) for gammas in found.gammas]
-        before = [
-            RBM(*parameters, visible=v, hidden=h)
-            for parameters, v, h in zip(found.before, visible, hidden, strict=True)
-        ]
-        return Path([*before, last], points=found.points, base_bias=found.base_bias)
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"{file} is damaged: {error}") from None

@@ -30,7 +30,7 @@ ROWS = [
     ("training",),
     ("optim",),
     ("gradient", "likelihood", "diagnostics"),
-    ("moments",),
+    ("moments", "loading"),
     ("rbm",),
     ("sampling",),
     ("units", "states"),

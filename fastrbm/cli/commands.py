@@ -10,7 +10,7 @@ from .._core.agreement import is_agreed
 from .._core.signals import Ended, Signals
 from .._core.version import __version__
 from ..likelihood.score import score as likelihood_score
-from ..rbm import load_path
+from ..loading import load_path
 from ..training.checkpoint import CheckpointWarning
 from . import together
 from .bench import add_bench

@@ -12,7 +12,8 @@ import numpy as np
 from .._core import philox
 from .._core.reading import refusing, shown
 from ..likelihood.results import METHODS
-from ..rbm import RBM, load
+from ..loading import load
+from ..rbm import RBM
 from ..training import checkpoint
 from ..training.history import History
 from .hints import BUNDLED, hint, order_of

@@ -13,8 +13,8 @@ import numpy as np
 from .._core.archive import Archive
 from .._core.config import get_config
 from .._core.reading import shown
+from ..loading import load, load_chains, load_path
 from ..plot.sites import ranges_of, words_of
-from ..rbm import load, load_chains, load_path
 from ..training import checkpoint
 from ..training.record import in_words
 from .common import history_in
