@@ -36,13 +36,13 @@ from .train_options import add_train
 from .words import CommandError, failures, fill_gaps, leave, reason, say, say_json, settle, tell
 
 EPILOG = """examples:
-  fastrbm train digits --out rbm.npz        train a model on the bundled digits
-  fastrbm sample rbm.npz --out samples.npy  draw from it
-  fastrbm inpaint rbm.npz x.csv --out y.csv fill in what is missing of a table
-  fastrbm classify rbm.npz x.csv --out y.csv labels of a model of labels
-  fastrbm score rbm.npz digits              its log-likelihood
-  fastrbm report rbm.npz digits             a page with its score, pictures and diagnostics
-  fastrbm train --help                      every option of a command
+  fastrbm train digits --out rbm.npz          train a model on the bundled digits
+  fastrbm sample rbm.npz --out samples.npy    draw from it
+  fastrbm inpaint rbm.npz x.csv --out y.csv   fill in what is missing of a table
+  fastrbm classify rbm.npz x.csv --out y.csv  the most probable label of each row
+  fastrbm score rbm.npz digits                its log-likelihood
+  fastrbm report rbm.npz digits               a page with its score, pictures and diagnostics
+  fastrbm train --help                        every option of a command
 
 exit codes: 0 done; 2 a mistake in the command, its files or the environment, reported in one line, or an output that
 could not be written as asked; 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP (train saves its model first). Progress and warnings
