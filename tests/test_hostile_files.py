@@ -500,7 +500,8 @@ def test_command_lines_on_odd_files(tmp_path, good, capsys, monkeypatch, step):
             commands.append(["report", "model.npz", "x.npy", "--history", name, "--quiet", "-o", "r.html"])
         for arguments in commands:
             code, _, err = fastrbm(capsys, *arguments)
-            assert code == 2 and err.startswith("fastrbm: ") and err.count("\n") == 1, (arguments, err)
+            start = "fastrbm: ", f"fastrbm {arguments[0]}: "
+            assert code == 2 and err.startswith(start) and err.count("\n") == 1, (arguments, err)
 
 
 def test_model_and_data_in_the_wrong_order(tmp_path, good, capsys):
