@@ -361,13 +361,17 @@ def test_scales_of_fractions(tmp_path, capsys):
     for fractions in (percents / 1000, percents / 1e4, percents * 0):  # however small, they are fractions
         np.save(path, fractions)
         assert np.array_equal(fr.datasets.load_fractions(path), fractions.astype(np.float32))
-    # the command line, where validation data are cut at half of that scale
+    # the command line, where states are drawn from validation data, too
     np.save(path, percents)
     np.save(tmp_path / "fractions.npy", (percents / 100).astype(np.float32))
     rbm = [tmp_path / "a.npz", tmp_path / "b.npz"]
     short = ["--dynamic-binarization", "--hidden", 3, "--epochs", 2, "--quiet"]
     code, out, _ = fastrbm(capsys, "train", path, *short, "--scale", 100, "--validation", path, "--out", rbm[0])
-    assert code == 0 and "real-valued data: fractions of 100" in out and "a unit is 1 from 50 up" in out
+    assert (
+        code == 0
+        and "real-valued data: fractions of 100" in out
+        and out.count("states are drawn from these real values") == 1
+    )
     assert fastrbm(capsys, "train", tmp_path / "fractions.npy", *short, "--out", rbm[1])[0] == 0
     assert np.array_equal(fr.load(rbm[0]).weights, fr.load(rbm[1]).weights)
     code, _, err = fastrbm(capsys, "train", path, *short, "--out", rbm[0])

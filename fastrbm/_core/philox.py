@@ -67,6 +67,8 @@ SAMPLE_TEMPERED = 46  # RBM.sample: tempered chains
 SAMPLE_SWAP = 47  # RBM.sample: their swaps
 HELD_OUT = 48  # fastrbm train --validation 0.2: which examples are held out
 CLOSING = 49  # fit: the samples that its end is judged by
+MEASURED_STATES = 50  # fit: states drawn from fractions that are measured
+COMPARED_STATES = 51  # fastrbm train, score, report: states drawn from fractions that a model is compared with
 
 _NORMALS = 1 << 16  # normal numbers of one sweep number, as the kernel has it
 

@@ -83,7 +83,7 @@ def build_parser() -> Parser:
         "--path", metavar="FILE",
         help="anneal along the models of a training, from 'fastrbm train --trajectory', and not along temperatures",
     )  # fmt: skip
-    add_data(score)
+    add_data(score, drawn=True)
     add_sequence_weights(score)
     add_sample_weight(score)
     score.add_argument("--json", action="store_true", help="one JSON object, for scripts")

@@ -63,10 +63,17 @@ def real(minimum: float, maximum: float = float("inf"), strict: bool = False):
     return number
 
 
-def add_data(parser) -> None:
+def add_data(parser, drawn: bool = False) -> None:
+    """drawn: whether states are drawn from real values for a model that was trained on such."""
+    more = "; drawn from them, where the model was trained by --dynamic-binarization" if drawn else ""
     parser.add_argument(
-        "--threshold", type=float, metavar="T", help="real values from T up are 1 (default: half of 1, 15, 16 or 255)"
-    )
+        "--threshold", type=float, metavar="T",
+        help=f"real values from T up are 1 (default: half of 1, 15, 16 or 255{more})",
+    )  # fmt: skip
+    if drawn:
+        parser.add_argument(
+            "--scale", type=real(0, strict=True), metavar="S", help="the largest real value there could be"
+        )
     parser.add_argument("--key", metavar="NAME", help="the array to read from an .npz file of several")
     add_drop(parser)
     parser.add_argument(

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._core import validate
+from .._core import philox, validate
 from ..datasets.categories import load_codes
 from ..datasets.files import read_column
 from ..datasets.scales import binarize, scaled
 from ..datasets.similarity import sequence_weights
 from ..datasets.table import Table
+from ..states.drawn import drawn
 from ..units.unit import Unit
 from .form import Form
 from .reading import is_alignment, is_csv, numbers_of, read_sequences, refuse_absent, refuse_options_of_sequences
@@ -23,19 +24,28 @@ if TYPE_CHECKING:
 
 
 def data_for(rbm: RBM, name: str, options: argparse.Namespace, quiet: bool = False) -> np.ndarray:
-    """The examples of a bundled set or a file, of as many columns as a model has."""
-    return data_of(name, options, Form.of(rbm), quiet)
+    """The examples of a bundled set or a file, to compare a model with: of as many columns as it has; states drawn from
+    real values, where it was trained on such, and there is no threshold."""
+    draw = (rbm.training_record or {}).get("dynamic_binarization") is True and options.threshold is None
+    return data_of(name, options, Form.of(rbm), quiet, draw)
 
 
-def data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool = False) -> np.ndarray:
-    """The examples of a bundled set or a file, as a model of this form takes them."""
-    data, unit = _data_of(name, options, form, quiet), form.unit
+def data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool = False, draw: bool = False) -> np.ndarray:
+    """The examples of a bundled set or a file, as a model of this form takes them. draw: states from real values."""
+    data, unit = _data_of(name, options, form, quiet, draw), form.unit
     if data.shape[1] not in (unit.n_columns, unit.n):
         raise CommandError(f"{name} has {data.shape[1]} columns where the model has {unit.n_columns}")
     return data
 
 
-def _data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool) -> np.ndarray:
+def drawn_of(X: np.ndarray, unit: Unit, seed: int) -> np.ndarray:
+    """Values of units of two values, drawn from numbers between them."""
+    parts = unit.parts(X, True)
+    assert parts is not None  # they are checked
+    return unit.values(drawn(parts, unit, seed, philox.COMPARED_STATES))
+
+
+def _data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool, draw: bool) -> np.ndarray:
     if is_alignment(name):
         refuse_absent(name, options)
         alphabet = form.alphabet
@@ -49,9 +59,11 @@ def _data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool) ->
         return codes if bool(np.isnan(codes).any()) else codes.astype(np.int16)
     table = numbers_of(name, options)
     if not form.coded:
-        examples, own = of_binary(table, name, options, form.unit, quiet)
+        examples, own = of_binary(table, name, options, form.unit, quiet, draw)
         validate.check_names(own.names, form.names, name, file=True)
-        return examples
+        if draw and examples.dtype.kind == "f" and not quiet:
+            say("states are drawn from these real values")
+        return drawn_of(examples, form.unit, options.seed) if draw else examples
     if options.threshold is not None:
         what = "takes them as they are" if form.unit.real else "has categories"
         raise CommandError(f"--threshold is for real values; the model {what}")

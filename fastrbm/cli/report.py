@@ -25,7 +25,7 @@ from .common import (
     model_of,
     whole,
 )
-from .data import data_for, weights_of
+from .data import data_for, drawn_of, weights_of
 from .files import Output, check_output
 from .hints import BUNDLED
 from .words import CommandError, say
@@ -64,7 +64,7 @@ def add_report(commands) -> None:
     )  # fmt: skip
     add_score(parser)
     add_shape(parser)
-    add_data(parser)
+    add_data(parser, drawn=True)
     add_sequence_weights(parser)
     add_sample_weight(parser)
     parser.add_argument("--quiet", action="store_true", help="no progress")
@@ -107,7 +107,7 @@ def write_report(
     if is_on_disk(X):
         X = X[np.linspace(0, len(X) - 1, min(len(X), _DISK_EXAMPLES)).astype(np.intp)]
     if isinstance(X, np.ndarray) and X.dtype.kind == "f" and rbm.visible.layout is None and not np.isnan(X).any():
-        X = rbm.visible.values((rbm.visible.off + 0.5 * rbm.visible.step <= X).astype(np.uint8))  # means
+        X = drawn_of(X, rbm.visible, options.seed)
     shape = tuple(map(int, options.shape.split("x"))) if options.shape else None
     command, date = shlex.join(["fastrbm", *options.arguments]), time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
     scores: list[Score] = []

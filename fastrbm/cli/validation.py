@@ -9,7 +9,7 @@ from contextlib import suppress
 import numpy as np
 
 from .._core import philox
-from .data import data_of
+from .data import data_of, drawn_of
 from .form import Form, Training
 from .words import CommandError
 
@@ -54,14 +54,15 @@ def validation_of(options: argparse.Namespace, form: Form, held: np.ndarray | No
     if options.validation is None:
         return {}
     if held is None:
-        return {"validation": data_of(options.validation, options, form, options.json)}
+        draw = options.dynamic_binarization
+        return {"validation": data_of(options.validation, options, form, options.json, draw)}
     if options.missing != "absent" and held.dtype.kind == "f" and bool(np.isnan(held).any()):
         raise CommandError(
             f"--validation {options.validation} would hold out examples with missing entries: give a file of complete "
             "ones"
         )
     if options.dynamic_binarization:
-        held = form.unit.values((form.unit.off + 0.5 * form.unit.step <= held).astype(np.uint8))
+        held = drawn_of(held, form.unit, options.seed)
     return {"validation": held}
 
 

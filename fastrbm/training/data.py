@@ -17,6 +17,7 @@ from ..moments import ROWS_A_PART
 from ..ranks import Alone, Ranks
 from ..sampling import gibbs
 from ..states.bits import BitMatrix, of_planes, packed, zeros
+from ..states.drawn import drawn
 from ..states.missing import with_absent
 from ..states.totals import BATCH, dense, is_array, refuse_no_batches
 from ..units.unit import Unit
@@ -69,6 +70,8 @@ class InMemory:
         Batches an epoch; the last one is shorter where the size does not divide n.
     mean_weight : float
         Of the examples; 1 where they have no weights.
+    draws : bool
+        Whether fractions are probabilities, from which states are drawn.
     """
 
     refills = False  # whether examples change as the training goes on
@@ -96,7 +99,7 @@ class InMemory:
             raise ValueError("X must have at least one example")
         self._weight = None if sample_weight is None else validate.sample_weight(sample_weight, self.n)
         self.mean_weight = 1.0 if self._weight is None else math.fsum(self._weight) / self.n
-        self.batch_size, self._seed, self._dynamic = batch_size, seed, dynamic_binarization
+        self.batch_size, self._seed, self.draws = batch_size, seed, dynamic_binarization
         if dynamic_binarization and type(self._data) is np.ndarray and not isinstance(self, OnDisk):
             self._data = np.ascontiguousarray(self._data, np.float32)  # as they are drawn from
         self.n_batches = -(-self.n // batch_size)
@@ -133,7 +136,7 @@ class InMemory:
     @property
     def in_bits(self) -> bool:
         """Whether all batches are bits, as far as is known, which part() gives many of at a time."""
-        return self._packed is not None or self._dynamic
+        return self._packed is not None or self.draws
 
     def part(
         self, epochs: range, first: int, n: int, n_threads: int | None
@@ -162,7 +165,7 @@ class InMemory:
         order = self.orders(range(epoch, epoch + 1))
         for start in range(first * self.batch_size, self.n, self.batch_size):
             rows = order[:, start : start + self.batch_size]
-            if self._dynamic and self._packed is None:
+            if self.draws and self._packed is None:
                 states = _planes(self._drawn(rows, epoch, start, 1), self._unit)
             else:
                 states = _as_given(self._rows(rows[0]), self._unit)
@@ -183,7 +186,7 @@ class InMemory:
         on disk, and for any dtype: a checksum of all examples, or of some from all over them where they are very
         many."""
         weight = "" if self._weight is None else f", weights {zlib.crc32(self._weight.tobytes()):08x}"
-        drawn = ", drawn" if self._dynamic else ""
+        drawn = ", drawn" if self.draws else ""
         return f"{self._n_rows} examples of {self._n_units} units, checksum {self._checksum():08x}{weight}{drawn}"
 
     def brief(self) -> str:
@@ -247,7 +250,7 @@ class OnDisk(InMemory):
 
     @property
     def in_bits(self) -> bool:
-        return self._dynamic or not self._seen_fractions
+        return self.draws or not self._seen_fractions
 
     def part(
         self, epochs: range, first: int, n: int, n_threads: int | None
@@ -264,7 +267,7 @@ class OnDisk(InMemory):
             part = self._rows(rows[0, start : start + self._step])
             if isinstance(part, BitMatrix):
                 out.append(part.planes.T)
-            elif self._dynamic:
+            elif self.draws:
                 out.append(drawn_states(part, np.arange(len(part)), self._seed, epoch, first + start, n_threads))
             else:
                 self._seen_fractions = True
@@ -282,9 +285,9 @@ class OnDisk(InMemory):
         """These rows of the file."""
         ranks = self.ranks
         shares = ranks.shares(len(examples))
-        own = examples if self._dynamic else examples[shares[ranks.rank]]  # fractions take longer to send than to read
+        own = examples if self.draws else examples[shares[ranks.rank]]  # fractions take longer to send than to read
         states = ranks.agree(lambda: gibbs.states_given(self._data[own], self._n_units, "X", True, own, self._unit))
-        if isinstance(ranks, Alone) or self._dynamic:
+        if isinstance(ranks, Alone) or self.draws:
             return states
         if ranks.largest(not isinstance(states, BitMatrix))[0] or not isinstance(states, BitMatrix):
             raise agreed(ValueError(ON_RANKS))
@@ -331,7 +334,7 @@ class UserBatches:
             )
         if hasattr(X, "__next__"):
             raise TypeError("X must give a new iterator for each epoch; an iterator of its own is used up by the first")
-        self._batches, self._seed, self._dynamic, self._names = X, seed, dynamic_binarization, names
+        self._batches, self._seed, self.draws, self._names = X, seed, dynamic_binarization, names
         self._unit, self._n_units, self._absent = unit, unit.n, absent
         self.n_batches = len(X)
         if self.n_batches < 1:
@@ -361,7 +364,7 @@ class UserBatches:
                 states = self._states(batch)
                 if states.shape[0] == 0:
                     raise ValueError("a batch of X has no examples")
-                if self._dynamic and not isinstance(states, BitMatrix):
+                if self.draws and not isinstance(states, BitMatrix):
                     states = drawn_bits(states, self._seed, (epoch - 1) * self.n_batches + count)
                 yield _as_given(states, self._unit)
             count += 1
@@ -374,15 +377,16 @@ class UserBatches:
             parts, count = [], 0
             for batch in self._batches:
                 states = self._states(batch)
-                coded = self._unit.layout is not None
-                numbers = states.to_states() if isinstance(states, BitMatrix) else states
-                parts.append(self._unit.hardened(numbers) if coded and numbers is states else numbers)
+                numbers = (states.to_states() if isinstance(states, BitMatrix) else states)[: MEASURED - count]
+                if self._unit.layout is not None:  # states of others may have fewer columns
+                    numbers = drawn(numbers, self._unit, self._seed, philox.MEASURED_STATES, first=count)
+                parts.append(numbers)
                 count += len(parts[-1])
                 if count >= MEASURED:
                     break
             if not parts:
                 raise ValueError(f"X yields no batches where its len() promises {self.n_batches}")
-            self._some = np.concatenate(parts)[:MEASURED]
+            self._some = np.concatenate(parts)
         return self._some
 
     def _states(self, batch):
@@ -399,9 +403,7 @@ class UserBatches:
         return self.describe()
 
     def describe(self) -> str:
-        return (
-            f"{self.n_batches} batches of {self._n_units} units{', drawn' * self._dynamic}{', absent' * self._absent}"
-        )
+        return f"{self.n_batches} batches of {self._n_units} units{', drawn' * self.draws}{', absent' * self._absent}"
 
 
 def _as_given(states, unit: Unit):

@@ -38,6 +38,7 @@ def settings_of(training: Training) -> dict[str, Any]:
         "validation": None if validation is None else InMemory(validation, loop.rbm.visible).describe(),
         "gradient": _words(loop.gradient),
         "optimizer": _words(loop.optimizer),
+        "dynamic_binarization": True if source.draws else None,
         "centered": loop.centering is not None,
         "averaging": _words(loop.averaging),
         "trajectory": _words(training.trajectory),

@@ -199,6 +199,14 @@ class Categorical(Unit):
         ]
         return np.stack(columns, axis=1)
 
+    def drawn(self, fractions: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        out = np.empty(numbers.shape, np.uint8)
+        for site, (first, size) in enumerate(zip(self.offsets, self.sizes, strict=True)):
+            # one after the other: the same bits on any machine
+            ends = np.add.accumulate(fractions[:, first : first + size], axis=1, dtype=np.float64)
+            out[:, site] = (ends[:, :-1] <= (numbers[:, site] * ends[:, -1])[:, None]).sum(axis=1)
+        return out
+
     @property
     def n_states_of_columns(self) -> tuple[int, ...]:
         return self.sizes

@@ -147,6 +147,10 @@ class Row(Unit):
     def hardened(self, fractions: np.ndarray) -> np.ndarray:
         return np.concatenate([segment.hardened(fractions[:, at]) for segment, at in self._units()], axis=1)
 
+    def drawn(self, fractions: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        pairs = zip(self._units(), self._columns(), strict=True)
+        return np.concatenate([one.drawn(fractions[:, at], numbers[:, by]) for (one, at), (_, by) in pairs], axis=1)
+
     @property
     def n_states_of_columns(self) -> tuple[int, ...]:
         return tuple(n for segment in self.segments for n in segment.n_states_of_columns)

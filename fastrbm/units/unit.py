@@ -217,6 +217,11 @@ class Unit(_Fixed):
         real units their means, which stand in the place of probabilities."""
         return (fractions >= 0.5).astype(np.uint8)
 
+    def drawn(self, fractions: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        """States, as :meth:`parts` gives them, of units that are on with probabilities (n, units), by random numbers
+        between 0 and 1, (n, n_columns). Layers with real units have no fractions."""
+        return (numbers < fractions).astype(np.uint8)
+
     @property
     def n_states_of_columns(self) -> tuple[int, ...]:
         """How many states a column of the data may have, for each; 0 of real ones, which have no such number. What
