@@ -1,4 +1,4 @@
-"""A model is compared with states that are drawn from fractions, not with fractions cut at 1/2: whose means are others."""
+"""A model is compared with states drawn from fractions, not with fractions cut at 1/2, whose means are others."""
 
 import json
 import warnings

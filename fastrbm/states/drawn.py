@@ -1,4 +1,4 @@
-"""States drawn from fractions, the probabilities of on, where data are compared with a model, which has states alone."""
+"""States drawn from fractions, the probabilities of on, to compare data with a model, which has states alone."""
 
 from __future__ import annotations
 
