@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import floatmath, philox, threads, validate
+from .._core import floatmath, philox, threads, validate, workload
 from .._core.display import one_line
 from .._core.progress import Countdown
 from .._core.synonyms import keywords
 from ..ranks import shared
 from ..states.bits import BitMatrix, zeros
 from . import gibbs
-from .modes import SWEEPS, clustered, mode_biases, to_grid
+from .modes import SWEEPS, clustered, mode_biases, search_work, to_grid
 from .path import Path, path_of
 from .points import N_STEPS
 from .resampling import anneal, descendants, effective_size, error_of, families_of, normalized
@@ -305,19 +305,27 @@ def annealed_starts(
 
 
 def of_modes(
-    rbm: RBM, n_chains: int, n_steps: int, seed: int, n_threads: int | None, progress: bool = False
-) -> Population:
+    rbm: RBM, n_chains: int, n_steps: int, seed: int, n_threads: int | None, progress: bool = False,
+    again: bool = True,
+) -> Population:  # fmt: skip
     """Population annealing from the modes that short chains find.
 
     Where its ends are of few families and steps are not few, the modes that it ended in join the others, and twice the
-    chains take twice the steps; not where nearly all are of one family.
+    chains take twice the steps, unless again is False; not where nearly all are of one family.
     """
     modes = mode_biases(rbm, min(SWEEPS, n_steps), seed, n_threads)
     population = _annealed(Path(rbm, n_steps), n_chains, seed, modes, progress, n_threads)
-    if _HOPELESS <= population.families < FEW and n_steps >= N_STEPS:
+    if again and n_steps >= N_STEPS and _HOPELESS <= population.families < FEW:
         modes = np.concatenate([_modes_of(rbm, population.visible, seed, n_threads), modes])
         population = _annealed(Path(rbm, 2 * n_steps), 2 * n_chains, seed, modes, progress, n_threads, _SECOND)
     return population
+
+
+def work_of_modes(rbm: RBM, n_chains: int, n_steps: int, again: bool) -> int:
+    """The work of :func:`of_modes`, in connections (workload); again: with a second population."""
+    work = search_work(rbm, min(SWEEPS, n_steps))
+    step = workload.annealing(rbm.n_visible, rbm.n_hidden)
+    return work + n_steps * step.of(n_chains) + (2 * n_steps * step.of(2 * n_chains) if again else 0)
 
 
 def _modes_of(rbm: RBM, visible: BitMatrix, seed: int, n_threads: int | None) -> np.ndarray:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .._core import floatmath, philox, threads, validate
+from .._core import floatmath, philox, threads, validate, workload
 from ..states.bits import BitMatrix, packed, zeros
 from . import gibbs
 from .gibbs import independent_states
@@ -67,7 +67,7 @@ def mode_biases(rbm: RBM, n_sweeps: int = SWEEPS, seed: int = 0, n_threads: int 
     n_sweeps = validate.integer(n_sweeps, "n_sweeps", 1, philox.MOST_SWEEPS)
     seed = validate.seed(seed)
     threads.resolve(n_threads)
-    n = min(_CHAINS, max(_FEWEST_CHAINS, _ENTRIES // rbm.n_visible))
+    n = _n_chains(rbm)
     on, alone = _random_parts(rbm, n, seed, n_threads), single_parts(rbm)
     single = min(n // _SINGLE, len(alone))
     on[:single] = alone[np.arange(single) * len(alone) // single]
@@ -77,6 +77,15 @@ def mode_biases(rbm: RBM, n_sweeps: int = SWEEPS, seed: int = 0, n_threads: int 
         n_threads=n_threads,
     )  # fmt: skip
     return clustered(rbm, visible, hidden, n_threads)
+
+
+def search_work(rbm: RBM, n_sweeps: int) -> int:
+    """The work of :func:`mode_biases`, in connections (workload)."""
+    return n_sweeps * workload.sweep(rbm.n_visible, rbm.n_hidden).of(_n_chains(rbm))
+
+
+def _n_chains(rbm: RBM) -> int:
+    return min(_CHAINS, max(_FEWEST_CHAINS, _ENTRIES // rbm.n_visible))
 
 
 def _random_parts(rbm: RBM, n: int, seed: int, n_threads: int | None) -> np.ndarray:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._core import philox
+from .._core import philox, workload
 from ..diagnostics.axes import along, principal_axes
 from ..diagnostics.clusters import Clusters, apart
 from ..likelihood.score import score
 from ..rbm import RBM
-from ..sampling.annealing import of_modes
+from ..sampling.annealing import of_modes, work_of_modes
 from ..sampling.chains import Chains
+from ..sampling.points import N_STEPS
 from ..sampling.starts import chain_ends
 from ..sampling.tempering import TemperedChains
 from ..states.missing import absent_sites
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 _ANNEALED, _FEWEST_STEPS, _STEPS = 512, 50, 500  # chains that the end of a training is judged by, and their steps
 _AXES, _LEAST = 8, 0.02  # principal axes of the data that are looked along, and the part of the variance of each
-_UPDATES_A_STEP, _FEWEST_UPDATES = 20, 1000  # a tenth of a training, or half where a second population is needed
+_UPDATES_A_STEP, _FEWEST_UPDATES = 20, 1000
+_PART, _FREE = 12, 1 << 39  # of the training's work one part in so many, or 2 s of one thread (AVX-512), is theirs
 _SWEEPS_A_STEP = 2  # of the samples, after so many steps of annealing: where chains mix, they mend what annealing left
 _CLUSTERS, _MORE = 8, 4  # of the data; so many times the chains, where their weights are off but not beyond doubt
 _LOOKED_AT = 32  # rows whose hidden inputs are
@@ -35,11 +37,11 @@ _SCORE_COLUMNS = ("log_likelihood", "pseudo_likelihood")
 
 
 def closing(
-    rbm: RBM, basics: Basics, examples: np.ndarray, history: History, chains: Any, kept: bool, seed: int,
+    rbm: RBM, basics: Basics, examples: np.ndarray, history: History, chains: Any, kept: bool, work: int, seed: int,
     n_threads: int | None,
 ) -> Closing:  # fmt: skip
     """The numbers that say how a training ended. examples: more of them, uint8 (n, columns) or float64 (n, V); kept:
-    whether the model is one of before the end."""
+    whether the model is one of before the end; work: of the training, in connections (workload)."""
     n_updates, states = int(history.last["update"]), basics.bits.to_units().astype(np.float64)
     # not by BLAS, whose threads would slow down what follows a short training
     seen = rbm.visible.unit_values(basics.states[:_LOOKED_AT])
@@ -52,7 +54,7 @@ def closing(
         history["update"],
         np.append(history["shuffled_gap"][:-1], gap),
         **_chains_apart(rbm, states, chains),
-        **_model_apart(rbm, basics, examples, states, n_updates, seed, n_threads),
+        **_model_apart(rbm, basics, examples, states, n_updates, work, seed, n_threads),
         **({} if kept or basics.validation is None else _scores(history)),
     )
 
@@ -77,7 +79,7 @@ def _chains_apart(rbm: RBM, states: np.ndarray, chains: Any) -> dict[str, Any]:
 
 
 def _model_apart(
-    rbm: RBM, basics: Basics, examples: np.ndarray, states: np.ndarray, n_updates: int, seed: int,
+    rbm: RBM, basics: Basics, examples: np.ndarray, states: np.ndarray, n_updates: int, work: int, seed: int,
     n_threads: int | None,
 ) -> dict[str, Any]:  # fmt: skip
     """How far the model is from the data, by annealed samples, and from validation data."""
@@ -86,8 +88,8 @@ def _model_apart(
         return numbers
     likely = math.nan
     if n_updates >= _FEWEST_UPDATES and len(states) > 1:
-        n_steps = min(_STEPS, max(_FEWEST_STEPS, n_updates // _UPDATES_A_STEP))
-        numbers, log_z = _samples_apart(rbm, basics, examples, states, n_steps, seed, n_threads)
+        most = max(_FREE, work // _PART)
+        numbers, log_z = _samples_apart(rbm, basics, examples, states, n_updates, most, seed, n_threads)
         likely = -log_z
     if basics.validation is not None:
         independent = RBM.from_data(basics.bits, 1, weight_scale=0.0, visible=_independent_units(rbm, states))
@@ -101,25 +103,30 @@ def _model_apart(
 
 
 def _samples_apart(
-    rbm: RBM, basics: Basics, examples: np.ndarray, states: np.ndarray, n_steps: int, seed: int, n_threads: int | None
-) -> tuple[dict[str, Any], float]:
+    rbm: RBM, basics: Basics, examples: np.ndarray, states: np.ndarray, n_updates: int, most: int, seed: int,
+    n_threads: int | None,
+) -> tuple[dict[str, Any], float]:  # fmt: skip
     """How far samples are off along a main axis of the data, that where they are farthest, and in the weights of the
     data's clusters, which are those of their places along these axes; and log Z.
 
-    The samples are those of rbm.sample, by default: a population of chains, swept on.
+    The samples are those of rbm.sample, by default: a population of chains, swept on. They take no more than so many
+    connections.
     """
+    n_steps, again = _steps(rbm, n_updates, most)
+    if not n_steps:
+        return {"too_costly": True}, math.nan
     center = states.mean(axis=0)
     axes = principal_axes(states - center, _AXES)
     if not len(axes):
-        return {}, of_modes(rbm, _ANNEALED, n_steps, seed, n_threads).log_partition
+        return {}, of_modes(rbm, _ANNEALED, n_steps, seed, n_threads, again=again).log_partition
 
     def places(rows: np.ndarray) -> np.ndarray:
         return np.stack([along(rows - center, axis) for axis in axes], axis=1)
 
     data = places(basics.packed(examples).to_units().astype(np.float64))
-    clusters = Clusters(data, _CLUSTERS)
+    clusters, variance = Clusters(data, _CLUSTERS), float(np.square(states - center).mean(axis=0).sum())
     for n_chains in (_ANNEALED, _MORE * _ANNEALED):
-        population = of_modes(rbm, n_chains, n_steps, seed, n_threads)
+        population = of_modes(rbm, n_chains, n_steps, seed, n_threads, again=again)
         numbers: dict[str, Any] = {"families": population.families}
         if population.families < FEWEST_FAMILIES:
             break
@@ -127,14 +134,59 @@ def _samples_apart(
         ends = chain_ends(
             rbm, n, _SWEEPS_A_STEP * n_steps, seed, philox.CLOSING, population.visible, n_threads=n_threads
         )
-        samples = places(ends.to_units().astype(np.float64))
-        numbers |= _axis_apart(data, samples, population.families, float(np.square(states - center).mean(axis=0).sum()))
-        total, errors = apart(clusters.weights(data), clusters.weights(samples), len(data), population.families)
-        numbers |= {"off_clusters": total, "cluster_errors": errors, "n_clusters": len(clusters.centers)}
+        before, samples = (places(each.to_units().astype(np.float64)) for each in (population.visible, ends))
+        earlier, now = (_apart(data, each, clusters, population.families, variance) for each in (before, samples))
+        total, errors = now["off_clusters"], now["cluster_errors"]
+        numbers |= now | {"n_clusters": len(clusters.centers), "moving": _moving(earlier, now, len(clusters.centers))}
         doubtful = errors, math.sqrt(_MORE) * errors  # as it is, and as it would be by so many times the families
         if [clusters_apart(total, each, len(clusters.centers)) > 1.0 for each in doubtful] != [False, True]:
             break
+        most -= _work(rbm, n_chains, n_steps, n > n_chains)
+        again = again and _work(rbm, _MORE * _ANNEALED, n_steps, True) <= most
+        if n_chains == _ANNEALED and _work(rbm, _MORE * _ANNEALED, n_steps, again) > most:
+            numbers["too_costly"] = True
+            break
     return numbers, population.log_partition
+
+
+def _steps(rbm: RBM, n_updates: int, most: int) -> tuple[int, bool]:
+    """Steps of annealing, and whether there may be a second population, so that all is done in so many connections; 0
+    where few steps are too many. With it rather than without, with more steps rather than fewer."""
+    wanted = min(_STEPS, max(_FEWEST_STEPS, n_updates // _UPDATES_A_STEP))
+    for again, fewest in ((True, N_STEPS), (False, _FEWEST_STEPS)):
+        for n_steps in range(wanted, fewest - 1, -1):
+            if _work(rbm, _ANNEALED, n_steps, again) <= most:
+                return n_steps, again
+    return 0, False
+
+
+def _work(rbm: RBM, n_chains: int, n_steps: int, again: bool) -> int:
+    """Of a population from modes, and of the sweeps after it."""
+    sweeps = workload.sweep(rbm.n_visible, rbm.n_hidden).of((1 + again) * n_chains)
+    return work_of_modes(rbm, n_chains, n_steps, again) + _SWEEPS_A_STEP * n_steps * sweeps
+
+
+def _apart(
+    data: np.ndarray, samples: np.ndarray, clusters: Clusters, families: float, variance: float
+) -> dict[str, float]:
+    """How far samples are from the data, of places (n, axes), on an axis and in the weights of clusters."""
+    total, errors = apart(clusters.weights(data), clusters.weights(samples), len(data), families)
+    return _axis_apart(data, samples, families, variance) | {"off_clusters": total, "cluster_errors": errors}
+
+
+def _moving(earlier: dict[str, float], now: dict[str, float], n_clusters: int) -> bool:
+    """Whether samples that are too far from the data came so much nearer on their way that as much again would bring
+    them near: chains of a large model that has one mode take longer than that to forget an annealing of few steps."""
+    far, left = [], []
+    if "off_axis" in now:
+        off, error = now["off_axis"], now["axis_error"]
+        far.append(farness(off, error))
+        left.append(farness(min(off, 2 * off - earlier["off_axis"]), error))
+    off, errors = now["off_clusters"], now["cluster_errors"]
+    rest = min(off, 2 * off - earlier["off_clusters"])
+    far.append(clusters_apart(off, errors, n_clusters))
+    left.append(clusters_apart(rest, errors * rest / off if off else 0.0, n_clusters))
+    return max(far) > 1.0 >= max(left)
 
 
 def _axis_apart(data: np.ndarray, samples: np.ndarray, families: float, variance: float) -> dict[str, float]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .._core import validate
+from .._core import validate, workload
 from .._core.agreement import agreed, is_agreed
 from .._core.fingerprint import fingerprint
 from .._core.parameters import Parameters
@@ -362,6 +362,17 @@ class Training:
         if self.loop.update and rbm._parameters.division is None:
             rbm._keep_record(settings | outcome_of(self, ended))
 
+    def _work(self) -> int:
+        """Of the updates, in connections (workload): of an estimator that has no chains, as if it had one for each
+        example of a batch."""
+        rbm, chains, n, sweeps = self.loop.rbm, getattr(self.loop.gradient, "chains", None), self.batch_size, 1
+        if isinstance(chains, (Chains, TemperedChains)):
+            n = len(chains)
+            sweeps = chains.n_states // n if isinstance(chains, TemperedChains) else 1
+        own = getattr(self.loop.gradient, "n_sweeps", 1)
+        sweeps *= own if isinstance(own, int) else 1
+        return self.loop.update * workload.update(rbm.n_visible, rbm.n_hidden, self.batch_size, n, sweeps)
+
     def _judge(self, closing: Callable[..., Closing]) -> None:
         """Say in words what was reached: in the history, and as a warning where it is a fault."""
         if not len(self.history) or not getattr(self.loop.gradient, "generative", True):
@@ -372,8 +383,9 @@ class Training:
         examples = self.source.some_examples(n_at_the_end(loop.rbm.n_visible))
         with among(self.ranks):
             numbers = closing(
-                loop.rbm, basics, examples, self.history, chains, kept, self.measuring.seed, loop.n_threads
-            )
+                loop.rbm, basics, examples, self.history, chains, kept, self._work(), self.measuring.seed,
+                loop.n_threads,
+            )  # fmt: skip
         found = self.ranks.first(findings(replace(numbers, left_out=loop.left_out / max(1, loop.update))))
         self.history.findings = tuple(found)
         for finding in found:

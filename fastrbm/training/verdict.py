@@ -54,8 +54,9 @@ class Closing:
     data, that where it is farthest, from that of the data, in standard deviations of the data, and axis_error, its
     standard error; off_clusters: the total variation between the weights that clusters of the data have in samples and
     in the data, cluster_errors, how many standard errors that is, and n_clusters; families: of these samples, NaN where
-    there are none; score_updates, scores, score_error: of a score on validation data, if any; left_out: which part of
-    the updates was left out.
+    there are none; moving: whether these samples still came nearer to the data when they were taken; too_costly:
+    whether what would be needed to know their weights is more than a part of the training's work; score_updates,
+    scores, score_error: of a score on validation data, if any; left_out: which part of the updates was left out.
     """
 
     n_updates: int
@@ -73,6 +74,8 @@ class Closing:
     cluster_errors: float = math.nan
     n_clusters: int = 0
     families: float = math.nan
+    moving: bool = False
+    too_costly: bool = False
     score_name: str = ""
     score_updates: np.ndarray = field(default_factory=lambda: np.zeros(0))
     scores: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -99,7 +102,7 @@ def findings(c: Closing) -> list[Finding]:
         rising = _rising(c, gap)
         if rising:
             found.append(Finding("still rising", rising, fault=False))
-    if not found and c.families < FEWEST_FAMILIES:
+    if not found and (c.families < FEWEST_FAMILIES or c.too_costly or c.moving):
         found.append(Finding("weights of modes unknown", _unknown(c), fault=False))
     return found
 
@@ -129,7 +132,7 @@ def farness(off: float, error: float) -> float:
 
 
 def _is_far(c: Closing) -> bool:
-    return farness(c.off_axis, c.axis_error) > 1.0
+    return not c.moving and farness(c.off_axis, c.axis_error) > 1.0
 
 
 def clusters_apart(off: float, errors: float, n_clusters: int) -> float:
@@ -140,7 +143,7 @@ def clusters_apart(off: float, errors: float, n_clusters: int) -> float:
 
 
 def _has_other_weights(c: Closing) -> bool:
-    return clusters_apart(c.off_clusters, c.cluster_errors, c.n_clusters) > 1.0
+    return not c.moving and clusters_apart(c.off_clusters, c.cluster_errors, c.n_clusters) > 1.0
 
 
 def _unlike(c: Closing) -> str:
@@ -167,9 +170,21 @@ def _unlike(c: Closing) -> str:
 
 
 def _unknown(c: Closing) -> str:
+    if c.families < FEWEST_FAMILIES:
+        why = f"annealed chains, by which it could be seen, are of {c.families:.1f} families"
+    elif c.moving:
+        why = "annealed chains, by which it could be seen, were still on their way to the data"
+    elif c.families >= FEWEST_FAMILIES:
+        why = (
+            f"those of {c.n_clusters} clusters of the data are off by {c.off_clusters:.2f} in total variation, and "
+            f"annealed chains of {c.families:.1f} families cannot tell that from chance; more of them would have taken "
+            "more than a tenth of the training"
+        )
+    else:
+        why = "annealed chains, by which it could be seen, would have taken more than a tenth of the training"
     return (
-        "Whether the modes of the model have the weights that they have in the data is not known: annealed chains, by "
-        f"which it could be seen, are of {c.families:.1f} families. Compare samples by TemperedChains with the data."
+        "Whether the modes of the model have the weights that they have in the data is not known: "
+        f"{why}. Compare samples by TemperedChains with the data."
     )
 
 
