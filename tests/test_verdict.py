@@ -38,6 +38,13 @@ def kinds(**numbers):
         ({"off_clusters": 0.0, "cluster_errors": 0.0, "n_clusters": 1}, None, False),
         ({"families": 7.0}, "weights of modes unknown", False),
         ({"families": 8.0}, None, False),
+        ({"too_costly": True}, "weights of modes unknown", False),
+        ({"families": 30.0, "too_costly": True, "off_clusters": 0.3, "cluster_errors": 4.0, "n_clusters": 8},
+         "weights of modes unknown", False),
+        ({"off_clusters": 0.3, "cluster_errors": 5.7, "n_clusters": 8, "moving": True}, "weights of modes unknown",
+         False),
+        ({"off_axis": 0.88, "axis_error": 0.06, "moving": True}, "weights of modes unknown", False),
+        ({"off_axis": 0.88, "axis_error": 0.06, "moving": True, "off_means": 0.2}, "samples unlike the data", True),
         ({"gaps": np.zeros(10), "n_updates": 99}, "nothing learned", False),  # a step of a loop: no warning
         ({"gaps": np.array([0.0008]), "updates": np.array([30]), "n_updates": 30}, "nothing learned", False),
         ({"off_axis": 0.88, "axis_error": 0.06}, "samples unlike the data", True),
