@@ -10,7 +10,7 @@ from test_cli import fastrbm
 import fastrbm as fr
 from fastrbm import cli
 from fastrbm.states import drawn as module
-from fastrbm.states.drawn import drawn
+from fastrbm.states.drawn import drawn_parts
 from fastrbm.training import data, fit, measuring
 
 u = fr.units
@@ -35,23 +35,23 @@ def test_probabilities_are_those_of_the_fractions(unit, monkeypatch):
     """Each unit is on as often, within 5 standard errors; by the same numbers wherever the examples are cut."""
     n = 40_000
     fractions = fractions_of(unit, n)
-    states = drawn(fractions, unit, 3, 50)
+    states = drawn_parts(fractions, unit, 3, 50)
     assert states.dtype == np.uint8 and states.shape == (n, unit.n_columns)
     on = measuring.packed(states, unit).to_units() == 1
     p = fractions[0]
     assert (np.abs(on.mean(axis=0) - p) < 5 * np.sqrt(p * (1 - p) / n)).all()
     monkeypatch.setattr(module, "_NUMBERS", 70)
-    parts = [drawn(fractions[a:b], unit, 3, 50, first=a) for a, b in ((0, 1), (1, 1), (1, 2000))]
+    parts = [drawn_parts(fractions[a:b], unit, 3, 50, first=a) for a, b in ((0, 1), (1, 1), (1, 2000))]
     assert np.array_equal(np.concatenate(parts), states[:2000])
-    assert not np.array_equal(drawn(fractions[:99], unit, 3, 50, 1), states[:99])
-    assert drawn(states, unit, 3, 50) is states
+    assert not np.array_equal(drawn_parts(fractions[:99], unit, 3, 50, 1), states[:99])
+    assert drawn_parts(states, unit, 3, 50) is states
 
 
 def test_certain_units_are_certain_and_sites_have_no_other_categories():
     sure = np.tile([0.0, 1.0, 1e-30, 0.0, 0.0, 1.0], (1000, 1))
-    assert (drawn(sure, u.Bernoulli(6), 0, 50) == [0, 1, 0, 0, 0, 1]).all()
-    assert (drawn(sure, u.Categorical(2, 3), 0, 50) == [1, 2]).all()
-    assert (drawn(sure[:, ::-1].copy(), u.Categorical(2, 3), 0, 50) == [0, 1]).all()
+    assert (drawn_parts(sure, u.Bernoulli(6), 0, 50) == [0, 1, 0, 0, 0, 1]).all()
+    assert (drawn_parts(sure, u.Categorical(2, 3), 0, 50) == [1, 2]).all()
+    assert (drawn_parts(sure[:, ::-1].copy(), u.Categorical(2, 3), 0, 50) == [0, 1]).all()
 
 
 def trained(X):
@@ -77,7 +77,7 @@ def test_faint_pictures_are_no_fault_of_the_chains(X, monkeypatch):
     history, reported = trained(X)
     assert not reported and history["shuffled_gap"][-1] > 0.05
     for place in (measuring, fit, data):  # as it was
-        monkeypatch.setattr(place, "drawn", lambda numbers, unit, *more, **which: unit.hardened(numbers))
+        monkeypatch.setattr(place, "drawn_parts", lambda numbers, unit, *more, **which: unit.hardened(numbers))
     history, reported = trained(X)
     assert "The chains of the training are unlike the data" in reported[0] and history["shuffled_gap"][-1] == 0.0
 

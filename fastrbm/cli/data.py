@@ -13,7 +13,7 @@ from ..datasets.files import read_column
 from ..datasets.scales import binarize, scaled
 from ..datasets.similarity import sequence_weights
 from ..datasets.table import Table
-from ..states.drawn import drawn
+from ..states.drawn import drawn_parts
 from ..units.unit import Unit
 from .form import Form
 from .reading import is_alignment, is_csv, numbers_of, read_sequences, refuse_absent, refuse_options_of_sequences
@@ -42,7 +42,7 @@ def drawn_of(X: np.ndarray, unit: Unit, seed: int) -> np.ndarray:
     """Values of units of two values, drawn from numbers between them."""
     parts = unit.parts(X, True)
     assert parts is not None  # they are checked
-    return unit.values(drawn(parts, unit, seed, philox.COMPARED_STATES))
+    return unit.values(drawn_parts(parts, unit, seed, philox.COMPARED_STATES))
 
 
 def _data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool, draw: bool) -> np.ndarray:

@@ -23,10 +23,10 @@ from ..rbm import RBM
 from ..sampling.columns import LabelColumn
 from ..sampling.labels import log_label_probabilities
 from ..states.bits import BitMatrix, CodeMatrix
+from ..states.drawn import drawn_states
 from ..states.numbers import parts_of
 from ..states.totals import dense, weighted_sums
 from ..training.by_contents import ByContents
-from ..training.data import drawn_states
 from ..training.loop import Loop
 from ..units.bernoulli import Bernoulli
 from ..units.categorical import MOST_STATES, Categorical

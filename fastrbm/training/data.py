@@ -10,21 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from .._core import arrays, philox, threads, validate
+from .._core import arrays, philox, validate
 from .._core.agreement import agreed
-from .._core.dispatch import kernels
 from ..moments import ROWS_A_PART
 from ..ranks import Alone, Ranks
 from ..sampling import gibbs
 from ..states.bits import BitMatrix, of_planes, packed, zeros
-from ..states.drawn import drawn
+from ..states.drawn import drawn_bits, drawn_parts, drawn_states
 from ..states.missing import with_absent
 from ..states.totals import BATCH, dense, is_array, refuse_no_batches
 from ..units.unit import Unit
 
 MEASURED = 256  # examples that are measured as training goes on
-_DRAW = 32  # drawing a state costs as much as so many connections; see threads.PASS
-_DRAWN = 1 << 20  # numbers that are read, and made into bits, at a time
+_NUMBERS = 1 << 20  # that are read, and made into bits, at a time
 _RUN = 64 << 20  # bytes of bits that are made of an array on disk at a time
 ON_RANKS = (
     "several ranks cannot do this training together (comm, --mpi): a batch must be states, not fractions "
@@ -222,7 +220,7 @@ class InMemory:
     @property
     def _step(self) -> int:
         """Examples that are read at a time."""
-        return max(1, _DRAWN // self._n_units)
+        return max(1, _NUMBERS // self._n_units)
 
 
 class OnDisk(InMemory):
@@ -379,7 +377,7 @@ class UserBatches:
                 states = self._states(batch)
                 numbers = (states.to_states() if isinstance(states, BitMatrix) else states)[: MEASURED - count]
                 if self._unit.layout is not None:  # states of others may have fewer columns
-                    numbers = drawn(numbers, self._unit, self._seed, philox.MEASURED_STATES, first=count)
+                    numbers = drawn_parts(numbers, self._unit, self._seed, philox.MEASURED_STATES, first=count)
                 parts.append(numbers)
                 count += len(parts[-1])
                 if count >= MEASURED:
@@ -413,33 +411,3 @@ def _as_given(states, unit: Unit):
 
 def _planes(packed: np.ndarray, unit: Unit) -> BitMatrix:
     return of_planes(np.ascontiguousarray(packed.T), unit)
-
-
-def drawn_states(
-    states, rows: np.ndarray, seed: int, place: int, first: int = 0, n_threads: int | None = 1
-) -> np.ndarray:
-    """States for these rows (n,) of fractions (dense or CSR), which are the probabilities of ones, as bytes (n,
-    ceil(V/8)); numbers outside [0, 1] count as the nearer end. The random numbers are those of the first-th example of
-    a place and of those that follow. With rows (m, n), the same for each of m places in sequence: (m, n, ceil(V/8))."""
-    n_units = states.shape[1]
-    out = np.empty((*rows.shape, -(-n_units // 8)), np.uint8)
-    which = np.ascontiguousarray(np.atleast_2d(rows), np.int64)
-    drawn = out.reshape(*which.shape, out.shape[-1])
-    used = threads.resolve(n_threads, _DRAW * which.size * n_units)
-    if isinstance(states, np.ndarray) and states.dtype == np.float32 and states.flags.c_contiguous:
-        kernels.draw_states(states, which, seed, philox.DRAW, place, first, drawn, used)
-        return out
-    step = max(1, _DRAWN // n_units)
-    for s in range(len(which)):
-        for start in range(0, which.shape[1], step):
-            part = np.ascontiguousarray(dense(states[which[s, start : start + step]]), np.float32)
-            every = np.arange(len(part))[None]
-            to = drawn[s : s + 1, start : start + step]
-            kernels.draw_states(part, every, seed, philox.DRAW, place + s, first + start, to, used)
-    return out
-
-
-def drawn_bits(states, seed: int, place: int) -> BitMatrix:
-    """A state for each row of fractions (dense or CSR), as drawn_states draws them."""
-    drawn = drawn_states(states, np.arange(states.shape[0]), seed, place)
-    return BitMatrix(np.ascontiguousarray(drawn.T), states.shape[1])

@@ -21,7 +21,7 @@ from ..ranks import Alone, Ranks, alone, sharing
 from ..rbm import RBM
 from ..sampling.trajectory import Trajectory
 from ..states.bits import BitMatrix, packed
-from ..states.drawn import drawn
+from ..states.drawn import drawn_parts
 from ..states.missing import absent_sites, has_missing, with_absent
 from ..states.totals import is_array
 from . import divided
@@ -424,7 +424,7 @@ def _start(
 ) -> None:  # fmt: skip
     """Start a trajectory at the base-rate model of the data; of batches, of their first 256 examples."""
     rbm, gradient, unit = loop.rbm, loop.gradient, loop.rbm.visible
-    examples = packed(drawn(source.some_examples(), unit, seed, philox.MEASURED_STATES), unit)
+    examples = packed(drawn_parts(source.some_examples(), unit, seed, philox.MEASURED_STATES), unit)
     if is_array(X):
         base = RBM.from_data(X, 1, sample_weight=sample_weight, visible=unit)
     else:

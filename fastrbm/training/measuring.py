@@ -10,7 +10,7 @@ import numpy as np
 from .._core import philox
 from ..sampling import gibbs
 from ..states.bits import BitMatrix, packed, zeros
-from ..states.drawn import drawn
+from ..states.drawn import drawn_parts
 from ..states.missing import absent_sites, are_sites
 from .columns import columns_of, of_reals
 from .contracts import Metric, Snapshot, metric_values
@@ -126,7 +126,7 @@ class Basics:
 
     def __init__(self, examples: np.ndarray, validation: BitMatrix | None, seed: int, unit: Unit) -> None:
         self.seed, self._unit = seed, unit
-        self.states = drawn(examples, unit, seed, philox.MEASURED_STATES)
+        self.states = drawn_parts(examples, unit, seed, philox.MEASURED_STATES)
         self.bits = packed(self.states, unit)
         absent = absent_sites(self.bits)
         self._present = None if absent is None else np.repeat(~absent, unit.units_of_columns, axis=1)
@@ -139,7 +139,7 @@ class Basics:
 
     def packed(self, examples: np.ndarray) -> BitMatrix:
         """The states of more examples."""
-        return packed(drawn(examples, self._unit, self.seed, philox.MEASURED_STATES, 1), self._unit)
+        return packed(drawn_parts(examples, self._unit, self.seed, philox.MEASURED_STATES, 1), self._unit)
 
     def measure(self, rbm: RBM, epoch: int, n_threads: int | None) -> dict[str, float]:
         """Of the model as it is."""
