@@ -235,6 +235,26 @@ def test_arguments_set_anew_are_checked_before_the_next_update(name, value):
     model.set_params(**small().get_params()).partial_fit(GRAY)
 
 
+@pytest.mark.parametrize("every", [1, 3, 40])
+def test_score_samples_by_one_feature_in_so_many(every):
+    """The k-th example by features k, k + every ...; data of 0 and 1 by all."""
+    data = RNG.random((7, 40))
+    model = small().fit(data)
+    expected = np.zeros(7)
+    for k, v in enumerate(data):
+        for i in range(k % every, 40, every):
+            other = v.copy()
+            other[i] = 1 - other[i]
+            free = model.free_energy(np.stack([v, other]))
+            expected[k] -= every * np.logaddexp(0, free[0] - free[1])
+    assert np.abs(model.score_samples(data, every=every) - expected).max() < 8e-5 * every
+    bits = data > 0.5
+    assert np.array_equal(model.score_samples(bits, every=every), model.score_samples(bits))
+    for wrong in (0, 41, 1.5, "2"):
+        with pytest.raises((ValueError, TypeError), match="every"):
+            model.score_samples(data, every=wrong)
+
+
 # ---------------------------------------------------------------- the line of a verbose fit
 
 
