@@ -46,7 +46,7 @@ class SGD(Optimizer):
     l1b : float
         Likewise, log-likelihood - `l1b / (2 V) sum_j (sum_i |W_ij|)^2`: pulls weights to 0 the more, the more weights
         a hidden unit has, so that its weights become few and no unit dies (Tubiana, Cocco & Monasson, eLife 2019, eq.
-        8: the usual choice for sequences; 0.25 for their WW domain).
+        8: the usual choice for sequences, with :class:`Adam`; 0.25 for their WW domain).
     nesterov : bool
         Move along `gradient + momentum * u` in place of u: the look-ahead of Nesterov (1983), in the form that takes
         the gradient where the parameters are (Bengio et al. 2013).
