@@ -107,7 +107,10 @@ def test_in_a_pipeline(capsys):
 
 
 def test_errors_say_which_step_is_missing():
-    for bad, words in ((np.nan, "(?s)contains NaN.*SimpleImputer, a step before"), ("a", "string.*; ColumnTransformer")):
+    for bad, words in (
+        (np.nan, "(?s)contains NaN.*SimpleImputer, a step before"),
+        ("a", "string.*; ColumnTransformer"),
+    ):
         table = X.astype(object)
         table[1, 0] = bad
         with pytest.raises(ValueError, match=words):
