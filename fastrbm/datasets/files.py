@@ -187,8 +187,8 @@ def _read_npz(path: str | PathLike[str], key: str | None) -> np.ndarray:
         listed = shown(", ".join(names))
         if key is None and _SPARSE <= set(names):
             raise ValueError(
-                f"{path} holds a sparse matrix of SciPy's: in Python, scipy.sparse.load_npz reads it, and RBM.from_data "
-                "and fit take it; as a file, save matrix.toarray() by numpy.save"
+                f"{path} holds a sparse matrix of SciPy's: in Python, scipy.sparse.load_npz reads it, and "
+                "RBM.from_data and fit take it; as a file, save matrix.toarray() by numpy.save"
             )
         if key is None and len(names) != 1:
             raise ValueError(f"{path} holds {listed}: choose one with key (--key)")
