@@ -20,7 +20,7 @@ ALPHABETS = {
     "dna": "-ACGT",
     "dna_gap_last": "ACGT-",
 }
-_SAME_BASE = {frozenset("ACGU"): "TU", frozenset("ACGT"): "UT"}  # (another way to write it, the letter)
+_SAME_BASE = {frozenset("ACGU"): ("T", "U"), frozenset("ACGT"): ("U", "T")}  # (another way to write it, the letter)
 _LOWER = b"abcdefghijklmnopqrstuvwxyz"
 _UNKNOWN = 255  # the code of what is no letter of the alphabet
 
@@ -161,7 +161,7 @@ class Coder:
             table[ord("*")] = gap
         for code, letter in enumerate(letters):
             table[letter] = code
-        other, base = _SAME_BASE.get(frozenset(self.alphabet.letters) - {"-"}, "--")
+        other, base = _SAME_BASE.get(frozenset(self.alphabet.letters) - {"-"}, ("-", "-"))
         table[ord(other)] = table[ord(base)]
         insertion = bytes(c for c in _LOWER + b"." if c not in letters)
         if insertions == "match":
