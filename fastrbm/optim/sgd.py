@@ -90,7 +90,8 @@ class SGD(Optimizer):
         return () if self._velocity is None else parts_of(self._velocity)
 
     def update(self, rbm: RBM, gradient: Gradient, progress: float = 0.0, n_threads: int | None = None) -> None:
-        """Move rbm along gradient. FloatingPointError, and no change, where a parameter would not stay finite."""
+        """Move rbm along gradient, at the rate for this fraction of the training, from 0 to 1. FloatingPointError, and
+        no change, where a parameter would not stay finite."""
         direction, momentum = less_l1b(model(rbm)._direction(gradient), rbm, self.l1b), self.momentum
         self._follow(rbm)
         if not momentum:
