@@ -68,9 +68,12 @@ def test_numbers_outside_count_as_the_nearer_end_in_every_method(draw, store):
     "data, words",
     [
         (2.0 * BITS - 1, "X has values from -1 to 1; .*: those below 0 count as 0, so spins of -1 and 1 as 0 and 1$"),
-        (BITS * 255, r"X has values from 0 to 255; .*: those above 1 count as 1 \(MinMaxScaler scales them\)$"),
+        (
+            BITS * 255,
+            r"X has values from 0 to 255; .*: those above 1 count as 1 \(MinMaxScaler\(clip=True\) scales them\)$",
+        ),
         (GRAY * 3 - 1, "X has values from -1 to .*: those below 0 count as 0 and those above 1 count as 1"),
-        (GRAY - 0.25, "X has values from -0.25 to .*: those below 0 count as 0$"),
+        (GRAY - 0.25, r"X has values from -0.25 to .*: those below 0 count as 0 \(MinMaxScaler"),
     ],
 )
 def test_the_warning_says_what_numbers_count_as_and_points_to_the_line_that_brought_them(data, words):
