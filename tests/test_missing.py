@@ -591,7 +591,7 @@ def mixed_frame(n=40):
         "z": 3.0 * kind + rng.normal(0, 0.1, n), "old": pd.array(x > 0, "boolean"),
         "counts": pd.array((1 << 60) + rng.integers(0, 1 << 56, n), "Int64"), "full": rng.normal(size=n), "text": kind,
     }  # fmt: skip
-    frame = pd.DataFrame(columns, index=np.repeat(np.arange(n // 2), 2))  # an index with twins
+    frame = pd.DataFrame(columns, index=np.repeat(np.arange(n // 2), 2))  # an index with each label twice
     frame["text"] = np.array(["u", "v", "w"], object)[kind]
     return frame
 

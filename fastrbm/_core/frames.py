@@ -43,7 +43,7 @@ class CodedTable(NamedTuple):
 
 def describe_frame(
     frame: Any, max_levels: int = MAX_LEVELS, categories: Mapping[Any, Sequence[Label]] | None = None,
-    name: str = "frame", real: bool | None = None,
+    name: str = "frame", real: bool | Iterable[Any] | None = None,
 ) -> CodedTable:  # fmt: skip
     """The units that fit the columns of a data frame, and the frame as their codes.
 
@@ -65,10 +65,11 @@ def describe_frame(
         limit but 255 for them, and they may be any numbers.
     name : str
         What messages call the frame.
-    real : bool, optional
+    real : bool or names of columns, optional
         Whether columns of real numbers and quantities are Gaussian units; otherwise they are refused. By default where
         some other column holds text, truth values or categories: a table of numbers alone may be meant in several ways,
-        and ``visible="gaussian"`` says that they are real.
+        and ``visible="gaussian"`` says that they are real. With names of columns these are Gaussian units whatever
+        numbers they hold, and others as with True.
 
     Returns
     -------
@@ -79,9 +80,9 @@ def describe_frame(
     TypeError
         When a column holds something else than numbers, text, truth values or categories.
     ValueError
-        When a column is real-valued or a quantity, and may not be (real); when it has too many values, none at all, or
-        an infinite one, or is an identifier: text that is another in each of more than 20 rows, or numbers of all rows
-        in turn.
+        When a column is real-valued or a quantity, and may not be (real), or has to be, and is not; when it has too
+        many values, none at all, or an infinite one, or is an identifier: text that is another in each of more than 20
+        rows, or numbers of all rows in turn.
 
     Examples
     --------
@@ -102,8 +103,6 @@ def describe_frame(
     ((('bernoulli', 1), ('gaussian', 1)), (('blue', 'red'), None))
     """
     labels, columns = columns_of(frame, name)
-    columns = list(columns)
-    real = any(map(_is_category, columns)) if real is None else validate.flag(real, "real")
     return describe_columns(
         columns, labels, lambda k: f"column {labels[k]!r} of {name}", name, max_levels=max_levels,
         categories=categories, real=real,
@@ -112,11 +111,18 @@ def describe_frame(
 
 def describe_columns(
     columns: Iterable[Column], labels: Sequence[Any], where: Callable[[int], str], name: str,
-    max_levels: int = MAX_LEVELS, categories: Mapping[Any, Sequence[Label]] | None = None, real: bool = False,
+    max_levels: int = MAX_LEVELS, categories: Mapping[Any, Sequence[Label]] | None = None,
+    real: bool | Iterable[Any] | None = None,
 ) -> CodedTable:  # fmt: skip
     """describe_frame, of columns that were read. labels: their names; where(k): column k in words."""
     max_levels = validate.integer(max_levels, "max_levels", 2, MOST)
     given = _given_categories(categories, labels, name)
+    columns = list(columns)
+    forced = _forced(real, labels, given, name)
+    if forced:
+        may = True
+    else:
+        may = any(map(_is_category, columns)) if real is None else validate.flag(real, "real")
     kinds: list[tuple[str, int]] = []
     codes: list[np.ndarray] = []
     found: list[tuple[Label, ...] | None] = []
@@ -126,7 +132,11 @@ def describe_columns(
         if labels[k] in given:
             chosen = given[labels[k]]
             column = Column(list(chosen), _encoded(column, chosen, where(k)), declared=True)
-        numbers = _quantity(column, max_levels, where(k)) if real else None
+        numbers = None
+        if labels[k] in forced:
+            numbers = _numbers(column, where(k)) if column.labels else None  # else an error, below
+        elif may:
+            numbers = _quantity(column, max_levels, where(k))
         if numbers is not None:
             found.append(None)
             codes.append(numbers)
@@ -421,6 +431,21 @@ def _given_categories(categories: Any, labels: Sequence[Any], name: str) -> dict
         if not 1 <= len(given[label]) <= MOST or len(set(given[label])) < len(given[label]):
             raise ValueError(f"categories[{shown(label)}] must be from 1 to {MOST} different labels")
     return given
+
+
+def _forced(real: Any, labels: Sequence[Any], given: Mapping[Any, Any], name: str) -> set[Any]:
+    """The names of columns that have to be real."""
+    if not isinstance(real, (str, Iterable)):
+        return set()
+    if isinstance(real, str):
+        raise TypeError("real must be several names, not one string")
+    forced = set(real)
+    for label in sorted(forced, key=str):
+        if label not in labels:
+            raise ValueError(f"real has {shown(label)}, which is no column of {name}")
+        if label in given:
+            raise ValueError(f"real has {shown(label)}, of which categories has labels: choose one")
+    return forced
 
 
 def nan_where_missing(codes: np.ndarray) -> np.ndarray:
