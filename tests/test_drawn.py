@@ -7,6 +7,7 @@ from scipy import sparse
 import fastrbm as fr
 from fastrbm.sampling.columns import LabelColumn
 from fastrbm.states.bits import of_planes, places
+from fastrbm.states.fractions import Fractions
 from fastrbm.training.data import source_of
 
 u = fr.units
@@ -68,7 +69,7 @@ def test_states_are_those_of_a_layer_of_two_values_alone(name, tmp_path):
     drawn = np.concatenate([bits_of(batch, unit) for batch in states])
     assert np.array_equal(drawn, alone)
     order = source.orders(range(2, 3))[0]
-    hard = fr.training.data.Fractions.read(X, unit, "X").hardened().to_states()[order]
+    hard = Fractions.read(X, unit, "X").hardened().to_states()[order]
     other = np.concatenate([[segment.layout is not None] * segment.n_columns for segment in unit.segments])
     assert np.array_equal(np.concatenate([batch.to_states() for batch in states])[:, other], hard[:, other])
     single = X.astype(np.float32) if name in ("label", "two") else X

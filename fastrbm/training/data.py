@@ -10,21 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from .._core import arrays, philox, threads, validate
+from .._core import arrays, philox, validate
 from .._core.agreement import agreed
-from .._core.dispatch import kernels
 from ..moments import ROWS_A_PART
 from ..ranks import Alone, Ranks
 from ..sampling import gibbs
-from ..states.bits import BitMatrix, of_planes, packed, zeros
+from ..states.bits import BitMatrix, packed, zeros
 from ..states.fractions import Fractions
 from ..states.missing import with_absent
 from ..states.totals import BATCH, dense, is_array, refuse_no_batches
 from ..units.unit import Unit
+from .examples import DRAWN, as_numbers, as_values, drawn_states, given, of_bytes
 
 MEASURED = 256  # examples that are measured as training goes on
-_DRAW = 32  # drawing a state costs as much as so many connections; see threads.PASS
-_DRAWN = 1 << 20  # numbers that are read, and made into bits, at a time
 _RUN = 64 << 20  # bytes of bits that are made of an array on disk at a time
 ON_RANKS = (
     "several ranks cannot do this training together (comm, --mpi): a batch must be states, not fractions "
@@ -108,7 +106,7 @@ class InMemory:
         if isinstance(X, Fractions):
             return X
         if isinstance(X, BitMatrix) or self._dynamic and self._unit.layout is not None:
-            return _given(X, self._unit, "X", self._dynamic)
+            return given(X, self._unit, "X", self._dynamic)
         data = validate.states(X, self._unit.n_columns, "X", fractions=True, unit=self._unit)
         if data.dtype == np.float64 and type(X) is np.ndarray:
             self._unit.check_data(X, "X")
@@ -122,7 +120,7 @@ class InMemory:
 
     def _rows(self, examples: np.ndarray):
         if self._packed is not None:
-            return _planes(self._packed.take(examples, axis=0), self._unit)
+            return of_bytes(self._packed.take(examples, axis=0), self._unit)
         rows = self._data[examples]
         return rows if isinstance(rows, Fractions) else dense(rows)
 
@@ -168,9 +166,9 @@ class InMemory:
         for start in range(first * self.batch_size, self.n, self.batch_size):
             rows = order[:, start : start + self.batch_size]
             if self._dynamic and self._packed is None:
-                states = _planes(self._drawn(rows, epoch, start, 1), self._unit)
+                states = of_bytes(self._drawn(rows, epoch, start, 1), self._unit)
             else:
-                states = _as_given(self._rows(rows[0]), self._unit)
+                states = as_values(self._rows(rows[0]), self._unit)
             yield states, None if self._weight is None else self._weight[rows[0]]
 
     def some_examples(self, n: int = MEASURED) -> np.ndarray:
@@ -180,7 +178,7 @@ class InMemory:
         if self._weight is not None:
             ends = np.add.accumulate(self._weight)
             examples = np.searchsorted(ends, (np.arange(n) + 0.5) / n * ends[-1], side="right")
-        return _numbers(self._rows(examples))
+        return as_numbers(self._rows(examples))
 
     def describe(self) -> str:
         """What a checkpoint remembers of the data, so as not to go on with others. The same for an array in memory and
@@ -225,7 +223,7 @@ class InMemory:
     @property
     def _step(self) -> int:
         """Examples that are read at a time."""
-        return max(1, _DRAWN // self._n_units)
+        return max(1, DRAWN // self._n_units)
 
 
 class OnDisk(InMemory):
@@ -247,7 +245,7 @@ class OnDisk(InMemory):
     def _keep(self, X):
         if X.ndim != 2:
             raise ValueError(f"X must have two dimensions, (examples, units), got shape {X.shape}")
-        _given(X[:1], self._unit, "X", self._dynamic)  # says what is wrong with its shape or kind
+        given(X[:1], self._unit, "X", self._dynamic)  # says what is wrong with its shape or kind
         return X.view(np.ndarray)  # which is quicker to index
 
     @property
@@ -288,7 +286,7 @@ class OnDisk(InMemory):
         ranks = self.ranks
         shares = ranks.shares(len(examples))
         own = examples if self._dynamic else examples[shares[ranks.rank]]  # fractions take longer to send than to read
-        states = ranks.agree(lambda: _given(self._data[own], self._unit, "X", self._dynamic, own))
+        states = ranks.agree(lambda: given(self._data[own], self._unit, "X", self._dynamic, own))
         if isinstance(ranks, Alone) or self._dynamic:
             return states
         if ranks.largest(not isinstance(states, BitMatrix))[0] or not isinstance(states, BitMatrix):
@@ -368,8 +366,8 @@ class UserBatches:
                     raise ValueError("a batch of X has no examples")
                 if self._dynamic and not isinstance(states, BitMatrix):
                     place = (epoch - 1) * self.n_batches + count
-                    states = _planes(drawn_states(states, np.arange(states.shape[0]), self._seed, place), self._unit)
-                yield _as_given(states, self._unit)
+                    states = of_bytes(drawn_states(states, np.arange(states.shape[0]), self._seed, place), self._unit)
+                yield as_values(states, self._unit)
             count += 1
         if count < self.n_batches:
             raise ValueError(f"X yields {count} batches where its len() promises {self.n_batches}")
@@ -381,7 +379,7 @@ class UserBatches:
             for batch in self._batches:
                 states = self._states(batch)
                 coded = self._unit.layout is not None
-                numbers = _numbers(states)
+                numbers = as_numbers(states)
                 parts.append(self._unit.hardened(numbers) if coded and numbers is states else numbers)
                 count += len(parts[-1])
                 if count >= MEASURED:
@@ -395,7 +393,7 @@ class UserBatches:
         validate.check_names(arrays.names_of(batch), self._names, BATCH)
         if self._absent and not arrays.is_sparse(batch):
             return with_absent(batch, self._unit, BATCH)
-        return _given(batch, self._unit, BATCH, self._dynamic)
+        return given(batch, self._unit, BATCH, self._dynamic)
 
     def keep_examples(self, examples: np.ndarray) -> None:
         """Measure these examples, as before an interruption."""
@@ -408,59 +406,3 @@ class UserBatches:
         return (
             f"{self.n_batches} batches of {self._n_units} units{', drawn' * self._dynamic}{', absent' * self._absent}"
         )
-
-
-def _given(X, unit: Unit, name: str, drawn: bool, rows: np.ndarray | None = None):
-    """A user's examples: a BitMatrix, or fractions of on as gibbs.states_given reads them; where states of a layer of
-    segments are to be drawn from these, Fractions."""
-    if drawn and unit.layout is not None and not isinstance(X, BitMatrix):
-        return Fractions.read(X, unit, name, rows)
-    return gibbs.states_given(X, unit.n, name, True, rows, unit)
-
-
-def _numbers(states: BitMatrix | Fractions | np.ndarray) -> np.ndarray:
-    """States as an array; of layers of which states are drawn, the likeliest ones."""
-    states = states.hardened() if isinstance(states, Fractions) else states
-    return states.to_states() if isinstance(states, BitMatrix) else states
-
-
-def _as_given(states, unit: Unit):
-    """States as gradient estimators take them from anybody: fractions of on as numbers between the units' values."""
-    return states if isinstance(states, BitMatrix) else unit.values(states)
-
-
-def _planes(packed: np.ndarray, unit: Unit) -> BitMatrix:
-    return of_planes(np.ascontiguousarray(packed.T), unit)
-
-
-def drawn_states(
-    states, rows: np.ndarray, seed: int, place: int, first: int = 0, n_threads: int | None = 1
-) -> np.ndarray:
-    """States for these rows (n,) of fractions (dense, CSR or Fractions), which are the probabilities of ones, as bytes
-    (n, ceil(V/8)), of Fractions (n, rows of planes); numbers outside [0, 1] count as the nearer end. The random numbers
-    are those of the first-th example of a place and of those that follow. With rows (m, n), the same for each of m
-    places in sequence: (m, n, ceil(V/8))."""
-    if isinstance(states, Fractions):
-        return states.with_bits(drawn_states(states.probabilities, rows, seed, place, first, n_threads), rows)
-    n_units = states.shape[1]
-    out = np.empty((*rows.shape, -(-n_units // 8)), np.uint8)
-    which = np.ascontiguousarray(np.atleast_2d(rows), np.int64)
-    drawn = out.reshape(*which.shape, out.shape[-1])
-    used = threads.resolve(n_threads, _DRAW * which.size * n_units)
-    if isinstance(states, np.ndarray) and states.dtype == np.float32 and states.flags.c_contiguous:
-        kernels.draw_states(states, which, seed, philox.DRAW, place, first, drawn, used)
-        return out
-    step = max(1, _DRAWN // n_units)
-    for s in range(len(which)):
-        for start in range(0, which.shape[1], step):
-            part = np.ascontiguousarray(dense(states[which[s, start : start + step]]), np.float32)
-            every = np.arange(len(part))[None]
-            to = drawn[s : s + 1, start : start + step]
-            kernels.draw_states(part, every, seed, philox.DRAW, place + s, first + start, to, used)
-    return out
-
-
-def drawn_bits(states, seed: int, place: int) -> BitMatrix:
-    """A state for each row of fractions (dense or CSR), as drawn_states draws them."""
-    drawn = drawn_states(states, np.arange(states.shape[0]), seed, place)
-    return BitMatrix(np.ascontiguousarray(drawn.T), states.shape[1])
