@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from ranks_by_threads import on_ranks
 from scipy import sparse
 
 import fastrbm as fr
@@ -177,3 +178,16 @@ def test_what_cannot_be_drawn():
     fr.fit(drawn, bits, **how)
     fr.fit(plain, bits, epochs=2, seed=1)
     assert np.array_equal(drawn.weights, plain.weights)
+
+
+def test_ranks_draw_the_same_states(tmp_path):
+    X, _ = data_of("label")
+
+    def train(comm, X):
+        rbm = data_of("label")[1]
+        options = {"epochs": 2, "batch_size": 50, "dynamic_binarization": True, "comm": comm}
+        fr.fit(rbm, X, fr.gradient.PCD(16), **options)
+        return rbm.weights.tolist()
+
+    for data in (X, on_disk(tmp_path, X)):
+        assert on_ranks(2, lambda comm, data=data: train(comm, data)) == [train(None, X)] * 2
