@@ -9,7 +9,6 @@ from helpers import modules
 import fastrbm as fr
 from fastrbm import reference
 from fastrbm._core import philox
-from fastrbm.states import drawn as _drawn
 from fastrbm.training import data as _source
 from fastrbm.units import Bernoulli
 
@@ -194,8 +193,7 @@ def test_draws_do_not_depend_on_batches_dtype_or_place(tmp_path):
 def test_a_long_read_from_disk_is_cut(tmp_path, monkeypatch):
     gray, parts = X * 0.9 + 0.05, []
     for most in (1 << 20, 10 * 64):
-        for module in (_source, _drawn):
-            monkeypatch.setattr(module, "_NUMBERS", most)
+        monkeypatch.setattr(_source, "DRAWN", most)
         parts.append(
             source_of(on_disk(tmp_path, gray), 64, 24, 3, dynamic_binarization=True).part(range(1, 2), 0, 9, 1)[0]
         )

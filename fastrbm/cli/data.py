@@ -13,7 +13,9 @@ from ..datasets.files import read_column
 from ..datasets.scales import binarize, scaled
 from ..datasets.similarity import sequence_weights
 from ..datasets.table import Table
+from ..states.bits import BitMatrix
 from ..states.drawn import drawn_parts
+from ..states.fractions import Fractions
 from ..units.unit import Unit
 from .form import Form
 from .reading import is_alignment, is_csv, numbers_of, read_sequences, refuse_absent, refuse_options_of_sequences
@@ -39,8 +41,10 @@ def data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool = Fa
 
 
 def drawn_of(X: np.ndarray, unit: Unit, seed: int) -> np.ndarray:
-    """Values of units of two values, drawn from numbers between them."""
-    parts = unit.parts(X, True)
+    """Values of a layer, those of units of two values drawn from numbers between them."""
+    parts = unit.parts(X, True) if unit.layout is None else Fractions.read(X, unit, "X")
+    if isinstance(parts, BitMatrix):
+        return X
     assert parts is not None  # they are checked
     return unit.values(drawn_parts(parts, unit, seed, philox.COMPARED_STATES))
 
@@ -59,7 +63,7 @@ def _data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool, dr
     if is_csv(name) and (form.categories is not None or options.drop and form.names is not None):
         refuse_absent(name, options)
         codes = load_codes(name, form.names, form.categories, drop=options.drop)
-        return codes if bool(np.isnan(codes).any()) else codes.astype(np.int16)
+        return codes if form.unit.real or bool(np.isnan(codes).any()) else codes.astype(np.int16)
     table = numbers_of(name, options)
     if not form.coded:
         examples, own = of_binary(table, name, options, form.unit, quiet, draw)

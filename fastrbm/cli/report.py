@@ -106,7 +106,9 @@ def write_report(
     Returns what to call the file that was written, None if none was."""
     if is_on_disk(X):
         X = X[np.linspace(0, len(X) - 1, min(len(X), _DISK_EXAMPLES)).astype(np.intp)]
-    if isinstance(X, np.ndarray) and X.dtype.kind == "f" and rbm.visible.layout is None and not np.isnan(X).any():
+    if getattr(options, "dynamic_binarization", False) or (
+        isinstance(X, np.ndarray) and X.dtype.kind == "f" and rbm.visible.layout is None and not np.isnan(X).any()
+    ):
         X = drawn_of(X, rbm.visible, options.seed)
     shape = tuple(map(int, options.shape.split("x"))) if options.shape else None
     command, date = shlex.join(["fastrbm", *options.arguments]), time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())

@@ -19,11 +19,11 @@ from ..gradient.pcd import PCD
 from ..optim.sgd import SGD
 from ..rbm import RBM
 from ..states.bits import BitMatrix
-from ..states.drawn import drawn_bits
 from ..states.numbers import parts_of
 from ..states.totals import dense, weighted_sums
 from ..training.by_contents import ByContents
 from ..training.data import OneBatch
+from ..training.examples import drawn_bits
 from ..training.loop import Loop
 from ..units.bernoulli import Bernoulli
 from ..units.unit import Unit

@@ -15,14 +15,15 @@ from .._core.agreement import agreed
 from ..moments import ROWS_A_PART
 from ..ranks import Alone, Ranks
 from ..sampling import gibbs
-from ..states.bits import BitMatrix, of_planes, packed, zeros
-from ..states.drawn import drawn_bits, drawn_parts, drawn_states
+from ..states.bits import BitMatrix, packed, zeros
+from ..states.drawn import drawn_parts
+from ..states.fractions import Fractions
 from ..states.missing import with_absent
 from ..states.totals import BATCH, dense, is_array, refuse_no_batches
 from ..units.unit import Unit
+from .examples import DRAWN, as_numbers, as_values, drawn_states, given, of_bytes
 
 MEASURED = 256  # examples that are measured as training goes on
-_NUMBERS = 1 << 20  # that are read, and made into bits, at a time
 _RUN = 64 << 20  # bytes of bits that are made of an array on disk at a time
 ON_RANKS = (
     "several ranks cannot do this training together (comm, --mpi): a batch must be states, not fractions "
@@ -85,8 +86,9 @@ class InMemory:
     ) -> None:
         self._unit, self._n_units = unit, unit.n
         self._n_bytes = len(zeros(0, unit).planes)  # of an example
-        if dynamic_binarization and unit.layout is not None:
-            raise ValueError("dynamic_binarization takes units of one type of two values, not categories or segments")
+        self.draws = dynamic_binarization
+        if dynamic_binarization and all(segment.layout for segment in unit.segments):
+            raise ValueError(f"dynamic_binarization draws states of units of two values, which {unit!r} has not")
         self._data: Any = self._keep(X)
         self.n = self._n_rows = self._data.shape[0]
         # the bytes of an example side by side: from planes each would come by a cache line of its own
@@ -97,15 +99,17 @@ class InMemory:
             raise ValueError("X must have at least one example")
         self._weight = None if sample_weight is None else validate.sample_weight(sample_weight, self.n)
         self.mean_weight = 1.0 if self._weight is None else math.fsum(self._weight) / self.n
-        self.batch_size, self._seed, self.draws = batch_size, seed, dynamic_binarization
+        self.batch_size, self._seed = batch_size, seed
         if dynamic_binarization and type(self._data) is np.ndarray and not isinstance(self, OnDisk):
             self._data = np.ascontiguousarray(self._data, np.float32)  # as they are drawn from
         self.n_batches = -(-self.n // batch_size)
         self._ordered: tuple[range, np.ndarray] = range(0), np.zeros((0, 0), np.intp)
 
-    def _keep(self, X) -> BitMatrix | np.ndarray:
-        if isinstance(X, BitMatrix):
-            return gibbs.states_given(X, self._n_units, "X", unit=self._unit)
+    def _keep(self, X) -> BitMatrix | Fractions | np.ndarray:
+        if isinstance(X, Fractions):
+            return X
+        if isinstance(X, BitMatrix) or self.draws and self._unit.layout is not None:
+            return given(X, self._unit, "X", self.draws)
         data = validate.states(X, self._unit.n_columns, "X", fractions=True, unit=self._unit)
         if data.dtype == np.float64 and type(X) is np.ndarray:
             self._unit.check_data(X, "X")
@@ -119,8 +123,9 @@ class InMemory:
 
     def _rows(self, examples: np.ndarray):
         if self._packed is not None:
-            return _planes(self._packed.take(examples, axis=0), self._unit)
-        return dense(self._data[examples])
+            return of_bytes(self._packed.take(examples, axis=0), self._unit)
+        rows = self._data[examples]
+        return rows if isinstance(rows, Fractions) else dense(rows)
 
     def orders(self, epochs: range) -> np.ndarray:
         """The rows of the examples of some epochs (counted from 1), each in the order of its epoch, (epochs, n)."""
@@ -164,20 +169,19 @@ class InMemory:
         for start in range(first * self.batch_size, self.n, self.batch_size):
             rows = order[:, start : start + self.batch_size]
             if self.draws and self._packed is None:
-                states = _planes(self._drawn(rows, epoch, start, 1), self._unit)
+                states = of_bytes(self._drawn(rows, epoch, start, 1), self._unit)
             else:
-                states = _as_given(self._rows(rows[0]), self._unit)
+                states = as_values(self._rows(rows[0]), self._unit)
             yield states, None if self._weight is None else self._weight[rows[0]]
 
     def some_examples(self, n: int = MEASURED) -> np.ndarray:
-        """Up to n examples from all over the data, (n, V) uint8 or float64; where they have weights, at even steps of
-        weight, so that means over them are weighted ones."""
+        """Up to n examples from all over the data, states (n, columns) or float64 (n, V); where they have weights, at
+        even steps of weight, so that means over them are weighted ones."""
         examples = np.linspace(0, self._n_rows - 1, min(self._n_rows, n)).astype(np.intp)
         if self._weight is not None:
             ends = np.add.accumulate(self._weight)
             examples = np.searchsorted(ends, (np.arange(n) + 0.5) / n * ends[-1], side="right")
-        rows = self._rows(examples)
-        return rows.to_states() if isinstance(rows, BitMatrix) else rows
+        return as_numbers(self._rows(examples), self._seed)
 
     def describe(self) -> str:
         """What a checkpoint remembers of the data, so as not to go on with others. The same for an array in memory and
@@ -206,13 +210,15 @@ class InMemory:
         sum_ = 0
         for part in parts:
             rows = self._states(part)
-            numbers = rows.to_states() if isinstance(rows, BitMatrix) else rows
+            numbers = rows.to_values() if isinstance(rows, BitMatrix) else dense(rows)
             sum_ = zlib.crc32(np.ascontiguousarray(numbers, np.float32).data, sum_)
         return sum_
 
     def _states(self, examples: np.ndarray):
         """Of these examples: a BitMatrix where all are 0 or 1, whatever the others are."""
         rows = self._rows(examples)
+        if isinstance(rows, Fractions):
+            return rows.settled()
         if isinstance(rows, BitMatrix) or self._unit.layout is not None:
             return rows
         return gibbs.states_given(rows, self._n_units, "X", fractions=True)
@@ -220,7 +226,7 @@ class InMemory:
     @property
     def _step(self) -> int:
         """Examples that are read at a time."""
-        return max(1, _NUMBERS // self._n_units)
+        return max(1, DRAWN // self._n_units)
 
 
 class OnDisk(InMemory):
@@ -242,8 +248,7 @@ class OnDisk(InMemory):
     def _keep(self, X):
         if X.ndim != 2:
             raise ValueError(f"X must have two dimensions, (examples, units), got shape {X.shape}")
-        # says what is wrong with its shape or kind
-        validate.states(X[:1], self._unit.n_columns, "X", fractions=True, unit=self._unit)
+        given(X[:1], self._unit, "X", self.draws)  # says what is wrong with its shape or kind
         return X.view(np.ndarray)  # which is quicker to index
 
     @property
@@ -284,7 +289,7 @@ class OnDisk(InMemory):
         ranks = self.ranks
         shares = ranks.shares(len(examples))
         own = examples if self.draws else examples[shares[ranks.rank]]  # fractions take longer to send than to read
-        states = ranks.agree(lambda: gibbs.states_given(self._data[own], self._n_units, "X", True, own, self._unit))
+        states = ranks.agree(lambda: given(self._data[own], self._unit, "X", self.draws, own))
         if isinstance(ranks, Alone) or self.draws:
             return states
         if ranks.largest(not isinstance(states, BitMatrix))[0] or not isinstance(states, BitMatrix):
@@ -363,8 +368,9 @@ class UserBatches:
                 if states.shape[0] == 0:
                     raise ValueError("a batch of X has no examples")
                 if self.draws and not isinstance(states, BitMatrix):
-                    states = drawn_bits(states, self._seed, (epoch - 1) * self.n_batches + count)
-                yield _as_given(states, self._unit)
+                    place = (epoch - 1) * self.n_batches + count
+                    states = of_bytes(drawn_states(states, np.arange(states.shape[0]), self._seed, place), self._unit)
+                yield as_values(states, self._unit)
             count += 1
         if count < self.n_batches:
             raise ValueError(f"X yields {count} batches where its len() promises {self.n_batches}")
@@ -375,7 +381,7 @@ class UserBatches:
             parts, count = [], 0
             for batch in self._batches:
                 states = self._states(batch)
-                numbers = (states.to_states() if isinstance(states, BitMatrix) else states)[: MEASURED - count]
+                numbers = as_numbers(states[: MEASURED - count], self._seed, count)
                 if self._unit.layout is not None:  # states of others may have fewer columns
                     numbers = drawn_parts(numbers, self._unit, self._seed, philox.MEASURED_STATES, first=count)
                 parts.append(numbers)
@@ -384,14 +390,14 @@ class UserBatches:
                     break
             if not parts:
                 raise ValueError(f"X yields no batches where its len() promises {self.n_batches}")
-            self._some = np.concatenate(parts)
+            self._some = np.concatenate(parts)[:MEASURED]
         return self._some
 
     def _states(self, batch):
         validate.check_names(arrays.names_of(batch), self._names, BATCH)
         if self._absent and not arrays.is_sparse(batch):
             return with_absent(batch, self._unit, BATCH)
-        return gibbs.states_given(batch, self._n_units, BATCH, fractions=True, unit=self._unit)
+        return given(batch, self._unit, BATCH, self.draws)
 
     def keep_examples(self, examples: np.ndarray) -> None:
         """Measure these examples, as before an interruption."""
@@ -402,12 +408,3 @@ class UserBatches:
 
     def describe(self) -> str:
         return f"{self.n_batches} batches of {self._n_units} units{', drawn' * self.draws}{', absent' * self._absent}"
-
-
-def _as_given(states, unit: Unit):
-    """States as gradient estimators take them from anybody: fractions of on as numbers between the units' values."""
-    return states if isinstance(states, BitMatrix) else unit.values(states)
-
-
-def _planes(packed: np.ndarray, unit: Unit) -> BitMatrix:
-    return of_planes(np.ascontiguousarray(packed.T), unit)
