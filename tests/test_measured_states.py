@@ -128,7 +128,7 @@ def test_units_of_two_values_beside_sites_are_drawn(monkeypatch):
     apart = np.abs(states[:, :64].mean(axis=0) - FAINT.mean(axis=0))
     assert (apart < 5 * np.sqrt(0.25 / n)).all() and np.array_equal(states[:, 64:], codes)
     monkeypatch.setattr(module, "_NUMBERS", 700)
-    parts = [drawn_parts(Fractions.read(X[a:b], unit, "X"), unit, 3, 50, first=a) for a, b in ((0, 1), (1, 1), (1, n))]
+    parts = [drawn_parts(Fractions.read(X[a:b], unit, "X"), unit, 3, 50, first=a) for a, b in ((0, 1), (1, n))]
     assert np.array_equal(np.concatenate(parts), states)
     source = data.source_of(X, unit, 128, 0, None, True)
     assert abs(source.some_examples()[:, :64].mean() - FAINT.mean()) < 5 * np.sqrt(0.25 / (256 * 64))
