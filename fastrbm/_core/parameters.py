@@ -38,6 +38,11 @@ class Update:
     decays = False
     offsets: tuple[np.ndarray, np.ndarray] | None = None
 
+    @property
+    def plain_biases(self) -> tuple[np.ndarray, np.ndarray]:
+        """The biases' parts without centering."""
+        return self.visible_bias, self.hidden_bias
+
     if TYPE_CHECKING:
 
         @property
@@ -447,6 +452,14 @@ class Parameters:
         visible_bias = self.units[0].zero_sum(self.visible_bias.astype(np.float64))[0].astype(np.float32)
         hidden_bias = moved_values(self.hidden_bias, shifts[: self.shape[1]], 1.0, "hidden_bias")
         return self._of_tiles(out, visible_bias, hidden_bias, self.units, n_threads)[0]
+
+    def shifted(self, visible: np.ndarray, hidden: np.ndarray) -> Parameters:
+        """With these numbers added to the biases."""
+        return self.replaced(
+            self.to_hidden.tiles_array, self.transposed, self._largest_sums,
+            moved_values(self.visible_bias, visible, 1.0, "visible_bias"),
+            moved_values(self.hidden_bias, hidden, 1.0, "hidden_bias"),
+        )  # fmt: skip
 
     def replaced(
         self, weights: np.ndarray, transposed: Any, largest_sums: Sequence[float], visible_bias: np.ndarray,

@@ -237,6 +237,10 @@ class Gradient(Update):
     decays = True
 
     @property
+    def plain_biases(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._differences
+
+    @property
     def work(self) -> int:
         """What ascend has to do beside the update itself, in connections."""
         if "tiles" in self.__dict__ or self._states() is None:

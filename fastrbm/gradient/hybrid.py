@@ -197,6 +197,12 @@ class GradientSum(Gradient):
     decays = False
 
     @property
+    def plain_biases(self) -> tuple[np.ndarray, np.ndarray]:
+        visible, hidden = zip(*(term.plain_biases for term, _ in self._terms), strict=True)
+        factors = [factor for _, factor in self._terms]
+        return tuple(sum(f * b for f, b in zip(factors, each, strict=True)) for each in (visible, hidden))
+
+    @property
     def offsets(self) -> tuple[np.ndarray, np.ndarray] | None:  # type: ignore[override]
         return self._first.offsets
 

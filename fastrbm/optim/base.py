@@ -66,13 +66,22 @@ class Optimizer(Described):
         progress, rate = validate.real(progress, "progress", 0.0, 1.0), self.learning_rate
         return validate.real(rate(progress), "the schedule's learning rate", 0.0) if callable(rate) else rate
 
-    def _move(self, rbm: RBM, direction: Update, progress: float, l2: float, l1: float, n_threads: int | None) -> None:
+    def _move(
+        self, rbm: RBM, direction: Update, progress: float, l2: float, l1: float, n_threads: int | None,
+        offsets: tuple[np.ndarray, np.ndarray] | None,
+    ) -> None:  # fmt: skip
+        """An update along a direction that is centered by these offsets, if any."""
         rbm._move(direction, self.rate(progress), l2, l1, n_threads=n_threads)
         if rbm.visible.layout is not None and not rbm._has_absent and (self._leaves_gauge or self.l1 or self.l1b):
             rbm.zero_sum(n_threads)
-        max_norm = self.max_norm
-        if max_norm < math.inf:
-            rbm._clip(max_norm, n_threads)
+        if self.max_norm == math.inf:
+            return
+        before = rbm._parameters
+        rbm._clip(self.max_norm, n_threads)
+        after = rbm._parameters
+        if offsets is not None and after is not before:  # what is cut off is a change of W: see Update.bias_parts
+            lost = before.to_hidden.tiles_array - after.to_hidden.tiles_array
+            rbm._parameters = after.shifted(*along_offsets(lost, offsets, n_threads, after.division))
 
     def _decay(self) -> str:
         """For __repr__, which names what is not as it is by default, without rounding."""

@@ -93,13 +93,13 @@ class SGD(Optimizer):
         """Move rbm along gradient, at the rate for this fraction of the training, from 0 to 1. FloatingPointError, and
         no change, where a parameter would not stay finite."""
         direction, momentum = model(rbm)._direction(gradient), self.momentum
-        l2, l1 = self.l2, self.l1
-        if momentum or self.l1b or (direction.offsets is not None and not direction.decays):
+        l2, l1, offsets = self.l2, self.l1, direction.offsets
+        if momentum or self.l1b or (offsets is not None and not direction.decays):
             direction = less_decay(direction, rbm, l2, l1, self.l1b, n_threads)
             l2 = l1 = 0.0
         self._follow(rbm)
         if not momentum:
-            self._move(rbm, direction, progress, l2, l1, n_threads)
+            self._move(rbm, direction, progress, l2, l1, n_threads, offsets)
             return
         gradient_parts = parts_of(direction)
         velocity = self._faster(Direction(*gradient_parts), np.float32(momentum))  # the decay belongs to it
@@ -107,7 +107,7 @@ class SGD(Optimizer):
         if self.nesterov:
             pairs = zip(parts_of(velocity), gradient_parts, strict=True)
             step = Direction(*(np.float32(momentum) * u + g for u, g in pairs))
-        self._move(rbm, step, progress, 0.0, 0.0, n_threads)
+        self._move(rbm, step, progress, 0.0, 0.0, n_threads, offsets)
         self._velocity = velocity
 
     def _faster(self, gradient: Direction, momentum: np.float32) -> Direction:
