@@ -8,8 +8,8 @@ A size is visible x hidden units x examples of a batch, as many as chains. Conte
 two threads, a communicator of one rank, and two ranks with a thread each, started by mpiexec (pip install mpi4py
 mpich): as fit has them, which do updates of small models together, in memory that they share, and as ranks of several
 machines, which divide the units. Each trains the same model on the same data, in processes of its own, in turns; all
-must end with the same bits. An epoch has at most 64 updates, between which fit measures nothing; the clock is read where its loop hands over what is
-done. The first call is not counted.
+must end with the same bits. An epoch has at most 64 updates, between which fit measures nothing; the clock is read
+where its loop hands over what is done. The first call is not counted.
 
 Bytes are those that a rank receives in an update, beside f (k C (V + H) / 8 + 4.25 V H / P): f = (P - 1) / P, P ranks,
 C chains, k sweeps. These are the bits of both layers, and the weights of others, turned round, with the sums of their

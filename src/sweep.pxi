@@ -252,8 +252,8 @@ def sweep(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer t
           int n_threads, bint apart=False):
     """n_sweeps sweeps of n chains in place: visible INOUT, hidden INOUT. The random numbers are those of sweeps
     first_sweep, first_sweep + 1, ... of chains first_chain, first_chain + 1, ... free_visible and free_hidden IN are
-    None, or planes of the units that may change. fixed as in half_step, of the last hidden layer. apart: chains belong to
-    threads, however few they are: more work, but no thread waits for another that does not run."""
+    None, or planes of the units that may change. fixed as in half_step, of the last hidden layer. apart: chains belong
+    to threads, however few they are: more work, but no thread waits for another that does not run."""
     cdef Sweeps job
     cdef _Memory scratch, flips, rows
     memset(&job, 0, sizeof(Sweeps))

@@ -30,8 +30,9 @@ cdef struct Offsets:
     const double *hidden_shift
     const double *visible_difference
     const double *hidden_difference
-    double *by_tile                 # (tiles, padded): a row's product with hidden_offset, tile by tile
-    double *by_chunk                # (chunks, 64 tiles): a column's product with visible_offset, chunk by chunk
+    # products of the direction, less the decay of an update
+    double *by_tile                 # (tiles, padded): a row's with hidden_offset, tile by tile
+    double *by_chunk                # (chunks, 64 tiles): a column's with visible_offset, chunk by chunk
 
 
 cdef struct UpdateScratch:          # what a thread needs
@@ -91,7 +92,8 @@ def step(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, d
          bint signed, centering, Py_ssize_t n_hidden, const float[:, :, ::1] weights, double rate, double l2,
          double l1, float limit, float[:, :, ::1] out, float[:, :, ::1] transposed, double[::1] along_hidden,
          double[::1] along_visible, int n_threads, rows=None, by_tile=None, Segments segments=None):
-    """difference and ascend in one: the difference itself is never written down."""
+    """difference and ascend in one: the difference itself is never written down. along_hidden and along_visible are
+    products of the difference less l2 weights + l1 sign(weights)."""
     cdef Phase phases[2]
     cdef Ascent ascent
     cdef Py_ssize_t n_visible = positive_bits.shape[1]
@@ -148,7 +150,7 @@ cdef outcome(Ascent *ascent):
 cdef int run_difference(const Phase *phases, centering, Py_ssize_t n_visible, Py_ssize_t n_hidden, float *out,
                         double[::1] along_hidden, double[::1] along_visible, by_tile, Ascent *ascent,
                         int n_threads) except -1:
-    cdef Py_ssize_t n_tiles = ceil_div(n_hidden, TILE), padded = 8 * ceil_div(n_visible, 8), item, i, bad = 0
+    cdef Py_ssize_t n_tiles = ceil_div(n_hidden, TILE), padded = 8 * ceil_div(n_visible, 8), item, bad = 0
     cdef Py_ssize_t slice_length = length_of_slice(n_visible, n_tiles, n_threads)
     cdef Py_ssize_t n_slices = ceil_div(n_visible, slice_length)
     cdef Py_ssize_t n_chunks = ceil_div(n_visible, CHUNK)
@@ -183,10 +185,7 @@ cdef int run_difference(const Phase *phases, centering, Py_ssize_t n_visible, Py
         leave_team(&barrier)
     ascent.bad = bad
     if centering is not None:
-        add_in_order(offsets.by_tile, n_tiles, n_visible, padded, &along_hidden[0])
-        add_in_order(offsets.by_chunk, n_chunks, n_tiles * TILE, n_tiles * TILE, &along_visible[0])
-        for i in range(n_visible, padded):
-            along_hidden[i] = 0
+        add_along(&offsets, n_tiles, padded, n_visible, &along_hidden[0], &along_visible[0])
     return 0
 
 
@@ -240,7 +239,7 @@ cdef Py_ssize_t difference_item(const Phase *phases, const Offsets *offsets, con
             finish_row(sums + k if folded else NULL, acc[0] + k, acc[1] + k, phases[0].factor, phases[1].factor,
                        n_columns, d + unit * TILE)
         if offsets.visible_offset != NULL:
-            center_chunk(offsets, length, tile, first + chunk, ceil_div(n_hidden, TILE), padded, d)
+            center_chunk(offsets, ascent, length, tile, first + chunk, ceil_div(n_hidden, TILE), padded, d)
         length = smaller(CHUNK, padded - first - chunk)
         for unit in range(n - chunk, length):
             memset(d + unit * TILE, 0, TILE * 4)
@@ -264,31 +263,47 @@ cdef inline void finish_row(const double *sums, const int32_t *acc0, const int32
         out[k] = 0
 
 
-cdef void center_chunk(const Offsets *offsets, Py_ssize_t n, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n_tiles,
-                       Py_ssize_t padded, float *d) noexcept nogil:
-    """Subtract (mu_i - off_v) dh_j + dv_i (lambda_j - off_h), and take the chunk's part of the products with lambda and
-    with mu."""
+cdef void center_chunk(const Offsets *offsets, const Ascent *ascent, Py_ssize_t n, Py_ssize_t tile, Py_ssize_t first,
+                       Py_ssize_t n_tiles, Py_ssize_t padded, float *d) noexcept nogil:
+    """Subtract (mu_i - off_v) dh_j + dv_i (lambda_j - off_h), and take the chunk's part of the products along the
+    offsets."""
     cdef Py_ssize_t unit, k
-    cdef const vdu *lam = <const vdu *> (offsets.hidden_offset + tile * TILE)
     cdef const vdu *lam_shift = <const vdu *> (offsets.hidden_shift + tile * TILE)
     cdef const vdu *dh = <const vdu *> (offsets.hidden_difference + tile * TILE)
-    cdef vd columns[HALVES]
-    cdef vd lines[CHUNK * LANES_OF_8]   # eight doubles a unit
-    cdef vd *line
-    cdef vd mu, mu_shift, dv, x
+    cdef vd mu_shift, dv
     cdef float *row
-    for k in range(HALVES):
-        columns[k] = splat_d(0)
     for unit in range(n):
         row = d + unit * TILE
-        line = lines + unit * LANES_OF_8
-        mu = splat_d(offsets.visible_offset[first + unit])
         mu_shift = splat_d(offsets.visible_shift[first + unit])
         dv = splat_d(offsets.visible_difference[first + unit])
         for k in range(HALVES):
-            x = widen(row + k * HALF) - (mu_shift * dh[k] + dv * lam_shift[k])
-            narrow(x, row + k * HALF)
-            x = rounded(x)
+            narrow(widen(row + k * HALF) - (mu_shift * dh[k] + dv * lam_shift[k]), row + k * HALF)
+    along_chunk(offsets, ascent, n, tile, first, n_tiles, padded, d)
+
+
+cdef void along_chunk(const Offsets *offsets, const Ascent *ascent, Py_ssize_t n, Py_ssize_t tile, Py_ssize_t first,
+                      Py_ssize_t n_tiles, Py_ssize_t padded, const float *d) noexcept nogil:
+    """A chunk's part of the products of a direction, less decay, with lambda and with mu."""
+    cdef Py_ssize_t unit, k
+    cdef const vdu *lam = <const vdu *> (offsets.hidden_offset + tile * TILE)
+    cdef const float *old = ascent.weights + (tile * padded + first) * TILE
+    cdef bint decays = ascent.weights != NULL and (ascent.l2 != 0.0 or ascent.l1 != 0.0)
+    cdef vd columns[HALVES]
+    cdef vd lines[CHUNK * LANES_OF_8]   # eight doubles a unit
+    cdef vd *line
+    cdef vd mu, x, w, l2 = splat_d(ascent.l2), l1 = splat_d(ascent.l1)
+    for k in range(HALVES):
+        columns[k] = splat_d(0)
+    for unit in range(n):
+        line = lines + unit * LANES_OF_8
+        mu = splat_d(offsets.visible_offset[first + unit])
+        for k in range(HALVES):
+            x = widen(d + unit * TILE + k * HALF)
+            if decays:                  # as ascend_chunk has it
+                w = widen(old + unit * TILE + k * HALF)
+                x = x - l2 * w
+                if ascent.l1 != 0.0:
+                    x = x - l1 * sign_d(w)
             columns[k] = columns[k] + x * mu
             if k < LANES_OF_8:
                 line[k] = splat_d(0) + x * lam[k]
@@ -297,6 +312,62 @@ cdef void center_chunk(const Offsets *offsets, Py_ssize_t n, Py_ssize_t tile, Py
     for unit in range(n):
         offsets.by_tile[tile * padded + first + unit] = sum8(<double *> lines + 8 * unit)
     memcpy(offsets.by_chunk + ((first // CHUNK) * n_tiles + tile) * TILE, columns, sizeof(columns))
+
+
+def along(const float[:, :, ::1] direction, weights, double l2, double l1, const double[::1] mu,
+          const double[::1] lam, Py_ssize_t n_visible, double[::1] along_hidden, double[::1] along_visible,
+          int n_threads, by_tile=None):
+    """along_hidden OUT (V,) = G lambda and along_visible OUT (H,) = G' mu of G = direction IN - l2 weights IN - l1
+    sign(weights), in tiles; weights may be None. Offsets mu and lambda as for difference, by_tile likewise."""
+    cdef Py_ssize_t n_tiles = direction.shape[0], padded = direction.shape[1], n_chunks = ceil_div(padded, CHUNK), item
+    cdef Py_ssize_t first
+    cdef const float[:, :, ::1] old
+    cdef double[:, ::1] tile_sums
+    cdef Offsets offsets
+    cdef Ascent ascent
+    cdef _Memory sums = memory_for(n_tiles * (padded // 8 + 8 * n_chunks), 8 * sizeof(double), "a training step")
+    cdef Barrier barrier = new_barrier()
+    memset(&offsets, 0, sizeof(Offsets))
+    memset(&ascent, 0, sizeof(Ascent))
+    if DEBUG_CHECKS:
+        check(mu.shape[0] == padded and lam.shape[0] == n_tiles * TILE and along_hidden.shape[0] == padded
+              and along_visible.shape[0] == n_tiles * TILE and 0 < n_visible <= padded, "along")
+    if weights is not None:
+        old = weights
+        if DEBUG_CHECKS:
+            check(old.shape[0] == n_tiles and old.shape[1] == padded, "along: weights")
+        ascent.weights, ascent.l2, ascent.l1 = &old[0, 0, 0], l2, l1
+    offsets.visible_offset, offsets.hidden_offset = &mu[0], &lam[0]
+    offsets.by_tile, offsets.by_chunk = <double *> sums.start, <double *> sums.start + n_tiles * padded
+    if by_tile is not None:
+        tile_sums = by_tile
+        if DEBUG_CHECKS:
+            check(tile_sums.shape[0] == n_tiles and tile_sums.shape[1] == padded, "by_tile")
+        tile_sums[:, n_visible:] = 0
+        offsets.by_tile = &tile_sums[0, 0]
+    with nogil, parallel(num_threads=n_threads):
+        join_team()
+        for item in prange(n_tiles * ceil_div(n_visible, CHUNK), schedule="static"):
+            along_item(&offsets, &ascent, n_visible, item % n_tiles, item // n_tiles * CHUNK, n_tiles, padded,
+                       &direction[0, 0, 0])
+        leave_team(&barrier)
+    add_along(&offsets, n_tiles, padded, n_visible, &along_hidden[0], &along_visible[0])
+
+
+cdef void along_item(const Offsets *offsets, const Ascent *ascent, Py_ssize_t n_visible, Py_ssize_t tile,
+                     Py_ssize_t first, Py_ssize_t n_tiles, Py_ssize_t padded, const float *direction) noexcept nogil:
+    along_chunk(offsets, ascent, smaller(CHUNK, n_visible - first), tile, first, n_tiles, padded,
+                direction + (tile * padded + first) * TILE)
+
+
+cdef void add_along(const Offsets *offsets, Py_ssize_t n_tiles, Py_ssize_t padded, Py_ssize_t n_visible,
+                    double *along_hidden, double *along_visible) noexcept nogil:
+    """What tiles and chunks have, added up."""
+    cdef Py_ssize_t i
+    add_in_order(offsets.by_tile, n_tiles, n_visible, padded, along_hidden)
+    add_in_order(offsets.by_chunk, ceil_div(n_visible, CHUNK), n_tiles * TILE, n_tiles * TILE, along_visible)
+    for i in range(n_visible, padded):
+        along_hidden[i] = 0
 
 
 cdef inline double sum8(double *x) noexcept nogil:

@@ -55,10 +55,8 @@ def swept(module, n, n_sweeps, n_threads, scale=0.3, beta=False, clamped=False, 
     betas = rng.random(n).astype(np.float32) if beta else None
     free = [pack((rng.random((n, units)) < 0.7).astype(np.uint8)) if clamped else None for units in SHAPE]
     fixed = np.zeros((-(-SHAPE[1] // 64), n, 64), np.float32)
-    module.sweep(
-        visible, hidden, *layers(module, scale), betas, 2**40 + 3, 8, 2**32 - 2, n_sweeps, 1000, *free, fixed, n_threads,
-        *apart,
-    )  # fmt: skip
+    place = 2**40 + 3, 8, 2**32 - 2, n_sweeps, 1000
+    module.sweep(visible, hidden, *layers(module, scale), betas, *place, *free, fixed, n_threads, *apart)
     fixed[-1, :, SHAPE[1] % 64 :] = 0  # anything
     return visible, hidden, fixed
 

@@ -175,6 +175,13 @@ def run_update(module, case, n_threads, before, to_hidden, planes, fixed):
         outcome = module.step(*phases, centering, n_hidden, to_hidden.tiles_array, *decay, out, back, *along, n_threads)
         results |= {name: out, name + "_transposed": back, name + "_outcome": np.array(outcome)}
         results |= {name + "_along_hidden": along[0], name + "_along_visible": along[1]}
+    for name, weights in (("along_decayed", to_hidden.tiles_array), ("along", None)):
+        products = np.empty_like(mu), np.empty_like(lam)
+        module.along(centered, weights, 0.2, 0.1, mu, lam, n_visible, *products, n_threads)
+        for k, product in enumerate(products):
+            known = (along if name == "along_decayed" else (along_hidden, along_visible))[k]
+            assert np.array_equal(product, known)  # what comes of the one pass of a step, or of the difference
+            results[f"{name}_{k}"] = product
     return results
 
 

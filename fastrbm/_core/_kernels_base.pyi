@@ -262,6 +262,19 @@ def train(
 def training_memory(
     n_visible: int, n_hidden: int, segments: Segments | None, n_chains: int, largest_batch: int, n_threads: int
 ) -> int: ...
+def along(
+    direction: NDArray[np.float32],
+    weights: NDArray[np.float32] | None,
+    l2: float,
+    l1: float,
+    mu: NDArray[np.float64],
+    lam: NDArray[np.float64],
+    n_visible: int,
+    along_hidden: NDArray[np.float64],
+    along_visible: NDArray[np.float64],
+    n_threads: int,
+    by_tile: NDArray[np.float64] | None = None,
+) -> None: ...
 def ascend(
     weights: NDArray[np.float32],
     direction: NDArray[np.float32],

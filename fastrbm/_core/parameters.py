@@ -31,8 +31,17 @@ class Update:
 
     tiles, visible_bias and hidden_bias are its parts, own that of what else is trained of the hidden units (K, H), or
     None, shape the number of visible and of hidden units, and work what ascend has to do beside the update itself, in
-    connections.
+    connections. offsets is None, or what it is centered by, (V,) and (H,). decays: whether ascend takes decay into the
+    biases' parts, too, where there are offsets (see bias_parts).
     """
+
+    decays = False
+    offsets: tuple[np.ndarray, np.ndarray] | None = None
+
+    @property
+    def plain_biases(self) -> tuple[np.ndarray, np.ndarray]:
+        """The biases' parts without centering."""
+        return self.visible_bias, self.hidden_bias
 
     if TYPE_CHECKING:
 
@@ -64,6 +73,15 @@ class Update:
             bad, column, _ = kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads, rows)
         (sums,), _, numbers = division.totals([rows], None, outcome_of(bad, column, rate))
         return outcome(division, numbers, sums)
+
+    def bias_parts(self) -> tuple[np.ndarray, np.ndarray]:
+        """The biases' parts of the update whose weights were the last ascend.
+
+        A centered direction gives the weights G = gW, and the biases gb = db - G lambda and gc = dc - G' mu, that is
+        the ascent in the parameters of a centered model. Decay of the weights is a part of G, so it is in all three:
+        otherwise the biases would be at rest where the means of the model are not those of the data.
+        """
+        return self.visible_bias, self.hidden_bias
 
 
 def exponent(largest_sum: float, n_in: int, real: bool = False) -> int:
@@ -158,6 +176,33 @@ def outcome(division: Division, largest_of: Sequence[float], rows: np.ndarray) -
     division.ranks.refuse_unlike("the learning rate", *rates)
     # where numbers are bad, so may their sums be
     return int(min(of_all, 1 << 62)), largest, float(rows.max())
+
+
+def along_offsets(
+    tiles: np.ndarray, offsets: tuple[np.ndarray, np.ndarray], n_threads: int | None, division: Division | None = None,
+    weights: np.ndarray | None = None, l2: float = 0.0, l1: float = 0.0,
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """The products G lambda (V,) and G' mu (H,) of G in tiles, with offsets mu and lambda; given weights, of G less l2
+    weights + l1 sign(weights). Of a divided model G is this rank's part, and the products are of all."""
+    (mu, lam), (n_tiles, padded, _) = offsets, tiles.shape
+    own = slice(None) if division is None else division.hidden.own_units
+    by_hidden, by_visible, by_tile = np.empty(padded), np.empty(n_tiles * TILE), np.empty((n_tiles, padded))
+    if n_tiles:
+        used = threads.resolve(n_threads, threads.PASS * tiles.size)
+        both = padded_to(mu, padded), padded_to(lam[own], n_tiles * TILE)
+        kernels.along(tiles, weights, l2, l1, *both, mu.size, by_hidden, by_visible, used, by_tile)
+    if division is not None:
+        (by_hidden,), all_hidden, _ = division.totals([by_tile], by_visible[: division.own_hidden])
+        assert all_hidden is not None
+        by_visible = all_hidden
+    return by_hidden[: mu.size], by_visible[: lam.size]
+
+
+def padded_to(values: np.ndarray, length: int) -> np.ndarray:
+    """Zeros behind the values, up to this length."""
+    out = np.zeros(length)
+    out[: values.size] = values
+    return out
 
 
 class Spoiled(FloatingPointError):
@@ -315,10 +360,10 @@ class Parameters:
         if bad:
             tiles = new if self.division is None else self.division.hidden.whole(new)
             refuse("weights", from_tiles(tiles, *self.shape))
+        visible, hidden = direction.bias_parts()
         moved = self.replaced(
-            new, transposed, sums, moved_values(self.visible_bias, direction.visible_bias, rate, "visible_bias"),
-            moved_values(self.hidden_bias, direction.hidden_bias, rate, "hidden_bias"),
-            self._moved_units(direction, rate),
+            new, transposed, sums, moved_values(self.visible_bias, visible, rate, "visible_bias"),
+            moved_values(self.hidden_bias, hidden, rate, "hidden_bias"), self._moved_units(direction, rate),
         )  # fmt: skip
         moved.check_range(sums[1])
         return moved
@@ -407,6 +452,14 @@ class Parameters:
         visible_bias = self.units[0].zero_sum(self.visible_bias.astype(np.float64))[0].astype(np.float32)
         hidden_bias = moved_values(self.hidden_bias, shifts[: self.shape[1]], 1.0, "hidden_bias")
         return self._of_tiles(out, visible_bias, hidden_bias, self.units, n_threads)[0]
+
+    def shifted(self, visible: np.ndarray, hidden: np.ndarray) -> Parameters:
+        """With these numbers added to the biases."""
+        return self.replaced(
+            self.to_hidden.tiles_array, self.transposed, self._largest_sums,
+            moved_values(self.visible_bias, visible, 1.0, "visible_bias"),
+            moved_values(self.hidden_bias, hidden, 1.0, "hidden_bias"),
+        )  # fmt: skip
 
     def replaced(
         self, weights: np.ndarray, transposed: Any, largest_sums: Sequence[float], visible_bias: np.ndarray,

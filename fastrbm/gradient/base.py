@@ -10,7 +10,7 @@ import numpy as np
 from .._core import threads, validate
 from .._core.dispatch import kernels
 from .._core.layout import TILE, from_tiles, to_tiles
-from .._core.parameters import Update, outcome, outcome_of, refuse_whole, rows_for
+from .._core.parameters import Update, along_offsets, outcome, outcome_of, padded_to, refuse_whole, rows_for
 from .._core.settings import once
 from ..moments import Moments, PhaseStates, complete
 from ..states.missing import absent_sites
@@ -75,6 +75,7 @@ class Gradient(Update):
         self._offsets = None if offsets is None else self._checked(*offsets)
         self._scale = validate.real(scale, "scale", 0.0)
         self._along: tuple[np.ndarray, np.ndarray] | None = None  # weights' part times either offset
+        self._decayed: tuple[np.ndarray, np.ndarray] | None = None  # the same less decay, of the last update
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -166,7 +167,7 @@ class Gradient(Update):
                 *_sides(*states, self.scale), centering, self._own_hidden, out, *along, used, by_tile,
                 states[0].segments,
             )  # fmt: skip
-        self._keep(along, by_tile)
+        self._along = self._added(along, by_tile)[0]
         return out
 
     @property
@@ -198,8 +199,12 @@ class Gradient(Update):
     ) -> tuple[int, float, float]:
         """The update of the weights, in one pass with the difference of the phases where that is not yet known."""
         decay, states = (rate, l2, l1, limit, out, transposed), self._states()
+        self._decayed = None
         if "tiles" in self.__dict__ or states is None:
-            return super().ascend(weights, *decay, n_threads, division)
+            result = super().ascend(weights, *decay, n_threads, division)
+            if self._offsets is not None and (l2 or l1):
+                self._decayed = along_offsets(self.tiles, self._offsets, n_threads, division, weights, l2, l1)
+            return result
         if not self._tile_shape == weights.shape == out.shape:
             raise ValueError(f"a gradient of {self.shape} units cannot change weights in tiles of {weights.shape}")
         units = states[0].units
@@ -211,10 +216,29 @@ class Gradient(Update):
                 *_sides(*states, self.scale), centering, self._own_hidden, weights, *decay, *along, n_threads, rows,
                 by_tile, states[0].segments,
             )  # fmt: skip
-        if division is None or rows is None:
-            self._keep(along)
-            return sums
-        return outcome(division, *self._keep(along, by_tile, rows, outcome_of(sums[0], sums[1], rate)))
+        numbers = () if division is None or rows is None else outcome_of(sums[0], sums[1], rate)
+        products, largest, totals = self._added(along, by_tile, rows, numbers)
+        if l2 or l1:
+            self._decayed = products
+        else:
+            self._along = products
+        return sums if division is None or rows is None else outcome(division, largest, totals)
+
+    def bias_parts(self) -> tuple[np.ndarray, np.ndarray]:
+        if self._decayed is None or self._offsets is None:
+            return super().bias_parts()
+        (visible, hidden), along = self._differences, self._decayed
+        return visible - along[0], hidden - along[1]
+
+    @property
+    def offsets(self) -> tuple[np.ndarray, np.ndarray] | None:  # type: ignore[override]
+        return self._offsets
+
+    decays = True
+
+    @property
+    def plain_biases(self) -> tuple[np.ndarray, np.ndarray]:
+        return self._differences
 
     @property
     def work(self) -> int:
@@ -238,7 +262,7 @@ class Gradient(Update):
         lengths = (shape[1], shape[0] * TILE) * 3
         own = slice(None) if self._division is None else self._division.hidden.own_units
         values = [pair for both in (offsets, shifts, self._differences) for pair in (both[0], both[1][own])]
-        return tuple(map(_padded, values, lengths))
+        return tuple(map(padded_to, values, lengths))
 
     def _workspace(
         self, shape: tuple[int, ...], units: tuple[Unit, Unit]
@@ -252,12 +276,12 @@ class Gradient(Update):
         """Where the kernels put what the first of these adds up over this rank's tiles."""
         return None if self._division is None or centering is None else np.empty(shape[:2])
 
-    def _keep(
+    def _added(
         self, along: tuple[np.ndarray | None, np.ndarray | None], by_tile: np.ndarray | None = None,
         rows: np.ndarray | None = None, numbers: Sequence[float] = (),
-    ) -> tuple[list[float], np.ndarray]:  # fmt: skip
-        """Keep the weights' part times either offset. Of a divided model, added up over the ranks; returns the largest
-        of each of some numbers, and what rows, numbers of visible units tile by tile, add up to."""
+    ) -> tuple[tuple[np.ndarray, np.ndarray] | None, list[float], np.ndarray]:  # fmt: skip
+        """The products with either offset. Of a divided model, added up over the ranks; and the largest of each of some
+        numbers, and what rows, numbers of visible units tile by tile, add up to."""
         (visible, hidden), largest, sums = along, list(numbers), np.empty(0)
         if self._division is not None:
             parts = [part for part in (rows, by_tile) if part is not None]
@@ -265,9 +289,9 @@ class Gradient(Update):
             added, hidden, largest = self._division.totals(parts, own, numbers)
             sums = added[0] if rows is not None else sums
             visible = None if by_tile is None else added[-1]
-        if visible is not None and hidden is not None:
-            self._along = visible[: self.shape[0]], hidden[: self.shape[1]]
-        return largest, sums
+        if visible is None or hidden is None:
+            return None, largest, sums
+        return (visible[: self.shape[0]], hidden[: self.shape[1]]), largest, sums
 
     @property
     def data_means(self) -> tuple[np.ndarray, np.ndarray]:
@@ -328,13 +352,6 @@ def _sides(
     return (
         positive.transposed, positive.fixed, factors[0], negative.transposed, negative.fixed, factors[1], h.real,
     )  # fmt: skip
-
-
-def _padded(values: np.ndarray, length: int) -> np.ndarray:
-    """Zeros behind the values, up to this length."""
-    out = np.zeros(length)
-    out[: values.size] = values
-    return out
 
 
 def _moments(phase: Moments | PhaseStates) -> Moments:

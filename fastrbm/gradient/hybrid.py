@@ -162,6 +162,7 @@ class GradientSum(Gradient):
         self._terms = list(terms)
         self._first = self._terms[0][0]
         self._phases, self._n_threads, self._offsets = self._first._phases, self._first._n_threads, None
+        self._decayed = None
         self._shape, self._scale = self._first.shape, self._first.scale
 
     def centered(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> Gradient:
@@ -192,6 +193,18 @@ class GradientSum(Gradient):
 
     def _of(self, name: str) -> list[tuple[np.ndarray, float]]:
         return [(getattr(term, name), factor) for term, factor in self._terms]
+
+    decays = False
+
+    @property
+    def plain_biases(self) -> tuple[np.ndarray, np.ndarray]:
+        visible, hidden = zip(*(term.plain_biases for term, _ in self._terms), strict=True)
+        factors = [factor for _, factor in self._terms]
+        return tuple(sum(f * b for f, b in zip(factors, each, strict=True)) for each in (visible, hidden))
+
+    @property
+    def offsets(self) -> tuple[np.ndarray, np.ndarray] | None:  # type: ignore[override]
+        return self._first.offsets
 
     def ascend(self, weights: np.ndarray, *arguments: Any) -> tuple[int, float, float]:
         return Update.ascend(self, weights, *arguments)

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._core import saved, validate
 from .._core.defaults import ADAM_RATE
-from .._core.parameters import Direction, parts_of
+from .._core.parameters import Direction, along_offsets, parts_of
 from .._core.settings import Setting
 from .._core.synonyms import keywords
 from ..sampling.model import model
@@ -32,8 +32,10 @@ class Adam(Optimizer):
         theta <- theta + epsilon (m_hat / (sqrt(s_hat) + eps) - l2 W - l1 sign(W))
 
     g is the gradient of update t (Kingma & Ba 2015). The decay of the weights is apart from the scaling (Loshchilov &
-    Hutter 2019). Steps have the size of the rate, whatever the gradient's: rates
-    are smaller than SGD's, 0.001 or less. For persistent chains SGD is the better choice (docs/training.md).
+    Hutter 2019). Of a centered gradient (:class:`fastrbm.gradient.Centering`) these are steps of the parameters of the
+    centered model: W, and `b + W lambda` and `c + W' mu`, whose gradient is the plain model's by b and c. Steps have
+    the size of the rate, whatever the gradient's: rates are smaller than SGD's, 0.001 or less. For persistent chains
+    SGD is the better choice (docs/training.md).
 
     Parameters
     ----------
@@ -87,7 +89,9 @@ class Adam(Optimizer):
 
     def update(self, rbm: RBM, gradient: Gradient, progress: float = 0.0, n_threads: int | None = None) -> None:
         """As :meth:`SGD.update`."""
-        parts = parts_of(model(rbm)._direction(gradient))
+        given = model(rbm)._direction(gradient)
+        parts = parts_of(given)
+        parts[1:3] = given.plain_biases
         self._follow(rbm)
         old = list(zip(self._means, self._squares, strict=True)) or [
             (np.zeros_like(g), np.zeros_like(g)) for g in parts
@@ -112,7 +116,14 @@ class Adam(Optimizer):
                 np.divide(mean / unbiased1, step, out=step)
         means, squares, steps = (list(part) for part in zip(*new, strict=True))
         direction = less_l1b(Direction(*steps), rbm, self.l1b)
-        self._move(rbm, direction, progress, self.l2, self.l1, n_threads)
+        if given.offsets is not None:  # back to b and c
+            p, decay = rbm._parameters, (self.l2, self.l1)
+            along = along_offsets(
+                direction.tiles, given.offsets, n_threads, p.division, p.to_hidden.tiles_array, *decay
+            )  # fmt: skip
+            biases = direction.visible_bias - along[0], direction.hidden_bias - along[1]
+            direction = Direction(direction.tiles, *biases, direction.own)
+        self._move(rbm, direction, progress, self.l2, self.l1, n_threads, given.offsets)
         self._other = [(m, s, step) for (m, s), step in zip(old, steps, strict=True)]
         self._means, self._squares, self._powers = means, squares, powers
 

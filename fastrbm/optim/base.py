@@ -10,7 +10,7 @@ import numpy as np
 
 from .._core import saved, validate
 from .._core.describe import Described
-from .._core.parameters import Direction, Update
+from .._core.parameters import Direction, Update, along_offsets
 from .._core.settings import Setting
 
 if TYPE_CHECKING:
@@ -66,13 +66,22 @@ class Optimizer(Described):
         progress, rate = validate.real(progress, "progress", 0.0, 1.0), self.learning_rate
         return validate.real(rate(progress), "the schedule's learning rate", 0.0) if callable(rate) else rate
 
-    def _move(self, rbm: RBM, direction: Update, progress: float, l2: float, l1: float, n_threads: int | None) -> None:
+    def _move(
+        self, rbm: RBM, direction: Update, progress: float, l2: float, l1: float, n_threads: int | None,
+        offsets: tuple[np.ndarray, np.ndarray] | None,
+    ) -> None:  # fmt: skip
+        """An update along a direction that is centered by these offsets, if any."""
         rbm._move(direction, self.rate(progress), l2, l1, n_threads=n_threads)
         if rbm.visible.layout is not None and not rbm._has_absent and (self._leaves_gauge or self.l1 or self.l1b):
             rbm.zero_sum(n_threads)
-        max_norm = self.max_norm
-        if max_norm < math.inf:
-            rbm._clip(max_norm, n_threads)
+        if self.max_norm == math.inf:
+            return
+        before = rbm._parameters
+        rbm._clip(self.max_norm, n_threads)
+        after = rbm._parameters
+        if offsets is not None and after is not before:  # what is cut off is a change of W: see Update.bias_parts
+            lost = before.to_hidden.tiles_array - after.to_hidden.tiles_array
+            rbm._parameters = after.shifted(*along_offsets(lost, offsets, n_threads, after.division))
 
     def _decay(self) -> str:
         """For __repr__, which names what is not as it is by default, without rounding."""
@@ -85,8 +94,29 @@ def less_l1b(direction: Update, rbm: RBM, l1b: float) -> Update:
     V) sum_j (sum_i |W_ij|)^2 (Tubiana, Cocco & Monasson 2019, eq. 8)."""
     if not l1b:
         return direction
+    tiles = direction.tiles - _penalty(rbm, l1b)
+    return Direction(tiles, direction.visible_bias, direction.hidden_bias, direction.own)
+
+
+def less_decay(direction: Update, rbm: RBM, l2: float, l1: float, l1b: float, n_threads: int | None) -> Update:
+    """A direction less the gradients of l2 / 2 |W|^2, l1 sum |W| and what less_l1b has; where it is centered, in the
+    biases' parts, too: see Update.bias_parts."""
+    if not (l2 or l1 or l1b):
+        return direction
+    weights = rbm._parameters.to_hidden.tiles_array
+    tiles, visible, hidden = direction.tiles, direction.visible_bias, direction.hidden_bias
+    tiles = tiles - _penalty(rbm, l1b) if l1b else tiles
+    tiles = tiles - np.float32(l2) * weights if l2 else tiles
+    tiles = tiles - np.float32(l1) * np.sign(weights) if l1 else tiles
+    if direction.offsets is not None:
+        both = direction.offsets, n_threads, rbm._parameters.division
+        along, less = along_offsets(direction.tiles, *both), along_offsets(tiles, *both)
+        visible, hidden = visible + (along[0] - less[0]), hidden + (along[1] - less[1])
+    return Direction(tiles, visible, hidden, direction.own)
+
+
+def _penalty(rbm: RBM, l1b: float) -> np.ndarray:
     weights = rbm._parameters.to_hidden.tiles_array
     # one row after the other in every column: the same bits on any machine
     means = np.abs(weights).sum(axis=1, dtype=np.float64) * (l1b / rbm.n_visible)
-    penalty = np.sign(weights) * means.astype(np.float32)[:, None, :]
-    return Direction(direction.tiles - penalty, direction.visible_bias, direction.hidden_bias, direction.own)
+    return np.sign(weights) * means.astype(np.float32)[:, None, :]

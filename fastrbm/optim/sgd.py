@@ -14,7 +14,7 @@ from .._core.parameters import Direction, parts_of
 from .._core.settings import Setting
 from .._core.synonyms import keywords
 from ..sampling.model import model
-from .base import Optimizer, less_l1b
+from .base import Optimizer, less_decay
 from .schedules import Linear
 
 if TYPE_CHECKING:
@@ -92,24 +92,22 @@ class SGD(Optimizer):
     def update(self, rbm: RBM, gradient: Gradient, progress: float = 0.0, n_threads: int | None = None) -> None:
         """Move rbm along gradient, at the rate for this fraction of the training, from 0 to 1. FloatingPointError, and
         no change, where a parameter would not stay finite."""
-        direction, momentum = less_l1b(model(rbm)._direction(gradient), rbm, self.l1b), self.momentum
+        direction, momentum = model(rbm)._direction(gradient), self.momentum
+        l2, l1, offsets = self.l2, self.l1, direction.offsets
+        if momentum or self.l1b or (offsets is not None and not direction.decays):
+            direction = less_decay(direction, rbm, l2, l1, self.l1b, n_threads)
+            l2 = l1 = 0.0
         self._follow(rbm)
         if not momentum:
-            self._move(rbm, direction, progress, self.l2, self.l1, n_threads)
+            self._move(rbm, direction, progress, l2, l1, n_threads, offsets)
             return
-        # the decay belongs to the velocity, so it is not left to the update of the weights
         gradient_parts = parts_of(direction)
-        weights = rbm._parameters.to_hidden.tiles_array
-        if self.l2:
-            gradient_parts[0] = gradient_parts[0] - np.float32(self.l2) * weights
-        if self.l1:
-            gradient_parts[0] = gradient_parts[0] - np.float32(self.l1) * np.sign(weights)
-        velocity = self._faster(Direction(*gradient_parts), np.float32(momentum))
+        velocity = self._faster(Direction(*gradient_parts), np.float32(momentum))  # the decay belongs to it
         step = velocity
         if self.nesterov:
             pairs = zip(parts_of(velocity), gradient_parts, strict=True)
             step = Direction(*(np.float32(momentum) * u + g for u, g in pairs))
-        self._move(rbm, step, progress, 0.0, 0.0, n_threads)
+        self._move(rbm, step, progress, 0.0, 0.0, n_threads, offsets)
         self._velocity = velocity
 
     def _faster(self, gradient: Direction, momentum: np.float32) -> Direction:

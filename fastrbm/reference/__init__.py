@@ -53,19 +53,30 @@ from .sampling import (
 )
 from .segments import Segments, largest_input, place_tiles
 from .sites import label_terms, pseudo_of_sites, zero_sum
-from .steps import ROWS, ascend, count_bits, difference, join_parts, moments, moments_of_numbers, prepare_phase, step
+from .steps import (
+    ROWS,
+    along,
+    ascend,
+    count_bits,
+    difference,
+    join_parts,
+    moments,
+    moments_of_numbers,
+    prepare_phase,
+    step,
+)
 from .tiles import TILE, from_tiles, quantized_weights, to_tiles
 from .truncated import normal_at, normal_draws, tail_draw, truncated, truncated_draws, truncated_moments
 
 __all__ = [
     "FIXED_BITS", "HIDDEN", "LEVEL_LANES", "LEVEL_MANY", "Layer", "ROWS", "Segments", "TIE", "TILE", "VISIBLE",
-    "anneal", "ascend", "bias_sums", "blocks", "categorical", "cgf_sums", "cgf_sums_of_fractions", "count_bits",
-    "difference", "draw", "draw_states", "enumerate_states", "exp_negative", "exp_negative_d", "fields",
-    "fixed_probability", "from_tiles", "half_step", "half_step_of_fractions", "hash_rows", "inputs", "join_parts",
-    "label_terms", "largest_input", "less_likely", "log", "logs", "moments", "moments_of_numbers", "normal_at",
-    "normal_draws", "normals", "pack", "pack_numbers", "philox_blocks", "place_tiles", "prepare_phase",
-    "probability", "product", "pseudo_of_sites", "pseudo_sums", "pseudo_sums_of_fractions", "quantized_weights",
-    "real_means", "sent_sums", "softplus", "step", "sum_fractions",
-    "sums_of_fractions", "sweep", "tail_draw", "to_tiles", "train", "transpose", "truncated", "truncated_draws",
-    "truncated_moments", "units_on", "unpack", "words", "zero_sum",
+    "along", "anneal", "ascend", "bias_sums", "blocks", "categorical", "cgf_sums", "cgf_sums_of_fractions",
+    "count_bits", "difference", "draw", "draw_states", "enumerate_states", "exp_negative", "exp_negative_d",
+    "fields", "fixed_probability", "from_tiles", "half_step", "half_step_of_fractions", "hash_rows", "inputs",
+    "join_parts", "label_terms", "largest_input", "less_likely", "log", "logs", "moments", "moments_of_numbers",
+    "normal_at", "normal_draws", "normals", "pack", "pack_numbers", "philox_blocks", "place_tiles",
+    "prepare_phase", "probability", "product", "pseudo_of_sites", "pseudo_sums", "pseudo_sums_of_fractions",
+    "quantized_weights", "real_means", "sent_sums", "softplus", "step", "sum_fractions", "sums_of_fractions",
+    "sweep", "tail_draw", "to_tiles", "train", "transpose", "truncated", "truncated_draws", "truncated_moments",
+    "units_on", "unpack", "words", "zero_sum",
 ]  # fmt: skip

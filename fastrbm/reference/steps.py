@@ -80,11 +80,22 @@ def difference(positive_bits, positive, positive_factor, negative_bits, negative
     if centering is None:
         return
     mu, lam, mu_shift, lam_shift, dv, dh = centering
-    columns = lam.size
     wide = np.concatenate(list(out), axis=1).astype(np.float64)
     wide[:n_visible] -= mu_shift[:n_visible, None] * dh + dv[:n_visible, None] * lam_shift
-    wide = wide.astype(np.float32).astype(np.float64)
     out[...] = to_tiles(wide.astype(np.float32))
+    along(out, None, 0.0, 0.0, mu, lam, n_visible, along_hidden, along_visible, by_tile=by_tile)
+
+
+def along(direction, weights, l2, l1, mu, lam, n_visible, along_hidden, along_visible, n_threads=1,
+          by_tile=None):  # fmt: skip
+    """along_hidden = G lambda, along_visible = G' mu of G = direction - l2 weights - l1 sign(weights), in tiles;
+    by_tile: None, or what along_hidden adds up, tile by tile."""
+    wide = np.concatenate(list(direction), axis=1).astype(np.float64)
+    if weights is not None and (l2 or l1):
+        w = np.concatenate(list(weights), axis=1).astype(np.float64)
+        wide = wide - l2 * w
+        wide = wide - l1 * np.sign(w) if l1 else wide
+    columns = lam.size
     by_tile = np.empty((columns // TILE, len(wide))) if by_tile is None else by_tile
     for tile in range(columns // TILE):
         part = slice(tile * TILE, (tile + 1) * TILE)
@@ -124,12 +135,15 @@ def ascend(weights, direction, rate, l2, l1, limit, out, transposed, n_threads=1
 def step(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, signed, centering,
          n_hidden, weights, rate, l2, l1, limit, out, transposed, along_hidden, along_visible,
          n_threads=1, rows=None, by_tile=None, segments=None):  # fmt: skip
-    """difference and ascend in one."""
+    """difference and ascend in one; products with the offsets are of the difference less the decay."""
     direction = np.empty_like(weights)
     difference(
         positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, signed, centering,
-        n_hidden, direction, along_hidden, along_visible, by_tile=by_tile, segments=segments,
+        n_hidden, direction, along_hidden, along_visible, segments=segments,
     )  # fmt: skip
+    if centering is not None:
+        (mu, lam), n_visible = centering[:2], positive_bits.shape[1]
+        along(direction, weights, l2, l1, mu, lam, n_visible, along_hidden, along_visible, by_tile=by_tile)
     return ascend(weights, direction, rate, l2, l1, limit, out, transposed, rows=rows)
 
 
