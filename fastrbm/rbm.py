@@ -526,7 +526,7 @@ class RBM(Model):
         """A clamp as an array: of a dict of columns and values, those; all else as it is."""
         if not isinstance(value, Mapping):
             self._check_names(value, "clamp")
-            return self._coded(value, "clamp")
+            return self._coded(_given.readable(value), "clamp")
         array, names = np.full(self.visible.n_columns, np.nan), self.visible_names or ()
         for column, label in value.items():
             if isinstance(column, str) and names and names.count(column) != 1:
@@ -803,7 +803,8 @@ class RBM(Model):
         """
         n = validate.integer(n, "n", 0, philox.MOST_CHAINS)
         n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS)
-        seed, betas, clamp = validate.seed(seed), validate.inverse_temperature(beta, n), self._clamp(clamp)
+        seed, beta, clamp = validate.seed(seed), _given.readable(beta), self._clamp(clamp)
+        betas = validate.inverse_temperature(beta, n)
         clamped = Clamp.of(clamp, clamp_hidden, n, self._parameters.units)
         if method is not None:
             validate.one_of(method, "method", ("annealed", "tempered", "gibbs"))

@@ -176,8 +176,9 @@ def states(
     read, complaint = (bits_or_fractions, what_is_wrong) if unit is None else (unit.parts, unit.complaint)
     array = arrays.numbers(value, name, sparse=True)
     if array.ndim != 2:
-        hints = {1: f"; for a single example use {name}[None, :]", 0: ""}
-        hint = hints.get(array.ndim, f"; use {name}.reshape(len({name}), -1)")
+        x = arrays.variable(name)
+        hints = {1: f"; for a single example use {x}[None, :]", 0: ""}
+        hint = hints.get(array.ndim, f"; use {x}.reshape(len({x}), -1)")
         raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {array.shape}{hint}")
     if n_units is not None and array.shape[1] != n_units and not (unit is not None and array.shape[1] == unit.n):
         if unit is not None and unit.n != unit.n_columns:
@@ -395,7 +396,7 @@ def check_names(given: tuple[str, ...] | None, known: tuple[str, ...] | None, na
 
 def inverse_temperature(value: ArrayLike, n: int) -> np.ndarray | None:
     """beta for n chains: None where it is 1 everywhere, else float32 (n,)."""
-    array = np.asarray(value)
+    array = arrays.numbers(value, "beta")
     if array.dtype.kind not in "iuf":
         raise TypeError(f"beta must be a number or an array of numbers, not of dtype {array.dtype}")
     array = array.astype(np.float64)

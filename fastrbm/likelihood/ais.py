@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import philox, threads, validate
+from .._core import arrays, philox, threads, validate
 from .._core.progress import Countdown
 from .._core.synonyms import keywords
 from .._core.warn import warn
@@ -231,7 +231,7 @@ def annealing_path(
 
 
 def _checked_betas(betas: ArrayLike) -> np.ndarray:
-    array = np.asarray(betas)
+    array = arrays.numbers(betas, "betas")
     if array.dtype.kind not in "iuf" or array.ndim != 1 or not 2 <= len(array) <= MOST_STEPS + 1:
         raise ValueError("betas must be a sequence of at least two numbers, from 0 to 1")
     array = array.astype(np.float64)

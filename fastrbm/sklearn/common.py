@@ -94,10 +94,10 @@ class Estimator(BaseEstimator):
             if reset:
                 self.n_features_in_ = X.shape[1]
         else:
-            if isinstance(X, np.ma.MaskedArray):  # of which scikit-learn takes what lies under the mask
-                X = arrays.numbers(X, "X")
             try:
-                X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset, skip_check_array=good)
+                X = validate_data(
+                    self, plain(X), accept_sparse="csr", dtype="numeric", reset=reset, skip_check_array=good
+                )
             except ValueError as error:
                 cure = next((cure for words, cure in _CURES.items() if words in str(error)), None)
                 if cure is None:
@@ -161,6 +161,14 @@ class Estimator(BaseEstimator):
             self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self._n_draws = 0
         return self._seed
+
+
+def plain(X, missing: bool = False):
+    """X as scikit-learn reads it well. Of masked arrays it takes what lies under the mask, and of tensors it takes none
+    that is part of a graph; if missing is welcome, what is missing is NaN."""
+    given = isinstance(X, np.ma.MaskedArray) or arrays.is_tensor(X)
+    given = given or missing and isinstance(X, np.ndarray) and not isinstance(X, np.matrix)
+    return arrays.numbers(X, "X", missing) if given else arrays.readable(X)
 
 
 def warn_of(low: float, high: float) -> None:
