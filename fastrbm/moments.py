@@ -167,6 +167,7 @@ class Moments:
         """The negative phase: moments of the visible states of chains, under rbm's `p(h | v)`."""
         if not isinstance(getattr(chains, "visible_bits", None), BitMatrix):  # tempered chains will do
             raise TypeError(f"chains must be Chains, not {type(chains).__name__}")
+        model(rbm)._states(chains.visible_bits, "chains")  # says what is wrong with those of another model
         return cls.of_data(rbm, chains.visible_bits, n_threads=n_threads)
 
     def __repr__(self) -> str:

@@ -373,5 +373,5 @@ def test_bad_arguments(options, error, message):
 def test_bad_starts_and_models():
     with pytest.raises(ValueError, match="start must have as many examples as there are chains, 3, got 2"):
         fr.TemperedChains(random_rbm(4, 3), 3, start=np.zeros((2, 4)))
-    with pytest.raises(TypeError, match="rbm must be an RBM, not int"):
+    with pytest.raises(TypeError, match="path must be an RBM or a Path, not int"):
         fr.TemperedChains(3)

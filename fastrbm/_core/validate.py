@@ -184,9 +184,9 @@ def states(
         if unit is not None and unit.n != unit.n_columns:
             raise ValueError(
                 f"{name} has {array.shape[1]} columns where the model has {n_units} ({unit!r}), or {unit.n} with one "
-                "for each category"
+                f"for each category{transposed(array, n_units, name)}"
             )
-        raise ValueError(f"{name} has {array.shape[1]} units per example where the model has {n_units}")
+        raise ValueError(other_width(array, n_units, name))
     if arrays.is_sparse(array) and unit is not None and unit.layout is not None and array.shape[1] == unit.n:
         return _dense_states(array, name, fractions, unit)
     if arrays.is_sparse(array):
@@ -200,6 +200,17 @@ def states(
     if result is None:
         raise ValueError(complaint(array, name, fractions, rows))
     return result
+
+
+def other_width(array: Any, n_units: int, name: str) -> str:
+    """What is wrong with an array (n, units) of another width than the model's."""
+    words = f"{name} has {array.shape[1]} units per example where the model has {n_units}"
+    return words + transposed(array, n_units, name)
+
+
+def transposed(array: Any, n_units: int, name: str) -> str:
+    """A hint for an array that has its examples in columns; nothing where its rows are of no such number."""
+    return f"; it has {n_units} rows: take {arrays.variable(name)}.T" if array.shape[0] == n_units else ""
 
 
 def _dense_states(array: Any, name: str, fractions: bool, unit: Unit) -> np.ndarray:
@@ -255,7 +266,7 @@ def clamped_states(
     n_units = unit.n_columns
     array = arrays.numbers(value, name, missing=True)
     if array.ndim == 2 and array.shape[1] != n_units:
-        raise ValueError(f"{name} has {array.shape[1]} units per example where the model has {n_units}")
+        raise ValueError(other_width(array, n_units, name))
     if array.shape not in ((n_units,), (n, n_units)):
         raise ValueError(f"{name} must have shape ({n_units},) or ({n}, {n_units}), got {array.shape}")
     array = array.reshape(-1, n_units)

@@ -176,7 +176,7 @@ def reverse_ais(
     """
     n_chains, seed = checked(n_chains, seed, progress, n_threads)
     n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, MOST_START_SWEEPS)
-    rbm = path.rbm if isinstance(path, Path) else model(path)
+    rbm = path.rbm if isinstance(path, Path) else model(path, "path")
     if start is None:
         n_sweeps += _START_SWEEPS
         states = None
@@ -218,7 +218,7 @@ def annealing_path(
         if extra:
             raise ValueError(f"a Path has its own steps and base: leave out {', '.join(extra)}")
         return given
-    rbm = model(given)
+    rbm = model(given, "path")
     if betas is None:
         points = standard_betas(N_BETAS if n_betas is None else n_betas)
     else:
