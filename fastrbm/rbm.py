@@ -284,17 +284,17 @@ class RBM(Model):
     @property
     def weights(self) -> np.ndarray:
         """W, float32 (V, H), read-only."""
-        return self._parameters.weights
+        return self._parameters.weights.view()
 
     @property
     def visible_bias(self) -> np.ndarray:
         """b, float32 (V,), read-only."""
-        return self._parameters.visible_bias
+        return self._parameters.visible_bias.view()
 
     @property
     def hidden_bias(self) -> np.ndarray:
         """c, float32 (H,), read-only."""
-        return self._parameters.hidden_bias
+        return self._parameters.hidden_bias.view()
 
     def set_parameters(
         self, weights: ArrayLike | None = None, visible_bias: ArrayLike | None = None,
@@ -691,7 +691,7 @@ class RBM(Model):
 
     def _warn_of_range(self, hidden: np.ndarray) -> None:
         """Warn where values or means of real hidden units, (n, H), are at the end of what a state can hold."""
-        most = np.abs(hidden).max(axis=0)
+        most = np.abs(hidden).max(axis=0, initial=0.0)
         if most.size and most.max() >= layout.REAL_LARGEST * GRID:
             unit = int(most.argmax())
             warn(

@@ -184,6 +184,14 @@ def test_damaged_sparse_matrices_are_refused(kind):
                     call(X)
 
 
+def test_sparse_matrices_of_what_are_no_numbers_are_refused_by_name():
+    for kind, dtype in (("csr", object), ("bsr", object), ("coo", complex)):
+        X = sparse_of(f"{kind}_matrix")
+        X.data = X.data.astype(dtype)
+        with pytest.raises(TypeError, match=f"^X must hold numbers, not {np.dtype(dtype)}"):
+            fr.RBM.from_data(X, 2)
+
+
 def test_what_was_passed_stays_as_it_is():
     X = sparse_of("csr_matrix").astype(float)
     X.data[:] = 0.5

@@ -425,6 +425,7 @@ def test_refusals_name_the_argument_and_not_what_it_is_inside():
         (lambda: fr.TemperedChains(None), TypeError, "path must be an RBM or a Path, not NoneType"),
         (lambda: fr.population_annealing({}), TypeError, "path must be an RBM or a Path, not dict"),
         (lambda: fr.sampling.Path([place.rbm, 1]), TypeError, "models must be an RBM or several, not int"),
+        (lambda: fr.sampling.Path(np.array(2.5)), TypeError, "models must be an RBM or several, not ndarray"),
         (lambda: optim.Averaging().offer(place.rbm, "x"), TypeError, "offered must be an RBM, not str"),
         (
             lambda: fr.RBM.from_data(X, 2, hidden=np.array(2.5)),
@@ -445,6 +446,11 @@ def test_refusals_name_the_argument_and_not_what_it_is_inside():
     ):
         with pytest.raises(error, match=f"^{words}"):
             call()
+
+
+def test_no_examples_of_real_units():
+    empty = REAL.reconstruct(np.zeros((0, 3)))
+    assert empty.shape == (0, 3) and REAL.sample_hidden(np.zeros((0, 3))).shape == (0, 3)
 
 
 @pytest.mark.slow

@@ -356,7 +356,7 @@ def test_copies_of_chains_hold_their_own_states():
         ({"betas": [0.9, 0.5]}, ValueError, "betas must start at 1"),
         ({"betas": [1.0, 1.0]}, ValueError, "betas must start at 1 and go down"),
         ({"betas": [1.0, np.nan]}, ValueError, "betas must start at 1 and go down"),
-        ({"betas": "hot"}, ValueError, "betas must be a sequence of numbers"),
+        ({"betas": "hot"}, TypeError, "betas must be an array of numbers"),
         ({"betas": []}, ValueError, "betas must be a sequence of numbers"),
         ({"target_rate": 1.0}, ValueError, "target_rate must be above 0 and below 1"),
         ({"target_rate": "high"}, TypeError, "target_rate must be a number"),

@@ -224,6 +224,8 @@ def _csr(value: Any, name: str) -> Any:
     if len(value.shape) != 2:
         raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {tuple(value.shape)}")
     _check_indices(value, name)
+    if getattr(value, "dtype", np.dtype(float)).kind not in "biuf":
+        raise TypeError(f"{name} must hold numbers, not {value.dtype}")
     try:
         csr = value.tocsr()
     except (IndexError, ValueError, OverflowError) as error:  # of SciPy, which looks at the places of dictionaries
@@ -232,8 +234,6 @@ def _csr(value: Any, name: str) -> Any:
         raise TypeError(f"{name} must be a sparse matrix of SciPy or an array of numbers, not {kind(value)}")
     if csr is not value:
         _check_indices(csr, name)  # of lists, which say nothing of it before
-    if csr.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold numbers, not {csr.dtype}")
     if csr.dtype == np.bool_:  # of entries that are there twice, the sum would be taken
         csr = csr.copy()
         csr.data = _true_is_one(csr.data)

@@ -124,11 +124,11 @@ class Gradient(Update):
 
     @property
     def visible_bias(self) -> np.ndarray:
-        return self._biases[0]
+        return self._biases[0].view()
 
     @property
     def hidden_bias(self) -> np.ndarray:
-        return self._biases[1]
+        return self._biases[1].view()
 
     @once
     def own(self) -> np.ndarray | None:

@@ -151,12 +151,12 @@ class Path:
     @property
     def points(self) -> np.ndarray:
         """From 0 to the number of models, float64 (n_steps + 1,), read-only."""
-        return self._points
+        return self._points.view()
 
     @property
     def base_bias(self) -> np.ndarray:
         """r, float32 (V,), read-only."""
-        return self._bias
+        return self._bias.view()
 
     @property
     def n_steps(self) -> int:
@@ -517,7 +517,7 @@ def path_of(given: RBM | Path, n_steps: int | None, base_bias: ArrayLike | None,
 
 
 def _models(given: RBM | Sequence[RBM]) -> tuple[RBM, ...]:
-    if isinstance(given, Model) or not isinstance(given, Iterable):
+    if isinstance(given, (Model, np.ndarray)) or not isinstance(given, Iterable):
         return (model(given, "models"),)
     several = tuple(given)
     if not several:
