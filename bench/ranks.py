@@ -6,8 +6,9 @@
 
 A size is visible x hidden units x examples of a batch, as many as chains. Contenders: one process with one and with
 two threads, a communicator of one rank, and two ranks with a thread each, started by mpiexec (pip install mpi4py
-mpich). Each trains the same model on the same data, in processes of its own, in turns; all must end with the same bits.
-An epoch has at most 64 updates, between which fit measures nothing; the clock is read where its loop hands over what is
+mpich): as fit has them, which do updates of small models together, in memory that they share, and as ranks of several
+machines, which divide the units. Each trains the same model on the same data, in processes of its own, in turns; all
+must end with the same bits. An epoch has at most 64 updates, between which fit measures nothing; the clock is read where its loop hands over what is
 done. The first call is not counted.
 
 Bytes are those that a rank receives in an update, beside f (k C (V + H) / 8 + 4.25 V H / P): f = (P - 1) / P, P ranks,
@@ -47,7 +48,9 @@ CONTENDERS = {  # ranks, 0 without a communicator; threads of each
     "1 process, 2 threads": (0, 2),
     "1 rank, 1 thread": (1, 1),
     "2 ranks, 1 thread each": (2, 1),
+    "2 ranks, units divided": (2, 1),
 }
+DIVIDED = "2 ranks, units divided"  # whatever the size
 BASE = "1 process, 2 threads"  # what ratios refer to
 LARGE = "65536x8192x128"
 MEMORY = {
@@ -159,8 +162,10 @@ def exchange(n_bytes: int, repeats: int, comm) -> dict:
     return {"parts": parts}
 
 
-def job(size: str, updates: int, ranks: int) -> None:
+def job(size: str, updates: int, ranks: int, divided: bool) -> None:
     comm = None
+    if divided:
+        Loop.works_together = lambda *arguments: False
     if ranks:
         from mpi4py import MPI
 
@@ -179,9 +184,9 @@ def mpiexec() -> str | None:
     return str(beside) if beside.exists() else shutil.which("mpiexec")
 
 
-def run(size: str, updates: int, ranks: int, threads: int) -> list[dict]:
-    """What each rank of a job found."""
-    command = [__file__, "--job", size, str(updates), str(ranks)]
+def run(size: str, updates: int, ranks: int, threads: int, divided: bool = True) -> list[dict]:
+    """What each rank of a job found. divided: ranks divide the units, as those of several machines do."""
+    command = [__file__, "--job", size, str(updates), str(ranks), "divided" if divided else "as fit has it"]
     launcher = [mpiexec(), "-n", str(ranks), sys.executable, "-m", "mpi4py"] if ranks else [sys.executable]
     env = os.environ | {"OMP_NUM_THREADS": str(threads)}
     time.sleep(PAUSE)
@@ -209,7 +214,7 @@ def in_turns(size: str, updates: int, contenders: dict, rounds: int) -> dict[str
     found: dict[str, list[list[dict]]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, (ranks, threads) in contenders.items():
-            found[name].append(run(size, updates, ranks, threads))
+            found[name].append(run(size, updates, ranks, threads, name == DIVIDED))
     digests = {rank["digest"] for turns in found.values() for every in turns for rank in every}
     if len(digests) != 1:
         raise ArithmeticError(f"{size}: results differ: {digests}")
@@ -233,8 +238,10 @@ def compare(sizes: dict[str, int], rounds: int) -> None:
             low, median = quantiles(column(found[name], 0))
             line = f"  {name:<24}{low:9.3f}{low / base[0]:7.2f}{median:9.3f}{median / base[1]:7.2f}"
             line += f"{quantiles(column(found[name], 1))[1]:9.3f}"
-            if ranks > 1:
-                received = statistics.median(column(found[name], 2))
+            received = statistics.median(column(found[name], 2))
+            if ranks > 1 and not received:
+                line += f"{'(shared memory)':>23}"
+            elif ranks > 1:
                 line += f"{received:12,.0f}{received / expected_bytes(size, ranks):11.3f}"
             print(line, flush=True)
 
@@ -244,7 +251,7 @@ def large(size: str, updates: int) -> None:
     needed = 2 * COPIES * 4 * math.prod(numbers(size)[:2])
     if needed > free:
         sys.exit(f"two ranks take up to {needed / 1e9:.1f} GB for {size}, and {free / 1e9:.1f} are free: --large VxHxN")
-    contenders = {name: CONTENDERS[name] for name in (BASE, "2 ranks, 1 thread each")}
+    contenders = {name: CONTENDERS[name] for name in (BASE, DIVIDED)}
     found = in_turns(size, updates, contenders, 1)
     print(f"{size}, {updates} updates, the same bits; MB by rank")
     for name, (every,) in found.items():
@@ -341,13 +348,13 @@ def main() -> None:
     parser.add_argument("--large", nargs="?", const=LARGE, metavar="VxHxN")
     parser.add_argument("--predict", action="store_true")
     parser.add_argument("--write", action="store_true", help=f"the predictions, to {PAGE.name}")
-    parser.add_argument("--job", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--job", nargs=4, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if mpiexec() is None:
         sys.exit("bench/ranks.py needs mpiexec: pip install mpi4py mpich")
     if options.job:
-        size, updates, ranks = options.job
-        job(size, int(updates), int(ranks))
+        size, updates, ranks, how = options.job
+        job(size, int(updates), int(ranks), how == "divided")
     elif options.large:
         large(options.large, options.updates or 4)
     elif options.predict:

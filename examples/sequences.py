@@ -59,7 +59,8 @@ def main():
     print(f"{len(train):,} sequences of {train.shape[1]} sites, {weight.sum():,.0f} effective ones")
 
     visible = fr.units.Categorical(train.shape[1], alphabet.n_states)
-    rbm = fr.RBM.from_data(train, options.hidden, seed=0, visible=visible, sample_weight=weight)
+    letters = [alphabet.letters] * train.shape[1]
+    rbm = fr.RBM.from_data(train, options.hidden, seed=0, visible=visible, categories=letters, sample_weight=weight)
     optimizer = fr.optim.SGD(fr.optim.Linear(0.3), l2=1e-3)
     gradient = fr.gradient.Tempered(n_chains=50, n_betas=5)  # plain chains stay in some modes at this rate
     settings = {"epochs": options.epochs, "sample_weight": weight, "seed": 0, "progress": True}
@@ -76,7 +77,7 @@ def main():
         chance, found = (paired(fr.datasets.decode_sequences(x, alphabet)) for x in (shuffled, designed))
         print(f"base pairs: {100 * found:.1f} % of the designed ones, {100 * chance:.1f} % by chance")
     print(f"designed sequences: {options.out}")
-    figure = fr.plot.logos(rbm, alphabet=alphabet.letters).figure
+    figure = fr.plot.logos(rbm).figure
     figure.savefig(options.picture, dpi=110)
     print(f"picture: {options.picture}")
 

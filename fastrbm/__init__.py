@@ -1,4 +1,11 @@
-"""fastrbm: restricted Boltzmann machines on bits. Every name is loaded when it is first used."""
+"""fastrbm: restricted Boltzmann machines on bits, spins, categories and real numbers.
+
+    rbm = RBM.from_data(X, n_hidden=128)     history = fit(rbm, X)      print(history.verdict)
+    rbm.sample(100)                          print(likelihood.score(rbm, X))
+    rbm.save("rbm.npz")                      rbm = load("rbm.npz")
+
+Pages and a tutorial are in docs/. Every name is loaded when it is first used.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING

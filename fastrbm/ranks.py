@@ -17,14 +17,14 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from ._core import threads
+from ._core import shared_memory, threads
 from ._core.agreement import agreed, alike, exit_code, in_words, is_agreed, tried
 from ._core.fingerprint import fingerprint
 from ._core.version import __version__
@@ -88,6 +88,8 @@ class Ranks:
         How many there are, and which one this process is.
     beside : int
         How many of them may use the CPUs of this one, itself included.
+    together : bool
+        Whether all run on one machine, with at least a CPU for each.
     received : int
         Bytes of arrays that came from other ranks so far.
     exchanges : int
@@ -97,7 +99,7 @@ class Ranks:
     def __init__(self, comm: Any) -> None:
         self._comm = comm
         self.size, self.rank = int(comm.Get_size()), int(comm.Get_rank())
-        self.beside = 1
+        self.beside, self.together = 1, False
         self.received = self.exchanges = 0
 
     # ------------------------------------------------------------ shares
@@ -169,6 +171,25 @@ class Ranks:
         self._allgatherv(whole, every.reshape(-1), [whole.size] * self.size)
         return every.sum(axis=0)
 
+    def memory(self, n_bytes: int) -> np.ndarray | None:
+        """Memory that all ranks share, zeros at first, uint8 (n_bytes,); None where they do not run together, or it is
+        not to be had."""
+        if not self.together:
+            return None
+        path, own = "", None
+        with suppress(OSError):
+            if self.rank == 0:
+                path, own = shared_memory.create(n_bytes)
+        path = self.first(path)
+        try:
+            with suppress(OSError):
+                if path and self.rank > 0:
+                    own = shared_memory.open_by(path, n_bytes)
+            return None if self.largest(own is None)[0] else own
+        finally:
+            if self.rank == 0 and path:
+                shared_memory.remove(path)
+
     def first(self, value: T) -> T:
         """The value that rank 0 has."""
         self._count(0)
@@ -238,7 +259,11 @@ class Ranks:
                             f"{rank} (a seed made from the rank? files in another order?)"
                         )
                     )
-        self.beside = sum(place == every[self.rank][2] for *_, place in every)
+        places = [place for *_, place in every]
+        self.beside = places.count(places[self.rank])
+        self.together = all(
+            machine == places[0][0] and places.count((machine, cpus)) <= len(cpus) for machine, cpus in places
+        )
         threads.share_with(self.beside)
 
     def end(self, error: BaseException, exchanges: int) -> None:

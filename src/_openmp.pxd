@@ -15,6 +15,14 @@ cdef extern from "team.h" nogil:
     void join_team()            # on entering a region: not two threads on one CPU
     void leave_team(Barrier *)  # on leaving it, when all do
     void wait_at(Barrier *)     # within it: until all its threads do
+    void wait_for_team(Barrier *, int size)     # likewise, with threads of other processes, so many in all
+    void wait_for_all(Barrier *, int size, int within)
+    int MOST_PROCESSES
+    ctypedef struct Processes:  # in the memory that they share; starts as zeros
+        Barrier processes
+        Barrier threads
+        int counted
+    int count_threads(Processes *, int n_processes, int process, int *first)    # of all of them, and this one's first
     int64_t barriers_passed()   # of all teams of the process, so far; not those at the end of a region
     int take_item(WorkQueue *)  # the next item, from 0 on
     void refill(WorkQueue *)    # from 0 on again: while no thread takes from it

@@ -15,12 +15,12 @@
 def anneal(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer to_hidden,
            const float[:, ::1] reference, const double[::1] bias_difference, const float[::1] betas,
            const double[::1] visible_betas, uint64_t seed, uint32_t stream, uint32_t first_sweep,
-           Py_ssize_t first_chain, double[:, ::1] log_weights, int n_threads):
+           Py_ssize_t first_chain, double[:, ::1] log_weights, int n_threads, bint apart=False):
     """Take n chains from betas[0] to betas[-1]: visible INOUT, hidden OUT, log_weights INOUT (all tiles, n).
 
     reference IN float32 (1 or steps, 64 visible tiles) is r, of all steps or of each; bias_difference IN float64 (V,)
     is b - r. visible_betas IN (steps + 1,): those of the visible biases' part of the weights.
-    Step k draws the numbers of sweep first_sweep + k."""
+    Step k draws the numbers of sweep first_sweep + k. apart as for sweep."""
     cdef Annealing job
     cdef Py_ssize_t n_bytes = visible.shape[0], byte
     cdef _Memory memory, table_memory
@@ -43,7 +43,7 @@ def anneal(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer 
     job.reference_stride = 0 if reference.shape[0] == 1 else reference.shape[1]
     job.betas, job.log_weights, job.n_chains = &betas[0], &log_weights[0, 0], job.up.n
     job.visible_betas = &visible_betas[0]
-    job.block = chains_of_a_thread(job.up.n, n_threads)
+    job.block = chains_of_a_thread(job.up.n, n_threads, apart)
     memory = memory_for(n_threads, sizeof(Scratch), "annealing")
     table_memory = memory_for(n_bytes, 256 * sizeof(double), "annealing")
     job.tables = tables = <double *> table_memory.start

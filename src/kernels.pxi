@@ -2,9 +2,9 @@
 # The entry points (def functions) take arrays whose shapes, dtypes and contiguity the Python side has checked; they
 # check again only in a build with FASTRBM_DEBUG=1.
 
-from _openmp cimport Barrier, Piece, Pieces, WorkQueue, barriers_passed, finish_one, finish_piece, join_team, \
-    leave_team, next_item, parallel_for, refill, run_team, share_piece, take_item, take_piece, taken_so_far, \
-    team_size, time_asked, time_had, wait_at, wait_for
+from _openmp cimport MOST_PROCESSES, Barrier, Piece, Pieces, Processes, WorkQueue, barriers_passed, count_threads, \
+    finish_one, finish_piece, join_team, leave_team, next_item, parallel_for, refill, run_team, share_piece, \
+    take_item, take_piece, taken_so_far, team_size, time_asked, time_had, wait_at, wait_for, wait_for_all, wait_for_team
 from cython.parallel cimport parallel, prange, threadid
 from libc.math cimport frexp, ldexp
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
@@ -90,7 +90,7 @@ cdef extern from "product_plan.h" nogil:
 
 cdef extern from "paths.h" nogil:
     enum: TABLES_OF_4, TABLES_OF_6, MATRIX_UNIT, WORDS_LISTED, SUMS_KEPT, SUMS_FLIPPED, SUMS_FOLDED, FUSED_UPDATE, \
-        SUMS_EXCHANGED, N_PATHS
+        UPDATE_OF_PROCESSES, SUMS_EXCHANGED, N_PATHS
     const char *path_names[]
     void ran(int)       # this path; counted in a debug build
     int64_t times_ran(int)

@@ -14,6 +14,7 @@
     PATH(SUMS_FLIPPED)    /* kept sums brought up to date with what flipped */ \
     PATH(SUMS_FOLDED)     /* more than 504 rows in a difference: on to float64 */ \
     PATH(FUSED_UPDATE)    /* an update of kernels.train */ \
+    PATH(UPDATE_OF_PROCESSES) /* the same, with threads of other processes */ \
     PATH(SUMS_EXCHANGED)  /* a thread's own sums for the visible layer of its chains (train_visible.pxi) */
 
 enum {

@@ -214,10 +214,10 @@ cdef HalfStep of_chains(const HalfStep *step, Py_ssize_t first, Py_ssize_t n) no
     return part
 
 
-cdef Py_ssize_t chains_of_a_thread(Py_ssize_t n, int n_threads) noexcept nogil:
+cdef Py_ssize_t chains_of_a_thread(Py_ssize_t n, int n_threads, bint apart) noexcept nogil:
     """Chains in a block that one thread takes through all sweeps of a call: even shares of at most BLOCK, as many for
-    each thread. 0 where there are too few chains for that."""
-    if n < CHAINS_A_THREAD * <Py_ssize_t> n_threads and n_threads > 1:
+    each thread. 0 where there are too few chains for that, unless threads are to stay apart."""
+    if n < CHAINS_A_THREAD * <Py_ssize_t> n_threads and n_threads > 1 and not apart:
         return 0
     return ceil_div(n, n_threads * ceil_div(n, BLOCK * <Py_ssize_t> n_threads))
 
@@ -249,10 +249,11 @@ cdef void half_step_task(const void *step, Py_ssize_t item, char *scratch) noexc
 
 def sweep(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer to_hidden, beta, uint64_t seed,
           uint32_t stream, uint32_t first_sweep, int n_sweeps, Py_ssize_t first_chain, free_visible, free_hidden, fixed,
-          int n_threads):
+          int n_threads, bint apart=False):
     """n_sweeps sweeps of n chains in place: visible INOUT, hidden INOUT. The random numbers are those of sweeps
     first_sweep, first_sweep + 1, ... of chains first_chain, first_chain + 1, ... free_visible and free_hidden IN are
-    None, or planes of the units that may change. fixed as in half_step, of the last hidden layer."""
+    None, or planes of the units that may change. fixed as in half_step, of the last hidden layer. apart: chains belong to
+    threads, however few they are: more work, but no thread waits for another that does not run."""
     cdef Sweeps job
     cdef _Memory scratch, flips, rows
     memset(&job, 0, sizeof(Sweeps))
@@ -265,7 +266,7 @@ def sweep(uint8_t[:, :] visible, uint8_t[:, :] hidden, Layer to_visible, Layer t
     clamp(&job.up, free_hidden)
     if job.up.n == 0 or n_sweeps == 0:
         return
-    job.block = chains_of_a_thread(job.up.n, n_threads)
+    job.block = chains_of_a_thread(job.up.n, n_threads, apart)
     if flips_pay(&job.up, n_sweeps) and job.block > 0:
         job.flips_size = flips_size(&job.up, job.block, 1, 1)
     elif flips_pay(&job.up, n_sweeps):

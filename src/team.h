@@ -102,8 +102,8 @@ static inline void wait_a_little(int *looks) {
     }
 }
 
-static inline void wait_for_all(Barrier *barrier, int within) {
-    int size = team_size(), round = __atomic_load_n(&barrier->round, __ATOMIC_ACQUIRE);
+static inline void wait_for_all(Barrier *barrier, int size, int within) {
+    int round = __atomic_load_n(&barrier->round, __ATOMIC_ACQUIRE);
     if (size == 1) return;
     if (__atomic_add_fetch(&barrier->arrived, 1, __ATOMIC_ACQ_REL) == size) {
         __atomic_store_n(&barrier->arrived, 0, __ATOMIC_RELAXED);
@@ -116,14 +116,40 @@ static inline void wait_for_all(Barrier *barrier, int within) {
     while (__atomic_load_n(&barrier->round, __ATOMIC_ACQUIRE) == round) wait_a_little(&looks);
 }
 
-/* Wait for all threads of the region, in the middle of it. */
-static inline void wait_at(Barrier *barrier) { wait_for_all(barrier, 1); }
+/* Wait for all threads of the region, in the middle of it; or for so many, some of them of other processes. */
+static inline void wait_at(Barrier *barrier) { wait_for_all(barrier, team_size(), 1); }
+static inline void wait_for_team(Barrier *barrier, int size) { wait_for_all(barrier, size, 1); }
 
 /* One more thing is finished, and what it wrote can be read by those who wait for it. */
 static inline void finish_one(int *finished) { __atomic_fetch_add(finished, 1, __ATOMIC_RELEASE); }
 static inline void wait_for(const int *finished, int n) {
     int looks = 0;
     while (__atomic_load_n(finished, __ATOMIC_ACQUIRE) < n) wait_a_little(&looks);
+}
+
+/* What processes that work together have in their shared memory, which starts as zeros: a place to wait for each other,
+ * one for their threads, and how many of these each has, as counted in its region. */
+enum { MOST_PROCESSES = 1024 };
+typedef struct {
+    Barrier processes;
+    Barrier threads;
+    int counted __attribute__((aligned(64)));
+    int n_threads[MOST_PROCESSES];
+} Processes;
+
+/* All threads of all processes, and the rank of this process' first one. */
+static inline int count_threads(Processes *shared, int n_processes, int process, int *first) {
+    if (team_rank() == 0) {
+        shared->n_threads[process] = team_size();
+        finish_one(&shared->counted);
+    }
+    wait_for(&shared->counted, n_processes);
+    int all = 0;
+    for (int other = 0; other < n_processes; other++) {
+        if (other == process) *first = all;
+        all += shared->n_threads[other];
+    }
+    return all;
 }
 
 /* The next of some items of work, from 0 on, for whichever thread asks. */
@@ -230,7 +256,7 @@ static inline void join_team(void) {
     avoid_core_sharing();
 }
 static inline void leave_team(Barrier *barrier) {
-    wait_for_all(barrier, 0);
+    wait_for_all(barrier, team_size(), 0);
     note_exit();
 }
 

@@ -42,6 +42,14 @@ cdef struct Sums:          # of one phase
     double *visible         # sums over the examples, padded
     double *hidden
 
+cdef struct Given:          # the caller's arrays that an update changes, but for the weights
+    uint8_t *visible
+    uint8_t *hidden
+    float *visible_bias
+    float *hidden_bias
+    double *visible_offset
+    double *hidden_offset
+
 cdef struct Job:            # what is the same for all updates; pairs are the two places
     const uint8_t *packed   # [example][byte]
     Py_ssize_t n_bytes
@@ -68,6 +76,7 @@ cdef struct Job:            # what is the same for all updates; pairs are the tw
     const Plan *plan        # NULL, or the visible layer's segments, whose units that are off count for nothing,
     float *placed           # and the weights of its tiles
     float *placed_bias
+    Given given
     uint8_t *visible[2]     # planes of the chains and, behind them, of the batch
     Py_ssize_t stride
     uint8_t *hidden[2]      # planes of the chains
@@ -98,8 +107,11 @@ cdef struct Job:            # what is the same for all updates; pairs are the tw
     int *taken              # items of a queue and a thread that are taken: counter (queue * n_threads + thread) * APART
     int *finished           # of a queue and a tile, ever: counter (queue * n_groups + tile) * APART
     Py_ssize_t n_groups     # tiles, of the layer that has more
-    int n_bad               # parameters that would be bad, at least
+    int *n_bad              # parameters that would be bad, at least
     Py_ssize_t done
+    Processes *processes    # NULL, or of those that work together, in memory that they share, with all that changes
+    int n_processes
+    int process             # this one
     double largest[2]       # over all hidden and over all visible units, after the last update that was done
 
 
@@ -108,7 +120,7 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
           int n_sweeps, Py_ssize_t first_chain, weights, transposed, float[::1] visible_bias, float[::1] hidden_bias,
           int to_visible_exponent, int to_hidden_exponent, Py_ssize_t n_visible, Py_ssize_t n_hidden, str visible_unit,
           Segments segments, str hidden_unit, centering, weights_of_examples, double l2, double l1, float limit,
-          double[::1] outcome, int n_threads):
+          double[::1] outcome, int n_threads, processes=None):
     """One update for each of rates IN (n,): batch k is the rows examples[ends[k] : ends[k + 1]] of packed IN (examples,
     ceil(V/8)), the chains visible and hidden INOUT (planes) go on for n_sweeps sweeps, from number first_sweep on. They
     are chains first_chain, first_chain + 1, ...; the data draw nothing.
@@ -124,8 +136,14 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
 
     outcome OUT (4,): updates done, which of the two, largest sums of |W| over a hidden and over a visible unit's
     weights. (Not returned: a Ctrl-C comes up as the call ends, and what was done must be known all the same.) An update
-    that would make a parameter bad is not done, nor any after it; chains and offsets are then as before it."""
+    that would make a parameter bad is not done, nor any after it; chains and offsets are then as before it.
+
+    processes is None, or (memory that several processes share, uint8 INOUT, zeros at first; how many they are; which
+    one this is; threads of all of them, at most), where all of them make this call with the same arguments, threads
+    aside. weights and transposed are in shared memory, too. Returns how many bytes of memory it takes; where there are
+    fewer, nothing is done."""
     cdef Job job
+    cdef uint8_t[::1] shared
     cdef Py_ssize_t largest_batch = 0, n_chains = visible.shape[1], k
     cdef double[::1] visible_offset, hidden_offset
     cdef const double[::1] whole
@@ -149,15 +167,12 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
             check(0 <= ends[k] < ends[k + 1], "ends")
         for k in range(examples.shape[0]):
             check(0 <= examples[k] < packed.shape[0], "examples")
-    job.packed, job.n_bytes, job.examples, job.ends = &packed[0, 0], packed.shape[1], &examples[0], &ends[0]
-    job.rates, job.n_updates, job.n_sweeps, job.n_threads = &rates[0], rates.shape[0], n_sweeps, n_threads
+    job.packed, job.examples, job.ends = &packed[0, 0], &examples[0], &ends[0]
+    job.rates, job.n_updates, job.n_sweeps = &rates[0], rates.shape[0], n_sweeps
+    job.n_threads = n_threads if processes is None else processes[3]
     job.seed, job.stream, job.first_sweep, job.first_chain = seed, stream, first_sweep, first_chain
     job.visible_unit, job.hidden_unit = UNITS[visible_unit], UNITS[hidden_unit]
-    job.n_visible, job.n_hidden, job.n_chains, job.plan = n_visible, n_hidden, n_chains, plan_of(segments)
-    job.n_tiles, job.n_chunks = ceil_div(n_hidden, TILE), ceil_div(n_visible, TILE)
-    job.n_groups = max(job.n_tiles, job.n_chunks)
-    job.slice_length = length_of_slice(n_visible, job.n_tiles, n_threads)
-    job.n_slices = ceil_div(n_visible, job.slice_length)
+    set_sizes(&job, n_visible, n_hidden, n_chains, plan_of(segments))
     job.to_visible_exponent, job.to_hidden_exponent = to_visible_exponent, to_hidden_exponent
     for k in range(2):
         tiles, other = weights[k], transposed[k]
@@ -166,7 +181,6 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
                   and other.shape[0] == job.n_chunks and other.shape[1] == 8 * ceil_div(n_hidden, 8), "tiles")
         job.weights[k], job.transposed[k] = &tiles[0, 0, 0], &other[0, 0, 0]
     job.ascent.l2, job.ascent.l1, job.ascent.limit = l2, l1, limit
-    job.ascent.padded, job.ascent.padded_hidden, job.ascent.n_tiles = tiles.shape[1], other.shape[1], job.n_tiles
     if weights_of_examples is not None:
         whole, batches = weights_of_examples
         if DEBUG_CHECKS:
@@ -179,23 +193,53 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
             check(visible_offset.shape[0] == visible_bias.shape[0] and hidden_offset.shape[0] == hidden_bias.shape[0],
                   "offsets")
         job.centered = True
-        job.visible_offset[0], job.hidden_offset[0] = &visible_offset[0], &hidden_offset[0]
-    job.hidden[0] = &hidden[0, 0]
-    job.visible_bias[0], job.hidden_bias[0] = &visible_bias[0], &hidden_bias[0]
+        job.given.visible_offset, job.given.hidden_offset = &visible_offset[0], &hidden_offset[0]
+    job.given.visible, job.given.hidden = &visible[0, 0], &hidden[0, 0]
+    job.given.visible_bias, job.given.hidden_bias = &visible_bias[0], &hidden_bias[0]
     job.shifted = job.centered or value_of(job.visible_unit, False) != 0.0 or value_of(job.hidden_unit, False) != 0.0
-    lay_out(&job, largest_batch, &arena)
+    if processes is not None:
+        shared, job.n_processes, job.process, _ = processes
+        if DEBUG_CHECKS:
+            check(0 <= job.process < job.n_processes <= MOST_PROCESSES
+                  and training_memory(n_visible, n_hidden, segments, n_chains, largest_batch, job.n_threads)
+                  <= shared.shape[0], "processes")
+        job.processes = <Processes *> &shared[0]
+        arena = Arena(<char *> &shared[0], whole_lines(sizeof(Processes)))
+    else:
+        lay_out(&job, largest_batch, &arena)
+        memory = memory_for(1, arena.used, "a training")
+        arena = Arena(memory.start, 0)
     scratch = memory_for(n_threads, sizeof(UpdateScratch), "a training")
-    memory = memory_for(1, arena.used, "a training")
-    memset(memory.start, 0, arena.used)
-    arena = Arena(memory.start, 0)
-    lay_out(&job, largest_batch, &arena)
-    if job.plan != NULL:
-        for k in range(job.plan.n_tiles):
-            place_new_tile(&job, 0, k)
+    with nogil:
+        begin(&job, largest_batch, &arena)
     run_training(&job, <UpdateScratch *> scratch.start, n_threads)
     if job.done > 0:
-        put_in_place(&job, &visible[0, 0])
+        give_back(&job)
     outcome[0], outcome[1], outcome[2], outcome[3] = job.done, job.done % 2, job.largest[0], job.largest[1]
+
+
+def training_memory(Py_ssize_t n_visible, Py_ssize_t n_hidden, Segments segments, Py_ssize_t n_chains,
+                    Py_ssize_t largest_batch, int n_threads):
+    """How many bytes of memory several processes of so many threads in all share for train()."""
+    cdef Job job
+    cdef Arena arena = Arena(NULL, whole_lines(sizeof(Processes)))
+    memset(&job, 0, sizeof(Job))
+    job.n_threads = n_threads
+    set_sizes(&job, n_visible, n_hidden, n_chains, plan_of(segments))
+    lay_out(&job, largest_batch, &arena)
+    return arena.used
+
+
+cdef void set_sizes(Job *job, Py_ssize_t n_visible, Py_ssize_t n_hidden, Py_ssize_t n_chains,
+                    const Plan *plan) noexcept nogil:
+    job.n_visible, job.n_hidden, job.n_chains, job.plan = n_visible, n_hidden, n_chains, plan
+    job.n_bytes = ceil_div(n_visible, 8) if plan == NULL else plan.n_rows
+    job.n_tiles, job.n_chunks = ceil_div(n_hidden, TILE), ceil_div(n_visible, TILE)
+    job.n_groups = job.n_tiles if job.n_tiles > job.n_chunks else job.n_chunks
+    job.slice_length = length_of_slice(n_visible, job.n_tiles, job.n_threads)
+    job.n_slices = ceil_div(n_visible, job.slice_length)
+    job.ascent.padded, job.ascent.padded_hidden = 8 * ceil_div(n_visible, 8), 8 * ceil_div(n_hidden, 8)
+    job.ascent.n_tiles = job.n_tiles
 
 
 cdef void lay_out(Job *job, Py_ssize_t batch, Arena *arena) noexcept nogil:
@@ -207,22 +251,21 @@ cdef void lay_out(Job *job, Py_ssize_t batch, Arena *arena) noexcept nogil:
     job.finished = <int *> room_for(arena, N_QUEUES * job.n_groups * APART, sizeof(int))
     lay_out_examples(job, &job.data, batch, arena)
     lay_out_examples(job, &job.model, job.n_chains, arena)
+    job.n_bad = <int *> room_for(arena, 1, sizeof(int))
     for k in range(2):
         job.visible[k] = <uint8_t *> room_for(arena, job.n_bytes, job.stride)
-    job.hidden[1] = <uint8_t *> room_for(arena, hidden_bytes, job.n_chains)
+        job.hidden[k] = <uint8_t *> room_for(arena, hidden_bytes, job.n_chains)
+        job.visible_bias[k] = <float *> room_for(arena, padded_v, sizeof(float))
+        job.hidden_bias[k] = <float *> room_for(arena, padded_h, sizeof(float))
+        job.visible_offset[k] = doubles_for(arena, padded_v)    # zeros that stay, where nothing is centered
+        job.hidden_offset[k] = doubles_for(arena, padded_h)
     if sums_in_parts(job):
         job.parts = <int32_t *> room_for(arena, job.n_threads * job.n_chunks * job.n_chains * TILE, sizeof(int32_t))
     if job.plan != NULL:
         job.placed = <float *> room_for(arena, job.plan.n_tiles * job.ascent.padded_hidden * TILE, sizeof(float))
         job.placed_bias = <float *> room_for(arena, job.plan.n_tiles * TILE, sizeof(float))
-    job.visible_bias[1] = <float *> room_for(arena, padded_v, sizeof(float))
-    job.hidden_bias[1] = <float *> room_for(arena, padded_h, sizeof(float))
     job.visible_difference = doubles_for(arena, padded_v)
     job.hidden_difference = doubles_for(arena, padded_h)
-    job.visible_offset[1] = doubles_for(arena, padded_v)
-    job.hidden_offset[1] = doubles_for(arena, padded_h)
-    if not job.centered:                # zeros that stay
-        job.visible_offset[0], job.hidden_offset[0] = job.visible_offset[1], job.hidden_offset[1]
     job.visible_shift = doubles_for(arena, padded_v)
     job.hidden_shift = doubles_for(arena, padded_h)
     job.ascent.rows = doubles_for(arena, job.n_tiles * padded_v)
@@ -231,6 +274,27 @@ cdef void lay_out(Job *job, Py_ssize_t batch, Arena *arena) noexcept nogil:
     job.offsets.by_chunk = doubles_for(arena, job.n_chunks * padded_h)
     job.largest_of_tile = doubles_for(arena, job.n_tiles)
     job.largest_of_chunk = doubles_for(arena, job.n_chunks)
+
+
+cdef void begin(Job *job, Py_ssize_t batch, Arena *arena) noexcept nogil:
+    """Let the first place be as the caller gave it. Of several processes one does so, and the others wait for it."""
+    cdef Py_ssize_t first = arena.used, k
+    lay_out(job, batch, arena)
+    if job.process == 0:
+        memset(arena.start + first, 0, arena.used - first)
+        memcpy(job.hidden[0], job.given.hidden, job.n_chains * ceil_div(job.n_hidden, 8))
+        memcpy(job.visible_bias[0], job.given.visible_bias, job.n_visible * sizeof(float))
+        memcpy(job.hidden_bias[0], job.given.hidden_bias, job.n_hidden * sizeof(float))
+        if job.centered:
+            memcpy(job.visible_offset[0], job.given.visible_offset, job.n_visible * sizeof(double))
+            memcpy(job.hidden_offset[0], job.given.hidden_offset, job.n_hidden * sizeof(double))
+        if job.plan != NULL:
+            for k in range(job.plan.n_tiles):
+                place_new_tile(job, 0, k)
+        if job.processes != NULL:
+            job.processes.counted = 0
+    if job.processes != NULL:
+        wait_for_all(&job.processes.processes, job.n_processes, 0)
 
 
 cdef void place_new_tile(Job *job, int place, Py_ssize_t tile) noexcept nogil:
@@ -254,19 +318,18 @@ cdef inline double *doubles_for(Arena *arena, Py_ssize_t n) noexcept nogil:
     return <double *> room_for(arena, n, sizeof(double))
 
 
-cdef void put_in_place(Job *job, uint8_t *visible) noexcept nogil:
-    """What an update changed goes to the caller's arrays; but for the weights, of which it has both places."""
+cdef void give_back(Job *job) noexcept nogil:
+    """What the updates changed goes to the caller's arrays; but for the weights, of which it has both places."""
+    cdef int k = job.done % 2
     cdef Py_ssize_t byte
     for byte in range(job.n_bytes):
-        memcpy(visible + byte * job.n_chains, job.visible[job.done % 2] + byte * job.stride, job.n_chains)
-    if job.done % 2 == 0:
-        return
-    memcpy(job.hidden[0], job.hidden[1], job.n_chains * ceil_div(job.n_hidden, 8))
-    memcpy(job.visible_bias[0], job.visible_bias[1], job.n_visible * 4)
-    memcpy(job.hidden_bias[0], job.hidden_bias[1], job.n_hidden * 4)
+        memcpy(job.given.visible + byte * job.n_chains, job.visible[k] + byte * job.stride, job.n_chains)
+    memcpy(job.given.hidden, job.hidden[k], job.n_chains * ceil_div(job.n_hidden, 8))
+    memcpy(job.given.visible_bias, job.visible_bias[k], job.n_visible * sizeof(float))
+    memcpy(job.given.hidden_bias, job.hidden_bias[k], job.n_hidden * sizeof(float))
     if job.centered:
-        memcpy(job.visible_offset[0], job.visible_offset[1], job.n_visible * 8)
-        memcpy(job.hidden_offset[0], job.hidden_offset[1], job.n_hidden * 8)
+        memcpy(job.given.visible_offset, job.visible_offset[k], job.n_visible * sizeof(double))
+        memcpy(job.given.hidden_offset, job.hidden_offset[k], job.n_hidden * sizeof(double))
 
 
 cdef int exponent_of(double largest_sum, Py_ssize_t n_in) noexcept nogil:

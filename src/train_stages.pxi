@@ -7,7 +7,7 @@
 cdef struct Worker:         # a thread, and the update that it is at
     Job *job
     int rank
-    int n_threads           # of the team
+    int n_threads           # of the team, those of other processes included
     UpdateScratch *scratch
     Py_ssize_t update
     Py_ssize_t n            # examples of the batch
@@ -31,15 +31,18 @@ cdef void run_training(Job *job, UpdateScratch *scratch, int n_threads) noexcept
         leave_team(&barrier)
 
 
-cdef void train_with_others(Job *job, UpdateScratch *scratch, Barrier *barrier, int rank) noexcept nogil:
-    """What one thread does for all updates."""
+cdef void train_with_others(Job *job, UpdateScratch *scratch, Barrier *barrier, int thread) noexcept nogil:
+    """What one thread of this process does for all updates."""
     cdef Worker me
-    cdef int s
-    start_work(&me, job, scratch, rank)
+    cdef int s, first = 0, n_threads = team_size()
+    if job.processes != NULL:
+        n_threads = count_threads(job.processes, job.n_processes, job.process, &first)
+        barrier = &job.processes.threads
+    start_work(&me, job, scratch, first + thread, n_threads)
     while True:
         if me.update < job.n_updates:
             gather(&me)
-        wait_at(barrier)           # the update before is complete
+        wait_for_team(barrier, n_threads)           # the update before is complete
         if me.update > 0 and not accept(&me):
             me.update -= 1
             break
@@ -49,19 +52,19 @@ cdef void train_with_others(Job *job, UpdateScratch *scratch, Barrier *barrier, 
             start_sweep(&me, s)
             if job.parts != NULL:
                 stage_of_parts(&me)
-                wait_at(barrier)
+                wait_for_team(barrier, n_threads)
             stage_down(&me)
-            wait_at(barrier)
+            wait_for_team(barrier, n_threads)
             if s < job.n_sweeps - 1:
                 stage_up(&me)
-                wait_at(barrier)
+                wait_for_team(barrier, n_threads)
         stage_of_tiles(&me)
-        wait_at(barrier)
+        wait_for_team(barrier, n_threads)
         stage_of_chunks(&me, barrier)
         me.update += 1
-        if rank == 0:
-            ran(FUSED_UPDATE)
-    if rank == 0:
+        if thread == 0:
+            ran(FUSED_UPDATE if job.processes == NULL else UPDATE_OF_PROCESSES)
+    if thread == 0:
         job.done, job.largest[0], job.largest[1] = me.update, me.largest[0], me.largest[1]
 
 
@@ -97,11 +100,11 @@ cdef int *finished(Worker *me, int queue, Py_ssize_t tile) noexcept nogil:
     return me.job.finished + (queue * me.job.n_groups + tile) * APART
 
 
-cdef void start_work(Worker *me, Job *job, UpdateScratch *scratch, int rank) noexcept nogil:
+cdef void start_work(Worker *me, Job *job, UpdateScratch *scratch, int rank, int n_threads) noexcept nogil:
     cdef HalfStep *step
     cdef int k
     memset(me, 0, sizeof(Worker))
-    me.job, me.rank, me.n_threads, me.scratch = job, rank, team_size(), scratch
+    me.job, me.rank, me.n_threads, me.scratch = job, rank, n_threads, scratch
     for k in range(3):
         step = &me.positive if k == 0 else &me.down if k == 1 else &me.up
         step.key0, step.key1 = <uint32_t> job.seed, <uint32_t> (job.seed >> 32)
@@ -141,7 +144,7 @@ cdef void turn_to(Worker *me, int to_visible, int to_hidden) noexcept nogil:
 cdef bint accept(Worker *me) noexcept nogil:
     """Go on from the model that the update before has made; False: it is bad."""
     cdef Job *job = me.job
-    if job.n_bad:
+    if job.n_bad[0]:
         return False
     me.largest[0] = largest_of(job.largest_of_tile, job.n_tiles)
     me.largest[1] = largest_of(job.largest_of_chunk, job.n_chunks)
@@ -370,7 +373,7 @@ cdef void move_weights(Worker *me, int updates) noexcept nogil:
             chunk += 1
         if difference_item(phases, &offsets, &ascent, job.n_visible, job.n_hidden, tile, first, job.slice_length, NULL,
                            me.scratch):
-            next_item(&job.n_bad)
+            next_item(job.n_bad)
         finish_one(finished(me, ASCENT, tile))
         item = take(me, ASCENT, job.n_tiles, job.n_slices)
 
@@ -398,7 +401,7 @@ cdef void stage_of_chunks(Worker *me, Barrier *barrier) noexcept nogil:
         item = take(me, NEW_OF_CHUNKS, job.n_chunks, 1)
     if job.plan == NULL:
         return
-    wait_at(barrier)
+    wait_for_team(barrier, me.n_threads)
     item = take(me, PLACED, job.plan.n_tiles, 1)
     while item < job.plan.n_tiles:
         place_new_tile(job, 1 - me.now, item)
@@ -420,4 +423,4 @@ cdef void move_biases(Worker *me, float **bias, const double *difference, const 
         new = difference[first + k] - products[k] if job.centered else difference[first + k]
         bias[1 - me.now][first + k] = <float> (<double> bias[me.now][first + k] + rate * new)
         if not abs_scalar(bias[1 - me.now][first + k]) < limit:     # NaN too
-            next_item(&job.n_bad)
+            next_item(job.n_bad)

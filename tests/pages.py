@@ -23,6 +23,7 @@ BLOCK = re.compile(r"^```(python|sh|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE
 EXTRAS = {
     "sklearn": ("sklearn",),
     "import pandas": ("pandas",),
+    "from scipy": ("scipy",),
     "matplotlib": ("matplotlib",),
     "ToTensorBoard": ("tensorboardX",),
     "fr.plot": ("matplotlib", "fastrbm.plot"),

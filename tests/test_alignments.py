@@ -7,6 +7,7 @@ import copy
 import gzip
 import os
 import pickle
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,38 @@ def test_lower_case_letters_and_dots():
     assert encode_sequences(["An"], "rna", unknown="gap", insertions="match").tolist() == [[1, 0]]
 
 
+def test_both_ways_to_write_a_base():
+    """T and U are one base in alphabets of RNA and DNA, in lower case too, and nowhere else."""
+    assert decode_sequences(encode_sequences(["ACGT-", "acgu-"], "rna", insertions="match"), "rna") == ["ACGU-"] * 2
+    assert decode_sequences(encode_sequences(["ACGTU"], "dna_gap_last", unknown="gap"), "dna_gap_last") == ["ACGTT"]
+    assert decode_sequences(encode_sequences(["UT"], "TGCA"), "TGCA") == ["TT"]
+    with pytest.raises(ValueError, match=r"'U' is no letter .*: choose another one \('rna'\), or"):
+        encode_sequences(["ACU"])
+    with pytest.raises(ValueError, match="'U' is no letter of the alphabet ACGTN"):
+        encode_sequences(["ACU"], "ACGTN")
+
+
+def test_dna_is_not_taken_for_protein_in_silence(tmp_path):
+    path = fasta(f">a\n{'ACGT-' * 20}\n", tmp_path)
+    with pytest.warns(UserWarning, match="is read as protein, but has the letters A, C, G and T alone: .*'dna'"):
+        read_fasta(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_fasta(path, "dna")
+        read_fasta(fasta(f">a\n{'ACGT-' * 20}E\n", tmp_path))
+        read_fasta(fasta(">a\nACGT-\n", tmp_path))  # too few letters to say
+
+
+def test_the_length_that_most_sequences_have(tmp_path):
+    """The first sequence may be the odd one; what is advised depends on how insertions were read."""
+    rows = ["ACGUa", "ACGU-", "ACGUC"]
+    path = fasta("".join(f">{k}\n{row}\n" for k, row in enumerate(rows)), tmp_path)
+    with pytest.raises(ValueError, match=r"line 1 \('0'\): .* has 4 letters, 2 of 3 have 5; .*insertions='match'$"):
+        read_fasta(path, "rna", insertions="drop")
+    with pytest.raises(ValueError, match=r"sequences\[1\]: the sequence has 1 letters, .* of another length$"):
+        encode_sequences(["AC", "A"])
+
+
 def test_unknown_letters():
     assert decode_sequences(encode_sequences(["AXB*Z"], unknown="gap")) == ["A----"]
     with pytest.raises(ValueError, match=r"sequences\[1\]: 'X' is no letter of the alphabet ACDEF.*unknown='gap'"):
@@ -111,7 +144,7 @@ def test_sequences_that_are_none():
         (None, TypeError, "sequences must be several strings, not None"),
         (["A", 3], TypeError, r"sequences\[1\] must be a string, not int"),
         (["A", ""], ValueError, r"sequences\[1\]: the sequence is empty"),
-        (["AC", "A"], ValueError, r"sequences\[1\]: the sequence has 1 letters, those before have 2; aligned"),
+        (["AC", "A"], ValueError, r"sequences\[1\]: the sequence has 1 letters, 1 of 2 have 2; aligned"),
     ):
         with pytest.raises(error, match=message):
             encode_sequences(wrong)
@@ -174,7 +207,9 @@ def test_insertions_of_a_file(tmp_path):
     assert decode_sequences(read_fasta(path, "rna", insertions="drop"), "rna") == ["ACG", "ACG"]
     with pytest.raises(ValueError, match=r"x\.a3m, line 2: '\.' is no letter .*insertions='drop'"):
         read_fasta(path, "rna")
-    with pytest.raises(ValueError, match=r"line 4 \('b'\): the sequence has 7 letters, those before have 5"):
+    with pytest.raises(
+        ValueError, match=r"line 4 \('b'\): the sequence has 7 letters, 1 of 2 have 5; .*insertions='drop'"
+    ):
         read_fasta(path, "rna", insertions="match")
 
 
@@ -186,8 +221,8 @@ def test_insertions_of_a_file(tmp_path):
         ("ACGU\n", r", line 1: a line '>name' is required .*\(is it a FASTA file\?\)"),
         ("\n; old\n>a\nACGU\n", ", line 2: a line '>name' is required"),
         (">a\nACGU\n>b\nACGX\n", ", line 4: 'X' is no letter of the alphabet -ACGU: .*unknown='gap'"),
-        (">a\nACGU\n>b\nAC\nGT\n", ", line 5: 'T' is no letter of the alphabet -ACGU"),
-        (">a\nACGU\n>b c\nACG\n>d\nACGU\n", r", line 3 \('b c'\): the sequence has 3 letters, those before have 4"),
+        (">a\nACGU\n>b\nAC\nGI\n", ", line 5: 'I' is no letter of the alphabet -ACGU"),
+        (">a\nACGU\n>b c\nACG\n>d\nACGU\n", r", line 3 \('b c'\): the sequence has 3 letters, 2 of 3 have 4; [^']*$"),
         (">a\nACGU\n>b\n", r", line 3 \('b'\): the sequence is empty"),
         (">a\n>b\nACGU\n", r", line 1 \('a'\): the sequence is empty"),
         (">a\nAC\0GU\n", r", line 2: it is not text \(it has null characters\)"),

@@ -48,7 +48,7 @@ def states(n):
     return [pack((rng.random((n, units)) < 0.5).astype(np.uint8)) for units in SHAPE]
 
 
-def swept(module, n, n_sweeps, n_threads, scale=0.3, beta=False, clamped=False):
+def swept(module, n, n_sweeps, n_threads, scale=0.3, beta=False, clamped=False, apart=()):
     """All that a call of sweep leaves."""
     rng = np.random.default_rng(2)
     visible, hidden = states(n)
@@ -56,13 +56,14 @@ def swept(module, n, n_sweeps, n_threads, scale=0.3, beta=False, clamped=False):
     free = [pack((rng.random((n, units)) < 0.7).astype(np.uint8)) if clamped else None for units in SHAPE]
     fixed = np.zeros((-(-SHAPE[1] // 64), n, 64), np.float32)
     module.sweep(
-        visible, hidden, *layers(module, scale), betas, 2**40 + 3, 8, 2**32 - 2, n_sweeps, 1000, *free, fixed, n_threads
-    )
+        visible, hidden, *layers(module, scale), betas, 2**40 + 3, 8, 2**32 - 2, n_sweeps, 1000, *free, fixed, n_threads,
+        *apart,
+    )  # fmt: skip
     fixed[-1, :, SHAPE[1] % 64 :] = 0  # anything
     return visible, hidden, fixed
 
 
-def annealed(module, n, n_steps, n_threads):
+def annealed(module, n, n_steps, n_threads, *apart):
     rng = np.random.default_rng(3)
     to_visible, to_hidden = layers(module, 0.3)
     visible, hidden = states(n)
@@ -73,7 +74,8 @@ def annealed(module, n, n_steps, n_threads):
     betas = np.linspace(0, 1, n_steps + 1).astype(np.float32)
     bases = np.outer(np.linspace(1, 2, n_steps), base).astype(np.float32)
     both = betas, np.square(betas, dtype=float)
-    module.anneal(visible, hidden, to_visible, to_hidden, bases, difference, *both, 5, 9, 7, 1000, weights, n_threads)
+    place = 5, 9, 7, 1000
+    module.anneal(visible, hidden, to_visible, to_hidden, bases, difference, *both, *place, weights, n_threads, *apart)
     return visible, hidden, weights
 
 
@@ -135,6 +137,23 @@ def test_chains_that_are_passed_on(level, threads):
         assert all(same(one, swept(MODULES[level], n, 30, threads, scale)) for _ in range(2))
     one = annealed(MODULES[level], n, 30, 1)
     assert all(same(one, annealed(MODULES[level], n, 30, threads)) for _ in range(3))
+
+
+@OPENMP
+@pytest.mark.parametrize("level", MODULES)
+@pytest.mark.parametrize("n", [1, 2, 65, 130])
+def test_threads_that_stay_apart(level, n):
+    """However few chains there are, more threads than chains included: the same bits, and nobody waits."""
+    module = MODULES[level]
+    for scale in (3.0, 0.1):
+        one = swept(module, n, 20, 1, scale)
+        for threads in (2, 3, 7):
+            before = module.barrier_count()
+            assert same(one, swept(module, n, 20, threads, scale, apart=(True,)))
+            assert module.barrier_count() == before
+    one, before = annealed(module, n, 5, 1), module.barrier_count()
+    assert all(same(one, annealed(module, n, 5, threads, True)) for threads in (2, 3, 7))
+    assert module.barrier_count() == before
 
 
 @OPENMP
@@ -265,20 +284,21 @@ def test_threads_that_are_asked_for_are_left_out_where_they_do_not_run(monkeypat
 
 
 @OPENMP
-@pytest.mark.parametrize("n", [100, 2 * A_THREAD, 5000])
+@pytest.mark.parametrize("n", [60, 100, 2 * A_THREAD, 5000])
 @pytest.mark.parametrize("cpus", [1.0, 2.0])
 def test_calls_of_chains(monkeypatch, n, cpus):
-    """They cover all chains and steps once; have all threads where chains belong to them and a call is long, whatever
-    runs beside them; and are shorter where threads wait for each other."""
+    """They cover all chains and steps once; have all threads where each has chains enough, whatever runs beside
+    them; and are shorter where threads wait for each other."""
     monkeypatch.setattr(_threads, "_share", share(cpus))
     sizes, n_steps = (784, 500), 100
     work, done = workload.sweep(*sizes), np.zeros((n, n_steps), int)
-    for part, first, count, threads in gibbs.chain_calls(n, n_steps, sizes, work, 2):
+    for part, first, count, (threads, apart) in gibbs.chain_calls(n, n_steps, sizes, work, 2):
         done[part, first : first + count] += 1
         size = part.stop - part.start
         own = _threads.own_chains(size, 2)
         long = own and 2 * math.prod(sizes) * size * count >= _threads.LONG
-        assert threads == (2 if long or cpus == 2.0 else 1)
+        assert threads == (1 if size < 64 and cpus == 1.0 else 2)
+        assert apart == (long or (cpus == 1.0 and threads == 2))
         most = workload.A_CALL * (min(2, _threads.default_threads()) if own else 0.25)
         assert count == 1 or work.of(size) * count <= most
     assert (done == 1).all()

@@ -262,7 +262,13 @@ def test_alphabets(folder, capsys, alphabet, letters, words):
 
 @pytest.mark.parametrize(
     "lines, alphabet",
-    [(["ACGT-", "AC.TN"], "dna"), (["ACGU-"], "rna"), (["AC-"], "dna"), (["ACDEF"], "protein"), (["acgu"], "rna")],
+    [
+        (["ACGT-", "AC.TN"], "dna"),
+        (["ACGU-", "ACGT-"], "rna"),
+        (["AC-"], "dna"),
+        (["ACDEF"], "protein"),
+        (["acgu"], "rna"),
+    ],
 )
 def test_an_alphabet_is_guessed(tmp_path, lines, alphabet):
     path = tmp_path / "x.fa"
@@ -332,7 +338,7 @@ MISTAKES = [
     (["train", "family.fasta", "--key", "x"], "--key does nothing with sequences"),
     (["train", "family.fasta", "--no-header"], "--no-header does nothing with sequences"),
     (["train", "family.fasta", "--alphabet", "ACA"], "alphabet must be one of protein,"),
-    (["train", "family.fasta", "--alphabet", "dna"], "line 2: 'U' is no letter of the alphabet -ACGT"),
+    (["train", "family.fasta", "--alphabet", "ACGT-N"], "line 2: 'U' is no letter of the alphabet ACGT-N"),
     (["train", "family.fasta", "--sequence-weights", "0"], "argument --sequence-weights: must be above 0"),
     (["train", "family.fasta", "--sequence-weights", "0.2", "--sample-weight", "w.npy"], "not both"),
     (["train", "familie.fasta"], "did you mean 'family.fasta'?"),

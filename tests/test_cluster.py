@@ -128,7 +128,7 @@ def test_the_benchmark_starts():
 
 
 def test_results_that_differ_are_reported(monkeypatch):
-    monkeypatch.setattr(bench, "run", lambda size, updates, ranks, threads: [{"digest": str(ranks), "parts": []}])
+    monkeypatch.setattr(bench, "run", lambda size, updates, ranks, *_: [{"digest": str(ranks), "parts": []}])
     with pytest.raises(ArithmeticError, match="results differ"):
         bench.in_turns("8x8x8", 4, bench.CONTENDERS, 1)
 

@@ -90,6 +90,14 @@ def test_automatic_thresholds(tmp_path):
     assert fr.datasets.load(path, threshold=500).tolist() == [[0, 1]]
 
 
+@pytest.mark.parametrize("form", ["csr", "csc", "coo", "dia"])
+def test_a_sparse_matrix_in_an_npz(tmp_path, form):
+    sparse = pytest.importorskip("scipy.sparse")
+    sparse.save_npz(tmp_path / "x.npz", sparse.eye(3, format=form))
+    with pytest.raises(ValueError, match=r"x\.npz holds a sparse matrix .*scipy\.sparse\.load_npz"):
+        fr.datasets.load(tmp_path / "x.npz")
+
+
 def test_several_arrays_in_an_npz(tmp_path):
     path = tmp_path / "x.npz"
     np.savez(path, a=CUT, b=CUT[:1])

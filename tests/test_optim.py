@@ -155,6 +155,11 @@ def test_schedules_at_their_ends_and_between():
         (lambda: fr.optim.WarmUp(0.1, 0.0), ValueError, "fraction must be above 0"),
         (lambda: fr.optim.Averaging(0.0), ValueError, "last must be above 0"),
         (lambda: fr.optim.Averaging(1.5), ValueError, "last must be between 0 and 1"),
+        (
+            lambda: fr.optim.SGD(0.1).rate(5),
+            ValueError,
+            "progress must be between 0 and 1, got 5",
+        ),  # a count of updates
         (lambda: fr.optim.Averaging(every=0), ValueError, "every must be at least 1"),
     ],
 )

@@ -262,6 +262,17 @@ def test_moments_of_two_models_are_on_the_same_panels():
             assert low < np.min(points.get_offsets()) and np.max(points.get_offsets()) < high
 
 
+def test_small_frequencies_fill_their_panel():
+    """Those of spikes are small; others are seen from 0 to 1. Spins have frequencies, not means."""
+    spikes = (RNG.random((400, 6)) < 0.03).astype(np.uint8)
+    few = plot.moments(fr.RBM.from_data(spikes, 2), spikes, spikes[::2]).child_axes[0]
+    assert 0 < max(few.get_xlim()[1], few.get_ylim()[1]) < 0.1 and few.get_title().startswith("Means: r = ")
+    assert plot.site_frequencies(spikes, spikes).get_ylim()[1] < 0.1
+    spins = 2 * spikes.astype(int) - 1
+    turned = plot.moments(fr.RBM.from_data(-spins, 2, visible="spin"), -spins, -spins).child_axes[0]
+    assert turned.get_xlim() == (-0.02, 1.02) and turned.get_title().startswith("Frequencies: r = ")
+
+
 def test_moments_draw_samples_by_a_seed(monkeypatch):
     monkeypatch.setattr(plot.statistics, "_SAMPLES", 50)
     small = fr.RBM(RNG.normal(size=(5, 2)))

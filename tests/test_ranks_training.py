@@ -579,7 +579,7 @@ def test_a_divided_model_says_what_it_is():
                 words.append(str(error.value))
             assert state.rbm.weights.shape == (64, 100) and state.rbm.free_energy(X).shape == (300,)
 
-        fr.fit(rbm, X, epochs=1, callbacks=callback, comm=comm)
+        fr.fit(rbm, X, optimizer=SGD(0.1, 0.5), epochs=1, callbacks=callback, comm=comm)
         return words
 
     words = "the weights of this model are divided among ranks while it is trained; a callback's state.rbm has them all"

@@ -106,6 +106,17 @@ def test_in_a_pipeline(capsys):
     assert len(lines) == 2 and "Iteration 2, reconstruction error = 0." in lines[1]
 
 
+def test_errors_say_which_step_is_missing():
+    for bad, words in (
+        (np.nan, "(?s)contains NaN.*SimpleImputer, a step before"),
+        ("a", "string.*; ColumnTransformer"),
+    ):
+        table = X.astype(object)
+        table[1, 0] = bad
+        with pytest.raises(ValueError, match=words):
+            GaussianRBM(2).fit(table)
+
+
 def test_what_diverges_is_refused():
     model = GaussianRBM(6, learning_rate=300.0, random_state=0)
     with pytest.raises(FloatingPointError, match="diverges|would make"):

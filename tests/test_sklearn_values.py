@@ -68,9 +68,12 @@ def test_numbers_outside_count_as_the_nearer_end_in_every_method(draw, store):
     "data, words",
     [
         (2.0 * BITS - 1, "X has values from -1 to 1; .*: those below 0 count as 0, so spins of -1 and 1 as 0 and 1$"),
-        (BITS * 255, r"X has values from 0 to 255; .*: those above 1 count as 1 \(MinMaxScaler scales them\)$"),
+        (
+            BITS * 255,
+            r"X has values from 0 to 255; .*: those above 1 count as 1 \(MinMaxScaler\(clip=True\) scales them\)$",
+        ),
         (GRAY * 3 - 1, "X has values from -1 to .*: those below 0 count as 0 and those above 1 count as 1"),
-        (GRAY - 0.25, "X has values from -0.25 to .*: those below 0 count as 0$"),
+        (GRAY - 0.25, r"X has values from -0.25 to .*: those below 0 count as 0 \(MinMaxScaler"),
     ],
 )
 def test_the_warning_says_what_numbers_count_as_and_points_to_the_line_that_brought_them(data, words):
@@ -233,6 +236,26 @@ def test_arguments_set_anew_are_checked_before_the_next_update(name, value):
             call(GRAY)
     assert np.array_equal(model.components_, before[0]) and np.array_equal(model.h_samples_, before[1])
     model.set_params(**small().get_params()).partial_fit(GRAY)
+
+
+@pytest.mark.parametrize("every", [1, 3, 40])
+def test_score_samples_by_one_feature_in_so_many(every):
+    """The k-th example by features k, k + every ...; data of 0 and 1 by all."""
+    data = RNG.random((7, 40))
+    model = small().fit(data)
+    expected = np.zeros(7)
+    for k, v in enumerate(data):
+        for i in range(k % every, 40, every):
+            other = v.copy()
+            other[i] = 1 - other[i]
+            free = model.free_energy(np.stack([v, other]))
+            expected[k] -= every * np.logaddexp(0, free[0] - free[1])
+    assert np.abs(model.score_samples(data, every=every) - expected).max() < 8e-5 * every
+    bits = data > 0.5
+    assert np.array_equal(model.score_samples(bits, every=every), model.score_samples(bits))
+    for wrong in (0, 41, 1.5, "2"):
+        with pytest.raises((ValueError, TypeError), match="every"):
+            model.score_samples(data, every=wrong)
 
 
 # ---------------------------------------------------------------- the line of a verbose fit

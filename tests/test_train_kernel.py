@@ -256,7 +256,7 @@ def test_ctrl_c_leaves_chains_and_model_together(monkeypatch):
         @staticmethod
         def train(*arguments):
             train(*arguments)
-            done.append(arguments[-2][0])
+            done.append(arguments[-3][0])
             raise KeyboardInterrupt
 
     monkeypatch.setattr(fused, "kernels", Interrupted)

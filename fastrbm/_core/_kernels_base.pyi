@@ -155,6 +155,7 @@ def sweep(
     free_hidden: NDArray[np.uint8] | None,
     fixed: NDArray[np.float32] | NDArray[np.float64] | None,
     n_threads: int,
+    apart: bool = False,
 ) -> None: ...
 def inputs(planes: NDArray[np.uint8], layer: Layer, out: NDArray[np.int32], n_threads: int) -> None: ...
 def moments_of_numbers(
@@ -256,7 +257,11 @@ def train(
     limit: float,
     outcome: NDArray[np.float64],
     n_threads: int,
+    processes: tuple[NDArray[np.uint8], int, int, int] | None = None,
 ) -> None: ...
+def training_memory(
+    n_visible: int, n_hidden: int, segments: Segments | None, n_chains: int, largest_batch: int, n_threads: int
+) -> int: ...
 def ascend(
     weights: NDArray[np.float32],
     direction: NDArray[np.float32],
@@ -351,6 +356,7 @@ def anneal(
     first_chain: int,
     log_weights: NDArray[np.float64],
     n_threads: int,
+    apart: bool = False,
 ) -> None: ...
 def bias_sums(
     planes: NDArray[np.uint8],

@@ -49,14 +49,22 @@ def placed_shape(unit: Unit, segments: kernels.Segments | None) -> np.ndarray | 
     return out
 
 
-def empty_tiles(shape: tuple[int, ...], segments: kernels.Segments | None) -> np.ndarray:
-    """Room for tiles of weights (tiles, inputs, 64), float32; where a layer of segments sends, with memory behind it,
-    since products of bits read whole bytes of rows, past the last unit too, which no state has on."""
-    rows = 0 if segments is None else max(0, segments.n_inputs - shape[1])
+def empty_tiles(
+    shape: tuple[int, ...], segments: kernels.Segments | None, memory: np.ndarray | None = None
+) -> np.ndarray:
+    """Room for tiles of weights (tiles, inputs, 64), float32, in memory (size_of_tiles(),) if that is given; where a
+    layer of segments sends, with memory behind it, since products of bits read whole bytes of rows, past the last unit
+    too, which no state has on."""
     size = shape[0] * shape[1] * shape[2]
-    flat = np.empty(size + rows * TILE, np.float32)
+    flat = np.empty(size_of_tiles(shape, segments), np.float32) if memory is None else memory
     flat[size:] = 0.0
     return flat[:size].reshape(shape)
+
+
+def size_of_tiles(shape: tuple[int, ...], segments: kernels.Segments | None) -> int:
+    """Numbers of empty_tiles, with what is behind them."""
+    rows = 0 if segments is None else max(0, segments.n_inputs - shape[1])
+    return shape[0] * shape[1] * shape[2] + rows * TILE
 
 
 def placed_tiles(

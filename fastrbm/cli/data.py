@@ -45,7 +45,10 @@ def _data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool) ->
         refuse_absent(name, options)
         alphabet = form.alphabet
         if alphabet is None:
-            raise CommandError(f"{name} holds sequences, and the model's columns are no letters of one alphabet")
+            raise CommandError(
+                f"{name} holds sequences, and the model's columns are no letters of one alphabet: make it by fastrbm "
+                "train, or by RBM.from_data with categories=[alphabet.letters] * sites"
+            )
         return read_sequences(name, alphabet, options)
     refuse_options_of_sequences(name, options)
     if is_csv(name) and (form.categories is not None or options.drop and form.names is not None):

@@ -88,7 +88,8 @@ def run_sample(options: argparse.Namespace) -> None:
         form = Form.of(rbm)
         if is_alignment(options.out) and form.alphabet is None:
             raise CommandError(
-                f"--out {options.out}: the model's columns are no letters of one alphabet; a .csv has its categories"
+                f"--out {options.out}: the model's columns are no letters of one alphabet (RBM.from_data gives it some "
+                "by categories=[alphabet.letters] * sites); a .csv has its categories"
             )
         clamp = _clamp(options.clamp, form) if options.clamp else None
         start = None

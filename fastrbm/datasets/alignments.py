@@ -13,9 +13,12 @@ from numpy.typing import ArrayLike
 from .._core import arrays, validate
 from .._core.output import replace_file
 from .._core.reading import largest_content, open_regular, refusing, shown, size_of
-from .alphabets import Alphabet, Coder, check_length, decode_sequences, stacked
+from .._core.warn import warn
+from .alphabets import ALPHABETS, Alphabet, Coder, decode_sequences, stacked
 
 _GZIP = b"\x1f\x8b"
+_FEW = 100  # sequences, or letters, that tell DNA from protein
+_BASES = {ALPHABETS["protein"].index(letter) for letter in "ACGT-"}
 
 
 @overload
@@ -49,7 +52,7 @@ def read_fasta(
         N of RNA. Other signs are an error always.
     insertions : "error", "drop" or "match"
         What lowercase letters and "." are, where the alphabet does not have them. "drop": insertions of an A2M or A3M
-        file, which are left out. "match": uppercase letters and "-".
+        file, which are left out. "match": uppercase letters and "-", as in soft-masked sequences.
     return_names : bool
         Whether the names are returned, too: each line after its ``>``.
 
@@ -63,7 +66,7 @@ def read_fasta(
         When the file cannot be read.
     ValueError
         When it is empty, no FASTA file, damaged, has other letters, or sequences of several lengths. The message names
-        the line.
+        the line, and how many sequences have the usual length.
 
     Examples
     --------
@@ -79,28 +82,20 @@ def read_fasta(
     coder = Coder(alphabet, unknown, insertions)
     return_names = validate.flag(return_names, "return_names")
     names: list[str] = []
+    lines: list[int] = []  # where each sequence starts
     parts: list[bytes] = []
     sequence: list[bytes] = []
-    start = 0
-    where = f"{path}"
-
-    def finish() -> None:
-        codes = b"".join(sequence)
-        check_length(len(codes), parts, where)
-        parts.append(codes)
-        sequence.clear()
-
     for number, line in _lines(path):
         if line.startswith(b">"):
-            if start:
-                finish()
-            start = number
+            if lines:
+                parts.append(b"".join(sequence))
+                sequence.clear()
+            lines.append(number)
             names.append(line[1:].decode("utf-8", "replace").strip())
-            where = f"{path}, line {number} ({shown(names[-1], 40)!r})"
             continue
         if not line.strip():
             continue
-        if not start:
+        if not lines:
             raise ValueError(
                 f"{path}, line {number}: a line '>name' is required above the letters of a sequence (is it a FASTA "
                 "file?)"
@@ -109,9 +104,12 @@ def read_fasta(
         if bad is not None:
             raise ValueError(f"{path}, line {number}: {coder.complaint(bad)}")
         sequence.append(codes)
-    if start:
-        finish()
-    array = stacked(parts, str(path))
+    if lines:
+        parts.append(b"".join(sequence))
+    array = stacked(parts, str(path), coder, lambda k: f"{path}, line {lines[k]} ({shown(names[k], 40)!r})")
+    some = np.unique(array[:_FEW])
+    if coder.alphabet.letters == ALPHABETS["protein"] and array[:_FEW].size >= _FEW and set(some) <= _BASES:
+        warn(f"{path} is read as protein, but has the letters A, C, G and T alone: of DNA give alphabet='dna'")
     return (array, names) if return_names else array
 
 
@@ -122,7 +120,7 @@ def guessed_alphabet(path: str | PathLike[str]) -> str:
         if not line.startswith(b">"):
             letters.update(line.upper())
     letters -= set(b" \t\v\f-.*N")
-    return "dna" if letters <= set(b"ACGT") else "rna" if letters <= set(b"ACGU") else "protein"
+    return "dna" if letters <= set(b"ACGT") else "rna" if letters <= set(b"ACGTU") else "protein"
 
 
 def _lines(path: str | PathLike[str]) -> Iterator[tuple[int, bytes]]:

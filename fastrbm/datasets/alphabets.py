@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ ALPHABETS = {
     "dna": "-ACGT",
     "dna_gap_last": "ACGT-",
 }
+_SAME_BASE = {frozenset("ACGU"): ("T", "U"), frozenset("ACGT"): ("U", "T")}  # (another way to write it, the letter)
 _LOWER = b"abcdefghijklmnopqrstuvwxyz"
 _UNKNOWN = 255  # the code of what is no letter of the alphabet
 
@@ -31,7 +33,8 @@ class Alphabet:
     letters : str
         Different printable ASCII letters, at most 255, or one of the names "protein" (ACDEFGHIKLMNPQRSTVWY-),
         "protein_gap_first" (-ACDEFGHIKLMNPQRSTVWY), "protein_no_gap", "rna" (-ACGU), "rna_gap_last" (ACGU-), "dna"
-        (-ACGT), "dna_gap_last" (ACGT-), in small letters or capitals.
+        (-ACGT), "dna_gap_last" (ACGT-), in small letters or capitals. Those of RNA read T as U, those of DNA read
+        U as T.
 
     Attributes
     ----------
@@ -116,9 +119,8 @@ def encode_sequences(
         codes, bad = coder(sequence.encode("ascii", "replace"))
         if bad is not None:
             raise ValueError(f"{where}: {coder.complaint(next((c for c in sequence if ord(c) > 127), bad))}")
-        check_length(len(codes), parts, where)
         parts.append(codes)
-    return stacked(parts, "sequences")
+    return stacked(parts, "sequences", coder, lambda k: f"sequences[{k}]")
 
 
 def decode_sequences(codes: ArrayLike, alphabet: str | Alphabet = "protein") -> list[str]:
@@ -159,6 +161,8 @@ class Coder:
             table[ord("*")] = gap
         for code, letter in enumerate(letters):
             table[letter] = code
+        other, base = _SAME_BASE.get(frozenset(self.alphabet.letters) - {"-"}, ("-", "-"))
+        table[ord(other)] = table[ord(base)]
         insertion = bytes(c for c in _LOWER + b"." if c not in letters)
         if insertions == "match":
             for c in insertion:
@@ -183,7 +187,9 @@ class Coder:
                 "them as uppercase letters and '-' by insertions='match'"
             )
         if letter.isascii() and (letter.isupper() or letter == "*") and self.unknown == "error":
-            return f"{words}: choose another one, or, with a gap in it, read such letters as gaps by unknown='gap'"
+            other = " ('rna')" if letter == "U" and set("ACG") <= set(self.alphabet.letters) else ""
+            gaps = "or, with a gap in it, read such letters as gaps by unknown='gap'"
+            return f"{words}: choose another one{other}, {gaps}"
         return words
 
 
@@ -191,19 +197,24 @@ def _alphabet(alphabet: str | Alphabet) -> Alphabet:
     return alphabet if isinstance(alphabet, Alphabet) else Alphabet(alphabet)
 
 
-def check_length(n_sites: int, before: Sequence[bytes], where: str) -> None:
-    if n_sites == 0:
-        raise ValueError(f"{where}: the sequence is empty")
-    if before and n_sites != len(before[0]):
-        raise ValueError(
-            f"{where}: the sequence has {n_sites} letters, those before have {len(before[0])}; aligned sequences are "
-            "required, of one length (of A2M and A3M files by insertions='drop')"
-        )
-
-
-def stacked(parts: list[bytes], name: str) -> np.ndarray:
+def stacked(parts: list[bytes], name: str, coder: Coder, place: Callable[[int], str]) -> np.ndarray:
+    """Coded sequences as an array; ValueError where they are not all of one length. place: where each of them is."""
     if not parts:
         raise ValueError(f"{name} has no sequences")
+    lengths = Counter(map(len, parts))
+    if lengths[0]:
+        raise ValueError(f"{place(parts.index(b''))}: the sequence is empty")
+    (usual, count), *others = lengths.most_common()
+    if others:
+        k, odd = next((k, len(part)) for k, part in enumerate(parts) if len(part) != usual)
+        cure = {
+            "error": "", "drop": "; where lowercase letters are no insertions, read them by insertions='match'",
+            "match": "; of an A2M or A3M file, leave out insertions by insertions='drop'",
+        }[coder.insertions]  # fmt: skip
+        raise ValueError(
+            f"{place(k)}: the sequence has {odd} letters, {count:,} of {len(parts):,} have {usual}; aligned sequences "
+            f"are required, of one length: align them, or leave out those of another length{cure}"
+        )
     return np.frombuffer(bytearray(b"".join(parts)), np.uint8).reshape(len(parts), -1)
 
 

@@ -19,6 +19,7 @@ from .table import Table
 # IDX type codes (LeCun's MNIST page): big-endian numbers
 _IDX_TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 _PACKED = ("bits", "packed")  # names that people give to numpy.packbits(...) in an .npz
+_SPARSE = {"data", "shape", "format"}  # what scipy.sparse.save_npz writes, whatever the format
 TABLES = (".csv", ".tsv")
 _CURES = {
     (".tab", ".txt", ".dat", ".data"): ": a table of text is read if its name ends in .csv or .tsv",
@@ -184,6 +185,11 @@ def _read_npz(path: str | PathLike[str], key: str | None) -> np.ndarray:
         if not names:
             raise ValueError(f"{path} holds no arrays")
         listed = shown(", ".join(names))
+        if key is None and _SPARSE <= set(names):
+            raise ValueError(
+                f"{path} holds a sparse matrix of SciPy's: in Python, scipy.sparse.load_npz reads it, and "
+                "RBM.from_data and fit take it; as a file, save matrix.toarray() by numpy.save"
+            )
         if key is None and len(names) != 1:
             raise ValueError(f"{path} holds {listed}: choose one with key (--key)")
         key = names[0] if key is None else key

@@ -159,7 +159,8 @@ def _refuse_codes(table: Table, name: str, column: int, cure: str) -> None:
         return
     if code == -1 and not bool(((array != 1) & (array != -1)).any()):
         raise ValueError(
-            f"{name} has values from -1 to 1, of spins: train with --visible spin, save (x + 1) / 2, or {cure}"
+            f"{name} has values from -1 to 1, of spins: train with --visible spin (in Python: numpy.load, and "
+            f"visible='spin'), save (x + 1) / 2, or {cure}"
         )
     if not bool((part == code).all()):
         raise ValueError(

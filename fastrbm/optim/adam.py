@@ -86,7 +86,7 @@ class Adam(Optimizer):
         return self._means
 
     def update(self, rbm: RBM, gradient: Gradient, progress: float = 0.0, n_threads: int | None = None) -> None:
-        """Move rbm along gradient. FloatingPointError, and no change, where a parameter would not stay finite."""
+        """As :meth:`SGD.update`."""
         parts = parts_of(model(rbm)._direction(gradient))
         self._follow(rbm)
         old = list(zip(self._means, self._squares, strict=True)) or [

@@ -62,8 +62,8 @@ class Optimizer(Described):
             saved.fits((kept[1].size, kept[2].size), (rbm.n_visible, rbm.n_hidden), "what the optimizer keeps")
 
     def rate(self, progress: float) -> float:
-        """The learning rate when this fraction of the training is done."""
-        progress, rate = validate.real(progress, "progress"), self.learning_rate
+        """The learning rate when this fraction of the training is done, from 0 to 1."""
+        progress, rate = validate.real(progress, "progress", 0.0, 1.0), self.learning_rate
         return validate.real(rate(progress), "the schedule's learning rate", 0.0) if callable(rate) else rate
 
     def _move(self, rbm: RBM, direction: Update, progress: float, l2: float, l1: float, n_threads: int | None) -> None:

@@ -46,7 +46,7 @@ class SGD(Optimizer):
     l1b : float
         Likewise, log-likelihood - `l1b / (2 V) sum_j (sum_i |W_ij|)^2`: pulls weights to 0 the more, the more weights
         a hidden unit has, so that its weights become few and no unit dies (Tubiana, Cocco & Monasson, eLife 2019, eq.
-        8: the usual choice for sequences; 0.25 for their WW domain).
+        8: the usual choice for sequences, with :class:`Adam`; 0.25 for their WW domain).
     nesterov : bool
         Move along `gradient + momentum * u` in place of u: the look-ahead of Nesterov (1983), in the form that takes
         the gradient where the parameters are (Bengio et al. 2013).
@@ -90,7 +90,8 @@ class SGD(Optimizer):
         return () if self._velocity is None else parts_of(self._velocity)
 
     def update(self, rbm: RBM, gradient: Gradient, progress: float = 0.0, n_threads: int | None = None) -> None:
-        """Move rbm along gradient. FloatingPointError, and no change, where a parameter would not stay finite."""
+        """Move rbm along gradient, at the rate for this fraction of the training, from 0 to 1. FloatingPointError, and
+        no change, where a parameter would not stay finite."""
         direction, momentum = less_l1b(model(rbm)._direction(gradient), rbm, self.l1b), self.momentum
         self._follow(rbm)
         if not momentum:

@@ -79,12 +79,12 @@ def site_frequencies(
     effective = data.shape[0] if weights is None else weights.sum() ** 2 / (weights**2).sum()
     ax = axes_of(ax, color=color)
     another = bool(ax.collections)
-    grid = np.linspace(0, 1, 201)
+    grid = np.linspace(0, 1, 1001)
     error = 2 * np.sqrt(grid * (1 - grid) * (1 / effective + 1 / model.shape[0]))
     ax.fill_between(grid, grid - error, grid + error, color="0.85", linewidth=0, zorder=0,
                     label=None if another else "two standard errors")  # fmt: skip
     what = f"categories at {sites.n_columns:,} sites" if sites.categorical.all() else "units"
-    agreed = _against(ax, x, y, f"{x.size:,} {what}", (0.0, 1.0), label, color)
+    agreed = _against(ax, x, y, f"{x.size:,} {what}", _ends_of_frequencies(x, y), label, color)
     ax.set_xlabel("frequency in the data")
     ax.set_ylabel("frequency in the samples")
     ax.set_title(f"Single-site frequencies{agreed}")
@@ -110,8 +110,8 @@ def pair_correlations(
     Returns
     -------
     Axes
-        A point for each pair of categories of each pair of sites; for bits and spins, `C_ij(1, 1)`. Many
-        points, and the title, are as of :func:`site_frequencies`.
+        A point for each pair of categories of each pair of sites; for bits and spins, `C_ij(1, 1)`, of spins a quarter
+        of their covariance. Many points, and the title, are as of :func:`site_frequencies`.
 
     Raises
     ------
@@ -147,8 +147,8 @@ def moments(
 ) -> Axes:  # fmt: skip
     """Draw the moments of a model against those of data: means of visible units, and connected correlations of pairs.
 
-    A mean is the frequency of a category, or of the value 1 of a bit or spin; a real column has the mean of its unit.
-    Correlations are those of :func:`pair_correlations`.
+    A mean is the frequency of a category, or of the value 1 of a bit or spin (of magnetization m: `(1 + m) / 2`); a
+    real column has the mean of its unit. Correlations are those of :func:`pair_correlations`.
 
     Parameters
     ----------
@@ -193,8 +193,9 @@ def moments(
     samples = layout.packed(rbm, rbm.sample(_SAMPLES, seed=seed) if samples is None else samples, "samples")
     sites, (data, model), weights = _read(X, samples, rbm, None, sample_weight)
     columns = some_columns(sites)
+    first = "Frequencies" if layout.SPIN in sites.kinds and not sites.real.any() else "Means"  # spins' means are others
     both = (
-        ("Means", "units", frequencies(data, sites, "X", weights), frequencies(model, sites, "samples")),
+        (first, "units", frequencies(data, sites, "X", weights), frequencies(model, sites, "samples")),
         ("Pair correlations", "pairs", correlations(data, sites, "X", weights, columns),
          correlations(model, sites, "samples", None, columns)),
     )  # fmt: skip
@@ -205,7 +206,7 @@ def moments(
             real = bool(sites.real.any())
             if real and np.ptp(x) <= 2.0**-12:  # of standardized columns: no more than what their values are rounded to
                 x = np.full_like(x, x.mean())
-            limits = (min(limits[0], -1.0), max(limits[1], 1.0)) if real else (0.0, 1.0)
+            limits = (min(limits[0], -1.0), max(limits[1], 1.0)) if real else _ends_of_frequencies(x, y)
         agreed = _against(panel, x, y, f"{x.size:,} {what}", limits, label, color)
         panel.set_title(f"{title}{agreed}", fontsize="small")
         legend = panel.legend(loc="upper left", fontsize="small")
@@ -219,6 +220,12 @@ def ends_of(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
     low, high = float(min(x.min(), y.min())), float(max(x.max(), y.max()))
     margin = 0.04 * (high - low) or 0.01
     return low - margin, high + margin
+
+
+def _ends_of_frequencies(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """From 0 to 1; where all are small, as of spikes, to the largest."""
+    high = float(max(x.max(), y.max()))
+    return 0.0, 1.04 * high if 0 < high < 0.5 else 1.0
 
 
 def frequencies(states: Any, sites: layout.Sites, name: str, weights: np.ndarray | None = None) -> np.ndarray:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     from ..units.unit import Unit
 
+_FEWEST_APART = 32  # chains of a thread that has its own: fewer cost more than twice as much each
+
 
 def check_capacity(first_sweep: int, n_sweeps: int) -> None:
     """Raise where the counter of sweeps would come round again, and with it the random numbers."""
@@ -73,7 +75,7 @@ def sweep(
             last = f if done + count == n_sweeps else None
             kernels.sweep(
                 v, h, parameters.to_visible, parameters.to_hidden, b, seed, stream, first_sweep + done, count,
-                first_chain + part.start, *free, last, used,
+                first_chain + part.start, *free, last, *used,
             )  # fmt: skip
             swept += (part.stop - part.start) * count
             if countdown is not None:
@@ -98,9 +100,9 @@ def _sweep_by_layers(
 
 def chain_calls(
     n: int, n_steps: int, sizes: tuple[int, int], work: workload.Work, n_threads: int | None
-) -> Iterator[tuple[slice, int, int, int]]:
-    """(part of the chains, first step, how many, threads) of each call that takes n chains of layers of these sizes
-    through n_steps steps, each of which is so much work."""
+) -> Iterator[tuple[slice, int, int, tuple[int, bool]]]:
+    """(part of the chains, first step, how many, (threads, whether they stay apart)) of each call that takes n chains
+    of layers of these sizes through n_steps steps, each of which is so much work."""
     connections = 2 * sizes[0] * sizes[1]
     most = threads.resolve(n_threads, connections * n, waits=False)
     at_once = most if most == 1 else min(most, threads.default_threads())
@@ -108,8 +110,12 @@ def chain_calls(
         size = part.stop - part.start
         own = threads.own_chains(size, most)
         for first, count in workload.calls(n_steps, work.of(size), at_once if own else workload.WAITING):
-            alone = most == 1 or (own and connections * size * count >= threads.LONG)
-            yield part, first, count, most if alone else threads.resolve(n_threads, connections * size)
+            used, apart = most, most > 1
+            if apart and not (own and connections * size * count >= threads.LONG):
+                used = threads.resolve(n_threads, connections * size)
+                # where others leave no CPUs for threads that wait for each other, these take chains each, if few
+                used, apart = (most, True) if used < most <= size // _FEWEST_APART else (used, False)
+            yield part, first, count, (used, apart)
 
 
 def half_step(

@@ -299,7 +299,7 @@ class Path:
             kernels.anneal(
                 planes, hidden.planes, p.to_visible, p.to_hidden, at(first, count), difference,
                 betas[first : first + count + 1], visible_betas[first : first + count + 1], seed, stream,
-                first_sweep + first, first_chain + part.start, weights, used,
+                first_sweep + first, first_chain + part.start, weights, *used,
             )  # fmt: skip
             if countdown:
                 countdown.done(of * (n * done + part.start * n_steps + size * (first + count)) // n)

@@ -88,9 +88,9 @@ class RBMClassifier(ClassifierMixin, Estimator):
     Notes
     -----
     Features are 0 and 1, or numbers from 0 to 1, dense or sparse; others count as the nearer of 0 and 1,
-    with a warning (MinMaxScaler scales them). Numbers in between become a dense array of float32. What fit learns does
-    not depend on the order of the rows, and a sample_weight of 2 is a row that is there twice. Predictions are the
-    same bits on any machine.
+    with a warning (MinMaxScaler(clip=True) scales them). Numbers in between become a dense array of float32. What fit
+    learns does not depend on the order of the rows, and a sample_weight of 2 is a row that is there twice. Predictions
+    are the same bits on any machine.
 
     Examples
     --------

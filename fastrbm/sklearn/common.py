@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from numbers import Integral, Real
 from typing import Any
 
@@ -23,7 +25,7 @@ _TEXT = (
     "entries; leave out identifiers"
 )
 # what to do, by what scikit-learn or pandas say
-_CURES = {
+CURES = {
     "convert string": _TEXT,
     "Cannot cast": _TEXT,
     "contains NaN": "\nfastrbm.sklearn.RBMImputer, a step before this one, fills in missing values.",
@@ -94,15 +96,9 @@ class Estimator(BaseEstimator):
             if reset:
                 self.n_features_in_ = X.shape[1]
         else:
-            try:
-                X = validate_data(
-                    self, plain(X), accept_sparse="csr", dtype="numeric", reset=reset, skip_check_array=good
-                )
-            except ValueError as error:
-                cure = next((cure for words, cure in _CURES.items() if words in str(error)), None)
-                if cure is None:
-                    raise
-                raise ValueError(f"{error}{cure}") from error
+            with explaining(CURES):
+                X = plain(X)
+                X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset, skip_check_array=good)
         if states is None or limits is None:
             X = arrays.numbers(X, "X", sparse=True)
             states = states_of(X)
@@ -171,11 +167,26 @@ def plain(X, missing: bool = False):
     return arrays.numbers(X, "X", missing) if given else arrays.readable(X)
 
 
+@contextmanager
+def explaining(cures: dict[str, str]) -> Iterator[None]:
+    """Errors of what is done here say also what to do: cures by words of the error."""
+    try:
+        yield
+    except ValueError as error:
+        cure = next((cure for words, cure in cures.items() if words in str(error)), None)
+        if cure is None:
+            raise
+        raise ValueError(f"{error}{cure}") from error
+
+
 def warn_of(low: float, high: float) -> None:
     """Warn of numbers outside [0, 1] by more than rounding, and say what they count as."""
     if low >= -validate.ROUNDING and high <= 1 + validate.ROUNDING:
         return
     parts = ["those below 0 count as 0"] if low < 0 else []
-    parts += ["those above 1 count as 1 (MinMaxScaler scales them)"] if high > 1 else []
-    words = " and ".join(parts) + ", so spins of -1 and 1 as 0 and 1" * (low == -1 and high == 1)
+    parts += ["those above 1 count as 1"] if high > 1 else []
+    spins = low == -1 and high == 1
+    # without clip, later data that are beyond those of the fit come out beyond 0 and 1
+    more = ", so spins of -1 and 1 as 0 and 1" if spins else " (MinMaxScaler(clip=True) scales them)"
+    words = " and ".join(parts) + more
     warn(f"X has values from {low:g} to {high:g}; an RBM is for numbers from 0 to 1: {words}")

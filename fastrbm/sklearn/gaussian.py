@@ -20,11 +20,17 @@ from ..training.by_contents import order_of
 from ..training.measuring import Basics
 from ..units.gaussian import Gaussian
 from ..units.unit import Unit
-from .common import plain
+from .common import explaining, plain
 from .transformer import Transformer
 
 __all__ = ["GaussianRBM"]
 
+# what to do, by what scikit-learn or pandas say
+_CURES = {
+    "convert string": "; ColumnTransformer picks out the columns of numbers",
+    "contains NaN": "\nSimpleImputer, a step before this one, fills in missing values; fastrbm.fit(missing='latent') "
+    "trains with them.",
+}
 _SHOWN = 256  # examples behind the line of a verbose fit
 _STEPS = 1000  # of annealed importance sampling
 
@@ -129,7 +135,8 @@ class GaussianRBM(Transformer):
 
     def _checked(self, X, reset: bool = False, rbm: RBM | None = None, features: int | None = None) -> tuple:
         """X as scikit-learn requires it checked, and its states, or, before there is a model, itself."""
-        X = validate_data(self, plain(X), dtype=(np.float64, np.float32), reset=reset)
+        with explaining(_CURES):
+            X = validate_data(self, plain(X), dtype=(np.float64, np.float32), reset=reset)
         if rbm is None:
             return X, X
         if X.shape[1] != rbm.n_visible:  # another thread may have fitted meanwhile

@@ -48,9 +48,10 @@ def refuse(rbm: RBM, gradient: Any, optimizer: Any, trajectory: Any, batch_size:
         raise ValueError(f"several ranks cannot do this training together (comm, --mpi): {reason}")
 
 
-def divide(loop: Loop, ranks: Alone | Ranks) -> None:
-    """Leave this rank its part of the model, and of what belongs to it."""
-    if isinstance(ranks, Ranks) and loop.rbm._parameters.division is None:
+def divide(loop: Loop, ranks: Alone | Ranks, most: int | None = None) -> None:
+    """Leave this rank its part of the model, and of what belongs to it; or all of it, where ranks share memory and do
+    updates together. most: how many of these may go into a call."""
+    if isinstance(ranks, Ranks) and loop.rbm._parameters.division is None and not loop.works_together(ranks, most):
         division = Division(ranks, loop.rbm._parameters.units)
         loop.rbm._parameters = loop.rbm._parameters.divided(division)
         own = division.hidden.own_tiles
@@ -60,8 +61,8 @@ def divide(loop: Loop, ranks: Alone | Ranks) -> None:
 def make_whole(loop: Loop, parameters: Any = None) -> None:
     """Let every rank have all of the model, or these parameters in its place, and of what belongs to it."""
     division = loop.rbm._parameters.division
+    loop.rbm._parameters = loop.rbm._parameters.whole(loop.n_threads) if parameters is None else parameters
     if division is not None:
-        loop.rbm._parameters = loop.rbm._parameters.whole(loop.n_threads) if parameters is None else parameters
         _convert(loop, division.hidden.whole)
 
 

@@ -190,7 +190,8 @@ def fit(
     comm : communicator, optional
         Of mpi4py, such as ``MPI.COMM_WORLD``: its ranks, processes on one machine or on many, train the model
         together. All of them call fit with the same arguments, and all get the same result, to the same bits as one
-        process. Each has a part of the weights, and memory for it, while the training goes on. For ``gradient.PCD``,
+        process. Each has a part of the weights, and memory for it, while the training goes on; ranks of one machine
+        train small models in memory that they share. For ``gradient.PCD``,
         ``CD``, ``FastPCD`` and ``Tempered`` (without a path), SGD and Adam, visible units that are not real; without a
         trajectory, weights of examples, or fractions as data (``dynamic_binarization`` takes them). Callbacks and
         metrics are called on all ranks; what they return, and make of the model, on rank 0 counts. Rank 0 shows

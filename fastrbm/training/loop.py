@@ -22,10 +22,11 @@ from ..optim.sgd import SGD
 from ..states.bits import BitMatrix
 from . import variance
 from .data import ON_RANKS, InMemory
-from .fused import FEWEST, Updates, possible
+from .fused import FEWEST, Together, Updates, possible
 
 if TYPE_CHECKING:
     from ..optim import Averaging
+    from ..ranks import Ranks
     from ..rbm import RBM
     from .contracts import GradientEstimator, Optimizer
     from .data import OneBatch, UserBatches
@@ -91,6 +92,7 @@ class Loop:
         self.centering, self.averaging, self.strict, self.n_threads = centering, averaging, strict, n_threads
         self.learn_variance, self.left_out = learn_variance, 0
         self.schedule, self.update, self.pause = Schedule(n_updates), 0, 0
+        self._together: Together | None = None  # ranks whose threads do updates of the kernel of many
 
     def run(self, stop: int) -> None:
         """Go on to update stop, the end of an epoch."""
@@ -117,16 +119,10 @@ class Loop:
     def _many(self, stop: int, piece: int, most: int | None) -> Iterator[int]:
         """Updates in calls of many, where that can be (a callback may have changed it), as far as they go: to stop, or
         to a place in an epoch that one update at a time has to get past."""
-        source, done = self.source, 1
-        if not isinstance(source, InMemory) or not source.in_bits or self.averaging is not None:
+        source, done, many = self.source, 1, self._kernel_of_many()
+        if many is None:
             return
-        gradient, optimizer = self.gradient, self.optimizer
-        if not possible(self.rbm, gradient, optimizer, self.centering, source.batch_size):
-            return
-        assert isinstance(gradient, PCD) and isinstance(optimizer, SGD)
-        if not self.rbm.visible.even or self.rbm.visible.layout is not None and optimizer.l1:
-            return  # the kernel's factor of a difference is one for all units, and it does not go back to the gauge
-        many = Updates(self.rbm, gradient, optimizer, self.centering, self.n_threads)
+        assert isinstance(source, InMemory) and isinstance(self.optimizer, SGD)
         most = many.most(source.batch_size) if most is None else min(most, many.most(source.batch_size))
         while self.update < stop and done:
             epoch, first = divmod(self.update, source.n_batches)
@@ -138,7 +134,7 @@ class Loop:
             if min(ahead, most) < FEWEST:
                 return
             calls = -(-ahead // most)  # of about the same size, so that none is too short for the kernel
-            rates = self._rates(optimizer, range(self.update, self.update + -(-ahead // calls)))
+            rates = self._rates(self.optimizer, range(self.update, self.update + -(-ahead // calls)))
             batches = source.n_batches if whole else len(rates)
             packed, rows, ends, weights = source.part(epochs, first, batches, self.n_threads)
             n = min(len(rates), len(ends) - 1)
@@ -146,6 +142,32 @@ class Loop:
             self.update += done
             if done:
                 yield done
+
+    def _kernel_of_many(self) -> Updates | None:
+        """The kernel of many updates; None where this training is none of those that it does."""
+        source, gradient, optimizer = self.source, self.gradient, self.optimizer
+        if not isinstance(source, InMemory) or not source.in_bits or self.averaging is not None:
+            return None
+        if not possible(self.rbm, gradient, optimizer, self.centering, source.batch_size):
+            return None
+        assert isinstance(gradient, PCD) and isinstance(optimizer, SGD)
+        if not self.rbm.visible.even or self.rbm.visible.layout is not None and optimizer.l1:
+            return (
+                None  # the kernel's factor of a difference is one for all units, and it does not go back to the gauge
+            )
+        return Updates(self.rbm, gradient, optimizer, self.centering, self.n_threads, self._together)
+
+    def works_together(self, ranks: Ranks, most: int | None) -> bool:
+        """Whether ranks have their threads do updates together, in memory that they share, so that each has all of the
+        model: where they are of one machine, and many updates go into a call, of which there are no more than most."""
+        n_updates = self.source.n_batches if most is None else min(most, self.source.n_batches)
+        if not ranks.together or n_updates < FEWEST or self._kernel_of_many() is None:
+            return False
+        if self._together is None:
+            self._together = Together(ranks, self.n_threads)
+        many, batch_size = self._kernel_of_many(), self.source.batch_size  # type: ignore[union-attr]
+        assert many is not None
+        return self._together.alike and many.most(batch_size) >= FEWEST and many.reserve(batch_size)
 
     def _rates(self, optimizer: SGD, updates: range) -> np.ndarray:
         """The learning rates of these updates, up to one that cannot be had: that update will say why."""
@@ -166,6 +188,9 @@ class Loop:
             return
         if self.rbm._parameters.division is not None:
             _refuse_undivided(batch)
+        elif self._together is not None:
+            rate = self.optimizer.rate(self.schedule(self.update))
+            self._together.meet(np.array([rate]))
         estimate = weighted_gradient(self.gradient, self.rbm, batch, weight, mean_weight, self.n_threads)
         if self.centering is not None and (self.strict or isinstance(estimate, Gradient)):
             estimate = self.centering(estimate)

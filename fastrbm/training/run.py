@@ -154,7 +154,7 @@ class Training:
             self.line = ProgressLine(self.epochs, self.n_updates, self.loop.update, shown)
         complete = False
         try:
-            divided.divide(self.loop, self.ranks)
+            self._divide()
             self._let_go()
             if isinstance(self.source, (OnDisk, UserBatches)):
                 self.source.ranks = self.ranks
@@ -192,10 +192,9 @@ class Training:
 
     def _epoch(self, epoch: int, interrupted: Signals) -> None:
         piece = self.measuring.piece
-        most = 1 if self.checkpoints is not None and self.checkpoints.pause < 1.0 else None
         if self.trajectory is not None:
             self.loop.pause = self.trajectory.next_update
-        for _ in self.loop.steps(epoch * self.n_batches, piece, most):
+        for _ in self.loop.steps(epoch * self.n_batches, piece, self._most):
             self._look()
             if self.line:
                 self.line.update(epoch, self.loop.update)
@@ -223,6 +222,14 @@ class Training:
         if not last and not self.stopped:
             self._save_if_due(interrupted)
             self._let_go()
+
+    @property
+    def _most(self) -> int | None:
+        """Updates of a call, at most, where checkpoints may be due after each."""
+        return 1 if self.checkpoints is not None and self.checkpoints.pause < 1.0 else None
+
+    def _divide(self) -> None:
+        divided.divide(self.loop, self.ranks, self._most)
 
     def _look(self) -> None:
         """Let the trajectory look at the model, if it is time."""
@@ -257,8 +264,8 @@ class Training:
         """Go on from a model that callbacks changed on rank 0; own and offered as they were before."""
         rbm, state = self.loop.rbm, self.offered  # by a name of the callback's, and as it was given
         mine = rbm._parameters
-        by_name, by_state = self.ranks.first((mine.division is None, state._parameters is not offered))
-        rbm._parameters = own if mine.division is None else mine
+        by_name, by_state = self.ranks.first((mine is not own, state._parameters is not offered))
+        rbm._parameters = own
         state._parameters = self._of_rank_0(state._parameters) if by_state else offered
         if by_name:
             mine = self._of_rank_0(mine if mine.division is None else offered)
@@ -269,7 +276,7 @@ class Training:
         if self.loop.averaging is None:
             state._parameters = mine
         divided.make_whole(self.loop, mine)
-        divided.divide(self.loop, self.ranks)
+        self._divide()
 
     def _of_rank_0(self, parameters: Parameters) -> Parameters:
         """What callbacks made of the model. Where their arithmetic is not the same on all ranks, as by BLAS, what they
@@ -297,7 +304,7 @@ class Training:
             self.cool(loop.update, epochs)
             divided.make_whole(loop, self.whole(loop.rbm._parameters))
             callback.restart(loop.rbm)
-            divided.divide(loop, self.ranks)
+            self._divide()
         return loop.update < self.n_updates
 
     def _measure(self, epoch: int, due: list[Any]) -> None:

@@ -1,0 +1,214 @@
+"""Ranks of one machine whose threads do updates together, in memory that they share: the bits of one process."""
+
+import itertools
+import os
+
+import numpy as np
+import pytest
+from ranks_by_threads import on_ranks
+from test_fit import EXPECTED, PROGRAMS
+from test_ranks_training import PCD, SGD, WIDE, X, differing, digest_of, result_of, train
+
+import fastrbm as fr
+from fastrbm import ranks
+from fastrbm._core import shared_memory, threads
+from fastrbm._core.dispatch import kernels
+from fastrbm.training import fused
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::fastrbm.TrainingWarning"),
+    pytest.mark.skipif(not os.path.isdir("/dev/shm"), reason="this system has no such memory"),
+]
+TOGETHER = [
+    "pcd", "spins", "categories", "mixed", "one chain", "weights", "large batches",
+    "one hidden unit", "one visible unit",
+]  # fmt: skip
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Who was in each call of the kernel: (ranks, rank, threads of all), or None. CPUs for eight ranks, and no update
+    that is too short to be shared."""
+    found, kernel = [], kernels.train
+
+    class Noted:
+        levels = itertools.cycle([kernels.__name__])
+
+        @property
+        def __name__(self):
+            return next(self.levels)
+
+        def __getattr__(self, name):
+            return getattr(kernels, name)
+
+        def train(self, *arguments):
+            found.append(None if arguments[-1] is None else arguments[-1][1:])
+            return kernel(*arguments)
+
+    monkeypatch.setattr(fused, "kernels", Noted())
+    monkeypatch.setattr(ranks, "_place", lambda: ("this machine", tuple(range(8))))
+    monkeypatch.setattr(threads, "SERIAL_BELOW", 0)
+    return found
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_three_ranks_give_the_bits_of_one_process(calls, name):
+    """With a number of threads of its own on each rank."""
+    alone = train(None, name, epochs=3, batch_size=20)
+    assert set(calls) == {None}
+    calls.clear()
+    results = on_ranks(3, lambda comm: train(comm, name, n_threads=1 + comm.Get_rank() % 2, epochs=3, batch_size=20))
+    assert {None, *calls} >= {(3, rank, 4) for rank in range(3)}, set(calls)
+    assert differing(results, alone) == []
+    assert not [name for name in os.listdir("/dev/shm") if name.startswith("fastrbm-")]
+
+
+@pytest.mark.parametrize("size", [2, 5])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_the_digests_that_are_written_down(calls, size, name):
+    """test_fit has them."""
+    assert on_ranks(size, lambda comm: digest_of(PROGRAMS[name], comm)) == [EXPECTED[name]] * size
+
+
+def test_memory_grows_with_the_batches(calls):
+    """And what ranks have of it is the same memory."""
+
+    def run(comm):
+        rbm, pcd, sgd, results = fr.RBM.from_data(WIDE, 150, seed=5), PCD(70), SGD(0.1), []
+        for size in (10, 45):
+            history = fr.fit(rbm, WIDE, pcd, sgd, epochs=4, batch_size=size, seed=1, n_threads=1, comm=comm)
+            results.append(result_of(rbm, history, gradient=pcd))
+        return {f"{k} {name}": value for k, result in enumerate(results) for name, value in result.items()}
+
+    alone = run(None)
+    calls.clear()
+    assert differing(on_ranks(2, run), alone) == []
+    assert set(calls) == {(2, 0, 2), (2, 1, 2)}
+
+
+def without_memory(monkeypatch):
+    def create(n_bytes):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(shared_memory, "create", create)
+
+
+def out_of_reach(monkeypatch):
+    def open_by(path, n_bytes):
+        raise FileNotFoundError(path)
+
+    monkeypatch.setattr(shared_memory, "open_by", open_by)
+
+
+def on_machines(monkeypatch):
+    names = itertools.cycle("abc")
+    monkeypatch.setattr(ranks, "_place", lambda: (next(names), (0, 1)))
+
+
+def on_one_cpu(monkeypatch):
+    monkeypatch.setattr(ranks, "_place", lambda: ("this machine", (0, 1)))
+
+
+@pytest.mark.parametrize("how", [without_memory, out_of_reach, on_machines, on_one_cpu])
+def test_ranks_that_cannot_share_memory_share_the_units(calls, monkeypatch, how):
+    """As on several machines."""
+    alone = train(None, "pcd", batch_size=20)
+    calls.clear()
+    how(monkeypatch)
+    assert differing(on_ranks(3, lambda comm: train(comm, "pcd", batch_size=20)), alone) == []
+    assert not calls
+    assert not [name for name in os.listdir("/dev/shm") if name.startswith("fastrbm-")]
+
+
+def test_kernels_of_two_levels_do_not_share_memory(calls):
+    """They lay it out otherwise."""
+    alone = train(None, "pcd", batch_size=20)
+    fused.kernels.levels = itertools.cycle(["avx2", "base"])
+    calls.clear()
+    assert differing(on_ranks(3, lambda comm: train(comm, "pcd", batch_size=20)), alone) == []
+    assert not calls
+
+
+def test_an_update_that_is_short_is_done_by_each_rank(calls, monkeypatch):
+    monkeypatch.setattr(threads, "SERIAL_BELOW", 1 << 60)
+    alone = train(None, "pcd", batch_size=20)
+    assert differing(on_ranks(3, lambda comm: train(comm, "pcd", batch_size=20)), alone) == []
+    assert set(calls) == {None}
+
+
+def test_a_number_that_would_not_be_finite_is_the_same_error_everywhere(calls):
+    """The update in which it would come to be is undone on all ranks."""
+
+    def run(comm):
+        rbm, pcd = fr.RBM.from_data(WIDE, 150), PCD(50)
+        steep = SGD(lambda progress: 0.1 if progress < 0.5 else 1e34)
+        with pytest.raises(FloatingPointError) as error:
+            fr.fit(rbm, WIDE, pcd, steep, epochs=6, batch_size=15, n_threads=1, comm=comm)
+        words = {"words": np.array(str(error.value))}
+        return result_of(rbm, error.value.history, gradient=pcd, optimizer=steep) | words
+
+    alone = run(None)
+    calls.clear()
+    assert differing(on_ranks(3, run), alone) == []
+    assert set(calls) >= {(3, rank, 3) for rank in range(3)}
+
+
+@pytest.mark.parametrize("epochs", [1, 8], ids=["one by one", "many a call"])
+def test_a_schedule_that_is_unlike_is_an_error_on_all_ranks(calls, epochs):
+    def run(comm):
+        rbm, rank = fr.RBM.from_data(X, 150), comm.Get_rank()
+        with pytest.raises(ValueError, match="the learning rate must be the same on all ranks"):
+            fr.fit(
+                rbm, X, PCD(50), SGD(lambda progress: 0.1 + 0.01 * rank * (progress > 0.5)), epochs=epochs,
+                batch_size=100, n_threads=1, comm=comm,
+            )  # fmt: skip
+        return result_of(rbm, fr.History())["weights"]
+
+    first, second = on_ranks(2, run)
+    assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("change", ["momentum", "weights by name", "weights of the state"])
+def test_a_callback_may_change_what_ranks_do_together(calls, change):
+    def run(comm):
+        rbm, sgd, pcd = fr.RBM.from_data(X, 150, seed=5), SGD(0.1), PCD(50)
+
+        def callback(state):
+            if state.epoch == 2 and change == "momentum":
+                sgd.momentum = 0.5
+            elif state.epoch == 2:
+                model = rbm if change == "weights by name" else state.rbm
+                model.set_parameters(weights=model.weights * np.float32(0.5))
+
+        history = fr.fit(rbm, X, pcd, sgd, epochs=6, batch_size=50, n_threads=1, seed=3, callbacks=callback, comm=comm)
+        return result_of(rbm, history, gradient=pcd, optimizer=sgd)
+
+    alone = run(None)
+    assert differing(on_ranks(3, run), alone) == []
+
+
+# ------------------------------------------------------------ the memory itself
+
+
+def test_memory_is_shared_and_found_until_it_is_removed():
+    path, mine = shared_memory.create(1 << 16)
+    theirs = shared_memory.open_by(path, 1 << 16)
+    assert not mine.any() and mine.shape == theirs.shape == (1 << 16,)
+    mine[7] = 3
+    assert theirs[7] == 3
+    assert os.stat(path).st_mode & 0o077 == 0
+    with pytest.raises(OSError):
+        shared_memory.open_by(path, 1 << 17)
+    shared_memory.remove(path)
+    shared_memory.remove(path)
+    theirs[8] = 4
+    assert mine[8] == 4
+    with pytest.raises(FileNotFoundError):
+        shared_memory.open_by(path, 1 << 16)
+
+
+def test_more_memory_than_there_is_is_an_error_and_leaves_nothing(monkeypatch):
+    before = set(os.listdir("/dev/shm"))
+    with pytest.raises(OSError):
+        shared_memory.create(1 << 60)
+    assert set(os.listdir("/dev/shm")) <= before
