@@ -471,6 +471,7 @@ def test_csv_is_read_as_by_pandas(tmp_path, options):
         "color": RNG.choice(["red", "green", "dark, blue", 'a "b"', "ü"], n), "rooms": RNG.integers(1, 9, n),
         "smokes": RNG.random(n) < 0.5, "bit": RNG.integers(0, 2, n), "half": RNG.choice([1.0, 2.0, 3.0], n),
         "answer": RNG.choice(["yes", "no"], n), "mixed": RNG.choice(["1", "2", "3+"], n),
+        "real": RNG.normal(1e3, 1.0, n), "quantity": RNG.integers(0, 60, n),
     })  # fmt: skip
     holes = frame.astype(object).mask(RNG.random(frame.shape) < 0.2)
     for written in (frame, holes):
@@ -479,8 +480,11 @@ def test_csv_is_read_as_by_pandas(tmp_path, options):
             table = load_categories(tmp_path / "x.csv")
             expected = describe_frame(pd.read_csv(tmp_path / "x.csv", sep=options.get("sep", ",")))
             assert table.segments == expected.segments and table.names == expected.names
-            assert table.categories == expected.categories and np.array_equal(table.codes, expected.codes)
-            assert (table.codes.dtype == np.int16) == (written is holes)
+            assert table.categories == expected.categories and table.categories[-2:] == (None, None)
+            assert np.array_equal(table.codes, expected.codes, equal_nan=True)
+            assert np.isnan(table.codes).any() == (written is holes)
+            coded = load_categories(tmp_path / "x.csv", drop=["real", "quantity"])
+            assert (coded.codes.dtype == np.int16) == (written is holes)
 
 
 def test_cells(tmp_path):
@@ -501,7 +505,8 @@ def test_cells(tmp_path):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ("a,b\nx,1.5\ny,2\n", r", column 2 \('b'\) is real-valued \(1\.5\)"),
+        ("a,b\n0,1.5\n1,2\n", r", column 2 \('b'\) is real-valued \(1\.5\)"),
+        ("a,b\nx,1.5\ny,inf\n", r", column 2 \('b'\) must hold finite numbers; row 1 .* has inf"),
         ("a\n" + "".join(f"{k}\n" for k in range(30)), r", column 1 \('a'\) has 30 different numbers, from 0 to 29"),
         ("a\n" + "".join(f"p{k}\n" for k in range(30)), r", column 1 \('a'\) has another text in each of its 30 rows"),
         ("a,b\nx,\ny,NA\n", r", column 2 \('b'\) has no values at all"),
@@ -531,6 +536,31 @@ def test_arguments_of_load_categories(tmp_path):
         load_categories(path, missing="-")
     with pytest.raises(OSError):
         load_categories(tmp_path / "none.csv")
+
+
+def test_columns_that_have_to_be_real(tmp_path):
+    """By name, whatever numbers they hold; then others that look so are real too. Of a frame and of text alike."""
+    path = csv("a,b,c,d\n1,2,0.5,x\n2,,1.5,y\n1,3,2.5,x\n", tmp_path)
+    frame = {"a": [1, 2, 1], "b": [2, None, 3], "c": [0.5, 1.5, 2.5], "d": ["x", "y", "x"]}
+    for table in (load_categories(path, real=["a"]), describe_frame(frame, real=["a"])):
+        assert table.segments == (("gaussian", 1), ("bernoulli", 1), ("gaussian", 1), ("bernoulli", 1))
+        assert np.array_equal(table.codes[:, :2], [[1, 0], [2, np.nan], [1, 1]], equal_nan=True)
+    del frame["d"]
+    assert describe_frame(frame, real=["b"]).segments == (("bernoulli", 1), ("gaussian", 2))
+    assert load_categories(path, drop=["c"]).segments == (("bernoulli", 3),)
+    with pytest.raises(ValueError, match=r"x\.csv, column 3 \('c'\) is real-valued"):
+        load_categories(path, real=False)
+    for wrong, error, message in (
+        (["e"], ValueError, "real has 'e', which is no column of"), ("a", TypeError, "several names, not one string"),
+        (["d"], ValueError, r"column 4 \('d'\) must hold finite numbers; row 0 .* has 'x'"),
+        (3, TypeError, "real must be True or False"),
+    ):  # fmt: skip
+        with pytest.raises(error, match=message):
+            load_categories(path, real=wrong)
+    with pytest.raises(ValueError, match="of which categories has labels"):
+        load_categories(path, real=["a"], categories={"a": [1, 2]})
+    with pytest.raises(ValueError, match="no values at all"):
+        load_categories(csv("a,b\nx,\ny,\n", tmp_path), real=["b"])
 
 
 def test_mutated_text(tmp_path):

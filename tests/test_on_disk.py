@@ -134,6 +134,6 @@ def test_a_checksum_does_not_depend_on_the_parts_that_are_read(tmp_path, monkeyp
     for array in (X, GRAY):
         texts = set()
         for step in (1 << 20, 64 * 100, 64):
-            monkeypatch.setattr(_source, "_DRAWN", step)
+            monkeypatch.setattr(_source, "DRAWN", step)
             texts |= {source_of(data, 64, 50, 0).describe() for data in (array, on_disk(tmp_path, array))}
         assert len(texts) == 1

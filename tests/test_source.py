@@ -193,7 +193,7 @@ def test_draws_do_not_depend_on_batches_dtype_or_place(tmp_path):
 def test_a_long_read_from_disk_is_cut(tmp_path, monkeypatch):
     gray, parts = X * 0.9 + 0.05, []
     for most in (1 << 20, 10 * 64):
-        monkeypatch.setattr(_source, "_DRAWN", most)
+        monkeypatch.setattr(_source, "DRAWN", most)
         parts.append(
             source_of(on_disk(tmp_path, gray), 64, 24, 3, dynamic_binarization=True).part(range(1, 2), 0, 9, 1)[0]
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import shown
+from .arrays import library, shown
 from .frame_columns import Label, written
 
 
@@ -84,6 +84,26 @@ def polars_frame(array: np.ndarray, titles: list[Any], columns: list[Any], categ
         with _fitting(dtype, f"column {titles[k]!r} of like"):
             parts.append(polars.Series(str(titles[k]), values).cast(dtype))
     return polars.DataFrame(parts)
+
+
+def filled_in(frame: Any, complete: Any, missing: np.ndarray) -> Any:
+    """A frame with those entries that are missing, bool (n, columns), as in a complete one of the same types; all
+    others stay as they are."""
+    gaps = np.flatnonzero(missing.any(axis=0))
+    if library(frame) == "polars":
+        names = frame.columns
+        columns = {names[k]: frame[names[k]].zip_with(_series(~missing[:, k]), complete[names[k]]) for k in gaps}
+        return frame.with_columns(**columns)
+    out = frame.copy()
+    for k in gaps:
+        rows, column = np.flatnonzero(missing[:, k]), frame.iloc[:, k].copy()
+        column.iloc[rows] = complete.iloc[:, k].array[rows]
+        out.isetitem(k, column)
+    return out
+
+
+def _series(values: np.ndarray) -> Any:
+    return import_module("polars").Series(values)
 
 
 @contextmanager

@@ -10,12 +10,11 @@ import numpy as np
 
 from . import arrays, validate
 from .arrays import library, shown
-from .frame_columns import Column, Label, columns_of, frame_labels, plain_label, written
+from .frame_codes import MOST, decoded, encoded, is_category, numbers, ordered, quantity
+from .frame_columns import Column, Label, columns_of, frame_labels, written
 from .frame_output import listed, pandas_frame, polars_frame
 
 MAX_LEVELS = 20  # different whole numbers of a column that is a category; more of them are a quantity
-MOST = 255  # categories of a site
-_IDENTIFIER = 20  # rows from which on a column of text that has another value in each is no category
 
 
 class CodedTable(NamedTuple):
@@ -43,7 +42,7 @@ class CodedTable(NamedTuple):
 
 def describe_frame(
     frame: Any, max_levels: int = MAX_LEVELS, categories: Mapping[Any, Sequence[Label]] | None = None,
-    name: str = "frame", real: bool | None = None,
+    name: str = "frame", real: bool | Iterable[Any] | None = None,
 ) -> CodedTable:  # fmt: skip
     """The units that fit the columns of a data frame, and the frame as their codes.
 
@@ -65,10 +64,11 @@ def describe_frame(
         limit but 255 for them, and they may be any numbers.
     name : str
         What messages call the frame.
-    real : bool, optional
+    real : bool or names of columns, optional
         Whether columns of real numbers and quantities are Gaussian units; otherwise they are refused. By default where
         some other column holds text, truth values or categories: a table of numbers alone may be meant in several ways,
-        and ``visible="gaussian"`` says that they are real.
+        and ``visible="gaussian"`` says that they are real. With names of columns these are Gaussian units whatever
+        numbers they hold, and others as with True.
 
     Returns
     -------
@@ -79,9 +79,9 @@ def describe_frame(
     TypeError
         When a column holds something else than numbers, text, truth values or categories.
     ValueError
-        When a column is real-valued or a quantity, and may not be (real); when it has too many values, none at all, or
-        an infinite one, or is an identifier: text that is another in each of more than 20 rows, or numbers of all rows
-        in turn.
+        When a column is real-valued or a quantity, and may not be (real), or has to be, and is not; when it has too
+        many values, none at all, or an infinite one, or is an identifier: text that is another in each of more than 20
+        rows, or numbers of all rows in turn.
 
     Examples
     --------
@@ -102,8 +102,6 @@ def describe_frame(
     ((('bernoulli', 1), ('gaussian', 1)), (('blue', 'red'), None))
     """
     labels, columns = columns_of(frame, name)
-    columns = list(columns)
-    real = any(map(_is_category, columns)) if real is None else validate.flag(real, "real")
     return describe_columns(
         columns, labels, lambda k: f"column {labels[k]!r} of {name}", name, max_levels=max_levels,
         categories=categories, real=real,
@@ -112,11 +110,18 @@ def describe_frame(
 
 def describe_columns(
     columns: Iterable[Column], labels: Sequence[Any], where: Callable[[int], str], name: str,
-    max_levels: int = MAX_LEVELS, categories: Mapping[Any, Sequence[Label]] | None = None, real: bool = False,
+    max_levels: int = MAX_LEVELS, categories: Mapping[Any, Sequence[Label]] | None = None,
+    real: bool | Iterable[Any] | None = None,
 ) -> CodedTable:  # fmt: skip
     """describe_frame, of columns that were read. labels: their names; where(k): column k in words."""
     max_levels = validate.integer(max_levels, "max_levels", 2, MOST)
     given = _given_categories(categories, labels, name)
+    columns = list(columns)
+    forced = _forced(real, labels, given, name)
+    if forced:
+        may = True
+    else:
+        may = any(map(is_category, columns)) if real is None else validate.flag(real, "real")
     kinds: list[tuple[str, int]] = []
     codes: list[np.ndarray] = []
     found: list[tuple[Label, ...] | None] = []
@@ -125,18 +130,22 @@ def describe_columns(
             raise ValueError(f"{name} has no rows")
         if labels[k] in given:
             chosen = given[labels[k]]
-            column = Column(list(chosen), _encoded(column, chosen, where(k)), declared=True)
-        numbers = _quantity(column, max_levels, where(k)) if real else None
-        if numbers is not None:
+            column = Column(list(chosen), encoded(column, chosen, where(k)), declared=True)
+        real_numbers = None
+        if labels[k] in forced:
+            real_numbers = numbers(column, where(k)) if column.labels else None  # else an error, below
+        elif may:
+            real_numbers = quantity(column, max_levels, where(k))
+        if real_numbers is not None:
             found.append(None)
-            codes.append(numbers)
+            codes.append(real_numbers)
             kinds.append(("gaussian", 1))
             continue
-        ordered = _ordered(column, max_levels, where(k))
-        found.append(tuple(ordered.labels))
-        codes.append(ordered.codes)
-        two = len(ordered.labels) == 2
-        kinds.append(("bernoulli", 1) if two else ("categorical", len(ordered.labels)))
+        in_order = ordered(column, max_levels, where(k))
+        found.append(tuple(in_order.labels))
+        codes.append(in_order.codes)
+        two = len(in_order.labels) == 2
+        kinds.append(("bernoulli", 1) if two else ("categorical", len(in_order.labels)))
     if not codes:
         raise ValueError(f"{name} has no columns")
     names = tuple(labels) if all(isinstance(label, str) for label in labels) else None
@@ -183,7 +192,7 @@ def encode_frame(
     codes = []
     for label, column, known in zip(labels, columns, categories, strict=True):
         where = f"column {label!r} of {name}"
-        codes.append(_encoded(column, known, where) if known else _numbers(column, where))
+        codes.append(encoded(column, known, where) if known else numbers(column, where))
     return _stacked(codes)
 
 
@@ -232,7 +241,7 @@ def to_frame(
         validate.check_names(_text(shape_of), None if names is None else tuple(names), "like")
     titles = list(names) if names is not None else list(range(len(categories))) if shape_of is None else shape_of
     columns = [
-        _decoded(array[:, k], len(known), f"values[:, {k}]") if known else None for k, known in enumerate(categories)
+        decoded(array[:, k], len(known), f"values[:, {k}]") if known else None for k, known in enumerate(categories)
     ]
     if isinstance(like, Mapping):
         return {
@@ -242,150 +251,6 @@ def to_frame(
     if like is not None and library(like) == "polars":
         return polars_frame(array, titles, columns, categories, like)
     return pandas_frame(array, titles, columns, categories, like)
-
-
-# ---------------------------------------------------------------- labels and codes
-
-
-def _ordered(column: Column, max_levels: int, where: str) -> Column:
-    """The column with plain labels in the order of their codes."""
-    if column.declared:
-        labels = [written(label) for label in column.labels]
-        if len(set(labels)) < len(labels):
-            raise ValueError(f"{where} has two categories that read alike: {shown(_twice(labels))}")
-        order = list(range(len(labels)))
-    else:
-        labels = _checked([plain_label(label) for label in column.labels], column, max_levels, where)
-        order = sorted(range(len(labels)), key=labels.__getitem__)
-    if not labels:
-        raise ValueError(f"{where} has no values at all: leave it out")
-    for label in labels:
-        if isinstance(label, int) and not -(1 << 63) <= label < 1 << 64:  # which no file would hold
-            raise ValueError(f"{where} has {shown(label)}, too large for a category: an identifier? Leave it out")
-    if len(labels) > MOST:
-        raise ValueError(
-            f"{where} has {len(labels)} categories; at most {MOST} are possible: put rare ones together, or leave it "
-            "out, if it is an identifier"
-        )
-    ranks = np.empty(len(labels) + 1, np.int16)
-    if all(not isinstance(label, str) and label in (0, 1) for label in labels):  # 0 is 0, whatever the order
-        kind = next((kind for kind in (float, int) if any(type(label) is kind for label in labels)), bool)
-        ranks[:-1] = labels
-        chosen: list[Label] = [kind(0), kind(1)]
-    else:
-        ranks[order] = np.arange(len(labels))
-        chosen = [labels[k] for k in order]
-    ranks[-1] = -1  # of those that are missing
-    return Column(chosen, ranks[column.codes], column.declared)
-
-
-def _checked(labels: list[Label | None], column: Column, max_levels: int, where: str) -> list[Label]:
-    """Labels of a column that nobody declared a category, if they can be ones."""
-    good: list[Label] = []
-    for label, raw in zip(labels, column.labels, strict=True):
-        if label is None:
-            raise TypeError(
-                f"{where} holds {type(raw).__name__} objects, neither numbers nor text nor categories: leave it out, "
-                "or make it categories"
-            )
-        good.append(label)
-    text = [label for label in good if isinstance(label, str)]
-    numbers = [label for label in good if not isinstance(label, str)]
-    if text and numbers:
-        raise TypeError(
-            f"{where} mixes numbers and text, such as {shown(numbers[0])} and {shown(text[0])}: make all of them text, "
-            "or some of them missing"
-        )
-    real = next((label for label in numbers if isinstance(label, float) and not label.is_integer()), None)
-    if real is not None:
-        raise ValueError(
-            f"{where} is real-valued ({real:g}), no category: say visible='gaussian' where all columns are numbers, or "
-            "bin it (pandas.cut, pandas.qcut or the like), or leave it out"
-        )
-    if len(numbers) > max_levels:
-        raise ValueError(
-            f"{where} has {len(numbers)} different numbers, from {_short(min(numbers))} to {_short(max(numbers))}; of "
-            f"more than {max_levels} it is a quantity, not a category: bin it (pandas.cut, pandas.qcut or the like), "
-            "leave it out, or raise max_levels"
-        )
-    n = int((column.codes >= 0).sum())
-    if text and len(text) == n > _IDENTIFIER:
-        raise ValueError(
-            f"{where} has another text in each of its {n} rows, such as {shown(text[0])}: an identifier? Leave it out"
-        )
-    return good
-
-
-def _is_category(column: Column) -> bool:
-    """Whether somebody declared the column to be one, or it holds text or truth values."""
-    return column.declared or any(isinstance(label, (str, bool, np.bool_)) for label in column.labels)
-
-
-def _quantity(column: Column, max_levels: int, where: str) -> np.ndarray | None:
-    """The numbers of a column that are no categories: real ones, or more different whole ones than max_levels. None of
-    other columns."""
-    labels = [plain_label(label) for label in column.labels]
-    if not labels or _is_category(column) or any(label is None for label in labels):
-        return None
-    if len(labels) <= max_levels and all(float(label).is_integer() for label in labels if label is not None):
-        return None
-    numbers, n = _numbers(column, where), int((column.codes >= 0).sum())
-    values = np.array(labels, np.float64)
-    if len(labels) == n > _IDENTIFIER and bool((values % 1 == 0).all()) and values.max() - values.min() == n - 1:
-        raise ValueError(f"{where} counts its {n} rows, from {values.min():g}: an identifier? Leave it out")
-    return numbers
-
-
-def _numbers(column: Column, where: str) -> np.ndarray:
-    """A column of numbers as they are, NaN where they are missing."""
-    values: list[float] = []
-    for label in column.labels:
-        plain = plain_label(label)
-        if plain is None or isinstance(plain, str) or not np.isfinite(float(plain)):
-            row = int(np.argmax(column.codes == len(values)))
-            raise ValueError(f"{where} must hold finite numbers; row {row} (counted from 0) has {shown(label)}")
-        values.append(float(plain))
-    return np.array([*values, np.nan])[column.codes]
-
-
-def _short(number: float) -> str:
-    return shown(number) if isinstance(number, int) else f"{number:g}"
-
-
-def _twice(labels: list[Label]) -> Label:
-    return next(label for k, label in enumerate(labels) if label in labels[:k])
-
-
-def _encoded(column: Column, known: Sequence[Label], where: str) -> np.ndarray:
-    """The codes of a column in categories that are known, -1 where a value is missing; int16."""
-    lookup: dict[Any, int] = {label: k for k, label in enumerate(known)}
-    codes = [lookup.get(written(label), -2) for label in column.labels]
-    table = np.array([*codes, -1], np.int16)  # the last: missing
-    result = table[column.codes]
-    if bool((result == -2).any()):
-        row = int(np.argmax(result == -2))
-        value = written(column.labels[column.codes[row]])
-        raise ValueError(f"{where} has the value {shown(value)} in row {row} (counted from 0), {_unlike(value, known)}")
-    return result
-
-
-def _unlike(value: Label, known: Sequence[Label]) -> str:
-    """Why a value has no code."""
-    listed = ", ".join(map(shown, known[:6])) + (" ..." if len(known) > 6 else "")
-    same = next((label for label in known if str(label) == str(value)), None)
-    hint = "" if same is None else f" ({type(same).__name__}, not {type(value).__name__})"
-    return f"which is none of its categories: {listed}{hint}"
-
-
-def _decoded(values: np.ndarray, n_states: int, where: str) -> np.ndarray:
-    """Codes as intp, -1 where they are missing."""
-    missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(len(values), bool)
-    missing = missing | (values == -1) if values.dtype.kind in "if" else missing
-    good = missing | (values >= 0) & (values < n_states) & (values % 1 == 0) if values.dtype.kind != "b" else ~missing
-    if not bool(good.all()):
-        bad = float(values[int(np.argmin(good))])
-        raise ValueError(f"{where} has the value {bad:g}; codes from 0 to {n_states - 1} are required")
-    return np.where(missing, -1, np.where(missing, 0, values)).astype(np.intp)
 
 
 def _segments(kinds: list[tuple[str, int]]) -> tuple[tuple[str, Any], ...]:
@@ -421,6 +286,21 @@ def _given_categories(categories: Any, labels: Sequence[Any], name: str) -> dict
         if not 1 <= len(given[label]) <= MOST or len(set(given[label])) < len(given[label]):
             raise ValueError(f"categories[{shown(label)}] must be from 1 to {MOST} different labels")
     return given
+
+
+def _forced(real: Any, labels: Sequence[Any], given: Mapping[Any, Any], name: str) -> set[Any]:
+    """The names of columns that have to be real."""
+    if not isinstance(real, (str, Iterable)):
+        return set()
+    if isinstance(real, str):
+        raise TypeError("real must be several names, not one string")
+    forced = set(real)
+    for label in sorted(forced, key=str):
+        if label not in labels:
+            raise ValueError(f"real has {shown(label)}, which is no column of {name}")
+        if label in given:
+            raise ValueError(f"real has {shown(label)}, of which categories has labels: choose one")
+    return forced
 
 
 def nan_where_missing(codes: np.ndarray) -> np.ndarray:

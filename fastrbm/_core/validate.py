@@ -175,18 +175,7 @@ def states(
     """
     read, complaint = (bits_or_fractions, what_is_wrong) if unit is None else (unit.parts, unit.complaint)
     array = arrays.numbers(value, name, sparse=True)
-    if array.ndim != 2:
-        x = arrays.variable(name)
-        hints = {1: f"; for a single example use {x}[None, :]", 0: ""}
-        hint = hints.get(array.ndim, f"; use {x}.reshape(len({x}), -1)")
-        raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {array.shape}{hint}")
-    if n_units is not None and array.shape[1] != n_units and not (unit is not None and array.shape[1] == unit.n):
-        if unit is not None and unit.n != unit.n_columns:
-            raise ValueError(
-                f"{name} has {array.shape[1]} columns where the model has {n_units} ({unit!r}), or {unit.n} with one "
-                f"for each category{transposed(array, n_units, name)}"
-            )
-        raise ValueError(other_width(array, n_units, name))
+    check_width(array, n_units, name, unit)
     if arrays.is_sparse(array) and unit is not None and unit.layout is not None and array.shape[1] == unit.n:
         return _dense_states(array, name, fractions, unit)
     if arrays.is_sparse(array):
@@ -200,6 +189,23 @@ def states(
     if result is None:
         raise ValueError(complaint(array, name, fractions, rows))
     return result
+
+
+def check_width(array: Any, n_units: int | None, name: str, unit: Unit | None) -> None:
+    """ValueError where an array has no two dimensions, or other columns than these (None: any); those of a layer (None:
+    of 0 and 1) may also be one for each unit."""
+    if array.ndim != 2:
+        x = arrays.variable(name)
+        hints = {1: f"; for a single example use {x}[None, :]", 0: ""}
+        hint = hints.get(array.ndim, f"; use {x}.reshape(len({x}), -1)")
+        raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {array.shape}{hint}")
+    if n_units is not None and array.shape[1] != n_units and not (unit is not None and array.shape[1] == unit.n):
+        if unit is not None and unit.n != unit.n_columns:
+            raise ValueError(
+                f"{name} has {array.shape[1]} columns where the model has {n_units} ({unit!r}), or {unit.n} with one "
+                f"for each category{transposed(array, n_units, name)}"
+            )
+        raise ValueError(other_width(array, n_units, name))
 
 
 def other_width(array: Any, n_units: int, name: str) -> str:

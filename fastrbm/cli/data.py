@@ -54,7 +54,7 @@ def _data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool) ->
     if is_csv(name) and (form.categories is not None or options.drop and form.names is not None):
         refuse_absent(name, options)
         codes = load_codes(name, form.names, form.categories, drop=options.drop)
-        return codes if bool(np.isnan(codes).any()) else codes.astype(np.int16)
+        return codes if form.unit.real or bool(np.isnan(codes).any()) else codes.astype(np.int16)
     table = numbers_of(name, options)
     if not form.coded:
         examples, own = of_binary(table, name, options, form.unit, quiet)

@@ -64,28 +64,36 @@ class Training(NamedTuple):
     label: int | None = None  # the number of the column that is the label
 
 
-def content(states: np.ndarray, kind: str, form: Form) -> memoryview | bytes:
+def content(states: np.ndarray, kind: str, form: Form, known: np.ndarray | None = None) -> memoryview | bytes:
     """States as a file of this kind, one of OUTPUTS: of .csv and .tsv the labels of categories, below the names of the
-    columns, where there are any."""
+    columns, where there are any. known: which of the states are the user's, bool like these: real numbers that keep all
+    of their digits."""
     file, mark = io.BytesIO(), "\t" if kind == ".tsv" else ","
     if kind == ".npy":
         np.save(file, states)
     elif kind == ".npz":
         np.savez_compressed(file, samples=states)
-    elif form.names is not None or form.categories is not None:
-        known = form.categories or (None,) * form.unit.n_columns
-        columns = to_frame(states, form.names, known, like={})
+    elif form.names is not None or form.categories is not None or states.dtype.kind == "f":
+        labels = form.categories or (None,) * form.unit.n_columns
+        columns = list(to_frame(states, form.names, labels, like={}).values())
         if states.dtype.kind == "f":
-            columns = {
-                name: values if labels else [format(x, _REAL) for x in values]
-                for (name, values), labels in zip(columns.items(), known, strict=True)
-            }
+            own = np.zeros(states.shape, bool) if known is None else known
+            columns = [
+                values if of else [_exact(x) if k else format(x, _REAL) for x, k in zip(values, exact, strict=True)]
+                for values, of, exact in zip(columns, labels, own.T, strict=True)
+            ]
         text = io.StringIO()
         writer = csv.writer(text, delimiter=mark, lineterminator="\n")
         if form.names is not None:
             writer.writerow(form.names)
-        writer.writerows(zip(*columns.values(), strict=True))
+        writer.writerows(zip(*columns, strict=True))
         return text.getvalue().encode()
     else:
-        np.savetxt(file, states, fmt=f"%{_REAL}" if states.dtype.kind == "f" else "%d", delimiter=mark)
+        np.savetxt(file, states, fmt="%d", delimiter=mark)
     return file.getbuffer()
+
+
+def _exact(x: float) -> str:
+    """A number in as few digits as give it back."""
+    short = format(x, _REAL)
+    return short if float(short) == x else repr(x)

@@ -67,15 +67,17 @@ def run_inpaint(options: argparse.Namespace) -> None:
     rbm = model_of(options)
     form = Form.of(rbm)
     X = _data(options, rbm)
-    missing = int(known_parts(X, rbm.visible, options.data)[1].sum())  # raises where X does not fit, with its name
+    gone = known_parts(X, rbm.visible, options.data)[1]  # raises where X does not fit, with its name
     how = {} if options.fill == "draw" else {"most_probable": True, "n_draws": options.draws}
     show = not options.quiet and not options.json
     filled = rbm.inpaint(X, options.sweeps, options.seed, options.threads, progress=show, **how)
-    where = out.keep(lambda path: replace_file(path, content(filled, path.suffix, form)))
+    where = out.keep(lambda path: replace_file(path, content(filled, path.suffix, form, ~gone)))
     if options.json:
-        say_json({"examples": len(filled), "missing": missing, "fill": options.fill, "out": where})
+        say_json({"examples": len(filled), "missing": int(gone.sum()), "fill": options.fill, "out": where})
     elif where:
-        say(f"{missing:,} missing entries of {len(filled):,} examples filled in ({options.fill}). Saved {where}")
+        say(
+            f"{int(gone.sum()):,} missing entries of {len(filled):,} examples filled in ({options.fill}). Saved {where}"
+        )
 
 
 def _data(options: argparse.Namespace, rbm: RBM) -> np.ndarray:

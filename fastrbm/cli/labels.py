@@ -16,7 +16,7 @@ from ..datasets.table import Table
 from ..likelihood.labels import label_probabilities
 from ..sampling.columns import MISSING, LabelColumn
 from ..units.categorical import MOST_STATES, Categorical
-from ..units.layer import TYPES, layer, values_of_columns
+from ..units.layer import TYPES, side_by_side, values_of_columns
 from .form import Form, Training
 from .hints import hint
 from .words import CommandError
@@ -114,7 +114,7 @@ def joined(
         categories = values_of_columns(unit) if categories is None else categories
         categories = (*categories[:at], known or tuple(range(n_states)), *categories[at:])
     segments = [*_part(unit, 0, at), Categorical(1, n_states), *_part(unit, at, X.shape[1])]
-    whole = layer(segments, sum(segment.n for segment in segments), "--labels")
+    whole = side_by_side(segments)
     kind = X.dtype if X.dtype.kind == "f" else np.uint8 if labels.min() >= 0 and X.dtype == np.uint8 else np.int16
     examples = np.concatenate([X[:, :at], labels[:, None], X[:, at:]], axis=1).astype(kind)
     n_known = int((labels >= 0).sum())

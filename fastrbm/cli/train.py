@@ -27,6 +27,7 @@ from ..training.fit import FitState, fit
 from ..training.history import History
 from ..training.rate import default_rate
 from ..training.verdict import TrainingWarning
+from ..units.gaussian import Gaussian
 from ..units.layer import TYPES
 from . import labels, together
 from . import words as _words
@@ -69,6 +70,8 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
         if part:
             training, rows, held = split(training, part, options.seed)
         X, form = training.examples, training.form
+        if options.fixed_variance and not any(isinstance(segment, Gaussian) for segment in form.unit.segments):
+            raise CommandError("--fixed-variance is for gaussian columns, and there are none")
         more = _more(options, training, rows)
         gaps = options.missing or training.label is not None
         complete = _complete(X) if page and gaps and not options.validation else slice(None)

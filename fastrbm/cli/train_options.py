@@ -65,7 +65,8 @@ def _add_model(group) -> None:
         "--visible", choices=tuple(TYPES),
         help="visible units: bernoulli for data of 0 and 1, spin for data of -1 and 1 (0 and 1 become -1 and 1), "
         "categorical for codes, gaussian for real numbers, whose columns are standardized, relu for real numbers of at "
-        "least 0 (default bernoulli; of sequences, and of a .csv of text or codes, as its columns are)",
+        "least 0 (default bernoulli; of sequences, and of a .csv of text or codes, as its columns are: beside text, "
+        "columns of numbers with fractions are gaussian)",
     )  # fmt: skip
     group.add_argument(
         "--states", type=whole(1, 255), metavar="Q",
@@ -78,6 +79,11 @@ def _add_model(group) -> None:
         "--max-levels", type=whole(2, 255), default=MAX_LEVELS, metavar="L",
         help="of a .csv of categories: a column with more different numbers than this is a quantity (default "
         "%(default)s)",
+    )  # fmt: skip
+    group.add_argument(
+        "--real", action="append", default=[], metavar="COLUMN",
+        help="of a .csv of categories: this column holds real numbers, whatever it looks like; may be given several "
+        "times",
     )  # fmt: skip
     group.add_argument(
         "--missing", choices=("latent", "absent"),

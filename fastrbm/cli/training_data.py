@@ -43,7 +43,10 @@ from .words import CommandError
 
 _LOOK = 256  # examples on disk that are looked at beforehand
 _NAMED = 8  # columns that a message names
-_OTHER_UNITS = "of codes of categories, train with --visible categorical, of real numbers with --visible gaussian"
+_OTHER_UNITS = (
+    "of codes of categories, train with --visible categorical, of real numbers with --visible gaussian, of both with "
+    "--real"
+)
 _MISSING = "train with --missing latent, or leave out its row or column"
 
 
@@ -57,7 +60,7 @@ def training_data(options: argparse.Namespace) -> Training:
         return joined(_training_data(options), read_labels(labels), None, None, what)
     if is_alignment(options.data):
         raise CommandError(f"{what}: of sequences, labels are in a file of their own, one a row")
-    if options.missing is None and (apart := _label_apart(options)) is not None:
+    if options.missing is None and not options.real and (apart := _label_apart(options)) is not None:
         return apart
     training = _training_data(options)
     names, n = training.form.names, training.examples.shape[1]
@@ -110,7 +113,7 @@ def _training_data(options: argparse.Namespace) -> Training:
     if visible is not None and TYPES[visible].real:
         return _of_reals(name, options)
     coded, missing = visible == Categorical.name or options.states is not None, options.missing is not None
-    if is_csv(name) and options.states is None and (coded or missing and visible is None):
+    if is_csv(name) and options.states is None and (coded or visible is None and (missing or options.real)):
         refuse_absent(name, options)
         header = not options.no_header
         try:
@@ -156,8 +159,10 @@ def refuse_senseless(options: argparse.Namespace) -> None:
         raise CommandError("--labels does nothing with --on-disk")
     if options.report and options.method == "discriminative":
         raise CommandError("--report is about samples and likelihoods, which --method discriminative does not learn")
-    if options.fixed_variance and options.visible != Gaussian.name:
+    if options.fixed_variance and options.visible != Gaussian.name and not (is_csv(name) and options.visible is None):
         raise CommandError("--fixed-variance is for --visible gaussian")
+    if options.real and (not is_csv(name) or options.visible is not None or options.states is not None):
+        raise CommandError("--real is for a .csv whose other columns are categories, without --visible and --states")
     if options.visible is not None and TYPES[options.visible].real:
         for option, given in (
             ("--threshold", options.threshold is not None), ("--scale", options.scale is not None),
@@ -265,12 +270,16 @@ def _of_csv(name: str, options: argparse.Namespace, unit: Unit) -> Training:
 
 
 def _load_categories(name: str, options: argparse.Namespace, header: bool) -> CodedTable:
-    return load_categories(name, header=header, max_levels=options.max_levels, drop=options.drop)
+    """The table of a .csv: with --visible categorical, no column is real; else those of --real are, or those that look
+    so beside text."""
+    real = False if options.visible == Categorical.name else options.real or None
+    return load_categories(name, header=header, max_levels=options.max_levels, drop=options.drop, real=real)
 
 
 def _by_option(error: Exception) -> CommandError:
     """An error of load_categories, with options in place of its arguments."""
     said = str(error).replace("header=False", "--no-header").replace("raise max_levels", "raise --max-levels")
+    said = said.replace("visible='gaussian'", "--visible gaussian").replace("real has", "--real names")
     return CommandError(re.sub(r"\b([Ll])eave it out", r"\1eave it out (--drop)", said))
 
 
@@ -285,12 +294,14 @@ def _of_table(table: CodedTable, name: str, header: bool, missing: bool, labels:
         _refuse_missing(needed, name, names, header)
     form = Form(unit, names, categories)
     named = [(shown(title, 30), len(known or ())) for title, known in zip(form.titles, categories, strict=True)]
-    sites = [f"{title} {n}" for title, n in named if n != 2]
+    sites = [f"{title} {n}" for title, n in named if n not in (0, 2)]
     binary = [title for title, n in named if n == 2]
+    real = [title for title, n in named if n == 0]
     parts = [f"categories: {_some(sites)}"] if sites else []
     parts += [f"two values: {_some(binary)}"] if binary else []
+    parts += [f"real numbers, standardized: {_some(real)}"] if real else []
     if missing:
-        parts.append(f"{(codes < 0).mean():.1%} of the entries are missing")
+        parts.append(f"{_gaps(codes).mean():.1%} of the entries are missing")
     return Training(nan_where_missing(codes), form, "; ".join(parts))
 
 
@@ -301,14 +312,20 @@ def _some(words: list[str]) -> str:
 
 def _refuse_missing(codes: np.ndarray, name: str, names: tuple[str, ...] | None, header: bool) -> None:
     """Raise where codes of a table of text are missing."""
-    if codes.dtype.kind == "i" and bool((codes < 0).any()):
-        row, column = (int(k) for k in np.unravel_index(int(np.argmax(codes < 0)), codes.shape))
+    gaps = _gaps(codes)
+    if bool(gaps.any()):
+        row, column = (int(k) for k in np.unravel_index(int(np.argmax(gaps)), codes.shape))
         title = f" ('{shown(names[column], 40)}')" if names else ""
-        n = int((codes < 0).any(axis=1).sum())
+        n = int(gaps.any(axis=1).sum())
         raise CommandError(
             f"{name}, {line_of(name, row, header)}, column {column + 1}{title}: the value is missing, as in "
             f"{n:,} of {len(codes):,} rows: {_MISSING}"
         )
+
+
+def _gaps(codes: np.ndarray) -> np.ndarray:
+    """Where codes of a table of text, some of whose columns may be real numbers, are missing."""
+    return np.isnan(codes) if codes.dtype.kind == "f" else codes < 0
 
 
 def _of_codes(table: Table, name: str, options: argparse.Namespace) -> Training:

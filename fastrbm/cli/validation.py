@@ -9,6 +9,7 @@ from contextlib import suppress
 import numpy as np
 
 from .._core import philox
+from ..states.bits import places
 from .data import data_of
 from .form import Form, Training
 from .words import CommandError
@@ -61,7 +62,10 @@ def validation_of(options: argparse.Namespace, form: Form, held: np.ndarray | No
             "ones"
         )
     if options.dynamic_binarization:
-        held = form.unit.values((form.unit.off + 0.5 * form.unit.step <= held).astype(np.uint8))
+        held = held.copy()
+        for segment, _, columns in places(form.unit):
+            if segment.layout is None:
+                held[:, columns] = segment.off + segment.step * (held[:, columns] >= segment.off + 0.5 * segment.step)
     return {"validation": held}
 
 

@@ -1,4 +1,4 @@
-"""Tables of categories as text: .csv."""
+"""Tables of categories and numbers as text: .csv."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 def load_categories(
     path: str | PathLike[str], header: bool = True, missing: Iterable[str] = (), max_levels: int = MAX_LEVELS,
     categories: Mapping[str, Sequence[Label]] | None = None, drop: Iterable[str] = (),
+    real: bool | Iterable[str] | None = None,
 ) -> CodedTable:  # fmt: skip
-    """Read a table of text, whole numbers and truth values as categories: the units that fit it, and its codes.
+    """Read a table of text, truth values and numbers: the units that fit it, its codes of categories and real numbers.
 
     What :func:`describe_frame` makes of a data frame, without pandas. A column is of numbers where all of its cells are
-    numbers, of truth values where all are True or False, else of text.
+    numbers, of truth values where all are True or False, else of text. Beside columns of text or truth values one of
+    numbers with fractions, or of more than max_levels whole ones, is real.
 
     Parameters
     ----------
@@ -39,7 +41,7 @@ def load_categories(
     missing : iterable of str
         Cells that stand for a missing value, in small letters or capitals, beside an empty one and NA, NaN, N/A, <NA>,
         null, ?, #N/A.
-    max_levels, categories
+    max_levels, categories, real
         As for :func:`describe_frame`.
     drop : iterable of str
         Names of columns to leave out, such as identifiers.
@@ -47,14 +49,15 @@ def load_categories(
     Returns
     -------
     CodedTable
-        segments, codes (n, columns), names, categories; -1 where a cell is missing.
+        segments, codes (n, columns), names, categories; -1 where a cell is missing; with real columns codes are
+        float64, and NaN is missing.
 
     Raises
     ------
     OSError
         When the file cannot be read.
     TypeError, ValueError
-        When it is no table, or a column is real-valued, has too many values, or is an identifier.
+        When it is no table, or a column has too many values, is an identifier, or is real-valued, and may not be.
 
     Examples
     --------
@@ -93,7 +96,7 @@ def load_categories(
     return describe_columns(
         (column.read(layout.separator) for column in columns), [names[k] for k in kept],
         lambda k: f"{path}, column {kept[k] + 1} ('{shown(names[kept[k]], 40)}')", str(path),
-        max_levels=max_levels, categories=categories,
+        max_levels=max_levels, categories=categories, real=real,
     )  # fmt: skip
 
 
@@ -286,11 +289,11 @@ class _Cells:
 
 
 def _number(cell: str, separator: str) -> int | float | None:
-    """A cell as a number, an int where it is written as one; None where it is none, or infinite."""
+    """A cell as a number, an int where it is written as one; None where it is none."""
     if _INTEGER.fullmatch(cell):
         return int(cell)
     number = to_number(cell, separator)
-    return None if number is None or not np.isfinite(number) else number
+    return None if number is None or np.isnan(number) else number
 
 
 def _names_above(path: str | PathLike[str], line: int, cells: list[str], gone: set[str]) -> list[str]:

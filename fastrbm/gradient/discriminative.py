@@ -86,10 +86,11 @@ class Discriminative(Described):
         states = label.read(rbm, X, labels=True)
         return discriminative(rbm, label, states, sample_weight, n_threads)
 
-    def encode(self, rbm: RBM, X: Any) -> Any:
+    def encode(self, rbm: RBM, X: Any, drawn: bool = False) -> Any:
         """Data of a user as a BitMatrix of the model's visible layer, absent labels among them: what
-        :func:`fastrbm.fit` makes of X before it cuts it into batches. Fractions are left as they are."""
-        return encoded(rbm, X, self.column)
+        :func:`fastrbm.fit` makes of X before it cuts it into batches. Fractions are left as they are; where states are
+        to be drawn from those of a layer of segments, they are what fit draws from."""
+        return encoded(rbm, X, self.column, drawn)
 
     def get_state(self) -> dict[str, Any]:
         """Nothing: each call stands alone."""
@@ -130,7 +131,10 @@ def given(rbm: RBM, states: Any) -> Any:
     return states if isinstance(states, BitMatrix) else rbm.visible.values(states)
 
 
-def encoded(rbm: RBM, X: Any, column: int) -> Any:
-    """X as a BitMatrix, or, where it holds fractions, as it is."""
-    states = LabelColumn(model(rbm).visible, column).read(rbm, X, labels=True)
+def encoded(rbm: RBM, X: Any, column: int, drawn: bool = False) -> Any:
+    """X as a BitMatrix, or, where it holds fractions, as it is; Fractions where states are drawn from segments."""
+    label = LabelColumn(model(rbm).visible, column)
+    if drawn and rbm.visible.layout is not None:
+        return label.fractions(X)
+    states = label.read(rbm, X, labels=True)
     return states if isinstance(states, BitMatrix) else X

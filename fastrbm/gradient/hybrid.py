@@ -112,9 +112,9 @@ class Hybrid(Described):
             return GradientSum([(first, 1.0), (second, self.alpha)])
         return _ArraySum(first, second, self.alpha)
 
-    def encode(self, rbm: RBM, X: Any) -> Any:
+    def encode(self, rbm: RBM, X: Any, drawn: bool = False) -> Any:
         """As for :class:`Discriminative`."""
-        return encoded(rbm, X, self.column)
+        return encoded(rbm, X, self.column, drawn)
 
     def _complete(self, rbm: RBM, label: LabelColumn, states: Any, n_threads: int | None) -> Any:
         """The states, with a draw from p(y | x) where there is no label."""

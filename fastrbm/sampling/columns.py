@@ -9,6 +9,7 @@ import numpy as np
 from .._core import arrays, frames, validate
 from .._core.layout import to_fixed_point
 from ..states.bits import BitMatrix, CodeMatrix, packed, places
+from ..states.fractions import Fractions
 from ..units.categorical import Categorical
 from ..units.layer import layer
 from ..units.unit import Unit
@@ -161,6 +162,20 @@ class LabelColumn:
         if parts is None:
             raise ValueError(others.complaint(rest, name, True, None))
         return self.joined(parts, codes)
+
+    def fractions(self, X: Any, name: str = "X") -> BitMatrix | Fractions:
+        """A user's X with its labels, as read takes them, and units of two values that may be fractions of on."""
+        if isinstance(X, BitMatrix):
+            return self._of_states(X, name)
+        array = arrays.numbers(X, name, missing=True)
+        validate.check_width(array, self.unit.n_columns, name, self.unit)
+        codes, rest = self._split(array, True, name)
+        if not self.can_miss:
+            return Fractions.read(array, self.unit, name)
+        others = Fractions.read(rest, self.others, name)
+        if isinstance(others, BitMatrix):
+            return self.joined(others.to_states(), codes)
+        return Fractions(self.joined(others.states.to_states(), codes), others.probabilities, self.unit)
 
     def joined(self, parts: np.ndarray, labels: np.ndarray | None) -> Any:
         """States of the layer, of those of the other columns as Unit.parts gives them, and labels (n,); -1, or None for

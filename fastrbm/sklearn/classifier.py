@@ -23,10 +23,10 @@ from ..rbm import RBM
 from ..sampling.columns import LabelColumn
 from ..sampling.labels import log_label_probabilities
 from ..states.bits import BitMatrix, CodeMatrix
+from ..states.fractions import Fractions
 from ..states.numbers import parts_of
 from ..states.totals import dense, weighted_sums
 from ..training.by_contents import ByContents
-from ..training.data import drawn_states
 from ..training.loop import Loop
 from ..units.bernoulli import Bernoulli
 from ..units.categorical import MOST_STATES, Categorical
@@ -263,10 +263,11 @@ class RBMClassifier(ClassifierMixin, Estimator):
         # a category of its own needs another one
         return Row([Bernoulli(states.shape[1]), Categorical(1, max(2, len(self.classes_)))])
 
-    def _source(self, states, codes: np.ndarray, weight: np.ndarray | None, seed: int) -> _Joint:
+    def _source(self, states, codes: np.ndarray, weight: np.ndarray | None, seed: int) -> ByContents:
         label = LabelColumn(self._unit(states), -1)
-        joint = _joint(states, codes, label)
-        return _Joint(joint, label, int(self.batch_size), seed, weight, self.dynamic_binarization)
+        drawn = self.dynamic_binarization and not isinstance(states, BitMatrix)
+        joint = _fractions(states, codes, label) if drawn else _joint(states, codes, label)
+        return ByContents(joint, label.unit, int(self.batch_size), seed, weight, drawn)
 
     def _gradient(self, seed: int) -> Hybrid | Discriminative:
         chains = PCD(int(self.n_chains or self.batch_size), int(self.n_sweeps), seed)
@@ -348,27 +349,6 @@ def _classes(labels) -> np.ndarray:
     return classes
 
 
-class _Joint(ByContents):
-    """Features and labels, in an order that depends on both; states are drawn from fractions of features, if asked
-    for."""
-
-    def __init__(self, states, label: LabelColumn, batch_size: int, seed: int, weight, draw: bool) -> None:
-        super().__init__(states, label.unit, batch_size, seed, weight, False)
-        self._label, self._draws = label, draw and not isinstance(states, BitMatrix)
-
-    def batches(self, epoch: int, first: int = 0):
-        if not self._draws:
-            yield from super().batches(epoch, first)
-            return
-        order = self.orders(range(epoch, epoch + 1))[0]
-        for start in range(first * self.batch_size, self.n, self.batch_size):
-            rows = order[start : start + self.batch_size]
-            drawn = drawn_states(self._data, rows, self._seed, epoch, start)
-            bits = BitMatrix(np.ascontiguousarray(drawn.T), self._data.shape[1]).to_states()
-            codes = self._label.labels(self._data[rows].astype(np.float64))
-            yield self._label.joined(bits[:, : self._label.units.start], codes), None
-
-
 def _joint(states, codes: np.ndarray | None, label: LabelColumn):
     """Features, a BitMatrix or numbers, and codes (n,), -1 or None: no label, as states of the joint layer: a
     CodeMatrix, or float32 (n, V)."""
@@ -379,6 +359,12 @@ def _joint(states, codes: np.ndarray | None, label: LabelColumn):
     out = np.zeros((n, label.unit.n), np.float64 if codes is None else np.float32)
     out[:, : label.units.start] = dense(states)
     return out if codes is None else label.with_labels(out, codes)
+
+
+def _fractions(states, codes: np.ndarray, label: LabelColumn) -> Fractions:
+    """The same of numbers that are probabilities of ones."""
+    off = np.zeros((states.shape[0], label.units.start), np.uint8)
+    return Fractions(label.joined(off, codes), dense(states), label.unit)
 
 
 def _totals(states, codes: np.ndarray, n_classes: int, weight: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:

@@ -12,20 +12,26 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
 from .._core import arrays, frames
+from .._core.frame_output import filled_in
 from ..optim.schedules import Linear
 from ..optim.sgd import SGD
 from ..rbm import RBM
 from ..training.fit import fit
+from ..training.rate import default_rate
 from ..units.layer import of_table
 from .common import COUNT, DECAY, HIDDEN, RATE, SWEEPS, THREADS, Estimator
 
 __all__ = ["RBMImputer"]
 
+_RATE = 0.3  # of tables of categories
+
 
 class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
-    """Fills in missing entries of tables of categories by a restricted Boltzmann machine that learned from them.
+    """Fills in missing entries of tables of categories and numbers by a restricted Boltzmann machine that learned from
+    them.
 
-    Each column is a unit: one of two values where it has two, else a site of as many categories as it has values. The
+    Each column is a unit: one of two values where it has two, else a site of as many categories as it has values; a
+    Gaussian unit where it holds real numbers, or more different whole ones than max_levels. The
     model learns from all that is known, incomplete rows included (``fastrbm.fit(missing="latent")``), so that what it
     fills in depends on all that is known of a row, by more than pairs of columns.
 
@@ -34,22 +40,24 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
     n_components : int
         Hidden units.
     strategy : "most_probable" or "draw"
-        What fills an entry: the value of the largest probability given what is known of the row; or a draw given that,
-        which keeps the spread of the data (the same draw each time: ``rbm_.inpaint`` has others).
+        What fills an entry: the value of the largest probability given what is known of the row, of real numbers their
+        mean given that; or a draw given that, which keeps the spread of the data (the same draw each time:
+        ``rbm_.inpaint`` has others).
     n_draws : int
-        Draws whose mean estimates these probabilities.
+        Draws whose mean estimates these probabilities and means.
     n_sweeps : int
         Gibbs sweeps before each draw.
     n_iter : int or None
         Passes through the data. None: as ``fastrbm.fit`` chooses, 20,000 updates for small data.
-    learning_rate : float
-        At the start; it falls to 0 linearly.
+    learning_rate : float or None
+        At the start; it falls to 0 linearly. None: 0.3, and as ``fastrbm.fit`` chooses where columns are real.
     l2 : float
         Decay of the weights, against overfitting.
     batch_size : int
         Examples per update.
     max_levels : int
-        With more different numbers than this a column that is not declared categorical is a quantity, and refused.
+        With more different whole numbers than this a column that is not declared categorical is a quantity, which is
+        taken as real numbers.
     random_state : int, RandomState or None
         With an int, all results are the same bits on any machine.
     n_jobs : int or None
@@ -58,7 +66,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
     Attributes
     ----------
     rbm_ : fastrbm.RBM
-        The model; its ``visible_categories`` are the values of the columns.
+        The model; its ``visible_categories`` are the values of the columns, None of those of real numbers.
     history_ : fastrbm.History
         What was measured while it learned.
     n_features_in_, feature_names_in_
@@ -67,9 +75,9 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
     Notes
     -----
     X is a numeric array with NaN where an entry is missing (masked arrays will do), an array of objects, or a data
-    frame of pandas or polars, of text, categories, truth values and whole numbers. What comes out is of the same kind,
-    with the same values where they were known. A value that fit did not see is an error, as is a real-valued column:
-    bin it.
+    frame of pandas or polars, of text, categories, truth values and numbers. What comes out is of the same kind, with
+    the same values where they were known. Real numbers in a column of whole ones are rounded where its type in a frame
+    has no others. A category that fit did not see is an error.
 
     Examples
     --------
@@ -87,7 +95,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         "n_draws": [COUNT],
         "n_sweeps": [SWEEPS],
         "n_iter": [Interval(Integral, 0, None, closed="left"), None],
-        "learning_rate": [RATE],
+        "learning_rate": [RATE, None],
         "l2": [DECAY],
         "batch_size": [COUNT],
         "max_levels": [Interval(Integral, 2, 255, closed="both")],
@@ -103,7 +111,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         n_draws=30,
         n_sweeps=100,
         n_iter=None,
-        learning_rate=0.3,
+        learning_rate=None,
         l2=1e-3,
         batch_size=128,
         max_levels=20,
@@ -126,17 +134,17 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         """Learn from X (n_samples, n_features), of which entries may be missing; y is not used. Returns self."""
         self._check_arguments()
         _, table = self._table(X, reset=True)
-        try:
-            described = frames.describe_frame(table, int(self.max_levels), name="X", real=False)
-        except ValueError as error:
-            raise ValueError(str(error).replace("say visible='gaussian'", "take GaussianRBM.inpaint")) from None
+        described = frames.describe_frame(table, int(self.max_levels), name="X", real=True)
         units, codes, names, categories = of_table(described)
         seed = self._new_seed()
         data = frames.nan_where_missing(codes)
         rbm = RBM.from_data(data, int(self.n_components), seed, visible=units)
         rbm._visible_names, rbm._visible_categories = names, categories
+        rate = self.learning_rate
+        if rate is None:
+            rate = default_rate(rbm) if rbm.visible.real else _RATE
         self.history_ = fit(
-            rbm, data, optimizer=SGD(Linear(float(self.learning_rate), 0.0), l2=float(self.l2)),
+            rbm, data, optimizer=SGD(Linear(float(rate), 0.0), l2=float(self.l2)),
             epochs=None if self.n_iter is None else int(self.n_iter), batch_size=int(self.batch_size), seed=seed,
             missing="latent", n_threads=self._threads(),
         )  # fmt: skip
@@ -150,7 +158,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         names, categories = rbm.visible_names, rbm.visible_categories
         assert categories is not None  # as _takes says
         codes = frames.encode_frame(table, names, categories, "X")
-        missing = codes < 0
+        missing = np.isnan(codes) if codes.dtype.kind == "f" else codes < 0
         rows = np.flatnonzero(missing.any(axis=1))
         if len(rows):
             most_probable = self.strategy == "most_probable"
@@ -160,13 +168,13 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
                 n_draws=int(self.n_draws) if most_probable else None, most_probable=most_probable,
             )  # fmt: skip
         if not isinstance(table, Mapping):
-            filled = frames.to_frame(codes, names, categories, like=X)
-            return filled.set_index(X.index) if hasattr(X, "set_index") else filled
+            return filled_in(X, frames.to_frame(codes, names, categories, like=X), missing)
         out = np.array(X)
         for column, labels in enumerate(categories):
             gone = missing[:, column]
             if gone.any():
-                out[gone, column] = np.array(labels)[codes[gone, column]]
+                own = codes[gone, column]
+                out[gone, column] = np.array(labels)[own.astype(np.intp)] if labels else own
         return out
 
     def _takes(self, rbm: RBM) -> bool:

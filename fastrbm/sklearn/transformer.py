@@ -22,7 +22,8 @@ from ..states.bits import BitMatrix
 from ..states.numbers import parts_of
 from ..states.totals import dense, weighted_sums
 from ..training.by_contents import ByContents
-from ..training.data import OneBatch, drawn_bits
+from ..training.data import OneBatch
+from ..training.examples import drawn_bits
 from ..training.loop import Loop
 from ..units.bernoulli import Bernoulli
 from ..units.unit import Unit

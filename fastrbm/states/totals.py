@@ -12,7 +12,8 @@ import numpy as np
 from .._core import arrays, validate
 from .._core.dispatch import kernels
 from .._core.layout import FIXED_BITS, REAL_BITS, to_fixed_point
-from .bits import BitMatrix, CodeMatrix, packed
+from .bits import BitMatrix, CodeMatrix, packed, places
+from .fractions import Fractions
 from .missing import are_sites, has_missing, known_parts
 
 if TYPE_CHECKING:
@@ -58,10 +59,7 @@ def totals(X, unit: Unit) -> tuple[np.ndarray, float | np.ndarray]:
             data, missing = _known(part, _sized(unit, part), name, rows)
             gone = gone + _sums(missing)
         else:
-            given = isinstance(part, BitMatrix)
-            data = part if given else validate.states(part, _columns(unit), name, True, rows, unit)
-        if unit.layout is not None and not isinstance(data, BitMatrix) and data.dtype != np.float64:
-            data = packed(data, unit)
+            data = part if isinstance(part, BitMatrix) else _read(part, unit, name, rows)
         if n and data.shape[1] != total.size:
             raise ValueError(f"X has batches of {total.size} units and of {data.shape[1]}")
         sums = _sums(data)
@@ -77,21 +75,39 @@ def _sized(unit: Unit, X) -> Unit:
     return unit if unit.layout is not None or len(shape) != 2 or 0 in shape else type(unit)(shape[1])
 
 
-def _known(X, unit: Unit, name: str, rows) -> tuple[BitMatrix, BitMatrix]:
-    """(states, in which what is missing counts for nothing; which units are missing)."""
+def _known(X, unit: Unit, name: str, rows) -> tuple[BitMatrix | Fractions, BitMatrix]:
+    """(states, in which what is missing counts for nothing; which units are missing). Beside sites that are missing,
+    such as labels, units of two values may be fractions of on."""
+    fractions: dict[int, np.ndarray] = {}
+    if unit.layout is not None and not isinstance(X, BitMatrix) and X.shape[1] == unit.n_columns:
+        for segment, _, columns in places(unit):
+            between = segment.parts(X[:, columns], True) if segment.layout is None else None
+            if between is not None and between.dtype == np.float64:
+                X = X if fractions else np.array(X)
+                fractions[columns.start], X[:, columns] = between, segment.off
     parts, missing = known_parts(X, unit, name, rows)
     absent = np.where(missing & are_sites(unit), np.array(unit.n_states_of_columns, np.uint8), parts)
-    return packed(absent, unit, name), BitMatrix.from_states(np.repeat(missing, unit.units_of_columns, axis=1))
+    gone = BitMatrix.from_states(np.repeat(missing, unit.units_of_columns, axis=1))
+    own = [
+        fractions.get(columns.start, parts[:, columns]) for segment, _, columns in places(unit) if not segment.layout
+    ]
+    data = packed(absent, unit, name)
+    return Fractions(data, np.concatenate(own, axis=1), unit) if fractions else data, gone
 
 
-def _columns(unit: Unit) -> int | None:
-    """Which data must have, where that is known."""
-    return None if unit.layout is None else unit.n_columns
+def _read(X, unit: Unit, name: str, rows):
+    """A user's numbers as a BitMatrix, as uint8 or float64 (n, V) where all units have two values, or else Fractions:
+    beside real units, those of two values may be fractions of on."""
+    if unit.real and any(segment.layout is None for segment in unit.segments):
+        return Fractions.read(X, unit, name, rows)
+    columns = None if unit.layout is None else unit.n_columns
+    states = validate.states(X, columns, name, fractions=True, rows=rows, unit=unit)
+    return states if unit.layout is None or states.dtype == np.float64 else packed(states, unit, name)
 
 
 def _sums(data) -> np.ndarray:
     """Of the columns of states: BitMatrix, uint8 or float64, dense or CSR."""
-    if isinstance(data, BitMatrix):
+    if isinstance(data, (BitMatrix, Fractions)):
         return _unweighted(data)
     unit = 1.0
     if data.dtype == np.float64:  # whole numbers, whatever order they are added in
@@ -117,8 +133,8 @@ def weighted_totals(X, sample_weight, unit: Unit) -> tuple[np.ndarray, float | n
         weight = validate.sample_weight(sample_weight, len(data))
         sums, n = weighted_sums(data, weight)
         return sums, n - weighted_sums(missing, weight)[0]
-    data = X if isinstance(X, BitMatrix) else validate.states(X, _columns(unit), "X", fractions=True, unit=unit)
-    if not isinstance(data, BitMatrix) and data.dtype != np.float64:
+    data = X if isinstance(X, BitMatrix) else _read(X, unit, "X", None)
+    if not isinstance(data, (BitMatrix, Fractions)) and data.dtype != np.float64:
         data = packed(data, unit, "X")
     if 0 in data.shape:
         raise ValueError(
@@ -151,6 +167,9 @@ def weighted_sums(states, sample_weight: np.ndarray | None) -> tuple[np.ndarray,
     weight = np.rint(sample_weight / unit).astype(np.int64)
     n = float(weight.sum()) * unit
     examples = max(n, float(np.count_nonzero(sample_weight)))  # as OrderedExamples counts them
+    if isinstance(states, Fractions):
+        sums, n = weighted_sums(states.states, sample_weight)
+        return states.filled(sums, weighted_sums(states.probabilities, sample_weight)[0]), n
     if _are_real(states):
         return _real_sums(states, weight) * (unit * (examples / n)), examples
     total = np.zeros(states.shape[1], np.int64)
@@ -183,6 +202,8 @@ def _real_sums(states: BitMatrix, weight: np.ndarray | None) -> np.ndarray:
 
 
 def _unweighted(states) -> np.ndarray:
+    if isinstance(states, Fractions):
+        return states.filled(_unweighted(states.states), _unweighted(states.probabilities))
     if _are_real(states):
         return _real_sums(states, None)
     sums = np.zeros(states.shape[1])

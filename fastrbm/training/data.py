@@ -10,20 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from .._core import arrays, philox, threads, validate
+from .._core import arrays, philox, validate
 from .._core.agreement import agreed
-from .._core.dispatch import kernels
 from ..moments import ROWS_A_PART
 from ..ranks import Alone, Ranks
 from ..sampling import gibbs
-from ..states.bits import BitMatrix, of_planes, packed, zeros
+from ..states.bits import BitMatrix, packed, zeros
+from ..states.fractions import Fractions
 from ..states.missing import with_absent
 from ..states.totals import BATCH, dense, is_array, refuse_no_batches
 from ..units.unit import Unit
+from .examples import DRAWN, as_numbers, as_values, drawn_states, given, of_bytes
 
 MEASURED = 256  # examples that are measured as training goes on
-_DRAW = 32  # drawing a state costs as much as so many connections; see threads.PASS
-_DRAWN = 1 << 20  # numbers that are read, and made into bits, at a time
 _RUN = 64 << 20  # bytes of bits that are made of an array on disk at a time
 ON_RANKS = (
     "several ranks cannot do this training together (comm, --mpi): a batch must be states, not fractions "
@@ -84,8 +83,9 @@ class InMemory:
     ) -> None:
         self._unit, self._n_units = unit, unit.n
         self._n_bytes = len(zeros(0, unit).planes)  # of an example
-        if dynamic_binarization and unit.layout is not None:
-            raise ValueError("dynamic_binarization takes units of one type of two values, not categories or segments")
+        self._dynamic = dynamic_binarization
+        if dynamic_binarization and all(segment.layout for segment in unit.segments):
+            raise ValueError(f"dynamic_binarization draws states of units of two values, which {unit!r} has not")
         self._data: Any = self._keep(X)
         self.n = self._n_rows = self._data.shape[0]
         # the bytes of an example side by side: from planes each would come by a cache line of its own
@@ -96,15 +96,17 @@ class InMemory:
             raise ValueError("X must have at least one example")
         self._weight = None if sample_weight is None else validate.sample_weight(sample_weight, self.n)
         self.mean_weight = 1.0 if self._weight is None else math.fsum(self._weight) / self.n
-        self.batch_size, self._seed, self._dynamic = batch_size, seed, dynamic_binarization
+        self.batch_size, self._seed = batch_size, seed
         if dynamic_binarization and type(self._data) is np.ndarray and not isinstance(self, OnDisk):
             self._data = np.ascontiguousarray(self._data, np.float32)  # as they are drawn from
         self.n_batches = -(-self.n // batch_size)
         self._ordered: tuple[range, np.ndarray] = range(0), np.zeros((0, 0), np.intp)
 
-    def _keep(self, X) -> BitMatrix | np.ndarray:
-        if isinstance(X, BitMatrix):
-            return gibbs.states_given(X, self._n_units, "X", unit=self._unit)
+    def _keep(self, X) -> BitMatrix | Fractions | np.ndarray:
+        if isinstance(X, Fractions):
+            return X
+        if isinstance(X, BitMatrix) or self._dynamic and self._unit.layout is not None:
+            return given(X, self._unit, "X", self._dynamic)
         data = validate.states(X, self._unit.n_columns, "X", fractions=True, unit=self._unit)
         if data.dtype == np.float64 and type(X) is np.ndarray:
             self._unit.check_data(X, "X")
@@ -118,8 +120,9 @@ class InMemory:
 
     def _rows(self, examples: np.ndarray):
         if self._packed is not None:
-            return _planes(self._packed.take(examples, axis=0), self._unit)
-        return dense(self._data[examples])
+            return of_bytes(self._packed.take(examples, axis=0), self._unit)
+        rows = self._data[examples]
+        return rows if isinstance(rows, Fractions) else dense(rows)
 
     def orders(self, epochs: range) -> np.ndarray:
         """The rows of the examples of some epochs (counted from 1), each in the order of its epoch, (epochs, n)."""
@@ -163,20 +166,19 @@ class InMemory:
         for start in range(first * self.batch_size, self.n, self.batch_size):
             rows = order[:, start : start + self.batch_size]
             if self._dynamic and self._packed is None:
-                states = _planes(self._drawn(rows, epoch, start, 1), self._unit)
+                states = of_bytes(self._drawn(rows, epoch, start, 1), self._unit)
             else:
-                states = _as_given(self._rows(rows[0]), self._unit)
+                states = as_values(self._rows(rows[0]), self._unit)
             yield states, None if self._weight is None else self._weight[rows[0]]
 
     def some_examples(self, n: int = MEASURED) -> np.ndarray:
-        """Up to n examples from all over the data, (n, V) uint8 or float64; where they have weights, at even steps of
-        weight, so that means over them are weighted ones."""
+        """Up to n examples from all over the data, states (n, columns) or float64 (n, V); where they have weights, at
+        even steps of weight, so that means over them are weighted ones."""
         examples = np.linspace(0, self._n_rows - 1, min(self._n_rows, n)).astype(np.intp)
         if self._weight is not None:
             ends = np.add.accumulate(self._weight)
             examples = np.searchsorted(ends, (np.arange(n) + 0.5) / n * ends[-1], side="right")
-        rows = self._rows(examples)
-        return rows.to_states() if isinstance(rows, BitMatrix) else rows
+        return as_numbers(self._rows(examples))
 
     def describe(self) -> str:
         """What a checkpoint remembers of the data, so as not to go on with others. The same for an array in memory and
@@ -205,13 +207,15 @@ class InMemory:
         sum_ = 0
         for part in parts:
             rows = self._states(part)
-            numbers = rows.to_states() if isinstance(rows, BitMatrix) else rows
+            numbers = rows.to_values() if isinstance(rows, BitMatrix) else dense(rows)
             sum_ = zlib.crc32(np.ascontiguousarray(numbers, np.float32).data, sum_)
         return sum_
 
     def _states(self, examples: np.ndarray):
         """Of these examples: a BitMatrix where all are 0 or 1, whatever the others are."""
         rows = self._rows(examples)
+        if isinstance(rows, Fractions):
+            return rows.settled()
         if isinstance(rows, BitMatrix) or self._unit.layout is not None:
             return rows
         return gibbs.states_given(rows, self._n_units, "X", fractions=True)
@@ -219,7 +223,7 @@ class InMemory:
     @property
     def _step(self) -> int:
         """Examples that are read at a time."""
-        return max(1, _DRAWN // self._n_units)
+        return max(1, DRAWN // self._n_units)
 
 
 class OnDisk(InMemory):
@@ -241,8 +245,7 @@ class OnDisk(InMemory):
     def _keep(self, X):
         if X.ndim != 2:
             raise ValueError(f"X must have two dimensions, (examples, units), got shape {X.shape}")
-        # says what is wrong with its shape or kind
-        validate.states(X[:1], self._unit.n_columns, "X", fractions=True, unit=self._unit)
+        given(X[:1], self._unit, "X", self._dynamic)  # says what is wrong with its shape or kind
         return X.view(np.ndarray)  # which is quicker to index
 
     @property
@@ -283,7 +286,7 @@ class OnDisk(InMemory):
         ranks = self.ranks
         shares = ranks.shares(len(examples))
         own = examples if self._dynamic else examples[shares[ranks.rank]]  # fractions take longer to send than to read
-        states = ranks.agree(lambda: gibbs.states_given(self._data[own], self._n_units, "X", True, own, self._unit))
+        states = ranks.agree(lambda: given(self._data[own], self._unit, "X", self._dynamic, own))
         if isinstance(ranks, Alone) or self._dynamic:
             return states
         if ranks.largest(not isinstance(states, BitMatrix))[0] or not isinstance(states, BitMatrix):
@@ -362,8 +365,9 @@ class UserBatches:
                 if states.shape[0] == 0:
                     raise ValueError("a batch of X has no examples")
                 if self._dynamic and not isinstance(states, BitMatrix):
-                    states = drawn_bits(states, self._seed, (epoch - 1) * self.n_batches + count)
-                yield _as_given(states, self._unit)
+                    place = (epoch - 1) * self.n_batches + count
+                    states = of_bytes(drawn_states(states, np.arange(states.shape[0]), self._seed, place), self._unit)
+                yield as_values(states, self._unit)
             count += 1
         if count < self.n_batches:
             raise ValueError(f"X yields {count} batches where its len() promises {self.n_batches}")
@@ -375,7 +379,7 @@ class UserBatches:
             for batch in self._batches:
                 states = self._states(batch)
                 coded = self._unit.layout is not None
-                numbers = states.to_states() if isinstance(states, BitMatrix) else states
+                numbers = as_numbers(states)
                 parts.append(self._unit.hardened(numbers) if coded and numbers is states else numbers)
                 count += len(parts[-1])
                 if count >= MEASURED:
@@ -390,7 +394,7 @@ class UserBatches:
         validate.check_names(arrays.names_of(batch), self._names, BATCH)
         if self._absent and not arrays.is_sparse(batch):
             return with_absent(batch, self._unit, BATCH)
-        return gibbs.states_given(batch, self._n_units, BATCH, fractions=True, unit=self._unit)
+        return given(batch, self._unit, BATCH, self._dynamic)
 
     def keep_examples(self, examples: np.ndarray) -> None:
         """Measure these examples, as before an interruption."""
@@ -403,42 +407,3 @@ class UserBatches:
         return (
             f"{self.n_batches} batches of {self._n_units} units{', drawn' * self._dynamic}{', absent' * self._absent}"
         )
-
-
-def _as_given(states, unit: Unit):
-    """States as gradient estimators take them from anybody: fractions of on as numbers between the units' values."""
-    return states if isinstance(states, BitMatrix) else unit.values(states)
-
-
-def _planes(packed: np.ndarray, unit: Unit) -> BitMatrix:
-    return of_planes(np.ascontiguousarray(packed.T), unit)
-
-
-def drawn_states(
-    states, rows: np.ndarray, seed: int, place: int, first: int = 0, n_threads: int | None = 1
-) -> np.ndarray:
-    """States for these rows (n,) of fractions (dense or CSR), which are the probabilities of ones, as bytes (n,
-    ceil(V/8)); numbers outside [0, 1] count as the nearer end. The random numbers are those of the first-th example of
-    a place and of those that follow. With rows (m, n), the same for each of m places in sequence: (m, n, ceil(V/8))."""
-    n_units = states.shape[1]
-    out = np.empty((*rows.shape, -(-n_units // 8)), np.uint8)
-    which = np.ascontiguousarray(np.atleast_2d(rows), np.int64)
-    drawn = out.reshape(*which.shape, out.shape[-1])
-    used = threads.resolve(n_threads, _DRAW * which.size * n_units)
-    if isinstance(states, np.ndarray) and states.dtype == np.float32 and states.flags.c_contiguous:
-        kernels.draw_states(states, which, seed, philox.DRAW, place, first, drawn, used)
-        return out
-    step = max(1, _DRAWN // n_units)
-    for s in range(len(which)):
-        for start in range(0, which.shape[1], step):
-            part = np.ascontiguousarray(dense(states[which[s, start : start + step]]), np.float32)
-            every = np.arange(len(part))[None]
-            to = drawn[s : s + 1, start : start + step]
-            kernels.draw_states(part, every, seed, philox.DRAW, place + s, first + start, to, used)
-    return out
-
-
-def drawn_bits(states, seed: int, place: int) -> BitMatrix:
-    """A state for each row of fractions (dense or CSR), as drawn_states draws them."""
-    drawn = drawn_states(states, np.arange(states.shape[0]), seed, place)
-    return BitMatrix(np.ascontiguousarray(drawn.T), states.shape[1])

@@ -21,6 +21,7 @@ from ..ranks import Alone, Ranks, alone, sharing
 from ..rbm import RBM
 from ..sampling.trajectory import Trajectory
 from ..states.bits import BitMatrix, packed
+from ..states.fractions import Fractions
 from ..states.missing import absent_sites, has_missing, with_absent
 from ..states.totals import is_array
 from . import divided
@@ -139,7 +140,9 @@ def fit(
         these to explain. By default wherever there are such units and it can be done, with ``gradient.PCD``.
     dynamic_binarization : bool
         Take fractions as probabilities: states of 0 and 1 are drawn from them each time that a batch is used, so that
-        each epoch sees others. By default fractions drive the hidden layer as they are.
+        each epoch sees others. By default fractions drive the hidden layer as they are. In a layer of segments those
+        of two values are drawn so, and all others, such as a label or real numbers, stay as they are; metrics take the
+        likelier of both values.
     missing : "latent", "absent" or None
         What missing entries of X mean: NaN, None, pandas.NA, what is masked, -1 in columns of categories (and of two
         values beside them). None: they are refused.
@@ -330,7 +333,7 @@ def _prepared(
     if encode is not None:
         if missing == "latent":
             raise ValueError(f"missing='latent' would fill in labels, which {type(gradient).__name__} takes as absent")
-        X = encode(rbm, X)  # labels may be absent
+        X = encode(rbm, X, True) if dynamic_binarization else encode(rbm, X)  # labels may be absent
     source: InMemory | UserBatches
     if missing == "latent" and _has_gaps(X, rbm):
         source = Latent(X, rbm, batch_size, seed, sample_weight, missing_sweeps, n_threads)
@@ -342,7 +345,7 @@ def _prepared(
             if missing is None and is_array(X) and has_missing(X, rbm.visible):
                 raise ValueError(f"{error}; or {_MISSING_HINT}") from None
             raise
-        absent = missing == "absent" or absent_sites(X) is not None
+        absent = missing == "absent" or absent_sites(X.states if isinstance(X, Fractions) else X) is not None
         rbm._has_absent = rbm._has_absent or absent
         if missing is None and encode is None and absent:
             raise ValueError(f"X has absent sites: {_MISSING_HINT}")

@@ -124,13 +124,19 @@ def counted(description: Any, X: Any) -> Any:
 
 
 def of_table(table: Any) -> tuple[Any, np.ndarray, tuple[str, ...] | None, tuple[tuple[Any, ...] | None, ...]]:
-    """(layer, codes, names, categories) of a described table; with real columns, whose mean and scale are open, its
-    segments."""
+    """(layer, codes, names, categories) of a described table; of real columns mean and scale are open."""
     units = [
         Categorical(len(sizes), sizes) if kind == Categorical.name else TYPES[kind](sizes)
         for kind, sizes in table.segments
     ]
-    return units if is_open(units) else _joined(units), table.codes, table.names, table.categories
+    return side_by_side(units), table.codes, table.names, table.categories
+
+
+def side_by_side(segments: list[Unit]) -> Unit:
+    """A layer of segments; those whose mean and scale are open stay so until there are data."""
+    if not is_open(segments):
+        return _joined(segments)
+    return Row(segments) if len(segments) > 1 else segments[0]
 
 
 def values_of_columns(unit: Unit) -> tuple[tuple[int, ...] | None, ...]:
