@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._core import threads, validate, workload
+from ._core import arrays, threads, validate, workload
 from ._core.dispatch import kernels
 from ._core.layout import FIXED_BITS, REAL_BITS, ROWS, TILE, to_fixed_point
 from ._core.parameters import refuse_whole
@@ -29,8 +29,8 @@ ROWS_A_PART = 16 * ROWS  # examples at a time, at most: bounds the memory
 
 def _sums(value: ArrayLike, name: str, n_axes: int) -> np.ndarray:
     """Sums over examples: float64, contiguous."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "biuf" or array.ndim != n_axes or array.size == 0:
+    array = arrays.numbers(value, name)
+    if array.ndim != n_axes or array.size == 0:
         axes = f"{n_axes} dimension{'s' * (n_axes - 1)}"
         raise ValueError(f"{name} must be numbers in {axes}, got {array.dtype} of shape {array.shape}")
     return np.ascontiguousarray(array, np.float64)
@@ -167,6 +167,7 @@ class Moments:
         """The negative phase: moments of the visible states of chains, under rbm's `p(h | v)`."""
         if not isinstance(getattr(chains, "visible_bits", None), BitMatrix):  # tempered chains will do
             raise TypeError(f"chains must be Chains, not {type(chains).__name__}")
+        model(rbm)._states(chains.visible_bits, "chains")  # says what is wrong with those of another model
         return cls.of_data(rbm, chains.visible_bits, n_threads=n_threads)
 
     def __repr__(self) -> str:

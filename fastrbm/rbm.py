@@ -37,7 +37,7 @@ from .sampling import gibbs, inpainting
 from .sampling.annealing import annealed_starts
 from .sampling.clamp import Clamp, drawn_given
 from .sampling.energies import energies, free_energies
-from .sampling.model import Model
+from .sampling.model import Model, check_beta
 from .sampling.path import Path
 from .sampling.starts import chain_ends
 from .sampling.tempered_samples import tempered_samples
@@ -221,7 +221,7 @@ class RBM(Model):
         n_hidden = validate.integer(n_hidden, "n_hidden", 1, MOST_HIDDEN)
         seed = validate.seed(seed)
         if weight_scale is not None:
-            weight_scale = validate.real(weight_scale, "weight_scale", 0.0)
+            weight_scale = validate.real(weight_scale, "weight_scale", 0.0, validate.LARGEST / 100.0)
         own, labels = _given.names_of(X), None
         coded = visible is None and _given.is_frame(X) and has_categories(X)
         table = frames.describe_frame(X, name="X") if coded else X
@@ -284,17 +284,17 @@ class RBM(Model):
     @property
     def weights(self) -> np.ndarray:
         """W, float32 (V, H), read-only."""
-        return self._parameters.weights
+        return self._parameters.weights.view()
 
     @property
     def visible_bias(self) -> np.ndarray:
         """b, float32 (V,), read-only."""
-        return self._parameters.visible_bias
+        return self._parameters.visible_bias.view()
 
     @property
     def hidden_bias(self) -> np.ndarray:
         """c, float32 (H,), read-only."""
-        return self._parameters.hidden_bias
+        return self._parameters.hidden_bias.view()
 
     def set_parameters(
         self, weights: ArrayLike | None = None, visible_bias: ArrayLike | None = None,
@@ -526,7 +526,7 @@ class RBM(Model):
         """A clamp as an array: of a dict of columns and values, those; all else as it is."""
         if not isinstance(value, Mapping):
             self._check_names(value, "clamp")
-            return self._coded(value, "clamp")
+            return self._coded(_given.readable(value), "clamp")
         array, names = np.full(self.visible.n_columns, np.nan), self.visible_names or ()
         for column, label in value.items():
             if isinstance(column, str) and names and names.count(column) != 1:
@@ -691,7 +691,7 @@ class RBM(Model):
 
     def _warn_of_range(self, hidden: np.ndarray) -> None:
         """Warn where values or means of real hidden units, (n, H), are at the end of what a state can hold."""
-        most = np.abs(hidden).max(axis=0)
+        most = np.abs(hidden).max(axis=0, initial=0.0)
         if most.size and most.max() >= layout.REAL_LARGEST * GRID:
             unit = int(most.argmax())
             warn(
@@ -757,8 +757,8 @@ class RBM(Model):
             See :func:`fastrbm.show_config`. No effect on the samples.
         clamp : array (columns,) or (n, columns), or dict, optional
             A unit's value, or a site's code, where it is clamped, NaN where it is free: samples follow
-            `p(free units | clamped units)`. A dict has what is clamped alone: the value or label of columns, by name or
-            number.
+            `p(free units | clamped units)`, and clamped columns come back as they were given. A dict has what is
+            clamped alone: the value or label of columns, by name or number.
         clamp_hidden : array (H,) or (n, H), optional
             The same for hidden units.
         method : "annealed", "tempered", "gibbs" or None
@@ -803,7 +803,9 @@ class RBM(Model):
         """
         n = validate.integer(n, "n", 0, philox.MOST_CHAINS)
         n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, philox.MOST_SWEEPS)
-        seed, betas, clamp = validate.seed(seed), validate.inverse_temperature(beta, n), self._clamp(clamp)
+        seed, beta, clamp = validate.seed(seed), _given.readable(beta), self._clamp(clamp)
+        betas = validate.inverse_temperature(beta, n)
+        check_beta(self, betas)
         clamped = Clamp.of(clamp, clamp_hidden, n, self._parameters.units)
         if method is not None:
             validate.one_of(method, "method", ("annealed", "tempered", "gibbs"))
@@ -825,7 +827,7 @@ class RBM(Model):
             ends = chain_ends(self, n, n_sweeps, *how, progress=progress)
         if self._parameters.may_saturate:
             self._warn_of_range(self.mean_hidden(ends, n_threads))
-        return self.visible.values(ends.to_states())
+        return self._exactly(clamp, "clamp", self.visible.values(ends.to_states()))
 
     @keywords()
     @shared
@@ -905,20 +907,27 @@ class RBM(Model):
             how = self, parts, missing, n_sweeps, drawn, seed, n_threads, countdown
             if not averaged:
                 draws = [
-                    self._as_known(X, missing, self.visible.values(visible.to_states()))
+                    self._exactly(X, "X", self.visible.values(visible.to_states()))
                     for visible, _ in inpainting.completions(*how)
                 ]
                 return draws[0] if drawn == 1 else np.stack(draws)
             means = inpainting.probabilities(*how)
         if probabilities:
-            return self.visible.expected(means)
-        return self._as_known(X, missing, self.visible.values(np.where(missing, self.visible.hardened(means), parts)))
+            return self._exactly(X, "X", self.visible.expected(means))
+        most_likely = np.where(missing, self.visible.hardened(means), parts)
+        return self._exactly(X, "X", self.visible.values(most_likely))
 
-    def _as_known(self, X: Any, missing: np.ndarray, values: np.ndarray) -> np.ndarray:
-        """Values of the visible layer, but where real numbers are known, which are on no grid, these as they are."""
-        if not self.visible.real or isinstance(X, BitMatrix):
+    def _exactly(self, given: Any, name: str, values: np.ndarray) -> np.ndarray:
+        """Values of the visible layer, (n, columns) or (n, V), but of real units that were given, (columns,) or
+        (n, columns) with NaN where free, these numbers: states hold them on a grid."""
+        if given is None or not self.visible.real or isinstance(given, BitMatrix):
             return values
-        return np.where(missing, values, _given.numbers(X, "X", missing=True))
+        sizes = self.visible.n_states_of_columns, self.visible.units_of_columns
+        columns = np.flatnonzero(np.array(sizes[0]) == 0)
+        units = np.add.accumulate(sizes[1])[columns] - 1 if values.shape[1] == self.n_visible else columns
+        numbers, out = _given.numbers(given, name, missing=True)[..., columns], values.astype(np.float64)
+        out[:, units] = np.where(np.isnan(numbers), out[:, units], numbers)
+        return out
 
     def reconstruct(self, v: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """`E[v | h]`, float32 (n, V), in the data's units, with h drawn from `p(h | v)` for each example: what one step

@@ -141,7 +141,7 @@ def test_what_sample_starts_from():
 @pytest.mark.parametrize(
     "arguments, error, message",
     [
-        ({"path": 3}, TypeError, "rbm must be an RBM, not int"),
+        ({"path": 3}, TypeError, "path must be an RBM or a Path, not int"),
         ({"n_chains": 0}, ValueError, "n_chains must be at least 1"),
         ({"n_steps": 0}, ValueError, "n_steps must be at least 1"),
         ({"seed": -1}, ValueError, "seed must be"),

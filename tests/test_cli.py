@@ -16,6 +16,7 @@ import pytest
 import fastrbm as fr
 from fastrbm import __main__, cli
 from fastrbm.cli import speed
+from fastrbm.cli.commands import build_parser, command_parser
 
 
 def fastrbm(capsys, *arguments):
@@ -80,6 +81,19 @@ def test_score(tmp_path, capsys):
     assert code == 0 and "log Z exact" in out and err == ""
     code, _, err = fastrbm(capsys, "score", model, "bars-and-stripes")
     assert code == 2 and err == "fastrbm: bars-and-stripes has 16 columns where the model has 64\n"
+    turned = tmp_path / "turned.npy"
+    np.save(turned, fr.datasets.load_digits()[:100].T)
+    code, _, err = fastrbm(capsys, "score", model, turned)
+    assert code == 2 and err.endswith(
+        " 100 columns where the model has 64; it has 64 rows: are its examples in columns?\n"
+    )
+
+
+def test_every_command_that_writes_takes_a_short_option(tmp_path):
+    parser = build_parser()
+    for command in ("train", "sample", "inpaint", "classify", "report"):
+        actions = [a for a in command_parser(parser, command)._actions if "--out" in a.option_strings]
+        assert [a.option_strings for a in actions] == [["-o", "--out"]], command
 
 
 def test_score_to_a_tolerance_and_along_a_path(tmp_path, capsys):
@@ -308,7 +322,7 @@ MISTAKES = [
     (["info", "{tmp}/missing.npz"], "missing.npz: No such file or directory"),
     (["info", "{tmp}/bad.npy"], "bad.npy is not a fastrbm model"),
     (["bench", "--size", "784"], "argument --size: must be height and width, such as 28x28, got 784"),
-    (["sample", "{tmp}/bad.npy"], "the following arguments are required: --out"),
+    (["sample", "{tmp}/bad.npy"], "the following arguments are required: -o/--out"),
     (["sample", "{tmp}/bad.npy", "--out", "s.png"], "its name must end in .npy or .npz or .csv"),
 ]
 

@@ -156,7 +156,9 @@ def test_what_cannot_be_clamped(value, message):
 def test_what_cannot_be_filled_in():
     with pytest.raises(ValueError, match="X must have two dimensions"):
         RBM.inpaint([NAN] * 7)
-    with pytest.raises(ValueError, match="X has 6 units per example where the model has 7"):
+    with pytest.raises(ValueError, match="X has 9 units per example where the model has 7; it has 7 rows: take X.T$"):
+        RBM.inpaint(np.ones((7, 9)))
+    with pytest.raises(ValueError, match="X has 6 units per example where the model has 7$"):
         RBM.inpaint([[NAN] * 6])
     with pytest.raises(ValueError, match="clamp_hidden must have shape"):
         RBM.sample(3, clamp_hidden=[1])

@@ -2,6 +2,7 @@
 they trust their caller, and would read and write past their arrays. A sanitized build (CONTRIBUTING.md) sees that they
 do not; here it is seen that what is wrong is refused by name, and leaves everything as it was."""
 
+import contextlib
 import copy
 import pickle
 import threading
@@ -647,3 +648,27 @@ def test_tiles_hold_what_they_should():
     """The tests above go by to_tiles."""
     g = gradient.Exact()(OTHER, OTHER_X)
     assert np.array_equal(g.tiles, to_tiles(g.weights))
+
+
+# ---------------------------------------------------------------- arrays that are given out
+
+
+def test_the_shape_of_an_array_that_is_given_out_is_nobody_elses():
+    """People set the shape of weights to draw them; the kernels would read the model's as if they had it."""
+    rbm, kinds = fr.RBM(np.zeros((4, 6)), hidden="drelu"), ("weights", "visible_bias", "hidden_bias")
+    data = np.eye(4, dtype=np.uint8)
+    path, moments = fr.sampling.Path(rbm, 3), fr.Moments.of_data(rbm, data)
+    for thing, names in (
+        (rbm, kinds), (path, ("points", "base_bias")), (gradient.CD()(rbm, data), (*kinds, "tiles")),
+        (moments, ("weight_sum", "visible_sum", "hidden_sum")),
+    ):  # fmt: skip
+        for name in names:
+            shape = getattr(thing, name).shape
+            with pytest.warns(DeprecationWarning) if np.__version__ >= "2.5" else contextlib.nullcontext():
+                getattr(thing, name).shape = (1, *shape[::-1])
+            with pytest.raises(ValueError, match="own its data|owndata"):
+                getattr(thing, name).resize((1,), refcheck=False)
+            assert getattr(thing, name).shape == shape, name
+    with pytest.raises(ValueError, match="WRITEABLE"):
+        rbm.weights.setflags(write=True)
+    assert rbm.sample(3, 2).shape == (3, 4)

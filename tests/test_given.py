@@ -184,6 +184,14 @@ def test_damaged_sparse_matrices_are_refused(kind):
                     call(X)
 
 
+def test_sparse_matrices_of_what_are_no_numbers_are_refused_by_name():
+    for kind, dtype in (("csr", object), ("bsr", object), ("coo", complex)):
+        X = sparse_of(f"{kind}_matrix")
+        X.data = X.data.astype(dtype)
+        with pytest.raises(TypeError, match=f"^X must hold numbers, not {np.dtype(dtype)}"):
+            fr.RBM.from_data(X, 2)
+
+
 def test_what_was_passed_stays_as_it_is():
     X = sparse_of("csr_matrix").astype(float)
     X.data[:] = 0.5
@@ -393,3 +401,198 @@ def test_float16_and_masked_maps_are_read_alike_wherever_they_are(tmp_path):
     for data in (np.ma.masked_array(X, mask), np.ma.masked_array(mapped, mask)):
         with pytest.raises(ValueError, match=r"X has masked values, the first at X\[5, 3\]"):
             fr.fit(rbm, data, epochs=1)
+
+
+# ---------------------------------------------------------------- arrays of other libraries
+
+
+class _ByArray:
+    """What has its numbers for NumPy only: a tensor of TensorFlow."""
+
+    def __init__(self, array):
+        self.array = np.asarray(array)
+        self.shape, self.ndim, self.dtype = self.array.shape, self.array.ndim, f"library.{self.array.dtype}"
+
+    def __len__(self):
+        return len(self.array)
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array if dtype is None else self.array.astype(dtype)
+
+
+class _ByDlpack:
+    """What has them by the protocol of tensors alone."""
+
+    def __init__(self, array):
+        self.array = np.array(array)
+        self.shape, self.ndim = self.array.shape, self.array.ndim
+
+    def __dlpack__(self, **how):
+        return self.array.__dlpack__()
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+
+class _Tensor(_ByArray):
+    """A tensor of PyTorch, as far as reading it goes: part of a graph, marked as negative, or of a dtype that NumPy has
+    not, it refuses to be an array."""
+
+    requires_grad, refuses = False, ""
+
+    def __init__(self, array, requires_grad=False, refuses="", dtype=None, device="cpu"):
+        super().__init__(array)
+        self.requires_grad, self.refuses, self.dtype = requires_grad, refuses, dtype or self.dtype
+        self.device = type("device", (), {"type": device})
+
+    def __getitem__(self, rows):
+        return self.array[rows]
+
+    def __dlpack__(self, **how):
+        raise BufferError("Can't export tensors that require gradient, use tensor.detach()")
+
+    def __array__(self, dtype=None, copy=None):
+        if self.requires_grad or self.refuses:
+            raise RuntimeError(f"Can't call numpy() on Tensor that {self.refuses or 'requires grad'}. Use\ntensor.x().")
+        return super().__array__(dtype)
+
+    def detach(self):
+        return _Tensor(self.array, False, self.refuses, self.dtype)
+
+    def resolve_neg(self):
+        return _Tensor(self.array, self.requires_grad, "" if self.refuses == "neg" else self.refuses, self.dtype)
+
+    def float(self):
+        return _Tensor(self.array.astype(np.float32), self.requires_grad)
+
+
+def _graph(array):
+    return _Tensor(array, requires_grad=True)
+
+
+TENSORS = {
+    "__array__": _ByArray, "__dlpack__": _ByDlpack, "of a graph": _graph,
+    "marked as negative": lambda array: _Tensor(array, refuses="neg"),
+    "bfloat16": lambda array: _Tensor(array, refuses="Got BFloat16", dtype="torch.bfloat16"),
+    "float8": lambda array: _Tensor(array, refuses="Got Float8", dtype="torch.float8_e5m2"),
+    "list of rows": lambda array: [_graph(row) for row in array],
+}  # fmt: skip
+SMALL = STATES[:12, :4]
+REALS = np.arange(-18.0, 18.0).reshape(12, 3) / 8
+
+
+def _small():
+    return fr.RBM(np.linspace(-1, 1, 12).reshape(4, 3), [0.5, 0.25, 0, -0.5])
+
+
+def _moved(call):
+    rbm = _small()
+    call(rbm)
+    return rbm.weights
+
+
+def _three(weights):
+    return type("G", (), {"weights": weights, "visible_bias": np.ones(4), "hidden_bias": np.ones(3)})()
+
+
+class _UsersGradient:
+    def __init__(self, weights):
+        self.weights = weights
+
+    def __call__(self, rbm, X, sample_weight=None, n_threads=None):
+        return _three(self.weights)
+
+
+ENTRY_POINTS = {  # what reads an argument, and one for it
+    "RBM": (lambda x: fr.RBM(x).weights, REALS), "bias": (lambda x: fr.RBM(REALS, x).visible_bias, REALS[:, 0]),
+    "from_data": (lambda x: fr.RBM.from_data(x, 2).visible_bias, SMALL),
+    "from_data of reals": (lambda x: fr.RBM.from_data(x, 2, visible="gaussian").visible.scale, REALS),
+    "from_data's weights": (lambda x: fr.RBM.from_data(SMALL, 2, sample_weight=x).visible_bias, np.arange(1.0, 13)),
+    "fit": (lambda x: _moved(lambda rbm: fr.fit(rbm, x, epochs=1)), SMALL),
+    "fit's weights": (lambda x: _moved(lambda rbm: fr.fit(rbm, SMALL, epochs=1, sample_weight=x)), np.arange(1.0, 13)),
+    "fit's loader": (lambda x: _moved(lambda rbm: fr.fit(rbm, _Loader([x, x]), epochs=1)), SMALL),
+    "fit with a user's gradient": (
+        lambda x: _moved(lambda rbm: fr.fit(rbm, SMALL, _UsersGradient(x), epochs=1, sample_weight=np.arange(1.0, 13))),
+        np.ones((4, 3)),
+    ),
+    "free_energy": (lambda x: _small().free_energy(x), SMALL),
+    "clamp": (lambda x: _small().sample(3, 5, clamp=x), np.array([1, NAN, 0, NAN])),
+    "beta": (lambda x: _small().sample(3, 5, beta=x), np.array([0.5, 1, 2])),
+    "inpaint": (lambda x: _small().inpaint(x, 5), np.where(np.eye(12, 4) > 0, NAN, SMALL)),
+    "step": (lambda x: _moved(lambda rbm: rbm.step(_three(x), 0.5)), np.ones((4, 3))),
+    "Chains": (lambda x: fr.Chains(_small(), 12, start=x).visible, SMALL),
+    "ladder": (lambda x: fr.TemperedChains(_small(), 2, betas=x).betas, np.array([1, 0.5, 0])),
+    "points": (lambda x: fr.sampling.Path(_small(), points=x).points, np.array([0, 0.5, 1])),
+    "betas": (lambda x: fr.likelihood.ais(_small(), 4, betas=x).value, np.array([0, 0.5, 1])),
+    "score": (lambda x: fr.likelihood.score(_small(), x).mean, SMALL),
+    "Moments": (lambda x: fr.Moments(x, np.ones(4), np.ones(3), 2.0).weights, np.ones((4, 3))),
+    "gradient": (lambda x: fr.gradient.Exact()(_small(), x).weights, SMALL),
+    "series": (lambda x: fr.diagnostics.ess(x), REALS),
+    "units": (lambda x: fr.units.Gaussian(3, scale=x).scale, 4 + REALS[0]),
+    "BitMatrix": (lambda x: fr.BitMatrix.from_states(x).planes, SMALL),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", TENSORS)
+def test_every_entry_point_reads_arrays_of_other_libraries(kind):
+    for name, (call, array) in ENTRY_POINTS.items():
+        if kind != "list of rows" or array.ndim == 2:
+            assert np.array_equal(call(TENSORS[kind](array)), call(array)), name
+
+
+def test_every_estimator_reads_arrays_of_other_libraries():
+    sk = pytest.importorskip("fastrbm.sklearn")
+    for kind in ("of a graph", "bfloat16", "list of rows"):
+        X, R = TENSORS[kind](SMALL.astype(np.float32)), TENSORS[kind](REALS.astype(np.float32))
+        model = sk.BernoulliRBM(2, n_iter=1, random_state=0).fit(SMALL)
+        other = sk.BernoulliRBM(2, n_iter=1, random_state=0).fit(X)
+        assert np.array_equal(model.components_, other.components_)
+        for method in ("transform", "score_samples", "inpaint", "gibbs"):
+            assert np.array_equal(getattr(model, method)(SMALL), getattr(other, method)(X)), method
+        y = TENSORS["of a graph"](SMALL[:, 0])
+        codes, classes = SMALL[:, 0], TENSORS["of a graph"](np.array([0, 1]))
+        model = sk.RBMClassifier(2, n_iter=1, random_state=0).fit(SMALL, codes)
+        assert np.array_equal(
+            model.predict_proba(X), sk.RBMClassifier(2, n_iter=1, random_state=0).fit(X, y).predict_proba(SMALL)
+        )
+        sk.RBMClassifier(2).partial_fit(X, y, classes=classes).sample(2, label=classes)
+        model, other = (sk.GaussianRBM(2, n_iter=1, random_state=0).fit(x) for x in (REALS.astype(np.float32), R))
+        assert np.array_equal(model.transform(REALS), other.transform(REALS))
+        filled = [sk.RBMImputer(2, n_iter=1, random_state=0).fit(x).transform(x) for x in (SMALL * 1.0, X)]
+        assert np.array_equal(*filled)
+
+
+def test_a_tensor_that_cannot_be_read_is_refused_by_name():
+    for call, name in ((_small().free_energy, "v"), (lambda x: fr.RBM.from_data(x, 2), "X"), (fr.RBM, "weights")):
+        for tensor, words in (
+            (_Tensor(SMALL, device="meta"), "is a tensor without numbers, on the device 'meta'"),
+            (_Tensor(SMALL, refuses="has Sparse layout"), "cannot be read as an array of numbers: Can't call numpy"),
+        ):
+            with pytest.raises(TypeError, match=f"^{name} {words}") as caught:
+                call(tensor)
+            assert "\n" not in str(caught.value)
+
+
+def test_batches_of_a_loader_as_pytorch_makes_them():
+    """TensorDataset(X) gives lists of one tensor; of (x, y), lists of two; of images, more axes."""
+    plain, lists = _Loader([SMALL[:6], SMALL[6:]]), _Loader([[SMALL[:6]], (_graph(SMALL[6:]),)])
+    assert np.array_equal(
+        _moved(lambda rbm: fr.fit(rbm, plain, epochs=1)), _moved(lambda rbm: fr.fit(rbm, lists, epochs=1))
+    )
+    assert np.array_equal(fr.RBM.from_data(plain, 2).visible_bias, fr.RBM.from_data(lists, 2).visible_bias)
+    images = SMALL.reshape(12, 1, 2, 2)
+    for batch, words in (
+        ([images, SMALL[:, 0]], r"must be one array \(n, units\), not a list of 2 arrays: of a pair \(x, y\) give x"),
+        ([images], r"must have two dimensions.*; use x.reshape\(len\(x\), -1\)$"),
+    ):
+        for call in (lambda X: fr.RBM.from_data(X, 2), lambda X: fr.fit(_small(), X, epochs=1)):
+            with pytest.raises((TypeError, ValueError), match=f"^a batch of X {words}"):
+                call(_Loader([batch]))
+
+
+def test_dtypes_that_other_libraries_add_to_numpy():
+    dtypes = pytest.importorskip("ml_dtypes")
+    for kind in (dtypes.bfloat16, dtypes.float8_e5m2):
+        assert np.array_equal(_small().free_energy(SMALL.astype(kind)), _small().free_energy(SMALL))
+    with pytest.raises(TypeError, match="not of dtype"):
+        _small().free_energy(np.zeros((2, 4), "V1"))

@@ -138,6 +138,48 @@ def test_files_whose_entries_do_not_go_together(tmp_path, hidden, entry):
     refused(path, fr.load_path, "is damaged: path_own must be there" if entry else "could not be normalized")
 
 
+@pytest.mark.parametrize("states", [None, "x", 1.5, {}, True, [2, None], [2, "x"], [2, True]])
+def test_files_whose_sites_have_no_number_of_states(tmp_path, states):
+    path = tmp_path / "x.npz"
+    fr.RBM(np.zeros((4, 2)), visible=fr.units.Categorical(2, 2)).save(path)
+    refused(path, with_segment(path, n_states=states), "visible_units")
+
+
+def test_a_short_file_that_asks_for_many_columns(tmp_path):
+    """A list of them would take 8 GB."""
+    path = tmp_path / "x.npz"
+    fr.RBM(np.zeros((4, 2)), visible=fr.units.Categorical(2, 2)).save(path)
+    tracemalloc.start()
+    try:
+        for n in (5, 10**9, 2**62):
+            refused(path, with_segment(path, n_sites=n), "is damaged: visible_units must describe 4 units")
+        assert tracemalloc.get_traced_memory()[1] < LIMIT
+    finally:
+        tracemalloc.stop()
+
+
+def with_segment(path, **changed):
+    """What reads a model's file again whose first segment is changed."""
+    with np.load(path) as archive:
+        entries = {name: archive[name] for name in archive.files}
+    segments = json.loads(str(entries["visible_units"]))
+    segments[0] |= changed
+    np.savez(path, **(entries | {"visible_units": np.array(json.dumps(segments))}))
+    return fr.load
+
+
+def test_paths_whose_base_no_real_unit_can_follow(tmp_path):
+    rbm = fr.RBM(np.zeros((3, 2)), visible=[fr.units.Gaussian(2, gamma=[1, 4]), fr.units.Bernoulli(1)])
+    good = [2047.0, 8191.0, 1e9]
+    fr.sampling.Path(rbm, 2, base_bias=good).save(tmp_path / "x.npz")
+    with np.load(tmp_path / "x.npz") as archive:
+        entries = {name: archive[name] for name in archive.files}
+    for unit, bias in ((0, -2048.0), (1, 1e16)):
+        entries["path_base_bias"] = np.float32([*good[:unit], bias, *good[unit + 1 :]])
+        np.savez(tmp_path / "x.npz", **entries)
+        refused(tmp_path / "x.npz", fr.load_path, f"base_bias[{unit}] is {bias:g}, where the unit's values end at 2048")
+
+
 def fuzz(folder, good, n, seed):
     """n mutations of each good file; the number that were refused."""
     count = 0

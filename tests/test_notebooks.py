@@ -220,7 +220,7 @@ def test_every_repr_is_one_line(shown):
 
 def test_html_is_whole_and_needs_nothing_else(shown):
     pages = {name: Elements(thing._repr_html_()) for name, thing in shown.items() if hasattr(thing, "_repr_html_")}
-    assert len(pages) == 11
+    assert len(pages) == 13
     for name, page in pages.items():
         assert {tag for tag, _ in page.tags} <= {*"div strong table thead tbody tr th td p svg polyline".split()}, name
         for tag, attributes in page.tags:
@@ -237,6 +237,9 @@ def test_html_is_whole_and_needs_nothing_else(shown):
     )
     assert f"{shown['score'].mean:.3f} nats per example (50 examples)" in text["score"] and "exact" in text["exact"]
     assert "not measured" in text["short"] and "1 row" in text["short"] and "0 rows" in text["no rows"]
+    for name in ("summary", "meeting"):  # all that is printed, too
+        printed = str(shown[name]).splitlines()
+        assert "".join(text[name].split()) == "".join([name.capitalize(), *printed]).replace(" ", ""), name
     assert "a < b" in text["history"] and "a > b" in text["history"] and "21 rows" in text["history"]
 
 

@@ -400,6 +400,59 @@ def test_what_the_new_user_gets_wrong():
         fr.load(0)  # standard input, else, which would be closed
 
 
+CODED = fr.RBM(np.zeros((4, 2)), visible=fr.units.Categorical(2, 2))
+CODED_STATES = fr.CodeMatrix(np.zeros((2, 3), np.uint8), CODED.visible)
+REAL = fr.RBM(np.full((3, 3), 0.3), visible=fr.units.Gaussian(3), hidden=fr.units.Gaussian(3))
+
+
+@pytest.mark.parametrize("unit", [None, 1, "categorical", CODED, CODED_STATES, fr.units.Spin(4), fr.units.Unit])
+def test_states_of_what_describes_no_such_layer(unit):
+    sparse = pytest.importorskip("scipy.sparse").csr_matrix(np.ones((3, 2)))
+    for call in (fr.CodeMatrix, lambda planes, unit: fr.CodeMatrix.zeros(3, unit)):
+        with pytest.raises(
+            TypeError, match="^unit must describe categorical sites or real units, as rbm.visible may, not"
+        ):
+            call(CODED_STATES.planes, unit)
+    with pytest.raises(TypeError, match="^unit must describe"):
+        fr.CodeMatrix.from_sparse(sparse, unit)
+
+
+def test_refusals_name_the_argument_and_not_what_it_is_inside():
+    place = Place()
+    for call, error, words in (
+        (lambda: likelihood.ais("x"), TypeError, "path must be an RBM or a Path, not str"),
+        (lambda: likelihood.bidirectional(1, X), TypeError, "path must be an RBM or a Path, not int"),
+        (lambda: fr.TemperedChains(None), TypeError, "path must be an RBM or a Path, not NoneType"),
+        (lambda: fr.population_annealing({}), TypeError, "path must be an RBM or a Path, not dict"),
+        (lambda: fr.sampling.Path([place.rbm, 1]), TypeError, "models must be an RBM or several, not int"),
+        (lambda: fr.sampling.Path(np.array(2.5)), TypeError, "models must be an RBM or several, not ndarray"),
+        (lambda: optim.Averaging().offer(place.rbm, "x"), TypeError, "offered must be an RBM, not str"),
+        (
+            lambda: fr.RBM.from_data(X, 2, hidden=np.array(2.5)),
+            TypeError,
+            r"hidden must be .*not an array of shape \(\)",
+        ),
+        (lambda: fr.units.Categorical(3, CODED_STATES), TypeError, "n_states must be an integer, not list"),
+        (lambda: fr.units.Categorical(2, np.ones((2, 2))), TypeError, "n_states must be an integer, not list"),
+        (lambda: REAL.sample(2, 2, beta=255), ValueError, "beta 255 is too large"),
+        *(
+            (
+                lambda bad=bad: gradient.Gradient(place.moments, place.moments, offsets=bad),
+                TypeError,
+                "offsets must be a pair",
+            )
+            for bad in (1, (), np.ones(V), "ab", place.chains)
+        ),
+    ):
+        with pytest.raises(error, match=f"^{words}"):
+            call()
+
+
+def test_no_examples_of_real_units():
+    empty = REAL.reconstruct(np.zeros((0, 3)))
+    assert empty.shape == (0, 3) and REAL.sample_hidden(np.zeros((0, 3))).shape == (0, 3)
+
+
 @pytest.mark.slow
 def test_all_odd_calls():
     wrong = judge_all(ALL)

@@ -43,7 +43,7 @@ def test_points():
 @pytest.mark.parametrize(
     "arguments, error, message",
     [
-        ({"models": 3}, TypeError, "rbm must be an RBM, not int"),
+        ({"models": 3}, TypeError, "models must be an RBM or several, not int"),
         ({"models": []}, ValueError, "models must have at least one RBM"),
         ({"models": [random_rbm(5, 4), random_rbm(5, 3)]}, ValueError, "must have 5 visible and 4 hidden units"),
         ({"n_steps": 0}, ValueError, "n_steps must be at least 1"),
@@ -51,7 +51,7 @@ def test_points():
         ({"points": [0.5, 1]}, ValueError, "points must go from 0 up to 1"),
         ({"points": [0, 0.7, 0.6, 1]}, ValueError, "none below the one before"),
         ({"points": [0, np.nan, 1]}, ValueError, "points must go"),
-        ({"points": ["a", "b"]}, ValueError, "points must be a sequence"),
+        ({"points": ["a", "b"]}, TypeError, "points must be an array of numbers"),
         ({"base_bias": np.zeros(4)}, ValueError, r"base_bias must have shape \(5,\)"),
         ({"base_bias": np.zeros(5), "data": np.zeros((2, 5))}, ValueError, "base_bias and data"),
         ({"data": np.zeros((2, 4))}, ValueError, "data"),
@@ -220,7 +220,7 @@ def test_a_copy_cannot_be_written_either():
 
 def test_a_path_of_what_is_no_model():
     for models_ in (3, [3], "abc"):
-        with pytest.raises(TypeError, match="rbm must be an RBM"):
+        with pytest.raises(TypeError, match="models must be an RBM or several, not"):
             Path(models_)
     with pytest.raises(ValueError, match="models must have at least one RBM"):
         Path([])

@@ -356,7 +356,7 @@ def test_copies_of_chains_hold_their_own_states():
         ({"betas": [0.9, 0.5]}, ValueError, "betas must start at 1"),
         ({"betas": [1.0, 1.0]}, ValueError, "betas must start at 1 and go down"),
         ({"betas": [1.0, np.nan]}, ValueError, "betas must start at 1 and go down"),
-        ({"betas": "hot"}, ValueError, "betas must be a sequence of numbers"),
+        ({"betas": "hot"}, TypeError, "betas must be an array of numbers"),
         ({"betas": []}, ValueError, "betas must be a sequence of numbers"),
         ({"target_rate": 1.0}, ValueError, "target_rate must be above 0 and below 1"),
         ({"target_rate": "high"}, TypeError, "target_rate must be a number"),
@@ -373,5 +373,5 @@ def test_bad_arguments(options, error, message):
 def test_bad_starts_and_models():
     with pytest.raises(ValueError, match="start must have as many examples as there are chains, 3, got 2"):
         fr.TemperedChains(random_rbm(4, 3), 3, start=np.zeros((2, 4)))
-    with pytest.raises(TypeError, match="rbm must be an RBM, not int"):
+    with pytest.raises(TypeError, match="path must be an RBM or a Path, not int"):
         fr.TemperedChains(3)

@@ -30,7 +30,7 @@ def numbers(value: Any, name: str, missing: bool = False, sparse: bool = False) 
         return _csr(value, name)
     if is_frame(value):
         return _of_frame(value, name, missing)
-    array = _array(value, name)
+    array = plain(value, name)
     if isinstance(array, np.ma.MaskedArray):
         array = _unmasked(array, name, missing)
     if array.dtype.kind == "O":
@@ -77,6 +77,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
+def variable(name: str) -> str:
+    """What code in a message may call an argument: "a batch of X" is no variable."""
+    return name if name.isidentifier() else "x"
+
+
 def is_sparse(value: Any) -> bool:
     """Whether this is a sparse matrix, of SciPy or made like one."""
     return hasattr(value, "tocsr") and hasattr(value, "shape")
@@ -90,37 +95,72 @@ def dense_blocks(csr: Any) -> Iterator[tuple[slice, np.ndarray]]:
         yield rows, csr[rows].toarray()
 
 
-def _array(value: Any, name: str) -> np.ndarray:
-    """Whatever NumPy makes an array of, with errors that name the argument."""
-    if isinstance(value, np.ndarray):  # a masked array stays one
-        return value if isinstance(value, np.ma.MaskedArray) else np.asarray(value)
-    if isinstance(value, (list, tuple)) and any(getattr(part, "ndim", 0) == 2 for part in value[:2]):
+def plain(value: Any, name: str) -> np.ndarray:
+    """Whatever NumPy makes an array of, of any dtype, with errors that name the argument. A masked array stays one."""
+    if isinstance(value, np.ndarray):
+        return value if isinstance(value, np.ma.MaskedArray) else _of_usual_dtype(np.asarray(value))
+    if isinstance(value, (list, tuple)) and any(getattr(part, "ndim", 0) >= 2 for part in value[:2]):
         raise TypeError(
             f"{name} must be one array (n, units), not a {type(value).__name__} of {len(value)} arrays: of a pair "
             "(x, y) give x alone, and join arrays by numpy.concatenate"
         )
-    if hasattr(value, "detach") and hasattr(value, "requires_grad"):  # a tensor that is part of a graph refuses
-        value = value.detach()
-    if str(getattr(value, "dtype", "")).endswith("bfloat16"):  # NumPy has no such type
-        value = value.float()
-    plain = isinstance(value, (list, tuple, Real)) or hasattr(value, "__array__") or hasattr(value, "__len__")
+    if getattr(getattr(value, "device", None), "type", "") == "meta":
+        raise TypeError(f"{name} is a tensor without numbers, on the device 'meta'")
+    known = isinstance(value, (list, tuple, Real)) or hasattr(value, "__array__") or hasattr(value, "__len__")
     try:
-        if not plain and hasattr(value, "__dlpack__"):
+        value = readable(value)
+        if not known and hasattr(value, "__dlpack__"):
             return np.from_dlpack(value)
-        array = np.asarray(value)
+        array = _of_usual_dtype(np.asarray(value))
     except Exception as error:  # NumPy's own words do not say which argument it is
         raise TypeError(f"{name} cannot be read as an array of numbers: {_first_line(error)}") from error
     if array.dtype.kind == "O" and array.ndim == 1 and isinstance(value, (list, tuple)):  # by NumPy below 1.24
         if any(isinstance(part, (list, tuple)) for part in value):
             raise TypeError(f"{name} cannot be read as an array of numbers: its rows are of several lengths")
     if array.dtype.kind == "O" and array.ndim == 0:
-        cure = f": of columns make a data frame, pandas.DataFrame({name})" if isinstance(value, Mapping) else ""
+        cure = (
+            f": of columns make a data frame, pandas.DataFrame({variable(name)})" if isinstance(value, Mapping) else ""
+        )
         raise TypeError(f"{name} must be an array of numbers, not {type(value).__name__}{cure}")
     return array
 
 
+def is_tensor(value: Any) -> bool:
+    """Whether this is an array of another library than NumPy."""
+    return hasattr(value, "__dlpack__") and not isinstance(value, np.ndarray)
+
+
+def readable(value: Any) -> Any:
+    """A tensor of PyTorch, or a list of some, as NumPy reads it: not one that is part of a graph, or a view that is
+    only marked as negative, or of a dtype that NumPy has not. All else as it is."""
+    if isinstance(value, (list, tuple)):
+        return [readable(part) for part in value] if value and _is_torch(value[0]) else value
+    if not _is_torch(value):
+        return value
+    value = value.detach()
+    value = value.resolve_neg() if hasattr(value, "resolve_neg") else value
+    return value.float() if any(kind in str(value.dtype) for kind in ("bfloat16", "float8")) else value
+
+
+def _is_torch(value: Any) -> bool:
+    return hasattr(value, "detach") and hasattr(value, "requires_grad")
+
+
+def _of_usual_dtype(array: np.ndarray) -> np.ndarray:
+    """Numbers of a dtype that another library adds to NumPy's, such as bfloat16 of JAX, as float32."""
+    kind = array.dtype
+    added = kind.kind == "V" and kind.itemsize <= 2 and kind.type is not np.void
+    return array.astype(np.float32) if added else array
+
+
+def batch_of(given: Any) -> Any:
+    """A batch of a loader: where that is a list of one array, as of PyTorch's TensorDataset, the array."""
+    alone = isinstance(given, (list, tuple)) and len(given) == 1 and getattr(given[0], "ndim", 0) >= 2
+    return given[0] if alone else given
+
+
 def _first_line(error: Exception) -> str:
-    if "inhomogeneous" in str(error):
+    if "inhomogeneous" in str(error) or "NestedTensor" in str(error):
         return "its rows are of several lengths"
     return (str(error).splitlines() or [type(error).__name__])[0]
 
@@ -184,6 +224,8 @@ def _csr(value: Any, name: str) -> Any:
     if len(value.shape) != 2:
         raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {tuple(value.shape)}")
     _check_indices(value, name)
+    if getattr(value, "dtype", np.dtype(float)).kind not in "biuf":
+        raise TypeError(f"{name} must hold numbers, not {value.dtype}")
     try:
         csr = value.tocsr()
     except (IndexError, ValueError, OverflowError) as error:  # of SciPy, which looks at the places of dictionaries
@@ -192,8 +234,6 @@ def _csr(value: Any, name: str) -> Any:
         raise TypeError(f"{name} must be a sparse matrix of SciPy or an array of numbers, not {kind(value)}")
     if csr is not value:
         _check_indices(csr, name)  # of lists, which say nothing of it before
-    if csr.dtype.kind not in "biuf":
-        raise TypeError(f"{name} must hold numbers, not {csr.dtype}")
     if csr.dtype == np.bool_:  # of entries that are there twice, the sum would be taken
         csr = csr.copy()
         csr.data = _true_is_one(csr.data)

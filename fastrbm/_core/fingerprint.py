@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from .arrays import plain
+
 _HASHED = 1 << 24  # bytes of an array that tell it from others; of a larger one, evenly spaced rows
 
 
@@ -25,8 +27,9 @@ def fingerprint(value: Any) -> str:
         with suppress(TypeError):  # a function among its settings, say, that nothing is known of
             return str(value.describe())
     if isinstance(value, np.ndarray) or hasattr(value, "__array__"):
-        array = np.asarray(value)
-        return f"{array.dtype} {array.shape} ({_checksum(array)})"
+        with suppress(TypeError):  # of what is refused later
+            array = plain(value, "an argument")
+            return f"{array.dtype} {array.shape} ({_checksum(array)})"
     if isinstance(value, dict):
         text = ", ".join(f"{name} {fingerprint(part)}" for name, part in value.items()) or "none"
     else:

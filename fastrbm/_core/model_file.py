@@ -82,8 +82,12 @@ def _read_segments(archive: Archive, name: str, n: int) -> list[dict[str, Any]]:
     with refusing(archive.path, wrong):
         segments = [dict(segment) for segment in json.loads(str(found))]
         pairs = [(segment["type"], segment["n"]) for segment in segments]
-    counts = [size for _, size in pairs] + [segment["n_sites"] for segment in segments if "n_sites" in segment]
-    if not all(isinstance(kind, str) for kind, _ in pairs) or not all(type(n) is int and n > 0 for n in counts):
+    counts = [(size, n) for _, size in pairs]
+    # a site has one unit or more; else a short file could ask for any number of columns
+    counts += [(segment["n_sites"], segment["n"]) for segment in segments if "n_sites" in segment]
+    if not all(isinstance(kind, str) for kind, _ in pairs):
+        raise ValueError(f"{archive.path} {wrong}")
+    if not all(type(k) is int and type(most) is int and 0 < k <= most for k, most in counts):
         raise ValueError(f"{archive.path} {wrong}")
     if not pairs or sum(size for _, size in pairs) != n:
         raise ValueError(f"{archive.path} {wrong}")

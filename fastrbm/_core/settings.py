@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 
+import numpy as np
+
 T = TypeVar("T")
+
+
+def viewed(value: Any) -> Any:
+    """An array for a user, as a view: whoever sets its shape, as people do to draw weights as images, or resizes it,
+    leaves the array itself as the kernels must have it. All else as it is."""
+    return value.view() if type(value) is np.ndarray else value
 
 
 class Setting(Generic[T]):
@@ -35,7 +43,7 @@ class Setting(Generic[T]):
         if instance is None:
             return self
         try:
-            return instance.__dict__[self.name]
+            return viewed(instance.__dict__[self.name])
         except KeyError:
             raise AttributeError(f"{owner.__name__} object has no {self.name} yet") from None
 
@@ -64,10 +72,10 @@ class once(Generic[T]):  # noqa: N801, a decorator
         if instance is None:
             return self
         try:
-            return instance.__dict__[self.name]
+            return viewed(instance.__dict__[self.name])
         except KeyError:
             value = instance.__dict__[self.name] = self.compute(instance)
-            return value
+            return viewed(value)
 
     def __set__(self, instance: object, value: T) -> None:
         raise AttributeError(f"{self.name} of a {type(instance).__name__} cannot be set")

@@ -195,16 +195,28 @@ def check_width(array: Any, n_units: int | None, name: str, unit: Unit | None) -
     """ValueError where an array has no two dimensions, or other columns than these (None: any); those of a layer (None:
     of 0 and 1) may also be one for each unit."""
     if array.ndim != 2:
-        hints = {1: f"; for a single example use {name}[None, :]", 0: ""}
-        hint = hints.get(array.ndim, f"; use {name}.reshape(len({name}), -1)")
+        x = arrays.variable(name)
+        hints = {1: f"; for a single example use {x}[None, :]", 0: ""}
+        hint = hints.get(array.ndim, f"; use {x}.reshape(len({x}), -1)")
         raise ValueError(f"{name} must have two dimensions, (examples, units), got shape {array.shape}{hint}")
     if n_units is not None and array.shape[1] != n_units and not (unit is not None and array.shape[1] == unit.n):
         if unit is not None and unit.n != unit.n_columns:
             raise ValueError(
                 f"{name} has {array.shape[1]} columns where the model has {n_units} ({unit!r}), or {unit.n} with one "
-                "for each category"
+                f"for each category{transposed(array, n_units, name)}"
             )
-        raise ValueError(f"{name} has {array.shape[1]} units per example where the model has {n_units}")
+        raise ValueError(other_width(array, n_units, name))
+
+
+def other_width(array: Any, n_units: int, name: str) -> str:
+    """What is wrong with an array (n, units) of another width than the model's."""
+    words = f"{name} has {array.shape[1]} units per example where the model has {n_units}"
+    return words + transposed(array, n_units, name)
+
+
+def transposed(array: Any, n_units: int, name: str) -> str:
+    """A hint for an array that has its examples in columns; nothing where its rows are of no such number."""
+    return f"; it has {n_units} rows: take {arrays.variable(name)}.T" if array.shape[0] == n_units else ""
 
 
 def _dense_states(array: Any, name: str, fractions: bool, unit: Unit) -> np.ndarray:
@@ -260,7 +272,7 @@ def clamped_states(
     n_units = unit.n_columns
     array = arrays.numbers(value, name, missing=True)
     if array.ndim == 2 and array.shape[1] != n_units:
-        raise ValueError(f"{name} has {array.shape[1]} units per example where the model has {n_units}")
+        raise ValueError(other_width(array, n_units, name))
     if array.shape not in ((n_units,), (n, n_units)):
         raise ValueError(f"{name} must have shape ({n_units},) or ({n}, {n_units}), got {array.shape}")
     array = array.reshape(-1, n_units)
@@ -401,7 +413,7 @@ def check_names(given: tuple[str, ...] | None, known: tuple[str, ...] | None, na
 
 def inverse_temperature(value: ArrayLike, n: int) -> np.ndarray | None:
     """beta for n chains: None where it is 1 everywhere, else float32 (n,)."""
-    array = np.asarray(value)
+    array = arrays.numbers(value, "beta")
     if array.dtype.kind not in "iuf":
         raise TypeError(f"beta must be a number or an array of numbers, not of dtype {array.dtype}")
     array = array.astype(np.float64)

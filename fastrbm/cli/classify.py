@@ -44,7 +44,7 @@ def add_classify(commands) -> None:
     parser.add_argument("data", metavar="DATA", help="as for train, with or without the column that is the label")
     add_labels(parser, "the same column as for train (default: the last one), or labels to compare with")
     parser.add_argument(
-        "--out", required=True, metavar="FILE",
+        "-o", "--out", required=True, metavar="FILE",
         help=".csv: the label and the probabilities of all labels, a row an example; .npy or .npz: probabilities "
         "(examples, labels)",
     )  # fmt: skip

@@ -36,8 +36,13 @@ def data_of(name: str, options: argparse.Namespace, form: Form, quiet: bool = Fa
     """The examples of a bundled set or a file, as a model of this form takes them. draw: states from real values."""
     data, unit = _data_of(name, options, form, quiet, draw), form.unit
     if data.shape[1] not in (unit.n_columns, unit.n):
-        raise CommandError(f"{name} has {data.shape[1]} columns where the model has {unit.n_columns}")
+        raise CommandError(_other_width(data, unit, name))
     return data
+
+
+def _other_width(array: np.ndarray, unit: Unit, name: str) -> str:
+    turned = f"; it has {len(array)} rows: are its examples in columns?" if len(array) == unit.n_columns else ""
+    return f"{name} has {array.shape[1]} columns where the model has {unit.n_columns}{turned}"
 
 
 def drawn_of(X: np.ndarray, unit: Unit, seed: int) -> np.ndarray:
@@ -114,6 +119,6 @@ def refuse_both_weights(options: argparse.Namespace) -> None:
 
 def _check_codes(array: np.ndarray, unit: Unit, name: str) -> None:
     if array.shape[1] not in (unit.n_columns, unit.n):
-        raise CommandError(f"{name} has {array.shape[1]} columns where the model has {unit.n_columns}")
+        raise CommandError(_other_width(array, unit, name))
     if unit.parts(array, False) is None:
         raise CommandError(unit.complaint(array, name, False, None))

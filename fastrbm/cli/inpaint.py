@@ -48,6 +48,7 @@ def add_inpaint(commands) -> None:
         "--sweeps", type=whole(0), default=1000, metavar="K", help="sweeps before each draw (default %(default)s)"
     )
     parser.add_argument(
+        "-o",
         "--out",
         required=True,
         metavar="FILE",

@@ -66,6 +66,7 @@ def add_sample(commands) -> None:
     )  # fmt: skip
     parser.add_argument("--given", action="append", dest="clamp", default=[], help=argparse.SUPPRESS)  # its old name
     parser.add_argument(
+        "-o",
         "--out",
         required=True,
         metavar="FILE",

@@ -80,7 +80,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
         rbm._visible_names, rbm._visible_categories = form.names, form.categories
         form = Form.of(rbm)  # with the number of units, and the scales of the data
         more |= validation_of(options, form, held)
-        untrained = rbm.weights
+        untrained = rbm._parameters
         gradient, optimizer = _gradient(options, training.label), _optimizer(options, rbm)
         threads = _threads.resolve(options.threads)
         what = "columns" if form.coded else "units"
@@ -124,7 +124,7 @@ def run_train(parser: argparse.ArgumentParser, options: argparse.Namespace) -> N
     except BaseException as error:
         signals.held = True
         watch.history, broken = getattr(error, "history", watch.history), error
-    where, learned, record = None, broken is None or rbm.weights is not untrained, rbm.training_record
+    where, learned, record = None, broken is None or rbm._parameters is not untrained, rbm.training_record
     if learned:
         if broken and averaging:
             averaging.offer(rbm, rbm, options.threads)

@@ -111,7 +111,7 @@ def _add_model(group) -> None:
         "--fixed-variance", action="store_true",
         help="of gaussian visible units: keep the variances of the data, in place of learning those given hidden units",
     )  # fmt: skip
-    group.add_argument("--out", default="rbm.npz", metavar="FILE", help="the model (default %(default)s)")
+    group.add_argument("-o", "--out", default="rbm.npz", metavar="FILE", help="the model (default %(default)s)")
     group.add_argument(
         "--epochs",
         type=whole(1),

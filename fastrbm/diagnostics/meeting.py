@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import philox, validate, workload
-from .._core.display import one_line
+from .._core.display import grid, one_line, titled
 from .._core.progress import Countdown
 from ..ranks import shared
 from ..sampling.annealing import population_annealing
@@ -121,6 +122,10 @@ class Meeting:
             + [(float(f), "free energy")]
             for u, a, f in zip(self.units, self.axes, self.free_energy, strict=True)
         ]
+
+    def _repr_html_(self) -> str:
+        head, *rows = self.rows()
+        return titled("Meeting", grid(head, [[escape(cell) for cell in row] for row in rows]), self.words)
 
     def __str__(self) -> str:
         rows = self.rows()

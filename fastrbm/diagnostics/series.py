@@ -5,13 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .._core import arrays
+
 _LARGEST = 1e150  # squares stay finite
 
 
 def checked_series(value: ArrayLike, name: str = "series") -> np.ndarray:
     """Float64 (n, chains)."""
-    x = np.asarray(value)
-    if x.dtype.kind not in "biuf" or x.ndim not in (1, 2) or x.size == 0:
+    x = arrays.numbers(value, name)
+    if x.ndim not in (1, 2) or x.size == 0:
         raise ValueError(f"{name} must be an array of numbers, (n,) or (n, chains), got shape {x.shape}")
     x = x.astype(np.float64).reshape(len(x), -1)
     if not (np.abs(x) < _LARGEST).all():  # false for NaN

@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core.display import one_line
+from .._core.display import grid, one_line, titled
 from .convergence import all_of
 from .correlation import AutocorrelationTime, autocorrelation_time
 from .series import checked_series
+
+_HEAD = ("trace", "mean", "MCSE", "R-hat", "bulk ESS", "tail ESS", "tau")
 
 
 class TraceSummary(NamedTuple):
@@ -61,18 +64,25 @@ class Summary:
     def __repr__(self) -> str:
         return one_line(self, "rhat", "worst", "ess", "n_draws")
 
+    def _repr_html_(self) -> str:
+        rows = [[escape(cell) for cell in self.row(name)] for name in self.traces]
+        return titled("Summary", grid(_HEAD, rows), self._last)
+
     def __str__(self) -> str:
-        head = ("trace", "mean", "MCSE", "R-hat", "bulk ESS", "tail ESS", "tau")
-        cells = [head, *(self.row(name) for name in self.traces)]
-        widths = [max(len(row[k]) for row in cells) for k in range(len(head))]
+        cells = [_HEAD, *(self.row(name) for name in self.traces)]
+        widths = [max(len(row[k]) for row in cells) for k in range(len(_HEAD))]
         lines = [
             "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
             for row in cells
         ]
+        return "\n".join([*lines, self._last])
+
+    @property
+    def _last(self) -> str:
+        """The line below the table."""
         if math.isnan(self.rhat):
-            return "\n".join([*lines, "no trace varies"])
-        last = f"worst R-hat {self.rhat:.3f} ({self.worst}), smallest ESS {self.ess:,.0f} of {self.n_draws:,} draws"
-        return "\n".join([*lines, last])
+            return "no trace varies"
+        return f"worst R-hat {self.rhat:.3f} ({self.worst}), smallest ESS {self.ess:,.0f} of {self.n_draws:,} draws"
 
     def row(self, name: str) -> tuple[str, ...]:
         """A line of the table, as text: name, mean, MCSE, R-hat, bulk and tail ESS, tau."""

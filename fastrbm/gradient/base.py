@@ -72,6 +72,8 @@ class Gradient(Update):
         if self.shape != negative.shape:
             raise ValueError(f"both phases must be moments of one model, got shapes {self.shape} and {negative.shape}")
         self._n_threads = n_threads
+        if offsets is not None and not (isinstance(offsets, (tuple, list)) and len(offsets) == 2):
+            raise TypeError(f"offsets must be a pair of arrays, (V,) and (H,), not {validate.kind(offsets)}")
         self._offsets = None if offsets is None else self._checked(*offsets)
         self._scale = validate.real(scale, "scale", 0.0)
         self._along: tuple[np.ndarray, np.ndarray] | None = None  # weights' part times either offset
@@ -123,11 +125,11 @@ class Gradient(Update):
 
     @property
     def visible_bias(self) -> np.ndarray:
-        return self._biases[0]
+        return self._biases[0].view()
 
     @property
     def hidden_bias(self) -> np.ndarray:
-        return self._biases[1]
+        return self._biases[1].view()
 
     @once
     def own(self) -> np.ndarray | None:

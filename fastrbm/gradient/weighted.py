@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from .._core import arrays
 from .base import Gradient
 
 _PARTS = ("weights", "visible_bias", "hidden_bias")
@@ -50,7 +51,7 @@ def _checked(estimate: Any, rbm: Any) -> Any:
     for name in _PARTS:
         if not hasattr(estimate, name):
             raise TypeError(f"gradient must return an object with {', '.join(_PARTS)}, not {estimate!r}")
-        shape, wanted = np.shape(getattr(estimate, name)), getattr(rbm, name).shape
+        shape, wanted = np.shape(arrays.readable(getattr(estimate, name))), getattr(rbm, name).shape
         if shape != wanted:
             raise ValueError(f"gradient must return {name} of shape {wanted}, got {shape}")
     return estimate
@@ -68,5 +69,5 @@ class _Scaled:
 
     def __init__(self, estimate: Any, scale: float) -> None:
         self.weights, self.visible_bias, self.hidden_bias = (
-            scale * np.asarray(getattr(estimate, name), np.float64) for name in _PARTS
+            scale * arrays.numbers(getattr(estimate, name), f"gradient.{name}").astype(np.float64) for name in _PARTS
         )

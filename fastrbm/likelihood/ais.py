@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import philox, threads, validate
+from .._core import arrays, philox, threads, validate
 from .._core.progress import Countdown
 from .._core.synonyms import keywords
 from .._core.warn import warn
@@ -176,7 +176,7 @@ def reverse_ais(
     """
     n_chains, seed = checked(n_chains, seed, progress, n_threads)
     n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, MOST_START_SWEEPS)
-    rbm = path.rbm if isinstance(path, Path) else model(path)
+    rbm = path.rbm if isinstance(path, Path) else model(path, "path")
     if start is None:
         n_sweeps += _START_SWEEPS
         states = None
@@ -218,7 +218,7 @@ def annealing_path(
         if extra:
             raise ValueError(f"a Path has its own steps and base: leave out {', '.join(extra)}")
         return given
-    rbm = model(given)
+    rbm = model(given, "path")
     if betas is None:
         points = standard_betas(N_BETAS if n_betas is None else n_betas)
     else:
@@ -231,7 +231,7 @@ def annealing_path(
 
 
 def _checked_betas(betas: ArrayLike) -> np.ndarray:
-    array = np.asarray(betas)
+    array = arrays.numbers(betas, "betas")
     if array.dtype.kind not in "iuf" or array.ndim != 1 or not 2 <= len(array) <= MOST_STEPS + 1:
         raise ValueError("betas must be a sequence of at least two numbers, from 0 to 1")
     array = array.astype(np.float64)

@@ -95,7 +95,7 @@ def bidirectional(
     n_sweeps = validate.integer(n_sweeps, "n_sweeps", 0, MOST_START_SWEEPS)
     tolerance, seconds = limits(tolerance, seconds)
     if n_chains is None and n_betas is None and betas is None:
-        rbm = path.rbm if isinstance(path, Path) else model(path)
+        rbm = path.rbm if isinstance(path, Path) else model(path, "path")
         states = None if data is None else rbm._states(data, "data")
         if states is not None and len(states) == 0:
             raise ValueError("data must have at least one example")

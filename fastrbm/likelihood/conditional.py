@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import floatmath, threads, validate
+from .._core import arrays, floatmath, threads, validate
 from ..sampling.model import model
 from ..states.bits import packed
 
@@ -51,7 +51,7 @@ def conditional(rbm: RBM, X: ArrayLike, units: Sequence[int], n_threads: int | N
     bits = model(rbm)._states(X, "X")
     threads.resolve(n_threads)
     try:
-        units = [validate.integer(unit, "units", 0) for unit in np.atleast_1d(units)]
+        units = [validate.integer(unit, "units", 0) for unit in np.atleast_1d(arrays.plain(units, "units"))]
     except (TypeError, OverflowError):
         raise TypeError(f"units must be a sequence of integers, got {validate.shown(units)}") from None
     n_columns, sizes = rbm.visible.n_columns, rbm.visible.n_states_of_columns

@@ -154,7 +154,7 @@ def _modes(rbm: RBM, seed: int, n_threads: int | None) -> list[_Mode]:
     middle of a mode that this hidden unit switches on."""
     found = []
     for k, bias in enumerate(_unlike(rbm)):
-        path = Path(rbm, _MODE_STEPS, base_bias=bounded(bias))
+        path = Path(rbm, _MODE_STEPS, base_bias=bounded(bias, rbm.visible))
         streams = philox.MODES, philox.MODES_RESAMPLE
         side, ends = _up(path, _MODE_CHAINS, 1, seed, streams, n_threads, k * _MODE_CHAINS)
         found.append(_Mode(path, side, ends))

@@ -82,7 +82,7 @@ class Averaging(Described):
 
     def offer(self, rbm: RBM, offered: RBM, n_threads: int | None = None) -> None:
         """Set offered to the average, or to rbm as it is while there is none."""
-        saved.fits(model(rbm)._parameters.shape, model(offered)._parameters.shape, "rbm")
+        saved.fits(model(rbm)._parameters.shape, model(offered, "offered")._parameters.shape, "rbm")
         self._must_fit(rbm)
         threads.resolve(n_threads)
         if not self._means:

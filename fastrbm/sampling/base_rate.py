@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import floatmath
+from .._core.layout import REAL_RANGE
 
 if TYPE_CHECKING:
     from ..rbm import RBM
+    from ..units.unit import Unit
 
 _LARGEST_BIAS = 1e29  # of the base-rate model that is chosen here: any will do, but parameters have a bound
 
@@ -22,12 +24,22 @@ def hot_bias(rbm: RBM) -> np.ndarray:
         inputs = floatmath.row_sums(rbm.weights, hidden.with_beta(0.0).mean_of(np.zeros(hidden.n)))
     else:
         inputs = (hidden.off + 0.5 * hidden.step) * floatmath.row_sums(rbm.weights)
-    return bounded(rbm.visible_bias + inputs)
+    return bounded(rbm.visible_bias + inputs, rbm.visible)
 
 
-def bounded(bias: np.ndarray) -> np.ndarray:
-    """The bias of a base-rate model, float32, that is like this one, float64 (V,), within the bound of parameters."""
-    return bias.clip(-_LARGEST_BIAS, _LARGEST_BIAS).astype(np.float32)
+def largest_bias(visible: Unit) -> np.ndarray:
+    """Below which biases take the means of real units by themselves, as they are at beta 0, no farther than values go,
+    float64 (V,); infinite for other units."""
+    widths = np.square(visible.sides()[2:4].max(axis=0))  # 1 / gamma, 0 of units that are not real
+    with np.errstate(divide="ignore"):
+        return np.float64(REAL_RANGE) / widths
+
+
+def bounded(bias: np.ndarray, visible: Unit) -> np.ndarray:
+    """The bias of a base-rate model, float32, that is like this one, float64 (V,), within the bounds of parameters, and
+    of values of real units."""
+    most = np.minimum(largest_bias(visible) * (1.0 - 2.0**-10), _LARGEST_BIAS)
+    return bias.clip(-most, most).astype(np.float32)
 
 
 def data_bias(rbm: RBM, data: ArrayLike) -> np.ndarray:

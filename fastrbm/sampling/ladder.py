@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import floatmath, saved, validate
+from .._core import arrays, floatmath, saved, validate
 from ..states.bits import BitMatrix
 from . import gibbs
 
@@ -20,7 +20,7 @@ TARGET_RATE = 0.4  # of swaps, where none is given
 
 def ladder(betas: ArrayLike, name: str) -> np.ndarray:
     """A checked ladder of inverse temperatures, float64, from 1 downward."""
-    array = np.asarray(betas)
+    array = arrays.numbers(betas, name)
     if array.dtype.kind not in "iuf" or array.ndim != 1 or not 0 < array.size <= MOST_BETAS:
         raise ValueError(f"{name} must be a sequence of numbers, from 1 downward")
     array = array.astype(np.float64)

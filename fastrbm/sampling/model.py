@@ -13,14 +13,17 @@ if TYPE_CHECKING:
     from ..rbm import RBM
 
 
+_OR = {"path": " or a Path", "models": " or several"}  # what else may be in the place of a model
+
+
 class Model:
     """The base class of RBM, by which a model is known."""
 
 
-def model(rbm: object) -> RBM:
-    """rbm, if it is a model."""
+def model(rbm: object, name: str = "rbm") -> RBM:
+    """rbm, an argument of this name, if it is a model."""
     if not isinstance(rbm, Model):
-        raise TypeError(f"rbm must be an RBM, not {type(rbm).__name__}")
+        raise TypeError(f"{name} must be an RBM{_OR.get(name, '')}, not {type(rbm).__name__}")
     return cast("RBM", rbm)
 
 

@@ -13,13 +13,14 @@ from numpy.typing import ArrayLike
 
 from .._core import floatmath, philox, threads, validate, workload
 from .._core.dispatch import kernels
+from .._core.layout import REAL_RANGE
 from .._core.progress import Countdown
 from .._core.segments import placed
 from .._core.synonyms import keywords
 from ..ranks import own_share, shared
 from ..states.bits import BitMatrix, zeros
 from . import gibbs
-from .base_rate import data_bias, hot_bias
+from .base_rate import data_bias, hot_bias, largest_bias
 from .gibbs import chain_calls, independent_states
 from .model import Model, checked_model, model
 from .points import MOST_STEPS, even_points, given_points
@@ -115,8 +116,21 @@ class Path:
             bias = hot_bias(first) if base_bias is None else base_bias
         self._bias = validate.parameter(bias, "base_bias", (first.n_visible,)).copy()
         self._bias.flags.writeable = False
+        if base_bias is not None:
+            self._check_range()
         self.length: float | None = None
         self.pilot: Annealed | None = None
+
+    def _check_range(self) -> None:
+        """ValueError where means of real visible units of the base-rate model are beyond the grid of their values."""
+        most = largest_bias(self._models[0].visible)
+        over = np.abs(self._bias) >= most
+        if over.any():
+            unit = int(over.argmax())
+            raise ValueError(
+                f"base_bias[{unit}] is {self._bias[unit]:g}, where the unit's values end at {REAL_RANGE:g}: it must be "
+                f"below {most[unit]:g} in size"
+            )
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """From a pickle or a copy, whose arrays could be written."""
@@ -137,12 +151,12 @@ class Path:
     @property
     def points(self) -> np.ndarray:
         """From 0 to the number of models, float64 (n_steps + 1,), read-only."""
-        return self._points
+        return self._points.view()
 
     @property
     def base_bias(self) -> np.ndarray:
         """r, float32 (V,), read-only."""
-        return self._bias
+        return self._bias.view()
 
     @property
     def n_steps(self) -> int:
@@ -496,20 +510,20 @@ def population(
 def path_of(given: RBM | Path, n_steps: int | None, base_bias: ArrayLike | None, name: str = "n_steps") -> Path:
     """A path as it is, or one of a model's temperatures."""
     if not isinstance(given, Path):
-        return Path(model(given), n_steps, base_bias=base_bias)
+        return Path(model(given, "path"), n_steps, base_bias=base_bias)
     if n_steps is not None or base_bias is not None:
         raise ValueError(f"a Path has its own steps and base: leave out {name} and base_bias")
     return given
 
 
 def _models(given: RBM | Sequence[RBM]) -> tuple[RBM, ...]:
-    if isinstance(given, Model) or not isinstance(given, Iterable):
-        return (model(given),)
+    if isinstance(given, (Model, np.ndarray)) or not isinstance(given, Iterable):
+        return (model(given, "models"),)
     several = tuple(given)
     if not several:
         raise ValueError("models must have at least one RBM")
     for each in several:
-        checked_model(each, model(several[0]))
+        checked_model(model(each, "models"), model(several[0], "models"))
     return several
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import validate
+from .._core import arrays, validate
 
 N_STEPS = 200  # of a path of which nothing is said
 MOST_STEPS = 1 << 24
@@ -25,7 +25,7 @@ def even_points(n_models: int, n_steps: int | None) -> np.ndarray:
 
 
 def given_points(points: ArrayLike, n_models: int) -> np.ndarray:
-    array = np.asarray(points)
+    array = arrays.numbers(points, "points")
     if array.dtype.kind not in "iuf" or array.ndim != 1 or not 2 <= len(array) <= MOST_STEPS + 1:
         raise ValueError(f"points must be a sequence of at least two numbers, from 0 to {n_models}")
     array = array.astype(np.float64)

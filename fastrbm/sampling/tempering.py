@@ -135,9 +135,9 @@ class TemperedChains(Together):
             rungs = Models([path.model_at(point) for point in path.points[-2::-1]])
         elif betas is None:
             K = _BETAS if n_betas is None else n_betas
-            rbm, rungs = model(path), Temperatures(np.linspace(1.0, 0.0, K) if K > 1 else np.ones(1))
+            rbm, rungs = model(path, "path"), Temperatures(np.linspace(1.0, 0.0, K) if K > 1 else np.ones(1))
         else:
-            rbm, rungs, self.target_rate = model(path), Temperatures(ladder(betas, "betas")), None
+            rbm, rungs, self.target_rate = model(path, "path"), Temperatures(ladder(betas, "betas")), None
         self._set_up(rbm, rungs, n_chains, seed, start, n_threads)
         self._comm, self._agreed = comm, None if comm is None else rbm._parameters
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from .._core import arrays, validate
+from .._core import validate
 from ..likelihood import fractions
 from ..likelihood import score as likelihood_score
 from ..likelihood.pseudo import pseudo_of
@@ -14,7 +14,7 @@ from ..states.bits import BitMatrix
 from ..states.numbers import parts_of
 from ..states.totals import dense
 from ..units.bernoulli import Bernoulli
-from .common import warn_of
+from .common import plain, warn_of
 from .transformer import Transformer, as_rows
 
 __all__ = ["BernoulliRBM"]
@@ -206,9 +206,9 @@ class BernoulliRBM(Transformer):
         """X (n_samples, n_features) of 0, 1 and NaN, with a draw in place of each NaN, given the rest: uint8. What is
         masked, or missing in a data frame, counts as NaN."""
         rbm = self._fitted()
-        if isinstance(X, np.ndarray) and not isinstance(X, np.matrix):
-            X = arrays.numbers(X, "X", missing=True)
-        X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=(np.float64, np.float32))
+        X = validate_data(
+            self, plain(X, missing=True), reset=False, ensure_all_finite="allow-nan", dtype=(np.float64, np.float32)
+        )
         known = X[~np.isnan(X)]
         if known.size and not 0 <= known.min() <= known.max() <= 1:
             warn_of(float(known.min()), float(known.max()))

@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import check_classification_targets
 # private, but there is no public way to have y alone checked in scikit-learn's words
 from sklearn.utils.validation import _check_y, check_consistent_length
 
-from .._core import floatmath, validate
+from .._core import arrays, floatmath, validate
 from ..gradient.discriminative import Discriminative
 from ..gradient.hybrid import Hybrid
 from ..gradient.pcd import PCD
@@ -239,7 +239,7 @@ class RBMClassifier(ClassifierMixin, Estimator):
 
     def _labels(self, y, X) -> tuple[np.ndarray, np.ndarray]:
         """y, checked, and which examples have a label."""
-        y = _check_y(y, estimator=self)
+        y = _check_y(arrays.readable(y), estimator=self)
         check_consistent_length(X, y)
         check_classification_targets(y)
         return y, np.ones(len(y), bool) if self.unlabeled is None else y != self.unlabeled
@@ -326,7 +326,7 @@ class RBMClassifier(ClassifierMixin, Estimator):
         rbm, n = self._fitted(), validate.integer(n_samples, "n_samples", 0)
         clamp = None
         if label is not None:
-            given = np.broadcast_to(np.asarray(label), (n,))
+            given = np.broadcast_to(np.asarray(arrays.readable(label)), (n,))
             codes = np.searchsorted(self.classes_, given).clip(0, len(self.classes_) - 1)
             if not bool((self.classes_[codes] == given).all()):
                 raise ValueError(f"label must be one of the classes, {', '.join(map(repr, self.classes_.tolist()))}")
@@ -343,7 +343,7 @@ class RBMClassifier(ClassifierMixin, Estimator):
 
 def _classes(labels) -> np.ndarray:
     """Different labels, sorted."""
-    classes = np.unique(np.asarray(labels))
+    classes = np.unique(np.asarray(arrays.readable(labels)))
     if not 0 < len(classes) <= MOST_STATES:
         raise ValueError(f"y must have at most {MOST_STATES} classes, got {len(classes)}")
     return classes

@@ -96,9 +96,8 @@ class Estimator(BaseEstimator):
             if reset:
                 self.n_features_in_ = X.shape[1]
         else:
-            if isinstance(X, np.ma.MaskedArray):  # of which scikit-learn takes what lies under the mask
-                X = arrays.numbers(X, "X")
             with explaining(CURES):
+                X = plain(X)
                 X = validate_data(self, X, accept_sparse="csr", dtype="numeric", reset=reset, skip_check_array=good)
         if states is None or limits is None:
             X = arrays.numbers(X, "X", sparse=True)
@@ -158,6 +157,14 @@ class Estimator(BaseEstimator):
             self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
         self._n_draws = 0
         return self._seed
+
+
+def plain(X, missing: bool = False):
+    """X as scikit-learn reads it well. Of masked arrays it takes what lies under the mask, and of tensors it takes none
+    that is part of a graph; if missing is welcome, what is missing is NaN."""
+    given = isinstance(X, np.ma.MaskedArray) or arrays.is_tensor(X)
+    given = given or missing and isinstance(X, np.ndarray) and not isinstance(X, np.matrix)
+    return arrays.numbers(X, "X", missing) if given else arrays.readable(X)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import validate_data
 
-from .._core import arrays, floatmath
+from .._core import floatmath
 from .._core.defaults import REAL_RATE
 from ..likelihood import ais, exact
 from ..likelihood import score as likelihood_score
@@ -20,7 +20,7 @@ from ..training.by_contents import order_of
 from ..training.measuring import Basics
 from ..units.gaussian import Gaussian
 from ..units.unit import Unit
-from .common import explaining
+from .common import explaining, plain
 from .transformer import Transformer
 
 __all__ = ["GaussianRBM"]
@@ -135,10 +135,8 @@ class GaussianRBM(Transformer):
 
     def _checked(self, X, reset: bool = False, rbm: RBM | None = None, features: int | None = None) -> tuple:
         """X as scikit-learn requires it checked, and its states, or, before there is a model, itself."""
-        if isinstance(X, np.ma.MaskedArray):  # of which scikit-learn takes what lies under the mask
-            X = arrays.numbers(X, "X")
         with explaining(_CURES):
-            X = validate_data(self, X, dtype=(np.float64, np.float32), reset=reset)
+            X = validate_data(self, plain(X), dtype=(np.float64, np.float32), reset=reset)
         if rbm is None:
             return X, X
         if X.shape[1] != rbm.n_visible:  # another thread may have fitted meanwhile
@@ -209,9 +207,9 @@ class GaussianRBM(Transformer):
         """X (n_samples, n_features) with a draw in place of each NaN, given the rest: float64. What is masked, or
         missing in a data frame, counts as NaN."""
         rbm = self._fitted()
-        if isinstance(X, np.ndarray) and not isinstance(X, np.matrix):
-            X = arrays.numbers(X, "X", missing=True)
-        X = validate_data(self, X, reset=False, ensure_all_finite="allow-nan", dtype=(np.float64, np.float32))
+        X = validate_data(
+            self, plain(X, missing=True), reset=False, ensure_all_finite="allow-nan", dtype=(np.float64, np.float32)
+        )
         return rbm.inpaint(X, n_sweeps, self._next_seed(), self._threads())
 
     def __sklearn_tags__(self):

@@ -187,9 +187,9 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
             if len(X) == 0:
                 raise ValueError("Found array with 0 sample(s) while a minimum of 1 is required.")
             return X, X
-        if isinstance(X, np.ma.MaskedArray):
+        if isinstance(X, np.ma.MaskedArray) or arrays.is_tensor(X):
             X = arrays.numbers(X, "X", missing=True)
-        X = validate_data(self, X, reset=reset, dtype=None, ensure_all_finite="allow-nan")
+        X = validate_data(self, arrays.readable(X), reset=reset, dtype=None, ensure_all_finite="allow-nan")
         if X.dtype.kind not in "biufOU":
             raise ValueError(f"X must hold numbers or text, not {X.dtype}")
         if X.dtype.kind == "O":

@@ -13,7 +13,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 # private, but there is no public way to have a parameter refused in scikit-learn's words
 from sklearn.utils._param_validation import Interval
 
-from .._core import philox, validate
+from .._core import arrays, philox, validate
 from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
 from ..optim.sgd import SGD
@@ -318,5 +318,5 @@ class Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
 def as_rows(v) -> tuple:
     """v with its examples in rows, and whether it was a single example, (n_features,)."""
-    single = np.ndim(v) == 1
-    return (np.asarray(v)[None] if single else v), single
+    single = np.ndim(v := arrays.readable(v)) == 1
+    return (arrays.plain(v, "v")[None] if single else v), single

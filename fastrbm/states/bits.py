@@ -151,7 +151,20 @@ class BitMatrix:
         """Some of the examples: a slice (a view where its step is 1), an array of indices or of booleans."""
         if isinstance(examples, (int, np.integer)):
             raise TypeError("index a BitMatrix with a slice or an array; for one example use bits[i : i + 1]")
-        return self._like(self._planes[:, examples])
+        try:
+            planes = self._planes[:, examples]
+        except (IndexError, TypeError, ValueError, RuntimeError):
+            raise self._no_examples(examples) from None
+        if planes.ndim != 2:
+            raise self._no_examples(examples)
+        return self._like(planes)
+
+    def _no_examples(self, examples: object) -> IndexError:
+        n = len(self)
+        return IndexError(
+            f"examples must be a slice, an array of integers from {-n} to {n - 1}, or of {n} booleans, got "
+            f"{validate.shown(examples)}"
+        )
 
     def copy(self) -> BitMatrix:
         """An independent copy."""
@@ -201,6 +214,7 @@ class CodeMatrix(BitMatrix):
     __slots__ = ("_unit",)
 
     def __init__(self, planes: np.ndarray, unit: Unit) -> None:
+        _check_coded(unit)
         n_rows, most = _rows(unit.layout)
         if not isinstance(planes, np.ndarray) or planes.dtype != np.uint8 or planes.ndim != 2:
             raise TypeError("planes must be a uint8 array of two dimensions, (rows, examples)")
@@ -218,7 +232,8 @@ class CodeMatrix(BitMatrix):
     @classmethod
     def zeros(cls, n: int, unit: Unit) -> CodeMatrix:
         """n examples with all sites in category 0, all units off and real ones 0."""
-        n = validate.integer(n, "n", 0, 1 << 40)
+        n = validate.integer(n, "n", 0, _MOST)
+        _check_coded(unit)
         try:
             planes = np.zeros((len(_rows(unit.layout)[1]), n), np.uint8)
         except (MemoryError, ValueError):
@@ -265,6 +280,7 @@ class CodeMatrix(BitMatrix):
             raise TypeError(f"X must be a sparse matrix, not {arrays.kind(X)}: fit takes dense codes, NaN where absent")
         first = validate.integer(first, "first", -(1 << 31), 1 << 31)
         csr = arrays.numbers(X, "X", sparse=True)
+        _check_coded(unit)
         n, sizes = csr.shape[0], np.array(unit.n_states_of_columns)
         if not all(segment.layout and not segment.real for segment in unit.segments) or csr.shape[1] != len(sizes):
             raise ValueError(f"unit must be Categorical({csr.shape[1]}, n_states), as X is wide, not {unit!r}")
@@ -369,6 +385,12 @@ class CodeMatrix(BitMatrix):
 
     def __repr__(self) -> str:
         return f"CodeMatrix of {len(self)} examples x {list(self._unit.segments)!r}"
+
+
+def _check_coded(unit: Any) -> None:
+    """TypeError where unit does not describe a layer whose states have more than bits."""
+    if not isinstance(getattr(unit, "layout", None), tuple):
+        raise TypeError(f"unit must describe categorical sites or real units, as rbm.visible may, not {unit!r:.60}")
 
 
 def _restored_codes(planes: np.ndarray, unit: Unit) -> CodeMatrix:

@@ -153,7 +153,7 @@ def _parts(X):
         step = max(1, _PART // max(1, X.shape[1])) if X.ndim == 2 else max(1, rows)
         yield from (X[start : start + step] if X.ndim else X for start in range(0, max(1, rows), step))
     elif hasattr(X, "__iter__"):
-        yield from X
+        yield from map(arrays.batch_of, X)
     else:
         raise TypeError(f"X must be an array (n, V), a BitMatrix or batches to iterate over, not {type(X).__name__}")
 

@@ -394,6 +394,7 @@ class UserBatches:
         return self._some
 
     def _states(self, batch):
+        batch = arrays.batch_of(batch)
         validate.check_names(arrays.names_of(batch), self._names, BATCH)
         if self._absent and not arrays.is_sparse(batch):
             return with_absent(batch, self._unit, BATCH)

@@ -60,7 +60,7 @@ class Categorical(Unit):
             raise TypeError(f"n_states must be an integer, or one for each site, not {arrays.kind(n_states)}")
         given: list[Any]  # each is checked below
         if np.ndim(n_states):
-            given = list(n_states)  # type: ignore[arg-type]
+            given = list(n_states) if isinstance(n_states, Sequence) else arrays.numbers(n_states, "n_states").tolist()
             if len(given) != n_sites:
                 raise ValueError(f"n_states must be of {n_sites} sites, got {len(given)}")
         else:

@@ -41,7 +41,7 @@ def layer(description: Any, n: int, name: str) -> Unit:
     if isinstance(description, Row):
         description = description.segments
     segments = [description] if isinstance(description, Unit) else description
-    if not isinstance(segments, Iterable) or isinstance(segments, (dict, set)):
+    if not isinstance(segments, Iterable) or isinstance(segments, (dict, set, np.ndarray)):
         raise TypeError(f"{name} must be the name of a unit type, or a description of units, not {_kind(description)}")
     segments = list(segments)
     for segment in segments:
@@ -111,7 +111,7 @@ def reader(description: Any, name: str) -> Unit:
 
 def counted(description: Any, X: Any) -> Any:
     """The description, in which "categorical" is replaced by how many categories the data X show."""
-    if description != Categorical.name or not isinstance(description, str):
+    if not isinstance(description, str) or description != Categorical.name:
         return description
     array = arrays.numbers(X, "X", missing=True)
     if array.ndim != 2 or array.size == 0:
@@ -199,9 +199,10 @@ def from_segments(segments: list[dict[str, Any]], name: str) -> Unit:
         if kind not in TYPES:
             raise ValueError(f"{name} has units of type {validate.shown(kind)}, which is not one of {', '.join(TYPES)}")
         if kind == Categorical.name:
-            states = segment.get("n_states")
+            states: Any = segment.get("n_states")
             sites = segment.get("n_sites")
-            if type(sites) is not int or not isinstance(states, (int, list)) or isinstance(states, bool):
+            each = states if isinstance(states, list) else [states]
+            if type(sites) is not int or {type(n) for n in each} != {int}:
                 raise ValueError(f"{name} must have n_sites and n_states where units are categorical")
             unit: Unit = Categorical(sites, states)
         else:
