@@ -7,6 +7,7 @@ import pytest
 from test_cli_categories import done, rows_of, write_csv
 
 import fastrbm as fr
+from fastrbm.cli.data import drawn_of
 from fastrbm.cli.form import Form, content
 
 RNG = np.random.default_rng(0)
@@ -123,6 +124,6 @@ def test_gray_values_beside_a_label_are_drawn_anew(folder, capsys):
     fr.fit(rbm, X, gradient, fr.optim.Adam(rate), epochs=3, centered=False, dynamic_binarization=True)
     assert np.array_equal(fr.load("m.npz").weights, rbm.weights)
     held = np.sort(fr._core.philox.permutation(N, 0, fr._core.philox.HELD_OUT, 0)[:18])
-    hard = np.column_stack([gray[held] >= 0.5, KIND[held]])
-    p = fr.likelihood.label_probabilities(fr.load("m.npz"), hard)
+    drawn = drawn_of(np.column_stack([gray[held], KIND[held]]), rbm.visible, 0)
+    p = fr.likelihood.label_probabilities(fr.load("m.npz"), drawn)
     assert said["label_log_likelihood"] == pytest.approx(np.log(p[np.arange(18), KIND[held]]).mean(), abs=1e-9)

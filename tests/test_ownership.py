@@ -42,7 +42,7 @@ def test_the_two_places_of_a_fused_training_are_its_own():
     many = fused.Updates(rbm, fr.gradient.PCD(20), fr.optim.SGD(0.1), None)
     for n in (4, 5, 6):  # ends in the one place and in the other
         assert many.run(packed(X), np.arange(10 * n), 10 * np.arange(n + 1), np.full(n, 0.1)) == n
-        for place in (*many._weights, *many._transposed):
+        for place in many._arrays:
             assert not any(np.shares_memory(array, place) for array in arrays_of(rbm))
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import threading
 
 import numpy as np
 import pytest
@@ -32,11 +33,11 @@ def calls(monkeypatch):
     found, kernel = [], kernels.train
 
     class Noted:
-        levels = itertools.cycle([kernels.__name__])
+        levels = {}  # by thread
 
         @property
         def __name__(self):
-            return next(self.levels)
+            return self.levels.setdefault(threading.get_ident(), kernels.__name__)
 
         def __getattr__(self, name):
             return getattr(kernels, name)
@@ -123,7 +124,13 @@ def test_ranks_that_cannot_share_memory_share_the_units(calls, monkeypatch, how)
 def test_kernels_of_two_levels_do_not_share_memory(calls):
     """They lay it out otherwise."""
     alone = train(None, "pcd", batch_size=20)
-    fused.kernels.levels = itertools.cycle(["avx2", "base"])
+    names = iter(["avx2", "avx2", "base"])
+
+    class Levels(dict):
+        def setdefault(self, thread, name):
+            return super().setdefault(thread, next(names)) if thread not in self else self[thread]
+
+    fused.kernels.levels = Levels()
     calls.clear()
     assert differing(on_ranks(3, lambda comm: train(comm, "pcd", batch_size=20)), alone) == []
     assert not calls

@@ -47,6 +47,12 @@ class Gradient(Update):
         By what else a training changes of the hidden units: delta and xi of dReLU units, where both phases have it.
     scale : float
         What the difference of the phases is multiplied by: see :meth:`scaled`.
+    offsets : float64 (V,) and (H,), or None
+        What it is centered by.
+    plain_biases : float64 (V,) and (H,)
+        The biases' parts without centering.
+    decays : bool
+        Whether an update along it takes the decay of the weights into the biases' parts, as one that is centered must.
     """
 
     def __init__(
@@ -234,6 +240,7 @@ class Gradient(Update):
 
     @property
     def offsets(self) -> tuple[np.ndarray, np.ndarray] | None:  # type: ignore[override]
+        """What it is centered by."""
         return self._offsets
 
     decays = True

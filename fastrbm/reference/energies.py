@@ -102,7 +102,7 @@ def bias_sums(planes, unit, segments, bias, out, n_threads=1):
 
 
 def anneal(visible, hidden, to_visible, to_hidden, reference, bias_difference, betas, visible_betas, seed, stream,
-           first_sweep, first_chain, log_weights, n_threads=1):  # fmt: skip
+           first_sweep, first_chain, log_weights, n_threads=1, apart=False):  # fmt: skip
     """Take chains from betas[0] to betas[-1] and add each step's log p*_beta'(v) - log p*_beta(v) to their log weights,
     tile by tile: log_weights (hidden tiles + visible tiles, n); a site of several tiles has its part in the first.
     reference (1 or steps, 64 tiles): of all steps or of each; visible_betas: of the visible biases' part of weights."""

@@ -313,7 +313,7 @@ def _give_sites(field, part, name: Name, rows, chances):
 
 
 def sweep(visible, hidden, to_visible, to_hidden, beta, seed, stream, first_sweep, n_sweeps, first_chain, free_visible,
-          free_hidden, fixed, n_threads=1):  # fmt: skip
+          free_hidden, fixed, n_threads=1, apart=False):  # fmt: skip
     """n_sweeps times: visible given hidden, then hidden given visible; both planes in place. Only units in the planes
     of free_visible and free_hidden change, if these are given."""
     for s in range(n_sweeps):

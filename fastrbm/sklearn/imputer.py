@@ -84,7 +84,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
     >>> import numpy as np
     >>> from fastrbm.sklearn import RBMImputer
     >>> X = np.array([[0, 2], [0, 2], [1, 5], [1, 5], [0, np.nan], [np.nan, 5]] * 5)
-    >>> RBMImputer(n_components=4, learning_rate=0.5, n_iter=500, random_state=0).fit_transform(X)[4:6]
+    >>> RBMImputer(n_components=4, learning_rate=1.0, n_iter=1000, random_state=0).fit_transform(X)[4:6]
     array([[0., 2.],
            [1., 5.]])
     """
