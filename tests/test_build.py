@@ -127,6 +127,7 @@ def test_one_signature_for_kernel_stub_and_reference():
             "team_time",
             "barrier_count",
             "paths",
+            "training_memory",
         ):  # what happened, no result of anything: without a reference implementation
             continue
         assert list(inspect.signature(getattr(reference, node.name)).parameters) == in_stub

@@ -15,7 +15,7 @@ from .tiles import TILE
 def train(packed, examples, ends, rates, visible, hidden, seed, stream, first_sweep, n_sweeps, first_chain, weights,
           transposed, visible_bias, hidden_bias, to_visible_exponent, to_hidden_exponent, n_visible, n_hidden,
           visible_unit, segments, hidden_unit, centering, weights_of_examples, l2, l1, limit, outcome,
-          n_threads=1):  # fmt: skip
+          n_threads=1, processes=None):  # fmt: skip
     """An update for each of rates, by rows examples[ends[k]:ends[k + 1]] of packed; see src/train.pxi.
 
     outcome: updates done, in which of the two weights the model is, largest sums of |W|."""
