@@ -165,7 +165,7 @@ def exchange(n_bytes: int, repeats: int, comm) -> dict:
 def job(size: str, updates: int, ranks: int, divided: bool) -> None:
     comm = None
     if divided:
-        Loop.works_together = lambda *arguments: False
+        Loop.work_together = lambda *arguments: False
     if ranks:
         from mpi4py import MPI
 

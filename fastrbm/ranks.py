@@ -1,7 +1,8 @@
 """Ranks: processes that share one computation, on one machine or on many; one process is a rank by itself.
 
 All ranks make the same calls with the same arguments, and all have the same results. What takes long is shared out: of
-samples and likelihoods each rank takes some of the chains, of a training (``fit(comm=)``) some of the units. Nothing is
+samples and likelihoods each rank takes some of the chains, of a training (``fit(comm=)``) some of the units, or of an
+update's work. Nothing is
 added up across ranks whose sum would depend on its order, so that results are the same bits for any number of them.
 
 A communicator is mpi4py's, or any object with its methods ``Get_rank``, ``Get_size``, ``Allgatherv``, ``Alltoallv``,
@@ -34,6 +35,7 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _METHODS = "Get_rank", "Get_size", "Allgatherv", "Alltoallv", "allgather", "bcast", "Abort"
+MOST_TOGETHER = 1024  # MOST_PROCESSES of src/team.h
 _FEWEST_CHAINS = 32  # of a rank: fewer are hardly quicker than these
 _LEAST_WORK = threads.SERIAL_BELOW  # that ranks share: an exchange takes longer than to wake threads
 _MAY_DIFFER = "comm", "n_threads", "progress"  # arguments of ranks that are called alike
@@ -261,8 +263,11 @@ class Ranks:
                     )
         places = [place for *_, place in every]
         self.beside = places.count(places[self.rank])
-        self.together = all(
-            machine == places[0][0] and places.count((machine, cpus)) <= len(cpus) for machine, cpus in places
+        # each with a CPU, whatever sets of CPUs they may use and share
+        cpus = {cpu for place in places for cpu in place[1]}
+        self.together = self.size <= MOST_TOGETHER and all(
+            place[0] == places[0][0] and places.count(place) <= len(place[1]) and self.size <= min(len(cpus), place[2])
+            for place in places
         )
         threads.share_with(self.beside)
 
@@ -424,14 +429,14 @@ class own_share:  # noqa: N801, a context
                 ranks.gather(array, self._shares, axis)
 
 
-def _place() -> tuple[str, tuple[int, ...]]:
-    """The machine, and the CPUs that this process may use."""
+def _place() -> tuple[str, tuple[int, ...], float]:
+    """The machine, the CPUs that this process may use, and the time of how many its container gets."""
     cpus = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
     try:  # containers of one machine have names of their own, and machines may have one name
         machine = Path("/proc/sys/kernel/random/boot_id").read_text()
     except OSError:
         machine = socket.gethostname()
-    return machine, tuple(cpus)
+    return machine, tuple(cpus), threads.cgroup_quota()
 
 
 def _length(share: slice) -> int:

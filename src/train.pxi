@@ -12,9 +12,9 @@
 #                     dv, dh = mean x - mean v, mean p - mean q                      (V,), (H,)
 #                     mu += rate (mean x - mu);  lambda += rate (mean p - lambda)    (V,), (H,)  where centered
 #                     D  = x'p / n - v'q / m - mu dh' - dv lambda'                   64 x 64 at a time, never all of it
-#                     W += eps (D - l2 W - l1 sign W), both ways round               (V, H), (H, V)
-#                     c += eps (dh - D'mu)                                           (H,)
-#   stage_of_chunks   b += eps (dv - D lambda)                                       (V,)
+#                     G  = D - l2 W - l1 sign W;  W += eps G, both ways round        (V, H), (H, V)
+#                     c += eps (dh - G'mu)                                           (H,)
+#   stage_of_chunks   b += eps (dv - G lambda)                                       (V,)
 #   accept            the grids of W from the largest sums of |W|; a parameter that is bad: stop, this update is undone
 #
 # In each stage the threads share out items of work, then wait for each other (train_stages.pxi). All that an update
@@ -138,10 +138,9 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
     weights. (Not returned: a Ctrl-C comes up as the call ends, and what was done must be known all the same.) An update
     that would make a parameter bad is not done, nor any after it; chains and offsets are then as before it.
 
-    processes is None, or (memory that several processes share, uint8 INOUT, zeros at first; how many they are; which
-    one this is; threads of all of them, at most), where all of them make this call with the same arguments, threads
-    aside. weights and transposed are in shared memory, too. Returns how many bytes of memory it takes; where there are
-    fewer, nothing is done."""
+    processes is None, or (memory that several processes share, uint8 INOUT, zeros at first, training_memory() bytes; how
+    many they are; which one this is; threads of all of them, at most), where all of them make this call with the same
+    arguments but for threads, by kernels of one level. weights and transposed are in shared memory, too."""
     cdef Job job
     cdef uint8_t[::1] shared
     cdef Py_ssize_t largest_batch = 0, n_chains = visible.shape[1], k

@@ -286,12 +286,14 @@ cdef void along_chunk(const Offsets *offsets, const Ascent *ascent, Py_ssize_t n
     """A chunk's part of the products of a direction, less decay, with lambda and with mu."""
     cdef Py_ssize_t unit, k
     cdef const vdu *lam = <const vdu *> (offsets.hidden_offset + tile * TILE)
-    cdef const float *old = ascent.weights + (tile * padded + first) * TILE
+    cdef const float *old = NULL
     cdef bint decays = ascent.weights != NULL and (ascent.l2 != 0.0 or ascent.l1 != 0.0)
     cdef vd columns[HALVES]
     cdef vd lines[CHUNK * LANES_OF_8]   # eight doubles a unit
     cdef vd *line
     cdef vd mu, x, w, l2 = splat_d(ascent.l2), l1 = splat_d(ascent.l1)
+    if decays:
+        old = ascent.weights + (tile * padded + first) * TILE
     for k in range(HALVES):
         columns[k] = splat_d(0)
     for unit in range(n):
@@ -320,7 +322,6 @@ def along(const float[:, :, ::1] direction, weights, double l2, double l1, const
     """along_hidden OUT (V,) = G lambda and along_visible OUT (H,) = G' mu of G = direction IN - l2 weights IN - l1
     sign(weights), in tiles; weights may be None. Offsets mu and lambda as for difference, by_tile likewise."""
     cdef Py_ssize_t n_tiles = direction.shape[0], padded = direction.shape[1], n_chunks = ceil_div(padded, CHUNK), item
-    cdef Py_ssize_t first
     cdef const float[:, :, ::1] old
     cdef double[:, ::1] tile_sums
     cdef Offsets offsets

@@ -151,6 +151,32 @@ def test_decay_is_the_same_bits_whether_the_gradient_was_looked_at_or_not(decay,
         assert np.array_equal(getattr(models[0], name), getattr(models[1], name))
 
 
+def test_an_update_whose_biases_cannot_follow_is_undone_wholly():
+    """Weights that are cut move the biases, here beyond what float32 holds."""
+    rbm = fr.RBM.from_data(X, 21, seed=1, weight_scale=0.3)
+    gradient = estimates(rbm, None)[0].centered(np.full(64, 0.3), np.full(21, 1e39))
+    before = rbm._parameters
+    with pytest.raises(FloatingPointError):
+        fr.optim.SGD(1e-45, max_norm=0.1).update(rbm, gradient)
+    assert rbm._parameters is before
+
+
+class Frozen(fr.gradient.Gradient):
+    """Of a user's own: biases stay."""
+
+    visible_bias = property(lambda self: np.zeros(64))
+    hidden_bias = property(lambda self: np.zeros(21))
+
+
+@pytest.mark.parametrize("optimizer", ["SGD(0.1)", "SGD(0.1, l2=0.1)", "Adam(0.01)"])
+def test_a_gradient_of_a_users_own_says_how_biases_move(optimizer):
+    rbm = fr.RBM.from_data(X, 21, seed=1, weight_scale=0.3)
+    given = estimates(rbm, None)[0]
+    frozen, before = Frozen(*given._phases), rbm.visible_bias.copy()
+    eval(optimizer, vars(fr.optim)).update(rbm, frozen)
+    assert np.array_equal(rbm.visible_bias, before)
+
+
 def test_an_update_leaves_the_gradient_as_it_was():
     """Decay is the update's, not the gradient's."""
     rbm = fr.RBM.from_data(X, 21, seed=1, weight_scale=0.3)

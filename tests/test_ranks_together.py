@@ -47,7 +47,7 @@ def calls(monkeypatch):
             return kernel(*arguments)
 
     monkeypatch.setattr(fused, "kernels", Noted())
-    monkeypatch.setattr(ranks, "_place", lambda: ("this machine", tuple(range(8))))
+    monkeypatch.setattr(ranks, "_place", lambda: ("this machine", tuple(range(8)), 8))
     monkeypatch.setattr(threads, "SERIAL_BELOW", 0)
     return found
 
@@ -103,11 +103,11 @@ def out_of_reach(monkeypatch):
 
 def on_machines(monkeypatch):
     names = itertools.cycle("abc")
-    monkeypatch.setattr(ranks, "_place", lambda: (next(names), (0, 1)))
+    monkeypatch.setattr(ranks, "_place", lambda: (next(names), (0, 1), 2))
 
 
 def on_one_cpu(monkeypatch):
-    monkeypatch.setattr(ranks, "_place", lambda: ("this machine", (0, 1)))
+    monkeypatch.setattr(ranks, "_place", lambda: ("this machine", (0, 1), 2))
 
 
 @pytest.mark.parametrize("how", [without_memory, out_of_reach, on_machines, on_one_cpu])
@@ -164,15 +164,58 @@ def test_a_number_that_would_not_be_finite_is_the_same_error_everywhere(calls):
 def test_a_schedule_that_is_unlike_is_an_error_on_all_ranks(calls, epochs):
     def run(comm):
         rbm, rank = fr.RBM.from_data(X, 150), comm.Get_rank()
-        with pytest.raises(ValueError, match="the learning rate must be the same on all ranks"):
+        with pytest.raises(ValueError, match="the learning rate, and what else .* must be the same on all ranks"):
             fr.fit(
                 rbm, X, PCD(50), SGD(lambda progress: 0.1 + 0.01 * rank * (progress > 0.5)), epochs=epochs,
-                batch_size=100, n_threads=1, comm=comm,
+                batch_size=50, n_threads=1, comm=comm,
             )  # fmt: skip
         return result_of(rbm, fr.History())["weights"]
 
     first, second = on_ranks(2, run)
     assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("name, value", [("n_sweeps", 2), ("l2", 0.5), ("rate", 0.5)])
+def test_a_setting_that_one_rank_alone_changes_is_an_error_on_all(calls, name, value):
+    """Ranks would wait for each other in other places, or mix two models."""
+
+    def run(comm):
+        rbm, pcd, sgd, centering = fr.RBM.from_data(X, 150), PCD(50), SGD(0.1), fr.gradient.Centering()
+
+        def callback(state):
+            if comm.Get_rank() == 1:
+                setattr({"n_sweeps": pcd, "l2": sgd, "rate": centering}[name], name, value)
+
+        with pytest.raises(ValueError, match="what else an update goes by"):
+            fr.fit(
+                rbm, X, pcd, sgd, epochs=3, batch_size=50, n_threads=1, centered=centering, callbacks=callback,
+                comm=comm,
+            )  # fmt: skip
+        return True
+
+    assert on_ranks(2, run) == [True, True]
+
+
+def test_ranks_are_together_where_each_has_a_cpu(monkeypatch):
+    def found(*places):
+        """What each rank finds, the k-th at places[k]."""
+        monkeypatch.setattr(ranks, "_place", lambda: places[int(threading.current_thread().name)])
+
+        def start(comm):
+            threading.current_thread().name = str(comm.Get_rank())
+            both = ranks.Ranks(comm)
+            both.start({})
+            return both.together
+
+        return on_ranks(len(places), start)
+
+    a, b, c = ("a", (0, 1), np.inf), ("a", (0,), np.inf), ("a", (1,), np.inf)
+    assert found(a, a) == [True] * 2
+    assert found(b, c) == [True] * 2  # each bound to one
+    assert found(b, b) == found(a, a, a)[:2] == [False] * 2
+    assert found(a, ("b", (0, 1), np.inf)) == [False] * 2  # another machine
+    assert found(("a", (0, 1), 1.5), ("a", (0, 1), 1.5)) == [False] * 2  # a quota
+    assert found(a, b, c) == [False] * 3  # sets that overlap
 
 
 @pytest.mark.parametrize("change", ["momentum", "weights by name", "weights of the state"])

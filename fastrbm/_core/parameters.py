@@ -40,7 +40,7 @@ class Update:
 
     @property
     def plain_biases(self) -> tuple[np.ndarray, np.ndarray]:
-        """The biases' parts without centering."""
+        """The biases' parts without centering; of a direction that is not centered."""
         return self.visible_bias, self.hidden_bias
 
     if TYPE_CHECKING:
@@ -454,12 +454,14 @@ class Parameters:
         return self._of_tiles(out, visible_bias, hidden_bias, self.units, n_threads)[0]
 
     def shifted(self, visible: np.ndarray, hidden: np.ndarray) -> Parameters:
-        """With these numbers added to the biases."""
-        return self.replaced(
+        """With these numbers added to the biases; errors as for moved."""
+        shifted = self.replaced(
             self.to_hidden.tiles_array, self.transposed, self._largest_sums,
             moved_values(self.visible_bias, visible, 1.0, "visible_bias"),
             moved_values(self.hidden_bias, hidden, 1.0, "hidden_bias"),
         )  # fmt: skip
+        shifted.check_range(self._largest_sums[1])
+        return shifted
 
     def replaced(
         self, weights: np.ndarray, transposed: Any, largest_sums: Sequence[float], visible_bias: np.ndarray,

@@ -52,7 +52,8 @@ class Gradient(Update):
     plain_biases : float64 (V,) and (H,)
         The biases' parts without centering.
     decays : bool
-        Whether an update along it takes the decay of the weights into the biases' parts, as one that is centered must.
+        Whether an update along it takes the decay of the weights into the biases' parts by itself; else the optimizer
+        does.
     """
 
     def __init__(
@@ -83,7 +84,6 @@ class Gradient(Update):
         self._offsets = None if offsets is None else self._checked(*offsets)
         self._scale = validate.real(scale, "scale", 0.0)
         self._along: tuple[np.ndarray, np.ndarray] | None = None  # weights' part times either offset
-        self._decayed: tuple[np.ndarray, np.ndarray] | None = None  # the same less decay, of the last update
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -233,7 +233,7 @@ class Gradient(Update):
         return sums if division is None or rows is None else outcome(division, largest, totals)
 
     def bias_parts(self) -> tuple[np.ndarray, np.ndarray]:
-        if self._decayed is None or self._offsets is None:
+        if self._decayed is None or self._offsets is None or self._own_biases:
             return super().bias_parts()
         (visible, hidden), along = self._differences, self._decayed
         return visible - along[0], hidden - along[1]
@@ -244,10 +244,18 @@ class Gradient(Update):
         return self._offsets
 
     decays = True
+    _decayed: tuple[np.ndarray, np.ndarray] | None = None  # _along less decay, of the last update
 
     @property
     def plain_biases(self) -> tuple[np.ndarray, np.ndarray]:
-        return self._differences
+        """The biases' parts without centering."""
+        return super().plain_biases if self._own_biases else self._differences
+
+    @property
+    def _own_biases(self) -> bool:
+        """Whether a subclass says itself how biases move, which counts then."""
+        own = type(self)
+        return not (own.visible_bias is Gradient.visible_bias and own.hidden_bias is Gradient.hidden_bias)
 
     @property
     def work(self) -> int:

@@ -27,8 +27,8 @@ class Centering(Described):
         gW = <(v - mu)(s - lambda)'>_data - <(v - mu)(s - lambda)'>_model
            = dW - mu dc' - db lambda',    gb = db - gW lambda,    gc = dc - gW' mu,
 
-    from the plain gradient (dW, db, dc): two corrections of rank one. It is zero exactly where the plain one is. Decay of
-    the weights is a part of gW: optimizers take it into gb and gc, too, so that they end where they end without
+    from the plain gradient (dW, db, dc): two corrections of rank one. It is zero exactly where the plain one is. Decay
+    of the weights is a part of gW: optimizers take it into gb and gc, too, so that they end where they end without
     centering. Where they scale components, as Adam does, they move W and the biases of the centered model.
 
     Parameters

@@ -162,7 +162,6 @@ class GradientSum(Gradient):
         self._terms = list(terms)
         self._first = self._terms[0][0]
         self._phases, self._n_threads, self._offsets = self._first._phases, self._first._n_threads, None
-        self._decayed = None
         self._shape, self._scale = self._first.shape, self._first.scale
 
     def centered(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> Gradient:

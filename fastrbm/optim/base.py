@@ -70,7 +70,18 @@ class Optimizer(Described):
         self, rbm: RBM, direction: Update, progress: float, l2: float, l1: float, n_threads: int | None,
         offsets: tuple[np.ndarray, np.ndarray] | None,
     ) -> None:  # fmt: skip
-        """An update along a direction that is centered by these offsets, if any."""
+        """An update along a direction that is centered by these offsets, if any; wholly or not at all."""
+        start = rbm._parameters
+        try:
+            self._move_and_bound(rbm, direction, progress, l2, l1, n_threads, offsets)
+        except BaseException:
+            rbm._parameters = start
+            raise
+
+    def _move_and_bound(
+        self, rbm: RBM, direction: Update, progress: float, l2: float, l1: float, n_threads: int | None,
+        offsets: tuple[np.ndarray, np.ndarray] | None,
+    ) -> None:  # fmt: skip
         rbm._move(direction, self.rate(progress), l2, l1, n_threads=n_threads)
         if rbm.visible.layout is not None and not rbm._has_absent and (self._leaves_gauge or self.l1 or self.l1b):
             rbm.zero_sum(n_threads)
@@ -104,14 +115,15 @@ def less_decay(direction: Update, rbm: RBM, l2: float, l1: float, l1b: float, n_
     if not (l2 or l1 or l1b):
         return direction
     weights = rbm._parameters.to_hidden.tiles_array
-    tiles, visible, hidden = direction.tiles, direction.visible_bias, direction.hidden_bias
+    tiles = direction.tiles
     tiles = tiles - _penalty(rbm, l1b) if l1b else tiles
     tiles = tiles - np.float32(l2) * weights if l2 else tiles
     tiles = tiles - np.float32(l1) * np.sign(weights) if l1 else tiles
-    if direction.offsets is not None:
-        both = direction.offsets, n_threads, rbm._parameters.division
-        along, less = along_offsets(direction.tiles, *both), along_offsets(tiles, *both)
-        visible, hidden = visible + (along[0] - less[0]), hidden + (along[1] - less[1])
+    if direction.offsets is None:
+        visible, hidden = direction.visible_bias, direction.hidden_bias
+    else:
+        along = along_offsets(tiles, direction.offsets, n_threads, rbm._parameters.division)
+        visible, hidden = (plain - part for plain, part in zip(direction.plain_biases, along, strict=True))
     return Direction(tiles, visible, hidden, direction.own)
 
 

@@ -112,9 +112,11 @@ def chain_calls(
         for first, count in workload.calls(n_steps, work.of(size), at_once if own else workload.WAITING):
             used, apart = most, most > 1
             if apart and not (own and connections * size * count >= threads.LONG):
-                used = threads.resolve(n_threads, connections * size)
-                # where others leave no CPUs for threads that wait for each other, these take chains each, if few
-                used, apart = (most, True) if used < most <= size // _FEWEST_APART else (used, False)
+                used, apart = threads.resolve(n_threads, connections * size), False
+                free = threads.resolve(n_threads, connections * size, waits=False)
+                # others leave no CPUs for threads that wait for each other: each takes chains of its own, if few
+                if used < free <= size // _FEWEST_APART:
+                    used, apart = free, True
             yield part, first, count, (used, apart)
 
 

@@ -2,8 +2,9 @@
 and made whole again.
 
 While a training goes on, a rank has its part of the weights, and of whatever has a number for each weight: velocities,
-running means, averages. Such a part of a training has a method ``_convert``, which puts what a function makes of them
-in the place of weights' tiles, and names the entries of its state that hold them (``divided_entries``).
+running means, averages. (Ranks of one machine may share the memory of all: Loop.work_together.) Such a part of a
+training has a method ``_convert``, which puts what a function makes of them in the place of weights' tiles, and names the
+entries of its state that hold them (``divided_entries``).
 """
 
 from __future__ import annotations
@@ -48,10 +49,10 @@ def refuse(rbm: RBM, gradient: Any, optimizer: Any, trajectory: Any, batch_size:
         raise ValueError(f"several ranks cannot do this training together (comm, --mpi): {reason}")
 
 
-def divide(loop: Loop, ranks: Alone | Ranks, most: int | None = None) -> None:
+def divide(loop: Loop, ranks: Alone | Ranks, most: int) -> None:
     """Leave this rank its part of the model, and of what belongs to it; or all of it, where ranks share memory and do
     updates together. most: how many of these may go into a call."""
-    if isinstance(ranks, Ranks) and loop.rbm._parameters.division is None and not loop.works_together(ranks, most):
+    if isinstance(ranks, Ranks) and loop.rbm._parameters.division is None and not loop.work_together(ranks, most):
         division = Division(ranks, loop.rbm._parameters.units)
         loop.rbm._parameters = loop.rbm._parameters.divided(division)
         own = division.hidden.own_tiles

@@ -69,9 +69,11 @@ class Together:
         self.alike = all(level == kernels.__name__ for _, level in every)
         self._memory: np.ndarray | None = np.empty(0, np.uint8)
 
-    def meet(self, rates: np.ndarray) -> None:
-        """Wait until all ranks come, done with what was before; RanksDiffer where they have other learning rates."""
-        self.ranks.same(zlib.crc32(rates.data), "the learning rate")
+    def meet(self, rates: np.ndarray, settings: tuple[float, ...] = ()) -> None:
+        """Wait until all ranks come, done with what was before; RanksDiffer where they have other learning rates or
+        settings of an update: they would not wait for each other in the same places."""
+        given = zlib.crc32(np.array(settings, np.float64).data, zlib.crc32(rates.data))
+        self.ranks.same(given, "the learning rate, and what else an update goes by,")
 
     def memory(self, n_bytes: int) -> np.ndarray | None:
         """So much memory that all share; its start, zeros at first, is the kernel's. None where it is not to be had."""
@@ -172,7 +174,9 @@ class Updates:
         to_hidden, to_visible = parameters.to_hidden, parameters.to_visible
         n_threads, shared, together = self._threads(int(ends[1] - ends[0])), None, self._together
         if together is not None:
-            together.meet(rates)
+            sgd, centering = self.optimizer, self.centering
+            rate = -1.0 if centering is None else centering.rate
+            together.meet(rates, (self.gradient.n_sweeps, len(chains), sgd.l2, sgd.l1, rate))
         memory = self._places(int(np.diff(ends).max()))
         if memory is not None and together is not None:
             n_threads = together.own_threads(n_threads)

@@ -151,16 +151,16 @@ class Loop:
         if not possible(self.rbm, gradient, optimizer, self.centering, source.batch_size):
             return None
         assert isinstance(gradient, PCD) and isinstance(optimizer, SGD)
+        # the kernel's factor of a difference is one for all units, and it does not go back to the gauge
         if not self.rbm.visible.even or self.rbm.visible.layout is not None and optimizer.l1:
-            return (
-                None  # the kernel's factor of a difference is one for all units, and it does not go back to the gauge
-            )
+            return None
         return Updates(self.rbm, gradient, optimizer, self.centering, self.n_threads, self._together)
 
-    def works_together(self, ranks: Ranks, most: int | None) -> bool:
-        """Whether ranks have their threads do updates together, in memory that they share, so that each has all of the
-        model: where they are of one machine, and many updates go into a call, of which there are no more than most."""
-        n_updates = self.source.n_batches if most is None else min(most, self.source.n_batches)
+    def work_together(self, ranks: Ranks, most: int) -> bool:
+        """Let ranks have their threads do updates together, in memory that they share, so that each has all of the
+        model. False where that cannot be: where they are not of one machine, or where few updates go into a call, which
+        never has more than most."""
+        n_updates = min(most, self.source.n_batches)
         if not ranks.together or n_updates < FEWEST or self._kernel_of_many() is None:
             return False
         if self._together is None:

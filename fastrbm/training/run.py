@@ -87,7 +87,7 @@ class Training:
         except BaseException as error:
             if is_agreed(error):
                 divided.make_whole(self.loop)
-                if self.offered._parameters.division is not None:
+                if self.loop.averaging is None or self.offered._parameters.division is not None:
                     self.offered._parameters = self.loop.rbm._parameters
             self._keep_record(settings, "broken off")
             with suppress(AttributeError):  # an exception that takes no attributes
@@ -229,7 +229,8 @@ class Training:
         return 1 if self.checkpoints is not None and self.checkpoints.pause < 1.0 else None
 
     def _divide(self) -> None:
-        divided.divide(self.loop, self.ranks, self._most)
+        most = self.measuring.piece if self._most is None else self._most
+        divided.divide(self.loop, self.ranks, most)
 
     def _look(self) -> None:
         """Let the trajectory look at the model, if it is time."""
