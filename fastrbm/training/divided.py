@@ -3,8 +3,8 @@ and made whole again.
 
 While a training goes on, a rank has its part of the weights, and of whatever has a number for each weight: velocities,
 running means, averages. (Ranks of one machine may share the memory of all: Loop.work_together.) Such a part of a
-training has a method ``_convert``, which puts what a function makes of them in the place of weights' tiles, and names the
-entries of its state that hold them (``divided_entries``).
+training has a method ``_convert``, which puts what a function makes of them in the place of weights' tiles, and names
+the entries of its state that hold them (``divided_entries``).
 """
 
 from __future__ import annotations
