@@ -139,8 +139,8 @@ def train(const uint8_t[:, ::1] packed, const int64_t[::1] examples, const int64
     that would make a parameter bad is not done, nor any after it; chains and offsets are then as before it.
 
     processes is None, or (memory that several processes share, uint8 INOUT, zeros at first, training_memory() bytes;
-    how many they are; which one this is; threads of all of them, at most), where all of them make this call with the same
-    arguments but for threads, by kernels of one level. weights and transposed are in shared memory, too."""
+    how many they are; which one this is; threads of all of them, at most), where all of them make this call with the
+    same arguments but for threads, by kernels of one level. weights and transposed are in shared memory, too."""
     cdef Job job
     cdef uint8_t[::1] shared
     cdef Py_ssize_t largest_batch = 0, n_chains = visible.shape[1], k

@@ -853,9 +853,10 @@ def test_sparse_ratings_that_are_refused():
         with pytest.raises(ValueError, match=rf"X\[3, 4\] {message}"):
             fr.CodeMatrix.from_sparse(sparse.csr_matrix(wrong), SITES)
     stored = sparse.csr_matrix(([0.0], ([1], [2])), shape=(3, 4))
+    with pytest.raises(TypeError, match="unit must describe categorical sites"):
+        fr.CodeMatrix.from_sparse(sparse.csr_matrix(stars), fr.units.Bernoulli(9))
     for unit in (
         fr.units.Categorical(8, 5),
-        fr.units.Bernoulli(9),
         [fr.units.Bernoulli(8), fr.units.Categorical(1, 5)],
     ):
         unit = fr.RBM.from_data(np.zeros((2, 9)), 2, visible=unit).visible if isinstance(unit, list) else unit

@@ -608,7 +608,7 @@ MISTAKES = [
     (lambda: plot.moments(RBM, X[:, :9]), ValueError, "X has 9 units per example"),
     (lambda: plot.moments(RBM, X, X[:0]), ValueError, "samples must have at least one example"),
     (lambda: plot.moments(fr.RBM([[1.0]]), [[1]]), ValueError, "pair correlations need at least two columns"),
-    (lambda: plot.autocorrelation(["a"]), ValueError, "series must be an array of numbers"),
+    (lambda: plot.autocorrelation(["a"]), TypeError, "series must be an array of numbers"),
 ]
 
 
