@@ -285,8 +285,8 @@ def test_threads_that_are_asked_for_are_left_out_where_they_do_not_run(monkeypat
 @pytest.mark.parametrize("n", [60, 100, 2 * A_THREAD, 5000])
 @pytest.mark.parametrize("cpus", [1.0, 2.0])
 def test_calls_of_chains(monkeypatch, n, cpus):
-    """They cover all chains and steps once; have all threads where each has chains enough, whatever runs beside
-    them; and are shorter where threads wait for each other."""
+    """They cover all chains and steps once; have all threads where each has chains enough and a call is long,
+    whatever runs beside them; and are shorter where threads wait for each other."""
     monkeypatch.setattr(_threads, "_share", share(cpus))
     sizes, n_steps = (784, 500), 100
     work, done = workload.sweep(*sizes), np.zeros((n, n_steps), int)
@@ -294,9 +294,9 @@ def test_calls_of_chains(monkeypatch, n, cpus):
         done[part, first : first + count] += 1
         size = part.stop - part.start
         own = _threads.own_chains(size, 2)
-        long = own and 2 * math.prod(sizes) * size * count >= _threads.LONG
-        assert threads == (1 if size < 64 and cpus == 1.0 else 2)
-        assert apart == (long or (cpus == 1.0 and threads == 2))
+        long = 2 * math.prod(sizes) * size * count >= _threads.LONG
+        assert apart == (long and (own or cpus == 1.0 and size >= 64))
+        assert threads == (2 if apart or cpus == 2.0 else 1)
         most = workload.A_CALL * (min(2, _threads.default_threads()) if own else 0.25)
         assert count == 1 or work.of(size) * count <= most
     assert (done == 1).all()

@@ -110,13 +110,12 @@ def chain_calls(
         size = part.stop - part.start
         own = threads.own_chains(size, most)
         for first, count in workload.calls(n_steps, work.of(size), at_once if own else workload.WAITING):
-            used, apart = most, most > 1
-            if apart and not (own and connections * size * count >= threads.LONG):
+            used, apart, long = most, most > 1, connections * size * count >= threads.LONG
+            if apart and not (own and long):
                 used, apart = threads.resolve(n_threads, connections * size), False
-                free = threads.resolve(n_threads, connections * size, waits=False)
                 # others leave no CPUs for threads that wait for each other: each takes chains of its own, if few
-                if used < free <= size // _FEWEST_APART:
-                    used, apart = free, True
+                if long and used < most <= size // _FEWEST_APART:
+                    used, apart = most, True
             yield part, first, count, (used, apart)
 
 
