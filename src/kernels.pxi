@@ -66,6 +66,7 @@ cdef extern from "simd.h" nogil:
     uint64_t transpose8(uint64_t)
     uint64_t rotate_right(uint64_t, int)
     void prefetch(const void *)
+    void prefetch_to_write(const void *)
     void transpose_4x4(const float *, Py_ssize_t, float *, Py_ssize_t)
     enum: LEVEL_AMX
     void amx_begin()

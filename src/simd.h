@@ -324,6 +324,14 @@ static inline void transpose_4x4(const float *x, ptrdiff_t from, float *out, ptr
 
 /* have the line at p here by the time it is read */
 static inline void prefetch(const void *p) { __builtin_prefetch(p); }
+/* have the line at p here, and alone, by the time it is written to */
+static inline void prefetch_to_write(const void *p) {
+#if defined(LEVEL_AVX512) || defined(LEVEL_AVX2)
+    __asm__ volatile("prefetchw %0" ::"m"(*(const char *)p));
+#else
+    __builtin_prefetch(p, 1);
+#endif
+}
 
 /* The matrix unit (product_amx.pxi): registers 0 to 7, each 16 rows of 64 bytes. Assembler, and not the compiler's own
  * functions, which do not tell it that they read and write memory. */

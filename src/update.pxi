@@ -4,6 +4,7 @@
 cdef enum:
     HALVES = TILE // HALF   # vectors of doubles in a row of a tile
     LANES_OF_8 = 8 // HALF  # and in eight of them
+    AHEAD = 4               # rows that are prefetched
     CHUNK = 64              # visible units for which centering keeps sums, and an update turns tiles round
 
 
@@ -56,6 +57,7 @@ cdef struct Ascent:
     double *rows                    # (tiles, 64 chunks) and (chunks, 64 tiles): sums of |out|
     double *columns
     bint rows_given                 # whether the caller adds up the rows
+    bint cold                       # whether what is written to is not in the cache
     Py_ssize_t bad
 
 
@@ -134,7 +136,7 @@ cdef Ascent ascent_of(const float[:, :, ::1] weights, double rate, double l2, do
         check(weights.shape[0] == n_tiles and weights.shape[1] == padded and n_chunks == ceil_div(padded, TILE)
               and n_tiles == ceil_div(transposed.shape[1], TILE), "an update")
     return Ascent(&weights[0, 0, 0], rate, l2, l1, limit, &out[0, 0, 0], &transposed[0, 0, 0], padded,
-                  transposed.shape[1], n_tiles, rows, own + n_tiles * n_chunks * TILE, rows_given is not None, 0)
+                  transposed.shape[1], n_tiles, rows, own + n_tiles * n_chunks * TILE, rows_given is not None, False, 0)
 
 
 cdef outcome(Ascent *ascent):
@@ -239,7 +241,7 @@ cdef Py_ssize_t difference_item(const Phase *phases, const Offsets *offsets, con
             finish_row(sums + k if folded else NULL, acc[0] + k, acc[1] + k, phases[0].factor, phases[1].factor,
                        n_columns, d + unit * TILE)
         if offsets.visible_offset != NULL:
-            center_chunk(offsets, ascent, length, tile, first + chunk, ceil_div(n_hidden, TILE), padded, d)
+            along_chunk(offsets, ascent, length, tile, first + chunk, ceil_div(n_hidden, TILE), padded, d, True)
         length = smaller(CHUNK, padded - first - chunk)
         for unit in range(n - chunk, length):
             memset(d + unit * TILE, 0, TILE * 4)
@@ -263,44 +265,39 @@ cdef inline void finish_row(const double *sums, const int32_t *acc0, const int32
         out[k] = 0
 
 
-cdef void center_chunk(const Offsets *offsets, const Ascent *ascent, Py_ssize_t n, Py_ssize_t tile, Py_ssize_t first,
-                       Py_ssize_t n_tiles, Py_ssize_t padded, float *d) noexcept nogil:
-    """Subtract (mu_i - off_v) dh_j + dv_i (lambda_j - off_h), and take the chunk's part of the products along the
-    offsets."""
-    cdef Py_ssize_t unit, k
-    cdef const vdu *lam_shift = <const vdu *> (offsets.hidden_shift + tile * TILE)
-    cdef const vdu *dh = <const vdu *> (offsets.hidden_difference + tile * TILE)
-    cdef vd mu_shift, dv
-    cdef float *row
-    for unit in range(n):
-        row = d + unit * TILE
-        mu_shift = splat_d(offsets.visible_shift[first + unit])
-        dv = splat_d(offsets.visible_difference[first + unit])
-        for k in range(HALVES):
-            narrow(widen(row + k * HALF) - (mu_shift * dh[k] + dv * lam_shift[k]), row + k * HALF)
-    along_chunk(offsets, ascent, n, tile, first, n_tiles, padded, d)
-
-
-cdef void along_chunk(const Offsets *offsets, const Ascent *ascent, Py_ssize_t n, Py_ssize_t tile, Py_ssize_t first,
-                      Py_ssize_t n_tiles, Py_ssize_t padded, const float *d) noexcept nogil:
-    """A chunk's part of the products of a direction, less decay, with lambda and with mu."""
+cdef inline void along_chunk(const Offsets *offsets, const Ascent *ascent, Py_ssize_t n, Py_ssize_t tile,
+                             Py_ssize_t first, Py_ssize_t n_tiles, Py_ssize_t padded, float *d,
+                             bint center) noexcept nogil:
+    """A chunk's part of the products of a direction, less decay, with lambda and with mu. center, a literal: before
+    that subtract (mu_i - off_v) dh_j + dv_i (lambda_j - off_h) from it."""
     cdef Py_ssize_t unit, k
     cdef const vdu *lam = <const vdu *> (offsets.hidden_offset + tile * TILE)
+    cdef const vdu *lam_shift = <const vdu *> (offsets.hidden_shift + tile * TILE)
+    cdef const vdu *dh = <const vdu *> (offsets.hidden_difference + tile * TILE)
     cdef const float *old = NULL
     cdef bint decays = ascent.weights != NULL and (ascent.l2 != 0.0 or ascent.l1 != 0.0)
     cdef vd columns[HALVES]
     cdef vd lines[CHUNK * LANES_OF_8]   # eight doubles a unit
     cdef vd *line
-    cdef vd mu, x, w, l2 = splat_d(ascent.l2), l1 = splat_d(ascent.l1)
+    cdef vd mu, mu_shift, dv, x, w, l2 = splat_d(ascent.l2), l1 = splat_d(ascent.l1)
+    cdef float *row
     if decays:
         old = ascent.weights + (tile * padded + first) * TILE
     for k in range(HALVES):
         columns[k] = splat_d(0)
     for unit in range(n):
+        row = d + unit * TILE
         line = lines + unit * LANES_OF_8
         mu = splat_d(offsets.visible_offset[first + unit])
+        if center:
+            mu_shift = splat_d(offsets.visible_shift[first + unit])
+            dv = splat_d(offsets.visible_difference[first + unit])
         for k in range(HALVES):
-            x = widen(d + unit * TILE + k * HALF)
+            x = widen(row + k * HALF)
+            if center:
+                x = x - (mu_shift * dh[k] + dv * lam_shift[k])
+                narrow(x, row + k * HALF)
+                x = rounded(x)
             if decays:                  # as ascend_chunk has it
                 w = widen(old + unit * TILE + k * HALF)
                 x = x - l2 * w
@@ -358,7 +355,7 @@ def along(const float[:, :, ::1] direction, weights, double l2, double l1, const
 cdef void along_item(const Offsets *offsets, const Ascent *ascent, Py_ssize_t n_visible, Py_ssize_t tile,
                      Py_ssize_t first, Py_ssize_t n_tiles, Py_ssize_t padded, const float *direction) noexcept nogil:
     along_chunk(offsets, ascent, smaller(CHUNK, n_visible - first), tile, first, n_tiles, padded,
-                direction + (tile * padded + first) * TILE)
+                <float *> direction + (tile * padded + first) * TILE, False)
 
 
 cdef void add_along(const Offsets *offsets, Py_ssize_t n_tiles, Py_ssize_t padded, Py_ssize_t n_visible,
@@ -390,6 +387,7 @@ def ascend(const float[:, :, ::1] weights, const float[:, :, ::1] direction, dou
     cdef _Memory sums = memory_of_sums(out, transposed)
     cdef Ascent ascent = ascent_of(weights, rate, l2, l1, limit, out, transposed, rows, sums)
     cdef Barrier barrier = new_barrier()
+    ascent.cold = True
     with nogil, parallel(num_threads=n_threads):
         join_team()
         for item in prange(ascent.n_tiles * n_chunks, schedule="static"):
@@ -443,6 +441,10 @@ cdef Py_ssize_t ascend_chunk(const Ascent *ascent, const float *direction, Py_ss
     for k in range(HALVES):
         totals[k] = splat_d(0)
     for unit in range(n):
+        if ascent.cold:                 # stores that miss wait for each other
+            for k in range(TILE // 16):
+                prefetch_to_write(ascent.out + first + (unit + AHEAD) * TILE + 16 * k)
+                prefetch_to_write(transposed + unit * TILE + 16 * k)
         old = ascent.weights + first + unit * TILE
         new = ascent.out + first + unit * TILE
         line = block + unit * TILE

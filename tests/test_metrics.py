@@ -83,7 +83,9 @@ def test_split_rhat():
 @pytest.mark.parametrize("series", [[], "abc", np.zeros((2, 2, 2)), [1.0, math.nan, 2.0, 3.0], [None]])
 def test_bad_series(series):
     for function in (diagnostics.autocorrelation, diagnostics.autocorrelation_time, diagnostics.split_rhat):
-        with pytest.raises(TypeError if isinstance(series, str) else ValueError, match="series (must be|has missing values)"):
+        with pytest.raises(
+            TypeError if isinstance(series, str) else ValueError, match="series (must be|has missing values)"
+        ):
             function(series)
     with pytest.raises(ValueError, match="at least 4 numbers"):
         diagnostics.split_rhat([1.0, 2.0, 3.0])
