@@ -150,7 +150,8 @@ class Unit(_Fixed):
     @property
     def shifted(self) -> bool:
         """Whether any unit counts for something where it is off."""
-        return bool(np.any(self.off))
+        off = self.off
+        return off != 0 if isinstance(off, (int, float)) else bool(np.any(off))  # asked for in every update
 
     @property
     def even(self) -> bool:
