@@ -104,6 +104,7 @@ def test_the_estimator_of_the_page_extending_takes_part():
 # ------------------------------------------------------------ bench/ranks.py
 
 
+@pytest.mark.slow
 @needs_mpi
 def test_the_benchmark_starts():
     command = [

@@ -207,6 +207,7 @@ def test_data_frames():
 # ---------------------------------------------------------------- trainings
 
 
+@pytest.mark.slow
 def test_a_mixture_is_learned():
     """In the units of the data, against the best that independent columns can do. Samples of 4,000 know means to 0.016
     standard deviations, and correlations to as much."""

@@ -57,7 +57,7 @@ def killed_again_and_again(folder, kills, epochs):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-@pytest.mark.parametrize("kills", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_kill_9(tmp_path, kills):
     cut, whole = killed_again_and_again(tmp_path, kills, epochs=12 * kills)
     assert_same_files(cut, whole)
@@ -84,7 +84,7 @@ finally:
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
 @pytest.mark.parametrize("momentum", [0.0, 0.5])  # many updates a call, and one
-@pytest.mark.parametrize("times", [3, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_sigterm_at_random_moments(tmp_path, times, momentum):
     """Checkpoint and model are there each time, though none was due; resumed, they lead to the same bits."""
 

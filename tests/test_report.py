@@ -450,6 +450,7 @@ def test_a_survey_has_bars_and_rows_of_labels(survey):
     assert "on in the samples" in page.text and "color = " in page.text and "smokes = yes" in page.text
 
 
+@pytest.mark.slow
 def test_pixels_and_a_label(tmp_path):
     """Pictures of the pixels, bars of the label, and the labels in the places of the pictures."""
     rbm, Y = PICTURES
@@ -568,7 +569,7 @@ def test_real_columns_are_in_the_units_of_the_data(tmp_path):
     [
         (fr.RBM(np.ones((9, 2)) / 9, visible=SEGMENTS, hidden="drelu"), [[5.5, 0.5, 2, 0, 1], [4, -1, 1, 2, 0]] * 9),
         (fr.RBM([[0.5]], visible=fr.units.Gaussian(1), hidden="gaussian"), [[0.25]]),
-        (FACES, np.random.default_rng(0).normal(7, 3, (20, 64))),
+        pytest.param(FACES, np.random.default_rng(0).normal(7, 3, (20, 64)), marks=pytest.mark.slow),
     ],
     ids=["mixed", "one of each", "pictures"],
 )
