@@ -2,8 +2,8 @@
 
 All ranks make the same calls with the same arguments, and all have the same results. What takes long is shared out: of
 samples and likelihoods each rank takes some of the chains, of a training (``fit(comm=)``) some of the units, or of an
-update's work. Nothing is
-added up across ranks whose sum would depend on its order, so that results are the same bits for any number of them.
+update's work. Nothing is added up across ranks whose sum would depend on its order, so that results are the same bits
+for any number of them.
 
 A communicator is mpi4py's, or any object with its methods ``Get_rank``, ``Get_size``, ``Allgatherv``, ``Alltoallv``,
 ``allgather``, ``bcast`` and ``Abort``: this package imports no MPI.

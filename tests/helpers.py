@@ -153,3 +153,16 @@ def printed_by_level(script):
 def printed_at_every_level(script):
     """The texts that a script prints at any level, without the last line's end: one, where they agree."""
     return {out.rstrip("\n") for out in printed_by_level(script).values()}
+
+
+class Loader:
+    """Batches of the user's."""
+
+    def __init__(self, *batches):
+        self.batches = batches
+
+    def __len__(self):
+        return len(self.batches)
+
+    def __iter__(self):
+        return iter(self.batches)

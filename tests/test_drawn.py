@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import Loader
 from ranks_by_threads import on_ranks
 from scipy import sparse
 
@@ -34,19 +35,6 @@ def data_of(name):
 def on_disk(tmp_path, X):
     np.save(tmp_path / "x.npy", X)
     return np.load(tmp_path / "x.npy", mmap_mode="r")
-
-
-class Loader:
-    """Batches of the user's."""
-
-    def __init__(self, *batches):
-        self.batches = batches
-
-    def __len__(self):
-        return len(self.batches)
-
-    def __iter__(self):
-        return iter(self.batches)
 
 
 def bits_of(states, unit):

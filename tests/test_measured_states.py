@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 import pytest
+from helpers import Loader
 from test_cli import fastrbm
 
 import fastrbm as fr
@@ -100,23 +101,12 @@ def test_soft_categories_are_drawn():
     rng = np.random.default_rng(0)
     codes = rng.integers(0, 3, (200, 2))
     soft = np.tile([0.6, 0.3, 0.1, 0.2, 0.2, 0.6], (200, 1))
-    source = data.source_of(Two(soft, codes), u.Categorical(2, 3), 128, 0)
+    source = data.source_of(Loader(soft, codes), u.Categorical(2, 3), 128, 0)
     some = source.some_examples()
     assert some.shape == (256, 2) and np.array_equal(some[200:], codes[:56])
     # 0.1 and 0.6 of 200, within 5 standard errors
     assert abs((some[:200, 0] == 2).mean() - 0.1) < 5 * 0.3 / np.sqrt(200)
     assert abs((some[:200, 1] == 2).mean() - 0.6) < 5 * 0.5 / np.sqrt(200)
-
-
-class Two:
-    def __init__(self, *batches):
-        self.batches = batches
-
-    def __len__(self):
-        return len(self.batches)
-
-    def __iter__(self):
-        return iter(self.batches)
 
 
 def test_units_of_two_values_beside_sites_are_drawn(monkeypatch):
