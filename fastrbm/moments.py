@@ -15,7 +15,7 @@ from ._core.parameters import refuse_whole
 from ._core.settings import Setting
 from .sampling import gibbs
 from .sampling.model import model
-from .states.bits import BitMatrix
+from .states.bits import BitMatrix, CodeMatrix
 from .units.unit import Unit
 
 if TYPE_CHECKING:
@@ -220,8 +220,13 @@ def nothing(rbm: RBM) -> Moments:
     """Sums over no example yet: total is 0, and what is in weight_sum and hidden_sum does not matter."""
     if rbm._parameters.division is not None:
         refuse_whole("moments")
-    weight_sum = np.empty((rbm.n_visible, rbm.n_hidden))
-    return Moments(weight_sum, np.zeros(rbm.n_visible), np.empty(rbm.n_hidden), 0.0)
+    moments, weight_sum = object.__new__(Moments), np.empty((rbm.n_visible, rbm.n_hidden))
+    # which need no check
+    vars(moments).update(
+        weight_sum=weight_sum, visible_sum=np.zeros(rbm.n_visible), hidden_sum=np.empty(rbm.n_hidden), total=0.0
+    )
+    moments.own_sum = None
+    return moments
 
 
 def add(
@@ -276,8 +281,8 @@ def _add_numbers(
 ) -> None:  # fmt: skip
     """add, of fractions or of states with real units; unit: of the hidden means, one: of a weight."""
     n = states.shape[0]
-    if isinstance(states, BitMatrix):
-        grid, step, most = states.to_values() * float(1 << REAL_BITS), 2.0**-REAL_BITS, ROWS // 2
+    if isinstance(states, CodeMatrix):
+        grid, step, most = states.to_grid(), 2.0**-REAL_BITS, ROWS // 2
     else:
         grid, step, most = to_fixed_point(states), 2.0**-FIXED_BITS, ROWS
     # 504 rows of products of two 22-bit numbers are exact in float64, or 252 where one of them has 23 bits

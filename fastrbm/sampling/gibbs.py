@@ -272,7 +272,7 @@ def states_given(
 def _of_layer(states: BitMatrix, unit: Unit | None, name: str) -> BitMatrix:
     """States of a layer of segments as they are; bits, as many as it has units, as its codes."""
     if isinstance(states, CodeMatrix):
-        if unit is None or states.unit.plain != unit.plain:
+        if unit is None or states.unit is not unit and states.unit.plain != unit.plain:
             raise ValueError(f"{name} holds states of {states.unit!r}, the model has {unit!r}")
         return states
     if unit is None or states.n_units != unit.n:

@@ -63,8 +63,7 @@ class BitMatrix:
             raise TypeError("planes must be an array without a mask")
         if planes.shape[0] != -(-n_units // 8):
             raise ValueError(f"planes must have {-(-n_units // 8)} rows for {n_units} units, got {planes.shape[0]}")
-        if planes.shape[1] > 1 and planes.strides[1] != 1:
-            planes = np.ascontiguousarray(planes)
+        planes = _by_rows(planes)
         if n_units % 8 and planes.size and int(planes[-1].max()) >> (n_units % 8):
             raise ValueError(f"planes has bits set past unit {n_units - 1}")
         self._planes = planes.view(np.ndarray)
@@ -128,9 +127,18 @@ class BitMatrix:
         """What the kernels must know of the units' types; None: nothing."""
         return None
 
+    @classmethod
+    def _of_good(cls, planes: np.ndarray, unit: Unit) -> BitMatrix:
+        """Of planes that are known to be good."""
+        states = object.__new__(cls)
+        states._planes, states._n_units = _by_rows(planes), unit.n
+        return states
+
     def _like(self, planes: np.ndarray) -> BitMatrix:
         """Other examples of the same units."""
-        return BitMatrix(planes, self._n_units)
+        states = object.__new__(BitMatrix)
+        states._planes, states._n_units = _by_rows(planes), self._n_units
+        return states
 
     @property
     def planes(self) -> np.ndarray:
@@ -181,6 +189,11 @@ class BitMatrix:
         return f"BitMatrix of {len(self)} examples x {self.n_units} units"
 
 
+def _by_rows(planes: np.ndarray) -> np.ndarray:
+    """Planes whose rows are contiguous, a copy where these are not."""
+    return np.ascontiguousarray(planes) if planes.shape[1] > 1 and planes.strides[1] != 1 else planes
+
+
 def _restored(planes: np.ndarray, n_units: int) -> BitMatrix:
     """What a pickle holds; chains write in their states, which may come back read-only, as from a memory map."""
     return BitMatrix(planes if planes.flags.writeable else np.array(planes), n_units)
@@ -222,8 +235,7 @@ class CodeMatrix(BitMatrix):
             raise TypeError("planes must be an array without a mask")
         if planes.shape[0] != n_rows:
             raise ValueError(f"planes must have {n_rows} rows for {unit!r}, got {planes.shape[0]}")
-        if planes.shape[1] > 1 and planes.strides[1] != 1:
-            planes = np.ascontiguousarray(planes)
+        planes = _by_rows(planes)
         if planes.size and bool((planes.max(axis=1) > most).any()):
             row = int(np.argmax(planes.max(axis=1) > most))
             raise ValueError(f"planes must hold at most {most[row]} in row {row}, got {planes[row].max()}")
@@ -300,11 +312,8 @@ class CodeMatrix(BitMatrix):
 
     @classmethod
     def _of_good(cls, planes: np.ndarray, unit: Unit) -> CodeMatrix:
-        """Of planes that are known to be good."""
-        if planes.shape[1] > 1 and planes.strides[1] != 1:
-            planes = np.ascontiguousarray(planes)
         states = object.__new__(cls)
-        states._planes, states._n_units, states._unit = planes, unit.n, unit
+        states._planes, states._n_units, states._unit = _by_rows(planes), unit.n, unit
         return states
 
     @classmethod
@@ -334,20 +343,25 @@ class CodeMatrix(BitMatrix):
             elif segment.layout:
                 parts.append(planes.T)
             else:
-                parts.append(BitMatrix(planes, segment.n).to_states(n_threads))
+                parts.append(BitMatrix._of_good(planes, segment).to_states(n_threads))
         return np.ascontiguousarray(np.concatenate(parts, axis=1))
 
     def to_units(self) -> np.ndarray:
         return self._unit.units_on(self.to_states())
 
     def to_values(self) -> np.ndarray:
-        if not self.segments.real:
-            return super().to_values()
-        states, out, unit = self.to_states(), np.empty(self.shape), 0
-        for segment, _, columns in places(self._unit):
-            own = states[:, columns]
-            values = own * 2.0**-REAL_BITS if segment.real else segment.units_on(own.astype(np.uint8))
-            out[:, unit : unit + segment.n] = values
+        return self.to_grid() * 2.0**-REAL_BITS if self.segments.real else super().to_values()
+
+    def to_grid(self) -> np.ndarray:
+        """What each unit is, in the steps of real values, float64 whole numbers (n, U): 4,096 of a unit that is on."""
+        out, unit = np.empty(self.shape), 0
+        for segment, rows, _ in places(self._unit):
+            planes, own = self._planes[rows], out[:, unit : unit + segment.n]
+            if segment.real:
+                own[...] = _integers(planes).T
+            else:
+                states = planes.T if segment.layout else BitMatrix._of_good(planes, segment).to_states()
+                np.multiply(segment.units_on(states), float(1 << REAL_BITS), out=own)
             unit += segment.n
         return out
 
@@ -359,7 +373,7 @@ class CodeMatrix(BitMatrix):
                 sizes = segment.n_states_of_columns
                 sums += [np.bincount(row, weight, n + 1)[:n] for row, n in zip(planes, sizes, strict=True)]
             else:
-                sums.append(BitMatrix(planes, segment.n).weighted_sums(weight))
+                sums.append(BitMatrix._of_good(planes, segment).weighted_sums(weight))
         return np.concatenate(sums)
 
     @property
@@ -447,6 +461,11 @@ def packed(parts: np.ndarray, unit: Unit, name: str = "states") -> BitMatrix:
 def of_planes(planes: np.ndarray, unit: Unit) -> BitMatrix:
     """States of a layer from its planes."""
     return BitMatrix(planes, unit.n) if unit.layout is None else CodeMatrix(planes, unit)
+
+
+def of_good_planes(planes: np.ndarray, unit: Unit) -> BitMatrix:
+    """States of a layer from planes that were made of states of it: these are not looked at again."""
+    return (BitMatrix if unit.layout is None else CodeMatrix)._of_good(planes, unit)
 
 
 def free_planes(free: np.ndarray, unit: Unit) -> np.ndarray:

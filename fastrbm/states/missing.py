@@ -83,7 +83,7 @@ def absent_sites(states: Any) -> np.ndarray | None:
     if not isinstance(states, CodeMatrix):
         return None
     rows, sizes = _site_rows(states.unit)
-    if not bool((states.planes[rows] == sizes).any()):
+    if not rows.size or not bool((states.planes[rows] == sizes).any()):
         return None
     return _absent(states.to_states(), states.unit)
 

@@ -188,13 +188,13 @@ def _are_real(states) -> bool:
     return isinstance(states, BitMatrix) and states.segments is not None and states.segments.real
 
 
-def _real_sums(states: BitMatrix, weight: np.ndarray | None) -> np.ndarray:
+def _real_sums(states: CodeMatrix, weight: np.ndarray | None) -> np.ndarray:
     """sum_i weight_i v_i of units some of which are real, for whole numbers below 2^40 (None: ones): integers, in any
     order the same, rounded once."""
     total = np.zeros(states.n_units, object)
     for start in range(0, len(states), _ROWS):
         rows = slice(start, start + _ROWS)
-        whole = (states[rows].to_values() * float(1 << REAL_BITS)).astype(np.int64)
+        whole = states[rows].to_grid().astype(np.int64)
         own = np.ones(len(whole), np.int64) if weight is None else weight[rows]
         for half, bits in ((own >> _HALF, _HALF), (own & (1 << _HALF) - 1, 0)):
             total += (half[:, None] * whole).sum(axis=0).astype(object) << bits

@@ -9,7 +9,7 @@ import numpy as np
 from .._core import philox, threads
 from .._core.dispatch import kernels
 from ..sampling import gibbs
-from ..states.bits import BitMatrix, of_planes
+from ..states.bits import BitMatrix, of_good_planes
 from ..states.drawn import drawn_parts
 from ..states.fractions import Fractions
 from ..states.totals import dense
@@ -43,7 +43,7 @@ def as_values(states: Any, unit: Unit) -> Any:
 
 
 def of_bytes(packed: np.ndarray, unit: Unit) -> BitMatrix:
-    return of_planes(np.ascontiguousarray(packed.T), unit)
+    return of_good_planes(np.ascontiguousarray(packed.T), unit)
 
 
 def drawn_states(

@@ -51,20 +51,20 @@ class Latent(InMemory):
         self._place = np.full(self.n, -1, np.intp)  # of an example among those that are incomplete
         self._place[examples] = np.arange(len(examples))
         self._examples = examples
-        self._free = np.ascontiguousarray(free_planes(self._missing[examples], unit).T)
+        self._free = free_planes(self._missing[examples], unit)  # planes of these
         del self._missing
         start = gibbs.independent_states(unit, rbm.visible_bias, len(examples), seed, philox.LATENT, n_threads)
-        self._fill(examples, start)
+        self._fill(start)
 
     def _keep(self, X: Any) -> BitMatrix:
         parts, self._missing = known_parts(X, self._unit, "X")
         return packed(parts, self._unit, "X")
 
-    def _fill(self, examples: np.ndarray, states: BitMatrix) -> None:
-        """Let what is missing of these examples, all of them incomplete, be as in states."""
+    def _fill(self, states: BitMatrix) -> None:
+        """Let what is missing of the incomplete examples be as in states."""
         assert self._packed is not None
-        free = self._free[self._place[examples]]
-        self._packed[examples] = (self._packed[examples] & ~free) | (states.planes.T & free)
+        free = self._free.T
+        self._packed[self._examples] = (self._packed[self._examples] & ~free) | (states.planes.T & free)
 
     @property
     def in_bits(self) -> bool:
@@ -84,6 +84,7 @@ class Latent(InMemory):
         ... of an epoch."""
         if not len(examples):
             return
+        assert self._packed is not None
         parameters, visible = self._rbm._parameters, self._rows(examples)
         hidden = zeros(len(examples), self._rbm.hidden)
         sweep = 1 + (epoch - 1) * (self._n_sweeps + 1)
@@ -93,17 +94,17 @@ class Latent(InMemory):
             parameters.to_hidden, visible, kind=philox.HIDDEN, sweep=sweep, out=hidden, n_threads=self._n_threads,
             **place,
         )  # fmt: skip
-        free = np.ascontiguousarray(self._free[self._place[examples]].T)
+        free = self._free.take(self._place[examples], axis=1)
         clamp = Clamp(ClampedLayer(visible, free), None)
         gibbs.sweep(
             parameters, visible, hidden, self._n_sweeps, first_sweep=sweep + 1, clamp=clamp, n_threads=self._n_threads,
             **place,
         )  # fmt: skip
-        self._fill(examples, visible)
+        self._packed[examples] = visible.planes.T  # what is clamped is as it was
 
     def describe(self) -> str:
         """What is known, how much is not, and how it is drawn."""
-        places = zlib.crc32(self._examples.tobytes(), zlib.crc32(self._free.tobytes()))
+        places = zlib.crc32(self._examples.tobytes(), zlib.crc32(self._free.tobytes("F")))
         return f"{self._known}, {self.n_missing} latent ({places:08x}), {self._n_sweeps} sweeps"
 
     def get_state(self) -> dict[str, Any]:
@@ -113,11 +114,11 @@ class Latent(InMemory):
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Go on from a state that get_state gave."""
-        states = saved.array(state, "states", np.uint8, self._free.shape, 0, 255)
+        states = saved.array(state, "states", np.uint8, self._free.T.shape, 0, 255)
         try:
             filled = of_planes(np.ascontiguousarray(states.T), self._unit)
         except ValueError as error:
             raise ValueError(f"the state's states: {error}") from None
         if absent_sites(filled) is not None:
             raise ValueError("the state's states must hold categories of their sites")
-        self._fill(self._examples, filled)
+        self._fill(filled)

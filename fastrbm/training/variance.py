@@ -12,14 +12,14 @@ from .._core.layout import REAL_BITS
 if TYPE_CHECKING:
     from ..rbm import RBM
     from ..sampling.chains import Chains
-    from ..states.bits import BitMatrix
+    from ..states.bits import CodeMatrix
 
 SMALLEST, LARGEST = 2.0**-4, 2.0**10  # of gamma: standard deviations of 4 and of 1/32, in those of the data
 _MOST = 0.1  # that log gamma moves in an update
 
 
 def update(
-    rbm: RBM, batch: BitMatrix, weight: np.ndarray | None, mean_weight: float, chains: Chains, progress: float,
+    rbm: RBM, batch: CodeMatrix, weight: np.ndarray | None, mean_weight: float, chains: Chains, progress: float,
     n_threads: int | None,
 ) -> None:  # fmt: skip
     """Move log gamma of the model's Gaussian visible units along its gradient,
@@ -41,13 +41,12 @@ def update(
     rbm._parameters = rbm._parameters.with_units(units, n_threads)
 
 
-def _mean_squares(states: BitMatrix, weight: np.ndarray | None) -> np.ndarray:
+def _mean_squares(states: CodeMatrix, weight: np.ndarray | None) -> np.ndarray:
     """<z^2> of each unit, float64 (V,): sums of whole numbers, or one after the other."""
-    values = states.to_values()
     if weight is None:
-        whole = np.square((values * float(1 << REAL_BITS)).astype(np.int64)).sum(axis=0)
+        whole = np.square(states.to_grid().astype(np.int64)).sum(axis=0)
         return whole / (float(len(states)) * float(1 << 2 * REAL_BITS))
-    sums = np.add.accumulate(weight[:, None] * np.square(values), axis=0)[-1]
+    sums = np.add.accumulate(weight[:, None] * np.square(states.to_values()), axis=0)[-1]
     return sums / float(np.add.accumulate(weight)[-1])
 
 

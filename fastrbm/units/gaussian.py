@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import floatmath
-from .real import Real, rebuilt
+from .._core.settings import once
+from .real import Real, check_gamma, rebuilt
+from .unit import read_only
 
 _HALF_LOG_TWO_PI = 0.9189385332046727
 _CONSTANT = 2.0**-22  # standard deviations per mean
@@ -84,7 +86,15 @@ class Gaussian(Real):
         return self.gamma
 
     def with_gammas(self, gammas: np.ndarray) -> Gaussian:
-        return type(self)(self.n, gammas, self.data_mean, self.scale)
+        """These units with other gammas: an update makes such, so that what stays as it is, is not checked again."""
+        gamma = np.array(gammas, np.float32)
+        check_gamma(gamma, "gamma")
+        units = object.__new__(type(self))
+        object.__setattr__(units, "n", self.n)
+        object.__setattr__(units, "open", False)
+        units._take(self._own | {"gamma": read_only(gamma)})
+        vars(units)["plain"] = self.plain
+        return units
 
     def settled(self) -> Gaussian:
         return type(self)(self.n, **self._own) if self.open else self
@@ -101,8 +111,8 @@ class Gaussian(Real):
     def scale(self) -> np.ndarray:
         return self._own["scale"]
 
-    @property
-    def plain(self) -> Gaussian:
+    @once
+    def plain(self) -> Gaussian:  # type: ignore[override]
         """The mean and the scale of the data stay: they say which data a state stands for."""
         return Gaussian(self.n, mean=self.data_mean, scale=self.scale)
 

@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, DTypeLike
 
 from .._core import arrays, floatmath, validate
 from .._core.layout import REAL_BITS, REAL_LARGEST
-from .unit import Unit
+from .._core.settings import once
+from .unit import Unit, read_only
 
 GRID = 2.0**-REAL_BITS  # a value is a whole number of these
 SMALLEST_GAMMA, LARGEST_GAMMA = 2.0**-8, 2.0**12  # between which standard deviations fit the grid and its range
@@ -43,7 +44,11 @@ class Real(Unit):
             name: numbers_of(self.defaults[name] if value is None else value, name, self.n, _dtype(name))
             for name, value in given.items()
         }
-        _check_gamma(own["gamma"], "gamma")
+        check_gamma(own["gamma"], "gamma")
+        self._take(own)
+
+    def _take(self, own: dict[str, np.ndarray]) -> None:
+        """Let these, checked, be the parameters."""
         object.__setattr__(self, "_own", own)
         object.__setattr__(self, "_key", (type(self), self.n, *(array.tobytes() for array in own.values())))
 
@@ -55,8 +60,8 @@ class Real(Unit):
     def gamma(self) -> np.ndarray:
         return self._own["gamma"]
 
-    @property
-    def plain(self) -> Unit:
+    @once
+    def plain(self) -> Unit:  # type: ignore[override]
         return type(self)(self.n)
 
     def between(self, other: Unit, bias: np.ndarray, other_bias: np.ndarray, s: float) -> tuple[np.ndarray, Unit]:
@@ -183,9 +188,13 @@ class Real(Unit):
         return np.minimum(3.0 * plus, _MOST), np.maximum(-3.0 * minus, -_MOST)
 
     def sides(self) -> np.ndarray:
+        return self._sides
+
+    @once
+    def _sides(self) -> np.ndarray:
         root, log = 1.0 / np.sqrt(self.gamma.astype(np.float64)), floatmath.log(self.gamma) * 0.5
         zero = np.zeros(self.n)
-        return np.stack([zero, zero, root, root, log, log])
+        return read_only(np.stack([zero, zero, root, root, log, log]))
 
     def own_energy(self, parts: np.ndarray) -> np.ndarray:
         x = self.units_on(parts)
@@ -219,8 +228,7 @@ def numbers_of(value: ArrayLike, name: str, n: int, dtype: DTypeLike) -> np.ndar
         array = np.array(np.broadcast_to(given, (n,)), dtype)
     validate.check_finite(array, name)
     array += 0.0
-    array.flags.writeable = False
-    return array.view()  # which cannot be made writable, unlike the array that owns its memory
+    return read_only(array)
 
 
 def check_names(kind: type[Real], parameters: Mapping[str, Any], names: Sequence[str]) -> None:
@@ -234,7 +242,7 @@ def check_names(kind: type[Real], parameters: Mapping[str, Any], names: Sequence
         )
 
 
-def _check_gamma(gamma: np.ndarray, name: str) -> None:
+def check_gamma(gamma: np.ndarray, name: str) -> None:
     good = (gamma >= SMALLEST_GAMMA) & (gamma <= LARGEST_GAMMA)
     if not bool(good.all()):
         where, bad = validate.first_of(~good, gamma, (0,))

@@ -10,8 +10,9 @@ from numpy.typing import ArrayLike
 
 from .._core import floatmath, validate
 from .._core.layout import REAL_LARGEST
+from .._core.settings import once
 from .real import Real, check_names, numbers_of
-from .unit import Unit
+from .unit import Unit, read_only
 
 _MOST_GAMMA = 2.0**16  # of a side: a standard deviation is at least 16 steps of the grid
 _MOST_BIAS, _HALVINGS = 2.0**22, 76  # to 2^-54
@@ -231,10 +232,11 @@ class DReLU(_Halves):
     def with_beta(self, beta: float) -> DReLU:
         return DReLU(self.n, self.delta.astype(np.float64) * beta, self.xi, self.gamma)
 
-    def sides(self) -> np.ndarray:
+    @once
+    def _sides(self) -> np.ndarray:
         gammas, (upper, lower) = (self.gamma_plus, self.gamma_minus), self._widths()
         roots, logs = [1.0 / np.sqrt(gamma) for gamma in gammas], [floatmath.log(gamma) * 0.5 for gamma in gammas]
-        return np.stack([self.delta / upper, -self.delta / lower, *roots, *logs])
+        return read_only(np.stack([self.delta / upper, -self.delta / lower, *roots, *logs]))
 
     def _own_energies(self, x: np.ndarray) -> np.ndarray:
         upper, lower = self._widths()

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from .unit import Unit
+from .._core.settings import once
+from .unit import Unit, read_only
 
 
 class Row(Unit):
@@ -40,20 +41,20 @@ class Row(Unit):
     def segments(self) -> tuple[Unit, ...]:
         return self._segments
 
-    @property
-    def n_columns(self) -> int:
+    @once
+    def n_columns(self) -> int:  # type: ignore[override]
         return sum(segment.n_columns for segment in self.segments)
 
-    @property
-    def layout(self) -> tuple[tuple[str, Any], ...]:
+    @once
+    def layout(self) -> tuple[tuple[str, Any], ...]:  # type: ignore[override]
         return tuple(pair for s in self.segments for pair in (s.layout or ((s.name, s.n),)))
 
-    @property
+    @once
     def real(self) -> bool:  # type: ignore[override]
         return any(segment.real for segment in self.segments)
 
-    @property
-    def plain(self) -> Row:
+    @once
+    def plain(self) -> Row:  # type: ignore[override]
         return Row([segment.plain for segment in self.segments])
 
     def with_beta(self, beta: float) -> Row:
@@ -75,10 +76,18 @@ class Row(Unit):
         return np.concatenate([one if given is None else given for one, given in zip(ones, own, strict=True)])
 
     def with_gammas(self, gammas: np.ndarray) -> Row:
-        return Row([segment.with_gammas(gammas[at]) for segment, at in self._units()])
+        row, _ = object.__new__(Row), self.plain
+        vars(row).update(vars(self))  # which gammas are no part of, but for these:
+        vars(row).pop("_sides", None)
+        vars(row)["_segments"] = tuple(segment.with_gammas(gammas[at]) for segment, at in self._units())
+        return row
 
     def sides(self) -> np.ndarray:
-        return np.concatenate([segment.sides() for segment in self.segments], axis=1)
+        return self._sides
+
+    @once
+    def _sides(self) -> np.ndarray:
+        return read_only(np.concatenate([segment.sides() for segment in self.segments], axis=1))
 
     @property
     def numbers(self) -> str:  # type: ignore[override]

@@ -13,6 +13,12 @@ from .._core import validate
 _MOST = 1 << 40
 
 
+def read_only(array: np.ndarray) -> np.ndarray:
+    """A view of an array, which cannot be made writable, unlike the array that owns its memory."""
+    array.flags.writeable = False
+    return array.view()
+
+
 class _Fixed:
     """What cannot be changed once it is made: models and chains that have it rely on it."""
 
