@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 from .dispatch import kernels
@@ -43,11 +44,13 @@ class Work(NamedTuple):
         return self.step + self.chain * n
 
 
+@lru_cache(maxsize=256)
 def half_step(n_in: int, n_out: int) -> Work:
     """A layer of n_out units given one of n_in."""
     return Work(_FEW * n_in * n_out + _HALF_STEP, n_in * n_out + _UNIT * _padded(n_out))
 
 
+@lru_cache(maxsize=256)
 def sweep(n_visible: int, n_hidden: int) -> Work:
     """Both layers."""
     down, up = half_step(n_hidden, n_visible), half_step(n_visible, n_hidden)

@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from ..ranks import Ranks
     from ..rbm import RBM
 
-FEWEST = 4  # updates that are worth a call
+FEWEST = 4  # updates that are worth a call, whose copies of the weights take as long as one of them;
+_SMALL = 1 << 16  # of models of at most so many weights one is
 _LARGEST_BATCH = 4096  # examples, or chains; above, an update is long enough by itself
 
 
@@ -107,6 +108,16 @@ class Updates:
         self._arrays: list[np.ndarray] = []
         self._known: tuple[Parameters | None, int] = None, 0  # what was copied last, and from which place
 
+    def are_of(self, *parts: object) -> bool:
+        """Whether these are updates by what __init__ takes."""
+        own = self.rbm, self.gradient, self.optimizer, self.centering, self.n_threads, self._together
+        return all(one is other for one, other in zip(own, parts, strict=True))
+
+    @property
+    def fewest(self) -> int:
+        """Updates that are worth a call."""
+        return 1 if self.rbm.n_visible * self.rbm.n_hidden <= _SMALL else FEWEST
+
     def most(self, batch_size: int) -> int:
         """Updates of a call that Ctrl-C need not wait for; 0 where none can be done in such a call."""
         if self._n_chains() > _LARGEST_BATCH:
@@ -164,7 +175,7 @@ class Updates:
         if weights_of_examples is not None:
             given = _weights_of_batches(weights_of_examples, ends, mean_weight)
             rates, ends = rates[: len(given[1])], ends[: len(given[1]) + 1]
-        if len(rates) < FEWEST:
+        if len(rates) < self.fewest:
             return 0
         rbm, chains = self.rbm, self.gradient._start(self.rbm, self.n_threads)
         if len(chains) > _LARGEST_BATCH:

@@ -92,6 +92,7 @@ class Loop:
         self.centering, self.averaging, self.strict, self.n_threads = centering, averaging, strict, n_threads
         self.learn_variance, self.left_out = learn_variance, 0
         self.schedule, self.update, self.pause = Schedule(n_updates), 0, 0
+        self._updates: Updates | None = None  # what the kernel of many has of this model
         self._together: Together | None = None  # ranks whose threads do updates of the kernel of many
 
     def run(self, stop: int) -> None:
@@ -123,15 +124,18 @@ class Loop:
         if many is None:
             return
         assert isinstance(source, InMemory) and isinstance(self.optimizer, SGD)
-        most = many.most(source.batch_size) if most is None else min(most, many.most(source.batch_size))
+        most = min(many.most(source.batch_size), _AT_ONCE if most is None else most)
+        fewest = many.fewest
+        if source.refills:  # a batch depends on the update before
+            most = piece = 1
         while self.update < stop and done:
             epoch, first = divmod(self.update, source.n_batches)
-            whole = min(most, _AT_ONCE, stop - self.update) // source.n_batches  # epochs
+            whole = min(most, stop - self.update) // source.n_batches  # epochs
             whole = 0 if first or piece < source.n_batches else whole
             epochs = range(epoch + 1, epoch + 1 + max(1, whole))
             ahead = len(epochs) * source.n_batches if whole else min(source.n_batches - first, piece - first % piece)
             ahead = min(ahead, stop - self.update)
-            if min(ahead, most) < FEWEST:
+            if min(ahead, most) < fewest:
                 return
             calls = -(-ahead // most)  # of about the same size, so that none is too short for the kernel
             rates = self._rates(self.optimizer, range(self.update, self.update + -(-ahead // calls)))
@@ -154,14 +158,17 @@ class Loop:
         # the kernel's factor of a difference is one for all units, and it does not go back to the gauge
         if not self.rbm.visible.even or self.rbm.visible.layout is not None and optimizer.l1:
             return None
-        return Updates(self.rbm, gradient, optimizer, self.centering, self.n_threads, self._together)
+        parts = self.rbm, gradient, optimizer, self.centering, self.n_threads, self._together
+        if self._updates is None or not self._updates.are_of(*parts):
+            self._updates = Updates(*parts)
+        return self._updates
 
     def work_together(self, ranks: Ranks, most: int) -> bool:
         """Let ranks have their threads do updates together, in memory that they share, so that each has all of the
         model. False where that cannot be: where they are not of one machine, or where few updates go into a call, which
         never has more than most."""
         n_updates = min(most, self.source.n_batches)
-        if not ranks.together or n_updates < FEWEST or self._kernel_of_many() is None:
+        if self.source.refills or not ranks.together or n_updates < FEWEST or self._kernel_of_many() is None:
             return False
         if self._together is None:
             self._together = Together(ranks, self.n_threads)

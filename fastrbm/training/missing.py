@@ -66,22 +66,35 @@ class Latent(InMemory):
         free = self._free.T
         self._packed[self._examples] = (self._packed[self._examples] & ~free) | (states.planes.T & free)
 
-    @property
-    def in_bits(self) -> bool:
-        """No: what a batch is depends on the model."""
-        return False
+    def part(
+        self, epochs: range, first: int, n: int, n_threads: int | None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray | None]:
+        """Of one batch, which is drawn; of none where it has no weight, and the loop passes it over."""
+        rows, weight = self._batch(epochs.start, first * self.batch_size)
+        assert self._packed is not None
+        if weight is not None and not weight.any():
+            return self._packed, rows, np.zeros(1, np.int64), weight
+        self._draw(rows, epochs.start, first * self.batch_size)
+        return self._packed, rows, np.array([0, len(rows)]), weight
 
     def batches(self, epoch: int, first: int = 0) -> Iterator[tuple[BitMatrix | np.ndarray, np.ndarray | None]]:
         """As of all data in memory; a batch is drawn when it is asked for."""
-        order = self.orders(range(epoch, epoch + 1))[0]
         for start in range(first * self.batch_size, self.n, self.batch_size):
-            rows = order[start : start + self.batch_size]
-            self._draw(rows[self._place[rows] >= 0], epoch, start)
-            yield self._rows(rows), None if self._weight is None else self._weight[rows]
+            rows, weight = self._batch(epoch, start)
+            self._draw(rows, epoch, start)
+            yield self._rows(rows), weight
 
-    def _draw(self, examples: np.ndarray, epoch: int, first: int) -> None:
-        """Sweep the states of these incomplete examples of a batch, with the random numbers of chains first, first + 1,
-        ... of an epoch."""
+    def _batch(self, epoch: int, start: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """The batch that begins with example start of an epoch's order: its examples, and their weights."""
+        rows = self.orders(range(epoch, epoch + 1))[0, start : start + self.batch_size]
+        return rows, None if self._weight is None else self._weight[rows]
+
+    def _draw(self, rows: np.ndarray, epoch: int, first: int) -> None:
+        """Sweep the states of the incomplete ones of these examples, a batch, with the random numbers of chains first,
+        first + 1, ... of an epoch."""
+        places = self._place[rows]
+        incomplete = places >= 0
+        examples, places = rows[incomplete], places[incomplete]
         if not len(examples):
             return
         assert self._packed is not None
@@ -94,7 +107,7 @@ class Latent(InMemory):
             parameters.to_hidden, visible, kind=philox.HIDDEN, sweep=sweep, out=hidden, n_threads=self._n_threads,
             **place,
         )  # fmt: skip
-        free = self._free.take(self._place[examples], axis=1)
+        free = self._free.take(places, axis=1)
         clamp = Clamp(ClampedLayer(visible, free), None)
         gibbs.sweep(
             parameters, visible, hidden, self._n_sweeps, first_sweep=sweep + 1, clamp=clamp, n_threads=self._n_threads,
