@@ -324,14 +324,14 @@ def test_log_gamma_climbs_its_gradient(monkeypatch):
     chains = fr.Chains(rbm, n, seed=1)
     chains.sweep(30)
     monkeypatch.setattr(defaults, "VARIANCE_RATE", 1e-3)
-    variance.update(rbm, data, None, 1.0, chains, 0.0, None)
+    variance.update(rbm, data, None, 1.0, chains, 0.0)
     found = (np.log(rbm.visible.gamma.astype(float)) - log_gamma) / 1e-3
     z = chains.visible_bits.to_values()
     noise = visible.gamma / 2 * (z * z).std(0) / math.sqrt(n)
     assert (np.abs(found - wanted) < 4 * noise + 1e-3).all(), (found, wanted, noise)
     weighted = rbm.copy()
     weighted.set_parameters(visible=visible)
-    variance.update(weighted, data, np.full(500, 2.0), 2.0, chains, 0.0, None)
+    variance.update(weighted, data, np.full(500, 2.0), 2.0, chains, 0.0)
     assert np.allclose(weighted.visible.gamma, rbm.visible.gamma, rtol=1e-6)
 
 
@@ -339,7 +339,7 @@ def test_gamma_stays_in_its_bounds():
     rbm = fr.RBM(np.zeros((2, 1)), visible=u.Gaussian(2, gamma=[2.0**-4, 2.0**10]))
     chains = fr.Chains(rbm, 100)
     for _ in range(3):
-        variance.update(rbm, rbm._states([[2000.0, 0.0]], "X"), None, 1.0, chains, 0.0, None)
+        variance.update(rbm, rbm._states([[2000.0, 0.0]], "X"), None, 1.0, chains, 0.0)
     assert rbm.visible.gamma[0] == 2.0**-4 and 1000 < rbm.visible.gamma[1] <= 2.0**10
 
 

@@ -133,6 +133,8 @@ def parts(
     whole blocks: of the first kind of which one fits, or of the last kind. No part has more than most, if that is a
     block."""
     length = min(most, (int(size * A_CALL) // steps - work.step) // work.chain)
+    if 0 < n <= blocks[0] <= length:  # as a rule
+        return [slice(0, n)]
     block = next((block for block in blocks if length >= block), blocks[-1])
     length = max(1, length // block) * block
     return [slice(start, min(start + length, n)) for start in range(0, n, length)]

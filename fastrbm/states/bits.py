@@ -365,6 +365,16 @@ class CodeMatrix(BitMatrix):
             unit += segment.n
         return out
 
+    def squares(self) -> np.ndarray:
+        """The sums of the squares of real units, in steps of their values, int64 (U,); 0 of others."""
+        out, unit = np.zeros(self._n_units, np.int64), 0
+        for segment, rows, _ in places(self._unit):
+            if segment.real:
+                whole = _integers(self._planes[rows]).astype(np.int64)
+                np.einsum("ij,ij->i", whole, whole, out=out[unit : unit + segment.n])
+            unit += segment.n
+        return out
+
     def weighted_sums(self, weight: np.ndarray) -> np.ndarray:
         weight, sums = weight.astype(np.float64), []
         for segment, rows, _ in places(self._unit):

@@ -29,6 +29,7 @@ ON_RANKS = (
     "several ranks cannot do this training together (comm, --mpi): a batch must be states, not fractions "
     f"(dynamic_binarization=True draws states from them), of at most {ROWS_A_PART:,} examples"
 )
+_ORDERED = 1 << 12  # examples whose orders are drawn at a time, of small data for several epochs
 _CHECKED = 1 << 26  # numbers that a checksum is of, at most
 
 
@@ -129,9 +130,12 @@ class InMemory:
 
     def orders(self, epochs: range) -> np.ndarray:
         """The rows of the examples of some epochs (counted from 1), each in the order of its epoch, (epochs, n)."""
-        if self._ordered[0] != epochs:
-            self._ordered = epochs, self._new_orders(epochs)
-        return self._ordered[1]
+        known, orders = self._ordered
+        if not (known.start <= epochs.start and epochs.stop <= known.stop):
+            known = range(epochs.start, max(epochs.stop, epochs.start + _ORDERED // self.n))
+            orders = self._new_orders(known)
+            self._ordered = known, orders
+        return orders[epochs.start - known.start : epochs.stop - known.start]
 
     def _new_orders(self, epochs: range) -> np.ndarray:
         return philox.permutations(self.n, self._seed, philox.SHUFFLE, epochs)

@@ -205,7 +205,7 @@ class Loop:
             self.optimizer.update(self.rbm, estimate, self.schedule(self.update), self.n_threads)
             if self.learn_variance:
                 chains, progress = self.gradient.chains, self.schedule(self.update)  # type: ignore[attr-defined]
-                variance.update(self.rbm, batch, weight, mean_weight, chains, progress, self.n_threads)
+                variance.update(self.rbm, batch, weight, mean_weight, chains, progress)
         except NotNormalizable:  # data that are nearly in a plane lead up to where no distribution is, and noise beyond
             self.rbm._parameters = self.rbm._parameters.lowered(_LOWERED, self.n_threads)
             self.left_out += 1

@@ -19,9 +19,8 @@ _MOST = 0.1  # that log gamma moves in an update
 
 
 def update(
-    rbm: RBM, batch: CodeMatrix, weight: np.ndarray | None, mean_weight: float, chains: Chains, progress: float,
-    n_threads: int | None,
-) -> None:  # fmt: skip
+    rbm: RBM, batch: CodeMatrix, weight: np.ndarray | None, mean_weight: float, chains: Chains, progress: float
+) -> None:
     """Move log gamma of the model's Gaussian visible units along its gradient,
 
         d log p / d log gamma = -gamma (<z^2>_data - <z^2>_model) / 2,
@@ -37,15 +36,17 @@ def update(
     apart = (_mean_squares(batch, weight) - _mean_squares(chains.visible_bits, None)) * scale
     step = (defaults.VARIANCE_RATE * (1.0 - progress)) * (-0.5 * gamma * apart)
     moved = (gamma * floatmath.exp(step.clip(-_MOST, _MOST))).clip(SMALLEST, LARGEST)
-    units = visible.with_gammas(moved), rbm.hidden
-    rbm._parameters = rbm._parameters.with_units(units, n_threads)
+    old, units = rbm._parameters, (visible.with_gammas(moved), rbm.hidden)
+    sizes, weights = old._largest_sums, (old.to_hidden.tiles_array, old.transposed)
+    new = old.replaced(*weights, sizes, old.visible_bias, old.hidden_bias, units)
+    new.check_range(sizes[1])
+    rbm._parameters = new
 
 
 def _mean_squares(states: CodeMatrix, weight: np.ndarray | None) -> np.ndarray:
-    """<z^2> of each unit, float64 (V,): sums of whole numbers, or one after the other."""
+    """<z^2> of each real unit, float64 (V,): sums of whole numbers, or one after the other."""
     if weight is None:
-        whole = np.square(states.to_grid().astype(np.int64)).sum(axis=0)
-        return whole / (float(len(states)) * float(1 << 2 * REAL_BITS))
+        return states.squares() / (float(len(states)) * float(1 << 2 * REAL_BITS))
     sums = np.add.accumulate(weight[:, None] * np.square(states.to_values()), axis=0)[-1]
     return sums / float(np.add.accumulate(weight)[-1])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -162,12 +163,8 @@ class Categorical(Unit):
         return parts
 
     def units_on(self, parts: np.ndarray) -> np.ndarray:
-        on = np.zeros((len(parts), self.n), np.uint8)
-        rows = np.arange(len(parts))
-        for site, (first, size) in enumerate(zip(self.offsets, self.sizes, strict=True)):
-            there = parts[:, site] < size  # else absent
-            on[rows[there], first + parts[there, site].astype(np.intp)] = 1  # NumPy 1 would add as uint8
-        return on
+        site, code = _of_units(self.sizes)
+        return (parts.take(site, axis=1) == code).view(np.uint8)  # none of a site that is absent
 
     def part(self, columns: np.ndarray) -> Categorical:
         return Categorical(int(columns.sum()), [size for size, own in zip(self.sizes, columns, strict=True) if own])
@@ -238,3 +235,9 @@ class Categorical(Unit):
 
     def __repr__(self) -> str:
         return f"Categorical({self.n_sites}, {self.n_states!r})"
+
+
+@lru_cache(maxsize=64)
+def _of_units(sizes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """The site of each unit, intp, and its category, uint8."""
+    return np.repeat(np.arange(len(sizes)), sizes), np.concatenate([np.arange(size, dtype=np.uint8) for size in sizes])
