@@ -287,12 +287,13 @@ def _add_numbers(
         grid, step, most = to_fixed_point(states), 2.0**-FIXED_BITS, ROWS
     # 504 rows of products of two 22-bit numbers are exact in float64, or 252 where one of them has 23 bits
     kernels.moments_of_numbers(grid, fixed, most, unit * step, moments.weight_sum, n_threads)
+    visible_sum, hidden_sum = moments.visible_sum, moments.hidden_sum  # views, which are changed in place
     for start in range(0, n, most):  # not by BLAS, whose threads would keep the CPUs from the next call's for a while
         rows = slice(start, start + most)
         weighted = grid[rows] if weight is None else grid[rows] * weight[rows, None]
-        moments.visible_sum += weighted.sum(axis=0) * (step if weight is None else one * step)
+        visible_sum += weighted.sum(axis=0) * (step if weight is None else one * step)
     for tile, sums in enumerate(fixed[:, :n].sum(axis=1, dtype=np.float64)):
-        own = moments.hidden_sum[tile * TILE : (tile + 1) * TILE]
+        own = hidden_sum[tile * TILE : (tile + 1) * TILE]
         own += sums[: own.size] * unit
 
 

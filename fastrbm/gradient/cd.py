@@ -15,8 +15,8 @@ from ..moments import PhaseStates
 from ..sampling import gibbs
 from ..sampling.clamp import Clamp, ClampedLayer
 from ..sampling.model import model
-from ..states.bits import BitMatrix, CodeMatrix, free_planes, zeros
-from ..states.missing import absent_sites
+from ..states.bits import BitMatrix, CodeMatrix, zeros
+from ..states.missing import free_if_present
 from .base import Gradient
 
 if TYPE_CHECKING:
@@ -101,9 +101,9 @@ class CD(Described):
 
 def _chains_of(data: BitMatrix | np.ndarray, rbm: RBM) -> tuple[BitMatrix, Clamp | None]:
     """Visible states for chains that start at data, and what is clamped in them: absent sites stay absent."""
-    absent = absent_sites(data)
-    if absent is None or not isinstance(data, CodeMatrix):
+    free = free_if_present(data)
+    if free is None or not isinstance(data, CodeMatrix):
         return zeros(data.shape[0], rbm.visible), None
     rbm._has_absent = True
     # what is not absent is drawn before it is read
-    return data.copy(), Clamp(ClampedLayer(data, free_planes(~absent, rbm.visible)), None)
+    return data.copy(), Clamp(ClampedLayer(data, free), None)

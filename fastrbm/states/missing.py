@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import arrays, validate
-from .bits import BitMatrix, CodeMatrix, packed, parts_dtype, places
+from .bits import BitMatrix, CodeMatrix, free_planes, packed, parts_dtype, places
 
 if TYPE_CHECKING:
     from ..units.unit import Unit
@@ -86,6 +86,24 @@ def absent_sites(states: Any) -> np.ndarray | None:
     if not rows.size or not bool((states.planes[rows] == sizes).any()):
         return None
     return _absent(states.to_states(), states.unit)
+
+
+def free_if_present(states: Any) -> np.ndarray | None:
+    """Which bits of planes may change, as free_planes has it, where absent sites stay absent; None where none is."""
+    if not isinstance(states, CodeMatrix):
+        return None
+    rows, sizes = _site_rows(states.unit)
+    absent = states.planes[rows] == sizes
+    if not bool(absent.any()):
+        return None
+    free = np.repeat(_all_free(states.unit), len(states), axis=1)
+    free[rows] = np.where(absent, np.uint8(0), np.uint8(255))
+    return free
+
+
+@lru_cache(maxsize=64)
+def _all_free(unit: Unit) -> np.ndarray:
+    return free_planes(np.ones((1, unit.n_columns), bool), unit)
 
 
 @lru_cache(maxsize=64)
