@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
-from numbers import Integral
-from typing import Any
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
@@ -13,17 +14,28 @@ from sklearn.utils.validation import validate_data
 
 from .._core import arrays, frames
 from .._core.frame_output import filled_in
+from .._core.warn import warn
 from ..optim.schedules import Linear
 from ..optim.sgd import SGD
 from ..rbm import RBM
+from ..training.early_stopping import EarlyStopping
 from ..training.fit import fit
 from ..training.rate import default_rate
+from ..training.verdict import TrainingWarning
 from ..units.layer import of_table
 from .common import COUNT, DECAY, HIDDEN, RATE, SWEEPS, THREADS, Estimator
+from .held_out import ERROR, HeldOutError, held_out
+
+if TYPE_CHECKING:
+    from ..training.history import History
+    from ..units.unit import Unit
 
 __all__ = ["RBMImputer"]
 
 _RATE = 0.3  # of tables of categories
+_UPDATES, _INTERVAL, _PATIENCE = 10_000, 100, 8  # at most, between two measurements, and measurements without a gain
+_TINY = 1000  # updates of tables of which nothing can be held out
+_FEWEST, _MOST = 30, 0.3  # entries that are held out, at least, though not more than this part
 
 
 class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
@@ -48,7 +60,11 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
     n_sweeps : int
         Gibbs sweeps before each draw.
     n_iter : int or None
-        Passes through the data. None: as ``fastrbm.fit`` chooses, 20,000 updates for small data.
+        Passes through the data. None: as many as are best for known entries that are held out (see Notes).
+    validation_fraction : float
+        Which part of the known entries is held out for that, from 0 to 0.5; at least 30 entries, but at most 0.3 of
+        all. With 0 there are as many passes as ``fastrbm.fit`` chooses, 20,000 updates for small data, which are too
+        many for most tables of some hundred rows.
     learning_rate : float or None
         At the start; it falls to 0 linearly. None: 0.3, and as ``fastrbm.fit`` chooses where columns are real.
     l2 : float
@@ -69,11 +85,22 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         The model; its ``visible_categories`` are the values of the columns, None of those of real numbers.
     history_ : fastrbm.History
         What was measured while it learned.
+    n_iter_ : int
+        Passes through the data.
+    held_out_error_ : float or None
+        The mean squared error of the entries that were held out, as a part of the error that the means of the columns
+        have, where a category counts as a column of 0 and 1: 0 if all were right. None where none were held out.
     n_features_in_, feature_names_in_
         As everywhere in scikit-learn.
 
     Notes
     -----
+    A model that learns for too long knows the rows by their noise, and fills in worse. So by default there are two
+    trainings. The first does not see the entries that are held out, and ends, with a falling learning rate, when these
+    are no longer filled in better (at the latest after 10,000 updates). The second one sees all entries, for as many
+    passes. If the held-out entries are filled in no better than by the means of the columns, there is a warning. With
+    n_iter there is one training, of so many passes.
+
     X is a numeric array with NaN where an entry is missing (masked arrays will do), an array of objects, or a data
     frame of pandas or polars, of text, categories, truth values and numbers. What comes out is of the same kind, with
     the same values where they were known. Real numbers in a column of whole ones are rounded where its type in a frame
@@ -95,6 +122,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         "n_draws": [COUNT],
         "n_sweeps": [SWEEPS],
         "n_iter": [Interval(Integral, 0, None, closed="left"), None],
+        "validation_fraction": [Interval(Real, 0, 0.5, closed="both")],
         "learning_rate": [RATE, None],
         "l2": [DECAY],
         "batch_size": [COUNT],
@@ -111,6 +139,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         n_draws=30,
         n_sweeps=100,
         n_iter=None,
+        validation_fraction=0.1,
         learning_rate=None,
         l2=1e-3,
         batch_size=128,
@@ -123,6 +152,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         self.n_draws = n_draws
         self.n_sweeps = n_sweeps
         self.n_iter = n_iter
+        self.validation_fraction = validation_fraction
         self.learning_rate = learning_rate
         self.l2 = l2
         self.batch_size = batch_size
@@ -138,18 +168,47 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         units, codes, names, categories = of_table(described)
         seed = self._new_seed()
         data = frames.nan_where_missing(codes)
+        n_iter, error = self.n_iter, None
+        if n_iter is None and self.validation_fraction:
+            n_iter, error = self._passes(data, units, seed)
         rbm = RBM.from_data(data, int(self.n_components), seed, visible=units)
+        self.history_ = self._train(rbm, data, seed, n_iter)
         rbm._visible_names, rbm._visible_categories = names, categories
+        self.n_iter_, self.held_out_error_ = int(self.history_.last["epoch"]) if len(self.history_) else 0, error
+        self.rbm_ = rbm
+        return self
+
+    def _passes(self, data: np.ndarray, units: Unit, seed: int) -> tuple[int, float | None]:
+        """(passes through the data that are best for known entries that are held out, their error)."""
+        n_batches = -(-len(data) // int(self.batch_size))
+        n_known = int(np.count_nonzero(~np.isnan(data)))
+        held = held_out(data, max(float(self.validation_fraction), min(_FEWEST / max(1, n_known), _MOST)), seed)
+        if not held.any():
+            return -(-_TINY // n_batches), None
+        known = np.where(held, np.nan, data)
+        rbm = RBM.from_data(known, int(self.n_components), seed, visible=units)
+        score = HeldOutError(data, held, rbm.visible, max(1, _INTERVAL // n_batches))
+        stop = EarlyStopping(ERROR, patience=_PATIENCE, mode="min")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", TrainingWarning)  # of a model that is not kept
+            history = self._train(rbm, known, seed, -(-_UPDATES // n_batches), metrics=score, callbacks=stop)
+        if stop.best >= 1.0:
+            warn(
+                f"entries that were held out are filled in no better than by the means of their columns "
+                f"(held_out_error_ is {stop.best:.2f}): the columns tell little of each other, or the rows are too few"
+            )
+        return int(history.last["epoch"]), stop.best
+
+    def _train(self, rbm: RBM, data: np.ndarray, seed: int, n_iter: int | None, **how: Any) -> History:
+        """Train a model for so many passes through data."""
         rate = self.learning_rate
         if rate is None:
             rate = default_rate(rbm) if rbm.visible.real else _RATE
-        self.history_ = fit(
+        return fit(
             rbm, data, optimizer=SGD(Linear(float(rate), 0.0), l2=float(self.l2)),
-            epochs=None if self.n_iter is None else int(self.n_iter), batch_size=int(self.batch_size), seed=seed,
-            missing="latent", n_threads=self._threads(),
+            epochs=None if n_iter is None else int(n_iter), batch_size=int(self.batch_size), seed=seed,
+            missing="latent", n_threads=self._threads(), **how,
         )  # fmt: skip
-        self.rbm_ = rbm
-        return self
 
     def transform(self, X):
         """X with its missing entries filled in, of the same kind: array, or data frame."""
