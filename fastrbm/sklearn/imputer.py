@@ -74,6 +74,8 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
     max_levels : int
         With more different whole numbers than this a column that is not declared categorical is a quantity, which is
         taken as real numbers.
+    verbose : int
+        Above 0 there is a progress line on standard error.
     random_state : int, RandomState or None
         With an int, all results are the same bits on any machine.
     n_jobs : int or None
@@ -98,8 +100,8 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
     A model that learns for too long knows the rows by their noise, and fills in worse. So by default there are two
     trainings. The first does not see the entries that are held out, and ends, with a falling learning rate, when these
     are no longer filled in better (at the latest after 10,000 updates). The second one sees all entries, for as many
-    passes. If the held-out entries are filled in no better than by the means of the columns, there is a warning. With
-    n_iter there is one training, of so many passes.
+    passes. If the held-out entries are filled in no better than by the means of the columns, there is a warning, and
+    no second training: the model is one of independent columns. With n_iter there is one training, of so many passes.
 
     X is a numeric array with NaN where an entry is missing (masked arrays will do), an array of objects, or a data
     frame of pandas or polars, of text, categories, truth values and numbers. What comes out is of the same kind, with
@@ -127,6 +129,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         "l2": [DECAY],
         "batch_size": [COUNT],
         "max_levels": [Interval(Integral, 2, 255, closed="both")],
+        "verbose": ["verbose"],
         "random_state": ["random_state"],
         "n_jobs": THREADS,
     }
@@ -144,6 +147,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         l2=1e-3,
         batch_size=128,
         max_levels=20,
+        verbose=0,
         random_state=None,
         n_jobs=None,
     ):
@@ -157,6 +161,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         self.l2 = l2
         self.batch_size = batch_size
         self.max_levels = max_levels
+        self.verbose = verbose
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -169,10 +174,14 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         seed = self._new_seed()
         data = frames.nan_where_missing(codes)
         n_iter, error = self.n_iter, None
-        if n_iter is None and self.validation_fraction:
-            n_iter, error = self._passes(data, units, seed)
         rbm = RBM.from_data(data, int(self.n_components), seed, visible=units)
-        self.history_ = self._train(rbm, data, seed, n_iter)
+        if n_iter is None and self.validation_fraction:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", TrainingWarning)  # what samples are like: here entries decide
+                n_iter, error = self._passes(data, units, seed)
+                self.history_ = self._train(rbm, data, seed, n_iter)
+        else:
+            self.history_ = self._train(rbm, data, seed, n_iter)
         rbm._visible_names, rbm._visible_categories = names, categories
         self.n_iter_, self.held_out_error_ = int(self.history_.last["epoch"]) if len(self.history_) else 0, error
         self.rbm_ = rbm
@@ -189,15 +198,15 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         rbm = RBM.from_data(known, int(self.n_components), seed, visible=units)
         score = HeldOutError(data, held, rbm.visible, max(1, _INTERVAL // n_batches))
         stop = EarlyStopping(ERROR, patience=_PATIENCE, mode="min")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", TrainingWarning)  # of a model that is not kept
-            history = self._train(rbm, known, seed, -(-_UPDATES // n_batches), metrics=score, callbacks=stop)
-        if stop.best >= 1.0:
-            warn(
-                f"entries that were held out are filled in no better than by the means of their columns "
-                f"(held_out_error_ is {stop.best:.2f}): the columns tell little of each other, or the rows are too few"
-            )
-        return int(history.last["epoch"]), stop.best
+        history = self._train(rbm, known, seed, -(-_UPDATES // n_batches), metrics=score, callbacks=stop)
+        if stop.best < 1.0:
+            return int(history.last["epoch"]), stop.best
+        warn(
+            f"an RBM fills in entries that were held out no better than the means of their columns do (held_out_error_ "
+            f"is {stop.best:.2f}): the columns tell little of each other, or the rows are too few. So what is missing "
+            "gets the mean, or the most frequent category, of its column; with n_iter an RBM is trained all the same"
+        )
+        return 0, stop.best
 
     def _train(self, rbm: RBM, data: np.ndarray, seed: int, n_iter: int | None, **how: Any) -> History:
         """Train a model for so many passes through data."""
@@ -207,7 +216,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return fit(
             rbm, data, optimizer=SGD(Linear(float(rate), 0.0), l2=float(self.l2)),
             epochs=None if n_iter is None else int(n_iter), batch_size=int(self.batch_size), seed=seed,
-            missing="latent", n_threads=self._threads(), **how,
+            missing="latent", n_threads=self._threads(), progress=bool(self.verbose), **how,
         )  # fmt: skip
 
     def transform(self, X):
