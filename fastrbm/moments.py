@@ -77,13 +77,20 @@ class Moments:
     @property
     def shape(self) -> tuple[int, int]:
         """(V, H). ValueError where the sums are not those of one model."""
-        shape = self.visible_sum.size, self.hidden_sum.size
-        if self.weight_sum.shape != shape:
+        weight_sum, visible_sum, hidden_sum, _ = self._sums
+        shape = visible_sum.size, hidden_sum.size
+        if weight_sum.shape != shape:
             raise ValueError(
                 f"weight_sum, visible_sum and hidden_sum must be of one model, (V, H), (V,) and (H,), got shapes "
-                f"{self.weight_sum.shape}, {self.visible_sum.shape} and {self.hidden_sum.shape}"
+                f"{weight_sum.shape}, {visible_sum.shape} and {hidden_sum.shape}"
             )
         return shape
+
+    @property
+    def _sums(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
+        """The settings weight_sum, visible_sum, hidden_sum and total themselves, for what is asked in every update."""
+        own = vars(self)
+        return own["weight_sum"], own["visible_sum"], own["hidden_sum"], own["total"]
 
     @property
     def weights(self) -> np.ndarray:
@@ -183,8 +190,8 @@ def whole_weights(weight: np.ndarray) -> tuple[np.ndarray, float]:
 def of_values(moments: Moments, units: tuple[Unit, Unit]) -> Moments:
     """Sums over bits as sums over what units count for, in place: of x = off + step bit. All of it is exact."""
     (v, h), n = units, moments.total
-    visible, hidden = v.step * moments.visible_sum, h.step * moments.hidden_sum
     if v.shifted or h.shifted:
+        visible, hidden = v.step * moments.visible_sum, h.step * moments.hidden_sum
         moments.weight_sum *= np.reshape(v.step * h.step, (-1, 1))
         moments.weight_sum += (h.off * visible)[:, None] + np.reshape(v.off, (-1, 1)) * (hidden + h.off * n)
         moments.visible_sum, moments.hidden_sum = v.off * n + visible, h.off * n + hidden
@@ -281,13 +288,13 @@ def _add_numbers(
 ) -> None:  # fmt: skip
     """add, of fractions or of states with real units; unit: of the hidden means, one: of a weight."""
     n = states.shape[0]
+    weight_sum, visible_sum, hidden_sum, _ = moments._sums
     if isinstance(states, CodeMatrix):
         grid, step, most = states.to_grid(), 2.0**-REAL_BITS, ROWS // 2
     else:
         grid, step, most = to_fixed_point(states), 2.0**-FIXED_BITS, ROWS
     # 504 rows of products of two 22-bit numbers are exact in float64, or 252 where one of them has 23 bits
-    kernels.moments_of_numbers(grid, fixed, most, unit * step, moments.weight_sum, n_threads)
-    visible_sum, hidden_sum = moments.visible_sum, moments.hidden_sum  # views, which are changed in place
+    kernels.moments_of_numbers(grid, fixed, most, unit * step, weight_sum, n_threads)
     for start in range(0, n, most):  # not by BLAS, whose threads would keep the CPUs from the next call's for a while
         rows = slice(start, start + most)
         weighted = grid[rows] if weight is None else grid[rows] * weight[rows, None]
