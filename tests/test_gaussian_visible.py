@@ -335,6 +335,46 @@ def test_log_gamma_climbs_its_gradient(monkeypatch):
     assert np.allclose(weighted.visible.gamma, rbm.visible.gamma, rtol=1e-6)
 
 
+@pytest.mark.parametrize("row", [False, True])
+def test_units_with_other_gammas_are_as_made_anew(row):
+    """What they keep of the units that they come from is what does not depend on gamma."""
+
+    def make(gamma):
+        own = u.Gaussian(3, gamma, mean=[1.0, 2.0, 3.0], scale=0.5)
+        return fr.RBM(np.zeros((8, 1)), visible=[u.Bernoulli(2), own, u.Categorical(1, 3)]).visible if row else own
+
+    old, gammas = make([1.0, 2.0, 3.0]), np.array([0.5, 2.0, 1000.0])
+    _ = old.sides(), old.plain, old.layout  # which are kept
+    moved = old.with_gammas(np.concatenate([[9.0, 9.0], gammas, [9.0] * 3]) if row else gammas)
+    new = make(gammas)
+    assert moved == new and hash(moved) == hash(new) and moved.plain == new.plain and repr(moved) == repr(new)
+    assert np.array_equal(moved.sides(), new.sides()) and not np.array_equal(moved.sides(), old.sides())
+    assert moved.layout == new.layout and pickle.loads(pickle.dumps(moved)) == new
+    for made in (moved, old):
+        with pytest.raises(ValueError, match="read-only"):
+            made.sides()[0] = 1.0
+    with pytest.raises(ValueError, match=r"gamma\[1\] is 5000"):
+        make(None).segments[row].with_gammas(np.array([1.0, 5000.0, 1.0]))
+    with pytest.raises(ValueError, match=r"gamma\[0\] is nan"):
+        make(None).segments[row].with_gammas(np.array([np.nan, 1.0, 1.0]))
+
+
+def test_states_in_steps_of_the_grid_and_their_squares():
+    """Of all types, absent sites and no example included."""
+    unit = fr.RBM(np.zeros((11, 1)), visible=[u.Categorical(2, [3, 2]), u.Gaussian(3), u.Bernoulli(3)]).visible
+    rng = np.random.default_rng(0)
+    whole = rng.integers(-(2**23) + 1, 2**23, (50, 3))
+    parts = np.column_stack([rng.integers(0, 4, 50), rng.integers(0, 3, 50), whole, rng.integers(0, 2, (50, 3))])
+    states = fr.CodeMatrix.packed(parts.astype(np.int32), unit)
+    on = [parts[:, 0] == k for k in range(3)] + [parts[:, 1] == k for k in range(2)]
+    grid = np.column_stack([*(4096 * x for x in on), whole, 4096 * parts[:, 5:]])
+    for some in (states, states[7:8], states[:0], states[::3]):
+        rows = np.arange(50)[{1: slice(7, 8), 0: slice(0, 0), 50: slice(None)}.get(len(some), slice(None, None, 3))]
+        assert np.array_equal(some.to_grid(), grid[rows]) and np.array_equal(some.to_values() * 4096, grid[rows])
+        squares = [sum(int(x) ** 2 for x in whole[rows, k]) for k in range(3)]
+        assert some.squares().tolist() == [0] * 5 + squares + [0] * 3
+
+
 def test_gamma_stays_in_its_bounds():
     rbm = fr.RBM(np.zeros((2, 1)), visible=u.Gaussian(2, gamma=[2.0**-4, 2.0**10]))
     chains = fr.Chains(rbm, 100)

@@ -14,7 +14,9 @@ from helpers import LEVELS
 
 import fastrbm as fr
 from fastrbm.cli import main
-from fastrbm.states.missing import absent_sites, has_missing, known_parts, with_absent
+from fastrbm.states.bits import free_planes
+from fastrbm.states.missing import absent_sites, free_if_present, has_missing, known_parts, with_absent
+from fastrbm.training import fused
 from fastrbm.training.missing import Latent
 
 NAN = float("nan")
@@ -316,6 +318,28 @@ def test_latent_with_every_estimator_goes_on_to_the_same_bits(gradient, layer, t
             train(start.copy(), checkpoint=path, resume=True)
 
 
+@pytest.mark.parametrize("layer", ["bernoulli", "categorical", "mixed"])
+def test_latent_updates_by_the_kernel_of_many_are_those_of_the_loop(layer, monkeypatch):
+    """A batch without weight, which draws nothing, and a last batch of other length included."""
+    rbm = model(LAYERS[layer] if layer != "mixed" else [U.Bernoulli(2), U.Categorical(1, 3), U.Bernoulli(1)])
+    X, weight = with_gaps(rbm, n=23), np.ones(23)
+    weight[:14] = 0.0  # of 5 batches of 5 in a random order some have none
+    updates, runs = [], []
+    run = fused.Updates.run
+    monkeypatch.setattr(fused.Updates, "run", lambda *args: runs.append(run(*args)) or runs[-1])
+    for small in (1 << 16, 0):
+        monkeypatch.setattr(fused, "_SMALL", small)
+        for sample_weight in (None, weight):
+            own, n_before = rbm.copy(), sum(runs)
+            fr.fit(own, X, epochs=3, batch_size=5, missing="latent", seed=1, sample_weight=sample_weight)
+            updates.append((sum(runs) - n_before, own))
+    (n, plain), (n_weighted, weighted), (none, by_loop), (no_more, weighted_by_loop) = updates
+    assert n == 15 and 0 < n_weighted <= 15 and none == no_more == 0
+    for one, other in ((plain, by_loop), (weighted, weighted_by_loop)):
+        for name in ("weights", "visible_bias", "hidden_bias"):
+            assert getattr(one, name).tobytes() == getattr(other, name).tobytes()
+
+
 def test_a_damaged_state_is_refused():
     rbm = model(LAYERS["categorical"])
     X = with_gaps(rbm, 12)
@@ -393,6 +417,14 @@ def test_absent_sites_give_the_gradient_of_the_model_without_them(layer, weighte
     g = fr.gradient.CD(1)(rbm, with_absent(X, rbm.visible, "X"))
     last = slice(6 - sizes[-1], 6)
     assert not g.weights[last].any() and not g.visible_bias[last].any()
+
+
+def test_free_bits_beside_absent_sites():
+    unit = fr.RBM(np.zeros((9, 1)), visible=[U.Bernoulli(3), U.Categorical(2, 3)]).visible
+    X = np.array([[1, 0, 1, 2, NAN], [0, 1, 1, 0, 1], [0, 0, 0, NAN, NAN]])
+    states = with_absent(X, unit, "X")
+    assert np.array_equal(free_if_present(states), free_planes(~np.isnan(X), unit))
+    assert free_if_present(states[1:2]) is None and free_if_present(fr.BitMatrix.empty(2, 3)) is None
 
 
 def test_absent_and_latent_differ():
@@ -706,6 +738,69 @@ def test_the_imputer_of_frames():
     other = pl.DataFrame({"n": X[:, 0], "w": words}).with_columns(pl.col("n").fill_nan(None))
     full = RBMImputer(4, n_iter=5, random_state=0).fit_transform(other)
     assert isinstance(full, pl.DataFrame) and full.schema == other.schema and full.null_count().sum_horizontal()[0] == 0
+
+
+def test_entries_that_are_held_out():
+    """So many of each column, none that is missing; their error is that of inpaint's probabilities."""
+    pytest.importorskip("sklearn")
+    from fastrbm.sklearn.held_out import ERROR, HeldOutError, held_out
+
+    rng = np.random.default_rng(0)
+    X = np.column_stack([rng.integers(0, 3, 60), rng.normal(5.0, 2.0, 60), rng.integers(0, 2, (60, 2))]).astype(float)
+    X[rng.random(X.shape) < 0.2] = NAN
+    X[:, 3] = [0, 1, 1, *[NAN] * 57]
+    held = held_out(X, 0.25, 7)
+    known = (~np.isnan(X)).sum(axis=0)
+    assert held.sum(axis=0).tolist() == [round(0.25 * n) for n in known[:3]] + [1] and not (held & np.isnan(X)).any()
+    assert np.array_equal(held, held_out(X, 0.25, 7)) and not np.array_equal(held, held_out(X, 0.25, 8))
+    assert not held_out(X[:2], 0.5, 0).any()  # two of a column are left
+    rbm = fr.RBM.from_data(X, 3, visible=[U.Categorical(1, 3), U.Gaussian(1), U.Bernoulli(2)])
+    metric = HeldOutError(X, held, rbm.visible, every=1)
+    fr.fit(rbm, np.where(held, NAN, X), missing="latent", epochs=3, metrics=metric)
+    found = metric(fr.metrics.Snapshot(rbm, None, None, None, 1, 5, None))[ERROR]
+    P = rbm.inpaint(np.where(held, NAN, X), 20, 5, n_draws=10, probabilities=True)
+    P[:, 3] = (P[:, 3] - rbm.visible.segments[1].data_mean) / rbm.visible.segments[1].scale
+    z = (X[:, 1] - rbm.visible.segments[1].data_mean) / rbm.visible.segments[1].scale
+    units = np.column_stack([X[:, :1] == np.arange(3), z, X[:, 2:]]).astype(float)
+    on = np.column_stack([np.repeat(held[:, :1], 3, axis=1), held[:, 1:]])
+    error = variance = 0.0
+    for k in range(6):
+        own = units[on[:, k], k]
+        error += ((P[on[:, k], k] - own) ** 2).sum() if len(own) else 0.0
+        variance += ((own - own.mean()) ** 2).sum() if len(own) else 0.0
+    # chains go by the number of their example among those that have held-out entries, so draws differ: noise of 1 / 10
+    assert found == pytest.approx(error / variance, rel=0.15)
+
+
+def test_the_imputer_stops_where_held_out_entries_are_filled_in_best(monkeypatch):
+    """Columns that are alike; columns that tell nothing of each other, which get their means; a table too small."""
+    pytest.importorskip("sklearn")
+    from fastrbm.sklearn import RBMImputer, imputer
+
+    for name, value in (("_INTERVAL", 25), ("_PATIENCE", 4), ("_TINY", 10)):  # less time
+        monkeypatch.setattr(imputer, name, value)
+    rng = np.random.default_rng(0)
+    alike = np.repeat(rng.integers(0, 2, (50, 1)), 4, axis=1).astype(float)
+    holes = np.where(rng.random(alike.shape) < 0.2, NAN, alike)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = RBMImputer(4, random_state=0).fit(holes)
+    some = ~np.isnan(holes).all(axis=1)
+    assert (found.transform(holes) == alike)[some].all() and found.held_out_error_ < 0.2
+    assert 0 < found.n_iter_ == found.history_.last["epoch"] < 10_000
+    noise = rng.integers(0, 2, (50, 4)).astype(float)
+    noise[:, 0] = rng.normal(size=50)
+    holes = np.where(rng.random(noise.shape) < 0.2, NAN, noise)
+    with pytest.warns(UserWarning, match="no better than the means of their columns"):
+        found = RBMImputer(4, random_state=0).fit(holes)
+    assert found.n_iter_ == 0 and found.held_out_error_ >= 1.0
+    filled = found.transform(holes)
+    mode = np.nanmean(holes, axis=0) >= 0.5
+    assert (filled[:, 1:] == np.where(np.isnan(holes), mode, holes)[:, 1:]).all()
+    small = RBMImputer(2, random_state=0).fit(alike[:2])
+    assert small.n_iter_ == 10 and small.held_out_error_ is None
+    assert RBMImputer(2, n_iter=2, random_state=0).fit(alike).held_out_error_ is None
+    assert RBMImputer(2, validation_fraction=0, n_iter=None).get_params()["validation_fraction"] == 0
 
 
 def test_the_imputer_is_an_estimator():
