@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -277,13 +277,13 @@ def add(
         moments.visible_sum += states.weighted_sums(weight) * one
 
 
-def _are_real(states: BitMatrix) -> bool:
+def _are_real(states: BitMatrix) -> TypeGuard[CodeMatrix]:
     """Whether any unit of these states is real."""
     return states.segments is not None and states.segments.real
 
 
 def _add_numbers(
-    moments: Moments, states: BitMatrix | np.ndarray, fixed: np.ndarray, weight: np.ndarray | None, unit: float,
+    moments: Moments, states: CodeMatrix | np.ndarray, fixed: np.ndarray, weight: np.ndarray | None, unit: float,
     one: float, n_threads: int,
 ) -> None:  # fmt: skip
     """add, of fractions or of states with real units; unit: of the hidden means, one: of a weight."""

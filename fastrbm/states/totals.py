@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Set
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
@@ -183,7 +183,7 @@ def weighted_sums(states, sample_weight: np.ndarray | None) -> tuple[np.ndarray,
     return total * (unit * 2.0**-FIXED_BITS * (examples / n)), examples
 
 
-def _are_real(states) -> bool:
+def _are_real(states) -> TypeGuard[CodeMatrix]:
     """Whether any unit of these states is real."""
     return isinstance(states, BitMatrix) and states.segments is not None and states.segments.real
 
@@ -194,7 +194,9 @@ def _real_sums(states: CodeMatrix, weight: np.ndarray | None) -> np.ndarray:
     total = np.zeros(states.n_units, object)
     for start in range(0, len(states), _ROWS):
         rows = slice(start, start + _ROWS)
-        whole = states[rows].to_grid().astype(np.int64)
+        part = states[rows]
+        assert isinstance(part, CodeMatrix)
+        whole = part.to_grid().astype(np.int64)
         own = np.ones(len(whole), np.int64) if weight is None else weight[rows]
         for half, bits in ((own >> _HALF, _HALF), (own & (1 << _HALF) - 1, 0)):
             total += (half[:, None] * whole).sum(axis=0).astype(object) << bits

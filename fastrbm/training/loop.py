@@ -168,11 +168,14 @@ class Loop:
         model. False where that cannot be: where they are not of one machine, or where few updates go into a call, which
         never has more than most."""
         n_updates = min(most, self.source.n_batches)
-        if self.source.refills or not ranks.together or n_updates < FEWEST or self._kernel_of_many() is None:
+        if not ranks.together or n_updates < FEWEST or self._kernel_of_many() is None:
+            return False
+        assert isinstance(self.source, InMemory)
+        if self.source.refills:  # whose batches are drawn one by one
             return False
         if self._together is None:
             self._together = Together(ranks, self.n_threads)
-        many, batch_size = self._kernel_of_many(), self.source.batch_size  # type: ignore[union-attr]
+        many, batch_size = self._kernel_of_many(), self.source.batch_size
         assert many is not None
         return self._together.alike and many.most(batch_size) >= FEWEST and many.reserve(batch_size)
 

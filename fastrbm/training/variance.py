@@ -8,18 +8,19 @@ import numpy as np
 
 from .._core import defaults, floatmath
 from .._core.layout import REAL_BITS
+from ..states.bits import CodeMatrix
 
 if TYPE_CHECKING:
     from ..rbm import RBM
     from ..sampling.chains import Chains
-    from ..states.bits import CodeMatrix
+    from ..states.bits import BitMatrix
 
 SMALLEST, LARGEST = 2.0**-4, 2.0**10  # of gamma: standard deviations of 4 and of 1/32, in those of the data
 _MOST = 0.1  # that log gamma moves in an update
 
 
 def update(
-    rbm: RBM, batch: CodeMatrix, weight: np.ndarray | None, mean_weight: float, chains: Chains, progress: float
+    rbm: RBM, batch: BitMatrix, weight: np.ndarray | None, mean_weight: float, chains: Chains, progress: float
 ) -> None:
     """Move log gamma of the model's Gaussian visible units along its gradient,
 
@@ -43,9 +44,10 @@ def update(
     rbm._parameters = new
 
 
-def _mean_squares(states: CodeMatrix, weight: np.ndarray | None) -> np.ndarray:
+def _mean_squares(states: BitMatrix, weight: np.ndarray | None) -> np.ndarray:
     """<z^2> of each real unit, float64 (V,): sums of whole numbers, or one after the other."""
     if weight is None:
+        assert isinstance(states, CodeMatrix)  # as states with real units are
         return states.squares() / (float(len(states)) * float(1 << 2 * REAL_BITS))
     sums = np.add.accumulate(weight[:, None] * np.square(states.to_values()), axis=0)[-1]
     return sums / float(np.add.accumulate(weight)[-1])

@@ -112,7 +112,7 @@ class Gaussian(Real):
         return self._own["scale"]
 
     @once
-    def plain(self) -> Gaussian:  # type: ignore[override]
+    def plain(self) -> Gaussian:
         """The mean and the scale of the data stay: they say which data a state stands for."""
         return Gaussian(self.n, mean=self.data_mean, scale=self.scale)
 

@@ -61,7 +61,7 @@ class Real(Unit):
         return self._own["gamma"]
 
     @once
-    def plain(self) -> Unit:  # type: ignore[override]
+    def plain(self) -> Unit:
         return type(self)(self.n)
 
     def between(self, other: Unit, bias: np.ndarray, other_bias: np.ndarray, s: float) -> tuple[np.ndarray, Unit]:

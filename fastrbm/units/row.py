@@ -42,19 +42,19 @@ class Row(Unit):
         return self._segments
 
     @once
-    def n_columns(self) -> int:  # type: ignore[override]
+    def n_columns(self) -> int:
         return sum(segment.n_columns for segment in self.segments)
 
     @once
-    def layout(self) -> tuple[tuple[str, Any], ...]:  # type: ignore[override]
+    def layout(self) -> tuple[tuple[str, Any], ...]:
         return tuple(pair for s in self.segments for pair in (s.layout or ((s.name, s.n),)))
 
     @once
-    def real(self) -> bool:  # type: ignore[override]
+    def real(self) -> bool:
         return any(segment.real for segment in self.segments)
 
     @once
-    def plain(self) -> Row:  # type: ignore[override]
+    def plain(self) -> Row:
         return Row([segment.plain for segment in self.segments])
 
     def with_beta(self, beta: float) -> Row:
