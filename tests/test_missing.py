@@ -743,64 +743,75 @@ def test_the_imputer_of_frames():
 def test_entries_that_are_held_out():
     """So many of each column, none that is missing; their error is that of inpaint's probabilities."""
     pytest.importorskip("sklearn")
-    from fastrbm.sklearn.held_out import ERROR, HeldOutError, held_out
+    from fastrbm.sklearn.held_out import held_out, held_out_error
 
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.integers(0, 3, 60), rng.normal(5.0, 2.0, 60), rng.integers(0, 2, (60, 2))]).astype(float)
     X[rng.random(X.shape) < 0.2] = NAN
     X[:, 3] = [0, 1, 1, *[NAN] * 57]
-    held = held_out(X, 0.25, 7)
+    held = held_out(X, 0.5, 7)
     known = (~np.isnan(X)).sum(axis=0)
-    assert held.sum(axis=0).tolist() == [round(0.25 * n) for n in known[:3]] + [1] and not (held & np.isnan(X)).any()
-    assert np.array_equal(held, held_out(X, 0.25, 7)) and not np.array_equal(held, held_out(X, 0.25, 8))
+    assert held.sum(axis=0).tolist() == [round(0.5 * n) for n in known[:3]] + [1] and not (held & np.isnan(X)).any()
+    assert np.array_equal(held, held_out(X, 0.5, 7)) and not np.array_equal(held, held_out(X, 0.5, 8))
     assert not held_out(X[:2], 0.5, 0).any()  # two of a column are left
     rbm = fr.RBM.from_data(X, 3, visible=[U.Categorical(1, 3), U.Gaussian(1), U.Bernoulli(2)])
-    metric = HeldOutError(X, held, rbm.visible, every=1)
-    fr.fit(rbm, np.where(held, NAN, X), missing="latent", epochs=3, metrics=metric)
-    found = metric(fr.metrics.Snapshot(rbm, None, None, None, 1, 5, None))[ERROR]
-    P = rbm.inpaint(np.where(held, NAN, X), 20, 5, n_draws=10, probabilities=True)
-    P[:, 3] = (P[:, 3] - rbm.visible.segments[1].data_mean) / rbm.visible.segments[1].scale
-    z = (X[:, 1] - rbm.visible.segments[1].data_mean) / rbm.visible.segments[1].scale
-    units = np.column_stack([X[:, :1] == np.arange(3), z, X[:, 2:]]).astype(float)
-    on = np.column_stack([np.repeat(held[:, :1], 3, axis=1), held[:, 1:]])
-    error = variance = 0.0
-    for k in range(6):
-        own = units[on[:, k], k]
-        error += ((P[on[:, k], k] - own) ** 2).sum() if len(own) else 0.0
-        variance += ((own - own.mean()) ** 2).sum() if len(own) else 0.0
-    # chains go by the number of their example among those that have held-out entries, so draws differ: noise of 1 / 10
-    assert found == pytest.approx(error / variance, rel=0.15)
+    fr.fit(rbm, np.where(held, NAN, X), missing="latent", epochs=3)
+    found = held_out_error(rbm, X, held, 5, None)
+    rows = held.any(axis=1)
+    X, held = X[rows], held[rows]
+    P = rbm.inpaint(np.where(held, NAN, X), 30, 5, n_draws=20, probabilities=True)
+    gaussian = rbm.visible.segments[1]
+    P[:, 3], X[:, 1] = ((x - gaussian.data_mean) / gaussian.scale for x in (P[:, 3], X[:, 1]))
+    units = np.column_stack([np.where(np.isnan(X[:, :1]), NAN, X[:, :1] == np.arange(3)), X[:, 1:]])
+    own = np.column_stack([np.repeat(held[:, :1], 3, axis=1), held[:, 1:]])
+    means = np.nanmean(np.where(own, NAN, units), axis=0)
+    error, variance = ((x - units)[own] ** 2 for x in (P, np.broadcast_to(means, own.shape)))
+    assert found == pytest.approx(error.sum() / variance.sum(), rel=1e-3)  # real values are kept on a grid of 2^-12
 
 
-def test_the_imputer_stops_where_held_out_entries_are_filled_in_best(monkeypatch):
-    """Columns that are alike; columns that tell nothing of each other, which get their means; a table too small."""
+def test_the_imputer_trains_for_as_long_as_is_good_for_held_out_entries(monkeypatch):
+    """Columns that are alike; columns that tell nothing of each other, which get their means; a table too small; a
+    training that diverges."""
     pytest.importorskip("sklearn")
     from fastrbm.sklearn import RBMImputer, imputer
 
-    for name, value in (("_INTERVAL", 25), ("_PATIENCE", 4), ("_TINY", 10)):  # less time
-        monkeypatch.setattr(imputer, name, value)
+    monkeypatch.setattr(imputer, "_SHORTEST", 50)  # less time
+    monkeypatch.setattr(imputer, "_LONGEST", 400)
     rng = np.random.default_rng(0)
     alike = np.repeat(rng.integers(0, 2, (50, 1)), 4, axis=1).astype(float)
     holes = np.where(rng.random(alike.shape) < 0.2, NAN, alike)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = RBMImputer(4, random_state=0).fit(holes)
-    some = ~np.isnan(holes).all(axis=1)
-    assert (found.transform(holes) == alike)[some].all() and found.held_out_error_ < 0.2
-    assert 0 < found.n_iter_ == found.history_.last["epoch"] < 10_000
+    some, errors = ~np.isnan(holes).all(axis=1), found.held_out_errors_
+    assert (found.transform(holes) == alike)[some].mean() > 0.98 and errors[found.n_iter_] == min(errors.values()) < 0.5
+    assert list(errors) == [50 << k for k in range(len(errors))] and found.n_iter_ == found.history_.last["epoch"]
     noise = rng.integers(0, 2, (50, 4)).astype(float)
     noise[:, 0] = rng.normal(size=50)
     holes = np.where(rng.random(noise.shape) < 0.2, NAN, noise)
-    with pytest.warns(UserWarning, match="no better than the means of their columns"):
-        found = RBMImputer(4, random_state=0).fit(holes)
-    assert found.n_iter_ == 0 and found.held_out_error_ >= 1.0
+    with monkeypatch.context() as other:
+        other.setattr(imputer, "held_out_error", lambda *args: 1.0)
+        with pytest.warns(UserWarning, match="no better than the means of their columns"):
+            found = RBMImputer(4, random_state=0).fit(holes)
+    assert found.n_iter_ == 0 and found.held_out_errors_ == {50: 1.0, 100: 1.0}
     filled = found.transform(holes)
     mode = np.nanmean(holes, axis=0) >= 0.5
     assert (filled[:, 1:] == np.where(np.isnan(holes), mode, holes)[:, 1:]).all()
-    small = RBMImputer(2, random_state=0).fit(alike[:2])
-    assert small.n_iter_ == 10 and small.held_out_error_ is None
-    assert RBMImputer(2, n_iter=2, random_state=0).fit(alike).held_out_error_ is None
-    assert RBMImputer(2, validation_fraction=0, n_iter=None).get_params()["validation_fraction"] == 0
+    assert RBMImputer(2, random_state=0).fit(alike[:2]).held_out_errors_ == {}
+    assert RBMImputer(2, n_iter=2, random_state=0).fit(alike).held_out_errors_ == {}
+    fit = imputer.fit
+
+    def diverges(*args, **how):
+        if how["epochs"] > 50:
+            raise FloatingPointError
+        return fit(*args, **how)
+
+    with monkeypatch.context() as other:
+        other.setattr(imputer, "fit", diverges)
+        assert RBMImputer(2, random_state=0).fit(alike).held_out_errors_[100] == np.inf
+        other.setattr(imputer, "_SHORTEST", 60)
+        with pytest.raises(FloatingPointError):
+            RBMImputer(2, random_state=0).fit(alike)
 
 
 def test_the_imputer_is_an_estimator():

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._core import philox
 from ..sampling import inpainting
 from ..states.missing import known_parts
-from ..training.columns import Column
 
 if TYPE_CHECKING:
-    from ..training.contracts import Snapshot
-    from ..units.unit import Unit
+    from ..rbm import RBM
 
-ERROR = "held_out_error"
-
-_EXAMPLES = 512  # that have the entries of a measurement, at most
-_DRAWS, _SWEEPS = 10, 20  # of each of them; a mean is needed, not an entry
+_EXAMPLES = 512  # whose entries are filled in, at most
+_DRAWS, _SWEEPS = 20, 30  # of each of them
 
 
 def held_out(data: np.ndarray, part: float, seed: int) -> np.ndarray:
@@ -33,36 +29,22 @@ def held_out(data: np.ndarray, part: float, seed: int) -> np.ndarray:
     return held
 
 
-class HeldOutError:
-    """A metric, column ``held_out_error``: the mean squared error of entries that are held out, filled in with their
-    expectation given what is known of their rows, as a part of the error that the means of the columns have. A category
-    counts as a column of 0 and 1.
+def held_out_error(rbm: RBM, data: np.ndarray, held: np.ndarray, seed: int, n_threads: int | None) -> float:
+    """The squared error of the held-out entries of data, filled in with their expectation given what else is known of
+    their rows, as a part of the error that the means of what else is known of their columns have: 0 if all are right. A
+    category counts as a column of 0 and 1. Of up to 512 rows."""
+    examples = np.flatnonzero(held.any(axis=1))
+    some = examples[np.linspace(0, len(examples) - 1, min(len(examples), _EXAMPLES)).astype(np.intp)]
+    data, held, unit = data[some], held[some], rbm.visible
+    parts, missing = known_parts(np.where(held, np.nan, data), unit, "X")
+    filled = inpainting.probabilities(rbm, parts, missing, _SWEEPS, _DRAWS, seed, n_threads)
+    right = unit.units_on(known_parts(data, unit, "X")[0]).astype(np.float64)
+    own, known = (np.repeat(x, unit.units_of_columns, axis=1) for x in (held, ~missing))
+    means = np.add.accumulate(np.where(known, right, 0.0))[-1] / np.maximum(known.sum(axis=0), 1)
+    variance = _sum(np.where(own, np.square(means - right), 0.0))
+    return _sum(np.where(own, np.square(filled - right), 0.0)) / variance if variance else 1.0
 
-    data, float (n, columns) : with NaN where an entry is missing; held, bool (n, columns) : which of the known ones
-    are held out; every : epochs between two measurements.
-    """
 
-    columns = {ERROR: Column("held-out error", "part of the variance", "min")}
-    cost = 10.0
-
-    def __init__(self, data: np.ndarray, held: np.ndarray, unit: Unit, every: int) -> None:
-        examples = np.flatnonzero(held.any(axis=1))
-        some = examples[np.linspace(0, len(examples) - 1, min(len(examples), _EXAMPLES)).astype(np.intp)]
-        sizes = unit.units_of_columns
-        self.every, self._held = every, np.repeat(held[some], sizes, axis=1)
-        parts, _ = known_parts(data[some], unit, "X")
-        self._truth = unit.units_on(parts).astype(np.float64)
-        self._parts, self._missing = known_parts(np.where(held[some], np.nan, data[some]), unit, "X")
-        means = (self._truth * self._held).sum(axis=0) / np.maximum(self._held.sum(axis=0), 1)
-        self._variance = self._squares(means)
-
-    def __call__(self, snapshot: Snapshot) -> dict[str, float]:
-        filled = inpainting.probabilities(
-            snapshot.rbm, self._parts, self._missing, _SWEEPS, _DRAWS, snapshot.seed, snapshot.n_threads
-        )
-        return {ERROR: self._squares(filled) / self._variance if self._variance else 1.0}
-
-    def _squares(self, filled: Any) -> float:
-        """One after the other: the same bits on any machine."""
-        squares = np.where(self._held, np.square(filled - self._truth), 0.0)
-        return float(np.add.accumulate(squares.reshape(-1))[-1])
+def _sum(numbers: np.ndarray) -> float:
+    """One after the other: the same bits on any machine."""
+    return float(np.add.accumulate(numbers.reshape(-1))[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping
 from numbers import Integral, Real
@@ -12,19 +13,18 @@ from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import validate_data
 
-from .._core import arrays, frames
+from .._core import arrays, defaults, frames
 from .._core.frame_output import filled_in
 from .._core.warn import warn
 from ..optim.schedules import Linear
 from ..optim.sgd import SGD
 from ..rbm import RBM
-from ..training.early_stopping import EarlyStopping
 from ..training.fit import fit
 from ..training.rate import default_rate
 from ..training.verdict import TrainingWarning
 from ..units.layer import of_table
 from .common import COUNT, DECAY, HIDDEN, RATE, SWEEPS, THREADS, Estimator
-from .held_out import ERROR, HeldOutError, held_out
+from .held_out import held_out, held_out_error
 
 if TYPE_CHECKING:
     from ..training.history import History
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 __all__ = ["RBMImputer"]
 
 _RATE = 0.3  # of tables of categories
-_UPDATES, _INTERVAL, _PATIENCE = 10_000, 100, 8  # at most, between two measurements, and measurements without a gain
-_TINY = 1000  # updates of tables of which nothing can be held out
-_FEWEST, _MOST = 30, 0.3  # entries that are held out, at least, though not more than this part
+_SHORTEST, _LONGEST, _PASSES = 500, 8000, 100  # updates of trainings with held-out entries, or passes of large data
+_GAIN = 0.98  # of the error, that a training twice as long is for
+_FEWEST, _MOST = 100, 0.3  # entries that are held out, at least, though not more than this part
 
 
 class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
@@ -62,9 +62,9 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
     n_iter : int or None
         Passes through the data. None: as many as are best for known entries that are held out (see Notes).
     validation_fraction : float
-        Which part of the known entries is held out for that, from 0 to 0.5; at least 30 entries, but at most 0.3 of
-        all. With 0 there are as many passes as ``fastrbm.fit`` chooses, 20,000 updates for small data, which are too
-        many for most tables of some hundred rows.
+        Which part of the known entries is held out for that, from 0 to 0.5; at least 100 entries, but not more than
+        0.3 of all for that. With 0 there are as many passes as ``fastrbm.fit`` chooses, 20,000 updates for small data,
+        which are too many for most tables of some hundred rows.
     learning_rate : float or None
         At the start; it falls to 0 linearly. None: 0.3, and as ``fastrbm.fit`` chooses where columns are real.
     l2 : float
@@ -89,19 +89,21 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         What was measured while it learned.
     n_iter_ : int
         Passes through the data.
-    held_out_error_ : float or None
-        The mean squared error of the entries that were held out, as a part of the error that the means of the columns
-        have, where a category counts as a column of 0 and 1: 0 if all were right. None where none were held out.
+    held_out_errors_ : dict
+        Of each number of passes that was tried, the squared error of the entries that were held out, as a part of the
+        error that the means of the columns have (a category counts as a column of 0 and 1): 0 if all were right. Empty
+        where none were held out.
     n_features_in_, feature_names_in_
         As everywhere in scikit-learn.
 
     Notes
     -----
-    A model that learns for too long knows the rows by their noise, and fills in worse. So by default there are two
-    trainings. The first does not see the entries that are held out, and ends, with a falling learning rate, when these
-    are no longer filled in better (at the latest after 10,000 updates). The second one sees all entries, for as many
-    passes. If the held-out entries are filled in no better than by the means of the columns, there is a warning, and
-    no second training: the model is one of independent columns. With n_iter there is one training, of so many passes.
+    A model that learns for too long knows the rows by their noise, and fills in worse. So by default some of the known
+    entries are held out, and models are trained without them, each for twice as many passes as the one before, from 500
+    updates to 8,000 (or 100 passes), until one fills them in no better, by 2 % at least. The model that is kept learns
+    from all entries, for the best number of passes. If held-out entries are filled in no better than by the means of
+    their columns, there is a warning, and the model is one of independent columns. With n_iter there is one training,
+    of so many passes.
 
     X is a numeric array with NaN where an entry is missing (masked arrays will do), an array of objects, or a data
     frame of pandas or polars, of text, categories, truth values and numbers. What comes out is of the same kind, with
@@ -173,42 +175,60 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         units, codes, names, categories = of_table(described)
         seed = self._new_seed()
         data = frames.nan_where_missing(codes)
-        n_iter, error = self.n_iter, None
+        n_iter, self.held_out_errors_ = self.n_iter, {}
         rbm = RBM.from_data(data, int(self.n_components), seed, visible=units)
         if n_iter is None and self.validation_fraction:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore", TrainingWarning)  # what samples are like: here entries decide
-                n_iter, error = self._passes(data, units, seed)
+                warnings.simplefilter("ignore", TrainingWarning)  # of samples: here entries decide
+                self.held_out_errors_ = self._errors(data, units, seed)
+                n_iter = self._best()
                 self.history_ = self._train(rbm, data, seed, n_iter)
         else:
             self.history_ = self._train(rbm, data, seed, n_iter)
         rbm._visible_names, rbm._visible_categories = names, categories
-        self.n_iter_, self.held_out_error_ = int(self.history_.last["epoch"]) if len(self.history_) else 0, error
+        self.n_iter_ = int(self.history_.last["epoch"]) if len(self.history_) else 0
         self.rbm_ = rbm
         return self
 
-    def _passes(self, data: np.ndarray, units: Unit, seed: int) -> tuple[int, float | None]:
-        """(passes through the data that are best for known entries that are held out, their error)."""
-        n_batches = -(-len(data) // int(self.batch_size))
+    def _errors(self, data: np.ndarray, units: Unit, seed: int) -> dict[int, float]:
+        """The errors of held-out entries after trainings of more and more passes through the data, up to the first that
+        is no better than the one before."""
         n_known = int(np.count_nonzero(~np.isnan(data)))
         held = held_out(data, max(float(self.validation_fraction), min(_FEWEST / max(1, n_known), _MOST)), seed)
-        if not held.any():
-            return -(-_TINY // n_batches), None
-        known = np.where(held, np.nan, data)
-        rbm = RBM.from_data(known, int(self.n_components), seed, visible=units)
-        score = HeldOutError(data, held, rbm.visible, max(1, _INTERVAL // n_batches))
-        stop = EarlyStopping(ERROR, patience=_PATIENCE, mode="min")
-        history = self._train(rbm, known, seed, -(-_UPDATES // n_batches), metrics=score, callbacks=stop)
-        if stop.best < 1.0:
-            return int(history.last["epoch"]), stop.best
+        known, errors, best = np.where(held, np.nan, data), {}, math.inf
+        n_batches = -(-len(data) // int(self.batch_size))
+        n_iter = -(-_SHORTEST // n_batches)
+        while held.any():
+            rbm = RBM.from_data(known, int(self.n_components), seed, visible=units)
+            longest = defaults.epochs(n_batches, rbm.n_visible, rbm.n_hidden)
+            longest = min(longest, max(-(-_LONGEST // n_batches), _PASSES))
+            try:
+                self._train(rbm, known, seed, n_iter)
+                error = held_out_error(rbm, data, held, seed, self._threads())
+            except FloatingPointError:  # which longer trainings come to more easily
+                if not errors:
+                    raise
+                error = math.inf
+            errors[n_iter] = error
+            if error > _GAIN * best or n_iter >= longest:
+                break
+            n_iter, best = min(2 * n_iter, longest), error
+        return errors
+
+    def _best(self) -> int:
+        """The number of passes with the smallest error; 0, and a warning, where means of columns are as good."""
+        errors = self.held_out_errors_
+        best = min(errors, key=errors.__getitem__, default=0)
+        if not errors or errors[best] < 1.0:
+            return best
         warn(
-            f"an RBM fills in entries that were held out no better than the means of their columns do (held_out_error_ "
-            f"is {stop.best:.2f}): the columns tell little of each other, or the rows are too few. So what is missing "
+            "an RBM fills in entries that were held out no better than the means of their columns do (held_out_errors_ "
+            f"has {errors[best]:.2f}): the columns tell little of each other, or the rows are too few. What is missing "
             "gets the mean, or the most frequent category, of its column; with n_iter an RBM is trained all the same"
         )
-        return 0, stop.best
+        return 0
 
-    def _train(self, rbm: RBM, data: np.ndarray, seed: int, n_iter: int | None, **how: Any) -> History:
+    def _train(self, rbm: RBM, data: np.ndarray, seed: int, n_iter: int | None) -> History:
         """Train a model for so many passes through data."""
         rate = self.learning_rate
         if rate is None:
@@ -216,7 +236,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return fit(
             rbm, data, optimizer=SGD(Linear(float(rate), 0.0), l2=float(self.l2)),
             epochs=None if n_iter is None else int(n_iter), batch_size=int(self.batch_size), seed=seed,
-            missing="latent", n_threads=self._threads(), progress=bool(self.verbose), **how,
+            missing="latent", n_threads=self._threads(), progress=bool(self.verbose),
         )  # fmt: skip
 
     def transform(self, X):
