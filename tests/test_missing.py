@@ -775,8 +775,8 @@ def test_the_imputer_trains_for_as_long_as_is_good_for_held_out_entries(monkeypa
     pytest.importorskip("sklearn")
     from fastrbm.sklearn import RBMImputer, imputer
 
-    monkeypatch.setattr(imputer, "_SHORTEST", 50)  # less time
-    monkeypatch.setattr(imputer, "_LONGEST", 400)
+    monkeypatch.setattr(imputer, "_SHORTEST", 250)  # less time
+    monkeypatch.setattr(imputer, "_LONGEST", 1000)
     rng = np.random.default_rng(0)
     alike = np.repeat(rng.integers(0, 2, (50, 1)), 4, axis=1).astype(float)
     holes = np.where(rng.random(alike.shape) < 0.2, NAN, alike)
@@ -785,15 +785,16 @@ def test_the_imputer_trains_for_as_long_as_is_good_for_held_out_entries(monkeypa
         found = RBMImputer(4, random_state=0).fit(holes)
     some, errors = ~np.isnan(holes).all(axis=1), found.held_out_errors_
     assert (found.transform(holes) == alike)[some].mean() > 0.98 and errors[found.n_iter_] == min(errors.values()) < 0.5
-    assert list(errors) == [50 << k for k in range(len(errors))] and found.n_iter_ == found.history_.last["epoch"]
+    assert list(errors) == [250, 500, 1000] and found.n_iter_ == found.history_.last["epoch"]
     noise = rng.integers(0, 2, (50, 4)).astype(float)
     noise[:, 0] = rng.normal(size=50)
     holes = np.where(rng.random(noise.shape) < 0.2, NAN, noise)
+    monkeypatch.setattr(imputer, "_SHORTEST", 40)
     with monkeypatch.context() as other:
         other.setattr(imputer, "held_out_error", lambda *args: 1.0)
         with pytest.warns(UserWarning, match="no better than the means of their columns"):
             found = RBMImputer(4, random_state=0).fit(holes)
-    assert found.n_iter_ == 0 and found.held_out_errors_ == {50: 1.0, 100: 1.0}
+    assert found.n_iter_ == 0 and found.held_out_errors_ == dict.fromkeys((40, 80, 160), 1.0)
     filled = found.transform(holes)
     mode = np.nanmean(holes, axis=0) >= 0.5
     assert (filled[:, 1:] == np.where(np.isnan(holes), mode, holes)[:, 1:]).all()
@@ -808,7 +809,7 @@ def test_the_imputer_trains_for_as_long_as_is_good_for_held_out_entries(monkeypa
 
     with monkeypatch.context() as other:
         other.setattr(imputer, "fit", diverges)
-        assert RBMImputer(2, random_state=0).fit(alike).held_out_errors_[100] == np.inf
+        assert RBMImputer(2, random_state=0).fit(alike).held_out_errors_[80] == np.inf
         other.setattr(imputer, "_SHORTEST", 60)
         with pytest.raises(FloatingPointError):
             RBMImputer(2, random_state=0).fit(alike)
