@@ -41,7 +41,8 @@ class Setting(Generic[T]):
             value: Any = instance.__dict__[self.name]
         except KeyError:
             raise AttributeError(f"{owner.__name__} object has no {self.name} yet") from None
-        return value.view() if type(value) is np.ndarray else value
+        shown: Any = value.view() if type(value) is np.ndarray else value
+        return shown
 
     def __set__(self, instance: object, value: T) -> None:
         instance.__dict__[self.name] = self.check(value, self.name, *self.limits)
@@ -71,7 +72,8 @@ class once(Generic[T]):  # noqa: N801, a decorator
             value: Any = instance.__dict__[self.name]
         except KeyError:
             value = instance.__dict__[self.name] = self.compute(instance)
-        return value.view() if type(value) is np.ndarray else value
+        shown: Any = value.view() if type(value) is np.ndarray else value
+        return shown
 
     def __set__(self, instance: object, value: T) -> None:
         raise AttributeError(f"{self.name} of a {type(instance).__name__} cannot be set")
