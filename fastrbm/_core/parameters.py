@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ..units.unit import Unit
     from .division import Division
 
+# momentum, whether it looks ahead, the weights' velocity (None: 0) and where the next one goes: see kernels.ascend
+Velocity = tuple[float, bool, np.ndarray | None, np.ndarray]
+
 _LARGEST_SUM = 2**31 - 1
 _LARGEST_OF_REALS = 2**29 - 1  # times 2^23, the integers of real units, it is below 2^53
 _LARGEST_VALUE = (REAL_LARGEST + 1) * 2.0**-REAL_BITS  # of a real unit
@@ -60,17 +63,18 @@ class Update:
 
     def ascend(
         self, weights: np.ndarray, rate: float, l2: float, l1: float, limit: float, out: np.ndarray,
-        transposed: np.ndarray, n_threads: int, division: Division | None = None,
+        transposed: np.ndarray, n_threads: int, division: Division | None = None, velocity: Velocity | None = None,
     ) -> tuple[int, float, float]:  # fmt: skip
         """The update of the weights: see kernels.ascend. Of a divided model it is that of this rank's tiles; what is
         returned is of all."""
         if self.tiles.shape != weights.shape:
             raise ValueError(f"a direction must have tiles of shape {weights.shape}, got {self.tiles.shape}")
+        given = weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads
         if division is None:
-            return kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads)
+            return kernels.ascend(*given, None, velocity)
         rows, bad, column = rows_for(weights), 0, 0.0
         if len(weights):
-            bad, column, _ = kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads, rows)
+            bad, column, _ = kernels.ascend(*given, rows, velocity)
         (sums,), _, numbers = division.totals([rows], None, outcome_of(bad, column, rate))
         return outcome(division, numbers, sums)
 
