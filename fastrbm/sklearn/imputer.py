@@ -196,7 +196,8 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         is no better than the one before."""
         n_known = int(np.count_nonzero(~np.isnan(data)))
         held = held_out(data, max(float(self.validation_fraction), min(_FEWEST / max(1, n_known), _MOST)), seed)
-        known, errors, best = np.where(held, np.nan, data), {}, math.inf
+        errors: dict[int, float] = {}
+        known, best = np.where(held, np.nan, data), math.inf
         n_batches = -(-len(data) // int(self.batch_size))
         n_iter = -(-_SHORTEST // n_batches)
         while held.any():
