@@ -436,22 +436,34 @@ class Parameters:
         smaller = (tiles * scale[:, None, :]).astype(np.float32)
         return self._of_tiles(smaller, self.visible_bias, self.hidden_bias, self.units, n_threads)[0]
 
-    def zero_summed(self, n_threads: int | None = None) -> Parameters:
+    def zero_summed(self, n_threads: int | None = None, before: Parameters | None = None) -> Parameters:
         """The same model in the gauge in which the weights of a site to each hidden unit, and its biases, sum to zero
-        over its categories. What is taken off weights goes to the hidden biases."""
-        segments = segments_of(self.units[0].layout)
-        if segments is None:
+        over its categories. What is taken off weights goes to the hidden biases.
+
+        before: what these parameters were before an update without centering. Of the update, what the gauge takes off
+        weights goes nowhere then: hidden biases have a part of the update of their own, and would come to rest beside
+        the means of the data where weights decay. (Centered, the gauge gives them back what the weights took.)
+        """
+        if segments_of(self.units[0].layout) is None:
             return self
-        tiles = self.to_hidden.tiles_array
+        tiles, shifts = self._in_gauge(n_threads)
+        if before is not None:
+            shifts = before._in_gauge(n_threads)[1]
+        visible_bias = self.units[0].zero_sum(self.visible_bias.astype(np.float64))[0].astype(np.float32)
+        hidden_bias = moved_values(self.hidden_bias, shifts, 1.0, "hidden_bias")
+        return self._of_tiles(tiles, visible_bias, hidden_bias, self.units, n_threads)[0]
+
+    def _in_gauge(self, n_threads: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """Weights in tiles whose sums over a site's categories are zero, and what is taken off those of each hidden
+        unit, float64 (H,)."""
+        tiles, segments = self.to_hidden.tiles_array, segments_of(self.units[0].layout)
         out, shift = np.empty_like(tiles), np.empty((tiles.shape[0], TILE))
         if len(tiles):
             kernels.zero_sum(tiles, segments, out, shift, threads.resolve(n_threads, threads.PASS * tiles.size))
         shifts = shift.reshape(-1)
         if self.division is not None:
             shifts = self.division.hidden.all_units(shifts[: self.division.own_hidden])
-        visible_bias = self.units[0].zero_sum(self.visible_bias.astype(np.float64))[0].astype(np.float32)
-        hidden_bias = moved_values(self.hidden_bias, shifts[: self.shape[1]], 1.0, "hidden_bias")
-        return self._of_tiles(out, visible_bias, hidden_bias, self.units, n_threads)[0]
+        return out, shifts[: self.shape[1]]
 
     def shifted(self, visible: np.ndarray, hidden: np.ndarray) -> Parameters:
         """With these numbers added to the biases; errors as for moved."""

@@ -82,9 +82,10 @@ class Optimizer(Described):
         self, rbm: RBM, direction: Update, progress: float, l2: float, l1: float, n_threads: int | None,
         offsets: tuple[np.ndarray, np.ndarray] | None,
     ) -> None:  # fmt: skip
+        start = rbm._parameters
         rbm._move(direction, self.rate(progress), l2, l1, n_threads=n_threads)
         if rbm.visible.layout is not None and not rbm._has_absent and (self._leaves_gauge or self.l1 or self.l1b):
-            rbm.zero_sum(n_threads)
+            rbm._parameters = rbm._parameters.zero_summed(n_threads, start if offsets is None else None)
         if self.max_norm == math.inf:
             return
         before = rbm._parameters
