@@ -372,9 +372,11 @@ class Parameters:
         """The same weights and biases with other parameters of the units' own energies; errors as for moved."""
         return self._scaled(1.0, units, n_threads)
 
-    def lowered(self, factor: float, n_threads: int | None = None) -> Parameters:
-        """With the weights of real visible units times a factor."""
-        return self._scaled(factor, self.units, n_threads)
+    def lowered(
+        self, factor: float, n_threads: int | None = None, offsets: tuple[np.ndarray, np.ndarray] | None = None
+    ) -> Parameters:
+        """With the weights of real visible units times a factor; offsets: what updates are centered by, if they are."""
+        return self._scaled(factor, self.units, n_threads).cut_from(self, offsets, n_threads)
 
     def _scaled(self, factor: float, units: tuple[Unit, Unit], n_threads: int | None) -> Parameters:
         tiles, real = self.to_hidden.tiles_array, units[0].sides()[2] > 0
@@ -465,15 +467,22 @@ class Parameters:
             shifts = self.division.hidden.all_units(shifts[: self.division.own_hidden])
         return out, shifts[: self.shape[1]]
 
-    def shifted(self, visible: np.ndarray, hidden: np.ndarray) -> Parameters:
-        """With these numbers added to the biases; errors as for moved."""
-        shifted = self.replaced(
+    def cut_from(
+        self, before: Parameters, offsets: tuple[np.ndarray, np.ndarray] | None, n_threads: int | None = None
+    ) -> Parameters:
+        """With biases that follow what was cut off the weights of before, where updates are centered by these offsets:
+        it is a change of W (see Update.bias_parts). Errors as for moved."""
+        if offsets is None or self is before:
+            return self
+        lost = before.to_hidden.tiles_array - self.to_hidden.tiles_array
+        visible, hidden = along_offsets(lost, offsets, n_threads, self.division)
+        following = self.replaced(
             self.to_hidden.tiles_array, self.transposed, self._largest_sums,
             moved_values(self.visible_bias, visible, 1.0, "visible_bias"),
             moved_values(self.hidden_bias, hidden, 1.0, "hidden_bias"),
         )  # fmt: skip
-        shifted.check_range(self._largest_sums[1])
-        return shifted
+        following.check_range(self._largest_sums[1])
+        return following
 
     def replaced(
         self, weights: np.ndarray, transposed: Any, largest_sums: Sequence[float], visible_bias: np.ndarray,

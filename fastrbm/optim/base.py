@@ -90,10 +90,7 @@ class Optimizer(Described):
             return
         before = rbm._parameters
         rbm._clip(self.max_norm, n_threads)
-        after = rbm._parameters
-        if offsets is not None and after is not before:  # what is cut off is a change of W: see Update.bias_parts
-            lost = before.to_hidden.tiles_array - after.to_hidden.tiles_array
-            rbm._parameters = after.shifted(*along_offsets(lost, offsets, n_threads, after.division))
+        rbm._parameters = rbm._parameters.cut_from(before, offsets, n_threads)
 
     def _decay(self) -> str:
         """For __repr__, which names what is not as it is by default, without rounding."""

@@ -200,7 +200,8 @@ class Loop:
                 chains, progress = self.gradient.chains, self.schedule(self.update)  # type: ignore[attr-defined]
                 variance.update(self.rbm, batch, weight, mean_weight, chains, progress, self.n_threads)
         except NotNormalizable:  # data that are nearly in a plane lead up to where no distribution is, and noise beyond
-            self.rbm._parameters = self.rbm._parameters.lowered(_LOWERED, self.n_threads)
+            offsets = estimate.offsets if isinstance(estimate, Gradient) else None
+            self.rbm._parameters = self.rbm._parameters.lowered(_LOWERED, self.n_threads, offsets)
             self.left_out += 1
         if self.averaging is not None:
             self.averaging.update(self.rbm, self.update + 1)
