@@ -257,6 +257,15 @@ class Gradient(Update):
         own = type(self)
         return not (own.visible_bias is Gradient.visible_bias and own.hidden_bias is Gradient.hidden_bias)
 
+    def _keeps_parts(self, method: str) -> bool:
+        """Whether what centered or scaled makes of this gradient has its parts: a subclass with parts of its own says
+        so by a method of its own."""
+        own = type(self)
+        return getattr(own, method) is not getattr(Gradient, method) or all(
+            getattr(own, part) is getattr(Gradient, part)
+            for part in ("tiles", "weights", "visible_bias", "hidden_bias", "own")
+        )
+
     @property
     def work(self) -> int:
         """What ascend has to do beside the update itself, in connections."""

@@ -192,7 +192,8 @@ class Loop:
             rate = self.optimizer.rate(self.schedule(self.update))
             self._together.meet(np.array([rate]))
         estimate = weighted_gradient(self.gradient, self.rbm, batch, weight, mean_weight, self.n_threads)
-        if self.centering is not None and (self.strict or isinstance(estimate, Gradient)):
+        centered = isinstance(estimate, Gradient) and estimate._keeps_parts("centered")
+        if self.centering is not None and (self.strict or centered):
             estimate = self.centering(estimate)
         try:
             self.optimizer.update(self.rbm, estimate, self.schedule(self.update), self.n_threads)
