@@ -167,7 +167,7 @@ cdef void weigh_and_draw_reals(const Annealing *job, const HalfStep *step, Py_ss
     while start < n:
         count = smaller(REAL_BLOCK, n - start)
         if sent:
-            real_sums(scratch.reals, scratch, step, tile, first + start, count)
+            real_sums(scratch.reals, scratch, step, tile, first + start, count, start > 0)
         else:
             for i in range(count * TILE):
                 scratch.reals[i] = <double> scratch.sums[start * TILE + i]

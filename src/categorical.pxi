@@ -10,7 +10,7 @@
 # comes.
 
 cdef enum:
-    GROUPS = 8                          # of sites whose rows are tabulated, each chosen by a byte of a chain's word
+    GROUPS = 8                          # of sites whose rows are tabulated, each chosen by a place
     GROUP_ROWS = 64                     # of the table of several sites together, at most
     CATEGORIES = 256                    # columns of a site's fields, whole tiles
 
@@ -26,8 +26,7 @@ cdef void gather_sums(int32_t *acc, Scratch *scratch, const float *rows, float s
     cdef Py_ssize_t tables[GROUPS]              # where the table of each group begins, bytes in scratch.tables
     cdef Py_ssize_t row_bytes = WIDTH_MANY * WIDTH, digit
     cdef int groups
-    cdef uint64_t *words = scratch.words
-    cdef const uint8_t *codes
+    cdef uint16_t *places = &scratch.places[0][0]
     while row < stop:
         groups, used = 0, 0
         while row < stop and groups < GROUPS:
@@ -43,23 +42,25 @@ cdef void gather_sums(int32_t *acc, Scratch *scratch, const float *rows, float s
             used += n_rows * row_bytes
             groups += 1
         starts[groups] = row
-        memset(words, 0, n * sizeof(uint64_t))
         for k in range(groups):
-            digit = 1
+            for chain in range(n):
+                places[k * BLOCK + chain] = <uint16_t> tables[k]
+            digit = row_bytes
             for first in range(starts[k], starts[k + 1]):
-                codes = planes + first * stride
-                for chain in range(n):
-                    words[chain] += <uint64_t> codes[chain] * (<uint64_t> digit << (8 * k))
+                add_digits(places + k * BLOCK, planes + first * stride, <uint16_t> digit, n)
                 digit *= plan.rows[first].size + 1
         column = 0
         while column < n_columns:
             for k in range(groups):
                 build_category_table(scratch.tables + tables[k], rows + column, scale, plan.rows + starts[k],
                                      starts[k + 1] - starts[k])
+            if row < stop:              # tables of the next sites would wait for their rows
+                prefetch_rows(rows + plan.rows[row].unit * TILE + column,
+                              plan.rows[row].unit - plan.rows[starts[0]].unit)
             if groups == GROUPS:
-                add_chosen_rows(<char *> (acc + column), scratch.tables, tables, words, n, started, GROUPS)
+                add_chosen_rows(<char *> (acc + column), scratch.tables, places, n, started, GROUPS)
             else:
-                add_chosen_rows(<char *> (acc + column), scratch.tables, tables, words, n, started, groups)
+                add_chosen_rows(<char *> (acc + column), scratch.tables, places, n, started, groups)
             column += WIDTH_MANY * LANES
         started = True
 
@@ -86,21 +87,26 @@ cdef void build_category_table(char *table, const float *rows, float scale, cons
         size *= sites[site].size + 1
 
 
-cdef inline void add_chosen_rows(char *acc, const char *tables, const Py_ssize_t *starts, const uint64_t *words,
-                                 Py_ssize_t n, bint started, int groups) noexcept nogil:
+cdef inline void add_digits(uint16_t *places, const uint8_t *codes, uint16_t digit, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t chain
+    for chain in range(n):
+        places[chain] = <uint16_t> (places[chain] + codes[chain] * digit)
+
+
+cdef inline void add_chosen_rows(char *acc, const char *tables, const uint16_t *places, Py_ssize_t n, bint started,
+                                 int groups) noexcept nogil:
+    """Add to each chain's accumulators a row of each group's table, places[group][chain] bytes behind tables."""
     cdef Py_ssize_t chain, t
     cdef int k
-    cdef uint64_t word
     cdef vi sums[WIDTH_MANY]
     cdef vi *out
     cdef const vi *chosen
     for chain in range(n):
-        word = words[chain]
         out = <vi *> (acc + chain * TILE * 4)
         for t in range(WIDTH_MANY):
             sums[t] = out[t] if started else splat_i(0)
         for k in range(groups):
-            chosen = <const vi *> (tables + starts[k] + ((word >> (8 * k)) & 255) * (WIDTH_MANY * WIDTH))
+            chosen = <const vi *> (tables + places[k * BLOCK + chain])
             for t in range(WIDTH_MANY):
                 sums[t] = sums[t] + chosen[t]
         for t in range(WIDTH_MANY):

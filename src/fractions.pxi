@@ -180,7 +180,7 @@ cdef void log_odds_tile(double *out, Scratch *scratch, const HalfStep *step, Py_
     if step.given != NULL and step.given.real:
         row = 0
         while row < n:
-            real_sums(out + row * TILE, scratch, step, tile, first + row, smaller(REAL_BLOCK, n - row))
+            real_sums(out + row * TILE, scratch, step, tile, first + row, smaller(REAL_BLOCK, n - row), row > 0)
             row += REAL_BLOCK
         for row in range(n):
             for k in range(n_columns):

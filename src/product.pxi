@@ -25,6 +25,7 @@ cdef struct Scratch:                    # what one thread needs for a half step 
     char tables[TABLES]
     uint64_t words[BLOCK]               # bits of each chain,
     int32_t chains[BLOCK]               # and whose they are, where only some are listed
+    uint16_t places[8][BLOCK]           # categorical.pxi: where each chain's rows of tables are
     char squares[LEVEL_AMX * 4096]      # product_amx.pxi
     char bits[LEVEL_AMX * BLOCK * 512]
     int32_t sums[BLOCK * TILE]          # the accumulators
@@ -45,6 +46,7 @@ cdef inline void build_table(char *table, const float *rows, float scale, Py_ssi
     """table[m] = the sum of those of the k rows whose bit is set in m. Rows past the last, which no chain has on, are
     replaced by it. k and width, in vectors, are literals."""
     cdef vi low[8]
+    cdef vi high[3]
     cdef vi base
     cdef vi *out
     cdef const float *row
@@ -60,13 +62,21 @@ cdef inline void build_table(char *table, const float *rows, float scale, Py_ssi
         low[5] = low[4] + low[1]
         low[6] = low[4] + low[2]
         low[7] = low[4] + low[3]
+        for i in range(3, k):
+            high[i - 3] = grid_row(row + smaller(i, last) * TILE, scale)
         for i in range(8):
             out[i * width] = low[i]
         for m in range(1, 1 << (k - 3)):
             # the upper bits' sum: what the table has for m without its lowest bit, and the row of that bit
-            base = out[8 * (m & (m - 1)) * width] + grid_row(row + smaller(3 + lowest_bit(m), last) * TILE, scale)
+            base = out[8 * (m & (m - 1)) * width] + high[lowest_bit(<uint32_t> m)]
             for i in range(8):
                 out[(8 * m + i) * width] = base + low[i]
+
+
+cdef inline void prefetch_rows(const float *rows, Py_ssize_t n) noexcept nogil:
+    cdef Py_ssize_t row
+    for row in range(n):
+        prefetch(rows + row * TILE)
 
 
 cdef inline void add_row(vi *sums, const char *table, uint64_t word, int group, int k,
@@ -219,6 +229,8 @@ cdef inline void product_passes(int32_t *acc, Scratch *scratch, const float *row
             for group in range(groups):
                 build_table(tables + group * ((width * WIDTH) << k),
                             rows + (8 * byte + k * group) * TILE + column, scale, 8 * count - 1 - k * group, k, width)
+            # those of the next pass, or of the next tile: tables would wait for them
+            prefetch_rows(rows + 8 * (byte + count) * TILE + column, 8 * count)
             if listed > 0:
                 add_listed_rows(<char *> (acc + column), tables, words, chains, listed, k, width, <int> groups)
             elif started:

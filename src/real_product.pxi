@@ -10,13 +10,14 @@ cdef enum:
 
 
 cdef void real_sums(double *sums, Scratch *scratch, const HalfStep *step, Py_ssize_t tile, Py_ssize_t first,
-                    Py_ssize_t n) noexcept nogil:
+                    Py_ssize_t n, bint again) noexcept nogil:
     """sums OUT [n][64], for n (at most REAL_BLOCK) chains: 2^e times what the sending layer, some of whose units are
-    real, sends to the columns of a tile."""
+    real, sends to the columns of a tile. again: whether this scratch was last used for the same tile."""
     cdef const float *rows = step.tiles + tile * step.tile_length
     cdef Py_ssize_t n_columns = columns_of(step, tile).n, k, i
     cdef const Run *run
-    cdef bint started = False
+    cdef bint started = False, widened = again and step.given.n_runs == 1 and (
+        step.given.n_rows <= REAL_BYTES * INPUTS)
     for k in range(step.given.n_runs):
         started = started or not is_real(step.given.runs[k].kind)
     if started:
@@ -27,21 +28,22 @@ cdef void real_sums(double *sums, Scratch *scratch, const HalfStep *step, Py_ssi
         run = step.given.runs + k
         if is_real(run.kind):
             add_reals(sums, scratch, rows + run.unit * TILE, step.grid, step.planes + run.row * step.stride + first,
-                      step.stride, run.n_rows // REAL_BYTES, n, n_columns, started)
+                      step.stride, run.n_rows // REAL_BYTES, n, n_columns, started, widened)
             started = True
     for i in range(n * TILE):
         sums[i] = sums[i] * 0.000244140625      # 2^-12
 
 
 cdef void add_reals(double *sums, Scratch *scratch, const float *rows, float grid, const uint8_t *planes,
-                    Py_ssize_t stride, Py_ssize_t n_units, Py_ssize_t n, Py_ssize_t n_columns,
-                    bint started) noexcept nogil:
+                    Py_ssize_t stride, Py_ssize_t n_units, Py_ssize_t n, Py_ssize_t n_columns, bint started,
+                    bint widened) noexcept nogil:
     """Add to sums INOUT [n][64] (started: they have something) the products of n_units units' integers and those of
-    their rows of a tile."""
+    their rows of a tile (widened: scratch.integers has these)."""
     cdef Py_ssize_t unit = 0, count, n_strips = ceil_div(n_columns, LANES)
     while unit < n_units:
         count = smaller(INPUTS, n_units - unit)
-        widen_rows(scratch.integers, rows + unit * TILE, grid, count, n_strips)
+        if not widened:
+            widen_rows(scratch.integers, rows + unit * TILE, grid, count, n_strips)
         read_reals(scratch.numbers, planes + REAL_BYTES * unit * stride, stride, count, n)
         multiply_block(sums, scratch, n, count, n_strips, started)
         started = True
@@ -112,7 +114,7 @@ cdef void real_senders_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t fi
     while start < n:
         count = smaller(together, n - start)
         for k in range(where.span):
-            real_sums(scratch.reals, scratch, step, tile + k, first + start, count)
+            real_sums(scratch.reals, scratch, step, tile + k, first + start, count, start > 0 and where.span == 1)
             if is_real(where.kind):
                 draw_reals(step, where.kind, scratch.reals, True, 1.0, tile, first + start, count)
                 break

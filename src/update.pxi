@@ -59,6 +59,11 @@ cdef struct Ascent:
     bint rows_given                 # whether the caller adds up the rows
     bint cold                       # whether what is written to is not in the cache
     Py_ssize_t bad
+    # NULL in new_velocity: no momentum
+    double momentum
+    bint nesterov
+    const float *velocity           # NULL: 0
+    float *new_velocity
 
 
 def difference(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, double positive_factor,
@@ -93,7 +98,7 @@ def step(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, d
          const uint8_t[:, ::1] negative_bits, const float[:, :, ::1] negative, double negative_factor,
          bint signed, centering, Py_ssize_t n_hidden, const float[:, :, ::1] weights, double rate, double l2,
          double l1, float limit, float[:, :, ::1] out, float[:, :, ::1] transposed, double[::1] along_hidden,
-         double[::1] along_visible, int n_threads, rows=None, by_tile=None, Segments segments=None):
+         double[::1] along_visible, int n_threads, rows=None, by_tile=None, Segments segments=None, velocity=None):
     """difference and ascend in one: the difference itself is never written down. along_hidden and along_visible are
     products of the difference less l2 weights + l1 sign(weights)."""
     cdef Phase phases[2]
@@ -103,6 +108,8 @@ def step(const uint8_t[:, ::1] positive_bits, const float[:, :, ::1] positive, d
     phases[0] = phase_of(positive_bits, positive, positive_factor, signed, segments)
     phases[1] = phase_of(negative_bits, negative, -negative_factor, signed, segments)
     ascent = ascent_of(weights, rate, l2, l1, limit, out, transposed, rows, sums)
+    ascent.cold = True
+    accelerate(&ascent, velocity)
     run_difference(phases, centering, n_visible, n_hidden, NULL, along_hidden, along_visible, by_tile, &ascent,
                    n_threads)
     return outcome(&ascent)
@@ -136,7 +143,26 @@ cdef Ascent ascent_of(const float[:, :, ::1] weights, double rate, double l2, do
         check(weights.shape[0] == n_tiles and weights.shape[1] == padded and n_chunks == ceil_div(padded, TILE)
               and n_tiles == ceil_div(transposed.shape[1], TILE), "an update")
     return Ascent(&weights[0, 0, 0], rate, l2, l1, limit, &out[0, 0, 0], &transposed[0, 0, 0], padded,
-                  transposed.shape[1], n_tiles, rows, own + n_tiles * n_chunks * TILE, rows_given is not None, False, 0)
+                  transposed.shape[1], n_tiles, rows, own + n_tiles * n_chunks * TILE, rows_given is not None, False, 0,
+                  0.0, False, NULL, NULL)
+
+
+cdef int accelerate(Ascent *ascent, velocity) except -1:
+    """Let the update have momentum: velocity as ascend takes it."""
+    cdef const float[:, :, ::1] old
+    cdef float[:, :, ::1] new
+    if velocity is None:
+        return 0
+    ascent.momentum, ascent.nesterov, before, new = velocity
+    ascent.new_velocity = &new[0, 0, 0]
+    if DEBUG_CHECKS:
+        check(new.shape[0] == ascent.n_tiles and new.shape[1] == ascent.padded, "velocity out")
+    if before is not None:
+        old = before
+        ascent.velocity = &old[0, 0, 0]
+        if DEBUG_CHECKS:
+            check(old.shape[0] == ascent.n_tiles and old.shape[1] == ascent.padded, "velocity")
+    return 0
 
 
 cdef outcome(Ascent *ascent):
@@ -373,9 +399,13 @@ cdef inline double sum8(double *x) noexcept nogil:
 
 
 def ascend(const float[:, :, ::1] weights, const float[:, :, ::1] direction, double rate, double l2, double l1,
-           float limit, float[:, :, ::1] out, float[:, :, ::1] transposed, int n_threads, rows=None):
+           float limit, float[:, :, ::1] out, float[:, :, ::1] transposed, int n_threads, rows=None, velocity=None):
     """out OUT = weights + rate (direction - l2 weights - l1 sign(weights)), in tiles, computed in float64 and rounded
     once to float32; transposed OUT is the same the other way round, in tiles (ceil(V/64), 8 ceil(H/8), 64).
+
+    With velocity, (momentum, nesterov, old IN or None, new OUT), both in tiles: new = momentum old + direction less
+    decay, computed in float64 and rounded once to float32, is what rate multiplies; where nesterov is true, momentum
+    new + direction less decay.
 
     Returns how many of the numbers are not finite or not below limit in size, and the largest sums of |out| over a
     hidden unit's and over a visible unit's weights, float64, always added in the same order. With rows OUT float64
@@ -387,6 +417,7 @@ def ascend(const float[:, :, ::1] weights, const float[:, :, ::1] direction, dou
     cdef _Memory sums = memory_of_sums(out, transposed)
     cdef Ascent ascent = ascent_of(weights, rate, l2, l1, limit, out, transposed, rows, sums)
     cdef Barrier barrier = new_barrier()
+    accelerate(&ascent, velocity)
     ascent.cold = True
     with nogil, parallel(num_threads=n_threads):
         join_team()
@@ -431,8 +462,8 @@ cdef Py_ssize_t ascend_chunk(const Ascent *ascent, const float *direction, Py_ss
     cdef vd totals[HALVES]
     cdef vd sums[LANES_OF_8]            # of a unit; an array in memory would wait for its own stores
     cdef vd rate = splat_d(ascent.rate), l2 = splat_d(ascent.l2), l1 = splat_d(ascent.l1)
-    cdef vd size, w, d
-    cdef bint sparse = ascent.l1 != 0.0
+    cdef vd size, w, d, u, momentum = splat_d(ascent.momentum)
+    cdef bint sparse = ascent.l1 != 0.0, moving = ascent.new_velocity != NULL
     cdef double all_sizes = 0
     cdef float block[CHUNK * TILE]
     cdef float *line
@@ -445,6 +476,8 @@ cdef Py_ssize_t ascend_chunk(const Ascent *ascent, const float *direction, Py_ss
             for k in range(TILE // 16):
                 prefetch_to_write(ascent.out + first + (unit + AHEAD) * TILE + 16 * k)
                 prefetch_to_write(transposed + unit * TILE + 16 * k)
+                if moving:
+                    prefetch_to_write(ascent.new_velocity + first + (unit + AHEAD) * TILE + 16 * k)
         old = ascent.weights + first + unit * TILE
         new = ascent.out + first + unit * TILE
         line = block + unit * TILE
@@ -453,6 +486,13 @@ cdef Py_ssize_t ascend_chunk(const Ascent *ascent, const float *direction, Py_ss
             d = widen(direction + unit * TILE + k * HALF) - l2 * w
             if sparse:
                 d = d - l1 * sign_d(w)
+            if moving:
+                u = d
+                if ascent.velocity != NULL:
+                    u = momentum * widen(ascent.velocity + first + unit * TILE + k * HALF) + d
+                narrow(u, ascent.new_velocity + first + unit * TILE + k * HALF)
+                u = rounded(u)
+                d = momentum * u + d if ascent.nesterov else u
             w = w + rate * d
             narrow(w, line + k * HALF)
             narrow(w, new + k * HALF)   # a copy of line would wait for its stores

@@ -76,7 +76,8 @@ class Formula:
         else:
             step, momentum = self.back(g | {"W": G - decay}, mu, lam), self.how.get("momentum", 0.0)
             self.kept = {name: momentum * self.kept.get(name, 0.0) + part for name, part in step.items()}
-            step = {name: momentum * u + step[name] for name, u in self.kept.items()} if "nesterov" in self.how else self.kept
+            ahead = {name: momentum * u + step[name] for name, u in self.kept.items()}
+            step = ahead if "nesterov" in self.how else self.kept
         new = {name: part + RATE * step.get(name, 0.0) for name, part in old.items()}
         for site in sites(rbm.visible) if self.how is None or l1 or l1b else ():
             new["b"][site] -= new["b"][site].mean()
@@ -220,7 +221,8 @@ def test_weights_of_examples_scale_what_else_a_users_gradient_moves():
     class Own:
         weights, visible_bias, hidden_bias, own = np.zeros((4, 2)), np.zeros(4), np.zeros(2), np.ones((2, 2))
 
-    fr.fit(rbm, X, lambda *_, **__: Own(), fr.optim.SGD(0.125), epochs=1, batch_size=4, sample_weight=weight, metrics=[])
+    how = {"epochs": 1, "batch_size": 4, "sample_weight": weight, "metrics": []}
+    fr.fit(rbm, X, lambda *_, **__: Own(), fr.optim.SGD(0.125), **how)
     assert 0.2 < rbm.hidden.own.min() == rbm.hidden.own.max() < 0.3
 
 

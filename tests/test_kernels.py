@@ -167,12 +167,19 @@ def run_update(module, case, n_threads, before, to_hidden, planes, fixed):
         back = np.empty((tiles_for(n_visible), -(-n_hidden // 8) * 8, 64), np.float32)
         outcome = module.ascend(to_hidden.tiles_array, centered, 0.3, 0.2, l1, 0.5, out, back, n_threads)
         results |= {name: out, name + "_transposed": back, name + "_outcome": np.array(outcome)}
+    for name, before, nesterov in (("first", None, False), ("moving", plain, False), ("ahead", plain, True)):
+        out, velocity = np.empty_like(plain), np.empty_like(plain)
+        given = to_hidden.tiles_array, centered, 0.3, 0.2, 0.1, 0.5, out, back, n_threads
+        module.ascend(*given, velocity=(0.9, nesterov, before, velocity))
+        results |= {name: out, name + "_velocity": velocity}
     for name, centering in (("step", None), ("centered_step", tuple(offsets))):
-        out = np.empty_like(plain)
+        out, velocity = np.empty_like(plain), np.empty_like(plain)
         back = np.empty((tiles_for(n_visible), -(-n_hidden // 8) * 8, 64), np.float32)
         along = np.zeros_like(mu), np.zeros_like(lam)
-        decay = 0.3, 0.2, 0.1, 0.5
-        outcome = module.step(*phases, centering, n_hidden, to_hidden.tiles_array, *decay, out, back, *along, n_threads)
+        given = to_hidden.tiles_array, 0.3, 0.2, 0.1, 0.5, out, back, *along, n_threads
+        module.step(*phases, centering, n_hidden, *given, velocity=(0.9, True, plain, velocity))
+        results |= {name + "_ahead": out.copy(), name + "_velocity": velocity}
+        outcome = module.step(*phases, centering, n_hidden, *given)
         results |= {name: out, name + "_transposed": back, name + "_outcome": np.array(outcome)}
         results |= {name + "_along_hidden": along[0], name + "_along_visible": along[1]}
     for name, weights in (("along_decayed", to_hidden.tiles_array), ("along", None)):

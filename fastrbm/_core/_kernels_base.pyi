@@ -226,6 +226,7 @@ def step(
     rows: NDArray[np.float64] | None = None,
     by_tile: NDArray[np.float64] | None = None,
     segments: Segments | None = None,
+    velocity: tuple[float, bool, NDArray[np.float32] | None, NDArray[np.float32]] | None = None,
 ) -> tuple[int, float, float]: ...
 def train(
     packed: NDArray[np.uint8],
@@ -286,6 +287,7 @@ def ascend(
     transposed: NDArray[np.float32],
     n_threads: int,
     rows: NDArray[np.float64] | None = None,
+    velocity: tuple[float, bool, NDArray[np.float32] | None, NDArray[np.float32]] | None = None,
 ) -> tuple[int, float, float]: ...
 def enumerate_states(
     high: NDArray[np.float64],

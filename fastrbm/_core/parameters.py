@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ..units.unit import Unit
     from .division import Division
 
+# momentum, whether it looks ahead, the weights' velocity (None: 0) and where the next one goes: see kernels.ascend
+Velocity = tuple[float, bool, np.ndarray | None, np.ndarray]
+
 _LARGEST_SUM = 2**31 - 1
 _LARGEST_OF_REALS = 2**29 - 1  # times 2^23, the integers of real units, it is below 2^53
 _LARGEST_VALUE = (REAL_LARGEST + 1) * 2.0**-REAL_BITS  # of a real unit
@@ -60,17 +63,18 @@ class Update:
 
     def ascend(
         self, weights: np.ndarray, rate: float, l2: float, l1: float, limit: float, out: np.ndarray,
-        transposed: np.ndarray, n_threads: int, division: Division | None = None,
+        transposed: np.ndarray, n_threads: int, division: Division | None = None, velocity: Velocity | None = None,
     ) -> tuple[int, float, float]:  # fmt: skip
         """The update of the weights: see kernels.ascend. Of a divided model it is that of this rank's tiles; what is
         returned is of all."""
         if self.tiles.shape != weights.shape:
             raise ValueError(f"a direction must have tiles of shape {weights.shape}, got {self.tiles.shape}")
+        given = weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads
         if division is None:
-            return kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads)
+            return kernels.ascend(*given, None, velocity)
         rows, bad, column = rows_for(weights), 0, 0.0
         if len(weights):
-            bad, column, _ = kernels.ascend(weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads, rows)
+            bad, column, _ = kernels.ascend(*given, rows, velocity)
         (sums,), _, numbers = division.totals([rows], None, outcome_of(bad, column, rate))
         return outcome(division, numbers, sums)
 
@@ -446,19 +450,20 @@ class Parameters:
         weights goes nowhere then: hidden biases have a part of the update of their own, and would come to rest beside
         the means of the data where weights decay. (Centered, the gauge gives them back what the weights took.)
         """
-        if segments_of(self.units[0].layout) is None:
+        segments = segments_of(self.units[0].layout)
+        if segments is None:
             return self
-        tiles, shifts = self._in_gauge(n_threads)
+        tiles, shifts = self._in_gauge(segments, n_threads)
         if before is not None:
-            shifts = before._in_gauge(n_threads)[1]
+            shifts = before._in_gauge(segments, n_threads)[1]
         visible_bias = self.units[0].zero_sum(self.visible_bias.astype(np.float64))[0].astype(np.float32)
         hidden_bias = moved_values(self.hidden_bias, shifts, 1.0, "hidden_bias")
         return self._of_tiles(tiles, visible_bias, hidden_bias, self.units, n_threads)[0]
 
-    def _in_gauge(self, n_threads: int | None) -> tuple[np.ndarray, np.ndarray]:
+    def _in_gauge(self, segments: kernels.Segments, n_threads: int | None) -> tuple[np.ndarray, np.ndarray]:
         """Weights in tiles whose sums over a site's categories are zero, and what is taken off those of each hidden
         unit, float64 (H,)."""
-        tiles, segments = self.to_hidden.tiles_array, segments_of(self.units[0].layout)
+        tiles = self.to_hidden.tiles_array
         out, shift = np.empty_like(tiles), np.empty((tiles.shape[0], TILE))
         if len(tiles):
             kernels.zero_sum(tiles, segments, out, shift, threads.resolve(n_threads, threads.PASS * tiles.size))

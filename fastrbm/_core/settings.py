@@ -1,7 +1,8 @@
 """Attributes that stay valid: settings that are checked whenever they are set, and values that are worked out once.
 
 An estimator is made once and used for hours, and whoever holds it may set its attributes; what the kernels are given
-comes from there.
+comes from there. Arrays are shown as views: whoever sets the shape of one, as people do to draw weights as images, or
+resizes it, leaves the array itself as the kernels must have it.
 """
 
 from __future__ import annotations
@@ -12,12 +13,6 @@ from typing import Any, Generic, TypeVar, overload
 import numpy as np
 
 T = TypeVar("T")
-
-
-def viewed(value: Any) -> Any:
-    """An array for a user, as a view: whoever sets its shape, as people do to draw weights as images, or resizes it,
-    leaves the array itself as the kernels must have it. All else as it is."""
-    return value.view() if type(value) is np.ndarray else value
 
 
 class Setting(Generic[T]):
@@ -43,9 +38,11 @@ class Setting(Generic[T]):
         if instance is None:
             return self
         try:
-            return viewed(instance.__dict__[self.name])
+            value: Any = instance.__dict__[self.name]
         except KeyError:
             raise AttributeError(f"{owner.__name__} object has no {self.name} yet") from None
+        shown: Any = value.view() if type(value) is np.ndarray else value
+        return shown
 
     def __set__(self, instance: object, value: T) -> None:
         instance.__dict__[self.name] = self.check(value, self.name, *self.limits)
@@ -72,10 +69,11 @@ class once(Generic[T]):  # noqa: N801, a decorator
         if instance is None:
             return self
         try:
-            return viewed(instance.__dict__[self.name])
+            value: Any = instance.__dict__[self.name]
         except KeyError:
             value = instance.__dict__[self.name] = self.compute(instance)
-            return viewed(value)
+        shown: Any = value.view() if type(value) is np.ndarray else value
+        return shown
 
     def __set__(self, instance: object, value: T) -> None:
         raise AttributeError(f"{self.name} of a {type(instance).__name__} cannot be set")

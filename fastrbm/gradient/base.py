@@ -10,7 +10,16 @@ import numpy as np
 from .._core import threads, validate
 from .._core.dispatch import kernels
 from .._core.layout import TILE, from_tiles, to_tiles
-from .._core.parameters import Update, along_offsets, outcome, outcome_of, padded_to, refuse_whole, rows_for
+from .._core.parameters import (
+    Update,
+    Velocity,
+    along_offsets,
+    outcome,
+    outcome_of,
+    padded_to,
+    refuse_whole,
+    rows_for,
+)
 from .._core.settings import once
 from ..moments import Moments, PhaseStates, complete
 from ..states.missing import absent_sites
@@ -204,12 +213,13 @@ class Gradient(Update):
         transposed: np.ndarray,
         n_threads: int,
         division: Division | None = None,
+        velocity: Velocity | None = None,
     ) -> tuple[int, float, float]:
         """The update of the weights, in one pass with the difference of the phases where that is not yet known."""
         decay, states = (rate, l2, l1, limit, out, transposed), self._states()
         self._decayed = None
         if "tiles" in self.__dict__ or states is None:
-            result = super().ascend(weights, *decay, n_threads, division)
+            result = super().ascend(weights, *decay, n_threads, division, velocity)
             if self._offsets is not None and (l2 or l1):
                 self._decayed = along_offsets(self.tiles, self._offsets, n_threads, division, weights, l2, l1)
             return result
@@ -222,7 +232,7 @@ class Gradient(Update):
         if len(weights):
             sums = kernels.step(
                 *_sides(*states, self.scale), centering, self._own_hidden, weights, *decay, *along, n_threads, rows,
-                by_tile, states[0].segments,
+                by_tile, states[0].segments, velocity,
             )  # fmt: skip
         numbers = () if division is None or rows is None else outcome_of(sums[0], sums[1], rate)
         products, largest, totals = self._added(along, by_tile, rows, numbers)

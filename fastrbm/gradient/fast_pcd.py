@@ -34,10 +34,10 @@ class FastPCD(Described):
     The chains sample the model with parameters `theta + phi`; after each call `phi <- decay phi + rate (gradient)`. So
     where chains sit, energy rises at once and drives them on: they mix better than the model would let them. phi is
     temporary: with the gradient at 0 it dies out, and the chains then sample the model itself. (phi follows the plain
-    gradient, also where theta follows the centered one.) Where an optimizer decays or bounds weights, the gradient comes
-    to rest where it balances that, and phi at rate / (1 - decay) times this gradient, 0.2 by default: the means of the
-    model then end a little beside those of the data. :class:`PCD` has no such bias. Where phi would make a model with
-    real units in both layers that cannot be normalized, it starts anew.
+    gradient, also where theta follows the centered one.) Where an optimizer decays or bounds weights, the gradient
+    comes to rest where it balances that, and phi at rate / (1 - decay) times this gradient, 0.2 by default: the means
+    of the model then end a little beside those of the data. :class:`PCD` has no such bias. Where phi would make a model
+    with real units in both layers that cannot be normalized, it starts anew.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ import numpy as np
 
 from .._core import saved, validate
 from .._core.defaults import RATE
-from .._core.parameters import Direction, parts_of
+from .._core.parameters import Direction, Update, Velocity, parts_of
 from .._core.settings import Setting
 from .._core.synonyms import keywords
 from ..sampling.model import model
@@ -18,12 +18,59 @@ from .base import Optimizer, less_decay
 from .schedules import Linear
 
 if TYPE_CHECKING:
+    from .._core.division import Division
     from ..gradient import Gradient
     from ..rbm import RBM
 
 _RATE = Linear(RATE, 0.0)
 
 _NAMES = "tiles", "visible_bias", "hidden_bias", "own"
+
+
+class _Accelerated(Update):
+    """The step along momentum times the velocity plus a direction, less decay: see SGD. The kernels make the weights'
+    part while they take the step."""
+
+    def __init__(self, direction: Update, velocity: Direction | None, momentum: float, nesterov: bool) -> None:
+        fits = velocity is not None and velocity.shape == direction.shape
+        self._direction, self._momentum, self._nesterov = direction, momentum, nesterov
+        self._before = dict(zip(_NAMES, parts_of(velocity), strict=False)) if fits and velocity is not None else {}
+        self._after: dict[str, np.ndarray] = {}
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self._direction.shape
+
+    @property
+    def work(self) -> int:
+        return self._direction.work
+
+    def ascend(
+        self, weights: np.ndarray, rate: float, l2: float, l1: float, limit: float, out: np.ndarray,
+        transposed: np.ndarray, n_threads: int, division: Division | None = None, velocity: Velocity | None = None,
+    ) -> tuple[int, float, float]:  # fmt: skip
+        new = self._after["tiles"] = np.empty(weights.shape, np.float32)
+        velocity = self._momentum, self._nesterov, self._before.get("tiles"), new
+        return self._direction.ascend(weights, rate, l2, l1, limit, out, transposed, n_threads, division, velocity)
+
+    def bias_parts(self) -> tuple[np.ndarray, np.ndarray]:
+        visible, hidden = self._direction.bias_parts()
+        return self._step("visible_bias", visible), self._step("hidden_bias", hidden)
+
+    @property
+    def own(self) -> np.ndarray | None:
+        own = self._direction.own
+        return None if own is None else self._step("own", own)
+
+    def _step(self, name: str, part: np.ndarray) -> np.ndarray:
+        """What rate multiplies; the velocity is kept."""
+        before = self._before.get(name)
+        new = self._after[name] = part if before is None else self._momentum * before + part
+        return self._momentum * new + part if self._nesterov else new
+
+    def velocity(self) -> Direction:
+        """After the step."""
+        return Direction(**self._after)
 
 
 class SGD(Optimizer):
@@ -94,29 +141,16 @@ class SGD(Optimizer):
         no change, where a parameter would not stay finite."""
         direction, momentum = model(rbm)._direction(gradient), self.momentum
         l2, l1, offsets = self.l2, self.l1, direction.offsets
-        if momentum or self.l1b or (offsets is not None and not direction.decays):
+        if self.l1b or (offsets is not None and not direction.decays):
             direction = less_decay(direction, rbm, l2, l1, self.l1b, n_threads)
             l2 = l1 = 0.0
         self._follow(rbm)
         if not momentum:
             self._move(rbm, direction, progress, l2, l1, n_threads, offsets)
             return
-        gradient_parts = parts_of(direction)
-        velocity = self._faster(Direction(*gradient_parts), np.float32(momentum))  # the decay belongs to it
-        step = velocity
-        if self.nesterov:
-            pairs = zip(parts_of(velocity), gradient_parts, strict=True)
-            step = Direction(*(np.float32(momentum) * u + g for u, g in pairs))
-        self._move(rbm, step, progress, 0.0, 0.0, n_threads, offsets)
-        self._velocity = velocity
-
-    def _faster(self, gradient: Direction, momentum: np.float32) -> Direction:
-        """momentum times the velocity, plus the gradient."""
-        velocity = self._velocity
-        if velocity is None or velocity.shape != gradient.shape:
-            return gradient
-        pairs = zip(parts_of(velocity), parts_of(gradient), strict=True)
-        return Direction(*(momentum * u + g for u, g in pairs))
+        step = _Accelerated(direction, self._velocity, momentum, self.nesterov)
+        self._move(rbm, step, progress, l2, l1, n_threads, offsets)
+        self._velocity = step.velocity()
 
     def _convert(self, tiles_to: Callable[[np.ndarray], np.ndarray]) -> None:
         """See fastrbm/training/divided.py."""

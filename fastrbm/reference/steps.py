@@ -109,13 +109,21 @@ def along(direction, weights, l2, l1, mu, lam, n_visible, along_hidden, along_vi
         along_visible += np.add.accumulate(wide[rows] * mu[rows, None], axis=0)[-1]
 
 
-def ascend(weights, direction, rate, l2, l1, limit, out, transposed, n_threads=1, rows=None):
+def ascend(weights, direction, rate, l2, l1, limit, out, transposed, n_threads=1, rows=None, velocity=None):
     """out = weights + rate (direction - l2 weights - l1 sign(weights)), in tiles, rounded once to float32; transposed,
     the same the other way round. Returns how many are not below limit in size, and the largest sums of |out| over the
-    weights of a hidden unit and of a visible unit; the latter is 0 where rows gets what they add up, tile by tile."""
+    weights of a hidden unit and of a visible unit; the latter is 0 where rows gets what they add up, tile by tile.
+    velocity: (momentum, nesterov, old or None, new); new = momentum old + direction less decay, which rate multiplies,
+    or with nesterov momentum new + direction less decay."""
     w, d = weights.astype(np.float64), direction.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        out[...] = w + rate * ((d - l2 * w) - l1 * np.sign(w)) if l1 else w + rate * (d - l2 * w)
+        d = (d - l2 * w) - l1 * np.sign(w) if l1 else d - l2 * w
+        if velocity is not None:
+            momentum, nesterov, old, new = velocity
+            new[...] = d if old is None else momentum * old.astype(np.float64) + d
+            u = new.astype(np.float64)
+            d = momentum * u + d if nesterov else u
+        out[...] = w + rate * d
     n_tiles, padded, _ = out.shape
     square = np.zeros((transposed.shape[0] * TILE, n_tiles * TILE), np.float32)
     square[:padded] = np.concatenate(list(out), axis=1)
@@ -134,7 +142,7 @@ def ascend(weights, direction, rate, l2, l1, limit, out, transposed, n_threads=1
 
 def step(positive_bits, positive, positive_factor, negative_bits, negative, negative_factor, signed, centering,
          n_hidden, weights, rate, l2, l1, limit, out, transposed, along_hidden, along_visible,
-         n_threads=1, rows=None, by_tile=None, segments=None):  # fmt: skip
+         n_threads=1, rows=None, by_tile=None, segments=None, velocity=None):  # fmt: skip
     """difference and ascend in one; products with the offsets are of the difference less the decay."""
     direction = np.empty_like(weights)
     difference(
@@ -144,7 +152,7 @@ def step(positive_bits, positive, positive_factor, negative_bits, negative, nega
     if centering is not None:
         (mu, lam), n_visible = centering[:2], positive_bits.shape[1]
         along(direction, weights, l2, l1, mu, lam, n_visible, along_hidden, along_visible, by_tile=by_tile)
-    return ascend(weights, direction, rate, l2, l1, limit, out, transposed, rows=rows)
+    return ascend(weights, direction, rate, l2, l1, limit, out, transposed, rows=rows, velocity=velocity)
 
 
 def join_parts(parts, lengths, out, n_threads=1):
