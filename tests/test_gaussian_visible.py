@@ -10,7 +10,7 @@ import pytest
 import fastrbm as fr
 from fastrbm import units as u
 from fastrbm._core import defaults
-from fastrbm._core.parameters import coupling_of
+from fastrbm._core.coupling import coupling_of
 from fastrbm.states import totals
 from fastrbm.states.bits import CodeMatrix, packed
 from fastrbm.states.missing import has_missing

@@ -8,18 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._core import threads, validate
+from .._core.direction import Update, Velocity, along_offsets, outcome, outcome_of, padded_to, rows_for
 from .._core.dispatch import kernels
 from .._core.layout import TILE, from_tiles, to_tiles
-from .._core.parameters import (
-    Update,
-    Velocity,
-    along_offsets,
-    outcome,
-    outcome_of,
-    padded_to,
-    refuse_whole,
-    rows_for,
-)
+from .._core.parameters import refuse_whole
 from .._core.settings import once
 from ..moments import Moments, PhaseStates, complete
 from ..states.missing import absent_sites

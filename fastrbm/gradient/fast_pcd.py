@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import philox, saved, validate
+from .._core.coupling import NotNormalizable
 from .._core.defaults import CHAINS
 from .._core.describe import Described
-from .._core.parameters import Direction, NotNormalizable, parts_of
+from .._core.direction import Direction, parts_of
 from .._core.settings import Setting
 from .._core.synonyms import keywords
 from ..moments import PhaseStates

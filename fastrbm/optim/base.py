@@ -10,7 +10,7 @@ import numpy as np
 
 from .._core import saved, validate
 from .._core.describe import Described
-from .._core.parameters import Direction, Update, along_offsets
+from .._core.direction import Direction, Update, along_offsets
 from .._core.settings import Setting
 
 if TYPE_CHECKING:

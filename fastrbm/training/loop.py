@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._core.agreement import agreed
-from .._core.parameters import NotNormalizable
+from .._core.coupling import NotNormalizable
 from ..gradient.base import Gradient
 from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
