@@ -27,6 +27,7 @@ import numpy as np
 
 from ._core import shared_memory, threads
 from ._core.agreement import agreed, alike, exit_code, in_words, is_agreed, tried
+from ._core.dispatch import kernels
 from ._core.fingerprint import fingerprint
 from ._core.version import __version__
 from ._core.warn import silence
@@ -35,7 +36,6 @@ T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _METHODS = "Get_rank", "Get_size", "Allgatherv", "Alltoallv", "allgather", "bcast", "Abort"
-MOST_TOGETHER = 1024  # MOST_PROCESSES of src/team.h
 _FEWEST_CHAINS = 32  # of a rank: fewer are hardly quicker than these
 _LEAST_WORK = threads.SERIAL_BELOW  # that ranks share: an exchange takes longer than to wake threads
 _MAY_DIFFER = "comm", "n_threads", "progress"  # arguments of ranks that are called alike
@@ -265,7 +265,7 @@ class Ranks:
         self.beside = places.count(places[self.rank])
         # each with a CPU, whatever sets of CPUs they may use and share
         cpus = {cpu for place in places for cpu in place[1]}
-        self.together = self.size <= MOST_TOGETHER and all(
+        self.together = self.size <= kernels.MOST_RANKS and all(
             place[0] == places[0][0] and places.count(place) <= len(place[1]) and self.size <= min(len(cpus), place[2])
             for place in places
         )

@@ -24,11 +24,12 @@ from ._core import (
     threads,
     validate,
 )
+from ._core.direction import Direction, Update
 from ._core.dispatch import kernels
 from ._core.display import facts, titled
 from ._core.frame_columns import has_categories
 from ._core.grid import warn_if_coarse
-from ._core.parameters import Direction, Parameters, Update, moved_values
+from ._core.parameters import Parameters, moved_values
 from ._core.progress import Countdown
 from ._core.synonyms import keywords
 from ._core.warn import warn

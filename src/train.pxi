@@ -24,6 +24,8 @@ cdef enum:
     GATHERED = 64           # examples that are gathered by one thread
     APART = 16              # counters: a cache line each
 
+MOST_RANKS = MOST_PROCESSES   # that make an update together
+
 cdef enum:                  # queues of work that threads take items from
     GATHER
     DOWN

@@ -1,4 +1,4 @@
-"""The code on README and docs/*.md, and what runs it."""
+"""The code on README and docs/*.md and in docstrings, and what runs it."""
 
 import contextlib
 import doctest
@@ -9,7 +9,6 @@ import re
 import shlex
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import fastrbm as fr
@@ -86,12 +85,13 @@ def run_here(arguments):
     return returned, out.getvalue(), err.getvalue()
 
 
-def run_page(page, blocks):
-    """Run the blocks in order, the Python in one namespace; a text block is what the block before it prints. A block
-    that needs a package which is not there is passed over, and so are those that need its names or files."""
+def run_page(page, blocks=None):
+    """Run the blocks, or those of the page, in order, the Python in one namespace; a text block is what the block
+    before it prints. A block that needs a package which is not there is passed over, and so are those that need its
+    names or files."""
     namespace, printed, passed_over = {"__name__": page}, None, False
     same = doctest.OutputChecker()
-    for kind, code in blocks:
+    for kind, code in blocks_of(page) if blocks is None else blocks:
         if kind == "text":
             assert printed is None or same.check_output(code, printed, doctest.ELLIPSIS), (
                 f"{page} shows\n{code}\nbut its code prints\n{printed}"
@@ -107,9 +107,9 @@ def run_page(page, blocks):
                 printed = None
 
 
-def run_in(folder, page):
-    """Run all of a page in a folder, in a process that does nothing else."""
-    os.chdir(folder)
-    os.environ["MPLBACKEND"] = "agg"
-    warnings.simplefilter("ignore")  # short trainings say that they are
-    run_page(page, blocks_of(page))
+def run_docstrings(name):
+    """Run the examples of a module."""
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        failed = doctest.testmod(importlib.import_module(name)).failed
+    assert not failed, out.getvalue()

@@ -209,6 +209,7 @@ DRIFT = {  # segments, hidden units; the layers' tiles are of 64 units
     "label": ([("spin", 4), ("categorical", (10,))], 5),
 }
 ALL_STATES = 2000  # above, marginals of one and of two columns
+N_DRIFT = 30_000
 
 
 def worst_drift(exact, v, n):
@@ -236,7 +237,7 @@ def test_no_drift(name, hidden):
     """Weights 0.6 N(0,1): chains that start exactly at p stay within 4 times the Monte Carlo floor."""
     segments, n_hidden = DRIFT[name]
     rbm, exact = potts.model(segments, n_hidden, hidden, seed=1)
-    assert ratio_after_sweeps(rbm, exact, 60_000) < 4
+    assert ratio_after_sweeps(rbm, exact, N_DRIFT) < 4
 
 
 @pytest.mark.slow
@@ -265,7 +266,7 @@ def test_categories_taken_for_bits_would_drift(hidden):
     """The same parameters with a bit for each category: most states have no or two categories at once."""
     segments = [("categorical", (3, 3, 3))]
     W, b, c = potts.parameters(segments, 3, seed=1)
-    exact, n = potts.Brute(segments, W, b, c, hidden), 60_000
+    exact, n = potts.Brute(segments, W, b, c, hidden), N_DRIFT
     chains = fr.Chains(fr.RBM(W, b, c, hidden=hidden), n, seed=2, start=exact.units(exact.sample(n, 3)))
     chains.sweep(1)
     bits = chains.visible.reshape(n, 3, 3)
@@ -290,7 +291,7 @@ def test_small_faults_would_drift(fault):
     else:
         W[3:6] = W[:3]
     rbm = fr.RBM(W, b, c, visible=fr.units.Categorical(3, 3))
-    assert ratio_after_sweeps(rbm, exact, 60_000) > 4
+    assert ratio_after_sweeps(rbm, exact, N_DRIFT) > 4
 
 
 @pytest.mark.parametrize("hidden", ["bernoulli", "spin"])

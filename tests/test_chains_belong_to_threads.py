@@ -82,10 +82,18 @@ def same(ours, theirs):
 
 
 COUNTS = [1, 63, 64, 65, 255, 256, 257, 512, 1000, 1023, 1024, 1025, 1537, 2100, 3600]
+# of every count the highest level, and one more; the rest with -m slow
+each_count = pytest.mark.parametrize(
+    "level, n",
+    [
+        pytest.param(level, n, marks=() if k == len(MODULES) - 1 or j % 2 == k % 2 else pytest.mark.slow)
+        for k, level in enumerate(MODULES)
+        for j, n in enumerate(COUNTS)
+    ],
+)
 
 
-@pytest.mark.parametrize("level", MODULES)
-@pytest.mark.parametrize("n", COUNTS)
+@each_count
 def test_sweeps(level, n):
     module = MODULES[level]
     options = [{}, {"beta": True}, {"clamped": True}, {"beta": True, "clamped": True}]
@@ -96,8 +104,7 @@ def test_sweeps(level, n):
             assert same(one, swept(reference, n, 2, 1, **option))
 
 
-@pytest.mark.parametrize("level", MODULES)
-@pytest.mark.parametrize("n", COUNTS)
+@each_count
 def test_sweeps_that_keep_their_sums(level, n):
     """Of a model whose visible units hardly change, so that sums are kept from sweep to sweep; and of one whose units
     change so much that they are not."""
@@ -115,8 +122,7 @@ def test_sweeps_that_keep_their_sums(level, n):
         assert same(one[:2], alone)
 
 
-@pytest.mark.parametrize("level", MODULES)
-@pytest.mark.parametrize("n", COUNTS)
+@each_count
 def test_annealing(level, n):
     one = annealed(MODULES[level], n, 3, 1)
     assert all(same(one, annealed(MODULES[level], n, 3, threads)) for threads in (2, 3, 7))

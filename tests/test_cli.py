@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import warnings
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
 import pytest
@@ -434,19 +434,17 @@ LONG = {
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals")
-@pytest.mark.parametrize("call", LONG)
-def test_ctrl_c_reaches_long_calls(call):
-    """A call of many minutes ends soon after SIGINT: the process would not be gone within the time-out otherwise."""
-    program = (
-        "import fastrbm as fr, numpy as np\nrbm = fr.RBM(np.zeros((784, 500)))\nprint('ready', flush=True)\n"
-        + LONG[call]
-    )
-    with interruptible("-c", program) as run:
-        assert run.stdout.readline() == "ready\n"
-        time.sleep(0.5)
-        run.send_signal(signal.SIGINT)
-        _, err = run.communicate(timeout=60)
-    assert "KeyboardInterrupt" in err
+def test_ctrl_c_reaches_long_calls():
+    """A call of many minutes ends soon after SIGINT: the process would not be gone within the time-out otherwise. The
+    processes run at the same time."""
+    head = "import fastrbm as fr, numpy as np\nrbm = fr.RBM(np.zeros((784, 500)))\nprint('ready', flush=True)\n"
+    with ExitStack() as stack:
+        runs = {call: stack.enter_context(interruptible("-c", head + LONG[call])) for call in LONG}
+        assert [run.stdout.readline() for run in runs.values()] == ["ready\n"] * len(runs)
+        time.sleep(0.8)
+        for call, run in runs.items():
+            run.send_signal(signal.SIGINT)
+            assert "KeyboardInterrupt" in run.communicate(timeout=60)[1], call
 
 
 def test_processes_that_do_not_know_of_each_other(capsys, tmp_path, monkeypatch):

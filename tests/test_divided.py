@@ -13,8 +13,9 @@ from fastrbm import ranks as fr_ranks
 from fastrbm import reference
 from fastrbm import units as u
 from fastrbm._core import dispatch
+from fastrbm._core.direction import Direction
 from fastrbm._core.division import Division, LayerParts
-from fastrbm._core.parameters import Direction, Parameters
+from fastrbm._core.parameters import Parameters
 from fastrbm.gradient.base import Gradient
 from fastrbm.moments import Moments, PhaseStates
 

@@ -1,13 +1,14 @@
 """Docstrings: every example runs, and every public name has one. Pages are in test_pages.py."""
 
-import doctest
 import importlib.util
 import inspect
 import pkgutil
 import re
+import sys
+import types
 
 import pytest
-from pages import ROOT
+from pages import ROOT, run_docstrings
 
 import fastrbm as fr
 
@@ -17,11 +18,18 @@ MODULES = [
 ]  # fmt: skip
 
 
+@pytest.mark.beside(run=run_docstrings)
 @pytest.mark.parametrize("name", MODULES)
-def test_doctests(name):
+def test_doctests(name, beside):
     if name.startswith(("fastrbm.plot", "fastrbm.report")):
         pytest.importorskip("matplotlib")
-    assert doctest.testmod(importlib.import_module(name)).failed == 0
+    beside()
+
+
+def test_a_docstring_that_is_wrong_fails(monkeypatch):
+    monkeypatch.setitem(sys.modules, "wrong", types.ModuleType("wrong", ">>> 1 + 1\n3\n"))
+    with pytest.raises(AssertionError, match="Expected:"):
+        run_docstrings("wrong")
 
 
 def public_objects():

@@ -13,7 +13,7 @@ from helpers import random_rbm
 
 import fastrbm as fr
 from fastrbm import gradient, optim
-from fastrbm._core.parameters import Direction
+from fastrbm._core.direction import Direction
 from fastrbm.cli import main
 from fastrbm.reference import to_tiles
 

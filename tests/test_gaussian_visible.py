@@ -10,7 +10,7 @@ import pytest
 import fastrbm as fr
 from fastrbm import units as u
 from fastrbm._core import defaults
-from fastrbm._core.parameters import coupling_of
+from fastrbm._core.coupling import coupling_of
 from fastrbm.states import totals
 from fastrbm.states.bits import CodeMatrix, packed
 from fastrbm.states.missing import has_missing
@@ -479,8 +479,15 @@ def difficult(kind):
     return X
 
 
-@pytest.mark.parametrize("hidden", ["bernoulli", "relu", "gaussian"])
-@pytest.mark.parametrize("kind", ["gray", "outliers", "offsets", "alike"])
+@pytest.mark.parametrize(
+    "kind, hidden",
+    [
+        # of each kind two types of hidden units; the rest with -m slow
+        pytest.param(kind, hidden, marks=pytest.mark.slow if i % 3 == j else ())
+        for i, kind in enumerate(("gray", "outliers", "offsets", "alike"))
+        for j, hidden in enumerate(("relu", "gaussian", "bernoulli"))
+    ],
+)
 @pytest.mark.filterwarnings("ignore::fastrbm.training.verdict.TrainingWarning")
 def test_no_training_ends_in_nan(kind, hidden):
     X = difficult(kind)

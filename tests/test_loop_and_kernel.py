@@ -265,9 +265,12 @@ def test_small_data_go_through_many_epochs_a_call(monkeypatch, kind, draw):
     [
         (r"kernels\.train\(", {"training/fused.py"}),
         (r"kernels\.step\(", {"gradient/base.py"}),  # difference and ascend in one, which Parameters.moved asks for
-        (r"kernels\.ascend\(", {"_core/parameters.py"}),
-        # all but the first pass it on
-        (r"\.ascend\(", {"_core/parameters.py", "gradient/base.py", "gradient/hybrid.py", "optim/sgd.py"}),
+        (r"kernels\.ascend\(", {"_core/direction.py"}),
+        # Parameters ask for it, the others pass it on
+        (
+            r"\.ascend\(",
+            {"_core/parameters.py", "_core/direction.py", "gradient/base.py", "gradient/hybrid.py", "optim/sgd.py"},
+        ),
         (r"\._move\(", {"rbm.py", "optim/base.py", "optim/sgd.py", "optim/adam.py", "gradient/fast_pcd.py"}),
         (r"optimizer\.update\(", {"training/loop.py"}),
         (r"weighted_gradient\(", {"gradient/weighted.py", "training/loop.py"}),

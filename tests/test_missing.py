@@ -283,8 +283,16 @@ ESTIMATORS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("layer", LAYERS)
-@pytest.mark.parametrize("gradient", ESTIMATORS, ids=lambda g: type(g).__name__)
+@pytest.mark.parametrize(
+    "gradient, layer",
+    [
+        # each estimator with two of the four, each of these with three estimators; the rest with -m slow
+        pytest.param(gradient, layer, marks=() if (i + j) % 2 else pytest.mark.slow,
+                     id=f"{type(gradient).__name__}-{layer}")
+        for i, gradient in enumerate(ESTIMATORS)
+        for j, layer in enumerate(LAYERS)
+    ],
+)  # fmt: skip
 def test_latent_with_every_estimator_goes_on_to_the_same_bits(gradient, layer, tmp_path):
     data = with_gaps(model(LAYERS[layer]), 24)
     start = fr.RBM.from_data(data, 3, visible=LAYERS[layer])

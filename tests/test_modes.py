@@ -92,7 +92,7 @@ def trained(data, n_hidden, *how, **more):
 # ---------------------------------------------------------------- quick
 
 
-@pytest.mark.parametrize("n", [500, 60_000])
+@pytest.mark.parametrize("n", [500, 20_000])
 @pytest.mark.parametrize("n_steps", [10, 60])
 def test_any_modes_give_the_model_s_distribution(n, n_steps):
     """Of arbitrary bases, among them wrong and equal ones: every state's frequency, and log Z."""
@@ -124,10 +124,10 @@ def test_wrong_norms_would_be_seen(monkeypatch):
     before = annealing._Mixture._fields
     monkeypatch.setattr(annealing._Mixture, "_fields", lambda self, v: before(self, v) + np.arange(6))
     with pytest.raises(AssertionError):
-        test_any_modes_give_the_model_s_distribution(60_000, 60)
+        test_any_modes_give_the_model_s_distribution(20_000, 60)
 
 
-@pytest.mark.parametrize("ratio", [1 / 9, 1.0, 4.0])
+@pytest.mark.parametrize("ratio", [1 / 9, 4.0])
 def test_modes_of_spins_and_categories(ratio):
     """The two modes of a Bernoulli model, as spins (v = (1 + s) / 2) and as sites of two categories."""
     rbm = two_modes(ratio)
@@ -162,7 +162,7 @@ def test_given_a_clamp_and_beta():
     rbm = fr.RBM(rng.normal(0, 1.2, (4 * 3 + 3 + 2, 5)), rng.normal(size=17), rng.normal(size=5),
                  visible=[u.Categorical(4, 3), u.Bernoulli(3), u.Spin(2)])  # fmt: skip
     clamp = np.array([2, np.nan, np.nan, 0, 1, np.nan, np.nan, -1, np.nan])
-    beta, n = 1.4, 20_000
+    beta, n = 1.4, 10_000
     free = [1, 2, 5, 6, 8]
     grid = np.array(np.meshgrid(range(3), range(3), range(2), range(2), (-1, 1), indexing="ij")).reshape(5, -1).T
     states = np.repeat(clamp[None], len(grid), axis=0)

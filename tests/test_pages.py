@@ -2,37 +2,23 @@
 
 import inspect
 import json
-import multiprocessing
 import os
 import re
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-import pages
 import pytest
 from pages import BLOCK, PAGES, ROOT, blocks_of, run_page
 
 import fastrbm as fr
 
 
-@pytest.fixture(scope="module")
-def running(request, tmp_path_factory):
-    """The pages that are asked for, on their way, two at a time, since each keeps about one core busy."""
-    items = [item for item in request.session.items if getattr(item, "function", None) is test_code_on_a_page_runs]
-    pool = ProcessPoolExecutor(2, multiprocessing.get_context("spawn"))
-    yield {
-        page: pool.submit(pages.run_in, tmp_path_factory.mktemp("page"), page)
-        for page in (item.callspec.params["page"] for item in items)
-    }
-    pool.shutdown(cancel_futures=True)
-
-
+@pytest.mark.beside(run=run_page)
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks_of(page)])
-def test_code_on_a_page_runs(page, running):
-    running[page].result()
+def test_code_on_a_page_runs(page, beside):
+    beside()
 
 
 @pytest.mark.parametrize(

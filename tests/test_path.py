@@ -74,9 +74,9 @@ def test_between_models_parameters_are_on_the_line(kind):
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("up", [True, False])
 def test_the_mean_weight_is_the_ratio_of_partition_functions(kind, up):
-    """From exact draws at one end, of 20,000 chains along a rough path over three models: within five standard errors
+    """From exact draws at one end, of 10,000 chains along a rough path over three models: within five standard errors
     of the exact ratio, whose log of the mean is off by half the relative variance."""
-    path, n = Path(models(kind), 12), 20_000
+    path, n = Path(models(kind), 12), 10_000
     truth = fr.likelihood.exact(path.rbm).value - path.log_base
     if up:
         visible = path.base_states(n, 1, philox.ANNEAL)

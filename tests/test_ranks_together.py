@@ -216,6 +216,8 @@ def test_ranks_are_together_where_each_has_a_cpu(monkeypatch):
     assert found(a, ("b", (0, 1), np.inf)) == [False] * 2  # another machine
     assert found(("a", (0, 1), 1.5), ("a", (0, 1), 1.5)) == [False] * 2  # a quota
     assert found(a, b, c) == [False] * 3  # sets that overlap
+    monkeypatch.setattr(ranks.kernels, "MOST_RANKS", 1)
+    assert found(a, a) == [False] * 2  # more than their shared memory has places for
 
 
 @pytest.mark.parametrize("change", ["momentum", "weights by name", "weights of the state"])

@@ -99,8 +99,9 @@ CASES = {
         {"visible": fr.units.Categorical(13, 21), "hidden": "drelu"}, {},
     ),
     "categories": (PLAIN, SITES, {"visible": fr.units.Categorical(13, 21)}, {}),
-    "categories, adam": (
-        ((lambda: CD()), (lambda: Adam(0.01, l1=1e-3))), SITES, {"visible": fr.units.Categorical(13, 21)}, {},
+    "categories, adam, uncentered": (
+        ((lambda: CD()), (lambda: Adam(0.01, l1=1e-3))), SITES, {"visible": fr.units.Categorical(13, 21)},
+        {"centered": False},
     ),
     "many categories": (
         (PLAIN[0], (lambda: SGD(0.1, l1b=0.1, momentum=0.5))), MANY,

@@ -9,7 +9,7 @@ import pytest
 import fastrbm as fr
 from fastrbm import likelihood
 from fastrbm import units as u
-from fastrbm._core.parameters import coupling_of
+from fastrbm._core.coupling import coupling_of
 from fastrbm.likelihood.bounds import fields_of_single, hidden_masses
 from fastrbm.sampling.ladder import Temperatures
 from fastrbm.sampling.modes import _log_conditional, _random_parts, log_masses, single_parts

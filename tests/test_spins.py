@@ -10,7 +10,7 @@ from helpers import PAIRS, all_states, logsumexp, state_numbers
 import fastrbm as fr
 
 VALUES = {"bernoulli": (0.0, 1.0), "spin": (-1.0, 1.0)}
-N_CHAINS = 200_000
+N_CHAINS = 60_000
 
 
 def values_of(bits, unit):

@@ -33,7 +33,7 @@ def at_equilibrium(kind, rbm, n, betas=BETAS, seed=0):
     return chains
 
 
-def worst_drift(kind, rbm, n=100_000, only_swaps=False):
+def worst_drift(kind, rbm, n=40_000, only_swaps=False):
     """The largest ratio of total variation to 4 times its Monte Carlo floor, over temperatures and sweeps."""
     chains, worst = at_equilibrium(kind, rbm, n), 0.0
     for n_sweeps in (1, 3, 12):

@@ -17,6 +17,7 @@ sys.path.insert(0, str(File(__file__).parent.parent / "bench"))
 import coverage  # noqa: E402
 
 U = fr.units
+FEW = 512, 200  # chains and steps of a round, where only bits are compared, or types of units
 
 
 def checked(rbm, X, truth, **how):
@@ -107,7 +108,10 @@ def test_what_a_score_prints():
 
 
 @pytest.mark.parametrize("layers", [("bernoulli",) * 2, ("spin",) * 2, ("sites", "bernoulli"), ("mixed", "spin")])
-def test_types_of_units(layers):
+def test_types_of_units(layers, monkeypatch):
+    if layers != ("bernoulli",) * 2:  # of the others few are enough
+        monkeypatch.setattr(tolerance, "_SMALL_CHAINS", FEW[0])
+        monkeypatch.setattr(tolerance, "_SMALL_STEPS", FEW[1])
     rng = np.random.default_rng(3)
     units = {"sites": U.Categorical(5, 4), "mixed": [U.Bernoulli(4), U.Categorical(3, 4), U.Spin(4)]}
     visible = units.get(layers[0], layers[0])
@@ -122,9 +126,6 @@ def test_small_models(shape):
     rbm = random_rbm(*shape, seed=1)
     truth = likelihood.exact(rbm).value
     assert checked(rbm, None, truth)[0] and checked(rbm, np.ones((1, shape[0])), truth)[0]
-
-
-FEW = 512, 200  # chains and steps of a round, where only bits are compared
 
 
 def test_same_result_for_any_threads_and_calls(monkeypatch):
@@ -240,7 +241,9 @@ def test_huge_weights_have_modes_within_the_bound_of_parameters(kind):
     assert all(np.isfinite(mode.side.value) for mode in tolerance._modes(rbm, 0, 1))
 
 
-def test_a_tiny_tolerance_is_no_error():
+def test_a_tiny_tolerance_is_no_error(monkeypatch):
+    monkeypatch.setattr(tolerance, "_SMALL_CHAINS", FEW[0])
+    monkeypatch.setattr(tolerance, "_SMALL_STEPS", FEW[1])
     rbm = random_rbm(22, 22, scale=0.1, seed=0)
     assert likelihood.bidirectional(rbm, tolerance=1e-200, seconds=0).short
 

@@ -355,8 +355,17 @@ GRADIENTS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", GRADIENTS)
-@pytest.mark.parametrize("averaged", [False, True])
+@pytest.mark.parametrize(
+    "name, averaged",
+    [
+        *((name, False) for name in GRADIENTS),
+        *(
+            # averaging asks no gradient for anything
+            pytest.param(name, True, marks=() if name in ("pcd", "trajectory") else pytest.mark.slow)
+            for name in GRADIENTS
+        ),
+    ],
+)
 def test_interrupted_trajectories_go_on_to_the_same_bits(tmp_path, name, averaged):
     def run(path, trajectory, *callbacks):
         averaging = fr.optim.Averaging(0.5) if averaged else None

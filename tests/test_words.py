@@ -48,7 +48,7 @@ KERNELS = {
     r"(?<![a-z])stamp(?![a-z])": "cache key",
     r"\b(ALL|POSITIVE)_DIGITS\b": "limbs",
 }
-BRITISH = (
+BRITISH = re.compile(  # of lower-case text: twice as fast as a pattern that ignores case
     r"(col|hon|fav|neighb|behavi|lab|flav)our|gr[e]y|lic[e]nce|artef|judgem|catalogue|analyse|towards"
     r"|(optim|regular|normal|initial|binar|recogn|serial|parallel|summar|minim|maxim|general|vector|random|organ|marginal"
     r"|discret|factor|character|special|standard|quant|memor|symmetr|penal|visual)is(e|es|ed|er|ers|ing|ation)\b"
@@ -67,13 +67,12 @@ def files():
 
 @cache
 def rules(folder):
-    """(compiled patterns all in one, patterns one by one) of a folder's files."""
+    """(compiled patterns all in one, patterns one by one) of a folder's files, but for the British ones."""
     listed = dict(EVERYWHERE)
     if folder not in ("tests", "tools"):
         listed |= SHIPPED
     if folder == "src":
         listed |= KERNELS
-    listed[f"(?i:{BRITISH})"] = "American spelling"
     return re.compile("|".join(f"(?:{pattern})" for pattern in listed)), listed
 
 
@@ -81,10 +80,13 @@ def old_words(name, text):
     """Of each old word of a file: where it is, and what to write."""
     text = ALLOWED.sub(lambda match: "x" * len(match[0]), text)
     every, listed = rules(name.split("/")[0])
-    for number, line in enumerate(text.split("\n"), 1):
-        for match in every.finditer(line):
-            new = next(new for pattern, new in listed.items() if re.compile(pattern).match(line, match.start()))
-            yield f"{name}:{number}: {match[0]!r}; write: {new}"
+    found = [(match, "American spelling") for match in BRITISH.finditer(text.lower())]
+    for match in every.finditer(text):
+        new = next(new for pattern, new in listed.items() if re.compile(pattern).match(text, match.start()))
+        found.append((match, new))
+    for match, new in found:
+        number = text.count("\n", 0, match.start()) + 1
+        yield f"{name}:{number}: {match[0]!r}; write: {new}"
 
 
 def test_old_words_are_gone():

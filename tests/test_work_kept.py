@@ -495,9 +495,11 @@ def test_a_second_command_at_a_checkpoint_is_refused(tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["m.npz", "run.npz"]
 
 
-@pytest.mark.parametrize(
-    "streams, code, words",
-    [
+def test_streams_that_cannot_be_written_cost_no_model(tmp_path):
+    """Each training in a folder and a process of its own; they run at the same time."""
+    command = f"{sys.executable} -m fastrbm train digits {' '.join(FAST)} --out m.npz --history h.csv"
+    runs = []
+    for streams, code, words in (
         ("2>/dev/full", 0, ""),
         ("2>&-", 0, ""),
         (">&-", 0, ""),
@@ -505,17 +507,19 @@ def test_a_second_command_at_a_checkpoint_is_refused(tmp_path):
         (">/dev/full", 2, "standard output cannot be written: No space left on device"),
         (">/dev/full 2>/dev/full", 2, ""),
         ("| true", 0, ""),
-    ],
-)
-def test_streams_that_cannot_be_written_cost_no_model(tmp_path, streams, code, words):
-    command = f"{sys.executable} -m fastrbm train digits {' '.join(FAST)} --out m.npz --history h.csv"
-    script = f"set -o pipefail; {command} {streams}"
-    done = subprocess.run(["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == code and words in done.stderr and "Traceback" not in done.stderr
-    assert done.stderr.count("cannot be written") <= 1  # it is reported once
-    assert "Exception ignored" not in done.stderr
-    assert fr.load(tmp_path / "m.npz").n_hidden == 6 and len(fr.History.load(tmp_path / "h.csv")) == 3
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["h.csv", "m.npz"]
+    ):
+        folder = tmp_path / str(len(runs))
+        folder.mkdir()
+        script = ["bash", "-c", f"set -o pipefail; {command} {streams}"]
+        run = subprocess.Popen(script, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        runs.append((run, folder, streams, code, words))
+    ended = [run.communicate() for run, *_ in runs]
+    for (run, folder, streams, code, words), (_, err) in zip(runs, ended, strict=True):
+        assert run.returncode == code and words in err and "Traceback" not in err, streams
+        assert err.count("cannot be written") <= 1, streams  # it is reported once
+        assert "Exception ignored" not in err, streams
+        assert fr.load(folder / "m.npz").n_hidden == 6 and len(fr.History.load(folder / "h.csv")) == 3, streams
+        assert sorted(p.name for p in folder.iterdir()) == ["h.csv", "m.npz"], streams
 
 
 def test_a_reader_that_has_seen_enough(tmp_path):

@@ -9,6 +9,7 @@ UNITS: dict[str, int]
 REAL_KINDS: dict[str, int]
 LEVEL_MANY: int
 LEVEL_CHAINS_A_THREAD: int
+MOST_RANKS: int
 LEVEL_MATRICES: bool
 
 class Segments:

@@ -171,7 +171,7 @@ class Division:
                 np.concatenate(parts), [n_tiles[ranks.rank] * size for size in sizes],
                 received, [n * sizes[ranks.rank] for n in n_tiles],
             )  # fmt: skip
-            # one tile after the other, as add_in_order of src/update.pxi; bad weights are refused later
+            # one tile after the other, as add_in_order of src/centering.pxi; bad weights are refused later
             with np.errstate(invalid="ignore"):
                 sums = received.reshape(sum(n_tiles), sizes[ranks.rank]).sum(axis=0)
         finite = [number if number == number else np.inf for number in numbers]

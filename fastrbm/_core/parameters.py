@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from . import threads, validate
+from .coupling import check_coupling
+from .direction import Direction, Update, along_offsets
 from .dispatch import kernels
 from .layout import FIXED_BITS, REAL_BITS, REAL_LARGEST, REAL_RANGE, TILE, from_tiles, to_tiles
 from .segments import empty_tiles, placed, placed_shape, placed_tiles, segments_of
@@ -21,71 +23,9 @@ if TYPE_CHECKING:
     from ..units.unit import Unit
     from .division import Division
 
-# momentum, whether it looks ahead, the weights' velocity (None: 0) and where the next one goes: see kernels.ascend
-Velocity = tuple[float, bool, np.ndarray | None, np.ndarray]
-
 _LARGEST_SUM = 2**31 - 1
 _LARGEST_OF_REALS = 2**29 - 1  # times 2^23, the integers of real units, it is below 2^53
 _LARGEST_VALUE = (REAL_LARGEST + 1) * 2.0**-REAL_BITS  # of a real unit
-
-
-class Update:
-    """What an update needs of a direction; Direction and Gradient are such.
-
-    tiles, visible_bias and hidden_bias are its parts, own that of what else is trained of the hidden units (K, H), or
-    None, shape the number of visible and of hidden units, and work what ascend has to do beside the update itself, in
-    connections. offsets is None, or what it is centered by, (V,) and (H,). decays: whether ascend takes decay into the
-    biases' parts, too, where there are offsets (see bias_parts).
-    """
-
-    decays = False
-    offsets: tuple[np.ndarray, np.ndarray] | None = None
-
-    @property
-    def plain_biases(self) -> tuple[np.ndarray, np.ndarray]:
-        """The biases' parts without centering; of a direction that is not centered."""
-        return self.visible_bias, self.hidden_bias
-
-    if TYPE_CHECKING:
-
-        @property
-        def shape(self) -> tuple[int, int]: ...
-        @property
-        def work(self) -> int: ...
-        @property
-        def tiles(self) -> np.ndarray: ...
-        @property
-        def visible_bias(self) -> np.ndarray: ...
-        @property
-        def hidden_bias(self) -> np.ndarray: ...
-        @property
-        def own(self) -> np.ndarray | None: ...
-
-    def ascend(
-        self, weights: np.ndarray, rate: float, l2: float, l1: float, limit: float, out: np.ndarray,
-        transposed: np.ndarray, n_threads: int, division: Division | None = None, velocity: Velocity | None = None,
-    ) -> tuple[int, float, float]:  # fmt: skip
-        """The update of the weights: see kernels.ascend. Of a divided model it is that of this rank's tiles; what is
-        returned is of all."""
-        if self.tiles.shape != weights.shape:
-            raise ValueError(f"a direction must have tiles of shape {weights.shape}, got {self.tiles.shape}")
-        given = weights, self.tiles, rate, l2, l1, limit, out, transposed, n_threads
-        if division is None:
-            return kernels.ascend(*given, None, velocity)
-        rows, bad, column = rows_for(weights), 0, 0.0
-        if len(weights):
-            bad, column, _ = kernels.ascend(*given, rows, velocity)
-        (sums,), _, numbers = division.totals([rows], None, outcome_of(bad, column, rate))
-        return outcome(division, numbers, sums)
-
-    def bias_parts(self) -> tuple[np.ndarray, np.ndarray]:
-        """The biases' parts of the update whose weights were the last ascend.
-
-        A centered direction gives the weights G = gW, and the biases gb = db - G lambda and gc = dc - G' mu, that is
-        the ascent in the parameters of a centered model. Decay of the weights is a part of G, so it is in all three:
-        otherwise the biases would be at rest where the means of the model are not those of the data.
-        """
-        return self.visible_bias, self.hidden_bias
 
 
 def exponent(largest_sum: float, n_in: int, real: bool = False) -> int:
@@ -117,152 +57,10 @@ def fixed_bits(units: tuple[Unit, Unit], bias: np.ndarray, largest_sum: float) -
     return min(40, math.frexp(float(1 << FIXED_BITS) / most)[1] - 1)
 
 
-def coupling_of(weights: np.ndarray, units: tuple[Unit, Unit]) -> float:
-    """Of layers that both have real units, the largest singular value of W_ij / sqrt(gamma_i gamma_j) over these, or a
-    bound of it that is below 1; of a DReLU unit with the smaller gamma of its sides.
-
-    Where it is below 1, the quadratic part of E is positive definite, and exp(-E) has a finite integral. Where it is
-    not, the integral of Gaussian units is infinite; that of ReLU and DReLU units may be, and is refused alike. Whether
-    it is below 1 does not depend on the machine, the last bits of the value may.
-    """
-    widths = [np.maximum(*unit.sides()[2:4]) for unit in units]  # 1 / sqrt(gamma), 0 of units that are not real
-    coupling = widths[0][:, None] * weights.astype(np.float64) * widths[1]
-    size = np.abs(coupling)
-    if size.max() >= 1.0:
-        return float(size.max())
-    largest = [float(np.add.accumulate(size, axis=axis).take(-1, axis).max()) for axis in (0, 1)]
-    bound = math.sqrt(largest[0] * largest[1])
-    if bound < 1.0:
-        return bound
-    small = coupling if coupling.shape[0] <= coupling.shape[1] else coupling.T
-    if _contracts(small):
-        return math.nextafter(1.0, 0.0)
-    return max(1.0, math.sqrt(max(float(np.linalg.eigvalsh(small @ small.T)[-1]), 0.0)))
-
-
-def _contracts(matrix: np.ndarray) -> bool:
-    """Whether the largest singular value of a matrix A (m, n) of numbers below 1 is below 1, by a bound on it: the same
-    answer on any machine.
-
-    A is rounded to whole numbers of 2^-b with so few bits b that A A' is exact in any order, as BLAS has some; what A
-    is rounded by has a norm of at most s = 2^-(b+1) sqrt(m n), 6e-6 of 100 x 100 units. (1 - s)^2 - A A' is positive
-    definite where all pivots of its elimination are above 0, which are made by single operations in one order. Takes
-    m^3 / 3 multiplications: 0.7 ms of 100 units, 50 ms of 500, where LAPACK's eigenvalues take 0.3 and 13 ms.
-    """
-    m, n = matrix.shape
-    bits = (53 - (n - 1).bit_length()) // 2
-    whole = np.rint(matrix * 2.0**bits)
-    rest = whole @ whole.T * -(2.0 ** (-2 * bits))
-    np.einsum("ii->i", rest)[...] += (1.0 - 2.0 ** -(bits + 1) * math.sqrt(m * n)) ** 2
-    for k in range(m):
-        pivot, column = rest[k, k], rest[k + 1 :, k]
-        if not pivot > 0.0:
-            return False
-        rest[k + 1 :, k + 1 :] -= column[:, None] * (column / pivot)
-    return True
-
-
-def rows_for(weights: np.ndarray) -> np.ndarray:
-    """Where the kernels put the sums over visible units' weights, tile by tile, float64 (tiles, 64 chunks)."""
-    return np.empty((len(weights), -(-weights.shape[1] // TILE) * TILE))
-
-
-def outcome_of(bad: int, column: float, rate: float) -> list[float]:
-    """What outcome takes the largest of: of this rank's part of an update how many weights are bad, and the largest sum
-    over a hidden unit's; and its learning rate."""
-    return [float(bad), column, rate, -rate]
-
-
-def outcome(division: Division, largest_of: Sequence[float], rows: np.ndarray) -> tuple[int, float, float]:
-    """What kernels.ascend returns, of all ranks; rows: the sums over all visible units' weights. ValueError where they
-    have other rates."""
-    of_all, largest, *rates = largest_of
-    division.ranks.refuse_unlike("the learning rate", *rates)
-    # where numbers are bad, so may their sums be
-    return int(min(of_all, 1 << 62)), largest, float(rows.max())
-
-
-def along_offsets(
-    tiles: np.ndarray, offsets: tuple[np.ndarray, np.ndarray], n_threads: int | None, division: Division | None = None,
-    weights: np.ndarray | None = None, l2: float = 0.0, l1: float = 0.0,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
-    """The products G lambda (V,) and G' mu (H,) of G in tiles, with offsets mu and lambda; given weights, of G less l2
-    weights + l1 sign(weights). Of a divided model G is this rank's part, and the products are of all."""
-    (mu, lam), (n_tiles, padded, _) = offsets, tiles.shape
-    own = slice(None) if division is None else division.hidden.own_units
-    by_hidden, by_visible, by_tile = np.empty(padded), np.empty(n_tiles * TILE), np.empty((n_tiles, padded))
-    if n_tiles:
-        used = threads.resolve(n_threads, threads.PASS * tiles.size)
-        both = padded_to(mu, padded), padded_to(lam[own], n_tiles * TILE)
-        kernels.along(tiles, weights, l2, l1, *both, mu.size, by_hidden, by_visible, used, by_tile)
-    if division is not None:
-        (by_hidden,), all_hidden, _ = division.totals([by_tile], by_visible[: division.own_hidden])
-        assert all_hidden is not None
-        by_visible = all_hidden
-    return by_hidden[: mu.size], by_visible[: lam.size]
-
-
-def padded_to(values: np.ndarray, length: int) -> np.ndarray:
-    """Zeros behind the values, up to this length."""
-    out = np.zeros(length)
-    out[: values.size] = values
-    return out
-
-
 class Spoiled(FloatingPointError):
     """A step would spoil a parameter. Ranks that train together find the same."""
 
     _agreed = True  # see fastrbm/ranks.py
-
-
-class NotNormalizable(FloatingPointError):
-    """A model with real units in both layers whose exp(-E) has no finite integral."""
-
-
-def _check_coupling(weights: np.ndarray, units: tuple[Unit, Unit]) -> None:
-    if not (coupling := coupling_of(weights, units)) < 1.0:
-        raise NotNormalizable(
-            "the model could not be normalized: where both layers have real units, the largest singular value of "
-            f"W_ij / sqrt(gamma_i gamma_j) must be below 1, and it is {coupling:.6g}; a model that there was stays as "
-            "it was (smaller weights or learning rate, or larger gamma)"
-        )
-
-
-class Direction(Update):
-    """Where an update goes: the weights' part in tiles, the biases' parts (V,) and (H,), and own (K, H), if any."""
-
-    work = 0
-
-    def __init__(
-        self, tiles: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray, own: np.ndarray | None = None
-    ) -> None:
-        self._parts, self._own = (tiles, visible_bias, hidden_bias), own
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        return self._parts[1].size, self._parts[2].size
-
-    @property
-    def tiles(self) -> np.ndarray:
-        return self._parts[0]
-
-    @property
-    def visible_bias(self) -> np.ndarray:
-        return self._parts[1]
-
-    @property
-    def hidden_bias(self) -> np.ndarray:
-        return self._parts[2]
-
-    @property
-    def own(self) -> np.ndarray | None:
-        return self._own
-
-
-def parts_of(direction: Update) -> list[np.ndarray]:
-    """The weights' part in tiles, the biases' parts, and that of what else is trained of hidden units, if any."""
-    parts = [direction.tiles, direction.visible_bias, direction.hidden_bias]
-    return parts if direction.own is None else [*parts, direction.own]
 
 
 class Parameters:
@@ -289,7 +87,7 @@ class Parameters:
         self.grid_checked = False  # see _grid
         self._largest_sums = largest_sums
         if units[0].real and units[1].real:
-            _check_coupling(from_tiles(weights, *shape), units)
+            check_coupling(from_tiles(weights, *shape), units)
         self.transposed = transposed  # units in a row, whatever their places in tiles; of a part see to_visible
         segments, real = segments_of(units[0].layout), segments_of(units[1].layout)
         visible_padded, hidden_padded = placed(visible_bias, segments), placed(hidden_bias, None)
@@ -376,9 +174,11 @@ class Parameters:
         """The same weights and biases with other parameters of the units' own energies; errors as for moved."""
         return self._scaled(1.0, units, n_threads)
 
-    def lowered(self, factor: float, n_threads: int | None = None) -> Parameters:
-        """With the weights of real visible units times a factor."""
-        return self._scaled(factor, self.units, n_threads)
+    def lowered(
+        self, factor: float, n_threads: int | None = None, offsets: tuple[np.ndarray, np.ndarray] | None = None
+    ) -> Parameters:
+        """With the weights of real visible units times a factor; offsets: what updates are centered by, if they are."""
+        return self._scaled(factor, self.units, n_threads).cut_from(self, offsets, n_threads)
 
     def _scaled(self, factor: float, units: tuple[Unit, Unit], n_threads: int | None) -> Parameters:
         tiles, real = self.to_hidden.tiles_array, units[0].sides()[2] > 0
@@ -440,12 +240,27 @@ class Parameters:
         smaller = (tiles * scale[:, None, :]).astype(np.float32)
         return self._of_tiles(smaller, self.visible_bias, self.hidden_bias, self.units, n_threads)[0]
 
-    def zero_summed(self, n_threads: int | None = None) -> Parameters:
+    def zero_summed(self, n_threads: int | None = None, before: Parameters | None = None) -> Parameters:
         """The same model in the gauge in which the weights of a site to each hidden unit, and its biases, sum to zero
-        over its categories. What is taken off weights goes to the hidden biases."""
+        over its categories. What is taken off weights goes to the hidden biases.
+
+        before: what these parameters were before an update without centering. Of the update, what the gauge takes off
+        weights goes nowhere then: hidden biases have a part of the update of their own, and would come to rest beside
+        the means of the data where weights decay. (Centered, the gauge gives them back what the weights took.)
+        """
         segments = segments_of(self.units[0].layout)
         if segments is None:
             return self
+        tiles, shifts = self._in_gauge(segments, n_threads)
+        if before is not None:
+            shifts = before._in_gauge(segments, n_threads)[1]
+        visible_bias = self.units[0].zero_sum(self.visible_bias.astype(np.float64))[0].astype(np.float32)
+        hidden_bias = moved_values(self.hidden_bias, shifts, 1.0, "hidden_bias")
+        return self._of_tiles(tiles, visible_bias, hidden_bias, self.units, n_threads)[0]
+
+    def _in_gauge(self, segments: kernels.Segments, n_threads: int | None) -> tuple[np.ndarray, np.ndarray]:
+        """Weights in tiles whose sums over a site's categories are zero, and what is taken off those of each hidden
+        unit, float64 (H,)."""
         tiles = self.to_hidden.tiles_array
         out, shift = np.empty_like(tiles), np.empty((tiles.shape[0], TILE))
         if len(tiles):
@@ -453,19 +268,24 @@ class Parameters:
         shifts = shift.reshape(-1)
         if self.division is not None:
             shifts = self.division.hidden.all_units(shifts[: self.division.own_hidden])
-        visible_bias = self.units[0].zero_sum(self.visible_bias.astype(np.float64))[0].astype(np.float32)
-        hidden_bias = moved_values(self.hidden_bias, shifts[: self.shape[1]], 1.0, "hidden_bias")
-        return self._of_tiles(out, visible_bias, hidden_bias, self.units, n_threads)[0]
+        return out, shifts[: self.shape[1]]
 
-    def shifted(self, visible: np.ndarray, hidden: np.ndarray) -> Parameters:
-        """With these numbers added to the biases; errors as for moved."""
-        shifted = self.replaced(
+    def cut_from(
+        self, before: Parameters, offsets: tuple[np.ndarray, np.ndarray] | None, n_threads: int | None = None
+    ) -> Parameters:
+        """With biases that follow what was cut off the weights of before, where updates are centered by these offsets:
+        it is a change of W (see Update.bias_parts). Errors as for moved."""
+        if offsets is None or self is before:
+            return self
+        lost = before.to_hidden.tiles_array - self.to_hidden.tiles_array
+        visible, hidden = along_offsets(lost, offsets, n_threads, self.division)
+        following = self.replaced(
             self.to_hidden.tiles_array, self.transposed, self._largest_sums,
             moved_values(self.visible_bias, visible, 1.0, "visible_bias"),
             moved_values(self.hidden_bias, hidden, 1.0, "hidden_bias"),
         )  # fmt: skip
-        shifted.check_range(self._largest_sums[1])
-        return shifted
+        following.check_range(self._largest_sums[1])
+        return following
 
     def replaced(
         self, weights: np.ndarray, transposed: Any, largest_sums: Sequence[float], visible_bias: np.ndarray,

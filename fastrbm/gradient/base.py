@@ -8,18 +8,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._core import threads, validate
+from .._core.direction import Update, Velocity, along_offsets, outcome, outcome_of, padded_to, rows_for
 from .._core.dispatch import kernels
 from .._core.layout import TILE, from_tiles, to_tiles
-from .._core.parameters import (
-    Update,
-    Velocity,
-    along_offsets,
-    outcome,
-    outcome_of,
-    padded_to,
-    refuse_whole,
-    rows_for,
-)
+from .._core.parameters import refuse_whole
 from .._core.settings import once
 from ..moments import Moments, PhaseStates, complete
 from ..states.missing import absent_sites
@@ -266,6 +258,15 @@ class Gradient(Update):
         """Whether a subclass says itself how biases move, which counts then."""
         own = type(self)
         return not (own.visible_bias is Gradient.visible_bias and own.hidden_bias is Gradient.hidden_bias)
+
+    def _keeps_parts(self, method: str) -> bool:
+        """Whether what centered or scaled makes of this gradient has its parts: a subclass with parts of its own says
+        so by a method of its own."""
+        own = type(self)
+        return getattr(own, method) is not getattr(Gradient, method) or all(
+            getattr(own, part) is getattr(Gradient, part)
+            for part in ("tiles", "weights", "visible_bias", "hidden_bias", "own")
+        )
 
     @property
     def work(self) -> int:

@@ -66,6 +66,8 @@ class Centering(Described):
         """Follow the means of the gradient's data, then center it."""
         if not isinstance(gradient, Gradient):
             raise TypeError(f"gradient must be a Gradient, to be centered, not {type(gradient).__name__}")
+        if not gradient._keeps_parts("centered"):
+            raise TypeError(f"gradient must have a method centered of its own: {type(gradient).__name__} has own parts")
         visible, hidden = gradient.data_means
         mu, lam = self.visible_offset, self.hidden_offset
         if mu is not None and lam is not None and (mu.size, lam.size) == gradient.shape:

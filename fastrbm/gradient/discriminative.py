@@ -110,6 +110,10 @@ def discriminative(
     n = states.shape[0]
     if n == 0:
         raise ValueError("X must have at least one example")
+    if rbm.hidden.real:  # whether or not any example has a label
+        raise ValueError(
+            f"the gradient of log p(label | rest) needs hidden units of two values, and these are {rbm.hidden!r}"
+        )
     weight = None if sample_weight is None else validate.sample_weight(sample_weight, n)
     labels = label.labels(states)
     known = labels >= 0 if weight is None else (labels >= 0) & (weight > 0)

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike
 
 from .._core import philox, saved, threads, validate
 from .._core.describe import Described, describe
+from .._core.direction import Update
 from .._core.layout import from_tiles
-from .._core.parameters import Update
 from .._core.settings import Setting, once
 from .._core.synonyms import keywords
 from ..sampling.columns import LabelColumn

@@ -61,13 +61,19 @@ def scaled(estimate: Any, scale: float) -> Any:
     """A gradient, or a user's object with its three arrays, times a number."""
     if scale == 1.0:
         return estimate
-    return estimate.scaled(scale) if isinstance(estimate, Gradient) else _Scaled(estimate, scale)
+    if isinstance(estimate, Gradient) and estimate._keeps_parts("scaled"):
+        return estimate.scaled(scale)
+    return _Scaled(estimate, scale)
 
 
 class _Scaled:
-    """The three arrays of a user's object, scaled."""
+    """The arrays of a user's object, scaled."""
+
+    own: np.ndarray | None = None
 
     def __init__(self, estimate: Any, scale: float) -> None:
         self.weights, self.visible_bias, self.hidden_bias = (
             scale * arrays.numbers(getattr(estimate, name), f"gradient.{name}").astype(np.float64) for name in _PARTS
         )
+        if getattr(estimate, "own", None) is not None:
+            self.own = scale * arrays.numbers(estimate.own, "gradient.own").astype(np.float64)

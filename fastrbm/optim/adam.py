@@ -10,7 +10,7 @@ import numpy as np
 
 from .._core import saved, validate
 from .._core.defaults import ADAM_RATE
-from .._core.parameters import Direction, along_offsets, parts_of
+from .._core.direction import Direction, along_offsets, parts_of
 from .._core.settings import Setting
 from .._core.synonyms import keywords
 from ..sampling.model import model

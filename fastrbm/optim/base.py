@@ -10,7 +10,7 @@ import numpy as np
 
 from .._core import saved, validate
 from .._core.describe import Described
-from .._core.parameters import Direction, Update, along_offsets
+from .._core.direction import Direction, Update, along_offsets
 from .._core.settings import Setting
 
 if TYPE_CHECKING:
@@ -82,17 +82,15 @@ class Optimizer(Described):
         self, rbm: RBM, direction: Update, progress: float, l2: float, l1: float, n_threads: int | None,
         offsets: tuple[np.ndarray, np.ndarray] | None,
     ) -> None:  # fmt: skip
+        start = rbm._parameters
         rbm._move(direction, self.rate(progress), l2, l1, n_threads=n_threads)
         if rbm.visible.layout is not None and not rbm._has_absent and (self._leaves_gauge or self.l1 or self.l1b):
-            rbm.zero_sum(n_threads)
+            rbm._parameters = rbm._parameters.zero_summed(n_threads, start if offsets is None else None)
         if self.max_norm == math.inf:
             return
         before = rbm._parameters
         rbm._clip(self.max_norm, n_threads)
-        after = rbm._parameters
-        if offsets is not None and after is not before:  # what is cut off is a change of W: see Update.bias_parts
-            lost = before.to_hidden.tiles_array - after.to_hidden.tiles_array
-            rbm._parameters = after.shifted(*along_offsets(lost, offsets, n_threads, after.division))
+        rbm._parameters = rbm._parameters.cut_from(before, offsets, n_threads)
 
     def _decay(self) -> str:
         """For __repr__, which names what is not as it is by default, without rounding."""

@@ -54,10 +54,6 @@ def label_sums(
 ) -> LabelSums:  # fmt: skip
     """The sums over examples with labels, int32 (n,), of states that hold the labels or do not. weight: of examples,
     float64 (n,) of integers up to 2^22, in units of 2^-22."""
-    if rbm.hidden.real:
-        raise ValueError(
-            f"the gradient of log p(label | rest) needs hidden units of two values, and these are {rbm.hidden!r}"
-        )
     n = states.shape[0]
     fixed = gibbs.fixed_buffer(n, rbm._parameters), gibbs.fixed_buffer(n, rbm._parameters)
     pairs, counts = np.zeros((column.n_states, rbm.n_hidden)), np.zeros(column.n_states)

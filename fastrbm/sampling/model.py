@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from .._core.parameters import coupling_of
+from .._core.coupling import coupling_of
 
 if TYPE_CHECKING:
     from ..rbm import RBM

@@ -159,8 +159,8 @@ def fit(
         2007). Of categorical sites only, not of real units, and by gradient.CD only, the default then. What is learned
         is no single distribution of all sites; validation data may have absent sites too.
     missing_sweeps : int
-        With "latent", from 1 up. The states have to keep up with a model that changes; large data, whose epochs are
-        few, may require more.
+        With "latent", from 1 up; without, it is refused. The states have to keep up with a model that changes; large
+        data, whose epochs are few, may require more.
     averaging : optim.Averaging, optional
         The result is an average of the parameters over the last part of the training. What is measured is the average,
         too; while the training goes on, rbm itself has the latest parameters.
@@ -310,6 +310,8 @@ def _prepared(
     if optimizer is None:
         optimizer = SGD(Linear(default_rate(rbm), 0.0), l2=defaults.L2)
     missing_sweeps = validate.integer(missing_sweeps, "missing_sweeps", 1, philox.MOST_SWEEPS)
+    if missing_sweeps != defaults.MISSING_SWEEPS and missing != "latent":
+        raise ValueError(f"missing_sweeps is of missing='latent' alone, and missing is {missing!r}")
     centering = centered if isinstance(centered, Centering) else Centering() if centered else None
     check_parts(gradient, optimizer, sample_weight is not None)
     check_callbacks(callbacks)

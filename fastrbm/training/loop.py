@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .._core.agreement import agreed
-from .._core.parameters import NotNormalizable
+from .._core.coupling import NotNormalizable
 from ..gradient.base import Gradient
 from ..gradient.centering import Centering
 from ..gradient.pcd import PCD
@@ -202,7 +202,8 @@ class Loop:
             rate = self.optimizer.rate(self.schedule(self.update))
             self._together.meet(np.array([rate]))
         estimate = weighted_gradient(self.gradient, self.rbm, batch, weight, mean_weight, self.n_threads)
-        if self.centering is not None and (self.strict or isinstance(estimate, Gradient)):
+        centered = isinstance(estimate, Gradient) and estimate._keeps_parts("centered")
+        if self.centering is not None and (self.strict or centered):
             estimate = self.centering(estimate)
         try:
             self.optimizer.update(self.rbm, estimate, self.schedule(self.update), self.n_threads)
@@ -210,7 +211,8 @@ class Loop:
                 chains, progress = self.gradient.chains, self.schedule(self.update)  # type: ignore[attr-defined]
                 variance.update(self.rbm, batch, weight, mean_weight, chains, progress)
         except NotNormalizable:  # data that are nearly in a plane lead up to where no distribution is, and noise beyond
-            self.rbm._parameters = self.rbm._parameters.lowered(_LOWERED, self.n_threads)
+            offsets = estimate.offsets if isinstance(estimate, Gradient) else None
+            self.rbm._parameters = self.rbm._parameters.lowered(_LOWERED, self.n_threads, offsets)
             self.left_out += 1
         if self.averaging is not None:
             self.averaging.update(self.rbm, self.update + 1)
