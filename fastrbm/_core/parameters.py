@@ -170,25 +170,25 @@ class Parameters:
         moved.check_range(sums[1])
         return moved
 
-    def with_units(self, units: tuple[Unit, Unit], n_threads: int | None = None) -> Parameters:
+    def with_units(self, units: tuple[Unit, Unit]) -> Parameters:
         """The same weights and biases with other parameters of the units' own energies; errors as for moved."""
-        return self._scaled(1.0, units, n_threads)
+        sizes, weights = self._largest_sums, (self.to_hidden.tiles_array, self.transposed)
+        new = self.replaced(*weights, sizes, self.visible_bias, self.hidden_bias, units)
+        new.check_range(sizes[1])
+        return new
 
     def lowered(
         self, factor: float, n_threads: int | None = None, offsets: tuple[np.ndarray, np.ndarray] | None = None
     ) -> Parameters:
         """With the weights of real visible units times a factor; offsets: what updates are centered by, if they are."""
-        return self._scaled(factor, self.units, n_threads).cut_from(self, offsets, n_threads)
-
-    def _scaled(self, factor: float, units: tuple[Unit, Unit], n_threads: int | None) -> Parameters:
-        tiles, real = self.to_hidden.tiles_array, units[0].sides()[2] > 0
-        if factor != 1.0:
-            factors = np.ones(tiles.shape[1], np.float32)
-            factors[: real.size][real] = factor
-            tiles = tiles * factors[:, None]
-        scaled, sums = self._of_tiles(tiles, self.visible_bias, self.hidden_bias, units, n_threads)
-        scaled.check_range(sums[1])
-        return scaled
+        tiles, real = self.to_hidden.tiles_array, self.units[0].sides()[2] > 0
+        factors = np.ones(tiles.shape[1], np.float32)
+        factors[: real.size][real] = factor
+        lowered, sums = self._of_tiles(
+            tiles * factors[:, None], self.visible_bias, self.hidden_bias, self.units, n_threads
+        )
+        lowered.check_range(sums[1])
+        return lowered.cut_from(self, offsets, n_threads)
 
     @property
     def may_saturate(self) -> bool:

@@ -37,11 +37,7 @@ def update(
     apart = (_mean_squares(batch, weight) - _mean_squares(chains.visible_bits, None)) * scale
     step = (defaults.VARIANCE_RATE * (1.0 - progress)) * (-0.5 * gamma * apart)
     moved = (gamma * floatmath.exp(step.clip(-_MOST, _MOST))).clip(SMALLEST, LARGEST)
-    old, units = rbm._parameters, (visible.with_gammas(moved), rbm.hidden)
-    sizes, weights = old._largest_sums, (old.to_hidden.tiles_array, old.transposed)
-    new = old.replaced(*weights, sizes, old.visible_bias, old.hidden_bias, units)
-    new.check_range(sizes[1])
-    rbm._parameters = new
+    rbm._parameters = rbm._parameters.with_units((visible.with_gammas(moved), rbm.hidden))
 
 
 def _mean_squares(states: BitMatrix, weight: np.ndarray | None) -> np.ndarray:
