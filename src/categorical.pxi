@@ -54,7 +54,7 @@ cdef void gather_sums(int32_t *acc, Scratch *scratch, const float *rows, float s
             for k in range(groups):
                 build_category_table(scratch.tables + tables[k], rows + column, scale, plan.rows + starts[k],
                                      starts[k + 1] - starts[k])
-            if row < stop:              # tables of the next sites would wait for their rows
+            if row < stop and n >= PREFETCHED and column % 16 == 0:     # as in product_passes
                 prefetch_rows(rows + plan.rows[row].unit * TILE + column,
                               plan.rows[row].unit - plan.rows[starts[0]].unit)
             if groups == GROUPS:

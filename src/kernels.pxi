@@ -85,12 +85,12 @@ cdef extern from "simd.h" nogil:
 cdef extern from "product_plan.h" nogil:
     enum: MANY          # chains from which on larger tables of a product pay
     enum: WIDTH_FEW     # vectors in a row of its tables below that
-    enum: WIDTH_MANY    # and from there on
+    enum: WIDTH_MANY, SIXES, LARGE, PASS_BYTES    # and from there on
     enum: TABLES        # bytes of the tables of a pass, at most
     int product_plan(Py_ssize_t, Py_ssize_t)
 
 cdef extern from "paths.h" nogil:
-    enum: TABLES_OF_4, TABLES_OF_6, MATRIX_UNIT, WORDS_LISTED, SUMS_KEPT, SUMS_FLIPPED, SUMS_FOLDED, FUSED_UPDATE, \
+    enum: SMALL_TABLES, LARGE_TABLES, MATRIX_UNIT, WORDS_LISTED, SUMS_KEPT, SUMS_FLIPPED, SUMS_FOLDED, FUSED_UPDATE, \
         UPDATE_OF_PROCESSES, SUMS_EXCHANGED, N_PATHS
     const char *path_names[]
     void ran(int)       # this path; counted in a debug build

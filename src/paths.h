@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #define FOR_EACH_PATH(PATH) \
-    PATH(TABLES_OF_4)     /* a product of a tile by tables of k = 4 */ \
-    PATH(TABLES_OF_6)     /* of k = 6 */ \
+    PATH(SMALL_TABLES)    /* a product of a tile by tables of 16 rows */ \
+    PATH(LARGE_TABLES)    /* of 64 and 32 rows */ \
     PATH(MATRIX_UNIT)     /* on the matrix unit */ \
     PATH(WORDS_LISTED)    /* a pass of tables that skips words of zeros */ \
     PATH(SUMS_KEPT)       /* a block's product that is kept for the next sweep */ \

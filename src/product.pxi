@@ -8,8 +8,8 @@
 # next to nothing beside the table. The accumulators of a block of chains are [chain][64].
 #
 # A pass takes a few bytes of input: it gathers each chain's bits into one word, then, for every strip of columns,
-# builds the tables and adds the chosen rows. k = 6 costs 1.3 additions for each of k = 4's two, but its tables are
-# four times as large: it pays where many chains share them.
+# builds the tables and adds the chosen rows. Small tables have k = 4. Large ones, with k = 6 or 5, cost about 1.4
+# additions for each of k = 4's two, but have more rows to build: they pay where many chains share them.
 
 cdef enum:                              # bytes of an integer of Q that count
     ALL_LIMBS = 4
@@ -17,6 +17,7 @@ cdef enum:                              # bytes of an integer of Q that count
 
 cdef enum:
     LISTED = 8                          # where one word in so many is zero, those that are not are listed
+    PREFETCHED = 256                    # chains from which on rows of weights are: for fewer it costs what it saves
     BLOCK = 1024                        # most chains in a block: their accumulators are 256 kB, in L2
     INPUTS = 256                        # of products in float64, a pass: their integers are 128 kB, in L2
     REAL_BLOCK = 64                     # chains whose sums of real units' products are made together
@@ -46,7 +47,6 @@ cdef inline void build_table(char *table, const float *rows, float scale, Py_ssi
     """table[m] = the sum of those of the k rows whose bit is set in m. Rows past the last, which no chain has on, are
     replaced by it. k and width, in vectors, are literals."""
     cdef vi low[8]
-    cdef vi high[3]
     cdef vi base
     cdef vi *out
     cdef const float *row
@@ -62,13 +62,11 @@ cdef inline void build_table(char *table, const float *rows, float scale, Py_ssi
         low[5] = low[4] + low[1]
         low[6] = low[4] + low[2]
         low[7] = low[4] + low[3]
-        for i in range(3, k):
-            high[i - 3] = grid_row(row + smaller(i, last) * TILE, scale)
         for i in range(8):
             out[i * width] = low[i]
         for m in range(1, 1 << (k - 3)):
             # the upper bits' sum: what the table has for m without its lowest bit, and the row of that bit
-            base = out[8 * (m & (m - 1)) * width] + high[lowest_bit(<uint32_t> m)]
+            base = out[8 * (m & (m - 1)) * width] + grid_row(row + smaller(3 + lowest_bit(m), last) * TILE, scale)
             for i in range(8):
                 out[(8 * m + i) * width] = base + low[i]
 
@@ -79,22 +77,38 @@ cdef inline void prefetch_rows(const float *rows, Py_ssize_t n) noexcept nogil:
         prefetch(rows + row * TILE)
 
 
-cdef inline void add_row(vi *sums, const char *table, uint64_t word, int group, int k,
+cdef inline int bits_of(int group, bint large) noexcept nogil:
+    """k of a table of a pass."""
+    return 4 if not large else 6 if group < SIXES else 5
+
+
+cdef inline int first_bit_of(int group, bint large) noexcept nogil:
+    return 4 * group if not large else 6 * group if group < SIXES else 6 * SIXES + 5 * (group - SIXES)
+
+
+cdef inline int first_row_of(int group, bint large) noexcept nogil:
+    """Where a table begins, in rows behind the first one's."""
+    return 16 * group if not large else 64 * group if group < SIXES else 64 * SIXES + 32 * (group - SIXES)
+
+
+cdef inline void add_row(vi *sums, const char *tables, uint64_t word, int group, bint large,
                          Py_ssize_t width) noexcept nogil:
-    """Add the row of the table that bits k group .. k group + k - 1 of the word choose."""
+    """Add to the sums the row of a table that its bits of the word choose."""
     cdef int row = lowest_bit(<uint32_t> (width * WIDTH))     # a power of two: its logarithm
-    cdef const vi *chosen = <const vi *> (table + (rotate_right(word, k * group - row) & (((1 << k) - 1) << row)))
+    cdef uint64_t place = (rotate_right(word, first_bit_of(group, large) - row)
+                           & (((1 << bits_of(group, large)) - 1) << row))
+    cdef const vi *chosen = <const vi *> (tables + first_row_of(group, large) * (width * WIDTH) + place)
     cdef Py_ssize_t t
     for t in range(width):
         sums[t] = sums[t] + chosen[t]
 
 
 cdef inline void add_rows(char *acc, const char *tables, const uint64_t *words, const int32_t *chains, Py_ssize_t n,
-                          bint first, int k, Py_ssize_t width, int groups) noexcept nogil:
+                          bint first, bint large, Py_ssize_t width, int groups) noexcept nogil:
     """Add to each chain's accumulators the rows that its word chooses, one from each of the tables; chains says whose
     the words are, NULL: those of chains 0, 1, ... The calls are spelled out, and all but the pointers and n are
     literals, so that every shift is a constant and the sums stay in registers."""
-    cdef Py_ssize_t i, t, table = (width * WIDTH) << k
+    cdef Py_ssize_t i, t
     cdef uint64_t word
     cdef vi sums[4]
     cdef vi *out
@@ -103,58 +117,67 @@ cdef inline void add_rows(char *acc, const char *tables, const uint64_t *words, 
         out = <vi *> (acc + (i if chains == NULL else chains[i]) * TILE * 4)
         for t in range(width):
             sums[t] = splat_i(0) if first else out[t]
-        add_row(sums, tables, word, 0, k, width)
-        add_row(sums, tables + table, word, 1, k, width)
+        add_row(sums, tables, word, 0, large, width)
+        add_row(sums, tables, word, 1, large, width)
         if groups > 2:
-            add_row(sums, tables + 2 * table, word, 2, k, width)
+            add_row(sums, tables, word, 2, large, width)
         if groups > 3:
-            add_row(sums, tables + 3 * table, word, 3, k, width)
+            add_row(sums, tables, word, 3, large, width)
         if groups > 4:
-            add_row(sums, tables + 4 * table, word, 4, k, width)
-            add_row(sums, tables + 5 * table, word, 5, k, width)
+            add_row(sums, tables, word, 4, large, width)
+        if groups > 5:
+            add_row(sums, tables, word, 5, large, width)
         if groups > 6:
-            add_row(sums, tables + 6 * table, word, 6, k, width)
+            add_row(sums, tables, word, 6, large, width)
         if groups > 7:
-            add_row(sums, tables + 7 * table, word, 7, k, width)
+            add_row(sums, tables, word, 7, large, width)
         if groups > 8:
-            add_row(sums, tables + 8 * table, word, 8, k, width)
-            add_row(sums, tables + 9 * table, word, 9, k, width)
+            add_row(sums, tables, word, 8, large, width)
+        if groups > 9:
+            add_row(sums, tables, word, 9, large, width)
         if groups > 10:
-            add_row(sums, tables + 10 * table, word, 10, k, width)
-            add_row(sums, tables + 11 * table, word, 11, k, width)
+            add_row(sums, tables, word, 10, large, width)
+        if groups > 11:
+            add_row(sums, tables, word, 11, large, width)
         if groups > 12:
-            add_row(sums, tables + 12 * table, word, 12, k, width)
-            add_row(sums, tables + 13 * table, word, 13, k, width)
+            add_row(sums, tables, word, 12, large, width)
+        if groups > 13:
+            add_row(sums, tables, word, 13, large, width)
         if groups > 14:
-            add_row(sums, tables + 14 * table, word, 14, k, width)
-            add_row(sums, tables + 15 * table, word, 15, k, width)
+            add_row(sums, tables, word, 14, large, width)
+        if groups > 15:
+            add_row(sums, tables, word, 15, large, width)
         for t in range(width):
             out[t] = sums[t]
 
 
 cdef void add_listed_rows(char *acc, const char *tables, const uint64_t *words, const int32_t *chains, Py_ssize_t n,
-                          int k, Py_ssize_t width, int groups) noexcept nogil:
+                          bint large, Py_ssize_t width, int groups) noexcept nogil:
     """add_rows for listed chains and a pass of any number of bytes."""
     if groups == 2:
-        add_rows(acc, tables, words, chains, n, False, k, width, 2)
+        add_rows(acc, tables, words, chains, n, False, large, width, 2)
     elif groups == 3:
-        add_rows(acc, tables, words, chains, n, False, k, width, 3)
+        add_rows(acc, tables, words, chains, n, False, large, width, 3)
     elif groups == 4:
-        add_rows(acc, tables, words, chains, n, False, k, width, 4)
+        add_rows(acc, tables, words, chains, n, False, large, width, 4)
     elif groups == 6:
-        add_rows(acc, tables, words, chains, n, False, k, width, 6)
+        add_rows(acc, tables, words, chains, n, False, large, width, 6)
     elif groups == 7:
-        add_rows(acc, tables, words, chains, n, False, k, width, 7)
+        add_rows(acc, tables, words, chains, n, False, large, width, 7)
     elif groups == 8:
-        add_rows(acc, tables, words, chains, n, False, k, width, 8)
+        add_rows(acc, tables, words, chains, n, False, large, width, 8)
+    elif groups == 9:
+        add_rows(acc, tables, words, chains, n, False, large, width, 9)
     elif groups == 10:
-        add_rows(acc, tables, words, chains, n, False, k, width, 10)
+        add_rows(acc, tables, words, chains, n, False, large, width, 10)
+    elif groups == 11:
+        add_rows(acc, tables, words, chains, n, False, large, width, 11)
     elif groups == 12:
-        add_rows(acc, tables, words, chains, n, False, k, width, 12)
+        add_rows(acc, tables, words, chains, n, False, large, width, 12)
     elif groups == 14:
-        add_rows(acc, tables, words, chains, n, False, k, width, 14)
+        add_rows(acc, tables, words, chains, n, False, large, width, 14)
     else:
-        add_rows(acc, tables, words, chains, n, False, k, width, 16)
+        add_rows(acc, tables, words, chains, n, False, large, width, 16)
 
 
 cdef inline Py_ssize_t count_zeros(const uint64_t *words, Py_ssize_t n) noexcept nogil:
@@ -204,17 +227,19 @@ cdef void gather_words(uint64_t *words, const uint8_t *planes, Py_ssize_t stride
 
 cdef inline void product_passes(int32_t *acc, Scratch *scratch, const float *rows, float scale, const uint8_t *planes,
                                 Py_ssize_t stride, Py_ssize_t n_bytes, Py_ssize_t n, Py_ssize_t n_columns,
-                                int k, Py_ssize_t width) noexcept nogil:
-    """product_tile by tables, for a literal k and strips of a literal width: passes of 8 bytes and 16 tables where k is
-    4, of 6 bytes and 8 tables where it is 6."""
+                                bint large, Py_ssize_t width) noexcept nogil:
+    """product_tile by tables, small or large ones, and strips of a literal width."""
     cdef char *tables = scratch.tables
     cdef uint64_t *words = scratch.words
     cdef int32_t *chains = scratch.chains
-    cdef Py_ssize_t full = 8 if k == 4 else k, byte = 0, count, column, group, groups, zeros, listed
+    cdef Py_ssize_t full = PASS_BYTES if large else 8, byte = 0, count, column, zeros, listed
+    cdef int groups
     cdef bint started = False
     while byte < n_bytes:
         count = smaller(full, n_bytes - byte)
-        groups = ceil_div(8 * count, k)
+        groups = 2
+        while first_bit_of(groups, large) < 8 * count:
+            groups += 1
         gather_words(words, planes + byte * stride, stride, count, n)
         zeros = count_zeros(words, n)
         listed = 0
@@ -226,20 +251,35 @@ cdef inline void product_passes(int32_t *acc, Scratch *scratch, const float *row
                 started = True
         column = 0
         while column < n_columns and zeros < n:
-            for group in range(groups):
-                build_table(tables + group * ((width * WIDTH) << k),
-                            rows + (8 * byte + k * group) * TILE + column, scale, 8 * count - 1 - k * group, k, width)
-            # those of the next pass, or of the next tile: tables would wait for them
-            prefetch_rows(rows + 8 * (byte + count) * TILE + column, 8 * count)
+            build_tables(tables, rows + 8 * byte * TILE + column, scale, 8 * count, groups, large, width)
+            if n >= PREFETCHED and column % 16 == 0:    # tables of the next pass, or tile, would wait for their rows
+                prefetch_rows(rows + 8 * (byte + count) * TILE + column, 8 * count)
             if listed > 0:
-                add_listed_rows(<char *> (acc + column), tables, words, chains, listed, k, width, <int> groups)
+                add_listed_rows(<char *> (acc + column), tables, words, chains, listed, large, width, groups)
             elif started:
-                add_rows(<char *> (acc + column), tables, words, NULL, n, False, k, width, 16 if k == 4 else 8)
+                add_rows(<char *> (acc + column), tables, words, NULL, n, False, large, width, LARGE if large else 16)
             else:
-                add_rows(<char *> (acc + column), tables, words, NULL, n, True, k, width, 16 if k == 4 else 8)
+                add_rows(<char *> (acc + column), tables, words, NULL, n, True, large, width, LARGE if large else 16)
             column += width * LANES
         started = True
         byte += count
+
+
+cdef inline void build_tables(char *tables, const float *rows, float scale, Py_ssize_t n_rows, int groups, bint large,
+                              Py_ssize_t width) noexcept nogil:
+    """Those of a pass, whose input units have n_rows rows."""
+    cdef int group
+    cdef char *table
+    cdef Py_ssize_t first
+    for group in range(groups):
+        first = first_bit_of(group, large)
+        table = tables + first_row_of(group, large) * (width * WIDTH)
+        if not large:
+            build_table(table, rows + first * TILE, scale, n_rows - 1 - first, 4, width)
+        elif group < SIXES:
+            build_table(table, rows + first * TILE, scale, n_rows - 1 - first, 6, width)
+        else:
+            build_table(table, rows + first * TILE, scale, n_rows - 1 - first, 5, width)
 
 
 cdef void product_tile(int32_t *acc, Scratch *scratch, const float *rows, float scale, const uint8_t *planes,
@@ -254,10 +294,10 @@ cdef void product_tile(int32_t *acc, Scratch *scratch, const float *rows, float 
             product_amx(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 3)
         else:
             product_amx(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 4)
-    elif plan == TABLES_OF_4:
-        product_passes(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 4, WIDTH_FEW)
+    elif plan == SMALL_TABLES:
+        product_passes(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, False, WIDTH_FEW)
     else:
-        product_passes(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, 6, WIDTH_MANY)
+        product_passes(acc, scratch, rows, scale, planes, stride, n_bytes, n, n_columns, True, WIDTH_MANY)
 
 
 cdef Py_ssize_t block_length(Py_ssize_t n, Py_ssize_t n_tiles, int n_threads) noexcept nogil:
