@@ -41,7 +41,7 @@ class Row(Unit):
     def segments(self) -> tuple[Unit, ...]:
         return self._segments
 
-    @once
+    @property
     def n_columns(self) -> int:
         return sum(segment.n_columns for segment in self.segments)
 
