@@ -364,7 +364,7 @@ class RBM(Model):
 
     def _direction(self, gradient: Any) -> Update:
         """A gradient as an update reads it. Any object with the three arrays will do."""
-        if isinstance(gradient, Update):
+        if isinstance(gradient, Update) and not gradient.has_own_parts:
             if gradient.shape != self._parameters.shape:
                 raise ValueError(f"gradient must be of {self}, got one of {gradient.shape} units")
             return gradient

@@ -85,7 +85,8 @@ cdef extern from "simd.h" nogil:
 cdef extern from "product_plan.h" nogil:
     enum: MANY          # chains from which on larger tables of a product pay
     enum: WIDTH_FEW     # vectors in a row of its tables below that
-    enum: WIDTH_MANY, SIXES, LARGE, PASS_BYTES    # and from there on
+    enum: WIDTH_MANY    # and from there on
+    enum: SIXES, LARGE, PASS_BYTES
     enum: TABLES        # bytes of the tables of a pass, at most
     int product_plan(Py_ssize_t, Py_ssize_t)
 

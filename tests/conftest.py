@@ -17,7 +17,7 @@ def _on_their_way(request, tmp_path_factory):
     """Of each test with the mark beside(run=), what run(**parameters of the test) comes to, in a folder of its own:
     from the first test on, two at a time. Most tests keep one core busy, and these need a sixth of the time of all."""
     marked = {item.nodeid: item for item in request.session.items if item.get_closest_marker("beside")}
-    if not marked:
+    if not marked or "PYTEST_XDIST_WORKER" in os.environ:  # each of whose workers knows all tests
         yield {}
         return
     import processes
@@ -34,6 +34,10 @@ def _on_their_way(request, tmp_path_factory):
 
 
 @pytest.fixture
-def beside(request, _on_their_way):
+def beside(request, _on_their_way, tmp_path, monkeypatch):
     """Wait for what runs beside this test; its error is raised here."""
-    return _on_their_way[request.node.nodeid].result
+    started = _on_their_way.get(request.node.nodeid)
+    if started is not None:
+        return lambda: started.result(timeout=600)
+    monkeypatch.chdir(tmp_path)
+    return lambda: request.node.get_closest_marker("beside").kwargs["run"](**request.node.callspec.params)

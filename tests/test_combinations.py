@@ -2,12 +2,14 @@
 what the formulas say; and what came to rest beside the goal, or was passed over, when each feature was tested alone."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
 
 import fastrbm as fr
-from fastrbm.gradient.weighted import weighted_gradient
+from fastrbm.gradient.hybrid import GradientSum
+from fastrbm.gradient.weighted import scaled, weighted_gradient
 
 units = fr.units
 RATE = 0.01
@@ -191,39 +193,46 @@ def test_fast_weights_beyond_what_can_be_normalized_start_anew():
         assert np.abs(fast._fast[0]).max() > 1.0
 
 
-class Biased(fr.gradient.Gradient):
-    """With a part of its own."""
+def own_gradient(part, rbm, X, sample_weight=None, n_threads=None):
+    """A gradient with a part of its own, 3 everywhere."""
+    phases = fr.gradient.CD()(rbm, X, sample_weight)._phases
+    shape = {"weights": (4, 3), "tiles": (1, 8, 64), "visible_bias": 4, "hidden_bias": 3}[part]
+    own = type("Own", (fr.gradient.Gradient,), {part: property(lambda self: np.full(shape, 3.0, np.float32))})
+    return own(*phases)
 
-    hidden_bias = property(lambda self: np.full(self.shape[1], 3.0))
 
-
-@pytest.mark.parametrize("weight", [None, np.arange(1.0, 41.0)])
-def test_a_gradient_of_a_users_own_class_is_taken_as_it_is(weight):
-    """Neither centering nor weights of examples leave out a part that is its own."""
+@pytest.mark.parametrize("part", ["weights", "tiles", "visible_bias", "hidden_bias"])
+def test_a_gradient_of_a_users_own_class_is_taken_as_it_is(part):
+    """By optimizers with momentum and without, by weights of examples, in a sum, and where fit centers."""
     rbm = fr.RBM.from_data(BITS, 3, seed=0)
-
-    def estimator(rbm, X, sample_weight=None, n_threads=None):
-        return Biased(*fr.gradient.CD()(rbm, X, sample_weight)._phases)
-
-    before = rbm.hidden_bias.astype(float)
-    how = {"epochs": 1, "batch_size": 40, "sample_weight": weight, "metrics": []}
-    fr.fit(rbm, BITS, estimator, fr.optim.SGD(0.5), **how)
-    assert np.allclose(rbm.hidden_bias, before + 1.5, atol=1e-6)
-    with pytest.raises(TypeError, match="method centered of its own: Biased has own parts"):
-        fr.fit(rbm, BITS, estimator, centered=fr.gradient.Centering(), **how)
+    name = "weights" if part == "tiles" else part
+    before = getattr(rbm, name).astype(float)
+    estimator = partial(own_gradient, part)
+    gradient = estimator(rbm, BITS)
+    moved = [scaled(gradient, 1.0), scaled(gradient, 1.5), GradientSum([(gradient, 1.0)])]
+    for momentum in (0.0, 0.5):
+        for given, by in zip(moved, (1.5, 2.25, 1.5), strict=True):
+            new = rbm.copy()
+            fr.optim.SGD(0.5, momentum).update(new, given)
+            assert np.allclose(getattr(new, name), before + by, atol=1e-6)
+    new, how = rbm.copy(), {"epochs": 1, "batch_size": len(BITS), "metrics": []}
+    fr.fit(new, BITS, estimator, fr.optim.SGD(0.5), **how)
+    assert np.allclose(getattr(new, name), before + 1.5, atol=1e-6)
+    with pytest.raises(TypeError, match="method centered of its own: Own has own parts"):
+        fr.fit(new, BITS, estimator, centered=fr.gradient.Centering(), **how)
+    assert not moved[2]._keeps_parts("centered")
 
 
 def test_weights_of_examples_scale_what_else_a_users_gradient_moves():
-    """delta and xi were left where they are. The second batch has three times the weight of the first."""
-    X, weight = BITS[:8], np.repeat([1.0, 3.0], 4)
-    rbm = fr.RBM.from_data(X, 2, seed=0, hidden="drelu")
+    """delta and xi were left where they are."""
+    rbm = fr.RBM.from_data(BITS, 2, seed=0, hidden="drelu")
 
     class Own:
         weights, visible_bias, hidden_bias, own = np.zeros((4, 2)), np.zeros(4), np.zeros(2), np.ones((2, 2))
 
-    how = {"epochs": 1, "batch_size": 4, "sample_weight": weight, "metrics": []}
-    fr.fit(rbm, X, lambda *_, **__: Own(), fr.optim.SGD(0.125), **how)
-    assert 0.2 < rbm.hidden.own.min() == rbm.hidden.own.max() < 0.3
+    before = rbm.hidden.own
+    fr.optim.SGD(0.125).update(rbm, scaled(Own(), 1.5))
+    assert np.allclose(rbm.hidden.own, before + 0.1875, atol=1e-7)
 
 
 def test_labels_need_hidden_units_of_two_values_whether_or_not_there_are_any():

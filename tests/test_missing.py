@@ -341,9 +341,15 @@ def test_latent_updates_by_the_kernel_of_many_are_those_of_the_loop(layer, monke
             own, n_before = rbm.copy(), sum(runs)
             fr.fit(own, X, epochs=3, batch_size=5, missing="latent", seed=1, sample_weight=sample_weight)
             updates.append((sum(runs) - n_before, own))
-    (n, plain), (n_weighted, weighted), (none, by_loop), (no_more, weighted_by_loop) = updates
+        own, n_before = rbm.copy(), sum(runs)  # so many chains are left to the loop
+        fr.fit(own, X, fr.gradient.PCD(4097), epochs=2, batch_size=5, missing="latent", seed=1)
+        updates.append((sum(runs) - n_before, own))
+    (n, plain), (n_weighted, weighted), (n_left, left), (none, by_loop), (no_more, weighted_by_loop), (_, alike) = (
+        updates
+    )
+    assert n_left == 0
     assert n == 15 and 0 < n_weighted <= 15 and none == no_more == 0
-    for one, other in ((plain, by_loop), (weighted, weighted_by_loop)):
+    for one, other in ((plain, by_loop), (weighted, weighted_by_loop), (left, alike)):
         for name in ("weights", "visible_bias", "hidden_bias"):
             assert getattr(one, name).tobytes() == getattr(other, name).tobytes()
 

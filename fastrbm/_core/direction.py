@@ -28,6 +28,7 @@ class Update:
     """
 
     decays = False
+    has_own_parts = False  # whether its arrays alone say where to go: see Gradient
     offsets: tuple[np.ndarray, np.ndarray] | None = None
 
     @property

@@ -223,10 +223,11 @@ class Parameters:
         """The units after an update, with what else of the hidden ones it changes."""
         visible, hidden = self.units
         own = hidden.own
-        if own is None or direction.own is None:
+        change = None if own is None else direction.own
+        if own is None or change is None:
             return self.units
         names = " and ".join(hidden.trained)
-        return visible, hidden.with_own(moved_values(own, direction.own, rate, f"{names} of the hidden units"))
+        return visible, hidden.with_own(moved_values(own, change, rate, f"{names} of the hidden units"))
 
     def clipped(self, max_norm: float, n_threads: int | None = None) -> Parameters:
         """With the weights of each hidden unit scaled down to a Euclidean norm of at most max_norm, up to rounding."""

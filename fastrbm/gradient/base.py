@@ -20,6 +20,8 @@ from ..units.unit import Unit
 if TYPE_CHECKING:
     from .._core.division import Division
 
+_PARTS = "tiles", "weights", "visible_bias", "hidden_bias", "own"
+
 
 class Gradient(Update):
     """The gradient of the mean log-likelihood, or an estimate of it: one subtraction of one type.
@@ -147,8 +149,10 @@ class Gradient(Update):
     def _weights(self) -> np.ndarray:
         if self._division is not None:
             refuse_whole("weights")
-        if self._states() is not None:
+        if self._overrides("tiles") and not self._overrides("weights"):
             return _read_only(np.ascontiguousarray(from_tiles(self.tiles, *self.shape)))
+        if self._states() is not None:
+            return _read_only(np.ascontiguousarray(from_tiles(self._difference, *self.shape)))
         weights = (self.positive.weights - self.negative.weights) * self.scale
         if weights.shape != self.shape:
             raise ValueError(f"the moments of a gradient of {self.shape} units are now of {weights.shape}")
@@ -163,9 +167,14 @@ class Gradient(Update):
     @once
     def tiles(self) -> np.ndarray:
         """The weights' part, float32, in the kernels' layout (see src/README.md): what an update reads."""
+        known = self._states() is not None and not self._overrides("weights")
+        return self._difference if known else to_tiles(self.weights)
+
+    @once
+    def _difference(self) -> np.ndarray:
+        """The difference of the phases' states, in tiles."""
         states = self._states()
-        if states is None:
-            return to_tiles(self.weights)
+        assert states is not None
         out = np.empty(self._tile_shape, np.float32)
         used = threads.resolve(self._n_threads, out.size * int(sum(phase.total for phase in states)))
         along = self._workspace(out.shape, states[0].units)
@@ -210,7 +219,7 @@ class Gradient(Update):
         """The update of the weights, in one pass with the difference of the phases where that is not yet known."""
         decay, states = (rate, l2, l1, limit, out, transposed), self._states()
         self._decayed = None
-        if "tiles" in self.__dict__ or states is None:
+        if "_difference" in self.__dict__ or states is None:
             result = super().ascend(weights, *decay, n_threads, division, velocity)
             if self._offsets is not None and (l2 or l1):
                 self._decayed = along_offsets(self.tiles, self._offsets, n_threads, division, weights, l2, l1)
@@ -235,7 +244,7 @@ class Gradient(Update):
         return sums if division is None or rows is None else outcome(division, largest, totals)
 
     def bias_parts(self) -> tuple[np.ndarray, np.ndarray]:
-        if self._decayed is None or self._offsets is None or self._own_biases:
+        if self._decayed is None or self._offsets is None:
             return super().bias_parts()
         (visible, hidden), along = self._differences, self._decayed
         return visible - along[0], hidden - along[1]
@@ -251,27 +260,25 @@ class Gradient(Update):
     @property
     def plain_biases(self) -> tuple[np.ndarray, np.ndarray]:
         """The biases' parts without centering."""
-        return super().plain_biases if self._own_biases else self._differences
+        return self._differences
 
     @property
-    def _own_biases(self) -> bool:
-        """Whether a subclass says itself how biases move, which counts then."""
-        own = type(self)
-        return not (own.visible_bias is Gradient.visible_bias and own.hidden_bias is Gradient.hidden_bias)
+    def has_own_parts(self) -> bool:  # type: ignore[override]
+        """Whether this is of a subclass with arrays of its own, and no ascend: then they are what counts."""
+        return type(self).ascend is Gradient.ascend and self._overrides(*_PARTS)
+
+    def _overrides(self, *names: str) -> bool:
+        return any(getattr(type(self), name) is not getattr(Gradient, name) for name in names)
 
     def _keeps_parts(self, method: str) -> bool:
         """Whether what centered or scaled makes of this gradient has its parts: a subclass with parts of its own says
         so by a method of its own."""
-        own = type(self)
-        return getattr(own, method) is not getattr(Gradient, method) or all(
-            getattr(own, part) is getattr(Gradient, part)
-            for part in ("tiles", "weights", "visible_bias", "hidden_bias", "own")
-        )
+        return self._overrides(method) or not self._overrides(*_PARTS)
 
     @property
     def work(self) -> int:
         """What ascend has to do beside the update itself, in connections."""
-        if "tiles" in self.__dict__ or self._states() is None:
+        if "_difference" in self.__dict__ or self._states() is None:
             return 0
         return self.shape[0] * self.shape[1] * int(self._phases[0].total + self._phases[1].total)
 
@@ -346,7 +353,7 @@ class Gradient(Update):
 
     def _weights_along(self) -> tuple[np.ndarray, np.ndarray]:
         if self._along is None:
-            _ = self.tiles
+            _ = self._weights if self._states() is None else self._difference
         assert self._along is not None
         return self._along
 

@@ -167,6 +167,9 @@ class GradientSum(Gradient):
     def centered(self, visible_offset: np.ndarray, hidden_offset: np.ndarray) -> Gradient:
         return GradientSum([(term.centered(visible_offset, hidden_offset), factor) for term, factor in self._terms])
 
+    def _keeps_parts(self, method: str) -> bool:
+        return all(term._keeps_parts(method) for term, _ in self._terms)
+
     def scaled(self, factor: float) -> Gradient:
         return GradientSum([(term.scaled(factor), own) for term, own in self._terms])
 

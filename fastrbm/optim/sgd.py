@@ -49,8 +49,11 @@ class _Accelerated(Update):
         self, weights: np.ndarray, rate: float, l2: float, l1: float, limit: float, out: np.ndarray,
         transposed: np.ndarray, n_threads: int, division: Division | None = None, velocity: Velocity | None = None,
     ) -> tuple[int, float, float]:  # fmt: skip
-        new = self._after["tiles"] = np.empty(weights.shape, np.float32)
-        velocity = self._momentum, self._nesterov, self._before.get("tiles"), new
+        before, new = self._before.get("tiles"), np.empty(weights.shape, np.float32)
+        if before is not None and before.shape != weights.shape:
+            raise ValueError(f"a velocity must have tiles of shape {weights.shape}, got {before.shape}")
+        self._after["tiles"] = new
+        velocity = self._momentum, self._nesterov, before, new
         return self._direction.ascend(weights, rate, l2, l1, limit, out, transposed, n_threads, division, velocity)
 
     def bias_parts(self) -> tuple[np.ndarray, np.ndarray]:

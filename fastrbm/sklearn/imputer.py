@@ -192,8 +192,8 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return self
 
     def _errors(self, data: np.ndarray, units: Unit, seed: int) -> dict[int, float]:
-        """The errors of held-out entries after trainings of more and more passes through the data, up to the first that
-        is no better than the one before."""
+        """The errors of held-out entries after trainings of more and more passes through the data, at least three, up
+        to the first that is less than 2 % better than the best one."""
         n_known = int(np.count_nonzero(~np.isnan(data)))
         held = held_out(data, max(float(self.validation_fraction), min(_FEWEST / max(1, n_known), _MOST)), seed)
         errors: dict[int, float] = {}
@@ -221,8 +221,14 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
         """The number of passes with the smallest error; 0, and a warning, where means of columns are as good."""
         errors = self.held_out_errors_
         best = min(errors, key=errors.__getitem__, default=0)
-        if not errors or errors[best] < 1.0:
+        if errors and errors[best] < 1.0:
             return best
+        if not errors:
+            warn(
+                "no entry could be held out, since no column has three that are known: what is missing gets the mean, "
+                "or the most frequent category, of its column; with n_iter an RBM is trained all the same"
+            )
+            return 0
         warn(
             "an RBM fills in entries that were held out no better than the means of their columns do (held_out_errors_ "
             f"has {errors[best]:.2f}): the columns tell little of each other, or the rows are too few. What is missing "

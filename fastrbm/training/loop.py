@@ -125,6 +125,8 @@ class Loop:
             return
         assert isinstance(source, InMemory) and isinstance(self.optimizer, SGD)
         most = min(many.most(source.batch_size), _AT_ONCE if most is None else most)
+        if most < 1:
+            return
         fewest = many.fewest
         if source.refills:  # a batch depends on the update before
             most = piece = 1

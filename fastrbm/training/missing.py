@@ -45,6 +45,7 @@ class Latent(InMemory):
         self._rbm, self._n_sweeps, self._n_threads = rbm, n_sweeps, n_threads
         super().__init__(X, rbm.visible, batch_size, seed, sample_weight)
         self._known = super().describe()
+        self._last_drawn: tuple[int, int] | None = None  # epoch and start of a batch
         unit = rbm.visible
         examples = np.flatnonzero(self._missing.any(axis=1))
         self.n_missing = int(np.count_nonzero(self._missing))
@@ -92,6 +93,9 @@ class Latent(InMemory):
     def _draw(self, rows: np.ndarray, epoch: int, first: int) -> None:
         """Sweep the states of the incomplete ones of these examples, a batch, with the random numbers of chains first,
         first + 1, ... of an epoch."""
+        if self._last_drawn == (epoch, first):  # for an update that the kernel of many left to the loop
+            return
+        self._last_drawn = epoch, first
         places = self._place[rows]
         incomplete = places >= 0
         examples, places = rows[incomplete], places[incomplete]
