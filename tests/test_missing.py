@@ -342,7 +342,7 @@ def test_latent_updates_by_the_kernel_of_many_are_those_of_the_loop(layer, monke
             fr.fit(own, X, epochs=3, batch_size=5, missing="latent", seed=1, sample_weight=sample_weight)
             updates.append((sum(runs) - n_before, own))
         own, n_before = rbm.copy(), sum(runs)  # so many chains are left to the loop
-        fr.fit(own, X, fr.gradient.PCD(4097), epochs=2, batch_size=5, missing="latent", seed=1)
+        fr.fit(own, X, fr.gradient.PCD(4097), epochs=9, batch_size=5, missing="latent", missing_sweeps=1, seed=1)
         updates.append((sum(runs) - n_before, own))
     (n, plain), (n_weighted, weighted), (n_left, left), (none, by_loop), (no_more, weighted_by_loop), (_, alike) = (
         updates
