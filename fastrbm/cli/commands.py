@@ -1,39 +1,21 @@
-"""The command line: fastrbm train | sample | inpaint | classify | score | report | info | bench."""
+"""The command line: what runs a command, and says what became of it."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 import warnings
+from collections.abc import Callable
+from typing import Any
 
 from .._core.agreement import is_agreed
 from .._core.signals import Ended, Signals
 from .._core.version import __version__
-from ..likelihood.score import score as likelihood_score
-from ..loading import load_path
 from ..training.checkpoint import CheckpointWarning
 from . import together
-from .bench import add_bench
-from .classify import add_classify
-from .common import (
-    Parser,
-    add_common,
-    add_data,
-    add_sample_weight,
-    add_score,
-    add_sequence_weights,
-    model_of,
-)
-from .data import data_for, weights_of
-from .hints import BUNDLED
-from .info import add_info
-from .inpaint import add_inpaint
-from .report import add_report
-from .sample import add_sample
+from .common import Parser
 from .settings import apply_file
-from .train import run_train
-from .train_options import add_train
-from .words import CommandError, failures, fill_gaps, leave, reason, say, say_json, settle, tell
+from .words import CommandError, failures, fill_gaps, leave, reason, settle, tell
 
 EPILOG = """examples:
   fastrbm train digits --out rbm.npz          train a model on the bundled digits
@@ -49,6 +31,10 @@ could not be written as asked; 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP (train saves 
 go to standard error."""
 
 
+# each adds one to the parser's; fastrbm/cli/__init__.py says which there are
+COMMANDS: list[Callable[[Any], None]] = []
+
+
 def build_parser() -> Parser:
     parser = Parser(
         prog="fastrbm",
@@ -61,80 +47,9 @@ def build_parser() -> Parser:
         dest="command", metavar="train | sample | inpaint | classify | score | report | info | bench"
     )
 
-    add_train(commands, run_train)
-
-    add_sample(commands)
-
-    add_inpaint(commands)
-
-    add_classify(commands)
-
-    score = commands.add_parser(
-        "score",
-        help="log-likelihood of data under a model",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="Print the mean log-likelihood of data under a model, with its interval.",
-        epilog="examples:\n  fastrbm score rbm.npz digits\n  fastrbm score rbm.npz test.npy --tolerance 0.1 --json",
-    )
-    score.add_argument("model", metavar="MODEL", help="a model that 'fastrbm train' wrote")
-    score.add_argument("data", metavar="DATA", help=f"as for train: {', '.join(BUNDLED)} or a file")
-    add_score(score)
-    score.add_argument(
-        "--path", metavar="FILE",
-        help="anneal along the models of a training, from 'fastrbm train --trajectory', and not along temperatures",
-    )  # fmt: skip
-    add_data(score, drawn=True)
-    add_sequence_weights(score)
-    add_sample_weight(score)
-    score.add_argument("--json", action="store_true", help="one JSON object, for scripts")
-    score.add_argument("--quiet", action="store_true", help="no progress")
-    together.add_mpi(score)
-    add_common(score)
-    score.set_defaults(run=run_score)
-
-    add_report(commands)
-    add_info(commands)
-    add_bench(commands)
+    for add in COMMANDS:
+        add(commands)
     return parser
-
-
-def run_score(options: argparse.Namespace) -> None:
-    with together.ranks.agreeing():
-        rbm = model_of(options)
-        X = data_for(rbm, options.data, options, quiet=options.json)
-        weight = weights_of(options, X)
-        path = None if options.path is None else load_path(options.path)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        result = likelihood_score(
-            rbm,
-            X,
-            options.method,
-            options.chains,
-            options.betas,
-            options.seed,
-            progress=not options.quiet and not options.json,
-            n_threads=options.threads,
-            tolerance=options.tolerance,
-            seconds=options.seconds,
-            path=path,
-            sample_weight=weight,
-            comm=together.comm,
-        )
-    for warning in caught:
-        if options.json or str(warning.message) not in f"score: {result}":
-            tell(f"fastrbm: {warning.message}")
-    if not options.json:
-        say(str(result))
-        return
-    z = result.log_partition
-    numbers = {
-        "mean": result.mean, "standard_error": result.standard_error, "log_z_error": result.log_z_error,
-        "lower": result.lower, "upper": result.upper,
-        "examples": len(result.per_example), "method": result.method, "log_z": z.value, "log_z_lower": z.lower,
-        "log_z_upper": z.upper, "warning": getattr(z, "warning", ""),
-    }  # fmt: skip
-    say_json(numbers | ({} if result.total_weight is None else {"total_weight": result.total_weight}))
 
 
 def command_parser(parser: Parser, command: str) -> argparse.ArgumentParser:

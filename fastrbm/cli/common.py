@@ -106,7 +106,7 @@ def add_drop(parser) -> None:
     )  # fmt: skip
 
 
-def add_score(parser) -> None:
+def add_score_options(parser) -> None:
     parser.add_argument(
         "--method",
         choices=METHODS,

@@ -18,7 +18,7 @@ from .common import (
     add_common,
     add_data,
     add_sample_weight,
-    add_score,
+    add_score_options,
     add_sequence_weights,
     add_shape,
     history_of,
@@ -62,7 +62,7 @@ def add_report(commands) -> None:
         "--sweeps", type=whole(4), default=1000, metavar="K",
         help="sweeps of the chains before they are looked at, and as many again while they are (default %(default)s)",
     )  # fmt: skip
-    add_score(parser)
+    add_score_options(parser)
     add_shape(parser)
     add_data(parser, drawn=True)
     add_sequence_weights(parser)
