@@ -17,7 +17,7 @@ from fastrbm._core.dispatch import kernels
 
 ROOT = Path(__file__).parent.parent
 MODULES = modules()
-PLANS = {"tables_of_4", "tables_of_6", "matrix_unit"}
+PLANS = {"small_tables", "large_tables", "matrix_unit"}
 counts = pytest.mark.skipif(not kernels.paths(), reason="paths are counted in a build with FASTRBM_DEBUG=1 only")
 each_level = pytest.mark.parametrize("module", MODULES.values(), ids=MODULES)
 
@@ -33,7 +33,8 @@ def plan(module, n, n_visible):
     """The table in product_plan.h."""
     if module.LEVEL_MATRICES and n >= 16 and n_visible > 64:
         return "matrix_unit"
-    return "tables_of_4" if n < module.LEVEL_MANY or n_visible <= 64 else "tables_of_6"
+    two_passes = n_visible <= 64 and module.LEVEL_MANY < 256  # of large tables, at base and avx2
+    return "small_tables" if n < module.LEVEL_MANY or two_passes else "large_tables"
 
 
 @counts
@@ -47,7 +48,7 @@ def test_the_product_that_is_planned(module, n_visible):
         paths = ran(module, lambda a=(planes, layer.tiles_array, layer.exponent, acc, 1): module.product(*a))
         assert {name: paths[name] for name in PLANS & set(paths)} == {plan(module, n, n_visible): 2}  # two tiles
         seen |= set(paths)
-    assert "tables_of_6" in seen or n_visible <= 64 or module.LEVEL_MATRICES
+    assert "large_tables" in seen or n_visible <= 64 or module.LEVEL_MATRICES
 
 
 @counts
