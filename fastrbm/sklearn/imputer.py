@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["RBMImputer"]
 
 _RATE = 0.3  # of tables of categories
-_SHORTEST, _LONGEST, _PASSES = 500, 8000, 100  # updates of trainings with held-out entries, or passes of large data
+_SHORTEST, _LONGEST, _PASSES = 500, 20_000, 100  # updates of trainings with held-out entries, or passes of large data
 _GAIN = 0.98  # of the error, that a training twice as long is for;
 _TRIED = 3  # but the first trainings may be too short to learn anything
 _FEWEST, _MOST = 100, 0.3  # entries that are held out, at least, though not more than this part
@@ -101,7 +101,7 @@ class RBMImputer(OneToOneFeatureMixin, TransformerMixin, Estimator):
     -----
     A model that learns for too long knows the rows by their noise, and fills in worse. So by default some of the known
     entries are held out, and models are trained without them, each for twice as many passes as the one before, from 500
-    updates to 8,000 (or 100 passes), until one fills them in no better, by 2 % at least, but up to 2,000 in any event.
+    updates to 20,000 (or 100 passes), until one fills them in no better, by 2 % at least, but up to 2,000 in any event.
     The model that is kept learns from all entries, for the best number of passes. If held-out entries are filled in no
     better than by the means of their columns, there is a warning, and the model is one of independent columns. With
     n_iter there is one training, of so many passes.
