@@ -139,3 +139,4 @@ class Latent(InMemory):
         if absent_sites(filled) is not None:
             raise ValueError("the state's states must hold categories of their sites")
         self._fill(filled)
+        self._last_drawn = None
