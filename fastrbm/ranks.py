@@ -16,6 +16,7 @@ import os
 import socket
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
@@ -39,6 +40,7 @@ _METHODS = "Get_rank", "Get_size", "Allgatherv", "Alltoallv", "allgather", "bcas
 _FEWEST_CHAINS = 32  # of a rank: fewer are hardly quicker than these
 _LEAST_WORK = threads.SERIAL_BELOW  # that ranks share: an exchange takes longer than to wake threads
 _MAY_DIFFER = "comm", "n_threads", "progress"  # arguments of ranks that are called alike
+_UNTIL_READ = 0.5  # seconds for mpiexec to read what a rank wrote last
 _WORLD_SIZES = "SLURM_STEP_NUM_TASKS", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE"  # of what started the process
 
 _local = threading.local()
@@ -280,15 +282,18 @@ class Ranks:
             return
         try:
             what = "" if isinstance(error, Exception) else f" {type(error).__name__}"
-            print(f"fastrbm, rank {self.rank} of {self.size}, ends all ranks:{what}", file=sys.stderr)
+            lines = [f"fastrbm, rank {self.rank} of {self.size}, ends all ranks:{what}\n"]
             if not what:
-                traceback.print_exception(type(error), error, error.__traceback__)
+                lines += traceback.format_exception(type(error), error, error.__traceback__)
+            sys.stderr.write("".join(lines))  # at once: lines of other ranks come between, not into them
             sys.stderr.flush()
         finally:
             self.abort(exit_code(error))
 
     def abort(self, code: int) -> None:
-        """End all ranks, with this exit code."""
+        """End all ranks, with this exit code, once mpiexec has had the time to read what this one wrote: it drops what
+        it has not read when a rank aborts."""
+        time.sleep(_UNTIL_READ)
         self._comm.Abort(code)
 
 
