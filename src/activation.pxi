@@ -286,7 +286,8 @@ cdef inline void activate_sums(const HalfStep *step, const int32_t *acc, Py_ssiz
                 masks[chain + 1] = 0
                 activate_vectors(step, acc + chain * TILE, input_sums, random[chain - start], &keys, tile, 0,
                                  first + chain, MOST_TOGETHER // 2, 2, floats,
-                                 NULL if errors == NULL else errors + chain, masks + chain, unsure + chain)
+                                 NULL if errors == NULL else errors + chain, masks + chain,
+                                 NULL if errors == NULL else unsure + chain)
                 masks[chain] &= keep
                 masks[chain + 1] &= keep
                 chain += 2
@@ -295,7 +296,7 @@ cdef inline void activate_sums(const HalfStep *step, const int32_t *acc, Py_ssiz
             while column < n_columns:   # to the group's end, in the padding: one vector alone would wait for itself
                 activate_vectors(step, acc + chain * TILE, input_sums, random[chain - start], &keys, tile, column,
                                  first + chain, TOGETHER, 1, floats, NULL if errors == NULL else errors + chain,
-                                 masks + chain, unsure + chain)
+                                 masks + chain, NULL if errors == NULL else unsure + chain)
                 column += TOGETHER * LANES
             masks[chain] &= keep
             chain += 1

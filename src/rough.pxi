@@ -1,15 +1,17 @@
-# Categories drawn by rough fields, where a layer of real units sends to categorical sites. Exact fields are products in
-# float64 (real_product.pxi). Products in float32 take half of the time, and nearly always decide: where the random number
-# is farther from all sums of the weights than the error can move them. The other sites get exact fields. So the draws are
-# those of exact fields, all of them.
+# Draws by rough fields, of sites and of units of two values to which a layer of real units sends. What real units send
+# is a product in float64 (real_product.pxi). In float32 it takes half of the time, and nearly always decides: where the
+# random number is farther from what it is compared with than the error can move that. Else it is made anew in float64. So
+# the draws are those of exact fields, all of them.
 #
 # A bound on the error. Let n_i be the value of unit i times 2^e, W_ij its weight, u = 2^-24, that of a rounding. Sums of
-# ROUGH_RUN products, m of which are added up, are off by at most (ROUGH_RUN + m) u sum_i |n_i W_ij| (Higham 2002, "Accuracy
-# and Stability of Numerical Algorithms", section 3.1), which is at most |n| |W_j| (Cauchy-Schwarz); Q_ij is rounded to whole
-# numbers, which is at most 2^-e sqrt(N) |n| / 2 for N units; further roundings, of biases and betas too, are 8 u of what is
-# rounded. This is d, for fields. The probability of the categories up to one then moves by at most 2 d p (1 - p) <= d / 2,
-# that of a unit by d / 4. How weights are made of fields is off by 2e-6 (exp_negative) and q 2^-S / 2 (categorical.pxi), of
-# the sum and of the total, on both sides.
+# ROUGH_RUN products, m of which are added up, are off by at most (ROUGH_RUN + m) u sum_i |n_i W_ij| (Higham 2002,
+# "Accuracy and Stability of Numerical Algorithms", section 3.1), which is at most |n| |W_j| (Cauchy-Schwarz). Q_ij is
+# rounded to whole numbers, which is at most sqrt(N) |n| / 2 for N units. All other roundings, of biases and betas
+# too, are at most 8 u of what is rounded. This is d, of fields.
+#
+# The probability p of the categories up to one then moves by at most 2 d p (1 - p) <= d / 2, that of a unit by d / 4. How
+# probabilities are made of fields is off by 2e-6 (exp_negative), and of categories by q 2^-S more, as their weights
+# are rounded (categorical.pxi): each of it for rough fields and for exact ones.
 
 cdef enum:
     ROUGH_RUN = 64          # units whose products are added up in registers; their numbers and rows are in L1
@@ -32,8 +34,7 @@ cdef bint draw_roughly(const HalfStep *step, Py_ssize_t tile, Py_ssize_t first, 
     cdef float errors[REAL_BLOCK]
     memset(errors, 0, sizeof(errors))
     for k in range(where.span):
-        if not rough_sums(scratch.floats + k * together * TILE, errors, scratch, step, tile + k, first, n,
-                          bounds[k]):
+        if not rough_sums(scratch.floats + k * together * TILE, errors, scratch, step, tile + k, first, n, bounds[k]):
             return False
     ran(ROUGH_FIELDS)
     add_roundings(errors, step, tile, where.span, first, n)
@@ -46,7 +47,7 @@ cdef bint draw_roughly(const HalfStep *step, Py_ssize_t tile, Py_ssize_t first, 
 
 cdef void draw_rough_units(const HalfStep *step, float *sums, float *errors, Py_ssize_t tile, Py_ssize_t first,
                            Py_ssize_t n, uint64_t *masks) noexcept nogil:
-    """The same of units of two values, by sums INOUT [n][64]."""
+    """The same of units of two values, by sums INOUT [n][64]: where they do not decide, they are made exact."""
     cdef uint64_t unsure[REAL_BLOCK]
     cdef Py_ssize_t chain, n_columns = columns_of(step, tile).n
     cdef int unit
@@ -68,7 +69,7 @@ cdef inline uint32_t may_differ(vf x, vf y, vi number, vf off) noexcept nogil:
     """The lanes in which a unit may be drawn otherwise if its log odds, x, are off: where they may have the other sign,
     or y, 2^16 P(its less likely state), may be on the other side of a number of 16 bits, or tie."""
     cdef vf away = minus_abs_f(y - to_float(number) - splat_f(0.5))
-    cdef vf margin = off * splat_f(<float> (0.26 * 65536)) + splat_f(<float> (0.5 + 65536 * 2e-6))
+    cdef vf margin = off * splat_f(<float> (0.26 * 65536)) + splat_f(<float> (0.5 + 65536 * 4e-6))
     return mask_sign(splat_f(0.0) - minus_abs_f(x) - off - off) | mask_sign(splat_f(0.0) - away - margin)
 
 
@@ -99,7 +100,7 @@ cdef bint rough_sums(float *sums, float *errors, Scratch *scratch, const HalfSte
         unit += count
     for chain in range(n):
         off = bound * <float> sqrt(squares[chain])
-        if not off < <float> 0.004:     # or not a number
+        if not off < <float> 0.004:     # else too many would be made anew (bench/NOTES.md); or it is not a number
             return False
         errors[chain] = off if off > errors[chain] else errors[chain]
     return True
@@ -192,9 +193,9 @@ cdef void add_roundings(float *errors, const HalfStep *step, Py_ssize_t tile, Py
 
 
 cdef void put_exact_sums(const HalfStep *step, Py_ssize_t tile, Py_ssize_t unit, Py_ssize_t size, Py_ssize_t chain,
-                           float *out, Py_ssize_t stride) noexcept nogil:
-    """out[stride (unit + k)] OUT, k < size: what is sent to these columns of a tile, and of those that follow it, exactly,
-    for a chain."""
+                         float *out, Py_ssize_t stride) noexcept nogil:
+    """out[stride (unit + k)] OUT, k < size: what is sent to the columns from this one on, of a tile and of those that
+    follow it, exactly, for a chain."""
     cdef Py_ssize_t n_units = step.given.n_rows // REAL_BYTES, column = unit // LANES * LANES, k, i
     cdef const uint8_t *planes
     cdef const float *rows

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import build_layers, modules, pack
+from test_rough import EXAMPLES, half_steps
 from test_train_kernel import run as train
 
 import fastrbm as fr
@@ -75,6 +76,20 @@ def test_sums_are_kept_where_few_units_flip(module, cold, n_sweeps, flips):
     paths = ran(module, lambda: module.sweep(*call))
     assert ("sums_kept" in paths) == ("sums_flipped" in paths) == flips
     assert ("sums_flipped" in paths) == flips
+
+
+@counts
+@each_level
+@pytest.mark.parametrize("k, redrawn", [(0, True), (2, True), (3, True), (4, False), (5, True)])
+def test_rough_fields_draw_where_they_decide(module, k, redrawn):
+    visible, hidden, of_weights, *rest = EXAMPLES[k]
+    few = visible, hidden, of_weights / 30, *rest
+    for example, rough, again in ((EXAMPLES[k], True, redrawn), (few, True, None)):
+        paths = ran(module, lambda e=example: half_steps(module, e, 1, None, False))
+        assert ("rough_fields" in paths) == rough and (again is None or ("rough_redrawn" in paths) == again)
+        assert not {"rough_fields", "rough_redrawn"} & set(ran(module, lambda e=example: half_steps(module, e, 1, None, True)))
+    large = visible, hidden, of_weights * 1000, *rest
+    assert "rough_fields" not in ran(module, lambda: half_steps(module, large, 1, None, False))
 
 
 @counts
