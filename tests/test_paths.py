@@ -80,16 +80,15 @@ def test_sums_are_kept_where_few_units_flip(module, cold, n_sweeps, flips):
 
 @counts
 @each_level
-@pytest.mark.parametrize("k, redrawn", [(0, True), (2, True), (3, True), (4, False), (5, True)])
-def test_rough_fields_draw_where_they_decide(module, k, redrawn):
-    visible, hidden, of_weights, *rest = EXAMPLES[k]
-    few = visible, hidden, of_weights / 30, *rest
-    for example, rough, again in ((EXAMPLES[k], True, redrawn), (few, True, None)):
-        paths = ran(module, lambda e=example: half_steps(module, e, 1, None, False))
-        assert ("rough_fields" in paths) == rough and (again is None or ("rough_redrawn" in paths) == again)
-        assert not {"rough_fields", "rough_redrawn"} & set(ran(module, lambda e=example: half_steps(module, e, 1, None, True)))
-    large = visible, hidden, of_weights * 1000, *rest
-    assert "rough_fields" not in ran(module, lambda: half_steps(module, large, 1, None, False))
+@pytest.mark.parametrize("k", range(len(EXAMPLES)))
+def test_rough_fields_draw_where_they_decide(module, k):
+    def paths(of_weights, exact):
+        example = *EXAMPLES[k][:2], of_weights, *EXAMPLES[k][3:]
+        return {"rough_fields", "rough_redrawn"} & set(ran(module, lambda: half_steps(module, example, 1, None, exact)))
+
+    usual = EXAMPLES[k][2]
+    assert paths(usual, False) == {"rough_fields", "rough_redrawn"}
+    assert not paths(usual, True) and not paths(1000 * usual, False)
 
 
 @counts

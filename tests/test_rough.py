@@ -10,7 +10,8 @@ MODULES = modules()
 each_level = pytest.mark.parametrize("level", MODULES)
 PROTEIN = ("categorical", (21,) * 12)
 SITES = ("categorical", (2, 255, 1, 64, 3, 33, 130))  # of one to four tiles
-# (visible layer, hidden layer, standard deviations of weights and of what real units are, chains)
+# (visible layer, hidden layer, standard deviations of weights and of what real units are, chains); "opposed": the
+# products of half of the units are alike, so that roundings go the same way, and the other half's take them away again
 EXAMPLES = [
     (PROTEIN, ("drelu", 200), 0.1, 1.0, 700),
     (PROTEIN, ("gaussian", 65), 1.0, 3.0, 700),
@@ -18,19 +19,29 @@ EXAMPLES = [
     (("bernoulli", 257), ("drelu", 600), 0.2, 2.0, 300),
     (("spin", 70), ("gaussian", 1), 1.0, 30.0, 1500),
     (("gaussian", 300), ("bernoulli", 33), 0.05, 1.0, 1500),
+    (PROTEIN, ("gaussian", 600), 0.25, 3.0, 4000, "opposed"),
+    (("bernoulli", 257), ("gaussian", 600), 0.25, 3.0, 4000, "opposed"),
 ]
 
 
 def half_steps(module, example, sweep, beta, exact, free=None):
     """Planes of the layer given real units, drawn exactly or not."""
-    visible, hidden, of_weights, of_units, n = example
+    visible, hidden, of_weights, of_units, n, *opposed = example
     rng = np.random.default_rng(sweep)
     units = layer_of(visible, rng), layer_of(hidden, rng)
     weights = rng.normal(0, of_weights, (units[0].n, units[1].n)).astype(np.float32)
+    values = rng.normal(0, of_units, (units[0 if units[0].real else 1].n, n))
+    if opposed:
+        half = units[1].n // 2
+        weights[:, :half] = rng.uniform(0.6, 1.0, (len(weights), 1)) * of_weights
+        weights[:, half:] = -1.37 * weights[:, :half]
+        values[:half] = rng.uniform(0.8, 1.0, n) * of_units
+        values[half:] = values[:half] / 1.37
+        values[-8:] += rng.normal(0, 1.5, (8, n))
     biases = [rng.normal(0, 1, unit.n).astype(np.float32) for unit in units]
     layers = real_layers(module, weights, *biases, units)
-    to, sender = (layers[1], units[0]) if units[0].real else (layers[0], units[1])
-    whole = np.clip(np.rint(rng.normal(0, 4096 * of_units, (sender.n, n))), -LARGEST, LARGEST).astype(int)
+    to = layers[1 if units[0].real else 0]
+    whole = np.clip(np.rint(4096 * values), -LARGEST, LARGEST).astype(int)
     planes = np.stack([(whole >> 8 * byte) & 255 for byte in range(3)], axis=1).reshape(-1, n).astype(np.uint8)
     out = np.zeros((to.to.n_rows if to.to is not None else -(-to.n_units // 8), n), np.uint8)
     probabilities = np.empty((n, to.n_units), np.float32) if exact else None
@@ -42,7 +53,7 @@ def half_steps(module, example, sweep, beta, exact, free=None):
 
 @each_level
 @pytest.mark.parametrize("k", range(len(EXAMPLES)))
-@pytest.mark.parametrize("beta, n_sweeps", [(None, 12), (0.3, 3), (-1.7, 3)])
+@pytest.mark.parametrize("beta, n_sweeps", [(None, 3), (0.3, 1), (-1.7, 1)])
 def test_draws_are_those_of_exact_fields(level, k, beta, n_sweeps):
     for sweep in range(n_sweeps):
         rough, exact = (half_steps(MODULES[level], EXAMPLES[k], sweep, beta, which) for which in (False, True))
