@@ -156,7 +156,7 @@ class RBM(Model):
                     raise ValueError(f"{name} must stay units of the same type, {old.plain!r}, got {new.plain!r}")
         try:
             parameters = Parameters.of(weights, b, c, units)
-            parameters.check_range()
+            parameters.check()
         except FloatingPointError as error:  # which says that a step went too far
             raise ValueError(str(error)) from None
         self._parameters = parameters
@@ -335,7 +335,8 @@ class RBM(Model):
         ------
         FloatingPointError
             When a parameter would no longer be finite (or below 1e30). It says which; the model stays as it was. Also
-            when both layers have real units and the model could no longer be normalized.
+            when both layers have real units and the model could no longer be normalized, and when means of real
+            visible units would leave the range of real values.
         """
         rate = validate.real(rate, "rate")
         new = []
@@ -344,7 +345,7 @@ class RBM(Model):
             given = validate.change(change, f"the change of {name}", old.shape)
             new.append(moved_values(old, given, rate, name))
         units = self._parameters.units
-        self._parameters = Parameters.of(new[0], new[1], new[2], units, n_threads)
+        self._take(Parameters.of(new[0], new[1], new[2], units, n_threads))
 
     def step(self, gradient: Gradient, learning_rate: float, n_threads: int | None = None) -> None:
         """A step of plain ascent of the log-likelihood, `theta <- theta + learning_rate * gradient`.
@@ -384,11 +385,13 @@ class RBM(Model):
         self, direction: Update, rate: float, l2: float = 0.0, l1: float = 0.0, n_threads: int | None = None
     ) -> None:
         """theta <- theta + rate * direction, with decay of the weights; see kernels.ascend."""
-        self._parameters = self._parameters.moved(direction, rate, l2, l1, n_threads)
+        self._take(self._parameters.moved(direction, rate, l2, l1, n_threads))
 
-    def _clip(self, max_norm: float, n_threads: int | None = None) -> None:
-        """Scale the weights of hidden units down to a Euclidean norm of max_norm, where they are above it."""
-        self._parameters = self._parameters.clipped(max_norm, n_threads)
+    def _take(self, parameters: Parameters) -> None:
+        """Go on with the parameters that a step led to; FloatingPointError, and no change, where they are no model's
+        that can be had."""
+        parameters.check(step=True)
+        self._parameters = parameters
 
     def zero_sum(self, n_threads: int | None = None) -> None:
         """Go to the zero-sum gauge: the weights of a categorical site to each hidden unit sum to zero over the site's
