@@ -59,7 +59,7 @@ class Averaging(Described):
         self.start()
 
     def start(self) -> None:
-        """Forget what was averaged; fit does so when it starts."""
+        """Forget what was averaged; fit does so when it starts, and when it goes back to an earlier model."""
         self._means: list[np.ndarray] = []
         self._t = 0
 
