@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .._core import floatmath, saved, validate
-from ..states.bits import BitMatrix, free_columns, free_planes, packed, parts_dtype
+from ..states.bits import BitMatrix, packed, parts_dtype
+from ..states.planes import free_columns, free_planes
 from ..states.saved import saved_bits
 
 if TYPE_CHECKING:
