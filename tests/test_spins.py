@@ -100,6 +100,28 @@ def test_no_drift(units, shape):
         assert total_variation(exact.numbers(chains.visible), exact.p_v) < 4 * floor
 
 
+@pytest.mark.parametrize("fault", ["a tenth", "bias", "column", "numbers"])
+@pytest.mark.parametrize("units", PAIRS, ids="-".join)
+def test_small_faults_would_drift(units, fault):
+    """Weights a tenth too small, no hidden bias, two hidden units that have each other's weights, the same random
+    numbers in every sweep."""
+    rbm = random_model(units, (3, 6), scale=0.6, seed=1)
+    exact, weights, c = Brute(rbm), rbm.weights.copy(), rbm.hidden_bias.copy()
+    if fault == "a tenth":
+        weights *= 0.9
+    elif fault == "bias":
+        c[:] = 0.0
+    elif fault == "column":
+        weights[:, :2] = weights[:, 1::-1]
+    wrong = fr.RBM(weights, rbm.visible_bias, c, visible=units[0], hidden=units[1])
+    chains = fr.Chains(wrong, N_CHAINS, seed=2, start=exact.sample(N_CHAINS, 3))
+    for _ in range(12):
+        chains.n_sweeps_done *= fault != "numbers"
+        chains.sweep(1)
+    floor = float(np.sqrt(exact.p_v * (1 - exact.p_v) / N_CHAINS).sum() / 2)
+    assert total_variation(exact.numbers(chains.visible), exact.p_v) > 4 * floor
+
+
 def test_units_that_are_not_what_they_are_taken_for_would_drift():
     spins = random_model(("spin", "spin"), (4, 3), scale=0.6, seed=1)
     bits = fr.RBM(spins.weights, spins.visible_bias, spins.hidden_bias)
