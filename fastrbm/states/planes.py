@@ -44,7 +44,11 @@ def limits(layout: tuple[tuple[str, Any], ...]) -> np.ndarray:
 def integers(planes: np.ndarray) -> np.ndarray:
     """The whole numbers of real units, int32 (units, n), of their rows of planes."""
     low, middle, high = (planes[byte::REAL_BYTES] for byte in range(REAL_BYTES))
-    return low | middle.astype(np.int32) << 8 | high.view(np.int8).astype(np.int32) << 16
+    out = high.view(np.int8).astype(np.int32)  # which has the sign
+    for byte in (middle, low):
+        out <<= 8
+        out |= byte
+    return out
 
 
 def put_integers(whole: np.ndarray, planes: np.ndarray) -> None:
