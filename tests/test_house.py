@@ -121,6 +121,18 @@ def test_no_constant_of_the_layout_is_there_twice():
                 assert not names & {"TILE", "FIXED_BITS", "ROWS"}, file
 
 
+def test_of_scikit_learn_only_what_is_public_is_used():
+    """But for the checks of settings, which have no public form."""
+    private = set()
+    texts = [path.read_text(encoding="utf-8") for path in (floors.ROOT / "fastrbm").rglob("*.py")]
+    for text in texts:
+        for node in ast.walk(ast.parse(text)) if "from sklearn" in text else ():
+            if isinstance(node, ast.ImportFrom) and not node.level and str(node.module).partition(".")[0] == "sklearn":
+                names = {f"{node.module}.{alias.name}" for alias in node.names}
+                private |= {name for name in names if any(part.startswith("_") for part in name.split("."))}
+    assert {name.rpartition(".")[0] for name in private} == {"sklearn.utils._param_validation"}
+
+
 def python(code):
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
 
