@@ -114,13 +114,20 @@ def test_units_that_are_not_what_they_are_taken_for_would_drift():
 
 
 def test_symmetric_to_the_bit_without_biases():
-    """F(s) = F(-s), E(s, t) = E(-s, -t), and P(t = 1 | s) = P(t = -1 | -s) in the kernels' fixed point."""
+    """F(s) = F(-s), E(s, t) = E(-s, -t), and P(t = 1 | s) = P(t = -1 | -s) in the kernels' fixed point, so that chains
+    that begin on both sides stay there."""
     rbm = random_model(("spin", "spin"), (137, 75), biases=0.0)
     s, t = (np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (400, n)) for n in (137, 75))
     assert np.array_equal(rbm.free_energy(s), rbm.free_energy(-s))
     assert np.array_equal(rbm.energy(s, t), rbm.energy(-s, -t))
     ours, theirs = (fr.Moments.of_data(rbm, x) for x in (s, -s))
     assert np.array_equal(ours.weights, theirs.weights) and np.array_equal(ours.hidden, -theirs.hidden)
+    assert np.array_equal(rbm.sample_hidden(s, seed=1), -rbm.sample_hidden(-s, seed=1))
+    assert np.array_equal(rbm.sample_visible(t, seed=1), -rbm.sample_visible(-t, seed=1))
+    chains = [fr.Chains(rbm, 400, seed=2, start=x) for x in (s, -s)]
+    for each in chains:
+        each.sweep(5)  # from the third sweep on, sums may be kept
+    assert np.array_equal(chains[0].visible, -chains[1].visible)
     assert np.abs(fr.likelihood.pseudo(rbm, s) - fr.likelihood.pseudo(rbm, -s)).max() < 1e-9
 
 

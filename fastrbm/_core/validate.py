@@ -239,7 +239,7 @@ def bits_or_fractions(array: np.ndarray, fractions: bool) -> np.ndarray | None:
         return np.ascontiguousarray(array).view(np.uint8)
     if array.size == 0:
         return np.zeros(array.shape, np.uint8)
-    binary = array.max() <= 1 if array.dtype.kind == "u" else _all_binary(array)
+    binary = array.max() <= 1 if array.dtype.kind == "u" else all_binary(array)
     if binary:
         return np.ascontiguousarray(array, np.uint8)
     if array.dtype.kind != "f":
@@ -333,7 +333,7 @@ def _clamped_bits(array: np.ndarray, unit: Unit, name: str, word: str, first: tu
     return np.where(free, np.nan, on)
 
 
-def _all_binary(array: np.ndarray) -> bool:
+def all_binary(array: np.ndarray) -> bool:
     """Whether all numbers (n, m) are 0 or 1."""
     step = max(1, (1 << 20) // max(1, array.shape[1]))  # rows at a time, so that masks stay small
     parts = (array[start : start + step] for start in range(0, array.shape[0], step))
