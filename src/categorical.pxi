@@ -10,7 +10,6 @@
 # comes.
 
 cdef enum:
-    GROUPS = 8                          # of sites whose rows are tabulated, each chosen by a place
     GROUP_ROWS = 64                     # of the table of several sites together, at most
     MOST_TILES = 4                      # that a site may have
     CATEGORIES = 256                           # columns of its fields
