@@ -125,7 +125,7 @@ cdef void draw_sites(const HalfStep *step, const int32_t *acc, Py_ssize_t tile_s
     cdef float betas[LANES]
     cdef vf off
     cdef uint32_t random[4][LANES]
-    cdef uint32_t undecided
+    cdef uint32_t unsure
     cdef Keys keys
     cdef Py_ssize_t start, count, column, unit, site, lane, size, span = columns.span
     philox_keys(step.key0, step.key1, &keys)
@@ -154,15 +154,14 @@ cdef void draw_sites(const HalfStep *step, const int32_t *acc, Py_ssize_t tile_s
                     fields[column] = to_float(bits_f(fields[column]))
             weigh_categories(step, fields + unit, tile * TILE + unit, <const vfu *> betas, size, weights)
             if step.out != NULL:
-                undecided = choose_categories(step, weights, size, random[site % 4], NULL if errors == NULL else &off, sums,
-                                         columns.row + site, first + start, count)
-                if undecided != 0:
+                unsure = choose_categories(step, weights, size, random[site % 4], NULL if errors == NULL else &off,
+                                           sums, columns.row + site, first + start, count)
+                if unsure != 0:
                     ran(ROUGH_REDRAWN)
-                    while undecided != 0:
-                        lane = lowest_bit(undecided)
-                        put_exact_sums(step, tile, unit, size, first + start + lane,
-                                         <float *> fields + lane, LANES)
-                        undecided = undecided & (undecided - 1)
+                    while unsure != 0:
+                        lane = lowest_bit(unsure)
+                        put_exact_sums(step, tile, unit, size, first + start + lane, <float *> fields + lane, LANES)
+                        unsure = unsure & (unsure - 1)
                     weigh_categories(step, fields + unit, tile * TILE + unit, <const vfu *> betas, size, weights)
                     choose_categories(step, weights, size, random[site % 4], NULL, sums, columns.row + site,
                                       first + start, count)
@@ -211,7 +210,7 @@ cdef inline uint32_t choose_categories(const HalfStep *step, const vf *weights, 
     cdef uint8_t *out = step.out + row * step.out_stride + first
     cdef const uint8_t *free
     cdef Py_ssize_t k
-    cdef uint32_t undecided = 0
+    cdef uint32_t unsure = 0
     for k in range(size):
         total = total + to_nearest(weights[k] * scale)
         sums[k] = total
@@ -223,13 +222,13 @@ cdef inline uint32_t choose_categories(const HalfStep *step, const vf *weights, 
         for k in range(size - 1):
             category = category - not_above_i(sums[k], drawn)
     else:
-        # sums are less than this away from those of the exact fields, as parts of the total; where drawn + margin leaves
-        # int32, it is negative, and the site is drawn anew
+        # sums are less than this away from those of the exact fields, as parts of the total; where drawn + margin
+        # leaves int32, it is negative, and the site is drawn anew
         margin = to_nearest(to_float(total) * (off[0] + splat_f(2 * <float> size) / scale)) + 2
         for k in range(size - 1):
             category = category - not_above_i(sums[k], drawn - margin)
             above = above - not_above_i(sums[k], drawn + margin)
-        undecided = ~mask_eq(category, above) & ((1 << count) - 1)
+        unsure = ~mask_eq(category, above) & ((1 << count) - 1)
     memcpy(numbers, &category, WIDTH)
     if step.free == NULL:
         for k in range(count):
@@ -238,7 +237,7 @@ cdef inline uint32_t choose_categories(const HalfStep *step, const vf *weights, 
         free = step.free + row * step.free_stride + first
         for k in range(count):
             out[k] = <uint8_t> ((out[k] & ~free[k]) | (<uint8_t> numbers[k] & free[k]))
-    return undecided
+    return unsure
 
 
 cdef void give_probabilities(const vf *weights, Py_ssize_t size, float *out, Py_ssize_t stride,

@@ -1,16 +1,16 @@
 # Draws by rough fields, of sites and of units of two values to which a layer of real units sends. What real units send
 # is a product in float64 (real_product.pxi). In float32 it takes half of the time, and nearly always decides: where the
-# random number is farther from what it is compared with than the error can move that. Else it is made anew in float64. So
-# the draws are those of exact fields, all of them.
+# random number is farther from what it is compared with than the error can move that. Else it is made anew in
+# float64. So the draws are those of exact fields, all of them.
 #
-# A bound on the error. Let n_i be the value of unit i times 2^e, W_ij its weight, u = 2^-24, that of a rounding. Sums of
-# ROUGH_RUN products, m of which are added up, are off by at most (ROUGH_RUN + m) u sum_i |n_i W_ij| (Higham 2002,
+# A bound on the error. Let n_i be the value of unit i times 2^e, W_ij its weight, u = 2^-24, that of a rounding. Sums
+# of ROUGH_RUN products, m of which are added up, are off by at most (ROUGH_RUN + m) u sum_i |n_i W_ij| (Higham 2002,
 # "Accuracy and Stability of Numerical Algorithms", section 3.1), which is at most |n| |W_j| (Cauchy-Schwarz). Q_ij is
-# rounded to whole numbers, which is at most sqrt(N) |n| / 2 for N units. All other roundings, of biases and betas
-# too, are at most 8 u of what is rounded. This is d, of fields.
+# rounded to whole numbers, which is at most sqrt(N) |n| / 2 for N units. All other roundings, of biases and betas too,
+# are at most 8 u of what is rounded. This is d, of fields.
 #
-# The probability p of the categories up to one then moves by at most 2 d p (1 - p) <= d / 2, that of a unit by d / 4. How
-# probabilities are made of fields is off by 2e-6 (exp_negative), and of categories by q 2^-S more, as their weights
+# The probability p of the categories up to one then moves by at most 2 d p (1 - p) <= d / 2, that of a unit by d / 4.
+# How probabilities are made of fields is off by 2e-6 (exp_negative), and of categories by q 2^-S more, as their weights
 # are rounded (categorical.pxi): each of it for rough fields and for exact ones.
 
 cdef enum:
@@ -26,7 +26,7 @@ cdef bint may_be_rough(const HalfStep *step, const Columns *where) noexcept nogi
 
 cdef bint draw_roughly(const HalfStep *step, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n, Py_ssize_t together,
                        const float *bounds, Scratch *scratch) noexcept nogil:
-    """Draw a tile, or all the tiles of one site, for n chains, at most as many as there is room for together. False, and
+    """Draw a tile, or all the tiles of one site, for n chains, at most so many as are drawn together. False, and
     nothing drawn, where fields may be off by so much that too many would be drawn twice. bounds: of each tile
     (bound_of_tile)."""
     cdef Columns where = columns_of(step, tile)

@@ -1,5 +1,5 @@
-"""Units that are given real ones are drawn by float32 products where these decide (src/rough.pxi): always as by exact ones,
-which are what a half step takes that gives out probabilities, too."""
+"""Units that are given real ones are drawn by float32 products where these decide (src/rough.pxi): always as by exact
+products, which a half step takes that gives out probabilities, too."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ MODULES = modules()
 each_level = pytest.mark.parametrize("level", MODULES)
 PROTEIN = ("categorical", (21,) * 12)
 SITES = ("categorical", (2, 255, 1, 64, 3, 33, 130))  # of one to four tiles
-# (visible layer, hidden layer, standard deviations of weights and of what real units are, chains); "opposed": the
+# (visible layer, hidden layer, standard deviations of weights and of the real units, chains); "opposed": the
 # products of half of the units are alike, so that roundings go the same way, and the other half's take them away again
 EXAMPLES = [
     (PROTEIN, ("drelu", 200), 0.1, 1.0, 700),
@@ -63,7 +63,7 @@ def test_draws_are_those_of_exact_fields(level, k, beta, n_sweeps):
 @each_level
 @pytest.mark.parametrize("scale", [30.0, 1e6])
 def test_weights_that_rough_fields_are_no_good_for(level, scale):
-    """Fields that are off by more than a hundredth; and integers of which float32 has half of the bits."""
+    """Fields that may be off by more than is good; and integers of which float32 has half of the bits."""
     example = PROTEIN, ("gaussian", 200), scale, 3.0, 65
     assert np.array_equal(*(half_steps(MODULES[level], example, 1, None, which) for which in (False, True)))
 
