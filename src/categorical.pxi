@@ -11,8 +11,7 @@
 
 cdef enum:
     GROUP_ROWS = 64                     # of the table of several sites together, at most
-    MOST_TILES = 4                      # that a site may have
-    CATEGORIES = 256                           # columns of its fields
+    CATEGORIES = 256                    # columns of a site's fields, whole tiles
 
 
 cdef void gather_sums(int32_t *acc, Scratch *scratch, const float *rows, float scale, const Plan *plan, const Run *run,
@@ -222,8 +221,8 @@ cdef inline uint32_t choose_categories(const HalfStep *step, const vf *weights, 
         for k in range(size - 1):
             category = category - not_above_i(sums[k], drawn)
     else:
-        # sums are less than this away from those of the exact fields, as parts of the total; where drawn + margin
-        # leaves int32, it is negative, and the site is drawn anew
+        # sums are less than this away from those of the exact fields, as parts of the total; drawn + margin is in int32,
+        # since the total is at most 255 2^23 and add_roundings has seen to it that off is below 0.0021
         margin = to_nearest(to_float(total) * (off[0] + splat_f(2 * <float> size) / scale)) + 2
         for k in range(size - 1):
             category = category - not_above_i(sums[k], drawn - margin)

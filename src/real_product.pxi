@@ -110,18 +110,18 @@ cdef void real_senders_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t fi
     cdef Columns where = columns_of(step, tile)
     cdef Py_ssize_t start = 0, count, k, i, together
     cdef HalfStep own = step[0]
-    cdef float bounds[MOST_TILES]
+    cdef float bound = 0
     cdef bint rough, widened = False        # whether rows of this tile are in scratch.integers
     if where.span == 0:
         return
     own.unit = where.kind
     together = REAL_BLOCK // where.span // LANES * LANES
     rough = may_be_rough(step, &where)
-    for k in range(where.span if rough else 0):
-        bounds[k] = bound_of_tile(step, tile + k)
+    if rough:
+        bound = bound_of_tiles(step, tile, where.span)
     while start < n:
         count = smaller(together, n - start)
-        rough = rough and draw_roughly(&own, tile, first + start, count, together, bounds, scratch)
+        rough = rough and draw_roughly(&own, tile, first + start, count, together, bound, scratch)
         for k in range(0 if rough else where.span):
             real_sums(scratch.reals, scratch, step, tile + k, first + start, count, widened)
             widened = where.span == 1

@@ -7,7 +7,8 @@
 # of ROUGH_RUN products, m of which are added up, are off by at most (ROUGH_RUN + m) u sum_i |n_i W_ij| (Higham 2002,
 # "Accuracy and Stability of Numerical Algorithms", section 3.1), which is at most |n| |W_j| (Cauchy-Schwarz). Q_ij is
 # rounded to whole numbers, which is at most sqrt(N) |n| / 2 for N units. All other roundings, of biases and betas too,
-# are at most 8 u of what is rounded. This is d, of fields.
+# are at most 8 u of what is rounded. This is d, of fields. It holds where nothing that counts underflows: n_i is 0 or at
+# least 2^-12 2^e, whose square must be a normal number; and beta d must be one, since 0 and -0 are of two signs.
 #
 # The probability p of the categories up to one then moves by at most 2 d p (1 - p) <= d / 2, that of a unit by d / 4.
 # How probabilities are made of fields is off by 2e-6 (exp_negative), and of categories by q 2^-S more, as their weights
@@ -21,23 +22,22 @@ cdef enum:
 cdef bint may_be_rough(const HalfStep *step, const Columns *where) noexcept nogil:
     """Whether rough fields can do for a tile."""
     return step.out != NULL and step.probabilities == NULL and step.fixed == NULL and not is_real(where.kind) and (
-        step.given.n_runs == 1 and step.given.n_rows <= REAL_BYTES * MOST_ROUGH)
+        step.given.n_runs == 1 and step.given.n_rows <= REAL_BYTES * MOST_ROUGH and step.scale < <float> 1e15)
 
 
 cdef bint draw_roughly(const HalfStep *step, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n, Py_ssize_t together,
-                       const float *bounds, Scratch *scratch) noexcept nogil:
+                       float bound, Scratch *scratch) noexcept nogil:
     """Draw a tile, or all the tiles of one site, for n chains, at most so many as are drawn together. False, and
-    nothing drawn, where fields may be off by so much that too many would be drawn twice. bounds: of each tile
-    (bound_of_tile)."""
+    nothing drawn, where add_roundings says so. bound: bound_of_tiles."""
     cdef Columns where = columns_of(step, tile)
     cdef Py_ssize_t k
     cdef float errors[REAL_BLOCK]
-    memset(errors, 0, sizeof(errors))
+    memset(errors, 0, sizeof(errors))   # of lanes past the last chain, too
     for k in range(where.span):
-        if not rough_sums(scratch.floats + k * together * TILE, errors, scratch, step, tile + k, first, n, bounds[k]):
-            return False
+        rough_sums(scratch.floats + k * together * TILE, errors, scratch, step, tile + k, first, n, bound)
+    if not add_roundings(errors, step, tile, where.span, first, n):
+        return False
     ran(ROUGH_FIELDS)
-    add_roundings(errors, step, tile, where.span, first, n)
     if where.kind == CATEGORICAL:
         draw_sites(step, <const int32_t *> scratch.floats, together * TILE, tile, first, n, True, errors)
     else:
@@ -73,17 +73,16 @@ cdef inline uint32_t may_differ(vf x, vf y, vi number, vf off) noexcept nogil:
     return mask_sign(splat_f(0.0) - minus_abs_f(x) - off - off) | mask_sign(splat_f(0.0) - away - margin)
 
 
-cdef bint rough_sums(float *sums, float *errors, Scratch *scratch, const HalfStep *step, Py_ssize_t tile,
+cdef void rough_sums(float *sums, float *errors, Scratch *scratch, const HalfStep *step, Py_ssize_t tile,
                      Py_ssize_t first, Py_ssize_t n, float bound) noexcept nogil:
-    """sums OUT [n][64]: about what real_sums gives, for n (at most REAL_BLOCK) chains; errors INOUT (n): by how much
-    fields may be off, if that is more. False where that is too much. bound: bound_of_tile."""
+    """sums OUT [n][64]: about what real_sums gives, for n (at most REAL_BLOCK) chains; errors OUT (n,): by how much
+    what is sent may be off, as a field. bound: bound_of_tiles."""
     cdef const float *rows = step.tiles + tile * step.tile_length
     cdef const uint8_t *planes = step.planes + step.given.runs[0].row * step.stride + first
     cdef float *numbers = <float *> scratch.numbers
     cdef Py_ssize_t n_units = step.given.n_rows // REAL_BYTES, unit = 0, count, chain, column
     cdef Py_ssize_t n_columns = columns_of(step, tile).n
     cdef float squares[REAL_BLOCK]
-    cdef float off
     memset(squares, 0, sizeof(squares))
     while unit < n_units:
         count = smaller(ROUGH_RUN, n_units - unit)
@@ -99,29 +98,27 @@ cdef bint rough_sums(float *sums, float *errors, Scratch *scratch, const HalfSte
             column += 2 * LANES
         unit += count
     for chain in range(n):
-        off = bound * <float> sqrt(squares[chain])
-        if not off < <float> 0.004:     # else too many would be made anew (bench/NOTES.md); or it is not a number
-            return False
-        errors[chain] = off if off > errors[chain] else errors[chain]
-    return True
+        errors[chain] = bound * <float> sqrt(squares[chain])
 
 
-cdef float bound_of_tile(const HalfStep *step, Py_ssize_t tile) noexcept nogil:
-    """By how much what is sent to a column of a tile may be off, as a field, over the norm of the numbers of the
+cdef float bound_of_tiles(const HalfStep *step, Py_ssize_t tile, Py_ssize_t span) noexcept nogil:
+    """By how much what is sent to a column of so many tiles may be off, as a field, over the norm of the numbers of the
     units."""
-    cdef const float *rows = step.tiles + tile * step.tile_length
-    cdef Py_ssize_t n_units = step.given.n_rows // REAL_BYTES, unit, k
+    cdef const float *rows
+    cdef Py_ssize_t n_units = step.given.n_rows // REAL_BYTES, unit, k, t
     cdef vf squares[VECTORS]
     cdef vf x
     cdef float most = 0
-    for k in range(VECTORS):
-        squares[k] = splat_f(0.0)
-    for unit in range(n_units):
+    for t in range(span):
+        rows = step.tiles + (tile + t) * step.tile_length
         for k in range(VECTORS):
-            x = (<const vfu *> (rows + unit * TILE + k * LANES))[0]
-            squares[k] = squares[k] + x * x
-    for k in range(TILE):
-        most = (<const float *> squares)[k] if (<const float *> squares)[k] > most else most
+            squares[k] = splat_f(0.0)
+        for unit in range(n_units):
+            for k in range(VECTORS):
+                x = (<const vfu *> (rows + unit * TILE + k * LANES))[0]
+                squares[k] = squares[k] + x * x
+        for k in range(TILE):
+            most = (<const float *> squares)[k] if (<const float *> squares)[k] > most else most
     return <float> (1.01 * step.scale * (
         sqrt(most) * 5.960464477539063e-08 * (ROUGH_RUN + ceil_div(n_units, ROUGH_RUN) + 8)     # 2^-24
         + sqrt(<double> n_units) * 0.5 * step.scale))
@@ -178,10 +175,11 @@ cdef inline void add_rough_products(float *sums, const float *rows, const float 
         (<vfu *> (sums + (k // 2) * TILE))[k % 2] = s[k]
 
 
-cdef void add_roundings(float *errors, const HalfStep *step, Py_ssize_t tile, Py_ssize_t span, Py_ssize_t first,
+cdef bint add_roundings(float *errors, const HalfStep *step, Py_ssize_t tile, Py_ssize_t span, Py_ssize_t first,
                         Py_ssize_t n) noexcept nogil:
-    """errors INOUT (n,): from those of what is sent to those of fields, with bias and beta."""
-    cdef float bias = 0, reference = 0, beta
+    """errors INOUT (n,): from those of what is sent to those of fields, with bias and beta. False where one is too
+    small for float32, or so large that too many would be drawn twice (bench/NOTES.md), or not a number."""
+    cdef float bias = 0, reference = 0, beta, sent
     cdef Py_ssize_t k
     for k in range(tile * TILE, (tile + span) * TILE):
         bias = fabsf(step.bias[k]) if fabsf(step.bias[k]) > bias else bias
@@ -189,7 +187,13 @@ cdef void add_roundings(float *errors, const HalfStep *step, Py_ssize_t tile, Py
             reference = fabsf(step.reference[k])
     for k in range(n):
         beta = 1 if step.beta == NULL else fabsf(step.beta[(first + k) * step.beta_stride])
-        errors[k] = beta * errors[k] + <float> 5e-7 * (beta * bias + (1 + beta) * reference)
+        sent = beta * errors[k]
+        if errors[k] > 0 and sent < <float> 1e-37:
+            return False
+        errors[k] = sent + <float> 5e-7 * (beta * bias + (1 + beta) * reference)
+        if not errors[k] < <float> 0.004:
+            return False
+    return True
 
 
 cdef void put_exact_sums(const HalfStep *step, Py_ssize_t tile, Py_ssize_t unit, Py_ssize_t size, Py_ssize_t chain,

@@ -24,8 +24,8 @@ EXAMPLES = [
 ]
 
 
-def half_steps(module, example, sweep, beta, exact, free=None):
-    """Planes of the layer given real units, drawn exactly or not."""
+def half_steps(module, example, sweep, beta, exact, free=None, first_bias=None):
+    """Planes of the layer given real units, drawn exactly or not. first_bias: that of the first visible unit."""
     visible, hidden, of_weights, of_units, n, *opposed = example
     rng = np.random.default_rng(sweep)
     units = layer_of(visible, rng), layer_of(hidden, rng)
@@ -39,6 +39,8 @@ def half_steps(module, example, sweep, beta, exact, free=None):
         values[half:] = values[:half] / 1.37
         values[-8:] += rng.normal(0, 1.5, (8, n))
     biases = [rng.normal(0, 1, unit.n).astype(np.float32) for unit in units]
+    if first_bias is not None:
+        biases[0][0] = first_bias
     layers = real_layers(module, weights, *biases, units)
     to = layers[1 if units[0].real else 0]
     whole = np.clip(np.rint(4096 * values), -LARGEST, LARGEST).astype(int)
@@ -65,6 +67,22 @@ def test_draws_are_those_of_exact_fields(level, k, beta, n_sweeps):
 def test_weights_that_rough_fields_are_no_good_for(level, scale):
     """Fields that may be off by more than is good; and integers of which float32 has half of the bits."""
     example = PROTEIN, ("gaussian", 200), scale, 3.0, 65
+    assert np.array_equal(*(half_steps(MODULES[level], example, 1, None, which) for which in (False, True)))
+
+
+@each_level
+@pytest.mark.parametrize("k, beta, first_bias", [(0, 1e6, 0.0), (7, 0.0, 0.0), (0, None, -1e9), (0, None, 1e29)])
+def test_errors_that_are_large_or_nothing(level, k, beta, first_bias):
+    """Fields that are off by whole numbers, and those of beta 0: 0 or -0, by the sign of what beta takes away."""
+    both = (half_steps(MODULES[level], EXAMPLES[k], 1, beta, which, None, first_bias) for which in (False, True))
+    assert np.array_equal(*both)
+
+
+@each_level
+def test_numbers_whose_squares_underflow(level):
+    """The grid is that of the largest weights, of which another tile has none."""
+    of_weights = np.where(np.arange(130) < 64, 2.0**91, 2.0**25)[:, None]
+    example = ("bernoulli", 130), ("gaussian", 1), of_weights, 2.0**-12, 65
     assert np.array_equal(*(half_steps(MODULES[level], example, 1, None, which) for which in (False, True)))
 
 
