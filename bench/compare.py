@@ -43,13 +43,13 @@ def environment(**values):
             os.environ.pop(name) if value is None else os.environ.__setitem__(name, value)
 
 
-def work(name, n_chains, n_visible, n_hidden, wanted, pipe):
+def work(name, n_chains, n_visible, n_hidden, asked, pipe):
     """A contender's process: build, check, then time rounds of a step whenever asked."""
     steps = contenders.build(name, n_chains, n_visible, n_hidden)
     if steps is None:
         pipe.send(None)
         return
-    steps, loops = {kind: step for kind, step in steps.items() if kind in wanted}, {}
+    steps, loops = {kind: step for kind, step in steps.items() if kind in asked}, {}
     for kind, step in steps.items():
         step()
         started = time.perf_counter()
@@ -66,7 +66,7 @@ def work(name, n_chains, n_visible, n_hidden, wanted, pipe):
     pipe.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
-def compare(names, size, n_chains, wanted, repeats):
+def compare(names, size, n_chains, asked, repeats):
     """Rows (size, chains, step, contender, median seconds, peak MB of its process)."""
     n_visible, n_hidden = map(int, size.split("x"))
     context = multiprocessing.get_context("spawn")
@@ -74,12 +74,12 @@ def compare(names, size, n_chains, wanted, repeats):
     for name in names:
         pipes[name], end = context.Pipe()
         with environment(**contenders.CONTENDERS[name][1]):
-            arguments = name, n_chains, n_visible, n_hidden, wanted, end
+            arguments = name, n_chains, n_visible, n_hidden, asked, end
             context.Process(target=work, args=arguments, daemon=True).start()
         end.close()
         kinds[name] = pipes[name].recv() or []
     for _ in range(repeats):
-        for kind in wanted:
+        for kind in asked:
             for name in names:
                 if kind in kinds[name]:
                     pipes[name].send(kind)

@@ -60,11 +60,11 @@ def main():
     right = classify(rbm, pixels[n_train:]) == labels[n_train:]
     print(f"{100 * right.mean():.1f} % of {right.size:,} held-back pictures classified correctly")
 
-    wanted = np.repeat(np.arange(10), 10)
+    digits = np.repeat(np.arange(10), 10)
     clamp = np.full((100, V.shape[1]), np.nan)  # NaN: free
-    clamp[:, -1] = wanted
+    clamp[:, -1] = digits
     drawn = rbm.sample(100, n_sweeps=1000, seed=0, clamp=clamp)[:, :-1]
-    agree = classify(rbm, drawn) == wanted
+    agree = classify(rbm, drawn) == digits
     print(f"{100 * agree.mean():.0f} of 100 samples given a label are classified as that label")
     ax = fr.plot.samples(drawn, n=100)
     ax.set_title("samples given the label: rows 0 to 9")

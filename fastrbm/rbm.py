@@ -36,7 +36,7 @@ from ._core.warn import warn
 from .ranks import own_share, shared
 from .sampling import gibbs, inpainting
 from .sampling.annealing import annealed_starts
-from .sampling.clamp import Clamp, drawn_given
+from .sampling.clamp import Clamp, clamped_columns, drawn_given, exactly
 from .sampling.energies import energies, free_energies
 from .sampling.model import Model, check_beta
 from .sampling.path import Path
@@ -156,7 +156,7 @@ class RBM(Model):
                     raise ValueError(f"{name} must stay units of the same type, {old.plain!r}, got {new.plain!r}")
         try:
             parameters = Parameters.of(weights, b, c, units)
-            parameters.check_range()
+            parameters.check()
         except FloatingPointError as error:  # which says that a step went too far
             raise ValueError(str(error)) from None
         self._parameters = parameters
@@ -335,7 +335,8 @@ class RBM(Model):
         ------
         FloatingPointError
             When a parameter would no longer be finite (or below 1e30). It says which; the model stays as it was. Also
-            when both layers have real units and the model could no longer be normalized.
+            when both layers have real units and the model could no longer be normalized, and when means of real
+            visible units would leave the range of real values.
         """
         rate = validate.real(rate, "rate")
         new = []
@@ -344,7 +345,7 @@ class RBM(Model):
             given = validate.change(change, f"the change of {name}", old.shape)
             new.append(moved_values(old, given, rate, name))
         units = self._parameters.units
-        self._parameters = Parameters.of(new[0], new[1], new[2], units, n_threads)
+        self._take(Parameters.of(new[0], new[1], new[2], units, n_threads))
 
     def step(self, gradient: Gradient, learning_rate: float, n_threads: int | None = None) -> None:
         """A step of plain ascent of the log-likelihood, `theta <- theta + learning_rate * gradient`.
@@ -384,11 +385,13 @@ class RBM(Model):
         self, direction: Update, rate: float, l2: float = 0.0, l1: float = 0.0, n_threads: int | None = None
     ) -> None:
         """theta <- theta + rate * direction, with decay of the weights; see kernels.ascend."""
-        self._parameters = self._parameters.moved(direction, rate, l2, l1, n_threads)
+        self._take(self._parameters.moved(direction, rate, l2, l1, n_threads))
 
-    def _clip(self, max_norm: float, n_threads: int | None = None) -> None:
-        """Scale the weights of hidden units down to a Euclidean norm of max_norm, where they are above it."""
-        self._parameters = self._parameters.clipped(max_norm, n_threads)
+    def _take(self, parameters: Parameters) -> None:
+        """Go on with the parameters that a step led to; FloatingPointError, and no change, where they are no model's
+        that can be had."""
+        parameters.check(step=True)
+        self._parameters = parameters
 
     def zero_sum(self, n_threads: int | None = None) -> None:
         """Go to the zero-sum gauge: the weights of a categorical site to each hidden unit sum to zero over the site's
@@ -528,28 +531,7 @@ class RBM(Model):
         if not isinstance(value, Mapping):
             self._check_names(value, "clamp")
             return self._coded(_given.readable(value), "clamp")
-        array, names = np.full(self.visible.n_columns, np.nan), self.visible_names or ()
-        for column, label in value.items():
-            if isinstance(column, str) and names and names.count(column) != 1:
-                raise ValueError(
-                    f"clamp has the column {column!r}, which the model has not; its columns are "
-                    f"{', '.join(map(repr, names[:10]))}{', ...' if len(names) > 10 else ''}"
-                    if column not in names
-                    else f"clamp has the column {column!r}, a name of several columns: take a number, from 0"
-                )
-            at = names.index(column) if column in names else column
-            at = validate.integer(at, "a column of clamp", 0, array.size - 1) if at is column else at
-            labels = None if self._visible_categories is None else self._visible_categories[at]
-            if labels is None:
-                array[at] = validate.real(label, f"clamp[{column!r}]")
-            elif np.ndim(label) or label not in labels:
-                raise ValueError(
-                    f"clamp has {validate.shown(label)} for column {column!r}, which is none of "
-                    f"{', '.join(map(repr, labels))}"
-                )
-            else:
-                array[at] = labels.index(label)
-        return array
+        return clamped_columns(value, self.visible.n_columns, self.visible_names or (), self.visible_categories)
 
     def _coded(self, value: Any, name: str) -> Any:
         """A user's data frame in the codes of the model's categories, if it has any; of a table that was described its
@@ -828,7 +810,7 @@ class RBM(Model):
             ends = chain_ends(self, n, n_sweeps, *how, progress=progress)
         if self._parameters.may_saturate:
             self._warn_of_range(self.mean_hidden(ends, n_threads))
-        return self._exactly(clamp, "clamp", self.visible.values(ends.to_states()))
+        return exactly(clamp, "clamp", self.visible.values(ends.to_states()), self.visible)
 
     @keywords()
     @shared
@@ -908,27 +890,15 @@ class RBM(Model):
             how = self, parts, missing, n_sweeps, drawn, seed, n_threads, countdown
             if not averaged:
                 draws = [
-                    self._exactly(X, "X", self.visible.values(visible.to_states()))
+                    exactly(X, "X", self.visible.values(visible.to_states()), self.visible)
                     for visible, _ in inpainting.completions(*how)
                 ]
                 return draws[0] if drawn == 1 else np.stack(draws)
             means = inpainting.probabilities(*how)
         if probabilities:
-            return self._exactly(X, "X", self.visible.expected(means))
+            return exactly(X, "X", self.visible.expected(means), self.visible)
         most_likely = np.where(missing, self.visible.hardened(means), parts)
-        return self._exactly(X, "X", self.visible.values(most_likely))
-
-    def _exactly(self, given: Any, name: str, values: np.ndarray) -> np.ndarray:
-        """Values of the visible layer, (n, columns) or (n, V), but of real units that were given, (columns,) or
-        (n, columns) with NaN where free, these numbers: states hold them on a grid."""
-        if given is None or not self.visible.real or isinstance(given, BitMatrix):
-            return values
-        sizes = self.visible.n_states_of_columns, self.visible.units_of_columns
-        columns = np.flatnonzero(np.array(sizes[0]) == 0)
-        units = np.add.accumulate(sizes[1])[columns] - 1 if values.shape[1] == self.n_visible else columns
-        numbers, out = _given.numbers(given, name, missing=True)[..., columns], values.astype(np.float64)
-        out[:, units] = np.where(np.isnan(numbers), out[:, units], numbers)
-        return out
+        return exactly(X, "X", self.visible.values(most_likely), self.visible)
 
     def reconstruct(self, v: ArrayLike, seed: int = 0, n_threads: int | None = None) -> np.ndarray:
         """`E[v | h]`, float32 (n, V), in the data's units, with h drawn from `p(h | v)` for each example: what one step

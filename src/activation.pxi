@@ -167,11 +167,12 @@ cdef void turn_to_sent(int32_t *acc, const HalfStep *step, Py_ssize_t tile, Py_s
 
 cdef inline void activate_vectors(const HalfStep *step, const int32_t *acc, const int32_t *input_sums,
                                   const uint16_t *random, const Keys *keys, Py_ssize_t tile, Py_ssize_t column,
-                                  Py_ssize_t chain, int count, int n_chains, bint floats,
-                                  uint64_t *masks) noexcept nogil:
+                                  Py_ssize_t chain, int count, int n_chains, bint floats, float *errors,
+                                  uint64_t *masks, uint64_t *unsure) noexcept nogil:
     """Activate the units of count vectors of a chain, from this column of the tile on, or of each of two chains, whose
     rows follow each other in all arrays. Their states are added to the chains' masks. floats: acc holds float32, of
-    what is sent. Both numbers and floats are literals."""
+    what is sent. Both numbers and floats are literals. errors: NULL, or, where floats, by how much the chains' fields
+    may be off: then units for which that may make a difference are added to unsure (rough.pxi)."""
     cdef uint64_t states, ties
     cdef vf q[MOST_TOGETHER]
     cdef vf x[MOST_TOGETHER]
@@ -214,6 +215,11 @@ cdef inline void activate_vectors(const HalfStep *step, const int32_t *acc, cons
         for i in range(n_vectors):
             y[i] = q[i] * splat_f(65536.0)
             whole[i] = to_int(y[i])
+        if floats and errors != NULL:
+            for i in range(n_vectors):
+                unsure[i // count] |= <uint64_t> may_differ(
+                    x[i], y[i], load_u16(random + i // count * TILE + column + i % count * LANES),
+                    log_odds(step.unit, splat_f(errors[i // count]))) << (column + i % count * LANES)
         for k in range(n_chains):
             states, ties = 0, 0
             for i in range(count):
@@ -247,11 +253,13 @@ cdef inline void activate_vectors(const HalfStep *step, const int32_t *acc, cons
 cdef void activate(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n,
                    uint64_t *masks) noexcept nogil:
     """Activate one tile of n chains, starting from chain first of the batch."""
-    activate_sums(step, acc, tile, first, n, False, masks)
+    activate_sums(step, acc, tile, first, n, False, NULL, masks, NULL)
 
 
 cdef inline void activate_sums(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py_ssize_t first,
-                               Py_ssize_t n, bint floats, uint64_t *masks) noexcept nogil:
+                               Py_ssize_t n, bint floats, float *errors, uint64_t *masks,
+                               uint64_t *unsure) noexcept nogil:
+    """activate, of sums that are float32, too; errors and unsure as in activate_vectors."""
     cdef Columns where = columns_of(step, tile)
     cdef Py_ssize_t start, stop, chain, t, n_columns = where.n, column
     cdef uint64_t keep = <uint64_t> 0xffffffffffffffffu >> (64 - n_columns)
@@ -277,7 +285,9 @@ cdef inline void activate_sums(const HalfStep *step, const int32_t *acc, Py_ssiz
             if MOST_TOGETHER * LANES == 2 * TILE and chain + 1 < stop:
                 masks[chain + 1] = 0
                 activate_vectors(step, acc + chain * TILE, input_sums, random[chain - start], &keys, tile, 0,
-                                 first + chain, MOST_TOGETHER // 2, 2, floats, masks + chain)
+                                 first + chain, MOST_TOGETHER // 2, 2, floats,
+                                 NULL if errors == NULL else errors + chain, masks + chain,
+                                 NULL if errors == NULL else unsure + chain)
                 masks[chain] &= keep
                 masks[chain + 1] &= keep
                 chain += 2
@@ -285,7 +295,8 @@ cdef inline void activate_sums(const HalfStep *step, const int32_t *acc, Py_ssiz
             column = 0
             while column < n_columns:   # to the group's end, in the padding: one vector alone would wait for itself
                 activate_vectors(step, acc + chain * TILE, input_sums, random[chain - start], &keys, tile, column,
-                                 first + chain, TOGETHER, 1, floats, masks + chain)
+                                 first + chain, TOGETHER, 1, floats, NULL if errors == NULL else errors + chain,
+                                 masks + chain, NULL if errors == NULL else unsure + chain)
                 column += TOGETHER * LANES
             masks[chain] &= keep
             chain += 1
@@ -361,5 +372,5 @@ cdef void sites_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t first, Py
             acc = scratch.sums + k * together * TILE
             sum_tile(acc, scratch, step, tile + k, first + start, count)
             turn_to_sent(acc, step, tile + k, count)
-        draw_sites(step, scratch.sums, together * TILE, tile, first + start, count, False)
+        draw_sites(step, scratch.sums, together * TILE, tile, first + start, count, False, NULL)
         start += together

@@ -178,7 +178,8 @@ cdef void weigh_and_draw_reals(const Annealing *job, const HalfStep *step, Py_ss
         else:
             for i in range(count * TILE):
                 scratch.floats[i] = <float> scratch.reals[i]
-            activate_sums(step, <const int32_t *> scratch.floats, tile, first + start, count, True, scratch.masks)
+            activate_sums(step, <const int32_t *> scratch.floats, tile, first + start, count, True, NULL,
+                          scratch.masks, NULL)
         start += REAL_BLOCK
 
 

@@ -32,7 +32,7 @@ cdef struct Arena:
     size_t used
 
 
-cdef void *room_for(Arena *arena, Py_ssize_t n, size_t size) noexcept nogil:
+cdef void *place_for(Arena *arena, Py_ssize_t n, size_t size) noexcept nogil:
     """The place of the next n elements of size bytes."""
     cdef char *place = arena.start + arena.used
     arena.used += whole_lines(<size_t> n * size)

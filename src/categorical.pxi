@@ -10,9 +10,9 @@
 # comes.
 
 cdef enum:
-    GROUPS = 8                          # of sites whose rows are tabulated, each chosen by a place
     GROUP_ROWS = 64                     # of the table of several sites together, at most
-    CATEGORIES = 256                    # columns of a site's fields, whole tiles
+    MOST_TILES = 4                      # that a site may have
+    CATEGORIES = 256                           # columns of its fields
 
 
 cdef void gather_sums(int32_t *acc, Scratch *scratch, const float *rows, float scale, const Plan *plan, const Run *run,
@@ -114,15 +114,18 @@ cdef inline void add_chosen_rows(char *acc, const char *tables, const uint16_t *
 
 
 cdef void draw_sites(const HalfStep *step, const int32_t *acc, Py_ssize_t tile_stride, Py_ssize_t tile,
-                     Py_ssize_t first, Py_ssize_t n, bint floats) noexcept nogil:
+                     Py_ssize_t first, Py_ssize_t n, bint floats, float *errors) noexcept nogil:
     """Draw the sites of a tile for n chains, from chain first of the batch on. acc IN [tile of the span][chain][64],
-    the tiles tile_stride numbers apart, with room for n up to a multiple of LANES. floats: it holds float32."""
+    the tiles tile_stride numbers apart, with room for n up to a multiple of LANES. floats: it holds float32. errors:
+    NULL, or by how much the chains' fields may be off, with room for n up to a multiple of LANES (rough.pxi)."""
     cdef const Columns *columns = &step.to.tiles[tile]
     cdef vf fields[CATEGORIES]
     cdef vf weights[CATEGORIES + TOGETHER]
     cdef vi sums[CATEGORIES]
     cdef float betas[LANES]
+    cdef vf off
     cdef uint32_t random[4][LANES]
+    cdef uint32_t unsure
     cdef Keys keys
     cdef Py_ssize_t start, count, column, unit, site, lane, size, span = columns.span
     philox_keys(step.key0, step.key1, &keys)
@@ -138,6 +141,8 @@ cdef void draw_sites(const HalfStep *step, const int32_t *acc, Py_ssize_t tile_s
                 transpose_4x4(<const float *> acc + (column // TILE) * tile_stride + (start + lane) * TILE
                               + column % TILE, TILE, <float *> fields + column * LANES + lane, LANES)
                 lane += 4
+        if errors != NULL:
+            off = splat_f(<float> 0.505) * (<const vfu *> (errors + start))[0] + splat_f(<float> 4e-6)
         unit = 0
         for site in range(columns.n_rows):
             size = step.to.rows[columns.row + site].size
@@ -149,8 +154,17 @@ cdef void draw_sites(const HalfStep *step, const int32_t *acc, Py_ssize_t tile_s
                     fields[column] = to_float(bits_f(fields[column]))
             weigh_categories(step, fields + unit, tile * TILE + unit, <const vfu *> betas, size, weights)
             if step.out != NULL:
-                choose_categories(step, weights, size, random[site % 4], sums, columns.row + site, first + start,
-                                  count)
+                unsure = choose_categories(step, weights, size, random[site % 4], NULL if errors == NULL else &off,
+                                           sums, columns.row + site, first + start, count)
+                if unsure != 0:
+                    ran(ROUGH_REDRAWN)
+                    while unsure != 0:
+                        lane = lowest_bit(unsure)
+                        put_exact_sums(step, tile, unit, size, first + start + lane, <float *> fields + lane, LANES)
+                        unsure = unsure & (unsure - 1)
+                    weigh_categories(step, fields + unit, tile * TILE + unit, <const vfu *> betas, size, weights)
+                    choose_categories(step, weights, size, random[site % 4], NULL, sums, columns.row + site,
+                                      first + start, count)
             if step.probabilities != NULL:
                 give_probabilities(
                     weights, size, step.probabilities + (first + start) * step.n_units + columns.unit + unit,
@@ -185,14 +199,18 @@ cdef inline void weigh_categories(const HalfStep *step, const vf *fields, Py_ssi
         k += TOGETHER
 
 
-cdef inline void choose_categories(const HalfStep *step, const vf *weights, Py_ssize_t size, const uint32_t *random,
-                                   vi *sums, Py_ssize_t row, Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+cdef inline uint32_t choose_categories(const HalfStep *step, const vf *weights, Py_ssize_t size,
+                                       const uint32_t *random, const vf *off, vi *sums, Py_ssize_t row,
+                                       Py_ssize_t first, Py_ssize_t count) noexcept nogil:
+    """Draw a site. off is NULL, or by how much the probabilities of its first categories may be off: returns the lanes
+    in which that may make a difference."""
     cdef vf scale = splat_f(<float> ldexp(1.0, 30 - log2_of(<uint32_t> size)))
     cdef int32_t numbers[LANES]
-    cdef vi total = splat_i(0), drawn, category = splat_i(0)
+    cdef vi total = splat_i(0), drawn, category = splat_i(0), above = splat_i(0), margin
     cdef uint8_t *out = step.out + row * step.out_stride + first
     cdef const uint8_t *free
     cdef Py_ssize_t k
+    cdef uint32_t unsure = 0
     for k in range(size):
         total = total + to_nearest(weights[k] * scale)
         sums[k] = total
@@ -200,8 +218,17 @@ cdef inline void choose_categories(const HalfStep *step, const vf *weights, Py_s
     for k in range(LANES):
         numbers[k] = <int32_t> ((<uint64_t> random[k] * <uint64_t> <uint32_t> numbers[k]) >> 32)
     memcpy(&drawn, numbers, WIDTH)
-    for k in range(size - 1):
-        category = category - not_above_i(sums[k], drawn)
+    if off == NULL:
+        for k in range(size - 1):
+            category = category - not_above_i(sums[k], drawn)
+    else:
+        # sums are less than this away from those of the exact fields, as parts of the total; where drawn + margin
+        # leaves int32, it is negative, and the site is drawn anew
+        margin = to_nearest(to_float(total) * (off[0] + splat_f(2 * <float> size) / scale)) + 2
+        for k in range(size - 1):
+            category = category - not_above_i(sums[k], drawn - margin)
+            above = above - not_above_i(sums[k], drawn + margin)
+        unsure = ~mask_eq(category, above) & ((1 << count) - 1)
     memcpy(numbers, &category, WIDTH)
     if step.free == NULL:
         for k in range(count):
@@ -210,6 +237,7 @@ cdef inline void choose_categories(const HalfStep *step, const vf *weights, Py_s
         free = step.free + row * step.free_stride + first
         for k in range(count):
             out[k] = <uint8_t> ((out[k] & ~free[k]) | (<uint8_t> numbers[k] & free[k]))
+    return unsure
 
 
 cdef void give_probabilities(const vf *weights, Py_ssize_t size, float *out, Py_ssize_t stride,

@@ -8,7 +8,7 @@
 
 cdef enum:
     PART = 64               # chains that are compared with their past together
-    ROOM_FOR_FLIPS = 256    # of a chain; where one has more, its block starts afresh
+    FLIPS_CAPACITY = 256    # of a chain; where one has more, its block starts afresh
     FEW_FLIPS = 12          # at most one unit in so many, on average, or a product is faster (bench/NOTES.md)
     FROM_SWEEPS = 3         # in a call, for flips to be worth their memory,
     FROM_WORK = 2048        # and chains times sweeps
@@ -23,7 +23,7 @@ cdef struct Flips:
     int32_t *sums           # [tile][chain][64]; NULL: no sums are kept
     const int32_t *rows     # [tile][unit][64]: the weights as integers
     uint8_t *before         # [byte][chain]: the sending layer when the sums were made
-    uint16_t *units         # [chain][ROOM_FOR_FLIPS]: 2 unit + its state now
+    uint16_t *units         # [chain][FLIPS_CAPACITY]: 2 unit + its state now
     uint16_t *flipped       # [chain]: how many
     uint8_t *few            # [part]: whether few flipped, and they are listed
     uint8_t *kept           # [2][block]: whether the block's sums are kept, by parity of the sweep
@@ -64,12 +64,12 @@ cdef Flips lay_out_flips(Arena *arena, const HalfStep *step, Py_ssize_t n, Py_ss
     cdef Flips flips
     memset(&flips, 0, sizeof(Flips))
     flips.n_blocks = n_blocks
-    flips.sums = <int32_t *> room_for(arena, n * step.n_tiles * TILE, sizeof(int32_t))
-    flips.before = <uint8_t *> room_for(arena, n, step.n_bytes)
-    flips.units = <uint16_t *> room_for(arena, n * ROOM_FOR_FLIPS, sizeof(uint16_t))
-    flips.flipped = <uint16_t *> room_for(arena, n, sizeof(uint16_t))
-    flips.few = <uint8_t *> room_for(arena, ceil_div(n, PART), 1)
-    flips.kept = <uint8_t *> room_for(arena, 2 * n_blocks, 1)
+    flips.sums = <int32_t *> place_for(arena, n * step.n_tiles * TILE, sizeof(int32_t))
+    flips.before = <uint8_t *> place_for(arena, n, step.n_bytes)
+    flips.units = <uint16_t *> place_for(arena, n * FLIPS_CAPACITY, sizeof(uint16_t))
+    flips.flipped = <uint16_t *> place_for(arena, n, sizeof(uint16_t))
+    flips.few = <uint8_t *> place_for(arena, ceil_div(n, PART), 1)
+    flips.kept = <uint8_t *> place_for(arena, 2 * n_blocks, 1)
     return flips
 
 
@@ -106,9 +106,9 @@ cdef bint list_flips(const HalfStep *step, Flips *flips, Py_ssize_t start, Py_ss
         for chain in range(n):
             word = changed[chain]
             total += popcount64(word)
-            if flipped[chain] + popcount64(word) > ROOM_FOR_FLIPS:
+            if flipped[chain] + popcount64(word) > FLIPS_CAPACITY:
                 return False
-            units = flips.units + (start + chain) * ROOM_FOR_FLIPS + flipped[chain]
+            units = flips.units + (start + chain) * FLIPS_CAPACITY + flipped[chain]
             flipped[chain] += popcount64(word)
             while word != 0:
                 bit = lowest_bit(word)
@@ -145,7 +145,7 @@ cdef void apply_flips(int32_t *sums, const int32_t *tile, const Flips *flips, Py
     cdef vi off
     cdef vi *out
     for chain in range(n):
-        units = flips.units + (start + chain) * ROOM_FOR_FLIPS
+        units = flips.units + (start + chain) * FLIPS_CAPACITY
         column = 0
         while column < TILE:
             out = <vi *> (sums + chain * TILE + column)

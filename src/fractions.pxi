@@ -125,7 +125,7 @@ cdef void numbers_item(const HalfStep *step, Py_ssize_t item, NumbersScratch *sc
         return
     for i in range(n * TILE):
         scratch.floats[i] = <float> (scratch.sums[i] * 2.384185791015625e-7)    # 2^-22
-    activate_sums(step, <const int32_t *> scratch.floats, tile, first, n, True, scratch.masks)
+    activate_sums(step, <const int32_t *> scratch.floats, tile, first, n, True, NULL, scratch.masks, NULL)
 
 
 cdef void sites_of_numbers(const HalfStep *step, Py_ssize_t tile, Py_ssize_t first, Py_ssize_t n,
@@ -144,7 +144,8 @@ cdef void sites_of_numbers(const HalfStep *step, Py_ssize_t tile, Py_ssize_t fir
             floats = scratch.floats + k * together * TILE
             for i in range(count * TILE):
                 floats[i] = <float> (scratch.sums[i] * 2.384185791015625e-7)    # 2^-22
-        draw_sites(step, <const int32_t *> scratch.floats, together * TILE, tile, first + start, count, True)
+        draw_sites(step, <const int32_t *> scratch.floats, together * TILE, tile, first + start, count, True,
+                   NULL)
         start += together
 
 

@@ -79,7 +79,7 @@ cdef inline vd one_plus_exp(vd x) noexcept nogil:
 
 cdef enum:
     ENERGY_BLOCK = 128      # chains a task; a task does all tiles, since a row's sum has one owner
-    ROOM = 64               # tiles whose factors, 8 a lane and a tile, multiply without overflow: 2^512
+    CAPACITY = 64           # tiles whose factors, 8 a lane and a tile, multiply without overflow: 2^512
 
 cdef struct EnergyScratch:  # what a thread needs
     Scratch product
@@ -144,7 +144,7 @@ cdef void cgf_item(const HalfStep *step, Py_ssize_t first, const double *beta, b
         for chain in range(n):
             add_cgf(step.unit, odds + chain * TILE, n_columns, beta[first + chain] if own_beta else beta[0],
                     lines + 8 * chain, products + 8 * chain)
-        if tile % ROOM == ROOM - 1:
+        if tile % CAPACITY == CAPACITY - 1:
             take_logs(products, logs, 8 * n)
     take_logs(products, logs, 8 * n)
     for chain in range(n):

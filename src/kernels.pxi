@@ -6,7 +6,7 @@ from _openmp cimport MOST_PROCESSES, Barrier, Piece, Pieces, Processes, WorkQueu
     finish_one, finish_piece, join_team, leave_team, next_item, parallel_for, refill, run_team, share_piece, \
     take_item, take_piece, taken_so_far, team_size, time_asked, time_had, wait_at, wait_for, wait_for_all, wait_for_team
 from cython.parallel cimport parallel, prange, threadid
-from libc.math cimport frexp, ldexp
+from libc.math cimport fabsf, frexp, ldexp, sqrt
 from libc.stdint cimport int8_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
@@ -50,6 +50,7 @@ cdef extern from "simd.h" nogil:
     vi not_above_i(vi, vi)
     vf minus_abs_f(vf)
     vf scale_and_add(vf, vf, vf)
+    vf rough_multiply_and_add(vf, vf, vf)
     vd multiply_and_add(vd, vd, vd)
     vd first_d(Py_ssize_t, vd, vd)
     vd abs_d(vd)
@@ -91,8 +92,8 @@ cdef extern from "product_plan.h" nogil:
     int product_plan(Py_ssize_t, Py_ssize_t)
 
 cdef extern from "paths.h" nogil:
-    enum: SMALL_TABLES, LARGE_TABLES, MATRIX_UNIT, WORDS_LISTED, SUMS_KEPT, SUMS_FLIPPED, SUMS_FOLDED, FUSED_UPDATE, \
-        UPDATE_OF_PROCESSES, SUMS_EXCHANGED, N_PATHS
+    enum: SMALL_TABLES, LARGE_TABLES, MATRIX_UNIT, WORDS_LISTED, SUMS_KEPT, SUMS_FLIPPED, ROUGH_FIELDS, ROUGH_REDRAWN, \
+        SUMS_FOLDED, FUSED_UPDATE, UPDATE_OF_PROCESSES, SUMS_EXCHANGED, N_PATHS
     const char *path_names[]
     void ran(int)       # this path; counted in a debug build
     int64_t times_ran(int)
@@ -166,6 +167,7 @@ include "real_product.pxi"
 include "real.pxi"
 include "real_means.pxi"
 include "categorical.pxi"
+include "rough.pxi"
 include "coded.pxi"
 include "flips.pxi"
 include "sweep.pxi"

@@ -25,10 +25,10 @@ cdef struct LabelSums:          # where the sums go; all NULL: nowhere
 
 cdef LabelScratch label_scratch(Arena *arena, Py_ssize_t n_units, Py_ssize_t n_states) noexcept nogil:
     cdef LabelScratch scratch
-    scratch.pairs = <double *> room_for(arena, n_states * n_units, sizeof(double))     # first: see label_terms
-    scratch.counts = <double *> room_for(arena, n_states, sizeof(double))
-    scratch.positive = <double *> room_for(arena, n_units, sizeof(double))
-    scratch.negative = <double *> room_for(arena, n_units, sizeof(double))
+    scratch.pairs = <double *> place_for(arena, n_states * n_units, sizeof(double))     # first: see label_terms
+    scratch.counts = <double *> place_for(arena, n_states, sizeof(double))
+    scratch.positive = <double *> place_for(arena, n_units, sizeof(double))
+    scratch.negative = <double *> place_for(arena, n_units, sizeof(double))
     scratch.sites = sites_scratch(arena, n_units, n_states)
     return scratch
 

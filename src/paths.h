@@ -12,6 +12,8 @@
     PATH(WORDS_LISTED)    /* a pass of tables that skips words of zeros */ \
     PATH(SUMS_KEPT)       /* a block's product that is kept for the next sweep */ \
     PATH(SUMS_FLIPPED)    /* kept sums brought up to date with what flipped */ \
+    PATH(ROUGH_FIELDS)    /* categories of a block of chains drawn by float32 products of real units */ \
+    PATH(ROUGH_REDRAWN)   /* and a site of a vector of chains drawn anew by exact fields */ \
     PATH(SUMS_FOLDED)     /* more than 504 rows in a difference: on to float64 */ \
     PATH(FUSED_UPDATE)    /* an update of kernels.train */ \
     PATH(UPDATE_OF_PROCESSES) /* the same, with threads of other processes */ \

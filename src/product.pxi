@@ -20,13 +20,14 @@ cdef enum:
     PREFETCHED = 256                    # chains from which on rows of weights are: for fewer it costs what it saves
     BLOCK = 1024                        # most chains in a block: their accumulators are 256 kB, in L2
     INPUTS = 256                        # of products in float64, a pass: their integers are 128 kB, in L2
+    GROUPS = 8                          # of sites whose rows are tabulated, each chosen by a place (categorical.pxi)
     REAL_BLOCK = 64                     # chains whose sums of real units' products are made together
 
 cdef struct Scratch:                    # what one thread needs for a half step of a tile; all are whole cache lines
     char tables[TABLES]
     uint64_t words[BLOCK]               # bits of each chain,
     int32_t chains[BLOCK]               # and whose they are, where only some are listed
-    uint16_t places[8][BLOCK]           # categorical.pxi: where each chain's rows of tables are
+    uint16_t places[GROUPS][BLOCK]      # where each chain's rows of tables are
     char squares[LEVEL_AMX * 4096]      # product_amx.pxi
     char bits[LEVEL_AMX * BLOCK * 512]
     int32_t sums[BLOCK * TILE]          # the accumulators

@@ -47,13 +47,13 @@ cdef struct PseudoScratch:      # what a thread needs
 
 cdef PseudoScratch pseudo_scratch(Arena *arena, Py_ssize_t n_units) noexcept nogil:
     cdef PseudoScratch scratch
-    scratch.product = <Scratch *> room_for(arena, 1, sizeof(Scratch))
-    scratch.odds = <double *> room_for(arena, PSEUDO_BLOCK * TILE, sizeof(double))
-    scratch.on = <double *> room_for(arena, PSEUDO_BLOCK * n_units, sizeof(double))
-    scratch.off = <double *> room_for(arena, PSEUDO_BLOCK * n_units, sizeof(double))
-    scratch.weights = <double *> room_for(arena, n_units, sizeof(double))
-    scratch.up = <double *> room_for(arena, n_units, sizeof(double))
-    scratch.down = <double *> room_for(arena, n_units, sizeof(double))
+    scratch.product = <Scratch *> place_for(arena, 1, sizeof(Scratch))
+    scratch.odds = <double *> place_for(arena, PSEUDO_BLOCK * TILE, sizeof(double))
+    scratch.on = <double *> place_for(arena, PSEUDO_BLOCK * n_units, sizeof(double))
+    scratch.off = <double *> place_for(arena, PSEUDO_BLOCK * n_units, sizeof(double))
+    scratch.weights = <double *> place_for(arena, n_units, sizeof(double))
+    scratch.up = <double *> place_for(arena, n_units, sizeof(double))
+    scratch.down = <double *> place_for(arena, n_units, sizeof(double))
     return scratch
 
 

@@ -42,12 +42,12 @@ cdef struct TurnedScratch:      # what a thread needs
 
 cdef TurnedScratch turned_scratch(Arena *arena, Py_ssize_t n_units) noexcept nogil:
     cdef TurnedScratch scratch
-    scratch.product = <Scratch *> room_for(arena, 1, sizeof(Scratch))
-    scratch.odds = <double *> room_for(arena, PSEUDO_BLOCK * TILE, sizeof(double))
-    scratch.on = <float *> room_for(arena, PSEUDO_BLOCK * n_units, sizeof(float))
-    scratch.off = <float *> room_for(arena, PSEUDO_BLOCK * n_units, sizeof(float))
-    scratch.weights = <double *> room_for(arena, n_units, sizeof(double))
-    scratch.narrow = <float *> room_for(arena, n_units, sizeof(float))
+    scratch.product = <Scratch *> place_for(arena, 1, sizeof(Scratch))
+    scratch.odds = <double *> place_for(arena, PSEUDO_BLOCK * TILE, sizeof(double))
+    scratch.on = <float *> place_for(arena, PSEUDO_BLOCK * n_units, sizeof(float))
+    scratch.off = <float *> place_for(arena, PSEUDO_BLOCK * n_units, sizeof(float))
+    scratch.weights = <double *> place_for(arena, n_units, sizeof(double))
+    scratch.narrow = <float *> place_for(arena, n_units, sizeof(float))
     return scratch
 
 

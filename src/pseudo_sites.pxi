@@ -44,13 +44,13 @@ cdef struct SitesScratch:       # what a thread needs
 
 cdef SitesScratch sites_scratch(Arena *arena, Py_ssize_t n_units, Py_ssize_t n_states) noexcept nogil:
     cdef SitesScratch scratch
-    scratch.product = <Scratch *> room_for(arena, 1, sizeof(Scratch))
-    scratch.odds = <double *> room_for(arena, PSEUDO_BLOCK * TILE, sizeof(double))
-    scratch.on = <double *> room_for(arena, PSEUDO_BLOCK * n_units, sizeof(double))
-    scratch.off = <double *> room_for(arena, PSEUDO_BLOCK * n_units, sizeof(double))
-    scratch.weights = <double *> room_for(arena, n_units, sizeof(double))
-    scratch.factors = <double *> room_for(arena, n_states * n_units, sizeof(double))
-    scratch.scaled = <double *> room_for(arena, n_units, sizeof(double))
+    scratch.product = <Scratch *> place_for(arena, 1, sizeof(Scratch))
+    scratch.odds = <double *> place_for(arena, PSEUDO_BLOCK * TILE, sizeof(double))
+    scratch.on = <double *> place_for(arena, PSEUDO_BLOCK * n_units, sizeof(double))
+    scratch.off = <double *> place_for(arena, PSEUDO_BLOCK * n_units, sizeof(double))
+    scratch.weights = <double *> place_for(arena, n_units, sizeof(double))
+    scratch.factors = <double *> place_for(arena, n_states * n_units, sizeof(double))
+    scratch.scaled = <double *> place_for(arena, n_units, sizeof(double))
     return scratch
 
 

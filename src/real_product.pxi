@@ -62,20 +62,23 @@ cdef void multiply_block(double *sums, Scratch *scratch, Py_ssize_t n, Py_ssize_
             chain += REAL_TOGETHER
 
 
+cdef inline int32_t integer_of(const uint8_t *planes, Py_ssize_t stride) noexcept nogil:
+    """A real unit's, of the three rows of planes that it has."""
+    return <int32_t> (<uint32_t> planes[0] << 8 | <uint32_t> planes[stride] << 16
+                      | <uint32_t> planes[2 * stride] << 24) >> 8
+
+
 cdef void read_reals(double *out, const uint8_t *planes, Py_ssize_t stride, Py_ssize_t n_units,
                      Py_ssize_t n) noexcept nogil:
     """out OUT [unit][REAL_BLOCK]: the integers of n chains, zeros up to a multiple of REAL_TOGETHER."""
     cdef Py_ssize_t unit, chain
     cdef const uint8_t *low
-    cdef const uint8_t *middle
-    cdef const uint8_t *high
     cdef double *line
     for unit in range(n_units):
         low = planes + REAL_BYTES * unit * stride
-        middle, high, line = low + stride, low + 2 * stride, out + unit * REAL_BLOCK
+        line = out + unit * REAL_BLOCK
         for chain in range(n):
-            line[chain] = <double> (<int32_t> (<uint32_t> low[chain] << 8 | <uint32_t> middle[chain] << 16
-                                               | <uint32_t> high[chain] << 24) >> 8)
+            line[chain] = <double> integer_of(low + chain, stride)
         for chain in range(n, REAL_TOGETHER * ceil_div(n, REAL_TOGETHER)):
             line[chain] = 0
 
@@ -107,23 +110,31 @@ cdef void real_senders_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t fi
     cdef Columns where = columns_of(step, tile)
     cdef Py_ssize_t start = 0, count, k, i, together
     cdef HalfStep own = step[0]
+    cdef float bounds[MOST_TILES]
+    cdef bint rough, widened = False        # whether rows of this tile are in scratch.integers
     if where.span == 0:
         return
     own.unit = where.kind
     together = REAL_BLOCK // where.span // LANES * LANES
+    rough = may_be_rough(step, &where)
+    for k in range(where.span if rough else 0):
+        bounds[k] = bound_of_tile(step, tile + k)
     while start < n:
         count = smaller(together, n - start)
-        for k in range(where.span):
-            real_sums(scratch.reals, scratch, step, tile + k, first + start, count, start > 0 and where.span == 1)
+        rough = rough and draw_roughly(&own, tile, first + start, count, together, bounds, scratch)
+        for k in range(0 if rough else where.span):
+            real_sums(scratch.reals, scratch, step, tile + k, first + start, count, widened)
+            widened = where.span == 1
             if is_real(where.kind):
                 draw_reals(step, where.kind, scratch.reals, True, 1.0, tile, first + start, count)
                 break
             for i in range(count * TILE):
                 scratch.floats[k * together * TILE + i] = <float> scratch.reals[i]
-        if where.kind == CATEGORICAL:
-            draw_sites(step, <const int32_t *> scratch.floats, together * TILE, tile, first + start, count, True)
-        elif not is_real(where.kind):
-            activate_sums(&own, <const int32_t *> scratch.floats, tile, first + start, count, True, scratch.masks)
+        if where.kind == CATEGORICAL and not rough:
+            draw_sites(step, <const int32_t *> scratch.floats, together * TILE, tile, first + start, count, True, NULL)
+        elif not is_real(where.kind) and not rough:
+            activate_sums(&own, <const int32_t *> scratch.floats, tile, first + start, count, True, NULL,
+                          scratch.masks, NULL)
         start += count
 
 

@@ -138,6 +138,9 @@ static inline vf scale_and_add(vf x, vf power, vf y) {
 #endif
 }
 
+/* about x y + z, fused or not (rough.pxi) */
+static inline vf rough_multiply_and_add(vf x, vf y, vf z) { return scale_and_add(x, y, z); }
+
 /* x y + z, where product and sum are exact: likewise */
 static inline vd multiply_and_add(vd x, vd y, vd z) {
 #if LEVEL_AVX512

@@ -248,23 +248,23 @@ cdef void lay_out(Job *job, Py_ssize_t batch, Arena *arena) noexcept nogil:
     cdef Py_ssize_t padded_v = TILE * job.n_chunks, padded_h = TILE * job.n_tiles, k
     cdef Py_ssize_t hidden_bytes = ceil_div(job.n_hidden, 8)
     job.stride = whole_lines(job.n_chains + batch)
-    job.taken = <int *> room_for(arena, N_QUEUES * job.n_threads * APART, sizeof(int))
-    job.finished = <int *> room_for(arena, N_QUEUES * job.n_groups * APART, sizeof(int))
+    job.taken = <int *> place_for(arena, N_QUEUES * job.n_threads * APART, sizeof(int))
+    job.finished = <int *> place_for(arena, N_QUEUES * job.n_groups * APART, sizeof(int))
     lay_out_examples(job, &job.data, batch, arena)
     lay_out_examples(job, &job.model, job.n_chains, arena)
-    job.n_bad = <int *> room_for(arena, 1, sizeof(int))
+    job.n_bad = <int *> place_for(arena, 1, sizeof(int))
     for k in range(2):
-        job.visible[k] = <uint8_t *> room_for(arena, job.n_bytes, job.stride)
-        job.hidden[k] = <uint8_t *> room_for(arena, hidden_bytes, job.n_chains)
-        job.visible_bias[k] = <float *> room_for(arena, padded_v, sizeof(float))
-        job.hidden_bias[k] = <float *> room_for(arena, padded_h, sizeof(float))
+        job.visible[k] = <uint8_t *> place_for(arena, job.n_bytes, job.stride)
+        job.hidden[k] = <uint8_t *> place_for(arena, hidden_bytes, job.n_chains)
+        job.visible_bias[k] = <float *> place_for(arena, padded_v, sizeof(float))
+        job.hidden_bias[k] = <float *> place_for(arena, padded_h, sizeof(float))
         job.visible_offset[k] = doubles_for(arena, padded_v)    # zeros that stay, where nothing is centered
         job.hidden_offset[k] = doubles_for(arena, padded_h)
     if sums_in_parts(job):
-        job.parts = <int32_t *> room_for(arena, job.n_threads * job.n_chunks * job.n_chains * TILE, sizeof(int32_t))
+        job.parts = <int32_t *> place_for(arena, job.n_threads * job.n_chunks * job.n_chains * TILE, sizeof(int32_t))
     if job.plan != NULL:
-        job.placed = <float *> room_for(arena, job.plan.n_tiles * job.ascent.padded_hidden * TILE, sizeof(float))
-        job.placed_bias = <float *> room_for(arena, job.plan.n_tiles * TILE, sizeof(float))
+        job.placed = <float *> place_for(arena, job.plan.n_tiles * job.ascent.padded_hidden * TILE, sizeof(float))
+        job.placed_bias = <float *> place_for(arena, job.plan.n_tiles * TILE, sizeof(float))
     job.visible_difference = doubles_for(arena, padded_v)
     job.hidden_difference = doubles_for(arena, padded_h)
     job.visible_shift = doubles_for(arena, padded_v)
@@ -309,14 +309,14 @@ cdef void place_new_tile(Job *job, int place, Py_ssize_t tile) noexcept nogil:
 
 cdef void lay_out_examples(const Job *job, Sums *part, Py_ssize_t n, Arena *arena) noexcept nogil:
     part.fixed_length = 8 * ceil_div(n, 8) * TILE
-    part.fixed = <float *> room_for(arena, job.n_tiles * part.fixed_length, sizeof(float))
-    part.transposed = <uint8_t *> room_for(arena, ceil_div(n, 8), job.n_visible)
+    part.fixed = <float *> place_for(arena, job.n_tiles * part.fixed_length, sizeof(float))
+    part.transposed = <uint8_t *> place_for(arena, ceil_div(n, 8), job.n_visible)
     part.visible = doubles_for(arena, TILE * job.n_chunks)
     part.hidden = doubles_for(arena, TILE * job.n_tiles)
 
 
 cdef inline double *doubles_for(Arena *arena, Py_ssize_t n) noexcept nogil:
-    return <double *> room_for(arena, n, sizeof(double))
+    return <double *> place_for(arena, n, sizeof(double))
 
 
 cdef void give_back(Job *job) noexcept nogil:

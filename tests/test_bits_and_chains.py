@@ -5,6 +5,25 @@ import pytest
 from helpers import random_rbm
 
 import fastrbm as fr
+from fastrbm.states.planes import free_columns, free_planes, places
+
+MIXED = [fr.units.Bernoulli(9), fr.units.Categorical(3, 4), fr.units.Gaussian(2), fr.units.Spin(8)]
+
+
+@pytest.mark.parametrize("n", [0, 1, 5])
+@pytest.mark.parametrize("visible", [fr.units.Bernoulli(1), fr.units.Spin(9), MIXED])
+def test_masks_of_what_may_change(n, visible):
+    """Of units of two values a bit, of sites a byte, of real units three; in whatever order numbers lie in memory."""
+    rbm = fr.RBM(np.zeros((31 if visible is MIXED else visible.n, 1)), visible=visible)
+    unit, free = rbm.visible, np.random.default_rng(n).random((n, rbm.visible.n_columns)) < 0.5
+    planes = free_planes(np.asfortranarray(free), unit)
+    assert planes.dtype == np.uint8 and planes.flags.c_contiguous and np.array_equal(free_columns(planes, unit), free)
+    expected = []
+    for segment, _, columns in places(unit):
+        own = free[:, columns]
+        expected += [own.T * 255] if segment.layout else [fr.BitMatrix.from_states(own).planes]
+        expected[-1] = np.repeat(expected[-1], 3 if segment.real else 1, axis=0)
+    assert np.array_equal(planes, np.concatenate(expected))
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (0, 5), (3, 8), (10, 9), (130, 784)])

@@ -177,6 +177,14 @@ def test_a_gradient_of_a_users_own_says_how_biases_move(optimizer):
     assert np.array_equal(rbm.visible_bias, before)
 
 
+def test_adam_asks_for_no_centered_biases():
+    """It moves the biases of the centered model, whose gradient is the plain one."""
+    rbm = fr.RBM.from_data(X, 21, seed=1, weight_scale=0.3)
+    gradient = estimates(rbm, None)[0].centered(np.full(64, 0.3), np.full(21, 0.6))
+    fr.optim.Adam(0.01).update(rbm, gradient)
+    assert "_differences" in vars(gradient) and "_biases" not in vars(gradient)
+
+
 def test_an_update_leaves_the_gradient_as_it_was():
     """Decay is the update's, not the gradient's."""
     rbm = fr.RBM.from_data(X, 21, seed=1, weight_scale=0.3)

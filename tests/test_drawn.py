@@ -8,8 +8,9 @@ from scipy import sparse
 
 import fastrbm as fr
 from fastrbm.sampling.columns import LabelColumn
-from fastrbm.states.bits import of_planes, places
+from fastrbm.states.bits import of_planes
 from fastrbm.states.fractions import Fractions
+from fastrbm.states.planes import places
 from fastrbm.training.data import source_of
 
 u = fr.units

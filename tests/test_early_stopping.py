@@ -107,6 +107,20 @@ def test_the_rate_falls_from_the_best_model_and_uncertain_scores_are_forgotten()
     assert stop.best == 4.0 and stop.best_epoch == 12
 
 
+def test_an_average_starts_anew_where_the_training_goes_back():
+    """To the best average, and nothing moves from there: no model between epochs 6 and 10 is a part of later ones."""
+    stop, seen = fr.EarlyStopping("score", patience=4), Rates()
+    still = fr.optim.SGD(lambda progress: 0.2 if progress < 0.1 else 1e-30 * (1 - progress))
+    metric = Given([*RISING, 10.0, *[0.0] * 4, 3.0, 4.0, 2.0], [0.25])
+    averaging = fr.optim.Averaging(1.0, 1)
+    rbm, history = run(metric, stop, 100, still, callbacks=[seen], averaging=averaging)
+    assert not np.array_equal(seen.weights[10], seen.weights[6])
+    assert history["epoch"][-1] == 15 and averaging.get_state()["t"] == 10  # of 5 epochs
+    for epoch in range(11, 16):
+        assert np.array_equal(seen.weights[epoch], seen.weights[6])
+    assert stop.best_epoch == 12 and np.array_equal(rbm.weights, seen.weights[6])
+
+
 def test_a_constant_rate_or_no_cool_down_ends_at_once():
     falling = fr.optim.SGD(fr.optim.Linear(0.2, 0.0))
     for optimizer, cool_down in ((fr.optim.SGD(0.1), 0.5), (falling, 0.0)):
@@ -124,9 +138,10 @@ class Stop(Exception):
     pass
 
 
-@pytest.mark.parametrize("at", [5, 11, 13])
-def test_a_training_that_cools_down_is_resumed_to_the_same_bits(tmp_path, at):
+@pytest.mark.parametrize("at, averaged", [(5, False), (11, False), (13, True)])
+def test_a_training_that_cools_down_is_resumed_to_the_same_bits(tmp_path, at, averaged):
     def go(breaks=None, **options):
+        options["averaging"] = fr.optim.Averaging(0.5, 4) if averaged else None
         rbm, stop = fr.RBM.from_data(X[:300], 6), fr.EarlyStopping("score", patience=4)
 
         def interrupt(state):

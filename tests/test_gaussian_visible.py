@@ -514,6 +514,8 @@ def test_a_step_beyond_the_grid_is_refused():
     )
     with pytest.raises(FloatingPointError, match=r"mean of visible unit 1 up to 2.4e\+03, where .* end at 2048"):
         down.update(rbm, gradient)
+    with pytest.raises(FloatingPointError, match=r"mean of visible unit 1 up to 2.4e\+03, where .* end at 2048"):
+        rbm.add(gradient.weights, np.zeros(2), np.zeros(3))
     assert not rbm.weights.any()
     rbm.step(gradient, 0.8)
     assert (rbm.weights == 320.0).all()  # 3 * 320 / 0.5 is below 2048

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from functools import cache
 from graphlib import CycleError
 from pathlib import Path
 
@@ -110,15 +111,52 @@ def test_floatmath_gives_the_bits_of_the_reference():
     assert floatmath.log(positive).tobytes() == reference.log(positive).tobytes()
 
 
+@cache
+def nodes():
+    """What the tests of this file look at in the source of each module, by its path."""
+    kinds = ast.Assign, ast.Attribute, ast.ImportFrom
+    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in (floors.ROOT / "fastrbm").rglob("*.py")}
+    return {path: [node for node in ast.walk(tree) if isinstance(node, kinds)] for path, tree in trees.items()}
+
+
 def test_no_constant_of_the_layout_is_there_twice():
-    path = floors.ROOT / "fastrbm"
-    for file in path.rglob("*.py"):
+    constants = {name for name in vars(layout) if name.isupper()}
+    assert len(constants) >= 8
+    for file, found in nodes().items():
         if file.parent.name == "reference" or file.name == "layout.py":
             continue
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in found:
             if isinstance(node, ast.Assign):
                 names = {target.id for target in node.targets if isinstance(target, ast.Name)}
-                assert not names & {"TILE", "FIXED_BITS", "ROWS"}, file
+                assert not names & constants, file
+
+
+def test_private_names_of_a_module_are_its_own():
+    """But for compiled modules, which only dispatch imports and hands on."""
+    found = set()
+    for path, own in nodes().items():
+        module, others = ".".join(path.relative_to(floors.ROOT).with_suffix("").parts), set()
+        for node in own:
+            if isinstance(node, ast.ImportFrom) and node.level:
+                for alias, name in zip(node.names, floors._names(node, module.rpartition(".")[0]), strict=True):
+                    found |= {(module, name)} if alias.name.startswith("_") and alias.name != "__version__" else set()
+                    others |= {alias.asname or alias.name} if name in ARROWS else set()
+        for node in own:
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in others:
+                found |= {(module, node.attr)} if node.attr.startswith("_") else set()
+    compiled = {name for _, name in found if name.rpartition(".")[2] in ("_cpu", "_kernels_base")}
+    assert {(module, name) for module, name in found if name not in compiled} == set()
+
+
+def test_of_scikit_learn_only_what_is_public_is_used():
+    """But for the checks of settings, which have no public form."""
+    private = set()
+    for own in nodes().values():
+        for node in own:
+            if isinstance(node, ast.ImportFrom) and not node.level and str(node.module).partition(".")[0] == "sklearn":
+                names = {f"{node.module}.{alias.name}" for alias in node.names}
+                private |= {name for name in names if any(part.startswith("_") for part in name.split("."))}
+    assert {name.rpartition(".")[0] for name in private} == {"sklearn.utils._param_validation"}
 
 
 def python(code):

@@ -1,6 +1,5 @@
 """Logos, bars of categories, and statistics of sites and pairs: what is drawn is what a direct count gives."""
 
-from dataclasses import dataclass
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,15 +19,9 @@ RNG = np.random.default_rng(0)
 PROTEIN = "ACDEFGHIKLMNPQRSTVWY-"
 
 
-@dataclass
-class Sites:
-    """What the pictures ask of categorical units."""
-
-    sizes: tuple
-
-    @property
-    def n(self):
-        return sum(self.sizes)
+def sites_of(sizes):
+    """Categorical sites, each with its number of categories."""
+    return fr.units.Categorical(len(sizes), sizes)
 
 
 def model(matrix, *segments, names=None, categories=None):
@@ -39,13 +32,13 @@ def model(matrix, *segments, names=None, categories=None):
 
 
 def mixed(hidden=3, **names):
-    segments = fr.units.Bernoulli(2), Sites((3, 3)), fr.units.Spin(1)
+    segments = fr.units.Bernoulli(2), sites_of((3, 3)), fr.units.Spin(1)
     return model(np.random.default_rng(1).normal(size=(9, hidden)), *segments, **names)
 
 
-DNA = model(RNG.normal(size=(20, 7)), Sites((5,) * 4))
+DNA = model(RNG.normal(size=(20, 7)), sites_of((5,) * 4))
 WORDS = model(
-    RNG.normal(size=(6, 3)), Sites((3, 2)), fr.units.Bernoulli(1), names=("odor", "cap ($)", "ring"),
+    RNG.normal(size=(6, 3)), sites_of((3, 2)), fr.units.Bernoulli(1), names=("odor", "cap ($)", "ring"),
     categories=(("foul", "none", "x" * 60), ("flat", "bell"), None),
 )  # fmt: skip
 CODES = RNG.integers(0, 4, (300, 6)) * RNG.integers(0, 2, (300, 1))
@@ -69,22 +62,22 @@ def some_of_the_columns(**options):
 
 CALLS = {
     "logos": lambda **o: plot.logos(DNA, alphabet="ACGT-", **o),
-    "logos, of proteins": lambda **o: plot.logos(model(np.eye(42, 2), Sites((21, 21))), alphabet=PROTEIN, **o),
+    "logos, of proteins": lambda **o: plot.logos(model(np.eye(42, 2), sites_of((21, 21))), alphabet=PROTEIN, **o),
     "logos, codes are digits": lambda **o: plot.logos(DNA, hidden=[6, 0], **o),
     "logos, mixed": lambda **o: plot.logos(mixed(), alphabet="a$-", **o),
-    "logos, one site": lambda **o: plot.logos(model([[1.0], [2.0]], Sites((2,))), **o),
-    "logos, one category": lambda **o: plot.logos(model([[1.0], [2.0]], Sites((1, 1))), **o),
-    "logos, all zero": lambda **o: plot.logos(model(np.zeros((6, 2)), Sites((3, 3))), **o),
+    "logos, one site": lambda **o: plot.logos(model([[1.0], [2.0]], sites_of((2,))), **o),
+    "logos, one category": lambda **o: plot.logos(model([[1.0], [2.0]], sites_of((1, 1))), **o),
+    "logos, all zero": lambda **o: plot.logos(model(np.zeros((6, 2)), sites_of((3, 3))), **o),
     "logos, none below the axis": lambda **o: plot.logos(
-        model([[2.0], [1.0], [1.0]], fr.units.Bernoulli(1), Sites((2,))), **o
+        model([[2.0], [1.0], [1.0]], fr.units.Bernoulli(1), sites_of((2,))), **o
     ),
-    "logos, many sites": lambda **o: plot.logos(model(RNG.normal(size=(400, 2)), Sites((2,) * 200)), **o),
+    "logos, many sites": lambda **o: plot.logos(model(RNG.normal(size=(400, 2)), sites_of((2,) * 200)), **o),
     "logos, some sites": lambda **o: plot.logos(DNA, columns=[3, 1], **o),
     "logos, of words": lambda **o: plot.logos(WORDS, **o),
     "logos, of bits": lambda **o: plot.logos(fr.RBM(RNG.normal(size=(30, 3))), **o),
     "bars": lambda **o: plot.category_weights(WORDS, **o),
     "bars, of a protein": lambda **o: plot.category_weights(DNA, 2, "ACGT-", 4, **o),
-    "bars, all zero": lambda **o: plot.category_weights(model(np.zeros((6, 2)), Sites((3, 3))), **o),
+    "bars, all zero": lambda **o: plot.category_weights(model(np.zeros((6, 2)), sites_of((3, 3))), **o),
     "bars, one": lambda **o: plot.category_weights(fr.RBM([[2.0]]), **o),
     "frequencies": lambda **o: plot.site_frequencies(CODES, DRAWS, sizes=4, **o),
     "frequencies, of bits": lambda **o: plot.site_frequencies(DIGITS, fr.BitMatrix.from_states(DIGITS[:9]), **o),
@@ -178,9 +171,9 @@ def test_hidden_units_of_the_largest_norms_are_shown():
     matrix = np.zeros((6, 8))
     matrix[0] = [1, 5, 2, 0, 9, 3, 4, 6]
     matrix[3:, 3] = 100.0
-    ax = plot.logos(model(matrix, Sites((3, 3))), n=3)
+    ax = plot.logos(model(matrix, sites_of((3, 3))), n=3)
     assert [text.get_text().split(",")[0] for text in ax.texts] == ["hidden unit 4", "hidden unit 7", "hidden unit 1"]
-    assert len(plot.logos(model(matrix, Sites((3, 3)))).texts) == 5
+    assert len(plot.logos(model(matrix, sites_of((3, 3)))).texts) == 5
 
 
 def test_a_mixed_layer_has_bars_and_letters():
@@ -209,7 +202,7 @@ def test_real_units_have_bars_and_a_legend():
 def test_of_many_sites_those_of_the_largest_weights_are_drawn():
     matrix = np.tile([[1.0], [-1.0]], (100, 1)) * 0.01
     matrix[2 * 50 : 2 * 90] *= 100
-    ax = plot.logos(model(matrix, Sites((2,) * 100)))
+    ax = plot.logos(model(matrix, sites_of((2,) * 100)))
     ticks = [label.get_text() for label in ax.get_xticklabels()]
     assert len(ticks) == 80 and ticks[-40:] == [str(i) for i in range(50, 90)] and "80 of 100" in ax.get_xlabel()
     chosen = plot.logos(DNA, hidden=0, columns=[3, 1])
@@ -235,7 +228,7 @@ def test_letters_or_words():
     assert letters.are_letters(layout.of_model(DNA), [tuple("ACGT-")] * 4)
     assert not letters.are_letters(layout.of_model(DNA), [("A", "C", "G", "T", "gap")] * 4)
     assert not letters.are_letters(layout.of_model(fr.RBM([[1.0]])), [("",)])
-    eleven = model(np.ones((11, 1)), Sites((11,)))  # the code 10 is no letter
+    eleven = model(np.ones((11, 1)), sites_of((11,)))  # the code 10 is no letter
     assert plot.logos(eleven).patches and letters_of(plot.logos(eleven, alphabet="abcdefghijk"))
 
 
@@ -334,7 +327,8 @@ def test_bits_spins_and_codes_in_one_table():
         assert np.allclose(statistics.correlations(form, sites, "X"), covariance, atol=1e-13)
     assert plot.site_frequencies(bit_matrix, states, rbm).get_title().endswith("r = 1.000, slope 1.000")
     guessed = layout.guess(states, states)
-    assert guessed == layout.Sites((1, 1, 3, 3, 1), ("bernoulli",) * 2 + ("categorical",) * 2 + ("spin",))
+    assert guessed == sites
+    assert sites.values == ((0, 1), (0, 1), (0, 2), (0, 2), (-1, 1)) and sites.kinds[1:3] == (layout.TWO, "categorical")
 
 
 def test_bits_in_any_form_have_the_same_frequencies():
@@ -385,7 +379,7 @@ MISTAKES = [
     (lambda: plot.logos(DNA, alphabet="ACGTA"), ValueError, "alphabet must have each label once, it has 'A' 2 times"),
     (lambda: plot.logos(DNA, alphabet=5), TypeError, "alphabet must be a string or a sequence of labels, not int"),
     (lambda: plot.logos(DNA, ax=plt.figure()), TypeError, "ax must be a matplotlib Axes, not Figure"),
-    (lambda: plot.logos(model(np.ones((3, 1)), Sites((2,)))), ValueError, r"weights must have 2 rows, .* \(3, 1\)"),
+    (lambda: plot.logos(model(np.ones((3, 1)), sites_of((2,)))), ValueError, r"weights must have 2 rows, .* \(3, 1\)"),
     (lambda: plot.category_weights(WORDS, n=0), ValueError, "n must be at least 1"),
     (lambda: plot.site_frequencies(CODES[0], DRAWS), ValueError, "X must have two dimensions"),
     (lambda: plot.site_frequencies(CODES, DRAWS[:0]), ValueError, "samples must have at least one example"),

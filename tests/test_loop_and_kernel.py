@@ -12,6 +12,7 @@ from helpers import PAIRS, modules
 
 import fastrbm as fr
 from fastrbm._core import validate
+from fastrbm._core.parameters import Parameters
 from fastrbm.training import fused
 from fastrbm.training import loop as training_loop
 from fastrbm.training.by_contents import ByContents
@@ -210,18 +211,18 @@ def test_the_learning_rate(monkeypatch, rate, cooling):
     """The rates that a call of the kernel gets are those of the updates one by one."""
     states = (np.random.default_rng(8).random((97, V)) < 0.5).astype(np.uint8)
     rates = {"loop": [], "kernel": []}
-    run, move = fused.Updates.run, fr.RBM._move
+    run, move = fused.Updates.run, Parameters.moved
 
     def spy_on_run(many, packed, rows, ends, given, *weights):
         rates["kernel"] += given.tolist()
         return run(many, packed, rows, ends, given, *weights)
 
-    def spy_on_move(rbm, direction, given, *arguments, **options):
+    def spy_on_move(parameters, direction, given, *decay):
         rates["loop"].append(given)
-        return move(rbm, direction, given, *arguments, **options)
+        return move(parameters, direction, given, *decay)
 
     monkeypatch.setattr(fused.Updates, "run", spy_on_run)
-    monkeypatch.setattr(fr.RBM, "_move", spy_on_move)
+    monkeypatch.setattr(Parameters, "moved", spy_on_move)
     for many in (True, False):
         monkeypatch.setattr(training_loop, "possible", fused.possible if many else lambda *a: False)
         rbm = fr.RBM(np.zeros((V, H)))
@@ -271,7 +272,8 @@ def test_small_data_go_through_many_epochs_a_call(monkeypatch, kind, draw):
             r"\.ascend\(",
             {"_core/parameters.py", "_core/direction.py", "gradient/base.py", "gradient/hybrid.py", "optim/sgd.py"},
         ),
-        (r"\._move\(", {"rbm.py", "optim/base.py", "optim/sgd.py", "optim/adam.py", "gradient/fast_pcd.py"}),
+        (r"\.moved\(", {"rbm.py", "optim/base.py"}),
+        (r"\._move\(", {"rbm.py", "optim/sgd.py", "optim/adam.py", "gradient/fast_pcd.py"}),
         (r"optimizer\.update\(", {"training/loop.py"}),
         (r"weighted_gradient\(", {"gradient/weighted.py", "training/loop.py"}),
     ],

@@ -14,8 +14,8 @@ from helpers import LEVELS
 
 import fastrbm as fr
 from fastrbm.cli import main
-from fastrbm.states.bits import free_planes
 from fastrbm.states.missing import absent_sites, free_if_present, has_missing, known_parts, with_absent
+from fastrbm.states.planes import free_planes
 from fastrbm.training import fused
 from fastrbm.training.missing import Latent
 

@@ -18,6 +18,14 @@ class Fixed:
         self.visible_bias, self.hidden_bias = np.full(shape[0], np.mean(value)), np.full(shape[1], np.mean(value))
 
 
+class Weights(Fixed):
+    """A gradient of the weights alone."""
+
+    def __init__(self, weights):
+        super().__init__(weights, weights.shape)
+        self.visible_bias, self.hidden_bias = np.zeros(weights.shape[0]), np.zeros(weights.shape[1])
+
+
 VALUES = (1.0, -2.0, 0.5, 0.25)
 
 
@@ -94,6 +102,40 @@ def test_max_norm_adds_in_one_order():
     fr.optim.SGD(0.0, max_norm=1.0).update(rbm, Fixed(0.0, W.shape))
     norms = np.sqrt(np.add.accumulate(np.square(W, dtype=np.float64), axis=0)[-1])
     assert np.array_equal(rbm.weights, (W * (1.0 / norms)).astype(np.float32))
+
+
+@pytest.mark.parametrize("make", [fr.optim.SGD, fr.optim.Adam])
+def test_a_step_is_judged_after_its_cut_to_max_norm(make):
+    """Two layers of real units have a distribution where singular values are below 1: 10.5 is not, its cut to 0.75 is.
+    One layer has means below 2048: those of 3,000 x 3 are not, their cut is."""
+    real, sides = fr.units.Gaussian, np.full(2, 0.5)
+    for max_norm, refused in ((0.75, False), (1.25, True)):
+        rbm = fr.RBM(np.diag(sides), visible=real(2), hidden=real(2))
+        optimizer, gradient = make(10.0, max_norm=max_norm), Weights(np.eye(2))
+        if refused:
+            with pytest.raises(FloatingPointError, match="singular value .* must be below 1, and it is 1.25"):
+                optimizer.update(rbm, gradient)
+        else:
+            optimizer.update(rbm, gradient)
+        assert np.allclose(rbm.weights, np.diag(sides if refused else [max_norm] * 2), rtol=1e-6)
+    rbm = fr.RBM(np.zeros((2, 3)), visible=real(2))
+    make(3000.0, max_norm=50.0).update(rbm, Weights(np.ones((2, 3))))
+    assert np.allclose(np.linalg.norm(rbm.weights, axis=0), 50.0)
+    with pytest.raises(FloatingPointError, match="mean of visible unit 0 up to .*, where values of real units end"):
+        make(3000.0, max_norm=5000.0).update(rbm, Weights(np.ones((2, 3))))
+
+
+def test_a_training_leaves_out_no_update_that_max_norm_makes_good():
+    """Every step of this training is beyond what can be normalized until it is cut."""
+    rbm = fr.RBM(np.full((2, 2), 0.25), visible=fr.units.Gaussian(2), hidden=fr.units.Gaussian(2))
+
+    def uphill(rbm, X, n_threads=None):
+        return Weights(np.full((2, 2), 9.0))
+
+    bounded = fr.optim.SGD(1.0, max_norm=0.5)
+    history = fr.fit(rbm, np.ones((8, 2)), uphill, bounded, epochs=2, centered=False, metrics=[])
+    assert not any("left out" in finding.words for finding in history.findings)
+    assert np.allclose(rbm.weights, 0.5 / math.sqrt(2))
 
 
 @pytest.mark.parametrize("make", [lambda: fr.optim.SGD(0.05, momentum=0.9), lambda: fr.optim.Adam(0.01)])

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from helpers import build_layers, modules, pack
+from test_rough import EXAMPLES, half_steps
 from test_train_kernel import run as train
 
 import fastrbm as fr
@@ -75,6 +76,19 @@ def test_sums_are_kept_where_few_units_flip(module, cold, n_sweeps, flips):
     paths = ran(module, lambda: module.sweep(*call))
     assert ("sums_kept" in paths) == ("sums_flipped" in paths) == flips
     assert ("sums_flipped" in paths) == flips
+
+
+@counts
+@each_level
+@pytest.mark.parametrize("k", range(len(EXAMPLES)))
+def test_rough_fields_draw_where_they_decide(module, k):
+    def paths(of_weights, exact):
+        example = *EXAMPLES[k][:2], of_weights, *EXAMPLES[k][3:]
+        return {"rough_fields", "rough_redrawn"} & set(ran(module, lambda: half_steps(module, example, 1, None, exact)))
+
+    usual = EXAMPLES[k][2]
+    assert paths(usual, False) == {"rough_fields", "rough_redrawn"}
+    assert not paths(usual, True) and not paths(1000 * usual, False)
 
 
 @counts

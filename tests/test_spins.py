@@ -8,6 +8,9 @@ import pytest
 from helpers import PAIRS, all_states, logsumexp, state_numbers
 
 import fastrbm as fr
+from fastrbm._core.dispatch import kernels
+from fastrbm.cli import main
+from fastrbm.plot import sites
 
 VALUES = {"bernoulli": (0.0, 1.0), "spin": (-1.0, 1.0)}
 N_CHAINS = 60_000
@@ -100,6 +103,28 @@ def test_no_drift(units, shape):
         assert total_variation(exact.numbers(chains.visible), exact.p_v) < 4 * floor
 
 
+@pytest.mark.parametrize("fault", ["a tenth", "bias", "column", "numbers"])
+@pytest.mark.parametrize("units", PAIRS, ids="-".join)
+def test_small_faults_would_drift(units, fault):
+    """Weights a tenth too small, no hidden bias, two hidden units that have each other's weights, the same random
+    numbers in every sweep."""
+    rbm = random_model(units, (3, 6), scale=0.6, seed=1)
+    exact, weights, c = Brute(rbm), rbm.weights.copy(), rbm.hidden_bias.copy()
+    if fault == "a tenth":
+        weights *= 0.9
+    elif fault == "bias":
+        c[:] = 0.0
+    elif fault == "column":
+        weights[:, :2] = weights[:, 1::-1]
+    wrong = fr.RBM(weights, rbm.visible_bias, c, visible=units[0], hidden=units[1])
+    chains = fr.Chains(wrong, N_CHAINS, seed=2, start=exact.sample(N_CHAINS, 3))
+    for _ in range(12):
+        chains.n_sweeps_done *= fault != "numbers"
+        chains.sweep(1)
+    floor = float(np.sqrt(exact.p_v * (1 - exact.p_v) / N_CHAINS).sum() / 2)
+    assert total_variation(exact.numbers(chains.visible), exact.p_v) > 4 * floor
+
+
 def test_units_that_are_not_what_they_are_taken_for_would_drift():
     spins = random_model(("spin", "spin"), (4, 3), scale=0.6, seed=1)
     bits = fr.RBM(spins.weights, spins.visible_bias, spins.hidden_bias)
@@ -111,13 +136,20 @@ def test_units_that_are_not_what_they_are_taken_for_would_drift():
 
 
 def test_symmetric_to_the_bit_without_biases():
-    """F(s) = F(-s), E(s, t) = E(-s, -t), and P(t = 1 | s) = P(t = -1 | -s) in the kernels' fixed point."""
+    """F(s) = F(-s), E(s, t) = E(-s, -t), and P(t = 1 | s) = P(t = -1 | -s) in the kernels' fixed point, so that chains
+    that begin on both sides stay there."""
     rbm = random_model(("spin", "spin"), (137, 75), biases=0.0)
     s, t = (np.random.default_rng(0).choice(np.array([-1, 1], np.int8), (400, n)) for n in (137, 75))
     assert np.array_equal(rbm.free_energy(s), rbm.free_energy(-s))
     assert np.array_equal(rbm.energy(s, t), rbm.energy(-s, -t))
     ours, theirs = (fr.Moments.of_data(rbm, x) for x in (s, -s))
     assert np.array_equal(ours.weights, theirs.weights) and np.array_equal(ours.hidden, -theirs.hidden)
+    assert np.array_equal(rbm.sample_hidden(s, seed=1), -rbm.sample_hidden(-s, seed=1))
+    assert np.array_equal(rbm.sample_visible(t, seed=1), -rbm.sample_visible(-t, seed=1))
+    chains = [fr.Chains(rbm, 400, seed=2, start=x) for x in (s, -s)]
+    for each in chains:
+        each.sweep(5)  # from the third sweep on, sums may be kept
+    assert np.array_equal(chains[0].visible, -chains[1].visible)
     assert np.abs(fr.likelihood.pseudo(rbm, s) - fr.likelihood.pseudo(rbm, -s)).max() < 1e-9
 
 
@@ -501,7 +533,6 @@ def test_layers():
 
 def test_command_line(tmp_path, capsys, monkeypatch):
     """Spins from a file; and 0 and 1, which become -1 and 1."""
-    from fastrbm.cli import main
 
     monkeypatch.chdir(tmp_path)
     rng = np.random.default_rng(0)
@@ -549,3 +580,50 @@ def test_report_and_pictures(tmp_path):
         assert drawn is not None
     pictures = [fr.plot.samples(states).images[0].get_array().filled(-9) for states in (spins > 0, spins)]
     assert np.array_equal(*pictures)
+
+
+@pytest.fixture
+def mirror(monkeypatch):
+    """A third type of two values: spins by another class and name, which nothing but the lists of types knows."""
+    body = {name: value for name, value in vars(fr.units.Spin).items() if name not in ("__dict__", "__weakref__")}
+    kind = type("Mirror", (fr.units.Unit,), body | {"name": "mirror"})
+    monkeypatch.setitem(fr.units.TYPES, "mirror", kind)
+    monkeypatch.setitem(kernels.UNITS, "mirror", kernels.UNITS["spin"])
+    return kind
+
+
+def outcomes(visible, hidden, X, path):
+    """What all that goes by the types of units makes of a model."""
+    rbm = fr.RBM.from_data(X, 4, visible=visible, hidden=hidden, seed=0)
+    fr.fit(rbm, X, gradient=fr.gradient.PCD(20), epochs=2, batch_size=20)
+    samples, given = rbm.sample(20, n_sweeps=20), X.astype(np.float64)
+    given[:, 0] = np.nan
+    rbm.save(path)
+    assert fr.load(path).visible == rbm.visible and main(["info", str(path)]) == 0
+    picture = fr.plot.samples(samples, rbm=rbm).images[0].get_array()
+    (x, y), *_ = (points.get_offsets().T for points in fr.plot.site_frequencies(X, samples, rbm).collections)
+    words = sites.words_of(rbm.visible, rbm.hidden), *sites.labels_of(rbm)
+    return words, [
+        rbm.weights, rbm.visible_bias, samples, rbm.inpaint(given, n_sweeps=20), rbm.energy(X, rbm.sample_hidden(X)),
+        fr.likelihood.exact(rbm).value, fr.likelihood.ais(rbm, 10, n_betas=20).log_ratios, fr.likelihood.pseudo(rbm, X),
+        fr.likelihood.conditional(rbm, X, [0]), picture, x, y,
+    ]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::fastrbm.TrainingWarning")
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside sites"])
+def test_a_new_type_of_two_values_is_known_by_the_lists_alone(mirror, beside, tmp_path):
+    """Nothing asks a layer whether it is of spins: with the same questions answered, everything is the same."""
+    pytest.importorskip("matplotlib")
+    rng = np.random.default_rng(0)
+    X = rng.choice(np.array([-1, 1], np.int16), (60, 9))
+    if beside:
+        X[:, :2] = rng.integers(0, 3, (60, 2))
+    results = []
+    for kind in (fr.units.Spin, mirror):
+        visible = [fr.units.Categorical(2, 3), kind(7)] if beside else kind.name
+        results.append(outcomes(visible, kind.name, X, tmp_path / "rbm.npz"))
+    (words, numbers), (our_words, our_numbers) = results
+    assert words == (our_words[0].replace("mirror", "spin"), *our_words[1:])
+    for one, other in zip(numbers, our_numbers, strict=True):
+        assert np.asarray(one).tobytes() == np.asarray(other).tobytes()

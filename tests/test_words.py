@@ -38,7 +38,7 @@ SHIPPED = {  # in the package, its sources, its documents and scripts
     r"\b(nats|units) an? example\b": "nats per example, units per example",
     r"\bon_grid\b": "to_fixed_point, quantized_weights",
     r"class (Cases|Phase)\b|struct Cases\b": "OrderedExamples, PhaseStates, Sums: one name for one thing",
-    r"\bwants\b|\bwanted (is|are)\b|\b(is|are) wanted\b": "requires, required",
+    r"\bwants\b|\bwanted\b": "requires, required, requested",
     r"\bthe face\b": "estimator, interface",
 }
 KERNELS = {
@@ -47,6 +47,7 @@ KERNELS = {
     r"\b(n_shares|share_length|job\.share)\b": "slice",
     r"(?<![a-z])stamp(?![a-z])": "cache key",
     r"\b(ALL|POSITIVE)_DIGITS\b": "limbs",
+    r"\bROOM(_|\b)|\broom_for\b": "capacity; place_for",
 }
 BRITISH = re.compile(  # of lower-case text: twice as fast as a pattern that ignores case
     r"(col|hon|fav|neighb|behavi|lab|flav)our|gr[e]y|lic[e]nce|artef|judgem|catalogue|analyse|towards"
@@ -105,6 +106,7 @@ def test_old_words_are_gone():
         ("docs/x.md", "The colour of a neighbouring pixel"), ("fastrbm/x.py", "Binarised"), ("docs/x.md", "modelling"),
         ("docs/x.md", "fit(draw=True)"), ("tests/test_x.py", 'fr.EarlyStopping("x", least=1.0)'),
         ("fastrbm/x.py", "-17 nats an example"), ("fastrbm/_cases.py", "fastrbm/_cases.py"), ("src/x.pxi", "stamp"),
+        ("src/x.pxi", "ROOM = 64"),
         ("tests/x.py", "units that are held, a held unit, held units"), ("README.md", "Take care: no"),
     ],
 )  # fmt: skip

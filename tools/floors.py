@@ -30,8 +30,8 @@ def _imported(name: str, path: Path, modules: dict[str, Path], implied: bool) ->
     home = name if path.name == "__init__.py" else name.rpartition(".")[0]
     found: set[str] = set()
     for node in _imports(ast.parse(path.read_text(encoding="utf-8"))):
-        for wanted in _names(node, home):
-            known = wanted if wanted in modules else wanted.rpartition(".")[0]
+        for required in _names(node, home):
+            known = required if required in modules else required.rpartition(".")[0]
             while known in modules and not f"{home}.".startswith(f"{known}."):
                 found.add(known)
                 known = known.rpartition(".")[0] if implied else ""

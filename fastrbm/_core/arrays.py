@@ -39,7 +39,7 @@ def numbers(value: Any, name: str, missing: bool = False, sparse: bool = False) 
         file = "; of a file's name, fastrbm.datasets.load makes an array"
         cure = (file if array.ndim == 0 else _LABELS) if array.dtype.kind in "US" else ""
         raise TypeError(f"{name} must be an array of numbers, not of dtype {array.dtype}{cure}")
-    return _true_is_one(array)
+    return true_is_one(array)
 
 
 def names_of(value: Any) -> tuple[str, ...] | None:
@@ -165,7 +165,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
 
-def _true_is_one(array: np.ndarray) -> np.ndarray:
+def true_is_one(array: np.ndarray) -> np.ndarray:
     """Booleans may have other bytes than 0 and 1, and arithmetic would take those for their values."""
     if array.dtype != np.bool_ or array.view(np.uint8).max(initial=0) <= 1:
         return array
@@ -236,7 +236,7 @@ def _csr(value: Any, name: str) -> Any:
         _check_indices(csr, name)  # of lists, which say nothing of it before
     if csr.dtype == np.bool_:  # of entries that are there twice, the sum would be taken
         csr = csr.copy()
-        csr.data = _true_is_one(csr.data)
+        csr.data = true_is_one(csr.data)
     if not getattr(csr, "has_canonical_format", True):
         csr = csr.copy() if csr is value else csr
         csr.sum_duplicates()
@@ -301,7 +301,7 @@ def _of_frame(frame: Any, name: str, missing: bool) -> np.ndarray:
     labels = list(frame.columns)
     kinds = set(frame.dtypes)
     if len(kinds) == 1 and isinstance(kind := kinds.pop(), np.dtype) and kind.kind in "biu":  # of pandas, as it lies
-        return _true_is_one(frame.to_numpy())
+        return true_is_one(frame.to_numpy())
     columns: list[np.ndarray] = []
     for k, label in enumerate(labels):
         where = f"column {label!r} of {name}"
@@ -326,7 +326,7 @@ def _pandas_column(series: Any, where: str) -> np.ndarray:
     if hasattr(dtype, "categories"):
         return _of_codes(series.cat.codes.to_numpy(), list(dtype.categories), where)
     if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
-        return _true_is_one(series.to_numpy())
+        return true_is_one(series.to_numpy())
     if isinstance(dtype, np.dtype) and dtype.kind == "O":
         return _of_objects(series.to_numpy(dtype=object), where, missing=True)
     if getattr(dtype, "kind", "") not in tuple("biuf"):

@@ -110,8 +110,9 @@ class Direction(Update):
 
 
 def parts_of(direction: Update) -> list[np.ndarray]:
-    """The weights' part in tiles, the biases' parts, and that of what else is trained of hidden units, if any."""
-    parts = [direction.tiles, direction.visible_bias, direction.hidden_bias]
+    """The weights' part in tiles, the biases' parts without centering, and that of what else is trained of the hidden
+    units, if any."""
+    parts = [direction.tiles, *direction.plain_biases]
     return parts if direction.own is None else [*parts, direction.own]
 
 

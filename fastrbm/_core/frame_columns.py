@@ -140,7 +140,7 @@ def _of_values(values: Any, where: str) -> Column:
         mask = np.zeros(len(array), bool) if mask is None else mask
         mask = mask | np.isnan(array) if array.dtype.kind == "f" else mask
         codes = np.full(len(array), -1, np.intp)
-        uniques, codes[~mask] = np.unique(arrays._true_is_one(array)[~mask], return_inverse=True)
+        uniques, codes[~mask] = np.unique(arrays.true_is_one(array)[~mask], return_inverse=True)
         return Column(uniques.tolist(), codes)
     index: dict[Any, int] = {}
     codes = np.full(len(values), -1, np.intp)

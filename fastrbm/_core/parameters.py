@@ -66,8 +66,7 @@ class Spoiled(FloatingPointError):
 class Parameters:
     """Weights in tiles, both ways round, and biases; checked by the caller, read-only from here on.
 
-    FloatingPointError where both layers have real units, and their joint distribution has no finite integral, as far as
-    coupling_of can tell.
+    What a step makes may pass through several: check is for the last of them, which a model goes on with.
     """
 
     def __init__(
@@ -86,8 +85,6 @@ class Parameters:
         self.division = division  # among ranks: this one has its tiles of the weights, and all biases
         self.grid_checked = False  # see _grid
         self._largest_sums = largest_sums
-        if units[0].real and units[1].real:
-            check_coupling(from_tiles(weights, *shape), units)
         self.transposed = transposed  # units in a row, whatever their places in tiles; of a part see to_visible
         segments, real = segments_of(units[0].layout), segments_of(units[1].layout)
         visible_padded, hidden_padded = placed(visible_bias, segments), placed(hidden_bias, None)
@@ -152,10 +149,8 @@ class Parameters:
         return cls(shape, new, transposed, sums, visible_bias, hidden_bias, units)
 
     def moved(self, direction: Update, rate: float, l2: float, l1: float, n_threads: int | None = None) -> Parameters:
-        """theta + rate * direction, with decay of the weights, as kernels.ascend has it.
-
-        FloatingPointError where a parameter would not stay finite.
-        """
+        """theta + rate * direction, with decay of the weights, as kernels.ascend has it. FloatingPointError where a
+        parameter would not stay finite; the rest is for check."""
         if direction.shape != self.shape:
             raise ValueError(f"a direction must be of a model of {self.shape} units, got one of {direction.shape}")
         new, transposed, bad, sums = self._ascend(self.to_hidden.tiles_array, direction, rate, l2, l1, n_threads)
@@ -163,19 +158,15 @@ class Parameters:
             tiles = new if self.division is None else self.division.hidden.whole(new)
             refuse("weights", from_tiles(tiles, *self.shape))
         visible, hidden = direction.bias_parts()
-        moved = self.replaced(
+        return self.replaced(
             new, transposed, sums, moved_values(self.visible_bias, visible, rate, "visible_bias"),
             moved_values(self.hidden_bias, hidden, rate, "hidden_bias"), self._moved_units(direction, rate),
         )  # fmt: skip
-        moved.check_range(sums[1])
-        return moved
 
     def with_units(self, units: tuple[Unit, Unit]) -> Parameters:
-        """The same weights and biases with other parameters of the units' own energies; errors as for moved."""
-        sizes, weights = self._largest_sums, (self.to_hidden.tiles_array, self.transposed)
-        new = self.replaced(*weights, sizes, self.visible_bias, self.hidden_bias, units)
-        new.check_range(sizes[1])
-        return new
+        """The same weights and biases with other parameters of the units' own energies."""
+        weights = self.to_hidden.tiles_array, self.transposed
+        return self.replaced(*weights, self._largest_sums, self.visible_bias, self.hidden_bias, units)
 
     def lowered(
         self, factor: float, n_threads: int | None = None, offsets: tuple[np.ndarray, np.ndarray] | None = None
@@ -184,10 +175,7 @@ class Parameters:
         tiles, real = self.to_hidden.tiles_array, self.units[0].sides()[2] > 0
         factors = np.ones(tiles.shape[1], np.float32)
         factors[: real.size][real] = factor
-        lowered, sums = self._of_tiles(
-            tiles * factors[:, None], self.visible_bias, self.hidden_bias, self.units, n_threads
-        )
-        lowered.check_range(sums[1])
+        lowered = self._of_tiles(tiles * factors[:, None], self.visible_bias, self.hidden_bias, n_threads)
         return lowered.cut_from(self, offsets, n_threads)
 
     @property
@@ -195,15 +183,18 @@ class Parameters:
         """Whether some visible state may take a real hidden unit near the end of its values."""
         return self.units[1].real and 2.0 ** (FIXED_BITS - self.to_hidden.fixed_bits) > REAL_RANGE / 2  # see fixed_bits
 
-    def check_range(self, largest_sum: float | None = None) -> None:
-        """FloatingPointError where means of real visible units are beyond the grid of their values. largest_sum: max_i
-        sum_j |W_ij|, which bounds what hidden units send where these are not real, after a step; None: there was
-        none."""
-        step, largest_sum = largest_sum is not None, self._largest_sums[1] if largest_sum is None else largest_sum
-        if not self.units[0].real:
+    def check(self, step: bool = False) -> None:
+        """Whether a model may go on with these: NotNormalizable where both layers have real units, and their joint
+        distribution has no finite integral, as far as coupling_of can tell; Spoiled where means of real visible units
+        are beyond the grid of their values. step: whether a step has led here, for the words."""
+        visible, hidden = self.units
+        if not visible.real:
             return
-        largest_sum = 0.0 if self.units[1].real else largest_sum
-        widths = np.square(self.units[0].sides()[2:4].max(axis=0))  # 1 / gamma, 0 of units that are not real
+        largest_sum = self._largest_sums[1]  # max_i sum_j |W_ij|, which bounds what units of two values send
+        if hidden.real:
+            check_coupling(from_tiles(self.to_hidden.tiles_array, *self.shape), self.units)
+            largest_sum = 0.0
+        widths = np.square(visible.sides()[2:4].max(axis=0))  # 1 / gamma, 0 of units that are not real
         if (largest_sum + float(np.abs(self.visible_bias).max())) * float(widths.max()) < REAL_RANGE:
             return
         most = np.abs(self.wide_visible_bias)
@@ -239,7 +230,7 @@ class Parameters:
             return self
         scale = np.where(norms > max_norm, max_norm / np.maximum(norms, max_norm), 1.0)
         smaller = (tiles * scale[:, None, :]).astype(np.float32)
-        return self._of_tiles(smaller, self.visible_bias, self.hidden_bias, self.units, n_threads)[0]
+        return self._of_tiles(smaller, self.visible_bias, self.hidden_bias, n_threads)
 
     def zero_summed(self, n_threads: int | None = None, before: Parameters | None = None) -> Parameters:
         """The same model in the gauge in which the weights of a site to each hidden unit, and its biases, sum to zero
@@ -257,7 +248,7 @@ class Parameters:
             shifts = before._in_gauge(segments, n_threads)[1]
         visible_bias = self.units[0].zero_sum(self.visible_bias.astype(np.float64))[0].astype(np.float32)
         hidden_bias = moved_values(self.hidden_bias, shifts, 1.0, "hidden_bias")
-        return self._of_tiles(tiles, visible_bias, hidden_bias, self.units, n_threads)[0]
+        return self._of_tiles(tiles, visible_bias, hidden_bias, n_threads)
 
     def _in_gauge(self, segments: kernels.Segments, n_threads: int | None) -> tuple[np.ndarray, np.ndarray]:
         """Weights in tiles whose sums over a site's categories are zero, and what is taken off those of each hidden
@@ -280,13 +271,11 @@ class Parameters:
             return self
         lost = before.to_hidden.tiles_array - self.to_hidden.tiles_array
         visible, hidden = along_offsets(lost, offsets, n_threads, self.division)
-        following = self.replaced(
+        return self.replaced(
             self.to_hidden.tiles_array, self.transposed, self._largest_sums,
             moved_values(self.visible_bias, visible, 1.0, "visible_bias"),
             moved_values(self.hidden_bias, hidden, 1.0, "hidden_bias"),
         )  # fmt: skip
-        following.check_range(self._largest_sums[1])
-        return following
 
     def replaced(
         self, weights: np.ndarray, transposed: Any, largest_sums: Sequence[float], visible_bias: np.ndarray,
@@ -298,13 +287,12 @@ class Parameters:
         return Parameters(self.shape, weights, transposed, largest_sums, *biases, units, self.division)
 
     def _of_tiles(
-        self, tiles: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray, units: tuple[Unit, Unit],
-        n_threads: int | None,
-    ) -> tuple[Parameters, list[float]]:  # fmt: skip
-        """Parameters with these weights; and the largest sums of their sizes."""
+        self, tiles: np.ndarray, visible_bias: np.ndarray, hidden_bias: np.ndarray, n_threads: int | None
+    ) -> Parameters:
+        """Others of the same shape."""
         nowhere = Direction(tiles, visible_bias, hidden_bias)
         new, transposed, _, sums = self._ascend(tiles, nowhere, 0.0, 0.0, 0.0, n_threads)
-        return self.replaced(new, transposed, sums, visible_bias, hidden_bias, units), sums
+        return self.replaced(new, transposed, sums, visible_bias, hidden_bias)
 
     def _ascend(
         self, tiles: np.ndarray, direction: Update, rate: float, l2: float, l1: float, n_threads: int | None

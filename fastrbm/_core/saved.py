@@ -30,15 +30,15 @@ def array(
     """A copy of an array of exactly this dtype and shape (None: any length), all of it in [low, high] or, where that is
     allowed, NaN."""
     value = _entry(state, name)
-    wanted = f"{np.dtype(dtype)} of shape ({', '.join('any' if n is None else str(n) for n in shape)})"
+    required = f"{np.dtype(dtype)} of shape ({', '.join('any' if n is None else str(n) for n in shape)})"
     if not isinstance(value, np.ndarray):
-        raise ValueError(f"the state's {name} must be an array, {wanted}, not {type(value).__name__}")
+        raise ValueError(f"the state's {name} must be an array, {required}, not {type(value).__name__}")
     if (
         value.dtype != dtype
         or value.ndim != len(shape)
         or any(want is not None and have != want for have, want in zip(value.shape, shape, strict=True))
     ):
-        raise ValueError(f"the state's {name} must be {wanted}, got {value.dtype} of shape {value.shape}")
+        raise ValueError(f"the state's {name} must be {required}, got {value.dtype} of shape {value.shape}")
     inside = (value >= low) & (value <= high)
     if not bool((inside | np.isnan(value) if nan else inside).all()):
         raise ValueError(f"the state's {name} must hold numbers from {low:g} to {high:g}")

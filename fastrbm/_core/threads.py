@@ -131,9 +131,9 @@ def default_threads() -> int:
     """Threads used where n_threads is None, if other programs leave CPUs for them."""
     if _cpu.openmp_version() == 0 or _forked:
         return 1
-    wanted = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    given = wanted.isdigit() and int(wanted) > 0
-    threads = min(int(wanted), MOST) if given else max(1, _machine_threads() // getattr(_shared, "by", 1))
+    setting = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
+    given = setting.isdigit() and int(setting) > 0
+    threads = min(int(setting), MOST) if given else max(1, _machine_threads() // getattr(_shared, "by", 1))
     limit = _cpu.openmp_threads()
     return threads if limit == _AT_FIRST else min(threads, limit)
 
@@ -165,22 +165,22 @@ class Share:
         self._few = 0  # threads until then; 0: as many as are asked for
         self._until, self._pause = -math.inf, self.SHORTEST
 
-    def threads(self, wanted: int) -> int:
-        """Of wanted threads, how many to use."""
+    def threads(self, requested: int) -> int:
+        """Of requested threads, how many to use."""
         if self._few:
             if self._clock() < self._until:
-                return min(wanted, self._few)
+                return min(requested, self._few)
             self._few, self._last = 0, self._team_time()
         asked, had = (now - before for now, before in zip(self._team_time(), self._last, strict=True))
-        if asked < wanted * self.WINDOW:
-            return wanted
+        if asked < requested * self.WINDOW:
+            return requested
         self._last = self._team_time()
         # threads that were asleep lack a CPU for a moment on a quiet machine, too; and two are no faster than one where
         # one of them runs for half of the time
-        running = max(1, int(wanted * had / asked + (0.6 if wanted > 2 else 0.4)))
-        if running >= wanted:
+        running = max(1, int(requested * had / asked + (0.6 if requested > 2 else 0.4)))
+        if running >= requested:
             self._pause = max(self._pause / 2, self.SHORTEST)  # one good moment on a busy machine says little
-            return wanted
+            return requested
         self._few, self._until = running, self._clock() + self._pause
         self._pause = min(2 * self._pause, self.LONGEST)
         return running

@@ -141,8 +141,10 @@ def _shaped(value: ArrayLike, name: str, shape: tuple[int | None, ...]) -> np.nd
     if array.ndim != len(shape) or any(
         want is not None and have != want for have, want in zip(array.shape, shape, strict=True)
     ):
-        wanted = "(" + ", ".join("any" if s is None else str(s) for s in shape) + ("," if len(shape) == 1 else "") + ")"
-        raise ValueError(f"{name} must have shape {wanted}, got {array.shape}")
+        required = (
+            "(" + ", ".join("any" if s is None else str(s) for s in shape) + ("," if len(shape) == 1 else "") + ")"
+        )
+        raise ValueError(f"{name} must have shape {required}, got {array.shape}")
     return array
 
 
@@ -239,7 +241,7 @@ def bits_or_fractions(array: np.ndarray, fractions: bool) -> np.ndarray | None:
         return np.ascontiguousarray(array).view(np.uint8)
     if array.size == 0:
         return np.zeros(array.shape, np.uint8)
-    binary = array.max() <= 1 if array.dtype.kind == "u" else _all_binary(array)
+    binary = array.max() <= 1 if array.dtype.kind == "u" else all_binary(array)
     if binary:
         return np.ascontiguousarray(array, np.uint8)
     if array.dtype.kind != "f":
@@ -333,7 +335,7 @@ def _clamped_bits(array: np.ndarray, unit: Unit, name: str, word: str, first: tu
     return np.where(free, np.nan, on)
 
 
-def _all_binary(array: np.ndarray) -> bool:
+def all_binary(array: np.ndarray) -> bool:
     """Whether all numbers (n, m) are 0 or 1."""
     step = max(1, (1 << 20) // max(1, array.shape[1]))  # rows at a time, so that masks stay small
     parts = (array[start : start + step] for start in range(0, array.shape[0], step))
@@ -359,7 +361,7 @@ def what_is_wrong(
         return f"{name} contains NaN, the first at {at}: leave such rows out, or fill them in (RBM.inpaint)"
     if np.isinf(bad):
         return f"{name} must hold finite numbers; {at} is {bad:g}"
-    wanted = "0 or 1, or fractions from 0 to 1" if fractions else "0 or 1"
+    required = "0 or 1, or fractions from 0 to 1" if fractions else "0 or 1"
     low, high = np.nanmin(array), np.nanmax(array)
     hint = ""
     if low == -1 and high == 1 and bool((np.abs(array) == 1).all()):
@@ -371,7 +373,7 @@ def what_is_wrong(
         hint += f"{high / 2:g}"
     elif low >= 0:
         hint = f"; probabilities need a draw or a threshold, such as {name} >= 0.5"
-    return f"{name} must hold {wanted}, got values from {low:g} to {high:g} ({at} is {bad:g}){hint}"
+    return f"{name} must hold {required}, got values from {low:g} to {high:g} ({at} is {bad:g}){hint}"
 
 
 def first_of(mask: np.ndarray, array: np.ndarray, origin: tuple[int, ...] = (0, 0)) -> tuple[str, float]:

@@ -71,8 +71,8 @@ def _checked(action: argparse.Action, key: str, value, name: str):
         except argparse.ArgumentTypeError as error:
             raise CommandError(f"{name}: {key} {shown(str(error))}") from None
         except ValueError:
-            wanted = "a whole number" if kind.__name__ == "integer" else "a number"
-            raise CommandError(f"{name}: {key} must be {wanted}, got {given}") from None
+            required = "a whole number" if kind.__name__ == "integer" else "a number"
+            raise CommandError(f"{name}: {key} must be {required}, got {given}") from None
     elif not isinstance(value, str):
         raise CommandError(f"{name}: {key} must be a string, got {given}")
     if action.choices is not None and value not in action.choices:

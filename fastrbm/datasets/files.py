@@ -160,18 +160,18 @@ def _read_idx(path: str | PathLike[str], packed: bool) -> np.ndarray:
         with refusing(path):
             shape = struct.unpack(f">{head[3]}I", lengths)
         dtype = np.dtype(_IDX_TYPES[head[2]])
-        wanted = dtype.itemsize * math.prod(shape)
+        promised = dtype.itemsize * math.prod(shape)
         there = size_of(raw) - 4 - len(lengths)
-        promise = f"{path} is damaged: its head promises {wanted} bytes of data, it has"
-        if not packed and there != wanted:
+        promise = f"{path} is damaged: its head promises {promised} bytes of data, it has"
+        if not packed and there != promised:
             raise ValueError(f"{promise} {there}")
-        if packed and wanted > largest_content(size_of(raw)):
+        if packed and promised > largest_content(size_of(raw)):
             raise ValueError(f"{promise} {there} packed ones, too few for it: if it is sound, unpack it (gunzip)")
-        content = np.empty(wanted, np.uint8)
+        content = np.empty(promised, np.uint8)
         with refusing(path):
             there = fill(file, content)
             more = file.read(1)
-    if there != wanted or more:
+    if there != promised or more:
         raise ValueError(f"{promise} {'more' if more else there}")
     with refusing(path):
         return content.view(dtype).reshape(shape)

@@ -32,7 +32,7 @@ def binarize(data: Table | np.ndarray, threshold: float | None, name: str) -> tu
     table = _finite(data, name)
     array = table.array
     if threshold is None:
-        if validate._all_binary(array):
+        if validate.all_binary(array):
             return array.astype(np.uint8), None
         _refuse_odd_columns(table, name, _BY_THRESHOLD)
         threshold = _middle(array, name)

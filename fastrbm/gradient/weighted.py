@@ -51,9 +51,9 @@ def _checked(estimate: Any, rbm: Any) -> Any:
     for name in _PARTS:
         if not hasattr(estimate, name):
             raise TypeError(f"gradient must return an object with {', '.join(_PARTS)}, not {estimate!r}")
-        shape, wanted = np.shape(arrays.readable(getattr(estimate, name))), getattr(rbm, name).shape
-        if shape != wanted:
-            raise ValueError(f"gradient must return {name} of shape {wanted}, got {shape}")
+        shape, required = np.shape(arrays.readable(getattr(estimate, name))), getattr(rbm, name).shape
+        if shape != required:
+            raise ValueError(f"gradient must return {name} of shape {required}, got {shape}")
     return estimate
 
 

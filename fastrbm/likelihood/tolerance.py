@@ -107,8 +107,8 @@ def to_tolerance(
         half = (result.upper - result.lower) / 2
         if result.agree and half <= tolerance:
             return result
-        wanted = 1.2 * (half / tolerance) * (half / tolerance) if result.agree else _MOST_GROWTH
-        growth = min(max(wanted, _LEAST_GROWTH), _MOST_GROWTH, (most - spent) / (2 * n * main.n_steps))
+        enough = 1.2 * (half / tolerance) * (half / tolerance) if result.agree else _MOST_GROWTH
+        growth = min(max(enough, _LEAST_GROWTH), _MOST_GROWTH, (most - spent) / (2 * n * main.n_steps))
         late = seconds is not None and current().first(time.perf_counter() - started > seconds)
         if late or growth < _LEAST_GROWTH:
             return result.ended(tolerance, "the time" if late else "the work that it may do")

@@ -91,7 +91,6 @@ class Adam(Optimizer):
         """As :meth:`SGD.update`."""
         given = model(rbm)._direction(gradient)
         parts = parts_of(given)
-        parts[1:3] = given.plain_biases
         self._follow(rbm)
         old = list(zip(self._means, self._squares, strict=True)) or [
             (np.zeros_like(g), np.zeros_like(g)) for g in parts

@@ -59,7 +59,7 @@ class Averaging(Described):
         self.start()
 
     def start(self) -> None:
-        """Forget what was averaged; fit does so when it starts."""
+        """Forget what was averaged; fit does so when it starts, and when it goes back to an earlier model."""
         self._means: list[np.ndarray] = []
         self._t = 0
 
@@ -97,7 +97,7 @@ class Averaging(Described):
             hidden = hidden.with_own(more.pop(0))
         if visible.gammas is not None:
             visible = visible.with_gammas(more.pop(0))
-        offered._parameters = Parameters.of(weights, b, c, (visible, hidden), n_threads)
+        offered._take(Parameters.of(weights, b, c, (visible, hidden), n_threads))
 
     def _convert(self, tiles_to: Callable[[np.ndarray], np.ndarray]) -> None:
         """See fastrbm/training/divided.py."""

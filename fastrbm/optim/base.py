@@ -72,25 +72,12 @@ class Optimizer(Described):
     ) -> None:  # fmt: skip
         """An update along a direction that is centered by these offsets, if any; wholly or not at all."""
         start = rbm._parameters
-        try:
-            self._move_and_bound(rbm, direction, progress, l2, l1, n_threads, offsets)
-        except BaseException:
-            rbm._parameters = start
-            raise
-
-    def _move_and_bound(
-        self, rbm: RBM, direction: Update, progress: float, l2: float, l1: float, n_threads: int | None,
-        offsets: tuple[np.ndarray, np.ndarray] | None,
-    ) -> None:  # fmt: skip
-        start = rbm._parameters
-        rbm._move(direction, self.rate(progress), l2, l1, n_threads=n_threads)
+        moved = start.moved(direction, self.rate(progress), l2, l1, n_threads)
         if rbm.visible.layout is not None and not rbm._has_absent and (self._leaves_gauge or self.l1 or self.l1b):
-            rbm._parameters = rbm._parameters.zero_summed(n_threads, start if offsets is None else None)
-        if self.max_norm == math.inf:
-            return
-        before = rbm._parameters
-        rbm._clip(self.max_norm, n_threads)
-        rbm._parameters = rbm._parameters.cut_from(before, offsets, n_threads)
+            moved = moved.zero_summed(n_threads, start if offsets is None else None)
+        if self.max_norm < math.inf:
+            moved = moved.clipped(self.max_norm, n_threads).cut_from(moved, offsets, n_threads)
+        rbm._take(moved)
 
     def _decay(self) -> str:
         """For __repr__, which names what is not as it is by default, without rounding."""

@@ -102,7 +102,7 @@ class SGD(Optimizer):
         the gradient where the parameters are (Bengio et al. 2013).
     max_norm : float
         After each update, the weights of a hidden unit whose Euclidean norm is above this are scaled down to it, up to
-        rounding (Srebro & Shraibman 2005).
+        rounding (Srebro & Shraibman 2005). Whether a model of real units can be normalized is asked after that.
 
     Examples
     --------

@@ -11,7 +11,7 @@ from .._core import validate
 from ..sampling.model import model
 from .common import axes_of, numbers_of, states_of
 from .names import LONGEST_TICK, site_ticks
-from .sites import SPIN, names_of, of_model, packed, pictured
+from .sites import names_of, of_model, packed, pictured
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -177,9 +177,8 @@ def _scaled(rbm: RBM, states: BitMatrix) -> np.ndarray:
     """The columns of states, float64 (n, columns), each from 0 at its lowest value to 1 at its highest; 0.5 where
     these are one."""
     values, sites = rbm.visible.values(states.to_states()).astype(np.float64), of_model(rbm)
-    low = np.array([-1.0 if kind == SPIN else 0.0 for kind in sites.kinds])
-    high = np.where(sites.categorical, np.array(sites.sizes) - 1.0, 1.0)
-    low, high = (np.where(sites.real, end(values, axis=0), own) for end, own in ((np.min, low), (np.max, high)))
+    ends = zip((np.min, np.max), sites.ends, strict=True)
+    low, high = (np.where(sites.real, end(values, axis=0), own) for end, own in ends)
     return np.where(high > low, (values - low) / np.where(high > low, high - low, 1.0), 0.5)
 
 

@@ -12,21 +12,21 @@ import numpy as np
 
 from .._core import arrays, validate
 from ..states.bits import BitMatrix, CodeMatrix
-from ..units.bernoulli import Bernoulli
-from ..units.real import Real
-from ..units.spin import Spin
+from ..units.categorical import Categorical
 
-CATEGORICAL, BERNOULLI, SPIN, REAL = "categorical", "bernoulli", "spin", "real"
+CATEGORICAL, TWO, REAL = "categorical", "two values", "real"
 _MOST = 255  # categories of a site
 _BLOCK = 1 << 22  # numbers of a block of examples
 
 
 @dataclass(frozen=True)
 class Sites:
-    """Columns, in order. sizes: the visible units of each; kinds: of each CATEGORICAL, BERNOULLI, SPIN or REAL."""
+    """Columns, in order. sizes: the visible units of each; kinds: of each CATEGORICAL, TWO or REAL; values: (lowest,
+    highest) of each, as data have them; of a real column (0, 1), which says nothing."""
 
     sizes: tuple[int, ...]
     kinds: tuple[str, ...]
+    values: tuple[tuple[float, float], ...]
 
     @property
     def n_columns(self) -> int:
@@ -56,8 +56,20 @@ class Sites:
         """(n_columns,): which columns hold real numbers."""
         return np.array([kind == REAL for kind in self.kinds])
 
+    @cached_property
+    def ends(self) -> tuple[np.ndarray, np.ndarray]:
+        """The lowest and the highest values, each (n_columns,)."""
+        low, high = np.array(self.values, np.float64).T
+        return low, high
+
+    @cached_property
+    def bits(self) -> bool:
+        """Whether all columns of two values hold 0 and 1."""
+        return all(ends == (0, 1) for kind, ends in zip(self.kinds, self.values, strict=True) if kind == TWO)
+
     def take(self, columns: np.ndarray) -> Sites:
-        return Sites(tuple(self.sizes[i] for i in columns), tuple(self.kinds[i] for i in columns))
+        sizes, kinds = tuple(self.sizes[i] for i in columns), tuple(self.kinds[i] for i in columns)
+        return Sites(sizes, kinds, tuple(self.values[i] for i in columns))
 
 
 def of_model(rbm: Any) -> Sites:
@@ -72,23 +84,28 @@ def of_layer(visible: Any) -> Sites:
     """The columns of a layer."""
     sizes: list[int] = []
     kinds: list[str] = []
+    values: list[tuple[float, float]] = []
     for segment in getattr(visible, "segments", (visible,)):
-        single = isinstance(segment, (Bernoulli, Spin, Real))
-        own = (1,) * segment.n if single else tuple(int(q) for q in segment.sizes)
-        sizes += own
-        kinds += [REAL if isinstance(segment, Real) else segment.name if single else CATEGORICAL] * len(own)
-    return Sites(tuple(sizes), tuple(kinds))
+        if isinstance(segment, Categorical):
+            sizes += segment.sizes
+            kinds += [CATEGORICAL] * len(segment.sizes)
+            values += [(0, q - 1) for q in segment.sizes]
+            continue
+        sizes += [1] * segment.n
+        kinds += [REAL if segment.real else TWO] * segment.n
+        values += [(0, 1) if segment.real else (segment.off, segment.off + segment.step)] * segment.n
+    return Sites(tuple(sizes), tuple(kinds), tuple(values))
 
 
 def labels_of(rbm: Any) -> list[tuple[str, ...]]:
     """What each value of each column is called: the model's categories, or numbers. () of real columns."""
     sites = of_model(rbm)
     known = getattr(rbm, "visible_categories", None) or (None,) * sites.n_columns
-    plain = {BERNOULLI: (0, 1), SPIN: (-1, 1), REAL: ()}
-    return [
-        tuple(map(str, plain.get(kind, range(q)) if own is None else own))
-        for kind, q, own in zip(sites.kinds, sites.sizes, known, strict=True)
+    plain = [
+        range(q) if kind == CATEGORICAL else () if kind == REAL else (f"{low:g}", f"{high:g}")
+        for kind, q, (low, high) in zip(sites.kinds, sites.sizes, sites.values, strict=True)
     ]
+    return [tuple(map(str, numbers if own is None else own)) for numbers, own in zip(plain, known, strict=True)]
 
 
 def names_of(rbm: Any) -> list[str]:
@@ -100,7 +117,7 @@ def pictured(visible: Any) -> tuple[slice, slice] | None:
     """(columns, units) of the largest segment of columns with one unit each, of two values or real, if there is one."""
     best, column, unit = None, 0, 0
     for segment in visible.segments:
-        single = isinstance(segment, (Bernoulli, Spin, Real))
+        single = not isinstance(segment, Categorical)
         if single and (best is None or segment.n > best[0].stop - best[0].start):
             best = slice(column, column + segment.n), slice(unit, unit + segment.n)
         column, unit = column + segment.n_columns, unit + segment.n
@@ -113,7 +130,7 @@ def words_of(visible: Any, hidden: Any) -> str:
         return f"{visible.name} and {hidden.name}"
     parts = []
     for segment in visible.segments:
-        if isinstance(segment, (Bernoulli, Spin, Real)):
+        if not isinstance(segment, Categorical):
             parts.append(f"{segment.n:,} {segment.name}")
             continue
         low, high, n = min(segment.sizes), max(segment.sizes), len(segment.sizes)
@@ -142,7 +159,7 @@ def of_sizes(sizes: Any, n_columns: int) -> Sites:
     if len(sizes) != n_columns:
         raise ValueError(f"sizes must have an integer for each of {n_columns} columns, got {len(sizes)}")
     each = tuple(validate.integer(q, f"sizes[{i}]", 1, _MOST) for i, q in enumerate(sizes))
-    return Sites(each, (CATEGORICAL,) * n_columns)
+    return Sites(each, (CATEGORICAL,) * n_columns, tuple((0, q - 1) for q in each))
 
 
 def guess(*states: Any) -> Sites:
@@ -163,8 +180,9 @@ def guess(*states: Any) -> Sites:
             "a model with real columns, give rbm"
         )
     sizes = tuple(int(q) + 1 if c else 1 for q, c in zip(high, codes, strict=True))
-    kinds = tuple(CATEGORICAL if c else SPIN if s else BERNOULLI for c, s in zip(codes, spins, strict=True))
-    return Sites(sizes, kinds)
+    kinds = tuple(CATEGORICAL if c else TWO for c in codes)
+    values = tuple((0, q - 1) if c else (-1, 1) if s else (0, 1) for q, c, s in zip(sizes, codes, spins, strict=True))
+    return Sites(sizes, kinds, values)
 
 
 def table(value: Any, name: str) -> Any:
@@ -228,25 +246,30 @@ def one_hot(on: np.ndarray, n_units: int, dtype: Any) -> np.ndarray:
 
 
 def _from_values(part: np.ndarray, sites: Sites, name: str, start: int, bits: bool) -> np.ndarray:
-    sizes = np.array(sites.sizes)
-    kinds = np.array(sites.kinds)
-    low = np.where((kinds == SPIN) & (not bits), -1, 0)
-    high = np.where(kinds == CATEGORICAL, sizes - 1, 1)
-    good = (part >= low) & (part <= high) & (part == np.rint(part)) if part.dtype != np.bool_ else part <= high
-    good &= (part != 0) | (low == 0)
+    low, high = _ends(sites, bits)
+    good = (part == low) | (part == high)
+    good |= sites.categorical & (part >= low) & (part <= high) & (part == np.rint(part))
     if not bool(good.all()):
         row, i = np.unravel_index(int(np.argmin(good)), good.shape)
-        required = {CATEGORICAL: f"codes from 0 to {high[i]}", BERNOULLI: "0 or 1", SPIN: "-1 or 1"}[sites.kinds[i]]
+        required = f"codes from 0 to {high[i]:g}" if sites.categorical[i] else f"{low[i]:g} or {high[i]:g}"
         bad = float(part[row, i])
         hint = "; of a model with real columns give rbm" if bad % 1.0 else ""
         raise ValueError(f"{name} must hold {required} in column {i}; {name}[{start + row}, {i}] is {bad:g}{hint}")
-    codes = part.astype(np.intp)
-    return np.where((kinds == CATEGORICAL) | (codes == 1), sites.starts + codes * (kinds == CATEGORICAL), sites.n_units)
+    codes = np.where(sites.categorical, part, 0).astype(np.intp)
+    return np.where(sites.categorical | (part == high), sites.starts + codes, sites.n_units)
+
+
+def _ends(sites: Sites, bits: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The lowest and the highest values of the columns of a table; bits: one in which units of two values are bits."""
+    low, high = sites.ends
+    return (np.where(sites.categorical, low, 0), np.where(sites.categorical, high, 1)) if bits else (low, high)
 
 
 def _from_one_hot(part: np.ndarray, sites: Sites, name: str, start: int, bits: bool) -> np.ndarray:
-    on = part == 1
-    off = part == np.where(np.repeat(np.array(sites.kinds) == SPIN, sites.sizes) & (not bits), -1, 0)
+    low, high = (
+        np.repeat(np.where(sites.categorical, k, ends), sites.sizes) for k, ends in enumerate(_ends(sites, bits))
+    )
+    on, off = part == high, part == low
     if not bool((on | off).all()):
         row, unit = np.unravel_index(int(np.argmin(on | off)), on.shape)
         raise ValueError(

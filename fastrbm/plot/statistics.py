@@ -193,7 +193,7 @@ def moments(
     samples = layout.packed(rbm, rbm.sample(_SAMPLES, seed=seed) if samples is None else samples, "samples")
     sites, (data, model), weights = _read(X, samples, rbm, None, sample_weight)
     columns = some_columns(sites)
-    first = "Frequencies" if layout.SPIN in sites.kinds and not sites.real.any() else "Means"  # spins' means are others
+    first = "Means" if sites.bits or sites.real.any() else "Frequencies"  # of spins they are no means
     both = (
         (first, "units", frequencies(data, sites, "X", weights), frequencies(model, sites, "samples")),
         ("Pair correlations", "pairs", correlations(data, sites, "X", weights, columns),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from .._core import floatmath, saved, validate
-from ..states.bits import BitMatrix, free_columns, free_planes, packed, parts_dtype
+from .._core import arrays, floatmath, saved, validate
+from ..states.bits import BitMatrix, packed, parts_dtype
+from ..states.planes import free_columns, free_planes
 from ..states.saved import saved_bits
 
 if TYPE_CHECKING:
@@ -91,6 +92,46 @@ class ClampedLayer:
         if array.ndim == 2 and len(array) == n:
             return cls(values, masks)
         return cls(values[np.zeros(n, np.intp)], np.repeat(masks, n, axis=1))
+
+
+def clamped_columns(
+    given: Mapping[Any, Any], n_columns: int, names: Sequence[str], categories: Sequence[Sequence[Any] | None] | None
+) -> np.ndarray:
+    """A clamp, float64 (columns,) with NaN where free, of the values or labels of some columns, by name or number."""
+    array = np.full(n_columns, np.nan)
+    for column, label in given.items():
+        if isinstance(column, str) and names and names.count(column) != 1:
+            raise ValueError(
+                f"clamp has the column {column!r}, which the model has not; its columns are "
+                f"{', '.join(map(repr, names[:10]))}{', ...' if len(names) > 10 else ''}"
+                if column not in names
+                else f"clamp has the column {column!r}, a name of several columns: take a number, from 0"
+            )
+        at = names.index(column) if column in names else column
+        at = validate.integer(at, "a column of clamp", 0, array.size - 1) if at is column else at
+        labels = None if categories is None else categories[at]
+        if labels is None:
+            array[at] = validate.real(label, f"clamp[{column!r}]")
+        elif np.ndim(label) or label not in labels:
+            raise ValueError(
+                f"clamp has {validate.shown(label)} for column {column!r}, which is none of "
+                f"{', '.join(map(repr, labels))}"
+            )
+        else:
+            array[at] = labels.index(label)
+    return array
+
+
+def exactly(given: Any, name: str, values: np.ndarray, unit: Unit) -> np.ndarray:
+    """Values of a layer, (n, columns) or (n, V), but of real units that were given, (columns,) or (n, columns) with NaN
+    where free, these numbers: states hold them on a grid."""
+    if given is None or not unit.real or isinstance(given, BitMatrix):
+        return values
+    columns = np.flatnonzero(np.array(unit.n_states_of_columns) == 0)
+    units = np.add.accumulate(unit.units_of_columns)[columns] - 1 if values.shape[1] == unit.n else columns
+    numbers, out = arrays.numbers(given, name, missing=True)[..., columns], values.astype(np.float64)
+    out[:, units] = np.where(np.isnan(numbers), out[:, units], numbers)
+    return out
 
 
 def _parts(array: np.ndarray, unit: Unit) -> np.ndarray:

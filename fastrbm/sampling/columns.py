@@ -8,8 +8,9 @@ import numpy as np
 
 from .._core import arrays, frames, validate
 from .._core.layout import to_fixed_point
-from ..states.bits import BitMatrix, CodeMatrix, packed, places
+from ..states.bits import BitMatrix, CodeMatrix, packed
 from ..states.fractions import Fractions
+from ..states.planes import places
 from ..units.categorical import Categorical
 from ..units.layer import layer
 from ..units.unit import Unit

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
 
 # private, but there is no public way to have y alone checked in scikit-learn's words
-from sklearn.utils.validation import _check_y, check_consistent_length
+from sklearn.utils.validation import assert_all_finite, check_consistent_length, column_or_1d
 
 from .._core import arrays, floatmath, validate
 from ..gradient.discriminative import Discriminative
@@ -239,7 +239,8 @@ class RBMClassifier(ClassifierMixin, Estimator):
 
     def _labels(self, y, X) -> tuple[np.ndarray, np.ndarray]:
         """y, checked, and which examples have a label."""
-        y = _check_y(arrays.readable(y), estimator=self)
+        y = column_or_1d(arrays.readable(y), warn=True)
+        assert_all_finite(y, estimator_name=type(self).__name__, input_name="y")
         check_consistent_length(X, y)
         check_classification_targets(y)
         return y, np.ones(len(y), bool) if self.unlabeled is None else y != self.unlabeled

@@ -3,7 +3,6 @@ also one byte a categorical site, three bytes a real unit."""
 
 from __future__ import annotations
 
-from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +11,9 @@ from numpy.typing import ArrayLike
 
 from .._core import arrays, threads, validate, workload
 from .._core.dispatch import kernels
-from .._core.layout import REAL_BITS, REAL_BYTES
+from .._core.layout import REAL_BITS
 from .._core.segments import segments_of
+from .planes import integers, limits, places, put_integers
 
 if TYPE_CHECKING:
     from ..units.unit import Unit
@@ -57,17 +57,10 @@ class BitMatrix:
 
     def __init__(self, planes: np.ndarray, n_units: int) -> None:
         n_units = validate.integer(n_units, "n_units", 1, _MOST)
-        if not isinstance(planes, np.ndarray) or planes.dtype != np.uint8 or planes.ndim != 2:
-            raise TypeError("planes must be a uint8 array of two dimensions, (bytes, examples)")
-        if isinstance(planes, np.ma.MaskedArray):
-            raise TypeError("planes must be an array without a mask")
-        if planes.shape[0] != -(-n_units // 8):
-            raise ValueError(f"planes must have {-(-n_units // 8)} rows for {n_units} units, got {planes.shape[0]}")
-        planes = _by_rows(planes)
+        planes = _checked(planes, -(-n_units // 8), f"{n_units} units")
         if n_units % 8 and planes.size and int(planes[-1].max()) >> (n_units % 8):
             raise ValueError(f"planes has bits set past unit {n_units - 1}")
-        self._planes = planes.view(np.ndarray)
-        self._n_units = n_units
+        self._planes, self._n_units = planes, n_units
 
     @classmethod
     def empty(cls, n: int, n_units: int) -> BitMatrix:
@@ -189,6 +182,17 @@ class BitMatrix:
         return f"BitMatrix of {len(self)} examples x {self.n_units} units"
 
 
+def _checked(planes: Any, n_rows: int, units: str) -> np.ndarray:
+    """Planes of so many rows for such units, whatever was passed; each row is contiguous."""
+    if not isinstance(planes, np.ndarray) or planes.dtype != np.uint8 or planes.ndim != 2:
+        raise TypeError("planes must be a uint8 array of two dimensions, (rows, examples)")
+    if isinstance(planes, np.ma.MaskedArray):
+        raise TypeError("planes must be an array without a mask")
+    if planes.shape[0] != n_rows:
+        raise ValueError(f"planes must have {n_rows} rows for {units}, got {planes.shape[0]}")
+    return _by_rows(planes).view(np.ndarray)
+
+
 def _by_rows(planes: np.ndarray) -> np.ndarray:
     """Planes whose rows are contiguous, a copy where these are not."""
     return np.ascontiguousarray(planes) if planes.shape[1] > 1 and planes.strides[1] != 1 else planes
@@ -228,14 +232,8 @@ class CodeMatrix(BitMatrix):
 
     def __init__(self, planes: np.ndarray, unit: Unit) -> None:
         _check_coded(unit)
-        n_rows, most = _rows(unit.layout)
-        if not isinstance(planes, np.ndarray) or planes.dtype != np.uint8 or planes.ndim != 2:
-            raise TypeError("planes must be a uint8 array of two dimensions, (rows, examples)")
-        if isinstance(planes, np.ma.MaskedArray):
-            raise TypeError("planes must be an array without a mask")
-        if planes.shape[0] != n_rows:
-            raise ValueError(f"planes must have {n_rows} rows for {unit!r}, got {planes.shape[0]}")
-        planes = _by_rows(planes)
+        most = limits(unit.layout)
+        planes = _checked(planes, len(most), repr(unit))
         if planes.size and bool((planes.max(axis=1) > most).any()):
             row = int(np.argmax(planes.max(axis=1) > most))
             raise ValueError(f"planes must hold at most {most[row]} in row {row}, got {planes[row].max()}")
@@ -247,7 +245,7 @@ class CodeMatrix(BitMatrix):
         n = validate.integer(n, "n", 0, _MOST)
         _check_coded(unit)
         try:
-            planes = np.zeros((len(_rows(unit.layout)[1]), n), np.uint8)
+            planes = np.zeros((len(limits(unit.layout)), n), np.uint8)
         except (MemoryError, ValueError):
             raise MemoryError(f"no memory for the states of {n:,} examples of {unit.n:,} units") from None
         return cls._of_good(planes, unit)
@@ -324,8 +322,7 @@ class CodeMatrix(BitMatrix):
         for segment, rows, columns in places(unit):
             own = parts[:, columns]
             if segment.real:
-                for byte in range(REAL_BYTES):
-                    states._planes[rows][byte::REAL_BYTES] = (own.T >> 8 * byte) & 255
+                put_integers(own.T, states._planes[rows])
             elif segment.layout:
                 states._planes[rows] = own.T
             else:
@@ -339,7 +336,7 @@ class CodeMatrix(BitMatrix):
         for segment, rows, _ in places(self._unit):
             planes = self._planes[rows]
             if segment.real:
-                parts.append(_integers(planes).T)
+                parts.append(integers(planes).T)
             elif segment.layout:
                 parts.append(planes.T)
             else:
@@ -358,7 +355,7 @@ class CodeMatrix(BitMatrix):
         for segment, rows, _ in places(self._unit):
             planes, own = self._planes[rows], out[:, unit : unit + segment.n]
             if segment.real:
-                own[...] = _integers(planes).T
+                own[...] = integers(planes).T
             else:
                 states = planes.T if segment.layout else BitMatrix._of_good(planes, segment).to_states()
                 np.multiply(segment.units_on(states), float(1 << REAL_BITS), out=own)
@@ -370,7 +367,7 @@ class CodeMatrix(BitMatrix):
         out, unit = np.zeros(self._n_units, np.int64), 0
         for segment, rows, _ in places(self._unit):
             if segment.real:
-                whole = _integers(self._planes[rows]).astype(np.int64)
+                whole = integers(self._planes[rows]).astype(np.int64)
                 np.einsum("ij,ij->i", whole, whole, out=out[unit : unit + segment.n])
             unit += segment.n
         return out
@@ -421,38 +418,6 @@ def _restored_codes(planes: np.ndarray, unit: Unit) -> CodeMatrix:
     return CodeMatrix(planes if planes.flags.writeable else np.array(planes), unit)
 
 
-def _integers(planes: np.ndarray) -> np.ndarray:
-    """The whole numbers of real units, int32 (units, n), of their rows of planes."""
-    low, middle, high = (planes[byte::REAL_BYTES] for byte in range(REAL_BYTES))
-    return low | middle.astype(np.int32) << 8 | high.view(np.int8).astype(np.int32) << 16
-
-
-@lru_cache(maxsize=64)
-def places(unit: Unit) -> list[tuple[Unit, slice, slice]]:
-    """Each segment of a layer, with its rows of planes and its columns of the data."""
-    found, row, column = [], 0, 0
-    for segment in unit.segments:
-        n_rows = segment.n_columns if segment.layout else -(-segment.n // 8)
-        n_rows *= REAL_BYTES if segment.real else 1
-        found.append((segment, slice(row, row + n_rows), slice(column, column + segment.n_columns)))
-        row, column = row + n_rows, column + segment.n_columns
-    return found
-
-
-@lru_cache(maxsize=64)
-def _rows(layout: tuple[tuple[str, Any], ...]) -> tuple[int, np.ndarray]:
-    """How many rows planes have, and the most that each may hold."""
-    most: list[int] = []
-    for name, sizes in layout:
-        if name == "categorical":
-            most += sizes
-        elif name in kernels.REAL_KINDS:
-            most += [255] * (REAL_BYTES * sizes)
-        else:
-            most += [255] * (sizes // 8) + [(1 << sizes % 8) - 1] * (sizes % 8 > 0)
-    return len(most), np.array(most)
-
-
 def zeros(n: int, unit: Unit) -> BitMatrix:
     """States of n examples of a layer, all of them zero, to be written."""
     return BitMatrix.empty(n, unit.n) if unit.layout is None else CodeMatrix.zeros(n, unit)
@@ -476,27 +441,3 @@ def of_planes(planes: np.ndarray, unit: Unit) -> BitMatrix:
 def of_good_planes(planes: np.ndarray, unit: Unit) -> BitMatrix:
     """States of a layer from planes that were made of states of it: these are not looked at again."""
     return (BitMatrix if unit.layout is None else CodeMatrix)._of_good(planes, unit)
-
-
-def free_planes(free: np.ndarray, unit: Unit) -> np.ndarray:
-    """Which bits of planes may change, uint8 (rows, n), of bool (n, columns): of a site, all or none."""
-    if unit.layout is None:
-        return BitMatrix.from_states(free).planes
-    planes = []
-    for segment, _, columns in places(unit):
-        own = free[:, columns]
-        whole = np.repeat(own.T * np.uint8(255), REAL_BYTES if segment.real else 1, axis=0)
-        planes.append(whole if segment.layout else BitMatrix.from_states(own).planes)
-    return np.ascontiguousarray(np.concatenate(planes))
-
-
-def free_columns(planes: np.ndarray, unit: Unit) -> np.ndarray:
-    """The other way round: which columns may change, bool (n, columns)."""
-    free = np.empty((planes.shape[1], unit.n_columns), bool)
-    for segment, rows, columns in places(unit):
-        own = planes[rows]
-        if segment.layout:
-            free[:, columns] = own[:: REAL_BYTES if segment.real else 1].T != 0
-        else:
-            free[:, columns] = BitMatrix(own, segment.n).to_states()
-    return free

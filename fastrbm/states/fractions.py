@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import arrays, validate
-from .bits import BitMatrix, of_planes, packed, places
+from .bits import BitMatrix, of_planes, packed
+from .planes import places
 
 if TYPE_CHECKING:
     from ..units.unit import Unit

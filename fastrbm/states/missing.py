@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._core import arrays, validate
-from .bits import BitMatrix, CodeMatrix, free_planes, packed, parts_dtype, places
+from .bits import BitMatrix, CodeMatrix, packed, parts_dtype
+from .planes import free_planes, places
 
 if TYPE_CHECKING:
     from ..units.unit import Unit

@@ -12,9 +12,10 @@ import numpy as np
 from .._core import arrays, validate
 from .._core.dispatch import kernels
 from .._core.layout import FIXED_BITS, REAL_BITS, to_fixed_point
-from .bits import BitMatrix, CodeMatrix, packed, places
+from .bits import BitMatrix, CodeMatrix, packed
 from .fractions import Fractions
 from .missing import are_sites, has_missing, known_parts
+from .planes import places
 
 if TYPE_CHECKING:
     from ..units.unit import Unit

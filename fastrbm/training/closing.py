@@ -152,9 +152,9 @@ def _samples_apart(
 def _steps(rbm: RBM, n_updates: int, most: int) -> tuple[int, bool]:
     """Steps of annealing, and whether there may be a second population, so that all is done in so many connections; 0
     where few steps are too many. With it rather than without, with more steps rather than fewer."""
-    wanted = min(_STEPS, max(_FEWEST_STEPS, n_updates // _UPDATES_A_STEP))
+    most_steps = min(_STEPS, max(_FEWEST_STEPS, n_updates // _UPDATES_A_STEP))
     for again, fewest in ((True, N_STEPS), (False, _FEWEST_STEPS)):
-        for n_steps in range(wanted, fewest - 1, -1):
+        for n_steps in range(most_steps, fewest - 1, -1):
             if _work(rbm, _ANNEALED, n_steps, again) <= most:
                 return n_steps, again
     return 0, False

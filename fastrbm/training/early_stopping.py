@@ -36,8 +36,9 @@ class EarlyStopping(Described):
     The score may stall while the learning rate is still high. Then the training does not end at once. It goes back to
     the best model so far, runs through the rest of the rate's schedule in fewer updates, and ends where the schedule
     does. At a high rate models are noisy; the last part of a schedule is worth nats, and lets the score be measured. A
-    best value that was measured with an error is then forgotten: the best of many uncertain values is too good. With a
-    constant rate the training ends at once.
+    best value that was measured with an error is then forgotten: the best of many uncertain values is too good. An
+    average (:class:`fastrbm.optim.Averaging`) starts anew from the best model: those that came after it are no part of
+    the result. With a constant rate the training ends at once.
 
     Some scores are measured with an error, which another column has: that of ``log_likelihood`` is
     ``log_likelihood_error``. A measurement counts neither as better nor as worse if its error is not finite. The same

@@ -214,7 +214,7 @@ class Loop:
                 variance.update(self.rbm, batch, weight, mean_weight, chains, progress)
         except NotNormalizable:  # data that are nearly in a plane lead up to where no distribution is, and noise beyond
             offsets = estimate.offsets if isinstance(estimate, Gradient) else None
-            self.rbm._parameters = self.rbm._parameters.lowered(_LOWERED, self.n_threads, offsets)
+            self.rbm._take(self.rbm._parameters.lowered(_LOWERED, self.n_threads, offsets))
             self.left_out += 1
         if self.averaging is not None:
             self.averaging.update(self.rbm, self.update + 1)

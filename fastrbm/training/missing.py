@@ -11,8 +11,9 @@ import numpy as np
 from .._core import philox, saved
 from ..sampling import gibbs
 from ..sampling.clamp import Clamp, ClampedLayer
-from ..states.bits import BitMatrix, free_planes, of_planes, packed, zeros
+from ..states.bits import BitMatrix, of_planes, packed, zeros
 from ..states.missing import absent_sites, known_parts
+from ..states.planes import free_planes
 from .data import InMemory
 
 if TYPE_CHECKING:

@@ -209,9 +209,9 @@ class Checkpoints:
                     part._must_fit(loop.rbm)
             except (ValueError, TypeError, KeyError) as error:
                 raise ValueError(f"{name}: {error}") from error
-        columns, wanted = run.history.columns, run.measuring.columns
-        if set(columns) - set(wanted):
-            raise ValueError(f"its history has columns {', '.join(columns)}, not {', '.join(wanted)}")
+        columns, required = run.history.columns, run.measuring.columns
+        if set(columns) - set(required):
+            raise ValueError(f"its history has columns {', '.join(columns)}, not {', '.join(required)}")
         if isinstance(run.source, UserBatches):
             run.source.keep_examples(_kept_examples(training, loop.rbm.visible))
         loop.update, run.seconds, run.stopped, run.unmeasured = update, seconds, stopped, unmeasured

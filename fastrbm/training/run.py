@@ -303,6 +303,8 @@ class Training:
         epochs = min(self.epochs, done + max(1, round(part * loop.update / self.n_batches)))
         if loop.update < epochs * self.n_batches:
             self.cool(loop.update, epochs)
+            if loop.averaging is not None:
+                loop.averaging.start()  # what was averaged came after the best model
             divided.make_whole(loop, self.whole(loop.rbm._parameters))
             callback.restart(loop.rbm)
             self._divide()

@@ -37,7 +37,7 @@ def update(
     apart = (_mean_squares(batch, weight) - _mean_squares(chains.visible_bits, None)) * scale
     step = (defaults.VARIANCE_RATE * (1.0 - progress)) * (-0.5 * gamma * apart)
     moved = (gamma * floatmath.exp(step.clip(-_MOST, _MOST))).clip(SMALLEST, LARGEST)
-    rbm._parameters = rbm._parameters.with_units((visible.with_gammas(moved), rbm.hidden))
+    rbm._take(rbm._parameters.with_units((visible.with_gammas(moved), rbm.hidden)))
 
 
 def _mean_squares(states: BitMatrix, weight: np.ndarray | None) -> np.ndarray:

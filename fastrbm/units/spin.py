@@ -13,7 +13,8 @@ from .unit import Unit
 class Spin(Unit):
     """Binary units of -1 and 1, as in the Ising model: E has `-b s` for each, and `P(s = 1) = sigmoid(2 field)`.
 
-    Without biases nothing changes, to the last bit, when all spins of a layer and their fields change sign.
+    Without biases energies and free energies stay the same, to the last bit, when all spins of a layer change sign, and
+    what is drawn from them changes sign with them.
 
     Parameters
     ----------
