@@ -61,7 +61,7 @@ def test_calls_cover_all_steps_once_and_shrink_where_they_take_too_long(monkeypa
     monkeypatch.setattr(workload.time, "perf_counter", lambda: now[0])
     work, n = workload.sweep(64, 16).of(1), 10**6
     done, counts = 0, []
-    for first, count in workload.calls(n, work):
+    for first, count, _ in workload.calls(n, work):
         assert first == done and 1 <= count <= workload.steps_a_call(work)
         done += count
         counts.append(count)
@@ -74,6 +74,15 @@ def test_calls_cover_all_steps_once_and_shrink_where_they_take_too_long(monkeypa
     if seconds == 0.0:
         assert max(counts) == workload.steps_a_call(work)
     assert list(workload.calls(0, work)) == []
+
+
+def test_calls_are_short_again_where_there_are_more_threads():
+    """Of two threads on one CPU a step may take a thousand times as long: a call must not have as many of them."""
+    work, numbers = workload.sweep(16, 8).of(1), iter([2, 1, *[1] * 20, 2, 2, 1, 2, *[1] * 20])
+    most = workload.steps_a_call(work)
+    counts = [(count, used) for _, count, used in workload.calls(26 * most, work, threads=lambda: next(numbers, 1))]
+    assert [count for count, _ in counts[:4]] == [8, 16, 32, 64] and counts[21] == (most, 1)
+    assert counts[22:27] == [(8, 2), (16, 2), (32, 1), (8, 2), (16, 1)]
 
 
 @pytest.mark.parametrize("shape", SIZES)
