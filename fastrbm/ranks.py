@@ -11,10 +11,13 @@ A communicator is mpi4py's, or any object with its methods ``Get_rank``, ``Get_s
 
 from __future__ import annotations
 
+import fcntl
 import inspect
 import os
 import socket
+import stat
 import sys
+import termios
 import threading
 import time
 import traceback
@@ -41,6 +44,7 @@ _FEWEST_CHAINS = 32  # of a rank: fewer are hardly quicker than these
 _LEAST_WORK = threads.SERIAL_BELOW  # that ranks share: an exchange takes longer than to wake threads
 _MAY_DIFFER = "comm", "n_threads", "progress"  # arguments of ranks that are called alike
 _UNTIL_READ = 0.5  # seconds for mpiexec to read what a rank wrote last
+_PATIENCE = 10.0  # seconds at most, where it can be seen that it has not
 _WORLD_SIZES = "SLURM_STEP_NUM_TASKS", "PMI_SIZE", "OMPI_COMM_WORLD_SIZE"  # of what started the process
 
 _local = threading.local()
@@ -291,9 +295,12 @@ class Ranks:
             self.abort(exit_code(error))
 
     def abort(self, code: int) -> None:
-        """End all ranks, with this exit code, once mpiexec has had the time to read what this one wrote: it drops what
-        it has not read when a rank aborts."""
+        """End all ranks, with this exit code, once mpiexec has read what this one wrote: it drops what it has not read
+        when a rank aborts."""
         time.sleep(_UNTIL_READ)
+        end = time.monotonic() + _PATIENCE
+        while (_unread(1) or _unread(2)) and time.monotonic() < end:
+            time.sleep(0.01)
         self._comm.Abort(code)
 
 
@@ -442,6 +449,16 @@ def _place() -> tuple[str, tuple[int, ...], float]:
     except OSError:
         machine = socket.gethostname()
     return machine, tuple(cpus), threads.cgroup_quota()
+
+
+def _unread(file: int) -> bool:
+    """Whether somebody has yet to read what was written to a descriptor. Of what is no pipe this cannot be seen."""
+    try:
+        if stat.S_ISFIFO(os.fstat(file).st_mode):
+            return any(fcntl.ioctl(file, termios.FIONREAD, bytes(4)))
+    except OSError:  # closed
+        pass
+    return False
 
 
 def _length(share: slice) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import threading
-import time
 
 import numpy as np
 
@@ -16,10 +15,32 @@ class Aborted(RuntimeError):
 
 
 class _Job:
+    """Where ranks meet. Who leaves a meeting to which all have come has what they brought, whatever happens after it:
+    that one rank fails next is seen at the next one, by all that come to it, and in each run alike."""
+
     def __init__(self, size: int) -> None:
-        self.barrier = threading.Barrier(size)
-        self.slots = [None] * size
+        self.size, self.ended = size, False
         self.aborted_by: list[int] = []
+        self._brought: dict[int, object] = {}  # by rank, to the meeting that is on
+        self._moved = threading.Condition()
+
+    def meet(self, rank: int, what) -> list | None:
+        """What all ranks brought; None where one has ended the job, or does not come."""
+        with self._moved:
+            brought = self._brought
+            if not self.ended:
+                brought[rank] = what
+            if len(brought) == self.size:
+                self._brought = {}
+                self._moved.notify_all()
+            elif not self._moved.wait_for(lambda: len(brought) == self.size or self.ended, PATIENCE):
+                self.end()
+        return [brought[rank] for rank in range(self.size)] if len(brought) == self.size else None
+
+    def end(self) -> None:
+        with self._moved:
+            self.ended = True
+            self._moved.notify_all()
 
 
 class _Request:
@@ -46,20 +67,14 @@ class ThreadComm:
 
     def _exchange(self, value, kind: str):
         """What all ranks put in; a rank in another kind of call is an error, where MPI would hang."""
-        job = self._job
         self.calls += 1
-        try:
-            job.slots[self._rank] = kind, value
-            job.barrier.wait(PATIENCE)
-            slots = list(job.slots)
-            job.barrier.wait(PATIENCE)
-        except threading.BrokenBarrierError:
-            raise Aborted(f"rank {self._rank}: another rank ended the job, or did not come") from None
-        kinds = {kind for kind, _ in slots}
+        brought = self._job.meet(self._rank, (kind, value))
+        if brought is None:
+            raise Aborted(f"rank {self._rank}: another rank ended the job, or did not come")
+        kinds = {kind for kind, _ in brought}
         if len(kinds) > 1:
-            job.barrier.abort()
             raise Aborted(f"ranks are in different calls: {sorted(kinds)}")
-        return [value for _, value in slots]
+        return [value for _, value in brought]
 
     def Allgatherv(self, send, receive) -> None:
         whole, (counts, starts) = receive
@@ -88,14 +103,15 @@ class ThreadComm:
         return _Request(send[0], receive[0], arriving)
 
     def allgather(self, value):
-        return [copy.deepcopy(each) for each in self._exchange(value, "allgather")]
+        return [copy.deepcopy(each) for each in self._exchange(copy.deepcopy(value), "allgather")]
 
     def bcast(self, value, root: int = 0):
-        return copy.deepcopy(self._exchange(value if self._rank == root else None, "bcast")[root])
+        mine = copy.deepcopy(value) if self._rank == root else None
+        return copy.deepcopy(self._exchange(mine, "bcast")[root])
 
     def Abort(self, code: int) -> None:
         self._job.aborted_by.append(self._rank)
-        self._job.barrier.abort()
+        self._job.end()
 
 
 def on_ranks(size: int, program, *arguments) -> list:
@@ -109,8 +125,7 @@ def on_ranks(size: int, program, *arguments) -> list:
             results[rank] = program(ThreadComm(job, rank, size), *arguments)
         except BaseException as error:
             errors[rank] = error
-            time.sleep(0.01)
-            job.barrier.abort()
+            job.end()
 
     threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
     for thread in threads:

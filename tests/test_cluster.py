@@ -53,23 +53,30 @@ def test_the_batch_files_of_the_page_are_bash(k):
     assert done.returncode == 0, done.stderr
 
 
-def start(folder, batch_file, commands):
-    """The batch file of the page, with these commands in place of those of a cluster; what comes of SIGTERM to it."""
+def start(folder, batch_file, commands, checkpoint):
+    """The batch file of the page, with these commands in place of those of a cluster; what comes of SIGTERM to it, once
+    the training has written its first checkpoint: another one."""
     (folder / "job.sh").write_text(re.sub(r"(?m)^(module|\.) .*$", "", batch_file), encoding="utf-8")
     for name, text in {"scontrol": 'echo "scontrol $*"', **commands}.items():
         (folder / name).write_text(f"#!/bin/bash\n{text}\n", encoding="utf-8")
         (folder / name).chmod(0o755)
     env = ENV | {"PATH": f"{folder}:{os.environ['PATH']}", "SLURM_CPUS_PER_TASK": "1", "SLURM_JOB_ID": "77"}
     with subprocess.Popen(["bash", "job.sh"], cwd=folder, env=env, stdout=subprocess.PIPE, text=True) as job:
-        time.sleep(5)
+        while not checkpoint.exists():
+            assert job.poll() is None
+            time.sleep(0.01)
+        first = checkpoint.stat().st_mtime_ns
         job.send_signal(signal.SIGTERM)
         assert job.communicate(timeout=LIMIT)[0].endswith("scontrol requeue 77\n")
+    assert checkpoint.stat().st_mtime_ns > first
 
 
 @pytest.mark.slow
 def test_the_batch_file_of_one_node_starts_itself_again(tmp_path):
     np.save(tmp_path / "data.npy", fr.datasets.load_digits())
-    start(tmp_path, block("bash"), {"fastrbm": f'exec "{sys.executable}" -m fastrbm "$@" --epochs 100000 --quiet'})
+    options = "--epochs 100000 --checkpoint-seconds 2 --quiet"
+    command = {"fastrbm": f'exec "{sys.executable}" -m fastrbm "$@" {options}'}
+    start(tmp_path, block("bash"), command, tmp_path / "run.npz")
     assert fr.load(tmp_path / "run.npz").n_visible == 64
 
 
@@ -78,10 +85,12 @@ def test_the_batch_file_of_one_node_starts_itself_again(tmp_path):
 def test_the_batch_file_starts_itself_again(script):
     """With mpiexec in the place of srun, and scontrol that says what it was asked for: SIGTERM to the script ends all
     ranks with a checkpoint."""
-    training = (script / "train.py").read_text(encoding="utf-8").replace("epochs=40", "epochs=100_000")
+    training = (script / "train.py").read_text(encoding="utf-8")
+    training = training.replace("epochs=40", "epochs=100_000, checkpoint_seconds=2")
     (script / "train.py").write_text(training, encoding="utf-8")
     srun = f'while [[ "$1" == --* ]]; do shift; done; exec "{bench.mpiexec()}" -n 2 "$@"'
-    start(script, block("bash", k=1), {"srun": srun, "python": f'exec "{sys.executable}" "$@"'})
+    commands = {"srun": srun, "python": f'exec "{sys.executable}" "$@"'}
+    start(script, block("bash", k=1), commands, script / "run.checkpoint.npz")
     assert fr.load(script / "run.checkpoint.npz").n_hidden == 128
 
 

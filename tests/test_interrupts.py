@@ -2,10 +2,8 @@
 
 import io
 import os
-import signal
 import subprocess
 import sys
-import time
 import types
 
 import numpy as np
@@ -63,7 +61,7 @@ def test_calls_cover_all_steps_once_and_shrink_where_they_take_too_long(monkeypa
     monkeypatch.setattr(workload.time, "perf_counter", lambda: now[0])
     work, n = workload.sweep(64, 16).of(1), 10**6
     done, counts = 0, []
-    for first, count in workload.calls(n, work):
+    for first, count, _ in workload.calls(n, work):
         assert first == done and 1 <= count <= workload.steps_a_call(work)
         done += count
         counts.append(count)
@@ -76,6 +74,15 @@ def test_calls_cover_all_steps_once_and_shrink_where_they_take_too_long(monkeypa
     if seconds == 0.0:
         assert max(counts) == workload.steps_a_call(work)
     assert list(workload.calls(0, work)) == []
+
+
+def test_calls_are_short_again_where_there_are_more_threads():
+    """Of two threads on one CPU a step may take a thousand times as long: a call must not have as many of them."""
+    work, numbers = workload.sweep(16, 8).of(1), iter([2, 1, *[1] * 20, 2, 2, 1, 2, *[1] * 20])
+    most = workload.steps_a_call(work)
+    counts = [(count, used) for _, count, used in workload.calls(26 * most, work, threads=lambda: next(numbers, 1))]
+    assert [count for count, _ in counts[:4]] == [8, 16, 32, 64] and counts[21] == (most, 1)
+    assert counts[22:27] == [(8, 2), (16, 2), (32, 1), (8, 2), (16, 1)]
 
 
 @pytest.mark.parametrize("shape", SIZES)
@@ -150,41 +157,74 @@ def test_cuts_change_no_bits(monkeypatch):
         assert np.array_equal(one, other)
 
 
-LONG = """
-import numpy as np, signal, sys
-import fastrbm as fr
-rbm = fr.RBM.from_data(fr.datasets.load_digits(), 16, seed=0)
+# a program in which Ctrl-C comes in the middle of a call, once its kernel has had CPUs for 0.3 s; what it prints: how
+# long the call had CPUs from then on, which other programs do not change
+INTERRUPTED = """
+import os, signal, sys, threading, time
+import numpy as np, fastrbm as fr
+from fastrbm._core.dispatch import kernels
+digits, wide = fr.RBM.from_data(fr.datasets.load_digits(), 16, seed=0), fr.RBM(np.zeros((784, 500)))
+n_threads, call, kernel = int(sys.argv[1]), compile(sys.argv[2], "call", "exec"), getattr(kernels, sys.argv[3])
+begun, at = threading.Event(), []
+
+def noted(*arguments):
+    begun.set()
+    return kernel(*arguments)
+
+def press():
+    begun.wait()
+    end = time.process_time() + 0.3 * n_threads
+    while time.process_time() < end:
+        time.sleep(0.01)
+    at.append(time.process_time())
+    os.kill(os.getpid(), signal.SIGINT)
+
+setattr(kernels, sys.argv[3], noted)
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have set it to be ignored
-print("ready", flush=True)
-{call}
+threading.Thread(target=press, daemon=True).start()
+try:
+    exec(call)
+except KeyboardInterrupt:
+    print((time.process_time() - at[0]) / n_threads)
 """
+CALLS = {
+    "sweeps": (1, "fr.Chains(digits, 1).sweep(2**31)", "sweep"),
+    "sweeps of two threads": (2, "fr.Chains(digits, 1).sweep(2**31, n_threads=2)", "sweep"),
+    "annealing of a small model": (
+        1, "fr.likelihood.ais(digits, 1000, 10**6, base_bias=np.zeros(64), n_threads=1)", "anneal"
+    ),
+    "tempered chains": (1, "fr.TemperedChains(digits, 1, 3).sweep(2**31)", "sweep"),
+    "sampling": (1, "wide.sample(2000, n_sweeps=10**7, n_threads=1)", "sweep"),
+    "annealing": (1, "fr.likelihood.ais(wide, 2000, 10**5, base_bias=np.zeros(784), n_threads=1)", "anneal"),
+    "enumeration": (1, "fr.likelihood.exact(fr.RBM(np.zeros((25, 50_000))), n_threads=1)", "enumerate_states"),
+    "pseudo-likelihood": (
+        1, "fr.likelihood.pseudo(wide, fr.BitMatrix.empty(2_000_000, 784), n_threads=1)", "pseudo_sums"
+    ),
+}  # fmt: skip
 
 
-@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="signals of POSIX")
-@pytest.mark.parametrize(
-    "call",
-    [
-        "fr.Chains(rbm, 1).sweep(2**31)",
-        "fr.Chains(rbm, 1).sweep(2**31, n_threads=2)",
-        "fr.likelihood.ais(rbm, n_chains=1, n_betas=10**7, base_bias=np.zeros(64))",
-        "fr.TemperedChains(rbm, 1, 3).sweep(2**31)",
-    ],
-)
-def test_ctrl_c_of_a_small_model(call):
-    """Of work that takes much longer than the bound, which is 50 to 100 times what a call takes on a quiet machine."""
-    child = subprocess.Popen(
-        [sys.executable, "-c", LONG.format(call=call)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert child.stdout.readline() == "ready\n"
-        time.sleep(0.5)
-        started = time.monotonic()
-        os.kill(child.pid, signal.SIGINT)
-        _, errors = child.communicate(timeout=60)
-        assert "KeyboardInterrupt" in errors and time.monotonic() - started < 10
-    finally:
-        child.kill()
-        child.wait()
+@pytest.fixture(scope="module")
+def interrupted():
+    """The programs of all calls, which run at the same time."""
+    runs = {
+        name: subprocess.Popen(
+            [sys.executable, "-c", INTERRUPTED, *map(str, call)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name, call in CALLS.items()
+    }  # fmt: skip
+    yield runs
+    for run in runs.values():
+        run.kill()
+        run.communicate()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+@pytest.mark.parametrize("name", CALLS)
+def test_ctrl_c_ends_long_calls(interrupted, name):
+    """Of work that takes minutes. The bound is 50 to 100 times what a call of a kernel takes on a quiet machine."""
+    printed, errors = interrupted[name].communicate(timeout=300)
+    assert printed and float(printed) < 10, errors or "the call came to its end"
 
 
 def test_counts_beyond_32_bits():

@@ -15,44 +15,45 @@ import fastrbm as fr
 PROGRAM = """
 import sys
 import fastrbm as fr
-X = fr.datasets.load_digits()
+X, last = fr.datasets.load_digits(), int(sys.argv[4])
+def wait(state):
+    print(state.epoch, flush=True)
+    if state.epoch == last:
+        sys.stdin.read()  # for the signal
 rbm = fr.RBM.from_data(X, n_hidden=50, seed=0)
 pcd = fr.gradient.PCD(100, seed=1)
 sgd = fr.optim.SGD(fr.optim.Linear(0.1, 0.0), momentum=0.5)
 fr.fit(rbm, X, pcd, sgd, epochs=int(sys.argv[2]), seed=2, averaging=fr.optim.Averaging(), validation=X[:100],
        metrics=fr.metrics.PseudoLikelihood(every=1), checkpoint=sys.argv[1], checkpoint_seconds=float(sys.argv[3]),
-       resume=True)
+       callbacks=wait, resume=True)
 rbm.save(sys.argv[1] + ".model.npz")
 """
 
 
-def run(path, epochs, seconds):
+def run(path, epochs, seconds, last=0):
+    """A training, which waits at the end of the last epoch given."""
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(path), str(epochs), str(seconds)], stderr=subprocess.PIPE
-    )
+        [sys.executable, "-c", PROGRAM, *map(str, (path, epochs, seconds, last))],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
 
 
 def killed_again_and_again(folder, kills, epochs):
-    """Kill a training so many times at random moments; the checkpoint it ends with, and one without kills."""
-    rng, path, count = np.random.default_rng(0), folder / "cut.npz", 0
-    while True:
-        process = run(path, epochs, 0.0)
-        seen = path.stat().st_mtime_ns if path.exists() else None
-        deadline = time.monotonic() + 60
-        while count < kills and process.poll() is None and time.monotonic() < deadline:
-            if path.exists() and path.stat().st_mtime_ns != seen:  # it is on its way
-                time.sleep(rng.uniform(0.0, 0.05))
-                process.send_signal(signal.SIGKILL)
-                break
-            time.sleep(0.002)
+    """Kill a training so many times at random moments; the checkpoint it ends with, and one without kills. However late
+    a kill comes, epochs are left for the next ones."""
+    rng, path, a_leg = np.random.default_rng(0), folder / "cut.npz", epochs // (kills + 1)
+    for k in range(kills):
+        process = run(path, epochs, 0.0, (k + 1) * a_leg)
+        assert process.stdout.readline()  # the end of an epoch
+        time.sleep(rng.uniform(0.0, 0.05))
+        process.kill()
         error = process.communicate()[1]
-        if process.returncode == 0:
-            break
         assert process.returncode == -signal.SIGKILL, error
-        count += 1
         assert fr.load(path).n_hidden == 50  # whole at any moment
-    assert count == kills
-    assert run(folder / "whole.npz", epochs, 1e9).wait() == 0
+    for end in (path, folder / "whole.npz"):
+        process = run(end, epochs, 1e9)
+        error = process.communicate()[1]
+        assert process.returncode == 0, error
     return path, folder / "whole.npz"
 
 
@@ -118,9 +119,8 @@ def test_sigterm_at_random_moments(tmp_path, times, momentum):
 def test_ctrl_c_writes_a_checkpoint(tmp_path):
     """The first SIGINT waits for the end of the update and a checkpoint, though none was due."""
     path = tmp_path / "c.npz"
-    program = PROGRAM.replace("resume=True", "resume=True, callbacks=lambda state: print(state.epoch, flush=True)")
     process = subprocess.Popen(
-        [sys.executable, "-c", program.replace("rbm.save", "print"), str(path), "1000000", "1e9"],
+        [sys.executable, "-c", PROGRAM.replace("rbm.save", "print"), str(path), "1000000", "1e9", "0"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )  # fmt: skip

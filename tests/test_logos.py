@@ -48,6 +48,7 @@ DIGITS = fr.datasets.load_digits()
 
 @pytest.fixture(autouse=True)
 def close():
+    plt.close("all")  # what other tests left
     yield
     plt.close("all")
 

@@ -10,7 +10,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from contextlib import contextmanager, suppress
 
 import numpy as np
@@ -423,25 +422,25 @@ def test_a_lock_is_held_against_all_and_ends_with_its_process(tmp_path):
 
 def test_a_forked_child_does_not_hold_its_parents_lock(tmp_path):
     path = tmp_path / "c.npz"
-    lock, (reading, writing) = output.Lock(path), os.pipe()
+    lock, (reading, writing), (begun, begin) = output.Lock(path), os.pipe(), os.pipe()
     child = os.fork()
     if child == 0:
         os.close(writing)
+        os.write(begin, b"x")
         os.read(reading, 1)  # until the parent is done
         os._exit(0)
     try:
         with pytest.raises(BlockingIOError):
             output.Lock(path)  # the child has closed its descriptor, or will: the parent's lock stays
-        deadline = time.monotonic() + 60
-        while os.path.exists(f"/proc/{child}/fd") and any(
-            os.path.realpath(f"/proc/{child}/fd/{n}").endswith(".lock") for n in os.listdir(f"/proc/{child}/fd")
-        ):
-            assert time.monotonic() < deadline
+        os.read(begun, 1)  # it has
+        if os.path.exists(f"/proc/{child}/fd"):
+            opened = [os.path.realpath(f"/proc/{child}/fd/{n}") for n in os.listdir(f"/proc/{child}/fd")]
+            assert not any(name.endswith(".lock") for name in opened)
         lock.release()
         output.Lock(path).release()
     finally:
-        os.close(reading)
-        os.close(writing)
+        for descriptor in (reading, writing, begun, begin):
+            os.close(descriptor)
         os.waitpid(child, 0)
 
 

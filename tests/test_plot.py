@@ -32,6 +32,7 @@ def history(epochs=3):
 
 @pytest.fixture(autouse=True)
 def close():
+    plt.close("all")  # what other tests left
     yield
     plt.close("all")
 

@@ -2,7 +2,9 @@
 
 import copy
 import itertools
+import os
 import pickle
+import sys
 import threading
 import time
 import warnings
@@ -459,6 +461,35 @@ def test_an_error_on_one_rank_ends_all(monkeypatch, capsys):
         on_ranks(3, counted(program))
     assert sorted(ended) == [0, 2]
     assert "fastrbm, rank 1 of 3, ends all ranks:" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it cannot be seen")
+def test_what_a_rank_wrote_is_read_before_it_ends_the_others(monkeypatch):
+    """mpiexec drops the rest; here it reads once that was looked for."""
+    reading, writing = os.pipe()
+    ended, looks, unread = [], [], ranks._unread
+
+    def looked_for(_):
+        looks.append(unread(writing))
+        if len(looks) == 3:
+            os.read(reading, 10)
+        return looks[-1]
+
+    monkeypatch.setattr(ranks, "_UNTIL_READ", 0.0)
+    monkeypatch.setattr(ranks, "_unread", looked_for)
+    os.write(writing, b"words\n")
+
+    def program(comm):
+        if comm.Get_rank() == 0:
+            monkeypatch.setattr(comm, "Abort", lambda code: ended.append((code, list(looks))))
+            ranks.Ranks(comm).abort(3)
+
+    on_ranks(2, program)
+    assert ended == [(3, [True, True, True, False, False])]
+    os.close(reading)
+    os.close(writing)
+    with open(__file__) as file:
+        assert not unread(file.fileno()) and not unread(writing)
 
 
 def test_one_rank_warns_and_shows_progress(monkeypatch, capsys):

@@ -2,7 +2,9 @@
 
 import itertools
 import os
+import tempfile
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +26,14 @@ TOGETHER = [
     "pcd", "spins", "categories", "mixed", "one chain", "weights", "large batches",
     "one hidden unit", "one visible unit",
 ]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def memory(monkeypatch):
+    """The folder of what ranks share: the test's own, whatever other programs do, or have left, beside it."""
+    with tempfile.TemporaryDirectory(dir=shared_memory._FOLDER) as folder:
+        monkeypatch.setattr(shared_memory, "_FOLDER", Path(folder))
+        yield Path(folder)
 
 
 @pytest.fixture
@@ -53,7 +63,7 @@ def calls(monkeypatch):
 
 
 @pytest.mark.parametrize("name", TOGETHER)
-def test_three_ranks_give_the_bits_of_one_process(calls, name):
+def test_three_ranks_give_the_bits_of_one_process(calls, memory, name):
     """With a number of threads of its own on each rank."""
     alone = train(None, name, epochs=3, batch_size=20)
     assert set(calls) == {None}
@@ -61,7 +71,7 @@ def test_three_ranks_give_the_bits_of_one_process(calls, name):
     results = on_ranks(3, lambda comm: train(comm, name, n_threads=1 + comm.Get_rank() % 2, epochs=3, batch_size=20))
     assert {None, *calls} >= {(3, rank, 4) for rank in range(3)}, set(calls)
     assert differing(results, alone) == []
-    assert not [name for name in os.listdir("/dev/shm") if name.startswith("fastrbm-")]
+    assert not list(memory.iterdir())
 
 
 @pytest.mark.parametrize("size", [2, 5])
@@ -111,14 +121,14 @@ def on_one_cpu(monkeypatch):
 
 
 @pytest.mark.parametrize("how", [without_memory, out_of_reach, on_machines, on_one_cpu])
-def test_ranks_that_cannot_share_memory_share_the_units(calls, monkeypatch, how):
+def test_ranks_that_cannot_share_memory_share_the_units(calls, memory, monkeypatch, how):
     """As on several machines."""
     alone = train(None, "pcd", batch_size=20)
     calls.clear()
     how(monkeypatch)
     assert differing(on_ranks(3, lambda comm: train(comm, "pcd", batch_size=20)), alone) == []
     assert not calls
-    assert not [name for name in os.listdir("/dev/shm") if name.startswith("fastrbm-")]
+    assert not list(memory.iterdir())
 
 
 def test_kernels_of_two_levels_do_not_share_memory(calls):
@@ -259,8 +269,7 @@ def test_memory_is_shared_and_found_until_it_is_removed():
         shared_memory.open_by(path, 1 << 16)
 
 
-def test_more_memory_than_there_is_is_an_error_and_leaves_nothing(monkeypatch):
-    before = set(os.listdir("/dev/shm"))
+def test_more_memory_than_there_is_is_an_error_and_leaves_nothing(memory):
     with pytest.raises(OSError):
         shared_memory.create(1 << 60)
-    assert set(os.listdir("/dev/shm")) <= before
+    assert not list(memory.iterdir())

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import math
 import signal
 import threading
 from pathlib import Path
@@ -13,7 +14,7 @@ from test_checkpoint import Stop, assert_same_files, entries, stop_after
 from test_fit import EXPECTED, PROGRAMS
 
 import fastrbm as fr
-from fastrbm._core import output
+from fastrbm._core import output, progress
 from fastrbm._core.signals import Ended, Signals
 from fastrbm.training import checkpoint
 
@@ -668,8 +669,9 @@ def test_an_error_that_one_rank_alone_has_ends_the_job(capfd):
     assert "fastrbm, rank 1 of 3, ends all ranks:\nTraceback" in err and "KeyError: 'no such rate'" in err
 
 
-def test_progress_and_warnings_are_of_rank_0(capsys):
-    """One line of progress for each measurement, one warning of what was reached."""
+def test_progress_and_warnings_are_of_rank_0(capsys, monkeypatch):
+    """The first and the last line of progress, others being due by the clock alone; one warning of what was reached."""
+    monkeypatch.setattr(progress, "_LOG_PAUSE", math.inf)
 
     def run(comm):
         fr.fit(fr.RBM.from_data(X, 20), X, epochs=40, batch_size=100, progress=True, comm=comm)

@@ -144,6 +144,8 @@ def test_symmetric_to_the_bit_without_biases():
     assert np.array_equal(rbm.energy(s, t), rbm.energy(-s, -t))
     ours, theirs = (fr.Moments.of_data(rbm, x) for x in (s, -s))
     assert np.array_equal(ours.weights, theirs.weights) and np.array_equal(ours.hidden, -theirs.hidden)
+    assert np.array_equal(rbm.mean_hidden(s), -rbm.mean_hidden(-s))
+    assert np.array_equal(rbm.mean_visible(t), -rbm.mean_visible(-t))
     assert np.array_equal(rbm.sample_hidden(s, seed=1), -rbm.sample_hidden(-s, seed=1))
     assert np.array_equal(rbm.sample_visible(t, seed=1), -rbm.sample_visible(-t, seed=1))
     chains = [fr.Chains(rbm, 400, seed=2, start=x) for x in (s, -s)]

@@ -80,6 +80,13 @@ class Signals:
             raise exception_of(number)
         self._number = self._number or number
 
+    def wait(self) -> None:
+        """Where another process of a job had its signal, wait for a moment for that of this one: the same Ctrl-C or
+        SIGTERM as a rule, and later it would end this process in the middle of whatever comes next."""
+        end = time.monotonic() + _ECHO
+        while self._before and not self._number and time.monotonic() < end:
+            time.sleep(0.01)
+
     @property
     def number(self) -> int:
         """Of the signal that was noted; 0: none."""

@@ -8,7 +8,7 @@ are right to within a factor of about 3, at any size and ISA level. Cuts never c
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -164,16 +164,22 @@ def steps_a_call(work: int, size: float = 1) -> int:
     return max(1, int(size * A_CALL) // work)
 
 
-def calls(n_steps: int, work: int, size: float = 1) -> Iterator[tuple[int, int]]:
-    """(first, how many) of the steps of each call, of n_steps of so much work, for calls of a size relative to A_CALL.
-    The caller does them before it asks for the next. Calls start short and double: where they take too long, since
-    other programs run too and threads wait for each other, they stay short."""
+def calls(
+    n_steps: int, work: int, size: float = 1, threads: Callable[[], int] = lambda: 1
+) -> Iterator[tuple[int, int, int]]:
+    """(first, how many, threads) of the steps of each call, of n_steps of so much work, for calls of a size relative to
+    A_CALL. The caller does them before it asks for the next. Calls start short and double: where they take too long,
+    since other programs run too and threads wait for each other, they stay short. So they do anew where there are more
+    threads than before: of two threads on one CPU, a step can take a thousand times as long."""
     most = steps_a_call(work, size)
-    first, count = 0, most if most <= _FEW_STEPS else _STEPS
+    short = most if most <= _FEW_STEPS else _STEPS
+    first, count, before = 0, short, 0
     while first < n_steps:
-        count = min(count, n_steps - first)
+        used = threads()
+        count = min(short if used > before else count, n_steps - first)
+        before = used
         started = time.perf_counter()
-        yield first, count
+        yield first, count, used
         passed = time.perf_counter() - started
         first += count
         if passed < _TOO_LONG / 2:

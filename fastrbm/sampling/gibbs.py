@@ -7,6 +7,7 @@ the same bits as the whole.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,10 +22,8 @@ from ..states.bits import BitMatrix, CodeMatrix, packed, zeros
 if TYPE_CHECKING:
     from .._core.parameters import Parameters
     from .._core.progress import Countdown
-    from .clamp import Clamp
-
-if TYPE_CHECKING:
     from ..units.unit import Unit
+    from .clamp import Clamp
 
 _FEWEST_APART = 32  # chains of a thread that has its own: fewer cost more than twice as much each
 
@@ -109,14 +108,14 @@ def chain_calls(
     for part in workload.chain_parts(n, work, at_once):
         size = part.stop - part.start
         own = threads.own_chains(size, most)
-        for first, count in workload.calls(n_steps, work.of(size), at_once if own else workload.WAITING):
-            used, apart, long = most, most > 1, connections * size * count >= threads.LONG
-            if apart and not (own and long):
-                used, apart = threads.resolve(n_threads, connections * size), False
-                # others leave no CPUs for threads that wait for each other: each takes chains of its own, if few
-                if long and used < most <= size // _FEWEST_APART:
-                    used, apart = most, True
-            yield part, first, count, (used, apart)
+        cut = work.of(size), at_once if own else workload.WAITING
+        that_run = partial(threads.resolve, n_threads, connections * size)
+        for first, count, used in workload.calls(n_steps, *cut, (lambda: most) if own else that_run):
+            long = connections * size * count >= threads.LONG
+            used = that_run() if own and not long else used
+            # chains of its own for each thread, too, where others leave no CPUs for threads that wait for each other
+            apart = long and most > 1 and (own or used < most <= size // _FEWEST_APART)
+            yield part, first, count, (most if apart else used, apart)
 
 
 def half_step(

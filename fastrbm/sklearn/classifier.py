@@ -9,8 +9,6 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.multiclass import check_classification_targets
-
-# private, but there is no public way to have y alone checked in scikit-learn's words
 from sklearn.utils.validation import assert_all_finite, check_consistent_length, column_or_1d
 
 from .._core import arrays, floatmath, validate

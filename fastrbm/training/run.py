@@ -82,7 +82,7 @@ class Training:
             # a signal waits until all ranks have said what was reached
             with Signals(held=True) if self.ranks.size > 1 else nullcontext(Signals(held=True)) as interrupted:
                 self._judge(closing)
-                self._break_off(self.ranks.largest(interrupted.number)[0])
+                self._break_off(self.ranks.largest(interrupted.number)[0], interrupted)
             self._keep_record(settings, "early" if self.stopped else "complete")
         except BaseException as error:
             if is_agreed(error):
@@ -168,7 +168,7 @@ class Training:
                 self._finish()
                 if self.checkpoints is not None:
                     self.checkpoints.try_to_save(raw)
-                self._break_off(self.ranks.largest(interrupted.number)[0])
+                self._break_off(self.ranks.largest(interrupted.number)[0], interrupted)
             complete = True
         finally:
             if self.line:
@@ -348,11 +348,12 @@ class Training:
         number, due = self.ranks.largest(interrupted.number, late)
         if self.checkpoints is not None and (number or due):
             self.checkpoints.try_to_save()
-        self._break_off(number)
+        self._break_off(number, interrupted)
 
-    def _break_off(self, number: float) -> None:
-        """Raise, on all ranks, what a signal means; 0: none."""
+    def _break_off(self, number: float, interrupted: Signals) -> None:
+        """Raise, on all ranks, what a signal to one of them means; 0: none."""
         if number:
+            interrupted.wait()
             raise agreed(exception_of(int(number)))
 
     def _finish(self) -> None:

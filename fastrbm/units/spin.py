@@ -13,8 +13,8 @@ from .unit import Unit
 class Spin(Unit):
     """Binary units of -1 and 1, as in the Ising model: E has `-b s` for each, and `P(s = 1) = sigmoid(2 field)`.
 
-    Without biases energies and free energies stay the same, to the last bit, when all spins of a layer change sign, and
-    what is drawn from them changes sign with them.
+    Without biases energies and free energies stay the same, to the last bit, when all spins change sign; means of the
+    other layer, and what is drawn of it, change sign with them.
 
     Parameters
     ----------
@@ -80,6 +80,10 @@ class Spin(Unit):
         if parts.dtype == np.uint8:
             return 2 * parts.view(np.int8) - np.int8(1)
         return 2.0 * parts - 1.0
+
+    def mean(self, probability: np.ndarray) -> np.ndarray:
+        # by the larger one of P(1) and P(-1): so it changes sign where the two are swapped, to the last bit
+        return np.copysign(2.0 * np.maximum(probability, 1.0 - probability) - 1.0, probability - 0.5)
 
     def cgf(self, field: np.ndarray) -> np.ndarray:
         size = np.abs(field)
