@@ -167,7 +167,7 @@ cdef void turn_to_sent(int32_t *acc, const HalfStep *step, Py_ssize_t tile, Py_s
 
 cdef inline void activate_vectors(const HalfStep *step, const int32_t *acc, const int32_t *input_sums,
                                   const uint16_t *random, const Keys *keys, Py_ssize_t tile, Py_ssize_t column,
-                                  Py_ssize_t chain, int count, int n_chains, bint floats, float *errors,
+                                  Py_ssize_t chain, int count, int n_chains, bint floats, const float *errors,
                                   uint64_t *masks, uint64_t *unsure) noexcept nogil:
     """Activate the units of count vectors of a chain, from this column of the tile on, or of each of two chains, whose
     rows follow each other in all arrays. Their states are added to the chains' masks. floats: acc holds float32, of
@@ -257,7 +257,7 @@ cdef void activate(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py
 
 
 cdef inline void activate_sums(const HalfStep *step, const int32_t *acc, Py_ssize_t tile, Py_ssize_t first,
-                               Py_ssize_t n, bint floats, float *errors, uint64_t *masks,
+                               Py_ssize_t n, bint floats, const float *errors, uint64_t *masks,
                                uint64_t *unsure) noexcept nogil:
     """activate, of sums that are float32, too; errors and unsure as in activate_vectors."""
     cdef Columns where = columns_of(step, tile)

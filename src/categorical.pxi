@@ -113,7 +113,7 @@ cdef inline void add_chosen_rows(char *acc, const char *tables, const uint16_t *
 
 
 cdef void draw_sites(const HalfStep *step, const int32_t *acc, Py_ssize_t tile_stride, Py_ssize_t tile,
-                     Py_ssize_t first, Py_ssize_t n, bint floats, float *errors) noexcept nogil:
+                     Py_ssize_t first, Py_ssize_t n, bint floats, const float *errors) noexcept nogil:
     """Draw the sites of a tile for n chains, from chain first of the batch on. acc IN [tile of the span][chain][64],
     the tiles tile_stride numbers apart, with room for n up to a multiple of LANES. floats: it holds float32. errors:
     NULL, or by how much the chains' fields may be off, with room for n up to a multiple of LANES (rough.pxi)."""
@@ -221,8 +221,8 @@ cdef inline uint32_t choose_categories(const HalfStep *step, const vf *weights, 
         for k in range(size - 1):
             category = category - not_above_i(sums[k], drawn)
     else:
-        # sums are less than this away from those of the exact fields, as parts of the total; drawn + margin is in int32,
-        # since the total is at most 255 2^23 and add_roundings has seen to it that off is below 0.0021
+        # sums are less than this away from those of the exact fields, as parts of the total; drawn + margin stays in
+        # int32, since the total is at most 255 2^23, and off below 0.0021 (add_roundings)
         margin = to_nearest(to_float(total) * (off[0] + splat_f(2 * <float> size) / scale)) + 2
         for k in range(size - 1):
             category = category - not_above_i(sums[k], drawn - margin)

@@ -7,8 +7,8 @@
 # of ROUGH_RUN products, m of which are added up, are off by at most (ROUGH_RUN + m) u sum_i |n_i W_ij| (Higham 2002,
 # "Accuracy and Stability of Numerical Algorithms", section 3.1), which is at most |n| |W_j| (Cauchy-Schwarz). Q_ij is
 # rounded to whole numbers, which is at most sqrt(N) |n| / 2 for N units. All other roundings, of biases and betas too,
-# are at most 8 u of what is rounded. This is d, of fields. It holds where nothing that counts underflows: n_i is 0 or at
-# least 2^-12 2^e, whose square must be a normal number; and beta d must be one, since 0 and -0 are of two signs.
+# are at most 8 u of what is rounded. This is d, of fields. It holds where nothing that counts underflows: the square of
+# 2^-12 2^e, the least n_i beside 0, must be a normal number, and so must beta d, since 0 and -0 are of two signs.
 #
 # The probability p of the categories up to one then moves by at most 2 d p (1 - p) <= d / 2, that of a unit by d / 4.
 # How probabilities are made of fields is off by 2e-6 (exp_negative), and of categories by q 2^-S more, as their weights
@@ -45,7 +45,7 @@ cdef bint draw_roughly(const HalfStep *step, Py_ssize_t tile, Py_ssize_t first, 
     return True
 
 
-cdef void draw_rough_units(const HalfStep *step, float *sums, float *errors, Py_ssize_t tile, Py_ssize_t first,
+cdef void draw_rough_units(const HalfStep *step, float *sums, const float *errors, Py_ssize_t tile, Py_ssize_t first,
                            Py_ssize_t n, uint64_t *masks) noexcept nogil:
     """The same of units of two values, by sums INOUT [n][64]: where they do not decide, they are made exact."""
     cdef uint64_t unsure[REAL_BLOCK]

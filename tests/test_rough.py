@@ -11,7 +11,8 @@ each_level = pytest.mark.parametrize("level", MODULES)
 PROTEIN = ("categorical", (21,) * 12)
 SITES = ("categorical", (2, 255, 1, 64, 3, 33, 130))  # of one to four tiles
 # (visible layer, hidden layer, standard deviations of weights and of the real units, chains); "opposed": the
-# products of half of the units are alike, so that roundings go the same way, and the other half's take them away again
+# products of half of the units are alike, so that roundings go the same way, and the other half's take them away again;
+# "half way": between points of the grid, this far from each other, which a unit of another tile makes
 EXAMPLES = [
     (PROTEIN, ("drelu", 200), 0.1, 1.0, 700),
     (PROTEIN, ("gaussian", 65), 1.0, 3.0, 700),
@@ -21,17 +22,22 @@ EXAMPLES = [
     (("gaussian", 300), ("bernoulli", 33), 0.05, 1.0, 1500),
     (PROTEIN, ("gaussian", 600), 0.25, 3.0, 4000, "opposed"),
     (("bernoulli", 257), ("gaussian", 600), 0.25, 3.0, 4000, "opposed"),
+    (("spin", 130), ("gaussian", 60), 2.0**-13, 1.0, 700, "half way"),
 ]
 
 
 def half_steps(module, example, sweep, beta, exact, free=None, first_bias=None):
     """Planes of the layer given real units, drawn exactly or not. first_bias: that of the first visible unit."""
-    visible, hidden, of_weights, of_units, n, *opposed = example
+    visible, hidden, of_weights, of_units, n, *which = example
     rng = np.random.default_rng(sweep)
     units = layer_of(visible, rng), layer_of(hidden, rng)
     weights = rng.normal(0, of_weights, (units[0].n, units[1].n)).astype(np.float32)
     values = rng.normal(0, of_units, (units[0 if units[0].real else 1].n, n))
-    if opposed:
+    if which == ["half way"]:
+        weights[...] = (rng.integers(-3, 4, (len(weights), 1)) + 0.499) * of_weights
+        weights[0] = 2.0**28.5 / units[1].n * of_weights
+        values = rng.uniform(0.8, 1.0, values.shape) * of_units
+    if which == ["opposed"]:
         half = units[1].n // 2
         weights[:, :half] = rng.uniform(0.6, 1.0, (len(weights), 1)) * of_weights
         weights[:, half:] = -1.37 * weights[:, :half]
