@@ -261,7 +261,7 @@ cdef inline void activate_sums(const HalfStep *step, const int32_t *acc, Py_ssiz
                                uint64_t *unsure) noexcept nogil:
     """activate, of sums that are float32, too; errors and unsure as in activate_vectors."""
     cdef Columns where = columns_of(step, tile)
-    cdef Py_ssize_t start, stop, chain, t, n_columns = where.n, column
+    cdef Py_ssize_t start, stop, chain, t, n_columns = where.n, column, at
     cdef uint64_t keep = <uint64_t> 0xffffffffffffffffu >> (64 - n_columns)
     cdef uint16_t random[BATCH][TILE]
     cdef int32_t input_sums[TILE]
@@ -282,12 +282,12 @@ cdef inline void activate_sums(const HalfStep *step, const int32_t *acc, Py_ssiz
         chain = start
         while chain < stop:
             masks[chain] = 0
+            at = 0 if errors == NULL else chain
             if MOST_TOGETHER * LANES == 2 * TILE and chain + 1 < stop:
                 masks[chain + 1] = 0
                 activate_vectors(step, acc + chain * TILE, input_sums, random[chain - start], &keys, tile, 0,
                                  first + chain, MOST_TOGETHER // 2, 2, floats,
-                                 NULL if errors == NULL else errors + chain, masks + chain,
-                                 NULL if errors == NULL else unsure + chain)
+                                 errors + at, masks + chain, unsure + at)
                 masks[chain] &= keep
                 masks[chain + 1] &= keep
                 chain += 2
@@ -295,8 +295,7 @@ cdef inline void activate_sums(const HalfStep *step, const int32_t *acc, Py_ssiz
             column = 0
             while column < n_columns:   # to the group's end, in the padding: one vector alone would wait for itself
                 activate_vectors(step, acc + chain * TILE, input_sums, random[chain - start], &keys, tile, column,
-                                 first + chain, TOGETHER, 1, floats, NULL if errors == NULL else errors + chain,
-                                 masks + chain, NULL if errors == NULL else unsure + chain)
+                                 first + chain, TOGETHER, 1, floats, errors + at, masks + chain, unsure + at)
                 column += TOGETHER * LANES
             masks[chain] &= keep
             chain += 1
