@@ -1,6 +1,6 @@
 """Sweeps, updates and AIS with one and two threads, on a machine that does other things too.
 
-    python bench/loaded.py [--rounds 5] [--only sweeps] [--chains 1024]
+    python bench/loaded.py [--rounds 15] [--only sweeps] [--chains 1024]
 
 784 x 500; 128, 512 and 1,024 chains. Milliseconds, medians of rounds in turns, and the ratio of two threads to one:
 quiet; right after a NumPy product in the same process, whose library lets its threads spin for a while; beside one and
@@ -150,7 +150,7 @@ def measure(jobs: dict, rounds: int, condition: str) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--only", choices=list(JOBS), nargs="+", default=list(JOBS))
     parser.add_argument("--chains", type=int, nargs="+", default=CHAINS)
     options = parser.parse_args()
