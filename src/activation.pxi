@@ -286,8 +286,7 @@ cdef inline void activate_sums(const HalfStep *step, const int32_t *acc, Py_ssiz
             if MOST_TOGETHER * LANES == 2 * TILE and chain + 1 < stop:
                 masks[chain + 1] = 0
                 activate_vectors(step, acc + chain * TILE, input_sums, random[chain - start], &keys, tile, 0,
-                                 first + chain, MOST_TOGETHER // 2, 2, floats,
-                                 errors + at, masks + chain, unsure + at)
+                                 first + chain, MOST_TOGETHER // 2, 2, floats, errors + at, masks + chain, unsure + at)
                 masks[chain] &= keep
                 masks[chain + 1] &= keep
                 chain += 2

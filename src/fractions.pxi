@@ -144,8 +144,7 @@ cdef void sites_of_numbers(const HalfStep *step, Py_ssize_t tile, Py_ssize_t fir
             floats = scratch.floats + k * together * TILE
             for i in range(count * TILE):
                 floats[i] = <float> (scratch.sums[i] * 2.384185791015625e-7)    # 2^-22
-        draw_sites(step, <const int32_t *> scratch.floats, together * TILE, tile, first + start, count, True,
-                   NULL)
+        draw_sites(step, <const int32_t *> scratch.floats, together * TILE, tile, first + start, count, True, NULL)
         start += together
 
 

@@ -122,7 +122,10 @@ cdef void real_senders_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t fi
     while start < n:
         count = smaller(together, n - start)
         rough = rough and draw_roughly(&own, tile, first + start, count, together, bound, scratch)
-        for k in range(0 if rough else where.span):
+        if rough:
+            start += count
+            continue
+        for k in range(where.span):
             real_sums(scratch.reals, scratch, step, tile + k, first + start, count, widened)
             widened = where.span == 1
             if is_real(where.kind):
@@ -130,9 +133,9 @@ cdef void real_senders_item(const HalfStep *step, Py_ssize_t tile, Py_ssize_t fi
                 break
             for i in range(count * TILE):
                 scratch.floats[k * together * TILE + i] = <float> scratch.reals[i]
-        if where.kind == CATEGORICAL and not rough:
+        if where.kind == CATEGORICAL:
             draw_sites(step, <const int32_t *> scratch.floats, together * TILE, tile, first + start, count, True, NULL)
-        elif not is_real(where.kind) and not rough:
+        elif not is_real(where.kind):
             activate_sums(&own, <const int32_t *> scratch.floats, tile, first + start, count, True, NULL,
                           scratch.masks, NULL)
         start += count
